@@ -1,0 +1,157 @@
+"""One frozen `Settings` from the environment: the only reader of `os.environ` in this package.
+
+What lives here: where data lies, which servers to use, economics, limits, alert targets.
+What must not: policy thresholds of drift and promotion (they are versioned beside their code), secrets in reprs.
+Called by definitions, the command line, tests and `serving.settings`. Standard library only.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+PREFIX: Final = "BANK_"
+
+
+class SettingsError(ValueError):
+    """An environment variable has an unusable value; the message names it and what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that differs between deployments.
+
+    Attributes:
+        home: `BANK_HOME`, the folder that holds all that the platform writes (default `.bank`).
+        source: `BANK_SOURCE`, a CSV path, `uci`, `simulated` or `auto`.
+        mlflow_uri: `BANK_MLFLOW_URI`, MLflow tracking and registry store (default SQLite under home).
+        mlflow_artifacts: `BANK_MLFLOW_ARTIFACTS`, artifact root used when an experiment is created.
+        ledger_url: `BANK_LEDGER_URL`, SQLAlchemy URL of the ledger (default SQLite under home).
+        spark_master: `BANK_SPARK_MASTER`.
+        spark_memory: `BANK_SPARK_MEMORY`, driver heap.
+        cost_eur: `BANK_COST_EUR`, cost per contact, EUR.
+        value_eur: `BANK_VALUE_EUR`, value per subscription, EUR.
+        reject_rate_limit: `BANK_REJECT_RATE_LIMIT`, share of a month's rows that may be rejected before its gate fails.
+        search: `BANK_SEARCH`, `default` (20 candidates) or `full` (Optuna).
+        search_minutes: `BANK_SEARCH_MINUTES`, time limit of the full search.
+        train_nightly: `BANK_TRAIN_NIGHTLY`, train every night (True) or only when the loop asks (False).
+        budget_eur: `BANK_BUDGET_EUR`, budget of the call list; None for no limit.
+        timezone: `BANK_TIMEZONE`, IANA zone of the midnight schedule.
+        alert_urls: `BANK_ALERT_URLS`, comma-separated notification channels.
+        public_url: `BANK_PUBLIC_URL`, base of links in alerts and reports.
+        sensors_running: `BANK_SENSORS_RUNNING`, start schedules and sensors without a person.
+        simulated_rows: `BANK_SIMULATED_ROWS`, size of the simulated history.
+        seed: `BANK_SEED`, seed of everything random.
+    """
+
+    home: Path = Path(".bank")
+    source: str = "auto"
+    mlflow_uri: str = ""
+    mlflow_artifacts: str = ""
+    ledger_url: str = field(default="", repr=False)
+    spark_master: str = "local[*]"
+    spark_memory: str = "2g"
+    cost_eur: float = 5.0
+    value_eur: float = 50.0
+    reject_rate_limit: float = 0.05
+    search: str = "default"
+    search_minutes: float = 20.0
+    train_nightly: bool = False
+    budget_eur: float | None = None
+    timezone: str = "Europe/Lisbon"
+    alert_urls: tuple[str, ...] = field(default=(), repr=False)
+    public_url: str = "http://127.0.0.1:8000"
+    sensors_running: bool = True
+    simulated_rows: int = 45_211
+    seed: int = 20_101_117
+
+    @property
+    def landing(self) -> Path:
+        """Where deliveries arrive: `contacts/`, `outcomes/`, `campaigns/`."""
+        return self.home / "landing"
+
+    @property
+    def warehouse(self) -> Path:
+        """Where Parquet tables live."""
+        return self.home / "warehouse"
+
+    @property
+    def reports(self) -> Path:
+        """Where JSON, HTML and CSV reports for people and for the web app live."""
+        return self.home / "reports"
+
+    @property
+    def dagster_home(self) -> Path:
+        """The Dagster instance folder."""
+        return self.home / "dagster"
+
+
+def _number(env: Mapping[str, str], name: str, default: float, low: float, high: float) -> float:
+    text = env.get(PREFIX + name)
+    if text is None or not text.strip():
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not low <= value <= high:
+        raise SettingsError(f"{PREFIX}{name}: expected a number from {low:g} to {high:g}, found {text!r}; "
+                            f"unset it for the default {default:g}.")
+    return value
+
+
+def _flag(env: Mapping[str, str], name: str, default: bool) -> bool:
+    text = env.get(PREFIX + name, "").strip().lower()
+    if not text:
+        return default
+    if text in {"1", "true", "yes", "on"}:
+        return True
+    if text in {"0", "false", "no", "off"}:
+        return False
+    raise SettingsError(f"{PREFIX}{name}: expected yes or no, found {text!r}.")
+
+
+def load_settings(env: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from the environment.
+
+    Args:
+        env: a mapping to read instead of `os.environ`.
+
+    Returns:
+        Frozen settings with absolute paths.
+
+    Raises:
+        SettingsError: a variable has an unusable value; it is named with what was expected.
+    """
+    env = os.environ if env is None else env
+    defaults = Settings()
+    home = Path(env.get(PREFIX + "HOME") or defaults.home).expanduser().absolute()
+    search = env.get(PREFIX + "SEARCH") or defaults.search
+    if search not in {"default", "full"}:
+        raise SettingsError(f"{PREFIX}SEARCH: expected default or full, found {search!r}.")
+    budget = env.get(PREFIX + "BUDGET_EUR", "").strip()
+    return Settings(
+        home=home,
+        source=env.get(PREFIX + "SOURCE") or defaults.source,
+        mlflow_uri=env.get(PREFIX + "MLFLOW_URI") or f"sqlite:///{home / 'mlflow.db'}",
+        mlflow_artifacts=env.get(PREFIX + "MLFLOW_ARTIFACTS") or (home / "mlartifacts").as_uri(),
+        ledger_url=env.get(PREFIX + "LEDGER_URL") or f"sqlite:///{home / 'ledger.db'}",
+        spark_master=env.get(PREFIX + "SPARK_MASTER") or defaults.spark_master,
+        spark_memory=env.get(PREFIX + "SPARK_MEMORY") or defaults.spark_memory,
+        cost_eur=_number(env, "COST_EUR", defaults.cost_eur, 0.01, 100_000),
+        value_eur=_number(env, "VALUE_EUR", defaults.value_eur, 0.01, 10_000_000),
+        reject_rate_limit=_number(env, "REJECT_RATE_LIMIT", defaults.reject_rate_limit, 0, 1),
+        search=search,
+        search_minutes=_number(env, "SEARCH_MINUTES", defaults.search_minutes, 0.1, 1_440),
+        train_nightly=_flag(env, "TRAIN_NIGHTLY", defaults.train_nightly),
+        budget_eur=_number(env, "BUDGET_EUR", 0, 0, 1e12) if budget else None,
+        timezone=env.get(PREFIX + "TIMEZONE") or defaults.timezone,
+        alert_urls=tuple(url.strip() for url in env.get(PREFIX + "ALERT_URLS", "").split(",") if url.strip()),
+        public_url=env.get(PREFIX + "PUBLIC_URL") or defaults.public_url,
+        sensors_running=_flag(env, "SENSORS_RUNNING", defaults.sensors_running),
+        simulated_rows=int(_number(env, "SIMULATED_ROWS", defaults.simulated_rows, 1, 1e10)),
+        seed=int(_number(env, "SEED", defaults.seed, 0, 2**31 - 1)),
+    )
