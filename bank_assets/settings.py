@@ -98,8 +98,10 @@ def _number(env: Mapping[str, str], name: str, default: float, low: float, high:
     except ValueError:
         value = float("nan")
     if not low <= value <= high:
-        raise SettingsError(f"{PREFIX}{name}: expected a number from {low:g} to {high:g}, found {text!r}; "
-                            f"unset it for the default {default:g}.")
+        raise SettingsError(
+            f"{PREFIX}{name}: expected a number from {low:g} to {high:g}, found {text!r}; "
+            f"unset it for the default {default:g}."
+        )
     return value
 
 

@@ -1,0 +1,243 @@
+"""The one scoring path: ONNX bundle -> calibrated probability and range, with numpy and onnxruntime alone.
+
+What lives here: loading and verifying a bundle, running its graph, applying calibrator and range tables.
+What must not: fitting anything (`core.calibration`), feature assembly (`core.features`), sklearn, files other
+than the bundle's own folder.
+Called by evaluation, batch scoring, replay and serving: the same row and version give the same number everywhere.
+
+ONNX Runtime runs with one thread: with two or more the results differ by batch size by 2e-7 to 6e-7 (measured), so a
+decision could not be re-run to the identical number. Parallelism is over chunks of rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+BUNDLE_FILES: Final = ("model.onnx", "decision.json", "reference_profile.json", "model_card.md")
+BUNDLE_SCHEMA_VERSION: Final = 1
+CHUNK_ROWS: Final = 8_192
+"""Rows per ONNX call: large enough to hide the call, small enough for flat memory (measured in benchmarks/)."""
+EPSILON: Final = 1e-6
+"""Probabilities are kept inside [EPSILON, 1 - EPSILON] before a logit."""
+
+FloatArray = NDArray[np.float64]
+
+
+class BundleError(ValueError):
+    """A bundle is incomplete, corrupt or not the one asked for; keep the model in use and fetch it again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Result of scoring n contacts.
+
+    Attributes:
+        probability: calibrated probability of subscription, (n,), in [0, 1].
+        low: lower end of the probability's range, (n,).
+        high: upper end of the probability's range, (n,).
+        raw: the graph's own probability before calibration, (n,).
+    """
+
+    probability: FloatArray
+    low: FloatArray
+    high: FloatArray
+    raw: FloatArray
+
+
+def logit(proba: FloatArray) -> FloatArray:
+    """Log-odds of probabilities, clipped away from 0 and 1 by `EPSILON`."""
+    clipped = np.clip(np.asarray(proba, dtype=np.float64), EPSILON, 1.0 - EPSILON)
+    return np.log(clipped) - np.log1p(-clipped)
+
+
+def expit(log_odds: FloatArray) -> FloatArray:
+    """Probability of log-odds, without overflow."""
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * np.asarray(log_odds, dtype=np.float64))), dtype=np.float64)
+
+
+def apply_calibrator(raw: FloatArray, steps: Sequence[Mapping[str, Any]]) -> FloatArray:
+    """Apply a calibrator, a list of steps fitted by `core.calibration`.
+
+    Steps: `affine` (log-odds x slope + intercept, Platt scaling) and `isotonic` (piecewise linear in log-odds).
+
+    Args:
+        raw: probabilities of the graph, (n,).
+        steps: the `calibrator` entry of decision.json.
+
+    Returns:
+        Calibrated probabilities, (n,).
+
+    Raises:
+        BundleError: a step of unknown kind.
+    """
+    log_odds = logit(raw)
+    for step in steps:
+        if step["kind"] == "affine":
+            log_odds = log_odds * float(step["slope"]) + float(step["intercept"])
+        elif step["kind"] == "isotonic":
+            log_odds = np.interp(log_odds, np.asarray(step["x"], float), np.asarray(step["y"], float))
+        else:
+            raise BundleError(
+                f"calibrator: expected a step affine or isotonic, found {step['kind']!r}; "
+                "the bundle was made by a newer version, upgrade this program."
+            )
+    return expit(log_odds)
+
+
+def apply_ranges(probability: FloatArray, table: Mapping[str, Any]) -> tuple[FloatArray, FloatArray]:
+    """Look up the range of each probability.
+
+    Args:
+        probability: calibrated probabilities, (n,).
+        table: the `ranges` entry of decision.json: knots `probability` (m,), `low` (m,), `high` (m,).
+
+    Returns:
+        Lower and upper ends, each (n,), with low <= probability <= high.
+    """
+    knots = np.asarray(table["probability"], float)
+    low = np.interp(probability, knots, np.asarray(table["low"], float))
+    high = np.interp(probability, knots, np.asarray(table["high"], float))
+    return np.minimum(low, probability), np.maximum(high, probability)
+
+
+def digest_files(files: Mapping[str, bytes]) -> str:
+    """Digest of a bundle: sha256 over the sorted names and sha256 of its files.
+
+    Args:
+        files: content by file name; exactly `BUNDLE_FILES`.
+
+    Returns:
+        Hexadecimal sha256.
+    """
+    outer = hashlib.sha256()
+    for name in sorted(files):
+        outer.update(f"{name}:{hashlib.sha256(files[name]).hexdigest()}\n".encode())
+    return outer.hexdigest()
+
+
+def read_bundle(folder: Path) -> dict[str, bytes]:
+    """Read a bundle's files.
+
+    Raises:
+        BundleError: a file is missing.
+    """
+    missing = [name for name in BUNDLE_FILES if not (folder / name).is_file()]
+    if missing:
+        raise BundleError(
+            f"bundle {folder.name}: expected the files {list(BUNDLE_FILES)}, missing {missing}; "
+            "download the model version again."
+        )
+    return {name: (folder / name).read_bytes() for name in BUNDLE_FILES}
+
+
+class Scorer:
+    """A loaded bundle that scores contacts.
+
+    Attributes:
+        decision: the content of decision.json.
+        digest: digest of the bundle, recorded with every decision.
+        feature_names: names of the graph's inputs, in order.
+    """
+
+    def __init__(self, files: Mapping[str, bytes], *, expected_digest: str | None = None) -> None:
+        self.digest = digest_files(files)
+        if expected_digest is not None and expected_digest != self.digest:
+            raise BundleError(
+                f"bundle digest: expected {expected_digest}, found {self.digest}; "
+                "the files are not those that were registered, fetch the version again."
+            )
+        try:
+            self.decision: dict[str, Any] = json.loads(files["decision.json"])
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
+            raise BundleError(f"decision.json: expected JSON, found {error}; fetch the version again.") from error
+        if self.decision.get("schema_version") != BUNDLE_SCHEMA_VERSION:
+            raise BundleError(
+                f"decision.json: expected schema_version {BUNDLE_SCHEMA_VERSION}, "
+                f"found {self.decision.get('schema_version')!r}; use the program version that made it."
+            )
+        self._session = self._open(files["model.onnx"])
+        self._kinds = {f["name"]: f["kind"] for f in self.decision["features"]}
+        self.feature_names: tuple[str, ...] = tuple(node.name for node in self._session.get_inputs())
+        if set(self.feature_names) != set(self._kinds):
+            raise BundleError(
+                f"bundle: expected graph inputs {sorted(self._kinds)}, found "
+                f"{sorted(self.feature_names)}; model.onnx and decision.json are not of one version."
+            )
+
+    @staticmethod
+    def _open(model: bytes) -> ort.InferenceSession:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime raises its own family of undocumented types
+            raise BundleError(
+                f"model.onnx: expected a loadable ONNX graph, found {error}; fetch the version again."
+            ) from error
+
+    @classmethod
+    def load(cls, folder: Path, expected_digest: str | None = None) -> Scorer:
+        """Load a bundle from a folder and verify it.
+
+        Args:
+            folder: folder that holds `BUNDLE_FILES`.
+            expected_digest: digest registered with the model version; None skips the comparison.
+
+        Raises:
+            BundleError: files missing, corrupt, or of another digest.
+        """
+        return cls(read_bundle(folder), expected_digest=expected_digest)
+
+    def raw_probability(self, features: Mapping[str, NDArray[Any]]) -> FloatArray:
+        """Run the graph.
+
+        Args:
+            features: one array (n,) per name of `feature_names`; numbers for numeric features (NaN for missing),
+                strings for categories. Further names are ignored.
+
+        Returns:
+            The graph's probability of subscription, (n,), float64 of its float32 output.
+
+        Raises:
+            BundleError: a feature is missing; the message names it.
+        """
+        missing = [name for name in self.feature_names if name not in features]
+        if missing:
+            raise BundleError(f"features: expected {list(self.feature_names)}, missing {missing}.")
+        feeds: dict[str, NDArray[Any]] = {}
+        for name in self.feature_names:
+            column = np.asarray(features[name])
+            dtype = np.float32 if self._kinds[name] == "numeric" else np.object_
+            feeds[name] = column.astype(dtype, copy=False).reshape(-1, 1)
+        n_rows = len(next(iter(feeds.values())))
+        result = np.empty(n_rows, dtype=np.float64)
+        for start in range(0, n_rows, CHUNK_ROWS):
+            chunk = {name: column[start : start + CHUNK_ROWS] for name, column in feeds.items()}
+            output = self._session.run(["probabilities"], chunk)[0]
+            result[start : start + CHUNK_ROWS] = output[:, 1] if output.ndim == 2 else output
+        return result
+
+    def score(self, features: Mapping[str, NDArray[Any]]) -> Scores:
+        """Score contacts: graph, calibrator, range.
+
+        Args:
+            features: see `raw_probability`.
+
+        Returns:
+            Probabilities with ranges, each (n,).
+        """
+        raw = self.raw_probability(features)
+        probability = apply_calibrator(raw, self.decision["calibrator"])
+        low, high = apply_ranges(probability, self.decision["ranges"])
+        return Scores(probability=probability, low=low, high=high, raw=raw)
