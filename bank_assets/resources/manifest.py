@@ -1,0 +1,151 @@
+"""The manifest of a table: which snapshot holds which key, read and replaced as one small JSON document.
+
+What lives here: `Entry`, `StagedEntry`, the pure `fingerprint`, reading and atomic replacing of a manifest file.
+What must not: Parquet, locks, folders of data (`warehouse` has them), Dagster.
+Called by `bank_assets.resources.warehouse`, which re-exports what its callers need.
+"""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+SCHEMA_VERSION: Final = 1
+_DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class WarehouseError(RuntimeError):
+    """A table cannot be read or written; the message says what was expected, what was found, what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the manifest knows about one key of one table.
+
+    Attributes:
+        snapshot: identifier of the snapshot that holds the key's files.
+        files: paths relative to the table's folder; empty for a key without rows.
+        rows: number of rows in these files.
+        size: bytes in these files.
+        digest: sha256 over the sha256 of each file, in the order of `files`.
+        fingerprint: what the rows were made from (see `fingerprint`).
+        metadata: small JSON facts about the key (counts, report paths).
+    """
+
+    snapshot: str
+    files: tuple[str, ...]
+    rows: int
+    size: int
+    digest: str
+    fingerprint: str
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StagedEntry:
+    """A key's files in a staging folder, to be committed.
+
+    Attributes:
+        files: paths of the key's Parquet files, relative to the staging folder.
+        fingerprint: what the rows were made from.
+        metadata: small JSON facts about the key.
+    """
+
+    files: tuple[str, ...]
+    fingerprint: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+def fingerprint(*, inputs: Sequence[Any] | Mapping[str, Any], code_version: str, settings: Mapping[str, Any]) -> str:
+    """Hash what a result depends on: equal fingerprints mean the work need not be redone.
+
+    Args:
+        inputs: digests of the inputs. The order of a sequence counts (the last arrival wins); of a mapping it does not.
+        code_version: version of the code that makes the result.
+        settings: values that change the result; JSON types only.
+
+    Returns:
+        64 hexadecimal characters.
+    """
+    ordered: Any = dict(inputs) if isinstance(inputs, Mapping) else list(inputs)
+    document = {"inputs": ordered, "code_version": code_version, "settings": dict(settings)}
+    return hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def load_manifest(path: Path) -> dict[str, Entry]:
+    """Entries of a manifest by key, in key order; empty if there is no such file.
+
+    Raises:
+        WarehouseError: the file is not a readable manifest of this schema version.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    try:
+        document = json.loads(text)
+        version = document["schema_version"]
+        if version == SCHEMA_VERSION:
+            items = document["entries"].items()
+            return dict(sorted((key, Entry(**{**value, "files": tuple(value["files"])})) for key, value in items))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise WarehouseError(
+            f"{path}: expected a manifest written by this program, found {error!r}; "
+            f"restore the file from a backup or remove it to rebuild the table."
+        ) from error
+    raise WarehouseError(
+        f"{path}: expected schema_version {SCHEMA_VERSION}, found {version!r}; "
+        f"use the release that wrote it or remove it to rebuild the table."
+    )
+
+
+def save_manifest(path: Path, table: str, entries: Mapping[str, Entry]) -> None:
+    """Replace a manifest in one step; on any failure the old one stays.
+
+    Raises:
+        WarehouseError: the disk is full or the folder is not writable.
+    """
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "table": table,
+        "entries": {key: asdict(entry) for key, entry in sorted(entries.items())},
+    }
+    with explained(path, "write the manifest"):
+        _replace_atomically(path, json.dumps(document, indent=1))
+
+
+def _replace_atomically(path: Path, text: str) -> None:
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as handle:
+            handle.write(text)
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+@contextlib.contextmanager
+def explained(path: Path, action: str) -> Iterator[None]:
+    """Turn an operating system's error into one that says what is safe and what to do."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _DISK_FULL:
+            raise WarehouseError(
+                f"{path}: could not {action}, the disk or quota is full ({error}). "
+                f"The previous snapshot is untouched; free space and run again."
+            ) from error
+        raise WarehouseError(f"{path}: could not {action}: {error}. The previous snapshot is untouched.") from error
