@@ -189,7 +189,7 @@ def test_kill_9_in_the_middle_of_writing_leaves_a_whole_snapshot(warehouse):
         child.wait(30)
 
         for key in ("2008-05", "2008-06"):
-                entry = warehouse.entry(TABLE, key)
+            entry = warehouse.entry(TABLE, key)
             generations = set(warehouse.read(TABLE, keys=[key]).column("generation").to_pylist())
             assert generations == {int(entry.fingerprint)}, "a key must hold one writer's rows, all of them"
             assert entry.rows == 200_000
