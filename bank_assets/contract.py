@@ -287,6 +287,9 @@ CAMPAIGN_COLUMNS: Final = tuple(
 )
 """Header of a campaign file: customers to be called, so nothing that is known only after the call."""
 
+FIRST_CONTACT_MONTH: Final = "2008-05"
+"""First month of the time axis: the first partition; a contact dated before it is rejected as a row."""
+
 PAYLOAD_COLUMNS: Final = (
     "age",
     "job",
