@@ -212,7 +212,7 @@ class OutcomeHistory:
         Raises:
             ValueError: an outcome is said to be known on the morning of its own call or before it.
         """
-        usable = contact_dates + np.timedelta64(delay_days, "D") if known_on is None else known_on
+        usable = contact_dates + np.timedelta64(int(delay_days), "D") if known_on is None else known_on
         mask = np.ones(len(contact_dates), bool) if has_outcome is None else has_outcome
         if bool(np.any(usable[mask] <= contact_dates[mask])):
             worst = int(np.flatnonzero(mask & (usable <= contact_dates))[0])
@@ -235,8 +235,8 @@ class OutcomeHistory:
         unique, inverse = np.unique(days, return_inverse=True)
         position = (unique - self._origin).astype(np.int64)
         length = max(len(self._contacts), int(position.max(initial=0)) + 1)
-        contacts = np.pad(self._contacts, (0, length - len(self._contacts)))
-        subscribed = np.pad(self._subscribed, (0, length - len(self._subscribed)))
+        contacts: FloatArray = np.pad(self._contacts, (0, length - len(self._contacts)))
+        subscribed: FloatArray = np.pad(self._subscribed, (0, length - len(self._subscribed)))
         inside = np.clip(position, 0, length - 1)
         known = position >= 0
 
@@ -264,7 +264,7 @@ class OutcomeHistory:
         weight = plans[:, 0] if len(plans) else np.ones(0)
         typical = np.average(plans, axis=0, weights=weight) if len(plans) else np.zeros(len(PLAN_FEATURES))
         return AsOfState(
-            np.datetime64(as_of, "D"),
+            as_of.astype("datetime64[D]"),
             {name: float(values[0]) for name, values in rates.items()},
             {name: float(value) for name, value in zip(PLAN_FEATURES, typical, strict=True)},
         )

@@ -1,0 +1,178 @@
+"""What a model version consists of: the four files of a bundle, built from a fit.
+
+What lives here: the content of decision.json and of the model card; the profile and the graph are passed in.
+What must not: fitting, writing files (`resources.registry`), reading them (`core.scorer`).
+Called by the promotion asset, recalibration, replay and the fixtures of tests.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bank_assets.contract import CONTRACT_VERSION, MODEL_NAME
+from bank_assets.core.candidates import Recipe
+from bank_assets.core.economics import Economics
+from bank_assets.core.features import FEATURES, GROUPS, NUMERIC_PAYLOAD, feature_kind
+from bank_assets.core.scorer import BUNDLE_SCHEMA_VERSION
+
+NO_RANGES: Mapping[str, list[float]] = {"probability": [0.0, 1.0], "low": [0.0, 1.0], "high": [0.0, 1.0]}
+"""Ranges of zero width, for graphs that are only compared (parity, folds), never decided with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """Where a model version comes from.
+
+    Attributes:
+        as_of: first day whose contacts it has not learned from.
+        snapshot: content hash of the training snapshot.
+        rows: contacts learned from.
+        source: label of the data source, as people read it.
+        is_real: True only for the pinned real file.
+        run_id: MLflow run of the fit.
+        git_revision: revision of the code.
+    """
+
+    as_of: str
+    snapshot: str
+    rows: int
+    source: str
+    is_real: bool
+    run_id: str
+    git_revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class BundleParts:
+    """Everything that goes into decision.json.
+
+    Attributes:
+        recipe: what was fitted.
+        calibrator: steps that `core.scorer` applies.
+        ranges: knots of the probability ranges.
+        economics: what thresholds were tuned for.
+        f1_threshold: probability above which F1 says yes.
+        metrics: out-of-time metrics with intervals where known.
+        lineage: where it comes from.
+        feature_ranges: smallest and largest training value by numeric payload column.
+        background: rows that explanations start from, by feature.
+        importance: mean absolute contribution by feature group.
+    """
+
+    recipe: Recipe
+    calibrator: Sequence[Mapping[str, Any]]
+    ranges: Mapping[str, Sequence[float]]
+    economics: Economics
+    f1_threshold: float
+    metrics: Mapping[str, Any]
+    lineage: Lineage
+    feature_ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    background: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    importance: Mapping[str, float] = field(default_factory=dict)
+
+
+def observed_ranges(features: Mapping[str, NDArray[Any]]) -> dict[str, tuple[float, float]]:
+    """Smallest and largest training value of each numeric payload column.
+
+    Args:
+        features: one array (n,) per feature.
+
+    Returns:
+        (low, high) by column; a value outside is scored but flagged.
+    """
+    return {name: (float(np.min(features[name])), float(np.max(features[name]))) for name in NUMERIC_PAYLOAD}
+
+
+def decision_document(parts: BundleParts) -> dict[str, Any]:
+    """The content of decision.json."""
+    return {
+        "schema_version": BUNDLE_SCHEMA_VERSION,
+        "contract_version": CONTRACT_VERSION,
+        "model_name": MODEL_NAME,
+        "recipe": parts.recipe.to_dict(),
+        "features": [{"name": name, "kind": feature_kind(name), "group": GROUPS[name]} for name in FEATURES],
+        "calibrator": [dict(step) for step in parts.calibrator],
+        "ranges": {name: list(values) for name, values in parts.ranges.items()},
+        "economics": parts.economics.to_dict(),
+        "thresholds": {"f1": parts.f1_threshold, "profit": parts.economics.threshold},
+        "metrics": dict(parts.metrics),
+        "training": {
+            "as_of": parts.lineage.as_of,
+            "snapshot": parts.lineage.snapshot,
+            "rows": parts.lineage.rows,
+            "source": parts.lineage.source,
+            "is_real": parts.lineage.is_real,
+            "mlflow_run_id": parts.lineage.run_id,
+            "git_revision": parts.lineage.git_revision,
+        },
+        "feature_ranges": {name: list(span) for name, span in parts.feature_ranges.items()},
+        "background": {name: list(values) for name, values in parts.background.items()},
+        "importance": dict(parts.importance),
+    }
+
+
+def model_card(parts: BundleParts) -> str:
+    """A page about the model version, in Markdown."""
+    lineage, recipe = parts.lineage, parts.recipe
+    scalars = {name: value for name, value in parts.metrics.items() if isinstance(value, (int, float))}
+    rows = "\n".join(f"| {name} | {value:.6g} |" for name, value in sorted(scalars.items()))
+    kind = "real" if lineage.is_real else "not the pinned real file"
+    return f"""# {MODEL_NAME}
+
+Decides whether a phone call about a term deposit is worth making. {recipe.algorithm}, sampler {recipe.sampler},
+half-life {recipe.half_life_days:g} days, seed {recipe.seed}.
+
+Learned from {lineage.rows:,} contacts before {lineage.as_of}; source: {lineage.source} ({kind}).
+Training snapshot `{lineage.snapshot}`, MLflow run `{lineage.run_id}`, code `{lineage.git_revision}`.
+
+Intended use: rank and select contacts at a cost of {parts.economics.cost_eur:g} EUR a call and a value of
+{parts.economics.value_eur:g} EUR a subscription, or any other economics given with the request.
+Not intended: credit decisions, or any use of what is known only after the call.
+Protected columns (age, marital) are inputs; the fairness evidence is with the promotion.
+
+| out-of-time metric | value |
+|---|---|
+{rows}
+"""
+
+
+def bundle_files(graph: bytes, parts: BundleParts, reference_profile: Mapping[str, Any]) -> dict[str, bytes]:
+    """The four files of a bundle.
+
+    Args:
+        graph: serialized ONNX model.
+        parts: everything in decision.json.
+        reference_profile: JSON form of the training profile, the reference of drift.
+
+    Returns:
+        Content by file name, `core.scorer.BUNDLE_FILES`.
+    """
+    return {
+        "model.onnx": graph,
+        "decision.json": json.dumps(decision_document(parts), indent=1, sort_keys=True, allow_nan=False).encode(),
+        "reference_profile.json": json.dumps(dict(reference_profile), sort_keys=True, allow_nan=False).encode(),
+        "model_card.md": model_card(parts).encode(),
+    }
+
+
+def recalibrated(files: Mapping[str, bytes], calibrator: Sequence[Mapping[str, Any]], as_of: str) -> dict[str, bytes]:
+    """The same graph with another calibrator.
+
+    Args:
+        files: the champion's bundle.
+        calibrator: new steps.
+        as_of: data time of the recalibration.
+
+    Returns:
+        Files of the new version; only decision.json differs.
+    """
+    decision = json.loads(files["decision.json"])
+    decision["calibrator"] = [dict(step) for step in calibrator]
+    decision["recalibrated_as_of"] = as_of
+    return {**files, "decision.json": json.dumps(decision, indent=1, sort_keys=True, allow_nan=False).encode()}

@@ -1,0 +1,159 @@
+"""Fits the calibrator that `core.scorer` applies.
+
+What lives here: Platt scaling with shrinkage, the recency-weighted intercept ("recalibration"), and the same done day
+by day for past predictions.
+What must not: applying anything in production (scorer), ranges (`core.ranges`).
+Called by training, evaluation, the recalibration asset and replay.
+
+Why an intercept and not a full calibrator each day: a subscription rate that moves from 3 % to 55 % moves all log-odds
+alike, while slope and shape change slowly; one number needs few outcomes (measured in the replay, docs/adr/).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bank_assets.core.scorer import expit, logit
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+Days = NDArray[np.datetime64]
+
+INTERCEPT_HALF_LIFE_DAYS: Final = 10.0
+INTERCEPT_PRIOR: Final = 3.0
+"""Precision of the prior that the intercept is zero, in units of Fisher information (p(1-p) summed over contacts)."""
+SLOPE_PRIOR: Final = 20.0
+"""Precision of the prior that the slope is one, in the same units times the variance of the log-odds."""
+MAXIMUM_SHIFT: Final = 3.0
+"""Largest |intercept|: beyond a factor of 20 in the odds a refit is due, not a shift."""
+
+
+def fit_intercept(raw: FloatArray, is_subscribed: BoolArray, weights: FloatArray) -> float:
+    """Shift of the log-odds that makes expected equal observed, shrunk to zero (Newton on the penalised likelihood).
+
+    Args:
+        raw: probabilities as the model emitted them before the outcome, (n,).
+        is_subscribed: matured outcomes, (n,).
+        weights: weight of each contact, (n,).
+
+    Returns:
+        Shift in log-odds, within +-`MAXIMUM_SHIFT`; 0 without contacts.
+    """
+    if len(raw) == 0:
+        return 0.0
+    log_odds = logit(raw)
+    target = is_subscribed.astype(np.float64)
+    shift = 0.0
+    for _ in range(25):
+        proba = expit(log_odds + shift)
+        gradient = float((weights * (target - proba)).sum()) - INTERCEPT_PRIOR * shift
+        curvature = float((weights * proba * (1.0 - proba)).sum()) + INTERCEPT_PRIOR
+        step = float(np.clip(gradient / curvature, -1.0, 1.0))
+        shift = float(np.clip(shift + step, -MAXIMUM_SHIFT, MAXIMUM_SHIFT))
+        if abs(step) < 1e-10:
+            break
+    return shift
+
+
+def intercept_as_of(
+    raw: FloatArray,
+    is_subscribed: BoolArray,
+    known_on: Days,
+    contact_dates: Days,
+    as_of: np.datetime64,
+    half_life_days: float = INTERCEPT_HALF_LIFE_DAYS,
+) -> float:
+    """Intercept for decisions of one morning, from outcomes known on it, weighted by recency.
+
+    Args:
+        raw: emitted probabilities, (n,).
+        is_subscribed: outcomes, (n,).
+        known_on: day from whose morning each outcome is usable, (n,).
+        contact_dates: day of each call, (n,).
+        as_of: the morning.
+        half_life_days: days after which a contact counts half.
+
+    Returns:
+        Shift in log-odds.
+    """
+    age = (as_of - contact_dates).astype(np.float64)
+    recent = (known_on <= as_of) & (contact_dates < as_of) & (age <= 8.0 * half_life_days)
+    weights = 0.5 ** (age[recent] / half_life_days)
+    return fit_intercept(raw[recent], is_subscribed[recent], weights)
+
+
+def recalibrated_day_by_day(
+    raw: FloatArray, is_subscribed: BoolArray, known_on: Days, contact_dates: Days, days: Days
+) -> FloatArray:
+    """Apply each morning's intercept to that day's predictions, as production does.
+
+    Args:
+        raw: emitted probabilities, (n,); NaN where nothing was predicted.
+        is_subscribed: outcomes, (n,).
+        known_on: day from whose morning each outcome is usable, (n,).
+        contact_dates: day of each call, (n,).
+        days: the days to recalibrate, sorted and unique.
+
+    Returns:
+        Recalibrated probabilities, (n,); NaN outside `days`.
+    """
+    result = np.full(len(raw), np.nan)
+    usable = ~np.isnan(raw)
+    for day in days:
+        today = usable & (contact_dates == day)
+        shift = intercept_as_of(raw[usable], is_subscribed[usable], known_on[usable], contact_dates[usable], day)
+        result[today] = expit(logit(raw[today]) + shift)
+    return result
+
+
+def fit_affine(raw: FloatArray, is_subscribed: BoolArray, weights: FloatArray | None = None) -> dict[str, Any]:
+    """Platt scaling on out-of-sample predictions, slope shrunk to one.
+
+    Args:
+        raw: out-of-sample probabilities, (n,).
+        is_subscribed: outcomes, (n,).
+        weights: weights, (n,); default ones.
+
+    Returns:
+        A step `{"kind": "affine", "slope": …, "intercept": …}` for the `calibrator` of decision.json; the identity
+        without contacts or with one class only.
+    """
+    identity = {"kind": "affine", "slope": 1.0, "intercept": 0.0}
+    if len(raw) == 0 or bool(is_subscribed.all()) or not bool(is_subscribed.any()):
+        return identity
+    weight = np.ones(len(raw)) if weights is None else weights
+    log_odds = logit(raw)
+    design = np.column_stack([log_odds, np.ones(len(raw))])
+    spread = float(np.var(log_odds)) or 1.0
+    penalty = np.diag([SLOPE_PRIOR * spread, INTERCEPT_PRIOR])
+    prior = np.array([1.0, 0.0])
+    beta = prior.copy()
+    target = is_subscribed.astype(np.float64)
+    for _ in range(50):
+        proba = expit(design @ beta)
+        gradient = design.T @ (weight * (target - proba)) - penalty @ (beta - prior)
+        curvature = (design * (weight * proba * (1.0 - proba))[:, None]).T @ design + penalty
+        step = np.linalg.solve(curvature, gradient)
+        beta = beta + step
+        if float(np.abs(step).max()) < 1e-10:
+            break
+    if not np.isfinite(beta).all() or beta[0] <= 0.0:
+        return identity
+    return {"kind": "affine", "slope": float(beta[0]), "intercept": float(beta[1])}
+
+
+def shifted(calibrator: list[dict[str, Any]], shift: float) -> list[dict[str, Any]]:
+    """Append a shift of the log-odds to a calibrator (a recalibration keeps the ONNX graph).
+
+    Args:
+        calibrator: steps of decision.json.
+        shift: log-odds.
+
+    Returns:
+        New steps; a previous recalibration is replaced, not stacked.
+    """
+    base = [step for step in calibrator if step.get("role") != "recalibration"]
+    return [*base, {"kind": "affine", "slope": 1.0, "intercept": float(shift), "role": "recalibration"}]

@@ -1,0 +1,237 @@
+"""Out-of-time predictions of a recipe over time-ordered folds, and the metrics of candidates.
+
+What lives here: fold fits, rolling calibration, pooled and per-fold metrics, the ranking of candidates.
+What must not: MLflow, the champion's deployment fit (`core.candidates.fit_recipe`), gates (`core.promotion`).
+Called by the training assets, the replay's search step and benchmarks.
+
+Calibration is rolling: the calibrator of a fold is fitted on the out-of-time predictions of the folds before it, then
+each morning's intercept follows the outcomes known by then, exactly as the platform does in production. So no fit is
+spent on calibration, and no fold sees its own outcomes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bank_assets.core import metrics
+from bank_assets.core.calibration import fit_affine, recalibrated_day_by_day
+from bank_assets.core.candidates import Recipe, encode, fit_encoded, recency_weights, resample
+from bank_assets.core.economics import Economics, is_worth_calling, realised_profit
+from bank_assets.core.scorer import apply_calibrator
+from bank_assets.core.splits import Fold
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+Days = NDArray[np.datetime64]
+Resampled = tuple[FloatArray, BoolArray, FloatArray]
+ResampledFold = Callable[[str, Fold, float, int], Resampled]
+"""(sampler, fold, half-life days, seed) -> resampled rows; a cache may stand behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LearningData:
+    """Contacts with known outcomes, ready to learn from; rows in time order.
+
+    Attributes:
+        features: one array (n,) per feature, as of each contact's own morning.
+        contact_dates: day of each call, (n,).
+        known_on: day from whose morning each outcome is usable, (n,).
+        is_subscribed: outcomes, (n,).
+        as_of: first day after the data; nothing known later is in it.
+    """
+
+    features: Mapping[str, NDArray[Any]]
+    contact_dates: Days
+    known_on: Days
+    is_subscribed: BoolArray
+    as_of: np.datetime64
+
+    def __len__(self) -> int:
+        return len(self.contact_dates)
+
+    def rows(self, mask: NDArray[Any]) -> LearningData:
+        """The rows of a mask or index."""
+        return LearningData(
+            {name: column[mask] for name, column in self.features.items()},
+            self.contact_dates[mask],
+            self.known_on[mask],
+            self.is_subscribed[mask],
+            self.as_of,
+        )
+
+
+def resampled_fold(data: LearningData) -> ResampledFold:
+    """Resampling of folds without a cache.
+
+    Args:
+        data: contacts with outcomes.
+
+    Returns:
+        A function of sampler, fold, half-life and seed.
+    """
+    encoded = encode(data.features)
+
+    def of(sampler: str, fold: Fold, half_life_days: float, seed: int) -> Resampled:
+        train = fold.train_mask(data.contact_dates, data.known_on)
+        weights = recency_weights(data.contact_dates[train], fold.test_start, half_life_days)
+        return resample(sampler, encoded[train], data.is_subscribed[train], weights, seed)
+
+    return of
+
+
+@dataclass(frozen=True, slots=True)
+class CandidatePredictions:
+    """Out-of-time predictions of one recipe.
+
+    Attributes:
+        recipe: what was fitted on each fold.
+        raw: the estimator's probabilities, (n,); NaN outside the folds' test rows.
+        calibrated: after rolling calibration, (n,); NaN outside the folds' test rows.
+        fit_seconds: time of all fold fits, s (resampling excluded: it is shared).
+    """
+
+    recipe: Recipe
+    raw: FloatArray
+    calibrated: FloatArray
+    fit_seconds: float
+
+
+def calibrate_rolling(raw: FloatArray, data: LearningData, folds: Sequence[Fold]) -> FloatArray:
+    """Calibrate each fold with what was known before it, then each day with what was known on its morning.
+
+    Args:
+        raw: the estimator's out-of-time probabilities, (n,); NaN outside the folds.
+        data: the contacts.
+        folds: in time order.
+
+    Returns:
+        Calibrated probabilities, (n,).
+    """
+    scaled = np.full(len(raw), np.nan)
+    for fold in folds:
+        test = fold.test_mask(data.contact_dates)
+        before = ~np.isnan(raw) & (data.contact_dates < fold.test_start) & (data.known_on <= fold.test_start)
+        step = fit_affine(raw[before], data.is_subscribed[before])
+        scaled[test] = apply_calibrator(raw[test], [step])
+    days = np.unique(data.contact_dates[~np.isnan(scaled)])
+    return recalibrated_day_by_day(scaled, data.is_subscribed, data.known_on, data.contact_dates, days)
+
+
+def predict_folds(
+    recipe: Recipe,
+    data: LearningData,
+    folds: Sequence[Fold],
+    resampled: ResampledFold,
+    clock: Callable[[], float],
+    *,
+    n_jobs: int = 2,
+) -> CandidatePredictions:
+    """Fit a recipe on each fold and predict the fold's test rows.
+
+    Args:
+        recipe: what to fit.
+        data: contacts with outcomes.
+        folds: in time order.
+        resampled: resampled training rows of a fold.
+        clock: a monotonic clock in seconds.
+        n_jobs: threads of a fit.
+
+    Returns:
+        Raw and calibrated out-of-time predictions.
+    """
+    encoded = encode(data.features)
+    raw = np.full(len(data), np.nan)
+    seconds = 0.0
+    for fold in folds:
+        X, y, weights = resampled(recipe.sampler, fold, recipe.half_life_days, recipe.seed)
+        test = fold.test_mask(data.contact_dates)
+        if bool(y.all()) or not bool(y.any()) or not bool(test.any()):
+            raw[test] = float(np.clip(y.mean(), 1e-3, 1 - 1e-3)) if len(y) else 0.1
+            continue
+        started = clock()
+        estimator = fit_encoded(recipe, X, y, weights, n_jobs=n_jobs)
+        seconds += clock() - started
+        raw[test] = estimator.predict_proba(encoded[test])[:, 1]
+    return CandidatePredictions(recipe, raw, calibrate_rolling(raw, data, folds), seconds)
+
+
+def candidate_metrics(
+    calibrated: FloatArray, data: LearningData, folds: Sequence[Fold], economics: Economics
+) -> dict[str, float]:
+    """Metrics pooled over the reported folds.
+
+    F1 is taken at the threshold that was best on the predictions before the reported folds, so it is honest.
+
+    Args:
+        calibrated: out-of-time probabilities, (n,); NaN outside the folds.
+        data: the contacts.
+        folds: in time order.
+        economics: cost and value for profit.
+
+    Returns:
+        roc_auc, average_precision, f1, f1_threshold, brier, log_loss, profit_eur, calls, mean_probability,
+        observed_rate, rows, and roc_auc_fold_<k> / profit_eur_fold_<k> for each reported fold.
+    """
+    reported = [fold for fold in folds if fold.is_reported]
+    start = reported[0].test_start
+    earlier = ~np.isnan(calibrated) & (data.contact_dates < start)
+    pooled = ~np.isnan(calibrated) & (data.contact_dates >= start)
+    proba, observed = calibrated[pooled], data.is_subscribed[pooled]
+    threshold = (
+        metrics.best_f1_threshold(data.is_subscribed[earlier], calibrated[earlier])
+        if bool(data.is_subscribed[earlier].any())
+        else economics.threshold
+    )
+    called = is_worth_calling(proba, economics)
+    result = {
+        "roc_auc": metrics.roc_auc(observed, proba),
+        "average_precision": metrics.average_precision(observed, proba),
+        "f1": metrics.f1(observed, proba, threshold),
+        "f1_threshold": threshold,
+        "brier": metrics.brier(observed, proba),
+        "log_loss": metrics.log_loss(observed, proba),
+        "profit_eur": realised_profit(called, observed, economics),
+        "calls": float(called.sum()),
+        "mean_probability": float(proba.mean()),
+        "observed_rate": float(observed.mean()),
+        "rows": float(len(proba)),
+    }
+    for fold in reported:
+        test = fold.test_mask(data.contact_dates)
+        y, p = data.is_subscribed[test], calibrated[test]
+        if bool(y.any()) and not bool(y.all()):
+            result[f"roc_auc_fold_{fold.name}"] = metrics.roc_auc(y, p)
+        result[f"profit_eur_fold_{fold.name}"] = realised_profit(is_worth_calling(p, economics), y, economics)
+    return result
+
+
+def rank_candidates(
+    results: Mapping[str, Mapping[str, float]], objective: str = "profit_eur", tie_share: float = 0.005
+) -> list[str]:
+    """Order candidates by objective; near ties (within `tie_share` of the best) by log loss.
+
+    A profit differs by chance by about as much, while log loss uses every row; so a tie goes to the better
+    probabilities, which decide at every economics.
+
+    Args:
+        results: metrics by candidate name.
+        objective: `profit_eur` or `f1`.
+        tie_share: share of the best objective that counts as a tie.
+
+    Returns:
+        Candidate names, best first.
+    """
+    best = max(result[objective] for result in results.values())
+    near = best - tie_share * abs(best)
+    return sorted(
+        results,
+        key=lambda name: (
+            (results[name][objective] < near),
+            results[name]["log_loss"] if results[name][objective] >= near else -results[name][objective],
+        ),
+    )

@@ -1,0 +1,42 @@
+"""The bundle as a plain MLflow model (models-from-code): for `mlflow models serve`, `spark_udf` and other tools.
+
+What lives here: the pyfunc around `core.scorer`. What must not: anything the scorer does not do.
+MLflow executes this file when it loads the model; nothing is pickled.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+
+from bank_assets.core.scorer import Scorer
+
+
+class BundleModel(mlflow.pyfunc.PythonModel):
+    """Scores a frame of features."""
+
+    def load_context(self, context: Any) -> None:
+        """Load the bundle that was logged beside this file."""
+        self.scorer = Scorer.load(Path(context.artifacts["bundle"]))
+
+    def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
+        """Score features.
+
+        Args:
+            context: unused; MLflow passes it.
+            model_input: one column per feature of the signature.
+            params: unused.
+
+        Returns:
+            probability, probability_low, probability_high per row.
+        """
+        del context, params
+        scores = self.scorer.score({name: model_input[name].to_numpy() for name in self.scorer.feature_names})
+        return pd.DataFrame(
+            {"probability": scores.probability, "probability_low": scores.low, "probability_high": scores.high},
+            index=model_input.index,
+        )
+
+
+mlflow.models.set_model(BundleModel())
