@@ -1,0 +1,227 @@
+"""Accounts: users with roles, sessions, API keys with scopes.
+
+What lives here: creating, checking and revoking credentials. Called by `serving` (authentication) and by
+`python -m serving user|key`. What must not: HTTP, rate limiting (the app counts in memory).
+
+Passwords are hashed by Argon2id, because people choose them. API keys and session tokens are 256 random bits and so
+are stored as SHA-256: guessing them is hopeless, and Argon2 would cost each API call 30-50 ms.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from sqlalchemy import Engine, delete, insert, select, update
+
+from bank_assets.ledger.engine import LedgerError, utc_now, writing
+from bank_assets.ledger.models import api_keys, sessions, users
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
+
+ROLES: Final = ("analyst", "auditor", "admin")
+SCOPES: Final = ("predict", "outcomes", "audit", "admin")
+ROLE_SCOPES: Final = {
+    "analyst": frozenset({"predict", "outcomes"}),
+    "auditor": frozenset({"audit"}),
+    "admin": frozenset(SCOPES),
+}
+"""What each role may do on the pages; keys carry scopes directly."""
+
+KEY_PREFIX: Final = "bank_"
+MIN_PASSWORD: Final = 12
+"""Fewest characters of a password (NIST SP 800-63B-4 asks for 15 alone, 8 with a second factor)."""
+
+
+class AccountError(LedgerError):
+    """An account cannot be made as asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who is asking.
+
+    Attributes:
+        name: user or key name, recorded as `actor`.
+        scopes: what they may do.
+        role: role of a user, None for a key.
+        rate_per_minute: request limit of a key, None for no limit.
+    """
+
+    name: str
+    scopes: frozenset[str]
+    role: str | None = None
+    rate_per_minute: int | None = None
+
+
+@cache
+def _hasher() -> PasswordHasher:
+    from argon2 import PasswordHasher
+
+    return PasswordHasher()
+
+
+@cache
+def _decoy() -> str:
+    return _hasher().hash(secrets.token_hex(16))
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def create_user(engine: Engine, name: str, password: str, role: str) -> None:
+    """Add a user, or give an existing one a new password and role; their sessions end.
+
+    Raises:
+        AccountError: unknown role, empty name or too short a password.
+    """
+    if role not in ROLES:
+        raise AccountError(f"user: expected a role of {', '.join(ROLES)}, found {role!r}.")
+    if not name.strip() or len(password) < MIN_PASSWORD:
+        raise AccountError(f"user: expected a name and a password of at least {MIN_PASSWORD} characters.")
+    values = {"password_hash": _hasher().hash(password), "role": role, "disabled_at": None}
+    with writing(engine) as connection:
+        known = connection.execute(select(users.c.id).where(users.c.name == name)).scalar_one_or_none()
+        if known is None:
+            connection.execute(insert(users).values(name=name, created_at=utc_now(), **values))
+        else:
+            connection.execute(update(users).where(users.c.id == known).values(**values))
+            connection.execute(delete(sessions).where(sessions.c.user_id == known))
+
+
+def disable_user(engine: Engine, name: str) -> None:
+    """Lock a user out at once; their name stays for the record."""
+    with writing(engine) as connection:
+        known = select(users.c.id).where(users.c.name == name).scalar_subquery()
+        connection.execute(delete(sessions).where(sessions.c.user_id == known))
+        connection.execute(update(users).where(users.c.name == name).values(disabled_at=utc_now()))
+
+
+def has_credentials(engine: Engine) -> bool:
+    """True if at least one enabled user or valid key exists: the condition for a non-local bind."""
+    with engine.connect() as connection:
+        user = connection.execute(select(users.c.id).where(users.c.disabled_at.is_(None)).limit(1)).first()
+        key = connection.execute(select(api_keys.c.id).where(api_keys.c.revoked_at.is_(None)).limit(1)).first()
+    return user is not None or key is not None
+
+
+def log_in(engine: Engine, name: str, password: str, *, hours: float) -> str | None:
+    """Check a password and open a session.
+
+    Takes 30-50 ms by design, also for an unknown name, so call it in a thread.
+
+    Args:
+        engine: an open ledger.
+        name: user name.
+        password: as typed.
+        hours: life of the session.
+
+    Returns:
+        The session token for the cookie, or None.
+    """
+    from argon2.exceptions import VerificationError
+
+    with engine.connect() as connection:
+        row = connection.execute(select(users).where(users.c.name == name, users.c.disabled_at.is_(None))).one_or_none()
+    try:
+        _hasher().verify(row.password_hash if row is not None else _decoy(), password)
+    except VerificationError:
+        return None
+    if row is None:
+        return None
+    token = secrets.token_urlsafe(32)
+    now = datetime.now(UTC)
+    expires = (now + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    with writing(engine) as connection:
+        connection.execute(delete(sessions).where(sessions.c.expires_at < utc_now()))
+        connection.execute(
+            insert(sessions).values(token_hash=_digest(token), user_id=row.id, created_at=utc_now(), expires_at=expires)
+        )
+    return token
+
+
+def session_identity(engine: Engine, token: str) -> Identity | None:
+    """Who a session token belongs to, or None if it is unknown, expired, or its user disabled."""
+    query = (
+        select(users.c.name, users.c.role)
+        .join(sessions, sessions.c.user_id == users.c.id)
+        .where(
+            sessions.c.token_hash == _digest(token), sessions.c.expires_at > utc_now(), users.c.disabled_at.is_(None)
+        )
+    )
+    with engine.connect() as connection:
+        row = connection.execute(query).one_or_none()
+    return None if row is None else Identity(row.name, ROLE_SCOPES[row.role], row.role)
+
+
+def log_out(engine: Engine, token: str) -> None:
+    """End a session."""
+    with writing(engine) as connection:
+        connection.execute(delete(sessions).where(sessions.c.token_hash == _digest(token)))
+
+
+def create_key(engine: Engine, name: str, scopes: Sequence[str], rate_per_minute: int = 6_000) -> str:
+    """Make an API key.
+
+    Args:
+        engine: an open ledger.
+        name: recorded as `actor`; unique for ever.
+        scopes: some of `SCOPES`.
+        rate_per_minute: request limit.
+
+    Returns:
+        The key; it is shown once and cannot be read back.
+
+    Raises:
+        AccountError: unknown scope, no scope, bad limit, or the name is taken.
+    """
+    unknown = sorted(set(scopes) - set(SCOPES))
+    if unknown or not scopes or not name.strip() or rate_per_minute < 1:
+        raise AccountError(
+            f"key: expected a name, scopes of {', '.join(SCOPES)} and a positive rate, found "
+            f"{name!r}, {list(scopes)} and {rate_per_minute}."
+        )
+    key = KEY_PREFIX + secrets.token_urlsafe(32)
+    with writing(engine) as connection:
+        if connection.execute(select(api_keys.c.id).where(api_keys.c.name == name)).first() is not None:
+            raise AccountError(f"key: expected a new name, found {name!r} in use; names stay for the record.")
+        connection.execute(
+            insert(api_keys).values(
+                name=name,
+                key_hash=_digest(key),
+                scopes=json.dumps(sorted(set(scopes))),
+                rate_per_minute=rate_per_minute,
+                created_at=utc_now(),
+            )
+        )
+    return key
+
+
+def revoke_key(engine: Engine, name: str) -> bool:
+    """Make a key useless; True if it was valid before."""
+    with writing(engine) as connection:
+        changed = connection.execute(
+            update(api_keys)
+            .where(api_keys.c.name == name, api_keys.c.revoked_at.is_(None))
+            .values(revoked_at=utc_now())
+        )
+    return changed.rowcount > 0
+
+
+def key_identity(engine: Engine, key: str) -> Identity | None:
+    """Who an API key belongs to, or None if it is unknown or revoked."""
+    with engine.connect() as connection:
+        row = connection.execute(
+            select(api_keys).where(api_keys.c.key_hash == _digest(key), api_keys.c.revoked_at.is_(None))
+        ).one_or_none()
+    if row is None:
+        return None
+    return Identity(row.name, frozenset(json.loads(row.scopes)), None, row.rate_per_minute)

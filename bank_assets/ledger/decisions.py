@@ -1,0 +1,339 @@
+"""Decisions: append under the chain, read, search, erase.
+
+What lives here: the record of one decision and everything done with it.
+What must not: scoring, HTTP. Called by the app's recorder (append), audit pages and API (get, search, erase), replay
+and the `ledger_outcomes` asset.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import Engine, RowMapping, Select, and_, delete, insert, select, update
+
+from bank_assets.ledger.chain import payload_hash, record_hash
+from bank_assets.ledger.engine import holding_head, utc_now, writing
+from bank_assets.ledger.models import decisions, erasures, ledger_head, payloads
+
+MAX_APPEND: Final = 5_000
+"""Most records of one transaction: bounds the memory of an append and the wait of whoever comes next."""
+
+
+def new_id() -> str:
+    """A UUID version 7 (RFC 9562): 48 bits of Unix milliseconds, the rest random, so ids sort by time."""
+    value = (time.time_ns() // 1_000_000) << 80 | 0x7 << 76 | 0b10 << 62
+    noise = int.from_bytes(os.urandom(10), "big")
+    value |= (noise >> 68) << 64 | noise & 0x3FFF_FFFF_FFFF_FFFF
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+@dataclass(slots=True)
+class Draft:
+    """A decision that was made and is not yet on record.
+
+    Attributes:
+        id: UUIDv7 text, see `new_id`.
+        decided_at: when, see `engine.utc_now`.
+        actor: who asked: an API key's or user's name, or `local`.
+        batch_id: groups the rows of one upload, else None.
+        contact_id: whom it is about, if the client said so; erasable.
+        contact_date: day of the planned call, ISO.
+        payload: canonical JSON text of the payload, delivery spelling; erasable.
+        probability: calibrated probability of a subscription, [0, 1].
+        probability_low: lower end of its range, [0, 1].
+        probability_high: upper end of its range, [0, 1].
+        prediction: `yes` or `no`, by the model's F1 threshold.
+        decision: `call` or `do_not_call`, by the economics.
+        threshold: break-even probability used for the decision, [0, 1].
+        expected_profit_eur: probability x value - cost, EUR.
+        economics: canonical JSON text, cost and value in EUR.
+        model_name: registered model.
+        model_version: registry version.
+        model_digest: digest of the bundle that scored.
+        mlflow_run_id: run that trained it.
+        training_snapshot: content hash of its training set.
+        as_of: date of the as-of state used, ISO.
+        as_of_features: canonical JSON text of the as-of features used.
+        stale_features: contact date is too far past `as_of`.
+        flags: canonical JSON text, list of warnings such as `outside_training_range`.
+        contract_version: version of the column contract.
+        code_version: revision of this code.
+        onnxruntime_version: version of the runtime that scored.
+        cpu_architecture: architecture that scored; replay is exact on the same one.
+    """
+
+    id: str
+    decided_at: str
+    actor: str
+    batch_id: str | None
+    contact_id: str | None
+    contact_date: str
+    payload: str
+    probability: float
+    probability_low: float
+    probability_high: float
+    prediction: str
+    decision: str
+    threshold: float
+    expected_profit_eur: float
+    economics: str
+    model_name: str
+    model_version: str
+    model_digest: str
+    mlflow_run_id: str | None
+    training_snapshot: str | None
+    as_of: str | None
+    as_of_features: str
+    stale_features: bool
+    flags: str
+    contract_version: str
+    code_version: str
+    onnxruntime_version: str
+    cpu_architecture: str
+
+
+_COPIED: Final = tuple(
+    column.name for column in decisions.columns if column.name not in {"seq", "payload_hash", "previous_hash", "hash"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A decision on record, as it is read back.
+
+    Attributes:
+        seq: position in the chain, from 1.
+        payload: the customer's values by delivery name, None once erased.
+        economics: cost and value used.
+        as_of_features: as-of features used, by name.
+        flags: warnings given with the answer.
+        erased_at: when the payload was erased, else None.
+        erased_why: reason of the erasure, else None.
+        payload_hash: salted hash that binds the payload.
+        previous_hash: hash of the record before.
+        hash: hash of this record.
+
+    The other attributes are those of `Draft`.
+    """
+
+    seq: int
+    id: str
+    decided_at: str
+    actor: str
+    batch_id: str | None
+    contact_id: str | None
+    contact_date: str
+    payload: dict[str, Any] | None
+    probability: float
+    probability_low: float
+    probability_high: float
+    prediction: str
+    decision: str
+    threshold: float
+    expected_profit_eur: float
+    economics: dict[str, Any]
+    model_name: str
+    model_version: str
+    model_digest: str
+    mlflow_run_id: str | None
+    training_snapshot: str | None
+    as_of: str | None
+    as_of_features: dict[str, Any]
+    stale_features: bool
+    flags: list[Any]
+    contract_version: str
+    code_version: str
+    onnxruntime_version: str
+    cpu_architecture: str
+    payload_hash: str
+    previous_hash: str
+    hash: str
+    erased_at: str | None
+    erased_why: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One page of a search.
+
+    Attributes:
+        decisions: newest first.
+        next_cursor: pass as `before_seq` for the next page; None at the end.
+    """
+
+    decisions: list[Decision]
+    next_cursor: int | None
+
+
+def append(engine: Engine, drafts: Sequence[Draft]) -> int:
+    """Put decisions on record in one transaction: when it returns they are on disk and chained.
+
+    Args:
+        engine: an open ledger.
+        drafts: 1 to `MAX_APPEND` decisions, recorded in their order.
+
+    Returns:
+        The sequence number of the last one.
+
+    Raises:
+        ValueError: too many drafts; split them.
+        sqlalchemy.exc.SQLAlchemyError: nothing was recorded (or, if the connection broke during the commit, nothing
+            may be acknowledged).
+    """
+    if len(drafts) > MAX_APPEND:
+        raise ValueError(f"expected at most {MAX_APPEND} decisions a transaction, found {len(drafts)}; split them.")
+    salts = os.urandom(16 * len(drafts)).hex()
+    kept = [
+        {
+            "decision_id": draft.id,
+            "contact_id": draft.contact_id,
+            "salt": salts[32 * i : 32 * i + 32],
+            "payload": draft.payload,
+        }
+        for i, draft in enumerate(drafts)
+    ]
+    rows = []
+    for draft, payload in zip(drafts, kept, strict=True):
+        row = {name: getattr(draft, name) for name in _COPIED}
+        row["payload_hash"] = payload_hash(payload["salt"] or "", draft.contact_id, draft.payload)
+        rows.append(row)
+    with holding_head(engine) as (connection, seq, head):
+        for row in rows:
+            seq += 1
+            row["seq"], row["previous_hash"] = seq, head
+            row["hash"] = head = record_hash(row)
+        connection.execute(_INSERT_DECISIONS, rows)
+        connection.execute(_INSERT_PAYLOADS, kept)
+        connection.execute(update(ledger_head).values(seq=seq, hash=head))
+    return seq
+
+
+_INSERT_DECISIONS: Final = insert(decisions)
+_INSERT_PAYLOADS: Final = insert(payloads)
+
+_READ: Final[Select[Any]] = (
+    select(
+        decisions,
+        payloads.c.contact_id,
+        payloads.c.payload,
+        erasures.c.at.label("erased_at"),
+        erasures.c.reason.label("erased_why"),
+    )
+    .outerjoin(payloads, payloads.c.decision_id == decisions.c.id)
+    .outerjoin(erasures, erasures.c.decision_id == decisions.c.id)
+)
+
+_JSON: Final = ("payload", "economics", "as_of_features", "flags")
+
+
+def _decision(row: RowMapping) -> Decision:
+    values = dict(row)
+    for name in _JSON:
+        values[name] = None if values[name] is None else json.loads(values[name])
+    return Decision(**values)
+
+
+def get(engine: Engine, decision_id: str) -> Decision | None:
+    """One decision by id, or None."""
+    with engine.connect() as connection:
+        row = connection.execute(_READ.where(decisions.c.id == decision_id)).mappings().one_or_none()
+    return None if row is None else _decision(row)
+
+
+def search(
+    engine: Engine,
+    *,
+    contact_id: str | None = None,
+    batch_id: str | None = None,
+    actor: str | None = None,
+    decision: str | None = None,
+    model_version: str | None = None,
+    since: str | None = None,
+    until: str | None = None,
+    before_seq: int | None = None,
+    limit: int = 50,
+) -> Found:
+    """Decisions that fit every given criterion, newest first.
+
+    Args:
+        engine: an open ledger.
+        contact_id: whom they are about; erased ones no longer match.
+        batch_id: rows of one upload.
+        actor: who asked.
+        decision: `call` or `do_not_call`.
+        model_version: registry version that scored.
+        since: first time, inclusive, ISO date or time (UTC).
+        until: last time, exclusive, ISO date or time (UTC).
+        before_seq: cursor of the page before.
+        limit: rows of a page.
+
+    Returns:
+        One page and the cursor of the next.
+    """
+    equal = {
+        payloads.c.contact_id: contact_id,
+        decisions.c.batch_id: batch_id,
+        decisions.c.actor: actor,
+        decisions.c.decision: decision,
+        decisions.c.model_version: model_version,
+    }
+    where = [column == value for column, value in equal.items() if value is not None]
+    where += [decisions.c.decided_at >= since] if since is not None else []
+    where += [decisions.c.decided_at < until] if until is not None else []
+    where += [decisions.c.seq < before_seq] if before_seq is not None else []
+    query = _READ.where(and_(True, *where)).order_by(decisions.c.seq.desc()).limit(limit + 1)
+    with engine.connect() as connection:
+        found = [_decision(row) for row in connection.execute(query).mappings()]
+    more = len(found) > limit
+    return Found(found[:limit], found[limit - 1].seq if more else None)
+
+
+def erase(
+    engine: Engine,
+    *,
+    actor: str,
+    reason: str,
+    contact_id: str | None = None,
+    decided_before: str | None = None,
+    decision_id: str | None = None,
+) -> int:
+    """Remove payloads and salts, keeping the decisions and a record of the erasure; the chain still verifies.
+
+    Args:
+        engine: an open ledger.
+        actor: who ordered it.
+        reason: why, for the auditor (no personal data).
+        contact_id: erase everything about this contact.
+        decided_before: erase everything older (retention), ISO date or time.
+        decision_id: erase this one.
+
+    Returns:
+        How many payloads were erased.
+
+    Raises:
+        ValueError: no criterion was given; that would erase everything.
+    """
+    where = []
+    if contact_id is not None:
+        where.append(payloads.c.contact_id == contact_id)
+    if decision_id is not None:
+        where.append(payloads.c.decision_id == decision_id)
+    if decided_before is not None:
+        where.append(payloads.c.decision_id.in_(select(decisions.c.id).where(decisions.c.decided_at < decided_before)))
+    if not where:
+        raise ValueError("expected contact_id, decision_id or decided_before, found none; say whose data to erase.")
+    now = utc_now()
+    with writing(engine) as connection:
+        ids = connection.execute(select(payloads.c.decision_id).where(*where)).scalars().all()
+        if ids:
+            connection.execute(
+                insert(erasures), [{"decision_id": i, "at": now, "actor": actor, "reason": reason} for i in ids]
+            )
+            connection.execute(delete(payloads).where(*where))
+    return len(ids)

