@@ -1,0 +1,102 @@
+"""Files that appear whole or not at all.
+
+What lives here: write-to-temporary, fsync, rename, and the comparison that leaves unchanged files alone.
+What must not: any knowledge of what the bytes mean.
+Called by the landing, the delivery register and the manifest. A killed process leaves at most a dotfile ending in
+`.tmp`, which every reader here ignores and `remove_leftovers` clears.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames inside a folder survive a power cut.
+
+    Args:
+        folder: an existing folder.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def temporary_beside(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
+    """Open a temporary file in the folder of `path`; it is removed unless the caller renamed it.
+
+    Args:
+        path: the final name; its folder is created if missing.
+
+    Yields:
+        The open binary file and its path.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
+    try:
+        with temporary.open("wb") as stream:
+            yield stream, temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def publish(stream: BinaryIO, temporary: Path, path: Path) -> None:
+    """Flush a temporary file to the disk and give it its final name.
+
+    Args:
+        stream: the open temporary file.
+        temporary: its path, in the same folder as `path`.
+        path: the final name; a former file of that name is replaced.
+    """
+    stream.flush()
+    os.fsync(stream.fileno())
+    temporary.replace(path)
+    sync_folder(path.parent)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove temporary files of killed writers. The caller makes sure that nobody else writes to the folder.
+
+    Args:
+        folder: may be missing.
+    """
+    for leftover in folder.glob(".*.tmp"):
+        leftover.unlink()
+
+
+def write_atomic(path: Path, payload: bytes) -> None:
+    """Write a file so that a reader sees the old bytes or the new ones, never a part.
+
+    Args:
+        path: the file to write; its folder is created if missing.
+        payload: the whole content.
+
+    Raises:
+        OSError: the disk is full or not writable; the old file is still there, free space and run again.
+    """
+    with temporary_beside(path) as (stream, temporary):
+        stream.write(payload)
+        publish(stream, temporary, path)
+
+
+def write_if_changed(path: Path, payload: bytes) -> bool:
+    """Write a file only if its bytes differ, so that unchanged files keep their time stamps.
+
+    Args:
+        path: the file to write.
+        payload: the whole content.
+
+    Returns:
+        True if the file was written.
+    """
+    if path.is_file() and path.stat().st_size == len(payload) and path.read_bytes() == payload:
+        return False
+    write_atomic(path, payload)
+    return True

@@ -1,0 +1,295 @@
+"""Receives delivered files: keeps their bytes for ever, registers them, sets unusable files aside with the reason.
+
+What lives here: the scan of the landing folders, the copy into the object store, the refusal folder.
+What must not: row-level judgement, Dagster, Spark. Nothing is deleted here.
+Called by the asset `raw_contacts`, the delivery sensor and the command line.
+
+Concept: a landing folder is a mailbox. Files stay where the sender put them; the register knows each by name and
+digest, so a scan of unchanged files reads no byte. A refused file moves to `landing/refused/` beside
+`<name>.reason.json`, and the others go on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from bank_assets.sources.atomic_files import publish, remove_leftovers, sync_folder, temporary_beside, write_atomic
+from bank_assets.sources.delivery_file import DeliveryScan, FileFacts
+from bank_assets.sources.delivery_header import KINDS, DeliveryKind, DeliveryRefused
+from bank_assets.sources.manifest import (
+    Delivery,
+    append_manifest,
+    latest_per_object,
+    object_path,
+    raw_root,
+    read_manifest,
+    register_lock,
+)
+
+CHUNK_BYTES: Final = 4 * 1024 * 1024
+_UNFINISHED_SUFFIXES: Final = (".tmp", ".part", ".partial", ".filepart", ".crdownload")
+
+Stamp = tuple[int, int, int]
+"""Size in bytes, modification time and status-change time in ns: equal stamps mean that nobody touched the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A file that was set aside.
+
+    Attributes:
+        kind: the family it was delivered as.
+        name: its name in the landing folder.
+        moved_to: where it lies now.
+        problem: what was expected, what was found, what to do.
+    """
+
+    kind: str
+    name: str
+    moved_to: Path
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterResult:
+    """Outcome of one scan.
+
+    Attributes:
+        new: arrivals that change the content of at least one month.
+        unchanged: `kind/name` of files already known, or with bytes already known that change nothing.
+        refused: files set aside, with the problem.
+        incomplete: `kind/name` of files still being written; the next scan looks again.
+        ignored: `kind/name` of files that are not CSV by name, so never silently lost.
+    """
+
+    new: tuple[Delivery, ...]
+    unchanged: tuple[str, ...]
+    refused: tuple[Refusal, ...]
+    incomplete: tuple[str, ...]
+    ignored: tuple[str, ...]
+
+    @property
+    def months(self) -> tuple[str, ...]:
+        """Months of contacts whose content changed, ascending."""
+        return tuple(sorted({month for d in self.new if d.kind == "contacts" for month in d.months}))
+
+
+def _stamp(path: Path) -> Stamp:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _is_settled(stamp: Stamp, now: datetime, settle_seconds: float) -> bool:
+    # Status-change time, not modification time: a copy that preserves old modification times still moves it.
+    return settle_seconds <= 0 or now.timestamp() - stamp[2] / 1e9 >= settle_seconds
+
+
+class _Seen:
+    """Which stamp and digest each landing file had when it was last registered; a cache, safe to delete."""
+
+    def __init__(self, warehouse: Path) -> None:
+        self._path = raw_root(warehouse) / "landing_index.json"
+        try:
+            self._known = json.loads(self._path.read_bytes())
+        except (FileNotFoundError, json.JSONDecodeError):
+            self._known = {}
+        self._before = dict(self._known)
+
+    def is_same(self, key: str, stamp: Stamp) -> bool:
+        return bool(self._known.get(key) == list(stamp))
+
+    def remember(self, key: str, stamp: Stamp) -> None:
+        self._known[key] = list(stamp)
+
+    def save(self) -> None:
+        if self._known != self._before:
+            write_atomic(self._path, json.dumps(self._known, sort_keys=True).encode())
+
+
+def _store(path: Path, kind: DeliveryKind, warehouse: Path, now: datetime) -> FileFacts:
+    """Copy a file into the object store in one pass that also checks and counts it."""
+    scan = DeliveryScan(path.name, kind, (now + timedelta(days=1)).date())
+    with path.open("rb") as source, temporary_beside(raw_root(warehouse) / "objects" / path.name) as (copy, temporary):
+        while chunk := source.read(CHUNK_BYTES):
+            scan.feed(chunk)
+            copy.write(chunk)
+        facts = scan.finish()
+        target = object_path(warehouse, facts.sha256)
+        if not (target.exists() and target.stat().st_size == facts.size_bytes):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            publish(copy, temporary, target)
+    return facts
+
+
+def _refuse(path: Path, kind: DeliveryKind, landing: Path, problem: DeliveryRefused, now: datetime) -> Refusal:
+    """Set a file aside beside its reason; the reason is on disk before the file moves."""
+    with path.open("rb") as stream:
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    folder = landing / "refused"
+    target = folder / path.name
+    if target.exists():  # a second refused file of that name must not replace the first
+        target = folder / f"{path.stem}-{sha256[:12]}{path.suffix}"
+    reason = {
+        "name": path.name,
+        "kind": kind.name,
+        "sha256": sha256,
+        "size_bytes": path.stat().st_size,
+        "refused_at": now.isoformat(),
+        "problem": str(problem),
+        "expected": problem.expected,
+        "found": problem.found,
+        "to_do": problem.to_do,
+    }
+    write_atomic(folder / f"{target.name}.reason.json", json.dumps(reason, indent=2, ensure_ascii=False).encode())
+    shutil.move(path, target)
+    sync_folder(folder)
+    return Refusal(kind.name, path.name, target, str(problem))
+
+
+def _candidates(landing: Path, kinds: Iterable[DeliveryKind]) -> list[tuple[DeliveryKind, Path]]:
+    """Visible files, oldest first, so that arrival order follows writing order within one scan."""
+    found = [
+        (kind, path)
+        for kind in kinds
+        for path in (landing / kind.name).glob("*")
+        if path.is_file() and not path.name.startswith(".")
+    ]
+    return sorted(found, key=lambda item: (item[1].stat().st_mtime_ns, item[0].name, item[1].name))
+
+
+def _arrival(number: int, kind: DeliveryKind, name: str, facts: FileFacts, now: datetime) -> Delivery:
+    return Delivery(
+        arrival=number,
+        arrived_at=now.isoformat(),
+        kind=kind.name,
+        name=name,
+        sha256=facts.sha256,
+        size_bytes=facts.size_bytes,
+        rows=facts.rows,
+        encoding=facts.encoding,
+        delimiter=facts.header.delimiter,
+        columns=facts.header.columns,
+        months=facts.months,
+        home_month=facts.home_month,
+        stray_rows=facts.stray_rows,
+        first_day=facts.first_day,
+        last_day=facts.last_day,
+    )
+
+
+def _changes_a_month(arrival: Delivery, earlier: list[Delivery]) -> bool:
+    """Whether any month's ordered contents differ after this arrival."""
+    same_kind = [d for d in earlier if d.kind == arrival.kind]
+    for month in arrival.months:
+        before = latest_per_object(d for d in same_kind if month in d.months)
+        if not before or before[-1].sha256 != arrival.sha256:
+            return True
+    return False
+
+
+class _Scan:
+    """One pass over the landing folders; the caller holds the register lock."""
+
+    def __init__(self, landing: Path, warehouse: Path, now: datetime, settle_seconds: float) -> None:
+        self._landing, self._warehouse, self._now, self._settle = landing, warehouse, now, settle_seconds
+        self._log = list(read_manifest(warehouse))
+        self._registered = len(self._log)
+        self._seen = _Seen(warehouse)
+        self._last_digest = {f"{d.kind}/{d.name}": d.sha256 for d in self._log}
+        self._new: list[Delivery] = []
+        self._unchanged: list[str] = []
+        self._refused: list[Refusal] = []
+        self._incomplete: list[str] = []
+        self._ignored: list[str] = []
+
+    def take(self, kind: DeliveryKind, path: Path) -> None:
+        """Register, skip or set aside one file."""
+        key, stamp = f"{kind.name}/{path.name}", _stamp(path)
+        if path.name.lower().endswith(_UNFINISHED_SUFFIXES) or not _is_settled(stamp, self._now, self._settle):
+            self._incomplete.append(key)
+        elif path.suffix.lower() != ".csv":
+            self._ignored.append(key)
+        elif key in self._last_digest and self._seen.is_same(key, stamp):
+            self._unchanged.append(key)
+        else:
+            self._read(kind, path, key, stamp)
+
+    def _read(self, kind: DeliveryKind, path: Path, key: str, stamp: Stamp) -> None:
+        try:
+            facts = _store(path, kind, self._warehouse, self._now)
+        except DeliveryRefused as problem:
+            self._refused.append(_refuse(path, kind, self._landing, problem, self._now))
+            return
+        if _stamp(path) != stamp:  # written to while it was copied: the stored object is an orphan, harmless
+            self._incomplete.append(key)
+            return
+        self._seen.remember(key, stamp)
+        if self._last_digest.get(key) == facts.sha256:
+            self._unchanged.append(key)
+            return
+        arrival = _arrival(len(self._log) + 1, kind, path.name, facts, self._now)
+        if _changes_a_month(arrival, self._log):
+            self._new.append(arrival)
+        else:
+            self._unchanged.append(key)
+        self._log.append(arrival)
+        self._last_digest[key] = facts.sha256
+
+    def commit(self) -> None:
+        """Write what was registered so far: the manifest first, then the cache."""
+        append_manifest(self._warehouse, self._log[self._registered :])
+        self._registered = len(self._log)
+        self._seen.save()
+
+    def result(self) -> RegisterResult:
+        """What the pass found."""
+        return RegisterResult(
+            tuple(self._new),
+            tuple(self._unchanged),
+            tuple(self._refused),
+            tuple(self._incomplete),
+            tuple(self._ignored),
+        )
+
+
+def register_deliveries(
+    landing: Path, warehouse: Path, *, now: datetime, settle_seconds: float, kinds: Iterable[str] = tuple(KINDS)
+) -> RegisterResult:
+    """Register every complete file of the landing folders; idempotent, safe to kill, one process at a time.
+
+    The bytes are in the object store before the manifest names them, and the manifest names them before the scan
+    forgets to look again, so a kill at any point costs only a repeated scan.
+
+    Args:
+        landing: folder with `contacts/`, `outcomes/` and `campaigns/`; missing folders are empty.
+        warehouse: folder that holds `raw/`.
+        now: time of arrival to record, with zone.
+        settle_seconds: a file touched less than this many seconds before `now` is incomplete; 0 takes all files, for
+            writers that rename finished files into place.
+        kinds: families to scan.
+
+    Returns:
+        What was new, unchanged, refused, incomplete or ignored.
+
+    Raises:
+        ValueError: `now` has no time zone.
+        OSError: disk full or unreadable; files registered before it stay registered, the others are still in landing.
+    """
+    if now.tzinfo is None:
+        raise ValueError(f"now: expected a time with zone, found {now.isoformat()}; use datetime.now(UTC).")
+    with register_lock(warehouse):
+        remove_leftovers(raw_root(warehouse) / "objects")
+        scan = _Scan(landing, warehouse, now, settle_seconds)
+        try:
+            for kind, path in _candidates(landing, [KINDS[name] for name in kinds]):
+                scan.take(kind, path)
+        finally:
+            scan.commit()
+    return scan.result()

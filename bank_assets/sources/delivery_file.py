@@ -1,0 +1,227 @@
+r"""One delivered CSV file: its kind, header, encoding and row count, read in a single pass with bounded memory.
+
+What lives here: the file-level rules of a delivery, applied while its bytes are copied.
+What must not: row-level judgement (a row with a bad value is quarantined with its reason by the tables stage), moving
+or storing files (see `deliveries`).
+
+The rules, which the Spark reader shares:
+
+- **A row is a physical line.** Lines end with LF, CRLF or CR; blank lines are not rows. A line break inside quotes
+  makes two short rows, which are quarantined: an unbalanced quote can then never swallow the rest of a file. Read with
+  `multiLine=false`, quote `"` and escape `"`.
+- **Encoding** is UTF-8 (with or without byte order mark) if every byte of the file decodes as such, else Latin-1, which
+  gives every byte a meaning. All allowed values are ASCII, so the choice decides only how rejected text is shown.
+  UTF-16 is refused by name.
+- **Every row belongs to exactly one month**: the month of its date if that is a valid ISO day between the contract's
+  first month and the day after arrival, else (a *stray*) the delivery's *home month*, the one with most dated rows (the
+  earliest of equals). A reader decides with two fields of the manifest:
+  `month(date) if month(date) in months else home_month`.
+"""
+
+from __future__ import annotations
+
+import codecs
+import hashlib
+import re
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from bank_assets.contract import FIRST_CONTACT_MONTH
+from bank_assets.sources.delivery_header import DeliveryKind, DeliveryRefused, Header, read_header, split_fields
+
+_HEADER_LIMIT_BYTES: Final = 65_536
+_BLANK: Final = bytes(range(0x21))
+"""What the Spark CSV reader trims before it decides that a line is blank."""
+_ISO_DAY: Final = re.compile(rb"\d{4}-\d{2}-\d{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What one pass over a delivery found.
+
+    Attributes:
+        sha256: hex digest of the bytes as delivered.
+        size_bytes: length of the file.
+        rows: lines that are neither header nor blank; equals the sum of `months`.
+        encoding: `utf-8`, `utf-8-sig` (with byte order mark) or `latin-1`.
+        header: columns and delimiter.
+        months: rows per month `YYYY-MM`, ascending, strays counted in the home month.
+        home_month: the month that answers for strays.
+        stray_rows: rows without a usable date.
+        first_day: earliest usable date, ISO.
+        last_day: latest usable date, ISO.
+    """
+
+    sha256: str
+    size_bytes: int
+    rows: int
+    encoding: str
+    header: Header
+    months: dict[str, int]
+    home_month: str
+    stray_rows: int
+    first_day: str
+    last_day: str
+
+
+class RowDates:
+    """Finds the day of each row of a file with a known header.
+
+    Args:
+        header: the understood header.
+        kind: the family of the delivery.
+        latest: last believable day, or None.
+    """
+
+    def __init__(self, header: Header, kind: DeliveryKind, latest: date | None) -> None:
+        self._header = header
+        self._delimiter = header.delimiter.encode()
+        self._with_time = kind.with_time
+        self._latest = latest if kind.is_past else None
+        self._known: dict[bytes, str] = {}
+
+    def fields(self, lines: list[bytes]) -> list[bytes]:
+        """The raw text of the date column of every line, empty if the line has no such field."""
+        position, commas, delimiter = self._header.date_index, len(self._header.columns) - 1, self._delimiter
+        # Splitting bytes reads ~1.5 M rows/s against 0.4 M/s of the csv module, which is kept for the odd line.
+        return [
+            line.split(delimiter, position + 1)[position] if line.count(delimiter) == commas else self._odd_field(line)
+            for line in lines
+        ]
+
+    def _odd_field(self, line: bytes) -> bytes:
+        fields = split_fields(line.decode("latin-1"), self._header.delimiter)
+        return fields[self._header.date_index].encode("latin-1") if len(fields) > self._header.date_index else b""
+
+    def day(self, field: bytes) -> str:
+        """The ISO day of a raw field, or "" if the row is a stray."""
+        day = self._known.get(field)
+        if day is None:
+            day = self._parse(field.strip().strip(b'"').strip())
+            if day:  # only usable dates are remembered: a column of garbage must not fill the memory
+                self._known[field] = day
+        return day
+
+    def _parse(self, text: bytes) -> str:
+        if self._with_time and text[10:11] in (b"T", b" "):
+            text = text[:10]
+        if not _ISO_DAY.fullmatch(text):
+            return ""
+        try:
+            day = date.fromisoformat(text.decode("ascii"))
+        except ValueError:
+            return ""
+        if text[:7].decode("ascii") < FIRST_CONTACT_MONTH or (self._latest is not None and day > self._latest):
+            return ""
+        return day.isoformat()
+
+
+def home_month(months: Counter[str]) -> str:
+    """The month that answers for strays: most rows, the earliest of equals."""
+    return min(months, key=lambda month: (-months[month], month))
+
+
+class DeliveryScan:
+    """One pass over the bytes of a delivery, fed in chunks while they are copied.
+
+    Args:
+        name: file name for messages.
+        kind: the family it was delivered as.
+        latest: last believable day (the day after arrival).
+    """
+
+    def __init__(self, name: str, kind: DeliveryKind, latest: date | None) -> None:
+        self._name, self._kind, self._latest = name, kind, latest
+        self._sha = hashlib.sha256()
+        self._size = self._rows = 0
+        self._tail = b""
+        self._has_bom, self._is_utf8 = False, True
+        self._header: Header | None = None
+        self._dates: RowDates | None = None
+        self._days: Counter[str] = Counter()
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes.
+
+        Args:
+            chunk: any length above zero.
+
+        Raises:
+            DeliveryRefused: the header does not fit.
+        """
+        self._sha.update(chunk)
+        self._size += len(chunk)
+        block = self._tail + chunk
+        cut = block.rfind(b"\n") + 1 or block.rfind(b"\r", 0, len(block) - 1) + 1
+        self._tail = block[cut:]
+        if self._header is None and not cut and len(block) > _HEADER_LIMIT_BYTES:
+            raise DeliveryRefused(
+                self._name,
+                expected="a header line",
+                to_do="deliver a CSV file with line ends",
+                found=f"no line end in the first {_HEADER_LIMIT_BYTES:,} bytes",
+            )
+        self._take(block[:cut])
+
+    def _take(self, block: bytes) -> None:
+        if self._is_utf8 and not block.isascii():
+            try:
+                block.decode("utf-8")
+            except UnicodeDecodeError:
+                self._is_utf8 = False
+        lines = block.splitlines()
+        if lines and self._dates is None:
+            first = lines.pop(0)
+            self._has_bom = first.startswith(codecs.BOM_UTF8)
+            self._header = read_header(first.removeprefix(codecs.BOM_UTF8), self._kind, self._name)
+            self._dates = RowDates(self._header, self._kind, self._latest)
+        if self._dates is None:
+            return
+        rows = [line for line in lines if line.strip(_BLANK)]
+        self._rows += len(rows)
+        for field, count in Counter(self._dates.fields(rows)).items():
+            self._days[self._dates.day(field)] += count
+
+    def finish(self) -> FileFacts:
+        """End the pass.
+
+        Returns:
+            The facts of the file.
+
+        Raises:
+            DeliveryRefused: the file is empty, has no rows, or not one row with a usable date.
+        """
+        self._take(self._tail)
+        to_do = "deliver the file again with its content"
+        if self._header is None:
+            raise DeliveryRefused(self._name, expected="a header line and rows", found="an empty file", to_do=to_do)
+        if not self._rows:
+            raise DeliveryRefused(self._name, expected="at least one row", found="a header without rows", to_do=to_do)
+        strays = self._days.pop("", 0)
+        if not self._days:
+            raise DeliveryRefused(
+                self._name,
+                found=f"none in {self._rows:,} rows",
+                to_do="correct the dates and deliver it again",
+                expected=f"a {self._kind.date_column} as YYYY-MM-DD, not before {FIRST_CONTACT_MONTH} or after arrival",
+            )
+        months: Counter[str] = Counter()
+        for day, count in self._days.items():
+            months[day[:7]] += count
+        home = home_month(months)
+        months[home] += strays
+        encoding = "latin-1" if not self._is_utf8 else "utf-8-sig" if self._has_bom else "utf-8"
+        return FileFacts(
+            self._sha.hexdigest(),
+            self._size,
+            self._rows,
+            encoding,
+            self._header,
+            dict(sorted(months.items())),
+            home,
+            strays,
+            min(self._days),
+            max(self._days),
+        )

@@ -1,0 +1,357 @@
+"""Receiving delivered files: what is accepted, what is refused by name, and that no byte or row is ever lost."""
+
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bank_assets.contract import CAMPAIGN_COLUMNS, DELIVERY_COLUMNS, OUTCOME_COLUMNS
+from bank_assets.sources.deliveries import register_deliveries
+from bank_assets.sources.delivery_file import DeliveryScan
+from bank_assets.sources.delivery_header import CONTACTS, DeliveryRefused
+from bank_assets.sources.manifest import (
+    ManifestError,
+    delivered_months,
+    manifest_path,
+    month_digest,
+    month_manifest,
+    object_path,
+    read_manifest,
+)
+
+NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+PERSON = {
+    "age": "58",
+    "job": "management",
+    "marital": "married",
+    "education": "tertiary",
+    "default": "no",
+    "balance": "2143",
+    "housing": "yes",
+    "loan": "no",
+    "contact": "unknown",
+    "day": "5",
+    "month": "may",
+    "duration": "261",
+    "campaign": "1",
+    "pdays": "-1",
+    "previous": "0",
+    "poutcome": "unknown",
+    "y": "no",
+}
+
+
+def contact(number=1, day="2008-05-05", **changes):
+    return {"contact_id": f"c-{number}", "contact_date": day, **PERSON, **changes}
+
+
+def csv_text(rows, columns=DELIVERY_COLUMNS, delimiter=";", line_end="\n"):
+    lines = [delimiter.join(columns), *(delimiter.join(row[c] for c in columns) for row in rows)]
+    return "".join(line + line_end for line in lines)
+
+
+class Home:
+    def __init__(self, root: Path) -> None:
+        self.landing, self.warehouse = root / "landing", root / "warehouse"
+        self._writes = 0
+
+    def deliver(self, content, name="a.csv", kind="contacts"):
+        path = self.landing / kind / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        self._writes += 1  # two writes within one clock tick must not look like the same file
+        os.utime(path, ns=(self._writes * 10**9, self._writes * 10**9))
+        return path
+
+    def register(self, now=NOW, settle_seconds=0):
+        return register_deliveries(self.landing, self.warehouse, now=now, settle_seconds=settle_seconds)
+
+    def month(self, month="2008-05", kind="contacts"):
+        return month_manifest(self.warehouse, month, kind)
+
+
+@pytest.fixture
+def home(tmp_path):
+    return Home(tmp_path)
+
+
+def test_a_delivery_is_kept_byte_for_byte_and_described(home):
+    text = csv_text([contact(1), contact(2, "2008-06-02"), contact(3, "2008-06-03")])
+    path = home.deliver(text)
+    result = home.register()
+    (delivery,) = result.new
+    assert object_path(home.warehouse, delivery.sha256).read_bytes() == text.encode()
+    assert path.read_text() == text
+    assert (delivery.rows, delivery.months, delivery.home_month) == (3, {"2008-05": 1, "2008-06": 2}, "2008-06")
+    assert (delivery.first_day, delivery.last_day) == ("2008-05-05", "2008-06-03")
+    assert (delivery.encoding, delivery.delimiter, delivery.columns) == ("utf-8", ";", DELIVERY_COLUMNS)
+    assert delivery.arrived_at == NOW.isoformat()
+    assert read_manifest(home.warehouse) == (delivery,)
+    assert result.months == delivered_months(home.warehouse) == ("2008-05", "2008-06")
+
+
+def test_the_same_scan_again_changes_nothing_even_without_its_cache(home):
+    home.deliver(csv_text([contact()]))
+    home.register()
+    before = manifest_path(home.warehouse).read_bytes()
+    assert home.register().unchanged == ("contacts/a.csv",)
+    (home.warehouse / "raw" / "landing_index.json").unlink()
+    assert home.register().unchanged == ("contacts/a.csv",)
+    assert manifest_path(home.warehouse).read_bytes() == before
+
+
+def test_a_duplicate_under_another_name_leaves_the_month_as_it_is(home):
+    home.deliver(csv_text([contact()]))
+    home.register()
+    digest = month_digest(home.month())
+    home.deliver(csv_text([contact()]), "b.csv")
+    result = home.register()
+    assert (result.new, result.unchanged) == ((), ("contacts/a.csv", "contacts/b.csv"))
+    assert month_digest(home.month()) == digest
+    assert len(list((home.warehouse / "raw" / "objects").rglob("*.csv"))) == 1
+    assert [d.name for d in read_manifest(home.warehouse)] == ["a.csv", "b.csv"]
+
+
+def test_a_changed_delivery_is_a_second_arrival_and_history_stays(home):
+    home.deliver(csv_text([contact(age="58")]))
+    home.register()
+    home.deliver(csv_text([contact(age="59")]))
+    home.register()
+    first, second = home.month()
+    assert (first.arrival, second.arrival) == (1, 2)
+    assert object_path(home.warehouse, first.sha256).exists()
+
+
+def test_bytes_that_come_back_after_a_correction_win_again(home):
+    for age in ("58", "59", "58"):
+        home.deliver(csv_text([contact(age=age)]))
+        assert len(home.register().new) == 1
+    assert [d.arrival for d in home.month()] == [2, 3]
+
+
+def test_a_duplicate_that_touches_other_months_only_is_no_news(home):
+    home.deliver(csv_text([contact(1)]))
+    home.deliver(csv_text([contact(2, "2008-06-02")]), "june.csv")
+    home.register()
+    home.deliver(csv_text([contact(1)]), "again.csv")
+    assert home.register().new == ()
+
+
+def test_files_of_one_scan_arrive_in_the_order_they_were_written(home):
+    home.deliver(csv_text([contact(1)]), "z.csv")
+    home.deliver(csv_text([contact(2)]), "a.csv")
+    assert [d.name for d in home.register().new] == ["z.csv", "a.csv"]
+
+
+@pytest.mark.parametrize("day", ["", "05.05.2008", "2008-02-30", "1999-01-01", "2008-04-30", "2026-02-01", "NaN"])
+def test_rows_without_a_usable_date_belong_to_the_home_month(home, day):
+    rows = [contact(1, "2008-06-02"), contact(2, "2008-06-03"), contact(3, "2008-05-05"), contact(4, day)]
+    home.deliver(csv_text(rows))
+    (delivery,) = home.register().new
+    assert delivery.stray_rows == 1
+    assert delivery.months == {"2008-05": 1, "2008-06": 3}
+    assert sum(delivery.months.values()) == delivery.rows == 4
+
+
+def test_a_row_dated_on_the_day_after_arrival_is_no_stray(home):
+    home.deliver(csv_text([contact(1, (NOW + timedelta(days=1)).date().isoformat())]))
+    assert home.register().new[0].stray_rows == 0
+
+
+def test_short_long_and_quoted_rows_are_counted_once(home):
+    header = ";".join(DELIVERY_COLUMNS)
+    good = ";".join(contact()[c] for c in DELIVERY_COLUMNS)
+    quoted = ";".join('"man;age""ment"' if c == "job" else contact()[c] for c in DELIVERY_COLUMNS)
+    open_quote = ";".join('"management' if c == "job" else contact()[c] for c in DELIVERY_COLUMNS)
+    lines = [header, good, "too;few", good + ";one too many", "", "   ", quoted, open_quote, good]
+    home.deliver("\n".join(lines))  # no line end after the last row
+    (delivery,) = home.register().new
+    assert (delivery.rows, delivery.stray_rows, delivery.months) == (7 - 1, 1, {"2008-05": 6})
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 64, 10_000])
+@pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
+def test_line_ends_and_chunk_borders_do_not_change_the_facts(chunk, line_end):
+    rows = [contact(n, f"2008-0{5 + n % 3}-05", job="técnico") for n in range(20)]
+    content = csv_text(rows, line_end=line_end).encode()
+    scan = DeliveryScan("a.csv", CONTACTS, None)
+    for start in range(0, len(content), chunk):
+        scan.feed(content[start : start + chunk])
+    facts = scan.finish()
+    assert (facts.rows, facts.encoding) == (20, "utf-8")
+    assert facts.months == {"2008-05": 7, "2008-06": 7, "2008-07": 6}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "known_as"), [("utf-8", "utf-8"), ("utf-8-sig", "utf-8-sig"), ("latin-1", "latin-1")]
+)
+@pytest.mark.parametrize("delimiter", [";", ","])
+def test_encodings_and_delimiters_are_recognised(home, encoding, known_as, delimiter):
+    content = csv_text([contact(job="técnico")], delimiter=delimiter).encode(encoding)
+    home.deliver(content)
+    (delivery,) = home.register().new
+    assert (delivery.encoding, delivery.delimiter, delivery.rows) == (known_as, delimiter, 1)
+    assert object_path(home.warehouse, delivery.sha256).read_bytes() == content
+
+
+def test_quoted_headers_in_any_order_are_understood(home):
+    columns = tuple(reversed(DELIVERY_COLUMNS))
+    quoted = {c: f'"{value}"' for c, value in contact().items()}
+    text = csv_text([quoted], columns).replace(";".join(columns), ";".join(f'"{c}"' for c in columns))
+    home.deliver(b"\xef\xbb\xbf" + text.encode())
+    assert home.register().new[0].columns == columns
+
+
+WITHOUT_AGE = tuple(c for c in DELIVERY_COLUMNS if c != "age")
+ROW = contact()
+
+
+@pytest.mark.parametrize(("content", "found"), [
+    ("", "an empty file"),
+    ("\n\n", "a first line of one field"),
+    (csv_text([]), "a header without rows"),
+    (csv_text([ROW], WITHOUT_AGE), "missing: 'age'"),
+    (csv_text([ROW | {"iban": "x"}], (*DELIVERY_COLUMNS, "iban")), "extra: 'iban'"),
+    (csv_text([ROW], (*DELIVERY_COLUMNS, "age")), "named twice: 'age'"),
+    (csv_text([ROW], DELIVERY_COLUMNS[2:]), "missing: 'contact_id', 'contact_date'"),
+    (csv_text([ROW], delimiter="\t"), "fields separated by a tab"),
+    (csv_text([ROW], delimiter="|"), "fields separated by |"),
+    (csv_text([ROW]).split("\n", 1)[1], "no header"),
+    (csv_text([ROW]).encode("utf-16"), "UTF-16 or binary"),
+    (csv_text([ROW | {"contact_date": "5 May"}]), "none in 1 rows"),
+    (b"x" * 70_000, "no line end in the first 65,536 bytes"),
+])  # fmt: skip
+def test_an_unusable_file_is_set_aside_with_its_reason_and_the_others_go_on(home, content, found):
+    path = home.deliver(content, "bad.csv")
+    original = path.read_bytes()
+    home.deliver(csv_text([contact()]), "good.csv")
+    result = home.register()
+    assert [d.name for d in result.new] == ["good.csv"]
+    (refusal,) = result.refused
+    assert found in refusal.problem
+    assert refusal.problem.startswith("bad.csv: expected ")
+    assert not path.exists()
+    assert refusal.moved_to == home.landing / "refused" / "bad.csv"
+    assert refusal.moved_to.read_bytes() == original
+    reason = json.loads((home.landing / "refused" / "bad.csv.reason.json").read_text())
+    assert found in reason["found"]
+    assert (reason["kind"], reason["size_bytes"]) == ("contacts", len(original))
+    assert len(list((home.warehouse / "raw" / "objects").rglob("*.*"))) == 1
+    assert home.register().refused == ()
+
+
+def test_two_refused_files_of_one_name_are_both_kept(home):
+    for content in ("", "still no header"):
+        home.deliver(content, "bad.csv")
+        home.register()
+    kept = sorted((home.landing / "refused").glob("bad*.csv"))
+    assert [path.read_text() for path in kept] == ["still no header", ""]
+    assert len(list((home.landing / "refused").glob("*.reason.json"))) == 2
+
+
+def test_a_dateless_file_is_told_what_to_do(home):
+    home.deliver(csv_text([ROW], DELIVERY_COLUMNS[2:]), "bank.csv")
+    assert "BANK_SOURCE" in home.register().refused[0].problem
+
+
+def test_a_file_still_being_written_waits(home):
+    path = home.deliver(csv_text([contact()]))
+    written = datetime.fromtimestamp(path.stat().st_ctime, UTC)
+    assert home.register(written + timedelta(seconds=4), 5).incomplete == ("contacts/a.csv",)
+    assert read_manifest(home.warehouse) == ()
+    assert len(home.register(written + timedelta(seconds=6), 5).new) == 1
+
+
+def test_unfinished_names_wait_and_foreign_files_are_reported(home):
+    for name in ("a.csv.tmp", "a.csv.part", ".a.csv", "contacts.xlsx"):
+        home.deliver(csv_text([contact()]), name)
+    result = home.register()
+    assert set(result.incomplete) == {"contacts/a.csv.tmp", "contacts/a.csv.part"}
+    assert result.ignored == ("contacts/contacts.xlsx",)
+    assert result.new == ()
+
+
+def test_outcomes_and_campaigns_have_their_own_headers_and_months(home):
+    outcome = {"contact_id": "c-1", "y": "yes", "duration": "90", "arrived_at": "2008-05-09T10:00:00Z"}
+    home.deliver(csv_text([outcome], OUTCOME_COLUMNS), kind="outcomes")
+    home.deliver(csv_text([contact(day="2031-01-01")], CAMPAIGN_COLUMNS), kind="campaigns")
+    home.deliver(csv_text([contact()]), "leaky.csv", kind="campaigns")
+    result = home.register()
+    assert {d.kind: d.months for d in result.new} == {"outcomes": {"2008-05": 1}, "campaigns": {"2031-01": 1}}
+    assert "extra: 'duration', 'y'" in result.refused[0].problem
+    assert [d.kind for d in home.month("2008-05", "outcomes")] == ["outcomes"]
+    assert home.month("2008-05") == ()
+    assert result.months == ()
+
+
+def test_a_month_with_one_row(home):
+    home.deliver(csv_text([contact()]))
+    home.register()
+    assert home.month()[0].months == {"2008-05": 1}
+
+
+def test_a_missing_landing_folder_is_empty_not_an_error(home):
+    assert home.register().new == ()
+
+
+def test_a_time_without_zone_is_refused(home):
+    with pytest.raises(ValueError, match="time with zone"):
+        home.register(datetime(2026, 1, 1))  # noqa: DTZ001
+
+
+def test_a_damaged_manifest_names_its_line(home):
+    home.deliver(csv_text([contact()]))
+    home.register()
+    path = manifest_path(home.warehouse)
+    path.write_text(path.read_text() + '{"half": ')
+    with pytest.raises(ManifestError, match=r"manifest\.jsonl:2: expected one delivery record"):
+        read_manifest(home.warehouse)
+    path.write_text(json.dumps({"schema_version": 99}) + "\n")
+    with pytest.raises(ManifestError, match="found 99"):
+        read_manifest(home.warehouse)
+
+
+def test_a_full_disk_leaves_the_delivery_in_landing_and_the_next_scan_takes_it(home):
+    path = home.deliver(csv_text([contact(n) for n in range(2_000)]))
+    program = (
+        "import resource, sys; from datetime import datetime, UTC; from pathlib import Path\n"
+        "from bank_assets.sources.deliveries import register_deliveries\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
+        "register_deliveries(Path(sys.argv[1]), Path(sys.argv[2]), now=datetime.now(UTC), settle_seconds=0)\n"
+    )
+    command = [sys.executable, "-c", program, str(home.landing), str(home.warehouse)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode != 0
+    assert "File too large" in ended.stderr
+    assert path.exists()
+    assert list((home.warehouse / "raw" / "objects").rglob("*.*")) == []
+    assert len(home.register().new) == 1
+
+
+def test_leftovers_of_a_killed_scan_are_cleared(home):
+    objects = home.warehouse / "raw" / "objects"
+    objects.mkdir(parents=True)
+    (objects / ".a.csv.4711.tmp").write_text("half")
+    home.register()
+    assert list(objects.iterdir()) == []
+
+
+def test_a_kill_between_object_and_manifest_costs_a_repeated_scan_only(home, monkeypatch):
+    home.deliver(csv_text([contact()]))
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "bank_assets.sources.deliveries.append_manifest", lambda *_: (_ for _ in ()).throw(OSError("killed"))
+        )
+        with pytest.raises(OSError, match="killed"):
+            home.register()
+    assert read_manifest(home.warehouse) == ()
+    assert [d.arrival for d in home.register().new] == [1]
+
+
+def test_a_refusal_carries_its_three_parts():
+    problem = DeliveryRefused("a.csv", expected="x", found="y", to_do="do z")
+    assert str(problem) == "a.csv: expected x, found y; do z."
