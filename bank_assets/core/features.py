@@ -126,11 +126,13 @@ class AsOfState:
         as_of: the day; outcomes known on its morning are in, nothing later.
         rates: trailing subscription rates by feature name, each in [0, 1].
         typical_plan: mean plan statistics of the last 30 days with contacts; used where a contact has no plan.
+        log_odds_shift: recalibration from the outcomes known that morning; the scorer adds it to the log-odds.
     """
 
     as_of: np.datetime64
     rates: Mapping[str, float]
     typical_plan: Mapping[str, float]
+    log_odds_shift: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form that is published for serving and recorded with decisions."""
@@ -139,6 +141,7 @@ class AsOfState:
             "as_of": str(self.as_of),
             "rates": dict(self.rates),
             "typical_plan": dict(self.typical_plan),
+            "log_odds_shift": self.log_odds_shift,
         }
 
     @classmethod
@@ -153,7 +156,12 @@ class AsOfState:
                 f"as-of state: expected schema_version {STATE_SCHEMA_VERSION}, found "
                 f"{content.get('schema_version')!r}; run the pipeline once with this version."
             )
-        return cls(np.datetime64(content["as_of"], "D"), dict(content["rates"]), dict(content["typical_plan"]))
+        return cls(
+            np.datetime64(content["as_of"], "D"),
+            dict(content["rates"]),
+            dict(content["typical_plan"]),
+            float(content["log_odds_shift"]),
+        )
 
 
 def _window_sums(daily: FloatArray, days: int) -> FloatArray:

@@ -228,16 +228,19 @@ class Scorer:
             result[start : start + CHUNK_ROWS] = output[:, 1] if output.ndim == 2 else output
         return result
 
-    def score(self, features: Mapping[str, NDArray[Any]]) -> Scores:
-        """Score contacts: graph, calibrator, range.
+    def score(self, features: Mapping[str, NDArray[Any]], *, log_odds_shift: float = 0.0) -> Scores:
+        """Score contacts: graph, calibrator, recalibration, range.
 
         Args:
             features: see `raw_probability`.
+            log_odds_shift: recalibration of the as-of state (`AsOfState.log_odds_shift`), added after the calibrator.
 
         Returns:
             Probabilities with ranges, each (n,).
         """
         raw = self.raw_probability(features)
         probability = apply_calibrator(raw, self.decision["calibrator"])
+        if log_odds_shift:
+            probability = expit(logit(probability) + log_odds_shift)
         low, high = apply_ranges(probability, self.decision["ranges"])
         return Scores(probability=probability, low=low, high=high, raw=raw)
