@@ -1,0 +1,242 @@
+"""Exact value counts of a set of contacts: all that drift statistics need, and nothing that grows with rows.
+
+What lives here: `ColumnProfile` and `Profile` (counts over a span of days), merging, and their JSON form.
+What must not: counts per day (`daily_profiles`), statistics and verdicts (`drift_statistics`, `drift`).
+Called by `drift`, `daily_profiles`, model bundles (`reference_profile.json`) and reports.
+
+The target `y` is a column like any other: its missing values are outcomes not known yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bank_assets.contract import BY_SOURCE, BY_TABLE, COLUMNS, Kind, Known
+
+PROFILE_SCHEMA_VERSION: Final = 1
+NUMERIC: Final = "numeric"
+CATEGORICAL: Final = "category"
+TARGET: Final = "y"
+
+PROFILED_COLUMNS: Final = tuple(
+    column.source for column in COLUMNS if column.known is not Known.IDENTIFIER and column.kind is not Kind.DATE
+)
+"""Columns counted, in delivery spelling: all but identifiers and the contact date; duration and target included."""
+
+
+class ProfileError(ValueError):
+    """Counts that cannot be a profile; the message says what was expected, what was found and what to do."""
+
+
+def kind_of(column: str, default: str = CATEGORICAL) -> str:
+    """Numeric or category, by the contract; `default` for a column that the contract does not know."""
+    known = BY_SOURCE.get(column) or BY_TABLE.get(column)
+    if known is None:
+        return default
+    return NUMERIC if known.kind is Kind.INTEGER else CATEGORICAL
+
+
+def _frozen(array: NDArray[Any]) -> NDArray[Any]:
+    array.flags.writeable = False
+    return array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ColumnProfile:
+    """Exact value counts of one column.
+
+    Attributes:
+        kind: "numeric" or "category".
+        values: (n_values,) sorted distinct values, float64 for numeric and str for category columns.
+        counts: (n_values,) int64, contacts with that value, all positive.
+        missing: contacts without a value.
+    """
+
+    kind: str
+    values: NDArray[Any]
+    counts: NDArray[np.int64]
+    missing: int = 0
+
+    def __post_init__(self) -> None:
+        values, counts = self.values, self.counts
+        if values.shape != counts.shape or values.ndim != 1:
+            raise ProfileError(
+                f"expected as many counts as values, found {values.shape} values and {counts.shape} counts; "
+                f"rebuild the profile from the contacts."
+            )
+        if counts.size and (int(counts.min()) <= 0 or not np.all(values[:-1] < values[1:])):
+            raise ProfileError(
+                "expected sorted distinct values with positive counts, found unsorted or repeated values or a count "
+                "below 1; build the column with ColumnProfile.of."
+            )
+        _frozen(values)
+        _frozen(counts)
+
+    @property
+    def present(self) -> int:
+        """Contacts that have a value."""
+        return int(self.counts.sum())
+
+    @property
+    def rows(self) -> int:
+        """Contacts counted, those without a value included."""
+        return self.present + self.missing
+
+    @staticmethod
+    def of(
+        kind: str, values: Sequence[Any] | NDArray[Any], counts: Sequence[int] | NDArray[Any], missing: int = 0
+    ) -> ColumnProfile:
+        """Build from values in any order, repeated ones added up, zero counts dropped.
+
+        Args:
+            kind: "numeric" or "category".
+            values: (n,) values, none of them missing.
+            counts: (n,) contacts per value, >= 0.
+            missing: contacts without a value.
+        """
+        array = np.asarray(values, dtype=np.float64 if kind == NUMERIC else np.str_)
+        weights = np.asarray(counts, dtype=np.int64)
+        if array.size == 0:
+            return ColumnProfile(kind, array, weights, int(missing))
+        distinct, codes = np.unique(array, return_inverse=True)
+        total = np.zeros(distinct.size, dtype=np.int64)
+        np.add.at(total, codes, weights)
+        kept = total > 0
+        return ColumnProfile(kind, distinct[kept], total[kept], int(missing))
+
+    def count_of(self, value: Any) -> int:
+        """Contacts that have exactly this value."""
+        at = int(np.searchsorted(self.values, value)) if self.values.size else 0
+        return int(self.counts[at]) if at < self.values.size and self.values[at] == value else 0
+
+    def without(self, value: float) -> ColumnProfile:
+        """The column with one value split off; missing values are not carried over."""
+        kept = self.values != value
+        return ColumnProfile(self.kind, self.values[kept], self.counts[kept])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Profile:
+    """Exact value counts of all columns over a span of contact days.
+
+    Attributes:
+        columns: column profile by delivery name; all count the same contacts.
+        rows: contacts counted.
+        first_day: first contact day, inclusive; None for a profile of no contact.
+        last_day: last contact day, inclusive; None for a profile of no contact.
+    """
+
+    columns: Mapping[str, ColumnProfile]
+    rows: int
+    first_day: date | None = None
+    last_day: date | None = None
+
+    def __post_init__(self) -> None:
+        wrong = {name: column.rows for name, column in self.columns.items() if column.rows != self.rows}
+        if wrong:
+            raise ProfileError(
+                f"expected {self.rows} contacts in every column, found {wrong}; count missing values too."
+            )
+
+    @property
+    def known_outcomes(self) -> int:
+        """Contacts whose outcome is known."""
+        target = self.columns.get(TARGET)
+        return target.present if target is not None else 0
+
+    @property
+    def subscribed(self) -> int:
+        """Contacts that subscribed, among the known outcomes."""
+        target = self.columns.get(TARGET)
+        return target.count_of("yes") if target is not None else 0
+
+    @property
+    def span(self) -> str:
+        """The span as text, `2008-05-05…2008-07-31`, or "no contacts"."""
+        return f"{self.first_day}…{self.last_day}" if self.first_day and self.last_day else "no contacts"
+
+    @staticmethod
+    def empty() -> Profile:
+        """The profile of no contact; neutral in a merge."""
+        return Profile({}, 0)
+
+    @staticmethod
+    def merge(profiles: Iterable[Profile]) -> Profile:
+        """Add profiles up; exact, associative and independent of order, because counts are integers.
+
+        A column that only some of them have counts as missing in the contacts of the others.
+        """
+        parts = [profile for profile in profiles if profile.rows]
+        rows = sum(part.rows for part in parts)
+        names = list(dict.fromkeys(name for part in parts for name in part.columns))
+        columns = {}
+        for name in names:
+            having = [part.columns[name] for part in parts if name in part.columns]
+            kinds = {column.kind for column in having}
+            if len(kinds) > 1:
+                raise ProfileError(f"{name}: expected one kind, found {sorted(kinds)}; profile the column again.")
+            columns[name] = ColumnProfile.of(
+                having[0].kind,
+                np.concatenate([column.values for column in having]),
+                np.concatenate([column.counts for column in having]),
+                rows - sum(column.present for column in having),
+            )
+        first = min((part.first_day for part in parts if part.first_day), default=None)
+        last = max((part.last_day for part in parts if part.last_day), default=None)
+        return Profile(columns, rows, first, last)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready form, as stored in `reference_profile.json`."""
+        return {
+            "schema_version": PROFILE_SCHEMA_VERSION,
+            "rows": self.rows,
+            "first_day": self.first_day.isoformat() if self.first_day else None,
+            "last_day": self.last_day.isoformat() if self.last_day else None,
+            "columns": {
+                name: {
+                    "kind": column.kind,
+                    "missing": column.missing,
+                    "values": _plain(column.values),
+                    "counts": column.counts.tolist(),
+                }
+                for name, column in self.columns.items()
+            },
+        }
+
+    @staticmethod
+    def from_dict(document: Mapping[str, Any]) -> Profile:
+        """Read what `to_dict` wrote.
+
+        Raises:
+            ProfileError: another schema version, or counts that do not fit together.
+        """
+        version = document.get("schema_version")
+        if version != PROFILE_SCHEMA_VERSION:
+            raise ProfileError(
+                f"reference profile: expected schema_version {PROFILE_SCHEMA_VERSION}, found {version!r}; "
+                f"write the profile again with this release."
+            )
+        columns = {
+            name: ColumnProfile.of(part["kind"], part["values"], part["counts"], part["missing"])
+            for name, part in document["columns"].items()
+        }
+        first, last = document["first_day"], document["last_day"]
+        return Profile(
+            columns,
+            int(document["rows"]),
+            date.fromisoformat(first) if first else None,
+            date.fromisoformat(last) if last else None,
+        )
+
+
+def _plain(values: NDArray[Any]) -> list[Any]:
+    """JSON values: whole numbers as integers, which halves the file."""
+    if values.dtype.kind == "f" and np.all(values == np.floor(values)):
+        return values.astype(np.int64).tolist()
+    return values.tolist()

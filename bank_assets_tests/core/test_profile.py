@@ -1,0 +1,171 @@
+import json
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bank_assets.core.daily_profiles import LONG_COLUMNS, DailyProfiles, profile_of_rows
+from bank_assets.core.profile import PROFILED_COLUMNS, ColumnProfile, Profile, ProfileError
+
+DAYS = np.array(["2008-05-05", "2008-05-05", "2008-05-06", "2008-06-01"], dtype="datetime64[D]")
+ROWS = {
+    "age": [30, 41, 30, 58],
+    "job": ["student", "retired", "student", "unknown"],
+    "duration": [None, 120, None, 0],
+    "y": ["yes", "no", None, "no"],
+}
+
+
+def long_table(days, columns):
+    """The long table by a plain loop, as an independent way to the same counts."""
+    counted = {}
+    for name, values in columns.items():
+        numeric = name in ("age", "balance", "duration")
+        for day, value in zip(days, values, strict=True):
+            number = float(value) if numeric and value is not None else None
+            key = (day, name, number, None if numeric else value)
+            counted[key] = counted.get(key, 0) + 1
+    rows = [dict(zip(LONG_COLUMNS, (*key, count), strict=True)) for key, count in counted.items()]
+    schema = pa.schema(
+        [("contact_date", pa.date32()), ("column", pa.string()), ("number", pa.float64()), ("category", pa.string()),
+         ("count", pa.int64())]
+    )  # fmt: skip
+    for row in rows:
+        row["contact_date"] = row["contact_date"].astype(date)
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def small_profiles():
+    ages = st.lists(st.integers(18, 25), min_size=0, max_size=12)
+    first_days = st.integers(0, 400)
+    return st.builds(
+        lambda values, day: profile_of_rows({"age": values}, np.full(len(values), np.datetime64("2008-01-01") + day)),
+        ages, first_days,
+    )  # fmt: skip
+
+
+def test_profiled_columns_leave_out_identifier_and_date_and_keep_duration_and_target():
+    assert "contact_id" not in PROFILED_COLUMNS
+    assert "contact_date" not in PROFILED_COLUMNS
+    assert {"duration", "y", "age", "poutcome"} <= set(PROFILED_COLUMNS)
+
+
+def test_counts_missing_values_and_outcomes_exactly():
+    profile = profile_of_rows(ROWS, DAYS)
+    assert profile.rows == 4
+    assert profile.columns["age"].values.tolist() == [30.0, 41.0, 58.0]
+    assert profile.columns["age"].counts.tolist() == [2, 1, 1]
+    assert profile.columns["job"].count_of("student") == 2
+    assert profile.columns["job"].count_of("housemaid") == 0
+    assert profile.columns["duration"].missing == 2
+    assert (profile.known_outcomes, profile.subscribed) == (3, 1)
+    assert profile.span == "2008-05-05…2008-06-01"
+
+
+def test_nan_none_and_booleans_are_read_as_missing_and_yes_no():
+    profile = profile_of_rows({"age": [float("nan"), 30.0], "housing": [True, False], "y": [float("nan"), "yes"]})
+    assert profile.columns["age"].missing == 1
+    assert profile.columns["housing"].values.tolist() == ["no", "yes"]
+    assert profile.known_outcomes == profile.subscribed == 1
+    assert profile.span == "no contacts"
+
+
+def test_long_table_and_rows_give_the_same_windows():
+    from_table = DailyProfiles.from_table(long_table(DAYS, ROWS))
+    from_rows = DailyProfiles.from_rows(DAYS, ROWS)
+    for first, last in ((date(2008, 5, 5), date(2008, 5, 5)), (date(2008, 5, 6), date(2008, 12, 31))):
+        assert from_table.window(first, last).to_dict() == from_rows.window(first, last).to_dict()
+    assert from_table.months == {"2008-05": 3, "2008-06": 1}
+    assert all(type(month) is str for month in from_table.months)
+    assert list(from_table.total().columns) == ["age", "job", "duration", "y"]
+
+
+def test_window_equals_counting_the_rows_of_the_window():
+    daily = DailyProfiles.from_rows(DAYS, ROWS)
+    kept = np.array([False, False, True, True])
+    rows = {name: [value for value, keep in zip(values, kept, strict=True) if keep] for name, values in ROWS.items()}
+    assert daily.window(date(2008, 5, 6), date(2008, 6, 30)).to_dict() == profile_of_rows(rows, DAYS[kept]).to_dict()
+    assert daily.window(date(2009, 1, 1), date(2009, 2, 1)).rows == 0
+    assert daily.of_months(["2008-05", "2008-06"]).to_dict() == daily.total().to_dict()
+
+
+def test_trailing_window_grows_until_it_has_enough_contacts_but_not_for_ever():
+    daily = DailyProfiles.from_rows(DAYS, ROWS)
+    assert daily.trailing(date(2008, 6, 1), 1).rows == 1
+    assert daily.trailing(date(2008, 6, 1), 2).first_day == date(2008, 5, 6)
+    assert daily.trailing(date(2008, 6, 1), 100, maximum_days=27).rows == 2
+    assert daily.trailing(date(2008, 6, 1), 1, minimum_days=60).rows == 4
+    assert daily.trailing(date(2008, 1, 1), 1).rows == 0
+    assert daily.month_or_trailing("2008-06", 1).rows == 1
+    assert daily.month_or_trailing("2008-06", 2).rows == 2
+    assert daily.month_or_trailing("2008-05", 1).rows == 3
+
+
+def test_json_round_trip_keeps_every_count():
+    profile = profile_of_rows(ROWS | {"score": [0.25, 0.5, 0.5, 1.0]}, DAYS)
+    text = json.dumps(profile.to_dict())
+    again = Profile.from_dict(json.loads(text))
+    assert again.to_dict() == profile.to_dict()
+    assert '"values": [30, 41, 58]' in text
+    assert Profile.from_dict(Profile.empty().to_dict()).rows == 0
+
+
+def test_another_schema_version_is_refused_by_name():
+    with pytest.raises(ProfileError, match="expected schema_version 1, found 7"):
+        Profile.from_dict({"schema_version": 7})
+
+
+@given(small_profiles(), small_profiles(), small_profiles())
+def test_merge_is_associative_and_commutative(a, b, c):
+    left = Profile.merge([Profile.merge([a, b]), c]).to_dict()
+    assert left == Profile.merge([a, Profile.merge([b, c])]).to_dict()
+    assert left == Profile.merge([c, a, b]).to_dict()
+    assert left["rows"] == a.rows + b.rows + c.rows
+
+
+def test_merge_counts_a_column_that_one_side_lacks_as_missing():
+    merged = Profile.merge([profile_of_rows({"age": [30]}), profile_of_rows({"age": [30], "duration": [9]})])
+    assert merged.rows == 2
+    assert merged.columns["duration"].missing == 1
+    assert merged.columns["age"].counts.tolist() == [2]
+
+
+def test_merge_refuses_a_column_of_two_kinds():
+    numeric = Profile({"x": ColumnProfile.of("numeric", [1.0], [1])}, 1)
+    category = Profile({"x": ColumnProfile.of("category", ["1"], [1])}, 1)
+    with pytest.raises(ProfileError, match="x: expected one kind"):
+        Profile.merge([numeric, category])
+
+
+def test_columns_that_count_different_contacts_are_refused():
+    with pytest.raises(ProfileError, match="expected 2 contacts in every column"):
+        Profile({"age": ColumnProfile.of("numeric", [30.0], [1])}, 2)
+    table = long_table(DAYS, ROWS)
+    without_one = table.filter(pa.array([index != 0 for index in range(table.num_rows)]))
+    with pytest.raises(ProfileError, match="same contacts per day"):
+        DailyProfiles.from_table(without_one)
+
+
+def test_table_with_other_columns_is_refused():
+    with pytest.raises(ProfileError, match="'number'"):
+        DailyProfiles.from_table(long_table(DAYS, ROWS).drop_columns(["number"]))
+
+
+@pytest.mark.parametrize(("values", "counts"), [([2.0, 1.0], [1, 1]), ([1.0, 1.0], [1, 1]), ([1.0], [0])])
+def test_unsorted_repeated_or_empty_counts_are_refused(values, counts):
+    with pytest.raises(ProfileError, match="sorted distinct values"):
+        ColumnProfile("numeric", np.array(values), np.array(counts))
+
+
+def test_values_without_counts_are_refused():
+    with pytest.raises(ProfileError, match="as many counts as values"):
+        ColumnProfile("numeric", np.array([1.0, 2.0]), np.array([1]))
+
+
+def test_profiles_cannot_be_changed_in_place():
+    column = ColumnProfile.of("numeric", [1.0], [3])
+    with pytest.raises(ValueError, match="read-only"):
+        column.counts[0] = 5
