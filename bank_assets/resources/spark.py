@@ -1,0 +1,85 @@
+"""The Spark session as a Dagster resource: started by the first asset that needs it, stopped at the end of the run.
+
+What lives here: the life of the session within a run. What must not: Spark settings (`bank_assets.spark.session`).
+Called by `bank_assets.definitions`; assets take `spark: SparkResource` and use `spark.session`.
+https://docs.dagster.io/integrations/libraries/spark/dagster-pyspark
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from dagster_pyspark import PySparkResource
+from pydantic import Field, PrivateAttr
+from pyspark.sql import SparkSession
+
+from bank_assets.settings import Settings
+from bank_assets.spark.session import active_session, start_session, stop_session
+
+
+class SparkResource(PySparkResource):
+    """dagster-pyspark's resource with a lazy start and an end.
+
+    The base class starts a JVM for every run that merely names the resource and never stops it. Here a run whose
+    assets are all unchanged starts none (saves 5-15 s), and a run that used one ends it.
+
+    Attributes:
+        home: folder for Spark's own files (`Settings.home`).
+        master: Spark master (`Settings.spark_master`).
+        memory: heap of the driver (`Settings.spark_memory`).
+        spark_config: more Spark settings, over those of `bank_assets.spark.session`.
+    """
+
+    home: str = Field(description="Folder for Spark's own files.")
+    master: str = Field(default="local[*]", description="Spark master.")
+    memory: str = Field(default="2g", description="Heap of the driver.")
+    spark_config: dict[str, Any] = Field(default_factory=dict, description="More Spark settings, as key and value.")
+    _app_name: str = PrivateAttr(default="bank")
+    _own: SparkSession | None = PrivateAttr(default=None)
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Generator["SparkResource", None, None]:
+        """Live for one run: remember its id for the application's name, stop the session if it was started."""
+        self._app_name = f"bank-{context.run.run_id}" if context.run else "bank"
+        try:
+            yield self
+        finally:
+            self.stop()
+
+    @property
+    def session(self) -> SparkSession:
+        """The session of this process, started now if it was not.
+
+        Raises:
+            JavaError: there is no usable Java; the message has the command that installs it.
+            SparkStartError: the JVM or the master did not answer.
+        """
+        running = active_session()
+        if running is None:
+            settings = Settings(home=Path(self.home), spark_master=self.master, spark_memory=self.memory)
+            more = {key: str(value) for key, value in self.spark_config.items()}
+            self._own = running = start_session(settings, app_name=self._app_name, more=more)
+        return running
+
+    @property
+    def spark_session(self) -> SparkSession:
+        """The same session under the base class's name."""
+        return self.session
+
+    @property
+    def spark_context(self) -> Any:
+        """The session's context, as in the base class."""
+        return self.session.sparkContext
+
+    @property
+    def is_started(self) -> bool:
+        """Whether this resource has started a session that is still its to stop."""
+        return self._own is not None
+
+    def stop(self) -> None:
+        """End the session this resource started; one that was running before belongs to its starter."""
+        if self._own is not None:
+            own, self._own = self._own, None
+            stop_session(own)

@@ -1,0 +1,101 @@
+"""A class-data-sharing archive of Spark's classes: the JVM maps them instead of loading and verifying 30,000.
+
+What lives here: where the archive of this environment is, and the command that makes it
+(`python -m bank_assets.spark.class_archive`, run once by the set-up; about 40 s, 180 MB).
+What must not: anything that a run needs to be right: without the archive Spark starts the same, 5-8 s later.
+Called by `make env`, the image build, and (the path only) by `bank_assets.spark.session`.
+https://docs.oracle.com/en/java/javase/17/vm/class-data-sharing.html
+"""
+
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bank_assets.settings import Settings, load_settings
+from bank_assets.spark.java import find_java
+from bank_assets.spark.session import archive_path, start_session, stop_session
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import SparkSession
+
+
+def build_archive(settings: Settings) -> Path:
+    """Run typical work in a JVM that writes the archive when it exits, then move the archive into place.
+
+    Args:
+        settings: master and driver heap; the home is replaced by a temporary one.
+
+    Returns:
+        Path of the archive.
+
+    Raises:
+        JavaError: there is no usable Java.
+        ArchiveError: the JVM wrote no archive.
+    """
+    target = archive_path(find_java())
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        part = home / "classes.jsa"
+        local = replace(settings, home=home, spark_master="local[2]")
+        session = start_session(
+            local,
+            app_name="class archive",
+            java_options=f"-XX:ArchiveClassesAtExit={part} -Xlog:disable -Xlog:all=error:stderr",
+        )
+        try:
+            _typical_work(session, home)
+        finally:
+            stop_session(session)
+        if not part.is_file():
+            raise ArchiveError(
+                f"{target}: expected Java to write a class archive, found none; Spark works without it, only slower "
+                f"to start. Look up -XX:ArchiveClassesAtExit for your Java."
+            )
+        # Beside the target first, then one atomic step, so that no JVM maps half a file.
+        beside = target.with_suffix(".part")
+        shutil.copyfile(part, beside)
+        beside.replace(target)
+    return target
+
+
+class ArchiveError(RuntimeError):
+    """No class archive was made; nothing but the start time depends on it."""
+
+
+def _typical_work(session: "SparkSession", home: Path) -> None:
+    """Touch the classes that the pipeline touches: CSV, casts, windows, aggregates, cache, Parquet, Arrow workers."""
+    from pyspark.sql import Window
+    from pyspark.sql import functions as f
+
+    text = home / "sample.csv"
+    text.write_text(
+        "id;day;n\n" + "\n".join(f"c{i};2008-05-{i % 28 + 1:02d};{i}" for i in range(500)), encoding="utf-8"
+    )
+    raw = session.read.csv(str(text), sep=";", header=True, schema="id STRING, day STRING, n STRING", mode="PERMISSIVE")
+    typed = raw.select(
+        "id", f.try_to_timestamp("day").cast("date").alias("day"), f.expr("try_cast(n AS INT)").alias("n")
+    )
+    last = f.row_number().over(Window.partitionBy("id").orderBy(f.desc("n")))
+    rows = typed.withColumn("rank", last).where("rank = 1").withColumn("month", f.date_format("day", "yyyy-MM"))
+    rows = rows.withColumn("why", f.array_compact(f.array(f.when(f.col("n") > 3, "big"), f.lit(None)))).cache()
+    rows.groupBy("month").agg(f.count("*"), f.countDistinct("id"), f.sum("n"), f.stddev("n")).collect()
+    rows.write.partitionBy("month").parquet(str(home / "table"))
+    session.read.parquet(str(home / "table")).select("id", "n").join(rows.select("id", "rank"), "id").mapInArrow(
+        _same, "id string"
+    ).count()
+    rows.unpersist()
+
+
+def _same(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
+    for batch in batches:
+        yield batch.select(["id"])
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{build_archive(load_settings())}\n")

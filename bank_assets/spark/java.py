@@ -1,0 +1,86 @@
+"""The Java prerequisite: found, new enough, complete, or named with the command that installs it.
+
+What lives here: looking for `java` where Spark will look, and asking it for its version.
+What must not: Spark itself, installing anything.
+Called by `bank_assets.spark.session` before the first JVM and by the command line's set-up check.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+MINIMUM: Final = 17
+"""Spark 4 is compiled for Java 17."""
+
+VECTOR_MODULE: Final = "jdk.incubator.vector"
+"""Spark 4.3 adds this module to the JVM's command line; a trimmed JRE lacks it and does not start."""
+
+HOW_TO_INSTALL: Final = (
+    "install one: `sudo apt-get install -y openjdk-17-jre-headless` (Debian, Ubuntu), "
+    "`sudo dnf install -y java-17-openjdk-headless` (Fedora, RHEL), `brew install openjdk@17` (macOS), "
+    "or point JAVA_HOME to one"
+)
+
+
+class JavaError(RuntimeError):
+    """There is no usable Java; the message says what was found and the command that installs one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Java:
+    """A usable Java.
+
+    Attributes:
+        path: the executable Spark will start.
+        version: full version text, such as `17.0.15`.
+        major: feature release, at least 17.
+    """
+
+    path: Path
+    version: str
+    major: int
+
+
+def find_java(java_home: str | None = None) -> Java:
+    """Find the Java that Spark will start, in `java_home` or else on the PATH, and check it.
+
+    Args:
+        java_home: folder with `bin/java`; default the environment's JAVA_HOME, as Spark's own scripts read it.
+
+    Raises:
+        JavaError: there is none, it is older than 17, or it lacks the vector module; the message has the command.
+    """
+    home = os.environ.get("JAVA_HOME", "") if java_home is None else java_home
+    found = str(Path(home) / "bin" / "java") if home else shutil.which("java")
+    where = f"JAVA_HOME={home}" if home else "PATH"
+    if not found or not os.access(found, os.X_OK):
+        raise JavaError(f"Java: expected version {MINIMUM} or newer, found none in {where}; {HOW_TO_INSTALL}.")
+    full = _ask(found, f"--add-modules={VECTOR_MODULE}", "-version")
+    # Java 8 does not know --add-modules, a trimmed JRE does not know the module: ask again, plainly, to say which.
+    text = full.stderr if full.returncode == 0 else _ask(found, "-version").stderr
+    match = re.search(r'version "((\d+)(?:\.(\d+))?[^"]*)"', text)
+    if match is None:
+        raise JavaError(
+            f"Java: expected version {MINIMUM} or newer, found {found}, which does not say its version "
+            f"({text.strip()[:200]!r}); {HOW_TO_INSTALL}."
+        )
+    major = int(match[3] or 0) if match[2] == "1" else int(match[2])
+    if major < MINIMUM:
+        raise JavaError(f"Java: expected version {MINIMUM} or newer, found {match[1]} at {found}; {HOW_TO_INSTALL}.")
+    if full.returncode != 0:
+        raise JavaError(
+            f"Java: expected one with the module {VECTOR_MODULE}, found {match[1]} at {found} without it "
+            f"(a trimmed runtime); {HOW_TO_INSTALL}."
+        )
+    return Java(Path(found), match[1], major)
+
+
+def _ask(java: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run([java, *arguments], capture_output=True, text=True, timeout=60, check=False)  # noqa: S603
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise JavaError(f"Java: expected {java} to start, found {error}; {HOW_TO_INSTALL}.") from error

@@ -1,0 +1,204 @@
+"""The one Spark session of a process: how it is configured, started, sized and stopped.
+
+What lives here: every Spark setting of the platform, each with its reason.
+What must not: tables, Dagster, reading the environment for anything but Java.
+Called by `bank_assets.resources.spark` (pipelines), by tests, benchmarks and `class_archive`.
+"""
+
+import hashlib
+import importlib.metadata
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from bank_assets.settings import Settings
+from bank_assets.spark.java import Java, find_java
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+PACKAGE_ROOT: Final = Path(__file__).parents[2]
+SHUFFLE_BYTES: Final = 64 << 20
+"""Input per shuffle partition: rows of the contacts grow about 3 × in memory, and a task should stay under 256 MB."""
+
+LOG4J: Final = """\
+# Written by bank_assets.spark.session: errors only, on stderr.
+rootLogger.level = error
+# Else PySpark's gateway, which counts as a shell, sets the root to WARN and says so in three lines.
+logger.gateway.name = org.apache.spark.api.python.PythonGatewayServer
+logger.gateway.level = error
+rootLogger.appenderRef.stderr.ref = stderr
+appender.stderr.type = Console
+appender.stderr.name = stderr
+appender.stderr.target = SYSTEM_ERR
+appender.stderr.layout.type = PatternLayout
+appender.stderr.layout.pattern = spark %p %c{1}: %m%n%ex
+"""
+
+JVM_EXIT_SECONDS: Final = 90
+"""A JVM that writes a class archive takes about 16 s to end."""
+
+_log = logging.getLogger(__name__)
+
+
+class SparkStartError(RuntimeError):
+    """Spark did not start; the message says with which settings and what to check."""
+
+
+def archive_path(java: Java) -> Path:
+    """Where the archive of this environment, Java and Spark is; it need not exist.
+
+    It belongs to the environment, not to BANK_HOME: it depends on nothing but installed software, and a new home
+    should start as fast as an old one.
+    """
+    spark = importlib.metadata.version("pyspark")
+    key = hashlib.sha256(f"{java.path.resolve()} {java.version} {spark}".encode()).hexdigest()[:12]
+    return Path(sys.prefix) / "var" / "bank" / f"spark-{spark}-java-{java.version}-{key}.jsa"
+
+
+def spark_config(settings: Settings, *, java: Java, java_options: str = "") -> dict[str, str]:
+    """Every Spark setting of the platform.
+
+    Args:
+        settings: master, driver heap and home.
+        java: the Java that will run it; a class archive made for it is used if there is one.
+        java_options: more options of the driver's JVM.
+
+    Returns:
+        Spark configuration keys and values.
+    """
+    folder = settings.home / "spark"
+    local = settings.spark_master.startswith("local")
+    archive = archive_path(java)
+    options = [f"-Dlog4j2.configurationFile={(folder / 'log4j2.properties').absolute().as_uri()}", java_options]
+    if archive.is_file() and "Archive" not in java_options:
+        # Measured, 2 cores: session 11.1 s → 7.3 s, first job 9.7 s → 6.8 s.
+        options.append(f'"-XX:SharedArchiveFile={archive}" -Xshare:auto -Xlog:cds=off -Xlog:cds+dynamic=off')
+    config = {
+        "spark.master": settings.spark_master,
+        "spark.driver.memory": settings.spark_memory,
+        "spark.driver.extraJavaOptions": " ".join(filter(None, options)),
+        "spark.local.dir": str(folder / "local"),
+        "spark.sql.warehouse.dir": str(folder / "warehouse"),
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        # One meaning of a date and of an overflow on every machine.
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.ansi.enabled": "true",
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.sql.parquet.compression.codec": "zstd",
+        # The warehouse commits by manifest, so a task may write straight into the staging folder: no second rename.
+        "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "2",
+        "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+        # Workers import bank_assets.core.scorer; on a cluster the package is part of the worker's image.
+        "spark.executorEnv.PYTHONPATH": str(PACKAGE_ROOT),
+    }
+    if local:
+        # No look-up of the host's own name, which fails or waits on machines without DNS.
+        config |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    return config
+
+
+def start_session(
+    settings: Settings, *, app_name: str = "bank", java_options: str = "", more: Mapping[str, str] | None = None
+) -> "SparkSession":
+    """Start the session of this process, or return the one that is running.
+
+    Args:
+        settings: master, driver heap and home.
+        app_name: shown by a cluster; pipelines give the run id.
+        java_options: more options of the driver's JVM.
+        more: Spark settings over those of `spark_config`.
+
+    Returns:
+        The session; stop it with `stop_session`.
+
+    Raises:
+        JavaError: there is no usable Java; the message has the command that installs it.
+        SparkStartError: the JVM or the master did not answer.
+    """
+    from pyspark.errors import PySparkException
+    from pyspark.sql import SparkSession
+
+    running = active_session()
+    if running is not None:
+        return running
+    java = find_java()
+    folder = settings.home / "spark"
+    (folder / "local").mkdir(parents=True, exist_ok=True)
+    (folder / "log4j2.properties").write_text(LOG4J, encoding="utf-8")
+    # Without it workers take the first python3 on the PATH, which has no pyarrow.
+    # On a cluster the workers' Python may be elsewhere, so there a given PYSPARK_PYTHON counts.
+    if settings.spark_master.startswith("local") or "PYSPARK_PYTHON" not in os.environ:
+        os.environ["PYSPARK_PYTHON"] = sys.executable
+    builder = SparkSession.builder.appName(app_name)
+    config = {**spark_config(settings, java=java, java_options=java_options), **(more or {})}
+    for key, value in config.items():
+        builder = builder.config(key, value)
+    try:
+        return builder.getOrCreate()
+    except (PySparkException, OSError, RuntimeError) as error:
+        raise SparkStartError(
+            f"Spark: expected a session on {settings.spark_master} with {settings.spark_memory} of driver memory, "
+            f"found {str(error).splitlines()[0]}; check BANK_SPARK_MASTER, BANK_SPARK_MEMORY and the free memory."
+        ) from error
+
+
+def active_session() -> "SparkSession | None":
+    """The running session of this process, or None; never starts anything."""
+    if "pyspark.sql" not in sys.modules:
+        return None
+    from pyspark import SparkContext
+    from pyspark.sql import SparkSession
+
+    # getActiveSession answers for the calling thread only; the context is the process's.
+    if SparkContext._active_spark_context is None:  # noqa: SLF001
+        return None
+    return SparkSession.builder.getOrCreate()
+
+
+def stop_session(session: "SparkSession") -> None:
+    """Stop the session and end its JVM, so that the next start in this process gets a fresh one.
+
+    `SparkSession.stop` alone leaves the JVM running with its heap (2 GB that training then lacks).
+    """
+    from pyspark import SparkContext
+
+    gateway: Any = session.sparkContext._gateway  # noqa: SLF001  # PySpark has no public way to end its JVM
+    session.stop()
+    with SparkContext._lock:  # noqa: SLF001
+        SparkContext._gateway = None  # noqa: SLF001
+        SparkContext._jvm = None  # noqa: SLF001
+    gateway.shutdown()
+    process: subprocess.Popen[bytes] | None = getattr(gateway, "proc", None)
+    if process is None:
+        return
+    if process.stdin is not None:
+        process.stdin.close()
+    try:
+        process.wait(timeout=JVM_EXIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        _log.warning("the Spark JVM did not end in %d s and is killed", JVM_EXIT_SECONDS)
+        process.kill()
+        process.wait()
+
+
+def size_shuffles(session: "SparkSession", input_bytes: int) -> int:
+    """Set the number of shuffle partitions for the work ahead.
+
+    Spark's default of 200 is for clusters: on two cores it costs seconds of empty tasks; too few make tasks spill.
+
+    Args:
+        session: the session to set.
+        input_bytes: size of the input in bytes.
+
+    Returns:
+        The number set: one per 64 MB, at least one per core.
+    """
+    partitions = max(session.sparkContext.defaultParallelism, -(-input_bytes // SHUFFLE_BYTES))
+    session.conf.set("spark.sql.shuffle.partitions", str(partitions))
+    return partitions
