@@ -8,6 +8,7 @@ Called by the landing, the delivery register and the manifest. A killed process 
 
 from __future__ import annotations
 
+import filecmp
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -86,17 +87,19 @@ def write_atomic(path: Path, payload: bytes) -> None:
         publish(stream, temporary, path)
 
 
-def write_if_changed(path: Path, payload: bytes) -> bool:
-    """Write a file only if its bytes differ, so that unchanged files keep their time stamps.
+def publish_if_changed(stream: BinaryIO, temporary: Path, path: Path) -> bool:
+    """Give a temporary file its final name unless a file with the same bytes has it already.
 
     Args:
-        path: the file to write.
-        payload: the whole content.
+        stream: the open temporary file.
+        temporary: its path, in the same folder as `path`.
+        path: the final name; an equal file keeps its time stamps.
 
     Returns:
         True if the file was written.
     """
-    if path.is_file() and path.stat().st_size == len(payload) and path.read_bytes() == payload:
+    stream.flush()
+    if path.is_file() and filecmp.cmp(temporary, path, shallow=False):
         return False
-    write_atomic(path, payload)
+    publish(stream, temporary, path)
     return True

@@ -118,6 +118,16 @@ class RowDates:
         return day.isoformat()
 
 
+def end_of_lines(block: bytes) -> int:
+    """Length of the part of a block that holds whole lines; a final CR waits, for LF may follow in the next block."""
+    return block.rfind(b"\n") + 1 or block.rfind(b"\r", 0, len(block) - 1) + 1
+
+
+def rows_of(lines: list[bytes]) -> list[bytes]:
+    """The lines that are rows: all but the blank ones."""
+    return [line for line in lines if line.strip(_BLANK)]
+
+
 def home_month(months: Counter[str]) -> str:
     """The month that answers for strays: most rows, the earliest of equals."""
     return min(months, key=lambda month: (-months[month], month))
@@ -154,7 +164,7 @@ class DeliveryScan:
         self._sha.update(chunk)
         self._size += len(chunk)
         block = self._tail + chunk
-        cut = block.rfind(b"\n") + 1 or block.rfind(b"\r", 0, len(block) - 1) + 1
+        cut = end_of_lines(block)
         self._tail = block[cut:]
         if self._header is None and not cut and len(block) > _HEADER_LIMIT_BYTES:
             raise DeliveryRefused(
@@ -179,7 +189,7 @@ class DeliveryScan:
             self._dates = RowDates(self._header, self._kind, self._latest)
         if self._dates is None:
             return
-        rows = [line for line in lines if line.strip(_BLANK)]
+        rows = rows_of(lines)
         self._rows += len(rows)
         for field, count in Counter(self._dates.fields(rows)).items():
             self._days[self._dates.day(field)] += count

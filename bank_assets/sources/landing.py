@@ -1,0 +1,250 @@
+"""Puts the chosen source into the landing folder, as a bank would deliver it: one contacts file a month, one campaign.
+
+What lives here: splitting a file or a simulated history into `contacts/contacts-YYYY-MM.csv`, and
+`campaigns/example.csv` from the last 30 days of data.
+What must not: choosing the source (see `source`), registering what was landed (see `deliveries`).
+Called by `python -m bank_assets run|land`.
+
+Idempotent: a file whose bytes would be the same is left alone, with its time stamps. Lines of a user's file are passed
+on byte for byte, bad ones too, each to the month that answers for it (see `delivery_file`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from bank_assets.contract import CAMPAIGN_COLUMNS, UCI_COLUMNS
+from bank_assets.settings import Settings
+from bank_assets.sources.atomic_files import publish_if_changed, temporary_beside
+from bank_assets.sources.delivery_file import DeliveryScan, RowDates, end_of_lines, rows_of
+from bank_assets.sources.delivery_header import CONTACTS, Header, read_header
+from bank_assets.sources.source import Source, claim_landing
+from bank_assets.sources.uci import implied_dates
+
+EXAMPLE_DAYS: Final = 30
+"""Days of data in the example campaign; training and evaluation leave them out."""
+EXAMPLE_NAME: Final = "example.csv"
+_CHUNK_BYTES: Final = 4 * 1024 * 1024
+
+DatedLines = Iterable[tuple[str, bytes]]
+"""Pairs of ISO day ("" for a stray) and line without line end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """What a landing did.
+
+    Attributes:
+        source: what was landed.
+        written: files created or replaced, as `contacts/<name>` and `campaigns/<name>`.
+        unchanged: files that already had these bytes.
+        rows: contacts landed per month `YYYY-MM`, ascending.
+        first_day: earliest day landed, ISO; "" if the span held no rows.
+        last_day: latest day landed, ISO.
+        campaign_rows: rows of the example campaign.
+    """
+
+    source: Source
+    written: tuple[str, ...]
+    unchanged: tuple[str, ...]
+    rows: dict[str, int]
+    first_day: str
+    last_day: str
+    campaign_rows: int
+
+
+def contacts_name(month: str) -> str:
+    """File name of a month's contacts delivery."""
+    return f"contacts-{month}.csv"
+
+
+class _Span:
+    """The days to land, inclusive; strays belong to the span that has no first day."""
+
+    def __init__(self, first: date | None, last: date | None) -> None:
+        self._first, self._last = first.isoformat() if first else "", last.isoformat() if last else "9999-12-31"
+
+    def holds(self, day: str) -> bool:
+        return self._first <= day <= self._last if day else not self._first
+
+    def until_end(self, day: str) -> bool:
+        return "" < day <= self._last
+
+
+class _Book:
+    """The files of one landing, all temporary until the landing is complete."""
+
+    def __init__(self, landing: Path, stack: ExitStack) -> None:
+        self._landing, self._stack = landing, stack
+        self._open: dict[str, tuple[BinaryIO, Path]] = {}
+
+    def stream(self, key: str, header: bytes) -> BinaryIO:
+        """The file `kind/name`, opened with its header line on first use."""
+        if key not in self._open:
+            self._open[key] = self._stack.enter_context(temporary_beside(self._landing / key))
+            self._open[key][0].write(header + b"\n")
+        return self._open[key][0]
+
+    def close(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Publish all files in order of their names; returns those written and those unchanged."""
+        written: list[str] = []
+        unchanged: list[str] = []
+        for key in sorted(self._open):
+            changed = publish_if_changed(*self._open[key], self._landing / key)
+            (written if changed else unchanged).append(key)
+        return tuple(written), tuple(unchanged)
+
+
+def _uci_lines(path: Path) -> tuple[Header, bytes, list[tuple[str, bytes]]]:
+    """The pinned file with ids and dates in front of its own bytes; ids are its row numbers."""
+    header, *lines = path.read_bytes().splitlines()
+    month, day = UCI_COLUMNS.index("month"), UCI_COLUMNS.index("day")
+    fields = [line.decode().split(";") for line in lines]
+    dates = implied_dates([f[month].strip('"') for f in fields], [int(f[day]) for f in fields])
+    days = [contact_date.isoformat() for contact_date in dates]
+    landed_header = b'"contact_id";"contact_date";' + header
+    dated = [
+        (d, b'"uci-%06d";%s;%s' % (number, d.encode(), line))
+        for number, (d, line) in enumerate(zip(days, lines, strict=True), start=1)
+    ]
+    return read_header(landed_header, CONTACTS, path.name), landed_header, dated
+
+
+def _file_lines(path: Path, header: Header, latest: date) -> Iterator[tuple[str, bytes]]:
+    """The rows of a delivery-format file with their days, in bounded memory."""
+    dates, tail, is_first = RowDates(header, CONTACTS, latest), b"", True
+    with path.open("rb") as stream:
+        while True:
+            chunk = stream.read(_CHUNK_BYTES)
+            block = tail + chunk
+            cut = end_of_lines(block) if chunk else len(block)
+            tail, lines = block[cut:], block[:cut].splitlines()
+            if lines and is_first:
+                lines, is_first = lines[1:], False
+            rows = rows_of(lines)
+            yield from ((dates.day(field), row) for field, row in zip(dates.fields(rows), rows, strict=True))
+            if not chunk:
+                return
+
+
+def _campaign_cut(header: Header) -> tuple[bytes, list[int], int]:
+    """Header line of a campaign, the positions of its fields, and the delimiters a whole row has."""
+    positions = [index for index, column in enumerate(header.columns) if column in CAMPAIGN_COLUMNS]
+    names = [f'"{header.columns[index]}"' for index in positions]
+    return header.delimiter.join(names).encode(), positions, len(header.columns) - 1
+
+
+def _land_lines(
+    book: _Book, header: Header, header_line: bytes, lines: DatedLines, home_month: str, span: _Span
+) -> tuple[Counter[str], str, str, int]:
+    delimiter = header.delimiter.encode()
+    campaign_header, positions, delimiters = _campaign_cut(header)
+    rows: Counter[str] = Counter()
+    first_day = last_day = ""
+    recent: dict[str, list[bytes]] = {}
+    for day, line in lines:
+        if span.holds(day):
+            month = day[:7] or home_month
+            book.stream(f"contacts/{contacts_name(month)}", header_line).write(line + b"\n")
+            rows[month] += 1
+            if day:
+                first_day, last_day = min(first_day or day, day), max(last_day, day)
+        if span.until_end(day) and line.count(delimiter) == delimiters:  # a broken row is no customer to call
+            recent.setdefault(day, []).append(line)
+            if len(recent) > 4 * EXAMPLE_DAYS:
+                recent = _recent_days(recent)
+    campaign_rows = 0
+    recent = _recent_days(recent) if last_day else {}
+    for day in sorted(recent):
+        stream = book.stream(f"campaigns/{EXAMPLE_NAME}", campaign_header)
+        for line in recent[day]:
+            fields = line.split(delimiter)
+            stream.write(delimiter.join(fields[index] for index in positions) + b"\n")
+        campaign_rows += len(recent[day])
+    return rows, first_day, last_day, campaign_rows
+
+
+def _recent_days(recent: dict[str, list[bytes]]) -> dict[str, list[bytes]]:
+    after = (date.fromisoformat(max(recent)) - timedelta(days=EXAMPLE_DAYS)).isoformat()
+    return {day: lines for day, lines in recent.items() if day > after}
+
+
+def _land_simulated(
+    book: _Book, settings: Settings, first: date | None, last: date | None
+) -> tuple[Counter[str], str, str, int]:
+    from bank_assets.sources import simulator  # numpy, pandas and pyarrow are needed for this source only
+
+    profile = simulator.load_profile()
+    scale = simulator.scale_for_rows(profile, settings.simulated_rows)
+    rows: Counter[str] = Counter()
+    first_day = last_day = ""
+    for chunk in simulator.simulate_chunks(profile, first, last, scale=scale, seed=settings.seed):
+        days = chunk["contact_date"]
+        month, first_day = f"{days.iloc[0]:%Y-%m}", first_day or f"{days.iloc[0]:%Y-%m-%d}"
+        last_day = f"{days.iloc[-1]:%Y-%m-%d}"
+        stream = book.stream(f"contacts/{contacts_name(month)}", simulator.csv_header(chunk.columns))
+        simulator.write_csv(chunk, stream)
+        rows[month] += len(chunk)
+    if not last_day:
+        return rows, "", "", 0
+    end = date.fromisoformat(last_day)
+    campaign_rows = 0
+    begin = end - timedelta(days=EXAMPLE_DAYS - 1)
+    for chunk in simulator.simulate_chunks(profile, begin, end, scale=scale, seed=settings.seed):
+        customers = chunk[list(CAMPAIGN_COLUMNS)]
+        simulator.write_csv(customers, book.stream(f"campaigns/{EXAMPLE_NAME}", simulator.csv_header(CAMPAIGN_COLUMNS)))
+        campaign_rows += len(customers)
+    return rows, first_day, last_day, campaign_rows
+
+
+def land_source(source: Source, settings: Settings, *, first: date | None = None, last: date | None = None) -> Landed:
+    """Write the source's deliveries; nothing appears before all of it is complete.
+
+    Args:
+        source: from `resolve_source`.
+        settings: reads `landing`, `seed` and `simulated_rows`.
+        first: first day to land, inclusive; None for the beginning.
+        last: last day to land, inclusive; None for the end.
+
+    Returns:
+        What was written, what was unchanged, rows per month.
+
+    Raises:
+        SourceError: the home holds contacts of another source.
+        DeliveryRefused: a user's file has no usable header or no usable date.
+        OSError: the disk is full; free space and run again, no half file is left.
+    """
+    claim_landing(source, settings.landing)
+    span = _Span(first, last)
+    with ExitStack() as stack:
+        book = _Book(settings.landing, stack)
+        if source.path is None:
+            rows, first_day, last_day, campaign_rows = _land_simulated(book, settings, first, last)
+        elif source.is_real:
+            header, header_line, lines = _uci_lines(source.path)
+            rows, first_day, last_day, campaign_rows = _land_lines(book, header, header_line, lines, "", span)
+        else:
+            latest = (datetime.now(UTC) + timedelta(days=1)).date()
+            scan = DeliveryScan(source.path.name, CONTACTS, latest)
+            with source.path.open("rb") as stream:
+                while chunk := stream.read(_CHUNK_BYTES):
+                    scan.feed(chunk)
+            facts = scan.finish()
+            header_line = _first_line(source.path)
+            lines_of_file = _file_lines(source.path, facts.header, latest)
+            rows, first_day, last_day, campaign_rows = _land_lines(
+                book, facts.header, header_line, lines_of_file, facts.home_month, span
+            )
+        written, unchanged = book.close()
+    return Landed(source, written, unchanged, dict(sorted(rows.items())), first_day, last_day, campaign_rows)
+
+
+def _first_line(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(_CHUNK_BYTES).splitlines()[0].removeprefix(b"\xef\xbb\xbf")
