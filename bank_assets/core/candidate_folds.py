@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,48 +20,16 @@ from numpy.typing import NDArray
 from bank_assets.core import metrics
 from bank_assets.core.calibration import fit_affine, recalibrated_day_by_day
 from bank_assets.core.candidates import Recipe, encode, fit_encoded, recency_weights, resample
+from bank_assets.core.contacts import LearningData
 from bank_assets.core.economics import Economics, is_worth_calling, realised_profit
 from bank_assets.core.scorer import apply_calibrator
 from bank_assets.core.splits import Fold
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
-Days = NDArray[np.datetime64]
 Resampled = tuple[FloatArray, BoolArray, FloatArray]
 ResampledFold = Callable[[str, Fold, float, int], Resampled]
 """(sampler, fold, half-life days, seed) -> resampled rows; a cache may stand behind it."""
-
-
-@dataclass(frozen=True, slots=True)
-class LearningData:
-    """Contacts with known outcomes, ready to learn from; rows in time order.
-
-    Attributes:
-        features: one array (n,) per feature, as of each contact's own morning.
-        contact_dates: day of each call, (n,).
-        known_on: day from whose morning each outcome is usable, (n,).
-        is_subscribed: outcomes, (n,).
-        as_of: first day after the data; nothing known later is in it.
-    """
-
-    features: Mapping[str, NDArray[Any]]
-    contact_dates: Days
-    known_on: Days
-    is_subscribed: BoolArray
-    as_of: np.datetime64
-
-    def __len__(self) -> int:
-        return len(self.contact_dates)
-
-    def rows(self, mask: NDArray[Any]) -> LearningData:
-        """The rows of a mask or index."""
-        return LearningData(
-            {name: column[mask] for name, column in self.features.items()},
-            self.contact_dates[mask],
-            self.known_on[mask],
-            self.is_subscribed[mask],
-            self.as_of,
-        )
 
 
 def resampled_fold(data: LearningData) -> ResampledFold:

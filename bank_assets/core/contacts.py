@@ -1,6 +1,6 @@
 """Contacts in memory, in the delivery's own names: what learning and replay start from.
 
-What lives here: `Contacts` and its construction from table columns or from delivery columns.
+What lives here: `Contacts`, `LearningData` and their construction from table columns or from delivery columns.
 What must not: files, Spark, Arrow (callers hand over plain arrays), features (`core.features`).
 Called by the `training_set` and performance assets, batch scoring and replay.
 """
@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.contract import BY_SOURCE, Kind
-from bank_assets.core.candidate_folds import LearningData
 from bank_assets.core.features import (
     CATEGORY_PAYLOAD,
     NUMERIC_PAYLOAD,
@@ -27,6 +26,38 @@ from bank_assets.core.features import (
 
 BoolArray = NDArray[np.bool_]
 Days = NDArray[np.datetime64]
+
+
+@dataclass(frozen=True, slots=True)
+class LearningData:
+    """Contacts with known outcomes, ready to learn from; rows in time order.
+
+    Attributes:
+        features: one array (n,) per feature, as of each contact's own morning.
+        contact_dates: day of each call, (n,).
+        known_on: day from whose morning each outcome is usable, (n,).
+        is_subscribed: outcomes, (n,).
+        as_of: first day after the data; nothing known later is in it.
+    """
+
+    features: Mapping[str, NDArray[Any]]
+    contact_dates: Days
+    known_on: Days
+    is_subscribed: BoolArray
+    as_of: np.datetime64
+
+    def __len__(self) -> int:
+        return len(self.contact_dates)
+
+    def rows(self, mask: NDArray[Any]) -> LearningData:
+        """The rows of a mask or index."""
+        return LearningData(
+            {name: column[mask] for name, column in self.features.items()},
+            self.contact_dates[mask],
+            self.known_on[mask],
+            self.is_subscribed[mask],
+            self.as_of,
+        )
 
 
 @dataclass(frozen=True, slots=True)
