@@ -1,0 +1,152 @@
+"""Who must not be called: objections and contact-frequency rules.
+
+What lives here: the suppression list, frequency rules, and the reason each contact of a list is left out by them.
+What must not: economics, hold-out groups (`core.holdout`), choosing whom to call (`core.planner`), files.
+Called by the planner, batch scoring and serving.
+
+An objection to direct marketing is absolute (GDPR Art. 21(2)-(3)): no setting, budget or profit overrides it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Columns = Mapping[str, NDArray[Any]]
+
+SUPPRESSED: Final = "suppressed"
+DUPLICATE: Final = "duplicate"
+TOO_MANY_CONTACTS: Final = "too_many_contacts"
+CONTACTED_TOO_RECENTLY: Final = "contacted_too_recently"
+ALLOWED: Final = ""
+
+RULE_TEXTS: Final[Mapping[str, str]] = {
+    SUPPRESSED: "objected to direct marketing",
+    DUPLICATE: "appears earlier in the list",
+    TOO_MANY_CONTACTS: "contacted too often in this campaign",
+    CONTACTED_TOO_RECENTLY: "contacted too recently",
+}
+
+
+class SuppressionError(ValueError):
+    """A rule or list is unusable; the message says what was expected, what was found and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class SuppressionList:
+    """Contacts that objected to direct marketing.
+
+    Attributes:
+        contact_ids: their identifiers.
+    """
+
+    contact_ids: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, contact_ids: Iterable[object]) -> SuppressionList:
+        """Build a list; identifiers are compared as text without surrounding blanks, empty ones are dropped."""
+        texts = (str(contact_id).strip() for contact_id in contact_ids)
+        return cls(frozenset(text for text in texts if text))
+
+    @classmethod
+    def from_text(cls, text: str) -> SuppressionList:
+        """Read a file's text: one identifier per line, an optional header `contact_id`, blank lines ignored.
+
+        Raises:
+            SuppressionError: a line with more than one field; a list read half would call people who objected.
+        """
+        lines = [line.strip().strip('"') for line in text.lstrip("\ufeff").splitlines()]
+        for number, line in enumerate(lines, start=1):
+            if any(separator in line for separator in (",", ";", "\t")):
+                raise SuppressionError(
+                    f"suppression list, line {number}: expected one contact_id, found {line[:60]!r}; "
+                    "deliver a file with the contact_id column alone."
+                )
+        return cls.of(line for line in lines if line != "contact_id")
+
+    @property
+    def digest(self) -> str:
+        """Sha256 of the sorted identifiers: names the list in records without holding it."""
+        return hashlib.sha256("\n".join(sorted(self.contact_ids)).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class FrequencyRules:
+    """How often and how soon a customer may be called.
+
+    Attributes:
+        max_contacts_in_campaign: largest allowed `campaign` (this contact included); None for no limit.
+        min_days_since_previous_contact: smallest allowed `pdays`; -1 (never contacted) always passes; None for none.
+    """
+
+    max_contacts_in_campaign: int | None = None
+    min_days_since_previous_contact: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_limit("max_contacts_in_campaign", self.max_contacts_in_campaign, smallest=1)
+        _check_limit("min_days_since_previous_contact", self.min_days_since_previous_contact, smallest=0)
+
+    def to_dict(self) -> dict[str, int | None]:
+        """JSON form."""
+        return {
+            "max_contacts_in_campaign": self.max_contacts_in_campaign,
+            "min_days_since_previous_contact": self.min_days_since_previous_contact,
+        }
+
+
+def _check_limit(name: str, limit: object, *, smallest: int) -> None:
+    if limit is None:
+        return
+    if isinstance(limit, bool) or not isinstance(limit, int) or limit < smallest:
+        raise SuppressionError(f"{name}: expected a whole number of at least {smallest} or nothing, found {limit!r}.")
+
+
+def _rule_column(columns: Columns, name: str, rule: str, n_contacts: int) -> NDArray[np.float64]:
+    if name not in columns:
+        raise SuppressionError(f"{rule}: expected a column {name!r}, found {sorted(columns)}; add it or drop the rule.")
+    values = np.asarray(columns[name], dtype=np.float64)
+    if values.shape != (n_contacts,):
+        raise SuppressionError(f"{rule}: expected {n_contacts} values of {name!r}, found {values.shape}.")
+    return values
+
+
+def excluded_by_rules(
+    contact_ids: Sequence[str] | NDArray[Any], columns: Columns, suppression: SuppressionList, rules: FrequencyRules
+) -> NDArray[np.str_]:
+    """Say for each contact which rule leaves it out.
+
+    The first that applies counts: suppressed, duplicate, too many contacts, contacted too recently. A missing value
+    of `campaign` or `pdays` (NaN) is treated as breaking the rule: who cannot be shown to be allowed is not called.
+
+    Args:
+        contact_ids: identifiers, (n_contacts,).
+        columns: `campaign` and `pdays`, each (n_contacts,), as far as a rule needs them.
+        suppression: contacts that objected.
+        rules: frequency rules.
+
+    Returns:
+        One of the names above, or `ALLOWED`, (n_contacts,).
+
+    Raises:
+        SuppressionError: a rule needs a column that the list does not have.
+    """
+    ids = [str(contact_id).strip() for contact_id in contact_ids]
+    n_contacts = len(ids)
+    reasons = np.full(n_contacts, ALLOWED, dtype="U24")
+    if rules.min_days_since_previous_contact is not None:
+        days = _rule_column(columns, "pdays", "min_days_since_previous_contact", n_contacts)
+        reasons[~((days == -1) | (days >= rules.min_days_since_previous_contact))] = CONTACTED_TOO_RECENTLY
+    if rules.max_contacts_in_campaign is not None:
+        contacts = _rule_column(columns, "campaign", "max_contacts_in_campaign", n_contacts)
+        reasons[~(contacts <= rules.max_contacts_in_campaign)] = TOO_MANY_CONTACTS
+    first_row = dict(zip(reversed(ids), range(n_contacts - 1, -1, -1), strict=True))
+    if len(first_row) < n_contacts:
+        reasons[[row for row, contact_id in enumerate(ids) if first_row[contact_id] != row]] = DUPLICATE
+    if suppression.contact_ids:
+        reasons[[row for row, contact_id in enumerate(ids) if contact_id in suppression.contact_ids]] = SUPPRESSED
+    return reasons

@@ -1,0 +1,201 @@
+"""The call plan: limits, rules, hold-out, order, totals, and the lists that are empty in some way."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bank_assets.core.call_plan import BEYOND_LIMITS, HELD_OUT, NOT_WORTH_CALLING, REASON_TEXTS
+from bank_assets.core.economics import Economics
+from bank_assets.core.planner import CallLimits, PlanError, plan_calls
+from bank_assets.core.suppression import (
+    CONTACTED_TOO_RECENTLY,
+    DUPLICATE,
+    SUPPRESSED,
+    TOO_MANY_CONTACTS,
+    FrequencyRules,
+    SuppressionList,
+)
+from bank_assets.core.value_models import ColumnAmount, ConstantAmount, constant_economics, resolve_economics
+
+ECONOMICS = Economics(cost_eur=5.0, value_eur=50.0)
+
+
+def plan_of(probability, **arguments):
+    n = len(probability)
+    ids = arguments.pop("ids", [f"c{i:04d}" for i in range(n)])
+    economics = arguments.pop("economics", constant_economics(ECONOMICS, n))
+    return plan_calls(ids, probability, economics, **arguments)
+
+
+def test_takes_the_best_first_and_stops_at_break_even():
+    plan = plan_of([0.05, 0.4, 0.1, 0.2])
+    assert plan.is_called.tolist() == [False, True, False, True]  # 0.1 x 50 = 5 only breaks even
+    assert plan.rank.tolist() == [0, 1, 0, 2]
+    assert plan.call_order.tolist() == [1, 3]
+    assert plan.reason.tolist() == [NOT_WORTH_CALLING, "", NOT_WORTH_CALLING, ""]
+    assert plan.called.expected_profit_eur == pytest.approx(0.6 * 50 - 10)
+    assert plan.called.conversion_rate == pytest.approx(0.3)
+    assert plan.called.cost_per_subscription_eur == pytest.approx(10 / 0.6)
+    assert plan.everyone.n_calls == 4
+    assert plan.everyone.expected_profit_eur == pytest.approx(0.75 * 50 - 20)
+    assert plan.binding == ()
+
+
+@pytest.mark.parametrize(
+    ("limits", "n_called", "binding"),
+    [
+        (CallLimits(budget_eur=10.0), 2, ("budget",)),
+        (CallLimits(budget_eur=14.99), 2, ("budget",)),
+        (CallLimits(capacity=1), 1, ("capacity",)),
+        (CallLimits(budget_eur=5.0, capacity=1), 1, ("budget", "capacity")),
+        (CallLimits(budget_eur=0.0), 0, ("budget",)),
+        (CallLimits(capacity=0), 0, ("capacity",)),
+        (CallLimits(budget_eur=1_000.0, capacity=1_000), 4, ()),
+    ],
+)
+def test_limits_keep_the_best(limits, n_called, binding):
+    plan = plan_of([0.3, 0.5, 0.9, 0.4], limits=limits)
+    assert plan.called.n_calls == n_called
+    assert plan.call_order.tolist() == [2, 1, 3, 0][:n_called]
+    assert plan.binding == binding
+    assert plan.excluded.get(BEYOND_LIMITS, 0) == 4 - n_called
+    assert plan.called.cost_eur <= (limits.budget_eur if limits.budget_eur is not None else np.inf)
+
+
+def test_budget_of_zero_has_defined_figures():
+    called = plan_of([0.9, 0.8], limits=CallLimits(budget_eur=0)).called
+    assert called.to_dict() == {
+        "n_calls": 0,
+        "cost_eur": 0.0,
+        "expected_subscriptions": 0.0,
+        "expected_profit_eur": 0.0,
+        "conversion_rate": None,
+        "cost_per_subscription_eur": None,
+    }
+
+
+def test_list_without_rows():
+    plan = plan_of([], limits=CallLimits(budget_eur=100.0), holdout_share=0.1)
+    assert plan.called.n_calls == plan.everyone.n_calls == 0
+    assert plan.curve["n_calls"].tolist() == [0]
+    assert plan.excluded == {}
+    assert plan.is_exact
+
+
+def test_list_of_one_row():
+    plan = plan_of([0.7])
+    assert plan.is_called.tolist() == [True]
+    assert plan.decile.tolist() == [1]
+    assert plan.curve["expected_profit_eur"].tolist() == pytest.approx([0.0, 30.0])
+
+
+def test_all_suppressed():
+    plan = plan_of([0.9, 0.9], suppression=SuppressionList.of(["c0000", " c0001 "]))
+    assert plan.called.n_calls == plan.everyone.n_calls == 0
+    assert plan.excluded == {SUPPRESSED: 2}
+
+
+def test_objection_beats_any_profit_and_any_other_reason():
+    plan = plan_of(
+        [1.0, 0.5],
+        economics=constant_economics(Economics(0.01, 10_000.0), 2),
+        suppression=SuppressionList.of(["c0000"]),
+        rules=FrequencyRules(max_contacts_in_campaign=1),
+        columns={"campaign": np.array([9, 1])},
+    )
+    assert plan.reason.tolist() == [SUPPRESSED, ""]
+
+
+def test_rules_and_duplicates_are_named():
+    plan = plan_of(
+        [0.9] * 6,
+        ids=["a", "b", "c", "a", "d", "e"],
+        rules=FrequencyRules(max_contacts_in_campaign=3, min_days_since_previous_contact=30),
+        columns={"campaign": np.array([3, 4, 1, 1, 1, np.nan]), "pdays": np.array([-1, 90, 29, -1, 30, -1])},
+    )
+    assert plan.reason.tolist() == ["", TOO_MANY_CONTACTS, CONTACTED_TOO_RECENTLY, DUPLICATE, "", TOO_MANY_CONTACTS]
+    assert set(plan.excluded) <= set(REASON_TEXTS)
+
+
+def test_costs_per_contact_are_an_exact_knapsack():
+    economics = resolve_economics(
+        ColumnAmount("cost"), ConstantAmount(100.0), {"cost": np.array([5.0, 5.0, 6.0]), "p": np.ones(3)}, 3
+    )
+    plan = plan_of([0.5, 0.5, 0.6], economics=economics, limits=CallLimits(budget_eur=10.0))
+    assert plan.is_called.tolist() == [True, True, False]  # 90 EUR; best first would take 54 and stop
+    assert plan.is_exact
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_order_of_the_list_does_not_matter(data):
+    n = data.draw(st.integers(1, 25))
+    grid = st.sampled_from([0.05, 0.2, 0.2, 0.4, 0.4, 0.8])
+    probability = np.array(data.draw(st.lists(grid, min_size=n, max_size=n)))
+    cost = np.array(data.draw(st.lists(st.sampled_from([3.0, 5.0, 5.01]), min_size=n, max_size=n)))
+    limits = CallLimits(data.draw(st.floats(0, 60)), data.draw(st.integers(0, n)))
+    shuffled = np.array(data.draw(st.permutations(range(n))))
+    ids = np.array([f"c{i}" for i in range(n)])
+
+    def called(order):
+        economics = resolve_economics(ColumnAmount("cost"), ConstantAmount(50.0), {"cost": cost[order]}, n)
+        plan = plan_calls(ids[order], probability[order], economics, limits=limits, holdout_share=0.2, list_id="x")
+        assert plan.called.cost_eur <= limits.budget_eur + 1e-9
+        assert plan.called.n_calls <= limits.capacity
+        return [str(i) for i in plan.contact_id[plan.call_order]]
+
+    assert called(np.arange(n)) == called(shuffled)
+
+
+def test_holdout_is_random_deterministic_and_comparable():
+    rng = np.random.default_rng(0)
+    probability = rng.uniform(0, 0.5, 5_000)
+    plan = plan_of(probability, list_id="autumn", holdout_share=0.1, limits=CallLimits(capacity=1_000))
+    held = plan.reason == HELD_OUT
+    assert abs(held.mean() - 0.1) < 0.02
+    assert abs(probability[held].mean() - probability.mean()) < 0.02
+    last, first_left_out = probability[plan.is_called].min(), probability[plan.reason == BEYOND_LIMITS].max()
+    assert (probability[plan.is_holdout_comparable] > first_left_out).all()
+    assert (probability[held & ~plan.is_holdout_comparable] < last).all()
+    assert plan.summary()["holdout"]["n_comparable"] == plan.is_holdout_comparable.sum() > 50
+    again = plan_of(probability, list_id="autumn", holdout_share=0.1, limits=CallLimits(capacity=1_000))
+    other = plan_of(probability, list_id="winter", holdout_share=0.1)
+    assert (again.reason == plan.reason).all()
+    assert ((other.reason == HELD_OUT) != held).any()
+
+
+def test_summary_is_json_and_curve_peaks_at_break_even():
+    import json
+
+    plan = plan_of(np.linspace(0, 0.6, 400))
+    summary = json.loads(json.dumps(plan.summary()))
+    profit = np.array(summary["curve"]["expected_profit_eur"])
+    assert len(profit) == 101
+    assert abs(summary["curve"]["n_calls"][int(profit.argmax())] - plan.called.n_calls) <= 4
+    assert (np.diff(profit[: profit.argmax()]) > 0).all()
+    assert np.bincount(plan.decile)[1:].tolist() == [40] * 10
+    assert plan.expected_profit_eur[plan.decile == 1].min() >= plan.expected_profit_eur[plan.decile == 2].max()
+
+
+@pytest.mark.parametrize("budget", [-1, float("nan"), float("inf"), 1e12, "100", True])
+def test_unusable_budget_is_refused(budget):
+    with pytest.raises(PlanError, match="budget"):
+        CallLimits(budget_eur=budget)
+
+
+@pytest.mark.parametrize("capacity", [-1, 1.5, "3", True])
+def test_unusable_capacity_is_refused(capacity):
+    with pytest.raises(PlanError, match="capacity"):
+        CallLimits(capacity=capacity)
+
+
+@pytest.mark.parametrize("probability", [[0.5, np.nan], [0.5, 1.1], [-0.1, 0.5], [0.5]])
+def test_unusable_probability_is_refused(probability):
+    with pytest.raises(PlanError, match="probability"):
+        plan_calls(["a", "b"], probability, constant_economics(ECONOMICS, 2))
+
+
+def test_economics_of_another_list_are_refused():
+    with pytest.raises(PlanError, match="economics"):
+        plan_calls(["a", "b"], [0.1, 0.2], constant_economics(ECONOMICS, 3))

@@ -1,0 +1,61 @@
+"""The suppression list and the frequency rules."""
+
+import numpy as np
+import pytest
+
+from bank_assets.core.suppression import (
+    ALLOWED,
+    CONTACTED_TOO_RECENTLY,
+    FrequencyRules,
+    SuppressionError,
+    SuppressionList,
+    excluded_by_rules,
+)
+
+
+def test_list_is_read_from_text():
+    text = '\ufeffcontact_id\nc1\n\n "c2"\nc1\n'
+    assert SuppressionList.from_text(text).contact_ids == {"c1", "c2"}
+    assert SuppressionList.from_text("").contact_ids == frozenset()
+
+
+@pytest.mark.parametrize("line", ["c1;yes", "c1,2020-01-01", "c1\tx"])
+def test_line_of_several_fields_is_refused(line):
+    with pytest.raises(SuppressionError, match="line 2"):
+        SuppressionList.from_text(f"contact_id\n{line}\n")
+
+
+def test_digest_names_the_list_whatever_its_order():
+    assert SuppressionList.of(["a", "b"]).digest == SuppressionList.of(["b", "a", "a"]).digest
+    assert SuppressionList.of(["a"]).digest != SuppressionList.of(["b"]).digest
+
+
+def test_identifiers_that_are_numbers_are_compared_as_text():
+    reasons = excluded_by_rules(np.array([17, 18]), {}, SuppressionList.of([17]), FrequencyRules())
+    assert reasons.tolist() == ["suppressed", ALLOWED]
+
+
+def test_never_contacted_passes_the_gap_rule_and_missing_does_not():
+    rules = FrequencyRules(min_days_since_previous_contact=10)
+    columns = {"pdays": np.array([-1, 9, 10, np.nan])}
+    reasons = excluded_by_rules(["a", "b", "c", "d"], columns, SuppressionList(), rules)
+    assert reasons.tolist() == [ALLOWED, CONTACTED_TOO_RECENTLY, ALLOWED, CONTACTED_TOO_RECENTLY]
+
+
+@pytest.mark.parametrize("columns", [{}, {"campaign": np.array([1])}])
+def test_rule_without_its_column_is_refused(columns):
+    with pytest.raises(SuppressionError, match="campaign"):
+        excluded_by_rules(["a", "b"], columns, SuppressionList(), FrequencyRules(max_contacts_in_campaign=2))
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1.5, True, "3"])
+def test_unusable_rule_is_refused(limit):
+    with pytest.raises(SuppressionError, match="max_contacts_in_campaign"):
+        FrequencyRules(max_contacts_in_campaign=limit)
+
+
+def test_rules_have_a_json_form():
+    assert FrequencyRules(3, 0).to_dict() == {
+        "max_contacts_in_campaign": 3,
+        "min_days_since_previous_contact": 0,
+    }
