@@ -1,0 +1,193 @@
+"""Paired bootstrap: is one model better than another on the same contacts, and by how much.
+
+What lives here: resampling of paired differences, by contact or by whole days, with a fixed seed.
+What must not: metrics (`metrics`), thresholds of acceptance (`promotion`).
+Called by evaluation, promotion and the replay. Fast: 2,000 resamples of 45,000 contacts in a fraction of a second
+for differences of few distinct values (profit, F1), about a second for others (log loss).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+RESAMPLES: Final = 2_000
+CONFIDENCE: Final = 0.9
+
+_CHUNK_CELLS: Final = 4_000_000
+"""Random indices held at once: 32 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class BootstrapGain:
+    """Gain of the challenger over the champion on the same contacts.
+
+    Attributes:
+        gain: observed gain (mean per contact, or the statistic's difference).
+        probability: share of resamples with a gain above 0; ties count half, so equal models get 0.5.
+        low: lower end of the percentile interval.
+        high: upper end of the percentile interval.
+        confidence: of the interval.
+        rows: contacts compared.
+        resamples: resamples drawn.
+        seed: seed of the draw.
+    """
+
+    gain: float
+    probability: float
+    low: float
+    high: float
+    confidence: float
+    rows: int
+    resamples: int
+    seed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready form, an evidence row of a promotion."""
+        return asdict(self)
+
+
+def _summary(gain: float, drawn: NDArray[np.float64], rows: int, seed: int, confidence: float) -> BootstrapGain:
+    tail = (1 - confidence) / 2
+    low, high = np.nanquantile(drawn, [tail, 1 - tail])
+    probability = float(np.mean(drawn > 0) + np.mean(drawn == 0) / 2)
+    return BootstrapGain(gain, probability, float(low), float(high), confidence, rows, drawn.size, seed)
+
+
+def _refuse_nothing(rows: int) -> None:
+    if rows == 0:
+        raise ValueError("paired bootstrap: expected at least one contact, found none; compare on a longer window.")
+
+
+def paired_bootstrap(
+    difference: ArrayLike,
+    *,
+    seed: int,
+    resamples: int = RESAMPLES,
+    confidence: float = CONFIDENCE,
+    clusters: ArrayLike | None = None,
+) -> BootstrapGain:
+    """Bootstrap the mean of a difference that each contact has by itself (profit, log loss, Brier).
+
+    Args:
+        difference: (n,) challenger minus champion per contact, the better the higher.
+        seed: seed of the draw.
+        resamples: resamples.
+        confidence: of the interval.
+        clusters: (n,) label per contact, such as the contact day: whole clusters are drawn, because contacts of a day
+            share what they do not say. None draws single contacts.
+
+    Returns:
+        Gain per contact, its probability of being above 0, and its interval.
+
+    Raises:
+        ValueError: no contact, or clusters of another length.
+    """
+    values = np.asarray(difference, dtype=np.float64)
+    _refuse_nothing(values.size)
+    rng = np.random.default_rng(seed)
+    if clusters is not None:
+        drawn = _cluster_means(values, np.asarray(clusters), rng, resamples)
+    else:
+        distinct, counts = np.unique(values, return_counts=True)
+        if distinct.size * 20 <= values.size:
+            # Drawing contacts is drawing how often each distinct value comes up: the same law, far fewer numbers.
+            # 45,000 profits have three values: 1 ms instead of 1 s.
+            drawn = rng.multinomial(values.size, counts / values.size, size=resamples) @ distinct / values.size
+        else:
+            drawn = np.concatenate([values[at].mean(axis=1) for at in _index_chunks(values.size, resamples, rng)])
+    return _summary(float(values.mean()), drawn, values.size, seed, confidence)
+
+
+def paired_bootstrap_statistic(
+    statistic: Callable[[NDArray[np.int64]], float],
+    rows: int,
+    *,
+    seed: int,
+    resamples: int = RESAMPLES,
+    confidence: float = CONFIDENCE,
+) -> BootstrapGain:
+    """Bootstrap a difference that only a sample as a whole has (AUC, average precision).
+
+    Args:
+        statistic: row indices (rows,) to challenger minus champion, the better the higher; NaN resamples (one class
+            alone) count as half a win and stay out of the interval.
+        rows: contacts compared.
+        seed: seed of the draw.
+        resamples: resamples; each costs one call.
+        confidence: of the interval.
+
+    Raises:
+        ValueError: no contact.
+    """
+    _refuse_nothing(rows)
+    rng = np.random.default_rng(seed)
+    drawn = np.array([statistic(at) for chunk in _index_chunks(rows, resamples, rng) for at in chunk])
+    summary = _summary(float(statistic(np.arange(rows))), drawn, rows, seed, confidence)
+    undefined = float(np.mean(np.isnan(drawn))) / 2
+    return BootstrapGain(**asdict(summary) | {"probability": summary.probability + undefined})
+
+
+def paired_bootstrap_f1(
+    y: ArrayLike,
+    is_called_by_champion: ArrayLike,
+    is_called_by_challenger: ArrayLike,
+    *,
+    seed: int,
+    resamples: int = RESAMPLES,
+    confidence: float = CONFIDENCE,
+) -> BootstrapGain:
+    """Bootstrap the gain in F1 between two sets of decisions, through the eight kinds of contacts there are.
+
+    Args:
+        y: (n,) outcomes.
+        is_called_by_champion: (n,) decisions.
+        is_called_by_challenger: (n,) decisions.
+        seed: seed of the draw.
+        resamples: resamples.
+        confidence: of the interval.
+    """
+    outcomes = np.asarray(y).astype(bool)
+    _refuse_nothing(outcomes.size)
+    champion, challenger = (np.asarray(c).astype(bool) for c in (is_called_by_champion, is_called_by_challenger))
+    kinds = outcomes * 4 + champion * 2 + challenger * 1
+    counts = np.bincount(kinds, minlength=8)
+    drawn = np.random.default_rng(seed).multinomial(outcomes.size, counts / outcomes.size, size=resamples)
+    gains = _f1_gain(np.vstack([counts, drawn]))
+    return _summary(float(gains[0]), gains[1:], outcomes.size, seed, confidence)
+
+
+def _f1_gain(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+    """F1 of the challenger minus the champion for (m, 8) counts of kinds `y * 4 + champion * 2 + challenger`."""
+    kind = np.arange(8)
+    outcomes = counts[:, kind >= 4].sum(axis=1)
+    scores = []
+    for bit in (2, 1):
+        called = (kind & bit) > 0
+        together = outcomes + counts[:, called].sum(axis=1)
+        scores.append(2 * counts[:, called & (kind >= 4)].sum(axis=1) / np.maximum(together, 1))
+    return np.asarray(scores[1] - scores[0])
+
+
+def _cluster_means(
+    values: NDArray[np.float64], clusters: NDArray[Any], rng: np.random.Generator, resamples: int
+) -> NDArray[np.float64]:
+    if clusters.shape != values.shape:
+        raise ValueError(
+            f"paired bootstrap: expected one cluster per contact, found {clusters.shape} clusters for {values.shape} "
+            f"contacts; pass the contact day of each row."
+        )
+    _, codes = np.unique(clusters, return_inverse=True)
+    sums, sizes = np.bincount(codes, weights=values), np.bincount(codes)
+    chunks = _index_chunks(sums.size, resamples, rng)
+    return np.concatenate([sums[at].sum(axis=1) / sizes[at].sum(axis=1) for at in chunks])
+
+
+def _index_chunks(rows: int, resamples: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """Resampled indices in blocks of bounded memory, each (block, rows)."""
+    block = max(1, _CHUNK_CELLS // rows)
+    return (rng.integers(0, rows, size=(min(block, resamples - begin), rows)) for begin in range(0, resamples, block))

@@ -1,0 +1,248 @@
+"""Metrics of probabilities against outcomes, in numpy alone, each equal to scikit-learn's where it has one.
+
+What lives here: ranking (AUC, average precision), F1, probability errors, calibration, profit at a threshold.
+What must not: resampling (`core.bootstrap`), gates, files; scikit-learn (so that light processes can report).
+Called by training, evaluation, promotion, performance and the replay.
+
+Throughout: `y` is (n,) outcomes, bool or 0/1; `proba` is (n,) probabilities in [0, 1]; metrics that need both classes
+are NaN with one class alone, and every metric is NaN without rows, so that callers decide what a small window means.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FloatArray = NDArray[np.float64]
+
+LOG_LOSS_CLIP: Final = float(np.finfo(np.float64).eps)
+"""Probabilities are kept this far from 0 and 1 in logarithms, as scikit-learn does for float64."""
+
+CALIBRATION_BINS: Final = 10
+
+
+def _checked(y: ArrayLike, proba: ArrayLike) -> tuple[NDArray[np.bool_], FloatArray]:
+    outcomes, scores = np.asarray(y).astype(bool), np.asarray(proba, dtype=np.float64)
+    if outcomes.shape != scores.shape or outcomes.ndim != 1:
+        raise ValueError(
+            f"metrics: expected one probability per outcome, found {outcomes.shape} outcomes and {scores.shape} "
+            f"probabilities; pass the same rows to both."
+        )
+    return outcomes, scores
+
+
+def midranks(values: ArrayLike) -> FloatArray:
+    """Ranks from 1 on, tied values share the mean of their ranks."""
+    array = np.asarray(values, dtype=np.float64)
+    _, codes, counts = np.unique(array, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return ((2 * last - counts + 1) / 2)[codes]
+
+
+def roc_auc(y: ArrayLike, proba: ArrayLike) -> float:
+    """Probability that a subscriber gets a higher score than another contact; ties count half."""
+    outcomes, scores = _checked(y, proba)
+    positives = int(outcomes.sum())
+    negatives = outcomes.size - positives
+    if not positives or not negatives:
+        return math.nan
+    ranks = float(midranks(scores)[outcomes].sum())
+    return (ranks - positives * (positives + 1) / 2) / (positives * negatives)
+
+
+def roc_auc_standard_error(y: ArrayLike, proba: ArrayLike) -> float:
+    """Standard error of the AUC by DeLong's method, with midranks (Sun and Xu 2014): exact for ties, O(n log n).
+
+    NaN with fewer than two contacts of a class.
+    """
+    outcomes, scores = _checked(y, proba)
+    high, low = scores[outcomes], scores[~outcomes]
+    if high.size < 2 or low.size < 2:
+        return math.nan
+    ranks = midranks(np.concatenate([high, low]))
+    among_low = (ranks[: high.size] - midranks(high)) / low.size
+    among_high = 1 - (ranks[high.size :] - midranks(low)) / high.size
+    return math.sqrt(among_low.var(ddof=1) / high.size + among_high.var(ddof=1) / low.size)
+
+
+def _curve(outcomes: NDArray[np.bool_], scores: FloatArray) -> tuple[FloatArray, NDArray[Any], NDArray[Any]]:
+    """Distinct scores from high to low; contacts and subscribers with at least that score."""
+    order = np.argsort(-scores, kind="stable")
+    ordered = scores[order]
+    last = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True)) if ordered.size else np.empty(0, dtype=int)
+    return ordered[last], last + 1, np.cumsum(outcomes[order])[last]
+
+
+def average_precision(y: ArrayLike, proba: ArrayLike) -> float:
+    """Area under the precision-recall steps: sum of (recall gain) x precision. NaN without subscribers."""
+    outcomes, scores = _checked(y, proba)
+    positives = int(outcomes.sum())
+    if not positives:
+        return math.nan
+    _, called, found = _curve(outcomes, scores)
+    gain = np.diff(found, prepend=0) / positives
+    return float(np.sum(gain * found / called))
+
+
+def f1_of_calls(y: ArrayLike, is_called: ArrayLike) -> float:
+    """F1 of a decision; 0 if nobody was called or nobody subscribed, NaN without rows."""
+    outcomes, called = np.asarray(y).astype(bool), np.asarray(is_called).astype(bool)
+    if not outcomes.size:
+        return math.nan
+    together = int(outcomes.sum()) + int(called.sum())
+    return 2 * int((outcomes & called).sum()) / together if together else 0.0
+
+
+def f1(y: ArrayLike, proba: ArrayLike, threshold: float) -> float:
+    """F1 of calling where proba >= threshold."""
+    outcomes, scores = _checked(y, proba)
+    return f1_of_calls(outcomes, scores >= threshold)
+
+
+def best_f1_threshold(y: ArrayLike, proba: ArrayLike) -> float:
+    """Threshold with the highest F1 when calling where proba >= threshold; the highest such threshold.
+
+    0.5 without subscribers, where every threshold has the same F1.
+    """
+    outcomes, scores = _checked(y, proba)
+    positives = int(outcomes.sum())
+    if not positives:
+        return 0.5
+    thresholds, called, found = _curve(outcomes, scores)
+    return float(thresholds[int(np.argmax(2 * found / (called + positives)))])
+
+
+def brier(y: ArrayLike, proba: ArrayLike) -> float:
+    """Mean squared error of the probabilities."""
+    outcomes, scores = _checked(y, proba)
+    return float(np.mean((scores - outcomes) ** 2)) if outcomes.size else math.nan
+
+
+def log_loss_rows(y: ArrayLike, proba: ArrayLike) -> FloatArray:
+    """Log loss of each contact, (n,): what a paired bootstrap resamples."""
+    outcomes, scores = _checked(y, proba)
+    clipped = np.clip(scores, LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP)
+    return -np.where(outcomes, np.log(clipped), np.log1p(-clipped))
+
+
+def log_loss(y: ArrayLike, proba: ArrayLike) -> float:
+    """Mean negative log likelihood, natural logarithm."""
+    rows = log_loss_rows(y, proba)
+    return float(rows.mean()) if rows.size else math.nan
+
+
+def profit_rows(y: ArrayLike, is_called: ArrayLike, cost_eur: ArrayLike, value_eur: ArrayLike) -> FloatArray:
+    """Profit of each contact, EUR, (n,): value if called and subscribed, minus cost if called.
+
+    Args:
+        y: outcomes.
+        is_called: decisions, (n,).
+        cost_eur: EUR per call, one number or (n,).
+        value_eur: EUR per subscription, one number or (n,).
+    """
+    outcomes, called = np.asarray(y).astype(bool), np.asarray(is_called).astype(bool)
+    return np.where(called, np.where(outcomes, value_eur, 0.0) - np.asarray(cost_eur, dtype=np.float64), 0.0)
+
+
+def profit_at_threshold(y: ArrayLike, proba: ArrayLike, threshold: float, cost_eur: float, value_eur: float) -> float:
+    """EUR over all contacts when calling strictly above the threshold, as `core.economics` decides."""
+    outcomes, scores = _checked(y, proba)
+    return float(profit_rows(outcomes, scores > threshold, cost_eur, value_eur).sum())
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationBin:
+    """One bin of a reliability table.
+
+    Attributes:
+        low: lowest probability in the bin.
+        high: highest probability in the bin.
+        rows: contacts in the bin.
+        mean_proba: mean predicted probability.
+        rate: observed subscription rate.
+    """
+
+    low: float
+    high: float
+    rows: int
+    mean_proba: float
+    rate: float
+
+
+def calibration_table(y: ArrayLike, proba: ArrayLike, bins: int = CALIBRATION_BINS) -> tuple[CalibrationBin, ...]:
+    """Reliability by bins of about equal size; equal probabilities stay in one bin.
+
+    Args:
+        y: outcomes.
+        proba: probabilities.
+        bins: bins wanted; fewer where probabilities repeat.
+
+    Returns:
+        Bins from low to high probability, none empty.
+    """
+    outcomes, scores = _checked(y, proba)
+    if not scores.size:
+        return ()
+    edges = np.unique(np.quantile(scores, np.arange(1, bins) / bins, method="inverted_cdf"))
+    in_bin = np.searchsorted(edges, scores, side="left")
+    members = ((outcomes[in_bin == index], scores[in_bin == index]) for index in np.unique(in_bin))
+    return tuple(
+        CalibrationBin(float(p.min()), float(p.max()), p.size, float(p.mean()), float(o.mean())) for o, p in members
+    )
+
+
+def expected_calibration_error(y: ArrayLike, proba: ArrayLike, bins: int = CALIBRATION_BINS) -> float:
+    """Mean absolute gap between predicted and observed rate over `calibration_table`, weighted by rows."""
+    table = calibration_table(y, proba, bins)
+    rows = sum(part.rows for part in table)
+    return sum(part.rows * abs(part.mean_proba - part.rate) for part in table) / rows if rows else math.nan
+
+
+def calibration_line(y: ArrayLike, proba: ArrayLike, steps: int = 50) -> tuple[float, float]:
+    """Slope and intercept of a logistic regression of the outcomes on the log-odds of the probabilities.
+
+    1 and 0 for calibrated probabilities; a slope below 1 means too extreme ones (Cox 1958).
+
+    Args:
+        y: outcomes.
+        proba: probabilities.
+        steps: limit of Newton steps.
+
+    Returns:
+        (slope, intercept); (NaN, NaN) where no maximum likelihood exists: one class alone, equal probabilities, or
+        probabilities that separate the outcomes.
+    """
+    outcomes, scores = _checked(y, proba)
+    if outcomes.all() or not outcomes.any():
+        return math.nan, math.nan
+    high, low = scores[outcomes], scores[~outcomes]
+    if high.min() >= low.max() or high.max() <= low.min():
+        return math.nan, math.nan
+    clipped = np.clip(scores, LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP)
+    odds = np.log(clipped) - np.log1p(-clipped)
+    # Standardised, or the Hessian of nearly equal log-odds is singular to working precision
+    centre, scale = odds.mean(), odds.std()
+    design = np.column_stack([(odds - centre) / scale, np.ones(odds.size)])
+    found = np.array([scale, centre])
+    loss = _logistic_loss(design, outcomes, found)
+    for _ in range(steps):
+        fitted = 1 / (1 + np.exp(-np.clip(design @ found, -700, 700)))
+        gradient = design.T @ (outcomes - fitted)
+        if np.abs(gradient).max() < 1e-9 * outcomes.size:
+            return float(found[0] / scale), float(found[1] - found[0] * centre / scale)
+        hessian = (design * (fitted * (1 - fitted))[:, None]).T @ design
+        step, size = np.linalg.solve(hessian, gradient), 1.0
+        while _logistic_loss(design, outcomes, found + size * step) > loss and size > 1e-6:
+            size /= 2
+        found = found + size * step
+        loss = _logistic_loss(design, outcomes, found)
+    return math.nan, math.nan
+
+
+def _logistic_loss(design: FloatArray, outcomes: NDArray[np.bool_], found: FloatArray) -> float:
+    margin = np.where(outcomes, -1.0, 1.0) * (design @ found)
+    return float(np.logaddexp(0.0, margin).sum())
