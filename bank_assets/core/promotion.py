@@ -1,0 +1,328 @@
+"""The four gates that decide whether a challenger becomes champion.
+
+What lives here: pure verdicts with reasons and evidence.
+What must not: moving aliases, writing rows (`resources.registry`, `ledger.promotions`), fitting.
+Called by the promotion asset, the recalibration asset and the replay.
+
+* first: a first model must beat the as-of base rate in log loss, and both "call everyone" and "call nobody" in profit
+  summed over break-even thresholds; at the configured economics it may equal "call everyone" within the interval.
+* refit: the champion's recipe on fresh data deploys after sanity guards. A superiority gate on 28 days of outcomes
+  costs 6 % of the profit (measured: 118,195 EUR ungated, 111,000 to 113,360 gated), so there is none.
+* recipe: another recipe must be better with P >= 0.9 on enough out-of-time rows; a tie in profit goes to log loss.
+* recalibration: the new calibrator must not lose in log loss on the latest matured outcomes.
+
+A refusal is an honest answer, never a technical failure.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bank_assets.core import metrics
+from bank_assets.core.bootstrap import paired_bootstrap, paired_bootstrap_f1
+from bank_assets.core.economics import Economics, is_worth_calling
+from bank_assets.core.export import PARITY_LIMIT
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+FIRST, REFIT, RECIPE, RECALIBRATION = "first", "refit", "recipe", "recalibration"
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionPolicy:
+    """Limits of the gates.
+
+    Attributes:
+        confidence: P(gain > 0) that a gate asks for.
+        thresholds: break-even probabilities over which profit is summed for a first model.
+        leak_auc: AUC above it without post-contact columns means a leak (0.94 with duration, 0.80 without).
+        floor_auc: AUC below it means that the ranking is broken.
+        mean_tolerance: largest |mean probability / observed rate - 1| of a refit on its guard rows.
+        minimum_rows: contacts needed to compare recipes.
+        minimum_class: contacts of each outcome needed to compare recipes.
+        f1_tolerance: F1 that a better recipe may lose.
+        calibration_tolerance: expected calibration error that a better recipe may lose.
+        tie_share: profit difference, as a share of the champion's, that counts as a tie.
+    """
+
+    confidence: float = 0.9
+    thresholds: tuple[float, ...] = tuple(round(0.05 * k, 2) for k in range(1, 13))
+    leak_auc: float = 0.88
+    floor_auc: float = 0.52
+    mean_tolerance: float = 0.5
+    minimum_rows: int = 1_000
+    minimum_class: int = 100
+    f1_tolerance: float = 0.02
+    calibration_tolerance: float = 0.02
+    tie_share: float = 0.005
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a gate decided.
+
+    Attributes:
+        kind: which gate.
+        is_promoted: whether the challenger becomes champion.
+        reasons: sentences with the numbers behind the verdict.
+        evidence: JSON-able rows.
+    """
+
+    kind: str
+    is_promoted: bool
+    reasons: tuple[str, ...]
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+class _Findings:
+    """Collects what passed and what did not."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._failed: list[str] = []
+        self._passed: list[str] = []
+        self.evidence: dict[str, Any] = {}
+
+    def check(self, is_passed: bool, sentence: str) -> None:
+        (self._passed if is_passed else self._failed).append(sentence)
+
+    def verdict(self) -> Verdict:
+        return Verdict(self._kind, not self._failed, tuple(self._failed or self._passed), self.evidence)
+
+
+def _threshold_profit(proba: FloatArray, observed: BoolArray, thresholds: tuple[float, ...]) -> tuple[float, float]:
+    """Profit in units of the value, summed over thresholds: of the model, and of the better of everyone and nobody."""
+    model = trivial = 0.0
+    for threshold in thresholds:
+        model += metrics.profit_at_threshold(observed, proba, threshold, threshold, 1.0)
+        trivial += max(float(observed.sum()) - threshold * len(observed), 0.0)
+    return model, trivial
+
+
+def first_model_gate(
+    proba: FloatArray,
+    base_rate: FloatArray,
+    observed: BoolArray,
+    contact_dates: NDArray[np.datetime64],
+    economics: Economics,
+    *,
+    seed: int,
+    policy: PromotionPolicy | None = None,
+) -> Verdict:
+    """Is a model better than no model?
+
+    Args:
+        proba: out-of-time probabilities of the model, fitted before the rows, (n,).
+        base_rate: trailing subscription rate known on each row's morning, (n,).
+        observed: outcomes, (n,).
+        contact_dates: day of each row, (n,); whole days are resampled, because their contacts are alike.
+        economics: configured cost and value.
+        seed: seed of the bootstrap.
+        policy: limits; default `PromotionPolicy()`.
+
+    Returns:
+        The verdict.
+    """
+    limits = policy or PromotionPolicy()
+    found = _Findings(FIRST)
+    if len(observed) < limits.minimum_class or bool(observed.all()) or not bool(observed.any()):
+        found.check(
+            False,
+            f"expected at least {limits.minimum_class} out-of-time contacts with both outcomes, "
+            f"found {len(observed)} with {int(observed.sum())} subscriptions",
+        )
+        return found.verdict()
+    gain = paired_bootstrap(
+        metrics.log_loss_rows(observed, base_rate) - metrics.log_loss_rows(observed, proba),
+        seed=seed,
+        clusters=contact_dates,
+    )
+    found.evidence["log_loss_gain_over_base_rate"] = gain.to_dict()
+    found.check(
+        gain.probability >= limits.confidence,
+        f"log loss gain over the as-of base rate {gain.gain:+.4f} per contact, "
+        f"P(gain > 0) = {gain.probability:.3f} (asked: {limits.confidence})",
+    )
+    model, trivial = _threshold_profit(proba, observed, limits.thresholds)
+    found.evidence["profit_over_thresholds"] = {
+        "model": model,
+        "everyone_or_nobody": trivial,
+        "thresholds": list(limits.thresholds),
+    }
+    found.check(
+        model > trivial,
+        f"profit summed over break-even thresholds {limits.thresholds[0]} to "
+        f"{limits.thresholds[-1]}: {model:,.1f} values against {trivial:,.1f} of the better "
+        "of everyone and nobody",
+    )
+    called = is_worth_calling(proba, economics)
+    everyone = metrics.profit_rows(observed, np.ones(len(observed), bool), economics.cost_eur, economics.value_eur)
+    own = metrics.profit_rows(observed, called, economics.cost_eur, economics.value_eur)
+    against = paired_bootstrap(own - everyone, seed=seed, clusters=contact_dates)
+    found.evidence["profit_gain_over_everyone_eur"] = against.to_dict()
+    found.check(
+        against.high >= 0.0,
+        f"profit {own.sum():,.0f} EUR against {everyone.sum():,.0f} EUR of calling everyone"
+        + ("" if against.low > 0.0 else " (equal within the interval)" if against.high >= 0.0 else ""),
+    )
+    auc = metrics.roc_auc(observed, proba)
+    found.evidence["roc_auc"] = auc
+    found.check(auc <= limits.leak_auc, f"AUC {auc:.3f} (above {limits.leak_auc} means a leak)")
+    return found.verdict()
+
+
+def refit_gate(
+    proba: FloatArray,
+    observed: BoolArray,
+    parity: float,
+    *,
+    policy: PromotionPolicy | None = None,
+) -> Verdict:
+    """Is a refit of the champion's recipe sane?
+
+    Args:
+        proba: probabilities of the refit on its guard rows (the latest contacts with outcomes), (n,).
+        observed: outcomes, (n,).
+        parity: largest |p(estimator) - p(graph)|.
+        policy: limits; default `PromotionPolicy()`.
+
+    Returns:
+        The verdict. The guard rows are among the training rows, so these are guards against a broken fit, not a
+        measure of quality.
+    """
+    limits = policy or PromotionPolicy()
+    found = _Findings(REFIT)
+    found.evidence["parity"] = parity
+    found.check(parity <= PARITY_LIMIT, f"graph equals estimator within {parity:.1e} (limit {PARITY_LIMIT:.0e})")
+    finite = bool(np.isfinite(proba).all() and (proba >= 0).all() and (proba <= 1).all())
+    found.check(finite, "all probabilities within 0 and 1" if finite else "probabilities outside 0 to 1 found")
+    if not finite or len(observed) == 0:
+        return found.verdict()
+    mean, rate = float(proba.mean()), float(observed.mean())
+    found.evidence |= {"mean_probability": mean, "observed_rate": rate, "rows": len(observed)}
+    tolerance = limits.mean_tolerance * rate + 2.0 / math.sqrt(len(observed))
+    found.check(
+        abs(mean - rate) <= tolerance,
+        f"mean probability {mean:.3f} against {rate:.3f} observed on the latest {len(observed)} contacts "
+        f"(tolerance {tolerance:.3f})",
+    )
+    auc = metrics.roc_auc(observed, proba)
+    if not math.isnan(auc) and min(int(observed.sum()), int((~observed).sum())) >= 20:
+        found.evidence["roc_auc"] = auc
+        found.check(auc >= limits.floor_auc, f"AUC {auc:.3f} on the latest contacts (floor {limits.floor_auc})")
+    return found.verdict()
+
+
+def recipe_gate(
+    challenger: FloatArray,
+    champion: FloatArray,
+    observed: BoolArray,
+    contact_dates: NDArray[np.datetime64],
+    economics: Economics,
+    *,
+    seed: int,
+    fairness: Mapping[str, Any] | None = None,
+    policy: PromotionPolicy | None = None,
+) -> Verdict:
+    """Is another recipe better than the champion's, both fitted before the rows?
+
+    Args:
+        challenger: probabilities of the new recipe, (n,).
+        champion: probabilities of the champion's recipe, (n,).
+        observed: outcomes, (n,).
+        contact_dates: day of each row, (n,).
+        economics: cost and value.
+        seed: seed of the bootstrap.
+        fairness: fairness evidence of the challenger, recorded with the verdict.
+        policy: limits; default `PromotionPolicy()`.
+
+    Returns:
+        The verdict.
+    """
+    limits = policy or PromotionPolicy()
+    found = _Findings(RECIPE)
+    found.evidence["fairness"] = dict(fairness or {})
+    smaller = min(int(observed.sum()), int((~observed).sum()))
+    found.check(
+        len(observed) >= limits.minimum_rows and smaller >= limits.minimum_class,
+        f"{len(observed)} out-of-time contacts, {smaller} of the rarer outcome (asked: {limits.minimum_rows} "
+        f"and {limits.minimum_class})",
+    )
+    if len(observed) < limits.minimum_rows or smaller < limits.minimum_class:
+        return found.verdict()
+    calls = [is_worth_calling(proba, economics) for proba in (champion, challenger)]
+    profits = [metrics.profit_rows(observed, called, economics.cost_eur, economics.value_eur) for called in calls]
+    profit = paired_bootstrap(profits[1] - profits[0], seed=seed, clusters=contact_dates)
+    loss = paired_bootstrap(
+        metrics.log_loss_rows(observed, champion) - metrics.log_loss_rows(observed, challenger),
+        seed=seed,
+        clusters=contact_dates,
+    )
+    found.evidence |= {"profit_gain_eur": profit.to_dict(), "log_loss_gain": loss.to_dict()}
+    is_tie = abs(float(profits[1].sum() - profits[0].sum())) <= limits.tie_share * abs(float(profits[0].sum()))
+    if is_tie:
+        found.check(
+            loss.probability >= limits.confidence,
+            f"profit is a tie ({profits[1].sum():,.0f} against {profits[0].sum():,.0f} EUR); log loss gain "
+            f"{loss.gain:+.4f}, P(gain > 0) = {loss.probability:.3f} (asked: {limits.confidence})",
+        )
+    else:
+        found.check(
+            profit.probability >= limits.confidence,
+            f"profit {profits[1].sum():,.0f} against {profits[0].sum():,.0f} EUR, "
+            f"P(gain > 0) = {profit.probability:.3f} (asked: {limits.confidence})",
+        )
+    f1 = paired_bootstrap_f1(observed, calls[0], calls[1], seed=seed)
+    found.evidence["f1_gain"] = f1.to_dict()
+    found.check(f1.gain >= -limits.f1_tolerance, f"F1 changes by {f1.gain:+.3f} (tolerance -{limits.f1_tolerance})")
+    errors = [metrics.expected_calibration_error(observed, proba) for proba in (champion, challenger)]
+    found.evidence["calibration_error"] = {"champion": errors[0], "challenger": errors[1]}
+    found.check(
+        errors[1] <= errors[0] + limits.calibration_tolerance,
+        f"calibration error {errors[1]:.3f} against {errors[0]:.3f} (tolerance +{limits.calibration_tolerance})",
+    )
+    auc = metrics.roc_auc(observed, challenger)
+    found.check(auc <= limits.leak_auc, f"AUC {auc:.3f} (above {limits.leak_auc} means a leak)")
+    return found.verdict()
+
+
+def recalibration_gate(
+    recalibrated: FloatArray,
+    current: FloatArray,
+    observed: BoolArray,
+    *,
+    minimum_rows: int = 20,
+) -> Verdict:
+    """Is the new calibration better on the latest matured outcomes?
+
+    Args:
+        recalibrated: probabilities with the new calibration, (n,).
+        current: probabilities with the calibration in force, (n,).
+        observed: outcomes, (n,).
+        minimum_rows: contacts needed.
+
+    Returns:
+        The verdict. One number was fitted, shrunk to no change, so the mean decides without a bootstrap.
+    """
+    found = _Findings(RECALIBRATION)
+    found.check(len(observed) >= minimum_rows, f"{len(observed)} matured outcomes (asked: {minimum_rows})")
+    if len(observed) == 0:
+        return found.verdict()
+    before, after = metrics.log_loss(observed, current), metrics.log_loss(observed, recalibrated)
+    found.evidence |= {
+        "log_loss_before": before,
+        "log_loss_after": after,
+        "rows": len(observed),
+        "mean_before": float(current.mean()),
+        "mean_after": float(recalibrated.mean()),
+        "observed_rate": float(observed.mean()),
+    }
+    found.check(after < before, f"log loss {after:.4f} against {before:.4f} on {len(observed)} matured outcomes")
+    return found.verdict()
