@@ -41,14 +41,14 @@ DEFAULT_PARAMETERS: Final[Mapping[str, Mapping[str, float | int | str]]] = {
         "max_bin": 128,
     },
     "lightgbm": {
-        "n_estimators": 150,
+        "n_estimators": 100,
         "learning_rate": 0.05,
         "num_leaves": 15,
         "min_child_samples": 40,
         "colsample_bytree": 0.6,
         "subsample": 0.8,
         "subsample_freq": 1,
-        "reg_lambda": 5.0,
+        "reg_lambda": 20.0,
         "max_bin": 127,
     },
 }

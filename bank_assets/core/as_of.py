@@ -1,0 +1,188 @@
+"""What was known on a morning: trailing subscription rates, typical plans, the recalibration in force.
+
+What lives here: `AsOfState` (published for serving, recorded with decisions) and `OutcomeHistory` that makes it.
+What must not: any look at an outcome that was not known on the morning asked for.
+Called by `core.features`, the `as_of_state` asset and the replay: one implementation for past and present.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bank_assets.core.plan import PLAN_FEATURES, Days, FloatArray, Frame, plan_statistics
+
+STATE_SCHEMA_VERSION: Final = 1
+OUTCOME_DELAY_DAYS: Final = 1
+"""An outcome is usable from the morning after the call, unless it arrived later."""
+RATE_WINDOWS: Final = ((7, 10.0), (30, 20.0), (90, 20.0), (180, 20.0))
+"""(days, pseudo-contacts): each rate is shrunk by so many pseudo-contacts towards that of the next longer window."""
+RATE_FEATURE_DAYS: Final = (7, 30)
+"""Windows that are features; the longer ones only steady them (90 days as a feature gained nothing)."""
+PRIOR_RATE: Final = 0.1
+"""Rate assumed before any outcome is known: the break-even of the default economics, so it favours neither side."""
+RATE_FEATURES: Final = tuple(f"subscription_rate_{days}d" for days in RATE_FEATURE_DAYS)
+
+
+@dataclass(frozen=True, slots=True)
+class AsOfState:
+    """What the platform knew on the morning of `as_of`.
+
+    Attributes:
+        as_of: the day; outcomes known on its morning are in, nothing later.
+        rates: trailing subscription rates by feature name, each in [0, 1].
+        typical_plan: mean plan statistics of the last 30 days with contacts; used where a contact has no plan.
+        log_odds_shift: recalibration from the outcomes known that morning; the scorer adds it to the log-odds.
+    """
+
+    as_of: np.datetime64
+    rates: Mapping[str, float]
+    typical_plan: Mapping[str, float]
+    log_odds_shift: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form that is published for serving and recorded with decisions."""
+        return {
+            "schema_version": STATE_SCHEMA_VERSION,
+            "as_of": str(self.as_of),
+            "rates": dict(self.rates),
+            "typical_plan": dict(self.typical_plan),
+            "log_odds_shift": self.log_odds_shift,
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> AsOfState:
+        """Read the JSON form.
+
+        Raises:
+            ValueError: another schema version; publish the state again with this program.
+        """
+        if content.get("schema_version") != STATE_SCHEMA_VERSION:
+            raise ValueError(
+                f"as-of state: expected schema_version {STATE_SCHEMA_VERSION}, found "
+                f"{content.get('schema_version')!r}; run the pipeline once with this version."
+            )
+        return cls(
+            np.datetime64(content["as_of"], "D"),
+            dict(content["rates"]),
+            dict(content["typical_plan"]),
+            float(content["log_odds_shift"]),
+        )
+
+
+def _window_sums(daily: FloatArray, days: int) -> FloatArray:
+    """Sums over the trailing window that ends with each day, (n_days,)."""
+    total = np.concatenate([[0.0], np.cumsum(daily)])
+    end = np.arange(1, len(daily) + 1)
+    return np.asarray(total[end] - total[np.maximum(end - days, 0)])
+
+
+class OutcomeHistory:
+    """Outcomes by the day on which they became known, and plans by their day; answers for any morning.
+
+    The rate of `w` days on the morning of day d counts outcomes known on d-w+1 .. d. An outcome of a call on day c is
+    known on c + delay at the earliest, so a call's own outcome is never in its own features.
+    """
+
+    def __init__(self, known_on: Days, is_subscribed: NDArray[np.bool_], plan_days: Days, plans: FloatArray) -> None:
+        """Build the history.
+
+        Args:
+            known_on: day from whose morning each outcome is usable, (n_outcomes,), datetime64[D].
+            is_subscribed: outcomes, (n_outcomes,).
+            plan_days: days with a plan, sorted and unique, (n_plans,).
+            plans: plan statistics, (n_plans, len(PLAN_FEATURES)).
+        """
+        candidates = [days for days in (known_on, plan_days) if len(days)]
+        self._origin = min((days.min() for days in candidates), default=np.datetime64("1970-01-01", "D"))
+        index = (known_on - self._origin).astype(np.int64)
+        length = int(index.max()) + 1 if len(index) else 1
+        self._contacts = np.bincount(index, minlength=length).astype(np.float64)
+        self._subscribed = np.bincount(index, weights=is_subscribed.astype(np.float64), minlength=length)
+        self._plan_days = plan_days
+        self._plans = plans
+
+    @classmethod
+    def from_contacts(
+        cls,
+        frame: Frame,
+        contact_dates: Days,
+        is_subscribed: NDArray[np.bool_],
+        known_on: Days | None = None,
+        *,
+        has_outcome: NDArray[np.bool_] | None = None,
+        delay_days: int = OUTCOME_DELAY_DAYS,
+    ) -> OutcomeHistory:
+        """Build the history from contacts.
+
+        Args:
+            frame: payload columns, each (n,).
+            contact_dates: day of each call, (n,).
+            is_subscribed: outcomes, (n,); ignored where `has_outcome` is False.
+            known_on: day from whose morning each outcome is usable; default contact date + delay.
+            has_outcome: which outcomes exist, (n,); default all.
+            delay_days: outcome delay used when `known_on` is not given, days.
+
+        Raises:
+            ValueError: an outcome is said to be known on the morning of its own call or before it.
+        """
+        usable = contact_dates + np.timedelta64(int(delay_days), "D") if known_on is None else known_on
+        mask = np.ones(len(contact_dates), bool) if has_outcome is None else has_outcome
+        if bool(np.any(usable[mask] <= contact_dates[mask])):
+            worst = int(np.flatnonzero(mask & (usable <= contact_dates))[0])
+            raise ValueError(
+                f"outcome of row {worst}: expected to be known after its call on {contact_dates[worst]}, found "
+                f"{usable[worst]}; a model may not see the future, correct the arrival date."
+            )
+        plan_days, plans = plan_statistics(frame, contact_dates)
+        return cls(usable[mask].astype("datetime64[D]"), is_subscribed[mask], plan_days, plans)
+
+    def rates(self, days: Days) -> dict[str, FloatArray]:
+        """Trailing subscription rates on the mornings of `days`.
+
+        Args:
+            days: any days, (n,), datetime64[D].
+
+        Returns:
+            One array (n,) in [0, 1] per name of `RATE_FEATURES`.
+        """
+        unique, inverse = np.unique(days, return_inverse=True)
+        position = (unique - self._origin).astype(np.int64)
+        length = max(len(self._contacts), int(position.max(initial=0)) + 1)
+        contacts: FloatArray = np.pad(self._contacts, (0, length - len(self._contacts)))
+        subscribed: FloatArray = np.pad(self._subscribed, (0, length - len(self._subscribed)))
+        inside = np.clip(position, 0, length - 1)
+        known = position >= 0
+
+        def window(days_back: int, prior: FloatArray, weight: float) -> FloatArray:
+            n = np.where(known, _window_sums(contacts, days_back)[inside], 0.0)
+            s = np.where(known, _window_sums(subscribed, days_back)[inside], 0.0)
+            return np.asarray((s + weight * prior) / (n + weight))
+
+        longer = np.full(len(unique), PRIOR_RATE)
+        result: dict[str, FloatArray] = {}
+        for days_back, weight in reversed(RATE_WINDOWS):
+            longer = window(days_back, longer, weight)
+            result[f"subscription_rate_{days_back}d"] = longer[inverse]
+        return {name: result[name] for name in RATE_FEATURES}
+
+    def state(self, as_of: np.datetime64) -> AsOfState:
+        """The state on the morning of a day; plans of that day and later are not in it."""
+        rates = self.rates(np.asarray([as_of], "datetime64[D]"))
+        recent = (self._plan_days < as_of) & (self._plan_days >= as_of - np.timedelta64(30, "D"))
+        if not recent.any():
+            earlier = np.flatnonzero(self._plan_days < as_of)[-20:]
+            recent = np.zeros(len(self._plan_days), bool)
+            recent[earlier] = True
+        plans = self._plans[recent]
+        weight = plans[:, 0] if len(plans) else np.ones(0)
+        typical = np.average(plans, axis=0, weights=weight) if len(plans) else np.zeros(len(PLAN_FEATURES))
+        return AsOfState(
+            as_of.astype("datetime64[D]"),
+            {name: float(values[0]) for name, values in rates.items()},
+            {name: float(value) for name, value in zip(PLAN_FEATURES, typical, strict=True)},
+        )
