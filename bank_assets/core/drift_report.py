@@ -182,7 +182,7 @@ class DriftReport:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form: equal to what reading its JSON gives."""
-        document: dict[str, Any] = _plain({"schema_version": DRIFT_SCHEMA_VERSION, **asdict(self)})
+        document: dict[str, Any] = plain({"schema_version": DRIFT_SCHEMA_VERSION, **asdict(self)})
         return document
 
     @staticmethod
@@ -214,10 +214,10 @@ class DriftReport:
         return DriftReport(**fields)
 
 
-def _plain(value: Any) -> Any:
-    """Dictionaries, lists, strings and numbers only."""
+def plain(value: Any) -> Any:
+    """The same value as dictionaries, lists, strings and numbers only, equal to what reading its JSON gives."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return str(value) if isinstance(value, StrEnum) else value

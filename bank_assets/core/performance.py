@@ -1,0 +1,302 @@
+"""Realised performance of decisions on matured outcomes, by week and month, and whether the model has decayed.
+
+What lives here: maturity, `PerformancePolicy`, `ScoredContacts`, `measure_performance`.
+What must not: scoring, joins with the ledger (the asset does both), the answer to decay (`response`), files.
+Called by the performance asset and the replay.
+
+All time is data time: days are UTC days, `as_of` is a morning, and nothing known later than it is used.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from bank_assets.core import metrics
+from bank_assets.core.drift_report import Level, worst
+from bank_assets.core.drift_statistics import wilson_interval
+from bank_assets.core.economics import Economics, is_worth_calling, oracle_profit, realised_profit
+from bank_assets.core.performance_report import Baseline, PerformanceReport, PerformanceStatus, WindowPerformance
+
+Days = NDArray[np.datetime64]
+
+
+@dataclass(frozen=True, slots=True)
+class PerformancePolicy:
+    """When realised performance counts as decayed.
+
+    A verdict needs an effect and certainty: at 300 contacts with 12 % subscribers the AUC has a standard error of
+    0.05, so a drop alone would alarm in one window of six.
+
+    Attributes:
+        maturity_days: a contact without an outcome after so many days counts as not subscribed.
+        assumed_limit: share of contacts without an outcome after maturity above which there is no verdict: outcomes
+            are late, the model is not bad.
+        minimum_rows: matured contacts that a verdict needs.
+        minimum_of_class: subscribers, and others, that a verdict on ranking needs.
+        maximum_days: longest window of the latest verdict.
+        ranking_drop: (moderate, heavy) fall of the AUC below validation; its upper bound must lie below validation too.
+        calibration_ratio: (moderate, heavy) observed / expected or its inverse; its interval must exclude 1 too.
+        confidence: of all intervals; 0.95 would call one window in twenty decayed by chance.
+    """
+
+    maturity_days: int = 30
+    assumed_limit: float = 0.05
+    minimum_rows: int = 300
+    minimum_of_class: int = 20
+    maximum_days: int = 92
+    ranking_drop: tuple[float, float] = (0.05, 0.1)
+    calibration_ratio: tuple[float, float] = (1.25, 1.5)
+    confidence: float = 0.99
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredContacts:
+    """Contacts with the score they had on their day and what became of them; rows in any order.
+
+    Attributes:
+        contact_dates: (n,) datetime64[D], day of the call.
+        proba: (n,) probability by the champion in force on that day; NaN if none was.
+        is_subscribed: (n,) outcomes; False where none is known.
+        known_on: (n,) datetime64[D], day from whose morning the outcome is usable; NaT where there is none.
+        is_called: (n,) decision on record; None decides by the economics given to `measure_performance`.
+    """
+
+    contact_dates: Days
+    proba: NDArray[np.float64]
+    is_subscribed: NDArray[np.bool_]
+    known_on: Days
+    is_called: NDArray[np.bool_] | None = None
+
+    def __post_init__(self) -> None:
+        lengths = {len(part) for part in (self.contact_dates, self.proba, self.is_subscribed, self.known_on)}
+        lengths |= set() if self.is_called is None else {len(self.is_called)}
+        if len(lengths) > 1:
+            raise ValueError(f"scored contacts: expected columns of one length, found {sorted(lengths)}.")
+
+    def rows(self, mask: NDArray[Any]) -> ScoredContacts:
+        """The rows of a mask."""
+        called = None if self.is_called is None else self.is_called[mask]
+        return ScoredContacts(
+            self.contact_dates[mask], self.proba[mask], self.is_subscribed[mask], self.known_on[mask], called
+        )
+
+
+def is_matured(contacts: ScoredContacts, as_of: np.datetime64, maturity_days: int) -> NDArray[np.bool_]:
+    """Which contacts have their final outcome on a morning, (n,).
+
+    A contact of an earlier day is matured if its outcome is usable by then, or if so many days passed without one.
+    """
+    known = ~np.isnat(contacts.known_on) & (contacts.known_on <= as_of)
+    waited = contacts.contact_dates + np.timedelta64(maturity_days, "D") <= as_of
+    return np.asarray((contacts.contact_dates < as_of) & (known | waited))
+
+
+def measure_performance(
+    contacts: ScoredContacts,
+    as_of: Any,
+    economics: Economics,
+    baseline: Baseline | None = None,
+    policy: PerformancePolicy | None = None,
+    model: str = "champion",
+) -> PerformanceReport:
+    """Measure realised performance by week and month, and judge the latest window.
+
+    Args:
+        contacts: scored contacts.
+        as_of: morning of the report, anything `numpy.datetime64` takes; later outcomes are not used.
+        economics: cost per contact and value per subscription.
+        baseline: what the champion's validation promised; without it ranking is not judged.
+        policy: thresholds, the default policy if None.
+        model: name of the champion, for people.
+
+    Returns:
+        The report; with no matured contact it says so and has no window.
+    """
+    policy, baseline = policy or PerformancePolicy(), baseline or Baseline()
+    morning = np.datetime64(as_of, "D")
+    before = contacts.contact_dates < morning
+    scored = ~np.isnan(contacts.proba)
+    matured = contacts.rows(before & scored & is_matured(contacts, morning, policy.maturity_days))
+
+    def window(name: str, rows: ScoredContacts) -> WindowPerformance:
+        return _measure(name, rows, morning, economics, baseline, policy)
+
+    latest = window("latest", _latest(matured, policy)) if len(matured.proba) else None
+    return PerformanceReport(
+        as_of=str(morning),
+        model=model,
+        message=_message(latest, model, policy),
+        level=latest.level if latest else Level.NONE,
+        rows=int((before & scored).sum()),
+        matured=len(matured.proba),
+        unscored=int((before & ~scored).sum()),
+        latest=latest,
+        weeks=tuple(window(name, rows) for name, rows in _by(matured, _iso_weeks(matured.contact_dates))),
+        months=tuple(
+            window(name, rows) for name, rows in _by(matured, matured.contact_dates.astype("datetime64[M]").astype(str))
+        ),
+        economics=economics.to_dict(),
+        baseline=baseline,
+    )
+
+
+def _iso_weeks(days: Days) -> NDArray[np.str_]:
+    """ISO week of each day, `2009-W06`, (n,)."""
+    distinct, codes = np.unique(days, return_inverse=True)
+    names = ["{}-W{:02d}".format(*day.isocalendar()[:2]) for day in distinct.tolist()]
+    return np.asarray(names, dtype=np.str_)[codes]
+
+
+def _by(contacts: ScoredContacts, names: NDArray[Any]) -> Iterator[tuple[str, ScoredContacts]]:
+    for name in np.unique(names):
+        yield str(name), contacts.rows(names == name)
+
+
+def _latest(matured: ScoredContacts, policy: PerformancePolicy) -> ScoredContacts:
+    """Whole days back from the last matured one until there are enough contacts of each kind."""
+    days, codes = np.unique(matured.contact_dates, return_inverse=True)
+    subscribed = np.bincount(codes, weights=matured.is_subscribed)[::-1].cumsum()
+    rows = np.bincount(codes)[::-1].cumsum()
+    wanted = policy.minimum_of_class
+    enough = (rows >= policy.minimum_rows) & (subscribed >= wanted) & (rows - subscribed >= wanted)
+    back = int(np.argmax(enough)) if enough.any() else days.size - 1
+    first = max(days[days.size - 1 - back], days[-1] - np.timedelta64(policy.maximum_days - 1, "D"))
+    return matured.rows(matured.contact_dates >= first)
+
+
+def _measure(
+    name: str,
+    contacts: ScoredContacts,
+    as_of: np.datetime64,
+    economics: Economics,
+    baseline: Baseline,
+    policy: PerformancePolicy,
+) -> WindowPerformance:
+    proba = contacts.proba
+    known = ~np.isnat(contacts.known_on) & (contacts.known_on <= as_of)
+    y = contacts.is_subscribed & known
+    called = is_worth_calling(proba, economics) if contacts.is_called is None else contacts.is_called
+    rows, subscribed, expected = y.size, int(y.sum()), float(proba.sum())
+    ratio, ratio_low, ratio_high = observed_expected(subscribed, expected, rows, policy.confidence)
+    auc, half = metrics.roc_auc(y, proba), _z(policy.confidence) * metrics.roc_auc_standard_error(y, proba)
+    assumed = int((~known).sum())
+    status = _status(rows, assumed, baseline, policy)
+    ranking = calibration = Level.NONE
+    if status in (PerformanceStatus.OK, PerformanceStatus.BASELINE_MISSING):
+        calibration = _calibration_level(ratio, ratio_low, ratio_high, policy)
+        if baseline.roc_auc is not None and min(subscribed, rows - subscribed) >= policy.minimum_of_class:
+            ranking = _ranking_level(baseline.roc_auc, auc, half, policy)
+    return WindowPerformance(
+        name=name,
+        first_day=str(contacts.contact_dates.min()),
+        last_day=str(contacts.contact_dates.max()),
+        status=status,
+        level=worst(ranking, calibration),
+        ranking_level=ranking,
+        calibration_level=calibration,
+        rows=rows,
+        assumed_rows=assumed,
+        subscribed=subscribed,
+        expected_subscribed=expected,
+        observed_expected=_number(ratio),
+        observed_expected_low=_number(ratio_low),
+        observed_expected_high=_number(ratio_high),
+        roc_auc=_number(auc),
+        roc_auc_low=_number(max(0.0, auc - half)),
+        roc_auc_high=_number(min(1.0, auc + half)),
+        average_precision=_number(metrics.average_precision(y, proba)),
+        f1=metrics.f1(y, proba, baseline.f1_threshold),
+        f1_of_calls=metrics.f1_of_calls(y, called),
+        brier=metrics.brier(y, proba),
+        log_loss=metrics.log_loss(y, proba),
+        calls=int(called.sum()),
+        profit_eur=realised_profit(called, y, economics),
+        profit_everyone_eur=realised_profit(np.ones_like(y), y, economics),
+        profit_oracle_eur=oracle_profit(y, economics),
+    )
+
+
+def observed_expected(
+    observed: int, expected: float, rows: int, confidence: float = 0.95
+) -> tuple[float, float, float]:
+    """Ratio of observed to expected subscriptions with an interval.
+
+    The interval is Wilson's for the observed rate, times rows / expected. Contacts differ in probability, and a sum of
+    such draws varies less than a binomial of the same mean, so the interval errs on the wide side; a Poisson interval
+    would be wider still (by half at a rate of 50 %, which this data reaches).
+
+    Args:
+        observed: subscribers.
+        expected: sum of probabilities.
+        rows: contacts.
+        confidence: of the interval.
+
+    Returns:
+        (ratio, low, high); NaN where nothing was expected.
+    """
+    if expected <= 0 or rows == 0:
+        return math.nan, math.nan, math.nan
+    low, high = wilson_interval(observed, rows, confidence)
+    return observed / expected, low * rows / expected, high * rows / expected
+
+
+def _z(confidence: float) -> float:
+    return float(special.ndtri(0.5 + confidence / 2))
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
+def _status(rows: int, assumed: int, baseline: Baseline, policy: PerformancePolicy) -> PerformanceStatus:
+    if rows < policy.minimum_rows:
+        return PerformanceStatus.TOO_FEW_ROWS
+    if assumed > policy.assumed_limit * rows:
+        return PerformanceStatus.OUTCOMES_MISSING
+    return PerformanceStatus.OK if baseline.roc_auc is not None else PerformanceStatus.BASELINE_MISSING
+
+
+def _calibration_level(ratio: float, low: float, high: float, policy: PerformancePolicy) -> Level:
+    if math.isnan(ratio) or low <= 1 <= high:
+        return Level.NONE
+    moderate, heavy = policy.calibration_ratio
+    factor = max(ratio, 1 / ratio) if ratio > 0 else math.inf
+    return Level.HEAVY if factor >= heavy else Level.MODERATE if factor >= moderate else Level.NONE
+
+
+def _ranking_level(promised: float, auc: float, half: float, policy: PerformancePolicy) -> Level:
+    if math.isnan(half) or auc + half >= promised:
+        return Level.NONE
+    moderate, heavy = policy.ranking_drop
+    drop = promised - auc
+    return Level.HEAVY if drop >= heavy else Level.MODERATE if drop >= moderate else Level.NONE
+
+
+def _message(latest: WindowPerformance | None, model: str, policy: PerformancePolicy) -> str:
+    if latest is None:
+        return f"No verdict on {model}: expected matured outcomes, found none; deliver outcomes or wait for maturity."
+    span = f"{latest.first_day}…{latest.last_day}"
+    if latest.status is PerformanceStatus.TOO_FEW_ROWS:
+        return (
+            f"No verdict on {model}: expected at least {policy.minimum_rows} matured contacts in "
+            f"{policy.maximum_days} days, found {latest.rows} in {span}; wait for more."
+        )
+    if latest.status is PerformanceStatus.OUTCOMES_MISSING:
+        return (
+            f"No verdict on {model}: expected outcomes of all but {policy.assumed_limit:.0%} of the contacts after "
+            f"{policy.maturity_days} days, found {latest.assumed_rows} of {latest.rows} without one in {span}; "
+            f"deliver the missing outcomes."
+        )
+    ratio = "-" if latest.observed_expected is None else f"{latest.observed_expected:.2f}"
+    auc = "-" if latest.roc_auc is None else f"{latest.roc_auc:.3f}"
+    return (
+        f"{latest.level} decay of {model} in {span}: observed / expected {ratio} ({latest.calibration_level}), "
+        f"AUC {auc} ({latest.ranking_level})."
+    )
