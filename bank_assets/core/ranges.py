@@ -1,0 +1,197 @@
+"""The range of a probability: between which rates the contacts of such a score will subscribe in the month to come.
+
+What lives here: fitting the `ranges` table of decision.json, and measuring whether ranges hold their promise.
+What must not: applying the table (`core.scorer.apply_ranges`), fitting the calibrator (`core.calibration`).
+Called by training, recalibration and replay, on scores that were made before their outcomes.
+
+Two parts. Inductive Venn-Abers (Vovk and Petej 2014) says what the calibration sample leaves open: isotonic regression
+with the contact added once as a refusal, once as a subscription. It promises nothing under drift: on the real history
+it holds a third of the bands of the months after. So both ends are moved outwards by the shift that bands have shown
+from month to month (`core.shift.single_level_sd`), which holds the nominal share (benchmarks/uncertainty.py).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bank_assets.core.scorer import expit, logit
+from bank_assets.core.shift import BLOCK_DAYS, PRIOR_SD, WINDOW_DAYS, PeriodTotals, checked_history, single_level_sd
+
+FloatArray = NDArray[np.float64]
+
+DEFAULT_LEVEL: Final = 0.9
+KNOTS: Final = (0.005, 0.01, 0.02, *(round(0.03 + 0.04 * k, 2) for k in range(24)), 0.98, 0.99)
+"""Probabilities at which the range is tabulated; between them the scorer interpolates."""
+BANDS: Final = (0.0, 0.05, 0.1, 0.2, 0.4, 0.6, 1.0)
+"""Bands of probability whose observed rate must lie in the range."""
+MINIMUM_CELL_VARIANCE: Final = 1.0
+MINIMUM_CELL_CONTACTS: Final = 30
+NOISE_REACH: Final = NormalDist().inv_cdf(0.95)
+
+
+def band_of(probability: FloatArray) -> NDArray[np.intp]:
+    """Number of the band of each probability, (n,), from 0."""
+    return np.minimum(np.digitize(probability, BANDS[1:-1]), len(BANDS) - 2)
+
+
+def fit_ranges(
+    day: ArrayLike,
+    probability: ArrayLike,
+    is_subscribed: ArrayLike,
+    *,
+    level: float = DEFAULT_LEVEL,
+    prior_sd: float = PRIOR_SD,
+    window_days: int = WINDOW_DAYS,
+) -> dict[str, Any]:
+    """Fit the range table.
+
+    Args:
+        day: day of each contact, (n,), datetime64 or whole days.
+        probability: calibrated probabilities made before the outcomes, (n,).
+        is_subscribed: outcomes, (n,), NaN for not known.
+        level: nominal share of month-bands whose rate lies in the range.
+        prior_sd: deviation of the prior of the shift, log-odds: what is assumed without history.
+        window_days: days before the last that count.
+
+    Returns:
+        The `ranges` entry of decision.json: knots `probability`, `low`, `high`, and how they came about. With no
+        history at all the prior alone speaks.
+
+    Raises:
+        HistoryError: see `core.shift.checked_history`.
+    """
+    days, proba, outcome = checked_history(day, probability, is_subscribed)
+    inside = days > days.max(initial=0) - window_days
+    days, proba, outcome = days[inside], proba[inside], outcome[inside]
+    cells = _month_bands(days, proba, outcome)
+    shift_sd = single_level_sd(cells, prior_sd)
+    knots = np.asarray(KNOTS)
+    venn_low, venn_high = venn_abers(proba, outcome, knots)
+    reach = NormalDist().inv_cdf((1.0 + level) / 2.0) * shift_sd
+    # Two independent doubts add up as squares; added as they are, they cover 95 % and are a sixth wider
+    low = expit(logit(knots) - np.hypot(reach, np.maximum(logit(knots) - logit(venn_low), 0.0)))
+    high = expit(logit(knots) + np.hypot(reach, np.maximum(logit(venn_high) - logit(knots), 0.0)))
+    low, high = np.maximum.accumulate(low), np.maximum.accumulate(high)
+    return {
+        "probability": [0.0, *KNOTS, 1.0],
+        "low": [0.0, *low.tolist(), float(low[-1])],
+        "high": [float(high[0]), *high.tolist(), 1.0],
+        "method": "venn_abers_shift",
+        "level": level,
+        "shift_sd": shift_sd,
+        "n_calibration": len(proba),
+        "n_month_bands": len(cells.day),
+    }
+
+
+def _month_bands(days: NDArray[np.int64], proba: FloatArray, outcome: FloatArray) -> PeriodTotals:
+    """Totals of each band in each block of `BLOCK_DAYS` days that has enough variance to tell."""
+    block = (days.max(initial=0) - days) // BLOCK_DAYS
+    _, first, cell = np.unique(block * len(BANDS) + band_of(proba), return_index=True, return_inverse=True)
+    sums = np.zeros((len(first), 3))
+    np.add.at(sums, cell, np.column_stack([proba, proba * (1.0 - proba), outcome]))
+    keep = sums[:, 1] >= MINIMUM_CELL_VARIANCE
+    return PeriodTotals(days[first][keep], sums[keep, 0], sums[keep, 1], sums[keep, 2])
+
+
+def venn_abers(scores: FloatArray, outcomes: FloatArray, at: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Inductive Venn-Abers probabilities.
+
+    Args:
+        scores: scores of the calibration sample, (n,).
+        outcomes: their outcomes, (n,), 0 or 1.
+        at: scores to answer for, (m,).
+
+    Returns:
+        Probability with the contact added as a refusal, and as a subscription, each (m,). Without a calibration
+        sample 0 and 1.
+    """
+    from sklearn.isotonic import isotonic_regression
+
+    order = np.argsort(scores, kind="stable")
+    # One point per distinct score: the regression must give equal scores one value
+    unique, inverse = np.unique(scores[order], return_inverse=True)
+    weights = np.bincount(inverse, minlength=len(unique)).astype(np.float64)
+    sums = np.bincount(inverse, weights=outcomes[order], minlength=len(unique))
+    answers = np.empty((2, len(at)))
+    for column, score in enumerate(at):
+        place = int(np.searchsorted(unique, score))
+        is_known = place < len(unique) and unique[place] == score
+        for label in (0, 1):
+            w, s = weights.copy(), sums.copy()
+            if is_known:
+                w[place], s[place] = w[place] + 1.0, s[place] + label
+            else:
+                w, s = np.insert(w, place, 1.0), np.insert(s, place, float(label))
+            answers[label, column] = isotonic_regression(s / w, sample_weight=w)[place]
+    return answers[0], answers[1]
+
+
+def band_coverage(
+    period: ArrayLike,
+    probability: ArrayLike,
+    low: ArrayLike,
+    high: ArrayLike,
+    is_subscribed: ArrayLike,
+    *,
+    bands: Sequence[float] = BANDS,
+    minimum_contacts: int = MINIMUM_CELL_CONTACTS,
+) -> dict[str, Any]:
+    """Measure whether ranges hold: the observed rate of each band in each period against its mean range.
+
+    `coverage` makes no allowance for the binomial noise of the observed rate, so it is harder than the promise, which
+    is about the rate itself; `predictive_coverage` adds that noise (normal, 90 %) to both half-widths as squares.
+
+    Args:
+        period: period of each contact, (n,), any values (months).
+        probability: calibrated probabilities, (n,).
+        low: lower ends, (n,).
+        high: upper ends, (n,).
+        is_subscribed: outcomes, (n,).
+        bands: edges of the bands.
+        minimum_contacts: smaller cells are not judged.
+
+    Returns:
+        `coverage`, `predictive_coverage` and `mean_width` (None if no cell is large enough), `n_cells`, and `cells`:
+        one dict per cell.
+    """
+    periods, proba = np.asarray(period), np.asarray(probability, dtype=np.float64)
+    lower, upper = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
+    outcome = np.asarray(is_subscribed, dtype=np.float64)
+    band = np.minimum(np.digitize(proba, bands[1:-1]), len(bands) - 2)
+    cells: list[dict[str, Any]] = []
+    for name in np.unique(periods):
+        for number in range(len(bands) - 1):
+            rows = (periods == name) & (band == number)
+            if int(rows.sum()) < minimum_contacts:
+                continue
+            rate, mean = float(outcome[rows].mean()), float(proba[rows].mean())
+            ends = (float(lower[rows].mean()), float(upper[rows].mean()))
+            noise = NOISE_REACH * math.sqrt(float((proba[rows] * (1.0 - proba[rows])).sum())) / int(rows.sum())
+            cells.append(
+                {
+                    "period": str(name),
+                    "band": [bands[number], bands[number + 1]],
+                    "n_contacts": int(rows.sum()),
+                    "observed_rate": rate,
+                    "low": ends[0],
+                    "high": ends[1],
+                    "is_inside": ends[0] <= rate <= ends[1],
+                    "is_inside_with_noise": mean - math.hypot(mean - ends[0], noise)
+                    <= rate
+                    <= mean + math.hypot(ends[1] - mean, noise),
+                }
+            )
+    return {
+        "coverage": sum(cell["is_inside"] for cell in cells) / len(cells) if cells else None,
+        "predictive_coverage": sum(cell["is_inside_with_noise"] for cell in cells) / len(cells) if cells else None,
+        "n_cells": len(cells),
+        "mean_width": float(np.mean([c["high"] - c["low"] for c in cells])) if cells else None,
+        "cells": cells,
+    }
