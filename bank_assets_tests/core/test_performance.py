@@ -128,7 +128,7 @@ def test_a_calibrated_model_is_called_decayed_in_at_most_two_windows_of_a_hundre
 
 @pytest.mark.parametrize(("shift", "level"), [(0.5, Level.MODERATE), (1.2, Level.HEAVY), (-1.2, Level.HEAVY)])
 def test_a_moved_base_rate_is_a_calibration_decay_alone(shift, level):
-    report = measured(scored(n=4_000, shift=shift), baseline=Baseline(roc_auc=0.75))
+    report = measured(scored(n=4_000, shift=shift), baseline=Baseline(roc_auc=0.75), minimum_rows=3_000)
     assert report.latest.calibration_level is level
     assert report.latest.ranking_level is Level.NONE
     assert report.level is level
