@@ -1,0 +1,32 @@
+"""Assets, one module per stage; this file is the ordered registry of stages.
+
+What lives here: the order, and loading with the stage word as group.
+What must not: assets themselves, or anything that runs at import.
+A group is a position in the pipeline, so it comes from the module, never from a decorator.
+"""
+
+from importlib import import_module
+
+import dagster as dg
+
+from bank_assets.contract import STAGES
+
+
+def load_stage_assets() -> list[dg.AssetsDefinition]:
+    """All assets in the order of the stages, each in the group of its stage."""
+    loaded: list[dg.AssetsDefinition] = []
+    for number, stage in enumerate(STAGES, start=1):
+        module = import_module(f"bank_assets.assets.{stage}")
+        for asset in dg.load_assets_from_modules([module], group_name=stage):
+            if isinstance(asset, dg.AssetsDefinition):
+                loaded.append(
+                    asset.with_attributes(
+                        tags_by_key={
+                            key: {**asset.tags_by_key.get(key, {}), "bank/layer": f"{number:02d}-{stage}"}
+                            for key in asset.keys
+                        }
+                    )
+                    if hasattr(asset, "with_attributes")
+                    else asset
+                )
+    return loaded

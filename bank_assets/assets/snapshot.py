@@ -1,0 +1,45 @@
+"""Reading the training snapshot back, for the stages that learn from it.
+
+What lives here: `TrainingSnapshot`. What must not: assets.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bank_assets.core.contacts import LearningData
+from bank_assets.core.learning_table import from_columns
+from bank_assets.resources.warehouse import Warehouse, WarehouseError
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSnapshot:
+    """The stored snapshot.
+
+    Attributes:
+        data: its rows.
+        contact_ids: (n,).
+        digest: its content hash.
+        metadata: what the manifest says of it.
+    """
+
+    data: LearningData
+    contact_ids: Any
+    digest: str
+    metadata: dict[str, Any]
+
+
+def read_snapshot(store: Warehouse) -> TrainingSnapshot:
+    """Read `training_set`.
+
+    Raises:
+        WarehouseError: it was never materialized.
+    """
+    entry = store.entry("training_set", "all")
+    if entry is None:
+        raise WarehouseError("training_set: expected a snapshot, found none; materialize training_set first.")
+    table = store.read("training_set", ["all"])
+    columns = {name: table.column(name).to_numpy(zero_copy_only=False) for name in table.column_names}
+    data = from_columns(columns, np.datetime64(entry.metadata["as_of"], "D"))
+    return TrainingSnapshot(data, columns["contact_id"], entry.digest, dict(entry.metadata))

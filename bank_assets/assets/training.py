@@ -1,0 +1,170 @@
+"""Stage training: four algorithms x five samplers over time-ordered folds.
+
+Reads `training_set`, writes `candidates` (out-of-time predictions) and MLflow child runs. Fits happen in
+`core.candidate_folds`; nothing here decides which candidate is better.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pyarrow as pa
+
+from bank_assets.assets.materialization import ML_OWNERS, Stopwatch, result, unchanged
+from bank_assets.assets.snapshot import TrainingSnapshot, read_snapshot
+from bank_assets.contract import CONTRACT_VERSION
+from bank_assets.core.candidate_folds import CandidatePredictions, candidate_metrics, predict_folds, resampled_fold
+from bank_assets.core.candidates import ALGORITHMS, SAMPLERS, Recipe
+from bank_assets.core.economics import Economics
+from bank_assets.core.splits import time_folds
+from bank_assets.reports.model_charts import candidate_chart
+from bank_assets.resources.fold_cache import FoldCache
+from bank_assets.resources.revision import git_revision
+from bank_assets.resources.tracking import TrackingResource
+from bank_assets.resources.warehouse import WarehouseResource, fingerprint
+from bank_assets.settings import Settings
+
+CODE_VERSION = "1"
+TABLE = "candidates"
+DESCRIPTIONS: Mapping[str, str] = {
+    "logistic_regression": "Logistic regression on scaled features",
+    "random_forest": "Random forest",
+    "xgboost": "XGBoost gradient boosting",
+    "lightgbm": "LightGBM gradient boosting",
+}
+
+
+def _algorithm_asset(algorithm: str) -> dg.AssetsDefinition:
+    @dg.asset(
+        name=algorithm,
+        deps=["training_set"],
+        code_version=CODE_VERSION,
+        kinds={
+            "python",
+            "mlflow",
+            {"random_forest": "scikitlearn", "logistic_regression": "scikitlearn"}.get(algorithm, algorithm),
+        },
+        owners=ML_OWNERS,
+        description=(
+            f"{DESCRIPTIONS[algorithm]} with five samplers, out of time.\n\n"
+            "Reads: training_set. Writes: out-of-time predictions and one MLflow run per candidate.\n"
+            "Guarantees: every test row lies after every training row; samplers see training rows only.\n"
+            "Fails when: the history is too short to be split by time."
+        ),
+    )
+    def algorithm_asset(
+        context: dg.AssetExecutionContext,
+        warehouse: WarehouseResource,
+        mlflow: TrackingResource,
+        settings: dg.ResourceParam[Settings],
+    ) -> dg.MaterializeResult:
+        watch, store = Stopwatch(), warehouse.open()
+        snapshot = read_snapshot(store)
+        economics = Economics(settings.cost_eur, settings.value_eur)
+        mark = fingerprint(
+            inputs=[snapshot.digest],
+            code_version=CODE_VERSION,
+            settings={
+                "economics": economics.to_dict(),
+                "seed": settings.seed,
+                "recipes": [r.to_dict() for r in recipes_of(algorithm, settings.seed)],
+            },
+        )
+        entry = store.entry(TABLE, algorithm)
+        if entry is not None and store.is_unchanged(TABLE, algorithm, mark):
+            return unchanged(entry, watch, best_of(entry.metadata["results"]))
+        folds = time_folds(snapshot.data.contact_dates, snapshot.data.as_of)
+        resampled = FoldCache(settings.home / "cache" / "folds", snapshot.digest, resampled_fold(snapshot.data))
+        tracking = mlflow.open()
+        columns: dict[str, Any] = {}
+        results: dict[str, Any] = {}
+        for recipe in recipes_of(algorithm, settings.seed):
+            predicted = predict_folds(recipe, snapshot.data, folds, resampled, time.monotonic)
+            metrics = candidate_metrics(predicted.calibrated, snapshot.data, folds, economics)
+            metrics["fit_seconds"] = predicted.fit_seconds
+            run_id = _log(tracking, snapshot, predicted, metrics, economics, context.run_id)
+            results[recipe.name] = {"recipe": recipe.to_dict(), "metrics": metrics, "mlflow_run_id": run_id}
+            columns |= {f"raw.{recipe.sampler}": predicted.raw, f"calibrated.{recipe.sampler}": predicted.calibrated}
+            context.log.info("%s: AUC %.3f, profit %.0f EUR", recipe.name, metrics["roc_auc"], metrics["profit_eur"])
+        table = pa.table(columns)
+        entry = store.write(TABLE, algorithm, table, mark, {"results": results, "snapshot": snapshot.digest})
+        return result(
+            entry,
+            watch,
+            {
+                **best_of(results),
+                "candidates": dg.MetadataValue.md(_table(results)),
+                "mlflow_parent_run": tracking.parent_run_id,
+            },
+        )
+
+    return algorithm_asset
+
+
+def recipes_of(algorithm: str, seed: int) -> list[Recipe]:
+    """The candidates of one algorithm."""
+    return [Recipe(algorithm, sampler, seed=seed) for sampler in SAMPLERS]
+
+
+def best_of(results: Mapping[str, Any]) -> dict[str, Any]:
+    """Metrics of an algorithm's most profitable candidate, as plain numbers that the UI plots."""
+    name = max(results, key=lambda key: results[key]["metrics"]["profit_eur"])
+    metrics = results[name]["metrics"]
+    kept = ("roc_auc", "average_precision", "f1", "brier", "log_loss", "profit_eur", "fit_seconds")
+    return {"best_candidate": name, **{key: float(metrics[key]) for key in kept}}
+
+
+def _table(results: Mapping[str, Any]) -> str:
+    head = "| candidate | AUC | AP | F1 | Brier | profit EUR | fit s |\n|---|---|---|---|---|---|---|\n"
+    rows = []
+    for name, row in results.items():
+        m = row["metrics"]
+        rows.append(
+            f"| {name} | {m['roc_auc']:.3f} | {m['average_precision']:.3f} | {m['f1']:.3f} | {m['brier']:.4f} "
+            f"| {m['profit_eur']:,.0f} | {m['fit_seconds']:.1f} |"
+        )
+    return head + "\n".join(rows)
+
+
+def _log(
+    tracking: Any,
+    snapshot: TrainingSnapshot,
+    predicted: CandidatePredictions,
+    metrics: Mapping[str, float],
+    economics: Economics,
+    dagster_run_id: str,
+) -> str:
+    recipe = predicted.recipe
+    reported = ~np.isnan(predicted.calibrated) & (
+        snapshot.data.contact_dates >= time_folds(snapshot.data.contact_dates, snapshot.data.as_of)[1].test_start
+    )
+    chart = candidate_chart(
+        recipe.name, predicted.calibrated[reported], snapshot.data.is_subscribed[reported], economics
+    )
+    parameters = {
+        "algorithm": recipe.algorithm,
+        "sampler": recipe.sampler,
+        "half_life_days": recipe.half_life_days,
+        "seed": recipe.seed,
+        **recipe.parameters,
+    }
+    return str(
+        tracking.child(
+            recipe.name,
+            tags={
+                "dagster_run_id": dagster_run_id,
+                "data_version": snapshot.digest,
+                "git_sha": git_revision(),
+                "contract_version": CONTRACT_VERSION,
+                "bank/as_of": str(snapshot.data.as_of),
+            },
+            parameters=parameters,
+            metrics={key: value for key, value in metrics.items() if np.isfinite(value)},
+            figures={"charts/candidate.png": chart},
+        )
+    )
+
+
+logistic_regression, random_forest, xgboost, lightgbm = (_algorithm_asset(algorithm) for algorithm in ALGORITHMS)

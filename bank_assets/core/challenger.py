@@ -1,0 +1,195 @@
+"""From candidates to a challenger: choose a recipe, fit it on all known outcomes, build its bundle.
+
+What lives here: the choice against the incumbent, the deployment fit, its graph and parity.
+What must not: registering (`resources.registry`), gates (`core.promotion`), out-of-time fits (`core.candidate_folds`).
+Called by the challenger asset and by the replay: a refit in production and a refit in the replay are one function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bank_assets.core import metrics
+from bank_assets.core.bootstrap import paired_bootstrap
+from bank_assets.core.bundle import NO_RANGES, BundleParts, Lineage, bundle_files, observed_ranges
+from bank_assets.core.candidate_folds import rank_candidates
+from bank_assets.core.candidates import Recipe, fit_recipe
+from bank_assets.core.contacts import LearningData
+from bank_assets.core.economics import Economics, is_worth_calling
+from bank_assets.core.export import parity, to_onnx
+from bank_assets.core.scorer import Scorer
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+GUARD_ROWS = 1_000
+"""Latest contacts on which a fit must be sane."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which recipe to deploy.
+
+    Attributes:
+        name: name of the chosen candidate.
+        reason: a sentence with the numbers.
+        evidence: JSON-able numbers.
+    """
+
+    name: str
+    reason: str
+    evidence: Mapping[str, Any]
+
+
+def choose_recipe(
+    results: Mapping[str, Mapping[str, float]],
+    calibrated: Mapping[str, FloatArray],
+    observed: BoolArray,
+    contact_dates: NDArray[np.datetime64],
+    incumbent: str,
+    economics: Economics,
+    *,
+    seed: int,
+    confidence: float = 0.9,
+    objective: str = "profit_eur",
+) -> Choice:
+    """Take the best candidate, unless its lead over the incumbent could be luck.
+
+    Of twenty candidates the best on some thousand rows is partly the luckiest; so the incumbent stays until another
+    recipe is better with the confidence asked for, in profit or, at equal profit, in log loss.
+
+    Args:
+        results: pooled metrics by candidate name.
+        calibrated: out-of-time probabilities on the compared rows by candidate name, each (n,).
+        observed: outcomes of the compared rows, (n,).
+        contact_dates: day of each row, (n,).
+        incumbent: the champion's recipe, or the default one before the first champion.
+        economics: cost and value.
+        seed: seed of the bootstrap.
+        confidence: P(gain > 0) asked for.
+        objective: `profit_eur` or `f1`.
+
+    Returns:
+        The choice.
+    """
+    best = rank_candidates(results, objective)[0]
+    if best == incumbent or incumbent not in results:
+        return Choice(best, f"{best} is the best of {len(results)} candidates", {"best": best})
+    rows = {
+        name: metrics.profit_rows(
+            observed, is_worth_calling(calibrated[name], economics), economics.cost_eur, economics.value_eur
+        )
+        for name in (best, incumbent)
+    }
+    profit = paired_bootstrap(rows[best] - rows[incumbent], seed=seed, clusters=contact_dates)
+    losses = {name: metrics.log_loss_rows(observed, calibrated[name]) for name in (best, incumbent)}
+    loss = paired_bootstrap(losses[incumbent] - losses[best], seed=seed, clusters=contact_dates)
+    evidence = {
+        "best": best,
+        "incumbent": incumbent,
+        "profit_gain_eur_per_contact": profit.to_dict(),
+        "log_loss_gain": loss.to_dict(),
+    }
+    if profit.probability >= confidence or (profit.probability >= 0.5 and loss.probability >= confidence):
+        return Choice(
+            best,
+            f"{best} beats {incumbent}: P(profit gain) {profit.probability:.2f}, "
+            f"P(log loss gain) {loss.probability:.2f}",
+            evidence,
+        )
+    return Choice(
+        incumbent,
+        f"{best} leads {incumbent} by {profit.gain:+.3f} EUR a contact, which may be luck: "
+        f"P(profit gain) {profit.probability:.2f}, P(log loss gain) {loss.probability:.2f} "
+        f"(asked: {confidence}); {incumbent} stays",
+        evidence,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentFit:
+    """A recipe fitted on all known outcomes.
+
+    Attributes:
+        recipe: what was fitted.
+        graph: serialized ONNX model.
+        parity: largest |p(estimator) - p(graph)| over the training rows checked.
+        guard_raw: the graph's probabilities of the latest rows, (n_guard,).
+        guard_observed: their outcomes, (n_guard,).
+        feature_ranges: (low, high) of numeric payload columns.
+    """
+
+    recipe: Recipe
+    graph: bytes
+    parity: float
+    guard_raw: FloatArray
+    guard_observed: BoolArray
+    feature_ranges: Mapping[str, tuple[float, float]]
+
+
+def graph_scorer(graph: bytes, recipe: Recipe) -> Scorer:
+    """A scorer of a bare graph: no calibrator, no ranges; for parity and folds."""
+    lineage = Lineage("", "", 0, "", False, "", "")
+    parts = BundleParts(recipe, [], NO_RANGES, Economics(), 0.5, {}, lineage)
+    return Scorer(bundle_files(graph, parts, {}))
+
+
+def fit_deployment(
+    recipe: Recipe,
+    data: LearningData,
+    *,
+    n_jobs: int = 2,
+    parity_rows: int | None = None,
+) -> DeploymentFit:
+    """Fit a recipe on all rows and convert it.
+
+    Args:
+        recipe: what to fit.
+        data: contacts with known outcomes, in time order.
+        n_jobs: threads of the fit.
+        parity_rows: latest rows on which graph and estimator are compared; default all.
+
+    Returns:
+        The fit with its graph.
+    """
+    estimator = fit_recipe(recipe, data.features, data.is_subscribed, data.contact_dates, data.as_of, n_jobs=n_jobs)
+    graph = to_onnx(estimator)
+    checked = data if parity_rows is None else data.rows(np.arange(max(len(data) - parity_rows, 0), len(data)))
+    raw = graph_scorer(graph, recipe).raw_probability(checked.features)
+    guard = slice(max(len(checked) - GUARD_ROWS, 0), None)
+    return DeploymentFit(
+        recipe,
+        graph,
+        parity(estimator, raw, checked.features),
+        raw[guard],
+        checked.is_subscribed[guard],
+        observed_ranges(data.features),
+    )
+
+
+def pooled_rows(
+    calibrated: FloatArray, contact_dates: NDArray[np.datetime64], starts: Sequence[np.datetime64], minimum_rows: int
+) -> BoolArray:
+    """The latest out-of-time cohort: the last folds that together have enough rows.
+
+    Args:
+        calibrated: out-of-time probabilities, (n,); NaN outside the folds.
+        contact_dates: (n,).
+        starts: first days of the reported folds, in time order.
+        minimum_rows: rows wanted.
+
+    Returns:
+        Mask, (n,); all reported folds if even they have fewer.
+    """
+    predicted = ~np.isnan(calibrated)
+    mask = predicted & (contact_dates >= starts[-1])
+    for start in reversed(starts):
+        mask = predicted & (contact_dates >= start)
+        if int(mask.sum()) >= minimum_rows:
+            break
+    return np.asarray(mask)

@@ -1,0 +1,42 @@
+"""The ledger, as far as the pipeline uses it: promotions, outcomes reported to the app, published states.
+
+What lives here: the Dagster resource over `bank_assets.ledger`. What must not: queries (they are in `ledger`).
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import dagster as dg
+from pydantic import Field, PrivateAttr
+from sqlalchemy import Engine
+
+from bank_assets.ledger.engine import open_ledger
+
+
+class LedgerResource(dg.ConfigurableResource):
+    """The decision ledger of this deployment; opened on first use, disposed of when the run ends.
+
+    Attributes:
+        url: SQLAlchemy URL, SQLite or PostgreSQL.
+    """
+
+    url: str = Field(description="SQLAlchemy URL, SQLite or PostgreSQL.")
+    _engine: Engine | None = PrivateAttr(default=None)
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Generator["LedgerResource", None, None]:
+        """Live for one run."""
+        del context
+        try:
+            yield self
+        finally:
+            if self._engine is not None:
+                self._engine.dispose()
+                self._engine = None
+
+    @property
+    def engine(self) -> Engine:
+        """The open ledger."""
+        if self._engine is None:
+            self._engine = open_ledger(self.url)
+        return self._engine

@@ -1,0 +1,30 @@
+"""Revision of the running code, for lineage.
+
+What lives here: one function. In an image the revision is a build argument; in a checkout git knows it.
+"""
+
+import os
+import subprocess
+from functools import cache
+from pathlib import Path
+
+
+@cache
+def git_revision() -> str:
+    """Revision of the code, with `+dirty` if tracked files were changed; `unknown` outside a checkout and image."""
+    built = os.environ.get("BANK_REVISION")
+    if built:
+        return built
+    root = Path(__file__).resolve().parents[2]
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--dirty=+dirty", "--abbrev=12"],  # noqa: S607
+            cwd=root,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return found.stdout.strip()
