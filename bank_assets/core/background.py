@@ -1,0 +1,110 @@
+"""The fixed rows that explanations start from: a small, synthetic, typical population.
+
+What lives here: building the `background` of decision.json from training features.
+What must not: scoring and explaining (`core.explain`), customers' own rows.
+Called by training.
+
+No row is a customer: each cluster of features that belong together is sorted, cut into as many equal bins as rows are
+wanted, and a bin gives its median (numbers) or most frequent value (categories); the bins of different clusters are
+then combined by fixed permutations, as in a Latin hypercube. So every value summarises n / n_rows contacts, marginal
+distributions are kept, and what contradicts itself (a success in a campaign that never was) stays out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+BACKGROUND_ROWS: Final = 16
+"""Explanation time and precision grow with each row, see benchmarks/explain.py."""
+PREVIOUS_CAMPAIGN: Final = ("pdays", "previous", "poutcome")
+"""Known together or not at all, so they are drawn together."""
+
+
+class BackgroundError(ValueError):
+    """The features cannot give a background; the message says what was expected and what was found."""
+
+
+def fixed_order(seed: int, *names: object, n: int) -> list[int]:
+    """A permutation of 0 … n-1 that depends on its arguments alone, not on any library's random numbers."""
+    prefix = ":".join(map(str, (seed, *names)))
+    return sorted(range(n), key=lambda k: hashlib.blake2b(f"{prefix}:{k}".encode(), digest_size=16).digest())
+
+
+def build_background(
+    features: Mapping[str, NDArray[Any]],
+    groups: Mapping[str, str],
+    *,
+    n_rows: int = BACKGROUND_ROWS,
+    seed: int = 0,
+) -> dict[str, list[Any]]:
+    """Build the background.
+
+    Args:
+        features: one array (n,) per feature: numbers, or text objects for categories.
+        groups: group of each feature in explanations; the features of one group are drawn together.
+        n_rows: rows wanted; fewer come back from fewer contacts.
+        seed: seed of the permutations.
+
+    Returns:
+        One list of `n_rows` values per feature, the `background` entry of decision.json; the same for the same
+        contacts in any order.
+
+    Raises:
+        BackgroundError: no contact, or a feature without group.
+    """
+    missing = sorted(set(features) - set(groups))
+    if missing:
+        raise BackgroundError(f"background: expected a group for each feature, missing for {missing}.")
+    n_contacts = min((len(column) for column in features.values()), default=0)
+    if n_contacts == 0 or n_rows < 1:
+        raise BackgroundError(f"background: expected contacts and rows, found {n_contacts} and {n_rows}.")
+    n_rows = min(n_rows, n_contacts)
+    clusters: dict[str, list[str]] = {}
+    for name in features:
+        cluster = "previous_campaign" if name in PREVIOUS_CAMPAIGN else groups[name]
+        clusters.setdefault(cluster, []).append(name)
+    background: dict[str, list[Any]] = {}
+    for cluster, names in clusters.items():
+        columns = {name: np.asarray(features[name]) for name in names}
+        bins = np.array_split(_cluster_order(columns), n_rows)
+        shuffled = [bins[k] for k in fixed_order(seed, cluster, n=n_rows)]
+        for name, column in columns.items():
+            background[name] = [_typical(column[rows]) for rows in shuffled]
+    return {name: background[name] for name in features}
+
+
+def _is_number(column: NDArray[Any]) -> bool:
+    return bool(np.issubdtype(column.dtype, np.number))
+
+
+def _cluster_order(columns: Mapping[str, NDArray[Any]]) -> NDArray[np.intp]:
+    """Order contacts along the direction in which a cluster varies most; ties by every column."""
+    codes = [
+        column.astype(np.float64)
+        if _is_number(column)
+        else np.unique(column.astype(str), return_inverse=True)[1].astype(np.float64)
+        for column in columns.values()
+    ]
+    numbers = [code for code, column in zip(codes, columns.values(), strict=True) if _is_number(column)] or codes
+    # Ranks, since balance-like tails would be the direction otherwise
+    ranks = np.column_stack([np.unique(code, return_inverse=True)[1] for code in numbers]).astype(np.float64)
+    ranks -= ranks.mean(axis=0)
+    ranks /= np.where(ranks.std(axis=0) > 0.0, ranks.std(axis=0), 1.0)
+    _, vectors = np.linalg.eigh(ranks.T @ ranks)
+    direction = vectors[:, -1] * np.sign(vectors[np.argmax(np.abs(vectors[:, -1])), -1])
+    # Rounded: a last bit that differs with the order of the contacts must not decide
+    return np.lexsort((*codes, np.round(ranks @ direction, 9)))
+
+
+def _typical(values: NDArray[Any]) -> Any:
+    if _is_number(values):
+        return float(np.nanmedian(values)) if not np.isnan(values.astype(np.float64)).all() else 0.0
+    names, counts = np.unique(values.astype(str), return_counts=True)
+    return str(names[np.argmax(counts)])

@@ -1,0 +1,211 @@
+"""Why a probability is what it is: contributions that add up exactly, from the bundle alone.
+
+What lives here: Shapley contributions of feature groups, and global importance.
+What must not: words (`core.reasons`), sklearn, shap, anything that is not in the bundle.
+Called by serving, batch scoring and the evaluation of a model version.
+
+Method: permutation sampling of Shapley values (Castro, Gomez, Tejada 2009) on the calibrated ONNX score. Each
+background row is turned into the contact group by group, in a fixed order and in its reverse (antithetic, Mitchell et
+al. 2022); the score's steps along the way are the contributions. They telescope, so on both scales base + sum of
+contributions is the score, whatever the number of orders. Orders come from hashes: the same row and bundle give the
+same numbers on any machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bank_assets.core.background import fixed_order
+from bank_assets.core.scorer import Scorer, apply_calibrator, logit
+
+FloatArray = NDArray[np.float64]
+
+SEED: Final = 0
+IMPORTANCE_ROWS: Final = 200
+"""Contacts that global importance averages over; some 5 ms each."""
+
+
+class ExplainError(ValueError):
+    """An explanation is not possible; the message says what was expected, what was found and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Contributions of feature groups for n contacts.
+
+    Attributes:
+        groups: names of the groups, in the order of the columns below.
+        base_probability: mean probability of the background.
+        base_log_odds: mean log-odds of the background.
+        probability: calibrated probabilities, (n,), identical to `Scorer.score`.
+        log_odds: their log-odds, (n,).
+        probability_contributions: signed, (n, n_groups); base_probability + row sum = probability.
+        log_odds_contributions: signed, (n, n_groups); base_log_odds + row sum = log_odds.
+    """
+
+    groups: tuple[str, ...]
+    base_probability: float
+    base_log_odds: float
+    probability: FloatArray
+    log_odds: FloatArray
+    probability_contributions: FloatArray
+    log_odds_contributions: FloatArray
+
+
+class Explainer:
+    """Explains the scores of one bundle.
+
+    Attributes:
+        groups: names of the groups, in the order of the bundle's features.
+        base_probability: mean probability of the background.
+        base_log_odds: mean log-odds of the background.
+    """
+
+    def __init__(self, scorer: Scorer, groups: Mapping[str, str] | None = None) -> None:
+        """Prepare the orders and score the background.
+
+        Args:
+            scorer: the bundle's scorer.
+            groups: group of each feature; default the bundle's own.
+
+        Raises:
+            ExplainError: the bundle has no background, or one that does not fit its features.
+        """
+        self._scorer = scorer
+        chosen = {f["name"]: f.get("group", f["name"]) for f in scorer.decision["features"]} | dict(groups or {})
+        self.groups: tuple[str, ...] = tuple(dict.fromkeys(chosen[f["name"]] for f in scorer.decision["features"]))
+        self._group_of = {name: self.groups.index(chosen[name]) for name in scorer.feature_names}
+        self._kinds = {f["name"]: f["kind"] for f in scorer.decision["features"]}
+        background = scorer.decision.get("background") or {}
+        lengths = {len(background.get(name, ())) for name in scorer.feature_names}
+        if len(lengths) != 1 or lengths == {0}:
+            raise ExplainError(
+                "background: expected the same number of values, at least one, for each feature, found "
+                f"{sorted(lengths)}; make the bundle again with core.background."
+            )
+        self._background = {name: self._column(name, background[name]) for name in scorer.feature_names}
+        n_rows, n_groups = lengths.pop(), len(self.groups)
+        forward = [fixed_order(SEED, "order", row, n=n_groups) for row in range(n_rows)]
+        self._orders = np.asarray([order for f in forward for order in (f, f[::-1])])  # (2 n_rows, n_groups)
+        self._start = np.repeat(np.arange(n_rows), 2)
+        self._base = self._probability(self._background)
+        self.base_probability = float(self._base.mean())
+        self.base_log_odds = float(logit(self._base).mean())
+
+    def _column(self, name: str, values: Any) -> NDArray[Any]:
+        return np.asarray(values, dtype=np.float64 if self._kinds[name] == "numeric" else np.object_).reshape(-1)
+
+    def _probability(self, features: Mapping[str, NDArray[Any]]) -> FloatArray:
+        return apply_calibrator(self._scorer.raw_probability(features), self._scorer.decision["calibrator"])
+
+    def explain(self, features: Mapping[str, NDArray[Any]]) -> Explanation:
+        """Explain contacts, all in one batched call of the graph.
+
+        Args:
+            features: one array (n,) per feature, as for `Scorer.score`.
+
+        Returns:
+            Contributions; with n = 0 empty ones.
+
+        Raises:
+            ExplainError: a feature is missing.
+        """
+        missing = [name for name in self._scorer.feature_names if name not in features]
+        if missing:
+            raise ExplainError(f"features: expected {list(self._scorer.feature_names)}, missing {missing}.")
+        columns = {name: self._column(name, features[name]) for name in self._scorer.feature_names}
+        n_contacts = len(next(iter(columns.values())))
+        walks = [self._walk({name: column[row] for name, column in columns.items()}) for row in range(n_contacts)]
+        batch = {
+            name: np.concatenate([columns[name], *(walk.rows[name] for walk in walks)])
+            for name in self._scorer.feature_names
+        }
+        scores = self._probability(batch)
+        steps = np.empty((2, n_contacts, len(self.groups)))
+        offset = n_contacts
+        for row, walk in enumerate(walks):
+            n_rows = len(next(iter(walk.rows.values())))
+            known = np.concatenate([self._base, scores[offset : offset + n_rows], scores[row : row + 1]])
+            offset += n_rows
+            for scale, values in enumerate((known, logit(known))):
+                along = np.diff(values[walk.index], axis=1)  # (n_orders, n_groups) in the order of the walk
+                contribution = np.zeros_like(along)
+                np.put_along_axis(contribution, self._orders, along, axis=1)
+                steps[scale, row] = contribution.mean(axis=0)
+        probability = scores[:n_contacts]
+        return Explanation(
+            groups=self.groups,
+            base_probability=self.base_probability,
+            base_log_odds=self.base_log_odds,
+            probability=probability,
+            log_odds=logit(probability),
+            probability_contributions=steps[0],
+            log_odds_contributions=steps[1],
+        )
+
+    def _walk(self, contact: Mapping[str, Any]) -> _Walk:
+        """Rows between the background and one contact; steps that change no value are not scored again (a third)."""
+        n_base, n_groups = len(self._base), len(self.groups)
+        differs = np.zeros((n_base, n_groups), dtype=bool)
+        for name, background in self._background.items():
+            value = contact[name]
+            # A value that differs from itself is NaN: missing in both is no difference
+            is_other = (background != value) & ~((background != background) & (value != value))
+            differs[:, self._group_of[name]] |= is_other
+        is_step = differs[self._start[:, None], self._orders]  # (n_orders, n_groups)
+        remaining = np.cumsum(is_step[:, ::-1], axis=1)[:, ::-1]
+        is_scored = is_step & (remaining > 1)  # the last step that changes anything arrives at the contact itself
+        order, position = np.nonzero(is_scored)
+        number = np.full(is_step.shape, -1)
+        number[order, position] = n_base + np.arange(len(order))
+        number[is_step & (remaining == 1)] = n_base + len(order)
+        index = np.empty((len(self._orders), n_groups + 1), dtype=np.int64)
+        index[:, 0] = np.where(is_step.any(axis=1), self._start, n_base + len(order))
+        for step in range(n_groups):
+            index[:, step + 1] = np.where(number[:, step] >= 0, number[:, step], index[:, step])
+        place = np.empty_like(self._orders)
+        np.put_along_axis(place, self._orders, np.arange(n_groups)[None, :].repeat(len(self._orders), axis=0), axis=1)
+        is_contact = place[order] <= position[:, None]  # (n_scored, n_groups): which groups are the contact's already
+        rows = {
+            name: np.where(is_contact[:, self._group_of[name]], contact[name], background[self._start[order]])
+            for name, background in self._background.items()
+        }
+        return _Walk(rows, index)
+
+
+@dataclass(frozen=True, slots=True)
+class _Walk:
+    """Rows to score on the way to one contact, and which score each step of each order has.
+
+    `index` counts background rows first, then `rows`, then the contact; (n_orders, n_groups + 1).
+    """
+
+    rows: Mapping[str, NDArray[Any]]
+    index: NDArray[np.int64]
+
+
+def global_importance(
+    explainer: Explainer, features: Mapping[str, NDArray[Any]], max_rows: int = IMPORTANCE_ROWS
+) -> dict[str, float]:
+    """What moves a model version: mean absolute contribution to the probability, largest first.
+
+    Args:
+        explainer: explainer of the version's bundle.
+        features: contacts to average over, one array (n,) per feature.
+        max_rows: at most so many contacts, evenly spaced over the rows.
+
+    Returns:
+        Share of probability by group; all 0 without contacts.
+    """
+    n_contacts = len(next(iter(features.values())))
+    rows = np.unique(np.linspace(0, n_contacts - 1, min(max_rows, n_contacts)).astype(np.int64))
+    sample = {name: np.asarray(column)[rows] for name, column in features.items()}
+    contributions = np.abs(explainer.explain(sample).probability_contributions)
+    means = contributions.mean(axis=0) if len(rows) else np.zeros(len(explainer.groups))
+    order = np.argsort(-means, kind="stable")
+    return {explainer.groups[group]: float(means[group]) for group in order}

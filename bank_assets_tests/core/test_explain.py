@@ -1,0 +1,321 @@
+"""Explanations of a real bundle: exact sums, the same numbers every time, the right reasons, in words."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bank_assets.contract import BY_SOURCE, PAYLOAD_COLUMNS
+from bank_assets.core.background import BACKGROUND_ROWS, BackgroundError, build_background, fixed_order
+from bank_assets.core.candidates import Recipe, fit_recipe
+from bank_assets.core.explain import Explainer, ExplainError, global_importance
+from bank_assets.core.export import to_onnx
+from bank_assets.core.features import CATEGORY_FEATURES, FEATURES, GROUPS, categories_of, feature_kind
+from bank_assets.core.reasons import GROUP_LABELS, OTHERS, PHRASES, label_of, reasons_of
+from bank_assets.core.scorer import Scorer, expit
+
+N = 4_000
+CALIBRATOR = [{"kind": "affine", "slope": 0.9, "intercept": 0.1}]
+
+
+def make_features(n=N, seed=0):
+    rng = np.random.default_rng(seed)
+    features = {
+        name: rng.choice(np.array(categories_of(name), dtype=object), n)
+        if name in CATEGORY_FEATURES
+        else rng.uniform(0, 1, n)
+        for name in FEATURES
+    }
+    was_contacted = rng.random(n) < 0.3
+    features["age"] = rng.integers(18, 90, n).astype(float)
+    features["balance"] = rng.normal(1_000, 800, n).round()
+    features["campaign"] = rng.integers(1, 8, n).astype(float)
+    features["pdays"] = np.where(was_contacted, rng.integers(1, 400, n), -1).astype(float)
+    features["previous"] = np.where(was_contacted, rng.integers(1, 5, n), 0).astype(float)
+    features["poutcome"] = np.where(was_contacted, rng.choice(["failure", "success"], n), "unknown").astype(object)
+    return features
+
+
+def make_files(graph, features, **changes):
+    decision = {
+        "schema_version": 1,
+        "features": [{"name": n, "kind": feature_kind(n), "group": GROUPS[n]} for n in FEATURES],
+        "calibrator": CALIBRATOR,
+        "ranges": {"probability": [0, 1], "low": [0, 1], "high": [0, 1]},
+        "background": build_background(features, GROUPS),
+        **changes,
+    }
+    files = {"model.onnx": graph, "reference_profile.json": b"{}", "model_card.md": b""}
+    return {**files, "decision.json": json.dumps(decision).encode()}
+
+
+@pytest.fixture(scope="module")
+def features():
+    return make_features()
+
+
+@pytest.fixture(scope="module")
+def graph(features):
+    log_odds = (
+        -2.5
+        + 2.5 * (features["poutcome"] == "success")
+        - 0.8 * (features["housing"] == "yes")
+        + 1.5 * features["subscription_rate_7d"]
+        + 0.02 * (features["age"] - 50)
+    )
+    outcome = np.random.default_rng(1).random(N) < expit(log_odds)
+    dates = np.datetime64("2009-01-01") + np.arange(N) // 40
+    return to_onnx(fit_recipe(Recipe("lightgbm"), features, outcome, dates, dates[-1] + 1, n_jobs=1))
+
+
+@pytest.fixture(scope="module")
+def scorer(graph, features):
+    return Scorer(make_files(graph, features))
+
+
+@pytest.fixture(scope="module")
+def explainer(scorer):
+    return Explainer(scorer)
+
+
+def rows(features, index):
+    return {name: column[index] for name, column in features.items()}
+
+
+def test_contributions_add_up_to_the_score(scorer, explainer, features):
+    sample = rows(features, slice(0, 60))
+    explanation = explainer.explain(sample)
+    assert explanation.probability.tolist() == scorer.score(sample).probability.tolist()
+    total = explanation.base_probability + explanation.probability_contributions.sum(axis=1)
+    assert np.abs(total - explanation.probability).max() < 1e-12
+    total = explanation.base_log_odds + explanation.log_odds_contributions.sum(axis=1)
+    assert np.abs(total - explanation.log_odds).max() < 1e-12
+
+
+CONTACT = st.fixed_dictionaries(
+    {
+        name: st.sampled_from((*categories_of(name), "never seen"))
+        if name in CATEGORY_FEATURES
+        else st.one_of(st.floats(-1e4, 1e5, width=32), st.just(float("nan")))
+        for name in FEATURES
+    }
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(CONTACT)
+def test_sums_are_exact_for_any_contact(explainer, contact):
+    one = {
+        name: np.array([value], dtype=object if name in CATEGORY_FEATURES else float) for name, value in contact.items()
+    }
+    explanation = explainer.explain(one)
+    total = explanation.base_probability + explanation.probability_contributions.sum()
+    assert abs(total - explanation.probability[0]) < 1e-6
+
+
+def test_explanation_does_not_depend_on_the_batch_or_the_run(graph, explainer, features):
+    together = explainer.explain(rows(features, slice(0, 20)))
+    other = Explainer(Scorer(make_files(graph, features)))
+    for row in range(20):
+        alone = other.explain(rows(features, slice(row, row + 1)))
+        assert alone.probability_contributions[0].tolist() == together.probability_contributions[row].tolist()
+
+
+def test_a_background_row_is_explained_like_any_other(explainer, scorer):
+    background = {n: np.array(v[:1], dtype=object) for n, v in scorer.decision["background"].items()}
+    explanation = explainer.explain(background)
+    assert explanation.base_probability + explanation.probability_contributions.sum() == pytest.approx(
+        explanation.probability[0], abs=1e-12
+    )
+
+
+def test_what_the_model_ignores_contributes_nothing_and_what_it_uses_leads(explainer, features):
+    importance = global_importance(explainer, features)
+    assert next(iter(importance)) == "poutcome"
+    assert importance["default"] < 0.1 * importance["poutcome"]
+    assert set(importance) == set(GROUPS.values())
+    assert list(importance.values()) == sorted(importance.values(), reverse=True)
+
+
+def test_contributions_have_the_sign_of_the_effect(explainer, features):
+    explanation = explainer.explain(rows(features, slice(0, 300)))
+    poutcome = explanation.groups.index("poutcome")
+    is_success = features["poutcome"][:300] == "success"
+    assert (explanation.probability_contributions[is_success, poutcome] > 0.1).all()
+    assert (explanation.probability_contributions[~is_success, poutcome] < 0).all()
+    housing = explanation.groups.index("housing")
+    has_loan = features["housing"][:300] == "yes"
+    assert explanation.log_odds_contributions[has_loan, housing].mean() < 0
+    assert explanation.log_odds_contributions[~has_loan, housing].mean() > 0
+
+
+def exact_shapley(scorer, contact, groups):
+    """Shapley values by all subsets of a few groups, on the same background."""
+    from itertools import combinations
+    from math import factorial
+
+    background = scorer.decision["background"]
+    names, n_rows = sorted(set(groups.values())), len(background["age"])
+
+    def value(members):
+        mixed = {
+            name: np.array(
+                [contact[name][0]] * n_rows if groups[name] in members else background[name],
+                dtype=object if name in CATEGORY_FEATURES else float,
+            )
+            for name in FEATURES
+        }
+        return scorer.score(mixed).probability.mean()
+
+    result = {}
+    for name in names:
+        others = [g for g in names if g != name]
+        result[name] = sum(
+            factorial(size)
+            * factorial(len(names) - size - 1)
+            / factorial(len(names))
+            * (value({*chosen, name}) - value(set(chosen)))
+            for size in range(len(names))
+            for chosen in combinations(others, size)
+        )
+    return result
+
+
+def test_two_groups_equal_the_exact_shapley_values(scorer, features):
+    # with two groups the order and its reverse are all orders, so the sample is exact
+    groups = {name: "previous" if name in ("pdays", "previous", "poutcome") else "rest" for name in FEATURES}
+    explainer = Explainer(scorer, groups)
+    for row in range(5):
+        contact = rows(features, slice(row, row + 1))
+        exact = exact_shapley(scorer, contact, groups)
+        found = dict(zip(explainer.groups, explainer.explain(contact).probability_contributions[0], strict=True))
+        assert found == pytest.approx(exact, abs=1e-9)
+
+
+def test_fifteen_groups_come_near_the_exact_values_of_five(scorer, features):
+    groups = {n: n if n in ("poutcome", "housing", "age", "subscription_rate_7d") else "rest" for n in FEATURES}
+    explainer = Explainer(scorer, groups)
+    errors = []
+    for row in range(6):
+        contact = rows(features, slice(row, row + 1))
+        exact = exact_shapley(scorer, contact, groups)
+        found = dict(zip(explainer.groups, explainer.explain(contact).probability_contributions[0], strict=True))
+        errors += [abs(found[name] - exact[name]) for name in exact]
+    assert np.mean(errors) < 0.01
+
+
+def test_one_explanation_takes_milliseconds(explainer, features):
+    explainer.explain(rows(features, slice(0, 1)))
+    times = []
+    for row in range(40):
+        begin = time.process_time()
+        explainer.explain(rows(features, slice(row, row + 1)))
+        times.append(time.process_time() - begin)
+    assert np.median(times) < 0.010
+
+
+def test_no_contact_gives_an_empty_explanation(explainer, features):
+    explanation = explainer.explain(rows(features, slice(0, 0)))
+    assert explanation.probability_contributions.shape == (0, len(explanation.groups))
+    assert set(global_importance(explainer, rows(features, slice(0, 0))).values()) == {0.0}
+
+
+def test_missing_feature_is_named(explainer, features):
+    with pytest.raises(ExplainError, match="poutcome"):
+        explainer.explain({n: c[:1] for n, c in features.items() if n != "poutcome"})
+
+
+@pytest.mark.parametrize("background", [{}, {"age": [1.0]}, {**{n: [0.0] for n in FEATURES}, "age": [1.0, 2.0]}])
+def test_bundle_without_usable_background_is_refused(graph, features, background):
+    with pytest.raises(ExplainError, match="background"):
+        Explainer(Scorer(make_files(graph, features, background=background)))
+
+
+def test_background_is_synthetic_typical_and_repeatable(features):
+    background = build_background(features, GROUPS)
+    assert {len(values) for values in background.values()} == {BACKGROUND_ROWS}
+    assert json.loads(json.dumps(background)) == background
+    assert np.mean(background["age"]) == pytest.approx(features["age"].mean(), rel=0.05)
+    assert abs(background["housing"].count("yes") / BACKGROUND_ROWS - (features["housing"] == "yes").mean()) < 0.1
+    shuffled = np.random.default_rng(3).permutation(N)
+    assert build_background(rows(features, shuffled), GROUPS) == background
+    customers = set(zip(*(features[name].tolist() for name in PAYLOAD_COLUMNS), strict=True))
+    assert not customers & set(zip(*(background[name] for name in PAYLOAD_COLUMNS), strict=True))
+
+
+def test_background_has_no_outcome_of_a_campaign_that_never_was(features):
+    background = build_background(features, GROUPS)
+    for days, outcome in zip(background["pdays"], background["poutcome"], strict=True):
+        assert (days == -1) == (outcome == "unknown")
+    assert 0 < background["pdays"].count(-1.0) < BACKGROUND_ROWS
+
+
+def test_background_of_few_or_no_contacts(features):
+    assert len(build_background(rows(features, slice(0, 3)), GROUPS)["age"]) == 3
+    with pytest.raises(BackgroundError, match="contacts"):
+        build_background(rows(features, slice(0, 0)), GROUPS)
+    with pytest.raises(BackgroundError, match="poutcome"):
+        build_background(features, {n: g for n, g in GROUPS.items() if n != "poutcome"})
+
+
+def test_fixed_order_is_the_same_on_any_machine():
+    assert fixed_order(0, "order", 0, n=5) == FIRST_ORDER
+    assert sorted(fixed_order(1, "x", n=50)) == list(range(50))
+
+
+FIRST_ORDER = [4, 2, 1, 3, 0]
+
+
+def test_reasons_say_what_is_true_and_add_up(explainer, features):
+    row = int(np.flatnonzero(features["poutcome"] == "success")[0])
+    explanation = explainer.explain(rows(features, slice(row, row + 1)))
+    values = {name: column[row] for name, column in features.items()}
+    reasons = reasons_of(explanation, 0, values, limit=4)
+    assert reasons[0].group == "poutcome"
+    points = reasons[0].probability_contribution * 100
+    assert reasons[0].sentence == f"Previous campaign was a success raises the probability by {points:.1f} points."
+    assert [r.group for r in reasons].index(OTHERS) == 4
+    total = explanation.base_probability + sum(reason.probability_contribution for reason in reasons)
+    assert total == pytest.approx(explanation.probability[0], abs=1e-12)
+    assert len(reasons_of(explanation, 0, values)) == len(explanation.groups)
+    assert json.loads(json.dumps(reasons[0].to_dict()))["group"] == "poutcome"
+
+
+@pytest.mark.parametrize(
+    ("group", "value", "label"),
+    [
+        ("age", 41.0, "Age 41"),
+        ("balance", -1_234, "Yearly balance of -1,234 EUR"),
+        ("campaign", 1, "First contact of this campaign"),
+        ("campaign", 3, "Contact number 3 of this campaign"),
+        ("pdays", -1, "Never contacted in an earlier campaign"),
+        ("pdays", 90, "Last contacted 90 days ago"),
+        ("previous", 0, "No contact before this campaign"),
+        ("previous", 1, "1 contact before this campaign"),
+        ("previous", 2, "2 contacts before this campaign"),
+        ("job", "blue-collar", "Job: blue-collar"),
+        ("poutcome", "failure", "Previous campaign was a failure"),
+        ("month", "may", "Month of the call: may"),
+        ("new_feature", 3, "New feature: 3"),
+    ],
+)
+def test_labels(group, value, label):
+    assert label_of(group, {group: value}) == label
+
+
+def test_every_group_and_category_has_words():
+    for group in set(GROUPS.values()):
+        assert group in PHRASES or group in GROUP_LABELS
+    for name in CATEGORY_FEATURES:
+        labels = [label_of(name, {name: value}) for value in BY_SOURCE[name].categories]
+        assert len(set(labels)) == len(labels)
+    assert label_of("call_list_of_the_day", {}) == GROUP_LABELS["call_list_of_the_day"]
+
+
+def test_contribution_of_nothing_is_not_called_an_effect(explainer, features):
+    explanation = explainer.explain(rows(features, slice(0, 1)))
+    sentences = [r.sentence for r in reasons_of(explanation, 0, {n: c[0] for n, c in features.items()})]
+    assert not any("by 0.0 points" in sentence for sentence in sentences)
