@@ -1,0 +1,132 @@
+"""Command line of the web app: serve, and manage its accounts and its record.
+
+`python -m serving` serves; `user`, `key`, `verify` and `erase` work on the ledger and end.
+What must not be here: logic.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+from collections.abc import Sequence
+
+from bank_assets.ledger import accounts, chain, decisions
+from bank_assets.ledger.engine import LedgerError, open_ledger
+from bank_assets.settings import SettingsError
+from serving.settings import ServingSettings, load_serving_settings
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns:
+        The exit code: 0, or 1 with a message on standard error.
+    """
+    parsed = _parser().parse_args(arguments)
+    try:
+        return int(parsed.run(parsed, load_serving_settings()))
+    except (SettingsError, LedgerError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m serving", description=__doc__)
+    parser.set_defaults(run=_serve)
+    commands = parser.add_subparsers(title="commands")
+    commands.add_parser("serve", help="serve (the default)").set_defaults(run=_serve)
+    user = commands.add_parser("user", help="create a user, or give one a new password and role")
+    user.add_argument("name")
+    user.add_argument("--role", choices=accounts.ROLES, default="analyst")
+    user.add_argument("--disable", action="store_true", help="lock the user out instead")
+    user.set_defaults(run=_user)
+    key = commands.add_parser("key", help="create an API key and print it once")
+    key.add_argument("name")
+    key.add_argument("--scope", action="append", choices=accounts.SCOPES, default=[])
+    key.add_argument("--rate", type=int, default=6_000, help="requests a minute")
+    key.add_argument("--revoke", action="store_true", help="revoke it instead")
+    key.set_defaults(run=_key)
+    verify = commands.add_parser("verify", help="verify the hash chain of decisions")
+    verify.add_argument("--anchor", help="seq:hash kept earlier")
+    verify.set_defaults(run=_verify)
+    erase = commands.add_parser("erase", help="remove customers' data from the record")
+    erase.add_argument("--contact-id")
+    erase.add_argument("--decided-before", help="retention: ISO date")
+    erase.add_argument("--reason", required=True)
+    erase.set_defaults(run=_erase)
+    return parser
+
+
+def _serve(_parsed: argparse.Namespace, settings: ServingSettings) -> int:
+    import uvicorn
+
+    from serving.app import check_bind, create_app
+    from serving.logs import configure
+
+    configure()
+    app = create_app(settings, access_log=sys.stderr.buffer)
+    services = app.state.services
+    if not settings.is_local_mode:
+        open_ledger(settings.platform.ledger_url).dispose()
+        check_bind(services)
+    mode = "local mode, no login: only this machine can reach it" if settings.is_local_mode else "login required"
+    print(f"serving on http://{settings.host}:{settings.port} ({mode})", flush=True)  # noqa: T201
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        loop="uvloop",
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+    )
+    return 0
+
+
+def _user(parsed: argparse.Namespace, settings: ServingSettings) -> int:
+    engine = open_ledger(settings.platform.ledger_url)
+    if parsed.disable:
+        accounts.disable_user(engine, parsed.name)
+        return 0
+    password = getpass.getpass("password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    accounts.create_user(engine, parsed.name, password, parsed.role)
+    return 0
+
+
+def _key(parsed: argparse.Namespace, settings: ServingSettings) -> int:
+    engine = open_ledger(settings.platform.ledger_url)
+    if parsed.revoke:
+        return 0 if accounts.revoke_key(engine, parsed.name) else 1
+    print(accounts.create_key(engine, parsed.name, parsed.scope, parsed.rate))  # noqa: T201
+    return 0
+
+
+def _verify(parsed: argparse.Namespace, settings: ServingSettings) -> int:
+    anchor = None
+    if parsed.anchor:
+        seq, _, digest = parsed.anchor.partition(":")
+        anchor = chain.Anchor(int(seq), digest)
+    result = chain.verify(open_ledger(settings.platform.ledger_url), anchor)
+    fault = f"; at {result.first_bad_seq}: {result.why}" if result.why else ""
+    state = f"{'ok' if result.ok else 'BROKEN'}: {result.n} decisions, {result.erased} erased"
+    print(f"{state}; anchor {result.head.seq}:{result.head.hash}{fault}")  # noqa: T201
+    return 0 if result.ok else 1
+
+
+def _erase(parsed: argparse.Namespace, settings: ServingSettings) -> int:
+    erased = decisions.erase(
+        open_ledger(settings.platform.ledger_url),
+        actor=getpass.getuser(),
+        reason=parsed.reason,
+        contact_id=parsed.contact_id,
+        decided_before=parsed.decided_before,
+    )
+    print(f"erased {erased} payloads")  # noqa: T201
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,227 @@
+"""Who may do what: identities, guards, rate limits, cross-site checks.
+
+What lives here: everything between a request's headers and "yes, this identity may". What must not: password checks and
+storage (`bank_assets.ledger.accounts`), HTML. Called by `serving.shell` for every request, and as guards of routes.
+
+* Local mode (loopback address, no login asked for): everybody who reaches the port may do everything, as `local`.
+* Else an API key (`Authorization: Bearer bank_...`) or a session cookie is needed outside `PUBLIC`.
+* A state-changing request that a browser says comes from another site is refused, cookie or not: local mode has no
+  cookie to protect it. Pages add a signed form token (Litestar's CSRF).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+from sqlalchemy import Engine
+
+from bank_assets.ledger import accounts
+from bank_assets.ledger.accounts import Identity
+from serving.errors import ForbiddenError, NotAuthenticatedError, RateLimitedError
+from serving.settings import ServingSettings
+
+SESSION_COOKIE: Final = "bank_session"
+LOCAL: Final = Identity("local", frozenset(accounts.SCOPES), "admin")
+CACHE_SECONDS: Final = 5.0
+"""How long a key or session is believed without asking the database: a revocation takes effect within this."""
+CACHE_ENTRIES: Final = 10_000
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+PUBLIC: Final = ("/health/", "/login", "/static/")
+"""Path prefixes that need no credentials."""
+
+
+@dataclass(slots=True)
+class Admission:
+    """What the shell found out about a request before it was routed; kept in `scope["bank"]`.
+
+    Attributes:
+        request_id: from the client if it sent a plain one, else new.
+        identity: who asks, None if nobody is known.
+        refusal: why it must not be answered, raised by `admit` so that it takes the way of every error.
+    """
+
+    request_id: str
+    identity: Identity | None = None
+    refusal: Exception | None = None
+
+
+@dataclass(slots=True)
+class _Bucket:
+    tokens: float
+    at: float
+
+
+@dataclass(slots=True)
+class Access:
+    """Resolves identities, with a short memory.
+
+    Attributes:
+        settings: local mode or not.
+        engine: ledger with the accounts.
+    """
+
+    settings: ServingSettings
+    engine: Engine
+    _known: dict[str, tuple[float, Identity | None]] = field(default_factory=dict)
+    _buckets: dict[str, _Bucket] = field(default_factory=dict)
+
+    def cached(self, secret: str) -> Identity | KeyError | None:
+        """What is remembered about a key or session; a KeyError value if nothing is."""
+        known = self._known.get(secret)
+        return known[1] if known is not None and known[0] > time.monotonic() else KeyError(secret)
+
+    def look_up(self, secret: str) -> Identity | None:
+        """Ask the database who a key or session token belongs to; call it in a thread."""
+        find = accounts.key_identity if secret.startswith(accounts.KEY_PREFIX) else accounts.session_identity
+        identity = find(self.engine, secret)
+        if len(self._known) >= CACHE_ENTRIES:
+            self._known.clear()
+        self._known[secret] = (time.monotonic() + CACHE_SECONDS, identity)
+        return identity
+
+    def forget(self, secret: str) -> None:
+        """Ask again next time, after a log-out."""
+        self._known.pop(secret, None)
+
+    def spend(self, identity: Identity) -> None:
+        """Count a request against the key's limit (token bucket: a minute's worth may come at once).
+
+        Raises:
+            RateLimitedError: the limit is used up.
+        """
+        rate = identity.rate_per_minute
+        if rate is None:
+            return
+        now = time.monotonic()
+        if len(self._buckets) >= CACHE_ENTRIES:
+            self._buckets.clear()
+        bucket = self._buckets.setdefault(identity.name, _Bucket(float(rate), now))
+        bucket.tokens = min(float(rate), bucket.tokens + (now - bucket.at) * rate / 60.0)
+        bucket.at = now
+        if bucket.tokens < 1.0:
+            raise RateLimitedError(
+                f"key {identity.name}: expected at most {rate} requests a minute, found more; wait "
+                f"{60.0 / rate:.1f} s, or ask an admin for a higher limit."
+            )
+        bucket.tokens -= 1.0
+
+
+def secret_of(headers: dict[bytes, bytes]) -> str | None:
+    """The API key or session token of a request, or None.
+
+    Args:
+        headers: lower-case names.
+    """
+    authorization = headers.get(b"authorization")
+    if authorization is not None:
+        scheme, _, key = authorization.decode("latin-1").partition(" ")
+        return key.strip() if scheme.lower() == "bearer" and key.startswith(accounts.KEY_PREFIX) else ""
+    for part in headers.get(b"cookie", b"").decode("latin-1").split(";"):
+        name, _, value = part.strip().partition("=")
+        if name == SESSION_COOKIE and not value.startswith(accounts.KEY_PREFIX):
+            return value
+    return None
+
+
+def refuse_cross_site(method: str, headers: dict[bytes, bytes]) -> None:
+    """Refuse a state-changing request that another site makes a browser send.
+
+    Programs send neither header and pass; browsers always send one of them.
+
+    Raises:
+        ForbiddenError: it comes from another site.
+    """
+    if method in SAFE_METHODS:
+        return
+    site = headers.get(b"sec-fetch-site")
+    if site is not None:
+        is_foreign = site not in (b"same-origin", b"none")
+    else:
+        origin = headers.get(b"origin")
+        is_foreign = origin is not None and urlsplit(origin.decode("latin-1")).netloc.encode() != headers.get(b"host")
+    if is_foreign:
+        raise ForbiddenError(
+            "request: expected it from this site's own pages or from a program, found another site; "
+            "open the page here and try again."
+        )
+
+
+def refuse_foreign_host(settings: ServingSettings, headers: dict[bytes, bytes]) -> None:
+    """In local mode answer only to local names: a name that a stranger points at 127.0.0.1 is DNS rebinding.
+
+    Raises:
+        ForbiddenError: the host name is not one of `allowed_hosts`.
+    """
+    if not settings.is_local_mode:
+        return
+    host = headers.get(b"host", b"").decode("latin-1")
+    name = urlsplit(f"//{host}").hostname if host else None
+    if name not in settings.allowed_hosts:
+        raise ForbiddenError(
+            f"host: expected one of {', '.join(settings.allowed_hosts)}, found {name!r}; use "
+            "http://127.0.0.1, or add the name to BANK_ALLOWED_HOSTS."
+        )
+
+
+def needs(scope: str) -> Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], None]:
+    """A guard: the route needs a scope.
+
+    Args:
+        scope: one of `accounts.SCOPES`.
+    """
+
+    def guard(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+        identity = _admission(connection).identity
+        if identity is None:
+            raise NotAuthenticatedError(
+                "credentials: expected an API key or a login, found none; send Authorization: "
+                "Bearer <key>, or log in at /login."
+            )
+        if scope not in identity.scopes:
+            raise ForbiddenError(
+                f"{identity.name}: expected the scope {scope}, found "
+                f"{', '.join(sorted(identity.scopes))}; ask an admin for another key or role."
+            )
+
+    return guard
+
+
+def identity_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Identity:
+    """Who asks.
+
+    Raises:
+        NotAuthenticatedError: nobody is known.
+    """
+    identity = _admission(connection).identity
+    if identity is None:
+        raise NotAuthenticatedError("credentials: expected an API key or a login, found none; log in at /login.")
+    return identity
+
+
+def request_id_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
+    """Id of a request, as in its log line and its `X-Request-ID` header."""
+    return _admission(connection).request_id
+
+
+def _admission(connection: ASGIConnection[Any, Any, Any, Any]) -> Admission:
+    found = connection.scope.get("bank")
+    return found if isinstance(found, Admission) else Admission("")
+
+
+def admit(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
+    """The guard of every route: raise what the shell found, and ask for credentials outside `PUBLIC`.
+
+    Raises:
+        ServingError: the refusal, or that nobody is known.
+    """
+    admission = _admission(connection)
+    if admission.refusal is not None:
+        raise admission.refusal
+    if admission.identity is None and not connection.scope["path"].startswith(PUBLIC):
+        identity_of(connection)

@@ -1,0 +1,186 @@
+"""The web app, wired: every object, route and rule of serving is visible here.
+
+What lives here: `create_app` and the order of start and stop. What must not: logic.
+Called by `python -m serving`, tests and benchmarks. Building an app does no I/O; starting it does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import IO, Any, Final
+
+from litestar import Litestar
+from litestar.config.csrf import CSRFConfig
+from litestar.datastructures import State
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import Components, SecurityScheme
+
+from bank_assets.core.economics import Economics
+from bank_assets.ledger import accounts
+from bank_assets.ledger.engine import AppLock, LedgerError, open_ledger, upgrade
+from serving.access import Access, admit
+from serving.champion import ChampionStore
+from serving.controllers.api_audit import AuditController
+from serving.controllers.api_batches import create_batch
+from serving.controllers.api_campaigns import plan
+from serving.controllers.api_model import ModelController
+from serving.controllers.api_outcomes import report
+from serving.controllers.api_predictions import PredictionsController
+from serving.controllers.sessions import log_in, log_out
+from serving.controllers.system import HANDLERS as SYSTEM
+from serving.dependencies import Services, providers
+from serving.errors import ErrorPage, handle_exception
+from serving.logs import AccessLog
+from serving.metrics import Metrics
+from serving.recorder import Recorder
+from serving.registry import MlflowRegistry, Registry
+from serving.services.batches import Batches
+from serving.services.deciding import Decider
+from serving.services.replaying import Replayer
+from serving.settings import ServingSettings
+from serving.shell import Shell
+from serving.watcher import Watcher
+
+API: Final = (PredictionsController, create_batch, report, ModelController, plan, AuditController)
+SWITCH_SECONDS: Final = 0.0005
+"""How long a thread may hold the interpreter while another wants it. With Python's own 5 ms the ledger writer, which
+gives the interpreter up at each database call, would wait up to 5 ms for it several times per commit (measured)."""
+FLUSH_SECONDS: Final = 0.5
+
+
+def create_app(
+    settings: ServingSettings,
+    *,
+    registry: Registry | None = None,
+    is_recording: bool = True,
+    route_handlers: Sequence[Any] = (),
+    error_page: ErrorPage | None = None,
+    access_log: IO[bytes] | None = None,
+) -> Litestar:
+    """Build the app.
+
+    Args:
+        settings: of this deployment.
+        registry: where the champion is; default MLflow at the platform's URI.
+        is_recording: False answers single predictions without a record; for benchmarks only.
+        route_handlers: further handlers, such as a benchmark's constant answer.
+        error_page: renders problems for browsers outside `/api`.
+        access_log: binary stream for access lines; None for none.
+
+    Returns:
+        An app that is ready to start; its objects are at `app.state.services`.
+    """
+    services = _services(settings, registry, is_recording)
+    log = AccessLog(access_log)
+    app = Litestar(
+        route_handlers=[*SYSTEM, *API, log_in, log_out, *route_handlers],
+        dependencies=providers(services),
+        exception_handlers={Exception: handle_exception},
+        guards=[admit],
+        csrf_config=CSRFConfig(
+            secret=settings.secret or "local",
+            cookie_secure=settings.is_https,
+            cookie_httponly=True,
+            cookie_samesite="strict",
+            exclude=["^/api/", "^/health/"],
+        ),
+        openapi_config=_openapi(),
+        lifespan=[_lifespan(services, log)],
+        state=State({"services": services, "error_page": error_page}),
+        logging_config=None,
+        request_max_body_size=1_000_000,
+    )
+    app.asgi_handler = Shell(app.asgi_handler, settings, services.access, services.meters, log)
+    return app
+
+
+def _services(settings: ServingSettings, registry: Registry | None, is_recording: bool) -> Services:
+    platform = settings.platform
+    ledger = open_ledger(platform.ledger_url, migrate=False)
+    store = ChampionStore(settings.bundles)
+    found = registry if registry is not None else MlflowRegistry(platform.mlflow_uri)
+    recorder = Recorder(ledger, max_waiting=settings.max_waiting)
+    economics = Economics(platform.cost_eur, platform.value_eur)
+    return Services(
+        settings=settings,
+        ledger=ledger,
+        economics=economics,
+        store=store,
+        registry=found,
+        watcher=Watcher(store, found, ledger, settings.poll_seconds),
+        recorder=recorder,
+        decider=Decider(store, recorder if is_recording else None, economics, settings.code_version),
+        batches=Batches(store, recorder, economics, settings.code_version),
+        replayer=Replayer(ledger, store, found, settings.code_version),
+        access=Access(settings, ledger),
+        meters=Metrics(),
+    )
+
+
+def _openapi() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="Bank marketing decisions",
+        version="1",
+        description="Whom to call about a term deposit: probability, range, decision, expected profit, and a record of "
+        "every decision. Errors are `application/problem+json` (RFC 9457).",
+        components=Components(
+            security_schemes={
+                "key": SecurityScheme(type="http", scheme="bearer", description="API key; not needed in local mode.")
+            }
+        ),
+        security=[{}, {"key": []}],
+    )
+
+
+def check_bind(services: Services) -> None:
+    """Refuse an address that others can reach while nobody could be told apart.
+
+    Raises:
+        LedgerError: no user and no key exists.
+    """
+    settings = services.settings
+    if not settings.is_local_mode and not accounts.has_credentials(services.ledger):
+        where = settings.host if not settings.is_loopback else "BANK_LOGIN"
+        raise LedgerError(
+            f"address {where}: expected at least one user or API key, as this app would be open to others, found none; "
+            "create one with `python -m serving user <name> --role admin`, or bind to 127.0.0.1."
+        )
+
+
+def _lifespan(services: Services, log: AccessLog) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_app: Litestar) -> AsyncIterator[None]:
+        lock = AppLock(services.ledger)
+        lock.acquire()
+        switch = sys.getswitchinterval()
+        flusher: asyncio.Task[None] | None = None
+        try:
+            upgrade(services.ledger)
+            check_bind(services)
+            sys.setswitchinterval(SWITCH_SECONDS)
+            services.recorder.start()
+            services.store.load_last_good()
+            services.watcher.look_at_state()
+            services.watcher.start()
+            flusher = asyncio.create_task(_flush_for_ever(log))
+            yield
+        finally:
+            services.watcher.stop()
+            await services.recorder.close()
+            if flusher is not None:
+                flusher.cancel()
+            log.flush()
+            sys.setswitchinterval(switch)
+            services.ledger.dispose()
+            lock.release()
+
+    return lifespan
+
+
+async def _flush_for_ever(log: AccessLog) -> None:
+    while True:
+        await asyncio.sleep(FLUSH_SECONDS)
+        log.flush()

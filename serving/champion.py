@@ -1,0 +1,232 @@
+"""The model in force: verified, kept on disk as last good, swapped atomically between requests.
+
+What lives here: `Champion` (one loaded version) and `ChampionStore` (which one is in force). What must not: HTTP,
+decisions, threads (`serving.watcher` looks up alias and as-of state).
+Called by the watcher, services (read `store.current`) and the model routes.
+
+Rules: a bundle whose digest is not the registered one is refused and the old champion stays; when the registry is down
+the last good one goes on and readiness says so; a request reads `store.current` once, so it never mixes two versions.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from bank_assets.contract import MODEL_NAME
+from bank_assets.core.as_of import AsOfState
+from bank_assets.core.features import feature_kind
+from bank_assets.core.scorer import BundleError, Scorer
+from bank_assets.ledger import states
+from bank_assets.ledger.chain import canonical_json
+from bank_assets.ledger.engine import utc_now
+from serving.errors import ChampionUnavailableError, StateUnavailableError
+from serving.registry import Registry, Version
+
+logger = logging.getLogger(__name__)
+
+LAST_GOOD: Final = "champion.json"
+KEPT_VERSIONS: Final = 20
+"""Bundles kept on disk for replays; older ones are fetched from the registry again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Champion:
+    """One loaded model version.
+
+    Attributes:
+        version: number in the registry.
+        digest: digest of its bundle, verified.
+        run_id: MLflow run that made it.
+        scorer: the loaded bundle.
+        loaded_at: when this process loaded it.
+    """
+
+    version: str
+    digest: str
+    run_id: str | None
+    scorer: Scorer
+    loaded_at: str
+
+    @property
+    def decision(self) -> dict[str, Any]:
+        """The content of decision.json."""
+        return self.scorer.decision
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedState:
+    """The as-of state in force.
+
+    Attributes:
+        state: what features are made from.
+        as_of: its day, ISO.
+        text: canonical JSON of the state, recorded with each decision.
+        digest: digest of the publication.
+    """
+
+    state: AsOfState
+    as_of: str
+    text: str
+    digest: str
+
+    @classmethod
+    def of(cls, published: states.AsOfState) -> PublishedState:
+        """Read a published row.
+
+        Raises:
+            ValueError: it was published by another version of the features.
+        """
+        return cls(
+            AsOfState.from_dict(published.state), published.as_of, canonical_json(published.state), published.digest
+        )
+
+
+class ChampionStore:
+    """Which model and which as-of state are in force; reading is one attribute access, so it cannot block."""
+
+    def __init__(self, folder: Path) -> None:
+        """Start empty.
+
+        Args:
+            folder: where verified bundles are kept.
+        """
+        self._folder = folder
+        self.champion: Champion | None = None
+        self.published: PublishedState | None = None
+        self.is_registry_reachable: bool | None = None
+        self.message = "the registry was not asked yet"
+        self.swaps = 0
+
+    @property
+    def current(self) -> Champion:
+        """The champion.
+
+        Raises:
+            ChampionUnavailableError: there is none.
+        """
+        if self.champion is None:
+            raise ChampionUnavailableError(
+                f"model: expected a champion of {MODEL_NAME}, found none ({self.message}); run `make run` to train and "
+                "promote one, it is picked up within seconds."
+            )
+        return self.champion
+
+    @property
+    def state(self) -> PublishedState:
+        """The as-of state.
+
+        Raises:
+            StateUnavailableError: none was published.
+        """
+        if self.published is None:
+            raise StateUnavailableError(
+                "as-of state: expected one published by the pipeline, found none; run "
+                "`make run`, it is picked up within seconds."
+            )
+        return self.published
+
+    def load_last_good(self) -> bool:
+        """Put the last good bundle of an earlier run in force.
+
+        Returns:
+            True if there was one that verifies.
+        """
+        try:
+            kept = json.loads((self._folder / LAST_GOOD).read_text())
+            self._adopt(self.load(Version(kept["version"], kept["digest"], kept["run_id"])))
+        except FileNotFoundError:
+            return False
+        except (BundleError, OSError, KeyError, json.JSONDecodeError) as error:
+            logger.critical("last good model refused", extra={"error": str(error)})
+            return False
+        return True
+
+    def load(self, version: Version) -> Champion:
+        """Load a version that is on disk.
+
+        Raises:
+            FileNotFoundError: it is not on disk.
+            BundleError: its files do not verify.
+        """
+        folder = self._bundle_folder(version)
+        if not folder.is_dir():
+            raise FileNotFoundError(folder)
+        return self._champion(version, Scorer.load(folder, expected_digest=version.digest))
+
+    def obtain(self, version: Version, registry: Registry) -> Champion:
+        """Load a version from disk, or fetch and verify it.
+
+        Raises:
+            BundleError: it does not verify; nothing is kept.
+            RegistryUnavailableError: it cannot be fetched.
+        """
+        if not version.digest:
+            raise BundleError(
+                f"version {version.version}: expected the tag bank/digest, found none; register it again."
+            )
+        try:
+            return self.load(version)
+        except FileNotFoundError:
+            pass
+        except BundleError as error:
+            logger.warning("bundle on disk refused, fetching again", extra={"error": str(error)})
+        files = registry.fetch(version.version)
+        champion = self._champion(version, Scorer(files, expected_digest=version.digest))
+        self._keep(version, files)
+        return champion
+
+    def _champion(self, version: Version, scorer: Scorer) -> Champion:
+        probe = {
+            name: np.array(["" if feature_kind(name) == "category" else 0.0], dtype=object)
+            for name in scorer.feature_names
+        }
+        scores = scorer.score(probe)
+        if not bool(np.isfinite([scores.probability, scores.low, scores.high]).all()):
+            raise BundleError(
+                f"version {version.version}: expected finite probabilities, found {scores.probability}; "
+                "roll back to another version."
+            )
+        return Champion(version.version, scorer.digest, version.run_id, scorer, utc_now())
+
+    def put_in_force(self, champion: Champion) -> None:
+        """Swap; requests that already read the old one finish with it."""
+        before = self.champion.version if self.champion is not None else None
+        self._adopt(champion)
+        pointer = self._folder / f".{LAST_GOOD}"
+        pointer.write_text(
+            json.dumps({"version": champion.version, "digest": champion.digest, "run_id": champion.run_id})
+        )
+        pointer.replace(self._folder / LAST_GOOD)
+        self.swaps += before is not None
+        logger.info(
+            "champion in force", extra={"version": champion.version, "digest": champion.digest, "before": before}
+        )
+
+    def _adopt(self, champion: Champion) -> None:
+        self.champion = champion
+
+    def _bundle_folder(self, version: Version) -> Path:
+        return self._folder / "bundles" / f"{version.version}-{version.digest[:16]}"
+
+    def _keep(self, version: Version, files: dict[str, bytes]) -> None:
+        target = self._bundle_folder(version)
+        partial = target.with_name(f".{target.name}.{os.getpid()}")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        for name, content in files.items():
+            (partial / name).write_bytes(content)
+        shutil.rmtree(target, ignore_errors=True)
+        partial.rename(target)
+        kept = sorted(target.parent.glob("[0-9]*"), key=lambda path: path.stat().st_mtime)
+        in_force = self.champion
+        for old in kept[:-KEPT_VERSIONS]:
+            if in_force is None or old.name != f"{in_force.version}-{in_force.digest[:16]}":
+                shutil.rmtree(old, ignore_errors=True)

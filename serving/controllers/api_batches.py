@@ -1,0 +1,81 @@
+"""`POST /api/v1/predictions/batch`: an upload in, a streamed JSON document out. HTTP only."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tempfile
+from typing import Annotated, Any
+
+from litestar import Request, post
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
+from litestar.response import Stream
+
+from bank_assets.core.economics import MAXIMUM_EUR
+from serving.access import identity_of, needs
+from serving.controllers.api_predictions import PATH
+from serving.errors import FieldError, PayloadError
+from serving.schemas import EconomicsRequest
+from serving.services.batches import Batches, Upload, csv_rows, json_rows
+
+BATCH_BODY_BYTES = 100_000_000
+SPOOL_BYTES = 2_000_000
+"""Uploads beyond this go to a temporary file that has no name and vanishes with the request."""
+
+Amount = Annotated[float | None, QueryParameter(gt=0, le=MAXIMUM_EUR)]
+
+
+@post(
+    f"{PATH}/batch",
+    operation_id="create_predictions",
+    tags=["predictions"],
+    guards=[needs("predict")],
+    request_max_body_size=BATCH_BODY_BYTES,
+    status_code=201,
+    summary="Decide about up to 100,000 customers",
+    media_type="application/json",
+)
+async def create_batch(
+    request: Request[Any, Any, Any],
+    batches: NamedDependency[Batches],
+    cost_eur: Amount = None,
+    value_eur: Amount = None,
+    contact_date: Annotated[
+        dt.date | None, QueryParameter(description="Contact date of rows without one; default today.")
+    ] = None,
+) -> Stream:
+    """Send CSV (`text/csv`, the delivery's column names) or a JSON array (`application/json`).
+
+    Good rows are scored and recorded, bad rows are named with line, field, expected and found. The answer is one JSON
+    document: batch_id, model, predictions, errors, rows, recorded, rejected, is_complete, problem.
+    """
+    content_type = request.content_type[0]
+    if content_type not in ("text/csv", "application/json"):
+        raise PayloadError((FieldError("Content-Type", "text/csv or application/json", repr(content_type)[:60]),))
+    file = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115  closed when the answer has left
+    try:
+        async for part in request.stream():
+            file.write(part)
+        file.seek(0)
+        is_csv = content_type == "text/csv"
+        stated = EconomicsRequest(cost_eur, value_eur) if cost_eur is not None or value_eur is not None else None
+        upload = Upload(
+            csv_rows(file) if is_csv else json_rows(file),
+            is_csv,
+            identity_of(request).name,
+            stated,
+            contact_date,
+        )
+        answer = await batches.start(upload)
+    except BaseException:
+        file.close()
+        raise
+
+    async def stream() -> Any:
+        try:
+            async for part in answer:
+                yield part
+        finally:
+            file.close()
+
+    return Stream(stream(), media_type="application/json", status_code=201)

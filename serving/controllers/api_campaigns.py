@@ -1,0 +1,45 @@
+"""`POST /api/v1/campaigns/plan`: whom to call under a budget. HTTP only."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from litestar import post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody
+from sqlalchemy import Engine
+
+from bank_assets.core.economics import Economics
+from bank_assets.ledger import campaigns
+from serving.access import needs
+from serving.champion import ChampionStore
+from serving.schemas import PlanRequest
+from serving.services.campaigns import contacts_of, plan_campaign
+
+PLAN_BODY_BYTES = 100_000_000
+
+
+@post(
+    "/api/v1/campaigns/plan",
+    operation_id="plan_campaign",
+    tags=["campaigns"],
+    guards=[needs("predict")],
+    status_code=200,
+    request_max_body_size=PLAN_BODY_BYTES,
+    summary="Whom to call under a budget and a capacity",
+)
+async def plan(
+    data: JSONBody[PlanRequest],
+    store: NamedDependency[ChampionStore],
+    ledger: NamedDependency[Engine],
+    economics: NamedDependency[Economics],
+) -> dict[str, Any]:
+    """Calls in their order, expected profit with interval, profit curve; nobody on the suppression list is in it."""
+    champion, published = store.current, store.state
+
+    def work() -> dict[str, Any]:
+        planned = plan_campaign(contacts_of(data), data, champion, published, economics, campaigns.suppressed(ledger))
+        return planned.to_dict()
+
+    return await asyncio.to_thread(work)

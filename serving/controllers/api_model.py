@@ -1,0 +1,125 @@
+"""`/api/v1/model`: the champion, its history, rollback. HTTP only."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from typing import Annotated, Any
+
+from litestar import Controller, Request, get, post
+from litestar.di import NamedDependency
+from litestar.params import JSONBody, QueryParameter
+from sqlalchemy import Engine
+
+from bank_assets.contract import MODEL_NAME
+from bank_assets.ledger import promotions
+from serving.access import identity_of, needs
+from serving.champion import ChampionStore
+from serving.registry import Registry
+from serving.schemas import ModelHistory, ModelInfo, PromotionEntry, RollbackRequest
+from serving.watcher import Watcher
+
+SWAP_SECONDS = 5.0
+
+
+class ModelController(Controller):
+    """Which model answers, which did, and how to go back."""
+
+    path = "/api/v1/model"
+    tags = ("model",)
+
+    @get("/", operation_id="get_model", summary="The model in force")
+    async def info(self, store: NamedDependency[ChampionStore]) -> ModelInfo:
+        """Version, digest, training, metrics, thresholds."""
+        return model_info(store)
+
+    @get("/history", operation_id="get_model_history", sync_to_thread=True, summary="Who was champion when")
+    def history(
+        self, ledger: NamedDependency[Engine], limit: Annotated[int, QueryParameter(ge=1, le=1_000)] = 100
+    ) -> ModelHistory:
+        """Every verdict of the promotion gate and every rollback, newest first."""
+        return ModelHistory([PromotionEntry(**dataclasses.asdict(p)) for p in promotions.history(ledger, limit=limit)])
+
+    @post(
+        "/rollback",
+        operation_id="roll_back_model",
+        guards=[needs("admin")],
+        status_code=200,
+        request_max_body_size=65_536,
+        summary="Put an earlier version in force",
+    )
+    async def rollback(
+        self,
+        request: Request[Any, Any, Any],
+        data: JSONBody[RollbackRequest],
+        ledger: NamedDependency[Engine],
+        registry: NamedDependency[Registry],
+        watcher: NamedDependency[Watcher],
+        store: NamedDependency[ChampionStore],
+    ) -> PromotionEntry:
+        """Moves the alias in the registry and appends to the history; every process swaps within seconds."""
+        row = await asyncio.to_thread(roll_back, ledger, registry, data.version, data.reason, identity_of(request).name)
+        watcher.wake()
+        deadline = time.monotonic() + SWAP_SECONDS
+        while time.monotonic() < deadline and (store.champion is None or store.champion.version != data.version):
+            await asyncio.sleep(0.05)
+        return PromotionEntry(**dataclasses.asdict(row))
+
+
+def roll_back(engine: Engine, registry: Registry, version: str, reason: str, actor: str) -> promotions.Promotion:
+    """Move the alias and record it; shared by the route and the model page.
+
+    Args:
+        engine: the ledger.
+        registry: where the alias is.
+        version: version to put in force.
+        reason: why.
+        actor: who.
+
+    Returns:
+        The row in the history.
+
+    Raises:
+        NotFoundError, ConflictError, RegistryUnavailableError: see `Registry.move_champion`.
+    """
+    before = registry.move_champion(version)
+    return promotions.record(
+        engine,
+        kind="rollback",
+        decision="promoted",
+        from_version=before,
+        to_version=version,
+        reasons=[reason],
+        evidence={},
+        actor=actor,
+    )
+
+
+def model_info(store: ChampionStore) -> ModelInfo:
+    """The champion as the API and the model page show it.
+
+    Raises:
+        ChampionUnavailableError: there is none.
+    """
+    champion = store.current
+    document = champion.decision
+    recipe = document.get("recipe", {})
+    return ModelInfo(
+        name=MODEL_NAME,
+        version=champion.version,
+        digest=champion.digest,
+        mlflow_run_id=champion.run_id,
+        loaded_at=champion.loaded_at,
+        is_registry_reachable=store.is_registry_reachable,
+        registry_message=store.message,
+        algorithm=recipe.get("algorithm", "unknown"),
+        sampler=recipe.get("sampler", "unknown"),
+        hyper_parameters=recipe.get("parameters", {}),
+        economics=document.get("economics", {}),
+        thresholds=document.get("thresholds", {}),
+        metrics=document.get("metrics", {}),
+        training=document.get("training", {}),
+        importance=document.get("importance", {}),
+        as_of=store.published.as_of if store.published else None,
+    )

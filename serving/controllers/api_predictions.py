@@ -1,0 +1,106 @@
+"""`/api/v1/predictions`: decide, read, search, replay.
+
+HTTP only; `services.deciding`, `services.records` and `services.replaying` do the work.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from litestar import Controller, Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, JSONBody, QueryParameter
+from sqlalchemy import Engine
+
+from serving.access import identity_of, needs
+from serving.payloads import check_request
+from serving.schemas import DecisionRecord, Prediction, PredictionRequest, Replay, SearchPage
+from serving.services import records
+from serving.services.deciding import Decider
+from serving.services.replaying import Replayer
+from serving.services.scoring import Asked, prediction_of
+
+PATH = "/api/v1/predictions"
+SINGLE_BODY_BYTES = 65_536
+
+
+class PredictionsController(Controller):
+    """Decisions about single customers, and their records."""
+
+    path = PATH
+    tags = ("predictions",)
+
+    @post(
+        "/",
+        operation_id="create_prediction",
+        guards=[needs("predict")],
+        request_max_body_size=SINGLE_BODY_BYTES,
+        summary="Decide about one customer",
+    )
+    async def create(
+        self, request: Request[Any, Any, Any], data: JSONBody[PredictionRequest], decider: NamedDependency[Decider]
+    ) -> Response[Prediction]:
+        """Score, decide and record; the answer leaves after the record is on disk."""
+        check_request(data)
+        decided = await decider.decide(Asked(data, identity_of(request).name))
+        answer = prediction_of(decided)
+        return Response(answer, status_code=201, headers={"Location": f"{PATH}/{answer.id}"})
+
+    @get(
+        "/",
+        operation_id="search_predictions",
+        guards=[needs("audit")],
+        sync_to_thread=True,
+        summary="Search decisions, newest first",
+    )
+    def search(
+        self,
+        ledger: NamedDependency[Engine],
+        contact_id: Annotated[str | None, QueryParameter(max_length=64)] = None,
+        batch_id: Annotated[str | None, QueryParameter(max_length=36)] = None,
+        actor: Annotated[str | None, QueryParameter(max_length=200)] = None,
+        decision: Annotated[str | None, QueryParameter(pattern="^(call|do_not_call)$")] = None,
+        model_version: Annotated[str | None, QueryParameter(max_length=20)] = None,
+        since: Annotated[str | None, QueryParameter(description="First time, ISO.", max_length=40)] = None,
+        until: Annotated[str | None, QueryParameter(description="End, exclusive, ISO.", max_length=40)] = None,
+        cursor: Annotated[str | None, QueryParameter(description="`next` of the page before.", max_length=40)] = None,
+        limit: Annotated[int, QueryParameter(ge=1, le=500)] = 50,
+    ) -> SearchPage:
+        """Every given criterion must fit."""
+        return records.search(
+            ledger,
+            contact_id=contact_id,
+            batch_id=batch_id,
+            actor=actor,
+            decision=decision,
+            model_version=model_version,
+            since=since,
+            until=until,
+            cursor=cursor,
+            limit=limit,
+        )
+
+    @get(
+        "/{prediction_id:str}",
+        operation_id="get_prediction",
+        guards=[needs("audit")],
+        sync_to_thread=True,
+        summary="The full record of a decision",
+    )
+    def read(
+        self, prediction_id: FromPath[str], ledger: NamedDependency[Engine], replayer: NamedDependency[Replayer]
+    ) -> DecisionRecord:
+        """Inputs, numbers, model with lineage, place in the chain, outcomes."""
+        return records.full_record(ledger, prediction_id, replayer.decision_document)
+
+    @post(
+        "/{prediction_id:str}/replay",
+        operation_id="replay_prediction",
+        guards=[needs("audit")],
+        status_code=200,
+        sync_to_thread=True,
+        summary="Run a decision again",
+    )
+    def replay(self, prediction_id: FromPath[str], replayer: NamedDependency[Replayer]) -> Replay:
+        """Re-score with the recorded model version and inputs, and compare to the last bit."""
+        return replayer.replay(prediction_id)

@@ -1,0 +1,67 @@
+"""What handlers may ask for by name, in one place.
+
+What lives here: `Services`, the objects of one app, and the providers made from it. What must not: logic.
+Called by `app.create_app`; handlers declare `NamedDependency[...]` with these names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from litestar.di import Provide
+from sqlalchemy import Engine
+
+from bank_assets.core.economics import Economics
+from serving.access import Access
+from serving.champion import ChampionStore
+from serving.metrics import Metrics
+from serving.recorder import Recorder
+from serving.registry import Registry
+from serving.services.batches import Batches
+from serving.services.deciding import Decider
+from serving.services.replaying import Replayer
+from serving.settings import ServingSettings
+from serving.watcher import Watcher
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The objects behind one app; also at `app.state.services`, for tests and for pages.
+
+    Attributes:
+        settings: of this deployment.
+        ledger: the open ledger.
+        economics: the platform's cost and value.
+        store: model and as-of state in force.
+        registry: MLflow, or a test's own.
+        watcher: keeps the store current.
+        recorder: puts decisions on record.
+        decider: single requests.
+        batches: uploads.
+        replayer: recorded decisions again.
+        access: identities.
+        meters: Prometheus.
+    """
+
+    settings: ServingSettings
+    ledger: Engine
+    economics: Economics
+    store: ChampionStore
+    registry: Registry
+    watcher: Watcher
+    recorder: Recorder
+    decider: Decider
+    batches: Batches
+    replayer: Replayer
+    access: Access
+    meters: Metrics
+
+
+def providers(services: Services) -> dict[str, Provide]:
+    """Providers by parameter name."""
+
+    def give(value: Any) -> Provide:
+        return Provide(lambda: value, sync_to_thread=False)
+
+    return {name: give(getattr(services, name)) for name in Services.__slots__}

@@ -1,0 +1,105 @@
+"""Logs as JSON lines on standard error, without customer data.
+
+What lives here: set-up of `logging`, the line format, the buffered access log. What must not: what is logged.
+Called by `python -m serving` (set-up) and `serving.shell` (access lines).
+
+Never logged: bodies, query strings, contact ids, header values other than the request id. An access line has method,
+route template, status, time, size and request id.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from datetime import UTC, datetime
+from typing import IO, Any, Final
+
+import msgspec
+
+_STANDARD: Final = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {
+    "message",
+    "asctime",
+    "color_message",
+}
+_FLUSH_LINES: Final = 256
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object per record; what `extra=` gives becomes fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line of a record."""
+        line: dict[str, Any] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+        }
+        line |= {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
+        if record.exc_info and record.exc_info[0] is not None:
+            # Frames and type only: an exception's text may quote the value that caused it.
+            line["exception"] = record.exc_info[0].__name__
+            line["frames"] = [
+                f"{frame.filename}:{frame.lineno} {frame.name}"
+                for frame in traceback.extract_tb(record.exc_info[2])[-8:]
+            ]
+        return _encode(line).decode()
+
+
+def configure(level: int = logging.INFO) -> None:
+    """Send every logger of this process to standard error as JSON lines."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "litestar"):
+        logging.getLogger(name).handlers[:] = []
+        logging.getLogger(name).propagate = True
+    for name in ("alembic", "mlflow", "urllib3", "sqlalchemy.engine"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class AccessLog:
+    """Access lines, gathered and written together: one `write` call each costs as much as scoring a row."""
+
+    def __init__(self, stream: IO[bytes] | None = None) -> None:
+        """Log to a binary stream, or nowhere.
+
+        Args:
+            stream: for example `sys.stderr.buffer`; None drops the lines.
+        """
+        self._stream = stream
+        self._lines: list[bytes] = []
+
+    def add(self, method: str, route: str, status: int, seconds: float, request_id: str, actor: str) -> None:
+        """Note one answered request."""
+        if self._stream is None:
+            return
+        self._lines.append(
+            _encode(
+                {
+                    "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+                    "level": "info",
+                    "logger": "access",
+                    "event": "request",
+                    "method": method,
+                    "route": route,
+                    "status": status,
+                    "ms": round(seconds * 1e3, 2),
+                    "request_id": request_id,
+                    "actor": actor,
+                }
+            )
+        )
+        if len(self._lines) >= _FLUSH_LINES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what was gathered."""
+        if self._lines and self._stream is not None:
+            self._stream.write(b"\n".join(self._lines) + b"\n")
+            self._stream.flush()
+            self._lines.clear()

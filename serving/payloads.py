@@ -1,0 +1,178 @@
+"""Input that does not fit: which field, what was expected, what was found; and rows of uploads to requests.
+
+What lives here: the slow, thorough check that explains a refusal, and conversion of uploaded rows.
+What must not: HTTP, scoring. The fast path is msgspec's decoding of `schemas.PredictionRequest`; only a row that it
+refuses comes here, so this may take its time (100 us).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from bank_assets.contract import BY_SOURCE, LEAKAGE_RULE, PAYLOAD_COLUMNS, Column, Kind, Known
+from bank_assets.core.economics import MAXIMUM_EUR
+from serving.errors import FieldError, PayloadError
+from serving.schemas import CONTACT_ID_LENGTH, FIRST_DATE, LAST_DATE, PredictionRequest
+
+OPTIONAL_FIELDS: Final = ("contact_id", "contact_date", "economics")
+CALENDAR_COLUMNS: Final = ("day", "month")
+"""Columns of a delivery that follow from the contact date: allowed in an upload, checked, not needed."""
+
+_SHOWN: Final = 60
+
+
+def _shown(value: object) -> str:
+    try:
+        text = msgspec.json.encode(value).decode()
+    except (TypeError, ValueError):
+        text = repr(value)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+
+
+def _expected(column: Column) -> str:
+    if column.kind is Kind.INTEGER:
+        unit = f" {column.unit}" if column.unit else ""
+        return f"a whole number from {column.minimum} to {column.maximum}{unit}"
+    return f"one of {', '.join(column.categories)}"
+
+
+def _fits(column: Column, value: object) -> bool:
+    if column.kind is Kind.INTEGER:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value // 1:
+            return False
+        assert column.minimum is not None
+        assert column.maximum is not None
+        return column.minimum <= value <= column.maximum
+    return isinstance(value, str) and value in column.categories
+
+
+def refused_column(name: str) -> FieldError | None:
+    """The error of a column that may not be an input, or None if the contract does not know it as one.
+
+    Args:
+        name: column name as it came.
+    """
+    column = BY_SOURCE.get(name)
+    if column is None or column.known not in (Known.POST_CONTACT, Known.TARGET):
+        return None
+    return FieldError(
+        name, "only columns known before the call; remove it", "a column known only after the call", LEAKAGE_RULE
+    )
+
+
+def field_errors(raw: object) -> tuple[FieldError, ...]:
+    """Everything about one row that does not fit the contract.
+
+    Args:
+        raw: decoded JSON of one request or row.
+
+    Returns:
+        One entry per fault, in the contract's order; empty if the row fits.
+    """
+    if not isinstance(raw, Mapping):
+        return (FieldError("", "a JSON object with the fields of one customer", _shown(raw)),)
+    errors = [_column_error(BY_SOURCE[name], raw) for name in PAYLOAD_COLUMNS]
+    errors += [_contact_id_error(raw.get("contact_id")), _date_error(raw.get("contact_date"))]
+    errors += _economics_errors(raw.get("economics"))
+    errors += [_unknown(str(name)) for name in raw if name not in PAYLOAD_COLUMNS and name not in OPTIONAL_FIELDS]
+    return tuple(error for error in errors if error is not None)
+
+
+def _column_error(column: Column, raw: Mapping[str, Any]) -> FieldError | None:
+    if column.source not in raw:
+        return FieldError(column.source, _expected(column), "nothing: the field is missing")
+    value = raw[column.source]
+    return None if _fits(column, value) else FieldError(column.source, _expected(column), _shown(value))
+
+
+def _unknown(name: str) -> FieldError:
+    shown = name if len(name) <= _SHOWN else name[:_SHOWN]
+    return refused_column(name) or FieldError(
+        shown,
+        f"only the fields {', '.join((*PAYLOAD_COLUMNS, *OPTIONAL_FIELDS))}",
+        "a field that follows from contact_date" if name in CALENDAR_COLUMNS else "an unknown field",
+    )
+
+
+def _contact_id_error(value: object) -> FieldError | None:
+    if value is None or (isinstance(value, str) and 1 <= len(value) <= CONTACT_ID_LENGTH):
+        return None
+    return FieldError("contact_id", f"text of 1 to {CONTACT_ID_LENGTH} characters", _shown(value))
+
+
+def _date_error(value: object) -> FieldError | None:
+    if value is None:
+        return None
+    try:
+        day = value if isinstance(value, dt.date) else dt.date.fromisoformat(str(value))
+    except ValueError:
+        day = None
+    if day is None or not FIRST_DATE <= day <= LAST_DATE:
+        return FieldError("contact_date", f"a day YYYY-MM-DD from {FIRST_DATE} to {LAST_DATE}", _shown(value))
+    return None
+
+
+def _economics_errors(value: object) -> list[FieldError | None]:
+    if value is None:
+        return []
+    if not isinstance(value, Mapping):
+        return [FieldError("economics", "an object with cost_eur and value_eur", _shown(value))]
+    errors: list[FieldError | None] = []
+    for name, amount in value.items():
+        if name not in ("cost_eur", "value_eur"):
+            errors.append(FieldError(f"economics.{name}"[:_SHOWN], "only cost_eur and value_eur", "an unknown field"))
+        elif amount is not None and (
+            isinstance(amount, bool) or not isinstance(amount, (int, float)) or not 0 < amount <= MAXIMUM_EUR
+        ):
+            errors.append(
+                FieldError(f"economics.{name}", f"more than 0 and at most {MAXIMUM_EUR:,.0f} EUR", _shown(amount))
+            )
+    return errors
+
+
+def check_request(request: PredictionRequest) -> None:
+    """What msgspec's bounds cannot say: a contact date far outside any campaign.
+
+    Raises:
+        PayloadError: the date does not fit.
+    """
+    day = request.contact_date
+    if day is not None and not FIRST_DATE <= day <= LAST_DATE:
+        raise PayloadError((FieldError("contact_date", f"a day from {FIRST_DATE} to {LAST_DATE}", day.isoformat()),))
+
+
+def request_of(raw: object, *, strict: bool = True) -> PredictionRequest:
+    """A row as a request.
+
+    Args:
+        raw: decoded JSON object, or a CSV row as mapping of text.
+        strict: False reads numbers from text, as CSV needs.
+
+    Raises:
+        PayloadError: every fault of the row.
+    """
+    try:
+        request = msgspec.convert(raw, PredictionRequest, strict=strict)
+    except msgspec.ValidationError as error:
+        found = field_errors(raw if strict else _numbers(raw))
+        raise PayloadError(found or (FieldError("", str(error), _shown(raw)),)) from None
+    check_request(request)
+    return request
+
+
+def _numbers(raw: object) -> object:
+    """A CSV row with its numbers read, where they can be, so that only real faults are named."""
+    if not isinstance(raw, Mapping):
+        return raw
+    row = dict(raw)
+    for name in PAYLOAD_COLUMNS:
+        if BY_SOURCE[name].kind is Kind.INTEGER and isinstance(row.get(name), str):
+            try:
+                row[name] = int(row[name])
+            except ValueError:
+                continue
+    return row

@@ -1,0 +1,328 @@
+"""Uploads: many customers at once, streamed in and out in chunks, good rows scored and recorded, bad rows named.
+
+What lives here: reading uploaded CSV or JSON, chunking, the streamed answer. What must not: HTTP, SQL.
+Called by `POST /predictions/batch`.
+
+Memory stays flat: the upload is spooled to disk, a chunk of rows is parsed, scored (in a thread) and recorded, its
+answers leave, then the next. The answer is one JSON document: `predictions` as they are made, then `errors`, then the
+totals.
+If the ledger fails midway the document still closes, with `is_complete: false` and the problem: rows already answered
+are on record, the others are not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import IO, Any, Final
+
+import msgspec
+
+from bank_assets.contract import CAMPAIGN_COLUMNS, MODEL_NAME, PAYLOAD_COLUMNS
+from bank_assets.core.economics import Economics
+from bank_assets.ledger.decisions import new_id
+from serving.champion import Champion, ChampionStore, PublishedState
+from serving.errors import FieldError, PayloadError, problem_of
+from serving.payloads import CALENDAR_COLUMNS, refused_column, request_of
+from serving.recorder import Recorder
+from serving.schemas import EconomicsRequest, PredictionRequest
+from serving.services.scoring import Asked, Decided, decide, economics_of
+
+MAX_ROWS: Final = 100_000
+CHUNK_ROWS: Final = 1_000
+"""Rows of one transaction: single requests wait for one such commit at most (about 0.1 s)."""
+_UNRESTRICTED: Final = "contact_id", "contact_date"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of an upload.
+
+    Attributes:
+        line: line in the file (CSV, the header is line 1) or position from 1 (JSON).
+        raw: the row as it came.
+    """
+
+    line: int
+    raw: Any
+
+
+class BatchRow(msgspec.Struct, frozen=True):
+    """Answer to one good row."""
+
+    line: int
+    id: str
+    contact_id: str | None
+    probability: float
+    probability_low: float
+    probability_high: float
+    prediction: str
+    decision: str
+    expected_profit_eur: float
+    stale_features: bool
+    flags: list[Any]
+
+
+class BatchError(msgspec.Struct, frozen=True):
+    """A row that was not scored, and why."""
+
+    line: int
+    errors: tuple[FieldError, ...]
+
+
+def csv_rows(stream: IO[bytes]) -> Iterator[Row]:
+    """Rows of a CSV upload.
+
+    Args:
+        stream: the file, UTF-8 (a BOM is fine), `,` or `;`, header with the delivery's column names.
+
+    Yields:
+        Rows as mappings of text; empty optional values are left out.
+
+    Raises:
+        PayloadError: the header does not fit, or the file is not text.
+    """
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+    try:
+        head = text.readline()
+        text.seek(0)
+        delimiter = ";" if head.count(";") > head.count(",") else ","
+        reader = csv.reader(text, delimiter=delimiter, strict=True)
+        header = [name.strip() for name in next(reader, [])]
+        _check_header(header)
+        for values in reader:
+            if not values:
+                continue
+            yield Row(reader.line_num, _row(header, values))
+    except UnicodeDecodeError as error:
+        raise PayloadError((FieldError("", "a CSV file in UTF-8", f"byte {error.start} is not"),)) from None
+    except csv.Error as error:
+        raise PayloadError((FieldError("", "a well-formed CSV file", str(error)),)) from None
+    finally:
+        text.detach()
+
+
+def _row(header: list[str], values: list[str]) -> Any:
+    if len(values) != len(header):
+        return values
+    row: dict[str, Any] = dict(zip(header, values, strict=True))
+    for name in _UNRESTRICTED:
+        if not row.get(name, "x"):
+            del row[name]
+    return row
+
+
+def _check_header(header: list[str]) -> None:
+    refused = [error for name in header if (error := refused_column(name)) is not None]
+    if refused:
+        raise PayloadError(tuple(refused))
+    missing = [name for name in PAYLOAD_COLUMNS if name not in header]
+    unknown = [name for name in header if name not in CAMPAIGN_COLUMNS]
+    if missing or unknown or len(set(header)) != len(header):
+        found = f"missing {missing}, unknown {unknown[:10]}" if missing or unknown else "a column twice"
+        raise PayloadError(
+            (
+                FieldError(
+                    "",
+                    f"a header with the columns {', '.join(PAYLOAD_COLUMNS)} and optionally "
+                    f"{', '.join((*_UNRESTRICTED, *CALENDAR_COLUMNS))}",
+                    found,
+                ),
+            )
+        )
+
+
+def json_rows(stream: IO[bytes]) -> Iterator[Row]:
+    """Rows of a JSON upload.
+
+    Args:
+        stream: an array of objects.
+
+    Yields:
+        Rows as decoded objects.
+
+    Raises:
+        PayloadError: it is not a JSON array.
+    """
+    try:
+        parts = msgspec.json.decode(stream.read(), type=list[msgspec.Raw])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise PayloadError((FieldError("", "a JSON array of objects", str(error)),)) from None
+    for position, part in enumerate(parts, start=1):
+        yield Row(position, msgspec.json.decode(part))
+
+
+@dataclass(slots=True)
+class Upload:
+    """One upload on its way.
+
+    Attributes:
+        rows: its rows.
+        is_csv: numbers are text.
+        actor: who uploads.
+        economics: of every row.
+        default_date: contact date of rows without one, ISO, or None for today.
+    """
+
+    rows: Iterator[Row]
+    is_csv: bool
+    actor: str
+    economics: EconomicsRequest | None
+    default_date: Any = None
+
+
+@dataclass(slots=True)
+class _Chunk:
+    lines: list[int]
+    decided: list[Decided]
+    errors: list[BatchError]
+    n_rows: int
+
+
+class Batches:
+    """Scores uploads."""
+
+    def __init__(self, store: ChampionStore, recorder: Recorder, economics: Economics, code_version: str) -> None:
+        """Prepare.
+
+        Args:
+            store: model and as-of state in force.
+            recorder: puts decisions on record.
+            economics: the platform's.
+            code_version: recorded.
+        """
+        self._store = store
+        self._recorder = recorder
+        self._economics = economics
+        self._code_version = code_version
+
+    async def start(self, upload: Upload) -> AsyncIterator[bytes]:
+        """Check that work can begin, read the first chunk, and return the streamed answer.
+
+        Whatever is wrong with the whole upload is raised here, while the status can still say so.
+
+        Raises:
+            PayloadError: the file does not fit as a whole.
+            ChampionUnavailableError: no model.
+            StateUnavailableError: no as-of state.
+            RecorderBusyError: too much waits.
+        """
+        champion, published = self._store.current, self._store.state
+        economics_of(upload.economics, self._economics)
+        self._recorder.check()
+        batch_id = new_id()
+        first = await asyncio.to_thread(self._next_chunk, upload, champion, published, batch_id, 0)
+        return self._answer(upload, champion, published, batch_id, first)
+
+    def _next_chunk(
+        self, upload: Upload, champion: Champion, published: PublishedState, batch_id: str, seen: int
+    ) -> _Chunk:
+        """Parse and score up to `CHUNK_ROWS` rows; runs in a thread."""
+        chunk = _Chunk([], [], [], 0)
+        asked: list[Asked] = []
+        for row in upload.rows:
+            chunk.n_rows += 1
+            if seen + chunk.n_rows > MAX_ROWS:
+                raise PayloadError((FieldError("", f"at most {MAX_ROWS} rows", "more; split the file"),))
+            try:
+                asked.append(Asked(self._request(row.raw, upload), upload.actor, batch_id))
+                chunk.lines.append(row.line)
+            except PayloadError as error:
+                chunk.errors.append(BatchError(row.line, error.errors))
+            if chunk.n_rows >= CHUNK_ROWS:
+                break
+        if asked:
+            chunk.decided = decide(asked, champion, published, self._economics, self._code_version)
+        return chunk
+
+    @staticmethod
+    def _request(raw: Any, upload: Upload) -> PredictionRequest:
+        if upload.is_csv and isinstance(raw, dict):
+            calendar = {name: raw.pop(name) for name in CALENDAR_COLUMNS if name in raw}
+            request = request_of(raw, strict=False)
+            _check_calendar(calendar, request.contact_date or upload.default_date)
+        else:
+            request = request_of(raw)
+        changes: dict[str, Any] = {}
+        if request.contact_date is None and upload.default_date is not None:
+            changes["contact_date"] = upload.default_date
+        if request.economics is None and upload.economics is not None:
+            changes["economics"] = upload.economics
+        return msgspec.structs.replace(request, **changes) if changes else request
+
+    async def _answer(
+        self, upload: Upload, champion: Champion, published: PublishedState, batch_id: str, chunk: _Chunk
+    ) -> AsyncIterator[bytes]:
+        head = {
+            "batch_id": batch_id,
+            "as_of": published.as_of,
+            "model": {"name": MODEL_NAME, "version": champion.version, "digest": champion.digest},
+        }
+        yield _encode(head)[:-1] + b',"predictions":['
+        errors: list[BatchError] = []
+        rows = recorded = 0
+        problem: Any = None
+        while chunk.n_rows:
+            rows += chunk.n_rows
+            errors += chunk.errors
+            try:
+                if chunk.decided:
+                    await self._recorder.record([decided.draft for decided in chunk.decided])
+                    yield (b"," if recorded else b"") + _encoded_rows(chunk)
+                    recorded += len(chunk.decided)
+                chunk = await asyncio.to_thread(self._next_chunk, upload, champion, published, batch_id, rows)
+            except Exception as error:
+                # The status has left already: the document itself must say what happened.
+                problem = problem_of(error)
+                break
+        tail = {
+            "errors": errors,
+            "rows": rows,
+            "recorded": recorded,
+            "rejected": len(errors),
+            "is_complete": problem is None,
+            "problem": problem,
+        }
+        yield b"]," + _encode(tail)[1:]
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def _encoded_rows(chunk: _Chunk) -> bytes:
+    rows = []
+    for line, decided in zip(chunk.lines, chunk.decided, strict=True):
+        draft = decided.draft
+        rows.append(
+            BatchRow(
+                line,
+                draft.id,
+                draft.contact_id,
+                draft.probability,
+                draft.probability_low,
+                draft.probability_high,
+                draft.prediction,
+                draft.decision,
+                draft.expected_profit_eur,
+                draft.stale_features,
+                decided.flags,
+            )
+        )
+    return _encode(rows)[1:-1]
+
+
+def _check_calendar(calendar: dict[str, str], day: Any) -> None:
+    """`day` and `month` of an upload must say what the contact date says."""
+    if not calendar or day is None:
+        return
+    expected = {"day": str(day.day), "month": day.strftime("%b").lower()}
+    errors = tuple(
+        FieldError(name, f"{expected[name]}, as contact_date says", repr(found))
+        for name, found in calendar.items()
+        if found.strip().lower() not in (expected[name], "")
+    )
+    if errors:
+        raise PayloadError(errors)

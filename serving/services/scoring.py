@@ -1,0 +1,213 @@
+"""From requests to decisions that are not yet on record.
+
+What lives here: feature assembly for requests, scoring, flags, economics, the draft of the record.
+What must not: HTTP, waiting, the recorder. Called by `deciding` (single requests, collected) and `batches` (uploads);
+both take this one path, so a row gets the same number either way.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Any, Final, Literal, cast
+
+import msgspec
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from bank_assets.contract import CONTRACT_VERSION, MODEL_NAME, PAYLOAD_COLUMNS
+from bank_assets.core.economics import Economics, expected_profit, is_worth_calling
+from bank_assets.core.features import CATEGORY_PAYLOAD, NUMERIC_PAYLOAD, current_features, is_stale
+from bank_assets.ledger.chain import canonical_json
+from bank_assets.ledger.decisions import Draft, new_id
+from bank_assets.ledger.engine import utc_now
+from serving.champion import Champion, PublishedState
+from serving.schemas import EconomicsRequest, EconomicsUsed, Flag, ModelReference, Prediction, PredictionRequest
+
+OUTSIDE: Final = "outside_training_range"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request with what surrounds it.
+
+    Attributes:
+        request: the customer.
+        actor: who asks.
+        batch_id: upload it belongs to, if any.
+    """
+
+    request: PredictionRequest
+    actor: str
+    batch_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """A decision and its draft, which must be recorded before the answer leaves.
+
+    Attributes:
+        draft: for the recorder.
+        flags: warnings.
+        economics: cost and value used.
+    """
+
+    draft: Draft
+    flags: list[Flag]
+    economics: Economics
+
+
+@cache
+def cpu_architecture() -> str:
+    """The processor's architecture, as recorded."""
+    return platform.machine()
+
+
+def frame_of(requests: Sequence[PredictionRequest]) -> dict[str, NDArray[Any]]:
+    """Requests as payload columns, each (n,)."""
+    frame: dict[str, NDArray[Any]] = {
+        name: np.array([getattr(request, name) for request in requests], dtype=np.float64) for name in NUMERIC_PAYLOAD
+    }
+    for name in CATEGORY_PAYLOAD:
+        frame[name] = np.array([getattr(request, name) for request in requests], dtype=object)
+    return frame
+
+
+def economics_of(asked: EconomicsRequest | None, default: Economics) -> Economics:
+    """The economics of a request: what it states, the platform's for the rest.
+
+    Raises:
+        EconomicsError: an amount is unusable.
+    """
+    if asked is None:
+        return default
+    return Economics(
+        default.cost_eur if asked.cost_eur is None else asked.cost_eur,
+        default.value_eur if asked.value_eur is None else asked.value_eur,
+    )
+
+
+def flags_of(request: PredictionRequest, ranges: Mapping[str, Sequence[float]]) -> list[Flag]:
+    """Warnings about values that training has never seen: scored, but to be read with care."""
+    return [
+        Flag(OUTSIDE, name, f"{low:g} to {high:g}", f"{getattr(request, name):g}")
+        for name, (low, high) in ranges.items()
+        if not low <= getattr(request, name) <= high
+    ]
+
+
+def decide(
+    asked: Sequence[Asked], champion: Champion, published: PublishedState, default: Economics, code_version: str
+) -> list[Decided]:
+    """Score requests together and decide each.
+
+    Args:
+        asked: n requests.
+        champion: the model, read once so that all n are its.
+        published: the as-of state.
+        default: the platform's economics.
+        code_version: recorded.
+
+    Returns:
+        n decisions, none of them on record yet.
+    """
+    requests = [a.request for a in asked]
+    today = dt.datetime.now(dt.UTC).date()
+    days = [request.contact_date or today for request in requests]
+    dates = np.array(days, dtype="datetime64[D]")
+    features = current_features(frame_of(requests), dates, published.state, has_plan=False)
+    scores = champion.scorer.score(features, log_odds_shift=published.state.log_odds_shift)
+    columns = zip(
+        asked,
+        days,
+        scores.probability.tolist(),
+        scores.low.tolist(),
+        scores.high.tolist(),
+        is_stale(dates, published.state).tolist(),
+        strict=True,
+    )
+    document, now = champion.decision, utc_now()
+    f1_threshold, ranges = float(document["thresholds"]["f1"]), document["feature_ranges"]
+    training, shared = document["training"], _shared_economics(default)
+    decided = []
+    for one, day, probability, low, high, stale in columns:
+        request = one.request
+        economics, text = shared if request.economics is None else _stated(request.economics, default)
+        flags = flags_of(request, ranges)
+        decided.append(
+            Decided(
+                Draft(
+                    id=new_id(),
+                    decided_at=now,
+                    actor=one.actor,
+                    batch_id=one.batch_id,
+                    contact_id=request.contact_id,
+                    contact_date=day.isoformat(),
+                    payload=payload_text(request),
+                    probability=probability,
+                    probability_low=low,
+                    probability_high=high,
+                    prediction="yes" if probability >= f1_threshold else "no",
+                    decision="call" if bool(is_worth_calling(probability, economics)) else "do_not_call",
+                    threshold=economics.threshold,
+                    expected_profit_eur=float(expected_profit(probability, economics)),
+                    economics=text,
+                    model_name=MODEL_NAME,
+                    model_version=champion.version,
+                    model_digest=champion.digest,
+                    mlflow_run_id=champion.run_id,
+                    training_snapshot=training.get("snapshot"),
+                    as_of=published.as_of,
+                    as_of_features=published.text,
+                    stale_features=stale,
+                    flags=canonical_json([msgspec.structs.asdict(flag) for flag in flags]) if flags else "[]",
+                    contract_version=CONTRACT_VERSION,
+                    code_version=code_version,
+                    onnxruntime_version=onnxruntime.__version__,
+                    cpu_architecture=cpu_architecture(),
+                ),
+                flags,
+                economics,
+            )
+        )
+    return decided
+
+
+def payload_text(request: PredictionRequest) -> str:
+    """Canonical JSON of the payload columns."""
+    return canonical_json({name: getattr(request, name) for name in PAYLOAD_COLUMNS})
+
+
+@lru_cache(maxsize=8)
+def _shared_economics(economics: Economics) -> tuple[Economics, str]:
+    return economics, canonical_json({"cost_eur": economics.cost_eur, "value_eur": economics.value_eur})
+
+
+def _stated(asked: EconomicsRequest, default: Economics) -> tuple[Economics, str]:
+    return _shared_economics(economics_of(asked, default))
+
+
+def prediction_of(decided: Decided) -> Prediction:
+    """The answer to a client, made after the decision is on record."""
+    draft = decided.draft
+    return Prediction(
+        id=draft.id,
+        probability=draft.probability,
+        probability_low=draft.probability_low,
+        probability_high=draft.probability_high,
+        prediction=cast("Literal['yes', 'no']", draft.prediction),
+        decision=cast("Literal['call', 'do_not_call']", draft.decision),
+        threshold=draft.threshold,
+        expected_profit_eur=draft.expected_profit_eur,
+        economics=EconomicsUsed(decided.economics.cost_eur, decided.economics.value_eur),
+        model=ModelReference(draft.model_name, draft.model_version, draft.model_digest),
+        as_of=draft.as_of,
+        stale_features=draft.stale_features,
+        decided_at=draft.decided_at,
+        contact_date=draft.contact_date,
+        flags=decided.flags,
+    )

@@ -1,0 +1,141 @@
+"""Settings of the web app: the platform's own, and what only serving needs.
+
+What lives here: address, login, limits, cadence of the watcher. What must not: anything read elsewhere from the
+environment. Called by `python -m serving` and by tests, which build `ServingSettings` directly.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from bank_assets.settings import PREFIX, Settings, SettingsError, load_settings
+
+SECRET_BYTES: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class ServingSettings:
+    """Everything that differs between deployments of the web app.
+
+    Attributes:
+        platform: the platform's settings (`BANK_HOME`, ledger, registry, economics).
+        host: `BANK_HOST`, address to bind.
+        port: `BANK_PORT`, port to bind.
+        is_login_required: `BANK_LOGIN`, ask for credentials on a loopback address too (set it behind a proxy).
+        is_https: `BANK_HTTPS`, cookies are only sent over HTTPS and browsers are told to stay there.
+        secret: `BANK_SECRET`, signs form tokens; replicas must share it. Default: made once under `BANK_HOME`.
+        allowed_hosts: `BANK_ALLOWED_HOSTS`, comma-separated host names answered without login; other names are refused
+            then, against DNS rebinding.
+        session_hours: `BANK_SESSION_HOURS`, life of a login.
+        poll_seconds: `BANK_POLL_SECONDS`, how often the registry's alias and the as-of state are looked up.
+        max_waiting: `BANK_MAX_WAITING`, decisions waiting for their commit before the app answers 503.
+        shutdown_seconds: `BANK_SHUTDOWN_SECONDS`, time given to accepted requests at a stop.
+        code_version: `BANK_CODE_VERSION`, revision recorded with each decision.
+    """
+
+    platform: Settings = field(default_factory=Settings)
+    host: str = "127.0.0.1"
+    port: int = 8000
+    is_login_required: bool = False
+    is_https: bool = False
+    secret: str = field(default="", repr=False)
+    allowed_hosts: tuple[str, ...] = ("127.0.0.1", "localhost", "::1", "testserver.local")
+    session_hours: float = 10.0
+    poll_seconds: float = 2.0
+    max_waiting: int = 2_000
+    shutdown_seconds: int = 30
+    code_version: str = "unknown"
+
+    @property
+    def is_loopback(self) -> bool:
+        """True if only this machine can reach the bound address."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def is_local_mode(self) -> bool:
+        """True if everybody who reaches the app may do everything: loopback, and no login asked for."""
+        return self.is_loopback and not self.is_login_required
+
+    @property
+    def bundles(self) -> Path:
+        """Where verified bundles are kept, the last good one among them."""
+        return self.platform.home / "serving"
+
+
+def _positive(env: Mapping[str, str], name: str, default: float, high: float) -> float:
+    text = env.get(PREFIX + name, "").strip()
+    if not text:
+        return default
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value <= high:
+        raise SettingsError(f"{PREFIX}{name}: expected a number above 0 and at most {high:g}, found {text!r}.")
+    return value
+
+
+def _yes(env: Mapping[str, str], name: str) -> bool:
+    text = env.get(PREFIX + name, "").strip().lower()
+    if text not in {"", "0", "1", "no", "yes", "off", "on", "false", "true", "required"}:
+        raise SettingsError(f"{PREFIX}{name}: expected yes or no, found {text!r}.")
+    return text in {"1", "yes", "on", "true", "required"}
+
+
+def _secret(env: Mapping[str, str], folder: Path) -> str:
+    if given := env.get(PREFIX + "SECRET", "").strip():
+        if len(given) < SECRET_BYTES:
+            raise SettingsError(
+                f"{PREFIX}SECRET: expected at least {SECRET_BYTES} characters, found {len(given)}; make "
+                "one with: python -c 'import secrets; print(secrets.token_hex(32))'"
+            )
+        return given
+    file = folder / "secret"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return file.read_text().strip()
+    with os.fdopen(descriptor, "w") as stream:
+        stream.write(secrets.token_hex(SECRET_BYTES))
+    return file.read_text().strip()
+
+
+def load_serving_settings(env: Mapping[str, str] | None = None) -> ServingSettings:
+    """Read the settings from the environment.
+
+    Args:
+        env: a mapping to read instead of `os.environ`.
+
+    Raises:
+        SettingsError: a variable has an unusable value; it is named with what was expected.
+    """
+    env = os.environ if env is None else env
+    platform = load_settings(env)
+    defaults = ServingSettings()
+    hosts = tuple(h.strip() for h in env.get(PREFIX + "ALLOWED_HOSTS", "").split(",") if h.strip())
+    return ServingSettings(
+        platform=platform,
+        host=env.get(PREFIX + "HOST", "").strip() or defaults.host,
+        port=int(_positive(env, "PORT", defaults.port, 65_535)),
+        is_login_required=_yes(env, "LOGIN"),
+        is_https=_yes(env, "HTTPS"),
+        secret=_secret(env, platform.home / "serving"),
+        allowed_hosts=hosts or defaults.allowed_hosts,
+        session_hours=_positive(env, "SESSION_HOURS", defaults.session_hours, 720),
+        poll_seconds=_positive(env, "POLL_SECONDS", defaults.poll_seconds, 3_600),
+        max_waiting=int(_positive(env, "MAX_WAITING", defaults.max_waiting, 1_000_000)),
+        shutdown_seconds=int(_positive(env, "SHUTDOWN_SECONDS", defaults.shutdown_seconds, 3_600)),
+        code_version=env.get(PREFIX + "CODE_VERSION", "").strip() or defaults.code_version,
+    )

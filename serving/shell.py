@@ -1,0 +1,137 @@
+"""The outermost layer of the app: request id, identity, security headers, metrics, access log.
+
+What lives here: one thin ASGI wrapper, so that also a 404 has an id, headers and a log line. What must not: decisions
+about routes (guards make them). Installed by `create_app`; one layer instead of five, because each costs every
+request some 20 us.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from typing import TYPE_CHECKING, Final
+
+from litestar.enums import ScopeType
+
+from serving.access import LOCAL, Access, Admission, refuse_cross_site, refuse_foreign_host, secret_of
+from serving.errors import ServingError
+from serving.logs import AccessLog
+from serving.metrics import Metrics
+from serving.settings import ServingSettings
+
+if TYPE_CHECKING:
+    from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
+
+CONTENT_SECURITY_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS: Final = (
+    (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"same-origin"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+)
+HSTS: Final = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+NO_STORE: Final = (b"cache-control", b"no-store")
+"""Answers are about people; no cache may keep them. Static files bring their own cache header."""
+REQUEST_ID_LENGTH: Final = 64
+
+
+class Shell:
+    """Wraps the app's own ASGI handler."""
+
+    def __init__(
+        self, app: ASGIApp, settings: ServingSettings, access: Access, metrics: Metrics, log: AccessLog
+    ) -> None:
+        """Wrap an app.
+
+        Args:
+            app: the handler to wrap.
+            settings: local mode or not, HTTPS or not.
+            access: resolves identities.
+            metrics: counts requests.
+            log: notes requests.
+        """
+        self._app = app
+        self._settings = settings
+        self._access = access
+        self._metrics = metrics
+        self._log = log
+        self._headers = [*HEADERS, *((HSTS,) if settings.is_https else ())]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] != ScopeType.HTTP:
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        headers = dict(scope["headers"])
+        admission = Admission(_request_id(headers))
+        scope["bank"] = admission  # type: ignore[typeddict-unknown-key]
+        await self._resolve(scope, headers, admission)
+        status = 0
+        request_id = admission.request_id.encode()
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                sent = list(message["headers"])
+                sent += self._headers
+                sent.append((b"x-request-id", request_id))
+                if not any(name == b"cache-control" for name, _ in sent):
+                    sent.append(NO_STORE)
+                message["headers"] = sent
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_headers)
+        finally:
+            seconds = time.perf_counter() - started
+            # An unknown path has no template; its text must not become a metric series or a log field.
+            route = scope.get("path_template") or "unrouted"
+            self._metrics.observe(scope["method"], route, status, seconds)
+            identity = admission.identity
+            self._log.add(
+                scope["method"],
+                route,
+                status,
+                seconds,
+                admission.request_id,
+                identity.name if identity is not None else "",
+            )
+
+    async def _resolve(self, scope: HTTPScope, headers: dict[bytes, bytes], admission: Admission) -> None:
+        """Find out who asks; a refusal is kept for the guard, so that it is answered like every other error."""
+        try:
+            refuse_foreign_host(self._settings, headers)
+            refuse_cross_site(scope["method"], headers)
+            if self._settings.is_local_mode:
+                admission.identity = LOCAL
+                return
+            secret = secret_of(headers)
+            if secret is None:
+                return
+            known = self._access.cached(secret)
+            if isinstance(known, KeyError):
+                known = await asyncio.to_thread(self._access.look_up, secret)
+            admission.identity = known
+            if known is not None:
+                self._access.spend(known)
+        except Exception as error:
+            if not isinstance(error, ServingError):
+                admission.identity = None
+            admission.refusal = error
+
+
+def _request_id(headers: dict[bytes, bytes]) -> str:
+    given = headers.get(b"x-request-id", b"")
+    # Only a plain id is taken over: it goes into logs and back into a header.
+    if 0 < len(given) <= REQUEST_ID_LENGTH and given.replace(b"-", b"").isalnum():
+        return given.decode("ascii", "replace")
+    return os.urandom(8).hex()
