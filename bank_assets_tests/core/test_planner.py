@@ -1,5 +1,8 @@
 """The call plan: limits, rules, hold-out, order, totals, and the lists that are empty in some way."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -199,3 +202,12 @@ def test_unusable_probability_is_refused(probability):
 def test_economics_of_another_list_are_refused():
     with pytest.raises(PlanError, match="economics"):
         plan_calls(["a", "b"], [0.1, 0.2], constant_economics(ECONOMICS, 3))
+
+
+def test_serving_can_use_the_decision_core_without_the_training_stack():
+    code = (
+        "import sys; from bank_assets.core import explain, reasons, planner, forecast, curves, holdout, suppression;"
+        "print([m for m in ('sklearn', 'pandas', 'scipy', 'fairlearn', 'lightgbm') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert found.strip() == "[]"

@@ -1,0 +1,257 @@
+"""Profit and lift by share of contacts called, with intervals, and thresholds beside each other.
+
+What lives here: curves of matured outcomes with bootstrap intervals, the table of break-even, F1 and best thresholds.
+What must not: expected curves of a list without outcomes (`core.planner`), drawing.
+Called by evaluation, the replay's report and serving's model page; numpy only.
+
+Equal probabilities are called in random order: the curve is the mean over those orders, so the order of the rows, which
+may follow the outcomes, cannot leak into it. Intervals are percentiles of a bootstrap over contacts or, given `day`,
+over whole days, which is wider and right where days stray together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bank_assets.core.economics import Economics
+from bank_assets.core.metrics import best_f1_threshold, f1_of_calls, profit_rows
+
+FloatArray = NDArray[np.float64]
+
+SHARES: Final = tuple(round(0.025 * k, 3) for k in range(41))
+RESAMPLES: Final = 200
+LEVEL: Final = 0.9
+SEED: Final = 0
+
+
+class CurveError(ValueError):
+    """Scores and outcomes do not fit together; the message says what was expected and what was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A curve with an interval at each point.
+
+    Attributes:
+        share_called: share of contacts called, best first, (n_points,), from 0 to 1.
+        value: the curve, (n_points,).
+        low: lower ends, (n_points,).
+        high: upper ends, (n_points,).
+        unit: unit of the values, "" for none.
+        level: nominal coverage of each point by itself.
+    """
+
+    share_called: FloatArray
+    value: FloatArray
+    low: FloatArray
+    high: FloatArray
+    unit: str
+    level: float = LEVEL
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return {
+            "share_called": self.share_called.tolist(),
+            "value": self.value.tolist(),
+            "low": self.low.tolist(),
+            "high": self.high.tolist(),
+            "unit": self.unit,
+            "level": self.level,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ThresholdRow:
+    """What one threshold does.
+
+    Attributes:
+        name: break_even, best_f1 or best_profit (the last two chosen on these very outcomes, so they flatter).
+        threshold: probability from which contacts are called; break_even calls strictly above it.
+        n_calls: contacts called.
+        f1: F1 of calling.
+        profit_eur: EUR over all contacts.
+        profit_low_eur: lower end of its interval.
+        profit_high_eur: upper end of its interval.
+    """
+
+    name: str
+    threshold: float
+    n_calls: int
+    f1: float
+    profit_eur: float
+    profit_low_eur: float
+    profit_high_eur: float
+
+
+def _checked(proba: ArrayLike, is_subscribed: ArrayLike, day: ArrayLike | None) -> tuple[FloatArray, FloatArray]:
+    scores = np.asarray(proba, dtype=np.float64)
+    outcomes = np.asarray(is_subscribed).astype(np.float64)
+    n_days = len(outcomes) if day is None else len(np.asarray(day))
+    if scores.ndim != 1 or scores.shape != outcomes.shape or n_days != len(scores) or np.isnan(scores).any():
+        raise CurveError(
+            f"curve: expected one probability, outcome and day per contact, found {scores.shape}, {outcomes.shape} and "
+            f"{n_days}, {int(np.isnan(scores).sum())} probabilities missing."
+        )
+    return scores, outcomes
+
+
+def _resampled(n_contacts: int, day: ArrayLike | None, n_resamples: int) -> Iterator[FloatArray]:
+    """Weights of contacts in bootstrap samples, each (n_contacts,)."""
+    random = np.random.Generator(np.random.PCG64(SEED))
+    unit = np.arange(n_contacts) if day is None else np.unique(np.asarray(day), return_inverse=True)[1]
+    n_units = int(unit.max(initial=-1)) + 1
+    for _ in range(n_resamples if n_units else 0):
+        counts = np.bincount(random.integers(0, n_units, n_units), minlength=n_units)
+        yield counts[unit].astype(np.float64)
+
+
+class _Ranking:
+    """Contacts from the highest score down, equal scores together."""
+
+    def __init__(self, scores: FloatArray) -> None:
+        self.order = np.argsort(-scores, kind="stable")
+        ordered = scores[self.order]
+        self.starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])) if len(ordered) else np.empty(0, int)
+
+    def cumulative(self, gains: FloatArray, weights: FloatArray) -> FloatArray:
+        """Sum of the gains of the best share of contacts, at each of `SHARES`."""
+        if not len(self.order):
+            return np.zeros(len(SHARES))
+        w = np.add.reduceat(weights[self.order], self.starts)
+        g = np.add.reduceat((weights * gains)[self.order], self.starts)
+        called = np.append(0.0, np.cumsum(w))
+        return np.interp(np.asarray(SHARES) * called[-1], called, np.append(0.0, np.cumsum(g)))
+
+
+def _band(point: FloatArray, draws: list[FloatArray], unit: str) -> Curve:
+    shares = np.asarray(SHARES)
+    if not draws:
+        return Curve(shares, point, point, point, unit)
+    tail = (1.0 - LEVEL) / 2.0
+    low, high = np.quantile(np.asarray(draws), [tail, 1.0 - tail], axis=0)
+    return Curve(shares, point, np.minimum(low, point), np.maximum(high, point), unit)
+
+
+def profit_curve(
+    proba: ArrayLike,
+    is_subscribed: ArrayLike,
+    economics: Economics,
+    *,
+    day: ArrayLike | None = None,
+    n_resamples: int = RESAMPLES,
+) -> Curve:
+    """Realised profit by share of contacts called.
+
+    Args:
+        proba: probabilities made before the outcomes, (n,).
+        is_subscribed: outcomes, (n,).
+        economics: cost and value.
+        day: day of each contact, (n,): resamples whole days.
+        n_resamples: bootstrap samples; 0 for no interval.
+
+    Returns:
+        EUR at each of `SHARES`; zeros without contacts.
+
+    Raises:
+        CurveError: lengths differ or a probability is missing.
+    """
+    scores, outcomes = _checked(proba, is_subscribed, day)
+    ranking, gains = _Ranking(scores), outcomes * economics.value_eur - economics.cost_eur
+    draws = [ranking.cumulative(gains, w) for w in _resampled(len(scores), day, n_resamples)]
+    return _band(ranking.cumulative(gains, np.ones(len(scores))), draws, "EUR")
+
+
+def lift_curve(
+    proba: ArrayLike, is_subscribed: ArrayLike, *, day: ArrayLike | None = None, n_resamples: int = RESAMPLES
+) -> Curve:
+    """How many times as often as average the called subscribe, by share of contacts called.
+
+    Args:
+        proba: probabilities made before the outcomes, (n,).
+        is_subscribed: outcomes, (n,).
+        day: day of each contact, (n,): resamples whole days.
+        n_resamples: bootstrap samples; 0 for no interval.
+
+    Returns:
+        Lift at each of `SHARES`; at 0 that of the best contacts alone, at 1 exactly 1; ones without a subscriber.
+
+    Raises:
+        CurveError: lengths differ or a probability is missing.
+    """
+    scores, outcomes = _checked(proba, is_subscribed, day)
+    ranking = _Ranking(scores)
+
+    def lift(weights: FloatArray) -> FloatArray:
+        found = ranking.cumulative(outcomes, weights)
+        if found[-1] <= 0.0:
+            return np.ones(len(SHARES))
+        shares = np.asarray(SHARES)
+        result = np.ones(len(SHARES))
+        result[1:] = found[1:] / found[-1] / shares[1:]
+        result[0] = result[1]
+        return result
+
+    draws = [lift(w) for w in _resampled(len(scores), day, n_resamples)]
+    return _band(lift(np.ones(len(scores))), draws, "")
+
+
+def threshold_table(
+    proba: ArrayLike,
+    is_subscribed: ArrayLike,
+    economics: Economics,
+    *,
+    day: ArrayLike | None = None,
+    n_resamples: int = RESAMPLES,
+) -> tuple[ThresholdRow, ...]:
+    """Break-even, best F1 and best profit side by side.
+
+    F1 counts a missed subscriber like a wasted call whatever they cost, so its threshold is that of no economics; the
+    table shows what following it would have cost.
+
+    Args:
+        proba: probabilities made before the outcomes, (n,).
+        is_subscribed: outcomes, (n,).
+        economics: cost and value.
+        day: day of each contact, (n,): resamples whole days.
+        n_resamples: bootstrap samples; 0 for no interval.
+
+    Returns:
+        Three rows, in that order.
+
+    Raises:
+        CurveError: lengths differ or a probability is missing.
+    """
+    scores, outcomes = _checked(proba, is_subscribed, day)
+    best_f1 = best_f1_threshold(outcomes, scores)
+    best_profit = _best_profit_threshold(scores, outcomes, economics)
+    calls = {
+        "break_even": (economics.threshold, scores > economics.threshold),
+        "best_f1": (best_f1, scores >= best_f1),
+        "best_profit": (best_profit, scores >= best_profit),
+    }
+    weights = list(_resampled(len(scores), day, n_resamples))
+    tail = (1.0 - LEVEL) / 2.0
+    table = []
+    for name, (threshold, called) in calls.items():
+        profit = profit_rows(outcomes, called, economics.cost_eur, economics.value_eur)
+        total = float(profit.sum())
+        low, high = np.quantile([float(w @ profit) for w in weights], [tail, 1.0 - tail]) if weights else (total, total)
+        f1 = f1_of_calls(outcomes, called) if len(outcomes) else 0.0
+        table.append(ThresholdRow(name, float(threshold), int(called.sum()), f1, total, float(low), float(high)))
+    return tuple(table)
+
+
+def _best_profit_threshold(scores: FloatArray, outcomes: FloatArray, economics: Economics) -> float:
+    """Score from which calling would have earned most; 1 above the largest score if no call would have."""
+    ranking = _Ranking(scores)
+    if not len(scores):
+        return economics.threshold
+    gains = (outcomes * economics.value_eur - economics.cost_eur)[ranking.order]
+    totals = np.cumsum(np.add.reduceat(gains, ranking.starts))
+    best = int(np.argmax(totals))
+    return float(scores[ranking.order[ranking.starts[best]]]) if totals[best] > 0.0 else float(scores.max()) + 1.0
