@@ -178,27 +178,29 @@ def _recent_days(recent: dict[str, list[bytes]]) -> dict[str, list[bytes]]:
 def _land_simulated(
     book: _Book, settings: Settings, first: date | None, last: date | None
 ) -> tuple[Counter[str], str, str, int]:
-    from bank_assets.sources import simulator  # numpy, pandas and pyarrow are needed for this source only
+    from bank_assets.sources import profile, simulated_csv, simulator  # numpy, pandas, pyarrow: for this source only
 
-    profile = simulator.load_profile()
-    scale = simulator.scale_for_rows(profile, settings.simulated_rows)
+    aggregates = profile.load_profile()
+    scale = simulator.scale_for_rows(aggregates, settings.simulated_rows)
     rows: Counter[str] = Counter()
     first_day = last_day = ""
-    for chunk in simulator.simulate_chunks(profile, first, last, scale=scale, seed=settings.seed):
+    for chunk in simulator.simulate_chunks(aggregates, first, last, scale=scale, seed=settings.seed):
         days = chunk["contact_date"]
         month, first_day = f"{days.iloc[0]:%Y-%m}", first_day or f"{days.iloc[0]:%Y-%m-%d}"
         last_day = f"{days.iloc[-1]:%Y-%m-%d}"
-        stream = book.stream(f"contacts/{contacts_name(month)}", simulator.csv_header(chunk.columns))
-        simulator.write_csv(chunk, stream)
+        stream = book.stream(f"contacts/{contacts_name(month)}", simulated_csv.csv_header(chunk.columns))
+        simulated_csv.write_csv(chunk, stream)
         rows[month] += len(chunk)
     if not last_day:
         return rows, "", "", 0
     end = date.fromisoformat(last_day)
     campaign_rows = 0
     begin = end - timedelta(days=EXAMPLE_DAYS - 1)
-    for chunk in simulator.simulate_chunks(profile, begin, end, scale=scale, seed=settings.seed):
+    for chunk in simulator.simulate_chunks(aggregates, begin, end, scale=scale, seed=settings.seed):
         customers = chunk[list(CAMPAIGN_COLUMNS)]
-        simulator.write_csv(customers, book.stream(f"campaigns/{EXAMPLE_NAME}", simulator.csv_header(CAMPAIGN_COLUMNS)))
+        simulated_csv.write_csv(
+            customers, book.stream(f"campaigns/{EXAMPLE_NAME}", simulated_csv.csv_header(CAMPAIGN_COLUMNS))
+        )
         campaign_rows += len(customers)
     return rows, first_day, last_day, campaign_rows
 
