@@ -7,21 +7,32 @@ and the `ledger_outcomes` asset.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import cache, lru_cache
+from operator import attrgetter, itemgetter
+from typing import Any, Final, cast
 
-from sqlalchemy import Engine, RowMapping, Select, and_, delete, insert, select, update
+from sqlalchemy import Engine, RowMapping, Select, Table, and_, delete, insert, select
 
-from bank_assets.ledger.chain import payload_hash, record_hash
-from bank_assets.ledger.engine import holding_head, utc_now, writing
-from bank_assets.ledger.models import decisions, erasures, ledger_head, payloads
+from bank_assets.ledger.chain import hash_of, payload_hash
+from bank_assets.ledger.engine import LedgerError, utc_now, writing
+from bank_assets.ledger.models import decisions, erasures, payloads
 
 MAX_APPEND: Final = 5_000
 """Most records of one transaction: bounds the memory of an append and the wait of whoever comes next."""
+
+
+ROWS_PER_STATEMENT: Final = 100
+"""Rows of one INSERT: 3,100 parameters, below the limits of both databases (32,766 and 65,535)."""
+
+
+class LedgerWriteError(LedgerError):
+    """Decisions could not be put on record, or it is not known whether they were; nothing may be acknowledged."""
 
 
 def new_id() -> str:
@@ -103,6 +114,51 @@ _COPIED: Final = tuple(
 )
 
 
+_copied: Final = attrgetter(*_COPIED)
+_in_order: Final = itemgetter(*(column.name for column in decisions.columns))
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """The four statements of an append in one dialect.
+
+    Attributes:
+        begin: takes the write lock first, where the driver would not; "" where it begins by itself.
+        take_head: reads the head and locks it.
+        insert_decisions: statement for so many rows.
+        insert_payloads: statement for so many rows.
+        move_head: sets the head.
+    """
+
+    begin: str
+    take_head: str
+    insert_decisions: Callable[[int], str]
+    insert_payloads: Callable[[int], str]
+    move_head: str
+
+    @classmethod
+    @cache
+    def of(cls, dialect: str) -> Statements:
+        """The statements of `sqlite` or `postgresql`."""
+        is_sqlite = dialect == "sqlite"
+        mark = "?" if is_sqlite else "%s"
+
+        def inserting(table: Table) -> Callable[[int], str]:
+            names = ", ".join(column.name for column in table.columns)
+            row = f"({', '.join([mark] * len(table.columns))})"
+            return lru_cache(ROWS_PER_STATEMENT)(
+                lambda n: f"INSERT INTO {table.name} ({names}) VALUES {', '.join([row] * n)}"  # noqa: S608  own names
+            )
+
+        return cls(
+            begin="BEGIN IMMEDIATE" if is_sqlite else "",
+            take_head="SELECT seq, hash FROM ledger_head" + ("" if is_sqlite else " FOR UPDATE"),  # noqa: S608  own names
+            insert_decisions=inserting(decisions),
+            insert_payloads=inserting(payloads),
+            move_head=f"UPDATE ledger_head SET seq = {mark}, hash = {mark}",  # noqa: S608  own names
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """A decision on record, as it is read back.
@@ -182,40 +238,64 @@ def append(engine: Engine, drafts: Sequence[Draft]) -> int:
         The sequence number of the last one.
 
     Raises:
-        ValueError: too many drafts; split them.
-        sqlalchemy.exc.SQLAlchemyError: nothing was recorded (or, if the connection broke during the commit, nothing
-            may be acknowledged).
+        ValueError: no drafts, or too many; split them.
+        LedgerWriteError: nothing was recorded, or the connection broke during the commit; nothing may be acknowledged.
+        sqlalchemy.exc.SQLAlchemyError: no connection; nothing was recorded.
     """
     if len(drafts) > MAX_APPEND:
         raise ValueError(f"expected at most {MAX_APPEND} decisions a transaction, found {len(drafts)}; split them.")
+    if not drafts:
+        raise ValueError("expected at least one decision, found none.")
     salts = os.urandom(16 * len(drafts)).hex()
-    kept = [
-        {
-            "decision_id": draft.id,
-            "contact_id": draft.contact_id,
-            "salt": salts[32 * i : 32 * i + 32],
-            "payload": draft.payload,
-        }
-        for i, draft in enumerate(drafts)
-    ]
-    rows = []
-    for draft, payload in zip(drafts, kept, strict=True):
-        row = {name: getattr(draft, name) for name in _COPIED}
-        row["payload_hash"] = payload_hash(payload["salt"] or "", draft.contact_id, draft.payload)
+    kept: list[Any] = []
+    rows: list[dict[str, Any]] = []
+    for i, draft in enumerate(drafts):
+        salt = salts[32 * i : 32 * i + 32]
+        kept += (draft.id, draft.contact_id, salt, draft.payload)
+        row = dict(zip(_COPIED, _copied(draft), strict=True))
+        row["payload_hash"] = payload_hash(salt, draft.contact_id, draft.payload)
         rows.append(row)
-    with holding_head(engine) as (connection, seq, head):
+    # Straight on the driver: SQLAlchemy's statement layer costs 0.6 ms per transaction and 10 us per row here, and this
+    # is the one place where every answer waits.
+    statements = Statements.of(engine.dialect.name)
+    connection = engine.raw_connection()
+    try:
+        cursor = connection.cursor()
+        if statements.begin:
+            cursor.execute(statements.begin)
+        cursor.execute(statements.take_head)
+        seq, head = cast("tuple[int, str]", cursor.fetchone())
+        values: list[Any] = []
         for row in rows:
             seq += 1
             row["seq"], row["previous_hash"] = seq, head
-            row["hash"] = head = record_hash(row)
-        connection.execute(_INSERT_DECISIONS, rows)
-        connection.execute(_INSERT_PAYLOADS, kept)
-        connection.execute(update(ledger_head).values(seq=seq, hash=head))
+            row["hash"] = head = hash_of(row)
+            values += _in_order(row)
+        _insert(cursor, statements.insert_decisions, values, len(decisions.columns))
+        _insert(cursor, statements.insert_payloads, kept, len(payloads.columns))
+        cursor.execute(statements.move_head, (seq, head))
+        connection.commit()
+    except BaseException as error:
+        with contextlib.suppress(Exception):
+            connection.rollback()
+        if isinstance(error, engine.dialect.loaded_dbapi.Error):
+            # Driver messages carry parameters, which are customer data: name the kind only.
+            raise LedgerWriteError(
+                f"ledger: expected to record {len(drafts)} decisions, found {type(error).__name__}; nothing may be "
+                "acknowledged. Check the database and its disk."
+            ) from error
+        raise
+    finally:
+        connection.close()
     return seq
 
 
-_INSERT_DECISIONS: Final = insert(decisions)
-_INSERT_PAYLOADS: Final = insert(payloads)
+def _insert(cursor: Any, statement: Callable[[int], str], values: list[Any], width: int) -> None:
+    """Insert rows with many to a statement: each statement gives up Python's lock once, so fewer is faster."""
+    for start in range(0, len(values), ROWS_PER_STATEMENT * width):
+        part = values[start : start + ROWS_PER_STATEMENT * width]
+        cursor.execute(statement(len(part) // width), part)
+
 
 _READ: Final[Select[Any]] = (
     select(

@@ -5,7 +5,7 @@ import json
 import threading
 
 import pytest
-from sqlalchemy import delete, event, text, update
+from sqlalchemy import delete, text, update
 from sqlalchemy.exc import DBAPIError
 
 from bank_assets.ledger import chain, decisions
@@ -184,17 +184,28 @@ def test_many_writers_make_one_chain(ledger_url, ledger, draft):
 def test_a_failed_append_leaves_nothing(ledger, draft):
     made = draft()
     decisions.append(ledger, [made])
-    with pytest.raises(DBAPIError):
+    with pytest.raises(decisions.LedgerWriteError, match="nothing may be acknowledged"):
         decisions.append(ledger, [draft(), draft(id=made.id)])
     assert chain.verify(ledger).n == 1
 
 
-def test_an_append_is_one_transaction_of_few_statements(ledger, draft):
+def test_an_append_is_one_transaction_of_few_statements(tmp_path, draft):
+    engine = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
     statements = []
-    event.listen(ledger, "before_cursor_execute", lambda *args: statements.append((args[2].split()[0], args[5])))
-    decisions.append(ledger, [draft() for _ in range(100)])
-    assert [word for word, _ in statements if word != "BEGIN"] == ["SELECT", "INSERT", "INSERT", "UPDATE"]
-    assert [many for word, many in statements if word == "INSERT"] == [True, True]
+    with engine.connect() as connection:
+        connection.connection.dbapi_connection.set_trace_callback(lambda text: statements.append(text.split()[0]))
+    decisions.append(engine, [draft() for _ in range(100)])
+    assert [statements.count(word) for word in ("BEGIN", "UPDATE", "COMMIT")] == [1, 1, 1]
+    assert statements[-1] == "COMMIT"
+    engine.dispose()
+
+
+@pytest.mark.parametrize("n", [1, 99, 100, 101, 250])
+def test_any_number_of_decisions_is_recorded_whole(ledger, draft, n):
+    made = [draft(contact_id=f"c-{i}") for i in range(n)]
+    assert decisions.append(ledger, made) == n
+    assert chain.verify(ledger).ok
+    assert decisions.get(ledger, made[-1].id).contact_id == f"c-{n - 1}"
 
 
 def test_too_many_drafts_are_refused(ledger, draft):
