@@ -1,0 +1,190 @@
+"""Exact value counts per contact day in one Spark pass: the long table that every drift statistic comes from.
+
+What lives here: `value_counts` (contacts → long table) and `merged_profile` (long table → one `Profile`).
+What must not: statistics and verdicts (`core.drift`), paths, a session of its own.
+Called by the drift stage and benchmarks; the long table is described in `core.daily_profiles`.
+
+Counting happens in the executors: blocks of rows go to numpy as Arrow, each partition sends its own counts, and Spark
+adds them up. The driver never sees a row, nor the counts per day: it reads counts per column and value, merged.
+Measured on 2 × 1 M rows, 17 columns, 2 cores: 5 CPU seconds, against 9 for a groupBy over rows exploded into packed
+longs, and more for one exploded into (column, value) pairs.
+"""
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as f
+
+from bank_assets.contract import BY_SOURCE
+from bank_assets.core.daily_profiles import LONG_COLUMNS, DailyProfiles
+from bank_assets.core.profile import NUMERIC, PROFILED_COLUMNS, Profile, kind_of
+
+LONG_SCHEMA: Final = "contact_date date, column string, number double, category string, count bigint"
+"""Spark schema of the long table."""
+
+BLOCK_ROWS: Final = 200_000
+"""Rows counted at once: Arrow batches of 10,000 rows (Spark's default) would pay numpy's overhead 20 times."""
+
+PENDING_COUNTS: Final = 2_000_000
+"""Counts a partition holds before it sends them, at most about 100 MB."""
+
+_ARROW_SCHEMA: Final = pa.schema(
+    [
+        ("contact_date", pa.date32()),
+        ("column", pa.string()),
+        ("number", pa.float64()),
+        ("category", pa.string()),
+        ("count", pa.int64()),
+    ]
+)
+
+Counts = tuple[NDArray[np.int32], Any, NDArray[np.int64]]
+"""Days since 1970, values (float64 with NaN, or object with None) and contacts, each (n_counts,)."""
+
+
+def profiled_columns(contacts: DataFrame) -> dict[str, str]:
+    """Columns of a frame that are counted: delivery name by table name, in contract order."""
+    tables = {BY_SOURCE[name].table: name for name in PROFILED_COLUMNS}
+    return {table: name for table, name in tables.items() if table in contacts.columns}
+
+
+def value_counts(contacts: DataFrame) -> DataFrame:
+    """Count every value of every column per contact day.
+
+    Grain in: one row per contact, table names, `contact_date` never NULL; join outcomes first if they lie apart, the
+    outcome and duration of a contact without one are counted as missing. Grain out: one row per contact day, column
+    and value. Rows: the distinct values of each day, far fewer than the contacts' fields.
+
+    Args:
+        contacts: contacts of any days; identifiers and columns outside the contract are left out.
+
+    Returns:
+        The long table, `LONG_SCHEMA`; one narrow pass over the contacts and a shuffle of counts.
+
+    Raises:
+        ValueError: no column of the contract, or no `contact_date`.
+    """
+    columns = profiled_columns(contacts)
+    if not columns or "contact_date" not in contacts.columns:
+        raise ValueError(
+            f"profile: expected contact_date and columns of the contract in table spelling, found {contacts.columns}; "
+            f"pass the contacts table."
+        )
+    names = tuple(columns.values())
+
+    def count(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        return _count_partition(batches, names)
+
+    partial = contacts.select("contact_date", *columns).mapInArrow(count, LONG_SCHEMA)
+    keys = LONG_COLUMNS[:-1]
+    return partial.groupBy(*keys).agg(f.sum("count").alias("count"))
+
+
+def merged_profile(long_table: DataFrame) -> Profile:
+    """Merge a long table of any days in Spark and read the counts per column and value.
+
+    The driver holds the distinct values of each column, whatever the number of days and contacts.
+    """
+    span = long_table.agg(f.min("contact_date").alias("first"), f.max("contact_date").alias("last")).first()
+    if span is None or span["first"] is None:
+        return Profile.empty()
+    first: date = span["first"]
+    values = long_table.groupBy("column", "number", "category").agg(f.sum("count").alias("count"))
+    merged = values.withColumn("contact_date", f.lit(first)).select(*LONG_COLUMNS).toArrow()
+    total = DailyProfiles.from_table(merged).total()
+    return Profile(total.columns, total.rows, first, span["last"])
+
+
+def _count_partition(batches: Iterable[pa.RecordBatch], names: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+    """Counts of one partition, sent whenever enough of them are pending and at the end."""
+    pending: list[list[Counts]] = [[] for _ in names]
+    size = 0
+    for block in _blocks(batches):
+        dates = block.column(0)
+        if dates.null_count:
+            raise ValueError(f"profile: expected a contact_date in every row, found {dates.null_count} without one.")
+        days, day_codes = np.unique(dates.cast(pa.int32()).to_numpy(zero_copy_only=False), return_inverse=True)
+        for index, name in enumerate(names):
+            counts = _count_block(name, block.column(index + 1), days, day_codes)
+            pending[index].append(counts)
+            size += counts[2].size
+        if size > PENDING_COUNTS:
+            yield from _sent(pending, names)
+            pending, size = [[] for _ in names], 0
+    yield from _sent(pending, names)
+
+
+def _blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """The same rows in larger batches."""
+    held: list[pa.RecordBatch] = []
+    for batch in batches:
+        held.append(batch)
+        if sum(part.num_rows for part in held) >= BLOCK_ROWS:
+            yield pa.concat_batches(held)
+            held = []
+    if any(part.num_rows for part in held):
+        yield pa.concat_batches(held)
+
+
+def _count_block(name: str, column: pa.Array, days: NDArray[np.int32], day_codes: NDArray[Any]) -> Counts:
+    """Counts of one column in one block: values become codes, day and code one number, and numbers are counted."""
+    values, codes = _coded_numbers(column) if kind_of(name) == NUMERIC else _coded_labels(column)
+    width = len(values)
+    keys = day_codes * width + codes
+    if width * days.size <= 4 * keys.size:
+        per_key = np.bincount(keys)
+        seen = np.flatnonzero(per_key)
+        counts = per_key[seen]
+    else:
+        seen, counts = np.unique(keys, return_counts=True)
+    return days[seen // width], values[seen % width], counts.astype(np.int64)
+
+
+def _coded_numbers(column: pa.Array) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Distinct numbers, NaN for missing and last, and the code of each row."""
+    present = column.drop_null().to_numpy(zero_copy_only=False)
+    low, high = (int(present.min()), int(present.max())) if present.size and present.dtype.kind in "iu" else (0, -1)
+    if 0 <= high - low < 4 * present.size:
+        values = np.arange(low, high + 1, dtype=np.float64)
+        codes_present = present.astype(np.int64) - low
+    else:
+        values, codes_present = np.unique(present.astype(np.float64), return_inverse=True)
+    codes = np.full(len(column), values.size, dtype=np.int64)
+    codes[column.is_valid().to_numpy(zero_copy_only=False)] = codes_present
+    return np.append(values, np.nan), codes
+
+
+def _coded_labels(column: pa.Array) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Distinct labels, None for missing and last, and the code of each row; a boolean is yes or no."""
+    if pa.types.is_boolean(column.type):
+        labels: list[str | None] = ["no", "yes"]
+        indices = column.cast(pa.int8())
+    else:
+        encoded = column.dictionary_encode()
+        labels, indices = encoded.dictionary.to_pylist(), encoded.indices
+    codes = indices.fill_null(len(labels)).to_numpy(zero_copy_only=False).astype(np.int64)
+    return np.array([*labels, None], dtype=object), codes
+
+
+def _sent(pending: list[list[Counts]], names: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+    """Pending counts as batches of the long table; the same day and value may appear once per block."""
+    for name, parts in zip(names, pending, strict=True):
+        if not parts:
+            continue
+        days, values, counts = (np.concatenate(part) for part in zip(*parts, strict=True))
+        is_number = kind_of(name) == NUMERIC
+        number = pa.array(values, pa.float64(), from_pandas=True) if is_number else pa.nulls(days.size, pa.float64())
+        category = pa.nulls(days.size, pa.string()) if is_number else pa.array(values, pa.string())
+        arrays = [
+            pa.array(days.astype(np.int32)).cast(pa.date32()),
+            pa.DictionaryArray.from_arrays(np.zeros(days.size, np.int32), [name]).cast(pa.string()),
+            number,
+            category,
+            pa.array(counts),
+        ]
+        yield pa.RecordBatch.from_arrays(arrays, schema=_ARROW_SCHEMA)

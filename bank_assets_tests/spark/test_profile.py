@@ -1,0 +1,124 @@
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from bank_assets.core.daily_profiles import LONG_COLUMNS, DailyProfiles
+from bank_assets.core.profile import NUMERIC, kind_of
+from bank_assets.spark import profile as module
+from bank_assets.spark.profile import merged_profile, profiled_columns, value_counts
+
+pytestmark = pytest.mark.spark
+SEED = 4
+SCHEMA = (
+    "contact_id string, contact_date date, age_years int, job string, has_housing_loan boolean, balance_eur int, "
+    "duration_seconds int, is_subscribed boolean, fitted double"
+)
+
+
+def rows_of(n, seed=SEED):
+    rng = np.random.default_rng(seed)
+    jobs = ["student", "retired", "unknown", None]
+    return [
+        (
+            f"c-{index}",
+            date(2008, 5, 1 + int(rng.integers(0, 9))),
+            int(rng.integers(18, 90)),
+            jobs[int(rng.integers(0, 4))],
+            bool(rng.integers(0, 2)),
+            int(rng.choice([-8_000_000, 0, 0, 17, 2_143, 9_000_000])),
+            None if rng.random() < 0.3 else int(rng.integers(0, 4_000)),
+            None if rng.random() < 0.2 else bool(rng.random() < 0.1),
+            0.5,
+        )
+        for index in range(n)
+    ]
+
+
+def counted_by_hand(rows):
+    """The long table by a plain loop over the rows."""
+    names = ("age", "job", "housing", "balance", "duration", "y")
+    counted = {}
+    for _, day, age, job, housing, balance, duration, subscribed, _ in rows:
+        yes_no = {None: None, True: "yes", False: "no"}
+        values = (age, job, yes_no[housing], balance, duration, yes_no[subscribed])
+        for name, value in zip(names, values, strict=True):
+            key = (day, name, *((value, None) if kind_of(name) == NUMERIC else (None, value)))
+            counted[key] = counted.get(key, 0) + 1
+    return {(*key, count) for key, count in counted.items()}
+
+
+def as_set(long_table):
+    return {tuple(row) for row in long_table.select(*LONG_COLUMNS).collect()}
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return rows_of(3_000)
+
+
+@pytest.fixture(scope="module")
+def contacts(spark, rows):
+    return spark.createDataFrame(rows, SCHEMA).repartition(3)
+
+
+def test_counts_equal_a_plain_loop_over_the_rows(contacts, rows):
+    assert as_set(value_counts(contacts)) == counted_by_hand(rows)
+
+
+def test_identifiers_and_columns_outside_the_contract_are_left_out(contacts):
+    assert list(profiled_columns(contacts).values()) == ["age", "job", "balance", "housing", "duration", "y"]
+
+
+def test_the_table_has_its_documented_schema_and_no_row_twice(contacts):
+    counts = value_counts(contacts)
+    assert [(field.name, field.dataType.simpleString()) for field in counts.schema] == [
+        ("contact_date", "date"), ("column", "string"), ("number", "double"), ("category", "string"),
+        ("count", "bigint"),
+    ]  # fmt: skip
+    assert counts.count() == counts.dropDuplicates(list(LONG_COLUMNS[:-1])).count()
+
+
+def test_profile_from_the_table_equals_profile_merged_in_spark(contacts, rows):
+    counts = value_counts(contacts)
+    merged = merged_profile(counts)
+    assert merged.to_dict() == DailyProfiles.from_table(counts.toArrow()).total().to_dict()
+    assert merged.rows == len(rows)
+    assert merged.known_outcomes == sum(row[7] is not None for row in rows)
+    assert merged.span == "2008-05-01…2008-05-09"
+
+
+def test_no_contacts_give_an_empty_table_and_an_empty_profile(spark):
+    counts = value_counts(spark.createDataFrame([], SCHEMA))
+    assert counts.count() == 0
+    assert merged_profile(counts).rows == 0
+
+
+def test_frames_without_contract_columns_are_refused(spark):
+    with pytest.raises(ValueError, match="expected contact_date"):
+        value_counts(spark.createDataFrame([(1,)], "x int"))
+    with pytest.raises(ValueError, match="expected contact_date"):
+        value_counts(spark.createDataFrame([(1,)], "age_years int"))
+
+
+def test_a_partition_sends_counts_early_without_changing_them(monkeypatch, rows):
+    monkeypatch.setattr(module, "BLOCK_ROWS", 100)
+    monkeypatch.setattr(module, "PENDING_COUNTS", 50)
+    names = ("age", "job", "housing", "balance", "duration", "y")
+    columns = list(zip(*rows, strict=True))[1:8]
+    batch = pa.RecordBatch.from_pydict(dict(zip(("contact_date", *names), columns, strict=True)))
+    sent = list(module._count_partition((batch.slice(at, 60) for at in range(0, 3_000, 60)), names))
+    assert len(sent) > 100
+    added = {}
+    for part in sent:
+        for row in part.to_pylist():
+            key = tuple(row[name] for name in LONG_COLUMNS[:-1])
+            added[key] = added.get(key, 0) + row["count"]
+    assert {(*key, count) for key, count in added.items()} == counted_by_hand(rows)
+
+
+def test_a_row_without_a_date_is_refused():
+    batch = pa.RecordBatch.from_pydict({"contact_date": pa.array([None], pa.date32()), "age": [30]})
+    with pytest.raises(ValueError, match="found 1 without one"):
+        list(module._count_partition([batch], ("age",)))
