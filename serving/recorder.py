@@ -57,6 +57,8 @@ class Recorder:
         Args:
             engine: an open ledger.
             max_waiting: decisions that may wait before new ones are refused.
+
+        `on_free` may be set to what is called in the event loop when a commit is done and nothing waits for the next.
         """
         self._engine = engine
         self._max_waiting = max_waiting
@@ -69,6 +71,7 @@ class Recorder:
         self._jobs: queue.SimpleQueue[list[_Waiting] | None] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._write_all, name="ledger-writer", daemon=True)
+        self.on_free: Callable[[], None] | None = None
         self.groups = 0
         self.recorded = 0
 
@@ -181,6 +184,8 @@ class Recorder:
         told = None if error is None else LedgerUnavailableError(CANNOT_WRITE)
         for item in group:
             item.done(told)
+        if self.on_free is not None and not self._waiting:
+            self.on_free()
         self._pump()
         if not self._is_writing:
             self._idle.set()

@@ -48,6 +48,8 @@ class Decider:
         self._code_version = code_version
         self._collected: list[_Waiting] = []
         self._is_scheduled = False
+        if recorder is not None:
+            recorder.on_free = self._score
 
     async def decide(self, asked: Asked) -> Decided:
         """Score a request and put the decision on record.
@@ -69,7 +71,7 @@ class Decider:
         loop = asyncio.get_running_loop()
         item = _Waiting(asked, loop.create_future())
         self._collected.append(item)
-        if not self._is_scheduled:
+        if not self._is_scheduled and (self._recorder is None or not self._recorder.is_writing):
             self._is_scheduled = True
             # Next turn of the loop: requests that arrived in the same turn are collected by then.
             loop.call_soon(self._score)
@@ -77,6 +79,8 @@ class Decider:
 
     def _score(self) -> None:
         self._is_scheduled = False
+        if not self._collected:
+            return
         group, self._collected = self._collected[:LARGEST_GROUP], self._collected[LARGEST_GROUP:]
         if self._collected:
             self._is_scheduled = True
