@@ -88,7 +88,14 @@ class OutcomeHistory:
     known on c + delay at the earliest, so a call's own outcome is never in its own features.
     """
 
-    def __init__(self, known_on: Days, is_subscribed: NDArray[np.bool_], plan_days: Days, plans: FloatArray) -> None:
+    def __init__(
+        self,
+        known_on: Days,
+        is_subscribed: NDArray[np.bool_],
+        plan_days: Days,
+        plans: FloatArray,
+        weights: FloatArray | None = None,
+    ) -> None:
         """Build the history.
 
         Args:
@@ -96,13 +103,15 @@ class OutcomeHistory:
             is_subscribed: outcomes, (n_outcomes,).
             plan_days: days with a plan, sorted and unique, (n_plans,).
             plans: plan statistics, (n_plans, len(PLAN_FEATURES)).
+            weights: inverse probability of having learned each outcome, (n_outcomes,); default 1.
         """
         candidates = [days for days in (known_on, plan_days) if len(days)]
         self._origin = min((days.min() for days in candidates), default=np.datetime64("1970-01-01", "D"))
         index = (known_on - self._origin).astype(np.int64)
         length = int(index.max()) + 1 if len(index) else 1
-        self._contacts = np.bincount(index, minlength=length).astype(np.float64)
-        self._subscribed = np.bincount(index, weights=is_subscribed.astype(np.float64), minlength=length)
+        weight = np.ones(len(index)) if weights is None else weights
+        self._contacts = np.bincount(index, weights=weight, minlength=length)
+        self._subscribed = np.bincount(index, weights=weight * is_subscribed, minlength=length)
         self._plan_days = plan_days
         self._plans = plans
 

@@ -65,6 +65,8 @@ def intercept_as_of(
     contact_dates: Days,
     as_of: np.datetime64,
     half_life_days: float = INTERCEPT_HALF_LIFE_DAYS,
+    *,
+    weights: FloatArray | None = None,
 ) -> float:
     """Intercept for decisions of one morning, from outcomes known on it, weighted by recency.
 
@@ -75,14 +77,15 @@ def intercept_as_of(
         contact_dates: day of each call, (n,).
         as_of: the morning.
         half_life_days: days after which a contact counts half.
+        weights: inverse probability of having learned each outcome, (n,); default 1.
 
     Returns:
         Shift in log-odds.
     """
     age = (as_of - contact_dates).astype(np.float64)
     recent = (known_on <= as_of) & (contact_dates < as_of) & (age <= 8.0 * half_life_days)
-    weights = 0.5 ** (age[recent] / half_life_days)
-    return fit_intercept(raw[recent], is_subscribed[recent], weights)
+    recency = 0.5 ** (age[recent] / half_life_days)
+    return fit_intercept(raw[recent], is_subscribed[recent], recency if weights is None else recency * weights[recent])
 
 
 def recalibrated_day_by_day(

@@ -257,6 +257,7 @@ def fit_recipe(
     as_of: np.datetime64,
     *,
     n_jobs: int = 2,
+    sample_weights: FloatArray | None = None,
 ) -> Estimator:
     """Fit a recipe on features: encode, weigh by recency, resample, fit.
 
@@ -267,6 +268,7 @@ def fit_recipe(
         contact_dates: day of each contact, (n,); all before `as_of`.
         as_of: the day of training.
         n_jobs: threads.
+        sample_weights: inverse probability of having learned each outcome, (n,), times recency; default 1.
 
     Returns:
         The fitted estimator.
@@ -284,5 +286,8 @@ def fit_recipe(
             "a model may not see the future."
         )
     weights = recency_weights(contact_dates, as_of, recipe.half_life_days)
+    if sample_weights is not None:
+        weights = weights * sample_weights
+        weights = weights / weights.mean()
     X, y, weights = resample(recipe.sampler, encode(features), y, weights, recipe.seed)
     return fit_encoded(recipe, X, y, weights, n_jobs=n_jobs)

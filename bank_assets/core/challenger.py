@@ -145,6 +145,7 @@ def fit_deployment(
     *,
     n_jobs: int = 2,
     parity_rows: int | None = None,
+    sample_weights: FloatArray | None = None,
 ) -> DeploymentFit:
     """Fit a recipe on all rows and convert it.
 
@@ -153,11 +154,20 @@ def fit_deployment(
         data: contacts with known outcomes, in time order.
         n_jobs: threads of the fit.
         parity_rows: latest rows on which graph and estimator are compared; default all.
+        sample_weights: inverse probability of having learned each outcome, (n,); default 1.
 
     Returns:
         The fit with its graph.
     """
-    estimator = fit_recipe(recipe, data.features, data.is_subscribed, data.contact_dates, data.as_of, n_jobs=n_jobs)
+    estimator = fit_recipe(
+        recipe,
+        data.features,
+        data.is_subscribed,
+        data.contact_dates,
+        data.as_of,
+        n_jobs=n_jobs,
+        sample_weights=sample_weights,
+    )
     graph = to_onnx(estimator)
     checked = data if parity_rows is None else data.rows(np.arange(max(len(data) - parity_rows, 0), len(data)))
     raw = graph_scorer(graph, recipe).raw_probability(checked.features)

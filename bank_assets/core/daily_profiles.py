@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 LONG_COLUMNS: Final = ("contact_date", "column", "number", "category", "count")
 """Columns of the long table, in their order."""
 
+FloatArray = NDArray[np.float64]
 _MISSING_CODE: Final = -1
 
 
@@ -184,9 +185,39 @@ class DailyProfiles:
         first = max(first, last - np.timedelta64(maximum_days - 1, "D"))
         return self.window(first.astype(date), last_day)
 
+    def decayed(self, as_of: date, half_life_days: float) -> tuple[dict[str, tuple[NDArray[Any], FloatArray]], float]:
+        """Weighted value counts of the contacts before a day, each half-life of age halving the weight.
+
+        This is what a recency-weighted model has learned from, so it is what drift must be measured against.
+
+        Args:
+            as_of: first day left out.
+            half_life_days: days; `inf` weighs all alike.
+
+        Returns:
+            (values, weights) by column, and the effective number of contacts, (sum w)^2 / sum w^2.
+        """
+        until = np.datetime64(as_of, "D")
+        end = int(np.searchsorted(self.days, until, "left"))
+        weights = _decay(self.days[:end], until, half_life_days)
+        squares = float((weights**2 * self.rows[:end]).sum())
+        effective = float((weights * self.rows[:end]).sum()) ** 2 / squares if squares else 0.0
+        result = {}
+        for name, column in self._columns.items():
+            last = int(np.searchsorted(column.days, until, "left"))
+            weight = column.counts[:last] * _decay(column.days[:last], until, half_life_days)
+            codes = column.codes[:last] - _MISSING_CODE
+            sums: FloatArray = np.bincount(codes, weights=weight, minlength=column.values.size + 1).astype(np.float64)
+            result[name] = (column.values, sums[1:])
+        return result, effective
+
     def total(self) -> Profile:
         """Profile of all days."""
         return self.window(self.days[0].astype(date), self.days[-1].astype(date)) if self.days.size else Profile.empty()
+
+
+def _decay(days: NDArray[np.datetime64], until: np.datetime64, half_life_days: float) -> FloatArray:
+    return np.asarray(0.5 ** ((until - days).astype(np.float64) / half_life_days))
 
 
 def _last_day(month: np.datetime64) -> date:

@@ -1,0 +1,139 @@
+"""How far a window of contacts lies from what the model learned from, beyond what sampling noise explains.
+
+What lives here: the recency-weighted reference and the excess total variation of a window, column by column.
+What must not: the drift report for people (`core.drift`), the answer to a shift (`core.response`).
+Called by the response sensor and the replay, both with `DailyProfiles`: stored ones there, counted in memory here.
+
+`core.drift` compares with the champion's training profile as it is and gives a verdict by effect size on at least 300
+contacts. The ladder asks another question every morning, of windows of 200 contacts: has the mix moved away from what
+weighs in the model? So the reference carries the model's own recency weights, and the distance that random draws of
+these sizes would show is taken off. One number per column, 0 without drift whatever the size of the window.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bank_assets.contract import BY_SOURCE, PAYLOAD_COLUMNS
+from bank_assets.core.daily_profiles import DailyProfiles
+from bank_assets.core.profile import NUMERIC, Profile, kind_of
+
+FloatArray = NDArray[np.float64]
+
+BINS: Final = 10
+MINIMUM_SHARE_FOR_BINS: Final = 0.02
+"""A rest (point mass split off) of less than this share of the reference stays one bin: its deciles are noise."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReferenceColumn:
+    """Binned shares of one column.
+
+    Attributes:
+        values: categories of the reference, sorted; empty for numeric columns.
+        edges: inner edges of numeric bins, bin k holds (edge k-1, edge k]; empty for category columns.
+        point_mass: number split off into a bin of its own, or None.
+        shares: share of each bin, (n_bins,): bins, then the point mass or what the reference has never seen.
+    """
+
+    values: NDArray[Any]
+    edges: FloatArray
+    point_mass: float | None
+    shares: FloatArray
+
+    def binned(self, values: NDArray[Any], weights: NDArray[Any]) -> FloatArray:
+        """Sums of weights per bin, (n_bins,)."""
+        last = len(self.shares) - 1
+        if len(self.values):
+            position = np.minimum(np.searchsorted(self.values, values), len(self.values) - 1)
+            bins = np.where(self.values[position] == values, position, last)
+        else:
+            bins = np.searchsorted(self.edges, values, side="left")
+            if self.point_mass is not None:
+                bins = np.where(values == self.point_mass, last, bins)
+        return np.bincount(bins, weights=weights, minlength=last + 1).astype(np.float64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """What a model learned from, as weighted shares.
+
+    Attributes:
+        columns: by delivery name.
+        effective_rows: contacts that would be as informative without weights.
+    """
+
+    columns: Mapping[str, ReferenceColumn]
+    effective_rows: float
+
+    @classmethod
+    def of(cls, daily: DailyProfiles, as_of: date, half_life_days: float) -> Reference:
+        """The reference of a model fitted on a morning.
+
+        Args:
+            daily: counts of all days.
+            as_of: morning of the fit; only days before it enter.
+            half_life_days: recency weighting of the model's recipe.
+
+        Returns:
+            The reference; without columns if there was no contact before.
+        """
+        counts, effective = daily.decayed(as_of, half_life_days)
+        columns: dict[str, ReferenceColumn] = {
+            str(name): _reference_column(name, *counts[name])
+            for name in PAYLOAD_COLUMNS
+            if name in counts and counts[name][1].sum() > 0.0
+        }
+        return cls(columns, effective)
+
+
+def _reference_column(name: str, values: NDArray[Any], weights: FloatArray) -> ReferenceColumn:
+    none = np.empty(0, dtype=np.float64)
+    if kind_of(name) != NUMERIC:
+        kept = weights > 0.0
+        empty = ReferenceColumn(values[kept], none, None, np.zeros(int(kept.sum()) + 1))
+    else:
+        sentinel = BY_SOURCE[name].sentinel
+        rest = weights > 0.0 if sentinel is None else (weights > 0.0) & (values != sentinel)
+        edges = none
+        if weights[rest].sum() >= MINIMUM_SHARE_FOR_BINS * weights.sum():
+            below = np.cumsum(weights[rest])
+            wanted = np.searchsorted(below, below[-1] * np.arange(1, BINS) / BINS * (1.0 - 1e-12))
+            edges = np.unique(values[rest][wanted])
+        bins = len(edges) + 1 + (sentinel is not None)
+        empty = ReferenceColumn(none, edges, None if sentinel is None else float(sentinel), np.zeros(bins))
+    sums = empty.binned(values, weights)
+    return ReferenceColumn(empty.values, empty.edges, empty.point_mass, sums / sums.sum())
+
+
+def excess_variation(reference: Reference, window: Profile) -> dict[str, float]:
+    """Total variation of each column between window and reference, less what sampling noise alone would show.
+
+    Noise: both shares of a bin are binomial, so their difference is about normal and its mean size is
+    sqrt(2 / pi) x its deviation; half the sum over bins is the total variation expected without any drift.
+
+    Args:
+        reference: what the model learned from.
+        window: counts of the window.
+
+    Returns:
+        Excess by column, at most 1, negative where a window is closer than chance; empty for an empty window.
+    """
+    result: dict[str, float] = {}
+    for name, column in reference.columns.items():
+        counted = window.columns.get(name)
+        if counted is None or counted.present == 0:
+            continue
+        sums = column.binned(counted.values, counted.counts)
+        shares = sums / sums.sum()
+        spread = column.shares * (1.0 - column.shares) * (1.0 / counted.present + 1.0 / reference.effective_rows)
+        noise = 0.5 * math.sqrt(2.0 / math.pi) * float(np.sqrt(spread).sum())
+        result[name] = 0.5 * float(np.abs(shares - column.shares).sum()) - noise
+    return result

@@ -1,0 +1,237 @@
+"""The simulated world of a replay: contacts day by day, and who may know what on which morning.
+
+What lives here: the settings of a replay, the calendar of its mornings, and `World`, the only door to outcomes.
+What must not: decisions (`core.policies`, `core.platform_policy`), files, clocks.
+Called by `core.replay`. A policy never sees the arrays of outcomes: it asks for what is known on a morning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bank_assets.core.as_of import OutcomeHistory
+from bank_assets.core.contacts import Contacts, LearningData
+from bank_assets.core.daily_profiles import DailyProfiles
+from bank_assets.core.economics import Economics
+from bank_assets.core.features import historical_features
+from bank_assets.core.performance import ScoredContacts
+from bank_assets.core.plan import plan_statistics
+from bank_assets.core.platform_policy import Known
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+Days = NDArray[np.datetime64]
+
+STEPS: Final = ("day", "week", "month")
+FEEDBACKS: Final = ("full", "called")
+FIRST_DAY: Final = np.datetime64("2008-09-01", "D")
+EXPLORATION_SHARE: Final = 0.03
+MAXIMUM_DELAY_DAYS: Final = 365
+
+
+class ReplayError(ValueError):
+    """A replay cannot be made; the message says what was expected, what was found and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaySettings:
+    """Everything that determines a replay but the contacts and the code.
+
+    Attributes:
+        economics: cost and value.
+        first_day: first day that is decided; earlier contacts are history, all of them called.
+        last_day: last day that is decided; None for the last contact.
+        outcome_delay_days: days after the call until an outcome is usable, at least 1.
+        step: how often the platform looks at outcomes, refits and recalibrates.
+        feedback: `full` learns from every contact in the history, `called` only from those that were called.
+        exploration_share: with `called`, share of the contacts not worth calling that is called at random.
+        seed: of fits and of the exploration.
+    """
+
+    economics: Economics
+    first_day: np.datetime64 = FIRST_DAY
+    last_day: np.datetime64 | None = None
+    outcome_delay_days: int = 1
+    step: str = "day"
+    feedback: str = "full"
+    exploration_share: float = EXPLORATION_SHARE
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.step not in STEPS or self.feedback not in FEEDBACKS:
+            raise ReplayError(
+                f"replay: expected a step of {STEPS} and feedback of {FEEDBACKS}, found {self.step!r} and "
+                f"{self.feedback!r}."
+            )
+        if not 1 <= self.outcome_delay_days <= MAXIMUM_DELAY_DAYS:
+            raise ReplayError(
+                f"outcome delay: expected 1 to {MAXIMUM_DELAY_DAYS} days, found {self.outcome_delay_days}; an outcome "
+                "is never known on the morning of its own call."
+            )
+        if not 0.0 < self.exploration_share <= 1.0:
+            raise ReplayError(
+                f"exploration share: expected more than 0 and at most 1, found {self.exploration_share}; without "
+                "exploration nothing is learned about contacts that are never called."
+            )
+        if self.last_day is not None and self.last_day < self.first_day:
+            raise ReplayError(f"replay: expected a last day from {self.first_day} on, found {self.last_day}.")
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form, part of the fingerprint of a replay."""
+        return {
+            **self.economics.to_dict(),
+            "first_day": str(self.first_day),
+            "last_day": None if self.last_day is None else str(self.last_day),
+            "outcome_delay_days": self.outcome_delay_days,
+            "step": self.step,
+            "feedback": self.feedback,
+            "exploration_share": self.exploration_share if self.feedback == "called" else None,
+            "seed": self.seed,
+        }
+
+
+def step_starts(days: Days, step: str) -> Days:
+    """First day of the step that each day lies in: itself, its Monday, or the first of its month."""
+    if step == "month":
+        return days.astype("datetime64[M]").astype("datetime64[D]")
+    if step == "week":
+        weekday = (days.astype(np.int64) + 3) % 7  # 1970-01-01 was a Thursday
+        return days - weekday.astype("timedelta64[D]")
+    return days
+
+
+class World:
+    """Contacts in time order with the morning on which each is decided, and what has been learned of them."""
+
+    def __init__(self, contacts: Contacts, settings: ReplaySettings) -> None:
+        """Put contacts on the calendar of a replay.
+
+        Args:
+            contacts: all contacts of the history; `known_on` says when each outcome is usable at the earliest.
+            settings: first and last day, delay, step, feedback.
+
+        Raises:
+            ReplayError: no contact to decide, or an outcome known on the morning of its own call or before it.
+        """
+        self.settings = settings
+        ordered = contacts.in_time_order()
+        self._contacts = _delayed(ordered, settings.outcome_delay_days)
+        self.dates = ordered.contact_dates
+        last = self.dates.max() if settings.last_day is None and len(ordered) else settings.last_day
+        self.is_decided = (self.dates >= settings.first_day) & (self.dates <= (last or settings.first_day))
+        if not self.is_decided.any():
+            raise ReplayError(
+                f"replay: expected contacts from {settings.first_day} to {last}, found none; choose other days."
+            )
+        decided_on = np.maximum(step_starts(self.dates, settings.step), settings.first_day)
+        self.decided_on = np.where(self.is_decided, decided_on, self.dates)
+        self.mornings: Days = np.unique(self.decided_on[self.is_decided])
+        self.daily = DailyProfiles.from_rows(self.dates, ordered.frame)
+        self.learned_weight = np.where(self.is_decided & (settings.feedback == "called"), 0.0, 1.0)
+        self._plans = plan_statistics(ordered.frame, self.dates)
+        history = self._history(np.ones(len(ordered), bool))
+        self._features = historical_features(ordered.frame, self.dates, history) | history.rates(self.decided_on)
+
+    def __len__(self) -> int:
+        return len(self.dates)
+
+    @property
+    def outcomes_for_the_judge(self) -> BoolArray:
+        """Outcomes of all contacts, (n,): for measuring a policy after the fact, never for a policy."""
+        return self._contacts.is_subscribed
+
+    @property
+    def has_outcome(self) -> BoolArray:
+        """Which contacts ever get an outcome, (n,)."""
+        return self._contacts.has_outcome
+
+    def rows_of(self, morning: np.datetime64) -> NDArray[np.int64]:
+        """Rows that are decided on a morning."""
+        return np.flatnonzero(self.is_decided & (self.decided_on == morning))
+
+    def features_of(self, rows: NDArray[np.int64], morning: np.datetime64) -> dict[str, NDArray[Any]]:
+        """Features of the contacts of a morning, from what was learned by then."""
+        if self.settings.feedback == "called":
+            self._update_rates(rows, morning)
+        return {name: column[rows] for name, column in self._features.items()}
+
+    def _update_rates(self, rows: NDArray[np.int64], morning: np.datetime64) -> None:
+        rates = self._history(self.known(morning)).rates(np.asarray([morning]))
+        for name, value in rates.items():
+            self._features[name][rows] = value[0]
+
+    def _history(self, mask: BoolArray) -> OutcomeHistory:
+        use = mask & self._contacts.has_outcome
+        return OutcomeHistory(
+            self._contacts.known_on[use],
+            self._contacts.is_subscribed[use],
+            *self._plans,
+            weights=self.learned_weight[use] if self.settings.feedback == "called" else None,
+        )
+
+    def known(self, morning: np.datetime64) -> BoolArray:
+        """Contacts called before a morning whose outcome was learned and is usable on it, (n,)."""
+        return np.asarray(self._contacts.known_as_of(morning) & (self.learned_weight > 0.0))
+
+    def learn(self, rows: NDArray[np.int64], weights: FloatArray) -> None:
+        """Say of which contacts the outcome will be learned.
+
+        Args:
+            rows: contacts decided.
+            weights: inverse probability of having called each, 0 where it was not called, (len(rows),).
+        """
+        if self.settings.feedback == "called":
+            self.learned_weight[rows] = weights
+
+    def learning_data(self, morning: np.datetime64) -> tuple[LearningData, FloatArray]:
+        """Contacts to learn from on a morning, with their weights."""
+        known = self.known(morning)
+        data = LearningData(
+            {name: column[known] for name, column in self._features.items()},
+            self.dates[known],
+            self._contacts.known_on[known],
+            self._contacts.is_subscribed[known],
+            morning,
+        )
+        return data, self.learned_weight[known]
+
+    def known_to_platform(self, unshifted: FloatArray, emitted: FloatArray, morning: np.datetime64) -> Known:
+        """What the platform may know on a morning.
+
+        Args:
+            unshifted: probabilities before the intercept, (n,); NaN where none was made yet.
+            emitted: probabilities that were decided with, (n,).
+            morning: the morning.
+        """
+        known = self.known(morning) & ~np.isnan(unshifted)
+        contacts = self._contacts
+        scored = ScoredContacts(
+            self.dates[known], unshifted[known], contacts.is_subscribed[known], contacts.known_on[known]
+        )
+        return Known(
+            scored, emitted[known], self.learned_weight[known], self.daily, lambda: self.learning_data(morning)
+        )
+
+
+def _delayed(contacts: Contacts, delay_days: int) -> Contacts:
+    """Outcomes usable after the delay of the replay at the earliest."""
+    early = contacts.has_outcome & (contacts.known_on <= contacts.contact_dates)
+    if early.any():
+        row = int(np.flatnonzero(early)[0])
+        raise ReplayError(
+            f"outcome of contact {contacts.contact_ids[row]}: expected to be known after its call on "
+            f"{contacts.contact_dates[row]}, found {contacts.known_on[row]}; a replay may not see the future, correct "
+            "the arrival date."
+        )
+    earliest = contacts.contact_dates + np.timedelta64(delay_days, "D")
+    known_on = np.where(contacts.has_outcome, np.maximum(contacts.known_on, earliest), contacts.known_on)
+    return Contacts(contacts.contact_ids, contacts.frame, contacts.contact_dates, known_on, contacts.is_subscribed)
+
+
+Snapshot = Mapping[str, bytes]
+"""Files from which a policy goes on after an interruption."""

@@ -1,0 +1,203 @@
+"""The response ladder: what to do about drift and decay on a morning.
+
+What lives here: `violations`, `respond`, `after_fit`; their values are in `core.response_policy`.
+What must not: measuring the evidence (`core.response_evidence`), fitting, gates (`core.promotion`), sensors.
+Called by the response sensor (which stores the state as its cursor) and by the replay: one implementation.
+
+Rungs, from lowest to highest:
+
+* none: nothing, or nothing certain enough;
+* recalibrate: the intercept of the as-of state moved materially; the same graph, no new version;
+* retrain: refit the champion's recipe on all known outcomes;
+* search: compare all candidates, at the start and when refits do not help;
+* alert: neither refits nor a search help, so stop and call a person.
+
+A violation is answered when it was there on k of the last n mornings, the latest among them, after a cool-down in data
+time and with a minimum of outcomes of the model in force. An episode runs from the first answer until several quiet
+mornings; its id comes from its content, so a sensor that is asked twice asks for one run, and a drift that comes back
+after it had gone gets another id. Time is data time throughout.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from bank_assets.core.response_policy import Evidence, Kind, Response, ResponsePolicy, ResponseState, Rung, Violation
+
+
+def violations(evidence: Evidence, policy: ResponsePolicy) -> tuple[Violation, ...]:
+    """What is not as it should be, judged where the sample is large enough."""
+    found: list[Violation] = []
+    if evidence.outcomes >= policy.minimum_outcomes:
+        log_ratio, z = evidence.log_ratio, evidence.z
+        if abs(log_ratio) > math.log(policy.calibration_ratio) and abs(z) > policy.calibration_z:
+            found.append(
+                Violation(
+                    Kind.CALIBRATION,
+                    log_ratio,
+                    f"{evidence.observed:.0f} subscriptions against {evidence.expected:.1f} expected on "
+                    f"{evidence.outcomes} outcomes (z {z:+.1f}, limit {policy.calibration_z:g}; ratio "
+                    f"{math.exp(log_ratio):.2f}, limit {policy.calibration_ratio:g})",
+                )
+            )
+    if evidence.excess and evidence.contacts >= policy.minimum_contacts:
+        column, excess = max(evidence.excess.items(), key=lambda item: item[1])
+        if excess > policy.covariate_excess:
+            found.append(
+                Violation(
+                    Kind.COVARIATES,
+                    excess,
+                    f"{column} moved by {excess:.2f} of the contacts beyond noise on {evidence.contacts} contacts "
+                    f"(limit {policy.covariate_excess:g})",
+                )
+            )
+    if evidence.roc_auc is not None and evidence.roc_auc_error is not None:
+        upper = evidence.roc_auc + 2.0 * evidence.roc_auc_error
+        if upper < policy.ranking_floor:
+            found.append(
+                Violation(
+                    Kind.RANKING,
+                    policy.ranking_floor - upper,
+                    f"AUC {evidence.roc_auc:.3f}, upper bound {upper:.3f} (floor {policy.ranking_floor:g})",
+                )
+            )
+    return tuple(found)
+
+
+def respond(state: ResponseState, evidence: Evidence, policy: ResponsePolicy | None = None) -> Response:
+    """Choose the rung of a morning.
+
+    Args:
+        state: kept from the morning before; `ResponseState()` before the first model.
+        evidence: what was measured this morning.
+        policy: limits; default `ResponsePolicy()`.
+
+    Returns:
+        The answer with the state to keep. The caller reports the outcome of a fit with `after_fit`.
+    """
+    limits = policy or ResponsePolicy()
+    today = str(evidence.as_of)
+    if state.deployed_on is None:
+        return Response(Rung.SEARCH, ("there is no model yet",), "first", f"first-{today}", False, False, state)
+    is_recalibrated = abs(evidence.shift_now - evidence.shift_before) > limits.material_shift
+    if state.assessed_on == today:
+        return Response(Rung.NONE, ("this morning was judged already",), state.episode_id, "", False, False, state)
+    found = violations(evidence, limits)
+    state = _observed(_rested(state, evidence, limits), evidence, found, limits)
+    confirmed = bool(found) and sum(bool(kinds) for kinds in state.recent) >= limits.k
+    is_new = confirmed and not state.episode_id
+    if is_new:
+        state = replace(state, episode_id=_episode_id(state, today, found))
+    reasons = tuple(violation.sentence for violation in found)
+    lower = Rung.RECALIBRATE if is_recalibrated else Rung.NONE
+    held = _held(state, evidence, confirmed, limits)
+    if held is not None:
+        if is_recalibrated:
+            held = (*held, f"intercept moves from {evidence.shift_before:+.2f} to {evidence.shift_now:+.2f} log-odds")
+        return Response(lower, (*reasons, *held), state.episode_id, "", is_recalibrated, is_new, state)
+    unhelpful = state.unhelpful + 1 if _did_not_help(state, found) else 0
+    rung = Rung.RETRAIN
+    if unhelpful >= limits.search_after:
+        rung = Rung.ALERT if state.has_searched else Rung.SEARCH
+        reasons = (*reasons, f"{unhelpful} fits in a row did not help")
+        unhelpful = 0
+    if rung is Rung.ALERT:
+        state = replace(state, stopped_on=today)
+        return Response(rung, reasons, state.episode_id, "", is_recalibrated, True, state)
+    state = replace(
+        state,
+        fits=state.fits + 1,
+        unhelpful=unhelpful,
+        severity={str(violation.kind): violation.severity for violation in found},
+        has_searched=state.has_searched or rung is Rung.SEARCH,
+    )
+    run_key = f"{state.episode_id}-{state.fits}"
+    return Response(rung, reasons, state.episode_id, run_key, is_recalibrated, is_new, state)
+
+
+def after_fit(state: ResponseState, day: np.datetime64, *, is_promoted: bool) -> ResponseState:
+    """The state after a fit was made.
+
+    Args:
+        state: as `respond` returned it.
+        day: morning of the fit.
+        is_promoted: whether its gate let it pass; a refused fit costs a cool-down too, or it would be tried daily.
+
+    Returns:
+        The state to keep.
+    """
+    today = str(day)
+    if not is_promoted:
+        return replace(state, attempted_on=today)
+    first = state.first_deployed_on or today
+    return replace(state, first_deployed_on=first, deployed_on=today, attempted_on=today, recent=(), quiet=0)
+
+
+def _rested(state: ResponseState, evidence: Evidence, policy: ResponsePolicy) -> ResponseState:
+    """Close a stopped episode after the rest, so that the platform tries again without a person."""
+    if state.stopped_on is None or _days_since(state.stopped_on, evidence) < policy.rest_days:
+        return state
+    return _closed(state)
+
+
+def _closed(state: ResponseState) -> ResponseState:
+    return replace(
+        state, episode_id="", fits=0, severity=None, unhelpful=0, has_searched=False, stopped_on=None, quiet=0
+    )
+
+
+def _observed(
+    state: ResponseState, evidence: Evidence, found: tuple[Violation, ...], policy: ResponsePolicy
+) -> ResponseState:
+    is_judged = evidence.outcomes >= policy.minimum_outcomes or evidence.contacts >= policy.minimum_contacts
+    quiet = 0 if found else state.quiet + is_judged
+    kinds = tuple(str(violation.kind) for violation in found)
+    state = replace(state, assessed_on=str(evidence.as_of), recent=(*state.recent, kinds)[-policy.n :], quiet=quiet)
+    return _closed(state) if state.episode_id and quiet >= policy.quiet_mornings else state
+
+
+def _held(state: ResponseState, evidence: Evidence, confirmed: bool, policy: ResponsePolicy) -> tuple[str, ...] | None:
+    """Why no fit is due, or None if one is."""
+    if not confirmed:
+        violated = sum(bool(kinds) for kinds in state.recent)
+        return (f"{violated} of the last {len(state.recent)} mornings violated (asked: {policy.k} of {policy.n})",)
+    if state.stopped_on is not None:
+        return (f"stopped on {state.stopped_on}, a person was called",)
+    passed = _days_since(state.attempted_on, evidence)
+    if passed < policy.cool_down_days:
+        return (f"cool-down: {passed} of {policy.cool_down_days} days since the last fit",)
+    if evidence.outcomes < policy.minimum_outcomes:
+        return (f"{evidence.outcomes} new outcomes (asked: {policy.minimum_outcomes})",)
+    return None
+
+
+def _days_since(day: str | None, evidence: Evidence) -> int:
+    if day is None:
+        return 1 << 30
+    return int((evidence.as_of - np.datetime64(day, "D")).astype(np.int64))
+
+
+def _did_not_help(state: ResponseState, found: tuple[Violation, ...]) -> bool:
+    """Whether the decay that the last fit answered is back, as bad as before, in the same direction.
+
+    Covariates alone do not count: a refit cannot move the mix of the customers, and is no failure if the model's
+    probabilities and ranking hold.
+    """
+    before = state.severity or {}
+    for violation in found:
+        was = before.get(str(violation.kind))
+        if violation.kind is Kind.COVARIATES or was is None or was * violation.severity <= 0.0:
+            continue
+        if abs(violation.severity) >= abs(was):
+            return True
+    return False
+
+
+def _episode_id(state: ResponseState, today: str, found: tuple[Violation, ...]) -> str:
+    content = [state.deployed_on, today, sorted(str(violation.kind) for violation in found)]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
