@@ -1,0 +1,79 @@
+import base64
+import io
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from bank_assets.core.drift import compare_profiles
+from bank_assets.core.profile import Profile
+from bank_assets.reports.drift_charts import as_markdown, data_uri, distributions, drift_heatmap, label_rates
+
+BLANK_SHARE = 0.995
+
+
+def pixels(png):
+    return matplotlib.image.imread(io.BytesIO(png), format="png")[..., :3]
+
+
+def assert_shows_something(png):
+    picture = pixels(png)
+    assert min(picture.shape[:2]) > 100
+    assert np.mean(np.all(picture == 1, axis=2)) < BLANK_SHARE
+
+
+def test_heatmap_is_redder_where_drift_is_heavier(reference, report):
+    calm = compare_profiles(reference, reference)
+    red, pale = (pixels(drift_heatmap([shown] * 3, ["a", "b", "c"])) for shown in (report, calm))
+
+    def strongly_red(picture):
+        return np.mean((picture[..., 0] > 0.6) & (picture[..., 1] < 0.3) & (picture[..., 2] < 0.3))
+
+    assert strongly_red(red) > strongly_red(pale) + 0.01
+
+
+def test_windows_without_a_verdict_are_grey(report, reference):
+    none = compare_profiles(None, reference)
+    grey = np.all(np.abs(pixels(drift_heatmap([report, none], ["a", "b"])) - 0xE4 / 255) < 0.01, axis=2)
+    assert np.mean(grey) > 0.1
+    assert_shows_something(drift_heatmap([none], ["a"]))
+
+
+def test_distributions_show_up_to_six_columns(reference, current, report):
+    assert_shows_something(distributions(reference, current, report.drifted_columns))
+    one, many = distributions(reference, current, ["age"]), distributions(reference, current, ["age", "job"] * 4)
+    assert pixels(many).shape[0] == 3 * pixels(one).shape[0]
+
+
+def test_distributions_of_columns_without_values_do_not_crash(reference):
+    from bank_assets.core.daily_profiles import profile_of_rows
+
+    empty, some = profile_of_rows({"age": [None] * 3}), profile_of_rows({"age": [30, 40, None]})
+    assert_shows_something(distributions(empty, some, ["age"]))
+    assert_shows_something(distributions(some, empty, ["age"]))
+    with pytest.raises(ValueError, match="found \\['job'\\]"):
+        distributions(some, empty, ["job"])
+
+
+def test_rates_are_drawn_for_windows_with_known_outcomes(report, reference):
+    unknown = compare_profiles(reference, Profile.empty())
+    assert_shows_something(label_rates([report, unknown], ["2009-05", "2009-06"]))
+    assert_shows_something(label_rates([unknown], ["2009-06"]))
+
+
+def test_the_same_report_gives_the_same_bytes(report):
+    assert drift_heatmap([report], ["a"]) == drift_heatmap([report], ["a"])
+
+
+def test_pictures_are_embedded_whole(report):
+    png = label_rates([report], ["a"])
+    assert base64.b64decode(data_uri(png).partition(",")[2]) == png
+    assert as_markdown(png, "rate [2009]").startswith("![rate 2009](data:image/png;base64,")
+
+
+@pytest.mark.parametrize("chart", [drift_heatmap, label_rates])
+def test_names_must_fit_reports(chart, report):
+    with pytest.raises(ValueError, match="one name per report"):
+        chart([report], [])
+    with pytest.raises(ValueError, match="one name per report"):
+        chart([], [])
