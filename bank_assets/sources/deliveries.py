@@ -26,7 +26,6 @@ from bank_assets.sources.delivery_header import KINDS, DeliveryKind, DeliveryRef
 from bank_assets.sources.manifest import (
     Delivery,
     append_manifest,
-    latest_per_object,
     object_path,
     raw_root,
     read_manifest,
@@ -184,16 +183,6 @@ def _arrival(number: int, kind: DeliveryKind, name: str, facts: FileFacts, now: 
     )
 
 
-def _changes_a_month(arrival: Delivery, earlier: list[Delivery]) -> bool:
-    """Whether any month's ordered contents differ after this arrival."""
-    same_kind = [d for d in earlier if d.kind == arrival.kind]
-    for month in arrival.months:
-        before = latest_per_object(d for d in same_kind if month in d.months)
-        if not before or before[-1].sha256 != arrival.sha256:
-            return True
-    return False
-
-
 class _Scan:
     """One pass over the landing folders; the caller holds the register lock."""
 
@@ -203,6 +192,7 @@ class _Scan:
         self._registered = len(self._log)
         self._seen = _Seen(warehouse)
         self._last_digest = {f"{d.kind}/{d.name}": d.sha256 for d in self._log}
+        self._month_digest = {(d.kind, month): d.sha256 for d in self._log for month in d.months}
         self._new: list[Delivery] = []
         self._unchanged: list[str] = []
         self._refused: list[Refusal] = []
@@ -235,10 +225,13 @@ class _Scan:
             self._unchanged.append(key)
             return
         arrival = _arrival(len(self._log) + 1, kind, path.name, facts, self._now)
-        if _changes_a_month(arrival, self._log):
+        # The last arrival of a content counts, so a month changes unless its last arrival had these very bytes.
+        months = [(kind.name, month) for month in facts.months]
+        if any(self._month_digest.get(month) != facts.sha256 for month in months):
             self._new.append(arrival)
         else:
             self._unchanged.append(key)
+        self._month_digest |= dict.fromkeys(months, facts.sha256)
         self._log.append(arrival)
         self._last_digest[key] = facts.sha256
 

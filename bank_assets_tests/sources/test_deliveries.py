@@ -266,6 +266,23 @@ def test_a_file_still_being_written_waits(home):
     assert len(home.register(written + timedelta(seconds=6), 5).new) == 1
 
 
+def test_a_file_that_grows_while_it_is_copied_waits(home, monkeypatch):
+    path = home.deliver(csv_text([contact(1)]))
+    finish = DeliveryScan.finish
+
+    def finish_while_the_sender_writes(scan):
+        with path.open("a") as stream:
+            stream.write(csv_text([contact(2)]).split("\n", 1)[1])
+        return finish(scan)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DeliveryScan, "finish", finish_while_the_sender_writes)
+        result = home.register()
+    assert (result.new, result.incomplete) == ((), ("contacts/a.csv",))
+    assert read_manifest(home.warehouse) == ()
+    assert home.register().new[0].rows == 2
+
+
 def test_unfinished_names_wait_and_foreign_files_are_reported(home):
     for name in ("a.csv.tmp", "a.csv.part", ".a.csv", "contacts.xlsx"):
         home.deliver(csv_text([contact()]), name)
@@ -292,6 +309,13 @@ def test_a_month_with_one_row(home):
     home.deliver(csv_text([contact()]))
     home.register()
     assert home.month()[0].months == {"2008-05": 1}
+
+
+def test_a_field_too_long_for_csv_is_a_stray_row_not_an_error(home):
+    long_row = "x" * 200_000 + ";2008-06-05"
+    home.deliver(csv_text([contact()]) + long_row)
+    (delivery,) = home.register().new
+    assert (delivery.months, delivery.stray_rows) == ({"2008-05": 2}, 1)
 
 
 def test_a_missing_landing_folder_is_empty_not_an_error(home):
