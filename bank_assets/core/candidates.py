@@ -98,7 +98,7 @@ class Recipe:
             "algorithm": self.algorithm,
             "sampler": self.sampler,
             "parameters": dict(self.parameters),
-            "half_life_days": self.half_life_days,
+            "half_life_days": None if np.isinf(self.half_life_days) else self.half_life_days,
             "seed": self.seed,
         }
 
@@ -109,7 +109,7 @@ class Recipe:
             content["algorithm"],
             content["sampler"],
             content["parameters"],
-            float(content["half_life_days"]),
+            float("inf") if content["half_life_days"] is None else float(content["half_life_days"]),
             int(content["seed"]),
         )
 

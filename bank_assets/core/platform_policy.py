@@ -9,6 +9,7 @@ intercept (`core.calibration.intercept_as_of`), decisions (`core.scorer.Scorer` 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -32,10 +33,14 @@ from bank_assets.core.response import after_fit, respond
 from bank_assets.core.response_evidence import gather
 from bank_assets.core.response_policy import Response, ResponsePolicy, ResponseState, Rung
 from bank_assets.core.scorer import Scorer, Scores, apply_calibrator
+from bank_assets.core.splits import MINIMUM_SPAN_DAYS
 
 FloatArray = NDArray[np.float64]
 
 DEFAULT_RECIPE: Final = Recipe("lightgbm")
+STATE_FILE: Final = "platform.json"
+MINIMUM_CLASS: Final = 20
+"""Outcomes of each kind that a first fit needs; before, the trailing subscription rate decides."""
 SEARCHED: Final = ("logistic_regression", "random_forest", "xgboost", "lightgbm")
 
 
@@ -168,10 +173,12 @@ class Platform:
             self._happened(day, "recalibration", change)
         if response.is_alert:
             self._happened(day, "alert", reason)
-        if response.rung is Rung.SEARCH:
-            self._search(day, known)
         if response.rung in (Rung.RETRAIN, Rung.SEARCH):
-            self._fit(day, reason, known)
+            data, weights = known.learning()
+            if _is_learnable(data):
+                if response.rung is Rung.SEARCH:
+                    self._search(day, data)
+                self._fit(day, reason, data, weights, known)
         return response
 
     def score(self, features: Mapping[str, NDArray[Any]]) -> tuple[Scores, FloatArray]:
@@ -191,12 +198,39 @@ class Platform:
         scores = self._scorer.score(features, log_odds_shift=self.shift)
         return scores, apply_calibrator(scores.raw, self._scorer.decision["calibrator"])
 
+    def snapshot(self) -> dict[str, bytes]:
+        """Files from which `restore` goes on: state, counters, and the bundle in force."""
+        content = {
+            "state": self.state.to_json(),
+            "shift": self.shift,
+            "recipe": self.recipe.to_dict(),
+            "trainings": self.trainings,
+            "searches": self.searches,
+            "events": [event.to_dict() for event in self.events],
+        }
+        return {STATE_FILE: json.dumps(content).encode(), **self._files}
+
+    def restore(self, files: Mapping[str, bytes], daily: DailyProfiles) -> None:
+        """Go on from a snapshot.
+
+        Args:
+            files: what `snapshot` gave.
+            daily: counts per day; the reference is counted again.
+        """
+        content = json.loads(files[STATE_FILE])
+        self.state = ResponseState.from_json(content["state"])
+        self.shift, self.recipe = float(content["shift"]), Recipe.from_dict(content["recipe"])
+        self.trainings, self.searches = int(content["trainings"]), int(content["searches"])
+        self.events = [Event(**event) for event in content["events"]]
+        if self.state.deployed_on is not None:
+            bundle = {name: content for name, content in files.items() if name != STATE_FILE}
+            self._deploy(bundle, np.datetime64(self.state.deployed_on, "D"), daily)
+
     def _happened(self, day: np.datetime64, kind: str, reason: str) -> None:
         self.events.append(Event(str(day), kind, reason))
 
-    def _search(self, day: np.datetime64, known: Known) -> None:
+    def _search(self, day: np.datetime64, data: LearningData) -> None:
         """Compare the candidates; the first search may leave the default recipe only through the first model's gate."""
-        data, _ = known.learning()
         recipe, choice, found = search_recipes(
             self.config.candidates,
             self.recipe,
@@ -233,8 +267,7 @@ class Platform:
             policy=self.config.promotion,
         )
 
-    def _fit(self, day: np.datetime64, reason: str, known: Known) -> None:
-        data, weights = known.learning()
+    def _fit(self, day: np.datetime64, reason: str, data: LearningData, weights: FloatArray, known: Known) -> None:
         fit = fit_deployment(self.recipe, data, n_jobs=1, parity_rows=2 * GUARD_ROWS, sample_weights=weights)
         self.trainings += 1
         verdict = refit_gate(fit.guard_raw, fit.guard_observed, fit.parity, policy=self.config.promotion)
@@ -257,3 +290,11 @@ class Platform:
         self._files = files
         self._scorer = Scorer(files)
         self._reference = Reference.of(daily, day.astype("datetime64[D]").item(), self.recipe.half_life_days)
+
+
+def _is_learnable(data: LearningData) -> bool:
+    """Whether there are enough outcomes of both kinds, over enough days, to split them by time."""
+    yes = int(data.is_subscribed.sum())
+    if min(yes, len(data) - yes) < MINIMUM_CLASS:
+        return False
+    return bool(data.as_of - data.contact_dates.min() >= np.timedelta64(MINIMUM_SPAN_DAYS, "D"))

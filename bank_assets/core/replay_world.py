@@ -7,7 +7,6 @@ Called by `core.replay`. A policy never sees the arrays of outcomes: it asks for
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -160,6 +159,14 @@ class World:
             self._update_rates(rows, morning)
         return {name: column[rows] for name, column in self._features.items()}
 
+    def features_with_all_outcomes(self) -> dict[str, NDArray[Any]]:
+        """Features of all contacts as if every outcome were learned: for hindsight, never for a policy."""
+        return self._features | self._every_outcome().rates(self.decided_on)
+
+    def _every_outcome(self) -> OutcomeHistory:
+        use = self._contacts.has_outcome
+        return OutcomeHistory(self._contacts.known_on[use], self._contacts.is_subscribed[use], *self._plans)
+
     def _update_rates(self, rows: NDArray[np.int64], morning: np.datetime64) -> None:
         rates = self._history(self.known(morning)).rates(np.asarray([morning]))
         for name, value in rates.items():
@@ -231,7 +238,3 @@ def _delayed(contacts: Contacts, delay_days: int) -> Contacts:
     earliest = contacts.contact_dates + np.timedelta64(delay_days, "D")
     known_on = np.where(contacts.has_outcome, np.maximum(contacts.known_on, earliest), contacts.known_on)
     return Contacts(contacts.contact_ids, contacts.frame, contacts.contact_dates, known_on, contacts.is_subscribed)
-
-
-Snapshot = Mapping[str, bytes]
-"""Files from which a policy goes on after an interruption."""

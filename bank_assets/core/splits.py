@@ -17,6 +17,9 @@ Days = NDArray[np.datetime64]
 N_REPORTED_FOLDS: Final = 3
 """Folds whose pooled metrics are reported; one warm-up fold before them feeds the first calibrator."""
 
+MINIMUM_SPAN_DAYS: Final = 8
+"""Shorter histories cannot be split into four parts of whole days."""
+
 
 class SplitError(ValueError):
     """The history is too short to be split by time; the message says how much is needed."""
@@ -71,9 +74,9 @@ def time_folds(contact_dates: Days, as_of: np.datetime64) -> tuple[Fold, ...]:
     """
     first = contact_dates.min().astype("datetime64[D]")
     days = int((as_of - first).astype(np.int64))
-    if days < 8:
+    if days < MINIMUM_SPAN_DAYS:
         raise SplitError(
-            f"history: expected contacts over at least 8 days before {as_of}, found {days}; "
+            f"history: expected contacts over at least {MINIMUM_SPAN_DAYS} days before {as_of}, found {days}; "
             "deliver more history before training."
         )
     points = [

@@ -1,0 +1,309 @@
+"""The policies that a replay compares, by their names.
+
+What lives here: `Trace`, the common interface, the policies that refit by schedule or drift, the bounds.
+What must not: the platform's own loop (`core.platform_policy`), outcomes that a morning does not know.
+Called by `core.replay`. All fits, conversions and scores go through `core.challenger` and `core.scorer`, as in
+production; the policies differ in what they look at and when they refit, which is what is compared.
+
+| name | features | weights | refit | recalibration |
+|---|---|---|---|---|
+| never | the contact alone | all alike | once | no |
+| monthly | the contact alone | all alike | first morning of a month | no |
+| weekly | + trailing rates, number planned | half-life 90 days | every 7 days | no |
+| drift_only | as weekly | half-life 90 days | drift report heavy, looked at weekly | no |
+| platform | all, the plan's mix too | half-life 90 days | response ladder | each morning |
+| f1_threshold | as platform, called above the threshold of the best F1 so far | | | |
+| hindsight | all | all alike | cross-validation over the whole history: it sees the days it decides | no |
+"""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bank_assets.core.as_of import RATE_FEATURES
+from bank_assets.core.bundle import NO_RANGES, BundleParts, Lineage, bundle_files
+from bank_assets.core.candidates import Recipe, encode, fit_encoded
+from bank_assets.core.challenger import GUARD_ROWS, fit_deployment
+from bank_assets.core.drift import compare_profiles
+from bank_assets.core.drift_report import Level
+from bank_assets.core.economics import is_worth_calling
+from bank_assets.core.plan import PLAN_COUNT, PLAN_FEATURES
+from bank_assets.core.platform_policy import Event
+from bank_assets.core.replay_world import World
+from bank_assets.core.scorer import Scorer
+from bank_assets.core.splits import random_folds
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+Rows = NDArray[np.int64]
+Features = Mapping[str, NDArray[Any]]
+
+POLICIES: Final = (
+    "never",
+    "monthly",
+    "weekly",
+    "drift_only",
+    "platform",
+    "contact_all",
+    "contact_none",
+    "f1_threshold",
+    "hindsight",
+    "oracle",
+)
+HINDSIGHT_FOLDS: Final = 5
+MINIMUM_CLASS: Final = 20
+"""Outcomes of each kind that any first fit needs; before, the trailing subscription rate decides."""
+DRIFT_WINDOW_DAYS: Final = 28
+
+
+@dataclass(slots=True, eq=False)
+class Trace:
+    """What a policy did, contact by contact; NaN and False where it has not decided.
+
+    Attributes:
+        proba: probability decided with, (n,); NaN where a policy has none.
+        unshifted: before the intercept, (n,).
+        low: lower end of the range, (n,).
+        high: upper end of the range, (n,).
+        called: decisions, exploration included, (n,).
+    """
+
+    proba: FloatArray
+    unshifted: FloatArray
+    low: FloatArray
+    high: FloatArray
+    called: BoolArray
+
+    @classmethod
+    def empty(cls, n: int) -> Trace:
+        """Nothing decided yet."""
+        none = np.full(n, np.nan)
+        return cls(none, none.copy(), none.copy(), none.copy(), np.zeros(n, bool))
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a policy spent.
+
+    Attributes:
+        trainings: estimator fits that could reach production.
+        searches: comparisons of all candidates.
+        recalibrations: mornings on which the intercept moved materially.
+        alerts: times a person was told.
+        events: what happened, in order.
+    """
+
+    trainings: int = 0
+    searches: int = 0
+    recalibrations: int = 0
+    alerts: int = 0
+    events: list[Event] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return {
+            "trainings": self.trainings,
+            "searches": self.searches,
+            "recalibrations": self.recalibrations,
+            "alerts": self.alerts,
+            "events": [event.to_dict() for event in self.events],
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Counts:
+        """Read the JSON form."""
+        numbers = {name: int(content[name]) for name in ("trainings", "searches", "recalibrations", "alerts")}
+        return cls(**numbers, events=[Event(**event) for event in content["events"]])
+
+
+class Policy(ABC):
+    """Decides the contacts of one morning after the other."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @abstractmethod
+    def decide(self, morning: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:
+        """Decide the contacts of a morning: write probabilities and calls of `rows` into the trace."""
+
+    @abstractmethod
+    def counts(self) -> Counts:
+        """What was spent so far."""
+
+    def snapshot(self) -> dict[str, bytes]:
+        """Files from which `restore` goes on."""
+        return {}
+
+    def restore(self, files: Mapping[str, bytes], world: World) -> None:  # noqa: B027 - stateless policies keep nothing
+        """Go on from a snapshot."""
+
+
+def call_by_profit(rows: Rows, world: World, trace: Trace) -> None:
+    """Call what pays by the probabilities in the trace."""
+    trace.called[rows] = is_worth_calling(trace.proba[rows], world.settings.economics)
+
+
+class Bound(Policy):
+    """Everyone, no one, or exactly those who will subscribe: what no model can beat, or must."""
+
+    def decide(self, morning: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:  # noqa: ARG002
+        """Call by name; the oracle is the one policy that looks at outcomes, since it bounds the others."""
+        pays = world.settings.economics.threshold < 1.0
+        oracle = world.outcomes_for_the_judge[rows] & pays
+        trace.called[rows] = oracle if self.name == "oracle" else self.name == "contact_all"
+
+    def counts(self) -> Counts:
+        """Nothing is spent."""
+        return Counts()
+
+
+def hide(features: Features, hidden: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+    """The same features with some held constant, so that no model can use them."""
+    return {name: np.zeros(len(column)) if name in hidden else column for name, column in features.items()}
+
+
+class Scheduled(Policy):
+    """Refits by the calendar or by drift, and never recalibrates."""
+
+    def __init__(self, name: str, seed: int) -> None:
+        """Prepare a policy.
+
+        Args:
+            name: `never`, `monthly`, `weekly` or `drift_only`.
+            seed: seed of the fits.
+        """
+        super().__init__(name)
+        is_plain = name in ("never", "monthly")
+        mix = tuple(feature for feature in PLAN_FEATURES if feature != PLAN_COUNT)
+        self._hidden = (*RATE_FEATURES, *PLAN_FEATURES) if is_plain else mix
+        self._recipe = Recipe("lightgbm", half_life_days=float("inf") if is_plain else 90.0, seed=seed)
+        self._counts = Counts()
+        self._fitted_on: np.datetime64 | None = None
+        self._looked_on: np.datetime64 | None = None
+        self._files: Mapping[str, bytes] = {}
+        self._scorer: Scorer | None = None
+
+    def counts(self) -> Counts:
+        """What was spent so far."""
+        return self._counts
+
+    def decide(self, morning: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:
+        """Refit if due, score, call what pays; without a model the trailing rate decides."""
+        reason = self._due(morning, world)
+        if reason:
+            self._fit(morning, reason, world)
+        features = world.features_of(rows, morning)
+        if self._scorer is None:
+            trace.proba[rows] = features["subscription_rate_30d"]
+        else:
+            trace.proba[rows] = self._scorer.score(hide(features, self._hidden)).probability
+        trace.unshifted[rows] = trace.proba[rows]
+        call_by_profit(rows, world, trace)
+
+    def _due(self, morning: np.datetime64, world: World) -> str:
+        last = self._fitted_on
+        if last is None:
+            return "first model"
+        if self.name == "monthly":
+            return "new month" if morning.astype("datetime64[M]") > last.astype("datetime64[M]") else ""
+        if self.name == "weekly":
+            return "a week has passed" if morning - last >= np.timedelta64(7, "D") else ""
+        return self._drift(morning, world) if self.name == "drift_only" else ""
+
+    def _drift(self, morning: np.datetime64, world: World) -> str:
+        if self._looked_on is not None and morning - self._looked_on < np.timedelta64(7, "D"):
+            return ""
+        self._looked_on = morning
+        assert self._fitted_on is not None
+        today, fitted, first = (day.astype(date) for day in (morning, self._fitted_on, world.dates[0]))
+        reference = world.daily.window(first, fitted - timedelta(days=1))
+        window = world.daily.window(today - timedelta(days=DRIFT_WINDOW_DAYS), today - timedelta(days=1))
+        report = compare_profiles(reference, window, reference_name="the training data")
+        if report.level is not Level.HEAVY:
+            return ""
+        self._counts.alerts += 1
+        self._counts.events.append(Event(str(morning), "alert", report.message))
+        return report.message
+
+    def _fit(self, morning: np.datetime64, reason: str, world: World) -> None:
+        data, weights = world.learning_data(morning)
+        if min(int(data.is_subscribed.sum()), int((~data.is_subscribed).sum())) < MINIMUM_CLASS:
+            return
+        hidden = type(data)(
+            hide(data.features, self._hidden), data.contact_dates, data.known_on, data.is_subscribed, data.as_of
+        )
+        fit = fit_deployment(self._recipe, hidden, n_jobs=1, parity_rows=GUARD_ROWS, sample_weights=weights)
+        lineage = Lineage(str(data.as_of), "", len(data), "", False, "", "")
+        economics = world.settings.economics
+        parts = BundleParts(self._recipe, [], NO_RANGES, economics, economics.threshold, {}, lineage)
+        self._files = bundle_files(fit.graph, parts, {})
+        self._scorer = Scorer(self._files)
+        self._fitted_on = self._looked_on = morning
+        self._counts.trainings += 1
+        self._counts.events.append(Event(str(morning), "model", reason))
+
+    def snapshot(self) -> dict[str, bytes]:
+        """The model and when it was made."""
+        days = {"fitted_on": self._fitted_on, "looked_on": self._looked_on}
+        state = {name: None if day is None else str(day) for name, day in days.items()}
+        content = json.dumps({**state, "counts": self._counts.to_dict()}).encode()
+        return {"policy.json": content, **self._files}
+
+    def restore(self, files: Mapping[str, bytes], world: World) -> None:  # noqa: ARG002
+        """Go on from a snapshot."""
+        content = json.loads(files["policy.json"])
+        self._counts = Counts.from_dict(content["counts"])
+        self._fitted_on, self._looked_on = (
+            None if content[name] is None else np.datetime64(content[name], "D") for name in ("fitted_on", "looked_on")
+        )
+        if self._fitted_on is not None:
+            self._files = {name: content for name, content in files.items() if name != "policy.json"}
+            self._scorer = Scorer(self._files)
+
+
+class Hindsight(Policy):
+    """Cross-validated over the whole history: not a policy anyone can follow, but what its features can tell."""
+
+    def __init__(self, name: str, seed: int) -> None:
+        """Prepare it.
+
+        Args:
+            name: `hindsight`.
+            seed: seed of folds and fits.
+        """
+        super().__init__(name)
+        self._seed = seed
+        self._proba: FloatArray | None = None
+
+    def counts(self) -> Counts:
+        """One fit per fold; none can reach production."""
+        return Counts()
+
+    def decide(self, morning: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:  # noqa: ARG002
+        """Score with the fold that has not seen these contacts, but their neighbours of the same day."""
+        if self._proba is None:
+            self._proba = self._cross_validated(world)
+        trace.proba[rows] = trace.unshifted[rows] = self._proba[rows]
+        call_by_profit(rows, world, trace)
+
+    def _cross_validated(self, world: World) -> FloatArray:
+        X, y = encode(world.features_with_all_outcomes()), world.outcomes_for_the_judge
+        recipe = Recipe("lightgbm", half_life_days=float("inf"), seed=self._seed)
+        fold = random_folds(len(y), HINDSIGHT_FOLDS, self._seed)
+        usable = world.has_outcome
+        proba = np.full(len(y), float(y[usable].mean()) if usable.any() else 0.0)
+        if min(int(y[usable].sum()), int((~y[usable]).sum())) < MINIMUM_CLASS:
+            return proba
+        for number in range(HINDSIGHT_FOLDS):
+            train, test = usable & (fold != number), fold == number
+            estimator = fit_encoded(recipe, X[train], y[train], np.ones(int(train.sum())), n_jobs=1)
+            proba[test] = estimator.predict_proba(X[test])[:, 1]
+        return proba
