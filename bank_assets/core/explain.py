@@ -26,6 +26,7 @@ from bank_assets.core.scorer import Scorer, apply_calibrator, logit
 FloatArray = NDArray[np.float64]
 
 SEED: Final = 0
+ORDERS_PER_ROW: Final = 1
 IMPORTANCE_ROWS: Final = 200
 """Contacts that global importance averages over; some 5 ms each."""
 
@@ -66,12 +67,15 @@ class Explainer:
         base_log_odds: mean log-odds of the background.
     """
 
-    def __init__(self, scorer: Scorer, groups: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, scorer: Scorer, groups: Mapping[str, str] | None = None, orders_per_row: int = ORDERS_PER_ROW
+    ) -> None:
         """Prepare the orders and score the background.
 
         Args:
             scorer: the bundle's scorer.
             groups: group of each feature; default the bundle's own.
+            orders_per_row: pairs of an order and its reverse for each background row; time and precision grow with it.
 
         Raises:
             ExplainError: the bundle has no background, or one that does not fit its features.
@@ -90,9 +94,9 @@ class Explainer:
             )
         self._background = {name: self._column(name, background[name]) for name in scorer.feature_names}
         n_rows, n_groups = lengths.pop(), len(self.groups)
-        forward = [fixed_order(SEED, "order", row, n=n_groups) for row in range(n_rows)]
-        self._orders = np.asarray([order for f in forward for order in (f, f[::-1])])  # (2 n_rows, n_groups)
-        self._start = np.repeat(np.arange(n_rows), 2)
+        forward = [fixed_order(SEED, "order", walk, n=n_groups) for walk in range(n_rows * orders_per_row)]
+        self._orders = np.asarray([order for f in forward for order in (f, f[::-1])])  # (n_walks, n_groups)
+        self._start = np.repeat(np.arange(n_rows * orders_per_row) % n_rows, 2)
         self._base = self._probability(self._background)
         self.base_probability = float(self._base.mean())
         self.base_log_odds = float(logit(self._base).mean())
@@ -149,7 +153,7 @@ class Explainer:
         )
 
     def _walk(self, contact: Mapping[str, Any]) -> _Walk:
-        """Rows between the background and one contact; steps that change no value are not scored again (a third)."""
+        """Rows between the background and one contact; steps that change no value are not scored again."""
         n_base, n_groups = len(self._base), len(self.groups)
         differs = np.zeros((n_base, n_groups), dtype=bool)
         for name, background in self._background.items():

@@ -6,8 +6,10 @@ Called by replay, evaluation, serving and the campaign page; numpy only.
 
 Binomial noise alone covers the realised profit far too seldom: whole days and months stray from their predictions
 together (`core.shift`). Calibrated probabilities are means over those shifts, so the log-odds are first stretched by
-sqrt(1 + 0.346 sd^2) (logistic-normal mean, Zeger, Liang, Albert 1988); without it a shift of sd 1.4 raises the expected
-profit of a month of 2,074 calls threefold.
+sqrt(1 + 0.346 sd^2) (logistic-normal mean, Zeger, Liang, Albert 1988); without it a wide shift would pull every rate
+towards one half and promise profits that the probabilities do not. On the real history the interval covers the
+realised profit in 92 % of the months at nominal 90 %, with about half the interval score of the climatology of the last
+90 days (benchmarks/uncertainty.py).
 """
 
 from __future__ import annotations

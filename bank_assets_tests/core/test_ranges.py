@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 
-from bank_assets.core.ranges import KNOTS, band_coverage, fit_ranges, venn_abers
+from bank_assets.core.ranges import KNOTS, band_coverage, fit_ranges, fit_ranges_with_evidence, venn_abers
 from bank_assets.core.scorer import apply_ranges, expit, logit
 
 
@@ -77,17 +77,18 @@ def test_table_is_json_ordered_and_contains_the_probability():
     assert (np.array(table["low"]) <= table["probability"]).all()
     assert (np.array(table["high"]) >= table["probability"]).all()
     assert (table["probability"][0], table["probability"][-1]) == (0.0, 1.0)
-    assert table["level"] == 0.9
+    assert set(table) == {"probability", "low", "high"}
 
 
 @pytest.mark.parametrize("outcome", [[], [np.nan] * 5])
 def test_without_outcomes_the_range_says_that_little_is_known(outcome):
     n = len(outcome)
-    table = fit_ranges(np.arange(n), np.full(n, 0.3), outcome)
+    fitted = fit_ranges_with_evidence(np.arange(n), np.full(n, 0.3), outcome)
+    table = fitted.table
     low, high = apply_ranges(np.array([0.1, 0.5]), table)
     assert (low < [0.001, 0.001]).all()  # a calibration sample of nobody leaves everything open
     assert (high > 0.999).all()
-    assert table["n_calibration"] == 0
+    assert fitted.n_contacts == fitted.n_month_bands == 0
 
 
 def test_coverage_counts_cells_and_can_fail():
