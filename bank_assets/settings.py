@@ -45,6 +45,7 @@ class Settings:
         sensors_running: `BANK_SENSORS_RUNNING`, start schedules and sensors without a person.
         simulated_rows: `BANK_SIMULATED_ROWS`, size of the simulated history.
         seed: `BANK_SEED`, seed of everything random.
+        revision: `BANK_REVISION`, revision of the code where there is no checkout (images).
     """
 
     home: Path = Path(".bank")
@@ -67,6 +68,7 @@ class Settings:
     sensors_running: bool = True
     simulated_rows: int = 45_211
     seed: int = 20_101_117
+    revision: str = ""
 
     @property
     def landing(self) -> Path:
@@ -156,4 +158,5 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         sensors_running=_flag(env, "SENSORS_RUNNING", defaults.sensors_running),
         simulated_rows=int(_number(env, "SIMULATED_ROWS", defaults.simulated_rows, 1, 1e10)),
         seed=int(_number(env, "SEED", defaults.seed, 0, 2**31 - 1)),
+        revision=env.get(PREFIX + "REVISION") or defaults.revision,
     )

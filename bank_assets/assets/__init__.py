@@ -17,16 +17,11 @@ def load_stage_assets() -> list[dg.AssetsDefinition]:
     loaded: list[dg.AssetsDefinition] = []
     for number, stage in enumerate(STAGES, start=1):
         module = import_module(f"bank_assets.assets.{stage}")
-        for asset in dg.load_assets_from_modules([module], group_name=stage):
-            if isinstance(asset, dg.AssetsDefinition):
-                loaded.append(
-                    asset.with_attributes(
-                        tags_by_key={
-                            key: {**asset.tags_by_key.get(key, {}), "bank/layer": f"{number:02d}-{stage}"}
-                            for key in asset.keys
-                        }
-                    )
-                    if hasattr(asset, "with_attributes")
-                    else asset
-                )
+        found = dg.load_assets_from_modules([module], group_name=stage)
+        layer = {"bank/layer": f"{number:02d}-{stage}"}
+        loaded += [
+            asset.map_asset_specs(lambda spec, tags=layer: spec.merge_attributes(tags=tags))
+            for asset in found
+            if isinstance(asset, dg.AssetsDefinition)
+        ]
     return loaded

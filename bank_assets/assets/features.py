@@ -16,6 +16,7 @@ from bank_assets.core.learning_table import to_columns
 from bank_assets.resources.contact_store import ContactStore
 from bank_assets.resources.warehouse import WarehouseResource, fingerprint
 from bank_assets.settings import Settings
+from bank_assets.sources.source import landed_source
 
 CODE_VERSION = "1"
 TABLE = "training_set"
@@ -68,6 +69,7 @@ def training_set(
     data = learnable.learning_data(as_of)
     table = pa.table(to_columns(learnable.contact_ids, data))
     rare = rare_categories(learnable)
+    source = landed_source(settings.landing)
     entry = store.write(
         TABLE,
         "all",
@@ -78,6 +80,8 @@ def training_set(
             "months": months,
             "subscription_rate": float(data.is_subscribed.mean()),
             "rare": rare,
+            "source": source.label if source else "deliveries",
+            "is_real": bool(source and source.is_real),
             "first_day": str(data.contact_dates.min()),
             "last_day": str(data.contact_dates.max()),
         },

@@ -84,7 +84,7 @@ def _algorithm_asset(algorithm: str) -> dg.AssetsDefinition:
             predicted = predict_folds(recipe, snapshot.data, folds, resampled, time.monotonic)
             metrics = candidate_metrics(predicted.calibrated, snapshot.data, folds, economics)
             metrics["fit_seconds"] = predicted.fit_seconds
-            run_id = _log(tracking, snapshot, predicted, metrics, economics, context.run_id)
+            run_id = _log(tracking, snapshot, predicted, metrics, economics, settings, context.run_id)
             results[recipe.name] = {"recipe": recipe.to_dict(), "metrics": metrics, "mlflow_run_id": run_id}
             columns |= {f"raw.{recipe.sampler}": predicted.raw, f"calibrated.{recipe.sampler}": predicted.calibrated}
             context.log.info("%s: AUC %.3f, profit %.0f EUR", recipe.name, metrics["roc_auc"], metrics["profit_eur"])
@@ -134,6 +134,7 @@ def _log(
     predicted: CandidatePredictions,
     metrics: Mapping[str, float],
     economics: Economics,
+    settings: Settings,
     dagster_run_id: str,
 ) -> str:
     recipe = predicted.recipe
@@ -156,7 +157,7 @@ def _log(
             tags={
                 "dagster_run_id": dagster_run_id,
                 "data_version": snapshot.digest,
-                "git_sha": git_revision(),
+                "git_sha": git_revision(settings.revision),
                 "contract_version": CONTRACT_VERSION,
                 "bank/as_of": str(snapshot.data.as_of),
             },

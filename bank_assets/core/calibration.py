@@ -27,6 +27,8 @@ INTERCEPT_PRIOR: Final = 3.0
 """Precision of the prior that the intercept is zero, in units of Fisher information (p(1-p) summed over contacts)."""
 SLOPE_PRIOR: Final = 20.0
 """Precision of the prior that the slope is one, in the same units times the variance of the log-odds."""
+SLOPE_BOUNDS: Final = (0.2, 3.0)
+"""A slope outside says that the sample ranks by chance; the bound keeps the ranking and the intercept does the rest."""
 MAXIMUM_SHIFT: Final = 3.0
 """Largest |intercept|: beyond a factor of 20 in the odds a refit is due, not a shift."""
 
@@ -130,22 +132,30 @@ def fit_affine(raw: FloatArray, is_subscribed: BoolArray, weights: FloatArray | 
     weight = np.ones(len(raw)) if weights is None else weights
     log_odds = logit(raw)
     design = np.column_stack([log_odds, np.ones(len(raw))])
-    spread = float(np.var(log_odds)) or 1.0
-    penalty = np.diag([SLOPE_PRIOR * spread, INTERCEPT_PRIOR])
+    penalty = np.diag([SLOPE_PRIOR * (float(np.var(log_odds)) or 1.0), INTERCEPT_PRIOR])
     prior = np.array([1.0, 0.0])
+    sign = np.where(is_subscribed, -1.0, 1.0)
+
+    def loss(beta: FloatArray) -> float:
+        away = beta - prior
+        return float((weight * np.logaddexp(0.0, sign * (design @ beta))).sum() + 0.5 * away @ penalty @ away)
+
     beta = prior.copy()
-    target = is_subscribed.astype(np.float64)
     for _ in range(50):
         proba = expit(design @ beta)
-        gradient = design.T @ (weight * (target - proba)) - penalty @ (beta - prior)
+        gradient = design.T @ (weight * (is_subscribed - proba)) - penalty @ (beta - prior)
         curvature = (design * (weight * proba * (1.0 - proba))[:, None]).T @ design + penalty
         step = np.linalg.solve(curvature, gradient)
-        beta = beta + step
-        if float(np.abs(step).max()) < 1e-10:
+        # A full Newton step overshoots where the model is far off (a base rate that jumped), so it is halved until
+        # the loss falls.
+        size, before = 1.0, loss(beta)
+        while loss(beta + size * step) > before and size > 1e-6:
+            size /= 2.0
+        beta = beta + size * step
+        if float(np.abs(size * step).max()) < 1e-10:
             break
-    if not np.isfinite(beta).all() or beta[0] <= 0.0:
-        return identity
-    return {"kind": "affine", "slope": float(beta[0]), "intercept": float(beta[1])}
+    low, high = SLOPE_BOUNDS
+    return {"kind": "affine", "slope": float(np.clip(beta[0], low, high)), "intercept": float(beta[1])}
 
 
 def shifted(calibrator: list[dict[str, Any]], shift: float) -> list[dict[str, Any]]:

@@ -173,7 +173,11 @@ def candidate_metrics(
         y, p = data.is_subscribed[test], calibrated[test]
         if bool(y.any()) and not bool(y.all()):
             result[f"roc_auc_fold_{fold.name}"] = metrics.roc_auc(y, p)
+        result[f"rows_fold_{fold.name}"] = float(test.sum())
         result[f"profit_eur_fold_{fold.name}"] = realised_profit(is_worth_calling(p, economics), y, economics)
+    by_fold = [result[name] for name in result if name.startswith("roc_auc_fold_")]
+    if by_fold:
+        result["roc_auc_mean_fold"] = float(np.mean(by_fold))
     return result
 
 

@@ -108,8 +108,9 @@ class Registry:
         if not client.search_registered_models(filter_string=f"name = '{MODEL_NAME}'"):
             client.create_registered_model(MODEL_NAME, description="Whom is it worth calling about a term deposit?")
         tags = {TAG_DIGEST: digest, TAG_AS_OF: as_of, TAG_KIND: kind}
-        version = client.create_model_version(MODEL_NAME, source=info.model_uri, run_id=run_id, tags=tags,
-                                              model_id=info.model_id)
+        version = client.create_model_version(
+            MODEL_NAME, source=info.model_uri, run_id=run_id, tags=tags, model_id=info.model_id
+        )
         self._keep(str(version.version), bundle)
         return RegisteredVersion(str(version.version), digest, run_id, tags)
 
@@ -133,8 +134,9 @@ class Registry:
 
         inputs = [ColSpec("string" if feature_kind(name) == "category" else "double", name) for name in FEATURES]
         outputs = [ColSpec("double", name) for name in ("probability", "probability_low", "probability_high")]
-        example = pd.DataFrame({name: [categories_of(name)[0] if feature_kind(name) == "category" else 1.0]
-                                for name in FEATURES})
+        example = pd.DataFrame(
+            {name: [categories_of(name)[0] if feature_kind(name) == "category" else 1.0] for name in FEATURES}
+        )
         return {
             "python_model": str(package_files("bank_assets").joinpath("resources/bundle_model.py")),
             "artifacts": {"bundle": str(folder / "bundle")},
@@ -184,8 +186,10 @@ class Registry:
         self.client.set_registered_model_alias(MODEL_NAME, alias, version)
         found = self.by_alias(alias)
         if found is None or found.version != version:
-            raise RegistryError(f"alias {alias}: expected version {version} after the move, found "
-                                f"{found.version if found else 'none'}; check the registry and promote again.")
+            raise RegistryError(
+                f"alias {alias}: expected version {version} after the move, found "
+                f"{found.version if found else 'none'}; check the registry and promote again."
+            )
 
     def bundle(self, version: str) -> dict[str, bytes]:
         """The bundle of a version, from the local cache or the registry, digest verified.
@@ -206,8 +210,10 @@ class Registry:
                 raise BundleError(f"version {version}: expected a bundle, found no decision.json; register it again.")
             bundle = read_bundle(decision.parent)
         if found.digest and digest_files(bundle) != found.digest:
-            raise BundleError(f"version {version}: expected digest {found.digest}, found {digest_files(bundle)}; "
-                              "the artifacts were changed after registration, roll back to another version.")
+            raise BundleError(
+                f"version {version}: expected digest {found.digest}, found {digest_files(bundle)}; "
+                "the artifacts were changed after registration, roll back to another version."
+            )
         self._keep(version, bundle)
         return bundle
 

@@ -3,16 +3,21 @@
 What lives here: one function. In an image the revision is a build argument; in a checkout git knows it.
 """
 
-import os
 import subprocess
 from functools import cache
 from pathlib import Path
 
 
 @cache
-def git_revision() -> str:
-    """Revision of the code, with `+dirty` if tracked files were changed; `unknown` outside a checkout and image."""
-    built = os.environ.get("BANK_REVISION")
+def git_revision(built: str = "") -> str:
+    """Revision of the code.
+
+    Args:
+        built: revision that an image was built from (`Settings.revision`); it wins.
+
+    Returns:
+        The revision, with `+dirty` if tracked files were changed; `unknown` outside a checkout and image.
+    """
     if built:
         return built
     root = Path(__file__).resolve().parents[2]

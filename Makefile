@@ -1,0 +1,85 @@
+# One place for what people, hooks and CI call. `make run` and `make test` set up what they need.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export BANK_HOME ?= $(CURDIR)/.bank
+export DAGSTER_HOME = $(BANK_HOME)/dagster
+export PYTHONUNBUFFERED = 1
+GROUP ?= dev
+UI_PORT := $(or $(BANK_UI_PORT),3000)
+
+.PHONY: help prerequisites env run ui serve replay fmt lint types imports defs test test-fast test-unit soak bench lock clean
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+prerequisites: ## name a missing Python or Java with the command that installs it
+	@bash scripts/prerequisites "$(PYTHON)"
+
+# The environment is made anew when a lock file changes; the stamp is written last, so a broken set-up is repeated.
+$(VENV)/.$(GROUP).stamp: requirements/bootstrap.lock requirements/$(GROUP).lock
+	@bash scripts/prerequisites "$(PYTHON)"
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.lock
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements/$(GROUP).lock
+	$(BIN)/python -c "import pathlib, site; pathlib.Path(site.getsitepackages()[0], 'bank_platform.pth').write_text('$(CURDIR)')"
+	touch $@
+
+env: $(VENV)/.$(GROUP).stamp ## the environment alone, in .venv
+
+run: env ## the main job: deliveries to a champion and a ranked call list
+	$(BIN)/python -m bank_assets run
+
+replay: env ## decide the history day by day, policies side by side
+	$(BIN)/python -m bank_assets replay --json
+
+ui: env ## Dagster web server and daemon on 127.0.0.1:3000 (BANK_UI_PORT)
+	mkdir -p $(DAGSTER_HOME) && cp dagster.yaml $(DAGSTER_HOME)/dagster.yaml
+	exec $(BIN)/dg dev --host 127.0.0.1 --port $(UI_PORT)
+
+serve: env ## the web app on 127.0.0.1:8000 (BANK_PORT)
+	exec $(BIN)/python -m serving
+
+fmt: env ## format
+	$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+
+lint: env ## style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
+
+types: env ## types: strict in core, contract, settings and serving
+	$(BIN)/mypy
+
+imports: env ## arrows of the house
+	$(BIN)/lint-imports
+
+defs: env ## the Dagster definitions load
+	mkdir -p $(DAGSTER_HOME)
+	$(BIN)/dg check defs
+
+test-fast: env ## under 90 s: no Spark, no browser, no server
+	$(BIN)/pytest -q -x -m "not spark and not slow and not e2e and not browser and not postgres and not soak" bank_assets_tests
+
+test-unit: env
+	$(BIN)/pytest -q -m "not soak" --durations=15 bank_assets_tests
+
+test: env ## all checks: lint, types, import rules, definitions, tests
+	$(MAKE) lint types imports defs test-unit
+
+soak: env ## full counts of kills and faults, the whole replay
+	$(BIN)/pytest -q -m "soak" bank_assets_tests
+	$(BIN)/python -m bank_assets replay --json > $(BANK_HOME)/replay.json
+
+bench: env ## figures: one JSON line per claim
+	for file in benchmarks/*.py; do echo "# $$file"; $(BIN)/python $$file; done
+
+lock: env ## compile the lock files again
+	bash scripts/lock
+
+clean: ## remove the environment; data in BANK_HOME stays
+	rm -rf $(VENV) .pytest_cache .ruff_cache .mypy_cache

@@ -1,0 +1,49 @@
+"""The command line: `python -m bank_assets <command>`.
+
+What lives here: which commands there are. What must not: their work.
+"""
+
+import argparse
+import logging
+import sys
+import warnings
+from importlib import import_module
+from typing import Final
+
+from bank_assets.settings import SettingsError, load_settings
+
+COMMANDS: Final = {
+    "run": ("bank_assets.run_command", "land the source and run the main job"),
+    "replay": ("bank_assets.replay_command", "decide the history day by day, policies side by side"),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: arguments; default the process's.
+
+    Returns:
+        Exit code: 0 success, 1 technical failure, 2 wrong usage.
+    """
+    parser = argparse.ArgumentParser(prog="bank_assets", description="Whom is it worth calling?")
+    commands = parser.add_subparsers(dest="command", required=True)
+    name = next((word for word in (sys.argv[1:] if argv is None else argv) if not word.startswith("-")), "")
+    for command, (module, text) in COMMANDS.items():
+        sub = commands.add_parser(command, help=text)
+        if command == name:  # importing a command costs seconds; only the one asked for is imported
+            import_module(module).add_arguments(sub)
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    warnings.filterwarnings("ignore")  # third parties' advice to programmers; the test suite shows it
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return int(import_module(COMMANDS[arguments.command][0]).run(arguments, settings))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,252 @@
+"""Stage drift: exact value counts once per month, and what moved against the reference.
+
+Counting is in `spark.profile`, statistics in `core.drift`, pictures in `reports.drift_charts`.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bank_assets.assets.materialization import OWNERS, Stopwatch
+from bank_assets.core.daily_profiles import DailyProfiles
+from bank_assets.core.drift import DriftPolicy, choose_default_reference, compare_profiles
+from bank_assets.core.drift_report import DriftReport
+from bank_assets.core.profile import Profile
+from bank_assets.partitions import key_of, month_of, months
+from bank_assets.reports.drift_charts import drift_heatmap, markdown_image
+from bank_assets.resources.ledger import LedgerResource
+from bank_assets.resources.registry import RegistryResource
+from bank_assets.resources.reign import Reign
+from bank_assets.resources.spark import SparkResource
+from bank_assets.resources.warehouse import StagedEntry, Warehouse, WarehouseResource, fingerprint
+from bank_assets.settings import Settings
+from bank_assets.spark.profile import value_counts
+
+CODE_VERSION = "1"
+PROFILES, REPORT = "contact_profiles", "drift_report"
+COLUMNS_SCHEMA = pa.schema(
+    [
+        ("column", pa.string()),
+        ("level", pa.string()),
+        ("psi", pa.float64()),
+        ("ks_distance", pa.float64()),
+        ("ks_p_value", pa.float64()),
+        ("total_variation", pa.float64()),
+        ("effect", pa.float64()),
+    ]
+)
+
+
+@dg.asset(
+    name=PROFILES,
+    deps=["contacts", "outcomes", "contacts_validation"],
+    partitions_def=months,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    code_version=CODE_VERSION,
+    kinds={"parquet", "spark"},
+    owners=OWNERS,
+    pool="spark",
+)
+def contact_profiles(
+    context: dg.AssetExecutionContext, spark: SparkResource, warehouse: WarehouseResource
+) -> dg.MaterializeResult:
+    """Exact counts of every value of every column per contact day.
+
+    Reads: contacts, outcomes. Writes: `contact_profiles`, one file a month.
+    Guarantees: counted once, in one Spark pass for all months of a run; any window of days can be cut from it.
+    """
+    watch, store = Stopwatch(), warehouse.open()
+    asked = [month_of(key) for key in context.partition_keys]
+    contacts, outcomes = store.manifest("contacts"), store.manifest("outcomes")
+    marks = {
+        month: fingerprint(
+            inputs=[contacts[month].digest, outcomes[month].digest], code_version=CODE_VERSION, settings={}
+        )
+        for month in asked
+    }
+    due = [month for month in asked if not store.is_unchanged(PROFILES, month, marks[month])]
+    if due:
+        count_months(store, spark, due, marks)
+    entries = store.manifest(PROFILES)
+    for month in asked:
+        context.add_asset_metadata(
+            {"dagster/partition_row_count": entries[month].rows, "contacts": contacts[month].rows},
+            partition_key=key_of(month),
+        )
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": sum(entries[month].rows for month in asked),
+            "unchanged": not due,
+            "months_made": len(due),
+            "seconds": watch.seconds,
+        }
+    )
+
+
+def count_months(store: Warehouse, spark: SparkResource, due: Sequence[str], marks: Mapping[str, str]) -> None:
+    """Count some months in one Spark pass and commit them together."""
+    filled = [month for month in due if store.manifest("contacts")[month].rows]
+    snapshot, folder = store.staging(PROFILES)
+    staged: dict[str, StagedEntry] = {month: StagedEntry((), marks[month]) for month in due}
+    try:
+        if filled:
+            session = spark.session
+            contacts = session.read.parquet(*map(str, store.files("contacts", filled)))
+            outcome_files = store.files("outcomes", [m for m in filled if store.manifest("outcomes")[m].rows])
+            if outcome_files:
+                outcomes = session.read.parquet(*map(str, outcome_files)).dropDuplicates(["contact_id"])
+                contacts = contacts.join(
+                    outcomes.select("contact_id", "is_subscribed", "duration_seconds"), "contact_id", "left"
+                )
+            counts = value_counts(contacts).toArrow()
+            month_of_row = [day.isoformat()[:7] for day in counts.column("contact_date").to_pylist()]
+            in_month = pa.array(month_of_row)
+            for month in filled:
+                name = f"{month}.parquet"
+                pq.write_table(counts.filter(pa.compute.equal(in_month, month)), folder / name, compression="zstd")
+                staged[month] = StagedEntry((name,), marks[month])
+        store.commit(PROFILES, snapshot, staged)
+    except BaseException:
+        if all(entry.snapshot != snapshot for entry in store.manifest(PROFILES).values()):
+            store.discard(PROFILES, snapshot)
+        raise
+
+
+@dg.asset(
+    name=REPORT,
+    deps=[PROFILES],
+    partitions_def=months,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    code_version=CODE_VERSION,
+    kinds={"json", "python"},
+    owners=OWNERS,
+)
+def drift_report(
+    context: dg.AssetExecutionContext,
+    warehouse: WarehouseResource,
+    ledger: LedgerResource,
+    registry: RegistryResource,
+    settings: dg.ResourceParam[Settings],
+) -> dg.MaterializeResult:
+    """What moved between the champion's training profile and each month, by effect size.
+
+    Reads: contact_profiles, the champion's reference profile. Writes: reports/drift/<month>.json and `drift_report`.
+    Guarantees: exact statistics from counts, no row is read again; the reference is named in every report.
+    """
+    watch, store = Stopwatch(), warehouse.open()
+    asked = [month_of(key) for key in context.partition_keys]
+    profiles = store.manifest(PROFILES)
+    champion = Reign.of(ledger.engine).current
+    reference_months = choose_default_reference(
+        {month: entry.rows for month, entry in store.manifest("contacts").items()}
+    )
+    inputs = {month: entry.digest for month, entry in profiles.items()}
+    marks = {
+        month: fingerprint(
+            inputs={m: d for m, d in inputs.items() if m <= month or m in reference_months},
+            code_version=CODE_VERSION,
+            settings={"champion": champion},
+        )
+        for month in asked
+    }
+    due = [month for month in asked if not store.is_unchanged(REPORT, month, marks[month])]
+    if due:
+        daily = DailyProfiles.from_table(store.read(PROFILES))
+        name, reference = reference_of(daily, champion, registry, reference_months)
+        for month in due:
+            report = report_of(daily, month, reference, name)
+            write_report(store, settings, month, report, marks[month])
+    entries = store.manifest(REPORT)
+    for month in asked:
+        context.add_asset_metadata(
+            {key: value for key, value in entries[month].metadata.items() if value is not None},
+            partition_key=key_of(month),
+        )
+    return dg.MaterializeResult(metadata=summary(store, asked, not due, watch))
+
+
+def reference_of(
+    daily: DailyProfiles,
+    champion: str | None,
+    registry: RegistryResource,
+    months_: Sequence[str],
+) -> tuple[str, Profile | None]:
+    """The champion's training profile, else the first three months with enough contacts."""
+    if champion is not None:
+        document = json.loads(registry.open().bundle(champion)["reference_profile.json"])
+        return f"champion v{champion}", Profile.from_dict(document)
+    return f"first months ({', '.join(months_)})", daily.of_months(months_) if months_ else None
+
+
+def report_of(daily: DailyProfiles, month: str, reference: Profile | None, name: str) -> DriftReport | None:
+    """Report of a month; None if it has no contact."""
+    if month not in daily.months:
+        return None
+    window = daily.month_or_trailing(month, DriftPolicy().minimum_rows)
+    return compare_profiles(reference, window, reference_name=name)
+
+
+def write_report(store: Warehouse, settings: Settings, month: str, report: DriftReport | None, mark: str) -> None:
+    """Store a month's report as JSON for the web app and as rows for people."""
+    if report is None:
+        store.write(REPORT, month, COLUMNS_SCHEMA.empty_table(), mark, {"message": ""})
+        return
+    document = report.to_dict()
+    path = settings.reports / "drift" / f"{month}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=1))
+    rows = [
+        {name: column.get(name) for name in COLUMNS_SCHEMA.names} | {"effect": found.effect}
+        for column, found in zip(document["columns"], report.columns, strict=True)
+    ]
+    store.write(
+        REPORT,
+        month,
+        pa.Table.from_pylist(rows, schema=COLUMNS_SCHEMA),
+        mark,
+        {
+            "message": report.message,
+            "status": str(report.status),
+            "level": str(report.level),
+            "label_level": str(report.label_level),
+            "drifted": list(report.drifted_columns),
+            "reference": report.reference_name,
+            "label_rate": report.label_current.rate,
+            "last_day": report.last_day,
+            "rows": report.rows_current,
+        },
+    )
+
+
+def summary(store: Warehouse, asked: Sequence[str], is_unchanged: bool, watch: Stopwatch) -> dict[str, Any]:
+    """Metadata of the run: the latest month's verdict and a picture of all."""
+    entries = {month: entry for month, entry in store.manifest(REPORT).items() if entry.metadata.get("message")}
+    found: dict[str, Any] = {
+        "dagster/row_count": sum(store.manifest(REPORT)[m].rows for m in asked),
+        "unchanged": is_unchanged,
+        "seconds": watch.seconds,
+    }
+    if not entries:
+        return found
+    last = max(entries)
+    latest = entries[last].metadata
+    found |= {
+        "month": last,
+        "message": latest["message"],
+        "level": latest["level"],
+        "label_level": latest["label_level"],
+        "drifted_columns": len(latest["drifted"]),
+        "reference": latest["reference"],
+        "label_rate": float(latest["label_rate"] or 0.0),
+    }
+    if not is_unchanged:
+        effects = {
+            month: {row["column"]: row["effect"] or 0.0 for row in store.read(REPORT, [month]).to_pylist()}
+            for month in entries
+        }
+        found["heatmap"] = dg.MetadataValue.md(markdown_image(drift_heatmap(effects), "drift by column and month"))
+    return found

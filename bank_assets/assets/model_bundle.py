@@ -1,0 +1,228 @@
+"""The out-of-time evidence of a recipe, and the bundle made of it: shared by search and refit.
+
+What lives here: evidence through the production scorer, calibrator, ranges, background, importance, fairness.
+What must not: assets, gates, the registry.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bank_assets.assets.snapshot import TrainingSnapshot
+from bank_assets.core import metrics as scores
+from bank_assets.core.background import build_background
+from bank_assets.core.bootstrap import paired_bootstrap, paired_bootstrap_statistic
+from bank_assets.core.bundle import BundleParts, Lineage, bundle_files
+from bank_assets.core.calibration import fit_affine
+from bank_assets.core.candidate_folds import candidate_metrics, predict_folds, resampled_fold
+from bank_assets.core.candidates import Recipe
+from bank_assets.core.challenger import DeploymentFit, pooled_rows
+from bank_assets.core.daily_profiles import DailyProfiles
+from bank_assets.core.economics import Economics, is_worth_calling
+from bank_assets.core.explain import Explainer, global_importance
+from bank_assets.core.fairness import fairness_report
+from bank_assets.core.features import FEATURES, GROUPS
+from bank_assets.core.profile import Profile
+from bank_assets.core.promotion import PromotionPolicy
+from bank_assets.core.ranges import fit_ranges
+from bank_assets.core.scorer import Scorer
+from bank_assets.core.splits import Fold
+from bank_assets.resources.warehouse import Warehouse
+from bank_assets.settings import Settings
+
+FloatArray = NDArray[np.float64]
+RESAMPLES = 500
+IMPORTANCE_ROWS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfTime:
+    """What a recipe did on rows after its fits.
+
+    Attributes:
+        recipe: the recipe.
+        reason: why it was chosen.
+        raw: the estimators' probabilities, (n_snapshot,); NaN outside the folds.
+        calibrated: after rolling calibration, (n_snapshot,).
+        metrics: pooled metrics.
+        intervals: 90 % intervals of the main metrics on the latest cohort.
+        rows: mask of the latest out-of-time cohort, (n_snapshot,).
+        proba: the recipe on the cohort, (n_cohort,).
+        incumbent_proba: the incumbent's recipe on the cohort, (n_cohort,).
+    """
+
+    recipe: Recipe
+    reason: str
+    raw: FloatArray
+    calibrated: FloatArray
+    metrics: Mapping[str, float]
+    intervals: Mapping[str, Any]
+    rows: NDArray[np.bool_]
+    proba: FloatArray
+    incumbent_proba: FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class AssembledBundle:
+    """A bundle with the evidence that goes into the promotion.
+
+    Attributes:
+        files: content by file name.
+        fairness: evidence by protected column.
+    """
+
+    files: Mapping[str, bytes]
+    fairness: Mapping[str, Any]
+
+
+def out_of_time(
+    recipe: Recipe,
+    incumbent: Recipe,
+    snapshot: TrainingSnapshot,
+    folds: Sequence[Fold],
+    economics: Economics,
+    settings: Settings,
+    *,
+    reason: str,
+) -> OutOfTime:
+    """Fit a recipe (and the incumbent's) before the rows and predict them.
+
+    Args:
+        recipe: the chosen recipe.
+        incumbent: the champion's recipe, or the default one.
+        snapshot: the training snapshot.
+        folds: time-ordered folds.
+        economics: cost and value.
+        settings: seed.
+        reason: why the recipe was chosen.
+
+    Returns:
+        Predictions and metrics.
+    """
+    data = snapshot.data
+    resampled = resampled_fold(data)
+    predicted = predict_folds(recipe, data, folds, resampled, time.monotonic)
+    other = (
+        predicted
+        if incumbent.to_dict() == recipe.to_dict()
+        else predict_folds(incumbent, data, folds, resampled, time.monotonic)
+    )
+    starts = [fold.test_start for fold in folds if fold.is_reported]
+    rows = pooled_rows(predicted.calibrated, data.contact_dates, starts, PromotionPolicy().minimum_rows)
+    found = candidate_metrics(predicted.calibrated, data, folds, economics)
+    proba, observed = predicted.calibrated[rows], data.is_subscribed[rows]
+    return OutOfTime(
+        recipe,
+        reason,
+        predicted.raw,
+        predicted.calibrated,
+        found,
+        intervals_of(proba, observed, data.contact_dates[rows], economics, settings.seed),
+        rows,
+        proba,
+        other.calibrated[rows],
+    )
+
+
+def intervals_of(
+    proba: FloatArray, observed: NDArray[np.bool_], days: NDArray[np.datetime64], economics: Economics, seed: int
+) -> dict[str, Any]:
+    """Bootstrap intervals (90 %) of AUC, profit and Brier on a cohort.
+
+    Args:
+        proba: probabilities, (n,).
+        observed: outcomes, (n,).
+        days: day of each row, (n,); whole days are resampled for profit and Brier.
+        economics: cost and value.
+        seed: seed.
+    """
+    profit = scores.profit_rows(observed, is_worth_calling(proba, economics), economics.cost_eur, economics.value_eur)
+    auc = paired_bootstrap_statistic(
+        lambda at: scores.roc_auc(observed[at], proba[at]), len(proba), seed=seed, resamples=RESAMPLES
+    )
+    gain = paired_bootstrap(profit, seed=seed, clusters=days, resamples=RESAMPLES)
+    brier = paired_bootstrap((proba - observed) ** 2, seed=seed, clusters=days, resamples=RESAMPLES)
+    n = len(proba)
+    return {
+        "roc_auc": [auc.low, auc.gain, auc.high],
+        "brier": [brier.low, brier.gain, brier.high],
+        "profit_eur": [gain.low * n, gain.gain * n, gain.high * n],
+        "rows": n,
+    }
+
+
+def profile_of(store: Warehouse, snapshot: TrainingSnapshot) -> Profile:
+    """The training profile, cut from the stored daily counts: the reference of drift."""
+    months = [month for month in snapshot.metadata["months"] if store.entry("contact_profiles", month)]
+    daily = DailyProfiles.from_table(store.read("contact_profiles", months))
+    first, last = (np.datetime64(snapshot.metadata[key], "D").astype(object) for key in ("first_day", "last_day"))
+    return daily.window(first, last)
+
+
+def assemble_bundle(
+    fit: DeploymentFit,
+    tested: OutOfTime,
+    snapshot: TrainingSnapshot,
+    economics: Economics,
+    reference: Profile,
+    *,
+    run_id: str,
+    revision: str,
+    settings: Settings,
+) -> AssembledBundle:
+    """Build the bundle of a deployment fit.
+
+    Args:
+        fit: the recipe fitted on all known outcomes.
+        tested: its out-of-time evidence.
+        snapshot: the training snapshot.
+        economics: cost and value the thresholds are tuned for.
+        reference: profile of the training rows.
+        run_id: MLflow run.
+        revision: code revision.
+        settings: seed and source.
+
+    Returns:
+        Files and fairness evidence.
+    """
+    data = snapshot.data
+    predicted = ~np.isnan(tested.raw)
+    observed = data.is_subscribed[predicted]
+    lineage = Lineage(
+        str(data.as_of),
+        snapshot.digest,
+        len(data),
+        str(snapshot.metadata["source"]),
+        bool(snapshot.metadata["is_real"]),
+        run_id,
+        revision,
+    )
+    cohort = {name: column[tested.rows] for name, column in data.features.items()}
+    parts = BundleParts(
+        recipe=fit.recipe,
+        calibrator=[fit_affine(tested.raw[predicted], observed)],
+        ranges=fit_ranges(data.contact_dates[predicted], tested.calibrated[predicted], observed.astype(np.float64)),
+        economics=economics,
+        f1_threshold=float(tested.metrics["f1_threshold"]),
+        metrics={**tested.metrics, "intervals": tested.intervals},
+        lineage=lineage,
+        feature_ranges=fit.feature_ranges,
+        background=build_background({name: data.features[name] for name in FEATURES}, GROUPS, seed=settings.seed),
+    )
+    document = reference.to_dict()
+    scorer = Scorer(bundle_files(fit.graph, parts, document))
+    importance = global_importance(Explainer(scorer), cohort, max_rows=IMPORTANCE_ROWS)
+    fairness = fairness_report(
+        tested.proba,
+        data.is_subscribed[tested.rows],
+        is_worth_calling(tested.proba, economics),
+        {"age": cohort["age"], "marital": cohort["marital"]},
+        economics,
+    )
+    return AssembledBundle(
+        bundle_files(fit.graph, replace(parts, importance=importance), document), fairness.evidence()
+    )

@@ -1,0 +1,75 @@
+"""Stage raw: the bytes that were delivered, kept for ever.
+
+The work is in `sources.deliveries`; here is only the record of it.
+"""
+
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from bank_assets.assets.materialization import OWNERS, Stopwatch
+from bank_assets.partitions import key_of, month_of, months
+from bank_assets.settings import Settings
+from bank_assets.sources.deliveries import register_deliveries
+from bank_assets.sources.manifest import month_digest, month_manifest
+from bank_assets.sources.source import landed_source
+
+CODE_VERSION = "1"
+
+
+class RawContactsConfig(dg.Config):
+    """How to look at the landing folder."""
+
+    settle_seconds: float = 0.0
+    """A file touched within so many seconds is still being written; 0 takes all files (the sender renames them)."""
+
+
+@dg.asset(
+    partitions_def=months,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    code_version=CODE_VERSION,
+    kinds={"csv", "file"},
+    owners=OWNERS,
+    tags={"bank/pii": "yes"},
+)
+def raw_contacts(
+    context: dg.AssetExecutionContext, config: RawContactsConfig, settings: dg.ResourceParam[Settings]
+) -> dg.MaterializeResult:
+    """Delivered files as they came, stored once per sha256, with a manifest of what belongs to each month.
+
+    Reads: landing/contacts, landing/outcomes, landing/campaigns.
+    Writes: raw/objects and raw/manifest.jsonl.
+    Guarantees: no byte is lost; a file that cannot be used is set aside beside its reason, and the others go on.
+    Fails when: the landing folder cannot be read or the disk is full.
+    """
+    watch = Stopwatch()
+    scan = register_deliveries(
+        settings.landing, settings.warehouse, now=datetime.now(UTC), settle_seconds=config.settle_seconds
+    )
+    for refusal in scan.refused:
+        context.log.warning("refused %s/%s: %s", refusal.kind, refusal.name, refusal.problem)
+    digests, rows = [], 0
+    for key in context.partition_keys:
+        deliveries = month_manifest(settings.warehouse, month_of(key))
+        digest, count = month_digest(deliveries), sum(d.months[month_of(key)] for d in deliveries)
+        digests.append(digest)
+        rows += count
+        context.add_asset_metadata(
+            {"dagster/partition_row_count": count, "digest": digest, "deliveries": [d.name for d in deliveries]},
+            partition_key=key_of(month_of(key)),
+        )
+    source = landed_source(settings.landing)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": rows,
+            "new": len(scan.new),
+            "refused": [f"{r.name}: {r.problem}" for r in scan.refused],
+            "incomplete": list(scan.incomplete),
+            "ignored": list(scan.ignored),
+            "unchanged": not scan.new,
+            "source": source.label if source else "deliveries",
+            "is_real": bool(source and source.is_real),
+            "seconds": watch.seconds,
+        },
+        data_version=dg.DataVersion("-".join(sorted({d[:16] for d in digests}))[:200]),
+    )

@@ -1,0 +1,184 @@
+"""Stage tables: typed Parquet from raw deliveries, by Spark, one pass for all months of a run.
+
+The rows' meaning is in `spark.rules` and `spark.tables`, the order of work in `spark.etl`; here is the choice of months
+that need work, and the commit.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from bank_assets.assets.materialization import OWNERS, Stopwatch
+from bank_assets.partitions import key_of, month_of, months
+from bank_assets.resources.spark import SparkResource
+from bank_assets.resources.warehouse import StagedEntry, Warehouse, WarehouseResource, fingerprint
+from bank_assets.settings import Settings
+from bank_assets.sources.manifest import Delivery, month_digest, month_manifest, object_path
+from bank_assets.spark.delivery import RawFile
+from bank_assets.spark.etl import CODE_VERSION, CONTACTS, OUTCOMES, REJECTED, TABLES, Conservation, build_tables
+
+DESCRIPTIONS = {
+    CONTACTS: "One row per contact: what was known before the call, typed, with explicit sentinels.\n\n"
+    "Reads: raw_contacts. Writes: Parquet, one snapshot for all months of a run.\n"
+    "Guarantees: rows in = rows out + rejected + superseded; a killed run leaves the old snapshot.\n"
+    "Fails when: Spark or the disk fails; bad rows never fail it, they are quarantined with reasons.",
+    OUTCOMES: "One row per arrival of an outcome: subscribed or not, length of the call, and the day it arrived.\n\n"
+    "Reads: raw_contacts. Writes: Parquet by month of arrival. History is kept; readers take the latest.",
+    REJECTED: "Delivered rows that cannot be used, with every reason and their original text.\n\n"
+    "Reads: raw_contacts. Writes: Parquet. Nothing delivered is lost.",
+}
+SCHEMA_FINGERPRINT = "1"
+
+
+def _spec(table: str) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        table,
+        deps=["raw_contacts"],
+        description=DESCRIPTIONS[table],
+        kinds={"parquet", "spark"},
+        owners=OWNERS,
+        code_version=CODE_VERSION,
+        partitions_def=months,
+        tags={"bank/pii": "yes"},
+    )
+
+
+@dg.multi_asset(
+    name="tables",
+    specs=[_spec(table) for table in TABLES],
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    pool="spark",
+)
+def tables(
+    context: dg.AssetExecutionContext,
+    spark: SparkResource,
+    warehouse: WarehouseResource,
+    settings: dg.ResourceParam[Settings],
+) -> Any:
+    """Typed Parquet tables of the run's months, made in one Spark pass."""
+    watch, store = Stopwatch(), warehouse.open()
+    asked = [month_of(key) for key in context.partition_keys]
+    marks = {month: month_mark(settings.warehouse, month) for month in asked}
+    due = [month for month in asked if not all(store.is_unchanged(t, month, marks[month]) for t in TABLES)]
+    if due:
+        make_months(store, spark, settings.warehouse, due, marks)
+        context.log.info("made %d of %d months", len(due), len(asked))
+    for table in TABLES:
+        entries = store.manifest(table)
+        rows = {month: entries[month].rows for month in asked}
+        for month in asked:
+            context.add_asset_metadata(
+                {
+                    "dagster/partition_row_count": rows[month],
+                    "unchanged": month not in due,
+                    **_counts(entries[month].metadata),
+                },
+                asset_key=table,
+                partition_key=key_of(month),
+            )
+        digest = hashlib.sha256("".join(entries[month].digest for month in asked).encode()).hexdigest()
+        yield dg.MaterializeResult(
+            asset_key=table,
+            data_version=dg.DataVersion(digest),
+            metadata={
+                "dagster/row_count": sum(rows.values()),
+                "months": len(asked),
+                "months_made": len(due),
+                "unchanged": not due,
+                "seconds": watch.seconds,
+            },
+        )
+
+
+def _counts(metadata: dict[str, Any]) -> dict[str, int]:
+    counts = metadata.get("contacts", {})
+    return {name: int(counts[name]) for name in ("rows_in", "rejected", "superseded") if name in counts}
+
+
+def month_mark(warehouse: Path, month: str) -> str:
+    """Fingerprint of a month's tables: its deliveries of both kinds and the code."""
+    inputs = {kind: month_digest(month_manifest(warehouse, month, kind)) for kind in ("contacts", "outcomes")}
+    return fingerprint(inputs=inputs, code_version=CODE_VERSION, settings={})
+
+
+def make_months(
+    store: Warehouse, spark: SparkResource, warehouse: Path, due: Sequence[str], marks: dict[str, str]
+) -> None:
+    """Run the ETL for some months and commit all three tables.
+
+    `rejected_contacts` is committed first and `contacts` last: whoever reads contacts finds the rest.
+    """
+    files = {kind: _raw_files(warehouse, due, kind) for kind in ("contacts", "outcomes")}
+    staged = {table: store.staging(table) for table in TABLES}
+    try:
+        made = None
+        if files["contacts"] or files["outcomes"]:
+            made = build_tables(
+                spark.session,
+                due,
+                {table: path for table, (_, path) in staged.items()},
+                contact_files=files["contacts"],
+                outcome_files=files["outcomes"],
+            )
+        for table in (REJECTED, OUTCOMES, CONTACTS):
+            entries = {}
+            for month in due:
+                names = made.files[table].get(month, ()) if made else ()
+                counts = {
+                    "contacts": _conservation(made.contacts if made else {}, month),
+                    "outcomes": _conservation(made.outcomes if made else {}, month),
+                }
+                entries[month] = StagedEntry(names, marks[month], counts)
+            store.commit(table, staged[table][0], entries)
+    except BaseException:
+        for table, (snapshot, _) in staged.items():
+            _discard_uncommitted(store, table, snapshot)
+        raise
+
+
+def _discard_uncommitted(store: Warehouse, table: str, snapshot: str) -> None:
+    if all(entry.snapshot != snapshot for entry in store.manifest(table).values()):
+        store.discard(table, snapshot)
+
+
+def _conservation(counts: dict[str, Conservation], month: str) -> dict[str, Any]:
+    return asdict(counts.get(month, Conservation()))
+
+
+def _raw_files(warehouse: Path, due: Sequence[str], kind: str) -> list[RawFile]:
+    found: dict[str, Delivery] = {}
+    for month in due:
+        for delivery in month_manifest(warehouse, month, kind):
+            if delivery.sha256 not in found or found[delivery.sha256].arrival < delivery.arrival:
+                found[delivery.sha256] = delivery
+    return [
+        RawFile(
+            object_path(warehouse, d.sha256),
+            d.sha256,
+            d.arrival,
+            d.delimiter,
+            d.encoding,
+            d.columns,
+            d.home_month,
+            d.first_day,
+            d.last_day,
+        )
+        for d in sorted(found.values(), key=lambda d: d.arrival)
+    ]
+
+
+def passed_months(store: Warehouse) -> list[str]:
+    """Months whose validation gate passed, in order; a held month is left out until its correction passes."""
+    contacts, gates = store.manifest(CONTACTS), store.manifest("contacts_validation")
+    return [
+        month
+        for month, entry in contacts.items()
+        if entry.rows
+        and month in gates
+        and gates[month].metadata.get("passed")
+        and gates[month].metadata.get("contacts_digest") == entry.digest
+    ]

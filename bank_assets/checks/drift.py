@@ -1,0 +1,37 @@
+"""Checks of stage drift: hints, never a gate."""
+
+import dagster as dg
+
+from bank_assets.resources.warehouse import WarehouseResource
+
+REPORT = "drift_report"
+
+
+@dg.asset_check(asset=REPORT)
+def columns_have_not_drifted(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """The latest month's columns are as in the reference, by effect size."""
+    return _latest(warehouse, "drifted", lambda found: not found["drifted"])
+
+
+@dg.asset_check(asset=REPORT)
+def subscription_rate_has_not_moved(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """The latest month's subscription rate is as in the reference, by effect size."""
+    return _latest(warehouse, "label_level", lambda found: found["label_level"] == "none")
+
+
+@dg.asset_check(asset=REPORT)
+def drift_reference_exists(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """There is a reference with enough contacts to compare with."""
+    return _latest(warehouse, "status", lambda found: found["status"] == "ok")
+
+
+def _latest(warehouse: WarehouseResource, name: str, is_fine) -> dg.AssetCheckResult:  # type: ignore[no-untyped-def]
+    entries = {m: e for m, e in warehouse.open().manifest(REPORT).items() if e.metadata.get("message")}
+    if not entries:
+        return dg.AssetCheckResult(passed=True, severity=dg.AssetCheckSeverity.WARN, metadata={"months": 0})
+    month, entry = max(entries.items())
+    return dg.AssetCheckResult(
+        passed=bool(is_fine(entry.metadata)),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"month": month, name: entry.metadata[name], "message": entry.metadata["message"]},
+    )

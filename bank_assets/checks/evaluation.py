@@ -1,0 +1,44 @@
+"""Checks of stage evaluation."""
+
+import dagster as dg
+
+from bank_assets.core import metrics
+from bank_assets.core.export import PARITY_LIMIT
+from bank_assets.core.promotion import PromotionPolicy
+from bank_assets.resources.warehouse import WarehouseResource
+
+TABLE = "challenger"
+SLOPE_RANGE = (0.7, 1.3)
+
+
+@dg.asset_check(asset=TABLE, blocking=True)
+def onnx_graph_equals_estimator(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """On every training row the graph gives the estimator's probability, within 1e-5."""
+    entry = warehouse.open().manifest(TABLE)["all"]
+    parity = float(entry.metadata["parity"])
+    return dg.AssetCheckResult(
+        passed=parity <= PARITY_LIMIT, metadata={"largest_difference": parity, "limit": PARITY_LIMIT}
+    )
+
+
+@dg.asset_check(asset=TABLE, blocking=True)
+def challenger_shows_no_leak(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """The challenger's out-of-time AUC is not too good to be true."""
+    auc = float(warehouse.open().manifest(TABLE)["all"].metadata["headline"]["roc_auc"])
+    limit = PromotionPolicy().leak_auc
+    return dg.AssetCheckResult(passed=auc <= limit, metadata={"roc_auc": auc, "limit": limit})
+
+
+@dg.asset_check(asset=TABLE)
+def challenger_is_calibrated(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """The slope of the outcomes on the log-odds is near one on the out-of-time rows."""
+    rows = warehouse.open().read(TABLE, ["all"], ["proba", "is_subscribed"])
+    slope, intercept = metrics.calibration_line(
+        rows.column("is_subscribed").to_numpy(zero_copy_only=False), rows.column("proba").to_numpy()
+    )
+    low, high = SLOPE_RANGE
+    return dg.AssetCheckResult(
+        passed=bool(low <= slope <= high),
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"slope": float(slope), "intercept": float(intercept), "low": low, "high": high},
+    )

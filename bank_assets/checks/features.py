@@ -1,0 +1,59 @@
+"""Checks of stage features."""
+
+import dagster as dg
+import numpy as np
+import pyarrow.parquet as pq
+
+from bank_assets.assets.snapshot import read_snapshot
+from bank_assets.contract import BY_SOURCE, BY_TABLE, LEAKAGE_RULE, Known
+from bank_assets.core.learning_table import PREFIX
+from bank_assets.core.splits import time_folds
+from bank_assets.resources.warehouse import WarehouseResource
+
+TABLE = "training_set"
+
+
+@dg.asset_check(asset=TABLE, blocking=True)
+def training_set_has_no_leakage_column(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """No feature is known only after the call."""
+    names = [
+        field.name.removeprefix(PREFIX)
+        for field in pq.read_schema(warehouse.open().files(TABLE)[0])
+        if field.name.startswith(PREFIX)
+    ]
+    leaking = [
+        name
+        for name in names
+        if (column := BY_SOURCE.get(name) or BY_TABLE.get(name)) and column.known in (Known.POST_CONTACT, Known.TARGET)
+    ]
+    return dg.AssetCheckResult(
+        passed=not leaking, metadata={"rule": LEAKAGE_RULE, "leaking": leaking, "features": len(names)}
+    )
+
+
+@dg.asset_check(asset=TABLE, blocking=True)
+def folds_do_not_overlap_in_time(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """In every fold each training call and its outcome lie before each test call."""
+    data = read_snapshot(warehouse.open()).data
+    overlapping = []
+    for fold in time_folds(data.contact_dates, data.as_of):
+        train = fold.train_mask(data.contact_dates, data.known_on)
+        test = fold.test_mask(data.contact_dates)
+        late = train & ((data.contact_dates >= fold.test_start) | (data.known_on > fold.test_start))
+        if bool(late.any()) or bool((train & test).any()):
+            overlapping.append(fold.name)
+    too_late = int(np.sum((data.contact_dates >= data.as_of) | (data.known_on > data.as_of)))
+    return dg.AssetCheckResult(
+        passed=not overlapping and too_late == 0,
+        metadata={"overlapping_folds": overlapping, "rows_from_the_future": too_late},
+    )
+
+
+@dg.asset_check(asset=TABLE)
+def categories_are_not_rare(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """Every category has enough contacts to learn from."""
+    entry = warehouse.open().entry(TABLE, "all")
+    rare = list(entry.metadata["rare"]) if entry else []
+    return dg.AssetCheckResult(
+        passed=not rare, severity=dg.AssetCheckSeverity.WARN, metadata={"rare": rare[:5], "count": len(rare)}
+    )

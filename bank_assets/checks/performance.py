@@ -1,0 +1,19 @@
+"""Checks of stage performance: hints, never a gate."""
+
+import dagster as dg
+
+from bank_assets.resources.warehouse import WarehouseResource
+
+REPORT = "performance_report"
+
+
+@dg.asset_check(asset=REPORT)
+def champion_has_not_decayed(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """On matured outcomes the champion ranks and calibrates as its validation promised."""
+    entry = warehouse.open().entry(REPORT, "all")
+    headline = entry.metadata["headline"] if entry else {"level": "none", "message": "never measured"}
+    return dg.AssetCheckResult(
+        passed=headline["level"] == "none",
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"level": headline["level"], "message": headline["message"]},
+    )

@@ -1,0 +1,51 @@
+"""Checks of stage promotion."""
+
+import dagster as dg
+
+from bank_assets.contract import ALIAS_CHAMPION
+from bank_assets.resources.ledger import LedgerResource
+from bank_assets.resources.registry import RegistryResource
+from bank_assets.resources.reign import Reign
+from bank_assets.resources.warehouse import WarehouseResource
+
+TABLE = "champion_model"
+
+
+@dg.asset_check(asset=TABLE, blocking=True)
+def champion_alias_reads_back(
+    warehouse: WarehouseResource, ledger: LedgerResource, registry: RegistryResource
+) -> dg.AssetCheckResult:
+    """The registry's alias is the champion of the record.
+
+    Asked only after a run that decided something: the registry's client costs seconds to import.
+    """
+    recorded = Reign.of(ledger.engine).current
+    entry = warehouse.open().entry(TABLE, "all")
+    if entry is not None and entry.metadata.get("alias_verified") == recorded:
+        return dg.AssetCheckResult(passed=True, metadata={"champion": recorded or "none", "asked": False})
+    found = registry.open().by_alias(ALIAS_CHAMPION)
+    alias = found.version if found else None
+    return dg.AssetCheckResult(
+        passed=alias == recorded, metadata={"recorded": recorded or "none", "alias": alias or "none", "asked": True}
+    )
+
+
+@dg.asset_check(asset=TABLE)
+def champion_treats_groups_within_limits(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """Selection, hit rate, calibration and profit by age and marital status stay within the fairness policy."""
+    entry = warehouse.open().entry("challenger", "all")
+    fairness = entry.metadata["fairness"] if entry else {}
+    exceeded = [
+        f"{row['column']} {row['group']}: {row['measure']}"
+        for row in fairness.get("findings", [])
+        if row["is_exceeded"]
+    ]
+    return dg.AssetCheckResult(
+        passed=not exceeded,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            "exceeded": exceeded[:5],
+            "count": len(exceeded),
+            "status": str(fairness.get("status", "not measured")),
+        },
+    )

@@ -1,0 +1,57 @@
+"""Checks of stage raw."""
+
+import json
+
+import dagster as dg
+
+from bank_assets.settings import Settings
+from bank_assets.sources.manifest import object_path, read_manifest
+
+SIZE_FACTOR = 4.0
+"""A delivery this many times larger or smaller than the one before it is worth a look."""
+
+
+@dg.asset_check(asset="raw_contacts", blocking=True)
+def raw_bytes_match_their_digest(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
+    """Every registered delivery's bytes are in the object store at their registered size."""
+    missing = [
+        delivery.name
+        for delivery in read_manifest(settings.warehouse)
+        if not (path := object_path(settings.warehouse, delivery.sha256)).is_file()
+        or path.stat().st_size != delivery.size_bytes
+    ]
+    return dg.AssetCheckResult(passed=not missing, metadata={"missing": missing[:5], "count": len(missing)})
+
+
+@dg.asset_check(asset="raw_contacts")
+def no_delivery_is_refused(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
+    """No file lies in the refusal folder.
+
+    ERROR, but not blocking: the other deliveries go on, and the refused one waits beside its reason.
+    """
+    reasons = sorted((settings.landing / "refused").glob("*.reason.json"))
+    problems = [
+        f"{path.name.removesuffix('.reason.json')}: {json.loads(path.read_text())['problem']}" for path in reasons
+    ]
+    return dg.AssetCheckResult(passed=not problems, metadata={"refused": problems[:5], "count": len(problems)})
+
+
+@dg.asset_check(asset="raw_contacts")
+def delivery_size_is_usual(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
+    """The last delivery is neither much larger nor much smaller than the one before it."""
+    contacts = read_manifest(settings.warehouse, "contacts")
+    if len(contacts) < 2:
+        return dg.AssetCheckResult(passed=True, metadata={"deliveries": len(contacts)})
+    before, last = contacts[-2], contacts[-1]
+    factor = max(last.rows, 1) / max(before.rows, 1)
+    return dg.AssetCheckResult(
+        passed=1 / SIZE_FACTOR <= factor <= SIZE_FACTOR,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={
+            "last": last.name,
+            "rows": last.rows,
+            "rows_before": before.rows,
+            "factor": float(factor),
+            "allowed_factor": SIZE_FACTOR,
+        },
+    )

@@ -1,0 +1,62 @@
+"""Checks of stage scoring."""
+
+import dagster as dg
+import numpy as np
+
+from bank_assets.resources.warehouse import WarehouseResource
+
+BATCH, LIST = "batch_scores", "call_list"
+SCORE_TOLERANCE = 0.5
+
+
+@dg.asset_check(asset=BATCH, blocking=True)
+def probabilities_lie_between_zero_and_one(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """Every score is a probability inside its range."""
+    store = warehouse.open()
+    wrong = 0
+    for name in store.manifest(BATCH):
+        rows = store.read(BATCH, [name])
+        proba, low, high = (rows.column(c).to_numpy() for c in ("probability", "probability_low", "probability_high"))
+        inside = (proba >= 0) & (proba <= 1) & (low <= proba) & (proba <= high) & (low >= 0) & (high <= 1)
+        wrong += int((~inside).sum())
+    return dg.AssetCheckResult(passed=wrong == 0, metadata={"wrong": wrong})
+
+
+@dg.asset_check(asset=BATCH, blocking=True)
+def every_campaign_row_is_scored_or_refused(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """Rows delivered = rows scored + rows refused with a reason."""
+    lost = {
+        name: entry.metadata["delivered"] - entry.rows - entry.metadata["n_rejected"]
+        for name, entry in warehouse.open().manifest(BATCH).items()
+    }
+    lost = {name: count for name, count in lost.items() if count}
+    return dg.AssetCheckResult(passed=not lost, metadata={"lost": dict(list(lost.items())[:5])})
+
+
+@dg.asset_check(asset=BATCH, blocking=True)
+def scores_name_their_model_version(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """Every score says which model version made it."""
+    store = warehouse.open()
+    unnamed = sum(
+        store.read(BATCH, [name], ["model_version"]).column("model_version").null_count
+        for name in store.manifest(BATCH)
+    )
+    return dg.AssetCheckResult(passed=unnamed == 0, metadata={"unnamed": int(unnamed)})
+
+
+@dg.asset_check(asset=BATCH)
+def scores_have_not_moved(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """The mean probability of the last two campaigns differs by less than half."""
+    store = warehouse.open()
+    entries = sorted(store.manifest(BATCH).items(), key=lambda item: item[1].snapshot)
+    means = [
+        float(np.mean(store.read(BATCH, [name], ["probability"]).column("probability").to_numpy()))
+        for name, entry in entries[-2:]
+        if entry.rows
+    ]
+    moved = abs(means[-1] / means[0] - 1) if len(means) == 2 and means[0] else 0.0
+    return dg.AssetCheckResult(
+        passed=moved < SCORE_TOLERANCE,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"change": moved, "limit": SCORE_TOLERANCE},
+    )

@@ -1,0 +1,119 @@
+"""Checks of stage tables."""
+
+import dagster as dg
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from bank_assets.contract import COLUMNS, Kind, Known
+from bank_assets.resources.warehouse import Warehouse, WarehouseResource
+from bank_assets.settings import Settings
+from bank_assets.sources.manifest import read_manifest
+from bank_assets.spark.etl import CONTACTS, OUTCOMES, REJECTED
+
+ARROW_KINDS = {
+    Kind.INTEGER: ("int32", "int64"),
+    Kind.BOOLEAN: ("bool",),
+    Kind.DATE: ("date32[day]",),
+    Kind.CATEGORY: ("string", "large_string"),
+    Kind.STRING: ("string", "large_string"),
+}
+
+
+@dg.asset_check(asset=CONTACTS, blocking=True)
+def rows_in_equal_rows_out_plus_rejected(
+    warehouse: WarehouseResource, settings: dg.ResourceParam[Settings]
+) -> dg.AssetCheckResult:
+    """No delivered row is lost: rows in = rows out + rejected + superseded by a later arrival, month by month."""
+    store = warehouse.open()
+    broken = []
+    rows_in = rows_out = 0
+    stored = store.manifest(CONTACTS)
+    for month, entry in stored.items():
+        counts = entry.metadata["contacts"]
+        rows_in, rows_out = rows_in + counts["rows_in"], rows_out + entry.rows
+        rejected = _rejected_contacts(store, month)
+        if counts["rows_in"] != entry.rows + rejected + counts["superseded"]:
+            broken.append(f"{month}: {counts['rows_in']} in, {entry.rows} out, {rejected} rejected")
+    delivered: dict[str, int] = {}
+    seen: set[tuple[str, str]] = set()
+    for delivery in read_manifest(settings.warehouse, "contacts"):
+        for month, rows in delivery.months.items():
+            if month in stored and (month, delivery.sha256) not in seen:
+                seen.add((month, delivery.sha256))
+                delivered[month] = delivered.get(month, 0) + rows
+    broken += [
+        f"{month}: {rows} delivered, {stored[month].metadata['contacts']['rows_in']} read"
+        for month, rows in delivered.items()
+        if stored[month].metadata["contacts"]["rows_in"] > rows
+    ]
+    return dg.AssetCheckResult(
+        passed=not broken, metadata={"rows_in": rows_in, "rows_out": rows_out, "broken_months": broken[:5]}
+    )
+
+
+def _rejected_contacts(store: Warehouse, month: str) -> int:
+    entry = store.entry(REJECTED, month)
+    if entry is None or not entry.rows:
+        return 0
+    return int(pc.sum(pc.equal(store.read(REJECTED, [month], ["kind"]).column("kind"), "contacts")).as_py() or 0)
+
+
+@dg.asset_check(asset=CONTACTS, blocking=True)
+def contact_ids_are_unique_in_a_month(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """A contact appears once in its month."""
+    store = warehouse.open()
+    repeated = []
+    for month, entry in store.manifest(CONTACTS).items():
+        if entry.rows:
+            ids = store.read(CONTACTS, [month], ["contact_id"]).column("contact_id")
+            extra = entry.rows - pc.count_distinct(ids).as_py()
+            if extra:
+                repeated.append(f"{month}: {extra}")
+    return dg.AssetCheckResult(passed=not repeated, metadata={"repeated": repeated[:5]})
+
+
+@dg.asset_check(asset=CONTACTS, blocking=True)
+def contact_columns_have_contract_types(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """Stored columns are those of the contract, with its types, and none that is known only after the call."""
+    store = warehouse.open()
+    files = store.files(CONTACTS)
+    problems: list[str] = []
+    if files:
+        schema = pq.read_schema(files[-1])
+        types = {field.name: str(field.type) for field in schema}
+        for column in COLUMNS:
+            expected = column.known in (Known.IDENTIFIER, Known.PRE_CONTACT)
+            if expected and types.get(column.table) not in ARROW_KINDS[column.kind]:
+                problems.append(f"{column.table}: expected {ARROW_KINDS[column.kind]}, found {types.get(column.table)}")
+            if not expected and column.table in types:
+                problems.append(f"{column.table}: expected not to be in contacts, found {types[column.table]}")
+    return dg.AssetCheckResult(passed=not problems, metadata={"problems": problems[:5]})
+
+
+@dg.asset_check(asset=REJECTED)
+def no_row_is_rejected(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """No delivered row had to be quarantined."""
+    entries = warehouse.open().manifest(REJECTED)
+    total = sum(entry.rows for entry in entries.values())
+    codes: dict[str, int] = {}
+    for entry in entries.values():
+        for code, count in entry.metadata["contacts"]["codes"].items():
+            codes[code] = codes.get(code, 0) + int(count)
+    worst = dict(sorted(codes.items(), key=lambda item: -item[1])[:5])
+    return dg.AssetCheckResult(
+        passed=total == 0, severity=dg.AssetCheckSeverity.WARN, metadata={"rejected": total, "reasons": worst}
+    )
+
+
+@dg.asset_check(asset=OUTCOMES)
+def outcomes_belong_to_contacts(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """Every delivered outcome names a contact that was delivered."""
+    store = warehouse.open()
+    if not store.files(OUTCOMES) or not store.files(CONTACTS):
+        return dg.AssetCheckResult(passed=True, metadata={"unknown": 0})
+    known = store.read(CONTACTS, None, ["contact_id"]).column("contact_id").combine_chunks()
+    given = store.read(OUTCOMES, None, ["contact_id"]).column("contact_id")
+    unknown = int(len(given) - (pc.sum(pc.is_in(given, known)).as_py() or 0))
+    return dg.AssetCheckResult(
+        passed=unknown == 0, severity=dg.AssetCheckSeverity.WARN, metadata={"unknown": unknown, "outcomes": len(given)}
+    )

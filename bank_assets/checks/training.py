@@ -1,0 +1,62 @@
+"""Checks of stage training, one set per algorithm."""
+
+import dagster as dg
+
+from bank_assets.core.candidates import ALGORITHMS
+from bank_assets.resources.warehouse import WarehouseResource
+
+TABLE = "candidates"
+LEAK_AUC = 0.88
+"""AUC above it without post-contact columns means a leak: 0.94 with the call's duration, at most 0.82 without."""
+SLOW_FIT_SECONDS = 120.0
+
+
+def _checks_of(algorithm: str) -> list[dg.AssetChecksDefinition]:
+    @dg.asset_check(
+        asset=algorithm,
+        name="candidates_are_reproducible",
+        blocking=True,
+        description="Every candidate carries a recipe with a seed, a snapshot digest and an MLflow run.",
+    )
+    def reproducible(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+        metadata = warehouse.open().manifest(TABLE)[algorithm].metadata
+        incomplete = [
+            name
+            for name, row in metadata["results"].items()
+            if "seed" not in row["recipe"] or not row.get("mlflow_run_id") or not metadata.get("snapshot")
+        ]
+        return dg.AssetCheckResult(passed=not incomplete, metadata={"incomplete": incomplete[:5]})
+
+    @dg.asset_check(
+        asset=algorithm,
+        name="candidates_show_no_leak",
+        blocking=True,
+        description=f"No candidate's out-of-time AUC is above {LEAK_AUC}, which would mean a leak.",
+    )
+    def no_leak(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+        results = warehouse.open().manifest(TABLE)[algorithm].metadata["results"]
+        worst = max(results, key=lambda name: results[name]["metrics"]["roc_auc"])
+        auc = float(results[worst]["metrics"]["roc_auc"])
+        return dg.AssetCheckResult(
+            passed=auc <= LEAK_AUC, metadata={"candidate": worst, "roc_auc": auc, "limit": LEAK_AUC}
+        )
+
+    @dg.asset_check(
+        asset=algorithm, name="fits_are_fast", description="No candidate's fits take longer than two minutes together."
+    )
+    def fast(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+        results = warehouse.open().manifest(TABLE)[algorithm].metadata["results"]
+        seconds = max(float(row["metrics"]["fit_seconds"]) for row in results.values())
+        return dg.AssetCheckResult(
+            passed=seconds <= SLOW_FIT_SECONDS,
+            severity=dg.AssetCheckSeverity.WARN,
+            metadata={"slowest_seconds": seconds, "limit_seconds": SLOW_FIT_SECONDS},
+        )
+
+    return [reproducible, no_leak, fast]
+
+
+logistic_regression_checks = _checks_of(ALGORITHMS[0])
+random_forest_checks = _checks_of(ALGORITHMS[1])
+xgboost_checks = _checks_of(ALGORITHMS[2])
+lightgbm_checks = _checks_of(ALGORITHMS[3])

@@ -1,0 +1,41 @@
+"""Checks of stage validation: the gate."""
+
+import dagster as dg
+
+from bank_assets.assets.tables import passed_months
+from bank_assets.resources.warehouse import WarehouseResource
+
+GATE = "contacts_validation"
+
+
+@dg.asset_check(asset=GATE, blocking=True)
+def a_month_passes_its_gate(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """At least one month may be used; if none passed, nothing that follows may run."""
+    store = warehouse.open()
+    passed = passed_months(store)
+    return dg.AssetCheckResult(
+        passed=bool(passed), metadata={"months_passed": len(passed), "months": len(store.manifest(GATE))}
+    )
+
+
+@dg.asset_check(asset=GATE)
+def no_month_is_held(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """Every month with contacts passed its gate.
+
+    ERROR, but not blocking: a held month is left out by whatever reads contacts, and the others go on.
+    """
+    entries = warehouse.open().manifest(GATE)
+    held = {month: entry.metadata["errors"][:3] for month, entry in entries.items() if not entry.metadata["passed"]}
+    return dg.AssetCheckResult(passed=not held, metadata={"held": dict(list(held.items())[:5]), "count": len(held)})
+
+
+@dg.asset_check(asset=GATE)
+def validation_gives_no_hint(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """No expectation of level WARN failed."""
+    entries = warehouse.open().manifest(GATE)
+    hints = {month: entry.metadata["warnings"][:3] for month, entry in entries.items() if entry.metadata["warnings"]}
+    return dg.AssetCheckResult(
+        passed=not hints,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"hints": dict(list(hints.items())[:5]), "count": len(hints)},
+    )

@@ -1,0 +1,42 @@
+"""The Dagster definitions: assembly only.
+
+What lives here: `build_defs`, which puts the pieces together. What must not: any piece.
+`defs` is what Dagster loads; tests and the command line call `build_defs` with their own settings and overrides.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from bank_assets.assets import load_stage_assets
+from bank_assets.checks import load_stage_checks
+from bank_assets.jobs import all_jobs
+from bank_assets.resources.deployment import deployment_resources
+from bank_assets.settings import Settings, load_settings
+
+
+def build_defs(
+    *, settings: Settings | None = None, resource_overrides: Mapping[str, Any] | None = None
+) -> dg.Definitions:
+    """Put assets, checks, jobs and resources together.
+
+    Args:
+        settings: deployment; default from the environment.
+        resource_overrides: resources by name that replace those of the deployment.
+
+    Returns:
+        Fresh definitions.
+    """
+    deployment = settings or load_settings()
+    return dg.Definitions(
+        assets=load_stage_assets(),
+        asset_checks=load_stage_checks(),
+        jobs=all_jobs(),
+        resources={**deployment_resources(deployment), **(resource_overrides or {})},
+        # One process and one Spark session per run: starting a process per step costs 5 to 15 s each.
+        executor=dg.in_process_executor,
+    )
+
+
+defs = build_defs()

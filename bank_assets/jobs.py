@@ -1,0 +1,55 @@
+"""Jobs: named selections of assets.
+
+What lives here: which assets belong to which kind of run. What must not: schedules, sensors.
+"""
+
+from typing import Any, Final
+
+import dagster as dg
+
+MAIN: Final = "main_job"
+DATA: Final = "data_job"
+PERFORMANCE: Final = "performance_job"
+REFIT: Final = "refit_job"
+SEARCH: Final = "search_job"
+SCORING: Final = "scoring_job"
+
+DATA_STAGES: Final = ("raw", "tables", "validation", "drift", "performance")
+
+
+def _groups(*names: str) -> dg.AssetSelection:
+    return dg.AssetSelection.groups(*names)
+
+
+def all_jobs() -> list[Any]:
+    """Every job of the platform."""
+    refit = dg.AssetSelection.assets(
+        "training_set", "challenger", "champion_scores", "champion_model", "as_of_state", "batch_scores", "call_list"
+    )
+    return [
+        dg.define_asset_job(
+            MAIN,
+            dg.AssetSelection.all(),
+            description="The whole journey: deliveries to a champion and a ranked call list.",
+        ),
+        dg.define_asset_job(
+            DATA, _groups(*DATA_STAGES), description="New deliveries to tables, gates, drift and performance."
+        ),
+        dg.define_asset_job(
+            PERFORMANCE,
+            _groups("performance") | _groups("scoring"),
+            description="Performance, state and lists under the champion in force.",
+        ),
+        dg.define_asset_job(
+            REFIT,
+            refit,
+            description="The champion's recipe fitted on fresh data, judged and put in charge.",
+            config={"ops": {"challenger": {"config": {"mode": "refit"}}}},
+        ),
+        dg.define_asset_job(
+            SEARCH,
+            _groups("features", "training", "evaluation", "promotion", "scoring"),
+            description="All candidates compared, the best judged and put in charge.",
+        ),
+        dg.define_asset_job(SCORING, _groups("scoring"), description="Campaign files scored and ranked."),
+    ]

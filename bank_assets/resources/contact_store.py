@@ -1,0 +1,94 @@
+"""Contacts in memory from the Parquet tables: the one hand-over from tables to `core.contacts`.
+
+What lives here: `ContactStore`. What must not: features, fits, Spark.
+Called by the assets from `performance` on. An outcome can come with the contact, in an outcomes delivery or through
+the app (`ledger_outcomes`); the latest arrival of a contact's outcome wins, and earlier ones stay in their tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from bank_assets.contract import BY_SOURCE
+from bank_assets.core.contacts import Contacts, frame_from_tables, usable_from
+from bank_assets.core.features import CATEGORY_PAYLOAD, NUMERIC_PAYLOAD
+from bank_assets.resources.warehouse import Warehouse
+
+CONTACTS: Final = "contacts"
+OUTCOME_TABLES: Final = ("outcomes", "ledger_outcomes")
+OPEN_CAMPAIGN: Final = "example.csv"
+OPEN_CAMPAIGN_DAYS: Final = 31
+"""The example campaign is open while its first day is at most so many days before the last contact."""
+
+
+class ContactStore:
+    """Reads contacts and their outcomes."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+
+    def read(self, months: Sequence[str]) -> Contacts:
+        """Contacts of some months with their latest outcomes, in time order.
+
+        Args:
+            months: months `YYYY-MM`; those without rows add none.
+
+        Returns:
+            The contacts; a contact that was delivered in two months counts once, at its last arrival.
+        """
+        payload = [BY_SOURCE[name].table for name in (*NUMERIC_PAYLOAD, *CATEGORY_PAYLOAD)]
+        rows = self._frame(CONTACTS, ["contact_id", "contact_date", *payload, "delivery_arrival"], months)
+        rows = rows.sort_values("delivery_arrival", kind="stable").drop_duplicates("contact_id", keep="last")
+        # The contact's number breaks ties within a day, so that the order does not depend on files.
+        rows = rows.sort_values(["contact_date", "contact_id"], kind="stable")
+        outcomes = self._outcomes()
+        joined = rows.merge(outcomes, on="contact_id", how="left")
+        dates = joined["contact_date"].to_numpy().astype("datetime64[D]")
+        arrived = joined["arrived_on"].to_numpy().astype("datetime64[D]")
+        columns: dict[str, Any] = {name: joined[name].to_numpy() for name in payload}
+        return Contacts(
+            joined["contact_id"].to_numpy(dtype=object),
+            frame_from_tables(columns),
+            dates,
+            usable_from(dates, arrived),
+            joined["is_subscribed"].eq(True).to_numpy(dtype=bool),
+        )
+
+    def _outcomes(self) -> pd.DataFrame:
+        names = ["contact_id", "is_subscribed", "arrived_on"]
+        parts = [self._frame(table, names, None) for table in OUTCOME_TABLES if self._warehouse.manifest(table)]
+        if not parts:
+            return pd.DataFrame({name: pd.Series(dtype=object) for name in names})
+        known = pd.concat(parts, ignore_index=True)
+        known = known[known["is_subscribed"].notna()]
+        return known.sort_values("arrived_on", kind="stable").drop_duplicates("contact_id", keep="last")
+
+    def _frame(self, table: str, columns: Sequence[str], months: Sequence[str] | None) -> pd.DataFrame:
+        stored = self._warehouse.manifest(table)
+        keys = list(stored) if months is None else [month for month in months if month in stored]
+        return self._warehouse.read(table, keys, columns).to_pandas()
+
+    def learning_as_of(self, landing: Path, months: Sequence[str]) -> np.datetime64:
+        """First day that training leaves out.
+
+        That is the first day of the open example campaign, whose customers are still to be called; without one, the
+        day after the last contact.
+
+        Args:
+            landing: the landing folder.
+            months: months to learn from.
+        """
+        dates = self._frame(CONTACTS, ["contact_date"], months)["contact_date"].to_numpy().astype("datetime64[D]")
+        after = dates.max() + np.timedelta64(1, "D")
+        path = landing / "campaigns" / OPEN_CAMPAIGN
+        if path.is_file():
+            planned = pd.read_csv(path, sep=None, engine="python", usecols=["contact_date"])["contact_date"]
+            first = pd.to_datetime(planned).min().to_numpy().astype("datetime64[D]")
+            if first + np.timedelta64(OPEN_CAMPAIGN_DAYS, "D") >= dates.max():
+                return np.datetime64(first, "D")
+        return np.datetime64(after, "D")

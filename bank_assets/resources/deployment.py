@@ -1,0 +1,30 @@
+"""The resources of a deployment, from its settings.
+
+What lives here: names and wiring. What must not: resources themselves. Resource names equal the assets' arguments.
+"""
+
+from typing import Any
+
+from bank_assets.resources.ledger import LedgerResource
+from bank_assets.resources.registry import RegistryResource
+from bank_assets.resources.spark import SparkResource
+from bank_assets.resources.tracking import TrackingResource
+from bank_assets.resources.warehouse import WarehouseResource
+from bank_assets.settings import Settings
+
+
+def deployment_resources(settings: Settings) -> dict[str, Any]:
+    """Resources by name; building them contacts nothing."""
+    registry = {
+        "uri": settings.mlflow_uri,
+        "artifacts": settings.mlflow_artifacts,
+        "cache": str(settings.home / "models"),
+    }
+    return {
+        "settings": settings,
+        "warehouse": WarehouseResource(root=str(settings.warehouse)),
+        "spark": SparkResource(home=str(settings.home), master=settings.spark_master, memory=settings.spark_memory),
+        "ledger": LedgerResource(url=settings.ledger_url),
+        "registry": RegistryResource(**registry),
+        "mlflow": TrackingResource(**registry),
+    }

@@ -1,0 +1,81 @@
+"""The Dagster instance of a home, and what a killed process leaves in it.
+
+What lives here: opening the instance, the marks of a run's process, failing runs whose process is gone.
+What must not: definitions. Called by the command line and by tests.
+
+The default run launcher has no worker health check: a killed in-process run stays STARTED for ever and blocks whatever
+waits for it. So each run carries the process id and the boot id of its machine, and the next start fails the orphans.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import dagster as dg
+import psutil
+
+from bank_assets.settings import Settings
+
+TAG_PID: Final = "bank/pid"
+TAG_STARTED: Final = "bank/process_started"
+TAG_BOOT: Final = "bank/boot_id"
+CONFIG: Final = Path(__file__).resolve().parents[2] / "dagster.yaml"
+UNFINISHED: Final = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
+
+
+@contextmanager
+def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
+    """Open the embedded instance of a home, made on first use with the repository's dagster.yaml."""
+    home = settings.dagster_home
+    home.mkdir(parents=True, exist_ok=True)
+    if CONFIG.is_file():
+        shutil.copyfile(CONFIG, home / "dagster.yaml")
+    instance = dg.DagsterInstance.from_config(str(home))
+    try:
+        yield instance
+    finally:
+        instance.dispose()
+
+
+def boot_id() -> str:
+    """Identity of this boot of the machine; process ids mean something only within it."""
+    path = Path("/proc/sys/kernel/random/boot_id")
+    return path.read_text().strip() if path.is_file() else str(int(psutil.boot_time()))
+
+
+def own_run_tags() -> dict[str, str]:
+    """Tags that say which process carries a run."""
+    process = psutil.Process(os.getpid())
+    return {TAG_PID: str(process.pid), TAG_STARTED: f"{process.create_time():.2f}", TAG_BOOT: boot_id()}
+
+
+def is_orphan(tags: dict[str, str]) -> bool:
+    """Whether the process that carried a run is gone; a run without marks is not judged."""
+    if TAG_PID not in tags:
+        return False
+    if tags.get(TAG_BOOT) != boot_id():
+        return True
+    try:
+        process = psutil.Process(int(tags[TAG_PID]))
+    except (psutil.NoSuchProcess, ValueError):
+        return True
+    return process.status() == psutil.STATUS_ZOMBIE or f"{process.create_time():.2f}" != tags.get(TAG_STARTED)
+
+
+def reap_orphans(instance: dg.DagsterInstance) -> list[str]:
+    """Fail unfinished runs whose process is gone.
+
+    Returns:
+        Their run ids.
+    """
+    reaped = []
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=UNFINISHED)):
+        if is_orphan(dict(run.tags)):
+            instance.report_run_failed(run, "The process of this run is gone (killed or crashed); run it again.")
+            reaped.append(run.run_id)
+    return reaped

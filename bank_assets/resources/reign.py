@@ -1,0 +1,57 @@
+"""Who was champion on which day of data time.
+
+What lives here: `Reign`, cut from the append-only promotions. What must not: moving anything.
+Called by the performance and state assets. The registry is not asked: it keeps no history (mlflow #2169), and its
+client takes seconds to import.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Engine
+
+from bank_assets.ledger import promotions
+
+ROWS = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reign:
+    """Champions in the order in which they came into force.
+
+    Attributes:
+        starts: first day of each, (n,), datetime64[D], ascending.
+        versions: version of each, (n,).
+    """
+
+    starts: NDArray[np.datetime64]
+    versions: tuple[str, ...]
+
+    @classmethod
+    def of(cls, engine: Engine) -> Reign:
+        """Read it from the ledger; a rollback without data time starts with the verdict before it."""
+        starts: list[np.datetime64] = []
+        versions: list[str] = []
+        for row in reversed(promotions.history(engine, limit=ROWS, promoted_only=True)):
+            if row.to_version is None or (versions and row.to_version == versions[-1]):
+                continue
+            start = np.datetime64(row.as_of, "D") if row.as_of else (starts[-1] if starts else None)
+            if start is None:
+                continue
+            starts.append(max(start, starts[-1]) if starts else start)
+            versions.append(row.to_version)
+        return cls(np.asarray(starts, "datetime64[D]"), tuple(versions))
+
+    @property
+    def current(self) -> str | None:
+        """The version in force now."""
+        return self.versions[-1] if self.versions else None
+
+    def version_on(self, days: NDArray[np.datetime64]) -> NDArray[np.object_]:
+        """Version in force on each day, (n,); None before the first champion."""
+        position = np.searchsorted(self.starts, days, side="right") - 1
+        table = np.asarray([None, *self.versions], dtype=object)
+        return table[position + 1]

@@ -1,0 +1,206 @@
+"""`python -m bank_assets run`: the main job in one command, with a progress bar and a summary.
+
+What lives here: landing, the Dagster run in this process, what people see of it.
+What must not: the work of any stage. Called by `bank_assets.__main__`.
+"""
+
+import argparse
+import json
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from typing import Any, Final
+
+import dagster as dg
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from bank_assets.definitions import build_defs
+from bank_assets.jobs import MAIN, PERFORMANCE
+from bank_assets.ledger.engine import open_ledger
+from bank_assets.partitions import key_of, months_between
+from bank_assets.resources.instance import open_instance, own_run_tags, reap_orphans
+from bank_assets.resources.reign import Reign
+from bank_assets.resources.warehouse import Warehouse
+from bank_assets.run_summary import build_summary, print_summary
+from bank_assets.settings import Settings
+from bank_assets.sources.deliveries import register_deliveries
+from bank_assets.sources.landing import land_source
+from bank_assets.sources.manifest import delivered_months
+from bank_assets.sources.source import resolve_source
+
+RANGE_START: Final = "dagster/asset_partition_range_start"
+RANGE_END: Final = "dagster/asset_partition_range_end"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `run`."""
+    parser.add_argument("--first", help="first day to land from the source, ISO; default all")
+    parser.add_argument("--last", help="last day to land from the source, ISO; default all")
+    parser.add_argument("--no-land", action="store_true", help="take what lies in the landing folder; land nothing")
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Land the source and run the main job.
+
+    Returns:
+        0, also when a gate honestly refused; 1 on a technical failure, which is named.
+    """
+    console = Console(stderr=True)
+    started = time.monotonic()
+    if not arguments.no_land:
+        source = resolve_source(settings)
+        first = date.fromisoformat(arguments.first) if arguments.first else None
+        last = date.fromisoformat(arguments.last) if arguments.last else None
+        landed = land_source(source, settings, first=first, last=last)
+        console.print(
+            f"source: [bold]{source.label}[/] ({'real' if source.is_real else 'not the pinned real file'})"
+            + (f"; {source.reason}" if source.reason else "")
+        )
+        console.print(
+            f"landed {sum(landed.rows.values()):,} contacts of {len(landed.rows)} months, "
+            f"{len(landed.written)} files new, {len(landed.unchanged)} unchanged"
+        )
+    register_deliveries(settings.landing, settings.warehouse, now=datetime.now(UTC), settle_seconds=0)
+    months = delivered_months(settings.warehouse)
+    if not months:
+        console.print(
+            "[red]no contacts were delivered: expected at least one usable file in "
+            f"{settings.landing / 'contacts'}, found none; see {settings.landing / 'refused'} for refusals[/]"
+        )
+        return 1
+    keys = [key_of(month) for month in months_between(months[0], months[-1])]
+    with open_instance(settings) as instance:
+        for orphan in reap_orphans(instance):
+            console.print(f"[yellow]failed the orphaned run {orphan}: its process is gone[/]")
+        seconds: dict[str, float] = {}
+        is_done = execute(MAIN, settings, instance, keys, console, seconds)
+        if is_done and has_new_champion(settings):
+            # The new champion scores the days since its data ended, so that the next run finds nothing left to do.
+            is_done = execute(PERFORMANCE, settings, instance, keys, console, {})
+    seconds["total"] = round(time.monotonic() - started, 1)
+    summary = build_summary(settings, seconds)
+    path = settings.reports / "run_summary.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(summary, indent=1))
+    print_summary(summary, Console())
+    console.print(f"summary: {path}")
+    return 0 if is_done else 1
+
+
+def has_new_champion(settings: Settings) -> bool:
+    """Whether champions came into force that the stored scores do not know yet."""
+    engine = open_ledger(settings.ledger_url)
+    try:
+        versions = set(Reign.of(engine).versions)
+    finally:
+        engine.dispose()
+    entries = Warehouse(settings.warehouse).manifest("contact_scores").values()
+    known = {version for entry in entries for version in entry.metadata.get("versions", [])}
+    return bool(versions - known)
+
+
+def execute(
+    job: str,
+    settings: Settings,
+    instance: dg.DagsterInstance,
+    keys: list[str],
+    console: Console,
+    seconds: dict[str, float],
+) -> bool:
+    """Run a job over a range of months in this process.
+
+    Args:
+        job: its name.
+        settings: deployment.
+        instance: Dagster instance.
+        keys: partition keys, in order.
+        console: where progress goes.
+        seconds: filled with seconds by stage.
+
+    Returns:
+        Whether every step succeeded and no blocking check failed.
+    """
+    definition = build_defs(settings=settings).resolve_job_def(job)
+    stage_of = stages_by_step(definition)
+    run_id = str(uuid.uuid4())
+    with _watching(console, instance, run_id, job, stage_of):
+        result = definition.execute_in_process(
+            instance=instance,
+            run_id=run_id,
+            raise_on_error=False,
+            tags={RANGE_START: keys[0], RANGE_END: keys[-1], **own_run_tags()},
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+    for event in result.all_events:
+        stage = stage_of.get(event.step_key or "")
+        if event.is_step_success and stage:
+            spent = event.step_success_data.duration_ms / 1000
+            seconds[stage] = round(seconds.get(stage, 0.0) + spent, 2)
+        if event.is_step_failure:
+            console.print(f"[red]{event.step_key} failed:[/] {_innermost(event.step_failure_data.error)}")
+    return bool(result.success)
+
+
+def stages_by_step(definition: dg.JobDefinition) -> dict[str, str]:
+    """Stage of each asset step of a job; checks and others are left out."""
+    layer = definition.asset_layer
+    found: dict[str, str] = {}
+    for key in layer.executable_asset_keys:
+        node = layer.get(key)
+        found[layer.get_op_name(key) if hasattr(layer, "get_op_name") else key.to_user_string()] = node.group_name
+    return found
+
+
+@contextmanager
+def _watching(
+    console: Console,
+    instance: dg.DagsterInstance,
+    run_id: str,
+    job: str,
+    stage_of: dict[str, str],
+) -> Iterator[None]:
+    """A progress bar over the assets of a run, fed from its event log."""
+    done = threading.Event()
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[stage]}"),
+    )
+    with Progress(*columns, console=console, transient=False) as progress:
+        task = progress.add_task(job, total=len(stage_of), stage="starting")
+
+        def poll() -> None:
+            while not done.wait(0.5):
+                _show(progress, task)
+
+        def _show(bar: Progress, number: Any) -> None:
+            records = instance.get_records_for_run(
+                run_id, of_type={dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_SUCCESS}
+            ).records
+            keys = [(r.event_log_entry.step_key or "", r.event_log_entry.dagster_event_type) for r in records]
+            finished = {key for key, kind in keys if kind is dg.DagsterEventType.STEP_SUCCESS and key in stage_of}
+            running = [key for key, kind in keys if kind is dg.DagsterEventType.STEP_START and key in stage_of]
+            stage = f"{stage_of[running[-1]]}: {running[-1]}" if running else "starting"
+            bar.update(number, completed=len(finished), stage=stage)
+
+        thread = threading.Thread(target=poll, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+            _show(progress, task)
+
+
+def _innermost(error: Any) -> str:
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return str(error.message).strip() if error is not None else "unknown error"

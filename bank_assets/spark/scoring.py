@@ -1,0 +1,130 @@
+"""Batch scoring: `mapInArrow` over the one scorer.
+
+What lives here: the distribution of rows over Spark tasks, and the columns of a scored list.
+What must not: a second scoring path; features are assembled by `core.features`, scored by `core.scorer`.
+Called by the `batch_scores` asset. Each task opens the bundle from bytes that Spark broadcasts once; ONNX runs with one
+thread, so a row's number does not depend on the batch it came in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import SparkSession
+
+from bank_assets.core.as_of import AsOfState
+from bank_assets.core.economics import Economics, expected_profit, is_worth_calling
+from bank_assets.core.features import CATEGORY_FEATURES, FEATURES, current_features
+from bank_assets.core.scorer import Scorer
+from bank_assets.sources.campaign_file import Campaign
+
+ROWS_PER_TASK: Final = 200_000
+
+SCORED_SCHEMA: Final = pa.schema(
+    [
+        ("contact_id", pa.string()),
+        ("contact_date", pa.date32()),
+        ("probability", pa.float64()),
+        ("probability_low", pa.float64()),
+        ("probability_high", pa.float64()),
+        ("decile", pa.int32()),
+        ("expected_profit_eur", pa.float64()),
+        ("decision", pa.string()),
+        ("model_version", pa.string()),
+    ]
+)
+_PARTIAL_SCHEMA: Final = "contact_id string, probability double, probability_low double, probability_high double"
+
+
+def feature_table(campaign: Campaign, state: AsOfState) -> pa.Table:
+    """Features of a campaign's rows, with the plan of each of its days.
+
+    Args:
+        campaign: the checked rows; the file is the whole list of its days.
+        state: the published as-of state.
+
+    Returns:
+        `contact_id` and one column per feature.
+    """
+    features = current_features(campaign.frame, campaign.contact_dates, state, has_plan=True)
+    columns: dict[str, Any] = {"contact_id": pa.array(campaign.contact_ids, pa.string())}
+    for name in FEATURES:
+        kind = pa.string() if name in CATEGORY_FEATURES else pa.float64()
+        columns[name] = pa.array(features[name], kind)
+    return pa.table(columns)
+
+
+def scoring_task(
+    bundle: Mapping[str, bytes],
+    log_odds_shift: float,
+) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """The function that each Spark task runs over its Arrow batches (=)."""
+
+    def score(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        scorer = Scorer(bundle)
+        for batch in batches:
+            features = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in scorer.feature_names}
+            scores = scorer.score(features, log_odds_shift=log_odds_shift)
+            yield pa.RecordBatch.from_arrays(
+                [batch.column("contact_id"), pa.array(scores.probability), pa.array(scores.low), pa.array(scores.high)],
+                ["contact_id", "probability", "probability_low", "probability_high"],
+            )
+
+    return score
+
+
+def score_campaign(
+    session: SparkSession,
+    campaign: Campaign,
+    bundle: Mapping[str, bytes],
+    version: str,
+    state: AsOfState,
+    economics: Economics,
+) -> pa.Table:
+    """Score every usable row of a campaign (=).
+
+    Args:
+        session: the Spark session.
+        campaign: the checked rows.
+        bundle: the champion's files.
+        version: the champion's version.
+        state: the published as-of state.
+        economics: cost and value.
+
+    Returns:
+        One row per contact in the order of the file, `SCORED_SCHEMA`.
+    """
+    if len(campaign.contact_ids) == 0:
+        return SCORED_SCHEMA.empty_table()
+    frame = session.createDataFrame(feature_table(campaign, state))
+    tasks = max(1, -(-len(campaign.contact_ids) // ROWS_PER_TASK))
+    scored = frame.repartition(tasks).mapInArrow(scoring_task(dict(bundle), state.log_odds_shift), _PARTIAL_SCHEMA)
+    found = scored.toArrow()
+    order = {contact: row for row, contact in enumerate(found.column("contact_id").to_pylist())}
+    table = found.take(pa.array([order[contact] for contact in campaign.contact_ids]))
+    proba = table.column("probability").to_numpy()
+    called = is_worth_calling(proba, economics)
+    return pa.table(
+        {
+            "contact_id": table.column("contact_id"),
+            "contact_date": pa.array(campaign.contact_dates),
+            "probability": proba,
+            "probability_low": table.column("probability_low"),
+            "probability_high": table.column("probability_high"),
+            "decile": deciles(proba),
+            "expected_profit_eur": expected_profit(proba, economics),
+            "decision": np.where(called, "call", "do_not_call"),
+            "model_version": [version] * len(proba),
+        },
+        schema=SCORED_SCHEMA,
+    )
+
+
+def deciles(proba: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.int32]]:
+    """Decile of each probability, (n,): 1 for the highest tenth; ties in the order given."""
+    rank = np.empty(len(proba), dtype=np.int64)
+    rank[np.argsort(-proba, kind="stable")] = np.arange(len(proba))
+    return (rank * 10 // max(len(proba), 1) + 1).astype(np.int32)
