@@ -171,7 +171,8 @@ def _solve_core(
     states = _start(int(cost[start].sum()), int(start.sum()) if is_counted else 0)
     history: list[tuple[IntArray, BoolArray]] = []
     best, best_loss, n_states, dearest = (0, 0), np.inf, 0, int(cost.max())
-    for position in range(len(order) + 1):
+    position = 0
+    while True:  # ends at the latest after the last item, where the next loss is infinite
         if position > 0:
             item, step = order[position - 1], int(step_of[position - 1])
             states = _undominated(
@@ -203,7 +204,7 @@ def _solve_core(
             return _traced(start, order, history, best), False, max(best_loss - float(bound.min()), 0.0)
         states = states.take(is_open)
         states.parent = np.flatnonzero(is_open)
-    return _traced(start, order, history, best), True, 0.0
+        position += 1
 
 
 def _start(cost: int, count: int) -> _States:
