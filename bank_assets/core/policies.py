@@ -1,6 +1,6 @@
 """The policies that a replay compares, by their names.
 
-What lives here: `Trace`, the common interface, the policies that refit by schedule or drift, the bounds.
+What lives here: the common interface, the policies that refit by schedule or drift, the bounds.
 What must not: the platform's own loop (`core.platform_policy`), outcomes that a morning does not know.
 Called by `core.replay`. All fits, conversions and scores go through `core.challenger` and `core.scorer`, as in
 production; the policies differ in what they look at and when they refit, which is what is compared.
@@ -21,7 +21,6 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, Final
 
@@ -37,12 +36,12 @@ from bank_assets.core.drift_report import Level
 from bank_assets.core.economics import is_worth_calling
 from bank_assets.core.plan import PLAN_COUNT, PLAN_FEATURES
 from bank_assets.core.platform_policy import Event
+from bank_assets.core.replay_trace import Counts, Trace
 from bank_assets.core.replay_world import World
 from bank_assets.core.scorer import Scorer
 from bank_assets.core.splits import random_folds
 
 FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 Rows = NDArray[np.int64]
 Features = Mapping[str, NDArray[Any]]
 
@@ -62,66 +61,6 @@ HINDSIGHT_FOLDS: Final = 5
 MINIMUM_CLASS: Final = 20
 """Outcomes of each kind that any first fit needs; before, the trailing subscription rate decides."""
 DRIFT_WINDOW_DAYS: Final = 28
-
-
-@dataclass(slots=True, eq=False)
-class Trace:
-    """What a policy did, contact by contact; NaN and False where it has not decided.
-
-    Attributes:
-        proba: probability decided with, (n,); NaN where a policy has none.
-        unshifted: before the intercept, (n,).
-        low: lower end of the range, (n,).
-        high: upper end of the range, (n,).
-        called: decisions, exploration included, (n,).
-    """
-
-    proba: FloatArray
-    unshifted: FloatArray
-    low: FloatArray
-    high: FloatArray
-    called: BoolArray
-
-    @classmethod
-    def empty(cls, n: int) -> Trace:
-        """Nothing decided yet."""
-        none = np.full(n, np.nan)
-        return cls(none, none.copy(), none.copy(), none.copy(), np.zeros(n, bool))
-
-
-@dataclass(slots=True)
-class Counts:
-    """What a policy spent.
-
-    Attributes:
-        trainings: estimator fits that could reach production.
-        searches: comparisons of all candidates.
-        recalibrations: mornings on which the intercept moved materially.
-        alerts: times a person was told.
-        events: what happened, in order.
-    """
-
-    trainings: int = 0
-    searches: int = 0
-    recalibrations: int = 0
-    alerts: int = 0
-    events: list[Event] = field(default_factory=list)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return {
-            "trainings": self.trainings,
-            "searches": self.searches,
-            "recalibrations": self.recalibrations,
-            "alerts": self.alerts,
-            "events": [event.to_dict() for event in self.events],
-        }
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> Counts:
-        """Read the JSON form."""
-        numbers = {name: int(content[name]) for name in ("trainings", "searches", "recalibrations", "alerts")}
-        return cls(**numbers, events=[Event(**event) for event in content["events"]])
 
 
 class Policy(ABC):

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from bank_assets.core import metrics
 from bank_assets.core.economics import oracle_profit
 from bank_assets.core.platform_policy import PlatformConfig
-from bank_assets.core.policies import POLICIES, Bound, Counts, Hindsight, Policy, Scheduled, Trace
+from bank_assets.core.policies import POLICIES, Bound, Hindsight, Policy, Scheduled
 from bank_assets.core.replay_platform import PlatformReplay
+from bank_assets.core.replay_trace import Counts, Trace
 from bank_assets.core.replay_world import ReplayError, ReplaySettings, World
 
 BoolArray = NDArray[np.bool_]
@@ -66,7 +67,8 @@ def walk(policy: Policy, world: World, trace: Trace, *, after: np.datetime64 | N
             continue
         rows = world.rows_of(morning)
         policy.decide(morning, rows, world, trace)
-        world.learn(rows, _explore(policy, morning, rows, world, trace))
+        trace.weight[rows] = _explore(policy, morning, rows, world, trace)
+        world.learn(rows, trace.weight[rows])
         yield morning
 
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from bank_assets.core.metrics import best_f1_threshold
 from bank_assets.core.platform_policy import Platform, PlatformConfig
-from bank_assets.core.policies import Counts, Policy, Rows, Trace, call_by_profit
+from bank_assets.core.policies import Policy, Rows, call_by_profit
+from bank_assets.core.replay_trace import Counts, Trace
 from bank_assets.core.replay_world import World
 
 

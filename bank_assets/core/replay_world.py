@@ -195,6 +195,20 @@ class World:
         if self.settings.feedback == "called":
             self.learned_weight[rows] = weights
 
+    def resume(self, weights: FloatArray, until: np.datetime64) -> None:
+        """Know again what had been learned when a replay was interrupted.
+
+        Args:
+            weights: as `learn` was told, (n,).
+            until: last morning decided.
+        """
+        if self.settings.feedback != "called":
+            return
+        past = self.is_decided & (self.decided_on <= until)
+        self.learned_weight[past] = weights[past]
+        for morning in self.mornings[self.mornings <= until]:
+            self._update_rates(self.rows_of(morning), morning)
+
     def learning_data(self, morning: np.datetime64) -> tuple[LearningData, FloatArray]:
         """Contacts to learn from on a morning, with their weights."""
         known = self.known(morning)

@@ -1,0 +1,82 @@
+"""What a policy did and spent in a replay.
+
+What lives here: `Trace`, contact by contact, and `Counts`.
+What must not: decisions, figures (`core.replay`).
+Called by the policies, the walk, checkpoints and reports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bank_assets.core.platform_policy import Event
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(slots=True, eq=False)
+class Trace:
+    """What a policy did, contact by contact; NaN and False where it has not decided.
+
+    Attributes:
+        proba: probability decided with, (n,); NaN where a policy has none.
+        unshifted: before the intercept, (n,).
+        low: lower end of the range, (n,).
+        high: upper end of the range, (n,).
+        called: decisions, exploration included, (n,).
+        weight: inverse probability of having called each, 0 where not called, (n,).
+    """
+
+    proba: FloatArray
+    unshifted: FloatArray
+    low: FloatArray
+    high: FloatArray
+    called: BoolArray
+    weight: FloatArray
+
+    @classmethod
+    def empty(cls, n: int) -> Trace:
+        """Nothing decided yet."""
+        none = np.full(n, np.nan)
+        return cls(none, none.copy(), none.copy(), none.copy(), np.zeros(n, bool), np.zeros(n))
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a policy spent.
+
+    Attributes:
+        trainings: estimator fits that could reach production.
+        searches: comparisons of all candidates.
+        recalibrations: mornings on which the intercept moved materially.
+        alerts: times a person was told.
+        events: what happened, in order.
+    """
+
+    trainings: int = 0
+    searches: int = 0
+    recalibrations: int = 0
+    alerts: int = 0
+    events: list[Event] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return {
+            "trainings": self.trainings,
+            "searches": self.searches,
+            "recalibrations": self.recalibrations,
+            "alerts": self.alerts,
+            "events": [event.to_dict() for event in self.events],
+        }
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Counts:
+        """Read the JSON form."""
+        numbers = {name: int(content[name]) for name in ("trainings", "searches", "recalibrations", "alerts")}
+        return cls(**numbers, events=[Event(**event) for event in content["events"]])

@@ -1,0 +1,94 @@
+"""Do the platform's ranges and forecasts hold, month by month, in a replay?
+
+What lives here: coverage of the ranges by band, coverage and interval score of profit forecasts against climatology.
+What must not: fitting ranges and shifts (`core.ranges`, `core.shift`); a month's forecast uses earlier months only.
+Called by the replay command and benchmarks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bank_assets.core import metrics
+from bank_assets.core.forecast import climatology, forecast_list, interval_score
+from bank_assets.core.ranges import band_coverage
+from bank_assets.core.replay_trace import Trace
+from bank_assets.core.replay_world import World
+from bank_assets.core.shift import estimate_shift
+
+WARM_UP_MONTHS = 2
+"""Months of predictions before the first that is judged: the prior alone speaks until then."""
+
+
+def uncertainty(world: World, trace: Trace) -> dict[str, Any] | None:
+    """Measure what ranges and forecasts promised.
+
+    Args:
+        world: contacts and outcomes.
+        trace: the platform's.
+
+    Returns:
+        `ranges`: coverage by band; `forecasts`: coverage and mean interval score beside climatology's; None if fewer
+        months than the warm-up were scored.
+    """
+    scored = world.is_decided & world.has_outcome & ~np.isnan(trace.low)
+    months = world.dates.astype("datetime64[M]")
+    judged = np.unique(months[scored])[WARM_UP_MONTHS:]
+    if not len(judged):
+        return None
+    rows = scored & np.isin(months, judged)
+    ranges = band_coverage(
+        months[rows].astype(str), trace.proba[rows], trace.low[rows], trace.high[rows], _outcomes(world)[rows]
+    )
+    return {
+        "ranges": {name: value for name, value in ranges.items() if name != "cells"},
+        "forecasts": _forecasts(world, trace, scored, judged),
+    }
+
+
+def _outcomes(world: World) -> Any:
+    return world.outcomes_for_the_judge.astype(np.float64)
+
+
+def _forecasts(world: World, trace: Trace, scored: Any, judged: Any) -> dict[str, Any]:
+    economics = world.settings.economics
+    days = world.dates.astype(np.int64)
+    outcome = _outcomes(world)
+    called = scored & trace.called
+    profit = metrics.profit_rows(outcome > 0, called, economics.cost_eur, economics.value_eur)
+    months = world.dates.astype("datetime64[M]")
+    found: list[dict[str, Any]] = []
+    for month in judged:
+        start = int(month.astype("datetime64[D]").astype(np.int64))
+        rows, before = called & (months == month), scored & (days < start)
+        if not rows.any():
+            continue
+        shift = estimate_shift(days[before], trace.proba[before], outcome[before], as_of=start)
+        forecast = forecast_list(
+            trace.proba[rows], economics.cost_eur, economics.value_eur, shift, day=days[rows]
+        ).profit_eur
+        past = called & (days < start)
+        length = int((month + 1).astype("datetime64[D]").astype(np.int64)) - start
+        peer = climatology(days[past], profit[past], int(rows.sum()), length, as_of=start)
+        realised = float(profit[rows].sum())
+        found.append(
+            {
+                "month": str(month),
+                "realised_eur": realised,
+                **forecast.to_dict(),
+                "is_inside": forecast.low <= realised <= forecast.high,
+                "interval_score": interval_score(forecast, realised),
+                "climatology_is_inside": None if peer is None else peer.low <= realised <= peer.high,
+                "climatology_score": None if peer is None else interval_score(peer, realised),
+            }
+        )
+    both = [row for row in found if row["climatology_score"] is not None]
+    return {
+        "months": found,
+        "coverage": float(np.mean([row["is_inside"] for row in found])) if found else None,
+        "interval_score": float(np.mean([row["interval_score"] for row in both])) if both else None,
+        "climatology_coverage": float(np.mean([row["climatology_is_inside"] for row in both])) if both else None,
+        "climatology_score": float(np.mean([row["climatology_score"] for row in both])) if both else None,
+    }

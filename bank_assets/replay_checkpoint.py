@@ -1,0 +1,125 @@
+"""Where a replay keeps how far it has come: one file per policy, whole or not at all.
+
+What lives here: the folder of a replay, its fingerprint, writing and reading a checkpoint.
+What must not: what a policy keeps (it hands over bytes), results.
+Called by the replay command. A checkpoint holds arrays and bytes in one `.npz` without pickle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from bank_assets.core.replay_trace import Trace
+
+_LOG: Final = logging.getLogger(__name__)
+_TRACE: Final = ("proba", "unshifted", "low", "high", "called", "weight")
+_LIBRARIES: Final = ("numpy", "scipy", "scikit-learn", "lightgbm", "xgboost", "onnxruntime")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a policy has come.
+
+    Attributes:
+        morning: last morning decided, ISO.
+        cpu_seconds: processor time so far.
+        is_done: whether all mornings are decided.
+    """
+
+    morning: str
+    cpu_seconds: float
+    is_done: bool
+
+
+def code_digest() -> str:
+    """Digest of the code and libraries that a replay's numbers depend on: all of `core`, and the contract."""
+    package = Path(__file__).parent
+    content = hashlib.sha256()
+    for path in [package / "contract.py", *sorted((package / "core").glob("*.py"))]:
+        content.update(path.name.encode() + path.read_bytes())
+    for library in _LIBRARIES:
+        content.update(f"{library}={metadata.version(library)}".encode())
+    return content.hexdigest()
+
+
+def fingerprint(contacts_digest: str, settings: Mapping[str, Any]) -> str:
+    """What makes two replays the same: contacts, settings, code.
+
+    Args:
+        contacts_digest: of the history.
+        settings: JSON-able.
+    """
+    text = json.dumps([contacts_digest, code_digest(), dict(settings)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+class Checkpoint:
+    """The file of one policy."""
+
+    def __init__(self, folder: Path, policy: str) -> None:
+        """Name the file.
+
+        Args:
+            folder: of the replay's fingerprint.
+            policy: its name.
+        """
+        self._path = folder / f"{policy}.npz"
+
+    def write(self, trace: Trace, files: Mapping[str, bytes], progress: Progress) -> None:
+        """Replace the checkpoint; a process that dies meanwhile leaves the old one.
+
+        Args:
+            trace: what was decided.
+            files: the policy's own state.
+            progress: how far it has come.
+        """
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        arrays: dict[str, Any] = {name: getattr(trace, name) for name in _TRACE}
+        arrays |= {f"file/{name}": np.frombuffer(content, np.uint8) for name, content in files.items()}
+        head = {"morning": progress.morning, "cpu_seconds": progress.cpu_seconds, "is_done": progress.is_done}
+        arrays["head"] = np.frombuffer(json.dumps(head).encode(), np.uint8)
+        draft = self._path.with_suffix(f".{os.getpid()}.tmp")
+        with draft.open("wb") as stream:
+            np.savez(stream, **arrays)
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.replace(self._path)
+
+    def read(self, n_contacts: int) -> tuple[Trace, dict[str, bytes], Progress] | None:
+        """Read it.
+
+        Args:
+            n_contacts: contacts of the history.
+
+        Returns:
+            Trace, files and progress; None if there is none, or none that can be read (then the policy starts again).
+        """
+        if not self._path.is_file():
+            return None
+        try:
+            with np.load(self._path, allow_pickle=False) as arrays:
+                head = json.loads(arrays["head"].tobytes())
+                trace = Trace(*(arrays[name] for name in _TRACE))
+                files = {
+                    name.removeprefix("file/"): arrays[name].tobytes()
+                    for name in arrays.files
+                    if name.startswith("file/")
+                }
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            _LOG.warning("checkpoint %s cannot be read (%s); the policy starts again", self._path.name, error)
+            return None
+        if len(trace.proba) != n_contacts:
+            _LOG.warning("checkpoint %s is of other contacts; the policy starts again", self._path.name)
+            return None
+        return trace, files, Progress(head["morning"], float(head["cpu_seconds"]), bool(head["is_done"]))

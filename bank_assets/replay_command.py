@@ -1,0 +1,236 @@
+"""`python -m bank_assets replay`: decide the history day by day, policies side by side.
+
+What lives here: arguments, progress on stderr, the document on stdout, the report's files.
+What must not: decisions (`core.replay`), processes (`replay_workers`), checkpoints (`replay_checkpoint`).
+Called by `bank_assets.__main__`. With `--json` stdout is one JSON document and nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from bank_assets.core.economics import Economics, EconomicsError
+from bank_assets.core.platform_policy import PlatformConfig
+from bank_assets.core.policies import POLICIES
+from bank_assets.core.replay import daily_profit
+from bank_assets.core.replay_uncertainty import uncertainty
+from bank_assets.core.replay_world import (
+    EXPLORATION_SHARE,
+    FEEDBACKS,
+    FIRST_DAY,
+    STEPS,
+    ReplayError,
+    ReplaySettings,
+    World,
+)
+from bank_assets.replay_checkpoint import fingerprint
+from bank_assets.replay_contacts import History, read_history
+from bank_assets.replay_workers import Job, Outcome, run_policies
+from bank_assets.reports.replay_charts import PolicySeries, replay_chart
+from bank_assets.reports.replay_page import replay_page
+from bank_assets.settings import Settings
+from bank_assets.sources.atomic_files import write_atomic
+from bank_assets.sources.delivery_header import DeliveryRefused
+from bank_assets.sources.source import resolve_source
+from bank_assets.sources.uci import SourceError
+
+_LOG: Final = logging.getLogger(__name__)
+PROCESSES: Final = 2
+
+
+def _day(text: str) -> np.datetime64:
+    try:
+        return np.datetime64(text, "D")
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected a day like 2008-09-01, found {text!r}") from error
+
+
+def _names(text: str) -> list[str]:
+    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    unknown = [name for name in names if name not in POLICIES]
+    if unknown or not names:
+        raise argparse.ArgumentTypeError(f"expected names of {', '.join(POLICIES)}, found {text!r}")
+    return names
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments.
+
+    Args:
+        parser: of the command.
+    """
+    parser.add_argument("--json", action="store_true", help="print one JSON document, nothing else, to stdout")
+    parser.add_argument("--value", type=float, help="value of a subscription, EUR (default: BANK_VALUE_EUR)")
+    parser.add_argument("--cost", type=float, help="cost of a call, EUR (default: BANK_COST_EUR)")
+    parser.add_argument("--first-day", type=_day, default=FIRST_DAY, help="first day decided (default: 2008-09-01)")
+    parser.add_argument("--last-day", type=_day, help="last day decided (default: the last contact)")
+    parser.add_argument(
+        "--outcome-delay-days", type=int, default=1, help="days until an outcome is usable (default: 1)"
+    )
+    parser.add_argument("--step", choices=STEPS, default="day", help="how often the policies look and refit")
+    parser.add_argument("--policies", type=_names, default=list(POLICIES), help="comma-separated (default: all)")
+    parser.add_argument("--feedback", choices=FEEDBACKS, default="full", help="learn from all contacts, or called ones")
+    parser.add_argument(
+        "--exploration-share",
+        type=float,
+        default=EXPLORATION_SHARE,
+        help=f"with --feedback called: share of the others called at random (default: {EXPLORATION_SHARE})",
+    )
+    parser.add_argument("--processes", type=int, choices=(1, 2, 3, 4), default=PROCESSES, help="policies at a time")
+
+
+def run(args: argparse.Namespace, settings: Settings) -> int:
+    """Replay, print, write the report.
+
+    Args:
+        args: parsed arguments.
+        settings: home, source, economics, seed.
+
+    Returns:
+        Exit code: 0 success, 2 unusable arguments or source.
+    """
+    console = Console(stderr=True)
+    try:
+        economics = Economics(
+            settings.cost_eur if args.cost is None else args.cost,
+            settings.value_eur if args.value is None else args.value,
+        )
+        replay = ReplaySettings(
+            economics,
+            args.first_day,
+            args.last_day,
+            args.outcome_delay_days,
+            args.step,
+            args.feedback,
+            args.exploration_share,
+        )
+        source = resolve_source(settings)
+        console.print(f"source: {source.label}{f' ({source.reason})' if source.reason else ''}", highlight=False)
+        history = read_history(source, settings)
+        if history.left_out:
+            console.print(
+                f"{history.left_out} rows left out: outside the contract, or delivered twice", highlight=False
+            )
+        world = World(history.contacts, replay)
+    except (EconomicsError, ReplayError, SourceError, DeliveryRefused) as error:
+        console.print(str(error), style="red", highlight=False)
+        return 2
+    outcomes = _replayed(args, settings, history, replay, world, console)
+    document, events = _document(args, history, replay, world, outcomes)
+    folder = _write_report(settings.reports / "replay", document, events, world, outcomes)
+    if args.json:
+        sys.stdout.write(json.dumps(document, allow_nan=False) + "\n")
+    else:
+        Console().print(_table(document))
+    console.print(f"report: {folder / 'index.html'}", highlight=False)
+    return 0
+
+
+def _replayed(
+    args: argparse.Namespace,
+    settings: Settings,
+    history: History,
+    replay: ReplaySettings,
+    world: World,
+    console: Console,
+) -> dict[str, Outcome]:
+    config = PlatformConfig(replay.economics, source=history.source.label, is_real=history.source.is_real)
+    mark = fingerprint(history.digest, {**replay.to_dict(), "recipe": config.recipe.to_dict()})
+    job = Job(history.contacts, replay, config, settings.home / "replay" / mark)
+    columns = (TextColumn("{task.description:>13}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bars:
+        tasks: dict[str, TaskID] = {name: bars.add_task(name, total=len(world.mornings)) for name in args.policies}
+
+        def report(name: str, done: int) -> None:
+            bars.update(tasks[name], completed=done)
+
+        found = {}
+        for name, outcome in run_policies(args.policies, job, min(args.processes, len(args.policies)), report):
+            bars.update(tasks[name], completed=len(world.mornings))
+            found[name] = outcome
+    return {name: found[name] for name in args.policies}
+
+
+def _document(
+    args: argparse.Namespace,
+    history: History,
+    replay: ReplaySettings,
+    world: World,
+    outcomes: Mapping[str, Outcome],
+) -> tuple[dict[str, Any], list[dict[str, str]]]:
+    followed = _followed(outcomes)
+    platform = outcomes.get("platform")
+    document = {
+        "value_eur": replay.economics.value_eur,
+        "cost_eur": replay.economics.cost_eur,
+        "first_day": str(replay.first_day),
+        "last_day": str(world.dates[world.is_decided].max()),
+        "outcome_delay_days": replay.outcome_delay_days,
+        "step": replay.step,
+        "feedback": replay.feedback,
+        "exploration_share": args.exploration_share if replay.feedback == "called" else None,
+        "source": {"label": history.source.label, "is_real": history.source.is_real, "contacts": len(history.contacts)},
+        "policies": [outcome.result for outcome in outcomes.values()],
+        "uncertainty": None if platform is None else uncertainty(world, platform.trace),
+    }
+    return document, [event.to_dict() for event in outcomes[followed].counts.events]
+
+
+def _followed(outcomes: Mapping[str, Outcome]) -> str:
+    return "platform" if "platform" in outcomes else next(iter(outcomes))
+
+
+def _write_report(
+    folder: Path,
+    document: dict[str, Any],
+    events: list[dict[str, str]],
+    world: World,
+    outcomes: Mapping[str, Outcome],
+) -> Path:
+    followed = _followed(outcomes)
+    series = [PolicySeries(name, *daily_profit(world, outcome.trace)) for name, outcome in outcomes.items()]
+    series.sort(key=lambda one: -float(one.profit_eur.sum()))
+    picture = replay_chart(
+        series, outcomes[followed].result["months"], events, followed=followed, source=document["source"]["label"]
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(folder / "replay.png", picture)
+    write_atomic(folder / "replay.json", json.dumps({**document, "events": events}, indent=1).encode())
+    write_atomic(folder / "index.html", replay_page(document, picture, events, followed=followed).encode())
+    return folder
+
+
+def _table(document: Mapping[str, Any]) -> Table:
+    table = Table(title=f"Replay {document['first_day']} to {document['last_day']}: {document['source']['label']}")
+    table.add_column("policy")
+    for name in ("profit EUR", "of oracle", "calls", "AUC", "F1", "calibrated", "trainings", "cpu s"):
+        table.add_column(name, justify="right")
+
+    def text(value: float | None, form: str) -> str:
+        return "-" if value is None else format(value, form)
+
+    for row in sorted(document["policies"], key=lambda row: -row["profit_eur"]):
+        months = "-" if row["roc_auc"] is None else f"{row['calibrated_months']}/{row['judged_months']}"
+        table.add_row(
+            row["name"],
+            f"{row['profit_eur']:,.0f}",
+            text(row["share_of_oracle"], ".1%"),
+            f"{row['contacts_called']:,}",
+            text(row["roc_auc"], ".3f"),
+            text(row["f1"], ".3f"),
+            months,
+            str(row["trainings"]),
+            f"{row['cpu_seconds']:.1f}",
+        )
+    return table

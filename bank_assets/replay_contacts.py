@@ -1,0 +1,129 @@
+"""The history of a replay, read straight from the source: no warehouse, no Spark, an empty home will do.
+
+What lives here: CSV or simulator to `core.contacts.Contacts`, and the digest of what was read.
+What must not: landing (`sources.landing`), the validation of deliveries (the main job's; here bad rows are left out and
+counted).
+Called by the replay command and benchmarks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bank_assets.contract import BY_SOURCE, DELIVERY_COLUMNS, YES_NO, Kind
+from bank_assets.core.contacts import Contacts, frame_from_deliveries, usable_from
+from bank_assets.core.features import CATEGORY_PAYLOAD, NUMERIC_PAYLOAD
+from bank_assets.settings import Settings
+from bank_assets.sources.delivery_header import DELIMITERS
+from bank_assets.sources.source import Source
+from bank_assets.sources.uci import SourceError, implied_dates
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What a replay walks over.
+
+    Attributes:
+        contacts: in time order.
+        source: where they come from.
+        digest: sha256 of their content.
+        left_out: rows that no contact could be made of.
+    """
+
+    contacts: Contacts
+    source: Source
+    digest: str
+    left_out: int
+
+
+def read_history(source: Source, settings: Settings) -> History:
+    """Read all contacts of a source.
+
+    Args:
+        source: from `resolve_source`.
+        settings: size and seed of the simulation.
+
+    Returns:
+        The history; of a contact that occurs twice the last row counts.
+
+    Raises:
+        SourceError: the source holds no usable contact.
+    """
+    rows = _rows(source, settings)
+    good = _is_usable(rows)
+    kept = rows[good].drop_duplicates("contact_id", keep="last")
+    if kept.empty:
+        raise SourceError(f"{source.label}: expected contacts to replay, found none that is usable; check the file.")
+    contacts = _contacts(kept)
+    return History(contacts, source, _digest(contacts), len(rows) - len(kept))
+
+
+def _rows(source: Source, settings: Settings) -> pd.DataFrame:
+    if source.kind == "simulated":
+        from bank_assets.sources.simulator import simulate
+
+        return simulate(rows=settings.simulated_rows, seed=settings.seed)
+    assert source.path is not None
+    with source.path.open("rb") as stream:
+        first = stream.readline()
+    delimiter = max(DELIMITERS, key=lambda candidate: first.count(candidate.encode()))
+    text = pd.read_csv(source.path, sep=delimiter, dtype=str, encoding="utf-8-sig", keep_default_na=False)
+    if source.is_real:
+        text["contact_date"] = implied_dates(list(text["month"]), [int(day) for day in text["day"]])
+        text["contact_id"] = np.arange(1, len(text) + 1).astype(str)
+    missing = [name for name in DELIVERY_COLUMNS if name not in text.columns]
+    if missing:
+        raise SourceError(
+            f"{source.label}: expected the columns {list(DELIVERY_COLUMNS)}, missing {missing}; deliver them."
+        )
+    return text
+
+
+def _is_usable(rows: pd.DataFrame) -> NDArray[np.bool_]:
+    """Rows with a date and a payload inside the contract's bounds, (n,)."""
+    good = pd.to_datetime(rows["contact_date"], errors="coerce").notna().to_numpy()
+    for name in NUMERIC_PAYLOAD:
+        column = BY_SOURCE[name]
+        numbers = pd.to_numeric(rows[name], errors="coerce")
+        low = -np.inf if column.minimum is None else column.minimum
+        high = np.inf if column.maximum is None else column.maximum
+        good &= numbers.between(low, high).to_numpy()
+    for name in CATEGORY_PAYLOAD:
+        good &= rows[name].astype(str).isin(BY_SOURCE[name].categories).to_numpy()
+    return np.asarray(good)
+
+
+def _contacts(rows: pd.DataFrame) -> Contacts:
+    dates = pd.to_datetime(rows["contact_date"]).to_numpy().astype("datetime64[D]")
+    columns: Mapping[str, Any] = {
+        name: pd.to_numeric(rows[name]).to_numpy()
+        if BY_SOURCE[name].kind is Kind.INTEGER
+        else rows[name].astype(str).to_numpy(dtype=object)
+        for name in (*NUMERIC_PAYLOAD, *CATEGORY_PAYLOAD)
+    }
+    outcome = rows["y"].astype(str).to_numpy()
+    arrived = np.where(np.isin(outcome, YES_NO), dates, np.datetime64("NaT", "D"))
+    contacts = Contacts(
+        rows["contact_id"].astype(str).to_numpy(dtype=object),
+        frame_from_deliveries(columns),
+        dates,
+        usable_from(dates, arrived.astype("datetime64[D]")),
+        outcome == "yes",
+    )
+    return contacts.in_time_order()
+
+
+def _digest(contacts: Contacts) -> str:
+    content = hashlib.sha256()
+    parts = [contacts.contact_dates, contacts.known_on, contacts.is_subscribed, *contacts.frame.values()]
+    for part in parts:
+        content.update("\x1f".join(part).encode() if part.dtype == object else np.ascontiguousarray(part).tobytes())
+        content.update(b"\x1e")
+    return content.hexdigest()

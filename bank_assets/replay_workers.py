@@ -1,0 +1,156 @@
+"""Policies of a replay side by side, in processes of their own.
+
+What lives here: one policy from its checkpoint to its end, and the pool that runs several.
+What must not: arguments and output (`replay_command`), decisions (`core.replay`).
+Called by the replay command. Fits use one thread each, so two processes fill two cores and every number is the same
+whatever runs beside it.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty
+from typing import Any, Final
+
+import numpy as np
+
+from bank_assets.core.contacts import Contacts
+from bank_assets.core.platform_policy import PlatformConfig
+from bank_assets.core.replay import make_policy, policy_result, walk
+from bank_assets.core.replay_trace import Counts, Trace
+from bank_assets.core.replay_world import ReplaySettings, World
+from bank_assets.replay_checkpoint import Checkpoint, Progress
+
+CHECKPOINT_SECONDS: Final = 5.0
+LONGEST_FIRST: Final = ("weekly", "platform", "f1_threshold", "drift_only", "monthly", "never", "hindsight")
+"""Order in which policies start, so that a short one fills the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What every worker knows.
+
+    Attributes:
+        contacts: the history.
+        settings: of the replay.
+        config: of the platform.
+        folder: of the checkpoints.
+    """
+
+    contacts: Contacts
+    settings: ReplaySettings
+    config: PlatformConfig
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A policy that has come to its end.
+
+    Attributes:
+        trace: what it did.
+        counts: what it spent.
+        result: its figures.
+    """
+
+    trace: Trace
+    counts: Counts
+    result: dict[str, Any]
+
+
+def run_policy(name: str, job: Job, report: Callable[[str, int], None]) -> Outcome:
+    """Walk one policy to its end, from its checkpoint if there is one.
+
+    Args:
+        name: the policy.
+        job: history and settings.
+        report: told the name and the number of mornings decided.
+
+    Returns:
+        What it did.
+    """
+    world = World(job.contacts, job.settings)
+    policy = make_policy(name, job.settings, job.config, time.monotonic)
+    checkpoint = Checkpoint(job.folder, name)
+    trace, after, spent = Trace.empty(len(world)), None, 0.0
+    stored = checkpoint.read(len(world))
+    if stored is not None:
+        trace, files, progress = stored
+        policy.restore(files, world)
+        after, spent = np.datetime64(progress.morning, "D"), progress.cpu_seconds
+        world.resume(trace.weight, after)
+    started, written = time.process_time() - spent, time.monotonic()
+    done = int((world.mornings <= after).sum()) if after is not None else 0
+    report(name, done)
+    for morning in walk(policy, world, trace, after=after):
+        done += 1
+        report(name, done)
+        if time.monotonic() - written > CHECKPOINT_SECONDS or morning == world.mornings[-1]:
+            spent = time.process_time() - started
+            is_done = bool(morning == world.mornings[-1])
+            checkpoint.write(trace, policy.snapshot(), Progress(str(morning), spent, is_done))
+            written = time.monotonic()
+    counts = policy.counts()
+    return Outcome(trace, counts, policy_result(name, world, trace, counts, spent))
+
+
+_JOB: dict[str, Any] = {}
+"""What `_begin` left for the calls of one worker process."""
+
+
+def _begin(job: Job, reports: Any) -> None:
+    from threadpoolctl import threadpool_limits
+
+    warnings.filterwarnings("ignore")
+    _JOB.update(job=job, reports=reports, limits=threadpool_limits(1))
+
+
+def _run(name: str) -> Outcome:
+    return run_policy(name, _JOB["job"], lambda policy, done: _JOB["reports"].put((policy, done)))
+
+
+def run_policies(
+    names: Sequence[str], job: Job, processes: int, report: Callable[[str, int], None]
+) -> Iterator[tuple[str, Outcome]]:
+    """Run policies, the longest first.
+
+    Args:
+        names: policies.
+        job: history and settings.
+        processes: how many at a time; 1 runs them in this process.
+        report: told the name and the number of mornings decided, in this process.
+
+    Yields:
+        Each policy as it ends.
+    """
+    order = sorted(names, key=lambda name: LONGEST_FIRST.index(name) if name in LONGEST_FIRST else len(LONGEST_FIRST))
+    if processes == 1:
+        for name in order:
+            yield name, run_policy(name, job, report)
+        return
+    context = multiprocessing.get_context("spawn")  # the threads of the libraries do not survive a fork
+    reports = context.Queue()
+    with ProcessPoolExecutor(processes, context, _begin, (job, reports)) as pool:
+        running: dict[Future[Outcome], str] = {pool.submit(_run, name): name for name in order}
+        try:
+            while running:
+                ended, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+                _forward(reports, report)
+                for future in ended:
+                    yield running.pop(future), future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _forward(reports: Any, report: Callable[[str, int], None]) -> None:
+    while True:
+        try:
+            report(*reports.get_nowait())
+        except Empty:
+            return
