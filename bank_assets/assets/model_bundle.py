@@ -30,6 +30,7 @@ from bank_assets.core.profile import Profile
 from bank_assets.core.promotion import PromotionPolicy
 from bank_assets.core.ranges import fit_ranges
 from bank_assets.core.scorer import Scorer
+from bank_assets.core.shift import estimate_shift
 from bank_assets.core.splits import Fold
 from bank_assets.resources.warehouse import Warehouse
 from bank_assets.settings import Settings
@@ -212,6 +213,12 @@ def assemble_bundle(
         lineage=lineage,
         feature_ranges=fit.feature_ranges,
         background=build_background({name: data.features[name] for name in FEATURES}, GROUPS, seed=settings.seed),
+    )
+    parts = replace(
+        parts,
+        shift=estimate_shift(
+            data.contact_dates[predicted], tested.calibrated[predicted], observed, as_of=data.as_of
+        ).to_dict(),
     )
     document = reference.to_dict()
     scorer = Scorer(bundle_files(fit.graph, parts, document))

@@ -63,6 +63,7 @@ class BundleParts:
         feature_ranges: smallest and largest training value by numeric payload column.
         background: rows that explanations start from, by feature.
         importance: mean absolute contribution by feature group.
+        shift: how far whole days and months strayed from their predictions, see `core.shift`.
     """
 
     recipe: Recipe
@@ -75,6 +76,7 @@ class BundleParts:
     feature_ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     background: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     importance: Mapping[str, float] = field(default_factory=dict)
+    shift: Mapping[str, float | int] = field(default_factory=dict)
 
 
 def observed_ranges(features: Mapping[str, NDArray[Any]]) -> dict[str, tuple[float, float]]:
@@ -114,6 +116,7 @@ def decision_document(parts: BundleParts) -> dict[str, Any]:
         "feature_ranges": {name: list(span) for name, span in parts.feature_ranges.items()},
         "background": {name: list(values) for name, values in parts.background.items()},
         "importance": dict(parts.importance),
+        "shift": dict(parts.shift),
     }
 
 

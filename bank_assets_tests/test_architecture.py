@@ -1,0 +1,99 @@
+"""The arrows of the house are enforced, and the enforcement can turn red."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LINT = Path(sys.executable).with_name("lint-imports")
+
+
+def lint(folder: Path) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [str(LINT), "--no-cache", "--config", str(folder / ".importlinter")],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("bank_assets/core/economics.py", "import dagster"),
+        ("bank_assets/core/drift.py", "from bank_assets.resources import warehouse"),
+        ("serving/app.py", "import sklearn"),
+        ("bank_assets/ledger/models.py", "import litestar"),
+        ("bank_assets/contract.py", "from bank_assets.core import economics"),
+    ],
+)
+def test_a_forbidden_import_is_refused(tmp_path, module, line):
+    for name in ("bank_assets", "serving"):
+        for source in (ROOT / name).rglob("*.py"):
+            target = tmp_path / source.relative_to(ROOT)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(source.read_bytes())
+    (tmp_path / ".importlinter").write_bytes((ROOT / ".importlinter").read_bytes())
+    with (tmp_path / module).open("a") as stream:
+        stream.write(f"\n{line}\n")
+    done = lint(tmp_path)
+    assert done.returncode != 0
+    assert "BROKEN" in done.stdout
+
+
+def loaded_by(statement: str) -> set[str]:
+    code = f"import sys; {statement}; print('\\n'.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return set(done.stdout.split())
+
+
+def test_importing_the_package_imports_nothing():
+    assert {name for name in loaded_by("import bank_assets") if name.startswith("bank_assets.")} == set()
+
+
+def test_the_web_app_loads_neither_dagster_nor_spark_nor_sklearn():
+    heavy = {"dagster", "pyspark", "sklearn", "great_expectations", "pandas", "mlflow", "scipy", "lightgbm"}
+    assert loaded_by("import serving.app") & heavy == set()
+
+
+def test_the_scorer_needs_numpy_and_onnxruntime_alone():
+    ours = {name for name in loaded_by("import bank_assets.core.scorer") if name.startswith("bank_assets")}
+    assert ours <= {"bank_assets", "bank_assets.core", "bank_assets.core.scorer", "bank_assets.contract"}
+
+
+def test_only_settings_read_the_environment():
+    readers = [
+        str(path.relative_to(ROOT))
+        for name in ("bank_assets", "serving")
+        for path in (ROOT / name).rglob("*.py")
+        if "os.environ" in (text := path.read_text()) or "getenv(" in text
+    ]
+    allowed = {
+        "bank_assets/settings.py",
+        "serving/settings.py",
+        "bank_assets/spark/session.py",
+        "bank_assets/spark/java.py",
+        "bank_assets/spark/class_archive.py",
+    }
+    # Spark's own variables (JAVA_HOME, PYSPARK_PYTHON) are set for its processes, not read as our settings.
+    assert set(readers) <= allowed, set(readers) - allowed
+
+
+def test_no_file_names_a_registry_or_a_machine():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    bad = []
+    for name in listed:
+        path = ROOT / name
+        if path.suffix in {".png", ".onnx"} or not path.is_file():
+            continue
+        text = path.read_text(errors="ignore")
+        words = ("pypi" + ".org", "files.python" + "hosted", "registry.npm" + "js", "/wo" + "rk/", "/ro" + "ot/")
+        bad += [f"{name}: {word}" for word in words if word in text]
+    assert bad == []
