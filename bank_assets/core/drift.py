@@ -237,7 +237,10 @@ def _compare_numeric(
     sentinel: int | None, reference: ColumnProfile, current: ColumnProfile, policy: DriftPolicy, effects: _Effects
 ) -> dict[str, Any]:
     whole = ks_distance(reference, current)
-    found: dict[str, Any] = {"ks_d": _number(whole), "ks_p": _number(ks_p_value(reference, current, whole))}
+    found: dict[str, Any] = {
+        "ks_distance": _number(whole),
+        "ks_p_value": _number(ks_p_value(reference, current, whole)),
+    }
     rest = (reference, current)
     if sentinel is not None:
         shares = [side.count_of(sentinel) / side.rows if side.rows else 0.0 for side in rest]
@@ -250,7 +253,7 @@ def _compare_numeric(
     distance = ks_distance(*rest)
     effects += [("PSI", index * weight, policy.psi), ("D", distance * weight, policy.distance)]
     return found | {
-        "psi": _number(index), "ks_d_rest": _number(distance), "weight": weight,
+        "psi": _number(index), "ks_distance_rest": _number(distance), "weight": weight,
         "rows_reference": rest[0].present, "rows_current": rest[1].present,
     }  # fmt: skip
 

@@ -65,9 +65,9 @@ class ColumnDrift:
         level: verdict; none for calendar columns and reports without verdict.
         reason: the statistic that made the verdict, with its value and threshold; "" for none.
         psi: population stability index (numeric: point mass split off).
-        ks_d: KS distance of all values (numeric).
-        ks_p: its p-value, for information (numeric).
-        ks_d_rest: KS distance with the point mass split off (numeric; equals ks_d without a point mass).
+        ks_distance: KS distance of all values (numeric).
+        ks_p_value: its p-value, for information (numeric).
+        ks_distance_rest: KS distance with the point mass split off (numeric; equals ks_distance without a point mass).
         total_variation: (category).
         weight: share of contacts that the values compared are, the smaller of both sides; effects are judged times
             this share.
@@ -87,9 +87,9 @@ class ColumnDrift:
     level: Level
     reason: str
     psi: float | None = None
-    ks_d: float | None = None
-    ks_p: float | None = None
-    ks_d_rest: float | None = None
+    ks_distance: float | None = None
+    ks_p_value: float | None = None
+    ks_distance_rest: float | None = None
     total_variation: float | None = None
     weight: float = 0.0
     point_mass: int | None = None
@@ -107,7 +107,7 @@ class ColumnDrift:
 
         The larger of the point mass's shift and the weighted D or total variation; None if nothing was compared.
         """
-        distance = self.ks_d_rest if self.kind == NUMERIC else self.total_variation
+        distance = self.ks_distance_rest if self.kind == NUMERIC else self.total_variation
         shifts = [] if distance is None else [distance * self.weight]
         if self.point_mass_reference is not None and self.point_mass_current is not None:
             shifts.append(abs(self.point_mass_reference - self.point_mass_current))

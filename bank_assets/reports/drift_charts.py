@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 DPI: Final = 100
 REFERENCE_COLOUR: Final = "#7a8ba3"
 CURRENT_COLOUR: Final = "#c8553d"
+NO_VERDICT_COLOUR: Final = "#e4e4e4"
 FULL_SCALE: Final = 0.4
 """Share of contacts that fills the colour scale: twice the heavy thresholds."""
 
@@ -51,7 +52,7 @@ def data_uri(png: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
 
 
-def as_markdown(png: bytes, text: str) -> str:
+def markdown_image(png: bytes, text: str) -> str:
     """A picture as Markdown for Dagster metadata.
 
     Args:
@@ -61,35 +62,37 @@ def as_markdown(png: bytes, text: str) -> str:
     return f"![{text.replace('[', '').replace(']', '')}]({data_uri(png)})"
 
 
-def drift_heatmap(reports: Sequence[DriftReport], names: Sequence[str]) -> bytes:
-    """Share of contacts that moved, by column and window; windows without a verdict are grey.
+def effects_of(report: DriftReport) -> dict[str, float | None]:
+    """Effect of each judged column, a column of the heat map; None where the report has no verdict."""
+    has_verdict = report.status is DriftStatus.OK
+    judged = (column for column in report.columns if column.role is not Role.CALENDAR)
+    return {column.column: column.effect if has_verdict else None for column in judged}
+
+
+def drift_heatmap(effects: Mapping[str, Mapping[str, float | None]]) -> bytes:
+    """Share of contacts that moved, by column and window; what has no verdict is grey.
 
     Args:
-        reports: one report per window, in order, at least one.
-        names: name of each window, for the axis.
+        effects: by window name, in order, the effect of each column (`effects_of`), in [0, 1] or None.
 
     Raises:
-        ValueError: no report, or not one name per report.
+        ValueError: no window.
     """
-    if not reports or len(reports) != len(names):
-        raise ValueError(f"drift heat map: expected one name per report, found {len(reports)} and {len(names)}.")
-    columns = list(dict.fromkeys(c.column for r in reports for c in r.columns if c.role is not Role.CALENDAR))
-    columns = columns or ["no column compared"]
-    effects = np.full((len(columns), len(reports)), np.nan)
-    for x, report in enumerate(reports):
-        for column in report.columns:
-            if column.column in columns and column.effect is not None and report.status is DriftStatus.OK:
-                effects[columns.index(column.column), x] = column.effect
-    figure = _figure(max(5.0, 2.2 + 0.42 * len(reports)), max(2.4, 1.2 + 0.3 * len(columns)))
+    if not effects:
+        raise ValueError("drift heat map: expected at least one window, found none; compare a month first.")
+    columns = list(dict.fromkeys(name for window in effects.values() for name in window)) or ["no column compared"]
+    table = [[effects[window].get(name) for window in effects] for name in columns]
+    shares = np.array(table, dtype=np.float64)  # None becomes NaN
+    figure = _figure(max(5.0, 2.2 + 0.42 * len(effects)), max(2.4, 1.2 + 0.3 * len(columns)))
     axes = figure.add_subplot()
-    axes.set_facecolor("#e4e4e4")
-    image = axes.imshow(np.ma.masked_invalid(effects), cmap="YlOrRd", vmin=0, vmax=FULL_SCALE, aspect="auto")
-    axes.set_xticks(range(len(reports)), names, rotation=90, fontsize=8)
+    axes.set_facecolor(NO_VERDICT_COLOUR)
+    image = axes.imshow(np.ma.masked_invalid(shares), cmap="YlOrRd", vmin=0, vmax=FULL_SCALE, aspect="auto")
+    axes.set_xticks(range(len(effects)), list(effects), rotation=90, fontsize=8)
     axes.set_yticks(range(len(columns)), columns, fontsize=8)
-    for (y, x), effect in np.ndenumerate(effects):
-        if not np.isnan(effect):
-            axes.text(x, y, f"{effect:.0%}".rstrip("%"), ha="center", va="center", fontsize=6.5,
-                      color="white" if effect > 0.7 * FULL_SCALE else "black")  # fmt: skip
+    for (y, x), share in np.ndenumerate(shares):
+        if not np.isnan(share):
+            axes.text(x, y, f"{100 * share:.0f}", ha="center", va="center", fontsize=6.5,
+                      color="white" if share > 0.7 * FULL_SCALE else "black")  # fmt: skip
     axes.set_title("Share of contacts that moved against the reference, %", fontsize=10, loc="left")
     figure.colorbar(image, ax=axes, format=lambda value, _: f"{value:.0%}", shrink=0.8)
     return _png(figure)

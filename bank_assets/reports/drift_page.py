@@ -17,7 +17,7 @@ import numpy as np
 from bank_assets.contract import BY_SOURCE
 from bank_assets.core.drift_report import ColumnDrift, DriftReport, DriftStatus, LabelRate, Level, Role
 from bank_assets.core.profile import NUMERIC, ColumnProfile, Profile
-from bank_assets.reports.drift_charts import data_uri, distributions, drift_heatmap, label_rates
+from bank_assets.reports.drift_charts import data_uri, distributions, drift_heatmap, effects_of, label_rates
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +111,8 @@ th { border-bottom: 2px solid #b8c2cf; } td { border-bottom: 1px solid #e3e8ee; 
 <tr><td>{{ column.column }}</td><td>{% if column.role == "calendar" %}<span class="muted">not judged</span>{% else %}
 <span class="level {{ column.level }}">{{ column.level }}</span>{% endif %}</td>
 <td class="number">{{ number(column.psi) }}</td>
-<td class="number">{{ number(column.ks_d_rest if column.kind == "numeric" else column.total_variation) }}</td>
-<td class="number">{{ "–" if column.ks_p is none else "%.2g"|format(column.ks_p) }}</td>
+<td class="number">{{ number(column.ks_distance_rest if column.kind == "numeric" else column.total_variation) }}</td>
+<td class="number">{{ "–" if column.ks_p_value is none else "%.2g"|format(column.ks_p_value) }}</td>
 <td>{{ column.reason }}</td></tr>
 {% endfor %}
 </tbody>
@@ -208,8 +208,9 @@ def _pictures(
         text = "Distribution of the columns that changed most, before and after"
         found.append(_Picture(data_uri(distributions(reference, current, report.drifted_columns)), text))
     if history:
+        effects = {name: effects_of(past) for name, past in zip(names, history, strict=True)}
         text = "Share of contacts that moved, by column and period; grey without a verdict"
-        found.append(_Picture(data_uri(drift_heatmap(history, names)), text))
+        found.append(_Picture(data_uri(drift_heatmap(effects)), text))
         found.append(_Picture(data_uri(label_rates(history, names)), "Subscription rate by period"))
     return found
 

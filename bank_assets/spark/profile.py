@@ -10,14 +10,16 @@ Measured on 2 × 1 M rows, 17 columns, 2 cores: 5 CPU seconds, against 9 for a g
 longs, and more for one exploded into (column, value) pairs.
 """
 
-from collections.abc import Iterable, Iterator
-from datetime import date
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame
+from pyarrow.fs import FileSystem
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
 from bank_assets.contract import BY_SOURCE
@@ -47,10 +49,23 @@ Counts = tuple[NDArray[np.int32], Any, NDArray[np.int64]]
 """Days since 1970, values (float64 with NaN, or object with None) and contacts, each (n_counts,)."""
 
 
-def profiled_columns(contacts: DataFrame) -> dict[str, str]:
-    """Columns of a frame that are counted: delivery name by table name, in contract order."""
+def profiled_columns(available: Sequence[str]) -> dict[str, str]:
+    """Columns that are counted: delivery name by table name, in contract order.
+
+    Args:
+        available: columns of a frame or file, table names.
+
+    Raises:
+        ValueError: no column of the contract, or no `contact_date`.
+    """
     tables = {BY_SOURCE[name].table: name for name in PROFILED_COLUMNS}
-    return {table: name for table, name in tables.items() if table in contacts.columns}
+    columns = {table: name for table, name in tables.items() if table in available}
+    if not columns or "contact_date" not in available:
+        raise ValueError(
+            f"profile: expected contact_date and columns of the contract in table spelling, found {list(available)}; "
+            f"pass the contacts table."
+        )
+    return columns
 
 
 def value_counts(contacts: DataFrame) -> DataFrame:
@@ -69,20 +84,52 @@ def value_counts(contacts: DataFrame) -> DataFrame:
     Raises:
         ValueError: no column of the contract, or no `contact_date`.
     """
-    columns = profiled_columns(contacts)
-    if not columns or "contact_date" not in contacts.columns:
-        raise ValueError(
-            f"profile: expected contact_date and columns of the contract in table spelling, found {contacts.columns}; "
-            f"pass the contacts table."
-        )
+    columns = profiled_columns(contacts.columns)
     names = tuple(columns.values())
 
     def count(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return _count_partition(batches, names)
+        return _count_blocks(_blocks(batches), names)
 
-    partial = contacts.select("contact_date", *columns).mapInArrow(count, LONG_SCHEMA)
-    keys = LONG_COLUMNS[:-1]
-    return partial.groupBy(*keys).agg(f.sum("count").alias("count"))
+    return _summed(contacts.select("contact_date", *columns).mapInArrow(count, LONG_SCHEMA))
+
+
+def value_counts_of_files(session: SparkSession, files: Sequence[str]) -> DataFrame:
+    """Count every value of every column per contact day, straight from Parquet files of the `contacts` table.
+
+    The same counts as `value_counts` of the frame of these files, for a third of the CPU time: Spark hands out row
+    groups, and Arrow reads them in the executors, so no row goes through the JVM.
+
+    Args:
+        session: the running session.
+        files: paths or URIs that the driver and every executor can read, all with the columns of the first.
+
+    Returns:
+        The long table, `LONG_SCHEMA`.
+
+    Raises:
+        ValueError: no file, or no column of the contract in the first.
+    """
+    if not files:
+        raise ValueError("profile: expected at least one Parquet file, found none; ingest contacts first.")
+    with _opened(files[0]) as first:
+        schema = first.schema_arrow
+    names = profiled_columns(schema.names)
+    texts = [table for table in names if pa.types.is_string(schema.field(table).type)]
+    units = []
+    for file in files:
+        with _opened(file) as parquet:
+            units += [(file, group) for group in range(parquet.metadata.num_row_groups)]
+
+    def count(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        mine = [units[number] for batch in numbers for number in batch.column(0).to_pylist()]
+        return _count_blocks(_row_groups(mine, ("contact_date", *names), texts), tuple(names.values()))
+
+    partitions = max(1, min(len(units), 2 * session.sparkContext.defaultParallelism))
+    return _summed(session.range(len(units), numPartitions=partitions).mapInArrow(count, LONG_SCHEMA))
+
+
+def _summed(partial: DataFrame) -> DataFrame:
+    return partial.groupBy(*LONG_COLUMNS[:-1]).agg(f.sum("count").alias("count"))
 
 
 def merged_profile(long_table: DataFrame) -> Profile:
@@ -90,21 +137,44 @@ def merged_profile(long_table: DataFrame) -> Profile:
 
     The driver holds the distinct values of each column, whatever the number of days and contacts.
     """
-    span = long_table.agg(f.min("contact_date").alias("first"), f.max("contact_date").alias("last")).first()
-    if span is None or span["first"] is None:
+    values = long_table.groupBy("column", "number", "category").agg(
+        f.sum("count").alias("count"), f.min("contact_date").alias("contact_date"), f.max("contact_date").alias("last")
+    )
+    # one job for counts and span: each job of a fresh plan costs Spark about a second to compile
+    merged = values.toArrow()
+    if not merged.num_rows:
         return Profile.empty()
-    first: date = span["first"]
-    values = long_table.groupBy("column", "number", "category").agg(f.sum("count").alias("count"))
-    merged = values.withColumn("contact_date", f.lit(first)).select(*LONG_COLUMNS).toArrow()
-    total = DailyProfiles.from_table(merged).total()
-    return Profile(total.columns, total.rows, first, span["last"])
+    first, last = pc.min(merged["contact_date"]), pc.max(merged["last"])
+    one_day = merged.set_column(
+        merged.column_names.index("contact_date"), "contact_date", pa.repeat(first, merged.num_rows)
+    )
+    total = DailyProfiles.from_table(one_day).total()
+    return Profile(total.columns, total.rows, first.as_py(), last.as_py())
 
 
-def _count_partition(batches: Iterable[pa.RecordBatch], names: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
-    """Counts of one partition, sent whenever enough of them are pending and at the end."""
+def _opened(file: str, texts: Sequence[str] = ()) -> pq.ParquetFile:
+    """A Parquet file of a path or URI; the columns named stay dictionary codes, as they lie in the file."""
+    if "://" not in file:
+        return pq.ParquetFile(file, read_dictionary=texts)
+    filesystem, path = FileSystem.from_uri(file)
+    return pq.ParquetFile(path, filesystem=filesystem, read_dictionary=texts)
+
+
+def _row_groups(
+    units: Iterable[tuple[str, int]], columns: tuple[str, ...], texts: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
+    """Blocks of some row groups, columns in the given order."""
+    for file, group in units:
+        with _opened(file, texts) as parquet:
+            for batch in parquet.iter_batches(BLOCK_ROWS, row_groups=[group], columns=columns, use_threads=False):
+                yield batch.select(columns)
+
+
+def _count_blocks(blocks: Iterable[pa.RecordBatch], names: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+    """Counts of the blocks of one partition, sent whenever enough of them are pending and at the end."""
     pending: list[list[Counts]] = [[] for _ in names]
     size = 0
-    for block in _blocks(batches):
+    for block in blocks:
         dates = block.column(0)
         if dates.null_count:
             raise ValueError(f"profile: expected a contact_date in every row, found {dates.null_count} without one.")
@@ -133,6 +203,9 @@ def _blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 def _count_block(name: str, column: pa.Array, days: NDArray[np.int32], day_codes: NDArray[Any]) -> Counts:
     """Counts of one column in one block: values become codes, day and code one number, and numbers are counted."""
+    sentinel = BY_SOURCE[name].sentinel
+    if sentinel == -1:
+        column = column.fill_null(sentinel)  # "never" is NULL in tables, and no missing value
     values, codes = _coded_numbers(column) if kind_of(name) == NUMERIC else _coded_labels(column)
     width = len(values)
     keys = day_codes * width + codes
@@ -165,7 +238,7 @@ def _coded_labels(column: pa.Array) -> tuple[NDArray[Any], NDArray[np.int64]]:
         labels: list[str | None] = ["no", "yes"]
         indices = column.cast(pa.int8())
     else:
-        encoded = column.dictionary_encode()
+        encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
         labels, indices = encoded.dictionary.to_pylist(), encoded.indices
     codes = indices.fill_null(len(labels)).to_numpy(zero_copy_only=False).astype(np.int64)
     return np.array([*labels, None], dtype=object), codes

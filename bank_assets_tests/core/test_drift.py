@@ -69,7 +69,7 @@ def test_the_share_of_the_point_mass_is_judged_apart_from_the_rest():
     pdays = by_name(report)["pdays"]
     assert pdays.level is Level.HEAVY
     assert pdays.reason.startswith("share of -1")
-    assert pdays.ks_d_rest < 0.05 < 0.25 < pdays.ks_d
+    assert pdays.ks_distance_rest < 0.05 < 0.25 < pdays.ks_distance
     assert pdays.point_mass == -1
     assert pdays.rows_current == round(5_000 * (1 - pdays.point_mass_current))
 
@@ -78,7 +78,7 @@ def test_a_rest_of_few_contacts_weighs_little():
     before = contacts(never_contacted=0.95)
     after = dict(before, pdays=np.where(np.array(before["pdays"]) == -1, -1, 5_000))
     pdays = by_name(compare_profiles(profile_of_rows(before), profile_of_rows(after)))["pdays"]
-    assert pdays.ks_d_rest == 1
+    assert pdays.ks_distance_rest == 1
     assert pdays.weight == pytest.approx(0.05, abs=0.02)
     assert pdays.effect == pdays.weight
     assert pdays.level is not Level.HEAVY
@@ -86,7 +86,7 @@ def test_a_rest_of_few_contacts_weighs_little():
 
 def test_a_reference_without_any_rest_leaves_the_verdict_to_the_point_mass():
     pdays = by_name(compare_profiles(profile(never_contacted=1.0), profile()))["pdays"]
-    assert (pdays.ks_d_rest, pdays.psi, pdays.weight) == (None, None, 0)
+    assert (pdays.ks_distance_rest, pdays.psi, pdays.weight) == (None, None, 0)
     assert pdays.reason.startswith("share of -1 0.1")
 
 
@@ -106,7 +106,7 @@ def test_duration_is_listed_but_makes_no_overall_level():
 
 def test_calendar_columns_have_statistics_but_no_verdict():
     report = compare_profiles(profile(), profile_of_rows(contacts() | {"day": np.full(1_000, 31)}))
-    assert by_name(report)["day"].ks_d == 1
+    assert by_name(report)["day"].ks_distance == 1
     assert by_name(report)["day"].level is Level.NONE
     assert report.level is Level.NONE
 
@@ -153,7 +153,7 @@ def test_too_few_rows_give_statistics_without_verdict(rows):
     assert report.status is DriftStatus.TOO_FEW_ROWS
     assert report.level is Level.NONE
     assert report.drifted_columns == ()
-    assert by_name(report)["age"].ks_d > 0.3
+    assert by_name(report)["age"].ks_distance > 0.3
     assert "299" in report.message
 
 
@@ -255,7 +255,7 @@ def test_the_real_file_drifts_heavily_from_2008_to_2010(real_rows):
     found = by_name(report)
     # figures of another program on the same file
     distances = {"age": 0.183, "balance": 0.197, "duration": 0.188, "campaign": 0.220, "pdays": 0.624}
-    assert {name: found[name].ks_d for name in distances} == pytest.approx(distances, abs=0.0006)
+    assert {name: found[name].ks_distance for name in distances} == pytest.approx(distances, abs=0.0006)
     variations = {"poutcome": 0.62, "contact": 0.37, "housing": 0.35, "job": 0.27}
     assert {name: found[name].total_variation for name in variations} == pytest.approx(variations, abs=0.006)
     larger = compare_profiles(*(times_100(year) for year in years))

@@ -5,9 +5,16 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from bank_assets.core.drift import compare_profiles
+from bank_assets.core.drift import DriftPolicy, compare_profiles
 from bank_assets.core.profile import Profile
-from bank_assets.reports.drift_charts import as_markdown, data_uri, distributions, drift_heatmap, label_rates
+from bank_assets.reports.drift_charts import (
+    data_uri,
+    distributions,
+    drift_heatmap,
+    effects_of,
+    label_rates,
+    markdown_image,
+)
 
 BLANK_SHARE = 0.995
 
@@ -24,7 +31,7 @@ def assert_shows_something(png):
 
 def test_heatmap_is_redder_where_drift_is_heavier(reference, report):
     calm = compare_profiles(reference, reference)
-    red, pale = (pixels(drift_heatmap([shown] * 3, ["a", "b", "c"])) for shown in (report, calm))
+    red, pale = (pixels(drift_heatmap(dict.fromkeys("abc", effects_of(shown)))) for shown in (report, calm))
 
     def strongly_red(picture):
         return np.mean((picture[..., 0] > 0.6) & (picture[..., 1] < 0.3) & (picture[..., 2] < 0.3))
@@ -34,9 +41,12 @@ def test_heatmap_is_redder_where_drift_is_heavier(reference, report):
 
 def test_windows_without_a_verdict_are_grey(report, reference):
     none = compare_profiles(None, reference)
-    grey = np.all(np.abs(pixels(drift_heatmap([report, none], ["a", "b"])) - 0xE4 / 255) < 0.01, axis=2)
-    assert np.mean(grey) > 0.1
-    assert_shows_something(drift_heatmap([none], ["a"]))
+    few = compare_profiles(reference, reference, DriftPolicy(minimum_rows=10_000))
+    for without in (none, few):
+        effects = {"a": effects_of(report), "b": effects_of(without)}
+        grey = np.all(np.abs(pixels(drift_heatmap(effects)) - 0xE4 / 255) < 0.01, axis=2)
+        assert np.mean(grey) > 0.1
+    assert_shows_something(drift_heatmap({"a": effects_of(none)}))
 
 
 def test_distributions_show_up_to_six_columns(reference, current, report):
@@ -62,18 +72,24 @@ def test_rates_are_drawn_for_windows_with_known_outcomes(report, reference):
 
 
 def test_the_same_report_gives_the_same_bytes(report):
-    assert drift_heatmap([report], ["a"]) == drift_heatmap([report], ["a"])
+    assert drift_heatmap({"a": effects_of(report)}) == drift_heatmap({"a": effects_of(report)})
 
 
 def test_pictures_are_embedded_whole(report):
     png = label_rates([report], ["a"])
     assert base64.b64decode(data_uri(png).partition(",")[2]) == png
-    assert as_markdown(png, "rate [2009]").startswith("![rate 2009](data:image/png;base64,")
+    assert markdown_image(png, "rate [2009]").startswith("![rate 2009](data:image/png;base64,")
 
 
-@pytest.mark.parametrize("chart", [drift_heatmap, label_rates])
-def test_names_must_fit_reports(chart, report):
+def test_calendar_columns_are_not_in_the_heat_map(report):
+    assert "day" in {column.column for column in report.columns}
+    assert "day" not in effects_of(report)
+
+
+def test_charts_of_nothing_are_refused(report):
     with pytest.raises(ValueError, match="one name per report"):
-        chart([report], [])
+        label_rates([report], [])
     with pytest.raises(ValueError, match="one name per report"):
-        chart([], [])
+        label_rates([], [])
+    with pytest.raises(ValueError, match="at least one window"):
+        drift_heatmap({})

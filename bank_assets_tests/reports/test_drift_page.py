@@ -29,7 +29,7 @@ def test_every_column_is_listed_with_its_numbers(report, reference, current):
     assert list(rows) == [column.column for column in report.columns]
     age = next(column for column in report.columns if column.column == "age")
     assert rows["day"][1].strip() == "not judged"
-    assert [cell.strip() for cell in rows["age"][1:4]] == ["heavy", f"{age.psi:.3f}", f"{age.ks_d_rest:.3f}"]
+    assert [cell.strip() for cell in rows["age"][1:4]] == ["heavy", f"{age.psi:.3f}", f"{age.ks_distance_rest:.3f}"]
     assert rows["job"][4] == "–"
 
 

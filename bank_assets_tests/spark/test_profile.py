@@ -7,13 +7,13 @@ import pytest
 from bank_assets.core.daily_profiles import LONG_COLUMNS, DailyProfiles
 from bank_assets.core.profile import NUMERIC, kind_of
 from bank_assets.spark import profile as module
-from bank_assets.spark.profile import merged_profile, profiled_columns, value_counts
+from bank_assets.spark.profile import merged_profile, profiled_columns, value_counts, value_counts_of_files
 
 pytestmark = pytest.mark.spark
 SEED = 4
 SCHEMA = (
     "contact_id string, contact_date date, age_years int, job string, has_housing_loan boolean, balance_eur int, "
-    "duration_seconds int, is_subscribed boolean, fitted double"
+    "duration_seconds int, days_since_previous_contact int, is_subscribed boolean, fitted double"
 )
 
 
@@ -29,6 +29,7 @@ def rows_of(n, seed=SEED):
             bool(rng.integers(0, 2)),
             int(rng.choice([-8_000_000, 0, 0, 17, 2_143, 9_000_000])),
             None if rng.random() < 0.3 else int(rng.integers(0, 4_000)),
+            None if rng.random() < 0.8 else int(rng.integers(1, 400)),
             None if rng.random() < 0.2 else bool(rng.random() < 0.1),
             0.5,
         )
@@ -38,11 +39,11 @@ def rows_of(n, seed=SEED):
 
 def counted_by_hand(rows):
     """The long table by a plain loop over the rows."""
-    names = ("age", "job", "housing", "balance", "duration", "y")
+    names = ("age", "job", "housing", "balance", "duration", "pdays", "y")
     counted = {}
-    for _, day, age, job, housing, balance, duration, subscribed, _ in rows:
+    for _, day, age, job, housing, balance, duration, pdays, subscribed, _ in rows:
         yes_no = {None: None, True: "yes", False: "no"}
-        values = (age, job, yes_no[housing], balance, duration, yes_no[subscribed])
+        values = (age, job, yes_no[housing], balance, duration, -1 if pdays is None else pdays, yes_no[subscribed])
         for name, value in zip(names, values, strict=True):
             key = (day, name, *((value, None) if kind_of(name) == NUMERIC else (None, value)))
             counted[key] = counted.get(key, 0) + 1
@@ -68,7 +69,8 @@ def test_counts_equal_a_plain_loop_over_the_rows(contacts, rows):
 
 
 def test_identifiers_and_columns_outside_the_contract_are_left_out(contacts):
-    assert list(profiled_columns(contacts).values()) == ["age", "job", "balance", "housing", "duration", "y"]
+    found = list(profiled_columns(contacts.columns).values())
+    assert found == ["age", "job", "balance", "housing", "duration", "pdays", "y"]
 
 
 def test_the_table_has_its_documented_schema_and_no_row_twice(contacts):
@@ -85,8 +87,30 @@ def test_profile_from_the_table_equals_profile_merged_in_spark(contacts, rows):
     merged = merged_profile(counts)
     assert merged.to_dict() == DailyProfiles.from_table(counts.toArrow()).total().to_dict()
     assert merged.rows == len(rows)
-    assert merged.known_outcomes == sum(row[7] is not None for row in rows)
+    assert merged.known_outcomes == sum(row[8] is not None for row in rows)
     assert merged.span == "2008-05-01…2008-05-09"
+
+
+def test_files_give_the_same_counts_as_their_frame(spark, contacts, rows, tmp_path):
+    contacts.write.option("parquet.block.size", 1 << 16).parquet(str(tmp_path / "contacts"))
+    files = sorted(str(path) for path in (tmp_path / "contacts").glob("*.parquet"))
+    assert len(files) == 3
+    assert as_set(value_counts_of_files(spark, files)) == counted_by_hand(rows)
+    uris = [f"file://{file}" for file in files]
+    assert as_set(value_counts_of_files(spark, uris)) == counted_by_hand(rows)
+
+
+def test_no_files_are_refused(spark):
+    with pytest.raises(ValueError, match="at least one Parquet file"):
+        value_counts_of_files(spark, [])
+
+
+def test_small_batches_are_counted_in_larger_blocks(monkeypatch):
+    monkeypatch.setattr(module, "BLOCK_ROWS", 100)
+    batches = [pa.RecordBatch.from_pydict({"x": list(range(at, at + 60))}) for at in range(0, 300, 60)]
+    blocks = list(module._blocks(batches))
+    assert [block.num_rows for block in blocks] == [120, 120, 60]
+    assert [value for block in blocks for value in block.column(0).to_pylist()] == list(range(300))
 
 
 def test_no_contacts_give_an_empty_table_and_an_empty_profile(spark):
@@ -103,12 +127,11 @@ def test_frames_without_contract_columns_are_refused(spark):
 
 
 def test_a_partition_sends_counts_early_without_changing_them(monkeypatch, rows):
-    monkeypatch.setattr(module, "BLOCK_ROWS", 100)
     monkeypatch.setattr(module, "PENDING_COUNTS", 50)
-    names = ("age", "job", "housing", "balance", "duration", "y")
-    columns = list(zip(*rows, strict=True))[1:8]
+    names = ("age", "job", "housing", "balance", "duration", "pdays", "y")
+    columns = list(zip(*rows, strict=True))[1:9]
     batch = pa.RecordBatch.from_pydict(dict(zip(("contact_date", *names), columns, strict=True)))
-    sent = list(module._count_partition((batch.slice(at, 60) for at in range(0, 3_000, 60)), names))
+    sent = list(module._count_blocks((batch.slice(at, 60) for at in range(0, 3_000, 60)), names))
     assert len(sent) > 100
     added = {}
     for part in sent:
@@ -121,4 +144,4 @@ def test_a_partition_sends_counts_early_without_changing_them(monkeypatch, rows)
 def test_a_row_without_a_date_is_refused():
     batch = pa.RecordBatch.from_pydict({"contact_date": pa.array([None], pa.date32()), "age": [30]})
     with pytest.raises(ValueError, match="found 1 without one"):
-        list(module._count_partition([batch], ("age",)))
+        list(module._count_blocks([batch], ("age",)))
