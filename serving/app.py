@@ -39,6 +39,7 @@ from serving.recorder import Recorder
 from serving.registry import MlflowRegistry, Registry
 from serving.services.batches import Batches
 from serving.services.deciding import Decider
+from serving.services.explaining import Explaining
 from serving.services.replaying import Replayer
 from serving.settings import ServingSettings
 from serving.shell import Shell
@@ -104,6 +105,7 @@ def _services(settings: ServingSettings, registry: Registry | None, is_recording
     found = registry if registry is not None else MlflowRegistry(platform.mlflow_uri)
     recorder = Recorder(ledger, max_waiting=settings.max_waiting)
     economics = Economics(platform.cost_eur, platform.value_eur)
+    replayer = Replayer(ledger, store, found, settings.code_version)
     return Services(
         settings=settings,
         ledger=ledger,
@@ -114,7 +116,8 @@ def _services(settings: ServingSettings, registry: Registry | None, is_recording
         recorder=recorder,
         decider=Decider(store, recorder if is_recording else None, economics, settings.code_version),
         batches=Batches(store, recorder, economics, settings.code_version),
-        replayer=Replayer(ledger, store, found, settings.code_version),
+        replayer=replayer,
+        explaining=Explaining(replayer),
         access=Access(settings, ledger),
         meters=Metrics(),
     )

@@ -20,6 +20,7 @@ from serving.recorder import Recorder
 from serving.registry import Registry
 from serving.services.batches import Batches
 from serving.services.deciding import Decider
+from serving.services.explaining import Explaining
 from serving.services.replaying import Replayer
 from serving.settings import ServingSettings
 from serving.watcher import Watcher
@@ -40,6 +41,7 @@ class Services:
         decider: single requests.
         batches: uploads.
         replayer: recorded decisions again.
+        explaining: reasons of a decision.
         access: identities.
         meters: Prometheus.
     """
@@ -54,6 +56,7 @@ class Services:
     decider: Decider
     batches: Batches
     replayer: Replayer
+    explaining: Explaining
     access: Access
     meters: Metrics
 

@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bank_assets.contract import ContractError
 from bank_assets.core.economics import EconomicsError
+from bank_assets.core.explain import ExplainError
 from bank_assets.core.holdout import HoldoutError
 from bank_assets.core.planner import PlanError
 from bank_assets.core.scorer import BundleError
@@ -149,6 +150,7 @@ STATUS: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
     (SQLAlchemyError, 503, "ledger", "The ledger cannot be used"),
     (RegistryUnavailableError, 503, "registry", "The model registry does not answer"),
     (BundleError, 503, "bundle", "The model bundle cannot be used"),
+    (ExplainError, 503, "bundle", "The model bundle cannot explain"),
 )
 """Exception -> status, slug, title. The first match counts, so subclasses stand before their bases."""
 

@@ -145,6 +145,18 @@ def check_request(request: PredictionRequest) -> None:
         raise PayloadError((FieldError("contact_date", f"a day from {FIRST_DATE} to {LAST_DATE}", day.isoformat()),))
 
 
+def decoded(part: bytes | msgspec.Raw) -> object:
+    """One JSON row of an upload.
+
+    Raises:
+        PayloadError: it holds a number that no double can.
+    """
+    try:
+        return msgspec.json.decode(part)
+    except msgspec.DecodeError as error:
+        raise PayloadError((FieldError("", "JSON with numbers a double can hold", str(error)),)) from None
+
+
 def request_of(raw: object, *, strict: bool = True) -> PredictionRequest:
     """A row as a request.
 

@@ -58,7 +58,7 @@ class Recorder:
             engine: an open ledger.
             max_waiting: decisions that may wait before new ones are refused.
 
-        `on_free` may be set to what is called in the event loop when a commit is done and nothing waits for the next.
+        `on_free` may be set to what is called in the event loop when a commit is done.
         """
         self._engine = engine
         self._max_waiting = max_waiting
@@ -184,7 +184,7 @@ class Recorder:
         told = None if error is None else LedgerUnavailableError(CANNOT_WRITE)
         for item in group:
             item.done(told)
-        if self.on_free is not None and not self._waiting:
+        if self.on_free is not None:
             self.on_free()
         self._pump()
         if not self._is_writing:

@@ -8,10 +8,11 @@ mlflow is imported on the first call, never at start: the import takes 5 to 7 s 
 
 from __future__ import annotations
 
+import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from bank_assets.contract import ALIAS_CHAMPION, ALIAS_PREVIOUS_CHAMPION, MODEL_NAME
 from bank_assets.core.scorer import BundleError, read_bundle
@@ -38,6 +39,7 @@ class Version:
     run_id: str | None
 
 
+@runtime_checkable
 class Registry(Protocol):
     """What serving needs of a registry; tests pass their own."""
 
@@ -73,6 +75,8 @@ class MlflowRegistry:
                 raise RegistryUnavailableError(
                     "registry: expected an MLflow database, found none yet; run `make run` to train a first model."
                 )
+            # A progress bar per file has no place in a log of JSON lines.
+            os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
             try:
                 import mlflow
             except ImportError as error:

@@ -96,13 +96,22 @@ class ModelReference(Struct, frozen=True):
     digest: str
 
 
-class Reason(Struct, frozen=True):
-    """One signed reason of a probability, in plain words."""
+class ReasonGiven(Struct, frozen=True):
+    """One signed reason of a probability, in plain words; all of them add up to it."""
 
     group: str
     label: str
-    value: str
-    effect: Annotated[float, Meta(description="Share of the probability's change, percentage points x 0.01.")]
+    probability_contribution: Annotated[
+        float, Meta(description="Signed, as share of 1: 0.12 raises by 12 percentage points.")
+    ]
+    sentence: str
+
+
+class Reasons(Struct, frozen=True):
+    """Why a probability is what it is: base + sum of the contributions = probability."""
+
+    base_probability: Annotated[float, Meta(description="Mean probability of the contacts learned from.")]
+    reasons: list[ReasonGiven]
 
 
 class EconomicsUsed(Struct, frozen=True):
@@ -139,7 +148,7 @@ class Prediction(Struct, frozen=True):
     decided_at: str
     contact_date: str
     flags: list[Flag]
-    reasons: list[dict[str, Any]] | UnsetType = UNSET
+    reasons: Reasons | UnsetType = UNSET
 
 
 class OutcomeReport(Struct, frozen=True):
@@ -261,10 +270,17 @@ class OutcomeRequest(Struct, frozen=True, forbid_unknown_fields=True):
     prediction_id: Annotated[str | None, Meta(description="Id of the decision.")] = None
     contact_id: ContactId | None = None
     duration: Annotated[int, Meta(ge=BY_SOURCE["duration"].minimum, le=BY_SOURCE["duration"].maximum)] | None = None
-    arrived_at: Annotated[
-        dt.date | dt.datetime | None,
-        Meta(description="When the report arrived (data time); default now. The same report twice is kept once."),
-    ] = None
+    arrived_at: (
+        Annotated[
+            str,
+            Meta(
+                max_length=40,
+                description="When the report arrived (data time), ISO date or time, UTC if no zone is given; default "
+                "now. The same report twice is kept once.",
+            ),
+        ]
+        | None
+    ) = None
 
 
 class OutcomeAnswer(Struct, frozen=True):

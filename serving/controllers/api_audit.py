@@ -6,14 +6,17 @@ from typing import Annotated, Any
 
 from litestar import Controller, Request, get, post
 from litestar.di import NamedDependency
-from litestar.params import JSONBody, QueryParameter
+from litestar.params import QueryParameter, RawBody
 from sqlalchemy import Engine
 
 from bank_assets.ledger import chain, decisions
 from serving.access import identity_of, needs
+from serving.bodies import JsonBody
 from serving.errors import FieldError, PayloadError
 from serving.schemas import ErasureAnswer, ErasureRequest, VerifyAnswer
 from serving.services import records
+
+BODY = JsonBody(ErasureRequest)
 
 
 class AuditController(Controller):
@@ -44,16 +47,16 @@ class AuditController(Controller):
     @post(
         "/erasures",
         operation_id="erase_payloads",
+        operation_class=BODY.operation,
         guards=[needs("admin")],
         status_code=200,
         sync_to_thread=True,
         request_max_body_size=65_536,
         summary="Remove a customer's data from the record",
     )
-    def erase(
-        self, request: Request[Any, Any, Any], data: JSONBody[ErasureRequest], ledger: NamedDependency[Engine]
-    ) -> ErasureAnswer:
+    def erase(self, request: Request[Any, Any, Any], body: RawBody, ledger: NamedDependency[Engine]) -> ErasureAnswer:
         """Payloads and salts go, decisions stay; replay answers `erased` from then on."""
+        data = BODY.read(body)
         if (data.prediction_id is None) == (data.contact_id is None):
             raise PayloadError(
                 (

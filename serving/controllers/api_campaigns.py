@@ -7,22 +7,25 @@ from typing import Any
 
 from litestar import post
 from litestar.di import NamedDependency
-from litestar.params import JSONBody
+from litestar.params import RawBody
 from sqlalchemy import Engine
 
 from bank_assets.core.economics import Economics
 from bank_assets.ledger import campaigns
 from serving.access import needs
+from serving.bodies import JsonBody
 from serving.champion import ChampionStore
 from serving.schemas import PlanRequest
 from serving.services.campaigns import contacts_of, plan_campaign
 
 PLAN_BODY_BYTES = 100_000_000
+BODY = JsonBody(PlanRequest)
 
 
 @post(
     "/api/v1/campaigns/plan",
     operation_id="plan_campaign",
+    operation_class=BODY.operation,
     tags=["campaigns"],
     guards=[needs("predict")],
     status_code=200,
@@ -30,12 +33,13 @@ PLAN_BODY_BYTES = 100_000_000
     summary="Whom to call under a budget and a capacity",
 )
 async def plan(
-    data: JSONBody[PlanRequest],
+    body: RawBody,
     store: NamedDependency[ChampionStore],
     ledger: NamedDependency[Engine],
     economics: NamedDependency[Economics],
 ) -> dict[str, Any]:
     """Calls in their order, expected profit with interval, profit curve; nobody on the suppression list is in it."""
+    data = BODY.read(body)
     champion, published = store.current, store.state
 
     def work() -> dict[str, Any]:

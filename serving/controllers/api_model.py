@@ -9,18 +9,20 @@ from typing import Annotated, Any
 
 from litestar import Controller, Request, get, post
 from litestar.di import NamedDependency
-from litestar.params import JSONBody, QueryParameter
+from litestar.params import QueryParameter, RawBody
 from sqlalchemy import Engine
 
 from bank_assets.contract import MODEL_NAME
 from bank_assets.ledger import promotions
 from serving.access import identity_of, needs
+from serving.bodies import JsonBody
 from serving.champion import ChampionStore
 from serving.registry import Registry
 from serving.schemas import ModelHistory, ModelInfo, PromotionEntry, RollbackRequest
 from serving.watcher import Watcher
 
 SWAP_SECONDS = 5.0
+BODY = JsonBody(RollbackRequest)
 
 
 class ModelController(Controller):
@@ -44,6 +46,7 @@ class ModelController(Controller):
     @post(
         "/rollback",
         operation_id="roll_back_model",
+        operation_class=BODY.operation,
         guards=[needs("admin")],
         status_code=200,
         request_max_body_size=65_536,
@@ -52,13 +55,14 @@ class ModelController(Controller):
     async def rollback(
         self,
         request: Request[Any, Any, Any],
-        data: JSONBody[RollbackRequest],
+        body: RawBody,
         ledger: NamedDependency[Engine],
         registry: NamedDependency[Registry],
         watcher: NamedDependency[Watcher],
         store: NamedDependency[ChampionStore],
     ) -> PromotionEntry:
         """Moves the alias in the registry and appends to the history; every process swaps within seconds."""
+        data = BODY.read(body)
         row = await asyncio.to_thread(roll_back, ledger, registry, data.version, data.reason, identity_of(request).name)
         watcher.wake()
         deadline = time.monotonic() + SWAP_SECONDS

@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any
 
 from litestar import Request, Response, post
 from litestar.di import NamedDependency
-from litestar.params import JSONBody
+from litestar.params import RawBody
 from sqlalchemy import Engine
 
 from bank_assets.ledger import outcomes
 from serving.access import identity_of, needs
+from serving.bodies import JsonBody
 from serving.errors import FieldError, PayloadError
 from serving.schemas import OutcomeAnswer, OutcomeRequest
-from serving.services.records import outcome_report
+from serving.services.records import iso_time, outcome_report
+
+BODY = JsonBody(OutcomeRequest)
 
 
 @post(
     "/api/v1/outcomes",
     operation_id="report_outcome",
+    operation_class=BODY.operation,
     tags=["outcomes"],
     guards=[needs("outcomes")],
     request_max_body_size=65_536,
     sync_to_thread=True,
     summary="Report an outcome",
 )
-def report(
-    request: Request[Any, Any, Any], data: JSONBody[OutcomeRequest], ledger: NamedDependency[Engine]
-) -> Response[OutcomeAnswer]:
+def report(request: Request[Any, Any, Any], body: RawBody, ledger: NamedDependency[Engine]) -> Response[OutcomeAnswer]:
     """201 for a new report (also a correction), 200 for one that is already on record."""
+    data = BODY.read(body)
     if (data.prediction_id is None) == (data.contact_id is None):
         raise PayloadError(
             (
@@ -47,20 +49,7 @@ def report(
         decision_id=data.prediction_id,
         contact_id=data.contact_id,
         duration=data.duration,
-        arrived_at=_moment(data.arrived_at),
+        arrived_at=iso_time("arrived_at", data.arrived_at),
     )
     answer = OutcomeAnswer(outcome_report(recorded.outcome), recorded.is_new, recorded.corrects)
     return Response(answer, status_code=201 if recorded.is_new else 200)
-
-
-def _moment(arrived: dt.date | dt.datetime | None) -> str | None:
-    """Data time as the ledger writes times; a day is its midnight."""
-    if arrived is None:
-        return None
-    if not isinstance(arrived, dt.datetime):
-        arrived = dt.datetime.combine(arrived, dt.time())
-    moment = arrived.replace(tzinfo=dt.UTC) if arrived.tzinfo is None else arrived
-    try:
-        return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").zfill(27)
-    except OverflowError:
-        raise PayloadError((FieldError("arrived_at", "a time from the year 1 to 9999", str(arrived)),)) from None

@@ -5,23 +5,28 @@ HTTP only; `services.deciding`, `services.records` and `services.replaying` do t
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
-from litestar.params import FromPath, JSONBody, QueryParameter
+from litestar.params import FromPath, QueryParameter, RawBody
 from sqlalchemy import Engine
 
 from serving.access import identity_of, needs
-from serving.payloads import check_request
+from serving.bodies import JsonBody
+from serving.payloads import check_request, field_errors
 from serving.schemas import DecisionRecord, Prediction, PredictionRequest, Replay, SearchPage
 from serving.services import records
 from serving.services.deciding import Decider
+from serving.services.explaining import Explaining
 from serving.services.replaying import Replayer
 from serving.services.scoring import Asked, prediction_of
 
 PATH = "/api/v1/predictions"
 SINGLE_BODY_BYTES = 65_536
+BODY = JsonBody(PredictionRequest, field_errors)
 
 
 class PredictionsController(Controller):
@@ -33,17 +38,27 @@ class PredictionsController(Controller):
     @post(
         "/",
         operation_id="create_prediction",
+        operation_class=BODY.operation,
         guards=[needs("predict")],
         request_max_body_size=SINGLE_BODY_BYTES,
         summary="Decide about one customer",
     )
     async def create(
-        self, request: Request[Any, Any, Any], data: JSONBody[PredictionRequest], decider: NamedDependency[Decider]
+        self,
+        request: Request[Any, Any, Any],
+        body: RawBody,
+        decider: NamedDependency[Decider],
+        explaining: NamedDependency[Explaining],
+        reasons: Annotated[bool, QueryParameter(description="Add signed reasons (some 10 ms).")] = False,
     ) -> Response[Prediction]:
         """Score, decide and record; the answer leaves after the record is on disk."""
+        data = BODY.read(body)
         check_request(data)
         decided = await decider.decide(Asked(data, identity_of(request).name))
         answer = prediction_of(decided)
+        if reasons:
+            given = await asyncio.to_thread(explaining.reasons_of, decided.draft)
+            answer = msgspec.structs.replace(answer, reasons=given)
         return Response(answer, status_code=201, headers={"Location": f"{PATH}/{answer.id}"})
 
     @get(

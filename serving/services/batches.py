@@ -26,7 +26,7 @@ from bank_assets.core.economics import Economics
 from bank_assets.ledger.decisions import new_id
 from serving.champion import Champion, ChampionStore, PublishedState
 from serving.errors import FieldError, PayloadError, problem_of
-from serving.payloads import CALENDAR_COLUMNS, refused_column, request_of
+from serving.payloads import CALENDAR_COLUMNS, decoded, refused_column, request_of
 from serving.recorder import Recorder
 from serving.schemas import EconomicsRequest, PredictionRequest
 from serving.services.scoring import Asked, Decided, decide, economics_of
@@ -142,7 +142,7 @@ def json_rows(stream: IO[bytes]) -> Iterator[Row]:
         stream: an array of objects.
 
     Yields:
-        Rows as decoded objects.
+        Rows as JSON text: each is decoded on its own, so that one bad row is one error.
 
     Raises:
         PayloadError: it is not a JSON array.
@@ -152,7 +152,7 @@ def json_rows(stream: IO[bytes]) -> Iterator[Row]:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise PayloadError((FieldError("", "a JSON array of objects", str(error)),)) from None
     for position, part in enumerate(parts, start=1):
-        yield Row(position, msgspec.json.decode(part))
+        yield Row(position, part)
 
 
 @dataclass(slots=True)
@@ -245,7 +245,7 @@ class Batches:
             request = request_of(raw, strict=False)
             _check_calendar(calendar, request.contact_date or upload.default_date)
         else:
-            request = request_of(raw)
+            request = request_of(decoded(raw) if isinstance(raw, msgspec.Raw) else raw)
         changes: dict[str, Any] = {}
         if request.contact_date is None and upload.default_date is not None:
             changes["contact_date"] = upload.default_date

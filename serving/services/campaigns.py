@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from bank_assets.contract import MODEL_NAME
@@ -25,7 +24,7 @@ from bank_assets.core.suppression import SuppressionList
 from bank_assets.core.value_models import ConstantAmount, resolve_economics
 from serving.champion import Champion, PublishedState
 from serving.errors import FieldError, PayloadError
-from serving.payloads import request_of
+from serving.payloads import decoded, request_of
 from serving.schemas import PlanRequest, PredictionRequest
 from serving.services.scoring import economics_of, frame_of
 
@@ -83,7 +82,7 @@ def contacts_of(request: PlanRequest) -> list[PredictionRequest]:
     contacts, errors = [], []
     for position, part in enumerate(request.contacts):
         try:
-            contact = request_of(msgspec.json.decode(part))
+            contact = request_of(decoded(part))
         except PayloadError as error:
             errors += [FieldError(f"contacts[{position}].{e.field}", e.expected, e.found, e.rule) for e in error.errors]
             continue

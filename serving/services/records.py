@@ -125,8 +125,8 @@ def search(
     found = decisions.search(
         engine,
         **equal,
-        since=_time("since", since),
-        until=_time("until", until),
+        since=iso_time("since", since),
+        until=iso_time("until", until),
         before_seq=_cursor(cursor),
         limit=limit,
     )
@@ -149,7 +149,16 @@ def search(
     return SearchPage(rows, None if found.next_cursor is None else str(found.next_cursor))
 
 
-def _time(name: str, text: str | None) -> str | None:
+def iso_time(name: str, text: str | None) -> str | None:
+    """A client's time as the ledger writes times; a day is its midnight.
+
+    Args:
+        name: field or parameter, for the message.
+        text: ISO date or time, UTC if no zone is given.
+
+    Raises:
+        PayloadError: it cannot be read.
+    """
     if text is None:
         return None
     try:
@@ -157,7 +166,7 @@ def _time(name: str, text: str | None) -> str | None:
         moment = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
     except (ValueError, OverflowError):
         raise PayloadError((FieldError(name, "an ISO date or time, UTC if no zone is given", repr(text)),)) from None
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ").zfill(27)
 
 
 def _cursor(text: str | None) -> int | None:

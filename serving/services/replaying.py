@@ -13,12 +13,13 @@ from typing import Any, Final
 
 import numpy as np
 import onnxruntime
+from numpy.typing import NDArray
 from sqlalchemy import Engine
 
 from bank_assets.core.as_of import AsOfState
 from bank_assets.core.features import current_features
 from bank_assets.core.scorer import BundleError
-from bank_assets.ledger.decisions import Decision
+from bank_assets.ledger.decisions import Decision, Draft
 from serving.champion import Champion, ChampionStore
 from serving.errors import NotFoundError, RegistryUnavailableError
 from serving.payloads import request_of
@@ -50,7 +51,7 @@ class Replayer:
         self._loaded: OrderedDict[tuple[str, str], Champion] = OrderedDict()
         self._lock = threading.Lock()
 
-    def version_of(self, record: Decision) -> Champion:
+    def version_of(self, record: Decision | Draft) -> Champion:
         """The model version that a record names, with the digest it names.
 
         Raises:
@@ -120,13 +121,33 @@ class Replayer:
         )
 
     def _score(self, record: Decision) -> dict[str, float]:
-        request = request_of(record.payload)
-        dates = np.array([dt.date.fromisoformat(record.contact_date)], dtype="datetime64[D]")
-        state = AsOfState.from_dict(record.as_of_features)
-        features = current_features(frame_of([request]), dates, state, has_plan=False)
+        features, state = features_on_record(record.payload, record.contact_date, record.as_of_features)
         scores = self.version_of(record).scorer.score(features, log_odds_shift=state.log_odds_shift)
         return {
             "probability": float(scores.probability[0]),
             "probability_low": float(scores.low[0]),
             "probability_high": float(scores.high[0]),
         }
+
+
+def features_on_record(
+    payload: dict[str, Any] | None, contact_date: str, as_of_features: dict[str, Any]
+) -> tuple[dict[str, NDArray[Any]], AsOfState]:
+    """The features a decision was made from, built again from its record.
+
+    Args:
+        payload: recorded payload.
+        contact_date: recorded day, ISO.
+        as_of_features: recorded as-of state.
+
+    Returns:
+        One array (1,) per feature, and the state.
+
+    Raises:
+        NotFoundError: the payload was erased.
+    """
+    if payload is None:
+        raise NotFoundError("payload: expected the customer's values on record, found that they were erased.")
+    dates = np.array([dt.date.fromisoformat(contact_date)], dtype="datetime64[D]")
+    state = AsOfState.from_dict(as_of_features)
+    return current_features(frame_of([request_of(payload)]), dates, state, has_plan=False), state

@@ -1,0 +1,239 @@
+"""Decisions over HTTP: what a client sends, sees, and finds on record."""
+
+import numpy as np
+import pytest
+from conftest import AS_OF, PAYLOAD, csv_of, wait_until
+
+from bank_assets.core.features import current_features
+from bank_assets.core.scorer import Scorer
+from bank_assets.ledger import chain, decisions
+from serving.services.scoring import frame_of
+
+PATH = "/api/v1/predictions"
+
+
+def test_a_decision_is_created_answered_and_on_record(client, payload):
+    response = client.post(PATH, json={**payload, "contact_id": "c-1"})
+    assert response.status_code == 201
+    answer = response.json()
+    assert response.headers["location"] == f"{PATH}/{answer['id']}"
+    assert 0 <= answer["probability_low"] <= answer["probability"] <= answer["probability_high"] <= 1
+    assert answer["expected_profit_eur"] == answer["probability"] * 50 - 5
+    assert answer["decision"] == ("call" if answer["expected_profit_eur"] > 0 else "do_not_call")
+    assert answer["prediction"] == ("yes" if answer["probability"] >= 0.3 else "no")
+    assert (answer["as_of"], answer["stale_features"], answer["flags"]) == (AS_OF, False, [])
+    assert answer["economics"] == {"cost_eur": 5.0, "value_eur": 50.0}
+    record = client.get(response.headers["location"]).json()
+    assert record["probability"] == answer["probability"]
+    assert record["payload"] == {name: payload[name] for name in PAYLOAD}
+    assert record["contact_id"] == "c-1"
+    assert record["actor"] == "local"
+    assert record["model"] == answer["model"]
+    assert record["lineage"]["algorithm"] == "logistic_regression"
+    assert record["lineage"]["hyper_parameters"]
+    assert record["lineage"]["data_source"] == "made up"
+    assert record["chain"]["seq"] == 1
+
+
+def test_the_answer_is_the_scorers_own_number(client, payload, bundle_a, app):
+    from dataclasses import replace
+
+    from serving.payloads import request_of
+
+    answer = client.post(PATH, json=payload).json()
+    state = replace(bundle_a[1], log_odds_shift=0.1)
+    features = current_features(
+        frame_of([request_of(payload)]), np.array([AS_OF], "datetime64[D]"), state, has_plan=False
+    )
+    scores = Scorer(bundle_a[0]).score(features, log_odds_shift=0.1)
+    assert answer["probability"] == scores.probability[0]
+
+
+def test_single_and_batch_give_the_same_bits(client, payload):
+    rows = [{**payload, "age": 20 + i, "balance": 37 * i} for i in range(60)]
+    singles = [client.post(PATH, json=row).json()["probability"] for row in rows]
+    as_json = client.post(f"{PATH}/batch", json=rows).json()
+    as_csv = client.post(f"{PATH}/batch", content=csv_of(rows, ";"), headers={"content-type": "text/csv"}).json()
+    assert [row["probability"] for row in as_json["predictions"]] == singles
+    assert [row["probability"] for row in as_csv["predictions"]] == singles
+
+
+def test_stated_economics_decide_and_are_recorded(client, payload):
+    cheap = client.post(PATH, json={**payload, "economics": {"cost_eur": 0.01}}).json()
+    dear = client.post(PATH, json={**payload, "economics": {"cost_eur": 49.9, "value_eur": 50}}).json()
+    assert (cheap["decision"], dear["decision"]) == ("call", "do_not_call")
+    assert cheap["economics"] == {"cost_eur": 0.01, "value_eur": 50.0}
+    assert client.get(f"{PATH}/{dear['id']}").json()["economics"] == {"cost_eur": 49.9, "value_eur": 50.0}
+
+
+def test_reasons_add_up_to_the_probability(client, payload):
+    answer = client.post(f"{PATH}?reasons=true", json=payload).json()
+    given = answer["reasons"]
+    total = given["base_probability"] + sum(r["probability_contribution"] for r in given["reasons"])
+    assert total == pytest.approx(answer["probability"], abs=1e-12)
+    assert {"recalibration", "balance", "recent_subscription_rates"} <= {r["group"] for r in given["reasons"]}
+    assert all(r["sentence"].endswith(".") for r in given["reasons"])
+    assert "reasons" not in client.post(PATH, json=payload).json()
+
+
+def test_a_value_outside_training_is_scored_and_flagged(client, payload):
+    answer = client.post(PATH, json={**payload, "balance": 500_000}).json()
+    assert [(f["flag"], f["field"], f["found"]) for f in answer["flags"]] == [
+        ("outside_training_range", "balance", "500000")
+    ]
+    assert client.get(f"{PATH}/{answer['id']}").json()["flags"] == answer["flags"]
+
+
+def test_a_date_far_past_the_state_is_flagged_as_stale(client, payload):
+    assert not client.post(PATH, json={**payload, "contact_date": "2010-12-17"}).json()["stale_features"]
+    assert client.post(PATH, json={**payload, "contact_date": "2010-12-18"}).json()["stale_features"]
+    without = {name: payload[name] for name in PAYLOAD}
+    assert client.post(PATH, json=without).json()["stale_features"]
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "expected", "found"),
+    [
+        ({"age": 7}, "age", "from 16 to 120", "7"),
+        ({"age": 300}, "age", "from 16 to 120", "300"),
+        ({"age": "41"}, "age", "whole number", '"41"'),
+        ({"age": 41.5}, "age", "whole number", "41.5"),
+        ({"age": True}, "age", "whole number", "true"),
+        ({"age": None}, "age", "whole number", "null"),
+        ({"job": "astronaut"}, "job", "one of admin.", '"astronaut"'),
+        ({"job": 3}, "job", "one of", "3"),
+        ({"default": "maybe"}, "default", "one of no, yes", '"maybe"'),
+        ({"salary": 5}, "salary", "only the fields age", "an unknown field"),
+        ({"day": 5}, "day", "only the fields", "follows from contact_date"),
+        ({"contact_id": ""}, "contact_id", "1 to 64", '""'),
+        ({"contact_id": "x" * 65}, "contact_id", "1 to 64", "..."),
+        ({"contact_date": "2010-13-01"}, "contact_date", "YYYY-MM-DD", "2010-13-01"),
+        ({"contact_date": "1066-10-14"}, "contact_date", "1990-01-01", "1066-10-14"),
+        ({"economics": {"cost_eur": -1}}, "economics.cost_eur", "more than 0", "-1"),
+        ({"economics": {"price": 1}}, "economics.price", "cost_eur and value_eur", "unknown"),
+        ({"economics": 5}, "economics", "an object", "5"),
+    ],
+)
+def test_input_that_does_not_fit_is_named(client, payload, change, field, expected, found):
+    response = client.post(PATH, json={**payload, **change})
+    assert response.status_code == 422
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
+    assert (problem["type"], problem["status"], problem["instance"]) == ("/problems/payload", 422, PATH)
+    (error,) = problem["errors"]
+    assert error["field"] == field
+    assert expected in error["expected"]
+    assert found in error["found"]
+
+
+def test_a_post_contact_column_is_refused_by_the_rules_name(client, payload):
+    for name in ("duration", "y"):
+        problem = client.post(PATH, json={**payload, name: 261}).json()
+        (error,) = problem["errors"]
+        assert (error["field"], error["rule"]) == (name, "post_contact_columns_are_never_inputs")
+
+
+def test_every_fault_of_a_body_is_named_at_once(client, payload):
+    del payload["job"]
+    problem = client.post(PATH, json={**payload, "age": 7, "pdays": -2}).json()
+    assert [e["field"] for e in problem["errors"]] == ["age", "job", "pdays"]
+    assert problem["errors"][1]["found"] == "nothing: the field is missing"
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"x"', b"\xff\xfe", b"{" * 5_000, b'{"age": 1e999}'])
+def test_bodies_that_are_no_object_get_a_problem(client, body):
+    response = client.post(PATH, content=body, headers={"content-type": "application/json"})
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["expected"]
+
+
+def test_a_refused_request_leaves_no_record(client, payload):
+    client.post(PATH, json={**payload, "age": 7})
+    assert client.get(PATH).json() == {"predictions": [], "next": None}
+
+
+def test_a_body_beyond_the_limit_is_refused(client):
+    response = client.post(PATH, content=b" " * 70_000, headers={"content-type": "application/json"})
+    assert response.status_code == 413
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+def test_search_pages_through_everything_once(client, payload):
+    ids = [client.post(PATH, json={**payload, "contact_id": f"c-{i % 2}"}).json()["id"] for i in range(7)]
+    found, cursor = [], None
+    while True:
+        page = client.get(PATH, params={"limit": 3, **({"cursor": cursor} if cursor else {})}).json()
+        found += [row["id"] for row in page["predictions"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert found == ids[::-1]
+    assert [r["id"] for r in client.get(PATH, params={"contact_id": "c-1"}).json()["predictions"]] == ids[1::2][::-1]
+    assert client.get(PATH, params={"since": "2999-01-01"}).json()["predictions"] == []
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"cursor": "x"}, {"cursor": "9" * 30}, {"since": "soon"}, {"limit": 0}, {"limit": 501}, {"decision": "?"}],
+)
+def test_bad_search_parameters_are_422(client, params):
+    assert client.get(PATH, params=params).status_code == 422
+
+
+def test_replay_is_identical(client, payload):
+    made = client.post(PATH, json=payload).json()
+    replay = client.post(f"{PATH}/{made['id']}/replay").json()
+    assert (replay["status"], replay["identical"]) == ("identical", True)
+    assert replay["recorded"] == replay["replayed"]
+    assert replay["environment"]["then"] == replay["environment"]["now"]
+
+
+def test_replay_uses_the_recorded_version_after_a_swap(client, payload, registry, app):
+    made = client.post(PATH, json=payload).json()
+    registry.alias = "2"
+    wait_until(lambda: app.state.services.store.champion.version == "2")
+    after = client.post(PATH, json=payload).json()
+    assert after["model"]["version"] == "2"
+    assert after["probability"] != made["probability"]
+    for answer in (made, after):
+        assert client.post(f"{PATH}/{answer['id']}/replay").json()["identical"] is True
+
+
+def test_replay_tells_when_the_record_does_not_give_its_number(client, payload, app):
+    made = client.post(PATH, json=payload).json()
+    services = app.state.services
+    record = decisions.get(services.ledger, made["id"])
+    from dataclasses import fields
+
+    values = {f.name: getattr(record, f.name) for f in fields(decisions.Draft) if hasattr(record, f.name)}
+    values |= {
+        "id": decisions.new_id(),
+        "probability": record.probability + 1e-12,
+        **{name: chain.canonical_json(values[name]) for name in ("payload", "economics", "as_of_features", "flags")},
+    }
+    decisions.append(services.ledger, [decisions.Draft(**values)])
+    replay = client.post(f"{PATH}/{values['id']}/replay").json()
+    assert (replay["status"], replay["identical"]) == ("different", False)
+    assert replay["recorded"]["probability"] != replay["replayed"]["probability"]
+
+
+def test_an_erased_decision_replays_as_erased_and_the_chain_verifies(client, payload):
+    made = client.post(PATH, json={**payload, "contact_id": "gone"}).json()
+    client.post(PATH, json={**payload, "contact_id": "stays"})
+    erased = client.post("/api/v1/audit/erasures", json={"contact_id": "gone", "reason": "Art. 17 request"})
+    assert erased.json() == {"erased": 1}
+    assert client.post(f"{PATH}/{made['id']}/replay").json()["status"] == "erased"
+    record = client.get(f"{PATH}/{made['id']}").json()
+    assert (record["payload"], record["contact_id"], record["erased_why"]) == (None, None, "Art. 17 request")
+    verified = client.get("/api/v1/audit/verify").json()
+    assert (verified["ok"], verified["records"], verified["erased"]) == (True, 2, 1)
+
+
+def test_an_unknown_decision_is_404(client):
+    for response in (
+        client.get(f"{PATH}/{decisions.new_id()}"),
+        client.post(f"{PATH}/{decisions.new_id()}/replay"),
+        client.get(f"{PATH}/nonsense"),
+    ):
+        assert response.status_code == 404
+        assert response.json()["type"] == "/problems/not-found"
