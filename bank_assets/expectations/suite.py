@@ -22,8 +22,8 @@ ERROR: Final = "error"
 WARNING: Final = "warning"
 
 MONTH_HINTS: Final = {"minimum_rows": 30, "unknown_share": 0.9, "mean_age": (25.0, 60.0), "negative_share": 0.3}
-"""Outside these a month is unusual, not wrong: of the real file's 30 months three are: in May and June 2008 every channel is
-unknown, and December 2008 has 13 contacts."""
+"""Outside these a month is unusual, not wrong. Of the real file's 30 months three are: in May and June 2008 every
+channel is unknown, and December 2008 has 13 contacts."""
 
 
 @dataclass(frozen=True, slots=True)
