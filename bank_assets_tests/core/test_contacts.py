@@ -1,0 +1,89 @@
+"""Contacts: which outcomes a morning knows, and how columns of tables become payload columns."""
+
+import numpy as np
+import pytest
+from made_contacts import FIRST, made_contacts
+
+from bank_assets.contract import BY_SOURCE, Kind
+from bank_assets.core.contacts import frame_from_deliveries, frame_from_tables, usable_from
+from bank_assets.core.features import CATEGORY_PAYLOAD, NUMERIC_PAYLOAD
+
+DAY = np.timedelta64(1, "D")
+NEVER = np.datetime64("NaT", "D")
+
+
+def days(*numbers):
+    return np.asarray([NEVER if n is None else FIRST + n * DAY for n in numbers], "datetime64[D]")
+
+
+def test_usable_the_day_after_arrival_and_never_before_the_day_after_the_call():
+    found = usable_from(days(5, 5, 5, 5), days(5, 9, 1, None))
+    assert found[:3].tolist() == days(6, 10, 6)[:3].tolist()
+    assert np.isnat(found[3])
+
+
+def test_known_as_of_asks_for_call_and_outcome():
+    contacts = made_contacts(3, 1)
+    late = type(contacts)(
+        contacts.contact_ids, contacts.frame, contacts.contact_dates, days(1, 9, None), contacts.is_subscribed
+    )
+    assert late.known_as_of(FIRST + 5 * DAY).tolist() == [True, False, False]
+    assert late.known_as_of(FIRST + 9 * DAY).tolist() == [True, True, False]
+    assert late.has_outcome.tolist() == [True, True, False]
+
+
+def test_learning_data_holds_nothing_of_the_morning_or_later():
+    contacts = made_contacts(30, 10)
+    as_of = FIRST + 20 * DAY
+    data = contacts.learning_data(as_of)
+    assert len(data) == 200
+    assert data.contact_dates.max() < as_of
+    assert (data.known_on <= as_of).all()
+    flipped = contacts.is_subscribed.copy()
+    flipped[contacts.contact_dates >= as_of] ^= True
+    other = type(contacts)(
+        contacts.contact_ids, contacts.frame, contacts.contact_dates, contacts.known_on, flipped
+    ).learning_data(as_of)
+    for name, column in data.features.items():
+        np.testing.assert_array_equal(column, other.features[name])
+
+
+def test_time_order_keeps_the_order_within_a_day():
+    contacts = made_contacts(4, 3)
+    ordered = contacts.rows(np.asarray([9, 0, 10, 1])).in_time_order()
+    assert ordered.contact_ids.tolist() == ["c0", "c1", "c9", "c10"]
+
+
+def test_rows_of_learning_data_stay_together():
+    data = made_contacts(20, 5).learning_data(FIRST + 15 * DAY)
+    part = data.rows(np.arange(10))
+    assert len(part) == 10
+    assert all(len(column) == 10 for column in part.features.values())
+
+
+def test_table_columns_become_delivery_values():
+    columns = {}
+    for name in (*NUMERIC_PAYLOAD, *CATEGORY_PAYLOAD):
+        column = BY_SOURCE[name]
+        if column.kind is Kind.BOOLEAN:
+            columns[column.table] = np.asarray([True, False])
+        elif column.kind is Kind.INTEGER:
+            columns[column.table] = np.asarray([7.0, np.nan])
+        else:
+            columns[column.table] = np.asarray([column.categories[0]] * 2)
+    frame = frame_from_tables(columns)
+    assert frame["housing"].tolist() == ["yes", "no"]
+    assert frame["pdays"].tolist() == [7.0, -1.0]
+    assert frame["balance"].tolist() == [7.0, 0.0]
+    assert set(frame) == {*NUMERIC_PAYLOAD, *CATEGORY_PAYLOAD}
+
+
+def test_delivery_columns_become_numbers_and_text():
+    raw = {name: np.asarray(["3"]) for name in NUMERIC_PAYLOAD} | {
+        name: np.asarray(["yes"]) for name in CATEGORY_PAYLOAD
+    }
+    frame = frame_from_deliveries(raw)
+    assert frame["age"].dtype == np.float64
+    assert frame["job"].dtype == object
+    with pytest.raises(ValueError, match="could not convert"):
+        frame_from_deliveries({**raw, "age": np.asarray(["old"])})

@@ -1,0 +1,42 @@
+"""The training snapshot: out and back again unchanged, and closed to leaks."""
+
+import numpy as np
+import pytest
+from made_contacts import FIRST, made_contacts
+
+from bank_assets.contract import LeakageError
+from bank_assets.core.learning_table import PREFIX, from_columns, to_columns
+
+AS_OF = FIRST + np.timedelta64(20, "D")
+
+
+@pytest.fixture(scope="module")
+def data():
+    return made_contacts(30, 5).learning_data(AS_OF)
+
+
+def test_round_trip(data):
+    back = from_columns(to_columns(np.arange(len(data)).astype(str), data), AS_OF)
+    assert back.as_of == data.as_of
+    for name, column in data.features.items():
+        np.testing.assert_array_equal(back.features[name], column)
+    for name in ("contact_dates", "known_on", "is_subscribed"):
+        np.testing.assert_array_equal(getattr(back, name), getattr(data, name))
+
+
+def test_a_leak_cannot_be_written(data):
+    leaking = type(data)(
+        {**data.features, "duration": np.zeros(len(data))},
+        data.contact_dates,
+        data.known_on,
+        data.is_subscribed,
+        data.as_of,
+    )
+    with pytest.raises(LeakageError, match="duration"):
+        to_columns(np.arange(len(data)).astype(str), leaking)
+
+
+def test_a_leak_cannot_be_read(data):
+    columns = to_columns(np.arange(len(data)).astype(str), data)
+    with pytest.raises(LeakageError, match="duration"):
+        from_columns({**columns, PREFIX + "duration": np.zeros(len(data))}, AS_OF)
