@@ -139,7 +139,8 @@ def plan_campaign(
         list_id=request.list_id,
         holdout_share=request.holdout_share,
     )
-    shift = Shift.from_dict(champion.decision["shift"]) if "shift" in champion.decision else Shift()
+    stated = champion.decision.get("shift")
+    shift = Shift.from_dict(stated) if stated else Shift()
     called = plan.is_called
     forecast = forecast_list(
         plan.probability[called], plan.cost_eur[called], plan.value_eur[called], shift, day=dates[called]

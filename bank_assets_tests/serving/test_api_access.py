@@ -1,0 +1,269 @@
+"""Who may do what: local mode, keys, scopes, limits, sessions, cross-site requests, headers, logs."""
+
+import asyncio
+import dataclasses
+import io
+import json
+import logging
+
+import pytest
+from conftest import wait_until
+from litestar.testing import TestClient
+
+from bank_assets.ledger import accounts
+from bank_assets.ledger.engine import LedgerError, open_ledger
+from serving import logs
+from serving.app import create_app
+
+PATH = "/api/v1/predictions"
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def guarded(serving_settings, registry, published):
+    """An app that asks for credentials, with one key per scope and one user per role."""
+    settings = dataclasses.replace(serving_settings, is_login_required=True)
+    engine = open_ledger(settings.platform.ledger_url)
+    keys = {scope: accounts.create_key(engine, scope, [scope]) for scope in accounts.SCOPES}
+    for role in accounts.ROLES:
+        accounts.create_user(engine, role, PASSWORD, role)
+    engine.dispose()
+    with TestClient(create_app(settings, registry=registry), base_url="http://127.0.0.1") as client:
+        wait_until(lambda: client.app.state.services.store.champion is not None)
+        client.keys = keys
+        yield client
+
+
+def bearer(key):
+    return {"authorization": f"Bearer {key}"}
+
+
+@pytest.mark.parametrize(
+    "change", [{"host": "0.0.0.0"}, {"host": "::"}, {"host": "example.org"}, {"is_login_required": True}]
+)
+def test_an_open_address_without_credentials_refuses_to_start(serving_settings, registry, change):
+    settings = dataclasses.replace(serving_settings, **change)
+
+    async def start():
+        async with create_app(settings, registry=registry).lifespan():
+            pass
+
+    with pytest.raises(ExceptionGroup) as caught:
+        asyncio.run(start())
+    assert caught.group_contains(LedgerError, match="python -m serving user")
+    accounts.create_key(open_ledger(settings.platform.ledger_url), "first", ["admin"])
+    asyncio.run(start())
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.8.8"])
+def test_loopback_is_local_mode(serving_settings, host):
+    assert dataclasses.replace(serving_settings, host=host).is_local_mode
+
+
+def test_without_credentials_everything_but_health_is_401(guarded, payload):
+    for response in (
+        guarded.post(PATH, json=payload),
+        guarded.get(PATH),
+        guarded.get("/metrics"),
+        guarded.get("/api/v1/model"),
+        guarded.get("/schema/openapi.json"),
+    ):
+        assert response.status_code == 401
+        assert response.headers["www-authenticate"] == "Bearer"
+        assert response.headers["content-type"] == "application/problem+json"
+    assert guarded.get("/health/live").status_code == 200
+    assert guarded.get("/health/ready").status_code == 200
+
+
+@pytest.mark.parametrize("header", ["Bearer bank_wrong", "Bearer x", "Basic Zm9vOmJhcg==", "Bearer", ""])
+def test_wrong_credentials_are_401(guarded, payload, header):
+    assert guarded.post(PATH, json=payload, headers={"authorization": header}).status_code == 401
+
+
+def test_each_route_needs_its_scope(guarded, payload):
+    made = guarded.post(PATH, json=payload, headers=bearer(guarded.keys["predict"])).json()
+    routes = {
+        ("POST", PATH): ("predict", payload),
+        ("POST", f"{PATH}/batch"): ("predict", [payload]),
+        ("POST", "/api/v1/campaigns/plan"): ("predict", {"contacts": [{**payload, "contact_id": "c"}]}),
+        ("GET", PATH): ("audit", None),
+        ("GET", f"{PATH}/{made['id']}"): ("audit", None),
+        ("POST", f"{PATH}/{made['id']}/replay"): ("audit", None),
+        ("GET", "/api/v1/audit/verify"): ("audit", None),
+        ("POST", "/api/v1/outcomes"): ("outcomes", {"prediction_id": made["id"], "y": "yes"}),
+        ("POST", "/api/v1/audit/erasures"): ("admin", {"contact_id": "nobody", "reason": "because"}),
+        ("POST", "/api/v1/model/rollback"): ("admin", {"version": "2", "reason": "because"}),
+    }
+    for (method, path), (needed, body) in routes.items():
+        for scope, key in guarded.keys.items():
+            status = guarded.request(method, path, json=body, headers=bearer(key)).status_code
+            assert (status < 300) if scope == needed else (status == 403), (method, path, scope, status)
+
+
+def test_the_key_is_the_actor_on_record(guarded, payload):
+    made = guarded.post(PATH, json=payload, headers=bearer(guarded.keys["predict"])).json()
+    record = guarded.get(f"{PATH}/{made['id']}", headers=bearer(guarded.keys["audit"])).json()
+    assert record["actor"] == "predict"
+
+
+def test_a_keys_rate_limit_is_kept(guarded, payload):
+    engine = guarded.app.state.services.ledger
+    key = accounts.create_key(engine, "slow", ["predict"], rate_per_minute=3)
+    statuses = [guarded.post(PATH, json=payload, headers=bearer(key)).status_code for _ in range(5)]
+    assert statuses == [201, 201, 201, 429, 429]
+    refused = guarded.post(PATH, json=payload, headers=bearer(key))
+    assert refused.headers["retry-after"] == "1"
+    assert guarded.post(PATH, json=payload, headers=bearer(guarded.keys["predict"])).status_code == 201
+
+
+def test_a_revoked_key_stops_working(guarded, payload, monkeypatch):
+    services = guarded.app.state.services
+    key = accounts.create_key(services.ledger, "short-lived", ["predict"])
+    assert guarded.post(PATH, json=payload, headers=bearer(key)).status_code == 201
+    accounts.revoke_key(services.ledger, "short-lived")
+    services.access.forget(key)
+    assert guarded.post(PATH, json=payload, headers=bearer(key)).status_code == 401
+
+
+def log_in(client, name, password=PASSWORD):
+    client.get("/health/live", headers={"accept": "text/html"})
+    token = client.app.state.services.settings.secret
+    from litestar.middleware.csrf import generate_csrf_token
+
+    csrf = generate_csrf_token(token)
+    client.cookies.set("csrftoken", csrf)
+    return client.post("/login", data={"name": name, "password": password, "_csrf_token": csrf}, follow_redirects=False)
+
+
+def test_a_session_carries_its_roles_scopes_and_ends(guarded, payload):
+    response = log_in(guarded, "auditor")
+    assert (response.status_code, response.headers["location"]) == (303, "/")
+    cookie = response.headers.get_list("set-cookie")
+    session = next(c for c in cookie if c.startswith("bank_session"))
+    assert "HttpOnly" in session
+    assert "SameSite=strict" in session
+    assert guarded.get(PATH).status_code == 200
+    assert guarded.post(PATH, json=payload).status_code == 403
+    csrf = guarded.cookies["csrftoken"]
+    assert guarded.post("/logout", headers={"x-csrftoken": csrf}, follow_redirects=False).status_code == 303
+    guarded.cookies.clear()
+    assert guarded.get(PATH).status_code == 401
+
+
+def test_a_wrong_password_goes_back_to_the_form_and_guessing_is_slowed(guarded):
+    answers = [log_in(guarded, "admin", "wrong horse battery") for _ in range(16)]
+    assert {r.headers["location"] for r in answers[:10]} == {"/login?error=credentials"}
+    assert 429 in [r.status_code for r in answers[10:]]
+
+
+def test_a_form_without_its_token_is_refused(guarded):
+    response = guarded.post("/login", data={"name": "admin", "password": PASSWORD}, follow_redirects=False)
+    assert response.status_code == 403
+
+
+def test_an_api_key_in_a_cookie_is_no_session(guarded):
+    guarded.cookies.set("bank_session", guarded.keys["audit"])
+    assert guarded.get(PATH).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+        {"origin": "https://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://127.0.0.1:9999"},
+    ],
+)
+def test_requests_that_another_site_makes_a_browser_send_are_refused(client, payload, headers):
+    assert client.post(PATH, json=payload, headers=headers).status_code == 403
+    assert client.get("/api/v1/model", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("headers", [{}, {"sec-fetch-site": "same-origin"}, {"origin": "http://127.0.0.1"}])
+def test_own_pages_and_programs_pass(client, payload, headers):
+    assert client.post(PATH, json=payload, headers=headers).status_code == 201
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8000", "", "[::2]"])
+def test_local_mode_answers_only_to_local_names(client, host):
+    assert client.get("/api/v1/model", headers={"host": host}).status_code == 403
+    assert client.get("/api/v1/model", headers={"host": "localhost:8000"}).status_code == 200
+
+
+def test_every_answer_has_an_id_and_the_security_headers(client, payload):
+    for response in (
+        client.get("/health/live"),
+        client.get("/nowhere"),
+        client.post(PATH, json=payload),
+        client.post(PATH, json={}),
+    ):
+        assert response.headers["x-request-id"]
+        assert "default-src 'none'" in response.headers["content-security-policy"]
+        assert "unsafe-inline" not in response.headers["content-security-policy"].split("style-src")[0]
+        assert response.headers["x-content-type-options"] == "nosniff"
+        assert response.headers["cache-control"] == "no-store"
+    given = client.post(PATH, json={}, headers={"x-request-id": "abc-123"})
+    assert given.headers["x-request-id"] == given.json()["request_id"] == "abc-123"
+    assert client.get("/health/live", headers={"x-request-id": "a b\tc"}).headers["x-request-id"] != "a b\tc"
+
+
+def test_logs_are_json_lines_without_customer_data(serving_settings, registry, published, payload, caplog):
+    caplog.set_level(logging.INFO, logger="serving")
+    stream, events = io.BytesIO(), io.StringIO()
+    handler = logging.StreamHandler(events)
+    handler.setFormatter(logs.JsonLines())
+    logging.getLogger().addHandler(handler)
+    try:
+        app = create_app(serving_settings, registry=registry, access_log=stream)
+        with TestClient(app, base_url="http://127.0.0.1") as client:
+            wait_until(lambda: app.state.services.store.champion is not None)
+            secret = {**payload, "contact_id": "SECRET-CONTACT", "balance": 7654321}
+            made = client.post(PATH, json=secret).json()
+            client.post(PATH, json={**secret, "job": "SECRET-JOB"})
+            client.get(PATH, params={"contact_id": "SECRET-CONTACT"})
+            client.get(f"{PATH}/{made['id']}")
+            client.get("/SECRET-PATH")
+    finally:
+        logging.getLogger().removeHandler(handler)
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert {(line["route"], line["status"]) for line in lines} >= {
+        (PATH, 201),
+        (PATH, 422),
+        (PATH, 200),
+        (f"{PATH}/{{prediction_id}}", 200),
+        ("unrouted", 404),
+    }
+    text = stream.getvalue().decode() + events.getvalue()
+    assert "champion in force" in text
+    for leaked in ("SECRET", "7654321", made["id"]):
+        assert leaked not in text
+
+
+def test_a_crash_is_logged_without_its_text_and_answered_as_500(client, payload, monkeypatch, caplog):
+    from serving.services import deciding
+
+    def crash(*_args):
+        raise RuntimeError("SECRET value 7654321")
+
+    monkeypatch.setattr(deciding, "decide", crash)
+    with caplog.at_level(logging.ERROR):
+        response = client.post(PATH, json=payload)
+    assert (response.status_code, response.json()["type"]) == (500, "/problems/internal")
+    line = json.loads(logs.JsonLines().format(caplog.records[-1]))
+    assert line["exception"] == "RuntimeError"
+    assert line["request_id"] == response.headers["x-request-id"]
+    assert "SECRET" not in json.dumps(line)
+    assert "SECRET" not in response.text
+
+
+def test_metrics_count_requests_by_route(client, payload):
+    client.post(PATH, json=payload)
+    client.get("/wp-admin.php")
+    text = client.get("/metrics").text
+    assert f'bank_http_requests_total{{method="POST",route="{PATH}",status="201"}} 1.0' in text
+    assert 'route="unrouted",status="404"' in text
+    assert "wp-admin" not in text
+    assert "bank_decisions_recorded 1.0" in text
+    assert 'bank_champion_version{digest="' in text

@@ -1,0 +1,206 @@
+"""Outcomes, campaign plans, audit, OpenAPI, error shapes and documentation of the JSON API."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from conftest import AS_OF
+
+from bank_assets.contract import ContractError
+from bank_assets.core.economics import EconomicsError
+from bank_assets.ledger import campaigns, outcomes
+from serving import errors
+
+PATH = "/api/v1/predictions"
+
+
+def test_an_outcome_by_prediction_is_kept_once_and_corrections_are_kept(client, payload):
+    made = client.post(PATH, json={**payload, "contact_id": "c-1"}).json()
+    report = {"prediction_id": made["id"], "y": "no", "duration": 120}
+    first, again = client.post("/api/v1/outcomes", json=report), client.post("/api/v1/outcomes", json=report)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json()["outcome"] == again.json()["outcome"]
+    assert first.json()["outcome"]["contact_id"] == "c-1"
+    corrected = client.post("/api/v1/outcomes", json={**report, "y": "yes"}).json()
+    assert (corrected["is_new"], corrected["corrects_earlier"]) == (True, True)
+    record = client.get(f"{PATH}/{made['id']}").json()
+    assert [o["y"] for o in record["outcomes"]] == ["no", "yes"]
+    exported = list(outcomes.export(client.app.state.services.ledger))
+    assert [(e.contact_id, e.y, e.contact_date) for e in exported] == [("c-1", "no", AS_OF), ("c-1", "yes", AS_OF)]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "field"),
+    [
+        ({"y": "yes"}, 422, "prediction_id"),
+        ({"y": "yes", "prediction_id": "a", "contact_id": "b"}, 422, "prediction_id"),
+        ({"y": "maybe", "contact_id": "b"}, 422, "y"),
+        ({"y": "yes", "contact_id": "b", "duration": -1}, 422, "duration"),
+        ({"y": "yes", "contact_id": "b", "arrived_at": "soon"}, 422, "arrived_at"),
+        ({"contact_id": "b"}, 422, ""),
+        ({"y": "yes", "prediction_id": "unknown"}, 404, None),
+    ],
+)
+def test_outcomes_that_do_not_fit(client, body, status, field):
+    response = client.post("/api/v1/outcomes", json=body)
+    assert response.status_code == status
+    if field is not None:
+        assert response.json()["errors"][0]["field"] == field
+
+
+@pytest.mark.parametrize("moment", ["2010-11-20", "2010-11-20T09:00:00", "2010-11-20T10:00:00+01:00"])
+def test_arrival_times_are_kept_in_utc(client, moment):
+    body = {"y": "yes", "contact_id": "c", "arrived_at": moment}
+    kept = client.post("/api/v1/outcomes", json=body).json()["outcome"]["arrived_at"]
+    assert kept in ("2010-11-20T00:00:00.000000Z", "2010-11-20T09:00:00.000000Z")
+    assert client.post("/api/v1/outcomes", json=body).status_code == 200
+
+
+def contacts(payload, n):
+    return [
+        {**payload, "contact_id": f"c-{i:03d}", "balance": 200 * i, "poutcome": "success" if i % 3 == 0 else "failure"}
+        for i in range(n)
+    ]
+
+
+def test_a_plan_calls_the_best_within_its_limits(client, payload):
+    body = {"contacts": contacts(payload, 40), "contact_date": AS_OF, "capacity": 10, "budget_eur": 40}
+    plan = client.post("/api/v1/campaigns/plan", json=body).json()
+    assert (plan["called"]["n_calls"], plan["called"]["cost_eur"]) == (8, 40.0)
+    profits = [call["expected_profit_eur"] for call in plan["calls"]]
+    assert profits == sorted(profits, reverse=True)
+    assert plan["binding"] == ["budget"]
+    interval = plan["forecast"]["profit_eur"]
+    assert interval["low"] < interval["expected"] < interval["high"]
+    assert interval["expected"] == pytest.approx(plan["called"]["expected_profit_eur"], abs=1e-3)
+    assert plan["model"]["version"] == "1"
+
+
+def test_a_plan_leaves_out_who_objected(client, payload):
+    body = {"contacts": contacts(payload, 10), "contact_date": AS_OF}
+    everybody = [call["contact_id"] for call in client.post("/api/v1/campaigns/plan", json=body).json()["calls"]]
+    gone = everybody[0]
+    campaigns.suppress(client.app.state.services.ledger, [gone], reason="objection", actor="test")
+    plan = client.post("/api/v1/campaigns/plan", json=body).json()
+    assert gone not in [call["contact_id"] for call in plan["calls"]]
+    assert 1 in plan["excluded"].values()
+
+
+def test_a_hold_out_is_random_but_the_same_for_the_same_list(client, payload):
+    body = {"contacts": contacts(payload, 60), "contact_date": AS_OF, "holdout_share": 0.3, "list_id": "may"}
+    first, again = (client.post("/api/v1/campaigns/plan", json=body).json() for _ in range(2))
+    other = client.post("/api/v1/campaigns/plan", json={**body, "list_id": "june"}).json()
+    assert first == again
+    assert first["holdout"]["n_held_out"] > 0
+    assert first["calls"] != other["calls"]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"contacts": []}, "contacts"),
+        ({"contacts": [{}]}, "contacts[0].age"),
+        ({"contacts": [5]}, "contacts[0]."),
+        ({"capacity": -1}, None),
+        ({"budget_eur": -1}, None),
+        ({"holdout_share": 0.9}, "holdout_share"),
+        ({"economics": {"cost_eur": 0}}, "economics.cost_eur"),
+    ],
+)
+def test_plans_that_do_not_fit(client, payload, change, field):
+    response = client.post("/api/v1/campaigns/plan", json={"contacts": contacts(payload, 2), **change})
+    assert response.status_code == 422
+    if field is not None:
+        assert response.json()["errors"][0]["field"] == field
+
+
+def test_a_contact_without_an_id_cannot_be_planned(client, payload):
+    response = client.post("/api/v1/campaigns/plan", json={"contacts": [payload]})
+    assert response.json()["errors"][0]["field"] == "contacts[0].contact_id"
+
+
+def test_verification_finds_tampering_and_takes_an_anchor(client, payload):
+    for _ in range(3):
+        client.post(PATH, json=payload)
+    good = client.get("/api/v1/audit/verify").json()
+    assert (good["ok"], good["records"], good["head_seq"]) == (True, 3, 3)
+    anchored = {"anchor_seq": 3, "anchor_hash": good["head_hash"]}
+    assert client.get("/api/v1/audit/verify", params=anchored).json()["ok"]
+    wrong = {"anchor_seq": 3, "anchor_hash": "0" * 64}
+    assert "anchored" in client.get("/api/v1/audit/verify", params=wrong).json()["why"]
+    assert client.get("/api/v1/audit/verify", params={"anchor_seq": 3}).status_code == 422
+    from bank_assets.ledger.engine import writing
+
+    with writing(client.app.state.services.ledger) as connection:
+        connection.exec_driver_sql("DROP TRIGGER decisions_refuses_update")
+        connection.exec_driver_sql("UPDATE decisions SET probability = 0.5 WHERE seq = 2")
+    bad = client.get("/api/v1/audit/verify").json()
+    assert (bad["ok"], bad["first_bad_seq"]) == (False, 2)
+
+
+def test_an_erasure_needs_exactly_one_subject(client):
+    for body in ({"reason": "because"}, {"reason": "because", "contact_id": "a", "prediction_id": "b"}):
+        assert client.post("/api/v1/audit/erasures", json=body).status_code == 422
+
+
+@pytest.mark.parametrize(("kind", "status", "slug", "title"), errors.STATUS)
+def test_the_exception_table(kind, status, slug, title):
+    if kind is errors.PayloadError:
+        error = kind((errors.FieldError("age", "a number", "text"),))
+    elif kind.__name__ == "ValidationException":
+        error = kind(detail="bad", extra=[{"key": "limit", "message": "too large", "source": "query"}])
+    else:
+        error = kind("what was expected, found, to do")
+    problem = errors.problem_of(error)
+    assert (problem.status, problem.type, problem.title) == (status, f"/problems/{slug}", title)
+    assert problem.detail
+
+
+def test_unknown_errors_and_subclasses_have_their_place():
+    assert errors.problem_of(KeyError("secret")).status == 500
+    assert "secret" not in errors.problem_of(KeyError("secret")).detail
+
+    class Sub(EconomicsError):
+        pass
+
+    assert errors.problem_of(Sub("x")).type == "/problems/economics"
+    assert issubclass(EconomicsError, ValueError)
+    assert issubclass(ContractError, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/nope", 404), ("DELETE", PATH, 405), ("GET", "/api/v1/outcomes", 405), ("POST", "/health/live", 405)],
+)
+def test_the_frameworks_own_errors_have_the_same_shape(client, method, path, status):
+    response = client.request(method, path)
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    assert {"type", "title", "status", "detail", "instance", "request_id"} <= set(response.json())
+
+
+def api_routes(client) -> set[tuple[str, str]]:
+    document = client.get("/schema/openapi.json").json()
+    return {
+        (method.upper(), path)
+        for path, item in document["paths"].items()
+        for method in item
+        if path.startswith(("/api", "/health", "/metrics"))
+    }
+
+
+def test_every_json_route_has_a_row_in_the_docs(client):
+    text = Path("docs/api.md").read_text()
+    rows = {(m, p) for m, p in re.findall(r"^\| `(GET|POST)` \| `(/[^`]*)` \|", text, flags=re.MULTILINE)}
+    assert rows == api_routes(client)
+
+
+def test_openapi_shows_the_bounds_of_the_contract(client):
+    document = client.get("/schema/openapi.json").json()
+    body = document["paths"][PATH]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert body["additionalProperties"] is False
+    assert (body["properties"]["age"]["minimum"], body["properties"]["age"]["maximum"]) == (16, 120)
+    assert "admin." in json.dumps(body["properties"]["job"])
+    assert set(body["required"]) >= {"age", "poutcome"}
+    assert "$ref" not in json.dumps(body)
