@@ -29,6 +29,8 @@ from serving.controllers.api_campaigns import plan
 from serving.controllers.api_model import ModelController
 from serving.controllers.api_outcomes import report
 from serving.controllers.api_predictions import PredictionsController
+from serving.controllers.pages import page_routes
+from serving.controllers.pages_errors import problem_page
 from serving.controllers.sessions import log_in, log_out
 from serving.controllers.system import HANDLERS as SYSTEM
 from serving.dependencies import Services, providers
@@ -43,6 +45,7 @@ from serving.services.explaining import Explaining
 from serving.services.replaying import Replayer
 from serving.settings import ServingSettings
 from serving.shell import Shell
+from serving.templating import template_config
 from serving.watcher import Watcher
 
 API: Final = (PredictionsController, create_batch, report, ModelController, plan, AuditController)
@@ -68,7 +71,7 @@ def create_app(
         registry: where the champion is; default MLflow at the platform's URI.
         is_recording: False answers single predictions without a record; for benchmarks only.
         route_handlers: further handlers, such as a benchmark's constant answer.
-        error_page: renders problems for browsers outside `/api`.
+        error_page: renders problems for browsers outside `/api`; default the pages' own.
         access_log: binary stream for access lines; None for none.
 
     Returns:
@@ -77,7 +80,8 @@ def create_app(
     services = _services(settings, registry, is_recording)
     log = AccessLog(access_log)
     app = Litestar(
-        route_handlers=[*SYSTEM, *API, log_in, log_out, *route_handlers],
+        route_handlers=[*SYSTEM, *API, *page_routes(services), log_in, log_out, *route_handlers],
+        template_config=template_config(),
         dependencies=providers(services),
         exception_handlers={Exception: handle_exception},
         guards=[admit],
@@ -90,7 +94,7 @@ def create_app(
         ),
         openapi_config=_openapi(),
         lifespan=[_lifespan(services, log)],
-        state=State({"services": services, "error_page": error_page}),
+        state=State({"services": services, "error_page": error_page or problem_page}),
         logging_config=None,
         request_max_body_size=1_000_000,
     )

@@ -1,0 +1,276 @@
+"""A complete home with a champion, made in seconds from simulated contacts: what pages are tested and looked at with.
+
+Real core code makes everything: features, two fitted models, bundles, drift and performance reports, ledger rows. Only
+the registry is a stand-in, so no MLflow is imported. `python -m bank_assets_tests.demo_home <folder> [port]` serves it.
+"""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bank_assets.contract import CAMPAIGN_COLUMNS
+from bank_assets.core import metrics
+from bank_assets.core.as_of import OutcomeHistory
+from bank_assets.core.background import build_background
+from bank_assets.core.bundle import BundleParts, Lineage, bundle_files, observed_ranges
+from bank_assets.core.calibration import fit_affine
+from bank_assets.core.candidates import Recipe, fit_recipe
+from bank_assets.core.curves import profit_curve
+from bank_assets.core.daily_profiles import DailyProfiles
+from bank_assets.core.drift import compare_profiles
+from bank_assets.core.economics import Economics
+from bank_assets.core.explain import Explainer, global_importance
+from bank_assets.core.export import to_onnx
+from bank_assets.core.features import CATEGORY_PAYLOAD, GROUPS, NUMERIC_PAYLOAD, historical_features
+from bank_assets.core.performance import ScoredContacts, measure_performance
+from bank_assets.core.performance_report import Baseline
+from bank_assets.core.ranges import fit_ranges
+from bank_assets.core.scorer import Scorer, digest_files
+from bank_assets.ledger import promotions, states
+from bank_assets.ledger.engine import open_ledger, upgrade
+from bank_assets.settings import Settings
+from bank_assets.sources.simulator import simulate
+from serving.errors import ConflictError, NotFoundError, RegistryUnavailableError
+from serving.registry import Version
+from serving.settings import ServingSettings
+
+SEED = 20_260_101
+ROWS = 9_000
+TRAINED_UNTIL = np.datetime64("2009-06-01")
+AS_OF = np.datetime64("2010-10-18")
+EXAMPLE = "example.csv"
+
+
+@dataclass
+class FolderRegistry:
+    """A registry in memory; `is_down` makes it unreachable."""
+
+    versions: dict[str, dict[str, bytes]]
+    in_force: str | None
+    is_down: bool = False
+    moves: list[str] = field(default_factory=list)
+
+    def _version(self, number: str) -> Version:
+        return Version(number, digest_files(self.versions[number]), f"run-{number}")
+
+    def _check(self) -> None:
+        if self.is_down:
+            raise RegistryUnavailableError("registry: expected an answer, found none; check the MLflow server.")
+
+    def champion(self) -> Version | None:
+        self._check()
+        return None if self.in_force is None else self._version(self.in_force)
+
+    def get(self, version: str) -> Version:
+        self._check()
+        if version not in self.versions:
+            raise NotFoundError(f"model version: expected one of the registry's, found {version}.")
+        return self._version(version)
+
+    def fetch(self, version: str) -> dict[str, bytes]:
+        self._check()
+        return self.versions[version]
+
+    def move_champion(self, version: str) -> str | None:
+        self.get(version)
+        before = self.in_force
+        if before == version:
+            raise ConflictError(f"rollback: expected another version than the one in force, found {version}.")
+        self.in_force = version
+        self.moves.append(version)
+        return before
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What is expensive to make: bundles by version, state, reports, a campaign file."""
+
+    versions: dict[str, dict[str, bytes]]
+    state: dict[str, Any]
+    drift: dict[str, dict[str, Any]]
+    performance: dict[str, Any]
+    campaign: bytes
+
+
+def fit_demo(rows: int = ROWS) -> Fitted:
+    """Simulate a history, fit two versions and measure them."""
+    contacts = simulate(rows=rows, seed=SEED)
+    dates = contacts["contact_date"].to_numpy().astype("datetime64[D]")
+    frame = {name: contacts[name].to_numpy() for name in NUMERIC_PAYLOAD}
+    frame |= {name: contacts[name].astype(str).to_numpy(dtype=object) for name in CATEGORY_PAYLOAD}
+    subscribed = (contacts["y"].astype(str) == "yes").to_numpy()
+    history = OutcomeHistory.from_contacts(frame, dates, subscribed)
+    features = historical_features(frame, dates, history)
+    daily = DailyProfiles.from_rows(
+        dates,
+        {name: contacts[name].to_numpy() for name in contacts.columns if name not in ("contact_id", "contact_date")},
+    )
+    reference = daily.window(dates.min().astype(object), TRAINED_UNTIL.astype(object))
+    versions = {}
+    for number, algorithm in (("1", "logistic_regression"), ("2", "lightgbm")):
+        versions[number] = _bundle(number, algorithm, features, subscribed, dates, reference.to_dict())
+    scorer = Scorer(versions["2"])
+    proba = scorer.score(features).probability
+    later = dates >= TRAINED_UNTIL
+    scored = ScoredContacts(dates[later], proba[later], subscribed[later], dates[later] + 1)
+    performance = measure_performance(scored, AS_OF, Economics(), Baseline(0.72, 0.3), model="version 2")
+    drift = {
+        month: compare_profiles(reference, daily.month_or_trailing(month, 300), reference_name="champion v2").to_dict()
+        for month in sorted(daily.months)
+        if month >= "2009-06"
+    }
+    planned = simulate(AS_OF.astype(object), rows=200_000, seed=SEED + 1)
+    text = planned[list(CAMPAIGN_COLUMNS)].to_csv(index=False, sep=";", date_format="%Y-%m-%d")
+    return Fitted(versions, history.state(AS_OF).to_dict(), drift, performance.to_dict(), text.encode())
+
+
+def _bundle(
+    number: str, algorithm: str, features: Any, subscribed: Any, dates: Any, reference: dict[str, Any]
+) -> dict[str, bytes]:
+    learned, tested = dates < TRAINED_UNTIL, dates >= TRAINED_UNTIL
+    recipe = Recipe(algorithm)
+    part = {name: column[learned] for name, column in features.items()}
+    estimator = fit_recipe(recipe, part, subscribed[learned], dates[learned], TRAINED_UNTIL, n_jobs=1)
+    economics = Economics()
+    bare = BundleParts(
+        recipe,
+        [],
+        {"probability": [0.0, 1.0], "low": [0.0, 1.0], "high": [0.0, 1.0]},
+        economics,
+        0.3,
+        {},
+        Lineage(str(TRAINED_UNTIL), "5f" * 32, int(learned.sum()), "simulated", False, f"run-{number}", "demo"),
+    )
+    graph = to_onnx(estimator)
+    raw = Scorer(bundle_files(graph, bare, {})).raw_probability(features)
+    calibrator = [fit_affine(raw[tested], subscribed[tested])]
+    proba = 1.0 / (1.0 + np.exp(-(np.log(raw / (1 - raw)) * calibrator[0]["slope"] + calibrator[0]["intercept"])))
+    y, p = subscribed[tested], proba[tested]
+    auc, brier = metrics.roc_auc(y, p), metrics.brier(y, p)
+    profit = metrics.profit_at_threshold(y, p, economics.threshold, economics.cost_eur, economics.value_eur)
+    found = {
+        "roc_auc": auc,
+        "average_precision": metrics.average_precision(y, p),
+        "f1": metrics.f1(y, p, 0.3),
+        "brier": brier,
+        "profit_eur": profit,
+        "intervals": {
+            "roc_auc": [auc - 0.02, auc, auc + 0.02],
+            "brier": [brier - 0.01, brier, brier + 0.01],
+            "profit_eur": [profit * 0.9, profit, profit * 1.1],
+            "rows": int(tested.sum()),
+        },
+        "curves": {
+            "calibration": [asdict(one) for one in metrics.calibration_table(y, p)],
+            "profit": profit_curve(p, y, economics, day=dates[tested], n_resamples=40).to_dict(),
+        },
+    }
+    groups = {name: GROUPS[name] for name in features}
+    parts = BundleParts(
+        recipe,
+        calibrator,
+        {n: k for n, k in fit_ranges(dates[tested], p, y.astype(float)).items() if n in ("probability", "low", "high")},
+        economics,
+        0.3,
+        found,
+        bare.lineage,
+        observed_ranges(part),
+        build_background(part, groups, seed=SEED),
+    )
+    files = bundle_files(graph, parts, reference)
+    explained = {name: column[:60] for name, column in features.items()}
+    importance = global_importance(Explainer(Scorer(files)), explained, max_rows=30)
+    return bundle_files(graph, BundleParts(**{**_fields(parts), "importance": importance}), reference)
+
+
+def _fields(parts: BundleParts) -> dict[str, Any]:
+    return {name: getattr(parts, name) for name in BundleParts.__slots__}
+
+
+RUN_SUMMARY: dict[str, Any] = {
+    "source": "simulated: 9,000 contacts from the committed profile",
+    "rows_raw": 9_000,
+    "rows_contacts": 8_991,
+    "rows_rejected": 9,
+    "validation_passed": True,
+    "drift": {"columns_drifted": ["balance", "poutcome"], "month": "2010-11"},
+    "candidates": [
+        {"algorithm": "lightgbm", "sampler": "none", "roc_auc": 0.741, "average_precision": 0.512, "f1": 0.49,
+         "brier": 0.121, "profit_eur": 21_480.0, "mlflow_run_id": "run-2"},
+        {"algorithm": "logistic_regression", "sampler": "none", "roc_auc": 0.722, "average_precision": 0.487,
+         "f1": 0.47, "brier": 0.126, "profit_eur": 20_905.0, "mlflow_run_id": "run-1"},
+        {"algorithm": "random_forest", "sampler": "smote", "roc_auc": 0.733, "average_precision": 0.498, "f1": 0.48,
+         "brier": 0.124, "profit_eur": 21_090.0, "mlflow_run_id": "run-3"},
+    ],
+    "champion": {"version": "2", "algorithm": "lightgbm", "sampler": "none", "reason": "log loss"},
+    "call_list_rows": 120,
+    "seconds": {"total": 212.4},
+}  # fmt: skip
+
+
+@dataclass
+class DemoHome:
+    """A home on disk and its registry."""
+
+    settings: ServingSettings
+    registry: FolderRegistry
+
+    @property
+    def path(self) -> Path:
+        return self.settings.platform.home
+
+
+def make_home(folder: Path, fitted: Fitted, **serving: Any) -> DemoHome:
+    """Write a home: ledger with history and state, reports, a campaign file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    platform = Settings(home=folder, ledger_url=f"sqlite:///{folder / 'ledger.db'}", mlflow_uri="")
+    engine = open_ledger(platform.ledger_url, migrate=False)
+    upgrade(engine)
+    promotions.record(
+        engine, kind="first", decision="promoted", from_version=None, to_version="1", actor="pipeline",
+        as_of="2009-03-01", reasons=["log loss 0.341 beats the as-of base rate 0.398 (P = 1.00)"],
+        evidence={"log_loss": 0.341, "log_loss_base_rate": 0.398, "rows": 3_120},
+    )  # fmt: skip
+    promotions.record(
+        engine, kind="recipe", decision="refused", from_version="1", to_version="3", actor="pipeline",
+        as_of="2009-05-01", reasons=["P(profit gain > 0) = 0.61, at least 0.90 is needed"],
+        evidence={"probability_of_gain": 0.61, "rows": 1_204},
+    )  # fmt: skip
+    promotions.record(
+        engine, kind="recipe", decision="promoted", from_version="1", to_version="2", actor="pipeline",
+        as_of="2009-06-01", reasons=["P(profit gain > 0) = 0.97 on 1,310 contacts", "F1 and calibration not worse"],
+        evidence={"probability_of_gain": 0.97, "rows": 1_310},
+    )  # fmt: skip
+    states.publish(engine, str(fitted.state["as_of"]), fitted.state)
+    engine.dispose()
+    campaign = platform.landing / "campaigns" / EXAMPLE
+    campaign.parent.mkdir(parents=True, exist_ok=True)
+    campaign.write_bytes(fitted.campaign)
+    write_reports(platform.reports, fitted)
+    settings = ServingSettings(**{"platform": platform, "poll_seconds": 0.2, "code_version": "demo", **serving})
+    return DemoHome(settings, FolderRegistry(dict(fitted.versions), "2"))
+
+
+def write_reports(reports: Path, fitted: Fitted) -> None:
+    """The pipeline's reports, as JSON under `reports/`."""
+    (reports / "drift").mkdir(parents=True, exist_ok=True)
+    for month, document in fitted.drift.items():
+        (reports / "drift" / f"{month}.json").write_text(json.dumps(document))
+    (reports / "performance.json").write_text(json.dumps(fitted.performance))
+    (reports / "run_summary.json").write_text(json.dumps(RUN_SUMMARY))
+    (reports / "data_docs").mkdir(exist_ok=True)
+    (reports / "data_docs" / "index.html").write_text("<!doctype html><title>Data docs</title><h1>Validation</h1>")
+
+
+if __name__ == "__main__":
+    import sys
+
+    import uvicorn
+
+    from serving.app import create_app
+
+    home = make_home(Path(sys.argv[1]), fit_demo())
+    uvicorn.run(create_app(home.settings, registry=home.registry), port=int(sys.argv[2]) if len(sys.argv) > 2 else 8000)

@@ -1,0 +1,45 @@
+"""All pages as one router, with what only pages need.
+
+What lives here: `page_routes`. What must not: handlers. Called by `create_app`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Router
+from litestar.di import Provide
+
+from serving.controllers import (
+    pages_audit,
+    pages_campaign,
+    pages_home,
+    pages_model,
+    pages_monitoring,
+    pages_predict,
+)
+from serving.dependencies import Services
+from serving.reports import Reports
+from serving.services.call_lists import CallLists
+from serving.services.campaign_files import CampaignFiles
+from serving.templating import static_files
+
+
+def page_routes(services: Services) -> tuple[Router, Router]:
+    """Routers of the pages and of their static files; nothing is read yet.
+
+    Args:
+        services: objects of the app.
+    """
+    platform, own = services.settings.platform, services.settings.bundles
+    reports = Reports(platform.reports)
+    files = CampaignFiles(platform.landing / "campaigns", own / "uploads")
+    call_lists = CallLists(services.ledger, files, own / "call_lists")
+
+    def give(value: Any) -> Provide:
+        return Provide(lambda: value, sync_to_thread=False)
+
+    modules = (pages_home, pages_predict, pages_campaign, pages_monitoring, pages_model, pages_audit)
+    handlers = [handler for module in modules for handler in module.HANDLERS]
+    dependencies = {"reports": give(reports), "call_lists": give(call_lists)}
+    return Router("/", route_handlers=handlers, dependencies=dependencies), static_files()

@@ -1,0 +1,171 @@
+"""`/` and `/login`: the state of the platform at a glance, and the way in. HTTP and arrangement only."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from litestar import Request, get
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
+from litestar.response import Template
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from bank_assets.ledger import chain, promotions
+from serving.access import identity_of
+from serving.champion import ChampionStore
+from serving.recorder import Recorder
+from serving.reports import Reports
+from serving.settings import ServingSettings
+from serving.templating import count, eur, moment, number, pct, show, words
+from serving.view_models import BAD, GOOD, LEVEL_TONE, PLAIN, WATCH, LoginPage, Notice, Tile
+from serving.view_models_home import HomePage, HomeState
+
+NO_VERDICT = "too few contacts to compare"
+LOGIN_ERRORS = {"credentials": "The name or the password is not right, or the account is disabled. Try again."}
+
+
+@get("/", name="page:home", include_in_schema=False, sync_to_thread=True)
+def home(
+    request: Request[Any, Any, Any],
+    store: NamedDependency[ChampionStore],
+    ledger: NamedDependency[Engine],
+    recorder: NamedDependency[Recorder],
+    reports: NamedDependency[Reports],
+) -> Template:
+    """Champion, freshness, drift, record, and what needs somebody."""
+    scopes = identity_of(request).scopes
+    state = HomeState(
+        attention=_attention(store, reports),
+        model=_model(store, ledger),
+        data=_data(store, reports),
+        decisions=_decisions(ledger, recorder),
+    )
+    page = HomePage("State of the platform", state, "predict" in scopes, "audit" in scopes)
+    return show(request, page, state)
+
+
+@get("/login", name="page:login", include_in_schema=False, sync_to_thread=False)
+def login(
+    request: Request[Any, Any, Any],
+    settings: NamedDependency[ServingSettings],
+    error: Annotated[str | None, QueryParameter(max_length=40)] = None,
+) -> Template:
+    """The login form; in local mode it says that none is needed."""
+    text = LOGIN_ERRORS.get(error or "", "")
+    return show(request, LoginPage("Log in", text, settings.is_local_mode), status=200 if not text else 401)
+
+
+def _attention(store: ChampionStore, reports: Reports) -> list[Notice]:
+    found = []
+    if store.champion is None:
+        text = f"Nothing can be decided: {store.message}. Run `make run` to train and promote a first model."
+        found.append(Notice(BAD, "No model is in force", text))
+    elif store.published is None:
+        text = "Features cannot be made. Run `make run`; the pipeline publishes the state at its end."
+        found.append(Notice(BAD, "No as-of state is published", text))
+    if store.is_registry_reachable is False:
+        found.append(Notice(WATCH, "The model registry does not answer", f"{store.message}"))
+    elif store.message.startswith("the registered champion was refused"):
+        found.append(Notice(BAD, "The registered champion was refused", f"The old one goes on: {store.message}"))
+    summary = reports.run_summary()
+    if summary is None:
+        found.append(Notice(PLAIN, "No pipeline run is on file", "Run `make run`, or land deliveries and wait."))
+    elif summary.get("validation_passed") is False:
+        text = "A month failed its gate and is held; the others went on."
+        found.append(Notice(BAD, "Validation failed", text, "/monitoring", "See the reports"))
+    found += _moved(reports)
+    champion = store.champion
+    if champion is not None and not champion.decision.get("training", {}).get("is_real"):
+        text = (
+            "The model in force learned from data that is not the real file; its figures say nothing about customers."
+        )
+        found.append(Notice(WATCH, "Not real data", text))
+    return sorted(found, key=lambda one: (BAD, WATCH, PLAIN).index(one.tone))
+
+
+def _moved(reports: Reports) -> list[Notice]:
+    """Notices about drift and decay."""
+    found = []
+    drift = reports.drift()
+    if drift:
+        month, latest = next(reversed(drift.items()))
+        tone = LEVEL_TONE.get(str(latest["level"]), PLAIN)
+        if tone in (WATCH, BAD):
+            columns = ", ".join(latest["drifted_columns"][:6])
+            title = f"{str(latest['level']).capitalize()} drift in {month}"
+            found.append(Notice(tone, title, f"Moved furthest: {columns}.", "/monitoring", "See by column and month"))
+    performance = reports.performance()
+    if performance is not None and performance["level"] != "none":
+        tone = LEVEL_TONE.get(str(performance["level"]), WATCH)
+        found.append(Notice(tone, "The champion decays", performance["message"], "/monitoring", "See over time"))
+    return found
+
+
+def _model(store: ChampionStore, ledger: Engine) -> list[Tile]:
+    champion = store.champion
+    if champion is None:
+        return [Tile("Version", "none", store.message, BAD)]
+    recipe, metrics = champion.decision.get("recipe", {}), champion.decision.get("metrics", {})
+    training = champion.decision.get("training", {})
+    try:
+        latest = promotions.latest(ledger)
+    except SQLAlchemyError:
+        latest = None
+    since = f"in force since {moment(latest.at)}" if latest else f"loaded {moment(champion.loaded_at)}"
+    sampler = recipe.get("sampler", "none")
+    tiles = [
+        Tile("Version", champion.version, since, GOOD),
+        Tile("Algorithm", words(recipe.get("algorithm")), "" if sampler == "none" else f"with {words(sampler)}"),
+        Tile("Learned from", f"{count(training.get('rows'))} contacts", f"before {training.get('as_of', 'n/a')}"),
+    ]
+    if isinstance(metrics.get("roc_auc"), float):
+        tiles.append(Tile("AUC out of time", number(metrics["roc_auc"]), f"F1 {number(metrics.get('f1'))}"))
+    return tiles
+
+
+def _data(store: ChampionStore, reports: Reports) -> list[Tile]:
+    tiles = []
+    state = store.published
+    if state is not None:
+        rate = state.state.rates.get("subscription_rate_30d")
+        tiles.append(Tile("Known up to", state.as_of, "as-of state of features", GOOD))
+        tiles.append(Tile("Subscribed, last 30 days", pct(rate), "trailing rate on that day"))
+    else:
+        tiles.append(Tile("Known up to", "nothing yet", "no as-of state is published", BAD))
+    drift = reports.drift()
+    if drift:
+        month, latest = next(reversed(drift.items()))
+        level = str(latest["level"])
+        moved = len(latest["drifted_columns"])
+        note = f"{moved} of {len(latest['columns'])} columns moved" if latest["status"] == "ok" else NO_VERDICT
+        tone = LEVEL_TONE.get(level, PLAIN) if latest["status"] == "ok" else PLAIN
+        tiles.append(Tile(f"Drift in {month}", level if latest["status"] == "ok" else "no verdict", note, tone))
+    else:
+        tiles.append(Tile("Drift", "not measured", "the pipeline writes the reports"))
+    performance = reports.performance()
+    if performance is not None and performance["latest"]:
+        latest = performance["latest"]
+        tone = LEVEL_TONE.get(str(latest["level"]), PLAIN)
+        note = f"{latest['first_day']} to {latest['last_day']}, {count(latest['rows'])} contacts"
+        tiles.append(Tile("Realised profit", eur(latest["profit_eur"]), note, tone))
+    summary = reports.run_summary()
+    if summary is not None:
+        note = f"{count(summary.get('rows_rejected'))} rejected with reasons"
+        tiles.append(Tile("Contacts in the tables", count(summary.get("rows_contacts")), note))
+    return tiles
+
+
+def _decisions(ledger: Engine, recorder: Recorder) -> list[Tile]:
+    try:
+        head = chain.anchor(ledger)
+    except SQLAlchemyError:
+        return [Tile("On record", "unknown", "the ledger cannot be read; nothing is decided without it", BAD)]
+    return [
+        Tile("On record", count(head.seq), "decisions, in one chain of hashes", GOOD),
+        Tile("Waiting for their record", count(recorder.n_waiting), "none is answered before", PLAIN),
+        Tile("Newest record's hash", head.hash[:12] if head.seq else "none yet", "keep it elsewhere as an anchor"),
+    ]
+
+
+HANDLERS = (home, login)

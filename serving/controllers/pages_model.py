@@ -1,0 +1,148 @@
+"""`/model`: the model in force, its quality and history, and the way back. HTTP and arrangement only."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Annotated, Any, Final
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter, URLEncodedBody
+from litestar.response import Redirect, Template
+from sqlalchemy import Engine
+
+from bank_assets.ledger import promotions
+from serving.access import identity_of, needs
+from serving.champion import ChampionStore
+from serving.controllers.api_model import SWAP_SECONDS, model_info, roll_back
+from serving.errors import ConflictError, NotFoundError
+from serving.model_views import (
+    candidate_rows,
+    curve_charts,
+    earlier_versions,
+    identity_table,
+    metric_tiles,
+    tested_sentence,
+    verdicts,
+    weights_of,
+)
+from serving.registry import Registry
+from serving.reports import Reports
+from serving.templating import show
+from serving.view_models import GOOD, WATCH, EmptyState, Notice
+from serving.view_models_model import ModelPage, RollbackForm
+from serving.watcher import Watcher
+
+REASON_LENGTHS: Final = (3, 1_000)
+NO_CURVES: Final = EmptyState(
+    "No curves in this bundle", "Bundles of later releases carry calibration and profit curves."
+)
+NO_SEARCH: Final = EmptyState("No search on file", "The pipeline compares candidates and notes them.", "make run")
+
+
+@get("/model", name="page:model", include_in_schema=False, sync_to_thread=True)
+def model(
+    request: Request[Any, Any, Any],
+    store: NamedDependency[ChampionStore],
+    ledger: NamedDependency[Engine],
+    reports: NamedDependency[Reports],
+    rolled_back: Annotated[str | None, QueryParameter(max_length=20)] = None,
+) -> Template:
+    """Metrics with intervals, curves, candidates, history, rollback."""
+    return show(request, model_page(request, store, ledger, reports, rolled_back or ""))
+
+
+def model_page(
+    request: Request[Any, Any, Any],
+    store: ChampionStore,
+    ledger: Engine,
+    reports: Reports,
+    rolled_back: str = "",
+    rollback: RollbackForm | None = None,
+) -> ModelPage:
+    """Arrange the page.
+
+    Args:
+        request: who asks.
+        store: the model in force.
+        ledger: the history.
+        reports: the last search.
+        rolled_back: version that a rollback asked for just now, or empty.
+        rollback: a refused form, to be shown again.
+
+    Raises:
+        ChampionUnavailableError: there is no model.
+    """
+    info = model_info(store)
+    history = promotions.history(ledger, limit=200)
+    form = RollbackForm(earlier_versions(history, info.version), "admin" in identity_of(request).scopes)
+    candidates = (reports.run_summary() or {}).get("candidates") or []
+    return ModelPage(
+        title=f"Model version {info.version}",
+        notices=_notices(info.version, rolled_back, store),
+        identity=identity_table(info),
+        tiles=metric_tiles(info.metrics),
+        tested=tested_sentence(info.metrics),
+        charts=curve_charts(info.metrics),
+        charts_empty=NO_CURVES,
+        weights=weights_of(info.importance),
+        candidates=candidate_rows(candidates, info),
+        candidates_empty=NO_SEARCH,
+        history=verdicts(history),
+        rollback=rollback or form,
+    )
+
+
+def _notices(in_force: str, rolled_back: str, store: ChampionStore) -> list[Notice]:
+    if not rolled_back:
+        return []
+    if rolled_back == in_force:
+        return [Notice(GOOD, f"Version {in_force} is in force", "The rollback is in the history below.")]
+    return [Notice(WATCH, f"Version {rolled_back} is not in force yet", f"It is being loaded. {store.message}")]
+
+
+@post(
+    "/model/rollback",
+    name="page:model:rollback",
+    include_in_schema=False,
+    guards=[needs("admin")],
+    request_max_body_size=16_384,
+    status_code=303,
+)
+async def rollback(
+    request: Request[Any, Any, Any],
+    data: URLEncodedBody[dict[str, Any]],
+    ledger: NamedDependency[Engine],
+    registry: NamedDependency[Registry],
+    watcher: NamedDependency[Watcher],
+    store: NamedDependency[ChampionStore],
+    reports: NamedDependency[Reports],
+) -> Response[Any]:
+    """Put an earlier version in force, after a confirmation and with a reason."""
+    version, reason = str(data.get("version", "")).strip(), str(data.get("reason", "")).strip()
+    fault = ""
+    if data.get("confirm") != "yes":
+        fault = "Confirm that the version is to be put in force now."
+    elif not REASON_LENGTHS[0] <= len(reason) <= REASON_LENGTHS[1]:
+        fault = f"Give a reason of {REASON_LENGTHS[0]} to {REASON_LENGTHS[1]:,} characters; found {len(reason)}."
+    elif not version.isdecimal() or len(version) > 20:
+        fault = f"Choose one of the versions; found {version[:20]!r}."
+    else:
+        try:
+            await asyncio.to_thread(roll_back, ledger, registry, version, reason, identity_of(request).name)
+        except (ConflictError, NotFoundError) as error:
+            fault = str(error)
+    if fault:
+        history = await asyncio.to_thread(promotions.history, ledger)
+        form = RollbackForm(earlier_versions(history, store.current.version), True, version, reason, fault)
+        page = await asyncio.to_thread(model_page, request, store, ledger, reports, "", form)
+        return show(request, page, status=422)
+    watcher.wake()
+    deadline = time.monotonic() + SWAP_SECONDS
+    while time.monotonic() < deadline and (store.champion is None or store.champion.version != version):
+        await asyncio.sleep(0.05)
+    return Redirect("/model", status_code=303, query_params={"rolled_back": version})
+
+
+HANDLERS = (model, rollback)

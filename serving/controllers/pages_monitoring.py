@@ -1,0 +1,60 @@
+"""`/monitoring` and `/reports/...`: drift, realised performance, the pipeline's own reports. HTTP only."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from litestar import Request, Response, get
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+from litestar.response import Template
+
+from serving.champion import ChampionStore
+from serving.errors import NotFoundError
+from serving.monitoring_views import drift_view, performance_view
+from serving.reports import Reports
+from serving.templating import show
+from serving.view_models import BAD, EmptyState, Notice
+from serving.view_models_monitoring import MonitoringPage, ReportLink
+
+NO_DRIFT: Final = EmptyState(
+    "No drift report yet", "The pipeline compares each month with what the model learned from.", "make run"
+)
+NO_PERFORMANCE: Final = EmptyState(
+    "No performance report yet", "It needs decisions whose outcome is known; the pipeline joins them.", "make run"
+)
+
+
+@get("/monitoring", name="page:monitoring", include_in_schema=False, sync_to_thread=True)
+def monitoring(
+    request: Request[Any, Any, Any], reports: NamedDependency[Reports], store: NamedDependency[ChampionStore]
+) -> Template:
+    """Drift by column and month, realised performance over time, links to reports."""
+    drift, performance = reports.drift(), reports.performance()
+    notices = []
+    if store.champion is None:
+        text = "Drift is measured against the first months of data until there is one."
+        notices.append(Notice(BAD, "No model is in force", text, "/", "See what is in place"))
+    links = [ReportLink(f"/reports/{path}", name) for path, name in reports.openable()]
+    page = MonitoringPage(
+        title="Monitoring",
+        notices=notices,
+        drift=drift_view(drift) if drift else None,
+        drift_empty=NO_DRIFT,
+        performance=performance_view(performance) if performance else None,
+        performance_empty=NO_PERFORMANCE,
+        reports=links,
+    )
+    return show(request, page)
+
+
+@get("/reports/{path:path}", name="page:report", include_in_schema=False, sync_to_thread=True)
+def report(path: FromPath[str], reports: NamedDependency[Reports]) -> Response[bytes]:
+    """A report of the pipeline as it is; those that hold customers are not open."""
+    found = reports.file(str(path))
+    if found is None:
+        raise NotFoundError(f"report: expected one that is listed on /monitoring, found {str(path)[:80]!r}.")
+    return Response(found[0].read_bytes(), media_type=found[1])
+
+
+HANDLERS = (monitoring, report)

@@ -1,0 +1,252 @@
+"""`/predict`: decide about one customer, see it again, ask what if. HTTP and arrangement only.
+
+A decision is made and recorded by `services.deciding`, then read back from the record to be shown, so nobody sees a
+decision that is not on record. A what-if is scored by the same path, shown as no decision, and never recorded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any, Final
+
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import FromPath, URLEncodedBody
+from litestar.response import Redirect
+from sqlalchemy import Engine
+
+from bank_assets.contract import PAYLOAD_COLUMNS
+from bank_assets.core.economics import Economics
+from bank_assets.core.explain import ExplainError
+from bank_assets.core.scorer import BundleError
+from bank_assets.ledger.decisions import Decision
+from serving.access import identity_of, needs
+from serving.champion import ChampionStore
+from serving.errors import NotFoundError, PayloadError, RegistryUnavailableError
+from serving.predict_form import LABELS, default_values, form_of, recorded_values, request_from, sent_values
+from serving.schemas import ReasonGiven
+from serving.services.deciding import Decider
+from serving.services.explaining import Explaining
+from serving.services.records import decision_on_record
+from serving.services.scoring import Asked, decide
+from serving.settings import ServingSettings
+from serving.templating import is_partial, pct, points, show
+from serving.view_models_predict import DecisionView, PredictPage, PredictResult, RangeBar, ReasonBar, WhatIf
+
+TITLE: Final = "Decide about a customer"
+SHOWN_REASONS: Final = 6
+FORM_BYTES: Final = 16_384
+
+
+@get("/predict", name="page:predict", include_in_schema=False, guards=[needs("predict")], sync_to_thread=False)
+def form(
+    request: Request[Any, Any, Any], store: NamedDependency[ChampionStore], economics: NamedDependency[Economics]
+) -> Response[Any]:
+    """The form with a typical customer."""
+    store.current  # noqa: B018  without a model the page says so instead of taking input in vain
+    values = default_values(store.state.as_of, economics)
+    return show(request, PredictPage(TITLE, form_of(values), None, WhatIf(is_empty=True)))
+
+
+@post(
+    "/predict",
+    name="page:predict:decide",
+    include_in_schema=False,
+    guards=[needs("predict")],
+    request_max_body_size=FORM_BYTES,
+    status_code=201,
+)
+async def decide_and_record(
+    request: Request[Any, Any, Any],
+    data: URLEncodedBody[dict[str, Any]],
+    decider: NamedDependency[Decider],
+    ledger: NamedDependency[Engine],
+    explaining: NamedDependency[Explaining],
+) -> Response[Any]:
+    """Decide, record, show from the record; faults come back in the form."""
+    values = sent_values(data)
+    try:
+        asked = request_from(values)
+    except PayloadError as error:
+        return _refused(request, values, error)
+    decided = await decider.decide(Asked(asked, identity_of(request).name))
+    address = f"/predict/{decided.draft.id}"
+    if not is_partial(request):
+        return Redirect(f"{address}#prediction", status_code=303)
+    record = await asyncio.to_thread(decision_on_record, ledger, decided.draft.id)
+    view = await asyncio.to_thread(view_of, request, record, explaining)
+    renewed = form_of(values, decision_id=record.id, is_out_of_band=True)
+    part = PredictResult(view, renewed)
+    page = PredictPage(TITLE, replace(renewed, is_out_of_band=False), view, WhatIf(is_empty=True))
+    return show(request, page, part, status=201, headers={"HX-Push-Url": address})
+
+
+def _refused(request: Request[Any, Any, Any], values: dict[str, str], error: PayloadError) -> Response[Any]:
+    faulty = form_of(values, error.errors)
+    page = PredictPage(TITLE, faulty, None, WhatIf(is_empty=True))
+    target = {"HX-Retarget": "#predict-form", "HX-Reswap": "outerHTML"}
+    return show(request, page, faulty, status=422, headers=target)
+
+
+@get(
+    "/predict/{decision_id:str}",
+    name="page:predict:record",
+    include_in_schema=False,
+    guards=[needs("predict")],
+    sync_to_thread=True,
+)
+def again(
+    request: Request[Any, Any, Any],
+    decision_id: FromPath[str],
+    ledger: NamedDependency[Engine],
+    explaining: NamedDependency[Explaining],
+) -> Response[Any]:
+    """A decision of one's own from the record, with the form as it was."""
+    record = own_record(request, ledger, decision_id)
+    if record.payload is None:
+        raise NotFoundError("decision: expected the customer's values on record, found that they were erased.")
+    values = recorded_values(record.payload, record.contact_id, record.contact_date, record.economics)
+    view = view_of(request, record, explaining)
+    page = PredictPage(TITLE, form_of(values, decision_id=record.id), view, WhatIf(is_empty=True))
+    return show(request, page)
+
+
+def own_record(request: Request[Any, Any, Any], ledger: Engine, decision_id: str) -> Decision:
+    """A decision that this person made, or any for an auditor.
+
+    Raises:
+        NotFoundError: no such decision, or somebody else's: which of both is not told.
+    """
+    record, identity = decision_on_record(ledger, decision_id), identity_of(request)
+    if record.actor != identity.name and "audit" not in identity.scopes:
+        raise NotFoundError(f"decision: expected one of your own, found none with id {decision_id[:40]!r}.")
+    return record
+
+
+@post(
+    "/predict/what-if",
+    name="page:predict:what-if",
+    include_in_schema=False,
+    guards=[needs("predict")],
+    request_max_body_size=FORM_BYTES,
+    status_code=200,
+    sync_to_thread=True,
+)
+def what_if(
+    request: Request[Any, Any, Any],
+    data: URLEncodedBody[dict[str, Any]],
+    store: NamedDependency[ChampionStore],
+    ledger: NamedDependency[Engine],
+    economics: NamedDependency[Economics],
+    settings: NamedDependency[ServingSettings],
+) -> Response[Any]:
+    """Score without deciding: nothing is recorded, and the answer says so."""
+    values, decision_id = sent_values(data), str(data.get("decision_id", ""))
+    try:
+        asked = request_from(values)
+    except PayloadError as error:
+        if not is_partial(request):
+            return _refused(request, values, error)
+        fault = " ".join(f"{LABELS.get(e.field, e.field)}: expected {e.expected}." for e in error.errors)
+        empty = WhatIf(is_empty=True, fault=fault)
+        return show(request, PredictPage(TITLE, form_of(values), None, empty), empty, status=422)
+    record = own_record(request, ledger, decision_id) if decision_id else None
+    asking = Asked(asked, identity_of(request).name)
+    draft = decide([asking], store.current, store.state, economics, settings.code_version)[0].draft
+    changes = []
+    if record is not None and record.payload is not None:
+        before = recorded_values(record.payload, record.contact_id, record.contact_date, record.economics)
+        compared = (*PAYLOAD_COLUMNS, "contact_date", "cost_eur", "value_eur")
+        changes = [f"{LABELS[n]} {values[n]} instead of {before[n]}" for n in compared if values[n] != before[n]]
+    part = WhatIf(
+        is_empty=False,
+        probability=draft.probability,
+        probability_low=draft.probability_low,
+        probability_high=draft.probability_high,
+        is_call=draft.decision == "call",
+        expected_profit_eur=draft.expected_profit_eur,
+        difference=None if record is None else draft.probability - record.probability,
+        changes=changes,
+        has_record=record is not None,
+        bar=range_bar(draft.probability, draft.probability_low, draft.probability_high, draft.threshold),
+    )
+    return show(request, PredictPage(TITLE, form_of(values, decision_id=decision_id), None, part), part)
+
+
+def range_bar(probability: float, low: float, high: float, threshold: float) -> RangeBar:
+    """Positions on a bar from 0 to 100 %."""
+    sentence = (
+        f"Probability {pct(probability)}, range {pct(low)} to {pct(high)}, break-even {pct(threshold)}, "
+        "on a scale from 0 to 100 %."
+    )
+    percent = [round(100 * value, 2) for value in (probability, low, high - low, min(threshold, 1.0))]
+    return RangeBar(percent[0], percent[1], percent[2], percent[3], sentence)
+
+
+def view_of(request: Request[Any, Any, Any], record: Decision, explaining: Explaining) -> DecisionView:
+    """A decision on record as the pages show it; takes some 10 ms for the reasons."""
+    reasons, base, problem = _reasons(record, explaining)
+    is_call = record.decision == "call"
+    odds = f"The probability of {pct(record.probability)} is {'above' if is_call else 'not above'} the break-even of "
+    odds += f"{pct(record.threshold)}, so the call is expected to {'pay' if is_call else 'cost more than it brings'}."
+    return DecisionView(
+        id=record.id,
+        is_call=is_call,
+        verdict="Call" if is_call else "Do not call",
+        because=odds,
+        probability=record.probability,
+        probability_low=record.probability_low,
+        probability_high=record.probability_high,
+        threshold=record.threshold,
+        expected_profit_eur=record.expected_profit_eur,
+        prediction=record.prediction,
+        cost_eur=float(record.economics["cost_eur"]),
+        value_eur=float(record.economics["value_eur"]),
+        bar=range_bar(record.probability, record.probability_low, record.probability_high, record.threshold),
+        base_probability=base,
+        reasons=reasons[:SHOWN_REASONS],
+        other_reasons=reasons[SHOWN_REASONS:],
+        reasons_problem=problem,
+        warnings=_warnings(record),
+        contact_date=record.contact_date,
+        decided_at=record.decided_at,
+        actor=record.actor,
+        model_version=record.model_version,
+        as_of=record.as_of or "",
+        may_audit="audit" in identity_of(request).scopes,
+    )
+
+
+def _warnings(record: Decision) -> list[str]:
+    found = []
+    if record.stale_features:
+        found.append(
+            f"Stale: {record.contact_date} lies more than 30 days past the last day the model knows, {record.as_of}."
+        )
+    for flag in record.flags:
+        label = LABELS.get(str(flag.get("field")), str(flag.get("field")))
+        found.append(
+            f"{label} {flag.get('found')} was never seen in training ({flag.get('expected')}): read with care."
+        )
+    return found
+
+
+def _reasons(record: Decision, explaining: Explaining) -> tuple[list[ReasonBar], float | None, str]:
+    try:
+        given = explaining.reasons_of(record)
+    except (ExplainError, NotFoundError, BundleError, RegistryUnavailableError) as error:
+        return [], None, f"Reasons cannot be given: {error}"
+    most = max((abs(r.probability_contribution) for r in given.reasons), default=0.0)
+    return [_bar(reason, most) for reason in given.reasons], given.base_probability, ""
+
+
+def _bar(reason: ReasonGiven, most: float) -> ReasonBar:
+    share = reason.probability_contribution
+    width = round(50.0 * abs(share) / most, 2) if most else 0.0
+    return ReasonBar(
+        reason.label, points(share), reason.sentence, 50.0 if share >= 0 else 50.0 - width, width, share >= 0
+    )
+
+
+HANDLERS = (form, decide_and_record, again, what_if)

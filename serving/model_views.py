@@ -1,0 +1,177 @@
+"""From the model in force, the history and the last search to what the Model page shows. Arrangement only.
+
+Called by `controllers.pages_model`. Curves come from `metrics.curves` of decision.json, if the bundle carries them:
+`calibration` (`core.metrics.CalibrationBin` as JSON) and `profit` (`core.curves.Curve` as JSON).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from bank_assets.core.reasons import label_of
+from bank_assets.ledger.promotions import Promotion
+from serving.predict_form import LABELS
+from serving.schemas import ModelInfo
+from serving.templating import count, eur, moment, number, pct, words
+from serving.view_models import PLAIN, Chart, Series, Table, Tile
+from serving.view_models_model import CandidateRow, Verdict, Weight
+
+NAMES: Final = {
+    "profit_eur": "Profit",
+    "roc_auc": "AUC",
+    "average_precision": "Average precision",
+    "f1": "F1",
+    "brier": "Brier score",
+    "log_loss": "Log loss",
+    "calibration_slope": "Calibration slope",
+}
+"""Metrics shown, in this order, if the bundle has them."""
+SHOWN_WEIGHTS: Final = 10
+Document = Mapping[str, Any]
+
+
+def identity_table(info: ModelInfo) -> Table:
+    """What the model is, name by name."""
+    training, parameters = info.training, info.hyper_parameters
+    given = ", ".join(f"{name} {value}" for name, value in sorted(parameters.items())) or "the recipe's own"
+    rows = [
+        ["Version", f"{info.name} {info.version}, loaded {moment(info.loaded_at)}"],
+        ["Digest", info.digest],
+        ["Recipe", f"{words(info.algorithm)}, sampler {words(info.sampler)}"],
+        ["Hyper-parameters", given],
+        ["Learned from", f"{count(training.get('rows'))} contacts before {training.get('as_of', 'n/a')}"],
+        ["Data", f"{training.get('source', 'n/a')} ({'real' if training.get('is_real') else 'not real'})"],
+        ["Training snapshot", str(training.get("snapshot", "n/a"))],
+        ["MLflow run", str(info.mlflow_run_id or training.get("mlflow_run_id") or "n/a")],
+        ["Tuned for", f"{eur(info.economics.get('cost_eur'))} a call, {eur(info.economics.get('value_eur'))} each"],
+        ["Thresholds", f"profit {pct(info.thresholds.get('profit'))}, F1 {pct(info.thresholds.get('f1'))}"],
+        ["Registry", info.registry_message],
+    ]
+    return Table(["Name", "Value"], rows)
+
+
+def metric_tiles(metrics: Document) -> list[Tile]:
+    """Metrics with their intervals."""
+    intervals = metrics.get("intervals", {})
+    tiles = []
+    for name, label in NAMES.items():
+        write = eur if name == "profit_eur" else number
+        interval = intervals.get(name)
+        value = interval[1] if interval else metrics.get(name)
+        if not isinstance(value, (int, float)):
+            continue
+        note = f"{write(interval[0])} to {write(interval[2])}, 90 % interval" if interval else "no interval"
+        tiles.append(Tile(label, write(value), note, PLAIN))
+    return tiles
+
+
+def tested_sentence(metrics: Document) -> str:
+    """On what the metrics rest."""
+    rows = metrics.get("intervals", {}).get("rows")
+    where = f"on {count(rows)} contacts" if rows else "on contacts"
+    return f"Measured out of time, {where} called after those it had learned from."
+
+
+def curve_charts(metrics: Document) -> list[Chart]:
+    """Calibration and profit curve."""
+    curves, charts = metrics.get("curves", {}), []
+    if bins := curves.get("calibration"):
+        expected = [one["mean_proba"] for one in bins]
+        charts.append(
+            Chart(
+                "calibration",
+                "Calibration: subscription rate by predicted probability",
+                "predicted probability",
+                "subscription rate",
+                expected,
+                [
+                    Series("Observed", [one["rate"] for one in bins]),
+                    Series("Perfect", list(expected), style="reference"),
+                ],
+                "pct",
+                "pct",
+            )
+        )
+    if profit := curves.get("profit"):
+        charts.append(
+            Chart(
+                "profit",
+                "Realised profit by share of contacts called, the best first",
+                "share called",
+                "profit, EUR",
+                profit["share_called"],
+                [Series("Profit", profit["value"], profit["low"], profit["high"])],
+                "eur",
+                "pct",
+            )
+        )
+    return charts
+
+
+def weights_of(importance: Mapping[str, float]) -> list[Weight]:
+    """Importance by feature group, the weightiest first."""
+    ordered = sorted(importance.items(), key=lambda item: -item[1])[:SHOWN_WEIGHTS]
+    most = max((value for _, value in ordered), default=0.0)
+    return [
+        Weight(
+            LABELS.get(group) or label_of(group, {}),
+            f"{value * 100:.1f} points",
+            round(100 * value / most, 1) if most else 0.0,
+        )
+        for group, value in ordered
+    ]
+
+
+def candidate_rows(candidates: Sequence[Document], info: ModelInfo) -> list[CandidateRow]:
+    """Candidates, the most profitable first."""
+    rows = [
+        CandidateRow(
+            str(one.get("algorithm")),
+            str(one.get("sampler")),
+            one.get("roc_auc"),
+            one.get("average_precision"),
+            one.get("f1"),
+            one.get("brier"),
+            one.get("profit_eur"),
+            (one.get("algorithm"), one.get("sampler")) == (info.algorithm, info.sampler),
+        )
+        for one in candidates
+    ]
+    return sorted(rows, key=lambda row: -(row.profit_eur or float("-inf")))
+
+
+def verdicts(history: Sequence[Promotion]) -> list[Verdict]:
+    """The history of the gate."""
+    return [
+        Verdict(
+            one.at,
+            one.kind,
+            one.decision == "promoted",
+            one.from_version or "",
+            one.to_version or "",
+            one.reasons,
+            evidence_lines(one.evidence),
+            one.actor,
+        )
+        for one in history
+    ]
+
+
+def evidence_lines(evidence: Document, prefix: str = "") -> list[str]:
+    """Nested numbers as `name: value`."""
+    lines: list[str] = []
+    for name, value in evidence.items():
+        label = f"{prefix}{words(str(name))}"
+        if isinstance(value, Mapping):
+            lines += evidence_lines(value, f"{label}, ")
+        else:
+            shown = number(value, 4) if isinstance(value, float) else str(value)
+            lines.append(f"{label}: {shown}")
+    return lines
+
+
+def earlier_versions(history: Sequence[Promotion], in_force: str) -> list[str]:
+    """Versions that were in force before, the latest first."""
+    found = [one.to_version for one in history if one.decision == "promoted" and one.to_version]
+    return [version for version in dict.fromkeys(found) if version != in_force]

@@ -1,0 +1,215 @@
+"""From the pipeline's reports to what the Monitoring page shows. Arrangement only.
+
+Called by `controllers.pages_monitoring`. The JSON forms are those of `core.drift_report` and `core.performance_report`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from serving.templating import NONE, count, eur, number, pct
+from serving.view_models import LEVEL_TONE, PLAIN, Chart, Series, Tile
+from serving.view_models_monitoring import (
+    DriftDetail,
+    DriftView,
+    HeatCell,
+    HeatRow,
+    PerformanceRow,
+    PerformanceView,
+)
+
+SHOWN_MONTHS: Final = 18
+"""Months of the heat table: about one screen; older ones are in the reports."""
+LEVEL_ORDER: Final = ("heavy", "moderate", "none")
+Document = Mapping[str, Any]
+
+
+def effect_of(column: Document) -> float | None:
+    """Share of contacts that moved, [0, 1], as `ColumnDrift.effect` defines it."""
+    distance = column["ks_d_rest"] if column["kind"] == "numeric" else column["total_variation"]
+    shifts = [] if distance is None else [distance * column["weight"]]
+    if column["point_mass_reference"] is not None and column["point_mass_current"] is not None:
+        shifts.append(abs(column["point_mass_reference"] - column["point_mass_current"]))
+    return max(shifts, default=None)
+
+
+def drift_view(reports: Mapping[str, Document]) -> DriftView:
+    """Arrange drift reports.
+
+    Args:
+        reports: by month, oldest first, at least one.
+    """
+    months = list(reports)[-SHOWN_MONTHS:]
+    latest = reports[months[-1]]
+    names = list(dict.fromkeys(column["column"] for month in months for column in reports[month]["columns"]))
+    by_month = {month: {column["column"]: column for column in reports[month]["columns"]} for month in months}
+    rows = []
+    for name in names:
+        cells = [_cell(by_month[month].get(name), reports[month]["status"], month) for month in months]
+        role = next(by_month[month][name]["role"] for month in months if name in by_month[month])
+        rows.append(HeatRow(name, role, cells))
+    return DriftView(months, rows, months[-1], latest["message"], _details(latest), _label_rate(reports, months))
+
+
+def _cell(column: Document | None, status: str, month: str) -> HeatCell:
+    if column is None:
+        return HeatCell("–", PLAIN, f"{month}: not in the report.")
+    effect = effect_of(column)
+    text = NONE if effect is None else f"{effect * 100:.0f} %"
+    if status != "ok" or column["role"] == "calendar":
+        return HeatCell(text, PLAIN, f"{month}: no verdict.")
+    level, reason = str(column["level"]), column["reason"]
+    return HeatCell(text, LEVEL_TONE[level], f"{month}: {level}{f', {reason}' if reason else ''}.")
+
+
+def _details(latest: Document) -> list[DriftDetail]:
+    has_verdict = latest["status"] == "ok"
+    details = [
+        DriftDetail(
+            column["column"],
+            str(column["level"]) if has_verdict and column["role"] != "calendar" else "no verdict",
+            LEVEL_TONE[str(column["level"])] if has_verdict and column["role"] != "calendar" else PLAIN,
+            effect_of(column),
+            column["psi"],
+            column["ks_d_rest"] if column["kind"] == "numeric" else column["total_variation"],
+            column["ks_p"],
+            column["reason"],
+        )
+        for column in latest["columns"]
+    ]
+    return sorted(details, key=lambda one: -(one.effect or 0.0))
+
+
+def _label_rate(reports: Mapping[str, Document], months: Sequence[str]) -> Chart:
+    now = [reports[month]["label_current"] for month in months]
+    reference = [reports[month]["label_reference"]["rate"] for month in months]
+    return Chart(
+        "label-rate",
+        "Subscription rate among known outcomes, with its 95 % interval",
+        "month",
+        "subscription rate",
+        list(months),
+        [
+            Series(
+                "This month", [one["rate"] for one in now], [one["low"] for one in now], [one["high"] for one in now]
+            ),
+            Series("Reference", reference, style="reference"),
+        ],
+        "pct",
+    )
+
+
+def performance_view(report: Document) -> PerformanceView:
+    """Arrange a performance report."""
+    months = report["months"]
+    names = [month["name"] for month in months]
+    economics = report["economics"]
+    return PerformanceView(
+        message=report["message"],
+        tiles=_latest(report["latest"], report["matured"]),
+        charts=[
+            Chart(
+                "profit",
+                "Profit of the decisions and of calling everyone",
+                "month",
+                "profit, EUR",
+                names,
+                [
+                    Series("Decisions", [month["profit_eur"] for month in months], style="bars"),
+                    Series("Everyone", [month["profit_everyone_eur"] for month in months], style="bars"),
+                ],
+                "eur",
+            ),
+            Chart(
+                "observed-expected",
+                "Subscriptions observed per expected; 1 is right",
+                "month",
+                "observed / expected",
+                names,
+                [
+                    Series(
+                        "Observed / expected",
+                        [month["observed_expected"] for month in months],
+                        [month["observed_expected_low"] for month in months],
+                        [month["observed_expected_high"] for month in months],
+                    ),
+                    Series("As expected", [1.0] * len(months), style="reference"),
+                ],
+                "ratio",
+            ),
+            Chart(
+                "f1",
+                "F1 at the model's threshold, and average precision",
+                "month",
+                "share",
+                names,
+                [
+                    Series("F1", [month["f1"] for month in months]),
+                    Series("Average precision", [month["average_precision"] for month in months]),
+                ],
+                "ratio",
+            ),
+            Chart(
+                "auc",
+                "Ranking: AUC of each month, with its interval",
+                "month",
+                "AUC",
+                names,
+                [
+                    Series(
+                        "AUC",
+                        [month["roc_auc"] for month in months],
+                        [month["roc_auc_low"] for month in months],
+                        [month["roc_auc_high"] for month in months],
+                    ),
+                    Series("Promised", [report["baseline"]["roc_auc"]] * len(months), style="reference"),
+                ],
+                "ratio",
+            ),
+        ],
+        rows=[_month(month) for month in reversed(months)],
+        economics=f"At {eur(economics['cost_eur'])} a call and {eur(economics['value_eur'])} a subscription.",
+    )
+
+
+def _latest(latest: Document | None, matured: int) -> list[Tile]:
+    if latest is None:
+        return [Tile("Matured contacts", count(matured), "none to judge yet")]
+    span = f"{latest['first_day']} to {latest['last_day']}"
+    ends = (latest["observed_expected_low"], latest["observed_expected_high"])
+    ratio = f"{number(ends[0], 2)} to {number(ends[1], 2)}"
+    return [
+        Tile("Latest window", f"{count(latest['rows'])} contacts", span, LEVEL_TONE[str(latest["level"])]),
+        Tile("Profit", eur(latest["profit_eur"]), f"everyone {eur(latest['profit_everyone_eur'])}"),
+        Tile("F1", number(latest["f1"]), f"of the calls {number(latest['f1_of_calls'])}"),
+        Tile(
+            "Observed / expected",
+            number(latest["observed_expected"], 2),
+            ratio,
+            LEVEL_TONE[str(latest["calibration_level"])],
+        ),
+        Tile(
+            "AUC",
+            number(latest["roc_auc"]),
+            f"{number(latest['roc_auc_low'])} to {number(latest['roc_auc_high'])}",
+            LEVEL_TONE[str(latest["ranking_level"])],
+        ),
+        Tile("Subscribed", pct(latest["subscribed"] / latest["rows"] if latest["rows"] else None), "of matured"),
+    ]
+
+
+def _month(month: Document) -> PerformanceRow:
+    has_verdict = month["status"] in ("ok", "baseline_missing")
+    return PerformanceRow(
+        month["name"],
+        month["rows"],
+        month["calls"],
+        month["f1"],
+        month["average_precision"],
+        month["profit_eur"],
+        month["profit_everyone_eur"],
+        month["observed_expected"],
+        str(month["level"]) if has_verdict else "too few",
+        LEVEL_TONE[str(month["level"])] if has_verdict else PLAIN,
+    )

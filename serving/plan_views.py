@@ -1,0 +1,201 @@
+"""From a planned list to what the Campaign page shows. Arrangement only; called by `controllers.pages_campaign`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from bank_assets.core.call_plan import DECILES, HELD_OUT, REASON_TEXTS, Totals
+from bank_assets.core.holdout import HoldoutError, detectable_lift, lift_test_size
+from serving.services.batches import BatchError
+from serving.services.call_lists import PlannedList
+from serving.templating import count, eur, number, pct
+from serving.view_models import GOOD, PLAIN, WATCH, Chart, Marker, Notice, Series, Tile
+from serving.view_models_campaign import CallRow, Compared, DecileRow, LeftOut, PlanForm, PlanView
+
+SHOWN_CALLS: Final = 20
+SHOWN_REJECTED: Final = 20
+ADVISED_HOLDOUT: Final = 0.1
+"""Share for which the test's size is told while none is held out."""
+
+
+def plan_view(planned: PlannedList, form: PlanForm, rate_without: float | None) -> PlanView:
+    """Arrange a plan.
+
+    Args:
+        planned: the plan.
+        form: what was set, as text.
+        rate_without: subscription rate assumed without a call, [0, 1]; None for half of the expected.
+    """
+    plan, scored = planned.plan, planned.scored
+    called = plan.called
+    return PlanView(
+        form=form,
+        list_name=scored.file.name,
+        model_version=scored.champion.version,
+        summary=_summary(called),
+        tiles=_tiles(planned),
+        notices=_notices(planned),
+        curve=_curve(planned),
+        compared=_compared(called, plan.everyone),
+        deciles=_deciles(planned),
+        calls=_calls(planned),
+        n_calls=called.n_calls,
+        left_out=[LeftOut(REASON_TEXTS[reason], n) for reason, n in plan.excluded.items()],
+        n_contacts=len(scored.contact_id),
+        holdout=_holdout(planned, rate_without),
+        rejected=[rejected_line(one) for one in scored.rejected[:SHOWN_REJECTED]],
+        n_rejected=len(scored.rejected),
+    )
+
+
+def rejected_line(row: BatchError) -> str:
+    """A row that does not fit, in words."""
+    return f"line {row.line}: " + "; ".join(f"{e.field}: expected {e.expected}, found {e.found}" for e in row.errors)
+
+
+def _summary(called: Totals) -> str:
+    if not called.n_calls:
+        return "Nobody is worth a call under these settings"
+    return f"Call {count(called.n_calls)} customers, expect {eur(called.expected_profit_eur)} profit"
+
+
+def _tiles(planned: PlannedList) -> list[Tile]:
+    plan, forecast = planned.plan, planned.forecast
+    called, profit, subscriptions = plan.called, forecast.profit_eur, forecast.subscriptions
+    level = f"{profit.level * 100:.0f} % interval"
+    cut = float(plan.probability[plan.is_called].min()) if called.n_calls else None
+    return [
+        Tile("Calls", count(called.n_calls), f"cost {eur(called.cost_eur)}"),
+        Tile(
+            "Expected profit",
+            eur(profit.expected),
+            f"{eur(profit.low)} to {eur(profit.high)}, {level}",
+            GOOD if profit.low > 0 else PLAIN,
+        ),
+        Tile(
+            "Expected subscriptions",
+            number(subscriptions.expected, 1),
+            f"{count(subscriptions.low)} to {count(subscriptions.high)}, {level}",
+        ),
+        Tile("Cut-off", pct(cut), f"lowest probability called; break-even {pct(planned.settings.economics.threshold)}"),
+    ]
+
+
+def _notices(planned: PlannedList) -> list[Notice]:
+    plan, scored = planned.plan, planned.scored
+    found = []
+    if plan.binding:
+        left = plan.excluded.get("beyond_limits", 0)
+        text = f"{count(left)} more customers are worth a call; the {' and the '.join(plan.binding)} keeps them off."
+        found.append(Notice(PLAIN, f"The {' and the '.join(plan.binding)} binds", text))
+    if not plan.is_exact:
+        text = f"A better list could earn at most {eur(plan.optimality_gap_eur)} more."
+        found.append(Notice(PLAIN, "Not proven to be the best list", text))
+    if scored.n_stale:
+        text = f"They are planned more than 30 days past {scored.published.as_of}, the last day the model knows."
+        found.append(Notice(WATCH, f"{count(scored.n_stale)} contacts with stale features", text))
+    if scored.rejected:
+        text = "They are named below and not planned; the others are."
+        found.append(Notice(WATCH, f"{count(len(scored.rejected))} rows do not fit", text))
+    return found
+
+
+def _curve(planned: PlannedList) -> Chart:
+    curve, plan = planned.plan.curve, planned.plan
+    profit = curve["expected_profit_eur"].tolist()
+    return Chart(
+        name="profit-curve",
+        title="Expected profit by number of calls, the most profitable first",
+        x_label="calls",
+        y_label="expected profit, EUR",
+        x=curve["n_calls"].tolist(),
+        series=[Series("Expected profit", [round(value, 2) for value in profit])],
+        y_format="eur",
+        x_format="count",
+        markers=[Marker(plan.called.n_calls, f"this plan: {count(plan.called.n_calls)} calls")],
+    )
+
+
+def _compared(called: Totals, everyone: Totals) -> list[Compared]:
+    def both(name: str, one: str, other: str) -> Compared:
+        return Compared(name, one, other)
+
+    return [
+        both("Calls", count(called.n_calls), count(everyone.n_calls)),
+        both("Cost", eur(called.cost_eur), eur(everyone.cost_eur)),
+        both("Subscriptions", number(called.expected_subscriptions, 1), number(everyone.expected_subscriptions, 1)),
+        both("Conversion rate", pct(called.conversion_rate), pct(everyone.conversion_rate)),
+        both("Cost per subscription", eur(called.cost_per_subscription_eur), eur(everyone.cost_per_subscription_eur)),
+        both("Profit", eur(called.expected_profit_eur), eur(everyone.expected_profit_eur)),
+    ]
+
+
+def _deciles(planned: PlannedList) -> list[DecileRow]:
+    plan = planned.plan
+    rows = []
+    for decile in range(1, DECILES + 1):
+        inside = plan.decile == decile
+        n = int(inside.sum())
+        rows.append(
+            DecileRow(
+                decile,
+                n,
+                int((inside & plan.is_called).sum()),
+                float(plan.probability[inside].mean()) if n else None,
+                float(plan.probability[inside].sum()),
+                float(plan.expected_profit_eur[inside].sum()),
+            )
+        )
+    return rows
+
+
+def _calls(planned: PlannedList) -> list[CallRow]:
+    plan, scored = planned.plan, planned.scored
+    return [
+        CallRow(
+            int(plan.rank[row]),
+            str(plan.contact_id[row]),
+            str(scored.contact_date[row]),
+            float(scored.scores.probability[row]),
+            float(scored.scores.low[row]),
+            float(scored.scores.high[row]),
+            int(plan.decile[row]),
+            float(plan.expected_profit_eur[row]),
+        )
+        for row in plan.call_order[:SHOWN_CALLS].tolist()
+    ]
+
+
+def _holdout(planned: PlannedList, rate_without: float | None) -> list[str]:
+    plan = planned.plan
+    rate = plan.called.conversion_rate
+    if rate is None:
+        return ["Without calls there is no effect to measure."]
+    share = planned.settings.holdout_share
+    n_held, n_comparable = int(np.sum(plan.reason == HELD_OUT)), int(plan.is_holdout_comparable.sum())
+    sentences = []
+    if n_held:
+        sentences.append(
+            f"{count(n_held)} contacts are kept back at random; {count(n_comparable)} of them would have been called "
+            "and are the group to compare with."
+        )
+        lift = detectable_lift(n_comparable, plan.called.n_calls, rate)
+        sentences.append(
+            f"These groups can show a rise of the subscription rate by {lift * 100:.1f} percentage points or more."
+            if lift is not None
+            else "These groups are too small to show even a rise from nothing."
+        )
+    else:
+        sentences.append("Nobody is kept back, so what calling causes cannot be measured on this list.")
+    assumed = rate / 2 if rate_without is None else rate_without
+    try:
+        held, calls = lift_test_size(assumed, rate, holdout_share=share or ADVISED_HOLDOUT)
+    except HoldoutError as error:
+        return [*sentences, str(error)]
+    sentences.append(
+        f"To show a rise from {pct(assumed)} without a call to {pct(rate)} with one, {count(held)} held out and "
+        f"{count(calls)} called are needed ({pct(share or ADVISED_HOLDOUT, 0)} hold-out, 80 % power, 5 % significance)."
+    )
+    return sentences

@@ -1,0 +1,104 @@
+"""The pipeline's reports under `$BANK_HOME/reports`, as the pages read them.
+
+What lives here: reading JSON reports with a memory by time stamp, and which files people may open.
+What must not: writing, HTML, anything of the pipeline's own code (these files are the whole border between both).
+Called by the page controllers. A missing report is normal (None), an unreadable one is said so, neither is an error.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+logger = logging.getLogger(__name__)
+
+DRIFT_VERSION: Final = 1
+PERFORMANCE_VERSION: Final = 1
+OPEN_FOLDERS: Final = ("data_docs", "drift", "replay")
+OPEN_FILES: Final = ("performance.json", "run_summary.json")
+"""What people may open: reports hold counts and statistics only. `call_lists` holds customers and stays closed."""
+OPEN_TYPES: Final = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".csv": "text/csv; charset=utf-8",
+    ".md": "text/plain; charset=utf-8",
+}
+
+
+@dataclass(slots=True)
+class Reports:
+    """Reports of one home.
+
+    Attributes:
+        folder: the `reports` folder; it need not exist.
+    """
+
+    folder: Path
+    _known: dict[Path, tuple[int, Any]] = field(default_factory=dict)
+
+    def run_summary(self) -> dict[str, Any] | None:
+        """What the last pipeline run said at its end."""
+        return self._json(self.folder / "run_summary.json")
+
+    def performance(self) -> dict[str, Any] | None:
+        """Realised performance, `core.performance_report.PerformanceReport` as JSON."""
+        found = self._json(self.folder / "performance.json")
+        return found if found and found.get("schema_version") == PERFORMANCE_VERSION else None
+
+    def drift(self) -> dict[str, dict[str, Any]]:
+        """Drift reports by month, oldest first, `core.drift_report.DriftReport` as JSON."""
+        found = {path.stem: self._json(path) for path in sorted((self.folder / "drift").glob("????-??.json"))}
+        return {month: one for month, one in found.items() if one and one.get("schema_version") == DRIFT_VERSION}
+
+    def openable(self) -> list[tuple[str, str]]:
+        """(path, name) of the reports that exist and people may open."""
+        named = (
+            ("data_docs/index.html", "Validation report"),
+            ("replay/index.html", "Replay of the past"),
+            ("replay/replay.json", "Replay of the past, figures"),
+            ("performance.json", "Realised performance, figures"),
+            ("run_summary.json", "Last run, figures"),
+        )
+        return [(path, name) for path, name in named if (self.folder / path).is_file()]
+
+    def file(self, path: str) -> tuple[Path, str] | None:
+        """A report that people may open.
+
+        Args:
+            path: relative to the folder, as in the address.
+
+        Returns:
+            File and media type, or None if there is no such report.
+        """
+        parts = Path(path.lstrip("/")).parts
+        if not parts or (parts[0] not in OPEN_FOLDERS and "/".join(parts) not in OPEN_FILES):
+            return None
+        root = self.folder.resolve()
+        target = root.joinpath(*parts).resolve()
+        # A link or `..` that leads elsewhere is no report.
+        if not target.is_relative_to(root / parts[0]) or not target.is_file() or target.suffix not in OPEN_TYPES:
+            return None
+        return target, OPEN_TYPES[target.suffix]
+
+    def _json(self, path: Path) -> dict[str, Any] | None:
+        try:
+            stamp = path.stat().st_mtime_ns
+            known = self._known.get(path)
+            if known is None or known[0] != stamp:
+                content = json.loads(path.read_text(encoding="utf-8"))
+                known = (stamp, content if isinstance(content, dict) else None)
+                self._known[path] = known
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            logger.warning("report not read", extra={"report": path.name, "error": str(error)})
+            return None
+        found: dict[str, Any] | None = known[1]
+        return found

@@ -1,0 +1,291 @@
+"""Call lists from the campaign page: score a list once, plan it as often as a field changes, keep what was made.
+
+What lives here: the memory of scored lists, plan with forecast and hold-out test, the CSV of a kept list.
+What must not: HTTP, SQL, the optimisation (`core.planner`). Called by the campaign page, in a thread.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Engine
+
+from bank_assets.contract import MODEL_NAME
+from bank_assets.core.call_plan import HELD_OUT, CallPlan
+from bank_assets.core.economics import Economics
+from bank_assets.core.features import current_features, is_stale
+from bank_assets.core.forecast import ListForecast, forecast_list
+from bank_assets.core.planner import CallLimits, plan_calls
+from bank_assets.core.scorer import Scores
+from bank_assets.core.shift import Shift
+from bank_assets.core.suppression import FrequencyRules, SuppressionList
+from bank_assets.core.value_models import constant_economics
+from bank_assets.ledger import campaigns
+from bank_assets.ledger.campaigns import CampaignList
+from bank_assets.ledger.decisions import new_id
+from serving.champion import Champion, PublishedState
+from serving.errors import NotFoundError
+from serving.services.batches import BatchError
+from serving.services.campaign_files import CampaignFile, CampaignFiles, read_contacts
+from serving.services.scoring import frame_of
+
+REMEMBERED: Final = 4
+"""Scored lists kept in memory; 100,000 contacts take some 60 MB."""
+CALLS: Final = "calls"
+HOLDOUT: Final = "holdout"
+HEADER: Final = (
+    "list_id", "group", "rank", "contact_id", "contact_date", "probability", "probability_low", "probability_high",
+    "decile", "expected_profit_eur", "cost_eur", "value_eur", "model_name", "model_version", "model_digest", "as_of",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ListSettings:
+    """What an analyst sets.
+
+    Attributes:
+        economics: cost and value.
+        limits: budget and capacity.
+        rules: contact frequency.
+        holdout_share: share kept back at random, [0, 0.5].
+    """
+
+    economics: Economics
+    limits: CallLimits
+    rules: FrequencyRules
+    holdout_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredList:
+    """A list scored as the plan of its days.
+
+    Attributes:
+        file: where it comes from.
+        digest: sha256 of the file.
+        contact_id: (n,) text.
+        contact_date: (n,) datetime64[D].
+        frame: payload columns, each (n,).
+        scores: probability and range, each (n,).
+        rejected: rows of the file that do not fit.
+        champion: model that scored.
+        published: as-of state used.
+        n_stale: contacts whose day lies too far past it.
+    """
+
+    file: CampaignFile
+    digest: str
+    contact_id: list[str]
+    contact_date: NDArray[np.datetime64]
+    frame: dict[str, NDArray[Any]]
+    scores: Scores
+    rejected: list[BatchError]
+    champion: Champion
+    published: PublishedState
+    n_stale: int
+
+    @property
+    def seed(self) -> str:
+        """Names the list in the draw of its hold-out group: the same file, the same group."""
+        return f"{self.file.name}-{self.digest[:16]}"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedList:
+    """A plan with its forecast.
+
+    Attributes:
+        scored: the list.
+        settings: what was set.
+        plan: whom to call.
+        forecast: profit and subscriptions of the calls, with intervals.
+        suppressed_digest: which suppression list was applied.
+    """
+
+    scored: ScoredList
+    settings: ListSettings
+    plan: CallPlan
+    forecast: ListForecast
+    suppressed_digest: str
+
+
+class CallLists:
+    """Scores, plans and keeps lists."""
+
+    def __init__(self, engine: Engine, files: CampaignFiles, kept: Path) -> None:
+        """Prepare.
+
+        Args:
+            engine: the ledger, with suppressions and the record of lists.
+            files: lists to choose from.
+            kept: folder of the CSV files of kept lists.
+        """
+        self.files = files
+        self._engine = engine
+        self._kept = kept
+        self._scored: OrderedDict[tuple[Any, ...], ScoredList] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def scored(self, key: str, champion: Champion, published: PublishedState) -> ScoredList:
+        """A list with its scores, from memory if file, model and state are the same.
+
+        Raises:
+            NotFoundError: no such list.
+            PayloadError: the file does not fit as a whole.
+        """
+        file = self.files.get(key)
+        mark = (key, file.stamp, champion.digest, published.digest)
+        with self._lock:
+            if mark not in self._scored:
+                self._scored[mark] = score_list(file, champion, published)
+                while len(self._scored) > REMEMBERED:
+                    self._scored.popitem(last=False)
+            self._scored.move_to_end(mark)
+            return self._scored[mark]
+
+    def plan(self, scored: ScoredList, settings: ListSettings) -> PlannedList:
+        """Choose whom to call.
+
+        Raises:
+            EconomicsError, PlanError, HoldoutError, SuppressionError: a setting is unusable.
+        """
+        suppression = SuppressionList.of(campaigns.suppressed(self._engine))
+        return plan_list(scored, settings, suppression)
+
+    def keep(self, planned: PlannedList, actor: str) -> CampaignList:
+        """Write the list's CSV files and put the list on record.
+
+        Args:
+            planned: the plan.
+            actor: who made it.
+
+        Returns:
+            The record; its id is in every row of the files.
+        """
+        list_id, scored = new_id(), planned.scored
+        calls, holdout = (csv_of(planned, list_id, group) for group in (CALLS, HOLDOUT))
+        self._kept.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for group, content in ((HOLDOUT, holdout), (CALLS, calls)):
+            partial = self._kept / f".{list_id}-{group}.csv"
+            partial.write_bytes(content)
+            partial.replace(self._kept / f"{list_id}-{group}.csv")
+        settings, forecast = planned.settings, planned.forecast.to_dict()
+        summary = {name: part for name, part in planned.plan.summary().items() if name != "curve"}
+        return campaigns.keep_list(
+            self._engine,
+            actor=actor,
+            name=scored.file.name,
+            model_version=scored.champion.version,
+            model_digest=scored.champion.digest,
+            economics=settings.economics.to_dict(),
+            request={
+                "file_sha256": scored.digest,
+                "budget_eur": settings.limits.budget_eur,
+                "capacity": settings.limits.capacity,
+                "rules": settings.rules.to_dict(),
+                "holdout_share": settings.holdout_share,
+                "holdout_seed": scored.seed,
+                "suppression_sha256": planned.suppressed_digest,
+                "as_of": scored.published.as_of,
+                "rows_rejected": len(scored.rejected),
+            },
+            summary={**summary, "forecast": forecast},
+            content_digest=hashlib.sha256(calls).hexdigest(),
+            content_path=f"{list_id}-{CALLS}.csv",
+            list_id=list_id,
+        )
+
+    def has_file(self, list_id: str) -> bool:
+        """True if the files of a kept list are still there."""
+        return (self._kept / f"{list_id}-{CALLS}.csv").is_file()
+
+    def content(self, list_id: str, group: str) -> bytes:
+        """A CSV file of a kept list.
+
+        Raises:
+            NotFoundError: no such list, or its file is gone.
+        """
+        kept = campaigns.get_list(self._engine, list_id)
+        path = self._kept / f"{kept.id}-{group}.csv" if kept is not None else None
+        if path is None or group not in (CALLS, HOLDOUT) or not path.is_file():
+            raise NotFoundError(
+                f"call list: expected one on record with its file, found none with id {list_id[:40]!r}."
+            )
+        return path.read_bytes()
+
+
+def score_list(file: CampaignFile, champion: Champion, published: PublishedState) -> ScoredList:
+    """Read a list and score it as the plan of its days; a row without a day takes the as-of day.
+
+    Raises:
+        PayloadError: the file does not fit as a whole.
+    """
+    read = read_contacts(file.path)
+    day = np.datetime64(published.as_of, "D")
+    dates = np.array([contact.contact_date or day for contact in read.contacts], dtype="datetime64[D]")
+    frame = frame_of(read.contacts)
+    features = current_features(frame, dates, published.state, has_plan=True)
+    scores = champion.scorer.score(features, log_odds_shift=published.state.log_odds_shift)
+    ids = [str(contact.contact_id) for contact in read.contacts]
+    n_stale = int(is_stale(dates, published.state).sum())
+    return ScoredList(file, read.digest, ids, dates, frame, scores, read.rejected, champion, published, n_stale)
+
+
+def plan_list(scored: ScoredList, settings: ListSettings, suppression: SuppressionList) -> PlannedList:
+    """Plan a scored list and forecast its calls."""
+    plan = plan_calls(
+        scored.contact_id,
+        scored.scores.probability,
+        constant_economics(settings.economics, len(scored.contact_id)),
+        limits=settings.limits,
+        columns=scored.frame,
+        suppression=suppression,
+        rules=settings.rules,
+        list_id=scored.seed,
+        holdout_share=settings.holdout_share,
+    )
+    document = scored.champion.decision
+    shift = Shift.from_dict(document["shift"]) if "shift" in document else Shift()
+    called = plan.is_called
+    forecast = forecast_list(
+        plan.probability[called], plan.cost_eur[called], plan.value_eur[called], shift, day=scored.contact_date[called]
+    )
+    return PlannedList(scored, settings, plan, forecast, suppression.digest)
+
+
+def csv_of(planned: PlannedList, list_id: str, group: str) -> bytes:
+    """The CSV of the calls, first call first, or of the held-out contacts of a plan."""
+    plan, scored = planned.plan, planned.scored
+    rows = plan.call_order if group == CALLS else np.flatnonzero(plan.reason == HELD_OUT)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(HEADER)
+    model = (MODEL_NAME, scored.champion.version, scored.champion.digest, scored.published.as_of)
+    for row in rows.tolist():
+        writer.writerow(
+            (
+                list_id,
+                group,
+                int(plan.rank[row]) or "",
+                str(plan.contact_id[row]),
+                str(scored.contact_date[row]),
+                repr(float(scored.scores.probability[row])),
+                repr(float(scored.scores.low[row])),
+                repr(float(scored.scores.high[row])),
+                int(plan.decile[row]),
+                f"{plan.expected_profit_eur[row]:.6f}",
+                f"{plan.cost_eur[row]:.2f}",
+                f"{plan.value_eur[row]:.2f}",
+                *model,
+            )
+        )
+    return text.getvalue().encode()

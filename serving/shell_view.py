@@ -1,0 +1,53 @@
+"""The frame around every page, filled: navigation by scope, source of the data, model, economics.
+
+What lives here: `shell_of`. What must not: anything that reads a file or a database (every page and every error page
+calls it, and it must not fail where the page itself failed). Called by `templating.show`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from litestar import Request
+
+from serving.access import Admission
+from serving.view_models import GOOD, WATCH, NavItem, Shell
+
+PAGES: Final = (
+    ("/", "Home", None),
+    ("/predict", "Predict", "predict"),
+    ("/campaign", "Campaign", "predict"),
+    ("/monitoring", "Monitoring", None),
+    ("/model", "Model", None),
+    ("/audit", "Audit", "audit"),
+)
+"""Path, name, and scope that the page needs."""
+
+
+def shell_of(request: Request[Any, Any, Any]) -> Shell:
+    """The frame of a request's page."""
+    services = request.app.state.services
+    admission = request.scope.get("bank")
+    identity = admission.identity if isinstance(admission, Admission) else None
+    store, economics, path = services.store, services.economics, request.scope["path"]
+    training = store.champion.decision.get("training", {}) if store.champion else {}
+    source = training.get("source")
+    is_real = bool(training.get("is_real"))
+    return Shell(
+        nav=[
+            NavItem(href, label, path == href or (href != "/" and path.startswith(f"{href}/")))
+            for href, label, scope in PAGES
+            if identity is not None and (scope is None or scope in identity.scopes)
+        ],
+        user=identity.name if identity else "",
+        role=(identity.role or "key") if identity else "",
+        is_local_mode=services.settings.is_local_mode,
+        source=(f"Real data: {source}" if is_real else f"Not real data: {source}") if source else "No data yet",
+        source_tone=GOOD if is_real else WATCH,
+        model_version=store.champion.version if store.champion else "",
+        as_of=store.published.as_of if store.published else "",
+        cost_eur=economics.cost_eur,
+        value_eur=economics.value_eur,
+        threshold=economics.threshold,
+        registry_problem=store.message if store.is_registry_reachable is False else "",
+    )

@@ -1,0 +1,195 @@
+"""From view models to HTML: the template engine, its filters, and the choice between page and partial.
+
+What lives here: the Jinja environment (autoescape, undefined names are errors), formatting with units, `show`, the
+frame around pages. What must not: what a page contains (`view_models*`, `controllers/pages_*`).
+Called by the page controllers, by `create_app` for the engine and the static files, and by `errors.handle_exception`.
+
+The environment is strict: a template that uses a name its view model lacks fails in the first test that renders it.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from litestar import Request
+from litestar.datastructures import CacheControlHeader
+from litestar.plugins.jinja import JinjaTemplateEngine
+from litestar.response import Template
+from litestar.static_files import create_static_files_router
+from litestar.template import TemplateConfig
+
+from serving.shell_view import shell_of
+
+if TYPE_CHECKING:
+    from litestar.router import Router
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+TEMPLATES: Final = ROOT / "templates"
+STATIC: Final = Path(__file__).resolve().parent / "static"
+NONE: Final = "n/a"
+"""What a number that cannot be computed looks like."""
+STATIC_SECONDS: Final = 31_536_000
+"""Static addresses carry a digest of the content, so browsers may keep the files for a year."""
+
+
+class View(Protocol):
+    """A view model: a dataclass that names its template."""
+
+    template: ClassVar[str]
+
+
+def eur(value: float | None, *, signed: bool = False) -> str:
+    """Money: whole EUR from 100 on, cents below."""
+    if value is None:
+        return NONE
+    number = f"{abs(value):,.0f}" if abs(value) >= 100 else f"{abs(value):,.2f}"
+    sign = "−" if value < 0 and float(number.replace(",", "")) else "+" if signed and value > 0 else ""
+    return f"{sign}{number} EUR"
+
+
+def pct(share: float | None, digits: int = 1) -> str:
+    """A share of 1 as percent."""
+    return NONE if share is None else f"{share * 100:.{digits}f} %"
+
+
+def points(share: float | None) -> str:
+    """A signed difference of shares, in percentage points."""
+    if share is None:
+        return NONE
+    text = f"{abs(share) * 100:.1f}"
+    return f"{'' if text == '0.0' else '+' if share > 0 else '−'}{text} points"
+
+
+def count(value: float | None) -> str:
+    """A whole number."""
+    return NONE if value is None else f"{value:,.0f}"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A plain number."""
+    return NONE if value is None else f"{value:,.{digits}f}".replace("-", "−")
+
+
+def p_value(value: float | None) -> str:
+    """A p-value; tiny ones are said to be below, never to be zero."""
+    return NONE if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def moment(text: str | None) -> str:
+    """An ISO time as day and minute, UTC."""
+    if not text:
+        return NONE
+    return dt.datetime.fromisoformat(text).astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def short(text: str | None, length: int = 12) -> str:
+    """The beginning of a digest or id."""
+    return NONE if not text else text if len(text) <= length else f"{text[:length]}…"
+
+
+SPELLED: Final = {"lightgbm": "LightGBM", "xgboost": "XGBoost", "smote": "SMOTE", "smote_tomek": "SMOTE + Tomek links"}
+"""Names that are not words."""
+
+
+def words(text: str | None) -> str:
+    """A name with underscores in words."""
+    return NONE if not text else SPELLED.get(text, text.replace("_", " "))
+
+
+def plain_json(value: Any) -> str:
+    """JSON text; not marked as safe, so an attribute that holds it is escaped like any other."""
+    return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+FILTERS: Final = {
+    "eur": eur,
+    "pct": pct,
+    "points": points,
+    "count": count,
+    "number": number,
+    "p_value": p_value,
+    "moment": moment,
+    "short": short,
+    "words": words,
+    "plain_json": plain_json,
+}
+
+
+@cache
+def static_url(name: str) -> str:
+    """Address of a static file, with a digest of its content.
+
+    Args:
+        name: path below `serving/static/`.
+    """
+    return f"/static/{name}?v={hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"
+
+
+def environment() -> Environment:
+    """The Jinja environment of all templates."""
+    found = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters.update(FILTERS)
+    found.globals["static_url"] = static_url
+    return found
+
+
+def template_config() -> TemplateConfig[JinjaTemplateEngine]:
+    """The engine, as `create_app` wants it."""
+    return TemplateConfig(instance=JinjaTemplateEngine.from_environment(environment()))
+
+
+def static_files() -> Router:
+    """Route of the static files; public, as the login page needs them."""
+    return create_static_files_router(
+        path="/static",
+        directories=[STATIC],
+        cache_control=CacheControlHeader(max_age=STATIC_SECONDS, public=True, immutable=True),
+    )
+
+
+def is_partial(request: Request[Any, Any, Any]) -> bool:
+    """True if htmx asks for a part; a page that it restores from history must be whole."""
+    headers = request.headers
+    return headers.get("HX-Request") == "true" and headers.get("HX-History-Restore-Request") != "true"
+
+
+def show(
+    request: Request[Any, Any, Any],
+    page: View,
+    part: View | None = None,
+    *,
+    status: int = 200,
+    headers: dict[str, str] | None = None,
+) -> Template:
+    """Answer with a page, or with the part of it that htmx asks for.
+
+    Args:
+        request: who asks.
+        page: view model of the whole page.
+        part: view model of the part, None if the page has none.
+        status: HTTP status.
+        headers: further headers.
+
+    Returns:
+        The same URL gives both, so the answer varies by `HX-Request`.
+    """
+    view = part if part is not None and is_partial(request) else page
+    return Template(
+        view.template,
+        context={"view": view, "shell": shell_of(request)},
+        status_code=status,
+        media_type="text/html",
+        headers={"Vary": "HX-Request", **(headers or {})},
+    )

@@ -1,0 +1,170 @@
+"""What every page shows: the frame around pages, charts, notices, problems, the login form.
+
+What lives here: the base of view models and those that several pages share; each page has its own module beside this.
+What must not: reading anything (services and controllers do), HTML, rounding (filters do that).
+
+One template, one view model: a frozen dataclass whose `template` names the file, with a help text on every field. The
+template sees it as `view` and nothing else but `shell`; a test holds both together.
+"""
+
+# ruff: noqa: RUF009  `told` makes a dataclasses.field, which the rule knows by that name only
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, Final
+
+from serving.errors import Problem
+
+GOOD: Final = "good"
+WATCH: Final = "watch"
+BAD: Final = "bad"
+PLAIN: Final = "plain"
+"""Tones of badges, tiles and notices; each also has a word or a sign, never colour alone."""
+
+LEVEL_TONE: Final = {"none": GOOD, "moderate": WATCH, "heavy": BAD}
+"""Levels of drift and performance reports -> tone."""
+
+
+def told(text: str, **options: Any) -> Any:
+    """A field with its help text.
+
+    Args:
+        text: what the field is, with its unit.
+        options: of `dataclasses.field`, such as a default.
+    """
+    return field(metadata={"help": text}, **options)
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One line, bar group or set of dots of a chart."""
+
+    name: str = told("Name in legend and table.")
+    values: list[float | None] = told("y values, one per x value of the chart; None leaves a gap.")
+    low: list[float | None] | None = told("Lower ends of an interval around the values, or None.", default=None)
+    high: list[float | None] | None = told("Upper ends of that interval, or None.", default=None)
+    style: str = told("line, dots, bars or reference (dotted, without points).", default="line")
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """A vertical line in a chart."""
+
+    x: float = told("Where, in units of the x axis.")
+    label: str = told("What it marks.")
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart as numbers: drawn by `static/charts.js`, and shown as a table to whoever cannot see it."""
+
+    name: str = told("Identifier within the page.")
+    title: str = told("What the chart shows, as a sentence.")
+    x_label: str = told("Name and unit of the x axis.")
+    y_label: str = told("Name and unit of the y axis.")
+    x: list[Any] = told("x values: numbers, or names such as months.")
+    series: list[Series] = told("What is drawn.")
+    y_format: str = told("How y values are written: eur, pct, ratio or number.", default="number")
+    x_format: str = told("How x values are written: name, count, pct or number.", default="name")
+    markers: list[Marker] = told("Vertical lines.", default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form for the drawing script."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something to know or to do."""
+
+    tone: str = told("good, watch, bad or plain.")
+    title: str = told("What is the case, in a few words.")
+    text: str = told("Why it matters and what to do, as sentences.")
+    href: str = told("Where to go on, or empty.", default="")
+    action: str = told("Words of the link, or empty.", default="")
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One figure with its name."""
+
+    label: str = told("What the figure is.")
+    value: str = told("The figure, formatted with its unit.")
+    note: str = told("What it is compared with or based on.", default="")
+    tone: str = told("good, watch, bad or plain.", default=PLAIN)
+
+
+@dataclass(frozen=True, slots=True)
+class NavItem:
+    """An entry of the main navigation."""
+
+    href: str = told("Path of the page.")
+    label: str = told("Name of the page.")
+    is_current: bool = told("True on this very page and below it.")
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """The frame around every page: where one is, who one is, what the numbers rest on."""
+
+    template: ClassVar[str] = "base.html"
+    nav: list[NavItem] = told("Pages that this person may open.")
+    user: str = told("Name of the person, empty if nobody is logged in.")
+    role: str = told("Role of the person, empty if nobody is logged in.")
+    is_local_mode: bool = told("True if everybody who reaches the port may do everything.")
+    source: str = told("Where the data of the model in force comes from.")
+    source_tone: str = told("Tone of the source: good for real data, watch for simulated or unknown.")
+    model_version: str = told("Version in force, empty if there is none.")
+    as_of: str = told("Day of the as-of state (ISO), empty if none is published.")
+    cost_eur: float = told("Cost of one call, EUR, as configured.")
+    value_eur: float = told("Value of one subscription, EUR, as configured.")
+    threshold: float = told("Break-even probability of both, [0, 1].")
+    registry_problem: str = told("What is wrong with the model registry, empty if nothing.")
+
+
+@dataclass(frozen=True, slots=True)
+class LoginPage:
+    """The login form."""
+
+    template: ClassVar[str] = "pages/login.html"
+    title: str = told("Title of the page.")
+    error: str = told("Why the last try failed, empty on the first.")
+    is_local_mode: bool = told("True if no login is needed here.")
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemPart:
+    """An error, as a part of a page."""
+
+    template: ClassVar[str] = "partials/_problem.html"
+    problem: Problem = told("Status, title, detail, fields that do not fit, request id.")
+    way_on: str = told("What one can do now, as a sentence.")
+    href: str = told("Where to go on.")
+    action: str = told("Words of that link.")
+
+
+@dataclass(frozen=True, slots=True)
+class ProblemPage:
+    """An error, as a page."""
+
+    template: ClassVar[str] = "errors/problem.html"
+    title: str = told("Title of the page.")
+    part: ProblemPart = told("The error itself.")
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyState:
+    """Why there is nothing to see yet, and how to get it."""
+
+    title: str = told("What is missing.")
+    text: str = told("What makes it, as a sentence.")
+    command: str = told("Command that makes it, or empty.", default="")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A small table of texts."""
+
+    head: list[str] = told("Column names.")
+    rows: list[list[str]] = told("Cells, formatted.", default_factory=list)

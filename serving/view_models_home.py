@@ -1,0 +1,32 @@
+"""What the home page shows."""
+
+# ruff: noqa: RUF009  `told` makes a dataclasses.field, which the rule knows by that name only
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from serving.view_models import Notice, Tile, told
+
+
+@dataclass(frozen=True, slots=True)
+class HomePage:
+    """State of the platform at a glance."""
+
+    template: ClassVar[str] = "pages/home.html"
+    title: str = told("Title of the page.")
+    part: HomeState = told("The state itself.")
+    may_predict: bool = told("True if this person may open Predict and Campaign.")
+    may_audit: bool = told("True if this person may open Audit.")
+
+
+@dataclass(frozen=True, slots=True)
+class HomeState:
+    """State of the platform; refreshes itself every 15 seconds where scripts run."""
+
+    template: ClassVar[str] = "partials/_home.html"
+    attention: list[Notice] = told("What needs somebody, the most urgent first; empty if nothing does.")
+    model: list[Tile] = told("The model in force: version, algorithm, since when, quality.")
+    data: list[Tile] = told("Freshness and drift of the data.")
+    decisions: list[Tile] = told("Decisions on record, waiting, and their chain.")

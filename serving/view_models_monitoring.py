@@ -1,0 +1,103 @@
+"""What the Monitoring page shows."""
+
+# ruff: noqa: RUF009  `told` makes a dataclasses.field, which the rule knows by that name only
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from serving.view_models import Chart, EmptyState, Notice, Tile, told
+
+
+@dataclass(frozen=True, slots=True)
+class HeatCell:
+    """Drift of one column in one month."""
+
+    text: str = told("Share of contacts that moved, per cent, or a sign where there is none.")
+    tone: str = told("good, watch, bad; plain without a verdict.")
+    sentence: str = told("The same in words, with the statistic that made the verdict.")
+
+
+@dataclass(frozen=True, slots=True)
+class HeatRow:
+    """Drift of one column."""
+
+    column: str = told("Name of the column.")
+    role: str = told("input, monitored or calendar.")
+    cells: list[HeatCell] = told("One per month.")
+
+
+@dataclass(frozen=True, slots=True)
+class DriftDetail:
+    """One column of the latest month, in figures."""
+
+    column: str = told("Name of the column.")
+    level: str = told("none, moderate or heavy.")
+    tone: str = told("Tone of the level.")
+    effect: float | None = told("Share of contacts that moved, [0, 1].")
+    psi: float | None = told("Population stability index.")
+    distance: float | None = told("KS distance without the point mass, or total variation.")
+    ks_p: float | None = told("p-value of KS, for information only.")
+    reason: str = told("What made the verdict.")
+
+
+@dataclass(frozen=True, slots=True)
+class DriftView:
+    """Drift by column and month."""
+
+    months: list[str] = told("Months, oldest first.")
+    rows: list[HeatRow] = told("Columns.")
+    latest_month: str = told("The newest month.")
+    message: str = told("Its verdict in one sentence.")
+    details: list[DriftDetail] = told("Its columns in figures, furthest first.")
+    label_rate: Chart = told("Subscription rate by month against the reference.")
+
+
+@dataclass(frozen=True, slots=True)
+class PerformanceRow:
+    """One month of realised performance."""
+
+    name: str = told("The month.")
+    rows: int = told("Matured contacts.")
+    calls: int = told("Of these, called.")
+    f1: float | None = told("F1 at the model's threshold.")
+    average_precision: float | None = told("Average precision.")
+    profit_eur: float | None = told("Profit of the decisions, EUR.")
+    profit_everyone_eur: float | None = told("Profit of calling everyone, EUR.")
+    observed_expected: float | None = told("Subscriptions observed per expected.")
+    level: str = told("none, moderate or heavy decay.")
+    tone: str = told("Tone of the level.")
+
+
+@dataclass(frozen=True, slots=True)
+class PerformanceView:
+    """What the decisions really brought."""
+
+    message: str = told("Verdict on the latest window in one sentence.")
+    tiles: list[Tile] = told("Figures of the latest window.")
+    charts: list[Chart] = told("Profit, F1 and observed/expected by month.")
+    rows: list[PerformanceRow] = told("Figures by month.")
+    economics: str = told("Cost and value the profit was computed with.")
+
+
+@dataclass(frozen=True, slots=True)
+class ReportLink:
+    """A report that can be opened."""
+
+    href: str = told("Its address.")
+    name: str = told("What it is.")
+
+
+@dataclass(frozen=True, slots=True)
+class MonitoringPage:
+    """Drift, realised performance, reports."""
+
+    template: ClassVar[str] = "pages/monitoring.html"
+    title: str = told("Title of the page.")
+    notices: list[Notice] = told("What to know first.")
+    drift: DriftView | None = told("Drift, None before the first report.")
+    drift_empty: EmptyState = told("Shown while there is no drift report.")
+    performance: PerformanceView | None = told("Realised performance, None before the first report.")
+    performance_empty: EmptyState = told("Shown while there is no performance report.")
+    reports: list[ReportLink] = told("Reports that can be opened; empty if none exists.")
