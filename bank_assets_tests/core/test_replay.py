@@ -1,0 +1,321 @@
+"""The replay: no look ahead, every policy, interruption, and histories as they should not be."""
+
+import time
+
+import numpy as np
+import pytest
+from made_contacts import FIRST, made_contacts
+
+from bank_assets.core.economics import Economics, EconomicsError
+from bank_assets.core.platform_policy import PlatformConfig
+from bank_assets.core.policies import POLICIES
+from bank_assets.core.replay import daily_profit, make_policy, policy_result, walk
+from bank_assets.core.replay_trace import Trace
+from bank_assets.core.replay_world import ReplayError, ReplaySettings, World, step_starts
+
+DAY = np.timedelta64(1, "D")
+ECONOMICS = Economics(5.0, 40.0)
+CONFIG = PlatformConfig(ECONOMICS, candidates=())
+LEARNING = ("never", "monthly", "weekly", "drift_only", "platform", "f1_threshold")
+
+
+def jump(frame, number, log_odds):
+    """From day 45 on the bank calls other people, and they subscribe."""
+    late = number >= 45
+    frame["housing"][late] = "no"
+    return log_odds + np.where(late, 2.5, 0.0)
+
+
+@pytest.fixture(scope="module")
+def contacts():
+    return made_contacts(80, 20, change=jump)
+
+
+def settings(**changes):
+    return ReplaySettings(**({"economics": ECONOMICS, "first_day": FIRST + 30 * DAY} | changes))
+
+
+def replayed(contacts, name, until=None, config=CONFIG, **changes):
+    world = World(contacts, settings(**changes))
+    policy = make_policy(name, world.settings, config, time.monotonic)
+    trace = Trace.empty(len(world))
+    for morning in walk(policy, world, trace):
+        if until is not None and morning >= until:
+            break
+    return world, policy, trace
+
+
+def figures(contacts, name, **changes):
+    world, policy, trace = replayed(contacts, name, **changes)
+    return policy_result(name, world, trace, policy.counts(), 0.0)
+
+
+class TestNoLookAhead:
+    @pytest.mark.parametrize("feedback", ["full", "called"])
+    @pytest.mark.parametrize("name", LEARNING)
+    def test_everything_after_a_day_permuted_leaves_the_decisions_up_to_it(self, contacts, name, feedback):
+        day = FIRST + 52 * DAY
+        after = np.flatnonzero(contacts.contact_dates > day)
+        other = np.arange(len(contacts))
+        other[after] = np.random.default_rng(7).permutation(after)
+        permuted = type(contacts)(
+            contacts.contact_ids[other],
+            {column: values[other] for column, values in contacts.frame.items()},
+            contacts.contact_dates,
+            contacts.known_on,
+            contacts.is_subscribed[other],
+        )
+        _, _, before = replayed(contacts, name, until=day, feedback=feedback)
+        _, _, found = replayed(permuted, name, until=day, feedback=feedback)
+        upto = contacts.contact_dates <= day
+        np.testing.assert_array_equal(before.called[upto], found.called[upto])
+        np.testing.assert_array_equal(before.proba[upto], found.proba[upto])
+
+    @pytest.mark.parametrize("name", ["weekly", "platform"])
+    def test_outcomes_of_the_day_itself_and_later_leave_the_decisions_of_the_day(self, contacts, name):
+        day = FIRST + 52 * DAY
+        flipped = np.where(contacts.contact_dates >= day, ~contacts.is_subscribed, contacts.is_subscribed)
+        other = type(contacts)(contacts.contact_ids, contacts.frame, contacts.contact_dates, contacts.known_on, flipped)
+        _, _, before = replayed(contacts, name, until=day)
+        _, _, found = replayed(other, name, until=day)
+        np.testing.assert_array_equal(
+            before.proba[contacts.contact_dates == day], found.proba[contacts.contact_dates == day]
+        )
+
+    def test_an_outcome_before_it_could_be_known_fails(self, contacts):
+        known = contacts.known_on.copy()
+        known[700] = contacts.contact_dates[700]
+        early = type(contacts)(
+            contacts.contact_ids, contacts.frame, contacts.contact_dates, known, contacts.is_subscribed
+        )
+        with pytest.raises(ReplayError, match=r"c700.*may not see the future"):
+            World(early, settings())
+
+    def test_the_test_would_see_a_look_ahead(self, contacts):
+        """Hindsight looks ahead, so the permutation must change it: the test above can fail."""
+        day = FIRST + 52 * DAY
+        flipped = np.where(contacts.contact_dates > day, ~contacts.is_subscribed, contacts.is_subscribed)
+        other = type(contacts)(contacts.contact_ids, contacts.frame, contacts.contact_dates, contacts.known_on, flipped)
+        _, _, before = replayed(contacts, "hindsight", until=day)
+        _, _, found = replayed(other, "hindsight", until=day)
+        upto = (contacts.contact_dates <= day) & (contacts.contact_dates >= FIRST + 30 * DAY)
+        assert (before.proba[upto] != found.proba[upto]).any()
+
+    def test_a_longer_delay_knows_less(self, contacts):
+        near, far = (World(contacts, settings(outcome_delay_days=delay)) for delay in (1, 10))
+        morning = FIRST + 40 * DAY
+        assert near.known(morning).sum() - far.known(morning).sum() == 9 * 20
+
+
+class TestPolicies:
+    def test_the_bounds(self, contacts):
+        everyone, no_one, oracle = (figures(contacts, name) for name in ("contact_all", "contact_none", "oracle"))
+        decided = contacts.contact_dates >= FIRST + 30 * DAY
+        yes = int(contacts.is_subscribed[decided].sum())
+        assert everyone["contacts_called"] == 50 * 20
+        assert everyone["profit_eur"] == 40.0 * yes - 5.0 * 1000
+        assert no_one["profit_eur"] == no_one["contacts_called"] == 0
+        assert oracle["profit_eur"] == 35.0 * yes
+        assert oracle["share_of_oracle"] == 1.0
+        assert everyone["roc_auc"] is None
+
+    def test_all_names_are_made_and_another_is_refused(self):
+        for name in POLICIES:
+            assert make_policy(name, settings(), CONFIG, time.monotonic).name == name
+        with pytest.raises(ReplayError, match="contact_everybody"):
+            make_policy("contact_everybody", settings(), CONFIG, time.monotonic)
+
+    def test_the_platform_answers_a_jump_and_earns_more_than_who_never_learns(self, contacts):
+        platform, never = figures(contacts, "platform"), figures(contacts, "never")
+        assert platform["profit_eur"] > never["profit_eur"]
+        assert platform["trainings"] >= 2
+        assert platform["recalibrations"] >= 2
+        assert platform["alerts"] >= 1
+        assert (never["trainings"], never["recalibrations"]) == (1, 0)
+
+    def test_schedules(self, contacts):
+        assert figures(contacts, "weekly")["trainings"] == 8
+        assert figures(contacts, "monthly")["trainings"] == 3
+        assert figures(contacts, "drift_only")["trainings"] >= 2
+
+    def test_drift_only_is_quiet_without_drift(self):
+        assert figures(made_contacts(80, 40), "drift_only")["trainings"] == 1
+
+    def test_f1_calls_by_another_threshold_on_the_same_probabilities(self, contacts):
+        _, _, by_profit = replayed(contacts, "platform")
+        _, _, by_f1 = replayed(contacts, "f1_threshold")
+        np.testing.assert_array_equal(by_profit.proba, by_f1.proba)
+        assert (by_profit.called != by_f1.called).any()
+
+    def test_monthly_figures_add_up(self, contacts):
+        world, policy, trace = replayed(contacts, "platform")
+        result = policy_result("platform", world, trace, policy.counts(), 0.0)
+        for name in ("profit_eur", "contacts_called", "subscriptions"):
+            assert sum(month[name] for month in result["months"]) == pytest.approx(result[name])
+        _, profit = daily_profit(world, trace)
+        assert profit.sum() == pytest.approx(result["profit_eur"])
+
+    def test_every_probability_has_a_range_around_it(self, contacts):
+        world, _, trace = replayed(contacts, "platform")
+        decided = world.is_decided
+        assert (trace.low[decided] <= trace.proba[decided]).all()
+        assert (trace.proba[decided] <= trace.high[decided]).all()
+
+
+class TestInterruption:
+    @pytest.mark.parametrize("feedback", ["full", "called"])
+    @pytest.mark.parametrize("name", ["platform", "drift_only", "contact_all"])
+    def test_going_on_from_a_snapshot_is_the_same_as_never_stopping(self, contacts, name, feedback):
+        _, whole_policy, whole = replayed(contacts, name, feedback=feedback)
+        stop = FIRST + 55 * DAY
+        _, half, trace = replayed(contacts, name, until=stop, feedback=feedback)
+        world = World(contacts, settings(feedback=feedback))
+        policy = make_policy(name, world.settings, CONFIG, time.monotonic)
+        policy.restore(half.snapshot(), world)
+        world.resume(trace.weight, stop)
+        for _ in walk(policy, world, trace, after=stop):
+            pass
+        np.testing.assert_array_equal(trace.called, whole.called)
+        np.testing.assert_array_equal(trace.proba, whole.proba)
+        assert policy.counts() == whole_policy.counts()
+
+
+class TestSteps:
+    def test_step_starts(self):
+        days = np.asarray(["2020-01-01", "2020-01-05", "2020-01-06", "2020-02-29"], "datetime64[D]")
+        assert step_starts(days, "week").astype(str).tolist() == [
+            "2019-12-30",
+            "2019-12-30",
+            "2020-01-06",
+            "2020-02-24",
+        ]
+        assert step_starts(days, "month").astype(str).tolist() == [*["2020-01-01"] * 3, "2020-02-01"]
+
+    def test_a_weekly_step_uses_rates_of_its_first_morning(self, contacts):
+        world = World(contacts, settings(step="week"))
+        rows = world.rows_of(world.mornings[2])
+        assert len(rows) == 7 * 20
+        rates = world.features_of(rows, world.mornings[2])["subscription_rate_7d"]
+        assert len(np.unique(rates)) == 1
+
+    @pytest.mark.parametrize("step", ["week", "month"])
+    def test_coarse_steps_decide_every_contact(self, contacts, step):
+        assert figures(contacts, "platform", step=step)["contacts_called"] > 0
+
+
+class TestCalledFeedback:
+    def test_only_called_contacts_are_learned_with_inverse_propensity(self, contacts):
+        world, _, trace = replayed(contacts, "platform", feedback="called", exploration_share=0.1)
+        decided = world.is_decided
+        assert set(np.unique(trace.weight[decided])) == {0.0, 1.0, 10.0}
+        assert (trace.called[decided] == (trace.weight[decided] > 0)).all()
+        learned = world.known(FIRST + 200 * DAY)
+        assert (learned[decided] == trace.called[decided]).all()
+        assert learned[~decided].all()
+
+    def test_weights_stand_for_everybody_on_average(self, contacts):
+        _, _, trace = replayed(contacts, "contact_none", feedback="full")
+        assert trace.called.sum() == 0
+        world, _, trace = replayed(contacts, "never", feedback="called", exploration_share=0.2)
+        assert trace.weight[world.is_decided].mean() == pytest.approx(1.0, abs=0.25)
+
+    def test_rates_come_from_learned_outcomes(self, contacts):
+        full, _, _ = replayed(contacts, "platform")
+        called, _, _ = replayed(contacts, "platform", feedback="called", exploration_share=0.05)
+        morning = FIRST + 44 * DAY
+        rows = full.rows_of(morning)
+        assert (
+            full.features_of(rows, morning)["subscription_rate_7d"][0]
+            != called.features_of(rows, morning)["subscription_rate_7d"][0]
+        )
+
+
+class TestBadHistories:
+    def test_a_gap_of_two_months(self):
+        days = np.concatenate([np.repeat(np.arange(45), 20), np.repeat(np.arange(106, 130), 20)])
+        result = figures(made_contacts(seed=1, days=days), "platform")
+        assert result["profit_eur"] > 0
+        assert {month["month"] for month in result["months"]} == {"2020-01", "2020-02", "2020-04", "2020-05"}
+
+    def test_a_day_of_one_contact(self):
+        days = np.concatenate([np.repeat(np.arange(40), 20), [40], np.repeat(np.arange(41, 50), 20)])
+        world, _, trace = replayed(made_contacts(seed=2, days=days), "platform")
+        row = int(world.rows_of(FIRST + 40 * DAY)[0])
+        assert 0.0 < trace.proba[row] < 1.0
+
+    def no_outcomes(self, contacts, mask):
+        known = contacts.known_on.copy()
+        known[mask] = np.datetime64("NaT", "D")
+        return type(contacts)(
+            contacts.contact_ids, contacts.frame, contacts.contact_dates, known, contacts.is_subscribed & ~mask
+        )
+
+    @pytest.mark.parametrize("name", ["platform", "weekly", "f1_threshold", "drift_only"])
+    def test_a_period_without_outcomes_goes_on_deciding(self, contacts, name):
+        silent = (contacts.contact_dates >= FIRST + 40 * DAY) & (contacts.contact_dates < FIRST + 70 * DAY)
+        world, policy, trace = replayed(self.no_outcomes(contacts, silent), name)
+        assert np.isfinite(trace.proba[world.is_decided]).all()
+        result = policy_result(name, world, trace, policy.counts(), 0.0)
+        assert sum(month["outcomes"] for month in result["months"]) == 20 * 20
+
+    @pytest.mark.parametrize("name", ["platform", "weekly", "hindsight"])
+    def test_no_outcome_at_all_leaves_the_trailing_rate_and_no_training(self, contacts, name):
+        nothing = self.no_outcomes(contacts, np.ones(len(contacts), bool))
+        result = figures(nothing, name)
+        assert result["trainings"] == 0
+        assert result["share_of_oracle"] is None
+        assert result["f1"] is None
+
+    def test_late_outcomes_are_used_when_they_are_known(self, contacts):
+        late = type(contacts)(
+            contacts.contact_ids,
+            contacts.frame,
+            contacts.contact_dates,
+            contacts.known_on + 20 * DAY,
+            contacts.is_subscribed,
+        )
+        world = World(late, settings())
+        morning = FIRST + 45 * DAY
+        assert world.dates[world.known(morning)].max() == FIRST + 24 * DAY
+
+    def test_no_contact_in_the_days_asked_for(self, contacts):
+        with pytest.raises(ReplayError, match="choose other days"):
+            World(contacts, settings(first_day=FIRST + 900 * DAY))
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"outcome_delay_days": 0},
+            {"outcome_delay_days": 1_000},
+            {"step": "hour"},
+            {"feedback": "guessed"},
+            {"exploration_share": 0.0},
+            {"last_day": FIRST},
+        ],
+    )
+    def test_settings_that_make_no_sense(self, wrong):
+        with pytest.raises(ReplayError, match="expected"):
+            settings(**wrong)
+
+    @pytest.mark.parametrize("value", [0.0, -5.0, float("nan"), 1e12, None])
+    def test_economics_that_make_no_sense(self, value):
+        with pytest.raises(EconomicsError, match="expected"):
+            settings(economics=Economics(5.0, value))
+
+    def test_a_value_below_the_cost_calls_no_one_and_the_oracle_neither(self, contacts):
+        poor = Economics(5.0, 4.0)
+        assert (
+            figures(contacts, "platform", economics=poor, config=PlatformConfig(poor, candidates=()))["contacts_called"]
+            == 0
+        )
+        assert figures(contacts, "oracle", economics=poor)["profit_eur"] == 0.0
+
+
+@pytest.mark.slow
+def test_without_drift_the_platform_neither_retrains_nor_alerts():
+    """The same world for 26 windows of 28 days: at most one false alert in 20 is asked for."""
+    world, policy, _ = replayed(made_contacts(26 * 28 + 30, 15, seed=11), "platform")
+    assert len(world.mornings) == 26 * 28
+    counts = policy.counts()
+    assert counts.trainings == 1
+    assert counts.alerts == 0
