@@ -27,6 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     Returns:
         Exit code: 0 success, 1 technical failure, 2 wrong usage.
     """
+    warnings.filterwarnings("ignore")  # third parties' advice to programmers; the test suite shows it
     parser = argparse.ArgumentParser(prog="bank_assets", description="Whom is it worth calling?")
     commands = parser.add_subparsers(dest="command", required=True)
     name = next((word for word in (sys.argv[1:] if argv is None else argv) if not word.startswith("-")), "")
@@ -36,7 +37,6 @@ def main(argv: list[str] | None = None) -> int:
             import_module(module).add_arguments(sub)
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    warnings.filterwarnings("ignore")  # third parties' advice to programmers; the test suite shows it
     try:
         settings = load_settings()
     except SettingsError as error:

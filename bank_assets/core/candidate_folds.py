@@ -12,10 +12,12 @@ spent on calibration, and no fold sees its own outcomes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from bank_assets.core import metrics
 from bank_assets.core.calibration import fit_affine, recalibrated_day_by_day
@@ -96,9 +98,13 @@ def predict_folds(
     resampled: ResampledFold,
     clock: Callable[[], float],
     *,
-    n_jobs: int = 2,
+    workers: int = 2,
+    n_jobs: int = 1,
 ) -> CandidatePredictions:
     """Fit a recipe on each fold and predict the fold's test rows.
+
+    Folds are fitted side by side with one thread each: two threads inside a fit of 40,000 rows wait for each other
+    more than they work (four LightGBM fits on a busy machine: 71 s with two threads each, 2 s with one).
 
     Args:
         recipe: what to fit.
@@ -106,25 +112,30 @@ def predict_folds(
         folds: in time order.
         resampled: resampled training rows of a fold.
         clock: a monotonic clock in seconds.
+        workers: folds fitted at the same time.
         n_jobs: threads of a fit.
 
     Returns:
-        Raw and calibrated out-of-time predictions.
+        Raw and calibrated out-of-time predictions; the same whatever the number of workers.
     """
     encoded = encode(data.features)
     raw = np.full(len(data), np.nan)
-    seconds = 0.0
-    for fold in folds:
+
+    def fitted(fold: Fold) -> tuple[BoolArray, FloatArray | float, float]:
         X, y, weights = resampled(recipe.sampler, fold, recipe.half_life_days, recipe.seed)
         test = fold.test_mask(data.contact_dates)
         if bool(y.all()) or not bool(y.any()) or not bool(test.any()):
-            raw[test] = float(np.clip(y.mean(), 1e-3, 1 - 1e-3)) if len(y) else 0.1
-            continue
+            return test, float(np.clip(y.mean(), 1e-3, 1 - 1e-3)) if len(y) else 0.1, 0.0
         started = clock()
         estimator = fit_encoded(recipe, X, y, weights, n_jobs=n_jobs)
-        seconds += clock() - started
-        raw[test] = estimator.predict_proba(encoded[test])[:, 1]
-    return CandidatePredictions(recipe, raw, calibrate_rolling(raw, data, folds), seconds)
+        seconds = clock() - started
+        return test, estimator.predict_proba(encoded[test])[:, 1], seconds
+
+    with threadpool_limits(1, user_api="openmp"), ThreadPoolExecutor(workers) as pool:
+        results = list(pool.map(fitted, folds))
+    for test, proba, _ in results:
+        raw[test] = proba
+    return CandidatePredictions(recipe, raw, calibrate_rolling(raw, data, folds), sum(row[2] for row in results))
 
 
 def candidate_metrics(

@@ -201,7 +201,7 @@ def resample(
         X = np.vstack([X, scaler.inverse_transform(scaled[n_old:])])
         weights = np.concatenate([weights, np.full(len(y) - n_old, weight_new)])
     if sampler in ("tomek", "smote_tomek"):
-        cleaner = TomekLinks(sampling_strategy="auto" if sampler == "tomek" else "all", n_jobs=2)
+        cleaner = TomekLinks(sampling_strategy="auto" if sampler == "tomek" else "all")
         cleaner.fit_resample(scaled, y)
         keep = cleaner.sample_indices_
         X, y, weights = X[keep], y[keep], weights[keep]
@@ -231,7 +231,7 @@ def _estimator(recipe: Recipe, n_jobs: int) -> Any:
     )
 
 
-def fit_encoded(recipe: Recipe, X: FloatArray, y: BoolArray, weights: FloatArray, *, n_jobs: int = 2) -> Estimator:
+def fit_encoded(recipe: Recipe, X: FloatArray, y: BoolArray, weights: FloatArray, *, n_jobs: int = 1) -> Estimator:
     """Fit a recipe on encoded (and already resampled) rows.
 
     Args:
@@ -261,7 +261,7 @@ def fit_recipe(
     contact_dates: NDArray[np.datetime64],
     as_of: np.datetime64,
     *,
-    n_jobs: int = 2,
+    n_jobs: int = 1,
     sample_weights: FloatArray | None = None,
 ) -> Estimator:
     """Fit a recipe on features: encode, weigh by recency, resample, fit.

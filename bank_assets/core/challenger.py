@@ -143,7 +143,7 @@ def fit_deployment(
     recipe: Recipe,
     data: LearningData,
     *,
-    n_jobs: int = 2,
+    n_jobs: int = 1,
     parity_rows: int | None = None,
     sample_weights: FloatArray | None = None,
 ) -> DeploymentFit:
