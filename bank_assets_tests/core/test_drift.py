@@ -134,6 +134,14 @@ def test_a_column_that_goes_missing_is_drift():
     assert age.reason == "missing share 0.500 >= 0.2"
 
 
+def test_a_category_without_any_value_has_no_distance_but_its_missing_share_counts():
+    empty = profile_of_rows({"job": [None] * 300})
+    job = compare_profiles(profile_of_rows({"job": ["a"] * 300}), empty).columns[0]
+    assert (job.total_variation, job.psi, job.effect) == (None, None, None)
+    assert job.reason.startswith("missing share 1.000")
+    assert compare_profiles(empty, empty).columns[0].level is Level.NONE
+
+
 def test_new_categories_are_named():
     job = compare_profiles(profile_of_rows({"job": ["a"] * 300}), profile_of_rows({"job": ["a"] * 290 + ["z"] * 10}))
     assert job.columns[0].new_values == ("z",)

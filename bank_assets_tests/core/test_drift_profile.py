@@ -169,3 +169,15 @@ def test_profiles_cannot_be_changed_in_place():
     column = ColumnProfile.of("numeric", [1.0], [3])
     with pytest.raises(ValueError, match="read-only"):
         column.counts[0] = 5
+
+
+def test_decayed_counts_weigh_each_day_by_its_age_and_leave_out_the_day_itself():
+    daily = DailyProfiles.from_rows(DAYS, ROWS)
+    counts, effective = daily.decayed(date(2008, 6, 1), float("inf"))
+    before = daily.window(date(2008, 5, 1), date(2008, 5, 31))
+    assert effective == before.rows == 3
+    assert dict(zip(*counts["age"], strict=True)) == {30: 2, 41: 1, 58: 0}
+    halved, fewer = daily.decayed(date(2008, 5, 7), 1)
+    assert dict(zip(*halved["age"], strict=True)) == {30: 0.25 + 0.5, 41: 0.25, 58: 0}
+    assert fewer == pytest.approx((0.25 + 0.25 + 0.5) ** 2 / (0.25**2 + 0.25**2 + 0.5**2))
+    assert daily.decayed(date(2008, 5, 5), 1)[1] == 0

@@ -108,6 +108,10 @@ def test_calibration_line_of_odd_samples_is_nan_not_a_crash():
         assert all(math.isnan(value) for value in metrics.calibration_line(y, proba))
 
 
+def test_calibration_line_that_needs_more_steps_than_allowed_is_nan():
+    assert all(math.isnan(value) for value in metrics.calibration_line(*sample(slope=0.1), steps=1))
+
+
 def test_calibration_line_survives_probabilities_of_zero_and_one():
     y, proba = sample()
     proba[:3], y[:3] = [0.0, 1.0, 0.0], [False, True, False]
