@@ -1,0 +1,97 @@
+"""Schemathesis on the OpenAPI document: whatever is sent, never a 5xx, and errors have the one shape."""
+
+import httpx
+import pytest
+import schemathesis
+from conftest import wait_until
+from hypothesis import HealthCheck, given, reject, settings
+from hypothesis.errors import Unsatisfiable
+from litestar.testing import TestClient
+from schemathesis import GenerationMode
+
+from bank_assets.ledger import chain
+from serving.app import create_app
+
+OPERATIONS = [
+    ("POST", "/api/v1/predictions"),
+    ("GET", "/api/v1/predictions"),
+    ("POST", "/api/v1/predictions/batch"),
+    ("GET", "/api/v1/predictions/{prediction_id}"),
+    ("POST", "/api/v1/predictions/{prediction_id}/replay"),
+    ("POST", "/api/v1/outcomes"),
+    ("GET", "/api/v1/model"),
+    ("GET", "/api/v1/model/history"),
+    ("POST", "/api/v1/model/rollback"),
+    ("POST", "/api/v1/campaigns/plan"),
+    ("GET", "/api/v1/audit/verify"),
+    ("POST", "/api/v1/audit/erasures"),
+    ("GET", "/health/live"),
+    ("GET", "/health/ready"),
+    ("GET", "/metrics"),
+]
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory, bundle_a, bundle_b):
+    """One app for the module, as hypothesis calls a test many times."""
+    from conftest import AS_OF, MemoryRegistry
+
+    from bank_assets.ledger import states
+    from bank_assets.ledger.engine import open_ledger
+    from bank_assets.settings import Settings
+    from serving.settings import ServingSettings
+
+    home = tmp_path_factory.mktemp("bank")
+    platform = Settings(home=home, ledger_url=f"sqlite:///{home / 'ledger.db'}")
+    engine = open_ledger(platform.ledger_url)
+    states.publish(engine, AS_OF, bundle_a[1].to_dict())
+    engine.dispose()
+    registry = MemoryRegistry({"1": bundle_a[0], "2": bundle_b[0]})
+    app = create_app(ServingSettings(platform=platform, secret="s" * 64, poll_seconds=0.05), registry=registry)
+    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+        wait_until(lambda: app.state.services.store.champion is not None)
+        yield client
+
+
+@pytest.fixture(scope="module")
+def api_schema(running):
+    return schemathesis.openapi.from_dict(running.get("/schema/openapi.json").json())
+
+
+@pytest.mark.parametrize(("method", "path"), OPERATIONS)
+@pytest.mark.parametrize("mode", list(GenerationMode))
+def test_no_input_makes_a_server_error(running, api_schema, method, path, mode):
+    """Valid bodies and parameters, and invalid ones, of every operation."""
+    operation = api_schema[path][method]
+
+    @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None, derandomize=True)
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def send(case):
+        sent = case.as_transport_kwargs(base_url="http://127.0.0.1")
+        sent.pop("cookies", None)
+        if isinstance(sent.get("data"), (bytes, str)):
+            sent["content"] = sent.pop("data")
+        try:
+            response = running.request(**sent)
+        except (httpx.InvalidURL, UnicodeEncodeError, httpx.LocalProtocolError):
+            reject()  # the client cannot even send it
+        assert response.status_code < 500, response.text
+        if response.status_code >= 400:
+            assert response.headers["content-type"] == "application/problem+json"
+            assert {"type", "title", "status", "detail"} <= set(response.json())
+
+    try:
+        send()
+    except Unsatisfiable:
+        assert mode is GenerationMode.NEGATIVE  # an operation without input has no invalid one
+
+
+def test_every_operation_is_tried(api_schema):
+    found = {(o.ok().method.upper(), o.ok().path) for o in api_schema.get_all_operations()}
+    assert set(OPERATIONS) == {(m, p) for m, p in found if p.startswith(("/api", "/health", "/metrics"))}
+
+
+def test_the_chain_stands_after_all_that(running):
+    result = chain.verify(running.app.state.services.ledger)
+    assert result.ok
+    assert result.n > 20
