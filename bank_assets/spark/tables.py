@@ -1,0 +1,207 @@
+"""From delivered rows to `contacts`, `outcomes` and `rejected_contacts`: pure functions from frame to frame.
+
+What lives here: judging a row, typing it, choosing the last arrival, and the columns of the three tables.
+What must not: reading and writing (`delivery`, `fan_out`, `etl`), the rules themselves (`rules`).
+Called by `bank_assets.spark.etl`; every function says its grain and what it does to the number of rows.
+
+A *judged* frame holds every delivered row once, with its month and one struct per table it belongs to, NULL elsewhere.
+Sentinels become explicit: `pdays` −1 is `was_previously_contacted` false and `days_since_previous_contact` NULL;
+`unknown` stays a category, because "the bank does not know" is a fact that predicts.
+"""
+
+from typing import Final
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as f
+from pyspark.sql import types as t
+
+from bank_assets import contract
+from bank_assets.contract import Kind, Known
+from bank_assets.spark import rules
+from bank_assets.spark.delivery import ARRIVAL, DELIVERY, HOME_MONTH, LINE, POSITION, PROVENANCE
+from bank_assets.spark.fan_out import MONTH
+
+WAS_PREVIOUSLY_CONTACTED: Final = "was_previously_contacted"
+ARRIVED_ON: Final = "arrived_on"
+DELIVERY_ARRIVAL: Final = "delivery_arrival"
+REJECTED_COLUMNS: Final = (*contract.DELIVERY_COLUMNS, "arrived_at")
+"""Raw fields of a rejected row, each as the text that was delivered."""
+
+CONTACTS: Final = "contacts"
+OUTCOMES: Final = "outcomes"
+REJECTED: Final = "rejected_contacts"
+UNUSABLE: Final = "_unusable"
+"""Struct of a judged frame: the raw text of a rejected row, before its reasons are put into words."""
+
+KEY: Final = "_key"
+PLACE: Final = "_place"
+IS_IDENTICAL: Final = "_is_identical"
+
+
+def contact_schema() -> t.StructType:
+    """Columns and types of the `contacts` table; the month is the partition."""
+    fields = [
+        t.StructField(column.table, _type_of(column), column.sentinel == -1)
+        for column in contract.COLUMNS
+        if column.known not in (Known.POST_CONTACT, Known.TARGET)
+    ]
+    fields.append(t.StructField(WAS_PREVIOUSLY_CONTACTED, t.BooleanType(), nullable=False))
+    fields.append(t.StructField(DELIVERY_ARRIVAL, t.IntegerType(), nullable=False))
+    return t.StructType(fields)
+
+
+def _type_of(column: contract.Column) -> t.DataType:
+    types: dict[Kind, t.DataType] = {
+        Kind.INTEGER: t.IntegerType(),
+        Kind.BOOLEAN: t.BooleanType(),
+        Kind.DATE: t.DateType(),
+    }
+    return types.get(column.kind, t.StringType())
+
+
+def _typed(column: contract.Column) -> Column:
+    """The typed value of one delivered column; of an unusable field NULL or anything."""
+    name = column.source
+    value = f.col(rules.value_name(name))
+    if column.kind is Kind.INTEGER and column.sentinel == -1:
+        value = f.when(value != -1, value)  # −1 is "never", not a number of days
+    elif column.kind is Kind.BOOLEAN:
+        value = rules.text(name) == "yes"
+    elif column.kind in (Kind.CATEGORY, Kind.STRING):
+        value = rules.text(name)
+    return value.alias(column.table)
+
+
+def _outcome(arrived_on: str) -> Column:
+    by_name = contract.BY_SOURCE
+    typed = [_typed(by_name[name]) for name in ("contact_id", "y", "duration")]
+    day = f.col(rules.value_name(arrived_on)).alias(ARRIVED_ON)
+    return f.struct(*typed, day, f.col(ARRIVAL).alias(DELIVERY_ARRIVAL))
+
+
+def _judge(
+    delivered: DataFrame,
+    of: tuple[rules.Rule, ...],
+    date_column: str,
+    columns: tuple[str, ...],
+    made: dict[str, Column],
+) -> DataFrame:
+    """Month, order and one struct per table for every row (=)."""
+    valid = rules.is_valid(of)
+    day = f.col(rules.value_name(date_column))
+    month = f.when(day.isNotNull(), f.substring(f.trim(f.col(date_column)), 1, 7)).otherwise(f.col(HOME_MONTH))
+    raw = f.struct(*[f.col(f"`{name}`") for name in (*columns, LINE, *PROVENANCE)])
+    structs = [f.when(valid, struct).alias(table) for table, struct in made.items()]
+    return delivered.select("*", *rules.values(columns)).select(
+        month.alias(MONTH), POSITION, *structs, f.when(~valid, raw).alias(UNUSABLE)
+    )
+
+
+def judge_contacts(delivered: DataFrame) -> DataFrame:
+    """Judge and type the rows of contacts deliveries (=).
+
+    A usable row is a contact. It is an outcome too if `y` or `duration` is known; its arrival is then the contact
+    date: the delivery says nothing else, and a call and its result leave the call centre on one day.
+
+    Args:
+        delivered: strings, from `delivery.read_deliveries`.
+
+    Returns:
+        `month`, `_position` and the structs `contacts`, `outcomes`, `_unusable`.
+    """
+    names = [c for c in contract.COLUMNS if c.known not in (Known.POST_CONTACT, Known.TARGET)]
+    was_contacted = (f.col(rules.value_name("pdays")) != -1).alias(WAS_PREVIOUSLY_CONTACTED)
+    contact = f.struct(*[_typed(c) for c in names], was_contacted, f.col(ARRIVAL).alias(DELIVERY_ARRIVAL))
+    is_known = rules.text("y").isNotNull() | rules.text("duration").isNotNull()
+    made = {CONTACTS: contact, OUTCOMES: f.when(is_known, _outcome("contact_date"))}
+    return _judge(delivered, rules.contact_rules(), "contact_date", contract.DELIVERY_COLUMNS, made)
+
+
+def judge_outcomes(delivered: DataFrame) -> DataFrame:
+    """Judge and type the rows of outcomes deliveries (=); the month is that of the arrival.
+
+    Earlier outcomes of the same contact stay in the table: a reader takes the latest that had arrived.
+
+    Args:
+        delivered: strings, from `delivery.read_deliveries`.
+
+    Returns:
+        `month`, `_position` and the structs `outcomes`, `_unusable`.
+    """
+    made = {OUTCOMES: _outcome("arrived_at")}
+    return _judge(delivered, rules.outcome_rules(), "arrived_at", contract.OUTCOME_COLUMNS, made)
+
+
+def key_hash(key: tuple[str, ...], date_column: str) -> Column:
+    """64 bits for month and key of a delivered row, from its text; NULL where a part of the key is missing.
+
+    Equal keys give equal hashes. Different keys may, once in 10¹⁹ pairs: such rows are looked at again, exactly.
+    """
+    parts = [f.trim(f.col(name)) if name != date_column else f.substring(f.trim(f.col(name)), 1, 10) for name in key]
+    month = f.substring(f.trim(f.col(date_column)), 1, 7)
+    return f.when(f.col(key[0]).isNotNull(), f.xxhash64(month, *parts))
+
+
+def repeated_keys(delivered: DataFrame, key: tuple[str, ...], date_column: str) -> DataFrame:
+    """Hashes of the keys that more than one delivered row of a month has (≤), one row `_key` each.
+
+    Reads two columns and shuffles 8 bytes a row: a contact that came once, as nearly all do, is never moved.
+    """
+    hashed = delivered.select(key_hash(key, date_column).alias(KEY)).where(f.col(KEY).isNotNull())
+    return hashed.groupBy(KEY).agg(f.count("*").alias("n")).where("n > 1").select(KEY)
+
+
+def rank_repeated(judged: DataFrame, table: str, key: tuple[str, ...]) -> DataFrame:
+    """Order the rows of each key by arrival (=): within a month the last arrival of a usable row wins.
+
+    A rejected row replaces nothing. Within a delivery the later line wins.
+
+    Args:
+        judged: judged rows, nothing but those of repeated keys.
+        table: struct that holds the key.
+        key: its fields that identify a row within a month.
+
+    Returns:
+        The rows with `_place` (1 wins, NULL for rejected rows) and `is_identical` to the winner, outcome included.
+    """
+    keys = [f.col(f"{table}.{name}") for name in key]
+    window = Window.partitionBy(MONTH, f.col(UNUSABLE).isNull(), *keys)
+    last_first = window.orderBy(f.desc(f"{table}.{DELIVERY_ARRIVAL}"), f.desc(POSITION))
+    tables = [name for name in (CONTACTS, OUTCOMES) if name in judged.columns]
+    content = f.to_json(f.struct(*[f.col(name).dropFields(DELIVERY_ARRIVAL).alias(name) for name in tables]))
+    usable = f.col(UNUSABLE).isNull()
+    return (
+        judged.withColumn(PLACE, f.when(usable, f.row_number().over(last_first)))
+        .withColumn("_content", content)
+        .withColumn(IS_IDENTICAL, f.col("_content") == f.first("_content").over(last_first))
+        .drop("_content")
+    )
+
+
+def rejected_contacts(unusable: DataFrame) -> DataFrame:
+    """Unusable rows of contacts deliveries with their reasons and all their text (=); see `_rejected`."""
+    return _rejected(unusable, "contacts", rules.contact_rules(), contract.DELIVERY_COLUMNS)
+
+
+def rejected_outcomes(unusable: DataFrame) -> DataFrame:
+    """Unusable rows of outcomes deliveries with their reasons and all their text (=); see `_rejected`."""
+    return _rejected(unusable, "outcomes", rules.outcome_rules(), contract.OUTCOME_COLUMNS)
+
+
+def _rejected(raw: DataFrame, kind: str, of: tuple[rules.Rule, ...], columns: tuple[str, ...]) -> DataFrame:
+    """The rows of the table `rejected_contacts`, as `month` and one struct.
+
+    The struct has `kind`, one string per delivered column (NULL for columns of the other family), `line` (the whole
+    line if its fields could not be told apart), `codes`, `reasons`, `delivery_arrival`, `delivery_sha256`.
+    """
+    fields = [(f.col(f"`{c}`") if c in columns else f.lit(None).cast("string")).alias(c) for c in REJECTED_COLUMNS]
+    row = f.struct(
+        f.lit(kind).alias("kind"),
+        *fields,
+        f.col(LINE).alias("line"),
+        rules.codes(of).alias("codes"),
+        rules.sentences(of, len(columns)).alias("reasons"),
+        f.col(ARRIVAL).alias(DELIVERY_ARRIVAL),
+        f.col(DELIVERY).alias("delivery_sha256"),
+    )
+    return raw.select("*", *rules.values(columns)).select(MONTH, row.alias(REJECTED))
