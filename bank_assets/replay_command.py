@@ -47,6 +47,8 @@ from bank_assets.sources.uci import SourceError
 
 _LOG: Final = logging.getLogger(__name__)
 PROCESSES: Final = 2
+TABLE_WIDTH: Final = 120
+"""Of the table where stdout is no terminal."""
 
 
 def _day(text: str) -> np.datetime64:
@@ -116,7 +118,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             args.exploration_share,
         )
         source = resolve_source(settings)
-        console.print(f"source: {source.label}{f' ({source.reason})' if source.reason else ''}", highlight=False)
+        console.print(
+            f"source: {source.label}{f' ({source.reason})' if source.reason else ''}", highlight=False, soft_wrap=True
+        )
         history = read_history(source, settings)
         if history.left_out:
             console.print(
@@ -124,7 +128,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             )
         world = World(history.contacts, replay)
     except (EconomicsError, ReplayError, SourceError, DeliveryRefused) as error:
-        console.print(str(error), style="red", highlight=False)
+        console.print(str(error), style="red", highlight=False, soft_wrap=True)
         return 2
     outcomes = _replayed(args, settings, history, replay, world, console)
     document, events = _document(args, history, replay, world, outcomes)
@@ -132,8 +136,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.json:
         sys.stdout.write(json.dumps(document, allow_nan=False) + "\n")
     else:
-        Console().print(_table(document))
-    console.print(f"report: {folder / 'index.html'}", highlight=False)
+        Console(width=None if sys.stdout.isatty() else TABLE_WIDTH).print(_table(document))
+    console.print(f"report: {folder / 'index.html'}", highlight=False, soft_wrap=True)
     return 0
 
 
@@ -213,7 +217,7 @@ def _write_report(
 
 def _table(document: Mapping[str, Any]) -> Table:
     table = Table(title=f"Replay {document['first_day']} to {document['last_day']}: {document['source']['label']}")
-    table.add_column("policy")
+    table.add_column("policy", no_wrap=True)
     for name in ("profit EUR", "of oracle", "calls", "AUC", "F1", "calibrated", "trainings", "cpu s"):
         table.add_column(name, justify="right")
 
