@@ -9,7 +9,8 @@ from typing import Any
 
 import dagster as dg
 import pyarrow as pa
-import pyarrow.parquet as pq
+from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import functions as f
 
 from bank_assets.assets.materialization import OWNERS, Stopwatch
 from bank_assets.core.daily_profiles import DailyProfiles
@@ -24,9 +25,9 @@ from bank_assets.resources.reign import Reign
 from bank_assets.resources.spark import SparkResource
 from bank_assets.resources.warehouse import StagedEntry, Warehouse, WarehouseResource, fingerprint
 from bank_assets.settings import Settings
-from bank_assets.spark.profile import value_counts
+from bank_assets.spark.profile import value_counts, value_counts_of_files
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 PROFILES, REPORT = "contact_profiles", "drift_report"
 COLUMNS_SCHEMA = pa.schema(
     [
@@ -94,26 +95,34 @@ def count_months(store: Warehouse, spark: SparkResource, due: Sequence[str], mar
     staged: dict[str, StagedEntry] = {month: StagedEntry((), marks[month]) for month in due}
     try:
         if filled:
-            session = spark.session
-            contacts = session.read.parquet(*map(str, store.files("contacts", filled)))
-            outcome_files = store.files("outcomes", [m for m in filled if store.manifest("outcomes")[m].rows])
-            if outcome_files:
-                outcomes = session.read.parquet(*map(str, outcome_files)).dropDuplicates(["contact_id"])
-                contacts = contacts.join(
-                    outcomes.select("contact_id", "is_subscribed", "duration_seconds"), "contact_id", "left"
-                )
-            counts = value_counts(contacts).toArrow()
-            month_of_row = [day.isoformat()[:7] for day in counts.column("contact_date").to_pylist()]
-            in_month = pa.array(month_of_row)
+            long = _long_table(store, spark.session, filled).withColumn(
+                "month", f.date_format("contact_date", "yyyy-MM")
+            )
+            # One task writes: a month's counts are a few thousand rows, and no count passes through the driver.
+            long.coalesce(1).write.mode("append").partitionBy("month").parquet(str(folder))
             for month in filled:
-                name = f"{month}.parquet"
-                pq.write_table(counts.filter(pa.compute.equal(in_month, month)), folder / name, compression="zstd")
-                staged[month] = StagedEntry((name,), marks[month])
+                files = sorted(str(path.relative_to(folder)) for path in (folder / f"month={month}").glob("*.parquet"))
+                staged[month] = StagedEntry(tuple(files), marks[month])
         store.commit(PROFILES, snapshot, staged)
     except BaseException:
         if all(entry.snapshot != snapshot for entry in store.manifest(PROFILES).values()):
             store.discard(PROFILES, snapshot)
         raise
+
+
+def _long_table(store: Warehouse, session: SparkSession, filled: Sequence[str]) -> DataFrame:
+    """Counts of the contacts' own columns straight from their files, and of outcome and duration from the join."""
+    contact_files = [str(path) for path in store.files("contacts", filled)]
+    counts = value_counts_of_files(session, contact_files)
+    outcome_files = [str(path) for path in store.files("outcomes")]
+    days = session.read.parquet(*contact_files).select("contact_id", "contact_date")
+    if outcome_files:
+        arrived = session.read.parquet(*outcome_files)
+        latest = Window.partitionBy("contact_id").orderBy(f.desc("arrived_on"), f.desc("delivery_arrival"))
+        known = arrived.withColumn("place", f.row_number().over(latest)).where("place = 1")
+        joined = days.join(known.select("contact_id", "is_subscribed", "duration_seconds"), "contact_id", "left")
+        counts = counts.unionByName(value_counts(joined.drop("contact_id")))
+    return counts
 
 
 @dg.asset(
@@ -245,7 +254,7 @@ def summary(store: Warehouse, asked: Sequence[str], is_unchanged: bool, watch: S
     }
     if not is_unchanged:
         effects = {
-            month: {row["column"]: row["effect"] or 0.0 for row in store.read(REPORT, [month]).to_pylist()}
+            month: {row["column"]: row["effect"] for row in store.read(REPORT, [month]).to_pylist()}
             for month in entries
         }
         found["heatmap"] = dg.MetadataValue.md(markdown_image(drift_heatmap(effects), "drift by column and month"))

@@ -16,7 +16,7 @@ from bank_assets.core.challenger import choose_recipe, fit_deployment, pooled_ro
 from bank_assets.core.economics import Economics
 from bank_assets.core.promotion import PromotionPolicy
 from bank_assets.core.splits import time_folds
-from bank_assets.resources.fold_cache import FoldCache
+from bank_assets.resources.fold_cache import clear_folds
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.registry import RegistryResource
 from bank_assets.resources.reign import Reign
@@ -135,7 +135,7 @@ def challenger(
             "intervals": tested.intervals,
         },
     )
-    FoldCache(settings.home / "cache" / "folds", snapshot.digest, lambda *_: (np.empty(0),) * 3).clear()
+    clear_folds(settings.home / "cache" / "folds")
     return result(
         entry,
         watch,

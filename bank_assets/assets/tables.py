@@ -19,8 +19,9 @@ from bank_assets.resources.warehouse import StagedEntry, Warehouse, WarehouseRes
 from bank_assets.settings import Settings
 from bank_assets.sources.manifest import Delivery, month_digest, month_manifest, object_path
 from bank_assets.spark.delivery import RawFile
-from bank_assets.spark.etl import CODE_VERSION, CONTACTS, OUTCOMES, REJECTED, TABLES, Conservation, build_tables
+from bank_assets.spark.etl import CODE_VERSION, TABLES, Conservation, build_tables
 
+CONTACTS, OUTCOMES, REJECTED = "contacts", "outcomes", "rejected_contacts"
 DESCRIPTIONS = {
     CONTACTS: "One row per contact: what was known before the call, typed, with explicit sentinels.\n\n"
     "Reads: raw_contacts. Writes: Parquet, one snapshot for all months of a run.\n"
@@ -31,7 +32,6 @@ DESCRIPTIONS = {
     REJECTED: "Delivered rows that cannot be used, with every reason and their original text.\n\n"
     "Reads: raw_contacts. Writes: Parquet. Nothing delivered is lost.",
 }
-SCHEMA_FINGERPRINT = "1"
 
 
 def _spec(table: str) -> dg.AssetSpec:
@@ -163,6 +163,7 @@ def _raw_files(warehouse: Path, due: Sequence[str], kind: str) -> list[RawFile]:
             d.delimiter,
             d.encoding,
             d.columns,
+            d.months,
             d.home_month,
             d.first_day,
             d.last_day,

@@ -3,6 +3,8 @@
 Suites and runner are in `expectations`; Great Expectations runs once for all months of a run, on the cached frame.
 """
 
+from typing import Any
+
 import dagster as dg
 import pyarrow as pa
 
@@ -69,7 +71,7 @@ def contacts_validation(
             partition_key=key_of(month),
         )
     held = [month for month in asked if not entries[month].metadata["passed"]]
-    metadata = {
+    metadata: dict[str, Any] = {
         "dagster/row_count": sum(contacts[month].rows for month in asked),
         "months": len(asked),
         "held": held,

@@ -1,5 +1,8 @@
 """Checks of stage drift: hints, never a gate."""
 
+from collections.abc import Callable
+from typing import Any
+
 import dagster as dg
 
 from bank_assets.resources.warehouse import WarehouseResource
@@ -25,7 +28,7 @@ def drift_reference_exists(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     return _latest(warehouse, "status", lambda found: found["status"] == "ok")
 
 
-def _latest(warehouse: WarehouseResource, name: str, is_fine) -> dg.AssetCheckResult:  # type: ignore[no-untyped-def]
+def _latest(warehouse: WarehouseResource, name: str, is_fine: Callable[[dict[str, Any]], bool]) -> dg.AssetCheckResult:
     entries = {m: e for m, e in warehouse.open().manifest(REPORT).items() if e.metadata.get("message")}
     if not entries:
         return dg.AssetCheckResult(passed=True, severity=dg.AssetCheckSeverity.WARN, metadata={"months": 0})

@@ -4,11 +4,11 @@ import dagster as dg
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from bank_assets.assets.tables import CONTACTS, OUTCOMES, REJECTED
 from bank_assets.contract import COLUMNS, Kind, Known
 from bank_assets.resources.warehouse import Warehouse, WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.sources.manifest import read_manifest
-from bank_assets.spark.etl import CONTACTS, OUTCOMES, REJECTED
 
 ARROW_KINDS = {
     Kind.INTEGER: ("int32", "int64"),

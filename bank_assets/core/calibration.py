@@ -33,16 +33,19 @@ MAXIMUM_SHIFT: Final = 3.0
 """Largest |intercept|: beyond a factor of 20 in the odds a refit is due, not a shift."""
 
 
-def fit_intercept(raw: FloatArray, is_subscribed: BoolArray, weights: FloatArray) -> float:
+def fit_intercept(
+    raw: FloatArray, is_subscribed: BoolArray, weights: FloatArray, *, maximum: float = MAXIMUM_SHIFT
+) -> float:
     """Shift of the log-odds that makes expected equal observed, shrunk to zero (Newton on the penalised likelihood).
 
     Args:
         raw: probabilities as the model emitted them before the outcome, (n,).
         is_subscribed: matured outcomes, (n,).
         weights: weight of each contact, (n,).
+        maximum: largest |shift|.
 
     Returns:
-        Shift in log-odds, within +-`MAXIMUM_SHIFT`; 0 without contacts.
+        Shift in log-odds, within +-`maximum`; 0 without contacts.
     """
     if len(raw) == 0:
         return 0.0
@@ -54,7 +57,7 @@ def fit_intercept(raw: FloatArray, is_subscribed: BoolArray, weights: FloatArray
         gradient = float((weights * (target - proba)).sum()) - INTERCEPT_PRIOR * shift
         curvature = float((weights * proba * (1.0 - proba)).sum()) + INTERCEPT_PRIOR
         step = float(np.clip(gradient / curvature, -1.0, 1.0))
-        shift = float(np.clip(shift + step, -MAXIMUM_SHIFT, MAXIMUM_SHIFT))
+        shift = float(np.clip(shift + step, -maximum, maximum))
         if abs(step) < 1e-10:
             break
     return shift
@@ -154,8 +157,10 @@ def fit_affine(raw: FloatArray, is_subscribed: BoolArray, weights: FloatArray | 
         beta = beta + size * step
         if float(np.abs(size * step).max()) < 1e-10:
             break
-    low, high = SLOPE_BOUNDS
-    return {"kind": "affine", "slope": float(np.clip(beta[0], low, high)), "intercept": float(beta[1])}
+    slope, intercept = float(np.clip(beta[0], *SLOPE_BOUNDS)), float(beta[1])
+    if slope != beta[0]:  # the intercept belonged to the other slope: mean 0.52 instead of 0.60 was seen
+        intercept = fit_intercept(expit(slope * log_odds), is_subscribed, weight, maximum=np.inf)
+    return {"kind": "affine", "slope": slope, "intercept": intercept}
 
 
 def shifted(calibrator: list[dict[str, Any]], shift: float) -> list[dict[str, Any]]:

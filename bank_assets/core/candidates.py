@@ -28,8 +28,14 @@ DEFAULT_HALF_LIFE_DAYS: Final = 90.0
 """Weight of a contact halves with each so many days of age; chosen by replay on the first year, see docs/adr/."""
 
 DEFAULT_PARAMETERS: Final[Mapping[str, Mapping[str, float | int | str]]] = {
-    "logistic_regression": {"C": 0.3, "max_iter": 400},
-    "random_forest": {"n_estimators": 60, "max_depth": 12, "min_samples_leaf": 15, "max_features": "sqrt"},
+    "logistic_regression": {"C": 0.3, "max_iter": 100, "solver": "newton-cholesky"},
+    "random_forest": {
+        "n_estimators": 60,
+        "max_depth": 12,
+        "min_samples_leaf": 15,
+        "max_features": "sqrt",
+        "max_samples": 0.4,
+    },
     "xgboost": {
         "n_estimators": 150,
         "learning_rate": 0.05,

@@ -15,7 +15,16 @@ from typing import Any, Final
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as f
 
-from bank_assets.expectations.suite import ERROR, MONTH_HINTS, Rule, contact_rules, suite_expectations
+from bank_assets.expectations.suite import (
+    ERROR,
+    MEAN_AGE,
+    MINIMUM_ROWS,
+    NEGATIVE_SHARE,
+    UNKNOWN_SHARE,
+    Rule,
+    contact_rules,
+    suite_expectations,
+)
 from bank_assets.expectations.summary import ExpectationOutcome, MonthValidation, ValidationSummary
 
 NAME: Final = "contacts"
@@ -75,23 +84,19 @@ def _month(rules: Sequence[Rule], row: dict[str, Any]) -> MonthValidation:
 
 
 def _hints(row: dict[str, Any]) -> list[str]:
-    low, high = MONTH_HINTS["mean_age"]  # type: ignore[misc]
+    low, high = MEAN_AGE
     hints = []
-    if row["n_rows"] < MONTH_HINTS["minimum_rows"]:  # type: ignore[operator]
-        hints.append(
-            f"rows_are_enough: expected at least {MONTH_HINTS['minimum_rows']} contacts, found {row['n_rows']}"
-        )
+    if row["n_rows"] < MINIMUM_ROWS:
+        hints.append(f"rows_are_enough: expected at least {MINIMUM_ROWS} contacts, found {row['n_rows']}")
     if not low <= row["mean_age"] <= high:
         hints.append(f"mean_age_is_usual: expected {low:g} to {high:g} years, found {row['mean_age']:.1f}")
-    if row["negative_share"] > MONTH_HINTS["negative_share"]:
+    if row["negative_share"] > NEGATIVE_SHARE:
         hints.append(
-            f"balances_are_usual: expected at most {MONTH_HINTS['negative_share']:.0%} negative, "
-            f"found {row['negative_share']:.0%}"
+            f"balances_are_usual: expected at most {NEGATIVE_SHARE:.0%} negative, found {row['negative_share']:.0%}"
         )
-    if row["unknown_share"] > MONTH_HINTS["unknown_share"]:
+    if row["unknown_share"] > UNKNOWN_SHARE:
         hints.append(
-            f"channel_is_known: expected at most {MONTH_HINTS['unknown_share']:.0%} unknown, "
-            f"found {row['unknown_share']:.0%}"
+            f"channel_is_known: expected at most {UNKNOWN_SHARE:.0%} unknown, found {row['unknown_share']:.0%}"
         )
     return hints
 
@@ -126,7 +131,7 @@ def _run_suite(contacts: DataFrame, data_docs: Path) -> tuple[tuple[ExpectationO
     context.build_data_docs()
     outcomes = []
     for found in result.results:
-        meta = found.expectation_config.meta or {}
+        meta = (found.expectation_config.meta if found.expectation_config else None) or {}
         count = (found.result or {}).get("unexpected_count")
         outcomes.append(
             ExpectationOutcome(

@@ -9,11 +9,12 @@ from typing import Any
 
 import mlflow
 import pandas as pd
+from mlflow.pyfunc import PythonModel
 
 from bank_assets.core.scorer import Scorer
 
 
-class BundleModel(mlflow.pyfunc.PythonModel):
+class BundleModel(PythonModel):
     """Scores a frame of features."""
 
     def load_context(self, context: Any) -> None:

@@ -33,7 +33,6 @@ class FoldCache:
             snapshot: content hash of the training snapshot.
             compute: resamples a fold.
         """
-        self._root = folder
         self._folder = folder / snapshot
         self._compute = compute
 
@@ -55,6 +54,7 @@ class FoldCache:
         # float32 on both ways, so that a cached and a computed fold are the same numbers
         return X.astype(np.float32).astype(np.float64), y, weights
 
-    def clear(self) -> None:
-        """Remove the folds of all snapshots; they serve one search."""
-        shutil.rmtree(self._root, ignore_errors=True)
+
+def clear_folds(folder: Path) -> None:
+    """Remove the folds of all snapshots; they serve one search."""
+    shutil.rmtree(folder, ignore_errors=True)

@@ -132,8 +132,12 @@ class Registry:
         from mlflow.models import ModelSignature
         from mlflow.types import ColSpec, Schema
 
-        inputs = [ColSpec("string" if feature_kind(name) == "category" else "double", name) for name in FEATURES]
-        outputs = [ColSpec("double", name) for name in ("probability", "probability_low", "probability_high")]
+        inputs: list[Any] = [
+            ColSpec("string" if feature_kind(name) == "category" else "double", name) for name in FEATURES
+        ]
+        outputs: list[Any] = [
+            ColSpec("double", name) for name in ("probability", "probability_low", "probability_high")
+        ]
         example = pd.DataFrame(
             {name: [categories_of(name)[0] if feature_kind(name) == "category" else 1.0] for name in FEATURES}
         )

@@ -93,7 +93,9 @@ def read_campaign(warehouse: Path, delivery: Delivery) -> Campaign:
     usable = problems.eq("").to_numpy()
     refused = problems[~usable]
     unread = max(delivery.rows - len(rows), 0)  # rows with more fields than the header cannot be told apart
-    named = [f"line {int(line) + 2}: {text.rstrip('; ')}" for line, text in refused.head(_SHOWN_REJECTIONS).items()]
+    named = [
+        f"line {int(str(line)) + 2}: {text.rstrip('; ')}" for line, text in refused.head(_SHOWN_REJECTIONS).items()
+    ]
     named += [f"{unread} rows have more fields than the header"] if unread else []
     return Campaign(
         delivery.name.removesuffix(".csv"),

@@ -33,6 +33,9 @@ REJECTED: Final = "rejected_contacts"
 UNUSABLE: Final = "_unusable"
 """Struct of a judged frame: the raw text of a rejected row, before its reasons are put into words."""
 
+RAW: Final = "raw"
+"""Its only field: the delivered text has a column `month` of its own, beside the partition's."""
+
 KEY: Final = "_key"
 PLACE: Final = "_place"
 IS_IDENTICAL: Final = "_is_identical"
@@ -93,7 +96,7 @@ def _judge(
     raw = f.struct(*[f.col(f"`{name}`") for name in (*columns, LINE, *PROVENANCE)])
     structs = [f.when(valid, struct).alias(table) for table, struct in made.items()]
     return delivered.select("*", *rules.values(columns)).select(
-        month.alias(MONTH), POSITION, *structs, f.when(~valid, raw).alias(UNUSABLE)
+        month.alias(MONTH), POSITION, *structs, f.when(~valid, f.struct(raw.alias(RAW))).alias(UNUSABLE)
     )
 
 
@@ -188,7 +191,7 @@ def rejected_outcomes(unusable: DataFrame) -> DataFrame:
     return _rejected(unusable, "outcomes", rules.outcome_rules(), contract.OUTCOME_COLUMNS)
 
 
-def _rejected(raw: DataFrame, kind: str, of: tuple[rules.Rule, ...], columns: tuple[str, ...]) -> DataFrame:
+def _rejected(unusable: DataFrame, kind: str, of: tuple[rules.Rule, ...], columns: tuple[str, ...]) -> DataFrame:
     """The rows of the table `rejected_contacts`, as `month` and one struct.
 
     The struct has `kind`, one string per delivered column (NULL for columns of the other family), `line` (the whole
@@ -204,4 +207,5 @@ def _rejected(raw: DataFrame, kind: str, of: tuple[rules.Rule, ...], columns: tu
         f.col(ARRIVAL).alias(DELIVERY_ARRIVAL),
         f.col(DELIVERY).alias("delivery_sha256"),
     )
-    return raw.select("*", *rules.values(columns)).select(MONTH, row.alias(REJECTED))
+    text = unusable.select(f.col(MONTH).alias("_month"), f"{RAW}.*")
+    return text.select("*", *rules.values(columns)).select(f.col("_month").alias(MONTH), row.alias(REJECTED))
