@@ -175,8 +175,8 @@ def resample(
     """Resample a fold's training rows; never called on rows that are scored.
 
     SMOTE on encoded columns: SMOTENC costs 45 times as much on this data for the same profit. Its new rows come after
-    the old ones and carry the mean weight of the class they copy. Neighbours are sought among standardised columns, else
-    the balance in EUR alone would decide who is near whom. `class_weight` leaves rows and balances weights.
+    the old ones and carry the mean weight of the class they copy. Neighbours are sought among standardised columns,
+    else the balance in EUR alone would decide who is near whom. `class_weight` leaves rows and balances weights.
 
     Args:
         sampler: one of `SAMPLERS`.
