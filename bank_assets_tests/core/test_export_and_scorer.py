@@ -1,0 +1,184 @@
+"""Graph, bundle and scorer: equal to the estimator, the same whatever the batch, closed to what does not fit."""
+
+import json
+
+import numpy as np
+import pytest
+from made_contacts import FIRST, made_contacts
+
+from bank_assets.core.bundle import NO_RANGES, BundleParts, Lineage, bundle_files, recalibrated
+from bank_assets.core.candidates import ALGORITHMS, Recipe, fit_recipe
+from bank_assets.core.challenger import graph_scorer
+from bank_assets.core.economics import Economics
+from bank_assets.core.export import PARITY_LIMIT, parity, to_onnx
+from bank_assets.core.features import FEATURES
+from bank_assets.core.scorer import (
+    BUNDLE_FILES,
+    BundleError,
+    Scorer,
+    apply_calibrator,
+    apply_ranges,
+    digest_files,
+    expit,
+    logit,
+    read_bundle,
+)
+
+AS_OF = FIRST + np.timedelta64(50, "D")
+LINEAGE = Lineage(str(AS_OF), "abc", 1_000, "made", False, "run", "revision")
+RANGES = {"probability": [0.0, 0.5, 1.0], "low": [0.0, 0.3, 0.9], "high": [0.2, 0.7, 1.0]}
+
+
+@pytest.fixture(scope="module")
+def data():
+    return made_contacts(50, 20).learning_data(AS_OF)
+
+
+def fitted(data, algorithm="lightgbm"):
+    return fit_recipe(Recipe(algorithm), data.features, data.is_subscribed, data.contact_dates, AS_OF, n_jobs=1)
+
+
+@pytest.fixture(scope="module")
+def graph(data):
+    return to_onnx(fitted(data))
+
+
+def files_of(graph, calibrator=(), ranges=RANGES):
+    parts = BundleParts(Recipe("lightgbm"), list(calibrator), ranges, Economics(), 0.4, {"roc_auc": 0.8}, LINEAGE)
+    return bundle_files(graph, parts, {"schema_version": 1})
+
+
+@pytest.fixture(scope="module")
+def files(graph):
+    return files_of(graph)
+
+
+class TestExport:
+    @pytest.mark.parametrize("algorithm", ALGORITHMS)
+    def test_the_graph_equals_the_estimator_on_every_row(self, data, algorithm):
+        estimator = fitted(data, algorithm)
+        scorer = graph_scorer(to_onnx(estimator), Recipe(algorithm))
+        assert parity(estimator, scorer.raw_probability(data.features), data.features) <= PARITY_LIMIT
+
+    def test_parity_sees_a_difference(self, data, graph):
+        raw = graph_scorer(graph, Recipe("lightgbm")).raw_probability(data.features)
+        raw[7] += 1e-3
+        assert parity(fitted(data), raw, data.features) > PARITY_LIMIT
+
+    def test_the_same_estimator_gives_the_same_bytes(self, data):
+        estimator = fitted(data)
+        assert to_onnx(estimator) == to_onnx(estimator)
+
+    def test_no_pickle_in_a_graph(self, graph):
+        assert b"sklearn" not in graph
+        assert b"pickle" not in graph
+
+
+class TestScorer:
+    def test_any_batch_gives_the_same_numbers(self, data, files):
+        scorer = Scorer(files)
+        whole = scorer.raw_probability(data.features)
+        for rows in (slice(0, 1), slice(3, 10), slice(100, 613)):
+            part = scorer.raw_probability({name: column[rows] for name, column in data.features.items()})
+            np.testing.assert_array_equal(part, whole[rows])
+
+    def test_more_rows_than_a_chunk(self, data, files, monkeypatch):
+        whole = Scorer(files).raw_probability(data.features)
+        monkeypatch.setattr("bank_assets.core.scorer.CHUNK_ROWS", 64)
+        np.testing.assert_array_equal(Scorer(files).raw_probability(data.features), whole)
+
+    def test_calibrator_then_shift_then_range(self, data, graph):
+        step = {"kind": "affine", "slope": 0.5, "intercept": -1.0}
+        scores = Scorer(files_of(graph, [step])).score(data.features, log_odds_shift=0.3)
+        np.testing.assert_allclose(scores.probability, expit(0.5 * logit(scores.raw) - 1.0 + 0.3), rtol=1e-12)
+        assert (scores.low <= scores.probability).all()
+        assert (scores.probability <= scores.high).all()
+
+    def test_an_unknown_category_is_scored_as_none_of_them(self, data, files):
+        odd = {name: column[:1].copy() for name, column in data.features.items()}
+        odd["job"][0] = "astronaut"
+        assert 0.0 < Scorer(files).raw_probability(odd)[0] < 1.0
+
+    def test_a_missing_feature_is_named(self, data, files):
+        features = {name: column for name, column in data.features.items() if name != "age"}
+        with pytest.raises(BundleError, match=r"missing \['age'\]"):
+            Scorer(files).score(features)
+
+    def test_no_rows(self, data, files):
+        assert len(Scorer(files).score({name: column[:0] for name, column in data.features.items()}).probability) == 0
+
+
+class TestBundle:
+    def test_another_digest_is_refused(self, files):
+        Scorer(files, expected_digest=digest_files(files))
+        with pytest.raises(BundleError, match="expected 0000"):
+            Scorer(files, expected_digest="0000")
+
+    @pytest.mark.parametrize("name", BUNDLE_FILES)
+    def test_every_file_is_in_the_digest(self, files, name):
+        assert digest_files({**files, name: files[name] + b" "}) != digest_files(files)
+
+    def test_a_corrupt_graph_and_a_corrupt_document_are_refused(self, files):
+        with pytest.raises(BundleError, match=r"model\.onnx"):
+            Scorer({**files, "model.onnx": files["model.onnx"][:100]})
+        with pytest.raises(BundleError, match=r"decision\.json"):
+            Scorer({**files, "decision.json": b"{"})
+
+    def test_a_document_of_another_version_is_refused(self, files):
+        content = json.loads(files["decision.json"]) | {"schema_version": 99}
+        with pytest.raises(BundleError, match="schema_version"):
+            Scorer({**files, "decision.json": json.dumps(content).encode()})
+
+    def test_graph_and_document_must_be_of_one_version(self, files):
+        content = json.loads(files["decision.json"])
+        content["features"] = content["features"][:-1]
+        with pytest.raises(BundleError, match="not of one version"):
+            Scorer({**files, "decision.json": json.dumps(content).encode()})
+
+    def test_written_and_read(self, files, tmp_path):
+        for name, content in files.items():
+            (tmp_path / name).write_bytes(content)
+        assert Scorer.load(tmp_path, digest_files(files)).feature_names
+        (tmp_path / "model_card.md").unlink()
+        with pytest.raises(BundleError, match=r"missing \['model_card.md'\]"):
+            read_bundle(tmp_path)
+
+    def test_the_document_says_what_decides(self, files):
+        content = json.loads(files["decision.json"])
+        assert [feature["name"] for feature in content["features"]] == list(FEATURES)
+        assert content["thresholds"]["profit"] == pytest.approx(0.1)
+        assert content["training"]["is_real"] is False
+        assert b"not the pinned real file" in files["model_card.md"]
+
+    def test_a_recalibration_changes_the_calibrator_alone(self, files, data):
+        new = recalibrated(files, [{"kind": "affine", "slope": 1.0, "intercept": 0.5}], "2020-03-01")
+        assert {name for name in files if files[name] != new[name]} == {"decision.json"}
+        before, after = Scorer(files).score(data.features), Scorer(new).score(data.features)
+        np.testing.assert_array_equal(before.raw, after.raw)
+        assert (after.probability > before.probability).all()
+
+    def test_numbers_that_are_none_cannot_be_written(self, graph):
+        parts = BundleParts(Recipe("lightgbm"), [], NO_RANGES, Economics(), float("nan"), {}, LINEAGE)
+        with pytest.raises(ValueError, match="JSON"):
+            bundle_files(graph, parts, {})
+
+
+class TestSteps:
+    def test_isotonic_is_piecewise_linear_in_log_odds(self):
+        step = {"kind": "isotonic", "x": [-1.0, 1.0], "y": [-2.0, 2.0]}
+        assert apply_calibrator(np.asarray([0.5]), [step])[0] == pytest.approx(0.5)
+        assert apply_calibrator(np.asarray([0.999]), [step])[0] == pytest.approx(expit(np.asarray(2.0)))
+
+    def test_an_unknown_step_is_refused(self):
+        with pytest.raises(BundleError, match="newer version"):
+            apply_calibrator(np.asarray([0.5]), [{"kind": "quantum"}])
+
+    def test_certainty_stays_finite(self):
+        assert np.isfinite(logit(np.asarray([0.0, 1.0]))).all()
+        assert (expit(np.asarray([-1e9, 1e9])) == [0.0, 1.0]).all()
+
+    def test_ranges_always_hold_the_probability(self):
+        proba = np.linspace(0, 1, 101)
+        low, high = apply_ranges(proba, {"probability": [0.0, 1.0], "low": [0.5, 0.5], "high": [0.5, 0.5]})
+        assert (low <= proba).all()
+        assert (proba <= high).all()
