@@ -174,9 +174,9 @@ def resample(
 ) -> tuple[FloatArray, BoolArray, FloatArray]:
     """Resample a fold's training rows; never called on rows that are scored.
 
-    SMOTE on encoded columns: SMOTENC costs 45 times as much on this data for the same profit. Its new rows come after
-    the old ones and carry the mean weight of the class they copy. Neighbours are sought among standardised columns,
-    else the balance in EUR alone would decide who is near whom. `class_weight` leaves rows and balances weights.
+    SMOTE on encoded columns: SMOTENC costs 45 times as much (9.4 s against 0.2 s on 45,211 rows). Its new rows come
+    after the old ones and carry the mean weight of the class they copy. Neighbours are sought among standardised
+    columns, else the balance in EUR alone would decide who is near whom. `class_weight` leaves rows, balances weights.
 
     Args:
         sampler: one of `SAMPLERS`.

@@ -105,7 +105,8 @@ def _run_suite(contacts: DataFrame, data_docs: Path) -> tuple[tuple[ExpectationO
     import great_expectations as gx
     import great_expectations.expectations as gxe
 
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)
+    for name in ("great_expectations", "great_expectations.data_context.types.base"):  # sets its own level at import
+        logging.getLogger(name).setLevel(logging.WARNING)
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
     data_docs.mkdir(parents=True, exist_ok=True)

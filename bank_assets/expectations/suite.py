@@ -71,7 +71,7 @@ def _in_set(column: ContractColumn) -> Rule:
 
 
 def _in_range(column: ContractColumn) -> Rule:
-    name, low, high = column.table, column.minimum, column.maximum
+    name, low, high = column.table, int(column.minimum or 0), int(column.maximum or 0)
     low = 0 if column.sentinel == -1 else low  # the sentinel is NULL from `tables` on
     return Rule(
         f"{name}_is_in_range",
