@@ -27,7 +27,7 @@ Document = Mapping[str, Any]
 
 def effect_of(column: Document) -> float | None:
     """Share of contacts that moved, [0, 1], as `ColumnDrift.effect` defines it."""
-    distance = column["ks_d_rest"] if column["kind"] == "numeric" else column["total_variation"]
+    distance = column["ks_distance_rest"] if column["kind"] == "numeric" else column["total_variation"]
     shifts = [] if distance is None else [distance * column["weight"]]
     if column["point_mass_reference"] is not None and column["point_mass_current"] is not None:
         shifts.append(abs(column["point_mass_reference"] - column["point_mass_current"]))
@@ -41,15 +41,15 @@ def drift_view(reports: Mapping[str, Document]) -> DriftView:
         reports: by month, oldest first, at least one.
     """
     months = list(reports)[-SHOWN_MONTHS:]
-    latest = reports[months[-1]]
+    newest_first, latest = months[::-1], reports[months[-1]]
     names = list(dict.fromkeys(column["column"] for month in months for column in reports[month]["columns"]))
     by_month = {month: {column["column"]: column for column in reports[month]["columns"]} for month in months}
     rows = []
     for name in names:
-        cells = [_cell(by_month[month].get(name), reports[month]["status"], month) for month in months]
+        cells = [_cell(by_month[month].get(name), reports[month]["status"], month) for month in newest_first]
         role = next(by_month[month][name]["role"] for month in months if name in by_month[month])
         rows.append(HeatRow(name, role, cells))
-    return DriftView(months, rows, months[-1], latest["message"], _details(latest), _label_rate(reports, months))
+    return DriftView(newest_first, rows, months[-1], latest["message"], _details(latest), _label_rate(reports, months))
 
 
 def _cell(column: Document | None, status: str, month: str) -> HeatCell:
@@ -72,8 +72,8 @@ def _details(latest: Document) -> list[DriftDetail]:
             LEVEL_TONE[str(column["level"])] if has_verdict and column["role"] != "calendar" else PLAIN,
             effect_of(column),
             column["psi"],
-            column["ks_d_rest"] if column["kind"] == "numeric" else column["total_variation"],
-            column["ks_p"],
+            column["ks_distance_rest"] if column["kind"] == "numeric" else column["total_variation"],
+            column["ks_p_value"],
             column["reason"],
         )
         for column in latest["columns"]

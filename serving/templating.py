@@ -102,6 +102,16 @@ def words(text: str | None) -> str:
     return NONE if not text else SPELLED.get(text, text.replace("_", " "))
 
 
+def counted(value: float, noun: str) -> str:
+    """A number of things: `1 record`, `2 records`."""
+    return f"{value:,.0f} {noun}{'' if value == 1 else 's'}"
+
+
+def code_spans(text: str) -> list[tuple[str, bool]]:
+    """Text cut at its backticks: (part, whether it is code)."""
+    return [(part, at % 2 == 1) for at, part in enumerate(text.split("`")) if part]
+
+
 def plain_json(value: Any) -> str:
     """JSON text; not marked as safe, so an attribute that holds it is escaped like any other."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
@@ -117,6 +127,8 @@ FILTERS: Final = {
     "moment": moment,
     "short": short,
     "words": words,
+    "counted": counted,
+    "code_spans": code_spans,
     "plain_json": plain_json,
 }
 

@@ -46,7 +46,7 @@ class DriftDetail:
 class DriftView:
     """Drift by column and month."""
 
-    months: list[str] = told("Months, oldest first.")
+    months: list[str] = told("Months, newest first.")
     rows: list[HeatRow] = told("Columns.")
     latest_month: str = told("The newest month.")
     message: str = told("Its verdict in one sentence.")

@@ -22,7 +22,7 @@ from serving.access import identity_of, needs
 from serving.champion import ChampionStore
 from serving.errors import FieldError, NotFoundError, PayloadError
 from serving.plan_views import plan_view
-from serving.services.call_lists import CALLS, CallLists, ListSettings
+from serving.services.call_lists import CallLists, ListSettings
 from serving.services.campaign_files import KEPT_DAYS
 from serving.templating import count, is_partial, show
 from serving.view_models_campaign import (
@@ -267,17 +267,19 @@ def kept_list(
 
 
 @get(
-    "/campaign/lists/{list_id:str}/{group:str}.csv",
+    "/campaign/lists/{list_id:str}/{file_name:str}",
     name="page:campaign:download",
     include_in_schema=False,
     guards=[needs("predict")],
     sync_to_thread=True,
 )
-def download(list_id: FromPath[str], group: FromPath[str], call_lists: NamedDependency[CallLists]) -> Response[bytes]:
-    """The calls of a list, or its held-out contacts, as CSV."""
-    content = call_lists.content(list_id, group)
-    name = f"{'call-list' if group == CALLS else 'hold-out'}-{list_id}.csv"
-    return Response(content, media_type="text/csv", headers={"Content-Disposition": f'attachment; filename="{name}"'})
+def download(
+    list_id: FromPath[str], file_name: FromPath[str], call_lists: NamedDependency[CallLists]
+) -> Response[bytes]:
+    """`calls.csv` or `holdout.csv` of a kept list."""
+    content = call_lists.content(list_id, file_name.removesuffix(".csv"))
+    attachment = f'attachment; filename="{list_id}-{file_name}"'
+    return Response(content, media_type="text/csv", headers={"Content-Disposition": attachment})
 
 
 HANDLERS = (campaign, upload, suppress, make, kept_list, download)

@@ -87,9 +87,9 @@ def _attention(store: ChampionStore, reports: Reports) -> list[Notice]:
 def _moved(reports: Reports) -> list[Notice]:
     """Notices about drift and decay."""
     found = []
-    drift = reports.drift()
-    if drift:
-        month, latest = next(reversed(drift.items()))
+    drift = reports.latest_drift()
+    if drift is not None:
+        month, latest = drift
         tone = LEVEL_TONE.get(str(latest["level"]), PLAIN)
         if tone in (WATCH, BAD):
             columns = ", ".join(latest["drifted_columns"][:6])
@@ -133,9 +133,9 @@ def _data(store: ChampionStore, reports: Reports) -> list[Tile]:
         tiles.append(Tile("Subscribed, last 30 days", pct(rate), "trailing rate on that day"))
     else:
         tiles.append(Tile("Known up to", "nothing yet", "no as-of state is published", BAD))
-    drift = reports.drift()
-    if drift:
-        month, latest = next(reversed(drift.items()))
+    drift = reports.latest_drift()
+    if drift is not None:
+        month, latest = drift
         level = str(latest["level"])
         moved = len(latest["drifted_columns"])
         note = f"{moved} of {len(latest['columns'])} columns moved" if latest["status"] == "ok" else NO_VERDICT

@@ -253,8 +253,8 @@ def plan_list(scored: ScoredList, settings: ListSettings, suppression: Suppressi
         list_id=scored.seed,
         holdout_share=settings.holdout_share,
     )
-    document = scored.champion.decision
-    shift = Shift.from_dict(document["shift"]) if "shift" in document else Shift()
+    stated = scored.champion.decision.get("shift")
+    shift = Shift.from_dict(stated) if stated else Shift()
     called = plan.is_called
     forecast = forecast_list(
         plan.probability[called], plan.cost_eur[called], plan.value_eur[called], shift, day=scored.contact_date[called]
