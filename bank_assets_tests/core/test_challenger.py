@@ -1,0 +1,187 @@
+"""From candidates to a challenger: luck is not enough, and a deployment fit proves its graph."""
+
+import time
+
+import numpy as np
+import pytest
+from made_contacts import FIRST, made_contacts
+
+from bank_assets.core.candidate_folds import (
+    calibrate_rolling,
+    candidate_metrics,
+    predict_folds,
+    rank_candidates,
+    resampled_fold,
+)
+from bank_assets.core.candidates import ALGORITHMS, Recipe
+from bank_assets.core.challenger import GUARD_ROWS, choose_recipe, fit_deployment, pooled_rows
+from bank_assets.core.economics import Economics
+from bank_assets.core.export import PARITY_LIMIT
+from bank_assets.core.recipe_search import reported_from, search_recipes
+from bank_assets.core.scorer import expit
+from bank_assets.core.splits import time_folds
+
+ECONOMICS = Economics(5.0, 40.0)
+AS_OF = FIRST + np.timedelta64(80, "D")
+
+
+@pytest.fixture(scope="module")
+def data():
+    return made_contacts(80, 20).learning_data(AS_OF)
+
+
+class TestFolds:
+    def predicted(self, data, algorithm="lightgbm", **changes):
+        folds = time_folds(data.contact_dates, AS_OF)
+        recipe = Recipe(algorithm, **changes)
+        return folds, predict_folds(recipe, data, folds, resampled_fold(data), time.monotonic, n_jobs=1)
+
+    def test_only_test_rows_are_predicted(self, data):
+        folds, found = self.predicted(data)
+        tested = np.logical_or.reduce([fold.test_mask(data.contact_dates) for fold in folds])
+        assert (~np.isnan(found.raw) == tested).all()
+        assert (~np.isnan(found.calibrated) == tested).all()
+
+    @pytest.mark.parametrize("sampler", ["none", "smote"])
+    def test_the_future_of_a_fold_does_not_change_it(self, data, sampler):
+        folds, found = self.predicted(data, sampler=sampler)
+        later = data.contact_dates >= folds[2].test_start
+        other = type(data)(
+            data.features,
+            data.contact_dates,
+            data.known_on,
+            np.where(later, ~data.is_subscribed, data.is_subscribed),
+            AS_OF,
+        )
+        _, again = self.predicted(other, sampler=sampler)
+        before = ~later & ~np.isnan(found.raw)
+        np.testing.assert_array_equal(found.raw[before], again.raw[before])
+        np.testing.assert_array_equal(found.calibrated[before], again.calibrated[before])
+
+    def test_sampled_probabilities_come_back_to_the_observed_rate(self, data):
+        folds, found = self.predicted(data, "logistic_regression", sampler="class_weight")
+        late = data.contact_dates >= folds[2].test_start
+        rate = data.is_subscribed[late].mean()
+        assert found.raw[late].mean() > rate + 0.1
+        assert found.calibrated[late].mean() == pytest.approx(rate, abs=0.04)
+
+    def test_rolling_calibration_never_uses_its_own_fold(self, data):
+        folds = time_folds(data.contact_dates, AS_OF)
+        raw = np.where(data.contact_dates >= folds[0].test_start, 0.5, np.nan)
+        first_day = data.contact_dates == folds[0].test_start
+        assert calibrate_rolling(raw, data, folds)[first_day].tolist() == pytest.approx([0.5] * int(first_day.sum()))
+
+    def test_metrics_are_of_reported_folds_and_finite(self, data):
+        folds, found = self.predicted(data)
+        metrics = candidate_metrics(found.calibrated, data, folds, ECONOMICS)
+        assert metrics["rows"] == sum(fold.test_mask(data.contact_dates).sum() for fold in folds[1:])
+        assert metrics["roc_auc"] > 0.6
+        assert abs(metrics["mean_probability"] - metrics["observed_rate"]) < 0.05
+
+    def test_a_fold_with_one_kind_of_outcome_gets_its_rate(self, data):
+        nobody = type(data)(data.features, data.contact_dates, data.known_on, np.zeros(len(data), bool), AS_OF)
+        folds = time_folds(data.contact_dates, AS_OF)
+        found = predict_folds(Recipe("lightgbm"), nobody, folds, resampled_fold(nobody), time.monotonic, n_jobs=1)
+        assert np.nanmax(found.raw) == pytest.approx(1e-3)
+
+
+class TestRanking:
+    def rows(self, **profits):
+        return {name: {"profit_eur": p, "log_loss": loss, "f1": f} for name, (p, loss, f) in profits.items()}
+
+    def test_by_objective(self):
+        rows = self.rows(a=(100.0, 0.4, 0.6), b=(200.0, 0.5, 0.5))
+        assert rank_candidates(rows) == ["b", "a"]
+        assert rank_candidates(rows, "f1") == ["a", "b"]
+
+    def test_near_ties_by_log_loss(self):
+        rows = self.rows(a=(1000.0, 0.5, 0.0), b=(996.0, 0.4, 0.0), c=(900.0, 0.1, 0.0))
+        assert rank_candidates(rows) == ["b", "a", "c"]
+
+
+class TestChoice:
+    def choose(self, challenger, champion, observed, days):
+        profit = {"new": challenger, "old": champion}
+        called = {name: proba * 40 > 5 for name, proba in profit.items()}
+        results = {
+            name: {
+                "profit_eur": float((called[name] * (40.0 * observed - 5.0)).sum()),
+                "log_loss": float(-np.log(np.where(observed, proba, 1 - proba)).mean()),
+            }
+            for name, proba in profit.items()
+        }
+        return choose_recipe(results, profit, observed, days, "old", ECONOMICS, seed=0)
+
+    def world(self, n=2_000):
+        rng = np.random.default_rng(0)
+        truth = expit(rng.normal(-2.0, 1.2, n))
+        days = FIRST + (np.arange(n) // 40).astype("timedelta64[D]")
+        return rng, truth, rng.random(n) < truth, days
+
+    def test_a_clear_lead_wins(self):
+        rng, truth, observed, days = self.world()
+        assert self.choose(truth, rng.permutation(truth), observed, days).name == "new"
+
+    def test_a_lucky_lead_does_not(self):
+        _, truth, observed, days = self.world()
+        lucky = truth.copy()
+        lucky[np.flatnonzero(observed & (truth < 0.1))[:1]] = 0.13  # one call more, and it happened to be a good one
+        choice = self.choose(lucky, truth, observed, days)
+        assert choice.name == "old"
+        assert "may be luck" in choice.reason
+
+    def test_without_an_incumbent_the_best_is_taken(self):
+        _, truth, observed, days = self.world()
+        results = {"only": {"profit_eur": 1.0, "log_loss": 0.4}}
+        assert choose_recipe(results, {"only": truth}, observed, days, "gone", ECONOMICS, seed=0).name == "only"
+
+
+class TestDeployment:
+    @pytest.mark.parametrize("algorithm", ALGORITHMS)
+    def test_parity_on_every_row_and_guard_of_the_latest(self, data, algorithm):
+        fit = fit_deployment(Recipe(algorithm), data, n_jobs=1)
+        assert fit.parity <= PARITY_LIMIT
+        assert len(fit.guard_raw) == min(GUARD_ROWS, len(data))
+        np.testing.assert_array_equal(fit.guard_observed, data.is_subscribed[-len(fit.guard_raw) :])
+        assert fit.feature_ranges["age"][0] >= 18
+
+    def test_fewer_parity_rows_make_the_same_graph(self, data):
+        whole = fit_deployment(Recipe("lightgbm"), data, n_jobs=1)
+        part = fit_deployment(Recipe("lightgbm"), data, n_jobs=1, parity_rows=100)
+        assert whole.graph == part.graph
+        assert len(part.guard_raw) == 100
+
+    def test_weights_reach_the_fit(self, data):
+        weights = np.where(data.is_subscribed, 5.0, 1.0)
+        plain = fit_deployment(Recipe("lightgbm"), data, n_jobs=1)
+        heavy = fit_deployment(Recipe("lightgbm"), data, n_jobs=1, sample_weights=weights)
+        assert heavy.guard_raw.mean() > plain.guard_raw.mean() + 0.1
+
+    def test_pooled_rows_take_as_many_folds_as_they_need(self, data):
+        folds = time_folds(data.contact_dates, AS_OF)
+        starts = [fold.test_start for fold in folds if fold.is_reported]
+        calibrated = np.where(data.contact_dates >= folds[0].test_start, 0.1, np.nan)
+        last = int(folds[-1].test_mask(data.contact_dates).sum())
+        assert pooled_rows(calibrated, data.contact_dates, starts, last).sum() == last
+        assert pooled_rows(calibrated, data.contact_dates, starts, last + 1).sum() > last
+        assert (
+            pooled_rows(calibrated, data.contact_dates, starts, 10**6).sum() == (data.contact_dates >= starts[0]).sum()
+        )
+
+
+class TestSearch:
+    def search(self, data, recipes, incumbent):
+        return search_recipes(
+            recipes, incumbent, data, Economics(5.0, 15.0), time.monotonic, minimum_rows=500, seed=0, n_jobs=1
+        )
+
+    def test_the_incumbent_stays_without_competition(self, data):
+        recipe, choice, found = self.search(data, (), Recipe("lightgbm"))
+        assert recipe == Recipe("lightgbm")
+        assert "best of 1 candidates" in choice.reason
+        assert (~np.isnan(found.calibrated[data.contact_dates >= reported_from(data)])).all()
+
+    def test_a_crippled_incumbent_is_replaced(self, data):
+        blind = Recipe("lightgbm", parameters={"n_estimators": 1, "learning_rate": 1e-6})
+        recipe, _, _ = self.search(data, (Recipe("logistic_regression"),), blind)
+        assert recipe.algorithm == "logistic_regression"
