@@ -78,7 +78,7 @@ def read_deliveries(session: SparkSession, files: Sequence[RawFile], columns: Se
         NULL), `_position` (place in the file, for order) and the provenance columns.
 
     Raises:
-        DeliveryReadError: no file is given, one is missing, or its encoding is unknown.
+        DeliveryReadError: no file is given, one is missing or given twice, or its encoding is unknown.
     """
     if not files:
         raise DeliveryReadError(
@@ -90,6 +90,8 @@ def read_deliveries(session: SparkSession, files: Sequence[RawFile], columns: Se
             f"raw objects: expected {len(files)} files, found {len(missing)} missing, first {missing[0]}; "
             f"restore them from a backup, the register still lists them."
         )
+    if len({file.sha256 for file in files}) < len(files):
+        raise DeliveryReadError("deliveries: expected each content once, at its last arrival, found one twice.")
     groups: dict[tuple[str, str, tuple[str, ...]], list[RawFile]] = {}
     for file in files:
         if file.encoding not in ENCODINGS:

@@ -116,7 +116,8 @@ def _calendar_rules() -> tuple[Rule, Rule]:
     month = f.element_at(f.array(*[f.lit(name) for name in contract.MONTHS]), f.month(date))
     # A broken date, day or month is already a reason of its own, so NULL keeps these two.
     day_agrees = f.coalesce(f.dayofmonth(date) == f.col(value_name("day")), f.lit(True))
-    month_agrees = f.coalesce(month == text("month"), f.lit(True))
+    # The guard is needed: Spark takes element_at of a literal array for never NULL, and a NULL month would disagree.
+    month_agrees = date.isNull() | f.coalesce(month == text("month"), f.lit(True))
     stated = f.concat(f.lit("the day of contact_date "), date.cast("string"))
     return (
         Rule("day.contradicts_contact_date", day_agrees, stated, text("day")),

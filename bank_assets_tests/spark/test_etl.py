@@ -1,0 +1,355 @@
+"""Delivered text becomes three tables, and every row goes exactly one way."""
+
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from bank_assets import contract
+from bank_assets.spark.delivery import DeliveryReadError
+from bank_assets.spark.etl import Conservation
+from bank_assets.spark.tables import contact_schema
+
+pytestmark = pytest.mark.spark
+
+
+def test_a_row_becomes_a_typed_contact_and_an_outcome(deliver, build, contact):
+    built = build([deliver([contact(pdays=92, previous=3, poutcome="success", y="yes", duration=307)])])
+    assert built.one("contacts") == {
+        "contact_id": "c-1",
+        "contact_date": date(2008, 5, 5),
+        "age_years": 58,
+        "job": "management",
+        "marital_status": "married",
+        "education": "tertiary",
+        "has_credit_default": False,
+        "balance_eur": 2143,
+        "has_housing_loan": True,
+        "has_personal_loan": False,
+        "contact_channel": "unknown",
+        "contact_day": 5,
+        "contact_month": "may",
+        "contacts_in_campaign": 1,
+        "days_since_previous_contact": 92,
+        "previous_contacts": 3,
+        "previous_outcome": "success",
+        "was_previously_contacted": True,
+        "delivery_arrival": 1,
+    }
+    assert built.one("outcomes") == {
+        "contact_id": "c-1",
+        "is_subscribed": True,
+        "duration_seconds": 307,
+        "arrived_on": date(2008, 5, 5),
+        "delivery_arrival": 1,
+    }
+    assert built.result.contacts == {"2008-05": Conservation(rows_in=1, rows_out=1)}
+    assert built.rows("rejected_contacts") == []
+
+
+def test_contacts_hold_nothing_that_is_known_only_after_the_call():
+    names = set(contact_schema().fieldNames())
+    assert not names & {c.table for c in contract.COLUMNS if c.source in ("duration", "y")}
+    assert {c.table for c in contract.COLUMNS} - names == {"duration_seconds", "is_subscribed"}
+
+
+def test_sentinels_are_explicit(deliver, build, contact):
+    row = build([deliver([contact(pdays=-1)])]).one("contacts")
+    assert row["days_since_previous_contact"] is None
+    assert row["was_previously_contacted"] is False
+    assert row["contact_channel"] == "unknown", "not knowing the channel is a fact, not a missing value"
+
+
+def test_an_outcome_that_is_not_known_yet_is_no_row(deliver, build, contact):
+    open_, called, known = contact(y="", duration=""), contact(y="", duration=12), contact(y="no", duration="")
+    rows = [row | {"contact_id": name} for name, row in (("a", open_), ("b", called), ("c", known))]
+    built = build([deliver(rows)])
+    outcomes = built.by_id("outcomes")
+    assert set(outcomes) == {"b", "c"}
+    assert (outcomes["b"]["is_subscribed"], outcomes["b"]["duration_seconds"]) == (None, 12)
+    assert (outcomes["c"]["is_subscribed"], outcomes["c"]["duration_seconds"]) == (False, None)
+    assert len(built.rows("contacts")) == 3
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "code", "sentence"),
+    [
+        ("age", "abc", "age.not_an_integer_in_range", 'age: expected an integer from 16 to 120, found "abc"'),
+        ("age", 7, "age.not_an_integer_in_range", 'age: expected an integer from 16 to 120, found "7"'),
+        ("age", 300, "age.not_an_integer_in_range", 'age: expected an integer from 16 to 120, found "300"'),
+        ("age", "", "age.not_an_integer_in_range", "age: expected an integer from 16 to 120, found nothing"),
+        ("age", "NaN", "age.not_an_integer_in_range", 'age: expected an integer from 16 to 120, found "NaN"'),
+        ("age", "41.5", "age.not_an_integer_in_range", 'age: expected an integer from 16 to 120, found "41.5"'),
+        ("balance", 99999999999, "balance.not_an_integer_in_range", 'found "99999999999"'),
+        ("job", "astronaut", "job.not_a_known_value", "self-employed, services, student, technician, unemployed"),
+        ("job", "", "job.not_a_known_value", "found nothing"),
+        (
+            "marital",
+            "Married",
+            "marital.not_a_known_value",
+            'expected one of divorced, married, single, found "Married"',
+        ),
+        ("housing", "true", "housing.not_a_known_value", 'housing: expected one of no, yes, found "true"'),
+        ("y", "maybe", "y.not_a_known_value", 'y: expected one of no, yes, or nothing, found "maybe"'),
+        ("duration", -3, "duration.not_an_integer_in_range", "from 0 to 86400, or nothing"),
+        ("pdays", -2, "pdays.not_an_integer_in_range", 'from -1 to 10000, found "-2"'),
+        ("contact_id", "", "contact_id.missing", "contact_id: expected a value, found nothing"),
+        ("day", 6, "day.contradicts_contact_date", 'day: expected the day of contact_date 2008-05-05, found "6"'),
+        ("month", "jun", "month.contradicts_contact_date", "the month of the day of contact_date 2008-05-05"),
+    ],
+)
+def test_an_unusable_field_is_quarantined_with_its_reason(deliver, build, contact, field, value, code, sentence):
+    good, bad = contact(contact_id="good"), contact(contact_id="bad") | {field: value}
+    built = build([deliver([good, bad])])
+
+    assert [row["contact_id"] for row in built.rows("contacts")] == ["good"]
+    assert [row["contact_id"] for row in built.rows("outcomes")] == ["good"], "a rejected row has no outcome either"
+    rejected = built.one("rejected_contacts")
+    assert rejected["codes"] == [code]
+    assert len(rejected["reasons"]) == 1
+    assert sentence in rejected["reasons"][0]
+    assert rejected[field] == (str(value) or None), "the delivered text is kept"
+    assert rejected["balance"] == str(bad["balance"])
+    assert built.result.contacts["2008-05"].codes == {code: 1}
+    assert built.result.contacts["2008-05"].reject_rate == 0.5
+
+
+def test_every_broken_rule_is_named(deliver, build, contact):
+    built = build([deliver([contact(), contact(contact_id="b", age="x", job="y", campaign=0)])])
+    assert built.one("rejected_contacts")["codes"] == [
+        "age.not_an_integer_in_range",
+        "job.not_a_known_value",
+        "campaign.not_an_integer_in_range",
+    ]
+
+
+@pytest.mark.parametrize("value", ["2008-5-5", "05.05.2008", "2008", "2008-05-32", "2031-01-01", "1999-05-05", "", "x"])
+def test_a_row_without_a_usable_date_stays_in_the_month_of_its_delivery(deliver, build, contact, value):
+    stray = contact(contact_id="stray") | {"contact_date": value}
+    built = build([deliver([contact(contact_date="2008-06-10"), stray])])
+    rejected = built.one("rejected_contacts")
+    assert rejected["codes"] == ["contact_date.not_a_usable_day"]
+    assert "usable here: 2008-06-10 to 2008-06-10" in rejected["reasons"][0]
+    assert built.result.contacts["2008-06"].rejected == 1
+
+
+def test_lines_with_the_wrong_number_of_fields_are_kept_whole(deliver, build, contact):
+    line = ";".join(str(value) for value in contact().values())
+    text = ";".join(contract.DELIVERY_COLUMNS) + f'\n{line}\nc-2;2008-05-05;40;a;b\n{line};extra;"a;b"\n'
+    built = build([deliver(text.encode())])
+    short, long = sorted(built.rows("rejected_contacts"), key=lambda row: row["line"], reverse=False)[::-1]
+    assert {tuple(row["codes"]) for row in (short, long)} == {("row.field_count",)}
+    assert {row["reasons"][0] for row in (short, long)} == {
+        "row: expected 19 fields, found 5",
+        "row: expected 19 fields, found 21",
+    }
+    assert {row["line"] for row in (short, long)} == {"c-2;2008-05-05;40;a;b", f'{line};extra;"a;b"'}
+
+
+def test_an_unbalanced_quote_takes_no_other_line_with_it(deliver, build, contact):
+    rows = [contact(contact_id=f"c-{n}") for n in range(3)]
+    rows[1]["job"] = '"management'
+    built = build([deliver(rows)])
+    assert sorted(row["contact_id"] for row in built.rows("contacts")) == ["c-0", "c-2"]
+    assert len(built.rows("rejected_contacts")) == 1
+
+
+def test_blank_lines_are_not_rows(deliver, build, contact):
+    line = ";".join(str(value) for value in contact().values())
+    built = build([deliver((";".join(contract.DELIVERY_COLUMNS) + f"\n\n{line}\n   \n\n").encode())])
+    assert built.result.contacts["2008-05"] == Conservation(rows_in=1, rows_out=1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda text: text.encode("utf-8-sig"), id="byte order mark"),
+        pytest.param(lambda text: text.replace("\n", "\r\n").encode(), id="CRLF"),
+        pytest.param(lambda text: text.replace("\n", "\r").encode(), id="CR"),
+        pytest.param(lambda text: text.replace(";", ",").encode(), id="comma"),
+        pytest.param(lambda text: text.replace("management", '"management"').encode(), id="quotes"),
+        pytest.param(lambda text: text.replace(";", " ; ").encode(), id="spaces"),
+        pytest.param(lambda text: text[:-1].encode(), id="no last line end"),
+    ],
+)
+def test_the_same_rows_in_other_clothes(deliver, build, contact, change):
+    rows = [contact(contact_id=f"c-{n}", balance=n) for n in range(3)]
+    text = "\n".join(
+        ";".join(str(v) for v in line) for line in (contract.DELIVERY_COLUMNS, *(r.values() for r in rows))
+    )
+    built = build([deliver(change(text + "\n"))])
+    assert {row["contact_id"]: row["balance_eur"] for row in built.rows("contacts")} == {f"c-{n}": n for n in range(3)}
+    assert built.rows("contacts")[0]["job"] == "management"
+
+
+def test_latin_1_shows_its_letters_in_the_quarantine(deliver, build, contact):
+    built = build([deliver([contact(), contact(contact_id="b", job="operário")], encoding="latin-1")])
+    assert built.one("rejected_contacts")["job"] == "operário"
+
+
+def test_delimiters_and_doubled_quotes_inside_quotes_belong_to_the_field(deliver, build, contact):
+    built = build([deliver([contact(), contact(contact_id="b", job='"a; ""b"""')])])
+    assert built.one("rejected_contacts")["job"] == 'a; "b"'
+
+
+def test_deliveries_of_different_formats_make_one_table(deliver, build, contact):
+    turned = tuple(reversed(contract.DELIVERY_COLUMNS))
+    files = [
+        deliver([contact(contact_id="a")]),
+        deliver([contact(contact_id="b")], delimiter=",", columns=turned),
+        deliver([contact(contact_id="c", contact_date="2008-07-01")], columns=turned),
+        deliver([contact(contact_id="d")]),
+    ]
+    built = build(files)
+    arrivals = {row["contact_id"]: row["delivery_arrival"] for row in built.rows("contacts")}
+    assert arrivals == {"a": 1, "b": 2, "c": 3, "d": 4}
+    assert set(built.result.files["contacts"]) == {"2008-05", "2008-07"}
+    assert {row["age_years"] for row in built.rows("contacts")} == {58}
+
+
+def test_the_last_arrival_wins_with_its_outcome_and_the_rest_is_counted(deliver, build, contact):
+    first = deliver([contact(age=30, y="no"), contact(contact_id="other")])
+    second = deliver([contact(age=31, y="yes")])
+    third = deliver([contact(contact_id="other"), contact(contact_id="new")])
+    built = build([first, second, third])
+    rows = built.by_id("contacts")
+    assert (rows["c-1"]["age_years"], rows["c-1"]["delivery_arrival"]) == (31, 2)
+    assert built.by_id("outcomes")["c-1"]["is_subscribed"] is True
+    assert len(built.rows("outcomes")) == 3, "a replaced row takes its outcome along"
+    assert built.result.contacts["2008-05"] == Conservation(rows_in=5, rows_out=3, superseded=2, identical=1)
+
+
+def test_within_a_delivery_the_later_line_wins(deliver, build, contact):
+    built = build([deliver([contact(age=30 + n) for n in range(5)])])
+    assert built.one("contacts")["age_years"] == 34
+    assert built.result.contacts["2008-05"].superseded == 4
+    assert built.result.contacts["2008-05"].identical == 0
+
+
+def test_a_rejected_correction_does_not_replace_a_usable_row(deliver, build, contact):
+    built = build([deliver([contact(age=30)]), deliver([contact(age="thirty-one")])])
+    assert built.one("contacts")["age_years"] == 30
+    assert built.one("rejected_contacts")["delivery_arrival"] == 2
+    assert built.result.contacts["2008-05"] == Conservation(
+        rows_in=2, rows_out=1, rejected=1, codes={"age.not_an_integer_in_range": 1}
+    )
+
+
+def test_the_same_rows_delivered_again_add_nothing(deliver, build, contact):
+    rows = [contact(contact_id=f"c-{n}", contact_date=f"2008-0{5 + n % 3}-10") for n in range(30)]
+    built = build([deliver(rows), deliver(rows, delimiter=",")])
+    assert len(built.rows("contacts")) == len(built.rows("outcomes")) == 30
+    total = [(c.rows_in, c.superseded, c.identical) for c in built.result.contacts.values()]
+    assert total == [(20, 10, 10)] * 3
+
+
+def test_many_repeated_contacts_take_the_way_without_broadcast(deliver, build, contact, monkeypatch):
+    monkeypatch.setattr("bank_assets.spark.etl.BROADCAST_KEYS", 3)
+    rows = [contact(contact_id=f"c-{n}") for n in range(20)]
+    built = build([deliver(rows), deliver([row | {"age": 20} for row in rows])])
+    assert {row["age_years"] for row in built.rows("contacts")} == {20}
+    assert built.result.contacts["2008-05"] == Conservation(rows_in=40, rows_out=20, superseded=20)
+
+
+def test_a_range_and_its_months_one_by_one_agree(deliver, build, contact):
+    rows = [contact(contact_id=f"c-{n}", contact_date=f"2008-0{5 + n % 3}-10", age=20 + n) for n in range(12)]
+    files = [deliver(rows), deliver([rows[0] | {"age": 99}, rows[4] | {"age": "x"}])]
+    whole = build(files)
+    for month in ("2008-05", "2008-06", "2008-07"):
+        alone = build(files, months=[month])
+        assert set(alone.result.files["contacts"]) == {month}
+        by_id = sorted(alone.rows("contacts"), key=lambda row: row["contact_id"])
+        assert by_id == sorted(whole.rows("contacts", month), key=lambda row: row["contact_id"])
+        assert alone.result.contacts[month] == whole.result.contacts[month]
+
+
+def test_a_month_with_one_row_and_a_month_without_any(deliver, build, contact):
+    built = build([deliver([contact()])], months=["2008-05", "2008-09"])
+    assert {month: counts.rows_out for month, counts in built.result.contacts.items()} == {"2008-05": 1}
+    assert set(built.result.files["contacts"]) == {"2008-05"}
+
+
+def test_a_small_month_is_one_file(deliver, build, contact):
+    files = [deliver([contact(contact_id=f"{k}-{n}") for n in range(20)]) for k in range(4)]
+    built = build(files)
+    assert [len(names) for names in built.result.files["contacts"].values()] == [1]
+
+
+def test_late_outcomes_have_their_own_arrival_and_keep_history(deliver, build, contact):
+    contacts = deliver([contact(y="", duration="")])
+    outcomes = deliver(
+        [
+            {"contact_id": "c-1", "y": "no", "duration": 61, "arrived_at": "2008-06-02"},
+            {"contact_id": "c-1", "y": "yes", "duration": 61, "arrived_at": "2008-07-03T09:30:00+00:00"},
+            {"contact_id": "c-1", "y": "yes", "duration": 61, "arrived_at": "2008-07-03"},
+            {"contact_id": "c-2", "y": "", "duration": 10, "arrived_at": "2008-07-03"},
+            {"contact_id": "c-3", "y": "no", "duration": "long", "arrived_at": "2008-07-03"},
+        ],
+        kind="outcomes",
+    )
+    built = build([contacts], [outcomes])
+    known = sorted((row["arrived_on"], row["is_subscribed"]) for row in built.rows("outcomes"))
+    assert known == [(date(2008, 6, 2), False), (date(2008, 7, 3), True)]
+    assert built.result.outcomes["2008-07"] == Conservation(
+        rows_in=4,
+        rows_out=1,
+        rejected=2,
+        superseded=1,
+        identical=1,
+        codes={"duration.not_an_integer_in_range": 1, "y.missing": 1},
+    )
+    rejected = built.rows("rejected_contacts")
+    assert {row["kind"] for row in rejected} == {"outcomes"}
+    assert {row["arrived_at"] for row in rejected} == {"2008-07-03"}
+
+
+def test_outcomes_alone_are_enough_for_a_run(deliver, build):
+    outcome = {"contact_id": "c-1", "y": "no", "duration": 1, "arrived_at": "2008-06-02"}
+    built = build([], [deliver([outcome], kind="outcomes")])
+    assert built.one("outcomes")["contact_id"] == "c-1"
+    assert built.rows("contacts") == []
+
+
+def test_a_lost_row_breaks_conservation():
+    assert Conservation(rows_in=10, rows_out=7, rejected=2, superseded=1).is_conserved
+    assert not Conservation(rows_in=10, rows_out=7, rejected=2).is_conserved
+
+
+def test_missing_deliveries_are_named(deliver, build, contact):
+    with pytest.raises(DeliveryReadError, match="expected at least one file"):
+        build([], months=["2008-05"])
+    file = deliver([contact()])
+    with pytest.raises(DeliveryReadError, match="expected each content once"):
+        build([file, file])
+    file.path.unlink()
+    with pytest.raises(DeliveryReadError, match="1 missing, first"):
+        build([file])
+
+
+@pytest.mark.slow
+def test_the_real_file_goes_through_whole(deliver, build, real_csv):
+    lines = real_csv.read_text().splitlines()
+    header = ";".join(("contact_id", "contact_date", *contract.UCI_COLUMNS))
+    dates = list(uci_dates(lines[1:]))
+    text = "\n".join(
+        [header, *(f"uci-{n};{day};{line}" for n, (day, line) in enumerate(zip(dates, lines[1:], strict=True)))]
+    )
+    built = build([deliver((text + "\n").encode())])
+    contacts = built.rows("contacts")
+    assert len(contacts) == 45_211
+    assert built.rows("rejected_contacts") == []
+    assert len(built.result.contacts) == 30
+    assert sum(row["is_subscribed"] for row in built.rows("outcomes")) == 5_289
+    assert sum(not row["was_previously_contacted"] for row in contacts) == 36_954
+    balances = pa.array([row["balance_eur"] for row in contacts])
+    assert pc.min_max(balances).as_py() == {"min": -8019, "max": 102127}
+
+
+def uci_dates(lines):
+    year, last = 2008, 0
+    for line in lines:
+        fields = line.split(";")
+        month = contract.MONTHS.index(fields[10].strip('"')) + 1
+        year, last = year + (month < last), month
+        yield f"{year}-{month:02d}-{int(fields[9]):02d}"
