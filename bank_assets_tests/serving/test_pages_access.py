@@ -1,0 +1,216 @@
+"""Pages and people: login, roles, tokens against forged forms, headers; and pages when something is missing."""
+
+import json
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from bank_assets.ledger import accounts
+from bank_assets.ledger.engine import open_ledger, upgrade
+from bank_assets.settings import Settings
+from bank_assets_tests.demo_home import (
+    HTMX,
+    DemoHome,
+    FolderRegistry,
+    fit_demo,
+    make_home,
+    open_pages,
+    soup_of,
+    token_of,
+)
+from serving.settings import ServingSettings
+
+PASSWORD = "correct horse battery"
+PAGES = ("/", "/predict", "/campaign", "/monitoring", "/model", "/audit")
+
+
+@pytest.fixture
+def home(tmp_path):
+    found = make_home(tmp_path / "bank", fit_demo(), is_login_required=True, secret="s" * 64)
+    engine = open_ledger(found.settings.platform.ledger_url)
+    for name, role in (("anna", "analyst"), ("otto", "auditor"), ("root", "admin")):
+        accounts.create_user(engine, name, PASSWORD, role)
+    engine.dispose()
+    return found
+
+
+@pytest.fixture
+def client(home):
+    with open_pages(home) as client:
+        yield client
+
+
+@pytest.fixture
+def empty(tmp_path):
+    """A home in which nothing ever ran."""
+    platform = Settings(home=tmp_path, ledger_url=f"sqlite:///{tmp_path / 'ledger.db'}")
+    engine = open_ledger(platform.ledger_url, migrate=False)
+    upgrade(engine)
+    engine.dispose()
+    with open_pages(DemoHome(ServingSettings(platform=platform, poll_seconds=0.1), FolderRegistry({}, None))) as client:
+        yield client
+
+
+def log_in(client, name, password=PASSWORD):
+    return client.post("/login", data={**token_of(client), "name": name, "password": password}, follow_redirects=False)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_without_login_every_page_leads_to_the_login_form(client, path):
+    response = client.get(path, follow_redirects=False)
+    assert (response.status_code, response.headers["location"]) == (303, "/login")
+    part = client.get(path, headers=HTMX)
+    assert (part.status_code, part.headers["hx-redirect"]) == (401, "/login")
+
+
+def test_the_login_form_says_why_it_failed(client):
+    assert soup_of(client.get("/login")).select_one('form[action="/login"] input[type=password]')
+    response = log_in(client, "anna", "wrong")
+    page = client.get(response.headers["location"])
+    assert page.status_code == 401
+    assert "The name or the password is not right" in soup_of(page).select_one("[role=alert]").text
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed", "refused"),
+    [
+        ("anna", ("/", "/predict", "/campaign", "/monitoring", "/model"), ("/audit", "/audit/chain")),
+        ("otto", ("/", "/monitoring", "/model", "/audit"), ("/predict", "/campaign")),
+        ("root", PAGES, ()),
+    ],
+)
+def test_each_role_sees_and_opens_its_own_pages(client, name, allowed, refused):
+    assert log_in(client, name).status_code == 303
+    shown = {link["href"] for link in soup_of(client.get("/")).select("nav a")}
+    assert shown == set(allowed) & set(PAGES)
+    assert {path: client.get(path).status_code for path in allowed} == dict.fromkeys(allowed, 200)
+    for path in refused:
+        response = client.get(path)
+        assert response.status_code == 403
+        assert soup_of(response).select_one("[data-testid=problem] a")["href"] == "/"
+
+
+def test_only_an_administrator_rolls_back(client, home):
+    log_in(client, "anna")
+    assert soup_of(client.get("/model")).select_one('form[action="/model/rollback"]') is None
+    sent = {**token_of(client), "version": "1", "reason": "because", "confirm": "yes"}
+    assert client.post("/model/rollback", data=sent).status_code == 403
+    assert home.registry.moves == []
+
+
+def test_a_decision_of_somebody_else_is_not_shown(client):
+    log_in(client, "anna")
+    form = soup_of(client.get("/predict")).select_one("#predict-form")
+    values = {one["name"]: one["value"] for one in form.select("input")}
+    values |= {one["name"]: one.select_one("[selected]").text for one in form.select("select")}
+    address = client.post("/predict", data=values, follow_redirects=False).headers["location"].split("#")[0]
+    assert client.get(address).status_code == 200
+    token = token_of(client)
+    client.post("/logout", data=token)
+    assert client.get(address, follow_redirects=False).status_code == 303
+    log_in(client, "root")
+    assert client.get(address).status_code == 200
+    client.post("/logout", data=token_of(client))
+    engine = client.app.state.services.ledger
+    accounts.create_user(engine, "bert", PASSWORD, "analyst")
+    log_in(client, "bert")
+    assert client.get(address).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path", ["/predict", "/predict/what-if", "/campaign/lists", "/model/rollback", "/audit/x/replay", "/logout"]
+)
+def test_a_form_without_its_token_is_refused(client, path):
+    log_in(client, "root")
+    response = client.post(path, data={"age": "40"})
+    assert response.status_code == 403
+    assert soup_of(response).select_one("[data-testid=problem]")
+
+
+def test_pages_carry_the_security_headers_and_are_not_stored(client):
+    log_in(client, "root")
+    headers = client.get("/").headers
+    policy = headers["content-security-policy"]
+    assert "script-src 'self'" in policy
+    assert "unsafe" not in policy
+    assert headers["cache-control"] == "no-store"
+    assert headers["x-frame-options"] == "DENY"
+
+
+def test_static_files_are_public_and_named_by_content(client):
+    page = soup_of(client.get("/login"))
+    addresses = [one["href"] for one in page.select("link[rel=stylesheet]")] + [
+        one["src"] for one in page.select("script")
+    ]
+    assert len(addresses) == 5
+    for address in addresses:
+        response = client.get(address)
+        assert response.status_code == 200, address
+        assert "max-age=31536000" in response.headers["cache-control"]
+
+
+@pytest.mark.parametrize("path", ["/predict", "/campaign", "/model"])
+def test_without_a_model_pages_say_what_to_do(empty, path):
+    response = empty.get(path)
+    page = soup_of(response)
+    assert response.status_code == 503
+    assert page.select_one("h1").text == "No model is in force"
+    assert page.select_one("[data-testid=problem] code").text == "make run"
+    assert page.select_one("[data-testid=problem] a")["href"] == "/"
+
+
+def test_without_anything_home_monitoring_and_audit_are_designed(empty):
+    home = soup_of(empty.get("/"))
+    assert "No model is in force" in home.select_one(".notice.bad").text
+    assert home.select_one("[data-testid=source]").text == "No data yet"
+    monitoring = soup_of(empty.get("/monitoring"))
+    assert [one.select_one("h3").text for one in monitoring.select(".empty")] == [
+        "No drift report yet",
+        "No performance report yet",
+    ]
+    assert "No decision on record yet" in soup_of(empty.get("/audit")).text
+    assert "no login is needed" in soup_of(empty.get("/login")).text.lower()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("performance.json", "{"), ("run_summary.json", "[]"), ("drift/2010-01.json", "{}")]
+)
+def test_an_unreadable_report_is_an_empty_state_not_an_error(empty, name, text):
+    path = empty.app.state.services.settings.platform.reports / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    assert empty.get("/monitoring").status_code == 200
+    assert empty.get("/").status_code == 200
+
+
+def test_a_report_of_another_version_is_not_shown(empty):
+    path = empty.app.state.services.settings.platform.reports / "performance.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps({"schema_version": 99}))
+    assert "No performance report yet" in empty.get("/monitoring").text
+
+
+def test_errors_have_page_partial_and_problem_json(empty):
+    page = empty.get("/nowhere")
+    assert page.status_code == 404
+    assert soup_of(page).select_one("[data-testid=problem]").select_one("a")["href"] == "/"
+    part = soup_of(empty.get("/nowhere", headers=HTMX))
+    assert part.html is None
+    assert part.select_one("[data-testid=problem]")
+    program = empty.get("/nowhere", headers={"accept": "application/json"})
+    assert program.headers["content-type"] == "application/problem+json"
+
+
+def test_a_ledger_that_fails_is_503_and_home_still_answers(tmp_path, monkeypatch):
+    with open_pages(make_home(tmp_path / "bank", fit_demo())) as client:
+
+        def fail(*_args, **_kwargs):
+            raise OperationalError("select", {}, Exception("disk"))
+
+        monkeypatch.setattr("serving.controllers.pages_home.chain.anchor", fail)
+        assert "the ledger cannot be read" in soup_of(client.get("/")).text
+        monkeypatch.setattr("serving.controllers.pages_audit.records.search", fail)
+        response = client.get("/audit")
+        assert response.status_code == 503
+        assert "disk" not in response.text
+        assert response.headers["retry-after"]

@@ -1,0 +1,259 @@
+"""The Campaign page: plan, limits, hold-out, suppression, upload, call list and its files."""
+
+import csv
+import hashlib
+import io
+import json
+
+import numpy as np
+import pytest
+
+from bank_assets.contract import CAMPAIGN_COLUMNS
+from bank_assets.core.as_of import AsOfState
+from bank_assets.core.features import current_features
+from bank_assets.core.holdout import holdout_mask, lift_test_size
+from bank_assets.core.scorer import Scorer
+from bank_assets.ledger import campaigns
+from bank_assets_tests.demo_home import HTMX, fit_demo, make_home, open_pages, soup_of, token_of
+from serving.services import campaign_files
+from serving.services.scoring import frame_of
+
+LIST = "delivered:example.csv"
+
+
+@pytest.fixture
+def client(tmp_path):
+    with open_pages(make_home(tmp_path / "bank", fit_demo())) as client:
+        yield client
+
+
+def plan(client, **settings):
+    response = client.get("/campaign", params={"list": LIST, **settings}, headers=HTMX)
+    assert response.status_code == 200, response.text
+    return soup_of(response)
+
+
+def tile(page, label):
+    return next(one for one in page.select(".tile") if one.dt.text == label).select_one(".figure").text
+
+
+def delivered(client):
+    text = (client.app.state.services.settings.platform.landing / "campaigns" / "example.csv").read_text()
+    return list(csv.DictReader(io.StringIO(text), delimiter=";"))
+
+
+def make_list(client, **settings):
+    page = plan(client, **settings)
+    form = page.select_one('form[action="/campaign/lists"]')
+    values = {one["name"]: one["value"] for one in form.select("input")}
+    return client.post("/campaign/lists", data=values, headers=HTMX)
+
+
+def rows_of(client, made, group="calls"):
+    href = next(one["href"] for one in made.select("a[download]") if one["href"].endswith(f"{group}.csv"))
+    response = client.get(href)
+    assert response.headers["content-type"].startswith("text/csv")
+    assert "attachment" in response.headers["content-disposition"]
+    return list(csv.DictReader(io.StringIO(response.text))), response.content
+
+
+def test_a_budget_and_a_capacity_cut_the_list(client):
+    everyone = int(tile(plan(client), "Calls").replace(",", ""))
+    budget, capacity = plan(client, budget_eur="500"), plan(client, capacity="7")
+    assert tile(budget, "Calls") == "100"
+    assert tile(capacity, "Calls") == "7"
+    assert everyone > 100
+    assert "The budget binds" in budget.text
+    assert "The capacity binds" in capacity.text
+    assert budget.select_one("h2").text.startswith("Call 100 customers, expect ")
+
+
+def test_the_profit_curve_passes_through_the_plan(client):
+    chart = json.loads(plan(client, budget_eur="500").select_one("#chart-profit-curve")["data-chart"])
+    (marker,) = chart["markers"]
+    assert marker["x"] == 100
+    assert chart["x"][0] == 0
+    assert chart["series"][0]["values"][0] == 0
+    assert chart["x_format"] == "count"
+
+
+def test_a_high_cost_calls_nobody_and_offers_no_list(client):
+    page = plan(client, cost_eur="50")
+    assert page.select_one("h2").text == "Nobody is worth a call under these settings"
+    assert page.select_one('form[action="/campaign/lists"] button').has_attr("disabled")
+    assert tile(page, "Cut-off") == "n/a"
+
+
+def test_deciles_fall_and_add_up_to_the_list(client):
+    page = plan(client, capacity="50")
+    table = page.find("h3", id="deciles").find_parent("div", class_="card").table
+    rows = [[cell.text for cell in row.select("th, td")] for row in table.select("tbody tr")]
+    assert sum(int(row[1]) for row in rows) == len(delivered(client))
+    assert sum(int(row[2]) for row in rows) == 50
+    means = [float(row[3].split()[0]) for row in rows]
+    assert means == sorted(means, reverse=True)
+
+
+def test_the_list_is_scored_as_the_plan_of_its_days_by_the_one_scorer(client):
+    made = soup_of(make_list(client))
+    rows, _ = rows_of(client, made)
+    fitted = fit_demo()
+    contacts = campaign_files.read_contacts(
+        client.app.state.services.settings.platform.landing / "campaigns" / "example.csv"
+    ).contacts
+    frame = frame_of(contacts)
+    dates = np.array([one.contact_date for one in contacts], dtype="datetime64[D]")
+    features = current_features(frame, dates, AsOfState.from_dict(fitted.state), has_plan=True)
+    expected = dict(
+        zip((one.contact_id for one in contacts), Scorer(fitted.versions["2"]).score(features).probability, strict=True)
+    )
+    assert {row["contact_id"]: float(row["probability"]) for row in rows} == {
+        row["contact_id"]: expected[row["contact_id"]] for row in rows
+    }
+    assert [int(row["rank"]) for row in rows] == list(range(1, len(rows) + 1))
+
+
+def test_a_made_list_is_on_record_and_every_row_names_list_and_model(client):
+    response = make_list(client, budget_eur="500", holdout_pct="10")
+    made = soup_of(response)
+    assert response.status_code == 201
+    list_id = made.select_one("[data-testid=list-id]").text
+    rows, content = rows_of(client, made)
+    kept = campaigns.get_list(client.app.state.services.ledger, list_id)
+    assert {(row["list_id"], row["model_version"], row["model_digest"]) for row in rows} == {
+        (list_id, "2", kept.model_digest)
+    }
+    assert kept.content_digest == hashlib.sha256(content).hexdigest()
+    assert kept.request["budget_eur"] == 500
+    assert kept.request["holdout_share"] == 0.1
+    assert kept.economics == {"cost_eur": 5.0, "value_eur": 50.0, "threshold": 0.1}
+    assert kept.summary["called"]["n_calls"] == len(rows) == 100
+    assert "expected" in kept.summary["forecast"]["profit_eur"]
+    page = soup_of(client.get(f"/campaign/lists/{list_id}"))
+    assert page.select_one("[data-testid=list-id]").text == list_id
+    assert list_id in client.get("/campaign").text
+
+
+def test_the_hold_out_group_is_random_disjoint_and_downloadable(client):
+    made = soup_of(make_list(client, holdout_pct="20"))
+    calls, _ = rows_of(client, made)
+    held, _ = rows_of(client, made, "holdout")
+    called_ids, held_ids = {row["contact_id"] for row in calls}, {row["contact_id"] for row in held}
+    assert called_ids.isdisjoint(held_ids)
+    ids = [row["contact_id"] for row in delivered(client)]
+    seed = campaigns.lists(client.app.state.services.ledger)[0].request["holdout_seed"]
+    assert held_ids == {i for i, out in zip(ids, holdout_mask(ids, seed, 0.2), strict=True) if out}
+
+
+def test_the_size_of_the_lift_test_is_told(client):
+    page = plan(client, budget_eur="500", holdout_pct="10", rate_without_pct="20")
+    rate = next(row.select("td")[0].text for row in page.select("tr") if row.select_one("th").text == "Conversion rate")
+    text = page.text
+    rate_with = float(rate.split()[0]) / 100
+    assert f"To show a rise from 20.0 % without a call to {rate} with one" in text
+    around = {lift_test_size(0.2, rate_with + e, holdout_share=0.1)[0] for e in (-0.0005, 0, 0.0005)}
+    assert any(f"{n:,} held out and" in text for n in range(min(around), max(around) + 1))
+
+
+def test_who_objected_is_never_called(client):
+    first, _ = rows_of(client, soup_of(make_list(client)))
+    objected = [row["contact_id"] for row in first[:3]]
+    files = {"file": ("objections.csv", "contact_id\n" + "\n".join(objected[1:]), "text/csv")}
+    data = {**token_of(client), "ids": objected[0], "list": LIST}
+    response = client.post("/campaign/suppressions", data=data, files=files, headers=HTMX)
+    assert response.headers["hx-trigger"] == "suppressions-changed"
+    assert "3 added" in soup_of(response).select_one("[data-testid=suppressed]").text
+    rows, _ = rows_of(client, soup_of(make_list(client)))
+    assert {row["contact_id"] for row in rows}.isdisjoint(objected)
+    assert "3: objected to direct marketing" in plan(client).text
+
+
+@pytest.mark.parametrize(("ids", "status"), [("", 422), ("c-1,c-2", 422), ("c-1", 303)])
+def test_suppressions_without_scripts(client, ids, status):
+    data = {**token_of(client), "ids": ids}
+    files = {"file": ("", b"", "application/octet-stream")}
+    response = client.post("/campaign/suppressions", data=data, files=files, follow_redirects=False)
+    assert response.status_code == status, response.text
+
+
+def upload(client, text, name="list.csv"):
+    content = text if isinstance(text, bytes) else text.encode()
+    return client.post(
+        "/campaign/upload", data=token_of(client), files={"file": (name, content, "text/csv")}, follow_redirects=False
+    )
+
+
+def csv_text(rows, columns=CAMPAIGN_COLUMNS):
+    lines = [",".join(columns)] + [",".join(row[name] for name in columns) for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def test_an_uploaded_list_is_planned_and_its_bad_rows_are_named(client):
+    rows = delivered(client)[:30]
+    rows[4] = {**rows[4], "age": "7"}
+    rows[5] = {**rows[5], "contact_id": ""}
+    response = upload(client, csv_text(rows), "../my list.csv")
+    assert response.status_code == 303
+    page = soup_of(client.get(response.headers["location"]))
+    assert "28 contacts" in page.select_one("[data-testid=plan]").text
+    assert "my-list.csv (uploaded)" in page.select_one("option[selected]").text
+    named = [one.text for one in page.select("details.card li")]
+    assert named == [
+        "line 6: age: expected a whole number from 16 to 120 years, found 7",
+        "line 7: contact_id: expected whom to call, found nothing",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "contact_id\nc-1\n",
+        csv_text([]),
+        b"\xff\xfe\x00",
+        ",".join((*CAMPAIGN_COLUMNS, "duration")) + "\n",
+    ],
+    ids=["empty", "columns missing", "no row", "not text", "known only after the call"],
+)
+def test_a_file_that_does_not_fit_is_refused_and_not_kept(client, text):
+    response = upload(client, text)
+    assert response.status_code == 422
+    assert soup_of(response).select_one("[data-testid=problem] li")
+    assert not list((client.app.state.services.settings.bundles / "uploads").glob("*"))
+
+
+def test_uploads_are_forgotten(client, monkeypatch):
+    first = upload(client, csv_text(delivered(client)[:5])).headers["location"]
+    monkeypatch.setattr(campaign_files.time, "time", lambda: 1e12)
+    upload(client, csv_text(delivered(client)[:6]))
+    assert client.get(first).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ({"cost_eur": "abc"}, "cost_eur"),
+        ({"value_eur": ""}, "value_eur"),
+        ({"budget_eur": "-1"}, "budget_eur"),
+        ({"capacity": "1.5"}, "capacity"),
+        ({"holdout_pct": "60"}, "holdout_pct"),
+        ({"rate_without_pct": "200"}, "rate_without_pct"),
+        ({"min_days": "nan"}, "min_days"),
+    ],
+)
+def test_unusable_settings_are_named(client, settings, field):
+    response = client.get("/campaign", params={"list": LIST, **settings}, headers=HTMX)
+    assert response.status_code == 422
+    assert [one.text for one in soup_of(response).select("li strong")] == [field]
+
+
+def test_contact_rules_leave_out_who_was_called_too_often(client):
+    rows = delivered(client)
+    often = sum(int(row["campaign"]) > 1 for row in rows)
+    assert f"{often}: contacted too often in this campaign" in plan(client, max_contacts="1").text
+
+
+def test_an_unknown_list_and_an_unknown_file_are_404(client):
+    assert client.get("/campaign", params={"list": "delivered:../../ledger.db"}).status_code == 404
+    assert client.get("/campaign/lists/nobody").status_code == 404
+    assert client.get("/campaign/lists/nobody/calls.csv").status_code == 404
