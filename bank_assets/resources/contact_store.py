@@ -49,7 +49,8 @@ class ContactStore:
         outcomes = self._outcomes()
         joined = rows.merge(outcomes, on="contact_id", how="left")
         dates = joined["contact_date"].to_numpy().astype("datetime64[D]")
-        arrived = joined["arrived_on"].to_numpy().astype("datetime64[D]")
+        # dates of Arrow are objects in pandas, and a contact without an outcome has NaN among them
+        arrived = pd.to_datetime(joined["arrived_on"]).to_numpy().astype("datetime64[D]")
         columns: dict[str, Any] = {name: joined[name].to_numpy() for name in payload}
         return Contacts(
             joined["contact_id"].to_numpy(dtype=object),

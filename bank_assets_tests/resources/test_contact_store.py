@@ -1,0 +1,110 @@
+"""Contacts meet their outcomes: twice, late, contradictory, of nobody, or never."""
+
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from bank_assets.contract import BY_SOURCE, Kind
+from bank_assets.core.features import CATEGORY_PAYLOAD, NUMERIC_PAYLOAD
+from bank_assets.resources.contact_store import ContactStore
+from bank_assets.resources.warehouse import WarehouseResource
+
+CALL = date(2020, 1, 10)
+
+
+def payload(n):
+    columns = {}
+    for name in (*NUMERIC_PAYLOAD, *CATEGORY_PAYLOAD):
+        column = BY_SOURCE[name]
+        if column.kind is Kind.BOOLEAN:
+            columns[column.table] = pa.array([True] * n)
+        elif column.kind is Kind.INTEGER:
+            columns[column.table] = pa.array([1] * n, pa.int32())
+        else:
+            columns[column.table] = pa.array([column.categories[0]] * n)
+    return columns
+
+
+def contacts(*rows):
+    """Rows of (contact id, arrival number, day)."""
+    return pa.table(
+        {
+            "contact_id": [row[0] for row in rows],
+            "contact_date": pa.array([row[2] for row in rows], pa.date32()),
+            "delivery_arrival": pa.array([row[1] for row in rows], pa.int64()),
+            **payload(len(rows)),
+        }
+    )
+
+
+def outcomes(*rows):
+    """Rows of (contact id, answer, day of arrival)."""
+    return pa.table(
+        {
+            "contact_id": [row[0] for row in rows],
+            "is_subscribed": pa.array([row[1] for row in rows], pa.bool_()),
+            "arrived_on": pa.array([row[2] for row in rows], pa.date32()),
+        }
+    )
+
+
+@pytest.fixture
+def store(tmp_path):
+    return WarehouseResource(root=str(tmp_path)).open()
+
+
+def read(store, told, *more):
+    store.write("contacts", "2020-01", contacts(("a", 1, CALL), ("b", 1, CALL)), "f")
+    store.write("outcomes", "all", told, "f")
+    for table, rows in more:
+        store.write(table, "2020-02", rows, "f")
+    return ContactStore(store).read(["2020-01"])
+
+
+def of(found, contact):
+    row = found.contact_ids.tolist().index(contact)
+    return bool(found.is_subscribed[row]), found.known_on[row]
+
+
+def test_told_twice_is_told_once(store):
+    found = read(store, outcomes(("a", True, CALL), ("a", True, CALL)))
+    assert found.contact_ids.tolist() == ["a", "b"]
+    assert of(found, "a") == (True, np.datetime64("2020-01-11"))
+
+
+def test_contradictory_the_later_arrival_wins_whichever_table_it_came_by(store):
+    by_file = outcomes(("a", True, CALL), ("b", False, date(2020, 1, 20)))
+    by_app = outcomes(("a", False, date(2020, 2, 1)), ("b", True, date(2020, 1, 15)))
+    found = read(store, by_file, ("ledger_outcomes", by_app))
+    assert of(found, "a") == (False, np.datetime64("2020-02-02"))
+    assert of(found, "b") == (False, np.datetime64("2020-01-21"))
+
+
+def test_late_is_usable_the_day_after_it_arrived(store):
+    found = read(store, outcomes(("a", True, date(2020, 3, 1))))
+    assert of(found, "a")[1] == np.datetime64("2020-03-02")
+    assert not found.known_as_of(np.datetime64("2020-03-01"))[0]
+
+
+def test_told_before_the_call_is_usable_the_day_after_the_call(store):
+    assert of(read(store, outcomes(("a", True, date(2019, 12, 1)))), "a")[1] == np.datetime64("2020-01-11")
+
+
+def test_of_nobody_is_kept_out(store):
+    found = read(store, outcomes(("stranger", True, CALL)))
+    assert found.contact_ids.tolist() == ["a", "b"]
+    assert not found.has_outcome.any()
+
+
+def test_without_an_answer_is_no_outcome(store):
+    assert not read(store, outcomes(("a", None, CALL))).has_outcome.any()
+
+
+def test_a_contact_delivered_twice_counts_once_at_its_last_arrival(store):
+    moved = date(2020, 1, 12)
+    store.write("contacts", "2020-01", contacts(("a", 1, CALL), ("a", 2, moved), ("b", 1, CALL)), "f")
+    found = ContactStore(store).read(["2020-01"])
+    assert found.contact_ids.tolist() == ["b", "a"]
+    assert found.contact_dates[1] == np.datetime64(moved)
