@@ -1,0 +1,83 @@
+"""What the platform earns at three economics, and that it keeps still when nothing changes.
+
+`BANK_SOURCE=<bank-full.csv> python benchmarks/replay.py [--shuffles 3]` prints one JSON line.
+
+Peers are the other policies of the same replay (`python -m bank_assets replay`); here the platform alone runs at value
+25, 50 and 100 with one setting, beside weekly retraining for the cost in processor time. Then the history is shuffled
+over its own days, which leaves no drift: every retraining after the first and every alert is a false one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+import warnings
+
+import numpy as np
+from history import real_contacts
+
+from bank_assets.core.contacts import Contacts
+from bank_assets.core.economics import Economics
+from bank_assets.core.platform_policy import PlatformConfig
+from bank_assets.core.replay import make_policy, policy_result, walk
+from bank_assets.core.replay_trace import Trace
+from bank_assets.core.replay_uncertainty import uncertainty
+from bank_assets.core.replay_world import ReplaySettings, World
+
+VALUES = (25.0, 50.0, 100.0)
+KEPT = (
+    "profit_eur", "share_of_oracle", "roc_auc", "trainings", "searches", "recalibrations", "alerts", "cpu_seconds",
+    "calibrated_months", "judged_months",
+)  # fmt: skip
+
+
+def replayed(contacts: Contacts, name: str, value: float, **changes) -> tuple[dict, World, Trace]:
+    """Figures of one policy."""
+    settings = ReplaySettings(Economics(5.0, value), **changes)
+    world = World(contacts, settings)
+    policy = make_policy(name, settings, PlatformConfig(settings.economics), time.monotonic)
+    trace, started = Trace.empty(len(world)), time.process_time()
+    for _ in walk(policy, world, trace):
+        pass
+    return policy_result(name, world, trace, policy.counts(), time.process_time() - started), world, trace
+
+
+def shuffled(contacts: Contacts, seed: int) -> Contacts:
+    """The same contacts on other days: volumes stay, every drift is gone."""
+    order = np.random.default_rng(seed).permutation(len(contacts))
+    mixed = contacts.rows(order)
+    return Contacts(mixed.contact_ids, mixed.frame, contacts.contact_dates, contacts.known_on, mixed.is_subscribed)
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--shuffles", type=int, default=3)
+    arguments = parser.parse_args()
+    warnings.filterwarnings("ignore")
+    contacts = real_contacts()
+    figures: dict = {"benchmark": "replay"}
+    for value in VALUES:
+        result, world, trace = replayed(contacts, "platform", value)
+        figures[f"platform_{value:g}"] = {name: result[name] for name in KEPT}
+        if value == 50.0:
+            promises = uncertainty(world, trace)
+            figures["ranges"] = promises["ranges"]
+            figures["forecasts"] = {name: v for name, v in promises["forecasts"].items() if name != "months"}
+    weekly, _, _ = replayed(contacts, "weekly", 50.0)
+    figures["weekly_50"] = {name: weekly[name] for name in KEPT}
+    called, _, _ = replayed(contacts, "platform", 50.0, feedback="called")
+    figures["platform_50_learning_from_called_only"] = {name: called[name] for name in KEPT}
+    quiet = []
+    for seed in range(arguments.shuffles):
+        result, _, _ = replayed(shuffled(contacts, seed), "platform", 50.0)
+        quiet.append(
+            {"windows": len(result["months"]), "retrainings": result["trainings"] - 1, "alerts": result["alerts"]}
+        )
+    figures["shuffled"] = quiet
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main()
