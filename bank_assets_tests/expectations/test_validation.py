@@ -1,0 +1,135 @@
+"""The gate: each rule can turn red, months are judged apart, and no customer's value reaches a report."""
+
+from datetime import date
+
+import pytest
+from pyspark.sql import functions as f
+
+from bank_assets.contract import BY_TABLE
+from bank_assets.expectations.runner import validate_contacts
+from bank_assets.expectations.suite import contact_rules
+from bank_assets.spark.tables import contact_schema
+
+pytestmark = [pytest.mark.spark, pytest.mark.slow]
+
+GOOD = {
+    "contact_id": "c",
+    "contact_date": date(2008, 5, 5),
+    "age_years": 41,
+    "job": "management",
+    "marital_status": "married",
+    "education": "tertiary",
+    "has_credit_default": False,
+    "balance_eur": 77_341,
+    "has_housing_loan": True,
+    "has_personal_loan": False,
+    "contact_channel": "cellular",
+    "contact_day": 5,
+    "contact_month": "may",
+    "contacts_in_campaign": 1,
+    "days_since_previous_contact": None,
+    "was_previously_contacted": False,
+    "previous_contacts": 0,
+    "previous_outcome": "unknown",
+    "delivery_arrival": 1,
+}
+
+
+def frame(spark, rows):
+    schema = contact_schema()
+    for field in schema.fields:
+        field.nullable = True
+    return spark.createDataFrame([tuple(row[field.name] for field in schema.fields) for row in rows], schema)
+
+
+def month(day: date, n: int, **changes):
+    """n good contacts of a day; the first one is changed."""
+    rows = [GOOD | {"contact_id": f"{day}-{k}", "contact_date": day, "age_years": 30 + k % 25} for k in range(n)]
+    rows[0] |= changes
+    return rows
+
+
+@pytest.fixture(scope="module")
+def judged(spark, tmp_path_factory):
+    """A good month, and a month in which every rule is broken once."""
+    may, june = date(2008, 5, 5), date(2008, 6, 5)
+    broken = []
+    for number, rule in enumerate(contact_rules()):
+        column = next(name for name in sorted(BY_TABLE, key=len, reverse=True) if rule.name.startswith(name))
+        bad = (
+            None if rule.name.endswith("is_present") else "astronaut" if rule.name.endswith("allowed") else 987_654_321
+        )
+        if column == "contact_date":
+            continue
+        broken.append(GOOD | {"contact_id": f"bad-{number}", "contact_date": june, column: bad})
+    rows = [*month(may, 40), *broken, *month(june, 40)]
+    docs = tmp_path_factory.mktemp("docs")
+    return validate_contacts(frame(spark, rows), ["2008-05", "2008-06", "2008-07"], docs), docs
+
+
+def test_a_good_month_passes(judged):
+    summary, _ = judged
+    assert summary.months["2008-05"].errors == ()
+    assert summary.months["2008-05"].warnings == ()
+    assert summary.months["2008-05"].rows == 40
+
+
+def test_every_rule_turns_its_month_red_and_no_other(judged):
+    summary, _ = judged
+    found = {text.split(":")[0] for text in summary.months["2008-06"].errors}
+    expected = {rule.name for rule in contact_rules()} - {"contact_date_is_present"}
+    assert expected <= found
+    assert not summary.is_passed
+
+
+def test_great_expectations_agrees_with_the_grouped_counts(judged):
+    summary, _ = judged
+    rows = {outcome.name: outcome for outcome in summary.expectations}
+    by_month = {text.split(":")[0] for text in summary.months["2008-06"].errors}
+    for rule in contact_rules():
+        assert rows[rule.name].is_met is (rule.name not in by_month), rule.name
+
+
+def test_a_month_without_contacts_has_no_finding(judged):
+    summary, _ = judged
+    assert summary.months["2008-07"].rows == 0
+    assert summary.months["2008-07"].errors == ()
+
+
+def test_no_value_of_a_customer_is_in_the_report(judged):
+    summary, docs = judged
+    pages = "".join(path.read_text(errors="ignore") for path in docs.rglob("*.html"))
+    assert "contact_id" in pages
+    assert summary.data_docs.is_file()
+    for value in ("astronaut", "77341", "77,341", "bad-3", "987654321"):
+        assert value not in pages
+        assert value not in repr(summary)
+
+
+def test_a_repeated_contact_is_an_error(spark, tmp_path):
+    rows = [*month(date(2008, 5, 5), 40), month(date(2008, 5, 5), 1)[0]]
+    summary = validate_contacts(frame(spark, rows), ["2008-05"], tmp_path)
+    assert any("contact_id_is_unique" in text for text in summary.months["2008-05"].errors)
+
+
+def test_a_month_of_one_row_is_hinted_and_not_refused(spark, tmp_path):
+    summary = validate_contacts(frame(spark, month(date(2008, 12, 1), 1)), ["2008-12"], tmp_path)
+    assert summary.months["2008-12"].errors == ()
+    assert any("rows_are_enough" in text for text in summary.months["2008-12"].warnings)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "hint"),
+    [
+        ("contact_channel", "unknown", "channel_is_known"),
+        ("balance_eur", -5, "balances_are_usual"),
+        ("age_years", 70, "mean_age_is_usual"),
+    ],
+)
+def test_unusual_months_are_hinted(spark, tmp_path, column, value, hint):
+    rows = frame(spark, month(date(2008, 5, 5), 40)).withColumn(
+        column, f.lit(value).cast(contact_schema()[column].dataType)
+    )
+    summary = validate_contacts(rows, ["2008-05"], tmp_path)
+    assert any(hint in text for text in summary.months["2008-05"].warnings)
+    assert summary.months["2008-05"].errors == ()

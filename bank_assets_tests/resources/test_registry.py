@@ -1,0 +1,130 @@
+"""The registry with a real MLflow: bundles go in, aliases move, the same bytes come out; and one number everywhere."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bank_assets.contract import ALIAS_CHAMPION, MODEL_NAME
+from bank_assets.core.as_of import AsOfState
+from bank_assets.core.bundle import BundleParts, Lineage, bundle_files, observed_ranges
+from bank_assets.core.candidates import Recipe
+from bank_assets.core.challenger import fit_deployment
+from bank_assets.core.economics import Economics
+from bank_assets.core.features import FEATURES, current_features
+from bank_assets.core.plan import PLAN_FEATURES
+from bank_assets.core.scorer import BundleError, Scorer
+from bank_assets.resources.registry import Registry
+from bank_assets_tests.core.made_contacts import FIRST, made_contacts
+
+pytestmark = pytest.mark.slow
+DAYS = 60
+
+
+@pytest.fixture(scope="module")
+def learned():
+    contacts = made_contacts(DAYS, 30)
+    return contacts, contacts.learning_data(FIRST + np.timedelta64(DAYS + 2, "D"))
+
+
+@pytest.fixture(scope="module")
+def bundle(learned):
+    _, data = learned
+    fit = fit_deployment(Recipe("lightgbm"), data)
+    parts = BundleParts(
+        fit.recipe,
+        [{"kind": "affine", "slope": 0.9, "intercept": -0.1}],
+        {"probability": [0.0, 0.5, 1.0], "low": [0.0, 0.4, 0.9], "high": [0.1, 0.6, 1.0]},
+        Economics(),
+        0.3,
+        {"roc_auc": 0.7},
+        Lineage("2020-03-02", "snapshot", len(data), "made", False, "", "rev"),
+        observed_ranges(data.features),
+    )
+    return bundle_files(fit.graph, parts, {})
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory):
+    home = tmp_path_factory.mktemp("registry")
+    return Registry(f"sqlite:///{home / 'mlflow.db'}", (home / "artifacts").as_uri(), home / "models")
+
+
+@pytest.fixture(scope="module")
+def version(registry, bundle):
+    run = registry.client.create_run(registry.experiment_id())
+    return registry.register(bundle, run_id=run.info.run_id, kind="first", as_of="2020-03-02")
+
+
+def test_a_registered_bundle_comes_back_byte_for_byte(registry, version, bundle, tmp_path):
+    fresh = Registry(registry.uri, registry.artifacts, tmp_path / "models")
+    assert fresh.bundle(version.version) == bundle
+    assert fresh.scorer(version.version).digest == version.digest
+    assert fresh.get(version.version).tags["bank/as_of"] == "2020-03-02"
+
+
+def test_an_alias_moves_and_reads_back(registry, version):
+    assert registry.by_alias("nobody") is None
+    registry.set_alias(ALIAS_CHAMPION, version.version)
+    assert registry.by_alias(ALIAS_CHAMPION).version == version.version
+
+
+def test_artifacts_that_changed_after_registration_are_refused(registry, version, tmp_path):
+    run = registry.client.create_run(registry.experiment_id())
+    other = registry.register(
+        {**registry.bundle(version.version)}, run_id=run.info.run_id, kind="refit", as_of="2020-03-03"
+    )
+    registry.client.set_model_version_tag(MODEL_NAME, other.version, "bank/digest", "0" * 64)
+    with pytest.raises(BundleError, match="expected digest 0000"):
+        Registry(registry.uri, registry.artifacts, tmp_path / "models").bundle(other.version)
+
+
+def test_no_pickle_is_in_the_registered_model(registry, version):
+    import mlflow
+
+    folder = mlflow.artifacts.download_artifacts(f"models:/{MODEL_NAME}/{version.version}")
+    from pathlib import Path
+
+    names = [path.name for path in Path(folder).rglob("*") if path.is_file()]
+    assert "model.onnx" in names
+    assert not [name for name in names if name.endswith((".pkl", ".pickle", ".joblib", ".cloudpickle"))]
+
+
+def test_the_plain_mlflow_model_gives_the_same_numbers(registry, version, bundle, learned):
+    import mlflow
+
+    contacts, _ = learned
+    features = contacts.features()
+    model = mlflow.pyfunc.load_model(f"models:/{MODEL_NAME}/{version.version}")
+    found = model.predict(pd.DataFrame({name: features[name][:50] for name in FEATURES}))
+    expected = Scorer(bundle).score({name: column[:50] for name, column in features.items()})
+    assert np.array_equal(found["probability"].to_numpy(), expected.probability)
+    assert np.array_equal(found["probability_low"].to_numpy(), expected.low)
+
+
+@pytest.mark.spark
+def test_spark_gives_the_same_numbers_as_one_row_at_a_time(spark, bundle, learned):
+    from bank_assets.sources.campaign_file import Campaign
+    from bank_assets.spark.scoring import score_campaign
+
+    contacts, _ = learned
+    few = contacts.rows(np.arange(len(contacts)) >= len(contacts) - 90)
+    state = AsOfState(
+        few.contact_dates.max(),
+        {"subscription_rate_7d": 0.2, "subscription_rate_30d": 0.18},
+        dict.fromkeys(PLAN_FEATURES, 0.0),
+        log_odds_shift=0.31,
+    )
+    campaign = Campaign("spring", "d", few.contact_ids, few.contact_dates, few.frame, (), 0)
+    table = score_campaign(spark, campaign, bundle, "7", state, Economics())
+    features = current_features(few.frame, few.contact_dates, state, has_plan=True)
+    scorer = Scorer(bundle)
+    single = [
+        scorer.score(
+            {name: column[row : row + 1] for name, column in features.items()}, log_odds_shift=state.log_odds_shift
+        ).probability[0]
+        for row in range(len(few))
+    ]
+    assert table.column("contact_id").to_pylist() == few.contact_ids.tolist()
+    assert np.abs(table.column("probability").to_numpy() - np.asarray(single)).max() <= 1e-9
+    assert set(table.column("model_version").to_pylist()) == {"7"}
+    assert table.column("decile").to_numpy().min() == 1

@@ -1,0 +1,94 @@
+"""Campaign files: usable rows are typed, the others named by line and reason, none lost."""
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+
+from bank_assets.contract import CAMPAIGN_COLUMNS
+from bank_assets.sources.campaign_file import latest_campaigns, read_campaign
+from bank_assets.sources.deliveries import register_deliveries
+
+GOOD = {
+    "contact_id": "k1",
+    "contact_date": "2010-10-18",
+    "age": "41",
+    "job": "admin.",
+    "marital": "single",
+    "education": "secondary",
+    "default": "no",
+    "balance": "-12",
+    "housing": "yes",
+    "loan": "no",
+    "contact": "cellular",
+    "day": "18",
+    "month": "oct",
+    "campaign": "1",
+    "pdays": "-1",
+    "previous": "0",
+    "poutcome": "unknown",
+}
+
+
+@pytest.fixture
+def campaign(tmp_path):
+    def read(rows, *, encoding="utf-8", end="\n", delimiter=";"):
+        folder = tmp_path / "landing" / "campaigns"
+        folder.mkdir(parents=True, exist_ok=True)
+        lines = [delimiter.join(CAMPAIGN_COLUMNS)]
+        lines += [delimiter.join(row[name] for name in CAMPAIGN_COLUMNS) for row in rows]
+        (folder / "spring.csv").write_bytes((end.join(lines) + end).encode(encoding))
+        warehouse = tmp_path / "warehouse"
+        register_deliveries(tmp_path / "landing", warehouse, now=datetime.now(UTC), settle_seconds=0)
+        (delivery,) = latest_campaigns(warehouse)
+        return read_campaign(warehouse, delivery), delivery
+
+    return read
+
+
+def test_good_rows_are_typed(campaign):
+    found, delivery = campaign([GOOD, GOOD | {"contact_id": "k2", "age": "60"}])
+    assert found.name == "spring"
+    assert found.frame["age"].tolist() == [41.0, 60.0]
+    assert found.frame["balance"].tolist() == [-12.0, -12.0]
+    assert found.contact_dates[0] == np.datetime64("2010-10-18")
+    assert found.n_rejected == 0
+    assert len(found.contact_ids) + found.n_rejected == delivery.rows
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "expected"),
+    [
+        ("age", "seven", "age: expected a whole number"),
+        ("age", "7", "age: expected a whole number"),
+        ("age", "300", "age: expected a whole number"),
+        ("job", "astronaut", "job: expected one of"),
+        ("balance", "", "balance: expected a whole number"),
+        ("balance", "NaN", "balance: expected a whole number"),
+        ("age", "41.5", "age: expected a whole number"),
+        ("contact_date", "18.10.2010", "contact_date: expected"),
+        ("contact_id", "", "contact_id: expected an identifier"),
+    ],
+)
+def test_a_bad_row_is_named_and_the_good_one_goes_on(campaign, column, value, expected):
+    found, delivery = campaign([GOOD, GOOD | {"contact_id": "k2"} | {column: value}])
+    assert found.contact_ids.tolist() == ["k1"]
+    assert found.n_rejected == 1
+    assert "line 3" in found.rejected[0]
+    assert expected in found.rejected[0]
+    assert len(found.contact_ids) + found.n_rejected == delivery.rows
+
+
+def test_a_customer_twice_is_called_once(campaign):
+    found, _ = campaign([GOOD, GOOD])
+    assert found.contact_ids.tolist() == ["k1"]
+    assert "found again" in found.rejected[0]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "end", "delimiter"), [("utf-8-sig", "\n", ";"), ("latin-1", "\r\n", ";"), ("utf-8", "\n", ",")]
+)
+def test_encodings_line_ends_and_delimiters(campaign, encoding, end, delimiter):
+    found, _ = campaign([GOOD], encoding=encoding, end=end, delimiter=delimiter)
+    assert found.contact_ids.tolist() == ["k1"]
+    assert found.n_rejected == 0
