@@ -16,6 +16,7 @@ from litestar import Litestar
 from litestar.config.csrf import CSRFConfig
 from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 from bank_assets.core.economics import Economics
@@ -26,6 +27,7 @@ from serving.champion import ChampionStore
 from serving.controllers.api_audit import AuditController
 from serving.controllers.api_batches import create_batch
 from serving.controllers.api_campaigns import plan
+from serving.controllers.api_docs import HANDLERS as DOCS
 from serving.controllers.api_model import ModelController
 from serving.controllers.api_outcomes import report
 from serving.controllers.api_predictions import PredictionsController
@@ -80,7 +82,7 @@ def create_app(
     services = _services(settings, registry, is_recording)
     log = AccessLog(access_log)
     app = Litestar(
-        route_handlers=[*SYSTEM, *API, *page_routes(services), log_in, log_out, *route_handlers],
+        route_handlers=[*SYSTEM, *API, *DOCS, *page_routes(services), log_in, log_out, *route_handlers],
         template_config=template_config(),
         dependencies=providers(services),
         exception_handlers={Exception: handle_exception},
@@ -139,6 +141,7 @@ def _openapi() -> OpenAPIConfig:
             }
         ),
         security=[{}, {"key": []}],
+        render_plugins=[JsonRenderPlugin(), YamlRenderPlugin()],
     )
 
 

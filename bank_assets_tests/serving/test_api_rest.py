@@ -204,3 +204,15 @@ def test_openapi_shows_the_bounds_of_the_contract(client):
     assert "admin." in json.dumps(body["properties"]["job"])
     assert set(body["required"]) >= {"age", "poutcome"}
     assert "$ref" not in json.dumps(body)
+
+
+def test_the_api_page_needs_nothing_from_elsewhere(client):
+    page = client.get("/docs")
+    assert page.status_code == 200
+    sources = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert sources
+    for source in sources:
+        assert source.startswith("/")
+        assert client.get(source).status_code == 200
+    assert "SwaggerUIBundle" in client.get("/docs/ui.js").text
+    assert "<script>" not in page.text

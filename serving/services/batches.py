@@ -268,16 +268,23 @@ class Batches:
         while chunk.n_rows:
             rows += chunk.n_rows
             errors += chunk.errors
+            # The next chunk is parsed and scored while this one is written: half of either is waiting for the other.
+            coming = asyncio.ensure_future(
+                asyncio.to_thread(self._next_chunk, upload, champion, published, batch_id, rows)
+            )
             try:
                 if chunk.decided:
                     await self._recorder.record([decided.draft for decided in chunk.decided])
                     yield (b"," if recorded else b"") + _encoded_rows(chunk)
                     recorded += len(chunk.decided)
-                chunk = await asyncio.to_thread(self._next_chunk, upload, champion, published, batch_id, rows)
+                chunk = await coming
             except Exception as error:
                 # The status has left already: the document itself must say what happened.
                 problem = problem_of(error)
                 break
+            finally:
+                # Also if the client hung up: the thread must be done with the file before it is closed.
+                await asyncio.wait([coming])
         tail = {
             "errors": errors,
             "rows": rows,
