@@ -37,7 +37,7 @@ def all_jobs() -> list[Any]:
         ),
         dg.define_asset_job(
             PERFORMANCE,
-            _groups("performance") | _groups("scoring"),
+            _groups("performance", "scoring") | dg.AssetSelection.assets("drift_report"),
             description="Performance, state and lists under the champion in force.",
         ),
         dg.define_asset_job(

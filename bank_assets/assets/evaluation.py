@@ -208,7 +208,6 @@ def gather(
 def champion_scores(
     context: dg.AssetExecutionContext,
     warehouse: WarehouseResource,
-    ledger: LedgerResource,
     registry: RegistryResource,
 ) -> dg.MaterializeResult:
     """The champion on the challenger's out-of-time rows, for the record.
@@ -218,12 +217,12 @@ def champion_scores(
     compare recipes, not these scores.
     """
     watch, store = Stopwatch(), warehouse.open()
-    champion = Reign.of(ledger.engine).current
     basis = store.entry(CHALLENGER, "all")
     if basis is None:
         raise dg.Failure(
             "champion_scores: expected a challenger, found none; materialize challenger first.", allow_retries=False
         )
+    champion = basis.metadata["from_version"]  # in force when the challenger was made, not after its promotion
     mark = fingerprint(inputs=[basis.digest, champion or ""], code_version=CODE_VERSION, settings={})
     entry = store.entry(SCORES, "all")
     if entry is not None and store.is_unchanged(SCORES, "all", mark):
