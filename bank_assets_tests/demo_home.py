@@ -272,8 +272,10 @@ def write_reports(reports: Path, fitted: Fitted) -> None:
         (reports / "drift" / f"{month}.json").write_text(json.dumps(document))
     (reports / "performance.json").write_text(json.dumps(fitted.performance))
     (reports / "run_summary.json").write_text(json.dumps(RUN_SUMMARY))
-    (reports / "data_docs").mkdir(exist_ok=True)
-    (reports / "data_docs" / "index.html").write_text("<!doctype html><title>Data docs</title><h1>Validation</h1>")
+    for day in ("20101101", "20101102"):
+        page = reports / "data_docs" / "validations" / "contacts" / day / "contacts.html"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(f"<!doctype html><html><head><title>Data docs</title></head><h1>Validation {day}</h1></html>")
 
 
 @contextmanager

@@ -61,7 +61,7 @@ def metric_tiles(metrics: Document) -> list[Tile]:
         value = interval[1] if interval else metrics.get(name)
         if not isinstance(value, (int, float)):
             continue
-        note = f"{write(interval[0])} to {write(interval[2])}, 90 % interval" if interval else "no interval"
+        note = f"{write(interval[0])} to {write(interval[2])}, 90 % interval" if interval else "all out-of-time folds"
         tiles.append(Tile(label, write(value), note, PLAIN))
     return tiles
 
@@ -69,8 +69,12 @@ def metric_tiles(metrics: Document) -> list[Tile]:
 def tested_sentence(metrics: Document) -> str:
     """On what the metrics rest."""
     rows = metrics.get("intervals", {}).get("rows")
-    where = f"on {count(rows)} contacts" if rows else "on contacts"
-    return f"Measured out of time, {where} called after those it had learned from."
+    if not rows:
+        return "Measured out of time: on contacts called after those that each fold had learned from."
+    return (
+        f"Measured out of time. Figures with an interval: the latest {count(rows)} contacts, called after those it had "
+        "learned from; the others: all out-of-time folds together."
+    )
 
 
 def curve_charts(metrics: Document) -> list[Chart]:

@@ -65,8 +65,10 @@ class Reports:
 
     def openable(self) -> list[tuple[str, str]]:
         """(path, name) of the reports that exist and people may open."""
+        validations = sorted((self.folder / "data_docs" / "validations").rglob("*.html"))
+        newest = [validations[-1].relative_to(self.folder).as_posix()] if validations else []
         named = (
-            ("data_docs/index.html", "Validation report"),
+            *((path, "Validation report") for path in newest),
             ("replay/index.html", "Replay of the past"),
             ("replay/replay.json", "Replay of the past, figures"),
             ("performance.json", "Realised performance, figures"),

@@ -93,13 +93,24 @@ def short(text: str | None, length: int = 12) -> str:
     return NONE if not text else text if len(text) <= length else f"{text[:length]}…"
 
 
-SPELLED: Final = {"lightgbm": "LightGBM", "xgboost": "XGBoost", "smote": "SMOTE", "smote_tomek": "SMOTE + Tomek links"}
+SPELLED: Final = {
+    "lightgbm": "LightGBM",
+    "xgboost": "XGBoost",
+    "smote": "SMOTE",
+    "tomek": "Tomek links",
+    "smote_tomek": "SMOTE + Tomek links",
+}
 """Names that are not words."""
 
 
 def words(text: str | None) -> str:
     """A name with underscores in words."""
     return NONE if not text else SPELLED.get(text, text.replace("_", " "))
+
+
+def sentence(text: str) -> str:
+    """A text with a capital first letter."""
+    return text[:1].upper() + text[1:]
 
 
 def counted(value: float, noun: str) -> str:
@@ -128,6 +139,7 @@ FILTERS: Final = {
     "short": short,
     "words": words,
     "counted": counted,
+    "sentence": sentence,
     "code_spans": code_spans,
     "plain_json": plain_json,
 }

@@ -217,7 +217,7 @@ def test_monitoring_shows_drift_by_column_and_month(client):
             assert one["level"] in cell.select_one(".visually-hidden").text
     charts = [json.loads(one["data-chart"]) for one in page.select("figure[data-chart]")]
     assert {one["name"] for one in charts} == {"label-rate", "profit", "observed-expected", "f1", "auc"}
-    assert page.select_one("a[href^='/reports/']")["href"] == "/reports/data_docs/index.html"
+    assert page.select_one("a[href^='/reports/']")["href"].endswith("/20101102/contacts.html")
 
 
 def test_each_chart_stands_as_a_table_too(client):
@@ -233,7 +233,9 @@ def test_reports_are_open_but_customers_are_not(client):
     (reports / "call_lists").mkdir()
     (reports / "call_lists" / "list.csv").write_text("contact_id\nc-1\n")
     (reports / "data_docs" / "out.html").symlink_to(services(client).settings.platform.home / "ledger.db")
-    assert client.get("/reports/data_docs/index.html").headers["content-type"].startswith("text/html")
+    validation = client.get("/reports/data_docs/validations/contacts/20101102/contacts.html")
+    assert soup_of(validation).select_one("link[rel=stylesheet]")["href"].startswith("/static/app.css")
+    assert soup_of(validation).h1.text == "Validation 20101102"
     assert client.get("/reports/performance.json").json()["schema_version"] == 1
     for path in ("call_lists/list.csv", "data_docs/out.html", "data_docs/../call_lists/list.csv", "nothing.json"):
         assert client.get(f"/reports/{path}").status_code == 404, path

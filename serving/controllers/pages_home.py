@@ -120,7 +120,11 @@ def _model(store: ChampionStore, ledger: Engine) -> list[Tile]:
         Tile("Learned from", f"{count(training.get('rows'))} contacts", f"before {training.get('as_of', 'n/a')}"),
     ]
     if isinstance(metrics.get("roc_auc"), float):
-        tiles.append(Tile("AUC out of time", number(metrics["roc_auc"]), f"F1 {number(metrics.get('f1'))}"))
+        tiles.append(
+            Tile(
+                "AUC out of time", number(metrics["roc_auc"]), f"F1 {number(metrics.get('f1'))}, all out-of-time folds"
+            )
+        )
     return tiles
 
 

@@ -13,7 +13,7 @@ from serving.champion import ChampionStore
 from serving.errors import NotFoundError
 from serving.monitoring_views import drift_view, performance_view
 from serving.reports import Reports
-from serving.templating import show
+from serving.templating import show, static_url
 from serving.view_models import BAD, EmptyState, Notice
 from serving.view_models_monitoring import MonitoringPage, ReportLink
 
@@ -50,11 +50,17 @@ def monitoring(
 
 @get("/reports/{path:path}", name="page:report", include_in_schema=False, sync_to_thread=True)
 def report(path: FromPath[str], reports: NamedDependency[Reports]) -> Response[bytes]:
-    """A report of the pipeline as it is; those that hold customers are not open."""
+    """A report of the pipeline in our style; those that hold customers are not open."""
     found = reports.file(str(path))
     if found is None:
         raise NotFoundError(f"report: expected one that is listed on /monitoring, found {str(path)[:80]!r}.")
-    return Response(found[0].read_bytes(), media_type=found[1])
+    content = found[0].read_bytes()
+    if found[0].suffix == ".html":
+        # Their own styles are inline or on other sites, and the policy allows neither: ours keeps them readable.
+        content = content.replace(
+            b"</head>", f'<link rel="stylesheet" href="{static_url("app.css")}"></head>'.encode(), 1
+        )
+    return Response(content, media_type=found[1])
 
 
 HANDLERS = (monitoring, report)
