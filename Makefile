@@ -63,10 +63,10 @@ defs: env ## the Dagster definitions load
 	$(BIN)/dg check defs
 
 test-fast: env ## under 90 s: no Spark, no browser, no server
-	$(BIN)/pytest -q -x -m "not spark and not slow and not e2e and not browser and not postgres and not soak" bank_assets_tests
+	$(BIN)/pytest -q -x -n 2 --dist loadfile -m "not spark and not slow and not e2e and not browser and not postgres and not soak" bank_assets_tests
 
 test-unit: env
-	$(BIN)/pytest -q -m "not soak" --durations=15 bank_assets_tests
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not soak" --durations=15 bank_assets_tests
 
 test: env ## all checks: lint, types, import rules, definitions, tests
 	$(MAKE) lint types imports defs test-unit
