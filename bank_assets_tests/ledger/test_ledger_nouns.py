@@ -54,6 +54,17 @@ def test_search_filters_and_pages(ledger, draft):
     last = decisions.search(ledger, limit=4, before_seq=page.next_cursor)
     assert ([d.seq for d in last.decisions], last.next_cursor) == ([2, 1], None)
     assert [d.seq for d in decisions.search(ledger, contact_id="c-0", actor="a").decisions] == [10, 4]
+    middle = decisions.search(ledger).decisions[4].decided_at
+    later = decisions.search(ledger, since=middle).decisions
+    earlier = decisions.search(ledger, until=middle).decisions
+    assert [d.seq for d in later] == list(range(10, 10 - len(later), -1))
+    assert len(later) + len(earlier) == 10
+    assert min(d.decided_at for d in later) == middle
+    for bound in ("2999-01-01", "1960-01-01", "9999-12-31T23:59:59+00:00"):
+        found = len(decisions.search(ledger, since=bound).decisions) + len(
+            decisions.search(ledger, until=bound).decisions
+        )
+        assert found == 10
     assert decisions.search(ledger, since="2999-01-01").decisions == []
     assert len(decisions.search(ledger, until="2999-01-01", decision="call", model_version="3").decisions) == 10
 

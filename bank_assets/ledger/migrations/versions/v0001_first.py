@@ -44,7 +44,7 @@ def _decisions(row_id: sa.types.TypeEngine[int]) -> None:
         "decisions",
         sa.Column("seq", row_id, primary_key=True, autoincrement=False),
         sa.Column("id", sa.String(36), nullable=False, unique=True),
-        sa.Column("decided_at", sa.String(27), nullable=False, index=True),
+        sa.Column("decided_at", sa.String(27), nullable=False),
         sa.Column("actor", sa.Text, nullable=False),
         sa.Column("batch_id", sa.String(36)),
         sa.Column("contact_date", sa.String(10), nullable=False),
@@ -78,10 +78,13 @@ def _decisions(row_id: sa.types.TypeEngine[int]) -> None:
     op.create_table(
         "payloads",
         sa.Column("decision_id", sa.String(36), primary_key=True),
-        sa.Column("contact_id", sa.Text, index=True),
+        sa.Column("contact_id", sa.Text),
         sa.Column("salt", sa.String(32), nullable=False),
         sa.Column("payload", sa.Text, nullable=False),
+        sqlite_with_rowid=False,
     )
+    known = sa.text("contact_id IS NOT NULL")
+    op.create_index("payloads_contact", "payloads", ["contact_id"], sqlite_where=known, postgresql_where=known)
     op.create_table(
         "erasures",
         sa.Column("decision_id", sa.String(36), primary_key=True),
