@@ -132,7 +132,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         return 2
     outcomes = _replayed(args, settings, history, replay, world, console)
     document, events = _document(args, history, replay, world, outcomes)
-    folder = _write_report(settings.reports / "replay", document, events, world, outcomes)
+    name = "replay" if replay.feedback == "full" else f"replay-{replay.feedback}"
+    folder = _write_report(settings.reports / name, document, events, world, outcomes)
     if args.json:
         sys.stdout.write(json.dumps(document, allow_nan=False) + "\n")
     else:

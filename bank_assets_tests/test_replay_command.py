@@ -90,6 +90,13 @@ class TestDocument:
         assert "http" not in page.replace("http-equiv", "")
         assert json.loads((folder / "replay.json").read_text())["policies"] == document(capsys)["policies"]
 
+    def test_both_ways_of_learning_keep_a_report(self, home, capsys):
+        call(home, "--policies", "never")
+        call(home, "--policies", "never", "--feedback", "called")
+        full, called = (json.loads((home.reports / n / "replay.json").read_text()) for n in ("replay", "replay-called"))
+        assert (full["feedback"], full["exploration_share"]) == ("full", None)
+        assert (called["feedback"], called["exploration_share"]) == ("called", 0.03)
+
     def test_a_table_for_people_without_json(self, home, capsys):
         parser = argparse.ArgumentParser()
         replay_command.add_arguments(parser)
