@@ -19,6 +19,7 @@ from bank_assets.core.candidate_folds import CandidatePredictions, candidate_met
 from bank_assets.core.candidates import ALGORITHMS, SAMPLERS, Recipe
 from bank_assets.core.economics import Economics
 from bank_assets.core.splits import time_folds
+from bank_assets.core.tuning import tune
 from bank_assets.reports.model_charts import candidate_chart
 from bank_assets.resources.fold_cache import FoldCache
 from bank_assets.resources.revision import git_revision
@@ -69,7 +70,9 @@ def _algorithm_asset(algorithm: str) -> dg.AssetsDefinition:
             settings={
                 "economics": economics.to_dict(),
                 "seed": settings.seed,
-                "recipes": [r.to_dict() for r in recipes_of(algorithm, settings.seed)],
+                "recipes": [recipe.to_dict() for recipe in recipes_of(algorithm, settings.seed)],
+                "search": settings.search,
+                "minutes": settings.search_minutes if settings.search == "full" else None,
             },
         )
         entry = store.entry(TABLE, algorithm)
@@ -80,7 +83,12 @@ def _algorithm_asset(algorithm: str) -> dg.AssetsDefinition:
         tracking = mlflow.open()
         columns: dict[str, Any] = {}
         results: dict[str, Any] = {}
-        for recipe in recipes_of(algorithm, settings.seed):
+        tuned: dict[str, Any] = {}
+        if settings.search == "full":
+            limit = settings.search_minutes * 60 / len(ALGORITHMS)
+            tuned = tune(algorithm, snapshot.data, seconds=limit, seed=settings.seed, clock=time.monotonic)
+            context.log.info("%s: the full search found %s", algorithm, tuned or "nothing better than the defaults")
+        for recipe in recipes_of(algorithm, settings.seed, tuned):
             predicted = predict_folds(recipe, snapshot.data, folds, resampled, time.monotonic)
             metrics = candidate_metrics(predicted.calibrated, snapshot.data, folds, economics)
             metrics["fit_seconds"] = predicted.fit_seconds
@@ -103,9 +111,9 @@ def _algorithm_asset(algorithm: str) -> dg.AssetsDefinition:
     return algorithm_asset
 
 
-def recipes_of(algorithm: str, seed: int) -> list[Recipe]:
-    """The candidates of one algorithm."""
-    return [Recipe(algorithm, sampler, seed=seed) for sampler in SAMPLERS]
+def recipes_of(algorithm: str, seed: int, parameters: Mapping[str, Any] | None = None) -> list[Recipe]:
+    """The candidates of one algorithm, with the default or the given hyper-parameters."""
+    return [Recipe(algorithm, sampler, dict(parameters or {}), seed=seed) for sampler in SAMPLERS]
 
 
 def best_of(results: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,123 @@
+"""Hyper-parameters of an algorithm by Optuna, on the part of the history that no reported fold tests.
+
+What lives here: search spaces and the study.
+What must not: choosing between algorithms, the reported folds: a study that saw them would report its own luck.
+Called by the training assets when `BANK_SEARCH=full`. The study minimises log loss, which uses every row; profit at one
+threshold is too coarse a guide for some hundred trials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from bank_assets.core import metrics
+from bank_assets.core.candidate_folds import predict_folds, resampled_fold
+from bank_assets.core.candidates import Recipe
+from bank_assets.core.contacts import LearningData
+from bank_assets.core.splits import time_folds
+
+MAXIMUM_TRIALS: Final = 200
+
+Parameters = dict[str, float | int | str]
+
+
+def _logistic_regression(trial: Any) -> Parameters:
+    return {"C": trial.suggest_float("C", 1e-3, 30.0, log=True)}
+
+
+def _random_forest(trial: Any) -> Parameters:
+    return {
+        "n_estimators": trial.suggest_int("n_estimators", 40, 160, step=20),
+        "max_depth": trial.suggest_int("max_depth", 6, 16),
+        "min_samples_leaf": trial.suggest_int("min_samples_leaf", 5, 60, log=True),
+        "max_samples": trial.suggest_float("max_samples", 0.2, 0.8),
+    }
+
+
+def _xgboost(trial: Any) -> Parameters:
+    return {
+        "n_estimators": trial.suggest_int("n_estimators", 60, 300, step=20),
+        "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.15, log=True),
+        "max_depth": trial.suggest_int("max_depth", 2, 6),
+        "min_child_weight": trial.suggest_float("min_child_weight", 1.0, 60.0, log=True),
+        "colsample_bytree": trial.suggest_float("colsample_bytree", 0.3, 1.0),
+        "reg_lambda": trial.suggest_float("reg_lambda", 0.5, 60.0, log=True),
+    }
+
+
+def _lightgbm(trial: Any) -> Parameters:
+    return {
+        "n_estimators": trial.suggest_int("n_estimators", 60, 300, step=20),
+        "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.15, log=True),
+        "num_leaves": trial.suggest_int("num_leaves", 4, 40, log=True),
+        "min_child_samples": trial.suggest_int("min_child_samples", 10, 120, log=True),
+        "colsample_bytree": trial.suggest_float("colsample_bytree", 0.3, 1.0),
+        "reg_lambda": trial.suggest_float("reg_lambda", 0.5, 60.0, log=True),
+    }
+
+
+SPACES: Final[Mapping[str, Callable[[Any], Parameters]]] = {
+    "logistic_regression": _logistic_regression,
+    "random_forest": _random_forest,
+    "xgboost": _xgboost,
+    "lightgbm": _lightgbm,
+}
+
+
+def before_reported_folds(data: LearningData) -> LearningData:
+    """The part of the history that a study may see: known before the first reported fold begins.
+
+    Args:
+        data: contacts with outcomes.
+
+    Returns:
+        Its rows, with the fold's first day as as-of day.
+    """
+    start = next(fold.test_start for fold in time_folds(data.contact_dates, data.as_of) if fold.is_reported)
+    seen = data.rows((data.contact_dates < start) & (data.known_on <= start))
+    return LearningData(seen.features, seen.contact_dates, seen.known_on, seen.is_subscribed, start)
+
+
+def tune(
+    algorithm: str,
+    data: LearningData,
+    *,
+    seconds: float,
+    seed: int,
+    clock: Callable[[], float],
+    trials: int = MAXIMUM_TRIALS,
+) -> Parameters:
+    """Search hyper-parameters within a time limit.
+
+    Args:
+        algorithm: one of `core.candidates.ALGORITHMS`.
+        data: contacts with outcomes; only what lies before the reported folds is used.
+        seconds: time limit; the trial that is running when it ends is finished. The defaults are always tried first,
+            so the result is never worse than they are on the study's folds.
+        seed: seed of the study; the same trials give the same result, but their number depends on the machine.
+        clock: a monotonic clock in seconds.
+        trials: most trials.
+
+    Returns:
+        The best parameters found; empty if the defaults were.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    seen = before_reported_folds(data)
+    folds = time_folds(seen.contact_dates, seen.as_of)
+    resampled = resampled_fold(seen)
+
+    def loss(parameters: Parameters) -> float:
+        recipe = Recipe(algorithm, parameters=parameters, seed=seed)
+        proba = predict_folds(recipe, seen, folds, resampled, clock).calibrated
+        tested = ~np.isnan(proba)
+        return metrics.log_loss(seen.is_subscribed[tested], proba[tested])
+
+    best = loss({})
+    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
+    study.optimize(lambda trial: loss(SPACES[algorithm](trial)), n_trials=trials, timeout=seconds)
+    return dict(study.best_params) if study.best_value < best else {}

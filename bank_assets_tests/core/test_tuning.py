@@ -1,0 +1,55 @@
+"""The full search: bounded in time, blind to the reported folds, never worse than the defaults on its own folds."""
+
+import time
+
+import numpy as np
+import pytest
+
+from bank_assets.core.candidates import ALGORITHMS, DEFAULT_PARAMETERS, Recipe
+from bank_assets.core.splits import time_folds
+from bank_assets.core.tuning import SPACES, before_reported_folds, tune
+from bank_assets_tests.core.made_contacts import FIRST, made_contacts
+
+DAYS = 120
+
+
+@pytest.fixture(scope="module")
+def data():
+    return made_contacts(DAYS, 20).learning_data(FIRST + np.timedelta64(DAYS + 1, "D"))
+
+
+def test_a_study_sees_nothing_of_the_reported_folds(data):
+    seen = before_reported_folds(data)
+    first = next(fold.test_start for fold in time_folds(data.contact_dates, data.as_of) if fold.is_reported)
+    assert seen.as_of == first
+    assert (seen.contact_dates < first).all()
+    assert (seen.known_on <= first).all()
+    assert 0 < len(seen) < len(data)
+
+
+def test_what_happens_in_the_reported_folds_does_not_change_the_study(data):
+    first = before_reported_folds(data).as_of
+    turned = data.is_subscribed.copy()
+    later = data.contact_dates >= first
+    turned[later] = ~turned[later]
+    other = type(data)(data.features, data.contact_dates, data.known_on, turned, data.as_of)
+    found = [tune("logistic_regression", d, seconds=60, seed=3, clock=time.monotonic, trials=3) for d in (data, other)]
+    assert found[0] == found[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_found_parameters_make_a_recipe(data, algorithm):
+    found = tune(algorithm, data, seconds=60, seed=0, clock=time.monotonic, trials=2)
+    assert set(found) <= set(DEFAULT_PARAMETERS[algorithm])
+    assert Recipe(algorithm, parameters=found).parameters == {**DEFAULT_PARAMETERS[algorithm], **found}
+
+
+def test_the_time_limit_ends_the_study(data):
+    started = time.monotonic()
+    tune("logistic_regression", data, seconds=0.5, seed=0, clock=time.monotonic, trials=10_000)
+    assert time.monotonic() - started < 30
+
+
+def test_every_algorithm_has_a_space():
+    assert set(SPACES) == set(ALGORITHMS)
