@@ -18,7 +18,6 @@ from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Sche
 from serving.errors import FieldError, PayloadError
 
 T = TypeVar("T")
-Explain = Callable[[object], tuple[FieldError, ...]]
 
 _MESSAGE: Final = re.compile(r"^(?P<text>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
 _FOUND: Final = re.compile(r", got `(?P<found>[^`]*)`$")
@@ -32,16 +31,17 @@ class JsonBody(Generic[T]):
         operation: pass it as `operation_class` of the route, so that OpenAPI shows the body.
     """
 
-    def __init__(self, of: type[T], explain: Explain | None = None) -> None:
+    def __init__(self, of: type[T], reread: Callable[[object], T] | None = None) -> None:
         """Prepare the decoder.
 
         Args:
             of: the struct.
-            explain: finds every fault of a decoded body; without it msgspec's first fault is named.
+            reread: reads a decoded body that the decoder refused, thoroughly: returns it after all, or raises a
+                PayloadError that names every fault. Without it msgspec's first fault is named.
         """
         self.type = of
         self._decode = msgspec.json.Decoder(of).decode
-        self._explain = explain
+        self._reread = reread
         schema = _Finished(_inlined(of))
         body = RequestBody(content={"application/json": OpenAPIMediaType(schema=schema)}, required=True)
 
@@ -66,17 +66,19 @@ class JsonBody(Generic[T]):
         try:
             return self._decode(body)
         except msgspec.ValidationError as error:
-            raise PayloadError(self._faults(body) or (_fault(str(error)),)) from None
+            if self._reread is None:
+                raise PayloadError((_fault(str(error)),)) from None
+            return self._again(body, error)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise PayloadError((FieldError("", "well-formed JSON in UTF-8", str(error) or "nothing"),)) from None
 
-    def _faults(self, body: bytes) -> tuple[FieldError, ...]:
-        if self._explain is None:
-            return ()
+    def _again(self, body: bytes, error: msgspec.ValidationError) -> T:
+        assert self._reread is not None
         try:
-            return self._explain(msgspec.json.decode(body))
-        except msgspec.DecodeError:  # a number that no double holds is refused here too, and named by the caller
-            return ()
+            raw = msgspec.json.decode(body)
+        except msgspec.DecodeError:  # a number that no double holds
+            raise PayloadError((_fault(str(error)),)) from None
+        return self._reread(raw)
 
 
 def _fault(message: str) -> FieldError:

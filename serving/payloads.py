@@ -171,9 +171,20 @@ def request_of(raw: object, *, strict: bool = True) -> PredictionRequest:
         request = msgspec.convert(raw, PredictionRequest, strict=strict)
     except msgspec.ValidationError as error:
         found = field_errors(raw if strict else _numbers(raw))
-        raise PayloadError(found or (FieldError("", str(error), _shown(raw)),)) from None
+        whole = _whole_numbers(raw) if strict and not found else raw
+        if whole is raw:
+            raise PayloadError(found or (FieldError("", str(error), _shown(raw)),)) from None
+        return request_of(whole)
     check_request(request)
     return request
+
+
+def _whole_numbers(raw: object) -> object:
+    """The row with 41.0 as 41, which JSON does not tell apart; the same object if there is no such number."""
+    if not isinstance(raw, Mapping):
+        return raw
+    changed = {name: int(value) for name, value in raw.items() if isinstance(value, float) and value.is_integer()}
+    return {**raw, **changed} if changed else raw
 
 
 def _numbers(raw: object) -> object:

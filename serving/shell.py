@@ -8,6 +8,7 @@ request some 20 us.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import time
 from typing import TYPE_CHECKING, Final
@@ -62,6 +63,9 @@ class Shell:
         self._access = access
         self._metrics = metrics
         self._log = log
+        self._is_local_mode = settings.is_local_mode
+        self._id_prefix = os.urandom(5).hex()
+        self._ids = itertools.count(1)
         self._headers = [*HEADERS, *((HSTS,) if settings.is_https else ())]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -71,7 +75,7 @@ class Shell:
             return
         started = time.perf_counter()
         headers = dict(scope["headers"])
-        admission = Admission(_request_id(headers))
+        admission = Admission(self._request_id(headers))
         scope["bank"] = admission  # type: ignore[typeddict-unknown-key]
         await self._resolve(scope, headers, admission)
         status = 0
@@ -109,9 +113,9 @@ class Shell:
     async def _resolve(self, scope: HTTPScope, headers: dict[bytes, bytes], admission: Admission) -> None:
         """Find out who asks; a refusal is kept for the guard, so that it is answered like every other error."""
         try:
-            refuse_foreign_host(self._settings, headers)
             refuse_cross_site(scope["method"], headers)
-            if self._settings.is_local_mode:
+            if self._is_local_mode:
+                refuse_foreign_host(self._settings.allowed_hosts, headers.get(b"host", b""))
                 admission.identity = LOCAL
                 return
             secret = secret_of(headers)
@@ -128,10 +132,9 @@ class Shell:
                 admission.identity = None
             admission.refusal = error
 
-
-def _request_id(headers: dict[bytes, bytes]) -> str:
-    given = headers.get(b"x-request-id", b"")
-    # Only a plain id is taken over: it goes into logs and back into a header.
-    if 0 < len(given) <= REQUEST_ID_LENGTH and given.replace(b"-", b"").isalnum():
-        return given.decode("ascii", "replace")
-    return os.urandom(8).hex()
+    def _request_id(self, headers: dict[bytes, bytes]) -> str:
+        given = headers.get(b"x-request-id", b"")
+        # Only a plain id is taken over: it goes into logs and back into a header.
+        if 0 < len(given) <= REQUEST_ID_LENGTH and given.replace(b"-", b"").isalnum():
+            return given.decode("ascii", "replace")
+        return f"{self._id_prefix}-{next(self._ids):x}"

@@ -147,6 +147,16 @@ def test_bodies_that_are_no_object_get_a_problem(client, body):
     assert response.json()["errors"][0]["expected"]
 
 
+def test_a_whole_number_may_be_written_with_a_point(client, payload):
+    """JSON does not tell 41.0 from 41; text is something else."""
+    written = client.post(PATH, json={**payload, "age": 41.0, "campaign": 1.0})
+    assert written.status_code == 201
+    assert written.json()["probability"] == client.post(PATH, json=payload).json()["probability"]
+    assert client.get(f"{PATH}/{written.json()['id']}").json()["payload"]["age"] == 41
+    batch = client.post(f"{PATH}/batch", json=[{**payload, "age": 41.0}, {**payload, "age": 41.5}]).json()
+    assert (batch["recorded"], batch["rejected"]) == (1, 1)
+
+
 def test_a_refused_request_leaves_no_record(client, payload):
     client.post(PATH, json={**payload, "age": 7})
     assert client.get(PATH).json() == {"predictions": [], "next": None}
