@@ -6,7 +6,7 @@ What must not: assets, gates, the registry.
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from bank_assets.core.calibration import fit_affine
 from bank_assets.core.candidate_folds import candidate_metrics, predict_folds, resampled_fold
 from bank_assets.core.candidates import Recipe
 from bank_assets.core.challenger import DeploymentFit, pooled_rows
+from bank_assets.core.curves import profit_curve
 from bank_assets.core.daily_profiles import DailyProfiles
 from bank_assets.core.economics import Economics, is_worth_calling
 from bank_assets.core.explain import Explainer, global_importance
@@ -156,6 +157,16 @@ def intervals_of(
     }
 
 
+def curves_of(tested: OutOfTime, snapshot: TrainingSnapshot, economics: Economics) -> dict[str, Any]:
+    """Calibration and profit curves of the latest out-of-time cohort, for the model page."""
+    observed = snapshot.data.is_subscribed[tested.rows]
+    days = snapshot.data.contact_dates[tested.rows]
+    return {
+        "calibration": [asdict(part) for part in scores.calibration_table(observed, tested.proba)],
+        "profit": profit_curve(tested.proba, observed, economics, day=days).to_dict(),
+    }
+
+
 def profile_of(store: Warehouse, snapshot: TrainingSnapshot) -> Profile:
     """The training profile, cut from the stored daily counts: the reference of drift."""
     months = [month for month in snapshot.metadata["months"] if store.entry("contact_profiles", month)]
@@ -209,7 +220,7 @@ def assemble_bundle(
         ranges=fit_ranges(data.contact_dates[predicted], tested.calibrated[predicted], observed.astype(np.float64)),
         economics=economics,
         f1_threshold=float(tested.metrics["f1_threshold"]),
-        metrics={**tested.metrics, "intervals": tested.intervals},
+        metrics={**tested.metrics, "intervals": tested.intervals, "curves": curves_of(tested, snapshot, economics)},
         lineage=lineage,
         feature_ranges=fit.feature_ranges,
         background=build_background({name: data.features[name] for name in FEATURES}, GROUPS, seed=settings.seed),
