@@ -16,7 +16,8 @@ from serving.access import identity_of, needs
 from serving.controllers.api_predictions import PATH
 from serving.errors import FieldError, PayloadError
 from serving.schemas import EconomicsRequest
-from serving.services.batches import Batches, Upload, csv_rows, json_rows
+from serving.services.batches import Batches, Upload
+from serving.services.uploads import csv_rows, json_rows
 
 BATCH_BODY_BYTES = 100_000_000
 SPOOL_BYTES = 2_000_000
