@@ -24,7 +24,7 @@ from pyspark.sql import functions as f
 from bank_assets import contract
 from bank_assets.spark import tables
 from bank_assets.spark.delivery import DeliveryReadError, RawFile, read_deliveries
-from bank_assets.spark.fan_out import MONTH, WrittenFile, fan_out
+from bank_assets.spark.fan_out import MONTH, Output, WrittenFile, fan_out
 from bank_assets.spark.session import size_shuffles
 from bank_assets.spark.tables import CONTACTS, OUTCOMES, REJECTED, UNUSABLE
 
@@ -99,7 +99,7 @@ class _Family:
     key: tuple[str, ...]
     table: str
     table_key: tuple[str, ...]
-    made: tuple[str, ...]
+    outputs: Callable[[], tuple[Output, ...]]
     judge: Callable[[DataFrame], DataFrame]
     reject: Callable[[DataFrame], DataFrame]
 
@@ -110,7 +110,7 @@ _CONTACTS: Final = _Family(
     ("contact_id",),
     CONTACTS,
     ("contact_id",),
-    (CONTACTS, OUTCOMES),
+    tables.contact_outputs,
     tables.judge_contacts,
     tables.rejected_contacts,
 )
@@ -120,7 +120,7 @@ _OUTCOMES: Final = _Family(
     ("contact_id", "arrived_at"),
     OUTCOMES,
     ("contact_id", tables.ARRIVED_ON),
-    (OUTCOMES,),
+    tables.outcome_outputs,
     tables.judge_outcomes,
     tables.rejected_outcomes,
 )
@@ -192,9 +192,9 @@ class _Work:
     def run(self) -> list[WrittenFile]:
         """Judge, choose and write; returns the files of this family."""
         scratch = self._staging[REJECTED] / f"_{self._family.table}"
-        folders = {table: self._staging[table] for table in self._family.made} | {UNUSABLE: scratch}
+        folders = {**self._staging, UNUSABLE: scratch}
         judged, kept = self._judged()
-        written = fan_out(judged.coalesce(1) if self._one_task else judged, folders)
+        written = fan_out(judged.coalesce(1) if self._one_task else judged, self._family.outputs(), folders)
         if kept is not None:
             kept.unpersist()
         unusable = [file for file in written if file.table == UNUSABLE]
@@ -216,7 +216,7 @@ class _Work:
         keys = f.broadcast(repeated) if n_repeated <= BROADCAST_KEYS else repeated
         keyed = delivered.withColumn(tables.KEY, tables.key_hash(family.key, family.date_column))
         again = self._in_range(family.judge(keyed.join(keys, tables.KEY, "left_semi")))
-        ranked = tables.rank_repeated(again, family.table, family.table_key).persist(StorageLevel.DISK_ONLY)
+        ranked = tables.rank_repeated(again, family.table_key).persist(StorageLevel.DISK_ONLY)
         replaced = ranked.where(f"{tables.PLACE} > 1").groupBy(MONTH)
         same = f.sum(f.col(tables.IS_IDENTICAL).cast("int"))
         for row in replaced.agg(f.count("*").alias("n"), same.alias("same")).collect():
@@ -230,14 +230,13 @@ class _Work:
 
     def _quarantine(self, scratch: Path, judged: DataFrame) -> list[WrittenFile]:
         """Put the reasons of the rejected rows into words, count them by month and rule, and write them."""
-        struct = judged.schema[UNUSABLE].dataType
-        fields = ", ".join(f"`{part.name}` {part.dataType.simpleString()}" for part in struct)  # type: ignore[attr-defined]
-        raw = self._session.read.schema(f"{fields}, {MONTH} string").parquet(str(scratch))
+        struct = judged.schema[tables.RAW].dataType.simpleString()
+        raw = self._session.read.schema(f"{tables.RAW} {struct}, {MONTH} string").parquet(str(scratch))
         rejected = self._family.reject(raw)
-        codes = rejected.select(MONTH, f.explode(f"{REJECTED}.codes").alias("code")).groupBy(MONTH, "code").count()
+        codes = rejected.select(MONTH, f.explode("codes").alias("code")).groupBy(MONTH, "code").count()
         for row in codes.orderBy(MONTH, "code").collect():
             self._codes.setdefault(row[MONTH], {})[row.code] = int(row["count"])
-        return fan_out(rejected.coalesce(1), {REJECTED: self._staging[REJECTED]})
+        return fan_out(rejected.coalesce(1), [tables.rejected_output()], self._staging)
 
     def conservation(self) -> dict[str, Conservation]:
         """Where the rows went, by month: delivered by the register's count, the rest by the files' own counts."""

@@ -4,7 +4,8 @@ What lives here: judging a row, typing it, choosing the last arrival, and the co
 What must not: reading and writing (`delivery`, `fan_out`, `etl`), the rules themselves (`rules`).
 Called by `bank_assets.spark.etl`; every function says its grain and what it does to the number of rows.
 
-A *judged* frame holds every delivered row once, with its month and one struct per table it belongs to, NULL elsewhere.
+A *judged* frame holds every delivered row once, with its month, its typed values, which tables it belongs to, and the
+raw text of unusable rows alone. `*_output` say which of its columns make which table.
 Sentinels become explicit: `pdays` −1 is `was_previously_contacted` false and `days_since_previous_contact` NULL;
 `unknown` stays a category, because "the bank does not know" is a fact that predicts.
 """
@@ -19,7 +20,7 @@ from bank_assets import contract
 from bank_assets.contract import Kind, Known
 from bank_assets.spark import rules
 from bank_assets.spark.delivery import ARRIVAL, DELIVERY, HOME_MONTH, LINE, POSITION, PROVENANCE
-from bank_assets.spark.fan_out import MONTH
+from bank_assets.spark.fan_out import MONTH, Output
 
 WAS_PREVIOUSLY_CONTACTED: Final = "was_previously_contacted"
 ARRIVED_ON: Final = "arrived_on"
@@ -31,11 +32,12 @@ CONTACTS: Final = "contacts"
 OUTCOMES: Final = "outcomes"
 REJECTED: Final = "rejected_contacts"
 UNUSABLE: Final = "_unusable"
-"""Struct of a judged frame: the raw text of a rejected row, before its reasons are put into words."""
+"""The rejected rows before their reasons are put into words: one struct `raw`."""
 
+IS_VALID: Final = "_is_valid"
+IS_UNUSABLE: Final = "_is_unusable"
+HAS_OUTCOME: Final = "_has_outcome"
 RAW: Final = "raw"
-"""Its only field: the delivered text has a column `month` of its own, beside the partition's."""
-
 KEY: Final = "_key"
 PLACE: Final = "_place"
 IS_IDENTICAL: Final = "_is_identical"
@@ -75,28 +77,22 @@ def _typed(column: contract.Column) -> Column:
     return value.alias(column.table)
 
 
-def _outcome(arrived_on: str) -> Column:
-    by_name = contract.BY_SOURCE
-    typed = [_typed(by_name[name]) for name in ("contact_id", "y", "duration")]
-    day = f.col(rules.value_name(arrived_on)).alias(ARRIVED_ON)
-    return f.struct(*typed, day, f.col(ARRIVAL).alias(DELIVERY_ARRIVAL))
-
-
 def _judge(
-    delivered: DataFrame,
-    of: tuple[rules.Rule, ...],
-    date_column: str,
-    columns: tuple[str, ...],
-    made: dict[str, Column],
+    delivered: DataFrame, of: tuple[rules.Rule, ...], date_column: str, columns: tuple[str, ...], typed: list[Column]
 ) -> DataFrame:
-    """Month, order and one struct per table for every row (=)."""
+    """Month, order, verdict and typed values of every row (=), and the raw text of unusable rows alone."""
     valid = rules.is_valid(of)
     day = f.col(rules.value_name(date_column))
     month = f.when(day.isNotNull(), f.substring(f.trim(f.col(date_column)), 1, 7)).otherwise(f.col(HOME_MONTH))
     raw = f.struct(*[f.col(f"`{name}`") for name in (*columns, LINE, *PROVENANCE)])
-    structs = [f.when(valid, struct).alias(table) for table, struct in made.items()]
     return delivered.select("*", *rules.values(columns)).select(
-        month.alias(MONTH), POSITION, *structs, f.when(~valid, f.struct(raw.alias(RAW))).alias(UNUSABLE)
+        month.alias(MONTH),
+        POSITION,
+        valid.alias(IS_VALID),
+        (~valid).alias(IS_UNUSABLE),
+        f.when(~valid, raw).alias(RAW),
+        f.col(ARRIVAL).alias(DELIVERY_ARRIVAL),
+        *typed,
     )
 
 
@@ -110,14 +106,13 @@ def judge_contacts(delivered: DataFrame) -> DataFrame:
         delivered: strings, from `delivery.read_deliveries`.
 
     Returns:
-        `month`, `_position` and the structs `contacts`, `outcomes`, `_unusable`.
+        A judged frame.
     """
-    names = [c for c in contract.COLUMNS if c.known not in (Known.POST_CONTACT, Known.TARGET)]
-    was_contacted = (f.col(rules.value_name("pdays")) != -1).alias(WAS_PREVIOUSLY_CONTACTED)
-    contact = f.struct(*[_typed(c) for c in names], was_contacted, f.col(ARRIVAL).alias(DELIVERY_ARRIVAL))
-    is_known = rules.text("y").isNotNull() | rules.text("duration").isNotNull()
-    made = {CONTACTS: contact, OUTCOMES: f.when(is_known, _outcome("contact_date"))}
-    return _judge(delivered, rules.contact_rules(), "contact_date", contract.DELIVERY_COLUMNS, made)
+    typed = [_typed(column) for column in contract.COLUMNS]
+    typed.append((f.col(rules.value_name("pdays")) != -1).alias(WAS_PREVIOUSLY_CONTACTED))
+    judged = _judge(delivered, rules.contact_rules(), "contact_date", contract.DELIVERY_COLUMNS, typed)
+    is_known = f.col("is_subscribed").isNotNull() | f.col("duration_seconds").isNotNull()
+    return judged.withColumn(HAS_OUTCOME, f.col(IS_VALID) & is_known)
 
 
 def judge_outcomes(delivered: DataFrame) -> DataFrame:
@@ -129,10 +124,27 @@ def judge_outcomes(delivered: DataFrame) -> DataFrame:
         delivered: strings, from `delivery.read_deliveries`.
 
     Returns:
-        `month`, `_position` and the structs `outcomes`, `_unusable`.
+        A judged frame.
     """
-    made = {OUTCOMES: _outcome("arrived_at")}
-    return _judge(delivered, rules.outcome_rules(), "arrived_at", contract.OUTCOME_COLUMNS, made)
+    typed = [_typed(contract.BY_SOURCE[name]) for name in ("contact_id", "y", "duration")]
+    typed.append(f.col(rules.value_name("arrived_at")).alias(ARRIVED_ON))
+    return _judge(delivered, rules.outcome_rules(), "arrived_at", contract.OUTCOME_COLUMNS, typed)
+
+
+def _outcome_output(where: str, arrived_on: str) -> Output:
+    same = {name: name for name in ("contact_id", "is_subscribed", "duration_seconds")}
+    return Output(OUTCOMES, where, {**same, ARRIVED_ON: arrived_on, DELIVERY_ARRIVAL: DELIVERY_ARRIVAL})
+
+
+def contact_outputs() -> tuple[Output, ...]:
+    """What a judged frame of contacts deliveries fills."""
+    contacts = Output(CONTACTS, IS_VALID, {name: name for name in contact_schema().fieldNames()})
+    return contacts, _outcome_output(HAS_OUTCOME, "contact_date"), Output(UNUSABLE, IS_UNUSABLE, {RAW: RAW})
+
+
+def outcome_outputs() -> tuple[Output, ...]:
+    """What a judged frame of outcomes deliveries fills."""
+    return _outcome_output(IS_VALID, ARRIVED_ON), Output(UNUSABLE, IS_UNUSABLE, {RAW: RAW})
 
 
 def key_hash(key: tuple[str, ...], date_column: str) -> Column:
@@ -154,51 +166,52 @@ def repeated_keys(delivered: DataFrame, key: tuple[str, ...], date_column: str) 
     return hashed.groupBy(KEY).agg(f.count("*").alias("n")).where("n > 1").select(KEY)
 
 
-def rank_repeated(judged: DataFrame, table: str, key: tuple[str, ...]) -> DataFrame:
+def rank_repeated(judged: DataFrame, key: tuple[str, ...]) -> DataFrame:
     """Order the rows of each key by arrival (=): within a month the last arrival of a usable row wins.
 
     A rejected row replaces nothing. Within a delivery the later line wins.
 
     Args:
         judged: judged rows, nothing but those of repeated keys.
-        table: struct that holds the key.
-        key: its fields that identify a row within a month.
+        key: columns that identify a row within a month.
 
     Returns:
-        The rows with `_place` (1 wins, NULL for rejected rows) and `is_identical` to the winner, outcome included.
+        The rows with `_place` (1 wins, NULL for rejected rows) and `_is_identical` to the winner, outcome included.
     """
-    keys = [f.col(f"{table}.{name}") for name in key]
-    window = Window.partitionBy(MONTH, f.col(UNUSABLE).isNull(), *keys)
-    last_first = window.orderBy(f.desc(f"{table}.{DELIVERY_ARRIVAL}"), f.desc(POSITION))
-    tables = [name for name in (CONTACTS, OUTCOMES) if name in judged.columns]
-    content = f.to_json(f.struct(*[f.col(name).dropFields(DELIVERY_ARRIVAL).alias(name) for name in tables]))
-    usable = f.col(UNUSABLE).isNull()
+    last_first = Window.partitionBy(MONTH, IS_VALID, *key).orderBy(f.desc(DELIVERY_ARRIVAL), f.desc(POSITION))
+    content = [name for name in judged.columns if name not in (MONTH, POSITION, RAW, DELIVERY_ARRIVAL)]
     return (
-        judged.withColumn(PLACE, f.when(usable, f.row_number().over(last_first)))
-        .withColumn("_content", content)
+        judged.withColumn(PLACE, f.when(f.col(IS_VALID), f.row_number().over(last_first)))
+        .withColumn("_content", f.to_json(f.struct(*content)))
         .withColumn(IS_IDENTICAL, f.col("_content") == f.first("_content").over(last_first))
         .drop("_content")
     )
 
 
 def rejected_contacts(unusable: DataFrame) -> DataFrame:
-    """Unusable rows of contacts deliveries with their reasons and all their text (=); see `_rejected`."""
+    """Unusable rows of contacts deliveries with their reasons (=); see `_rejected`."""
     return _rejected(unusable, "contacts", rules.contact_rules(), contract.DELIVERY_COLUMNS)
 
 
 def rejected_outcomes(unusable: DataFrame) -> DataFrame:
-    """Unusable rows of outcomes deliveries with their reasons and all their text (=); see `_rejected`."""
+    """Unusable rows of outcomes deliveries with their reasons (=); see `_rejected`."""
     return _rejected(unusable, "outcomes", rules.outcome_rules(), contract.OUTCOME_COLUMNS)
 
 
 def _rejected(unusable: DataFrame, kind: str, of: tuple[rules.Rule, ...], columns: tuple[str, ...]) -> DataFrame:
-    """The rows of the table `rejected_contacts`, as `month` and one struct.
+    """Put the reasons into words.
 
-    The struct has `kind`, one string per delivered column (NULL for columns of the other family), `line` (the whole
-    line if its fields could not be told apart), `codes`, `reasons`, `delivery_arrival`, `delivery_sha256`.
+    Returns:
+        `month`, `kind`, `_text_<column>` for every delivered column (NULL for those of the other family), `line` (the
+        whole line if its fields could not be told apart), `codes`, `reasons`, `delivery_arrival`, `delivery_sha256`.
     """
-    fields = [(f.col(f"`{c}`") if c in columns else f.lit(None).cast("string")).alias(c) for c in REJECTED_COLUMNS]
-    row = f.struct(
+    # The delivered text has a column `month` of its own, beside the partition's.
+    text = unusable.select(f.col(MONTH).alias("_month"), f"{RAW}.*")
+    fields = [
+        (f.col(f"`{c}`") if c in columns else f.lit(None).cast("string")).alias(f"_text_{c}") for c in REJECTED_COLUMNS
+    ]
+    return text.select("*", *rules.values(columns)).select(
+        f.col("_month").alias(MONTH),
         f.lit(kind).alias("kind"),
         *fields,
         f.col(LINE).alias("line"),
@@ -206,6 +219,12 @@ def _rejected(unusable: DataFrame, kind: str, of: tuple[rules.Rule, ...], column
         rules.sentences(of, len(columns)).alias("reasons"),
         f.col(ARRIVAL).alias(DELIVERY_ARRIVAL),
         f.col(DELIVERY).alias("delivery_sha256"),
+        f.lit(True).alias(IS_UNUSABLE),
     )
-    text = unusable.select(f.col(MONTH).alias("_month"), f"{RAW}.*")
-    return text.select("*", *rules.values(columns)).select(f.col("_month").alias(MONTH), row.alias(REJECTED))
+
+
+def rejected_output() -> Output:
+    """The table `rejected_contacts`: every reason, and every delivered field as the text that came."""
+    names = {"kind": "kind"} | {name: f"_text_{name}" for name in REJECTED_COLUMNS}
+    names |= {name: name for name in ("line", "codes", "reasons", DELIVERY_ARRIVAL, "delivery_sha256")}
+    return Output(REJECTED, IS_UNUSABLE, names)

@@ -16,17 +16,20 @@ import pytest
 from bank_assets.resources.warehouse import StagedEntry, Warehouse
 from bank_assets.spark import fan_out as fan_out_module
 from bank_assets.spark.etl import TABLES, EtlError, build_tables
-from bank_assets.spark.fan_out import _Task, fan_out
+from bank_assets.spark.fan_out import Output, _Task, fan_out
 
 REPOSITORY = Path(__file__).parents[2]
 SMALL_DISK_BYTES = 128 << 10
 
 
-def batch(months: list[str], first: list[int | None], second: list[int | None]) -> pa.RecordBatch:
-    def struct(values):
-        return pa.array([None if v is None else {"n": v} for v in values], pa.struct([("n", pa.int32())]))
+FIRST = Output("first", "in_first", {"n": "n"})
+SECOND = Output("second", "in_second", {"n": "m"})
 
-    return pa.record_batch({"month": pa.array(months), "first": struct(first), "second": struct(second)})
+
+def batch(months: list[str], first: list[int | None], second: list[int | None]) -> pa.RecordBatch:
+    columns = {"month": pa.array(months), "n": pa.array(first, pa.int32()), "m": pa.array(second, pa.int32())}
+    marks = {"in_first": [n is not None for n in first], "in_second": [m is not None for m in second]}
+    return pa.record_batch(columns | {name: pa.array(values) for name, values in marks.items()})
 
 
 def read(folder: Path, names: list[str]) -> list[int]:
@@ -34,7 +37,7 @@ def read(folder: Path, names: list[str]) -> list[int]:
 
 
 def run_task(folder: Path, batches: list[pa.RecordBatch]) -> dict[tuple[str, str], tuple[list[int], int]]:
-    task = _Task({table: str(folder / table) for table in ("first", "second")})
+    task = _Task([(output, str(folder / output.table)) for output in (FIRST, SECOND)])
     for part in batches:
         task.take(part)
     found = task.finish().to_pylist()
@@ -62,9 +65,9 @@ def test_waiting_rows_are_bounded_and_none_is_lost(tmp_path, monkeypatch):
     monkeypatch.setattr(fan_out_module, "BUFFER_ROWS", 120)
     months = ["a"] * 45 + ["b"] * 40 + ["c"] * 40
     values = list(range(125))
-    task = _Task({"first": str(tmp_path / "first")})
+    task = _Task([(FIRST, str(tmp_path / "first"))])
     for _ in range(8):
-        task.take(batch(months, values, [None] * 125).select(["month", "first"]))
+        task.take(batch(months, values, [None] * 125))
         assert sum(file.waiting_rows for file in task._files.values()) < 120
     found = {row["month"]: row for row in task.finish().to_pylist()}
     assert {month: row["n_rows"] for month, row in found.items()} == {"a": 360, "b": 320, "c": 320}
@@ -76,11 +79,13 @@ def test_waiting_rows_are_bounded_and_none_is_lost(tmp_path, monkeypatch):
 def test_tasks_write_side_by_side_and_only_named_files_count(spark, tmp_path):
     frame = spark.range(0, 10_000, 1, 4).selectExpr(
         "concat('2008-0', cast(5 + id % 3 as string)) as month",
-        "named_struct('id', id) as contacts",
-        "if(id % 10 = 0, named_struct('id', id), null) as outcomes",
+        "id",
+        "true as is_contact",
+        "id % 10 = 0 as is_outcome",
     )
     folders = {"contacts": tmp_path / "contacts", "outcomes": tmp_path / "outcomes"}
-    written = fan_out(frame, folders)
+    outputs = [Output("contacts", "is_contact", {"id": "id"}), Output("outcomes", "is_outcome", {"id": "id"})]
+    written = fan_out(frame, outputs, folders)
     assert len(written) == 2 * 3 * 4
     for table, expected in (("contacts", range(10_000)), ("outcomes", range(0, 10_000, 10))):
         files = [file for file in written if file.table == table]
@@ -182,8 +187,8 @@ def test_kill_9_in_the_middle_of_the_etl_keeps_whole_tables_and_leaves_no_jvm(de
 def test_staged_entries_name_written_files(tmp_path):
     warehouse = Warehouse(tmp_path)
     snapshot, folder = warehouse.staging("first")
-    task = _Task({"first": str(folder)})
-    task.take(batch(["2008-05"], [7], [None]).select(["month", "first"]))
+    task = _Task([(FIRST, str(folder))])
+    task.take(batch(["2008-05"], [7], [None]))
     (row,) = task.finish().to_pylist()
     entry = warehouse.commit("first", snapshot, {"2008-05": StagedEntry((row["file"],), "f")})["2008-05"]
     assert entry.rows == row["n_rows"] == 1
