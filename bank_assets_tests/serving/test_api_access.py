@@ -7,8 +7,8 @@ import json
 import logging
 
 import pytest
-from conftest import wait_until
 from litestar.testing import TestClient
+from serving_world import wait_until
 
 from bank_assets.ledger import accounts
 from bank_assets.ledger.engine import LedgerError, open_ledger

@@ -1,7 +1,7 @@
 """Uploads: good rows scored and recorded, bad rows named, limits kept, failures said."""
 
 import pytest
-from conftest import PAYLOAD, csv_of
+from serving_world import PAYLOAD, csv_of
 
 from bank_assets.ledger import chain
 from serving.services import batches

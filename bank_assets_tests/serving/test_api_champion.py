@@ -4,8 +4,8 @@ import logging
 import threading
 
 import pytest
-from conftest import AS_OF, PAYLOAD, wait_until
 from litestar.testing import TestClient
+from serving_world import AS_OF, PAYLOAD, wait_until
 
 from bank_assets.ledger import promotions
 from bank_assets.ledger.engine import open_ledger

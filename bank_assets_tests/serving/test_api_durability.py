@@ -14,7 +14,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from conftest import AS_OF, PAYLOAD, wait_until
+from serving_world import AS_OF, PAYLOAD, wait_until
 
 from bank_assets.core.scorer import Scorer
 from bank_assets.ledger import chain, decisions, states

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import AS_OF, PAYLOAD, csv_of, wait_until
+from serving_world import AS_OF, PAYLOAD, csv_of, wait_until
 
 from bank_assets.core.features import current_features
 from bank_assets.core.scorer import Scorer

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from conftest import AS_OF
+from serving_world import AS_OF
 
 from bank_assets.contract import ContractError
 from bank_assets.core.economics import EconomicsError

@@ -3,11 +3,11 @@
 import httpx
 import pytest
 import schemathesis
-from conftest import wait_until
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis.errors import Unsatisfiable
 from litestar.testing import TestClient
 from schemathesis import GenerationMode
+from serving_world import wait_until
 
 from bank_assets.ledger import chain
 from serving.app import create_app
@@ -34,7 +34,7 @@ OPERATIONS = [
 @pytest.fixture(scope="module")
 def running(tmp_path_factory, bundle_a, bundle_b):
     """One app for the module, as hypothesis calls a test many times."""
-    from conftest import AS_OF, MemoryRegistry
+    from serving_world import AS_OF, MemoryRegistry
 
     from bank_assets.ledger import states
     from bank_assets.ledger.engine import open_ledger
