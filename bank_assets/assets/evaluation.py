@@ -25,7 +25,7 @@ from bank_assets.resources.tracking import TrackingResource
 from bank_assets.resources.warehouse import Warehouse, WarehouseResource, fingerprint
 from bank_assets.settings import Settings
 
-CODE_VERSION = "2"
+CODE_VERSION = "3"
 CANDIDATES, CHALLENGER, SCORES = "candidates", "challenger", "champion_scores"
 
 
