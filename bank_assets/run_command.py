@@ -18,6 +18,7 @@ import dagster as dg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from bank_assets.assets import load_stage_assets
 from bank_assets.definitions import build_defs
 from bank_assets.jobs import MAIN, PERFORMANCE
 from bank_assets.ledger.engine import open_ledger
@@ -146,12 +147,20 @@ def execute(
 
 
 def stages_by_step(definition: dg.JobDefinition) -> dict[str, str]:
-    """Stage of each asset step of a job; checks and others are left out."""
-    layer = definition.asset_layer
+    """Stage of each asset step of a job; checks are left out.
+
+    Args:
+        definition: the job.
+
+    Returns:
+        Stage by step key; a step that makes several assets has one stage.
+    """
+    steps = {node.name for node in definition.nodes}
     found: dict[str, str] = {}
-    for key in layer.executable_asset_keys:
-        node = layer.get(key)
-        found[layer.get_op_name(key) if hasattr(layer, "get_op_name") else key.to_user_string()] = node.group_name
+    for asset in load_stage_assets():
+        name = asset.op.name
+        if name in steps:
+            found[name] = next(iter(asset.specs)).group_name or ""
     return found
 
 

@@ -4,6 +4,7 @@ Fixtures of one stage belong into its own folder. Nothing here starts a JVM unti
 """
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -13,6 +14,11 @@ import pytest
 
 from bank_assets.contract import MONTHS
 from bank_assets.settings import Settings, load_settings
+
+# A parallel test worker has a main module without a file; pyspark then believes that it runs doctests and ends the
+# process (pyspark/sql/connect/utils.py), which Great Expectations triggers by importing it.
+if not hasattr(sys.modules["__main__"], "__file__"):
+    sys.modules["__main__"].__file__ = __file__
 
 SAMPLE_CONTACT = {
     "contact_id": "c-1",

@@ -216,8 +216,8 @@ def assemble_bundle(
     cohort = {name: column[tested.rows] for name, column in data.features.items()}
     parts = BundleParts(
         recipe=fit.recipe,
-        # Without resampling the morning's shift does all the calibrating: a slope fitted on old folds costs 2,250 EUR in
-        # the replay (docs/adr/). Resampling distorts probabilities, so there it is needed.
+        # Without resampling the morning's shift does all the calibrating: a slope fitted on old folds costs 2,250 EUR
+        # in the replay (docs/adr/). Resampling distorts probabilities, so there it is needed.
         calibrator=[] if fit.recipe.sampler == "none" else [fit_affine(tested.raw[predicted], observed)],
         ranges=fit_ranges(data.contact_dates[predicted], tested.calibrated[predicted], observed.astype(np.float64)),
         economics=economics,
