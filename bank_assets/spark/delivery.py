@@ -18,6 +18,8 @@ from typing import Final
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as f
 
+from bank_assets.spark.fan_out import month_number
+
 ENCODINGS: Final = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8", "latin-1": "ISO-8859-1"}
 """Register's word to Spark's; a byte order mark is skipped by the line reader."""
 
@@ -133,14 +135,14 @@ def _read_group(session: SparkSession, files: list[RawFile], columns: Sequence[s
 
 
 _FACTS_SCHEMA: Final = (
-    f"_name STRING, {ARRIVAL} INT, {HOME_MONTH} STRING, {FIRST_DAY} DATE, {LAST_DAY} DATE, {DELIVERY} STRING, "
+    f"_name STRING, {ARRIVAL} INT, {HOME_MONTH} INT, {FIRST_DAY} DATE, {LAST_DAY} DATE, {DELIVERY} STRING, "
     f"{DELIMITER} STRING"
 )
 
 
 def _facts(file: RawFile) -> tuple[object, ...]:
     first, last = date.fromisoformat(file.first_day), date.fromisoformat(file.last_day)
-    return file.path.name, file.arrival, file.home_month, first, last, file.sha256, file.delimiter
+    return file.path.name, file.arrival, month_number(file.home_month), first, last, file.sha256, file.delimiter
 
 
 def _literals(file: RawFile) -> list[Column]:

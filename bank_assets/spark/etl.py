@@ -5,12 +5,14 @@ What must not: what the rows mean (`tables`, `rules`), how files are written (`f
 (`bank_assets.resources.warehouse` commits).
 Called by the assets `contacts`, `outcomes`, `rejected_contacts` and by `benchmarks/etl.py`.
 
-All months of a range are one job. The text is parsed twice, and only as far as needed: two columns to find repeated
-contacts, then every column once, from where rows stream into the files of all tables. No row passes through the
-driver, and no row is shuffled but those of repeated contacts.
+All months of a range are one job. The text is parsed once, and rows stream from there into the files of all tables. No
+row passes through the driver, and no row is shuffled but those of repeated contacts. Where several deliveries answer
+for a month repetitions are likely, so they are looked for first, in two columns of the text. Else they are looked for
+in the hashes that the pass leaves behind, and only if there are any is it run again.
 """
 
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,9 +26,9 @@ from pyspark.sql import functions as f
 from bank_assets import contract
 from bank_assets.spark import tables
 from bank_assets.spark.delivery import DeliveryReadError, RawFile, read_deliveries
-from bank_assets.spark.fan_out import MONTH, Output, WrittenFile, fan_out
+from bank_assets.spark.fan_out import MONTH, Output, WrittenFile, fan_out, month_number, month_text
 from bank_assets.spark.session import size_shuffles
-from bank_assets.spark.tables import CONTACTS, OUTCOMES, REJECTED, UNUSABLE
+from bank_assets.spark.tables import CONTACTS, KEYS, OUTCOMES, REJECTED, UNUSABLE
 
 CODE_VERSION: Final = "1"
 """Part of the fingerprint of every month: change it when the same input gives other rows."""
@@ -95,7 +97,6 @@ class _Family:
     """One family of deliveries: its header, what identifies its rows, how they are judged and where they go."""
 
     columns: tuple[str, ...]
-    date_column: str
     key: tuple[str, ...]
     table: str
     table_key: tuple[str, ...]
@@ -106,8 +107,7 @@ class _Family:
 
 _CONTACTS: Final = _Family(
     contract.DELIVERY_COLUMNS,
-    "contact_date",
-    ("contact_id",),
+    tables.CONTACT_KEY,
     CONTACTS,
     ("contact_id",),
     tables.contact_outputs,
@@ -116,8 +116,7 @@ _CONTACTS: Final = _Family(
 )
 _OUTCOMES: Final = _Family(
     contract.OUTCOME_COLUMNS,
-    "arrived_at",
-    ("contact_id", "arrived_at"),
+    tables.OUTCOME_KEY,
     OUTCOMES,
     ("contact_id", tables.ARRIVED_ON),
     tables.outcome_outputs,
@@ -191,51 +190,75 @@ class _Work:
 
     def run(self) -> list[WrittenFile]:
         """Judge, choose and write; returns the files of this family."""
-        scratch = self._staging[REJECTED] / f"_{self._family.table}"
-        folders = {**self._staging, UNUSABLE: scratch}
-        judged, kept = self._judged()
-        written = fan_out(judged.coalesce(1) if self._one_task else judged, self._family.outputs(), folders)
-        if kept is not None:
-            kept.unpersist()
-        unusable = [file for file in written if file.table == UNUSABLE]
-        self._written = [file for file in written if file.table != UNUSABLE]
-        if unusable:
-            self._written += self._quarantine(scratch, judged)
-            shutil.rmtree(scratch)
+        delivered = read_deliveries(self._session, self._files, self._family.columns)
+        key = tables.key_hash(self._family.key, self._family.columns).alias(tables.KEY)
+        repeated = self._repeated(delivered.select(key)) if self._may_overlap() else None
+        written = self._pass(delivered, repeated)
+        if repeated is None and not self._may_overlap():
+            keys = self._session.read.schema(f"{tables.KEY} long").parquet(str(self._scratch(KEYS)))
+            repeated = self._repeated(keys) if any(file.table == KEYS for file in written) else None
+            if repeated is not None:
+                for file in written:
+                    (self._folders()[file.table] / file.name).unlink()
+                written = self._pass(delivered, repeated)
+        self._written = [file for file in written if file.table in TABLES]
+        if any(file.table == UNUSABLE for file in written):
+            self._written += self._quarantine()
+        shutil.rmtree(self._scratch(), ignore_errors=True)
         return self._written
 
-    def _judged(self) -> tuple[DataFrame, DataFrame | None]:
-        """Every row that goes somewhere, and the cached part of it, if any."""
-        family = self._family
-        delivered = read_deliveries(self._session, self._files, family.columns)
-        repeated = tables.repeated_keys(delivered, family.key, family.date_column).persist(StorageLevel.DISK_ONLY)
+    def _may_overlap(self) -> bool:
+        """Whether a month has several deliveries, as after a correction."""
+        months = Counter(month for file in self._files for month in file.months if month in self._months)
+        return any(count > 1 for count in months.values())
+
+    def _scratch(self, table: str = "") -> Path:
+        return self._staging[REJECTED] / f"_{self._family.table}" / table
+
+    def _folders(self) -> dict[str, Path]:
+        return {**self._staging, UNUSABLE: self._scratch(UNUSABLE), KEYS: self._scratch(KEYS)}
+
+    def _repeated(self, keys: DataFrame) -> DataFrame | None:
+        """The repeated keys, or None."""
+        repeated = tables.repeated_keys(keys).persist(StorageLevel.DISK_ONLY)
         n_repeated = repeated.count()
         if not n_repeated:
             repeated.unpersist()
-            return self._in_range(family.judge(delivered)), None
-        keys = f.broadcast(repeated) if n_repeated <= BROADCAST_KEYS else repeated
-        keyed = delivered.withColumn(tables.KEY, tables.key_hash(family.key, family.date_column))
-        again = self._in_range(family.judge(keyed.join(keys, tables.KEY, "left_semi")))
-        ranked = tables.rank_repeated(again, family.table_key).persist(StorageLevel.DISK_ONLY)
-        replaced = ranked.where(f"{tables.PLACE} > 1").groupBy(MONTH)
+            return None
+        return f.broadcast(repeated) if n_repeated <= BROADCAST_KEYS else repeated
+
+    def _pass(self, delivered: DataFrame, repeated: DataFrame | None) -> list[WrittenFile]:
+        """One pass over the text into all files."""
+        judged, ranked = self._in_range(self._family.judge(delivered)), None
+        if repeated is not None:
+            judged, ranked = self._without_replaced(judged, repeated)
+        frame = judged.coalesce(1) if self._one_task else judged
+        written = fan_out(frame, self._family.outputs(), self._folders())
+        if ranked is not None:
+            ranked.unpersist()
+        return written
+
+    def _without_replaced(self, judged: DataFrame, repeated: DataFrame) -> tuple[DataFrame, DataFrame]:
+        """The rows that go somewhere: all but the replaced ones, which are counted; and the cached part of them."""
+        again = judged.join(repeated, tables.KEY, "left_semi")
+        ranked = tables.rank_repeated(again, self._family.table_key).persist(StorageLevel.DISK_ONLY)
         same = f.sum(f.col(tables.IS_IDENTICAL).cast("int"))
-        for row in replaced.agg(f.count("*").alias("n"), same.alias("same")).collect():
-            self._superseded[row[MONTH]] = (int(row.n), int(row.same))
-        once = self._in_range(family.judge(keyed.join(keys, tables.KEY, "left_anti")))
-        latest = ranked.where(f"{tables.PLACE} is null or {tables.PLACE} = 1").select(*once.columns)
-        return once.union(latest), ranked
+        replaced = ranked.where(f"{tables.PLACE} > 1").groupBy(MONTH).agg(f.count("*").alias("n"), same.alias("same"))
+        for row in replaced.collect():
+            self._superseded[month_text(row[MONTH])] = (int(row.n), int(row.same))
+        latest = ranked.where(f"{tables.PLACE} is null or {tables.PLACE} = 1")
+        return judged.join(repeated, tables.KEY, "left_anti").unionByName(latest.select(*judged.columns)), ranked
 
     def _in_range(self, judged: DataFrame) -> DataFrame:
-        return judged.where(f.col(MONTH).isin(*self._months))
+        return judged.where(f.col(MONTH).isin(*map(month_number, self._months)))
 
-    def _quarantine(self, scratch: Path, judged: DataFrame) -> list[WrittenFile]:
+    def _quarantine(self) -> list[WrittenFile]:
         """Put the reasons of the rejected rows into words, count them by month and rule, and write them."""
-        struct = judged.schema[tables.RAW].dataType.simpleString()
-        raw = self._session.read.schema(f"{tables.RAW} {struct}, {MONTH} string").parquet(str(scratch))
-        rejected = self._family.reject(raw)
+        unusable = self._session.read.schema(f"{tables.RAW} string, {MONTH} string")
+        rejected = self._family.reject(unusable.parquet(str(self._scratch(UNUSABLE))))
         codes = rejected.select(MONTH, f.explode("codes").alias("code")).groupBy(MONTH, "code").count()
         for row in codes.orderBy(MONTH, "code").collect():
-            self._codes.setdefault(row[MONTH], {})[row.code] = int(row["count"])
+            self._codes.setdefault(month_text(row[MONTH]), {})[row.code] = int(row["count"])
         return fan_out(rejected.coalesce(1), [tables.rejected_output()], self._staging)
 
     def conservation(self) -> dict[str, Conservation]:

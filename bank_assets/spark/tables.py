@@ -19,7 +19,16 @@ from pyspark.sql import types as t
 from bank_assets import contract
 from bank_assets.contract import Kind, Known
 from bank_assets.spark import rules
-from bank_assets.spark.delivery import ARRIVAL, DELIVERY, HOME_MONTH, LINE, POSITION, PROVENANCE
+from bank_assets.spark.delivery import (
+    ARRIVAL,
+    DELIVERY,
+    FIRST_DAY,
+    HOME_MONTH,
+    LAST_DAY,
+    LINE,
+    POSITION,
+    PROVENANCE,
+)
 from bank_assets.spark.fan_out import MONTH, Output
 
 WAS_PREVIOUSLY_CONTACTED: Final = "was_previously_contacted"
@@ -32,8 +41,13 @@ CONTACTS: Final = "contacts"
 OUTCOMES: Final = "outcomes"
 REJECTED: Final = "rejected_contacts"
 UNUSABLE: Final = "_unusable"
-"""The rejected rows before their reasons are put into words: one struct `raw`."""
+"""The rejected rows before their reasons are put into words: their text as JSON."""
 
+KEYS: Final = "_keys"
+"""The key hashes of the usable rows, to find repeated ones after the pass."""
+
+CONTACT_KEY: Final = ("contact_id",)
+OUTCOME_KEY: Final = ("contact_id", "arrived_at")
 IS_VALID: Final = "_is_valid"
 IS_UNUSABLE: Final = "_is_unusable"
 HAS_OUTCOME: Final = "_has_outcome"
@@ -78,22 +92,32 @@ def _typed(column: contract.Column) -> Column:
 
 
 def _judge(
-    delivered: DataFrame, of: tuple[rules.Rule, ...], date_column: str, columns: tuple[str, ...], typed: list[Column]
+    delivered: DataFrame,
+    of: tuple[rules.Rule, ...],
+    key: tuple[str, ...],
+    columns: tuple[str, ...],
+    typed: list[Column],
 ) -> DataFrame:
     """Month, order, verdict and typed values of every row (=), and the raw text of unusable rows alone."""
     valid = rules.is_valid(of)
-    day = f.col(rules.value_name(date_column))
-    month = f.when(day.isNotNull(), f.substring(f.trim(f.col(date_column)), 1, 7)).otherwise(f.col(HOME_MONTH))
-    raw = f.struct(*[f.col(f"`{name}`") for name in (*columns, LINE, *PROVENANCE)])
+    day = f.col(rules.value_name(_date_column(columns)))
+    month = f.coalesce(f.year(day) * 12 + f.month(day) - 1, f.col(HOME_MONTH))
+    # As JSON: a struct of 26 fields costs a tenth of the pass on its way through Arrow, even if it is NULL.
+    raw = f.to_json(f.struct(*[f.col(f"`{name}`") for name in (*columns, LINE, *PROVENANCE)]))
     return delivered.select("*", *rules.values(columns)).select(
         month.alias(MONTH),
         POSITION,
         valid.alias(IS_VALID),
         (~valid).alias(IS_UNUSABLE),
         f.when(~valid, raw).alias(RAW),
+        key_hash(key, columns).alias(KEY),
         f.col(ARRIVAL).alias(DELIVERY_ARRIVAL),
         *typed,
     )
+
+
+def _date_column(columns: tuple[str, ...]) -> str:
+    return next(name for name in ("contact_date", "arrived_at") if name in columns)
 
 
 def judge_contacts(delivered: DataFrame) -> DataFrame:
@@ -110,7 +134,7 @@ def judge_contacts(delivered: DataFrame) -> DataFrame:
     """
     typed = [_typed(column) for column in contract.COLUMNS]
     typed.append((f.col(rules.value_name("pdays")) != -1).alias(WAS_PREVIOUSLY_CONTACTED))
-    judged = _judge(delivered, rules.contact_rules(), "contact_date", contract.DELIVERY_COLUMNS, typed)
+    judged = _judge(delivered, rules.contact_rules(), CONTACT_KEY, contract.DELIVERY_COLUMNS, typed)
     is_known = f.col("is_subscribed").isNotNull() | f.col("duration_seconds").isNotNull()
     return judged.withColumn(HAS_OUTCOME, f.col(IS_VALID) & is_known)
 
@@ -128,7 +152,7 @@ def judge_outcomes(delivered: DataFrame) -> DataFrame:
     """
     typed = [_typed(contract.BY_SOURCE[name]) for name in ("contact_id", "y", "duration")]
     typed.append(f.col(rules.value_name("arrived_at")).alias(ARRIVED_ON))
-    return _judge(delivered, rules.outcome_rules(), "arrived_at", contract.OUTCOME_COLUMNS, typed)
+    return _judge(delivered, rules.outcome_rules(), OUTCOME_KEY, contract.OUTCOME_COLUMNS, typed)
 
 
 def _outcome_output(where: str, arrived_on: str) -> Output:
@@ -139,31 +163,39 @@ def _outcome_output(where: str, arrived_on: str) -> Output:
 def contact_outputs() -> tuple[Output, ...]:
     """What a judged frame of contacts deliveries fills."""
     contacts = Output(CONTACTS, IS_VALID, {name: name for name in contact_schema().fieldNames()})
-    return contacts, _outcome_output(HAS_OUTCOME, "contact_date"), Output(UNUSABLE, IS_UNUSABLE, {RAW: RAW})
+    return contacts, _outcome_output(HAS_OUTCOME, "contact_date"), *_scratch_outputs()
 
 
 def outcome_outputs() -> tuple[Output, ...]:
     """What a judged frame of outcomes deliveries fills."""
-    return _outcome_output(IS_VALID, ARRIVED_ON), Output(UNUSABLE, IS_UNUSABLE, {RAW: RAW})
+    return _outcome_output(IS_VALID, ARRIVED_ON), *_scratch_outputs()
 
 
-def key_hash(key: tuple[str, ...], date_column: str) -> Column:
-    """64 bits for month and key of a delivered row, from its text; NULL where a part of the key is missing.
+def _scratch_outputs() -> tuple[Output, ...]:
+    return Output(UNUSABLE, IS_UNUSABLE, {RAW: RAW}), Output(KEYS, IS_VALID, {KEY: KEY})
+
+
+def key_hash(key: tuple[str, ...], columns: tuple[str, ...]) -> Column:
+    """64 bits for month and key of a delivered row, from its text; NULL where the contact has no id.
 
     Equal keys give equal hashes. Different keys may, once in 10¹⁹ pairs: such rows are looked at again, exactly.
+
+    Args:
+        key: delivered columns that identify a row within its month.
+        columns: header of the family, which tells the date column.
     """
-    parts = [f.trim(f.col(name)) if name != date_column else f.substring(f.trim(f.col(name)), 1, 10) for name in key]
-    month = f.substring(f.trim(f.col(date_column)), 1, 7)
+    days = {_date_column(columns): 10}
+    parts = [f.substring(f.trim(f.col(name)), 1, days[name]) if name in days else f.trim(f.col(name)) for name in key]
+    month = f.substring(f.trim(f.col(_date_column(columns))), 1, 7)
     return f.when(f.col(key[0]).isNotNull(), f.xxhash64(month, *parts))
 
 
-def repeated_keys(delivered: DataFrame, key: tuple[str, ...], date_column: str) -> DataFrame:
-    """Hashes of the keys that more than one delivered row of a month has (≤), one row `_key` each.
+def repeated_keys(keys: DataFrame) -> DataFrame:
+    """The key hashes that more than one row has (≤), one row `_key` each.
 
-    Reads two columns and shuffles 8 bytes a row: a contact that came once, as nearly all do, is never moved.
+    Shuffles 8 bytes a row: a contact that came once, as nearly all do, is never moved.
     """
-    hashed = delivered.select(key_hash(key, date_column).alias(KEY)).where(f.col(KEY).isNotNull())
-    return hashed.groupBy(KEY).agg(f.count("*").alias("n")).where("n > 1").select(KEY)
+    return keys.where(f.col(KEY).isNotNull()).groupBy(KEY).agg(f.count("*").alias("n")).where("n > 1").select(KEY)
 
 
 def rank_repeated(judged: DataFrame, key: tuple[str, ...]) -> DataFrame:
@@ -179,7 +211,7 @@ def rank_repeated(judged: DataFrame, key: tuple[str, ...]) -> DataFrame:
         The rows with `_place` (1 wins, NULL for rejected rows) and `_is_identical` to the winner, outcome included.
     """
     last_first = Window.partitionBy(MONTH, IS_VALID, *key).orderBy(f.desc(DELIVERY_ARRIVAL), f.desc(POSITION))
-    content = [name for name in judged.columns if name not in (MONTH, POSITION, RAW, DELIVERY_ARRIVAL)]
+    content = [name for name in judged.columns if name not in (MONTH, POSITION, RAW, KEY, DELIVERY_ARRIVAL)]
     return (
         judged.withColumn(PLACE, f.when(f.col(IS_VALID), f.row_number().over(last_first)))
         .withColumn("_content", f.to_json(f.struct(*content)))
@@ -205,8 +237,11 @@ def _rejected(unusable: DataFrame, kind: str, of: tuple[rules.Rule, ...], column
         `month`, `kind`, `_text_<column>` for every delivered column (NULL for those of the other family), `line` (the
         whole line if its fields could not be told apart), `codes`, `reasons`, `delivery_arrival`, `delivery_sha256`.
     """
+    facts = {FIRST_DAY: "date", LAST_DAY: "date", ARRIVAL: "int"}
+    schema = ", ".join(f"`{name}` {facts.get(name, 'string')}" for name in (*columns, LINE, *PROVENANCE))
+    number = f.substring(MONTH, 1, 4).cast("int") * 12 + f.substring(MONTH, 6, 2).cast("int") - 1
     # The delivered text has a column `month` of its own, beside the partition's.
-    text = unusable.select(f.col(MONTH).alias("_month"), f"{RAW}.*")
+    text = unusable.select(number.alias("_month"), f.from_json(RAW, schema).alias(RAW)).select("_month", f"{RAW}.*")
     fields = [
         (f.col(f"`{c}`") if c in columns else f.lit(None).cast("string")).alias(f"_text_{c}") for c in REJECTED_COLUMNS
     ]

@@ -227,6 +227,18 @@ def test_within_a_delivery_the_later_line_wins(deliver, build, contact):
     assert built.result.contacts["2008-05"].identical == 0
 
 
+def test_repetitions_found_after_the_pass_leave_no_file_behind(deliver, build, contact):
+    rows = [contact(contact_id=f"c-{n}", contact_date=f"2008-0{5 + n % 2}-10") for n in range(6)]
+    built = build([deliver([*rows, rows[0] | {"age": 99}, rows[1] | {"age": "x"}])])
+    assert built.by_id("contacts")["c-0"]["age_years"] == 99
+    assert built.by_id("contacts")["c-1"]["age_years"] == 58
+    assert built.result.contacts["2008-05"] == Conservation(rows_in=4, rows_out=3, superseded=1)
+    assert built.result.contacts["2008-06"].rejected == 1
+    for table, folder in built.staging.items():
+        named = {name for names in built.result.files[table].values() for name in names}
+        assert {str(path.relative_to(folder)) for path in folder.rglob("*.parquet")} == named
+
+
 def test_a_rejected_correction_does_not_replace_a_usable_row(deliver, build, contact):
     built = build([deliver([contact(age=30)]), deliver([contact(age="thirty-one")])])
     assert built.one("contacts")["age_years"] == 30

@@ -16,7 +16,7 @@ import pytest
 from bank_assets.resources.warehouse import StagedEntry, Warehouse
 from bank_assets.spark import fan_out as fan_out_module
 from bank_assets.spark.etl import TABLES, EtlError, build_tables
-from bank_assets.spark.fan_out import Output, _Task, fan_out
+from bank_assets.spark.fan_out import Output, _Task, fan_out, month_number, month_text
 
 REPOSITORY = Path(__file__).parents[2]
 SMALL_DISK_BYTES = 128 << 10
@@ -27,7 +27,11 @@ SECOND = Output("second", "in_second", {"n": "m"})
 
 
 def batch(months: list[str], first: list[int | None], second: list[int | None]) -> pa.RecordBatch:
-    columns = {"month": pa.array(months), "n": pa.array(first, pa.int32()), "m": pa.array(second, pa.int32())}
+    columns = {
+        "month": pa.array([month_number(month) for month in months]),
+        "n": pa.array(first, pa.int32()),
+        "m": pa.array(second, pa.int32()),
+    }
     marks = {"in_first": [n is not None for n in first], "in_second": [m is not None for m in second]}
     return pa.record_batch(columns | {name: pa.array(values) for name, values in marks.items()})
 
@@ -50,35 +54,44 @@ def run_task(folder: Path, batches: list[pa.RecordBatch]) -> dict[tuple[str, str
 def test_rows_go_to_the_tables_and_months_they_belong_to(tmp_path):
     found = run_task(
         tmp_path,
-        [batch(["a", "b", "a"], [1, 2, 3], [None, 20, 30]), batch(["a", "c"], [4, None], [None, None])],
+        [
+            batch(["2008-05", "2009-12", "2008-05"], [1, 2, 3], [None, 20, 30]),
+            batch(["2008-05", "2010-01"], [4, None], [None, None]),
+        ],
     )
     assert found == {
-        ("first", "a"): ([1, 3, 4], 3),
-        ("first", "b"): ([2], 1),
-        ("second", "a"): ([30], 1),
-        ("second", "b"): ([20], 1),
+        ("first", "2008-05"): ([1, 3, 4], 3),
+        ("first", "2009-12"): ([2], 1),
+        ("second", "2008-05"): ([30], 1),
+        ("second", "2009-12"): ([20], 1),
     }
+
+
+@pytest.mark.parametrize("month", ["2008-01", "2008-12", "0999-06", "2010-11"])
+def test_month_numbers_go_both_ways(month):
+    assert month_text(month_number(month)) == month
+    assert month_number("2009-01") - month_number("2008-12") == 1
 
 
 def test_waiting_rows_are_bounded_and_none_is_lost(tmp_path, monkeypatch):
     monkeypatch.setattr(fan_out_module, "GROUP_ROWS", 50)
     monkeypatch.setattr(fan_out_module, "BUFFER_ROWS", 120)
-    months = ["a"] * 45 + ["b"] * 40 + ["c"] * 40
+    months = ["2008-05"] * 45 + ["2008-06"] * 40 + ["2008-12"] * 40
     values = list(range(125))
     task = _Task([(FIRST, str(tmp_path / "first"))])
     for _ in range(8):
         task.take(batch(months, values, [None] * 125))
         assert sum(file.waiting_rows for file in task._files.values()) < 120
     found = {row["month"]: row for row in task.finish().to_pylist()}
-    assert {month: row["n_rows"] for month, row in found.items()} == {"a": 360, "b": 320, "c": 320}
-    assert read(tmp_path / "first", [found["a"]["file"]]) == list(range(45)) * 8
-    assert pq.ParquetFile(tmp_path / "first" / found["a"]["file"]).num_row_groups > 1
+    assert {month: row["n_rows"] for month, row in found.items()} == {"2008-05": 360, "2008-06": 320, "2008-12": 320}
+    assert read(tmp_path / "first", [found["2008-05"]["file"]]) == list(range(45)) * 8
+    assert pq.ParquetFile(tmp_path / "first" / found["2008-05"]["file"]).num_row_groups > 1
 
 
 @pytest.mark.spark
 def test_tasks_write_side_by_side_and_only_named_files_count(spark, tmp_path):
     frame = spark.range(0, 10_000, 1, 4).selectExpr(
-        "concat('2008-0', cast(5 + id % 3 as string)) as month",
+        f"cast({month_number('2008-05')} + id % 3 as int) as month",
         "id",
         "true as is_contact",
         "id % 10 = 0 as is_outcome",
@@ -87,6 +100,7 @@ def test_tasks_write_side_by_side_and_only_named_files_count(spark, tmp_path):
     outputs = [Output("contacts", "is_contact", {"id": "id"}), Output("outcomes", "is_outcome", {"id": "id"})]
     written = fan_out(frame, outputs, folders)
     assert len(written) == 2 * 3 * 4
+    assert {file.month for file in written} == {"2008-05", "2008-06", "2008-07"}
     for table, expected in (("contacts", range(10_000)), ("outcomes", range(0, 10_000, 10))):
         files = [file for file in written if file.table == table]
         ids = [i for file in files for i in pq.ParquetFile(folders[table] / file.name).read().column("id").to_pylist()]
