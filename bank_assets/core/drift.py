@@ -11,7 +11,7 @@ distribution moved, on samples large enough that noise alone stays below the thr
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -93,6 +93,15 @@ def choose_default_reference(
     return tuple(month for month in sorted(monthly_rows) if monthly_rows[month] >= minimum_rows)[:months]
 
 
+def _verdict(level: Level, moved: Sequence[str], current: Profile, reference: str) -> str:
+    """The verdict as a sentence."""
+    names = ", ".join(moved)
+    if level is not Level.NONE:
+        return f"{str(level).capitalize()} drift in {current.span} compared with {reference}: {names}."
+    text = f"No drift in {current.span}: contacts look like those of {reference}."
+    return f"{text} Known only after the call, but moved: {names}." if names else text
+
+
 def compare_profiles(
     reference: Profile | None, current: Profile, policy: DriftPolicy | None = None, reference_name: str = "reference"
 ) -> DriftReport:
@@ -123,8 +132,7 @@ def compare_profiles(
     level = worst(*(column.level for column in judged if column.role is Role.INPUT))
     before, after = LabelRate.of(base, policy.confidence), LabelRate.of(current, policy.confidence)
     if status is DriftStatus.OK:
-        names = ", ".join(column.column for column in judged) or "no column"
-        message = f"{level} drift of {current.span} against {reference_name} ({base.span}): {names}."
+        message = _verdict(level, [column.column for column in judged], current, f"{reference_name} ({base.span})")
     return DriftReport(
         status=status,
         message=message,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -279,6 +279,9 @@ def _ranking_level(promised: float, auc: float, half: float, policy: Performance
     return Level.HEAVY if drop >= heavy else Level.MODERATE if drop >= moderate else Level.NONE
 
 
+_LEVEL_WORDS: Final = {Level.NONE: "as promised", Level.MODERATE: "moderately off", Level.HEAVY: "far off"}
+
+
 def _message(latest: WindowPerformance | None, model: str, policy: PerformancePolicy) -> str:
     if latest is None:
         return f"No verdict on {model}: expected matured outcomes, found none; deliver outcomes or wait for maturity."
@@ -296,7 +299,8 @@ def _message(latest: WindowPerformance | None, model: str, policy: PerformancePo
         )
     ratio = "-" if latest.observed_expected is None else f"{latest.observed_expected:.2f}"
     auc = "-" if latest.roc_auc is None else f"{latest.roc_auc:.3f}"
+    verdict = "No" if latest.level is Level.NONE else str(latest.level).capitalize()
     return (
-        f"{latest.level} decay of {model} in {span}: observed / expected {ratio} ({latest.calibration_level}), "
-        f"AUC {auc} ({latest.ranking_level})."
+        f"{verdict} decay of {model} in {span}: observed / expected {ratio} ({_LEVEL_WORDS[latest.calibration_level]}), "
+        f"AUC {auc} ({_LEVEL_WORDS[latest.ranking_level]})."
     )

@@ -56,8 +56,14 @@ def test_an_injected_shift_alarms_and_names_the_statistic():
     assert report.level is Level.HEAVY
     assert report.drifted_columns == ("age",)
     assert by_name(report)["age"].reason.startswith("PSI")
-    assert "heavy drift" in report.message
-    assert "age" in report.message
+    assert report.message.startswith("Heavy drift in ")
+    assert report.message.endswith(": age.")
+
+
+def test_a_window_without_drift_is_told_in_plain_words():
+    message = compare_profiles(profile(), profile(seed=SEED + 1), reference_name="champion v3").message
+    assert message.startswith("No drift in ")
+    assert "look like those of champion v3" in message
 
 
 def test_a_moderate_shift_is_moderate():

@@ -218,3 +218,13 @@ def test_columns_of_different_lengths_are_refused():
     contacts = scored()
     with pytest.raises(ValueError, match="columns of one length"):
         changed(contacts, proba=np.zeros(3))
+
+
+def test_the_verdict_is_told_in_plain_words():
+    calm = measured(scored()).message
+    assert calm.startswith("No decay of ")
+    assert "(as promised)" in calm
+    decayed = measured(scored(noise=1.0, shift=1.2)).message
+    assert decayed.startswith("Heavy decay of ")
+    assert "observed / expected" in decayed
+    assert "(far off)" in decayed
