@@ -93,7 +93,7 @@ def choose_default_reference(
     return tuple(month for month in sorted(monthly_rows) if monthly_rows[month] >= minimum_rows)[:months]
 
 
-def _verdict(level: Level, moved: Sequence[str], current: Profile, reference: str) -> str:
+def _sentence(level: Level, moved: Sequence[str], current: Profile, reference: str) -> str:
     """The verdict as a sentence."""
     names = ", ".join(moved)
     if level is not Level.NONE:
@@ -132,7 +132,7 @@ def compare_profiles(
     level = worst(*(column.level for column in judged if column.role is Role.INPUT))
     before, after = LabelRate.of(base, policy.confidence), LabelRate.of(current, policy.confidence)
     if status is DriftStatus.OK:
-        message = _verdict(level, [column.column for column in judged], current, f"{reference_name} ({base.span})")
+        message = _sentence(level, [column.column for column in judged], current, f"{reference_name} ({base.span})")
     return DriftReport(
         status=status,
         message=message,

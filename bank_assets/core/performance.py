@@ -300,7 +300,5 @@ def _message(latest: WindowPerformance | None, model: str, policy: PerformancePo
     ratio = "-" if latest.observed_expected is None else f"{latest.observed_expected:.2f}"
     auc = "-" if latest.roc_auc is None else f"{latest.roc_auc:.3f}"
     verdict = "No" if latest.level is Level.NONE else str(latest.level).capitalize()
-    return (
-        f"{verdict} decay of {model} in {span}: observed / expected {ratio} ({_LEVEL_WORDS[latest.calibration_level]}), "
-        f"AUC {auc} ({_LEVEL_WORDS[latest.ranking_level]})."
-    )
+    calibration, ranking = _LEVEL_WORDS[latest.calibration_level], _LEVEL_WORDS[latest.ranking_level]
+    return f"{verdict} decay of {model} in {span}: observed / expected {ratio} ({calibration}), AUC {auc} ({ranking})."
