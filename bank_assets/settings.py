@@ -42,6 +42,8 @@ class Settings:
         timezone: `BANK_TIMEZONE`, IANA zone of the midnight schedule.
         alert_urls: `BANK_ALERT_URLS`, comma-separated notification channels.
         public_url: `BANK_PUBLIC_URL`, base of links in alerts and reports.
+        ui_url: `BANK_UI_URL`, base of links to runs, where Dagster's web server is reached.
+        quiet_days: `BANK_QUIET_DAYS`, days of wall time without a delivery after which people are told.
         sensors_running: `BANK_SENSORS_RUNNING`, start schedules and sensors without a person.
         simulated_rows: `BANK_SIMULATED_ROWS`, size of the simulated history.
         seed: `BANK_SEED`, seed of everything random.
@@ -65,6 +67,8 @@ class Settings:
     timezone: str = "Europe/Lisbon"
     alert_urls: tuple[str, ...] = field(default=(), repr=False)
     public_url: str = "http://127.0.0.1:8000"
+    ui_url: str = "http://127.0.0.1:3000"
+    quiet_days: float = 4.0
     sensors_running: bool = True
     simulated_rows: int = 45_211
     seed: int = 20_101_117
@@ -155,6 +159,8 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         timezone=env.get(PREFIX + "TIMEZONE") or defaults.timezone,
         alert_urls=tuple(url.strip() for url in env.get(PREFIX + "ALERT_URLS", "").split(",") if url.strip()),
         public_url=env.get(PREFIX + "PUBLIC_URL") or defaults.public_url,
+        ui_url=env.get(PREFIX + "UI_URL") or defaults.ui_url,
+        quiet_days=_number(env, "QUIET_DAYS", defaults.quiet_days, 0.01, 3_650),
         sensors_running=_flag(env, "SENSORS_RUNNING", defaults.sensors_running),
         simulated_rows=int(_number(env, "SIMULATED_ROWS", defaults.simulated_rows, 1, 1e10)),
         seed=int(_number(env, "SEED", defaults.seed, 0, 2**31 - 1)),

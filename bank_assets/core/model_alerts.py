@@ -1,0 +1,183 @@
+"""Alerts about customers and the model: drift, decay, what the loop answers, verdicts of the gates.
+
+What lives here: one function per kind: its key, its tone, its words, what to do.
+What must not: reading what happened (`alert_sensors`), sending (`resources.notifier`), customers' values:
+columns, versions and figures only.
+Called by the alert sensors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bank_assets.core.alerts import Alert, AlertKind, Tone, few, key_of, sentences, shortened
+
+
+def drift(
+    verdict: Mapping[str, Any], columns: Sequence[str], *, since: str, told: Sequence[str], run_id: str, at: str
+) -> Alert:
+    """Customers changed.
+
+    Args:
+        verdict: metadata of `drift_report`: month, level, label_level, message, last_day, page.
+        columns: columns that moved, furthest first.
+        since: run that opened the episode.
+        told: what is new in this episode.
+        run_id: this run.
+        at: when it was measured.
+    """
+    level, label = str(verdict["level"]), str(verdict["label_level"])
+    month = str(verdict["month"])
+    titles = {
+        "none": f"The subscription rate of {month} moved",
+        "moderate": f"Customers of {month} have changed somewhat",
+        "heavy": f"Customers of {month} have changed a lot",
+    }
+    rate = f" The subscription rate moved as well ({label})." if label != "none" and level != "none" else ""
+    which = f" Moved furthest: {few(columns)}." if columns and level == "none" else ""
+    return Alert(
+        AlertKind.DRIFT,
+        key_of(AlertKind.DRIFT, since, sorted(told)),
+        Tone.WATCH,
+        titles[level],
+        shortened(f"{verdict['message']}{rate}{which}"),
+        "Nothing at once: the platform recalibrates or retrains by itself if its decisions suffer. The report says "
+        "which columns matter.",
+        at,
+        as_of=verdict.get("last_day") or None,
+        page=str(verdict.get("page") or "/monitoring"),
+        run_id=run_id,
+    )
+
+
+def decay(verdict: Mapping[str, Any], *, since: str, told: Sequence[str], run_id: str, at: str) -> Alert:
+    """The champion does worse than it promised.
+
+    Args:
+        verdict: metadata of `performance_report`: level, message, as_of and figures.
+        since: run that opened the episode.
+        told: what is new in this episode.
+        run_id: this run.
+        at: when it was measured.
+    """
+    profit = verdict.get("profit_eur")
+    earned = f" The latest window earned {profit:,.0f} EUR." if isinstance(profit, (int, float)) else ""
+    return Alert(
+        AlertKind.DECAY,
+        key_of(AlertKind.DECAY, since, sorted(told)),
+        Tone.BAD if verdict["level"] == "heavy" else Tone.WATCH,
+        "The champion does worse than it promised",
+        shortened(f"{verdict['message']}{earned}"),
+        "Nothing at once: recalibration and retraining follow by themselves; their result is told.",
+        at,
+        as_of=verdict.get("as_of") or None,
+        page="/monitoring",
+        run_id=run_id,
+    )
+
+
+def response(
+    kind: str,
+    reasons: Sequence[str],
+    *,
+    episode_id: str,
+    is_stopped: bool,
+    as_of: str | None,
+    run_id: str,
+    at: str,
+) -> Alert:
+    """The ladder began to answer, or stopped because nothing helps.
+
+    Args:
+        kind: the rung, such as `retrain` or `search`.
+        reasons: sentences with the numbers.
+        episode_id: episode of the ladder.
+        is_stopped: whether it stopped and calls a person.
+        as_of: the morning, ISO.
+        run_id: run asked for, or "".
+        at: when.
+    """
+    if is_stopped:
+        title, tone = "Retraining does not help; a person is needed", Tone.BAD
+        action = (
+            "Look at the drift report and at what changed in campaigns or products. The champion stays in charge and "
+            "the platform tries again by itself after its rest."
+        )
+    else:
+        words = {"recalibrate": "recalibration", "retrain": "a refit on fresh data", "search": "a search of all models"}
+        title, tone = f"The loop asks for {words.get(kind, kind)}", Tone.WATCH
+        action = "Nothing: the result is told."
+    return Alert(
+        AlertKind.RESPONSE,
+        key_of(AlertKind.RESPONSE, episode_id, "stopped" if is_stopped else kind, as_of if is_stopped else ""),
+        tone,
+        title,
+        shortened(sentences(reasons)),
+        action,
+        at,
+        as_of=as_of,
+        page="/monitoring",
+        run_id=run_id,
+    )
+
+
+def verdict_on_model(
+    *,
+    row_id: int,
+    kind: str,
+    decision: str,
+    from_version: str | None,
+    to_version: str | None,
+    reasons: Sequence[str],
+    effect: str,
+    as_of: str | None,
+    at: str,
+    page: str,
+    run_id: str,
+) -> Alert:
+    """A gate decided about a model, a person rolled back, or the calibration moved: one row of the promotions.
+
+    Args:
+        row_id: number of the row; each is told once.
+        kind: first, refit, recipe, recalibration or rollback.
+        decision: promoted or refused.
+        from_version: champion before.
+        to_version: model judged.
+        reasons: of the gate.
+        effect: what it means in money, as a sentence, or "".
+        as_of: data time.
+        at: when.
+        page: report of the retraining, or "" for the model page.
+        run_id: Dagster run, or "".
+    """
+    words = {"first": "the first model", "refit": "the champion's recipe on fresh data", "recipe": "another recipe"}
+    if kind == "recalibration":
+        found, tone = AlertKind.RECALIBRATED, Tone.GOOD
+        title = "The probabilities were recalibrated"
+        action = "Nothing: the web app uses the new calibration within seconds. The model is the same."
+    elif kind == "rollback":
+        found, tone = AlertKind.PROMOTED, Tone.WATCH
+        title = f"Rolled back to version {to_version}"
+        action = f"Say in the team why version {from_version} had to go; the loop goes on from version {to_version}."
+    elif decision == "promoted":
+        found, tone = AlertKind.PROMOTED, Tone.GOOD
+        title = f"Version {to_version} is in charge: {words.get(kind, kind)}"
+        action = "Nothing: the web app swaps by itself. If it is wrong, roll back on the Model page."
+    else:
+        found, tone = AlertKind.REFUSED, Tone.WATCH
+        stays = f"version {from_version} stays in charge" if from_version else "there is still no champion"
+        title = f"Version {to_version} was refused; {stays}"
+        action = "Nothing: the loop tries again with new outcomes. If refusals repeat, read the report."
+    return Alert(
+        found,
+        key_of(found, row_id, kind, to_version),
+        tone,
+        title,
+        shortened(" ".join(part for part in (effect, sentences(reasons)) if part)),
+        action,
+        at,
+        as_of=as_of,
+        page=page or "/model",
+        run_id=run_id,
+    )
