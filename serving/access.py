@@ -45,11 +45,15 @@ class Admission:
         request_id: from the client if it sent a plain one, else new.
         identity: who asks, None if nobody is known.
         refusal: why it must not be answered, raised by `admit` so that it takes the way of every error.
+        decision_id: id of the decision that the request made, for its log line; "" if it made none.
+        model_version: version that decided, for the log line.
     """
 
     request_id: str
     identity: Identity | None = None
     refusal: Exception | None = None
+    decision_id: str = ""
+    model_version: str = ""
 
 
 @dataclass(slots=True)
@@ -220,6 +224,12 @@ def identity_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Identity:
 def request_id_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
     """Id of a request, as in its log line and its `X-Request-ID` header."""
     return _admission(connection).request_id
+
+
+def note_decision(connection: ASGIConnection[Any, Any, Any, Any], decision_id: str, model_version: str) -> None:
+    """Name the decision that a request made in its log line, so that log and record find each other."""
+    admission = _admission(connection)
+    admission.decision_id, admission.model_version = decision_id, model_version
 
 
 def _admission(connection: ASGIConnection[Any, Any, Any, Any]) -> Admission:

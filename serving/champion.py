@@ -207,7 +207,8 @@ class ChampionStore:
         pointer.replace(self._folder / LAST_GOOD)
         self.swaps += before is not None
         logger.info(
-            "champion in force", extra={"version": champion.version, "digest": champion.digest, "before": before}
+            "champion in force",
+            extra={"model_version": champion.version, "digest": champion.digest, "before": before},
         )
 
     def _adopt(self, champion: Champion) -> None:

@@ -4,7 +4,8 @@ What lives here: set-up of `logging`, the line format, the buffered access log. 
 Called by `python -m serving` (set-up) and `serving.shell` (access lines).
 
 Never logged: bodies, query strings, contact ids, header values other than the request id. An access line has method,
-route template, status, time, size and request id.
+route template, status, time, request id, who asked, and, where the request made a decision, its id and the version of
+the model that made it: an operator goes from a line to the record and back. docs/aws.md has queries over these fields.
 """
 
 from __future__ import annotations
@@ -74,26 +75,35 @@ class AccessLog:
         self._stream = stream
         self._lines: list[bytes] = []
 
-    def add(self, method: str, route: str, status: int, seconds: float, request_id: str, actor: str) -> None:
+    def add(
+        self,
+        method: str,
+        route: str,
+        status: int,
+        seconds: float,
+        request_id: str,
+        actor: str,
+        decision_id: str = "",
+        model_version: str = "",
+    ) -> None:
         """Note one answered request."""
         if self._stream is None:
             return
-        self._lines.append(
-            _encode(
-                {
-                    "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-                    "level": "info",
-                    "logger": "access",
-                    "event": "request",
-                    "method": method,
-                    "route": route,
-                    "status": status,
-                    "ms": round(seconds * 1e3, 2),
-                    "request_id": request_id,
-                    "actor": actor,
-                }
-            )
-        )
+        line = {
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "level": "info",
+            "logger": "access",
+            "event": "request",
+            "method": method,
+            "route": route,
+            "status": status,
+            "ms": round(seconds * 1e3, 2),
+            "request_id": request_id,
+            "actor": actor,
+        }
+        if decision_id:
+            line["decision_id"], line["model_version"] = decision_id, model_version
+        self._lines.append(_encode(line))
         if len(self._lines) >= _FLUSH_LINES:
             self.flush()
 

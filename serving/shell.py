@@ -108,6 +108,8 @@ class Shell:
                 seconds,
                 admission.request_id,
                 identity.name if identity is not None else "",
+                admission.decision_id,
+                admission.model_version,
             )
 
     async def _resolve(self, scope: HTTPScope, headers: dict[bytes, bytes], admission: Admission) -> None:

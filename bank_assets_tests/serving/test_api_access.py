@@ -237,8 +237,12 @@ def test_logs_are_json_lines_without_customer_data(serving_settings, registry, p
     }
     text = stream.getvalue().decode() + events.getvalue()
     assert "champion in force" in text
-    for leaked in ("SECRET", "7654321", made["id"]):
+    for leaked in ("SECRET", "7654321"):
         assert leaked not in text
+    # The one line of the request that decided names its decision; reading the record later does not.
+    named = [line for line in lines if "decision_id" in line]
+    assert [(line["decision_id"], line["model_version"]) for line in named] == [(made["id"], made["model"]["version"])]
+    assert text.count(made["id"]) == 1
 
 
 def test_a_crash_is_logged_without_its_text_and_answered_as_500(client, payload, monkeypatch, caplog):

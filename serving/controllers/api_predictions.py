@@ -14,7 +14,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath, QueryParameter, RawBody
 from sqlalchemy import Engine
 
-from serving.access import identity_of, needs
+from serving.access import identity_of, needs, note_decision
 from serving.bodies import JsonBody
 from serving.dependencies import Services
 from serving.payloads import check_request, request_of
@@ -54,6 +54,7 @@ class PredictionsController(Controller):
         data = BODY.read(body)
         check_request(data)
         decided = await services.decider.decide(Asked(data, identity_of(request).name))
+        note_decision(request, decided.draft.id, decided.draft.model_version)
         answer = prediction_of(decided)
         if reasons:
             given = await asyncio.to_thread(services.explaining.reasons_of, decided.draft)

@@ -21,7 +21,7 @@ from bank_assets.core.economics import Economics
 from bank_assets.core.explain import ExplainError
 from bank_assets.core.scorer import BundleError
 from bank_assets.ledger.decisions import Decision
-from serving.access import identity_of, needs
+from serving.access import identity_of, needs, note_decision
 from serving.champion import ChampionStore
 from serving.errors import NotFoundError, PayloadError, RegistryUnavailableError
 from serving.predict_form import LABELS, default_values, form_of, recorded_values, request_from, sent_values
@@ -71,6 +71,7 @@ async def decide_and_record(
     except PayloadError as error:
         return _refused(request, values, error)
     decided = await decider.decide(Asked(asked, identity_of(request).name))
+    note_decision(request, decided.draft.id, decided.draft.model_version)
     address = f"/predict/{decided.draft.id}"
     if not is_partial(request):
         return Redirect(f"{address}#prediction", status_code=303)
