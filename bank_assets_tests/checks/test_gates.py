@@ -127,6 +127,17 @@ def test_a_repeated_contact_is_found(warehouse):
     red(tables.contact_ids_are_unique_in_a_month(warehouse))
 
 
+def test_a_contact_delivered_again_into_another_month_is_hinted(warehouse):
+    green(tables.contacts_are_delivered_in_one_month(warehouse))
+    put(warehouse, "contacts", "2008-05", {"contact_id": ["a", "b"]}, counts(2))
+    put(warehouse, "contacts", "2008-06", {"contact_id": ["c"]}, counts(1))
+    green(tables.contacts_are_delivered_in_one_month(warehouse))
+    put(warehouse, "contacts", "2008-06", {"contact_id": ["c", "a"]}, counts(2))
+    result = tables.contacts_are_delivered_in_one_month(warehouse)
+    red(result, dg.AssetCheckSeverity.WARN)
+    assert result.metadata["contacts_in_several_months"].value == 1
+
+
 def test_a_wrong_type_and_a_post_contact_column_are_found(warehouse):
     put(warehouse, "contacts", "2008-05", {"contact_id": ["a"], "duration_seconds": [5], "age_years": ["x"]}, counts(1))
     result = tables.contact_columns_have_contract_types(warehouse)

@@ -1,5 +1,16 @@
 """The registry with a real MLflow: bundles go in, aliases move, the same bytes come out; and one number everywhere."""
 
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -18,6 +29,7 @@ from bank_assets_tests.core.made_contacts import FIRST, made_contacts
 
 pytestmark = pytest.mark.slow
 DAYS = 60
+BIN = Path(sys.executable).parent
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +94,6 @@ def test_no_pickle_is_in_the_registered_model(registry, version):
     import mlflow
 
     folder = mlflow.artifacts.download_artifacts(f"models:/{MODEL_NAME}/{version.version}")
-    from pathlib import Path
-
     names = [path.name for path in Path(folder).rglob("*") if path.is_file()]
     assert "model.onnx" in names
     assert not [name for name in names if name.endswith((".pkl", ".pickle", ".joblib", ".cloudpickle"))]
@@ -99,6 +109,74 @@ def test_the_plain_mlflow_model_gives_the_same_numbers(registry, version, bundle
     expected = Scorer(bundle).score({name: column[:50] for name, column in features.items()})
     assert np.array_equal(found["probability"].to_numpy(), expected.probability)
     assert np.array_equal(found["probability_low"].to_numpy(), expected.low)
+
+
+@pytest.fixture
+def some(learned):
+    """Features of 50 contacts as a frame with the columns of the model's signature."""
+    contacts, _ = learned
+    features = contacts.features()
+    return pd.DataFrame({name: features[name][:50] for name in FEATURES})
+
+
+@pytest.mark.spark
+def test_the_model_as_a_spark_udf_gives_the_same_numbers(registry, version, bundle, some, spark):
+    import mlflow
+
+    scored = mlflow.pyfunc.spark_udf(
+        spark,
+        f"models:/{MODEL_NAME}/{version.version}",
+        result_type="probability double, probability_low double, probability_high double",
+        env_manager="local",
+    )
+    frame = spark.createDataFrame(some.reset_index()).repartition(2)
+    rows = frame.select("index", scored(*FEATURES).alias("score")).orderBy("index").collect()
+    expected = Scorer(bundle).score({name: some[name].to_numpy() for name in FEATURES})
+    assert np.array_equal([row.score.probability for row in rows], expected.probability)
+    assert np.array_equal([row.score.probability_high for row in rows], expected.high)
+
+
+def test_mlflow_models_serve_answers_with_the_same_numbers(registry, version, bundle, some, tmp_path):
+    expected = Scorer(bundle).score({name: some[name].to_numpy() for name in FEATURES})
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        *(sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local"),
+        *("-m", f"models:/{MODEL_NAME}/{version.version}", "-h", "127.0.0.1", "-p", str(port)),
+    ]
+    with (tmp_path / "serve.log").open("wb") as log:
+        server = subprocess.Popen(
+            command,
+            env={**os.environ, "MLFLOW_TRACKING_URI": registry.uri, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    try:
+        found = ask(f"http://127.0.0.1:{port}", some, server, tmp_path / "serve.log")
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait()
+    assert [row["probability"] for row in found] == pytest.approx(expected.probability.tolist(), abs=1e-12)
+
+
+def ask(address: str, rows: pd.DataFrame, server: subprocess.Popen, log: Path) -> list[dict[str, float]]:
+    """Wait for the server and post rows to it."""
+    body = json.dumps({"dataframe_split": rows.to_dict(orient="split")}).encode()
+    request = urllib.request.Request(f"{address}/invocations", body, {"Content-Type": "application/json"})
+    deadline = time.monotonic() + 180
+    while server.poll() is None and time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.load(answer)["predictions"]
+        except ConnectionError:
+            time.sleep(0.5)
+        except urllib.error.HTTPError as error:
+            pytest.fail(error.read().decode()[:2000])
+        except urllib.error.URLError:
+            time.sleep(0.5)
+    pytest.fail(log.read_text()[-2000:])
 
 
 @pytest.mark.spark
