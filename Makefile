@@ -13,7 +13,7 @@ export PYTHONUNBUFFERED = 1
 GROUP ?= dev
 UI_PORT := $(or $(BANK_UI_PORT),3000)
 
-.PHONY: help prerequisites env run ui serve replay fmt lint types imports defs test test-fast test-unit soak bench lock clean
+.PHONY: help prerequisites env run ui serve demo replay fmt lint types imports defs test test-fast test-unit soak bench lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,11 @@ replay: env ## decide the history day by day, policies side by side
 ui: env ## Dagster web server and daemon on 127.0.0.1:3000 (BANK_UI_PORT)
 	mkdir -p $(DAGSTER_HOME) && cp dagster.yaml $(DAGSTER_HOME)/dagster.yaml
 	exec $(BIN)/dg dev --host 127.0.0.1 --port $(UI_PORT)
+
+demo: env ## time travel: past months arrive, the loop answers (MONTHS=6 STEP=month|7 PAUSE=0 DEMO_START= ATTACH=1)
+	exec $(BIN)/python -m bank_assets demo $(if $(MONTHS),--months $(MONTHS)) $(if $(STEP),--step "$(STEP)") \
+	  $(if $(PAUSE),--pause $(PAUSE)) $(if $(DEMO_START),--start $(DEMO_START)) \
+	  $(if $(filter-out 0 no,$(ATTACH)),--attach --ui-port $(UI_PORT) $(if $(BANK_PORT),--app-port $(BANK_PORT)))
 
 serve: env ## the web app on 127.0.0.1:8000 (BANK_PORT)
 	exec $(BIN)/python -m serving

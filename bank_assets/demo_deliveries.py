@@ -1,0 +1,134 @@
+"""The deliveries of the demo: a source cut into steps, staged beside the home and moved into its landing folder.
+
+What lives here: the calendar of steps, staging, the move. What must not: what the loop does about it.
+Called by `bank_assets.demo`. A file is moved by a rename, complete or not there at all, as a good sender does it.
+"""
+
+from __future__ import annotations
+
+import calendar
+import shutil
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Final
+
+from bank_assets.demo_processes import DemoError
+from bank_assets.settings import Settings
+from bank_assets.sources.landing import Landed, land_source
+from bank_assets.sources.source import Source, claim_landing
+
+MONTH: Final = "month"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One delivery.
+
+    Attributes:
+        first: first day of it.
+        last: last day of it.
+        is_month: whether it is a whole calendar month.
+    """
+
+    first: date
+    last: date
+    is_month: bool
+
+    @property
+    def name(self) -> str:
+        """For people and file names."""
+        return f"{self.first:%Y-%m}" if self.is_month else f"{self.first}-to-{self.last}"
+
+
+def parse_step(text: str) -> int:
+    """Days of a step; 0 for calendar months.
+
+    Raises:
+        DemoError: neither `month` nor a number of days.
+    """
+    cleaned = text.strip().lower()
+    if cleaned == MONTH:
+        return 0
+    number = cleaned.removesuffix("days").removesuffix("day").removesuffix("d").strip()
+    if number.isdigit() and 1 <= int(number) <= 366:
+        return int(number)
+    raise DemoError(f"STEP: expected month or a number of days such as 7, found {text!r}.")
+
+
+def plan_steps(start: date, last: date, months: int | None, step_days: int) -> list[Step]:
+    """The steps from a day on.
+
+    Args:
+        start: first day played.
+        last: last day of the source.
+        months: calendar months to play, counted from the month of `start`; None for all.
+        step_days: days of a step; 0 for calendar months.
+
+    Returns:
+        Steps in order, the last one cut where the span ends.
+    """
+    end = last
+    if months is not None:
+        index = start.year * 12 + start.month - 1 + months
+        end = min(last, date(index // 12, index % 12 + 1, 1) - timedelta(days=1))
+    steps, first = [], start
+    while first <= end:
+        month_end = first.replace(day=calendar.monthrange(first.year, first.month)[1])
+        until = min(end, first + timedelta(days=step_days - 1) if step_days else month_end)
+        steps.append(Step(first, until, is_month=first.day == 1 and until == month_end))
+        first = until + timedelta(days=1)
+    return steps
+
+
+class Sender:
+    """Cuts the source and delivers it."""
+
+    def __init__(self, source: Source, settings: Settings, stage: Path) -> None:
+        """Prepare; nothing is written yet.
+
+        Args:
+            source: what is played.
+            settings: of the demo's home.
+            stage: folder for files not yet delivered, on the same file system as the home.
+        """
+        self._source, self._settings, self._stage = source, settings, stage
+
+    def span(self, start: date) -> tuple[date, date]:
+        """First and last day of the source from a day on.
+
+        Raises:
+            DemoError: the source has no contacts from that day on.
+        """
+        landed = self._staged("span", start, None)
+        shutil.rmtree(self._stage / "span")
+        if not landed.last_day:
+            raise DemoError(f"DEMO_START: expected contacts from {start} on in {self._source.label}, found none.")
+        return date.fromisoformat(landed.first_day), date.fromisoformat(landed.last_day)
+
+    def deliver_history(self, last: date) -> int:
+        """Deliver everything up to a day; returns the number of contacts."""
+        claim_landing(self._source, self._settings.landing)
+        landed = self._staged("history", None, last)
+        self._move("history", "")
+        return sum(landed.rows.values())
+
+    def stage(self, step: Step) -> int:
+        """Write a step's files beside the landing folder; returns the number of contacts."""
+        return sum(self._staged(step.name, step.first, step.last).rows.values())
+
+    def deliver(self, step: Step) -> list[Path]:
+        """Move a staged step into the landing folder; returns its files there."""
+        return self._move(step.name, "" if step.is_month else f".{step.name}")
+
+    def _staged(self, name: str, first: date | None, last: date | None) -> Landed:
+        return land_source(self._source, replace(self._settings, home=self._stage / name), first=first, last=last)
+
+    def _move(self, name: str, mark: str) -> list[Path]:
+        target = self._settings.landing / "contacts"
+        target.mkdir(parents=True, exist_ok=True)
+        staged = sorted((self._stage / name / "landing" / "contacts").glob("*.csv"))
+        # Parts of a month get names of their own: a repeated name would look like a correction of the first part.
+        moved = [path.rename(target / f"{path.stem}{mark}.csv") for path in staged]
+        shutil.rmtree(self._stage / name)
+        return moved

@@ -1,0 +1,285 @@
+"""The play itself: one delivery after the other, waiting for the loop between them, telling what happens.
+
+What lives here: `Play`, `StepResult`. What must not: starting processes, figures of the summary.
+Called by `bank_assets.demo`; read by `bank_assets.demo_summary`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import dagster as dg
+import numpy as np
+from rich.console import Console
+
+from bank_assets.core.economics import Economics
+from bank_assets.demo_client import AskingClient, Change
+from bank_assets.demo_deliveries import Sender, Step
+from bank_assets.demo_processes import DemoError, Processes, answers
+from bank_assets.demo_profit import PlayedProfit, played_profit
+from bank_assets.demo_watch import (
+    AlertLog,
+    RunParts,
+    failed_ticks,
+    parts_of,
+    runs_since,
+    verdicts_since,
+    waiting_for,
+)
+from bank_assets.ledger import promotions
+from bank_assets.ledger.engine import open_ledger
+from bank_assets.resources.registry import Registry
+from bank_assets.resources.reign import Reign
+from bank_assets.resources.warehouse import Warehouse
+from bank_assets.settings import Settings
+from bank_assets.sources.manifest import read_manifest
+from bank_assets.sources.source import Source
+
+LOOK_SECONDS: Final = 0.5
+START_SECONDS: Final = 300.0
+"""The sensors must have ticked once before the first delivery, or their first tick would count as reaction."""
+HEADER: Final = (
+    f"{'step':>10} {'contacts':>8} {'alerts':>6} {'recal.':>6} {'fits':>4} {'promoted':>8} {'refused':>7} "
+    f"{'champion':>8} {'profit EUR':>11} {'never retr.':>11} {'swap s':>7} {'idle s':>7} {'requests':>8} {'failed':>6}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What one delivery led to.
+
+    Attributes:
+        step: the delivery.
+        contacts: contacts delivered.
+        delivered: moment its files were complete in the landing folder, seconds since the epoch.
+        idle_seconds: until the loop had nothing left to do.
+        runs: Dagster runs of the step.
+        verdicts: of gates and recalibrations.
+        alerts: notifications.
+        changes: models and states that began to answer.
+        version: champion that answered at the end.
+        profit: of all days played so far.
+    """
+
+    step: Step
+    contacts: int
+    delivered: float
+    idle_seconds: float
+    runs: Sequence[RunParts]
+    verdicts: Sequence[promotions.Promotion]
+    alerts: Sequence[dict[str, Any]]
+    changes: Sequence[Change]
+    version: str
+    profit: PlayedProfit
+
+    def swap(self) -> Change | None:
+        """The first answer by a new champion."""
+        before = self.changes[0].version if self.changes else ""
+        return next((change for change in self.changes[1:] if change.version != before), None)
+
+    def refreshed(self) -> Change | None:
+        """The first answer from the new morning's state."""
+        return next(iter(self.changes[1:]), None)
+
+    def count(self, kinds: Sequence[str], decision: str | None = None) -> int:
+        """Verdicts of some kinds."""
+        return sum(row.kind in kinds and decision in (None, row.decision) for row in self.verdicts)
+
+
+@dataclass
+class Play:
+    """A demo under way.
+
+    Attributes:
+        settings: of the demo's home.
+        source: what is played.
+        sender: delivers it.
+        steps: what is to be delivered.
+        processes: what was started; empty when attached.
+        console: for people.
+        app_port: of the web app.
+        pause_seconds: between a finished step and the next delivery.
+        step_timeout_seconds: after which a step counts as stuck.
+        requests_per_second: of the asking client.
+        results: finished steps.
+    """
+
+    settings: Settings
+    source: Source
+    sender: Sender
+    steps: Sequence[Step]
+    processes: Processes
+    console: Console
+    app_port: int
+    pause_seconds: float
+    step_timeout_seconds: float
+    requests_per_second: float
+    results: list[StepResult] = field(default_factory=list)
+    first_version: str = ""
+    failed_runs: list[str] = field(default_factory=list)
+    failed_ticks: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.began = time.time()
+        self.client = AskingClient(self.app_port, self.requests_per_second)
+        self.alerts = AlertLog.from_now(self.settings.reports / "alerts.jsonl")
+        self.ledger = open_ledger(self.settings.ledger_url)
+        self.store = Warehouse(self.settings.warehouse)
+        self.economics = Economics(self.settings.cost_eur, self.settings.value_eur)
+        self._verdicts: list[promotions.Promotion] = []
+        self._alerts: list[dict[str, Any]] = []
+        self._last_verdict = max((row.id for row in promotions.history(self.ledger, limit=1)), default=0)
+        self._told_changes = 0
+
+    def all(self) -> None:
+        """Play every step.
+
+        Raises:
+            DemoError: a server ended, or the loop did not come to rest.
+        """
+        with dg.DagsterInstance.from_config(str(self.settings.dagster_home)) as instance:
+            try:
+                self._wait_until_idle(instance, self.began, START_SECONDS)
+                if not self.first_version:
+                    self._tell("no champion yet: the gate refused the first model, the loop tries again on new data")
+                self.console.print(HEADER, style="bold")
+                for step in self.steps:
+                    self._play(instance, step)
+                    time.sleep(self.pause_seconds)
+            finally:
+                records = runs_since(instance, self.began)
+                self.failed_runs = [
+                    f"{record.dagster_run.job_name} {record.dagster_run.run_id}"
+                    for record in records
+                    if record.dagster_run.status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+                ]
+                self.failed_ticks = failed_ticks(instance, self.began)
+                self.ledger.dispose()
+
+    def _play(self, instance: dg.DagsterInstance, step: Step) -> None:
+        contacts = self.sender.stage(step)
+        if contacts == 0:
+            self._tell(f"{step.name}: no contacts in the source")
+            return
+        self.client.contact_date = (step.last + timedelta(days=1)).isoformat()
+        self._verdicts, self._alerts = [], []
+        already = len(self.client.changes)
+        files = self.sender.deliver(step)
+        delivered = time.time()
+        self._tell(f"{step.name}: {contacts:,} contacts arrive in {', '.join(path.name for path in files)}")
+        self._wait_until_idle(instance, delivered, self.step_timeout_seconds, {path.name for path in files})
+        idle = time.time() - delivered
+        champion = Reign.of(self.ledger).current or ""
+        if champion:
+            self._wait_for_version(champion)
+        runs = [parts_of(instance, record) for record in runs_since(instance, delivered)]
+        changes = self.client.changes[max(0, already - 1) :]
+        result = StepResult(
+            step, contacts, delivered, idle, runs, self._verdicts, self._alerts, changes, champion, self._profit()
+        )
+        self.results.append(result)
+        self._print_row(result)
+
+    def _profit(self) -> PlayedProfit:
+        if not self.first_version:
+            return PlayedProfit()
+        registry = Registry(self.settings.mlflow_uri, self.settings.mlflow_artifacts, self.settings.home / "models")
+        start = np.datetime64(self.steps[0].first, "D")
+        return played_profit(self.store, registry.scorer(self.first_version), start, self.economics)
+
+    def _wait_until_idle(
+        self, instance: dg.DagsterInstance, since: float, timeout: float, names: Set[str] = frozenset()
+    ) -> None:
+        """Wait for the loop; tell what happens meanwhile.
+
+        Args:
+            instance: the loop's.
+            since: moment of the delivery, seconds since the epoch.
+            timeout: seconds.
+            names: delivered files, which must be registered and answered by a run; none before the first delivery.
+
+        Raises:
+            DemoError: it did not come to rest, or a server ended.
+        """
+        deadline = time.monotonic() + timeout
+        while awaited := [*waiting_for(instance, since), *self._unanswered(instance, since, names)]:
+            self._tell_news()
+            if dead := self.processes.dead():
+                raise DemoError(f"{dead[0]}: expected to run, found it ended:\n{self.processes.tail(dead[0], 30)}")
+            if time.monotonic() > deadline:
+                raise DemoError(
+                    f"the loop: expected it to come to rest within {timeout:.0f} s, found it waiting for "
+                    f"{', '.join(awaited)}; see {self.processes.logs / 'dagster.log'}."
+                )
+            time.sleep(LOOK_SECONDS)
+        self._tell_news()
+
+    def _unanswered(self, instance: dg.DagsterInstance, since: float, names: Set[str]) -> list[str]:
+        if not names:
+            return []
+        registered = {one.name for one in read_manifest(self.settings.warehouse, "contacts")}
+        if not names <= registered:
+            return ["the delivery to be registered"]
+        return [] if runs_since(instance, since) else ["a run"]
+
+    def _tell_news(self) -> None:
+        """Verdicts, alerts and swaps since the last look."""
+        for row in verdicts_since(self.ledger, self._last_verdict):
+            self._last_verdict = row.id
+            self._verdicts.append(row)
+            self._tell(f"  {row.kind} {row.decision}: {'; '.join(row.reasons)}")
+        for alert in self.alerts.new():
+            self._alerts.append(alert)
+            self._tell(f"  alert: {alert.get('title') or alert.get('message') or alert}")
+        for change in self.client.changes[self._told_changes :]:
+            self._told_changes += 1
+            self._tell(f"  the app answers with version {change.version}, as of {change.as_of}")
+        if not self.first_version and answers(self.app_port, "/health/ready"):
+            self._begin_to_ask()
+
+    def _begin_to_ask(self) -> None:
+        """From the first champion on a client asks; before it the app honestly says that it cannot decide."""
+        self.first_version = Reign.of(self.ledger).versions[0]
+        self._tell(f"first champion: version {self.first_version}; a client asks from now on")
+        self.client.start()
+        self._wait_for_first_answer()
+
+    def _wait_for_first_answer(self) -> None:
+        self._wait_for(lambda: bool(self.client.changes), "an answer of the app")
+
+    def _wait_for_version(self, version: str) -> None:
+        """The app looks up the alias every few seconds; the champion in force must answer in the end."""
+        self._wait_for(
+            lambda: bool(self.client.changes) and self.client.changes[-1].version == version,
+            f"version {version} to answer",
+        )
+
+    def _wait_for(self, is_there: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not is_there():
+            if time.monotonic() > deadline:
+                raise DemoError(
+                    f"the app: expected {what} within {seconds:.0f} s, found none; {self.client.failures} requests "
+                    f"failed, the last ones: {self.client.reasons[-3:]}; see {self.processes.logs / 'app.log'}."
+                )
+            time.sleep(0.1)
+
+    def _tell(self, text: str) -> None:
+        self.console.print(f"{datetime.now():%H:%M:%S} {text}", style="dim", markup=False)  # noqa: DTZ005 - local time
+
+    def _print_row(self, result: StepResult) -> None:
+        swap = result.swap()
+        self.console.print(
+            f"{result.step.name:>10} {result.contacts:>8,} {len(result.alerts):>6} "
+            f"{result.count(['recalibration']):>6} {result.count(['refit', 'recipe']):>4} "
+            f"{result.count(['refit', 'recipe'], 'promoted'):>8} {result.count(['refit', 'recipe'], 'refused'):>7} "
+            f"{result.version:>8} {result.profit.profit_eur:>11,.0f} "
+            f"{result.profit.profit_never_retrained_eur:>11,.0f} "
+            f"{'-' if swap is None else f'{swap.at - result.delivered:.0f}':>7} {result.idle_seconds:>7.0f} "
+            f"{self.client.requests:>8,} {self.client.failures:>6}",
+            markup=False,
+        )

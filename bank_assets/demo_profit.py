@@ -1,0 +1,102 @@
+"""What the decisions of the demo were worth, beside the same contacts decided by a model that was never retrained.
+
+What lives here: profit of played days by policy, from the tables of the home. What must not: Dagster, printing.
+Called by `bank_assets.demo`.
+
+* `profit_eur`: the loop. The decisions in `contact_scores`: each contact as of its own morning by the champion then in
+  force, with that morning's recalibration, before its outcome is read.
+* `profit_never_retrained_eur`: the first champion kept for ever. Its features are still those of each morning (trailing
+  rates, the day's list), which it would get from the as-of state anyway; nothing else adapts.
+* `profit_recalibrated_only_eur`: the first champion with the daily recalibration; what is left to the loop's fits.
+* `profit_contact_everyone_eur`: no model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bank_assets.assets.performance import SCORES
+from bank_assets.assets.tables import passed_months
+from bank_assets.core.calibration import recalibrated_day_by_day
+from bank_assets.core.contacts import Contacts
+from bank_assets.core.economics import Economics, is_worth_calling
+from bank_assets.core.metrics import profit_rows
+from bank_assets.core.scorer import Scorer, apply_calibrator
+from bank_assets.resources.contact_store import ContactStore
+from bank_assets.resources.warehouse import Warehouse
+
+Days = NDArray[np.datetime64]
+
+
+@dataclass(frozen=True, slots=True)
+class PlayedProfit:
+    """Profit of the days played so far, EUR.
+
+    Attributes:
+        contacts: contacts with a known outcome that were decided.
+        profit_eur: by the loop.
+        profit_never_retrained_eur: by the first champion, kept.
+        profit_recalibrated_only_eur: by the first champion, recalibrated each morning.
+        profit_contact_everyone_eur: without a model.
+        by_month: profit of the loop and of the kept champion by month.
+    """
+
+    contacts: int = 0
+    profit_eur: float = 0.0
+    profit_never_retrained_eur: float = 0.0
+    profit_recalibrated_only_eur: float = 0.0
+    profit_contact_everyone_eur: float = 0.0
+    by_month: tuple[dict[str, float | str], ...] = ()
+
+
+def played_profit(store: Warehouse, first: Scorer, start: np.datetime64, economics: Economics) -> PlayedProfit:
+    """Judge the days from `start` on.
+
+    Args:
+        store: the home's tables.
+        first: the first champion's bundle.
+        start: first day played.
+        economics: cost and value.
+
+    Returns:
+        Profits on the same contacts: those of played days with a score and a known outcome.
+    """
+    contacts = ContactStore(store).read(passed_months(store))
+    scored = [month for month, entry in store.manifest(SCORES).items() if entry.rows]
+    if not scored or len(contacts) == 0:
+        return PlayedProfit()
+    table = store.read(SCORES, scored, ["contact_id", "proba"])
+    proba_of = dict(zip(table.column("contact_id").to_pylist(), table.column("proba").to_pylist(), strict=True))
+    proba = np.asarray([proba_of.get(contact, np.nan) for contact in contacts.contact_ids], dtype=np.float64)
+    kept = apply_calibrator(first.raw_probability(contacts.features()), first.decision["calibrator"])
+    days: Days = np.unique(contacts.contact_dates[contacts.contact_dates >= start])
+    shifted = recalibrated_day_by_day(kept, contacts.is_subscribed, contacts.known_on, contacts.contact_dates, days)
+    judged = (contacts.contact_dates >= start) & contacts.has_outcome & ~np.isnan(proba)
+    loop = _profits(contacts, is_worth_calling(proba, economics), judged, economics)
+    never = _profits(contacts, is_worth_calling(kept, economics), judged, economics)
+    months = contacts.contact_dates[judged].astype("datetime64[M]").astype(str)
+    return PlayedProfit(
+        int(judged.sum()),
+        float(loop.sum()),
+        float(never.sum()),
+        float(_profits(contacts, is_worth_calling(shifted, economics), judged, economics).sum()),
+        float(_profits(contacts, np.ones(len(contacts), bool), judged, economics).sum()),
+        tuple(
+            {
+                "month": month,
+                "profit_eur": float(loop[months == month].sum()),
+                "profit_never_retrained_eur": float(never[months == month].sum()),
+            }
+            for month in dict.fromkeys(months.tolist())
+        ),
+    )
+
+
+def _profits(
+    contacts: Contacts, called: NDArray[np.bool_], judged: NDArray[np.bool_], economics: Economics
+) -> NDArray[np.float64]:
+    rows = profit_rows(contacts.is_subscribed[judged], called[judged], economics.cost_eur, economics.value_eur)
+    return np.asarray(rows, dtype=np.float64)
