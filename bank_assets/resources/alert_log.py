@@ -1,0 +1,128 @@
+"""The log of alerts, `$BANK_HOME/reports/alerts.jsonl`: what people were told, for ever, one JSON line each.
+
+What lives here: append under a lock, once per key, on the disk before it counts; reading.
+What must not: channels (`resources.notifier`), words.
+Called by the alert sensors, the notifier and tests; the web app reads the same file by itself.
+
+The file is also the outbox: a channel that was down continues from the line where it stopped. Appending takes a kernel
+lock, which a killed process gives back, so two writers never mix their lines and both see each other's keys.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from bank_assets.core.alerts import Alert, Tone
+
+FILE_NAME: Final = "alerts.jsonl"
+LEVELS: Final = {Tone.BAD: logging.ERROR, Tone.WATCH: logging.WARNING}
+logger = logging.getLogger("bank_assets.alerts")
+
+
+@dataclass(frozen=True, slots=True)
+class AlertLog:
+    """The alerts of one home.
+
+    Attributes:
+        path: the file; it need not exist.
+        public_url: base of links to the web app.
+        ui_url: base of links to runs.
+    """
+
+    path: Path
+    public_url: str
+    ui_url: str
+
+    def append(self, alerts: Iterable[Alert]) -> list[Alert]:
+        """Write alerts whose keys are not there yet.
+
+        Args:
+            alerts: in the order in which they happened.
+
+        Returns:
+            Those that are new; they are on the disk.
+
+        Raises:
+            OSError: the disk is full or not writable; nothing of the failed line counts, ask again later.
+        """
+        wanted = {alert.key: alert for alert in alerts}
+        if not wanted:
+            return []
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a+b") as stream, _locked(stream):
+            known = {document.get("key") for _, document in _lines(stream)}
+            fresh = [alert for key, alert in wanted.items() if key not in known]
+            if fresh:
+                _end_torn_line(stream)
+                text = "".join(json.dumps(alert.to_dict(self.public_url, self.ui_url)) + "\n" for alert in fresh)
+                stream.write(text.encode())
+                stream.flush()
+                os.fsync(stream.fileno())
+        for alert in fresh:
+            logger.log(LEVELS.get(alert.tone, logging.INFO), "%s: %s %s", alert.title, alert.text, alert.action)
+        return fresh
+
+    def read(self, offset: int = 0) -> list[tuple[int, dict[str, Any]]]:
+        """Alerts from a place of the file on.
+
+        Args:
+            offset: byte at which a line begins.
+
+        Returns:
+            Of each whole line the place after it and its document; lines that are no JSON are left out.
+        """
+        try:
+            with self.path.open("rb") as stream:
+                stream.seek(offset)
+                return list(_lines(stream, rewind=False))
+        except FileNotFoundError:
+            return []
+
+    @property
+    def size(self) -> int:
+        """Bytes written so far."""
+        return self.path.stat().st_size if self.path.is_file() else 0
+
+
+@contextmanager
+def _locked(stream: BinaryIO) -> Iterator[None]:
+    fcntl.flock(stream, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.flock(stream, fcntl.LOCK_UN)
+
+
+def _lines(stream: BinaryIO, *, rewind: bool = True) -> Iterator[tuple[int, dict[str, Any]]]:
+    if rewind:
+        stream.seek(0)
+    place = stream.tell()
+    for line in stream:
+        place += len(line)
+        if not line.endswith(b"\n"):
+            return  # still being written, or torn by a crash: the next writer ends it
+        try:
+            document = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(document, dict):
+            yield place, document
+
+
+def _end_torn_line(stream: BinaryIO) -> None:
+    """A writer that died in the middle of a line must not spoil the next one."""
+    end = stream.seek(0, os.SEEK_END)
+    if end:
+        stream.seek(end - 1)
+        is_torn = stream.read(1) != b"\n"
+        stream.seek(0, os.SEEK_END)
+        if is_torn:
+            stream.write(b"\n")

@@ -1,0 +1,243 @@
+"""Tells people: sends what stands in the log of alerts to every channel, as far as each has come.
+
+What lives here: the Dagster resource, channels by URL (apprise: mail, Slack, webhooks and more; `file:` by ourselves),
+the place each channel has reached, retries within bounds.
+What must not: deciding what is worth telling (`alert_sensors`), words (`core.*_alerts`).
+Called by the alert delivery sensor.
+
+A channel is reached at least once per alert: it is noted after the answer. A dead channel holds up only itself. It is
+tried again after 1, 2, 4 … 30 minutes, and an alert older than two days is given up, with a line in the log. URLs hold
+secrets, so logs name a channel by its scheme and a digest, and apprise's own log, which names hosts, stays closed.
+"""
+
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+import dagster as dg
+from pydantic import Field
+
+from bank_assets.core.alerts import Tone
+from bank_assets.resources.alert_log import FILE_NAME, AlertLog
+from bank_assets.settings import Settings
+from bank_assets.sources.atomic_files import write_atomic
+
+FIRST_PAUSE: Final = timedelta(minutes=1)
+LONGEST_PAUSE: Final = timedelta(minutes=30)
+GIVE_UP_AFTER: Final = timedelta(days=2)
+NEW_CHANNEL_LOOKS_BACK: Final = timedelta(days=1)
+SEND_SECONDS: Final = 10.0
+logger = logging.getLogger("bank_assets.alerts")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a channel has come.
+
+    Attributes:
+        offset: byte of the log at which the next alert begins.
+        failures: tries in a row that failed.
+        retry_at: not before this moment, ISO, or None.
+        sent: alerts sent so far.
+        given_up: alerts that were given up.
+    """
+
+    offset: int = 0
+    failures: int = 0
+    retry_at: str | None = None
+    sent: int = 0
+    given_up: int = 0
+
+
+class Channel:
+    """One way to people."""
+
+    def __init__(self, url: str) -> None:
+        """Remember the address.
+
+        Args:
+            url: as apprise understands it, or `file:///path`.
+        """
+        self._url = url
+        digest = hashlib.sha256(url.encode()).hexdigest()[:8]
+        # What stands before the first colon is a scheme only if it looks like one: a bare token must not be shown.
+        scheme = url.split(":", 1)[0]
+        self.name = f"{scheme if scheme.isalnum() and '://' in url else 'channel'}-{digest}"
+
+    def send(self, alert: dict[str, Any]) -> str:
+        """Send one alert.
+
+        Args:
+            alert: as it stands in the log.
+
+        Returns:
+            What went wrong, without the address; "" if it arrived.
+        """
+        try:
+            return self._to_file(alert) if self._url.startswith("file:") else self._to_service(alert)
+        except Exception as error:  # a channel of any kind must not stop the others
+            return type(error).__name__
+
+    def _to_file(self, alert: dict[str, Any]) -> str:
+        path = Path(unquote(urlsplit(self._url).path))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            stream.write(json.dumps(alert).encode() + b"\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        return ""
+
+    def _to_service(self, alert: dict[str, Any]) -> str:
+        import apprise  # 0.3 s, and only where there is a channel
+
+        logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)
+        sender = apprise.Apprise()
+        if not sender.add(self._url):
+            return "the address is not one that apprise understands; see docs/alerts.md"
+        kinds = {
+            Tone.BAD: apprise.NotifyType.FAILURE,
+            Tone.WATCH: apprise.NotifyType.WARNING,
+            Tone.GOOD: apprise.NotifyType.SUCCESS,
+        }
+        sent = sender.notify(
+            title=alert["title"],
+            body=body_of(alert),
+            notify_type=kinds.get(Tone(alert["tone"]), apprise.NotifyType.INFO),
+            body_format=apprise.NotifyFormat.TEXT,
+            timeout=SEND_SECONDS,
+        )
+        return "" if sent else "the service did not take it"
+
+
+def body_of(alert: dict[str, Any]) -> str:
+    """The message below the title, as plain text with its links."""
+    links = [
+        f"{name}: {alert[field]}" for name, field in (("Report", "page_url"), ("Run", "run_url")) if alert.get(field)
+    ]
+    as_of = [f"Data up to {alert['as_of']}."] if alert.get("as_of") else []
+    return "\n\n".join(part for part in (alert["text"], alert["action"], " ".join(as_of), "\n".join(links)) if part)
+
+
+class NotifierResource(dg.ConfigurableResource):
+    """The log of alerts and its channels.
+
+    Attributes:
+        reports: folder of the log of alerts.
+        state: folder for how far each channel has come.
+        public_url: base of links to the web app.
+        ui_url: base of links to runs.
+    """
+
+    reports: str = Field(description="Folder of the log of alerts.")
+    state: str = Field(description="Folder for how far each channel has come.")
+    public_url: str = Field(description="Base of links to the web app.")
+    ui_url: str = Field(description="Base of links to runs.")
+
+    @classmethod
+    def of(cls, settings: Settings) -> "NotifierResource":
+        """The notifier of a deployment. Channels are not part of it: Dagster shows a resource's fields to everybody."""
+        return cls(
+            reports=str(settings.reports),
+            state=str(settings.home / "alerts"),
+            public_url=settings.public_url,
+            ui_url=settings.ui_url,
+        )
+
+    @property
+    def log(self) -> AlertLog:
+        """The log of alerts."""
+        return AlertLog(Path(self.reports) / FILE_NAME, self.public_url, self.ui_url)
+
+    def deliver(
+        self, urls: Sequence[str], *, now: datetime | None = None, seconds: float = 30.0
+    ) -> dict[str, Progress]:
+        """Send to every channel what it has not got yet.
+
+        Args:
+            urls: channels.
+            now: wall clock.
+            seconds: stop after about so long; the next call goes on.
+
+        Returns:
+            How far each channel has come, by its name; empty if another process delivers at this moment.
+        """
+        moment = now or datetime.now(UTC)
+        found: dict[str, Progress] = {}
+        with _only_one(Path(self.state)) as is_mine:
+            if not is_mine:
+                return {}
+            until = time.monotonic() + seconds
+            for url in urls:
+                channel = Channel(url)
+                found[channel.name] = self._catch_up(channel, moment, until)
+        return found
+
+    def _catch_up(self, channel: Channel, now: datetime, until: float) -> Progress:
+        progress = self._progress(channel, now)
+        if progress.retry_at and now < datetime.fromisoformat(progress.retry_at):
+            return progress
+        for place, alert in self.log.read(progress.offset):
+            if time.monotonic() > until:
+                break
+            problem = channel.send(alert)
+            if not problem:
+                progress = replace(progress, offset=place, failures=0, retry_at=None, sent=progress.sent + 1)
+            elif now - datetime.fromisoformat(alert["at"]) > GIVE_UP_AFTER:
+                logger.error("channel %s: gave up alert %s (%s)", channel.name, alert["key"], problem)
+                progress = replace(progress, offset=place, retry_at=None, given_up=progress.given_up + 1)
+            else:
+                pause = min(FIRST_PAUSE * 2 ** min(progress.failures, 10), LONGEST_PAUSE)
+                failures = progress.failures + 1
+                logger.warning(
+                    "channel %s: alert %s not sent (%s), try %d, again in %.0f minutes",
+                    channel.name, alert["key"], problem, failures, pause / timedelta(minutes=1),
+                )  # fmt: skip
+                progress = replace(progress, failures=failures, retry_at=(now + pause).isoformat())
+            self._keep(channel, progress)
+            if progress.retry_at:
+                break
+        return progress
+
+    def _path(self, channel: Channel) -> Path:
+        return Path(self.state) / f"{channel.name}.json"
+
+    def _keep(self, channel: Channel, progress: Progress) -> None:
+        write_atomic(self._path(channel), json.dumps(asdict(progress)).encode())
+
+    def _progress(self, channel: Channel, now: datetime) -> Progress:
+        try:
+            return Progress(**json.loads(self._path(channel).read_bytes()))
+        except (FileNotFoundError, ValueError, TypeError):
+            # A new channel begins with the alerts of the last day, not with those of years.
+            start = 0
+            for place, alert in self.log.read():
+                if now - datetime.fromisoformat(alert["at"]) <= NEW_CHANNEL_LOOKS_BACK:
+                    break
+                start = place
+            progress = Progress(offset=start)
+            self._keep(channel, progress)
+            return progress
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[bool]:
+    """Whether this process is the one that delivers; the kernel frees the lock of a killed one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True

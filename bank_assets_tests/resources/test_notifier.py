@@ -1,0 +1,210 @@
+"""The log of alerts and its channels: a real webhook receiver, files, dead channels, writers at the same time."""
+
+import json
+import logging
+import multiprocessing
+import threading
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from bank_assets.core.operation_alerts import nothing_arrived, run_failed
+from bank_assets.resources.alert_log import AlertLog
+from bank_assets.resources.notifier import GIVE_UP_AFTER, Channel, NotifierResource, body_of
+from bank_assets.settings import Settings
+
+NOW = datetime(2010, 11, 2, tzinfo=UTC)
+
+
+def alert(number=1, at=NOW):
+    return run_failed("main_job", f"step_{number}", "OSError", "", since="r", run_id=f"run-{number}", at=at.isoformat())
+
+
+@pytest.fixture
+def notifier(tmp_path):
+    return NotifierResource.of(Settings(home=tmp_path, public_url="http://bank.example", ui_url="http://ui.example"))
+
+
+class Receiver:
+    """A webhook receiver that keeps what it got, and answers with `status`."""
+
+    def __init__(self):
+        self.status, self.got = 200, []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["content-length"]))
+                outer.got.append(json.loads(body))
+                self.send_response(outer.status)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def url(self):
+        return f"json://user:s3cretword@127.0.0.1:{self.port}/hook"
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@pytest.fixture
+def receiver():
+    made = Receiver()
+    yield made
+    made.close()
+
+
+class TestLog:
+    def test_one_line_each_with_links_and_no_second_of_the_same(self, notifier):
+        assert notifier.log.append([alert(1), alert(2), alert(1)]) == [alert(1), alert(2)]
+        assert notifier.log.append([alert(2), alert(3)]) == [alert(3)]
+        documents = [json.loads(line) for line in notifier.log.path.read_text().splitlines()]
+        assert [one["run_url"] for one in documents] == [f"http://ui.example/runs/run-{n}" for n in (1, 2, 3)]
+        assert notifier.log.path.parent.name == "reports"
+
+    def test_each_is_told_in_the_log_of_the_process(self, notifier, caplog):
+        with caplog.at_level(logging.INFO, "bank_assets.alerts"):
+            notifier.log.append([alert(1)])
+            notifier.log.append([alert(1)])
+        assert [record.levelname for record in caplog.records] == ["ERROR"]
+        assert "The run main_job failed" in caplog.text
+
+    def test_a_line_torn_by_a_crash_spoils_nothing(self, notifier):
+        notifier.log.append([alert(1)])
+        with notifier.log.path.open("ab") as stream:
+            stream.write(b'{"key": "torn')
+        assert [document["key"] for _, document in notifier.log.read()] == [alert(1).key]
+        notifier.log.append([alert(2)])
+        assert [document["key"] for _, document in notifier.log.read()] == [alert(1).key, alert(2).key]
+
+    def test_a_full_disk_is_an_error_and_nothing_is_lost(self, notifier, monkeypatch):
+        notifier.log.append([alert(1)])
+        monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "no space left on device")))
+        with pytest.raises(OSError, match="no space"):
+            notifier.log.append([alert(2)])
+        monkeypatch.undo()
+        notifier.log.append([alert(2)])
+        assert {document["key"] for _, document in notifier.log.read()} == {alert(1).key, alert(2).key}
+
+
+def write_many(path, first, ready):
+    ready.wait()
+    log = AlertLog(path, "http://bank.example", "http://ui.example")
+    for number in range(first, first + 40):
+        log.append([alert(number)])
+
+
+def test_two_processes_that_write_at_once_lose_and_repeat_nothing(tmp_path):
+    path = tmp_path / "reports" / "alerts.jsonl"
+    spawn = multiprocessing.get_context("spawn")
+    ready = spawn.Event()
+    # their ranges overlap by half: what both tell stands there once
+    writers = [spawn.Process(target=write_many, args=(path, first, ready)) for first in (0, 20)]
+    for writer in writers:
+        writer.start()
+    ready.set()
+    for writer in writers:
+        writer.join(60)
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    keys = [json.loads(line)["key"] for line in path.read_text().splitlines()]
+    assert sorted(keys) == sorted(alert(number).key for number in range(60))
+
+
+class TestChannels:
+    def test_a_webhook_gets_title_text_and_links_once(self, notifier, receiver):
+        notifier.log.append([alert(1), nothing_arrived("2010-10-28", 5, 4, delivery="d", at=NOW.isoformat())])
+        for _ in range(2):
+            (progress,) = notifier.deliver([receiver.url], now=NOW).values()
+        assert [one["title"] for one in receiver.got] == [
+            "The run main_job failed",
+            "Nothing has been delivered for 5 days",
+        ]
+        assert "http://ui.example/runs/run-1" in receiver.got[0]["message"]
+        assert [one["type"] for one in receiver.got] == ["failure", "warning"]
+        assert (progress.sent, progress.failures) == (2, 0)
+
+    def test_a_file_gets_the_lines_themselves(self, notifier, tmp_path):
+        notifier.log.append([alert(1)])
+        notifier.deliver([f"file://{tmp_path}/told/here.jsonl"], now=NOW)
+        assert (tmp_path / "told" / "here.jsonl").read_text() == notifier.log.path.read_text()
+
+    def test_a_dead_channel_is_reported_retried_and_holds_up_nobody(self, notifier, receiver, tmp_path, caplog):
+        receiver.status = 503
+        urls = [receiver.url, f"file://{tmp_path}/told.jsonl"]
+        notifier.log.append([alert(1), alert(2)])
+        dead, alive = notifier.deliver(urls, now=NOW).values()
+        assert (dead.sent, dead.failures, alive.sent) == (0, 1, 2)
+        assert "not sent" in caplog.text
+        assert len(receiver.got) == 1  # it is not hammered with the second alert
+        notifier.deliver(urls, now=NOW + timedelta(seconds=30))
+        assert len(receiver.got) == 1  # nor before its pause is over
+        receiver.status = 200
+        back, alive = notifier.deliver(urls, now=NOW + timedelta(seconds=61)).values()
+        assert (back.sent, back.failures, back.retry_at, alive.sent) == (2, 0, None, 2)
+
+    def test_pauses_grow_up_to_half_an_hour(self, notifier):
+        notifier.log.append([alert(1)])
+        now, pauses = NOW, []
+        for _ in range(8):
+            (progress,) = notifier.deliver(["json://127.0.0.1:9/nobody"], now=now).values()
+            retry = datetime.fromisoformat(progress.retry_at)
+            pauses.append((retry - now) / timedelta(minutes=1))
+            now = retry
+        assert pauses == [1, 2, 4, 8, 16, 30, 30, 30]
+
+    def test_what_stays_undeliverable_is_given_up_and_said(self, notifier, caplog):
+        notifier.log.append([alert(1)])
+        notifier.deliver(["json://127.0.0.1:9/nobody"], now=NOW)
+        (progress,) = notifier.deliver(
+            ["json://127.0.0.1:9/nobody"], now=NOW + GIVE_UP_AFTER + timedelta(hours=1)
+        ).values()
+        assert (progress.given_up, progress.retry_at) == (1, None)
+        assert "gave up" in caplog.text
+
+    @pytest.mark.parametrize("url", ["nonsense://x", "xoxb-plain-token", "file:///proc/nowhere/alerts.jsonl"])
+    def test_an_unusable_address_is_a_problem_of_its_own(self, notifier, url):
+        notifier.log.append([alert(1)])
+        (progress,) = notifier.deliver([url], now=NOW).values()
+        assert progress.failures == 1
+
+    def test_a_new_channel_is_not_flooded_with_history(self, notifier, receiver):
+        notifier.log.append([alert(1, NOW - timedelta(days=30)), alert(2, NOW - timedelta(hours=2))])
+        notifier.deliver([receiver.url], now=NOW)
+        assert ["step_2" in one["message"] for one in receiver.got] == [True]
+
+    def test_no_secret_of_an_address_is_logged_or_kept(self, notifier, receiver, caplog):
+        receiver.status = 500
+        notifier.log.append([alert(1)])
+        dead = "json://127.0.0.1:9/A1BRTD4JD?+authorization=TIiajkdnlaz"
+        with caplog.at_level(logging.DEBUG):
+            notifier.deliver([receiver.url, dead, "plain-s3cretword"], now=NOW)
+        kept = "".join(path.name + path.read_text() for path in notifier.log.path.parent.parent.rglob("*.json*"))
+        assert receiver.got
+        assert caplog.text.count("not sent") == 3
+        names = Channel(receiver.url).name + Channel("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlaz").name
+        for secret in ("s3cretword", "A1BRTD4JD", "TIiajkdnlaz", "T1JJ3T3L2"):
+            assert secret not in caplog.text + kept + names + repr(notifier)
+
+    def test_one_process_delivers_at_a_time(self, notifier, receiver):
+        import fcntl
+
+        notifier.log.append([alert(1)])
+        notifier.deliver([], now=NOW)
+        with (notifier.log.path.parent.parent / "alerts" / ".lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            assert notifier.deliver([receiver.url], now=NOW) == {}
+        assert receiver.got == []
+
+
+def test_a_message_without_links_has_none():
+    text = body_of({"text": "A.", "action": "B.", "as_of": "2010-11-01", "page_url": "", "run_url": ""})
+    assert text == "A.\n\nB.\n\nData up to 2010-11-01."
