@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import logging
-import os
+import secrets
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -200,7 +200,7 @@ class ChampionStore:
         """Swap; requests that already read the old one finish with it."""
         before = self.champion.version if self.champion is not None else None
         self._adopt(champion)
-        pointer = self._folder / f".{LAST_GOOD}"
+        pointer = self._folder / f".{LAST_GOOD}.{secrets.token_hex(4)}"
         pointer.write_text(
             json.dumps({"version": champion.version, "digest": champion.digest, "run_id": champion.run_id})
         )
@@ -219,13 +219,18 @@ class ChampionStore:
 
     def _keep(self, version: Version, files: dict[str, bytes]) -> None:
         target = self._bundle_folder(version)
-        partial = target.with_name(f".{target.name}.{os.getpid()}")
-        shutil.rmtree(partial, ignore_errors=True)
+        # Drawn, not the process id: replicas in containers all are process 1, and they share this folder.
+        partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
         partial.mkdir(parents=True)
         for name, content in files.items():
             (partial / name).write_bytes(content)
         shutil.rmtree(target, ignore_errors=True)
-        partial.rename(target)
+        try:
+            partial.rename(target)
+        except OSError:
+            if not target.is_dir():
+                raise
+            shutil.rmtree(partial)  # another replica kept the same version between the two lines above
         kept = sorted(target.parent.glob("[0-9]*"), key=lambda path: path.stat().st_mtime)
         in_force = self.champion
         for old in kept[:-KEPT_VERSIONS]:

@@ -9,7 +9,7 @@ again. A damaged or missing file is computed anew.
 from __future__ import annotations
 
 import hashlib
-import os
+import secrets
 import shutil
 import zipfile
 from pathlib import Path
@@ -48,7 +48,7 @@ class FoldCache:
         except (FileNotFoundError, zipfile.BadZipFile, KeyError, ValueError, EOFError):
             X, y, weights = self._compute(sampler, fold, half_life_days, seed)
         self._folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}.npz")
+        partial = path.with_suffix(f".{secrets.token_hex(4)}.npz")
         np.savez(partial, X=X.astype(np.float32), y=y, weights=weights)
         partial.replace(path)
         # float32 on both ways, so that a cached and a computed fold are the same numbers

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import filecmp
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,7 +41,8 @@ def temporary_beside(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
         The open binary file and its path.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{path.name}.{os.getpid()}.tmp"
+    # Drawn, not the process id: runs in containers all are process 1, and they share the home.
+    temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.tmp"
     try:
         with temporary.open("wb") as stream:
             yield stream, temporary

@@ -1,6 +1,7 @@
 """The champion: last good, swaps, refusals, rollback; what the app says without one."""
 
 import logging
+import shutil
 import threading
 
 import pytest
@@ -222,3 +223,26 @@ def test_a_registry_that_does_not_exist_yet_is_not_created(tmp_path):
     with pytest.raises(RegistryUnavailableError, match="make run"):
         MlflowRegistry(f"sqlite:///{tmp_path / 'none.db'}").champion()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_replicas_that_share_a_folder_keep_the_same_version_at_once(registry, tmp_path):
+    """Containers are all process 1: names by process id made one replica remove what the other was writing."""
+    stores = [ChampionStore(tmp_path / "shared") for _ in range(2)]
+    version = registry.champion()
+    failed: list[BaseException] = []
+
+    def obtain(store: ChampionStore) -> None:
+        try:
+            for _ in range(20):
+                shutil.rmtree(store._bundle_folder(version), ignore_errors=True)
+                store.put_in_force(store.obtain(version, registry))
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=obtain, args=(store,)) for store in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failed
+    assert ChampionStore(tmp_path / "shared").load_last_good()
