@@ -10,16 +10,20 @@ from typing import Any
 import dagster as dg
 
 from bank_assets.assets import load_stage_assets
+from bank_assets.automation import with_policies
 from bank_assets.checks import load_stage_checks
+from bank_assets.executors import marked_in_process_executor
 from bank_assets.jobs import all_jobs
 from bank_assets.resources.deployment import deployment_resources
+from bank_assets.schedules import all_schedules
+from bank_assets.sensors import all_sensors
 from bank_assets.settings import Settings, load_settings
 
 
 def build_defs(
     *, settings: Settings | None = None, resource_overrides: Mapping[str, Any] | None = None
 ) -> dg.Definitions:
-    """Put assets, checks, jobs and resources together.
+    """Put assets, checks, jobs, schedules, sensors and resources together.
 
     Args:
         settings: deployment; default from the environment.
@@ -30,12 +34,13 @@ def build_defs(
     """
     deployment = settings or load_settings()
     return dg.Definitions(
-        assets=load_stage_assets(),
+        assets=with_policies(load_stage_assets()),
         asset_checks=load_stage_checks(),
         jobs=all_jobs(),
+        schedules=all_schedules(deployment),
+        sensors=all_sensors(deployment),
         resources={**deployment_resources(deployment), **(resource_overrides or {})},
-        # One process and one Spark session per run: starting a process per step costs 5 to 15 s each.
-        executor=dg.in_process_executor,
+        executor=marked_in_process_executor,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 import dagster as dg
 
 MAIN: Final = "main_job"
+NIGHTLY: Final = "nightly_job"
 DATA: Final = "data_job"
 PERFORMANCE: Final = "performance_job"
 REFIT: Final = "refit_job"
@@ -15,6 +16,13 @@ SEARCH: Final = "search_job"
 SCORING: Final = "scoring_job"
 
 DATA_STAGES: Final = ("raw", "tables", "validation", "drift", "performance")
+TAG_LOOP: Final = "bank/loop"
+"""On every run of every job here. The instance lets one such run work at a time: two would read each other's tables
+half changed, and two cores are not faster than one after the other."""
+
+
+def _tags(kind: str) -> dict[str, str]:
+    return {TAG_LOOP: kind}
 
 
 def _groups(*names: str) -> dg.AssetSelection:
@@ -31,25 +39,40 @@ def all_jobs() -> list[Any]:
             MAIN,
             dg.AssetSelection.all(),
             description="The whole journey: deliveries to a champion and a ranked call list.",
+            tags=_tags("main"),
         ),
         dg.define_asset_job(
-            DATA, _groups(*DATA_STAGES), description="New deliveries to tables, gates, drift and performance."
+            NIGHTLY,
+            _groups(*DATA_STAGES, "scoring"),
+            description="Every night without training: deliveries, gates, drift, performance, state and lists.",
+            tags=_tags("nightly"),
+        ),
+        dg.define_asset_job(
+            DATA,
+            _groups(*DATA_STAGES),
+            description="New deliveries to tables, gates, drift and performance.",
+            tags=_tags("data"),
         ),
         dg.define_asset_job(
             PERFORMANCE,
             _groups("performance", "scoring") | dg.AssetSelection.assets("drift_report"),
             description="Performance, state and lists under the champion in force.",
+            tags=_tags("performance"),
         ),
         dg.define_asset_job(
             REFIT,
             refit,
             description="The champion's recipe fitted on fresh data, judged and put in charge.",
             config={"ops": {"challenger": {"config": {"mode": "refit"}}}},
+            tags=_tags("refit"),
         ),
         dg.define_asset_job(
             SEARCH,
             _groups("features", "training", "evaluation", "promotion", "scoring"),
             description="All candidates compared, the best judged and put in charge.",
+            tags=_tags("search"),
         ),
-        dg.define_asset_job(SCORING, _groups("scoring"), description="Campaign files scored and ranked."),
+        dg.define_asset_job(
+            SCORING, _groups("scoring"), description="Campaign files scored and ranked.", tags=_tags("scoring")
+        ),
     ]

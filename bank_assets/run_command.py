@@ -12,16 +12,18 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
-from typing import Any, Final
+from typing import Any
 
 import dagster as dg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from bank_assets.assets import load_stage_assets
+from bank_assets.assets.score_marks import stale_months
 from bank_assets.definitions import build_defs
 from bank_assets.jobs import MAIN, PERFORMANCE
 from bank_assets.ledger.engine import open_ledger
+from bank_assets.loop.requests import RANGE_END, RANGE_START
 from bank_assets.partitions import key_of, months_between
 from bank_assets.resources.instance import open_instance, own_run_tags, reap_orphans
 from bank_assets.resources.reign import Reign
@@ -32,9 +34,6 @@ from bank_assets.sources.deliveries import register_deliveries
 from bank_assets.sources.landing import land_source
 from bank_assets.sources.manifest import delivered_months
 from bank_assets.sources.source import resolve_source
-
-RANGE_START: Final = "dagster/asset_partition_range_start"
-RANGE_END: Final = "dagster/asset_partition_range_end"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,15 +92,18 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def has_new_champion(settings: Settings) -> bool:
-    """Whether champions came into force that the stored scores do not know yet."""
+    """Whether a champion came into force that the stored scores or the last drift report do not know yet."""
     engine = open_ledger(settings.ledger_url)
     try:
-        versions = set(Reign.of(engine).versions)
+        reign = Reign.of(engine)
     finally:
         engine.dispose()
-    entries = Warehouse(settings.warehouse).manifest("contact_scores").values()
-    known = {version for entry in entries for version in entry.metadata.get("versions", [])}
-    return bool(versions - known)
+    if reign.current is None:
+        return False
+    store = Warehouse(settings.warehouse)
+    references = [entry.metadata.get("reference") for entry in store.manifest("drift_report").values()]
+    compared = [reference for reference in references if reference]
+    return bool(stale_months(store, reign)) or (bool(compared) and compared[-1] != f"champion v{reign.current}")
 
 
 def execute(
@@ -133,7 +135,7 @@ def execute(
             instance=instance,
             run_id=run_id,
             raise_on_error=False,
-            tags={RANGE_START: keys[0], RANGE_END: keys[-1], **own_run_tags()},
+            tags={RANGE_START: keys[0], RANGE_END: keys[-1], **own_run_tags(run_id)},
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
     for event in result.all_events:

@@ -45,6 +45,8 @@ class Settings:
         ui_url: `BANK_UI_URL`, base of links to runs, where Dagster's web server is reached.
         quiet_days: `BANK_QUIET_DAYS`, days of wall time without a delivery after which people are told.
         sensors_running: `BANK_SENSORS_RUNNING`, start schedules and sensors without a person.
+        sensor_seconds: `BANK_SENSOR_SECONDS`, least seconds between two looks of a sensor.
+        settle_seconds: `BANK_SETTLE_SECONDS`, a landing file touched more recently is still being written.
         simulated_rows: `BANK_SIMULATED_ROWS`, size of the simulated history.
         seed: `BANK_SEED`, seed of everything random.
         revision: `BANK_REVISION`, revision of the code where there is no checkout (images).
@@ -70,6 +72,8 @@ class Settings:
     ui_url: str = "http://127.0.0.1:3000"
     quiet_days: float = 4.0
     sensors_running: bool = True
+    sensor_seconds: int = 30
+    settle_seconds: float = 10.0
     simulated_rows: int = 45_211
     seed: int = 20_101_117
     revision: str = ""
@@ -162,6 +166,8 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         ui_url=env.get(PREFIX + "UI_URL") or defaults.ui_url,
         quiet_days=_number(env, "QUIET_DAYS", defaults.quiet_days, 0.01, 3_650),
         sensors_running=_flag(env, "SENSORS_RUNNING", defaults.sensors_running),
+        sensor_seconds=int(_number(env, "SENSOR_SECONDS", defaults.sensor_seconds, 1, 3_600)),
+        settle_seconds=_number(env, "SETTLE_SECONDS", defaults.settle_seconds, 0, 3_600),
         simulated_rows=int(_number(env, "SIMULATED_ROWS", defaults.simulated_rows, 1, 1e10)),
         seed=int(_number(env, "SEED", defaults.seed, 0, 2**31 - 1)),
         revision=env.get(PREFIX + "REVISION") or defaults.revision,

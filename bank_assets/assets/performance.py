@@ -5,7 +5,6 @@ Measurement is in `core.performance`.
 """
 
 import json
-from datetime import date
 from typing import Any
 
 import dagster as dg
@@ -13,6 +12,14 @@ import numpy as np
 import pyarrow as pa
 
 from bank_assets.assets.materialization import ML_OWNERS, OWNERS, Stopwatch, combined_digest, result, unchanged
+from bank_assets.assets.score_marks import (
+    EXPORTED,
+    SCORES,
+    SCORES_VERSION,
+    outcome_mark,
+    outcomes_by_month,
+    score_marks,
+)
 from bank_assets.assets.tables import passed_months
 from bank_assets.core.calibration import recalibrated_day_by_day
 from bank_assets.core.contacts import Contacts
@@ -20,7 +27,6 @@ from bank_assets.core.economics import Economics
 from bank_assets.core.performance import ScoredContacts, measure_performance
 from bank_assets.core.performance_report import Baseline
 from bank_assets.core.scorer import apply_calibrator
-from bank_assets.ledger import outcomes as ledger_outcomes_table
 from bank_assets.partitions import key_of, month_of, months
 from bank_assets.resources.contact_store import ContactStore
 from bank_assets.resources.ledger import LedgerResource
@@ -30,7 +36,7 @@ from bank_assets.resources.warehouse import Warehouse, WarehouseResource, finger
 from bank_assets.settings import Settings
 
 CODE_VERSION = "1"
-SCORES, EXPORTED, REPORT = "contact_scores", "ledger_outcomes", "performance_report"
+REPORT = "performance_report"
 SCORE_SCHEMA = pa.schema(
     [
         ("contact_id", pa.string()),
@@ -69,13 +75,11 @@ def ledger_outcomes(
     """
     watch, store = Stopwatch(), warehouse.open()
     total, made = 0, 0
-    arrived = outcomes_by_month(ledger)
+    arrived = outcomes_by_month(ledger.engine)
     for key in context.partition_keys:
         month = month_of(key)
         rows = arrived.get(month, [])
-        mark = fingerprint(
-            inputs=[json.dumps(rows, sort_keys=True, default=str)], code_version=CODE_VERSION, settings={}
-        )
+        mark = outcome_mark(rows)
         total += len(rows)
         if not store.is_unchanged(EXPORTED, month, mark):
             store.write(EXPORTED, month, pa.Table.from_pylist(rows, schema=OUTCOME_SCHEMA), mark)
@@ -84,29 +88,12 @@ def ledger_outcomes(
     return dg.MaterializeResult(metadata={"dagster/row_count": total, "unchanged": made == 0, "seconds": watch.seconds})
 
 
-def outcomes_by_month(ledger: LedgerResource) -> dict[str, list[dict[str, Any]]]:
-    """Outcomes of identified contacts, by month of arrival."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for row in ledger_outcomes_table.export(ledger.engine):
-        if row.contact_id is not None:
-            arrived_on = date.fromisoformat(row.arrived_at[:10])
-            found.setdefault(row.arrived_at[:7], []).append(
-                {
-                    "contact_id": row.contact_id,
-                    "is_subscribed": row.y == "yes",
-                    "duration_seconds": row.duration,
-                    "arrived_on": arrived_on,
-                }
-            )
-    return found
-
-
 @dg.asset(
     name=SCORES,
     deps=["contacts", "outcomes", "contacts_validation", EXPORTED],
     partitions_def=months,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    code_version=CODE_VERSION,
+    code_version=SCORES_VERSION,
     kinds={"parquet", "python"},
     owners=ML_OWNERS,
 )
@@ -126,23 +113,14 @@ def contact_scores(
     asked = [month_of(key) for key in context.partition_keys]
     reign = Reign.of(ledger.engine)
     passed = passed_months(store)
-    mark = fingerprint(
-        inputs={
-            "contacts": combined_digest(store, "contacts", passed),
-            "outcomes": combined_digest(store, "outcomes", sorted(store.manifest("outcomes"))),
-            "ledger": combined_digest(store, EXPORTED, sorted(store.manifest(EXPORTED))),
-        },
-        code_version=CODE_VERSION,
-        settings={"starts": [str(day) for day in reign.starts], "versions": list(reign.versions)},
-    )
-    due = [month for month in asked if not store.is_unchanged(SCORES, month, mark)]
+    marks = score_marks(store, reign, asked)
+    due = [month for month in asked if not store.is_unchanged(SCORES, month, marks[month])]
     if due:
         table = _scores(store, reign, registry.open(), passed)
         in_month = np.datetime_as_string(table.column("contact_date").to_numpy().astype("datetime64[M]"))
         for month in due:
-            store.write(
-                SCORES, month, table.filter(pa.array(in_month == month)), mark, {"versions": list(reign.versions)}
-            )
+            rows = table.filter(pa.array(in_month == month))
+            store.write(SCORES, month, rows, marks[month], {"versions": list(reign.versions)})
     entries = store.manifest(SCORES)
     for month in asked:
         context.add_asset_metadata({"dagster/partition_row_count": entries[month].rows}, partition_key=key_of(month))
@@ -208,15 +186,17 @@ def performance_report(
     watch, store = Stopwatch(), warehouse.open()
     economics = Economics(settings.cost_eur, settings.value_eur)
     months_scored = [month for month, entry in store.manifest(SCORES).items() if entry.rows]
+    reign = Reign.of(ledger.engine)
     mark = fingerprint(
-        inputs=combined_digest(store, SCORES, months_scored), code_version=CODE_VERSION, settings=economics.to_dict()
+        inputs=combined_digest(store, SCORES, months_scored),
+        code_version=CODE_VERSION,
+        settings=economics.to_dict() | {"champion": reign.current},
     )
     entry = store.entry(REPORT, "all")
     if entry is not None and store.is_unchanged(REPORT, "all", mark):
         return unchanged(entry, watch, dict(entry.metadata["headline"]))
     contacts, scored = scored_contacts(store, months_scored)
     as_of = np.datetime64(_after_last(contacts), "D")
-    reign = Reign.of(ledger.engine)
     baseline = _baseline(registry.open(), reign.current)
     report = measure_performance(scored, as_of, economics, baseline, model=f"version {reign.current}")
     document = report.to_dict()

@@ -13,7 +13,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from bank_assets.assets.materialization import ML_OWNERS, OWNERS, Stopwatch, combined_digest, result, unchanged
-from bank_assets.assets.performance import SCORES as CONTACT_SCORES
+from bank_assets.assets.score_marks import SCORES as CONTACT_SCORES
 from bank_assets.assets.tables import passed_months
 from bank_assets.core.as_of import AsOfState
 from bank_assets.core.calibration import intercept_as_of
@@ -182,6 +182,7 @@ def batch_scores(
                 mark,
                 {
                     "champion": champion,
+                    "sha256": delivery.sha256,
                     "rejected": list(campaign.rejected),
                     "n_rejected": campaign.n_rejected,
                     "delivered": delivery.rows,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,8 @@ from bank_assets.settings import Settings
 TAG_PID: Final = "bank/pid"
 TAG_STARTED: Final = "bank/process_started"
 TAG_BOOT: Final = "bank/boot_id"
+TAG_MARKED: Final = "bank/marked_run"
+"""The run that the marks were made for: a retried run inherits the tags of the one whose process is gone."""
 CONFIG: Final = Path(__file__).resolve().parents[2] / "dagster.yaml"
 UNFINISHED: Final = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
 
@@ -48,15 +50,20 @@ def boot_id() -> str:
     return path.read_text().strip() if path.is_file() else str(int(psutil.boot_time()))
 
 
-def own_run_tags() -> dict[str, str]:
+def own_run_tags(run_id: str) -> dict[str, str]:
     """Tags that say which process carries a run."""
     process = psutil.Process(os.getpid())
-    return {TAG_PID: str(process.pid), TAG_STARTED: f"{process.create_time():.2f}", TAG_BOOT: boot_id()}
+    return {
+        TAG_PID: str(process.pid),
+        TAG_STARTED: f"{process.create_time():.2f}",
+        TAG_BOOT: boot_id(),
+        TAG_MARKED: run_id,
+    }
 
 
-def is_orphan(tags: dict[str, str]) -> bool:
-    """Whether the process that carried a run is gone; a run without marks is not judged."""
-    if TAG_PID not in tags:
+def is_orphan(tags: Mapping[str, str], run_id: str) -> bool:
+    """Whether the process that carried a run is gone; a run without marks of its own is not judged."""
+    if TAG_PID not in tags or tags.get(TAG_MARKED) != run_id:
         return False
     if tags.get(TAG_BOOT) != boot_id():
         return True
@@ -75,7 +82,7 @@ def reap_orphans(instance: dg.DagsterInstance) -> list[str]:
     """
     reaped = []
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=UNFINISHED)):
-        if is_orphan(dict(run.tags)):
+        if is_orphan(run.tags, run.run_id):
             instance.report_run_failed(run, "The process of this run is gone (killed or crashed); run it again.")
             reaped.append(run.run_id)
     return reaped

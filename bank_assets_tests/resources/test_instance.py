@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import uuid
 
 import dagster as dg
 import psutil
@@ -15,20 +16,30 @@ def dead_process_tags():
     process = subprocess.Popen([sys.executable, "-c", "pass"])
     started = f"{psutil.Process(process.pid).create_time():.2f}"
     process.wait()
-    return {"bank/pid": str(process.pid), "bank/process_started": started, "bank/boot_id": boot_id()}
+    return {
+        "bank/pid": str(process.pid),
+        "bank/process_started": started,
+        "bank/boot_id": boot_id(),
+        "bank/marked_run": "r",
+    }
 
 
 def test_a_living_process_is_no_orphan():
-    assert not is_orphan(own_run_tags())
+    assert not is_orphan(own_run_tags("r"), "r")
 
 
 def test_a_run_without_marks_is_not_judged():
-    assert not is_orphan({})
+    assert not is_orphan({}, "r")
 
 
 @pytest.mark.parametrize("changes", [{"bank/boot_id": "another boot"}, {"bank/process_started": "1.00"}])
 def test_a_reused_process_id_and_another_boot_are_orphans(changes):
-    assert is_orphan(own_run_tags() | changes)
+    assert is_orphan(own_run_tags("r") | changes, "r")
+
+
+def test_a_retried_run_is_not_judged_by_the_marks_it_inherited():
+    assert is_orphan(dead_process_tags(), "r")
+    assert not is_orphan(dead_process_tags(), "retry of r")
 
 
 def test_orphans_are_failed_and_others_left(tmp_path):
@@ -37,9 +48,11 @@ def test_orphans_are_failed_and_others_left(tmp_path):
 
     with open_instance(Settings(home=tmp_path)) as instance:
         made = {}
-        for name, tags in {"dead": dead_process_tags(), "alive": own_run_tags()}.items():
-            run = instance.create_run_for_job(nothing, status=dg.DagsterRunStatus.STARTED, tags=tags)
-            made[name] = run.run_id
+        for name, tags in {"dead": dead_process_tags(), "alive": own_run_tags("")}.items():
+            run_id = str(uuid.uuid4())
+            marks = tags | {"bank/marked_run": run_id}
+            instance.create_run_for_job(nothing, run_id=run_id, status=dg.DagsterRunStatus.STARTED, tags=marks)
+            made[name] = run_id
         assert reap_orphans(instance) == [made["dead"]]
         assert instance.get_run_by_id(made["dead"]).status is dg.DagsterRunStatus.FAILURE
         assert instance.get_run_by_id(made["alive"]).status is dg.DagsterRunStatus.STARTED

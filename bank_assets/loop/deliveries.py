@@ -1,0 +1,135 @@
+"""What was delivered and is not yet in the tables.
+
+What lives here: looking at the landing folder, the months and campaigns that are due, the run that each wants.
+What must not: reading rows, Spark. Called by the delivery sensors, the nightly schedule and the status of the loop.
+"""
+
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Engine
+
+from bank_assets.assets.drift import PROFILES, REPORT
+from bank_assets.assets.score_marks import EXPORTED, outcome_marks
+from bank_assets.assets.scoring import BATCH
+from bank_assets.assets.tables import CONTACTS, month_mark
+from bank_assets.assets.validation import GATE
+from bank_assets.jobs import DATA, SCORING
+from bank_assets.loop.requests import RunWanted, ranges_of
+from bank_assets.partitions import FIRST_MONTH, month_of
+from bank_assets.resources.warehouse import Warehouse
+from bank_assets.settings import Settings
+from bank_assets.sources.campaign_file import latest_campaigns
+from bank_assets.sources.deliveries import RegisterResult, register_deliveries
+from bank_assets.sources.delivery_header import KINDS
+from bank_assets.sources.manifest import Delivery, delivered_months
+from bank_assets.spark.etl import TABLES
+
+FIRST: Final = month_of(FIRST_MONTH)
+_NAMED: Final = 3
+
+
+class LandingError(OSError):
+    """The landing folder cannot be read; the message says which part and what to do."""
+
+
+def landing_is_missing(landing: Path) -> bool:
+    """Whether nothing could have been delivered, because there is no landing folder.
+
+    Raises:
+        LandingError: it is there and cannot be listed. `pathlib.glob` would call it empty.
+    """
+    if not landing.exists():
+        return True
+    for folder in (landing, *(landing / kind for kind in KINDS)):
+        if folder.exists() or folder.is_symlink():
+            try:
+                with os.scandir(folder) as entries:
+                    next(entries, None)
+            except OSError as error:
+                raise LandingError(
+                    f"{folder}: expected a folder that this process may list, found {error.strerror or error}; "
+                    "mount it again or give the right to read it. Deliveries wait there until then."
+                ) from error
+    return False
+
+
+def register(settings: Settings, kinds: Sequence[str]) -> RegisterResult:
+    """Take what lies complete in the landing folder into the register."""
+    return register_deliveries(
+        settings.landing,
+        settings.warehouse,
+        now=datetime.now(UTC),
+        settle_seconds=settings.settle_seconds,
+        kinds=kinds,
+    )
+
+
+def due_months(settings: Settings) -> list[str]:
+    """Delivered months of which something is missing or was made from other deliveries or by other code, ascending."""
+    store = Warehouse(settings.warehouse)
+    delivered = sorted({*delivered_months(settings.warehouse), *delivered_months(settings.warehouse, "outcomes")})
+    last = f"{datetime.now(UTC):%Y-%m}"  # the axis ends with the current month
+    return [month for month in delivered if FIRST <= month <= last and not _is_made(settings, store, month)]
+
+
+def _is_made(settings: Settings, store: Warehouse, month: str) -> bool:
+    """Whether tables, gate and counts of a month follow from its deliveries; a held month is made, too."""
+    mark = month_mark(settings.warehouse, month)
+    if not all(store.is_unchanged(table, month, mark) for table in TABLES):
+        return False
+    contacts, gate = store.entry(CONTACTS, month), store.entry(GATE, month)
+    judged = contacts is not None and gate is not None and gate.metadata.get("contacts_digest") == contacts.digest
+    return judged and all(store.entry(table, month) is not None for table in (PROFILES, REPORT))
+
+
+def newest_month(settings: Settings) -> str | None:
+    """Newest month that has contacts in the tables or in the register."""
+    months = delivered_months(settings.warehouse)
+    return months[-1] if months else None
+
+
+def raw_config(settings: Settings) -> dict[str, Any]:
+    """Configuration of a run that looks at the landing folder again: it must leave half-written files too."""
+    return {"ops": {"raw_contacts": {"config": {"settle_seconds": settings.settle_seconds}}}}
+
+
+def data_wanted(settings: Settings) -> list[RunWanted]:
+    """Runs that bring due months into the tables."""
+    due, wanted = due_months(settings), []
+    for first, last in ranges_of(due):
+        marks = {month: month_mark(settings.warehouse, month) for month in due if first <= month <= last}
+        named = ", ".join(marks) if len(marks) <= _NAMED else f"{len(marks)} months from {first} to {last}"
+        reason = f"new or changed deliveries for {named}"
+        wanted.append(RunWanted(DATA, {"marks": marks}, reason, (first, last), raw_config(settings)))
+    return wanted
+
+
+def due_campaigns(settings: Settings) -> list[Delivery]:
+    """Campaign files whose last arrival has not been scored."""
+    entries = Warehouse(settings.warehouse).manifest(BATCH)
+    return [
+        delivery
+        for delivery in latest_campaigns(settings.warehouse)
+        if (entry := entries.get(delivery.name.removesuffix(".csv"))) is None
+        or entry.metadata.get("sha256") != delivery.sha256
+    ]
+
+
+def campaign_wanted(due: Sequence[Delivery]) -> RunWanted:
+    """The run that scores some campaign files."""
+    names = [delivery.name for delivery in due]
+    return RunWanted(
+        SCORING,
+        {delivery.name: delivery.sha256 for delivery in due},
+        f"new or changed campaign files: {', '.join(names[:5])}",
+    )
+
+
+def due_outcome_months(settings: Settings, engine: Engine) -> list[str]:
+    """Months of arrival whose outcomes reported to the app are not yet in the tables."""
+    store = Warehouse(settings.warehouse)
+    return [month for month, mark in outcome_marks(engine).items() if not store.is_unchanged(EXPORTED, month, mark)]

@@ -1,0 +1,59 @@
+"""What the nightly run works on.
+
+What lives here: the months of a night. What must not: the schedule. Called by `bank_assets.schedules`.
+"""
+
+from sqlalchemy import Engine
+
+from bank_assets.assets.score_marks import EXPORTED
+from bank_assets.jobs import MAIN, NIGHTLY, PERFORMANCE
+from bank_assets.loop.deliveries import (
+    due_months,
+    due_outcome_months,
+    landing_is_missing,
+    newest_month,
+    raw_config,
+    register,
+)
+from bank_assets.loop.requests import RunWanted, ranges_of
+from bank_assets.settings import Settings
+from bank_assets.sources.delivery_header import KINDS
+
+
+def nightly_wanted(settings: Settings, engine: Engine) -> list[RunWanted]:
+    """Runs of one night, in the order in which they should be made.
+
+    The newest month of data is always among them: its outcomes mature, its scores and the state follow. Outcomes that
+    the app was told lie in the month of their arrival, which may be years after the month of the data; they come first,
+    because scores and training read them.
+
+    Args:
+        settings: deployment.
+        engine: an open ledger.
+
+    Returns:
+        Wanted runs; empty if nothing was ever delivered.
+
+    Raises:
+        LandingError: the landing folder cannot be read.
+    """
+    if not landing_is_missing(settings.landing):
+        register(settings, tuple(KINDS))
+    newest = newest_month(settings)
+    if newest is None:
+        return []
+    told = due_outcome_months(settings, engine)
+    months = [*due_months(settings), newest]
+    joined = ranges_of([*months, *told])
+    data = [found for found in joined if any(found[0] <= month <= found[1] for month in months)]
+    alone = [found for found in joined if found not in data]
+    job = MAIN if settings.train_nightly else NIGHTLY
+    wanted = [
+        RunWanted(PERFORMANCE, "outcomes told to the app", "outcomes told to the app", found, assets=[EXPORTED])
+        for found in alone
+    ]
+    wanted += [
+        RunWanted(job, "night", f"the night's work on {first} to {last}", (first, last), raw_config(settings))
+        for first, last in data
+    ]
+    return wanted

@@ -1,0 +1,167 @@
+"""Runs that the loop asks for: their tags, ranges of months, keys, and what is in flight.
+
+What lives here: `RunWanted` and its translation into a Dagster run request, with a new key after a failure.
+What must not: deciding that work is left (`deliveries`, `ladder`), definitions. Called by schedules and sensors.
+
+A run key is made of the content of the work, so two looks at the same state ask for one run. Dagster remembers keys for
+ever: a key without the number of failures would swallow the repeat of a failed run silently.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import dagster as dg
+from dagster import DagsterRunStatus as Status
+
+from bank_assets.partitions import key_of, months_between
+
+RANGE_START: Final = "dagster/asset_partition_range_start"
+RANGE_END: Final = "dagster/asset_partition_range_end"
+TAG_WORK: Final = "bank/work"
+"""Digest of the work that a run was asked for; the same for its repeats."""
+TAG_AS_OF: Final = "bank/as_of"
+TAG_EPISODE: Final = "bank/episode"
+TAG_REASON: Final = "bank/reason"
+IN_FLIGHT: Final = [Status.QUEUED, Status.STARTING, Status.STARTED, Status.CANCELING]
+"""NOT_STARTED is left out: such a run belongs to a daemon that died before it submitted it, and its key starts it."""
+FAILED: Final = (Status.FAILURE, Status.CANCELED)
+FIRST_WAIT_SECONDS: Final = 30.0
+LONGEST_WAIT_SECONDS: Final = 600.0
+ATTEMPTS: Final = 12
+"""Failures after which the ladder counts a fit as refused: about an hour and a half of waiting between them."""
+_TAG_LENGTH: Final = 250
+
+
+@dataclass(frozen=True, slots=True)
+class RunWanted:
+    """A run that the loop wants.
+
+    Attributes:
+        job: name of the job.
+        work: what makes this work unlike other work, JSON-able; hashed into the run key.
+        reason: why, for people.
+        months: first and last month `YYYY-MM` of the range, None for a job without months.
+        config: run configuration.
+        assets: names of assets to make; None for all of the job.
+        tags: more tags.
+    """
+
+    job: str
+    work: Any
+    reason: str
+    months: tuple[str, str] | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    assets: Sequence[str] | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """Identity of the work."""
+        content = [self.job, self.months, sorted(self.assets or ()), self.work]
+        return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+    def request(self, attempt: int = 0, *, run_key: str | None = None) -> dg.RunRequest:
+        """The Dagster request.
+
+        Args:
+            attempt: failed runs of the same work.
+            run_key: key to use instead of the one made of the content.
+        """
+        tags = {TAG_WORK: self.digest, TAG_REASON: self.reason[:_TAG_LENGTH], **self.tags}
+        if self.months is not None:
+            tags |= {RANGE_START: key_of(self.months[0]), RANGE_END: key_of(self.months[1])}
+        return dg.RunRequest(
+            run_key=run_key or (f"{self.digest}-{attempt}" if attempt else self.digest),
+            job_name=self.job,
+            run_config=dict(self.config),
+            tags=tags,
+            asset_selection=None if self.assets is None else [dg.AssetKey(name) for name in self.assets],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Attempts:
+    """What became of earlier runs of the same work.
+
+    Attributes:
+        failed: how many failed or were cancelled.
+        wait_seconds: seconds until the next is due; 0 for now.
+    """
+
+    failed: int
+    wait_seconds: float
+
+
+def attempts_of(instance: dg.DagsterInstance, wanted: RunWanted, now: float | None = None) -> Attempts:
+    """Failures of the same work so far; the wait after each doubles, from 30 s to 10 minutes.
+
+    Args:
+        instance: Dagster instance.
+        wanted: the work.
+        now: wall clock, s since the epoch; default the present.
+    """
+    records = instance.get_run_records(dg.RunsFilter(tags={TAG_WORK: wanted.digest}, statuses=list(FAILED)))
+    if not records:
+        return Attempts(0, 0.0)
+    ended = max(record.end_time or record.update_timestamp.timestamp() for record in records)
+    wait = min(FIRST_WAIT_SECONDS * 2.0 ** (len(records) - 1), LONGEST_WAIT_SECONDS)
+    return Attempts(len(records), max(0.0, ended + wait - (time.time() if now is None else now)))
+
+
+def in_flight(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """Unfinished runs of any job: whatever one of them makes is not yet what is stored."""
+    return list(instance.get_runs(filters=dg.RunsFilter(statuses=IN_FLIGHT)))
+
+
+def busy(instance: dg.DagsterInstance) -> dg.SkipReason | None:
+    """A reason to wait, if a run is in flight."""
+    runs = in_flight(instance)
+    if not runs:
+        return None
+    named = ", ".join(f"{run.job_name} {run.run_id[:8]} ({run.status.value.lower()})" for run in runs[:3])
+    return dg.SkipReason(f"{len(runs)} run(s) in flight: {named}; looking again when they are done.")
+
+
+def ask(
+    instance: dg.DagsterInstance, wanted: Sequence[RunWanted], *, now: float | None = None
+) -> list[dg.RunRequest] | dg.SkipReason:
+    """Requests for work that is due, or why none is made.
+
+    Args:
+        instance: Dagster instance.
+        wanted: work that is left; not empty.
+        now: wall clock, s.
+    """
+    made, waiting = [], []
+    for work in wanted:
+        before = attempts_of(instance, work, now)
+        if before.wait_seconds > 0:
+            waiting.append(
+                f"{work.job} failed {before.failed} time(s), again in {before.wait_seconds:.0f} s ({work.reason})"
+            )
+        else:
+            made.append(work.request(before.failed))
+    return made or dg.SkipReason("; ".join(waiting))
+
+
+def ranges_of(months: Sequence[str], *, gap: int = 3) -> list[tuple[str, str]]:
+    """Months as few ranges: one run for neighbours, and none that walks years of nothing.
+
+    Args:
+        months: months `YYYY-MM`, any order.
+        gap: months without work that a range may bridge; each costs some ten events of 40 ms.
+
+    Returns:
+        First and last month of each range, ascending.
+    """
+    ranges: list[tuple[str, str]] = []
+    for month in sorted(set(months)):
+        if ranges and len(months_between(ranges[-1][1], month)) - 1 <= gap:
+            ranges[-1] = (ranges[-1][0], month)
+        else:
+            ranges.append((month, month))
+    return ranges

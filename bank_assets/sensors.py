@@ -1,0 +1,42 @@
+"""Sensors: the list of them, and the one that looks after runs whose process is gone.
+
+What lives here: assembly of all sensors of the loop, `orphaned_runs_sensor`.
+What must not: sensors of the landing folder (`delivery_sensors`), of the response ladder (`response_sensors`), of
+alerts. Called by `bank_assets.definitions`.
+"""
+
+import dagster as dg
+
+from bank_assets.automation import follow_up_sensor
+from bank_assets.delivery_sensors import delivery_sensors
+from bank_assets.resources.instance import reap_orphans
+from bank_assets.settings import Settings
+
+
+def all_sensors(settings: Settings) -> list[dg.SensorDefinition]:
+    """Every sensor of the loop.
+
+    Args:
+        settings: deployment.
+    """
+    status = dg.DefaultSensorStatus.RUNNING if settings.sensors_running else dg.DefaultSensorStatus.STOPPED
+
+    @dg.sensor(
+        name="orphaned_runs_sensor",
+        minimum_interval_seconds=settings.sensor_seconds,
+        default_status=status,
+        description="Fails runs whose process is gone (killed, crashed, machine restarted), so that none waits for them.",
+        tags={"bank/workflow": "maintenance"},
+    )
+    def orphaned_runs_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+        """Fail what no process works on any more.
+
+        Why here: the code server notices when a worker that it started dies, but not when it dies with it. Each run
+        carries process id, start time and boot id of its worker, so a re-used process id is no excuse.
+        """
+        reaped = reap_orphans(context.instance)
+        if reaped:
+            return dg.SkipReason(f"failed {len(reaped)} run(s) whose process is gone: {', '.join(reaped[:5])}.")
+        return dg.SkipReason("every unfinished run has a living process.")
+
+    return [*delivery_sensors(settings, status), orphaned_runs_sensor, follow_up_sensor(settings, status)]
