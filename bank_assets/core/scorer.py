@@ -26,6 +26,7 @@ BUNDLE_FILES: Final = ("model.onnx", "decision.json", "reference_profile.json", 
 BUNDLE_SCHEMA_VERSION: Final = 1
 CHUNK_ROWS: Final = 8_192
 """Rows per ONNX call: large enough to hide the call, small enough for flat memory (measured in benchmarks/)."""
+_OUTPUT: Final = ["probabilities"]
 EPSILON: Final = 1e-6
 """Probabilities are kept inside [EPSILON, 1 - EPSILON] before a logit."""
 
@@ -167,6 +168,10 @@ class Scorer:
         self._session = self._open(files["model.onnx"])
         self._kinds = {f["name"]: f["kind"] for f in self.decision["features"]}
         self.feature_names: tuple[str, ...] = tuple(node.name for node in self._session.get_inputs())
+        self._inputs = [
+            (name, np.dtype(np.float32 if self._kinds.get(name) == "numeric" else np.object_))
+            for name in self.feature_names
+        ]
         if set(self.feature_names) != set(self._kinds):
             raise BundleError(
                 f"bundle: expected graph inputs {sorted(self._kinds)}, found "
@@ -212,26 +217,28 @@ class Scorer:
         Raises:
             BundleError: a feature is missing; the message names it.
         """
-        missing = [name for name in self.feature_names if name not in features]
-        if missing:
-            raise BundleError(f"features: expected {list(self.feature_names)}, missing {missing}.")
-        feeds: dict[str, NDArray[Any]] = {}
-        for name in self.feature_names:
-            column = np.asarray(features[name])
-            dtype = np.float32 if self._kinds[name] == "numeric" else np.object_
-            feeds[name] = column.astype(dtype, copy=False).reshape(-1, 1)
-        n_rows = len(next(iter(feeds.values())))
+        try:
+            feeds = {name: np.asarray(features[name], dtype).reshape(-1, 1) for name, dtype in self._inputs}
+        except KeyError:
+            missing = [name for name in self.feature_names if name not in features]
+            raise BundleError(f"features: expected {list(self.feature_names)}, missing {missing}.") from None
+        n_rows = len(feeds[self.feature_names[0]])
+        if n_rows <= CHUNK_ROWS:
+            return self._run(feeds, n_rows)
         result = np.empty(n_rows, dtype=np.float64)
         for start in range(0, n_rows, CHUNK_ROWS):
             chunk = {name: column[start : start + CHUNK_ROWS] for name, column in feeds.items()}
-            rows = min(CHUNK_ROWS, n_rows - start)
-            if rows == 1:
-                # One row takes another matrix kernel than two or more, and differs by up to 6e-8 in 40 % of the rows
-                # of a logistic regression (measured); two equal rows give the bits that the row has in any batch.
-                chunk = {name: np.repeat(column, 2, axis=0) for name, column in chunk.items()}
-            output = self._session.run(["probabilities"], chunk)[0][:rows]
-            result[start : start + CHUNK_ROWS] = output[:, 1] if output.ndim == 2 else output
+            result[start : start + CHUNK_ROWS] = self._run(chunk, min(CHUNK_ROWS, n_rows - start))
         return result
+
+    def _run(self, feeds: Mapping[str, NDArray[Any]], n_rows: int) -> FloatArray:
+        """One call of the graph with columns (n_rows, 1), (n_rows,)."""
+        if n_rows == 1:
+            # One row takes another matrix kernel than two or more, and differs by up to 6e-8 in 40 % of the rows
+            # of a logistic regression (measured); two equal rows give the bits that the row has in any batch.
+            feeds = {name: np.concatenate((column, column)) for name, column in feeds.items()}
+        output = self._session.run(_OUTPUT, feeds)[0][:n_rows]
+        return np.asarray(output[:, 1] if output.ndim == 2 else output, dtype=np.float64)
 
     def score(self, features: Mapping[str, NDArray[Any]], *, log_odds_shift: float = 0.0) -> Scores:
         """Score contacts: graph, calibrator, recalibration, range.

@@ -12,6 +12,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from operator import attrgetter
 from typing import Any, Final, Literal, cast
 
 import msgspec
@@ -29,6 +30,7 @@ from serving.champion import Champion, PublishedState
 from serving.schemas import EconomicsRequest, EconomicsUsed, Flag, ModelReference, Prediction, PredictionRequest
 
 OUTSIDE: Final = "outside_training_range"
+_EPOCH: Final = dt.date(1970, 1, 1).toordinal()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +69,16 @@ def cpu_architecture() -> str:
     return platform.machine()
 
 
+_DTYPES: Final = tuple((name, np.dtype(np.float64)) for name in NUMERIC_PAYLOAD) + tuple(
+    (name, np.dtype(object)) for name in CATEGORY_PAYLOAD
+)
+_values: Final = attrgetter(*(name for name, _ in _DTYPES))
+
+
 def frame_of(requests: Sequence[PredictionRequest]) -> dict[str, NDArray[Any]]:
     """Requests as payload columns, each (n,)."""
-    frame: dict[str, NDArray[Any]] = {
-        name: np.array([getattr(request, name) for request in requests], dtype=np.float64) for name in NUMERIC_PAYLOAD
-    }
-    for name in CATEGORY_PAYLOAD:
-        frame[name] = np.array([getattr(request, name) for request in requests], dtype=object)
-    return frame
+    columns = zip(*map(_values, requests), strict=True)
+    return {name: np.array(column, dtype) for (name, dtype), column in zip(_DTYPES, columns, strict=True)}
 
 
 def economics_of(asked: EconomicsRequest | None, default: Economics) -> Economics:
@@ -118,7 +122,8 @@ def decide(
     requests = [a.request for a in asked]
     today = dt.datetime.now(dt.UTC).date()
     days = [request.contact_date or today for request in requests]
-    dates = np.array(days, dtype="datetime64[D]")
+    # From ordinals: numpy takes 1 us for each date object.
+    dates = np.array([day.toordinal() - _EPOCH for day in days]).astype("datetime64[D]")
     features = current_features(frame_of(requests), dates, published.state, has_plan=False)
     scores = champion.scorer.score(features, log_odds_shift=published.state.log_odds_shift)
     columns = zip(
@@ -127,16 +132,23 @@ def decide(
         scores.probability.tolist(),
         scores.low.tolist(),
         scores.high.tolist(),
+        is_worth_calling(scores.probability, default).tolist(),
+        expected_profit(scores.probability, default).tolist(),
         is_stale(dates, published.state).tolist(),
         strict=True,
     )
     document, now = champion.decision, utc_now()
     f1_threshold, ranges = float(document["thresholds"]["f1"]), document["feature_ranges"]
-    training, shared = document["training"], _shared_economics(default)
+    snapshot, shared = document["training"].get("snapshot"), _shared_economics(default)
+    architecture = cpu_architecture()
     decided = []
-    for one, day, probability, low, high, stale in columns:
+    for one, day, probability, low, high, worth_calling, profit, stale in columns:
         request = one.request
-        economics, text = shared if request.economics is None else _stated(request.economics, default)
+        economics, text = shared
+        if request.economics is not None:
+            economics, text = _stated(request.economics, default)
+            worth_calling = bool(is_worth_calling(probability, economics))
+            profit = float(expected_profit(probability, economics))
         flags = flags_of(request, ranges)
         decided.append(
             Decided(
@@ -152,15 +164,15 @@ def decide(
                     probability_low=low,
                     probability_high=high,
                     prediction="yes" if probability >= f1_threshold else "no",
-                    decision="call" if bool(is_worth_calling(probability, economics)) else "do_not_call",
+                    decision="call" if worth_calling else "do_not_call",
                     threshold=economics.threshold,
-                    expected_profit_eur=float(expected_profit(probability, economics)),
+                    expected_profit_eur=profit,
                     economics=text,
                     model_name=MODEL_NAME,
                     model_version=champion.version,
                     model_digest=champion.digest,
                     mlflow_run_id=champion.run_id,
-                    training_snapshot=training.get("snapshot"),
+                    training_snapshot=snapshot,
                     as_of=published.as_of,
                     as_of_features=published.text,
                     stale_features=stale,
@@ -168,7 +180,7 @@ def decide(
                     contract_version=CONTRACT_VERSION,
                     code_version=code_version,
                     onnxruntime_version=onnxruntime.__version__,
-                    cpu_architecture=cpu_architecture(),
+                    cpu_architecture=architecture,
                 ),
                 flags,
                 economics,
@@ -177,9 +189,17 @@ def decide(
     return decided
 
 
+_SORTED: Final = sorted(PAYLOAD_COLUMNS)
+_sorted_values: Final = attrgetter(*_SORTED)
+_PAYLOAD_TEXT: Final = (
+    "{" + ",".join(f'"{name}":' + ("%d" if name in NUMERIC_PAYLOAD else '"%s"') for name in _SORTED) + "}"
+)
+"""Whole numbers and words of the contract need no escaping, so their canonical JSON is a form to fill in."""
+
+
 def payload_text(request: PredictionRequest) -> str:
     """Canonical JSON of the payload columns."""
-    return canonical_json({name: getattr(request, name) for name in PAYLOAD_COLUMNS})
+    return _PAYLOAD_TEXT % _sorted_values(request)
 
 
 @lru_cache(maxsize=8)
