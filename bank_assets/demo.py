@@ -38,6 +38,7 @@ START: Final = "2009-01-01"
 MARK: Final = "demo.json"
 """A folder with this file is a demo's home and may be emptied by the next demo."""
 READY_SECONDS: Final = 180.0
+SENSOR_SECONDS: Final = 2
 INTERRUPTED: Final = 130
 
 
@@ -138,6 +139,9 @@ def _servers(arguments: argparse.Namespace, settings: Settings, console: Console
         "BANK_HOST": LOOPBACK,
         "BANK_LOGIN": None,
         "BANK_SENSORS_RUNNING": "yes",
+        # The default of 30 s spares an idle machine; here somebody is waiting. Files are renamed into place, complete.
+        "BANK_SENSOR_SECONDS": str(SENSOR_SECONDS),
+        "BANK_SETTLE_SECONDS": "0",
         "PYTHONUNBUFFERED": "1",
     }
     processes = Processes(home / "demo_processes.json", home / "logs", environment)
@@ -255,6 +259,7 @@ def _serve(
         **processes.environment,
         "BANK_PORT": str(app_port),
         "BANK_PUBLIC_URL": f"http://{LOOPBACK}:{app_port}",
+        "BANK_UI_URL": f"http://{LOOPBACK}:{ui_port}",
     }
     began = time.monotonic()
     processes.start("app", ["-m", "serving"])
