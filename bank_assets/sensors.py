@@ -25,7 +25,7 @@ def all_sensors(settings: Settings) -> list[dg.SensorDefinition]:
         name="orphaned_runs_sensor",
         minimum_interval_seconds=settings.sensor_seconds,
         default_status=status,
-        description="Fails runs whose process is gone (killed, crashed, machine restarted), so that none waits for them.",
+        description="Fails runs whose process is gone (killed, crashed, restarted), so that nothing waits for them.",
         tags={"bank/workflow": "maintenance"},
     )
     def orphaned_runs_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:

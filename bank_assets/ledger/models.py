@@ -136,6 +136,27 @@ promotions: Final = Table(
 )
 """Every verdict of the promotion gate and every rollback. Append-only."""
 
+responses: Final = Table(
+    "responses",
+    metadata,
+    Column("seq", _ROW_ID, primary_key=True, autoincrement=False),
+    Column("at", String(27), nullable=False),
+    Column("as_of", String(10), nullable=False),
+    Column("rung", Text, nullable=False),
+    Column("kinds", Text, nullable=False),
+    Column("episode_id", Text, nullable=False),
+    Column("run_key", Text, nullable=False),
+    Column("is_recalibrated", Boolean, nullable=False),
+    Column("is_alert", Boolean, nullable=False),
+    Column("reasons", Text, nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("shift", Double, nullable=False),
+    Column("promotion_id", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+)
+"""One row per morning that the response ladder judged, with the state it left. Append-only; the last row counts."""
+
 as_of_states: Final = Table(
     "as_of_states",
     metadata,
@@ -220,7 +241,7 @@ Index(
     postgresql_where=payloads.c.contact_id.is_not(None),
 )
 
-APPEND_ONLY: Final = ("decisions", "erasures", "outcomes", "promotions")
+APPEND_ONLY: Final = ("decisions", "erasures", "outcomes", "promotions", "responses")
 """Tables whose rows the database itself refuses to update or delete."""
 
 NEVER_UPDATED: Final = ("payloads",)

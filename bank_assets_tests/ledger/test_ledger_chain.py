@@ -134,7 +134,7 @@ def test_erased_payloads_still_verify(ledger, draft):
 @pytest.mark.parametrize("statement", ["UPDATE {} SET actor = 'x'", "DELETE FROM {}"])
 @pytest.mark.parametrize("name", APPEND_ONLY)
 def test_the_database_refuses_changes_to_append_only_tables(ledger, draft, name, statement):
-    from bank_assets.ledger import outcomes, promotions
+    from bank_assets.ledger import outcomes, promotions, responses
 
     made = draft(contact_id="c")
     decisions.append(ledger, [made, draft(contact_id="d")])
@@ -143,6 +143,9 @@ def test_the_database_refuses_changes_to_append_only_tables(ledger, draft, name,
     promotions.record(
         ledger, kind="first", decision="promoted", from_version=None, to_version="1", reasons=[], evidence={}, actor="a"
     )
+    judged = {"kinds": [], "episode_id": "", "run_key": "", "is_recalibrated": False, "is_alert": False, "reasons": []}
+    more = {"evidence": {}, "shift": 0.0, "promotion_id": 0, "state": "{}"}
+    responses.append(ledger, seq=1, as_of="2009-01-01", rung="none", **judged, **more)
     with pytest.raises(DBAPIError, match="append-only"), writing(ledger) as connection:
         connection.execute(text(statement.format(name)))
 

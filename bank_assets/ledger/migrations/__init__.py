@@ -12,7 +12,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The revision that `models` describes."""
 
 

@@ -1,0 +1,51 @@
+"""Second revision: the mornings that the response ladder judged.
+
+Only adds a table, so the app of the first revision goes on working beside it.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create the table and the triggers that refuse changes to it."""
+    op.create_table(
+        "responses",
+        sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+        sa.Column("at", sa.String(27), nullable=False),
+        sa.Column("as_of", sa.String(10), nullable=False),
+        sa.Column("rung", sa.Text, nullable=False),
+        sa.Column("kinds", sa.Text, nullable=False),
+        sa.Column("episode_id", sa.Text, nullable=False),
+        sa.Column("run_key", sa.Text, nullable=False),
+        sa.Column("is_recalibrated", sa.Boolean, nullable=False),
+        sa.Column("is_alert", sa.Boolean, nullable=False),
+        sa.Column("reasons", sa.Text, nullable=False),
+        sa.Column("evidence", sa.Text, nullable=False),
+        sa.Column("shift", sa.Double, nullable=False),
+        sa.Column("promotion_id", sa.BigInteger, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("actor", sa.Text, nullable=False),
+    )
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(
+            "CREATE TRIGGER responses_refuses_change BEFORE UPDATE OR DELETE ON responses "
+            "FOR EACH ROW EXECUTE FUNCTION bank_refuse_change()"
+        )
+        op.execute(
+            "CREATE TRIGGER responses_refuses_truncate BEFORE TRUNCATE ON responses "
+            "FOR EACH STATEMENT EXECUTE FUNCTION bank_refuse_change()"
+        )
+        return
+    for operation in ("UPDATE", "DELETE"):
+        op.execute(
+            f"CREATE TRIGGER responses_refuses_{operation.lower()} BEFORE {operation} ON responses BEGIN "
+            f"SELECT RAISE(ABORT, 'responses is append-only: {operation} is refused'); END"
+        )
