@@ -39,7 +39,8 @@ replay: env ## decide the history day by day, policies side by side
 	$(BIN)/python -m bank_assets replay --json
 
 ui: env ## Dagster web server and daemon on 127.0.0.1:3000 (BANK_UI_PORT)
-	mkdir -p $(DAGSTER_HOME) && cp dagster.yaml $(DAGSTER_HOME)/dagster.yaml
+	mkdir -p $(DAGSTER_HOME)
+	grep -qs '^storage:' $(DAGSTER_HOME)/dagster.yaml || cp dagster.yaml $(DAGSTER_HOME)/dagster.yaml
 	exec $(BIN)/dg dev --host 127.0.0.1 --port $(UI_PORT)
 
 demo: env ## time travel: past months arrive, the loop answers (MONTHS=6 STEP=month|7 PAUSE=0 DEMO_START= ATTACH=1)

@@ -26,3 +26,19 @@ def test_production_needs_its_database(tmp_path, monkeypatch):
     (tmp_path / "dagster.yaml").write_bytes((ROOT / "deploy" / "dagster.yaml").read_bytes())
     with pytest.raises(Exception, match="BANK_DAGSTER_URL"):
         dg.DagsterInstance.from_config(str(tmp_path)).get_runs(limit=1)
+
+
+def test_opening_a_home_keeps_an_instance_with_its_own_storage(settings):
+    from bank_assets.resources.instance import open_instance
+
+    config = settings.dagster_home / "dagster.yaml"
+    config.parent.mkdir(parents=True)
+    own = f"storage:\n  sqlite:\n    base_dir: {settings.home / 'elsewhere'}\n"
+    config.write_text(own)
+    with open_instance(settings):
+        pass
+    assert config.read_text() == own
+    config.write_text("nux:\n  enabled: true\n")
+    with open_instance(settings):
+        pass
+    assert config.read_text() == (ROOT / "dagster.yaml").read_text()

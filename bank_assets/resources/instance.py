@@ -32,16 +32,23 @@ UNFINISHED: Final = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, 
 
 @contextmanager
 def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    """Open the embedded instance of a home, made on first use with the repository's dagster.yaml."""
+    """Open the instance of a home: the embedded one, or the one whose dagster.yaml names its own storage."""
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
-    if CONFIG.is_file():
-        shutil.copyfile(CONFIG, home / "dagster.yaml")
+    config = home / "dagster.yaml"
+    # Production's file (deploy/dagster.yaml) stays; an embedded one is renewed, so that an upgrade reaches old homes.
+    if CONFIG.is_file() and not (config.is_file() and has_own_storage(config.read_text())):
+        shutil.copyfile(CONFIG, config)
     instance = dg.DagsterInstance.from_config(str(home))
     try:
         yield instance
     finally:
         instance.dispose()
+
+
+def has_own_storage(text: str) -> bool:
+    """Whether a dagster.yaml names a storage, as production's does."""
+    return any(line.startswith("storage:") for line in text.splitlines())
 
 
 def boot_id() -> str:
