@@ -1,6 +1,6 @@
 """Command line of the web app: serve, and manage its accounts and its record.
 
-`python -m serving` serves; `user`, `key`, `verify` and `erase` work on the ledger and end.
+`python -m serving` serves; `migrate`, `user`, `key`, `verify` and `erase` work on the ledger and end.
 What must not be here: logic.
 """
 
@@ -10,11 +10,15 @@ import argparse
 import getpass
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 from bank_assets.ledger import accounts, chain, decisions
-from bank_assets.ledger.engine import LedgerError, open_ledger
+from bank_assets.ledger.engine import LedgerError, open_ledger, upgrade
 from bank_assets.settings import SettingsError
 from serving.settings import ServingSettings, load_serving_settings
+
+STARTUP_FAILURE: Final = 3
+"""Exit code when the app did not start; its log says why."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.set_defaults(run=_serve)
     commands = parser.add_subparsers(title="commands")
     commands.add_parser("serve", help="serve (the default)").set_defaults(run=_serve)
+    commands.add_parser("migrate", help="bring the ledger to this version's tables").set_defaults(run=_migrate)
     user = commands.add_parser("user", help="create a user, or give one a new password and role")
     user.add_argument("name")
     user.add_argument("--role", choices=accounts.ROLES, default="analyst")
@@ -61,18 +66,19 @@ def _parser() -> argparse.ArgumentParser:
 def _serve(_parsed: argparse.Namespace, settings: ServingSettings) -> int:
     import uvicorn
 
-    from serving.app import check_bind, create_app
+    from serving.app import check_bind, create_app, prepare_ledger
+    from serving.lifecycle import DrainingServer
     from serving.logs import configure
 
     configure()
     app = create_app(settings, access_log=sys.stderr.buffer)
     services = app.state.services
     if not settings.is_local_mode:
-        open_ledger(settings.platform.ledger_url).dispose()
+        prepare_ledger(services)
         check_bind(services)
     mode = "local mode, no login: only this machine can reach it" if settings.is_local_mode else "login required"
     print(f"serving on http://{settings.host}:{settings.port} ({mode})", flush=True)  # noqa: T201
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
@@ -83,6 +89,15 @@ def _serve(_parsed: argparse.Namespace, settings: ServingSettings) -> int:
         server_header=False,
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
+    server = DrainingServer(config, services.lifecycle, settings.drain_seconds)
+    server.run()
+    return 0 if server.started else STARTUP_FAILURE
+
+
+def _migrate(_parsed: argparse.Namespace, settings: ServingSettings) -> int:
+    change = upgrade(settings.platform.ledger_url)
+    done = "nothing to do" if change.before == change.after else f"was {change.before or 'empty'}"
+    print(f"ledger: tables of revision {change.after} ({done})")  # noqa: T201
     return 0
 
 

@@ -21,7 +21,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 
 from bank_assets.core.economics import Economics
 from bank_assets.ledger import accounts
-from bank_assets.ledger.engine import AppLock, LedgerError, open_ledger, upgrade
+from bank_assets.ledger.engine import AppLock, LedgerError, open_ledger, require_current, upgrade
 from serving.access import Access, admit
 from serving.champion import ChampionStore
 from serving.controllers.api_audit import AuditController
@@ -37,6 +37,7 @@ from serving.controllers.sessions import log_in, log_out
 from serving.controllers.system import HANDLERS as SYSTEM
 from serving.dependencies import Services, providers
 from serving.errors import ErrorPage, handle_exception
+from serving.lifecycle import Lifecycle
 from serving.logs import AccessLog
 from serving.metrics import Metrics
 from serving.recorder import Recorder
@@ -126,6 +127,7 @@ def _services(settings: ServingSettings, registry: Registry | None, is_recording
         explaining=Explaining(replayer),
         access=Access(settings, ledger),
         meters=Metrics(),
+        lifecycle=Lifecycle(),
     )
 
 
@@ -143,6 +145,18 @@ def _openapi() -> OpenAPIConfig:
         security=[{}, {"key": []}],
         render_plugins=[JsonRenderPlugin(), YamlRenderPlugin()],
     )
+
+
+def prepare_ledger(services: Services) -> None:
+    """Bring the ledger's tables to this version's revision, or check that somebody did (`BANK_MIGRATE=no`).
+
+    Raises:
+        LedgerError: the tables are too old or too new for this version.
+    """
+    if services.settings.migrates:
+        upgrade(services.ledger)
+    else:
+        require_current(services.ledger)
 
 
 def check_bind(services: Services) -> None:
@@ -168,7 +182,7 @@ def _lifespan(services: Services, log: AccessLog) -> Callable[[Litestar], Abstra
         switch = sys.getswitchinterval()
         flusher: asyncio.Task[None] | None = None
         try:
-            upgrade(services.ledger)
+            prepare_ledger(services)
             check_bind(services)
             sys.setswitchinterval(SWITCH_SECONDS)
             services.recorder.start()

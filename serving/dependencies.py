@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from bank_assets.core.economics import Economics
 from serving.access import Access
 from serving.champion import ChampionStore
+from serving.lifecycle import Lifecycle
 from serving.metrics import Metrics
 from serving.recorder import Recorder
 from serving.registry import Registry
@@ -44,6 +45,7 @@ class Services:
         explaining: reasons of a decision.
         access: identities.
         meters: Prometheus.
+        lifecycle: whether this process still wants requests.
     """
 
     settings: ServingSettings
@@ -59,6 +61,7 @@ class Services:
     explaining: Explaining
     access: Access
     meters: Metrics
+    lifecycle: Lifecycle
 
 
 def providers(services: Services) -> dict[str, Provide]:

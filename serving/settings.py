@@ -36,6 +36,10 @@ class ServingSettings:
         poll_seconds: `BANK_POLL_SECONDS`, how often the registry's alias and the as-of state are looked up.
         max_waiting: `BANK_MAX_WAITING`, decisions waiting for their commit before the app answers 503.
         shutdown_seconds: `BANK_SHUTDOWN_SECONDS`, time given to accepted requests at a stop.
+        drain_seconds: `BANK_DRAIN_SECONDS`, how long to go on answering after SIGTERM while readiness says no, so that
+            a proxy looks elsewhere first; longer than its check interval times its failure count. Unset: stop at once.
+        migrates: `BANK_MIGRATE`, bring the ledger's tables to this version's revision at the start. Say no where
+            replicas are rolled: there `python -m serving migrate` runs once, before the first of them.
         code_version: `BANK_CODE_VERSION`, revision recorded with each decision.
     """
 
@@ -50,6 +54,8 @@ class ServingSettings:
     poll_seconds: float = 2.0
     max_waiting: int = 2_000
     shutdown_seconds: int = 30
+    drain_seconds: float = 0.0
+    migrates: bool = True
     code_version: str = "unknown"
 
     @property
@@ -86,8 +92,8 @@ def _positive(env: Mapping[str, str], name: str, default: float, high: float) ->
     return value
 
 
-def _yes(env: Mapping[str, str], name: str) -> bool:
-    text = env.get(PREFIX + name, "").strip().lower()
+def _yes(env: Mapping[str, str], name: str, default: str = "") -> bool:
+    text = env.get(PREFIX + name, "").strip().lower() or default
     if text not in {"", "0", "1", "no", "yes", "off", "on", "false", "true", "required"}:
         raise SettingsError(f"{PREFIX}{name}: expected yes or no, found {text!r}.")
     return text in {"1", "yes", "on", "true", "required"}
@@ -137,5 +143,7 @@ def load_serving_settings(env: Mapping[str, str] | None = None) -> ServingSettin
         poll_seconds=_positive(env, "POLL_SECONDS", defaults.poll_seconds, 3_600),
         max_waiting=int(_positive(env, "MAX_WAITING", defaults.max_waiting, 1_000_000)),
         shutdown_seconds=int(_positive(env, "SHUTDOWN_SECONDS", defaults.shutdown_seconds, 3_600)),
+        drain_seconds=_positive(env, "DRAIN_SECONDS", defaults.drain_seconds, 600),
+        migrates=_yes(env, "MIGRATE", "yes"),
         code_version=env.get(PREFIX + "CODE_VERSION", "").strip() or defaults.code_version,
     )

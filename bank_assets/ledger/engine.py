@@ -12,14 +12,17 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, select, text
 from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import OperationalError
 
 from bank_assets.ledger.models import ledger_head
 
@@ -32,6 +35,14 @@ CHECKPOINT_PAGES: Final = 4_000
 _WRITE: Final = "bank_ledger_write"
 _MIGRATION_LOCK: Final = 5_220_222
 """Key of the PostgreSQL advisory lock that lets one process migrate at a time."""
+
+LOCK_SECONDS: Final = 2
+"""How long a migration may make everybody else wait for a table before it steps back."""
+
+LOCK_ATTEMPTS: Final = 10
+"""How often it tries, with longer and longer pauses: 90 s in all."""
+
+_LOCK_NOT_AVAILABLE: Final = "55P03"
 
 
 class LedgerError(RuntimeError):
@@ -121,27 +132,98 @@ def holding_head(engine: Engine) -> Iterator[tuple[Connection, int, str]]:
         yield connection, row.seq, row.hash
 
 
-def upgrade(target: Engine | str) -> None:
-    """Bring the tables to the newest revision; several processes may call it at once.
+@dataclass(frozen=True, slots=True)
+class SchemaChange:
+    """What an upgrade found and left.
+
+    Attributes:
+        before: revision of the tables before, None if there were none.
+        after: revision of the tables now.
+    """
+
+    before: str | None
+    after: str
+
+
+def upgrade(target: Engine | str) -> SchemaChange:
+    """Bring the tables to the newest revision; several processes may call it at once, one of them does the work.
+
+    Tables one revision ahead are left as they are: while replicas are rolled, the old version still starts and works on
+    the new version's tables (each migration only adds; a test holds them to it).
 
     Args:
         target: an engine or a URL.
+
+    Returns:
+        The revisions before and after.
+
+    Raises:
+        LedgerError: the tables are newer than this code can know, or others kept them locked.
     """
     engine = _create(_normal(target)) if isinstance(target, str) else target
     try:
-        from bank_assets.ledger import migrations
-
-        with writing(engine) as connection:
-            if engine.dialect.name == "postgresql":
-                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-            if _revision(connection) != migrations.HEAD:
-                migrations.run(connection)
+        for attempt in range(1, LOCK_ATTEMPTS + 1):
+            try:
+                return _upgrade(engine)
+            except OperationalError as error:
+                if attempt == LOCK_ATTEMPTS or getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                    raise
+                time.sleep(LOCK_SECONDS * attempt)
+        raise AssertionError("the loop returns or raises")
     finally:
         if isinstance(target, str):
             engine.dispose()
 
 
-def _revision(connection: Connection) -> str | None:
+def _upgrade(engine: Engine) -> SchemaChange:
+    from bank_assets.ledger import migrations
+
+    with writing(engine) as connection:
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+        before = schema_revision(connection)
+        if before is not None and before >= migrations.HEAD:
+            _check_not_far_ahead(before, migrations.HEAD)
+            return SchemaChange(before, before)
+        if engine.dialect.name == "postgresql":
+            # A change of a table waits for its running transactions, and every later one waits behind the change: so
+            # it gives up soon, lets them through, and tries again.
+            connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
+        migrations.run(connection)
+        return SchemaChange(before, migrations.HEAD)
+
+
+def require_current(engine: Engine) -> None:
+    """Check that the tables are as new as this code; changes nothing.
+
+    Args:
+        engine: an open ledger.
+
+    Raises:
+        LedgerError: they are older, missing, or more than one revision newer.
+    """
+    from bank_assets.ledger import migrations
+
+    with engine.connect() as connection:
+        found = schema_revision(connection)
+    if found is None or found < migrations.HEAD:
+        raise LedgerError(
+            f"ledger: expected tables of revision {migrations.HEAD}, found {found or 'none'}; run `python -m serving "
+            "migrate` with this version first (BANK_MIGRATE=no says that starting must not)."
+        )
+    _check_not_far_ahead(found, migrations.HEAD)
+
+
+def _check_not_far_ahead(found: str, head: str) -> None:
+    if int(found) > int(head) + 1:
+        raise LedgerError(
+            f"ledger: expected tables of revision {head} or one newer, found {found}; they were made by a version that "
+            "no longer promises to work with this one. Start a newer version of the app."
+        )
+
+
+def schema_revision(connection: Connection) -> str | None:
+    """Revision of the tables, None if there are none."""
     # Asked directly: importing Alembic costs 0.3 s of the app's start, and the tables are nearly always current.
     if not inspect(connection).has_table("alembic_version"):
         return None

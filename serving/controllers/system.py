@@ -9,6 +9,7 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 
 from serving.champion import ChampionStore
+from serving.lifecycle import Lifecycle
 from serving.metrics import CONTENT_TYPE, Metrics
 from serving.recorder import Recorder
 from serving.settings import ServingSettings
@@ -23,7 +24,8 @@ class Live(msgspec.Struct, frozen=True):
 class Ready(msgspec.Struct, frozen=True):
     """Whether decisions can be made, and by what."""
 
-    status: Literal["ready", "not_ready"]
+    status: Literal["ready", "not_ready", "draining"]
+    code_version: str
     model_version: str | None
     model_digest: str | None
     alias: str
@@ -46,12 +48,15 @@ async def ready(
     store: NamedDependency[ChampionStore],
     recorder: NamedDependency[Recorder],
     settings: NamedDependency[ServingSettings],
+    lifecycle: NamedDependency[Lifecycle],
 ) -> Response[Ready]:
-    """200 with the model in force, 503 while there is no model or no as-of state."""
+    """200 with the model in force; 503 while there is no model or no as-of state, and once the app is asked to stop."""
     champion, published = store.champion, store.published
-    is_ready = champion is not None and published is not None
+    is_able = champion is not None and published is not None
+    is_ready = is_able and not lifecycle.is_draining
     body = Ready(
-        status="ready" if is_ready else "not_ready",
+        status="draining" if lifecycle.is_draining else "ready" if is_able else "not_ready",
+        code_version=settings.code_version,
         model_version=champion.version if champion else None,
         model_digest=champion.digest if champion else None,
         alias="champion",
