@@ -78,39 +78,42 @@ def decay(verdict: Mapping[str, Any], *, since: str, told: Sequence[str], run_id
 
 
 def response(
-    kind: str,
-    reasons: Sequence[str],
-    *,
-    episode_id: str,
-    is_stopped: bool,
-    as_of: str | None,
-    run_id: str,
-    at: str,
+    rung: str, kinds: Sequence[str], reasons: Sequence[str], *, seq: int, episode_id: str, as_of: str, at: str
 ) -> Alert:
-    """The ladder began to answer, or stopped because nothing helps.
+    """The response ladder tells people: an episode began, it stopped, or a fit that it asked for came to nothing.
 
     Args:
-        kind: the rung, such as `retrain` or `search`.
+        rung: its answer of that morning: none, recalibrate, retrain, search or alert.
+        kinds: what was violated.
         reasons: sentences with the numbers.
-        episode_id: episode of the ladder.
-        is_stopped: whether it stopped and calls a person.
+        seq: number of the judgement.
+        episode_id: the episode; its beginning is told once.
         as_of: the morning, ISO.
-        run_id: run asked for, or "".
-        at: when.
+        at: when it was judged.
     """
-    if is_stopped:
-        title, tone = "Retraining does not help; a person is needed", Tone.BAD
+    content: tuple[object, ...] = (episode_id,)
+    tone, action = Tone.WATCH, "Nothing: the result is told."
+    if rung == "alert":
+        content, tone = (episode_id, "stopped", seq), Tone.BAD
+        title = "Retraining does not help; a person is needed"
         action = (
-            "Look at the drift report and at what changed in campaigns or products. The champion stays in charge and "
-            "the platform tries again by itself after its rest."
+            "Look at the drift report and at what changed in campaigns or products. The champion stays in charge, and "
+            "the platform tries again by itself after a rest."
         )
+    elif not kinds:
+        content = (episode_id, "came to nothing", seq)
+        title = "A retraining came to nothing"
+        action = "Look at its runs; the champion stays in charge and the next violation asks again."
     else:
-        words = {"recalibrate": "recalibration", "retrain": "a refit on fresh data", "search": "a search of all models"}
-        title, tone = f"The loop asks for {words.get(kind, kind)}", Tone.WATCH
-        action = "Nothing: the result is told."
+        answers = {
+            "retrain": "the champion's recipe is fitted on fresh data",
+            "search": "all models are compared",
+            "recalibrate": "the probabilities are recalibrated",
+        }
+        title = f"The loop noticed a change; {answers.get(rung, 'it waits for its next chance to answer')}"
     return Alert(
         AlertKind.RESPONSE,
-        key_of(AlertKind.RESPONSE, episode_id, "stopped" if is_stopped else kind, as_of if is_stopped else ""),
+        key_of(AlertKind.RESPONSE, *content),
         tone,
         title,
         shortened(sentences(reasons)),
@@ -118,7 +121,6 @@ def response(
         at,
         as_of=as_of,
         page="/monitoring",
-        run_id=run_id,
     )
 
 

@@ -6,6 +6,7 @@ What lives here: names and wiring. What must not: resources themselves. Resource
 from typing import Any
 
 from bank_assets.resources.ledger import LedgerResource
+from bank_assets.resources.notifier import NotifierResource
 from bank_assets.resources.registry import RegistryResource
 from bank_assets.resources.spark import SparkResource
 from bank_assets.resources.tracking import TrackingResource
@@ -27,4 +28,5 @@ def deployment_resources(settings: Settings) -> dict[str, Any]:
         "ledger": LedgerResource(url=settings.ledger_url),
         "registry": RegistryResource(**registry),
         "mlflow": TrackingResource(**registry),
+        "notifier": NotifierResource.of(settings),
     }

@@ -89,7 +89,7 @@ EACH = {
     AlertKind.PROMOTED: refused(decision="promoted"),
     AlertKind.REFUSED: refused(),
     AlertKind.RESPONSE: model_alerts.response(
-        "retrain", ["z +5.1"], episode_id="e", is_stopped=False, as_of=None, run_id="", at=AT
+        "retrain", ["calibration"], ["z +5.1"], seq=7, episode_id="e", as_of="2009-01-01", at=AT
     ),
     AlertKind.SENSOR_FAILING: operation_alerts.sensor_failing("s", "sensor", "OSError", 3, since="t", at=AT),
     AlertKind.NOTHING_ARRIVED: operation_alerts.nothing_arrived("2010-10-28", 5.2, 4, delivery="d", at=AT),
@@ -121,10 +121,20 @@ def test_numbers_are_in_the_text():
 def test_urgency_follows_what_has_to_be_done():
     assert EACH[AlertKind.RUN_FAILED].tone is Tone.BAD
     assert EACH[AlertKind.PROMOTED].tone is Tone.GOOD
-    stopped = model_alerts.response("alert", [], episode_id="e", is_stopped=True, as_of="2009-01-01", run_id="", at=AT)
+    stopped = model_alerts.response("alert", ["ranking"], [], seq=8, episode_id="e", as_of="2009-01-01", at=AT)
     assert stopped.tone is Tone.BAD
     assert refused(kind="rollback", decision="promoted").title == "Rolled back to version 4"
     assert "still no champion" in refused(from_version=None).title
+
+
+def test_the_beginning_of_an_episode_is_one_alert_and_its_stop_another():
+    def told(rung, seq, kinds=("ranking",)):
+        return model_alerts.response(rung, kinds, ["z +5.1"], seq=seq, episode_id="e", as_of="2009-01-01", at=AT)
+
+    assert told("retrain", 7).key == told("none", 8).key
+    assert len({told("retrain", 7).key, told("alert", 9).key, told("none", 10, ()).key}) == 3
+    assert "came to nothing" in told("none", 10, ()).title
+    assert "waits" in told("none", 7).title
 
 
 def test_long_texts_are_cut_between_words():

@@ -1,0 +1,285 @@
+"""Sensors that tell people: one turns what is on record into alerts, one carries alerts to the channels.
+
+What lives here: the two sensors and the cursor of the first.
+What must not: which fact makes which alert (`run_alerts`), channels (`resources.notifier`).
+
+Why sensors, and not calls in assets: what happened is in Dagster's record, the ledger and the warehouse anyway, so an
+alert is never lost when a run is killed, a failed asset check is seen although it trips no run-failure sensor (dagster
+#29896), and no asset waits for a mail server.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import dagster as dg
+
+from bank_assets.checks import load_stage_checks
+from bank_assets.core.alerts import Alert, Episodes
+from bank_assets.ledger import promotions, responses
+from bank_assets.resources.ledger import LedgerResource
+from bank_assets.resources.notifier import NotifierResource
+from bank_assets.resources.run_story import changed_at, failing_automation, finished_runs, story_of
+from bank_assets.resources.warehouse import Warehouse, WarehouseResource
+from bank_assets.run_alerts import (
+    MonthGate,
+    alerts_of_failing,
+    alerts_of_promotions,
+    alerts_of_responses,
+    alerts_of_run,
+    alerts_of_silence,
+)
+from bank_assets.settings import Settings
+from bank_assets.sources.manifest import read_manifest
+
+CURSOR_VERSION: Final = 1
+FIRST_LOOK_BACK: Final = timedelta(days=7)
+"""What happened shortly before the first look is told too: the first champion is usually made before `make ui`."""
+OVERLAP: Final = timedelta(minutes=10)
+"""Runs that changed so long before the last one seen are looked at again: clocks and commits are not in order."""
+RUNS_PER_LOOK: Final = 20
+"""Reading a run of all months takes some 0.2 s; a look must end well within the 60 s that Dagster gives a sensor."""
+ROWS_PER_LOOK: Final = 10_000
+"""Of promotions and judged mornings; a demo that plays years writes hundreds between two looks."""
+ALERTS: Final = "alert_sensor"
+DELIVERY: Final = "alert_delivery_sensor"
+
+
+@dataclass(frozen=True, slots=True)
+class AlertCursor:
+    """What the alert sensor has seen.
+
+    Attributes:
+        runs_after: last change of the newest run seen, ISO.
+        seen: runs seen within the overlap.
+        promotion: id of the last promotions row seen.
+        response: number of the last judged morning seen.
+        episodes: what is the case and known.
+    """
+
+    runs_after: str
+    seen: tuple[str, ...] = ()
+    promotion: int = 0
+    response: int = 0
+    episodes: Episodes = field(default_factory=Episodes)
+
+    def to_json(self) -> str:
+        """Text for Dagster."""
+        return json.dumps(
+            {
+                "schema_version": CURSOR_VERSION,
+                "runs_after": self.runs_after,
+                "seen": list(self.seen),
+                "promotion": self.promotion,
+                "response": self.response,
+                "episodes": self.episodes.to_dict(),
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str | None, now: datetime) -> "AlertCursor":
+        """Read it; without one, or with one of another release, look back some days.
+
+        Keys come from content, so what was told before is not told again.
+        """
+        document = json.loads(text) if text else {}
+        if document.get("schema_version") != CURSOR_VERSION:
+            return cls((now - FIRST_LOOK_BACK).isoformat())
+        return cls(
+            document["runs_after"],
+            tuple(document["seen"]),
+            document["promotion"],
+            document["response"],
+            Episodes.from_dict(document["episodes"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Where the sensor looks.
+
+    Attributes:
+        instance: Dagster instance.
+        ledger: engine of the ledger.
+        warehouse: tables.
+        settings: deployment.
+    """
+
+    instance: dg.DagsterInstance
+    ledger: Any
+    warehouse: Warehouse
+    settings: Settings
+
+
+def look(record: Record, cursor: AlertCursor, now: datetime) -> tuple[AlertCursor, list[Alert]]:
+    """What there is to tell since the last look.
+
+    Args:
+        record: where to look.
+        cursor: what was seen.
+        now: wall clock.
+
+    Returns:
+        The cursor to keep once the alerts are on the disk, and the alerts.
+    """
+    cursor, alerts = _runs(record, cursor)
+    cursor, answers = _answers(record, cursor, now)
+    cursor, verdicts = _verdicts(record, cursor, now)
+    at = now.isoformat(timespec="seconds")
+    others = [name for name in _automation_names(record.instance) if name != ALERTS]
+    episodes, failing = alerts_of_failing(failing_automation(record.instance, others), cursor.episodes, at)
+    cursor = replace(cursor, episodes=episodes)
+    return cursor, [*alerts, *answers, *verdicts, *failing, *_silence(record, now)]
+
+
+def _runs(record: Record, cursor: AlertCursor) -> tuple[AlertCursor, list[Alert]]:
+    newest = datetime.fromisoformat(cursor.runs_after)
+    found = finished_runs(record.instance, newest - OVERLAP)
+    fresh = [run for run in found if run.dagster_run.run_id not in cursor.seen][:RUNS_PER_LOOK]
+    if not fresh:
+        return cursor, []
+    descriptions = {
+        (spec.asset_key.to_user_string(), spec.name): spec.description or ""
+        for check in load_stage_checks()
+        for spec in check.check_specs
+    }
+    gates = month_gates(record.warehouse)
+    episodes, alerts = cursor.episodes, []
+    for run in fresh:
+        story = story_of(record.instance, run, descriptions)
+        episodes, told = alerts_of_run(story, episodes, gates, record.settings.reject_rate_limit)
+        alerts += told
+    newest = max(newest, *(changed_at(run) for run in fresh))
+    kept = {run.dagster_run.run_id: changed_at(run) for run in found}
+    looked_at = {*cursor.seen, *(run.dagster_run.run_id for run in fresh)}
+    seen = tuple(run_id for run_id, moment in kept.items() if run_id in looked_at and moment > newest - OVERLAP)
+    return replace(cursor, runs_after=newest.isoformat(), seen=seen, episodes=episodes), alerts
+
+
+def month_gates(warehouse: Warehouse) -> list[MonthGate]:
+    """Verdicts of the validation gate on the contacts in force."""
+    contacts = warehouse.manifest("contacts")
+    found = []
+    for month, entry in warehouse.manifest("contacts_validation").items():
+        if month not in contacts or entry.metadata.get("contacts_digest") != contacts[month].digest:
+            continue  # about contacts that were replaced since
+        counts = contacts[month].metadata["contacts"]
+        found.append(
+            MonthGate(
+                month,
+                tuple(entry.metadata["errors"]),
+                int(counts["rows_in"]),
+                int(counts["rejected"]),
+                contacts[month].digest,
+            )
+        )
+    return found
+
+
+def _answers(record: Record, cursor: AlertCursor, now: datetime) -> tuple[AlertCursor, list[Alert]]:
+    rows = responses.history(record.ledger, limit=ROWS_PER_LOOK, after=cursor.response)[::-1]
+    if not rows:
+        return cursor, []
+    last = rows[-1].seq
+    if not cursor.response:
+        rows = [row for row in rows if datetime.fromisoformat(row.at) > now - FIRST_LOOK_BACK]
+    return replace(cursor, response=last), alerts_of_responses(rows)
+
+
+def _verdicts(record: Record, cursor: AlertCursor, now: datetime) -> tuple[AlertCursor, list[Alert]]:
+    rows = [row for row in promotions.history(record.ledger, limit=ROWS_PER_LOOK) if row.id > cursor.promotion][::-1]
+    if not rows:
+        return cursor, []
+    last = rows[-1].id
+    if not cursor.promotion:
+        rows = [row for row in rows if datetime.fromisoformat(row.at) > now - FIRST_LOOK_BACK]
+    alerts = alerts_of_promotions(rows, _runs_by_version(record.instance))
+    return replace(cursor, promotion=last), alerts
+
+
+def _runs_by_version(instance: dg.DagsterInstance) -> dict[str, str]:
+    """The run that judged each of the latest versions."""
+    found: dict[str, str] = {}
+    for event in instance.fetch_materializations(dg.AssetKey("champion_model"), limit=50).records[::-1]:
+        materialization = event.asset_materialization
+        version = materialization.metadata.get("challenger") if materialization else None
+        if version is not None:
+            found.setdefault(str(version.value), event.run_id)
+    return found
+
+
+def _automation_names(instance: dg.DagsterInstance) -> Sequence[str]:
+    return [state.name for state in instance.all_instigator_state()]
+
+
+def _silence(record: Record, now: datetime) -> list[Alert]:
+    deliveries = read_manifest(record.settings.warehouse)
+    if not deliveries:
+        return []  # nothing is expected of a home that nobody has delivered to yet
+    last = deliveries[-1]
+    return alerts_of_silence(last.arrived_at, f"{last.arrival}-{last.sha256}", record.settings.quiet_days, now)
+
+
+def alert_sensors(settings: Settings, status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
+    """Both sensors of a deployment.
+
+    Args:
+        settings: how often they look.
+        status: whether they start by themselves.
+    """
+
+    @dg.sensor(
+        name=ALERTS,
+        minimum_interval_seconds=settings.sensor_seconds,
+        default_status=status,
+        description="Tells people what matters: failed runs and gates, rejected rows, drift, decay, recalibrations, "
+        "verdicts on models, failing sensors, silence, and what the night came to. Writes reports/alerts.jsonl.",
+        tags={"bank/workflow": "alerts"},
+    )
+    def alert_sensor(
+        context: dg.SensorEvaluationContext,
+        ledger: LedgerResource,
+        warehouse: WarehouseResource,
+        notifier: NotifierResource,
+        settings: dg.ResourceParam[Settings],
+    ) -> dg.SensorResult:
+        now = datetime.now(UTC)
+        record = Record(context.instance, ledger.engine, warehouse.open(), settings)
+        cursor, alerts = look(record, AlertCursor.from_json(context.cursor, now), now)
+        # On the disk before the cursor moves: a crash between both repeats the look, and the keys keep it quiet.
+        told = notifier.log.append(alerts)
+        for alert in told:
+            context.log.info("%s: %s", alert.kind, alert.title)
+        return dg.SensorResult(
+            skip_reason=f"{len(told)} new alerts; {len(cursor.episodes.open)} open episodes", cursor=cursor.to_json()
+        )
+
+    @dg.sensor(
+        name=DELIVERY,
+        minimum_interval_seconds=settings.sensor_seconds,
+        default_status=status,
+        description="Carries reports/alerts.jsonl to every channel of BANK_ALERT_URLS; a dead channel is tried again "
+        "within bounds and holds up nobody. Also tells if the alert sensor itself fails.",
+        tags={"bank/workflow": "alerts"},
+    )
+    def alert_delivery_sensor(
+        context: dg.SensorEvaluationContext, notifier: NotifierResource, settings: dg.ResourceParam[Settings]
+    ) -> dg.SkipReason:
+        now = datetime.now(UTC)
+        episodes = Episodes.from_dict(json.loads(context.cursor)) if context.cursor else Episodes()
+        failing = failing_automation(context.instance, [ALERTS])
+        episodes, alerts = alerts_of_failing(failing, episodes, now.isoformat(timespec="seconds"))
+        notifier.log.append(alerts)
+        context.update_cursor(json.dumps(episodes.to_dict()))
+        if not settings.alert_urls:
+            return dg.SkipReason("no channel is set (BANK_ALERT_URLS); alerts are in reports/alerts.jsonl and the log")
+        progress = notifier.deliver(settings.alert_urls, now=now)
+        parts = [
+            f"{name}: {one.sent} sent" + (f", dead since {one.failures} tries" if one.failures else "")
+            for name, one in progress.items()
+        ]
+        return dg.SkipReason("; ".join(parts) or "another process delivers at this moment")
+
+    return [alert_sensor, alert_delivery_sensor]
