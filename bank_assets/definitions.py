@@ -36,7 +36,7 @@ def build_defs(
     return dg.Definitions(
         assets=with_policies(load_stage_assets()),
         asset_checks=load_stage_checks(),
-        jobs=all_jobs(),
+        jobs=list(all_jobs()),
         schedules=all_schedules(deployment),
         sensors=all_sensors(deployment),
         resources={**deployment_resources(deployment), **(resource_overrides or {})},

@@ -3,6 +3,7 @@
 What lives here: which assets belong to which kind of run. What must not: schedules, sensors.
 """
 
+from functools import cache
 from typing import Any, Final
 
 import dagster as dg
@@ -29,12 +30,13 @@ def _groups(*names: str) -> dg.AssetSelection:
     return dg.AssetSelection.groups(*names)
 
 
-def all_jobs() -> list[Any]:
-    """Every job of the platform."""
+@cache
+def all_jobs() -> tuple[Any, ...]:
+    """Every job of the platform; the same objects each time, since definitions and sensors must name the same ones."""
     refit = dg.AssetSelection.assets(
         "training_set", "challenger", "champion_scores", "champion_model", "as_of_state", "batch_scores", "call_list"
     )
-    return [
+    return (
         dg.define_asset_job(
             MAIN,
             dg.AssetSelection.all(),
@@ -75,4 +77,4 @@ def all_jobs() -> list[Any]:
         dg.define_asset_job(
             SCORING, _groups("scoring"), description="Campaign files scored and ranked.", tags=_tags("scoring")
         ),
-    ]
+    )

@@ -10,6 +10,7 @@ import dagster as dg
 from bank_assets.automation import follow_up_sensor
 from bank_assets.delivery_sensors import delivery_sensors
 from bank_assets.resources.instance import reap_orphans
+from bank_assets.response_sensors import response_sensors
 from bank_assets.settings import Settings
 
 
@@ -39,4 +40,10 @@ def all_sensors(settings: Settings) -> list[dg.SensorDefinition]:
             return dg.SkipReason(f"failed {len(reaped)} run(s) whose process is gone: {', '.join(reaped[:5])}.")
         return dg.SkipReason("every unfinished run has a living process.")
 
-    return [*delivery_sensors(settings, status), orphaned_runs_sensor, follow_up_sensor(settings, status)]
+    return [
+        *delivery_sensors(settings, status),
+        *response_sensors(settings, status),
+        orphaned_runs_sensor,
+        follow_up_sensor(settings, status),
+        *alert_sensors(settings, status),
+    ]

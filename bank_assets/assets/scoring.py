@@ -57,21 +57,12 @@ def as_of_state(
     """
     watch, store = Stopwatch(), warehouse.open()
     months = passed_months(store)
-    mark = fingerprint(
-        inputs={
-            "contacts": combined_digest(store, "contacts", months),
-            "outcomes": combined_digest(store, "outcomes", sorted(store.manifest("outcomes"))),
-            "scores": combined_digest(store, CONTACT_SCORES, sorted(store.manifest(CONTACT_SCORES))),
-            "champion": Reign.of(ledger.engine).current or "",
-        },
-        code_version=CODE_VERSION,
-        settings={},
-    )
+    as_of = ContactStore(store).learning_as_of(settings.landing, months)
+    mark = state_mark(store, Reign.of(ledger.engine), as_of)
     entry = store.entry(STATE, "all")
     if entry is not None and store.is_unchanged(STATE, "all", mark):
         return unchanged(entry, watch, dict(entry.metadata["headline"]))
     contacts = ContactStore(store).read(months)
-    as_of = ContactStore(store).learning_as_of(settings.landing, months)
     visible = contacts.rows(contacts.contact_dates < as_of)
     shift = _shift(store, visible, as_of)
     before = states.latest(ledger.engine)
@@ -97,6 +88,26 @@ def as_of_state(
     context.log.info("published the state of %s", as_of)
     entry = store.write(STATE, "all", pa.table({"state": [json.dumps(state.to_dict())]}), mark, {"headline": headline})
     return result(entry, watch, headline)
+
+
+def state_mark(store: Warehouse, reign: Reign, as_of: np.datetime64) -> str:
+    """Fingerprint of the published state."""
+    return fingerprint(
+        inputs={
+            "contacts": combined_digest(store, "contacts", passed_months(store)),
+            "outcomes": combined_digest(store, "outcomes", sorted(store.manifest("outcomes"))),
+            "scores": combined_digest(store, CONTACT_SCORES, sorted(store.manifest(CONTACT_SCORES))),
+            "champion": reign.current or "",
+        },
+        code_version=CODE_VERSION,
+        settings={"as_of": str(as_of)},
+    )
+
+
+def state_is_current(store: Warehouse, reign: Reign, settings: Settings) -> bool:
+    """Whether the published state follows from what is stored now; the loop asks."""
+    as_of = ContactStore(store).learning_as_of(settings.landing, passed_months(store))
+    return store.is_unchanged(STATE, "all", state_mark(store, reign, as_of))
 
 
 def _shift(store: Warehouse, contacts: Contacts, as_of: np.datetime64) -> float:

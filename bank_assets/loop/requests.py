@@ -48,6 +48,7 @@ class RunWanted:
         config: run configuration.
         assets: names of assets to make; None for all of the job.
         tags: more tags.
+        key: readable head of the run key; the work alone then makes the identity, since its range may grow meanwhile.
     """
 
     job: str
@@ -57,11 +58,14 @@ class RunWanted:
     config: Mapping[str, Any] = field(default_factory=dict)
     assets: Sequence[str] | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    key: str | None = None
 
     @property
     def digest(self) -> str:
         """Identity of the work."""
-        content = [self.job, self.months, sorted(self.assets or ()), self.work]
+        content = [self.job, self.work]
+        if self.key is None:
+            content += [self.months, sorted(self.assets or ())]
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
     def request(self, attempt: int = 0, *, run_key: str | None = None) -> dg.RunRequest:
@@ -74,8 +78,9 @@ class RunWanted:
         tags = {TAG_WORK: self.digest, TAG_REASON: self.reason[:_TAG_LENGTH], **self.tags}
         if self.months is not None:
             tags |= {RANGE_START: key_of(self.months[0]), RANGE_END: key_of(self.months[1])}
+        own = self.digest if self.key is None else f"{self.key}-{self.digest[:8]}"
         return dg.RunRequest(
-            run_key=run_key or (f"{self.digest}-{attempt}" if attempt else self.digest),
+            run_key=run_key or (f"{own}-{attempt}" if attempt else own),
             job_name=self.job,
             run_config=dict(self.config),
             tags=tags,

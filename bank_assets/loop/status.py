@@ -1,0 +1,81 @@
+"""Whether the loop has anything left to do: what whoever lands a file and waits wants to know.
+
+What lives here: `look`. What must not: asking for runs. Called by the demo, end-to-end tests and benchmarks.
+"""
+
+from dataclasses import dataclass
+
+import dagster as dg
+from sqlalchemy import Engine
+
+from bank_assets.assets.score_marks import stale_months
+from bank_assets.assets.scoring import state_is_current
+from bank_assets.assets.tables import passed_months
+from bank_assets.core.response_policy import ResponseState, Rung
+from bank_assets.core.response_walk import mornings_to_judge
+from bank_assets.ledger import responses
+from bank_assets.loop.deliveries import due_campaigns, due_months, landing_is_missing, register
+from bank_assets.loop.ladder import has_verdict
+from bank_assets.loop.requests import in_flight
+from bank_assets.resources.contact_store import ContactStore
+from bank_assets.resources.reign import Reign
+from bank_assets.resources.warehouse import Warehouse
+from bank_assets.settings import Settings
+from bank_assets.sources.delivery_header import KINDS
+
+
+@dataclass(frozen=True, slots=True)
+class LoopStatus:
+    """What is left.
+
+    Attributes:
+        left: one sentence per kind of work that is left; empty if none is.
+    """
+
+    left: tuple[str, ...]
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is left."""
+        return not self.left
+
+
+def look(settings: Settings, engine: Engine, instance: dg.DagsterInstance) -> LoopStatus:
+    """What the loop has left to do; registers complete files and changes nothing else.
+
+    Args:
+        settings: deployment.
+        engine: an open ledger.
+        instance: Dagster instance.
+
+    Raises:
+        LandingError: the landing folder cannot be read.
+    """
+    left = [f"{run.job_name} {run.run_id[:8]} {run.status.value.lower()}" for run in in_flight(instance)]
+    if not landing_is_missing(settings.landing):
+        left += [f"{name} is still being written" for name in register(settings, tuple(KINDS)).incomplete]
+    left += [f"{month} is not in the tables" for month in due_months(settings)]
+    store, reign = Warehouse(settings.warehouse), Reign.of(engine)
+    months = passed_months(store)
+    if months and not left:
+        left += _judged(settings, engine, store, reign, months)
+    return LoopStatus(tuple(left))
+
+
+def _judged(settings: Settings, engine: Engine, store: Warehouse, reign: Reign, months: list[str]) -> list[str]:
+    if reign.current is None:
+        return []
+    left = [f"scores of {month} are stale" for month in stale_months(store, reign)]
+    last = responses.latest(engine)
+    if last is not None and last.rung in (Rung.RETRAIN, Rung.SEARCH) and not has_verdict(engine, last):
+        left.append(f"{last.rung} of {last.as_of} is not done")
+    newest = ContactStore(store).learning_as_of(settings.landing, months)
+    state = ResponseState() if last is None else ResponseState.from_json(last.state)
+    dates = store.read("contacts", months, ["contact_date"]).column("contact_date").to_numpy()
+    known = state if state.deployed_on else ResponseState(deployed_on=str(reign.starts[-1]))
+    mornings = mornings_to_judge(dates.astype("datetime64[D]"), newest, known)
+    left += [f"{len(mornings)} morning(s) up to {mornings[-1]} are not judged"] if len(mornings) else []
+    if not state_is_current(store, reign, settings):
+        left.append("the state is not published")
+    left += [f"{delivery.name} is not scored" for delivery in due_campaigns(settings)]
+    return left
