@@ -7,6 +7,7 @@ alerts. Called by `bank_assets.definitions`.
 
 import dagster as dg
 
+from bank_assets.alert_sensors import alert_sensors
 from bank_assets.automation import follow_up_sensor
 from bank_assets.delivery_sensors import delivery_sensors
 from bank_assets.resources.instance import reap_orphans
