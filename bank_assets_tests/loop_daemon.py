@@ -1,0 +1,91 @@
+"""A daemon in this process: evaluates the real sensors and carries out what they ask for, one run after the other.
+
+The real daemon starts a process for each run (5 to 10 s each); `e2e/test_loop_daemon.py` does that. Here the same
+definitions, sensors, jobs and instance work without it, so that a fault can be placed between two steps.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+
+from bank_assets.definitions import build_defs
+from bank_assets.ledger.engine import open_ledger
+from bank_assets.loop.status import LoopStatus, look
+from bank_assets.settings import Settings
+
+SENSORS = (
+    "orphaned_runs_sensor",
+    "new_contacts_sensor",
+    "drift_retrain_sensor",
+    "performance_retrain_sensor",
+    "campaign_sensor",
+)
+
+
+@dataclass
+class InProcessDaemon:
+    """Sensors with their cursors, and the runs they led to."""
+
+    settings: Settings
+    instance: dg.DagsterInstance
+    overrides: dict[str, Any] = field(default_factory=dict)
+    runs: list[dg.ExecuteInProcessResult] = field(default_factory=list)
+    said: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.defs = build_defs(settings=self.settings, resource_overrides=self.overrides)
+        self.repository = self.defs.get_repository_def()
+        self.cursors: dict[str, str | None] = {}
+
+    def look(self, sensor: str) -> list[dg.RunRequest]:
+        """One evaluation; its requests, not yet carried out."""
+        with dg.build_sensor_context(
+            instance=self.instance,
+            cursor=self.cursors.get(sensor),
+            repository_def=self.repository,
+            sensor_name=sensor,
+        ) as context:
+            tick = self.repository.get_sensor_def(sensor).evaluate_tick(context)
+        self.cursors[sensor] = tick.cursor if tick.cursor is not None else self.cursors.get(sensor)
+        self.said[sensor] = tick.skip_message or f"{len(tick.run_requests or [])} run(s) asked for"
+        return list(tick.run_requests or [])
+
+    def carry_out(self, sensor: str, request: dg.RunRequest) -> dg.ExecuteInProcessResult | None:
+        """The run of a request, or None if its key was used before, as Dagster does it."""
+        origin = {"dagster/sensor_name": sensor, "dagster/run_key": request.run_key or ""}
+        if self.instance.get_runs_count(dg.RunsFilter(tags=origin)):
+            return None
+        job = self.defs.resolve_job_def(request.job_name or "")
+        result = job.execute_in_process(
+            instance=self.instance,
+            run_config=request.run_config or None,
+            tags={**request.tags, **origin},
+            asset_selection=list(request.asset_selection) if request.asset_selection else None,
+            raise_on_error=False,
+        )
+        self.runs.append(result)
+        return result
+
+    def round(self) -> int:
+        """Every sensor once; how many runs that led to."""
+        before = len(self.runs)
+        for sensor in SENSORS:
+            for request in self.look(sensor):
+                self.carry_out(sensor, request)
+        return len(self.runs) - before
+
+    def settle(self, rounds: int = 40) -> None:
+        """Rounds until nobody asks for anything."""
+        for _ in range(rounds):
+            if not self.round():
+                return
+        raise AssertionError(f"the loop did not come to rest in {rounds} rounds: {self.said}")
+
+    def status(self) -> LoopStatus:
+        """What is left to do."""
+        engine = open_ledger(self.settings.ledger_url)
+        try:
+            return look(self.settings, engine, self.instance)
+        finally:
+            engine.dispose()

@@ -1,0 +1,277 @@
+"""The sensors of the landing folder and of orphaned runs, on a real instance and real files."""
+
+import os
+import sys
+from datetime import UTC, datetime
+
+import dagster as dg
+import numpy as np
+import pytest
+
+from bank_assets.contract import CAMPAIGN_COLUMNS
+from bank_assets.jobs import TAG_LOOP
+from bank_assets.loop import requests
+from bank_assets.loop.requests import RANGE_END, RANGE_START, TAG_WORK
+from bank_assets.settings import Settings
+from bank_assets_tests.core.made_contacts import FIRST, made_contacts
+from bank_assets_tests.loop_daemon import InProcessDaemon
+from bank_assets_tests.stored_loop import delivery_text, failed_run, land, make_tables, promote
+
+CONTACTS, CAMPAIGN, ORPHANS = "new_contacts_sensor", "campaign_sensor", "orphaned_runs_sensor"
+
+
+@pytest.fixture
+def daemon(settings, tmp_path):
+    quick = Settings(
+        home=settings.home, ledger_url=settings.ledger_url, settle_seconds=0, mlflow_uri=settings.mlflow_uri
+    )
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        yield InProcessDaemon(quick, instance)
+
+
+@pytest.fixture(scope="module")
+def contacts():
+    return made_contacts(75, 4)  # 2020-01-01 to 2020-03-15
+
+
+def ranges(found):
+    return [(request.tags[RANGE_START], request.tags[RANGE_END]) for request in found]
+
+
+def test_a_landed_file_asks_for_its_months_once(daemon, contacts):
+    land(daemon.settings, contacts, "three-months.csv")
+    (asked,) = daemon.look(CONTACTS)
+    assert asked.job_name == "data_job"
+    assert ranges([asked]) == [("2020-01-01", "2020-03-01")]
+    assert "3" in asked.tags["bank/reason"] or "2020-02" in asked.tags["bank/reason"]
+    assert asked.run_config["ops"]["raw_contacts"]["config"]["settle_seconds"] == 0
+    (again,) = daemon.look(CONTACTS)
+    assert again.run_key == asked.run_key, "a look that died before its run asks for the same run"
+    make_tables(daemon.settings, ["2020-01", "2020-02", "2020-03"])
+    assert daemon.look(CONTACTS) == []
+    assert "every delivered month is made" in daemon.said[CONTACTS]
+
+
+def test_the_same_delivery_twice_asks_for_nothing(daemon, contacts):
+    (path, *_) = land(daemon.settings, contacts.rows(contacts.contact_dates < FIRST + 31))
+    daemon.look(CONTACTS)
+    make_tables(daemon.settings, ["2020-01"])
+    (path.parent / "again.csv").write_bytes(path.read_bytes())
+    assert daemon.look(CONTACTS) == []
+
+
+def test_two_deliveries_at_once_are_one_run(daemon, contacts):
+    land(daemon.settings, contacts.rows(contacts.contact_dates >= FIRST + 31))
+    assert ranges(daemon.look(CONTACTS)) == [("2020-02-01", "2020-03-01")]
+
+
+def test_a_correction_of_a_past_month_asks_for_that_month(daemon, contacts):
+    land(daemon.settings, contacts)
+    first = daemon.look(CONTACTS)
+    make_tables(daemon.settings, ["2020-01", "2020-02", "2020-03"])
+    january = contacts.rows(contacts.contact_dates < FIRST + 31)
+    corrected = january.rows(np.arange(len(january)))
+    corrected.frame["age"][0] += 1
+    land(daemon.settings, corrected, "correction.csv")
+    second = daemon.look(CONTACTS)
+    assert ranges(second) == [("2020-01-01", "2020-01-01")]
+    assert second[0].run_key != first[0].run_key
+
+
+def test_months_far_apart_are_not_one_range(daemon, contacts):
+    old = contacts.rows(contacts.contact_dates < FIRST + 3)
+    days = old.contact_dates - np.timedelta64(730, "D")
+    land(daemon.settings, type(old)(old.contact_ids, old.frame, days, days + 1, old.is_subscribed), "old.csv")
+    land(daemon.settings, contacts.rows(contacts.contact_dates >= FIRST + 31), "new.csv")
+    assert ranges(daemon.look(CONTACTS)) == [("2018-01-01", "2018-01-01"), ("2020-02-01", "2020-03-01")]
+
+
+def test_late_outcomes_ask_for_the_month_of_their_arrival(daemon, contacts):
+    land(daemon.settings, contacts.rows(contacts.contact_dates < FIRST + 31))
+    daemon.look(CONTACTS)
+    make_tables(daemon.settings, ["2020-01"])
+    folder = daemon.settings.landing / "outcomes"
+    folder.mkdir()
+    (folder / "late.csv").write_text("contact_id,y,duration,arrived_at\nc0,yes,90,2020-02-10T08:00:00\n")
+    assert ranges(daemon.look(CONTACTS)) == [("2020-02-01", "2020-02-01")]
+
+
+def test_a_half_written_file_is_left_until_it_is_complete(daemon, contacts):
+    waiting = InProcessDaemon(
+        Settings(home=daemon.settings.home, ledger_url=daemon.settings.ledger_url, settle_seconds=60), daemon.instance
+    )
+    text = delivery_text(contacts.rows(contacts.contact_dates < FIRST + 31))
+    folder = waiting.settings.landing / "contacts"
+    folder.mkdir(parents=True)
+    (folder / "january.csv").write_text(text[: len(text) // 2])
+    assert waiting.look(CONTACTS) == []
+    assert "still being written: contacts/january.csv" in waiting.said[CONTACTS]
+    assert "contacts/january.csv is still being written" in waiting.status().left
+    (folder / "january.csv").write_text(text)
+    assert len(daemon.look(CONTACTS)) == 1, "complete: it has settled"
+
+
+def test_an_unusable_file_is_set_aside_and_the_others_go_on(daemon, contacts):
+    land(daemon.settings, contacts.rows(contacts.contact_dates < FIRST + 31))
+    (daemon.settings.landing / "contacts" / "letter.csv").write_text("dear bank\nplease find attached\n")
+    assert len(daemon.look(CONTACTS)) == 1
+    assert (daemon.settings.landing / "refused" / "letter.csv.reason.json").is_file()
+
+
+def test_a_missing_landing_folder_is_said_and_the_loop_goes_on_when_it_is_back(daemon, contacts):
+    for sensor in (CONTACTS, CAMPAIGN):
+        assert daemon.look(sensor) == []
+        assert "expected the landing folder, found none" in daemon.said[sensor]
+    land(daemon.settings, contacts)
+    assert len(daemon.look(CONTACTS)) == 1
+
+
+def test_an_unreadable_landing_folder_is_an_error_with_what_to_do(daemon, contacts):
+    (daemon.settings.landing).mkdir()
+    (daemon.settings.landing / "contacts").write_text("a file where the folder should be")
+    with pytest.raises(Exception, match="expected a folder that this process may list"):
+        daemon.look(CONTACTS)
+    (daemon.settings.landing / "contacts").unlink()
+    land(daemon.settings, contacts)
+    assert len(daemon.look(CONTACTS)) == 1
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_landing_folder_without_the_right_to_read_it(daemon):
+    (daemon.settings.landing / "contacts").mkdir(parents=True)
+    (daemon.settings.landing / "contacts").chmod(0)
+    try:
+        with pytest.raises(Exception, match="give the right to read it"):
+            daemon.look(CONTACTS)
+    finally:
+        (daemon.settings.landing / "contacts").chmod(0o755)
+
+
+def test_a_failed_run_is_asked_for_again_with_another_key_after_a_wait(daemon, contacts, monkeypatch):
+    land(daemon.settings, contacts)
+    (asked,) = daemon.look(CONTACTS)
+    failed_run(daemon.instance, asked)
+    assert daemon.look(CONTACTS) == []
+    assert "failed 1 time(s), again in" in daemon.said[CONTACTS]
+    monkeypatch.setattr(requests, "FIRST_WAIT_SECONDS", 0.0)
+    (again,) = daemon.look(CONTACTS)
+    assert again.run_key != asked.run_key, "Dagster remembers keys for ever: the same one would be swallowed"
+    assert again.tags[TAG_WORK] == asked.tags[TAG_WORK]
+
+
+def test_waits_double_up_to_a_limit(daemon):
+    work = requests.RunWanted("data_job", {}, "")
+    assert requests.attempts_of(daemon.instance, work) == requests.Attempts(0, 0.0)
+    request, now = work.request(), datetime.now(UTC).timestamp()
+    waits = []
+    for _ in range(6):
+        failed_run(daemon.instance, request)
+        waits.append(requests.attempts_of(daemon.instance, work, now).wait_seconds)
+    assert waits == pytest.approx([30, 60, 120, 240, 480, 600], abs=20)
+
+
+def test_nothing_is_asked_for_while_a_run_is_in_flight(daemon, contacts):
+    @dg.job
+    def somebody_elses(): ...
+
+    land(daemon.settings, contacts)
+    run = daemon.instance.create_run_for_job(somebody_elses, status=dg.DagsterRunStatus.STARTED)
+    assert daemon.look(CONTACTS) == []
+    assert "1 run(s) in flight: somebody_elses" in daemon.said[CONTACTS]
+    assert not daemon.status().is_idle
+    daemon.instance.report_run_failed(run)
+    assert len(daemon.look(CONTACTS)) == 1
+
+
+def campaign(daemon, contacts, name="spring.csv"):
+    folder = daemon.settings.landing / "campaigns"
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = delivery_text(contacts).splitlines()
+    keep = [
+        index for index, column in enumerate(lines[0].split(";")) if column not in ("y", "duration", "day", "month")
+    ]
+    (folder / name).write_text("\n".join(";".join(line.split(";")[index] for index in keep) for line in lines) + "\n")
+
+
+def test_a_campaign_waits_for_a_champion_and_is_then_scored_once_per_content(daemon, contacts):
+    from bank_assets.ledger import states
+    from bank_assets.ledger.engine import open_ledger
+    from bank_assets.resources.warehouse import Warehouse
+    from bank_assets.sources.campaign_file import latest_campaigns
+
+    land(daemon.settings, contacts)
+    daemon.look(CONTACTS)
+    make_tables(daemon.settings, ["2020-01", "2020-02", "2020-03"])
+    campaign(daemon, contacts.rows(contacts.contact_dates >= FIRST + 70))
+    assert daemon.look(CAMPAIGN) == []
+    assert "wait for the first champion" in daemon.said[CAMPAIGN]
+    promote(daemon.settings, "1", "2020-03-01")
+    engine = open_ledger(daemon.settings.ledger_url)
+    states.publish(engine, "2020-03-01", {"as_of": "2020-03-01"})
+    engine.dispose()
+    (asked,) = daemon.look(CAMPAIGN)
+    assert (asked.job_name, "spring.csv" in asked.tags["bank/reason"]) == ("scoring_job", True)
+    (delivery,) = latest_campaigns(daemon.settings.warehouse)
+    import pyarrow as pa
+
+    Warehouse(daemon.settings.warehouse).write(
+        "batch_scores", "spring", pa.table({"a": [1]}), "mark", {"sha256": delivery.sha256}
+    )
+    assert daemon.look(CAMPAIGN) == []
+    campaign(daemon, contacts.rows(contacts.contact_dates >= FIRST + 60))
+    (changed,) = daemon.look(CAMPAIGN)
+    assert changed.run_key != asked.run_key
+
+
+def test_a_run_whose_process_is_gone_is_failed_and_its_work_asked_for_again(daemon, contacts, monkeypatch):
+    import subprocess
+
+    import psutil
+
+    from bank_assets.resources.instance import boot_id
+
+    land(daemon.settings, contacts)
+    (asked,) = daemon.look(CONTACTS)
+    process = subprocess.Popen([sys.executable, "-c", "pass"])
+    started = f"{psutil.Process(process.pid).create_time():.2f}"
+    process.wait()
+
+    @dg.job(name="data_job")
+    def carried(): ...
+
+    run = daemon.instance.create_run_for_job(carried, status=dg.DagsterRunStatus.STARTED, tags=dict(asked.tags))
+    marks = {"bank/pid": str(process.pid), "bank/process_started": started, "bank/boot_id": boot_id()}
+    daemon.instance.add_run_tags(run.run_id, marks | {"bank/marked_run": run.run_id})
+    assert daemon.look(CONTACTS) == []
+    daemon.look(ORPHANS)
+    assert run.run_id in daemon.said[ORPHANS]
+    assert daemon.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE
+    monkeypatch.setattr(requests, "FIRST_WAIT_SECONDS", 0.0)
+    assert len(daemon.look(CONTACTS)) == 1
+    daemon.look(ORPHANS)
+    assert "living process" in daemon.said[ORPHANS]
+
+
+def test_every_sensor_and_schedule_says_what_it_is_for(daemon):
+    for one in [*daemon.repository.sensor_defs, *daemon.repository.schedule_defs]:
+        assert (one.description or "").strip().endswith("."), one.name
+        assert one.tags, one.name
+        assert one.default_status.value == "RUNNING", one.name
+
+
+def test_sensors_and_schedules_start_stopped_where_a_person_should_decide(settings):
+    from bank_assets.definitions import build_defs
+
+    stopped = build_defs(settings=Settings(home=settings.home, sensors_running=False)).get_repository_def()
+    for one in [*stopped.sensor_defs, *stopped.schedule_defs]:
+        assert one.default_status.value == "STOPPED", one.name
+
+
+def test_the_jobs_of_the_loop_run_one_at_a_time(daemon, settings):
+    from bank_assets.jobs import all_jobs
+    from bank_assets.resources.instance import open_instance
+
+    assert all(TAG_LOOP in job.tags for job in all_jobs())
+    with open_instance(settings) as instance:
+        limits = instance.get_concurrency_config().run_queue_config.tag_concurrency_limits
+    assert {"key": TAG_LOOP, "limit": 1} in limits
