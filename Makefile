@@ -13,7 +13,7 @@ export PYTHONUNBUFFERED = 1
 GROUP ?= dev
 UI_PORT := $(or $(BANK_UI_PORT),3000)
 
-.PHONY: help prerequisites env run ui serve demo replay fmt lint types imports defs test test-fast test-unit soak bench lock clean
+.PHONY: help prerequisites env run ui serve demo replay fmt lint types imports defs test test-fast test-unit soak bench synth deploy-check lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -83,6 +83,17 @@ soak: env ## full counts of kills and faults, the whole replay
 
 bench: env ## figures: one JSON line per claim
 	for file in benchmarks/*.py; do echo "# $$file"; $(BIN)/python $$file; done
+
+synth: env ## CloudFormation templates of AWS in deploy/aws/cdk.out, offline (needs node)
+	@command -v node >/dev/null || { echo "expected node (the CDK runs in it), found none. Debian/Ubuntu: apt-get install nodejs; macOS: brew install node" >&2; exit 1; }
+	rm -rf deploy/aws/cdk.out
+	JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION=1 JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=1 $(BIN)/python deploy/aws/app.py
+
+deploy-check: synth ## templates and workflows: cdk-nag (in synth), cfn-lint, schemas, zizmor; 0 findings
+	$(BIN)/cfn-lint --regions eu-west-1 us-east-1 -- deploy/aws/cdk.out/*.template.json
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/zizmor --offline --quiet --pedantic .github
 
 lock: env ## compile the lock files again
 	bash scripts/lock

@@ -1,0 +1,21 @@
+"""Exceptions from cdk-nag's AwsSolutions rules, each with its reason, beside the resource that it is about.
+
+What lives here: one function. What must not: reasons (they stand where the resource is made). A finding that nobody
+explained fails `make synth`.
+"""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from constructs import IConstruct
+
+
+def explain(resource: IConstruct, rule: str, reason: str) -> None:
+    """Accept one finding about one resource.
+
+    Args:
+        resource: the construct that the finding names, or one above it.
+        rule: the finding, such as `AwsSolutions-IAM5[Resource::*]`.
+        reason: why it is right here.
+    """
+    cdk.Validations.of(resource).acknowledge(cdk.Acknowledgment(id=rule, reason=reason))
