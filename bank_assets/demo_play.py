@@ -1,6 +1,6 @@
 """The play itself: one delivery after the other, waiting for the loop between them, telling what happens.
 
-What lives here: `Play`, `StepResult`. What must not: starting processes, figures of the summary.
+What lives here: `Play`. What must not: starting processes, figures of the summary.
 Called by `bank_assets.demo`; read by `bank_assets.demo_summary`.
 """
 
@@ -17,20 +17,22 @@ import numpy as np
 from rich.console import Console
 
 from bank_assets.core.economics import Economics
-from bank_assets.demo_client import AskingClient, Change
+from bank_assets.core.response_policy import Rung
+from bank_assets.demo_client import AskingClient
 from bank_assets.demo_deliveries import Sender, Step
 from bank_assets.demo_processes import DemoError, Processes, answers
 from bank_assets.demo_profit import PlayedProfit, played_profit
+from bank_assets.demo_step import HEADER, StepResult
 from bank_assets.demo_watch import (
     AlertLog,
-    RunParts,
     failed_ticks,
+    judged_since,
     parts_of,
     runs_since,
     verdicts_since,
     waiting_for,
 )
-from bank_assets.ledger import promotions
+from bank_assets.ledger import promotions, responses
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.resources.registry import Registry
 from bank_assets.resources.reign import Reign
@@ -42,52 +44,6 @@ from bank_assets.sources.source import Source
 LOOK_SECONDS: Final = 0.5
 START_SECONDS: Final = 300.0
 """The sensors must have ticked once before the first delivery, or their first tick would count as reaction."""
-HEADER: Final = (
-    f"{'step':>10} {'contacts':>8} {'alerts':>6} {'recal.':>6} {'fits':>4} {'promoted':>8} {'refused':>7} "
-    f"{'champion':>8} {'profit EUR':>11} {'never retr.':>11} {'swap s':>7} {'idle s':>7} {'requests':>8} {'failed':>6}"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class StepResult:
-    """What one delivery led to.
-
-    Attributes:
-        step: the delivery.
-        contacts: contacts delivered.
-        delivered: moment its files were complete in the landing folder, seconds since the epoch.
-        idle_seconds: until the loop had nothing left to do.
-        runs: Dagster runs of the step.
-        verdicts: of gates and recalibrations.
-        alerts: notifications.
-        changes: models and states that began to answer.
-        version: champion that answered at the end.
-        profit: of all days played so far.
-    """
-
-    step: Step
-    contacts: int
-    delivered: float
-    idle_seconds: float
-    runs: Sequence[RunParts]
-    verdicts: Sequence[promotions.Promotion]
-    alerts: Sequence[dict[str, Any]]
-    changes: Sequence[Change]
-    version: str
-    profit: PlayedProfit
-
-    def swap(self) -> Change | None:
-        """The first answer by a new champion."""
-        before = self.changes[0].version if self.changes else ""
-        return next((change for change in self.changes[1:] if change.version != before), None)
-
-    def refreshed(self) -> Change | None:
-        """The first answer from the new morning's state."""
-        return next(iter(self.changes[1:]), None)
-
-    def count(self, kinds: Sequence[str], decision: str | None = None) -> int:
-        """Verdicts of some kinds."""
-        return sum(row.kind in kinds and decision in (None, row.decision) for row in self.verdicts)
 
 
 @dataclass
@@ -126,13 +82,15 @@ class Play:
     def __post_init__(self) -> None:
         self.began = time.time()
         self.client = AskingClient(self.app_port, self.requests_per_second)
-        self.alerts = AlertLog.from_now(self.settings.reports / "alerts.jsonl")
+        self.notices = AlertLog.from_now(self.settings.reports / "alerts.jsonl")
         self.ledger = open_ledger(self.settings.ledger_url)
         self.store = Warehouse(self.settings.warehouse)
         self.economics = Economics(self.settings.cost_eur, self.settings.value_eur)
         self._verdicts: list[promotions.Promotion] = []
-        self._alerts: list[dict[str, Any]] = []
+        self._judged: list[responses.Judged] = []
+        self._notices: list[dict[str, Any]] = []
         self._last_verdict = max((row.id for row in promotions.history(self.ledger, limit=1)), default=0)
+        self._last_judged = max((row.seq for row in responses.history(self.ledger, limit=1)), default=0)
         self._told_changes = 0
 
     def all(self) -> None:
@@ -166,7 +124,7 @@ class Play:
             self._tell(f"{step.name}: no contacts in the source")
             return
         self.client.contact_date = (step.last + timedelta(days=1)).isoformat()
-        self._verdicts, self._alerts = [], []
+        self._verdicts, self._judged, self._notices = [], [], []
         already = len(self.client.changes)
         files = self.sender.deliver(step)
         delivered = time.time()
@@ -179,10 +137,20 @@ class Play:
         runs = [parts_of(instance, record) for record in runs_since(instance, delivered)]
         changes = self.client.changes[max(0, already - 1) :]
         result = StepResult(
-            step, contacts, delivered, idle, runs, self._verdicts, self._alerts, changes, champion, self._profit()
+            step,
+            contacts,
+            delivered,
+            idle,
+            runs,
+            self._verdicts,
+            self._judged,
+            self._notices,
+            changes,
+            champion,
+            self._profit(),
         )
         self.results.append(result)
-        self._print_row(result)
+        self.console.print(result.row(self.client.requests, self.client.failures), markup=False)
 
     def _profit(self) -> PlayedProfit:
         if not self.first_version:
@@ -232,9 +200,14 @@ class Play:
             self._last_verdict = row.id
             self._verdicts.append(row)
             self._tell(f"  {row.kind} {row.decision}: {'; '.join(row.reasons)}")
-        for alert in self.alerts.new():
-            self._alerts.append(alert)
-            self._tell(f"  alert: {alert.get('title') or alert.get('message') or alert}")
+        for morning in judged_since(self.ledger, self._last_judged):
+            self._last_judged = morning.seq
+            self._judged.append(morning)
+            if morning.rung not in (Rung.NONE, Rung.RECALIBRATE):
+                self._tell(f"  {morning.as_of} {morning.rung}: {'; '.join(morning.reasons)}")
+        for notice in self.notices.new():
+            self._notices.append(notice)
+            self._tell(f"  told: {notice['title']}")
         for change in self.client.changes[self._told_changes :]:
             self._told_changes += 1
             self._tell(f"  the app answers with version {change.version}, as of {change.as_of}")
@@ -270,16 +243,3 @@ class Play:
 
     def _tell(self, text: str) -> None:
         self.console.print(f"{datetime.now():%H:%M:%S} {text}", style="dim", markup=False)  # noqa: DTZ005 - local time
-
-    def _print_row(self, result: StepResult) -> None:
-        swap = result.swap()
-        self.console.print(
-            f"{result.step.name:>10} {result.contacts:>8,} {len(result.alerts):>6} "
-            f"{result.count(['recalibration']):>6} {result.count(['refit', 'recipe']):>4} "
-            f"{result.count(['refit', 'recipe'], 'promoted'):>8} {result.count(['refit', 'recipe'], 'refused'):>7} "
-            f"{result.version:>8} {result.profit.profit_eur:>11,.0f} "
-            f"{result.profit.profit_never_retrained_eur:>11,.0f} "
-            f"{'-' if swap is None else f'{swap.at - result.delivered:.0f}':>7} {result.idle_seconds:>7.0f} "
-            f"{self.client.requests:>8,} {self.client.failures:>6}",
-            markup=False,
-        )

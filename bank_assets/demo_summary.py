@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from bank_assets.demo_play import Play, StepResult
+from bank_assets.demo_play import Play
+from bank_assets.demo_step import StepResult
 from bank_assets.sources.atomic_files import write_atomic
 
 FITS: Final = ("refit", "recipe")
@@ -31,7 +33,7 @@ def reaction_parts(result: StepResult) -> dict[str, float]:
     promoted = [row for row in result.verdicts if row.kind in FITS and row.decision == "promoted"]
     if swap is None or not promoted:
         return {}
-    moved = datetime.fromisoformat(promoted[0].at).timestamp()
+    moved = datetime.fromisoformat(promoted[-1].at).timestamp()
     marks = [("delivered", result.delivered)]
     for run in sorted(result.runs, key=lambda one: one.created):
         if run.created > moved or run.created < marks[-1][1]:
@@ -58,7 +60,9 @@ def build_summary(play: Play) -> dict[str, Any]:
         "months": len({f"{result.step.first:%Y-%m}" for result in results}),
         "steps": len(results),
         "alerts": sum(len(result.alerts) for result in results),
-        "recalibrations": sum(result.count(["recalibration"]) for result in results),
+        "recalibrations": sum(result.recalibrations for result in results),
+        "recalibrations_published": sum(result.count(["recalibration"]) for result in results),
+        "notices": dict(Counter(str(notice["kind"]) for result in results for notice in result.notices)),
         "retrainings": sum(result.count(FITS) for result in results),
         "promotions": sum(result.count(FITS, "promoted") for result in results),
         "refusals": sum(result.count(FITS, "refused") for result in results),
@@ -93,7 +97,8 @@ def _step(result: StepResult) -> dict[str, Any]:
             {"kind": row.kind, "decision": row.decision, "version": row.to_version, "reasons": row.reasons}
             for row in result.verdicts
         ],
-        "alerts": list(result.alerts),
+        "judged_mornings": len(result.judged),
+        "notices": list(result.notices),
         "runs": [run.to_dict() for run in result.runs],
         "profit_eur": result.profit.profit_eur,
         "profit_never_retrained_eur": result.profit.profit_never_retrained_eur,

@@ -17,7 +17,7 @@ from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import InstigatorStatus, TickStatus
 from sqlalchemy import Engine
 
-from bank_assets.ledger import promotions
+from bank_assets.ledger import promotions, responses
 
 UNFINISHED: Final = [
     dg.DagsterRunStatus.QUEUED,
@@ -163,6 +163,11 @@ def parts_of(instance: dg.DagsterInstance, record: dg.RunRecord) -> RunParts:
 def verdicts_since(engine: Engine, last_id: int) -> list[promotions.Promotion]:
     """Verdicts of the gates and recalibrations after a row of the ledger, oldest first."""
     return [row for row in reversed(promotions.history(engine, limit=MANY)) if row.id > last_id]
+
+
+def judged_since(engine: Engine, last_seq: int) -> list[responses.Judged]:
+    """Mornings that the response ladder judged after a row of the ledger, oldest first."""
+    return [row for row in reversed(responses.history(engine, limit=MANY)) if row.seq > last_seq]
 
 
 @dataclass(slots=True)

@@ -1,0 +1,110 @@
+"""What one delivery of the demo led to.
+
+What lives here: `StepResult` and its line in the table. What must not: waiting, reading the loop.
+Made by `bank_assets.demo_play`, read by `bank_assets.demo_summary`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bank_assets.core.alerts import AlertKind
+from bank_assets.demo_client import Change
+from bank_assets.demo_deliveries import Step
+from bank_assets.demo_profit import PlayedProfit
+from bank_assets.demo_watch import RunParts
+from bank_assets.ledger import promotions, responses
+
+DONE: Final = frozenset({AlertKind.RECALIBRATED, AlertKind.PROMOTED, AlertKind.REFUSED, AlertKind.NIGHTLY_DIGEST})
+HEADER: Final = (
+    f"{'step':>10} {'contacts':>8} {'alerts':>6} {'recal.':>6} {'fits':>4} {'promoted':>8} {'refused':>7} "
+    f"{'champion':>8} {'profit EUR':>11} {'never retr.':>11} {'swap s':>7} {'idle s':>7} {'requests':>8} {'failed':>6}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """What one delivery led to.
+
+    Attributes:
+        step: the delivery.
+        contacts: contacts delivered.
+        delivered: moment its files were complete in the landing folder, seconds since the epoch.
+        idle_seconds: until the loop had nothing left to do.
+        runs: Dagster runs of the step.
+        verdicts: of gates, and published recalibrations.
+        judged: mornings that the response ladder judged.
+        notices: what people were told.
+        changes: models and states that began to answer.
+        version: champion that answered at the end.
+        profit: of all days played so far.
+    """
+
+    step: Step
+    contacts: int
+    delivered: float
+    idle_seconds: float
+    runs: Sequence[RunParts]
+    verdicts: Sequence[promotions.Promotion]
+    judged: Sequence[responses.Judged]
+    notices: Sequence[dict[str, Any]]
+    changes: Sequence[Change]
+    version: str
+    profit: PlayedProfit
+
+    def swap(self) -> Change | None:
+        """The first answer by the champion that the step ended with, if it is a new one.
+
+        Several fits can follow from one delivery, each as of its own morning: the loop judges the days one by one.
+        """
+        versions = [change.version for change in self.changes]
+        if len(set(versions)) < 2:
+            return None
+        return next(change for change in self.changes if change.version == self.version)
+
+    def refreshed(self) -> Change | None:
+        """The first answer from the new morning's state."""
+        return next(iter(self.changes[1:]), None)
+
+    @property
+    def alerts(self) -> list[dict[str, Any]]:
+        """Notices that something is the case, not that something was done."""
+        return [notice for notice in self.notices if notice.get("kind") not in DONE]
+
+    @property
+    def recalibrations(self) -> int:
+        """Mornings on which the intercept moved materially."""
+        return sum(row.is_recalibrated for row in self.judged)
+
+    def count(self, kinds: Sequence[str], decision: str | None = None) -> int:
+        """Verdicts of some kinds."""
+        return sum(row.kind in kinds and decision in (None, row.decision) for row in self.verdicts)
+
+    def row(self, requests: int, failures: int) -> str:
+        """One line under `HEADER`.
+
+        Args:
+            requests: of the asking client so far.
+            failures: of them.
+        """
+        swap = self.swap()
+        fits = ["refit", "recipe", "first"]
+        cells = (
+            f"{self.step.name:>10}",
+            f"{self.contacts:>8,}",
+            f"{len(self.alerts):>6}",
+            f"{self.recalibrations:>6}",
+            f"{self.count(fits):>4}",
+            f"{self.count(fits, 'promoted'):>8}",
+            f"{self.count(fits, 'refused'):>7}",
+            f"{self.version or '-':>8}",
+            f"{self.profit.profit_eur:>11,.0f}",
+            f"{self.profit.profit_never_retrained_eur:>11,.0f}",
+            f"{'-' if swap is None else f'{swap.at - self.delivered:.0f}':>7}",
+            f"{self.idle_seconds:>7.0f}",
+            f"{requests:>8,}",
+            f"{failures:>6}",
+        )
+        return " ".join(cells)
