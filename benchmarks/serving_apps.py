@@ -17,7 +17,7 @@ def ours(folder: Path, is_recording: bool) -> Any:
 
     from serving.app import create_app
     from serving.controllers.api_predictions import BODY
-    from serving.schemas import EconomicsUsed, ModelReference, Prediction
+    from serving.schemas.predictions import EconomicsUsed, ModelReference, Prediction
     from serving.settings import load_serving_settings
 
     answer = Prediction("0" * 36, 0.1, 0.05, 0.2, "no", "call", 0.1, 0.0, EconomicsUsed(5.0, 50.0),

@@ -12,7 +12,7 @@ from typing import Any, Final
 from bank_assets.core.reasons import label_of
 from bank_assets.ledger.promotions import Promotion
 from serving.predict_form import LABELS
-from serving.schemas import ModelInfo
+from serving.schemas.model import ModelInfo
 from serving.templating import count, eur, moment, number, pct, words
 from serving.view_models import PLAIN, Chart, Series, Table, Tile
 from serving.view_models_model import CandidateRow, Verdict, Weight

@@ -16,7 +16,7 @@ import msgspec
 from bank_assets.contract import BY_SOURCE, LEAKAGE_RULE, PAYLOAD_COLUMNS, Column, Kind, Known
 from bank_assets.core.economics import MAXIMUM_EUR
 from serving.errors import FieldError, PayloadError
-from serving.schemas import CONTACT_ID_LENGTH, FIRST_DATE, LAST_DATE, PredictionRequest
+from serving.schemas.predictions import CONTACT_ID_LENGTH, FIRST_DATE, LAST_DATE, PredictionRequest
 
 OPTIONAL_FIELDS: Final = ("contact_id", "contact_date", "economics")
 CALENDAR_COLUMNS: Final = ("day", "month")

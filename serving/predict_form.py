@@ -13,7 +13,7 @@ from bank_assets.contract import BY_SOURCE, PAYLOAD_COLUMNS, Kind
 from bank_assets.core.economics import MAXIMUM_EUR, Economics
 from serving.errors import FieldError
 from serving.payloads import request_of
-from serving.schemas import CONTACT_ID_LENGTH, FIRST_DATE, LAST_DATE, PredictionRequest
+from serving.schemas.predictions import CONTACT_ID_LENGTH, FIRST_DATE, LAST_DATE, PredictionRequest
 from serving.view_models_predict import FieldGroup, FormField, PredictForm
 
 LABELS: Final = {

@@ -7,7 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from serving.schemas import DecisionSummary, OutcomeReport
+from serving.schemas.outcomes import OutcomeReport
+from serving.schemas.records import DecisionSummary
 from serving.view_models import Table, told
 from serving.view_models_predict import DecisionView
 

@@ -13,7 +13,7 @@ from bank_assets.ledger import chain, decisions
 from serving.access import identity_of, needs
 from serving.bodies import JsonBody
 from serving.errors import FieldError, PayloadError
-from serving.schemas import ErasureAnswer, ErasureRequest, VerifyAnswer
+from serving.schemas.records import ErasureAnswer, ErasureRequest, VerifyAnswer
 from serving.services import records
 
 BODY = JsonBody(ErasureRequest)

@@ -15,7 +15,7 @@ from bank_assets.core.economics import MAXIMUM_EUR
 from serving.access import identity_of, needs
 from serving.controllers.api_predictions import PATH
 from serving.errors import FieldError, PayloadError
-from serving.schemas import EconomicsRequest
+from serving.schemas.predictions import EconomicsRequest
 from serving.services.batches import Batches, Upload
 from serving.services.uploads import csv_rows, json_rows
 

@@ -15,7 +15,7 @@ from bank_assets.ledger import campaigns
 from serving.access import needs
 from serving.bodies import JsonBody
 from serving.champion import ChampionStore
-from serving.schemas import PlanRequest
+from serving.schemas.campaigns import PlanRequest
 from serving.services.campaigns import contacts_of, plan_campaign
 
 PLAN_BODY_BYTES = 100_000_000

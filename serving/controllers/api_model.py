@@ -18,7 +18,7 @@ from serving.access import identity_of, needs
 from serving.bodies import JsonBody
 from serving.champion import ChampionStore
 from serving.registry import Registry
-from serving.schemas import ModelHistory, ModelInfo, PromotionEntry, RollbackRequest
+from serving.schemas.model import ModelHistory, ModelInfo, PromotionEntry, RollbackRequest
 from serving.watcher import Watcher
 
 SWAP_SECONDS = 5.0

@@ -13,7 +13,7 @@ from bank_assets.ledger import outcomes
 from serving.access import identity_of, needs
 from serving.bodies import JsonBody
 from serving.errors import FieldError, PayloadError
-from serving.schemas import OutcomeAnswer, OutcomeRequest
+from serving.schemas.outcomes import OutcomeAnswer, OutcomeRequest
 from serving.services.records import iso_time, outcome_report
 
 BODY = JsonBody(OutcomeRequest)

@@ -18,7 +18,8 @@ from serving.access import identity_of, needs, note_decision
 from serving.bodies import JsonBody
 from serving.dependencies import Services
 from serving.payloads import check_request, request_of
-from serving.schemas import DecisionRecord, Prediction, PredictionRequest, Replay, SearchPage
+from serving.schemas.predictions import Prediction, PredictionRequest
+from serving.schemas.records import DecisionRecord, Replay, SearchPage
 from serving.services import records
 from serving.services.replaying import Replayer
 from serving.services.scoring import Asked, prediction_of

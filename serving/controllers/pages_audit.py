@@ -16,7 +16,7 @@ from serving.access import needs
 from serving.controllers.pages_predict import view_of
 from serving.errors import FieldError, PayloadError
 from serving.predict_form import LABELS
-from serving.schemas import DecisionRecord, Replay
+from serving.schemas.records import DecisionRecord, Replay
 from serving.services import records
 from serving.services.explaining import Explaining
 from serving.services.replaying import Replayer

@@ -25,7 +25,7 @@ from serving.access import identity_of, needs, note_decision
 from serving.champion import ChampionStore
 from serving.errors import NotFoundError, PayloadError, RegistryUnavailableError
 from serving.predict_form import LABELS, default_values, form_of, recorded_values, request_from, sent_values
-from serving.schemas import ReasonGiven
+from serving.schemas.predictions import ReasonGiven
 from serving.services.deciding import Decider
 from serving.services.explaining import Explaining
 from serving.services.records import decision_on_record

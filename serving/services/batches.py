@@ -26,7 +26,7 @@ from serving.champion import Champion, ChampionStore, PublishedState
 from serving.errors import FieldError, PayloadError, problem_of
 from serving.payloads import CALENDAR_COLUMNS, decoded, request_of
 from serving.recorder import Recorder
-from serving.schemas import EconomicsRequest, PredictionRequest
+from serving.schemas.predictions import EconomicsRequest, PredictionRequest
 from serving.services.scoring import Asked, Decided, decide, economics_of
 from serving.services.uploads import Row
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from serving.errors import FieldError, NotFoundError, PayloadError
 from serving.payloads import CALENDAR_COLUMNS, request_of
-from serving.schemas import PredictionRequest
+from serving.schemas.predictions import PredictionRequest
 from serving.services.batches import MAX_ROWS, BatchError
 from serving.services.uploads import csv_rows
 

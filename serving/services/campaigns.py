@@ -25,7 +25,8 @@ from bank_assets.core.value_models import ConstantAmount, resolve_economics
 from serving.champion import Champion, PublishedState
 from serving.errors import FieldError, PayloadError
 from serving.payloads import decoded, request_of
-from serving.schemas import PlanRequest, PredictionRequest
+from serving.schemas.campaigns import PlanRequest
+from serving.schemas.predictions import PredictionRequest
 from serving.services.scoring import economics_of, frame_of
 
 

@@ -14,7 +14,7 @@ from bank_assets.core.explain import Explainer
 from bank_assets.core.reasons import reasons_of
 from bank_assets.ledger.decisions import Decision, Draft
 from serving.champion import Champion
-from serving.schemas import ReasonGiven, Reasons
+from serving.schemas.predictions import ReasonGiven, Reasons
 from serving.services.replaying import Replayer, features_on_record
 
 RECALIBRATION: Final = "recalibration"

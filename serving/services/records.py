@@ -15,16 +15,9 @@ from sqlalchemy import Engine
 
 from bank_assets.ledger import chain, decisions, outcomes
 from serving.errors import FieldError, NotFoundError, PayloadError
-from serving.schemas import (
-    ChainLink,
-    DecisionRecord,
-    DecisionSummary,
-    Lineage,
-    ModelReference,
-    OutcomeReport,
-    SearchPage,
-    VerifyAnswer,
-)
+from serving.schemas.outcomes import OutcomeReport
+from serving.schemas.predictions import ModelReference
+from serving.schemas.records import ChainLink, DecisionRecord, DecisionSummary, Lineage, SearchPage, VerifyAnswer
 
 Document = Callable[[decisions.Decision], dict[str, Any] | None]
 """Finds the decision.json of the version that a record names, or None if it is out of reach."""

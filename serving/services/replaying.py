@@ -24,7 +24,8 @@ from serving.champion import Champion, ChampionStore
 from serving.errors import NotFoundError, RegistryUnavailableError
 from serving.payloads import request_of
 from serving.registry import Registry, Version
-from serving.schemas import ModelReference, Replay
+from serving.schemas.predictions import ModelReference
+from serving.schemas.records import Replay
 from serving.services.records import decision_on_record
 from serving.services.scoring import cpu_architecture, frame_of
 

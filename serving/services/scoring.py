@@ -27,7 +27,14 @@ from bank_assets.ledger.chain import canonical_json
 from bank_assets.ledger.decisions import Draft, new_id
 from bank_assets.ledger.engine import utc_now
 from serving.champion import Champion, PublishedState
-from serving.schemas import EconomicsRequest, EconomicsUsed, Flag, ModelReference, Prediction, PredictionRequest
+from serving.schemas.predictions import (
+    EconomicsRequest,
+    EconomicsUsed,
+    Flag,
+    ModelReference,
+    Prediction,
+    PredictionRequest,
+)
 
 OUTSIDE: Final = "outside_training_range"
 _EPOCH: Final = dt.date(1970, 1, 1).toordinal()

@@ -1,0 +1,61 @@
+"""Bodies about the model in force and its history.
+
+What lives here: shapes and bounds. What must not: logic. Called by the model routes and the model page.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+
+class ModelInfo(Struct, frozen=True):
+    """The model in force."""
+
+    name: str
+    version: str
+    digest: str
+    mlflow_run_id: str | None
+    loaded_at: str
+    is_registry_reachable: bool | None
+    registry_message: str
+    algorithm: str
+    sampler: str
+    hyper_parameters: dict[str, Any]
+    economics: dict[str, Any]
+    thresholds: dict[str, Any]
+    metrics: dict[str, Any]
+    training: dict[str, Any]
+    importance: dict[str, Any]
+    as_of: str | None
+
+
+class PromotionEntry(Struct, frozen=True):
+    """One verdict of the promotion gate, or a rollback."""
+
+    id: int
+    at: str
+    as_of: str | None
+    kind: str
+    from_version: str | None
+    to_version: str | None
+    decision: str
+    reasons: list[str]
+    evidence: dict[str, Any]
+    actor: str
+
+
+class ModelHistory(Struct, frozen=True):
+    """Who was champion when, newest first."""
+
+    promotions: list[PromotionEntry]
+
+
+class RollbackRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Put an earlier version in force."""
+
+    version: Annotated[
+        str, Meta(min_length=1, max_length=20, pattern="^[0-9]+$", description="Version in the registry.")
+    ]
+    reason: Annotated[str, Meta(min_length=3, max_length=1_000, description="Why; kept in the history.")]

@@ -1,0 +1,147 @@
+"""Bodies of predictions: a customer in, a decision out.
+
+What lives here: shapes, bounds, descriptions, examples; the words and bounds of the contract as types. What must not:
+logic. Called by the controllers, which decode and encode them; OpenAPI is made from them.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from bank_assets.contract import BY_SOURCE
+from bank_assets.core.economics import MAXIMUM_EUR
+
+if TYPE_CHECKING:  # a type checker cannot follow literals that are computed from the contract
+    Job = str
+    Marital = str
+    Education = str
+    YesNo = str
+    Channel = str
+    PreviousOutcome = str
+else:
+    Job = Literal[BY_SOURCE["job"].categories]
+    Marital = Literal[BY_SOURCE["marital"].categories]
+    Education = Literal[BY_SOURCE["education"].categories]
+    YesNo = Literal[BY_SOURCE["default"].categories]
+    Channel = Literal[BY_SOURCE["contact"].categories]
+    PreviousOutcome = Literal[BY_SOURCE["poutcome"].categories]
+
+CONTACT_ID_LENGTH: Final = 64
+FIRST_DATE: Final = dt.date(1990, 1, 1)
+LAST_DATE: Final = dt.date(2100, 1, 1)
+"""Contact dates outside are taken for a mistake."""
+
+
+def _bounded(name: str) -> Meta:
+    column = BY_SOURCE[name]
+    unit = f" Unit: {column.unit}." if column.unit else ""
+    return Meta(
+        ge=column.minimum,
+        le=column.maximum,
+        extra_json_schema={"title": name, "description": column.description + unit, "examples": [column.default]},
+    )
+
+
+def _one_of(name: str) -> Meta:
+    column = BY_SOURCE[name]
+    return Meta(extra_json_schema={"title": name, "description": column.description, "examples": [column.default]})
+
+
+ContactId = Annotated[
+    str, Meta(min_length=1, max_length=CONTACT_ID_LENGTH, description=BY_SOURCE["contact_id"].description)
+]
+Amount = Annotated[float, Meta(gt=0, le=MAXIMUM_EUR)]
+
+
+class EconomicsRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a call costs and what a subscription is worth; what is left out is the platform's own."""
+
+    cost_eur: Annotated[Amount | None, Meta(description="Cost of one call, EUR, above 0.")] = None
+    value_eur: Annotated[Amount | None, Meta(description="Value of one subscription, EUR, above 0.")] = None
+
+
+class PredictionRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """One customer, as known before the call."""
+
+    age: Annotated[int, _bounded("age")]
+    job: Annotated[Job, _one_of("job")]
+    marital: Annotated[Marital, _one_of("marital")]
+    education: Annotated[Education, _one_of("education")]
+    default: Annotated[YesNo, _one_of("default")]
+    balance: Annotated[int, _bounded("balance")]
+    housing: Annotated[YesNo, _one_of("housing")]
+    loan: Annotated[YesNo, _one_of("loan")]
+    contact: Annotated[Channel, _one_of("contact")]
+    campaign: Annotated[int, _bounded("campaign")]
+    pdays: Annotated[int, _bounded("pdays")]
+    previous: Annotated[int, _bounded("previous")]
+    poutcome: Annotated[PreviousOutcome, _one_of("poutcome")]
+    contact_id: ContactId | None = None
+    contact_date: Annotated[dt.date | None, Meta(description="Day of the planned call; default today (UTC).")] = None
+    economics: EconomicsRequest | None = None
+
+
+class ModelReference(Struct, frozen=True):
+    """The model version that answered."""
+
+    name: str
+    version: str
+    digest: str
+
+
+class ReasonGiven(Struct, frozen=True):
+    """One signed reason of a probability, in plain words; all of them add up to it."""
+
+    group: str
+    label: str
+    probability_contribution: Annotated[
+        float, Meta(description="Signed, as share of 1: 0.12 raises by 12 percentage points.")
+    ]
+    sentence: str
+
+
+class Reasons(Struct, frozen=True):
+    """Why a probability is what it is: base + sum of the contributions = probability."""
+
+    base_probability: Annotated[float, Meta(description="Mean probability of the contacts learned from.")]
+    reasons: list[ReasonGiven]
+
+
+class EconomicsUsed(Struct, frozen=True):
+    """The economics a decision was made with, EUR."""
+
+    cost_eur: float
+    value_eur: float
+
+
+class Flag(Struct, frozen=True):
+    """A warning that comes with an answer."""
+
+    flag: str
+    field: str
+    expected: str
+    found: str
+
+
+class Prediction(Struct, frozen=True):
+    """A decision that is on record."""
+
+    id: str
+    probability: float
+    probability_low: float
+    probability_high: float
+    prediction: Literal["yes", "no"]
+    decision: Literal["call", "do_not_call"]
+    threshold: float
+    expected_profit_eur: float
+    economics: EconomicsUsed
+    model: ModelReference
+    as_of: str | None
+    stale_features: bool
+    decided_at: str
+    contact_date: str
+    flags: list[Flag]
+    reasons: Reasons | UnsetType = UNSET

@@ -1,0 +1,138 @@
+"""Bodies about decisions on record: the record with its lineage, searches, replay, verification, erasure.
+
+What lives here: shapes and bounds. What must not: logic. Called by the predictions and audit routes and pages.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from serving.schemas.outcomes import OutcomeReport
+from serving.schemas.predictions import ContactId, ModelReference
+
+
+class Lineage(Struct, frozen=True):
+    """Where a decision comes from."""
+
+    mlflow_run_id: str | None
+    training_snapshot: str | None
+    data_source: str | None
+    is_real_data: bool | None
+    algorithm: str | None
+    sampler: str | None
+    hyper_parameters: dict[str, Any] | None
+    git_revision: str | None
+    code_version: str
+    contract_version: str
+    onnxruntime_version: str
+    cpu_architecture: str
+
+
+class ChainLink(Struct, frozen=True):
+    """Place of a record in the hash chain."""
+
+    seq: int
+    hash: str
+    previous_hash: str
+    payload_hash: str
+
+
+class DecisionRecord(Struct, frozen=True):
+    """Everything on record about one decision."""
+
+    id: str
+    decided_at: str
+    actor: str
+    batch_id: str | None
+    contact_id: str | None
+    contact_date: str
+    payload: dict[str, Any] | None
+    erased_at: str | None
+    erased_why: str | None
+    probability: float
+    probability_low: float
+    probability_high: float
+    prediction: str
+    decision: str
+    threshold: float
+    expected_profit_eur: float
+    economics: dict[str, Any]
+    model: ModelReference
+    as_of: str | None
+    as_of_features: dict[str, Any]
+    stale_features: bool
+    flags: list[Any]
+    lineage: Lineage
+    chain: ChainLink
+    outcomes: list[OutcomeReport]
+
+
+class DecisionSummary(Struct, frozen=True):
+    """One line of a search."""
+
+    id: str
+    seq: int
+    decided_at: str
+    actor: str
+    contact_id: str | None
+    contact_date: str
+    probability: float
+    decision: str
+    expected_profit_eur: float
+    model_version: str
+    is_erased: bool
+
+
+class SearchPage(Struct, frozen=True):
+    """One page of a search, newest first; `next` is the cursor of the page after it."""
+
+    predictions: list[DecisionSummary]
+    next: str | None
+
+
+class Replay(Struct, frozen=True):
+    """Answer of a replay: the recorded numbers beside those of a new run of the recorded version."""
+
+    id: str
+    status: Annotated[
+        Literal["identical", "different", "erased"],
+        Meta(description="erased: the payload was removed on request or by retention, so there is nothing to re-run."),
+    ]
+    identical: bool | None
+    recorded: dict[str, float]
+    replayed: dict[str, float] | None
+    model: ModelReference
+    environment: Annotated[
+        dict[str, dict[str, str]],
+        Meta(
+            description="What ran then and now: code, ONNX Runtime, processor. A difference explains unequal numbers."
+        ),
+    ]
+
+
+class VerifyAnswer(Struct, frozen=True):
+    """Result of a chain verification."""
+
+    ok: bool
+    records: int
+    erased: int
+    first_bad_seq: int | None
+    why: str
+    head_seq: int
+    head_hash: str
+
+
+class ErasureRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Remove a customer's data; the decisions stay and the chain still verifies."""
+
+    reason: Annotated[str, Meta(min_length=3, max_length=1_000, description="Why, without personal data.")]
+    contact_id: ContactId | None = None
+    prediction_id: str | None = None
+
+
+class ErasureAnswer(Struct, frozen=True):
+    """How many payloads were removed."""
+
+    erased: int
