@@ -87,7 +87,7 @@ bench: env ## figures: one JSON line per claim
 synth: env ## CloudFormation templates of AWS in deploy/aws/cdk.out, offline (needs node)
 	@command -v node >/dev/null || { echo "expected node (the CDK runs in it), found none. Debian/Ubuntu: apt-get install nodejs; macOS: brew install node" >&2; exit 1; }
 	rm -rf deploy/aws/cdk.out
-	JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION=1 JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=1 $(BIN)/python deploy/aws/app.py
+	JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION=1 JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=18,20 $(BIN)/python deploy/aws/app.py
 
 deploy-check: synth ## templates and workflows: cdk-nag (in synth), cfn-lint, schemas, zizmor; 0 findings
 	$(BIN)/cfn-lint --regions eu-west-1 us-east-1 -- deploy/aws/cdk.out/*.template.json
