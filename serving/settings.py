@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from bank_assets.revision import git_revision
 from bank_assets.settings import PREFIX, Settings, SettingsError, load_settings
 
 SECRET_BYTES: Final = 32
@@ -40,7 +41,8 @@ class ServingSettings:
             a proxy looks elsewhere first; longer than its check interval times its failure count. Unset: stop at once.
         migrates: `BANK_MIGRATE`, bring the ledger's tables to this version's revision at the start. Say no where
             replicas are rolled: there `python -m serving migrate` runs once, before the first of them.
-        code_version: `BANK_CODE_VERSION`, revision recorded with each decision.
+        code_version: `BANK_CODE_VERSION`, revision recorded with each decision; default the one that a model's lineage
+            names too: `BANK_REVISION`, else what git says.
     """
 
     platform: Settings = field(default_factory=Settings)
@@ -145,5 +147,5 @@ def load_serving_settings(env: Mapping[str, str] | None = None) -> ServingSettin
         shutdown_seconds=int(_positive(env, "SHUTDOWN_SECONDS", defaults.shutdown_seconds, 3_600)),
         drain_seconds=_positive(env, "DRAIN_SECONDS", defaults.drain_seconds, 600),
         migrates=_yes(env, "MIGRATE", "yes"),
-        code_version=env.get(PREFIX + "CODE_VERSION", "").strip() or defaults.code_version,
+        code_version=env.get(PREFIX + "CODE_VERSION", "").strip() or git_revision(platform.revision),
     )

@@ -20,9 +20,9 @@ from bank_assets.resources.fold_cache import clear_folds
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.registry import RegistryResource
 from bank_assets.resources.reign import Reign
-from bank_assets.resources.revision import git_revision
 from bank_assets.resources.tracking import TrackingResource
 from bank_assets.resources.warehouse import Warehouse, WarehouseResource, fingerprint
+from bank_assets.revision import git_revision
 from bank_assets.settings import Settings
 
 CODE_VERSION = "3"

@@ -22,9 +22,9 @@ from bank_assets.core.splits import time_folds
 from bank_assets.core.tuning import tune
 from bank_assets.reports.model_charts import candidate_chart
 from bank_assets.resources.fold_cache import FoldCache
-from bank_assets.resources.revision import git_revision
 from bank_assets.resources.tracking import TrackingResource
 from bank_assets.resources.warehouse import WarehouseResource, fingerprint
+from bank_assets.revision import git_revision
 from bank_assets.settings import Settings
 
 CODE_VERSION = "1"

@@ -7,6 +7,7 @@ import pytest
 
 from bank_assets.ledger import accounts, chain, decisions
 from bank_assets.ledger.engine import open_ledger
+from bank_assets.revision import git_revision
 from bank_assets.settings import SettingsError
 from serving.__main__ import main
 from serving.settings import load_serving_settings
@@ -16,6 +17,13 @@ def test_defaults_are_local(tmp_path):
     settings = load_serving_settings({"BANK_HOME": str(tmp_path)})
     assert (settings.host, settings.port, settings.is_local_mode) == ("127.0.0.1", 8000, True)
     assert settings.bundles == tmp_path / "serving"
+
+
+def test_the_recorded_code_version_is_the_one_that_a_models_lineage_names(tmp_path):
+    home = {"BANK_HOME": str(tmp_path)}
+    assert load_serving_settings(home).code_version == git_revision() != ""
+    assert load_serving_settings({**home, "BANK_REVISION": "abc"}).code_version == "abc"
+    assert load_serving_settings({**home, "BANK_REVISION": "abc", "BANK_CODE_VERSION": "d"}).code_version == "d"
 
 
 def test_the_secret_is_made_once_private_and_not_shown(tmp_path):

@@ -1,6 +1,7 @@
 """Revision of the running code, for lineage.
 
-What lives here: one function. In an image the revision is a build argument; in a checkout git knows it.
+What lives here: one function, stdlib only. In an image the revision is a build argument; in a checkout git knows it.
+Called by the training stage (lineage of a model) and the web app (recorded with each decision).
 """
 
 import subprocess
@@ -20,7 +21,7 @@ def git_revision(built: str = "") -> str:
     """
     if built:
         return built
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[1]
     try:
         found = subprocess.run(
             ["git", "describe", "--always", "--dirty=+dirty", "--abbrev=12"],  # noqa: S607
