@@ -15,6 +15,7 @@ from bank_assets.settings import SettingsError, load_settings
 COMMANDS: Final = {
     "run": ("bank_assets.run_command", "land the source and run the main job"),
     "replay": ("bank_assets.replay_command", "decide the history day by day, policies side by side"),
+    "prune": ("bank_assets.prune_command", "remove old snapshots of tables that nothing refers to"),
     "demo": ("bank_assets.demo", "time travel: past months arrive, the loop answers, nobody touches anything"),
 }
 

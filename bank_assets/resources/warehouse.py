@@ -201,13 +201,16 @@ class Warehouse:
                 )
             shutil.rmtree(self._table_path(table) / "snapshots" / snapshot, ignore_errors=True)
 
-    def collect_garbage(self, table: str, keep: int, min_age_seconds: float = 86_400) -> list[str]:
+    def collect_garbage(
+        self, table: str, keep: int, min_age_seconds: float = 86_400, *, is_dry_run: bool = False
+    ) -> list[str]:
         """Remove old snapshots that no key refers to.
 
         Args:
             table: table name.
             keep: number of the newest unreferenced snapshots to leave, for readers that hold their paths.
             min_age_seconds: younger snapshots are left, because a writer may still be filling them.
+            is_dry_run: say what would be removed, and leave it.
 
         Returns:
             Identifiers of the removed snapshots.
@@ -218,7 +221,7 @@ class Warehouse:
             newest_first = sorted((path for path in folder.glob("*") if path.name not in referenced), reverse=True)
             oldest_allowed = time.time_ns() - int(min_age_seconds * 1e9)
             removed = [path.name for path in newest_first[keep:] if int(path.name.split("-")[0]) <= oldest_allowed]
-            for name in removed:
+            for name in removed if not is_dry_run else ():
                 shutil.rmtree(folder / name)
         return removed
 

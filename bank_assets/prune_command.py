@@ -1,0 +1,72 @@
+"""`python -m bank_assets prune`: remove old snapshots of tables that nothing refers to.
+
+What lives here: which tables may be pruned, what people see. What must not: deciding what is referenced within a table
+(`resources.warehouse` does). Called by `bank_assets.__main__`; docs/operations.md says what else grows.
+
+Never touched: raw deliveries (everything can be made again from them), training sets (records of decisions name them by
+digest), the ledger, the registry, reports. A model version that the ledger names is never deleted, so this command
+deletes none.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+
+from bank_assets.resources.warehouse import Warehouse
+from bank_assets.settings import Settings
+
+KEPT_TABLES: Final = frozenset({"raw", "training_set"})
+DAYS: Final = 7.0
+SECONDS_OF_DAY: Final = 86_400.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of `prune`."""
+    parser.add_argument("--days", type=_days, default=DAYS, help=f"leave younger snapshots (default: {DAYS:g} days)")
+    parser.add_argument(
+        "--keep", type=int, default=1, help="old snapshots to leave per table, for readers (default: 1)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would be removed, remove nothing")
+
+
+def _days(text: str) -> float:
+    value = float(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"expected 0 or more days, found {text}")
+    return value
+
+
+def run(arguments: argparse.Namespace, settings: Settings) -> int:
+    """Prune every table that may be pruned.
+
+    Returns:
+        0.
+    """
+    store, console, total = Warehouse(settings.warehouse), Console(), 0
+    for table in prunable_tables(settings.warehouse):
+        before = _sizes(settings.warehouse / table / "snapshots")
+        removed = store.collect_garbage(
+            table, max(0, arguments.keep), arguments.days * SECONDS_OF_DAY, is_dry_run=arguments.dry_run
+        )
+        freed = sum(before[name] for name in removed)
+        total += freed
+        if removed:
+            console.print(f"{table}: {len(removed)} snapshots, {freed:,} bytes")
+    console.print(f"{'would free' if arguments.dry_run else 'freed'} {total:,} bytes")
+    return 0
+
+
+def prunable_tables(warehouse: Path) -> list[str]:
+    """Tables with snapshots whose content can be made again, in order of their names."""
+    found = (path.parent.name for path in warehouse.glob("*/snapshots"))
+    return sorted(name for name in found if name not in KEPT_TABLES)
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    return {
+        path.name: sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) for path in folder.glob("*")
+    }

@@ -1,0 +1,49 @@
+"""Pruning removes what nothing refers to, and nothing else."""
+
+import pyarrow as pa
+import pytest
+
+from bank_assets.__main__ import main
+from bank_assets.resources.warehouse import Warehouse
+
+
+@pytest.fixture
+def store(settings):
+    """Two tables, each written three times."""
+    store = Warehouse(settings.warehouse)
+    for table in ("contacts", "training_set"):
+        for number in range(3):
+            store.write(table, "2010-01", pa.table({"value": [number]}), f"mark-{number}")
+    return store
+
+
+def snapshots(store, table):
+    return sorted(path.name for path in (store.root / table / "snapshots").iterdir())
+
+
+def test_old_snapshots_go_and_the_one_in_use_stays(store, capsys):
+    assert main(["prune", "--days", "0", "--keep", "0"]) == 0
+    assert snapshots(store, "contacts") == [store.entry("contacts", "2010-01").snapshot]
+    assert store.read("contacts", ["2010-01"]).column("value").to_pylist() == [2]
+    assert "contacts: 2 snapshots" in capsys.readouterr().out
+
+
+def test_training_sets_stay_because_records_of_decisions_name_them(store):
+    assert main(["prune", "--days", "0", "--keep", "0"]) == 0
+    assert len(snapshots(store, "training_set")) == 3
+
+
+def test_young_snapshots_stay(store):
+    assert main(["prune"]) == 0
+    assert len(snapshots(store, "contacts")) == 3
+
+
+def test_a_dry_run_removes_nothing(store, capsys):
+    assert main(["prune", "--days", "0", "--keep", "0", "--dry-run"]) == 0
+    assert len(snapshots(store, "contacts")) == 3
+    assert "would free" in capsys.readouterr().out
+
+
+def test_a_reader_keeps_its_files_for_a_while(store):
+    assert main(["prune", "--days", "0", "--keep", "1"]) == 0
+    assert len(snapshots(store, "contacts")) == 2
