@@ -20,6 +20,10 @@ from serving.settings import ServingSettings, load_serving_settings
 STARTUP_FAILURE: Final = 3
 """Exit code when the app did not start; its log says why."""
 
+KEEP_ALIVE_SECONDS: Final = 75
+"""How long an idle connection stays open: longer than a proxy keeps it (haproxy 10 s, AWS load balancers 60 s), so that
+a proxy never sends a request into a connection that is being closed."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
@@ -87,6 +91,7 @@ def _serve(_parsed: argparse.Namespace, settings: ServingSettings) -> int:
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.shutdown_seconds,
     )
     server = DrainingServer(config, services.lifecycle, settings.drain_seconds)

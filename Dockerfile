@@ -1,0 +1,114 @@
+# Two images from one file:
+#   serving    the web app: no Java, no compilers, no pip, nothing that it does not import
+#   pipeline   Java, Spark and Dagster: code location, web server, daemon, MLflow server, the command line
+# Built by `make image` (docs/deployment.md). Neither runs as root; both run with a read-only root file system, a volume
+# at BANK_HOME and a tmpfs at /tmp.
+ARG BASE=debian:bookworm-slim
+
+# The interpreter alone: Debian's Python, kept current by Debian's security team together with the rest of the image.
+FROM ${BASE} AS python
+RUN apt-get update -qq \
+    && apt-get upgrade -qq -y \
+    && apt-get install -qq -y --no-install-recommends ca-certificates python3 \
+    && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* \
+    && find / -xdev -type f -perm /6000 -exec chmod a-s {} +
+# No program may change its user from here on (setuid bits are gone). The user is a fixed number, so that volumes and
+# policies can name it.
+RUN useradd --uid 10001 --user-group --no-create-home --home-dir /var/lib/bank --shell /usr/sbin/nologin bank \
+    && install -d -o bank -g bank /var/lib/bank
+
+# Tools that no image keeps. Networks with their own certificate authority or package index hand both in as build
+# secrets (`ca`: a PEM bundle, `env`: lines like `export UV_INDEX_URL=...`); neither reaches a layer.
+FROM python AS tools
+SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
+RUN apt-get update -qq \
+    && apt-get install -qq -y --no-install-recommends python3-venv \
+    && rm -rf /var/lib/apt/lists/*
+COPY requirements/bootstrap.lock /build/
+COPY deploy/container/install.sh /build/
+RUN --mount=type=secret,id=ca --mount=type=secret,id=env bash /build/install.sh tools
+
+FROM tools AS serving-packages
+COPY requirements/serving.lock /build/
+RUN --mount=type=secret,id=ca --mount=type=secret,id=env bash /build/install.sh serving
+
+FROM tools AS pipeline-packages
+COPY requirements/pipeline.lock /build/
+RUN --mount=type=secret,id=ca --mount=type=secret,id=env bash /build/install.sh pipeline
+# Spark reads object storage (s3a://) with two more jars. Not in the image unless asked for, and only with the checksums
+# of the files that the builder trusts: docs/deployment.md.
+ARG S3A=no
+ARG HADOOP_AWS_SHA256=
+ARG AWS_BUNDLE_VERSION=
+ARG AWS_BUNDLE_SHA256=
+ARG MAVEN=https://repo1.maven.org/maven2
+COPY deploy/container/s3a_jars.py /build/
+RUN --mount=type=secret,id=ca \
+    if [ "${S3A}" = yes ]; then \
+    /opt/venv/bin/python /build/s3a_jars.py "${MAVEN}" "${HADOOP_AWS_SHA256}" "${AWS_BUNDLE_VERSION}" "${AWS_BUNDLE_SHA256}"; \
+    fi
+
+FROM python AS serving
+ARG REVISION=unknown
+ARG CREATED=unknown
+LABEL org.opencontainers.image.title="bank marketing decisions: web app" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}"
+COPY --from=serving-packages /opt/venv /opt/venv
+# What serving imports of the package, and nothing else; bank_assets_tests/deploy/test_dockerfile.py runs it so.
+COPY bank_assets/__init__.py bank_assets/contract.py bank_assets/settings.py /opt/bank/bank_assets/
+COPY bank_assets/core /opt/bank/bank_assets/core
+COPY bank_assets/ledger /opt/bank/bank_assets/ledger
+COPY serving /opt/bank/serving
+COPY templates /opt/bank/templates
+COPY deploy/container/entrypoint.py deploy/container/healthcheck.py /opt/bank/deploy/container/
+ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    BANK_HOME=/var/lib/bank \
+    BANK_HOST=0.0.0.0 \
+    BANK_PORT=8000 \
+    BANK_REVISION=${REVISION} \
+    BANK_CODE_VERSION=${REVISION}
+WORKDIR /opt/bank
+USER 10001:10001
+VOLUME /var/lib/bank
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["python", "deploy/container/healthcheck.py"]
+ENTRYPOINT ["python", "deploy/container/entrypoint.py"]
+CMD ["python", "-m", "serving"]
+
+FROM python AS pipeline
+ARG REVISION=unknown
+ARG CREATED=unknown
+LABEL org.opencontainers.image.title="bank marketing decisions: pipeline" \
+      org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}"
+# The man page folders are missing in slim images, and Java's packages register theirs there.
+RUN mkdir -p /usr/share/man/man1 \
+    && apt-get update -qq \
+    && apt-get install -qq -y --no-install-recommends libgomp1 openjdk-17-jre-headless procps tini \
+    && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/*
+COPY --from=pipeline-packages /opt/venv /opt/venv
+COPY bank_assets /opt/bank/bank_assets
+COPY serving /opt/bank/serving
+COPY templates /opt/bank/templates
+COPY dagster.yaml workspace.yaml /opt/bank/
+COPY deploy/container /opt/bank/deploy/container
+ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
+    PYTHONPATH=/opt/bank \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    BANK_HOME=/var/lib/bank \
+    DAGSTER_HOME=/var/lib/bank/dagster \
+    BANK_REVISION=${REVISION} \
+    BANK_CODE_VERSION=${REVISION}
+WORKDIR /opt/bank
+USER 10001:10001
+VOLUME /var/lib/bank
+# Spark leaves children behind when a run is killed; the init process reaps them. No HEALTHCHECK here: this image runs
+# as code server, web server, daemon, MLflow server or one job, and compose.yaml asks each in its own way.
+ENTRYPOINT ["/usr/bin/tini", "--", "python", "deploy/container/entrypoint.py"]
+CMD ["python", "-m", "bank_assets", "run"]

@@ -1,0 +1,86 @@
+"""The templates of AWS, synthesized once for all test processes, and ways to read them.
+
+What lives here: the fixture `templates` and small queries. What must not: expectations. Imported by test_aws_*.py.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+AWS = ROOT / "deploy" / "aws"
+QUIET = {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "18,20", "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1"}
+
+Template = dict[str, Any]
+
+
+def synthesize(output: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the CDK app; without a network namespace of its own, but with proxies that lead nowhere: nothing is asked."""
+    offline = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+    command = [sys.executable, str(AWS / "app.py"), "--output", str(output), *arguments]
+    env = {**os.environ, **QUIET, **offline}
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="session")
+def templates_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the templates of dev, prod and the registry, made once (about 10 s) for all workers."""
+    if shutil.which("node") is None:
+        pytest.skip("needs node, in which the CDK runs: apt-get install nodejs")
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    folder = base / "cdk.out"
+    with (base / "cdk.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (base / "cdk.done").exists():
+            done = synthesize(folder)
+            assert done.returncode == 0, done.stderr[-3000:]
+            (base / "cdk.done").touch()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def templates(templates_folder: Path) -> dict[str, Template]:
+    """Templates by stack name."""
+    return {
+        path.name.removesuffix(".template.json"): json.loads(path.read_text())
+        for path in sorted(templates_folder.glob("*.template.json"))
+    }
+
+
+def resources(template: Template, kind: str) -> dict[str, dict[str, Any]]:
+    """Properties of a template's resources of a type, by logical id."""
+    return {
+        name: resource.get("Properties", {})
+        for name, resource in template["Resources"].items()
+        if resource["Type"] == kind
+    }
+
+
+def statements(template: Template) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Statements of the policies that roles of a template have, with the policy's logical id."""
+    for name, policy in resources(template, "AWS::IAM::Policy").items():
+        for statement in policy["PolicyDocument"]["Statement"]:
+            yield name, statement
+
+
+def listed(value: Any) -> list[Any]:
+    """A value that CloudFormation allows alone or in a list."""
+    return value if isinstance(value, list) else [value]
+
+
+def containers(template: Template) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Containers of a template's task definitions, by family."""
+    for definition in resources(template, "AWS::ECS::TaskDefinition").values():
+        for container in definition["ContainerDefinitions"]:
+            yield definition["Family"], container

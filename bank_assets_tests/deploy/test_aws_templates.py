@@ -1,0 +1,311 @@
+"""What the templates of AWS promise; each promise about security is also shown to notice its breach."""
+
+import copy
+import json
+import re
+import sys
+
+import pytest
+
+from bank_assets_tests.deploy.synthesized import (  # noqa: F401  fixtures
+    AWS,
+    containers,
+    listed,
+    resources,
+    statements,
+    synthesize,
+    templates,
+    templates_folder,
+)
+
+sys.path.insert(0, str(AWS))
+
+pytestmark = pytest.mark.slow
+ENVIRONMENTS = ("dev", "prod")
+STACKS = ("delivery", "network", "data", "sync", "jobs", "services", "monitoring")
+
+
+def test_every_stack_is_there_and_small_enough_to_deploy_without_a_bucket(templates, templates_folder):
+    assert set(templates) == {"bank-registry", *(f"bank-{e}-{s}" for e in ENVIRONMENTS for s in STACKS)}
+    for path in templates_folder.glob("*.template.json"):
+        assert path.stat().st_size <= 51_200, path.name
+
+
+def test_no_account_region_registry_or_asset_is_written_down(templates):
+    for name, template in templates.items():
+        text = json.dumps(template)
+        assert not re.findall(r"(?<![0-9a-f])\d{12}(?![0-9a-f])", text), name
+        assert not re.findall(r"\b(?:eu|us|ap|sa|ca|me|af)-[a-z]+-\d\b", text), name
+        assert "dkr.ecr." not in text.replace('".dkr.ecr."', "") or '".dkr.ecr.' in text, name
+        assert "cdk-hnb659fds" not in text, f"{name}: an asset needs a bootstrapped account"
+
+
+def unauthenticated(template) -> list[str]:
+    """Ways in a services template on which a request reaches Dagster or MLflow without a sign-in."""
+    faults = []
+    balancers = resources(template, "AWS::ElasticLoadBalancingV2::LoadBalancer")
+    inside = {name for name, balancer in balancers.items() if balancer["Scheme"] == "internal"}
+    listeners = resources(template, "AWS::ElasticLoadBalancingV2::Listener")
+    open_to = {name: listener["LoadBalancerArn"]["Ref"] for name, listener in listeners.items()}
+    rules = resources(template, "AWS::ElasticLoadBalancingV2::ListenerRule")
+    groups = resources(template, "AWS::ElasticLoadBalancingV2::TargetGroup")
+    app = {name for name, group in groups.items() if group["Port"] == 8000}
+    for name, listener in listeners.items():
+        if open_to[name] in inside and listener["Protocol"] != "HTTPS":
+            faults.append(f"{name}: plain HTTP inside")
+        faults += _forwards(name, listener["DefaultActions"], set())
+    for name, rule in rules.items():
+        public = open_to[rule["ListenerArn"]["Ref"]] not in inside
+        faults += _forwards(name, rule["Actions"], app if public else set())
+    return faults
+
+
+def _forwards(name, actions, allowed) -> list[str]:
+    faults, signed_in = [], False
+    for action in sorted(actions, key=lambda action: action.get("Order", 0)):
+        signed_in |= action["Type"] == "authenticate-oidc" and (
+            action["AuthenticateOidcConfig"]["OnUnauthenticatedRequest"] == "authenticate"
+        )
+        if action["Type"] == "forward" and not signed_in and action["TargetGroupArn"]["Ref"] not in allowed:
+            faults.append(f"{name}: forwards without a sign-in")
+    return faults
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_dagster_and_mlflow_are_behind_a_sign_in(templates, environment):
+    template = templates[f"bank-{environment}-services"]
+    assert unauthenticated(template) == []
+    rules = resources(template, "AWS::ElasticLoadBalancingV2::ListenerRule")
+    assert sum(action["Type"] == "authenticate-oidc" for rule in rules.values() for action in rule["Actions"]) == 2
+    assert "{{resolve:secretsmanager:bank/" in json.dumps(rules), "the client secret must be a reference"
+
+
+@pytest.mark.parametrize("breach", ["no sign-in", "let through", "plain", "default", "wrong balancer"])
+def test_a_way_around_the_sign_in_is_noticed(templates, breach):
+    template = copy.deepcopy(templates["bank-dev-services"])
+    rules = resources(template, "AWS::ElasticLoadBalancingV2::ListenerRule")
+    listeners = resources(template, "AWS::ElasticLoadBalancingV2::Listener")
+    guarded = next(rule for rule in rules.values() if len(rule["Actions"]) == 2)
+    inside = next(each for each in listeners.values() if each["LoadBalancerArn"]["Ref"].startswith("EdgeInside"))
+    public = next(name for name, each in listeners.items() if each["LoadBalancerArn"]["Ref"].startswith("EdgePublic"))
+    forward = next(action for action in guarded["Actions"] if action["Type"] == "forward")
+    if breach == "no sign-in":
+        guarded["Actions"] = [forward]
+    elif breach == "let through":
+        guarded["Actions"][0]["AuthenticateOidcConfig"]["OnUnauthenticatedRequest"] = "allow"
+    elif breach == "plain":
+        inside["Protocol"] = "HTTP"
+    elif breach == "default":
+        inside["DefaultActions"] = [forward]
+    else:
+        guarded["Actions"], guarded["ListenerArn"] = [forward], {"Ref": public}
+    assert unauthenticated(template)
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_services_are_replaced_without_a_gap_and_rolled_back_by_themselves(templates, environment):
+    services = resources(templates[f"bank-{environment}-services"], "AWS::ECS::Service")
+    by_name = {service["ServiceName"]: service for service in services.values()}
+    assert set(by_name) == {"app", "web", "daemon", "code", "mlflow"}
+    for name, service in by_name.items():
+        deployment = service["DeploymentConfiguration"]
+        assert deployment["DeploymentCircuitBreaker"] == {"Enable": True, "Rollback": True}, name
+        percent = (deployment["MinimumHealthyPercent"], deployment["MaximumPercent"])
+        # Two daemons would evaluate every schedule twice.
+        assert percent == ((0, 100) if name == "daemon" else (100, 200)), name
+        assert service["NetworkConfiguration"]["AwsvpcConfiguration"]["AssignPublicIp"] == "DISABLED"
+        assert service["LaunchType"] == "FARGATE", "the run launcher of dagster-aws reads the daemon's launch type"
+    assert "DesiredCount" not in by_name["app"], "autoscaling owns it"
+    assert by_name["app"]["DeploymentConfiguration"]["Alarms"]["Rollback"] is True
+    assert by_name["app"]["HealthCheckGracePeriodSeconds"] > 0
+    (target,) = resources(
+        templates[f"bank-{environment}-services"], "AWS::ApplicationAutoScaling::ScalableTarget"
+    ).values()
+    assert target["MinCapacity"] >= 2
+
+
+def test_containers_have_no_root_no_writable_root_and_no_secret_in_plain_sight(templates):
+    seen = 0
+    for name, template in templates.items():
+        for family, container in containers(template):
+            seen += 1
+            assert container["ReadonlyRootFilesystem"] is True, (name, family)
+            assert container["User"] == "10001:10001", (name, family)
+            assert not container.get("Privileged"), (name, family)
+            for variable in container.get("Environment", []):
+                assert not re.search("PASSWORD|SECRET|TOKEN|KEY", variable["Name"]), (name, variable["Name"])
+            assert container["LogConfiguration"]["LogDriver"] == "awslogs"
+            wanted = {"app": {"BANK_SECRET", "PGUSER", "PGPASSWORD"}}.get(container["Name"], set())
+            assert wanted <= {secret["Name"] for secret in container.get("Secrets", [])}
+    assert seen == 2 * 7
+
+
+def test_roles_are_separate_and_name_their_resources(templates):
+    for name, template in templates.items():
+        for definition in resources(template, "AWS::ECS::TaskDefinition").values():
+            assert definition["TaskRoleArn"] != definition["ExecutionRoleArn"], name
+        for policy, statement in statements(template):
+            for action in listed(statement["Action"]):
+                assert "*" not in action, (name, policy, action)
+            if "*" in listed(statement["Resource"]):
+                # Only what knows no resource.
+                assert set(listed(statement["Action"])) <= {
+                    "ecr:GetAuthorizationToken",
+                    "ecs:DescribeTaskDefinition",
+                    "ec2:DescribeNetworkInterfaces",
+                }, (name, policy)
+
+
+@pytest.mark.parametrize(
+    ("family", "actions"),
+    [
+        ("AppTask", {"elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"}),
+        ("CodeTask", {"elasticfilesystem:ClientMount", "elasticfilesystem:ClientWrite"}),
+        ("WebTask", {"ecs:DescribeTasks", "ecs:StopTask", "ecs:DescribeTaskDefinition"}),
+    ],
+)
+def test_what_a_task_may_do_itself_is_this_and_nothing_else(templates, family, actions):
+    granted = set()
+    for name, statement in statements(templates["bank-prod-services"]):
+        if name.startswith(f"{family}TaskRole"):
+            granted |= set(listed(statement["Action"]))
+    assert granted == actions
+
+
+def open_ways(template) -> set[tuple[str, str, int]]:
+    """(source, target, port) of all ingress rules of a network template; sources outside are CIDRs."""
+    name_of = {
+        name: group["GroupName"].split("-")[-1]
+        for name, group in resources(template, "AWS::EC2::SecurityGroup").items()
+    }
+    ways = set()
+    for name, group in resources(template, "AWS::EC2::SecurityGroup").items():
+        for rule in group.get("SecurityGroupIngress", []):
+            assert rule["FromPort"] == rule["ToPort"]
+            ways.add((rule["CidrIp"], name_of[name], rule["FromPort"]))
+    for rule in resources(template, "AWS::EC2::SecurityGroupIngress").values():
+        assert rule["FromPort"] == rule["ToPort"]
+        source, target = (rule[key]["Fn::GetAtt"][0] for key in ("SourceSecurityGroupId", "GroupId"))
+        ways.add((name_of[source], name_of[target], rule["FromPort"]))
+    return ways
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_only_the_listed_ways_are_open(templates, environment):
+    from bank_aws.network import RULES
+
+    outside = {("0.0.0.0/0", "edge", 443), ("0.0.0.0/0", "edge", 80), ("10.0.0.0/8", "inside", 443)}
+    assert open_ways(templates[f"bank-{environment}-network"]) == set(RULES) | outside
+    for stack in STACKS:
+        if stack != "network":
+            for kind in ("AWS::EC2::SecurityGroup", "AWS::EC2::SecurityGroupIngress", "AWS::EC2::SecurityGroupEgress"):
+                assert not resources(templates[f"bank-{environment}-{stack}"], kind), f"{stack} opens a port"
+
+
+def test_what_holds_data_is_encrypted_kept_and_reached_over_tls(templates):
+    for environment in ENVIRONMENTS:
+        data = templates[f"bank-{environment}-data"]
+        (database,) = resources(data, "AWS::RDS::DBInstance").values()
+        (parameters,) = resources(data, "AWS::RDS::DBParameterGroup").values()
+        assert database["StorageEncrypted"] is True
+        assert database["PubliclyAccessible"] is False
+        assert database["BackupRetentionPeriod"] >= 7
+        assert parameters["Parameters"]["rds.force_ssl"] == "1"
+        (files,) = resources(data, "AWS::EFS::FileSystem").values()
+        assert files["Encrypted"] is True
+        assert files["BackupPolicy"] == {"Status": "ENABLED"}
+        assert [each["Effect"] for each in files["FileSystemPolicy"]["Statement"]] == ["Deny"]
+        buckets = resources(data, "AWS::S3::Bucket")
+        assert len(buckets) == 3
+        for bucket in buckets.values():
+            assert all(bucket["PublicAccessBlockConfiguration"].values())
+            assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
+            assert bucket["BucketEncryption"]
+        denied = {
+            policy["Bucket"]["Ref"]
+            for policy in resources(data, "AWS::S3::BucketPolicy").values()
+            for statement in policy["PolicyDocument"]["Statement"]
+            if statement["Effect"] == "Deny"
+            and statement.get("Condition", {}).get("Bool") == {"aws:SecureTransport": "false"}
+        }
+        assert denied == set(buckets)
+
+
+def test_production_survives_a_zone_and_a_slip(templates):
+    (database,) = resources(templates["bank-prod-data"], "AWS::RDS::DBInstance").values()
+    assert (database["MultiAZ"], database["DeletionProtection"]) == (True, True)
+    assert len(resources(templates["bank-prod-network"], "AWS::EC2::NatGateway")) == 2
+    for kind in ("AWS::S3::Bucket", "AWS::EFS::FileSystem", "AWS::KMS::Key"):
+        for name, resource in templates["bank-prod-data"]["Resources"].items():
+            if resource["Type"] == kind:
+                assert resource["DeletionPolicy"] == "Retain", name
+    assert len(resources(templates["bank-dev-network"], "AWS::EC2::NatGateway")) == 1
+
+
+def test_every_log_group_has_a_retention_and_every_image_is_scanned(templates):
+    groups = [group for template in templates.values() for group in resources(template, "AWS::Logs::LogGroup").values()]
+    assert len(groups) == 2 * 7
+    assert all(group["RetentionInDays"] in (14, 365) for group in groups)
+    repositories = resources(templates["bank-registry"], "AWS::ECR::Repository")
+    assert {each["RepositoryName"] for each in repositories.values()} == {"bank/serving", "bank/pipeline"}
+    for repository in repositories.values():
+        assert repository["ImageScanningConfiguration"] == {"ScanOnPush": True}
+        assert repository["ImageTagMutability"] == "IMMUTABLE"
+        assert repository["LifecyclePolicy"]
+
+
+def test_alarms_cover_the_journey_and_tell_somebody(templates):
+    alarms = resources(templates["bank-prod-monitoring"], "AWS::CloudWatch::Alarm")
+    names = {alarm["AlarmName"].removeprefix("bank-prod-") for alarm in alarms.values()}
+    assert names == {
+        *("errors", "latency", "unhealthy", "no-healthy", "no-decisions", "model-refused", "run-failed", "model-stale"),
+        *("daemon", "database-storage", "database-cpu"),
+    }
+    assert all(alarm["AlarmActions"] and alarm["OKActions"] for alarm in alarms.values())
+    # What says by silence that nothing works must not be quiet about it.
+    silent = {a["AlarmName"] for a in alarms.values() if a["TreatMissingData"] == "breaching"}
+    assert silent == {f"bank-prod-{name}" for name in ("no-healthy", "no-decisions", "model-stale")}
+
+
+def test_only_one_repository_and_its_environments_may_push_and_deploy(templates):
+    def subjects(template):
+        for role in resources(template, "AWS::IAM::Role").values():
+            for statement in role["AssumeRolePolicyDocument"]["Statement"]:
+                if statement["Action"] == "sts:AssumeRoleWithWebIdentity":
+                    condition = statement["Condition"]["StringEquals"]
+                    assert condition["token.actions.githubusercontent.com:aud"] == "sts.amazonaws.com"
+                    yield json.dumps(condition["token.actions.githubusercontent.com:sub"])
+
+    assert [s for s in subjects(templates["bank-registry"]) if ":ref:refs/heads/main" in s and "*" not in s]
+    for environment in ENVIRONMENTS:
+        (subject,) = subjects(templates[f"bank-{environment}-delivery"])
+        assert f":environment:{environment}" in subject
+        assert "*" not in subject
+
+
+def test_cdk_assertions_agree(templates):
+    """The CDK's own matchers, on what matters most."""
+    from aws_cdk.assertions import Match, Template
+
+    data = Template.from_json(templates["bank-prod-data"])
+    data.has_resource_properties("AWS::RDS::DBInstance", {"StorageEncrypted": True, "MultiAZ": True})
+    data.all_resources_properties("AWS::SecretsManager::Secret", {"KmsKeyId": Match.any_value()})
+    services = Template.from_json(templates["bank-prod-services"])
+    services.resource_count_is("AWS::ECS::Service", 5)
+    services.has_resource_properties(
+        "AWS::ElasticLoadBalancingV2::Listener",
+        {"Port": 80, "DefaultActions": [Match.object_like({"Type": "redirect"})]},
+    )
+    with pytest.raises(RuntimeError, match="MultiAZ"):
+        data.has_resource_properties("AWS::RDS::DBInstance", {"MultiAZ": False})
+
+
+@pytest.mark.parametrize(
+    ("override", "says"),
+    [({"app_min_tasks": 1}, "without a gap"), ({"log_days": 13}, "log_days as one of"), ({"x": 1}, "unknown ['x']")],
+)
+def test_an_environment_that_breaks_a_promise_is_refused(tmp_path, override, says):
+    dev = json.loads((AWS / "cdk.json").read_text())["context"]["environments"]["dev"]
+    done = synthesize(tmp_path, "--context", f"environments={json.dumps({'dev': dev | override})}")
+    assert done.returncode != 0
+    assert says in done.stderr
