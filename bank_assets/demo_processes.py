@@ -28,6 +28,7 @@ import psutil
 LOOPBACK: Final = "127.0.0.1"
 STOP_SECONDS: Final = 20.0
 """Dagster's daemon ends its threads and its code server within about 5 s; a run in flight is killed after that."""
+LEFT_SECONDS: Final = 4.0
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 
 
@@ -170,22 +171,22 @@ def _members(leader: int) -> list[psutil.Process]:
 
 
 def stop_group(leader: int, seconds: float = STOP_SECONDS) -> None:
-    """Interrupt a group's leader, wait, then kill what is left of the group.
+    """Interrupt a group's leader and wait for it; then ask what is left of the group to end, then kill it.
 
     Args:
         leader: pid of the leader; its group must be its own.
-        seconds: time to end in order.
+        seconds: time for the leader to end in order.
     """
     members = _members(leader)
     with contextlib.suppress(ProcessLookupError):
         os.kill(leader, signal.SIGINT)  # what Ctrl-C sends: dagster and uvicorn both end in order
-    _, alive = psutil.wait_procs(members, timeout=seconds)
-    for process in {*alive, *_members(leader)}:
-        try:
-            process.kill()
-        except psutil.NoSuchProcess:
-            continue
-    psutil.wait_procs(alive, timeout=5.0)
+    psutil.wait_procs([one for one in members if one.pid == leader], timeout=seconds)
+    left = list({*members, *_members(leader)})
+    for send in (psutil.Process.terminate, psutil.Process.kill):
+        for process in left:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                send(process)
+        _, left = psutil.wait_procs(left, timeout=LEFT_SECONDS)
 
 
 def stop_leftovers(record: Path) -> list[str]:
