@@ -8,6 +8,7 @@ Measured: 31 separate runs cost minutes, one run on the cached frame 7 s.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -101,7 +102,20 @@ def _hints(row: dict[str, Any]) -> list[str]:
     return hints
 
 
+def name_the_main_module() -> None:
+    """Give the main module a file, if it has none.
+
+    A run that Dagster's code server starts has none: Python's `spawn` leaves `python -m package` parents out. PySpark's
+    connect client, which Great Expectations imports, then believes that it runs its own doctests, misses a package and
+    ends the process with exit code 0 (pyspark/sql/connect/utils.py); every run from the UI failed at this stage.
+    """
+    main = sys.modules["__main__"]
+    if not hasattr(main, "__file__"):
+        main.__file__ = __file__
+
+
 def _run_suite(contacts: DataFrame, data_docs: Path) -> tuple[tuple[ExpectationOutcome, ...], Path]:
+    name_the_main_module()
     import great_expectations as gx
     import great_expectations.expectations as gxe
 

@@ -133,3 +133,21 @@ def test_unusual_months_are_hinted(spark, tmp_path, column, value, hint):
     summary = validate_contacts(rows, ["2008-05"], tmp_path)
     assert any(hint in text for text in summary.months["2008-05"].warnings)
     assert summary.months["2008-05"].errors == ()
+
+
+def test_great_expectations_loads_in_a_process_without_a_main_file():
+    """As in a run that Dagster's code server starts; without the name the import ends the process."""
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; main = sys.modules['__main__']; assert main.__spec__ is None and not hasattr(main, '__file__')\n"
+        "{}import great_expectations; print('loaded')"
+    )
+    named = "from bank_assets.expectations.runner import name_the_main_module; name_the_main_module(); "
+    results = [
+        subprocess.run([sys.executable, "-c", code.format(first)], capture_output=True, text=True, timeout=120)
+        for first in ("", named)
+    ]
+    assert "loaded" not in results[0].stdout  # the fault that is guarded against is still there
+    assert results[1].stdout.strip() == "loaded", results[1].stderr[-2000:]
