@@ -34,6 +34,7 @@ from bank_assets.demo_watch import (
 )
 from bank_assets.ledger import promotions, responses
 from bank_assets.ledger.engine import open_ledger
+from bank_assets.loop.status import look
 from bank_assets.resources.registry import Registry
 from bank_assets.resources.reign import Reign
 from bank_assets.resources.warehouse import Warehouse
@@ -174,7 +175,7 @@ class Play:
             DemoError: it did not come to rest, or a server ended.
         """
         deadline = time.monotonic() + timeout
-        while awaited := [*waiting_for(instance, since), *self._unanswered(instance, since, names)]:
+        while awaited := waiting_for(instance, since) or self._unanswered(instance, since, names):
             self._tell_news()
             if dead := self.processes.dead():
                 raise DemoError(f"{dead[0]}: expected to run, found it ended:\n{self.processes.tail(dead[0], 30)}")
@@ -187,12 +188,13 @@ class Play:
         self._tell_news()
 
     def _unanswered(self, instance: dg.DagsterInstance, since: float, names: Set[str]) -> list[str]:
-        if not names:
-            return []
+        """What the loop itself still sees to do."""
         registered = {one.name for one in read_manifest(self.settings.warehouse, "contacts")}
         if not names <= registered:
             return ["the delivery to be registered"]
-        return [] if runs_since(instance, since) else ["a run"]
+        if names and not runs_since(instance, since):
+            return ["a run"]
+        return list(look(self.settings, self.ledger, instance).left)
 
     def _tell_news(self) -> None:
         """Verdicts, alerts and swaps since the last look."""
