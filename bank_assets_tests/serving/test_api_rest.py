@@ -87,6 +87,48 @@ def test_a_plan_leaves_out_who_objected(client, payload):
     assert 1 in plan["excluded"].values()
 
 
+def test_everybody_who_is_not_called_has_a_reason(client, payload):
+    people = contacts(payload, 12)
+    people[0] |= {"campaign": 4}
+    people[1] |= {"pdays": 3, "previous": 1}
+    rules = {"max_contacts_in_campaign": 3, "min_days_since_previous_contact": 30}
+    body = {"contacts": people, "contact_date": AS_OF, "rules": rules, "suppressed": ["c-002"], "capacity": 5}
+    plan = client.post("/api/v1/campaigns/plan", json=body).json()
+    reasons = {other["contact_id"]: other["reason"] for other in plan["not_called"]}
+    assert reasons["c-000"] == "too_many_contacts"
+    assert reasons["c-001"] == "contacted_too_recently"
+    assert reasons["c-002"] == "suppressed"
+    assert plan["rules"] == rules
+    assert sorted([*reasons, *(call["contact_id"] for call in plan["calls"])]) == [p["contact_id"] for p in people]
+    assert plan["suppression_sha256"] != client.post(
+        "/api/v1/campaigns/plan", json={**body, "suppressed": []}
+    ).json()["suppression_sha256"]  # fmt: skip
+
+
+def test_contacts_may_state_their_own_economics(client, payload):
+    people = contacts(payload, 6)
+    people[3] |= {"economics": {"cost_eur": 1_000}}
+    people[4] |= {"economics": {"value_eur": 5_000}}
+    body = {"contacts": people, "contact_date": AS_OF, "economics": {"cost_eur": 2, "value_eur": 60}}
+    plan = client.post("/api/v1/campaigns/plan", json=body).json()
+    calls = {call["contact_id"]: call for call in plan["calls"]}
+    assert {other["contact_id"]: other["reason"] for other in plan["not_called"]}["c-003"] == "not_worth_calling"
+    assert (calls["c-004"]["cost_eur"], calls["c-004"]["value_eur"], calls["c-004"]["rank"]) == (2.0, 5_000.0, 1)
+    for call in calls.values():
+        profit = call["probability"] * call["value_eur"] - call["cost_eur"]
+        assert call["expected_profit_eur"] == pytest.approx(profit, abs=1e-6)
+
+
+def test_a_subscription_may_be_worth_a_share_of_the_balance(client, payload):
+    people = contacts(payload, 6)
+    by_balance = {"share": 0.1, "minimum_eur": 30, "maximum_eur": 90}
+    body = {"contacts": people, "contact_date": AS_OF, "value_by_balance": by_balance, "economics": {"cost_eur": 0.01}}
+    plan = client.post("/api/v1/campaigns/plan", json=body).json()
+    found = {call["contact_id"]: call["value_eur"] for call in plan["calls"]}
+    assert found == {p["contact_id"]: min(max(p["balance"] * 0.1, 30), 90) for p in people}
+    assert plan["amounts"]["value"] == {"kind": "balance", "column": "balance", **by_balance}
+
+
 def test_a_hold_out_is_random_but_the_same_for_the_same_list(client, payload):
     body = {"contacts": contacts(payload, 60), "contact_date": AS_OF, "holdout_share": 0.3, "list_id": "may"}
     first, again = (client.post("/api/v1/campaigns/plan", json=body).json() for _ in range(2))
@@ -106,6 +148,11 @@ def test_a_hold_out_is_random_but_the_same_for_the_same_list(client, payload):
         ({"budget_eur": -1}, None),
         ({"holdout_share": 0.9}, "holdout_share"),
         ({"economics": {"cost_eur": 0}}, "economics.cost_eur"),
+        ({"rules": {"max_contacts_in_campaign": 0}}, "rules.max_contacts_in_campaign"),
+        ({"rules": {"weekends": False}}, "rules"),
+        ({"value_by_balance": {"share": 2, "minimum_eur": 1, "maximum_eur": 2}}, "value_by_balance.share"),
+        ({"value_by_balance": {"share": 0.1, "minimum_eur": 3, "maximum_eur": 2}}, None),
+        ({"suppressed": [""]}, "suppressed[0]"),
     ],
 )
 def test_plans_that_do_not_fit(client, payload, change, field):

@@ -11,7 +11,34 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from serving.schemas.predictions import EconomicsRequest
+from serving.schemas.predictions import Amount, ContactId, EconomicsRequest
+
+
+class RulesRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """How often and how soon a customer may be called; who breaks a rule is left out, whatever the profit."""
+
+    max_contacts_in_campaign: (
+        Annotated[
+            int,
+            Meta(ge=1, le=1_000, description="Largest allowed `campaign`, this one included; none for no rule."),
+        ]
+        | None
+    ) = None
+    min_days_since_previous_contact: (
+        Annotated[
+            int,
+            Meta(ge=0, le=10_000, description="Smallest allowed `pdays`; who was never contacted (-1) always passes."),
+        ]
+        | None
+    ) = None
+
+
+class ValueByBalance(Struct, frozen=True, forbid_unknown_fields=True):
+    """Value of a subscription as a share of the customer's balance, kept between two amounts."""
+
+    share: Annotated[float, Meta(gt=0, le=1, description="EUR of value per EUR of balance; 2 % is 0.02.")]
+    minimum_eur: Annotated[Amount, Meta(description="Value of small and negative balances, EUR.")]
+    maximum_eur: Annotated[Amount, Meta(description="Value of the largest balances, EUR.")]
 
 
 class PlanRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -19,10 +46,25 @@ class PlanRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
     contacts: Annotated[
         list[msgspec.Raw],
-        Meta(min_length=1, max_length=100_000, description="Objects as in POST /predictions, each with a contact_id."),
+        Meta(
+            min_length=1,
+            max_length=100_000,
+            description="Objects as in POST /predictions, each with a contact_id. One may state its own `economics`: "
+            "what this call costs and what this subscription is worth.",
+        ),
     ]
     contact_date: Annotated[dt.date | None, Meta(description="Day of the calls; default today (UTC).")] = None
-    economics: EconomicsRequest | None = None
+    economics: Annotated[
+        EconomicsRequest | None, Meta(description="Of contacts that state none; what is left out is the platform's.")
+    ] = None
+    value_by_balance: Annotated[
+        ValueByBalance | None, Meta(description="Takes the place of `economics.value_eur`.")
+    ] = None
+    rules: RulesRequest | None = None
+    suppressed: Annotated[
+        list[ContactId],
+        Meta(max_length=1_000_000, description="Further contacts that must not be called, beside the platform's list."),
+    ] = []
     budget_eur: Annotated[float | None, Meta(description="Largest total cost, EUR; none for no limit.")] = None
     capacity: Annotated[int | None, Meta(description="Largest number of calls; none for no limit.")] = None
     holdout_share: Annotated[

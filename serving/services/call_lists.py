@@ -7,26 +7,23 @@ What must not: HTTP, SQL, the optimisation (`core.planner`). Called by the campa
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import hashlib
 import io
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Engine
 
 from bank_assets.contract import MODEL_NAME
 from bank_assets.core.call_plan import HELD_OUT, CallPlan
 from bank_assets.core.economics import Economics
-from bank_assets.core.features import current_features, is_stale
-from bank_assets.core.forecast import ListForecast, forecast_list
-from bank_assets.core.planner import CallLimits, plan_calls
-from bank_assets.core.scorer import Scores
-from bank_assets.core.shift import Shift
+from bank_assets.core.forecast import ListForecast
+from bank_assets.core.planner import CallLimits
 from bank_assets.core.suppression import FrequencyRules, SuppressionList
 from bank_assets.core.value_models import constant_economics
 from bank_assets.ledger import campaigns
@@ -36,7 +33,7 @@ from serving.champion import Champion, PublishedState
 from serving.errors import NotFoundError
 from serving.services.batches import BatchError
 from serving.services.campaign_files import CampaignFile, CampaignFiles, read_contacts
-from serving.services.scoring import frame_of
+from serving.services.planning import ScoredContacts, plan_contacts, score_contacts
 
 REMEMBERED: Final = 4
 """Scored lists kept in memory; 100,000 contacts take some 60 MB."""
@@ -66,32 +63,18 @@ class ListSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class ScoredList:
-    """A list scored as the plan of its days.
+class ScoredList(ScoredContacts):
+    """A campaign file scored as the plan of its days.
 
     Attributes:
         file: where it comes from.
         digest: sha256 of the file.
-        contact_id: (n,) text.
-        contact_date: (n,) datetime64[D].
-        frame: payload columns, each (n,).
-        scores: probability and range, each (n,).
         rejected: rows of the file that do not fit.
-        champion: model that scored.
-        published: as-of state used.
-        n_stale: contacts whose day lies too far past it.
     """
 
     file: CampaignFile
     digest: str
-    contact_id: list[str]
-    contact_date: NDArray[np.datetime64]
-    frame: dict[str, NDArray[Any]]
-    scores: Scores
     rejected: list[BatchError]
-    champion: Champion
-    published: PublishedState
-    n_stale: int
 
     @property
     def seed(self) -> str:
@@ -230,34 +213,21 @@ def score_list(file: CampaignFile, champion: Champion, published: PublishedState
         PayloadError: the file does not fit as a whole.
     """
     read = read_contacts(file.path)
-    day = np.datetime64(published.as_of, "D")
-    dates = np.array([contact.contact_date or day for contact in read.contacts], dtype="datetime64[D]")
-    frame = frame_of(read.contacts)
-    features = current_features(frame, dates, published.state, has_plan=True)
-    scores = champion.scorer.score(features, log_odds_shift=published.state.log_odds_shift)
-    ids = [str(contact.contact_id) for contact in read.contacts]
-    n_stale = int(is_stale(dates, published.state).sum())
-    return ScoredList(file, read.digest, ids, dates, frame, scores, read.rejected, champion, published, n_stale)
+    scored = score_contacts(read.contacts, dt.date.fromisoformat(published.as_of), champion, published)
+    shared = {field.name: getattr(scored, field.name) for field in fields(ScoredContacts)}
+    return ScoredList(**shared, file=file, digest=read.digest, rejected=read.rejected)
 
 
 def plan_list(scored: ScoredList, settings: ListSettings, suppression: SuppressionList) -> PlannedList:
     """Plan a scored list and forecast its calls."""
-    plan = plan_calls(
-        scored.contact_id,
-        scored.scores.probability,
+    plan, forecast = plan_contacts(
+        scored,
         constant_economics(settings.economics, len(scored.contact_id)),
-        limits=settings.limits,
-        columns=scored.frame,
-        suppression=suppression,
-        rules=settings.rules,
+        settings.limits,
+        settings.rules,
+        suppression,
         list_id=scored.seed,
         holdout_share=settings.holdout_share,
-    )
-    stated = scored.champion.decision.get("shift")
-    shift = Shift.from_dict(stated) if stated else Shift()
-    called = plan.is_called
-    forecast = forecast_list(
-        plan.probability[called], plan.cost_eur[called], plan.value_eur[called], shift, day=scored.contact_date[called]
     )
     return PlannedList(scored, settings, plan, forecast, suppression.digest)
 

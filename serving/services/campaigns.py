@@ -1,7 +1,7 @@
-"""Planning a campaign: a list and limits in, whom to call and what it should bring out.
+"""Planning a campaign for a client program: a list, rules and limits in; who is called, who is not and why out.
 
-What lives here: scoring a whole list as the plan of its day, planning, the forecast. What must not: HTTP, SQL.
-Called by `POST /campaigns/plan` and the campaign page.
+What lives here: reading the list, the economics of each contact, the answer. What must not: HTTP, SQL, scoring and
+planning (`services.planning`). Called by `POST /campaigns/plan`.
 """
 
 from __future__ import annotations
@@ -16,18 +16,27 @@ import numpy as np
 from bank_assets.contract import MODEL_NAME
 from bank_assets.core.call_plan import CallPlan
 from bank_assets.core.economics import Economics
-from bank_assets.core.features import current_features, is_stale
-from bank_assets.core.forecast import ListForecast, forecast_list
-from bank_assets.core.planner import CallLimits, plan_calls
-from bank_assets.core.shift import Shift
-from bank_assets.core.suppression import SuppressionList
-from bank_assets.core.value_models import ConstantAmount, resolve_economics
+from bank_assets.core.forecast import ListForecast
+from bank_assets.core.planner import CallLimits
+from bank_assets.core.suppression import FrequencyRules, SuppressionList
+from bank_assets.core.value_models import (
+    AmountModel,
+    BalanceValue,
+    ColumnAmount,
+    ConstantAmount,
+    ContactEconomics,
+    resolve_economics,
+)
 from serving.champion import Champion, PublishedState
 from serving.errors import FieldError, PayloadError
 from serving.payloads import decoded, request_of
 from serving.schemas.campaigns import PlanRequest
 from serving.schemas.predictions import PredictionRequest
-from serving.services.scoring import economics_of, frame_of
+from serving.services.planning import ScoredContacts, plan_contacts, score_contacts
+from serving.services.scoring import economics_of
+
+BY_CONTACT = "by contact"
+"""Column name, in the answer's `amounts`, of amounts that contacts state themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,42 +44,56 @@ class PlannedCampaign:
     """A plan with what it rests on.
 
     Attributes:
+        scored: the list.
         plan: whom to call.
         forecast: profit and subscriptions of the calls, with intervals.
-        champion: model that scored.
-        as_of: day of the as-of state.
-        stale_features: some contact date is too far past it.
-        economics: cost and value used.
+        economics: cost and value of contacts that state none.
+        amounts: cost and value of each contact.
+        rules: contact frequency.
+        suppression: contacts that must not be called.
     """
 
+    scored: ScoredContacts
     plan: CallPlan
     forecast: ListForecast
-    champion: Champion
-    as_of: str
-    stale_features: bool
     economics: Economics
+    amounts: ContactEconomics
+    rules: FrequencyRules
+    suppression: SuppressionList
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form: totals, curve, and the calls in their order."""
-        plan = self.plan
+        """JSON form: totals, curve, the calls in their order, and everybody else with the reason."""
+        plan, scored = self.plan, self.scored
         calls = [
             {
                 "contact_id": str(plan.contact_id[row]),
                 "rank": int(plan.rank[row]),
                 "probability": float(plan.probability[row]),
+                "probability_low": float(scored.scores.low[row]),
+                "probability_high": float(scored.scores.high[row]),
                 "decile": int(plan.decile[row]),
+                "cost_eur": float(plan.cost_eur[row]),
+                "value_eur": float(plan.value_eur[row]),
                 "expected_profit_eur": float(plan.expected_profit_eur[row]),
             }
             for row in plan.call_order
         ]
+        others = np.flatnonzero(~plan.is_called)
+        champion = scored.champion
         return {
-            "model": {"name": MODEL_NAME, "version": self.champion.version, "digest": self.champion.digest},
-            "as_of": self.as_of,
-            "stale_features": self.stale_features,
+            "model": {"name": MODEL_NAME, "version": champion.version, "digest": champion.digest},
+            "as_of": scored.published.as_of,
+            "stale_features": scored.n_stale > 0,
             "economics": self.economics.to_dict(),
+            "amounts": dict(self.amounts.source),
+            "rules": self.rules.to_dict(),
+            "suppression_sha256": self.suppression.digest,
             **plan.summary(),
             "forecast": self.forecast.to_dict(),
             "calls": calls,
+            "not_called": [
+                {"contact_id": str(plan.contact_id[row]), "reason": str(plan.reason[row])} for row in others
+            ],
         }
 
 
@@ -97,6 +120,33 @@ def contacts_of(request: PlanRequest) -> list[PredictionRequest]:
     return contacts
 
 
+def amounts_of(
+    contacts: Sequence[PredictionRequest], request: PlanRequest, economics: Economics, scored: ScoredContacts
+) -> ContactEconomics:
+    """Cost and value of each contact: what it states itself, else the request's value by balance, else the economics.
+
+    Raises:
+        EconomicsError: an amount is unusable.
+    """
+    n = len(contacts)
+    by_balance = request.value_by_balance
+    cost: AmountModel = ConstantAmount(economics.cost_eur)
+    value: AmountModel = ConstantAmount(economics.value_eur)
+    if by_balance is not None:
+        value = BalanceValue(by_balance.share, by_balance.minimum_eur, by_balance.maximum_eur)
+    if all(contact.economics is None for contact in contacts):
+        return resolve_economics(cost, value, scored.frame, n)
+    costs, values = cost.amounts(scored.frame, n), value.amounts(scored.frame, n)
+    for row, contact in enumerate(contacts):
+        stated = contact.economics
+        if stated is not None:
+            costs[row] = costs[row] if stated.cost_eur is None else stated.cost_eur
+            values[row] = values[row] if stated.value_eur is None else stated.value_eur
+    columns = {f"cost_eur {BY_CONTACT}": costs, f"value_eur {BY_CONTACT}": values}
+    own_cost, own_value = (ColumnAmount(name) for name in columns)
+    return resolve_economics(own_cost, own_value, columns, n)
+
+
 def plan_campaign(
     contacts: Sequence[PredictionRequest],
     request: PlanRequest,
@@ -109,43 +159,35 @@ def plan_campaign(
 
     Args:
         contacts: the list.
-        request: limits, economics, day, hold-out.
+        request: limits, rules, economics, day, hold-out, further suppressions.
         champion: the model.
         published: the as-of state.
         default: the platform's economics.
-        suppressed: contacts that must not be called.
+        suppressed: contacts on the platform's suppression list; nothing in a request can take one off it.
 
     Returns:
         The plan with its forecast.
 
     Raises:
-        EconomicsError, PlanError, HoldoutError: an amount, limit or share is unusable.
+        EconomicsError, PlanError, HoldoutError, SuppressionError: an amount, limit, share or rule is unusable.
     """
     economics = economics_of(request.economics, default)
-    day = request.contact_date or dt.datetime.now(dt.UTC).date()
-    dates = np.array([contact.contact_date or day for contact in contacts], dtype="datetime64[D]")
-    frame = frame_of(contacts)
-    features = current_features(frame, dates, published.state, has_plan=True)
-    scores = champion.scorer.score(features, log_odds_shift=published.state.log_odds_shift)
-    amounts = resolve_economics(
-        ConstantAmount(economics.cost_eur), ConstantAmount(economics.value_eur), frame, len(contacts)
+    scored = score_contacts(contacts, request.contact_date or dt.datetime.now(dt.UTC).date(), champion, published)
+    amounts = amounts_of(contacts, request, economics, scored)
+    asked = request.rules
+    rules = (
+        FrequencyRules()
+        if asked is None
+        else FrequencyRules(asked.max_contacts_in_campaign, asked.min_days_since_previous_contact)
     )
-    plan = plan_calls(
-        [str(contact.contact_id) for contact in contacts],
-        scores.probability,
+    suppression = SuppressionList.of([*suppressed, *request.suppressed])
+    plan, forecast = plan_contacts(
+        scored,
         amounts,
-        limits=CallLimits(request.budget_eur, request.capacity),
-        columns=frame,
-        suppression=SuppressionList.of(suppressed),
+        CallLimits(request.budget_eur, request.capacity),
+        rules,
+        suppression,
         list_id=request.list_id,
         holdout_share=request.holdout_share,
     )
-    stated = champion.decision.get("shift")
-    shift = Shift.from_dict(stated) if stated else Shift()
-    called = plan.is_called
-    forecast = forecast_list(
-        plan.probability[called], plan.cost_eur[called], plan.value_eur[called], shift, day=dates[called]
-    )
-    return PlannedCampaign(
-        plan, forecast, champion, published.as_of, bool(is_stale(dates, published.state).any()), economics
-    )
+    return PlannedCampaign(scored, plan, forecast, economics, amounts, rules, suppression)

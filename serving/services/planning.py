@@ -1,0 +1,116 @@
+"""From contacts to a plan: a list scored as the plan of its days, whom to call, and what the calls should bring.
+
+What lives here: the one way that the API and the campaign page take. What must not: HTTP, SQL, files, the optimisation
+(`core.planner`). Called by `services.campaigns` and `services.call_lists`, in a thread: long lists take a second.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bank_assets.core.call_plan import CallPlan
+from bank_assets.core.features import current_features, is_stale
+from bank_assets.core.forecast import ListForecast, forecast_list
+from bank_assets.core.planner import CallLimits, plan_calls
+from bank_assets.core.scorer import Scores
+from bank_assets.core.shift import Shift
+from bank_assets.core.suppression import FrequencyRules, SuppressionList
+from bank_assets.core.value_models import ContactEconomics
+from serving.champion import Champion, PublishedState
+from serving.schemas.predictions import PredictionRequest
+from serving.services.scoring import frame_of
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredContacts:
+    """Contacts scored as the plan of their days.
+
+    Attributes:
+        contact_id: (n,) text.
+        contact_date: (n,) datetime64[D].
+        frame: payload columns, each (n,).
+        scores: probability and range, each (n,).
+        champion: model that scored.
+        published: as-of state used.
+        n_stale: contacts whose day lies too far past it.
+    """
+
+    contact_id: list[str]
+    contact_date: NDArray[np.datetime64]
+    frame: dict[str, NDArray[Any]]
+    scores: Scores
+    champion: Champion
+    published: PublishedState
+    n_stale: int
+
+
+def score_contacts(
+    contacts: Sequence[PredictionRequest], day: dt.date, champion: Champion, published: PublishedState
+) -> ScoredContacts:
+    """Score a whole list.
+
+    Args:
+        contacts: the list, each with an id.
+        day: contact date of those without one.
+        champion: the model.
+        published: the as-of state.
+    """
+    dates = np.array([contact.contact_date or day for contact in contacts], dtype="datetime64[D]")
+    frame = frame_of(contacts)
+    features = current_features(frame, dates, published.state, has_plan=True)
+    scores = champion.scorer.score(features, log_odds_shift=published.state.log_odds_shift)
+    ids = [str(contact.contact_id) for contact in contacts]
+    return ScoredContacts(ids, dates, frame, scores, champion, published, int(is_stale(dates, published.state).sum()))
+
+
+def plan_contacts(
+    scored: ScoredContacts,
+    amounts: ContactEconomics,
+    limits: CallLimits,
+    rules: FrequencyRules,
+    suppression: SuppressionList,
+    *,
+    list_id: str,
+    holdout_share: float,
+) -> tuple[CallPlan, ListForecast]:
+    """Choose whom to call, and forecast the calls.
+
+    Args:
+        scored: the list.
+        amounts: cost and value of each contact.
+        limits: budget and capacity.
+        rules: contact frequency.
+        suppression: contacts that must not be called.
+        list_id: names the list in the draw of its hold-out group.
+        holdout_share: share kept back at random, [0, 0.5].
+
+    Raises:
+        PlanError, HoldoutError, SuppressionError: a limit, share or rule is unusable.
+    """
+    plan = plan_calls(
+        scored.contact_id,
+        scored.scores.probability,
+        amounts,
+        limits=limits,
+        columns=scored.frame,
+        suppression=suppression,
+        rules=rules,
+        list_id=list_id,
+        holdout_share=holdout_share,
+    )
+    stated = scored.champion.decision.get("shift")
+    called = plan.is_called
+    forecast = forecast_list(
+        plan.probability[called],
+        plan.cost_eur[called],
+        plan.value_eur[called],
+        Shift.from_dict(stated) if stated else Shift(),
+        day=scored.contact_date[called],
+    )
+    return plan, forecast
