@@ -52,7 +52,7 @@ from serving.templating import template_config
 from serving.watcher import Watcher
 
 API: Final = (PredictionsController, create_batch, report, ModelController, plan, AuditController)
-SWITCH_SECONDS: Final = 0.0005
+SWITCH_SECONDS: Final = 0.0001
 """How long a thread may hold the interpreter while another wants it. With Python's own 5 ms the ledger writer, which
 gives the interpreter up at each database call, would wait up to 5 ms for it several times per commit (measured)."""
 FLUSH_SECONDS: Final = 0.5

@@ -57,8 +57,6 @@ class Recorder:
         Args:
             engine: an open ledger.
             max_waiting: decisions that may wait before new ones are refused.
-
-        `on_free` may be set to what is called in the event loop when a commit is done.
         """
         self._engine = engine
         self._max_waiting = max_waiting
@@ -71,7 +69,6 @@ class Recorder:
         self._jobs: queue.SimpleQueue[list[_Waiting] | None] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._write_all, name="ledger-writer", daemon=True)
-        self.on_free: Callable[[], None] | None = None
         self.groups = 0
         self.recorded = 0
 
@@ -79,11 +76,6 @@ class Recorder:
     def n_waiting(self) -> int:
         """Decisions that wait for their commit."""
         return self._n_waiting
-
-    @property
-    def is_writing(self) -> bool:
-        """True while a transaction is under way: whoever waits anyway may as well collect."""
-        return self._is_writing
 
     def start(self) -> None:
         """Begin; call it inside the running event loop."""
@@ -184,8 +176,6 @@ class Recorder:
         told = None if error is None else LedgerUnavailableError(CANNOT_WRITE)
         for item in group:
             item.done(told)
-        if self.on_free is not None:
-            self.on_free()
         self._pump()
         if not self._is_writing:
             self._idle.set()
