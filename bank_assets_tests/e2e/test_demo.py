@@ -1,0 +1,104 @@
+"""`make demo` as a visitor runs it: real daemon, web server and app; a month arrives, nobody touches anything."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+pytestmark = [pytest.mark.e2e, pytest.mark.spark, pytest.mark.slow]
+
+ROOT = Path(__file__).resolve().parents[2]
+KEYS = {
+    "months",
+    "alerts",
+    "recalibrations",
+    "retrainings",
+    "promotions",
+    "refusals",
+    "failed_runs",
+    "http_requests",
+    "http_failures",
+    "reaction_seconds",
+    "profit_eur",
+    "profit_never_retrained_eur",
+}
+
+
+def demo(home: Path, *arguments: str, seconds: float, **environment: str) -> tuple[subprocess.CompletedProcess, dict]:
+    """Run it to its end; the result and the summary."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("BANK_")}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "bank_assets", "demo", *arguments],
+        cwd=ROOT,
+        env=kept | {"BANK_HOME": str(home)} | environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=seconds,
+    )
+    path = home / "reports" / "demo_summary.json"
+    return done, json.loads(path.read_text()) if path.exists() else {}
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory):
+    home = tmp_path_factory.mktemp("demo")
+    simulated = {"BANK_SOURCE": "simulated", "BANK_SIMULATED_ROWS": "6000"}
+    done, summary = demo(home, "--start", "2010-09-01", "--months", "1", seconds=900, **simulated)
+    return home, done, summary
+
+
+def test_it_ends_by_itself_and_well(played):
+    _, done, summary = played
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert set(summary) >= KEYS
+    assert summary["months"] == 1
+    assert (summary["failed_runs"], summary["failed_sensor_ticks"]) == (0, 0)
+
+
+def test_the_app_answered_all_the_time_and_from_the_new_month(played):
+    _, _, summary = played
+    assert summary["http_requests"] > 20
+    assert summary["http_failures"] == 0
+    (step,) = summary["played"]
+    assert 0 < step["state_seconds"] <= step["idle_seconds"] + 5
+
+
+def test_the_month_was_decided_and_judged(played):
+    home, _, summary = played
+    assert summary["contacts_judged"] > 0
+    assert summary["source"]["is_real"] is False
+    (step,) = summary["played"]
+    assert step["judged_mornings"] > 0
+    assert {run["job"] for run in step["runs"]} >= {"data_job"}
+    assert all(0 < run["work"] <= run["ended"] - run["created"] for run in step["runs"])
+    assert (home / "demo" / "reports" / "demo_summary.json").exists()
+
+
+def test_nothing_is_left_running_and_nothing_lies_outside_the_home(played):
+    home, _, _ = played
+    assert not (home / "demo" / "demo_processes.json").exists()
+    left = [process.pid for process in psutil.process_iter(["cmdline"]) if _belongs_to(process, home)]
+    assert left == []
+    assert sorted(path.name for path in home.iterdir()) == ["demo", "reports"]
+
+
+def _belongs_to(process: psutil.Process, home: Path) -> bool:
+    try:
+        return process.environ().get("BANK_HOME", "").startswith(str(home))
+    except (psutil.AccessDenied, psutil.NoSuchProcess, psutil.ZombieProcess):
+        return False
+
+
+@pytest.mark.soak
+def test_all_months_of_the_real_file(tmp_path, real_csv):
+    done, summary = demo(tmp_path, seconds=80 * 60, BANK_SOURCE=str(real_csv))
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert summary["months"] == 20
+    assert summary["source"]["is_real"] is True
+    assert summary["promotions"] > 5
+    assert summary["profit_eur"] > summary["profit_never_retrained_eur"]
