@@ -25,7 +25,7 @@ def daemon(settings, tmp_path):
     quick = Settings(
         home=settings.home, ledger_url=settings.ledger_url, settle_seconds=0, mlflow_uri=settings.mlflow_uri
     )
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+    with dg.DagsterInstance.local_temp(str(tmp_path), overrides={"telemetry": {"enabled": False}}) as instance:
         yield InProcessDaemon(quick, instance)
 
 
@@ -152,16 +152,36 @@ def test_a_failed_run_is_asked_for_again_with_another_key_after_a_wait(daemon, c
     (asked,) = daemon.look(CONTACTS)
     failed_run(daemon.instance, asked)
     assert daemon.look(CONTACTS) == []
-    assert "failed 1 time(s), again in" in daemon.said[CONTACTS]
+    assert "failed 1 of 1 time(s), again in" in daemon.said[CONTACTS]
     monkeypatch.setattr(requests, "FIRST_WAIT_SECONDS", 0.0)
     (again,) = daemon.look(CONTACTS)
     assert again.run_key != asked.run_key, "Dagster remembers keys for ever: the same one would be swallowed"
     assert again.tags[TAG_WORK] == asked.tags[TAG_WORK]
 
 
+def test_a_delivery_that_goes_back_to_a_former_content_is_not_swallowed_by_an_old_key(daemon, contacts, monkeypatch):
+    january = contacts.rows(contacts.contact_dates < FIRST + 31)
+    changed = january.rows(np.arange(len(january)))
+    changed.frame["age"][0] += 1
+    keys = []
+    monkeypatch.setattr(requests, "FIRST_WAIT_SECONDS", 0.0)
+    for content in (january, changed, january, changed, january):
+        land(daemon.settings, content, "january.csv")
+        (asked,) = daemon.look(CONTACTS)
+        keys.append(asked.run_key)
+
+        @dg.job(name="data_job")
+        def made(): ...
+
+        daemon.instance.create_run_for_job(made, status=dg.DagsterRunStatus.SUCCESS, tags=dict(asked.tags))
+        make_tables(daemon.settings, ["2020-01"])
+        assert daemon.look(CONTACTS) == []
+    assert len(set(keys)) == 5
+
+
 def test_waits_double_up_to_a_limit(daemon):
     work = requests.RunWanted("data_job", {}, "")
-    assert requests.attempts_of(daemon.instance, work) == requests.Attempts(0, 0.0)
+    assert requests.attempts_of(daemon.instance, work) == requests.Attempts(0, 0, 0.0)
     request, now = work.request(), datetime.now(UTC).timestamp()
     waits = []
     for _ in range(6):
@@ -187,9 +207,7 @@ def campaign(daemon, contacts, name="spring.csv"):
     folder = daemon.settings.landing / "campaigns"
     folder.mkdir(parents=True, exist_ok=True)
     lines = delivery_text(contacts).splitlines()
-    keep = [
-        index for index, column in enumerate(lines[0].split(";")) if column not in ("y", "duration", "day", "month")
-    ]
+    keep = [index for index, column in enumerate(lines[0].split(";")) if column in CAMPAIGN_COLUMNS]
     (folder / name).write_text("\n".join(";".join(line.split(";")[index] for index in keep) for line in lines) + "\n")
 
 

@@ -65,7 +65,8 @@ def mornings_to_judge(contact_dates: Days, newest: np.datetime64, state: Respons
     """
     days = np.unique(contact_dates[contact_dates < newest])
     if state.deployed_on is None:
-        return np.asarray([newest] if len(days) else [], "datetime64[D]")
+        is_news = len(days) > 0 and (state.assessed_on is None or newest > np.datetime64(state.assessed_on, "D"))
+        return np.asarray([newest] if is_news else [], "datetime64[D]")
     begun = [np.datetime64(day, "D") for day in (state.assessed_on, state.deployed_on) if day is not None]
     last = max(begun)
     chosen: list[np.datetime64] = []
@@ -107,6 +108,8 @@ def walk(
             answer = Response(Rung.NONE, (_waiting(state, limits),), "", "", False, False, state)
         else:
             answer = respond(state, evidence, limits)
+        if state.deployed_on is None:  # the ladder leaves this to its caller: there is no episode yet
+            answer = replace(answer, state=replace(answer.state, assessed_on=str(day)))
         kinds = tuple(str(found.kind) for found in violations(evidence, limits)) if state.deployed_on else ()
         state, shift = answer.state, evidence.shift_now
         morning = Morning(day, evidence, kinds, answer)

@@ -17,8 +17,8 @@ import numpy as np
 from sqlalchemy import Engine
 
 from bank_assets.assets.drift import PROFILES
-from bank_assets.assets.score_marks import EXPORTED, SCORES, stale_months
-from bank_assets.assets.scoring import state_is_current
+from bank_assets.assets.score_marks import EXPORTED, SCORES, score_marks, stale_months
+from bank_assets.assets.scoring import STATE, state_mark
 from bank_assets.assets.tables import passed_months
 from bank_assets.core.candidates import ALGORITHMS, Recipe
 from bank_assets.core.covariate_shift import Reference
@@ -105,27 +105,28 @@ class Ladder:
         judged = self._judge(months, newest, last, state)
         if judged is not None and judged.rung in (Rung.RETRAIN, Rung.SEARCH):
             return self._fit(judged, newest)
-        return self._published(judged or last)
+        return self._published(judged or last, newest)
 
     # scores, state
 
     def _rescore(self, stale: Sequence[str]) -> RunWanted:
         return RunWanted(
             PERFORMANCE,
-            {"versions": list(self._reign.versions[-3:]), "stale": list(stale), "promotion": self._last_promotion()},
+            score_marks(self._store, self._reign, stale),
             f"scores of {stale[0]} to {stale[-1]} under the champions in force",
             (stale[0], stale[-1]),
             assets=[EXPORTED, SCORES, "performance_report"],
         )
 
-    def _published(self, judged: Judged | None) -> Step:
+    def _published(self, judged: Judged | None, newest: np.datetime64) -> Step:
         as_of = judged.as_of if judged else "no morning"
-        if self._reign.current is None or state_is_current(self._store, self._reign, self._settings):
+        mark = state_mark(self._store, self._reign, newest)
+        if self._reign.current is None or self._store.is_unchanged(STATE, "all", mark):
             return Step(f"every morning is judged, the last is {as_of}; {_told(judged)}", is_idle=True)
         moved = f"intercept {judged.shift:+.3f}" if judged else "first state"
         wanted = RunWanted(
             SCORING,
-            {"promotion": self._last_promotion(), "judged": judged.seq if judged else 0, "as_of": as_of},
+            {"mark": mark},
             f"state of {as_of}: {moved}",
             tags={TAG_AS_OF: as_of},
         )

@@ -4,7 +4,8 @@ What lives here: `RunWanted` and its translation into a Dagster run request, wit
 What must not: deciding that work is left (`deliveries`, `ladder`), definitions. Called by schedules and sensors.
 
 A run key is made of the content of the work, so two looks at the same state ask for one run. Dagster remembers keys for
-ever: a key without the number of failures would swallow the repeat of a failed run silently.
+ever: a key without the number of finished runs would silently swallow the repeat of a failed one, and of a delivery
+that went back to a former content.
 """
 
 import hashlib
@@ -72,7 +73,7 @@ class RunWanted:
         """The Dagster request.
 
         Args:
-            attempt: failed runs of the same work.
+            attempt: finished runs of the same work.
             run_key: key to use instead of the one made of the content.
         """
         tags = {TAG_WORK: self.digest, TAG_REASON: self.reason[:_TAG_LENGTH], **self.tags}
@@ -93,28 +94,33 @@ class Attempts:
     """What became of earlier runs of the same work.
 
     Attributes:
-        failed: how many failed or were cancelled.
+        finished: how many ended, well or not. Well, and the work is due again: a file went back to a former content.
+        failed: how many of them failed or were cancelled.
         wait_seconds: seconds until the next is due; 0 for now.
     """
 
+    finished: int
     failed: int
     wait_seconds: float
 
 
 def attempts_of(instance: dg.DagsterInstance, wanted: RunWanted, now: float | None = None) -> Attempts:
-    """Failures of the same work so far; the wait after each doubles, from 30 s to 10 minutes.
+    """Runs of the same work so far; the wait after each doubles, from 30 s to 10 minutes.
 
     Args:
         instance: Dagster instance.
         wanted: the work.
         now: wall clock, s since the epoch; default the present.
     """
-    records = instance.get_run_records(dg.RunsFilter(tags={TAG_WORK: wanted.digest}, statuses=list(FAILED)))
+    records = instance.get_run_records(
+        dg.RunsFilter(tags={TAG_WORK: wanted.digest}, statuses=[*FAILED, Status.SUCCESS])
+    )
     if not records:
-        return Attempts(0, 0.0)
+        return Attempts(0, 0, 0.0)
     ended = max(record.end_time or record.update_timestamp.timestamp() for record in records)
     wait = min(FIRST_WAIT_SECONDS * 2.0 ** (len(records) - 1), LONGEST_WAIT_SECONDS)
-    return Attempts(len(records), max(0.0, ended + wait - (time.time() if now is None else now)))
+    failed = sum(record.dagster_run.status in FAILED for record in records)
+    return Attempts(len(records), failed, max(0.0, ended + wait - (time.time() if now is None else now)))
 
 
 def in_flight(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
@@ -146,10 +152,11 @@ def ask(
         before = attempts_of(instance, work, now)
         if before.wait_seconds > 0:
             waiting.append(
-                f"{work.job} failed {before.failed} time(s), again in {before.wait_seconds:.0f} s ({work.reason})"
+                f"{work.job} failed {before.failed} of {before.finished} time(s), again in "
+                f"{before.wait_seconds:.0f} s ({work.reason})"
             )
         else:
-            made.append(work.request(before.failed))
+            made.append(work.request(before.finished))
     return made or dg.SkipReason("; ".join(waiting))
 
 

@@ -1,0 +1,373 @@
+"""Two retrain sensors, one ladder: what is asked for, by whom, once; and what is said when nothing is.
+
+Fits are real (`stored_loop.promote`) but are put on record without the run that would make them in production; the runs
+themselves are in `e2e/test_loop.py`.
+"""
+
+import json
+import shutil
+
+import dagster as dg
+import numpy as np
+import pytest
+
+from bank_assets.ledger import promotions, responses
+from bank_assets.ledger.engine import open_ledger
+from bank_assets.loop import requests
+from bank_assets.loop.requests import RANGE_END, RANGE_START, TAG_AS_OF, TAG_EPISODE
+from bank_assets.settings import Settings
+from bank_assets_tests.core.made_contacts import FIRST, made_contacts
+from bank_assets_tests.loop_daemon import InProcessDaemon
+from bank_assets_tests.stored_loop import failed_run, land, make_tables, promote
+
+DAYS = 121  # to 2020-04-30
+CONTACTS, DRIFT, PERFORMANCE = "new_contacts_sensor", "drift_retrain_sensor", "performance_retrain_sensor"
+
+
+def more_subscribe(frame, number, log_odds):
+    """From day 31 (2020-02-01) on far more customers subscribe, and they are the same customers."""
+    return log_odds + np.where(number >= 31, 2.2, 0.0)
+
+
+def others_are_called(frame, number, log_odds):
+    """From day 31 on the bank calls other people, who subscribe as everybody does."""
+    late = number >= 31
+    frame["job"][late] = "student"
+    return log_odds
+
+
+class Loop:
+    """A home, its deliveries, the daemon that looks at them."""
+
+    def __init__(self, settings, instance, contacts):
+        self.settings, self.contacts = settings, contacts
+        self.daemon = InProcessDaemon(settings, instance)
+        self.engine = open_ledger(settings.ledger_url)
+        latest = promotions.latest(self.engine)
+        self.version = int(latest.to_version) if latest else 0
+
+    def deliver(self, month, *, held=()):
+        months = np.datetime_as_string(self.contacts.contact_dates.astype("datetime64[M]"))
+        land(self.settings, self.contacts.rows(months == month))
+        self.daemon.look(CONTACTS)
+        make_tables(self.settings, [month], held=held)
+
+    def promote(self, as_of, **more):
+        self.version += 1
+        promote(self.settings, str(self.version), as_of, **more)
+
+    def rescore(self):
+        """Scores by the champions in force, made by the real asset in the run that the sensor asks for."""
+        (asked,) = self.daemon.look(PERFORMANCE)
+        assert (asked.job_name, asked.asset_selection is not None) == ("performance_job", True)
+        assert self.daemon.carry_out(PERFORMANCE, asked).success
+        return asked
+
+    def publish(self):
+        (asked,) = self.daemon.look(PERFORMANCE)
+        assert asked.job_name == "scoring_job"
+        assert self.daemon.carry_out(PERFORMANCE, asked).success
+        return asked
+
+    def both(self):
+        """What each sensor asks for, drift first."""
+        return self.daemon.look(DRIFT), self.daemon.look(PERFORMANCE)
+
+    @property
+    def last(self):
+        return responses.latest(self.engine)
+
+
+def home_of(folder):
+    return Settings(home=folder, ledger_url=f"sqlite:///{folder / 'ledger.db'}", settle_seconds=0)
+
+
+def temporary_instance(folder):
+    return dg.DagsterInstance.local_temp(str(folder), overrides={"telemetry": {"enabled": False}})
+
+
+@pytest.fixture(scope="module")
+def january(tmp_path_factory):
+    """A home with January delivered, a champion of the 20th, its scores and the published state."""
+    folder = tmp_path_factory.mktemp("january")
+    (folder / "bank").mkdir()
+    with temporary_instance(folder) as instance:
+        loop = Loop(home_of(folder / "bank"), instance, made_contacts(DAYS, 30))
+        loop.deliver("2020-01")
+        loop.promote("2020-01-20")
+        loop.rescore()
+        loop.publish()
+        loop.engine.dispose()
+    return folder / "bank"
+
+
+@pytest.fixture
+def make(january, tmp_path):
+    """Factory of a loop that goes on from January with other contacts, up to a day."""
+    with temporary_instance(tmp_path) as instance:
+        made = []
+
+        def loop(change=None, until=60, *, fresh=False):
+            home = tmp_path / "bank"
+            (home.mkdir() if fresh else shutil.copytree(january, home))
+            contacts = made_contacts(DAYS, 30, change=change)
+            cut = contacts.rows(contacts.contact_dates < FIRST + until)
+            made.append(Loop(home_of(home), instance, cut))
+            return made[-1]
+
+        yield loop
+        for one in made:
+            one.engine.dispose()
+
+
+def test_quiet_mornings_ask_for_the_state_and_then_for_nothing(make):
+    loop = make()
+    mornings = [row.as_of for row in responses.history(loop.engine)]
+    assert mornings == ["2020-02-01", *(f"2020-01-{day}" for day in range(31, 20, -1))], "judged once"
+    assert {row.rung for row in responses.history(loop.engine)} <= {"none", "recalibrate"}
+    assert loop.both() == ([], [])
+    assert "every morning is judged, the last is 2020-02-01" in loop.daemon.said[PERFORMANCE]
+    assert loop.both() == ([], [])
+    assert "nothing changed since the last look" in loop.daemon.said[PERFORMANCE]
+    assert loop.daemon.status().is_idle
+
+
+def test_decay_is_asked_for_by_performance_alone_and_told_with_numbers(make):
+    loop = make(more_subscribe)
+    loop.deliver("2020-02")
+    loop.rescore()
+    drift, performance = loop.both()
+    assert drift == []
+    (asked,) = performance
+    assert asked.job_name == "refit_job"
+    assert "calibration" in loop.last.kinds
+    assert "subscriptions against" in asked.tags["bank/reason"]
+    assert "2020-02-02" < asked.tags[TAG_AS_OF] == loop.last.as_of < "2020-02-12", "in data time"
+    assert asked.tags[TAG_EPISODE] == loop.last.episode_id
+    assert asked.run_key.startswith(f"{loop.last.episode_id}-1-")
+    assert asked.run_config["ops"]["training_set"]["config"]["as_of"] == loop.last.as_of
+    assert asked.run_config["ops"]["challenger"]["config"]["mode"] == "refit"
+    names = {key.to_user_string() for key in asked.asset_selection}
+    assert names == {"training_set", "challenger", "champion_scores", "champion_model"}, (
+        "the rest of the month comes first"
+    )
+    assert "asked for by the performance sensor" in loop.daemon.said[DRIFT]
+    assert not loop.daemon.status().is_idle
+
+
+def test_covariates_alone_are_asked_for_by_drift(make):
+    loop = make(others_are_called)
+    loop.deliver("2020-02")
+    loop.rescore()
+    drift, performance = loop.both()
+    assert performance == []
+    assert [request.job_name for request in drift] == ["refit_job"]
+    assert loop.last.kinds == ["covariates"]
+    assert "moved by" in drift[0].tags["bank/reason"]
+    assert "asked for by the drift sensor" in loop.daemon.said[PERFORMANCE]
+
+
+def test_after_the_fit_the_days_since_are_scored_again_and_the_ladder_goes_on(make):
+    loop = make(more_subscribe)
+    loop.deliver("2020-02")
+    loop.rescore()
+    ((), (first,)) = map(tuple, loop.both())
+    loop.promote(first.tags[TAG_AS_OF])
+    scored = loop.rescore()
+    assert (scored.tags[RANGE_START], scored.tags[RANGE_END]) == ("2020-02-01", "2020-02-01"), "January stays as it is"
+    while True:
+        found = loop.both()[1]
+        if not found or found[0].job_name != "refit_job":
+            break
+        assert found[0].tags[TAG_AS_OF] > first.tags[TAG_AS_OF]
+        assert found[0].run_key != first.run_key
+        loop.promote(found[0].tags[TAG_AS_OF])
+        loop.rescore()
+    assert [request.job_name for request in found] == ["scoring_job"]
+    assert loop.last.as_of == "2020-03-01"
+    fits = [row for row in responses.history(loop.engine) if row.rung == "retrain"]
+    days = sorted(np.datetime64(row.as_of) for row in fits)
+    assert all(np.diff(days) >= np.timedelta64(10, "D")), "the cool-down is data time"
+    counted = responses.counts(loop.engine)
+    assert counted["retrainings"] == len(fits) >= 1
+    assert counted["recalibrations"] >= 1
+    assert counted["alerts"] >= 1
+
+
+def test_a_fit_for_the_newest_morning_brings_state_and_lists_along(make, monkeypatch):
+    monkeypatch.setattr(requests, "FIRST_WAIT_SECONDS", 0.0)
+    whole = make(more_subscribe)
+    whole.deliver("2020-02")
+    whole.rescore()
+    (asked,) = whole.both()[1]
+    until = int((np.datetime64(asked.tags[TAG_AS_OF]) - FIRST).astype(int))
+    shutil.rmtree(whole.settings.home)
+    loop = make(more_subscribe, until=until)
+    loop.deliver("2020-02")
+    loop.rescore()
+    (asked,) = loop.both()[1]
+    assert asked.tags[TAG_AS_OF] == str(FIRST + until), "the same answer, now on the newest morning"
+    assert asked.asset_selection is None
+
+
+def test_a_refused_fit_is_not_asked_for_again_until_the_cool_down_is_over(make):
+    loop = make(more_subscribe)
+    loop.deliver("2020-02")
+    loop.rescore()
+    (first,) = loop.both()[1]
+    loop.promote(first.tags[TAG_AS_OF], decision="refused")
+    (second,) = loop.both()[1]
+    passed = np.datetime64(second.tags[TAG_AS_OF]) - np.datetime64(first.tags[TAG_AS_OF])
+    assert passed >= np.timedelta64(10, "D")
+    held = [row for row in responses.history(loop.engine) if first.tags[TAG_AS_OF] < row.as_of < second.tags[TAG_AS_OF]]
+    assert all("cool-down" in " ".join(row.reasons) for row in held)
+    assert len([row for row in promotions.history(loop.engine) if row.decision == "refused"]) == 1, "told once"
+
+
+def test_a_drift_that_comes_back_is_another_episode_with_another_key(make):
+    def twice(frame, number, log_odds):
+        return log_odds + np.where((number >= 31) & (number < 60) | (number >= 100), 2.2, 0.0)
+
+    loop = make(twice, until=DAYS)
+    keys, episodes = [], []
+    for month in ("2020-02", "2020-03", "2020-04"):
+        loop.deliver(month)
+        loop.rescore()
+        while (found := loop.both()[1]) and found[0].job_name == "refit_job":
+            keys.append(found[0].run_key)
+            episodes.append(found[0].tags[TAG_EPISODE])
+            loop.promote(found[0].tags[TAG_AS_OF])
+            loop.rescore()
+        loop.daemon.carry_out(PERFORMANCE, found[0])
+    assert len(keys) == len(set(keys)) >= 2
+    assert episodes[0] != episodes[-1]
+
+
+def test_a_failed_fit_is_repeated_with_another_key_and_given_up_at_last(make, monkeypatch):
+    loop = make(more_subscribe)
+    loop.deliver("2020-02")
+    loop.rescore()
+    (first,) = loop.both()[1]
+    failed_run(loop.daemon.instance, first)
+    assert loop.both() == ([], [])
+    assert "refit_job failed 1 of 1 time(s), again in" in loop.daemon.said[PERFORMANCE]
+    monkeypatch.setattr(requests, "FIRST_WAIT_SECONDS", 0.0)
+    (second,) = loop.both()[1]
+    assert (second.run_key, second.tags[TAG_AS_OF]) != (first.run_key, "")
+    assert second.run_key.startswith(first.run_key)
+    for _ in range(requests.ATTEMPTS - 1):
+        failed_run(loop.daemon.instance, second)
+    (later,) = loop.both()[1]
+    assert later.tags[TAG_AS_OF] > first.tags[TAG_AS_OF]
+    (given_up,) = [row for row in responses.history(loop.engine) if "counts as refused" in " ".join(row.reasons)]
+    assert f"failed {requests.ATTEMPTS} times" in given_up.reasons[0]
+    assert given_up.is_alert
+
+
+def test_a_run_that_gave_no_verdict_does_not_hold_the_ladder_for_ever(make):
+    loop = make(more_subscribe)
+    loop.deliver("2020-02")
+    loop.rescore()
+    (first,) = loop.both()[1]
+
+    @dg.job(name="refit_job")
+    def does_nothing(): ...
+
+    loop.daemon.instance.create_run_for_job(does_nothing, status=dg.DagsterRunStatus.SUCCESS, tags=dict(first.tags))
+    (later,) = loop.both()[1]
+    assert later.tags[TAG_AS_OF] > first.tags[TAG_AS_OF]
+
+
+def test_a_look_that_died_before_its_run_asks_for_the_same_run(make):
+    loop = make(more_subscribe)
+    loop.deliver("2020-02")
+    loop.rescore()
+    (first,) = loop.both()[1]
+    fresh = InProcessDaemon(loop.settings, loop.daemon.instance)  # no cursor: as after a lost tick
+    assert [request.run_key for request in fresh.look(PERFORMANCE)] == [first.run_key]
+    assert len(responses.history(loop.engine)) == loop.last.seq, "no morning was judged twice"
+
+
+def test_nothing_is_judged_while_a_run_is_in_flight_or_a_delivery_waits(make):
+    loop = make(more_subscribe)
+    before = loop.last.seq
+
+    @dg.job
+    def somebody_elses(): ...
+
+    run = loop.daemon.instance.create_run_for_job(somebody_elses, status=dg.DagsterRunStatus.STARTED)
+    assert loop.both() == ([], [])
+    assert "in flight" in loop.daemon.said[DRIFT]
+    loop.daemon.instance.report_run_failed(run)
+    months = np.datetime_as_string(loop.contacts.contact_dates.astype("datetime64[M]"))
+    land(loop.settings, loop.contacts.rows(months == "2020-02"))
+    loop.daemon.look(CONTACTS)
+    assert loop.both() == ([], [])
+    assert "2020-02" in loop.daemon.said[PERFORMANCE]
+    assert loop.last.seq == before
+
+
+def test_a_month_that_failed_its_gate_is_not_judged_and_its_correction_is(make):
+    loop = make(more_subscribe)
+    loop.deliver("2020-02", held=("2020-02",))
+    assert [request.job_name for request in loop.both()[1]] in ([], ["scoring_job"])
+    assert loop.last.as_of == "2020-02-01"
+    months = np.datetime_as_string(loop.contacts.contact_dates.astype("datetime64[M]"))
+    corrected = loop.contacts.rows(months == "2020-02")
+    corrected.frame["age"][0] += 1
+    land(loop.settings, corrected)
+    (asked,) = loop.daemon.look(CONTACTS)
+    assert asked.tags[RANGE_START] == "2020-02-01"
+    make_tables(loop.settings, ["2020-02"])
+    loop.rescore()
+    (refit,) = loop.both()[1]
+    assert refit.job_name == "refit_job"
+
+
+def test_without_a_champion_the_first_is_searched_for_once(make):
+    loop = make(fresh=True)
+    loop.deliver("2020-01")
+    drift, (asked,) = loop.both()
+    assert drift == []
+    assert asked.job_name == "search_job"
+    assert asked.tags[TAG_AS_OF] == "2020-02-01"
+    loop.promote("2020-02-01", decision="refused", kind="first")
+    assert loop.both() == ([], [])
+    loop.deliver("2020-02")
+    assert [request.job_name for request in loop.both()[1]] == ["search_job"], "ten days of data later it may try again"
+
+
+def test_too_short_a_history_asks_for_no_first_model(make):
+    loop = make(fresh=True, until=2)
+    loop.deliver("2020-01")
+    assert loop.both() == ([], [])
+    assert responses.history(loop.engine) == []
+
+
+def test_a_rollback_is_scored_published_and_left_alone(make):
+    loop = make(more_subscribe)
+    loop.deliver("2020-02")
+    loop.rescore()
+    (asked,) = loop.both()[1]
+    loop.promote(asked.tags[TAG_AS_OF])
+    loop.rescore()
+    loop.both()
+    promotions.record(
+        loop.engine, kind="rollback", decision="promoted", from_version="2", to_version="1", reasons=["a person"],
+        evidence={}, actor="analyst",
+    )  # fmt: skip
+    judged = loop.last.as_of
+    found = loop.both()[1]
+    assert [request.job_name for request in found] in (["performance_job"], ["scoring_job"])
+    state = json.loads(loop.last.state)
+    assert state["assessed_on"] == judged
+
+
+def test_two_looks_at_once_judge_a_morning_once(make):
+    from bank_assets.ledger.responses import AlreadyJudgedError
+
+    loop = make()
+    row = loop.last
+    values = {name: getattr(row, name) for name in row.__dataclass_fields__ if name not in ("at", "actor")}
+    with pytest.raises(AlreadyJudgedError, match="another sensor judged first"):
+        responses.append(loop.engine, **values)
