@@ -57,7 +57,8 @@ LABEL org.opencontainers.image.title="bank marketing decisions: web app" \
       org.opencontainers.image.created="${CREATED}"
 COPY --from=serving-packages /opt/venv /opt/venv
 # What serving imports of the package, and nothing else; bank_assets_tests/deploy/test_dockerfile.py runs it so.
-COPY bank_assets/__init__.py bank_assets/contract.py bank_assets/settings.py /opt/bank/bank_assets/
+COPY bank_assets/__init__.py bank_assets/contract.py bank_assets/revision.py bank_assets/settings.py \
+    /opt/bank/bank_assets/
 COPY bank_assets/core /opt/bank/bank_assets/core
 COPY bank_assets/ledger /opt/bank/bank_assets/ledger
 COPY serving /opt/bank/serving
@@ -96,7 +97,10 @@ COPY bank_assets /opt/bank/bank_assets
 COPY serving /opt/bank/serving
 COPY templates /opt/bank/templates
 COPY dagster.yaml workspace.yaml /opt/bank/
+COPY deploy/dagster.yaml /opt/bank/deploy/
 COPY deploy/container /opt/bank/deploy/container
+COPY deploy/aws/databases.py /opt/bank/deploy/aws/
+COPY deploy/aws/dagster /opt/bank/deploy/aws/dagster
 ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONPATH=/opt/bank \
     PYTHONUNBUFFERED=1 \

@@ -13,7 +13,7 @@ export PYTHONUNBUFFERED = 1
 GROUP ?= dev
 UI_PORT := $(or $(BANK_UI_PORT),3000)
 
-.PHONY: help prerequisites env run ui serve demo replay fmt lint types imports defs test test-fast test-unit soak bench synth deploy-check lock clean
+.PHONY: help prerequisites env run ui serve demo replay fmt lint types imports defs test test-fast test-unit soak bench synth deploy-check image secrets up roll down lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -94,6 +94,27 @@ deploy-check: synth ## templates and workflows: cdk-nag (in synth), cfn-lint, sc
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(BIN)/zizmor --offline --quiet --pedantic .github
+
+image: ## container images: serving and pipeline (TARGETS); Docker, or buildah where no engine runs
+	bash deploy/images.sh $(TARGETS)
+
+secrets: ## missing secrets of the Compose deployment, as files in deploy/secrets
+	$(PYTHON) -m deploy.make_secrets
+
+up: secrets ## the platform in containers, on https://localhost:8443 (docs/deployment.md)
+	test -f .env || cp .env.example .env
+	if ! grep -q '^BANK_IMAGE_TAG=.' .env; then
+	  $(MAKE) image
+	  sed -i "s/^BANK_IMAGE_TAG=.*/BANK_IMAGE_TAG=$$(bash deploy/images.sh --tag)/" .env
+	fi
+	docker compose up --detach
+	@echo "app https://localhost:8443 (admin, deploy/secrets/admin_password); Dagster :3443, MLflow :5443 (operator, deploy/secrets/operator_password)"
+
+roll: ## a new version over the app's replicas without downtime: make roll TAG=<image tag>
+	$(PYTHON) -m deploy.rolling $(TAG)
+
+down: ## stop the containers; volumes stay
+	docker compose down
 
 lock: env ## compile the lock files again
 	bash scripts/lock

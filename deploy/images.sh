@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Builds the images. Usage: deploy/images.sh [serving] [pipeline] [single-stage]; default serving pipeline.
+# deploy/images.sh --tag prints the tag instead.
 #
 # Where a Docker engine runs, docker builds over debian:<suite>-slim. Elsewhere buildah builds without any engine: chroot
 # isolation, vfs storage, and a base that debootstrap makes here, so that no registry is asked (--pull-never).
@@ -21,6 +22,10 @@ revision=$(git describe --always --dirty=-dirty --abbrev=12 2>/dev/null || echo 
 # The date of the code, not of the build: the same commit gives the same labels.
 created=$(git log -1 --format=%cI 2>/dev/null || date -u +%Y-%m-%dT%H:%M:%SZ)
 tag=${BANK_IMAGE_TAG:-$revision}
+if [ "${1:-}" = --tag ]; then # what the images are or would be called
+  echo "$tag"
+  exit
+fi
 targets=("$@")
 [ "${#targets[@]}" -gt 0 ] || targets=(serving pipeline)
 

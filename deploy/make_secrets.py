@@ -11,6 +11,7 @@ the containers' users are not the owner.
 from __future__ import annotations
 
 import argparse
+import json
 import secrets
 import subprocess
 import sys
@@ -72,8 +73,10 @@ def make(folder: Path, host: str = "localhost") -> list[str]:
         driver = "" if name == "ledger" else "+psycopg2"
         _written(folder / f"{name}_url", f"postgresql{driver}://{name}:{password}@postgres:5432/{name}")
     _password(folder, "app_secret")
-    _password(folder, "storage_key")
-    _password(folder, "storage_secret")
+    _password(folder, "admin_password")
+    keys = {"accessKey": _password(folder, "storage_key"), "secretKey": _password(folder, "storage_secret")}
+    owner = {"name": "mlflow", "credentials": [keys], "actions": ["Admin", "Read", "Write", "List", "Tagging"]}
+    _written(folder / "storage_identities.json", json.dumps({"identities": [owner]}))
     password = _password(folder, "operator_password")
     if not (folder / "proxy_users.cfg").exists():
         hashed = _openssl("passwd", "-5", "-stdin", given=password).strip()
