@@ -301,7 +301,7 @@ def soup_of(response: Any) -> BeautifulSoup:
 def token_of(client: TestClient, path: str = "/login") -> dict[str, str]:
     """The form token, as a form sends it; any page sets its cookie."""
     client.get(path)
-    return {"_csrf_token": client.cookies["csrftoken"]}
+    return {"_csrf_token": client.cookies[client.app.csrf_config.cookie_name]}
 
 
 HTMX = {"HX-Request": "true"}

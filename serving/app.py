@@ -7,6 +7,7 @@ Called by `python -m serving`, tests and benchmarks. Building an app does no I/O
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -90,6 +91,8 @@ def create_app(
         guards=[admit],
         csrf_config=CSRFConfig(
             secret=settings.secret or "local",
+            # Named after the secret: a token signed with an earlier one would be refused while its cookie lives.
+            cookie_name=f"csrftoken_{hashlib.sha256(settings.secret.encode()).hexdigest()[:8]}",
             cookie_secure=settings.is_https,
             cookie_httponly=True,
             cookie_samesite="strict",

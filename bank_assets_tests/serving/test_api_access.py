@@ -131,7 +131,7 @@ def log_in(client, name, password=PASSWORD):
     from litestar.middleware.csrf import generate_csrf_token
 
     csrf = generate_csrf_token(token)
-    client.cookies.set("csrftoken", csrf)
+    client.cookies.set(client.app.csrf_config.cookie_name, csrf)
     return client.post("/login", data={"name": name, "password": password, "_csrf_token": csrf}, follow_redirects=False)
 
 
@@ -144,7 +144,7 @@ def test_a_session_carries_its_roles_scopes_and_ends(guarded, payload):
     assert "SameSite=strict" in session
     assert guarded.get(PATH).status_code == 200
     assert guarded.post(PATH, json=payload).status_code == 403
-    csrf = guarded.cookies["csrftoken"]
+    csrf = guarded.cookies[guarded.app.csrf_config.cookie_name]
     assert guarded.post("/logout", headers={"x-csrftoken": csrf}, follow_redirects=False).status_code == 303
     guarded.cookies.clear()
     assert guarded.get(PATH).status_code == 401

@@ -71,6 +71,9 @@ def test_reasons_add_up_to_the_probability(client, payload):
     given = answer["reasons"]
     total = given["base_probability"] + sum(r["probability_contribution"] for r in given["reasons"])
     assert total == pytest.approx(answer["probability"], abs=1e-12)
+    log_odds = given["base_log_odds"] + sum(r["log_odds_contribution"] for r in given["reasons"])
+    assert log_odds == pytest.approx(np.log(answer["probability"] / (1 - answer["probability"])), abs=1e-9)
+    assert {r["group"]: r["log_odds_contribution"] for r in given["reasons"]}["recalibration"] == 0.1
     assert {"recalibration", "balance", "recent_subscription_rates"} <= {r["group"] for r in given["reasons"]}
     assert all(r["sentence"].endswith(".") for r in given["reasons"])
     assert "reasons" not in client.post(PATH, json=payload).json()

@@ -1,6 +1,7 @@
 """Pages and people: login, roles, tokens against forged forms, headers; and pages when something is missing."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -125,6 +126,16 @@ def test_a_form_without_its_token_is_refused(client, path):
     response = client.post(path, data={"age": "40"})
     assert response.status_code == 403
     assert soup_of(response).select_one("[data-testid=problem]")
+
+
+def test_a_browser_with_a_token_of_an_earlier_secret_gets_a_new_one(home):
+    def browse(secret, cookies):
+        with open_pages(replace(home, settings=replace(home.settings, secret=secret))) as client:
+            client.cookies.update(cookies)
+            return log_in(client, "anna", "wrong").status_code, dict(client.cookies)
+
+    status, cookies = browse("s" * 64, {})
+    assert (status, browse("t" * 64, cookies)[0]) == (303, 303)  # back to the form for the password, not 403 for it
 
 
 def test_pages_carry_the_security_headers_and_are_not_stored(client):

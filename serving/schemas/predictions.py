@@ -100,13 +100,15 @@ class ReasonGiven(Struct, frozen=True):
     probability_contribution: Annotated[
         float, Meta(description="Signed, as share of 1: 0.12 raises by 12 percentage points.")
     ]
+    log_odds_contribution: Annotated[float, Meta(description="Signed, in log-odds.")]
     sentence: str
 
 
 class Reasons(Struct, frozen=True):
-    """Why a probability is what it is: base + sum of the contributions = probability."""
+    """Why a probability is what it is: base + sum of the contributions = probability, and so in log-odds."""
 
     base_probability: Annotated[float, Meta(description="Mean probability of the contacts learned from.")]
+    base_log_odds: Annotated[float, Meta(description="Mean log-odds of the contacts learned from.")]
     reasons: list[ReasonGiven]
 
 

@@ -232,6 +232,14 @@ def plan_list(scored: ScoredList, settings: ListSettings, suppression: Suppressi
     return PlannedList(scored, settings, plan, forecast, suppression.digest)
 
 
+def spreadsheet_text(text: str) -> str:
+    """A text that a spreadsheet shows and does not run: an apostrophe before what would start a formula.
+
+    Only the exported file has it, as people open it; programs take the plan from the API, where ids are as delivered.
+    """
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
 def csv_of(planned: PlannedList, list_id: str, group: str) -> bytes:
     """The CSV of the calls, first call first, or of the held-out contacts of a plan."""
     plan, scored = planned.plan, planned.scored
@@ -246,7 +254,7 @@ def csv_of(planned: PlannedList, list_id: str, group: str) -> bytes:
                 list_id,
                 group,
                 int(plan.rank[row]) or "",
-                str(plan.contact_id[row]),
+                spreadsheet_text(str(plan.contact_id[row])),
                 str(scored.contact_date[row]),
                 repr(float(scored.scores.probability[row])),
                 repr(float(scored.scores.low[row])),

@@ -51,12 +51,12 @@ class Explaining:
         champion = self._replayer.version_of(decision)
         state = decision.as_of_features if isinstance(decision, Decision) else json.loads(decision.as_of_features)
         payload = json.loads(decision.payload) if isinstance(decision.payload, str) else decision.payload
-        features, _ = features_on_record(payload, decision.contact_date, state)
+        features, as_of = features_on_record(payload, decision.contact_date, state)
         explainer = self._explainer(champion)
         explanation = explainer.explain(features)
         values = {name: column[0] for name, column in features.items()}
         given = [
-            ReasonGiven(r.group, r.label, r.probability_contribution, r.sentence)
+            ReasonGiven(r.group, r.label, r.probability_contribution, r.log_odds_contribution, r.sentence)
             for r in reasons_of(explanation, 0, values)
         ]
         rest = decision.probability - float(explanation.probability[0])
@@ -67,11 +67,12 @@ class Explaining:
                     RECALIBRATION,
                     RECALIBRATION_LABEL,
                     rest,
+                    as_of.log_odds_shift,
                     f"{RECALIBRATION_LABEL} {verb} the probability by {abs(rest) * 100:.1f} points.",
                 )
             )
             given.sort(key=lambda reason: -abs(reason.probability_contribution))
-        return Reasons(explanation.base_probability, given)
+        return Reasons(explanation.base_probability, explanation.base_log_odds, given)
 
     def _explainer(self, champion: Champion) -> Explainer:
         with self._lock:
