@@ -12,6 +12,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from bank_assets.resources.warehouse import Warehouse
+
 pytestmark = [pytest.mark.e2e, pytest.mark.spark, pytest.mark.slow]
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,7 +62,12 @@ def finished(tmp_path_factory) -> Path:
     home = tmp_path_factory.mktemp("main") / "bank"
     done = main_job(home)
     assert done.returncode == 0, done.stderr[-3000:]
+    (home / "first_summary.json").write_bytes((home / "reports" / "run_summary.json").read_bytes())
     return home
+
+
+def summary_of_first_run(home: Path) -> dict:
+    return json.loads((home / "first_summary.json").read_text())
 
 
 def summary(home: Path) -> dict:
@@ -172,41 +179,76 @@ def test_bad_rows_are_quarantined_and_the_good_ones_go_on(finished):
     assert all(row["reasons"] for row in rejected)
 
 
-def has_started(home: Path) -> bool:
-    """Whether Dagster recorded a run as started."""
-    runs = home / "dagster" / "history" / "runs.db"
-    if not runs.exists():
-        return False
-    try:
-        with sqlite3.connect(runs) as database:
-            return database.execute("select count(*) from runs where status = 'STARTED'").fetchone()[0] > 0
-    except sqlite3.OperationalError:  # the tables are being made
-        return False
+KILLS = {
+    "ETL, files written and not committed": ("bank_assets.spark.etl:fan_out", "after", 1),
+    "ETL, one of three tables committed": ("bank_assets.resources.warehouse:Warehouse.commit", "after", 1),
+    "training, some folds fitted": ("bank_assets.assets.training:predict_folds", "before", 7),
+    "evaluation, version registered and not named": ("bank_assets.resources.registry:Registry.set_alias", "before", 1),
+    "promotion, alias moved and not recorded": ("bank_assets.ledger.promotions:record", "before", 1),
+    "promotion, recorded and not stored": ("bank_assets.ledger.promotions:record", "after", 1),
+}
 
 
-@pytest.mark.parametrize("seconds_before_kill", [6.0])
-def test_a_killed_run_is_failed_and_the_next_one_finishes(tmp_path, seconds_before_kill):
-    home = tmp_path / "bank"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bank_assets", "run"],
-        cwd=ROOT,
-        env=environment(home),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    deadline = time.monotonic() + 300
-    while not has_started(home) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    time.sleep(seconds_before_kill)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+def champion_alias(home: Path) -> str | None:
+    with sqlite3.connect(home / "mlflow.db") as database:
+        row = database.execute("select version from registered_model_aliases where alias = 'champion'").fetchone()
+    return None if row is None else str(row[0])
+
+
+@pytest.fixture(scope="module")
+def often_killed(tmp_path_factory) -> tuple[Path, list[str]]:
+    """A home whose main job was killed with SIGKILL at every point of `KILLS`, one after the other, then finished."""
+    home = tmp_path_factory.mktemp("killed") / "bank"
+    seen = []
+    for target, when, nth in KILLS.values():
+        process = subprocess.run(
+            [sys.executable, str(Path(__file__).with_name("killed_run.py")), target, when, str(nth)],
+            cwd=ROOT,
+            env=environment(home, PYTHONPATH=str(ROOT)),
+            capture_output=True,
+            text=True,
+            timeout=900,
+        )
+        assert process.returncode == -signal.SIGKILL, f"{target}: {process.returncode} {process.stderr[-3000:]}"
+        seen.append(process.stderr)
     done = main_job(home)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "orphaned run" in done.stderr
-    found = summary(home)
-    assert found["rows_raw"] == found["rows_contacts"] + found["rows_rejected"] + found["rows_superseded"]
+    return home, [*seen[1:], done.stderr]
+
+
+def test_each_run_after_a_kill_says_that_it_failed_the_orphan(often_killed):
+    home, errors = often_killed
+    assert all("orphaned run" in error for error in errors)
     with sqlite3.connect(home / "dagster" / "history" / "runs.db") as database:
         statuses = [row[0] for row in database.execute("select status from runs")]
-    assert "STARTED" not in statuses
-    assert "FAILURE" in statuses
+    assert statuses.count("FAILURE") == len(KILLS)
+    assert set(statuses) == {"FAILURE", "SUCCESS"}
+
+
+def test_a_job_killed_in_etl_training_and_promotion_loses_no_row_and_records_one_promotion(often_killed, finished):
+    home, _ = often_killed
+    found, undisturbed = summary(home), summary_of_first_run(finished)
+    assert found["rows_raw"] == found["rows_contacts"] + found["rows_rejected"] + found["rows_superseded"]
+    assert found["rows_contacts"] == undisturbed["rows_contacts"]
+    with sqlite3.connect(home / "ledger.db") as database:
+        rows = database.execute("select decision, to_version from promotions").fetchall()
+    assert len(rows) == 1
+    if rows[0][0] == "promoted":
+        assert champion_alias(home) == rows[0][1] == str(found["champion"]["version"])
+
+
+def test_a_job_killed_everywhere_comes_to_the_same_candidates(often_killed, finished):
+    def figures(content: dict) -> dict:
+        return {
+            (row["algorithm"], row["sampler"]): (row["roc_auc"], row["profit_eur"]) for row in content["candidates"]
+        }
+
+    assert figures(summary(often_killed[0])) == figures(summary_of_first_run(finished))
+
+
+def test_what_killed_writers_left_is_named_by_no_manifest_and_can_be_removed(often_killed):
+    warehouse = Warehouse(often_killed[0] / "warehouse")
+    before = {table: warehouse.read(table).num_rows for table in ("contacts", "outcomes")}
+    removed = [name for table in before for name in warehouse.collect_garbage(table, keep=0, min_age_seconds=0)]
+    assert removed, "the first kill leaves a staging folder"
+    assert {table: warehouse.read(table).num_rows for table in before} == before

@@ -1,0 +1,41 @@
+"""Runs `bank_assets run` and kills its own process with SIGKILL at a given call: `killed_run.py MODULE:NAME WHEN NTH`.
+
+A test of its own process could only stop at a point of time; this stops between two writes, which is where data would
+be lost. Nothing of the platform is replaced: the call is made, or the process dies before it.
+"""
+
+import importlib
+import os
+import signal
+import sys
+from functools import wraps
+from typing import Any
+
+
+def kill_at(target: str, when: str, nth: int) -> None:
+    """Arrange that this process dies before or after the nth call of a function or method."""
+    module, _, path = target.partition(":")
+    owner: Any = importlib.import_module(module)
+    *parents, name = path.split(".")
+    for parent in parents:
+        owner = getattr(owner, parent)
+    original, calls = getattr(owner, name), [0]
+
+    @wraps(original)
+    def deadly(*args: Any, **kwargs: Any) -> Any:
+        calls[0] += 1
+        if calls[0] == nth and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = original(*args, **kwargs)
+        if calls[0] == nth:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    setattr(owner, name, deadly)
+
+
+if __name__ == "__main__":
+    kill_at(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    from bank_assets.__main__ import main
+
+    sys.exit(main(["run"]))
