@@ -1,0 +1,94 @@
+"""Replicas as Compose services: which commands an engine is given. No engine runs here, so a program notes them."""
+
+import stat
+
+import pytest
+
+from deploy import rolling
+from deploy.instances import Compose, Process
+
+DOCKER = """#!/bin/sh
+printf '%s|%s\\n' "$BANK_IMAGE_TAG" "$*" >> "$NOTES"
+case "$*" in
+  "compose config --services") printf 'postgres\\napp-b\\nproxy\\napp-a\\n' ;;
+  *" exec "*) test "$BANK_IMAGE_TAG" != bad || exit 1 ;;
+  *" logs "*) echo "the log of $6 $7" ;;
+  *" run "*) test "$BANK_IMAGE_TAG" != unmigratable || { echo "no disk" >&2; exit 1; } ;;
+esac
+exit 0
+"""
+
+
+@pytest.fixture
+def compose(tmp_path, monkeypatch):
+    program = tmp_path / "bin" / "docker"
+    program.parent.mkdir()
+    program.write_text(DOCKER)
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    monkeypatch.setenv("NOTES", str(tmp_path / "notes"))
+    (tmp_path / ".env").write_text("BANK_BIND=127.0.0.1\nBANK_IMAGE_TAG=old\n")
+    monkeypatch.chdir(tmp_path)
+    return Compose(tmp_path)
+
+
+def notes(compose: Compose) -> list[str]:
+    return (compose.folder / "notes").read_text().splitlines()
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(rolling.time, "sleep", lambda _seconds: None)
+
+
+def test_a_version_is_migrated_then_put_on_one_service_after_the_other_and_kept(compose, quick):
+    assert rolling.main(["new", "--ready-seconds", "0.1"]) == 0
+    changing = [line for line in notes(compose) if " up " in line or " run " in line]
+    assert changing == [
+        "new|compose run --rm --no-deps -T migrate",
+        "new|compose up --detach --no-deps --no-build app-a",
+        "new|compose up --detach --no-deps --no-build app-b",
+    ]
+    assert (compose.folder / ".env").read_text() == "BANK_BIND=127.0.0.1\nBANK_IMAGE_TAG=new\n"
+
+
+def test_a_version_that_is_not_ready_is_taken_back_and_not_kept(compose, quick, capsys):
+    assert rolling.main(["bad", "--ready-seconds", "0.1"]) == 1
+    changing = [line for line in notes(compose) if " up " in line]
+    assert changing == [
+        "bad|compose up --detach --no-deps --no-build app-a",
+        "old|compose up --detach --no-deps --no-build app-a",
+    ]
+    assert compose.release() == "old"
+    assert "old serves: app-a" in capsys.readouterr().err
+
+
+def test_a_migration_that_fails_stops_everything(compose, quick, capsys):
+    assert rolling.main(["unmigratable"]) == 1
+    assert "no disk" in capsys.readouterr().err
+    assert not any(" up " in line for line in notes(compose))
+
+
+def test_without_a_tag_in_env_nothing_is_done(compose, capsys):
+    (compose.folder / ".env").write_text("BANK_IMAGE_TAG=\n")
+    assert rolling.main(["new"]) == 2
+    assert "expected BANK_IMAGE_TAG=<tag>" in capsys.readouterr().err
+
+
+def test_a_process_that_does_not_end_is_killed_after_its_time(tmp_path):
+    (tmp_path / "old" / "serving").mkdir(parents=True)
+    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
+    (tmp_path / "old" / "serving" / "__main__.py").write_text(code)
+    process = Process("a", tmp_path, {"BANK_PORT": "1"}, tmp_path / "log", stop_seconds=0.3)
+    assert (process.stop(), process.failure(), process.story()) == (None, "", "")
+    process.replace("old")
+    for _ in range(200):
+        if "up" in process.story():
+            break
+        rolling.time.sleep(0.05)
+    assert process.is_ready("old") is False
+    assert process.stop() == -9
+    process.replace("old")
+    process._running.kill()
+    process._running.wait()
+    assert "ended with exit code -9" in process.failure()
