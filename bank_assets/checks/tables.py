@@ -81,7 +81,11 @@ def contacts_are_delivered_in_one_month(warehouse: WarehouseResource) -> dg.Asse
     months' row counts and profiles hold it twice, which is worth a look if it is not rare.
     """
     store = warehouse.open()
-    ids = store.read(CONTACTS, None, ["contact_id"]).column("contact_id") if store.files(CONTACTS) else pa.array([], pa.string())
+    ids = (
+        store.read(CONTACTS, None, ["contact_id"]).column("contact_id")
+        if store.files(CONTACTS)
+        else pa.array([], pa.string())
+    )
     repeated = len(ids) - pc.count_distinct(ids).as_py()
     return dg.AssetCheckResult(
         passed=repeated == 0,
