@@ -1,6 +1,6 @@
 """Stage drift: exact value counts once per month, and what moved against the reference.
 
-Counting is in `spark.profile`, statistics in `core.drift`, pictures in `reports.drift_charts`.
+Counting is in `spark.profile`, statistics in `core.drift`, pages and pictures in `reports`.
 """
 
 import json
@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as f
 
 from bank_assets.assets.materialization import OWNERS, Stopwatch
+from bank_assets.assets.report_pages import drift_address, page_metadata, write_drift_files
 from bank_assets.core.daily_profiles import DailyProfiles
 from bank_assets.core.drift import DriftPolicy, choose_default_reference, compare_profiles
 from bank_assets.core.drift_report import DriftReport
@@ -28,6 +29,7 @@ from bank_assets.settings import Settings
 from bank_assets.spark.profile import value_counts, value_counts_of_files
 
 CODE_VERSION = "2"
+REPORT_VERSION = "3"
 PROFILES, REPORT = "contact_profiles", "drift_report"
 COLUMNS_SCHEMA = pa.schema(
     [
@@ -130,7 +132,7 @@ def _long_table(store: Warehouse, session: SparkSession, filled: Sequence[str]) 
     deps=[PROFILES],
     partitions_def=months,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    code_version=CODE_VERSION,
+    code_version=REPORT_VERSION,
     kinds={"json", "python"},
     owners=OWNERS,
 )
@@ -143,7 +145,8 @@ def drift_report(
 ) -> dg.MaterializeResult:
     """What moved between the champion's training profile and each month, by effect size.
 
-    Reads: contact_profiles, the champion's reference profile. Writes: reports/drift/<month>.json and `drift_report`.
+    Reads: contact_profiles, the champion's reference profile. Writes: reports/drift/<month>.json and .html, and
+    `drift_report`.
     Guarantees: exact statistics from counts, no row is read again; the reference is named in every report.
     """
     watch, store = Stopwatch(), warehouse.open()
@@ -157,7 +160,7 @@ def drift_report(
     marks = {
         month: fingerprint(
             inputs={m: d for m, d in inputs.items() if m <= month or m in reference_months},
-            code_version=CODE_VERSION,
+            code_version=REPORT_VERSION,
             settings={"champion": champion},
         )
         for month in asked
@@ -165,17 +168,20 @@ def drift_report(
     due = [month for month in asked if not store.is_unchanged(REPORT, month, marks[month])]
     if due:
         daily = DailyProfiles.from_table(store.read(PROFILES))
-        name, reference = reference_of(daily, champion, registry, reference_months)
+        name, reference, importance = reference_of(daily, champion, registry, reference_months)
         for month in due:
-            report = report_of(daily, month, reference, name)
-            write_report(store, settings, month, report, marks[month])
+            window = window_of(daily, month)
+            report = None if window is None else compare_profiles(reference, window, reference_name=name)
+            if window is not None and report is not None:
+                write_drift_files(settings, month, report, reference, window, importance)
+            store_report(store, month, report, marks[month])
     entries = store.manifest(REPORT)
     for month in asked:
         context.add_asset_metadata(
             {key: value for key, value in entries[month].metadata.items() if value is not None},
             partition_key=key_of(month),
         )
-    return dg.MaterializeResult(metadata=summary(store, asked, not due, watch))
+    return dg.MaterializeResult(metadata=summary(store, settings, asked, not due, watch))
 
 
 def reference_of(
@@ -183,31 +189,26 @@ def reference_of(
     champion: str | None,
     registry: RegistryResource,
     months_: Sequence[str],
-) -> tuple[str, Profile | None]:
-    """The champion's training profile, else the first three months with enough contacts."""
+) -> tuple[str, Profile | None, Mapping[str, float]]:
+    """The champion's training profile and what its columns weigh, else the first three months with enough contacts."""
     if champion is not None:
-        document = json.loads(registry.open().bundle(champion)["reference_profile.json"])
-        return f"champion v{champion}", Profile.from_dict(document)
-    return f"first months ({', '.join(months_)})", daily.of_months(months_) if months_ else None
+        bundle = registry.open().bundle(champion)
+        profile = Profile.from_dict(json.loads(bundle["reference_profile.json"]))
+        return f"champion v{champion}", profile, json.loads(bundle["decision.json"]).get("importance", {})
+    return f"first months ({', '.join(months_)})", daily.of_months(months_) if months_ else None, {}
 
 
-def report_of(daily: DailyProfiles, month: str, reference: Profile | None, name: str) -> DriftReport | None:
-    """Report of a month; None if it has no contact."""
-    if month not in daily.months:
-        return None
-    window = daily.month_or_trailing(month, DriftPolicy().minimum_rows)
-    return compare_profiles(reference, window, reference_name=name)
+def window_of(daily: DailyProfiles, month: str) -> Profile | None:
+    """The contacts that a month is judged on; None if it has none."""
+    return daily.month_or_trailing(month, DriftPolicy().minimum_rows) if month in daily.months else None
 
 
-def write_report(store: Warehouse, settings: Settings, month: str, report: DriftReport | None, mark: str) -> None:
-    """Store a month's report as JSON for the web app and as rows for people."""
+def store_report(store: Warehouse, month: str, report: DriftReport | None, mark: str) -> None:
+    """Store a month's report as rows, with its verdict."""
     if report is None:
         store.write(REPORT, month, COLUMNS_SCHEMA.empty_table(), mark, {"message": ""})
         return
     document = report.to_dict()
-    path = settings.reports / "drift" / f"{month}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document, indent=1))
     rows = [
         {name: column.get(name) for name in COLUMNS_SCHEMA.names} | {"effect": found.effect}
         for column, found in zip(document["columns"], report.columns, strict=True)
@@ -231,7 +232,9 @@ def write_report(store: Warehouse, settings: Settings, month: str, report: Drift
     )
 
 
-def summary(store: Warehouse, asked: Sequence[str], is_unchanged: bool, watch: Stopwatch) -> dict[str, Any]:
+def summary(
+    store: Warehouse, settings: Settings, asked: Sequence[str], is_unchanged: bool, watch: Stopwatch
+) -> dict[str, Any]:
     """Metadata of the run: the latest month's verdict and a picture of all."""
     entries = {month: entry for month, entry in store.manifest(REPORT).items() if entry.metadata.get("message")}
     found: dict[str, Any] = {
@@ -246,11 +249,15 @@ def summary(store: Warehouse, asked: Sequence[str], is_unchanged: bool, watch: S
     found |= {
         "month": last,
         "message": latest["message"],
+        "status": latest["status"],
         "level": latest["level"],
         "label_level": latest["label_level"],
         "drifted_columns": len(latest["drifted"]),
+        "drifted": latest["drifted"],
+        "last_day": latest["last_day"] or "",
         "reference": latest["reference"],
         "label_rate": float(latest["label_rate"] or 0.0),
+        **page_metadata(settings, drift_address(last)),
     }
     if not is_unchanged:
         effects = {

@@ -36,6 +36,7 @@ from bank_assets.resources.warehouse import Warehouse, WarehouseResource, finger
 from bank_assets.settings import Settings
 
 CODE_VERSION = "1"
+REPORT_VERSION = "2"
 REPORT = "performance_report"
 SCORE_SCHEMA = pa.schema(
     [
@@ -167,7 +168,7 @@ def _scores(store: Warehouse, reign: Reign, registry: Registry, passed: list[str
     deps=[SCORES],
     partitions_def=months,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    code_version=CODE_VERSION,
+    code_version=REPORT_VERSION,
     kinds={"json", "python"},
     owners=ML_OWNERS,
 )
@@ -189,7 +190,7 @@ def performance_report(
     reign = Reign.of(ledger.engine)
     mark = fingerprint(
         inputs=combined_digest(store, SCORES, months_scored),
-        code_version=CODE_VERSION,
+        code_version=REPORT_VERSION,
         settings=economics.to_dict() | {"champion": reign.current},
     )
     entry = store.entry(REPORT, "all")
@@ -207,6 +208,7 @@ def performance_report(
     headline = {
         "message": report.message,
         "level": str(report.level),
+        "status": str(latest.get("status", "outcomes_missing")),
         "as_of": report.as_of,
         "matured": report.matured,
         **{

@@ -1,9 +1,8 @@
 """The drift report as one HTML page that a manager can read: verdict first, then what moved, in plain words.
 
 What lives here: the page's template, and the words for a change.
-What must not: statistics (`core.drift`), file writing (the asset does it), any address of another resource: pictures
-are embedded, so the page can be mailed and opened offline.
-Called by the drift asset and by alerts.
+What must not: statistics (`core.drift`), file writing (the asset does it), any address outside of the reports.
+Called by the drift asset; alerts, the Dagster run and the web app link to the page.
 """
 
 from __future__ import annotations
@@ -12,17 +11,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
 from bank_assets.contract import BY_SOURCE
 from bank_assets.core.drift_report import ColumnDrift, DriftReport, DriftStatus, LabelRate, Level, Role
-from bank_assets.core.profile import NUMERIC, ColumnProfile, Profile
-from bank_assets.reports.drift_charts import data_uri, distributions, drift_heatmap, effects_of, label_rates
+from bank_assets.core.profile import Profile
+from bank_assets.reports.drift_words import Bar, bars_of, words_of
+from bank_assets.reports.page import render
+from bank_assets.reports.svg import Line, legend, line_chart
+
+SHOWN_BARS: Final = 6
+"""Columns shown with their distribution; the others are in the table."""
+SHOWN_PERIODS: Final = 12
+MATTERS_MUCH: Final = 0.10
+MATTERS: Final = 0.03
+"""Shares of the model's weight."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A small table beside the drift itself, such as the result of the retraining it led to.
+    """A small table beside the drift itself, such as what the decisions of the period brought.
 
     Attributes:
         title: heading.
@@ -40,105 +46,124 @@ _HEADLINES: Final = {
     Level.MODERATE: "Customers have changed somewhat",
     Level.HEAVY: "Customers have changed a lot",
 }
-
 _ROLE_WORDS: Final = {
     Role.INPUT: "",
-    Role.MONITORED: "known only after the call, so the model does not use it",
-    Role.CALENDAR: "calendar, moves by itself",
+    Role.MONITORED: "Known only after the call, so the model does not use it.",
+    Role.CALENDAR: "Calendar, moves by itself.",
 }
 
-_TEMPLATE: Final = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{{ headline }} · {{ report.current_span }}</title>
-<style>
-body { font: 16px/1.5 system-ui, sans-serif; color: #1d2733; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { margin-bottom: .2rem; } h2 { margin-top: 2.2rem; }
-table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; padding: .35rem .6rem; vertical-align: top; }
-th { border-bottom: 2px solid #b8c2cf; } td { border-bottom: 1px solid #e3e8ee; } td.number { text-align: right; }
-.level { padding: .1rem .5rem; border-radius: .7rem; white-space: nowrap; }
-.none { background: #e0eee4; } .moderate { background: #fdebc8; } .heavy { background: #f8d3cb; }
-.muted { color: #5a6878; } figure { margin: 1rem 0; } img { max-width: 100%; }
-@media print { body { margin: 0; } h2 { break-after: avoid; } figure, tr { break-inside: avoid; } }
-</style>
-</head>
-<body>
+_TEMPLATE: Final = """{% extends "frame" %}
+{% block body %}
 <h1>{{ headline }}</h1>
-<p class="muted">{{ report.current_span }} ({{ "{:,}".format(report.rows_current) }} contacts), compared with
-{{ report.reference_name }}, {{ report.reference_span }} ({{ "{:,}".format(report.rows_reference) }} contacts)</p>
+<p class="quiet">{{ report.current_span }} ({{ report.rows_current|count }} contacts), compared with
+{{ report.reference_name }}, {{ report.reference_span }} ({{ report.rows_reference|count }} contacts)</p>
 {% if source %}<p><strong>Data: {{ source }}</strong></p>{% endif %}
+<div class="verdict {{ tone }}">
 <p>{{ summary }}</p>
+{% if matters %}<p>{{ matters }}</p>{% endif %}
+<p><strong>What to do:</strong> {{ action }}</p>
+</div>
 {% if report.reference_overlaps %}
 <p>The two periods share days, so changes look smaller than they are.</p>
 {% endif %}
-<p><span class="level {{ report.label_level }}">Subscription rate: {{ report.label_level }} change</span>
-{{ rates }}</p>
+<h2>Subscription rate</h2>
+<p><span class="level {{ report.label_level }}">{{ report.label_level }} change</span> {{ rates }}</p>
+{% if rate_chart %}
+<figure><figcaption>Share of customers who subscribed, by period, with its 95 % interval</figcaption>
+{{ rate_chart|chart }}<div class="legend">{{ rate_legend|chart }}</div></figure>
+{% endif %}
 {% for facts in all_facts %}
 <h2>{{ facts.title }}</h2>
+<div class="scroll" tabindex="0" role="region" aria-label="{{ facts.title }}">
 <table><thead><tr>{% for cell in facts.header %}<th scope="col">{{ cell }}</th>{% endfor %}</tr></thead>
 <tbody>{% for row in facts.rows %}
 <tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
-{% endfor %}</tbody></table>
+{% endfor %}</tbody></table></div>
 {% endfor %}
 {% if moved %}
 <h2>What changed</h2>
-<table>
-<thead><tr><th scope="col">Column</th><th scope="col">Change</th><th scope="col">In words</th>
-{% if has_importance %}<th scope="col">Weight in the model</th>{% endif %}</tr></thead>
-<tbody>
-{% for row in moved %}
-<tr><td><strong>{{ row.column.column }}</strong><br><span class="muted">{{ row.description }}</span></td>
-<td><span class="level {{ row.column.level }}">{{ row.column.level }}</span></td>
-<td>{{ row.words }}{% if row.role %}<br><span class="muted">{{ row.role }}</span>{% endif %}</td>
-{% if has_importance %}<td class="number">{{ row.importance }}</td>{% endif %}</tr>
-{% endfor %}
-</tbody>
-</table>
+<p class="quiet">Furthest first. Upper bar: before; lower bar: now.</p>
+<div class="cards">
+{% for one in moved %}
+<article class="card"><header><h3>{{ one.column.column }}</h3>
+<span class="level {{ one.column.level }}">{{ one.column.level }}</span></header>
+<p class="quiet">{{ one.description }}</p>
+<p>{{ one.words }}.{% if one.role %} <span class="quiet">{{ one.role }}</span>{% endif %}</p>
+{% if one.weight %}<p class="weight">{{ one.weight }}</p>{% endif %}
+{% if one.bars %}
+<table class="bars"><caption>Share of contacts</caption>
+<thead><tr><th scope="col">value</th><th scope="col"></th><th scope="col" class="number">before</th>
+<th scope="col" class="number">now</th></tr></thead>
+<tbody>{% for bar in one.bars %}
+<tr><th scope="row">{{ bar.label }}</th><td>{{ bar.drawing|chart }}</td>
+<td class="number">{{ bar.before|share }}</td><td class="number">{{ bar.now|share }}</td></tr>
+{% endfor %}</tbody></table>
 {% endif %}
-{% for picture in pictures %}
-<figure><img src="{{ picture.uri }}" alt="{{ picture.text }}">
-<figcaption class="muted">{{ picture.text }}</figcaption></figure>
+</article>
 {% endfor %}
+</div>
+{% endif %}
+{% if periods %}
+<h2>Over time</h2>
+<p class="quiet">Share of contacts that moved, in per cent, and the verdict of each period.</p>
+<div class="scroll" tabindex="0" role="region" aria-label="Drift by column and period">
+<table class="heat"><thead><tr><th scope="col">Column</th>
+{% for name in periods %}<th scope="col">{{ name }}</th>{% endfor %}</tr></thead>
+<tbody>{% for row in heat %}
+<tr><th scope="row">{{ row.column }}</th>{% for cell in row.cells %}
+<td class="{{ cell.level }}">{{ cell.text }}{% if cell.sign %}<span aria-label="{{ cell.level }}">{{ cell.sign }}</span>
+{% endif %}</td>{% endfor %}</tr>
+{% endfor %}</tbody></table></div>
+<p class="quiet">! moderate, !! heavy, – no verdict.</p>
+{% endif %}
 <h2>All columns</h2>
+<div class="scroll" tabindex="0" role="region" aria-label="All columns with their statistics">
 <table>
-<thead><tr><th scope="col">Column</th><th scope="col">Verdict</th><th scope="col">PSI</th>
-<th scope="col">D or variation</th><th scope="col">KS p</th><th scope="col">Why</th></tr></thead>
+<thead><tr><th scope="col">Column</th><th scope="col">Verdict</th><th scope="col" class="number">PSI</th>
+<th scope="col" class="number">D or variation</th><th scope="col" class="number">KS p</th>
+<th scope="col">Why</th></tr></thead>
 <tbody>
 {% for column in report.columns %}
-<tr><td>{{ column.column }}</td><td>{% if column.role == "calendar" %}<span class="muted">not judged</span>{% else %}
-<span class="level {{ column.level }}">{{ column.level }}</span>{% endif %}</td>
-<td class="number">{{ number(column.psi) }}</td>
-<td class="number">{{ number(column.ks_distance_rest if column.kind == "numeric" else column.total_variation) }}</td>
+<tr><th scope="row">{{ column.column }}</th><td>{% if column.role == "calendar" %}<span class="quiet">not judged</span>
+{% else %}<span class="level {{ column.level }}">{{ column.level }}</span>{% endif %}</td>
+<td class="number">{{ column.psi|number }}</td>
+<td class="number">{{ (column.ks_distance_rest if column.kind == "numeric" else column.total_variation)|number }}</td>
 <td class="number">{{ "–" if column.ks_p_value is none else "%.2g"|format(column.ks_p_value) }}</td>
 <td>{{ column.reason }}</td></tr>
 {% endfor %}
 </tbody>
-</table>
-<p class="muted">Verdicts follow the size of a change, never its p-value: with many contacts every small change is
+</table></div>
+<h2>How to read this</h2>
+<p>Verdicts follow the size of a change, never its p-value: with many contacts every small change is
 "significant". Values that stand for "none" (no earlier contact, an empty balance) are judged apart from the rest.
 PSI is the population stability index over the reference's deciles; D is the Kolmogorov–Smirnov distance; the
-variation is the share of contacts that would have to change category.</p>
-</body>
-</html>
+variation is the share of contacts that would have to change category.{% if has_importance %} The weight of a column is
+its share of what moves the model's probabilities.{% endif %}</p>
+{% endblock %}
 """
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _Moved:
     column: ColumnDrift
     description: str
     words: str
     role: str
-    importance: str
+    weight: str
+    bars: tuple[Bar, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Picture:
-    uri: str
+class _Cell:
     text: str
+    level: str
+    sign: str
+
+
+@dataclass(frozen=True, slots=True)
+class _HeatRow:
+    column: str
+    cells: tuple[_Cell, ...]
 
 
 def drift_page(
@@ -158,61 +183,89 @@ def drift_page(
         report: the comparison.
         reference: the profile compared with, None if there was none.
         current: the profile of the window.
-        history: reports of earlier windows, in order, for the pictures over time.
+        history: reports of earlier windows, in order, this one last; for change over time.
         history_names: name of each of them.
-        importance: share of the model's decisions by column, in [0, 1]: whether a change matters.
-        facts: more tables, such as the result of a retraining.
+        importance: mean absolute contribution to the probability by column, any scale: whether a change matters.
+        facts: more tables, such as what the decisions of the period brought.
         source: where the data comes from ("simulated"), shown at the top.
 
     Returns:
         A whole HTML document without any outside resource; all text is escaped.
     """
-    from jinja2 import Environment, StrictUndefined
-
     by_name = {column.column: column for column in report.columns}
-    weights = importance or {}
+    total = sum((importance or {}).values())
+    weights = {name: value / total for name, value in (importance or {}).items()} if total else {}
     moved = [
-        _Row(
+        _Moved(
             column=by_name[name],
             description=BY_SOURCE[name].description if name in BY_SOURCE else "",
             words=words_of(name, reference.columns[name], current.columns[name]) if reference else "",
             role=_ROLE_WORDS[by_name[name].role],
-            importance=f"{weights[name]:.0%}" if name in weights else "–",
+            weight=_weight(weights.get(name), by_name[name].role) if weights else "",
+            bars=bars_of(reference.columns[name], current.columns[name]) if reference and at < SHOWN_BARS else (),
         )
-        for name in report.drifted_columns
+        for at, name in enumerate(report.drifted_columns)
     ]
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(_TEMPLATE).render(
+    names, shown = list(history_names)[-SHOWN_PERIODS:], list(history)[-SHOWN_PERIODS:]
+    rates = _rate_lines(shown)
+    is_judged = report.status is DriftStatus.OK
+    return render(
+        _TEMPLATE,
+        title=f"{_HEADLINES[report.level] if is_judged else 'No verdict on drift yet'} · {report.current_span}",
         report=report,
-        headline=_HEADLINES[report.level] if report.status is DriftStatus.OK else "No verdict on drift yet",
+        headline=_HEADLINES[report.level] if is_judged else "No verdict on drift yet",
+        tone=str(report.level) if is_judged else "plain",
         summary=_summary(report),
+        matters=_matters(report, weights),
+        action=_action(report),
         rates=_rates(report.label_reference, report.label_current),
+        rate_chart=line_chart(
+            "Subscription rate by period",
+            rates,
+            x_name="period",
+            y_name="subscribed",
+            y_text=lambda value: f"{value:.0%}",
+            x_marks=_period_marks(names),
+        )
+        if len(shown) > 1
+        else "",
+        rate_legend=legend(rates),
         moved=moved,
         has_importance=bool(weights),
         all_facts=facts,
-        pictures=_pictures(report, reference, current, history, history_names),
+        periods=names[::-1] if len(shown) > 1 else [],
+        heat=_heat(shown[::-1]),
         source=source,
-        number=lambda value: "–" if value is None else f"{value:.3f}",
     )
 
 
-def _pictures(
-    report: DriftReport,
-    reference: Profile | None,
-    current: Profile,
-    history: Sequence[DriftReport],
-    names: Sequence[str],
-) -> list[_Picture]:
-    found = []
-    if reference is not None and report.drifted_columns:
-        text = "Distribution of the columns that changed most, before and after"
-        found.append(_Picture(data_uri(distributions(reference, current, report.drifted_columns)), text))
-    if history:
-        effects = {name: effects_of(past) for name, past in zip(names, history, strict=True)}
-        text = "Share of contacts that moved, by column and period; grey without a verdict"
-        found.append(_Picture(data_uri(drift_heatmap(effects)), text))
-        found.append(_Picture(data_uri(label_rates(history, names)), "Subscription rate by period"))
-    return found
+def _weight(weight: float | None, role: Role) -> str:
+    if role is not Role.INPUT:
+        return ""
+    if weight is None:
+        return "The model does not use it."
+    word = "matters much" if weight >= MATTERS_MUCH else "matters" if weight >= MATTERS else "hardly matters"
+    return f"It {word}: {weight:.0%} of the model's weight." if weight >= 0.005 else f"It {word}: below 1 %."
+
+
+def _matters(report: DriftReport, weights: Mapping[str, float]) -> str:
+    if not weights or not report.drifted_columns:
+        return ""
+    share = sum(weights.get(name, 0.0) for name in report.drifted_columns)
+    heavy = [name for name in report.drifted_columns if weights.get(name, 0.0) >= MATTERS_MUCH]
+    which = f"; those that matter much: {', '.join(heavy)}" if heavy else "; none of them matters much on its own"
+    return f"The columns that changed carry {share:.0%} of the model's weight{which}."
+
+
+def _action(report: DriftReport) -> str:
+    if report.status is not DriftStatus.OK:
+        return "wait for more contacts; nothing is wrong."
+    if report.level is Level.NONE and report.label_level is Level.NONE:
+        return "nothing."
+    return (
+        "nothing at once. The platform recalibrates or refits by itself when its decisions suffer, and tells the "
+        "result. If the change was planned (another campaign, another list), tell the team that owns the model."
+    )
 
 
 def _summary(report: DriftReport) -> str:
@@ -237,38 +290,35 @@ def _rates(before: LabelRate, after: LabelRate) -> str:
     return f"before: {text(before)}; now: {text(after)}."
 
 
-def words_of(name: str, reference: ColumnProfile, current: ColumnProfile) -> str:
-    """One sentence on how a column changed.
-
-    The category whose share changed most, or the median; where a value stands for "none", its share first.
-    """
-    sides = (reference, current)
-    if not all(side.present for side in sides):
-        return f"values in {_percent(reference)} of the contacts before, in {_percent(current)} now"
-    if reference.kind != NUMERIC:
-        values = np.union1d(reference.values, current.values)
-        shares = np.array([[side.count_of(value) / side.rows for value in values] for side in sides])
-        at = int(np.argmax(np.abs(shares[1] - shares[0])))
-        return f"“{values[at]}”: {shares[0, at]:.0%} before, {shares[1, at]:.0%} now"
-    column = BY_SOURCE.get(name)
-    unit = f" {column.unit}" if column and column.unit else ""
-    sentinel = column.sentinel if column else None
-    parts = []
-    if sentinel is not None:
-        parts.append(
-            f"{sentinel} in {reference.count_of(sentinel) / reference.rows:.0%} of the contacts before, in "
-            f"{current.count_of(sentinel) / current.rows:.0%} now"
-        )
-        sides = (reference.without(sentinel), current.without(sentinel))
-    if all(side.present for side in sides):
-        parts.append(f"middle value {_median(sides[0]):g}{unit} before, {_median(sides[1]):g}{unit} now")
-    return "; ".join(parts)
+def _rate_lines(history: Sequence[DriftReport]) -> list[Line]:
+    known = [(float(x), one.label_current) for x, one in enumerate(history) if one.label_current.rate is not None]
+    now = Line(
+        "each period",
+        "now",
+        [(x, float(label.rate or 0.0)) for x, label in known],
+        [float(label.low or 0.0) for _, label in known],
+        [float(label.high or 0.0) for _, label in known],
+        has_dots=True,
+    )
+    reference = history[-1].label_reference.rate if history else None
+    if reference is None:
+        return [now]
+    return [Line("compared with", "before", [(0.0, reference), (float(len(history) - 1), reference)]), now]
 
 
-def _percent(column: ColumnProfile) -> str:
-    return f"{column.present / column.rows:.0%}" if column.rows else "none"
+def _period_marks(names: Sequence[str]) -> list[tuple[float, str]]:
+    step = max(1, -(-len(names) // 4))
+    return [(float(x), name) for x, name in enumerate(names) if (len(names) - 1 - x) % step == 0]
 
 
-def _median(column: ColumnProfile) -> float:
-    below = np.cumsum(column.counts)
-    return float(column.values[np.searchsorted(2 * below, below[-1], side="left")])
+def _heat(history: Sequence[DriftReport]) -> list[_HeatRow]:
+    names = list(dict.fromkeys(c.column for one in history for c in one.columns if c.role is not Role.CALENDAR))
+    return [_HeatRow(name, tuple(_cell(one, name) for one in history)) for name in names]
+
+
+def _cell(report: DriftReport, name: str) -> _Cell:
+    column = next((one for one in report.columns if one.column == name), None)
+    if column is None or report.status is not DriftStatus.OK or column.effect is None:
+        return _Cell("–", "unknown", "")
+    sign = {Level.NONE: "", Level.MODERATE: " !", Level.HEAVY: " !!"}[column.level]
+    return _Cell(f"{100 * column.effect:.0f}", str(column.level), sign)

@@ -6,15 +6,7 @@ import numpy as np
 import pytest
 
 from bank_assets.core.drift import DriftPolicy, compare_profiles
-from bank_assets.core.profile import Profile
-from bank_assets.reports.drift_charts import (
-    data_uri,
-    distributions,
-    drift_heatmap,
-    effects_of,
-    label_rates,
-    markdown_image,
-)
+from bank_assets.reports.drift_charts import data_uri, drift_heatmap, effects_of, markdown_image
 
 BLANK_SHARE = 0.995
 
@@ -49,34 +41,12 @@ def test_windows_without_a_verdict_are_grey(report, reference):
     assert_shows_something(drift_heatmap({"a": effects_of(none)}))
 
 
-def test_distributions_show_up_to_six_columns(reference, current, report):
-    assert_shows_something(distributions(reference, current, report.drifted_columns))
-    one, many = distributions(reference, current, ["age"]), distributions(reference, current, ["age", "job"] * 4)
-    assert pixels(many).shape[0] == 3 * pixels(one).shape[0]
-
-
-def test_distributions_of_columns_without_values_do_not_crash(reference):
-    from bank_assets.core.daily_profiles import profile_of_rows
-
-    empty, some = profile_of_rows({"age": [None] * 3}), profile_of_rows({"age": [30, 40, None]})
-    assert_shows_something(distributions(empty, some, ["age"]))
-    assert_shows_something(distributions(some, empty, ["age"]))
-    with pytest.raises(ValueError, match="found \\['job'\\]"):
-        distributions(some, empty, ["job"])
-
-
-def test_rates_are_drawn_for_windows_with_known_outcomes(report, reference):
-    unknown = compare_profiles(reference, Profile.empty())
-    assert_shows_something(label_rates([report, unknown], ["2009-05", "2009-06"]))
-    assert_shows_something(label_rates([unknown], ["2009-06"]))
-
-
 def test_the_same_report_gives_the_same_bytes(report):
     assert drift_heatmap({"a": effects_of(report)}) == drift_heatmap({"a": effects_of(report)})
 
 
 def test_pictures_are_embedded_whole(report):
-    png = label_rates([report], ["a"])
+    png = drift_heatmap({"a": effects_of(report)})
     assert base64.b64decode(data_uri(png).partition(",")[2]) == png
     assert markdown_image(png, "rate [2009]").startswith("![rate 2009](data:image/png;base64,")
 
@@ -86,10 +56,6 @@ def test_calendar_columns_are_not_in_the_heat_map(report):
     assert "day" not in effects_of(report)
 
 
-def test_charts_of_nothing_are_refused(report):
-    with pytest.raises(ValueError, match="one name per report"):
-        label_rates([report], [])
-    with pytest.raises(ValueError, match="one name per report"):
-        label_rates([], [])
+def test_charts_of_nothing_are_refused():
     with pytest.raises(ValueError, match="at least one window"):
         drift_heatmap({})

@@ -6,63 +6,112 @@ from bs4 import BeautifulSoup
 from bank_assets.core.daily_profiles import profile_of_rows
 from bank_assets.core.drift import compare_profiles
 from bank_assets.core.profile import Profile
-from bank_assets.reports.drift_page import Facts, drift_page, words_of
+from bank_assets.reports.drift_page import Facts, drift_page
+from bank_assets.reports.drift_words import MOST_BARS, bars_of, words_of
 
 
 def parsed(*args, **kwargs):
     return BeautifulSoup(drift_page(*args, **kwargs), "html.parser")
 
 
+def words_in(tag):
+    return " ".join(tag.text.split())
+
+
 def test_page_says_the_verdict_first_and_names_what_moved(report, reference, current):
     page = parsed(report, reference, current)
     assert page.h1.text == "Customers have changed a lot"
-    moved = page.find("h2", string="What changed").find_next("table")
-    assert [row.strong.text for row in moved.select("tbody tr")] == list(report.drifted_columns) == ["job", "age"]
-    assert "“" in moved.text
-    assert "Subscription rate: heavy change" in page.text
-    assert len(page.select("figure img")) == 1
+    assert "What to do: nothing at once" in words_in(page.select_one(".verdict"))
+    cards = page.select("article.card")
+    assert [card.h3.text for card in cards] == list(report.drifted_columns) == ["job", "age"]
+    assert "“" in cards[0].text
+    assert "heavy change before: " in words_in(page)
+
+
+def test_what_changed_is_shown_before_and_now(report, reference, current):
+    card = parsed(report, reference, current).select("article.card")[0]
+    rows = {row.th.text: [cell.text for cell in row.select("td.number")] for row in card.select("tbody tr")}
+    shares = {
+        value: [f"{side.columns['job'].count_of(value) / side.rows:.0%}" for side in (reference, current)]
+        for value in ("management", "retired", "student")
+    }
+    assert rows == shares
+    assert len(card.select("tbody svg rect")) == 6
 
 
 def test_every_column_is_listed_with_its_numbers(report, reference, current):
     table = parsed(report, reference, current).find("h2", string="All columns").find_next("table")
-    rows = {row.td.text: [cell.text for cell in row.select("td")] for row in table.select("tbody tr")}
+    rows = {row.th.text: [cell.text.strip() for cell in row.select("td")] for row in table.select("tbody tr")}
     assert list(rows) == [column.column for column in report.columns]
     age = next(column for column in report.columns if column.column == "age")
-    assert rows["day"][1].strip() == "not judged"
-    assert [cell.strip() for cell in rows["age"][1:4]] == ["heavy", f"{age.psi:.3f}", f"{age.ks_distance_rest:.3f}"]
-    assert rows["job"][4] == "–"
+    assert rows["day"][0] == "not judged"
+    assert rows["age"][:3] == ["heavy", f"{age.psi:.3f}", f"{age.ks_distance_rest:.3f}"]
+    assert rows["job"][3] == "–"
+
+
+def test_change_over_time_is_shown_newest_first(report, reference, current):
+    calm = compare_profiles(reference, reference)
+    page = parsed(report, reference, current, history=[calm, report], history_names=["2009-04", "2009-05"])
+    table = page.select_one("table.heat")
+    assert [cell.text for cell in table.select("thead th")] == ["Column", "2009-05", "2009-04"]
+    age = next(row for row in table.select("tbody tr") if row.th.text == "age")
+    now, before = age.select("td")
+    assert (now["class"], before["class"]) == (["heavy"], ["none"])
+    assert now.span["aria-label"] == "heavy"  # not by colour alone
+    assert page.select_one("figure svg")["aria-label"] == "Subscription rate by period"
+    assert len(page.select("figure svg circle")) == 2
 
 
 def test_page_needs_nothing_from_outside(report, reference, current):
     text = drift_page(report, reference, current, history=[report] * 3, history_names=["a", "b", "c"])
-    assert len(BeautifulSoup(text, "html.parser").select("figure img")) == 3
-    assert not re.findall(r"(?:src|href)=\"(?!data:image/png;base64,)", text)
-    assert "http" not in re.sub(r"data:image/png;base64,[^\"]*", "", text)
+    assert not re.findall(r"\b(?:src|href)=", text)
+    assert "http" not in text
+    assert " style=" not in text  # the web app's policy forbids it
+
+
+def test_wide_tables_scroll_by_keyboard_and_have_names(report, reference, current):
+    page = parsed(report, reference, current, history=[report] * 2, history_names=["a", "b"])
+    scrolling = page.select(".scroll")
+    assert len(scrolling) == 2
+    assert all(one["tabindex"] == "0" and one["role"] == "region" and one["aria-label"] for one in scrolling)
+    assert page.html["lang"] == "en"
+    assert [tag.name for tag in page.select("h1, h2, h3")][:2] == ["h1", "h2"]
 
 
 def test_text_is_escaped(report, reference, current):
     facts = Facts("<script>alert(1)</script>", ("a",), (("<b>",),))
-    text = drift_page(report, reference, current, facts=[facts], source="simulated <i>")
+    text = drift_page(
+        report,
+        reference,
+        current,
+        facts=[facts],
+        source="simulated <i>",
+        history=[report] * 2,
+        history_names=["<u>"] * 2,
+    )
     assert "<script>" not in text
+    assert "<u>" not in text
     assert "first &lt;three&gt; months" in text
     page = BeautifulSoup(text, "html.parser")
-    assert page.find("h2").text == "<script>alert(1)</script>"
-    assert page.find("td").text == "<b>"
+    assert page.find("h2", string="<script>alert(1)</script>").find_next("td").text == "<b>"
     assert "Data: simulated <i>" in page.text
 
 
-def test_weight_of_a_column_in_the_model_is_shown(report, reference, current):
-    page = parsed(report, reference, current, importance={"age": 0.25})
-    cells = [
-        row.select("td")[-1].text for row in page.find("h2", string="What changed").find_next("table").select("tr")[1:]
-    ]
-    assert cells == ["–", "25%"]
-    assert "Weight in the model" not in parsed(report, reference, current).text
+def test_weight_of_a_column_in_the_model_says_whether_a_change_matters(report, reference, current):
+    page = parsed(report, reference, current, importance={"age": 0.02, "balance": 0.06, "job": 0.0001})
+    told = {card.h3.text: card.select_one(".weight").text for card in page.select("article.card")}
+    assert told == {
+        "job": "It hardly matters: below 1 %.",
+        "age": "It matters much: 25% of the model's weight.",
+    }
+    assert "carry 25% of the model's weight; those that matter much: age" in page.select_one(".verdict").text
+    assert "weight" not in parsed(report, reference, current).main.text
 
 
 def test_a_calm_page_says_so(reference):
     page = parsed(compare_profiles(reference, reference), reference, reference)
     assert page.h1.text == "Customers look as they did"
+    assert "What to do: nothing." in words_in(page.select_one(".verdict.none"))
     assert page.find("h2", string="What changed") is None
     assert not page.select("figure")
     assert "share days" in page.text
@@ -74,7 +123,7 @@ def test_no_verdict_is_said_with_what_to_do(reference, current, with_reference):
     report = compare_profiles(base, window)
     page = parsed(report, base, window)
     assert page.h1.text == "No verdict on drift yet"
-    assert report.message in page.text
+    assert report.message in words_in(page)
 
 
 def test_words_of_each_kind_of_change():
@@ -84,6 +133,27 @@ def test_words_of_each_kind_of_change():
     after = profile_of_rows({"job": ["retired"] * 4, "pdays": [-1, 10, 20, 30], "age": [None] * 4})
     words = {name: words_of(name, before.columns[name], after.columns[name]) for name in before.columns}
     assert words["job"] == "“retired”: 25% before, 100% now"
-    assert words["pdays"] == ("-1 in 50% of the contacts before, in 25% now; middle value 100 days before, 20 days now")
+    assert words["pdays"] == "-1 in 50% of the contacts before, in 25% now; middle value 100 days before, 20 days now"
     assert words["age"] == "values in 100% of the contacts before, in 0% now"
     assert words_of("age", before.columns["age"], before.columns["age"]).startswith("middle value 30 years before")
+
+
+def test_values_that_are_missing_are_said_to_be():
+    before, after = (profile_of_rows({"pdays": values}) for values in ([None, None, None, 90], [None, 90, 90, 90]))
+    text = words_of("pdays", before.columns["pdays"], after.columns["pdays"])
+    assert text.startswith("no value in 75% of the contacts before, in 25% now; middle value 90 days")
+
+
+def test_bars_add_up_and_rare_categories_are_put_together():
+    jobs = [f"job {number}" for number in range(12)]
+    before, after = (profile_of_rows({"job": jobs * 2 + [None] * 6}), profile_of_rows({"job": jobs[:1] * 30}))
+    bars = bars_of(before.columns["job"], after.columns["job"])
+    assert bars[0].label == "job 0"
+    assert [bar.label for bar in bars][-2:] == ["4 others", "missing"]
+    assert len(bars) == MOST_BARS + 2
+    assert sum(bar.before for bar in bars) == pytest.approx(1)
+    assert sum(bar.now for bar in bars) == pytest.approx(1)
+    empty = profile_of_rows({"age": [None] * 3}).columns["age"]
+    ages = profile_of_rows({"age": [30, 40, None]}).columns["age"]
+    assert [bar.label for bar in bars_of(empty, ages)] == ["any value", "missing"]
+    assert bars_of(ages, empty)[-1].now == 1

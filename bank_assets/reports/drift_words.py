@@ -1,0 +1,115 @@
+"""A column's change in words and bars: what its values were before, and what they are now.
+
+What lives here: `words_of`, `bars_of`. What must not: verdicts (`core.drift`), the page.
+Called by `drift_page`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from bank_assets.contract import BY_SOURCE
+from bank_assets.core.drift_statistics import decile_edges
+from bank_assets.core.profile import NUMERIC, ColumnProfile
+from bank_assets.reports.svg import pair_of_bars
+
+MOST_BARS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """Shares of one value or range.
+
+    Attributes:
+        label: the value.
+        before: share of contacts before, [0, 1].
+        now: share now.
+        drawing: both as SVG.
+    """
+
+    label: str
+    before: float
+    now: float
+    drawing: str
+
+
+def words_of(name: str, reference: ColumnProfile, current: ColumnProfile) -> str:
+    """One sentence on how a column changed.
+
+    The category whose share changed most, or the median; where a value stands for "none", its share first.
+    """
+    sides = (reference, current)
+    if not all(side.present for side in sides):
+        return f"values in {_percent(reference)} of the contacts before, in {_percent(current)} now"
+    if reference.kind != NUMERIC:
+        values = np.union1d(reference.values, current.values)
+        shares = np.array([[side.count_of(value) / side.rows for value in values] for side in sides])
+        at = int(np.argmax(np.abs(shares[1] - shares[0])))
+        return f"“{values[at]}”: {shares[0, at]:.0%} before, {shares[1, at]:.0%} now"
+    column = BY_SOURCE.get(name)
+    unit = f" {column.unit}" if column and column.unit else ""
+    sentinel = column.sentinel if column else None
+    parts = []
+    if sentinel is not None and any(side.count_of(sentinel) for side in sides):
+        before, now = (side.count_of(sentinel) / side.rows for side in sides)
+        parts.append(f"{sentinel} in {before:.0%} of the contacts before, in {now:.0%} now")
+        sides = (reference.without(sentinel), current.without(sentinel))
+    if reference.missing or current.missing:
+        before, now = (side.missing / side.rows for side in (reference, current))
+        parts.append(f"no value in {before:.0%} of the contacts before, in {now:.0%} now")
+    if all(side.present for side in sides):
+        parts.append(f"middle value {_median(sides[0]):g}{unit} before, {_median(sides[1]):g}{unit} now")
+    return "; ".join(parts)
+
+
+def bars_of(reference: ColumnProfile, current: ColumnProfile) -> tuple[Bar, ...]:
+    """Shares before and now: of ranges between the reference's deciles, or of the most frequent categories."""
+    labels, counts = _ranges(reference, current) if reference.kind == NUMERIC else _categories(reference, current)
+    sides = (reference, current)
+    if any(side.missing for side in sides):
+        labels = [*labels, "missing"]
+        counts = [[*count, side.missing] for count, side in zip(counts, sides, strict=True)]
+    shares = [[value / max(side.rows, 1) for value in count] for count, side in zip(counts, sides, strict=True)]
+    full = max((max(pair) for pair in zip(*shares, strict=True)), default=0.0)
+    return tuple(
+        Bar(label, before, now, pair_of_bars(before, now, full))
+        for label, before, now in zip(labels, *shares, strict=True)
+    )
+
+
+def _categories(reference: ColumnProfile, current: ColumnProfile) -> tuple[list[str], list[list[int]]]:
+    values = [str(value) for value in np.union1d(reference.values, current.values)]
+    counts = {value: (reference.count_of(value), current.count_of(value)) for value in values}
+    share = {v: max(a / max(reference.rows, 1), b / max(current.rows, 1)) for v, (a, b) in counts.items()}
+    ordered = sorted(values, key=lambda value: -share[value])
+    shown, rest = ordered[:MOST_BARS], ordered[MOST_BARS:]
+    columns = [[counts[value][side] for value in shown] for side in (0, 1)]
+    if rest:
+        shown = [*shown, f"{len(rest)} others"]
+        columns = [[*column, sum(counts[value][side] for value in rest)] for side, column in enumerate(columns)]
+    return shown, columns
+
+
+def _ranges(reference: ColumnProfile, current: ColumnProfile) -> tuple[list[str], list[list[int]]]:
+    sides = (reference, current)
+    if not reference.present:
+        return ["any value"], [[side.present] for side in sides]
+    edges = decile_edges(reference)
+    labels = [f"up to {edge:g}" for edge in edges] + [f"above {edges[-1]:g}"]
+    counts = [
+        np.bincount(np.searchsorted(edges, side.values, "left"), side.counts, edges.size + 1).astype(int).tolist()
+        for side in sides
+    ]
+    return labels, counts
+
+
+def _percent(column: ColumnProfile) -> str:
+    return f"{column.present / column.rows:.0%}" if column.rows else "none"
+
+
+def _median(column: ColumnProfile) -> float:
+    below = np.cumsum(column.counts)
+    return float(column.values[np.searchsorted(2 * below, below[-1], side="left")])
