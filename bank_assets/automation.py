@@ -36,11 +36,20 @@ FRESH: Final[Mapping[str, tuple[timedelta, timedelta]]] = {
 """Age that warns and age that fails: one missed night, two missed nights, an hour for the run itself."""
 
 
+REPEAT: Final = "*/10 * * * *"
+"""A follower whose run failed is asked for again this often: at once would be a run a tick while the disk is full."""
+
+
 def follows(inputs: tuple[str, ...]) -> dg.AutomationCondition:
     """Condition of an asset that follows some of its inputs."""
     changed = dg.AutomationCondition.any_deps_updated().allow(dg.AssetSelection.assets(*inputs))
-    is_due = changed.since(dg.AutomationCondition.newly_updated())
-    return is_due & ~dg.AutomationCondition.in_progress() & ~dg.AutomationCondition.any_deps_in_progress()
+    asked_or_made = dg.AutomationCondition.newly_requested() | dg.AutomationCondition.newly_updated()
+    failed = dg.AutomationCondition.execution_failed() & dg.AutomationCondition.cron_tick_passed(REPEAT)
+    return (
+        (changed.since(asked_or_made) | failed)
+        & ~dg.AutomationCondition.in_progress()
+        & ~dg.AutomationCondition.any_deps_in_progress()
+    )
 
 
 def with_policies(assets: list[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:

@@ -1,0 +1,134 @@
+"""The night: which months, which job, once whatever the clock does."""
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+import numpy as np
+import pytest
+from dagster._utils.schedules import schedule_execution_time_iterator
+
+from bank_assets.definitions import build_defs
+from bank_assets.ledger import outcomes
+from bank_assets.ledger.engine import open_ledger
+from bank_assets.loop.requests import RANGE_END, RANGE_START
+from bank_assets.settings import Settings
+from bank_assets_tests.core.made_contacts import FIRST, made_contacts
+from bank_assets_tests.stored_loop import land, make_tables
+
+NAME = "daily_pipeline_schedule"
+NIGHT = datetime(2026, 3, 1, 0, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def contacts():
+    return made_contacts(75, 4)  # 2020-01-01 to 2020-03-15
+
+
+@pytest.fixture
+def quick(settings):
+    return Settings(home=settings.home, ledger_url=settings.ledger_url, settle_seconds=0)
+
+
+def night(settings, at=NIGHT):
+    """Requests of a night, or why there are none."""
+    schedule = build_defs(settings=settings).get_repository_def().get_schedule_def(NAME)
+    tick = schedule.evaluate_tick(dg.build_schedule_context(scheduled_execution_time=at))
+    return list(tick.run_requests or []), tick.skip_message
+
+
+def ranges(found):
+    return [(request.tags[RANGE_START], request.tags[RANGE_END]) for request in found]
+
+
+def test_nothing_was_ever_delivered(quick):
+    found, why = night(quick)
+    assert found == []
+    assert "expected files in" in why
+
+
+def test_the_newest_month_and_those_with_news_and_no_others(quick, contacts):
+    land(quick, contacts)
+    (first,), _ = night(quick)
+    assert first.job_name is None or first.job_name == "nightly_job"
+    assert ranges([first]) == [("2020-01-01", "2020-03-01")]
+    assert first.run_config["ops"]["raw_contacts"]["config"]["settle_seconds"] == 0
+    make_tables(quick, ["2020-01", "2020-02", "2020-03"])
+    assert ranges(night(quick)[0]) == [("2020-03-01", "2020-03-01")], "of the data, whatever the calendar says"
+    corrected = contacts.rows(contacts.contact_dates < FIRST + 31)
+    corrected.frame["age"][0] += 1
+    land(quick, corrected, "correction.csv")
+    assert ranges(night(quick)[0]) == [("2020-01-01", "2020-03-01")]
+
+
+def test_outcomes_told_to_the_app_come_first_in_the_month_of_their_arrival(quick, contacts):
+    land(quick, contacts)
+    night(quick)
+    make_tables(quick, ["2020-01", "2020-02", "2020-03"])
+    engine = open_ledger(quick.ledger_url)
+    outcomes.record(engine, y="yes", actor="api", contact_id="c0", arrived_at="2026-02-10T08:00:00.000000Z")
+    engine.dispose()
+    told, data = night(quick)[0]
+    assert ranges([told, data]) == [("2026-02-01", "2026-02-01"), ("2020-03-01", "2020-03-01")]
+    assert [key.to_user_string() for key in told.asset_selection] == ["ledger_outcomes"]
+
+
+def test_outcomes_of_the_current_data_month_are_part_of_its_range(quick, contacts):
+    land(quick, contacts)
+    night(quick)
+    make_tables(quick, ["2020-01", "2020-02", "2020-03"])
+    engine = open_ledger(quick.ledger_url)
+    outcomes.record(engine, y="no", actor="api", contact_id="c0", arrived_at="2020-04-02T08:00:00.000000Z")
+    engine.dispose()
+    assert ranges(night(quick)[0]) == [("2020-03-01", "2020-04-01")]
+
+
+def test_training_every_night_is_the_whole_journey(quick, contacts):
+    land(quick, contacts)
+    nightly = Settings(home=quick.home, ledger_url=quick.ledger_url, settle_seconds=0, train_nightly=True)
+    (asked,), _ = night(nightly)
+    assert asked.job_name == "main_job"
+
+
+def test_an_unreadable_landing_folder_fails_the_tick_with_what_to_do(quick):
+    quick.landing.mkdir()
+    (quick.landing / "contacts").write_text("a file where the folder should be")
+    with pytest.raises(Exception, match="Error occurred") as found:
+        night(quick)
+    assert "expected a folder that this process may list" in str(found.value.__cause__)
+
+
+CHANGES = [
+    ("Europe/Lisbon", date(2026, 3, 29)),  # forward at 01:00
+    ("Europe/Lisbon", date(2026, 10, 25)),  # back at 02:00
+    ("America/Havana", date(2026, 3, 8)),  # forward at midnight: 00:00 does not exist
+    ("America/Havana", date(2026, 11, 1)),  # back at 01:00: 00:00 comes twice
+    ("Africa/Cairo", date(2026, 4, 24)),  # forward at midnight
+]
+
+
+@pytest.mark.parametrize(("zone", "day"), CHANGES)
+def test_a_change_of_the_clock_neither_skips_nor_doubles_a_night(quick, contacts, zone, day):
+    there = Settings(home=quick.home, ledger_url=quick.ledger_url, settle_seconds=0, timezone=zone)
+    land(there, contacts)
+    schedule = build_defs(settings=there).get_repository_def().get_schedule_def(NAME)
+    begin = datetime.combine(day - timedelta(days=3), datetime.min.time(), ZoneInfo(zone)) - timedelta(minutes=1)
+    ticks = schedule_execution_time_iterator(
+        begin.timestamp(), schedule.cron_schedule, schedule.execution_timezone, ascending=True
+    )
+    keys = []
+    for tick in ticks:
+        if tick.date() > day + timedelta(days=3):
+            break
+        keys.append(night(there, tick)[0][0].run_key)
+    nights = list(dict.fromkeys(keys))  # the same key twice is one run
+    expected = [f"{day + timedelta(days=offset)}-0" for offset in range(-3, 4)]
+    assert nights == expected
+
+
+def test_a_night_has_one_key_in_its_own_zone_and_another_the_next(quick, contacts):
+    there = Settings(home=quick.home, ledger_url=quick.ledger_url, settle_seconds=0, timezone="Asia/Tokyo")
+    land(there, contacts)
+    (asked,), _ = night(there, datetime(2026, 2, 28, 15, 0, tzinfo=UTC))
+    assert asked.run_key == "2026-03-01-0"
+    assert np.unique([night(there, NIGHT + timedelta(days=k))[0][0].run_key for k in range(3)]).size == 3
