@@ -93,7 +93,8 @@ deploy-check: synth ## templates and workflows: cdk-nag (in synth), cfn-lint, sc
 	$(BIN)/cfn-lint --regions eu-west-1 us-east-1 -- deploy/aws/cdk.out/*.template.json
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
-	$(BIN)/zizmor --offline --quiet --pedantic .github
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions .github/actions/*/action.yml
+	$(BIN)/zizmor --offline --quiet --persona auditor .github
 
 image: ## container images: serving and pipeline (TARGETS); Docker, or buildah where no engine runs
 	bash deploy/images.sh $(TARGETS)

@@ -13,6 +13,7 @@ for folder in ("serving", "ledger"):
 
 from serving_world import bundle_a  # noqa: E402, F401  pytest finds fixtures by their name here
 
+from bank_assets_tests.deploy.synthesized import templates, templates_folder  # noqa: E402, F401
 from bank_assets_tests.ledger.conftest import draft  # noqa: E402, F401
 
 

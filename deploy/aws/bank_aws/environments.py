@@ -15,6 +15,8 @@ HOME: Final = "/var/lib/bank"
 """`BANK_HOME` in both images, and where the file system is mounted."""
 USER: Final = "10001"
 """User and group of both images; owns the home on the file system."""
+RETENTIONS: Final = (7, 14, 30, 90, 365, 731)
+"""Days that CloudWatch can keep logs for, as far as we use them."""
 DATABASES: Final = ("ledger", "dagster", "mlflow")
 """Databases, each with an owner of its own name who may enter no other."""
 
@@ -79,6 +81,10 @@ class Environment:
             raise EnvironmentSettingsError(
                 f"{self.name}: expected 2 <= app_min_tasks <= app_max_tasks, as one task cannot be replaced "
                 f"without a gap, found {self.app_min_tasks} and {self.app_max_tasks}."
+            )
+        if self.log_days not in RETENTIONS:
+            raise EnvironmentSettingsError(
+                f"{self.name}: expected log_days as one of {RETENTIONS}, found {self.log_days}."
             )
 
     @property

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from aws_cdk import aws_logs as logs
 
-from bank_aws.environments import Environment, EnvironmentSettingsError
+from bank_aws.environments import RETENTIONS, Environment
 
-DAYS: Final = {
-    7: logs.RetentionDays.ONE_WEEK,
-    14: logs.RetentionDays.TWO_WEEKS,
-    30: logs.RetentionDays.ONE_MONTH,
-    90: logs.RetentionDays.THREE_MONTHS,
-    365: logs.RetentionDays.ONE_YEAR,
-    731: logs.RetentionDays.TWO_YEARS,
-}
+_NAMES = (
+    logs.RetentionDays.ONE_WEEK,
+    logs.RetentionDays.TWO_WEEKS,
+    logs.RetentionDays.ONE_MONTH,
+    logs.RetentionDays.THREE_MONTHS,
+    logs.RetentionDays.ONE_YEAR,
+    logs.RetentionDays.TWO_YEARS,
+)
 
 
 def retention(environment: Environment) -> logs.RetentionDays:
-    """How long an environment keeps its logs.
-
-    Raises:
-        EnvironmentSettingsError: CloudWatch has no such retention.
-    """
-    if environment.log_days not in DAYS:
-        raise EnvironmentSettingsError(
-            f"{environment.name}: expected log_days as one of {sorted(DAYS)}, found {environment.log_days}."
-        )
-    return DAYS[environment.log_days]
+    """How long an environment keeps its logs."""
+    return dict(zip(RETENTIONS, _NAMES, strict=True))[environment.log_days]
