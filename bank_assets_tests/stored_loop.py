@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from bank_assets.assets.tables import month_mark
-from bank_assets.contract import BY_SOURCE, DELIVERY_COLUMNS, MONTHS, Kind
+from bank_assets.contract import BY_SOURCE, CAMPAIGN_COLUMNS, DELIVERY_COLUMNS, MONTHS, Kind
 from bank_assets.core.bundle import NO_RANGES, BundleParts, Lineage, bundle_files
 from bank_assets.core.candidates import Recipe
 from bank_assets.core.challenger import fit_deployment
@@ -43,6 +43,13 @@ def delivery_text(contacts: Contacts) -> str:
     rows["day"], rows["month"] = days.day, [MONTHS[day.month - 1] for day in days]
     rows["duration"], rows["y"] = 120, np.where(contacts.is_subscribed, "yes", "no")
     return rows[list(DELIVERY_COLUMNS)].to_csv(index=False, sep=";")
+
+
+def campaign_text(contacts: Contacts) -> str:
+    """The same customers as a campaign file."""
+    lines = [line.split(";") for line in delivery_text(contacts).splitlines()]
+    keep = [index for index, column in enumerate(lines[0]) if column in CAMPAIGN_COLUMNS]
+    return "\n".join(";".join(line[index] for index in keep) for line in lines) + "\n"
 
 
 def land(settings: Settings, contacts: Contacts, name: str = "") -> list[Path]:

@@ -8,14 +8,13 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from bank_assets.contract import CAMPAIGN_COLUMNS
 from bank_assets.jobs import TAG_LOOP
 from bank_assets.loop import requests
 from bank_assets.loop.requests import RANGE_END, RANGE_START, TAG_WORK
 from bank_assets.settings import Settings
 from bank_assets_tests.core.made_contacts import FIRST, made_contacts
 from bank_assets_tests.loop_daemon import InProcessDaemon
-from bank_assets_tests.stored_loop import delivery_text, failed_run, land, make_tables, promote
+from bank_assets_tests.stored_loop import campaign_text, delivery_text, failed_run, land, make_tables, promote
 
 CONTACTS, CAMPAIGN, ORPHANS = "new_contacts_sensor", "campaign_sensor", "orphaned_runs_sensor"
 
@@ -206,9 +205,7 @@ def test_nothing_is_asked_for_while_a_run_is_in_flight(daemon, contacts):
 def campaign(daemon, contacts, name="spring.csv"):
     folder = daemon.settings.landing / "campaigns"
     folder.mkdir(parents=True, exist_ok=True)
-    lines = delivery_text(contacts).splitlines()
-    keep = [index for index, column in enumerate(lines[0].split(";")) if column in CAMPAIGN_COLUMNS]
-    (folder / name).write_text("\n".join(";".join(line.split(";")[index] for index in keep) for line in lines) + "\n")
+    (folder / name).write_text(campaign_text(contacts))
 
 
 def test_a_campaign_waits_for_a_champion_and_is_then_scored_once_per_content(daemon, contacts):

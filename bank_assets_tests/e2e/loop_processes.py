@@ -1,0 +1,140 @@
+"""The real daemon with its code server and its run workers, as processes of their own on a home of their own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import psutil
+
+from bank_assets.ledger.engine import open_ledger
+from bank_assets.loop.status import LoopStatus, look
+from bank_assets.resources.instance import CONFIG, TAG_PID
+from bank_assets.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """What the processes of a home get."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("BANK_")}
+    return kept | {
+        "BANK_HOME": str(settings.home),
+        "BANK_SPARK_MASTER": "local[2]",
+        "BANK_SPARK_MEMORY": "1g",
+        "BANK_SETTLE_SECONDS": "1",
+        "BANK_SENSOR_SECONDS": "2",
+        "BANK_MLFLOW_URI": settings.mlflow_uri,
+        "DAGSTER_HOME": str(settings.dagster_home),
+        "PYTHONPATH": str(ROOT),
+    }
+
+
+@dataclass
+class Daemon:
+    """A running daemon and the instance it works on."""
+
+    settings: Settings
+    instance: dg.DagsterInstance
+    process: subprocess.Popen
+
+    def kill(self) -> None:
+        """Kill the daemon, its code server and its run workers at once, as a crash of the machine does."""
+        family = [self.process.pid, *(child.pid for child in psutil.Process(self.process.pid).children(recursive=True))]
+        for pid in family:
+            _kill(pid)
+        self.process.wait()
+
+    def kill_alone(self) -> None:
+        """Kill the daemon; its code server ends by itself, run workers go on."""
+        self.process.kill()
+        self.process.wait()
+
+    def status(self) -> LoopStatus:
+        """What is left to do."""
+        engine = open_ledger(self.settings.ledger_url)
+        try:
+            return look(self.settings, engine, self.instance)
+        finally:
+            engine.dispose()
+
+    def wait(self, is_reached: Callable[[], Any], seconds: float = 400) -> Any:
+        """Wait until something is so.
+
+        Raises:
+            AssertionError: it was not in time; the daemon's log says why.
+        """
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            found = is_reached()
+            if found:
+                return found
+            assert self.process.poll() is None, f"the daemon ended: {self.log()}"
+            time.sleep(0.5)
+        raise AssertionError(f"not reached in {seconds} s; left: {self.status().left}; {self.log()}")
+
+    def rest(self, seconds: float = 400) -> None:
+        """Wait until nothing is left to do."""
+        self.wait(lambda: self.status().is_idle, seconds)
+
+    def log(self) -> str:
+        """The end of the daemon's log."""
+        return (self.settings.home / "daemon.log").read_text()[-3_000:]
+
+    def runs(self, *statuses: dg.DagsterRunStatus) -> list[dg.DagsterRun]:
+        """Runs, oldest first."""
+        return list(reversed(self.instance.get_runs(dg.RunsFilter(statuses=list(statuses)))))
+
+    def worker_in(self, step: str) -> tuple[dg.DagsterRun, int] | None:
+        """The run that has begun a step and not ended it, and the process that carries it."""
+        for run in self.runs(dg.DagsterRunStatus.STARTED):
+            kinds = {dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_SUCCESS}
+            records = self.instance.get_records_for_run(run.run_id, of_type=kinds).records
+            seen = [r.event_log_entry.dagster_event_type for r in records if r.event_log_entry.step_key == step]
+            if seen == [dg.DagsterEventType.STEP_START] and TAG_PID in run.tags:
+                return run, int(run.tags[TAG_PID])
+        return None
+
+
+def _kill(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def kill_worker(pid: int) -> None:
+    """Kill a run worker and its JVM."""
+    for child in psutil.Process(pid).children(recursive=True):
+        _kill(child.pid)
+    _kill(pid)
+
+
+@contextmanager
+def running_daemon(settings: Settings) -> Iterator[Daemon]:
+    """A daemon on a home; killed at the end if it still runs."""
+    settings.dagster_home.mkdir(parents=True, exist_ok=True)
+    (settings.dagster_home / "dagster.yaml").write_bytes(CONFIG.read_bytes())
+    log = (settings.home / "daemon.log").open("ab")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dagster._daemon", "run", "-m", "bank_assets.definitions"],
+        cwd=ROOT,
+        env=environment(settings),
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    instance = dg.DagsterInstance.from_config(str(settings.dagster_home))
+    daemon = Daemon(settings, instance, process)
+    try:
+        yield daemon
+    finally:
+        if process.poll() is None:
+            daemon.kill()
+        log.close()
+        instance.dispose()
