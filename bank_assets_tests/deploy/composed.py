@@ -95,7 +95,7 @@ class Services:
     def healthy(self, name: str, **more: str) -> bool:
         """Run the service's own health check."""
         test = self.document["services"][name]["healthcheck"]["test"][1:]
-        words = [self.here(word) for word in test]
+        words = [sys.executable if word == "python" else self.here(word) for word in test]
         env = self.environment(name, **more)
         return subprocess.run(words, cwd=ROOT, env=env, capture_output=True, check=False, timeout=60).returncode == 0
 

@@ -22,7 +22,6 @@ from bank_assets.ledger.engine import open_ledger
 from deploy import make_secrets
 
 BODY = json.dumps({**PAYLOAD, "contact_date": AS_OF}).encode()
-PIPELINE = ("code", "web", "daemon")
 
 
 def ask(port: int, path: str, body: bytes | None = None, **headers: str) -> tuple[int, bytes]:
