@@ -74,7 +74,8 @@ ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
     BANK_CODE_VERSION=${REVISION}
 WORKDIR /opt/bank
 USER 10001:10001
-VOLUME /var/lib/bank
+# /tmp too: Fargate gives a volume the owner and mode of a path only where the image declares it.
+VOLUME ["/var/lib/bank", "/tmp"]
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["python", "deploy/container/healthcheck.py"]
 ENTRYPOINT ["python", "deploy/container/entrypoint.py"]
@@ -111,7 +112,8 @@ ENV PATH=/opt/venv/bin:/usr/local/bin:/usr/bin:/bin \
     BANK_CODE_VERSION=${REVISION}
 WORKDIR /opt/bank
 USER 10001:10001
-VOLUME /var/lib/bank
+# /tmp too: Fargate gives a volume the owner and mode of a path only where the image declares it.
+VOLUME ["/var/lib/bank", "/tmp"]
 # Spark leaves children behind when a run is killed; the init process reaps them. No HEALTHCHECK here: this image runs
 # as code server, web server, daemon, MLflow server or one job, and compose.yaml asks each in its own way.
 ENTRYPOINT ["/usr/bin/tini", "--", "python", "deploy/container/entrypoint.py"]
