@@ -11,6 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from bank_assets.assets.materialization import ML_OWNERS, Stopwatch, result, unchanged
+from bank_assets.assets.report_pages import page_metadata
+from bank_assets.assets.retraining_report import write_retraining_page
 from bank_assets.contract import ALIAS_CHAMPION, ALIAS_PREVIOUS_CHAMPION
 from bank_assets.core.economics import Economics
 from bank_assets.core.promotion import FIRST, RECIPE, REFIT, Verdict, first_model_gate, recipe_gate, refit_gate
@@ -42,7 +44,7 @@ def champion_model(
 ) -> dg.MaterializeResult:
     """The model in charge: moves the alias if the challenger passes its gate, else says why not.
 
-    Reads: challenger with its out-of-time evidence, champion_scores. Writes: aliases and one promotions row.
+    Reads: challenger with its out-of-time evidence, champion_scores. Writes: aliases, one promotions row and a page.
     Guarantees: no promotion without evidence; the version that steps down stays as `previous_champion`.
     Fails when: an alias does not read back. A refusal is an honest answer, not a failure.
     """
@@ -62,6 +64,7 @@ def champion_model(
     current = Reign.of(ledger.engine).current
     models = registry.open()
     verdict = judge(store, models, evidence, current, economics, settings.seed)
+    report = write_retraining_page(store, models, ledger.engine, settings, evidence, current, verdict, context.run.tags)
     if verdict.is_promoted:
         move_aliases(models, current, version)
     # The row is written after the alias reads back: a row without a move would be a lie, and a move without a row is
@@ -79,6 +82,7 @@ def champion_model(
                 "fairness": evidence["fairness"],
                 "digest": evidence["digest"],
                 "run_id": evidence["run_id"],
+                **report,
             },
             actor="pipeline",
             as_of=str(evidence["as_of"]),
@@ -92,11 +96,12 @@ def champion_model(
         "reasons": list(verdict.reasons),
         "as_of": str(evidence["as_of"]),
         "alias_verified": champion,
+        "effect": report["effect"],
     }
     context.log.info("%s %s: %s", metadata["decision"], version, "; ".join(verdict.reasons))
     table = pa.table({"champion": [champion], "challenger": [version], "decision": [metadata["decision"]]})
     entry = store.write(TABLE, "all", table, mark, metadata)
-    return result(entry, watch, metadata)
+    return result(entry, watch, {**metadata, **page_metadata(settings, report["report"])})
 
 
 def _is_recorded(ledger: LedgerResource, version: str) -> bool:

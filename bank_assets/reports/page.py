@@ -36,7 +36,8 @@ a { color: #0b4f8a; } .quiet { color: #4d5a69; }
 .tiles b { display: block; font-size: 1.35rem; line-height: 1.3; }
 table { border-collapse: collapse; width: 100%; } caption { text-align: left; color: #4d5a69; padding-bottom: .3rem; }
 th, td { text-align: left; padding: .3rem .5rem; vertical-align: top; border-bottom: 1px solid #e3e8ee; }
-thead th { border-bottom: 2px solid #b8c2cf; } tbody th { font-weight: 600; }
+thead th { border-bottom: 2px solid #b8c2cf; } tbody th { font-weight: 600; } th .quiet { font-weight: 400; }
+#measures { min-width: 34rem; }
 .number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 .bars th { font-weight: 400; white-space: nowrap; }
 .bars th, .bars td { padding: .1rem .3rem; border: 0; font-size: .85rem; }

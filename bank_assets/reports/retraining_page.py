@@ -1,0 +1,250 @@
+"""The result of a retraining as one HTML page that a manager can read.
+
+What lives here: the page's template and its words. What must not: measuring (`core.comparison`), deciding
+(`core.promotion`), file writing (the promotion asset does it).
+Called by the promotion asset; alerts, the Dagster run and the web app link to the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from bank_assets.core.comparison import Comparison, Measure
+from bank_assets.core.economics import Economics
+from bank_assets.reports.page import render
+from bank_assets.reports.svg import Line, legend, line_chart
+
+_WORDS: Final = {
+    "profit_eur": ("Profit of the decisions", "EUR"),
+    "f1": ("F1 of the calls", "how well the called are those who subscribe; 1 is perfect"),
+    "average_precision": ("Average precision", "how well customers are ranked; 1 is perfect"),
+    "log_loss": ("Log loss", "how far probabilities are from what happened; lower is better"),
+    "calibration_error": ("Calibration error", "how far promised rates are from real ones; lower is better"),
+}
+_KINDS: Final = {
+    "first": "the first model",
+    "refit": "the champion's recipe, learned again on fresh data",
+    "recipe": "another recipe than the champion's",
+}
+
+_TEMPLATE: Final = """{% extends "frame" %}
+{% block body %}
+<h1>{{ headline }}</h1>
+<p class="quiet">{{ told.kind_words|capitalize }}, learned from what was known before {{ told.as_of }}.</p>
+{% if told.source %}<p><strong>Data: {{ told.source }}</strong></p>{% endif %}
+<div class="verdict {{ tone }}">
+<p>{{ effect }}</p>
+<p><strong>What to do:</strong> {{ action }}</p>
+</div>
+<dl class="tiles">
+<div><dt>Before</dt><dd><b>{{ told.old_name }}</b>{{ told.old_recipe }}</dd></div>
+<div><dt>{{ "Now" if told.is_promoted else "Refused" }}</dt>
+<dd><b>{{ told.new_name }}</b>{{ told.new_recipe }}</dd></div>
+{% if profit %}<div><dt>Profit effect</dt><dd><b>{{ profit.change }}</b>{{ profit.interval }}</dd></div>{% endif %}
+</dl>
+<h2>Why it was asked for</h2>
+<ul>{% for reason in why %}<li>{{ reason }}</li>{% endfor %}</ul>
+<h2>Old and new on the same contacts</h2>
+<p>{{ told.basis }}</p>
+{% if rows %}
+<p class="quiet">{{ comparison.rows|count }} contacts from {{ comparison.first_day }} to {{ comparison.last_day }},
+{{ comparison.subscribed|count }} of them subscribed. Differences with their {{ comparison.confidence|share }} interval
+from resampled days; one that contains 0 may be chance.</p>
+<div class="scroll" tabindex="0" role="region" aria-label="Old and new model in figures">
+<table id="measures"><thead><tr><th scope="col">Measure</th><th scope="col" class="number">Old</th>
+<th scope="col" class="number">New</th><th scope="col" class="number">Better by</th>
+<th scope="col">Verdict</th></tr></thead>
+<tbody>{% for row in rows %}
+<tr><th scope="row">{{ row.name }}<br><span class="quiet">{{ row.hint }}</span></th>
+<td class="number">{{ row.before }}</td><td class="number">{{ row.now }}</td>
+<td class="number">{{ row.gain }}<br><span class="quiet">{{ row.interval }}</span></td>
+<td><span class="level {{ row.tone }}">{{ row.verdict }}</span></td></tr>
+{% endfor %}</tbody></table></div>
+<p>Calling everyone would have earned {{ everyone }} on these contacts.</p>
+<div class="cards">
+<figure class="card"><figcaption>Profit by share of contacts called, best first</figcaption>
+{{ profit_chart|chart }}<div class="legend">{{ profit_legend|chart }}</div></figure>
+<figure class="card"><figcaption>Promised and real subscription rate; on the dotted line they agree</figcaption>
+{{ calibration_chart|chart }}<div class="legend">{{ calibration_legend|chart }}</div></figure>
+</div>
+{% endif %}
+<h2>What the gate decided</h2>
+<p><span class="level {{ tone }}">{{ "promoted" if told.is_promoted else "refused" }}</span>
+{{ gate }}</p>
+<ul>{% for reason in told.gate_reasons %}<li>{{ reason }}</li>{% endfor %}</ul>
+<p>{% if told.drift_page %}<a href="../drift/{{ told.drift_page }}">Which customers changed</a> · {% endif %}
+Economics: {{ cost }} a call, {{ value }} a subscription; a call is worth it from a probability of {{ threshold }}.</p>
+{% endblock %}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Retraining:
+    """What a page tells besides the figures.
+
+    Attributes:
+        kind: first, refit or recipe.
+        is_promoted: whether the gate let it pass.
+        as_of: data time, ISO day.
+        old_name: "version 3", or "no model".
+        old_recipe: its algorithm and sampler, or "".
+        new_name: "version 4".
+        new_recipe: its algorithm and sampler.
+        asked_because: the ladder's reasons; empty if nobody but a person or the schedule asked.
+        basis: which contacts are compared and how, as sentences.
+        gate_reasons: of the gate.
+        source: where the data comes from.
+        drift_page: file name of the month's drift page, or "".
+    """
+
+    kind: str
+    is_promoted: bool
+    as_of: str
+    old_name: str
+    old_recipe: str
+    new_name: str
+    new_recipe: str
+    asked_because: tuple[str, ...]
+    basis: str
+    gate_reasons: tuple[str, ...]
+    source: str
+    drift_page: str
+
+    @property
+    def compared_with(self) -> str:
+        """What the new model is compared with, for people."""
+        return "calling by the recent rate" if self.old_name == "no model" else "the old model"
+
+    @property
+    def kind_words(self) -> str:
+        """The kind for people."""
+        return _KINDS[self.kind]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    name: str
+    hint: str
+    before: str
+    now: str
+    gain: str
+    interval: str
+    verdict: str
+    tone: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Profit:
+    change: str
+    interval: str
+
+
+def retraining_page(told: Retraining, comparison: Comparison, economics: Economics) -> str:
+    """Write the page.
+
+    Args:
+        told: the story.
+        comparison: old and new on the same contacts.
+        economics: cost and value.
+
+    Returns:
+        A whole HTML document without any outside resource; all text is escaped.
+    """
+    named = (("before", told.old_name), ("now", told.new_name))
+    profit_lines = [Line(name, role, comparison.profit.get(role, ())) for role, name in named]
+    agreement = Line("as promised", "guide", [(0.0, 0.0), (1.0, 1.0)] if comparison.is_enough else [])
+    calibration_lines = [
+        agreement,
+        *(Line(name, role, comparison.calibration.get(role, ()), has_dots=True) for role, name in named),
+    ]
+    profit = comparison.measure("profit_eur") if comparison.is_enough else None
+    return render(
+        _TEMPLATE,
+        title=f"{_headline(told)} · {told.as_of}",
+        told=told,
+        comparison=comparison,
+        headline=_headline(told),
+        tone="good" if told.is_promoted else "watch",
+        effect=comparison.effect(told.compared_with) or f"{told.basis} There is no figure for the profit effect yet.",
+        action=_action(told),
+        why=told.asked_because or (_nobody_asked(told),),
+        profit=_Profit(_signed(profit), _interval(profit)) if profit else None,
+        rows=[_row(measure) for measure in comparison.measures],
+        everyone=f"{comparison.profit_everyone_eur:,.0f} EUR",
+        profit_chart=line_chart(
+            "Profit over the share of contacts called",
+            profit_lines,
+            x_name="share called",
+            y_name="EUR",
+            y_text=lambda value: f"{value:,.0f}",
+            x_text=lambda value: f"{value:.0%}",
+        ),
+        profit_legend=legend(profit_lines),
+        calibration_chart=line_chart(
+            "Real subscription rate over the promised one",
+            calibration_lines,
+            x_name="promised",
+            y_name="real",
+            y_text=lambda value: f"{value:.0%}",
+            x_text=lambda value: f"{value:.0%}",
+        ),
+        calibration_legend=legend(calibration_lines),
+        gate="These held:" if told.is_promoted else "This did not hold:",
+        cost=f"{economics.cost_eur:g} EUR",
+        value=f"{economics.value_eur:g} EUR",
+        threshold=f"{economics.threshold:.0%}",
+    )
+
+
+def _headline(told: Retraining) -> str:
+    if told.is_promoted:
+        return f"{told.new_name.capitalize()} is in charge"
+    stays = "there is still no model in charge" if told.old_name == "no model" else f"{told.old_name} stays in charge"
+    return f"{told.new_name.capitalize()} was refused; {stays}"
+
+
+def _action(told: Retraining) -> str:
+    if told.is_promoted:
+        return "nothing. The web app uses it within seconds; a person may roll back on the Model page."
+    return "nothing at once. The loop tries again with new outcomes; if refusals repeat, look at what changed below."
+
+
+def _nobody_asked(told: Retraining) -> str:
+    if told.kind == "first":
+        return "There was no model yet."
+    return "No violation asked for it: a person or the schedule trained."
+
+
+def _signed(measure: Measure) -> str:
+    return f"{measure.gain:+,.0f} EUR".replace("-", "−")
+
+
+def _interval(measure: Measure) -> str:
+    return f"{measure.low:+,.0f} to {measure.high:+,.0f} EUR".replace("-", "−")
+
+
+def _row(measure: Measure) -> _Row:
+    name, hint = _WORDS[measure.name]
+    is_money = measure.name == "profit_eur"
+
+    def text(value: float, sign: str = "") -> str:
+        return (format(value, f"{sign},.0f") if is_money else format(value, f"{sign}.3f")).replace("-", "−")
+
+    verdict, tone = ("better", "good") if measure.low > 0 else ("worse", "bad") if measure.high < 0 else ("", "")
+    return _Row(
+        name,
+        hint,
+        text(measure.before),
+        text(measure.now),
+        text(measure.gain, "+"),
+        f"{text(measure.low, '+')} to {text(measure.high, '+')}",
+        verdict or "may be chance",
+        tone or "plain",
+    )
+
+
+def why_sentences(reasons: Sequence[str]) -> tuple[str, ...]:
+    """Reasons of the ladder as sentences with a capital first letter."""
+    return tuple(f"{reason[:1].upper()}{reason[1:]}" for reason in reasons if reason)

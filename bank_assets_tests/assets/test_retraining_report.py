@@ -1,0 +1,118 @@
+"""What the promotion asset leaves for people: the contacts compared, the reasons, the page and its place."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from bs4 import BeautifulSoup
+
+from bank_assets.assets.report_pages import earlier_reports, write_drift_files
+from bank_assets.assets.retraining_report import (
+    answered,
+    comparison_of,
+    drift_page_name,
+    reasons_for,
+    write_retraining_page,
+)
+from bank_assets.core.daily_profiles import profile_of_rows
+from bank_assets.core.drift import compare_profiles
+from bank_assets.core.economics import Economics
+from bank_assets.core.promotion import Verdict
+from bank_assets.ledger import responses
+from bank_assets.ledger.engine import open_ledger, upgrade
+from bank_assets.resources.warehouse import Warehouse
+from bank_assets.settings import Settings
+
+N = 600
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(home=tmp_path, ledger_url=f"sqlite:///{tmp_path / 'ledger.db'}")
+
+
+@pytest.fixture
+def engine(settings):
+    made = open_ledger(settings.ledger_url, migrate=False)
+    upgrade(made)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def store(settings):
+    """A challenger tested on 600 contacts; version 3 decided about the last 400 of them, version 2 about the others."""
+    store = Warehouse(settings.warehouse)
+    rng = np.random.default_rng(2)
+    truth = rng.uniform(0.01, 0.4, N)
+    ids = np.array([f"c{number}" for number in range(N)], dtype=object)
+    days = np.datetime64("2009-05-01") + np.arange(N) // 30
+    challenger = {"contact_id": ids, "proba": truth, "incumbent_proba": np.full(N, 0.3), "base_rate": np.full(N, 0.2),
+                  "is_subscribed": rng.random(N) < truth, "contact_date": days}  # fmt: skip
+    store.write("challenger", "all", pa.table(challenger), "mark")
+    versions = np.where(np.arange(N) < 200, "2", "3")
+    scores = {"contact_id": ids[::-1], "contact_date": days[::-1], "model_version": versions[::-1],
+              "proba": np.linspace(0.1, 0.4, N)[::-1]}  # fmt: skip
+    store.write("contact_scores", "2009-05", pa.table(scores), "mark")
+    return store
+
+
+def test_a_refit_is_compared_with_what_the_old_model_answered_on_contacts_that_it_decided_on(store):
+    found, basis = comparison_of(store, "refit", "3", Economics(), 1)
+    assert found.rows == 400
+    assert "answered on the morning of each contact" in basis
+    proba = answered(store, np.array(["c599", "c0", "elsewhere"], dtype=object), "3")
+    assert proba[0] == pytest.approx(0.4)
+    assert np.isnan(proba[1:]).all()
+
+
+def test_other_recipes_are_compared_on_all_contacts_that_both_were_fitted_before(store):
+    found, basis = comparison_of(store, "recipe", "3", Economics(), 1)
+    assert (found.rows, "Both recipes" in basis) == (N, True)
+    first, _ = comparison_of(store, "first", None, Economics(), 1)
+    assert first.rows == N
+    assert found.measure("log_loss").before != first.measure("log_loss").before
+
+
+def test_too_few_contacts_of_the_old_model_are_said(store):
+    found, basis = comparison_of(store, "refit", "9", Economics(), 1)
+    assert not found.is_enough
+    assert basis.startswith("Only 0 contacts with a known outcome have been decided by version 9")
+
+
+def test_reasons_are_those_of_the_ladder_on_that_morning_else_of_the_run(engine):
+    assert reasons_for(engine, "2009-06-01", {}) == ()
+    for seq, (as_of, rung) in enumerate(
+        (("2009-05-20", "retrain"), ("2009-06-01", "retrain"), ("2009-06-01", "none")), start=1
+    ):
+        responses.append(
+            engine, seq=seq, as_of=as_of, rung=rung, kinds=["calibration"], episode_id="e", run_key="", evidence={},
+            is_recalibrated=False, is_alert=False, reasons=[f"reason {seq}"], shift=0.0, promotion_id=0, state="{}",
+        )  # fmt: skip
+    assert reasons_for(engine, "2009-06-01", {"bank/reason": "tag"}) == ("Reason 2",)
+    assert reasons_for(engine, "2009-07-01", {"bank/reason": "asked by hand"}) == ("Asked by hand",)
+
+
+def test_the_page_is_written_and_its_address_goes_on_record(store, engine, settings):
+    evidence = {"headline": {"version": "4", "recipe": "lightgbm/none"}, "as_of": "2009-06-01"}
+    verdict = Verdict("first", True, ("log loss gain +0.02",))
+    row = write_retraining_page(store, None, engine, settings, evidence, None, verdict, {})
+    assert row["report"] == "/reports/retraining/v4.html"
+    page = BeautifulSoup((settings.reports / "retraining" / "v4.html").read_text(), "html.parser")
+    assert page.h1.text == "Version 4 is in charge"
+    assert row["effect"] in " ".join(page.text.split())
+    assert row["comparison"]["rows"] == N
+
+
+def test_drift_pages_lie_beside_their_json_and_know_the_months_before(settings):
+    before, after = (profile_of_rows({"age": np.full(400, age)}, np.full(400, day)) for age, day in
+                     ((30, np.datetime64("2009-04-01")), (60, np.datetime64("2009-05-01"))))  # fmt: skip
+    for month in ("2009-03", "2009-04", "2009-05"):
+        report = compare_profiles(before, after, reference_name="champion v3")
+        write_drift_files(settings, month, report, before, after, {"age": 1.0})
+    folder = settings.reports / "drift"
+    assert list(earlier_reports(folder, "2009-05")) == ["2009-03", "2009-04"]
+    page = BeautifulSoup((folder / "2009-05.html").read_text(), "html.parser")
+    assert [cell.text for cell in page.select("table.heat thead th")] == ["Column", "2009-05", "2009-04", "2009-03"]
+    assert drift_page_name(settings, "2009-04-20") == "2009-04.html"
+    assert drift_page_name(settings, "2009-02-20") == ""
+    assert not list(folder.glob("*.tmp"))

@@ -1,0 +1,114 @@
+import re
+
+import numpy as np
+import pytest
+from bs4 import BeautifulSoup
+
+from bank_assets.core.comparison import compare_models
+from bank_assets.core.economics import Economics
+from bank_assets.reports.retraining_page import Retraining, retraining_page, why_sentences
+
+
+def comparison(n=900):
+    rng = np.random.default_rng(5)
+    truth = rng.uniform(0.01, 0.4, n)
+    observed, days = rng.random(n) < truth, np.datetime64("2009-05-01") + rng.integers(0, 28, n)
+    return compare_models(np.full(n, 0.2), truth, observed, days, Economics(), seed=1)
+
+
+def told(**changes):
+    given = {
+        "kind": "refit", "is_promoted": True, "as_of": "2009-06-01", "old_name": "version 3",
+        "old_recipe": "lightgbm/none", "new_name": "version 4", "new_recipe": "lightgbm/none",
+        "asked_because": ("53 subscriptions against 31.1 expected",), "basis": "Neither had seen these contacts.",
+        "gate_reasons": ("AUC 0.710 on the latest contacts (floor 0.52)",), "source": "simulated (not the real file)",
+        "drift_page": "2009-05.html",
+    }  # fmt: skip
+    return Retraining(**given | changes)
+
+
+def parsed(story, found=None):
+    return BeautifulSoup(retraining_page(story, found or comparison(), Economics()), "html.parser")
+
+
+def words_in(tag):
+    return " ".join(tag.text.split())
+
+
+def test_page_says_what_was_decided_what_it_earns_and_what_to_do():
+    found = comparison()
+    page = parsed(told(), found)
+    assert page.h1.text == "Version 4 is in charge"
+    verdict = words_in(page.select_one(".verdict.good"))
+    assert found.effect() in verdict
+    assert "What to do: nothing" in verdict
+    assert "53 subscriptions" in words_in(page.find("h2", string="Why it was asked for").find_next("ul"))
+    assert "AUC 0.710" in words_in(page.find("h2", string="What the gate decided").find_next("ul"))
+    assert "Data: simulated (not the real file)" in page.text
+    assert page.find("a")["href"] == "../drift/2009-05.html"
+
+
+def test_every_measure_stands_with_its_interval_and_verdict():
+    found = comparison()
+    rows = {row.th.contents[0]: row.select("td") for row in parsed(told(), found).select("#measures tbody tr")}
+    assert list(rows) == [
+        "Profit of the decisions", "F1 of the calls", "Average precision", "Log loss", "Calibration error",
+    ]  # fmt: skip
+    before, now, gain, verdict = rows["Profit of the decisions"]
+    profit = found.measure("profit_eur")
+    assert (before.text, now.text) == (f"{profit.before:,.0f}", f"{profit.now:,.0f}")
+    assert f"+{profit.gain:,.0f}" in gain.text
+    assert "to" in gain.text
+    assert (profit.low > 0) == (verdict.span["class"] == ["level", "good"])
+    assert rows["Log loss"][3].text.strip() == "better"
+
+
+def test_charts_have_words_for_those_who_cannot_see_them():
+    page = parsed(told())
+    charts = page.select("figure svg[role=img]")
+    assert [chart["aria-label"] for chart in charts] == [
+        "Profit over the share of contacts called",
+        "Real subscription rate over the promised one",
+    ]
+    assert "version 3" in page.select_one(".legend").text
+    assert page.select_one(".scroll")["tabindex"] == "0"
+
+
+def test_a_refusal_keeps_the_old_model_and_says_why():
+    page = parsed(told(is_promoted=False, kind="recipe"))
+    assert page.h1.text == "Version 4 was refused; version 3 stays in charge"
+    assert "This did not hold:" in words_in(page)
+    assert page.select_one(".verdict.watch")
+    assert "Refused" in [tag.text for tag in page.select("dt")]
+
+
+def test_a_first_model_has_nothing_before_it():
+    first = {"kind": "first", "old_name": "no model", "old_recipe": "", "asked_because": ()}
+    page = parsed(told(**first))
+    assert "There was no model yet." in page.text
+    assert "calling by the recent rate" in words_in(page.select_one(".verdict"))
+    assert "there is still no model in charge" in parsed(told(**first, is_promoted=False)).h1.text
+
+
+def test_too_few_contacts_are_said_and_nothing_is_drawn():
+    page = parsed(told(basis="Only 40 contacts: too few to compare."), comparison(40))
+    assert "Only 40 contacts: too few to compare." in words_in(page.select_one(".verdict"))
+    assert not page.select("#measures, figure")
+    assert "Profit effect" not in page.text
+
+
+def test_nobody_asked_is_said():
+    assert "a person or the schedule trained" in parsed(told(asked_because=())).text
+
+
+@pytest.mark.parametrize("field", ["source", "basis", "new_recipe"])
+def test_text_is_escaped_and_nothing_comes_from_outside(field):
+    text = retraining_page(told(**{field: "<script>x</script>"}, drift_page=""), comparison(), Economics())
+    assert "<script>" not in text
+    assert not re.findall(r"\b(?:src|href)=", text)
+    assert " style=" not in text
+    assert "http" not in text
+
+
+def test_reasons_become_sentences():
+    assert why_sentences(["retrain as of May", ""]) == ("Retrain as of May",)
