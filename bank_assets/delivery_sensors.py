@@ -15,13 +15,13 @@ from bank_assets.loop.deliveries import (
     campaign_wanted,
     data_wanted,
     due_campaigns,
-    landing_is_missing,
     register,
 )
 from bank_assets.loop.requests import RunWanted, ask, busy
 from bank_assets.resources.reign import Reign
 from bank_assets.settings import Settings
 from bank_assets.sources.deliveries import RegisterResult
+from bank_assets.sources.landing_folders import landing_is_missing
 
 TAGS = {"bank/workflow": "delivery"}
 

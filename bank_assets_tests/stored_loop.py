@@ -81,6 +81,8 @@ def make_tables(settings: Settings, months: list[str], *, held: tuple[str, ...] 
         digest = store.manifest("contacts")[month].digest
         passed = {"passed": month not in held, "errors": [], "warnings": [], "contacts_digest": digest}
         store.write("contacts_validation", month, pa.table({"month": [month]}), "gate", passed)
+        if month in held:  # the run stopped at the gate
+            continue
         store.write("contact_profiles", month, _profile(rows), f"profile-{digest}")
         store.write("drift_report", month, pa.table({"column": ["age"]}), "drift", {"message": ""})
 

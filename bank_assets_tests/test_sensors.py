@@ -110,6 +110,18 @@ def test_a_half_written_file_is_left_until_it_is_complete(daemon, contacts):
     assert len(daemon.look(CONTACTS)) == 1, "complete: it has settled"
 
 
+def test_a_month_that_failed_its_gate_is_made_until_its_correction_lands(daemon, contacts):
+    january = contacts.rows(contacts.contact_dates < FIRST + 31)
+    land(daemon.settings, january)
+    daemon.look(CONTACTS)
+    make_tables(daemon.settings, ["2020-01"], held=("2020-01",))
+    assert daemon.look(CONTACTS) == [], "the run that stopped at the gate would stop there again"
+    corrected = january.rows(np.arange(len(january)))
+    corrected.frame["age"][0] += 1
+    land(daemon.settings, corrected)
+    assert ranges(daemon.look(CONTACTS)) == [("2020-01-01", "2020-01-01")]
+
+
 def test_an_unusable_file_is_set_aside_and_the_others_go_on(daemon, contacts):
     land(daemon.settings, contacts.rows(contacts.contact_dates < FIRST + 31))
     (daemon.settings.landing / "contacts" / "letter.csv").write_text("dear bank\nplease find attached\n")

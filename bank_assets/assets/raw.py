@@ -11,6 +11,7 @@ from bank_assets.assets.materialization import OWNERS, Stopwatch
 from bank_assets.partitions import key_of, month_of, months
 from bank_assets.settings import Settings
 from bank_assets.sources.deliveries import register_deliveries
+from bank_assets.sources.landing_folders import landing_is_missing
 from bank_assets.sources.manifest import month_digest, month_manifest
 from bank_assets.sources.source import landed_source
 
@@ -43,6 +44,7 @@ def raw_contacts(
     Fails when: the landing folder cannot be read or the disk is full.
     """
     watch = Stopwatch()
+    landing_is_missing(settings.landing)  # raises if it is there and cannot be read; without one nothing has arrived
     scan = register_deliveries(
         settings.landing, settings.warehouse, now=datetime.now(UTC), settle_seconds=config.settle_seconds
     )

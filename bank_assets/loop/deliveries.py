@@ -4,10 +4,8 @@ What lives here: looking at the landing folder, the months and campaigns that ar
 What must not: reading rows, Spark. Called by the delivery sensors, the nightly schedule and the status of the loop.
 """
 
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import Engine
@@ -24,37 +22,11 @@ from bank_assets.resources.warehouse import Warehouse
 from bank_assets.settings import Settings
 from bank_assets.sources.campaign_file import latest_campaigns
 from bank_assets.sources.deliveries import RegisterResult, register_deliveries
-from bank_assets.sources.delivery_header import KINDS
 from bank_assets.sources.manifest import Delivery, delivered_months
 from bank_assets.spark.etl import TABLES
 
 FIRST: Final = month_of(FIRST_MONTH)
 _NAMED: Final = 3
-
-
-class LandingError(OSError):
-    """The landing folder cannot be read; the message says which part and what to do."""
-
-
-def landing_is_missing(landing: Path) -> bool:
-    """Whether nothing could have been delivered, because there is no landing folder.
-
-    Raises:
-        LandingError: it is there and cannot be listed. `pathlib.glob` would call it empty.
-    """
-    if not landing.exists():
-        return True
-    for folder in (landing, *(landing / kind for kind in KINDS)):
-        if folder.exists() or folder.is_symlink():
-            try:
-                with os.scandir(folder) as entries:
-                    next(entries, None)
-            except OSError as error:
-                raise LandingError(
-                    f"{folder}: expected a folder that this process may list, found {error.strerror or error}; "
-                    "mount it again or give the right to read it. Deliveries wait there until then."
-                ) from error
-    return False
 
 
 def register(settings: Settings, kinds: Sequence[str]) -> RegisterResult:
@@ -82,8 +54,11 @@ def _is_made(settings: Settings, store: Warehouse, month: str) -> bool:
     if not all(store.is_unchanged(table, month, mark) for table in TABLES):
         return False
     contacts, gate = store.entry(CONTACTS, month), store.entry(GATE, month)
-    judged = contacts is not None and gate is not None and gate.metadata.get("contacts_digest") == contacts.digest
-    return judged and all(store.entry(table, month) is not None for table in (PROFILES, REPORT))
+    if contacts is None or gate is None or gate.metadata.get("contacts_digest") != contacts.digest:
+        return False
+    # If no month at all passes, the gate's blocking check stops the run: repeating it would change nothing.
+    is_held = not gate.metadata["passed"]
+    return is_held or all(store.entry(table, month) is not None for table in (PROFILES, REPORT))
 
 
 def newest_month(settings: Settings) -> str | None:

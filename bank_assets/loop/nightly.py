@@ -10,7 +10,6 @@ from bank_assets.jobs import MAIN, NIGHTLY, PERFORMANCE
 from bank_assets.loop.deliveries import (
     due_months,
     due_outcome_months,
-    landing_is_missing,
     newest_month,
     raw_config,
     register,
@@ -18,6 +17,7 @@ from bank_assets.loop.deliveries import (
 from bank_assets.loop.requests import RunWanted, ranges_of
 from bank_assets.settings import Settings
 from bank_assets.sources.delivery_header import KINDS
+from bank_assets.sources.landing_folders import landing_is_missing
 
 
 def nightly_wanted(settings: Settings, engine: Engine) -> list[RunWanted]:

@@ -14,7 +14,7 @@ from bank_assets.assets.tables import passed_months
 from bank_assets.core.response_policy import ResponseState, Rung
 from bank_assets.core.response_walk import mornings_to_judge
 from bank_assets.ledger import responses
-from bank_assets.loop.deliveries import due_campaigns, due_months, landing_is_missing, register
+from bank_assets.loop.deliveries import due_campaigns, due_months, register
 from bank_assets.loop.ladder import has_verdict
 from bank_assets.loop.requests import in_flight
 from bank_assets.resources.contact_store import ContactStore
@@ -22,6 +22,7 @@ from bank_assets.resources.reign import Reign
 from bank_assets.resources.warehouse import Warehouse
 from bank_assets.settings import Settings
 from bank_assets.sources.delivery_header import KINDS
+from bank_assets.sources.landing_folders import landing_is_missing
 
 
 @dataclass(frozen=True, slots=True)
