@@ -1,7 +1,7 @@
 """Who may do what: identities, guards, rate limits, cross-site checks.
 
 What lives here: everything between a request's headers and "yes, this identity may". What must not: password checks and
-storage (`bank_assets.ledger.accounts`), HTML. Called by `serving.shell` for every request, and as guards of routes.
+storage (`bank_assets.ledger.accounts`), HTML. Called by `serving.shell`, and as middleware and guards of routes.
 
 * Local mode (loopback address, no login asked for): everybody who reaches the port may do everything, as `local`.
 * Else an API key (`Authorization: Bearer bank_...`) or a session cookie is needed outside `PUBLIC`.
@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from litestar.connection import ASGIConnection
@@ -26,6 +26,9 @@ from bank_assets.ledger import accounts
 from bank_assets.ledger.accounts import Identity
 from serving.errors import ForbiddenError, NotAuthenticatedError, RateLimitedError
 from serving.settings import ServingSettings
+
+if TYPE_CHECKING:
+    from litestar.types import ASGIApp, Receive, Scope, Send
 
 SESSION_COOKIE: Final = "bank_session"
 LOCAL: Final = Identity("local", frozenset(accounts.SCOPES), "admin")
@@ -44,7 +47,7 @@ class Admission:
     Attributes:
         request_id: from the client if it sent a plain one, else new.
         identity: who asks, None if nobody is known.
-        refusal: why it must not be answered, raised by `admit` so that it takes the way of every error.
+        refusal: why it must not be answered, raised by `admitting` so that it takes the way of every error.
         decision_id: id of the decision that the request made, for its log line; "" if it made none.
         model_version: version that decided, for the log line.
     """
@@ -192,13 +195,13 @@ def needs(scope: str) -> Callable[[ASGIConnection[Any, Any, Any, Any], BaseRoute
 
     # Async although it waits for nothing: Litestar sends a sync guard to a thread, which costs each request 0.1 ms.
     async def guard(connection: ASGIConnection[Any, Any, Any, Any], _handler: BaseRouteHandler) -> None:
-        _check_scope(connection, scope)
+        _check_scope(_admission(connection.scope), scope)
 
     return guard
 
 
-def _check_scope(connection: ASGIConnection[Any, Any, Any, Any], scope: str) -> None:
-    identity = identity_of(connection)
+def _check_scope(admission: Admission, scope: str) -> None:
+    identity = _known(admission)
     if scope not in identity.scopes:
         raise ForbiddenError(
             f"{identity.name}: expected the scope {scope}, found {', '.join(sorted(identity.scopes))}; ask an admin "
@@ -212,7 +215,11 @@ def identity_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Identity:
     Raises:
         NotAuthenticatedError: nobody is known.
     """
-    identity = _admission(connection).identity
+    return _known(_admission(connection.scope))
+
+
+def _known(admission: Admission) -> Identity:
+    identity = admission.identity
     if identity is None:
         raise NotAuthenticatedError(
             "credentials: expected an API key or a login, found none; send Authorization: Bearer <key>, or log in at "
@@ -223,34 +230,42 @@ def identity_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Identity:
 
 def request_id_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
     """Id of a request, as in its log line and its `X-Request-ID` header."""
-    return _admission(connection).request_id
+    return _admission(connection.scope).request_id
 
 
 def note_decision(connection: ASGIConnection[Any, Any, Any, Any], decision_id: str, model_version: str) -> None:
     """Name the decision that a request made in its log line, so that log and record find each other."""
-    admission = _admission(connection)
+    admission = _admission(connection.scope)
     admission.decision_id, admission.model_version = decision_id, model_version
 
 
-def _admission(connection: ASGIConnection[Any, Any, Any, Any]) -> Admission:
-    found = connection.scope.get("bank")
+def _admission(scope: Scope) -> Admission:
+    found = scope.get("bank")
     return found if isinstance(found, Admission) else Admission("")
 
 
-async def admit(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """The guard of every route: raise what the shell found, ask for credentials outside `PUBLIC`, check the scope.
+def admitting(app: ASGIApp) -> ASGIApp:
+    """The middleware of every route: raise what the shell found, ask for credentials outside `PUBLIC`, check the scope.
 
-    A route names its scope by `opt={"needs": scope}`, or by the guard `needs(scope)`; each guard costs some 20 us, so
-    the one busy route uses the former.
+    A middleware and not a guard, because Litestar copies the route handler for each guard, which costs 20 us. A route
+    names its scope by `opt={"needs": scope}` where that counts, else by the guard `needs(scope)`.
+
+    Args:
+        app: the rest of the route.
 
     Raises:
-        ServingError: the refusal, that nobody is known, or that the scope is missing.
+        ServingError: (per request) the refusal, that nobody is known, or that the scope is missing.
     """
-    admission = _admission(connection)
-    if admission.refusal is not None:
-        raise admission.refusal
-    if admission.identity is None and not connection.scope["path"].startswith(PUBLIC):
-        identity_of(connection)
-    needed = handler.opt.get("needs")
-    if needed is not None:
-        _check_scope(connection, needed)
+
+    async def admit(scope: Scope, receive: Receive, send: Send) -> None:
+        admission = _admission(scope)
+        if admission.refusal is not None:
+            raise admission.refusal
+        if admission.identity is None and not scope["path"].startswith(PUBLIC):
+            _known(admission)
+        needed = scope["route_handler"].opt.get("needs")
+        if needed is not None:
+            _check_scope(admission, needed)
+        await app(scope, receive, send)
+
+    return admit

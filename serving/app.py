@@ -23,7 +23,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from bank_assets.core.economics import Economics
 from bank_assets.ledger import accounts
 from bank_assets.ledger.engine import AppLock, LedgerError, open_ledger, require_current, upgrade
-from serving.access import Access, admit
+from serving.access import Access, admitting
 from serving.champion import ChampionStore
 from serving.controllers.api_audit import AuditController
 from serving.controllers.api_batches import create_batch
@@ -88,7 +88,7 @@ def create_app(
         template_config=template_config(),
         dependencies=providers(services),
         exception_handlers={Exception: handle_exception},
-        guards=[admit],
+        middleware=[admitting],
         csrf_config=CSRFConfig(
             secret=settings.secret or "local",
             # Named after the secret: a token signed with an earlier one would be refused while its cookie lives.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
 from litestar import Request, Response
 from litestar.response import Redirect
 
@@ -41,7 +42,8 @@ def problem_page(request: Request[Any, Any, Any], problem: Problem) -> Response[
             return Response("", status_code=401, headers={"HX-Redirect": "/login"})
         return Redirect("/login", status_code=303)
     if problem.status == 404 and problem.type == "about:blank":
-        way = ("The address may be mistyped, or the page moved.", "/", "Go to the home page")
+        problem = msgspec.structs.replace(problem, detail="There is no page at this address.")
+        way = ("It may be mistyped, or the page moved.", "/", "Go to the home page")
     elif problem.status == 422:
         way = ("Correct the input and send it again.", request.scope["path"], "Back to the form")
     else:
