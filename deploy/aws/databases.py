@@ -4,9 +4,9 @@ What lives here: the order, and what is not a migration of its own (roles, datab
 ledger, Dagster and MLflow bring theirs. Runs in the pipeline image as the ECS task `migrate` (`release.py` starts it
 and waits), and again at any time: each step finds out whether it has work, so an interrupted run is simply repeated.
 
-Environment: PGHOST, PGPORT, PGUSER, PGPASSWORD (the administrator), BANK_PASSWORD_LEDGER, BANK_PASSWORD_DAGSTER,
-BANK_PASSWORD_MLFLOW (the owners' passwords, set here: that is also how they are rotated), BANK_PASSWORD_ADMIN (of the
-first user of the web app, made only while there is neither user nor key).
+Environment: DAGSTER_HOME, PGHOST, PGPORT, PGUSER, PGPASSWORD (the administrator), BANK_PASSWORD_LEDGER,
+BANK_PASSWORD_DAGSTER, BANK_PASSWORD_MLFLOW (the owners' passwords, set here: that is also how they are rotated),
+BANK_PASSWORD_ADMIN (of the first user of the web app, made only while there is neither user nor key).
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Final
 
 import psycopg
+import yaml
 from psycopg import sql
 from sqlalchemy.engine import URL
 
@@ -55,7 +58,12 @@ def main(env: Mapping[str, str] = os.environ) -> int:
 
 
 def _needed() -> list[str]:
-    return ["PGHOST", *_ADMINISTRATOR, *(f"BANK_PASSWORD_{name.upper()}" for name in (*DATABASES, "admin"))]
+    return [
+        "PGHOST",
+        "DAGSTER_HOME",
+        *_ADMINISTRATOR,
+        *(f"BANK_PASSWORD_{name.upper()}" for name in (*DATABASES, "admin")),
+    ]
 
 
 def make_databases(env: Mapping[str, str]) -> str:
@@ -128,8 +136,16 @@ def make_first_user(env: Mapping[str, str]) -> str:
 
 
 def migrate_dagster(env: Mapping[str, str]) -> str:
-    """Bring Dagster's tables to the installed version; the first contact makes them."""
-    _run([sys.executable, "-m", "dagster", "instance", "migrate"], dict(env))
+    """Bring Dagster's tables to the installed version; the first contact makes them.
+
+    With the storage of the deployment's instance and nothing else of it: its run launcher would ask ECS for rights that
+    this task does not have.
+    """
+    stated = yaml.safe_load((Path(env["DAGSTER_HOME"]) / "dagster.yaml").read_text())
+    with tempfile.TemporaryDirectory() as folder:
+        storage = {"storage": stated["storage"], "telemetry": {"enabled": False}}
+        (Path(folder) / "dagster.yaml").write_text(yaml.safe_dump(storage))
+        _run([sys.executable, "-m", "dagster", "instance", "migrate"], dict(env) | {"DAGSTER_HOME": folder})
     return "migrated"
 
 
