@@ -23,7 +23,7 @@ FITS: Final = ("refit", "recipe")
 FILE: Final = "demo_summary.json"
 
 
-def reaction_parts(result: StepResult) -> dict[str, float]:
+def reaction_parts(result: StepResult) -> list[dict[str, str | float]]:
     """Where the time from a delivery to the new champion's first answer went, in seconds; empty without a new champion.
 
     Each run on the way counts with its wait (from the end of the one before to its request), its start (queue, process,
@@ -32,7 +32,7 @@ def reaction_parts(result: StepResult) -> dict[str, float]:
     swap = result.swap()
     promoted = [row for row in result.verdicts if row.kind in FITS and row.decision == "promoted"]
     if swap is None or not promoted:
-        return {}
+        return []
     moved = datetime.fromisoformat(promoted[-1].at).timestamp()
     marks = [("delivered", result.delivered)]
     for run in sorted(result.runs, key=lambda one: one.created):
@@ -42,7 +42,10 @@ def reaction_parts(result: StepResult) -> dict[str, float]:
         if run.ended <= moved:
             marks.append((f"{run.job} done", run.ended))
     marks += [("alias moved", moved), ("the app answers with the new version", swap.at)]
-    return {f"{before[0]} → {after[0]}": round(after[1] - before[1], 1) for before, after in pairwise(marks)}
+    return [
+        {"from": before[0], "to": after[0], "seconds": round(after[1] - before[1], 1)}
+        for before, after in pairwise(marks)
+    ]
 
 
 def build_summary(play: Play) -> dict[str, Any]:

