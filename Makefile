@@ -81,8 +81,16 @@ soak: env ## full counts of kills and faults, the whole replay
 	$(BIN)/pytest -q -m "soak" bank_assets_tests
 	$(BIN)/python -m bank_assets replay --json > $(BANK_HOME)/replay.json
 
-bench: env ## figures: one JSON line per claim
-	for file in benchmarks/*.py; do echo "# $$file"; $(BIN)/python $$file; done
+# The real file is needed: BANK_SOURCE, else the download pinned by sha256.
+BENCHES := simulator etl drift recipes explain uncertainty replay nightly main_job serving
+bench: env ## figures: one JSON line per claim (BENCHES=... for some)
+	export BANK_SOURCE="$${BANK_SOURCE:-$$($(BIN)/python -c 'import sys, pathlib; from bank_assets.sources.uci import download_uci; print(download_uci(pathlib.Path(sys.argv[1])))' '$(BANK_HOME)/source')}"
+	failed=""
+	for name in $(BENCHES); do
+	  echo "# $$name" >&2
+	  $(BIN)/python -m benchmarks.$$name || failed="$$failed $$name"
+	done
+	test -z "$$failed" || { echo "benchmarks that did not finish:$$failed" >&2; exit 1; }
 
 synth: env ## CloudFormation templates of AWS in deploy/aws/cdk.out, offline (needs node)
 	@command -v node >/dev/null || { echo "expected node (the CDK runs in it), found none. Debian/Ubuntu: apt-get install nodejs; macOS: brew install node" >&2; exit 1; }

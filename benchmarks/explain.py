@@ -15,7 +15,6 @@ import time
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-from history import real_contacts
 
 from bank_assets.core.background import build_background
 from bank_assets.core.candidates import Recipe, encode, fit_recipe
@@ -23,6 +22,7 @@ from bank_assets.core.explain import Explainer
 from bank_assets.core.export import to_onnx
 from bank_assets.core.features import FEATURES, GROUPS, feature_kind
 from bank_assets.core.scorer import Scorer
+from benchmarks.history import real_contacts
 
 CONTACTS = 300
 MORE_ORDERS = 25

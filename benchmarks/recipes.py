@@ -17,7 +17,6 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from history import real_contacts
 
 from bank_assets.core import metrics
 from bank_assets.core.calibration import fit_affine
@@ -25,6 +24,7 @@ from bank_assets.core.candidates import ALGORITHMS, SAMPLERS, Recipe, encode, fi
 from bank_assets.core.promotion import PromotionPolicy
 from bank_assets.core.scorer import apply_calibrator
 from bank_assets.core.splits import random_folds
+from benchmarks.history import real_contacts
 
 FOLDS = 5
 SEED = 20_081_101

@@ -15,7 +15,6 @@ import time
 import warnings
 
 import numpy as np
-from history import real_contacts
 
 from bank_assets.core.contacts import Contacts
 from bank_assets.core.economics import Economics
@@ -24,6 +23,7 @@ from bank_assets.core.replay import make_policy, policy_result, walk
 from bank_assets.core.replay_trace import Trace
 from bank_assets.core.replay_uncertainty import uncertainty
 from bank_assets.core.replay_world import ReplaySettings, World
+from benchmarks.history import real_contacts
 
 VALUES = (25.0, 50.0, 100.0)
 KEPT = (

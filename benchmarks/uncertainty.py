@@ -15,7 +15,6 @@ import time
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
-from history import real_contacts
 
 from bank_assets.core.calibration import recalibrated_day_by_day
 from bank_assets.core.candidates import Recipe, encode, fit_recipe
@@ -23,6 +22,7 @@ from bank_assets.core.forecast import climatology, forecast_list, interval_score
 from bank_assets.core.ranges import KNOTS, band_coverage, fit_ranges, venn_abers
 from bank_assets.core.scorer import apply_ranges
 from bank_assets.core.shift import WINDOW_DAYS, estimate_shift
+from benchmarks.history import real_contacts
 
 FIRST_DAY = np.datetime64("2008-09-01")
 REFIT_DAYS = 14
