@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from serving_world import AS_OF, PAYLOAD, csv_of, wait_until
+from serving_world import AS_OF, PAYLOAD, csv_of, made_up_contacts, wait_until
 
 from bank_assets.core.features import current_features
 from bank_assets.core.scorer import Scorer
@@ -56,6 +56,33 @@ def test_single_and_batch_give_the_same_bits(client, payload):
     as_csv = client.post(f"{PATH}/batch", content=csv_of(rows, ";"), headers={"content-type": "text/csv"}).json()
     assert [row["probability"] for row in as_json["predictions"]] == singles
     assert [row["probability"] for row in as_csv["predictions"]] == singles
+
+
+@pytest.mark.parametrize("version", ["1", "2"])
+def test_one_row_and_version_have_one_number_wherever_they_are_scored(client, registry, bundle_a, bundle_b, version):
+    """API, upload and plan against one call over all rows, which is how evaluation and batch scoring score."""
+    registry.alias = version
+    store = client.app.state.services.store
+    wait_until(lambda: store.champion.version == version)
+    frame, _, _ = made_up_contacts(300, seed=7)
+    plain = {name: column.tolist() for name, column in frame.items()}
+    rows = [{name: column[i] for name, column in plain.items()} | {"contact_date": AS_OF} for i in range(300)]
+    days, state = np.full(300, np.datetime64(AS_OF)), store.state.state
+    scorer = Scorer((bundle_a if version == "1" else bundle_b)[0])
+
+    def expected(has_plan):
+        features = current_features(frame, days, state, has_plan=has_plan)
+        return scorer.score(features, log_odds_shift=state.log_odds_shift).probability
+
+    single = [client.post(PATH, json=row).json()["probability"] for row in rows[:40]]
+    assert np.abs(single - expected(False)[:40]).max() <= 1e-9
+    uploaded = client.post(f"{PATH}/batch", json=rows).json()["predictions"]
+    assert np.abs([row["probability"] for row in uploaded] - expected(False)).max() <= 1e-9
+    people = [{**row, "contact_id": str(i)} for i, row in enumerate(rows)]
+    plan = client.post("/api/v1/campaigns/plan", json={"contacts": people, "economics": {"cost_eur": 1e-6}}).json()
+    planned = expected(True)
+    assert len(plan["calls"]) == 300
+    assert all(abs(call["probability"] - planned[int(call["contact_id"])]) <= 1e-9 for call in plan["calls"])
 
 
 def test_stated_economics_decide_and_are_recorded(client, payload):
