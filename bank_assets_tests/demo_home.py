@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,14 @@ from bs4 import BeautifulSoup
 from litestar.testing import TestClient
 
 from bank_assets.contract import CAMPAIGN_COLUMNS
-from bank_assets.core import metrics
+from bank_assets.core import metrics, model_alerts, operation_alerts
+from bank_assets.core.alerts import Alert
 from bank_assets.core.as_of import OutcomeHistory
 from bank_assets.core.background import build_background
 from bank_assets.core.bundle import BundleParts, Lineage, bundle_files, observed_ranges
 from bank_assets.core.calibration import fit_affine
 from bank_assets.core.candidates import Recipe, fit_recipe
+from bank_assets.core.comparison import compare_models
 from bank_assets.core.curves import profit_curve
 from bank_assets.core.daily_profiles import DailyProfiles
 from bank_assets.core.drift import DriftPolicy, compare_profiles
@@ -37,6 +40,9 @@ from bank_assets.core.ranges import fit_ranges
 from bank_assets.core.scorer import Scorer, digest_files
 from bank_assets.ledger import promotions, states
 from bank_assets.ledger.engine import open_ledger, upgrade
+from bank_assets.reports.drift_page import drift_page
+from bank_assets.reports.retraining_page import Retraining, retraining_page
+from bank_assets.resources.alert_log import AlertLog
 from bank_assets.settings import Settings
 from bank_assets.sources.simulator import simulate
 from serving.app import create_app
@@ -102,6 +108,7 @@ class Fitted:
     drift: dict[str, dict[str, Any]]
     performance: dict[str, Any]
     campaign: bytes
+    pages: dict[str, str]
 
 
 @cache
@@ -128,14 +135,40 @@ def fit_demo(rows: int = ROWS) -> Fitted:
     scored = ScoredContacts(dates[later], proba[later], subscribed[later], dates[later] + 1)
     performance = measure_performance(scored, AS_OF, Economics(), Baseline(0.64, 0.3), JUDGED_EARLY, "version 2")
     policy = DriftPolicy(minimum_rows=100)
-    drift = {
-        month: compare_profiles(reference, daily.month_or_trailing(month, 100), policy, "champion v2").to_dict()
+    compared = {
+        month: compare_profiles(reference, daily.month_or_trailing(month, 100), policy, "champion v2")
         for month in sorted(daily.months)
         if month >= "2009-06"
     }
+    drift = {month: report.to_dict() for month, report in compared.items()}
+    last = max(compared)
+    importance = json.loads(versions["2"]["decision.json"])["importance"]
+    pages = {
+        f"drift/{last}.html": drift_page(
+            compared[last],
+            reference,
+            daily.month_or_trailing(last, 100),
+            history=list(compared.values()),
+            history_names=list(compared),
+            importance=importance,
+            source="simulated (not the real file)",
+        ),
+        "retraining/v2.html": retraining_page(
+            RETRAINING,
+            compare_models(
+                Scorer(versions["1"]).score(features).probability[later],
+                proba[later],
+                subscribed[later],
+                dates[later],
+                Economics(),
+                seed=SEED,
+            ),
+            Economics(),
+        ),
+    }
     planned = simulate(AS_OF.astype(object), rows=200_000, seed=SEED + 1)
     text = planned[list(CAMPAIGN_COLUMNS)].to_csv(index=False, sep=";", date_format="%Y-%m-%d")
-    return Fitted(versions, history.state(AS_OF).to_dict(), drift, performance.to_dict(), text.encode())
+    return Fitted(versions, history.state(AS_OF).to_dict(), drift, performance.to_dict(), text.encode(), pages)
 
 
 def _bundle(
@@ -199,6 +232,44 @@ def _bundle(
 
 def _fields(parts: BundleParts) -> dict[str, Any]:
     return {name: getattr(parts, name) for name in BundleParts.__slots__}
+
+
+RETRAINING = Retraining(
+    kind="recipe",
+    is_promoted=True,
+    as_of="2009-11-01",
+    old_name="version 1",
+    old_recipe="logistic_regression/none",
+    new_name="version 2",
+    new_recipe="lightgbm/none",
+    asked_because=("AUC 0.551, upper bound 0.598 (floor 0.6)", "3 fits in a row did not help"),
+    basis="Both recipes were fitted on what was known before each of these contacts: neither had seen them.",
+    gate_reasons=("P(profit gain > 0) = 0.97 on 1,310 contacts", "F1 and calibration not worse"),
+    source="simulated (not the real file)",
+    drift_page="2010-11.html",
+)
+
+
+def demo_alerts(at: datetime) -> list[Alert]:
+    """A few alerts of the hours before a moment, oldest first."""
+    early, late = ((at - timedelta(hours=hours)).isoformat(timespec="seconds") for hours in (9, 2))
+    drift = {"month": "2010-11", "level": "heavy", "label_level": "moderate", "last_day": "2010-11-28",
+             "message": "Heavy drift in 2010-11 compared with champion v2: balance, poutcome.",
+             "page": "/reports/drift/2010-11.html"}  # fmt: skip
+    return [
+        model_alerts.drift(
+            drift, ["balance", "poutcome"], since="run-1", told=["heavy"], run_id="6a1f0c9e-run", at=early
+        ),
+        model_alerts.verdict_on_model(
+            row_id=3, kind="recipe", decision="promoted", from_version="1", to_version="2", as_of="2009-06-01", at=late,
+            reasons=["P(profit gain > 0) = 0.97 on 1,310 contacts"], effect="", page="/reports/retraining/v2.html",
+            run_id="6a1f0c9e-run",
+        ),
+        operation_alerts.gate_failed(
+            "raw_contacts", "no_delivery_is_refused", "No file lies in the refusal folder.", ["2010-11-03.csv"],
+            since="run-2", run_id="77b2d0aa-run", at=late,
+        ),
+    ]  # fmt: skip
 
 
 RUN_SUMMARY: dict[str, Any] = {
@@ -272,6 +343,11 @@ def write_reports(reports: Path, fitted: Fitted) -> None:
         (reports / "drift" / f"{month}.json").write_text(json.dumps(document))
     (reports / "performance.json").write_text(json.dumps(fitted.performance))
     (reports / "run_summary.json").write_text(json.dumps(RUN_SUMMARY))
+    for name, page in fitted.pages.items():
+        (reports / name).parent.mkdir(parents=True, exist_ok=True)
+        (reports / name).write_text(page)
+    log = AlertLog(reports / "alerts.jsonl", "http://127.0.0.1:8000", "http://127.0.0.1:3000")
+    log.append(demo_alerts(datetime.now(UTC)))
     for day in ("20101101", "20101102"):
         page = reports / "data_docs" / "validations" / "contacts" / day / "contacts.html"
         page.parent.mkdir(parents=True, exist_ok=True)

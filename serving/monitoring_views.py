@@ -11,6 +11,7 @@ from typing import Any, Final
 from serving.templating import NONE, count, eur, number, pct
 from serving.view_models import LEVEL_TONE, PLAIN, Chart, Series, Tile
 from serving.view_models_monitoring import (
+    AlertLine,
     DriftDetail,
     DriftView,
     HeatCell,
@@ -22,6 +23,8 @@ from serving.view_models_monitoring import (
 SHOWN_MONTHS: Final = 18
 """Months of the heat table: about one screen; older ones are in the reports."""
 LEVEL_ORDER: Final = ("heavy", "moderate", "none")
+SIGNS: Final = {"bad": "act", "watch": "look", "good": "done", "plain": "told"}
+"""Tone of an alert -> the word on its badge."""
 Document = Mapping[str, Any]
 
 
@@ -34,11 +37,27 @@ def effect_of(column: Document) -> float | None:
     return max(shifts, default=None)
 
 
-def drift_view(reports: Mapping[str, Document]) -> DriftView:
+def alert_lines(alerts: Sequence[Document]) -> list[AlertLine]:
+    """Arrange alerts.
+
+    Args:
+        alerts: newest first.
+    """
+    return [
+        AlertLine(
+            one["at"], one["tone"], SIGNS.get(one["tone"], "told"), one["title"], one["text"], one["action"],
+            one["page"], one["run_url"],
+        )
+        for one in alerts
+    ]  # fmt: skip
+
+
+def drift_view(reports: Mapping[str, Document], page: str = "") -> DriftView:
     """Arrange drift reports.
 
     Args:
         reports: by month, oldest first, at least one.
+        page: address of the newest month's page, or "".
     """
     months = list(reports)[-SHOWN_MONTHS:]
     newest_first, latest = months[::-1], reports[months[-1]]
@@ -49,7 +68,9 @@ def drift_view(reports: Mapping[str, Document]) -> DriftView:
         cells = [_cell(by_month[month].get(name), reports[month]["status"], month) for month in newest_first]
         role = next(by_month[month][name]["role"] for month in months if name in by_month[month])
         rows.append(HeatRow(name, role, cells))
-    return DriftView(newest_first, rows, months[-1], latest["message"], _details(latest), _label_rate(reports, months))
+    return DriftView(
+        newest_first, rows, months[-1], latest["message"], _details(latest), _label_rate(reports, months), page
+    )
 
 
 def _cell(column: Document | None, status: str, month: str) -> HeatCell:

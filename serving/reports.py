@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -17,7 +19,10 @@ logger = logging.getLogger(__name__)
 
 DRIFT_VERSION: Final = 1
 PERFORMANCE_VERSION: Final = 1
-OPEN_FOLDERS: Final = ("data_docs", "drift", "replay")
+ALERT_VERSION: Final = 1
+OWN_PAGES: Final = ("drift", "retraining")
+"""Folders of pages in our own style, which is a block in each of them."""
+OPEN_FOLDERS: Final = ("data_docs", "replay", *OWN_PAGES)
 OPEN_FILES: Final = ("performance.json", "run_summary.json")
 """What people may open: reports hold counts and statistics only. `call_lists` holds customers and stays closed."""
 OPEN_TYPES: Final = {
@@ -30,6 +35,12 @@ OPEN_TYPES: Final = {
     ".csv": "text/csv; charset=utf-8",
     ".md": "text/plain; charset=utf-8",
 }
+
+
+STYLE_BLOCK: Final = re.compile(rb"<style>(.*?)</style>", re.DOTALL)
+ALERTS_READ: Final = 256 * 1024
+"""Bytes read from the end of the log of alerts: some 300 alerts."""
+LISTED_PAGES: Final = 6
 
 
 @dataclass(slots=True)
@@ -63,11 +74,56 @@ class Reports:
         judged = {month: one for month, one in found.items() if one["status"] == "ok"}
         return next(reversed((judged or found).items()), None)
 
+    def alerts(self, limit: int) -> list[dict[str, Any]]:
+        """What people were told, newest first, `core.alerts.Alert` as JSON.
+
+        Args:
+            limit: how many at most.
+        """
+        path = self.folder / "alerts.jsonl"
+        try:
+            with path.open("rb") as stream:
+                size = stream.seek(0, os.SEEK_END)
+                stream.seek(max(size - ALERTS_READ, 0))
+                lines = stream.read().split(b"\n")
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            logger.warning("alerts not read", extra={"report": path.name, "error": str(error)})
+            return []
+        found = (_alert(line) for line in reversed(lines))
+        # By time: a process that looked at a long run tells it after a shorter one that ended later.
+        newest = sorted((one for one in found if one), key=lambda one: str(one["at"]), reverse=True)
+        return newest[:limit]
+
+    def page_of(self, folder: str, name: str) -> str:
+        """Address of a page of ours, or "" if it is not there."""
+        return f"/reports/{folder}/{name}.html" if (self.folder / folder / f"{name}.html").is_file() else ""
+
+    def style_of(self, path: str) -> bytes | None:
+        """The style block of a page of ours.
+
+        Args:
+            path: the page's path with `.css` in place of `.html`.
+
+        Returns:
+            The style sheet, or None if there is no such page.
+        """
+        found = self.file(path.removesuffix(".css") + ".html") if path.endswith(".css") else None
+        block = STYLE_BLOCK.search(found[0].read_bytes()) if found else None
+        return block.group(1) if block else None
+
     def openable(self) -> list[tuple[str, str]]:
         """(path, name) of the reports that exist and people may open."""
         validations = sorted((self.folder / "data_docs" / "validations").rglob("*.html"))
         newest = [validations[-1].relative_to(self.folder).as_posix()] if validations else []
+        drift = sorted((self.folder / "drift").glob("????-??.html"), reverse=True)[:LISTED_PAGES]
+        retraining = sorted(
+            (self.folder / "retraining").glob("v*.html"), key=lambda page: page.stat().st_mtime_ns, reverse=True
+        )[:LISTED_PAGES]
         named = (
+            *((f"retraining/{page.name}", f"Retraining: version {page.stem[1:]}") for page in retraining),
+            *((f"drift/{page.name}", f"Drift in {page.stem}") for page in drift),
             *((path, "Validation report") for path in newest),
             ("replay/index.html", "Replay of the past"),
             ("replay/replay.json", "Replay of the past, figures"),
@@ -110,3 +166,12 @@ class Reports:
             return None
         found: dict[str, Any] | None = known[1]
         return found
+
+
+def _alert(line: bytes) -> dict[str, Any] | None:
+    """One line of the log of alerts; a torn one, or one of another release, is left out."""
+    try:
+        found = json.loads(line) if line.strip() else None
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and found.get("schema_version") == ALERT_VERSION else None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from serving.view_models import Notice, Tile, told
+from serving.view_models_monitoring import AlertLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class HomeState:
 
     template: ClassVar[str] = "partials/_home.html"
     attention: list[Notice] = told("What needs somebody, the most urgent first; empty if nothing does.")
+    alerts: list[AlertLine] = told("What people were told last, newest first.")
     model: list[Tile] = told("The model in force: version, algorithm, since when, quality.")
     data: list[Tile] = told("Freshness and drift of the data.")
     decisions: list[Tile] = told("Decisions on record, waiting, and their chain.")

@@ -11,6 +11,20 @@ from serving.view_models import Chart, EmptyState, Notice, Tile, told
 
 
 @dataclass(frozen=True, slots=True)
+class AlertLine:
+    """Something that people were told."""
+
+    at: str = told("When it happened (ISO).")
+    tone: str = told("bad, watch, good or plain.")
+    sign: str = told("The same as a word: act, look, done or told.")
+    title: str = told("What is the case, in a few words.")
+    text: str = told("What happened, with the numbers.")
+    action: str = told("What to do.")
+    href: str = told("Report or page about it, or empty.")
+    run_href: str = told("Run in Dagster, or empty.")
+
+
+@dataclass(frozen=True, slots=True)
 class HeatCell:
     """Drift of one column in one month."""
 
@@ -52,6 +66,7 @@ class DriftView:
     message: str = told("Its verdict in one sentence.")
     details: list[DriftDetail] = told("Its columns in figures, furthest first.")
     label_rate: Chart = told("Subscription rate by month against the reference.")
+    page: str = told("Address of the newest month's report page, or empty.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +111,7 @@ class MonitoringPage:
     template: ClassVar[str] = "pages/monitoring.html"
     title: str = told("Title of the page.")
     notices: list[Notice] = told("What to know first.")
+    alerts: list[AlertLine] = told("What people were told, newest first.")
     drift: DriftView | None = told("Drift, None before the first report.")
     drift_empty: EmptyState = told("Shown while there is no drift report.")
     performance: PerformanceView | None = told("Realised performance, None before the first report.")

@@ -217,7 +217,9 @@ def test_monitoring_shows_drift_by_column_and_month(client):
             assert one["level"] in cell.select_one(".visually-hidden").text
     charts = [json.loads(one["data-chart"]) for one in page.select("figure[data-chart]")]
     assert {one["name"] for one in charts} == {"label-rate", "profit", "observed-expected", "f1", "auc"}
-    assert page.select_one("a[href^='/reports/']")["href"].endswith("/20101102/contacts.html")
+    links = [one["href"] for one in page.select("section[aria-labelledby=reports-title] a")]
+    assert links[:2] == ["/reports/retraining/v2.html", "/reports/drift/2010-11.html"]
+    assert links[2].endswith("/20101102/contacts.html")
 
 
 def test_each_chart_stands_as_a_table_too(client):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from litestar import Request, get
@@ -14,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bank_assets.ledger import chain, promotions
 from serving.access import identity_of
 from serving.champion import ChampionStore
+from serving.monitoring_views import alert_lines
 from serving.recorder import Recorder
 from serving.reports import Reports
 from serving.settings import ServingSettings
@@ -21,6 +23,9 @@ from serving.templating import count, eur, moment, number, pct, show, words
 from serving.view_models import BAD, GOOD, LEVEL_TONE, PLAIN, WATCH, LoginPage, Notice, Tile
 from serving.view_models_home import HomePage, HomeState
 
+SHOWN_ALERTS = 4
+URGENT_FOR = timedelta(days=1)
+URGENT_LOOKED_AT, URGENT_SHOWN = 40, 3
 NO_VERDICT = "too few contacts to compare"
 LOGIN_ERRORS = {"credentials": "The name or the password is not right, or the account is disabled. Try again."}
 
@@ -37,6 +42,7 @@ def home(
     scopes = identity_of(request).scopes
     state = HomeState(
         attention=_attention(store, reports),
+        alerts=alert_lines(reports.alerts(SHOWN_ALERTS)),
         model=_model(store, ledger),
         data=_data(store, reports),
         decisions=_decisions(ledger, recorder),
@@ -74,6 +80,7 @@ def _attention(store: ChampionStore, reports: Reports) -> list[Notice]:
     elif summary.get("validation_passed") is False:
         text = "A month failed its gate and is held; the others went on."
         found.append(Notice(BAD, "Validation failed", text, "/monitoring", "See the reports"))
+    found += _urgent(reports)
     found += _moved(reports)
     champion = store.champion
     if champion is not None and not champion.decision.get("training", {}).get("is_real"):
@@ -82,6 +89,16 @@ def _attention(store: ChampionStore, reports: Reports) -> list[Notice]:
         )
         found.append(Notice(WATCH, "Not real data", text))
     return sorted(found, key=lambda one: (BAD, WATCH, PLAIN).index(one.tone))
+
+
+def _urgent(reports: Reports) -> list[Notice]:
+    """Alerts of the last day that ask somebody to act."""
+    since = (datetime.now(UTC) - URGENT_FOR).isoformat()
+    return [
+        Notice(BAD, one["title"], f"{one['text']} {one['action']}", "/monitoring", "See all alerts")
+        for one in reports.alerts(URGENT_LOOKED_AT)
+        if one["tone"] == BAD and one["at"] > since
+    ][:URGENT_SHOWN]
 
 
 def _moved(reports: Reports) -> list[Notice]:

@@ -11,8 +11,8 @@ from litestar.response import Template
 
 from serving.champion import ChampionStore
 from serving.errors import NotFoundError
-from serving.monitoring_views import drift_view, performance_view
-from serving.reports import Reports
+from serving.monitoring_views import alert_lines, drift_view, performance_view
+from serving.reports import OWN_PAGES, STYLE_BLOCK, Reports
 from serving.templating import show, static_url
 from serving.view_models import BAD, EmptyState, Notice
 from serving.view_models_monitoring import MonitoringPage, ReportLink
@@ -23,13 +23,14 @@ NO_DRIFT: Final = EmptyState(
 NO_PERFORMANCE: Final = EmptyState(
     "No performance report yet", "It needs decisions whose outcome is known; the pipeline joins them.", "make run"
 )
+SHOWN_ALERTS: Final = 40
 
 
 @get("/monitoring", name="page:monitoring", include_in_schema=False, sync_to_thread=True)
 def monitoring(
     request: Request[Any, Any, Any], reports: NamedDependency[Reports], store: NamedDependency[ChampionStore]
 ) -> Template:
-    """Drift by column and month, realised performance over time, links to reports."""
+    """Alerts, drift by column and month, realised performance over time, links to reports."""
     drift, performance = reports.drift(), reports.performance()
     notices = []
     if store.champion is None:
@@ -39,7 +40,8 @@ def monitoring(
     page = MonitoringPage(
         title="Monitoring",
         notices=notices,
-        drift=drift_view(drift) if drift else None,
+        alerts=alert_lines(reports.alerts(SHOWN_ALERTS)),
+        drift=drift_view(drift, reports.page_of("drift", max(drift))) if drift else None,
         drift_empty=NO_DRIFT,
         performance=performance_view(performance) if performance else None,
         performance_empty=NO_PERFORMANCE,
@@ -51,11 +53,20 @@ def monitoring(
 @get("/reports/{path:path}", name="page:report", include_in_schema=False, sync_to_thread=True)
 def report(path: FromPath[str], reports: NamedDependency[Reports]) -> Response[bytes]:
     """A report of the pipeline in our style; those that hold customers are not open."""
-    found = reports.file(str(path))
+    address = str(path).lstrip("/")
+    style = reports.style_of(address)
+    if style is not None:
+        return Response(style, media_type="text/css; charset=utf-8")
+    found = reports.file(address)
     if found is None:
-        raise NotFoundError(f"report: expected one that is listed on /monitoring, found {str(path)[:80]!r}.")
+        raise NotFoundError(f"report: expected one that is listed on /monitoring, found {address[:80]!r}.")
     content = found[0].read_bytes()
-    if found[0].suffix == ".html":
+    if found[0].suffix == ".html" and address.startswith(OWN_PAGES):
+        # The policy allows no inline style: the page's own block comes from an address of its own.
+        link = f'<link rel="stylesheet" href="/reports/{address.removesuffix(".html")}.css">'.encode()
+        content = STYLE_BLOCK.sub(link, content, count=1)
+        content = content.replace(b"<main>", b'<nav><a href="/monitoring">Back to Monitoring</a></nav><main>', 1)
+    elif found[0].suffix == ".html":
         # Their own styles are inline or on other sites, and the policy allows neither: ours keeps them readable.
         content = content.replace(
             b"</head>", f'<link rel="stylesheet" href="{static_url("app.css")}"></head>'.encode(), 1
