@@ -3,9 +3,9 @@
 What lives here: resources that hold data, with backups and protection. What must not: anything that runs.
 
 `BANK_HOME` is on the file system (EFS), because snapshots, manifests and locks are POSIX today (docs/adr/0020). The
-bucket `warehouse` is how files cross the border: senders put deliveries under `landing/`, which is copied to the file system
-every hour; snapshots and reports are copied out every night, where they are versioned and can be read without a way
-into the VPC. MLflow's artifacts are in a bucket of their own that only the MLflow server may touch.
+bucket `warehouse` is how files cross the border: senders put deliveries under `landing/`, which is copied to the file
+system every hour; snapshots and reports are copied out every night, where they are versioned and can be read without a
+way into the VPC. MLflow's artifacts are in a bucket of their own that only the MLflow server may touch.
 """
 
 from __future__ import annotations
