@@ -82,10 +82,13 @@ class Processes:
         # A child needs the whole environment; settings are still read by bank_assets.settings alone.
         merged = {**os.environ, **self.environment}
         environment = {key: value for key, value in merged.items() if value is not None}
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(REPOSITORY), merged.get("PYTHONPATH")]))
         with (self.logs / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(  # noqa: S603 - our own interpreter with our own arguments
                 [sys.executable, *arguments],
-                cwd=REPOSITORY,
+                # Not the repository: Dagster takes every variable of a .env in its folder, and the one there belongs to
+                # Compose.
+                cwd=self.logs,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -150,6 +150,14 @@ def test_environment_of_servers_leaves_out_what_is_set_to_none(tmp_path, monkeyp
     processes.stop()
 
 
+def test_servers_do_not_start_in_a_folder_whose_env_file_is_not_theirs(tmp_path):
+    processes = Processes(tmp_path / "record.json", tmp_path / "logs", {})
+    code = "import pathlib, bank_assets.contract; print(pathlib.Path('.env').exists(), pathlib.Path.cwd())"
+    processes.start("where", ["-c", code]).wait(20)
+    assert processes.tail("where") == f"False {tmp_path / 'logs'}"
+    processes.stop()
+
+
 class Answers(http.server.BaseHTTPRequestHandler):
     """A stand-in for the app's answers, each of them scripted."""
 
