@@ -41,9 +41,10 @@ class Proxy:
     ports: dict[str, int] = field(default_factory=dict)
     process: subprocess.Popen | None = None
 
-    def start(self) -> None:
-        self.ports = {name: free_port() for name in ("app", "dagster", "mlflow")}
-        env = dict(os.environ) | {
+    def environment(self) -> dict[str, str]:
+        """What the file reads from the environment."""
+        self.ports = self.ports or {name: free_port() for name in ("app", "dagster", "mlflow")}
+        return dict(os.environ) | {
             "BANK_PROXY_CERTIFICATE": str(self.certificate),
             "BANK_PROXY_APP": f"127.0.0.1:{self.ports['app']}",
             "BANK_PROXY_APP_A": f"127.0.0.1:{self.app[0]}",
@@ -53,6 +54,15 @@ class Proxy:
             "BANK_PROXY_MLFLOW": f"127.0.0.1:{self.ports['mlflow']}",
             "BANK_PROXY_MLFLOW_SERVER": f"127.0.0.1:{self.mlflow or free_port()}",
         }
+
+    def check(self, config: Path) -> subprocess.CompletedProcess:
+        """What haproxy says of a file."""
+        command = [program("haproxy", "haproxy"), "-c", "-f", str(config), "-f", str(self.users)]
+        env = self.environment()
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=20)
+
+    def start(self) -> None:
+        env = self.environment()
         command = [program("haproxy", "haproxy"), "-db", "-f", str(CONFIG), "-f", str(self.users)]
         with (self.folder / "haproxy.log").open("ab") as log:
             self.process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
