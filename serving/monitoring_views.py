@@ -25,6 +25,8 @@ SHOWN_MONTHS: Final = 18
 LEVEL_ORDER: Final = ("heavy", "moderate", "none")
 SIGNS: Final = {"bad": "act", "watch": "look", "good": "done", "plain": "told"}
 """Tone of an alert -> the word on its badge."""
+OVERVIEWS: Final = ("/", "/monitoring")
+"""Pages that show alerts: a link from there to there leads nowhere."""
 Document = Mapping[str, Any]
 
 
@@ -46,7 +48,7 @@ def alert_lines(alerts: Sequence[Document]) -> list[AlertLine]:
     return [
         AlertLine(
             one["at"], one["tone"], SIGNS.get(one["tone"], "told"), one["title"], one["text"], one["action"],
-            one["page"], one["run_url"],
+            "" if one["page"] in OVERVIEWS else one["page"], one["run_url"],
         )
         for one in alerts
     ]  # fmt: skip

@@ -218,11 +218,19 @@ def _nobody_asked(told: Retraining) -> str:
 
 
 def _signed(measure: Measure) -> str:
+    if _is_same(measure):
+        return "none"
     return f"{measure.gain:+,.0f} EUR".replace("-", "−")
 
 
 def _interval(measure: Measure) -> str:
+    if _is_same(measure):
+        return "both call the same customers"
     return f"{measure.low:+,.0f} to {measure.high:+,.0f} EUR".replace("-", "−")
+
+
+def _is_same(measure: Measure) -> bool:
+    return measure.low == measure.high == measure.gain == 0.0
 
 
 def _row(measure: Measure) -> _Row:
@@ -232,6 +240,8 @@ def _row(measure: Measure) -> _Row:
     def text(value: float, sign: str = "") -> str:
         return (format(value, f"{sign},.0f") if is_money else format(value, f"{sign}.3f")).replace("-", "−")
 
+    if _is_same(measure):
+        return _Row(name, hint, text(measure.before), text(measure.now), "–", "", "the same", "plain")
     verdict, tone = ("better", "good") if measure.low > 0 else ("worse", "bad") if measure.high < 0 else ("", "")
     return _Row(
         name,

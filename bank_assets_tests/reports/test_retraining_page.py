@@ -74,6 +74,15 @@ def test_charts_have_words_for_those_who_cannot_see_them():
     assert page.select_one(".scroll")["tabindex"] == "0"
 
 
+def test_equal_decisions_are_said_to_be_the_same():
+    n = 900
+    proba, observed = np.full(n, 0.2), np.arange(n) % 5 == 0
+    days = np.datetime64("2009-05-01") + np.arange(n) // 30
+    page = parsed(told(), compare_models(proba, proba, observed, days, Economics(), seed=1))
+    assert "both call the same customers" in page.select_one("dl.tiles").text
+    assert [row.select("td")[3].text.strip() for row in page.select("#measures tbody tr")] == ["the same"] * 5
+
+
 def test_a_refusal_keeps_the_old_model_and_says_why():
     page = parsed(told(is_promoted=False, kind="recipe"))
     assert page.h1.text == "Version 4 was refused; version 3 stays in charge"

@@ -56,7 +56,7 @@ def test_home_shows_the_latest_and_puts_what_is_urgent_first(client, home):
     assert "The run job of {'minutes': 1} failed" in attention.select_one(".notice.bad").text
     assert "Customers of 2010-11" not in attention.text  # not urgent
     tell(home, days=3)
-    assert "days" not in soup_of(client.get("/")).select_one("section[aria-labelledby=attention]").text
+    assert "'days': 3" not in soup_of(client.get("/")).select_one("section[aria-labelledby=attention]").text
 
 
 def test_without_alerts_the_page_says_who_tells_them(client, home):
