@@ -18,7 +18,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from types import FrameType
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Console
 
@@ -42,6 +42,7 @@ MARK: Final = "demo.json"
 READY_SECONDS: Final = 180.0
 SENSOR_SECONDS: Final = 2
 INTERRUPTED: Final = 130
+STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def _positive(text: str) -> int:
@@ -63,6 +64,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--app-port", type=int, default=8000, help="port of the running app, with --attach")
     parser.add_argument("--ui-port", type=int, default=3000, help="port of the running Dagster, with --attach")
     parser.add_argument("--rate", type=float, default=5.0, help="requests a second of the client that keeps asking")
+    parser.add_argument(
+        "--no-replay", action="store_true", help="leave out the comparison with the replay's own figure"
+    )
     parser.add_argument("--step-timeout", type=float, default=1200.0, help="seconds after which a step counts as stuck")
 
 
@@ -83,6 +87,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             play = _prepare(arguments, own, source, start, step_days, processes, console)
             try:
                 play.all()
+                if play.results and not arguments.no_replay:
+                    play.replayed = _replay(play, processes, console)
             finally:
                 play.client.stop()
                 document = write_summary(play, {own.reports, settings.reports})
@@ -112,12 +118,16 @@ def own_settings(settings: Settings, home: Path) -> Settings:
 
 @contextmanager
 def _terminated_as_interrupt() -> Iterator[None]:
-    """Let `kill` and a closed terminal end the demo as Ctrl-C does, so that nothing stays behind."""
+    """Let `kill` and a closed terminal end the demo as Ctrl-C does, so that nothing stays behind.
+
+    Ctrl-C has a handler of ours, too: a demo started in the background of a script would ignore it, and so would
+    every server that it starts.
+    """
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, interrupt) for number in STOPPING}
     try:
         yield
     finally:
@@ -153,10 +163,9 @@ def _servers(arguments: argparse.Namespace, settings: Settings, console: Console
         if processes.running:
             console.print(f"stopping {', '.join(processes.running)}")
         # A second Ctrl-C must not leave half of them running.
-        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        before = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+        before = [signal.signal(number, signal.SIG_IGN) for number in STOPPING]
         processes.stop()
-        for number, handler in zip(numbers, before, strict=True):
+        for number, handler in zip(STOPPING, before, strict=True):
             signal.signal(number, handler)
 
 
@@ -231,6 +240,26 @@ def _main_job(processes: Processes, console: Console) -> None:
     if code != 0:
         raise DemoError(f"main job: expected exit code 0, found {code}:\n{processes.tail('main-job', 30)}")
     console.print(f"main job done in {time.monotonic() - started:.0f} s")
+
+
+def _replay(play: Play, processes: Processes, console: Console) -> dict[str, Any]:
+    """The same days by `make replay`: its platform and a model trained once, day by day.
+
+    Raises:
+        DemoError: it failed; the message has the end of its log.
+    """
+    console.print("the same days by the replay, for comparison …")
+    span = ["--first-day", str(play.steps[0].first), "--last-day", str(play.results[-1].step.last)]
+    command = ["-m", "bank_assets", "replay", "--policies", "platform,never", "--step", "day", "--json", *span]
+    code = processes.start("replay", command).wait()
+    processes.stop("replay")
+    if code != 0:
+        raise DemoError(f"replay: expected exit code 0, found {code}:\n{processes.tail('replay', 30)}")
+    document = json.loads((play.settings.reports / "replay" / "replay.json").read_text())
+    kept = ("profit_eur", "trainings", "searches", "recalibrations", "contacts_called")
+    figures = {policy["name"]: {key: policy[key] for key in kept} for policy in document["policies"]}
+    fits = [event["day"] for event in document["events"] if event["kind"] == "model"]
+    return {"step": "day", **figures, "fits_on": fits}
 
 
 def _serve(

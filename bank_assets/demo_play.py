@@ -63,6 +63,10 @@ class Play:
         step_timeout_seconds: after which a step counts as stuck.
         requests_per_second: of the asking client.
         results: finished steps.
+        replayed: figures of the replay on the same days, for comparison.
+        first_version: the first champion; "" while there is none.
+        failed_runs: job and id of runs that failed.
+        failed_ticks: sensors and schedules that failed, with the error.
     """
 
     settings: Settings
@@ -76,6 +80,7 @@ class Play:
     step_timeout_seconds: float
     requests_per_second: float
     results: list[StepResult] = field(default_factory=list)
+    replayed: dict[str, Any] = field(default_factory=dict)
     first_version: str = ""
     failed_runs: list[str] = field(default_factory=list)
     failed_ticks: list[str] = field(default_factory=list)

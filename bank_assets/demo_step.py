@@ -17,6 +17,7 @@ from bank_assets.demo_profit import PlayedProfit
 from bank_assets.demo_watch import RunParts
 from bank_assets.ledger import promotions, responses
 
+FITS: Final = ("refit", "recipe")
 DONE: Final = frozenset({AlertKind.RECALIBRATED, AlertKind.PROMOTED, AlertKind.REFUSED, AlertKind.NIGHTLY_DIGEST})
 HEADER: Final = (
     f"{'step':>10} {'contacts':>8} {'alerts':>6} {'recal.':>6} {'fits':>4} {'promoted':>8} {'refused':>7} "
@@ -77,6 +78,11 @@ class StepResult:
     def recalibrations(self) -> int:
         """Mornings on which the intercept moved materially."""
         return sum(row.is_recalibrated for row in self.judged)
+
+    @property
+    def promoted(self) -> list[promotions.Promotion]:
+        """Fits that were put in charge, in order; the first champion is not counted."""
+        return [row for row in self.verdicts if row.kind in FITS and row.decision == "promoted"]
 
     def count(self, kinds: Sequence[str], decision: str | None = None) -> int:
         """Verdicts of some kinds."""

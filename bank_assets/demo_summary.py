@@ -16,10 +16,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from bank_assets.demo_play import Play
-from bank_assets.demo_step import StepResult
+from bank_assets.demo_step import FITS, StepResult
 from bank_assets.sources.atomic_files import write_atomic
 
-FITS: Final = ("refit", "recipe")
 FILE: Final = "demo_summary.json"
 
 
@@ -30,10 +29,9 @@ def reaction_parts(result: StepResult) -> list[dict[str, str | float]]:
     imports) and its work; the last one up to the moment its verdict was written.
     """
     swap = result.swap()
-    promoted = [row for row in result.verdicts if row.kind in FITS and row.decision == "promoted"]
-    if swap is None or not promoted:
+    if swap is None or not result.promoted:
         return []
-    moved = datetime.fromisoformat(promoted[-1].at).timestamp()
+    moved = datetime.fromisoformat(result.promoted[-1].at).timestamp()
     marks = [("delivered", result.delivered)]
     for run in sorted(result.runs, key=lambda one: one.created):
         if run.created > moved or run.created < marks[-1][1]:
@@ -80,6 +78,13 @@ def build_summary(play: Play) -> dict[str, Any]:
         "profit_contact_everyone_eur": profit.profit_contact_everyone_eur if profit else 0.0,
         "contacts_judged": profit.contacts if profit else 0,
         "profit_by_month": list(profit.by_month) if profit else [],
+        "fits_on": [
+            row.as_of
+            for result in results
+            for row in result.verdicts
+            if row.kind in FITS and row.decision == "promoted"
+        ],
+        "replay": play.replayed,
         "seconds": round(time.time() - play.began, 1),
         "dagster_share": round(1.0 - sum(run.work for run in runs) / spent, 3) if spent else None,
         "failures": [*play.failed_runs, *play.failed_ticks, *play.client.reasons],
@@ -126,6 +131,12 @@ def write_summary(play: Play, folders: Iterable[Path]) -> dict[str, Any]:
         f"only recalibrated {document['profit_recalibrated_only_eur']:,.0f}, "
         f"everyone called {document['profit_contact_everyone_eur']:,.0f}"
     )
+    if replayed := document["replay"]:
+        say(
+            f"replay of the same days: {replayed['platform']['profit_eur']:,.0f} EUR, trained once "
+            f"{replayed['never']['profit_eur']:,.0f}; fits there on {', '.join(replayed['fits_on']) or 'no day'}, "
+            f"here on {', '.join(document['fits_on']) or 'no day'}"
+        )
     for failure in document["failures"]:
         say(failure, style="red")
     return document

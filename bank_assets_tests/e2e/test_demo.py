@@ -48,7 +48,7 @@ def demo(home: Path, *arguments: str, seconds: float, **environment: str) -> tup
 def played(tmp_path_factory):
     home = tmp_path_factory.mktemp("demo")
     simulated = {"BANK_SOURCE": "simulated", "BANK_SIMULATED_ROWS": "6000"}
-    done, summary = demo(home, "--start", "2010-09-01", "--months", "1", seconds=900, **simulated)
+    done, summary = demo(home, "--start", "2010-09-01", "--months", "1", "--no-replay", seconds=900, **simulated)
     return home, done, summary
 
 
