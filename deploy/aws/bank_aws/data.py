@@ -167,6 +167,18 @@ class DataStack(cdk.Stack):
             )
             return secret
 
+        self.alerts = secretsmanager.Secret(
+            self,
+            "AlertUrls",
+            secret_name=f"bank/{self._environment.name}/alert-urls",
+            description="BANK_ALERT_URLS: channels of the platform's alerts, comma-separated; put your own value",
+            encryption_key=self.key,
+            removal_policy=self._policy,
+            # No channel; a secret cannot be empty, and this one holds none until a person puts it there.
+            secret_string_value=cdk.SecretValue.unsafe_plain_text(","),
+        )
+        explain(self.alerts, "AwsSolutions-SMG4", "Addresses of channels, changed by a person when they change.")
+
         def user(name: str) -> secretsmanager.Secret:
             return made(
                 f"database-{name}",

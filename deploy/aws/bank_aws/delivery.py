@@ -50,6 +50,8 @@ class DeliveryStack(cdk.Stack):
                 "iam:DetachRolePolicy",
                 "iam:GetRole",
                 "iam:GetRolePolicy",
+                "iam:ListAttachedRolePolicies",
+                "iam:ListRolePolicies",
                 "iam:PassRole",
                 "iam:PutRolePolicy",
                 "iam:TagRole",

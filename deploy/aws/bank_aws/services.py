@@ -151,8 +151,13 @@ class ServicesStack(cdk.Stack):
                 *("dagster", "code-server", "start", "--host", "0.0.0.0", "--port", str(CODE_PORT)),
                 *("--module-name", "bank_assets.definitions", "--log-format", "json"),
             ],
-            environment=self._tasks.pipeline_environment(BANK_LEDGER_URL="postgresql:///ledger"),
+            environment=self._tasks.pipeline_environment(
+                BANK_LEDGER_URL="postgresql:///ledger",
+                BANK_PUBLIC_URL=f"https://{self.edge.domain}",
+                BANK_UI_URL=f"https://dagster.{self.edge.domain}",
+            ),
             databases=["ledger", "dagster"],
+            secrets={"BANK_ALERT_URLS": self._tasks.secret(self._data.alerts)},  # sensors send alerts
             home=True,
             port=CODE_PORT,
             health=health_over_grpc(),

@@ -149,7 +149,8 @@ class Tasks:
             ),
         )
         hidden = dict(secrets or {})
-        visible = dict(environment)
+        # Only /tmp can be written to; some libraries keep settings in the home folder of the user.
+        visible = {"HOME": "/tmp", **environment}
         if databases or is_administrator:
             visible |= {
                 "PGHOST": self._data.database.db_instance_endpoint_address,
@@ -174,7 +175,10 @@ class Tasks:
             environment=visible,
             secrets=hidden,
             logging=ecs.LogDrivers.aws_logs(
-                stream_prefix=name, log_group=self._groups[log], mode=ecs.AwsLogDriverMode.NON_BLOCKING
+                stream_prefix=name,
+                log_group=self._groups[log],
+                mode=ecs.AwsLogDriverMode.NON_BLOCKING,
+                max_buffer_size=cdk.Size.mebibytes(4),
             ),
             readonly_root_filesystem=True,
             user="10001:10001",
