@@ -68,8 +68,8 @@ def command(production: Production, *arguments: str) -> None:
     environment = {**os.environ, **production.environment}
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", *arguments],
-        cwd=ROOT,
-        env={name: value for name, value in environment.items() if value is not None},
+        cwd=production.processes.logs,  # where the daemon starts too; Dagster would read the .env of the repository
+        env={name: value for name, value in environment.items() if value is not None} | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=400,
@@ -118,8 +118,8 @@ def live_through(found: Night, instance: dg.DagsterInstance) -> None:
     found.tick = eventually("a tick with a run", lambda: ticks_of(instance), 90)[0]
 
     def stage_made() -> bool:
-        run = nightly(instance)[0]
-        return bool(run.status is dg.DagsterRunStatus.FAILURE or instance.get_run_stats(run.run_id).materializations)
+        runs = nightly(instance)
+        return bool(runs) and bool(instance.get_run_stats(runs[0].run_id).materializations)
 
     eventually("the run at work", stage_made, 120)
     found.status_at_restart = nightly(instance)[0].status.value
