@@ -55,6 +55,8 @@ def write_retraining_page(
     """
     economics = Economics(settings.cost_eur, settings.value_eur)
     version, as_of = str(evidence["headline"]["version"]), str(evidence["as_of"])
+    # A run that died after its verdict is judged again with the new version in force already.
+    current = evidence["from_version"] if current == version else current
     comparison, basis = comparison_of(store, verdict.kind, current, economics, settings.seed)
     recipe = models.scorer(current).decision["recipe"] if current else {}
     told = Retraining(

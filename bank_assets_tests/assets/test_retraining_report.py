@@ -103,6 +103,13 @@ def test_the_page_is_written_and_its_address_goes_on_record(store, engine, setti
     assert row["comparison"]["rows"] == N
 
 
+def test_a_verdict_judged_again_after_a_kill_does_not_compare_a_model_with_itself(store, engine, settings):
+    evidence = {"headline": {"version": "4", "recipe": "lightgbm/none"}, "as_of": "2009-06-01", "from_version": None}
+    write_retraining_page(store, None, engine, settings, evidence, "4", Verdict("first", True, ("better",)), {})
+    page = BeautifulSoup((settings.reports / "retraining" / "v4.html").read_text(), "html.parser")
+    assert [tile.b.text for tile in page.select("dl.tiles dd")][:2] == ["no model", "version 4"]
+
+
 def test_drift_pages_lie_beside_their_json_and_know_the_months_before(settings):
     before, after = (profile_of_rows({"age": np.full(400, age)}, np.full(400, day)) for age, day in
                      ((30, np.datetime64("2009-04-01")), (60, np.datetime64("2009-05-01"))))  # fmt: skip
