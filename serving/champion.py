@@ -33,6 +33,7 @@ from serving.registry import Registry, Version
 logger = logging.getLogger(__name__)
 
 LAST_GOOD: Final = "champion.json"
+RENAME_ATTEMPTS: Final = 3
 KEPT_VERSIONS: Final = 20
 """Bundles kept on disk for replays; older ones are fetched from the registry again."""
 
@@ -87,6 +88,14 @@ class PublishedState:
         return cls(
             AsOfState.from_dict(published.state), published.as_of, canonical_json(published.state), published.digest
         )
+
+
+def _age(folder: Path) -> float:
+    """When a folder was last written; 0 for one that another replica has removed meanwhile."""
+    try:
+        return folder.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 class ChampionStore:
@@ -224,14 +233,18 @@ class ChampionStore:
         partial.mkdir(parents=True)
         for name, content in files.items():
             (partial / name).write_bytes(content)
-        shutil.rmtree(target, ignore_errors=True)
-        try:
-            partial.rename(target)
-        except OSError:
-            if not target.is_dir():
-                raise
-            shutil.rmtree(partial)  # another replica kept the same version between the two lines above
-        kept = sorted(target.parent.glob("[0-9]*"), key=lambda path: path.stat().st_mtime)
+        for attempt in range(RENAME_ATTEMPTS):
+            shutil.rmtree(target, ignore_errors=True)
+            try:
+                partial.rename(target)
+                break
+            except OSError:  # another replica kept, or removed, the same version between the two lines above
+                if target.is_dir():
+                    break
+                if attempt == RENAME_ATTEMPTS - 1:
+                    raise
+        shutil.rmtree(partial, ignore_errors=True)
+        kept = sorted(target.parent.glob("[0-9]*"), key=_age)
         in_force = self.champion
         for old in kept[:-KEPT_VERSIONS]:
             if in_force is None or old.name != f"{in_force.version}-{in_force.digest[:16]}":
