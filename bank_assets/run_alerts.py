@@ -21,6 +21,8 @@ from bank_assets.resources.run_story import CheckOutcome, Failing, RunStory
 DRIFT: Final = "drift_report"
 PERFORMANCE: Final = "performance_report"
 GATE: Final = "contacts_validation"
+BLOCKED: Final = "DagsterAssetCheckFailedError"
+"""A blocking check stopped the run; the gate is told, and a second alert would say the same in worse words."""
 REJECT_RATE: Final = "reject rate:"
 """How the validation stage begins the error of a month with too many rejected rows."""
 
@@ -93,7 +95,7 @@ def alerts_of_run(
 
 
 def _failure(story: RunStory, episodes: Episodes, alerts: list[Alert]) -> Episodes:
-    if not story.is_success and story.will_be_retried:
+    if not story.is_success and (story.will_be_retried or story.error == BLOCKED):
         return episodes
     found = () if story.is_success else (f"{story.failed_step}:{story.error}",)
     episodes, fresh, since = episodes.observe(f"run {story.job}", found, story.run_id)

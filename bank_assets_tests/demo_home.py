@@ -324,7 +324,7 @@ def make_home(folder: Path, fitted: Fitted, **serving: Any) -> DemoHome:
     promotions.record(
         engine, kind="recipe", decision="promoted", from_version="1", to_version="2", actor="pipeline",
         as_of="2009-06-01", reasons=["P(profit gain > 0) = 0.97 on 1,310 contacts", "F1 and calibration not worse"],
-        evidence={"probability_of_gain": 0.97, "rows": 1_310},
+        evidence={"probability_of_gain": 0.97, "rows": 1_310, "report": "/reports/retraining/v2.html"},
     )  # fmt: skip
     states.publish(engine, str(fitted.state["as_of"]), fitted.state)
     engine.dispose()

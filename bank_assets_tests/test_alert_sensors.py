@@ -168,12 +168,12 @@ class TestRuns:
 
 class TestGates:
     @staticmethod
-    def checked(found, passed=False, severity=dg.AssetCheckSeverity.ERROR):
+    def checked(found, passed=False, severity=dg.AssetCheckSeverity.ERROR, blocking=False):
         @dg.asset
         def raw_contacts():
             return None
 
-        @dg.asset_check(asset="raw_contacts", name="no_delivery_is_refused")
+        @dg.asset_check(asset="raw_contacts", name="no_delivery_is_refused", blocking=blocking)
         def check():
             return dg.AssetCheckResult(passed=passed, severity=severity, metadata={"refused": found})
 
@@ -198,6 +198,10 @@ class TestGates:
         self.go(world, found=[], passed=True)
         assert world.look() == []
         self.go(world, found=["may.csv: a"])
+        assert kinds(world.look()) == ["gate_failed"]
+
+    def test_a_run_stopped_by_its_gate_is_told_as_the_gate_alone(self, world):
+        assert not self.go(world, found=["may.csv: a"], blocking=True).success
         assert kinds(world.look()) == ["gate_failed"]
 
     def test_a_hint_is_no_alert(self, world):

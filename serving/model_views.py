@@ -155,7 +155,8 @@ def verdicts(history: Sequence[Promotion]) -> list[Verdict]:
             one.from_version or "",
             one.to_version or "",
             one.reasons,
-            evidence_lines(one.evidence),
+            evidence_lines({name: value for name, value in one.evidence.items() if name != "report"}),
+            str(one.evidence.get("report", "")),
             one.actor,
         )
         for one in history

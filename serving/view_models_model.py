@@ -44,6 +44,7 @@ class Verdict:
     to_version: str = told("Challenger.")
     reasons: list[str] = told("Why, as sentences.")
     evidence: list[str] = told("Numbers behind it, name and value.")
+    report: str = told("Address of the page about it, or empty.")
     actor: str = told("Who decided.")
 
 

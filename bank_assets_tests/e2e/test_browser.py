@@ -27,7 +27,8 @@ FLAGS = [
 ]
 WIDTHS = {"desktop": (1280, 900), "phone": (360, 740)}
 PAGES = {"home": "/", "predict": "/predict", "campaign": "/campaign?list=delivered:example.csv&budget_eur=1000",
-         "monitoring": "/monitoring", "model": "/model", "audit": "/audit"}  # fmt: skip
+         "monitoring": "/monitoring", "model": "/model", "audit": "/audit",
+         "drift_report": "/reports/drift/2010-11.html", "retraining_report": "/reports/retraining/v2.html"}  # fmt: skip
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 

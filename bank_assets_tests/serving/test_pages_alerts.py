@@ -98,6 +98,8 @@ def test_links_between_reports_lead_somewhere(client):
     retraining = soup_of(client.get("/reports/retraining/v2.html"))
     href = retraining.select_one("main a[href^='../']")["href"]
     assert client.get(f"/reports/retraining/{href}").status_code == 200
+    model = soup_of(client.get("/model"))
+    assert model.find("a", string="Read the report")["href"] == "/reports/retraining/v2.html"
     monitoring = soup_of(client.get("/monitoring"))
     assert monitoring.find("a", string="Read the report of 2010-11")["href"] == "/reports/drift/2010-11.html"
 
