@@ -212,6 +212,7 @@ def _prepare(
             _main_job(processes, console)
     app_port, ui_port = _serve(arguments, settings, processes, console)
     console.print(f"watch: the app http://{LOOPBACK}:{app_port}  Dagster http://{LOOPBACK}:{ui_port}")
+    console.print(f"profit line, from the first delivery on: http://{LOOPBACK}:{app_port}/reports/demo/index.html")
     steps = plan_steps(start, last, arguments.months, step_days)
     return Play(
         settings=settings,

@@ -20,6 +20,7 @@ from bank_assets.core.economics import Economics
 from bank_assets.core.response_policy import Rung
 from bank_assets.demo_client import AskingClient
 from bank_assets.demo_deliveries import Sender, Step
+from bank_assets.demo_page import write_page
 from bank_assets.demo_processes import DemoError, Processes, answers
 from bank_assets.demo_profit import PlayedProfit, played_profit
 from bank_assets.demo_step import HEADER, StepResult
@@ -156,6 +157,8 @@ class Play:
             self._profit(),
         )
         self.results.append(result)
+        if result.profit.contacts:
+            write_page(self.settings.reports, self.results, self.source.label)
         self.console.print(result.row(self.client.requests, self.client.failures), markup=False)
 
     def _profit(self) -> PlayedProfit:

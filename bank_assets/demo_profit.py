@@ -14,6 +14,7 @@ Called by `bank_assets.demo`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +26,13 @@ from bank_assets.core.contacts import Contacts
 from bank_assets.core.economics import Economics, is_worth_calling
 from bank_assets.core.metrics import profit_rows
 from bank_assets.core.scorer import Scorer, apply_calibrator
+from bank_assets.reports.replay_charts import PolicySeries
 from bank_assets.resources.contact_store import ContactStore
 from bank_assets.resources.warehouse import Warehouse
 
 Days = NDArray[np.datetime64]
+SHOWN: Final = ("platform", "never", "contact_all")
+"""Lines of the picture; names and colours are the replay's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,8 @@ class PlayedProfit:
         profit_never_retrained_eur: by the first champion, kept.
         profit_recalibrated_only_eur: by the first champion, recalibrated each morning.
         profit_contact_everyone_eur: without a model.
-        by_month: profit of the loop and of the kept champion by month.
+        by_month: profit of the loop and of the kept champion, outcomes, rates and mean probability by month.
+        by_day: profit of each day by policy, named as in the replay.
     """
 
     contacts: int = 0
@@ -49,7 +54,8 @@ class PlayedProfit:
     profit_never_retrained_eur: float = 0.0
     profit_recalibrated_only_eur: float = 0.0
     profit_contact_everyone_eur: float = 0.0
-    by_month: tuple[dict[str, float | str], ...] = ()
+    by_month: tuple[dict[str, Any], ...] = ()
+    by_day: tuple[PolicySeries, ...] = ()
 
 
 def played_profit(store: Warehouse, first: Scorer, start: np.datetime64, economics: Economics) -> PlayedProfit:
@@ -75,24 +81,47 @@ def played_profit(store: Warehouse, first: Scorer, start: np.datetime64, economi
     days: Days = np.unique(contacts.contact_dates[contacts.contact_dates >= start])
     shifted = recalibrated_day_by_day(kept, contacts.is_subscribed, contacts.known_on, contacts.contact_dates, days)
     judged = (contacts.contact_dates >= start) & contacts.has_outcome & ~np.isnan(proba)
-    loop = _profits(contacts, is_worth_calling(proba, economics), judged, economics)
-    never = _profits(contacts, is_worth_calling(kept, economics), judged, economics)
-    months = contacts.contact_dates[judged].astype("datetime64[M]").astype(str)
+    called = {
+        "platform": is_worth_calling(proba, economics),
+        "never": is_worth_calling(kept, economics),
+        "recalibrated": is_worth_calling(shifted, economics),
+        "contact_all": np.ones(len(contacts), bool),
+    }
+    earned = {name: _profits(contacts, calls, judged, economics) for name, calls in called.items()}
     return PlayedProfit(
         int(judged.sum()),
-        float(loop.sum()),
-        float(never.sum()),
-        float(_profits(contacts, is_worth_calling(shifted, economics), judged, economics).sum()),
-        float(_profits(contacts, np.ones(len(contacts), bool), judged, economics).sum()),
-        tuple(
+        float(earned["platform"].sum()),
+        float(earned["never"].sum()),
+        float(earned["recalibrated"].sum()),
+        float(earned["contact_all"].sum()),
+        _months(contacts, proba, judged, earned),
+        tuple(_daily(name, contacts.contact_dates[judged], earned[name]) for name in SHOWN),
+    )
+
+
+def _months(
+    contacts: Contacts, proba: NDArray[np.float64], judged: NDArray[np.bool_], earned: dict[str, NDArray[np.float64]]
+) -> tuple[dict[str, Any], ...]:
+    months = contacts.contact_dates[judged].astype("datetime64[M]").astype(str)
+    rows = []
+    for month in dict.fromkeys(months.tolist()):
+        mine = months == month
+        rows.append(
             {
                 "month": month,
-                "profit_eur": float(loop[months == month].sum()),
-                "profit_never_retrained_eur": float(never[months == month].sum()),
+                "profit_eur": float(earned["platform"][mine].sum()),
+                "profit_never_retrained_eur": float(earned["never"][mine].sum()),
+                "outcomes": int(mine.sum()),
+                "subscription_rate": float(contacts.is_subscribed[judged][mine].mean()),
+                "mean_probability": float(proba[judged][mine].mean()),
             }
-            for month in dict.fromkeys(months.tolist())
-        ),
-    )
+        )
+    return tuple(rows)
+
+
+def _daily(name: str, dates: Days, earned: NDArray[np.float64]) -> PolicySeries:
+    days, inverse = np.unique(dates, return_inverse=True)
+    return PolicySeries(name, days, np.bincount(inverse, weights=earned, minlength=len(days)).astype(np.float64))
 
 
 def _profits(

@@ -76,7 +76,10 @@ def test_the_month_was_decided_and_judged(played):
     assert step["judged_mornings"] > 0
     assert {run["job"] for run in step["runs"]} >= {"data_job"}
     assert all(0 < run["work"] <= run["ended"] - run["created"] for run in step["runs"])
-    assert (home / "demo" / "reports" / "demo_summary.json").exists()
+    reports = home / "demo" / "reports"
+    assert (reports / "demo_summary.json").exists()
+    assert "Time travel" in (reports / "demo" / "index.html").read_text()
+    assert (reports / "demo" / "profit.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_nothing_is_left_running_and_nothing_lies_outside_the_home(played):
