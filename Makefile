@@ -97,12 +97,14 @@ synth: env ## CloudFormation templates of AWS in deploy/aws/cdk.out, offline (ne
 	rm -rf deploy/aws/cdk.out
 	JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION=1 JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=18,20 $(BIN)/python deploy/aws/app.py
 
-deploy-check: synth ## templates and workflows: cdk-nag (in synth), cfn-lint, schemas, zizmor; 0 findings
+deploy-check: synth ## templates, workflows, Dockerfile, compose.yaml: cdk-nag (in synth), cfn-lint, schemas, zizmor, hadolint; 0 findings
 	$(BIN)/cfn-lint --regions eu-west-1 us-east-1 -- deploy/aws/cdk.out/*.template.json
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions .github/actions/*/action.yml
 	$(BIN)/zizmor --offline --quiet --persona auditor .github
+	$(BIN)/hadolint Dockerfile deploy/container/single-stage.Dockerfile
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
 
 image: ## container images: serving and pipeline (TARGETS); Docker, or buildah where no engine runs
 	bash deploy/images.sh $(TARGETS)
