@@ -16,7 +16,7 @@ import psutil
 
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.loop.status import LoopStatus, look
-from bank_assets.resources.instance import CONFIG, TAG_PID
+from bank_assets.resources.instance import CONFIG
 from bank_assets.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,11 +50,6 @@ class Daemon:
         family = [self.process.pid, *(child.pid for child in psutil.Process(self.process.pid).children(recursive=True))]
         for pid in family:
             _kill(pid)
-        self.process.wait()
-
-    def kill_alone(self) -> None:
-        """Kill the daemon; its code server ends by itself, run workers go on."""
-        self.process.kill()
         self.process.wait()
 
     def status(self) -> LoopStatus:
@@ -92,39 +87,31 @@ class Daemon:
         """Runs, oldest first."""
         return list(reversed(self.instance.get_runs(dg.RunsFilter(statuses=list(statuses)))))
 
-    def worker_in(self, step: str) -> tuple[dg.DagsterRun, int] | None:
-        """The run that has begun a step and not ended it, and the process that carries it."""
-        for run in self.runs(dg.DagsterRunStatus.STARTED):
-            kinds = {dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_SUCCESS}
-            records = self.instance.get_records_for_run(run.run_id, of_type=kinds).records
-            seen = [r.event_log_entry.dagster_event_type for r in records if r.event_log_entry.step_key == step]
-            if seen == [dg.DagsterEventType.STEP_START] and TAG_PID in run.tags:
-                return run, int(run.tags[TAG_PID])
-        return None
-
 
 def _kill(pid: int) -> None:
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
 
 
-def kill_worker(pid: int) -> None:
-    """Kill a run worker and its JVM."""
-    for child in psutil.Process(pid).children(recursive=True):
-        _kill(child.pid)
-    _kill(pid)
-
-
 @contextmanager
-def running_daemon(settings: Settings) -> Iterator[Daemon]:
-    """A daemon on a home; killed at the end if it still runs."""
+def running_daemon(settings: Settings, *, kill_worker_at: str = "", kill_daemon_at: str = "") -> Iterator[Daemon]:
+    """A daemon on a home; killed at the end if it still runs.
+
+    Args:
+        settings: the home.
+        kill_worker_at: `module:name`; the first run worker that gets there dies (`deadly`).
+        kill_daemon_at: the same for the daemon itself.
+    """
+    deadly = "bank_assets_tests.e2e.deadly"
+    location = deadly if kill_worker_at else "bank_assets.definitions"
+    target = {"BANK_TEST_KILL_AT": kill_worker_at or kill_daemon_at, "BANK_TEST_KILLED": str(settings.home / "killed")}
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     (settings.dagster_home / "dagster.yaml").write_bytes(CONFIG.read_bytes())
     log = (settings.home / "daemon.log").open("ab")
     process = subprocess.Popen(
-        [sys.executable, "-m", "dagster._daemon", "run", "-m", "bank_assets.definitions"],
+        [sys.executable, "-m", deadly if kill_daemon_at else "dagster._daemon", "run", "-m", location],
         cwd=ROOT,
-        env=environment(settings),
+        env=environment(settings) | target,
         stdout=log,
         stderr=subprocess.STDOUT,
         start_new_session=True,

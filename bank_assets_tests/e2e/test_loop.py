@@ -1,6 +1,14 @@
 """The closed loop with real runs: a month lands and the right model is in use soon after, whatever fails meanwhile."""
 
+import dataclasses
+import os
 import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import dagster as dg
@@ -9,17 +17,19 @@ import pytest
 
 from bank_assets.ledger import promotions, responses, states
 from bank_assets.ledger.engine import open_ledger
+from bank_assets.loop import requests
+from bank_assets.loop.requests import TAG_WORK
 from bank_assets.resources.instance import TAG_BOOT, TAG_PID, open_instance
 from bank_assets.resources.warehouse import Warehouse
 from bank_assets.settings import Settings
 from bank_assets_tests.core.made_contacts import made_contacts
-from bank_assets_tests.e2e.loop_processes import kill_worker, running_daemon
+from bank_assets_tests.e2e.loop_processes import running_daemon
 from bank_assets_tests.loop_daemon import InProcessDaemon
-from bank_assets_tests.stored_loop import campaign_text, land
+from bank_assets_tests.stored_loop import campaign_text, delivery_text, land
 
 pytestmark = [pytest.mark.e2e, pytest.mark.spark, pytest.mark.slow]
 
-DAYS = 121  # 2020-01-01 to 2020-04-30
+DAYS = 101  # 2020-01-01 to 2020-04-10: room for one fit before the cool-down is over
 CHANGE = 91  # 2020-04-01
 
 
@@ -93,7 +103,7 @@ def assert_april_was_worked_through(settings, contacts):
     made, judged, state = history(settings)
     mornings = [row.as_of for row in judged if row.evidence]
     assert len(mornings) == len(set(mornings))
-    assert max(mornings) == "2020-05-01" == state.as_of
+    assert max(mornings) == str(FIRST + DAYS) == state.as_of
     fits = [row for row in made if row.kind == "refit"]
     assert fits
     assert all(row.decision == "promoted" and row.as_of > "2020-04-01" for row in fits)
@@ -107,23 +117,201 @@ def test_the_first_champion_of_quiet_months_is_in_force(march):
     assert state.as_of == "2020-04-01"
 
 
-def test_a_month_lands_and_is_worked_through_unattended_though_a_worker_is_killed(home, contacts):
+STAGES = {
+    "raw": "bank_assets.assets.raw:register_deliveries",
+    "tables": "bank_assets.assets.tables:make_months",
+    "validation": "bank_assets.assets.validation:validate_contacts",
+    "drift": "bank_assets.assets.drift:count_months",
+    "performance": "bank_assets.assets.performance:recalibrated_day_by_day",
+    "features": "bank_assets.assets.features:rare_categories",
+    "evaluation": "bank_assets.assets.evaluation:assemble_bundle",
+    "promotion": "bank_assets.assets.promotion:move_aliases",
+    "scoring": "bank_assets.assets.scoring:score_campaign",
+}
+QUICK = "evaluation"
+
+
+@pytest.mark.parametrize("stage", [QUICK, *(pytest.param(s, marks=pytest.mark.soak) for s in STAGES if s != QUICK)])
+def test_a_month_lands_and_is_worked_through_unattended_though_a_worker_is_killed(home, contacts, stage):
     land(home, of_months(contacts, "2020-04"))
     (home.landing / "campaigns").mkdir()
-    (home.landing / "campaigns" / "spring.csv").write_text(
-        campaign_text(of_months(contacts, "2020-04").rows(np.arange(40)))
-    )
-    with running_daemon(home) as daemon:
-        run, pid = daemon.wait(lambda: daemon.worker_in("challenger"))
-        kill_worker(pid)
-        daemon.wait(lambda: daemon.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE, 60)
+    called = of_months(contacts, "2020-04").rows(np.arange(40))
+    (home.landing / "campaigns" / "spring.csv").write_text(campaign_text(called))
+    with running_daemon(home, kill_worker_at=STAGES[stage]) as daemon:
+        daemon.wait((home.home / "killed").exists)
         daemon.rest()
         failed = daemon.runs(dg.DagsterRunStatus.FAILURE)
         done = daemon.runs(dg.DagsterRunStatus.SUCCESS)
         launched = [one for one in done if "dagster/sensor_name" in one.tags and "bank/marked_run" in one.tags]
-    assert [one.run_id for one in failed] == [run.run_id]
+    assert len(failed) == 1, "the killed run is failed, and its work was asked for again"
+    assert any(one.tags.get(TAG_WORK) == failed[0].tags[TAG_WORK] for one in done)
     assert {"data_job", "refit_job", "performance_job", "scoring_job"} <= {one.job_name for one in launched}
-    assert all(TAG_PID in one.tags and TAG_BOOT in one.tags for one in launched)
+    assert all(one.tags[TAG_PID] and one.tags[TAG_BOOT] for one in launched)
     assert_april_was_worked_through(home, contacts)
-    lists = Warehouse(home.warehouse).manifest("call_list")
-    assert lists["spring"].rows > 0
+    assert Warehouse(home.warehouse).manifest("call_list")["spring"].rows > 0
+
+
+def test_the_daemon_is_killed_between_a_look_and_its_run_and_then_everything_with_it(home, contacts):
+    land(home, of_months(contacts, "2020-04"))
+    with running_daemon(home, kill_daemon_at="dagster._daemon.sensor:_submit_run_request") as daemon:
+        assert daemon.process.wait(120) == -signal.SIGKILL
+        assert daemon.runs(dg.DagsterRunStatus.STARTED) == []
+    with running_daemon(home) as daemon:
+        (run,) = daemon.wait(lambda: [r for r in daemon.runs(dg.DagsterRunStatus.STARTED) if "bank/pid" in r.tags])
+        daemon.kill()  # daemon, code server and worker: nobody is left to notice
+        assert daemon.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.STARTED
+    with running_daemon(home) as daemon:
+        daemon.wait(lambda: daemon.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE, 120)
+        daemon.wait(lambda: Warehouse(home.warehouse).entry("contact_scores", "2020-04"))
+    with open_instance(home) as instance:
+        asked = [one for one in instance.get_runs() if one.tags.get(TAG_WORK) == run.tags[TAG_WORK]]
+    assert len(asked) == 2, "one that was orphaned, one that made up for it"
+
+
+def spoiled(text: str, share: float) -> str:
+    """The same delivery with ages that cannot be read in a share of its rows."""
+    header, *rows = text.splitlines()
+    position = header.split(";").index("age")
+    for index in range(int(len(rows) * share)):
+        fields = rows[index].split(";")
+        fields[position] = "seven"
+        rows[index] = ";".join(fields)
+    return "\n".join([header, *rows]) + "\n"
+
+
+def test_a_delivery_that_fails_the_gate_is_held_and_its_correction_passes(spark, home, contacts):
+    april = of_months(contacts, "2020-04")
+    (path,) = land(home, april)
+    path.write_text(spoiled(delivery_text(april), 0.5))
+    with open_instance(home) as instance:
+        daemon = InProcessDaemon(home, instance)
+        daemon.settle()
+        gate = Warehouse(home.warehouse).entry("contacts_validation", "2020-04").metadata
+        assert not gate["passed"]
+        assert "reject rate" in gate["errors"][0]
+        checks = [event for run in daemon.runs for event in run.get_asset_check_evaluations()]
+        assert [c.check_name for c in checks if not c.passed and c.severity is dg.AssetCheckSeverity.ERROR] == [
+            "no_month_is_held"
+        ]
+        assert max(row.as_of for row in history(home)[1]) == "2020-04-01", "a held month is not judged"
+        assert daemon.status().is_idle, "it waits for a correction, not for luck"
+        land(home, april)
+        for request in daemon.look("new_contacts_sensor"):
+            daemon.carry_out("new_contacts_sensor", request)
+        assert Warehouse(home.warehouse).entry("contacts_validation", "2020-04").metadata["passed"]
+        assert daemon.look("performance_retrain_sensor"), "and is judged then"
+
+
+@pytest.fixture
+def small_disk(home):
+    """The counts of April lie on a disk without room."""
+    folder = home.warehouse / "contact_profiles" / "snapshots"
+    kept = home.home / "kept"
+    shutil.copytree(folder, kept)
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], check=False, capture_output=True
+    )
+    if done.returncode:
+        pytest.skip("needs the right to mount a small file system")
+    (folder / "full").write_bytes(b"0" * 60_000)
+    yield lambda: subprocess.run(["umount", str(folder)], check=True)
+    subprocess.run(["umount", str(folder)], check=False, capture_output=True)
+
+
+def test_a_full_disk_fails_the_run_with_the_reason_and_the_loop_goes_on_when_there_is_room(
+    spark, home, contacts, small_disk, monkeypatch
+):
+    land(home, of_months(contacts, "2020-04"))
+    monkeypatch.setattr(requests, "FIRST_WAIT_SECONDS", 0.0)
+    with open_instance(home) as instance:
+        daemon = InProcessDaemon(home, instance)
+        (asked,) = daemon.look("new_contacts_sensor")
+        assert not daemon.carry_out("new_contacts_sensor", asked).success
+        assert "2020-04" not in Warehouse(home.warehouse).manifest("contact_profiles")
+        assert daemon.look("performance_retrain_sensor") == []
+        assert "2020-04" in daemon.said["performance_retrain_sensor"]
+        small_disk()
+        (again,) = daemon.look("new_contacts_sensor")
+        assert daemon.carry_out("new_contacts_sensor", again).success
+        assert Warehouse(home.warehouse).manifest("contact_profiles")["2020-04"].rows > 0
+        assert daemon.look("new_contacts_sensor") == []
+
+
+class MlflowServer:
+    """A real tracking server over the home's own database, to be stopped and started."""
+
+    def __init__(self, settings):
+        self.settings, self.port = settings, free_port()
+        self.process = None
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self):
+        store = [
+            "--backend-store-uri",
+            self.settings.mlflow_uri,
+            "--artifacts-destination",
+            str(self.settings.home / "mlartifacts"),
+        ]
+        self.process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "mlflow",
+                "server",
+                "--host",
+                "127.0.0.1",
+                "--port",
+                str(self.port),
+                "--workers",
+                "1",
+                *store,
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(f"{self.url}/health", timeout=2) as answer:
+                    if answer.status == 200:
+                        return
+            except OSError:
+                time.sleep(0.5)
+        raise AssertionError("the MLflow server did not answer in 120 s")
+
+    def stop(self):
+        if self.process is not None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            self.process = None
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.mark.parametrize("seconds", [20, *(pytest.param(long, marks=pytest.mark.soak) for long in (60, 600))])
+def test_mlflow_is_down_while_a_refit_is_due_and_the_refit_is_made_when_it_is_back(
+    home, contacts, seconds, monkeypatch
+):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
+    land(home, of_months(contacts, "2020-04"))
+    server = MlflowServer(home)
+    served = dataclasses.replace(home, mlflow_uri=server.url)
+    try:
+        with running_daemon(served) as daemon:
+            (failed, *_) = daemon.wait(lambda: daemon.runs(dg.DagsterRunStatus.FAILURE))
+            assert failed.job_name == "refit_job", "tables, drift and scores need no MLflow"
+            time.sleep(seconds)
+            server.start()
+            daemon.rest(900)
+    finally:
+        server.stop()
+    assert_april_was_worked_through(home, contacts)

@@ -1,0 +1,48 @@
+"""The platform's definitions, or Dagster's daemon, with one place at which the process kills itself, once.
+
+A test that kills by the clock hits a stage by luck. `BANK_TEST_KILL_AT=module:name` names a function; the first process
+that calls it makes `BANK_TEST_KILLED` (a file) and dies by SIGKILL before the call. Nothing else is changed.
+
+`-m bank_assets_tests.e2e.deadly` as a code location kills run workers; `python -m bank_assets_tests.e2e.deadly run …`
+is the daemon itself.
+"""
+
+import importlib
+import os
+import signal
+import sys
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+TARGET, MARKER = "BANK_TEST_KILL_AT", "BANK_TEST_KILLED"
+
+
+def arm() -> None:
+    """Arrange the death, unless it has happened already."""
+    target, marker = os.environ.get(TARGET, ""), Path(os.environ.get(MARKER, "/nonexistent/marker"))
+    if not target or marker.exists():
+        return
+    module, _, name = target.partition(":")
+    owner = importlib.import_module(module)
+    original = getattr(owner, name)
+
+    @wraps(original)
+    def deadly(*arguments: Any, **named: Any) -> Any:
+        if not marker.exists():
+            marker.write_text(str(os.getpid()))
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(*arguments, **named)
+
+    setattr(owner, name, deadly)
+
+
+if __name__ == "__main__":
+    arm()
+    from dagster._daemon.cli import main
+
+    sys.exit(main())
+else:
+    from bank_assets.definitions import defs  # noqa: F401
+
+    arm()
