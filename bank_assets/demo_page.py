@@ -58,12 +58,13 @@ def write_page(reports: Path, results: Sequence[StepResult], source: str) -> Pat
     head = "".join(f"<th>{escape(name)}</th>" for name in HEADINGS)
     body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in _cells(one))}</tr>" for one in results)
     lead = f"{profit.profit_eur:,.0f} EUR against {profit.profit_never_retrained_eur:,.0f} of the first champion kept"
+    drawn = "cumulative profit by policy, subscription rate against mean probability, what the loop did, over time"
     page = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Time travel</title></head><body><main>'
-        f"<h1>Time travel: {escape(lead)}</h1><p>Data: {escape(source)}. platform: the loop. never: the first "
-        f'champion, kept. contact_all: no model.</p><p><img src="{PICTURE}" alt="Cumulative profit by policy, subscription rate '
-        f'against mean probability, and what the loop did, over time"></p><table><thead><tr>{head}</tr></thead>'
-        f"<tbody>{body}</tbody></table></main></body></html>"
+        f"<h1>Time travel: {escape(lead)}</h1>"
+        f"<p>Data: {escape(source)}. platform: the loop. never: the first champion, kept. contact_all: no model.</p>"
+        f'<p><img src="{PICTURE}" alt="{drawn}"></p>'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></main></body></html>"
     )
     write_atomic(folder / PAGE, page.encode())
     return folder / PAGE

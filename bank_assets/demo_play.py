@@ -65,7 +65,7 @@ class Play:
         requests_per_second: of the asking client.
         results: finished steps.
         replayed: figures of the replay on the same days, for comparison.
-        first_version: the first champion; "" while there is none.
+        first_version: champion of the first day played, else the first one; "" while there is none.
         failed_runs: job and id of runs that failed.
         failed_ticks: sensors and schedules that failed, with the error.
     """
@@ -226,7 +226,9 @@ class Play:
 
     def _begin_to_ask(self) -> None:
         """From the first champion on a client asks; before it the app honestly says that it cannot decide."""
-        self.first_version = Reign.of(self.ledger).versions[0]
+        reign = Reign.of(self.ledger)
+        start = np.asarray([self.steps[0].first], dtype="datetime64[D]")
+        self.first_version = str(reign.version_on(start)[0] or reign.versions[0])
         self._tell(f"first champion: version {self.first_version}; a client asks from now on")
         self.client.start()
         self._wait_for_first_answer()
