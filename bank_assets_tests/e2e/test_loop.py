@@ -22,7 +22,7 @@ from bank_assets.loop.requests import TAG_WORK
 from bank_assets.resources.instance import TAG_BOOT, TAG_PID, open_instance
 from bank_assets.resources.warehouse import Warehouse
 from bank_assets.settings import Settings
-from bank_assets_tests.core.made_contacts import made_contacts
+from bank_assets_tests.core.made_contacts import FIRST, made_contacts
 from bank_assets_tests.e2e.loop_processes import running_daemon
 from bank_assets_tests.loop_daemon import InProcessDaemon
 from bank_assets_tests.stored_loop import campaign_text, delivery_text, land
