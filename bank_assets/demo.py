@@ -144,7 +144,6 @@ def _servers(arguments: argparse.Namespace, settings: Settings, console: Console
     environment: dict[str, str | None] = {
         "BANK_HOME": str(home),
         "DAGSTER_HOME": str(settings.dagster_home),
-        "BANK_SOURCE": settings.source,
         "BANK_MLFLOW_URI": None,
         "BANK_MLFLOW_ARTIFACTS": None,
         "BANK_LEDGER_URL": None,
@@ -200,6 +199,9 @@ def _prepare(
     """Bring history, servers and client to the point where the first step can arrive."""
     console.print(f"source: {source.label} ({'real' if source.is_real else 'not the pinned real file'})")
     console.print(f"home of the demo: {settings.home}; nothing is written outside it and its parent's reports")
+    # What was found is what the processes use: `auto` must not choose again, and a relative path is not theirs.
+    chosen = str(source.path.absolute()) if source.path else source.kind
+    processes.environment = {**processes.environment, "BANK_SOURCE": chosen}
     sender = Sender(source, settings, settings.home / "stage")
     delivered = read_manifest(settings.warehouse, "contacts")
     if delivered:  # only with --attach: go on after what is there
