@@ -60,7 +60,7 @@ class DataStack(cdk.Stack):
         self._make_database(network)
 
     def _bucket(self, name: str, **kwargs: Any) -> s3.Bucket:
-        settings = {
+        settings: dict[str, Any] = {
             "block_public_access": s3.BlockPublicAccess.BLOCK_ALL,
             "enforce_ssl": True,
             "minimum_tls_version": 1.2,

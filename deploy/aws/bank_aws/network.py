@@ -9,7 +9,7 @@ private subnets with a way out (AWS APIs, alert channels, the identity provider)
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
@@ -72,7 +72,7 @@ TO_AWS: Final = ("app", "web", "mlflow", "code", "runs", "migrate", "inside")
 class NetworkStack(cdk.Stack):
     """VPC and security groups."""
 
-    def __init__(self, scope: Construct, name: str, environment: Environment, *, operators: str, **kwargs: object):
+    def __init__(self, scope: Construct, name: str, environment: Environment, *, operators: str, **kwargs: Any):
         """Build it.
 
         Args:

@@ -73,11 +73,13 @@ class ServicesStack(cdk.Stack):
     def _service(
         self, name: str, task: ecs.FargateTaskDefinition, group: str, *, found_as: int | None = None, **kwargs: Any
     ) -> ecs.FargateService:
+        grace = {each: cdk.Duration.seconds(s) for each, s in (("app", 120), ("web", 300), ("mlflow", 300))}
         settings: dict[str, Any] = {
             "min_healthy_percent": 100,
             "max_healthy_percent": 200,
             "desired_count": 1,
-            "health_check_grace_period": cdk.Duration.seconds(120) if name in {"app", "web", "mlflow"} else None,
+            # Web server and MLflow import for a minute on half a core before they answer.
+            "health_check_grace_period": grace.get(name),
         }
         service = ecs.FargateService(
             self,
@@ -103,7 +105,7 @@ class ServicesStack(cdk.Stack):
         return service
 
     def _platform_task(self, name: str, command: Sequence[str], **kwargs: Any) -> ecs.FargateTaskDefinition:
-        settings = {
+        settings: dict[str, Any] = {
             "image": "pipeline",
             "cpu": self._environment.platform_cpu,
             "memory_mib": self._environment.platform_memory_mib,

@@ -65,6 +65,7 @@ class Tasks:
         self._registry = registry
         self._data = data
         self._groups = groups
+        self._secrets: dict[str, secretsmanager.ISecret] = {}
         self._tag = revision_parameter(stack).value_as_string
 
     def pipeline_environment(self, **more: str) -> dict[str, str]:
@@ -93,9 +94,10 @@ class Tasks:
         that is deployed before the role exists.
         """
         name = f"Secret{source.node.path.split('/', 1)[1].replace('/', '')}"
-        known = self._stack.node.try_find_child(name)
-        taken = known or secretsmanager.Secret.from_secret_complete_arn(self._stack, name, source.secret_arn)
-        return ecs.Secret.from_secrets_manager(taken, field)
+        if name not in self._secrets:
+            arn = source.secret_arn
+            self._secrets[name] = secretsmanager.Secret.from_secret_complete_arn(self._stack, name, arn)
+        return ecs.Secret.from_secrets_manager(self._secrets[name], field)
 
     def make(
         self,
