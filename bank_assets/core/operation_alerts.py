@@ -130,12 +130,14 @@ def nothing_arrived(last_arrival: str, days: float, limit: float, *, delivery: s
         delivery: identity of the last delivery; the next silence begins with another one.
         at: now.
     """
+    span = f"{days:.0f} days" if days >= 2 else f"{days * 24:.0f} hours"
+    came = last_arrival[:16].replace("T", " ")
     return Alert(
         AlertKind.NOTHING_ARRIVED,
         key_of(AlertKind.NOTHING_ARRIVED, delivery),
         Tone.WATCH,
-        f"Nothing has been delivered for {days:.0f} days",
-        f"The last file came at {last_arrival}; one is expected at least every {limit:g} days. Decisions go on with "
+        f"Nothing has been delivered for {span}",
+        f"The last file came at {came} UTC; one is expected at least every {limit:g} days. Decisions go on with "
         "what was known then.",
         "Ask the sender, and look whether files wait unfinished in the landing folder.",
         at,

@@ -118,6 +118,12 @@ def test_numbers_are_in_the_text():
     assert "5 minutes" in EACH[AlertKind.NIGHTLY_DIGEST].title
 
 
+def test_short_silence_is_told_in_hours():
+    alert = operation_alerts.nothing_arrived("2010-11-01T18:09:49.35+00:00", 1.5, 1, delivery="d", at=AT)
+    assert alert.title == "Nothing has been delivered for 36 hours"
+    assert "came at 2010-11-01 18:09 UTC" in alert.text
+
+
 def test_urgency_follows_what_has_to_be_done():
     assert EACH[AlertKind.RUN_FAILED].tone is Tone.BAD
     assert EACH[AlertKind.PROMOTED].tone is Tone.GOOD

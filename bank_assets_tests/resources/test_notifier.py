@@ -1,8 +1,10 @@
 """The log of alerts and its channels: a real webhook receiver, files, dead channels, writers at the same time."""
 
+import email
 import json
 import logging
 import multiprocessing
+import socketserver
 import threading
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -61,6 +63,38 @@ def receiver():
     made = Receiver()
     yield made
     made.close()
+
+
+class MailHandler(socketserver.StreamRequestHandler):
+    """As much SMTP as a client needs to hand over a mail."""
+
+    def handle(self):
+        self.wfile.write(b"220 here\r\n")
+        for line in self.rfile:
+            verb = line[:4].upper()
+            if verb == b"DATA":
+                self.wfile.write(b"354 go on\r\n")
+                lines = iter(self.rfile.readline, b".\r\n")
+                self.server.got.append(b"".join(lines).decode())
+            self.wfile.write(b"221 bye\r\n" if verb == b"QUIT" else b"250 ok\r\n")
+            if verb == b"QUIT":
+                return
+
+
+def test_a_mail_arrives_with_subject_text_and_link(notifier):
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), MailHandler) as server:
+        server.daemon_threads, server.got = True, []
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        notifier.log.append([alert(1)])
+        url = f"mailto://127.0.0.1:{server.server_address[1]}/?from=bank@example.com&to=team@example.com&mode=insecure"
+        (progress,) = notifier.deliver([url], now=NOW).values()
+        server.shutdown()
+    assert (progress.sent, progress.failures) == (1, 0)
+    mail = email.message_from_string(server.got[0])
+    assert mail["Subject"] == "The run main_job failed"
+    assert "team@example.com" in mail["To"]
+    text = "".join(part.get_payload(decode=True).decode() for part in mail.walk() if not part.is_multipart())
+    assert "http://ui.example/runs/run-1" in text
 
 
 class TestLog:
