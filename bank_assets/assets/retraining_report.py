@@ -5,6 +5,7 @@ What must not: the verdict (`core.promotion`), moving aliases, words and charts 
 Called by the promotion asset, before the alias moves: a full disk then stops a promotion that nobody could read about.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -58,7 +59,7 @@ def write_retraining_page(
     # A run that died after its verdict is judged again with the new version in force already.
     current = evidence["from_version"] if current == version else current
     comparison, basis = comparison_of(store, verdict.kind, current, economics, settings.seed)
-    recipe = models.scorer(current).decision["recipe"] if current else {}
+    recipe = json.loads(models.bundle(current)["decision.json"])["recipe"] if current else {}
     told = Retraining(
         kind=verdict.kind,
         is_promoted=verdict.is_promoted,
@@ -107,7 +108,7 @@ def comparison_of(
         before = column["incumbent_proba"]
         basis = "Both recipes were fitted on what was known before each of these contacts: neither had seen them."
     else:
-        before = answered(store, column["contact_id"], current)
+        before = answered(store, column["contact_id"], days, current)
         basis = (
             "The old model's figures are what it answered on the morning of each contact, recalibrated as on that day. "
             "The new one's come from fits of the same recipe before each contact. Neither had seen these contacts."
@@ -124,9 +125,19 @@ def comparison_of(
     return found, basis
 
 
-def answered(store: Warehouse, contact_ids: NDArray[Any], version: str) -> NDArray[np.float64]:
-    """What a version answered for contacts that it decided on, (n,); NaN for the others."""
-    months = [month for month, entry in store.manifest(SCORES).items() if entry.rows]
+def answered(
+    store: Warehouse, contact_ids: NDArray[Any], contact_dates: NDArray[np.datetime64], version: str
+) -> NDArray[np.float64]:
+    """What a version answered for contacts that it decided on, (n,); NaN for the others.
+
+    Args:
+        store: tables; only the months of the contacts are read.
+        contact_ids: the contacts, (n,).
+        contact_dates: day of each, (n,).
+        version: of the model.
+    """
+    asked = set(np.datetime_as_string(np.unique(contact_dates.astype("datetime64[M]"))).tolist())
+    months = [month for month, entry in store.manifest(SCORES).items() if entry.rows and month in asked]
     if not months:
         return np.full(len(contact_ids), np.nan)
     table = store.read(SCORES, months, ["contact_id", "model_version", "proba"])

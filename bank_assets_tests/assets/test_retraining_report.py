@@ -60,9 +60,11 @@ def test_a_refit_is_compared_with_what_the_old_model_answered_on_contacts_that_i
     found, basis = comparison_of(store, "refit", "3", Economics(), 1)
     assert found.rows == 400
     assert "answered on the morning of each contact" in basis
-    proba = answered(store, np.array(["c599", "c0", "elsewhere"], dtype=object), "3")
+    ids, days = np.array(["c599", "c0", "elsewhere"], dtype=object), np.full(3, np.datetime64("2009-05-20"))
+    proba = answered(store, ids, days, "3")
     assert proba[0] == pytest.approx(0.4)
     assert np.isnan(proba[1:]).all()
+    assert np.isnan(answered(store, ids, days + 60, "3")).all()
 
 
 def test_other_recipes_are_compared_on_all_contacts_that_both_were_fitted_before(store):
