@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bank_assets.assets.materialization import ML_OWNERS, Stopwatch, combined_digest, result, unchanged
+from bank_assets.assets.score_marks import EXPORTED
 from bank_assets.assets.tables import passed_months
 from bank_assets.core.contacts import Contacts
 from bank_assets.core.learning_table import to_columns
@@ -31,7 +32,7 @@ class TrainingSetConfig(dg.Config):
 
 
 @dg.asset(
-    deps=["contacts", "outcomes", "contacts_validation"],
+    deps=["contacts", "outcomes", "contacts_validation", EXPORTED],
     code_version=CODE_VERSION,
     kinds={"parquet", "python"},
     owners=ML_OWNERS,
@@ -44,7 +45,7 @@ def training_set(
 ) -> dg.MaterializeResult:
     """Frozen snapshot of every contact with a known outcome, with features as of its own morning.
 
-    Reads: contacts and outcomes of the months that passed their gate.
+    Reads: contacts of the months that passed their gate, outcomes delivered or told to the app.
     Writes: `training_set`, content-hashed.
     Guarantees: no outcome known after `as_of`, no column known after the call.
     Fails when: no month passed its gate.
@@ -56,7 +57,9 @@ def training_set(
     mark = fingerprint(
         inputs={
             "contacts": combined_digest(store, "contacts", months),
-            "outcomes": combined_digest(store, "outcomes", months),
+            # An outcome lies in the month in which it arrived, which need not be one with contacts.
+            "outcomes": combined_digest(store, "outcomes", sorted(store.manifest("outcomes"))),
+            "told": combined_digest(store, EXPORTED, sorted(store.manifest(EXPORTED))),
         },
         code_version=CODE_VERSION,
         settings={"as_of": str(as_of)},

@@ -13,6 +13,7 @@ import pyarrow as pa
 from pydantic import Field
 
 from bank_assets.assets.materialization import ML_OWNERS, OWNERS, Stopwatch, combined_digest, result, unchanged
+from bank_assets.assets.score_marks import EXPORTED
 from bank_assets.assets.score_marks import SCORES as CONTACT_SCORES
 from bank_assets.assets.tables import passed_months
 from bank_assets.core.as_of import AsOfState
@@ -96,6 +97,7 @@ def state_mark(store: Warehouse, reign: Reign, as_of: np.datetime64) -> str:
         inputs={
             "contacts": combined_digest(store, "contacts", passed_months(store)),
             "outcomes": combined_digest(store, "outcomes", sorted(store.manifest("outcomes"))),
+            "told": combined_digest(store, EXPORTED, sorted(store.manifest(EXPORTED))),
             "scores": combined_digest(store, CONTACT_SCORES, sorted(store.manifest(CONTACT_SCORES))),
             "champion": reign.current or "",
         },
