@@ -81,7 +81,7 @@ class Production:
                 "--artifacts-destination", str(self.folder / "artifacts"),
             ],
         )  # fmt: skip
-        self.processes.wait_until("mlflow", port, "/health", 90)
+        self.processes.wait_until("mlflow", port, "/health", 240)
 
     def start_spark(self) -> None:
         """A master and two workers with one core each."""
@@ -104,7 +104,7 @@ class Production:
                     "--memory", "1g", "--webui-port", "0", "--work-dir", str(self.folder / f"worker-{number}"), master,
                 ],
             )  # fmt: skip
-        eventually("two Spark workers", lambda: len(self.spark()["workers"]) == 2, 60)
+        eventually("two Spark workers", lambda: len(self.spark()["workers"]) == 2, 180)
 
     def spark(self) -> dict[str, Any]:
         """What the Spark master says of itself."""
@@ -121,7 +121,7 @@ class Production:
         port = self.ports.setdefault("app", free_port())
         self.processes.environment = {**self.processes.environment, "BANK_PORT": str(port)}
         self.processes.start("app", ["-m", "serving"])
-        self.processes.wait_until("app", port, "/health/live", 60)
+        self.processes.wait_until("app", port, "/health/live", 120)
 
     def ready(self) -> dict[str, Any]:
         """What the app says of itself."""

@@ -115,13 +115,13 @@ def live_through(found: Night, instance: dg.DagsterInstance) -> None:
     command(production, "dagster", "schedule", "start", "-m", "bank_assets.definitions", SCHEDULE)
     start_yesterday(instance)
     production.processes.start("daemon", ["-m", "dagster._daemon", "run", "-m", "bank_assets.definitions"])
-    found.tick = eventually("a tick with a run", lambda: ticks_of(instance), 90)[0]
+    found.tick = eventually("a tick with a run", lambda: ticks_of(instance), 240)[0]
 
     def stage_made() -> bool:
         runs = nightly(instance)
         return bool(runs) and bool(instance.get_run_stats(runs[0].run_id).materializations)
 
-    eventually("the run at work", stage_made, 120)
+    eventually("the run at work", stage_made, 240)
     found.status_at_restart = nightly(instance)[0].status.value
     found.outage_seconds = production.restart_postgres()
 
@@ -129,7 +129,7 @@ def live_through(found: Night, instance: dg.DagsterInstance) -> None:
         runs = nightly(instance)
         return bool(runs) and any(run.status is dg.DagsterRunStatus.SUCCESS for run in runs)
 
-    eventually("the night's work", is_over, 240)
+    eventually("the night's work", is_over, 480)
     found.runs = tuple(nightly(instance))
     found.applications = tuple(production.spark()["completedapps"] + production.spark()["activeapps"])
     production.processes.stop("daemon")
@@ -187,12 +187,12 @@ def ask(production: Production) -> tuple[int, dict[str, Any]]:
 
 def test_the_app_takes_the_champion_from_the_server_and_outlives_it(night):
     production = night.production
-    ready = eventually("the app ready", lambda: production.ready().get("status") == "ready" and production.ready(), 60)
+    ready = eventually("the app ready", lambda: production.ready().get("status") == "ready" and production.ready(), 120)
     assert ready["is_registry_reachable"] is True
     status, answer = ask(production)
     assert (status, answer["model"]["version"]) == (201, ready["model_version"])
     production.processes.stop("mlflow")
-    eventually("the registry missed", lambda: production.ready()["is_registry_reachable"] is False, 90)
+    eventually("the registry missed", lambda: production.ready()["is_registry_reachable"] is False, 120)
     assert production.ready()["status"] == "ready"
     assert ask(production)[0] == 201
     production.start_mlflow()
@@ -201,7 +201,7 @@ def test_the_app_takes_the_champion_from_the_server_and_outlives_it(night):
 
 def test_decisions_are_recorded_on_after_postgresql_was_restarted(night):
     production = night.production
-    eventually("the app ready", lambda: production.ready().get("status") == "ready", 60)
+    eventually("the app ready", lambda: production.ready().get("status") == "ready", 120)
     before = ask(production)[1]["id"]
     production.restart_postgres()
 
@@ -212,7 +212,7 @@ def test_decisions_are_recorded_on_after_postgresql_was_restarted(night):
             assert error.code == 503  # noqa: PT017 - nothing else may be said while the ledger is away
             return None
 
-    after = eventually("a decision after the restart", answers_again, 60)["id"]
+    after = eventually("a decision after the restart", answers_again, 120)["id"]
     for decision in (before, after):
         found = get_json(f"http://{LOOPBACK}:{production.ports['app']}/api/v1/predictions/{decision}")
         assert found["id"] == decision
