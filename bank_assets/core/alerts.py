@@ -20,6 +20,8 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
+from bank_assets.contract import BY_SOURCE
+
 ALERT_SCHEMA_VERSION: Final = 1
 KEY_DIGITS: Final = 20
 
@@ -202,6 +204,13 @@ def shortened(text: str) -> str:
     return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - 1].rsplit(" ", 1)[0] + " …"
 
 
+def sentence(text: str) -> str:
+    """A text that begins as a sentence; one that begins with a column's name says that it is one."""
+    if text.split(" ", 1)[0] in BY_SOURCE:
+        return f"The column {text}"
+    return f"{text[:1].upper()}{text[1:]}"
+
+
 def sentences(texts: Sequence[str]) -> str:
     """Texts as sentences: capital first letter, a full stop each."""
-    return " ".join(f"{text[:1].upper()}{text[1:].rstrip('.')}." for text in texts if text)
+    return " ".join(f"{sentence(text).rstrip('.')}." for text in texts if text)

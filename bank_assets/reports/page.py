@@ -46,7 +46,8 @@ thead th { border-bottom: 2px solid #b8c2cf; } tbody th { font-weight: 600; } th
 .heat td.heavy { background: #f3b7a8; }
 figure { margin: 0; max-width: 30rem; } figure svg { display: block; width: 100%; height: auto; }
 figcaption { font-weight: 600; } .legend { display: flex; flex-wrap: wrap; gap: .2rem 1rem; font-size: .9rem; }
-.legend .key, .bars .pair { display: inline-block; width: auto; vertical-align: middle; }
+.legend .key { display: inline-block; width: auto; vertical-align: middle; }
+.bars td:nth-child(2) { width: 40%; } .bars .pair { display: block; width: 100%; min-width: 2rem; height: 1.2rem; }
 @media print { body { max-width: none; padding: 0; }
   h2 { break-after: avoid; } .card, figure, tr { break-inside: avoid; } }
 """

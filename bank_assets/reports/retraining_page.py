@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from bank_assets.core.alerts import sentence
 from bank_assets.core.comparison import Comparison, Measure
 from bank_assets.core.economics import Economics
 from bank_assets.reports.page import render
@@ -25,14 +26,14 @@ _WORDS: Final = {
 }
 _KINDS: Final = {
     "first": "the first model",
-    "refit": "the champion's recipe, learned again on fresh data",
+    "refit": "the champion's recipe, fitted again on fresh data",
     "recipe": "another recipe than the champion's",
 }
 
 _TEMPLATE: Final = """{% extends "frame" %}
 {% block body %}
 <h1>{{ headline }}</h1>
-<p class="quiet">{{ told.kind_words|capitalize }}, learned from what was known before {{ told.as_of }}.</p>
+<p class="quiet">{{ told.kind_words|capitalize }}, from what was known before {{ told.as_of }}.</p>
 {% if told.source %}<p><strong>Data: {{ told.source }}</strong></p>{% endif %}
 <div class="verdict {{ tone }}">
 <p>{{ effect }}</p>
@@ -154,7 +155,8 @@ def retraining_page(told: Retraining, comparison: Comparison, economics: Economi
     """
     named = (("before", told.old_name), ("now", told.new_name))
     profit_lines = [Line(name, role, comparison.profit.get(role, ())) for role, name in named]
-    agreement = Line("as promised", "guide", [(0.0, 0.0), (1.0, 1.0)] if comparison.is_enough else [])
+    top = max((max(point) for points in comparison.calibration.values() for point in points), default=1.0)
+    agreement = Line("as promised", "guide", [(0.0, 0.0), (top, top)] if comparison.is_enough else [])
     calibration_lines = [
         agreement,
         *(Line(name, role, comparison.calibration.get(role, ()), has_dots=True) for role, name in named),
@@ -256,5 +258,5 @@ def _row(measure: Measure) -> _Row:
 
 
 def why_sentences(reasons: Sequence[str]) -> tuple[str, ...]:
-    """Reasons of the ladder as sentences with a capital first letter."""
-    return tuple(f"{reason[:1].upper()}{reason[1:]}" for reason in reasons if reason)
+    """Reasons of the ladder or of a gate as sentences."""
+    return tuple(sentence(reason) for reason in reasons if reason)

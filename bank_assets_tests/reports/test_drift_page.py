@@ -112,6 +112,7 @@ def test_a_calm_page_says_so(reference):
     page = parsed(compare_profiles(reference, reference), reference, reference)
     assert page.h1.text == "Customers look as they did"
     assert "What to do: nothing." in words_in(page.select_one(".verdict.none"))
+    assert "no change before: " in words_in(page)
     assert page.find("h2", string="What changed") is None
     assert not page.select("figure")
     assert "share days" in page.text
