@@ -27,6 +27,7 @@ from bank_assets.run_alerts import (
     MonthGate,
     alerts_of_failing,
     alerts_of_promotions,
+    alerts_of_refusals,
     alerts_of_responses,
     alerts_of_run,
     alerts_of_silence,
@@ -131,7 +132,8 @@ def look(record: Record, cursor: AlertCursor, now: datetime) -> tuple[AlertCurso
     others = [name for name in _automation_names(record.instance) if name != ALERTS]
     episodes, failing = alerts_of_failing(failing_automation(record.instance, others), cursor.episodes, at)
     cursor = replace(cursor, episodes=episodes)
-    return cursor, [*alerts, *answers, *verdicts, *failing, *_silence(record, now)]
+    refused = alerts_of_refusals(record.settings.landing / "refused")
+    return cursor, [*refused, *alerts, *answers, *verdicts, *failing, *_silence(record, now)]
 
 
 def _runs(record: Record, cursor: AlertCursor) -> tuple[AlertCursor, list[Alert]]:

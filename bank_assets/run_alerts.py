@@ -2,14 +2,17 @@
 
 What lives here: which fact makes which alert, and the episodes they belong to.
 What must not: reading Dagster (`resources.run_story`), words (`core.*_alerts`), sending (`resources.notifier`).
-Called by the alert sensors; pure but for the values it is given.
+Called by the alert sensors. Only the refusal folder is read here.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 from bank_assets.core import model_alerts, operation_alerts
@@ -23,6 +26,8 @@ PERFORMANCE: Final = "performance_report"
 GATE: Final = "contacts_validation"
 BLOCKED: Final = "DagsterAssetCheckFailedError"
 """A blocking check stopped the run; the gate is told, and a second alert would say the same in worse words."""
+REFUSED_FILES: Final = "no_delivery_is_refused"
+"""Each refused file is told by itself as soon as it is refused (`alerts_of_refusals`)."""
 REJECT_RATE: Final = "reject rate:"
 """How the validation stage begins the error of a month with too many rejected rows."""
 
@@ -117,7 +122,7 @@ def _failure(story: RunStory, episodes: Episodes, alerts: list[Alert]) -> Episod
 def _gates(story: RunStory, episodes: Episodes, gates: Sequence[MonthGate], alerts: list[Alert]) -> Episodes:
     rows_alone = {gate.month for gate in gates if gate.is_held_for_rows_alone}
     for check in story.checks:
-        if not check.is_error:
+        if not check.is_error or check.name == REFUSED_FILES:
             continue
         found = _what_failed(check, rows_alone)
         episodes, fresh, since = episodes.observe(f"check {check.asset} {check.name}", found, story.run_id)
@@ -257,6 +262,29 @@ def alerts_of_failing(found: Sequence[Failing], episodes: Episodes, at: str) -> 
                 operation_alerts.sensor_failing(one.name, one.kind, one.error, one.failures, since=since, at=at)
             )
     return episodes, alerts
+
+
+def alerts_of_refusals(refused: Path) -> list[Alert]:
+    """Files that cannot be used and lie beside their reasons.
+
+    Args:
+        refused: the folder; it need not exist.
+    """
+    alerts = []
+    for path in sorted(refused.glob("*.reason.json")):
+        text = path.read_bytes()
+        reason = json.loads(text)
+        alerts.append(
+            operation_alerts.delivery_refused(
+                str(reason["kind"]),
+                str(reason["name"]),
+                str(reason["expected"]),
+                reason_file=path.name,
+                reason_digest=hashlib.sha256(text).hexdigest(),
+                at=str(reason["refused_at"]),
+            )
+        )
+    return alerts
 
 
 def alerts_of_silence(last_arrival: str, delivery: str, limit_days: float, now: datetime) -> list[Alert]:

@@ -173,9 +173,9 @@ class TestGates:
         def raw_contacts():
             return None
 
-        @dg.asset_check(asset="raw_contacts", name="no_delivery_is_refused", blocking=blocking)
+        @dg.asset_check(asset="raw_contacts", name="raw_bytes_match_their_digest", blocking=blocking)
         def check():
-            return dg.AssetCheckResult(passed=passed, severity=severity, metadata={"refused": found})
+            return dg.AssetCheckResult(passed=passed, severity=severity, metadata={"missing": found})
 
         return {"assets": [raw_contacts], "checks": [check]}
 
@@ -188,7 +188,7 @@ class TestGates:
         (alert,) = world.look()
         assert alert["kind"] == "gate_failed"
         assert "may.csv" in alert["text"]
-        assert "No file lies in the refusal folder" in alert["text"]
+        assert "Every registered delivery's bytes are in the object store" in alert["text"]
         assert "john" not in json.dumps(alert)
 
     def test_the_same_again_is_quiet_another_file_and_another_episode_are_not(self, world):
@@ -199,6 +199,22 @@ class TestGates:
         assert world.look() == []
         self.go(world, found=["may.csv: a"])
         assert kinds(world.look()) == ["gate_failed"]
+
+    def test_a_refused_file_is_told_at_once_and_again_if_it_is_refused_again(self, world):
+        folder = world.settings.landing / "contacts"
+        folder.mkdir(parents=True)
+        for number in (1, 2):
+            (folder / "may.csv").write_text("30;unemployed;john.doe\n")
+            now = datetime.now(UTC) + timedelta(hours=number)
+            register_deliveries(world.settings.landing, world.settings.warehouse, now=now, settle_seconds=0)
+            (alert,) = world.look()
+            assert alert["kind"] == "gate_failed"
+            assert "may.csv" in alert["title"]
+            reason = next(word for word in alert["action"].split() if word.endswith(".json,")).rstrip(",")
+            assert (world.settings.landing / "refused" / reason).is_file()
+            assert ("-" in reason) == (number == 2)  # the second does not replace the first
+            assert "john" not in json.dumps(alert)
+            assert world.look() == []
 
     def test_a_run_stopped_by_its_gate_is_told_as_the_gate_alone(self, world):
         assert not self.go(world, found=["may.csv: a"], blocking=True).success

@@ -67,6 +67,29 @@ def gate_failed(
     )
 
 
+def delivery_refused(kind: str, name: str, expected: str, *, reason_file: str, reason_digest: str, at: str) -> Alert:
+    """A file cannot be used as a whole; told when it is refused, not when the next run checks.
+
+    Args:
+        kind: contacts, outcomes or campaigns.
+        name: of the file.
+        expected: what was expected of it. What was found is not told: it may quote a row.
+        reason_file: name of the file with the reason.
+        reason_digest: of that file; another refusal has another one.
+        at: when it was refused.
+    """
+    return Alert(
+        AlertKind.GATE_FAILED,
+        key_of(AlertKind.GATE_FAILED, "delivery", kind, name, reason_digest),
+        Tone.BAD,
+        f"The file {name} ({kind}) cannot be used",
+        shortened(f"Expected {expected.rstrip('.')}. It lies in landing/refused beside its reason; other files go on."),
+        f"Read {reason_file}, correct the file and put it into the landing folder {kind} again.",
+        at,
+        page="/monitoring",
+    )
+
+
 def rows_rejected(
     month: str, rejected: int, rows_in: int, limit: float, *, contacts_digest: str, run_id: str, at: str
 ) -> Alert:

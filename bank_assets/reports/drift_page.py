@@ -67,7 +67,8 @@ _TEMPLATE: Final = """{% extends "frame" %}
 <p>The two periods share days, so changes look smaller than they are.</p>
 {% endif %}
 <h2>Subscription rate</h2>
-<p><span class="level {{ report.label_level }}">{{ "no" if report.label_level == "none" else report.label_level }} change</span> {{ rates }}</p>
+<p><span class="level {{ report.label_level }}">
+{{ "no" if report.label_level == "none" else report.label_level }} change</span> {{ rates }}</p>
 {% if rate_chart %}
 <figure><figcaption>Share of customers who subscribed, by period, with its 95 % interval</figcaption>
 {{ rate_chart|chart }}<div class="legend">{{ rate_legend|chart }}</div></figure>
