@@ -142,9 +142,10 @@ def test_a_command_that_is_not_there_is_named():
 
 class _Ready(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        self.send_response(200 if self.path in {"/health/live", "/health/ready"} else 503)
+        self.send_response(200 if self.path in {"/health/live", "/health/ready", "/health"} else 503)
         self.end_headers()
-        self.wfile.write(b'{"code_version": "abc"}')
+        # MLflow's answer is no JSON.
+        self.wfile.write(b"OK" if self.path == "/health" else b'{"code_version": "abc"}')
 
     def log_message(self, *_):
         pass
@@ -152,7 +153,14 @@ class _Ready(http.server.BaseHTTPRequestHandler):
 
 @pytest.mark.parametrize(
     ("arguments", "code"),
-    [((), 0), (("/down",), 1), (("/health/ready", "abc"), 0), (("/health/ready", "xyz"), 1)],
+    [
+        ((), 0),
+        (("/down",), 1),
+        (("/health/ready", "abc"), 0),
+        (("/health/ready", "xyz"), 1),
+        (("/health",), 0),
+        (("/health", "abc"), 1),
+    ],
 )
 def test_the_health_check_says_what_the_process_answers(arguments, code):
     server = http.server.HTTPServer(("127.0.0.1", 0), _Ready)
