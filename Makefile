@@ -115,7 +115,7 @@ secrets: ## missing secrets of the Compose deployment, as files in deploy/secret
 up: secrets ## the platform in containers, on https://localhost:8443 (docs/deployment.md)
 	test -f .env || cp .env.example .env
 	if ! grep -q '^BANK_IMAGE_TAG=.' .env; then
-	  $(MAKE) image
+	  bash deploy/images.sh
 	  sed -i "s/^BANK_IMAGE_TAG=.*/BANK_IMAGE_TAG=$$(bash deploy/images.sh --tag)/" .env
 	fi
 	docker compose up --detach
