@@ -144,15 +144,14 @@ def basic(services: Services) -> dict[str, str]:
     return {"authorization": "Basic " + base64.b64encode(f"operator:{password}".encode()).decode()}
 
 
-@pytest.mark.slow
-@pytest.mark.e2e
+@pytest.mark.soak
 @pytest.mark.postgres
 def test_the_deployment_of_compose_yaml_decides_behind_its_proxy(deployment, bundle_a):
     services, ports, proxy = deployment
     prepare(services, ports)
     code_port, web_port = str(ports["code"]), str(ports["web"])
     services.start("mlflow", BANK_PORT=str(ports["mlflow"]))
-    services.start("code", {"4000": code_port, "--host": "--host"})
+    services.start("code", {"4000": code_port}, BANK_SENSORS_RUNNING="no")  # no run is wanted here
     here = services.folder / "workspace.yaml"
     workspace = (ROOT / "deploy/aws/dagster/workspace.yaml").read_text()
     here.write_text(workspace.replace("port: 4000", f"port: {code_port}"))
@@ -184,8 +183,12 @@ def test_the_deployment_of_compose_yaml_decides_behind_its_proxy(deployment, bun
         for refused in ({}, wrong):
             assert ask(port, path, **refused)[0] == 401
         wait_until(lambda port=port, path=path: ask(port, path, **operator)[0] == 200, 120)
-    found = json.loads(ask(proxy.ports["dagster"], "/graphql", query.encode(), **operator)[1])
-    assert found["data"]["workspaceOrError"]["locationEntries"] == [{"name": "bank_assets", "loadStatus": "LOADED"}]
+
+    def locations() -> list[dict]:
+        found = json.loads(ask(proxy.ports["dagster"], "/graphql", query.encode(), **operator)[1])
+        return found["data"]["workspaceOrError"]["locationEntries"]
+
+    wait_until(lambda: locations() == [{"name": "bank_assets", "loadStatus": "LOADED"}], 60)
     page = ask(proxy.ports["mlflow"], "/api/2.0/mlflow/registered-models/get?name=bank-marketing", **operator)
     assert json.loads(page[1])["registered_model"]["aliases"] == [{"alias": "champion", "version": "1"}]
     tick = threading.Event()
