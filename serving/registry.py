@@ -77,6 +77,10 @@ class MlflowRegistry:
                 )
             # A progress bar per file has no place in a log of JSON lines.
             os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+            # The watcher asks again within seconds. With MLflow's own seven retries a look took four minutes to fail,
+            # and readiness went on saying that the registry answers.
+            os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+            os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
             try:
                 import mlflow
             except ImportError as error:
