@@ -110,6 +110,13 @@ def history(engine: Engine, *, limit: int = 200, promoted_only: bool = False) ->
         return [_promotion(row) for row in connection.execute(query).mappings()]
 
 
+def of_version(engine: Engine, version: str) -> list[Promotion]:
+    """Every verdict on one version, newest first."""
+    query = select(promotions).where(promotions.c.to_version == version).order_by(promotions.c.id.desc())
+    with engine.connect() as connection:
+        return [_promotion(row) for row in connection.execute(query).mappings()]
+
+
 def latest(engine: Engine) -> Promotion | None:
     """The newest verdict that moved the champion, or None."""
     found = history(engine, limit=1, promoted_only=True)

@@ -17,6 +17,7 @@ from bank_assets.ledger import promotions
 from serving.access import identity_of, needs
 from serving.bodies import JsonBody
 from serving.champion import ChampionStore
+from serving.errors import ConflictError
 from serving.registry import Registry
 from serving.schemas.model import ModelHistory, ModelInfo, PromotionEntry, RollbackRequest
 from serving.watcher import Watcher
@@ -85,8 +86,16 @@ def roll_back(engine: Engine, registry: Registry, version: str, reason: str, act
         The row in the history.
 
     Raises:
-        NotFoundError, ConflictError, RegistryUnavailableError: see `Registry.move_champion`.
+        ConflictError: the version was only ever refused, or is in force already.
+        NotFoundError, RegistryUnavailableError: see `Registry.move_champion`.
     """
+    verdicts = promotions.of_version(engine, version)
+    if verdicts and all(row.decision == "refused" for row in verdicts):
+        # A rollback is the way around the gates for versions that passed one; a refused version has no evidence for it.
+        raise ConflictError(
+            f"rollback: expected a version that was in force before, found {version}, which the gate refused "
+            f"({'; '.join(verdicts[0].reasons)}); choose an earlier champion."
+        )
     before = registry.move_champion(version)
     return promotions.record(
         engine,
