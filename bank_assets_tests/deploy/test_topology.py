@@ -171,7 +171,8 @@ def test_the_deployment_of_compose_yaml_decides_behind_its_proxy(deployment, bun
     answers = [json.loads(decided()[1]) for _ in range(20)]
     assert {answer["model"]["version"] for answer in answers} == {"1"}
     for name in ("app-a", "app-b"):
-        wait_until(lambda name=name: "/api/v1/predictions" in services.says(name), 20)
+        log = services.folder / f"{name}.log"  # the whole of it: health checks fill its end
+        wait_until(lambda log=log: decided()[0] == 201 and "/api/v1/predictions" in log.read_text(), 30)
     status, body = ask(proxy.ports["app"], "/api/v1/predictions", BODY)
     assert (status, json.loads(body)["status"]) == (401, 401)
 
