@@ -36,12 +36,12 @@ FROM tools AS pipeline-packages
 COPY requirements/pipeline.lock /build/
 RUN --mount=type=secret,id=ca --mount=type=secret,id=env bash /build/install.sh pipeline
 # Spark reads object storage (s3a://) with two more jars. Not in the image unless asked for, and only with the checksums
-# of the files that the builder trusts: docs/deployment.md.
+# of the files that the builder trusts, from the Maven repository that the builder names: docs/deployment.md.
 ARG S3A=no
 ARG HADOOP_AWS_SHA256=
 ARG AWS_BUNDLE_VERSION=
 ARG AWS_BUNDLE_SHA256=
-ARG MAVEN=https://repo1.maven.org/maven2
+ARG MAVEN=
 COPY deploy/container/s3a_jars.py /build/
 RUN --mount=type=secret,id=ca \
     if [ "${S3A}" = yes ]; then \

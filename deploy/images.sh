@@ -51,17 +51,21 @@ need() { # program, package
 }
 
 base_image() { # makes localhost/debian:<suite>-slim once, without docs, translations and package lists, as slim has none
-  local name=localhost/debian:$suite-slim root container
+  local name=localhost/debian:$suite-slim root container mirrors mirror
   if buildah "${store[@]}" inspect --type image "$name" >/dev/null 2>&1; then return; fi
   need debootstrap debootstrap
   [ "$(id -u)" -eq 0 ] || { echo "images: debootstrap needs root (or BANK_IMAGE_BASE, an image at hand)." >&2; exit 1; }
   root=$(mktemp -d)
-  debootstrap --variant=minbase "$suite" "$root" http://deb.debian.org/debian >&2
-  cat >"$root/etc/apt/sources.list" <<EOF
-deb http://deb.debian.org/debian $suite main
-deb http://deb.debian.org/debian $suite-updates main
-deb http://deb.debian.org/debian-security $suite-security main
-EOF
+  # The mirrors that this machine itself uses: a closed network has its own.
+  mirrors=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' | sort -u |
+    awk -v suite="$suite" '$2 == suite || $2 == suite "-updates" || $2 == suite "-security"')
+  mirror=$(awk -v suite="$suite" '$2 == suite { print $1; exit }' <<<"$mirrors")
+  if [ -z "$mirror" ]; then
+    echo "images: expected a mirror of Debian $suite among apt's sources, found none; set BANK_IMAGE_BASE." >&2
+    exit 1
+  fi
+  debootstrap --variant=minbase "$suite" "$root" "$mirror" >&2
+  awk '{ print "deb", $1, $2, "main" }' <<<"$mirrors" >"$root/etc/apt/sources.list"
   cat >"$root/etc/dpkg/dpkg.cfg.d/slim" <<EOF
 path-exclude /usr/share/doc/*
 path-include /usr/share/doc/*/copyright

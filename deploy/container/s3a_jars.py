@@ -58,6 +58,10 @@ def main(base: str, hadoop_sha256: str, bundle_version: str, bundle_sha256: str)
     spec = find_spec("pyspark")
     if spec is None or spec.origin is None:
         raise JarError("expected pyspark in this environment, found none.")
+    if not base.startswith("https://"):
+        raise JarError(
+            f"expected MAVEN, the https address of a Maven repository, found {base!r}; add it to the arguments."
+        )
     jars = Path(spec.origin).parent / "jars"
     version = hadoop_version(jars)
     wanted = (
