@@ -50,12 +50,14 @@ class Pace:
     """How long to wait.
 
     Attributes:
-        ready_seconds: for a started replica to become ready.
+        ready_seconds: for a replica of the new release to become ready.
+        return_seconds: for one of the old release that is put back; nothing is gained by giving up on it early.
         settle_seconds: for the proxy to notice that it is: its check interval times its successes, and a margin.
         poll_seconds: between looks.
     """
 
     ready_seconds: float = 120.0
+    return_seconds: float = 300.0
     settle_seconds: float = 5.0
     poll_seconds: float = 0.2
 
@@ -117,7 +119,7 @@ def roll(
         return Outcome(old, is_updated=False, reason=f"the migration of {new} failed: {error}")
     for n_done, instance in enumerate(instances):
         say(f"{instance.name}: {old} -> {new}")
-        reason = _put(instance, new, pace)
+        reason = _put(instance, new, pace.ready_seconds, pace)
         if reason:
             say(f"{instance.name}: {reason}; going back to {old}")
             _go_back([instance, *reversed(instances[:n_done])], old, pace, say)
@@ -126,15 +128,15 @@ def roll(
     return Outcome(new, is_updated=True)
 
 
-def _put(instance: Instance, release: str, pace: Pace) -> str:
+def _put(instance: Instance, release: str, limit_seconds: float, pace: Pace) -> str:
     """Start a release on a replica and wait until it has been given requests; "" or why it is not ready."""
     instance.replace(release)
-    deadline = time.monotonic() + pace.ready_seconds
+    deadline = time.monotonic() + limit_seconds
     while not instance.is_ready(release):
         if failure := instance.failure():
             return f"{failure}\n{instance.story()}"
         if time.monotonic() >= deadline:
-            return f"expected it to be ready within {pace.ready_seconds:g} s, found that it is not\n{instance.story()}"
+            return f"expected it to be ready within {limit_seconds:g} s, found that it is not\n{instance.story()}"
         time.sleep(pace.poll_seconds)
     time.sleep(pace.settle_seconds)
     return ""
@@ -142,7 +144,7 @@ def _put(instance: Instance, release: str, pace: Pace) -> str:
 
 def _go_back(instances: Sequence[Instance], old: str, pace: Pace, say: Callable[[str], None]) -> None:
     for instance in instances:
-        reason = _put(instance, old, pace)
+        reason = _put(instance, old, pace.return_seconds, pace)
         if reason:
             # The others still serve: better one replica of the new release than none at all.
             raise RollingError(

@@ -188,7 +188,14 @@ def test_a_new_version_and_its_migration_are_rolled_with_no_failed_request_and_a
         wait_until(lambda: len(load.acknowledged) > 50, 30)
         outcome = world.roll("new")
         n_rolled = len(load.acknowledged)
-        refused = roll(world.instances, "broken", "new", migrate=world.migrate, pace=Pace(4, 2.5), say=print)
+        refused = roll(
+            world.instances,
+            "broken",
+            "new",
+            migrate=world.migrate,
+            pace=Pace(ready_seconds=4, settle_seconds=2.5),
+            say=print,
+        )
         wait_until(lambda: len(load.acknowledged) > n_rolled + 50, 30)
     assert outcome == Outcome("new", is_updated=True)
     assert (refused.release, refused.is_updated) == ("new", False)

@@ -1,5 +1,7 @@
 """Runs `bank_assets run` and kills its own process with SIGKILL at a given call: `killed_run.py MODULE:NAME WHEN NTH`.
 
+`MODULE:NAME=WORD` counts only calls that get the word as an argument.
+
 A test of its own process could only stop at a point of time; this stops between two writes, which is where data would
 be lost. Nothing of the platform is replaced: the call is made, or the process dies before it.
 """
@@ -14,7 +16,8 @@ from typing import Any
 
 def kill_at(target: str, when: str, nth: int) -> None:
     """Arrange that this process dies before or after the nth call of a function or method."""
-    module, _, path = target.partition(":")
+    place, _, word = target.partition("=")
+    module, _, path = place.partition(":")
     owner: Any = importlib.import_module(module)
     *parents, name = path.split(".")
     for parent in parents:
@@ -23,6 +26,8 @@ def kill_at(target: str, when: str, nth: int) -> None:
 
     @wraps(original)
     def deadly(*args: Any, **kwargs: Any) -> Any:
+        if word and word not in args:
+            return original(*args, **kwargs)
         calls[0] += 1
         if calls[0] == nth and when == "before":
             os.kill(os.getpid(), signal.SIGKILL)
