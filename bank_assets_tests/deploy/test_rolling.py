@@ -264,7 +264,7 @@ class Scripted:
         return "the log's last line"
 
 
-FAST = Pace(0.05, 0, 0.01)
+FAST = Pace(ready_seconds=0.05, return_seconds=0.05, settle_seconds=0, poll_seconds=0.01)
 
 
 def test_a_failed_migration_touches_no_replica():
