@@ -135,7 +135,7 @@ def test_secrets_are_files_that_are_made_and_no_value_is_in_the_file(tmp_path):
     assert {Path(one["file"]).name for one in document["secrets"].values()} <= made
     for name, service in document["services"].items():
         for key, value in (service.get("environment") or {}).items():
-            if re.search(r"PASSWORD|SECRET|_KEY|_URL$", key) and not key.endswith("PUBLIC_URL"):
+            if re.search(r"PASSWORD|SECRET|_KEY|_URL$", key) and not key.endswith(("PUBLIC_URL", "UI_URL")):
                 is_alerts = key == "BANK_ALERT_URLS"
                 assert is_alerts or key.endswith("_FILE") or not value or "://storage" in value, f"{name}: {key}"
         for path in re.findall(r"/run/secrets/(\w+)", str(service)):
