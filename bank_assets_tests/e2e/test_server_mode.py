@@ -33,7 +33,9 @@ from bank_assets_tests.e2e.production import (
     own_postgres,
 )
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.spark, pytest.mark.postgres]
+# Eight servers and a restart in the middle of a night: minutes on two cores, and a run that loses its database while it
+# writes an event is found and repeated only by the next looks of the daemon.
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.spark, pytest.mark.postgres, pytest.mark.soak]
 SCHEDULE = "daily_pipeline_schedule"
 DAY = 86_400.0
 
@@ -113,6 +115,7 @@ def night(tmp_path_factory) -> Iterator[Night]:
 def live_through(found: Night, instance: dg.DagsterInstance) -> None:
     production = found.production
     command(production, "dagster", "schedule", "start", "-m", "bank_assets.definitions", SCHEDULE)
+    command(production, "dagster", "sensor", "start", "-m", "bank_assets.definitions", "orphaned_runs_sensor")
     start_yesterday(instance)
     production.processes.start("daemon", ["-m", "dagster._daemon", "run", "-m", "bank_assets.definitions"])
     found.tick = eventually("a tick with a run", lambda: ticks_of(instance), 240)[0]
