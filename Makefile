@@ -77,7 +77,7 @@ test-unit: env
 test: env ## all checks: lint, types, import rules, definitions, tests
 	$(MAKE) lint types imports defs test-unit
 
-soak: env ## full counts of kills and faults, all months of the demo, the whole replay
+soak: env ## full counts of kills and faults, servers, images, the demo of all months, the whole replay
 	$(BIN)/pytest -q -m "soak" bank_assets_tests
 	$(BIN)/python -m bank_assets replay --json > $(BANK_HOME)/replay.json
 
