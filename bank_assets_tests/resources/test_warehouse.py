@@ -207,7 +207,7 @@ def small_disk(tmp_path: Path):
     mounted = os.geteuid() == 0 and subprocess.run(mount, check=False, capture_output=True).returncode == 0
     yield folder, mounted
     if mounted:
-        subprocess.run(["umount", str(folder)], check=True)
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 WRITER_ON_A_FULL_DISK = """

@@ -117,7 +117,7 @@ def small_disk(tmp_path: Path):
     if os.geteuid() != 0 or subprocess.run(mount, check=False, capture_output=True).returncode != 0:
         pytest.skip("mounting a small tmpfs needs root; test_warehouse tests a full disk without it")
     yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 @pytest.mark.spark
