@@ -12,6 +12,9 @@ export DAGSTER_HOME = $(BANK_HOME)/dagster
 export PYTHONUNBUFFERED = 1
 GROUP ?= dev
 UI_PORT := $(or $(BANK_UI_PORT),3000)
+# Not .env: Dagster takes every variable of a .env in its folder, so `make ui` would run with settings of the containers.
+COMPOSE_ENV := deploy/compose.env
+COMPOSE := docker compose --env-file $(COMPOSE_ENV)
 
 .PHONY: help prerequisites env run ui serve demo replay fmt lint types imports defs test test-fast test-unit soak bench synth deploy-check image secrets up roll down lock clean
 
@@ -113,19 +116,21 @@ secrets: ## missing secrets of the Compose deployment, as files in deploy/secret
 	$(PYTHON) -m deploy.make_secrets
 
 up: secrets ## the platform in containers, on https://localhost:8443 (docs/deployment.md)
-	test -f .env || cp .env.example .env
-	if ! grep -q '^BANK_IMAGE_TAG=.' .env; then
-	  bash deploy/images.sh
-	  sed -i "s/^BANK_IMAGE_TAG=.*/BANK_IMAGE_TAG=$$(bash deploy/images.sh --tag)/" .env
+	if ! test -f $(COMPOSE_ENV); then # a .env with a tag was made by an earlier version of this target
+	  if grep -qs '^BANK_IMAGE_TAG=' .env; then mv .env $(COMPOSE_ENV); else cp $(COMPOSE_ENV).example $(COMPOSE_ENV); fi
 	fi
-	docker compose up --detach
+	if ! grep -q '^BANK_IMAGE_TAG=.' $(COMPOSE_ENV); then
+	  bash deploy/images.sh
+	  sed -i "s/^BANK_IMAGE_TAG=.*/BANK_IMAGE_TAG=$$(bash deploy/images.sh --tag)/" $(COMPOSE_ENV)
+	fi
+	$(COMPOSE) up --detach
 	@echo "app https://localhost:8443 (admin, deploy/secrets/admin_password); Dagster :3443, MLflow :5443 (operator, deploy/secrets/operator_password)"
 
 roll: ## a new version over the app's replicas without downtime: make roll TAG=<image tag>
 	$(PYTHON) -m deploy.rolling $(TAG)
 
 down: ## stop the containers; volumes stay
-	docker compose down
+	$(COMPOSE) down
 
 lock: env ## compile the lock files again
 	bash scripts/lock

@@ -86,8 +86,8 @@ class Processes:
         with (self.logs / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(  # noqa: S603 - our own interpreter with our own arguments
                 [sys.executable, *arguments],
-                # Not the repository: Dagster takes every variable of a .env in its folder, and the one there belongs to
-                # Compose.
+                # Not the repository: Dagster takes every variable of a .env in its folder, and the one there is for
+                # `make ui`.
                 cwd=self.logs,
                 env=environment,
                 stdin=subprocess.DEVNULL,

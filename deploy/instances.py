@@ -20,6 +20,8 @@ from pathlib import Path
 
 STORY_LINES = 15
 TAG = "BANK_IMAGE_TAG"
+SETTINGS = Path("deploy/compose.env")
+"""Not `.env`: Dagster takes every variable of a `.env` in its folder, and would run as if it were a container."""
 
 
 @dataclass
@@ -117,7 +119,7 @@ class ComposeService:
 
 @dataclass(frozen=True)
 class Compose:
-    """The Compose deployment of a folder; which release it runs is kept in its `.env`."""
+    """The Compose deployment of a folder; which release it runs is kept in its `deploy/compose.env`."""
 
     folder: Path = field(default_factory=Path.cwd)
 
@@ -128,9 +130,8 @@ class Compose:
             OSError: docker is not there, or the command failed.
         """
         env = {**os.environ, **({TAG: release} if release else {})}
-        done = subprocess.run(
-            ["docker", "compose", *arguments], cwd=self.folder, env=env, capture_output=True, text=True, check=False
-        )
+        command = ["docker", "compose", "--env-file", str(SETTINGS), *arguments]
+        done = subprocess.run(command, cwd=self.folder, env=env, capture_output=True, text=True, check=False)
         if check and done.returncode != 0:
             raise OSError(f"docker compose {' '.join(arguments)}: exit code {done.returncode}\n{done.stderr[-2000:]}")
         return done
@@ -153,19 +154,19 @@ class Compose:
         self.run("run", "--rm", "--no-deps", "-T", "migrate", release=release)
 
     def release(self) -> str:
-        """The image tag that serves now, from `.env`.
+        """The image tag that serves now, from `deploy/compose.env`.
 
         Raises:
-            OSError: there is no `.env`, or it names no tag.
+            OSError: there is no such file, or it names no tag.
         """
-        found = re.search(rf"^{TAG}=(\S+)$", (self.folder / ".env").read_text(), re.MULTILINE)
+        found = re.search(rf"^{TAG}=(\S+)$", (self.folder / SETTINGS).read_text(), re.MULTILINE)
         if found is None:
-            raise OSError(f"{self.folder / '.env'}: expected {TAG}=<tag>, found none; `make up` writes it.")
+            raise OSError(f"{self.folder / SETTINGS}: expected {TAG}=<tag>, found none; `make up` writes it.")
         return found[1]
 
     def keep(self, release: str) -> None:
-        """Write the image tag into `.env`, so that the next `docker compose up` means the same."""
-        file = self.folder / ".env"
+        """Write the image tag into `deploy/compose.env`, so that the next `docker compose up` means the same."""
+        file = self.folder / SETTINGS
         part = file.with_suffix(".part")
         part.write_text(re.sub(rf"^{TAG}=.*$", f"{TAG}={release}", file.read_text(), flags=re.MULTILINE))
         part.replace(file)

@@ -1,18 +1,23 @@
 """Replicas as Compose services: which commands an engine is given. No engine runs here, so a program notes them."""
 
+import shutil
 import stat
+import subprocess
+from pathlib import Path
 
 import pytest
+from dagster._core.secrets.env_file import get_env_var_dict
 
 from deploy import rolling
-from deploy.instances import Compose, Process
+from deploy.instances import SETTINGS, Compose, Process
 
+ROOT = Path(__file__).resolve().parents[2]
 DOCKER = """#!/bin/sh
 printf '%s|%s\\n' "$BANK_IMAGE_TAG" "$*" >> "$NOTES"
 case "$*" in
-  "compose config --services") printf 'postgres\\napp-b\\nproxy\\napp-a\\n' ;;
+  *" config --services") printf 'postgres\\napp-b\\nproxy\\napp-a\\n' ;;
   *" exec "*) test "$BANK_IMAGE_TAG" != bad || exit 1 ;;
-  *" logs "*) echo "the log of $6 $7" ;;
+  *" logs "*) echo "the log of $8" ;;
   *" run "*) test "$BANK_IMAGE_TAG" != unmigratable || { echo "no disk" >&2; exit 1; } ;;
 esac
 exit 0
@@ -27,7 +32,8 @@ def compose(tmp_path, monkeypatch):
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("PATH", str(program.parent), prepend=":")
     monkeypatch.setenv("NOTES", str(tmp_path / "notes"))
-    (tmp_path / ".env").write_text("BANK_BIND=127.0.0.1\nBANK_IMAGE_TAG=old\n")
+    (tmp_path / SETTINGS).parent.mkdir()
+    (tmp_path / SETTINGS).write_text("BANK_BIND=127.0.0.1\nBANK_IMAGE_TAG=old\n")
     monkeypatch.chdir(tmp_path)
     return Compose(tmp_path)
 
@@ -45,19 +51,19 @@ def test_a_version_is_migrated_then_put_on_one_service_after_the_other_and_kept(
     assert rolling.main(["new", "--ready-seconds", "0.1"]) == 0
     changing = [line for line in notes(compose) if " up " in line or " run " in line]
     assert changing == [
-        "new|compose run --rm --no-deps -T migrate",
-        "new|compose up --detach --no-deps --no-build app-a",
-        "new|compose up --detach --no-deps --no-build app-b",
+        "new|compose --env-file deploy/compose.env run --rm --no-deps -T migrate",
+        "new|compose --env-file deploy/compose.env up --detach --no-deps --no-build app-a",
+        "new|compose --env-file deploy/compose.env up --detach --no-deps --no-build app-b",
     ]
-    assert (compose.folder / ".env").read_text() == "BANK_BIND=127.0.0.1\nBANK_IMAGE_TAG=new\n"
+    assert (compose.folder / SETTINGS).read_text() == "BANK_BIND=127.0.0.1\nBANK_IMAGE_TAG=new\n"
 
 
 def test_a_version_that_is_not_ready_is_taken_back_and_not_kept(compose, quick, capsys):
     assert rolling.main(["bad", "--ready-seconds", "0.1"]) == 1
     changing = [line for line in notes(compose) if " up " in line]
     assert changing == [
-        "bad|compose up --detach --no-deps --no-build app-a",
-        "old|compose up --detach --no-deps --no-build app-a",
+        "bad|compose --env-file deploy/compose.env up --detach --no-deps --no-build app-a",
+        "old|compose --env-file deploy/compose.env up --detach --no-deps --no-build app-a",
     ]
     assert compose.release() == "old"
     assert "old serves: app-a" in capsys.readouterr().err
@@ -70,9 +76,41 @@ def test_a_migration_that_fails_stops_everything(compose, quick, capsys):
 
 
 def test_without_a_tag_in_env_nothing_is_done(compose, capsys):
-    (compose.folder / ".env").write_text("BANK_IMAGE_TAG=\n")
+    (compose.folder / SETTINGS).write_text("BANK_IMAGE_TAG=\n")
     assert rolling.main(["new"]) == 2
     assert "expected BANK_IMAGE_TAG=<tag>" in capsys.readouterr().err
+
+
+def make(compose: Compose, *targets: str) -> None:
+    """Real targets of the Makefile in a folder that was never deployed; images and secrets are there already."""
+    (compose.folder / SETTINGS).unlink()
+    shutil.copy(ROOT / "Makefile", compose.folder)
+    shutil.copy(ROOT / f"{SETTINGS}.example", compose.folder / "deploy")
+    (compose.folder / "deploy/images.sh").write_text("test $# = 0 || echo v1\n")
+    (compose.folder / "deploy/make_secrets.py").write_text("")
+    for target in targets:
+        subprocess.run(["make", target], cwd=compose.folder, check=True, capture_output=True, timeout=60)
+
+
+def test_make_up_and_make_ui_do_not_see_each_others_settings(compose):
+    """Dagster takes every variable of a `.env` in its folder; Compose's settings in it made `make ui` a container."""
+    own = "BANK_SOURCE=simulated\n"
+    (compose.folder / ".env").write_text(own)
+    make(compose, "up", "down")
+    assert [line.partition("|")[2] for line in notes(compose)] == [
+        "compose --env-file deploy/compose.env up --detach",
+        "compose --env-file deploy/compose.env down",
+    ]
+    assert compose.release() == "v1"
+    assert (compose.folder / ".env").read_text() == own
+    assert get_env_var_dict(str(compose.folder)) == {"BANK_SOURCE": "simulated"}
+
+
+def test_make_up_takes_over_what_an_earlier_version_wrote_to_env(compose):
+    (compose.folder / ".env").write_text("BANK_BIND=10.0.0.1\nBANK_IMAGE_TAG=old\n")
+    make(compose, "up")
+    assert (compose.folder / SETTINGS).read_text() == "BANK_BIND=10.0.0.1\nBANK_IMAGE_TAG=old\n"
+    assert not (compose.folder / ".env").exists()
 
 
 def test_a_process_that_does_not_end_is_killed_after_its_time(tmp_path):
