@@ -24,7 +24,8 @@ from sqlalchemy import Engine
 
 from bank_assets.ledger import accounts
 from bank_assets.ledger.accounts import Identity
-from serving.errors import ForbiddenError, NotAuthenticatedError, RateLimitedError
+from serving import parameters
+from serving.errors import FieldError, ForbiddenError, NotAuthenticatedError, PayloadError, RateLimitedError
 from serving.settings import ServingSettings
 
 if TYPE_CHECKING:
@@ -160,6 +161,16 @@ def refuse_cross_site(method: str, headers: dict[bytes, bytes]) -> None:
         )
 
 
+def refuse_control_characters(path: str, query: bytes) -> None:
+    """Refuse an address with a NUL in it: neither a file name nor PostgreSQL's text can hold one.
+
+    Raises:
+        PayloadError: it has one.
+    """
+    if "\0" in path or b"%00" in query:
+        raise PayloadError((FieldError("address", "text without NUL characters", "%00"),))
+
+
 @lru_cache(maxsize=1_000)
 def _host_name(host: bytes) -> str | None:
     try:
@@ -254,7 +265,8 @@ def admitting(app: ASGIApp) -> ASGIApp:
         app: the rest of the route.
 
     Raises:
-        ServingError: (per request) the refusal, that nobody is known, or that the scope is missing.
+        ServingError: (per request) the refusal, that nobody is known, that the scope is missing, or that the API does
+            not know a query parameter.
     """
 
     async def admit(scope: Scope, receive: Receive, send: Send) -> None:
@@ -263,9 +275,12 @@ def admitting(app: ASGIApp) -> ASGIApp:
             raise admission.refusal
         if admission.identity is None and not scope["path"].startswith(PUBLIC):
             _known(admission)
-        needed = scope["route_handler"].opt.get("needs")
+        handler = scope["route_handler"]
+        needed = handler.opt.get("needs")
         if needed is not None:
             _check_scope(admission, needed)
+        if (query := scope["query_string"]) and scope["path"].startswith(parameters.API):
+            parameters.refuse_unknown(handler, query)
         await app(scope, receive, send)
 
     return admit

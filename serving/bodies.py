@@ -7,20 +7,21 @@ Called by the API controllers. Litestar's own body parsing is not used for two r
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
 
-from serving.errors import FieldError, PayloadError
+from serving.errors import MediaTypeError, PayloadError
+from serving.json_faults import fault, not_json
 
 T = TypeVar("T")
 
-_MESSAGE: Final = re.compile(r"^(?P<text>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
-_FOUND: Final = re.compile(r", got `(?P<found>[^`]*)`$")
+JSON: Final = "application/json"
+RawHeaders = Iterable[tuple[bytes, bytes]]
+"""Headers as ASGI has them, names in lower case."""
 
 
 class JsonBody(Generic[T]):
@@ -42,8 +43,8 @@ class JsonBody(Generic[T]):
         self.type = of
         self._decode = msgspec.json.Decoder(of).decode
         self._reread = reread
-        schema = _Finished(_inlined(of))
-        body = RequestBody(content={"application/json": OpenAPIMediaType(schema=schema)}, required=True)
+        self._schema = _inlined(of)
+        body = RequestBody(content={JSON: OpenAPIMediaType(schema=_Finished(self._schema))}, required=True)
 
         @dataclass
         class BodyOperation(Operation):
@@ -54,41 +55,66 @@ class JsonBody(Generic[T]):
 
         self.operation: type[Operation] = BodyOperation
 
-    def read(self, body: bytes) -> T:
+    def read(self, body: bytes, headers: RawHeaders = ()) -> T:
         """Decode a body.
 
         Args:
-            body: as it came.
+            body: as it came. Of a field that it names twice the last value counts.
+            headers: of the request; what they say about the body's format is checked.
 
         Raises:
+            MediaTypeError: the headers say that it is no JSON in UTF-8, or packed.
             PayloadError: it does not fit; every known fault is named.
         """
+        for name, value in headers:
+            if name == b"content-encoding" or (name == b"content-type" and value != b"application/json"):
+                check_format(name.decode(), value.decode("latin-1"), (JSON,))
         try:
             return self._decode(body)
         except msgspec.ValidationError as error:
             if self._reread is None:
-                raise PayloadError((_fault(str(error)),)) from None
+                raise PayloadError((fault(str(error), self._schema, body),)) from None
             return self._again(body, error)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise PayloadError((FieldError("", "well-formed JSON in UTF-8", str(error) or "nothing"),)) from None
+            raise PayloadError((not_json(error),)) from None
 
     def _again(self, body: bytes, error: msgspec.ValidationError) -> T:
         assert self._reread is not None
         try:
             raw = msgspec.json.decode(body)
+        except (UnicodeDecodeError, RecursionError) as deeper:
+            raise PayloadError((not_json(deeper),)) from None
         except msgspec.DecodeError:  # a number that no double holds
-            raise PayloadError((_fault(str(error)),)) from None
+            raise PayloadError((fault(str(error), self._schema, body),)) from None
         return self._reread(raw)
 
 
-def _fault(message: str) -> FieldError:
-    """Msgspec's message as field, expected and found."""
-    parts = _MESSAGE.match(message)
-    text, path = (parts["text"], parts["path"] or "") if parts is not None else (message, "")
-    got = _FOUND.search(text)
-    found = got["found"] if got is not None else "another value"
-    expected = text[: got.start()] if got is not None else text
-    return FieldError(path, expected.removeprefix("Expected ").replace("`", ""), found)
+def check_format(header: str, value: str, media_types: tuple[str, ...]) -> None:
+    """Refuse a body whose headers say that it cannot be read here.
+
+    Args:
+        header: `content-type` or `content-encoding`.
+        value: of the header.
+        media_types: that can be read. Types that end in +json are JSON as well.
+
+    Raises:
+        MediaTypeError: another type, another character set than UTF-8, or packed.
+    """
+    text = value.strip().lower()
+    if header == "content-encoding":
+        if text not in ("", "identity"):
+            raise MediaTypeError(f"Content-Encoding: expected none, found {value[:60]!r}; send the body unpacked.")
+        return
+    kind, _, parameters = text.partition(";")
+    kind = kind.strip()
+    if kind not in media_types and not (JSON in media_types and kind.startswith("application/") and "+json" in kind):
+        wanted = " or ".join(media_types)
+        raise MediaTypeError(
+            f"Content-Type: expected {wanted}, found {value[:60]!r}; name the body's format in this header."
+        )
+    charset = next((p.partition("=")[2] for p in parameters.split(";") if p.strip().startswith("charset")), "utf-8")
+    if charset.strip(' "') not in ("utf-8", "utf8", "us-ascii"):
+        raise MediaTypeError(f"Content-Type: expected the character set UTF-8, found {value[:60]!r}; convert the body.")
 
 
 def _inlined(of: Any) -> dict[str, Any]:

@@ -10,12 +10,15 @@ fit the contract, `errors`: a list of `field`, `expected`, `found` (and `line` i
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from litestar.handlers import HTTPRouteHandler
 from sqlalchemy.exc import SQLAlchemyError
 
 from bank_assets.contract import ContractError
@@ -31,6 +34,7 @@ from bank_assets.ledger.outcomes import UnknownDecisionError
 logger = logging.getLogger(__name__)
 
 PROBLEM_JSON: Final = "application/problem+json"
+SHOWN_PATH: Final = 200
 
 
 class FieldError(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -115,20 +119,27 @@ class RateLimitedError(ServingError):
     """Too many requests under this key."""
 
 
+class MediaTypeError(ServingError):
+    """A body in a format that is not read here."""
+
+
 class PayloadError(ServingError):
     """Input that does not fit the contract, field by field."""
 
     def __init__(self, errors: tuple[FieldError, ...]) -> None:
         """Keep the field errors; the message names the first."""
         self.errors = errors
-        first = errors[0]
-        more = f" ({len(errors) - 1} more)" if len(errors) > 1 else ""
-        super().__init__(
-            f"{first.field or 'body'}: expected {first.expected}, found {first.found}{more}; correct the request."
-        )
+        super().__init__(_first_of(errors))
+
+
+def _first_of(errors: tuple[FieldError, ...]) -> str:
+    first = errors[0]
+    more = f" ({len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"{first.field or 'body'}: expected {first.expected}, found {first.found}{more}; correct the request."
 
 
 STATUS: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
+    (MediaTypeError, 415, "media-type", "The body's format is not read here"),
     (PayloadError, 422, "payload", "The input does not fit the contract"),
     (ContractError, 422, "payload", "The input does not fit the contract"),
     (EconomicsError, 422, "economics", "The economics cannot be used"),
@@ -154,6 +165,21 @@ STATUS: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
 )
 """Exception -> status, slug, title. The first match counts, so subclasses stand before their bases."""
 
+HTTP_DETAIL: Final = {
+    404: "address: expected one of this app, found none here; the API is described at /docs.",
+    405: "method: expected one that the Allow header names, found another; the API is described at /docs.",
+}
+"""What to do about errors that the framework raises, which says no more than their name."""
+
+PARAMETER_WORDS: Final = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "date": "a day YYYY-MM-DD",
+    "null": "nothing",
+}
+
 RETRY_AFTER: Final = {429: "1", 503: "2"}
 
 
@@ -173,7 +199,8 @@ def problem_of(error: Exception) -> Problem:
                 errors=error.errors if isinstance(error, PayloadError) else _parameters(error),
             )
     if isinstance(error, HTTPException):
-        return Problem("about:blank", _title(error.status_code), error.status_code, error.detail)
+        detail = HTTP_DETAIL.get(error.status_code, error.detail)
+        return Problem("about:blank", _title(error.status_code), error.status_code, detail)
     return Problem(
         "/problems/internal",
         "An error of this program",
@@ -184,7 +211,7 @@ def problem_of(error: Exception) -> Problem:
 
 def _detail(error: Exception) -> str:
     if isinstance(error, ValidationException):
-        return error.detail or "expected parameters as documented; see /schema."
+        return "parameters: expected them as /docs shows, found others; correct the request."
     if isinstance(error, SQLAlchemyError):
         # Driver messages carry statements and parameters, which are customer data.
         return "expected to reach the ledger's database, found an error; nothing was recorded. Try again shortly."
@@ -194,11 +221,20 @@ def _detail(error: Exception) -> str:
 def _parameters(error: Exception) -> tuple[FieldError, ...]:
     if not isinstance(error, ValidationException) or not isinstance(error.extra, list):
         return ()
+    faults = [item for item in error.extra if isinstance(item, dict)]
     return tuple(
-        FieldError(str(item.get("key", "")), str(item.get("message", "a valid value")), str(item.get("source", "")))
-        for item in error.extra
-        if isinstance(item, dict)
+        FieldError(str(item.get("key", "")), _expected(str(item.get("message", ""))), "another value")
+        for item in faults
     )
+
+
+def _expected(message: str) -> str:
+    """What msgspec's message about a parameter expects, in words."""
+    text = message.replace("`", "").partition(", got ")[0]
+    expected = text.removeprefix("Expected ").removeprefix("Invalid RFC3339 encoded ")
+    for name, word in PARAMETER_WORDS.items():
+        expected = re.sub(rf"\b{name}\b", word, expected)
+    return expected or "a value"
 
 
 def _title(status: int) -> str:
@@ -223,7 +259,8 @@ def handle_exception(request: Request[Any, Any, Any], error: Exception) -> Respo
     """
     problem = problem_of(error)
     request_id = str(getattr(request.scope.get("bank"), "request_id", ""))
-    problem = msgspec.structs.replace(problem, instance=request.scope["path"], request_id=request_id)
+    problem = _with_what_was_found(problem, error, request)
+    problem = msgspec.structs.replace(problem, instance=request.scope["path"][:SHOWN_PATH], request_id=request_id)
     if problem.status >= 500 and problem.type == "/problems/internal":
         logger.exception("unhandled error", exc_info=error, extra={"request_id": request_id})
     elif problem.status >= 500:
@@ -239,7 +276,27 @@ def handle_exception(request: Request[Any, Any, Any], error: Exception) -> Respo
         response.headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, HTTPException):
         response.headers.update(error.headers or {})
+    if "GET" in (allowed := response.headers.get("allow", "")):
+        response.headers["allow"] = f"{allowed}, HEAD"
     return response
+
+
+def _with_what_was_found(problem: Problem, error: Exception, request: Request[Any, Any, Any]) -> Problem:
+    """What the framework's exceptions leave out: the limit of a body, the value of a parameter."""
+    if isinstance(error, RequestEntityTooLarge):
+        handler = request.scope["route_handler"]
+        most = handler.resolve_request_max_body_size() if isinstance(handler, HTTPRouteHandler) else None
+        return msgspec.structs.replace(
+            problem, detail=f"body: expected at most {most or 0:,} bytes, found more; split it."
+        )
+    if isinstance(error, ValidationException) and problem.errors:
+        given = request.query_params
+        faults = tuple(
+            msgspec.structs.replace(one, found=repr(given[one.field])[:60]) if one.field in given else one
+            for one in problem.errors
+        )
+        return msgspec.structs.replace(problem, errors=faults, detail=_first_of(faults))
+    return problem
 
 
 def _problem_json(problem: Problem) -> Response[bytes]:

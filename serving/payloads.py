@@ -7,7 +7,9 @@ refuses comes here, so this may take its time (100 us).
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -16,21 +18,22 @@ import msgspec
 from bank_assets.contract import BY_SOURCE, LEAKAGE_RULE, PAYLOAD_COLUMNS, Column, Kind, Known
 from bank_assets.core.economics import MAXIMUM_EUR
 from serving.errors import FieldError, PayloadError
-from serving.schemas.predictions import CONTACT_ID_LENGTH, FIRST_DATE, LAST_DATE, PredictionRequest
+from serving.json_faults import SHOWN, not_json, shown
+from serving.schemas.predictions import (
+    CONTACT_ID_LENGTH,
+    FIRST_DATE,
+    LAST_DATE,
+    MINIMUM_EUR,
+    PRINTABLE,
+    PredictionRequest,
+)
 
 OPTIONAL_FIELDS: Final = ("contact_id", "contact_date", "economics")
 CALENDAR_COLUMNS: Final = ("day", "month")
 """Columns of a delivery that follow from the contact date: allowed in an upload, checked, not needed."""
 
-_SHOWN: Final = 60
-
-
-def _shown(value: object) -> str:
-    try:
-        text = msgspec.json.encode(value).decode()
-    except (TypeError, ValueError):
-        text = repr(value)
-    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+_WHOLE: Final = re.compile(r"-?[0-9]{1,18}")
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def _expected(column: Column) -> str:
@@ -74,7 +77,7 @@ def field_errors(raw: object) -> tuple[FieldError, ...]:
         One entry per fault, in the contract's order; empty if the row fits.
     """
     if not isinstance(raw, Mapping):
-        return (FieldError("", "a JSON object with the fields of one customer", _shown(raw)),)
+        return (FieldError("", "a JSON object with the fields of one customer", shown(raw)),)
     errors = [_column_error(BY_SOURCE[name], raw) for name in PAYLOAD_COLUMNS]
     errors += [_contact_id_error(raw.get("contact_id")), _date_error(raw.get("contact_date"))]
     errors += _economics_errors(raw.get("economics"))
@@ -86,33 +89,36 @@ def _column_error(column: Column, raw: Mapping[str, Any]) -> FieldError | None:
     if column.source not in raw:
         return FieldError(column.source, _expected(column), "nothing: the field is missing")
     value = raw[column.source]
-    return None if _fits(column, value) else FieldError(column.source, _expected(column), _shown(value))
+    return None if _fits(column, value) else FieldError(column.source, _expected(column), shown(value))
 
 
 def _unknown(name: str) -> FieldError:
-    shown = name if len(name) <= _SHOWN else name[:_SHOWN]
     return refused_column(name) or FieldError(
-        shown,
+        name[:SHOWN],
         f"only the fields {', '.join((*PAYLOAD_COLUMNS, *OPTIONAL_FIELDS))}",
         "a field that follows from contact_date" if name in CALENDAR_COLUMNS else "an unknown field",
     )
 
 
 def _contact_id_error(value: object) -> FieldError | None:
-    if value is None or (isinstance(value, str) and 1 <= len(value) <= CONTACT_ID_LENGTH):
+    if value is None or (
+        isinstance(value, str) and 1 <= len(value) <= CONTACT_ID_LENGTH and re.search(PRINTABLE, value)
+    ):
         return None
-    return FieldError("contact_id", f"text of 1 to {CONTACT_ID_LENGTH} characters", _shown(value))
+    return FieldError(
+        "contact_id", f"text of 1 to {CONTACT_ID_LENGTH} characters without control characters", shown(value)
+    )
 
 
 def _date_error(value: object) -> FieldError | None:
     if value is None:
         return None
-    try:
-        day = value if isinstance(value, dt.date) else dt.date.fromisoformat(str(value))
-    except ValueError:
-        day = None
+    day = value if isinstance(value, dt.date) else None
+    if isinstance(value, str) and _DAY.fullmatch(value):
+        with contextlib.suppress(ValueError):
+            day = dt.date.fromisoformat(value)
     if day is None or not FIRST_DATE <= day <= LAST_DATE:
-        return FieldError("contact_date", f"a day YYYY-MM-DD from {FIRST_DATE} to {LAST_DATE}", _shown(value))
+        return FieldError("contact_date", f"a day YYYY-MM-DD from {FIRST_DATE} to {LAST_DATE}", shown(value))
     return None
 
 
@@ -120,27 +126,25 @@ def _economics_errors(value: object) -> list[FieldError | None]:
     if value is None:
         return []
     if not isinstance(value, Mapping):
-        return [FieldError("economics", "an object with cost_eur and value_eur", _shown(value))]
+        return [FieldError("economics", "an object with cost_eur and value_eur", shown(value))]
     errors: list[FieldError | None] = []
     for name, amount in value.items():
         if name not in ("cost_eur", "value_eur"):
-            errors.append(FieldError(f"economics.{name}"[:_SHOWN], "only cost_eur and value_eur", "an unknown field"))
+            errors.append(FieldError(f"economics.{name}"[:SHOWN], "only cost_eur and value_eur", "an unknown field"))
         elif amount is not None and (
-            isinstance(amount, bool) or not isinstance(amount, (int, float)) or not 0 < amount <= MAXIMUM_EUR
+            isinstance(amount, bool) or not isinstance(amount, (int, float)) or not MINIMUM_EUR <= amount <= MAXIMUM_EUR
         ):
-            errors.append(
-                FieldError(f"economics.{name}", f"more than 0 and at most {MAXIMUM_EUR:,.0f} EUR", _shown(amount))
-            )
+            bounds = f"an amount from {MINIMUM_EUR} to {MAXIMUM_EUR:,.0f} EUR"
+            errors.append(FieldError(f"economics.{name}", bounds, shown(amount)))
     return errors
 
 
-def check_request(request: PredictionRequest) -> None:
-    """What msgspec's bounds cannot say: a contact date far outside any campaign.
+def check_date(day: dt.date | None) -> None:
+    """What a type cannot say: a contact date far outside any campaign is a mistake.
 
     Raises:
         PayloadError: the date does not fit.
     """
-    day = request.contact_date
     if day is not None and not FIRST_DATE <= day <= LAST_DATE:
         raise PayloadError((FieldError("contact_date", f"a day from {FIRST_DATE} to {LAST_DATE}", day.isoformat()),))
 
@@ -149,10 +153,12 @@ def decoded(part: bytes | msgspec.Raw) -> object:
     """One JSON row of an upload.
 
     Raises:
-        PayloadError: it holds a number that no double can.
+        PayloadError: it holds a number that no double can, text that is no UTF-8, or is nested too deep.
     """
     try:
         return msgspec.json.decode(part)
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise PayloadError((not_json(error),)) from None
     except msgspec.DecodeError as error:
         raise PayloadError((FieldError("", "JSON with numbers a double can hold", str(error)),)) from None
 
@@ -173,9 +179,9 @@ def request_of(raw: object, *, strict: bool = True) -> PredictionRequest:
         found = field_errors(raw if strict else _numbers(raw))
         whole = _whole_numbers(raw) if strict and not found else raw
         if whole is raw:
-            raise PayloadError(found or (FieldError("", str(error), _shown(raw)),)) from None
+            raise PayloadError(found or (FieldError("", str(error), shown(raw)),)) from None
         return request_of(whole)
-    check_request(request)
+    check_date(request.contact_date)
     return request
 
 
@@ -193,9 +199,8 @@ def _numbers(raw: object) -> object:
         return raw
     row = dict(raw)
     for name in PAYLOAD_COLUMNS:
-        if BY_SOURCE[name].kind is Kind.INTEGER and isinstance(row.get(name), str):
-            try:
-                row[name] = int(row[name])
-            except ValueError:
-                continue
+        value = row.get(name)
+        # Not everything that int() reads: it takes spaces, underscores and digits of other scripts too.
+        if BY_SOURCE[name].kind is Kind.INTEGER and isinstance(value, str) and _WHOLE.fullmatch(value):
+            row[name] = int(value)
     return row

@@ -13,9 +13,17 @@ import os
 import time
 from typing import TYPE_CHECKING, Final
 
-from litestar.enums import ScopeType
+from litestar.enums import HttpMethod, ScopeType
 
-from serving.access import LOCAL, Access, Admission, refuse_cross_site, refuse_foreign_host, secret_of
+from serving.access import (
+    LOCAL,
+    Access,
+    Admission,
+    refuse_control_characters,
+    refuse_cross_site,
+    refuse_foreign_host,
+    secret_of,
+)
 from serving.errors import ServingError
 from serving.logs import AccessLog
 from serving.metrics import Metrics
@@ -91,14 +99,20 @@ class Shell:
                 if not any(name == b"cache-control" for name, _ in sent):
                     sent.append(NO_STORE)
                 message["headers"] = sent
+            elif message["type"] == "http.response.body" and scope["method"] == "HEAD":
+                message["body"] = b""
             await send(message)
 
+        handled: HTTPScope = scope
+        if scope["method"] == "HEAD":
+            # What GET would answer, without the body: monitors and link checkers ask so, and routes only know GET.
+            handled = {**scope, "method": HttpMethod.GET}
         try:
-            await self._app(scope, receive, send_with_headers)
+            await self._app(handled, receive, send_with_headers)
         finally:
             seconds = time.perf_counter() - started
             # An unknown path has no template; its text must not become a metric series or a log field.
-            route = scope.get("path_template") or "unrouted"
+            route = handled.get("path_template") or "unrouted"
             self._metrics.observe(scope["method"], route, status, seconds)
             identity = admission.identity
             self._log.add(
@@ -116,6 +130,7 @@ class Shell:
         """Find out who asks; a refusal is kept for the guard, so that it is answered like every other error."""
         try:
             refuse_cross_site(scope["method"], headers)
+            refuse_control_characters(scope["path"], scope["query_string"])
             if self._is_local_mode:
                 refuse_foreign_host(self._settings.allowed_hosts, headers.get(b"host", b""))
                 admission.identity = LOCAL

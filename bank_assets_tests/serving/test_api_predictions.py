@@ -79,7 +79,8 @@ def test_one_row_and_version_have_one_number_wherever_they_are_scored(client, re
     uploaded = client.post(f"{PATH}/batch", json=rows).json()["predictions"]
     assert np.abs([row["probability"] for row in uploaded] - expected(False)).max() <= 1e-9
     people = [{**row, "contact_id": str(i)} for i, row in enumerate(rows)]
-    plan = client.post("/api/v1/campaigns/plan", json={"contacts": people, "economics": {"cost_eur": 1e-6}}).json()
+    everybody_pays = {"cost_eur": 0.01, "value_eur": 1_000_000}
+    plan = client.post("/api/v1/campaigns/plan", json={"contacts": people, "economics": everybody_pays}).json()
     planned = expected(True)
     assert len(plan["calls"]) == 300
     assert all(abs(call["probability"] - planned[int(call["contact_id"])]) <= 1e-9 for call in plan["calls"])
@@ -139,7 +140,7 @@ def test_a_date_far_past_the_state_is_flagged_as_stale(client, payload):
         ({"contact_id": "x" * 65}, "contact_id", "1 to 64", "..."),
         ({"contact_date": "2010-13-01"}, "contact_date", "YYYY-MM-DD", "2010-13-01"),
         ({"contact_date": "1066-10-14"}, "contact_date", "1990-01-01", "1066-10-14"),
-        ({"economics": {"cost_eur": -1}}, "economics.cost_eur", "more than 0", "-1"),
+        ({"economics": {"cost_eur": -1}}, "economics.cost_eur", "an amount from 0.01", "-1"),
         ({"economics": {"price": 1}}, "economics.price", "cost_eur and value_eur", "unknown"),
         ({"economics": 5}, "economics", "an object", "5"),
     ],

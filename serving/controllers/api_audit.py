@@ -56,7 +56,7 @@ class AuditController(Controller):
     )
     def erase(self, request: Request[Any, Any, Any], body: RawBody, ledger: NamedDependency[Engine]) -> ErasureAnswer:
         """Payloads and salts go, decisions stay; replay answers `erased` from then on."""
-        data = BODY.read(body)
+        data = BODY.read(body, request.scope["headers"])
         if (data.prediction_id is None) == (data.contact_id is None):
             raise PayloadError(
                 (

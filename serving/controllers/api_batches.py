@@ -13,17 +13,19 @@ from litestar.response import Stream
 
 from bank_assets.core.economics import MAXIMUM_EUR
 from serving.access import identity_of, needs
+from serving.bodies import JSON, check_format
 from serving.controllers.api_predictions import PATH
-from serving.errors import FieldError, PayloadError
-from serving.schemas.predictions import EconomicsRequest
+from serving.payloads import check_date
+from serving.schemas.predictions import MINIMUM_EUR, EconomicsRequest
 from serving.services.batches import Batches, Upload
 from serving.services.uploads import csv_rows, json_rows
 
+CSV = "text/csv"
 BATCH_BODY_BYTES = 100_000_000
 SPOOL_BYTES = 2_000_000
 """Uploads beyond this go to a temporary file that has no name and vanishes with the request."""
 
-Amount = Annotated[float | None, QueryParameter(gt=0, le=MAXIMUM_EUR)]
+Amount = Annotated[float | None, QueryParameter(ge=MINIMUM_EUR, le=MAXIMUM_EUR)]
 
 
 @post(
@@ -50,15 +52,15 @@ async def create_batch(
     Good rows are scored and recorded, bad rows are named with line, field, expected and found. The answer is one JSON
     document: batch_id, model, predictions, errors, rows, recorded, rejected, is_complete, problem.
     """
-    content_type = request.content_type[0]
-    if content_type not in ("text/csv", "application/json"):
-        raise PayloadError((FieldError("Content-Type", "text/csv or application/json", repr(content_type)[:60]),))
+    check_format("content-type", request.headers.get("content-type", ""), (CSV, JSON))
+    check_format("content-encoding", request.headers.get("content-encoding", ""), ())
+    check_date(contact_date)
     file = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115  closed when the answer has left
     try:
         async for part in request.stream():
             file.write(part)
         file.seek(0)
-        is_csv = content_type == "text/csv"
+        is_csv = request.headers["content-type"].strip().lower().startswith(CSV)
         stated = EconomicsRequest(cost_eur, value_eur) if cost_eur is not None or value_eur is not None else None
         upload = Upload(
             csv_rows(file) if is_csv else json_rows(file),

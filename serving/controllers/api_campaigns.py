@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from litestar import post
+from litestar import Request, post
 from litestar.di import NamedDependency
 from litestar.params import RawBody
 from sqlalchemy import Engine
@@ -33,13 +33,14 @@ BODY = JsonBody(PlanRequest)
     summary="Whom to call under a budget and a capacity",
 )
 async def plan(
+    request: Request[Any, Any, Any],
     body: RawBody,
     store: NamedDependency[ChampionStore],
     ledger: NamedDependency[Engine],
     economics: NamedDependency[Economics],
 ) -> dict[str, Any]:
     """Calls in their order, expected profit with interval, profit curve; nobody on the suppression list is in it."""
-    data = BODY.read(body)
+    data = BODY.read(body, request.scope["headers"])
     champion, published = store.current, store.state
 
     def work() -> dict[str, Any]:

@@ -63,7 +63,7 @@ class ModelController(Controller):
         store: NamedDependency[ChampionStore],
     ) -> PromotionEntry:
         """Moves the alias in the registry and appends to the history; every process swaps within seconds."""
-        data = BODY.read(body)
+        data = BODY.read(body, request.scope["headers"])
         row = await asyncio.to_thread(roll_back, ledger, registry, data.version, data.reason, identity_of(request).name)
         watcher.wake()
         deadline = time.monotonic() + SWAP_SECONDS

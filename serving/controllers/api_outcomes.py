@@ -31,7 +31,7 @@ BODY = JsonBody(OutcomeRequest)
 )
 def report(request: Request[Any, Any, Any], body: RawBody, ledger: NamedDependency[Engine]) -> Response[OutcomeAnswer]:
     """201 for a new report (also a correction), 200 for one that is already on record."""
-    data = BODY.read(body)
+    data = BODY.read(body, request.scope["headers"])
     if (data.prediction_id is None) == (data.contact_id is None):
         raise PayloadError(
             (

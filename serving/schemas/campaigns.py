@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from serving.schemas.predictions import Amount, ContactId, EconomicsRequest
+from serving.schemas.predictions import PRINTABLE, Amount, ContactId, EconomicsRequest
 
 
 class RulesRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -71,5 +71,6 @@ class PlanRequest(Struct, frozen=True, forbid_unknown_fields=True):
         float, Meta(ge=0, le=0.5, description="Share kept back at random, to measure the effect.")
     ] = 0.0
     list_id: Annotated[
-        str, Meta(min_length=1, max_length=64, description="Names the list; same name, same hold-out.")
+        str,
+        Meta(min_length=1, max_length=64, pattern=PRINTABLE, description="Names the list; same name, same hold-out."),
     ] = "plan"

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
+from serving.schemas.predictions import Reason
+
 
 class ModelInfo(Struct, frozen=True):
     """The model in force."""
@@ -58,4 +60,4 @@ class RollbackRequest(Struct, frozen=True, forbid_unknown_fields=True):
     version: Annotated[
         str, Meta(min_length=1, max_length=20, pattern="^[0-9]+$", description="Version in the registry.")
     ]
-    reason: Annotated[str, Meta(min_length=3, max_length=1_000, description="Why; kept in the history.")]
+    reason: Annotated[Reason, Meta(description="Why; kept in the history.")]

@@ -10,7 +10,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from bank_assets.contract import BY_SOURCE
-from serving.schemas.predictions import ContactId, YesNo
+from serving.schemas.predictions import ContactId, DecisionId, YesNo
 
 
 class OutcomeReport(Struct, frozen=True):
@@ -30,7 +30,7 @@ class OutcomeRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """What became of a contact: by decision (`prediction_id`) or by `contact_id`, exactly one of them."""
 
     y: Annotated[YesNo, Meta(description="Subscribed to a term deposit.")]
-    prediction_id: Annotated[str | None, Meta(description="Id of the decision.")] = None
+    prediction_id: Annotated[DecisionId | None, Meta(description="Id of the decision.")] = None
     contact_id: ContactId | None = None
     duration: Annotated[int, Meta(ge=BY_SOURCE["duration"].minimum, le=BY_SOURCE["duration"].maximum)] | None = None
     arrived_at: (

@@ -50,17 +50,28 @@ def _one_of(name: str) -> Meta:
     return Meta(extra_json_schema={"title": name, "description": column.description, "examples": [column.default]})
 
 
+MINIMUM_EUR: Final = 0.01
+"""Less is no amount of money; a value near 0 makes a break-even beyond what a double, and so a record, can hold."""
+PRINTABLE: Final = r"^[^\x00-\x1f\x7f]*(?![\s\S])"
+"""Text without control characters. PostgreSQL cannot keep NUL: one such id would fail every decision of its commit.
+Ends so because `$` also fits before a last line break."""
+
 ContactId = Annotated[
-    str, Meta(min_length=1, max_length=CONTACT_ID_LENGTH, description=BY_SOURCE["contact_id"].description)
+    str,
+    Meta(
+        min_length=1, max_length=CONTACT_ID_LENGTH, pattern=PRINTABLE, description=BY_SOURCE["contact_id"].description
+    ),
 ]
-Amount = Annotated[float, Meta(gt=0, le=MAXIMUM_EUR)]
+DecisionId = Annotated[str, Meta(min_length=1, max_length=64, pattern=PRINTABLE)]
+Reason = Annotated[str, Meta(min_length=3, max_length=1_000, pattern=PRINTABLE)]
+Amount = Annotated[float, Meta(ge=MINIMUM_EUR, le=MAXIMUM_EUR)]
 
 
 class EconomicsRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """What a call costs and what a subscription is worth; what is left out is the platform's own."""
 
-    cost_eur: Annotated[Amount | None, Meta(description="Cost of one call, EUR, above 0.")] = None
-    value_eur: Annotated[Amount | None, Meta(description="Value of one subscription, EUR, above 0.")] = None
+    cost_eur: Annotated[Amount | None, Meta(description="Cost of one call, EUR.")] = None
+    value_eur: Annotated[Amount | None, Meta(description="Value of one subscription, EUR.")] = None
 
 
 class PredictionRequest(Struct, frozen=True, forbid_unknown_fields=True):

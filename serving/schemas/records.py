@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from serving.schemas.outcomes import OutcomeReport
-from serving.schemas.predictions import ContactId, ModelReference
+from serving.schemas.predictions import ContactId, DecisionId, ModelReference, Reason
 
 
 class Lineage(Struct, frozen=True):
@@ -127,9 +127,9 @@ class VerifyAnswer(Struct, frozen=True):
 class ErasureRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Remove a customer's data; the decisions stay and the chain still verifies."""
 
-    reason: Annotated[str, Meta(min_length=3, max_length=1_000, description="Why, without personal data.")]
+    reason: Annotated[Reason, Meta(description="Why, without personal data.")]
     contact_id: ContactId | None = None
-    prediction_id: str | None = None
+    prediction_id: DecisionId | None = None
 
 
 class ErasureAnswer(Struct, frozen=True):

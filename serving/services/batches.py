@@ -131,6 +131,8 @@ class Batches:
             if seen + chunk.n_rows > MAX_ROWS:
                 raise PayloadError((FieldError("", f"at most {MAX_ROWS} rows", "more; split the file"),))
             try:
+                if row.fault is not None:
+                    raise PayloadError((row.fault,))  # noqa: TRY301
                 asked.append(Asked(self._request(row.raw, upload), upload.actor, batch_id))
                 chunk.lines.append(row.line)
             except PayloadError as error:

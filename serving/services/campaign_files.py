@@ -140,12 +140,10 @@ def read_contacts(path: Path) -> CampaignContacts:
         for row in csv_rows(stream):
             if len(contacts) + len(rejected) >= MAX_ROWS:
                 raise PayloadError((FieldError("", f"at most {MAX_ROWS:,} rows", "more; split the file"),))
-            raw = (
-                {k: v for k, v in row.raw.items() if k not in CALENDAR_COLUMNS}
-                if isinstance(row.raw, dict)
-                else row.raw
-            )
             try:
+                if row.fault is not None:
+                    raise PayloadError((row.fault,))  # noqa: TRY301
+                raw = {k: v for k, v in row.raw.items() if k not in CALENDAR_COLUMNS}
                 contact = request_of(raw, strict=False)
                 if contact.contact_id is None:
                     raise PayloadError((FieldError("contact_id", "whom to call", "nothing"),))  # noqa: TRY301

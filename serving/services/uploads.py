@@ -15,9 +15,24 @@ import msgspec
 
 from bank_assets.contract import CAMPAIGN_COLUMNS, PAYLOAD_COLUMNS
 from serving.errors import FieldError, PayloadError
+from serving.json_faults import not_json, shown
 from serving.payloads import CALENDAR_COLUMNS, refused_column
 
 _UNRESTRICTED: Final = "contact_id", "contact_date"
+
+
+_OTHER_FORMATS: Final = (
+    (b"PK", "an Excel workbook or a ZIP archive; save the sheet as CSV UTF-8"),
+    (b"\xd0\xcf\x11\xe0", "an Excel workbook; save the sheet as CSV UTF-8"),
+    (b"\x1f\x8b", "a gzip archive; unpack it"),
+    (b"\xff\xfe", "UTF-16 text; save the file as CSV UTF-8"),
+    (b"\xfe\xff", "UTF-16 text; save the file as CSV UTF-8"),
+    (b"%PDF", "a PDF file; export the table as CSV UTF-8"),
+)
+"""First bytes of what people upload instead."""
+
+_HEADER_CHARACTERS: Final = 65_536
+"""Longest first line that is looked at to tell `,` from `;`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +40,14 @@ class Row:
     """One row of an upload.
 
     Attributes:
-        line: line in the file (CSV, the header is line 1) or position from 1 (JSON).
-        raw: the row as it came.
+        line: line in the file where the row begins (CSV, the header is line 1) or position from 1 (JSON).
+        raw: the row as it came, None if it cannot be read at all.
+        fault: why it cannot be read.
     """
 
     line: int
     raw: Any
+    fault: FieldError | None = None
 
 
 def csv_rows(stream: IO[bytes]) -> Iterator[Row]:
@@ -40,39 +57,68 @@ def csv_rows(stream: IO[bytes]) -> Iterator[Row]:
         stream: the file, UTF-8 (a BOM is fine), `,` or `;`, header with the delivery's column names.
 
     Yields:
-        Rows as mappings of text; empty optional values are left out.
+        Rows as mappings of text; empty optional values are left out. A row that cannot be read has its fault instead,
+        and reading goes on behind it.
 
     Raises:
-        PayloadError: the header does not fit, or the file is not text.
+        PayloadError: the header does not fit, or the file is no CSV.
     """
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+    _check_format(stream)
+    # Bytes that are no UTF-8 become lone surrogates, so that they spoil their own row and not the file.
+    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
     try:
-        head = text.readline()
+        head = text.readline(_HEADER_CHARACTERS)
         text.seek(0)
         delimiter = ";" if head.count(";") > head.count(",") else ","
         reader = csv.reader(text, delimiter=delimiter, strict=True)
-        header = [name.strip() for name in next(reader, [])]
+        try:
+            header = [name.strip() for name in next(reader, [])]
+        except csv.Error as error:
+            raise PayloadError((FieldError("", "a well-formed CSV header in line 1", str(error)),)) from None
         _check_header(header)
-        for values in reader:
-            if not values:
+        while True:
+            line = reader.line_num + 1
+            try:
+                values = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield Row(line, None, _malformed(error))
                 continue
-            yield Row(reader.line_num, _row(header, values))
-    except UnicodeDecodeError as error:
-        raise PayloadError((FieldError("", "a CSV file in UTF-8", f"byte {error.start} is not"),)) from None
-    except csv.Error as error:
-        raise PayloadError((FieldError("", "a well-formed CSV file", str(error)),)) from None
+            if values:
+                yield _row(line, header, values)
     finally:
         text.detach()
 
 
-def _row(header: list[str], values: list[str]) -> Any:
+def _check_format(stream: IO[bytes]) -> None:
+    start = stream.read(4)
+    stream.seek(0)
+    found = next((name for magic, name in _OTHER_FORMATS if start.startswith(magic)), None if start else "an empty one")
+    if found is not None:
+        raise PayloadError((FieldError("", "a CSV file in UTF-8", found),))
+
+
+def _malformed(error: csv.Error) -> FieldError:
+    found = str(error)
+    if found == "unexpected end of data":
+        found = "a quote that is never closed, so that everything up to the end of the file became one value"
+    return FieldError("", "a row of well-formed CSV", found)
+
+
+def _row(line: int, header: list[str], values: list[str]) -> Row:
     if len(values) != len(header):
-        return values
+        return Row(line, None, FieldError("", f"{len(header)} values, as many as the header", f"{len(values)} values"))
     row: dict[str, Any] = dict(zip(header, values, strict=True))
+    try:
+        "".join(values).encode()
+    except UnicodeEncodeError:
+        spoiled = next(name for name, value in row.items() if not value.isprintable())
+        return Row(line, None, FieldError(spoiled, "text in UTF-8", "other bytes; save the file as CSV UTF-8"))
     for name in _UNRESTRICTED:
         if not row.get(name, "x"):
             del row[name]
-    return row
+    return Row(line, row)
 
 
 def _check_header(header: list[str]) -> None:
@@ -82,14 +128,15 @@ def _check_header(header: list[str]) -> None:
     missing = [name for name in PAYLOAD_COLUMNS if name not in header]
     unknown = [name for name in header if name not in CAMPAIGN_COLUMNS]
     if missing or unknown or len(set(header)) != len(header):
-        found = f"missing {missing}, unknown {unknown[:10]}" if missing or unknown else "a column twice"
+        parts = [f"missing {', '.join(missing)}"] * bool(missing)
+        parts += [f"unknown {', '.join(shown(name) for name in unknown[:10])}"] * bool(unknown)
         raise PayloadError(
             (
                 FieldError(
                     "",
-                    f"a header with the columns {', '.join(PAYLOAD_COLUMNS)} and optionally "
+                    f"a header, separated by , or ;, with the columns {', '.join(PAYLOAD_COLUMNS)} and optionally "
                     f"{', '.join((*_UNRESTRICTED, *CALENDAR_COLUMNS))}",
-                    found,
+                    "; ".join(parts) or "a column twice",
                 ),
             )
         )
@@ -109,7 +156,10 @@ def json_rows(stream: IO[bytes]) -> Iterator[Row]:
     """
     try:
         parts = msgspec.json.decode(stream.read(), type=list[msgspec.Raw])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise PayloadError((FieldError("", "a JSON array of objects", str(error)),)) from None
+    except msgspec.ValidationError as error:
+        found = str(error).rpartition("got ")[2].replace("`", "")
+        raise PayloadError((FieldError("", "a JSON array of objects", found),)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise PayloadError((not_json(error),)) from None
     for position, part in enumerate(parts, start=1):
         yield Row(position, part)
