@@ -148,6 +148,10 @@ def start_session(
     # On a cluster the workers' Python may be elsewhere, so there a given PYSPARK_PYTHON counts.
     if settings.spark_master.startswith("local") or "PYSPARK_PYTHON" not in os.environ:
         os.environ["PYSPARK_PYTHON"] = sys.executable
+    if settings.spark_master.startswith("local"):
+        # Spark's launcher looks the machine's own name up before it reads any setting, and ends where that fails, as in
+        # a container without network.
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     builder = SparkSession.builder.appName(app_name)
     config = {**spark_config(settings, java=java, java_options=java_options), **(more or {})}
     for key, value in config.items():

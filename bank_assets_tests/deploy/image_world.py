@@ -58,6 +58,9 @@ class Images:
     def name(self, target: str) -> str:
         return f"localhost/bank-{target}:{self.tag}"
 
+    def has(self, target: str) -> bool:
+        return self.name(target) in self.buildah("images", "--format", "{{.Name}}:{{.Tag}}").split()
+
     def config(self, target: str) -> dict:
         return json.loads(self.buildah("inspect", "--type", "image", self.name(target)))["Docker"]["config"]
 

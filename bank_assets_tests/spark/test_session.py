@@ -1,6 +1,9 @@
 """One session per process, with the settings that make results the same on every machine."""
 
+import os
+import subprocess
 import sys
+from shutil import which
 
 import pytest
 
@@ -47,3 +50,22 @@ def test_shuffle_partitions_follow_the_input(spark, input_bytes, expected):
         assert spark.conf.get("spark.sql.shuffle.partitions") == str(expected)
     finally:
         spark.conf.set("spark.sql.shuffle.partitions", before)
+
+
+def test_it_starts_where_the_machine_does_not_know_its_own_name(tmp_path):
+    if os.getuid() != 0 or which("unshare") is None:
+        pytest.skip("needs root and unshare (apt-get install util-linux), to give a process another host name")
+    program = (
+        "import pathlib, sys\n"
+        "from bank_assets.settings import Settings\n"
+        "from bank_assets.spark.session import start_session, stop_session\n"
+        "home = pathlib.Path(sys.argv[1])\n"
+        "session = start_session(Settings(home=home, spark_master='local[1]', spark_memory='512m'))\n"
+        "print('rows', session.range(3).count())\n"
+        "stop_session(session)\n"
+    )
+    named = 'hostname no-such-machine && exec "$@"'
+    command = ["unshare", "--uts", "sh", "-c", named, "sh", sys.executable, "-c", program, str(tmp_path)]
+    env = {name: value for name, value in os.environ.items() if name != "SPARK_LOCAL_IP"}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=120)
+    assert "rows 3" in done.stdout, done.stderr[-2_000:]
