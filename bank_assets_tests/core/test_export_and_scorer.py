@@ -1,5 +1,6 @@
 """Graph, bundle and scorer: equal to the estimator, the same whatever the batch, closed to what does not fit."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -59,6 +60,22 @@ class TestExport:
         estimator = fitted(data, algorithm)
         scorer = graph_scorer(to_onnx(estimator), Recipe(algorithm))
         assert parity(estimator, scorer.raw_probability(data.features), data.features) <= PARITY_LIMIT
+
+    @pytest.mark.parametrize("algorithm", [name for name in ALGORITHMS if name != "logistic_regression"])
+    def test_neighbouring_float32_values_go_the_same_way_in_the_graph(self, data, algorithm):
+        """The same rate, summed in another order; the outcome hangs on it, so that trees split right between both."""
+        is_upper = np.arange(len(data)) % 2 == 1
+        outcome = is_upper ^ (np.arange(len(data)) % 7 == 0)
+        for base in np.float32([0.2, 0.24589119, 0.31, 0.47]):
+            lower = [base, np.nextafter(base, np.float32(1))]  # whose last bit is even, and odd
+            for value in lower:
+                rate = np.where(is_upper, np.nextafter(value, np.float32(1)), value).astype(np.float64)
+                other = dataclasses.replace(
+                    data, features={**data.features, "subscription_rate_7d": rate}, is_subscribed=outcome
+                )
+                estimator = fitted(other, algorithm)
+                scorer = graph_scorer(to_onnx(estimator), Recipe(algorithm))
+                assert parity(estimator, scorer.raw_probability(other.features), other.features) <= PARITY_LIMIT
 
     def test_parity_sees_a_difference(self, data, graph):
         raw = graph_scorer(graph, Recipe("lightgbm")).raw_probability(data.features)
