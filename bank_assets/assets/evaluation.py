@@ -6,6 +6,7 @@ Choice and fit are in `core.challenger`; the bundle goes through the same scorer
 import dagster as dg
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from bank_assets.assets.materialization import ML_OWNERS, Stopwatch, result, unchanged
 from bank_assets.assets.model_bundle import OutOfTime, assemble_bundle, out_of_time, profile_of
@@ -14,7 +15,9 @@ from bank_assets.contract import ALIAS_CHALLENGER
 from bank_assets.core.candidates import ALGORITHMS, Recipe
 from bank_assets.core.challenger import choose_recipe, fit_deployment, pooled_rows
 from bank_assets.core.economics import Economics
-from bank_assets.core.promotion import PromotionPolicy
+from bank_assets.core.promotion import REFIT, PromotionPolicy
+from bank_assets.core.refit_comparison import AgainstChampion, against_champion
+from bank_assets.core.scorer import Scorer, apply_calibrator
 from bank_assets.core.splits import time_folds
 from bank_assets.resources.fold_cache import clear_folds
 from bank_assets.resources.ledger import LedgerResource
@@ -25,7 +28,7 @@ from bank_assets.resources.warehouse import Warehouse, WarehouseResource, finger
 from bank_assets.revision import git_revision
 from bank_assets.settings import Settings
 
-CODE_VERSION = "3"
+CODE_VERSION = "4"
 CANDIDATES, CHALLENGER, SCORES = "candidates", "challenger", "champion_scores"
 
 
@@ -71,11 +74,8 @@ def challenger(
     entry = store.entry(CHALLENGER, "all")
     if entry is not None and store.is_unchanged(CHALLENGER, "all", mark):
         return unchanged(entry, watch, dict(entry.metadata["headline"]))
-    incumbent = (
-        Recipe.from_dict(models.scorer(champion).decision["recipe"])
-        if champion
-        else Recipe("lightgbm", seed=settings.seed)
-    )
+    in_force = models.scorer(champion) if champion else None
+    incumbent = Recipe.from_dict(in_force.decision["recipe"]) if in_force else Recipe("lightgbm", seed=settings.seed)
     tested = gather(store, snapshot, incumbent, economics, settings, mode=config.mode)
     tracking = mlflow.open()
     run_id = tracking.parent_run_id
@@ -91,7 +91,8 @@ def challenger(
         revision=git_revision(settings.revision),
         settings=settings,
     )
-    kind = "first" if champion is None else ("refit" if tested.recipe.name == incumbent.name else "recipe")
+    kind = "first" if champion is None else (REFIT if tested.recipe.name == incumbent.name else "recipe")
+    compared = refit_against(in_force, snapshot, settings) if in_force and kind == REFIT else None
     version = models.register(bundle.files, run_id=run_id, kind=kind, as_of=str(snapshot.data.as_of))
     models.set_alias(ALIAS_CHALLENGER, version.version)
     context.log.info("version %s: %s", version.version, tested.reason)
@@ -129,6 +130,7 @@ def challenger(
             "run_id": run_id,
             "guard": guard,
             "parity": fit.parity,
+            "against_champion": compared.to_dict() if compared else None,
             "fairness": bundle.fairness,
             "as_of": str(snapshot.data.as_of),
             "from_version": champion,
@@ -140,6 +142,23 @@ def challenger(
         entry,
         watch,
         {**headline, "out_of_time_rows": int(tested.rows.sum()), "intervals": dg.MetadataValue.json(tested.intervals)},
+    )
+
+
+def refit_against(champion: Scorer, snapshot: TrainingSnapshot, settings: Settings) -> AgainstChampion:
+    """The champion's recipe on today's data beside the champion itself, on contacts that neither learned from."""
+    decision = champion.decision
+
+    def calibrated(raw: NDArray[np.float64]) -> NDArray[np.float64]:
+        return apply_calibrator(raw, decision["calibrator"])
+
+    return against_champion(
+        Recipe.from_dict(decision["recipe"]),
+        snapshot.data,
+        np.datetime64(decision["training"]["as_of"], "D"),
+        calibrated(champion.raw_probability(snapshot.data.features)),
+        calibrated,
+        seed=settings.seed,
     )
 
 

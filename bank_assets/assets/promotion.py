@@ -16,6 +16,7 @@ from bank_assets.assets.retraining_report import write_retraining_page
 from bank_assets.contract import ALIAS_CHAMPION, ALIAS_PREVIOUS_CHAMPION
 from bank_assets.core.economics import Economics
 from bank_assets.core.promotion import FIRST, RECIPE, REFIT, Verdict, first_model_gate, recipe_gate, refit_gate
+from bank_assets.core.refit_comparison import AgainstChampion
 from bank_assets.core.scorer import apply_calibrator
 from bank_assets.ledger import promotions
 from bank_assets.resources.ledger import LedgerResource
@@ -138,7 +139,13 @@ def judge(
     assert kind == REFIT, kind
     guard = evidence["guard"]
     calibrated = apply_calibrator(np.asarray(guard["raw"]), models.scorer(version).decision["calibrator"])
-    return refit_gate(calibrated, np.asarray(guard["observed"], bool), float(evidence["parity"]))
+    against = evidence.get("against_champion")
+    return refit_gate(
+        calibrated,
+        np.asarray(guard["observed"], bool),
+        float(evidence["parity"]),
+        against=AgainstChampion.from_dict(against) if against else None,
+    )
 
 
 def move_aliases(models: Registry, current: str | None, version: str) -> None:

@@ -6,8 +6,9 @@ Called by the promotion asset, the recalibration asset and the replay.
 
 * first: a first model must beat the as-of base rate in log loss, and both "call everyone" and "call nobody" in profit
   summed over break-even thresholds; at the configured economics it may equal "call everyone" within the interval.
-* refit: the champion's recipe on fresh data deploys after sanity guards. A superiority gate on 28 days of outcomes
-  costs 6 % of the profit (measured: 118,195 EUR ungated, 111,000 to 113,360 gated), so there is none.
+* refit: the champion's recipe on fresh data deploys after sanity guards, among them that what it learned from has not
+  become worse (`refit_comparison`). A superiority gate on 28 days of outcomes costs 6 % of the profit (measured:
+  118,195 EUR ungated, 111,000 to 113,360 gated), so there is none.
 * recipe: another recipe must be better with P >= 0.9 on enough out-of-time rows; a tie in profit goes to log loss.
 * recalibration: the new calibrator must not lose in log loss on the latest matured outcomes.
 
@@ -28,6 +29,7 @@ from bank_assets.core import metrics
 from bank_assets.core.bootstrap import paired_bootstrap, paired_bootstrap_f1
 from bank_assets.core.economics import Economics, is_worth_calling
 from bank_assets.core.export import PARITY_LIMIT
+from bank_assets.core.refit_comparison import AgainstChampion
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
@@ -183,6 +185,7 @@ def refit_gate(
     observed: BoolArray,
     parity: float,
     *,
+    against: AgainstChampion | None = None,
     policy: PromotionPolicy | None = None,
 ) -> Verdict:
     """Is a refit of the champion's recipe sane?
@@ -191,14 +194,19 @@ def refit_gate(
         proba: probabilities of the refit on its guard rows (the latest contacts with outcomes), (n,).
         observed: outcomes, (n,).
         parity: largest |p(estimator) - p(graph)|.
+        against: comparison with the champion on contacts that neither learned from; None where nothing delivered can
+            have changed, in the replay.
         policy: limits; default `PromotionPolicy()`.
 
     Returns:
-        The verdict. The guard rows are among the training rows, so these are guards against a broken fit, not a
-        measure of quality.
+        The verdict. The guard rows are among the training rows, so they catch a broken fit; that what the fit learned
+        from has become worse is caught by `against` alone.
     """
     limits = policy or PromotionPolicy()
     found = _Findings(REFIT)
+    if against is not None:
+        found.evidence["against_champion"] = against.to_dict()
+        found.check(not against.is_worse, against.sentence)
     found.evidence["parity"] = parity
     found.check(parity <= PARITY_LIMIT, f"graph equals estimator within {parity:.1e} (limit {PARITY_LIMIT:.0e})")
     finite = bool(np.isfinite(proba).all() and (proba >= 0).all() and (proba <= 1).all())

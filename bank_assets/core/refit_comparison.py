@@ -1,0 +1,182 @@
+"""Would a refit of today have done worse than the champion, on days that neither learned from?
+
+What lives here: the fit that takes the champion's place, its comparison, when it counts as worse.
+What must not: the other guards and the verdict (`core.promotion`), tables.
+Called by the challenger asset for refits.
+
+A refit is guarded on rows that it learned from, and even shuffled outcomes look fine there. So the champion's recipe is
+fitted once more on what is known *today* of the days before the champion's own morning, and both answer the contacts
+since. If what was delivered has not changed, the two are the same model and the comparison costs one fit. If a past
+month was delivered again with outcomes that belong to other customers, or a release broke a feature, it shows here and
+nowhere else.
+
+It is no gate of superiority, which costs 6 % of the profit (ADR 0009): a replay's history never changes, so none of its
+refits can be refused by this. A fault of the newest days that still goes on cannot be seen here: there is no other
+truth to see it by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bank_assets.core import metrics
+from bank_assets.core.bootstrap import paired_bootstrap
+from bank_assets.core.candidates import Recipe, encode, fit_recipe
+from bank_assets.core.contacts import LearningData
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class RegressionPolicy:
+    """When a refit counts as worse.
+
+    Attributes:
+        minimum_rows: contacts that a comparison needs,
+        minimum_class: of them, subscribers and others each,
+        minimum_days: on so many days; whole days are resampled.
+        tolerance: share of the champion's log loss that may be lost; the same data lose nothing.
+        confidence: P(worse) that is asked for besides.
+    """
+
+    minimum_rows: int = 200
+    minimum_class: int = 20
+    minimum_days: int = 5
+    tolerance: float = 0.01
+    confidence: float = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class AgainstChampion:
+    """What the comparison found.
+
+    Attributes:
+        is_worse: whether the refit must not come into force.
+        sentence: with the numbers.
+        evidence: JSON-able, one entry per fit made; empty if there were too few contacts.
+    """
+
+    is_worse: bool
+    sentence: str
+    evidence: tuple[Mapping[str, Any], ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form, kept with the challenger."""
+        return {"is_worse": self.is_worse, "sentence": self.sentence, "evidence": [dict(row) for row in self.evidence]}
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> AgainstChampion:
+        """Read the JSON form."""
+        return cls(bool(content["is_worse"]), str(content["sentence"]), tuple(content["evidence"]))
+
+
+def against_champion(
+    recipe: Recipe,
+    data: LearningData,
+    champion_as_of: np.datetime64,
+    champion: FloatArray,
+    calibrated: Callable[[FloatArray], FloatArray],
+    *,
+    seed: int,
+    n_jobs: int = 1,
+    policy: RegressionPolicy | None = None,
+) -> AgainstChampion:
+    """Compare a refit with the champion on the contacts since the champion's morning.
+
+    The first fit ends at that morning. If it is worse, a second ends as late as enough contacts allow, so that months
+    of good data since are given their due; only if that one looks worse too, the refit is.
+
+    Args:
+        recipe: the champion's.
+        data: what the refit learned from, in time order, (n,).
+        champion_as_of: the champion learned from days before it.
+        champion: the champion's probabilities before the day's intercept, (n,); rows before `champion_as_of` are not
+            looked at.
+        calibrated: the champion's calibrator, from raw probabilities to calibrated ones; the recipe is the same.
+        seed: of the bootstrap.
+        n_jobs: threads of the fits.
+        policy: limits.
+
+    Returns:
+        What was found; too few contacts are no ground for a refusal.
+    """
+    limits = policy or RegressionPolicy()
+    first = champion_as_of.astype("datetime64[D]")
+    if not _is_enough(data, first, limits):
+        return AgainstChampion(
+            False,
+            f"{int((data.contact_dates >= first).sum())} contacts since {first}, the champion's morning, are too few "
+            f"to compare with it (asked: {limits.minimum_rows} on {limits.minimum_days} days, {limits.minimum_class} "
+            "of each outcome)",
+        )
+    found = []
+    for start in dict.fromkeys((first, _latest_start(data, first, limits))):
+        known = data.rows((data.contact_dates < start) & (data.known_on <= start))
+        if min(int(known.is_subscribed.sum()), int((~known.is_subscribed).sum())) < limits.minimum_class:
+            return AgainstChampion(False, f"{len(known)} contacts before {start} are too few to fit the recipe on")
+        row = _compare(recipe, known, data, start, champion, calibrated, seed=seed, n_jobs=n_jobs)
+        found.append(row)
+        # Chance may accuse but not acquit: the first fit must be worse for certain, the second must not look worse.
+        is_worse = row["gain"] < -limits.tolerance * row["log_loss_champion"]
+        if not is_worse or found[0]["P_worse"] < limits.confidence:
+            return AgainstChampion(False, _sentence(found, limits), tuple(found))
+    return AgainstChampion(True, _sentence(found, limits), tuple(found))
+
+
+def _sentence(found: Sequence[Mapping[str, Any]], limits: RegressionPolicy) -> str:
+    told = [
+        f"of the days before {row['start']}, log loss {row['log_loss_refit']:.4f} against "
+        f"{row['log_loss_champion']:.4f} of the champion on {row['rows']} contacts since"
+        for row in found
+    ]
+    return (
+        f"fitted on what is known today {'; '.join(told)}; P(worse) = {found[0]['P_worse']:.3f} "
+        f"(refused beyond {limits.tolerance:.0%} with P >= {limits.confidence:g})"
+    )
+
+
+def _is_enough(data: LearningData, start: np.datetime64, limits: RegressionPolicy) -> bool:
+    tested = data.contact_dates >= start
+    yes = int(data.is_subscribed[tested].sum())
+    return (
+        int(tested.sum()) >= limits.minimum_rows
+        and min(yes, int(tested.sum()) - yes) >= limits.minimum_class
+        and len(np.unique(data.contact_dates[tested])) >= limits.minimum_days
+    )
+
+
+def _latest_start(data: LearningData, first: np.datetime64, limits: RegressionPolicy) -> np.datetime64:
+    """The latest day since which there are enough contacts."""
+    days = np.unique(data.contact_dates[data.contact_dates >= first])
+    return next((day for day in days[::-1] if _is_enough(data, day, limits)), first)
+
+
+def _compare(
+    recipe: Recipe,
+    known: LearningData,
+    data: LearningData,
+    start: np.datetime64,
+    champion: FloatArray,
+    calibrated: Callable[[FloatArray], FloatArray],
+    *,
+    seed: int,
+    n_jobs: int,
+) -> dict[str, Any]:
+    estimator = fit_recipe(recipe, known.features, known.is_subscribed, known.contact_dates, start, n_jobs=n_jobs)
+    rows = data.contact_dates >= start
+    tested = data.rows(rows)
+    refit = calibrated(np.asarray(estimator.predict_proba(encode(tested.features))[:, 1], dtype=np.float64))
+    losses = [metrics.log_loss_rows(tested.is_subscribed, proba) for proba in (champion[rows], refit)]
+    gain = paired_bootstrap(losses[0] - losses[1], seed=seed, clusters=tested.contact_dates)
+    return {
+        **asdict(gain),
+        "P_worse": 1.0 - gain.probability,
+        "start": str(start),
+        "log_loss_champion": float(losses[0].mean()),
+        "log_loss_refit": float(losses[1].mean()),
+    }

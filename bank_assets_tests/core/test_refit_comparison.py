@@ -1,0 +1,109 @@
+"""A refit is refused for what it learned from, and for nothing else: unchanged, spoiled and repaired histories."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from made_contacts import FIRST, made_contacts
+
+from bank_assets.core.candidates import Recipe
+from bank_assets.core.challenger import fit_deployment, graph_scorer
+from bank_assets.core.promotion import REFIT, refit_gate
+from bank_assets.core.refit_comparison import AgainstChampion, RegressionPolicy, against_champion
+
+CHAMPION_AS_OF = FIRST + 85
+TODAY = FIRST + 105
+RECIPES = ("lightgbm", "logistic_regression")
+
+
+@pytest.fixture(scope="module")
+def contacts():
+    return made_contacts(140, 60)
+
+
+def fitted(algorithm, contacts, as_of):
+    fit = fit_deployment(Recipe(algorithm), contacts.learning_data(as_of))
+    return graph_scorer(fit.graph, fit.recipe)
+
+
+@pytest.fixture(scope="module", params=RECIPES)
+def champion(request, contacts):
+    return fitted(request.param, contacts, CHAMPION_AS_OF)
+
+
+def of_other_customers(contacts, first, last):
+    """The same contacts, but a wrong join gave them each other's outcomes between two days."""
+    mixed = np.flatnonzero((contacts.contact_dates >= FIRST + first) & (contacts.contact_dates < FIRST + last))
+    outcomes = contacts.is_subscribed.copy()
+    outcomes[mixed] = np.random.default_rng(5).permutation(outcomes[mixed])
+    return dataclasses.replace(contacts, is_subscribed=outcomes)
+
+
+def compared(champion, contacts, today=TODAY, champion_as_of=CHAMPION_AS_OF, policy=None) -> AgainstChampion:
+    data = contacts.learning_data(today)
+    recipe = Recipe.from_dict(champion.decision["recipe"])
+    proba = champion.raw_probability(data.features)
+    return against_champion(recipe, data, champion_as_of, proba, lambda raw: raw, seed=1, policy=policy)
+
+
+def test_an_unchanged_history_gives_the_champion_itself(champion, contacts):
+    found = compared(champion, contacts)
+    assert not found.is_worse
+    (row,) = found.evidence
+    assert row["gain"] == pytest.approx(0.0, abs=1e-6)
+    assert row["start"] == str(CHAMPION_AS_OF)
+    assert row["rows"] == 1_200
+
+
+def test_months_delivered_again_with_the_outcomes_of_other_customers_are_worse(champion, contacts):
+    found = compared(champion, of_other_customers(contacts, 0, 60))
+    assert found.is_worse
+    assert len(found.evidence) == 2, "seen at the champion's morning and again at the latest one"
+    assert all(row["gain"] < -0.01 * row["log_loss_champion"] for row in found.evidence)
+    assert all(f"before {row['start']}, log loss 0." in found.sentence for row in found.evidence)
+    assert f"P(worse) = {found.evidence[0]['P_worse']:.3f}" in found.sentence
+    assert found.evidence[0]["P_worse"] >= 0.95
+    assert AgainstChampion.from_dict(found.to_dict()).to_dict() == found.to_dict()
+
+
+def test_the_guards_on_rows_it_learned_from_would_have_let_it_pass(champion, contacts):
+    spoiled = of_other_customers(contacts, 0, 60)
+    fit = fit_deployment(Recipe.from_dict(champion.decision["recipe"]), spoiled.learning_data(TODAY))
+    assert refit_gate(fit.guard_raw, fit.guard_observed, fit.parity).is_promoted
+    against = compared(champion, spoiled)
+    verdict = refit_gate(fit.guard_raw, fit.guard_observed, fit.parity, against=against)
+    assert (verdict.kind, verdict.is_promoted, verdict.reasons) == (REFIT, False, (against.sentence,))
+    assert verdict.evidence["against_champion"]["is_worse"]
+
+
+@pytest.mark.parametrize("algorithm", RECIPES)
+def test_good_months_since_outweigh_a_spoiled_beginning(algorithm, contacts):
+    early = FIRST + 25
+    champion = fitted(algorithm, contacts, early)
+    found = compared(champion, of_other_customers(contacts, 0, 20), FIRST + 139, early)
+    assert found.evidence[0]["P_worse"] >= 0.95
+    assert len(found.evidence) == 2
+    assert not found.is_worse
+
+
+def test_what_may_be_chance_is_no_ground_for_a_refusal(champion, contacts):
+    spoiled, today = of_other_customers(contacts, 0, 60), CHAMPION_AS_OF + 7
+    assert compared(champion, spoiled, today).is_worse
+    strict = RegressionPolicy(confidence=1.01)
+    assert not compared(champion, spoiled, today, policy=strict).is_worse
+    tolerant = RegressionPolicy(tolerance=0.5)
+    assert not compared(champion, spoiled, today, policy=tolerant).is_worse
+
+
+@pytest.mark.parametrize("days", [0, 3])
+def test_too_few_contacts_since_are_no_ground_for_a_refusal(champion, contacts, days):
+    found = compared(champion, of_other_customers(contacts, 0, 60), CHAMPION_AS_OF + days)
+    assert not found.is_worse
+    assert f"{60 * days} contacts since 2020-03-26, the champion's morning, are too few" in found.sentence
+    assert found.evidence == ()
+
+
+def test_a_history_that_is_gone_is_no_ground_for_a_refusal(champion, contacts):
+    found = compared(champion, contacts.rows(contacts.contact_dates >= CHAMPION_AS_OF))
+    assert not found.is_worse
+    assert "0 contacts before 2020-03-26 are too few to fit" in found.sentence
