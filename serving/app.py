@@ -37,9 +37,9 @@ from serving.controllers.pages_errors import problem_page
 from serving.controllers.sessions import log_in, log_out
 from serving.controllers.system import HANDLERS as SYSTEM
 from serving.dependencies import Services, providers
-from serving.errors import ErrorPage, handle_exception
 from serving.lifecycle import Lifecycle
 from serving.logs import AccessLog
+from serving.problems import ErrorPage, handle_exception
 from serving.metrics import Metrics
 from serving.recorder import Recorder
 from serving.registry import MlflowRegistry, Registry

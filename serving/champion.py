@@ -123,8 +123,8 @@ class ChampionStore:
         """
         if self.champion is None:
             raise ChampionUnavailableError(
-                f"model: expected a champion of {MODEL_NAME}, found none ({self.message}); run `make run` to train and "
-                "promote one, it is picked up within seconds."
+                f"model: expected a champion of {MODEL_NAME}, found none ({self.message.rstrip('.')}); "
+                "one is taken over within seconds of its promotion."
             )
         return self.champion
 

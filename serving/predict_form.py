@@ -140,10 +140,11 @@ def _field(name: str, value: str, error: str) -> FormField:
         meaning = f"Optional: whom the decision is about, at most {CONTACT_ID_LENGTH} characters; erasable later."
         return FormField(name, label, meaning, "", "text", value, error=error)
     if name == "contact_date":
-        meaning = "The last day of data is offered; far past it features are marked as stale."
+        meaning = "The last day of data is offered; long after it the answer rests on old knowledge and says so."
         return FormField(name, label, meaning, "", "date", value, [], str(FIRST_DATE), str(LAST_DATE), "", error)
     if column.kind is Kind.INTEGER:
         bounds = (str(column.minimum), str(column.maximum))
         meaning = f"{column.description} {column.minimum:,} to {column.maximum:,}."
-        return FormField(name, label, meaning, column.unit, "number", value, [], *bounds, "", error)
+        unit = "" if column.unit == "contacts" else column.unit  # the label says it already
+        return FormField(name, label, meaning, unit, "number", value, [], *bounds, "", error)
     return FormField(name, label, column.description, "", "choice", value, list(column.categories), error=error)

@@ -101,8 +101,7 @@ class MlflowRegistry:
             if getattr(error, "error_code", "") in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"}:
                 return None
             raise RegistryUnavailableError(
-                f"registry: expected an answer to {what}, found {type(error).__name__}; check the MLflow server, the "
-                "last good model goes on answering."
+                f"registry: expected an answer to {what}, found {type(error).__name__}; check the MLflow server."
             ) from error
 
     def champion(self) -> Version | None:

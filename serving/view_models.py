@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Final
 
-from serving.errors import Problem
+from serving.problems import Problem
 
 GOOD: Final = "good"
 WATCH: Final = "watch"
@@ -142,6 +142,7 @@ class ProblemPart:
     way_on: str = told("What one can do now, as a sentence.")
     href: str = told("Where to go on.")
     action: str = told("Words of that link.")
+    has_title: bool = told("False where the page's own heading says it.", default=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
-from serving.view_models import Chart, Notice, Tile, told
+from serving.view_models import Chart, Notice, ProblemPart, Tile, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +157,7 @@ class CampaignPage:
     form: PlanForm = told("What is set.")
     choices: list[ListChoice] = told("Lists to choose from.")
     plan: PlanView | None = told("The plan, None before a list is chosen.")
+    fault: ProblemPart | None = told("What is wrong with the form, None if nothing is.")
     suppression: SuppressionView = told("The suppression list.")
     kept: list[KeptRow] = told("Lists made earlier, the newest first.")
     kept_days: int = told("Days that an upload is kept.")

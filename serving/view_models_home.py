@@ -32,3 +32,4 @@ class HomeState:
     model: list[Tile] = told("The model in force: version, algorithm, since when, quality.")
     data: list[Tile] = told("Freshness and drift of the data.")
     decisions: list[Tile] = told("Decisions on record, waiting, and their chain.")
+    digest: str = told("Of all of it: a page that shows this state already is not drawn again.", default="")

@@ -100,7 +100,7 @@ class Watcher:
             version = self._registry.champion()
             store.is_registry_reachable = True
             if version is None:
-                store.message = "the registry has no champion"
+                store.message = "the registry has no champion; run `make run` to train and promote one"
                 return
             store.message = "the registry answers"
             in_force = store.champion

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 from serving_world import AS_OF
+from sqlalchemy.exc import DataError
 
 from bank_assets.contract import ContractError
 from bank_assets.core.economics import EconomicsError
 from bank_assets.ledger import campaigns, outcomes
-from serving import errors
+from serving import errors, problems
 
 PATH = "/api/v1/predictions"
 
@@ -191,27 +192,30 @@ def test_an_erasure_needs_exactly_one_subject(client):
         assert client.post("/api/v1/audit/erasures", json=body).status_code == 422
 
 
-@pytest.mark.parametrize(("kind", "status", "slug", "title"), errors.STATUS)
+@pytest.mark.parametrize(("kind", "status", "slug", "title"), problems.STATUS)
 def test_the_exception_table(kind, status, slug, title):
     if kind is errors.PayloadError:
         error = kind((errors.FieldError("age", "a number", "text"),))
+    elif kind is DataError:
+        error = kind("INSERT", {"contact_id": "secret"}, ValueError("NUL"))
     elif kind.__name__ == "ValidationException":
         error = kind(detail="bad", extra=[{"key": "limit", "message": "too large", "source": "query"}])
     else:
         error = kind("what was expected, found, to do")
-    problem = errors.problem_of(error)
+    problem = problems.problem_of(error)
     assert (problem.status, problem.type, problem.title) == (status, f"/problems/{slug}", title)
     assert problem.detail
+    assert "secret" not in problem.detail
 
 
 def test_unknown_errors_and_subclasses_have_their_place():
-    assert errors.problem_of(KeyError("secret")).status == 500
-    assert "secret" not in errors.problem_of(KeyError("secret")).detail
+    assert problems.problem_of(KeyError("secret")).status == 500
+    assert "secret" not in problems.problem_of(KeyError("secret")).detail
 
     class Sub(EconomicsError):
         pass
 
-    assert errors.problem_of(Sub("x")).type == "/problems/economics"
+    assert problems.problem_of(Sub("x")).type == "/problems/economics"
     assert issubclass(EconomicsError, ValueError)
     assert issubclass(ContractError, ValueError)
 

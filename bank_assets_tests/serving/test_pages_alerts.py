@@ -61,7 +61,7 @@ def test_home_shows_the_latest_and_puts_what_is_urgent_first(client, home):
 
 def test_without_alerts_the_page_says_who_tells_them(client, home):
     (home.path / "reports" / "alerts.jsonl").unlink()
-    assert "Nothing was told yet" in soup_of(client.get("/")).text
+    assert "No alert yet" in soup_of(client.get("/")).text
 
 
 def test_torn_and_foreign_lines_are_left_out(client, home):

@@ -15,6 +15,7 @@ from bank_assets.core.holdout import holdout_mask, lift_test_size
 from bank_assets.core.scorer import Scorer
 from bank_assets.ledger import campaigns
 from bank_assets_tests.demo_home import HTMX, fit_demo, make_home, open_pages, soup_of, token_of
+from serving.plan_form import LABELS
 from serving.services import call_lists, campaign_files
 from serving.services.scoring import frame_of
 
@@ -250,7 +251,21 @@ def test_uploads_are_forgotten(client, monkeypatch):
 def test_unusable_settings_are_named(client, settings, field):
     response = client.get("/campaign", params={"list": LIST, **settings}, headers=HTMX)
     assert response.status_code == 422
-    assert [one.text for one in soup_of(response).select("li strong")] == [field]
+    assert [one.text for one in soup_of(response).select("li strong")] == [LABELS[field]]
+
+
+def test_without_scripts_a_refused_form_comes_back_as_it_was(client):
+    response = client.get("/campaign", params={"list": LIST, "budget_eur": "abc", "capacity": "7"})
+    page = soup_of(response)
+    assert response.status_code == 422
+    assert [one.text for one in page.select("#plan li strong")] == ["Budget"]
+    assert (page.select_one("#f-budget")["value"], page.select_one("#f-capacity")["value"]) == ("abc", "7")
+
+
+def test_the_way_on_from_a_refused_upload_is_a_page(client):
+    refused = soup_of(upload(client, "no;header\n"))
+    (way,) = refused.select("[data-testid=problem] a")
+    assert client.get(way["href"]).status_code == 200
 
 
 def test_contact_rules_leave_out_who_was_called_too_often(client):

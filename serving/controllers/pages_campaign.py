@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
 from litestar import Request, Response, get, post
 from litestar.datastructures import UploadFile
 from litestar.di import NamedDependency, Provide
-from litestar.params import FromPath, MultipartBody, QueryParameter, URLEncodedBody
+from litestar.params import FromPath, MultipartBody, URLEncodedBody
 from litestar.response import Redirect
 from sqlalchemy import Engine
 
-from bank_assets.core.economics import MAXIMUM_EUR, Economics
-from bank_assets.core.planner import CallLimits
-from bank_assets.core.suppression import FrequencyRules, SuppressionList
+from bank_assets.core.economics import Economics
+from bank_assets.core.suppression import SuppressionList
 from bank_assets.ledger import campaigns
 from bank_assets.ledger.campaigns import CampaignList
 from serving.access import identity_of, needs
 from serving.champion import ChampionStore
 from serving.errors import FieldError, NotFoundError, PayloadError
+from serving.plan_form import plan_form, settings_of
 from serving.plan_views import plan_view
-from serving.services.call_lists import CallLists, ListSettings
+from serving.problems import problem_of
+from serving.services.call_lists import CallLists
 from serving.services.campaign_files import KEPT_DAYS
 from serving.templating import count, is_partial, show
+from serving.view_models import ProblemPart
 from serving.view_models_campaign import (
     CallListPage,
     CallListView,
@@ -39,75 +41,6 @@ from serving.view_models_campaign import (
 TITLE: Final = "Plan a campaign"
 UPLOAD_BYTES: Final = 20_000_000
 SHOWN_LISTS: Final = 20
-Text = Annotated[str | None, QueryParameter(max_length=120)]
-
-
-def plan_form(
-    economics: NamedDependency[Economics],
-    list_key: Annotated[str | None, QueryParameter(name="list", max_length=120)] = None,
-    cost_eur: Text = None,
-    value_eur: Text = None,
-    budget_eur: Text = None,
-    capacity: Text = None,
-    holdout_pct: Text = None,
-    rate_without_pct: Text = None,
-    max_contacts: Text = None,
-    min_days: Text = None,
-) -> PlanForm:
-    """The form of an address; what is left out is the platform's own."""
-    return PlanForm(
-        list_key or "",
-        f"{economics.cost_eur:g}" if cost_eur is None else cost_eur.strip(),
-        f"{economics.value_eur:g}" if value_eur is None else value_eur.strip(),
-        (budget_eur or "").strip(),
-        (capacity or "").strip(),
-        (holdout_pct or "0").strip(),
-        (rate_without_pct or "").strip(),
-        (max_contacts or "").strip(),
-        (min_days or "").strip(),
-    )
-
-
-def settings_of(form: PlanForm) -> tuple[ListSettings, float | None]:
-    """What is set, as numbers; and the assumed rate without a call.
-
-    Raises:
-        PayloadError: texts that are no numbers in their bounds, all of them named.
-    """
-    faults: list[FieldError] = []
-
-    def read(
-        name: str, text: str, low: float, high: float, *, is_whole: bool = False, is_needed: bool = False
-    ) -> float | None:
-        if not text and not is_needed:
-            return None
-        kind = "a whole number" if is_whole else "a number"
-        try:
-            value = float(text.replace(" ", ""))
-        except ValueError:
-            value = float("nan")
-        if not low <= value <= high or (is_whole and value != value // 1):
-            faults.append(FieldError(name, f"{kind} from {low:,.10g} to {high:,.10g}", repr(text[:40])))
-            return None
-        return value
-
-    cost = read("cost_eur", form.cost_eur, 0.01, MAXIMUM_EUR, is_needed=True)
-    value = read("value_eur", form.value_eur, 0.01, MAXIMUM_EUR, is_needed=True)
-    budget = read("budget_eur", form.budget_eur, 0, MAXIMUM_EUR * 1_000)
-    capacity = read("capacity", form.capacity, 0, 1e9, is_whole=True)
-    holdout = read("holdout_pct", form.holdout_pct, 0, 50)
-    without = read("rate_without_pct", form.rate_without_pct, 0.01, 99.99)
-    most = read("max_contacts", form.max_contacts, 1, 1_000, is_whole=True)
-    fewest = read("min_days", form.min_days, 0, 10_000, is_whole=True)
-    if faults or cost is None or value is None:
-        raise PayloadError(tuple(faults))
-    settings = ListSettings(
-        Economics(cost, value),
-        CallLimits(budget, None if capacity is None else int(capacity)),
-        FrequencyRules(None if most is None else int(most), None if fewest is None else int(fewest)),
-        (holdout or 0.0) / 100,
-    )
-    return settings, None if without is None else without / 100
 
 
 @get(
@@ -127,7 +60,14 @@ def campaign(
 ) -> Response[Any]:
     """The plan of the chosen list; the same address gives page or plan alone."""
     store.current  # noqa: B018  without a model the page says so
-    part = _planned(form, store, call_lists) if form.list_key else None
+    part, fault = None, None
+    try:
+        part = _planned(form, store, call_lists) if form.list_key else None
+    except PayloadError as error:
+        if is_partial(request):
+            raise
+        way = "Correct the form beside and plan again."
+        fault = ProblemPart(problem_of(error), way, "/campaign", "Start with an empty form")
     page = CampaignPage(
         title=TITLE,
         form=form,
@@ -135,13 +75,14 @@ def campaign(
             ListChoice(f.key, f.name, f.key.split(":")[0], f.key == form.list_key) for f in call_lists.files.all()
         ],
         plan=part,
+        fault=fault,
         suppression=SuppressionView(len(campaigns.suppressed(ledger)), "", form.list_key),
         kept=[kept_row(one) for one in campaigns.lists(ledger, limit=SHOWN_LISTS)],
         kept_days=KEPT_DAYS,
     )
     if is_partial(request) and part is None:
         return Response("", status_code=204)
-    return show(request, page, part)
+    return show(request, page, part, status=422 if fault else 200)
 
 
 def _planned(form: PlanForm, store: ChampionStore, call_lists: CallLists) -> PlanView:

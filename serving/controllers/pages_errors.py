@@ -12,7 +12,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.response import Redirect
 
-from serving.errors import Problem
+from serving.problems import Problem
 from serving.templating import is_partial, show
 from serving.view_models import ProblemPage, ProblemPart
 
@@ -45,8 +45,10 @@ def problem_page(request: Request[Any, Any, Any], problem: Problem) -> Response[
         problem = msgspec.structs.replace(problem, detail="There is no page at this address.")
         way = ("It may be mistyped, or the page moved.", "/", "Go to the home page")
     elif problem.status == 422:
-        way = ("Correct the input and send it again.", request.scope["path"], "Back to the form")
+        # The page, not the address: what a form was sent to may answer to no link.
+        page = f"/{request.scope['path'].split('/')[1]}"
+        way = ("Correct the input and send it again.", page, "Back to the form")
     else:
         way = WAYS_ON.get(problem.type, DEFAULT_WAY)
-    part = ProblemPart(problem, *way)
+    part = ProblemPart(problem, *way, has_title=is_partial(request))
     return show(request, ProblemPage(problem.title, part), part, status=problem.status)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
-from litestar import Request, get
+from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 from litestar.response import Template
@@ -19,7 +21,7 @@ from serving.monitoring_views import alert_lines
 from serving.recorder import Recorder
 from serving.reports import Reports
 from serving.settings import ServingSettings
-from serving.templating import count, eur, moment, number, pct, show, words
+from serving.templating import count, eur, is_partial, moment, number, pct, show, words
 from serving.view_models import BAD, GOOD, LEVEL_TONE, PLAIN, WATCH, LoginPage, Notice, Tile
 from serving.view_models_home import HomePage, HomeState
 
@@ -37,7 +39,8 @@ def home(
     ledger: NamedDependency[Engine],
     recorder: NamedDependency[Recorder],
     reports: NamedDependency[Reports],
-) -> Template:
+    seen: Annotated[str | None, QueryParameter(max_length=64)] = None,
+) -> Response[Any]:
     """Champion, freshness, drift, record, and what needs somebody."""
     scopes = identity_of(request).scopes
     state = HomeState(
@@ -47,6 +50,10 @@ def home(
         data=_data(store, reports),
         decisions=_decisions(ledger, recorder),
     )
+    state = replace(state, digest=hashlib.sha256(repr(state).encode()).hexdigest()[:16])
+    if is_partial(request) and seen == state.digest:
+        # Drawn again, it would take the focus from a link and make a screen reader say everything, four times a minute.
+        return Response("", status_code=204)
     page = HomePage("State of the platform", state, "predict" in scopes, "audit" in scopes)
     return show(request, page, state)
 
@@ -65,12 +72,12 @@ def login(
 def _attention(store: ChampionStore, reports: Reports) -> list[Notice]:
     found = []
     if store.champion is None:
-        text = f"Nothing can be decided: {store.message}. Run `make run` to train and promote a first model."
+        text = f"Nothing can be decided: {store.message.rstrip('.')}."
         found.append(Notice(BAD, "No model is in force", text))
     elif store.published is None:
         text = "Features cannot be made. Run `make run`; the pipeline publishes the state at its end."
         found.append(Notice(BAD, "No as-of state is published", text))
-    if store.is_registry_reachable is False:
+    if store.is_registry_reachable is False and store.champion is not None:
         found.append(Notice(WATCH, "The model registry does not answer", f"{store.message}"))
     elif store.message.startswith("the registered champion was refused"):
         found.append(Notice(BAD, "The registered champion was refused", f"The old one goes on: {store.message}"))
@@ -122,7 +129,7 @@ def _moved(reports: Reports) -> list[Notice]:
 def _model(store: ChampionStore, ledger: Engine) -> list[Tile]:
     champion = store.champion
     if champion is None:
-        return [Tile("Version", "none", store.message, BAD)]
+        return [Tile("Version", "none", "nothing can be decided", BAD)]
     recipe, metrics = champion.decision.get("recipe", {}), champion.decision.get("metrics", {})
     training = champion.decision.get("training", {})
     try:
@@ -138,9 +145,7 @@ def _model(store: ChampionStore, ledger: Engine) -> list[Tile]:
     ]
     if isinstance(metrics.get("roc_auc"), float):
         tiles.append(
-            Tile(
-                "AUC out of time", number(metrics["roc_auc"]), f"F1 {number(metrics.get('f1'))}, all out-of-time folds"
-            )
+            Tile("AUC, all folds", number(metrics["roc_auc"]), "ranking of later contacts; 0.5 is guessing, 1 perfect")
         )
     return tiles
 
@@ -150,8 +155,8 @@ def _data(store: ChampionStore, reports: Reports) -> list[Tile]:
     state = store.published
     if state is not None:
         rate = state.state.rates.get("subscription_rate_30d")
-        tiles.append(Tile("Known up to", state.as_of, "as-of state of features", GOOD))
-        tiles.append(Tile("Subscribed, last 30 days", pct(rate), "trailing rate on that day"))
+        tiles.append(Tile("Known up to", state.as_of, "outcomes before this day are used", GOOD))
+        tiles.append(Tile("Subscribed, last 30 days", pct(rate), "of the contacts before that day"))
     else:
         tiles.append(Tile("Known up to", "nothing yet", "no as-of state is published", BAD))
     drift = reports.latest_drift()

@@ -23,8 +23,9 @@ from bank_assets.contract import MODEL_NAME
 from bank_assets.core.economics import Economics
 from bank_assets.ledger.decisions import new_id
 from serving.champion import Champion, ChampionStore, PublishedState
-from serving.errors import FieldError, PayloadError, problem_of
+from serving.errors import FieldError, PayloadError
 from serving.payloads import CALENDAR_COLUMNS, decoded, request_of
+from serving.problems import problem_of
 from serving.recorder import Recorder
 from serving.schemas.predictions import EconomicsRequest, PredictionRequest
 from serving.services.scoring import Asked, Decided, decide, economics_of

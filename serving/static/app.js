@@ -8,14 +8,22 @@
 
   function valueOf(row, column) {
     const cell = row.cells[column];
-    const text = cell.dataset.value === undefined ? cell.textContent.trim() : cell.dataset.value;
+    let text = cell.dataset.value === undefined ? cell.textContent.trim() : cell.dataset.value;
+    // Written for people: 1,310 and 9.5 % and < 0.001 and a true minus sign.
+    if (cell.classList.contains("num")) text = text.replace(/^<|,|%|EUR|points/g, "").replace("−", "-").trim();
     const number = Number(text);
     return text === "" || Number.isNaN(number) ? text.toLowerCase() : number;
   }
 
-  function compare(a, b) {
-    if (typeof a === "number" && typeof b === "number") return a - b;
-    return String(a).localeCompare(String(b));
+  // What has no value stays below, whichever way the column is sorted.
+  function isNone(value) {
+    return value === "" || value === "n/a";
+  }
+
+  function compare(a, b, direction) {
+    if (isNone(a) || isNone(b)) return Number(isNone(a)) - Number(isNone(b));
+    if (typeof a === "number" && typeof b === "number") return (a - b) * direction;
+    return String(a).localeCompare(String(b)) * direction;
   }
 
   function sortBy(table, header, column) {
@@ -23,7 +31,7 @@
     for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
     header.setAttribute("aria-sort", isDescending ? "descending" : "ascending");
     const rows = Array.from(table.tBodies[0].rows);
-    rows.sort((a, b) => compare(valueOf(a, column), valueOf(b, column)) * (isDescending ? -1 : 1));
+    rows.sort((a, b) => compare(valueOf(a, column), valueOf(b, column), isDescending ? -1 : 1));
     table.tBodies[0].append(...rows);
   }
 

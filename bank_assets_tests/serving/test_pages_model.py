@@ -1,0 +1,95 @@
+"""Monitoring and Model: drift, reports, metrics, history, rollback."""
+
+import json
+
+import pytest
+from pages_world import services
+
+from bank_assets.ledger import promotions
+from bank_assets_tests.demo_home import fit_demo, make_home, open_pages, soup_of, token_of
+
+
+@pytest.fixture
+def home(tmp_path):
+    return make_home(tmp_path / "bank", fit_demo())
+
+
+@pytest.fixture
+def client(home):
+    with open_pages(home) as client:
+        yield client
+
+
+def test_monitoring_shows_drift_by_column_and_month(client):
+    page = soup_of(client.get("/monitoring"))
+    report = services(client).settings.platform.reports / "drift" / "2010-09.json"
+    document = json.loads(report.read_text())
+    table = page.select_one("[data-testid=drift]")
+    months = [one.text for one in table.select("thead th")][1:]
+    column = months.index("2010-09")
+    for one in document["columns"]:
+        row = next(r for r in table.select("tbody tr") if r.select_one("th").text.split(" ")[0] == one["column"])
+        cell = row.select("td")[column]
+        if one["role"] != "calendar":
+            assert {"none": "good", "moderate": "watch", "heavy": "bad"}[one["level"]] in cell["class"]
+            assert one["level"] in cell.select_one(".visually-hidden").text
+    charts = [json.loads(one["data-chart"]) for one in page.select("figure[data-chart]")]
+    assert {one["name"] for one in charts} == {"label-rate", "profit", "observed-expected", "f1", "auc"}
+    links = [one["href"] for one in page.select("section[aria-labelledby=reports-title] a")]
+    assert links[:2] == ["/reports/retraining/v2.html", "/reports/drift/2010-11.html"]
+    assert links[2].endswith("/20101102/contacts.html")
+
+
+def test_each_chart_stands_as_a_table_too(client):
+    for path in ("/monitoring", "/model"):
+        for figure in soup_of(client.get(path)).select("figure[data-chart]"):
+            chart = json.loads(figure["data-chart"])
+            assert len(figure.select("tbody tr")) == len(chart["x"])
+            assert figure.select_one("thead th").text == chart["x_label"]
+
+
+def test_reports_are_open_but_customers_are_not(client):
+    reports = services(client).settings.platform.reports
+    (reports / "call_lists").mkdir()
+    (reports / "call_lists" / "list.csv").write_text("contact_id\nc-1\n")
+    (reports / "data_docs" / "out.html").symlink_to(services(client).settings.platform.home / "ledger.db")
+    validation = client.get("/reports/data_docs/validations/contacts/20101102/contacts.html")
+    assert soup_of(validation).select_one("link[rel=stylesheet]")["href"].startswith("/static/app.css")
+    assert soup_of(validation).h1.text == "Validation 20101102"
+    assert client.get("/reports/performance.json").json()["schema_version"] == 1
+    for path in ("call_lists/list.csv", "data_docs/out.html", "data_docs/../call_lists/list.csv", "nothing.json"):
+        assert client.get(f"/reports/{path}").status_code == 404, path
+
+
+def test_the_model_page_shows_metrics_with_intervals_and_the_history_with_reasons(client):
+    page = soup_of(client.get("/model"))
+    metrics = services(client).store.champion.decision["metrics"]
+    low, value, high = metrics["intervals"]["roc_auc"]
+    auc = next(one for one in page.select(".tile") if one.dt.text == "AUC").get_text(" ", strip=True)
+    assert f"{value:.3f}" in auc
+    assert f"{low:.3f} to {high:.3f}, 90 % interval" in auc
+    rows = page.select("[data-testid=history] tbody tr")
+    assert [row.select_one(".badge").text for row in rows] == ["promoted", "refused", "promoted"]
+    assert "P(profit gain > 0) = 0.61" in rows[1].text
+    profits = [float(one["data-value"]) for one in page.select("[data-testid=candidates] td[data-value]")]
+    assert profits == sorted(profits, reverse=True)
+    assert {json.loads(one["data-chart"])["name"] for one in page.select("figure")} == {"calibration", "profit"}
+
+
+def test_rollback_needs_confirmation_and_reason_then_swaps_and_is_in_the_history(client, home):
+    token = token_of(client)
+    asked = {**token, "version": "1", "reason": "slips"}
+    refused = client.post("/model/rollback", data=asked)
+    assert refused.status_code == 422
+    assert "Confirm that the version" in soup_of(refused).select_one("#rollback [role=alert]").text
+    short = client.post("/model/rollback", data={**asked, "reason": "x", "confirm": "yes"})
+    assert "found 1" in soup_of(short).select_one("#rollback [role=alert]").text
+    unknown = client.post("/model/rollback", data={**asked, "version": "77", "confirm": "yes"})
+    assert "found 77" in soup_of(unknown).select_one("#rollback [role=alert]").text
+    assert home.registry.moves == []
+    done = soup_of(client.post("/model/rollback", data={**asked, "confirm": "yes"}))
+    assert "Version 1 is in force" in done.text
+    newest = promotions.latest(services(client).ledger)
+    assert (newest.kind, newest.from_version, newest.to_version, newest.actor) == ("rollback", "2", "1", "local")
+    assert newest.reasons == ["slips"]
+    assert "slips" in done.select_one("[data-testid=history] tbody tr").text

@@ -1,0 +1,245 @@
+"""Every error as a client or a person sees it: one table from exceptions to HTTP, one problem+json shape.
+
+What lives here: the mapping. What must not: HTML (pages pass their own renderer to `create_app`), raising. Called by
+`create_app`, which registers `handle_exception` for everything.
+
+The shape is RFC 9457: `type`, `title`, `status`, `detail`, `instance`, plus `request_id` and, for input that does not
+fit the contract, `errors`: a list of `field`, `expected`, `found` (and `line` in uploads).
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+from litestar.handlers import HTTPRouteHandler
+from sqlalchemy.exc import DataError, SQLAlchemyError
+
+from bank_assets.contract import ContractError
+from bank_assets.core.economics import EconomicsError
+from bank_assets.core.explain import ExplainError
+from bank_assets.core.holdout import HoldoutError
+from bank_assets.core.planner import PlanError
+from bank_assets.core.scorer import BundleError
+from bank_assets.core.suppression import SuppressionError
+from bank_assets.ledger.engine import LedgerError
+from bank_assets.ledger.outcomes import UnknownDecisionError
+from serving.errors import (
+    ChampionUnavailableError,
+    ConflictError,
+    FieldError,
+    ForbiddenError,
+    LedgerUnavailableError,
+    MediaTypeError,
+    NotAuthenticatedError,
+    NotFoundError,
+    PayloadError,
+    RateLimitedError,
+    RecorderBusyError,
+    RegistryUnavailableError,
+    StateUnavailableError,
+    first_of,
+)
+
+logger = logging.getLogger(__name__)
+
+PROBLEM_JSON: Final = "application/problem+json"
+SHOWN_PATH: Final = 200
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The one error body (RFC 9457).
+
+    Attributes:
+        type: what kind of problem, stable, relative URI.
+        title: the kind in words.
+        status: HTTP status.
+        detail: what was expected, what was found, what to do.
+        instance: path of the request.
+        request_id: also in the log and in the `X-Request-ID` header.
+        errors: fields that do not fit.
+    """
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str = ""
+    request_id: str = ""
+    errors: tuple[FieldError, ...] = ()
+
+
+STATUS: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
+    (MediaTypeError, 415, "media-type", "The body's format is not read here"),
+    (PayloadError, 422, "payload", "The input does not fit the contract"),
+    (ContractError, 422, "payload", "The input does not fit the contract"),
+    (EconomicsError, 422, "economics", "The economics cannot be used"),
+    (PlanError, 422, "plan", "The limits cannot be used"),
+    (HoldoutError, 422, "plan", "The limits cannot be used"),
+    (SuppressionError, 422, "plan", "The limits cannot be used"),
+    (ValidationException, 422, "parameters", "A parameter cannot be used"),
+    (UnknownDecisionError, 404, "not-found", "Not on record"),
+    (NotFoundError, 404, "not-found", "Not on record"),
+    (ConflictError, 409, "conflict", "Contradicts what is on record"),
+    (NotAuthenticatedError, 401, "not-authenticated", "Credentials are needed"),
+    (ForbiddenError, 403, "forbidden", "Not allowed"),
+    (RateLimitedError, 429, "rate-limited", "Too many requests"),
+    (ChampionUnavailableError, 503, "no-champion", "No model is in force"),
+    (StateUnavailableError, 503, "no-state", "No as-of state is published"),
+    (RecorderBusyError, 503, "busy", "Too many decisions wait for their record"),
+    (LedgerUnavailableError, 503, "ledger", "The ledger cannot be written"),
+    (LedgerError, 503, "ledger", "The ledger cannot be used"),
+    (DataError, 422, "payload", "The input does not fit the contract"),
+    (SQLAlchemyError, 503, "ledger", "The ledger cannot be used"),
+    (RegistryUnavailableError, 503, "registry", "The model registry does not answer"),
+    (BundleError, 503, "bundle", "The model bundle cannot be used"),
+    (ExplainError, 503, "bundle", "The model bundle cannot explain"),
+)
+"""Exception -> status, slug, title. The first match counts, so subclasses stand before their bases."""
+
+HTTP_DETAIL: Final = {
+    404: "address: expected one of this app, found none here; the API is described at /docs.",
+    405: "method: expected one that the Allow header names, found another; the API is described at /docs.",
+}
+"""What to do about errors that the framework raises, which says no more than their name."""
+
+PARAMETER_WORDS: Final = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "date": "a day YYYY-MM-DD",
+    "null": "nothing",
+}
+
+RETRY_AFTER: Final = {429: "1", 503: "2"}
+
+
+def problem_of(error: Exception) -> Problem:
+    """The problem an exception stands for, without request details.
+
+    Args:
+        error: anything raised below HTTP.
+    """
+    for kind, status, slug, title in STATUS:
+        if isinstance(error, kind):
+            return Problem(
+                f"/problems/{slug}",
+                title,
+                status,
+                _detail(error),
+                errors=error.errors if isinstance(error, PayloadError) else _parameters(error),
+            )
+    if isinstance(error, HTTPException):
+        detail = HTTP_DETAIL.get(error.status_code, error.detail)
+        return Problem("about:blank", _title(error.status_code), error.status_code, detail)
+    return Problem(
+        "/problems/internal",
+        "An error of this program",
+        500,
+        "This is not your fault; the error is logged under the request id, please report it.",
+    )
+
+
+def _detail(error: Exception) -> str:
+    if isinstance(error, ValidationException):
+        return "parameters: expected them as /docs shows, found others; correct the request."
+    if isinstance(error, DataError):
+        return (
+            "text: expected what the ledger's database can keep, found something else, such as NUL; nothing was kept."
+        )
+    if isinstance(error, SQLAlchemyError):
+        # Driver messages carry statements and parameters, which are customer data.
+        return "expected to reach the ledger's database, found an error; nothing was recorded. Try again shortly."
+    return str(error)
+
+
+def _parameters(error: Exception) -> tuple[FieldError, ...]:
+    if not isinstance(error, ValidationException) or not isinstance(error.extra, list):
+        return ()
+    faults = [item for item in error.extra if isinstance(item, dict)]
+    return tuple(
+        FieldError(str(item.get("key", "")), _expected(str(item.get("message", ""))), "another value")
+        for item in faults
+    )
+
+
+def _expected(message: str) -> str:
+    """What msgspec's message about a parameter expects, in words."""
+    text = message.replace("`", "").partition(", got ")[0]
+    expected = text.removeprefix("Expected ").removeprefix("Invalid RFC3339 encoded ")
+    for name, word in PARAMETER_WORDS.items():
+        expected = re.sub(rf"\b{name}\b", word, expected)
+    return expected or "a value"
+
+
+def _title(status: int) -> str:
+    from http import HTTPStatus
+
+    return HTTPStatus(status).phrase
+
+
+ErrorPage = Callable[[Request[Any, Any, Any], Problem], Response[Any]]
+"""Renders a problem as a page or partial; given to `create_app` by the pages."""
+
+
+def handle_exception(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """The one exception handler of the app.
+
+    Args:
+        request: the request that failed.
+        error: anything that left a handler, guard or middleware.
+
+    Returns:
+        problem+json, or what the pages' renderer makes of it for a browser outside `/api`.
+    """
+    problem = problem_of(error)
+    request_id = str(getattr(request.scope.get("bank"), "request_id", ""))
+    problem = _with_what_was_found(problem, error, request)
+    problem = msgspec.structs.replace(problem, instance=request.scope["path"][:SHOWN_PATH], request_id=request_id)
+    if problem.status >= 500 and problem.type == "/problems/internal":
+        logger.exception("unhandled error", exc_info=error, extra={"request_id": request_id})
+    elif problem.status >= 500:
+        logger.error(
+            "request failed", extra={"request_id": request_id, "problem": problem.type, "error": type(error).__name__}
+        )
+    render: ErrorPage | None = request.app.state.get("error_page")
+    wants_page = not request.scope["path"].startswith("/api") and "text/html" in request.headers.get("accept", "")
+    response = render(request, problem) if render is not None and wants_page else _problem_json(problem)
+    if problem.status in RETRY_AFTER:
+        response.headers["Retry-After"] = RETRY_AFTER[problem.status]
+    if problem.status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, HTTPException):
+        response.headers.update(error.headers or {})
+    if "GET" in (allowed := response.headers.get("allow", "")):
+        response.headers["allow"] = f"{allowed}, HEAD"
+    return response
+
+
+def _with_what_was_found(problem: Problem, error: Exception, request: Request[Any, Any, Any]) -> Problem:
+    """What the framework's exceptions leave out: the limit of a body, the value of a parameter."""
+    if isinstance(error, RequestEntityTooLarge):
+        handler = request.scope["route_handler"]
+        most = handler.resolve_request_max_body_size() if isinstance(handler, HTTPRouteHandler) else None
+        return msgspec.structs.replace(
+            problem, detail=f"body: expected at most {most or 0:,} bytes, found more; split it."
+        )
+    if isinstance(error, ValidationException) and problem.errors:
+        given = request.query_params
+        faults = tuple(
+            msgspec.structs.replace(one, found=repr(given[one.field])[:60]) if one.field in given else one
+            for one in problem.errors
+        )
+        return msgspec.structs.replace(problem, errors=faults, detail=first_of(faults))
+    return problem
+
+
+def _problem_json(problem: Problem) -> Response[bytes]:
+    return Response(msgspec.json.encode(problem), status_code=problem.status, media_type=PROBLEM_JSON)
