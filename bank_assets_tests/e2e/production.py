@@ -5,19 +5,15 @@ Every part is the real program in a process of its own, on free loopback ports; 
 
 import json
 import os
-import shutil
-import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from bank_assets.demo_processes import LOOPBACK, Processes, free_port
-from bank_assets_tests.postgres_server import restart, running_postgres
+from bank_assets_tests.postgres_server import create_database, database_url, restart
 
 ROOT = Path(__file__).resolve().parents[2]
 DATABASES = ("bank_dagster", "bank_mlflow", "bank_ledger")
@@ -69,7 +65,7 @@ class Production:
 
     def url(self, name: str) -> str:
         """URL of a database, as dagster, mlflow and the ledger take it."""
-        return self.database.get_uri().replace("/postgres?", f"/{name}?", 1)
+        return database_url(self.database, name)
 
     def start_mlflow(self) -> None:
         port = self.ports.setdefault("mlflow", free_port())
@@ -131,21 +127,6 @@ class Production:
         self.processes.stop()
 
 
-@contextmanager
-def own_postgres() -> Iterator[Any]:
-    """A private PostgreSQL that can be restarted at any time.
-
-    Its folder does not lie below pytest's own: as root the server runs as another user, who must be able to pass
-    through every folder above its data, and each pytest that starts closes /tmp/pytest-of-root again.
-    """
-    folder = Path(tempfile.mkdtemp(prefix="bank-pg-"))
-    try:
-        with running_postgres(folder / "data") as server:
-            yield server
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 def psutil_kill(postmaster: int) -> None:
     """SIGINT to the postmaster: fast shutdown, every session is cut."""
     import signal
@@ -164,13 +145,8 @@ def make_production(folder: Path, database: Any) -> Production:
         folder: everything it writes.
         database: a running private PostgreSQL.
     """
-    from sqlalchemy import create_engine, text
-
-    engine = create_engine(database.get_uri(), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        for name in DATABASES:
-            connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
+    for name in DATABASES:
+        create_database(database, name)
     home = folder / "bank"
     kept: dict[str, str | None] = {name: None for name in os.environ if name.startswith("BANK_")}
     kept |= {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # its job workers are not needed

@@ -30,8 +30,8 @@ from bank_assets_tests.e2e.production import (
     eventually,
     get_json,
     make_production,
-    own_postgres,
 )
+from bank_assets_tests.postgres_server import running_postgres
 
 # Eight servers and a restart in the middle of a night: minutes on two cores, and a run that loses its database while it
 # writes an event is found and repeated only by the next looks of the daemon.
@@ -97,7 +97,7 @@ def nightly(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
 
 @pytest.fixture(scope="module")
 def night(tmp_path_factory) -> Iterator[Night]:
-    with own_postgres() as database, pytest.MonkeyPatch.context() as patch:
+    with running_postgres() as database, pytest.MonkeyPatch.context() as patch:
         production = make_production(tmp_path_factory.mktemp("production"), database)
         try:
             for name, value in production.environment.items():

@@ -1,20 +1,20 @@
 """Fixtures of the ledger tests: each test that takes `ledger` runs on SQLite and on a real PostgreSQL."""
 
-import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from bank_assets.ledger import decisions
 from bank_assets.ledger.engine import open_ledger, utc_now
-from bank_assets_tests.postgres_server import running_postgres
+from bank_assets_tests.postgres_server import create_database, running_postgres
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory) -> Iterator[str]:
-    with running_postgres(tmp_path_factory.mktemp("postgres")) as server:
-        yield server.get_uri()
+def postgres_server() -> Iterator[Any]:
+    with running_postgres() as server:
+        yield server
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
@@ -22,13 +22,7 @@ def ledger_url(request, tmp_path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'ledger.db'}"
         return
-    base = request.getfixturevalue("postgres_url")
-    name = f"t{os.urandom(6).hex()}"
-    admin = open_ledger(base, migrate=False).execution_options(isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    admin.dispose()
-    yield base.replace("/postgres?", f"/{name}?", 1)
+    yield create_database(request.getfixturevalue("postgres_server"))
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import pytest
 from serving_world import AS_OF, PAYLOAD, wait_until
 
 from bank_assets.core.scorer import Scorer
-from bank_assets.ledger import chain, decisions, states
+from bank_assets.ledger import chain, states
 from bank_assets.ledger.engine import open_ledger
 from bank_assets_tests.postgres_server import restart, running_postgres
 from serving.champion import ChampionStore
@@ -149,8 +149,8 @@ def test_kill_9_twenty_times_on_sqlite(home, bundle_a):
 
 
 @pytest.fixture
-def postgres(tmp_path_factory):
-    with running_postgres(tmp_path_factory.mktemp("postgres")) as server:
+def postgres():
+    with running_postgres() as server:
         yield server
 
 
@@ -303,65 +303,3 @@ def test_start_is_quick_light_and_imports_no_pipeline(home, bundle_a):
         "lightgbm",
     }
     assert loaded & unwanted == set()
-
-
-def test_a_ledger_that_cannot_be_written_is_503_and_heals(client, payload, monkeypatch):
-    append = decisions.append
-
-    def failing(engine, drafts):
-        raise decisions.LedgerWriteError("disk full")
-
-    monkeypatch.setattr(decisions, "append", failing)
-    response = client.post(PATH, json=payload)
-    assert (response.status_code, response.json()["type"]) == (503, "/problems/ledger")
-    assert response.headers["retry-after"] == "2"
-    monkeypatch.setattr(decisions, "append", append)
-    assert client.post(PATH, json=payload).status_code == 201
-    assert chain.verify(client.app.state.services.ledger).n == 1
-
-
-def test_too_much_waiting_is_refused_at_once_and_what_waits_is_answered(client, payload, monkeypatch):
-    append, is_open, statuses = decisions.append, threading.Event(), []
-    services = client.app.state.services
-
-    def slow(engine, drafts):
-        is_open.wait(30)
-        return append(engine, drafts)
-
-    monkeypatch.setattr(decisions, "append", slow)
-    first = threading.Thread(target=lambda: statuses.append(client.post(PATH, json=payload).status_code))
-    services.recorder._max_waiting = 1
-    first.start()
-    wait_until(lambda: services.recorder.n_waiting == 1)
-    refused = client.post(PATH, json=payload)
-    assert (refused.status_code, refused.json()["type"]) == (503, "/problems/busy")
-    assert "waiting for their commit" in refused.json()["detail"]
-    is_open.set()
-    first.join(30)
-    assert statuses == [201]
-    assert client.post(PATH, json=payload).status_code == 201
-    assert chain.verify(services.ledger).n == 2
-
-
-def test_the_writer_survives_anything(client, payload, monkeypatch):
-    append = decisions.append
-
-    def crash(engine, drafts):
-        raise MemoryError
-
-    monkeypatch.setattr(decisions, "append", crash)
-    assert client.post(PATH, json=payload).status_code == 503
-    monkeypatch.setattr(decisions, "append", append)
-    assert client.post(PATH, json=payload).status_code == 201
-
-
-def test_a_group_is_one_transaction(client, payload):
-    recorder = client.app.state.services.recorder
-    before = recorder.groups
-    threads = [threading.Thread(target=lambda: client.post(PATH, json=payload)) for _ in range(24)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert recorder.recorded == 24
-    assert recorder.groups - before < 24
