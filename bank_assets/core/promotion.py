@@ -1,6 +1,6 @@
 """The four gates that decide whether a challenger becomes champion.
 
-What lives here: pure verdicts with reasons and evidence.
+What lives here: the gates; their limits and what a verdict is, is in `promotion_policy`.
 What must not: moving aliases, writing rows (`resources.registry`, `ledger.promotions`), fitting.
 Called by the promotion asset, the recalibration asset and the replay.
 
@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -29,74 +28,32 @@ from bank_assets.core import metrics
 from bank_assets.core.bootstrap import paired_bootstrap, paired_bootstrap_f1
 from bank_assets.core.economics import Economics, is_worth_calling
 from bank_assets.core.export import PARITY_LIMIT
+from bank_assets.core.promotion_policy import (
+    FIRST,
+    RECALIBRATION,
+    RECIPE,
+    REFIT,
+    Findings,
+    PromotionPolicy,
+    Verdict,
+)
 from bank_assets.core.refit_comparison import AgainstChampion
 
 FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
-FIRST, REFIT, RECIPE, RECALIBRATION = "first", "refit", "recipe", "recalibration"
-
-
-@dataclass(frozen=True, slots=True)
-class PromotionPolicy:
-    """Limits of the gates.
-
-    Attributes:
-        confidence: P(gain > 0) that a gate asks for.
-        thresholds: break-even probabilities over which profit is summed for a first model.
-        leak_auc: AUC above it without post-contact columns means a leak (0.94 with duration, 0.80 without).
-        floor_auc: AUC below it means that the ranking is broken.
-        mean_tolerance: largest |mean probability / observed rate - 1| of a refit on its guard rows.
-        minimum_rows: contacts needed to compare recipes.
-        minimum_class: contacts of each outcome needed to compare recipes.
-        f1_tolerance: F1 that a better recipe may lose.
-        calibration_tolerance: expected calibration error that a better recipe may lose.
-        tie_share: profit difference, as a share of the champion's, that counts as a tie.
-    """
-
-    confidence: float = 0.9
-    thresholds: tuple[float, ...] = tuple(round(0.05 * k, 2) for k in range(1, 13))
-    leak_auc: float = 0.88
-    floor_auc: float = 0.52
-    mean_tolerance: float = 0.5
-    minimum_rows: int = 1_000
-    minimum_class: int = 100
-    f1_tolerance: float = 0.02
-    calibration_tolerance: float = 0.02
-    tie_share: float = 0.005
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a gate decided.
-
-    Attributes:
-        kind: which gate.
-        is_promoted: whether the challenger becomes champion.
-        reasons: sentences with the numbers behind the verdict.
-        evidence: JSON-able rows.
-    """
-
-    kind: str
-    is_promoted: bool
-    reasons: tuple[str, ...]
-    evidence: Mapping[str, Any] = field(default_factory=dict)
-
-
-class _Findings:
-    """Collects what passed and what did not."""
-
-    def __init__(self, kind: str) -> None:
-        self._kind = kind
-        self._failed: list[str] = []
-        self._passed: list[str] = []
-        self.evidence: dict[str, Any] = {}
-
-    def check(self, is_passed: bool, sentence: str) -> None:
-        (self._passed if is_passed else self._failed).append(sentence)
-
-    def verdict(self) -> Verdict:
-        return Verdict(self._kind, not self._failed, tuple(self._failed or self._passed), self.evidence)
+__all__ = [
+    "FIRST",
+    "RECALIBRATION",
+    "RECIPE",
+    "REFIT",
+    "PromotionPolicy",
+    "Verdict",
+    "first_model_gate",
+    "recalibration_gate",
+    "recipe_gate",
+    "refit_gate",
+]
 
 
 def _threshold_profit(proba: FloatArray, observed: BoolArray, thresholds: tuple[float, ...]) -> tuple[float, float]:
@@ -133,7 +90,7 @@ def first_model_gate(
         The verdict.
     """
     limits = policy or PromotionPolicy()
-    found = _Findings(FIRST)
+    found = Findings(FIRST)
     if len(observed) < limits.minimum_class or bool(observed.all()) or not bool(observed.any()):
         found.check(
             False,
@@ -203,7 +160,7 @@ def refit_gate(
         from has become worse is caught by `against` alone.
     """
     limits = policy or PromotionPolicy()
-    found = _Findings(REFIT)
+    found = Findings(REFIT)
     if against is not None:
         found.evidence["against_champion"] = against.to_dict()
         found.check(not against.is_worse, against.sentence)
@@ -255,7 +212,7 @@ def recipe_gate(
         The verdict.
     """
     limits = policy or PromotionPolicy()
-    found = _Findings(RECIPE)
+    found = Findings(RECIPE)
     found.evidence["fairness"] = dict(fairness or {})
     smaller = min(int(observed.sum()), int((~observed).sum()))
     found.check(
@@ -319,7 +276,7 @@ def recalibration_gate(
     Returns:
         The verdict. One number was fitted, shrunk to no change, so the mean decides without a bootstrap.
     """
-    found = _Findings(RECALIBRATION)
+    found = Findings(RECALIBRATION)
     found.check(len(observed) >= minimum_rows, f"{len(observed)} matured outcomes (asked: {minimum_rows})")
     if len(observed) == 0:
         return found.verdict()
