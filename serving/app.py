@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import IO, Any, Final
@@ -39,8 +38,8 @@ from serving.controllers.system import HANDLERS as SYSTEM
 from serving.dependencies import Services, providers
 from serving.lifecycle import Lifecycle
 from serving.logs import AccessLog
-from serving.problems import ErrorPage, handle_exception
 from serving.metrics import Metrics
+from serving.problems import ErrorPage, handle_exception
 from serving.recorder import Recorder
 from serving.registry import MlflowRegistry, Registry
 from serving.services.batches import Batches
@@ -53,9 +52,6 @@ from serving.templating import template_config
 from serving.watcher import Watcher
 
 API: Final = (PredictionsController, create_batch, report, ModelController, plan, AuditController)
-SWITCH_SECONDS: Final = 0.0001
-"""How long a thread may hold the interpreter while another wants it. With Python's own 5 ms the ledger writer, which
-gives the interpreter up at each database call, would wait up to 5 ms for it several times per commit (measured)."""
 FLUSH_SECONDS: Final = 0.5
 
 
@@ -182,12 +178,10 @@ def _lifespan(services: Services, log: AccessLog) -> Callable[[Litestar], Abstra
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
         lock = AppLock(services.ledger)
         lock.acquire()
-        switch = sys.getswitchinterval()
         flusher: asyncio.Task[None] | None = None
         try:
             prepare_ledger(services)
             check_bind(services)
-            sys.setswitchinterval(SWITCH_SECONDS)
             services.recorder.start()
             services.store.load_last_good()
             services.watcher.look_at_state()
@@ -200,7 +194,6 @@ def _lifespan(services: Services, log: AccessLog) -> Callable[[Litestar], Abstra
             if flusher is not None:
                 flusher.cancel()
             log.flush()
-            sys.setswitchinterval(switch)
             services.ledger.dispose()
             lock.release()
 

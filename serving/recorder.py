@@ -1,37 +1,43 @@
 """The recorder: every decision is on disk before its answer leaves, many requests per transaction.
 
-What lives here: the queue of decisions that wait for their commit, the one writer thread, back-pressure.
-What must not: scoring, HTTP. Called by `services.deciding` and `services.batches`.
+What lives here: the decisions that wait for their commit, the writer process, back-pressure.
+What must not: scoring, HTTP, SQL. Called by `services.deciding` and `services.batches`.
 
-Group commit: while one transaction is being written (a few ms, most of it waiting for the disk), arrivals collect;
-when it is done, all of them go into the next. So throughput grows with load while latency stays near two commits.
+Group commit: while the writer commits one transaction (a few ms, most of it waiting for the disk), arrivals collect in
+its socket; when it is done, all of them go into the next. So throughput grows with load while latency stays near two
+commits.
 
-A decision counts as promised only when `record` returns. When the writer cannot commit, every waiting caller gets an
-error and nothing is acknowledged; when too many wait, new ones are refused at once, which is kinder than a timeout.
+A decision counts as promised only when `record` returns. When the writer cannot commit, or dies, every waiting caller
+gets an error and nothing is acknowledged; when too many wait, new ones are refused at once, which is kinder than a
+timeout. A dead writer is replaced.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import queue
-import threading
+import os
+import socket
+import subprocess
+import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
+import msgspec
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
 from bank_assets.ledger import decisions
 from serving.errors import LedgerUnavailableError, RecorderBusyError
+from serving.ledger_writer import Frames, Written, frame, group_frame
 
 logger = logging.getLogger(__name__)
 
-GROUP_ROWS: Final = 512
-"""Most single decisions of one transaction: bounds the wait of the last one in it."""
-
+RESTART_SECONDS: Final = (0.1, 5.0)
+"""Wait before a dead writer is replaced, after the first death and at most; it doubles until one has written."""
+STOP_SECONDS: Final = 5.0
 
 CANNOT_WRITE: Final = (
     "ledger: expected to put the decision on record before answering, found that it cannot be written; nothing was "
@@ -43,9 +49,29 @@ Done = Callable[[Exception | None], None]
 
 
 @dataclass(slots=True)
-class _Waiting:
-    drafts: Sequence[decisions.Draft]
+class _Group:
+    n: int
+    message: bytes
     done: Done
+
+
+class _Line(asyncio.Protocol):
+    """One connection to one writer process."""
+
+    def __init__(self, written: Callable[[Written], None], lost: Callable[[], None]) -> None:
+        self._written = written
+        self._lost = lost
+        self._frames = Frames()
+        self._decode = msgspec.msgpack.Decoder(Written).decode
+
+    def data_received(self, data: bytes) -> None:
+        """Pass on what the writer says."""
+        for message in self._frames.feed(data):
+            self._written(self._decode(message))
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        """The writer is gone."""
+        self._lost()
 
 
 class Recorder:
@@ -55,20 +81,21 @@ class Recorder:
         """Prepare; `start` begins.
 
         Args:
-            engine: an open ledger.
+            engine: the ledger; the writer opens its own connection to it.
             max_waiting: decisions that may wait before new ones are refused.
         """
-        self._engine = engine
+        self._url = engine.url.render_as_string(hide_password=False)
         self._max_waiting = max_waiting
-        self._waiting: deque[_Waiting] = deque()
+        self._sent: deque[_Group] = deque()
+        self._unsent: deque[_Group] = deque()
         self._n_waiting = 0
-        self._is_writing = False
         self._is_closed = False
         self._idle = asyncio.Event()
         self._idle.set()
-        self._jobs: queue.SimpleQueue[list[_Waiting] | None] = queue.SimpleQueue()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread = threading.Thread(target=self._write_all, name="ledger-writer", daemon=True)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._transport: asyncio.Transport | None = None
+        self._restart_seconds = RESTART_SECONDS[0]
+        self._opening: asyncio.Task[None] | None = None
         self.groups = 0
         self.recorded = 0
 
@@ -77,10 +104,38 @@ class Recorder:
         """Decisions that wait for their commit."""
         return self._n_waiting
 
+    @property
+    def writer_pid(self) -> int | None:
+        """Process id of the writer, None while there is none."""
+        return self._process.pid if self._process is not None and self._process.poll() is None else None
+
     def start(self) -> None:
-        """Begin; call it inside the running event loop."""
-        self._loop = asyncio.get_running_loop()
-        self._thread.start()
+        """Begin; call it inside the running event loop. Decisions may be submitted before the writer is up."""
+        self._opening = asyncio.get_running_loop().create_task(self._open(0.0))
+
+    async def _open(self, after_seconds: float) -> None:
+        """Start a writer and send it what waits."""
+        await asyncio.sleep(after_seconds)
+        ours, theirs = socket.socketpair()
+        package_root = str(Path(__file__).resolve().parents[1])
+        paths = [package_root, *filter(None, [os.environ.get("PYTHONPATH")])]
+        with theirs:
+            # A session of its own: an interrupt from the keyboard reaches the app alone, which then stops in order.
+            self._process = await asyncio.to_thread(
+                subprocess.Popen,
+                [sys.executable, "-m", "serving.ledger_writer", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+                start_new_session=True,
+            )
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_connection(lambda: _Line(self._written, self._lost), sock=ours)
+        # The URL goes through the socket: command lines are for everybody to read, and it may hold a password.
+        transport.write(frame(self._url))
+        self._transport = transport
+        while self._unsent:
+            self._send(transport, self._unsent.popleft())
 
     def check(self, n: int = 1) -> None:
         """Refuse work that could not be recorded soon.
@@ -103,9 +158,13 @@ class Recorder:
             drafts: 1 to `decisions.MAX_APPEND` decisions, kept together.
             done: told when they are on disk, or why they are not.
         """
-        self._waiting.append(_Waiting(drafts, done))
-        self._n_waiting += len(drafts)
-        self._pump()
+        group = _Group(len(drafts), group_frame(drafts), done)
+        self._n_waiting += group.n
+        self._idle.clear()
+        if self._transport is None:
+            self._unsent.append(group)
+        else:
+            self._send(self._transport, group)
 
     async def record(self, drafts: Sequence[decisions.Draft]) -> None:
         """Put decisions on record; returns once they are on disk.
@@ -131,60 +190,78 @@ class Recorder:
         self.submit(drafts, done)
         await on_disk
 
-    def _pump(self) -> None:
-        """Hand the next group to the writer if it is free. Runs in the event loop only."""
-        if self._is_writing or not self._waiting:
-            return
-        group = [self._waiting.popleft()]
-        rows = len(group[0].drafts)
-        while self._waiting and rows + len(self._waiting[0].drafts) <= GROUP_ROWS:
-            group.append(self._waiting.popleft())
-            rows += len(group[-1].drafts)
-        self._is_writing = True
-        self._idle.clear()
-        self._jobs.put(group)
+    def _send(self, transport: asyncio.Transport, group: _Group) -> None:
+        self._sent.append(group)
+        transport.write(group.message)
+        group.message = b""  # a group of an upload is megabytes
 
-    def _write_all(self) -> None:
-        """The writer thread: one transaction per group."""
-        assert self._loop is not None
-        while (group := self._jobs.get()) is not None:
-            error: Exception | None = None
-            try:
-                decisions.append(self._engine, [draft for item in group for draft in item.drafts])
-            except Exception as caught:
-                # Whatever it was, the callers must hear of it and the writer must live on.
-                error = caught
-            try:
-                self._loop.call_soon_threadsafe(self._finish, group, error)
-            except RuntimeError:
-                return  # the loop is closed: nobody waits for an answer any more
-
-    def _finish(self, group: list[_Waiting], error: Exception | None) -> None:
-        rows = sum(len(item.drafts) for item in group)
-        self._n_waiting -= rows
-        self._is_writing = False
-        if error is None:
+    def _written(self, said: Written) -> None:
+        """The writer has finished a transaction, well or not."""
+        groups = [self._sent.popleft() for _ in range(said.n_groups)]
+        n = sum(group.n for group in groups)
+        if said.error is None:
             self.groups += 1
-            self.recorded += rows
+            self.recorded += n
+            self._restart_seconds = RESTART_SECONDS[0]
         else:
-            known = isinstance(error, SQLAlchemyError)
-            logger.error(
-                "ledger cannot be written",
-                extra={"error": type(error).__name__, "decisions": rows},
-                exc_info=None if known else error,
-            )
-        told = None if error is None else LedgerUnavailableError(CANNOT_WRITE)
-        for item in group:
-            item.done(told)
-        self._pump()
-        if not self._is_writing:
+            found = {"error": said.error, "decisions": n} | ({"trace": said.trace} if said.trace else {})
+            logger.error("ledger cannot be written", extra=found)
+        self._settle(groups, is_on_disk=said.error is None)
+
+    def _lost(self) -> None:
+        """The writer is gone: whether its last transaction is on disk is not known, so nothing is acknowledged."""
+        self._transport = None
+        if self._is_closed and not self._sent:
+            return
+        groups = list(self._sent)
+        self._sent.clear()
+        logger.error(
+            "ledger writer ended, another one starts",
+            extra={"decisions": sum(group.n for group in groups), "seconds": self._restart_seconds},
+        )
+        self._opening = asyncio.get_running_loop().create_task(self._reopen())
+        self._settle(groups, is_on_disk=False)
+
+    async def _reopen(self) -> None:
+        seconds = self._restart_seconds
+        self._restart_seconds = min(2 * seconds, RESTART_SECONDS[1])
+        process, self._process = self._process, None
+        if process is not None:
+            await asyncio.to_thread(_reap, process)
+        try:
+            await self._open(seconds)
+        except OSError as error:  # no memory, no file handles: the machine may recover
+            logger.critical("ledger writer does not start", extra={"error": type(error).__name__})
+            unsent = list(self._unsent)
+            self._unsent.clear()
+            self._opening = asyncio.get_running_loop().create_task(self._reopen())
+            self._settle(unsent, is_on_disk=False)
+
+    def _settle(self, groups: Sequence[_Group], *, is_on_disk: bool) -> None:
+        self._n_waiting -= sum(group.n for group in groups)
+        told = None if is_on_disk else LedgerUnavailableError(CANNOT_WRITE)
+        for group in groups:
+            group.done(told)
+        if not self._sent and not self._unsent:
             self._idle.set()
 
     async def close(self) -> None:
         """Write what was accepted, then stop."""
         self._is_closed = True
-        if self._loop is None:
+        if self._opening is None:
             return
         await self._idle.wait()
-        self._jobs.put(None)
-        await asyncio.to_thread(self._thread.join, 5.0)
+        await self._opening
+        if self._transport is not None:
+            self._transport.close()
+        if self._process is not None:
+            await asyncio.to_thread(_reap, self._process)
+
+
+def _reap(process: subprocess.Popen[bytes]) -> None:
+    """Wait for a writer whose socket is closed; it has nothing left to write."""
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

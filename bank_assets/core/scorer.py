@@ -94,6 +94,11 @@ def apply_calibrator(raw: FloatArray, steps: Sequence[Mapping[str, Any]]) -> Flo
     return expit(log_odds)
 
 
+def _as_arrays(step: Mapping[str, Any]) -> dict[str, Any]:
+    """A step with its knots as arrays."""
+    return {name: np.asarray(value, float) if isinstance(value, list) else value for name, value in step.items()}
+
+
 def apply_ranges(probability: FloatArray, table: Mapping[str, Any]) -> tuple[FloatArray, FloatArray]:
     """Look up the range of each probability.
 
@@ -172,6 +177,9 @@ class Scorer:
             (name, np.dtype(np.float32 if self._kinds.get(name) == "numeric" else np.object_))
             for name in self.feature_names
         ]
+        # As arrays: making them of the document's lists costs each call more than looking them up.
+        self._ranges = {name: np.asarray(knots, float) for name, knots in self.decision["ranges"].items()}
+        self._calibrator = [_as_arrays(step) for step in self.decision["calibrator"]]
         if set(self.feature_names) != set(self._kinds):
             raise BundleError(
                 f"bundle: expected graph inputs {sorted(self._kinds)}, found "
@@ -251,8 +259,8 @@ class Scorer:
             Probabilities with ranges, each (n,).
         """
         raw = self.raw_probability(features)
-        probability = apply_calibrator(raw, self.decision["calibrator"])
+        probability = apply_calibrator(raw, self._calibrator)
         if log_odds_shift:
             probability = expit(logit(probability) + log_odds_shift)
-        low, high = apply_ranges(probability, self.decision["ranges"])
+        low, high = apply_ranges(probability, self._ranges)
         return Scores(probability=probability, low=low, high=high, raw=raw)

@@ -51,7 +51,8 @@ class LedgerError(RuntimeError):
 
 def utc_now() -> str:
     """The present as the ledger writes times: UTC, microseconds, 27 characters, sortable as text."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    # Not strftime, which costs a decision 10 us.
+    return f"{datetime.now(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def open_ledger(url: str, *, migrate: bool = True) -> Engine:

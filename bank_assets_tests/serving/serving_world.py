@@ -6,6 +6,7 @@ real thing: ONNX, SQLite, the whole app.
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
+from sqlalchemy import Engine
 
 from bank_assets.contract import BY_SOURCE, PAYLOAD_COLUMNS, Kind
 from bank_assets.core import bundle as bundles
@@ -24,7 +26,7 @@ from bank_assets.core.export import to_onnx
 from bank_assets.core.features import FEATURES, historical_features
 from bank_assets.core.scorer import digest_files
 from bank_assets.ledger import states
-from bank_assets.ledger.engine import open_ledger
+from bank_assets.ledger.engine import open_ledger, writing
 from bank_assets.settings import Settings
 from serving.app import create_app
 from serving.errors import ConflictError, NotFoundError, RegistryUnavailableError
@@ -188,6 +190,21 @@ def client(app) -> Iterator[TestClient]:
 @pytest.fixture
 def payload() -> dict[str, Any]:
     return {**PAYLOAD, "contact_date": AS_OF}
+
+
+@contextmanager
+def refusing_decisions(ledger: Engine, after_seq: int = 0) -> Iterator[None]:
+    """The database refuses every decision after some, as a full disk would."""
+    with writing(ledger) as connection:
+        connection.exec_driver_sql(
+            f"CREATE TRIGGER refusing BEFORE INSERT ON decisions WHEN NEW.seq > {after_seq} "
+            "BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        )
+    try:
+        yield
+    finally:
+        with writing(ledger) as connection:
+            connection.exec_driver_sql("DROP TRIGGER refusing")
 
 
 def csv_of(rows: list[dict[str, Any]], delimiter: str = ",") -> str:

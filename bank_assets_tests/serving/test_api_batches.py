@@ -3,7 +3,7 @@
 import gzip
 
 import pytest
-from serving_world import PAYLOAD, csv_of
+from serving_world import PAYLOAD, csv_of, refusing_decisions
 
 from bank_assets.ledger import chain
 from serving.services import batches
@@ -127,19 +127,9 @@ def test_too_many_rows_stop_with_a_reason(client, payload, monkeypatch):
     assert "at most 1500 rows" in answer["problem"]["detail"]
 
 
-def test_a_ledger_that_fails_midway_is_said_and_what_was_answered_is_on_record(client, payload, app, monkeypatch):
-    from bank_assets.ledger import decisions
-
-    append, calls = decisions.append, []
-
-    def failing(engine, drafts):
-        calls.append(len(drafts))
-        if len(calls) > 1:
-            raise decisions.LedgerWriteError("disk full")
-        return append(engine, drafts)
-
-    monkeypatch.setattr(decisions, "append", failing)
-    answer = client.post(PATH, json=[payload] * 2_500).json()
+def test_a_ledger_that_fails_midway_is_said_and_what_was_answered_is_on_record(client, payload, app):
+    with refusing_decisions(app.state.services.ledger, after_seq=1_000):
+        answer = client.post(PATH, json=[payload] * 2_500).json()
     assert (answer["is_complete"], answer["problem"]["status"]) == (False, 503)
     assert len(answer["predictions"]) == answer["recorded"] == 1_000
     assert chain.verify(app.state.services.ledger).n == 1_000

@@ -76,16 +76,16 @@ def cpu_architecture() -> str:
     return platform.machine()
 
 
-_DTYPES: Final = tuple((name, np.dtype(np.float64)) for name in NUMERIC_PAYLOAD) + tuple(
-    (name, np.dtype(object)) for name in CATEGORY_PAYLOAD
-)
-_values: Final = attrgetter(*(name for name, _ in _DTYPES))
+_numbers: Final = attrgetter(*NUMERIC_PAYLOAD)
+_words: Final = attrgetter(*CATEGORY_PAYLOAD)
 
 
 def frame_of(requests: Sequence[PredictionRequest]) -> dict[str, NDArray[Any]]:
     """Requests as payload columns, each (n,)."""
-    columns = zip(*map(_values, requests), strict=True)
-    return {name: np.array(column, dtype) for (name, dtype), column in zip(_DTYPES, columns, strict=True)}
+    # Two arrays, not one for each column: thirteen cost a single request 10 us.
+    numbers = np.array([_numbers(request) for request in requests], np.float64).T
+    words = np.array([_words(request) for request in requests], object).T
+    return dict(zip((*NUMERIC_PAYLOAD, *CATEGORY_PAYLOAD), (*numbers, *words), strict=True))
 
 
 def economics_of(asked: EconomicsRequest | None, default: Economics) -> Economics:
@@ -126,7 +126,8 @@ def decide(
     Returns:
         n decisions, none of them on record yet.
     """
-    requests = [a.request for a in asked]
+    # A single row is scored as two equal ones; doubled here it costs less than column by column in the scorer.
+    requests = [one.request for one in (asked if len(asked) > 1 else (*asked, *asked))]
     today = dt.datetime.now(dt.UTC).date()
     days = [request.contact_date or today for request in requests]
     # From ordinals: numpy takes 1 us for each date object.
@@ -142,7 +143,7 @@ def decide(
         is_worth_calling(scores.probability, default).tolist(),
         expected_profit(scores.probability, default).tolist(),
         is_stale(dates, published.state).tolist(),
-        strict=True,
+        strict=False,
     )
     document, now = champion.decision, utc_now()
     f1_threshold, ranges = float(document["thresholds"]["f1"]), document["feature_ranges"]

@@ -1,0 +1,95 @@
+"""The recorder inside the app: a ledger that fails, a writer that dies, too much waiting, groups."""
+
+import os
+import signal
+import threading
+from pathlib import Path
+
+from litestar.testing import TestClient
+from serving_world import refusing_decisions, wait_until
+
+from bank_assets.ledger import chain
+from bank_assets.ledger.engine import writing
+
+PATH = "/api/v1/predictions"
+
+
+def test_a_ledger_that_cannot_be_written_is_503_and_heals(client, payload):
+    services = client.app.state.services
+    with refusing_decisions(services.ledger):
+        response = client.post(PATH, json=payload)
+    assert (response.status_code, response.json()["type"]) == (503, "/problems/ledger")
+    assert response.headers["retry-after"] == "2"
+    assert client.post(PATH, json=payload).status_code == 201
+    assert chain.verify(services.ledger).n == 1
+
+
+def test_too_much_waiting_is_refused_at_once_and_what_waits_is_answered(client, payload):
+    services, statuses = client.app.state.services, []
+    first = threading.Thread(target=lambda: statuses.append(client.post(PATH, json=payload).status_code))
+    services.recorder._max_waiting = 1
+    with writing(services.ledger):  # holds the write lock, so the writer has to wait
+        first.start()
+        wait_until(lambda: services.recorder.n_waiting == 1)
+        refused = client.post(PATH, json=payload)
+    assert (refused.status_code, refused.json()["type"]) == (503, "/problems/busy")
+    assert "waiting for their commit" in refused.json()["detail"]
+    first.join(30)
+    assert statuses == [201]
+    assert client.post(PATH, json=payload).status_code == 201
+    assert chain.verify(services.ledger).n == 2
+
+
+def test_a_killed_writer_acknowledges_nothing_and_is_replaced(client, payload, capfd):
+    services, statuses = client.app.state.services, []
+    assert client.post(PATH, json=payload).status_code == 201
+    killed = services.recorder.writer_pid
+    waiting = threading.Thread(target=lambda: statuses.append(client.post(PATH, json=payload).status_code))
+    with writing(services.ledger):
+        waiting.start()
+        wait_until(lambda: services.recorder.n_waiting == 1)
+        os.kill(killed, signal.SIGKILL)
+        waiting.join(30)
+    assert statuses == [503]
+    # A request that arrives before the next writer is up waits for it.
+    assert client.post(PATH, json=payload).status_code == 201
+    assert services.recorder.writer_pid not in (None, killed)
+    assert chain.verify(services.ledger).n == 2
+
+
+def test_what_waits_for_a_killed_writer_s_successor_is_written(client, payload):
+    services = client.app.state.services
+    os.kill(services.recorder.writer_pid, signal.SIGKILL)
+    wait_until(lambda: services.recorder.writer_pid is None)
+    statuses: list[int] = []
+    threads = [threading.Thread(target=lambda: statuses.append(client.post(PATH, json=payload).status_code))
+               for _ in range(8)]  # fmt: skip
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert set(statuses) <= {201, 503}
+    assert chain.verify(services.ledger).n == statuses.count(201)
+    assert client.post(PATH, json=payload).status_code == 201
+
+
+def test_a_stop_writes_what_was_accepted_and_ends_the_writer(app, payload):
+    with TestClient(app) as client:
+        wait_until(lambda: app.state.services.store.champion is not None)
+        assert client.post(PATH, json=payload).status_code == 201
+        writer = app.state.services.recorder.writer_pid
+        assert Path(f"/proc/{writer}").exists()
+    assert app.state.services.recorder.writer_pid is None
+    assert not Path(f"/proc/{writer}").exists()
+
+
+def test_a_group_is_one_transaction(client, payload):
+    recorder = client.app.state.services.recorder
+    before = recorder.groups
+    threads = [threading.Thread(target=lambda: client.post(PATH, json=payload)) for _ in range(24)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert recorder.recorded == 24
+    assert recorder.groups - before < 24
