@@ -147,7 +147,8 @@ def test_the_worse_refit_was_fitted_by_the_loop_and_refused_with_the_numbers(ban
     (reason,) = refused.reasons
     assert "log loss" in reason
     assert "P(worse) = " in reason
-    against = refused.evidence["against_champion"]["evidence"]
+    against = refused.evidence["against_champion"]["fits"].values()
+    assert against
     assert all(row["log_loss_refit"] > 1.01 * row["log_loss_champion"] for row in against)
     (run,) = bank.fits()
     assert run.success, "an honest refusal is no failure"

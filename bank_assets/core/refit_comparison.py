@@ -66,13 +66,14 @@ class AgainstChampion:
     evidence: tuple[Mapping[str, Any], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form, kept with the challenger."""
-        return {"is_worse": self.is_worse, "sentence": self.sentence, "evidence": [dict(row) for row in self.evidence]}
+        """JSON form, kept with the challenger and the verdict; fits by their last day's morrow, which pages show."""
+        fits = {str(row["start"]): dict(row) for row in self.evidence}
+        return {"is_worse": self.is_worse, "sentence": self.sentence, "fits": fits}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> AgainstChampion:
         """Read the JSON form."""
-        return cls(bool(content["is_worse"]), str(content["sentence"]), tuple(content["evidence"]))
+        return cls(bool(content["is_worse"]), str(content["sentence"]), tuple(content["fits"].values()))
 
 
 def against_champion(
