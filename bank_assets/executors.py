@@ -1,6 +1,6 @@
-"""How runs are executed: in one process, marked with the process that carries them.
+"""How runs are executed: in one process, which holds the run's lock.
 
-What lives here: `marked_in_process_executor`. What must not: what the marks mean (`resources.instance`).
+What lives here: `carried_in_process_executor`. What must not: what the lock means (`resources.run_carrier`).
 Called by `bank_assets.definitions`: every run of the platform uses it, those in the web server's launchpad too.
 """
 
@@ -9,16 +9,15 @@ from typing import Any
 
 import dagster as dg
 
-from bank_assets.resources.instance import own_run_tags
+from bank_assets.resources.run_carrier import carrying
 
 CONFIG: Any = dg.in_process_executor.config_schema
 
 
-class MarkedInProcessExecutor(dg.Executor):
-    """Dagster's in-process executor, which first tags the run with this process.
+class CarriedInProcessExecutor(dg.Executor):
+    """Dagster's in-process executor, which holds the run's lock meanwhile.
 
-    A run that the daemon launches has no marks of its own (its process does not exist yet when it is created), and a
-    run without marks is never reaped.
+    Here and not at the launch: the process that the daemon starts for a run does not exist yet when the run is created.
     """
 
     def __init__(self, inner: dg.Executor) -> None:
@@ -35,17 +34,17 @@ class MarkedInProcessExecutor(dg.Executor):
         return self._inner.step_dependency_config
 
     def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
-        """Mark the run, then run its steps."""
-        plan_context.instance.add_run_tags(plan_context.run_id, own_run_tags(plan_context.run_id))
-        yield from self._inner.execute(plan_context, execution_plan)
+        """Run the steps under the run's lock."""
+        with carrying(plan_context.instance, plan_context.run_id):
+            yield from self._inner.execute(plan_context, execution_plan)
 
 
 @dg.executor(name="in_process", config_schema=CONFIG)
-def marked_in_process_executor(context: dg.InitExecutorContext) -> dg.Executor:
-    """All steps in one process, which is on record as the run's own.
+def carried_in_process_executor(context: dg.InitExecutorContext) -> dg.Executor:
+    """All steps in one process, which holds the run's lock.
 
     One process and one Spark session per run: starting a process per step costs 5 to 15 s each.
     """
     create = dg.in_process_executor.executor_creation_fn
     assert create is not None
-    return MarkedInProcessExecutor(create(context))
+    return CarriedInProcessExecutor(create(context))

@@ -25,8 +25,9 @@ from bank_assets.jobs import MAIN, PERFORMANCE
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.loop.requests import RANGE_END, RANGE_START
 from bank_assets.partitions import key_of, months_between
-from bank_assets.resources.instance import open_instance, own_run_tags, reap_orphans
+from bank_assets.resources.instance import open_instance
 from bank_assets.resources.reign import Reign
+from bank_assets.resources.run_carrier import carrying, reap_orphans
 from bank_assets.resources.warehouse import Warehouse
 from bank_assets.run_summary import build_summary, print_summary
 from bank_assets.settings import Settings
@@ -130,12 +131,12 @@ def execute(
     definition = build_defs(settings=settings).resolve_job_def(job)
     stage_of = stages_by_step(definition)
     run_id = str(uuid.uuid4())
-    with _watching(console, instance, run_id, job, stage_of):
+    with _watching(console, instance, run_id, job, stage_of), carrying(instance, run_id):
         result = definition.execute_in_process(
             instance=instance,
             run_id=run_id,
             raise_on_error=False,
-            tags={RANGE_START: keys[0], RANGE_END: keys[-1], **own_run_tags(run_id)},
+            tags={RANGE_START: keys[0], RANGE_END: keys[-1]},
             run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
         )
     for event in result.all_events:

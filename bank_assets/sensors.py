@@ -1,4 +1,4 @@
-"""Sensors: the list of them, and the one that looks after runs whose process is gone.
+"""Sensors: the list of them, and the one that looks after runs that no process works on.
 
 What lives here: assembly of all sensors of the loop, `orphaned_runs_sensor`.
 What must not: sensors of the landing folder (`delivery_sensors`), of the response ladder (`response_sensors`), of
@@ -10,7 +10,7 @@ import dagster as dg
 from bank_assets.alert_sensors import alert_sensors
 from bank_assets.automation import follow_up_sensor
 from bank_assets.delivery_sensors import delivery_sensors
-from bank_assets.resources.instance import reap_orphans
+from bank_assets.resources.run_carrier import reap_orphans
 from bank_assets.response_sensors import response_sensors
 from bank_assets.settings import Settings
 
@@ -27,18 +27,20 @@ def all_sensors(settings: Settings) -> list[dg.SensorDefinition]:
         name="orphaned_runs_sensor",
         minimum_interval_seconds=settings.sensor_seconds,
         default_status=status,
-        description="Fails runs whose process is gone (killed, crashed, restarted), so that nothing waits for them.",
+        description="Fails runs that no process works on (killed, crashed, restarted, database lost), so that nothing "
+        "waits for them.",
         tags={"bank/workflow": "maintenance"},
     )
     def orphaned_runs_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         """Fail what no process works on any more.
 
-        Why here: the code server notices when a worker that it started dies, but not when it dies with it. Each run
-        carries process id, start time and boot id of its worker, so a re-used process id is no excuse.
+        Why here: the code server notices when a worker that it started dies, but not when it dies with it, nor while
+        Dagster's database is away: its own look then fails and is not repeated. Each worker holds a lock while it
+        works, which the kernel frees however it ends.
         """
         reaped = reap_orphans(context.instance)
         if reaped:
-            return dg.SkipReason(f"failed {len(reaped)} run(s) whose process is gone: {', '.join(reaped[:5])}.")
+            return dg.SkipReason(f"failed {len(reaped)} run(s) that no process works on: {', '.join(reaped[:5])}.")
         return dg.SkipReason("every unfinished run has a living process.")
 
     return [

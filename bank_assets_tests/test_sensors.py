@@ -1,8 +1,8 @@
 """The sensors of the landing folder and of orphaned runs, on a real instance and real files."""
 
 import os
-import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import dagster as dg
 import numpy as np
@@ -251,25 +251,17 @@ def test_a_campaign_waits_for_a_champion_and_is_then_scored_once_per_content(dae
 
 
 def test_a_run_whose_process_is_gone_is_failed_and_its_work_asked_for_again(daemon, contacts, monkeypatch):
-    import subprocess
-
-    import psutil
-
-    from bank_assets.resources.instance import boot_id
-
     land(daemon.settings, contacts)
     (asked,) = daemon.look(CONTACTS)
-    process = subprocess.Popen([sys.executable, "-c", "pass"])
-    started = f"{psutil.Process(process.pid).create_time():.2f}"
-    process.wait()
 
     @dg.job(name="data_job")
     def carried(): ...
 
     run = daemon.instance.create_run_for_job(carried, status=dg.DagsterRunStatus.STARTED, tags=dict(asked.tags))
-    marks = {"bank/pid": str(process.pid), "bank/process_started": started, "bank/boot_id": boot_id()}
-    daemon.instance.add_run_tags(run.run_id, marks | {"bank/marked_run": run.run_id})
     assert daemon.look(CONTACTS) == []
+    lock = Path(daemon.instance.root_directory) / "carried" / run.run_id
+    lock.parent.mkdir()
+    lock.write_text("")  # as a killed process leaves it: without anybody who holds it
     daemon.look(ORPHANS)
     assert run.run_id in daemon.said[ORPHANS]
     assert daemon.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE

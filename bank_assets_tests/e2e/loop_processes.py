@@ -79,6 +79,11 @@ class Daemon:
         """Wait until nothing is left to do."""
         self.wait(lambda: self.status().is_idle, seconds)
 
+    def carried(self) -> list[dg.DagsterRun]:
+        """Runs that are at work under their lock."""
+        folder = self.settings.dagster_home / "carried"
+        return [run for run in self.runs(dg.DagsterRunStatus.STARTED) if (folder / run.run_id).is_file()]
+
     def log(self) -> str:
         """The end of the daemon's log."""
         return (self.settings.home / "daemon.log").read_text()[-3_000:]
