@@ -52,7 +52,9 @@ def plan_view(planned: PlannedList, form: PlanForm, rate_without: float | None) 
 
 def rejected_line(row: BatchError) -> str:
     """A row that does not fit, in words."""
-    return f"line {row.line}: " + "; ".join(f"{e.field}: expected {e.expected}, found {e.found}" for e in row.errors)
+    return f"line {row.line}: " + "; ".join(
+        f"{e.field + ': ' if e.field else ''}expected {e.expected}, found {e.found}" for e in row.errors
+    )
 
 
 def _summary(called: Totals) -> str:

@@ -173,6 +173,12 @@ def test_audit_search_replay_and_chain(page):
     page.click("text=Verify the chain")
     page.wait_for_selector("[data-testid=chain]")
     assert page.get_attribute("[data-testid=chain]", "data-ok") == "yes"
+    page.click("text=Compare with an anchor")
+    page.fill("#f-anchor-seq", "1")
+    page.fill("#f-anchor-hash", "f" * 64)
+    page.click("text=Verify the chain")
+    page.wait_for_selector("[data-testid=chain][data-ok=no]")
+    assert fits(page), "hashes of a broken chain are too wide"
 
 
 def test_tables_sort_by_keyboard(page):
@@ -184,6 +190,19 @@ def test_tables_sort_by_keyboard(page):
         assert page.locator("[data-testid=candidates] th[aria-sort]").get_attribute("aria-sort") == direction
         values = page.locator("[data-testid=candidates] tbody td:nth-child(3)").all_inner_texts()
         assert values == sorted(values, reverse=direction == "descending")
+
+
+def test_figures_sort_as_numbers_and_what_has_none_stays_below(page):
+    page.goto("/monitoring")
+    table = page.locator("table", has=page.locator("th", has_text="KS p"))
+    for column, is_descending in ((3, False), (3, True), (6, True)):
+        table.locator(f"th:nth-child({column}) button").click()
+        if is_descending and column == 6:
+            table.locator(f"th:nth-child({column}) button").click()
+        texts = table.locator(f"tbody td:nth-child({column})").all_inner_texts()
+        values = [float(text.strip("< %")) for text in texts if text != "n/a"]
+        assert values == sorted(values, reverse=is_descending)
+        assert texts[len(values) :] == ["n/a"] * (len(texts) - len(values))
 
 
 def test_text_has_contrast_in_light_and_dark(chromium, address):

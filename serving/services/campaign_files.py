@@ -151,6 +151,9 @@ def read_contacts(path: Path) -> CampaignContacts:
             except PayloadError as error:
                 rejected.append(BatchError(row.line, error.errors))
     if not contacts:
-        why = f"; line {rejected[0].line}: {rejected[0].errors[0].field}" if rejected else ""
-        raise PayloadError((FieldError("", "at least one usable row", f"none of {len(rejected)}{why}"),))
+        found = "a header alone"
+        if rejected:
+            first = rejected[0]
+            found = f"none of {len(rejected)}; line {first.line}: {first.errors[0].field or 'the whole row'}"
+        raise PayloadError((FieldError("", "at least one usable row", found),))
     return CampaignContacts(digest, contacts, rejected)
