@@ -113,29 +113,35 @@ class Recorder:
         """Begin; call it inside the running event loop. Decisions may be submitted before the writer is up."""
         self._opening = asyncio.get_running_loop().create_task(self._open(0.0))
 
-    async def _open(self, after_seconds: float) -> None:
-        """Start a writer and send it what waits."""
-        await asyncio.sleep(after_seconds)
-        ours, theirs = socket.socketpair()
-        package_root = str(Path(__file__).resolve().parents[1])
-        paths = [package_root, *filter(None, [os.environ.get("PYTHONPATH")])]
-        with theirs:
-            # A session of its own: an interrupt from the keyboard reaches the app alone, which then stops in order.
-            self._process = await asyncio.to_thread(
-                subprocess.Popen,
-                [sys.executable, "-m", "serving.ledger_writer", str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-                start_new_session=True,
-            )
+    async def _open(self, seconds: float) -> None:
+        """Start a writer after some seconds, again until one starts, and send it what waits."""
         loop = asyncio.get_running_loop()
-        transport, _ = await loop.create_connection(lambda: _Line(self._written, self._lost), sock=ours)
-        # The URL goes through the socket: command lines are for everybody to read, and it may hold a password.
-        transport.write(frame(self._url))
-        self._transport = transport
-        while self._unsent:
-            self._send(transport, self._unsent.popleft())
+        while True:
+            await asyncio.sleep(seconds)
+            ours, theirs = socket.socketpair()
+            try:
+                with theirs:
+                    self._process = await asyncio.to_thread(_writer, theirs)
+            except OSError as error:  # no memory, no file handles: the machine may recover
+                ours.close()
+                logger.critical("ledger writer does not start", extra={"error": type(error).__name__})
+                unsent, self._unsent = list(self._unsent), deque()
+                self._settle(unsent, is_on_disk=False)
+                seconds = self._pause()
+                continue
+            transport, _ = await loop.create_connection(lambda: _Line(self._written, self._lost), sock=ours)
+            # The URL goes through the socket: command lines are for everybody to read, and it may hold a password.
+            transport.write(frame(self._url))
+            self._transport = transport
+            while self._unsent:
+                self._send(transport, self._unsent.popleft())
+            return
+
+    def _pause(self) -> float:
+        """Seconds until the next start of a writer."""
+        seconds = self._restart_seconds
+        self._restart_seconds = min(2 * seconds, RESTART_SECONDS[1])
+        return seconds
 
     def check(self, n: int = 1) -> None:
         """Refuse work that could not be recorded soon.
@@ -223,19 +229,10 @@ class Recorder:
         self._settle(groups, is_on_disk=False)
 
     async def _reopen(self) -> None:
-        seconds = self._restart_seconds
-        self._restart_seconds = min(2 * seconds, RESTART_SECONDS[1])
         process, self._process = self._process, None
         if process is not None:
             await asyncio.to_thread(_reap, process)
-        try:
-            await self._open(seconds)
-        except OSError as error:  # no memory, no file handles: the machine may recover
-            logger.critical("ledger writer does not start", extra={"error": type(error).__name__})
-            unsent = list(self._unsent)
-            self._unsent.clear()
-            self._opening = asyncio.get_running_loop().create_task(self._reopen())
-            self._settle(unsent, is_on_disk=False)
+        await self._open(self._pause())
 
     def _settle(self, groups: Sequence[_Group], *, is_on_disk: bool) -> None:
         self._n_waiting -= sum(group.n for group in groups)
@@ -256,6 +253,20 @@ class Recorder:
             self._transport.close()
         if self._process is not None:
             await asyncio.to_thread(_reap, self._process)
+
+
+def _writer(connection: socket.socket) -> subprocess.Popen[bytes]:
+    """A writer process at the other end of a socket."""
+    package_root = str(Path(__file__).resolve().parents[1])
+    paths = [package_root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    # A session of its own: an interrupt from the keyboard reaches the app alone, which then stops in order.
+    return subprocess.Popen(  # noqa: S603  this interpreter, our own module
+        [sys.executable, "-m", "serving.ledger_writer", str(connection.fileno())],
+        pass_fds=[connection.fileno()],
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        start_new_session=True,
+    )
 
 
 def _reap(process: subprocess.Popen[bytes]) -> None:

@@ -1,5 +1,6 @@
 """The recorder inside the app: a ledger that fails, a writer that dies, too much waiting, groups."""
 
+import errno
 import os
 import signal
 import threading
@@ -10,6 +11,7 @@ from serving_world import refusing_decisions, wait_until
 
 from bank_assets.ledger import chain
 from bank_assets.ledger.engine import writing
+from serving import recorder
 
 PATH = "/api/v1/predictions"
 
@@ -73,6 +75,22 @@ def test_what_waits_for_a_killed_writer_s_successor_is_written(client, payload):
     assert client.post(PATH, json=payload).status_code == 201
 
 
+def test_a_machine_that_starts_no_process_is_said_until_it_does(client, payload, monkeypatch, caplog):
+    services, start = client.app.state.services, recorder._writer
+    monkeypatch.setattr(recorder, "_writer", lambda _connection: no_memory())
+    os.kill(services.recorder.writer_pid, signal.SIGKILL)
+    wait_until(lambda: services.recorder.writer_pid is None)
+    assert client.post(PATH, json=payload).status_code == 503
+    assert "ledger writer does not start" in caplog.text
+    monkeypatch.setattr(recorder, "_writer", start)
+    wait_until(lambda: client.post(PATH, json=payload).status_code == 201)
+    assert chain.verify(services.ledger).n == 1
+
+
+def no_memory():
+    raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+
 def test_a_stop_writes_what_was_accepted_and_ends_the_writer(app, payload):
     with TestClient(app) as client:
         wait_until(lambda: app.state.services.store.champion is not None)
@@ -84,12 +102,12 @@ def test_a_stop_writes_what_was_accepted_and_ends_the_writer(app, payload):
 
 
 def test_a_group_is_one_transaction(client, payload):
-    recorder = client.app.state.services.recorder
-    before = recorder.groups
+    used = client.app.state.services.recorder
+    before = used.groups
     threads = [threading.Thread(target=lambda: client.post(PATH, json=payload)) for _ in range(24)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert recorder.recorded == 24
-    assert recorder.groups - before < 24
+    assert used.recorded == 24
+    assert used.groups - before < 24
