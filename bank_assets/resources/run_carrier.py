@@ -7,6 +7,9 @@ The default run launcher has no worker health check: a run whose process was kil
 an event, stays STARTED for ever and blocks whatever waits for it. So the process holds a lock on
 `$DAGSTER_HOME/carried/<run id>` while it works. The kernel frees it however the process ends. Process ids need not be
 compared: they are used again, repeat between containers that share the home, and their start times move with the clock.
+
+Where runs do not share the instance's folder with the sensor (AWS, a task per run), nothing is judged here: their
+launcher looks after them.
 """
 
 from __future__ import annotations

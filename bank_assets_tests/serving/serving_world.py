@@ -25,6 +25,7 @@ from bank_assets.core.economics import Economics
 from bank_assets.core.export import to_onnx
 from bank_assets.core.features import FEATURES, historical_features
 from bank_assets.core.scorer import digest_files
+from bank_assets.demo_client import CUSTOMER
 from bank_assets.ledger import states
 from bank_assets.ledger.engine import open_ledger, writing
 from bank_assets.settings import Settings
@@ -34,21 +35,7 @@ from serving.registry import Version
 from serving.settings import ServingSettings
 
 AS_OF = "2010-11-17"
-PAYLOAD = {
-    "age": 41,
-    "job": "management",
-    "marital": "married",
-    "education": "tertiary",
-    "default": "no",
-    "balance": 1200,
-    "housing": "no",
-    "loan": "no",
-    "contact": "cellular",
-    "campaign": 1,
-    "pdays": -1,
-    "previous": 0,
-    "poutcome": "unknown",
-}
+PAYLOAD = dict(CUSTOMER)
 
 
 def made_up_contacts(n: int, seed: int) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
