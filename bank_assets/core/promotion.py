@@ -161,13 +161,13 @@ def refit_gate(
     """
     limits = policy or PromotionPolicy()
     found = Findings(REFIT)
-    if against is not None:
-        found.evidence["against_champion"] = against.to_dict()
-        found.check(not against.is_worse, against.sentence)
     found.evidence["parity"] = parity
     found.check(parity <= PARITY_LIMIT, f"graph equals estimator within {parity:.1e} (limit {PARITY_LIMIT:.0e})")
     finite = bool(np.isfinite(proba).all() and (proba >= 0).all() and (proba <= 1).all())
     found.check(finite, "all probabilities within 0 and 1" if finite else "probabilities outside 0 to 1 found")
+    if against is not None:
+        found.evidence["against_champion"] = against.to_dict()
+        found.check(not against.is_worse, against.sentence)
     if not finite or len(observed) == 0:
         return found.verdict()
     mean, rate = float(proba.mean()), float(observed.mean())
