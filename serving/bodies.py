@@ -7,15 +7,15 @@ Called by the API controllers. Litestar's own body parsing is not used for two r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Generic, TypeVar
 
 import msgspec
-from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.openapi.spec import Operation
 
 from serving.errors import MediaTypeError, PayloadError
 from serving.json_faults import fault, not_json
+from serving.openapi import body_of, inlined, operation
 
 T = TypeVar("T")
 
@@ -32,28 +32,30 @@ class JsonBody(Generic[T]):
         operation: pass it as `operation_class` of the route, so that OpenAPI shows the body.
     """
 
-    def __init__(self, of: type[T], reread: Callable[[object], T] | None = None) -> None:
+    def __init__(
+        self,
+        of: type[T],
+        reread: Callable[[object], T] | None = None,
+        *,
+        example: Mapping[str, Any],
+        scope: str,
+        problems: tuple[int, ...] = (),
+    ) -> None:
         """Prepare the decoder.
 
         Args:
             of: the struct.
             reread: reads a decoded body that the decoder refused, thoroughly: returns it after all, or raises a
                 PayloadError that names every fault. Without it msgspec's first fault is named.
+            example: a body, for the document.
+            scope: that the operation needs, for the document.
+            problems: statuses beside the usual ones, for the document.
         """
         self.type = of
         self._decode = msgspec.json.Decoder(of).decode
         self._reread = reread
-        self._schema = _inlined(of)
-        body = RequestBody(content={JSON: OpenAPIMediaType(schema=_Finished(self._schema))}, required=True)
-
-        @dataclass
-        class BodyOperation(Operation):
-            """An operation that takes this body."""
-
-            def __post_init__(self) -> None:
-                self.request_body = body
-
-        self.operation: type[Operation] = BodyOperation
+        self._schema = inlined(of)
+        self.operation: type[Operation] = operation(*problems, scope=scope, content=body_of(self._schema, example))
 
     def read(self, body: bytes, headers: RawHeaders = ()) -> T:
         """Decode a body.
@@ -115,32 +117,3 @@ def check_format(header: str, value: str, media_types: tuple[str, ...]) -> None:
     charset = next((p.partition("=")[2] for p in parameters.split(";") if p.strip().startswith("charset")), "utf-8")
     if charset.strip(' "') not in ("utf-8", "utf8", "us-ascii"):
         raise MediaTypeError(f"Content-Type: expected the character set UTF-8, found {value[:60]!r}; convert the body.")
-
-
-def _inlined(of: Any) -> dict[str, Any]:
-    """JSON Schema of a struct without references: Litestar keeps only the components that it makes itself."""
-    document = msgspec.json.schema(of)
-    definitions = document.pop("$defs", {})
-
-    def resolve(node: Any) -> Any:
-        if isinstance(node, list):
-            return [resolve(item) for item in node]
-        if not isinstance(node, dict):
-            return node
-        if "$ref" in node:
-            return resolve(definitions[node["$ref"].rsplit("/", 1)[1]])
-        return {name: resolve(value) for name, value in node.items()}
-
-    return dict(resolve(document))
-
-
-class _Finished(Schema):
-    """A JSON Schema that is ready."""
-
-    def __init__(self, content: dict[str, Any]) -> None:
-        super().__init__()
-        self._content = content
-
-    def to_schema(self) -> dict[str, Any]:
-        """The content as it is."""
-        return self._content

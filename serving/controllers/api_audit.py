@@ -13,10 +13,11 @@ from bank_assets.ledger import chain, decisions
 from serving.access import identity_of, needs
 from serving.bodies import JsonBody
 from serving.errors import FieldError, PayloadError
+from serving.openapi import operation
 from serving.schemas.records import ErasureAnswer, ErasureRequest, VerifyAnswer
 from serving.services import records
 
-BODY = JsonBody(ErasureRequest)
+BODY = JsonBody(ErasureRequest, example={"contact_id": "c-1", "reason": "request of 2026-11-20"}, scope="admin")
 
 
 class AuditController(Controller):
@@ -28,6 +29,7 @@ class AuditController(Controller):
     @get(
         "/verify",
         operation_id="verify_chain",
+        operation_class=operation(scope="audit"),
         guards=[needs("audit")],
         sync_to_thread=True,
         summary="Verify the hash chain",

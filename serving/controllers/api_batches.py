@@ -15,9 +15,10 @@ from bank_assets.core.economics import MAXIMUM_EUR
 from serving.access import identity_of, needs
 from serving.bodies import JSON, check_format
 from serving.controllers.api_predictions import PATH
+from serving.openapi import CUSTOMER, body_of, inlined, operation
 from serving.payloads import check_date
-from serving.schemas.predictions import MINIMUM_EUR, EconomicsRequest
-from serving.services.batches import Batches, Upload
+from serving.schemas.predictions import MINIMUM_EUR, EconomicsRequest, PredictionRequest
+from serving.services.batches import MAX_ROWS, Batches, Upload
 from serving.services.uploads import csv_rows, json_rows
 
 CSV = "text/csv"
@@ -25,12 +26,18 @@ BATCH_BODY_BYTES = 100_000_000
 SPOOL_BYTES = 2_000_000
 """Uploads beyond this go to a temporary file that has no name and vanishes with the request."""
 
+CONTENT = {
+    **body_of({"type": "string"}, ",".join(CUSTOMER) + "\n" + ",".join(map(str, CUSTOMER.values())) + "\n", CSV),
+    **body_of({"type": "array", "maxItems": MAX_ROWS, "items": inlined(PredictionRequest)}, [CUSTOMER]),
+}
+
 Amount = Annotated[float | None, QueryParameter(ge=MINIMUM_EUR, le=MAXIMUM_EUR)]
 
 
 @post(
     f"{PATH}/batch",
     operation_id="create_predictions",
+    operation_class=operation(scope="predict", content=CONTENT),
     tags=["predictions"],
     guards=[needs("predict")],
     request_max_body_size=BATCH_BODY_BYTES,

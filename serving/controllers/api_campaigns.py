@@ -15,11 +15,22 @@ from bank_assets.ledger import campaigns
 from serving.access import needs
 from serving.bodies import JsonBody
 from serving.champion import ChampionStore
+from serving.openapi import CUSTOMER
 from serving.schemas.campaigns import PlanRequest
 from serving.services.campaigns import contacts_of, plan_campaign
 
 PLAN_BODY_BYTES = 100_000_000
-BODY = JsonBody(PlanRequest)
+BODY = JsonBody(
+    PlanRequest,
+    example={
+        "contacts": [CUSTOMER, {**CUSTOMER, "contact_id": "c-2", "economics": {"value_eur": 80}}],
+        "budget_eur": 500,
+        "capacity": 100,
+        "rules": {"max_contacts_in_campaign": 3},
+        "suppressed": ["c-9"],
+    },
+    scope="predict",
+)
 
 
 @post(

@@ -17,9 +17,11 @@ PAGE: Final = """<!doctype html>
 <head>
 <meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>JSON API · Bank marketing decisions</title>
+<link rel="icon" href="data:,">
 <link rel="stylesheet" href="/docs/ui.css">
 </head>
 <body>
+<p><a href="/">Back to the pages</a></p>
 <noscript>This page needs JavaScript; the document itself is at <a href="/schema/openapi.json">/schema/openapi.json</a>.
 </noscript>
 <div id="ui"></div>

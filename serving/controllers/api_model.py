@@ -18,12 +18,18 @@ from serving.access import identity_of, needs
 from serving.bodies import JsonBody
 from serving.champion import ChampionStore
 from serving.errors import ConflictError
+from serving.openapi import operation
 from serving.registry import Registry
 from serving.schemas.model import ModelHistory, ModelInfo, PromotionEntry, RollbackRequest
 from serving.watcher import Watcher
 
 SWAP_SECONDS = 5.0
-BODY = JsonBody(RollbackRequest)
+BODY = JsonBody(
+    RollbackRequest,
+    example={"version": "1", "reason": "complaints about version 2"},
+    scope="admin",
+    problems=(404, 409),
+)
 
 
 class ModelController(Controller):
@@ -32,12 +38,18 @@ class ModelController(Controller):
     path = "/api/v1/model"
     tags = ("model",)
 
-    @get("/", operation_id="get_model", summary="The model in force")
+    @get("/", operation_id="get_model", operation_class=operation(), summary="The model in force")
     async def info(self, store: NamedDependency[ChampionStore]) -> ModelInfo:
         """Version, digest, training, metrics, thresholds."""
         return model_info(store)
 
-    @get("/history", operation_id="get_model_history", sync_to_thread=True, summary="Who was champion when")
+    @get(
+        "/history",
+        operation_id="get_model_history",
+        operation_class=operation(),
+        sync_to_thread=True,
+        summary="Who was champion when",
+    )
     def history(
         self, ledger: NamedDependency[Engine], limit: Annotated[int, QueryParameter(ge=1, le=1_000)] = 100
     ) -> ModelHistory:

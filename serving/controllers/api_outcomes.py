@@ -16,7 +16,9 @@ from serving.errors import FieldError, PayloadError
 from serving.schemas.outcomes import OutcomeAnswer, OutcomeRequest
 from serving.services.records import iso_time, outcome_report
 
-BODY = JsonBody(OutcomeRequest)
+BODY = JsonBody(
+    OutcomeRequest, example={"contact_id": "c-1", "y": "yes", "duration": 210}, scope="outcomes", problems=(404,)
+)
 
 
 @post(

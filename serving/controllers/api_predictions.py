@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from serving.access import identity_of, needs, note_decision
 from serving.bodies import JsonBody
 from serving.dependencies import Services
+from serving.openapi import CUSTOMER, operation
 from serving.payloads import check_date, request_of
 from serving.schemas.predictions import Prediction, PredictionRequest
 from serving.schemas.records import DecisionRecord, Replay, SearchPage
@@ -26,7 +27,7 @@ from serving.services.scoring import Asked, prediction_of
 
 PATH = "/api/v1/predictions"
 SINGLE_BODY_BYTES = 65_536
-BODY = JsonBody(PredictionRequest, request_of)
+BODY = JsonBody(PredictionRequest, request_of, example=CUSTOMER, scope="predict")
 
 
 class PredictionsController(Controller):
@@ -65,6 +66,7 @@ class PredictionsController(Controller):
     @get(
         "/",
         operation_id="search_predictions",
+        operation_class=operation(scope="audit"),
         guards=[needs("audit")],
         sync_to_thread=True,
         summary="Search decisions, newest first",
@@ -99,6 +101,7 @@ class PredictionsController(Controller):
     @get(
         "/{prediction_id:str}",
         operation_id="get_prediction",
+        operation_class=operation(404, scope="audit"),
         guards=[needs("audit")],
         sync_to_thread=True,
         summary="The full record of a decision",
@@ -112,6 +115,7 @@ class PredictionsController(Controller):
     @post(
         "/{prediction_id:str}/replay",
         operation_id="replay_prediction",
+        operation_class=operation(404, scope="audit"),
         guards=[needs("audit")],
         status_code=200,
         sync_to_thread=True,

@@ -1,0 +1,119 @@
+"""What the OpenAPI document says beyond signatures: bodies with examples, problems by status, the scope that is needed.
+
+What lives here: `operation` and the examples. What must not: reading bodies (`serving.bodies`), routes.
+Called by the API controllers. Litestar's own guess of errors (400 with another shape) is taken out: it is never sent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+import msgspec
+from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIResponse, Operation, RequestBody, Schema
+
+from bank_assets.contract import BY_SOURCE, PAYLOAD_COLUMNS
+from serving.problems import PROBLEM_JSON, Problem
+
+CUSTOMER: Final[dict[str, Any]] = {
+    **{name: BY_SOURCE[name].default for name in PAYLOAD_COLUMNS},
+    "contact_id": "c-1",
+    "contact_date": "2010-11-17",
+}
+ANY: Final = (401, 403, 422, 429, 503)
+"""Statuses of every operation: credentials, scope, parameters, the key's rate, the ledger."""
+BODY: Final = (413, 415)
+"""Statuses of every operation with a body."""
+WORDS: Final = {
+    401: "No or wrong credentials.",
+    403: "The key or role lacks the scope, or another site's page asks.",
+    404: "Not on record.",
+    409: "Contradicts what is on record.",
+    413: "The body is too long.",
+    415: "The body's format is not read here.",
+    422: "The input does not fit the contract; `errors` names field, expected and found.",
+    429: "More requests than the key's limit; `Retry-After` says when to come back.",
+    503: "No model or no state in force, or the ledger cannot be written; nothing was recorded.",
+}
+
+
+def inlined(of: Any) -> dict[str, Any]:
+    """JSON Schema of a struct without references: Litestar keeps only the components that it makes itself."""
+    document = msgspec.json.schema(of)
+    definitions = document.pop("$defs", {})
+
+    def resolve(node: Any) -> Any:
+        if isinstance(node, list):
+            return [resolve(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        if "$ref" in node:
+            return resolve(definitions[node["$ref"].rsplit("/", 1)[1]])
+        return {name: resolve(value) for name, value in node.items()}
+
+    return dict(resolve(document))
+
+
+class Finished(Schema):
+    """A JSON Schema that is ready."""
+
+    def __init__(self, content: dict[str, Any]) -> None:
+        """Keep it."""
+        super().__init__()
+        self._content = content
+
+    def to_schema(self) -> dict[str, Any]:
+        """The content as it is."""
+        return self._content
+
+
+def body_of(schema: dict[str, Any], example: Any, media_type: str = "application/json") -> dict[str, OpenAPIMediaType]:
+    """Content of a request body.
+
+    Args:
+        schema: JSON Schema without references.
+        example: a body that is taken, on a platform that has a model and the decision that it names.
+        media_type: of the body.
+    """
+    return {media_type: OpenAPIMediaType(schema=Finished(schema), examples={"a_body": Example(value=example)})}
+
+
+def operation(*more: int, scope: str = "", content: dict[str, OpenAPIMediaType] | None = None) -> type[Operation]:
+    """The class of an operation; pass it as `operation_class` of the route.
+
+    Args:
+        more: statuses of problems beside `ANY`, and beside `BODY` if there is a body.
+        scope: that a key or role needs, "" if any will do.
+        content: of the request body by media type, None for no body.
+    """
+    statuses = sorted({*ANY, *more, *(BODY if content is not None else ())})
+
+    @dataclass
+    class ApiOperation(Operation):
+        """An operation of the JSON API."""
+
+        def __post_init__(self) -> None:
+            if content is not None:
+                self.request_body = RequestBody(content=content, required=True)
+            needed = f"Needs the scope `{scope}`." if scope else "Any key or role may ask."
+            self.description = f"{self.description or ''}\n\n{needed}".strip()
+            answers = {status: one for status, one in (self.responses or {}).items() if not status.startswith("4")}
+            self.responses = {**answers, **{str(status): _problem(status) for status in statuses}}
+
+    return ApiOperation
+
+
+def _problem(status: int) -> OpenAPIResponse:
+    example = {
+        "type": "/problems/payload",
+        "title": "The input does not fit the contract",
+        "status": status,
+        "detail": "age: expected a whole number from 16 to 120 years, found 7; correct the request.",
+        "instance": "/api/v1/predictions",
+        "request_id": "5f3a-1",
+        "errors": [{"field": "age", "expected": "a whole number from 16 to 120 years", "found": "7"}],
+    }
+    examples = {"a_fault": Example(value=example)} if status == HTTPStatus.UNPROCESSABLE_ENTITY else None
+    media = OpenAPIMediaType(schema=Finished(inlined(Problem)), examples=examples)  # type: ignore[arg-type]
+    return OpenAPIResponse(description=WORDS[status], content={PROBLEM_JSON: media})
