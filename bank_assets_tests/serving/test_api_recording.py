@@ -61,8 +61,7 @@ def test_a_killed_writer_acknowledges_nothing_and_is_replaced(client, payload, c
 
 def test_what_waits_for_a_killed_writer_s_successor_is_written(client, payload):
     services = client.app.state.services
-    os.kill(services.recorder.writer_pid, signal.SIGKILL)
-    wait_until(lambda: services.recorder.writer_pid is None)
+    kill_writer(services.recorder)
     statuses: list[int] = []
     threads = [threading.Thread(target=lambda: statuses.append(client.post(PATH, json=payload).status_code))
                for _ in range(8)]  # fmt: skip
@@ -78,13 +77,18 @@ def test_what_waits_for_a_killed_writer_s_successor_is_written(client, payload):
 def test_a_machine_that_starts_no_process_is_said_until_it_does(client, payload, monkeypatch, caplog):
     services, start = client.app.state.services, recorder._writer
     monkeypatch.setattr(recorder, "_writer", lambda _connection: no_memory())
-    os.kill(services.recorder.writer_pid, signal.SIGKILL)
-    wait_until(lambda: services.recorder.writer_pid is None)
+    kill_writer(services.recorder)
     assert client.post(PATH, json=payload).status_code == 503
     assert "ledger writer does not start" in caplog.text
     monkeypatch.setattr(recorder, "_writer", start)
     wait_until(lambda: client.post(PATH, json=payload).status_code == 201)
     assert chain.verify(services.ledger).n == 1
+
+
+def kill_writer(used: recorder.Recorder) -> None:
+    wait_until(lambda: used.writer_pid is not None)  # it starts beside the app
+    os.kill(used.writer_pid, signal.SIGKILL)
+    wait_until(lambda: used.writer_pid is None)
 
 
 def no_memory():
