@@ -4,7 +4,9 @@ What lives here: `Platform`: evidence, rung, refit or search with its gate, the 
 What must not: outcomes that a morning does not know (the caller hands over what is known), files, clocks, schedules.
 Called by the replay. Production runs the same steps as assets and a sensor, through the same functions: evidence and
 rung (`core.response_evidence`, `core.response`), fit (`core.challenger.fit_deployment`), gates (`core.promotion`),
-intercept (`core.calibration.intercept_as_of`), decisions (`core.scorer.Scorer` on the bundle's files).
+intercept (`core.calibration.intercept_as_of`), decisions (`core.scorer.Scorer` on the bundle's files). One guard of
+refits is left out, whether what was delivered has become worse (`core.refit_comparison`): a replay's history stands
+still.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def test_months_delivered_again_with_the_outcomes_of_other_customers_are_worse(c
     assert found.is_worse
     assert len(found.evidence) == 2, "seen at the champion's morning and again at the latest one"
     assert all(row["gain"] < -0.01 * row["log_loss_champion"] for row in found.evidence)
-    assert all(f"before {row['start']}, log loss 0." in found.sentence for row in found.evidence)
+    assert all(f"before {row['start']} has a log loss of 0." in found.sentence for row in found.evidence)
     assert f"P(worse) = {found.evidence[0]['P_worse']:.3f}" in found.sentence
     assert found.evidence[0]["P_worse"] >= 0.95
     assert AgainstChampion.from_dict(found.to_dict()).to_dict() == found.to_dict()
