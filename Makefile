@@ -78,7 +78,13 @@ test-unit: env
 	$(BIN)/pytest -q -n 2 --dist loadfile -m "not soak" --durations=15 bank_assets_tests
 
 test: env ## all checks: lint, types, import rules, definitions, tests
-	$(MAKE) lint types imports defs test-unit
+	took=""
+	for stage in lint types imports defs test-unit; do
+	  started=$$SECONDS
+	  $(MAKE) --no-print-directory $$stage
+	  took="$$took $$stage $$((SECONDS - started)) s,"
+	done
+	echo "took:$${took%,}"
 
 soak: env ## full counts of kills and faults, servers, images, the demo of all months, the whole replay
 	$(BIN)/pytest -q -m "soak" bank_assets_tests
