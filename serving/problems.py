@@ -104,6 +104,7 @@ STATUS: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
 """Exception -> status, slug, title. The first match counts, so subclasses stand before their bases."""
 
 HTTP_DETAIL: Final = {
+    403: "form: expected the token of a page that was opened here, found none or an old one; open the page again.",
     404: "address: expected one of this app, found none here; the API is described at /docs.",
     405: "method: expected one that the Allow header names, found another; the API is described at /docs.",
 }

@@ -64,6 +64,19 @@ def test_without_login_every_page_leads_to_the_login_form(client, path):
     assert (part.status_code, part.headers["hx-redirect"]) == (401, "/login")
 
 
+def test_nothing_is_told_before_the_login(client):
+    text = soup_of(client.get("/login")).text
+    assert not [word for word in ("version", "EUR", "Known up to", "simulated") if word in text]
+    log_in(client, "anna")
+    assert "Known up to" in soup_of(client.get("/")).text
+
+
+def test_a_form_without_its_token_says_what_to_do(client):
+    response = client.post("/login", data={"name": "anna", "password": PASSWORD})
+    assert response.status_code == 403
+    assert "open the page again" in soup_of(response).text
+
+
 def test_the_login_form_says_why_it_failed(client):
     assert soup_of(client.get("/login")).select_one('form[action="/login"] input[type=password]')
     response = log_in(client, "anna", "wrong")
