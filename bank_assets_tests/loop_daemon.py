@@ -12,6 +12,7 @@ import dagster as dg
 from bank_assets.definitions import build_defs
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.loop.status import LoopStatus, look
+from bank_assets.resources.deployment import deployment_resources
 from bank_assets.settings import Settings
 
 SENSORS = (
@@ -40,13 +41,16 @@ class InProcessDaemon:
 
     def look(self, sensor: str) -> list[dg.RunRequest]:
         """One evaluation; its requests, not yet carried out."""
+        definition = self.repository.get_sensor_def(sensor)
+        given = deployment_resources(self.settings) | self.overrides
         with dg.build_sensor_context(
             instance=self.instance,
             cursor=self.cursors.get(sensor),
             repository_def=self.repository,
             sensor_name=sensor,
+            resources={name: given[name] for name in definition.required_resource_keys},
         ) as context:
-            tick = self.repository.get_sensor_def(sensor).evaluate_tick(context)
+            tick = definition.evaluate_tick(context)
         self.cursors[sensor] = tick.cursor if tick.cursor is not None else self.cursors.get(sensor)
         self.said[sensor] = tick.skip_message or f"{len(tick.run_requests or [])} run(s) asked for"
         return list(tick.run_requests or [])

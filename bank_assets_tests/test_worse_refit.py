@@ -18,9 +18,7 @@ from bank_assets.alert_sensors import ALERTS
 from bank_assets.ledger import promotions, responses
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.loop.requests import TAG_AS_OF
-from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.notifier import NotifierResource
-from bank_assets.resources.warehouse import WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets_tests.core.made_contacts import FIRST, made_contacts
 from bank_assets_tests.loop_daemon import InProcessDaemon
@@ -85,18 +83,9 @@ class Bank:
 
     def told(self, kind):
         """Alerts of a kind so far, after another look of the alert sensor."""
-        notifier = NotifierResource.of(self.settings)
-        resources = {
-            "ledger": LedgerResource(url=self.settings.ledger_url),
-            "notifier": notifier,
-            "warehouse": WarehouseResource(root=str(self.settings.warehouse)),
-            "settings": self.settings,
-        }
-        instance, cursor = self.daemon.instance, self.daemon.cursors.get(ALERTS)
-        with dg.build_sensor_context(instance=instance, cursor=cursor, resources=resources) as context:
-            tick = self.daemon.repository.get_sensor_def(ALERTS).evaluate_tick(context)
-        self.daemon.cursors[ALERTS] = tick.cursor
-        return [alert for _, alert in notifier.log.read() if alert["kind"] == kind]
+        self.daemon.look(ALERTS)
+        told = NotifierResource.of(self.settings).log.read()
+        return [alert for _, alert in told if alert["kind"] == kind]
 
     def verdicts(self):
         return [row for row in reversed(promotions.history(self.engine)) if row.kind != "recalibration"]
