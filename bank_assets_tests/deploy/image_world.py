@@ -1,7 +1,8 @@
 """Runs built images without an engine, as strictly as compose.yaml asks an engine to.
 
 A mount namespace with the image's file system mounted read-only, a tmpfs at /tmp, the home bound at BANK_HOME, the
-image's own user, environment, entrypoint and command, and no new privileges. The network is the machine's.
+image's own user, environment, entrypoint and command, and no new privileges. The network is the machine's; its names
+are "localhost" alone, so that nothing may count on the machine knowing its own name.
 """
 
 import json
@@ -16,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = """
 set -eu
 mount --make-rprivate /
+echo "127.0.0.1 localhost" > "$IMAGE/etc/hosts"
 mount --bind "$IMAGE" "$IMAGE"
 mount -o remount,ro,bind "$IMAGE"
 mount -t proc proc "$IMAGE/proc"
