@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 from litestar import Request, Response, post
@@ -44,6 +45,11 @@ def report(request: Request[Any, Any, Any], body: RawBody, ledger: NamedDependen
                 ),
             )
         )
+    arrived_at = iso_time("arrived_at", data.arrived_at)
+    tomorrow = (dt.datetime.now(dt.UTC) + dt.timedelta(days=1)).isoformat()
+    if arrived_at is not None and arrived_at > tomorrow:
+        # What arrived last is what counts: a report from the future would outweigh every correction to come.
+        raise PayloadError((FieldError("arrived_at", "a time that is not in the future", repr(data.arrived_at)),))
     recorded = outcomes.record(
         ledger,
         y=data.y,
@@ -51,7 +57,7 @@ def report(request: Request[Any, Any, Any], body: RawBody, ledger: NamedDependen
         decision_id=data.prediction_id,
         contact_id=data.contact_id,
         duration=data.duration,
-        arrived_at=iso_time("arrived_at", data.arrived_at),
+        arrived_at=arrived_at,
     )
     answer = OutcomeAnswer(outcome_report(recorded.outcome), recorded.is_new, recorded.corrects)
     return Response(answer, status_code=201 if recorded.is_new else 200)
