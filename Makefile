@@ -87,7 +87,8 @@ test: env ## all checks: lint, types, import rules, definitions, tests
 	echo "took:$${took%,}"
 
 soak: env ## full counts of kills and faults, servers, images, the demo of all months, the whole replay
-	$(BIN)/pytest -q -m "soak" bank_assets_tests
+	# Two at a time: ten minutes without MLflow, or a server that starts, leave the cores to the other one.
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "soak" --durations=40 bank_assets_tests
 	$(BIN)/python -m bank_assets replay --json > $(BANK_HOME)/replay.json
 
 # The real file is needed: BANK_SOURCE, else the download pinned by sha256.
