@@ -8,5 +8,6 @@ from serving_world import (  # noqa: F401  pytest finds fixtures by their name h
     payload,
     published,
     registry,
+    running,
     serving_settings,
 )

@@ -174,6 +174,21 @@ def client(app) -> Iterator[TestClient]:
         yield client
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory, bundle_a, bundle_b) -> Iterator[TestClient]:
+    """One app for a module, for tests that leave no state behind that others could stumble over."""
+    home = tmp_path_factory.mktemp("bank")
+    platform = Settings(home=home, ledger_url=f"sqlite:///{home / 'ledger.db'}")
+    engine = open_ledger(platform.ledger_url)
+    states.publish(engine, AS_OF, bundle_a[1].to_dict())
+    engine.dispose()
+    registry = MemoryRegistry({"1": bundle_a[0], "2": bundle_b[0]})
+    app = create_app(ServingSettings(platform=platform, secret="s" * 64, poll_seconds=0.05), registry=registry)
+    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+        wait_until(lambda: app.state.services.store.champion is not None)
+        yield client
+
+
 @pytest.fixture
 def payload() -> dict[str, Any]:
     return {**PAYLOAD, "contact_date": AS_OF}

@@ -11,6 +11,12 @@ DOCS = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 
 
 @pytest.fixture
+def client(running):
+    """One app for all: nothing here changes what it answers."""
+    return running
+
+
+@pytest.fixture
 def document(client):
     return client.get("/schema/openapi.json").json()
 

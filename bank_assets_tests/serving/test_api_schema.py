@@ -5,12 +5,9 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, reject, settings
 from hypothesis.errors import Unsatisfiable
-from litestar.testing import TestClient
 from schemathesis import GenerationMode
-from serving_world import wait_until
 
 from bank_assets.ledger import chain
-from serving.app import create_app
 
 OPERATIONS = [
     ("POST", "/api/v1/predictions"),
@@ -29,28 +26,6 @@ OPERATIONS = [
     ("GET", "/health/ready"),
     ("GET", "/metrics"),
 ]
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory, bundle_a, bundle_b):
-    """One app for the module, as hypothesis calls a test many times."""
-    from serving_world import AS_OF, MemoryRegistry
-
-    from bank_assets.ledger import states
-    from bank_assets.ledger.engine import open_ledger
-    from bank_assets.settings import Settings
-    from serving.settings import ServingSettings
-
-    home = tmp_path_factory.mktemp("bank")
-    platform = Settings(home=home, ledger_url=f"sqlite:///{home / 'ledger.db'}")
-    engine = open_ledger(platform.ledger_url)
-    states.publish(engine, AS_OF, bundle_a[1].to_dict())
-    engine.dispose()
-    registry = MemoryRegistry({"1": bundle_a[0], "2": bundle_b[0]})
-    app = create_app(ServingSettings(platform=platform, secret="s" * 64, poll_seconds=0.05), registry=registry)
-    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
-        wait_until(lambda: app.state.services.store.champion is not None)
-        yield client
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,12 @@ DEEP = b"[" * 20_000 + b"]" * 20_000
 BODIES = [PATH, "/api/v1/outcomes", "/api/v1/campaigns/plan", "/api/v1/model/rollback", "/api/v1/audit/erasures", BATCH]
 
 
+@pytest.fixture
+def client(running):
+    """One app for all: nothing here changes what it answers."""
+    return running
+
+
 def problem_of(response, status=422):
     """The problem of an answer, which has the one shape."""
     assert response.status_code == status, response.text
