@@ -257,8 +257,7 @@ class Recorder:
 
 def _writer(connection: socket.socket) -> subprocess.Popen[bytes]:
     """A writer process at the other end of a socket."""
-    package_root = str(Path(__file__).resolve().parents[1])
-    paths = [package_root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    paths = [str(Path(__file__).resolve().parents[1]), *filter(None, sys.path)]  # it finds what this process finds
     # A session of its own: an interrupt from the keyboard reaches the app alone, which then stops in order.
     return subprocess.Popen(  # noqa: S603  this interpreter, our own module
         [sys.executable, "-m", "serving.ledger_writer", str(connection.fileno())],

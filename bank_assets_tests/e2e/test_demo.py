@@ -9,6 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bank_assets.demo_processes import LOOPBACK, Processes, answers, free_port
+from bank_assets_tests.e2e.production import eventually
+
 pytestmark = [pytest.mark.e2e, pytest.mark.spark, pytest.mark.slow]
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,6 +98,32 @@ def _belongs_to(process: psutil.Process, home: Path) -> bool:
         return process.environ().get("BANK_HOME", "").startswith(str(home))
     except (psutil.AccessDenied, psutil.NoSuchProcess, psutil.ZombieProcess):
         return False
+
+
+@pytest.mark.soak
+def test_attached_it_plays_on_running_servers_and_leaves_them_running(tmp_path):
+    home, app, ui = tmp_path / "bank", free_port(), free_port()
+    simulated = {"BANK_SOURCE": "simulated", "BANK_SIMULATED_ROWS": "6000"}
+    quick = {"BANK_SENSOR_SECONDS": "2", "BANK_SETTLE_SECONDS": "0"}
+    environment = {"BANK_HOME": str(home), "DAGSTER_HOME": str(home / "dagster"), "BANK_PORT": str(app)}
+    servers = Processes(tmp_path / "servers.json", tmp_path / "logs", {**environment, **simulated, **quick})
+    (home / "dagster").mkdir(parents=True)
+    (home / "dagster" / "dagster.yaml").write_text((ROOT / "dagster.yaml").read_text())
+    try:
+        servers.start("ui", ["-m", "dagster", "dev", "-m", "bank_assets.definitions", "-h", LOOPBACK, "-p", str(ui)])
+        servers.start("app", ["-m", "serving"])
+        eventually("Dagster", lambda: answers(ui, "/server_info"), 180)
+        eventually("the app", lambda: answers(app, "/health/live"), 60)
+        ports = ["--attach", "--app-port", str(app), "--ui-port", str(ui)]
+        span = ["--start", "2010-09-01", "--months", "1", "--no-replay"]
+        done, summary = demo(home, *ports, *span, seconds=1_200, **simulated)
+        assert done.returncode == 0, done.stderr[-4000:]
+        assert (summary["months"], summary["failed_runs"], summary["http_failures"]) == (1, 0, 0)
+        assert summary["contacts_judged"] > 0
+        assert answers(ui, "/server_info")
+        assert answers(app, "/health/ready")
+    finally:
+        servers.stop()
 
 
 @pytest.mark.soak
