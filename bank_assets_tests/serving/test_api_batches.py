@@ -84,25 +84,25 @@ def test_economics_of_an_upload(client, payload):
         (csv_of([PAYLOAD]).replace("age,", "age\x00,", 1), ""),
     ],
 )
-def test_a_file_that_does_not_fit_as_a_whole_is_422(client, content, found):
-    response = client.post(PATH, content=content, headers=CSV)
+def test_a_file_that_does_not_fit_as_a_whole_is_422(running, content, found):
+    response = running.post(PATH, content=content, headers=CSV)
     assert response.status_code == 422
     assert found in response.json()["errors"][0]["found"]
 
 
-def test_an_upload_with_a_post_contact_column_is_refused_by_the_rules_name(client, payload):
-    response = client.post(PATH, content=csv_of([{**payload, "duration": 3}]), headers=CSV)
+def test_an_upload_with_a_post_contact_column_is_refused_by_the_rules_name(running, payload):
+    response = running.post(PATH, content=csv_of([{**payload, "duration": 3}]), headers=CSV)
     assert response.status_code == 422
     assert response.json()["errors"][0]["rule"] == "post_contact_columns_are_never_inputs"
 
 
 @pytest.mark.parametrize("body", [b"{}", b"[", b"", b"5"])
-def test_json_that_is_no_array_is_422(client, body):
-    assert client.post(PATH, content=body, headers={"content-type": "application/json"}).status_code == 422
+def test_json_that_is_no_array_is_422(running, body):
+    assert running.post(PATH, content=body, headers={"content-type": "application/json"}).status_code == 422
 
 
-def test_another_content_type_is_refused(client):
-    response = client.post(PATH, content=b"x", headers={"content-type": "image/png"})
+def test_another_content_type_is_refused(running):
+    response = running.post(PATH, content=b"x", headers={"content-type": "image/png"})
     assert response.status_code == 415
     assert "expected text/csv or application/json, found 'image/png'" in response.json()["detail"]
 

@@ -145,8 +145,8 @@ def test_a_date_far_past_the_state_is_flagged_as_stale(client, payload):
         ({"economics": 5}, "economics", "an object", "5"),
     ],
 )
-def test_input_that_does_not_fit_is_named(client, payload, change, field, expected, found):
-    response = client.post(PATH, json={**payload, **change})
+def test_input_that_does_not_fit_is_named(running, payload, change, field, expected, found):
+    response = running.post(PATH, json={**payload, **change})
     assert response.status_code == 422
     assert response.headers["content-type"] == "application/problem+json"
     problem = response.json()
@@ -157,34 +157,34 @@ def test_input_that_does_not_fit_is_named(client, payload, change, field, expect
     assert found in error["found"]
 
 
-def test_a_post_contact_column_is_refused_by_the_rules_name(client, payload):
+def test_a_post_contact_column_is_refused_by_the_rules_name(running, payload):
     for name in ("duration", "y"):
-        problem = client.post(PATH, json={**payload, name: 261}).json()
+        problem = running.post(PATH, json={**payload, name: 261}).json()
         (error,) = problem["errors"]
         assert (error["field"], error["rule"]) == (name, "post_contact_columns_are_never_inputs")
 
 
-def test_every_fault_of_a_body_is_named_at_once(client, payload):
+def test_every_fault_of_a_body_is_named_at_once(running, payload):
     del payload["job"]
-    problem = client.post(PATH, json={**payload, "age": 7, "pdays": -2}).json()
+    problem = running.post(PATH, json={**payload, "age": 7, "pdays": -2}).json()
     assert [e["field"] for e in problem["errors"]] == ["age", "job", "pdays"]
     assert problem["errors"][1]["found"] == "nothing: the field is missing"
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"x"', b"\xff\xfe", b"{" * 5_000, b'{"age": 1e999}'])
-def test_bodies_that_are_no_object_get_a_problem(client, body):
-    response = client.post(PATH, content=body, headers={"content-type": "application/json"})
+def test_bodies_that_are_no_object_get_a_problem(running, body):
+    response = running.post(PATH, content=body, headers={"content-type": "application/json"})
     assert response.status_code == 422
     assert response.json()["errors"][0]["expected"]
 
 
-def test_a_whole_number_may_be_written_with_a_point(client, payload):
+def test_a_whole_number_may_be_written_with_a_point(running, payload):
     """JSON does not tell 41.0 from 41; text is something else."""
-    written = client.post(PATH, json={**payload, "age": 41.0, "campaign": 1.0})
+    written = running.post(PATH, json={**payload, "age": 41.0, "campaign": 1.0})
     assert written.status_code == 201
-    assert written.json()["probability"] == client.post(PATH, json=payload).json()["probability"]
-    assert client.get(f"{PATH}/{written.json()['id']}").json()["payload"]["age"] == 41
-    batch = client.post(f"{PATH}/batch", json=[{**payload, "age": 41.0}, {**payload, "age": 41.5}]).json()
+    assert written.json()["probability"] == running.post(PATH, json=payload).json()["probability"]
+    assert running.get(f"{PATH}/{written.json()['id']}").json()["payload"]["age"] == 41
+    batch = running.post(f"{PATH}/batch", json=[{**payload, "age": 41.0}, {**payload, "age": 41.5}]).json()
     assert (batch["recorded"], batch["rejected"]) == (1, 1)
 
 

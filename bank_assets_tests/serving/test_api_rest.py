@@ -44,19 +44,19 @@ def test_an_outcome_by_prediction_is_kept_once_and_corrections_are_kept(client, 
         ({"y": "yes", "prediction_id": "unknown"}, 404, None),
     ],
 )
-def test_outcomes_that_do_not_fit(client, body, status, field):
-    response = client.post("/api/v1/outcomes", json=body)
+def test_outcomes_that_do_not_fit(running, body, status, field):
+    response = running.post("/api/v1/outcomes", json=body)
     assert response.status_code == status
     if field is not None:
         assert response.json()["errors"][0]["field"] == field
 
 
 @pytest.mark.parametrize("moment", ["2010-11-20", "2010-11-20T09:00:00", "2010-11-20T10:00:00+01:00"])
-def test_arrival_times_are_kept_in_utc(client, moment):
+def test_arrival_times_are_kept_in_utc(running, moment):
     body = {"y": "yes", "contact_id": "c", "arrived_at": moment}
-    kept = client.post("/api/v1/outcomes", json=body).json()["outcome"]["arrived_at"]
+    kept = running.post("/api/v1/outcomes", json=body).json()["outcome"]["arrived_at"]
     assert kept in ("2010-11-20T00:00:00.000000Z", "2010-11-20T09:00:00.000000Z")
-    assert client.post("/api/v1/outcomes", json=body).status_code == 200
+    assert running.post("/api/v1/outcomes", json=body).status_code == 200
 
 
 def contacts(payload, n):
@@ -157,8 +157,8 @@ def test_a_hold_out_is_random_but_the_same_for_the_same_list(client, payload):
         ({"suppressed": [""]}, "suppressed[0]"),
     ],
 )
-def test_plans_that_do_not_fit(client, payload, change, field):
-    response = client.post("/api/v1/campaigns/plan", json={"contacts": contacts(payload, 2), **change})
+def test_plans_that_do_not_fit(running, payload, change, field):
+    response = running.post("/api/v1/campaigns/plan", json={"contacts": contacts(payload, 2), **change})
     assert response.status_code == 422
     if field is not None:
         assert response.json()["errors"][0]["field"] == field
