@@ -3,6 +3,7 @@
 What lives here: `daily_pipeline_schedule`. What must not: sensors, jobs. Called by `bank_assets.definitions`.
 """
 
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -13,6 +14,10 @@ from bank_assets.loop.nightly import nightly_wanted
 from bank_assets.settings import Settings
 
 MIDNIGHT = "0 0 * * *"
+REPEAT_FAILED_STEPS = {"dagster/retry_on_asset_or_op_failure": "true"}
+"""A night is tried once more from where it failed. Other runs are not (dagster.yaml): sensors see what is left to do
+and ask again, but what a night alone makes would wait for the next one, though the database was only restarted. A fault
+of the data fails again, which costs seconds and is told once."""
 
 
 def all_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
@@ -51,6 +56,7 @@ def all_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
             return dg.SkipReason(
                 f"nothing was ever delivered: expected files in {settings.landing / 'contacts'}, found none registered."
             )
-        return [work.request(run_key=f"{night.isoformat()}-{number}") for number, work in enumerate(wanted)]
+        repeated = [replace(work, tags={**work.tags, **REPEAT_FAILED_STEPS}) for work in wanted]
+        return [work.request(run_key=f"{night.isoformat()}-{number}") for number, work in enumerate(repeated)]
 
     return [daily_pipeline_schedule]

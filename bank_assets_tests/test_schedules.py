@@ -1,11 +1,15 @@
 """The night: which months, which job, once whatever the clock does."""
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 import numpy as np
 import pytest
+import yaml
+from dagster._core.events import RunFailureReason
+from dagster._core.execution.retries import auto_reexecution_should_retry_run
 from dagster._utils.schedules import schedule_execution_time_iterator
 
 from bank_assets.definitions import build_defs
@@ -16,6 +20,7 @@ from bank_assets.settings import Settings
 from bank_assets_tests.core.made_contacts import FIRST, made_contacts
 from bank_assets_tests.stored_loop import land, make_tables
 
+ROOT = Path(__file__).resolve().parents[1]
 NAME = "daily_pipeline_schedule"
 NIGHT = datetime(2026, 3, 1, 0, 0, tzinfo=UTC)
 
@@ -59,6 +64,21 @@ def test_the_newest_month_and_those_with_news_and_no_others(quick, contacts):
     corrected.frame["age"][0] += 1
     land(quick, corrected, "correction.csv")
     assert ranges(night(quick)[0]) == [("2020-01-01", "2020-03-01")]
+
+
+def test_a_night_that_failed_is_tried_once_more(quick, contacts, tmp_path):
+    land(quick, contacts)
+    (request,), _ = night(quick)
+    overrides = yaml.safe_load((ROOT / "dagster.yaml").read_text())
+    with dg.instance_for_test(temp_dir=str(tmp_path), overrides={"run_retries": overrides["run_retries"]}) as instance:
+        runs = [
+            dg.DagsterRun(job_name="nightly_job", tags=dict(tags), status=dg.DagsterRunStatus.FAILURE)
+            for tags in ({}, request.tags)
+        ]
+        for run in runs:
+            instance.add_run(run)
+        repeats = [auto_reexecution_should_retry_run(instance, run, RunFailureReason.STEP_FAILURE) for run in runs]
+    assert repeats == [False, True]
 
 
 def test_outcomes_told_to_the_app_come_first_in_the_month_of_their_arrival(quick, contacts):

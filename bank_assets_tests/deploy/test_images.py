@@ -141,7 +141,7 @@ def test_the_pipeline_image_runs_the_main_job_on_simulated_data(images, tmp_path
         assert kernel["Uid"].split() == ["10001"] * 4
         assert one.process.wait(900) == 0, one.says()[-4_000:]
     summary = json.loads((home / "reports" / "run_summary.json").read_text())
-    assert summary["source"].startswith("simulated")
+    assert summary["source"]["kind"] == "simulated"
     assert summary["rows_raw"] == SIMULATED_ROWS
     assert len(summary["candidates"]) == 20
 
