@@ -123,7 +123,9 @@ def out_of_time(
         predicted.raw,
         predicted.calibrated,
         found,
-        intervals_of(proba, observed, data.contact_dates[rows], economics, settings.seed),
+        intervals_of(
+            proba, observed, data.contact_dates[rows], float(found["f1_threshold"]), economics, seed=settings.seed
+        ),
         rows,
         proba,
         other.calibrated[rows],
@@ -131,30 +133,40 @@ def out_of_time(
 
 
 def intervals_of(
-    proba: FloatArray, observed: NDArray[np.bool_], days: NDArray[np.datetime64], economics: Economics, seed: int
+    proba: FloatArray,
+    observed: NDArray[np.bool_],
+    days: NDArray[np.datetime64],
+    f1_threshold: float,
+    economics: Economics,
+    *,
+    seed: int,
 ) -> dict[str, Any]:
-    """Bootstrap intervals (90 %) of AUC, profit and Brier on a cohort.
+    """Bootstrap intervals (90 %) of the metrics on a cohort.
 
     Args:
         proba: probabilities, (n,).
         observed: outcomes, (n,).
-        days: day of each row, (n,); whole days are resampled for profit and Brier.
+        days: day of each row, (n,); whole days are resampled where the metric is a mean over rows.
+        f1_threshold: probability above which F1 says yes, chosen on earlier rows.
         economics: cost and value.
         seed: seed.
     """
     profit = scores.profit_rows(observed, is_worth_calling(proba, economics), economics.cost_eur, economics.value_eur)
-    auc = paired_bootstrap_statistic(
-        lambda at: scores.roc_auc(observed[at], proba[at]), len(proba), seed=seed, resamples=RESAMPLES
-    )
-    gain = paired_bootstrap(profit, seed=seed, clusters=days, resamples=RESAMPLES)
-    brier = paired_bootstrap((proba - observed) ** 2, seed=seed, clusters=days, resamples=RESAMPLES)
-    n = len(proba)
-    return {
-        "roc_auc": [auc.low, auc.gain, auc.high],
-        "brier": [brier.low, brier.gain, brier.high],
-        "profit_eur": [gain.low * n, gain.gain * n, gain.high * n],
-        "rows": n,
+    of_the_whole = {
+        "roc_auc": lambda at: scores.roc_auc(observed[at], proba[at]),
+        "average_precision": lambda at: scores.average_precision(observed[at], proba[at]),
+        "f1": lambda at: scores.f1(observed[at], proba[at], f1_threshold),
     }
+    of_rows = {
+        "brier": (proba - observed) ** 2,
+        "log_loss": scores.log_loss_rows(observed, proba),
+        "profit_eur": profit * len(proba),  # a mean of it is the sum
+    }
+    found = {
+        name: paired_bootstrap_statistic(statistic, len(proba), seed=seed, resamples=RESAMPLES)
+        for name, statistic in of_the_whole.items()
+    } | {name: paired_bootstrap(rows, seed=seed, clusters=days, resamples=RESAMPLES) for name, rows in of_rows.items()}
+    return {name: [one.low, one.gain, one.high] for name, one in found.items()} | {"rows": len(proba)}
 
 
 def curves_of(tested: OutOfTime, snapshot: TrainingSnapshot, economics: Economics) -> dict[str, Any]:
