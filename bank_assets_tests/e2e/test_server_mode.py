@@ -161,7 +161,8 @@ def test_every_delivered_row_is_in_the_tables(night):
 
 
 def test_both_spark_workers_did_it(night):
-    assert {app["name"] for app in night.applications} >= {f"bank-{run.run_id}" for run in night.runs[:1]}
+    # A run that is repeated from where it failed need not start Spark again.
+    assert {app["name"] for app in night.applications} & {f"bank-{run.run_id}" for run in night.runs}
     assert max(app["cores"] for app in night.applications) == 2
     for number in (1, 2):
         assert list((night.production.folder / f"worker-{number}").glob("app-*/*/stderr"))
