@@ -78,7 +78,9 @@ def test_the_month_was_decided_and_judged(played):
     (step,) = summary["played"]
     assert step["judged_mornings"] > 0
     assert {run["job"] for run in step["runs"]} >= {"data_job"}
-    assert all(0 < run["work"] <= run["ended"] - run["created"] for run in step["runs"])
+    # A follower asked for while the job that makes it was at work finds nothing left to do: no work, and no harm.
+    assert all(0 <= run["work"] <= run["ended"] - run["created"] for run in step["runs"])
+    assert next(run["work"] for run in step["runs"] if run["job"] == "data_job") > 0
     reports = home / "demo" / "reports"
     assert (reports / "demo_summary.json").exists()
     assert "Time travel" in (reports / "demo" / "index.html").read_text()
@@ -128,7 +130,7 @@ def test_attached_it_plays_on_running_servers_and_leaves_them_running(tmp_path):
 
 @pytest.mark.soak
 def test_all_months_of_the_real_file(tmp_path, real_csv):
-    done, summary = demo(tmp_path, seconds=80 * 60, BANK_SOURCE=str(real_csv))
+    done, summary = demo(tmp_path, seconds=100 * 60, BANK_SOURCE=str(real_csv))
     assert done.returncode == 0, done.stderr[-4000:]
     assert summary["months"] == 20
     assert summary["source"]["is_real"] is True
