@@ -8,9 +8,11 @@ are "localhost" alone, so that nothing may count on the machine knowing its own 
 import json
 import os
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,6 +108,11 @@ class Container:
         return self
 
     def __exit__(self, *_error) -> None:
+        # One by one: not every kernel ends a namespace with its first process.
+        with suppress(psutil.NoSuchProcess):
+            for child in psutil.Process(self.process.pid).children(recursive=True):
+                with suppress(psutil.NoSuchProcess):
+                    child.kill()
         self.process.kill()
         self.process.wait(60)
         self.images.buildah("rm", self.container)
