@@ -1,6 +1,19 @@
-"""What the tests of pages share: the Predict form as a person sends it, and the objects of the app."""
+"""What the tests of pages share: a home with a champion, the app on it, the Predict form as a person sends it."""
 
-from bank_assets_tests.demo_home import HTMX, soup_of
+import pytest
+
+from bank_assets_tests.demo_home import HTMX, fit_demo, make_home, open_pages, soup_of
+
+
+@pytest.fixture
+def home(tmp_path):
+    return make_home(tmp_path / "bank", fit_demo())
+
+
+@pytest.fixture
+def pages(home):
+    with open_pages(home) as client:
+        yield client
 
 
 def services(client):

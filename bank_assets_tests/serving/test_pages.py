@@ -5,25 +5,14 @@ from itertools import pairwise
 import pytest
 from pages_world import decide, services
 
-from bank_assets_tests.demo_home import HTMX, fit_demo, make_home, open_pages, soup_of
+from bank_assets_tests.demo_home import HTMX, soup_of
 
 ALL_PAGES = ("/", "/predict", "/campaign", "/monitoring", "/model", "/audit")
 
 
-@pytest.fixture
-def home(tmp_path):
-    return make_home(tmp_path / "bank", fit_demo())
-
-
-@pytest.fixture
-def client(home):
-    with open_pages(home) as client:
-        yield client
-
-
 @pytest.mark.parametrize("path", ALL_PAGES)
-def test_every_page_says_source_model_and_economics(client, path):
-    response = client.get(path)
+def test_every_page_says_source_model_and_economics(pages, path):
+    response = pages.get(path)
     page = soup_of(response)
     assert response.status_code == 200
     assert response.headers["vary"] == "HX-Request"
@@ -37,8 +26,8 @@ def test_every_page_says_source_model_and_economics(client, path):
 
 
 @pytest.mark.parametrize("path", [*ALL_PAGES, "/login", "/nowhere"])
-def test_every_page_can_be_used_with_keyboard_and_screen_reader(client, path):
-    page = soup_of(client.get(path))
+def test_every_page_can_be_used_with_keyboard_and_screen_reader(pages, path):
+    page = soup_of(pages.get(path))
     assert len(page.select("h1")) == 1
     assert page.select_one("a.skip")["href"] == "#main"
     for field in page.select("input:not([type=hidden]), select, textarea"):
@@ -58,8 +47,8 @@ def test_every_page_can_be_used_with_keyboard_and_screen_reader(client, path):
 
 
 @pytest.mark.parametrize("path", ALL_PAGES)
-def test_every_form_works_without_scripts(client, path):
-    for form in soup_of(client.get(path)).select("form"):
+def test_every_form_works_without_scripts(pages, path):
+    for form in soup_of(pages.get(path)).select("form"):
         assert form["action"].startswith("/")
         assert form["method"] in ("get", "post")
         if form["method"] == "post":
@@ -70,33 +59,33 @@ def test_every_form_works_without_scripts(client, path):
     ("path", "marker"),
     [("/", "#attention"), ("/campaign?list=delivered:example.csv", "[data-testid=plan]"), ("/audit", ".empty")],
 )
-def test_the_same_address_gives_page_and_partial(client, path, marker):
-    whole, part = soup_of(client.get(path)), soup_of(client.get(path, headers=HTMX))
+def test_the_same_address_gives_page_and_partial(pages, path, marker):
+    whole, part = soup_of(pages.get(path)), soup_of(pages.get(path, headers=HTMX))
     assert whole.html is not None
     assert part.html is None
     assert whole.select_one(marker) is not None
     assert part.select_one(marker) is not None
-    restored = client.get(path, headers={**HTMX, "HX-History-Restore-Request": "true"})
+    restored = pages.get(path, headers={**HTMX, "HX-History-Restore-Request": "true"})
     assert soup_of(restored).html is not None
 
 
-def test_home_is_drawn_again_only_when_it_changed(client):
-    seen = soup_of(client.get("/")).select_one("#home-seen")["value"]
-    unchanged = client.get("/", params={"seen": seen}, headers=HTMX)
+def test_home_is_drawn_again_only_when_it_changed(pages):
+    seen = soup_of(pages.get("/")).select_one("#home-seen")["value"]
+    unchanged = pages.get("/", params={"seen": seen}, headers=HTMX)
     assert (unchanged.status_code, unchanged.content) == (204, b"")
-    decide(client)
-    changed = client.get("/", params={"seen": seen}, headers=HTMX)
+    decide(pages)
+    changed = pages.get("/", params={"seen": seen}, headers=HTMX)
     assert changed.status_code == 200
     assert soup_of(changed).select_one("#home-seen")["value"] != seen
 
 
-def test_home_lists_what_needs_attention(client, home):
-    text = soup_of(client.get("/")).select_one("#home").get_text(" ", strip=True)
+def test_home_lists_what_needs_attention(pages, home):
+    text = soup_of(pages.get("/")).select_one("#home").get_text(" ", strip=True)
     assert "Not real data" in text
     assert "Heavy drift in 2010-11" in text
     home.registry.is_down = True
-    services(client).watcher.look()
-    page = soup_of(client.get("/"))
+    services(pages).watcher.look()
+    page = soup_of(pages.get("/"))
     assert "The model registry does not answer" in page.text
     assert page.select_one(".strip[role=status]") is not None
-    assert client.get("/predict").status_code == 200
+    assert pages.get("/predict").status_code == 200

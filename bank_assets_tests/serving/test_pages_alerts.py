@@ -8,18 +8,7 @@ import pytest
 
 from bank_assets.core.operation_alerts import run_failed
 from bank_assets.resources.alert_log import AlertLog
-from bank_assets_tests.demo_home import fit_demo, make_home, open_pages, soup_of
-
-
-@pytest.fixture
-def home(tmp_path):
-    return make_home(tmp_path / "bank", fit_demo())
-
-
-@pytest.fixture
-def client(home):
-    with open_pages(home) as client:
-        yield client
+from bank_assets_tests.demo_home import soup_of
 
 
 def tell(home, **ago):
@@ -32,10 +21,10 @@ def titles(page):
     return [one.strong.text for one in page.select("[data-testid=alerts] li")]
 
 
-def test_monitoring_shows_alerts_newest_first_with_their_links(client, home):
+def test_monitoring_shows_alerts_newest_first_with_their_links(pages, home):
     tell(home, days=40)
     tell(home, minutes=1)
-    page = soup_of(client.get("/monitoring"))
+    page = soup_of(pages.get("/monitoring"))
     shown = titles(page)
     assert shown[0] == "The run job of {'minutes': 1} failed"
     assert shown[-1] == "The run job of {'days': 40} failed"
@@ -48,62 +37,62 @@ def test_monitoring_shows_alerts_newest_first_with_their_links(client, home):
     assert drift.select_one("a")["href"] == "/reports/drift/2010-11.html"
 
 
-def test_home_shows_the_latest_and_puts_what_is_urgent_first(client, home):
+def test_home_shows_the_latest_and_puts_what_is_urgent_first(pages, home):
     tell(home, minutes=1)
-    page = soup_of(client.get("/"))
+    page = soup_of(pages.get("/"))
     assert len(titles(page)) == 4
     attention = page.select_one("section[aria-labelledby=attention]")
     assert "The run job of {'minutes': 1} failed" in attention.select_one(".notice.bad").text
     assert "Customers of 2010-11" not in attention.text  # not urgent
     tell(home, days=3)
-    assert "'days': 3" not in soup_of(client.get("/")).select_one("section[aria-labelledby=attention]").text
+    assert "'days': 3" not in soup_of(pages.get("/")).select_one("section[aria-labelledby=attention]").text
 
 
-def test_without_alerts_the_page_says_who_tells_them(client, home):
+def test_without_alerts_the_page_says_who_tells_them(pages, home):
     (home.path / "reports" / "alerts.jsonl").unlink()
-    assert "No alert yet" in soup_of(client.get("/")).text
+    assert "No alert yet" in soup_of(pages.get("/")).text
 
 
-def test_torn_and_foreign_lines_are_left_out(client, home):
+def test_torn_and_foreign_lines_are_left_out(pages, home):
     with (home.path / "reports" / "alerts.jsonl").open("a") as stream:
         stream.write(json.dumps({"schema_version": 99}) + "\nno json\n[1]\n\n" + '{"schema_version": 1, "ke')
-    assert len(titles(soup_of(client.get("/monitoring")))) == 3
+    assert len(titles(soup_of(pages.get("/monitoring")))) == 3
 
 
-def test_a_log_longer_than_what_is_read_shows_its_end(client, home):
+def test_a_log_longer_than_what_is_read_shows_its_end(pages, home):
     path = home.path / "reports" / "alerts.jsonl"
     lines = path.read_text()
     path.write_text(lines * 400)
-    assert len(titles(soup_of(client.get("/monitoring")))) == 40
+    assert len(titles(soup_of(pages.get("/monitoring")))) == 40
 
 
 @pytest.mark.parametrize("name", ["drift/2010-11", "retraining/v2"])
-def test_report_pages_keep_the_policy_and_their_own_style(client, home, name):
-    answer = client.get(f"/reports/{name}.html")
+def test_report_pages_keep_the_policy_and_their_own_style(pages, home, name):
+    answer = pages.get(f"/reports/{name}.html")
     page = soup_of(answer)
     assert page.h1.text
     assert page.style is None
     assert not page.select("[style]")
     assert "unsafe-inline" not in answer.headers["content-security-policy"]
     link = page.select_one("link[rel=stylesheet]")["href"]
-    style = client.get(link)
+    style = pages.get(link)
     assert style.headers["content-type"].startswith("text/css")
     stored = (home.path / "reports" / f"{name}.html").read_text()
     assert style.text == re.search(r"<style>(.*?)</style>", stored, re.DOTALL).group(1)
     assert page.nav.a["href"] == "/monitoring"
-    assert client.get(f"/reports/{name}x.css").status_code == 404
+    assert pages.get(f"/reports/{name}x.css").status_code == 404
 
 
-def test_links_between_reports_lead_somewhere(client):
-    retraining = soup_of(client.get("/reports/retraining/v2.html"))
+def test_links_between_reports_lead_somewhere(pages):
+    retraining = soup_of(pages.get("/reports/retraining/v2.html"))
     href = retraining.select_one("main a[href^='../']")["href"]
-    assert client.get(f"/reports/retraining/{href}").status_code == 200
-    model = soup_of(client.get("/model"))
+    assert pages.get(f"/reports/retraining/{href}").status_code == 200
+    model = soup_of(pages.get("/model"))
     assert model.find("a", string="Read the report")["href"] == "/reports/retraining/v2.html"
-    monitoring = soup_of(client.get("/monitoring"))
+    monitoring = soup_of(pages.get("/monitoring"))
     assert monitoring.find("a", string="Read the report of 2010-11")["href"] == "/reports/drift/2010-11.html"
 
 
-def test_styles_of_other_reports_are_not_given_away(client):
-    assert client.get("/reports/data_docs/validations/contacts/20101102/contacts.css").status_code == 404
-    assert client.get("/reports/call_lists/x.css").status_code == 404
+def test_styles_of_other_reports_are_not_given_away(pages):
+    assert pages.get("/reports/data_docs/validations/contacts/20101102/contacts.css").status_code == 404
+    assert pages.get("/reports/call_lists/x.css").status_code == 404

@@ -1,85 +1,73 @@
 """Audit: search, record, replay, chain."""
 
-import pytest
 from pages_world import decide, services
 
 from bank_assets.ledger import chain, decisions, outcomes
-from bank_assets_tests.demo_home import HTMX, fit_demo, make_home, open_pages, soup_of, token_of
+from bank_assets_tests.demo_home import HTMX, soup_of, token_of
 
 
-@pytest.fixture
-def home(tmp_path):
-    return make_home(tmp_path / "bank", fit_demo())
-
-
-@pytest.fixture
-def client(home):
-    with open_pages(home) as client:
-        yield client
-
-
-def test_audit_finds_a_decision_shows_its_lineage_and_replays_it_identically(client):
-    decide(client, contact_id="c-1")
-    decide(client, contact_id="c-2", balance="77")
-    page = soup_of(client.get("/audit", params={"contact_id": "c-1"}))
+def test_audit_finds_a_decision_shows_its_lineage_and_replays_it_identically(pages):
+    decide(pages, contact_id="c-1")
+    decide(pages, contact_id="c-2", balance="77")
+    page = soup_of(pages.get("/audit", params={"contact_id": "c-1"}))
     (row,) = page.select("[data-testid=decisions] tbody tr")
     address = row.select_one("a")["href"]
-    record = soup_of(client.get(address))
+    record = soup_of(pages.get(address))
     text = record.get_text(" ", strip=True)
     assert "LightGBM" in text
     assert "5f" * 32 in text
     assert "simulated (not real)" in text
     assert record.select_one(f'form[action="{address}/replay"]')
-    replayed = client.post(f"{address}/replay", data=token_of(client), headers=HTMX)
+    replayed = pages.post(f"{address}/replay", data=token_of(pages), headers=HTMX)
     part = soup_of(replayed).select_one("[data-testid=replay]")
     assert part["data-status"] == "identical"
     assert [cells.select("td")[-1].text for cells in part.select("table")[0].select("tbody tr")] == ["yes"] * 3
-    whole = soup_of(client.post(f"{address}/replay", data=token_of(client)))
+    whole = soup_of(pages.post(f"{address}/replay", data=token_of(pages)))
     assert whole.select_one("#replay [data-testid=replay]")["data-status"] == "identical"
 
 
-def test_audit_by_id_goes_to_the_record(client):
-    found = soup_of(decide(client)).select_one("[data-testid=decision]")["data-decision-id"]
-    assert client.get("/audit", params={"id": found}, follow_redirects=False).headers["location"] == f"/audit/{found}"
-    assert client.get("/audit", params={"id": found}, headers=HTMX).headers["hx-redirect"] == f"/audit/{found}"
-    assert client.get("/audit", params={"id": "nobody"}).status_code == 404
+def test_audit_by_id_goes_to_the_record(pages):
+    found = soup_of(decide(pages)).select_one("[data-testid=decision]")["data-decision-id"]
+    assert pages.get("/audit", params={"id": found}, follow_redirects=False).headers["location"] == f"/audit/{found}"
+    assert pages.get("/audit", params={"id": found}, headers=HTMX).headers["hx-redirect"] == f"/audit/{found}"
+    assert pages.get("/audit", params={"id": "nobody"}).status_code == 404
 
 
-def test_searches_page_by_cursor_and_say_when_nothing_fits(client, monkeypatch):
+def test_searches_page_by_cursor_and_say_when_nothing_fits(pages, monkeypatch):
     monkeypatch.setattr("serving.controllers.pages_audit.PAGE_ROWS", 2)
     for _ in range(3):
-        decide(client)
-    page = soup_of(client.get("/audit", params={"actor": "local"}))
-    older = soup_of(client.get(page.select_one("a[rel=next]")["href"]))
+        decide(pages)
+    page = soup_of(pages.get("/audit", params={"actor": "local"}))
+    older = soup_of(pages.get(page.select_one("a[rel=next]")["href"]))
     numbers = [row.select_one("th").text for found in (page, older) for row in found.select("tbody tr")]
     assert numbers == ["3", "2", "1"]
     assert older.select_one("a[rel=next]") is None
-    assert "Nothing found" in soup_of(client.get("/audit", params={"actor": "nobody"})).text
+    assert "Nothing found" in soup_of(pages.get("/audit", params={"actor": "nobody"})).text
 
 
-def test_outcomes_and_erasure_show_on_the_record(client):
-    ledger = services(client).ledger
-    decision_id = soup_of(decide(client, contact_id="customer-9")).select_one("[data-testid=decision]")[
+def test_outcomes_and_erasure_show_on_the_record(pages):
+    ledger = services(pages).ledger
+    decision_id = soup_of(decide(pages, contact_id="customer-9")).select_one("[data-testid=decision]")[
         "data-decision-id"
     ]
     outcomes.record(ledger, y="yes", actor="crm", decision_id=decision_id, duration=261)
-    assert "261" in soup_of(client.get(f"/audit/{decision_id}")).select_one("[aria-labelledby=outcomes]").text
+    assert "261" in soup_of(pages.get(f"/audit/{decision_id}")).select_one("[aria-labelledby=outcomes]").text
     decisions.erase(ledger, actor="dpo", reason="request 12", contact_id="customer-9")
-    record = client.get(f"/audit/{decision_id}")
+    record = pages.get(f"/audit/{decision_id}")
     assert "request 12" in soup_of(record).select_one("[data-testid=erased]").text
     assert "customer-9" not in record.text
-    replay = client.post(f"/audit/{decision_id}/replay", data=token_of(client), headers=HTMX)
+    replay = pages.post(f"/audit/{decision_id}/replay", data=token_of(pages), headers=HTMX)
     assert soup_of(replay).select_one("[data-testid=replay]")["data-status"] == "erased"
-    assert client.get(f"/predict/{decision_id}").status_code == 404
+    assert pages.get(f"/predict/{decision_id}").status_code == 404
 
 
-def test_the_chain_is_verified_with_and_without_an_anchor(client):
-    decide(client)
-    head = chain.anchor(services(client).ledger)
-    assert soup_of(client.get("/audit/chain")).select_one("[data-testid=chain]")["data-ok"] == "yes"
-    good = client.get("/audit/chain", params={"anchor_seq": head.seq, "anchor_hash": head.hash}, headers=HTMX)
+def test_the_chain_is_verified_with_and_without_an_anchor(pages):
+    decide(pages)
+    head = chain.anchor(services(pages).ledger)
+    assert soup_of(pages.get("/audit/chain")).select_one("[data-testid=chain]")["data-ok"] == "yes"
+    good = pages.get("/audit/chain", params={"anchor_seq": head.seq, "anchor_hash": head.hash}, headers=HTMX)
     assert "anchor" in soup_of(good).text
-    cut = client.get("/audit/chain", params={"anchor_seq": head.seq + 5, "anchor_hash": head.hash})
+    cut = pages.get("/audit/chain", params={"anchor_seq": head.seq + 5, "anchor_hash": head.hash})
     assert soup_of(cut).select_one("[data-testid=chain]")["data-ok"] == "no"
     for faulty in ({"anchor_seq": "1"}, {"anchor_seq": "x", "anchor_hash": "0" * 64}):
-        assert client.get("/audit/chain", params=faulty).status_code == 422
+        assert pages.get("/audit/chain", params=faulty).status_code == 422

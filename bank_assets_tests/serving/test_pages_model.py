@@ -2,27 +2,15 @@
 
 import json
 
-import pytest
 from pages_world import services
 
 from bank_assets.ledger import promotions
-from bank_assets_tests.demo_home import fit_demo, make_home, open_pages, soup_of, token_of
+from bank_assets_tests.demo_home import soup_of, token_of
 
 
-@pytest.fixture
-def home(tmp_path):
-    return make_home(tmp_path / "bank", fit_demo())
-
-
-@pytest.fixture
-def client(home):
-    with open_pages(home) as client:
-        yield client
-
-
-def test_monitoring_shows_drift_by_column_and_month(client):
-    page = soup_of(client.get("/monitoring"))
-    report = services(client).settings.platform.reports / "drift" / "2010-09.json"
+def test_monitoring_shows_drift_by_column_and_month(pages):
+    page = soup_of(pages.get("/monitoring"))
+    report = services(pages).settings.platform.reports / "drift" / "2010-09.json"
     document = json.loads(report.read_text())
     table = page.select_one("[data-testid=drift]")
     months = [one.text for one in table.select("thead th")][1:]
@@ -40,30 +28,30 @@ def test_monitoring_shows_drift_by_column_and_month(client):
     assert links[2].endswith("/20101102/contacts.html")
 
 
-def test_each_chart_stands_as_a_table_too(client):
+def test_each_chart_stands_as_a_table_too(pages):
     for path in ("/monitoring", "/model"):
-        for figure in soup_of(client.get(path)).select("figure[data-chart]"):
+        for figure in soup_of(pages.get(path)).select("figure[data-chart]"):
             chart = json.loads(figure["data-chart"])
             assert len(figure.select("tbody tr")) == len(chart["x"])
             assert figure.select_one("thead th").text == chart["x_label"]
 
 
-def test_reports_are_open_but_customers_are_not(client):
-    reports = services(client).settings.platform.reports
+def test_reports_are_open_but_customers_are_not(pages):
+    reports = services(pages).settings.platform.reports
     (reports / "call_lists").mkdir()
     (reports / "call_lists" / "list.csv").write_text("contact_id\nc-1\n")
-    (reports / "data_docs" / "out.html").symlink_to(services(client).settings.platform.home / "ledger.db")
-    validation = client.get("/reports/data_docs/validations/contacts/20101102/contacts.html")
+    (reports / "data_docs" / "out.html").symlink_to(services(pages).settings.platform.home / "ledger.db")
+    validation = pages.get("/reports/data_docs/validations/contacts/20101102/contacts.html")
     assert soup_of(validation).select_one("link[rel=stylesheet]")["href"].startswith("/static/app.css")
     assert soup_of(validation).h1.text == "Validation 20101102"
-    assert client.get("/reports/performance.json").json()["schema_version"] == 1
+    assert pages.get("/reports/performance.json").json()["schema_version"] == 1
     for path in ("call_lists/list.csv", "data_docs/out.html", "data_docs/../call_lists/list.csv", "nothing.json"):
-        assert client.get(f"/reports/{path}").status_code == 404, path
+        assert pages.get(f"/reports/{path}").status_code == 404, path
 
 
-def test_the_model_page_shows_metrics_with_intervals_and_the_history_with_reasons(client):
-    page = soup_of(client.get("/model"))
-    metrics = services(client).store.champion.decision["metrics"]
+def test_the_model_page_shows_metrics_with_intervals_and_the_history_with_reasons(pages):
+    page = soup_of(pages.get("/model"))
+    metrics = services(pages).store.champion.decision["metrics"]
     low, value, high = metrics["intervals"]["roc_auc"]
     auc = next(one for one in page.select(".tile") if one.dt.text == "AUC").get_text(" ", strip=True)
     assert f"{value:.3f}" in auc
@@ -76,20 +64,20 @@ def test_the_model_page_shows_metrics_with_intervals_and_the_history_with_reason
     assert {json.loads(one["data-chart"])["name"] for one in page.select("figure")} == {"calibration", "profit"}
 
 
-def test_rollback_needs_confirmation_and_reason_then_swaps_and_is_in_the_history(client, home):
-    token = token_of(client)
+def test_rollback_needs_confirmation_and_reason_then_swaps_and_is_in_the_history(pages, home):
+    token = token_of(pages)
     asked = {**token, "version": "1", "reason": "slips"}
-    refused = client.post("/model/rollback", data=asked)
+    refused = pages.post("/model/rollback", data=asked)
     assert refused.status_code == 422
     assert "Confirm that the version" in soup_of(refused).select_one("#rollback [role=alert]").text
-    short = client.post("/model/rollback", data={**asked, "reason": "x", "confirm": "yes"})
+    short = pages.post("/model/rollback", data={**asked, "reason": "x", "confirm": "yes"})
     assert "found 1" in soup_of(short).select_one("#rollback [role=alert]").text
-    unknown = client.post("/model/rollback", data={**asked, "version": "77", "confirm": "yes"})
+    unknown = pages.post("/model/rollback", data={**asked, "version": "77", "confirm": "yes"})
     assert "found 77" in soup_of(unknown).select_one("#rollback [role=alert]").text
     assert home.registry.moves == []
-    done = soup_of(client.post("/model/rollback", data={**asked, "confirm": "yes"}))
+    done = soup_of(pages.post("/model/rollback", data={**asked, "confirm": "yes"}))
     assert "Version 1 is in force" in done.text
-    newest = promotions.latest(services(client).ledger)
+    newest = promotions.latest(services(pages).ledger)
     assert (newest.kind, newest.from_version, newest.to_version, newest.actor) == ("rollback", "2", "1", "local")
     assert newest.reasons == ["slips"]
     assert "slips" in done.select_one("[data-testid=history] tbody tr").text

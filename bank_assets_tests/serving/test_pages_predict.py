@@ -7,22 +7,11 @@ from pages_world import decide, form_values, services
 
 from bank_assets.contract import BY_SOURCE, PAYLOAD_COLUMNS
 from bank_assets.ledger import chain, decisions
-from bank_assets_tests.demo_home import HTMX, fit_demo, make_home, open_pages, soup_of
+from bank_assets_tests.demo_home import HTMX, soup_of
 
 
-@pytest.fixture
-def home(tmp_path):
-    return make_home(tmp_path / "bank", fit_demo())
-
-
-@pytest.fixture
-def client(home):
-    with open_pages(home) as client:
-        yield client
-
-
-def test_the_form_offers_the_contract(client):
-    page = soup_of(client.get("/predict"))
+def test_the_form_offers_the_contract(pages):
+    page = soup_of(pages.get("/predict"))
     for name in PAYLOAD_COLUMNS:
         column, field = BY_SOURCE[name], page.select_one(f"#f-{name}")
         assert column.description in page.select_one(f"#h-{name}").text
@@ -33,12 +22,12 @@ def test_the_form_offers_the_contract(client):
     assert page.select_one("#f-contact_date")["value"] == "2010-10-18"
 
 
-def test_a_decision_is_on_record_before_it_is_shown(client):
-    response = decide(client, contact_id="c-7")
+def test_a_decision_is_on_record_before_it_is_shown(pages):
+    response = decide(pages, contact_id="c-7")
     page = soup_of(response)
     assert response.status_code == 201
     found = page.select_one("[data-testid=decision]")
-    record = decisions.get(services(client).ledger, found["data-decision-id"])
+    record = decisions.get(services(pages).ledger, found["data-decision-id"])
     assert record.contact_id == "c-7"
     assert float(page.select_one("[data-testid=probability]")["data-value"]) == record.probability
     assert page.select_one("[data-testid=verdict]").text == ("Call" if record.decision == "call" else "Do not call")
@@ -47,8 +36,8 @@ def test_a_decision_is_on_record_before_it_is_shown(client):
     assert page.select_one("input[name=decision_id]")["value"] == record.id
 
 
-def test_shown_reasons_add_up_to_the_probability(client):
-    page = soup_of(decide(client))
+def test_shown_reasons_add_up_to_the_probability(pages):
+    page = soup_of(decide(pages))
     amounts = [one.text for one in page.select(".reasons .amount")]
     points = [float(text.split()[0].replace("−", "-").replace("+", "")) for text in amounts]
     base = float(re.search(r"A typical customer has ([\d.]+) %", page.text)[1])
@@ -57,20 +46,20 @@ def test_shown_reasons_add_up_to_the_probability(client):
     assert any("Age 40" in one.text for one in page.select(".reasons .what"))
 
 
-def test_without_scripts_a_decision_leads_to_its_own_address(client):
-    values = form_values(soup_of(client.get("/predict")))
-    response = client.post("/predict", data=values, follow_redirects=False)
+def test_without_scripts_a_decision_leads_to_its_own_address(pages):
+    values = form_values(soup_of(pages.get("/predict")))
+    response = pages.post("/predict", data=values, follow_redirects=False)
     assert response.status_code == 303
-    page = soup_of(client.get(response.headers["location"]))
+    page = soup_of(pages.get(response.headers["location"]))
     assert page.html is not None
     assert page.select_one("[data-testid=decision]")
     again = form_values(page)
     assert {name: again[name] for name in PAYLOAD_COLUMNS} == {name: values[name] for name in PAYLOAD_COLUMNS}
 
 
-def test_faults_come_back_in_the_form_and_nothing_is_recorded(client):
-    before = chain.anchor(services(client).ledger)
-    response = decide(client, age="7", cost_eur="free", job="king")
+def test_faults_come_back_in_the_form_and_nothing_is_recorded(pages):
+    before = chain.anchor(services(pages).ledger)
+    response = decide(pages, age="7", cost_eur="free", job="king")
     page = soup_of(response)
     assert response.status_code == 422
     assert response.headers["hx-retarget"] == "#predict-form"
@@ -79,43 +68,43 @@ def test_faults_come_back_in_the_form_and_nothing_is_recorded(client):
     assert page.select_one("#e-age").text == "Expected a whole number from 16 to 120 years; found 7."
     assert page.select_one("#f-age")["value"] == "7"
     assert "3 fields" in page.select_one("[role=alert]").text
-    assert chain.anchor(services(client).ledger) == before
+    assert chain.anchor(services(pages).ledger) == before
 
 
-def test_a_what_if_is_no_decision_and_leaves_no_record(client):
-    shown = soup_of(decide(client))
-    record = decisions.get(services(client).ledger, shown.select_one("[data-testid=decision]")["data-decision-id"])
-    before = chain.anchor(services(client).ledger)
+def test_a_what_if_is_no_decision_and_leaves_no_record(pages):
+    shown = soup_of(decide(pages))
+    record = decisions.get(services(pages).ledger, shown.select_one("[data-testid=decision]")["data-decision-id"])
+    before = chain.anchor(services(pages).ledger)
     values = {**form_values(shown), "balance": "9000"}
-    response = client.post("/predict/what-if", data=values, headers=HTMX)
+    response = pages.post("/predict/what-if", data=values, headers=HTMX)
     page = soup_of(response)
     assert "No decision, not on record" in page.text
     assert "Yearly balance 9000 instead of 450" in page.text
     assert page.select_one("[data-testid=what-if-difference]")
     assert page.select_one("[data-decision-id]") is None
-    assert chain.anchor(services(client).ledger) == before
-    recorded = decide(client, balance="9000")
+    assert chain.anchor(services(pages).ledger) == before
+    recorded = decide(pages, balance="9000")
     probability = float(soup_of(recorded).select_one("[data-testid=probability]")["data-value"])
     assert f"{probability * 100:.1f} %" in page.select_one("[data-testid=what-if-probability]").text
     assert probability != record.probability
 
 
-def test_a_what_if_with_faults_says_which(client):
-    values = {**form_values(soup_of(client.get("/predict"))), "age": "7"}
-    response = client.post("/predict/what-if", data=values, headers=HTMX)
+def test_a_what_if_with_faults_says_which(pages):
+    values = {**form_values(soup_of(pages.get("/predict"))), "age": "7"}
+    response = pages.post("/predict/what-if", data=values, headers=HTMX)
     assert response.status_code == 422
     assert "Age: expected a whole number" in soup_of(response).text
 
 
-def test_stale_and_unseen_values_are_flagged(client):
-    text = soup_of(decide(client, contact_date="2011-06-01", age="118")).text
+def test_stale_and_unseen_values_are_flagged(pages):
+    text = soup_of(decide(pages, contact_date="2011-06-01", age="118")).text
     assert "Stale: 2011-06-01 lies more than 30 days past the last day the model knows, 2010-10-18" in text
     assert "Age 118 was never seen in training" in text
 
 
-def test_what_customers_send_is_escaped(client):
-    page = soup_of(decide(client, contact_id="<script>alert(1)</script>"))
+def test_what_customers_send_is_escaped(pages):
+    page = soup_of(decide(pages, contact_id="<script>alert(1)</script>"))
     assert page.select("script") == []
-    found = soup_of(client.get("/audit"))
+    found = soup_of(pages.get("/audit"))
     assert "<script>alert(1)</script>" in found.select_one("[data-testid=decisions]").text
     assert len(found.select("script")) == 4
