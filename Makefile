@@ -75,7 +75,7 @@ test-fast: env ## under 90 s: no Spark, no browser, no server
 	$(BIN)/pytest -q -x -n 2 --dist loadfile -m "not spark and not slow and not e2e and not browser and not postgres and not soak" bank_assets_tests
 
 test-unit: env
-	$(BIN)/pytest -q -n 2 --dist loadfile -m "not soak" --durations=15 bank_assets_tests
+	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not soak" --durations=15 bank_assets_tests
 
 test: env ## all checks: lint, types, import rules, definitions, tests
 	took=""
@@ -88,7 +88,7 @@ test: env ## all checks: lint, types, import rules, definitions, tests
 
 soak: env ## full counts of kills and faults, servers, images, the demo of all months, the whole replay
 	# Two at a time: ten minutes without MLflow, or a server that starts, leave the cores to the other one.
-	$(BIN)/pytest -q -n 2 --dist loadfile -m "soak" --durations=40 bank_assets_tests
+	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "soak" --durations=40 bank_assets_tests
 	$(BIN)/python -m bank_assets replay --json > $(BANK_HOME)/replay.json
 
 # The real file is needed: BANK_SOURCE, else the download pinned by sha256.

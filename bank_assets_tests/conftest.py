@@ -43,6 +43,12 @@ SAMPLE_CONTACT = {
 }
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with whole workflows first, then those with Spark: a worker must not be left alone with minutes of them."""
+    longest = {marker: {item.path for item in items if item.get_closest_marker(marker)} for marker in ("e2e", "spark")}
+    items.sort(key=lambda item: (item.path not in longest["e2e"], item.path not in longest["spark"]))
+
+
 @pytest.fixture
 def bank_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty `BANK_HOME`, set in the environment; every other `BANK_` variable but the source is unset."""
