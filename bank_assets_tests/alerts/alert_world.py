@@ -1,0 +1,99 @@
+"""A home whose alert sensors are asked as the daemon asks them, about real runs and evaluations."""
+
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from bank_assets.alert_sensors import alert_sensors
+from bank_assets.ledger.engine import upgrade
+from bank_assets.resources.ledger import LedgerResource
+from bank_assets.resources.notifier import NotifierResource
+from bank_assets.resources.warehouse import Warehouse, WarehouseResource
+from bank_assets.settings import Settings
+
+HEAVY = {"status": "ok", "month": "2009-05", "level": "heavy", "label_level": "none", "last_day": "2009-05-29",
+         "message": "Heavy drift in May compared with champion v1: job.", "drifted": ["job"]}  # fmt: skip
+
+
+class World:
+    """A home with its Dagster instance, and both sensors as the daemon asks them."""
+
+    def __init__(self, home, instance, **settings):
+        self.home, self.instance = home, instance
+        self.settings = Settings(home=home, ledger_url=f"sqlite:///{home / 'ledger.db'}", **settings)
+        self.ledger = LedgerResource(url=self.settings.ledger_url)
+        upgrade(self.ledger.engine)
+        self.notifier = NotifierResource.of(self.settings)
+        self.warehouse = Warehouse(self.settings.warehouse)
+        self.alerting, self.delivering = alert_sensors(self.settings, dg.DefaultSensorStatus.RUNNING)
+        self.cursors, self.ticks = {}, 0
+
+    def look(self, sensor=None):
+        """Ask a sensor once; the alerts that came of it."""
+        sensor = sensor or self.alerting
+        before = len(self.told())
+        resources = {
+            "ledger": LedgerResource(url=self.settings.ledger_url),
+            "notifier": self.notifier,
+            "warehouse": WarehouseResource(root=str(self.settings.warehouse)),
+            "settings": self.settings,
+        }
+        cursor = self.cursors.get(sensor.name)
+        with dg.build_sensor_context(instance=self.instance, cursor=cursor, resources=resources) as context:
+            result = sensor.evaluate_tick(context)
+        self.cursors[sensor.name] = result.cursor
+        self.skip_message = result.skip_message
+        return self.told()[before:]
+
+    def told(self):
+        return [document for _, document in self.notifier.log.read()]
+
+    def run(self, *assets, job="data_job", tags=None, checks=()):
+        """Run assets as a job of that name, for real."""
+        defs = dg.Definitions(
+            assets=list(assets), asset_checks=list(checks), jobs=[dg.define_asset_job(job, dg.AssetSelection.all())]
+        )
+        return defs.resolve_job_def(job).execute_in_process(
+            instance=self.instance, raise_on_error=False, tags=tags or {}
+        )
+
+    def report(self, name, metadata, **options):
+        """Run an asset of that name that says so much about itself."""
+
+        @dg.asset(name=name)
+        def asset():
+            return dg.MaterializeResult(metadata=metadata)
+
+        return self.run(asset, **options)
+
+
+@contextmanager
+def stored_instance():
+    """An instance on disk, as an ephemeral one keeps no evaluations; in memory if there is such a folder: 3x faster."""
+    memory = Path("/dev/shm")
+    with (
+        tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder,
+        dg.DagsterInstance.local_temp(folder) as instance,
+    ):
+        yield instance
+
+
+@pytest.fixture
+def world(tmp_path):
+    with stored_instance() as instance:
+        yield World(tmp_path, instance, public_url="http://bank.example", ui_url="http://ui.example")
+
+
+def kinds(alerts):
+    return [alert["kind"] for alert in alerts]
+
+
+def failing(error):
+    @dg.asset
+    def contacts():
+        raise error
+
+    return contacts
