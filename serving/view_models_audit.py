@@ -89,6 +89,7 @@ class ReplayView:
     rows: list[ReplayRow] = told("Numbers then and now.")
     environment: Table = told("Code, runtime and processor, then and now.")
     model_version: str = told("Version that was run.")
+    record_fault: str = told("What shows that the record was changed, or empty.")
 
 
 @dataclass(frozen=True, slots=True)

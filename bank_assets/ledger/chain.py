@@ -24,7 +24,7 @@ from json.encoder import encode_basestring_ascii as _escaped
 from math import isfinite
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Boolean, Connection, Double, Engine, RowMapping, select
+from sqlalchemy import BigInteger, Boolean, Connection, Double, Engine, RowMapping, Select, select
 
 from bank_assets.ledger.models import decisions, erasures, ledger_head, payloads
 
@@ -161,6 +161,28 @@ def anchor(engine: Engine) -> Anchor:
         return _head(connection)
 
 
+def fault_of(engine: Engine, decision_id: str) -> str:
+    """What is wrong with one record, its payload or its link to the record before; `verify` checks all of them.
+
+    Args:
+        engine: an open ledger.
+        decision_id: a decision on record.
+
+    Returns:
+        The fault as a sentence, "" if they fit together.
+    """
+    with engine.connect() as connection:
+        row = connection.execute(_JOINED.where(decisions.c.id == decision_id)).mappings().one()
+        if row["seq"] == 1:
+            return _fault(row, Anchor(0, GENESIS), None)
+        before = connection.execute(
+            select(decisions.c.seq, decisions.c.hash).where(decisions.c.seq == row["seq"] - 1)
+        ).one_or_none()
+    if before is None:
+        return f"expected record {row['seq'] - 1} before it, found none: records are missing."
+    return _fault(row, Anchor(before.seq, before.hash), None)
+
+
 def _head(connection: Connection) -> Anchor:
     row = connection.execute(select(ledger_head.c.seq, ledger_head.c.hash)).one_or_none()
     return Anchor(0, "") if row is None else Anchor(row.seq, row.hash)
@@ -194,20 +216,21 @@ def verify(engine: Engine, against: Anchor | None = None) -> VerifyResult:
         return _final(head, previous, against, n, erased)
 
 
-def _stream(connection: Connection, last: int) -> Iterator[RowMapping]:
-    joined = (
-        select(
-            decisions,
-            payloads.c.salt,
-            payloads.c.contact_id,
-            payloads.c.payload,
-            erasures.c.decision_id.label("erasure"),
-        )
-        .outerjoin(payloads, payloads.c.decision_id == decisions.c.id)
-        .outerjoin(erasures, erasures.c.decision_id == decisions.c.id)
-        .order_by(decisions.c.seq)
-        .limit(_VERIFY_CHUNK)
+_JOINED: Final[Select[Any]] = (
+    select(
+        decisions,
+        payloads.c.salt,
+        payloads.c.contact_id,
+        payloads.c.payload,
+        erasures.c.decision_id.label("erasure"),
     )
+    .outerjoin(payloads, payloads.c.decision_id == decisions.c.id)
+    .outerjoin(erasures, erasures.c.decision_id == decisions.c.id)
+)
+
+
+def _stream(connection: Connection, last: int) -> Iterator[RowMapping]:
+    joined = _JOINED.order_by(decisions.c.seq).limit(_VERIFY_CHUNK)
     # Pages by key rather than one server-side cursor: constant memory on both databases without dialect switches.
     after = -1
     while True:

@@ -83,6 +83,8 @@ def test_tampering_is_found_where_it_happened(ledger, draft, change, why):
     assert not result.ok
     assert result.first_bad_seq in (3, 4)
     assert why in result.why
+    assert why in chain.fault_of(ledger, drafts[result.first_bad_seq - 1].id)
+    assert [chain.fault_of(ledger, drafts[i].id) for i in (0, 1, 4)] == ["", "", ""]
 
 
 def test_a_rewritten_record_with_a_new_hash_breaks_the_next_link(ledger, draft):

@@ -1,8 +1,10 @@
 """Audit: search, record, replay, chain."""
 
 from pages_world import decide, services
+from sqlalchemy import text
 
 from bank_assets.ledger import chain, decisions, outcomes
+from bank_assets.ledger.engine import writing
 from bank_assets_tests.demo_home import HTMX, soup_of, token_of
 
 
@@ -24,6 +26,21 @@ def test_audit_finds_a_decision_shows_its_lineage_and_replays_it_identically(pag
     assert [cells.select("td")[-1].text for cells in part.select("table")[0].select("tbody tr")] == ["yes"] * 3
     whole = soup_of(pages.post(f"{address}/replay", data=token_of(pages)))
     assert whole.select_one("#replay [data-testid=replay]")["data-status"] == "identical"
+
+
+def test_a_replay_says_that_the_record_was_changed_behind_the_ledger_s_back(pages):
+    ledger = services(pages).ledger
+    found = soup_of(decide(pages)).select_one("[data-testid=decision]")["data-decision-id"]
+    assert pages.post(f"/api/v1/predictions/{found}/replay").json()["record_fault"] is None
+    with writing(ledger) as connection:
+        for name in connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'trigger'")).scalars().all():
+            connection.execute(text(f"DROP TRIGGER {name}"))
+        connection.exec_driver_sql("UPDATE payloads SET payload = replace(payload, 'married', 'single')")
+    part = soup_of(pages.post(f"/audit/{found}/replay", data=token_of(pages), headers=HTMX))
+    assert "the payload was changed" in part.select_one("[data-testid=record-fault]").text
+    assert part.select_one("[data-testid=replay]")["data-status"] == "different"
+    replay = pages.post(f"/api/v1/predictions/{found}/replay").json()
+    assert "the payload was changed" in replay["record_fault"]
 
 
 def test_audit_by_id_goes_to_the_record(pages):

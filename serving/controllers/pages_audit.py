@@ -165,7 +165,7 @@ def _replay_view(found: Replay) -> ReplayView:
     ]
     then, now = found.environment["then"], found.environment["now"]
     environment = Table(["Environment", "Then", "Now"], [[words(name), then[name], now[name]] for name in then])
-    return ReplayView(found.status, rows, environment, found.model.version)
+    return ReplayView(found.status, rows, environment, found.model.version, found.record_fault or "")
 
 
 def _record_page(

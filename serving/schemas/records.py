@@ -110,6 +110,13 @@ class Replay(Struct, frozen=True):
             description="What ran then and now: code, ONNX Runtime, processor. A difference explains unequal numbers."
         ),
     ]
+    record_fault: Annotated[
+        str | None,
+        Meta(
+            description="What shows that the record, its payload or its link to the record before was changed; null if "
+            "their hashes fit. The whole chain: `GET /api/v1/audit/verify`."
+        ),
+    ]
 
 
 class VerifyAnswer(Struct, frozen=True):

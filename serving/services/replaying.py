@@ -19,6 +19,7 @@ from sqlalchemy import Engine
 from bank_assets.core.as_of import AsOfState
 from bank_assets.core.features import current_features
 from bank_assets.core.scorer import BundleError
+from bank_assets.ledger.chain import fault_of
 from bank_assets.ledger.decisions import Decision, Draft
 from serving.champion import Champion, ChampionStore
 from serving.errors import NotFoundError, RegistryUnavailableError
@@ -107,8 +108,9 @@ class Replayer:
             },
             "now": {"code": self._code_version, "onnxruntime": onnxruntime.__version__, "cpu": cpu_architecture()},
         }
+        fault = fault_of(self._engine, decision_id) or None
         if record.payload is None:
-            return Replay(record.id, "erased", None, recorded, None, model, environment)
+            return Replay(record.id, "erased", None, recorded, None, model, environment, fault)
         replayed = self._score(record)
         is_identical = replayed == recorded
         return Replay(
@@ -119,6 +121,7 @@ class Replayer:
             replayed,
             model,
             environment,
+            fault,
         )
 
     def _score(self, record: Decision) -> dict[str, float]:
