@@ -41,7 +41,7 @@ CONNECTIONS = (8, 32)
 SECONDS = 6.0
 ROUNDS = 3
 """Rounds over all servers in turn; the median counts, so that a busy moment hurts all alike."""
-PREDICT, CONSTANT = "/api/v1/predictions", "/api/v1/constant"
+PREDICT, CONSTANT, CONSTANT_SHORT = "/api/v1/predictions", "/api/v1/constant", "/api/v1/constant-short"
 
 
 def say(claim: str, **figures: Any) -> None:
@@ -116,7 +116,7 @@ def median(runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def single(home: Path, made: dict[str, Any]) -> None:
-    """One prediction over HTTP: ours durable, without ledger, constant; mlflow twice; FastAPI."""
+    """One prediction over HTTP: ours durable, without ledger, constant in two ways; mlflow twice; FastAPI."""
     body = json.dumps(made["example"])
     split = {"dataframe_split": json.loads(made["features"].to_json(orient="split", index=False))}
     mlflow = [sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local", "-p"]
@@ -127,6 +127,7 @@ def single(home: Path, made: dict[str, Any]) -> None:
     servers: dict[str, tuple[list[str], str, str, str, dict[str, str]]] = {
         "durable": ([*app, "ours", str(home)], "/health/ready", PREDICT, body, {}),
         "constant": ([*app, "ours", str(home)], "/health/ready", CONSTANT, body, {}),
+        "constant_short": ([*app, "ours", str(home)], "/health/ready", CONSTANT_SHORT, body, {}),
         "without_ledger": ([*app, "ours-without-ledger", str(without)], "/health/ready", PREDICT, body, {}),
         "fastapi": ([*app, "fastapi", str(home)], "/openapi.json", "/predict", json.dumps(made["payload"]), {}),
         "mlflow_sklearn": ([*mlflow, "{port}", "-m", str(home / "peer_model")], "/ping", "/invocations",
@@ -156,7 +157,8 @@ def single(home: Path, made: dict[str, Any]) -> None:
     for connections in CONNECTIONS:
         say("durable_share_of_constant", connections=connections,
             share=rate["durable", connections] / rate["constant", connections])  # fmt: skip
-    say("without_ledger_share_of_constant", share=rate["without_ledger", 8] / rate["constant", 8])
+    for name in ("constant", "constant_short"):
+        say(f"without_ledger_share_of_{name}", share=rate["without_ledger", 8] / rate[name, 8])
     engine = open_ledger(f"sqlite:///{home / 'ledger.db'}", migrate=False)
     result = chain.verify(engine)
     engine.dispose()

@@ -1,7 +1,8 @@
 """The servers that `benchmarks.serving` measures, each in its own process; not a benchmark itself.
 
-`ours` is the app as it is, plus a route that reads the same body and answers a constant. `fastapi` is what a good
-tutorial would build: pydantic, a pandas row, the same recipe as an sklearn pipeline, no record.
+`ours` is the app as it is, plus a route that reads the same body and answers a constant as any route of Litestar would,
+and one that does so in the shorter way of the predictions route. `fastapi` is what a good tutorial would build:
+pydantic, a pandas row, the same recipe as an sklearn pipeline, no record.
 Usage: python -m benchmarks.serving_apps ours|ours-without-ledger|fastapi <folder> <port>
 """
 
@@ -12,10 +13,12 @@ from typing import Any
 
 def ours(folder: Path, is_recording: bool) -> Any:
     """The app on the benchmark's own home, with the constant route."""
-    from litestar import Response, post
+    from litestar import Request, Response, post
     from litestar.params import RawBody
 
+    from serving.answers import JsonAnswer
     from serving.app import create_app
+    from serving.bodies import read_whole
     from serving.controllers.api_predictions import BODY
     from serving.schemas.predictions import EconomicsUsed, ModelReference, Prediction
     from serving.settings import load_serving_settings
@@ -29,8 +32,13 @@ def ours(folder: Path, is_recording: bool) -> Any:
         BODY.read(body)
         return Response(answer, status_code=201, headers={"Location": f"/api/v1/predictions/{answer.id}"})
 
+    @post("/api/v1/constant-short")
+    async def constant_short(request: Request[Any, Any, Any]) -> JsonAnswer:
+        BODY.read(await read_whole(request, 65_536), request.scope["headers"])
+        return JsonAnswer(answer, 201, ((b"location", f"/api/v1/predictions/{answer.id}".encode()),))
+
     settings = load_serving_settings({"BANK_HOME": str(folder)})
-    return create_app(settings, is_recording=is_recording, route_handlers=[constant],
+    return create_app(settings, is_recording=is_recording, route_handlers=[constant, constant_short],
                       access_log=(folder / "access.log").open("ab"))  # fmt: skip
 
 

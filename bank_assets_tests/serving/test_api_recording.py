@@ -1,17 +1,23 @@
 """The recorder inside the app: a ledger that fails, a writer that dies, too much waiting, groups."""
 
+import asyncio
 import errno
 import os
 import signal
 import threading
 from pathlib import Path
 
+import msgspec
+import pytest
 from litestar.testing import TestClient
 from serving_world import refusing_decisions, wait_until
 
 from bank_assets.ledger import chain
+from bank_assets.ledger.decisions import Draft
 from bank_assets.ledger.engine import writing
 from serving import recorder
+from serving.schemas.predictions import PredictionRequest
+from serving.services.scoring import Asked, Decided
 
 PATH = "/api/v1/predictions"
 
@@ -115,3 +121,26 @@ def test_a_group_is_one_transaction(client, payload):
         thread.join()
     assert used.recorded == 24
     assert used.groups - before < 24
+
+
+@pytest.mark.parametrize(("n", "sizes"), [(1, [1]), (9, [9]), (64, [64]), (200, [64, 64, 64, 8])])
+def test_requests_that_arrive_together_are_scored_and_recorded_together(client, payload, monkeypatch, n, sizes):
+    services, seen = client.app.state.services, []
+    submit = services.recorder.submit
+
+    def watched(drafts: list[Draft], done: recorder.Done) -> None:
+        seen.append(len(drafts))
+        submit(drafts, done)
+
+    monkeypatch.setattr(services.recorder, "submit", watched)
+    asked = Asked(msgspec.convert(payload, PredictionRequest, strict=False), "test")
+
+    async def ask() -> list[Decided]:
+        return await asyncio.gather(*(services.decider.decide(asked) for _ in range(n)))
+
+    with client.portal() as portal:
+        decided = portal.call(ask)
+    assert seen == sizes
+    assert len({one.draft.id for one in decided}) == n
+    assert len({one.draft.probability for one in decided}) == 1
+    assert chain.verify(services.ledger).n == n

@@ -6,6 +6,8 @@ Scoring one row costs about 0.13 ms, most of it per call and not per row (31 gra
 cost 0.16 ms. ONNX Runtime with one thread gives a row the same bits in any batch, so collecting changes no answer.
 Requests collect while more of them keep arriving: a turn of the event loop without a new one ends the group. Waiting
 for the recorder as well was slower by a fifth at 32 connections: the writer stood idle while the next group was scored.
+Sending a group that meets an idle writer in two halves was slower by 3 % at 8 connections and by 15 % at 32: the fixed
+cost of scoring and of a transaction counts for more than the writer's wait.
 """
 
 from __future__ import annotations
