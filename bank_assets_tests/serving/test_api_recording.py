@@ -123,8 +123,10 @@ def test_a_group_is_one_transaction(client, payload):
     assert used.groups - before < 24
 
 
-@pytest.mark.parametrize(("n", "sizes"), [(1, [1]), (9, [9]), (64, [64]), (200, [64, 64, 64, 8])])
-def test_requests_that_arrive_together_are_scored_and_recorded_together(client, payload, monkeypatch, n, sizes):
+@pytest.mark.parametrize(("n", "sizes"), [(1, [1]), (7, [7]), (9, [4, 5]), (200, [32, 64, 64, 40])])
+def test_requests_that_arrive_together_are_recorded_together_and_an_idle_writer_gets_half_of_them(
+    client, payload, monkeypatch, n, sizes
+):
     services, seen = client.app.state.services, []
     submit = services.recorder.submit
 
