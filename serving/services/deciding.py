@@ -81,17 +81,20 @@ class Decider:
         return await item.decided
 
     def _collect(self, n_before: int) -> None:
-        """Score, unless the writer is at work and somebody new has arrived; then wait for another turn of the loop."""
+        """Wait for a turn of the loop in which nobody new arrives, unless the writer is idle; then score."""
         n = len(self._collected)
-        if n_before < n < LARGEST_GROUP and self._recorder is not None and self._recorder.n_waiting:
+        if n_before < n < LARGEST_GROUP and not self._is_writer_idle():
             asyncio.get_running_loop().call_soon(self._collect, n)
         else:
             self._score()
 
+    def _is_writer_idle(self) -> bool:
+        return self._recorder is not None and self._recorder.n_waiting == 0
+
     def _score(self) -> None:
         self._is_scheduled = False
         n = min(len(self._collected), LARGEST_GROUP)
-        if n >= SMALLEST_SPLIT and self._recorder is not None and not self._recorder.n_waiting:
+        if n >= SMALLEST_SPLIT and self._is_writer_idle():
             n //= 2
         group, self._collected = self._collected[:n], self._collected[n:]
         if self._collected:
