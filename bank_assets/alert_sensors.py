@@ -22,7 +22,7 @@ from bank_assets.ledger import promotions, responses
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.notifier import NotifierResource
 from bank_assets.resources.run_story import changed_at, failing_automation, finished_runs, story_of
-from bank_assets.resources.warehouse import Warehouse, WarehouseResource
+from bank_assets.resources.store import WarehouseResource
 from bank_assets.run_alerts import (
     MonthGate,
     alerts_of_failing,
@@ -34,6 +34,7 @@ from bank_assets.run_alerts import (
 )
 from bank_assets.settings import Settings
 from bank_assets.sources.manifest import read_manifest
+from bank_assets.store.warehouse import Warehouse
 
 CURSOR_VERSION: Final = 1
 FIRST_LOOK_BACK: Final = timedelta(days=7)

@@ -18,10 +18,10 @@ from bank_assets.loop.deliveries import (
     register,
 )
 from bank_assets.loop.requests import RunWanted, ask, busy
-from bank_assets.resources.reign import Reign
 from bank_assets.settings import Settings
 from bank_assets.sources.deliveries import RegisterResult
 from bank_assets.sources.landing_folders import landing_is_missing
+from bank_assets.store.champion_history import Reign
 
 TAGS = {"bank/workflow": "delivery"}
 

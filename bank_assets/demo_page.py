@@ -14,7 +14,7 @@ from typing import Final
 from bank_assets.core.response_policy import Rung
 from bank_assets.demo_step import FITS, StepResult
 from bank_assets.reports.replay_charts import replay_chart
-from bank_assets.sources.atomic_files import write_atomic
+from bank_assets.store.atomic_files import write_atomic
 
 FOLDER: Final = "demo"
 PAGE: Final = "index.html"

@@ -36,12 +36,12 @@ from bank_assets.demo_watch import (
 from bank_assets.ledger import promotions, responses
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.loop.status import look
-from bank_assets.resources.registry import Registry
-from bank_assets.resources.reign import Reign
-from bank_assets.resources.warehouse import Warehouse
 from bank_assets.settings import Settings
 from bank_assets.sources.manifest import read_manifest
 from bank_assets.sources.source import Source
+from bank_assets.store.champion_history import Reign
+from bank_assets.store.registry import Registry
+from bank_assets.store.warehouse import Warehouse
 
 LOOK_SECONDS: Final = 0.5
 START_SECONDS: Final = 300.0

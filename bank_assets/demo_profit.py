@@ -27,8 +27,8 @@ from bank_assets.core.economics import Economics, is_worth_calling
 from bank_assets.core.metrics import profit_rows
 from bank_assets.core.scorer import Scorer, apply_calibrator
 from bank_assets.reports.replay_charts import PolicySeries
-from bank_assets.resources.contact_store import ContactStore
-from bank_assets.resources.warehouse import Warehouse
+from bank_assets.store.contact_store import ContactStore
+from bank_assets.store.warehouse import Warehouse
 
 Days = NDArray[np.datetime64]
 SHOWN: Final = ("platform", "never", "contact_all")

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from bank_assets.demo_play import Play
 from bank_assets.demo_step import FITS, StepResult
-from bank_assets.sources.atomic_files import write_atomic
+from bank_assets.store.atomic_files import write_atomic
 
 FILE: Final = "demo_summary.json"
 

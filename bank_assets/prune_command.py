@@ -1,7 +1,7 @@
 """`python -m bank_assets prune`: remove old snapshots of tables that nothing refers to.
 
 What lives here: which tables may be pruned, what people see. What must not: deciding what is referenced within a table
-(`resources.warehouse` does). Called by `bank_assets.__main__`; docs/operations.md says what else grows.
+(`store.warehouse` does). Called by `bank_assets.__main__`; docs/operations.md says what else grows.
 
 Never touched: raw deliveries (everything can be made again from them), training sets (records of decisions name them by
 digest), the ledger, the registry, reports. A model version that the ledger names is never deleted, so this command
@@ -16,8 +16,8 @@ from typing import Final
 
 from rich.console import Console
 
-from bank_assets.resources.warehouse import Warehouse
 from bank_assets.settings import Settings
+from bank_assets.store.warehouse import Warehouse
 
 KEPT_TABLES: Final = frozenset({"raw", "training_set"})
 DAYS: Final = 7.0

@@ -40,10 +40,10 @@ from bank_assets.replay_workers import Job, Outcome, run_policies
 from bank_assets.reports.replay_charts import PolicySeries, replay_chart
 from bank_assets.reports.replay_page import replay_page
 from bank_assets.settings import Settings
-from bank_assets.sources.atomic_files import write_atomic
 from bank_assets.sources.delivery_header import DeliveryRefused
 from bank_assets.sources.source import resolve_source
 from bank_assets.sources.uci import SourceError
+from bank_assets.store.atomic_files import write_atomic
 
 _LOG: Final = logging.getLogger(__name__)
 PROCESSES: Final = 2

@@ -21,9 +21,9 @@ from bank_assets.ledger.responses import AlreadyJudgedError
 from bank_assets.loop.deliveries import due_months
 from bank_assets.loop.ladder import DRIFT, PERFORMED, Ladder, Step
 from bank_assets.loop.requests import ask, busy
-from bank_assets.resources.registry import Registry
-from bank_assets.resources.warehouse import Warehouse
 from bank_assets.settings import Settings
+from bank_assets.store.registry import Registry
+from bank_assets.store.warehouse import Warehouse
 
 _WATCHED = ("contacts", "contacts_validation", "contact_profiles", "outcomes", "contact_scores", "as_of_state")
 

@@ -26,15 +26,15 @@ from bank_assets.ledger.engine import open_ledger
 from bank_assets.loop.requests import RANGE_END, RANGE_START
 from bank_assets.partitions import key_of, months_between
 from bank_assets.resources.instance import open_instance
-from bank_assets.resources.reign import Reign
 from bank_assets.resources.run_carrier import carrying, reap_orphans
-from bank_assets.resources.warehouse import Warehouse
 from bank_assets.run_summary import build_summary, print_summary
 from bank_assets.settings import Settings
 from bank_assets.sources.deliveries import register_deliveries
 from bank_assets.sources.landing import land_source
 from bank_assets.sources.manifest import delivered_months
 from bank_assets.sources.source import resolve_source
+from bank_assets.store.champion_history import Reign
+from bank_assets.store.warehouse import Warehouse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,9 +11,9 @@ from rich.table import Table
 
 from bank_assets.ledger import promotions
 from bank_assets.ledger.engine import open_ledger
-from bank_assets.resources.warehouse import Warehouse
 from bank_assets.settings import Settings
 from bank_assets.sources.source import landed_source
+from bank_assets.store.warehouse import Warehouse
 
 METRICS = ("roc_auc", "average_precision", "f1", "brier", "profit_eur")
 

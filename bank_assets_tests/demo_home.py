@@ -42,9 +42,9 @@ from bank_assets.ledger import promotions, states
 from bank_assets.ledger.engine import open_ledger, upgrade
 from bank_assets.reports.drift_page import drift_page
 from bank_assets.reports.retraining_page import Retraining, retraining_page
-from bank_assets.resources.alert_log import AlertLog
 from bank_assets.settings import Settings
 from bank_assets.sources.simulator import simulate
+from bank_assets.store.alert_log import AlertLog
 from serving.app import create_app
 from serving.errors import ConflictError, NotFoundError, RegistryUnavailableError
 from serving.registry import Version

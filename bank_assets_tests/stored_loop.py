@@ -24,11 +24,11 @@ from bank_assets.core.economics import Economics
 from bank_assets.core.features import CATEGORY_PAYLOAD, NUMERIC_PAYLOAD
 from bank_assets.ledger import promotions
 from bank_assets.ledger.engine import open_ledger
-from bank_assets.resources.contact_store import ContactStore
-from bank_assets.resources.warehouse import Warehouse
 from bank_assets.settings import Settings
 from bank_assets.sources.manifest import month_manifest, object_path
 from bank_assets.spark.etl import TABLES
+from bank_assets.store.contact_store import ContactStore
+from bank_assets.store.warehouse import Warehouse
 
 PAYLOAD = (*NUMERIC_PAYLOAD, *CATEGORY_PAYLOAD)
 

@@ -28,7 +28,7 @@ def lint(folder: Path) -> subprocess.CompletedProcess:
     ("module", "line"),
     [
         ("bank_assets/core/economics.py", "import dagster"),
-        ("bank_assets/core/drift.py", "from bank_assets.resources import warehouse"),
+        ("bank_assets/core/drift.py", "from bank_assets.store import warehouse"),
         ("serving/app.py", "import sklearn"),
         ("bank_assets/ledger/models.py", "import litestar"),
         ("bank_assets/contract.py", "from bank_assets.core import economics"),

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from bank_assets.__main__ import main
-from bank_assets.resources.warehouse import Warehouse
+from bank_assets.store.warehouse import Warehouse
 
 
 @pytest.fixture

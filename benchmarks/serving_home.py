@@ -22,7 +22,7 @@ from bank_assets.core.export import to_onnx
 from bank_assets.core.features import CATEGORY_FEATURES, FEATURES, NUMERIC_FEATURES, historical_features
 from bank_assets.ledger import states
 from bank_assets.ledger.engine import open_ledger
-from bank_assets.resources.registry import Registry
+from bank_assets.store.registry import Registry
 from benchmarks.history import real_contacts
 
 RECIPE = Recipe("lightgbm", seed=1)

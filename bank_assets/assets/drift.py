@@ -21,12 +21,12 @@ from bank_assets.core.profile import Profile
 from bank_assets.partitions import key_of, month_of, months
 from bank_assets.reports.drift_charts import drift_heatmap, markdown_image
 from bank_assets.resources.ledger import LedgerResource
-from bank_assets.resources.registry import RegistryResource
-from bank_assets.resources.reign import Reign
 from bank_assets.resources.spark import SparkResource
-from bank_assets.resources.warehouse import StagedEntry, Warehouse, WarehouseResource, fingerprint
+from bank_assets.resources.store import RegistryResource, WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.spark.profile import value_counts, value_counts_of_files
+from bank_assets.store.champion_history import Reign
+from bank_assets.store.warehouse import StagedEntry, Warehouse, fingerprint
 
 CODE_VERSION = "2"
 REPORT_VERSION = "3"

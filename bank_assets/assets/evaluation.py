@@ -19,14 +19,14 @@ from bank_assets.core.promotion import REFIT, PromotionPolicy
 from bank_assets.core.refit_comparison import AgainstChampion, against_champion
 from bank_assets.core.scorer import Scorer, apply_calibrator
 from bank_assets.core.splits import time_folds
-from bank_assets.resources.fold_cache import clear_folds
 from bank_assets.resources.ledger import LedgerResource
-from bank_assets.resources.registry import RegistryResource
-from bank_assets.resources.reign import Reign
+from bank_assets.resources.store import RegistryResource, WarehouseResource
 from bank_assets.resources.tracking import TrackingResource
-from bank_assets.resources.warehouse import Warehouse, WarehouseResource, fingerprint
 from bank_assets.revision import git_revision
 from bank_assets.settings import Settings
+from bank_assets.store.champion_history import Reign
+from bank_assets.store.fold_cache import clear_folds
+from bank_assets.store.warehouse import Warehouse, fingerprint
 
 CODE_VERSION = "4"
 CANDIDATES, CHALLENGER, SCORES = "candidates", "challenger", "champion_scores"

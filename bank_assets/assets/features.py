@@ -14,10 +14,11 @@ from bank_assets.assets.score_marks import EXPORTED
 from bank_assets.assets.tables import passed_months
 from bank_assets.core.contacts import Contacts
 from bank_assets.core.learning_table import to_columns
-from bank_assets.resources.contact_store import ContactStore
-from bank_assets.resources.warehouse import WarehouseResource, fingerprint
+from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.sources.source import landed_source
+from bank_assets.store.contact_store import ContactStore
+from bank_assets.store.warehouse import fingerprint
 
 CODE_VERSION = "1"
 TABLE = "training_set"

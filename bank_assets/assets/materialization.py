@@ -11,7 +11,7 @@ from typing import Any, Final
 import dagster as dg
 import pyarrow as pa
 
-from bank_assets.resources.warehouse import Entry, Warehouse
+from bank_assets.store.warehouse import Entry, Warehouse
 
 OWNERS: Final = ["team:data-platform"]
 ML_OWNERS: Final = ["team:decision-science"]

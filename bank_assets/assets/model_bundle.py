@@ -33,8 +33,8 @@ from bank_assets.core.ranges import fit_ranges
 from bank_assets.core.scorer import Scorer
 from bank_assets.core.shift import estimate_shift
 from bank_assets.core.splits import Fold
-from bank_assets.resources.warehouse import Warehouse
 from bank_assets.settings import Settings
+from bank_assets.store.warehouse import Warehouse
 
 FloatArray = NDArray[np.float64]
 RESAMPLES = 500

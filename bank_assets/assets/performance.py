@@ -28,12 +28,13 @@ from bank_assets.core.performance import ScoredContacts, measure_performance
 from bank_assets.core.performance_report import Baseline
 from bank_assets.core.scorer import apply_calibrator
 from bank_assets.partitions import key_of, month_of, months
-from bank_assets.resources.contact_store import ContactStore
 from bank_assets.resources.ledger import LedgerResource
-from bank_assets.resources.registry import Registry, RegistryResource
-from bank_assets.resources.reign import Reign
-from bank_assets.resources.warehouse import Warehouse, WarehouseResource, fingerprint
+from bank_assets.resources.store import RegistryResource, WarehouseResource
 from bank_assets.settings import Settings
+from bank_assets.store.champion_history import Reign
+from bank_assets.store.contact_store import ContactStore
+from bank_assets.store.registry import Registry
+from bank_assets.store.warehouse import Warehouse, fingerprint
 
 CODE_VERSION = "1"
 REPORT_VERSION = "2"

@@ -20,10 +20,11 @@ from bank_assets.core.refit_comparison import AgainstChampion
 from bank_assets.core.scorer import apply_calibrator
 from bank_assets.ledger import promotions
 from bank_assets.resources.ledger import LedgerResource
-from bank_assets.resources.registry import Registry, RegistryResource
-from bank_assets.resources.reign import Reign
-from bank_assets.resources.warehouse import Warehouse, WarehouseResource, fingerprint
+from bank_assets.resources.store import RegistryResource, WarehouseResource
 from bank_assets.settings import Settings
+from bank_assets.store.champion_history import Reign
+from bank_assets.store.registry import Registry
+from bank_assets.store.warehouse import Warehouse, fingerprint
 
 CODE_VERSION = "1"
 TABLE, CHALLENGER = "champion_model", "challenger"

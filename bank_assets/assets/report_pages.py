@@ -15,8 +15,8 @@ from bank_assets.core.drift_report import DriftReport
 from bank_assets.core.profile import Profile
 from bank_assets.reports.drift_page import SHOWN_PERIODS, drift_page
 from bank_assets.settings import Settings
-from bank_assets.sources.atomic_files import write_atomic
 from bank_assets.sources.source import landed_source
+from bank_assets.store.atomic_files import write_atomic
 
 DRIFT_FOLDER: Final = "drift"
 RETRAINING_FOLDER: Final = "retraining"

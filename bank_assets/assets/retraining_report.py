@@ -19,10 +19,10 @@ from bank_assets.core.economics import Economics
 from bank_assets.core.promotion import FIRST, RECIPE, Verdict
 from bank_assets.ledger import responses
 from bank_assets.reports.retraining_page import Retraining, retraining_page, why_sentences
-from bank_assets.resources.registry import Registry
-from bank_assets.resources.warehouse import Warehouse
 from bank_assets.settings import Settings
-from bank_assets.sources.atomic_files import write_atomic
+from bank_assets.store.atomic_files import write_atomic
+from bank_assets.store.registry import Registry
+from bank_assets.store.warehouse import Warehouse
 
 CHALLENGER, SCORES = "challenger", "contact_scores"
 TAG_REASON = "bank/reason"

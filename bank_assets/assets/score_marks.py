@@ -14,8 +14,8 @@ from sqlalchemy import Engine
 from bank_assets.assets.materialization import combined_digest
 from bank_assets.assets.tables import passed_months
 from bank_assets.ledger import outcomes as ledger_outcomes_table
-from bank_assets.resources.reign import Reign
-from bank_assets.resources.warehouse import Warehouse, fingerprint
+from bank_assets.store.champion_history import Reign
+from bank_assets.store.warehouse import Warehouse, fingerprint
 
 SCORES: Final = "contact_scores"
 EXPORTED: Final = "ledger_outcomes"

@@ -21,16 +21,16 @@ from bank_assets.core.calibration import intercept_as_of
 from bank_assets.core.contacts import Contacts
 from bank_assets.core.economics import Economics
 from bank_assets.ledger import promotions, states
-from bank_assets.resources.call_lists import CallList, write_call_list
-from bank_assets.resources.contact_store import ContactStore
 from bank_assets.resources.ledger import LedgerResource
-from bank_assets.resources.registry import RegistryResource
-from bank_assets.resources.reign import Reign
 from bank_assets.resources.spark import SparkResource
-from bank_assets.resources.warehouse import Warehouse, WarehouseResource, fingerprint
+from bank_assets.resources.store import RegistryResource, WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.sources.campaign_file import latest_campaigns, read_campaign
 from bank_assets.spark.scoring import SCORED_SCHEMA, score_campaign
+from bank_assets.store.call_lists import CallList, write_call_list
+from bank_assets.store.champion_history import Reign
+from bank_assets.store.contact_store import ContactStore
+from bank_assets.store.warehouse import Warehouse, fingerprint
 
 CODE_VERSION = "1"
 STATE, BATCH, LIST = "as_of_state", "batch_scores", "call_list"

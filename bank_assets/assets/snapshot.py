@@ -10,7 +10,7 @@ import numpy as np
 
 from bank_assets.core.contacts import LearningData
 from bank_assets.core.learning_table import from_columns
-from bank_assets.resources.warehouse import Warehouse, WarehouseError
+from bank_assets.store.warehouse import Warehouse, WarehouseError
 
 
 @dataclass(frozen=True, slots=True)

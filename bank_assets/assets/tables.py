@@ -15,11 +15,12 @@ import dagster as dg
 from bank_assets.assets.materialization import OWNERS, Stopwatch
 from bank_assets.partitions import key_of, month_of, months
 from bank_assets.resources.spark import SparkResource
-from bank_assets.resources.warehouse import StagedEntry, Warehouse, WarehouseResource, fingerprint
+from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.sources.manifest import Delivery, month_digest, month_manifest, object_path
 from bank_assets.spark.delivery import RawFile
 from bank_assets.spark.etl import CODE_VERSION, TABLES, Conservation, build_tables
+from bank_assets.store.warehouse import StagedEntry, Warehouse, fingerprint
 
 CONTACTS, OUTCOMES, REJECTED = "contacts", "outcomes", "rejected_contacts"
 DESCRIPTIONS = {

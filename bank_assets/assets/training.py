@@ -21,11 +21,12 @@ from bank_assets.core.economics import Economics
 from bank_assets.core.splits import time_folds
 from bank_assets.core.tuning import tune
 from bank_assets.reports.model_charts import candidate_chart
-from bank_assets.resources.fold_cache import FoldCache
+from bank_assets.resources.store import WarehouseResource
 from bank_assets.resources.tracking import TrackingResource
-from bank_assets.resources.warehouse import WarehouseResource, fingerprint
 from bank_assets.revision import git_revision
 from bank_assets.settings import Settings
+from bank_assets.store.fold_cache import FoldCache
+from bank_assets.store.warehouse import fingerprint
 
 CODE_VERSION = "1"
 TABLE = "candidates"

@@ -14,8 +14,9 @@ from bank_assets.expectations.runner import validate_contacts
 from bank_assets.expectations.summary import MonthValidation
 from bank_assets.partitions import key_of, month_of, months
 from bank_assets.resources.spark import SparkResource
-from bank_assets.resources.warehouse import Warehouse, WarehouseResource, fingerprint
+from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
+from bank_assets.store.warehouse import Warehouse, fingerprint
 
 CODE_VERSION = "2"
 GATE, CONTACTS = "contacts_validation", "contacts"

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from bank_assets.resources.warehouse import WarehouseResource
+from bank_assets.resources.store import WarehouseResource
 
 REPORT = "drift_report"
 

@@ -5,7 +5,7 @@ import dagster as dg
 from bank_assets.core import metrics
 from bank_assets.core.export import PARITY_LIMIT
 from bank_assets.core.promotion import PromotionPolicy
-from bank_assets.resources.warehouse import WarehouseResource
+from bank_assets.resources.store import WarehouseResource
 
 TABLE = "challenger"
 SLOPE_RANGE = (0.7, 1.3)

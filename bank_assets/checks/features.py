@@ -8,7 +8,7 @@ from bank_assets.assets.snapshot import read_snapshot
 from bank_assets.contract import BY_SOURCE, BY_TABLE, LEAKAGE_RULE, Known
 from bank_assets.core.learning_table import PREFIX
 from bank_assets.core.splits import time_folds
-from bank_assets.resources.warehouse import WarehouseResource
+from bank_assets.resources.store import WarehouseResource
 
 TABLE = "training_set"
 

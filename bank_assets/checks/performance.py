@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from bank_assets.resources.warehouse import WarehouseResource
+from bank_assets.resources.store import WarehouseResource
 
 REPORT = "performance_report"
 

@@ -4,9 +4,8 @@ import dagster as dg
 
 from bank_assets.contract import ALIAS_CHAMPION
 from bank_assets.resources.ledger import LedgerResource
-from bank_assets.resources.registry import RegistryResource
-from bank_assets.resources.reign import Reign
-from bank_assets.resources.warehouse import WarehouseResource
+from bank_assets.resources.store import RegistryResource, WarehouseResource
+from bank_assets.store.champion_history import Reign
 
 TABLE = "champion_model"
 

@@ -3,7 +3,7 @@
 import dagster as dg
 import numpy as np
 
-from bank_assets.resources.warehouse import WarehouseResource
+from bank_assets.resources.store import WarehouseResource
 
 BATCH, LIST = "batch_scores", "call_list"
 SCORE_TOLERANCE = 0.5

@@ -7,9 +7,10 @@ import pyarrow.parquet as pq
 
 from bank_assets.assets.tables import CONTACTS, OUTCOMES, REJECTED
 from bank_assets.contract import COLUMNS, Kind, Known
-from bank_assets.resources.warehouse import Warehouse, WarehouseResource
+from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.sources.manifest import read_manifest
+from bank_assets.store.warehouse import Warehouse
 
 ARROW_KINDS = {
     Kind.INTEGER: ("int32", "int64"),
@@ -77,7 +78,7 @@ def contact_ids_are_unique_in_a_month(warehouse: WarehouseResource) -> dg.AssetC
 def contacts_are_delivered_in_one_month(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """A contact that was delivered again with a date in another month stays in both months' tables, as history.
 
-    Readers take its last arrival (`resources.contact_store`), so it counts once wherever anything is decided; only the
+    Readers take its last arrival (`store.contact_store`), so it counts once wherever anything is decided; only the
     months' row counts and profiles hold it twice, which is worth a look if it is not rare.
     """
     store = warehouse.open()

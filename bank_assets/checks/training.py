@@ -3,7 +3,7 @@
 import dagster as dg
 
 from bank_assets.core.candidates import ALGORITHMS
-from bank_assets.resources.warehouse import WarehouseResource
+from bank_assets.resources.store import WarehouseResource
 
 TABLE = "candidates"
 LEAK_AUC = 0.88

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from bank_assets.assets.tables import passed_months
-from bank_assets.resources.warehouse import WarehouseResource
+from bank_assets.resources.store import WarehouseResource
 
 GATE = "contacts_validation"
 

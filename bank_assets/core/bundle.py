@@ -1,7 +1,7 @@
 """What a model version consists of: the four files of a bundle, built from a fit.
 
 What lives here: the content of decision.json and of the model card; the profile and the graph are passed in.
-What must not: fitting, writing files (`resources.registry`), reading them (`core.scorer`).
+What must not: fitting, writing files (`store.registry`), reading them (`core.scorer`).
 Called by the promotion asset, recalibration, replay and the fixtures of tests.
 """
 

@@ -1,7 +1,7 @@
 """From candidates to a challenger: choose a recipe, fit it on all known outcomes, build its bundle.
 
 What lives here: the choice against the incumbent, the deployment fit, its graph and parity.
-What must not: registering (`resources.registry`), gates (`core.promotion`), out-of-time fits (`core.candidate_folds`).
+What must not: registering (`store.registry`), gates (`core.promotion`), out-of-time fits (`core.candidate_folds`).
 Called by the challenger asset and by the replay: a refit in production and a refit in the replay are one function.
 """
 

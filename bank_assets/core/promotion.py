@@ -1,7 +1,7 @@
 """The four gates that decide whether a challenger becomes champion.
 
 What lives here: the gates; their limits and what a verdict is, is in `promotion_policy`.
-What must not: moving aliases, writing rows (`resources.registry`, `ledger.promotions`), fitting.
+What must not: moving aliases, writing rows (`store.registry`, `ledger.promotions`), fitting.
 Called by the promotion asset, the recalibration asset and the replay.
 
 * first: a first model must beat the as-of base rate in log loss, and both "call everyone" and "call nobody" in profit

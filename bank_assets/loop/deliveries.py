@@ -18,12 +18,12 @@ from bank_assets.assets.validation import GATE
 from bank_assets.jobs import DATA, SCORING
 from bank_assets.loop.requests import RunWanted, ranges_of
 from bank_assets.partitions import FIRST_MONTH, month_of
-from bank_assets.resources.warehouse import Warehouse
 from bank_assets.settings import Settings
 from bank_assets.sources.campaign_file import latest_campaigns
 from bank_assets.sources.deliveries import RegisterResult, register_deliveries
 from bank_assets.sources.manifest import Delivery, delivered_months
 from bank_assets.spark.etl import TABLES
+from bank_assets.store.warehouse import Warehouse
 
 FIRST: Final = month_of(FIRST_MONTH)
 _NAMED: Final = 3

@@ -33,10 +33,10 @@ from bank_assets.jobs import PERFORMANCE, REFIT, SCORING, SEARCH
 from bank_assets.ledger import promotions, responses
 from bank_assets.ledger.responses import Judged
 from bank_assets.loop.requests import ATTEMPTS, TAG_AS_OF, TAG_EPISODE, TAG_WORK, RunWanted, attempts_of
-from bank_assets.resources.contact_store import ContactStore
-from bank_assets.resources.reign import Reign
-from bank_assets.resources.warehouse import Warehouse
 from bank_assets.settings import Settings
+from bank_assets.store.champion_history import Reign
+from bank_assets.store.contact_store import ContactStore
+from bank_assets.store.warehouse import Warehouse
 
 DRIFT: Final = "drift"
 PERFORMED: Final = "performance"

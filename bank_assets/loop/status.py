@@ -17,12 +17,12 @@ from bank_assets.ledger import responses
 from bank_assets.loop.deliveries import due_campaigns, due_months, register
 from bank_assets.loop.ladder import has_verdict
 from bank_assets.loop.requests import in_flight
-from bank_assets.resources.contact_store import ContactStore
-from bank_assets.resources.reign import Reign
-from bank_assets.resources.warehouse import Warehouse
 from bank_assets.settings import Settings
 from bank_assets.sources.delivery_header import KINDS
 from bank_assets.sources.landing_folders import landing_is_missing
+from bank_assets.store.champion_history import Reign
+from bank_assets.store.contact_store import ContactStore
+from bank_assets.store.warehouse import Warehouse
 
 
 @dataclass(frozen=True, slots=True)

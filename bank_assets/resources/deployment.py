@@ -7,10 +7,9 @@ from typing import Any
 
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.notifier import NotifierResource
-from bank_assets.resources.registry import RegistryResource
 from bank_assets.resources.spark import SparkResource
+from bank_assets.resources.store import RegistryResource, WarehouseResource
 from bank_assets.resources.tracking import TrackingResource
-from bank_assets.resources.warehouse import WarehouseResource
 from bank_assets.settings import Settings
 
 

@@ -28,9 +28,9 @@ import dagster as dg
 from pydantic import Field
 
 from bank_assets.core.alerts import Tone
-from bank_assets.resources.alert_log import FILE_NAME, AlertLog
 from bank_assets.settings import Settings
-from bank_assets.sources.atomic_files import write_atomic
+from bank_assets.store.alert_log import FILE_NAME, AlertLog
+from bank_assets.store.atomic_files import write_atomic
 
 FIRST_PAUSE: Final = timedelta(minutes=1)
 LONGEST_PAUSE: Final = timedelta(minutes=30)

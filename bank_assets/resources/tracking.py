@@ -2,7 +2,7 @@
 
 What lives here: `TrackingResource`, which holds dagster-mlflow's `mlflow_tracking` run context and closes it itself,
 and `Tracking`, the few calls the assets need.
-What must not: the model registry (`resources.registry`), autolog (implicit, slow, hides what is logged).
+What must not: the model registry (`store.registry`), autolog (implicit, slow, hides what is logged).
 
 dagster-mlflow's end-of-run hook marks the MLflow run finished after the first op (dagster #21872), so it is not used:
 the parent is closed when the Dagster run's resources are torn down. The context is opened on first use, because
@@ -20,7 +20,7 @@ from typing import Any, Final
 import dagster as dg
 from pydantic import PrivateAttr
 
-from bank_assets.resources.registry import EXPERIMENT, Registry
+from bank_assets.store.registry import EXPERIMENT, Registry
 
 ROLE_TAG: Final = "bank/role"
 

@@ -20,7 +20,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from bank_assets.sources.atomic_files import publish, remove_leftovers, sync_folder, temporary_beside, write_atomic
 from bank_assets.sources.delivery_file import DeliveryScan, FileFacts
 from bank_assets.sources.delivery_header import KINDS, DeliveryKind, DeliveryRefused
 from bank_assets.sources.manifest import (
@@ -31,6 +30,7 @@ from bank_assets.sources.manifest import (
     read_manifest,
     register_lock,
 )
+from bank_assets.store.atomic_files import publish, remove_leftovers, sync_folder, temporary_beside, write_atomic
 
 CHUNK_BYTES: Final = 4 * 1024 * 1024
 _UNFINISHED_SUFFIXES: Final = (".tmp", ".part", ".partial", ".filepart", ".crdownload")

@@ -21,11 +21,11 @@ from typing import BinaryIO, Final
 
 from bank_assets.contract import CAMPAIGN_COLUMNS, UCI_COLUMNS
 from bank_assets.settings import Settings
-from bank_assets.sources.atomic_files import publish_if_changed, temporary_beside
 from bank_assets.sources.delivery_file import DeliveryScan, RowDates, end_of_lines, rows_of
 from bank_assets.sources.delivery_header import CONTACTS, Header, read_header
 from bank_assets.sources.source import Source, claim_landing
 from bank_assets.sources.uci import implied_dates
+from bank_assets.store.atomic_files import publish_if_changed, temporary_beside
 
 EXAMPLE_DAYS: Final = 30
 """Days of data in the example campaign; training and evaluation leave them out."""

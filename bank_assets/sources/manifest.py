@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
-from bank_assets.sources.atomic_files import write_atomic
+from bank_assets.store.atomic_files import write_atomic
 
 SCHEMA_VERSION: Final = 1
 

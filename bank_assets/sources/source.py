@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Final, Literal
 
 from bank_assets.settings import Settings
-from bank_assets.sources.atomic_files import write_atomic
 from bank_assets.sources.delivery_header import CONTACTS, read_header
 from bank_assets.sources.uci import UCI_FILE, UCI_SHA256, SourceError, download_uci, is_pinned
+from bank_assets.store.atomic_files import write_atomic
 
 _LOG: Final = logging.getLogger(__name__)
 DEFAULT_FILE: Final = Path(__file__).resolve().parents[2] / "data" / UCI_FILE

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from bank_assets.contract import MONTHS
-from bank_assets.sources.atomic_files import write_atomic
+from bank_assets.store.atomic_files import write_atomic
 
 UCI_URL: Final = "https://archive.ics.uci.edu/static/public/222/bank+marketing.zip"
 UCI_SHA256: Final = "d1513ec63b385506f7cfce9f2c5caa9fe99e7ba4e8c3fa264b3aaf0f849ed32d"

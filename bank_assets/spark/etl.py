@@ -2,7 +2,7 @@
 
 What lives here: the order of the work, and the counts.
 What must not: what the rows mean (`tables`, `rules`), how files are written (`fan_out`), the manifest
-(`bank_assets.resources.warehouse` commits).
+(`bank_assets.store.warehouse` commits).
 Called by the assets `contacts`, `outcomes`, `rejected_contacts` and by `benchmarks/etl.py`.
 
 All months of a range are one job. The text is parsed once, and rows stream from there into the files of all tables. No

@@ -1,7 +1,7 @@
 """Writes one frame into several monthly Parquet tables in a single pass.
 
 What lives here: the writer that runs inside Spark's tasks, and the hand-over of what it wrote.
-What must not: what the tables mean (`tables`), commits (`bank_assets.resources.warehouse`).
+What must not: what the tables mean (`tables`), commits (`bank_assets.store.warehouse`).
 Called by `bank_assets.spark.etl`.
 
 Spark writes one schema per job, so three tables would cost three passes over the text, or a scratch copy of all rows;

@@ -11,8 +11,9 @@ from bank_assets.alert_sensors import alert_sensors
 from bank_assets.ledger.engine import upgrade
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.notifier import NotifierResource
-from bank_assets.resources.warehouse import Warehouse, WarehouseResource
+from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
+from bank_assets.store.warehouse import Warehouse
 
 HEAVY = {"status": "ok", "month": "2009-05", "level": "heavy", "label_level": "none", "last_day": "2009-05-29",
          "message": "Heavy drift in May compared with champion v1: job.", "drifted": ["job"]}  # fmt: skip

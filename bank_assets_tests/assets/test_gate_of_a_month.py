@@ -4,7 +4,7 @@ import pyarrow as pa
 import pytest
 
 from bank_assets.assets.validation import hold
-from bank_assets.resources.warehouse import WarehouseResource
+from bank_assets.resources.store import WarehouseResource
 
 MONTH, LIMIT = "2020-04", 0.05
 

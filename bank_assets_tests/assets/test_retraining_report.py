@@ -19,8 +19,8 @@ from bank_assets.core.economics import Economics
 from bank_assets.core.promotion import Verdict
 from bank_assets.ledger import responses
 from bank_assets.ledger.engine import open_ledger, upgrade
-from bank_assets.resources.warehouse import Warehouse
 from bank_assets.settings import Settings
+from bank_assets.store.warehouse import Warehouse
 
 N = 600
 

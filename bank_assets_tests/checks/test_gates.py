@@ -23,9 +23,10 @@ from bank_assets.checks import (
 from bank_assets.core.candidates import ALGORITHMS
 from bank_assets.core.features import CATEGORY_FEATURES, FEATURES, categories_of
 from bank_assets.core.learning_table import PREFIX
-from bank_assets.resources.warehouse import StagedEntry, WarehouseResource
+from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.sources.manifest import object_path, raw_root
+from bank_assets.store.warehouse import StagedEntry
 
 
 @pytest.fixture

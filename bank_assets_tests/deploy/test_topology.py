@@ -104,7 +104,7 @@ def promote_first_model(services: Services, bundle: tuple) -> None:
     code = (
         "import sys, pathlib\n"
         "from bank_assets.core.scorer import read_bundle\n"
-        "from bank_assets.resources.registry import Registry\n"
+        "from bank_assets.store.registry import Registry\n"
         "from bank_assets.settings import load_settings\n"
         "import mlflow\n"
         "settings = load_settings()\n"

@@ -20,8 +20,8 @@ from bank_assets.ledger.engine import open_ledger
 from bank_assets.loop import requests
 from bank_assets.loop.requests import TAG_WORK
 from bank_assets.resources.instance import open_instance
-from bank_assets.resources.warehouse import Warehouse
 from bank_assets.settings import Settings
+from bank_assets.store.warehouse import Warehouse
 from bank_assets_tests.core.made_contacts import FIRST, made_contacts
 from bank_assets_tests.e2e.loop_processes import running_daemon
 from bank_assets_tests.loop_daemon import InProcessDaemon

@@ -19,10 +19,10 @@ import dagster as dg
 import pytest
 
 from bank_assets.demo_client import CUSTOMER
-from bank_assets.resources.warehouse import Warehouse
 from bank_assets.settings import Settings, load_settings
 from bank_assets.sources.landing import land_source
 from bank_assets.sources.source import resolve_source
+from bank_assets.store.warehouse import Warehouse
 from bank_assets_tests.e2e.production import (
     LOOPBACK,
     ROOT,

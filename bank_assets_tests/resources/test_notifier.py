@@ -12,9 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from bank_assets.core.operation_alerts import nothing_arrived, run_failed
-from bank_assets.resources.alert_log import AlertLog
 from bank_assets.resources.notifier import GIVE_UP_AFTER, Channel, NotifierResource, body_of
 from bank_assets.settings import Settings
+from bank_assets.store.alert_log import AlertLog
 
 NOW = datetime(2010, 11, 2, tzinfo=UTC)
 

@@ -203,7 +203,7 @@ def test_a_newly_published_state_is_picked_up(client, bundle_a):
 @pytest.mark.slow
 def test_a_real_mlflow_registry_serves_swaps_and_rolls_back(serving_settings, bundle_a, bundle_b, published, payload):
     """The layout that the pipeline registers, read back through mlflow-skinny's client on SQLite."""
-    from bank_assets.resources.registry import Registry as PipelineRegistry
+    from bank_assets.store.registry import Registry as PipelineRegistry
 
     platform = serving_settings.platform
     import mlflow

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bank_assets.core.operation_alerts import run_failed
-from bank_assets.resources.alert_log import AlertLog
+from bank_assets.store.alert_log import AlertLog
 from bank_assets_tests.demo_home import soup_of
 
 

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bank_assets.resources.warehouse import StagedEntry, Warehouse
 from bank_assets.spark import fan_out as fan_out_module
 from bank_assets.spark.etl import TABLES, EtlError, build_tables
 from bank_assets.spark.fan_out import Output, _Task, fan_out, month_number, month_text
+from bank_assets.store.warehouse import StagedEntry, Warehouse
 
 REPOSITORY = Path(__file__).parents[2]
 SMALL_DISK_BYTES = 128 << 10
@@ -138,7 +138,7 @@ def test_a_full_disk_keeps_the_old_month_and_says_what_to_do(spark, deliver, con
 KILLED_ETL = """
     import sys
     from pathlib import Path
-    from bank_assets.resources.warehouse import StagedEntry, Warehouse
+    from bank_assets.store.warehouse import StagedEntry, Warehouse
     from bank_assets.settings import Settings
     from bank_assets.spark.delivery import RawFile
     from bank_assets.spark.etl import TABLES, build_tables

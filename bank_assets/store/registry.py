@@ -1,6 +1,6 @@
 """The MLflow model registry, as far as the platform uses it: register a bundle, move an alias, fetch a version.
 
-What lives here: `Registry`, a plain object over `MlflowClient`, and its Dagster resource.
+What lives here: `Registry`, a plain object over `MlflowClient`.
 What must not: runs and metrics of trainings (`resources.tracking`), the history of champions (`ledger.promotions`:
 MLflow keeps none), scoring.
 Called by promotion, evaluation, scoring and performance assets and by the command line.
@@ -17,8 +17,6 @@ from functools import cached_property
 from importlib.resources import files as package_files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-
-import dagster as dg
 
 from bank_assets.contract import MODEL_NAME
 from bank_assets.core.features import FEATURES, categories_of, feature_kind
@@ -142,7 +140,7 @@ class Registry:
             {name: [categories_of(name)[0] if feature_kind(name) == "category" else 1.0] for name in FEATURES}
         )
         return {
-            "python_model": str(package_files("bank_assets").joinpath("resources/bundle_model.py")),
+            "python_model": str(package_files("bank_assets").joinpath("store/bundle_model.py")),
             "artifacts": {"bundle": str(folder / "bundle")},
             "code_paths": [str(folder / "code" / "bank_assets")],
             "signature": ModelSignature(Schema(inputs), Schema(outputs)),
@@ -224,15 +222,3 @@ class Registry:
     def scorer(self, version: str) -> Scorer:
         """A loaded scorer of a version."""
         return Scorer(self.bundle(version))
-
-
-class RegistryResource(dg.ConfigurableResource):
-    """The model registry of this deployment."""
-
-    uri: str
-    artifacts: str
-    cache: str
-
-    def open(self) -> Registry:
-        """A plain `Registry`; nothing is contacted before its first use."""
-        return Registry(self.uri, self.artifacts, Path(self.cache))

@@ -8,8 +8,8 @@ import pytest
 
 from bank_assets.contract import BY_SOURCE, Kind
 from bank_assets.core.features import CATEGORY_PAYLOAD, NUMERIC_PAYLOAD
-from bank_assets.resources.contact_store import ContactStore
-from bank_assets.resources.warehouse import WarehouseResource
+from bank_assets.resources.store import WarehouseResource
+from bank_assets.store.contact_store import ContactStore
 
 CALL = date(2020, 1, 10)
 

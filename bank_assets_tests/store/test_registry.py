@@ -24,7 +24,7 @@ from bank_assets.core.economics import Economics
 from bank_assets.core.features import FEATURES, current_features
 from bank_assets.core.plan import PLAN_FEATURES
 from bank_assets.core.scorer import BundleError, Scorer
-from bank_assets.resources.registry import Registry
+from bank_assets.store.registry import Registry
 from bank_assets_tests.core.made_contacts import FIRST, made_contacts
 
 pytestmark = pytest.mark.slow

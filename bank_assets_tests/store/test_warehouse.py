@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bank_assets.resources.warehouse import StagedEntry, Warehouse, WarehouseError, WarehouseResource, fingerprint
+from bank_assets.resources.store import WarehouseResource
+from bank_assets.store.warehouse import StagedEntry, Warehouse, WarehouseError, fingerprint
 
 TABLE = "contacts"
 REPOSITORY = Path(__file__).parents[2]
@@ -163,7 +164,7 @@ KILLED_WRITER = """
     import sys
     from pathlib import Path
     import pyarrow as pa
-    from bank_assets.resources.warehouse import Warehouse
+    from bank_assets.store.warehouse import Warehouse
     warehouse = Warehouse(Path(sys.argv[1]))
     n = 0
     while True:
@@ -214,7 +215,7 @@ WRITER_ON_A_FULL_DISK = """
     import resource, sys
     from pathlib import Path
     import numpy as np, pyarrow as pa
-    from bank_assets.resources.warehouse import Warehouse, WarehouseError
+    from bank_assets.store.warehouse import Warehouse, WarehouseError
     root, limit = Path(sys.argv[1]), int(sys.argv[2])
     warehouse = Warehouse(root)
     warehouse.write("contacts", "2008-05", pa.table({"x": [1, 2, 3]}), "old")

@@ -17,7 +17,7 @@ import pandas as pd
 from bank_assets.contract import BY_SOURCE
 from bank_assets.core.contacts import Contacts, frame_from_tables, usable_from
 from bank_assets.core.features import CATEGORY_PAYLOAD, NUMERIC_PAYLOAD
-from bank_assets.resources.warehouse import Warehouse
+from bank_assets.store.warehouse import Warehouse
 
 CONTACTS: Final = "contacts"
 OUTCOME_TABLES: Final = ("outcomes", "ledger_outcomes")

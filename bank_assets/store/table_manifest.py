@@ -2,7 +2,7 @@
 
 What lives here: `Entry`, `StagedEntry`, the pure `fingerprint`, reading and atomic replacing of a manifest file.
 What must not: Parquet, locks, folders of data (`warehouse` has them), Dagster.
-Called by `bank_assets.resources.warehouse`, which re-exports what its callers need.
+Called by `bank_assets.store.warehouse`, which re-exports what its callers need.
 """
 
 import contextlib

@@ -1,8 +1,8 @@
 """Parquet tables as immutable snapshots, committed by one manifest per table.
 
-What lives here: the plain class `Warehouse` and a thin Dagster resource; `Entry` and `fingerprint` are in `manifest`.
+What lives here: the class `Warehouse`; `Entry` and `fingerprint` are in `table_manifest`.
 What must not: column names or rules of any one table; Spark (it writes into a staging folder given from here).
-Called by assets (through `WarehouseResource`), by the command line and by tests.
+Called by assets (through `resources.store`), by the command line and by tests.
 
 Layout, per table::
 
@@ -25,11 +25,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bank_assets.resources.manifest import (
+from bank_assets.store.table_manifest import (
     Entry,
     StagedEntry,
     WarehouseError,
@@ -39,7 +38,7 @@ from bank_assets.resources.manifest import (
     save_manifest,
 )
 
-__all__ = ["COMPRESSION", "Entry", "StagedEntry", "Warehouse", "WarehouseError", "WarehouseResource", "fingerprint"]
+__all__ = ["COMPRESSION", "Entry", "StagedEntry", "Warehouse", "WarehouseError", "fingerprint"]
 
 COMPRESSION: Final = "zstd"
 """Of tables written from Arrow: 16 % smaller than snappy at the same write time on the 45,211 contacts (measured)."""
@@ -274,17 +273,3 @@ def _hash_and_flush(path: Path) -> bytes:
 def _some(keys: Mapping[str, Entry]) -> str:
     names = list(keys)
     return f"{len(names)} keys, {names[0]} … {names[-1]}" if names else "no key"
-
-
-class WarehouseResource(dg.ConfigurableResource[None]):
-    """The Parquet tables of a deployment; assets call `open()` and work with the plain `Warehouse`.
-
-    Attributes:
-        root: folder of the tables (`Settings.warehouse`).
-    """
-
-    root: str
-
-    def open(self) -> Warehouse:
-        """The warehouse; opening costs nothing."""
-        return Warehouse(Path(self.root))
