@@ -72,9 +72,7 @@ def _parser() -> argparse.ArgumentParser:
         "confirmed: at the prompt of a terminal, or by --yes.",
     )
     erase.add_argument("--contact-id", help="everything about this contact")
-    erase.add_argument(
-        "--decided-before", metavar="YYYY-MM-DD", help="everything decided before this day, UTC"
-    )
+    erase.add_argument("--decided-before", metavar="YYYY-MM-DD", help="everything decided before this day, UTC")
     erase.add_argument("--reason", required=True, help="kept on record; no personal data")
     erase.add_argument("--yes", action="store_true", help="erase without a prompt")
     erase.set_defaults(run=_erase)
