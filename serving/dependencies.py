@@ -24,6 +24,7 @@ from serving.services.deciding import Decider
 from serving.services.explaining import Explaining
 from serving.services.replaying import Replayer
 from serving.settings import ServingSettings
+from serving.suppressions import Suppressions
 from serving.watcher import Watcher
 
 
@@ -38,6 +39,7 @@ class Services:
         store: model and as-of state in force.
         registry: MLflow, or a test's own.
         watcher: keeps the store current.
+        suppressions: customers who objected.
         recorder: puts decisions on record.
         decider: single requests.
         batches: uploads.
@@ -54,6 +56,7 @@ class Services:
     store: ChampionStore
     registry: Registry
     watcher: Watcher
+    suppressions: Suppressions
     recorder: Recorder
     decider: Decider
     batches: Batches

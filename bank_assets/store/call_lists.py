@@ -63,7 +63,7 @@ class CallList:
             scored.column("probability").to_numpy(),
             constant_economics(economics, len(ids)),
             limits=CallLimits(budget_eur=budget_eur),
-            suppression=SuppressionList(suppressed),
+            suppression=SuppressionList.of(suppressed),
             list_id=list_id,
         )
         order = pa.array(plan.call_order)
