@@ -47,7 +47,7 @@ def code_digest() -> str:
     package = Path(__file__).parent
     content = hashlib.sha256()
     for path in sorted(path for room in ("contract", "core") for path in (package / room).rglob("*.py")):
-        content.update(path.name.encode() + path.read_bytes())
+        content.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
     for library in _LIBRARIES:
         content.update(f"{library}={metadata.version(library)}".encode())
     return content.hexdigest()

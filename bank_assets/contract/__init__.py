@@ -16,12 +16,12 @@ UCI_COLUMNS = UCI_FILE_COLUMNS
 DELIVERY_COLUMNS, OUTCOME_COLUMNS = UCI.delivery_columns, UCI.outcome_columns
 CAMPAIGN_COLUMNS, PAYLOAD_COLUMNS = UCI.campaign_columns, UCI.payload_columns
 FIRST_CONTACT_MONTH = UCI.first_month
-PROTECTED_COLUMNS, POST_CONTACT_COLUMNS = UCI.protected_columns, UCI.post_contact_columns
+PROTECTED_COLUMNS = UCI.protected_columns
 refuse_post_contact = UCI.refuse_post_contact
 
 __all__ = [
     "ALIAS_CHALLENGER", "ALIAS_CHAMPION", "ALIAS_PREVIOUS_CHAMPION", "BY_SOURCE", "BY_TABLE", "CAMPAIGN_COLUMNS",
     "COLUMNS", "CONTRACT_VERSION", "DELIVERY_COLUMNS", "FIRST_CONTACT_MONTH", "LEAKAGE_RULE", "MODEL_NAME", "MONTHS",
-    "OUTCOME_COLUMNS", "PAYLOAD_COLUMNS", "POST_CONTACT_COLUMNS", "PROTECTED_COLUMNS", "STAGES", "UCI_COLUMNS",
+    "OUTCOME_COLUMNS", "PAYLOAD_COLUMNS", "PROTECTED_COLUMNS", "STAGES", "UCI_COLUMNS",
     "YES_NO", "Column", "ContractError", "Kind", "Known", "LeakageError", "refuse_post_contact",
 ]  # fmt: skip
