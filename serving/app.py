@@ -37,6 +37,7 @@ from serving.controllers.sessions import log_in, log_out
 from serving.controllers.system import HANDLERS as SYSTEM
 from serving.dependencies import Services, providers
 from serving.lifecycle import Lifecycle
+from serving.log_ins import LogIns
 from serving.logs import AccessLog
 from serving.metrics import Metrics
 from serving.problems import ErrorPage, handle_exception
@@ -128,6 +129,7 @@ def _services(settings: ServingSettings, registry: Registry | None, is_recording
         replayer=replayer,
         explaining=Explaining(replayer),
         access=Access(settings, ledger),
+        log_ins=LogIns(),
         meters=Metrics(),
         lifecycle=Lifecycle(),
     )
@@ -190,13 +192,15 @@ def _lifespan(services: Services, log: AccessLog) -> Callable[[Litestar], Abstra
             services.store.load_last_good()
             services.watcher.look_at_state()
             services.watcher.start()
-            tasks = [asyncio.create_task(one) for one in (_flush_for_ever(log), services.suppressions.keep_current())]
+            background = (_flush_for_ever(log), services.suppressions.keep_current(), services.log_ins.work())
+            tasks = [asyncio.create_task(one) for one in background]
             yield
         finally:
             services.watcher.stop()
             await services.recorder.close()
             for task in tasks:
                 task.cancel()
+            services.log_ins.close()
             log.flush()
             services.ledger.dispose()
             lock.release()

@@ -16,6 +16,7 @@ from bank_assets.core.economics import Economics
 from serving.access import Access
 from serving.champion import ChampionStore
 from serving.lifecycle import Lifecycle
+from serving.log_ins import LogIns
 from serving.metrics import Metrics
 from serving.recorder import Recorder
 from serving.registry import Registry
@@ -46,6 +47,7 @@ class Services:
         replayer: recorded decisions again.
         explaining: reasons of a decision.
         access: identities.
+        log_ins: password checks.
         meters: Prometheus.
         lifecycle: whether this process still wants requests.
     """
@@ -63,6 +65,7 @@ class Services:
     replayer: Replayer
     explaining: Explaining
     access: Access
+    log_ins: LogIns
     meters: Metrics
     lifecycle: Lifecycle
 
