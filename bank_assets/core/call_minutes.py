@@ -19,9 +19,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bank_assets.contract import BY_SOURCE, Kind, refuse_post_contact
+from bank_assets.core.arrays import FloatArray
 from bank_assets.core.economics import EconomicsError
-
-FloatArray = NDArray[np.float64]
 
 DEFAULT_INPUTS: Final = ("age", "job", "contact", "campaign", "poutcome", "balance")
 RIDGE: Final = 10.0

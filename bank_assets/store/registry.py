@@ -29,7 +29,7 @@ EXPERIMENT: Final = "bank-marketing"
 TAG_DIGEST: Final = "bank/digest"
 TAG_AS_OF: Final = "bank/as_of"
 TAG_KIND: Final = "bank/kind"
-SCORING_MODULES: Final = ("__init__.py", "contract.py", "core/__init__.py", "core/scorer.py")
+SCORING_MODULES: Final = ("__init__.py", "contract.py", "core/__init__.py", "core/arrays.py", "core/scorer.py")
 """What a plain MLflow installation needs of this package to load the pyfunc."""
 REQUIREMENTS: Final = ("mlflow", "numpy", "onnxruntime", "pandas")
 
