@@ -45,9 +45,8 @@ from bank_assets.reports.retraining_page import Retraining, retraining_page
 from bank_assets.settings import Settings
 from bank_assets.sources.simulator import simulate
 from bank_assets.store.alert_log import AlertLog
+from bank_assets.store.registry import Registry, RegistryUnavailableError, UnknownVersionError, Version
 from serving.app import create_app
-from serving.errors import ConflictError, NotFoundError, RegistryUnavailableError
-from serving.registry import Version
 from serving.settings import ServingSettings
 
 SEED = 20_260_101
@@ -60,7 +59,7 @@ JUDGED_EARLY = PerformancePolicy(minimum_rows=100, minimum_of_class=20)
 
 
 @dataclass
-class FolderRegistry:
+class FolderRegistry(Registry):
     """A registry in memory; `is_down` makes it unreachable."""
 
     versions: dict[str, dict[str, bytes]]
@@ -82,7 +81,7 @@ class FolderRegistry:
     def get(self, version: str) -> Version:
         self._check()
         if version not in self.versions:
-            raise NotFoundError(f"model version: expected one of the registry's, found {version}.")
+            raise UnknownVersionError(f"model version: expected one of the registry's, found {version}.")
         return self._version(version)
 
     def fetch(self, version: str) -> dict[str, bytes]:
@@ -92,8 +91,6 @@ class FolderRegistry:
     def move_champion(self, version: str) -> str | None:
         self.get(version)
         before = self.in_force
-        if before == version:
-            raise ConflictError(f"rollback: expected another version than the one in force, found {version}.")
         self.in_force = version
         self.moves.append(version)
         return before

@@ -29,9 +29,8 @@ from bank_assets.demo_client import CUSTOMER
 from bank_assets.ledger import states
 from bank_assets.ledger.engine import open_ledger, writing
 from bank_assets.settings import Settings
+from bank_assets.store.registry import Registry, RegistryUnavailableError, UnknownVersionError, Version
 from serving.app import create_app
-from serving.errors import ConflictError, NotFoundError, RegistryUnavailableError
-from serving.registry import Version
 from serving.settings import ServingSettings
 
 AS_OF = "2010-11-17"
@@ -82,7 +81,7 @@ def make_bundle(algorithm: str = "logistic_regression", seed: int = 1) -> tuple[
 
 
 @dataclass
-class MemoryRegistry:
+class MemoryRegistry(Registry):
     """A registry that tests can break."""
 
     versions: dict[str, dict[str, bytes]]
@@ -105,7 +104,7 @@ class MemoryRegistry:
     def get(self, version: str) -> Version:
         self._check()
         if version not in self.versions:
-            raise NotFoundError(f"model version: expected one of the registry's, found {version}.")
+            raise UnknownVersionError(f"model version: expected one of the registry's, found {version}.")
         return self._version(version)
 
     def fetch(self, version: str) -> dict[str, bytes]:
@@ -115,8 +114,6 @@ class MemoryRegistry:
 
     def move_champion(self, version: str) -> str | None:
         self.get(version)
-        if self.alias == version:
-            raise ConflictError(f"rollback: expected another version than the one in force, found {version}.")
         before, self.alias = self.alias, version
         return before
 

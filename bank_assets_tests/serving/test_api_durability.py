@@ -14,14 +14,12 @@ import threading
 from pathlib import Path
 
 import pytest
-from serving_world import AS_OF, PAYLOAD, wait_until
+from serving_world import AS_OF, PAYLOAD, MemoryRegistry, wait_until
 
-from bank_assets.core.scorer import Scorer
 from bank_assets.ledger import chain, states
 from bank_assets.ledger.engine import open_ledger
 from bank_assets_tests.postgres_server import restart, running_postgres
 from serving.champion import ChampionStore
-from serving.registry import Version
 
 PATH = "/api/v1/predictions"
 KILLS = 2
@@ -71,10 +69,8 @@ class Server:
 def home(tmp_path, bundle_a) -> Path:
     home = tmp_path / "bank"
     store = ChampionStore(home / "serving")
-    scorer = Scorer(bundle_a[0])
-    version = Version("1", scorer.digest, "run-1")
-    store._keep(version, bundle_a[0])
-    store.put_in_force(store.load(version))
+    registry = MemoryRegistry({"1": bundle_a[0]})
+    store.put_in_force(store.obtain(registry.champion(), registry))
     return home
 
 
