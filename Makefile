@@ -16,7 +16,7 @@ UI_PORT := $(or $(BANK_UI_PORT),3000)
 COMPOSE_ENV := deploy/compose.env
 COMPOSE := docker compose --env-file $(COMPOSE_ENV)
 
-.PHONY: help prerequisites env run ui serve demo replay fmt lint types imports defs test test-fast test-unit soak bench synth deploy-check image secrets up roll down lock clean
+.PHONY: help prerequisites env run ui serve demo replay fmt lint types imports defs test test-fast test-unit snapshots soak bench synth deploy-check image secrets up roll down lock clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -85,6 +85,9 @@ test: env ## all checks: lint, types, import rules, definitions, tests
 	  took="$$took $$stage $$((SECONDS - started)) s,"
 	done
 	echo "took:$${took%,}"
+
+snapshots: env ## write the pinned graph, API, pages, hashes and figures again (bank_assets_tests/snapshots); review the diff
+	$(BIN)/pytest -q --snapshot-update bank_assets_tests/snapshots
 
 soak: env ## full counts of kills and faults, servers, images, the demo of all months, the whole replay
 	# Two at a time: ten minutes without MLflow, or a server that starts, leave the cores to the other one.

@@ -308,7 +308,6 @@ PAYLOAD_COLUMNS: Final = (
 """Required fields of an API payload; `day` and `month` follow from `contact_date`."""
 
 PROTECTED_COLUMNS: Final = tuple(c.source for c in COLUMNS if c.protected)
-POST_CONTACT_COLUMNS: Final = tuple(c.source for c in COLUMNS if c.known is Known.POST_CONTACT)
 
 STAGES: Final = (
     "raw",

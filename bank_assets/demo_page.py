@@ -11,7 +11,7 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
-from bank_assets.core.response_policy import Rung
+from bank_assets.core.response.policy import Rung
 from bank_assets.demo_step import FITS, StepResult
 from bank_assets.reports.replay_charts import replay_chart
 from bank_assets.store.atomic_files import write_atomic

@@ -17,7 +17,7 @@ import numpy as np
 from rich.console import Console
 
 from bank_assets.core.economics import Economics
-from bank_assets.core.response_policy import Rung
+from bank_assets.core.response.policy import Rung
 from bank_assets.demo_client import AskingClient
 from bank_assets.demo_deliveries import Sender, Step
 from bank_assets.demo_page import write_page

@@ -46,8 +46,8 @@ def code_digest() -> str:
     """Digest of the code and libraries that a replay's numbers depend on: all of `core`, and the contract."""
     package = Path(__file__).parent
     content = hashlib.sha256()
-    for path in [package / "contract.py", *sorted((package / "core").glob("*.py"))]:
-        content.update(path.name.encode() + path.read_bytes())
+    for path in [package / "contract.py", *sorted((package / "core").rglob("*.py"))]:
+        content.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
     for library in _LIBRARIES:
         content.update(f"{library}={metadata.version(library)}".encode())
     return content.hexdigest()

@@ -24,7 +24,7 @@ from bank_assets.core.alerts import Alert
 from bank_assets.core.as_of import OutcomeHistory
 from bank_assets.core.background import build_background
 from bank_assets.core.bundle import BundleParts, Lineage, bundle_files, observed_ranges
-from bank_assets.core.calibration import fit_affine
+from bank_assets.core.calibration import Recalibration, fit_affine
 from bank_assets.core.candidates import Recipe, fit_recipe
 from bank_assets.core.comparison import compare_models
 from bank_assets.core.curves import profit_curve
@@ -323,7 +323,8 @@ def make_home(folder: Path, fitted: Fitted, **serving: Any) -> DemoHome:
         as_of="2009-06-01", reasons=["P(profit gain > 0) = 0.97 on 1,310 contacts", "F1 and calibration not worse"],
         evidence={"probability_of_gain": 0.97, "rows": 1_310, "report": "/reports/retraining/v2.html"},
     )  # fmt: skip
-    states.publish(engine, str(fitted.state["as_of"]), fitted.state)
+    recalibration = Recalibration(1_240, 0.05, 0.12, 0.3312, 0.3304).to_dict()
+    states.publish(engine, str(fitted.state["as_of"]), {**fitted.state, "recalibration": recalibration})
     engine.dispose()
     campaign = platform.landing / "campaigns" / EXAMPLE
     campaign.parent.mkdir(parents=True, exist_ok=True)

@@ -239,11 +239,6 @@ def _known(admission: Admission) -> Identity:
     return identity
 
 
-def request_id_of(connection: ASGIConnection[Any, Any, Any, Any]) -> str:
-    """Id of a request, as in its log line and its `X-Request-ID` header."""
-    return _admission(connection.scope).request_id
-
-
 def note_decision(connection: ASGIConnection[Any, Any, Any, Any], decision_id: str, model_version: str) -> None:
     """Name the decision that a request made in its log line, so that log and record find each other."""
     admission = _admission(connection.scope)

@@ -71,12 +71,14 @@ class PublishedState:
         as_of: its day, ISO.
         text: canonical JSON of the state, recorded with each decision.
         digest: digest of the publication.
+        recalibration: evidence of its intercept (`core.calibration.Recalibration`), or None in states of old releases.
     """
 
     state: AsOfState
     as_of: str
     text: str
     digest: str
+    recalibration: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, published: states.AsOfState) -> PublishedState:
@@ -85,9 +87,9 @@ class PublishedState:
         Raises:
             ValueError: it was published by another version of the features.
         """
-        return cls(
-            AsOfState.from_dict(published.state), published.as_of, canonical_json(published.state), published.digest
-        )
+        state = AsOfState.from_dict(published.state)
+        text = canonical_json(state.to_dict())
+        return cls(state, published.as_of, text, published.digest, published.state.get("recalibration"))
 
 
 class ChampionStore:

@@ -46,9 +46,22 @@ def identity_table(info: ModelInfo) -> Table:
         ["MLflow run", str(info.mlflow_run_id or training.get("mlflow_run_id") or "n/a")],
         ["Tuned for", f"{eur(info.economics.get('cost_eur'))} a call, {eur(info.economics.get('value_eur'))} each"],
         ["Thresholds", f"profit {pct(info.thresholds.get('profit'))}, F1 {pct(info.thresholds.get('f1'))}"],
+        ["Recalibration", recalibration_sentence(info)],
         ["Registry", info.registry_message],
     ]
     return Table(["Name", "Value"], rows)
+
+
+def recalibration_sentence(info: ModelInfo) -> str:
+    """The intercept in force, and what it did to the log loss of the outcomes that it was fitted on."""
+    found = info.recalibration
+    if not found:
+        return "no evidence on file; the next published state records it"
+    moved = f"log-odds {found['shift_before']:+.3f} to {found['shift_after']:+.3f} as of {info.as_of}"
+    if not found["contacts"]:
+        return f"{moved}, no matured outcome yet"
+    losses = f"log loss {number(found['log_loss_before'], 4)} to {number(found['log_loss_after'], 4)}"
+    return f"{moved}; {losses} on the {count(found['contacts'])} latest matured outcomes, newer ones weighted more"
 
 
 def metric_tiles(metrics: Document) -> list[Tile]:

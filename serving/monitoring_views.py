@@ -22,7 +22,6 @@ from serving.view_models_monitoring import (
 
 SHOWN_MONTHS: Final = 18
 """Months of the heat table: about one screen; older ones are in the reports."""
-LEVEL_ORDER: Final = ("heavy", "moderate", "none")
 SIGNS: Final = {"bad": "act", "watch": "look", "good": "done", "plain": "told"}
 """Tone of an alert -> the word on its badge."""
 OVERVIEWS: Final = ("/", "/monitoring")

@@ -4,6 +4,7 @@ Scoring runs over Spark's `mapInArrow` with the one scorer; the list is cut by `
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from bank_assets.assets.score_marks import EXPORTED
 from bank_assets.assets.score_marks import SCORES as CONTACT_SCORES
 from bank_assets.assets.tables import passed_months
 from bank_assets.core.as_of import AsOfState
-from bank_assets.core.calibration import intercept_as_of
+from bank_assets.core.calibration import Recalibration, recalibrate
 from bank_assets.core.contacts import Contacts
 from bank_assets.core.economics import Economics
 from bank_assets.ledger import promotions, states
@@ -65,13 +66,14 @@ def as_of_state(
         return unchanged(entry, watch, dict(entry.metadata["headline"]))
     contacts = ContactStore(store).read(months)
     visible = contacts.rows(contacts.contact_dates < as_of)
-    shift = _shift(store, visible, as_of)
-    before = states.latest(ledger.engine)
+    latest = states.latest(ledger.engine)
+    recalibration = _recalibration(store, visible, as_of, _shift_of(states.before(ledger.engine, str(as_of))))
+    shift = recalibration.shift_after
     known = visible.rows(visible.known_as_of(as_of))
     base = known.history().state(as_of)
-    state = AsOfState(base.as_of, base.rates, base.typical_plan, shift)
-    states.publish(ledger.engine, str(as_of), state.to_dict())
-    previous = float(before.state.get("log_odds_shift", 0.0)) if before else 0.0
+    state = replace(base, log_odds_shift=shift)
+    states.publish(ledger.engine, str(as_of), {**state.to_dict(), "recalibration": recalibration.to_dict()})
+    previous = _shift_of(latest)
     if abs(shift - previous) > MATERIAL_SHIFT:
         champion = Reign.of(ledger.engine).current
         promotions.record(
@@ -81,7 +83,7 @@ def as_of_state(
             from_version=champion,
             to_version=champion,
             reasons=[f"log-odds shift {previous:+.3f} to {shift:+.3f} from the outcomes known on {as_of}"],
-            evidence={"shift_before": previous, "shift_after": shift},
+            evidence={**recalibration.to_dict(), "shift_before": previous},
             actor="pipeline",
             as_of=str(as_of),
         )
@@ -112,17 +114,21 @@ def state_is_current(store: Warehouse, reign: Reign, settings: Settings) -> bool
     return store.is_unchanged(STATE, "all", state_mark(store, reign, as_of))
 
 
-def _shift(store: Warehouse, contacts: Contacts, as_of: np.datetime64) -> float:
+def _shift_of(published: states.AsOfState | None) -> float:
+    return float(published.state.get("log_odds_shift", 0.0)) if published else 0.0
+
+
+def _recalibration(store: Warehouse, contacts: Contacts, as_of: np.datetime64, shift_before: float) -> Recalibration:
     scored = [month for month, entry in store.manifest(CONTACT_SCORES).items() if entry.rows]
     if not scored:
-        return 0.0
+        return Recalibration(0, shift_before, 0.0, None, None)
     scores = store.read(CONTACT_SCORES, scored)
     position = {contact: row for row, contact in enumerate(scores.column("contact_id").to_pylist())}
     rows = np.asarray([position.get(contact, -1) for contact in contacts.contact_ids], dtype=np.int64)
     mine = rows >= 0
     raw = scores.column("unshifted_proba").to_numpy()[rows[mine]]
-    return intercept_as_of(
-        raw, contacts.is_subscribed[mine], contacts.known_on[mine], contacts.contact_dates[mine], as_of
+    return recalibrate(
+        raw, contacts.is_subscribed[mine], contacts.known_on[mine], contacts.contact_dates[mine], as_of, shift_before
     )
 
 

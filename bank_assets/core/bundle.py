@@ -2,7 +2,7 @@
 
 What lives here: the content of decision.json and of the model card; the profile and the graph are passed in.
 What must not: fitting, writing files (`store.registry`), reading them (`core.scorer`).
-Called by the promotion asset, recalibration, replay and the fixtures of tests.
+Called by the promotion asset, the replay and the fixtures of tests.
 """
 
 from __future__ import annotations
@@ -162,20 +162,3 @@ def bundle_files(graph: bytes, parts: BundleParts, reference_profile: Mapping[st
         "reference_profile.json": json.dumps(dict(reference_profile), sort_keys=True, allow_nan=False).encode(),
         "model_card.md": model_card(parts).encode(),
     }
-
-
-def recalibrated(files: Mapping[str, bytes], calibrator: Sequence[Mapping[str, Any]], as_of: str) -> dict[str, bytes]:
-    """The same graph with another calibrator.
-
-    Args:
-        files: the champion's bundle.
-        calibrator: new steps.
-        as_of: data time of the recalibration.
-
-    Returns:
-        Files of the new version; only decision.json differs.
-    """
-    decision = json.loads(files["decision.json"])
-    decision["calibrator"] = [dict(step) for step in calibrator]
-    decision["recalibrated_as_of"] = as_of
-    return {**files, "decision.json": json.dumps(decision, indent=1, sort_keys=True, allow_nan=False).encode()}

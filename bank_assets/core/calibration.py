@@ -3,7 +3,7 @@
 What lives here: Platt scaling with shrinkage, the recency-weighted intercept ("recalibration"), and the same done day
 by day for past predictions.
 What must not: applying anything in production (scorer), ranges (`core.ranges`).
-Called by training, evaluation, the recalibration asset and replay.
+Called by training, evaluation, the as_of_state asset and the replay.
 
 Why an intercept and not a full calibrator each day: a subscription rate that moves from 3 % to 55 % moves all log-odds
 alike, while slope and shape change slowly; one number needs few outcomes (measured in the replay, docs/adr/).
@@ -11,12 +11,14 @@ alike, while slope and shape change slowly; one number needs few outcomes (measu
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.core.arrays import BoolArray, FloatArray
+from bank_assets.core.metrics import log_loss_rows
 from bank_assets.core.scorer import expit, logit
 
 Days = NDArray[np.datetime64]
@@ -86,10 +88,75 @@ def intercept_as_of(
     Returns:
         Shift in log-odds.
     """
+    recent, recency = _recent(known_on, contact_dates, as_of, half_life_days)
+    return fit_intercept(raw[recent], is_subscribed[recent], recency if weights is None else recency * weights[recent])
+
+
+def _recent(
+    known_on: Days, contact_dates: Days, as_of: np.datetime64, half_life_days: float
+) -> tuple[BoolArray, FloatArray]:
+    """The contacts that an intercept of `as_of` rests on, (n,), and their recency weights, (n_recent,)."""
     age = (as_of - contact_dates).astype(np.float64)
     recent = (known_on <= as_of) & (contact_dates < as_of) & (age <= 8.0 * half_life_days)
-    recency = 0.5 ** (age[recent] / half_life_days)
-    return fit_intercept(raw[recent], is_subscribed[recent], recency if weights is None else recency * weights[recent])
+    return recent, 0.5 ** (age[recent] / half_life_days)
+
+
+@dataclass(frozen=True, slots=True)
+class Recalibration:
+    """One day's new intercept beside the one that it replaces, both on the outcomes that the new one rests on.
+
+    The new intercept was fitted on these outcomes, so the two losses describe it and do not test it.
+
+    Attributes:
+        contacts: contacts with a matured outcome.
+        shift_before: intercept of the day before, log-odds.
+        shift_after: new intercept, log-odds.
+        log_loss_before: mean log loss with the former intercept, weighted by recency; None without contacts.
+        log_loss_after: the same with the new intercept.
+    """
+
+    contacts: int
+    shift_before: float
+    shift_after: float
+    log_loss_before: float | None
+    log_loss_after: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form, part of the published as-of state."""
+        return asdict(self)
+
+
+def recalibrate(
+    raw: FloatArray,
+    is_subscribed: BoolArray,
+    known_on: Days,
+    contact_dates: Days,
+    as_of: np.datetime64,
+    shift_before: float,
+    half_life_days: float = INTERCEPT_HALF_LIFE_DAYS,
+) -> Recalibration:
+    """Fit the intercept of a day and compare it with the former one.
+
+    Args:
+        raw: emitted probabilities, (n,).
+        is_subscribed: outcomes, (n,).
+        known_on: day from whose morning each outcome is usable, (n,).
+        contact_dates: day of each call, (n,).
+        as_of: the day.
+        shift_before: intercept in force until then, log-odds.
+        half_life_days: days after which a contact counts half.
+
+    Returns:
+        The new intercept with its evidence.
+    """
+    shift = intercept_as_of(raw, is_subscribed, known_on, contact_dates, as_of, half_life_days)
+    recent, recency = _recent(known_on, contact_dates, as_of, half_life_days)
+
+    def loss(by: float) -> float | None:
+        rows = log_loss_rows(is_subscribed[recent], expit(logit(raw[recent]) + by))
+        return float(np.average(rows, weights=recency)) if len(rows) else None
+
+    return Recalibration(int(recent.sum()), shift_before, shift, loss(shift_before), loss(shift))
 
 
 def recalibrated_day_by_day(
@@ -160,17 +227,3 @@ def fit_affine(raw: FloatArray, is_subscribed: BoolArray, weights: FloatArray | 
     if slope != beta[0]:  # the intercept belonged to the other slope: mean 0.52 instead of 0.60 was seen
         intercept = fit_intercept(expit(slope * log_odds), is_subscribed, weight, maximum=np.inf)
     return {"kind": "affine", "slope": slope, "intercept": intercept}
-
-
-def shifted(calibrator: list[dict[str, Any]], shift: float) -> list[dict[str, Any]]:
-    """Append a shift of the log-odds to a calibrator (a recalibration keeps the ONNX graph).
-
-    Args:
-        calibrator: steps of decision.json.
-        shift: log-odds.
-
-    Returns:
-        New steps; a previous recalibration is replaced, not stacked.
-    """
-    base = [step for step in calibrator if step.get("role") != "recalibration"]
-    return [*base, {"kind": "affine", "slope": 1.0, "intercept": float(shift), "role": "recalibration"}]

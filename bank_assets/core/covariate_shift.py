@@ -1,7 +1,7 @@
 """How far a window of contacts lies from what the model learned from, beyond what sampling noise explains.
 
 What lives here: the recency-weighted reference and the excess total variation of a window, column by column.
-What must not: the drift report for people (`core.drift`), the answer to a shift (`core.response`).
+What must not: the drift report for people (`core.drift`), the answer to a shift (`core.response.assessment`).
 Called by the response sensor and the replay, both with `DailyProfiles`: stored ones there, counted in memory here.
 
 `core.drift` compares with the champion's training profile as it is and gives a verdict by effect size on at least 300

@@ -1,8 +1,8 @@
-"""Profit and lift by share of contacts called, with intervals, and thresholds beside each other.
+"""Realised profit by share of contacts called, with intervals.
 
-What lives here: curves of matured outcomes with bootstrap intervals, the table of break-even, F1 and best thresholds.
+What lives here: the profit curve of matured outcomes with its bootstrap interval.
 What must not: expected curves of a list without outcomes (`core.planner`), drawing.
-Called by evaluation, the replay's report and serving's model page; numpy only.
+Called by evaluation; numpy only. The Model page draws the curve from the bundle.
 
 Equal probabilities are called in random order: the curve is the mean over those orders, so the order of the rows, which
 may follow the outcomes, cannot leak into it. Intervals are percentiles of a bootstrap over contacts or, given `day`,
@@ -20,7 +20,6 @@ from numpy.typing import ArrayLike
 
 from bank_assets.core.arrays import FloatArray
 from bank_assets.core.economics import Economics
-from bank_assets.core.metrics import best_f1_threshold, f1_of_calls, profit_rows
 
 SHARES: Final = tuple(round(0.025 * k, 3) for k in range(41))
 RESAMPLES: Final = 200
@@ -62,29 +61,6 @@ class Curve:
             "unit": self.unit,
             "level": self.level,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class ThresholdRow:
-    """What one threshold does.
-
-    Attributes:
-        name: break_even, best_f1 or best_profit (the last two chosen on these very outcomes, so they flatter).
-        threshold: probability from which contacts are called; break_even calls strictly above it.
-        n_calls: contacts called.
-        f1: F1 of calling.
-        profit_eur: EUR over all contacts.
-        profit_low_eur: lower end of its interval.
-        profit_high_eur: upper end of its interval.
-    """
-
-    name: str
-    threshold: float
-    n_calls: int
-    f1: float
-    profit_eur: float
-    profit_low_eur: float
-    profit_high_eur: float
 
 
 def _checked(proba: ArrayLike, is_subscribed: ArrayLike, day: ArrayLike | None) -> tuple[FloatArray, FloatArray]:
@@ -163,94 +139,3 @@ def profit_curve(
     ranking, gains = _Ranking(scores), outcomes * economics.value_eur - economics.cost_eur
     draws = [ranking.cumulative(gains, w) for w in _resampled(len(scores), day, n_resamples)]
     return _band(ranking.cumulative(gains, np.ones(len(scores))), draws, "EUR")
-
-
-def lift_curve(
-    proba: ArrayLike, is_subscribed: ArrayLike, *, day: ArrayLike | None = None, n_resamples: int = RESAMPLES
-) -> Curve:
-    """How many times as often as average the called subscribe, by share of contacts called.
-
-    Args:
-        proba: probabilities made before the outcomes, (n,).
-        is_subscribed: outcomes, (n,).
-        day: day of each contact, (n,): resamples whole days.
-        n_resamples: bootstrap samples; 0 for no interval.
-
-    Returns:
-        Lift at each of `SHARES`; at 0 that of the best contacts alone, at 1 exactly 1; ones without a subscriber.
-
-    Raises:
-        CurveError: lengths differ or a probability is missing.
-    """
-    scores, outcomes = _checked(proba, is_subscribed, day)
-    ranking = _Ranking(scores)
-
-    def lift(weights: FloatArray) -> FloatArray:
-        found = ranking.cumulative(outcomes, weights)
-        if found[-1] <= 0.0:
-            return np.ones(len(SHARES))
-        shares = np.asarray(SHARES)
-        result = np.ones(len(SHARES))
-        result[1:] = found[1:] / found[-1] / shares[1:]
-        result[0] = result[1]
-        return result
-
-    draws = [lift(w) for w in _resampled(len(scores), day, n_resamples)]
-    return _band(lift(np.ones(len(scores))), draws, "")
-
-
-def threshold_table(
-    proba: ArrayLike,
-    is_subscribed: ArrayLike,
-    economics: Economics,
-    *,
-    day: ArrayLike | None = None,
-    n_resamples: int = RESAMPLES,
-) -> tuple[ThresholdRow, ...]:
-    """Break-even, best F1 and best profit side by side.
-
-    F1 counts a missed subscriber like a wasted call whatever they cost, so its threshold is that of no economics; the
-    table shows what following it would have cost.
-
-    Args:
-        proba: probabilities made before the outcomes, (n,).
-        is_subscribed: outcomes, (n,).
-        economics: cost and value.
-        day: day of each contact, (n,): resamples whole days.
-        n_resamples: bootstrap samples; 0 for no interval.
-
-    Returns:
-        Three rows, in that order.
-
-    Raises:
-        CurveError: lengths differ or a probability is missing.
-    """
-    scores, outcomes = _checked(proba, is_subscribed, day)
-    best_f1 = best_f1_threshold(outcomes, scores)
-    best_profit = _best_profit_threshold(scores, outcomes, economics)
-    calls = {
-        "break_even": (economics.threshold, scores > economics.threshold),
-        "best_f1": (best_f1, scores >= best_f1),
-        "best_profit": (best_profit, scores >= best_profit),
-    }
-    weights = list(_resampled(len(scores), day, n_resamples))
-    tail = (1.0 - LEVEL) / 2.0
-    table = []
-    for name, (threshold, called) in calls.items():
-        profit = profit_rows(outcomes, called, economics.cost_eur, economics.value_eur)
-        total = float(profit.sum())
-        low, high = np.quantile([float(w @ profit) for w in weights], [tail, 1.0 - tail]) if weights else (total, total)
-        f1 = f1_of_calls(outcomes, called) if len(outcomes) else 0.0
-        table.append(ThresholdRow(name, float(threshold), int(called.sum()), f1, total, float(low), float(high)))
-    return tuple(table)
-
-
-def _best_profit_threshold(scores: FloatArray, outcomes: FloatArray, economics: Economics) -> float:
-    """Score from which calling would have earned most; 1 above the largest score if no call would have."""
-    ranking = _Ranking(scores)
-    if not len(scores):
-        return economics.threshold
-    gains = (outcomes * economics.value_eur - economics.cost_eur)[ranking.order]
-    totals = np.cumsum(np.add.reduceat(gains, ranking.starts))
-    best = int(np.argmax(totals))
-    return float(scores[ranking.order[ranking.starts[best]]]) if totals[best] > 0.0 else float(scores.max()) + 1.0

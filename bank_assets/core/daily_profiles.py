@@ -288,15 +288,3 @@ def _rows_per_day(columns: Mapping[str, _DailyColumn]) -> tuple[NDArray[np.datet
                 f"count missing values too, and do not count a contact twice."
             )
     return best_days, best_rows
-
-
-def profile_of_rows(columns: Mapping[str, Any], days: Any = None) -> Profile:
-    """Count rows held in memory into one profile.
-
-    Args:
-        columns: (n,) values by delivery name; None or NaN is missing, a bool is yes or no.
-        days: (n,) contact days, or None for a profile without a span.
-    """
-    size = next((len(values) for values in columns.values()), 0)
-    total = DailyProfiles.from_rows(np.zeros(size, dtype="datetime64[D]") if days is None else days, columns).total()
-    return Profile(total.columns, total.rows) if days is None else total

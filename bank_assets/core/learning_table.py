@@ -17,7 +17,6 @@ from bank_assets.contract import refuse_post_contact
 from bank_assets.core.contacts import LearningData
 from bank_assets.core.features import CATEGORY_FEATURES, FEATURES
 
-KEY_COLUMNS: Final = ("contact_id", "contact_date", "known_on", "is_subscribed")
 PREFIX: Final = "feature."
 """Features carry a prefix, since some have the name of a key column's source."""
 

@@ -3,7 +3,7 @@
 What lives here: `Platform`: evidence, rung, refit or search with its gate, the morning's intercept, scores.
 What must not: outcomes that a morning does not know (the caller hands over what is known), files, clocks, schedules.
 Called by the replay. Production runs the same steps as assets and a sensor, through the same functions: evidence and
-rung (`core.response_evidence`, `core.response`), fit (`core.challenger.fit_deployment`), gates (`core.promotion`),
+rung (`core.response`), fit (`core.challenger.fit_deployment`), gates (`core.promotion`),
 intercept (`core.calibration.intercept_as_of`), decisions (`core.scorer.Scorer` on the bundle's files). One guard of
 refits is left out, whether what was delivered has become worse (`core.refit_comparison`): a replay's history stands
 still.
@@ -32,9 +32,9 @@ from bank_assets.core.performance import ScoredContacts
 from bank_assets.core.promotion import PromotionPolicy, Verdict, first_model_gate, refit_gate
 from bank_assets.core.ranges import fit_ranges
 from bank_assets.core.recipe_search import reported_from, search_recipes
-from bank_assets.core.response import after_fit, respond
-from bank_assets.core.response_evidence import gather
-from bank_assets.core.response_policy import Response, ResponsePolicy, ResponseState, Rung
+from bank_assets.core.response.assessment import after_fit, respond
+from bank_assets.core.response.evidence import gather
+from bank_assets.core.response.policy import Response, ResponsePolicy, ResponseState, Rung
 from bank_assets.core.scorer import Scorer, Scores, apply_calibrator
 from bank_assets.core.splits import MINIMUM_SPAN_DAYS
 

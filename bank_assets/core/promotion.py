@@ -1,8 +1,8 @@
-"""The four gates that decide whether a challenger becomes champion.
+"""The three gates that decide whether a challenger becomes champion.
 
 What lives here: the gates; their limits and what a verdict is, is in `promotion_policy`.
 What must not: moving aliases, writing rows (`store.registry`, `ledger.promotions`), fitting.
-Called by the promotion asset, the recalibration asset and the replay.
+Called by the promotion asset and the replay.
 
 * first: a first model must beat the as-of base rate in log loss, and both "call everyone" and "call nobody" in profit
   summed over break-even thresholds; at the configured economics it may equal "call everyone" within the interval.
@@ -10,7 +10,6 @@ Called by the promotion asset, the recalibration asset and the replay.
   become worse (`refit_comparison`). A superiority gate on 28 days of outcomes costs 6 % of the profit (measured:
   118,195 EUR ungated, 111,000 to 113,360 gated), so there is none.
 * recipe: another recipe must be better with P >= 0.9 on enough out-of-time rows; a tie in profit goes to log loss.
-* recalibration: the new calibrator must not lose in log loss on the latest matured outcomes.
 
 A refusal is an honest answer, never a technical failure.
 """
@@ -31,7 +30,6 @@ from bank_assets.core.economics import Economics, is_worth_calling
 from bank_assets.core.export import PARITY_LIMIT
 from bank_assets.core.promotion_policy import (
     FIRST,
-    RECALIBRATION,
     RECIPE,
     REFIT,
     Findings,
@@ -42,13 +40,11 @@ from bank_assets.core.refit_comparison import AgainstChampion
 
 __all__ = [
     "FIRST",
-    "RECALIBRATION",
     "RECIPE",
     "REFIT",
     "PromotionPolicy",
     "Verdict",
     "first_model_gate",
-    "recalibration_gate",
     "recipe_gate",
     "refit_gate",
 ]
@@ -253,39 +249,4 @@ def recipe_gate(
     )
     auc = metrics.roc_auc(observed, challenger)
     found.check(auc <= limits.leak_auc, f"AUC {auc:.3f} (above {limits.leak_auc} means a leak)")
-    return found.verdict()
-
-
-def recalibration_gate(
-    recalibrated: FloatArray,
-    current: FloatArray,
-    observed: BoolArray,
-    *,
-    minimum_rows: int = 20,
-) -> Verdict:
-    """Is the new calibration better on the latest matured outcomes?
-
-    Args:
-        recalibrated: probabilities with the new calibration, (n,).
-        current: probabilities with the calibration in force, (n,).
-        observed: outcomes, (n,).
-        minimum_rows: contacts needed.
-
-    Returns:
-        The verdict. One number was fitted, shrunk to no change, so the mean decides without a bootstrap.
-    """
-    found = Findings(RECALIBRATION)
-    found.check(len(observed) >= minimum_rows, f"{len(observed)} matured outcomes (asked: {minimum_rows})")
-    if len(observed) == 0:
-        return found.verdict()
-    before, after = metrics.log_loss(observed, current), metrics.log_loss(observed, recalibrated)
-    found.evidence |= {
-        "log_loss_before": before,
-        "log_loss_after": after,
-        "rows": len(observed),
-        "mean_before": float(current.mean()),
-        "mean_after": float(recalibrated.mean()),
-        "observed_rate": float(observed.mean()),
-    }
-    found.check(after < before, f"log loss {after:.4f} against {before:.4f} on {len(observed)} matured outcomes")
     return found.verdict()

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-FIRST, REFIT, RECIPE, RECALIBRATION = "first", "refit", "recipe", "recalibration"
+FIRST, REFIT, RECIPE = "first", "refit", "recipe"
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def expit(log_odds: FloatArray) -> FloatArray:
 def apply_calibrator(raw: FloatArray, steps: Sequence[Mapping[str, Any]]) -> FloatArray:
     """Apply a calibrator, a list of steps fitted by `core.calibration`.
 
-    Steps: `affine` (log-odds x slope + intercept, Platt scaling) and `isotonic` (piecewise linear in log-odds).
+    The one kind of step is `affine`: log-odds x slope + intercept, Platt scaling.
 
     Args:
         raw: probabilities of the graph, (n,).
@@ -82,21 +82,13 @@ def apply_calibrator(raw: FloatArray, steps: Sequence[Mapping[str, Any]]) -> Flo
     """
     log_odds = logit(raw)
     for step in steps:
-        if step["kind"] == "affine":
-            log_odds = log_odds * float(step["slope"]) + float(step["intercept"])
-        elif step["kind"] == "isotonic":
-            log_odds = np.interp(log_odds, np.asarray(step["x"], float), np.asarray(step["y"], float))
-        else:
+        if step["kind"] != "affine":
             raise BundleError(
-                f"calibrator: expected a step affine or isotonic, found {step['kind']!r}; "
-                "the bundle was made by a newer version, upgrade this program."
+                f"calibrator: expected a step of kind affine, found {step['kind']!r}; "
+                "the bundle was made by another version, upgrade this program."
             )
+        log_odds = log_odds * float(step["slope"]) + float(step["intercept"])
     return expit(log_odds)
-
-
-def _as_arrays(step: Mapping[str, Any]) -> dict[str, Any]:
-    """A step with its knots as arrays."""
-    return {name: np.asarray(value, float) if isinstance(value, list) else value for name, value in step.items()}
 
 
 def apply_ranges(probability: FloatArray, table: Mapping[str, Any]) -> tuple[FloatArray, FloatArray]:
@@ -179,7 +171,7 @@ class Scorer:
         ]
         # As arrays: making them of the document's lists costs each call more than looking them up.
         self._ranges = {name: np.asarray(knots, float) for name, knots in self.decision["ranges"].items()}
-        self._calibrator = [_as_arrays(step) for step in self.decision["calibrator"]]
+        self._calibrator = self.decision["calibrator"]
         if set(self.feature_names) != set(self._kinds):
             raise BundleError(
                 f"bundle: expected graph inputs {sorted(self._kinds)}, found "

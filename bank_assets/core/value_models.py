@@ -1,8 +1,8 @@
 """Cost of a call and value of a subscription where they differ from contact to contact.
 
-What lives here: amounts as constants, columns, expected minutes x cost per minute, or a share of the balance; their
-JSON form, which records and reports carry; break-even per contact.
-What must not: which contacts to call (`core.planner`), fitting the duration model (`core.call_minutes`).
+What lives here: amounts as constants, columns or a share of the balance; their JSON form, which records and reports
+carry; break-even per contact.
+What must not: which contacts to call (`core.planner`).
 Called by the planner, batch scoring and serving. All money is EUR; a contact is one call.
 """
 
@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bank_assets.core.arrays import FloatArray
-from bank_assets.core.call_minutes import CallMinutes
 from bank_assets.core.economics import MAXIMUM_EUR, Economics, EconomicsError, checked_amount
 
 Columns = Mapping[str, NDArray[Any]]
@@ -32,7 +31,7 @@ class AmountModel(Protocol):
         """EUR per contact, (n_contacts,), each checked by `checked_amounts`."""
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form, read back by `amount_model_from_dict`."""
+        """JSON form, which records and reports carry."""
 
 
 def checked_amounts(name: str, amounts: ArrayLike, n_contacts: int) -> FloatArray:
@@ -115,43 +114,6 @@ class ColumnAmount:
 
 
 @dataclass(frozen=True, slots=True)
-class MinutesCost:
-    """Cost of a call = fixed + expected minutes x cost per minute.
-
-    The duration of a call is known only after it, so it is the *target* of `CallMinutes` and never its input.
-
-    Attributes:
-        minutes: fitted model of the expected minutes.
-        eur_per_minute: EUR per minute of an agent.
-        fixed_eur: EUR per call whatever its length (dialling, notes).
-    """
-
-    minutes: CallMinutes
-    eur_per_minute: float
-    fixed_eur: float = 0.0
-    kind: ClassVar[str] = "minutes"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "eur_per_minute", checked_amount("cost per minute", self.eur_per_minute))
-        if self.fixed_eur != 0.0:
-            object.__setattr__(self, "fixed_eur", checked_amount("fixed cost per call", self.fixed_eur))
-
-    def amounts(self, columns: Columns, n_contacts: int) -> FloatArray:
-        """See `AmountModel`."""
-        minutes = self.minutes.expected(columns)
-        return checked_amounts("cost by minutes", self.fixed_eur + minutes * self.eur_per_minute, n_contacts)
-
-    def to_dict(self) -> dict[str, Any]:
-        """See `AmountModel`."""
-        return {
-            "kind": self.kind,
-            "minutes": self.minutes.to_dict(),
-            "eur_per_minute": self.eur_per_minute,
-            "fixed_eur": self.fixed_eur,
-        }
-
-
-@dataclass(frozen=True, slots=True)
 class BalanceValue:
     """Value of a subscription = balance x share, kept between two amounts.
 
@@ -203,32 +165,6 @@ class BalanceValue:
             "maximum_eur": self.maximum_eur,
             "column": self.column,
         }
-
-
-def amount_model_from_dict(content: Mapping[str, Any]) -> AmountModel:
-    """Read an amount's JSON form.
-
-    Args:
-        content: result of `to_dict` of one of the models above.
-
-    Raises:
-        EconomicsError: unknown kind, or a missing or unusable entry.
-    """
-    kind = content.get("kind")
-    entries = {name: value for name, value in content.items() if name != "kind"}
-    try:
-        if kind == MinutesCost.kind:
-            return MinutesCost(**{**entries, "minutes": CallMinutes.from_dict(entries["minutes"])})
-        if kind == ConstantAmount.kind:
-            return ConstantAmount(**entries)
-        if kind == ColumnAmount.kind:
-            return ColumnAmount(**entries)
-        if kind == BalanceValue.kind:
-            return BalanceValue(**entries)
-    except (TypeError, KeyError) as error:
-        raise EconomicsError(f"amount of kind {kind!r}: expected its entries, found {error}; correct them.") from error
-    kinds = [ConstantAmount.kind, ColumnAmount.kind, MinutesCost.kind, BalanceValue.kind]
-    raise EconomicsError(f"amount: expected a kind of {kinds}, found {kind!r}.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,6 +243,3 @@ Index(
 
 APPEND_ONLY: Final = ("decisions", "erasures", "outcomes", "promotions", "responses")
 """Tables whose rows the database itself refuses to update or delete."""
-
-NEVER_UPDATED: Final = ("payloads",)
-"""Tables whose rows may be deleted (erasure) but never changed."""

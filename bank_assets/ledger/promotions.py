@@ -123,22 +123,6 @@ def latest(engine: Engine) -> Promotion | None:
     return found[0] if found else None
 
 
-def champion_at(engine: Engine, as_of: str) -> str | None:
-    """The version in force on a day of data time, or None before the first champion.
-
-    Args:
-        engine: an open ledger.
-        as_of: ISO date; a champion promoted on data up to that day counts. A rollback without data time applies from
-            the data time of the verdict before it.
-    """
-    in_force, clock = None, ""
-    for promotion in reversed(history(engine, limit=100_000, promoted_only=True)):
-        clock = max(clock, promotion.as_of or clock)
-        if clock <= as_of:
-            in_force = promotion.to_version
-    return in_force
-
-
 def _promotion(row: RowMapping) -> Promotion:
     values = dict(row)
     values["reasons"], values["evidence"] = json.loads(values["reasons"]), json.loads(values["evidence"])

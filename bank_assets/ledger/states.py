@@ -63,6 +63,14 @@ def publish(engine: Engine, as_of: str, state: Mapping[str, Any]) -> AsOfState:
     return AsOfState(as_of, now, digest, json.loads(body))
 
 
+def before(engine: Engine, as_of: str) -> AsOfState | None:
+    """The newest state of a day before `as_of`, which a state of that day replaces, or None."""
+    query = select(as_of_states).where(as_of_states.c.as_of < as_of).order_by(as_of_states.c.id.desc()).limit(1)
+    with engine.connect() as connection:
+        row = connection.execute(query).one_or_none()
+    return None if row is None else AsOfState(row.as_of, row.created_at, row.digest, json.loads(row.state))
+
+
 def latest(engine: Engine) -> AsOfState | None:
     """The state published last, or None."""
     with engine.connect() as connection:

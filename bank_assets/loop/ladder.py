@@ -1,7 +1,7 @@
 """The response ladder in production: judged mornings in the ledger, and the one run that is wanted next.
 
 What lives here: `Ladder.next_step`, which both retrain sensors call. What must not: limits and answers
-(`core.response`), Dagster definitions. Called by `response_sensors` and by the status of the loop.
+(`core.response.assessment`), Dagster definitions. Called by `response_sensors` and by the status of the loop.
 
 One step at a time, each read from what is stored: scores by the champions in force → verdict of the fit that was asked
 for → mornings that were not judged → the published state. So whatever died in between is found by the next look.
@@ -25,9 +25,9 @@ from bank_assets.core.covariate_shift import Reference
 from bank_assets.core.daily_profiles import DailyProfiles
 from bank_assets.core.performance import ScoredContacts
 from bank_assets.core.platform_policy import MINIMUM_CLASS
-from bank_assets.core.response import after_fit
-from bank_assets.core.response_policy import Kind, ResponseState, Rung
-from bank_assets.core.response_walk import Morning, heard, mornings_to_judge, walk
+from bank_assets.core.response.assessment import after_fit
+from bank_assets.core.response.loop import Morning, heard, mornings_to_judge, walk
+from bank_assets.core.response.policy import Kind, ResponseState, Rung
 from bank_assets.core.splits import MINIMUM_SPAN_DAYS
 from bank_assets.jobs import PERFORMANCE, REFIT, SCORING, SEARCH
 from bank_assets.ledger import promotions, responses

@@ -11,8 +11,8 @@ from sqlalchemy import Engine
 from bank_assets.assets.score_marks import stale_months
 from bank_assets.assets.scoring import state_is_current
 from bank_assets.assets.tables import passed_months
-from bank_assets.core.response_policy import ResponseState, Rung
-from bank_assets.core.response_walk import mornings_to_judge
+from bank_assets.core.response.loop import mornings_to_judge
+from bank_assets.core.response.policy import ResponseState, Rung
 from bank_assets.ledger import responses
 from bank_assets.loop.deliveries import due_campaigns, due_months, register
 from bank_assets.loop.ladder import has_verdict

@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from bank_assets.core.drift_report import DriftReport, DriftStatus, Role
-
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -57,18 +55,11 @@ def markdown_image(png: bytes, text: str) -> str:
     return f"![{text.replace('[', '').replace(']', '')}]({data_uri(png)})"
 
 
-def effects_of(report: DriftReport) -> dict[str, float | None]:
-    """Effect of each judged column, a column of the heat map; None where the report has no verdict."""
-    has_verdict = report.status is DriftStatus.OK
-    judged = (column for column in report.columns if column.role is not Role.CALENDAR)
-    return {column.column: column.effect if has_verdict else None for column in judged}
-
-
 def drift_heatmap(effects: Mapping[str, Mapping[str, float | None]]) -> bytes:
     """Share of contacts that moved, by column and window; what has no verdict is grey.
 
     Args:
-        effects: by window name, in order, the effect of each column (`effects_of`), in [0, 1] or None.
+        effects: by window name, in order, the effect of each column, in [0, 1] or None where there is no verdict.
 
     Raises:
         ValueError: no window.

@@ -2,7 +2,7 @@
 
 What lives here: the streams of random numbers, the chain of columns, the log-odds of the answer.
 What must not: which months, how many rows, which drifts (see `simulator`).
-Called by `simulator`, and by `fit_answer` for calibration.
+Called by `simulator`, and by `scripts/fit_answer.py` for calibration.
 """
 
 from __future__ import annotations

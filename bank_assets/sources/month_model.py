@@ -2,7 +2,7 @@
 
 What lives here: turning aggregates into alias tables for a month and a set of drifts; mapping any month to a profile's.
 What must not: random numbers (see `simulator`).
-Called by `simulator` and `fit_profile`.
+Called by `simulator` and `scripts/fit_profile.py`.
 """
 
 from __future__ import annotations

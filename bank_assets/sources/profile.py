@@ -3,7 +3,7 @@
 What lives here: the bins, which column depends on which, the `Profile` record and its JSON form.
 What must not: rows. Every number stands for at least `MINIMUM_CELL_ROWS` rows of a count, or for a table or quantiles
 of at least `MINIMUM_TABLE_ROWS` rows; smaller cells are set to zero and smaller tables replaced by their neighbours'.
-Called by `simulator` (reads) and `fit_profile` (writes).
+Called by `simulator` (reads) and `scripts/fit_profile.py` (writes).
 
 The model: in each month a chain of conditional tables (`LINKS`) whose odds ratios are common to all months and whose
 margins are the month's own; numbers are drawn inside bins from common quantiles; the answer `y` follows additive
@@ -174,14 +174,14 @@ def load_profile(path: Path = PROFILE_PATH) -> Profile:
         The profile with arrays.
 
     Raises:
-        ValueError: the file was written by another release; run `python -m bank_assets.sources.fit_profile`.
+        ValueError: the file was written by another release; run `python -m scripts.fit_profile`.
     """
     record = json.loads(path.read_bytes())
     version = record.pop("schema_version", None)
     if version != SCHEMA_VERSION:
         raise ValueError(
             f"{path.name}: expected schema_version {SCHEMA_VERSION}, found {version}; "
-            f"fit it again with python -m bank_assets.sources.fit_profile."
+            f"fit it again with python -m scripts.fit_profile."
         )
     for name, value in record.items():
         if isinstance(value, dict):

@@ -2,7 +2,7 @@
 
 What lives here: the alias method over many contexts at once, and raking (iterative proportional fitting).
 What must not: names of columns, files, seeds.
-Called by `simulator` and `fit_profile`.
+Called by `simulator` and `scripts/fit_profile.py`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Bank-shaped contacts of any size and period, from the committed profile, with scripted drift.
 
 What lives here: which months, how many rows, where drifts begin and end.
-What must not: the real file (only `fit_profile` reads it), drawing rows (see `drawing`), writing them (see
+What must not: the real file (only `scripts/fit_profile.py` reads it), drawing rows (see `drawing`), writing them (see
 `simulated_csv`).
 Called by `landing`, drills, benchmarks and tests. Everything it makes says `sim-` in its contact id.
 

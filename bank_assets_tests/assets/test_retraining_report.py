@@ -13,7 +13,6 @@ from bank_assets.assets.retraining_report import (
     reasons_for,
     write_retraining_page,
 )
-from bank_assets.core.daily_profiles import profile_of_rows
 from bank_assets.core.drift import compare_profiles
 from bank_assets.core.economics import Economics
 from bank_assets.core.promotion import Verdict
@@ -21,6 +20,7 @@ from bank_assets.ledger import responses
 from bank_assets.ledger.engine import open_ledger, upgrade
 from bank_assets.settings import Settings
 from bank_assets.store.warehouse import Warehouse
+from bank_assets_tests.profiles import profile_of_rows
 
 N = 600
 

@@ -10,8 +10,8 @@ from bank_assets.core.calibration import (
     fit_affine,
     fit_intercept,
     intercept_as_of,
+    recalibrate,
     recalibrated_day_by_day,
-    shifted,
 )
 from bank_assets.core.scorer import apply_calibrator, expit, logit
 
@@ -108,9 +108,21 @@ def test_affine_keeps_the_ranking_even_of_a_model_that_ranks_upside_down():
     assert fit_affine(raw, observed)["slope"] > 0
 
 
-def test_a_recalibration_replaces_the_one_before():
-    base = [{"kind": "affine", "slope": 0.9, "intercept": 0.1}]
-    twice = shifted(shifted(base, 0.5), -0.2)
-    assert len(twice) == 2
-    assert twice[0] == base[0]
-    assert twice[1]["intercept"] == -0.2
+def test_a_recalibration_records_the_log_loss_with_the_former_and_the_new_intercept():
+    raw, observed = sample(2_000)
+    contact_dates = np.repeat(np.arange("2010-01-01", "2010-01-21", dtype="datetime64[D]"), 100)
+    known_on, as_of = contact_dates + 1, np.datetime64("2010-01-21")
+    found = recalibrate(raw, observed, known_on, contact_dates, as_of, shift_before=-0.4)
+    assert found.shift_after == intercept_as_of(raw, observed, known_on, contact_dates, as_of)
+    assert found.contacts == 2_000
+    assert found.log_loss_after < found.log_loss_before
+    again = recalibrate(raw, observed, known_on, contact_dates, as_of, shift_before=found.shift_after)
+    assert again.log_loss_before == again.log_loss_after == found.log_loss_after
+    unmatured = recalibrate(raw, observed, contact_dates + 40, contact_dates, as_of, shift_before=0.2)
+    assert unmatured.to_dict() == {
+        "contacts": 0,
+        "shift_before": 0.2,
+        "shift_after": 0.0,
+        "log_loss_before": None,
+        "log_loss_after": None,
+    }

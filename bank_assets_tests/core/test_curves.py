@@ -1,4 +1,4 @@
-"""Profit and lift curves with intervals, and thresholds beside each other."""
+"""The profit curve with its intervals."""
 
 import json
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bank_assets.core.curves import SHARES, CurveError, lift_curve, profit_curve, threshold_table
+from bank_assets.core.curves import SHARES, CurveError, profit_curve
 from bank_assets.core.economics import Economics
 
 ECONOMICS = Economics(5.0, 50.0)
@@ -58,59 +58,13 @@ def test_order_of_the_rows_never_leaks_into_a_curve(sample):
     probability = np.array([p for p, _ in sample])
     outcome = np.array([y for _, y in sample])
     order = np.argsort(~outcome, kind="stable")  # subscribers first: a sort by score alone would flatter
-    for curve in (profit_curve, lift_curve):
-        arguments = (ECONOMICS,) if curve is profit_curve else ()
-        one = curve(probability, outcome, *arguments, n_resamples=0)
-        other = curve(probability[order], outcome[order], *arguments, n_resamples=0)
-        assert one.value.tolist() == pytest.approx(other.value.tolist())
-
-
-def test_equal_scores_have_no_lift():
-    outcome = np.arange(100) < 20
-    curve = lift_curve(np.full(100, 0.2), outcome)
-    assert curve.value.tolist() == pytest.approx([1.0] * len(SHARES))
-
-
-def test_perfect_scores_have_the_largest_lift():
-    outcome = np.arange(100) < 20
-    curve = lift_curve(outcome.astype(float), outcome)
-    assert curve.value[SHARES.index(0.1)] == pytest.approx(5.0)
-    assert curve.value[-1] == pytest.approx(1.0)
-    assert (curve.value[1:] <= 5.0 + 1e-9).all()
-
-
-def test_thresholds_beside_each_other():
-    probability, outcome = scored()
-    rows = {row.name: row for row in threshold_table(probability, outcome, ECONOMICS)}
-    assert list(rows) == ["break_even", "best_f1", "best_profit"]
-    assert rows["break_even"].threshold == 0.1
-    assert rows["break_even"].n_calls == (probability > 0.1).sum()
-    assert rows["best_f1"].f1 == max(row.f1 for row in rows.values())
-    assert rows["best_profit"].profit_eur == max(row.profit_eur for row in rows.values())
-    for row in rows.values():
-        called = probability > row.threshold if row.name == "break_even" else probability >= row.threshold
-        assert row.profit_eur == pytest.approx((called & outcome).sum() * 50.0 - called.sum() * 5.0)
-        assert row.profit_low_eur < row.profit_eur < row.profit_high_eur
-
-
-def test_following_f1_costs_profit_where_calls_are_cheap():
-    probability, outcome = scored()
-    rows = {row.name: row for row in threshold_table(probability, outcome, Economics(1.0, 100.0))}
-    assert rows["best_f1"].profit_eur < 0.8 * rows["break_even"].profit_eur
-
-
-@pytest.mark.parametrize("outcome", [[False] * 4, [True] * 4])
-def test_one_class_alone_has_defined_answers(outcome):
-    probability = [0.1, 0.2, 0.3, 0.4]
-    assert lift_curve(probability, outcome).value.tolist() == pytest.approx([1.0] * len(SHARES))
-    rows = {row.name: row for row in threshold_table(probability, outcome, ECONOMICS)}
-    assert rows["best_profit"].n_calls == (4 if outcome[0] else 0)
+    one = profit_curve(probability, outcome, ECONOMICS, n_resamples=0)
+    other = profit_curve(probability[order], outcome[order], ECONOMICS, n_resamples=0)
+    assert one.value.tolist() == pytest.approx(other.value.tolist())
 
 
 def test_no_contacts_have_defined_answers():
     assert profit_curve([], [], ECONOMICS).value.tolist() == [0.0] * len(SHARES)
-    assert lift_curve([], []).value.tolist() == [1.0] * len(SHARES)
-    assert [row.n_calls for row in threshold_table([], [], ECONOMICS)] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("arguments", [([0.5], [True, False]), ([np.nan], [True])])
@@ -118,4 +72,4 @@ def test_unusable_input_is_refused(arguments):
     with pytest.raises(CurveError, match="expected"):
         profit_curve(*arguments, ECONOMICS)
     with pytest.raises(CurveError, match="expected"):
-        lift_curve([0.5], [True], day=[1, 2])
+        profit_curve([0.5], [True], ECONOMICS, day=[1, 2])

@@ -6,11 +6,9 @@ import pytest
 from bank_assets.core.economics import Economics
 from bank_assets.core.promotion import (
     FIRST,
-    RECALIBRATION,
     RECIPE,
     REFIT,
     first_model_gate,
-    recalibration_gate,
     recipe_gate,
     refit_gate,
 )
@@ -171,21 +169,3 @@ class TestRecipe:
 
     def test_a_leak(self, world):
         failed(self.gate(world, np.where(world.observed, 0.9, 0.05), world.truth), "means a leak")
-
-
-class TestRecalibration:
-    def test_a_better_calibration_passes(self, world):
-        verdict = recalibration_gate(world.truth, world.truth * 0.3, world.observed)
-        assert verdict.is_promoted
-        assert verdict.kind == RECALIBRATION
-        assert verdict.evidence["log_loss_after"] < verdict.evidence["log_loss_before"]
-
-    def test_a_worse_one_does_not(self, world):
-        failed(recalibration_gate(world.truth * 0.3, world.truth, world.observed), "log loss")
-
-    def test_the_same_does_not(self, world):
-        failed(recalibration_gate(world.truth, world.truth, world.observed), "log loss")
-
-    @pytest.mark.parametrize("n", [0, 19])
-    def test_too_few_outcomes(self, world, n):
-        failed(recalibration_gate(world.truth[:n], world.base[:n], world.observed[:n]), "matured outcomes (asked: 20)")

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bank_assets.core.response import after_fit, respond, violations
-from bank_assets.core.response_policy import Evidence, Kind, ResponsePolicy, ResponseState, Rung
+from bank_assets.core.response.assessment import after_fit, respond, violations
+from bank_assets.core.response.policy import Evidence, Kind, ResponsePolicy, ResponseState, Rung
 
 POLICY = ResponsePolicy()
 START = np.datetime64("2020-01-01", "D")

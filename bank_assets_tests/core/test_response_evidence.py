@@ -7,9 +7,9 @@ from made_contacts import FIRST, made_contacts
 from bank_assets.core.covariate_shift import Reference
 from bank_assets.core.daily_profiles import DailyProfiles
 from bank_assets.core.performance import ScoredContacts
-from bank_assets.core.response import after_fit
-from bank_assets.core.response_evidence import gather
-from bank_assets.core.response_policy import ResponsePolicy, ResponseState
+from bank_assets.core.response.assessment import after_fit
+from bank_assets.core.response.evidence import gather
+from bank_assets.core.response.policy import ResponsePolicy, ResponseState
 
 DAY = np.timedelta64(1, "D")
 

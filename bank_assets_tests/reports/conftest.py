@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from bank_assets.core.daily_profiles import profile_of_rows
 from bank_assets.core.drift import compare_profiles
+from bank_assets_tests.profiles import profile_of_rows
 
 
 def contacts(first_day, *, jobs=("student", "management"), age_shift=0, rate=0.1, n=600, seed=9):

@@ -3,11 +3,11 @@ import re
 import pytest
 from bs4 import BeautifulSoup
 
-from bank_assets.core.daily_profiles import profile_of_rows
 from bank_assets.core.drift import compare_profiles
 from bank_assets.core.profile import Profile
 from bank_assets.reports.drift_page import Facts, drift_page
 from bank_assets.reports.drift_words import MOST_BARS, bars_of, words_of
+from bank_assets_tests.profiles import profile_of_rows
 
 
 def parsed(*args, **kwargs):

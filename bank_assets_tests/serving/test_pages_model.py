@@ -64,6 +64,15 @@ def test_the_model_page_shows_metrics_with_intervals_and_the_history_with_reason
     assert {json.loads(one["data-chart"])["name"] for one in page.select("figure")} == {"calibration", "profit"}
 
 
+def test_the_model_page_shows_what_the_recalibration_did_to_the_log_loss(pages):
+    identity = {one.dt.text: one.dd.text for one in soup_of(pages.get("/model")).select("dl.pairs > div")}
+    assert "+0.050 to +0.120" in identity["Recalibration"]
+    assert "log loss 0.3312 to 0.3304 on the 1,240 latest matured outcomes" in identity["Recalibration"]
+    assert pages.get("/api/v1/model").json()["recalibration"]["log_loss_after"] == 0.3304
+    published = services(pages).store.published
+    assert "recalibration" not in published.text  # a decision records what it rests on
+
+
 def test_rollback_needs_confirmation_and_reason_then_swaps_and_is_in_the_history(pages, home):
     token = token_of(pages)
     asked = {**token, "version": "1", "reason": "slips"}

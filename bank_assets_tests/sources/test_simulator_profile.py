@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from bank_assets.sources import profile as shape
-from bank_assets.sources.fit_answer import _intercept
-from bank_assets.sources.fit_profile import fit_profile, read_contacts, suppressed
 from bank_assets.sources.profile import PROFILE_PATH, Profile, dump_profile, epoch_of, load_profile
 from bank_assets.sources.uci import UCI_SHA256, is_pinned
+from scripts.fit_answer import _intercept
+from scripts.fit_profile import fit_profile, read_contacts, suppressed
 
 
 @pytest.fixture(scope="module")

@@ -149,4 +149,5 @@ def model_info(store: ChampionStore) -> ModelInfo:
         training=document.get("training", {}),
         importance=document.get("importance", {}),
         as_of=store.published.as_of if store.published else None,
+        recalibration=store.published.recalibration if store.published else None,
     )

@@ -31,6 +31,7 @@ class ModelInfo(Struct, frozen=True):
     training: dict[str, Any]
     importance: dict[str, Any]
     as_of: str | None
+    recalibration: dict[str, Any] | None
 
 
 class PromotionEntry(Struct, frozen=True):

@@ -1,7 +1,7 @@
 """Measures what the response ladder judges, on a morning, from scored contacts and daily profiles.
 
 What lives here: `gather`, from arrays to `Evidence`.
-What must not: limits and answers (`core.response`), scoring.
+What must not: limits and answers (`core.response.assessment`), scoring.
 Called by the response sensor (from `contact_scores` and the stored daily profiles) and by the replay.
 
 The probabilities are those before the morning's intercept (`unshifted_proba`): the intercept would hide that the model
@@ -21,7 +21,7 @@ from bank_assets.core.calibration import intercept_as_of
 from bank_assets.core.covariate_shift import Reference, excess_variation
 from bank_assets.core.daily_profiles import DailyProfiles
 from bank_assets.core.performance import ScoredContacts
-from bank_assets.core.response_policy import Evidence, ResponsePolicy, ResponseState
+from bank_assets.core.response.policy import Evidence, ResponsePolicy, ResponseState
 
 
 def gather(

@@ -1,4 +1,4 @@
-"""Fits the simulator's profile to the UCI file: `python -m bank_assets.sources.fit_profile --source PATH`.
+"""Fits the simulator's profile to the UCI file: `python -m scripts.fit_profile --source PATH`.
 
 What lives here: counting, suppression of small cells, odds ratios common to all months, quantiles.
 What must not: anything the running platform needs.
@@ -24,12 +24,12 @@ from numpy.typing import NDArray
 
 from bank_assets.contract import BY_SOURCE
 from bank_assets.sources import profile as shape
-from bank_assets.sources.fit_answer import fit_answer
 from bank_assets.sources.month_model import weekdays_of
 from bank_assets.sources.profile import PROFILE_PATH, Floats, Profile, dump_profile
 from bank_assets.sources.sampling import rake
 from bank_assets.sources.uci import implied_dates, is_pinned
 from bank_assets.store.atomic_files import write_atomic
+from scripts.fit_answer import fit_answer
 
 _LOG: Final = logging.getLogger(__name__)
 _PRIOR_ROWS: Final = 20.0

@@ -14,9 +14,9 @@ from bank_assets.core.replay import make_policy
 from bank_assets.core.replay import walk as replay
 from bank_assets.core.replay_trace import Trace
 from bank_assets.core.replay_world import ReplaySettings, World
-from bank_assets.core.response import after_fit
-from bank_assets.core.response_policy import ResponseState, Rung
-from bank_assets.core.response_walk import FITS, heard, mornings_to_judge, walk
+from bank_assets.core.response.assessment import after_fit
+from bank_assets.core.response.loop import FITS, heard, mornings_to_judge, walk
+from bank_assets.core.response.policy import ResponseState, Rung
 
 DAY = np.timedelta64(1, "D")
 CONFIG = PlatformConfig(Economics(5.0, 40.0), candidates=())

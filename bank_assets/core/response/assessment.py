@@ -1,7 +1,7 @@
 """The response ladder: what to do about drift and decay on a morning.
 
-What lives here: `violations`, `respond`, `after_fit`; their values are in `core.response_policy`.
-What must not: measuring the evidence (`core.response_evidence`), fitting, gates (`core.promotion`), sensors.
+What lives here: `violations`, `respond`, `after_fit`; their values are in `core.response.policy`.
+What must not: measuring the evidence (`core.response.evidence`), fitting, gates (`core.promotion`), sensors.
 Called by the response sensor (which stores the state as its cursor) and by the replay: one implementation.
 
 Rungs, from lowest to highest:
@@ -27,7 +27,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bank_assets.core.response_policy import Evidence, Kind, Response, ResponsePolicy, ResponseState, Rung, Violation
+from bank_assets.core.response.policy import Evidence, Kind, Response, ResponsePolicy, ResponseState, Rung, Violation
 
 
 def violations(evidence: Evidence, policy: ResponsePolicy) -> tuple[Violation, ...]:

@@ -1,8 +1,8 @@
 """From delivered days to judged mornings: which mornings the ladder judges, and the walk over them.
 
 What lives here: `mornings_to_judge`, `walk`, `heard` (what the state learns of promotions).
-What must not: reading tables, storing answers (`bank_assets.loop.ladder`), the decision itself (`core.response`).
-Called by the loop. The replay drives `core.response` morning by morning itself; a test compares the two.
+What must not: reading tables, storing answers (`bank_assets.loop.ladder`), the decision itself (`assessment`).
+Called by the loop. The replay drives `core.response.assessment` morning by morning itself; a test compares the two.
 
 Deliveries come a day or a month at a time. In both cases every morning is judged on its own, in data time and from what
 was known on it, so that a month delivered at once gets the answers that its days would have got.
@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from bank_assets.core.covariate_shift import Reference
 from bank_assets.core.daily_profiles import DailyProfiles
 from bank_assets.core.performance import ScoredContacts
-from bank_assets.core.response import after_fit, respond, violations
-from bank_assets.core.response_evidence import gather
-from bank_assets.core.response_policy import Evidence, Response, ResponsePolicy, ResponseState, Rung
+from bank_assets.core.response.assessment import after_fit, respond, violations
+from bank_assets.core.response.evidence import gather
+from bank_assets.core.response.policy import Evidence, Response, ResponsePolicy, ResponseState, Rung
 
 Days = NDArray[np.datetime64]
 FITS = (Rung.RETRAIN, Rung.SEARCH)

@@ -1,8 +1,8 @@
 """What the response ladder works with: its policy, the evidence, the state between mornings, the answer.
 
 What lives here: the values, their JSON form.
-What must not: the decision (`core.response`), measuring (`core.response_evidence`).
-Called by `core.response`, the response sensor and the replay.
+What must not: the decision (`core.response.assessment`), measuring (`core.response.evidence`).
+Called by `core.response.assessment`, the response sensor and the replay.
 """
 
 from __future__ import annotations

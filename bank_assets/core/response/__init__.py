@@ -1,0 +1,1 @@
+"""The response to drift and decay: limits (`policy`), measurements (`evidence`), the answer (`assessment`), `loop`."""
