@@ -46,7 +46,7 @@ def code_digest() -> str:
     """Digest of the code and libraries that a replay's numbers depend on: all of `core`, and the contract."""
     package = Path(__file__).parent
     content = hashlib.sha256()
-    for path in [package / "contract.py", *sorted((package / "core").rglob("*.py"))]:
+    for path in sorted(path for room in ("contract", "core") for path in (package / room).rglob("*.py")):
         content.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
     for library in _LIBRARIES:
         content.update(f"{library}={metadata.version(library)}".encode())

@@ -20,7 +20,7 @@ from bank_assets.store.registry import TAG_DIGEST, Registry, Version
 
 TAG_AS_OF: Final = "bank/as_of"
 TAG_KIND: Final = "bank/kind"
-SCORING_MODULES: Final = ("__init__.py", "contract.py", "core/__init__.py", "core/arrays.py", "core/scorer.py")
+SCORING_MODULES: Final = ("__init__.py", "core/__init__.py", "core/arrays.py", "core/scorer.py")
 """What a plain MLflow installation needs of this package to load the pyfunc."""
 REQUIREMENTS: Final = ("mlflow", "numpy", "onnxruntime", "pandas")
 
