@@ -107,6 +107,7 @@ def promote_first_model(services: Services, bundle: tuple) -> None:
     code = (
         "import sys, pathlib\n"
         "from bank_assets.core.scorer import read_bundle\n"
+        "from bank_assets.store.registration import register\n"
         "from bank_assets.store.registry import Registry\n"
         "from bank_assets.settings import load_settings\n"
         "import mlflow\n"
@@ -114,7 +115,7 @@ def promote_first_model(services: Services, bundle: tuple) -> None:
         "registry = Registry(settings.mlflow_uri, settings.mlflow_artifacts, settings.home / 'models')\n"
         "experiment = registry.experiment_id()\n"
         "run = registry.client.create_run(experiment)\n"
-        "version = registry.register(read_bundle(pathlib.Path(sys.argv[1])), run_id=run.info.run_id, kind='first', "
+        "version = register(registry, read_bundle(pathlib.Path(sys.argv[1])), run_id=run.info.run_id, kind='first', "
         f"as_of='{AS_OF}')\n"
         "registry.set_alias('champion', version.version)\n"
         "print(registry.client.get_run(run.info.run_id).info.artifact_uri)\n"

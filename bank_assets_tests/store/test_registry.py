@@ -24,6 +24,7 @@ from bank_assets.core.economics import Economics
 from bank_assets.core.features import FEATURES, current_features
 from bank_assets.core.plan import PLAN_FEATURES
 from bank_assets.core.scorer import BundleError, Scorer
+from bank_assets.store.registration import register
 from bank_assets.store.registry import Registry
 from bank_assets_tests.world.bundles import make_bundle
 from bank_assets_tests.world.contacts import FIRST, made_contacts
@@ -62,7 +63,7 @@ def registry(tmp_path_factory):
 @pytest.fixture(scope="module")
 def version(registry, bundle):
     run = registry.client.create_run(registry.experiment_id())
-    return registry.register(bundle, run_id=run.info.run_id, kind="first", as_of="2020-03-02")
+    return register(registry, bundle, run_id=run.info.run_id, kind="first", as_of="2020-03-02")
 
 
 def test_a_registered_bundle_comes_back_byte_for_byte(registry, version, bundle, tmp_path):
@@ -80,8 +81,8 @@ def test_an_alias_moves_and_reads_back(registry, version):
 
 def test_artifacts_that_changed_after_registration_are_refused(registry, version, tmp_path):
     run = registry.client.create_run(registry.experiment_id())
-    other = registry.register(
-        {**registry.bundle(version.version)}, run_id=run.info.run_id, kind="refit", as_of="2020-03-03"
+    other = register(
+        registry, {**registry.bundle(version.version)}, run_id=run.info.run_id, kind="refit", as_of="2020-03-03"
     )
     registry.client.set_model_version_tag(MODEL_NAME, other.version, "bank/digest", "0" * 64)
     with pytest.raises(BundleError, match="expected digest 0000"):

@@ -3,12 +3,11 @@
 from dataclasses import dataclass, field
 
 from bank_assets.core.scorer import digest_files
-from serving.errors import ConflictError, NotFoundError, RegistryUnavailableError
-from serving.registry import Version
+from bank_assets.store.registry import Registry, RegistryUnavailableError, UnknownVersionError, Version
 
 
 @dataclass
-class MemoryRegistry:
+class MemoryRegistry(Registry):
     """Bundles by version, and which of them is champion.
 
     Attributes:
@@ -41,7 +40,7 @@ class MemoryRegistry:
     def get(self, version: str) -> Version:
         self._check()
         if version not in self.versions:
-            raise NotFoundError(f"model version: expected one of the registry's, found {version}.")
+            raise UnknownVersionError(f"model version: expected one of the registry's, found {version}.")
         return self._version(version)
 
     def fetch(self, version: str) -> dict[str, bytes]:
@@ -51,8 +50,6 @@ class MemoryRegistry:
 
     def move_champion(self, version: str) -> str | None:
         self.get(version)
-        if self.alias == version:
-            raise ConflictError(f"rollback: expected another version than the one in force, found {version}.")
         before, self.alias = self.alias, version
         self.moves.append(version)
         return before
