@@ -17,6 +17,7 @@ from bank_assets.sources.delivery_file import DeliveryScan
 from bank_assets.sources.delivery_header import KINDS
 from bank_assets.spark.delivery import RawFile
 from bank_assets.spark.etl import TABLES, EtlResult, build_tables
+from bank_assets_tests.world.customers import delimited
 
 ARRIVED = date(2011, 1, 1)
 
@@ -52,9 +53,7 @@ def deliver(tmp_path: Path) -> Callable[..., RawFile]:
             content = rows
         else:
             names = columns or (DELIVERY_COLUMNS if kind == "contacts" else OUTCOME_COLUMNS)
-            lines = [names, *([row.get(name, "") for name in names] for row in rows)]
-            text = "".join(delimiter.join(str(field) for field in line) + "\n" for line in lines)
-            content = text.encode(encoding)
+            content = delimited(rows, names, delimiter).encode(encoding)
         sha256 = hashlib.sha256(content).hexdigest()
         path = tmp_path / "objects" / f"{sha256}.csv"
         path.parent.mkdir(exist_ok=True)
