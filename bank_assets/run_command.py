@@ -33,6 +33,7 @@ from bank_assets.sources.deliveries import register_deliveries
 from bank_assets.sources.landing import land_source
 from bank_assets.sources.manifest import delivered_months
 from bank_assets.sources.source import resolve_source
+from bank_assets.store.atomic_files import write_atomic
 from bank_assets.store.champion_history import Reign
 from bank_assets.store.warehouse import Warehouse
 
@@ -85,8 +86,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     seconds["total"] = round(time.monotonic() - started, 1)
     summary = build_summary(settings, seconds)
     path = settings.reports / "run_summary.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(summary, indent=1))
+    write_atomic(path, json.dumps(summary, indent=1).encode())
     print_summary(summary, Console())
     console.print(f"summary: {path}")
     return 0 if is_done else 1

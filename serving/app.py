@@ -22,6 +22,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from bank_assets.core.economics import Economics
 from bank_assets.ledger import accounts
 from bank_assets.ledger.engine import AppLock, LedgerError, open_ledger, require_current, upgrade
+from bank_assets.store.registry import Registry
 from serving.access import Access, admitting
 from serving.champion import ChampionStore
 from serving.controllers.api_audit import AuditController
@@ -42,7 +43,6 @@ from serving.logs import AccessLog
 from serving.metrics import Metrics
 from serving.problems import ErrorPage, handle_exception
 from serving.recorder import Recorder
-from serving.registry import MlflowRegistry, Registry
 from serving.services.batches import Batches
 from serving.services.deciding import Decider
 from serving.services.explaining import Explaining
@@ -110,7 +110,9 @@ def _services(settings: ServingSettings, registry: Registry | None, is_recording
     platform = settings.platform
     ledger = open_ledger(platform.ledger_url, migrate=False)
     store = ChampionStore(settings.bundles)
-    found = registry if registry is not None else MlflowRegistry(platform.mlflow_uri)
+    found = registry or Registry(
+        platform.mlflow_uri, platform.mlflow_artifacts, settings.bundles / "bundles", fails_fast=True
+    )
     suppressions = Suppressions(ledger, settings.poll_seconds)
     recorder = Recorder(ledger, max_waiting=settings.max_waiting)
     economics = Economics(platform.cost_eur, platform.value_eur)

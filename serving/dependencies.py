@@ -13,13 +13,13 @@ from litestar.di import Provide
 from sqlalchemy import Engine
 
 from bank_assets.core.economics import Economics
+from bank_assets.store.registry import Registry
 from serving.access import Access
 from serving.champion import ChampionStore
 from serving.lifecycle import Lifecycle
 from serving.log_ins import LogIns
 from serving.metrics import Metrics
 from serving.recorder import Recorder
-from serving.registry import Registry
 from serving.services.batches import Batches
 from serving.services.deciding import Decider
 from serving.services.explaining import Explaining

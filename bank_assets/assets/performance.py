@@ -31,6 +31,7 @@ from bank_assets.partitions import key_of, month_of, months
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.store import RegistryResource, WarehouseResource
 from bank_assets.settings import Settings
+from bank_assets.store.atomic_files import write_atomic
 from bank_assets.store.champion_history import Reign
 from bank_assets.store.contact_store import ContactStore
 from bank_assets.store.registry import Registry
@@ -202,8 +203,7 @@ def performance_report(
     baseline = _baseline(registry.open(), reign.current)
     report = measure_performance(scored, as_of, economics, baseline, model=f"version {reign.current}")
     document = report.to_dict()
-    settings.reports.mkdir(parents=True, exist_ok=True)
-    (settings.reports / "performance.json").write_text(json.dumps(document, indent=1))
+    write_atomic(settings.reports / "performance.json", json.dumps(document, indent=1).encode())
     context.log.info("%s", report.message)
     latest = document["latest"] or {}
     headline = {

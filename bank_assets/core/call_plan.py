@@ -14,10 +14,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bank_assets.core.arrays import FloatArray, IntArray
 from bank_assets.core.suppression import ALLOWED, RULE_TEXTS
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 HELD_OUT: Final = "held_out"
 NOT_WORTH_CALLING: Final = "not_worth_calling"

@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bank_assets.core.arrays import BoolArray, FloatArray, IntArray
 from bank_assets.core.call_plan import (
     BEYOND_LIMITS,
     DECILES,
@@ -31,10 +32,6 @@ from bank_assets.core.holdout import holdout_mask
 from bank_assets.core.knapsack import Selection, select
 from bank_assets.core.suppression import ALLOWED, FrequencyRules, SuppressionList, excluded_by_rules
 from bank_assets.core.value_models import ContactEconomics
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
 
 CENTS: Final = 100
 MICROS: Final = 1_000_000

@@ -19,6 +19,7 @@ from bank_assets.core.planner import CallLimits, plan_calls
 from bank_assets.core.suppression import SuppressionList
 from bank_assets.core.value_models import constant_economics
 from bank_assets.ledger import campaigns
+from bank_assets.store.atomic_files import replacing
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +97,7 @@ def write_call_list(ranked: CallList, folder: Path, version: str, mark: str) -> 
     Returns:
         The file.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"call-list-v{version}-{mark[:12]}.csv"
-    partial = path.with_suffix(".tmp")
-    pa_csv.write_csv(ranked.table, partial)
-    partial.replace(path)
+    with replacing(path) as stream:
+        pa_csv.write_csv(ranked.table, stream)
     return path

@@ -14,20 +14,20 @@ when the manifest says so: a writer killed half-way leaves an unreferenced folde
 Commit by manifest, not by rename, because object storage has no rename; there the manifest is one conditional PUT.
 """
 
-import contextlib
-import fcntl
 import hashlib
 import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bank_assets.store.locks import locked
 from bank_assets.store.table_manifest import (
     Entry,
     StagedEntry,
@@ -251,14 +251,9 @@ class Warehouse:
                 digest.update(_hash_and_flush(path))
         return Entry(snapshot, names, rows, size, digest.hexdigest(), staged.fingerprint, dict(staged.metadata))
 
-    @contextlib.contextmanager
-    def _locked(self, table: str) -> Iterator[None]:
-        """Hold the table's writer lock; the kernel releases it when the process dies."""
-        folder = self._table_path(table)
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("a") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
+    def _locked(self, table: str) -> AbstractContextManager[None]:
+        """The table's writer lock."""
+        return locked(self._table_path(table) / ".lock")
 
 
 def _hash_and_flush(path: Path) -> bytes:

@@ -22,9 +22,10 @@ from bank_assets.core.explain import ExplainError
 from bank_assets.core.scorer import BundleError
 from bank_assets.core.suppression import SUPPRESSED
 from bank_assets.ledger.decisions import Decision
+from bank_assets.store.registry import RegistryError
 from serving.access import identity_of, needs, note_decision
 from serving.champion import ChampionStore
-from serving.errors import NotFoundError, PayloadError, RegistryUnavailableError
+from serving.errors import NotFoundError, PayloadError
 from serving.predict_form import LABELS, default_values, form_of, recorded_values, request_from, sent_values
 from serving.schemas.predictions import Flag, ReasonGiven
 from serving.services.deciding import Decider
@@ -245,7 +246,7 @@ def _warnings(record: Decision, flags: list[Flag]) -> list[str]:
 def _reasons(record: Decision, explaining: Explaining) -> tuple[list[ReasonBar], float | None, str]:
     try:
         given = explaining.reasons_of(record)
-    except (ExplainError, NotFoundError, BundleError, RegistryUnavailableError) as error:
+    except (ExplainError, NotFoundError, BundleError, RegistryError) as error:
         return [], None, f"Reasons cannot be given: {error}"
     most = max((abs(r.probability_contribution) for r in given.reasons), default=0.0)
     return [_bar(reason, most) for reason in given.reasons], given.base_probability, ""

@@ -29,6 +29,7 @@ from bank_assets.core.value_models import constant_economics
 from bank_assets.ledger import campaigns
 from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.ledger.decisions import new_id
+from bank_assets.store.atomic_files import write_atomic
 from serving.champion import Champion, PublishedState
 from serving.errors import NotFoundError
 from serving.services.batches import BatchError
@@ -160,9 +161,7 @@ class CallLists:
         calls, holdout = (csv_of(planned, list_id, group) for group in (CALLS, HOLDOUT))
         self._kept.mkdir(parents=True, exist_ok=True, mode=0o700)
         for group, content in ((HOLDOUT, holdout), (CALLS, calls)):
-            partial = self._kept / f".{list_id}-{group}.csv"
-            partial.write_bytes(content)
-            partial.replace(self._kept / f"{list_id}-{group}.csv")
+            write_atomic(self._kept / f"{list_id}-{group}.csv", content)
         settings, forecast = planned.settings, planned.forecast.to_dict()
         summary = {name: part for name, part in planned.plan.summary().items() if name != "curve"}
         return campaigns.keep_list(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bank_assets.store.atomic_files import publish, temporary_beside
 from serving.errors import FieldError, NotFoundError, PayloadError
 from serving.payloads import CALENDAR_COLUMNS, request_of
 from serving.schemas.predictions import PredictionRequest
@@ -106,14 +107,11 @@ class CampaignFiles:
         self._uploaded.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._forget_old()
         path = self._uploaded / f"{digest[:16]}-{plain[-60:]}"
-        partial = path.with_suffix(".partial")
-        partial.write_bytes(content)
-        try:
-            read_contacts(partial)
-        except BaseException:
-            partial.unlink()
-            raise
-        partial.replace(path)
+        with temporary_beside(path) as (stream, temporary):
+            stream.write(content)
+            stream.flush()
+            read_contacts(temporary)
+            publish(stream, temporary, path)
         return CampaignFile(f"{UPLOADED}:{path.name}", path.name[17:], path)
 
     def _forget_old(self) -> None:
