@@ -1,7 +1,7 @@
 """Stage tables: typed Parquet from raw deliveries, by Spark, one pass for all months of a run.
 
-The rows' meaning is in `spark.rules` and `spark.tables`, the order of work in `spark.etl`; here is the choice of months
-that need work, and the commit.
+The rules are in `contract.rows`, the tables' columns in `spark.tables`, the order of work in `spark.etl`; here is the
+choice of months that need work, and the commit.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 
 from bank_assets.assets.materialization import OWNERS, Stopwatch
+from bank_assets.contract.uci import UCI
 from bank_assets.partitions import key_of, month_of, months
 from bank_assets.resources.spark import SparkResource
 from bank_assets.resources.store import WarehouseResource
@@ -118,6 +119,7 @@ def make_months(
                 spark.session,
                 due,
                 {table: path for table, (_, path) in staged.items()},
+                contract=UCI,
                 contact_files=files["contacts"],
                 outcome_files=files["outcomes"],
             )

@@ -8,7 +8,7 @@ import pytest
 from bank_assets.core.candidates import ALGORITHMS, DEFAULT_PARAMETERS, Recipe
 from bank_assets.core.splits import time_folds
 from bank_assets.core.tuning import SPACES, before_reported_folds, tune
-from bank_assets_tests.core.made_contacts import FIRST, made_contacts
+from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 DAYS = 120
 

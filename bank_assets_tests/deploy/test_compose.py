@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from composed import ROOT, compose, interpolated
 
+from bank_assets_tests.deploy.composed import ROOT, compose, interpolated
 from deploy import make_secrets
 
 OURS = {"migrate", "mlflow", "code", "web", "daemon", "app-a", "app-b", "spark-master", "spark-worker"}

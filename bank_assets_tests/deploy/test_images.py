@@ -14,12 +14,15 @@ from pathlib import Path
 
 import psutil
 import pytest
-from image_world import Container, Images, need
-from proxy import free_port
-from serving_world import AS_OF, PAYLOAD, MemoryRegistry, wait_until
 
+from bank_assets.demo_processes import free_port
 from bank_assets.ledger import accounts, chain, states
 from bank_assets.ledger.engine import open_ledger
+from bank_assets_tests.deploy.image_world import Container, Images, need
+from bank_assets_tests.world.app import PAYLOAD
+from bank_assets_tests.world.bundles import AS_OF
+from bank_assets_tests.world.registry import MemoryRegistry
+from bank_assets_tests.world.waiting import wait_until
 from serving.champion import ChampionStore
 
 pytestmark = pytest.mark.soak

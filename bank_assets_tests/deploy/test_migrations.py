@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
-from releases import ADDS, NEXT, ROOT, next_release, revision_file
-from schema_promise import Schema, breaks
 from sqlalchemy import create_engine, text
 
 from bank_assets.ledger import chain, decisions, migrations
 from bank_assets.ledger.engine import LedgerError, open_ledger, require_current, schema_revision, upgrade
+from bank_assets_tests.deploy.releases import ADDS, NEXT, ROOT, next_release, revision_file
+from bank_assets_tests.deploy.schema_promise import Schema, breaks
 
 REVISIONS = sorted(path.stem[1:5] for path in (ROOT / "bank_assets/ledger/migrations/versions").glob("v*.py"))
 

@@ -16,12 +16,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from proxy import Proxy, free_port
-from releases import NEXT, ROOT, next_release
-from serving_world import AS_OF, PAYLOAD, MemoryRegistry, wait_until
 
+from bank_assets.demo_processes import free_port
 from bank_assets.ledger import accounts, chain, migrations, states
 from bank_assets.ledger.engine import open_ledger, schema_revision
+from bank_assets_tests.deploy.proxy import Proxy
+from bank_assets_tests.deploy.releases import NEXT, ROOT, next_release
+from bank_assets_tests.world.app import PAYLOAD
+from bank_assets_tests.world.bundles import AS_OF
+from bank_assets_tests.world.registry import MemoryRegistry
+from bank_assets_tests.world.waiting import wait_until
 from deploy import make_secrets
 from deploy.instances import Process
 from deploy.rolling import Outcome, Pace, RollingError, roll

@@ -13,12 +13,15 @@ import sys
 import threading
 
 import pytest
-from composed import ROOT, Services, compose
-from proxy import CONFIG, Proxy, free_port, program
-from serving_world import AS_OF, PAYLOAD, wait_until
 
+from bank_assets.demo_processes import free_port
 from bank_assets.ledger import accounts, states
 from bank_assets.ledger.engine import open_ledger
+from bank_assets_tests.deploy.composed import ROOT, Services, compose
+from bank_assets_tests.deploy.proxy import CONFIG, Proxy, program
+from bank_assets_tests.world.app import PAYLOAD
+from bank_assets_tests.world.bundles import AS_OF
+from bank_assets_tests.world.waiting import wait_until
 from deploy import make_secrets
 
 BODY = json.dumps({**PAYLOAD, "contact_date": AS_OF}).encode()

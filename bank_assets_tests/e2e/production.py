@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bank_assets.demo_processes import LOOPBACK, Processes, free_port
-from bank_assets_tests.postgres_server import create_database, database_url, restart
+from bank_assets_tests.world.postgres import create_database, database_url, restart
 
 ROOT = Path(__file__).resolve().parents[2]
 DATABASES = ("bank_dagster", "bank_mlflow", "bank_ledger")

@@ -31,7 +31,7 @@ from bank_assets_tests.e2e.production import (
     get_json,
     make_production,
 )
-from bank_assets_tests.postgres_server import running_postgres
+from bank_assets_tests.world.postgres import running_postgres
 
 # Eight servers and a restart in the middle of a night: minutes on two cores, and a run that loses its database while it
 # writes an event is found and repeated only by the next looks of the daemon.

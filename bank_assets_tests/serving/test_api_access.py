@@ -8,10 +8,10 @@ import logging
 
 import pytest
 from litestar.testing import TestClient
-from serving_world import wait_until
 
 from bank_assets.ledger import accounts
 from bank_assets.ledger.engine import LedgerError, open_ledger
+from bank_assets_tests.world.waiting import wait_until
 from serving import logs
 from serving.app import create_app
 

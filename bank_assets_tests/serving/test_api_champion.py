@@ -6,12 +6,14 @@ import threading
 
 import pytest
 from litestar.testing import TestClient
-from serving_world import AS_OF, PAYLOAD, wait_until
 
 from bank_assets.ledger import promotions
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.store.registration import register
 from bank_assets.store.registry import Registry, RegistryUnavailableError
+from bank_assets_tests.world.app import PAYLOAD
+from bank_assets_tests.world.bundles import AS_OF
+from bank_assets_tests.world.waiting import wait_until
 from serving.app import create_app
 from serving.champion import ChampionStore
 

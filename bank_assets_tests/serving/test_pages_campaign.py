@@ -15,7 +15,7 @@ from bank_assets.core.holdout import holdout_mask, lift_test_size
 from bank_assets.core.scorer import Scorer
 from bank_assets.ledger import campaigns
 from bank_assets.store.call_lists import spreadsheet_text
-from bank_assets_tests.demo_home import HTMX, fit_demo, make_home, open_pages, soup_of, token_of
+from bank_assets_tests.world.demo_home import HTMX, fit_demo, make_home, open_pages, soup_of, token_of
 from serving.plan_form import LABELS
 from serving.services import campaign_files
 from serving.services.scoring import frame_of

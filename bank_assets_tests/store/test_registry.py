@@ -17,7 +17,7 @@ import pytest
 
 from bank_assets.contract import ALIAS_CHAMPION, MODEL_NAME
 from bank_assets.core.as_of import AsOfState
-from bank_assets.core.bundle import BundleParts, Lineage, bundle_files, observed_ranges
+from bank_assets.core.bundle import Lineage, observed_ranges
 from bank_assets.core.candidates import Recipe
 from bank_assets.core.challenger import fit_deployment
 from bank_assets.core.economics import Economics
@@ -26,7 +26,8 @@ from bank_assets.core.plan import PLAN_FEATURES
 from bank_assets.core.scorer import BundleError, Scorer
 from bank_assets.store.registration import register
 from bank_assets.store.registry import Registry
-from bank_assets_tests.core.made_contacts import FIRST, made_contacts
+from bank_assets_tests.world.bundles import make_bundle
+from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 pytestmark = pytest.mark.slow
 DAYS = 60
@@ -43,17 +44,14 @@ def learned():
 def bundle(learned):
     _, data = learned
     fit = fit_deployment(Recipe("lightgbm"), data)
-    parts = BundleParts(
+    return make_bundle(
+        fit.graph,
         fit.recipe,
-        [{"kind": "affine", "slope": 0.9, "intercept": -0.1}],
-        {"probability": [0.0, 0.5, 1.0], "low": [0.0, 0.4, 0.9], "high": [0.1, 0.6, 1.0]},
-        Economics(),
-        0.3,
-        {"roc_auc": 0.7},
-        Lineage("2020-03-02", "snapshot", len(data), "made", False, "", "rev"),
-        observed_ranges(data.features),
+        calibrator=[{"kind": "affine", "slope": 0.9, "intercept": -0.1}],
+        metrics={"roc_auc": 0.7},
+        lineage=Lineage("2020-03-02", "snapshot", len(data), "made", False, "", "rev"),
+        feature_ranges=observed_ranges(data.features),
     )
-    return bundle_files(fit.graph, parts, {})
 
 
 @pytest.fixture(scope="module")
