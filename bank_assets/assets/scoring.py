@@ -14,12 +14,14 @@ import pyarrow as pa
 from pydantic import Field
 from sqlalchemy import Engine
 
+from bank_assets.assets.call_plans import called_rows, plan_of, scores_of, totals_of
 from bank_assets.assets.materialization import ML_OWNERS, OWNERS, Stopwatch, column_schema, derive
 from bank_assets.core.as_of import AsOfState
 from bank_assets.core.calibration import Recalibration, recalibrate
 from bank_assets.core.contacts import Contacts
 from bank_assets.core.economics import Economics
-from bank_assets.ledger import promotions, states
+from bank_assets.core.scorer import digest_files
+from bank_assets.ledger import campaigns, promotions, states
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.spark import SparkResource
 from bank_assets.resources.store import RegistryResource, WarehouseResource
@@ -28,14 +30,14 @@ from bank_assets.sources.campaign_file import Campaign, latest_campaigns, read_c
 from bank_assets.sources.manifest import Delivery
 from bank_assets.spark.scoring import SCORED_SCHEMA, score_campaign
 from bank_assets.store import lineage
-from bank_assets.store.call_lists import CallList, write_call_list
+from bank_assets.store.call_lists import CallListFiles, csv_of
 from bank_assets.store.champion_history import Reign
 from bank_assets.store.contact_store import ContactStore
-from bank_assets.store.derivations import Made, Table
+from bank_assets.store.derivations import Made, Table, stale
 from bank_assets.store.lineage import BATCH, SCORES, STATE, passed_months
 from bank_assets.store.warehouse import Entry, Warehouse
 
-LIST = Table("call_list", "1")
+LIST = Table("call_list", "2")
 MATERIAL_SHIFT = 0.05
 """A recalibration is worth a record when the log-odds move by more (a factor of 1.05 in the odds)."""
 
@@ -155,7 +157,7 @@ def batch_scores(
     economics = Economics(settings.cost_eur, settings.value_eur)
     deliveries = latest_campaigns(settings.warehouse, config.names)
     wanted = {
-        delivery: BATCH.of(
+        delivery.name: BATCH.of(
             store,
             delivery.name.removesuffix(".csv"),
             inputs=[delivery.sha256, champion, state.digest],
@@ -163,12 +165,12 @@ def batch_scores(
         )
         for delivery in deliveries
     }
-    due = {delivery: derived for delivery, derived in wanted.items() if not derived.is_current}
-    for delivery, derived in due.items():
-        campaign = read_campaign(settings.warehouse, delivery)
+    due = stale(wanted)
+    for delivery in (delivery for delivery in deliveries if delivery.name in due):
+        derived, campaign = due[delivery.name], read_campaign(settings.warehouse, delivery)
         bundle, as_of_state = registry.open().bundle(champion), AsOfState.from_dict(state.state)
         rows = score_campaign(spark.session, campaign, bundle, champion, as_of_state, economics)
-        derived.commit(rows, _facts_of(campaign, delivery, champion, state.as_of))
+        derived.commit(rows, _facts_of(campaign, delivery, state.as_of) | _model_of(champion, bundle))
     entries = [derived.entry for derived in wanted.values()]
     return _lists_result(
         entries,
@@ -176,15 +178,18 @@ def batch_scores(
         watch=watch,
         metadata={
             "rejected": sum(int(entry.metadata["n_rejected"]) for entry in entries),
-            "campaigns": [delivery.name for delivery in deliveries],
+            "campaigns": list(wanted),
             "model_version": champion,
         },
     )
 
 
-def _facts_of(campaign: Campaign, delivery: Delivery, champion: str, as_of: str) -> dict[str, Any]:
+def _model_of(champion: str, bundle: Mapping[str, bytes]) -> dict[str, str]:
+    return {"champion": champion, "digest": digest_files(bundle)}
+
+
+def _facts_of(campaign: Campaign, delivery: Delivery, as_of: str) -> dict[str, Any]:
     return {
-        "champion": champion,
         "sha256": delivery.sha256,
         "rejected": list(campaign.rejected),
         "n_rejected": campaign.n_rejected,
@@ -227,7 +232,7 @@ def call_list(
     """
     watch, store = Stopwatch(), warehouse.open()
     economics = Economics(settings.cost_eur, settings.value_eur)
-    suppressed = CallList.suppressed_ids(ledger.engine)
+    suppressed, files = campaigns.suppressed(ledger.engine), CallListFiles(settings.reports / "call_lists")
     entries, made = {}, 0
     for name, scored in store.manifest(BATCH.name).items():
         derived = LIST.of(
@@ -238,9 +243,10 @@ def call_list(
         )
         if not derived.is_current:
             rows = store.read(BATCH.name, [name])
-            ranked = CallList.of(rows, economics, settings.budget_eur, suppressed, list_id=name)
-            path = write_call_list(ranked, settings.reports / "call_lists", scored.metadata["champion"], derived.mark)
-            derived.commit(ranked.table, {**ranked.summary, "csv": path.name})
+            plan = plan_of(rows, economics, settings.budget_eur, suppressed, list_id=name)
+            file = f"call-list-v{scored.metadata['champion']}-{derived.mark[:12]}.csv"
+            files.write(file, csv_of(plan, scores_of(rows, scored.metadata), name))
+            derived.commit(called_rows(rows, plan), {**totals_of(plan, economics), "csv": file})
             made += 1
         entries[name] = derived.entry
     profit = sum(float(entry.metadata["expected_profit_eur"]) for entry in entries.values())

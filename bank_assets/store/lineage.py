@@ -28,7 +28,7 @@ DRIFT_REPORT: Final = Table("drift_report", "3")
 REPORTED_OUTCOMES: Final = Table("ledger_outcomes", "1")
 SCORES: Final = Table("contact_scores", "2")
 STATE: Final = Table("as_of_state", "1")
-BATCH: Final = Table("batch_scores", "1")
+BATCH: Final = Table("batch_scores", "2")
 
 
 def passed_months(store: Warehouse) -> list[str]:
