@@ -3,7 +3,7 @@
 What lives here: arranging. What must not: assets, the optimisation (`core.planner`), the CSV (`store.call_lists`).
 """
 
-from collections.abc import Set
+from collections.abc import Collection
 from typing import Any
 
 import pyarrow as pa
@@ -17,7 +17,7 @@ from bank_assets.store.call_lists import ListScores
 
 
 def plan_of(
-    scored: pa.Table, economics: Economics, budget_eur: float | None, suppressed: Set[str], *, list_id: str
+    scored: pa.Table, economics: Economics, budget_eur: float | None, suppressed: Collection[str], *, list_id: str
 ) -> CallPlan:
     """Choose whom of a scored campaign to call.
 
@@ -34,7 +34,7 @@ def plan_of(
         scored.column("probability").to_numpy(),
         constant_economics(economics, len(ids)),
         limits=CallLimits(budget_eur=budget_eur),
-        suppression=SuppressionList(frozenset(suppressed)),
+        suppression=SuppressionList.of(suppressed),
         list_id=list_id,
     )
 

@@ -31,6 +31,7 @@ from serving.errors import NotFoundError
 from serving.services.batches import BatchError
 from serving.services.campaign_files import CampaignFile, CampaignFiles, read_contacts
 from serving.services.planning import ScoredContacts, plan_contacts, score_contacts
+from serving.suppressions import Suppressions
 
 REMEMBERED: Final = 4
 """Scored lists kept in memory; 100,000 contacts take some 60 MB."""
@@ -95,16 +96,18 @@ class PlannedList:
 class CallLists:
     """Scores, plans and keeps lists."""
 
-    def __init__(self, engine: Engine, files: CampaignFiles, kept: Path) -> None:
+    def __init__(self, engine: Engine, suppressions: Suppressions, files: CampaignFiles, kept: Path) -> None:
         """Prepare.
 
         Args:
-            engine: the ledger, with suppressions and the record of lists.
+            engine: the ledger, with the record of lists.
+            suppressions: customers who objected.
             files: lists to choose from.
             kept: folder of the CSV files of kept lists.
         """
         self.files = files
         self._engine = engine
+        self._suppressions = suppressions
         self._kept = CallListFiles(kept)
         self._scored: OrderedDict[tuple[Any, ...], ScoredList] = OrderedDict()
         self._lock = threading.Lock()
@@ -132,8 +135,7 @@ class CallLists:
         Raises:
             EconomicsError, PlanError, HoldoutError, SuppressionError: a setting is unusable.
         """
-        suppression = SuppressionList.of(campaigns.suppressed(self._engine))
-        return plan_list(scored, settings, suppression)
+        return plan_list(scored, settings, self._suppressions.read())
 
     def keep(self, planned: PlannedList, actor: str) -> CampaignList:
         """Write the list's CSV files and put the list on record.
