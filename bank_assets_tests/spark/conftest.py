@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bank_assets.contract import DELIVERY_COLUMNS, OUTCOME_COLUMNS
+from bank_assets.contract.uci import UCI
 from bank_assets.sources.delivery_file import DeliveryScan
 from bank_assets.sources.delivery_header import KINDS
 from bank_assets.spark.delivery import RawFile
@@ -87,7 +88,9 @@ def build(spark, tmp_path: Path) -> Callable[..., Built]:
             folder.mkdir(parents=True)
         given = (*contact_files, *outcome_files)
         months = months or sorted({month for file in given for month in file.months})
-        result = build_tables(spark, months, staging, contact_files=contact_files, outcome_files=outcome_files)
+        result = build_tables(
+            spark, months, staging, contract=UCI, contact_files=contact_files, outcome_files=outcome_files
+        )
         for family in (result.contacts, result.outcomes):
             for month, counts in family.items():
                 assert counts.is_conserved, f"{month}: {counts}"

@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 import pytest
 
 from bank_assets import contract
+from bank_assets.contract.uci import UCI
 from bank_assets.spark.delivery import DeliveryReadError
 from bank_assets.spark.etl import Conservation
 from bank_assets.spark.tables import contact_schema
@@ -36,7 +37,7 @@ def test_a_row_becomes_a_typed_contact_and_an_outcome(deliver, build, contact):
 
 
 def test_contacts_hold_nothing_that_is_known_only_after_the_call():
-    names = set(contact_schema().fieldNames())
+    names = set(contact_schema(UCI).names)
     assert not names & {c.table for c in contract.COLUMNS if c.source in ("duration", "y")}
     assert {c.table for c in contract.COLUMNS} - names == {"duration_seconds", "is_subscribed"}
 
@@ -243,8 +244,7 @@ def test_the_same_rows_delivered_again_add_nothing(deliver, build, contact):
     assert total == [(20, 10, 10)] * 3
 
 
-def test_many_repeated_contacts_take_the_way_without_broadcast(deliver, build, contact, monkeypatch):
-    monkeypatch.setattr("bank_assets.spark.etl.BROADCAST_KEYS", 3)
+def test_all_contacts_repeated(deliver, build, contact):
     rows = [contact(contact_id=f"c-{n}") for n in range(20)]
     built = build([deliver(rows), deliver([row | {"age": 20} for row in rows])])
     assert {row["age_years"] for row in built.rows("contacts")} == {20}
