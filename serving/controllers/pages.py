@@ -33,7 +33,7 @@ def page_routes(services: Services) -> tuple[Router, Router]:
     """
     platform, own = services.settings.platform, services.settings.bundles
     reports = Reports(platform.reports)
-    files = CampaignFiles(platform.landing / "campaigns", own / "uploads")
+    files = CampaignFiles(platform.landing / "campaigns", own / "uploads", services.payloads)
     call_lists = CallLists(services.ledger, services.suppressions, files, own / "call_lists")
 
     def give(value: Any) -> Provide:

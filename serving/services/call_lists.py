@@ -28,6 +28,7 @@ from bank_assets.ledger.decisions import new_id
 from bank_assets.store.call_lists import CALLS, HOLDOUT, CallListFiles, ListScores, csv_of
 from serving.champion import Champion, PublishedState
 from serving.errors import NotFoundError
+from serving.payloads import Payloads
 from serving.services.batches import BatchError
 from serving.services.campaign_files import CampaignFile, CampaignFiles, read_contacts
 from serving.services.planning import ScoredContacts, plan_contacts, score_contacts
@@ -123,7 +124,7 @@ class CallLists:
         mark = (key, file.stamp, champion.digest, published.digest)
         with self._lock:
             if mark not in self._scored:
-                self._scored[mark] = score_list(file, champion, published)
+                self._scored[mark] = score_list(file, champion, published, self.files.payloads)
                 while len(self._scored) > REMEMBERED:
                     self._scored.popitem(last=False)
             self._scored.move_to_end(mark)
@@ -197,14 +198,14 @@ class CallLists:
         return content
 
 
-def score_list(file: CampaignFile, champion: Champion, published: PublishedState) -> ScoredList:
+def score_list(file: CampaignFile, champion: Champion, published: PublishedState, payloads: Payloads) -> ScoredList:
     """Read a list and score it as the plan of its days; a row without a day takes the as-of day.
 
     Raises:
         PayloadError: the file does not fit as a whole.
     """
-    read = read_contacts(file.path)
-    scored = score_contacts(read.contacts, dt.date.fromisoformat(published.as_of), champion, published)
+    read = read_contacts(file.path, payloads)
+    scored = score_contacts(read.contacts, dt.date.fromisoformat(published.as_of), champion, published, payloads)
     shared = {field.name: getattr(scored, field.name) for field in fields(ScoredContacts)}
     return ScoredList(**shared, file=file, digest=read.digest, rejected=read.rejected)
 

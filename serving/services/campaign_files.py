@@ -15,7 +15,7 @@ from typing import Final
 
 from bank_assets.store.atomic_files import publish, temporary_beside
 from serving.errors import FieldError, NotFoundError, PayloadError
-from serving.payloads import CALENDAR_COLUMNS, request_of
+from serving.payloads import Payloads
 from serving.schemas.predictions import PredictionRequest
 from serving.services.batches import MAX_ROWS, BatchError
 from serving.services.uploads import csv_rows
@@ -65,15 +65,17 @@ class CampaignContacts:
 class CampaignFiles:
     """The lists of one home."""
 
-    def __init__(self, delivered: Path, uploaded: Path) -> None:
+    def __init__(self, delivered: Path, uploaded: Path, payloads: Payloads) -> None:
         """Remember the folders; they need not exist.
 
         Args:
             delivered: `landing/campaigns`.
             uploaded: where uploads are kept.
+            payloads: the contract that lists are read by.
         """
         self._delivered = delivered
         self._uploaded = uploaded
+        self.payloads = payloads
 
     def all(self) -> list[CampaignFile]:
         """Delivered lists by name, then uploads, the newest first."""
@@ -110,7 +112,7 @@ class CampaignFiles:
         with temporary_beside(path) as (stream, temporary):
             stream.write(content)
             stream.flush()
-            read_contacts(temporary)
+            read_contacts(temporary, self.payloads)
             publish(stream, temporary, path)
         return CampaignFile(f"{UPLOADED}:{path.name}", path.name[17:], path)
 
@@ -121,11 +123,12 @@ class CampaignFiles:
                 path.unlink(missing_ok=True)
 
 
-def read_contacts(path: Path) -> CampaignContacts:
+def read_contacts(path: Path, payloads: Payloads) -> CampaignContacts:
     """Read a list: good rows, and bad ones with their reason.
 
     Args:
         path: CSV with the delivery's column names.
+        payloads: the contract that it is read by.
 
     Raises:
         PayloadError: the header does not fit, no row is usable, or there are too many.
@@ -135,14 +138,14 @@ def read_contacts(path: Path) -> CampaignContacts:
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
         stream.seek(0)
-        for row in csv_rows(stream):
+        for row in csv_rows(stream, payloads):
             if len(contacts) + len(rejected) >= MAX_ROWS:
                 raise PayloadError((FieldError("", f"at most {MAX_ROWS:,} rows", "more; split the file"),))
             try:
                 if row.fault is not None:
                     raise PayloadError((row.fault,))  # noqa: TRY301
-                raw = {k: v for k, v in row.raw.items() if k not in CALENDAR_COLUMNS}
-                contact = request_of(raw, strict=False)
+                raw = {k: v for k, v in row.raw.items() if k not in payloads.contract.calendar_columns}
+                contact = payloads.request_of(raw, strict=False)
                 if contact.contact_id is None:
                     raise PayloadError((FieldError("contact_id", "whom to call", "nothing"),))  # noqa: TRY301
                 contacts.append(contact)
