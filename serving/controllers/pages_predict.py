@@ -30,7 +30,7 @@ from serving.schemas.predictions import ReasonGiven
 from serving.services.deciding import Decider
 from serving.services.explaining import Explaining
 from serving.services.records import decision_on_record
-from serving.services.scoring import Asked, decide
+from serving.services.scoring import ON_PROBATION, Asked, decide
 from serving.settings import ServingSettings
 from serving.templating import is_partial, pct, points, show
 from serving.view_models_predict import DecisionView, PredictPage, PredictResult, RangeBar, ReasonBar, WhatIf
@@ -227,6 +227,9 @@ def _warnings(record: Decision) -> list[str]:
             f"Stale: {record.contact_date} lies more than 30 days past the last day the model knows, {record.as_of}."
         )
     for flag in record.flags:
+        if flag.get("flag") == ON_PROBATION:
+            found.append(f"Decided on probation: {flag.get('found')}.")
+            continue
         label = LABELS.get(str(flag.get("field")), str(flag.get("field")))
         found.append(
             f"{label} {flag.get('found')} was never seen in training ({flag.get('expected')}): read with care."
