@@ -18,10 +18,6 @@ import dagster as dg
 import numpy as np
 from sqlalchemy import Engine
 
-from bank_assets.assets.drift import PROFILES
-from bank_assets.assets.score_marks import EXPORTED, SCORES, score_marks, stale_months
-from bank_assets.assets.scoring import STATE, state_mark
-from bank_assets.assets.tables import passed_months
 from bank_assets.core.candidates import ALGORITHMS, Recipe
 from bank_assets.core.covariate_shift import Reference
 from bank_assets.core.daily_profiles import DailyProfiles
@@ -35,6 +31,8 @@ from bank_assets.loop.requests import ATTEMPTS, TAG_AS_OF, TAG_EPISODE, TAG_WORK
 from bank_assets.settings import Settings
 from bank_assets.store.champion_history import Reign
 from bank_assets.store.contact_store import ContactStore
+from bank_assets.store.derivations import Derived
+from bank_assets.store.lineage import PROFILES, REPORTED_OUTCOMES, SCORES, passed_months, stale_scores, state
 from bank_assets.store.warehouse import Warehouse
 
 DRIFT: Final = "drift"
@@ -93,7 +91,7 @@ class Ladder:
         self._months = passed_months(self._store)
         if not self._months:
             return Step("no month has passed its gate yet.", is_idle=True)
-        stale = stale_months(self._store, self._reign)
+        stale = stale_scores(self._store, self._reign)
         if stale:
             return Step(f"scores of {len(stale)} month(s) are by other champions.", self._rescore(stale))
         self._newest = self._contacts.learning_as_of(self._settings.landing, self._months)
@@ -104,25 +102,26 @@ class Ladder:
 
     # scores, state
 
-    def _rescore(self, stale: Sequence[str]) -> RunWanted:
+    def _rescore(self, stale: Mapping[str, Derived]) -> RunWanted:
+        first, last = min(stale), max(stale)
         return RunWanted(
             PERFORMANCE,
-            score_marks(self._store, self._reign, stale),
-            f"scores of {stale[0]} to {stale[-1]} under the champions in force",
-            (stale[0], stale[-1]),
-            assets=[EXPORTED, SCORES, "performance_report"],
+            {month: derived.mark for month, derived in stale.items()},
+            f"scores of {first} to {last} under the champions in force",
+            (first, last),
+            assets=[REPORTED_OUTCOMES.name, SCORES.name, "performance_report"],
         )
 
     def _published(self) -> Step:
         last = self._last
         as_of = last.as_of if last else "no morning"
-        mark = state_mark(self._store, self._reign, self._newest)
-        if self._reign.current is None or self._store.is_unchanged(STATE, "all", mark):
+        published = state(self._store, self._reign, self._newest)
+        if self._reign.current is None or published.is_current:
             return Step(f"every morning is judged, the last is {as_of}; {_told(last)}", is_idle=True)
         moved = f"intercept {last.shift:+.3f}" if last else "first state"
         wanted = RunWanted(
             SCORING,
-            {"mark": mark},
+            {"mark": published.mark},
             f"state of {as_of}: {moved}",
             tags={TAG_AS_OF: as_of},
         )
@@ -241,19 +240,19 @@ class Ladder:
     @cached_property
     def _known(self) -> Known:
         profiles = [month for month in self._months if self._has_profile(month)]
-        daily = DailyProfiles.from_table(self._store.read(PROFILES, profiles))
+        daily = DailyProfiles.from_table(self._store.read(PROFILES.name, profiles))
         return Known(self._scored(), daily, self._reference(daily))
 
     def _has_profile(self, month: str) -> bool:
-        entry = self._store.entry(PROFILES, month)
+        entry = self._store.entry(PROFILES.name, month)
         return entry is not None and entry.rows > 0
 
     def _scored(self) -> ScoredContacts:
         contacts = self._contacts.read(self._months)
-        stored = [month for month, entry in self._store.manifest(SCORES).items() if entry.rows]
+        stored = [month for month, entry in self._store.manifest(SCORES.name).items() if entry.rows]
         proba = np.full(len(contacts), np.nan)
         if stored:
-            scores = self._store.read(SCORES, stored, ["contact_id", "unshifted_proba"])
+            scores = self._store.read(SCORES.name, stored, ["contact_id", "unshifted_proba"])
             values = scores.column("unshifted_proba").to_numpy()
             position = {contact: row for row, contact in enumerate(scores.column("contact_id").to_pylist())}
             rows = np.asarray([position.get(contact, -1) for contact in contacts.contact_ids], dtype=np.int64)
