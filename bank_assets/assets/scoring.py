@@ -31,6 +31,7 @@ from bank_assets.sources.manifest import Delivery
 from bank_assets.spark.scoring import SCORED_SCHEMA, score_campaign
 from bank_assets.store import lineage
 from bank_assets.store.call_lists import CallListFiles, csv_of
+from bank_assets.store.campaign_files import campaign_of
 from bank_assets.store.champion_history import Reign
 from bank_assets.store.contact_store import ContactStore
 from bank_assets.store.derivations import Made, Table, stale
@@ -159,7 +160,7 @@ def batch_scores(
     wanted = {
         delivery.name: BATCH.of(
             store,
-            delivery.name.removesuffix(".csv"),
+            campaign_of(delivery.name),
             inputs=[delivery.sha256, champion, state.digest],
             settings=economics.to_dict(),
         )

@@ -26,10 +26,11 @@ from bank_assets.ledger import campaigns
 from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.ledger.decisions import new_id
 from bank_assets.store.call_lists import CALLS, HOLDOUT, CallListFiles, ListScores, csv_of
+from bank_assets.store.campaign_files import CampaignFile, CampaignFiles
 from serving.champion import Champion, PublishedState
 from serving.errors import NotFoundError
 from serving.services.batches import BatchError
-from serving.services.campaign_files import CampaignFile, CampaignFiles, read_contacts
+from serving.services.campaign_files import read_contacts
 from serving.services.planning import ScoredContacts, plan_contacts, score_contacts
 from serving.suppressions import Suppressions
 
@@ -116,7 +117,7 @@ class CallLists:
         """A list with its scores, from memory if file, model and state are the same.
 
         Raises:
-            NotFoundError: no such list.
+            UnknownCampaignError: no such list.
             PayloadError: the file does not fit as a whole.
         """
         file = self.files.get(key)
