@@ -68,7 +68,7 @@ def challenger(
     Fails when: no candidate has been evaluated on this snapshot.
     """
     store, economics = warehouse.open(), Economics(settings.cost_eur, settings.value_eur)
-    snapshot, champion = read_snapshot(store), Reign.of(ledger.engine).current
+    snapshot, champion = read_snapshot(store, settings.contract), Reign.of(ledger.engine).current
     derived = CHALLENGER.of(
         store,
         inputs=store.digests(CANDIDATES) | {"set": snapshot.digest},
@@ -293,6 +293,7 @@ def champion_scores(
     context: dg.AssetExecutionContext,
     warehouse: WarehouseResource,
     registry: RegistryResource,
+    settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:
     """The champion on the challenger's out-of-time rows, for the record.
 
@@ -308,7 +309,7 @@ def champion_scores(
         rows = store.read(CHALLENGER.name, [ALL], ["contact_id"]).column("contact_id").to_pylist()
         proba = np.full(len(rows), np.nan)
         if champion is not None:
-            snapshot = read_snapshot(store)
+            snapshot = read_snapshot(store, settings.contract)
             mask = np.isin(snapshot.contact_ids, np.asarray(rows, dtype=object))
             features = {name: column[mask] for name, column in snapshot.data.features.items()}
             proba = registry.open().scorer(champion).score(features).probability

@@ -140,7 +140,7 @@ class PlatformReplay(Policy):
             return True
         self._recipe = selection.recipe
         ranges = self._ranges(day)
-        lineage = Lineage(str(day), "", len(data), self._config.source, self._config.is_real, "", "")
+        lineage = Lineage(str(day), "", len(data), self._config.source, self._config.is_real, "", "", data.contract)
         economics = self._settings.economics
         parts = BundleParts(
             fit.recipe, selection.calibrator, ranges, economics, economics.threshold, {}, lineage, fit.feature_ranges

@@ -76,7 +76,7 @@ class Ladder:
         self._decision_of = decision_of
         self._store = Warehouse(settings.warehouse)
         self._reign = Reign.of(engine)
-        self._contacts = ContactStore(self._store)
+        self._contacts = ContactStore(self._store, settings.contract)
         self._months: Sequence[str] = ()
         self._newest: np.datetime64 = np.datetime64("1970-01-01", "D")
         self._last: Judged | None = None
