@@ -3,6 +3,7 @@
 Choice and fit are in `core.challenger`; the bundle goes through the same scorer that production uses.
 """
 
+import time
 from dataclasses import asdict, replace
 
 import dagster as dg
@@ -14,6 +15,7 @@ from bank_assets.assets.materialization import ML_OWNERS, Stopwatch, result, unc
 from bank_assets.assets.model_bundle import OutOfTime, assemble_bundle, out_of_time, profile_of
 from bank_assets.assets.snapshot import TrainingSnapshot, read_snapshot
 from bank_assets.contract import ALIAS_CHALLENGER
+from bank_assets.core.candidate_folds import candidate_metrics, predict_folds, resampled_fold
 from bank_assets.core.candidates import ALGORITHMS, Recipe
 from bank_assets.core.challenger import choose_recipe, fit_deployment, pooled_rows
 from bank_assets.core.economics import Economics
@@ -234,6 +236,10 @@ def gather(
             "four algorithms first.",
             allow_retries=False,
         )
+    if incumbent.name not in results:  # BANK_CANDIDATES leaves it out, and another recipe must be better than it
+        found = predict_folds(incumbent, data, folds, resampled_fold(data), time.monotonic)
+        recipes[incumbent.name], calibrated[incumbent.name] = incumbent, found.calibrated
+        results[incumbent.name] = candidate_metrics(found.calibrated, data, folds, economics)
     cohort = pooled_rows(next(iter(calibrated.values())), data.contact_dates, starts, PromotionPolicy().minimum_rows)
     choice = choose_recipe(
         results,
