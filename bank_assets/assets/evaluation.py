@@ -90,7 +90,8 @@ def challenger(
     has_passed = in_force is not None and not in_force.decision.get("is_on_probation", False)
     kind = kind_of_fit(tested.recipe.name, incumbent.name, has_passed=has_passed)
     gate = gate_of_first(tested, snapshot, economics, settings) if kind == FIRST else None
-    if gate is not None and not gate.is_promoted and settings.probation:
+    may_be_on_probation = settings.probation and (champion is None or config.mode == "refit")
+    if gate is not None and not gate.is_promoted and may_be_on_probation:
         kind = PROBATION
         reason = f"{tested.reason}; no candidate passes the gate of a first model: {incumbent.name} on probation"
         tested = replace(gather(store, snapshot, incumbent, economics, settings, mode="refit"), reason=reason)
