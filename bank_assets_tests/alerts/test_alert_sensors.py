@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pyarrow as pa
 
+from bank_assets.contract.uci import UCI
 from bank_assets.ledger import promotions, responses
 from bank_assets.sources.deliveries import register_deliveries
 from bank_assets_tests.alerts.alert_world import HEAVY, failing, kinds
@@ -99,7 +100,7 @@ class TestGates:
         for number in (1, 2):
             (folder / "may.csv").write_text("30;unemployed;john.doe\n")
             now = datetime.now(UTC) + timedelta(hours=number)
-            register_deliveries(world.settings.landing, world.settings.warehouse, now=now, settle_seconds=0)
+            register_deliveries(world.settings.landing, world.settings.warehouse, UCI, now=now, settle_seconds=0)
             (alert,) = world.look()
             assert alert["kind"] == "gate_failed"
             assert "may.csv" in alert["title"]
