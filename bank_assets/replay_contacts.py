@@ -18,10 +18,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bank_assets.contract import BY_SOURCE, DELIVERY_COLUMNS, YES_NO, Kind
+from bank_assets.contract.reading import encoding_of, read_rows
+from bank_assets.contract.rows import ColumnRule, Encoded, RowRules
+from bank_assets.contract.uci import UCI
 from bank_assets.core.contacts import Contacts, frame_from_deliveries, usable_from
 from bank_assets.core.features import CATEGORY_PAYLOAD, NUMERIC_PAYLOAD
 from bank_assets.settings import Settings
-from bank_assets.sources.delivery_header import DELIMITERS
 from bank_assets.sources.source import Source
 from bank_assets.sources.uci import SourceError, implied_dates
 
@@ -72,9 +74,8 @@ def _rows(source: Source, settings: Settings) -> pd.DataFrame:
         return simulate(rows=settings.simulated_rows, seed=settings.seed)
     assert source.path is not None
     with source.path.open("rb") as stream:
-        first = stream.readline()
-    delimiter = max(DELIMITERS, key=lambda candidate: first.count(candidate.encode()))
-    text = pd.read_csv(source.path, sep=delimiter, dtype=str, encoding="utf-8-sig", keep_default_na=False)
+        head, rows = read_rows(stream, encoding_of(stream))
+        text = pd.DataFrame([row.fields for row in rows if row.fault is None], columns=list(head.columns), dtype=str)
     if source.is_real:
         text["contact_date"] = implied_dates(list(text["month"]), [int(day) for day in text["day"]])
         text["contact_id"] = np.arange(1, len(text) + 1).astype(str)
@@ -88,16 +89,9 @@ def _rows(source: Source, settings: Settings) -> pd.DataFrame:
 
 def _is_usable(rows: pd.DataFrame) -> NDArray[np.bool_]:
     """Rows with a date and a payload inside the contract's bounds, (n,)."""
-    good = pd.to_datetime(rows["contact_date"], errors="coerce").notna().to_numpy()
-    for name in NUMERIC_PAYLOAD:
-        column = BY_SOURCE[name]
-        numbers = pd.to_numeric(rows[name], errors="coerce")
-        low = -np.inf if column.minimum is None else column.minimum
-        high = np.inf if column.maximum is None else column.maximum
-        good &= numbers.between(low, high).to_numpy()
-    for name in CATEGORY_PAYLOAD:
-        good &= rows[name].astype(str).isin(BY_SOURCE[name].categories).to_numpy()
-    return np.asarray(good)
+    columns = (UCI.contact_date, *UCI.payload)
+    encoded = {column.source: Encoded.of(rows[column.source].astype(str)) for column in columns}
+    return RowRules(tuple(ColumnRule(column) for column in columns)).judge(encoded).is_kept
 
 
 def _contacts(rows: pd.DataFrame) -> Contacts:

@@ -11,11 +11,13 @@ import contextlib
 import datetime as dt
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 
-from bank_assets.contract import BY_SOURCE, LEAKAGE_RULE, PAYLOAD_COLUMNS, Column, Kind, Known
+from bank_assets.contract import BY_SOURCE, LEAKAGE_RULE, MONTHS, PAYLOAD_COLUMNS, Column, Kind, Known
+from bank_assets.contract.rows import ColumnRule
 from bank_assets.core.economics import MAXIMUM_EUR
 from serving.errors import FieldError, PayloadError
 from serving.json_faults import SHOWN, not_json, shown
@@ -32,15 +34,8 @@ OPTIONAL_FIELDS: Final = ("contact_id", "contact_date", "economics")
 CALENDAR_COLUMNS: Final = ("day", "month")
 """Columns of a delivery that follow from the contact date: allowed in an upload, checked, not needed."""
 
-_WHOLE: Final = re.compile(r"-?[0-9]{1,18}")
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-
-
-def _expected(column: Column) -> str:
-    if column.kind is Kind.INTEGER:
-        unit = f" {column.unit}" if column.unit else ""
-        return f"a whole number from {column.minimum} to {column.maximum}{unit}"
-    return f"one of {', '.join(column.categories)}"
+_RULES: Final = {name: ColumnRule(BY_SOURCE[name]) for name in PAYLOAD_COLUMNS}
 
 
 def _fits(column: Column, value: object) -> bool:
@@ -87,9 +82,11 @@ def field_errors(raw: object) -> tuple[FieldError, ...]:
 
 def _column_error(column: Column, raw: Mapping[str, Any]) -> FieldError | None:
     if column.source not in raw:
-        return FieldError(column.source, _expected(column), "nothing: the field is missing")
+        return FieldError(column.source, _RULES[column.source].rule.expected, "nothing: the field is missing")
     value = raw[column.source]
-    return None if _fits(column, value) else FieldError(column.source, _expected(column), shown(value))
+    return (
+        None if _fits(column, value) else FieldError(column.source, _RULES[column.source].rule.expected, shown(value))
+    )
 
 
 def _unknown(name: str) -> FieldError:
@@ -168,26 +165,67 @@ def decoded(part: bytes | msgspec.Raw) -> object:
         raise PayloadError((FieldError("", "JSON with numbers a double can hold", str(error)),)) from None
 
 
-def request_of(raw: object, *, strict: bool = True) -> PredictionRequest:
-    """A row as a request.
-
-    Args:
-        raw: decoded JSON object, or a CSV row as mapping of text.
-        strict: False reads numbers from text, as CSV needs.
+def request_of(raw: object) -> PredictionRequest:
+    """A decoded JSON object as a request.
 
     Raises:
         PayloadError: every fault of the row.
     """
     try:
-        request = msgspec.convert(raw, PredictionRequest, strict=strict)
+        request = msgspec.convert(raw, PredictionRequest)
     except msgspec.ValidationError as error:
-        found = field_errors(raw if strict else _numbers(raw))
-        whole = _whole_numbers(raw) if strict and not found else raw
+        found = field_errors(raw)
+        whole = raw if found else _whole_numbers(raw)
         if whole is raw:
             raise PayloadError(found or (FieldError("", str(error), shown(raw)),)) from None
         return request_of(whole)
     check_date(request.contact_date)
     return request
+
+
+def request_of_text(row: Mapping[str, str], default_date: dt.date | None = None) -> PredictionRequest:
+    """A row of an uploaded file as a request, read by the rules that hold for delivered contacts.
+
+    Args:
+        row: text by column; the identifier, the date and the calendar columns may be missing or empty.
+        default_date: day of rows without one.
+
+    Raises:
+        PayloadError: every fault of the row.
+    """
+    values: dict[str, Any] = {}
+    errors: list[FieldError | None] = []
+    for name in PAYLOAD_COLUMNS:
+        text = row.get(name, "")
+        is_kept, value = _judged(name, text) if len(text) <= SHOWN else (False, text)
+        values[name] = text if isinstance(value, bool) else value
+        if not is_kept:
+            found = shown(value) if text else "nothing"
+            errors.append(FieldError(name, _RULES[name].rule.expected, found))
+    contact_id, date = row.get("contact_id") or None, row.get("contact_date") or None
+    errors += [_contact_id_error(contact_id), _date_error(date)]
+    day = dt.date.fromisoformat(date) if date and errors[-1] is None else default_date
+    errors += _calendar_errors(row, day)
+    if faults := tuple(error for error in errors if error is not None):
+        raise PayloadError(faults)
+    return PredictionRequest(**values, contact_id=contact_id, contact_date=day)
+
+
+@lru_cache(maxsize=65_536)
+def _judged(name: str, text: str) -> tuple[bool, Any]:
+    return _RULES[name].value_of(text)
+
+
+def _calendar_errors(row: Mapping[str, str], day: dt.date | None) -> list[FieldError | None]:
+    """Columns that repeat the date of the row must not contradict it."""
+    if day is None:
+        return []
+    stated = dict(zip(CALENDAR_COLUMNS, (str(day.day), MONTHS[day.month - 1]), strict=True))
+    return [
+        FieldError(name, f"{expected}, as contact_date says", shown(row[name]))
+        for name, expected in stated.items()
+        if row.get(name, "") not in ("", expected, expected.zfill(2))
+    ]
 
 
 def _whole_numbers(raw: object) -> object:
@@ -196,16 +234,3 @@ def _whole_numbers(raw: object) -> object:
         return raw
     changed = {name: int(value) for name, value in raw.items() if isinstance(value, float) and value.is_integer()}
     return {**raw, **changed} if changed else raw
-
-
-def _numbers(raw: object) -> object:
-    """A CSV row with its numbers read, where they can be, so that only real faults are named."""
-    if not isinstance(raw, Mapping):
-        return raw
-    row = dict(raw)
-    for name in PAYLOAD_COLUMNS:
-        value = row.get(name)
-        # Not everything that int() reads: it takes spaces, underscores and digits of other scripts too.
-        if BY_SOURCE[name].kind is Kind.INTEGER and isinstance(value, str) and _WHOLE.fullmatch(value):
-            row[name] = int(value)
-    return row

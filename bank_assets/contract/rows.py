@@ -84,7 +84,7 @@ class Rule:
         return self.code.partition(".")[0]
 
     def sentence(self, found: str, stated: str = "") -> str:
-        """The reason in words: `age: expected an integer from 16 to 120, found "abc"`."""
+        """The reason in words: `age: expected a whole number from 16 to 120 years, found "abc"`."""
         expected = f"{self.expected} {stated}" if self.stated else self.expected
         return f"{self.column}: expected {expected}, found " + (f'"{found}"' if found else "nothing")
 
@@ -181,7 +181,11 @@ class ColumnRule:
     def __post_init__(self) -> None:
         column = self.column
         if column.kind is Kind.INTEGER:
-            expected, problem = f"an integer from {column.minimum} to {column.maximum}", "not_an_integer_in_range"
+            unit = f" {column.unit}" if column.unit and column.role is not Role.CALENDAR else ""
+            expected, problem = (
+                f"a whole number from {column.minimum} to {column.maximum}{unit}",
+                "not_an_integer_in_range",
+            )
         elif column.categories:
             expected, problem = f"one of {', '.join(column.categories)}", "not_a_known_value"
         elif column.kind is Kind.DATE:
@@ -190,6 +194,12 @@ class ColumnRule:
             expected, problem = "a value", "missing"
         rule = Rule(f"{column.source}.{problem}", f"{expected}, or nothing" if self.is_optional else expected)
         object.__setattr__(self, "rule", rule)
+
+    def value_of(self, text: str) -> tuple[bool, Any]:
+        """Judge and type one value: whether it satisfies the rule, and the value if it could be read."""
+        values = self.judge([text])
+        is_kept = bool(values.is_kept[0]) or (self.is_optional and text == "")
+        return is_kept, values.typed[0].item() if values.is_read[0] and values.typed.dtype != object else text
 
     def judge(self, texts: Sequence[str]) -> Values:
         """Judge and type the distinct values of the column."""

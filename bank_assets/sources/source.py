@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from bank_assets.contract.reading import head_of
 from bank_assets.settings import Settings
 from bank_assets.sources.delivery_header import CONTACTS, read_header
 from bank_assets.sources.uci import UCI_FILE, UCI_SHA256, SourceError, download_uci, is_pinned
@@ -23,7 +24,6 @@ from bank_assets.store.atomic_files import write_atomic
 _LOG: Final = logging.getLogger(__name__)
 DEFAULT_FILE: Final = Path(__file__).resolve().parents[2] / "data" / UCI_FILE
 """Where `auto` looks first: the repository's data folder."""
-_HEADER_BYTES: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +106,7 @@ def _from_file(path: Path, reason: str = "", kind: Literal["file", "uci"] = "fil
         )
     if is_pinned(path):
         return Source(kind, f"UCI {UCI_FILE} (sha256 {UCI_SHA256[:6]}…)", is_real=True, path=path, reason=reason)
-    with path.open("rb") as stream:  # a dateless file is refused by name before anything is written
-        first_line = (stream.read(_HEADER_BYTES).splitlines() or [b""])[0]
-    read_header(first_line.removeprefix(b"\xef\xbb\xbf"), CONTACTS, path.name)
+    read_header(head_of(path), CONTACTS, path.name)  # a dateless file is refused before anything is written
     return Source("file", f"file {path.name} ({path.stat().st_size:,} bytes)", is_real=False, path=path, reason=reason)
 
 

@@ -24,7 +24,7 @@ from bank_assets.core.economics import Economics
 from bank_assets.ledger.decisions import new_id
 from serving.champion import Champion, ChampionStore, PublishedState
 from serving.errors import FieldError, PayloadError
-from serving.payloads import CALENDAR_COLUMNS, decoded, request_of
+from serving.payloads import decoded, request_of, request_of_text
 from serving.problems import problem_of
 from serving.recorder import Recorder
 from serving.schemas.predictions import EconomicsRequest, PredictionRequest
@@ -146,10 +146,8 @@ class Batches:
 
     @staticmethod
     def _request(raw: Any, upload: Upload) -> PredictionRequest:
-        if upload.is_csv and isinstance(raw, dict):
-            calendar = {name: raw.pop(name) for name in CALENDAR_COLUMNS if name in raw}
-            request = request_of(raw, strict=False)
-            _check_calendar(calendar, request.contact_date or upload.default_date)
+        if upload.is_csv:
+            request = request_of_text(raw, upload.default_date)
         else:
             request = request_of(decoded(raw) if isinstance(raw, msgspec.Raw) else raw)
         changes: dict[str, Any] = {}
@@ -225,17 +223,3 @@ def _encoded_rows(chunk: _Chunk) -> bytes:
             )
         )
     return _encode(rows)[1:-1]
-
-
-def _check_calendar(calendar: dict[str, str], day: Any) -> None:
-    """`day` and `month` of an upload must say what the contact date says."""
-    if not calendar or day is None:
-        return
-    expected = {"day": str(day.day), "month": day.strftime("%b").lower()}
-    errors = tuple(
-        FieldError(name, f"{expected[name]}, as contact_date says", repr(found))
-        for name, found in calendar.items()
-        if found.strip().lower() not in (expected[name], "")
-    )
-    if errors:
-        raise PayloadError(errors)

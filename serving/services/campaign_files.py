@@ -15,7 +15,7 @@ from typing import Final
 
 from bank_assets.store.atomic_files import publish, temporary_beside
 from serving.errors import FieldError, NotFoundError, PayloadError
-from serving.payloads import CALENDAR_COLUMNS, request_of
+from serving.payloads import request_of_text
 from serving.schemas.predictions import PredictionRequest
 from serving.services.batches import MAX_ROWS, BatchError
 from serving.services.uploads import csv_rows
@@ -141,8 +141,7 @@ def read_contacts(path: Path) -> CampaignContacts:
             try:
                 if row.fault is not None:
                     raise PayloadError((row.fault,))  # noqa: TRY301
-                raw = {k: v for k, v in row.raw.items() if k not in CALENDAR_COLUMNS}
-                contact = request_of(raw, strict=False)
+                contact = request_of_text(row.raw)
                 if contact.contact_id is None:
                     raise PayloadError((FieldError("contact_id", "whom to call", "nothing"),))  # noqa: TRY301
                 contacts.append(contact)
