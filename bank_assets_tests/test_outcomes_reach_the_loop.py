@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from bank_assets.assets.snapshot import read_snapshot
-from bank_assets.assets.tables import passed_months
 from bank_assets.ledger import outcomes
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.loop.requests import RANGE_END, RANGE_START
 from bank_assets.settings import Settings
+from bank_assets.store.lineage import passed_months
 from bank_assets.store.warehouse import Warehouse
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 from bank_assets_tests.world.daemon import InProcessDaemon

@@ -14,7 +14,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from bank_assets.assets.tables import month_mark
 from bank_assets.contract import BY_SOURCE, CAMPAIGN_COLUMNS, DELIVERY_COLUMNS, MONTHS, Kind
 from bank_assets.core.bundle import NO_RANGES, Lineage
 from bank_assets.core.candidates import Recipe
@@ -26,6 +25,7 @@ from bank_assets.ledger.engine import open_ledger
 from bank_assets.settings import Settings
 from bank_assets.sources.manifest import month_manifest, object_path
 from bank_assets.spark.etl import TABLES
+from bank_assets.spark.months import month_mark
 from bank_assets.store.contact_store import ContactStore
 from bank_assets.store.warehouse import Warehouse
 from bank_assets_tests.world.bundles import make_bundle
