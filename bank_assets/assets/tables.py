@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 
 from bank_assets.assets.materialization import OWNERS, Stopwatch
-from bank_assets.contract.uci import UCI
+from bank_assets.contract.contract import Contract
 from bank_assets.partitions import key_of, month_of, months
 from bank_assets.resources.spark import SparkResource
 from bank_assets.resources.store import WarehouseResource
@@ -68,7 +68,7 @@ def tables(
     marks = {month: month_mark(settings.warehouse, month) for month in asked}
     due = [month for month in asked if not all(store.is_unchanged(t, month, marks[month]) for t in TABLES)]
     if due:
-        make_months(store, spark, settings.warehouse, due, marks)
+        make_months(store, spark, settings.warehouse, settings.contract, due, marks)
         context.log.info("made %d of %d months", len(due), len(asked))
     seconds = watch.seconds  # of the work; Dagster then writes one event per table and month
     for table in TABLES:
@@ -104,7 +104,12 @@ def _counts(metadata: dict[str, Any]) -> dict[str, int]:
 
 
 def make_months(
-    store: Warehouse, spark: SparkResource, warehouse: Path, due: Sequence[str], marks: dict[str, str]
+    store: Warehouse,
+    spark: SparkResource,
+    warehouse: Path,
+    contract: Contract,
+    due: Sequence[str],
+    marks: dict[str, str],
 ) -> None:
     """Run the ETL for some months and commit all three tables.
 
@@ -119,7 +124,7 @@ def make_months(
                 spark.session,
                 due,
                 {table: path for table, (_, path) in staged.items()},
-                contract=UCI,
+                contract=contract,
                 contact_files=files["contacts"],
                 outcome_files=files["outcomes"],
             )

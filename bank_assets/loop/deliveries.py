@@ -19,6 +19,7 @@ from bank_assets.sources.deliveries import RegisterResult, register_deliveries
 from bank_assets.sources.manifest import Delivery, delivered_months
 from bank_assets.spark.etl import TABLES
 from bank_assets.spark.months import month_mark
+from bank_assets.store.campaign_files import campaign_of
 from bank_assets.store.lineage import BATCH, CONTACTS, DRIFT_REPORT, GATE, PROFILES, due_reported_outcomes
 from bank_assets.store.warehouse import Warehouse
 
@@ -86,8 +87,7 @@ def due_campaigns(settings: Settings) -> list[Delivery]:
     return [
         delivery
         for delivery in latest_campaigns(settings.warehouse)
-        if (entry := entries.get(delivery.name.removesuffix(".csv"))) is None
-        or entry.metadata.get("sha256") != delivery.sha256
+        if (entry := entries.get(campaign_of(delivery.name))) is None or entry.metadata.get("sha256") != delivery.sha256
     ]
 
 

@@ -17,6 +17,7 @@ from bank_assets.core.economics import Economics
 from bank_assets.core.suppression import SuppressionList
 from bank_assets.ledger import campaigns
 from bank_assets.ledger.campaigns import CampaignList
+from bank_assets.store.campaign_files import KEPT_DAYS
 from serving.access import identity_of, needs
 from serving.champion import ChampionStore
 from serving.errors import FieldError, NotFoundError, PayloadError
@@ -24,7 +25,6 @@ from serving.plan_form import plan_form, settings_of
 from serving.plan_views import plan_view
 from serving.problems import problem_of
 from serving.services.call_lists import CallLists
-from serving.services.campaign_files import KEPT_DAYS
 from serving.suppressions import Suppressions
 from serving.templating import count, is_partial, show
 from serving.view_models import ProblemPart
@@ -120,7 +120,7 @@ async def upload(data: MultipartBody[dict[str, Any]], call_lists: NamedDependenc
     file = data.get("file")
     if not isinstance(file, UploadFile) or not file.filename:
         raise PayloadError((FieldError("file", "a CSV file", "nothing"),))
-    kept = await asyncio.to_thread(call_lists.files.keep, file.filename, await file.read())
+    kept = await asyncio.to_thread(call_lists.keep_upload, file.filename, await file.read())
     return Redirect("/campaign", status_code=303, query_params={"list": kept.key})
 
 
