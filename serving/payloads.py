@@ -202,7 +202,7 @@ class Payloads:
 
 
 def _reader(column: Column) -> Callable[[str], tuple[bool, Any]]:
-    """A function that says whether a short text satisfies the rule of its column, and its value; a yes/no stays text."""
+    """A function that judges a short text by the rule of its column and types it; a yes/no stays text."""
     rule = ColumnRule(column)
 
     @lru_cache(maxsize=16_384)  # each distinct value is judged once
