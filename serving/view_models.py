@@ -22,9 +22,6 @@ BAD: Final = "bad"
 PLAIN: Final = "plain"
 """Tones of badges, tiles and notices; each also has a word or a sign, never colour alone."""
 
-LEVEL_TONE: Final = {"none": GOOD, "moderate": WATCH, "heavy": BAD}
-"""Levels of drift and performance reports -> tone."""
-
 
 def told(text: str, **options: Any) -> Any:
     """A field with its help text.

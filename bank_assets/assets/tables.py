@@ -66,10 +66,10 @@ def tables(
     """Typed Parquet tables of the run's months, made in one Spark pass."""
     watch, store = Stopwatch(), warehouse.open()
     asked = months_of(context)
-    wanted = {month: month_tables(store, settings.warehouse, month) for month in asked}
+    wanted = {month: month_tables(store, settings.warehouse, month, settings.contract) for month in asked}
     due = {month: wanted[month] for month in asked if stale(wanted[month])}
     if due:
-        make_months(store, spark, settings.warehouse, settings.contract, due)
+        make_months(store, spark, settings.warehouse, due, settings.contract)
         context.log.info("made %d of %d months", len(due), len(asked))
     seconds = watch.seconds  # of the work; Dagster then writes one event per table and month
     for table in TABLES:
@@ -108,8 +108,8 @@ def make_months(
     store: Warehouse,
     spark: SparkResource,
     warehouse: Path,
-    contract: Contract,
     due: Mapping[str, Mapping[str, Derived]],
+    contract: Contract,
 ) -> None:
     """Run the ETL for some months and commit all three tables.
 

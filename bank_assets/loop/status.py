@@ -53,7 +53,7 @@ def look(settings: Settings, engine: Engine, instance: dg.DagsterInstance) -> Lo
     """
     left = [f"{run.job_name} {run.run_id[:8]} {run.status.value.lower()}" for run in in_flight(instance)]
     if not landing_is_missing(settings.landing):
-        left += [f"{name} is still being written" for name in register(settings, tuple(KINDS)).incomplete]
+        left += [f"{name} is still being written" for name in register(settings, KINDS).incomplete]
     left += [f"{month} is not in the tables" for month in due_months(settings)]
     store, reign = Warehouse(settings.warehouse), Reign.of(engine)
     months = passed_months(store)

@@ -28,7 +28,6 @@ from typing import Final
 
 import numpy as np
 
-from bank_assets.contract import FIRST_CONTACT_MONTH
 from bank_assets.contract.reading import (
     end_of_lines,
     has_open_field,
@@ -84,7 +83,7 @@ class RowDates:
 
     def __init__(self, header: Header, kind: DeliveryKind, latest: date | None) -> None:
         self._header, self._with_time = header, kind.with_time
-        self._first = np.datetime64(f"{FIRST_CONTACT_MONTH}-01")
+        self._first = np.datetime64(f"{kind.first_month}-01")
         self._last = np.datetime64(latest if kind.is_past and latest is not None else date.max)
 
     def days(self, lines: Sequence[bytes]) -> list[str]:
@@ -204,7 +203,8 @@ class DeliveryScan:
                 self._name,
                 found=f"none in {self._rows:,} rows",
                 to_do="correct the dates and deliver it again",
-                expected=f"a {self._kind.date_column} as YYYY-MM-DD, not before {FIRST_CONTACT_MONTH} or after arrival",
+                expected=f"a {self._kind.date_column} as YYYY-MM-DD, not before {self._kind.first_month} "
+                "or after arrival",
             )
         months: Counter[str] = Counter()
         for day, count in self._days.items():

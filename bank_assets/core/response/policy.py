@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -120,6 +120,14 @@ class Evidence:
     shift_before: float = 0.0
     shift_now: float = 0.0
 
+    @classmethod
+    def from_record(cls, recorded: Mapping[str, Any]) -> Evidence | None:
+        """The evidence of a row of the ledger's `responses`; None for a row that measured nothing."""
+        if not recorded:
+            return None
+        known = {name: recorded[name] for name in cls.__slots__ if name in recorded}
+        return cls(**known | {"as_of": np.datetime64(recorded["as_of"], "D")})
+
     @property
     def log_ratio(self) -> float:
         """Log of observed / expected, half a contact added to both so that zero is defined."""
@@ -129,6 +137,31 @@ class Evidence:
     def z(self) -> float:
         """Standard errors between observed and expected."""
         return (self.observed - self.expected) / max(self.standard_error, 1e-9)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One number of a day beside its limit. The loop acts on it and pages show it.
+
+    Attributes:
+        kind: what is compared.
+        sample: outcomes or contacts that the number rests on.
+        minimum: how many it takes to judge.
+        value: observed / expected, the largest excess of a column, or the upper bound of the AUC; None if not measured.
+        limit: of `value`; for observed / expected also its inverse.
+        is_violated: whether the limit is broken; always false where the sample is too small.
+        severity: signed size, comparable between days.
+        sentence: with the numbers.
+    """
+
+    kind: Kind
+    sample: int
+    minimum: int
+    value: float | None
+    limit: float
+    is_violated: bool
+    severity: float
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
