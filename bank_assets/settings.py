@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from bank_assets.contract.contract import Contract
+from bank_assets.contract.uci import UCI
+
 PREFIX: Final = "BANK_"
 
 
@@ -37,6 +40,10 @@ class Settings:
         reject_rate_limit: `BANK_REJECT_RATE_LIMIT`, share of a month's rows that may be rejected before its gate fails.
         search: `BANK_SEARCH`, `default` (20 candidates) or `full` (Optuna).
         search_minutes: `BANK_SEARCH_MINUTES`, time limit of the full search.
+        candidates: `BANK_CANDIDATES`, recipes that a search compares, comma-separated `algorithm/sampler`; empty for
+            all twenty.
+        probation: `BANK_PROBATION`, whether the default recipe decides, marked as such, until the gate of a first model
+            opens (True), or the trailing subscription rate does (False).
         train_nightly: `BANK_TRAIN_NIGHTLY`, train every night (True) or only when the loop asks (False).
         budget_eur: `BANK_BUDGET_EUR`, budget of the call list; None for no limit.
         timezone: `BANK_TIMEZONE`, IANA zone of the midnight schedule.
@@ -50,6 +57,7 @@ class Settings:
         simulated_rows: `BANK_SIMULATED_ROWS`, size of the simulated history.
         seed: `BANK_SEED`, seed of everything random.
         revision: `BANK_REVISION`, revision of the code where there is no checkout (images).
+        contract: columns of the contacts; everything that depends on them gets the contract from here.
     """
 
     home: Path = Path(".bank")
@@ -64,6 +72,8 @@ class Settings:
     reject_rate_limit: float = 0.05
     search: str = "default"
     search_minutes: float = 20.0
+    candidates: tuple[str, ...] = ()
+    probation: bool = True
     train_nightly: bool = False
     budget_eur: float | None = None
     timezone: str = "Europe/Lisbon"
@@ -77,6 +87,7 @@ class Settings:
     simulated_rows: int = 45_211
     seed: int = 20_101_117
     revision: str = ""
+    contract: Contract = UCI
 
     @property
     def landing(self) -> Path:
@@ -126,6 +137,10 @@ def _flag(env: Mapping[str, str], name: str, default: bool) -> bool:
     raise SettingsError(f"{PREFIX}{name}: expected yes or no, found {text!r}.")
 
 
+def _names(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in env.get(PREFIX + name, "").split(",") if part.strip())
+
+
 def load_settings(env: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from the environment.
 
@@ -158,10 +173,12 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         reject_rate_limit=_number(env, "REJECT_RATE_LIMIT", defaults.reject_rate_limit, 0, 1),
         search=search,
         search_minutes=_number(env, "SEARCH_MINUTES", defaults.search_minutes, 0.1, 1_440),
+        candidates=_names(env, "CANDIDATES"),
+        probation=_flag(env, "PROBATION", defaults.probation),
         train_nightly=_flag(env, "TRAIN_NIGHTLY", defaults.train_nightly),
         budget_eur=_number(env, "BUDGET_EUR", 0, 0, 1e12) if budget else None,
         timezone=env.get(PREFIX + "TIMEZONE") or defaults.timezone,
-        alert_urls=tuple(url.strip() for url in env.get(PREFIX + "ALERT_URLS", "").split(",") if url.strip()),
+        alert_urls=_names(env, "ALERT_URLS"),
         public_url=env.get(PREFIX + "PUBLIC_URL") or defaults.public_url,
         ui_url=env.get(PREFIX + "UI_URL") or defaults.ui_url,
         quiet_days=_number(env, "QUIET_DAYS", defaults.quiet_days, 0.01, 3_650),

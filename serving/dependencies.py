@@ -17,13 +17,16 @@ from bank_assets.store.registry import Registry
 from serving.access import Access
 from serving.champion import ChampionStore
 from serving.lifecycle import Lifecycle
+from serving.log_ins import LogIns
 from serving.metrics import Metrics
+from serving.payloads import Payloads
 from serving.recorder import Recorder
 from serving.services.batches import Batches
 from serving.services.deciding import Decider
 from serving.services.explaining import Explaining
 from serving.services.replaying import Replayer
 from serving.settings import ServingSettings
+from serving.suppressions import Suppressions
 from serving.watcher import Watcher
 
 
@@ -35,15 +38,18 @@ class Services:
         settings: of this deployment.
         ledger: the open ledger.
         economics: the platform's cost and value.
+        payloads: the contract that requests are read by.
         store: model and as-of state in force.
         registry: MLflow, or a test's own.
         watcher: keeps the store current.
+        suppressions: customers who objected.
         recorder: puts decisions on record.
         decider: single requests.
         batches: uploads.
         replayer: recorded decisions again.
         explaining: reasons of a decision.
         access: identities.
+        log_ins: password checks.
         meters: Prometheus.
         lifecycle: whether this process still wants requests.
     """
@@ -51,15 +57,18 @@ class Services:
     settings: ServingSettings
     ledger: Engine
     economics: Economics
+    payloads: Payloads
     store: ChampionStore
     registry: Registry
     watcher: Watcher
+    suppressions: Suppressions
     recorder: Recorder
     decider: Decider
     batches: Batches
     replayer: Replayer
     explaining: Explaining
     access: Access
+    log_ins: LogIns
     meters: Metrics
     lifecycle: Lifecycle
 

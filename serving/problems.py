@@ -21,7 +21,7 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.handlers import HTTPRouteHandler
 from sqlalchemy.exc import DataError, SQLAlchemyError
 
-from bank_assets.contract import ContractError
+from bank_assets.contract.errors import ContractError
 from bank_assets.core.economics import EconomicsError
 from bank_assets.core.explain import ExplainError
 from bank_assets.core.holdout import HoldoutError
@@ -30,6 +30,7 @@ from bank_assets.core.scorer import BundleError
 from bank_assets.core.suppression import SuppressionError
 from bank_assets.ledger.engine import LedgerError
 from bank_assets.ledger.outcomes import UnknownDecisionError
+from bank_assets.store.campaign_files import UnknownCampaignError
 from bank_assets.store.registry import RegistryUnavailableError, UnknownVersionError
 from serving.errors import (
     ChampionUnavailableError,
@@ -85,6 +86,7 @@ STATUS: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
     (SuppressionError, 422, "plan", "The limits cannot be used"),
     (ValidationException, 422, "parameters", "A parameter cannot be used"),
     (UnknownDecisionError, 404, "not-found", "Not on record"),
+    (UnknownCampaignError, 404, "not-found", "Not on record"),
     (NotFoundError, 404, "not-found", "Not on record"),
     (ConflictError, 409, "conflict", "Contradicts what is on record"),
     (NotAuthenticatedError, 401, "not-authenticated", "Credentials are needed"),

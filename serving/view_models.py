@@ -121,6 +121,7 @@ class Shell:
     value_eur: float = told("Value of one subscription, EUR, as configured.")
     threshold: float = told("Break-even probability of both, [0, 1].")
     registry_problem: str = told("What is wrong with the model registry, empty if nothing.")
+    is_on_probation: bool = told("True if the version in force has not passed a gate.")
 
 
 @dataclass(frozen=True, slots=True)

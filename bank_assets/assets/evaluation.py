@@ -3,6 +3,8 @@
 Choice and fit are in `core.challenger`; the bundle goes through the same scorer that production uses.
 """
 
+from dataclasses import asdict, replace
+
 import dagster as dg
 import numpy as np
 import pyarrow as pa
@@ -15,7 +17,7 @@ from bank_assets.contract import ALIAS_CHALLENGER
 from bank_assets.core.candidates import ALGORITHMS, Recipe
 from bank_assets.core.challenger import choose_recipe, fit_deployment, pooled_rows
 from bank_assets.core.economics import Economics
-from bank_assets.core.promotion import REFIT, PromotionPolicy
+from bank_assets.core.promotion import FIRST, PROBATION, PromotionPolicy, Verdict, first_model_gate, kind_of_fit
 from bank_assets.core.refit_comparison import AgainstChampion, against_champion
 from bank_assets.core.scorer import Scorer, apply_calibrator
 from bank_assets.core.splits import time_folds
@@ -29,7 +31,7 @@ from bank_assets.store.fold_cache import clear_folds
 from bank_assets.store.registration import register
 from bank_assets.store.warehouse import Warehouse, fingerprint
 
-CODE_VERSION = "4"
+CODE_VERSION = "5"
 CANDIDATES, CHALLENGER, SCORES = "candidates", "challenger", "champion_scores"
 
 
@@ -63,14 +65,19 @@ def challenger(
     Fails when: no candidate has been evaluated on this snapshot.
     """
     watch, store = Stopwatch(), warehouse.open()
-    snapshot, models = read_snapshot(store), registry.open()
+    snapshot, models = read_snapshot(store, settings.contract), registry.open()
     economics = Economics(settings.cost_eur, settings.value_eur)
     champion = Reign.of(ledger.engine).current
     inputs = {name: entry.digest for name, entry in store.manifest(CANDIDATES).items()} | {"set": snapshot.digest}
     mark = fingerprint(
         inputs=inputs,
         code_version=CODE_VERSION,
-        settings={"economics": economics.to_dict(), "mode": config.mode, "seed": settings.seed},
+        settings={
+            "economics": economics.to_dict(),
+            "mode": config.mode,
+            "seed": settings.seed,
+            "probation": settings.probation,
+        },
     )
     entry = store.entry(CHALLENGER, "all")
     if entry is not None and store.is_unchanged(CHALLENGER, "all", mark):
@@ -78,6 +85,13 @@ def challenger(
     in_force = models.scorer(champion) if champion else None
     incumbent = Recipe.from_dict(in_force.decision["recipe"]) if in_force else Recipe("lightgbm", seed=settings.seed)
     tested = gather(store, snapshot, incumbent, economics, settings, mode=config.mode)
+    has_passed = in_force is not None and not in_force.decision.get("is_on_probation", False)
+    kind = kind_of_fit(tested.recipe.name, incumbent.name, has_passed=has_passed)
+    gate = gate_of_first(tested, snapshot, economics, settings) if kind == FIRST else None
+    if gate is not None and not gate.is_promoted and settings.probation:
+        kind = PROBATION
+        reason = f"{tested.reason}; no candidate passes the gate of a first model: {incumbent.name} on probation"
+        tested = replace(gather(store, snapshot, incumbent, economics, settings, mode="refit"), reason=reason)
     tracking = mlflow.open()
     run_id = tracking.parent_run_id
     fit = fit_deployment(tested.recipe, snapshot.data)
@@ -91,9 +105,10 @@ def challenger(
         run_id=run_id,
         revision=git_revision(settings.revision),
         settings=settings,
+        is_on_probation=kind == PROBATION,
     )
-    kind = "first" if champion is None else (REFIT if tested.recipe.name == incumbent.name else "recipe")
-    compared = refit_against(in_force, snapshot, settings) if in_force and kind == REFIT else None
+    is_refit = in_force is not None and tested.recipe.name == incumbent.name
+    compared = refit_against(in_force, snapshot, settings) if in_force and is_refit else None
     version = register(models, bundle.files, run_id=run_id, kind=kind, as_of=str(snapshot.data.as_of))
     models.set_alias(ALIAS_CHALLENGER, version.version)
     context.log.info("version %s: %s", version.version, tested.reason)
@@ -132,6 +147,7 @@ def challenger(
             "guard": guard,
             "parity": fit.parity,
             "against_champion": compared.to_dict() if compared else None,
+            "first_gate": asdict(gate) if gate else None,
             "fairness": bundle.fairness,
             "as_of": str(snapshot.data.as_of),
             "from_version": champion,
@@ -143,6 +159,19 @@ def challenger(
         entry,
         watch,
         {**headline, "out_of_time_rows": int(tested.rows.sum()), "intervals": dg.MetadataValue.json(tested.intervals)},
+    )
+
+
+def gate_of_first(tested: OutOfTime, snapshot: TrainingSnapshot, economics: Economics, settings: Settings) -> Verdict:
+    """The gate of a first model on the latest out-of-time cohort."""
+    rows, data = tested.rows, snapshot.data
+    return first_model_gate(
+        tested.proba,
+        data.features["subscription_rate_30d"][rows],
+        data.is_subscribed[rows],
+        data.contact_dates[rows],
+        economics,
+        seed=settings.seed,
     )
 
 
@@ -229,6 +258,7 @@ def champion_scores(
     context: dg.AssetExecutionContext,
     warehouse: WarehouseResource,
     registry: RegistryResource,
+    settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:
     """The champion on the challenger's out-of-time rows, for the record.
 
@@ -250,7 +280,7 @@ def champion_scores(
     rows = store.read(CHALLENGER, ["all"], ["contact_id"]).column("contact_id").to_pylist()
     proba = np.full(len(rows), np.nan)
     if champion is not None:
-        snapshot = read_snapshot(store)
+        snapshot = read_snapshot(store, settings.contract)
         mask = np.isin(snapshot.contact_ids, np.asarray(rows, dtype=object))
         proba = (
             registry.open()

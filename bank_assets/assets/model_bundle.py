@@ -18,16 +18,15 @@ from bank_assets.core.arrays import FloatArray
 from bank_assets.core.background import build_background
 from bank_assets.core.bootstrap import paired_bootstrap, paired_bootstrap_statistic
 from bank_assets.core.bundle import BundleParts, Lineage, bundle_files
-from bank_assets.core.calibration import fit_affine
 from bank_assets.core.candidate_folds import candidate_metrics, predict_folds, resampled_fold
 from bank_assets.core.candidates import Recipe
-from bank_assets.core.challenger import DeploymentFit, pooled_rows
+from bank_assets.core.challenger import DeploymentFit, calibrator_of, pooled_rows
 from bank_assets.core.curves import profit_curve
 from bank_assets.core.daily_profiles import DailyProfiles
 from bank_assets.core.economics import Economics, is_worth_calling
 from bank_assets.core.explain import Explainer, global_importance
 from bank_assets.core.fairness import fairness_report
-from bank_assets.core.features import FEATURES, GROUPS
+from bank_assets.core.features import FeatureSet
 from bank_assets.core.profile import Profile
 from bank_assets.core.promotion import PromotionPolicy
 from bank_assets.core.ranges import fit_ranges
@@ -197,6 +196,7 @@ def assemble_bundle(
     run_id: str,
     revision: str,
     settings: Settings,
+    is_on_probation: bool = False,
 ) -> AssembledBundle:
     """Build the bundle of a deployment fit.
 
@@ -209,6 +209,7 @@ def assemble_bundle(
         run_id: MLflow run.
         revision: code revision.
         settings: seed and source.
+        is_on_probation: whether it decides although the gate of a first model refused.
 
     Returns:
         Files and fairness evidence.
@@ -224,20 +225,23 @@ def assemble_bundle(
         bool(snapshot.metadata["is_real"]),
         run_id,
         revision,
+        data.contract,
     )
+    feature_set = FeatureSet.of(data.contract)
     cohort = {name: column[tested.rows] for name, column in data.features.items()}
     parts = BundleParts(
         recipe=fit.recipe,
-        # Without resampling the morning's shift does all the calibrating: a slope fitted on old folds costs 2,250 EUR
-        # in the replay (docs/adr/). Resampling distorts probabilities, so there it is needed.
-        calibrator=[] if fit.recipe.sampler == "none" else [fit_affine(tested.raw[predicted], observed)],
+        calibrator=calibrator_of(fit.recipe, tested.raw, data),
         ranges=fit_ranges(data.contact_dates[predicted], tested.calibrated[predicted], observed.astype(np.float64)),
         economics=economics,
         f1_threshold=float(tested.metrics["f1_threshold"]),
         metrics={**tested.metrics, "intervals": tested.intervals, "curves": curves_of(tested, snapshot, economics)},
         lineage=lineage,
         feature_ranges=fit.feature_ranges,
-        background=build_background({name: data.features[name] for name in FEATURES}, GROUPS, seed=settings.seed),
+        is_on_probation=is_on_probation,
+        background=build_background(
+            {name: data.features[name] for name in feature_set.names}, feature_set, seed=settings.seed
+        ),
     )
     parts = replace(
         parts,
@@ -252,7 +256,7 @@ def assemble_bundle(
         tested.proba,
         data.is_subscribed[tested.rows],
         is_worth_calling(tested.proba, economics),
-        {"age": cohort["age"], "marital": cohort["marital"]},
+        {name: cohort[name] for name in data.contract.protected_columns},
         economics,
     )
     return AssembledBundle(

@@ -14,7 +14,7 @@ from bank_assets.assets.materialization import ML_OWNERS, Stopwatch, result, unc
 from bank_assets.assets.report_pages import page_metadata
 from bank_assets.assets.retraining_report import write_retraining_page
 from bank_assets.core.economics import Economics
-from bank_assets.core.promotion import FIRST, RECIPE, REFIT, Verdict, first_model_gate, recipe_gate, refit_gate
+from bank_assets.core.promotion import RECIPE, Verdict, judged, recipe_gate, refit_gate
 from bank_assets.core.refit_comparison import AgainstChampion
 from bank_assets.core.scorer import apply_calibrator
 from bank_assets.ledger import promotions
@@ -25,7 +25,7 @@ from bank_assets.store.champion_history import Reign
 from bank_assets.store.registry import Registry
 from bank_assets.store.warehouse import Warehouse, fingerprint
 
-CODE_VERSION = "1"
+CODE_VERSION = "2"
 TABLE, CHALLENGER = "champion_model", "challenger"
 
 
@@ -64,7 +64,7 @@ def champion_model(
     economics = Economics(settings.cost_eur, settings.value_eur)
     current = Reign.of(ledger.engine).current
     models = registry.open()
-    verdict = judge(store, models, evidence, current, economics, settings.seed)
+    verdict = judge(store, models, evidence, economics, settings.seed)
     report = write_retraining_page(store, models, ledger.engine, settings, evidence, current, verdict, context.run.tags)
     if verdict.is_promoted:
         models.move_champion(version)
@@ -113,39 +113,34 @@ def judge(
     store: Warehouse,
     models: Registry,
     evidence: Mapping[str, Any],
-    current: str | None,
     economics: Economics,
     seed: int,
 ) -> Verdict:
-    """Apply the gate that fits the challenger's kind."""
-    kind = evidence["headline"]["kind"]
-    version = str(evidence["headline"]["version"])
-    rows = store.read(CHALLENGER, ["all"])
-    columns = {name: rows.column(name).to_numpy(zero_copy_only=False) for name in rows.column_names}
-    observed = columns["is_subscribed"].astype(bool)
-    days = columns["contact_date"].astype("datetime64[D]")
-    if kind == FIRST or current is None:
-        return first_model_gate(columns["proba"], columns["base_rate"], observed, days, economics, seed=seed)
+    """The verdict of the gate that fits the challenger's kind, and of the guards that every fit has to pass."""
+    kind, version = evidence["headline"]["kind"], str(evidence["headline"]["version"])
+    first, gate = evidence.get("first_gate"), None
+    if first is not None:
+        gate = Verdict(first["kind"], first["is_promoted"], tuple(first["reasons"]), first["evidence"])
     if kind == RECIPE:
-        return recipe_gate(
+        rows = store.read(CHALLENGER, ["all"])
+        columns = {name: rows.column(name).to_numpy(zero_copy_only=False) for name in rows.column_names}
+        gate = recipe_gate(
             columns["proba"],
             columns["incumbent_proba"],
-            observed,
-            days,
+            columns["is_subscribed"].astype(bool),
+            columns["contact_date"].astype("datetime64[D]"),
             economics,
             seed=seed,
             fairness=evidence["fairness"],
         )
-    assert kind == REFIT, kind
-    guard = evidence["guard"]
-    calibrated = apply_calibrator(np.asarray(guard["raw"]), models.scorer(version).decision["calibrator"])
-    against = evidence.get("against_champion")
-    return refit_gate(
-        calibrated,
+    guard, against = evidence["guard"], evidence.get("against_champion")
+    guards = refit_gate(
+        apply_calibrator(np.asarray(guard["raw"]), models.scorer(version).decision["calibrator"]),
         np.asarray(guard["observed"], bool),
         float(evidence["parity"]),
         against=AgainstChampion.from_dict(against) if against else None,
     )
+    return judged(kind, gate, guards)
 
 
 def plain(value: Any) -> Any:

@@ -5,26 +5,28 @@ choice of months that need work, and the commit.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from bank_assets.assets.materialization import OWNERS, Stopwatch
-from bank_assets.contract.uci import UCI
+from bank_assets.assets.materialization import OWNERS, Stopwatch, months_of
+from bank_assets.contract.contract import Contract
 from bank_assets.core.month_profile import MonthProfile
-from bank_assets.partitions import key_of, month_of, months
+from bank_assets.partitions import key_of, months
 from bank_assets.resources.spark import SparkResource
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
-from bank_assets.sources.manifest import Delivery, month_digest, month_manifest, object_path
+from bank_assets.sources.manifest import Delivery, month_manifest, object_path
 from bank_assets.spark.delivery import RawFile
 from bank_assets.spark.etl import CODE_VERSION, TABLES, Conservation, build_tables
-from bank_assets.store.warehouse import StagedEntry, Warehouse, fingerprint
+from bank_assets.spark.months import month_tables
+from bank_assets.store.derivations import Derived, stale
+from bank_assets.store.lineage import CONTACTS, OUTCOMES, REJECTED
+from bank_assets.store.warehouse import StagedEntry, Warehouse
 
-CONTACTS, OUTCOMES, REJECTED = "contacts", "outcomes", "rejected_contacts"
 DESCRIPTIONS = {
     CONTACTS: "One row per contact: what was known before the call, typed, with explicit sentinels.\n\n"
     "Reads: raw_contacts. Writes: Parquet, one snapshot for all months of a run.\n"
@@ -64,11 +66,11 @@ def tables(
 ) -> Any:
     """Typed Parquet tables of the run's months, made in one Spark pass."""
     watch, store = Stopwatch(), warehouse.open()
-    asked = [month_of(key) for key in context.partition_keys]
-    marks = {month: month_mark(settings.warehouse, month) for month in asked}
-    due = [month for month in asked if not all(store.is_unchanged(t, month, marks[month]) for t in TABLES)]
+    asked = months_of(context)
+    wanted = {month: month_tables(store, settings.warehouse, month) for month in asked}
+    due = {month: wanted[month] for month in asked if stale(wanted[month])}
     if due:
-        make_months(store, spark, settings.warehouse, due, marks)
+        make_months(store, spark, settings.warehouse, settings.contract, due)
         context.log.info("made %d of %d months", len(due), len(asked))
     seconds = watch.seconds  # of the work; Dagster then writes one event per table and month
     for table in TABLES:
@@ -103,29 +105,27 @@ def _counts(metadata: dict[str, Any]) -> dict[str, int]:
     return {name: int(counts[name]) for name in ("rows_in", "rejected", "superseded") if name in counts}
 
 
-def month_mark(warehouse: Path, month: str) -> str:
-    """Fingerprint of a month's tables: its deliveries of both kinds and the code."""
-    inputs = {kind: month_digest(month_manifest(warehouse, month, kind)) for kind in ("contacts", "outcomes")}
-    return fingerprint(inputs=inputs, code_version=CODE_VERSION, settings={})
-
-
 def make_months(
-    store: Warehouse, spark: SparkResource, warehouse: Path, due: Sequence[str], marks: dict[str, str]
+    store: Warehouse,
+    spark: SparkResource,
+    warehouse: Path,
+    contract: Contract,
+    due: Mapping[str, Mapping[str, Derived]],
 ) -> None:
     """Run the ETL for some months and commit all three tables.
 
     `rejected_contacts` is committed first and `contacts` last: whoever reads contacts finds the rest.
     """
-    files = {kind: _raw_files(warehouse, due, kind) for kind in ("contacts", "outcomes")}
+    files = {kind: _raw_files(warehouse, list(due), kind) for kind in ("contacts", "outcomes")}
     staged = {table: store.staging(table) for table in TABLES}
     try:
         made = None
         if files["contacts"] or files["outcomes"]:
             made = build_tables(
                 spark.session,
-                due,
+                list(due),
                 {table: path for table, (_, path) in staged.items()},
-                contract=UCI,
+                contract=contract,
                 contact_files=files["contacts"],
                 outcome_files=files["outcomes"],
             )
@@ -140,7 +140,7 @@ def make_months(
                 if table == CONTACTS:
                     profile = made.profiles.get(month, MonthProfile(month)) if made else MonthProfile(month)
                     counts["profile"] = asdict(profile)
-                entries[month] = StagedEntry(names, marks[month], counts)
+                entries[month] = StagedEntry(names, due[month][table].mark, counts)
             store.commit(table, staged[table][0], entries)
     except BaseException:
         for table, (snapshot, _) in staged.items():
@@ -177,17 +177,4 @@ def _raw_files(warehouse: Path, due: Sequence[str], kind: str) -> list[RawFile]:
             d.last_day,
         )
         for d in sorted(found.values(), key=lambda d: d.arrival)
-    ]
-
-
-def passed_months(store: Warehouse) -> list[str]:
-    """Months whose validation gate passed, in order; a held month is left out until its correction passes."""
-    contacts, gates = store.manifest(CONTACTS), store.manifest("contacts_validation")
-    return [
-        month
-        for month, entry in contacts.items()
-        if entry.rows
-        and month in gates
-        and gates[month].metadata.get("passed")
-        and gates[month].metadata.get("contacts_digest") == entry.digest
     ]

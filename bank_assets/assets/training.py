@@ -6,6 +6,7 @@ Reads `training_set`, writes `candidates` (out-of-time predictions) and MLflow c
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -14,9 +15,8 @@ import pyarrow as pa
 
 from bank_assets.assets.materialization import ML_OWNERS, Stopwatch, result, unchanged
 from bank_assets.assets.snapshot import TrainingSnapshot, read_snapshot
-from bank_assets.contract import CONTRACT_VERSION
 from bank_assets.core.candidate_folds import CandidatePredictions, candidate_metrics, predict_folds, resampled_fold
-from bank_assets.core.candidates import ALGORITHMS, SAMPLERS, Recipe
+from bank_assets.core.candidates import ALGORITHMS, Recipe, named_recipes
 from bank_assets.core.economics import Economics
 from bank_assets.core.splits import time_folds
 from bank_assets.core.tuning import tune
@@ -63,7 +63,7 @@ def _algorithm_asset(algorithm: str) -> dg.AssetsDefinition:
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
         watch, store = Stopwatch(), warehouse.open()
-        snapshot = read_snapshot(store)
+        snapshot = read_snapshot(store, settings.contract)
         economics = Economics(settings.cost_eur, settings.value_eur)
         mark = fingerprint(
             inputs=[snapshot.digest],
@@ -71,7 +71,7 @@ def _algorithm_asset(algorithm: str) -> dg.AssetsDefinition:
             settings={
                 "economics": economics.to_dict(),
                 "seed": settings.seed,
-                "recipes": [recipe.to_dict() for recipe in recipes_of(algorithm, settings.seed)],
+                "recipes": [recipe.to_dict() for recipe in recipes_of(algorithm, settings)],
                 "search": settings.search,
                 "minutes": settings.search_minutes if settings.search == "full" else None,
             },
@@ -89,7 +89,7 @@ def _algorithm_asset(algorithm: str) -> dg.AssetsDefinition:
             limit = settings.search_minutes * 60 / len(ALGORITHMS)
             tuned = tune(algorithm, snapshot.data, seconds=limit, seed=settings.seed, clock=time.monotonic)
             context.log.info("%s: the full search found %s", algorithm, tuned or "nothing better than the defaults")
-        for recipe in recipes_of(algorithm, settings.seed, tuned):
+        for recipe in recipes_of(algorithm, settings, tuned):
             predicted = predict_folds(recipe, snapshot.data, folds, resampled, time.monotonic)
             metrics = candidate_metrics(predicted.calibrated, snapshot.data, folds, economics)
             metrics["fit_seconds"] = predicted.fit_seconds
@@ -112,13 +112,16 @@ def _algorithm_asset(algorithm: str) -> dg.AssetsDefinition:
     return algorithm_asset
 
 
-def recipes_of(algorithm: str, seed: int, parameters: Mapping[str, Any] | None = None) -> list[Recipe]:
-    """The candidates of one algorithm, with the default or the given hyper-parameters."""
-    return [Recipe(algorithm, sampler, dict(parameters or {}), seed=seed) for sampler in SAMPLERS]
+def recipes_of(algorithm: str, settings: Settings, parameters: Mapping[str, Any] | None = None) -> list[Recipe]:
+    """The candidates of one algorithm, with the default or the given hyper-parameters; none if none is set."""
+    chosen = named_recipes(settings.candidates, settings.seed)
+    return [replace(one, parameters=dict(parameters or {})) for one in chosen if one.algorithm == algorithm]
 
 
 def best_of(results: Mapping[str, Any]) -> dict[str, Any]:
     """Metrics of an algorithm's most profitable candidate, as plain numbers that the UI plots."""
+    if not results:
+        return {"best_candidate": "none: BANK_CANDIDATES leaves this algorithm out"}
     name = max(results, key=lambda key: results[key]["metrics"]["profit_eur"])
     metrics = results[name]["metrics"]
     kept = ("roc_auc", "average_precision", "f1", "brier", "log_loss", "profit_eur", "fit_seconds")
@@ -167,7 +170,8 @@ def _log(
                 "dagster_run_id": dagster_run_id,
                 "data_version": snapshot.digest,
                 "git_sha": git_revision(settings.revision),
-                "contract_version": CONTRACT_VERSION,
+                "contract_version": str(settings.contract.version),
+                "contract_digest": settings.contract.digest,
                 "bank/as_of": str(snapshot.data.as_of),
             },
             parameters=parameters,

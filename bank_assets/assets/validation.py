@@ -11,30 +11,31 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bank_assets.assets.materialization import OWNERS, Stopwatch
-from bank_assets.contract.uci import UCI
+from bank_assets.assets.materialization import OWNERS, Stopwatch, months_of, months_result
 from bank_assets.core.month_profile import MonthProfile
 from bank_assets.expectations.runner import validate_contacts
 from bank_assets.expectations.summary import MonthValidation
-from bank_assets.partitions import key_of, month_of, months
+from bank_assets.partitions import months
 from bank_assets.reports.validation_page import MonthRow, validation_page, violations_in_words
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.store.atomic_files import write_atomic
+from bank_assets.store.derivations import Derived, Table, stale
+from bank_assets.store.lineage import CONTACTS, GATE, REJECTED
 from bank_assets.store.table_manifest import Entry
-from bank_assets.store.warehouse import Warehouse, fingerprint
+from bank_assets.store.warehouse import Warehouse
 
 CODE_VERSION = "3"
-CODE_VERSION_OF_ROWS = "2"
-"""Of verdicts on tables that were made before the ETL counted profiles; such months stay judged as they are."""
+VERDICTS = Table(GATE, CODE_VERSION)
+VERDICTS_ON_ROWS = Table(GATE, "2")
+"""On tables that were made before the ETL counted profiles; such months stay judged as they are."""
 
-GATE, CONTACTS = "contacts_validation", "contacts"
 RESULT_SCHEMA = pa.schema([("month", pa.string()), ("severity", pa.string()), ("failure", pa.string())])
 
 
 @dg.asset(
     name=GATE,
-    deps=[CONTACTS, "rejected_contacts"],
+    deps=[CONTACTS, REJECTED],
     partitions_def=months,
     backfill_policy=dg.BackfillPolicy.single_run(),
     code_version=CODE_VERSION,
@@ -52,72 +53,63 @@ def contacts_validation(
     Guarantees: a month that fails is held, the others go on; no customer's values are in any report.
     """
     watch, store = Stopwatch(), warehouse.open()
-    asked = [month_of(key) for key in context.partition_keys]
-    contacts = store.manifest(CONTACTS)
-    marks = {month: gate_mark(contacts[month], settings.reject_rate_limit) for month in asked}
-    due = [month for month in asked if not store.is_unchanged(GATE, month, marks[month])]
+    asked = months_of(context)
+    wanted = {month: verdict_on(store, month, settings.reject_rate_limit) for month in asked}
+    due = stale(wanted)
     page = settings.reports / "validation" / "contacts.html"
     if due:
-        judge_months(store, due, marks, settings)
+        judge_months(store, due, settings)
         write_atomic(page, page_of_all_months(store, settings).encode())
-    entries = store.manifest(GATE)
-    for month in asked:
-        found = entries[month].metadata
-        context.add_asset_metadata(
-            {"passed": found["passed"], "errors": found["errors"][:5], "warnings": found["warnings"][:5]},
-            partition_key=key_of(month),
-        )
+    contacts, verdicts = store.manifest(CONTACTS), store.manifest(GATE)
+    reports = {"validation_page": page, "data_docs": settings.reports / "data_docs" / "index.html"}
     metadata: dict[str, Any] = {
         "dagster/row_count": sum(contacts[month].rows for month in asked),
         "months": len(asked),
-        "held": [month for month in asked if not entries[month].metadata["passed"]],
-        "unchanged": not due,
-        "seconds": watch.seconds,
+        "held": [month for month in asked if not verdicts[month].metadata["passed"]],
+        **{name: dg.MetadataValue.path(str(path)) for name, path in reports.items() if path.is_file()},
     }
-    docs = settings.reports / "data_docs" / "index.html"
-    reports = {"validation_page": page, "data_docs": docs}
-    metadata |= {name: dg.MetadataValue.path(str(path)) for name, path in reports.items() if path.is_file()}
-    return dg.MaterializeResult(metadata=metadata)
+    return months_result(context, wanted, due, watch, of_month=_shown, metadata=metadata)
 
 
-def gate_mark(contacts: Entry, reject_rate_limit: float) -> str:
-    """Fingerprint of a month's verdict."""
-    return fingerprint(
-        inputs=[contacts.digest],
-        code_version=CODE_VERSION if "profile" in contacts.metadata else CODE_VERSION_OF_ROWS,
-        settings={"reject_rate_limit": reject_rate_limit},
-    )
+def _shown(_month: str, verdict: Entry) -> dict[str, Any]:
+    """What people see of a month's verdict."""
+    found = verdict.metadata
+    return {"passed": found["passed"], "errors": found["errors"][:5], "warnings": found["warnings"][:5]}
 
 
-def judge_months(store: Warehouse, due: list[str], marks: Mapping[str, str], settings: Settings) -> None:
+def verdict_on(store: Warehouse, month: str, reject_rate_limit: float) -> Derived:
+    """The verdict on a month, and what it has to be made from."""
+    contacts = store.manifest(CONTACTS)[month]
+    table = VERDICTS if "profile" in contacts.metadata else VERDICTS_ON_ROWS
+    return table.of(store, month, inputs=[contacts.digest], settings={"reject_rate_limit": reject_rate_limit})
+
+
+def judge_months(store: Warehouse, due: Mapping[str, Derived], settings: Settings) -> None:
     """Let Great Expectations judge some months and store the verdicts."""
     contacts = store.manifest(CONTACTS)
     profiles = {month: profile_of(store, month, entry) for month, entry in contacts.items()}
     summary = validate_contacts(
         list(profiles.values()),
-        due,
-        UCI,
+        list(due),
+        settings.contract,
         reject_rate_limit=settings.reject_rate_limit,
         data_docs=settings.reports / "data_docs",
     )
-    for month in due:
-        hold(store, profiles[month], summary.months[month], marks[month])
+    for month, verdict in due.items():
+        hold(verdict, profiles[month], summary.months[month], contacts[month].digest)
 
 
-def hold(store: Warehouse, profile: MonthProfile, found: MonthValidation, mark: str) -> None:
+def hold(verdict: Derived, profile: MonthProfile, found: MonthValidation, contacts_digest: str) -> None:
     """Store the verdict on a month."""
-    failures = [{"month": profile.month, "severity": "error", "failure": text} for text in found.errors]
-    failures += [{"month": profile.month, "severity": "warning", "failure": text} for text in found.warnings]
-    store.write(
-        GATE,
-        profile.month,
+    texts = [("error", text) for text in found.errors] + [("warning", text) for text in found.warnings]
+    failures = [{"month": profile.month, "severity": severity, "failure": text} for severity, text in texts]
+    verdict.commit(
         pa.Table.from_pylist(failures, schema=RESULT_SCHEMA),
-        mark,
         {
             "passed": not found.errors,
             "errors": list(found.errors),
             "warnings": list(found.warnings),
-            "contacts_digest": store.manifest(CONTACTS)[profile.month].digest,
+            "contacts_digest": contacts_digest,
             "reject_rate": profile.uncorrected_share,
         },
     )
@@ -140,7 +132,7 @@ def profile_of(store: Warehouse, month: str, contacts: Entry) -> MonthProfile:
 
 def _uncorrected(store: Warehouse, month: str, contacts: Entry) -> int:
     """Rejected rows of a month whose contact was never delivered in a usable form."""
-    rejected = store.read("rejected_contacts", [month], ["kind", "contact_id"])
+    rejected = store.read(REJECTED, [month], ["kind", "contact_id"])
     rows = rejected.filter(pc.equal(rejected.column("kind"), "contacts")).column("contact_id").cast(pa.string())
     if not contacts.rows:
         return len(rows)

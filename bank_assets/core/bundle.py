@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.contract import CONTRACT_VERSION, MODEL_NAME
+from bank_assets.contract.contract import Contract
+from bank_assets.contract.names import MODEL_NAME
 from bank_assets.core.candidates import Recipe
 from bank_assets.core.economics import Economics
-from bank_assets.core.features import FEATURES, GROUPS, NUMERIC_PAYLOAD, feature_kind
+from bank_assets.core.features import FeatureSet
 from bank_assets.core.scorer import BUNDLE_SCHEMA_VERSION
 
 NO_RANGES: Mapping[str, list[float]] = {"probability": [0.0, 1.0], "low": [0.0, 1.0], "high": [0.0, 1.0]}
@@ -37,6 +38,7 @@ class Lineage:
         is_real: True only for the pinned real file.
         run_id: MLflow run of the fit.
         git_revision: revision of the code.
+        contract: that it was learned under; the bundle carries it, and is read by it for ever.
     """
 
     as_of: str
@@ -46,6 +48,7 @@ class Lineage:
     is_real: bool
     run_id: str
     git_revision: str
+    contract: Contract
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class BundleParts:
         background: rows that explanations start from, by feature.
         importance: mean absolute contribution by feature group.
         shift: how far whole days and months strayed from their predictions, see `core.shift`.
+        is_on_probation: whether it decides although the gate of a first model refused; pages and records say so.
     """
 
     recipe: Recipe
@@ -77,28 +81,36 @@ class BundleParts:
     background: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     importance: Mapping[str, float] = field(default_factory=dict)
     shift: Mapping[str, float | int] = field(default_factory=dict)
+    is_on_probation: bool = False
 
 
-def observed_ranges(features: Mapping[str, NDArray[Any]]) -> dict[str, tuple[float, float]]:
+def observed_ranges(features: Mapping[str, NDArray[Any]], contract: Contract) -> dict[str, tuple[float, float]]:
     """Smallest and largest training value of each numeric payload column.
 
     Args:
         features: one array (n,) per feature.
+        contract: which columns are numbers.
 
     Returns:
         (low, high) by column; a value outside is scored but flagged.
     """
-    return {name: (float(np.min(features[name])), float(np.max(features[name]))) for name in NUMERIC_PAYLOAD}
+    return {name: (float(np.min(features[name])), float(np.max(features[name]))) for name in contract.numeric_columns}
 
 
 def decision_document(parts: BundleParts) -> dict[str, Any]:
     """The content of decision.json."""
+    contract = parts.lineage.contract
+    feature_set, groups = FeatureSet.of(contract), FeatureSet.of(contract).groups
     return {
         "schema_version": BUNDLE_SCHEMA_VERSION,
-        "contract_version": CONTRACT_VERSION,
+        "contract_version": str(contract.version),
+        "contract_digest": contract.digest,
+        "contract": contract.to_dict(),
         "model_name": MODEL_NAME,
         "recipe": parts.recipe.to_dict(),
-        "features": [{"name": name, "kind": feature_kind(name), "group": GROUPS[name]} for name in FEATURES],
+        "features": [
+            {"name": name, "kind": feature_set.kind_of(name), "group": groups[name]} for name in feature_set.names
+        ],
         "calibrator": [dict(step) for step in parts.calibrator],
         "ranges": {name: list(values) for name, values in parts.ranges.items()},
         "economics": parts.economics.to_dict(),
@@ -117,6 +129,7 @@ def decision_document(parts: BundleParts) -> dict[str, Any]:
         "background": {name: list(values) for name, values in parts.background.items()},
         "importance": dict(parts.importance),
         "shift": dict(parts.shift),
+        **({"is_on_probation": True} if parts.is_on_probation else {}),
     }
 
 
@@ -125,19 +138,25 @@ def model_card(parts: BundleParts) -> str:
     lineage, recipe = parts.lineage, parts.recipe
     scalars = {name: value for name, value in parts.metrics.items() if isinstance(value, (int, float))}
     rows = "\n".join(f"| {name} | {value:.6g} |" for name, value in sorted(scalars.items()))
+    protected = ", ".join(lineage.contract.protected_columns)
     kind = "real" if lineage.is_real else "not the pinned real file"
+    probation = (
+        "\nOn probation: the gate of a first model refused every candidate; this one decides until a gate opens.\n"
+        if parts.is_on_probation
+        else ""
+    )
     return f"""# {MODEL_NAME}
 
 Decides whether a phone call about a term deposit is worth making. {recipe.algorithm}, sampler {recipe.sampler},
 half-life {recipe.half_life_days:g} days, seed {recipe.seed}.
-
+{probation}
 Learned from {lineage.rows:,} contacts before {lineage.as_of}; source: {lineage.source} ({kind}).
 Training snapshot `{lineage.snapshot}`, MLflow run `{lineage.run_id}`, code `{lineage.git_revision}`.
 
 Intended use: rank and select contacts at a cost of {parts.economics.cost_eur:g} EUR a call and a value of
 {parts.economics.value_eur:g} EUR a subscription, or any other economics given with the request.
 Not intended: credit decisions, or any use of what is known only after the call.
-Protected columns (age, marital) are inputs; the fairness evidence is with the promotion.
+Protected columns ({protected}) are inputs; the fairness evidence is with the promotion.
 
 | out-of-time metric | value |
 |---|---|

@@ -10,7 +10,7 @@ Trees get **unscaled** inputs: with a scaler in front of the ONNX graph, float32
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.core.arrays import BoolArray, FloatArray
-from bank_assets.core.features import CATEGORY_FEATURES, NUMERIC_FEATURES, categories_of
+from bank_assets.core.features import FeatureSet
 
 ALGORITHMS: Final = ("logistic_regression", "random_forest", "xgboost", "lightgbm")
 SAMPLERS: Final = ("none", "class_weight", "smote", "tomek", "smote_tomek")
@@ -56,6 +56,10 @@ DEFAULT_PARAMETERS: Final[Mapping[str, Mapping[str, float | int | str]]] = {
         "max_bin": 127,
     },
 }
+
+
+class RecipeError(ValueError):
+    """A recipe is none that can be fitted; the message says which there are."""
 
 
 class Estimator(Protocol):
@@ -123,29 +127,50 @@ def default_recipes(seed: int) -> tuple[Recipe, ...]:
     return tuple(Recipe(algorithm, sampler, seed=seed) for algorithm in ALGORITHMS for sampler in SAMPLERS)
 
 
-def encoded_names() -> tuple[str, ...]:
+def named_recipes(names: Sequence[str], seed: int) -> tuple[Recipe, ...]:
+    """The recipes that a search compares.
+
+    Args:
+        names: `algorithm/sampler`; empty for all twenty.
+        seed: seed of samplers and estimators.
+
+    Raises:
+        RecipeError: a name is none of the twenty.
+    """
+    known = {recipe.name: recipe for recipe in default_recipes(seed)}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise RecipeError(f"BANK_CANDIDATES: expected names of {', '.join(known)}, found {', '.join(unknown)}.")
+    return tuple(known[name] for name in names) if names else tuple(known.values())
+
+
+def encoded_names(feature_set: FeatureSet) -> tuple[str, ...]:
     """Names of the encoded columns, in order: numbers first, then one column per category value."""
-    return (*NUMERIC_FEATURES, *(f"{name}={value}" for name in CATEGORY_FEATURES for value in categories_of(name)))
+    return (
+        *feature_set.numeric,
+        *(f"{name}={value}" for name in feature_set.category for value in feature_set.categories_of(name)),
+    )
 
 
-def encode(features: Mapping[str, NDArray[Any]]) -> FloatArray:
+def encode(features: Mapping[str, NDArray[Any]], feature_set: FeatureSet) -> FloatArray:
     """Encode features: numbers as they are, categories one column per allowed value.
 
     Nothing is fitted: the values come from the contract, so the encoding cannot differ between fit and scoring.
 
     Args:
         features: one array (n,) per feature.
+        feature_set: which features there are.
 
     Returns:
-        Matrix (n, len(encoded_names())), float32 values in float64, because the ONNX graph computes in float32.
+        Matrix (n, len(encoded_names(feature_set))), float32 values in float64: the ONNX graph computes in float32.
     """
     n = len(next(iter(features.values())))
-    matrix = np.empty((n, len(encoded_names())), dtype=np.float32)
-    for column, name in enumerate(NUMERIC_FEATURES):
+    matrix = np.empty((n, len(encoded_names(feature_set))), dtype=np.float32)
+    for column, name in enumerate(feature_set.numeric):
         matrix[:, column] = features[name]
-    column = len(NUMERIC_FEATURES)
-    for name in CATEGORY_FEATURES:
-        for value in categories_of(name):
+    column = len(feature_set.numeric)
+    for name in feature_set.category:
+        for value in feature_set.categories_of(name):
             matrix[:, column] = features[name] == value
             column += 1
     return matrix.astype(np.float64)
@@ -261,6 +286,7 @@ def fit_encoded(recipe: Recipe, X: FloatArray, y: BoolArray, weights: FloatArray
 def fit_recipe(
     recipe: Recipe,
     features: Mapping[str, NDArray[Any]],
+    feature_set: FeatureSet,
     y: BoolArray,
     contact_dates: NDArray[np.datetime64],
     as_of: np.datetime64,
@@ -273,6 +299,7 @@ def fit_recipe(
     Args:
         recipe: what to fit.
         features: one array (n,) per feature.
+        feature_set: which features the estimator takes.
         y: outcomes (n,).
         contact_dates: day of each contact, (n,); all before `as_of`.
         as_of: the day of training.
@@ -298,5 +325,5 @@ def fit_recipe(
     if sample_weights is not None:
         weights = weights * sample_weights
         weights = weights / weights.mean()
-    X, y, weights = resample(recipe.sampler, encode(features), y, weights, recipe.seed)
+    X, y, weights = resample(recipe.sampler, encode(features, feature_set), y, weights, recipe.seed)
     return fit_encoded(recipe, X, y, weights, n_jobs=n_jobs)

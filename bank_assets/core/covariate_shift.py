@@ -28,7 +28,7 @@ from bank_assets.core.profile import NUMERIC, Profile, kind_of
 
 BINS: Final = 10
 MINIMUM_SHARE_FOR_BINS: Final = 0.02
-"""A rest (point mass split off) of less than this share of the reference stays one bin: its deciles are noise."""
+"""A rest (point mass split off) of less than this share of the reference stays one bin: its quantiles are noise."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

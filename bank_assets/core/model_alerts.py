@@ -142,7 +142,7 @@ def verdict_on_model(
 
     Args:
         row_id: number of the row; each is told once.
-        kind: first, refit, recipe, recalibration or rollback.
+        kind: first, probation, refit, recipe, recalibration or rollback.
         decision: promoted or refused.
         from_version: champion before.
         to_version: model judged.
@@ -162,6 +162,13 @@ def verdict_on_model(
         found, tone = AlertKind.PROMOTED, Tone.WATCH
         title = f"Rolled back to version {to_version}"
         action = f"Say in the team why version {from_version} had to go; the loop goes on from version {to_version}."
+    elif decision == "promoted" and kind == "probation":
+        found, tone = AlertKind.PROMOTED, Tone.WATCH
+        title = f"Version {to_version} decides on probation: no model passes the gate yet"
+        action = (
+            "Nothing at once: every page and record says so, and the loop asks the gate again. To call by the trailing "
+            "subscription rate instead, set BANK_PROBATION=off."
+        )
     elif decision == "promoted":
         found, tone = AlertKind.PROMOTED, Tone.GOOD
         title = f"Version {to_version} is in charge: {words.get(kind, kind)}"

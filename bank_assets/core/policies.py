@@ -1,7 +1,7 @@
 """The policies that a replay compares, by their names.
 
 What lives here: the common interface, the policies that refit by schedule or drift, the bounds.
-What must not: the platform's own loop (`core.platform_policy`), outcomes that a morning does not know.
+What must not: the platform's own loop (`core.replay_platform`), outcomes that a morning does not know.
 Called by `core.replay`. All fits, conversions and scores go through `core.challenger` and `core.scorer`, as in
 production; the policies differ in what they look at and when they refit, which is what is compared.
 
@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any, Final
 
@@ -35,9 +36,9 @@ from bank_assets.core.challenger import GUARD_ROWS, fit_deployment
 from bank_assets.core.drift import compare_profiles
 from bank_assets.core.drift_report import Level
 from bank_assets.core.economics import is_worth_calling
-from bank_assets.core.plan import PLAN_COUNT, PLAN_FEATURES
-from bank_assets.core.platform_policy import Event
-from bank_assets.core.replay_trace import Counts, Trace
+from bank_assets.core.features import FeatureSet
+from bank_assets.core.plan import PLAN_COUNT, plan_features
+from bank_assets.core.replay_trace import Counts, Event, Trace
 from bank_assets.core.replay_world import World
 from bank_assets.core.scorer import Scorer
 from bank_assets.core.splits import random_folds
@@ -121,8 +122,7 @@ class Scheduled(Policy):
         """
         super().__init__(name)
         is_plain = name in ("never", "monthly")
-        mix = tuple(feature for feature in PLAN_FEATURES if feature != PLAN_COUNT)
-        self._hidden = (*RATE_FEATURES, *PLAN_FEATURES) if is_plain else mix
+        self._hides_rates = is_plain
         self._recipe = Recipe("lightgbm", half_life_days=float("inf") if is_plain else 90.0, seed=seed)
         self._counts = Counts()
         self._fitted_on: np.datetime64 | None = None
@@ -143,9 +143,14 @@ class Scheduled(Policy):
         if self._scorer is None:
             trace.proba[rows] = features["subscription_rate_30d"]
         else:
-            trace.proba[rows] = self._scorer.score(hide(features, self._hidden)).probability
+            trace.proba[rows] = self._scorer.score(hide(features, self._hidden(world))).probability
         trace.unshifted[rows] = trace.proba[rows]
         call_by_profit(rows, world, trace)
+
+    def _hidden(self, world: World) -> tuple[str, ...]:
+        """What the policy does without: all as-of features, or what the list tells beside its length."""
+        plan = plan_features(world.contract)
+        return (*RATE_FEATURES, *plan) if self._hides_rates else tuple(name for name in plan if name != PLAN_COUNT)
 
     def _due(self, morning: np.datetime64, world: World) -> str:
         last = self._fitted_on
@@ -176,11 +181,9 @@ class Scheduled(Policy):
         data, weights = world.learning_data(morning)
         if min(int(data.is_subscribed.sum()), int((~data.is_subscribed).sum())) < MINIMUM_CLASS:
             return
-        hidden = type(data)(
-            hide(data.features, self._hidden), data.contact_dates, data.known_on, data.is_subscribed, data.as_of
-        )
+        hidden = replace(data, features=hide(data.features, self._hidden(world)))
         fit = fit_deployment(self._recipe, hidden, n_jobs=1, parity_rows=GUARD_ROWS, sample_weights=weights)
-        lineage = Lineage(str(data.as_of), "", len(data), "", False, "", "")
+        lineage = Lineage(str(data.as_of), "", len(data), "", False, "", "", data.contract)
         economics = world.settings.economics
         parts = BundleParts(self._recipe, [], NO_RANGES, economics, economics.threshold, {}, lineage)
         self._files = bundle_files(fit.graph, parts, {})
@@ -234,7 +237,7 @@ class Hindsight(Policy):
         call_by_profit(rows, world, trace)
 
     def _cross_validated(self, world: World) -> FloatArray:
-        X, y = encode(world.features_with_all_outcomes()), world.outcomes_for_the_judge
+        X, y = encode(world.features_with_all_outcomes(), FeatureSet.of(world.contract)), world.outcomes_for_the_judge
         recipe = Recipe("lightgbm", half_life_days=float("inf"), seed=self._seed)
         fold = random_folds(len(y), HINDSIGHT_FOLDS, self._seed)
         usable = world.has_outcome

@@ -1,18 +1,19 @@
 """The simulated world of a replay: contacts day by day, and who may know what on which morning.
 
 What lives here: the settings of a replay, the calendar of its mornings, and `World`, the only door to outcomes.
-What must not: decisions (`core.policies`, `core.platform_policy`), files, clocks.
+What must not: decisions (`core.policies`, `core.replay_platform`), files, clocks.
 Called by `core.replay`. A policy never sees the arrays of outcomes: it asks for what is known on a morning.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import BoolArray, FloatArray
 from bank_assets.core.as_of import OutcomeHistory
 from bank_assets.core.contacts import Contacts, LearningData
@@ -21,7 +22,6 @@ from bank_assets.core.economics import Economics
 from bank_assets.core.features import historical_features
 from bank_assets.core.performance import ScoredContacts
 from bank_assets.core.plan import plan_statistics
-from bank_assets.core.platform_policy import Known
 
 Days = NDArray[np.datetime64]
 
@@ -103,6 +103,13 @@ def step_starts(days: Days, step: str) -> Days:
     return days
 
 
+def step_ends(days: Days, step: str) -> Days:
+    """Last day of the step that each day lies in: the day on which its contacts are delivered."""
+    if step == "month":
+        return np.asarray((days.astype("datetime64[M]") + 1).astype("datetime64[D]") - np.timedelta64(1, "D"))
+    return np.asarray(step_starts(days, step) + np.timedelta64(6 if step == "week" else 0, "D"))
+
+
 class World:
     """Contacts in time order with the morning on which each is decided, and what has been learned of them."""
 
@@ -129,14 +136,22 @@ class World:
         decided_on = np.maximum(step_starts(self.dates, settings.step), settings.first_day)
         self.decided_on = np.where(self.is_decided, decided_on, self.dates)
         self.mornings: Days = np.unique(self.decided_on[self.is_decided])
+        self.delivered_days: Days = np.unique(step_ends(self.dates, settings.step))
         self.daily = DailyProfiles.from_rows(self.dates, ordered.frame)
         self.learned_weight = np.where(self.is_decided & (settings.feedback == "called"), 0.0, 1.0)
-        self._plans = plan_statistics(ordered.frame, self.dates)
+        self._plans = plan_statistics(ordered.frame, self.dates, ordered.contract)
         history = self._history(np.ones(len(ordered), bool))
-        self._features = historical_features(ordered.frame, self.dates, history) | history.rates(self.decided_on)
+        self._features = historical_features(ordered.frame, self.dates, history, ordered.contract) | history.rates(
+            self.decided_on
+        )
 
     def __len__(self) -> int:
         return len(self.dates)
+
+    @property
+    def contract(self) -> Contract:
+        """The contract of the contacts."""
+        return self._contacts.contract
 
     @property
     def outcomes_for_the_judge(self) -> BoolArray:
@@ -164,7 +179,9 @@ class World:
 
     def _every_outcome(self) -> OutcomeHistory:
         use = self._contacts.has_outcome
-        return OutcomeHistory(self._contacts.known_on[use], self._contacts.is_subscribed[use], *self._plans)
+        return OutcomeHistory(
+            self._contacts.known_on[use], self._contacts.is_subscribed[use], *self._plans, self.contract
+        )
 
     def _update_rates(self, rows: NDArray[np.int64], morning: np.datetime64) -> None:
         rates = self._history(self.known(morning)).rates(np.asarray([morning]))
@@ -177,6 +194,7 @@ class World:
             self._contacts.known_on[use],
             self._contacts.is_subscribed[use],
             *self._plans,
+            self.contract,
             weights=self.learned_weight[use] if self.settings.feedback == "called" else None,
         )
 
@@ -217,25 +235,22 @@ class World:
             self._contacts.known_on[known],
             self._contacts.is_subscribed[known],
             morning,
+            self.contract,
         )
         return data, self.learned_weight[known]
 
-    def known_to_platform(self, unshifted: FloatArray, emitted: FloatArray, morning: np.datetime64) -> Known:
-        """What the platform may know on a morning.
+    def scored(self, unshifted: FloatArray, morning: np.datetime64) -> tuple[ScoredContacts, FloatArray]:
+        """Contacts whose outcome is known on a morning, with their probabilities and their weights.
 
         Args:
-            unshifted: probabilities before the intercept, (n,); NaN where none was made yet.
-            emitted: probabilities that were decided with, (n,).
+            unshifted: probabilities before the intercept, (n,); NaN where none was made.
             morning: the morning.
         """
-        known = self.known(morning) & ~np.isnan(unshifted)
-        contacts = self._contacts
+        known, contacts = self.known(morning), self._contacts
         scored = ScoredContacts(
             self.dates[known], unshifted[known], contacts.is_subscribed[known], contacts.known_on[known]
         )
-        return Known(
-            scored, emitted[known], self.learned_weight[known], self.daily, lambda: self.learning_data(morning)
-        )
+        return scored, self.learned_weight[known]
 
 
 def _delayed(contacts: Contacts, delay_days: int) -> Contacts:
@@ -250,4 +265,4 @@ def _delayed(contacts: Contacts, delay_days: int) -> Contacts:
         )
     earliest = contacts.contact_dates + np.timedelta64(delay_days, "D")
     known_on = np.where(contacts.has_outcome, np.maximum(contacts.known_on, earliest), contacts.known_on)
-    return Contacts(contacts.contact_ids, contacts.frame, contacts.contact_dates, known_on, contacts.is_subscribed)
+    return replace(contacts, known_on=known_on)

@@ -134,7 +134,7 @@ def has_credentials(engine: Engine) -> bool:
 def log_in(engine: Engine, name: str, password: str, *, hours: float) -> str | None:
     """Check a password and open a session.
 
-    Takes 30-50 ms by design, also for an unknown name, so call it in a thread.
+    Takes 30-50 ms by design, also for an unknown name, so call it in a thread that nobody else waits for.
 
     Args:
         engine: an open ledger.

@@ -20,9 +20,9 @@ from bank_assets.contract.columns import Column, Kind
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.reading import read_rows
 from bank_assets.contract.rows import BoolArray, Calendar, ColumnRule, Encoded, RowRules, Verdict
-from bank_assets.contract.uci import UCI
 from bank_assets.core.plan import Frame
 from bank_assets.sources.manifest import Delivery, object_path, read_manifest
+from bank_assets.store.campaign_files import FOLDER, campaign_of
 
 _SHOWN_REJECTIONS: Final = 100
 """Refused rows named in the metadata; all are counted."""
@@ -58,42 +58,43 @@ def latest_campaigns(warehouse: Path, names: Sequence[str] = ()) -> list[Deliver
         warehouse: the warehouse folder.
         names: file names wanted; empty for all.
     """
-    newest = {delivery.name: delivery for delivery in read_manifest(warehouse, "campaigns")}
+    newest = {delivery.name: delivery for delivery in read_manifest(warehouse, FOLDER)}
     return [newest[name] for name in sorted(newest) if not names or name in names]
 
 
-def read_campaign(warehouse: Path, delivery: Delivery) -> Campaign:
+def read_campaign(warehouse: Path, delivery: Delivery, contract: Contract) -> Campaign:
     """Read and check one campaign file.
 
     Args:
         warehouse: the warehouse folder.
         delivery: its arrival.
+        contract: which columns there are; a file of an earlier version may lack the optional ones.
 
     Returns:
         The usable rows as typed columns, and the others by line and reason.
     """
     head, text_rows = read_rows(io.BytesIO(object_path(warehouse, delivery.sha256).read_bytes()), delivery.encoding)
     rows, width = list(text_rows), len(head.columns)
-    rules = campaign_rules(UCI)
+    rules = campaign_rules(contract)
     fields = [(row.fields + [""] * width)[:width] for row in rows]
     columns = {name: Encoded.of(row[at] for row in fields) for at, name in enumerate(head.columns)}
-    for column in UCI.columns:
+    for column in contract.columns:
         if column.is_optional and column.source not in columns:  # the file is older than the column
             columns[column.source] = Encoded.of([str(column.default)] * len(rows))
     verdict = rules.judge(columns, np.array([row.fault is not None for row in rows], dtype=bool))
     reasons = {at: [sentence for _, sentence in found] for at, found in verdict.reasons().items()}
     reasons |= {at: [row.fault[1]] for at, row in enumerate(rows) if row.fault is not None}
-    ids = verdict.typed(UCI.contact_id.source)
+    ids = verdict.typed(contract.contact_id.source)
     usable = verdict.is_kept & _is_first(ids, verdict.is_kept)
     for at in np.flatnonzero(verdict.is_kept & ~usable):
-        reasons[int(at)] = [f"{UCI.contact_id.source}: expected once in a campaign, found again"]
+        reasons[int(at)] = [f"{contract.contact_id.source}: expected once in a campaign, found again"]
     named = [f"line {rows[at].line}: {'; '.join(reasons[at])}" for at in sorted(reasons)[:_SHOWN_REJECTIONS]]
     return Campaign(
-        delivery.name.removesuffix(".csv"),
+        campaign_of(delivery.name),
         delivery.sha256,
         ids[usable],
-        verdict.typed(UCI.contact_date.source)[usable],
-        {column.source: _values(column, verdict)[usable] for column in UCI.payload},
+        verdict.typed(contract.contact_date.source)[usable],
+        {column.source: _values(column, verdict)[usable] for column in contract.payload},
         tuple(named),
         len(reasons),
     )

@@ -70,6 +70,11 @@ class Warehouse:
         """The entry of one key, or None."""
         return self.manifest(table).get(key)
 
+    def digests(self, table: str, keys: Sequence[str] | None = None) -> dict[str, str]:
+        """Digest of the content of some keys (default: all), those that are stored; an input of what follows."""
+        entries = self.manifest(table)
+        return {key: entries[key].digest for key in (entries if keys is None else keys) if key in entries}
+
     def is_unchanged(self, table: str, key: str, fingerprint: str) -> bool:
         """Whether a key already holds the result of this fingerprint, with all its files in place at their size."""
         entry = self.entry(table, key)

@@ -36,6 +36,13 @@ def test_keys_follow_content_alone():
     assert key_of(AlertKind.DRIFT, "a") != key_of(AlertKind.DECAY, "a")
 
 
+def test_a_model_on_probation_is_told_with_a_watchful_tone():
+    alert = refused(kind="probation", decision="promoted", to_version="1", from_version=None)
+    assert (alert.kind, alert.tone) == (AlertKind.PROMOTED, Tone.WATCH)
+    assert "on probation" in alert.title
+    assert "BANK_PROBATION" in alert.action
+
+
 class TestEpisodes:
     def test_what_is_known_is_not_told_again(self):
         episodes, fresh, since = Episodes().observe("drift", steps_of("moderate"), "run-1")

@@ -45,6 +45,15 @@ def let_through(title: str, body: str) -> list[str]:
     return found
 
 
+def test_the_app_believes_the_address_that_the_proxy_sets_and_nobody_else_can_set_it():
+    frontend = CONFIG.read_text().partition("frontend app")[2].partition("\nbackend")[0]
+    assert "http-request set-header X-Forwarded-For %[src]" in frontend
+    for name in ("app-a", "app-b"):
+        service = compose()["services"][name]
+        assert service["environment"]["FORWARDED_ALLOW_IPS"] == "*"
+        assert "ports" not in service
+
+
 def test_no_listener_is_published_without_a_login():
     assert unauthenticated(compose(), CONFIG.read_text()) == []
 

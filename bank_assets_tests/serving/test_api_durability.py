@@ -25,7 +25,7 @@ from bank_assets_tests.world.waiting import wait_until
 from serving.champion import ChampionStore
 
 PATH = "/api/v1/predictions"
-KILLS = 2
+KILLS = 1
 SOAK_KILLS = 20
 BODY = json.dumps({**PAYLOAD, "contact_date": AS_OF}).encode()
 HEADERS = {"content-type": "application/json"}

@@ -86,7 +86,7 @@ def model_page(
         tested=tested_sentence(info.metrics),
         charts=curve_charts(info.metrics),
         charts_empty=NO_CURVES,
-        weights=weights_of(info.importance),
+        weights=weights_of(info.importance, store.current.contract),
         candidates=candidate_rows(candidates, info),
         candidates_empty=NO_SEARCH,
         history=verdicts(history),

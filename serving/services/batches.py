@@ -19,17 +19,18 @@ from typing import Any, Final
 
 import msgspec
 
-from bank_assets.contract import MODEL_NAME
+from bank_assets.contract.names import MODEL_NAME
 from bank_assets.core.economics import Economics
 from bank_assets.ledger.decisions import new_id
 from serving.champion import Champion, ChampionStore, PublishedState
 from serving.errors import FieldError, PayloadError
-from serving.payloads import decoded, request_of, request_of_text
+from serving.payloads import Payloads, decoded
 from serving.problems import problem_of
 from serving.recorder import Recorder
-from serving.schemas.predictions import EconomicsRequest, PredictionRequest
-from serving.services.scoring import Asked, Decided, decide, economics_of
+from serving.schemas.predictions import EconomicsRequest, PredictionRequest, ReasonNotToCall
+from serving.services.scoring import Asked, Decided, decide, economics_of, reason_of
 from serving.services.uploads import Row
+from serving.suppressions import Suppressions
 
 MAX_ROWS: Final = 100_000
 CHUNK_ROWS: Final = 1_000
@@ -47,6 +48,7 @@ class BatchRow(msgspec.Struct, frozen=True):
     probability_high: float
     prediction: str
     decision: str
+    reason: ReasonNotToCall | None
     expected_profit_eur: float
     stale_features: bool
     flags: list[Any]
@@ -89,18 +91,30 @@ class _Chunk:
 class Batches:
     """Scores uploads."""
 
-    def __init__(self, store: ChampionStore, recorder: Recorder, economics: Economics, code_version: str) -> None:
+    def __init__(
+        self,
+        store: ChampionStore,
+        suppressions: Suppressions,
+        recorder: Recorder,
+        economics: Economics,
+        payloads: Payloads,
+        code_version: str,
+    ) -> None:
         """Prepare.
 
         Args:
             store: model and as-of state in force.
+            suppressions: customers who objected, read for each chunk.
             recorder: puts decisions on record.
             economics: the platform's.
+            payloads: the contract that rows are read by.
             code_version: recorded.
         """
         self._store = store
+        self._suppressions = suppressions
         self._recorder = recorder
         self._economics = economics
+        self._payloads = payloads
         self._code_version = code_version
 
     async def start(self, upload: Upload) -> AsyncIterator[bytes]:
@@ -141,15 +155,17 @@ class Batches:
             if chunk.n_rows >= CHUNK_ROWS:
                 break
         if asked:
-            chunk.decided = decide(asked, champion, published, self._economics, self._code_version)
+            suppression = self._suppressions.read()
+            chunk.decided = decide(
+                asked, champion, published, suppression, self._economics, self._payloads, self._code_version
+            )
         return chunk
 
-    @staticmethod
-    def _request(raw: Any, upload: Upload) -> PredictionRequest:
+    def _request(self, raw: Any, upload: Upload) -> PredictionRequest:
         if upload.is_csv:
-            request = request_of_text(raw, upload.default_date)
+            request = self._payloads.request_of_text(raw, upload.default_date)
         else:
-            request = request_of(decoded(raw) if isinstance(raw, msgspec.Raw) else raw)
+            request = self._payloads.request_of(decoded(raw) if isinstance(raw, msgspec.Raw) else raw)
         changes: dict[str, Any] = {}
         if request.contact_date is None and upload.default_date is not None:
             changes["contact_date"] = upload.default_date
@@ -217,6 +233,7 @@ def _encoded_rows(chunk: _Chunk) -> bytes:
                 draft.probability_high,
                 draft.prediction,
                 draft.decision,
+                reason_of(draft.decision, decided.flags),
                 draft.expected_profit_eur,
                 draft.stale_features,
                 decided.flags,

@@ -11,11 +11,10 @@ from typing import IO, Any, Final
 
 import msgspec
 
-from bank_assets.contract import CAMPAIGN_COLUMNS, PAYLOAD_COLUMNS
 from bank_assets.contract.reading import TextRow, encoding_of, read_rows
 from serving.errors import FieldError, PayloadError
 from serving.json_faults import not_json, shown
-from serving.payloads import CALENDAR_COLUMNS, refused_column
+from serving.payloads import Payloads
 
 _UNRESTRICTED: Final = "contact_id", "contact_date"
 
@@ -46,11 +45,12 @@ class Row:
     fault: FieldError | None = None
 
 
-def csv_rows(stream: IO[bytes]) -> Iterator[Row]:
+def csv_rows(stream: IO[bytes], payloads: Payloads) -> Iterator[Row]:
     """Rows of a CSV upload.
 
     Args:
         stream: the file, UTF-8 or Latin-1, `,` or `;`, header with the delivery's column names.
+        payloads: the contract that the header must fit.
 
     Returns:
         Rows as mappings of text. A row whose fields cannot be told apart has its fault instead.
@@ -62,7 +62,7 @@ def csv_rows(stream: IO[bytes]) -> Iterator[Row]:
     head, rows = read_rows(stream, encoding_of(stream))
     if "\x00" in head.text:
         raise PayloadError((FieldError("", "a CSV file in UTF-8", "binary content"),))
-    _check_header(list(head.columns))
+    _check_header(list(head.columns), payloads)
     return (_row(row, head.columns) for row in rows)
 
 
@@ -82,12 +82,14 @@ def _row(row: TextRow, header: Sequence[str]) -> Row:
     return Row(row.line, dict(zip(header, row.fields, strict=True)))
 
 
-def _check_header(header: list[str]) -> None:
-    refused = [error for name in header if (error := refused_column(name)) is not None]
+def _check_header(header: list[str], payloads: Payloads) -> None:
+    refused = [error for name in header if (error := payloads.refused_column(name)) is not None]
     if refused:
         raise PayloadError(tuple(refused))
-    missing = [name for name in PAYLOAD_COLUMNS if name not in header]
-    unknown = [name for name in header if name not in CAMPAIGN_COLUMNS]
+    contract = payloads.contract
+    needed = [column.source for column in contract.payload if not column.is_optional]
+    missing = [name for name in needed if name not in header]
+    unknown = [name for name in header if name not in contract.campaign_columns]
     if missing or unknown or len(set(header)) != len(header):
         parts = [f"missing {', '.join(missing)}"] * bool(missing)
         parts += [f"unknown {', '.join(shown(name) for name in unknown[:10])}"] * bool(unknown)
@@ -95,8 +97,8 @@ def _check_header(header: list[str]) -> None:
             (
                 FieldError(
                     "",
-                    f"a header, separated by , or ;, with the columns {', '.join(PAYLOAD_COLUMNS)} and optionally "
-                    f"{', '.join((*_UNRESTRICTED, *CALENDAR_COLUMNS))}",
+                    f"a header, separated by , or ;, with the columns {', '.join(needed)} and optionally "
+                    f"{', '.join((*contract.optional_columns, *_UNRESTRICTED, *contract.calendar_columns))}",
                     "; ".join(parts) or "a column twice",
                 ),
             )

@@ -96,6 +96,10 @@ def respond(state: ResponseState, evidence: Evidence, policy: ResponsePolicy | N
     reasons = tuple(violation.sentence for violation in found)
     lower = Rung.RECALIBRATE if is_recalibrated else Rung.NONE
     held = _held(state, evidence, confirmed, limits)
+    if held is not None and _is_review_due(state, evidence, limits):
+        reason = f"on probation, and {limits.review_days} days have passed since the last fit: the gate is asked again"
+        run_key = f"review-{today}"
+        return Response(Rung.SEARCH, (*reasons, reason), state.episode_id, run_key, is_recalibrated, is_new, state)
     if held is not None:
         if is_recalibrated:
             held = (*held, f"intercept moves from {evidence.shift_before:+.2f} to {evidence.shift_now:+.2f} log-odds")
@@ -174,6 +178,10 @@ def _held(state: ResponseState, evidence: Evidence, confirmed: bool, policy: Res
     if evidence.outcomes < policy.minimum_outcomes:
         return (f"{evidence.outcomes} new outcomes (asked: {policy.minimum_outcomes})",)
     return None
+
+
+def _is_review_due(state: ResponseState, evidence: Evidence, policy: ResponsePolicy) -> bool:
+    return state.is_on_probation and _days_since(state.attempted_on, evidence) >= policy.review_days
 
 
 def _days_since(day: str | None, evidence: Evidence) -> int:

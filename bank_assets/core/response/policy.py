@@ -58,6 +58,7 @@ class ResponsePolicy:
         quiet_mornings: judged mornings without violation that end an episode.
         search_after: refits in a row that did not help before all candidates are compared, and before stopping.
         rest_days: days after a stop until the platform tries again by itself.
+        review_days: days after the last fit until a model on probation is reviewed, whatever the evidence.
         material_shift: change of the intercept that counts as a recalibration, log-odds (5 % of the odds).
     """
 
@@ -76,6 +77,7 @@ class ResponsePolicy:
     quiet_mornings: int = 5
     search_after: int = 3
     rest_days: int = 28
+    review_days: int = 28
     material_shift: float = 0.05
 
     def __post_init__(self) -> None:
@@ -161,6 +163,7 @@ class ResponseState:
         unhelpful: fits in a row after which the violation was as bad as before.
         has_searched: whether the episode had its search.
         stopped_on: morning of the stop, or None.
+        is_on_probation: whether the model in force decides although no gate has opened for it yet.
     """
 
     first_deployed_on: str | None = None
@@ -175,6 +178,7 @@ class ResponseState:
     unhelpful: int = 0
     has_searched: bool = False
     stopped_on: str | None = None
+    is_on_probation: bool = False
 
     def to_json(self) -> str:
         """JSON text: a sensor's cursor, a checkpoint of the replay."""
