@@ -66,7 +66,7 @@ class MonthProfile:
 
 
 def month_facts(profile: MonthProfile, earlier: Sequence[MonthProfile], contract: Contract) -> dict[str, float | None]:
-    """The numbers of a month that have a limit; None where there is nothing to compare with.
+    """The numbers of a month that have a limit; None where there is nothing to compare with, or no row at all.
 
     Args:
         profile: the month.
@@ -86,12 +86,12 @@ def month_facts(profile: MonthProfile, earlier: Sequence[MonthProfile], contract
     for column in contract.columns:
         name = column.source
         if column.is_input:
-            facts[f"empty_share.{name}"] = profile.empty.get(name, 0) / profile.rows if profile.rows else 0.0
+            facts[f"empty_share.{name}"] = profile.empty.get(name, 0) / max(profile.rows, 1)
         if UNKNOWN in column.categories:
             shares = [share for one in recent if (share := _unknown_share(one, name)) is not None]
             mine = _unknown_share(profile, name)
             facts[f"unknown_rise.{name}"] = mine - median(shares) if shares and mine is not None else None
-    return facts
+    return facts if profile.rows else dict.fromkeys(facts)
 
 
 def _unknown_share(profile: MonthProfile, name: str) -> float | None:
