@@ -275,6 +275,11 @@ class Calendar:
     month: str
     months: tuple[str, ...]
 
+    @property
+    def codes(self) -> tuple[str, str]:
+        """Codes of the rules that the day and the month have to agree with the date."""
+        return f"{self.day}.contradicts_{self.date}", f"{self.month}.contradicts_{self.date}"
+
     @classmethod
     def of(cls, contract: Contract) -> Calendar | None:
         """The calendar columns of a contract, or None if it has not both."""
@@ -355,7 +360,7 @@ class RowRules:
         day_of_month = np.where(dates.is_read, (dates.typed - months).astype(np.int64) + 1, -1)[date_codes]
         day = np.where(values[of.day].is_read, values[of.day].typed, -1)[columns[of.day].codes]
         yield (
-            Rule(f"{of.day}.contradicts_{of.date}", f"the day of {of.date}", of.date),
+            Rule(of.codes[0], f"the day of {of.date}", of.date),
             (day != day_of_month) & (day != -1) & (day_of_month != -1),
         )
         # A month is compared by its place among the names; -1 is an empty field, -2 no name at all.
@@ -363,6 +368,6 @@ class RowRules:
         stated = np.array([names.get(text, -2) for text in columns[of.month].texts])[columns[of.month].codes]
         month = np.where(dates.is_read, months.astype(np.int64) % 12, -1)[date_codes]
         yield (
-            Rule(f"{of.month}.contradicts_{of.date}", f"the month of the day of {of.date}", of.date),
+            Rule(of.codes[1], f"the month of the day of {of.date}", of.date),
             (stated != month) & (stated != -1) & (month != -1),
         )

@@ -9,6 +9,7 @@ import pytest
 
 from bank_assets import contract
 from bank_assets.contract.uci import UCI
+from bank_assets.core.month_profile import OTHER
 from bank_assets.spark.delivery import DeliveryReadError
 from bank_assets.spark.etl import Conservation
 from bank_assets.spark.tables import contact_schema
@@ -308,6 +309,21 @@ def test_outcomes_alone_are_enough_for_a_run(deliver, build):
     built = build([], [deliver([outcome], kind="outcomes")])
     assert built.one("outcomes")["contact_id"] == "c-1"
     assert built.rows("contacts") == []
+
+
+def test_the_profile_of_a_month_counts_its_rows_before_one_is_left_out(deliver, build, contact):
+    rows = [contact(contact_id=f"c-{n}") for n in range(4)]
+    spoiled = [rows[0] | {"age": "x", "y": ""}, rows[1] | {"age": "", "job": "astronaut"}]
+    corrected = [rows[0] | {"age": 33}]
+    built = build([deliver([*rows, *spoiled, *corrected])])
+    profile = built.result.profiles["2008-05"]
+    assert (profile.rows, profile.contacts, profile.superseded) == (7, 4, 1)
+    assert profile.uncorrected == 1, "a later usable row of the contact corrects one of the two"
+    assert profile.most_rows_of_a_contact == 2
+    assert profile.violations == {"age.not_an_integer_in_range": 2, "job.not_a_known_value": 1}
+    assert profile.empty == {"age": 1, "y": 1}
+    assert profile.values["job"] == {OTHER: 1, "management": 6}
+    assert profile.values["y"] == {"no": 6}
 
 
 def test_a_lost_row_breaks_conservation():
