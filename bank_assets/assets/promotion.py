@@ -4,13 +4,16 @@ The gates are in `core.promotion`.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 import numpy as np
 import pyarrow as pa
+from sqlalchemy import Engine
 
-from bank_assets.assets.materialization import ML_OWNERS, Stopwatch, result, unchanged
+from bank_assets.assets.evaluation import CHALLENGER, CHAMPION_SCORES, challenger_in
+from bank_assets.assets.materialization import ML_OWNERS, derive
 from bank_assets.assets.report_pages import page_metadata
 from bank_assets.assets.retraining_report import write_retraining_page
 from bank_assets.core.economics import Economics
@@ -22,17 +25,17 @@ from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.store import RegistryResource, WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.store.champion_history import Reign
+from bank_assets.store.derivations import ALL, Made, Table
 from bank_assets.store.registry import Registry
-from bank_assets.store.warehouse import Warehouse, fingerprint
+from bank_assets.store.warehouse import Warehouse
 
-CODE_VERSION = "2"
-TABLE, CHALLENGER = "champion_model", "challenger"
+CHAMPION = Table("champion_model", "2")
 
 
 @dg.asset(
-    name=TABLE,
-    deps=[CHALLENGER, "champion_scores"],
-    code_version=CODE_VERSION,
+    name=CHAMPION.name,
+    deps=[CHALLENGER.name, CHAMPION_SCORES.name],
+    code_version=CHAMPION.code_version,
     kinds={"mlflow"},
     owners=ML_OWNERS,
 )
@@ -49,64 +52,77 @@ def champion_model(
     Guarantees: no promotion without evidence; the version that steps down stays as `previous_champion`.
     Fails when: an alias does not read back. A refusal is an honest answer, not a failure.
     """
-    watch, store = Stopwatch(), warehouse.open()
-    basis = store.entry(CHALLENGER, "all")
-    if basis is None:
-        raise dg.Failure(
-            "champion_model: expected a challenger, found none; materialize challenger first.", allow_retries=False
+    store = warehouse.open()
+    basis = challenger_in(store)
+    evidence, version = basis.metadata, str(basis.metadata["headline"]["version"])
+
+    def work() -> Made:
+        economics, current = Economics(settings.cost_eur, settings.value_eur), Reign.of(ledger.engine).current
+        models = registry.open()
+        verdict = judge(store, models, evidence, economics, settings.seed)
+        page = write_retraining_page(
+            store, models, ledger.engine, settings, evidence, current, verdict, context.run.tags
         )
-    evidence = basis.metadata
+        if verdict.is_promoted:
+            models.move_champion(version)
+        record(ledger.engine, verdict, evidence, current, page)
+        made = _made(verdict, evidence, current, page)
+        context.log.info("%s %s: %s", made.metadata["decision"], version, "; ".join(verdict.reasons))
+        return replace(made, shown=page_metadata(settings, page["report"]))
+
+    return derive(CHAMPION.of(store, inputs=[basis.digest, version]), work, dict)
+
+
+def record(
+    engine: Engine, verdict: Verdict, evidence: Mapping[str, Any], current: str | None, page: Mapping[str, Any]
+) -> None:
+    """Put a verdict on record, once.
+
+    The row is written after the alias reads back: a row without a move would be a lie, and a move without a row is
+    found and completed by the next run, whose fingerprint is not stored yet.
+    """
     version = str(evidence["headline"]["version"])
-    mark = fingerprint(inputs=[basis.digest, version], code_version=CODE_VERSION, settings={})
-    entry = store.entry(TABLE, "all")
-    if entry is not None and store.is_unchanged(TABLE, "all", mark):
-        return unchanged(entry, watch, dict(entry.metadata))
-    economics = Economics(settings.cost_eur, settings.value_eur)
-    current = Reign.of(ledger.engine).current
-    models = registry.open()
-    verdict = judge(store, models, evidence, economics, settings.seed)
-    report = write_retraining_page(store, models, ledger.engine, settings, evidence, current, verdict, context.run.tags)
-    if verdict.is_promoted:
-        models.move_champion(version)
-    # The row is written after the alias reads back: a row without a move would be a lie, and a move without a row is
-    # found and completed by the next run, whose mark is not stored yet.
-    if promotions.latest(ledger.engine) is None or not _is_recorded(ledger, version):
-        promotions.record(
-            ledger.engine,
-            kind=verdict.kind,
-            decision="promoted" if verdict.is_promoted else "refused",
-            from_version=current,
-            to_version=version,
-            reasons=verdict.reasons,
-            evidence={
-                **plain(verdict.evidence),
-                "fairness": evidence["fairness"],
-                "digest": evidence["digest"],
-                "run_id": evidence["run_id"],
-                **report,
-            },
-            actor="pipeline",
-            as_of=str(evidence["as_of"]),
-        )
+    if any(row.to_version == version and row.kind != "rollback" for row in promotions.history(engine)):
+        return
+    promotions.record(
+        engine,
+        kind=verdict.kind,
+        decision=_decision(verdict),
+        from_version=current,
+        to_version=version,
+        reasons=verdict.reasons,
+        evidence={
+            **plain(verdict.evidence),
+            "fairness": evidence["fairness"],
+            "digest": evidence["digest"],
+            "run_id": evidence["run_id"],
+            **page,
+        },
+        actor="pipeline",
+        as_of=str(evidence["as_of"]),
+    )
+
+
+def _decision(verdict: Verdict) -> str:
+    return "promoted" if verdict.is_promoted else "refused"
+
+
+def _made(verdict: Verdict, evidence: Mapping[str, Any], current: str | None, page: Mapping[str, Any]) -> Made:
+    version, decision = str(evidence["headline"]["version"]), _decision(verdict)
     champion = version if verdict.is_promoted else (current or "none")
-    metadata = {
-        "decision": "promoted" if verdict.is_promoted else "refused",
-        "kind": verdict.kind,
-        "champion": champion,
-        "challenger": version,
-        "reasons": list(verdict.reasons),
-        "as_of": str(evidence["as_of"]),
-        "alias_verified": champion,
-        "effect": report["effect"],
-    }
-    context.log.info("%s %s: %s", metadata["decision"], version, "; ".join(verdict.reasons))
-    table = pa.table({"champion": [champion], "challenger": [version], "decision": [metadata["decision"]]})
-    entry = store.write(TABLE, "all", table, mark, metadata)
-    return result(entry, watch, {**metadata, **page_metadata(settings, report["report"])})
-
-
-def _is_recorded(ledger: LedgerResource, version: str) -> bool:
-    return any(row.to_version == version and row.kind != "rollback" for row in promotions.history(ledger.engine))
+    return Made(
+        pa.table({"champion": [champion], "challenger": [version], "decision": [decision]}),
+        {
+            "decision": decision,
+            "kind": verdict.kind,
+            "champion": champion,
+            "challenger": version,
+            "reasons": list(verdict.reasons),
+            "as_of": str(evidence["as_of"]),
+            "alias_verified": champion,
+            "effect": page["effect"],
+        },
+    )
 
 
 def judge(
@@ -122,7 +138,7 @@ def judge(
     if first is not None:
         gate = Verdict(first["kind"], first["is_promoted"], tuple(first["reasons"]), first["evidence"])
     if kind == RECIPE:
-        rows = store.read(CHALLENGER, ["all"])
+        rows = store.read(CHALLENGER.name, [ALL])
         columns = {name: rows.column(name).to_numpy(zero_copy_only=False) for name in rows.column_names}
         gate = recipe_gate(
             columns["proba"],
