@@ -78,7 +78,9 @@ HOMES = {
     r"^import fcntl|^from fcntl": {"bank_assets/store/locks.py"},
     r"\.tmp\"|\.part\"|\.partial\"": {"bank_assets/store/atomic_files.py", "bank_assets/sources/deliveries.py"},
 }
-"""What has one home. The contract knows nothing of the core. Deliveries name the endings that senders give to files they still write."""
+"""What has one home. The contract knows nothing of the core.
+
+Deliveries name the endings that senders give to files they still write."""
 
 
 @pytest.mark.parametrize("pattern", HOMES)
