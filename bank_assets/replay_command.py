@@ -150,8 +150,15 @@ def _replayed(
     world: World,
     console: Console,
 ) -> dict[str, Outcome]:
-    config = PlatformConfig(replay.economics, source=history.source.label, is_real=history.source.is_real)
-    mark = fingerprint(history.digest, {**replay.to_dict(), "recipe": config.recipe.to_dict()})
+    config = PlatformConfig(
+        replay.economics,
+        objective=settings.objective,
+        source=history.source.label,
+        is_real=history.source.is_real,
+    )
+    mark = fingerprint(
+        history.digest, {**replay.to_dict(), "recipe": config.recipe.to_dict(), "objective": config.objective}
+    )
     job = Job(history.contacts, replay, config, settings.home / "replay" / mark)
     columns = (TextColumn("{task.description:>13}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bars:

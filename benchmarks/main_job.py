@@ -109,7 +109,7 @@ def bare(folder: Path) -> dict[str, float]:
     pd.DataFrame({"contact_id": contacts.contact_ids[listed][order]}).to_csv(folder / "call_list.csv")
     (folder / "candidates.json").write_text(json.dumps({name: dict(row) for name, row in results.items()}))
     lap("scoring")
-    print(rank_candidates(results, "profit_eur")[0], file=sys.stderr)
+    print(rank_candidates(results)[0], file=sys.stderr)
     return seconds
 
 

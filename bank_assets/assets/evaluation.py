@@ -15,6 +15,7 @@ from bank_assets.contract import ALIAS_CHALLENGER
 from bank_assets.core.candidates import ALGORITHMS, Recipe
 from bank_assets.core.challenger import choose_recipe, fit_deployment, pooled_rows
 from bank_assets.core.economics import Economics
+from bank_assets.core.objective import PROFIT
 from bank_assets.core.promotion import REFIT, PromotionPolicy
 from bank_assets.core.refit_comparison import AgainstChampion, against_champion
 from bank_assets.core.scorer import Scorer, apply_calibrator
@@ -69,7 +70,13 @@ def challenger(
     mark = fingerprint(
         inputs=inputs,
         code_version=CODE_VERSION,
-        settings={"economics": economics.to_dict(), "mode": config.mode, "seed": settings.seed},
+        settings={
+            "economics": economics.to_dict(),
+            "mode": config.mode,
+            "seed": settings.seed,
+            # Left out by default, so that homes of earlier releases do not make their challenger anew.
+            **({} if settings.objective == PROFIT else {"objective": settings.objective}),
+        },
     )
     entry = store.entry(CHALLENGER, "all")
     if entry is not None and store.is_unchanged(CHALLENGER, "all", mark):
@@ -135,6 +142,7 @@ def challenger(
             "as_of": str(snapshot.data.as_of),
             "from_version": champion,
             "intervals": tested.intervals,
+            "f1_thresholds": list(tested.f1_thresholds),
         },
     )
     clear_folds(settings.home / "cache" / "folds")
@@ -213,6 +221,7 @@ def gather(
         incumbent.name,
         economics,
         seed=settings.seed,
+        objective=settings.objective,
     )
     return out_of_time(recipes[choice.name], incumbent, snapshot, folds, economics, settings, reason=choice.reason)
 

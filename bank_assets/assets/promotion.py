@@ -65,7 +65,7 @@ def champion_model(
     economics = Economics(settings.cost_eur, settings.value_eur)
     current = Reign.of(ledger.engine).current
     models = registry.open()
-    verdict = judge(store, models, evidence, current, economics, settings.seed)
+    verdict = judge(store, models, evidence, current, economics, settings)
     report = write_retraining_page(store, models, ledger.engine, settings, evidence, current, verdict, context.run.tags)
     if verdict.is_promoted:
         move_aliases(models, current, version)
@@ -116,7 +116,7 @@ def judge(
     evidence: Mapping[str, Any],
     current: str | None,
     economics: Economics,
-    seed: int,
+    settings: Settings,
 ) -> Verdict:
     """Apply the gate that fits the challenger's kind."""
     kind = evidence["headline"]["kind"]
@@ -125,8 +125,19 @@ def judge(
     columns = {name: rows.column(name).to_numpy(zero_copy_only=False) for name in rows.column_names}
     observed = columns["is_subscribed"].astype(bool)
     days = columns["contact_date"].astype("datetime64[D]")
+    # A challenger of an earlier release carries no thresholds; changing the objective makes a new one that does.
+    before, now = evidence.get("f1_thresholds") or (0.5, 0.5)
     if kind == FIRST or current is None:
-        return first_model_gate(columns["proba"], columns["base_rate"], observed, days, economics, seed=seed)
+        return first_model_gate(
+            columns["proba"],
+            columns["base_rate"],
+            observed,
+            days,
+            economics,
+            seed=settings.seed,
+            objective=settings.objective,
+            f1_threshold=now,
+        )
     if kind == RECIPE:
         return recipe_gate(
             columns["proba"],
@@ -134,8 +145,10 @@ def judge(
             observed,
             days,
             economics,
-            seed=seed,
+            seed=settings.seed,
             fairness=evidence["fairness"],
+            objective=settings.objective,
+            f1_thresholds=(before, now),
         )
     assert kind == REFIT, kind
     guard = evidence["guard"]

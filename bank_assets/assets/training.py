@@ -18,6 +18,7 @@ from bank_assets.contract import CONTRACT_VERSION
 from bank_assets.core.candidate_folds import CandidatePredictions, candidate_metrics, predict_folds, resampled_fold
 from bank_assets.core.candidates import ALGORITHMS, SAMPLERS, Recipe
 from bank_assets.core.economics import Economics
+from bank_assets.core.objective import best_first
 from bank_assets.core.splits import time_folds
 from bank_assets.core.tuning import tune
 from bank_assets.reports.model_charts import candidate_chart
@@ -78,7 +79,7 @@ def _algorithm_asset(algorithm: str) -> dg.AssetsDefinition:
         )
         entry = store.entry(TABLE, algorithm)
         if entry is not None and store.is_unchanged(TABLE, algorithm, mark):
-            return unchanged(entry, watch, best_of(entry.metadata["results"]))
+            return unchanged(entry, watch, best_of(entry.metadata["results"], settings.objective))
         folds = time_folds(snapshot.data.contact_dates, snapshot.data.as_of)
         resampled = FoldCache(settings.home / "cache" / "folds", snapshot.digest, resampled_fold(snapshot.data))
         tracking = mlflow.open()
@@ -103,7 +104,7 @@ def _algorithm_asset(algorithm: str) -> dg.AssetsDefinition:
             entry,
             watch,
             {
-                **best_of(results),
+                **best_of(results, settings.objective),
                 "candidates": dg.MetadataValue.md(_table(results)),
                 "mlflow_parent_run": tracking.parent_run_id,
             },
@@ -117,9 +118,9 @@ def recipes_of(algorithm: str, seed: int, parameters: Mapping[str, Any] | None =
     return [Recipe(algorithm, sampler, dict(parameters or {}), seed=seed) for sampler in SAMPLERS]
 
 
-def best_of(results: Mapping[str, Any]) -> dict[str, Any]:
-    """Metrics of an algorithm's most profitable candidate, as plain numbers that the UI plots."""
-    name = max(results, key=lambda key: results[key]["metrics"]["profit_eur"])
+def best_of(results: Mapping[str, Any], objective: str) -> dict[str, Any]:
+    """Metrics of an algorithm's best candidate by the objective, as plain numbers that the UI plots."""
+    name = min(results, key=lambda key: best_first(objective, results[key]["metrics"]))
     metrics = results[name]["metrics"]
     kept = ("roc_auc", "average_precision", "f1", "brier", "log_loss", "profit_eur", "fit_seconds")
     return {"best_candidate": name, **{key: float(metrics[key]) for key in kept}}

@@ -24,6 +24,7 @@ from bank_assets.core.calibration import fit_affine, recalibrated_day_by_day
 from bank_assets.core.candidates import Recipe, encode, fit_encoded, recency_weights, resample
 from bank_assets.core.contacts import LearningData
 from bank_assets.core.economics import Economics, is_worth_calling, realised_profit
+from bank_assets.core.objective import METRIC, PROFIT
 from bank_assets.core.scorer import apply_calibrator
 from bank_assets.core.splits import Fold
 
@@ -193,7 +194,7 @@ def candidate_metrics(
 
 
 def rank_candidates(
-    results: Mapping[str, Mapping[str, float]], objective: str = "profit_eur", tie_share: float = 0.005
+    results: Mapping[str, Mapping[str, float]], objective: str = PROFIT, tie_share: float = 0.005
 ) -> list[str]:
     """Order candidates by objective; near ties (within `tie_share` of the best) by log loss.
 
@@ -202,18 +203,19 @@ def rank_candidates(
 
     Args:
         results: metrics by candidate name.
-        objective: `profit_eur` or `f1`.
+        objective: `profit` or `f1`.
         tie_share: share of the best objective that counts as a tie.
 
     Returns:
         Candidate names, best first.
     """
-    best = max(result[objective] for result in results.values())
+    scores = {name: result[METRIC[objective]] for name, result in results.items()}
+    best = max(scores.values())
     near = best - tie_share * abs(best)
     return sorted(
         results,
         key=lambda name: (
-            (results[name][objective] < near),
-            results[name]["log_loss"] if results[name][objective] >= near else -results[name][objective],
+            scores[name] < near,
+            results[name]["log_loss"] if scores[name] >= near else -scores[name],
         ),
     )

@@ -27,6 +27,7 @@ from bank_assets.core.contacts import LearningData
 from bank_assets.core.covariate_shift import Reference
 from bank_assets.core.daily_profiles import DailyProfiles
 from bank_assets.core.economics import Economics
+from bank_assets.core.objective import PROFIT
 from bank_assets.core.performance import ScoredContacts
 from bank_assets.core.promotion import PromotionPolicy, Verdict, first_model_gate, refit_gate
 from bank_assets.core.ranges import fit_ranges
@@ -58,6 +59,7 @@ class PlatformConfig:
         response: the ladder's policy.
         promotion: limits of the gates.
         seed: of the search's bootstrap.
+        objective: what a recipe is chosen by, `profit` or `f1`.
         source: where the contacts come from, for the lineage of bundles.
         is_real: True only for the pinned real file.
     """
@@ -68,6 +70,7 @@ class PlatformConfig:
     response: ResponsePolicy = field(default_factory=ResponsePolicy)
     promotion: PromotionPolicy = field(default_factory=PromotionPolicy)
     seed: int = 0
+    objective: str = PROFIT
     source: str = ""
     is_real: bool = False
 
@@ -241,13 +244,14 @@ class Platform:
             self._clock,
             minimum_rows=self.config.promotion.minimum_rows,
             seed=self.config.seed,
+            objective=self.config.objective,
         )
         self.searches += 1
         reason = choice.reason
         if self.has_model:
             self.trainings += len({candidate.name for candidate in (*self.config.candidates, self.recipe)})
         else:
-            verdict = self._first_gate(data, found)
+            verdict = self._first_gate(data, found, choice.f1_threshold)
             if not verdict.is_promoted:
                 recipe = self.recipe
                 self._happened(day, "refused", "; ".join(verdict.reasons))
@@ -257,7 +261,7 @@ class Platform:
         self.recipe = recipe
         self._happened(day, "search", reason)
 
-    def _first_gate(self, data: LearningData, found: CandidatePredictions) -> Verdict:
+    def _first_gate(self, data: LearningData, found: CandidatePredictions, f1_threshold: float) -> Verdict:
         tested = ~np.isnan(found.calibrated) & (data.contact_dates >= reported_from(data))
         return first_model_gate(
             found.calibrated[tested],
@@ -267,6 +271,8 @@ class Platform:
             self.config.economics,
             seed=self.config.seed,
             policy=self.config.promotion,
+            objective=self.config.objective,
+            f1_threshold=f1_threshold,
         )
 
     def _fit(self, day: np.datetime64, reason: str, data: LearningData, weights: FloatArray, known: Known) -> None:

@@ -21,6 +21,7 @@ from bank_assets.core.candidates import Recipe
 from bank_assets.core.challenger import Choice, choose_recipe, pooled_rows
 from bank_assets.core.contacts import LearningData
 from bank_assets.core.economics import Economics
+from bank_assets.core.objective import PROFIT
 from bank_assets.core.splits import time_folds
 
 
@@ -34,6 +35,7 @@ def search_recipes(
     minimum_rows: int,
     seed: int,
     n_jobs: int = 1,
+    objective: str = PROFIT,
 ) -> tuple[Recipe, Choice, CandidatePredictions]:
     """Compare recipes over time-ordered folds.
 
@@ -46,6 +48,7 @@ def search_recipes(
         minimum_rows: out-of-time rows wanted for the choice.
         seed: seed of the bootstrap.
         n_jobs: threads of a fit.
+        objective: `profit` or `f1`.
 
     Returns:
         The recipe, why, and its out-of-time predictions.
@@ -70,6 +73,7 @@ def search_recipes(
         incumbent.name,
         economics,
         seed=seed,
+        objective=objective,
     )
     return candidates[choice.name], choice, predicted[choice.name]
 

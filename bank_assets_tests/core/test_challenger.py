@@ -17,6 +17,7 @@ from bank_assets.core.candidates import ALGORITHMS, Recipe
 from bank_assets.core.challenger import GUARD_ROWS, choose_recipe, fit_deployment, pooled_rows
 from bank_assets.core.economics import Economics
 from bank_assets.core.export import PARITY_LIMIT
+from bank_assets.core.metrics import f1_of_calls
 from bank_assets.core.recipe_search import reported_from, search_recipes
 from bank_assets.core.scorer import expit
 from bank_assets.core.splits import time_folds
@@ -100,17 +101,19 @@ class TestRanking:
 
 
 class TestChoice:
-    def choose(self, challenger, champion, observed, days):
+    def choose(self, challenger, champion, observed, days, objective="profit"):
         profit = {"new": challenger, "old": champion}
         called = {name: proba * 40 > 5 for name, proba in profit.items()}
         results = {
             name: {
+                "f1_threshold": 0.25,
+                "f1": f1_of_calls(observed, proba >= 0.25),
                 "profit_eur": float((called[name] * (40.0 * observed - 5.0)).sum()),
                 "log_loss": float(-np.log(np.where(observed, proba, 1 - proba)).mean()),
             }
             for name, proba in profit.items()
         }
-        return choose_recipe(results, profit, observed, days, "old", ECONOMICS, seed=0)
+        return choose_recipe(results, profit, observed, days, "old", ECONOMICS, seed=0, objective=objective)
 
     def world(self, n=2_000):
         rng = np.random.default_rng(0)
@@ -130,9 +133,21 @@ class TestChoice:
         assert choice.name == "old"
         assert "may be luck" in choice.reason
 
+    def test_by_f1_the_calls_from_the_f1_threshold_decide(self):
+        _, truth, observed, days = self.world()
+        # Below the F1 threshold the new model knows nothing: it loses profit at break-even and has the same F1.
+        blunt = np.where(truth >= 0.25, truth, 0.01)
+        sharp = np.where(observed & (truth < 0.25) & (truth > 0.1), 0.3, blunt)
+        assert self.choose(blunt, truth, observed, days).name == "old"
+        choice = self.choose(sharp, truth, observed, days, objective="f1")
+        assert choice.name == "new"
+        assert "P(F1 gain) 1.00" in choice.reason
+        assert choice.evidence["f1_gain"]["gain"] > 0
+        assert choice.f1_threshold == 0.25
+
     def test_without_an_incumbent_the_best_is_taken(self):
         _, truth, observed, days = self.world()
-        results = {"only": {"profit_eur": 1.0, "log_loss": 0.4}}
+        results = {"only": {"profit_eur": 1.0, "log_loss": 0.4, "f1_threshold": 0.3}}
         assert choose_recipe(results, {"only": truth}, observed, days, "gone", ECONOMICS, seed=0).name == "only"
 
 
