@@ -35,7 +35,7 @@ def bare(folder: Path) -> dict[str, float]:
 
     from bank_assets.assets.model_bundle import assemble_bundle, out_of_time
     from bank_assets.assets.snapshot import TrainingSnapshot
-    from bank_assets.core.candidate_folds import candidate_metrics, predict_folds, rank_candidates, resampled_fold
+    from bank_assets.core.candidate_folds import candidate_metrics, predict_candidates, rank_candidates, resampled_fold
     from bank_assets.core.candidates import Recipe, default_recipes
     from bank_assets.core.challenger import fit_deployment
     from bank_assets.core.daily_profiles import DailyProfiles
@@ -85,9 +85,8 @@ def bare(folder: Path) -> dict[str, float]:
         return shared[key]
 
     results = {}
-    for recipe in default_recipes(settings.seed):
-        predicted = predict_folds(recipe, data, folds, resampled, time.monotonic)
-        results[recipe.name] = candidate_metrics(predicted.calibrated, data, folds, economics)
+    for predicted in predict_candidates(default_recipes(settings.seed), data, folds, resampled, time.monotonic):
+        results[predicted.recipe.name] = candidate_metrics(predicted.calibrated, data, folds, economics)
     lap("training")
 
     incumbent = Recipe("lightgbm", seed=settings.seed)

@@ -15,7 +15,7 @@ import pyarrow as pa
 from bank_assets.assets.materialization import ML_OWNERS, Stopwatch, result, unchanged
 from bank_assets.assets.snapshot import TrainingSnapshot, read_snapshot
 from bank_assets.contract import CONTRACT_VERSION
-from bank_assets.core.candidate_folds import CandidatePredictions, candidate_metrics, predict_folds, resampled_fold
+from bank_assets.core.candidate_folds import CandidatePredictions, candidate_metrics, predict_candidates, resampled_fold
 from bank_assets.core.candidates import ALGORITHMS, SAMPLERS, Recipe
 from bank_assets.core.economics import Economics
 from bank_assets.core.objective import best_first
@@ -90,8 +90,9 @@ def _algorithm_asset(algorithm: str) -> dg.AssetsDefinition:
             limit = settings.search_minutes * 60 / len(ALGORITHMS)
             tuned = tune(algorithm, snapshot.data, seconds=limit, seed=settings.seed, clock=time.monotonic)
             context.log.info("%s: the full search found %s", algorithm, tuned or "nothing better than the defaults")
-        for recipe in recipes_of(algorithm, settings.seed, tuned):
-            predicted = predict_folds(recipe, snapshot.data, folds, resampled, time.monotonic)
+        recipes = recipes_of(algorithm, settings.seed, tuned)
+        for predicted in predict_candidates(recipes, snapshot.data, folds, resampled, time.monotonic):
+            recipe = predicted.recipe
             metrics = candidate_metrics(predicted.calibrated, snapshot.data, folds, economics)
             metrics["fit_seconds"] = predicted.fit_seconds
             run_id = _log(tracking, snapshot, predicted, metrics, economics, settings, context.run_id)

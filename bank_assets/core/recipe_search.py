@@ -14,7 +14,7 @@ import numpy as np
 from bank_assets.core.candidate_folds import (
     CandidatePredictions,
     candidate_metrics,
-    predict_folds,
+    predict_candidates,
     resampled_fold,
 )
 from bank_assets.core.candidates import Recipe
@@ -59,9 +59,8 @@ def search_recipes(
     candidates = {recipe.name: recipe for recipe in (*recipes, incumbent)}
     folds = time_folds(data.contact_dates, data.as_of)
     resampled = resampled_fold(data)
-    predicted = {
-        name: predict_folds(recipe, data, folds, resampled, clock, n_jobs=n_jobs) for name, recipe in candidates.items()
-    }
+    found = predict_candidates(list(candidates.values()), data, folds, resampled, clock, n_jobs=n_jobs)
+    predicted = {one.recipe.name: one for one in found}
     results = {name: candidate_metrics(found.calibrated, data, folds, economics) for name, found in predicted.items()}
     starts = [fold.test_start for fold in folds if fold.is_reported]
     rows = pooled_rows(predicted[incumbent.name].calibrated, data.contact_dates, starts, minimum_rows)

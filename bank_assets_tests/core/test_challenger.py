@@ -9,6 +9,7 @@ from made_contacts import FIRST, made_contacts
 from bank_assets.core.candidate_folds import (
     calibrate_rolling,
     candidate_metrics,
+    predict_candidates,
     predict_folds,
     rank_candidates,
     resampled_fold,
@@ -35,7 +36,7 @@ class TestFolds:
     def predicted(self, data, algorithm="lightgbm", **changes):
         folds = time_folds(data.contact_dates, AS_OF)
         recipe = Recipe(algorithm, **changes)
-        return folds, predict_folds(recipe, data, folds, resampled_fold(data), time.monotonic, n_jobs=1)
+        return folds, predict_folds(recipe, data, folds, resampled_fold(data), time.monotonic)
 
     def test_only_test_rows_are_predicted(self, data):
         folds, found = self.predicted(data)
@@ -82,7 +83,7 @@ class TestFolds:
     def test_a_fold_with_one_kind_of_outcome_gets_its_rate(self, data):
         nobody = type(data)(data.features, data.contact_dates, data.known_on, np.zeros(len(data), bool), AS_OF)
         folds = time_folds(data.contact_dates, AS_OF)
-        found = predict_folds(Recipe("lightgbm"), nobody, folds, resampled_fold(nobody), time.monotonic, n_jobs=1)
+        found = predict_folds(Recipe("lightgbm"), nobody, folds, resampled_fold(nobody), time.monotonic)
         assert np.nanmax(found.raw) == pytest.approx(1e-3)
 
 
@@ -98,6 +99,26 @@ class TestRanking:
     def test_near_ties_by_log_loss(self):
         rows = self.rows(a=(1000.0, 0.5, 0.0), b=(996.0, 0.4, 0.0), c=(900.0, 0.1, 0.0))
         assert rank_candidates(rows) == ["b", "a", "c"]
+
+
+class TestQueue:
+    def test_one_queue_gives_what_each_recipe_gives_by_itself(self, data):
+        folds = time_folds(data.contact_dates, AS_OF)
+        recipes = [Recipe("lightgbm"), Recipe("logistic_regression", "tomek"), Recipe("lightgbm", "smote")]
+        together = list(predict_candidates(recipes, data, folds, resampled_fold(data), time.monotonic, workers=3))
+        assert [found.recipe for found in together] == recipes
+        for found in together:
+            alone = predict_folds(found.recipe, data, folds, resampled_fold(data), time.monotonic, workers=1)
+            np.testing.assert_array_equal(found.raw, alone.raw)
+            np.testing.assert_array_equal(found.calibrated, alone.calibrated)
+
+    def test_a_failed_fit_ends_the_queue(self, data):
+        def broken(sampler, fold, half_life_days, seed):
+            raise MemoryError(fold.name)
+
+        folds = time_folds(data.contact_dates, AS_OF)
+        with pytest.raises(MemoryError):
+            list(predict_candidates([Recipe("lightgbm")] * 3, data, folds, broken, time.monotonic))
 
 
 class TestChoice:
