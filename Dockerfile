@@ -57,10 +57,14 @@ LABEL org.opencontainers.image.title="bank marketing decisions: web app" \
       org.opencontainers.image.created="${CREATED}"
 COPY --from=serving-packages /opt/venv /opt/venv
 # What serving imports of the package, and nothing else; bank_assets_tests/deploy/test_dockerfile.py runs it so.
-COPY bank_assets/__init__.py bank_assets/contract.py bank_assets/revision.py bank_assets/settings.py \
+COPY bank_assets/__init__.py bank_assets/revision.py bank_assets/settings.py \
     /opt/bank/bank_assets/
+COPY bank_assets/contract /opt/bank/bank_assets/contract
 COPY bank_assets/core /opt/bank/bank_assets/core
 COPY bank_assets/ledger /opt/bank/bank_assets/ledger
+COPY bank_assets/store/__init__.py bank_assets/store/atomic_files.py bank_assets/store/bundles.py \
+    bank_assets/store/call_lists.py bank_assets/store/campaign_files.py bank_assets/store/locks.py \
+    bank_assets/store/registry.py /opt/bank/bank_assets/store/
 COPY serving /opt/bank/serving
 COPY templates /opt/bank/templates
 COPY deploy/container/entrypoint.py deploy/container/healthcheck.py /opt/bank/deploy/container/

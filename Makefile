@@ -77,9 +77,12 @@ test-fast: env ## under 90 s: no Spark, no browser, no server
 test-unit: env
 	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not soak" --durations=15 bank_assets_tests
 
+checks: env # mypy takes one core some time; the rest is done on the other one meanwhile
+	$(MAKE) --no-print-directory -j 2 --output-sync lint types imports defs
+
 test: env ## all checks: lint, types, import rules, definitions, tests
 	took=""
-	for stage in lint types imports defs test-unit; do
+	for stage in checks test-unit; do
 	  started=$$SECONDS
 	  $(MAKE) --no-print-directory $$stage
 	  took="$$took $$stage $$((SECONDS - started)) s,"

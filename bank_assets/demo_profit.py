@@ -19,8 +19,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.assets.performance import SCORES
-from bank_assets.assets.tables import passed_months
 from bank_assets.core.calibration import recalibrated_day_by_day
 from bank_assets.core.contacts import Contacts
 from bank_assets.core.economics import Economics, is_worth_calling
@@ -28,6 +26,7 @@ from bank_assets.core.metrics import profit_rows
 from bank_assets.core.scorer import Scorer, apply_calibrator
 from bank_assets.reports.replay_charts import PolicySeries
 from bank_assets.store.contact_store import ContactStore
+from bank_assets.store.lineage import SCORES, passed_months
 from bank_assets.store.warehouse import Warehouse
 
 Days = NDArray[np.datetime64]
@@ -71,10 +70,10 @@ def played_profit(store: Warehouse, first: Scorer, start: np.datetime64, economi
         Profits on the same contacts: those of played days with a score and a known outcome.
     """
     contacts = ContactStore(store).read(passed_months(store))
-    scored = [month for month, entry in store.manifest(SCORES).items() if entry.rows]
+    scored = [month for month, entry in store.manifest(SCORES.name).items() if entry.rows]
     if not scored or len(contacts) == 0:
         return PlayedProfit()
-    table = store.read(SCORES, scored, ["contact_id", "proba"])
+    table = store.read(SCORES.name, scored, ["contact_id", "proba"])
     proba_of = dict(zip(table.column("contact_id").to_pylist(), table.column("proba").to_pylist(), strict=True))
     proba = np.asarray([proba_of.get(contact, np.nan) for contact in contacts.contact_ids], dtype=np.float64)
     kept = apply_calibrator(first.raw_probability(contacts.features()), first.decision["calibrator"])

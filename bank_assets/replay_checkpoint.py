@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from typing import Any, Final
 import numpy as np
 
 from bank_assets.core.replay_trace import Trace
+from bank_assets.store.atomic_files import replacing
 
 _LOG: Final = logging.getLogger(__name__)
 _TRACE: Final = ("proba", "unshifted", "low", "high", "called", "weight")
@@ -46,7 +46,7 @@ def code_digest() -> str:
     """Digest of the code and libraries that a replay's numbers depend on: all of `core`, and the contract."""
     package = Path(__file__).parent
     content = hashlib.sha256()
-    for path in [package / "contract.py", *sorted((package / "core").rglob("*.py"))]:
+    for path in sorted(path for room in ("contract", "core") for path in (package / room).rglob("*.py")):
         content.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
     for library in _LIBRARIES:
         content.update(f"{library}={metadata.version(library)}".encode())
@@ -84,17 +84,12 @@ class Checkpoint:
             files: the policy's own state.
             progress: how far it has come.
         """
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         arrays: dict[str, Any] = {name: getattr(trace, name) for name in _TRACE}
         arrays |= {f"file/{name}": np.frombuffer(content, np.uint8) for name, content in files.items()}
         head = {"morning": progress.morning, "cpu_seconds": progress.cpu_seconds, "is_done": progress.is_done}
         arrays["head"] = np.frombuffer(json.dumps(head).encode(), np.uint8)
-        draft = self._path.with_suffix(f".{os.getpid()}.tmp")
-        with draft.open("wb") as stream:
+        with replacing(self._path) as stream:
             np.savez(stream, **arrays)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(self._path)
 
     def read(self, n_contacts: int) -> tuple[Trace, dict[str, bytes], Progress] | None:
         """Read it.

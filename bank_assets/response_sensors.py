@@ -22,6 +22,7 @@ from bank_assets.loop.deliveries import due_months
 from bank_assets.loop.ladder import DRIFT, PERFORMED, Ladder, Step
 from bank_assets.loop.requests import ask, busy
 from bank_assets.settings import Settings
+from bank_assets.store.campaign_files import example_path
 from bank_assets.store.registry import Registry
 from bank_assets.store.warehouse import Warehouse
 
@@ -31,7 +32,7 @@ _WATCHED = ("contacts", "contacts_validation", "contact_profiles", "outcomes", "
 def stored_digest(settings: Settings, engine: Engine) -> str:
     """What the ladder would look at, as one digest: equal ones mean that the last look still holds."""
     store = Warehouse(settings.warehouse)
-    example = settings.landing / "campaigns" / "example.csv"
+    example = example_path(settings.landing)
     content = [
         {table: {key: entry.fingerprint for key, entry in store.manifest(table).items()} for table in _WATCHED},
         [row.seq for row in responses.history(engine, limit=1)],

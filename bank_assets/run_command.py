@@ -19,7 +19,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from bank_assets.assets import load_stage_assets
-from bank_assets.assets.score_marks import stale_months
 from bank_assets.definitions import build_defs
 from bank_assets.jobs import MAIN, PERFORMANCE
 from bank_assets.ledger.engine import open_ledger
@@ -33,7 +32,9 @@ from bank_assets.sources.deliveries import register_deliveries
 from bank_assets.sources.landing import land_source
 from bank_assets.sources.manifest import delivered_months
 from bank_assets.sources.source import resolve_source
+from bank_assets.store.atomic_files import write_atomic
 from bank_assets.store.champion_history import Reign
+from bank_assets.store.lineage import stale_scores
 from bank_assets.store.warehouse import Warehouse
 
 
@@ -85,8 +86,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     seconds["total"] = round(time.monotonic() - started, 1)
     summary = build_summary(settings, seconds)
     path = settings.reports / "run_summary.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(summary, indent=1))
+    write_atomic(path, json.dumps(summary, indent=1).encode())
     print_summary(summary, Console())
     console.print(f"summary: {path}")
     return 0 if is_done else 1
@@ -104,7 +104,7 @@ def has_new_champion(settings: Settings) -> bool:
     store = Warehouse(settings.warehouse)
     references = [entry.metadata.get("reference") for entry in store.manifest("drift_report").values()]
     compared = [reference for reference in references if reference]
-    return bool(stale_months(store, reign)) or (bool(compared) and compared[-1] != f"champion v{reign.current}")
+    return bool(stale_scores(store, reign)) or (bool(compared) and compared[-1] != f"champion v{reign.current}")
 
 
 def execute(

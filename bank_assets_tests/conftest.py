@@ -6,41 +6,19 @@ Fixtures of one stage belong into its own folder. Nothing here starts a JVM unti
 import os
 import sys
 from collections.abc import Callable, Iterator
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bank_assets.contract import MONTHS
 from bank_assets.settings import Settings, load_settings
+from bank_assets_tests.world.customers import delivered
+from bank_assets_tests.world.postgres import postgres_server  # noqa: F401  a fixture of several folders
 
 # A parallel test worker has a main module without a file; pyspark then believes that it runs doctests and ends the
 # process (pyspark/sql/connect/utils.py), which Great Expectations triggers by importing it.
 if not hasattr(sys.modules["__main__"], "__file__"):
     sys.modules["__main__"].__file__ = __file__
-
-SAMPLE_CONTACT = {
-    "contact_id": "c-1",
-    "contact_date": "2008-05-05",
-    "age": 58,
-    "job": "management",
-    "marital": "married",
-    "education": "tertiary",
-    "default": "no",
-    "balance": 2143,
-    "housing": "yes",
-    "loan": "no",
-    "contact": "unknown",
-    "day": 5,
-    "month": "may",
-    "duration": 261,
-    "campaign": 1,
-    "pdays": -1,
-    "previous": 0,
-    "poutcome": "unknown",
-    "y": "no",
-}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -79,20 +57,8 @@ def real_csv() -> Path:
 
 @pytest.fixture
 def contact() -> Callable[..., dict[str, Any]]:
-    """Factory of one delivered contact in source names; `day` and `month` follow an overridden `contact_date`."""
-
-    def make(**overrides: Any) -> dict[str, Any]:
-        row = {**SAMPLE_CONTACT, **overrides}
-        if "contact_date" in overrides and isinstance(overrides["contact_date"], str):
-            try:
-                day = date.fromisoformat(overrides["contact_date"])
-            except ValueError:
-                return row
-            row["day"] = overrides.get("day", day.day)
-            row["month"] = overrides.get("month", MONTHS[day.month - 1])
-        return row
-
-    return make
+    """Factory of one delivered contact in source names."""
+    return delivered
 
 
 @pytest.fixture(scope="session")

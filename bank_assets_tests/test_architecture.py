@@ -31,7 +31,10 @@ def lint(folder: Path) -> subprocess.CompletedProcess:
         ("bank_assets/core/drift.py", "from bank_assets.store import warehouse"),
         ("serving/app.py", "import sklearn"),
         ("bank_assets/ledger/models.py", "import litestar"),
-        ("bank_assets/contract.py", "from bank_assets.core import economics"),
+        ("bank_assets/ledger/models.py", "from bank_assets.store import warehouse"),
+        ("bank_assets/loop/status.py", "from bank_assets.assets import scoring"),
+        ("bank_assets/store/lineage.py", "import dagster"),
+        ("bank_assets/contract/columns.py", "from bank_assets.core import economics"),
     ],
 )
 def test_a_forbidden_import_is_refused(tmp_path, module, line):
@@ -66,7 +69,23 @@ def test_the_web_app_loads_neither_dagster_nor_spark_nor_sklearn():
 
 def test_the_scorer_needs_numpy_and_onnxruntime_alone():
     ours = {name for name in loaded_by("import bank_assets.core.scorer") if name.startswith("bank_assets")}
-    assert ours <= {"bank_assets", "bank_assets.core", "bank_assets.core.scorer", "bank_assets.contract"}
+    core = {"bank_assets.core", "bank_assets.core.arrays", "bank_assets.core.scorer"}
+    assert ours <= {"bank_assets"} | core
+
+
+HOMES = {
+    r"^(Float|Int|Bool)Array\b.*= ": {"bank_assets/core/arrays.py"},
+    r"^import fcntl|^from fcntl": {"bank_assets/store/locks.py"},
+    r"\.tmp\"|\.part\"|\.partial\"": {"bank_assets/store/atomic_files.py", "bank_assets/sources/deliveries.py"},
+}
+"""What has one home. Deliveries name the endings that senders give to files they still write."""
+
+
+@pytest.mark.parametrize("pattern", HOMES)
+def test_what_has_one_home_is_written_nowhere_else(pattern):
+    sources = [path for name in ("bank_assets", "serving", "benchmarks") for path in (ROOT / name).rglob("*.py")]
+    found = {str(path.relative_to(ROOT)) for path in sources if re.search(pattern, path.read_text(), re.MULTILINE)}
+    assert found == HOMES[pattern]
 
 
 def test_only_settings_read_the_environment():

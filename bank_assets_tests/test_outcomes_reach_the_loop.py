@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 
 from bank_assets.assets.snapshot import read_snapshot
-from bank_assets.assets.tables import passed_months
 from bank_assets.ledger import outcomes
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.loop.requests import RANGE_END, RANGE_START
 from bank_assets.settings import Settings
+from bank_assets.store.lineage import passed_months
 from bank_assets.store.warehouse import Warehouse
-from bank_assets_tests.core.made_contacts import FIRST, made_contacts
-from bank_assets_tests.loop_daemon import InProcessDaemon
-from bank_assets_tests.stored_loop import land, make_tables, promote
+from bank_assets_tests.world.contacts import FIRST, made_contacts
+from bank_assets_tests.world.daemon import InProcessDaemon
+from bank_assets_tests.world.home import land, make_tables, promote
 
 AS_OF = "2020-02-01"
 

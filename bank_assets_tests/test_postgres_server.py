@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bank_assets_tests import postgres_server
+from bank_assets_tests.world import postgres
 
 
 def test_a_start_that_timed_out_is_waited_for(tmp_path):
@@ -15,12 +15,12 @@ def test_a_start_that_timed_out_is_waited_for(tmp_path):
         if failures:
             raise failures.pop(0)
 
-    postgres_server.until_ready(SimpleNamespace(pgdata=tmp_path, log=tmp_path / "log"), start)
+    postgres.until_ready(SimpleNamespace(pgdata=tmp_path, log=tmp_path / "log"), start)
     assert failures == []
 
 
 def test_a_server_that_never_starts_shows_its_log(tmp_path, monkeypatch):
-    monkeypatch.setattr(postgres_server, "START_SECONDS", 0)
+    monkeypatch.setattr(postgres, "START_SECONDS", 0)
     log = tmp_path / "log"
     log.write_text("FATAL: no space left on device")
 
@@ -28,4 +28,4 @@ def test_a_server_that_never_starts_shows_its_log(tmp_path, monkeypatch):
         raise subprocess.CalledProcessError(1, "pg_ctl")
 
     with pytest.raises(AssertionError, match="no space left"):
-        postgres_server.until_ready(SimpleNamespace(pgdata=tmp_path, log=log), start)
+        postgres.until_ready(SimpleNamespace(pgdata=tmp_path, log=log), start)

@@ -1,6 +1,6 @@
 """Two retrain sensors, one ladder: what is asked for, by whom, once; and what is said when nothing is.
 
-Fits are real (`stored_loop.promote`) but are put on record without the run that would make them in production; the runs
+Fits are real (`world.home.promote`) but are put on record without the run that would make them in production; the runs
 themselves are in `e2e/test_loop.py`.
 """
 
@@ -16,9 +16,9 @@ from bank_assets.ledger.engine import open_ledger
 from bank_assets.loop import requests
 from bank_assets.loop.requests import RANGE_END, RANGE_START, TAG_AS_OF, TAG_EPISODE
 from bank_assets.settings import Settings
-from bank_assets_tests.core.made_contacts import FIRST, made_contacts
-from bank_assets_tests.loop_daemon import InProcessDaemon
-from bank_assets_tests.stored_loop import failed_run, land, make_tables, promote
+from bank_assets_tests.world.contacts import FIRST, made_contacts
+from bank_assets_tests.world.daemon import InProcessDaemon
+from bank_assets_tests.world.home import failed_run, land, make_tables, promote
 
 DAYS = 121  # to 2020-04-30
 CONTACTS, DRIFT, PERFORMANCE = "new_contacts_sensor", "drift_retrain_sensor", "performance_retrain_sensor"

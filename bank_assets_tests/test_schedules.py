@@ -17,8 +17,8 @@ from bank_assets.ledger import outcomes
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.loop.requests import RANGE_END, RANGE_START
 from bank_assets.settings import Settings
-from bank_assets_tests.core.made_contacts import FIRST, made_contacts
-from bank_assets_tests.stored_loop import land, make_tables
+from bank_assets_tests.world.contacts import FIRST, made_contacts
+from bank_assets_tests.world.home import land, make_tables
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "daily_pipeline_schedule"

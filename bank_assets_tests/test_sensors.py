@@ -12,9 +12,9 @@ from bank_assets.jobs import TAG_LOOP
 from bank_assets.loop import requests
 from bank_assets.loop.requests import RANGE_END, RANGE_START, TAG_WORK
 from bank_assets.settings import Settings
-from bank_assets_tests.core.made_contacts import FIRST, made_contacts
-from bank_assets_tests.loop_daemon import InProcessDaemon
-from bank_assets_tests.stored_loop import campaign_text, delivery_text, failed_run, land, make_tables, promote
+from bank_assets_tests.world.contacts import FIRST, made_contacts
+from bank_assets_tests.world.daemon import InProcessDaemon
+from bank_assets_tests.world.home import campaign_text, delivery_text, failed_run, land, make_tables, promote
 
 CONTACTS, CAMPAIGN, ORPHANS = "new_contacts_sensor", "campaign_sensor", "orphaned_runs_sensor"
 

@@ -2,7 +2,7 @@
 
 The fault: January to March are delivered again by a system that joined the outcomes to the wrong customers. No
 check of a month sees it, because the rates are as before. In April other people are called, so the loop asks for a
-refit. Only the ETL is stood in for (`stored_loop.make_tables`); training set, challenger, gate, aliases, ledger, ladder
+refit. Only the ETL is stood in for (`world.home.make_tables`); training set, challenger, gate, aliases, ledger, ladder
 and alerts are the real ones.
 """
 
@@ -20,9 +20,9 @@ from bank_assets.ledger.engine import open_ledger
 from bank_assets.loop.requests import TAG_AS_OF
 from bank_assets.resources.notifier import NotifierResource
 from bank_assets.settings import Settings
-from bank_assets_tests.core.made_contacts import FIRST, made_contacts
-from bank_assets_tests.loop_daemon import InProcessDaemon
-from bank_assets_tests.stored_loop import land, make_tables
+from bank_assets_tests.world.contacts import FIRST, made_contacts
+from bank_assets_tests.world.daemon import InProcessDaemon
+from bank_assets_tests.world.home import land, make_tables
 
 pytestmark = pytest.mark.slow
 

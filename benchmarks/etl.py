@@ -29,6 +29,7 @@ from typing import Any
 import psutil
 
 from bank_assets.contract import DELIVERY_COLUMNS, UCI_COLUMNS
+from bank_assets.contract.uci import UCI
 from bank_assets.settings import Settings
 from bank_assets.sources.uci import implied_dates
 
@@ -91,7 +92,7 @@ def ours(delivery: Path, folder: Path, memory: str) -> dict[str, Any]:
     for path in staging.values():
         path.mkdir()
     cpu, began = cpu_seconds(), time.perf_counter()
-    made = build_tables(session, sorted(months), staging, contact_files=[file])
+    made = build_tables(session, sorted(months), staging, contract=UCI, contact_files=[file])
     figures = {"seconds": time.perf_counter() - began, "cpu_seconds": cpu_seconds() - cpu, "start_seconds": started}
     figures["is_conserved"] = all(counts.is_conserved for counts in made.contacts.values())
     figures["rows_written"] = sum(counts.rows_out for counts in made.contacts.values())

@@ -22,6 +22,7 @@ from bank_assets.core.export import to_onnx
 from bank_assets.core.features import CATEGORY_FEATURES, FEATURES, NUMERIC_FEATURES, historical_features
 from bank_assets.ledger import states
 from bank_assets.ledger.engine import open_ledger
+from bank_assets.store.registration import register
 from bank_assets.store.registry import Registry
 from benchmarks.history import real_contacts
 
@@ -50,7 +51,7 @@ def prepare(home: Path) -> dict[str, Any]:
             Economics(), 0.3, {}, Lineage(str(as_of), "0" * 64, len(y), "uci", True, "run", "revision"),
             observed_ranges(features))  # fmt: skip
         run = registry.client.create_run(registry.experiment_id())
-        registry.register(bundle_files(to_onnx(estimator), parts, {}), run_id=run.info.run_id, kind="first",
+        register(registry, bundle_files(to_onnx(estimator), parts, {}), run_id=run.info.run_id, kind="first",
                           as_of=str(as_of))  # fmt: skip
     registry.set_alias("champion", "1")
     engine = open_ledger(f"sqlite:///{home / 'ledger.db'}")

@@ -10,11 +10,13 @@ import argparse
 import getpass
 import sys
 from collections.abc import Sequence
+from datetime import date
 from typing import Final
 
 from bank_assets.ledger import accounts, chain, decisions
 from bank_assets.ledger.engine import LedgerError, open_ledger, upgrade
 from bank_assets.settings import SettingsError
+from serving.payloads import iso_day
 from serving.settings import ServingSettings, load_serving_settings
 
 STARTUP_FAILURE: Final = 3
@@ -45,9 +47,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands")
     commands.add_parser("serve", help="serve (the default)").set_defaults(run=_serve)
     commands.add_parser("migrate", help="bring the ledger to this version's tables").set_defaults(run=_migrate)
-    user = commands.add_parser("user", help="create a user, or give one a new password and role")
+    user = commands.add_parser("user", help="create a user, or give one a new password")
     user.add_argument("name")
-    user.add_argument("--role", choices=accounts.ROLES, default="analyst")
+    user.add_argument(
+        "--role",
+        choices=accounts.ROLES,
+        help=f"without it an existing user keeps the role and a new one gets {accounts.NEW_USER_ROLE}",
+    )
     user.add_argument("--disable", action="store_true", help="lock the user out instead")
     user.set_defaults(run=_user)
     key = commands.add_parser("key", help="create an API key and print it once")
@@ -59,10 +65,16 @@ def _parser() -> argparse.ArgumentParser:
     verify = commands.add_parser("verify", help="verify the hash chain of decisions")
     verify.add_argument("--anchor", help="seq:hash kept earlier")
     verify.set_defaults(run=_verify)
-    erase = commands.add_parser("erase", help="remove customers' data from the record")
-    erase.add_argument("--contact-id")
-    erase.add_argument("--decided-before", help="retention: ISO date")
-    erase.add_argument("--reason", required=True)
+    erase = commands.add_parser(
+        "erase",
+        help="remove customers' data from the record",
+        description="Says how many decisions would lose their customer's data, and removes it only when that is "
+        "confirmed: at the prompt of a terminal, or by --yes.",
+    )
+    erase.add_argument("--contact-id", help="everything about this contact")
+    erase.add_argument("--decided-before", metavar="YYYY-MM-DD", help="everything decided before this day, UTC")
+    erase.add_argument("--reason", required=True, help="kept on record; no personal data")
+    erase.add_argument("--yes", action="store_true", help="erase without a prompt")
     erase.set_defaults(run=_erase)
     return parser
 
@@ -119,7 +131,9 @@ def _user(parsed: argparse.Namespace, settings: ServingSettings) -> int:
 def _key(parsed: argparse.Namespace, settings: ServingSettings) -> int:
     engine = open_ledger(settings.platform.ledger_url)
     if parsed.revoke:
-        return 0 if accounts.revoke_key(engine, parsed.name) else 1
+        if not accounts.revoke_key(engine, parsed.name):
+            raise LedgerError(f"key: expected a valid key to revoke, found none named {parsed.name!r}; check the name.")
+        return 0
     print(accounts.create_key(engine, parsed.name, parsed.scope, parsed.rate))  # noqa: T201
     return 0
 
@@ -137,15 +151,27 @@ def _verify(parsed: argparse.Namespace, settings: ServingSettings) -> int:
 
 
 def _erase(parsed: argparse.Namespace, settings: ServingSettings) -> int:
+    engine = open_ledger(settings.platform.ledger_url)
+    before = None if parsed.decided_before is None else _day("--decided-before", parsed.decided_before)
+    n = decisions.count_to_erase(engine, contact_id=parsed.contact_id, decided_before=before)
+    print(f"{n} decisions would lose their customer's data for good")  # noqa: T201
+    if n == 0:
+        return 0
+    if not parsed.yes and not (sys.stdin.isatty() and input("erase it? (yes/no) ").strip().lower() == "yes"):
+        print("dry run: nothing was erased; add --yes to erase")  # noqa: T201
+        return 0
     erased = decisions.erase(
-        open_ledger(settings.platform.ledger_url),
-        actor=getpass.getuser(),
-        reason=parsed.reason,
-        contact_id=parsed.contact_id,
-        decided_before=parsed.decided_before,
+        engine, actor=getpass.getuser(), reason=parsed.reason, contact_id=parsed.contact_id, decided_before=before
     )
     print(f"erased {erased} payloads")  # noqa: T201
     return 0
+
+
+def _day(option: str, text: str) -> date:
+    day = iso_day(text)
+    if day is None:
+        raise ValueError(f"{option}: expected a day as YYYY-MM-DD, found {text!r}; nothing was erased.")
+    return day
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from bank_assets.ledger import accounts
 from bank_assets.ledger.accounts import Identity
 from serving import parameters
 from serving.errors import FieldError, ForbiddenError, NotAuthenticatedError, PayloadError, RateLimitedError
+from serving.limits import Buckets
 from serving.settings import ServingSettings
 
 if TYPE_CHECKING:
@@ -61,12 +62,6 @@ class Admission:
 
 
 @dataclass(slots=True)
-class _Bucket:
-    tokens: float
-    at: float
-
-
-@dataclass(slots=True)
 class Access:
     """Resolves identities, with a short memory.
 
@@ -78,7 +73,7 @@ class Access:
     settings: ServingSettings
     engine: Engine
     _known: dict[str, tuple[float, Identity | None]] = field(default_factory=dict)
-    _buckets: dict[str, _Bucket] = field(default_factory=dict)
+    _spent: Buckets = field(default_factory=Buckets)
 
     def cached(self, secret: str) -> Identity | KeyError | None:
         """What is remembered about a key or session; a KeyError value if nothing is."""
@@ -107,18 +102,11 @@ class Access:
         rate = identity.rate_per_minute
         if rate is None:
             return
-        now = time.monotonic()
-        if len(self._buckets) >= CACHE_ENTRIES:
-            self._buckets.clear()
-        bucket = self._buckets.setdefault(identity.name, _Bucket(float(rate), now))
-        bucket.tokens = min(float(rate), bucket.tokens + (now - bucket.at) * rate / 60.0)
-        bucket.at = now
-        if bucket.tokens < 1.0:
+        if self._spent.spend(identity.name, rate, rate) is None:
             raise RateLimitedError(
                 f"key {identity.name}: expected at most {rate} requests a minute, found more; wait "
                 f"{60.0 / rate:.1f} s, or ask an admin for a higher limit."
             )
-        bucket.tokens -= 1.0
 
 
 def secret_of(headers: dict[bytes, bytes]) -> str | None:

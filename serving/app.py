@@ -22,6 +22,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from bank_assets.core.economics import Economics
 from bank_assets.ledger import accounts
 from bank_assets.ledger.engine import AppLock, LedgerError, open_ledger, require_current, upgrade
+from bank_assets.store.registry import Registry
 from serving.access import Access, admitting
 from serving.champion import ChampionStore
 from serving.controllers.api_audit import AuditController
@@ -37,17 +38,18 @@ from serving.controllers.sessions import log_in, log_out
 from serving.controllers.system import HANDLERS as SYSTEM
 from serving.dependencies import Services, providers
 from serving.lifecycle import Lifecycle
+from serving.log_ins import LogIns
 from serving.logs import AccessLog
 from serving.metrics import Metrics
 from serving.problems import ErrorPage, handle_exception
 from serving.recorder import Recorder
-from serving.registry import MlflowRegistry, Registry
 from serving.services.batches import Batches
 from serving.services.deciding import Decider
 from serving.services.explaining import Explaining
 from serving.services.replaying import Replayer
 from serving.settings import ServingSettings
 from serving.shell import Shell
+from serving.suppressions import Suppressions
 from serving.templating import template_config
 from serving.watcher import Watcher
 
@@ -108,7 +110,10 @@ def _services(settings: ServingSettings, registry: Registry | None, is_recording
     platform = settings.platform
     ledger = open_ledger(platform.ledger_url, migrate=False)
     store = ChampionStore(settings.bundles)
-    found = registry if registry is not None else MlflowRegistry(platform.mlflow_uri)
+    found = registry or Registry(
+        platform.mlflow_uri, platform.mlflow_artifacts, settings.bundles / "bundles", fails_fast=True
+    )
+    suppressions = Suppressions(ledger, settings.poll_seconds)
     recorder = Recorder(ledger, max_waiting=settings.max_waiting)
     economics = Economics(platform.cost_eur, platform.value_eur)
     replayer = Replayer(ledger, store, found, settings.code_version)
@@ -119,12 +124,14 @@ def _services(settings: ServingSettings, registry: Registry | None, is_recording
         store=store,
         registry=found,
         watcher=Watcher(store, found, ledger, settings.poll_seconds),
+        suppressions=suppressions,
         recorder=recorder,
-        decider=Decider(store, recorder if is_recording else None, economics, settings.code_version),
-        batches=Batches(store, recorder, economics, settings.code_version),
+        decider=Decider(store, suppressions, recorder if is_recording else None, economics, settings.code_version),
+        batches=Batches(store, suppressions, recorder, economics, settings.code_version),
         replayer=replayer,
         explaining=Explaining(replayer),
         access=Access(settings, ledger),
+        log_ins=LogIns(),
         meters=Metrics(),
         lifecycle=Lifecycle(),
     )
@@ -178,21 +185,24 @@ def _lifespan(services: Services, log: AccessLog) -> Callable[[Litestar], Abstra
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
         lock = AppLock(services.ledger)
         lock.acquire()
-        flusher: asyncio.Task[None] | None = None
+        tasks: list[asyncio.Task[None]] = []
         try:
             prepare_ledger(services)
             check_bind(services)
+            services.suppressions.read()
             services.recorder.start()
             services.store.load_last_good()
             services.watcher.look_at_state()
             services.watcher.start()
-            flusher = asyncio.create_task(_flush_for_ever(log))
+            background = (_flush_for_ever(log), services.suppressions.keep_current(), services.log_ins.work())
+            tasks = [asyncio.create_task(one) for one in background]
             yield
         finally:
             services.watcher.stop()
             await services.recorder.close()
-            if flusher is not None:
-                flusher.cancel()
+            for task in tasks:
+                task.cancel()
+            services.log_ins.close()
             log.flush()
             services.ledger.dispose()
             lock.release()

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import json
 import logging
-import secrets
-import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -27,13 +26,14 @@ from bank_assets.core.scorer import BundleError, Scorer
 from bank_assets.ledger import states
 from bank_assets.ledger.chain import canonical_json
 from bank_assets.ledger.engine import utc_now
+from bank_assets.store.atomic_files import write_atomic
+from bank_assets.store.bundles import BundleCache
+from bank_assets.store.registry import Registry, Version
 from serving.errors import ChampionUnavailableError, StateUnavailableError
-from serving.registry import Registry, Version
 
 logger = logging.getLogger(__name__)
 
 LAST_GOOD: Final = "champion.json"
-RENAME_ATTEMPTS: Final = 3
 KEPT_VERSIONS: Final = 20
 """Bundles kept on disk for replays; older ones are fetched from the registry again."""
 
@@ -92,14 +92,6 @@ class PublishedState:
         return cls(state, published.as_of, text, published.digest, published.state.get("recalibration"))
 
 
-def _age(folder: Path) -> float:
-    """When a folder was last written; 0 for one that another replica has removed meanwhile."""
-    try:
-        return folder.stat().st_mtime
-    except FileNotFoundError:
-        return 0.0
-
-
 class ChampionStore:
     """Which model and which as-of state are in force; reading is one attribute access, so it cannot block."""
 
@@ -107,9 +99,10 @@ class ChampionStore:
         """Start empty.
 
         Args:
-            folder: where verified bundles are kept.
+            folder: where verified bundles and the name of the last good one are kept.
         """
         self._folder = folder
+        self._bundles = BundleCache(folder / "bundles")
         self.champion: Champion | None = None
         self.published: PublishedState | None = None
         self.is_registry_reachable: bool | None = None
@@ -152,25 +145,17 @@ class ChampionStore:
         """
         try:
             kept = json.loads((self._folder / LAST_GOOD).read_text())
-            self._adopt(self.load(Version(kept["version"], kept["digest"], kept["run_id"])))
+            version = Version(kept["version"], kept["digest"], kept["run_id"])
+            files = self._bundles.read(version.version, version.digest)
+            if files is None:
+                return False
+            self.champion = self._champion(version, files)
         except FileNotFoundError:
             return False
         except (BundleError, OSError, KeyError, json.JSONDecodeError) as error:
             logger.critical("last good model refused", extra={"error": str(error)})
             return False
         return True
-
-    def load(self, version: Version) -> Champion:
-        """Load a version that is on disk.
-
-        Raises:
-            FileNotFoundError: it is not on disk.
-            BundleError: its files do not verify.
-        """
-        folder = self._bundle_folder(version)
-        if not folder.is_dir():
-            raise FileNotFoundError(folder)
-        return self._champion(version, Scorer.load(folder, expected_digest=version.digest))
 
     def obtain(self, version: Version, registry: Registry) -> Champion:
         """Load a version from disk, or fetch and verify it.
@@ -183,18 +168,13 @@ class ChampionStore:
             raise BundleError(
                 f"version {version.version}: expected the tag bank/digest, found none; register it again."
             )
-        try:
-            return self.load(version)
-        except FileNotFoundError:
-            pass
-        except BundleError as error:
-            logger.warning("bundle on disk refused, fetching again", extra={"error": str(error)})
-        files = registry.fetch(version.version)
-        champion = self._champion(version, Scorer(files, expected_digest=version.digest))
-        self._keep(version, files)
-        return champion
+        files = self._bundles.obtain(version.version, version.digest, lambda: registry.fetch(version.version))
+        in_force = self.champion or version
+        self._bundles.prune(KEPT_VERSIONS, spare=(in_force.version, in_force.digest))
+        return self._champion(version, files)
 
-    def _champion(self, version: Version, scorer: Scorer) -> Champion:
+    def _champion(self, version: Version, files: Mapping[str, bytes]) -> Champion:
+        scorer = Scorer(files, expected_digest=version.digest)
         probe = {
             name: np.array(["" if feature_kind(name) == "category" else 0.0], dtype=object)
             for name in scorer.feature_names
@@ -210,44 +190,11 @@ class ChampionStore:
     def put_in_force(self, champion: Champion) -> None:
         """Swap; requests that already read the old one finish with it."""
         before = self.champion.version if self.champion is not None else None
-        self._adopt(champion)
-        pointer = self._folder / f".{LAST_GOOD}.{secrets.token_hex(4)}"
-        pointer.write_text(
-            json.dumps({"version": champion.version, "digest": champion.digest, "run_id": champion.run_id})
-        )
-        pointer.replace(self._folder / LAST_GOOD)
+        self.champion = champion
+        kept = {"version": champion.version, "digest": champion.digest, "run_id": champion.run_id}
+        write_atomic(self._folder / LAST_GOOD, json.dumps(kept).encode())
         self.swaps += before is not None
         logger.info(
             "champion in force",
             extra={"model_version": champion.version, "digest": champion.digest, "before": before},
         )
-
-    def _adopt(self, champion: Champion) -> None:
-        self.champion = champion
-
-    def _bundle_folder(self, version: Version) -> Path:
-        return self._folder / "bundles" / f"{version.version}-{version.digest[:16]}"
-
-    def _keep(self, version: Version, files: dict[str, bytes]) -> None:
-        target = self._bundle_folder(version)
-        # Drawn, not the process id: replicas in containers all are process 1, and they share this folder.
-        partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-        partial.mkdir(parents=True)
-        for name, content in files.items():
-            (partial / name).write_bytes(content)
-        for attempt in range(RENAME_ATTEMPTS):
-            shutil.rmtree(target, ignore_errors=True)
-            try:
-                partial.rename(target)
-                break
-            except OSError:  # another replica kept, or removed, the same version between the two lines above
-                if target.is_dir():
-                    break
-                if attempt == RENAME_ATTEMPTS - 1:
-                    raise
-        shutil.rmtree(partial, ignore_errors=True)
-        kept = sorted(target.parent.glob("[0-9]*"), key=_age)
-        in_force = self.champion
-        for old in kept[:-KEPT_VERSIONS]:
-            if in_force is None or old.name != f"{in_force.version}-{in_force.digest[:16]}":
-                shutil.rmtree(old, ignore_errors=True)

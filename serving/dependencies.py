@@ -13,17 +13,19 @@ from litestar.di import Provide
 from sqlalchemy import Engine
 
 from bank_assets.core.economics import Economics
+from bank_assets.store.registry import Registry
 from serving.access import Access
 from serving.champion import ChampionStore
 from serving.lifecycle import Lifecycle
+from serving.log_ins import LogIns
 from serving.metrics import Metrics
 from serving.recorder import Recorder
-from serving.registry import Registry
 from serving.services.batches import Batches
 from serving.services.deciding import Decider
 from serving.services.explaining import Explaining
 from serving.services.replaying import Replayer
 from serving.settings import ServingSettings
+from serving.suppressions import Suppressions
 from serving.watcher import Watcher
 
 
@@ -38,12 +40,14 @@ class Services:
         store: model and as-of state in force.
         registry: MLflow, or a test's own.
         watcher: keeps the store current.
+        suppressions: customers who objected.
         recorder: puts decisions on record.
         decider: single requests.
         batches: uploads.
         replayer: recorded decisions again.
         explaining: reasons of a decision.
         access: identities.
+        log_ins: password checks.
         meters: Prometheus.
         lifecycle: whether this process still wants requests.
     """
@@ -54,12 +58,14 @@ class Services:
     store: ChampionStore
     registry: Registry
     watcher: Watcher
+    suppressions: Suppressions
     recorder: Recorder
     decider: Decider
     batches: Batches
     replayer: Replayer
     explaining: Explaining
     access: Access
+    log_ins: LogIns
     meters: Metrics
     lifecycle: Lifecycle
 

@@ -44,10 +44,6 @@ class LedgerUnavailableError(ServingError):
     """The decision could not be put on record, so it must not be answered."""
 
 
-class RegistryUnavailableError(ServingError):
-    """The model registry does not answer."""
-
-
 class NotFoundError(ServingError):
     """What was asked for is not on record."""
 

@@ -110,13 +110,18 @@ def _contact_id_error(value: object) -> FieldError | None:
     )
 
 
+def iso_day(text: str) -> dt.date | None:
+    """The day of a text YYYY-MM-DD; None for any other text, the further ISO forms among them."""
+    if _DAY.fullmatch(text):
+        with contextlib.suppress(ValueError):
+            return dt.date.fromisoformat(text)
+    return None
+
+
 def _date_error(value: object) -> FieldError | None:
     if value is None:
         return None
-    day = value if isinstance(value, dt.date) else None
-    if isinstance(value, str) and _DAY.fullmatch(value):
-        with contextlib.suppress(ValueError):
-            day = dt.date.fromisoformat(value)
+    day = iso_day(value) if isinstance(value, str) else value if isinstance(value, dt.date) else None
     if day is None or not FIRST_DATE <= day <= LAST_DATE:
         return FieldError("contact_date", f"a day YYYY-MM-DD from {FIRST_DATE} to {LAST_DATE}", shown(value))
     return None

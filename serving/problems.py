@@ -30,6 +30,8 @@ from bank_assets.core.scorer import BundleError
 from bank_assets.core.suppression import SuppressionError
 from bank_assets.ledger.engine import LedgerError
 from bank_assets.ledger.outcomes import UnknownDecisionError
+from bank_assets.store.campaign_files import UnknownCampaignError
+from bank_assets.store.registry import RegistryUnavailableError, UnknownVersionError
 from serving.errors import (
     ChampionUnavailableError,
     ConflictError,
@@ -42,7 +44,6 @@ from serving.errors import (
     PayloadError,
     RateLimitedError,
     RecorderBusyError,
-    RegistryUnavailableError,
     StateUnavailableError,
     first_of,
 )
@@ -85,6 +86,7 @@ STATUS: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
     (SuppressionError, 422, "plan", "The limits cannot be used"),
     (ValidationException, 422, "parameters", "A parameter cannot be used"),
     (UnknownDecisionError, 404, "not-found", "Not on record"),
+    (UnknownCampaignError, 404, "not-found", "Not on record"),
     (NotFoundError, 404, "not-found", "Not on record"),
     (ConflictError, 409, "conflict", "Contradicts what is on record"),
     (NotAuthenticatedError, 401, "not-authenticated", "Credentials are needed"),
@@ -97,6 +99,7 @@ STATUS: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
     (LedgerError, 503, "ledger", "The ledger cannot be used"),
     (DataError, 422, "payload", "The input does not fit the contract"),
     (SQLAlchemyError, 503, "ledger", "The ledger cannot be used"),
+    (UnknownVersionError, 404, "not-found", "Not on record"),
     (RegistryUnavailableError, 503, "registry", "The model registry does not answer"),
     (BundleError, 503, "bundle", "The model bundle cannot be used"),
     (ExplainError, 503, "bundle", "The model bundle cannot explain"),

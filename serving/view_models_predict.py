@@ -112,6 +112,7 @@ class WhatIf:
     probability_low: float | None = told("Lower end of its range.", default=None)
     probability_high: float | None = told("Upper end of its range.", default=None)
     is_call: bool = told("True if the decision would be to call.", default=False)
+    is_suppressed: bool = told("True if the customer objected, so that nobody calls.", default=False)
     expected_profit_eur: float | None = told("Expected profit of the call, EUR.", default=None)
     difference: float | None = told("Probability less that on record, [-1, 1]; None without a record.", default=None)
     changes: list[str] = told("Fields that differ from the record, in words.", default_factory=list)

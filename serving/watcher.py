@@ -16,9 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bank_assets.core.scorer import BundleError
 from bank_assets.ledger import states
+from bank_assets.store.registry import Registry, RegistryUnavailableError
 from serving.champion import ChampionStore, PublishedState
-from serving.errors import RegistryUnavailableError
-from serving.registry import Registry
 
 logger = logging.getLogger(__name__)
 

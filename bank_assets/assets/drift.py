@@ -12,13 +12,13 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as f
 
-from bank_assets.assets.materialization import OWNERS, Stopwatch
+from bank_assets.assets.materialization import OWNERS, Stopwatch, months_of, months_result
 from bank_assets.assets.report_pages import drift_address, page_metadata, write_drift_files
 from bank_assets.core.daily_profiles import DailyProfiles
 from bank_assets.core.drift import DriftPolicy, choose_default_reference, compare_profiles
 from bank_assets.core.drift_report import DriftReport
 from bank_assets.core.profile import Profile
-from bank_assets.partitions import key_of, month_of, months
+from bank_assets.partitions import months
 from bank_assets.reports.drift_charts import drift_heatmap, markdown_image
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.spark import SparkResource
@@ -26,11 +26,10 @@ from bank_assets.resources.store import RegistryResource, WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.spark.profile import value_counts, value_counts_of_files
 from bank_assets.store.champion_history import Reign
-from bank_assets.store.warehouse import StagedEntry, Warehouse, fingerprint
+from bank_assets.store.derivations import Derived, stale
+from bank_assets.store.lineage import CONTACTS, DRIFT_REPORT, OUTCOMES, PROFILES
+from bank_assets.store.warehouse import Entry, StagedEntry, Warehouse
 
-CODE_VERSION = "2"
-REPORT_VERSION = "3"
-PROFILES, REPORT = "contact_profiles", "drift_report"
 COLUMNS_SCHEMA = pa.schema(
     [
         ("column", pa.string()),
@@ -45,11 +44,11 @@ COLUMNS_SCHEMA = pa.schema(
 
 
 @dg.asset(
-    name=PROFILES,
+    name=PROFILES.name,
     deps=["contacts", "outcomes", "contacts_validation"],
     partitions_def=months,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    code_version=CODE_VERSION,
+    code_version=PROFILES.code_version,
     kinds={"parquet", "spark"},
     owners=OWNERS,
     pool="spark",
@@ -63,38 +62,26 @@ def contact_profiles(
     Guarantees: counted once, in one Spark pass for all months of a run; any window of days can be cut from it.
     """
     watch, store = Stopwatch(), warehouse.open()
-    asked = [month_of(key) for key in context.partition_keys]
-    contacts, outcomes = store.manifest("contacts"), store.manifest("outcomes")
-    marks = {
-        month: fingerprint(
-            inputs=[contacts[month].digest, outcomes[month].digest], code_version=CODE_VERSION, settings={}
-        )
-        for month in asked
+    contacts, outcomes = store.manifest(CONTACTS), store.manifest(OUTCOMES)
+    wanted = {
+        month: PROFILES.of(store, month, inputs=[contacts[month].digest, outcomes[month].digest])
+        for month in months_of(context)
     }
-    due = [month for month in asked if not store.is_unchanged(PROFILES, month, marks[month])]
+    due = stale(wanted)
     if due:
-        count_months(store, spark, due, marks)
-    entries = store.manifest(PROFILES)
-    for month in asked:
-        context.add_asset_metadata(
-            {"dagster/partition_row_count": entries[month].rows, "contacts": contacts[month].rows},
-            partition_key=key_of(month),
-        )
-    return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": sum(entries[month].rows for month in asked),
-            "unchanged": not due,
-            "months_made": len(due),
-            "seconds": watch.seconds,
-        }
-    )
+        count_months(store, spark, due)
+
+    def of_month(month: str, entry: Entry) -> dict[str, Any]:
+        return {"dagster/partition_row_count": entry.rows, "contacts": contacts[month].rows}
+
+    return months_result(context, wanted, due, watch, of_month=of_month, metadata={"months_made": len(due)})
 
 
-def count_months(store: Warehouse, spark: SparkResource, due: Sequence[str], marks: Mapping[str, str]) -> None:
+def count_months(store: Warehouse, spark: SparkResource, due: Mapping[str, Derived]) -> None:
     """Count some months in one Spark pass and commit them together."""
-    filled = [month for month in due if store.manifest("contacts")[month].rows]
-    snapshot, folder = store.staging(PROFILES)
-    staged: dict[str, StagedEntry] = {month: StagedEntry((), marks[month]) for month in due}
+    filled = [month for month in due if store.manifest(CONTACTS)[month].rows]
+    snapshot, folder = store.staging(PROFILES.name)
+    staged: dict[str, StagedEntry] = {month: StagedEntry((), derived.mark) for month, derived in due.items()}
     try:
         if filled:
             long = _long_table(store, spark.session, filled).withColumn(
@@ -104,11 +91,11 @@ def count_months(store: Warehouse, spark: SparkResource, due: Sequence[str], mar
             long.coalesce(1).write.mode("append").partitionBy("month").parquet(str(folder))
             for month in filled:
                 files = sorted(str(path.relative_to(folder)) for path in (folder / f"month={month}").glob("*.parquet"))
-                staged[month] = StagedEntry(tuple(files), marks[month])
-        store.commit(PROFILES, snapshot, staged)
+                staged[month] = StagedEntry(tuple(files), due[month].mark)
+        store.commit(PROFILES.name, snapshot, staged)
     except BaseException:
-        if all(entry.snapshot != snapshot for entry in store.manifest(PROFILES).values()):
-            store.discard(PROFILES, snapshot)
+        if all(entry.snapshot != snapshot for entry in store.manifest(PROFILES.name).values()):
+            store.discard(PROFILES.name, snapshot)
         raise
 
 
@@ -128,11 +115,11 @@ def _long_table(store: Warehouse, session: SparkSession, filled: Sequence[str]) 
 
 
 @dg.asset(
-    name=REPORT,
-    deps=[PROFILES],
+    name=DRIFT_REPORT.name,
+    deps=[PROFILES.name],
     partitions_def=months,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    code_version=REPORT_VERSION,
+    code_version=DRIFT_REPORT.code_version,
     kinds={"json", "python"},
     owners=OWNERS,
 )
@@ -150,38 +137,49 @@ def drift_report(
     Guarantees: exact statistics from counts, no row is read again; the reference is named in every report.
     """
     watch, store = Stopwatch(), warehouse.open()
-    asked = [month_of(key) for key in context.partition_keys]
-    profiles = store.manifest(PROFILES)
     champion = Reign.of(ledger.engine).current
     reference_months = choose_default_reference(
-        {month: entry.rows for month, entry in store.manifest("contacts").items()}
+        {month: entry.rows for month, entry in store.manifest(CONTACTS).items()}
     )
-    inputs = {month: entry.digest for month, entry in profiles.items()}
-    marks = {
-        month: fingerprint(
-            inputs={m: d for m, d in inputs.items() if m <= month or m in reference_months},
-            code_version=REPORT_VERSION,
+    counted = store.digests(PROFILES.name)
+    wanted = {
+        month: DRIFT_REPORT.of(
+            store,
+            month,
+            inputs={m: digest for m, digest in counted.items() if m <= month or m in reference_months},
             settings={"champion": champion},
         )
-        for month in asked
+        for month in months_of(context)
     }
-    due = [month for month in asked if not store.is_unchanged(REPORT, month, marks[month])]
+    due = stale(wanted)
     if due:
-        daily = DailyProfiles.from_table(store.read(PROFILES))
-        name, reference, importance = reference_of(daily, champion, registry, reference_months)
-        for month in due:
-            window = window_of(daily, month)
-            report = None if window is None else compare_profiles(reference, window, reference_name=name)
-            if window is not None and report is not None:
-                write_drift_files(settings, month, report, reference, window, importance)
-            store_report(store, month, report, marks[month])
-    entries = store.manifest(REPORT)
-    for month in asked:
-        context.add_asset_metadata(
-            {key: value for key, value in entries[month].metadata.items() if value is not None},
-            partition_key=key_of(month),
-        )
-    return dg.MaterializeResult(metadata=summary(store, settings, asked, not due, watch))
+        compare_months(store, settings, due, champion, registry, reference_months)
+    return months_result(
+        context, wanted, due, watch, of_month=_verdict_of, metadata=summary(store, settings, is_unchanged=not due)
+    )
+
+
+def compare_months(
+    store: Warehouse,
+    settings: Settings,
+    due: Mapping[str, Derived],
+    champion: str | None,
+    registry: RegistryResource,
+    reference_months: Sequence[str],
+) -> None:
+    """Compare some months with the reference, and keep the reports."""
+    daily = DailyProfiles.from_table(store.read(PROFILES.name))
+    name, reference, importance = reference_of(daily, champion, registry, reference_months)
+    for month, derived in due.items():
+        window = window_of(daily, month)
+        report = None if window is None else compare_profiles(reference, window, reference_name=name)
+        if window is not None and report is not None:
+            write_drift_files(settings, month, report, reference, window, importance)
+        store_report(derived, report)
+
+
+def _verdict_of(_month: str, entry: Entry) -> dict[str, Any]:
+    return {key: value for key, value in entry.metadata.items() if value is not None}
 
 
 def reference_of(
@@ -203,21 +201,18 @@ def window_of(daily: DailyProfiles, month: str) -> Profile | None:
     return daily.month_or_trailing(month, DriftPolicy().minimum_rows) if month in daily.months else None
 
 
-def store_report(store: Warehouse, month: str, report: DriftReport | None, mark: str) -> None:
+def store_report(derived: Derived, report: DriftReport | None) -> None:
     """Store a month's report as rows, with its verdict."""
     if report is None:
-        store.write(REPORT, month, COLUMNS_SCHEMA.empty_table(), mark, {"message": ""})
+        derived.commit(COLUMNS_SCHEMA.empty_table(), {"message": ""})
         return
     document = report.to_dict()
     rows = [
         {name: column.get(name) for name in COLUMNS_SCHEMA.names} | {"effect": found.effect}
         for column, found in zip(document["columns"], report.columns, strict=True)
     ]
-    store.write(
-        REPORT,
-        month,
+    derived.commit(
         pa.Table.from_pylist(rows, schema=COLUMNS_SCHEMA),
-        mark,
         {
             "message": report.message,
             "status": str(report.status),
@@ -232,21 +227,15 @@ def store_report(store: Warehouse, month: str, report: DriftReport | None, mark:
     )
 
 
-def summary(
-    store: Warehouse, settings: Settings, asked: Sequence[str], is_unchanged: bool, watch: Stopwatch
-) -> dict[str, Any]:
+def summary(store: Warehouse, settings: Settings, *, is_unchanged: bool) -> dict[str, Any]:
     """Metadata of the run: the latest month's verdict and a picture of all."""
-    entries = {month: entry for month, entry in store.manifest(REPORT).items() if entry.metadata.get("message")}
-    found: dict[str, Any] = {
-        "dagster/row_count": sum(store.manifest(REPORT)[m].rows for m in asked),
-        "unchanged": is_unchanged,
-        "seconds": watch.seconds,
-    }
+    stored = store.manifest(DRIFT_REPORT.name)
+    entries = {month: entry for month, entry in stored.items() if entry.metadata.get("message")}
     if not entries:
-        return found
+        return {}
     last = max(entries)
     latest = entries[last].metadata
-    found |= {
+    found: dict[str, Any] = {
         "month": last,
         "message": latest["message"],
         "status": latest["status"],
@@ -261,7 +250,7 @@ def summary(
     }
     if not is_unchanged:
         effects = {
-            month: {row["column"]: row["effect"] for row in store.read(REPORT, [month]).to_pylist()}
+            month: {row["column"]: row["effect"] for row in store.read(DRIFT_REPORT.name, [month]).to_pylist()}
             for month in entries
         }
         found["heatmap"] = dg.MetadataValue.md(markdown_image(drift_heatmap(effects), "drift by column and month"))

@@ -27,6 +27,7 @@ from bank_assets.revision import git_revision
 from bank_assets.settings import Settings
 from bank_assets.store.champion_history import Reign
 from bank_assets.store.fold_cache import clear_folds
+from bank_assets.store.registration import register
 from bank_assets.store.warehouse import Warehouse, fingerprint
 
 CODE_VERSION = "4"
@@ -100,7 +101,7 @@ def challenger(
     )
     kind = "first" if champion is None else (REFIT if tested.recipe.name == incumbent.name else "recipe")
     compared = refit_against(in_force, snapshot, settings) if in_force and kind == REFIT else None
-    version = models.register(bundle.files, run_id=run_id, kind=kind, as_of=str(snapshot.data.as_of))
+    version = register(models, bundle.files, run_id=run_id, kind=kind, as_of=str(snapshot.data.as_of))
     models.set_alias(ALIAS_CHALLENGER, version.version)
     context.log.info("version %s: %s", version.version, tested.reason)
     headline = {

@@ -4,24 +4,25 @@ Reads contacts and outcomes, writes `training_set`. Feature formulas live in `co
 from tables to arrays.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import dagster as dg
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bank_assets.assets.materialization import ML_OWNERS, Stopwatch, combined_digest, result, unchanged
-from bank_assets.assets.score_marks import EXPORTED
-from bank_assets.assets.tables import passed_months
+from bank_assets.assets.materialization import ML_OWNERS, derive
 from bank_assets.core.contacts import Contacts
 from bank_assets.core.learning_table import to_columns
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
-from bank_assets.sources.source import landed_source
+from bank_assets.sources.source import Source, landed_source
 from bank_assets.store.contact_store import ContactStore
-from bank_assets.store.warehouse import fingerprint
+from bank_assets.store.derivations import Made, Table
+from bank_assets.store.lineage import CONTACTS, OUTCOMES, REPORTED_OUTCOMES, passed_months
 
-CODE_VERSION = "1"
-TABLE = "training_set"
+TRAINING_SET = Table("training_set", "1")
 
 
 class TrainingSetConfig(dg.Config):
@@ -33,8 +34,8 @@ class TrainingSetConfig(dg.Config):
 
 
 @dg.asset(
-    deps=["contacts", "outcomes", "contacts_validation", EXPORTED],
-    code_version=CODE_VERSION,
+    deps=["contacts", "outcomes", "contacts_validation", REPORTED_OUTCOMES.name],
+    code_version=TRAINING_SET.code_version,
     kinds={"parquet", "python"},
     owners=ML_OWNERS,
 )
@@ -51,57 +52,53 @@ def training_set(
     Guarantees: no outcome known after `as_of`, no column known after the call.
     Fails when: no month passed its gate.
     """
-    watch, store = Stopwatch(), warehouse.open()
-    months = passed_months(store)
-    contacts = ContactStore(store)
+    store = warehouse.open()
+    months, contacts = passed_months(store), ContactStore(store)
     as_of = np.datetime64(config.as_of, "D") if config.as_of else contacts.learning_as_of(settings.landing, months)
-    mark = fingerprint(
+    derived = TRAINING_SET.of(
+        store,
         inputs={
-            "contacts": combined_digest(store, "contacts", months),
+            "contacts": store.digests(CONTACTS, months),
             # An outcome lies in the month in which it arrived, which need not be one with contacts.
-            "outcomes": combined_digest(store, "outcomes", sorted(store.manifest("outcomes"))),
-            "told": combined_digest(store, EXPORTED, sorted(store.manifest(EXPORTED))),
+            "outcomes": store.digests(OUTCOMES),
+            "told": store.digests(REPORTED_OUTCOMES.name),
         },
-        code_version=CODE_VERSION,
         settings={"as_of": str(as_of)},
     )
-    entry = store.entry(TABLE, "all")
-    if entry is not None and store.is_unchanged(TABLE, "all", mark):
-        return unchanged(entry, watch, {"as_of": str(as_of)})
-    known = contacts.read(months)
-    learnable = known.rows(known.known_as_of(as_of)).in_time_order()
+
+    def work() -> Made:
+        known = contacts.read(months)
+        learnable = known.rows(known.known_as_of(as_of)).in_time_order()
+        context.log.info("training set of %d contacts before %s", len(learnable), as_of)
+        return _snapshot(learnable, as_of, months, landed_source(settings.landing))
+
+    return derive(derived, work, _headline)
+
+
+def _snapshot(learnable: Contacts, as_of: np.datetime64, months: list[str], source: Source | None) -> Made:
     data = learnable.learning_data(as_of)
-    table = pa.table(to_columns(learnable.contact_ids, data))
-    rare = rare_categories(learnable)
-    source = landed_source(settings.landing)
-    entry = store.write(
-        TABLE,
-        "all",
-        table,
-        mark,
+    return Made(
+        pa.table(to_columns(learnable.contact_ids, data)),
         {
             "as_of": str(as_of),
             "months": months,
             "subscription_rate": float(data.is_subscribed.mean()),
-            "rare": rare,
+            "rare": rare_categories(learnable),
             "source": source.label if source else "deliveries",
             "is_real": bool(source and source.is_real),
             "first_day": str(data.contact_dates.min()),
             "last_day": str(data.contact_dates.max()),
         },
     )
-    context.log.info("training set of %d contacts before %s", len(data), as_of)
-    return result(
-        entry,
-        watch,
-        {
-            "as_of": str(as_of),
-            "subscription_rate": float(data.is_subscribed.mean()),
-            "months": len(months),
-            "rare_categories": len(rare),
-        },
-        table.schema,
-    )
+
+
+def _headline(stored: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "as_of": stored["as_of"],
+        "subscription_rate": stored["subscription_rate"],
+        "months": len(stored["months"]),
+        "rare_categories": len(stored["rare"]),
+    }
 
 
 def rare_categories(contacts: Contacts, minimum: int = 50) -> list[str]:

@@ -1,17 +1,19 @@
 """What every asset says about itself: metadata of a result, and of a result that needed no work.
 
-What lives here: `result` and `unchanged`. What must not: any asset, any stage's logic.
+What lives here: `derive` (ask, work, commit, say so), `months_result`. What must not: any asset, any stage's logic.
 Metadata values are Python numbers and text only: numpy scalars raise in Dagster.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import dagster as dg
 import pyarrow as pa
 
-from bank_assets.store.warehouse import Entry, Warehouse
+from bank_assets.partitions import key_of, month_of
+from bank_assets.store.derivations import Derived, Made
+from bank_assets.store.warehouse import Entry
 
 OWNERS: Final = ["team:data-platform"]
 ML_OWNERS: Final = ["team:decision-science"]
@@ -82,7 +84,62 @@ def column_schema(schema: pa.Schema) -> dg.TableSchema:
     return dg.TableSchema(columns=[dg.TableColumn(field.name, str(field.type)) for field in schema])
 
 
-def combined_digest(warehouse: Warehouse, table: str, keys: list[str]) -> dict[str, str]:
-    """Digest by key of a table's stored months; an input of fingerprints downstream."""
-    entries = warehouse.manifest(table)
-    return {key: entries[key].digest for key in keys if key in entries}
+def _headline(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    return dict(metadata["headline"])
+
+
+def derive(
+    derived: Derived,
+    work: Callable[[], Made],
+    headline: Callable[[Mapping[str, Any]], Mapping[str, Any]] = _headline,
+) -> dg.MaterializeResult:
+    """The result of an asset with one key: its work is done unless its result is stored.
+
+    Args:
+        derived: the key.
+        work: makes its content.
+        headline: what people should see of the stored metadata; default the part of that name.
+    """
+    watch = Stopwatch()
+    entry, made = derived.ensure(work)
+    if made is None:
+        return unchanged(entry, watch, headline(entry.metadata))
+    return result(entry, watch, {**headline(entry.metadata), **made.shown}, made.rows.schema)
+
+
+def months_of(context: dg.AssetExecutionContext) -> list[str]:
+    """The months of a run, `YYYY-MM`, ascending."""
+    return [month_of(key) for key in context.partition_keys]
+
+
+def months_result(
+    context: dg.AssetExecutionContext,
+    wanted: Mapping[str, Derived],
+    due: Sequence[str] | Mapping[str, Derived],
+    watch: Stopwatch,
+    *,
+    of_month: Callable[[str, Entry], Mapping[str, Any]] = lambda _, entry: {"dagster/partition_row_count": entry.rows},
+    metadata: Mapping[str, Any] | None = None,
+) -> dg.MaterializeResult:
+    """The result of an asset with a key per month, with metadata of each month.
+
+    Args:
+        context: of the asset.
+        wanted: the run's months, at least one.
+        due: those that were made.
+        watch: running since the asset began.
+        of_month: what people should see of a month.
+        metadata: what they should see of all.
+    """
+    any_month = next(iter(wanted.values()))
+    entries = any_month.store.manifest(any_month.table)
+    for month in wanted:
+        context.add_asset_metadata(of_month(month, entries[month]), partition_key=key_of(month))
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": sum(entries[month].rows for month in wanted),
+            "unchanged": not due,
+            "seconds": watch.seconds,
+            **(metadata or {}),
+        }
+    )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bank_assets.assets.snapshot import TrainingSnapshot
 from bank_assets.core import metrics as scores
+from bank_assets.core.arrays import FloatArray
 from bank_assets.core.background import build_background
 from bank_assets.core.bootstrap import paired_bootstrap, paired_bootstrap_statistic
 from bank_assets.core.bundle import BundleParts, Lineage, bundle_files
@@ -36,7 +37,6 @@ from bank_assets.core.splits import Fold
 from bank_assets.settings import Settings
 from bank_assets.store.warehouse import Warehouse
 
-FloatArray = NDArray[np.float64]
 RESAMPLES = 500
 IMPORTANCE_ROWS = 200
 

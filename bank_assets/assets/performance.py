@@ -11,34 +11,33 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
-from bank_assets.assets.materialization import ML_OWNERS, OWNERS, Stopwatch, combined_digest, result, unchanged
-from bank_assets.assets.score_marks import (
-    EXPORTED,
-    SCORES,
-    SCORES_VERSION,
-    outcome_mark,
-    outcomes_by_month,
-    score_marks,
-)
-from bank_assets.assets.tables import passed_months
+from bank_assets.assets.materialization import ML_OWNERS, OWNERS, Stopwatch, derive, months_of, months_result
 from bank_assets.core.calibration import recalibrated_day_by_day
 from bank_assets.core.contacts import Contacts
 from bank_assets.core.economics import Economics
 from bank_assets.core.performance import ScoredContacts, measure_performance
-from bank_assets.core.performance_report import Baseline
+from bank_assets.core.performance_report import Baseline, PerformanceReport
 from bank_assets.core.scorer import apply_calibrator
-from bank_assets.partitions import key_of, month_of, months
+from bank_assets.partitions import months
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.store import RegistryResource, WarehouseResource
 from bank_assets.settings import Settings
+from bank_assets.store.atomic_files import write_atomic
 from bank_assets.store.champion_history import Reign
 from bank_assets.store.contact_store import ContactStore
+from bank_assets.store.derivations import Made, Table, stale
+from bank_assets.store.lineage import (
+    REPORTED_OUTCOMES,
+    SCORES,
+    outcomes_by_month,
+    passed_months,
+    reported_outcomes,
+    scores,
+)
 from bank_assets.store.registry import Registry
-from bank_assets.store.warehouse import Warehouse, fingerprint
+from bank_assets.store.warehouse import Warehouse
 
-CODE_VERSION = "1"
-REPORT_VERSION = "2"
-REPORT = "performance_report"
+REPORT = Table("performance_report", "2")
 SCORE_SCHEMA = pa.schema(
     [
         ("contact_id", pa.string()),
@@ -59,10 +58,10 @@ OUTCOME_SCHEMA = pa.schema(
 
 
 @dg.asset(
-    name=EXPORTED,
+    name=REPORTED_OUTCOMES.name,
     partitions_def=months,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    code_version=CODE_VERSION,
+    code_version=REPORTED_OUTCOMES.code_version,
     kinds={"parquet", "python"},
     owners=OWNERS,
     tags={"bank/pii": "yes"},
@@ -76,26 +75,20 @@ def ledger_outcomes(
     Guarantees: late and corrected outcomes are kept with their arrival; readers take the latest.
     """
     watch, store = Stopwatch(), warehouse.open()
-    total, made = 0, 0
     arrived = outcomes_by_month(ledger.engine)
-    for key in context.partition_keys:
-        month = month_of(key)
-        rows = arrived.get(month, [])
-        mark = outcome_mark(rows)
-        total += len(rows)
-        if not store.is_unchanged(EXPORTED, month, mark):
-            store.write(EXPORTED, month, pa.Table.from_pylist(rows, schema=OUTCOME_SCHEMA), mark)
-            made += 1
-        context.add_asset_metadata({"dagster/partition_row_count": len(rows)}, partition_key=key_of(month))
-    return dg.MaterializeResult(metadata={"dagster/row_count": total, "unchanged": made == 0, "seconds": watch.seconds})
+    wanted = {month: reported_outcomes(store, month, arrived.get(month, [])) for month in months_of(context)}
+    due = stale(wanted)
+    for month, derived in due.items():
+        derived.commit(pa.Table.from_pylist(arrived.get(month, []), schema=OUTCOME_SCHEMA))
+    return months_result(context, wanted, due, watch)
 
 
 @dg.asset(
-    name=SCORES,
-    deps=["contacts", "outcomes", "contacts_validation", EXPORTED],
+    name=SCORES.name,
+    deps=["contacts", "outcomes", "contacts_validation", REPORTED_OUTCOMES.name],
     partitions_def=months,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    code_version=SCORES_VERSION,
+    code_version=SCORES.code_version,
     kinds={"parquet", "python"},
     owners=ML_OWNERS,
 )
@@ -112,28 +105,15 @@ def contact_scores(
     Fails when: a champion's bundle does not have its registered digest.
     """
     watch, store = Stopwatch(), warehouse.open()
-    asked = [month_of(key) for key in context.partition_keys]
     reign = Reign.of(ledger.engine)
-    passed = passed_months(store)
-    marks = score_marks(store, reign, asked)
-    due = [month for month in asked if not store.is_unchanged(SCORES, month, marks[month])]
+    wanted = scores(store, reign, months_of(context))
+    due = stale(wanted)
     if due:
-        table = _scores(store, reign, registry.open(), passed)
+        table = _scores(store, reign, registry.open(), passed_months(store))
         in_month = np.datetime_as_string(table.column("contact_date").to_numpy().astype("datetime64[M]"))
-        for month in due:
-            rows = table.filter(pa.array(in_month == month))
-            store.write(SCORES, month, rows, marks[month], {"versions": list(reign.versions)})
-    entries = store.manifest(SCORES)
-    for month in asked:
-        context.add_asset_metadata({"dagster/partition_row_count": entries[month].rows}, partition_key=key_of(month))
-    return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": sum(entries[month].rows for month in asked),
-            "champions": list(reign.versions[-5:]),
-            "unchanged": not due,
-            "seconds": watch.seconds,
-        }
-    )
+        for month, derived in due.items():
+            derived.commit(table.filter(pa.array(in_month == month)), {"versions": list(reign.versions)})
+    return months_result(context, wanted, due, watch, metadata={"champions": list(reign.versions[-5:])})
 
 
 def _scores(store: Warehouse, reign: Reign, registry: Registry, passed: list[str]) -> pa.Table:
@@ -165,11 +145,11 @@ def _scores(store: Warehouse, reign: Reign, registry: Registry, passed: list[str
 
 
 @dg.asset(
-    name=REPORT,
-    deps=[SCORES],
+    name=REPORT.name,
+    deps=[SCORES.name],
     partitions_def=months,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    code_version=REPORT_VERSION,
+    code_version=REPORT.code_version,
     kinds={"json", "python"},
     owners=ML_OWNERS,
 )
@@ -185,27 +165,33 @@ def performance_report(
     Reads: contact_scores and matured outcomes. Writes: reports/performance.json.
     Guarantees: only outcomes known by the data's own time count.
     """
-    watch, store = Stopwatch(), warehouse.open()
-    economics = Economics(settings.cost_eur, settings.value_eur)
-    months_scored = [month for month, entry in store.manifest(SCORES).items() if entry.rows]
-    reign = Reign.of(ledger.engine)
-    mark = fingerprint(
-        inputs=combined_digest(store, SCORES, months_scored),
-        code_version=REPORT_VERSION,
-        settings=economics.to_dict() | {"champion": reign.current},
+    store, economics = warehouse.open(), Economics(settings.cost_eur, settings.value_eur)
+    champion = Reign.of(ledger.engine).current
+    scored = [month for month, entry in store.manifest(SCORES.name).items() if entry.rows]
+    derived = REPORT.of(
+        store, inputs=store.digests(SCORES.name, scored), settings=economics.to_dict() | {"champion": champion}
     )
-    entry = store.entry(REPORT, "all")
-    if entry is not None and store.is_unchanged(REPORT, "all", mark):
-        return unchanged(entry, watch, dict(entry.metadata["headline"]))
+
+    def work() -> Made:
+        report = _report(store, scored, economics, registry.open(), champion)
+        write_atomic(settings.reports / "performance.json", json.dumps(report.to_dict(), indent=1).encode())
+        context.log.info("%s", report.message)
+        return _made(report)
+
+    return derive(derived, work)
+
+
+def _report(
+    store: Warehouse, months_scored: list[str], economics: Economics, registry: Registry, champion: str | None
+) -> PerformanceReport:
     contacts, scored = scored_contacts(store, months_scored)
     as_of = np.datetime64(_after_last(contacts), "D")
-    baseline = _baseline(registry.open(), reign.current)
-    report = measure_performance(scored, as_of, economics, baseline, model=f"version {reign.current}")
+    return measure_performance(scored, as_of, economics, _baseline(registry, champion), model=f"version {champion}")
+
+
+def _made(report: PerformanceReport) -> Made:
     document = report.to_dict()
-    settings.reports.mkdir(parents=True, exist_ok=True)
-    (settings.reports / "performance.json").write_text(json.dumps(document, indent=1))
-    context.log.info("%s", report.message)
-    latest = document["latest"] or {}
+    latest, by_month = document["latest"] or {}, document["months"]
     headline = {
         "message": report.message,
         "level": str(report.level),
@@ -218,22 +204,17 @@ def performance_report(
             if latest.get(key) is not None
         },
     }
-    windows = (
-        pa.Table.from_pylist(document["months"])
-        if document["months"]
-        else pa.table({"name": pa.array([], pa.string())})
-    )
-    entry = store.write(REPORT, "all", windows, mark, {"headline": headline, "report": document})
-    return result(entry, watch, {**headline, "by_month": dg.MetadataValue.md(_table(document["months"]))})
+    rows = pa.Table.from_pylist(by_month) if by_month else pa.table({"name": pa.array([], pa.string())})
+    return Made(rows, {"headline": headline, "report": document}, {"by_month": dg.MetadataValue.md(_table(by_month))})
 
 
 def scored_contacts(store: Warehouse, months_scored: list[str]) -> tuple[Contacts, ScoredContacts]:
     """All contacts of the scored months, and their scores with what became of them."""
     contacts = ContactStore(store).read(months_scored)
-    scores = store.read(SCORES, months_scored) if months_scored else SCORE_SCHEMA.empty_table()
-    position = {contact: row for row, contact in enumerate(scores.column("contact_id").to_pylist())}
+    stored = store.read(SCORES.name, months_scored) if months_scored else SCORE_SCHEMA.empty_table()
+    position = {contact: row for row, contact in enumerate(stored.column("contact_id").to_pylist())}
     rows = np.asarray([position.get(contact, -1) for contact in contacts.contact_ids], dtype=np.int64)
-    proba = np.append(scores.column("proba").to_numpy(), np.nan)[rows] if len(rows) else np.zeros(0)
+    proba = np.append(stored.column("proba").to_numpy(), np.nan)[rows] if len(rows) else np.zeros(0)
     return contacts, ScoredContacts(contacts.contact_dates, proba, contacts.is_subscribed, contacts.known_on)
 
 

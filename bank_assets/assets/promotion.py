@@ -13,7 +13,6 @@ import pyarrow as pa
 from bank_assets.assets.materialization import ML_OWNERS, Stopwatch, result, unchanged
 from bank_assets.assets.report_pages import page_metadata
 from bank_assets.assets.retraining_report import write_retraining_page
-from bank_assets.contract import ALIAS_CHAMPION, ALIAS_PREVIOUS_CHAMPION
 from bank_assets.core.economics import Economics
 from bank_assets.core.promotion import FIRST, RECIPE, REFIT, Verdict, first_model_gate, recipe_gate, refit_gate
 from bank_assets.core.refit_comparison import AgainstChampion
@@ -68,7 +67,7 @@ def champion_model(
     verdict = judge(store, models, evidence, current, economics, settings)
     report = write_retraining_page(store, models, ledger.engine, settings, evidence, current, verdict, context.run.tags)
     if verdict.is_promoted:
-        move_aliases(models, current, version)
+        models.move_champion(version)
     # The row is written after the alias reads back: a row without a move would be a lie, and a move without a row is
     # found and completed by the next run, whose mark is not stored yet.
     if promotions.latest(ledger.engine) is None or not _is_recorded(ledger, version):
@@ -160,13 +159,6 @@ def judge(
         float(evidence["parity"]),
         against=AgainstChampion.from_dict(against) if against else None,
     )
-
-
-def move_aliases(models: Registry, current: str | None, version: str) -> None:
-    """Make a version champion and keep the one before for a rollback."""
-    if current is not None and current != version:
-        models.set_alias(ALIAS_PREVIOUS_CHAMPION, current)
-    models.set_alias(ALIAS_CHAMPION, version)
 
 
 def plain(value: Any) -> Any:

@@ -4,45 +4,49 @@ Scoring runs over Spark's `mapInArrow` with the one scorer; the list is cut by `
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import numpy as np
 import pyarrow as pa
 from pydantic import Field
+from sqlalchemy import Engine
 
-from bank_assets.assets.materialization import ML_OWNERS, OWNERS, Stopwatch, combined_digest, result, unchanged
-from bank_assets.assets.score_marks import EXPORTED
-from bank_assets.assets.score_marks import SCORES as CONTACT_SCORES
-from bank_assets.assets.tables import passed_months
+from bank_assets.assets.call_plans import called_rows, plan_of, scores_of, totals_of
+from bank_assets.assets.materialization import ML_OWNERS, OWNERS, Stopwatch, column_schema, derive
 from bank_assets.core.as_of import AsOfState
 from bank_assets.core.calibration import Recalibration, recalibrate
 from bank_assets.core.contacts import Contacts
 from bank_assets.core.economics import Economics
-from bank_assets.ledger import promotions, states
+from bank_assets.core.scorer import digest_files
+from bank_assets.ledger import campaigns, promotions, states
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.spark import SparkResource
 from bank_assets.resources.store import RegistryResource, WarehouseResource
 from bank_assets.settings import Settings
-from bank_assets.sources.campaign_file import latest_campaigns, read_campaign
+from bank_assets.sources.campaign_file import Campaign, latest_campaigns, read_campaign
+from bank_assets.sources.manifest import Delivery
 from bank_assets.spark.scoring import SCORED_SCHEMA, score_campaign
-from bank_assets.store.call_lists import CallList, write_call_list
+from bank_assets.store import lineage
+from bank_assets.store.call_lists import CallListFiles, csv_of
+from bank_assets.store.campaign_files import campaign_of
 from bank_assets.store.champion_history import Reign
 from bank_assets.store.contact_store import ContactStore
-from bank_assets.store.warehouse import Warehouse, fingerprint
+from bank_assets.store.derivations import Made, Table, stale
+from bank_assets.store.lineage import BATCH, SCORES, STATE, passed_months
+from bank_assets.store.warehouse import Entry, Warehouse
 
-CODE_VERSION = "1"
-STATE, BATCH, LIST = "as_of_state", "batch_scores", "call_list"
+LIST = Table("call_list", "2")
 MATERIAL_SHIFT = 0.05
 """A recalibration is worth a record when the log-odds move by more (a factor of 1.05 in the odds)."""
 
 
 @dg.asset(
-    name=STATE,
-    deps=["contacts", "outcomes", "contacts_validation", CONTACT_SCORES, "champion_model"],
-    code_version=CODE_VERSION,
+    name=STATE.name,
+    deps=["contacts", "outcomes", "contacts_validation", SCORES.name, "champion_model"],
+    code_version=STATE.code_version,
     kinds={"python", "sql"},
     owners=ML_OWNERS,
 )
@@ -57,61 +61,43 @@ def as_of_state(
     Reads: contacts, outcomes, contact_scores. Writes: the state that the web app and batch scoring use.
     Guarantees: only outcomes known by the data's own time; a recalibration that moves the odds is on record.
     """
-    watch, store = Stopwatch(), warehouse.open()
+    store, reign = warehouse.open(), Reign.of(ledger.engine)
     months = passed_months(store)
     as_of = ContactStore(store).learning_as_of(settings.landing, months)
-    mark = state_mark(store, Reign.of(ledger.engine), as_of)
-    entry = store.entry(STATE, "all")
-    if entry is not None and store.is_unchanged(STATE, "all", mark):
-        return unchanged(entry, watch, dict(entry.metadata["headline"]))
-    contacts = ContactStore(store).read(months)
-    visible = contacts.rows(contacts.contact_dates < as_of)
-    latest = states.latest(ledger.engine)
-    recalibration = _recalibration(store, visible, as_of, _shift_of(states.before(ledger.engine, str(as_of))))
-    shift = recalibration.shift_after
-    known = visible.rows(visible.known_as_of(as_of))
-    base = known.history().state(as_of)
-    state = replace(base, log_odds_shift=shift)
-    states.publish(ledger.engine, str(as_of), {**state.to_dict(), "recalibration": recalibration.to_dict()})
-    previous = _shift_of(latest)
-    if abs(shift - previous) > MATERIAL_SHIFT:
-        champion = Reign.of(ledger.engine).current
+
+    def work() -> Made:
+        contacts = ContactStore(store).read(months)
+        visible = contacts.rows(contacts.contact_dates < as_of)
+        shift_before = _shift_of(states.before(ledger.engine, str(as_of)))
+        recalibration = _recalibration(store, visible, as_of, shift_before)
+        known = visible.rows(visible.known_as_of(as_of))
+        state = replace(known.history().state(as_of), log_odds_shift=recalibration.shift_after)
+        publish(ledger.engine, state, recalibration, reign.current)
+        context.log.info("published the state of %s", as_of)
+        rates = {name: float(rate) for name, rate in state.rates.items()}
+        headline = {"as_of": str(as_of), "log_odds_shift": state.log_odds_shift, **rates}
+        return Made(pa.table({"state": [json.dumps(state.to_dict())]}), {"headline": headline})
+
+    return derive(lineage.state(store, reign, as_of), work)
+
+
+def publish(engine: Engine, state: AsOfState, recalibration: Recalibration, champion: str | None) -> None:
+    """Publish a state; a recalibration that moves the odds goes on record."""
+    as_of, previous = str(state.as_of), _shift_of(states.latest(engine))
+    states.publish(engine, as_of, {**state.to_dict(), "recalibration": recalibration.to_dict()})
+    if abs(state.log_odds_shift - previous) > MATERIAL_SHIFT:
+        moved = f"log-odds shift {previous:+.3f} to {state.log_odds_shift:+.3f}"
         promotions.record(
-            ledger.engine,
+            engine,
             kind="recalibration",
             decision="promoted",
             from_version=champion,
             to_version=champion,
-            reasons=[f"log-odds shift {previous:+.3f} to {shift:+.3f} from the outcomes known on {as_of}"],
+            reasons=[f"{moved} from the outcomes known on {as_of}"],
             evidence={**recalibration.to_dict(), "shift_before": previous},
             actor="pipeline",
-            as_of=str(as_of),
+            as_of=as_of,
         )
-    headline = {"as_of": str(as_of), "log_odds_shift": shift, **{k: float(v) for k, v in state.rates.items()}}
-    context.log.info("published the state of %s", as_of)
-    entry = store.write(STATE, "all", pa.table({"state": [json.dumps(state.to_dict())]}), mark, {"headline": headline})
-    return result(entry, watch, headline)
-
-
-def state_mark(store: Warehouse, reign: Reign, as_of: np.datetime64) -> str:
-    """Fingerprint of the published state."""
-    return fingerprint(
-        inputs={
-            "contacts": combined_digest(store, "contacts", passed_months(store)),
-            "outcomes": combined_digest(store, "outcomes", sorted(store.manifest("outcomes"))),
-            "told": combined_digest(store, EXPORTED, sorted(store.manifest(EXPORTED))),
-            "scores": combined_digest(store, CONTACT_SCORES, sorted(store.manifest(CONTACT_SCORES))),
-            "champion": reign.current or "",
-        },
-        code_version=CODE_VERSION,
-        settings={"as_of": str(as_of)},
-    )
-
-
-def state_is_current(store: Warehouse, reign: Reign, settings: Settings) -> bool:
-    """Whether the published state follows from what is stored now; the loop asks."""
-    as_of = ContactStore(store).learning_as_of(settings.landing, passed_months(store))
-    return store.is_unchanged(STATE, "all", state_mark(store, reign, as_of))
 
 
 def _shift_of(published: states.AsOfState | None) -> float:
@@ -119,10 +105,10 @@ def _shift_of(published: states.AsOfState | None) -> float:
 
 
 def _recalibration(store: Warehouse, contacts: Contacts, as_of: np.datetime64, shift_before: float) -> Recalibration:
-    scored = [month for month, entry in store.manifest(CONTACT_SCORES).items() if entry.rows]
+    scored = [month for month, entry in store.manifest(SCORES.name).items() if entry.rows]
     if not scored:
         return Recalibration(0, shift_before, 0.0, None, None)
-    scores = store.read(CONTACT_SCORES, scored)
+    scores = store.read(SCORES.name, scored)
     position = {contact: row for row, contact in enumerate(scores.column("contact_id").to_pylist())}
     rows = np.asarray([position.get(contact, -1) for contact in contacts.contact_ids], dtype=np.int64)
     mine = rows >= 0
@@ -140,9 +126,9 @@ class CampaignConfig(dg.Config):
 
 
 @dg.asset(
-    name=BATCH,
-    deps=["champion_model", STATE],
-    code_version=CODE_VERSION,
+    name=BATCH.name,
+    deps=["champion_model", STATE.name],
+    code_version=BATCH.code_version,
     kinds={"parquet", "spark"},
     owners=OWNERS,
     tags={"bank/pii": "yes"},
@@ -164,70 +150,72 @@ def batch_scores(
     Fails when: there is no champion.
     """
     watch, store = Stopwatch(), warehouse.open()
-    champion = Reign.of(ledger.engine).current
-    state = states.latest(ledger.engine)
-    deliveries = latest_campaigns(settings.warehouse, config.names)
+    champion, state = Reign.of(ledger.engine).current, states.latest(ledger.engine)
     if champion is None or state is None:
         context.log.warning("no champion yet: nothing can be scored")
-        return dg.MaterializeResult(
-            metadata={
-                "dagster/row_count": 0,
-                "unchanged": False,
-                "seconds": watch.seconds,
-                "message": "No champion yet; see the refusal in champion_model.",
-            }
-        )
+        message = "No champion yet; see the refusal in champion_model."
+        return _lists_result([], made=0, watch=watch, metadata={"message": message})
     economics = Economics(settings.cost_eur, settings.value_eur)
-    made, rows, rejected = 0, 0, 0
-    for delivery in deliveries:
-        name = delivery.name.removesuffix(".csv")
-        mark = fingerprint(
-            inputs=[delivery.sha256, champion, state.digest], code_version=CODE_VERSION, settings=economics.to_dict()
+    deliveries = latest_campaigns(settings.warehouse, config.names)
+    wanted = {
+        delivery.name: BATCH.of(
+            store,
+            campaign_of(delivery.name),
+            inputs=[delivery.sha256, champion, state.digest],
+            settings=economics.to_dict(),
         )
-        if not store.is_unchanged(BATCH, name, mark):
-            campaign = read_campaign(settings.warehouse, delivery)
-            table = score_campaign(
-                spark.session,
-                campaign,
-                registry.open().bundle(champion),
-                champion,
-                AsOfState.from_dict(state.state),
-                economics,
-            )
-            store.write(
-                BATCH,
-                name,
-                table,
-                mark,
-                {
-                    "champion": champion,
-                    "sha256": delivery.sha256,
-                    "rejected": list(campaign.rejected),
-                    "n_rejected": campaign.n_rejected,
-                    "delivered": delivery.rows,
-                    "as_of": state.as_of,
-                },
-            )
-            made += 1
-        entry = store.entry(BATCH, name)
-        assert entry is not None
-        rows, rejected = rows + entry.rows, rejected + int(entry.metadata["n_rejected"])
+        for delivery in deliveries
+    }
+    due = stale(wanted)
+    for delivery in (delivery for delivery in deliveries if delivery.name in due):
+        derived, campaign = due[delivery.name], read_campaign(settings.warehouse, delivery)
+        bundle, as_of_state = registry.open().bundle(champion), AsOfState.from_dict(state.state)
+        rows = score_campaign(spark.session, campaign, bundle, champion, as_of_state, economics)
+        derived.commit(rows, _facts_of(campaign, delivery, state.as_of) | _model_of(champion, bundle))
+    entries = [derived.entry for derived in wanted.values()]
+    return _lists_result(
+        entries,
+        made=len(due),
+        watch=watch,
+        metadata={
+            "rejected": sum(int(entry.metadata["n_rejected"]) for entry in entries),
+            "campaigns": list(wanted),
+            "model_version": champion,
+        },
+    )
+
+
+def _model_of(champion: str, bundle: Mapping[str, bytes]) -> dict[str, str]:
+    return {"champion": champion, "digest": digest_files(bundle)}
+
+
+def _facts_of(campaign: Campaign, delivery: Delivery, as_of: str) -> dict[str, Any]:
+    return {
+        "sha256": delivery.sha256,
+        "rejected": list(campaign.rejected),
+        "n_rejected": campaign.n_rejected,
+        "delivered": delivery.rows,
+        "as_of": as_of,
+    }
+
+
+def _lists_result(
+    entries: Sequence[Entry], *, made: int, watch: Stopwatch, metadata: Mapping[str, Any]
+) -> dg.MaterializeResult:
     return dg.MaterializeResult(
         metadata={
-            "dagster/row_count": rows,
-            "rejected": rejected,
-            "campaigns": [d.name for d in deliveries],
-            "model_version": champion,
-            "unchanged": made == 0,
+            "dagster/row_count": sum(entry.rows for entry in entries),
+            "unchanged": made == 0 and "message" not in metadata,
             "seconds": watch.seconds,
+            **metadata,
         }
     )
 
 
 @dg.asset(
-    name=LIST,
-    deps=[BATCH],
-    code_version=CODE_VERSION,
+    name=LIST.name,
+    deps=[BATCH.name],
+    code_version=LIST.code_version,
     kinds={"parquet", "csv"},
     owners=OWNERS,
     tags={"bank/pii": "yes"},
@@ -245,33 +233,32 @@ def call_list(
     """
     watch, store = Stopwatch(), warehouse.open()
     economics = Economics(settings.cost_eur, settings.value_eur)
-    totals: dict[str, Any] = {"rows": 0, "expected_profit_eur": 0.0}
-    made, names = 0, []
-    for name, scored in store.manifest(BATCH).items():
-        suppressed = CallList.suppressed_ids(ledger.engine)
-        mark = fingerprint(
+    suppressed, files = campaigns.suppressed(ledger.engine), CallListFiles(settings.reports / "call_lists")
+    entries, made = {}, 0
+    for name, scored in store.manifest(BATCH.name).items():
+        derived = LIST.of(
+            store,
+            name,
             inputs=[scored.digest, sorted(suppressed)],
-            code_version=CODE_VERSION,
             settings={**economics.to_dict(), "budget_eur": settings.budget_eur},
         )
-        if not store.is_unchanged(LIST, name, mark):
-            ranked = CallList.of(store.read(BATCH, [name]), economics, settings.budget_eur, suppressed, list_id=name)
-            path = write_call_list(ranked, Path(settings.reports / "call_lists"), scored.metadata["champion"], mark)
-            store.write(LIST, name, ranked.table, mark, {**ranked.summary, "csv": str(path.name)})
+        if not derived.is_current:
+            rows = store.read(BATCH.name, [name])
+            plan = plan_of(rows, economics, settings.budget_eur, suppressed, list_id=name)
+            file = f"call-list-v{scored.metadata['champion']}-{derived.mark[:12]}.csv"
+            files.write(file, csv_of(plan, scores_of(rows, scored.metadata), name))
+            derived.commit(called_rows(rows, plan), {**totals_of(plan, economics), "csv": file})
             made += 1
-        entry = store.entry(LIST, name)
-        assert entry is not None
-        names.append(name)
-        totals["rows"] += entry.rows
-        totals["expected_profit_eur"] += float(entry.metadata["expected_profit_eur"])
-    context.log.info("%d lists, %d calls", len(names), totals["rows"])
-    return dg.MaterializeResult(
+        entries[name] = derived.entry
+    profit = sum(float(entry.metadata["expected_profit_eur"]) for entry in entries.values())
+    context.log.info("%d lists, expected profit %.0f EUR", len(entries), profit)
+    return _lists_result(
+        list(entries.values()),
+        made=made,
+        watch=watch,
         metadata={
-            "dagster/row_count": totals["rows"],
-            "expected_profit_eur": totals["expected_profit_eur"],
-            "lists": names,
-            "unchanged": made == 0,
-            "seconds": watch.seconds,
-            "dagster/column_schema": dg.TableSchema([dg.TableColumn(f.name, str(f.type)) for f in SCORED_SCHEMA]),
-        }
+            "expected_profit_eur": profit,
+            "lists": list(entries),
+            "dagster/column_schema": column_schema(SCORED_SCHEMA),
+        },
     )

@@ -1,7 +1,7 @@
 """Stage tables: typed Parquet from raw deliveries, by Spark, one pass for all months of a run.
 
-The rows' meaning is in `spark.rules` and `spark.tables`, the order of work in `spark.etl`; here is the choice of months
-that need work, and the commit.
+The rules are in `contract.rows`, the tables' columns in `spark.tables`, the order of work in `spark.etl`; here is the
+choice of months that need work, and the commit.
 """
 
 import hashlib
@@ -13,16 +13,18 @@ from typing import Any
 import dagster as dg
 
 from bank_assets.assets.materialization import OWNERS, Stopwatch
+from bank_assets.contract.uci import UCI
 from bank_assets.partitions import key_of, month_of, months
 from bank_assets.resources.spark import SparkResource
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
-from bank_assets.sources.manifest import Delivery, month_digest, month_manifest, object_path
+from bank_assets.sources.manifest import Delivery, month_manifest, object_path
 from bank_assets.spark.delivery import RawFile
 from bank_assets.spark.etl import CODE_VERSION, TABLES, Conservation, build_tables
-from bank_assets.store.warehouse import StagedEntry, Warehouse, fingerprint
+from bank_assets.spark.months import month_mark
+from bank_assets.store.lineage import CONTACTS, OUTCOMES, REJECTED
+from bank_assets.store.warehouse import StagedEntry, Warehouse
 
-CONTACTS, OUTCOMES, REJECTED = "contacts", "outcomes", "rejected_contacts"
 DESCRIPTIONS = {
     CONTACTS: "One row per contact: what was known before the call, typed, with explicit sentinels.\n\n"
     "Reads: raw_contacts. Writes: Parquet, one snapshot for all months of a run.\n"
@@ -101,12 +103,6 @@ def _counts(metadata: dict[str, Any]) -> dict[str, int]:
     return {name: int(counts[name]) for name in ("rows_in", "rejected", "superseded") if name in counts}
 
 
-def month_mark(warehouse: Path, month: str) -> str:
-    """Fingerprint of a month's tables: its deliveries of both kinds and the code."""
-    inputs = {kind: month_digest(month_manifest(warehouse, month, kind)) for kind in ("contacts", "outcomes")}
-    return fingerprint(inputs=inputs, code_version=CODE_VERSION, settings={})
-
-
 def make_months(
     store: Warehouse, spark: SparkResource, warehouse: Path, due: Sequence[str], marks: dict[str, str]
 ) -> None:
@@ -123,6 +119,7 @@ def make_months(
                 spark.session,
                 due,
                 {table: path for table, (_, path) in staged.items()},
+                contract=UCI,
                 contact_files=files["contacts"],
                 outcome_files=files["outcomes"],
             )
@@ -171,17 +168,4 @@ def _raw_files(warehouse: Path, due: Sequence[str], kind: str) -> list[RawFile]:
             d.last_day,
         )
         for d in sorted(found.values(), key=lambda d: d.arrival)
-    ]
-
-
-def passed_months(store: Warehouse) -> list[str]:
-    """Months whose validation gate passed, in order; a held month is left out until its correction passes."""
-    contacts, gates = store.manifest(CONTACTS), store.manifest("contacts_validation")
-    return [
-        month
-        for month, entry in contacts.items()
-        if entry.rows
-        and month in gates
-        and gates[month].metadata.get("passed")
-        and gates[month].metadata.get("contacts_digest") == entry.digest
     ]

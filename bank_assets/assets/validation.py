@@ -16,10 +16,10 @@ from bank_assets.partitions import key_of, month_of, months
 from bank_assets.resources.spark import SparkResource
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
+from bank_assets.store.lineage import CONTACTS, GATE
 from bank_assets.store.warehouse import Warehouse, fingerprint
 
 CODE_VERSION = "2"
-GATE, CONTACTS = "contacts_validation", "contacts"
 RESULT_SCHEMA = pa.schema([("month", pa.string()), ("severity", pa.string()), ("failure", pa.string())])
 
 

@@ -5,11 +5,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from bank_assets.assets.tables import CONTACTS, OUTCOMES, REJECTED
 from bank_assets.contract import COLUMNS, Kind, Known
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.sources.manifest import read_manifest
+from bank_assets.store.lineage import CONTACTS, OUTCOMES, REJECTED
 from bank_assets.store.warehouse import Warehouse
 
 ARROW_KINDS = {

@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from bank_assets.assets.tables import passed_months
 from bank_assets.resources.store import WarehouseResource
+from bank_assets.store.lineage import passed_months
 
 GATE = "contacts_validation"
 

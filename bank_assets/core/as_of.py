@@ -14,7 +14,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.core.plan import PLAN_FEATURES, Days, FloatArray, Frame, plan_statistics
+from bank_assets.core.arrays import FloatArray
+from bank_assets.core.plan import PLAN_FEATURES, Days, Frame, plan_statistics
 
 STATE_SCHEMA_VERSION: Final = 1
 OUTCOME_DELAY_DAYS: Final = 1

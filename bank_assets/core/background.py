@@ -19,8 +19,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
-
 BACKGROUND_ROWS: Final = 16
 """Explanation time and precision grow with each row, see benchmarks/explain.py."""
 PREVIOUS_CAMPAIGN: Final = ("pdays", "previous", "poutcome")

@@ -17,11 +17,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bank_assets.core.arrays import BoolArray, FloatArray
 from bank_assets.core.metrics import log_loss_rows
 from bank_assets.core.scorer import expit, logit
 
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 Days = NDArray[np.datetime64]
 
 INTERCEPT_HALF_LIFE_DAYS: Final = 10.0

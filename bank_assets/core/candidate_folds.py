@@ -16,10 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from bank_assets.core import metrics
+from bank_assets.core.arrays import BoolArray, FloatArray
 from bank_assets.core.calibration import fit_affine, recalibrated_day_by_day
 from bank_assets.core.candidates import Recipe, encode, fit_encoded, recency_weights, resample
 from bank_assets.core.contacts import LearningData
@@ -28,8 +28,6 @@ from bank_assets.core.objective import METRIC, PROFIT
 from bank_assets.core.scorer import apply_calibrator
 from bank_assets.core.splits import Fold
 
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 Resampled = tuple[FloatArray, BoolArray, FloatArray]
 ResampledFold = Callable[[str, Fold, float, int], Resampled]
 """(sampler, fold, half-life days, seed) -> resampled rows; a cache may stand behind it."""

@@ -17,10 +17,8 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from bank_assets.core.arrays import BoolArray, FloatArray
 from bank_assets.core.features import CATEGORY_FEATURES, NUMERIC_FEATURES, categories_of
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 
 ALGORITHMS: Final = ("logistic_regression", "random_forest", "xgboost", "lightgbm")
 SAMPLERS: Final = ("none", "class_weight", "smote", "tomek", "smote_tomek")

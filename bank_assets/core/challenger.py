@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.core import metrics
+from bank_assets.core.arrays import BoolArray, FloatArray
 from bank_assets.core.bootstrap import paired_bootstrap
 from bank_assets.core.bundle import NO_RANGES, BundleParts, Lineage, bundle_files, observed_ranges
 from bank_assets.core.candidate_folds import rank_candidates
@@ -24,9 +25,6 @@ from bank_assets.core.economics import Economics
 from bank_assets.core.export import parity, to_onnx
 from bank_assets.core.objective import F1, PROFIT, Lead, judged_calls
 from bank_assets.core.scorer import Scorer
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 
 GUARD_ROWS = 1_000
 """Latest contacts on which a fit must be sane."""

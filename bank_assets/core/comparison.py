@@ -15,11 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.core import metrics
+from bank_assets.core.arrays import BoolArray, FloatArray
 from bank_assets.core.bootstrap import BootstrapGain, paired_bootstrap, paired_bootstrap_f1, paired_bootstrap_statistic
 from bank_assets.core.economics import Economics, is_worth_calling
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 
 MINIMUM_ROWS: Final = 100
 MINIMUM_OF_CLASS: Final = 10

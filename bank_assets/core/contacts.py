@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.contract import BY_SOURCE, Kind
+from bank_assets.core.arrays import BoolArray
 from bank_assets.core.as_of import OUTCOME_DELAY_DAYS, OutcomeHistory
 from bank_assets.core.features import CATEGORY_PAYLOAD, NUMERIC_PAYLOAD, historical_features
 from bank_assets.core.plan import Frame
 
-BoolArray = NDArray[np.bool_]
 Days = NDArray[np.datetime64]
 
 

@@ -22,14 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.contract import BY_SOURCE, PAYLOAD_COLUMNS
+from bank_assets.core.arrays import FloatArray
 from bank_assets.core.daily_profiles import DailyProfiles
 from bank_assets.core.profile import NUMERIC, Profile, kind_of
 
-FloatArray = NDArray[np.float64]
-
 BINS: Final = 10
 MINIMUM_SHARE_FOR_BINS: Final = 0.02
-"""A rest (point mass split off) of less than this share of the reference stays one bin: its deciles are noise."""
+"""A rest (point mass split off) of less than this share of the reference stays one bin: its quantiles are noise."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from bank_assets.core.arrays import FloatArray
 from bank_assets.core.economics import Economics
-
-FloatArray = NDArray[np.float64]
 
 SHARES: Final = tuple(round(0.025 * k, 3) for k in range(41))
 RESAMPLES: Final = 200

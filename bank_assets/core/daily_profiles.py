@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bank_assets.core.arrays import FloatArray
 from bank_assets.core.profile import (
     CATEGORICAL,
     NUMERIC,
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 LONG_COLUMNS: Final = ("contact_date", "column", "number", "category", "count")
 """Columns of the long table, in their order."""
 
-FloatArray = NDArray[np.float64]
 _MISSING_CODE: Final = -1
 
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from bank_assets.contract import BY_SOURCE, Known
+from bank_assets.core.arrays import none_if_nan
 from bank_assets.core.drift_report import LEVELS, ColumnDrift, DriftReport, DriftStatus, LabelRate, Level, Role, worst
 from bank_assets.core.drift_statistics import (
     PSI_BINS,
@@ -226,10 +227,6 @@ def _verdict(effects: _Effects) -> tuple[Level, str]:
     return level, f"{what} {effect:.3f} >= {limits[1] if level is Level.HEAVY else limits[0]:g}"
 
 
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value
-
-
 def _weight(reference: ColumnProfile, current: ColumnProfile, rest: tuple[ColumnProfile, ColumnProfile]) -> float:
     """Share of the contacts that the compared values are, the smaller one of both sides.
 
@@ -246,8 +243,8 @@ def _compare_numeric(
 ) -> dict[str, Any]:
     whole = ks_distance(reference, current)
     found: dict[str, Any] = {
-        "ks_distance": _number(whole),
-        "ks_p_value": _number(ks_p_value(reference, current, whole)),
+        "ks_distance": none_if_nan(whole),
+        "ks_p_value": none_if_nan(ks_p_value(reference, current, whole)),
     }
     rest = (reference, current)
     if sentinel is not None:
@@ -261,7 +258,7 @@ def _compare_numeric(
     distance = ks_distance(*rest)
     effects += [("PSI", index * weight, policy.psi), ("D", distance * weight, policy.distance)]
     return found | {
-        "psi": _number(index), "ks_distance_rest": _number(distance), "weight": weight,
+        "psi": none_if_nan(index), "ks_distance_rest": none_if_nan(distance), "weight": weight,
         "rows_reference": rest[0].present, "rows_current": rest[1].present,
     }  # fmt: skip
 

@@ -27,7 +27,7 @@ A share, not a count: the index must not depend on the number of rows. An empty 
 """
 
 PSI_BINS: Final = 10
-"""Bins of numeric columns: deciles of the reference, fewer where one value spans several deciles."""
+"""Bins of numeric columns: equal shares of the reference, fewer where one value spans several."""
 
 EXACT_P_ROWS: Final = 10_000
 """Up to this many rows in each sample the p-value is exact, as `scipy.stats.ks_2samp(method="auto")` decides."""
@@ -71,7 +71,7 @@ def ks_p_value(reference: ColumnProfile, current: ColumnProfile, distance: float
     return float(np.clip(stats.kstwo.sf(found, np.round(effective)), 0.0, 1.0))
 
 
-def decile_edges(reference: ColumnProfile, bins: int = PSI_BINS) -> NDArray[Any]:
+def quantile_edges(reference: ColumnProfile, bins: int = PSI_BINS) -> NDArray[Any]:
     """Inner bin edges: the smallest reference values that at least k/bins of the reference does not exceed.
 
     Args:
@@ -88,10 +88,10 @@ def decile_edges(reference: ColumnProfile, bins: int = PSI_BINS) -> NDArray[Any]
 
 
 def psi_numeric(reference: ColumnProfile, current: ColumnProfile, bins: int = PSI_BINS) -> float:
-    """Population stability index over the reference's deciles, see `psi`. NaN if a sample is empty."""
+    """Population stability index over ten equal shares of the reference, see `psi`. NaN if a sample is empty."""
     if not reference.counts.size or not current.counts.size:
         return math.nan
-    edges = decile_edges(reference, bins)
+    edges = quantile_edges(reference, bins)
     binned = []
     for column in (reference, current):
         in_bin = np.searchsorted(edges, column.values, side="left")

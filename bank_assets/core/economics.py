@@ -14,10 +14,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bank_assets.core.arrays import FloatArray
+
 MAXIMUM_EUR: Final = 10_000_000.0
 """Larger amounts are taken for an error of unit (cents, basis points) and refused."""
-
-FloatArray = NDArray[np.float64]
 
 
 class EconomicsError(ValueError):

@@ -20,10 +20,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bank_assets.core.arrays import FloatArray
 from bank_assets.core.background import fixed_order
 from bank_assets.core.scorer import Scorer, apply_calibrator, logit
-
-FloatArray = NDArray[np.float64]
 
 SEED: Final = 0
 ORDERS_PER_ROW: Final = 1

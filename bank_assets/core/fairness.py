@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bank_assets.contract import PROTECTED_COLUMNS
+from bank_assets.core.arrays import FloatArray
 from bank_assets.core.economics import Economics
 from bank_assets.core.fairness_policy import (
     CALIBRATION,
@@ -27,8 +28,6 @@ from bank_assets.core.fairness_policy import (
     FairnessReport,
     findings_of,
 )
-
-FloatArray = NDArray[np.float64]
 
 AGE_BANDS: Final = ((16, 24), (25, 34), (35, 44), (45, 54), (55, 64), (65, 120))
 RESAMPLES: Final = 200

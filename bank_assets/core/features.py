@@ -21,8 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.contract import BY_SOURCE, refuse_post_contact
+from bank_assets.core.arrays import FloatArray
 from bank_assets.core.as_of import RATE_FEATURES, AsOfState, OutcomeHistory
-from bank_assets.core.plan import PLAN_FEATURES, Days, FloatArray, Frame, plan_statistics
+from bank_assets.core.plan import PLAN_FEATURES, Days, Frame, plan_statistics
 
 STALE_AFTER_DAYS: Final = 30
 """A contact date further than this past the as-of day makes the answer carry `stale_features`."""

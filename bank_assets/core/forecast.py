@@ -21,10 +21,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bank_assets.core.arrays import FloatArray
 from bank_assets.core.scorer import expit, logit
 from bank_assets.core.shift import Shift
-
-FloatArray = NDArray[np.float64]
 
 DEFAULT_LEVEL: Final = 0.9
 STRETCH: Final = (16.0 * math.sqrt(3.0) / (15.0 * math.pi)) ** 2

@@ -24,9 +24,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-IntArray = NDArray[np.int64]
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
+from bank_assets.core.arrays import BoolArray, FloatArray, IntArray
 
 STATE_LIMIT: Final = 4_000_000
 """States of the dynamic programme over a whole solution; some seconds and 200 MB."""

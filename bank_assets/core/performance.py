@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from bank_assets.core import metrics
+from bank_assets.core.arrays import none_if_nan
 from bank_assets.core.drift_report import Level, worst
 from bank_assets.core.drift_statistics import wilson_interval
 from bank_assets.core.economics import Economics, is_worth_calling, oracle_profit, realised_profit
@@ -205,13 +206,13 @@ def _measure(
         assumed_rows=assumed,
         subscribed=subscribed,
         expected_subscribed=expected,
-        observed_expected=_number(ratio),
-        observed_expected_low=_number(ratio_low),
-        observed_expected_high=_number(ratio_high),
-        roc_auc=_number(auc),
-        roc_auc_low=_number(max(0.0, auc - half)),
-        roc_auc_high=_number(min(1.0, auc + half)),
-        average_precision=_number(metrics.average_precision(y, proba)),
+        observed_expected=none_if_nan(ratio),
+        observed_expected_low=none_if_nan(ratio_low),
+        observed_expected_high=none_if_nan(ratio_high),
+        roc_auc=none_if_nan(auc),
+        roc_auc_low=none_if_nan(max(0.0, auc - half)),
+        roc_auc_high=none_if_nan(min(1.0, auc + half)),
+        average_precision=none_if_nan(metrics.average_precision(y, proba)),
         f1=metrics.f1(y, proba, baseline.f1_threshold),
         f1_of_calls=metrics.f1_of_calls(y, called),
         brier=metrics.brier(y, proba),
@@ -249,10 +250,6 @@ def observed_expected(
 
 def _z(confidence: float) -> float:
     return float(special.ndtri(0.5 + confidence / 2))
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value
 
 
 def _status(rows: int, assumed: int, baseline: Baseline, policy: PerformancePolicy) -> PerformanceStatus:

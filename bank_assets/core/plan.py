@@ -15,8 +15,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bank_assets.core.arrays import FloatArray
+
 Frame = Mapping[str, NDArray[Any]]
-FloatArray = NDArray[np.float64]
 Days = NDArray[np.datetime64]
 
 

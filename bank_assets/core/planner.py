@@ -18,12 +18,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bank_assets.core.arrays import BoolArray, FloatArray, IntArray
 from bank_assets.core.call_plan import (
     BEYOND_LIMITS,
-    DECILES,
     HELD_OUT,
+    MICROS,
     NOT_WORTH_CALLING,
     CallPlan,
+    best_first,
+    deciles,
     totals_of,
 )
 from bank_assets.core.economics import MAXIMUM_EUR
@@ -32,12 +35,7 @@ from bank_assets.core.knapsack import Selection, select
 from bank_assets.core.suppression import ALLOWED, FrequencyRules, SuppressionList, excluded_by_rules
 from bank_assets.core.value_models import ContactEconomics
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
-
 CENTS: Final = 100
-MICROS: Final = 1_000_000
 CURVE_POINTS: Final = 101
 MAXIMUM_BUDGET_EUR: Final = MAXIMUM_EUR * 1_000
 """Larger budgets are taken for an error of unit; state no budget instead."""
@@ -119,7 +117,7 @@ def plan_calls(
     cost_cents = np.maximum(np.rint(economics.cost_eur * CENTS), 1.0).astype(np.int64)
     cost_eur = cost_cents / CENTS
     profit = np.rint((proba * economics.value_eur - cost_eur) * MICROS).astype(np.int64)
-    ranking = np.lexsort((ids, -profit))
+    ranking = best_first(profit / MICROS, ids)
 
     reason = excluded_by_rules(ids, columns or {}, suppression or SuppressionList(), rules or FrequencyRules())
     is_lawful = reason == ALLOWED
@@ -148,7 +146,7 @@ def plan_calls(
         is_called=is_called,
         reason=reason,
         rank=rank,
-        decile=_deciles(ranking),
+        decile=deciles(ranking),
         is_holdout_comparable=is_held_out & (profit > 0) & (profit > margin) & _is_affordable(cost_cents, limits),
         budget_eur=limits.budget_eur,
         capacity=limits.capacity,
@@ -207,14 +205,6 @@ def _binding(
     if limits.capacity is not None and int(is_called.sum()) >= limits.capacity:
         names.append("capacity")
     return tuple(names)
-
-
-def _deciles(ranking: NDArray[np.intp]) -> IntArray:
-    """Tenths of the whole list by rank; with fewer than ten contacts some stay empty."""
-    n_contacts = len(ranking)
-    decile = np.zeros(n_contacts, dtype=np.int64)
-    decile[ranking] = 1 + np.arange(n_contacts) * DECILES // max(n_contacts, 1)
-    return decile
 
 
 def _curve(

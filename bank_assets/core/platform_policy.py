@@ -19,6 +19,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bank_assets.core.arrays import FloatArray
 from bank_assets.core.bundle import NO_RANGES, BundleParts, Lineage, bundle_files
 from bank_assets.core.candidate_folds import CandidatePredictions
 from bank_assets.core.candidates import Recipe
@@ -37,8 +38,6 @@ from bank_assets.core.response.evidence import gather
 from bank_assets.core.response.policy import Response, ResponsePolicy, ResponseState, Rung
 from bank_assets.core.scorer import Scorer, Scores, apply_calibrator
 from bank_assets.core.splits import MINIMUM_SPAN_DAYS
-
-FloatArray = NDArray[np.float64]
 
 DEFAULT_RECIPE: Final = Recipe("lightgbm")
 STATE_FILE: Final = "platform.json"

@@ -27,6 +27,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bank_assets.core.arrays import FloatArray
 from bank_assets.core.as_of import RATE_FEATURES
 from bank_assets.core.bundle import NO_RANGES, BundleParts, Lineage, bundle_files
 from bank_assets.core.candidates import Recipe, encode, fit_encoded
@@ -41,7 +42,6 @@ from bank_assets.core.replay_world import World
 from bank_assets.core.scorer import Scorer
 from bank_assets.core.splits import random_folds
 
-FloatArray = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Features = Mapping[str, NDArray[Any]]
 

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.core import metrics
+from bank_assets.core.arrays import BoolArray, FloatArray
 from bank_assets.core.bootstrap import paired_bootstrap, paired_bootstrap_f1
 from bank_assets.core.economics import Economics, is_worth_calling
 from bank_assets.core.export import PARITY_LIMIT
@@ -38,9 +39,6 @@ from bank_assets.core.promotion_policy import (
     Verdict,
 )
 from bank_assets.core.refit_comparison import AgainstChampion
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 
 __all__ = [
     "FIRST",

@@ -21,10 +21,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bank_assets.core.arrays import FloatArray
 from bank_assets.core.scorer import expit, logit
 from bank_assets.core.shift import BLOCK_DAYS, PRIOR_SD, WINDOW_DAYS, PeriodTotals, checked_history, single_level_sd
-
-FloatArray = NDArray[np.float64]
 
 DEFAULT_LEVEL: Final = 0.9
 KNOTS: Final = (0.005, 0.01, 0.02, *(round(0.03 + 0.04 * k, 2) for k in range(24)), 0.98, 0.99)

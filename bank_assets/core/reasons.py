@@ -2,7 +2,7 @@
 
 What lives here: a phrase for each group of features and its value, and reasons ordered by weight.
 What must not: numbers of an explanation's making (`core.explain`), markup.
-Called by serving (API and pages) and batch scoring. Labels of columns without a phrase here come from contract.py.
+Called by serving (API and pages) and batch scoring. Labels of columns without a phrase here come from the contract.
 """
 
 from __future__ import annotations

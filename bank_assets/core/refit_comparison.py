@@ -22,14 +22,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bank_assets.core import metrics
+from bank_assets.core.arrays import FloatArray
 from bank_assets.core.bootstrap import paired_bootstrap
 from bank_assets.core.candidates import Recipe, encode, fit_recipe
 from bank_assets.core.contacts import LearningData
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.core import metrics
+from bank_assets.core.arrays import BoolArray, none_if_nan
 from bank_assets.core.economics import oracle_profit
 from bank_assets.core.platform_policy import PlatformConfig
 from bank_assets.core.policies import POLICIES, Bound, Hindsight, Policy, Scheduled
@@ -21,7 +22,6 @@ from bank_assets.core.replay_platform import PlatformReplay
 from bank_assets.core.replay_trace import Counts, Trace
 from bank_assets.core.replay_world import ReplayError, ReplaySettings, World
 
-BoolArray = NDArray[np.bool_]
 CALIBRATION_ROWS = 200
 """Contacts of a month whose mean probability is judged."""
 CALIBRATION_TOLERANCE = 0.2
@@ -90,10 +90,6 @@ def _ratio(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None
-
-
 def policy_result(name: str, world: World, trace: Trace, counts: Counts, cpu_seconds: float) -> dict[str, Any]:
     """The figures of a policy.
 
@@ -126,9 +122,9 @@ def policy_result(name: str, world: World, trace: Trace, counts: Counts, cpu_sec
         "share_of_oracle": _ratio(profit, oracle),
         "contacts_called": int(trace.called[decided].sum()),
         "subscriptions": int((trace.called & world.outcomes_for_the_judge)[counted].sum()),
-        "roc_auc": _finite(metrics.roc_auc(y, proba)),
-        "f1": _finite(metrics.f1_of_calls(world.outcomes_for_the_judge[counted], trace.called[counted])),
-        "brier": _finite(metrics.brier(y, proba)),
+        "roc_auc": none_if_nan(metrics.roc_auc(y, proba)),
+        "f1": none_if_nan(metrics.f1_of_calls(world.outcomes_for_the_judge[counted], trace.called[counted])),
+        "brier": none_if_nan(metrics.brier(y, proba)),
         "trainings": counts.trainings,
         "searches": counts.searches,
         "recalibrations": counts.recalibrations,

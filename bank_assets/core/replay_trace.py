@@ -12,12 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from bank_assets.core.arrays import BoolArray, FloatArray
 from bank_assets.core.platform_policy import Event
-
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 
 
 @dataclass(slots=True, eq=False)

@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bank_assets.core.arrays import BoolArray, FloatArray
 from bank_assets.core.as_of import OutcomeHistory
 from bank_assets.core.contacts import Contacts, LearningData
 from bank_assets.core.daily_profiles import DailyProfiles
@@ -22,8 +23,6 @@ from bank_assets.core.performance import ScoredContacts
 from bank_assets.core.plan import plan_statistics
 from bank_assets.core.platform_policy import Known
 
-FloatArray = NDArray[np.float64]
-BoolArray = NDArray[np.bool_]
 Days = NDArray[np.datetime64]
 
 STEPS: Final = ("day", "week", "month")

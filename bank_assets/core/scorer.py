@@ -22,6 +22,8 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from bank_assets.core.arrays import FloatArray
+
 BUNDLE_FILES: Final = ("model.onnx", "decision.json", "reference_profile.json", "model_card.md")
 BUNDLE_SCHEMA_VERSION: Final = 1
 CHUNK_ROWS: Final = 8_192
@@ -29,8 +31,6 @@ CHUNK_ROWS: Final = 8_192
 _OUTPUT: Final = ["probabilities"]
 EPSILON: Final = 1e-6
 """Probabilities are kept inside [EPSILON, 1 - EPSILON] before a logit."""
-
-FloatArray = NDArray[np.float64]
 
 
 class BundleError(ValueError):

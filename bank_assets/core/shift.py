@@ -19,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-FloatArray = NDArray[np.float64]
+from bank_assets.core.arrays import FloatArray
 
 WINDOW_DAYS: Final = 180
 """History looked at: long enough for six blocks, short enough to forget another regime."""

@@ -69,6 +69,10 @@ class SuppressionList:
                 )
         return cls.of(line for line in lines if line != "contact_id")
 
+    def covers(self, contact_id: object) -> bool:
+        """True if this contact objected; a contact without an identifier (None) cannot be looked up."""
+        return contact_id is not None and str(contact_id).strip() in self.contact_ids
+
     @property
     def digest(self) -> str:
         """Sha256 of the sorted identifiers: names the list in records without holding it."""
@@ -148,5 +152,5 @@ def excluded_by_rules(
     if len(first_row) < n_contacts:
         reasons[[row for row, contact_id in enumerate(ids) if first_row[contact_id] != row]] = DUPLICATE
     if suppression.contact_ids:
-        reasons[[row for row, contact_id in enumerate(ids) if contact_id in suppression.contact_ids]] = SUPPRESSED
+        reasons[[row for row, contact_id in enumerate(ids) if suppression.covers(contact_id)]] = SUPPRESSED
     return reasons

@@ -15,9 +15,9 @@ from typing import Any, ClassVar, Final, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bank_assets.core.arrays import FloatArray
 from bank_assets.core.economics import MAXIMUM_EUR, Economics, EconomicsError, checked_amount
 
-FloatArray = NDArray[np.float64]
 Columns = Mapping[str, NDArray[Any]]
 
 MAXIMUM_SHARE: Final = 1.0

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
 ROLES: Final = ("analyst", "auditor", "admin")
+NEW_USER_ROLE: Final = "analyst"
+"""Role of a new user for whom none is named."""
 SCOPES: Final = ("predict", "outcomes", "audit", "admin")
 ROLE_SCOPES: Final = {
     "analyst": frozenset({"predict", "outcomes"}),
@@ -77,32 +79,48 @@ def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def create_user(engine: Engine, name: str, password: str, role: str) -> None:
-    """Add a user, or give an existing one a new password and role; their sessions end.
+def create_user(engine: Engine, name: str, password: str, role: str | None = None) -> None:
+    """Add a user, or give an existing one a new password; their sessions end.
+
+    Args:
+        engine: an open ledger.
+        name: user name.
+        password: the new password.
+        role: one of `ROLES`. None keeps the role of an existing user and gives a new one `NEW_USER_ROLE`.
 
     Raises:
         AccountError: unknown role, empty name or too short a password.
     """
-    if role not in ROLES:
+    if role is not None and role not in ROLES:
         raise AccountError(f"user: expected a role of {', '.join(ROLES)}, found {role!r}.")
     if not name.strip() or len(password) < MIN_PASSWORD:
         raise AccountError(f"user: expected a name and a password of at least {MIN_PASSWORD} characters.")
-    values = {"password_hash": _hasher().hash(password), "role": role, "disabled_at": None}
+    values = {"password_hash": _hasher().hash(password), "disabled_at": None}
+    if role is not None:
+        values["role"] = role
     with writing(engine) as connection:
         known = connection.execute(select(users.c.id).where(users.c.name == name)).scalar_one_or_none()
         if known is None:
-            connection.execute(insert(users).values(name=name, created_at=utc_now(), **values))
+            connection.execute(
+                insert(users).values({"name": name, "created_at": utc_now(), "role": NEW_USER_ROLE, **values})
+            )
         else:
             connection.execute(update(users).where(users.c.id == known).values(**values))
             connection.execute(delete(sessions).where(sessions.c.user_id == known))
 
 
 def disable_user(engine: Engine, name: str) -> None:
-    """Lock a user out at once; their name stays for the record."""
+    """Lock a user out at once; their name stays for the record.
+
+    Raises:
+        AccountError: there is no such user.
+    """
     with writing(engine) as connection:
-        known = select(users.c.id).where(users.c.name == name).scalar_subquery()
+        known = connection.execute(select(users.c.id).where(users.c.name == name)).scalar_one_or_none()
+        if known is None:
+            raise AccountError(f"user: expected a user to disable, found none named {name!r}; check the spelling.")
         connection.execute(delete(sessions).where(sessions.c.user_id == known))
-        connection.execute(update(users).where(users.c.name == name).values(disabled_at=utc_now()))
+        connection.execute(update(users).where(users.c.id == known).values(disabled_at=utc_now()))
 
 
 def has_credentials(engine: Engine) -> bool:
@@ -116,7 +134,7 @@ def has_credentials(engine: Engine) -> bool:
 def log_in(engine: Engine, name: str, password: str, *, hours: float) -> str | None:
     """Check a password and open a session.
 
-    Takes 30-50 ms by design, also for an unknown name, so call it in a thread.
+    Takes 30-50 ms by design, also for an unknown name, so call it in a thread that nobody else waits for.
 
     Args:
         engine: an open ledger.

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Engine, RowMapping, delete, insert, select
+from sqlalchemy import Engine, RowMapping, delete, func, insert, select
 
 from bank_assets.ledger.chain import canonical_json
 from bank_assets.ledger.decisions import new_id
@@ -72,8 +72,20 @@ def unsuppress(engine: Engine, contact_id: str) -> bool:
     return gone.rowcount > 0
 
 
+Edition = tuple[int, str | None]
+"""Tells one state of the suppression list from another: how many are on it, and when the last of them came."""
+
+
+def suppressions_edition(engine: Engine) -> Edition:
+    """The present edition of the suppression list; another edition means that the list has changed."""
+    query = select(func.count(), func.max(suppressions.c.at)).select_from(suppressions)
+    with engine.connect() as connection:
+        n, newest = connection.execute(query).one()
+    return int(n), newest
+
+
 def suppressed(engine: Engine) -> frozenset[str]:
-    """Every contact id that must not be called."""
+    """Every contact id that must not be called; who decides compares by `core.suppression.SuppressionList`."""
     with engine.connect() as connection:
         return frozenset(connection.execute(select(suppressions.c.contact_id)).scalars())
 

@@ -12,12 +12,12 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache, lru_cache
 from operator import attrgetter, itemgetter
 from typing import Any, Final, cast
 
-from sqlalchemy import Engine, RowMapping, Select, Table, and_, delete, insert, select
+from sqlalchemy import ColumnElement, Engine, RowMapping, Select, Table, and_, delete, func, insert, select
 
 from bank_assets.ledger.chain import CHAINED, hash_in_order, payload_hash
 from bank_assets.ledger.engine import LedgerError, utc_now, writing
@@ -25,7 +25,19 @@ from bank_assets.ledger.ids import new_id
 from bank_assets.ledger.models import decisions, erasures, payloads
 from bank_assets.ledger.records import Decision, Draft, Found
 
-__all__ = ["MAX_APPEND", "Decision", "Draft", "Found", "LedgerWriteError", "append", "erase", "get", "new_id", "search"]
+__all__ = [
+    "MAX_APPEND",
+    "Decision",
+    "Draft",
+    "Found",
+    "LedgerWriteError",
+    "append",
+    "count_to_erase",
+    "erase",
+    "get",
+    "new_id",
+    "search",
+]
 
 MAX_APPEND: Final = 5_000
 """Most records of one transaction: bounds the memory of an append and the wait of whoever comes next."""
@@ -254,7 +266,7 @@ def erase(
     actor: str,
     reason: str,
     contact_id: str | None = None,
-    decided_before: str | None = None,
+    decided_before: date | None = None,
     decision_id: str | None = None,
 ) -> int:
     """Remove payloads and salts, keeping the decisions and a record of the erasure; the chain still verifies.
@@ -264,24 +276,16 @@ def erase(
         actor: who ordered it.
         reason: why, for the auditor (no personal data).
         contact_id: erase everything about this contact.
-        decided_before: erase everything older (retention), ISO date or time.
+        decided_before: erase everything decided before this day began, UTC (retention).
         decision_id: erase this one.
 
     Returns:
         How many payloads were erased.
 
     Raises:
-        ValueError: no criterion was given; that would erase everything.
+        ValueError: no criterion was given (that would erase everything), or `decided_before` lies in the future.
     """
-    where = []
-    if contact_id is not None:
-        where.append(payloads.c.contact_id == contact_id)
-    if decision_id is not None:
-        where.append(payloads.c.decision_id == decision_id)
-    if decided_before is not None:
-        where.append(payloads.c.decision_id.in_(select(decisions.c.id).where(decisions.c.decided_at < decided_before)))
-    if not where:
-        raise ValueError("expected contact_id, decision_id or decided_before, found none; say whose data to erase.")
+    where = _to_erase(contact_id, decided_before, decision_id)
     now = utc_now()
     with writing(engine) as connection:
         ids = connection.execute(select(payloads.c.decision_id).where(*where)).scalars().all()
@@ -291,3 +295,33 @@ def erase(
             )
             connection.execute(delete(payloads).where(*where))
     return len(ids)
+
+
+def count_to_erase(engine: Engine, *, contact_id: str | None = None, decided_before: date | None = None) -> int:
+    """How many payloads `erase` would remove; nothing changes. See `erase` for the arguments and what it raises."""
+    query = select(func.count()).select_from(payloads).where(*_to_erase(contact_id, decided_before, None))
+    with engine.connect() as connection:
+        return int(connection.execute(query).scalar_one())
+
+
+def _to_erase(
+    contact_id: str | None, decided_before: date | None, decision_id: str | None
+) -> list[ColumnElement[bool]]:
+    where = []
+    if contact_id is not None:
+        where.append(payloads.c.contact_id == contact_id)
+    if decision_id is not None:
+        where.append(payloads.c.decision_id == decision_id)
+    if decided_before is not None:
+        today = datetime.now(UTC).date()
+        if decided_before > today:
+            raise ValueError(
+                f"decided_before: expected today ({today}, UTC) or an earlier day, found {decided_before}; "
+                "every decision lies before a future day, so all of them would be erased."
+            )
+        # The column holds times of one width in UTC, so a midnight written in the same form compares as a time.
+        midnight = f"{decided_before.isoformat()}T00:00:00.000000Z"
+        where.append(payloads.c.decision_id.in_(select(decisions.c.id).where(decisions.c.decided_at < midnight)))
+    if not where:
+        raise ValueError("expected contact_id, decision_id or decided_before, found none; say whose data to erase.")
+    return where

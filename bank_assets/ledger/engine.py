@@ -10,7 +10,6 @@ app need PostgreSQL.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Iterator
@@ -25,6 +24,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError
 
 from bank_assets.ledger.models import ledger_head
+from bank_assets.store.locks import try_lock
 
 BUSY_SECONDS: Final = 30
 """How long a SQLite writer waits for another before it gives up."""
@@ -255,16 +255,14 @@ class AppLock:
         if self._path is None:
             return
         file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        if not try_lock(file):
             holder = os.read(file, 20).decode("ascii", "replace").strip() or "unknown"
             os.close(file)
             raise LedgerError(
                 f"ledger: expected to be the only app process on {self._path.with_suffix('').with_suffix('')}, found "
                 f"process {holder} serving it; stop that one, or set BANK_LEDGER_URL to a PostgreSQL database, which "
                 f"several app processes can share."
-            ) from error
+            )
         os.ftruncate(file, 0)
         os.write(file, str(os.getpid()).encode("ascii"))
         self._file = file

@@ -10,11 +10,6 @@ from typing import Any, Final
 
 from sqlalchemy import Engine
 
-from bank_assets.assets.drift import PROFILES, REPORT
-from bank_assets.assets.score_marks import EXPORTED, outcome_marks
-from bank_assets.assets.scoring import BATCH
-from bank_assets.assets.tables import CONTACTS, month_mark
-from bank_assets.assets.validation import GATE
 from bank_assets.jobs import DATA, SCORING
 from bank_assets.loop.requests import RunWanted, ranges_of
 from bank_assets.partitions import FIRST_MONTH, month_of
@@ -23,6 +18,9 @@ from bank_assets.sources.campaign_file import latest_campaigns
 from bank_assets.sources.deliveries import RegisterResult, register_deliveries
 from bank_assets.sources.manifest import Delivery, delivered_months
 from bank_assets.spark.etl import TABLES
+from bank_assets.spark.months import month_mark
+from bank_assets.store.campaign_files import campaign_of
+from bank_assets.store.lineage import BATCH, CONTACTS, DRIFT_REPORT, GATE, PROFILES, due_reported_outcomes
 from bank_assets.store.warehouse import Warehouse
 
 FIRST: Final = month_of(FIRST_MONTH)
@@ -58,7 +56,7 @@ def _is_made(settings: Settings, store: Warehouse, month: str) -> bool:
         return False
     # If no month at all passes, the gate's blocking check stops the run: repeating it would change nothing.
     is_held = not gate.metadata["passed"]
-    return is_held or all(store.entry(table, month) is not None for table in (PROFILES, REPORT))
+    return is_held or all(store.entry(table, month) is not None for table in (PROFILES.name, DRIFT_REPORT.name))
 
 
 def newest_month(settings: Settings) -> str | None:
@@ -85,12 +83,11 @@ def data_wanted(settings: Settings) -> list[RunWanted]:
 
 def due_campaigns(settings: Settings) -> list[Delivery]:
     """Campaign files whose last arrival has not been scored."""
-    entries = Warehouse(settings.warehouse).manifest(BATCH)
+    entries = Warehouse(settings.warehouse).manifest(BATCH.name)
     return [
         delivery
         for delivery in latest_campaigns(settings.warehouse)
-        if (entry := entries.get(delivery.name.removesuffix(".csv"))) is None
-        or entry.metadata.get("sha256") != delivery.sha256
+        if (entry := entries.get(campaign_of(delivery.name))) is None or entry.metadata.get("sha256") != delivery.sha256
     ]
 
 
@@ -106,5 +103,4 @@ def campaign_wanted(due: Sequence[Delivery]) -> RunWanted:
 
 def due_outcome_months(settings: Settings, engine: Engine) -> list[str]:
     """Months of arrival whose outcomes reported to the app are not yet in the tables."""
-    store = Warehouse(settings.warehouse)
-    return [month for month, mark in outcome_marks(engine).items() if not store.is_unchanged(EXPORTED, month, mark)]
+    return due_reported_outcomes(Warehouse(settings.warehouse), engine)

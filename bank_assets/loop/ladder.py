@@ -16,10 +16,6 @@ import dagster as dg
 import numpy as np
 from sqlalchemy import Engine
 
-from bank_assets.assets.drift import PROFILES
-from bank_assets.assets.score_marks import EXPORTED, SCORES, score_marks, stale_months
-from bank_assets.assets.scoring import STATE, state_mark
-from bank_assets.assets.tables import passed_months
 from bank_assets.core.candidates import ALGORITHMS, Recipe
 from bank_assets.core.covariate_shift import Reference
 from bank_assets.core.daily_profiles import DailyProfiles
@@ -36,6 +32,8 @@ from bank_assets.loop.requests import ATTEMPTS, TAG_AS_OF, TAG_EPISODE, TAG_WORK
 from bank_assets.settings import Settings
 from bank_assets.store.champion_history import Reign
 from bank_assets.store.contact_store import ContactStore
+from bank_assets.store.derivations import Derived
+from bank_assets.store.lineage import PROFILES, REPORTED_OUTCOMES, SCORES, passed_months, stale_scores, state
 from bank_assets.store.warehouse import Warehouse
 
 DRIFT: Final = "drift"
@@ -90,7 +88,7 @@ class Ladder:
         months = passed_months(self._store)
         if not months:
             return Step("no month has passed its gate yet.", is_idle=True)
-        stale = stale_months(self._store, self._reign)
+        stale = stale_scores(self._store, self._reign)
         if stale:
             return Step(f"scores of {len(stale)} month(s) are by other champions.", self._rescore(stale))
         last = responses.latest(self._engine)
@@ -109,24 +107,25 @@ class Ladder:
 
     # scores, state
 
-    def _rescore(self, stale: Sequence[str]) -> RunWanted:
+    def _rescore(self, stale: Mapping[str, Derived]) -> RunWanted:
+        first, last = min(stale), max(stale)
         return RunWanted(
             PERFORMANCE,
-            score_marks(self._store, self._reign, stale),
-            f"scores of {stale[0]} to {stale[-1]} under the champions in force",
-            (stale[0], stale[-1]),
-            assets=[EXPORTED, SCORES, "performance_report"],
+            {month: derived.mark for month, derived in stale.items()},
+            f"scores of {first} to {last} under the champions in force",
+            (first, last),
+            assets=[REPORTED_OUTCOMES.name, SCORES.name, "performance_report"],
         )
 
     def _published(self, judged: Judged | None, newest: np.datetime64) -> Step:
         as_of = judged.as_of if judged else "no morning"
-        mark = state_mark(self._store, self._reign, newest)
-        if self._reign.current is None or self._store.is_unchanged(STATE, "all", mark):
+        published = state(self._store, self._reign, newest)
+        if self._reign.current is None or published.is_current:
             return Step(f"every morning is judged, the last is {as_of}; {_told(judged)}", is_idle=True)
         moved = f"intercept {judged.shift:+.3f}" if judged else "first state"
         wanted = RunWanted(
             SCORING,
-            {"mark": mark},
+            {"mark": published.mark},
             f"state of {as_of}: {moved}",
             tags={TAG_AS_OF: as_of},
         )
@@ -217,7 +216,7 @@ class Ladder:
         if state.deployed_on is None and not _is_learnable(scored, newest):
             return None
         known = self._last_promotion()
-        daily = DailyProfiles.from_table(self._store.read(PROFILES, [m for m in months if self._has_profile(m)]))
+        daily = DailyProfiles.from_table(self._store.read(PROFILES.name, [m for m in months if self._has_profile(m)]))
         shift = 0.0 if last is None else last.shift
         appended = None
         for morning in walk(mornings, state, shift, scored, daily, self._reference(daily)):
@@ -226,7 +225,7 @@ class Ladder:
         return appended
 
     def _has_profile(self, month: str) -> bool:
-        entry = self._store.entry(PROFILES, month)
+        entry = self._store.entry(PROFILES.name, month)
         return entry is not None and entry.rows > 0
 
     def _record(self, morning: Morning, seq: int, promotion_id: int) -> Judged:
@@ -251,10 +250,10 @@ class Ladder:
 
     def _scored(self, months: Sequence[str]) -> ScoredContacts:
         contacts = self._contacts.read(months)
-        stored = [month for month, entry in self._store.manifest(SCORES).items() if entry.rows]
+        stored = [month for month, entry in self._store.manifest(SCORES.name).items() if entry.rows]
         proba = np.full(len(contacts), np.nan)
         if stored:
-            scores = self._store.read(SCORES, stored, ["contact_id", "unshifted_proba"])
+            scores = self._store.read(SCORES.name, stored, ["contact_id", "unshifted_proba"])
             values = scores.column("unshifted_proba").to_numpy()
             position = {contact: row for row, contact in enumerate(scores.column("contact_id").to_pylist())}
             rows = np.asarray([position.get(contact, -1) for contact in contacts.contact_ids], dtype=np.int64)

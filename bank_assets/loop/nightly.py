@@ -5,7 +5,6 @@ What lives here: the months of a night. What must not: the schedule. Called by `
 
 from sqlalchemy import Engine
 
-from bank_assets.assets.score_marks import EXPORTED
 from bank_assets.jobs import MAIN, NIGHTLY, PERFORMANCE
 from bank_assets.loop.deliveries import (
     due_months,
@@ -18,6 +17,7 @@ from bank_assets.loop.requests import RunWanted, ranges_of
 from bank_assets.settings import Settings
 from bank_assets.sources.delivery_header import KINDS
 from bank_assets.sources.landing_folders import landing_is_missing
+from bank_assets.store.lineage import REPORTED_OUTCOMES
 
 
 def nightly_wanted(settings: Settings, engine: Engine) -> list[RunWanted]:
@@ -49,7 +49,13 @@ def nightly_wanted(settings: Settings, engine: Engine) -> list[RunWanted]:
     alone = [found for found in joined if found not in data]
     job = MAIN if settings.train_nightly else NIGHTLY
     wanted = [
-        RunWanted(PERFORMANCE, "outcomes told to the app", "outcomes told to the app", found, assets=[EXPORTED])
+        RunWanted(
+            PERFORMANCE,
+            "outcomes told to the app",
+            "outcomes told to the app",
+            found,
+            assets=[REPORTED_OUTCOMES.name],
+        )
         for found in alone
     ]
     wanted += [

@@ -8,9 +8,6 @@ from dataclasses import dataclass
 import dagster as dg
 from sqlalchemy import Engine
 
-from bank_assets.assets.score_marks import stale_months
-from bank_assets.assets.scoring import state_is_current
-from bank_assets.assets.tables import passed_months
 from bank_assets.core.response.loop import mornings_to_judge
 from bank_assets.core.response.policy import ResponseState, Rung
 from bank_assets.ledger import responses
@@ -22,6 +19,8 @@ from bank_assets.sources.delivery_header import KINDS
 from bank_assets.sources.landing_folders import landing_is_missing
 from bank_assets.store.champion_history import Reign
 from bank_assets.store.contact_store import ContactStore
+from bank_assets.store.lineage import passed_months, stale_scores
+from bank_assets.store.lineage import state as published_state
 from bank_assets.store.warehouse import Warehouse
 
 
@@ -66,7 +65,7 @@ def look(settings: Settings, engine: Engine, instance: dg.DagsterInstance) -> Lo
 def _judged(settings: Settings, engine: Engine, store: Warehouse, reign: Reign, months: list[str]) -> list[str]:
     if reign.current is None:
         return []
-    left = [f"scores of {month} are stale" for month in stale_months(store, reign)]
+    left = [f"scores of {month} are stale" for month in stale_scores(store, reign)]
     last = responses.latest(engine)
     if last is not None and last.rung in (Rung.RETRAIN, Rung.SEARCH) and not has_verdict(engine, last):
         left.append(f"{last.rung} of {last.as_of} is not done")
@@ -76,7 +75,7 @@ def _judged(settings: Settings, engine: Engine, store: Warehouse, reign: Reign, 
     known = state if state.deployed_on else ResponseState(deployed_on=str(reign.starts[-1]))
     mornings = mornings_to_judge(dates.astype("datetime64[D]"), newest, known)
     left += [f"{len(mornings)} morning(s) up to {mornings[-1]} are not judged"] if len(mornings) else []
-    if not state_is_current(store, reign, settings):
+    if not published_state(store, reign, newest).is_current:
         left.append("the state is not published")
     left += [f"{delivery.name} is not scored" for delivery in due_campaigns(settings)]
     return left

@@ -137,7 +137,7 @@ _TEMPLATE: Final = """{% extends "frame" %}
 <h2>How to read this</h2>
 <p>Verdicts follow the size of a change, never its p-value: with many contacts every small change is
 "significant". Values that stand for "none" (no earlier contact, an empty balance) are judged apart from the rest.
-PSI is the population stability index over the reference's deciles; D is the Kolmogorov–Smirnov distance; the
+PSI is the population stability index over ten equal shares of the reference; D is the Kolmogorov–Smirnov distance; the
 variation is the share of contacts that would have to change category.{% if has_importance %} The weight of a column is
 its share of what moves the model's probabilities.{% endif %}</p>
 {% endblock %}

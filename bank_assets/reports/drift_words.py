@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from bank_assets.contract import BY_SOURCE
-from bank_assets.core.drift_statistics import decile_edges
+from bank_assets.core.drift_statistics import quantile_edges
 from bank_assets.core.profile import NUMERIC, ColumnProfile
 from bank_assets.reports.svg import pair_of_bars
 
@@ -66,7 +66,7 @@ def words_of(name: str, reference: ColumnProfile, current: ColumnProfile) -> str
 
 
 def bars_of(reference: ColumnProfile, current: ColumnProfile) -> tuple[Bar, ...]:
-    """Shares before and now: of ranges between the reference's deciles, or of the most frequent categories."""
+    """Shares before and now: of ranges between the reference's quantiles, or of the most frequent categories."""
     labels, counts = _ranges(reference, current) if reference.kind == NUMERIC else _categories(reference, current)
     sides = (reference, current)
     if any(side.missing for side in sides):
@@ -97,7 +97,7 @@ def _ranges(reference: ColumnProfile, current: ColumnProfile) -> tuple[list[str]
     sides = (reference, current)
     if not reference.present:
         return ["any value"], [[side.present] for side in sides]
-    edges = decile_edges(reference)
+    edges = quantile_edges(reference)
     labels = [f"up to {edge:g}" for edge in edges] + [f"above {edges[-1]:g}"]
     counts = [
         np.bincount(np.searchsorted(edges, side.values, "left"), side.counts, edges.size + 1).astype(int).tolist()

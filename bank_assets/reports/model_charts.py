@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.core import metrics
+from bank_assets.core.arrays import FloatArray
 from bank_assets.core.economics import Economics
-
-FloatArray = NDArray[np.float64]
 
 
 def candidate_chart(title: str, proba: FloatArray, observed: NDArray[np.bool_], economics: Economics) -> bytes:

@@ -10,14 +10,12 @@ tried again after 1, 2, 4 … 30 minutes, and an alert older than two days is gi
 secrets, so logs name a channel by its scheme and a digest, and apprise's own log, which names hosts, stays closed.
 """
 
-import fcntl
 import hashlib
 import json
 import logging
 import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,6 +29,7 @@ from bank_assets.core.alerts import Tone
 from bank_assets.settings import Settings
 from bank_assets.store.alert_log import FILE_NAME, AlertLog
 from bank_assets.store.atomic_files import write_atomic
+from bank_assets.store.locks import lock, locked_if_free
 
 FIRST_PAUSE: Final = timedelta(minutes=1)
 LONGEST_PAUSE: Final = timedelta(minutes=30)
@@ -92,7 +91,7 @@ class Channel:
         path = Path(unquote(urlsplit(self._url).path))
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX)
+            lock(stream)
             stream.write(json.dumps(alert).encode() + b"\n")
             stream.flush()
             os.fsync(stream.fileno())
@@ -174,7 +173,7 @@ class NotifierResource(dg.ConfigurableResource):
         """
         moment = now or datetime.now(UTC)
         found: dict[str, Progress] = {}
-        with _only_one(Path(self.state)) as is_mine:
+        with locked_if_free(Path(self.state) / ".lock") as is_mine:
             if not is_mine:
                 return {}
             until = time.monotonic() + seconds
@@ -228,16 +227,3 @@ class NotifierResource(dg.ConfigurableResource):
             progress = Progress(offset=start)
             self._keep(channel, progress)
             return progress
-
-
-@contextmanager
-def _only_one(folder: Path) -> Iterator[bool]:
-    """Whether this process is the one that delivers; the kernel frees the lock of a killed one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("wb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            yield True

@@ -14,7 +14,6 @@ launcher looks after them.
 
 from __future__ import annotations
 
-import fcntl
 import tempfile
 import time
 from collections.abc import Iterator
@@ -24,6 +23,8 @@ from typing import IO, Final
 
 import dagster as dg
 import psutil
+
+from bank_assets.store.locks import lock, try_lock
 
 FOLDER: Final = "carried"
 HIDDEN: Final = "."
@@ -54,7 +55,7 @@ def carrying(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
     # Children do not inherit it: Python opens files close-on-exec, so a Spark JVM that outlives us holds nothing.
     with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=HIDDEN, delete=False) as stream:
         # Locked before it has its name: who finds it free may believe that.
-        fcntl.flock(stream, fcntl.LOCK_EX)
+        lock(stream)
         Path(stream.name).replace(path)
         try:
             yield
@@ -101,12 +102,10 @@ def _locked(path: Path) -> IO[str] | None:
         stream = path.open("r+")  # a network file system grants exclusive locks to writers only
     except FileNotFoundError:
         return None
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        stream.close()
-        return None
-    return stream
+    if try_lock(stream):
+        return stream
+    stream.close()
+    return None
 
 
 def _problem(path: Path) -> str | None:

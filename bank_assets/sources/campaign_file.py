@@ -19,6 +19,7 @@ import pandas as pd
 from bank_assets.contract import BY_SOURCE, PAYLOAD_COLUMNS, Column, Kind
 from bank_assets.core.plan import Frame
 from bank_assets.sources.manifest import Delivery, object_path, read_manifest
+from bank_assets.store.campaign_files import FOLDER, campaign_of
 
 _SHOWN_REJECTIONS: Final = 100
 """Refused rows named in the metadata; all are counted."""
@@ -54,7 +55,7 @@ def latest_campaigns(warehouse: Path, names: Sequence[str] = ()) -> list[Deliver
         warehouse: the warehouse folder.
         names: file names wanted; empty for all.
     """
-    newest = {delivery.name: delivery for delivery in read_manifest(warehouse, "campaigns")}
+    newest = {delivery.name: delivery for delivery in read_manifest(warehouse, FOLDER)}
     return [newest[name] for name in sorted(newest) if not names or name in names]
 
 
@@ -98,7 +99,7 @@ def read_campaign(warehouse: Path, delivery: Delivery) -> Campaign:
     ]
     named += [f"{unread} rows have more fields than the header"] if unread else []
     return Campaign(
-        delivery.name.removesuffix(".csv"),
+        campaign_of(delivery.name),
         delivery.sha256,
         ids[usable].to_numpy(dtype=object),
         dates[usable].to_numpy().astype("datetime64[D]"),

@@ -4,11 +4,10 @@ What lives here: the file-level rules of a delivery, applied while its bytes are
 What must not: row-level judgement (a row with a bad value is quarantined with its reason by the tables stage), moving
 or storing files (see `deliveries`).
 
-The rules, which the Spark reader shares:
+The rules, which `contract.reading` defines for every door:
 
 - **A row is a physical line.** Lines end with LF, CRLF or CR; blank lines are not rows. A line break inside quotes
-  makes two short rows, which are quarantined: an unbalanced quote can then never swallow the rest of a file. Read with
-  `multiLine=false`, quote `"` and escape `"`.
+  makes two short rows, which are quarantined: an unbalanced quote can then never swallow the rest of a file.
 - **Encoding** is UTF-8 (with or without byte order mark) if every byte of the file decodes as such, else Latin-1, which
   gives every byte a meaning. All allowed values are ASCII, so the choice decides only how rejected text is shown.
   UTF-16 is refused by name.

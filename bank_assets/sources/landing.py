@@ -26,10 +26,10 @@ from bank_assets.sources.delivery_header import CONTACTS, Header, read_header
 from bank_assets.sources.source import Source, claim_landing
 from bank_assets.sources.uci import implied_dates
 from bank_assets.store.atomic_files import publish_if_changed, temporary_beside
+from bank_assets.store.campaign_files import EXAMPLE, FOLDER
 
 EXAMPLE_DAYS: Final = 30
 """Days of data in the example campaign; training and evaluation leave them out."""
-EXAMPLE_NAME: Final = "example.csv"
 _CHUNK_BYTES: Final = 4 * 1024 * 1024
 
 DatedLines = Iterable[tuple[str, bytes]]
@@ -162,7 +162,7 @@ def _land_lines(
     campaign_rows = 0
     recent = _recent_days(recent) if last_day else {}
     for day in sorted(recent):
-        stream = book.stream(f"campaigns/{EXAMPLE_NAME}", campaign_header)
+        stream = book.stream(f"{FOLDER}/{EXAMPLE}", campaign_header)
         for line in recent[day]:
             fields = line.split(delimiter)
             stream.write(delimiter.join(fields[index] for index in positions) + b"\n")
@@ -199,7 +199,7 @@ def _land_simulated(
     for chunk in simulator.simulate_chunks(aggregates, begin, end, scale=scale, seed=settings.seed):
         customers = chunk[list(CAMPAIGN_COLUMNS)]
         simulated_csv.write_csv(
-            customers, book.stream(f"campaigns/{EXAMPLE_NAME}", simulated_csv.csv_header(CAMPAIGN_COLUMNS))
+            customers, book.stream(f"{FOLDER}/{EXAMPLE}", simulated_csv.csv_header(CAMPAIGN_COLUMNS))
         )
         campaign_rows += len(customers)
     return rows, first_day, last_day, campaign_rows

@@ -12,16 +12,16 @@ nothing, and a file that goes back to a former content wins again over the corre
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
 from bank_assets.store.atomic_files import write_atomic
+from bank_assets.store.locks import locked
 
 SCHEMA_VERSION: Final = 1
 
@@ -92,13 +92,9 @@ def object_path(warehouse: Path, sha256: str) -> Path:
     return raw_root(warehouse) / "objects" / sha256[:2] / f"{sha256}.csv"
 
 
-@contextmanager
-def register_lock(warehouse: Path) -> Iterator[None]:
-    """Hold the right to append to the manifest; a second process waits. Released by the kernel if the holder dies."""
-    raw_root(warehouse).mkdir(parents=True, exist_ok=True)
-    with (raw_root(warehouse) / ".lock").open("wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def register_lock(warehouse: Path) -> AbstractContextManager[None]:
+    """The right to append to the manifest; a second process waits."""
+    return locked(raw_root(warehouse) / ".lock")
 
 
 def _parse(line: str, where: str) -> Delivery:

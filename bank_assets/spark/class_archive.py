@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from bank_assets.settings import Settings, load_settings
 from bank_assets.spark.java import find_java
 from bank_assets.spark.session import archive_path, start_session, stop_session
+from bank_assets.store.atomic_files import replacing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,7 +39,6 @@ def build_archive(settings: Settings) -> Path:
         ArchiveError: the JVM wrote no archive.
     """
     target = archive_path(find_java())
-    target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         part = home / "classes.jsa"
@@ -57,10 +57,8 @@ def build_archive(settings: Settings) -> Path:
                 f"{target}: expected Java to write a class archive, found none; Spark works without it, only slower "
                 f"to start. Look up -XX:ArchiveClassesAtExit for your Java."
             )
-        # Beside the target first, then one atomic step, so that no JVM maps half a file.
-        beside = target.with_suffix(".part")
-        shutil.copyfile(part, beside)
-        beside.replace(target)
+        with part.open("rb") as made, replacing(target) as stream:  # no JVM may map half a file
+            shutil.copyfileobj(made, stream)
     return target
 
 

@@ -1,37 +1,22 @@
-"""Reading delivered text: every column a string, every line a row, nothing guessed.
+"""Delivered files on their way into Spark's tasks: what the register knows of them, and who reads which bytes.
 
-What lives here: `RawFile` (what the register knows about a delivery) and the reader that makes one frame of many files.
-What must not: types and rules (`rules`, `tables`), the register itself (`bank_assets.sources`).
+What lives here: `RawFile`, and the ranges of bytes that make up one task. Cutting a range into lines is in
+`bank_assets.contract.reading`, reading its fields in `text_block`.
 Called by `bank_assets.spark.etl`.
-
-A row is a physical line: `multiLine` stays off, so an unbalanced quote can never swallow the rest of a file, and big
-files are read in parallel. The register counts rows by the same rule, which makes row conservation checkable.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
-from functools import reduce
 from pathlib import Path
 from typing import Final
 
-from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql import functions as f
+from bank_assets.contract.reading import ENCODINGS
 
-from bank_assets.spark.fan_out import month_number
+ONE_TASK_BYTES: Final = 32 << 20
+"""Delivered text up to which one task does it all, so that a month is one file; above, a task adds one at most."""
 
-ENCODINGS: Final = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8", "latin-1": "ISO-8859-1"}
-"""Register's word to Spark's; a byte order mark is skipped by the line reader."""
-
-LINE: Final = "_line"
-ARRIVAL: Final = "_arrival"
-POSITION: Final = "_position"
-HOME_MONTH: Final = "_home_month"
-FIRST_DAY: Final = "_first_day"
-LAST_DAY: Final = "_last_day"
-DELIVERY: Final = "_delivery"
-DELIMITER: Final = "_delimiter"
-PROVENANCE: Final = (ARRIVAL, HOME_MONTH, FIRST_DAY, LAST_DAY, DELIVERY, DELIMITER)
+TASK_BYTES: Final = 64 << 20
+"""Delivered text of one task of larger inputs: some 600,000 rows."""
 
 
 class DeliveryReadError(ValueError):
@@ -67,17 +52,23 @@ class RawFile:
     last_day: str
 
 
-def read_deliveries(session: SparkSession, files: Sequence[RawFile], columns: Sequence[str]) -> DataFrame:
-    """Read delivered files into one frame, one row per line that is neither header nor blank (=).
+@dataclass(frozen=True, slots=True)
+class ByteRange:
+    """The rows of a file that begin within a range of its bytes.
 
-    Args:
-        session: the Spark session.
-        files: at least one delivery; each has the same set of columns, in any order.
-        columns: the columns of the family, in the order wanted.
+    Attributes:
+        file: the file.
+        first: offset of the first byte.
+        last: offset behind the last byte.
+    """
 
-    Returns:
-        `columns` as strings (NULL for an empty field), `_line` (the whole line if its number of fields is wrong, else
-        NULL), `_position` (place in the file, for order) and the provenance columns.
+    file: RawFile
+    first: int
+    last: int
+
+
+def check_files(files: Sequence[RawFile]) -> None:
+    """Refuse deliveries that cannot be read.
 
     Raises:
         DeliveryReadError: no file is given, one is missing or given twice, or its encoding is unknown.
@@ -94,57 +85,38 @@ def read_deliveries(session: SparkSession, files: Sequence[RawFile], columns: Se
         )
     if len({file.sha256 for file in files}) < len(files):
         raise DeliveryReadError("deliveries: expected each content once, at its last arrival, found one twice.")
-    groups: dict[tuple[str, str, tuple[str, ...]], list[RawFile]] = {}
     for file in files:
         if file.encoding not in ENCODINGS:
             raise DeliveryReadError(
                 f"{file.path}: expected one of the encodings {sorted(ENCODINGS)}, found {file.encoding!r}."
             )
-        groups.setdefault((file.delimiter, ENCODINGS[file.encoding], file.columns), []).append(file)
-    frames = [_read_group(session, group, columns) for group in groups.values()]
-    return reduce(DataFrame.unionByName, frames)
 
 
-def _read_group(session: SparkSession, files: list[RawFile], columns: Sequence[str]) -> DataFrame:
-    """Read files of one format."""
-    first = files[0]
-    schema = ", ".join(f"`{name}` STRING" for name in (*first.columns, LINE))
-    lines = session.read.csv(
-        [str(file.path) for file in files],
-        schema=schema,
-        sep=first.delimiter,
-        encoding=ENCODINGS[first.encoding],
-        header=True,
-        quote='"',
-        escape='"',
-        mode="PERMISSIVE",
-        columnNameOfCorruptRecord=LINE,
-        ignoreLeadingWhiteSpace=True,
-        ignoreTrailingWhiteSpace=True,
-    )
-    # Splits of a file are not read in order, so a row's place is its block's start, then its place in the block.
-    position = f.struct(
-        f.col("_metadata.file_block_start").alias("block"), f.monotonically_increasing_id().alias("row")
-    ).alias(POSITION)
-    wanted = [f.col(f"`{name}`") for name in columns]
-    if len(files) == 1:
-        return lines.select(*wanted, LINE, position, *_literals(first))
-    known = session.createDataFrame([_facts(file) for file in files], schema=_FACTS_SCHEMA)
-    named = lines.select(*wanted, LINE, position, f.col("_metadata.file_name").alias("_name"))
-    return named.join(f.broadcast(known), "_name").drop("_name")
+def tasks_of(files: Sequence[RawFile], *, parallelism: int) -> list[list[ByteRange]]:
+    """Share the bytes of some files among tasks, in the order of arrival.
 
+    Rows of a task come before the rows of the next one, so the order of tasks and of rows within them is the order in
+    which later rows replace earlier ones.
 
-_FACTS_SCHEMA: Final = (
-    f"_name STRING, {ARRIVAL} INT, {HOME_MONTH} INT, {FIRST_DAY} DATE, {LAST_DAY} DATE, {DELIVERY} STRING, "
-    f"{DELIMITER} STRING"
-)
+    Args:
+        files: deliveries.
+        parallelism: tasks that run at once.
 
-
-def _facts(file: RawFile) -> tuple[object, ...]:
-    first, last = date.fromisoformat(file.first_day), date.fromisoformat(file.last_day)
-    return file.path.name, file.arrival, month_number(file.home_month), first, last, file.sha256, file.delimiter
-
-
-def _literals(file: RawFile) -> list[Column]:
-    _, *values = _facts(file)
-    return [f.lit(value).alias(name) for name, value in zip(PROVENANCE, values, strict=True)]
+    Returns:
+        The ranges of each task, of about equal size together.
+    """
+    sizes = [(file, file.path.stat().st_size) for file in sorted(files, key=lambda file: file.arrival)]
+    total = sum(size for _, size in sizes)
+    n_tasks = 1 if total <= ONE_TASK_BYTES else max(parallelism, -(-total // TASK_BYTES))
+    share = max(-(-total // n_tasks), 1)
+    tasks: list[list[ByteRange]] = [[] for _ in range(n_tasks)]
+    before = 0
+    for file, size in sizes:
+        first = 0
+        while first < size:
+            task = (before + first) // share
+            last = min(size, (task + 1) * share - before)
+            tasks[task].append(ByteRange(file, first, last))
+            first = last
+        before += size
+    return [task for task in tasks if task]

@@ -16,6 +16,7 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from bank_assets.core.as_of import AsOfState
+from bank_assets.core.call_plan import best_first, deciles
 from bank_assets.core.economics import Economics, expected_profit, is_worth_calling
 from bank_assets.core.features import CATEGORY_FEATURES, FEATURES, current_features
 from bank_assets.core.scorer import Scorer
@@ -106,7 +107,7 @@ def score_campaign(
     order = {contact: row for row, contact in enumerate(found.column("contact_id").to_pylist())}
     table = found.take(pa.array([order[contact] for contact in campaign.contact_ids]))
     proba = table.column("probability").to_numpy()
-    called = is_worth_calling(proba, economics)
+    called, profit = is_worth_calling(proba, economics), expected_profit(proba, economics)
     return pa.table(
         {
             "contact_id": table.column("contact_id"),
@@ -114,17 +115,10 @@ def score_campaign(
             "probability": proba,
             "probability_low": table.column("probability_low"),
             "probability_high": table.column("probability_high"),
-            "decile": deciles(proba),
-            "expected_profit_eur": expected_profit(proba, economics),
+            "decile": deciles(best_first(profit, np.asarray(campaign.contact_ids, dtype=np.str_))).astype(np.int32),
+            "expected_profit_eur": profit,
             "decision": np.where(called, "call", "do_not_call"),
             "model_version": [version] * len(proba),
         },
         schema=SCORED_SCHEMA,
     )
-
-
-def deciles(proba: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.int32]]:
-    """Decile of each probability, (n,): 1 for the highest tenth; ties in the order given."""
-    rank = np.empty(len(proba), dtype=np.int64)
-    rank[np.argsort(-proba, kind="stable")] = np.arange(len(proba))
-    return (rank * 10 // max(len(proba), 1) + 1).astype(np.int32)

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 PACKAGE_ROOT: Final = Path(__file__).parents[2]
-SHUFFLE_BYTES: Final = 64 << 20
-"""Input per shuffle partition: rows of the contacts grow about 3 × in memory, and a task should stay under 256 MB."""
-
 JVM_OPTIONS: Final = (
     "-XX:+UseParallelGC -XX:Tier4InvocationThreshold=50000 -XX:Tier4MinInvocationThreshold=6000 "
     "-XX:Tier4CompileThreshold=150000 -XX:Tier4BackEdgeThreshold=400000"
@@ -104,6 +101,8 @@ def spark_config(settings: Settings, *, java: Java, java_options: str = "") -> d
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
         "spark.sql.parquet.compression.codec": "zstd",
+        # Only counts are shuffled; the default of 200 partitions costs two cores seconds of empty tasks.
+        "spark.sql.shuffle.partitions": "8",
         # The warehouse commits by manifest, so a task may write straight into the staging folder: no second rename.
         "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "2",
         "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
@@ -202,20 +201,3 @@ def stop_session(session: "SparkSession") -> None:
         _log.warning("the Spark JVM did not end in %d s and is killed", JVM_EXIT_SECONDS)
         process.kill()
         process.wait()
-
-
-def size_shuffles(session: "SparkSession", input_bytes: int) -> int:
-    """Set the number of shuffle partitions for the work ahead.
-
-    Spark's default of 200 is for clusters: on two cores it costs seconds of empty tasks; too few make tasks spill.
-
-    Args:
-        session: the session to set.
-        input_bytes: size of the input in bytes.
-
-    Returns:
-        The number set: one per 64 MB, at least one per core.
-    """
-    partitions = max(session.sparkContext.defaultParallelism, -(-input_bytes // SHUFFLE_BYTES))
-    session.conf.set("spark.sql.shuffle.partitions", str(partitions))
-    return partitions

@@ -1,265 +1,178 @@
-"""From delivered rows to `contacts`, `outcomes` and `rejected_contacts`: pure functions from frame to frame.
+"""From judged rows to `contacts`, `outcomes` and `rejected_contacts`: the columns of the three tables.
 
-What lives here: judging a row, typing it, choosing the last arrival, and the columns of the three tables.
-What must not: reading and writing (`delivery`, `fan_out`, `etl`), the rules themselves (`rules`).
-Called by `bank_assets.spark.etl`; every function says its grain and what it does to the number of rows.
+What lives here: the two families of deliveries, their rules, and the Arrow tables of a block.
+What must not: the rules themselves (`bank_assets.contract.rows`), files (`month_files`), the order of work (`etl`).
+Called by `bank_assets.spark.intake` inside Spark's tasks.
 
-A *judged* frame holds every delivered row once, with its month, its typed values, which tables it belongs to, and the
-raw text of unusable rows alone. `*_output` say which of its columns make which table.
 Sentinels become explicit: `pdays` −1 is `was_previously_contacted` false and `days_since_previous_contact` NULL;
 `unknown` stays a category, because "the bank does not know" is a fact that predicts.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
 from typing import Final
 
-from pyspark.sql import Column, DataFrame, Window
-from pyspark.sql import functions as f
-from pyspark.sql import types as t
+import numpy as np
+import pyarrow as pa
 
-from bank_assets import contract
-from bank_assets.contract import Kind, Known
-from bank_assets.spark import rules
-from bank_assets.spark.delivery import (
-    ARRIVAL,
-    DELIVERY,
-    FIRST_DAY,
-    HOME_MONTH,
-    LAST_DAY,
-    LINE,
-    POSITION,
-    PROVENANCE,
-)
-from bank_assets.spark.fan_out import MONTH, Output
+from bank_assets.contract.columns import Column, Kind, Known, Role
+from bank_assets.contract.contract import ARRIVED_AT, Contract
+from bank_assets.contract.rows import BoolArray, Calendar, ColumnRule, Days, RowRules, Verdict
+from bank_assets.spark.delivery import RawFile
+from bank_assets.spark.text_block import TextBlock
 
 WAS_PREVIOUSLY_CONTACTED: Final = "was_previously_contacted"
 ARRIVED_ON: Final = "arrived_on"
 DELIVERY_ARRIVAL: Final = "delivery_arrival"
-REJECTED_COLUMNS: Final = (*contract.DELIVERY_COLUMNS, "arrived_at")
-"""Raw fields of a rejected row, each as the text that was delivered."""
 
 CONTACTS: Final = "contacts"
 OUTCOMES: Final = "outcomes"
 REJECTED: Final = "rejected_contacts"
-UNUSABLE: Final = "_unusable"
-"""The rejected rows before their reasons are put into words: their text as JSON."""
+TABLES: Final = (CONTACTS, OUTCOMES, REJECTED)
 
-KEYS: Final = "_keys"
-"""The key hashes of the usable rows, to find repeated ones after the pass."""
-
-CONTACT_KEY: Final = ("contact_id",)
-OUTCOME_KEY: Final = ("contact_id", "arrived_at")
-IS_VALID: Final = "_is_valid"
-IS_UNUSABLE: Final = "_is_unusable"
-HAS_OUTCOME: Final = "_has_outcome"
-RAW: Final = "raw"
-KEY: Final = "_key"
-PLACE: Final = "_place"
-IS_IDENTICAL: Final = "_is_identical"
+_ARRIVAL_DAY: Final = Column(ARRIVED_AT, ARRIVED_ON, Kind.DATE, Known.POST_CONTACT, "Day on which the outcome arrived.")
+_TYPES: Final = {Kind.INTEGER: pa.int32(), Kind.BOOLEAN: pa.bool_(), Kind.DATE: pa.date32()}
 
 
-def contact_schema() -> t.StructType:
+@dataclass(frozen=True)
+class Family:
+    """One family of deliveries under a contract.
+
+    Attributes:
+        contract: the contract.
+        table: the table that usable rows fill, `contacts` or `outcomes`; also the name of the family.
+    """
+
+    contract: Contract
+    table: str
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """Columns of a delivery, in the order of a row's reasons."""
+        if self.table == CONTACTS:
+            return self.contract.columns
+        return (*(self.contract.by_source[name] for name in self.contract.outcome_columns[:-1]), _ARRIVAL_DAY)
+
+    @cached_property
+    def date(self) -> str:
+        """Delivered name of the column that gives a row its month."""
+        return self.contract.contact_date.source if self.table == CONTACTS else ARRIVED_AT
+
+    @cached_property
+    def identifier(self) -> str:
+        """Delivered name of the column that names the contact."""
+        return self.contract.contact_id.source
+
+    @cached_property
+    def key(self) -> tuple[str, ...]:
+        """Columns of the table that identify a row within its month."""
+        contact_id = self.contract.contact_id.table
+        return (contact_id,) if self.table == CONTACTS else (contact_id, ARRIVED_ON)
+
+    @cached_property
+    def outcome(self) -> tuple[Column, ...]:
+        """What is known only after the call."""
+        return (self.contract.target, *(self.contract.by_source[n] for n in self.contract.post_contact_columns))
+
+    def rules(self, file: RawFile) -> RowRules:
+        """The rules of the rows of one delivery; what is known only after the call may be empty."""
+        first, last = date.fromisoformat(file.first_day), date.fromisoformat(file.last_day)
+        expected = (
+            f"a day YYYY-MM-DD from {self.contract.first_month}-01 to the delivery's own arrival "
+            f"(usable here: {first} to {last})"
+        )
+        days = Days(first, last, expected, with_time=self.table == OUTCOMES)
+        rules = tuple(ColumnRule(one, is_optional=one in self.outcome, days=days) for one in self.columns)
+        if self.table == OUTCOMES:  # an outcome that does not say whether the contact subscribed says nothing
+            return RowRules(rules, required=(self.contract.target.source,))
+        return RowRules(rules, calendar=Calendar.of(self.contract))
+
+
+def contact_columns(contract: Contract) -> tuple[Column, ...]:
+    """Columns of the contract that the `contacts` table has: what is known before the call."""
+    return tuple(column for column in contract.columns if column.is_input)
+
+
+def contact_schema(contract: Contract) -> pa.Schema:
     """Columns and types of the `contacts` table; the month is the partition."""
-    fields = [
-        t.StructField(column.table, _type_of(column), column.sentinel == -1)
-        for column in contract.COLUMNS
-        if column.known not in (Known.POST_CONTACT, Known.TARGET)
-    ]
-    fields.append(t.StructField(WAS_PREVIOUSLY_CONTACTED, t.BooleanType(), nullable=False))
-    fields.append(t.StructField(DELIVERY_ARRIVAL, t.IntegerType(), nullable=False))
-    return t.StructType(fields)
+    fields = [(column.table, _TYPES.get(column.kind, pa.string())) for column in contact_columns(contract)]
+    return pa.schema([*fields, (WAS_PREVIOUSLY_CONTACTED, pa.bool_()), (DELIVERY_ARRIVAL, pa.int32())])
 
 
-def _type_of(column: contract.Column) -> t.DataType:
-    types: dict[Kind, t.DataType] = {
-        Kind.INTEGER: t.IntegerType(),
-        Kind.BOOLEAN: t.BooleanType(),
-        Kind.DATE: t.DateType(),
-    }
-    return types.get(column.kind, t.StringType())
+def contacts_of(family: Family, verdict: Verdict, block: TextBlock, file: RawFile, rows: BoolArray) -> pa.Table:
+    """The contacts of some rows, all of them usable."""
+    contract = family.contract
+    columns = {column.table: _array(column, verdict, block, rows) for column in contact_columns(contract)}
+    previous = contract.role(Role.DAYS_SINCE_PREVIOUS)
+    if previous is not None:
+        columns[WAS_PREVIOUSLY_CONTACTED] = pa.array(verdict.typed(previous.source)[rows] != previous.sentinel)
+    return pa.table(columns | {DELIVERY_ARRIVAL: _arrival(file, rows)})
 
 
-def _typed(column: contract.Column) -> Column:
-    """The typed value of one delivered column; of an unusable field NULL or anything."""
-    name = column.source
-    value = f.col(rules.value_name(name))
-    if column.kind is Kind.INTEGER and column.sentinel == -1:
-        value = f.when(value != -1, value)  # −1 is "never", not a number of days
-    elif column.kind is Kind.BOOLEAN:
-        value = rules.text(name) == "yes"
-    elif column.kind in (Kind.CATEGORY, Kind.STRING):
-        value = rules.text(name)
-    return value.alias(column.table)
+def outcomes_of(family: Family, verdict: Verdict, block: TextBlock, file: RawFile, rows: BoolArray) -> pa.Table:
+    """The outcomes of some rows, all of them usable.
+
+    A contact of which something is known after the call is an outcome too. Its arrival is then the contact date: the
+    delivery says nothing else, and a call and its result leave the call centre on one day. Earlier outcomes of a
+    contact stay in the table; a reader takes the latest that had arrived.
+    """
+    columns = {one.table: _array(one, verdict, block, rows) for one in (family.contract.contact_id, *family.outcome)}
+    day = next(one for one in family.columns if one.source == family.date)
+    return pa.table(columns | {ARRIVED_ON: _array(day, verdict, block, rows), DELIVERY_ARRIVAL: _arrival(file, rows)})
 
 
-def _judge(
-    delivered: DataFrame,
-    of: tuple[rules.Rule, ...],
-    key: tuple[str, ...],
-    columns: tuple[str, ...],
-    typed: list[Column],
-) -> DataFrame:
-    """Month, order, verdict and typed values of every row (=), and the raw text of unusable rows alone."""
-    valid = rules.is_valid(of)
-    day = f.col(rules.value_name(_date_column(columns)))
-    month = f.coalesce(f.year(day) * 12 + f.month(day) - 1, f.col(HOME_MONTH))
-    # As JSON: a struct of 26 fields costs a tenth of the pass on its way through Arrow, even if it is NULL.
-    raw = f.to_json(f.struct(*[f.col(f"`{name}`") for name in (*columns, LINE, *PROVENANCE)]))
-    return delivered.select("*", *rules.values(columns)).select(
-        month.alias(MONTH),
-        POSITION,
-        valid.alias(IS_VALID),
-        (~valid).alias(IS_UNUSABLE),
-        f.when(~valid, raw).alias(RAW),
-        key_hash(key, columns).alias(KEY),
-        f.col(ARRIVAL).alias(DELIVERY_ARRIVAL),
-        *typed,
+def _arrival(file: RawFile, rows: BoolArray) -> pa.Array:
+    return pa.array(np.full(int(rows.sum()), file.arrival, dtype=np.int32))
+
+
+def _array(column: Column, verdict: Verdict, block: TextBlock, rows: BoolArray) -> pa.Array:
+    """The typed values of a column; an empty field is NULL."""
+    name, is_all = column.source, bool(rows.all())
+    if column.role is Role.CONTACT_ID:
+        return block.identifiers if is_all else block.identifiers.filter(pa.array(rows))
+    values, encoded = verdict.values[name], verdict.columns[name]
+    is_null = ~values.is_given
+    if column.role is Role.DAYS_SINCE_PREVIOUS:
+        is_null = is_null | (values.typed == column.sentinel)  # the sentinel is "never", not a number of days
+    codes = encoded.codes if is_all else encoded.codes[rows]
+    mask = is_null[codes] if is_null.any() else None
+    if column.kind not in _TYPES:
+        return pa.DictionaryArray.from_arrays(pa.array(codes, mask=mask), pa.array(list(encoded.texts), pa.string()))
+    typed = values.typed.astype(np.int32) if column.kind is Kind.INTEGER else values.typed
+    return pa.array(typed[codes], _TYPES[column.kind], mask=mask)
+
+
+def rejected_schema(contract: Contract) -> pa.Schema:
+    """Columns and types of `rejected_contacts`: every delivered field as the text that came, and the reasons."""
+    return pa.schema(
+        [
+            ("kind", pa.string()),
+            *((name, pa.string()) for name in (*contract.delivery_columns, ARRIVED_AT)),
+            ("line", pa.string()),
+            ("codes", pa.list_(pa.field("element", pa.string(), nullable=False))),
+            ("reasons", pa.list_(pa.string())),
+            (DELIVERY_ARRIVAL, pa.int32()),
+            ("delivery_sha256", pa.string()),
+        ]
     )
 
 
-def _date_column(columns: tuple[str, ...]) -> str:
-    return next(name for name in ("contact_date", "arrived_at") if name in columns)
-
-
-def judge_contacts(delivered: DataFrame) -> DataFrame:
-    """Judge and type the rows of contacts deliveries (=).
-
-    A usable row is a contact. It is an outcome too if `y` or `duration` is known; its arrival is then the contact
-    date: the delivery says nothing else, and a call and its result leave the call centre on one day.
-
-    Args:
-        delivered: strings, from `delivery.read_deliveries`.
-
-    Returns:
-        A judged frame.
-    """
-    typed = [_typed(column) for column in contract.COLUMNS]
-    typed.append((f.col(rules.value_name("pdays")) != -1).alias(WAS_PREVIOUSLY_CONTACTED))
-    judged = _judge(delivered, rules.contact_rules(), CONTACT_KEY, contract.DELIVERY_COLUMNS, typed)
-    is_known = f.col("is_subscribed").isNotNull() | f.col("duration_seconds").isNotNull()
-    return judged.withColumn(HAS_OUTCOME, f.col(IS_VALID) & is_known)
-
-
-def judge_outcomes(delivered: DataFrame) -> DataFrame:
-    """Judge and type the rows of outcomes deliveries (=); the month is that of the arrival.
-
-    Earlier outcomes of the same contact stay in the table: a reader takes the latest that had arrived.
-
-    Args:
-        delivered: strings, from `delivery.read_deliveries`.
-
-    Returns:
-        A judged frame.
-    """
-    typed = [_typed(contract.BY_SOURCE[name]) for name in ("contact_id", "y", "duration")]
-    typed.append(f.col(rules.value_name("arrived_at")).alias(ARRIVED_ON))
-    return _judge(delivered, rules.outcome_rules(), OUTCOME_KEY, contract.OUTCOME_COLUMNS, typed)
-
-
-def _outcome_output(where: str, arrived_on: str) -> Output:
-    same = {name: name for name in ("contact_id", "is_subscribed", "duration_seconds")}
-    return Output(OUTCOMES, where, {**same, ARRIVED_ON: arrived_on, DELIVERY_ARRIVAL: DELIVERY_ARRIVAL})
-
-
-def contact_outputs() -> tuple[Output, ...]:
-    """What a judged frame of contacts deliveries fills."""
-    contacts = Output(CONTACTS, IS_VALID, {name: name for name in contact_schema().fieldNames()})
-    return contacts, _outcome_output(HAS_OUTCOME, "contact_date"), *_scratch_outputs()
-
-
-def outcome_outputs() -> tuple[Output, ...]:
-    """What a judged frame of outcomes deliveries fills."""
-    return _outcome_output(IS_VALID, ARRIVED_ON), *_scratch_outputs()
-
-
-def _scratch_outputs() -> tuple[Output, ...]:
-    return Output(UNUSABLE, IS_UNUSABLE, {RAW: RAW}), Output(KEYS, IS_VALID, {KEY: KEY})
-
-
-def key_hash(key: tuple[str, ...], columns: tuple[str, ...]) -> Column:
-    """64 bits for month and key of a delivered row, from its text; NULL where the contact has no id.
-
-    Equal keys give equal hashes. Different keys may, once in 10¹⁹ pairs: such rows are looked at again, exactly.
-
-    Args:
-        key: delivered columns that identify a row within its month.
-        columns: header of the family, which tells the date column.
-    """
-    days = {_date_column(columns): 10}
-    parts = [f.substring(f.trim(f.col(name)), 1, days[name]) if name in days else f.trim(f.col(name)) for name in key]
-    month = f.substring(f.trim(f.col(_date_column(columns))), 1, 7)
-    return f.when(f.col(key[0]).isNotNull(), f.xxhash64(month, *parts))
-
-
-def repeated_keys(keys: DataFrame) -> DataFrame:
-    """The key hashes that more than one row has (≤), one row `_key` each.
-
-    Shuffles 8 bytes a row: a contact that came once, as nearly all do, is never moved.
-    """
-    return keys.where(f.col(KEY).isNotNull()).groupBy(KEY).agg(f.count("*").alias("n")).where("n > 1").select(KEY)
-
-
-def rank_repeated(judged: DataFrame, key: tuple[str, ...]) -> DataFrame:
-    """Order the rows of each key by arrival (=): within a month the last arrival of a usable row wins.
-
-    A rejected row replaces nothing. Within a delivery the later line wins.
-
-    Args:
-        judged: judged rows, nothing but those of repeated keys.
-        key: columns that identify a row within a month.
-
-    Returns:
-        The rows with `_place` (1 wins, NULL for rejected rows) and `_is_identical` to the winner, outcome included.
-    """
-    last_first = Window.partitionBy(MONTH, IS_VALID, *key).orderBy(f.desc(DELIVERY_ARRIVAL), f.desc(POSITION))
-    content = [name for name in judged.columns if name not in (MONTH, POSITION, RAW, KEY, DELIVERY_ARRIVAL)]
-    return (
-        judged.withColumn(PLACE, f.when(f.col(IS_VALID), f.row_number().over(last_first)))
-        .withColumn("_content", f.to_json(f.struct(*content)))
-        .withColumn(IS_IDENTICAL, f.col("_content") == f.first("_content").over(last_first))
-        .drop("_content")
-    )
-
-
-def rejected_contacts(unusable: DataFrame) -> DataFrame:
-    """Unusable rows of contacts deliveries with their reasons (=); see `_rejected`."""
-    return _rejected(unusable, "contacts", rules.contact_rules(), contract.DELIVERY_COLUMNS)
-
-
-def rejected_outcomes(unusable: DataFrame) -> DataFrame:
-    """Unusable rows of outcomes deliveries with their reasons (=); see `_rejected`."""
-    return _rejected(unusable, "outcomes", rules.outcome_rules(), contract.OUTCOME_COLUMNS)
-
-
-def _rejected(unusable: DataFrame, kind: str, of: tuple[rules.Rule, ...], columns: tuple[str, ...]) -> DataFrame:
-    """Put the reasons into words.
-
-    Returns:
-        `month`, `kind`, `_text_<column>` for every delivered column (NULL for those of the other family), `line` (the
-        whole line if its fields could not be told apart), `codes`, `reasons`, `delivery_arrival`, `delivery_sha256`.
-    """
-    facts = {FIRST_DAY: "date", LAST_DAY: "date", ARRIVAL: "int"}
-    schema = ", ".join(f"`{name}` {facts.get(name, 'string')}" for name in (*columns, LINE, *PROVENANCE))
-    number = f.substring(MONTH, 1, 4).cast("int") * 12 + f.substring(MONTH, 6, 2).cast("int") - 1
-    # The delivered text has a column `month` of its own, beside the partition's.
-    text = unusable.select(number.alias("_month"), f.from_json(RAW, schema).alias(RAW)).select("_month", f"{RAW}.*")
-    fields = [
-        (f.col(f"`{c}`") if c in columns else f.lit(None).cast("string")).alias(f"_text_{c}") for c in REJECTED_COLUMNS
-    ]
-    return text.select("*", *rules.values(columns)).select(
-        f.col("_month").alias(MONTH),
-        f.lit(kind).alias("kind"),
-        *fields,
-        f.col(LINE).alias("line"),
-        rules.codes(of).alias("codes"),
-        rules.sentences(of, len(columns)).alias("reasons"),
-        f.col(ARRIVAL).alias(DELIVERY_ARRIVAL),
-        f.col(DELIVERY).alias("delivery_sha256"),
-        f.lit(True).alias(IS_UNUSABLE),
-    )
-
-
-def rejected_output() -> Output:
-    """The table `rejected_contacts`: every reason, and every delivered field as the text that came."""
-    names = {"kind": "kind"} | {name: f"_text_{name}" for name in REJECTED_COLUMNS}
-    names |= {name: name for name in ("line", "codes", "reasons", DELIVERY_ARRIVAL, "delivery_sha256")}
-    return Output(REJECTED, IS_UNUSABLE, names)
+def rejected_of(family: Family, verdict: Verdict, block: TextBlock, file: RawFile, rows: Sequence[int]) -> pa.Table:
+    """The rejected rows with every reason; of lines whose fields cannot be told apart also the whole line."""
+    schema, reasons = rejected_schema(family.contract), verdict.reasons()
+    found: dict[str, list[object]] = {name: [] for name in schema.names}
+    for row in rows:
+        misfit = block.misfits.get(row)
+        faults = [misfit[:2]] if misfit else [(rule.code, sentence) for rule, sentence in reasons[row]]
+        found["line"].append(misfit[2] if misfit else None)
+        found["codes"].append([code for code, _ in faults])
+        found["reasons"].append([sentence for _, sentence in faults])
+        for name in (*family.contract.delivery_columns, ARRIVED_AT):
+            text = verdict.text(name, row) if name in verdict.columns else ""
+            found[name].append((block.identifiers[row].as_py() if name == family.identifier else text) or None)
+    found["kind"] = [family.table] * len(rows)
+    found[DELIVERY_ARRIVAL] = [file.arrival] * len(rows)
+    found["delivery_sha256"] = [file.sha256] * len(rows)
+    return pa.Table.from_pydict(found, schema=schema)

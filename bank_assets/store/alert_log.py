@@ -10,17 +10,16 @@ lock, which a killed process gives back, so two writers never mix their lines an
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from bank_assets.core.alerts import Alert, Tone
+from bank_assets.store.locks import lock
 
 FILE_NAME: Final = "alerts.jsonl"
 LEVELS: Final = {Tone.BAD: logging.ERROR, Tone.WATCH: logging.WARNING}
@@ -57,7 +56,8 @@ class AlertLog:
         if not wanted:
             return []
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("a+b") as stream, _locked(stream):
+        with self.path.open("a+b") as stream:
+            lock(stream)
             known = {document.get("key") for _, document in _lines(stream)}
             fresh = [alert for key, alert in wanted.items() if key not in known]
             if fresh:
@@ -90,15 +90,6 @@ class AlertLog:
     def size(self) -> int:
         """Bytes written so far."""
         return self.path.stat().st_size if self.path.is_file() else 0
-
-
-@contextmanager
-def _locked(stream: BinaryIO) -> Iterator[None]:
-    fcntl.flock(stream, fcntl.LOCK_EX)
-    try:
-        yield
-    finally:
-        fcntl.flock(stream, fcntl.LOCK_UN)
 
 
 def _lines(stream: BinaryIO, *, rewind: bool = True) -> Iterator[tuple[int, dict[str, Any]]]:

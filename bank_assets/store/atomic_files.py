@@ -1,9 +1,9 @@
 """Files that appear whole or not at all.
 
 What lives here: write-to-temporary, fsync, rename, and the comparison that leaves unchanged files alone.
-What must not: any knowledge of what the bytes mean.
-Called by the landing, the delivery register and the manifest. A killed process leaves at most a dotfile ending in
-`.tmp`, which every reader here ignores and `remove_leftovers` clears.
+What must not: any knowledge of what the bytes mean. Standard library only, so that every room may use it.
+Called by whoever writes into the home. A killed process leaves at most a dotfile ending in `.tmp`, which every reader
+ignores and `remove_leftovers` clears.
 """
 
 from __future__ import annotations
@@ -74,6 +74,24 @@ def remove_leftovers(folder: Path) -> None:
         leftover.unlink()
 
 
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a file to be written whole: it gets its name when the block ends, and not at all if the block fails.
+
+    Args:
+        path: the final name; its folder is created if missing, a former file of that name is replaced.
+
+    Yields:
+        The open binary file.
+
+    Raises:
+        OSError: the disk is full or not writable; the old file is still there, free space and run again.
+    """
+    with temporary_beside(path) as (stream, temporary):
+        yield stream
+        publish(stream, temporary, path)
+
+
 def write_atomic(path: Path, payload: bytes) -> None:
     """Write a file so that a reader sees the old bytes or the new ones, never a part.
 
@@ -84,9 +102,8 @@ def write_atomic(path: Path, payload: bytes) -> None:
     Raises:
         OSError: the disk is full or not writable; the old file is still there, free space and run again.
     """
-    with temporary_beside(path) as (stream, temporary):
+    with replacing(path) as stream:
         stream.write(payload)
-        publish(stream, temporary, path)
 
 
 def publish_if_changed(stream: BinaryIO, temporary: Path, path: Path) -> bool:

@@ -1,104 +1,114 @@
-"""Call lists: the plan of a scored campaign as a table and as a CSV that a call centre takes.
+"""Call lists as files: one format for the lists of the pipeline and of the campaign page.
 
-What lives here: `CallList`, writing its CSV. What must not: the optimisation (`core.planner`), scoring.
-Called by the `call_list` asset. A list's file name carries model version and fingerprint, so earlier lists are kept.
+What lives here: the columns, a plan as CSV, `CallListFiles`. What must not: the optimisation (`core.planner`), scoring,
+the record of kept lists (`ledger.campaigns`). Called by the scoring stage and by the web app.
 """
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import pyarrow as pa
-import pyarrow.csv as pa_csv
-from sqlalchemy import Engine
+import numpy as np
+from numpy.typing import NDArray
 
-from bank_assets.core.economics import Economics
-from bank_assets.core.planner import CallLimits, plan_calls
-from bank_assets.core.suppression import SuppressionList
-from bank_assets.core.value_models import constant_economics
-from bank_assets.ledger import campaigns
+from bank_assets.contract import MODEL_NAME
+from bank_assets.core.arrays import FloatArray
+from bank_assets.core.call_plan import HELD_OUT, CallPlan
+from bank_assets.store.atomic_files import write_atomic
+
+CALLS: Final = "calls"
+HOLDOUT: Final = "holdout"
+COLUMNS: Final = (
+    "list_id", "group", "rank", "contact_id", "contact_date", "probability", "probability_low", "probability_high",
+    "decile", "expected_profit_eur", "cost_eur", "value_eur", "model_name", "model_version", "model_digest", "as_of",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class CallList:
-    """A ranked list.
+class ListScores:
+    """What a list's rows have besides their place in the plan.
 
     Attributes:
-        table: called contacts, first call first.
-        summary: totals, JSON-able.
+        contact_date: planned day of each contact, (n_contacts,).
+        low: lower end of each probability's range, (n_contacts,).
+        high: its upper end, (n_contacts,).
+        model_version: version that scored them.
+        model_digest: its digest.
+        as_of: day of the state that it used, ISO.
     """
 
-    table: pa.Table
-    summary: dict[str, Any]
-
-    @staticmethod
-    def suppressed_ids(engine: Engine) -> frozenset[str]:
-        """Contacts that objected to marketing; absolute."""
-        return campaigns.suppressed(engine)
-
-    @classmethod
-    def of(
-        cls,
-        scored: pa.Table,
-        economics: Economics,
-        budget_eur: float | None,
-        suppressed: frozenset[str],
-        *,
-        list_id: str,
-    ) -> CallList:
-        """Plan a scored campaign.
-
-        Args:
-            scored: rows of `batch_scores`.
-            economics: cost and value.
-            budget_eur: limit of the total cost; None for none.
-            suppressed: contacts that may not be called.
-            list_id: identifier of the list.
-        """
-        ids = scored.column("contact_id").to_pylist()
-        plan = plan_calls(
-            ids,
-            scored.column("probability").to_numpy(),
-            constant_economics(economics, len(ids)),
-            limits=CallLimits(budget_eur=budget_eur),
-            suppression=SuppressionList(suppressed),
-            list_id=list_id,
-        )
-        order = pa.array(plan.call_order)
-        ranked = scored.take(order).append_column("rank", pa.array(plan.rank[plan.call_order]))
-        called = plan.called.to_dict()
-        return cls(
-            ranked,
-            {
-                "calls": len(ranked),
-                "contacts": len(ids),
-                "excluded": plan.excluded,
-                "expected_profit_eur": float(called["expected_profit_eur"] or 0.0),
-                "called": called,
-                "everyone": plan.everyone.to_dict(),
-                "economics": economics.to_dict(),
-                "budget_eur": budget_eur,
-            },
-        )
+    contact_date: Sequence[Any] | NDArray[np.datetime64]
+    low: FloatArray
+    high: FloatArray
+    model_version: str
+    model_digest: str
+    as_of: str
 
 
-def write_call_list(ranked: CallList, folder: Path, version: str, mark: str) -> Path:
-    """Write the list as CSV, whole or not at all.
+def csv_of(plan: CallPlan, scores: ListScores, list_id: str, group: str = CALLS) -> bytes:
+    """The calls of a plan, first call first, or its held-out contacts, as CSV.
 
     Args:
-        ranked: the list.
-        folder: where lists are kept.
-        version: model version, part of the name.
-        mark: fingerprint of the list, part of the name.
-
-    Returns:
-        The file.
+        plan: the plan.
+        scores: of all its contacts.
+        list_id: in every row, so that an outcome can name its list.
+        group: `calls` or `holdout`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"call-list-v{version}-{mark[:12]}.csv"
-    partial = path.with_suffix(".tmp")
-    pa_csv.write_csv(ranked.table, partial)
-    partial.replace(path)
-    return path
+    rows = plan.call_order if group == CALLS else np.flatnonzero(plan.reason == HELD_OUT)
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(COLUMNS)
+    model = (MODEL_NAME, scores.model_version, scores.model_digest, scores.as_of)
+    for row in rows.tolist():
+        writer.writerow(
+            (
+                list_id,
+                group,
+                int(plan.rank[row]) or "",
+                spreadsheet_text(str(plan.contact_id[row])),
+                str(scores.contact_date[row]),
+                repr(float(plan.probability[row])),
+                repr(float(scores.low[row])),
+                repr(float(scores.high[row])),
+                int(plan.decile[row]),
+                f"{plan.expected_profit_eur[row]:.6f}",
+                f"{plan.cost_eur[row]:.2f}",
+                f"{plan.value_eur[row]:.2f}",
+                *model,
+            )
+        )
+    return text.getvalue().encode()
+
+
+def spreadsheet_text(text: str) -> str:
+    """A text that a spreadsheet shows and does not run: an apostrophe before what would start a formula.
+
+    Only the exported file has it, as people open it; programs take the plan from the API, where ids are as delivered.
+    """
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+class CallListFiles:
+    """The CSV files of one folder. They hold customers, so nobody else may open the folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def write(self, name: str, content: bytes) -> None:
+        """Keep a list, whole or not at all."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_atomic(self._folder / name, content)
+
+    def read(self, name: str) -> bytes | None:
+        """A list, or None if there is no file of that name."""
+        path = self._folder / name
+        return path.read_bytes() if self.has(name) else None
+
+    def has(self, name: str) -> bool:
+        """Whether a list is there."""
+        return (self._folder / name).is_file()

@@ -17,11 +17,11 @@ import pandas as pd
 from bank_assets.contract import BY_SOURCE
 from bank_assets.core.contacts import Contacts, frame_from_tables, usable_from
 from bank_assets.core.features import CATEGORY_PAYLOAD, NUMERIC_PAYLOAD
+from bank_assets.store.campaign_files import example_path
 from bank_assets.store.warehouse import Warehouse
 
 CONTACTS: Final = "contacts"
 OUTCOME_TABLES: Final = ("outcomes", "ledger_outcomes")
-OPEN_CAMPAIGN: Final = "example.csv"
 OPEN_CAMPAIGN_DAYS: Final = 31
 """The example campaign is open while its first day is at most so many days before the last contact."""
 
@@ -86,7 +86,7 @@ class ContactStore:
         """
         dates = self._frame(CONTACTS, ["contact_date"], months)["contact_date"].to_numpy().astype("datetime64[D]")
         after = dates.max() + np.timedelta64(1, "D")
-        path = landing / "campaigns" / OPEN_CAMPAIGN
+        path = example_path(landing)
         if path.is_file():
             planned = pd.read_csv(path, sep=None, engine="python", usecols=["contact_date"])["contact_date"]
             first = pd.to_datetime(planned).min().to_numpy().astype("datetime64[D]")

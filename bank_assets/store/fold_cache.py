@@ -9,13 +9,14 @@ A damaged or missing file is computed anew.
 from __future__ import annotations
 
 import hashlib
-import secrets
 import shutil
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from bank_assets.store.atomic_files import replacing
 
 if TYPE_CHECKING:
     from bank_assets.core.candidate_folds import Resampled, ResampledFold
@@ -47,10 +48,8 @@ class FoldCache:
                 return stored["X"].astype(np.float64), stored["y"], stored["weights"]
         except (FileNotFoundError, zipfile.BadZipFile, KeyError, ValueError, EOFError):
             X, y, weights = self._compute(sampler, fold, half_life_days, seed)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{secrets.token_hex(4)}.npz")
-        np.savez(partial, X=X.astype(np.float32), y=y, weights=weights)
-        partial.replace(path)
+        with replacing(path) as stream:
+            np.savez(stream, X=X.astype(np.float32), y=y, weights=weights)
         # float32 on both ways, so that a cached and a computed fold are the same numbers
         return X.astype(np.float32).astype(np.float64), y, weights
 

@@ -1,73 +1,96 @@
-"""The MLflow model registry, as far as the platform uses it: register a bundle, move an alias, fetch a version.
+"""The MLflow model registry, as pipeline and web app use it: who is champion, fetch a version, move an alias.
 
-What lives here: `Registry`, a plain object over `MlflowClient`.
-What must not: runs and metrics of trainings (`resources.tracking`), the history of champions (`ledger.promotions`:
-MLflow keeps none), scoring.
-Called by promotion, evaluation, scoring and performance assets and by the command line.
+What lives here: `Registry`, a plain object over mlflow-skinny's client. What must not: runs and metrics of trainings
+(`resources.tracking`), registering (`store.registration`), the history of champions (`ledger.promotions`: MLflow keeps
+none), scoring, threads.
+Called by promotion, evaluation, scoring and performance assets, by the command line and by the web app.
 
-Importing mlflow takes 5 to 10 s, so it is imported on first use: a run that finds nothing to do never pays it. Fetched
-versions stay in `$BANK_HOME/models/<version>`; their digest is verified each time they are opened.
+Importing mlflow takes 5 to 10 s, so it is imported on first use: a run that finds nothing to do never pays it, and the
+web app answers with its last good bundle before.
 """
 
-import shutil
+from __future__ import annotations
+
+import os
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.resources import files as package_files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from bank_assets.contract import MODEL_NAME
-from bank_assets.core.features import FEATURES, categories_of, feature_kind
-from bank_assets.core.scorer import BUNDLE_FILES, BundleError, Scorer, digest_files, read_bundle
+from bank_assets.contract import ALIAS_CHAMPION, ALIAS_PREVIOUS_CHAMPION, MODEL_NAME
+from bank_assets.core.scorer import BundleError, Scorer, read_bundle
+from bank_assets.store.bundles import BundleCache, verify
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT: Final = "bank-marketing"
 TAG_DIGEST: Final = "bank/digest"
-TAG_AS_OF: Final = "bank/as_of"
-TAG_KIND: Final = "bank/kind"
-SCORING_MODULES: Final = ("__init__.py", "contract.py", "core/__init__.py", "core/scorer.py")
-"""What a plain MLflow installation needs of this package to load the pyfunc."""
-REQUIREMENTS: Final = ("mlflow", "numpy", "onnxruntime", "pandas")
+_SQLITE: Final = "sqlite:///"
+_NO_SUCH: Final = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"})
 
 
 class RegistryError(RuntimeError):
     """The registry cannot do what was asked; the message says what was expected, found and what to do."""
 
 
+class RegistryUnavailableError(RegistryError):
+    """The registry does not answer, or not as asked."""
+
+
+class UnknownVersionError(RegistryError):
+    """The registry has no such version."""
+
+
 @dataclass(frozen=True, slots=True)
-class RegisteredVersion:
+class Version:
     """A model version.
 
     Attributes:
         version: its number in the registry, as text.
-        digest: digest of its bundle.
+        digest: registered digest of its bundle, "" if none was registered.
         run_id: MLflow run that made it.
         tags: its tags.
     """
 
     version: str
     digest: str
-    run_id: str
-    tags: Mapping[str, str]
+    run_id: str | None
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 class Registry:
     """Model versions and aliases of `bank-marketing`."""
 
-    def __init__(self, uri: str, artifacts: str, cache: Path) -> None:
+    def __init__(self, uri: str, artifacts: str, cache: Path, *, fails_fast: bool = False) -> None:
+        """Remember the address; nothing is contacted or imported yet.
+
+        Args:
+            uri: tracking and registry URI.
+            artifacts: artifact root of the experiment, should it have to be created.
+            cache: folder of fetched bundles.
+            fails_fast: for a caller that asks again within seconds: one retry where MLflow makes seven, which take
+                four minutes.
+        """
         self.uri = uri
         self.artifacts = artifacts
-        self.cache = cache
+        self.bundles = BundleCache(cache)
+        self._fails_fast = fails_fast
 
     @cached_property
-    def client(self) -> "MlflowClient":
-        """The MLflow client; the import happens here."""
-        import mlflow
-
+    def client(self) -> MlflowClient:
+        """The MLflow client; the import happens here. A database that is missing is created by its first use."""
+        # A progress bar per file has no place in a log of JSON lines.
+        os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+        if self._fails_fast:
+            os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+            os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+        try:
+            import mlflow
+        except ImportError as error:
+            raise RegistryUnavailableError(f"registry: expected mlflow-skinny, found {error}; make env.") from error
         mlflow.set_tracking_uri(self.uri)
         mlflow.set_registry_uri(self.uri)
         return mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
@@ -79,146 +102,145 @@ class Registry:
             return str(experiment.experiment_id)
         return str(self.client.create_experiment(EXPERIMENT, artifact_location=self.artifacts))
 
-    def register(self, bundle: Mapping[str, bytes], *, run_id: str, kind: str, as_of: str) -> RegisteredVersion:
-        """Log a bundle as an MLflow model of a run and register it.
+    # reading
 
-        Args:
-            bundle: the four files.
-            run_id: run that the model belongs to.
-            kind: kind of the promotion that it is meant for.
-            as_of: data time of the fit.
+    def champion(self) -> Version | None:
+        """The version in force, None if the alias is not set.
 
-        Returns:
-            The new version.
+        Raises:
+            RegistryUnavailableError: the registry does not answer.
         """
-        import mlflow
+        return self.by_alias(ALIAS_CHAMPION)
 
-        digest = digest_files(bundle)
-        client = self.client
+    def by_alias(self, alias: str) -> Version | None:
+        """The version that holds an alias, or None.
+
+        Raises:
+            RegistryUnavailableError: the registry does not answer.
+        """
+        return _version(self._asked("alias", lambda client: client.get_model_version_by_alias(MODEL_NAME, alias)))
+
+    def get(self, version: str) -> Version:
+        """A version by its number.
+
+        Raises:
+            UnknownVersionError: there is none.
+            RegistryUnavailableError: the registry does not answer.
+        """
+        found = _version(self._asked("version", lambda client: client.get_model_version(MODEL_NAME, version)))
+        if found is None:
+            raise UnknownVersionError(
+                f"model version: expected one of the registry's, found {version}; see /model/history."
+            )
+        return found
+
+    def fetch(self, version: str) -> dict[str, bytes]:
+        """The files of a version's bundle from the registry, not verified.
+
+        Raises:
+            BundleError: the version holds no bundle.
+            RegistryUnavailableError: the registry or its artifact store does not answer.
+        """
         with tempfile.TemporaryDirectory() as folder:
-            self._write(bundle, Path(folder))
-            active = mlflow.active_run()
-            if active is not None and active.info.run_id == run_id:
-                info = mlflow.pyfunc.log_model(name="bundle", **self._model_arguments(Path(folder)))
-            else:
-                with mlflow.start_run(run_id=run_id, nested=active is not None):
-                    info = mlflow.pyfunc.log_model(name="bundle", **self._model_arguments(Path(folder)))
-        if not client.search_registered_models(filter_string=f"name = '{MODEL_NAME}'"):
-            client.create_registered_model(MODEL_NAME, description="Whom is it worth calling about a term deposit?")
-        tags = {TAG_DIGEST: digest, TAG_AS_OF: as_of, TAG_KIND: kind}
-        version = client.create_model_version(
-            MODEL_NAME, source=info.model_uri, run_id=run_id, tags=tags, model_id=info.model_id
-        )
-        self._keep(str(version.version), bundle)
-        return RegisteredVersion(str(version.version), digest, run_id, tags)
 
-    @staticmethod
-    def _write(bundle: Mapping[str, bytes], folder: Path) -> None:
-        target = folder / "bundle"
-        target.mkdir()
-        for name, content in bundle.items():
-            (target / name).write_bytes(content)
-        package = package_files("bank_assets")
-        for module in SCORING_MODULES:
-            path = folder / "code" / "bank_assets" / module
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(package.joinpath(module).read_text())
+            def download(_client: MlflowClient) -> str:
+                import mlflow
 
-    @staticmethod
-    def _model_arguments(folder: Path) -> dict[str, Any]:
-        import pandas as pd
-        from mlflow.models import ModelSignature
-        from mlflow.types import ColSpec, Schema
+                return mlflow.artifacts.download_artifacts(f"models:/{MODEL_NAME}/{version}", dst_path=folder)
 
-        inputs: list[Any] = [
-            ColSpec("string" if feature_kind(name) == "category" else "double", name) for name in FEATURES
-        ]
-        outputs: list[Any] = [
-            ColSpec("double", name) for name in ("probability", "probability_low", "probability_high")
-        ]
-        example = pd.DataFrame(
-            {name: [categories_of(name)[0] if feature_kind(name) == "category" else 1.0] for name in FEATURES}
-        )
-        return {
-            "python_model": str(package_files("bank_assets").joinpath("store/bundle_model.py")),
-            "artifacts": {"bundle": str(folder / "bundle")},
-            "code_paths": [str(folder / "code" / "bank_assets")],
-            "signature": ModelSignature(Schema(inputs), Schema(outputs)),
-            "input_example": example,
-            "pip_requirements": list(REQUIREMENTS),
-        }
+            path = self._asked("download", download)
+            decision = None if path is None else next(Path(path).rglob("decision.json"), None)
+            if decision is None:
+                raise BundleError(f"version {version}: expected a bundle, found no decision.json; register it again.")
+            return read_bundle(decision.parent)
 
-    def _keep(self, version: str, bundle: Mapping[str, bytes]) -> Path:
-        target = self.cache / version
-        partial = self.cache / f".{version}.{digest_files(bundle)[:12]}"
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        for name, content in bundle.items():
-            (partial / name).write_bytes(content)
-        shutil.rmtree(target, ignore_errors=True)
-        partial.rename(target)
-        return target
+    def bundle(self, version: str) -> dict[str, bytes]:
+        """The bundle of a version, from disk or the registry, digest verified.
 
-    def by_alias(self, alias: str) -> RegisteredVersion | None:
-        """The version that holds an alias, or None."""
-        from mlflow.exceptions import MlflowException
+        Raises:
+            BundleError: the files do not have the registered digest.
+            UnknownVersionError: the version is neither on disk nor in the registry.
+            RegistryUnavailableError: it is not on disk and the registry does not answer.
+        """
 
-        try:
-            found = self.client.get_model_version_by_alias(MODEL_NAME, alias)
-        except MlflowException as error:
-            if error.error_code in {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}:
-                return None
-            raise
-        return self._version(found)
+        def verified() -> dict[str, bytes]:
+            digest, files = self.get(version).digest, self.fetch(version)
+            verify(version, files, digest)
+            return files
 
-    def get(self, version: str) -> RegisteredVersion:
-        """A version by its number."""
-        return self._version(self.client.get_model_version(MODEL_NAME, version))
+        return self.bundles.obtain(version, "", verified)
 
-    @staticmethod
-    def _version(found: Any) -> RegisteredVersion:
-        return RegisteredVersion(str(found.version), found.tags.get(TAG_DIGEST, ""), found.run_id, dict(found.tags))
+    def scorer(self, version: str) -> Scorer:
+        """A loaded scorer of a version."""
+        return Scorer(self.bundle(version))
+
+    # moving aliases
 
     def set_alias(self, alias: str, version: str) -> None:
         """Move an alias and read it back.
 
         Raises:
-            RegistryError: the alias does not read back as set; nothing else was changed, set it again.
+            RegistryUnavailableError: the registry does not answer, or the alias does not read back as set; nothing
+                else was changed, set it again.
         """
-        self.client.set_registered_model_alias(MODEL_NAME, alias, version)
+
+        def move(client: MlflowClient) -> bool:
+            client.set_registered_model_alias(MODEL_NAME, alias, version)
+            return True
+
+        self._asked("alias move", move)
         found = self.by_alias(alias)
         if found is None or found.version != version:
-            raise RegistryError(
+            raise RegistryUnavailableError(
                 f"alias {alias}: expected version {version} after the move, found "
-                f"{found.version if found else 'none'}; check the registry and promote again."
+                f"{found.version if found else 'none'}; check the registry and try again."
             )
 
-    def bundle(self, version: str) -> dict[str, bytes]:
-        """The bundle of a version, from the local cache or the registry, digest verified.
+    def move_champion(self, version: str) -> str | None:
+        """Put a version in force and keep the one before as `previous_champion`.
+
+        A caller that died in between asks again: `previous_champion` moves first, so nothing is lost.
+
+        Args:
+            version: its number.
+
+        Returns:
+            The version that was in force; the same number if nothing had to move.
 
         Raises:
-            BundleError: the files do not have the registered digest.
+            UnknownVersionError: there is no such version.
+            RegistryUnavailableError: the registry does not answer, or an alias does not read back as set.
         """
-        folder = self.cache / version
-        if all((folder / name).is_file() for name in BUNDLE_FILES):
-            return read_bundle(folder)
-        import mlflow
+        self.get(version)
+        before = self.champion()
+        if before is not None and before.version == version:
+            return version
+        if before is not None:
+            self.set_alias(ALIAS_PREVIOUS_CHAMPION, before.version)
+        self.set_alias(ALIAS_CHAMPION, version)
+        return before.version if before is not None else None
 
-        found = self.get(version)
-        with tempfile.TemporaryDirectory() as target:
-            path = mlflow.artifacts.download_artifacts(f"models:/{MODEL_NAME}/{version}", dst_path=target)
-            decision = next(Path(path).rglob("decision.json"), None)
-            if decision is None:
-                raise BundleError(f"version {version}: expected a bundle, found no decision.json; register it again.")
-            bundle = read_bundle(decision.parent)
-        if found.digest and digest_files(bundle) != found.digest:
-            raise BundleError(
-                f"version {version}: expected digest {found.digest}, found {digest_files(bundle)}; "
-                "the artifacts were changed after registration, roll back to another version."
+    def _asked(self, what: str, call: Callable[[MlflowClient], Any]) -> Any:
+        """The registry's answer to one call; None if it says that there is no such thing."""
+        if self.uri.startswith(_SQLITE) and not Path(self.uri.removeprefix(_SQLITE)).is_file():
+            # MLflow would create an empty database here and call it a registry.
+            raise RegistryUnavailableError(
+                "registry: expected an MLflow database, found none yet; run `make run` to train a first model."
             )
-        self._keep(version, bundle)
-        return bundle
+        try:
+            return call(self.client)
+        except RegistryError:
+            raise
+        except Exception as error:
+            # MlflowException, but also whatever its stores let through: database, socket and file errors.
+            if getattr(error, "error_code", "") in _NO_SUCH:
+                return None
+            raise RegistryUnavailableError(
+                f"registry: expected an answer to {what}, found {type(error).__name__}; check the MLflow server."
+            ) from error
 
-    def scorer(self, version: str) -> Scorer:
-        """A loaded scorer of a version."""
-        return Scorer(self.bundle(version))
+
+def _version(found: Any) -> Version | None:
+    if found is None:
+        return None
+    return Version(str(found.version), found.tags.get(TAG_DIGEST, ""), found.run_id or None, dict(found.tags))

@@ -9,12 +9,12 @@ import contextlib
 import errno
 import hashlib
 import json
-import os
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
+
+from bank_assets.store.atomic_files import write_atomic
 
 SCHEMA_VERSION: Final = 1
 _DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -117,24 +117,7 @@ def save_manifest(path: Path, table: str, entries: Mapping[str, Entry]) -> None:
         "entries": {key: asdict(entry) for key, entry in sorted(entries.items())},
     }
     with explained(path, "write the manifest"):
-        _replace_atomically(path, json.dumps(document, indent=1))
-
-
-def _replace_atomically(path: Path, text: str) -> None:
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8") as handle:
-            handle.write(text)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        write_atomic(path, json.dumps(document, indent=1).encode())
 
 
 @contextlib.contextmanager

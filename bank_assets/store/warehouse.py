@@ -14,20 +14,20 @@ when the manifest says so: a writer killed half-way leaves an unreferenced folde
 Commit by manifest, not by rename, because object storage has no rename; there the manifest is one conditional PUT.
 """
 
-import contextlib
-import fcntl
 import hashlib
 import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bank_assets.store.locks import locked
 from bank_assets.store.table_manifest import (
     Entry,
     StagedEntry,
@@ -69,6 +69,11 @@ class Warehouse:
     def entry(self, table: str, key: str) -> Entry | None:
         """The entry of one key, or None."""
         return self.manifest(table).get(key)
+
+    def digests(self, table: str, keys: Sequence[str] | None = None) -> dict[str, str]:
+        """Digest of the content of some keys (default: all), those that are stored; an input of what follows."""
+        entries = self.manifest(table)
+        return {key: entries[key].digest for key in (entries if keys is None else keys) if key in entries}
 
     def is_unchanged(self, table: str, key: str, fingerprint: str) -> bool:
         """Whether a key already holds the result of this fingerprint, with all its files in place at their size."""
@@ -251,14 +256,9 @@ class Warehouse:
                 digest.update(_hash_and_flush(path))
         return Entry(snapshot, names, rows, size, digest.hexdigest(), staged.fingerprint, dict(staged.metadata))
 
-    @contextlib.contextmanager
-    def _locked(self, table: str) -> Iterator[None]:
-        """Hold the table's writer lock; the kernel releases it when the process dies."""
-        folder = self._table_path(table)
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("a") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
+    def _locked(self, table: str) -> AbstractContextManager[None]:
+        """The table's writer lock."""
+        return locked(self._table_path(table) / ".lock")
 
 
 def _hash_and_flush(path: Path) -> bytes:

@@ -20,7 +20,7 @@ from bank_assets.ledger import responses
 from bank_assets.ledger.engine import open_ledger, upgrade
 from bank_assets.settings import Settings
 from bank_assets.store.warehouse import Warehouse
-from bank_assets_tests.profiles import profile_of_rows
+from bank_assets_tests.world.profiles import profile_of_rows
 
 N = 600
 

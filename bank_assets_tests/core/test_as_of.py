@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_contacts import FIRST, made_contacts
 
 from bank_assets.core.as_of import PRIOR_RATE, RATE_FEATURES, AsOfState, OutcomeHistory
 from bank_assets.core.plan import PLAN_FEATURES
+from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 DAY = np.timedelta64(1, "D")
 NO_PLANS = (np.empty(0, "datetime64[D]"), np.empty((0, len(PLAN_FEATURES))))

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_contacts import FIRST, made_contacts
 
 from bank_assets.core.candidates import (
     ALGORITHMS,
@@ -17,6 +16,7 @@ from bank_assets.core.candidates import (
     recency_weights,
     resample,
 )
+from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 AS_OF = FIRST + np.timedelta64(50, "D")
 

@@ -4,7 +4,6 @@ import time
 
 import numpy as np
 import pytest
-from made_contacts import FIRST, made_contacts
 
 from bank_assets.core.candidate_folds import (
     calibrate_rolling,
@@ -22,6 +21,7 @@ from bank_assets.core.metrics import f1_of_calls
 from bank_assets.core.recipe_search import reported_from, search_recipes
 from bank_assets.core.scorer import expit
 from bank_assets.core.splits import time_folds
+from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 ECONOMICS = Economics(5.0, 40.0)
 AS_OF = FIRST + np.timedelta64(80, "D")

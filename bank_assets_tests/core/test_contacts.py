@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from made_contacts import FIRST, made_contacts
 
 from bank_assets.contract import BY_SOURCE, Kind
 from bank_assets.core.contacts import frame_from_deliveries, frame_from_tables, usable_from
 from bank_assets.core.features import CATEGORY_PAYLOAD, NUMERIC_PAYLOAD
+from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 DAY = np.timedelta64(1, "D")
 NEVER = np.datetime64("NaT", "D")

@@ -4,12 +4,12 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
-from made_contacts import made_frame
 
 from bank_assets.core.covariate_shift import Reference, excess_variation
 from bank_assets.core.daily_profiles import DailyProfiles
 from bank_assets.core.profile import Profile
-from bank_assets_tests.profiles import profile_of_rows
+from bank_assets_tests.world.contacts import made_frame
+from bank_assets_tests.world.profiles import profile_of_rows
 
 START = date(2020, 1, 1)
 INFINITE = float("inf")

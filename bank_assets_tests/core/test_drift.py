@@ -9,7 +9,7 @@ from bank_assets.core.daily_profiles import DailyProfiles
 from bank_assets.core.drift import DriftPolicy, choose_default_reference, compare_profiles
 from bank_assets.core.drift_report import DriftReport, DriftStatus, LabelRate, Level, Role, worst
 from bank_assets.core.profile import ColumnProfile, Profile, ProfileError
-from bank_assets_tests.profiles import profile_of_rows
+from bank_assets_tests.world.profiles import profile_of_rows
 
 SEED = 11
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bank_assets.core.daily_profiles import LONG_COLUMNS, DailyProfiles
 from bank_assets.core.profile import PROFILED_COLUMNS, ColumnProfile, Profile, ProfileError
-from bank_assets_tests.profiles import profile_of_rows
+from bank_assets_tests.world.profiles import profile_of_rows
 
 DAYS = np.array(["2008-05-05", "2008-05-05", "2008-05-06", "2008-06-01"], dtype="datetime64[D]")
 ROWS = {

@@ -8,11 +8,11 @@ from scipy import stats
 
 from bank_assets.core.drift_statistics import (
     cohens_h,
-    decile_edges,
     ks_distance,
     ks_p_value,
     psi,
     psi_numeric,
+    quantile_edges,
     total_variation,
     wilson_interval,
 )
@@ -99,8 +99,8 @@ def test_an_empty_bin_costs_a_finite_amount():
 
 
 def test_edges_are_reference_deciles_and_merge_where_one_value_spans_several():
-    assert decile_edges(numeric(range(1, 101))).tolist() == [10, 20, 30, 40, 50, 60, 70, 80, 90]
-    assert decile_edges(numeric([1] * 60 + [2] * 20 + [3] * 20)).tolist() == [1, 2, 3]
+    assert quantile_edges(numeric(range(1, 101))).tolist() == [10, 20, 30, 40, 50, 60, 70, 80, 90]
+    assert quantile_edges(numeric([1] * 60 + [2] * 20 + [3] * 20)).tolist() == [1, 2, 3]
 
 
 def test_values_beyond_anything_the_reference_has_are_seen():

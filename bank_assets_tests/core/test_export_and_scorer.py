@@ -5,12 +5,9 @@ import json
 
 import numpy as np
 import pytest
-from made_contacts import FIRST, made_contacts
 
-from bank_assets.core.bundle import NO_RANGES, BundleParts, Lineage, bundle_files
 from bank_assets.core.candidates import ALGORITHMS, Recipe, fit_recipe
 from bank_assets.core.challenger import graph_scorer
-from bank_assets.core.economics import Economics
 from bank_assets.core.export import PARITY_LIMIT, parity, to_onnx
 from bank_assets.core.features import FEATURES
 from bank_assets.core.scorer import (
@@ -24,9 +21,10 @@ from bank_assets.core.scorer import (
     logit,
     read_bundle,
 )
+from bank_assets_tests.world.bundles import make_bundle
+from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 AS_OF = FIRST + np.timedelta64(50, "D")
-LINEAGE = Lineage(str(AS_OF), "abc", 1_000, "made", False, "run", "revision")
 RANGES = {"probability": [0.0, 0.5, 1.0], "low": [0.0, 0.3, 0.9], "high": [0.2, 0.7, 1.0]}
 
 
@@ -45,8 +43,8 @@ def graph(data):
 
 
 def files_of(graph, calibrator=(), ranges=RANGES):
-    parts = BundleParts(Recipe("lightgbm"), list(calibrator), ranges, Economics(), 0.4, {"roc_auc": 0.8}, LINEAGE)
-    return bundle_files(graph, parts, {"schema_version": 1})
+    reference = {"schema_version": 1}
+    return make_bundle(graph, Recipe("lightgbm"), reference=reference, calibrator=list(calibrator), ranges=ranges)
 
 
 @pytest.fixture(scope="module")
@@ -168,9 +166,8 @@ class TestBundle:
         assert b"not the pinned real file" in files["model_card.md"]
 
     def test_numbers_that_are_none_cannot_be_written(self, graph):
-        parts = BundleParts(Recipe("lightgbm"), [], NO_RANGES, Economics(), float("nan"), {}, LINEAGE)
         with pytest.raises(ValueError, match="JSON"):
-            bundle_files(graph, parts, {})
+            make_bundle(graph, Recipe("lightgbm"), f1_threshold=float("nan"))
 
 
 class TestSteps:

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from made_contacts import FIRST, made_contacts
 
 from bank_assets.contract import LeakageError
 from bank_assets.core.features import (
@@ -15,6 +14,7 @@ from bank_assets.core.features import (
     is_stale,
 )
 from bank_assets.core.plan import PLAN_FEATURES
+from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 DAY = np.timedelta64(1, "D")
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from made_contacts import FIRST, made_contacts
 
 from bank_assets.contract import LeakageError
 from bank_assets.core.learning_table import PREFIX, from_columns, to_columns
+from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 AS_OF = FIRST + np.timedelta64(20, "D")
 

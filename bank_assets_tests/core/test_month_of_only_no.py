@@ -14,7 +14,7 @@ from bank_assets.core.drift import compare_profiles
 from bank_assets.core.economics import Economics
 from bank_assets.core.performance import ScoredContacts, measure_performance
 from bank_assets.core.splits import time_folds
-from bank_assets_tests.core.made_contacts import FIRST, made_contacts
+from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 MONTHS, BARREN = 8, np.datetime64("2020-06", "M")
 

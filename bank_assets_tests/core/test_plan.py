@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from made_contacts import FIRST, made_contacts, made_frame
 
 from bank_assets.core.plan import PLAN_FEATURES, PLAN_SHARES, plan_statistics
+from bank_assets_tests.world.contacts import FIRST, made_contacts, made_frame
 
 DAY = np.timedelta64(1, "D")
 

@@ -4,12 +4,12 @@ import dataclasses
 
 import numpy as np
 import pytest
-from made_contacts import FIRST, made_contacts
 
 from bank_assets.core.candidates import Recipe
 from bank_assets.core.challenger import fit_deployment, graph_scorer
 from bank_assets.core.promotion import REFIT, refit_gate
 from bank_assets.core.refit_comparison import AgainstChampion, RegressionPolicy, against_champion
+from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 CHAMPION_AS_OF = FIRST + 85
 TODAY = FIRST + 105

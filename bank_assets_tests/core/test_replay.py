@@ -4,7 +4,6 @@ import time
 
 import numpy as np
 import pytest
-from made_contacts import FIRST, made_contacts
 
 from bank_assets.core.economics import Economics, EconomicsError
 from bank_assets.core.platform_policy import PlatformConfig
@@ -12,6 +11,7 @@ from bank_assets.core.policies import POLICIES
 from bank_assets.core.replay import daily_profit, make_policy, policy_result, walk
 from bank_assets.core.replay_trace import Trace
 from bank_assets.core.replay_world import ReplayError, ReplaySettings, World, step_starts
+from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 DAY = np.timedelta64(1, "D")
 ECONOMICS = Economics(5.0, 40.0)

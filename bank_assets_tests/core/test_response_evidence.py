@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from made_contacts import FIRST, made_contacts
 
 from bank_assets.core.covariate_shift import Reference
 from bank_assets.core.daily_profiles import DailyProfiles
@@ -10,6 +9,7 @@ from bank_assets.core.performance import ScoredContacts
 from bank_assets.core.response.assessment import after_fit
 from bank_assets.core.response.evidence import gather
 from bank_assets.core.response.policy import ResponsePolicy, ResponseState
+from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 DAY = np.timedelta64(1, "D")
 

@@ -4,7 +4,6 @@ import time
 
 import numpy as np
 import pytest
-from made_contacts import FIRST, made_contacts
 
 from bank_assets.core.covariate_shift import Reference
 from bank_assets.core.economics import Economics
@@ -17,6 +16,7 @@ from bank_assets.core.replay_world import ReplaySettings, World
 from bank_assets.core.response.assessment import after_fit
 from bank_assets.core.response.loop import FITS, heard, mornings_to_judge, walk
 from bank_assets.core.response.policy import ResponseState, Rung
+from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 DAY = np.timedelta64(1, "D")
 CONFIG = PlatformConfig(Economics(5.0, 40.0), candidates=())

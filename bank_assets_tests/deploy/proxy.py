@@ -10,14 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from bank_assets.demo_processes import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "deploy" / "proxy" / "haproxy.cfg"
-
-
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
 
 
 def program(name: str, package: str) -> str:

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from composed import ROOT, compose, interpolated
 
+from bank_assets_tests.deploy.composed import ROOT, compose, interpolated
 from deploy import make_secrets
 
 OURS = {"migrate", "mlflow", "code", "web", "daemon", "app-a", "app-b", "spark-master", "spark-worker"}
@@ -43,6 +43,15 @@ def let_through(title: str, body: str) -> list[str]:
     if title != "app" and asks not in body:
         found.append(f"frontend {title}: asks for no password")
     return found
+
+
+def test_the_app_believes_the_address_that_the_proxy_sets_and_nobody_else_can_set_it():
+    frontend = CONFIG.read_text().partition("frontend app")[2].partition("\nbackend")[0]
+    assert "http-request set-header X-Forwarded-For %[src]" in frontend
+    for name in ("app-a", "app-b"):
+        service = compose()["services"][name]
+        assert service["environment"]["FORWARDED_ALLOW_IPS"] == "*"
+        assert "ports" not in service
 
 
 def test_no_listener_is_published_without_a_login():

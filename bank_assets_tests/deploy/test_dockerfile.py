@@ -86,7 +86,7 @@ def test_the_serving_image_has_every_module_that_serving_imports(tmp_path):
     code = f"import importlib; [importlib.import_module(name) for name in {names}]"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr[-2_000:]
-    (tmp_path / "bank_assets" / "contract.py").unlink()
+    shutil.rmtree(tmp_path / "bank_assets" / "contract")
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert "bank_assets.contract" in done.stderr
 

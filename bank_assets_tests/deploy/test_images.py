@@ -14,15 +14,16 @@ from pathlib import Path
 
 import psutil
 import pytest
-from image_world import Container, Images, need
-from proxy import free_port
-from serving_world import AS_OF, PAYLOAD, wait_until
 
-from bank_assets.core.scorer import Scorer
+from bank_assets.demo_processes import free_port
 from bank_assets.ledger import accounts, chain, states
 from bank_assets.ledger.engine import open_ledger
+from bank_assets_tests.deploy.image_world import Container, Images, need
+from bank_assets_tests.world.app import PAYLOAD
+from bank_assets_tests.world.bundles import AS_OF
+from bank_assets_tests.world.registry import MemoryRegistry
+from bank_assets_tests.world.waiting import wait_until
 from serving.champion import ChampionStore
-from serving.registry import Version
 
 pytestmark = pytest.mark.soak
 BODY = json.dumps({**PAYLOAD, "contact_date": AS_OF}).encode()
@@ -48,9 +49,8 @@ def home(tmp_path, bundle_a) -> Path:
     """A home with a champion, as the pipeline leaves one."""
     home = tmp_path / "bank"
     store = ChampionStore(home / "serving")
-    version = Version("1", Scorer(bundle_a[0]).digest, "run-1")
-    store._keep(version, bundle_a[0])
-    store.put_in_force(store.load(version))
+    registry = MemoryRegistry({"1": bundle_a[0]})
+    store.put_in_force(store.obtain(registry.champion(), registry))
     return home
 
 

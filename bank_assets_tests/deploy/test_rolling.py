@@ -16,18 +16,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from proxy import Proxy, free_port
-from releases import NEXT, ROOT, next_release
-from serving_world import AS_OF, PAYLOAD, wait_until
 
-from bank_assets.core.scorer import Scorer
+from bank_assets.demo_processes import free_port
 from bank_assets.ledger import accounts, chain, migrations, states
 from bank_assets.ledger.engine import open_ledger, schema_revision
+from bank_assets_tests.deploy.proxy import Proxy
+from bank_assets_tests.deploy.releases import NEXT, ROOT, next_release
+from bank_assets_tests.world.app import PAYLOAD
+from bank_assets_tests.world.bundles import AS_OF
+from bank_assets_tests.world.registry import MemoryRegistry
+from bank_assets_tests.world.waiting import wait_until
 from deploy import make_secrets
 from deploy.instances import Process
 from deploy.rolling import Outcome, Pace, RollingError, roll
 from serving.champion import ChampionStore
-from serving.registry import Version
 
 BODY = json.dumps({**PAYLOAD, "contact_date": AS_OF}).encode()
 PACE = Pace(ready_seconds=30, settle_seconds=2.5)
@@ -125,9 +127,8 @@ class World:
 def replica(name: str, folder: Path, bundle: tuple, shared: dict[str, str]) -> Process:
     home = folder / name
     store = ChampionStore(home / "serving")
-    version = Version("1", Scorer(bundle[0]).digest, "run-1")
-    store._keep(version, bundle[0])
-    store.put_in_force(store.load(version))
+    registry = MemoryRegistry({"1": bundle[0]})
+    store.put_in_force(store.obtain(registry.champion(), registry))
     env = {k: v for k, v in os.environ.items() if not k.startswith("BANK_")}
     env |= shared | {"BANK_HOME": str(home), "BANK_PORT": str(free_port())}
     return Process(name, folder / "releases", env, folder / f"{name}.log")

@@ -13,12 +13,15 @@ import sys
 import threading
 
 import pytest
-from composed import ROOT, Services, compose
-from proxy import CONFIG, Proxy, free_port, program
-from serving_world import AS_OF, PAYLOAD, wait_until
 
+from bank_assets.demo_processes import free_port
 from bank_assets.ledger import accounts, states
 from bank_assets.ledger.engine import open_ledger
+from bank_assets_tests.deploy.composed import ROOT, Services, compose
+from bank_assets_tests.deploy.proxy import CONFIG, Proxy, program
+from bank_assets_tests.world.app import PAYLOAD
+from bank_assets_tests.world.bundles import AS_OF
+from bank_assets_tests.world.waiting import wait_until
 from deploy import make_secrets
 
 BODY = json.dumps({**PAYLOAD, "contact_date": AS_OF}).encode()
@@ -104,6 +107,7 @@ def promote_first_model(services: Services, bundle: tuple) -> None:
     code = (
         "import sys, pathlib\n"
         "from bank_assets.core.scorer import read_bundle\n"
+        "from bank_assets.store.registration import register\n"
         "from bank_assets.store.registry import Registry\n"
         "from bank_assets.settings import load_settings\n"
         "import mlflow\n"
@@ -111,7 +115,7 @@ def promote_first_model(services: Services, bundle: tuple) -> None:
         "registry = Registry(settings.mlflow_uri, settings.mlflow_artifacts, settings.home / 'models')\n"
         "experiment = registry.experiment_id()\n"
         "run = registry.client.create_run(experiment)\n"
-        "version = registry.register(read_bundle(pathlib.Path(sys.argv[1])), run_id=run.info.run_id, kind='first', "
+        "version = register(registry, read_bundle(pathlib.Path(sys.argv[1])), run_id=run.info.run_id, kind='first', "
         f"as_of='{AS_OF}')\n"
         "registry.set_alias('champion', version.version)\n"
         "print(registry.client.get_run(run.info.run_id).info.artifact_uri)\n"

@@ -13,19 +13,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bank_assets.demo_processes import LOOPBACK, Processes, free_port
-from bank_assets_tests.postgres_server import create_database, database_url, restart
+from bank_assets_tests.world.postgres import create_database, database_url, restart
+from bank_assets_tests.world.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 DATABASES = ("bank_dagster", "bank_mlflow", "bank_ledger")
-
-
-def eventually(what: str, look, seconds: float = 60.0) -> Any:
-    """The first true answer of `look`; fails with `what` after some seconds."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} s"
-        time.sleep(0.2)
-    return found
 
 
 def get_json(url: str) -> Any:
@@ -100,7 +92,7 @@ class Production:
                     "--memory", "1g", "--webui-port", "0", "--work-dir", str(self.folder / f"worker-{number}"), master,
                 ],
             )  # fmt: skip
-        eventually("two Spark workers", lambda: len(self.spark()["workers"]) == 2, 180)
+        wait_until(lambda: len(self.spark()["workers"]) == 2, 180, "two Spark workers")
 
     def spark(self) -> dict[str, Any]:
         """What the Spark master says of itself."""

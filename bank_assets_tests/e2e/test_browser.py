@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from bank_assets_tests.demo_home import fit_demo, make_home
+from bank_assets_tests.world.demo_home import fit_demo, make_home
 from serving.app import create_app
 
 CHROMIUM = "/usr/bin/chromium"

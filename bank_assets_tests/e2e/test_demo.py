@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ import psutil
 import pytest
 
 from bank_assets.demo_processes import LOOPBACK, Processes, answers, free_port
-from bank_assets_tests.e2e.production import eventually
+from bank_assets_tests.world.waiting import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.spark, pytest.mark.slow]
 
@@ -51,7 +52,8 @@ def demo(home: Path, *arguments: str, seconds: float, **environment: str) -> tup
 def played(tmp_path_factory):
     home = tmp_path_factory.mktemp("demo")
     simulated = {"BANK_SOURCE": "simulated", "BANK_SIMULATED_ROWS": "6000"}
-    done, summary = demo(home, "--start", "2010-09-01", "--months", "1", "--no-replay", seconds=900, **simulated)
+    # A month in the middle: each month before it costs Dagster's events, and the first ones teach no champion.
+    done, summary = demo(home, "--start", "2009-09-01", "--months", "1", "--no-replay", seconds=900, **simulated)
     return home, done, summary
 
 
@@ -87,6 +89,16 @@ def test_the_month_was_decided_and_judged(played):
     assert (reports / "demo" / "profit.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_every_candidate_of_the_history_is_an_mlflow_run_below_one_parent(played):
+    home, _, _ = played
+    with sqlite3.connect(home / "demo" / "mlflow.db") as database:
+        query = "select count(*) from tags where key = 'mlflow.parentRunId' group by value order by 1"
+        children = [row[0] for row in database.execute(query)]
+        unfinished = database.execute("select count(*) from runs where status = 'RUNNING'").fetchone()
+    assert children[-1] == 20
+    assert unfinished == (0,)
+
+
 def test_nothing_is_left_running_and_nothing_lies_outside_the_home(played):
     home, _, _ = played
     assert not (home / "demo" / "demo_processes.json").exists()
@@ -114,8 +126,8 @@ def test_attached_it_plays_on_running_servers_and_leaves_them_running(tmp_path):
     try:
         servers.start("ui", ["-m", "dagster", "dev", "-m", "bank_assets.definitions", "-h", LOOPBACK, "-p", str(ui)])
         servers.start("app", ["-m", "serving"])
-        eventually("Dagster", lambda: answers(ui, "/server_info"), 180)
-        eventually("the app", lambda: answers(app, "/health/live"), 60)
+        wait_until(lambda: answers(ui, "/server_info"), 180, "Dagster")
+        wait_until(lambda: answers(app, "/health/live"), 60, "the app")
         ports = ["--attach", "--app-port", str(app), "--ui-port", str(ui)]
         span = ["--start", "2010-09-01", "--months", "1", "--no-replay"]
         done, summary = demo(home, *ports, *span, seconds=1_200, **simulated)

@@ -4,7 +4,6 @@ import dataclasses
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import dagster as dg
 import numpy as np
 import pytest
 
+from bank_assets.demo_processes import free_port
 from bank_assets.ledger import promotions, responses, states
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.loop import requests
@@ -22,10 +22,10 @@ from bank_assets.loop.requests import TAG_WORK
 from bank_assets.resources.instance import open_instance
 from bank_assets.settings import Settings
 from bank_assets.store.warehouse import Warehouse
-from bank_assets_tests.core.made_contacts import FIRST, made_contacts
 from bank_assets_tests.e2e.loop_processes import running_daemon
-from bank_assets_tests.loop_daemon import InProcessDaemon
-from bank_assets_tests.stored_loop import campaign_text, delivery_text, land
+from bank_assets_tests.world.contacts import FIRST, made_contacts
+from bank_assets_tests.world.daemon import InProcessDaemon
+from bank_assets_tests.world.home import campaign_text, delivery_text, land
 
 pytestmark = [pytest.mark.e2e, pytest.mark.spark, pytest.mark.slow]
 
@@ -288,12 +288,6 @@ class MlflowServer:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
             self.process = None
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture

@@ -180,7 +180,7 @@ def test_bad_rows_are_quarantined_and_the_good_ones_go_on(finished):
 
 
 KILLS = {
-    "ETL, files written and not committed": ("bank_assets.spark.etl:fan_out", "after", 1),
+    "ETL, files written and not committed": ("bank_assets.assets.tables:build_tables", "after", 1),
     "ETL, two of three tables committed": ("bank_assets.store.warehouse:Warehouse.commit=contacts", "before", 1),
     "training, some folds fitted": ("bank_assets.core.candidate_folds:fit_encoded", "before", 7),
     "evaluation, version registered and not named": ("bank_assets.store.registry:Registry.set_alias", "before", 1),

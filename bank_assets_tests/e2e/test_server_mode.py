@@ -27,11 +27,11 @@ from bank_assets_tests.e2e.production import (
     LOOPBACK,
     ROOT,
     Production,
-    eventually,
     get_json,
     make_production,
 )
-from bank_assets_tests.postgres_server import running_postgres
+from bank_assets_tests.world.postgres import running_postgres
+from bank_assets_tests.world.waiting import wait_until
 
 # Eight servers and a restart in the middle of a night: minutes on two cores, and a run that loses its database while it
 # writes an event is found and repeated only by the next looks of the daemon.
@@ -118,13 +118,13 @@ def live_through(found: Night, instance: dg.DagsterInstance) -> None:
     command(production, "dagster", "sensor", "start", "-m", "bank_assets.definitions", "orphaned_runs_sensor")
     start_yesterday(instance)
     production.processes.start("daemon", ["-m", "dagster._daemon", "run", "-m", "bank_assets.definitions"])
-    found.tick = eventually("a tick with a run", lambda: ticks_of(instance), 240)[0]
+    found.tick = wait_until(lambda: ticks_of(instance), 240, "a tick with a run")[0]
 
     def stage_made() -> bool:
         runs = nightly(instance)
         return bool(runs) and bool(instance.get_run_stats(runs[0].run_id).materializations)
 
-    eventually("the run at work", stage_made, 240)
+    wait_until(stage_made, 240, "the run at work")
     found.status_at_restart = nightly(instance)[0].status.value
     found.outage_seconds = production.restart_postgres()
 
@@ -132,7 +132,7 @@ def live_through(found: Night, instance: dg.DagsterInstance) -> None:
         runs = nightly(instance)
         return bool(runs) and any(run.status is dg.DagsterRunStatus.SUCCESS for run in runs)
 
-    eventually("the night's work", is_over, 480)
+    wait_until(is_over, 480, "the night's work")
     found.runs = tuple(nightly(instance))
     found.applications = tuple(production.spark()["completedapps"] + production.spark()["activeapps"])
     production.processes.stop("daemon")
@@ -191,21 +191,21 @@ def ask(production: Production) -> tuple[int, dict[str, Any]]:
 
 def test_the_app_takes_the_champion_from_the_server_and_outlives_it(night):
     production = night.production
-    ready = eventually("the app ready", lambda: production.ready().get("status") == "ready" and production.ready(), 120)
+    ready = wait_until(lambda: production.ready().get("status") == "ready" and production.ready(), 120, "the app ready")
     assert ready["is_registry_reachable"] is True
     status, answer = ask(production)
     assert (status, answer["model"]["version"]) == (201, ready["model_version"])
     production.processes.stop("mlflow")
-    eventually("the registry missed", lambda: production.ready()["is_registry_reachable"] is False, 120)
+    wait_until(lambda: production.ready()["is_registry_reachable"] is False, 120, "the registry missed")
     assert production.ready()["status"] == "ready"
     assert ask(production)[0] == 201
     production.start_mlflow()
-    eventually("the registry found again", lambda: production.ready()["is_registry_reachable"] is True, 120)
+    wait_until(lambda: production.ready()["is_registry_reachable"] is True, 120, "the registry found again")
 
 
 def test_decisions_are_recorded_on_after_postgresql_was_restarted(night):
     production = night.production
-    eventually("the app ready", lambda: production.ready().get("status") == "ready", 120)
+    wait_until(lambda: production.ready().get("status") == "ready", 120, "the app ready")
     before = ask(production)[1]["id"]
     production.restart_postgres()
 
@@ -216,7 +216,7 @@ def test_decisions_are_recorded_on_after_postgresql_was_restarted(night):
             assert error.code == 503  # noqa: PT017 - nothing else may be said while the ledger is away
             return None
 
-    after = eventually("a decision after the restart", answers_again, 120)["id"]
+    after = wait_until(answers_again, 120, "a decision after the restart")["id"]
     for decision in (before, after):
         found = get_json(f"http://{LOOPBACK}:{production.ports['app']}/api/v1/predictions/{decision}")
         assert found["id"] == decision

@@ -1,20 +1,13 @@
 """Fixtures of the ledger tests: each test that takes `ledger` runs on SQLite and on a real PostgreSQL."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from sqlalchemy import Engine
 
 from bank_assets.ledger import decisions
 from bank_assets.ledger.engine import open_ledger, utc_now
-from bank_assets_tests.postgres_server import create_database, running_postgres
-
-
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[Any]:
-    with running_postgres() as server:
-        yield server
+from bank_assets_tests.world.postgres import create_database
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])

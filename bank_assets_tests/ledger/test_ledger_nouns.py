@@ -1,5 +1,6 @@
 """Decisions, outcomes, promotions, states, accounts and campaigns, on both databases."""
 
+import datetime as dt
 import subprocess
 import sys
 import uuid
@@ -71,7 +72,15 @@ def test_search_filters_and_pages(ledger, draft):
 
 def test_retention_erases_only_what_is_old(ledger, draft):
     decisions.append(ledger, [draft(decided_at="2020-01-01T00:00:00.000000Z"), draft()])
-    assert decisions.erase(ledger, decided_before="2021-01-01", actor="retention", reason="7 years") == 1
+    boundary = draft(decided_at="2021-01-01T00:00:00.000000Z")
+    decisions.append(ledger, [boundary])
+    new_year = dt.date(2021, 1, 1)
+    assert decisions.count_to_erase(ledger, decided_before=new_year) == 1
+    assert decisions.erase(ledger, decided_before=new_year, actor="retention", reason="7 years") == 1
+    assert decisions.get(ledger, boundary.id).payload is not None
+    tomorrow = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)
+    with pytest.raises(ValueError, match="all of them would be erased"):
+        decisions.erase(ledger, decided_before=tomorrow, actor="retention", reason="7 years")
     with pytest.raises(ValueError, match="say whose data"):
         decisions.erase(ledger, actor="a", reason="b")
 
@@ -176,6 +185,9 @@ def test_a_new_password_and_disabling_end_sessions(ledger):
     token = accounts.log_in(ledger, "ana", "correct horse battery", hours=1)
     accounts.create_user(ledger, "ana", "another horse battery", "admin")
     assert accounts.session_identity(ledger, token) is None
+    token = accounts.log_in(ledger, "ana", "another horse battery", hours=1)
+    assert accounts.session_identity(ledger, token).role == "admin"
+    accounts.create_user(ledger, "ana", "another horse battery")
     token = accounts.log_in(ledger, "ana", "another horse battery", hours=1)
     assert accounts.session_identity(ledger, token).role == "admin"
     accounts.disable_user(ledger, "ana")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bank_assets.core.drift import compare_profiles
-from bank_assets_tests.profiles import profile_of_rows
+from bank_assets_tests.world.profiles import profile_of_rows
 
 
 def contacts(first_day, *, jobs=("student", "management"), age_shift=0, rate=0.1, n=600, seed=9):

@@ -7,7 +7,7 @@ from bank_assets.core.drift import compare_profiles
 from bank_assets.core.profile import Profile
 from bank_assets.reports.drift_page import Facts, drift_page
 from bank_assets.reports.drift_words import MOST_BARS, bars_of, words_of
-from bank_assets_tests.profiles import profile_of_rows
+from bank_assets_tests.world.profiles import profile_of_rows
 
 
 def parsed(*args, **kwargs):

@@ -1,7 +1,6 @@
 """Fixtures of the serving tests; their making, and helpers that tests import by name, are in the two worlds."""
 
-from pages_world import home, pages  # noqa: F401
-from serving_world import (  # noqa: F401  pytest finds fixtures by their name here
+from bank_assets_tests.world.app import (  # noqa: F401  pytest finds fixtures by their name here
     app,
     bundle_a,
     bundle_b,
@@ -12,3 +11,4 @@ from serving_world import (  # noqa: F401  pytest finds fixtures by their name h
     running,
     serving_settings,
 )
+from bank_assets_tests.world.pages import home, pages  # noqa: F401

@@ -8,12 +8,14 @@ import logging
 
 import pytest
 from litestar.testing import TestClient
-from serving_world import wait_until
 
 from bank_assets.ledger import accounts
 from bank_assets.ledger.engine import LedgerError, open_ledger
+from bank_assets_tests.world.waiting import wait_until
 from serving import logs
 from serving.app import create_app
+from serving.limits import Buckets
+from serving.log_ins import browser_of
 
 PATH = "/api/v1/predictions"
 PASSWORD = "correct horse battery"
@@ -142,6 +144,9 @@ def test_a_session_carries_its_roles_scopes_and_ends(guarded, payload):
     session = next(c for c in cookie if c.startswith("bank_session"))
     assert "HttpOnly" in session
     assert "SameSite=strict" in session
+    browser = next(c for c in cookie if c.startswith("bank_browser"))
+    assert "HttpOnly" in browser
+    assert "Path=/login" in browser
     assert guarded.get(PATH).status_code == 200
     assert guarded.post(PATH, json=payload).status_code == 403
     csrf = guarded.cookies[guarded.app.csrf_config.cookie_name]
@@ -150,10 +155,18 @@ def test_a_session_carries_its_roles_scopes_and_ends(guarded, payload):
     assert guarded.get(PATH).status_code == 401
 
 
-def test_a_wrong_password_goes_back_to_the_form_and_guessing_is_slowed(guarded):
-    answers = [log_in(guarded, "admin", "wrong horse battery") for _ in range(16)]
+def test_a_wrong_password_goes_back_to_the_form_and_guessing_is_slowed_without_locking_anybody_out(
+    guarded, monkeypatch
+):
+    # On a clock that stands still: on a busy machine tries come so slowly that none is refused.
+    monkeypatch.setattr(guarded.app.state.services.log_ins, "_failures", Buckets(lambda: 0.0))
+    answers = [log_in(guarded, "admin", "wrong horse battery") for _ in range(12)]
     assert {r.headers["location"] for r in answers[:10]} == {"/login?error=credentials"}
-    assert 429 in [r.status_code for r in answers[10:]]
+    assert {r.status_code for r in answers[10:]} == {429}
+    guarded.cookies.set("bank_browser", browser_of("admin", "t" * 64))
+    assert log_in(guarded, "admin").status_code == 429
+    guarded.cookies.set("bank_browser", browser_of("admin", guarded.app.state.services.settings.secret))
+    assert log_in(guarded, "admin").headers["location"] == "/"
 
 
 def test_a_form_without_its_token_is_refused(guarded):

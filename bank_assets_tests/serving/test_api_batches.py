@@ -3,9 +3,9 @@
 import gzip
 
 import pytest
-from serving_world import PAYLOAD, csv_of, refusing_decisions
 
 from bank_assets.ledger import chain
+from bank_assets_tests.world.app import PAYLOAD, csv_of, refusing_decisions
 from serving.services import batches
 
 PATH = "/api/v1/predictions/batch"

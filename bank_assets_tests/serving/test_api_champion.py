@@ -6,13 +6,16 @@ import threading
 
 import pytest
 from litestar.testing import TestClient
-from serving_world import AS_OF, PAYLOAD, wait_until
 
 from bank_assets.ledger import promotions
 from bank_assets.ledger.engine import open_ledger
+from bank_assets.store.registration import register
+from bank_assets.store.registry import Registry, RegistryUnavailableError
+from bank_assets_tests.world.app import PAYLOAD
+from bank_assets_tests.world.bundles import AS_OF
+from bank_assets_tests.world.waiting import wait_until
 from serving.app import create_app
 from serving.champion import ChampionStore
-from serving.registry import MlflowRegistry
 
 PATH = "/api/v1/predictions"
 
@@ -203,19 +206,17 @@ def test_a_newly_published_state_is_picked_up(client, bundle_a):
 @pytest.mark.slow
 def test_a_real_mlflow_registry_serves_swaps_and_rolls_back(serving_settings, bundle_a, bundle_b, published, payload):
     """The layout that the pipeline registers, read back through mlflow-skinny's client on SQLite."""
-    from bank_assets.store.registry import Registry as PipelineRegistry
-
     platform = serving_settings.platform
     import mlflow
 
-    pipeline = PipelineRegistry(platform.mlflow_uri, (platform.home / "artifacts").as_uri(), platform.home / "models")
+    pipeline = Registry(platform.mlflow_uri, (platform.home / "artifacts").as_uri(), platform.home / "models")
     experiment = pipeline.experiment_id()
     for files, _ in (bundle_a, bundle_b):
         run = pipeline.client.create_run(experiment)
         mlflow.set_experiment(experiment_id=experiment)
-        pipeline.register(files, run_id=run.info.run_id, kind="first", as_of=AS_OF)
+        register(pipeline, files, run_id=run.info.run_id, kind="first", as_of=AS_OF)
     pipeline.set_alias("champion", "1")
-    registry = MlflowRegistry(platform.mlflow_uri)
+    registry = Registry(platform.mlflow_uri, "", platform.home / "fetched", fails_fast=True)
     with TestClient(create_app(serving_settings, registry=registry), base_url="http://127.0.0.1") as client:
         wait_until(lambda: store_of(client).champion is not None, seconds=60)
         first = client.post(PATH, json=payload).json()
@@ -231,10 +232,8 @@ def test_a_real_mlflow_registry_serves_swaps_and_rolls_back(serving_settings, bu
 
 
 def test_a_registry_that_does_not_exist_yet_is_not_created(tmp_path):
-    from serving.errors import RegistryUnavailableError
-
     with pytest.raises(RegistryUnavailableError, match="make run"):
-        MlflowRegistry(f"sqlite:///{tmp_path / 'none.db'}").champion()
+        Registry(f"sqlite:///{tmp_path / 'none.db'}", "", tmp_path / "models").champion()
     assert list(tmp_path.iterdir()) == []
 
 
@@ -247,7 +246,8 @@ def test_replicas_that_share_a_folder_keep_the_same_version_at_once(registry, tm
     def obtain(store: ChampionStore) -> None:
         try:
             for _ in range(20):
-                shutil.rmtree(store._bundle_folder(version), ignore_errors=True)
+                for kept in (tmp_path / "shared" / "bundles").glob("1-*"):
+                    shutil.rmtree(kept, ignore_errors=True)
                 store.put_in_force(store.obtain(version, registry))
         except BaseException as error:
             failed.append(error)

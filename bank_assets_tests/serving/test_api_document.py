@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
-from serving_world import AS_OF
+
+from bank_assets_tests.world.bundles import AS_OF
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 

@@ -7,33 +7,28 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
 import pytest
-from serving_world import AS_OF, PAYLOAD, wait_until
 
-from bank_assets.core.scorer import Scorer
+from bank_assets.demo_processes import free_port
 from bank_assets.ledger import chain, states
 from bank_assets.ledger.engine import open_ledger
-from bank_assets_tests.postgres_server import restart, running_postgres
+from bank_assets_tests.world.app import PAYLOAD
+from bank_assets_tests.world.bundles import AS_OF
+from bank_assets_tests.world.postgres import restart, running_postgres
+from bank_assets_tests.world.registry import MemoryRegistry
+from bank_assets_tests.world.waiting import wait_until
 from serving.champion import ChampionStore
-from serving.registry import Version
 
 PATH = "/api/v1/predictions"
-KILLS = 2
+KILLS = 1
 SOAK_KILLS = 20
 BODY = json.dumps({**PAYLOAD, "contact_date": AS_OF}).encode()
 HEADERS = {"content-type": "application/json"}
-
-
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
 
 
 class Server:
@@ -71,10 +66,8 @@ class Server:
 def home(tmp_path, bundle_a) -> Path:
     home = tmp_path / "bank"
     store = ChampionStore(home / "serving")
-    scorer = Scorer(bundle_a[0])
-    version = Version("1", scorer.digest, "run-1")
-    store._keep(version, bundle_a[0])
-    store.put_in_force(store.load(version))
+    registry = MemoryRegistry({"1": bundle_a[0]})
+    store.put_in_force(store.obtain(registry.champion(), registry))
     return home
 
 

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
-from serving_world import AS_OF, PAYLOAD, csv_of, made_up_contacts, wait_until
 
 from bank_assets.core.features import current_features
 from bank_assets.core.scorer import Scorer
 from bank_assets.ledger import chain, decisions
+from bank_assets_tests.world.app import PAYLOAD, csv_of
+from bank_assets_tests.world.bundles import AS_OF, made_up_contacts
+from bank_assets_tests.world.waiting import wait_until
 from serving.services.scoring import frame_of
 
 PATH = "/api/v1/predictions"

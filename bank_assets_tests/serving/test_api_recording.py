@@ -10,11 +10,12 @@ from pathlib import Path
 import msgspec
 import pytest
 from litestar.testing import TestClient
-from serving_world import refusing_decisions, wait_until
 
 from bank_assets.ledger import chain
 from bank_assets.ledger.decisions import Draft
 from bank_assets.ledger.engine import writing
+from bank_assets_tests.world.app import refusing_decisions
+from bank_assets_tests.world.waiting import wait_until
 from serving import recorder
 from serving.schemas.predictions import PredictionRequest
 from serving.services.scoring import Asked, Decided

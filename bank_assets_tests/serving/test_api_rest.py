@@ -5,12 +5,12 @@ import re
 from pathlib import Path
 
 import pytest
-from serving_world import AS_OF
 from sqlalchemy.exc import DataError
 
 from bank_assets.contract import ContractError
 from bank_assets.core.economics import EconomicsError
 from bank_assets.ledger import campaigns, outcomes
+from bank_assets_tests.world.bundles import AS_OF
 from serving import errors, problems
 
 PATH = "/api/v1/predictions"

@@ -68,8 +68,18 @@ def test_a_user_is_created_and_disabled(home, monkeypatch):
     assert main(["user", "ana", "--role", "admin"]) == 0
     engine = ledger_of(home)
     assert accounts.log_in(engine, "ana", "correct horse battery", hours=1)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("another horse battery\n"))
+    assert main(["user", "ana"]) == 0
+    token = accounts.log_in(engine, "ana", "another horse battery", hours=1)
+    assert accounts.session_identity(engine, token).role == "admin"
     assert main(["user", "ana", "--disable"]) == 0
-    assert accounts.log_in(engine, "ana", "correct horse battery", hours=1) is None
+    assert accounts.log_in(engine, "ana", "another horse battery", hours=1) is None
+
+
+def test_an_unknown_user_or_key_cannot_be_disabled(home, capsys):
+    assert main(["user", "bert", "--disable"]) == 1
+    assert main(["key", "crm", "--revoke"]) == 1
+    assert "none named 'bert'" in capsys.readouterr().err
 
 
 def test_a_short_password_is_refused_with_a_sentence(home, monkeypatch, capsys):
@@ -119,9 +129,49 @@ def test_verify_prints_an_anchor_that_it_takes_back(home, capsys):
 def test_erase_by_contact_and_by_age(home, capsys):
     engine = ledger_of(home)
     some_decisions(engine, 3)
-    assert main(["erase", "--contact-id", "c-1", "--reason", "Art. 17 request"]) == 0
-    assert main(["erase", "--decided-before", "2021-01-01", "--reason", "retention"]) == 0
-    assert main(["erase", "--reason", "everything"]) == 1
-    assert capsys.readouterr().out.splitlines() == ["erased 1 payloads", "erased 2 payloads"]
+    assert main(["erase", "--contact-id", "c-1", "--reason", "Art. 17 request", "--yes"]) == 0
+    assert main(["erase", "--decided-before", "2021-01-01", "--reason", "retention", "--yes"]) == 0
+    assert main(["erase", "--reason", "everything", "--yes"]) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "1 decisions would lose their customer's data for good",
+        "erased 1 payloads",
+        "2 decisions would lose their customer's data for good",
+        "erased 2 payloads",
+    ]
     result = chain.verify(engine)
     assert (result.ok, result.erased) == (True, 3)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["31.12.2009", "9", "notadate", "", "20091231", "2009-W53-4", "2009-02-30", "2009-12-31T00:00", "2999-01-01"],
+)
+def test_an_unreadable_or_future_day_erases_nothing(home, capsys, text):
+    engine = ledger_of(home)
+    some_decisions(engine, 3)
+    assert main(["erase", "--decided-before", text, "--reason", "retention", "--yes"]) == 1
+    assert "expected" in capsys.readouterr().err
+    assert chain.verify(engine).erased == 0
+
+
+class Terminal(io.StringIO):
+    """Standard input of a person at a terminal."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stdin", "erased"), [(io.StringIO("yes\n"), 0), (Terminal("no\n"), 0), (Terminal("\n"), 0), (Terminal("yes\n"), 2)]
+)
+@pytest.mark.parametrize("whose", [["--decided-before", "2021-01-01"], ["--contact-id", "c-1"]])
+def test_an_erasure_is_a_dry_run_until_a_person_confirms_it(home, monkeypatch, capsys, stdin, erased, whose):
+    engine = ledger_of(home)
+    some_decisions(engine, 2)
+    if whose[0] == "--contact-id":
+        erased = min(erased, 1)
+    stdin.seek(0)
+    monkeypatch.setattr(sys, "stdin", stdin)
+    assert main(["erase", *whose, "--reason", "retention"]) == 0
+    assert "would lose their customer's data" in capsys.readouterr().out
+    assert chain.verify(engine).erased == erased

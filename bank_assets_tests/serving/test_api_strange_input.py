@@ -4,7 +4,9 @@ import gzip
 import json
 
 import pytest
-from serving_world import AS_OF, PAYLOAD, csv_of
+
+from bank_assets_tests.world.app import PAYLOAD, csv_of
+from bank_assets_tests.world.bundles import AS_OF
 
 PATH = "/api/v1/predictions"
 BATCH = f"{PATH}/batch"

@@ -14,10 +14,10 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from serving_world import refusing_decisions
 
 from bank_assets.ledger import chain, decisions
 from bank_assets.ledger.engine import open_ledger, writing
+from bank_assets_tests.world.app import refusing_decisions
 from serving import ledger_writer
 from serving.ledger_writer import GROUP_ROWS, Frames, Written, frame, group_frame
 

@@ -11,14 +11,14 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from litestar.testing import TestClient
-from serving_world import wait_until
 
 from bank_assets.assets.materialization import Stopwatch, result
+from bank_assets.store.registry import RegistryUnavailableError
 from bank_assets.store.table_manifest import Entry
 from bank_assets_tests.resources.test_json_logs import broken, fine, lines_of_run
+from bank_assets_tests.world.waiting import wait_until
 from serving import logs
 from serving.app import create_app
-from serving.errors import RegistryUnavailableError
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "deploy" / "aws"))

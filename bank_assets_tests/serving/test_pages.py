@@ -3,9 +3,9 @@
 from itertools import pairwise
 
 import pytest
-from pages_world import decide, services
 
-from bank_assets_tests.demo_home import HTMX, soup_of
+from bank_assets_tests.world.demo_home import HTMX, soup_of
+from bank_assets_tests.world.pages import decide, services
 
 ALL_PAGES = ("/", "/predict", "/campaign", "/monitoring", "/model", "/audit")
 

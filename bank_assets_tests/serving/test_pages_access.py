@@ -9,16 +9,8 @@ from sqlalchemy.exc import OperationalError
 from bank_assets.ledger import accounts
 from bank_assets.ledger.engine import open_ledger, upgrade
 from bank_assets.settings import Settings
-from bank_assets_tests.demo_home import (
-    HTMX,
-    DemoHome,
-    FolderRegistry,
-    fit_demo,
-    make_home,
-    open_pages,
-    soup_of,
-    token_of,
-)
+from bank_assets_tests.world.demo_home import HTMX, DemoHome, fit_demo, make_home, open_pages, soup_of, token_of
+from bank_assets_tests.world.registry import MemoryRegistry
 from serving.settings import ServingSettings
 
 PASSWORD = "correct horse battery"
@@ -48,7 +40,7 @@ def empty(tmp_path):
     engine = open_ledger(platform.ledger_url, migrate=False)
     upgrade(engine)
     engine.dispose()
-    with open_pages(DemoHome(ServingSettings(platform=platform, poll_seconds=0.1), FolderRegistry({}, None))) as client:
+    with open_pages(DemoHome(ServingSettings(platform=platform, poll_seconds=0.1), MemoryRegistry({}, None))) as client:
         yield client
 
 

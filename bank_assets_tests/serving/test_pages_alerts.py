@@ -8,7 +8,7 @@ import pytest
 
 from bank_assets.core.operation_alerts import run_failed
 from bank_assets.store.alert_log import AlertLog
-from bank_assets_tests.demo_home import soup_of
+from bank_assets_tests.world.demo_home import soup_of
 
 
 def tell(home, **ago):

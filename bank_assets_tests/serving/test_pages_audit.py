@@ -1,11 +1,11 @@
 """Audit: search, record, replay, chain."""
 
-from pages_world import decide, services
 from sqlalchemy import text
 
 from bank_assets.ledger import chain, decisions, outcomes
 from bank_assets.ledger.engine import writing
-from bank_assets_tests.demo_home import HTMX, soup_of, token_of
+from bank_assets_tests.world.demo_home import HTMX, soup_of, token_of
+from bank_assets_tests.world.pages import decide, services
 
 
 def test_audit_finds_a_decision_shows_its_lineage_and_replays_it_identically(pages):

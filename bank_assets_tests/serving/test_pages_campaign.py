@@ -14,9 +14,11 @@ from bank_assets.core.features import current_features
 from bank_assets.core.holdout import holdout_mask, lift_test_size
 from bank_assets.core.scorer import Scorer
 from bank_assets.ledger import campaigns
-from bank_assets_tests.demo_home import HTMX, fit_demo, make_home, open_pages, soup_of, token_of
+from bank_assets.store import campaign_files
+from bank_assets.store.call_lists import spreadsheet_text
+from bank_assets_tests.world.demo_home import HTMX, fit_demo, make_home, open_pages, soup_of, token_of
 from serving.plan_form import LABELS
-from serving.services import call_lists, campaign_files
+from serving.services.campaign_files import read_contacts
 from serving.services.scoring import frame_of
 
 LIST = "delivered:example.csv"
@@ -87,8 +89,8 @@ def test_a_high_cost_calls_nobody_and_offers_no_list(client):
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 def test_an_id_that_a_spreadsheet_would_run_is_shown_instead(start):
-    assert call_lists.spreadsheet_text(f"{start}cmd()") == f"'{start}cmd()"
-    assert call_lists.spreadsheet_text("c-1") == "c-1"
+    assert spreadsheet_text(f"{start}cmd()") == f"'{start}cmd()"
+    assert spreadsheet_text("c-1") == "c-1"
 
 
 def test_deciles_fall_and_add_up_to_the_list(client):
@@ -105,9 +107,7 @@ def test_the_list_is_scored_as_the_plan_of_its_days_by_the_one_scorer(client):
     made = soup_of(make_list(client))
     rows, _ = rows_of(client, made)
     fitted = fit_demo()
-    contacts = campaign_files.read_contacts(
-        client.app.state.services.settings.platform.landing / "campaigns" / "example.csv"
-    ).contacts
+    contacts = read_contacts(client.app.state.services.settings.platform.landing / "campaigns" / "example.csv").contacts
     frame = frame_of(contacts)
     dates = np.array([one.contact_date for one in contacts], dtype="datetime64[D]")
     features = current_features(frame, dates, AsOfState.from_dict(fitted.state), has_plan=True)

@@ -2,10 +2,9 @@
 
 import json
 
-from pages_world import services
-
 from bank_assets.ledger import promotions
-from bank_assets_tests.demo_home import soup_of, token_of
+from bank_assets_tests.world.demo_home import soup_of, token_of
+from bank_assets_tests.world.pages import services
 
 
 def test_monitoring_shows_drift_by_column_and_month(pages):

@@ -3,11 +3,11 @@
 import re
 
 import pytest
-from pages_world import decide, form_values, services
 
 from bank_assets.contract import BY_SOURCE, PAYLOAD_COLUMNS
 from bank_assets.ledger import chain, decisions
-from bank_assets_tests.demo_home import HTMX, soup_of
+from bank_assets_tests.world.demo_home import HTMX, soup_of
+from bank_assets_tests.world.pages import decide, form_values, services
 
 
 def test_the_form_offers_the_contract(pages):

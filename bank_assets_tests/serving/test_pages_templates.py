@@ -12,7 +12,7 @@ from jinja2 import nodes
 from jinja2.meta import find_undeclared_variables
 from litestar.plugins.jinja import JinjaTemplateEngine
 
-from bank_assets_tests.demo_home import FolderRegistry
+from bank_assets_tests.world.registry import MemoryRegistry
 from serving import view_models
 from serving.app import create_app
 from serving.templating import STATIC, TEMPLATES, environment
@@ -191,7 +191,7 @@ def page_routes(app):
 
 
 def test_docs_name_every_page_its_view_model_and_templates(serving_settings):
-    app = create_app(serving_settings, registry=FolderRegistry({}, None))
+    app = create_app(serving_settings, registry=MemoryRegistry({}, None))
     rows = [line.split("|") for line in DOCS.read_text().splitlines() if line.startswith("| `")]
     documented = {cells[1].strip().strip("`") for cells in rows if re.match(r" `(GET|POST) ", cells[1])}
     assert documented == page_routes(app)

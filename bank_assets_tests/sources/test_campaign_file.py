@@ -8,25 +8,12 @@ import pytest
 from bank_assets.contract import CAMPAIGN_COLUMNS
 from bank_assets.sources.campaign_file import latest_campaigns, read_campaign
 from bank_assets.sources.deliveries import register_deliveries
+from bank_assets_tests.world.customers import delimited, delivered
 
 GOOD = {
-    "contact_id": "k1",
-    "contact_date": "2010-10-18",
-    "age": "41",
-    "job": "admin.",
-    "marital": "single",
-    "education": "secondary",
-    "default": "no",
-    "balance": "-12",
-    "housing": "yes",
-    "loan": "no",
-    "contact": "cellular",
-    "day": "18",
-    "month": "oct",
-    "campaign": "1",
-    "pdays": "-1",
-    "previous": "0",
-    "poutcome": "unknown",
+    name: str(value)
+    for name, value in delivered(contact_id="k1", contact_date="2010-10-18", age=41, balance=-12).items()
+    if name in CAMPAIGN_COLUMNS
 }
 
 
@@ -35,9 +22,8 @@ def campaign(tmp_path):
     def read(rows, *, encoding="utf-8", end="\n", delimiter=";"):
         folder = tmp_path / "landing" / "campaigns"
         folder.mkdir(parents=True, exist_ok=True)
-        lines = [delimiter.join(CAMPAIGN_COLUMNS)]
-        lines += [delimiter.join(row[name] for name in CAMPAIGN_COLUMNS) for row in rows]
-        (folder / "spring.csv").write_bytes((end.join(lines) + end).encode(encoding))
+        text = delimited(rows, CAMPAIGN_COLUMNS, delimiter, end)
+        (folder / "spring.csv").write_bytes(text.encode(encoding))
         warehouse = tmp_path / "warehouse"
         register_deliveries(tmp_path / "landing", warehouse, now=datetime.now(UTC), settle_seconds=0)
         (delivery,) = latest_campaigns(warehouse)

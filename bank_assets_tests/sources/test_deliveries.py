@@ -22,36 +22,14 @@ from bank_assets.sources.manifest import (
     object_path,
     read_manifest,
 )
+from bank_assets_tests.world.customers import DELIVERED, delimited
 
 NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
-PERSON = {
-    "age": "58",
-    "job": "management",
-    "marital": "married",
-    "education": "tertiary",
-    "default": "no",
-    "balance": "2143",
-    "housing": "yes",
-    "loan": "no",
-    "contact": "unknown",
-    "day": "5",
-    "month": "may",
-    "duration": "261",
-    "campaign": "1",
-    "pdays": "-1",
-    "previous": "0",
-    "poutcome": "unknown",
-    "y": "no",
-}
 
 
 def contact(number=1, day="2008-05-05", **changes):
-    return {"contact_id": f"c-{number}", "contact_date": day, **PERSON, **changes}
-
-
-def csv_text(rows, columns=DELIVERY_COLUMNS, delimiter=";", line_end="\n"):
-    lines = [delimiter.join(columns), *(delimiter.join(row[c] for c in columns) for row in rows)]
-    return "".join(line + line_end for line in lines)
+    row = {**DELIVERED, "contact_id": f"c-{number}", "contact_date": day, **changes}
+    return {name: str(value) for name, value in row.items()}
 
 
 class Home:
@@ -80,7 +58,7 @@ def home(tmp_path):
 
 
 def test_a_delivery_is_kept_byte_for_byte_and_described(home):
-    text = csv_text([contact(1), contact(2, "2008-06-02"), contact(3, "2008-06-03")])
+    text = delimited([contact(1), contact(2, "2008-06-02"), contact(3, "2008-06-03")])
     path = home.deliver(text)
     result = home.register()
     (delivery,) = result.new
@@ -95,7 +73,7 @@ def test_a_delivery_is_kept_byte_for_byte_and_described(home):
 
 
 def test_the_same_scan_again_changes_nothing_even_without_its_cache(home):
-    home.deliver(csv_text([contact()]))
+    home.deliver(delimited([contact()]))
     home.register()
     before = manifest_path(home.warehouse).read_bytes()
     assert home.register().unchanged == ("contacts/a.csv",)
@@ -105,10 +83,10 @@ def test_the_same_scan_again_changes_nothing_even_without_its_cache(home):
 
 
 def test_a_duplicate_under_another_name_leaves_the_month_as_it_is(home):
-    home.deliver(csv_text([contact()]))
+    home.deliver(delimited([contact()]))
     home.register()
     digest = month_digest(home.month())
-    home.deliver(csv_text([contact()]), "b.csv")
+    home.deliver(delimited([contact()]), "b.csv")
     result = home.register()
     assert (result.new, result.unchanged) == ((), ("contacts/a.csv", "contacts/b.csv"))
     assert month_digest(home.month()) == digest
@@ -117,9 +95,9 @@ def test_a_duplicate_under_another_name_leaves_the_month_as_it_is(home):
 
 
 def test_a_changed_delivery_is_a_second_arrival_and_history_stays(home):
-    home.deliver(csv_text([contact(age="58")]))
+    home.deliver(delimited([contact(age="58")]))
     home.register()
-    home.deliver(csv_text([contact(age="59")]))
+    home.deliver(delimited([contact(age="59")]))
     home.register()
     first, second = home.month()
     assert (first.arrival, second.arrival) == (1, 2)
@@ -128,29 +106,29 @@ def test_a_changed_delivery_is_a_second_arrival_and_history_stays(home):
 
 def test_bytes_that_come_back_after_a_correction_win_again(home):
     for age in ("58", "59", "58"):
-        home.deliver(csv_text([contact(age=age)]))
+        home.deliver(delimited([contact(age=age)]))
         assert len(home.register().new) == 1
     assert [d.arrival for d in home.month()] == [2, 3]
 
 
 def test_a_duplicate_that_touches_other_months_only_is_no_news(home):
-    home.deliver(csv_text([contact(1)]))
-    home.deliver(csv_text([contact(2, "2008-06-02")]), "june.csv")
+    home.deliver(delimited([contact(1)]))
+    home.deliver(delimited([contact(2, "2008-06-02")]), "june.csv")
     home.register()
-    home.deliver(csv_text([contact(1)]), "again.csv")
+    home.deliver(delimited([contact(1)]), "again.csv")
     assert home.register().new == ()
 
 
 def test_files_of_one_scan_arrive_in_the_order_they_were_written(home):
-    home.deliver(csv_text([contact(1)]), "z.csv")
-    home.deliver(csv_text([contact(2)]), "a.csv")
+    home.deliver(delimited([contact(1)]), "z.csv")
+    home.deliver(delimited([contact(2)]), "a.csv")
     assert [d.name for d in home.register().new] == ["z.csv", "a.csv"]
 
 
 @pytest.mark.parametrize("day", ["", "05.05.2008", "2008-02-30", "1999-01-01", "2008-04-30", "2026-02-01", "NaN"])
 def test_rows_without_a_usable_date_belong_to_the_home_month(home, day):
     rows = [contact(1, "2008-06-02"), contact(2, "2008-06-03"), contact(3, "2008-05-05"), contact(4, day)]
-    home.deliver(csv_text(rows))
+    home.deliver(delimited(rows))
     (delivery,) = home.register().new
     assert delivery.stray_rows == 1
     assert delivery.months == {"2008-05": 1, "2008-06": 3}
@@ -158,7 +136,7 @@ def test_rows_without_a_usable_date_belong_to_the_home_month(home, day):
 
 
 def test_a_row_dated_on_the_day_after_arrival_is_no_stray(home):
-    home.deliver(csv_text([contact(1, (NOW + timedelta(days=1)).date().isoformat())]))
+    home.deliver(delimited([contact(1, (NOW + timedelta(days=1)).date().isoformat())]))
     assert home.register().new[0].stray_rows == 0
 
 
@@ -177,7 +155,7 @@ def test_short_long_and_quoted_rows_are_counted_once(home):
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 def test_line_ends_and_chunk_borders_do_not_change_the_facts(chunk, line_end):
     rows = [contact(n, f"2008-0{5 + n % 3}-05", job="técnico") for n in range(20)]
-    content = csv_text(rows, line_end=line_end).encode()
+    content = delimited(rows, line_end=line_end).encode()
     scan = DeliveryScan("a.csv", CONTACTS, None)
     for start in range(0, len(content), chunk):
         scan.feed(content[start : start + chunk])
@@ -191,7 +169,7 @@ def test_line_ends_and_chunk_borders_do_not_change_the_facts(chunk, line_end):
 )
 @pytest.mark.parametrize("delimiter", [";", ","])
 def test_encodings_and_delimiters_are_recognised(home, encoding, known_as, delimiter):
-    content = csv_text([contact(job="técnico")], delimiter=delimiter).encode(encoding)
+    content = delimited([contact(job="técnico")], delimiter=delimiter).encode(encoding)
     home.deliver(content)
     (delivery,) = home.register().new
     assert (delivery.encoding, delivery.delimiter, delivery.rows) == (known_as, delimiter, 1)
@@ -201,7 +179,7 @@ def test_encodings_and_delimiters_are_recognised(home, encoding, known_as, delim
 def test_quoted_headers_in_any_order_are_understood(home):
     columns = tuple(reversed(DELIVERY_COLUMNS))
     quoted = {c: f'"{value}"' for c, value in contact().items()}
-    text = csv_text([quoted], columns).replace(";".join(columns), ";".join(f'"{c}"' for c in columns))
+    text = delimited([quoted], columns).replace(";".join(columns), ";".join(f'"{c}"' for c in columns))
     home.deliver(b"\xef\xbb\xbf" + text.encode())
     assert home.register().new[0].columns == columns
 
@@ -213,22 +191,22 @@ ROW = contact()
 @pytest.mark.parametrize(("content", "found"), [
     ("", "an empty file"),
     ("\n\n", "a first line of one field"),
-    (csv_text([]), "a header without rows"),
-    (csv_text([ROW], WITHOUT_AGE), "missing: 'age'"),
-    (csv_text([ROW | {"iban": "x"}], (*DELIVERY_COLUMNS, "iban")), "extra: 'iban'"),
-    (csv_text([ROW], (*DELIVERY_COLUMNS, "age")), "named twice: 'age'"),
-    (csv_text([ROW], DELIVERY_COLUMNS[2:]), "missing: 'contact_id', 'contact_date'"),
-    (csv_text([ROW], delimiter="\t"), "fields separated by a tab"),
-    (csv_text([ROW], delimiter="|"), "fields separated by |"),
-    (csv_text([ROW]).split("\n", 1)[1], "no header"),
-    (csv_text([ROW]).encode("utf-16"), "UTF-16 or binary"),
-    (csv_text([ROW | {"contact_date": "5 May"}]), "none in 1 rows"),
+    (delimited([]), "a header without rows"),
+    (delimited([ROW], WITHOUT_AGE), "missing: 'age'"),
+    (delimited([ROW | {"iban": "x"}], (*DELIVERY_COLUMNS, "iban")), "extra: 'iban'"),
+    (delimited([ROW], (*DELIVERY_COLUMNS, "age")), "named twice: 'age'"),
+    (delimited([ROW], DELIVERY_COLUMNS[2:]), "missing: 'contact_id', 'contact_date'"),
+    (delimited([ROW], delimiter="\t"), "fields separated by a tab"),
+    (delimited([ROW], delimiter="|"), "fields separated by |"),
+    (delimited([ROW]).split("\n", 1)[1], "no header"),
+    (delimited([ROW]).encode("utf-16"), "UTF-16 or binary"),
+    (delimited([ROW | {"contact_date": "5 May"}]), "none in 1 rows"),
     (b"x" * 70_000, "no line end in the first 65,536 bytes"),
 ])  # fmt: skip
 def test_an_unusable_file_is_set_aside_with_its_reason_and_the_others_go_on(home, content, found):
     path = home.deliver(content, "bad.csv")
     original = path.read_bytes()
-    home.deliver(csv_text([contact()]), "good.csv")
+    home.deliver(delimited([contact()]), "good.csv")
     result = home.register()
     assert [d.name for d in result.new] == ["good.csv"]
     (refusal,) = result.refused
@@ -254,12 +232,12 @@ def test_two_refused_files_of_one_name_are_both_kept(home):
 
 
 def test_a_dateless_file_is_told_what_to_do(home):
-    home.deliver(csv_text([ROW], DELIVERY_COLUMNS[2:]), "bank.csv")
+    home.deliver(delimited([ROW], DELIVERY_COLUMNS[2:]), "bank.csv")
     assert "BANK_SOURCE" in home.register().refused[0].problem
 
 
 def test_a_file_still_being_written_waits(home):
-    path = home.deliver(csv_text([contact()]))
+    path = home.deliver(delimited([contact()]))
     written = datetime.fromtimestamp(path.stat().st_ctime, UTC)
     assert home.register(written + timedelta(seconds=4), 5).incomplete == ("contacts/a.csv",)
     assert read_manifest(home.warehouse) == ()
@@ -267,12 +245,12 @@ def test_a_file_still_being_written_waits(home):
 
 
 def test_a_file_that_grows_while_it_is_copied_waits(home, monkeypatch):
-    path = home.deliver(csv_text([contact(1)]))
+    path = home.deliver(delimited([contact(1)]))
     finish = DeliveryScan.finish
 
     def finish_while_the_sender_writes(scan):
         with path.open("a") as stream:
-            stream.write(csv_text([contact(2)]).split("\n", 1)[1])
+            stream.write(delimited([contact(2)]).split("\n", 1)[1])
         return finish(scan)
 
     with monkeypatch.context() as patch:
@@ -285,7 +263,7 @@ def test_a_file_that_grows_while_it_is_copied_waits(home, monkeypatch):
 
 def test_unfinished_names_wait_and_foreign_files_are_reported(home):
     for name in ("a.csv.tmp", "a.csv.part", ".a.csv", "contacts.xlsx"):
-        home.deliver(csv_text([contact()]), name)
+        home.deliver(delimited([contact()]), name)
     result = home.register()
     assert set(result.incomplete) == {"contacts/a.csv.tmp", "contacts/a.csv.part"}
     assert result.ignored == ("contacts/contacts.xlsx",)
@@ -294,9 +272,9 @@ def test_unfinished_names_wait_and_foreign_files_are_reported(home):
 
 def test_outcomes_and_campaigns_have_their_own_headers_and_months(home):
     outcome = {"contact_id": "c-1", "y": "yes", "duration": "90", "arrived_at": "2008-05-09T10:00:00Z"}
-    home.deliver(csv_text([outcome], OUTCOME_COLUMNS), kind="outcomes")
-    home.deliver(csv_text([contact(day="2031-01-01")], CAMPAIGN_COLUMNS), kind="campaigns")
-    home.deliver(csv_text([contact()]), "leaky.csv", kind="campaigns")
+    home.deliver(delimited([outcome], OUTCOME_COLUMNS), kind="outcomes")
+    home.deliver(delimited([contact(day="2031-01-01")], CAMPAIGN_COLUMNS), kind="campaigns")
+    home.deliver(delimited([contact()]), "leaky.csv", kind="campaigns")
     result = home.register()
     assert {d.kind: d.months for d in result.new} == {"outcomes": {"2008-05": 1}, "campaigns": {"2031-01": 1}}
     assert "extra: 'duration', 'y'" in result.refused[0].problem
@@ -306,14 +284,14 @@ def test_outcomes_and_campaigns_have_their_own_headers_and_months(home):
 
 
 def test_a_month_with_one_row(home):
-    home.deliver(csv_text([contact()]))
+    home.deliver(delimited([contact()]))
     home.register()
     assert home.month()[0].months == {"2008-05": 1}
 
 
 def test_a_field_too_long_for_csv_is_a_stray_row_not_an_error(home):
     long_row = "x" * 200_000 + ";2008-06-05"
-    home.deliver(csv_text([contact()]) + long_row)
+    home.deliver(delimited([contact()]) + long_row)
     (delivery,) = home.register().new
     assert (delivery.months, delivery.stray_rows) == ({"2008-05": 2}, 1)
 
@@ -328,7 +306,7 @@ def test_a_time_without_zone_is_refused(home):
 
 
 def test_a_damaged_manifest_names_its_line(home):
-    home.deliver(csv_text([contact()]))
+    home.deliver(delimited([contact()]))
     home.register()
     path = manifest_path(home.warehouse)
     path.write_text(path.read_text() + '{"half": ')
@@ -340,7 +318,7 @@ def test_a_damaged_manifest_names_its_line(home):
 
 
 def test_a_full_disk_leaves_the_delivery_in_landing_and_the_next_scan_takes_it(home):
-    path = home.deliver(csv_text([contact(n) for n in range(2_000)]))
+    path = home.deliver(delimited([contact(n) for n in range(2_000)]))
     program = (
         "import resource, sys; from datetime import datetime, UTC; from pathlib import Path\n"
         "from bank_assets.sources.deliveries import register_deliveries\n"
@@ -365,7 +343,7 @@ def test_leftovers_of_a_killed_scan_are_cleared(home):
 
 
 def test_a_kill_between_object_and_manifest_costs_a_repeated_scan_only(home, monkeypatch):
-    home.deliver(csv_text([contact()]))
+    home.deliver(delimited([contact()]))
     with monkeypatch.context() as patch:
         patch.setattr(
             "bank_assets.sources.deliveries.append_manifest", lambda *_: (_ for _ in ()).throw(OSError("killed"))

@@ -12,10 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from bank_assets.contract import DELIVERY_COLUMNS, OUTCOME_COLUMNS
+from bank_assets.contract.uci import UCI
 from bank_assets.sources.delivery_file import DeliveryScan
 from bank_assets.sources.delivery_header import KINDS
 from bank_assets.spark.delivery import RawFile
 from bank_assets.spark.etl import TABLES, EtlResult, build_tables
+from bank_assets_tests.world.customers import delimited
 
 ARRIVED = date(2011, 1, 1)
 
@@ -51,9 +53,7 @@ def deliver(tmp_path: Path) -> Callable[..., RawFile]:
             content = rows
         else:
             names = columns or (DELIVERY_COLUMNS if kind == "contacts" else OUTCOME_COLUMNS)
-            lines = [names, *([row.get(name, "") for name in names] for row in rows)]
-            text = "".join(delimiter.join(str(field) for field in line) + "\n" for line in lines)
-            content = text.encode(encoding)
+            content = delimited(rows, names, delimiter).encode(encoding)
         sha256 = hashlib.sha256(content).hexdigest()
         path = tmp_path / "objects" / f"{sha256}.csv"
         path.parent.mkdir(exist_ok=True)
@@ -88,7 +88,9 @@ def build(spark, tmp_path: Path) -> Callable[..., Built]:
             folder.mkdir(parents=True)
         given = (*contact_files, *outcome_files)
         months = months or sorted({month for file in given for month in file.months})
-        result = build_tables(spark, months, staging, contact_files=contact_files, outcome_files=outcome_files)
+        result = build_tables(
+            spark, months, staging, contract=UCI, contact_files=contact_files, outcome_files=outcome_files
+        )
         for family in (result.contacts, result.outcomes):
             for month, counts in family.items():
                 assert counts.is_conserved, f"{month}: {counts}"

@@ -8,7 +8,7 @@ from shutil import which
 import pytest
 
 from bank_assets.settings import Settings
-from bank_assets.spark.session import SHUFFLE_BYTES, active_session, size_shuffles, start_session
+from bank_assets.spark.session import active_session, start_session
 
 pytestmark = pytest.mark.spark
 
@@ -40,16 +40,6 @@ def test_workers_run_this_python_and_find_the_package(spark):
 
     found = spark.range(1).mapInArrow(inside, "python string, model string").collect()
     assert [tuple(row) for row in found] == [(sys.executable, "bank-marketing")]
-
-
-@pytest.mark.parametrize(("input_bytes", "expected"), [(1, 2), (3 * SHUFFLE_BYTES, 3), (200 * SHUFFLE_BYTES + 1, 201)])
-def test_shuffle_partitions_follow_the_input(spark, input_bytes, expected):
-    before = spark.conf.get("spark.sql.shuffle.partitions")
-    try:
-        assert size_shuffles(spark, input_bytes) == expected
-        assert spark.conf.get("spark.sql.shuffle.partitions") == str(expected)
-    finally:
-        spark.conf.set("spark.sql.shuffle.partitions", before)
 
 
 def test_it_starts_where_the_machine_does_not_know_its_own_name(tmp_path):

@@ -17,15 +17,17 @@ import pytest
 
 from bank_assets.contract import ALIAS_CHAMPION, MODEL_NAME
 from bank_assets.core.as_of import AsOfState
-from bank_assets.core.bundle import BundleParts, Lineage, bundle_files, observed_ranges
+from bank_assets.core.bundle import Lineage, observed_ranges
 from bank_assets.core.candidates import Recipe
 from bank_assets.core.challenger import fit_deployment
 from bank_assets.core.economics import Economics
 from bank_assets.core.features import FEATURES, current_features
 from bank_assets.core.plan import PLAN_FEATURES
 from bank_assets.core.scorer import BundleError, Scorer
+from bank_assets.store.registration import register
 from bank_assets.store.registry import Registry
-from bank_assets_tests.core.made_contacts import FIRST, made_contacts
+from bank_assets_tests.world.bundles import make_bundle
+from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 pytestmark = pytest.mark.slow
 DAYS = 60
@@ -42,17 +44,14 @@ def learned():
 def bundle(learned):
     _, data = learned
     fit = fit_deployment(Recipe("lightgbm"), data)
-    parts = BundleParts(
+    return make_bundle(
+        fit.graph,
         fit.recipe,
-        [{"kind": "affine", "slope": 0.9, "intercept": -0.1}],
-        {"probability": [0.0, 0.5, 1.0], "low": [0.0, 0.4, 0.9], "high": [0.1, 0.6, 1.0]},
-        Economics(),
-        0.3,
-        {"roc_auc": 0.7},
-        Lineage("2020-03-02", "snapshot", len(data), "made", False, "", "rev"),
-        observed_ranges(data.features),
+        calibrator=[{"kind": "affine", "slope": 0.9, "intercept": -0.1}],
+        metrics={"roc_auc": 0.7},
+        lineage=Lineage("2020-03-02", "snapshot", len(data), "made", False, "", "rev"),
+        feature_ranges=observed_ranges(data.features),
     )
-    return bundle_files(fit.graph, parts, {})
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +63,7 @@ def registry(tmp_path_factory):
 @pytest.fixture(scope="module")
 def version(registry, bundle):
     run = registry.client.create_run(registry.experiment_id())
-    return registry.register(bundle, run_id=run.info.run_id, kind="first", as_of="2020-03-02")
+    return register(registry, bundle, run_id=run.info.run_id, kind="first", as_of="2020-03-02")
 
 
 def test_a_registered_bundle_comes_back_byte_for_byte(registry, version, bundle, tmp_path):
@@ -82,8 +81,8 @@ def test_an_alias_moves_and_reads_back(registry, version):
 
 def test_artifacts_that_changed_after_registration_are_refused(registry, version, tmp_path):
     run = registry.client.create_run(registry.experiment_id())
-    other = registry.register(
-        {**registry.bundle(version.version)}, run_id=run.info.run_id, kind="refit", as_of="2020-03-03"
+    other = register(
+        registry, {**registry.bundle(version.version)}, run_id=run.info.run_id, kind="refit", as_of="2020-03-03"
     )
     registry.client.set_model_version_tag(MODEL_NAME, other.version, "bank/digest", "0" * 64)
     with pytest.raises(BundleError, match="expected digest 0000"):

@@ -8,16 +8,15 @@ from typing import Any
 from litestar import Request, post
 from litestar.di import NamedDependency
 from litestar.params import RawBody
-from sqlalchemy import Engine
 
 from bank_assets.core.economics import Economics
-from bank_assets.ledger import campaigns
 from serving.access import needs
 from serving.bodies import JsonBody
 from serving.champion import ChampionStore
 from serving.openapi import CUSTOMER
 from serving.schemas.campaigns import PlanRequest
 from serving.services.campaigns import contacts_of, plan_campaign
+from serving.suppressions import Suppressions
 
 PLAN_BODY_BYTES = 100_000_000
 BODY = JsonBody(
@@ -47,7 +46,7 @@ async def plan(
     request: Request[Any, Any, Any],
     body: RawBody,
     store: NamedDependency[ChampionStore],
-    ledger: NamedDependency[Engine],
+    suppressions: NamedDependency[Suppressions],
     economics: NamedDependency[Economics],
 ) -> dict[str, Any]:
     """Calls in their order, expected profit with interval, profit curve; nobody on the suppression list is in it."""
@@ -55,7 +54,7 @@ async def plan(
     champion, published = store.current, store.state
 
     def work() -> dict[str, Any]:
-        planned = plan_campaign(contacts_of(data), data, champion, published, economics, campaigns.suppressed(ledger))
+        planned = plan_campaign(contacts_of(data), data, champion, published, economics, suppressions.read())
         return planned.to_dict()
 
     return await asyncio.to_thread(work)

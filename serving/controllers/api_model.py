@@ -14,12 +14,12 @@ from sqlalchemy import Engine
 
 from bank_assets.contract import MODEL_NAME
 from bank_assets.ledger import promotions
+from bank_assets.store.registry import Registry
 from serving.access import identity_of, needs
 from serving.bodies import JsonBody
 from serving.champion import ChampionStore
 from serving.errors import ConflictError
 from serving.openapi import operation
-from serving.registry import Registry
 from serving.schemas.model import ModelHistory, ModelInfo, PromotionEntry, RollbackRequest
 from serving.watcher import Watcher
 
@@ -99,7 +99,7 @@ def roll_back(engine: Engine, registry: Registry, version: str, reason: str, act
 
     Raises:
         ConflictError: the version was only ever refused, or is in force already.
-        NotFoundError, RegistryUnavailableError: see `Registry.move_champion`.
+        UnknownVersionError, RegistryUnavailableError: see `Registry.move_champion`.
     """
     verdicts = promotions.of_version(engine, version)
     if verdicts and all(row.decision == "refused" for row in verdicts):
@@ -109,6 +109,8 @@ def roll_back(engine: Engine, registry: Registry, version: str, reason: str, act
             f"({'; '.join(verdicts[0].reasons)}); choose an earlier champion."
         )
     before = registry.move_champion(version)
+    if before == version:
+        raise ConflictError(f"rollback: expected another version than the one in force, found {version}.")
     return promotions.record(
         engine,
         kind="rollback",

@@ -10,6 +10,7 @@ from typing import Any
 from litestar import Router
 from litestar.di import Provide
 
+from bank_assets.store.campaign_files import CampaignFiles
 from serving.controllers import (
     pages_audit,
     pages_campaign,
@@ -21,7 +22,6 @@ from serving.controllers import (
 from serving.dependencies import Services
 from serving.reports import Reports
 from serving.services.call_lists import CallLists
-from serving.services.campaign_files import CampaignFiles
 from serving.templating import static_files
 
 
@@ -33,8 +33,8 @@ def page_routes(services: Services) -> tuple[Router, Router]:
     """
     platform, own = services.settings.platform, services.settings.bundles
     reports = Reports(platform.reports)
-    files = CampaignFiles(platform.landing / "campaigns", own / "uploads")
-    call_lists = CallLists(services.ledger, files, own / "call_lists")
+    files = CampaignFiles(platform.landing, own / "uploads")
+    call_lists = CallLists(services.ledger, services.suppressions, files, own / "call_lists")
 
     def give(value: Any) -> Provide:
         return Provide(lambda: value, sync_to_thread=False)

@@ -17,6 +17,7 @@ from bank_assets.core.economics import Economics
 from bank_assets.core.suppression import SuppressionList
 from bank_assets.ledger import campaigns
 from bank_assets.ledger.campaigns import CampaignList
+from bank_assets.store.campaign_files import KEPT_DAYS
 from serving.access import identity_of, needs
 from serving.champion import ChampionStore
 from serving.errors import FieldError, NotFoundError, PayloadError
@@ -24,7 +25,8 @@ from serving.plan_form import plan_form, settings_of
 from serving.plan_views import plan_view
 from serving.problems import problem_of
 from serving.services.call_lists import CallLists
-from serving.services.campaign_files import KEPT_DAYS
+from serving.services.campaign_files import read_contacts
+from serving.suppressions import Suppressions
 from serving.templating import count, is_partial, show
 from serving.view_models import ProblemPart
 from serving.view_models_campaign import (
@@ -57,6 +59,7 @@ def campaign(
     store: NamedDependency[ChampionStore],
     call_lists: NamedDependency[CallLists],
     ledger: NamedDependency[Engine],
+    suppressions: NamedDependency[Suppressions],
 ) -> Response[Any]:
     """The plan of the chosen list; the same address gives page or plan alone."""
     store.current  # noqa: B018  without a model the page says so
@@ -76,7 +79,7 @@ def campaign(
         ],
         plan=part,
         fault=fault,
-        suppression=SuppressionView(len(campaigns.suppressed(ledger)), "", form.list_key),
+        suppression=SuppressionView(len(suppressions.read().contact_ids), "", form.list_key),
         kept=[kept_row(one) for one in campaigns.lists(ledger, limit=SHOWN_LISTS)],
         kept_days=KEPT_DAYS,
     )
@@ -118,7 +121,7 @@ async def upload(data: MultipartBody[dict[str, Any]], call_lists: NamedDependenc
     file = data.get("file")
     if not isinstance(file, UploadFile) or not file.filename:
         raise PayloadError((FieldError("file", "a CSV file", "nothing"),))
-    kept = await asyncio.to_thread(call_lists.files.keep, file.filename, await file.read())
+    kept = await asyncio.to_thread(call_lists.files.keep, file.filename, await file.read(), read_contacts)
     return Redirect("/campaign", status_code=303, query_params={"list": kept.key})
 
 
@@ -131,7 +134,7 @@ async def upload(data: MultipartBody[dict[str, Any]], call_lists: NamedDependenc
     status_code=200,
 )
 async def suppress(
-    request: Request[Any, Any, Any], data: MultipartBody[dict[str, Any]], ledger: NamedDependency[Engine]
+    request: Request[Any, Any, Any], data: MultipartBody[dict[str, Any]], suppressions: NamedDependency[Suppressions]
 ) -> Response[Any]:
     """Add contacts that must not be called; the plan follows."""
     file = data.get("file")
@@ -142,13 +145,11 @@ async def suppress(
     asked = SuppressionList.from_text(f"{data.get('ids', '')}\n{content}").contact_ids
     if not asked:
         raise PayloadError((FieldError("ids", "at least one contact id, one per line", "none"),))
-    new = await asyncio.to_thread(
-        campaigns.suppress, ledger, sorted(asked), reason="campaign page", actor=identity_of(request).name
-    )
+    new = await asyncio.to_thread(suppressions.add, asked, reason="campaign page", actor=identity_of(request).name)
     key = str(data.get("list", ""))
     if not is_partial(request):
         return Redirect("/campaign", status_code=303, query_params={"list": key} if key else {})
-    total = len(await asyncio.to_thread(campaigns.suppressed, ledger))
+    total = len(suppressions.current.contact_ids)
     part = SuppressionView(total, f"{count(new)} added, {count(len(asked) - new)} were on the list already.", key)
     return show(request, part, part, headers={"HX-Trigger": "suppressions-changed"})
 

@@ -14,10 +14,11 @@ from sqlalchemy import Engine
 
 from bank_assets.core.objective import F1, PROFIT
 from bank_assets.ledger import promotions
+from bank_assets.store.registry import Registry, UnknownVersionError
 from serving.access import identity_of, needs
 from serving.champion import ChampionStore
 from serving.controllers.api_model import SWAP_SECONDS, model_info, roll_back
-from serving.errors import ConflictError, NotFoundError
+from serving.errors import ConflictError
 from serving.model_views import (
     candidate_rows,
     curve_charts,
@@ -28,7 +29,6 @@ from serving.model_views import (
     verdicts,
     weights_of,
 )
-from serving.registry import Registry
 from serving.reports import Reports
 from serving.templating import show
 from serving.view_models import GOOD, WATCH, EmptyState, Notice
@@ -134,7 +134,7 @@ async def rollback(
     else:
         try:
             await asyncio.to_thread(roll_back, ledger, registry, version, reason, identity_of(request).name)
-        except (ConflictError, NotFoundError) as error:
+        except (ConflictError, UnknownVersionError) as error:
             fault = str(error)
     if fault:
         history = await asyncio.to_thread(promotions.history, ledger)

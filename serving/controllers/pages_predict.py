@@ -20,17 +20,20 @@ from bank_assets.contract import PAYLOAD_COLUMNS
 from bank_assets.core.economics import Economics
 from bank_assets.core.explain import ExplainError
 from bank_assets.core.scorer import BundleError
+from bank_assets.core.suppression import SUPPRESSED
 from bank_assets.ledger.decisions import Decision
+from bank_assets.store.registry import RegistryError
 from serving.access import identity_of, needs, note_decision
 from serving.champion import ChampionStore
-from serving.errors import NotFoundError, PayloadError, RegistryUnavailableError
+from serving.errors import NotFoundError, PayloadError
 from serving.predict_form import LABELS, default_values, form_of, recorded_values, request_from, sent_values
-from serving.schemas.predictions import ReasonGiven
+from serving.schemas.predictions import Flag, ReasonGiven
 from serving.services.deciding import Decider
 from serving.services.explaining import Explaining
-from serving.services.records import decision_on_record
-from serving.services.scoring import Asked, decide
+from serving.services.records import decision_on_record, flags_on_record
+from serving.services.scoring import OUTSIDE, Asked, decide, reason_of
 from serving.settings import ServingSettings
+from serving.suppressions import Suppressions
 from serving.templating import is_partial, pct, points, show
 from serving.view_models_predict import DecisionView, PredictPage, PredictResult, RangeBar, ReasonBar, WhatIf
 
@@ -141,6 +144,7 @@ def what_if(
     ledger: NamedDependency[Engine],
     economics: NamedDependency[Economics],
     settings: NamedDependency[ServingSettings],
+    suppressions: NamedDependency[Suppressions],
 ) -> Response[Any]:
     """Score without deciding: nothing is recorded, and the answer says so."""
     values, decision_id = sent_values(data), str(data.get("decision_id", ""))
@@ -154,7 +158,8 @@ def what_if(
         return show(request, PredictPage(TITLE, form_of(values), None, empty), empty, status=422)
     record = own_record(request, ledger, decision_id) if decision_id else None
     asking = Asked(asked, identity_of(request).name)
-    draft = decide([asking], store.current, store.state, economics, settings.code_version)[0].draft
+    found = decide([asking], store.current, store.state, suppressions.current, economics, settings.code_version)[0]
+    draft, is_suppressed = found.draft, reason_of(found.draft.decision, found.flags) == SUPPRESSED
     changes = []
     if record is not None and record.payload is not None:
         before = recorded_values(record.payload, record.contact_id, record.contact_date, record.economics)
@@ -166,6 +171,7 @@ def what_if(
         probability_low=draft.probability_low,
         probability_high=draft.probability_high,
         is_call=draft.decision == "call",
+        is_suppressed=is_suppressed,
         expected_profit_eur=draft.expected_profit_eur,
         difference=None if record is None else draft.probability - record.probability,
         changes=changes,
@@ -189,13 +195,18 @@ def view_of(request: Request[Any, Any, Any], record: Decision, explaining: Expla
     """A decision on record as the pages show it; takes some 10 ms for the reasons."""
     reasons, base, problem = _reasons(record, explaining)
     is_call = record.decision == "call"
-    odds = f"The probability of {pct(record.probability)} is {'above' if is_call else 'not above'} the break-even of "
-    odds += f"{pct(record.threshold)}, so the call is expected to {'pay' if is_call else 'cost more than it brings'}."
+    flags = flags_on_record(record)
+    if reason_of(record.decision, flags) == SUPPRESSED:
+        because = "This customer objected to direct marketing. No probability and no profit overrides that."
+    else:
+        side, outcome = ("above", "pay") if is_call else ("not above", "cost more than it brings")
+        because = f"The probability of {pct(record.probability)} is {side} the break-even of {pct(record.threshold)}, "
+        because += f"so the call is expected to {outcome}."
     return DecisionView(
         id=record.id,
         is_call=is_call,
         verdict="Call" if is_call else "Do not call",
-        because=odds,
+        because=because,
         probability=record.probability,
         probability_low=record.probability_low,
         probability_high=record.probability_high,
@@ -209,7 +220,7 @@ def view_of(request: Request[Any, Any, Any], record: Decision, explaining: Expla
         reasons=reasons[:SHOWN_REASONS],
         other_reasons=reasons[SHOWN_REASONS:],
         reasons_problem=problem,
-        warnings=_warnings(record),
+        warnings=_warnings(record, flags),
         contact_date=record.contact_date,
         decided_at=record.decided_at,
         actor=record.actor,
@@ -219,24 +230,23 @@ def view_of(request: Request[Any, Any, Any], record: Decision, explaining: Expla
     )
 
 
-def _warnings(record: Decision) -> list[str]:
+def _warnings(record: Decision, flags: list[Flag]) -> list[str]:
     found = []
     if record.stale_features:
         found.append(
             f"Stale: {record.contact_date} lies more than 30 days past the last day the model knows, {record.as_of}."
         )
-    for flag in record.flags:
-        label = LABELS.get(str(flag.get("field")), str(flag.get("field")))
-        found.append(
-            f"{label} {flag.get('found')} was never seen in training ({flag.get('expected')}): read with care."
-        )
+    for flag in flags:
+        if flag.flag == OUTSIDE:
+            label = LABELS.get(flag.field, flag.field)
+            found.append(f"{label} {flag.found} was never seen in training ({flag.expected}): read with care.")
     return found
 
 
 def _reasons(record: Decision, explaining: Explaining) -> tuple[list[ReasonBar], float | None, str]:
     try:
         given = explaining.reasons_of(record)
-    except (ExplainError, NotFoundError, BundleError, RegistryUnavailableError) as error:
+    except (ExplainError, NotFoundError, BundleError, RegistryError) as error:
         return [], None, f"Reasons cannot be given: {error}"
     most = max((abs(r.probability_contribution) for r in given.reasons), default=0.0)
     return [_bar(reason, most) for reason in given.reasons], given.base_probability, ""

@@ -14,13 +14,14 @@ from litestar.response import Redirect
 from sqlalchemy import Engine
 
 from bank_assets.ledger import accounts
-from bank_assets.ledger.accounts import Identity
 from serving.access import SESSION_COOKIE, Access
+from serving.log_ins import LogIns, browser_of, source_of
 from serving.settings import ServingSettings
 
 NO_SUCH_LOGIN = "/login?error=credentials"
-TRIES_PER_MINUTE = 10
-"""Password guesses per name; ten at once, then one every six seconds."""
+BROWSER_COOKIE = "bank_browser"
+BROWSER_SECONDS = 180 * 86_400
+"""How long a browser is known as one in which this user has logged in; its guesses are then counted by themselves."""
 
 
 class LoginForm(msgspec.Struct, frozen=True):
@@ -32,26 +33,35 @@ class LoginForm(msgspec.Struct, frozen=True):
 
 @post("/login", operation_id="log_in", include_in_schema=False, request_max_body_size=16_384, status_code=303)
 async def log_in(
+    request: Request[Any, Any, Any],
     data: URLEncodedBody[LoginForm],
     ledger: NamedDependency[Engine],
-    access: NamedDependency[Access],
+    log_ins: NamedDependency[LogIns],
     settings: NamedDependency[ServingSettings],
 ) -> Response[Any]:
     """Opens a session and goes to the home page, or back to the form with an error."""
-    access.spend(Identity(f"login {data.name}", frozenset(), rate_per_minute=TRIES_PER_MINUTE))
-    token = await asyncio.to_thread(accounts.log_in, ledger, data.name, data.password, hours=settings.session_hours)
+    address = request.client.host if request.client is not None else ""
+    source = source_of(address, data.name, request.cookies.get(BROWSER_COOKIE, ""), settings.secret)
+    token = await log_ins.check(
+        source, lambda: accounts.log_in(ledger, data.name, data.password, hours=settings.session_hours)
+    )
     if token is None:
         return Redirect(NO_SUCH_LOGIN, status_code=303)
-    cookie = Cookie(
-        SESSION_COOKIE,
-        value=token,
-        path="/",
-        httponly=True,
-        secure=settings.is_https,
-        samesite="strict",
-        max_age=int(settings.session_hours * 3_600),
-    )
-    return Redirect("/", status_code=303, cookies=[cookie])
+
+    def cookie(name: str, value: str, path: str, seconds: int) -> Cookie:
+        return Cookie(
+            name,
+            value=value,
+            path=path,
+            httponly=True,
+            secure=settings.is_https,
+            samesite="strict",
+            max_age=seconds,
+        )
+
+    session = cookie(SESSION_COOKIE, token, "/", int(settings.session_hours * 3_600))
+    browser = cookie(BROWSER_COOKIE, browser_of(data.name, settings.secret), "/login", BROWSER_SECONDS)
+    return Redirect("/", status_code=303, cookies=[session, browser])
 
 
 @post("/logout", operation_id="log_out", include_in_schema=False, status_code=303)

@@ -139,6 +139,16 @@ class Flag(Struct, frozen=True):
     found: str
 
 
+ReasonNotToCall = Literal["suppressed", "not_worth_calling"]
+WhyNot = Annotated[
+    ReasonNotToCall | None,
+    Meta(
+        description="Why not to call, null where the decision is to call: `suppressed` if the customer is on the "
+        "suppression list, whatever the call would bring, else `not_worth_calling`."
+    ),
+]
+
+
 class Prediction(Struct, frozen=True):
     """A decision that is on record."""
 
@@ -148,6 +158,7 @@ class Prediction(Struct, frozen=True):
     probability_high: float
     prediction: Literal["yes", "no"]
     decision: Literal["call", "do_not_call"]
+    reason: WhyNot
     threshold: float
     expected_profit_eur: float
     economics: EconomicsUsed

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from serving.schemas.outcomes import OutcomeReport
-from serving.schemas.predictions import ContactId, DecisionId, ModelReference, Reason
+from serving.schemas.predictions import ContactId, DecisionId, ModelReference, Reason, WhyNot
 
 
 class Lineage(Struct, frozen=True):
@@ -56,6 +56,7 @@ class DecisionRecord(Struct, frozen=True):
     probability_high: float
     prediction: str
     decision: str
+    reason: WhyNot
     threshold: float
     expected_profit_eur: float
     economics: dict[str, Any]
@@ -80,6 +81,7 @@ class DecisionSummary(Struct, frozen=True):
     contact_date: str
     probability: float
     decision: str
+    reason: WhyNot
     expected_profit_eur: float
     model_version: str
     is_erased: bool

@@ -27,9 +27,10 @@ from serving.errors import FieldError, PayloadError
 from serving.payloads import CALENDAR_COLUMNS, decoded, request_of
 from serving.problems import problem_of
 from serving.recorder import Recorder
-from serving.schemas.predictions import EconomicsRequest, PredictionRequest
-from serving.services.scoring import Asked, Decided, decide, economics_of
+from serving.schemas.predictions import EconomicsRequest, PredictionRequest, ReasonNotToCall
+from serving.services.scoring import Asked, Decided, decide, economics_of, reason_of
 from serving.services.uploads import Row
+from serving.suppressions import Suppressions
 
 MAX_ROWS: Final = 100_000
 CHUNK_ROWS: Final = 1_000
@@ -47,6 +48,7 @@ class BatchRow(msgspec.Struct, frozen=True):
     probability_high: float
     prediction: str
     decision: str
+    reason: ReasonNotToCall | None
     expected_profit_eur: float
     stale_features: bool
     flags: list[Any]
@@ -89,16 +91,25 @@ class _Chunk:
 class Batches:
     """Scores uploads."""
 
-    def __init__(self, store: ChampionStore, recorder: Recorder, economics: Economics, code_version: str) -> None:
+    def __init__(
+        self,
+        store: ChampionStore,
+        suppressions: Suppressions,
+        recorder: Recorder,
+        economics: Economics,
+        code_version: str,
+    ) -> None:
         """Prepare.
 
         Args:
             store: model and as-of state in force.
+            suppressions: customers who objected, read for each chunk.
             recorder: puts decisions on record.
             economics: the platform's.
             code_version: recorded.
         """
         self._store = store
+        self._suppressions = suppressions
         self._recorder = recorder
         self._economics = economics
         self._code_version = code_version
@@ -141,7 +152,9 @@ class Batches:
             if chunk.n_rows >= CHUNK_ROWS:
                 break
         if asked:
-            chunk.decided = decide(asked, champion, published, self._economics, self._code_version)
+            chunk.decided = decide(
+                asked, champion, published, self._suppressions.read(), self._economics, self._code_version
+            )
         return chunk
 
     @staticmethod
@@ -219,6 +232,7 @@ def _encoded_rows(chunk: _Chunk) -> bytes:
                 draft.probability_high,
                 draft.prediction,
                 draft.decision,
+                reason_of(draft.decision, decided.flags),
                 draft.expected_profit_eur,
                 draft.stale_features,
                 decided.flags,

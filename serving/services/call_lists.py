@@ -1,26 +1,22 @@
 """Call lists from the campaign page: score a list once, plan it as often as a field changes, keep what was made.
 
-What lives here: the memory of scored lists, plan with forecast and hold-out test, the CSV of a kept list.
+What lives here: the memory of scored lists, plan with forecast and hold-out test, keeping a list.
 What must not: HTTP, SQL, the optimisation (`core.planner`). Called by the campaign page, in a thread.
 """
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
 import hashlib
-import io
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 from sqlalchemy import Engine
 
-from bank_assets.contract import MODEL_NAME
-from bank_assets.core.call_plan import HELD_OUT, CallPlan
+from bank_assets.core.call_plan import CallPlan
 from bank_assets.core.economics import Economics
 from bank_assets.core.forecast import ListForecast
 from bank_assets.core.planner import CallLimits
@@ -29,20 +25,17 @@ from bank_assets.core.value_models import constant_economics
 from bank_assets.ledger import campaigns
 from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.ledger.decisions import new_id
+from bank_assets.store.call_lists import CALLS, HOLDOUT, CallListFiles, ListScores, csv_of
+from bank_assets.store.campaign_files import CampaignFile, CampaignFiles
 from serving.champion import Champion, PublishedState
 from serving.errors import NotFoundError
 from serving.services.batches import BatchError
-from serving.services.campaign_files import CampaignFile, CampaignFiles, read_contacts
+from serving.services.campaign_files import read_contacts
 from serving.services.planning import ScoredContacts, plan_contacts, score_contacts
+from serving.suppressions import Suppressions
 
 REMEMBERED: Final = 4
 """Scored lists kept in memory; 100,000 contacts take some 60 MB."""
-CALLS: Final = "calls"
-HOLDOUT: Final = "holdout"
-HEADER: Final = (
-    "list_id", "group", "rank", "contact_id", "contact_date", "probability", "probability_low", "probability_high",
-    "decile", "expected_profit_eur", "cost_eur", "value_eur", "model_name", "model_version", "model_digest", "as_of",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +97,19 @@ class PlannedList:
 class CallLists:
     """Scores, plans and keeps lists."""
 
-    def __init__(self, engine: Engine, files: CampaignFiles, kept: Path) -> None:
+    def __init__(self, engine: Engine, suppressions: Suppressions, files: CampaignFiles, kept: Path) -> None:
         """Prepare.
 
         Args:
-            engine: the ledger, with suppressions and the record of lists.
+            engine: the ledger, with the record of lists.
+            suppressions: customers who objected.
             files: lists to choose from.
             kept: folder of the CSV files of kept lists.
         """
         self.files = files
         self._engine = engine
-        self._kept = kept
+        self._suppressions = suppressions
+        self._kept = CallListFiles(kept)
         self._scored: OrderedDict[tuple[Any, ...], ScoredList] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -122,7 +117,7 @@ class CallLists:
         """A list with its scores, from memory if file, model and state are the same.
 
         Raises:
-            NotFoundError: no such list.
+            UnknownCampaignError: no such list.
             PayloadError: the file does not fit as a whole.
         """
         file = self.files.get(key)
@@ -141,8 +136,7 @@ class CallLists:
         Raises:
             EconomicsError, PlanError, HoldoutError, SuppressionError: a setting is unusable.
         """
-        suppression = SuppressionList.of(campaigns.suppressed(self._engine))
-        return plan_list(scored, settings, suppression)
+        return plan_list(scored, settings, self._suppressions.read())
 
     def keep(self, planned: PlannedList, actor: str) -> CampaignList:
         """Write the list's CSV files and put the list on record.
@@ -155,12 +149,9 @@ class CallLists:
             The record; its id is in every row of the files.
         """
         list_id, scored = new_id(), planned.scored
-        calls, holdout = (csv_of(planned, list_id, group) for group in (CALLS, HOLDOUT))
-        self._kept.mkdir(parents=True, exist_ok=True, mode=0o700)
-        for group, content in ((HOLDOUT, holdout), (CALLS, calls)):
-            partial = self._kept / f".{list_id}-{group}.csv"
-            partial.write_bytes(content)
-            partial.replace(self._kept / f"{list_id}-{group}.csv")
+        for group in (HOLDOUT, CALLS):
+            content = csv_of(planned.plan, list_scores(scored), list_id, group)
+            self._kept.write(f"{list_id}-{group}.csv", content)
         settings, forecast = planned.settings, planned.forecast.to_dict()
         summary = {name: part for name, part in planned.plan.summary().items() if name != "curve"}
         return campaigns.keep_list(
@@ -182,14 +173,14 @@ class CallLists:
                 "rows_rejected": len(scored.rejected),
             },
             summary={**summary, "forecast": forecast},
-            content_digest=hashlib.sha256(calls).hexdigest(),
+            content_digest=hashlib.sha256(content).hexdigest(),
             content_path=f"{list_id}-{CALLS}.csv",
             list_id=list_id,
         )
 
     def has_file(self, list_id: str) -> bool:
         """True if the files of a kept list are still there."""
-        return (self._kept / f"{list_id}-{CALLS}.csv").is_file()
+        return self._kept.has(f"{list_id}-{CALLS}.csv")
 
     def content(self, list_id: str, group: str) -> bytes:
         """A CSV file of a kept list.
@@ -198,12 +189,13 @@ class CallLists:
             NotFoundError: no such list, or its file is gone.
         """
         kept = campaigns.get_list(self._engine, list_id)
-        path = self._kept / f"{kept.id}-{group}.csv" if kept is not None else None
-        if path is None or group not in (CALLS, HOLDOUT) or not path.is_file():
+        is_known = kept is not None and group in (CALLS, HOLDOUT)
+        content = self._kept.read(f"{list_id}-{group}.csv") if is_known else None
+        if content is None:
             raise NotFoundError(
                 f"call list: expected one on record with its file, found none with id {list_id[:40]!r}."
             )
-        return path.read_bytes()
+        return content
 
 
 def score_list(file: CampaignFile, champion: Champion, published: PublishedState) -> ScoredList:
@@ -232,38 +224,9 @@ def plan_list(scored: ScoredList, settings: ListSettings, suppression: Suppressi
     return PlannedList(scored, settings, plan, forecast, suppression.digest)
 
 
-def spreadsheet_text(text: str) -> str:
-    """A text that a spreadsheet shows and does not run: an apostrophe before what would start a formula.
-
-    Only the exported file has it, as people open it; programs take the plan from the API, where ids are as delivered.
-    """
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
-
-
-def csv_of(planned: PlannedList, list_id: str, group: str) -> bytes:
-    """The CSV of the calls, first call first, or of the held-out contacts of a plan."""
-    plan, scored = planned.plan, planned.scored
-    rows = plan.call_order if group == CALLS else np.flatnonzero(plan.reason == HELD_OUT)
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(HEADER)
-    model = (MODEL_NAME, scored.champion.version, scored.champion.digest, scored.published.as_of)
-    for row in rows.tolist():
-        writer.writerow(
-            (
-                list_id,
-                group,
-                int(plan.rank[row]) or "",
-                spreadsheet_text(str(plan.contact_id[row])),
-                str(scored.contact_date[row]),
-                repr(float(scored.scores.probability[row])),
-                repr(float(scored.scores.low[row])),
-                repr(float(scored.scores.high[row])),
-                int(plan.decile[row]),
-                f"{plan.expected_profit_eur[row]:.6f}",
-                f"{plan.cost_eur[row]:.2f}",
-                f"{plan.value_eur[row]:.2f}",
-                *model,
-            )
-        )
-    return text.getvalue().encode()
+def list_scores(scored: ScoredList) -> ListScores:
+    """What the rows of a list's file have besides their place in the plan."""
+    champion, scores = scored.champion, scored.scores
+    return ListScores(
+        scored.contact_date, scores.low, scores.high, champion.version, champion.digest, scored.published.as_of
+    )

@@ -153,7 +153,7 @@ def plan_campaign(
     champion: Champion,
     published: PublishedState,
     default: Economics,
-    suppressed: frozenset[str],
+    suppression: SuppressionList,
 ) -> PlannedCampaign:
     """Score a list as the plan of its day and choose whom to call. Takes a thread for long lists.
 
@@ -163,7 +163,7 @@ def plan_campaign(
         champion: the model.
         published: the as-of state.
         default: the platform's economics.
-        suppressed: contacts on the platform's suppression list; nothing in a request can take one off it.
+        suppression: the platform's suppression list; nothing in a request can take a contact off it.
 
     Returns:
         The plan with its forecast.
@@ -180,7 +180,7 @@ def plan_campaign(
         if asked is None
         else FrequencyRules(asked.max_contacts_in_campaign, asked.min_days_since_previous_contact)
     )
-    suppression = SuppressionList.of([*suppressed, *request.suppressed])
+    suppression = SuppressionList.of([*suppression.contact_ids, *request.suppressed])
     plan, forecast = plan_contacts(
         scored,
         amounts,

@@ -20,6 +20,7 @@ from bank_assets.core.economics import Economics
 from serving.champion import ChampionStore
 from serving.recorder import Recorder
 from serving.services.scoring import Asked, Decided, decide
+from serving.suppressions import Suppressions
 
 LARGEST_GROUP: Final = 64
 """Most requests scored in one call on the event loop: bounds the pause of everybody else (about 1 ms)."""
@@ -38,17 +39,24 @@ class Decider:
     """Scores and records single requests."""
 
     def __init__(
-        self, store: ChampionStore, recorder: Recorder | None, economics: Economics, code_version: str
+        self,
+        store: ChampionStore,
+        suppressions: Suppressions,
+        recorder: Recorder | None,
+        economics: Economics,
+        code_version: str,
     ) -> None:
         """Prepare.
 
         Args:
             store: model and as-of state in force.
+            suppressions: customers who objected.
             recorder: puts decisions on record; None answers without a record (benchmarks only).
             economics: the platform's.
             code_version: recorded.
         """
         self._store = store
+        self._suppressions = suppressions
         self._recorder = recorder
         self._economics = economics
         self._code_version = code_version
@@ -68,7 +76,7 @@ class Decider:
             ChampionUnavailableError: no model.
             StateUnavailableError: no as-of state.
             RecorderBusyError: too much waits; nothing was recorded.
-            LedgerUnavailableError: the ledger cannot be written; nothing was acknowledged.
+            LedgerUnavailableError: the ledger cannot be written or read; nothing was acknowledged.
         """
         if self._recorder is not None:
             self._recorder.check()
@@ -105,6 +113,7 @@ class Decider:
                 [item.asked for item in group],
                 self._store.current,
                 self._store.state,
+                self._suppressions.current,
                 self._economics,
                 self._code_version,
             )

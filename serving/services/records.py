@@ -11,13 +11,15 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from sqlalchemy import Engine
 
 from bank_assets.ledger import chain, decisions, outcomes
 from serving.errors import FieldError, NotFoundError, PayloadError
 from serving.schemas.outcomes import OutcomeReport
-from serving.schemas.predictions import ModelReference
+from serving.schemas.predictions import Flag, ModelReference, ReasonNotToCall
 from serving.schemas.records import ChainLink, DecisionRecord, DecisionSummary, Lineage, SearchPage, VerifyAnswer
+from serving.services.scoring import reason_of
 
 Document = Callable[[decisions.Decision], dict[str, Any] | None]
 """Finds the decision.json of the version that a record names, or None if it is out of reach."""
@@ -40,6 +42,15 @@ def decision_on_record(engine: Engine, decision_id: str) -> decisions.Decision:
 def outcome_report(outcome: outcomes.Outcome) -> OutcomeReport:
     """An outcome as the API shows it."""
     return OutcomeReport(**dataclasses.asdict(outcome))
+
+
+def flags_on_record(found: decisions.Decision) -> list[Flag]:
+    """The warnings that a decision was recorded with."""
+    return msgspec.convert(found.flags, list[Flag])
+
+
+def _reason(found: decisions.Decision) -> ReasonNotToCall | None:
+    return reason_of(found.decision, flags_on_record(found))
 
 
 def full_record(engine: Engine, decision_id: str, document: Document) -> DecisionRecord:
@@ -85,6 +96,7 @@ def full_record(engine: Engine, decision_id: str, document: Document) -> Decisio
         probability_high=found.probability_high,
         prediction=found.prediction,
         decision=found.decision,
+        reason=_reason(found),
         threshold=found.threshold,
         expected_profit_eur=found.expected_profit_eur,
         economics=found.economics,
@@ -133,6 +145,7 @@ def search(
             d.contact_date,
             d.probability,
             d.decision,
+            _reason(d),
             d.expected_profit_eur,
             d.model_version,
             d.erased_at is not None,

@@ -21,10 +21,10 @@ from bank_assets.core.features import current_features
 from bank_assets.core.scorer import BundleError
 from bank_assets.ledger.chain import fault_of
 from bank_assets.ledger.decisions import Decision, Draft
+from bank_assets.store.registry import Registry, RegistryUnavailableError, UnknownVersionError, Version
 from serving.champion import Champion, ChampionStore
-from serving.errors import NotFoundError, RegistryUnavailableError
+from serving.errors import NotFoundError
 from serving.payloads import request_of
-from serving.registry import Registry, Version
 from serving.schemas.predictions import ModelReference
 from serving.schemas.records import Replay
 from serving.services.records import decision_on_record
@@ -76,7 +76,7 @@ class Replayer:
         """The decision.json behind a record; None if it is out of reach, which must not hide the record itself."""
         try:
             return self.version_of(record).decision
-        except (BundleError, RegistryUnavailableError, NotFoundError, OSError):
+        except (BundleError, RegistryUnavailableError, UnknownVersionError, OSError):
             return None
 
     def replay(self, decision_id: str) -> Replay:

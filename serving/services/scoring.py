@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from operator import attrgetter
@@ -21,8 +21,10 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from bank_assets.contract import CONTRACT_VERSION, MODEL_NAME, PAYLOAD_COLUMNS
+from bank_assets.core.call_plan import NOT_WORTH_CALLING
 from bank_assets.core.economics import Economics, expected_profit, is_worth_calling
 from bank_assets.core.features import CATEGORY_PAYLOAD, NUMERIC_PAYLOAD, current_features, is_stale
+from bank_assets.core.suppression import RULE_TEXTS, SUPPRESSED, SuppressionList
 from bank_assets.ledger.chain import canonical_json
 from bank_assets.ledger.decisions import Draft, new_id
 from bank_assets.ledger.engine import utc_now
@@ -34,9 +36,12 @@ from serving.schemas.predictions import (
     ModelReference,
     Prediction,
     PredictionRequest,
+    ReasonNotToCall,
 )
 
 OUTSIDE: Final = "outside_training_range"
+OBJECTED: Final = Flag(SUPPRESSED, "contact_id", "a customer not on the suppression list", RULE_TEXTS[SUPPRESSED])
+"""On record with a decision about a customer who objected: the model says what it says, and nobody is called."""
 _EPOCH: Final = dt.date(1970, 1, 1).toordinal()
 
 
@@ -112,7 +117,12 @@ def flags_of(request: PredictionRequest, ranges: Mapping[str, Sequence[float]]) 
 
 
 def decide(
-    asked: Sequence[Asked], champion: Champion, published: PublishedState, default: Economics, code_version: str
+    asked: Sequence[Asked],
+    champion: Champion,
+    published: PublishedState,
+    suppression: SuppressionList,
+    default: Economics,
+    code_version: str,
 ) -> list[Decided]:
     """Score requests together and decide each.
 
@@ -120,6 +130,7 @@ def decide(
         asked: n requests.
         champion: the model, read once so that all n are its.
         published: the as-of state.
+        suppression: customers who objected; no economics calls them.
         default: the platform's economics.
         code_version: recorded.
 
@@ -158,6 +169,9 @@ def decide(
             worth_calling = bool(is_worth_calling(probability, economics))
             profit = float(expected_profit(probability, economics))
         flags = flags_of(request, ranges)
+        if suppression.covers(request.contact_id):
+            worth_calling = False
+            flags.insert(0, OBJECTED)
         decided.append(
             Decided(
                 Draft(
@@ -219,6 +233,13 @@ def _stated(asked: EconomicsRequest, default: Economics) -> tuple[Economics, str
     return _shared_economics(economics_of(asked, default))
 
 
+def reason_of(decision: str, flags: Iterable[Flag]) -> ReasonNotToCall | None:
+    """Why a customer is not called, in the words of a plan; None if the decision is to call."""
+    if decision == "call":
+        return None
+    return SUPPRESSED if any(flag.flag == SUPPRESSED for flag in flags) else NOT_WORTH_CALLING
+
+
 def prediction_of(decided: Decided) -> Prediction:
     """The answer to a client, made after the decision is on record."""
     draft = decided.draft
@@ -229,6 +250,7 @@ def prediction_of(decided: Decided) -> Prediction:
         probability_high=draft.probability_high,
         prediction=cast("Literal['yes', 'no']", draft.prediction),
         decision=cast("Literal['call', 'do_not_call']", draft.decision),
+        reason=reason_of(draft.decision, decided.flags),
         threshold=draft.threshold,
         expected_profit_eur=draft.expected_profit_eur,
         economics=EconomicsUsed(decided.economics.cost_eur, decided.economics.value_eur),

@@ -14,16 +14,14 @@ import math
 from datetime import date, timedelta
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bank_assets.core import metrics
+from bank_assets.core.arrays import FloatArray
 from bank_assets.core.calibration import intercept_as_of
 from bank_assets.core.covariate_shift import Reference, excess_variation
 from bank_assets.core.daily_profiles import DailyProfiles
 from bank_assets.core.performance import ScoredContacts
 from bank_assets.core.response.policy import Evidence, ResponsePolicy, ResponseState
-
-FloatArray = NDArray[np.float64]
 
 
 def gather(

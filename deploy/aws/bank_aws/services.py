@@ -243,6 +243,7 @@ class ServicesStack(cdk.Stack):
                 "BANK_MLFLOW_URI": f"http://mlflow.{environment.namespace}:{MLFLOW_PORT}",
                 "BANK_PUBLIC_URL": f"https://{self.edge.domain}",
                 "BANK_LOGIN": "required",
+                "FORWARDED_ALLOW_IPS": self._network.vpc.vpc_cidr_block,  # the load balancer names the client
                 "BANK_HTTPS": "yes",
                 "BANK_MIGRATE": "no",  # the migrate task does it once, before this version starts
                 "BANK_DRAIN_SECONDS": "10",

@@ -1,14 +1,14 @@
 """A complete home with a champion, made in seconds from simulated contacts: what pages are tested and looked at with.
 
 Real core code makes everything: features, two fitted models, bundles, drift and performance reports, ledger rows. Only
-the registry is a stand-in, so no MLflow is imported. `python -m bank_assets_tests.demo_home <folder> [port]` serves it.
+the registry is a stand-in, so no MLflow is imported.
+`python -m bank_assets_tests.world.demo_home <folder> [port]` serves it.
 """
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -23,7 +23,7 @@ from bank_assets.core import metrics, model_alerts, operation_alerts
 from bank_assets.core.alerts import Alert
 from bank_assets.core.as_of import OutcomeHistory
 from bank_assets.core.background import build_background
-from bank_assets.core.bundle import BundleParts, Lineage, bundle_files, observed_ranges
+from bank_assets.core.bundle import Lineage, observed_ranges
 from bank_assets.core.calibration import Recalibration, fit_affine
 from bank_assets.core.candidates import Recipe, fit_recipe
 from bank_assets.core.comparison import compare_models
@@ -37,7 +37,7 @@ from bank_assets.core.features import CATEGORY_PAYLOAD, GROUPS, NUMERIC_PAYLOAD,
 from bank_assets.core.performance import PerformancePolicy, ScoredContacts, measure_performance
 from bank_assets.core.performance_report import Baseline
 from bank_assets.core.ranges import fit_ranges
-from bank_assets.core.scorer import Scorer, digest_files
+from bank_assets.core.scorer import Scorer
 from bank_assets.ledger import promotions, states
 from bank_assets.ledger.engine import open_ledger, upgrade
 from bank_assets.reports.drift_page import drift_page
@@ -45,9 +45,10 @@ from bank_assets.reports.retraining_page import Retraining, retraining_page
 from bank_assets.settings import Settings
 from bank_assets.sources.simulator import simulate
 from bank_assets.store.alert_log import AlertLog
+from bank_assets_tests.world.bundles import make_bundle
+from bank_assets_tests.world.registry import MemoryRegistry
+from bank_assets_tests.world.waiting import wait_until
 from serving.app import create_app
-from serving.errors import ConflictError, NotFoundError, RegistryUnavailableError
-from serving.registry import Version
 from serving.settings import ServingSettings
 
 SEED = 20_260_101
@@ -57,46 +58,6 @@ AS_OF = np.datetime64("2010-10-18")
 EXAMPLE = "example.csv"
 JUDGED_EARLY = PerformancePolicy(minimum_rows=100, minimum_of_class=20)
 """The demo has a third of the real volume."""
-
-
-@dataclass
-class FolderRegistry:
-    """A registry in memory; `is_down` makes it unreachable."""
-
-    versions: dict[str, dict[str, bytes]]
-    in_force: str | None
-    is_down: bool = False
-    moves: list[str] = field(default_factory=list)
-
-    def _version(self, number: str) -> Version:
-        return Version(number, digest_files(self.versions[number]), f"run-{number}")
-
-    def _check(self) -> None:
-        if self.is_down:
-            raise RegistryUnavailableError("registry: expected an answer, found none; check the MLflow server.")
-
-    def champion(self) -> Version | None:
-        self._check()
-        return None if self.in_force is None else self._version(self.in_force)
-
-    def get(self, version: str) -> Version:
-        self._check()
-        if version not in self.versions:
-            raise NotFoundError(f"model version: expected one of the registry's, found {version}.")
-        return self._version(version)
-
-    def fetch(self, version: str) -> dict[str, bytes]:
-        self._check()
-        return self.versions[version]
-
-    def move_champion(self, version: str) -> str | None:
-        self.get(version)
-        before = self.in_force
-        if before == version:
-            raise ConflictError(f"rollback: expected another version than the one in force, found {version}.")
-        self.in_force = version
-        self.moves.append(version)
-        return before
 
 
 @dataclass(frozen=True)
@@ -179,17 +140,9 @@ def _bundle(
     part = {name: column[learned] for name, column in features.items()}
     estimator = fit_recipe(recipe, part, subscribed[learned], dates[learned], TRAINED_UNTIL, n_jobs=1)
     economics = Economics()
-    bare = BundleParts(
-        recipe,
-        [],
-        {"probability": [0.0, 1.0], "low": [0.0, 1.0], "high": [0.0, 1.0]},
-        economics,
-        0.3,
-        {},
-        Lineage(str(TRAINED_UNTIL), "5f" * 32, int(learned.sum()), "simulated", False, f"run-{number}", "demo"),
-    )
+    lineage = Lineage(str(TRAINED_UNTIL), "5f" * 32, int(learned.sum()), "simulated", False, f"run-{number}", "demo")
     graph = to_onnx(estimator)
-    raw = Scorer(bundle_files(graph, bare, {})).raw_probability(features)
+    raw = Scorer(make_bundle(graph, recipe, lineage=lineage)).raw_probability(features)
     calibrator = [fit_affine(raw[tested], subscribed[tested])]
     proba = 1.0 / (1.0 + np.exp(-(np.log(raw / (1 - raw)) * calibrator[0]["slope"] + calibrator[0]["intercept"])))
     y, p = subscribed[tested], proba[tested]
@@ -213,25 +166,19 @@ def _bundle(
         },
     }
     groups = {name: GROUPS[name] for name in features}
-    parts = BundleParts(
-        recipe,
-        calibrator,
-        {n: k for n, k in fit_ranges(dates[tested], p, y.astype(float)).items() if n in ("probability", "low", "high")},
-        economics,
-        0.3,
-        found,
-        bare.lineage,
-        observed_ranges(part),
-        build_background(part, groups, seed=SEED),
-    )
-    files = bundle_files(graph, parts, reference)
+    ranges = fit_ranges(dates[tested], p, y.astype(float))
+    parts = {
+        "calibrator": calibrator,
+        "ranges": {name: knots for name, knots in ranges.items() if name in ("probability", "low", "high")},
+        "metrics": found,
+        "lineage": lineage,
+        "feature_ranges": observed_ranges(part),
+        "background": build_background(part, groups, seed=SEED),
+    }
+    files = make_bundle(graph, recipe, reference=reference, **parts)
     explained = {name: column[:60] for name, column in features.items()}
     importance = global_importance(Explainer(Scorer(files)), explained, max_rows=30)
-    return bundle_files(graph, BundleParts(**{**_fields(parts), "importance": importance}), reference)
-
-
-def _fields(parts: BundleParts) -> dict[str, Any]:
-    return {name: getattr(parts, name) for name in BundleParts.__slots__}
+    return make_bundle(graph, recipe, reference=reference, importance=importance, **parts)
 
 
 RETRAINING = Retraining(
@@ -298,7 +245,7 @@ class DemoHome:
     """A home on disk and its registry."""
 
     settings: ServingSettings
-    registry: FolderRegistry
+    registry: MemoryRegistry
 
     @property
     def path(self) -> Path:
@@ -334,7 +281,7 @@ def make_home(folder: Path, fitted: Fitted, **serving: Any) -> DemoHome:
     campaign.write_bytes(fitted.campaign)
     write_reports(platform.reports, fitted)
     settings = ServingSettings(**{"platform": platform, "poll_seconds": 0.2, "code_version": "demo", **serving})
-    return DemoHome(settings, FolderRegistry(dict(fitted.versions), "2"))
+    return DemoHome(settings, MemoryRegistry(dict(fitted.versions), "2"))
 
 
 def write_reports(reports: Path, fitted: Fitted) -> None:
@@ -361,12 +308,8 @@ def open_pages(home: DemoHome) -> Iterator[TestClient]:
     app = create_app(home.settings, registry=home.registry)
     with TestClient(app, base_url="http://127.0.0.1") as client:
         client.headers["accept"] = "text/html"
-        tick = threading.Event()
-        for _ in range(500):
-            store = app.state.services.store
-            if store.champion is not None or (home.registry.in_force is None and store.is_registry_reachable):
-                break
-            tick.wait(0.02)
+        store = app.state.services.store
+        wait_until(lambda: store.champion or (home.registry.alias is None and store.is_registry_reachable))
         yield client
 
 

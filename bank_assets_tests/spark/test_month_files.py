@@ -8,61 +8,39 @@ import textwrap
 import time
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bank_assets.spark import fan_out as fan_out_module
+from bank_assets.contract.uci import UCI
+from bank_assets.spark import month_files
 from bank_assets.spark.etl import TABLES, EtlError, build_tables
-from bank_assets.spark.fan_out import Output, _Task, fan_out, month_number, month_text
+from bank_assets.spark.month_files import MonthFiles, month_number, month_text
 from bank_assets.store.warehouse import StagedEntry, Warehouse
 
 REPOSITORY = Path(__file__).parents[2]
 SMALL_DISK_BYTES = 128 << 10
 
 
-FIRST = Output("first", "in_first", {"n": "n"})
-SECOND = Output("second", "in_second", {"n": "m"})
+def numbers(*months: str) -> np.ndarray:
+    return np.array([month_number(month) for month in months])
 
 
-def batch(months: list[str], first: list[int | None], second: list[int | None]) -> pa.RecordBatch:
-    columns = {
-        "month": pa.array([month_number(month) for month in months]),
-        "n": pa.array(first, pa.int32()),
-        "m": pa.array(second, pa.int32()),
-    }
-    marks = {"in_first": [n is not None for n in first], "in_second": [m is not None for m in second]}
-    return pa.record_batch(columns | {name: pa.array(values) for name, values in marks.items()})
-
-
-def read(folder: Path, names: list[str]) -> list[int]:
-    return [value for name in names for value in pq.ParquetFile(folder / name).read().column("n").to_pylist()]
-
-
-def run_task(folder: Path, batches: list[pa.RecordBatch]) -> dict[tuple[str, str], tuple[list[int], int]]:
-    task = _Task([(output, str(folder / output.table)) for output in (FIRST, SECOND)])
-    for part in batches:
-        task.take(part)
-    found = task.finish().to_pylist()
-    return {
-        (row["table_name"], row["month"]): (read(folder / row["table_name"], [row["file"]]), row["n_rows"])
-        for row in found
-    }
+def read(folder: Path, name: str) -> list[int]:
+    return pq.ParquetFile(folder / name).read().column("n").to_pylist()
 
 
 def test_rows_go_to_the_tables_and_months_they_belong_to(tmp_path):
-    found = run_task(
-        tmp_path,
-        [
-            batch(["2008-05", "2009-12", "2008-05"], [1, 2, 3], [None, 20, 30]),
-            batch(["2008-05", "2010-01"], [4, None], [None, None]),
-        ],
-    )
+    files = MonthFiles({"first": tmp_path / "first", "second": tmp_path / "second"})
+    files.add("first", numbers("2008-05", "2008-05", "2009-12"), pa.table({"n": [1, 3, 2]}))
+    files.add("second", numbers("2009-12"), pa.table({"n": [20]}))
+    files.add("first", numbers("2008-05"), pa.table({"n": [4]}))
+    found = {(file.table, file.month): (read(tmp_path / file.table, file.name), file.rows) for file in files.finish()}
     assert found == {
         ("first", "2008-05"): ([1, 3, 4], 3),
         ("first", "2009-12"): ([2], 1),
-        ("second", "2008-05"): ([30], 1),
         ("second", "2009-12"): ([20], 1),
     }
 
@@ -74,38 +52,27 @@ def test_month_numbers_go_both_ways(month):
 
 
 def test_waiting_rows_are_bounded_and_none_is_lost(tmp_path, monkeypatch):
-    monkeypatch.setattr(fan_out_module, "GROUP_ROWS", 50)
-    monkeypatch.setattr(fan_out_module, "BUFFER_ROWS", 120)
-    months = ["2008-05"] * 45 + ["2008-06"] * 40 + ["2008-12"] * 40
-    values = list(range(125))
-    task = _Task([(FIRST, str(tmp_path / "first"))])
+    monkeypatch.setattr(month_files, "GROUP_ROWS", 50)
+    monkeypatch.setattr(month_files, "BUFFER_ROWS", 120)
+    months = numbers(*["2008-05"] * 45, *["2008-06"] * 40, *["2008-12"] * 40)
+    files = MonthFiles({"first": tmp_path})
     for _ in range(8):
-        task.take(batch(months, values, [None] * 125))
-        assert sum(file.waiting_rows for file in task._files.values()) < 120
-    found = {row["month"]: row for row in task.finish().to_pylist()}
-    assert {month: row["n_rows"] for month, row in found.items()} == {"2008-05": 360, "2008-06": 320, "2008-12": 320}
-    assert read(tmp_path / "first", [found["2008-05"]["file"]]) == list(range(45)) * 8
-    assert pq.ParquetFile(tmp_path / "first" / found["2008-05"]["file"]).num_row_groups > 1
+        files.add("first", months, pa.table({"n": list(range(125))}))
+        assert sum(file.waiting_rows for file in files._files.values()) < 120
+    found = {file.month: file for file in files.finish()}
+    assert {month: file.rows for month, file in found.items()} == {"2008-05": 360, "2008-06": 320, "2008-12": 320}
+    assert read(tmp_path, found["2008-05"].name) == list(range(45)) * 8
+    assert pq.ParquetFile(tmp_path / found["2008-05"].name).num_row_groups > 1
 
 
-@pytest.mark.spark
-def test_tasks_write_side_by_side_and_only_named_files_count(spark, tmp_path):
-    frame = spark.range(0, 10_000, 1, 4).selectExpr(
-        f"cast({month_number('2008-05')} + id % 3 as int) as month",
-        "id",
-        "true as is_contact",
-        "id % 10 = 0 as is_outcome",
-    )
-    folders = {"contacts": tmp_path / "contacts", "outcomes": tmp_path / "outcomes"}
-    outputs = [Output("contacts", "is_contact", {"id": "id"}), Output("outcomes", "is_outcome", {"id": "id"})]
-    written = fan_out(frame, outputs, folders)
-    assert len(written) == 2 * 3 * 4
-    assert {file.month for file in written} == {"2008-05", "2008-06", "2008-07"}
-    for table, expected in (("contacts", range(10_000)), ("outcomes", range(0, 10_000, 10))):
-        files = [file for file in written if file.table == table]
-        ids = [i for file in files for i in pq.ParquetFile(folders[table] / file.name).read().column("id").to_pylist()]
-        assert sorted(ids) == list(expected)
-        assert sum(file.rows for file in files) == len(expected)
+def test_columns_encoded_in_memory_are_plain_text_in_the_file(tmp_path):
+    files = MonthFiles({"first": tmp_path})
+    for texts in (["a", "b"], ["c", "a"]):
+        files.add("first", numbers("2008-05", "2008-05"), pa.table({"x": pa.array(texts).dictionary_encode()}))
+    (file,) = files.finish()
+    column = pq.ParquetFile(tmp_path / file.name).read().column("x")
+    assert column.type == pa.string()
+    assert column.to_pylist() == ["a", "b", "c", "a"]
 
 
 @pytest.fixture
@@ -128,7 +95,11 @@ def test_a_full_disk_keeps_the_old_month_and_says_what_to_do(spark, deliver, con
     staged = {table: warehouse.staging(table) for table in TABLES}
     with pytest.raises(EtlError, match=r"disk or quota full; the previous snapshot is untouched\. Free space"):
         build_tables(
-            spark, ["2008-05"], {table: path for table, (_, path) in staged.items()}, contact_files=[deliver(rows)]
+            spark,
+            ["2008-05"],
+            {table: path for table, (_, path) in staged.items()},
+            contract=UCI,
+            contact_files=[deliver(rows)],
         )
     for table, (snapshot, _) in staged.items():
         warehouse.discard(table, snapshot)
@@ -138,6 +109,7 @@ def test_a_full_disk_keeps_the_old_month_and_says_what_to_do(spark, deliver, con
 KILLED_ETL = """
     import sys
     from pathlib import Path
+    from bank_assets.contract.uci import UCI
     from bank_assets.store.warehouse import StagedEntry, Warehouse
     from bank_assets.settings import Settings
     from bank_assets.spark.delivery import RawFile
@@ -153,7 +125,8 @@ KILLED_ETL = """
     while True:
         n += 1
         staged = {table: warehouse.staging(table) for table in TABLES}
-        made = build_tables(session, [month], {t: p for t, (_, p) in staged.items()}, contact_files=[file])
+        folders = {table: path for table, (_, path) in staged.items()}
+        made = build_tables(session, [month], folders, contract=UCI, contact_files=[file])
         for table in TABLES:
             entry = StagedEntry(made.files[table].get(month, ()), str(n))
             warehouse.commit(table, staged[table][0], {month: entry})
@@ -201,9 +174,9 @@ def test_kill_9_in_the_middle_of_the_etl_keeps_whole_tables_and_leaves_no_jvm(de
 def test_staged_entries_name_written_files(tmp_path):
     warehouse = Warehouse(tmp_path)
     snapshot, folder = warehouse.staging("first")
-    task = _Task([(FIRST, str(folder))])
-    task.take(batch(["2008-05"], [7], [None]))
-    (row,) = task.finish().to_pylist()
-    entry = warehouse.commit("first", snapshot, {"2008-05": StagedEntry((row["file"],), "f")})["2008-05"]
-    assert entry.rows == row["n_rows"] == 1
+    files = MonthFiles({"first": folder})
+    files.add("first", numbers("2008-05"), pa.table({"n": [7]}))
+    (file,) = files.finish()
+    entry = warehouse.commit("first", snapshot, {"2008-05": StagedEntry((file.name,), "f")})["2008-05"]
+    assert entry.rows == file.rows == 1
     assert warehouse.read("first", ["2008-05"]).column("n").to_pylist() == [7]

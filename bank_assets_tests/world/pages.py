@@ -2,7 +2,7 @@
 
 import pytest
 
-from bank_assets_tests.demo_home import HTMX, fit_demo, make_home, open_pages, soup_of
+from bank_assets_tests.world.demo_home import HTMX, fit_demo, make_home, open_pages, soup_of
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """A daemon in this process: evaluates the real sensors and carries out what they ask for, one run after the other.
 
-The real daemon starts a process for each run (5 to 10 s each); `e2e/test_loop_daemon.py` does that. Here the same
+The real daemon starts a process for each run (5 to 10 s each); `e2e/test_loop.py` does that. Here the same
 definitions, sensors, jobs and instance work without it, so that a fault can be placed between two steps.
 """
 

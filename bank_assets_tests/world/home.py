@@ -1,6 +1,6 @@
 """A home as the data job leaves it, made in a second without Spark or MLflow: delivered files, tables, gates, counts.
 
-The tables hold what `core/made_contacts.py` makes; bundles are real and lie where the registry keeps fetched ones. What
+The tables hold what `world/contacts.py` makes; bundles are real and lie where the registry keeps fetched ones. What
 stands in for the data job is only the writing of its tables; marks and digests are those of the real code, so that the
 loop finds this home as it would find one of its own.
 """
@@ -14,21 +14,21 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from bank_assets.assets.tables import month_mark
 from bank_assets.contract import BY_SOURCE, CAMPAIGN_COLUMNS, DELIVERY_COLUMNS, MONTHS, Kind
-from bank_assets.core.bundle import NO_RANGES, BundleParts, Lineage, bundle_files
+from bank_assets.core.bundle import NO_RANGES, Lineage
 from bank_assets.core.candidates import Recipe
 from bank_assets.core.challenger import fit_deployment
 from bank_assets.core.contacts import Contacts
-from bank_assets.core.economics import Economics
 from bank_assets.core.features import CATEGORY_PAYLOAD, NUMERIC_PAYLOAD
 from bank_assets.ledger import promotions
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.settings import Settings
 from bank_assets.sources.manifest import month_manifest, object_path
 from bank_assets.spark.etl import TABLES
+from bank_assets.spark.months import month_mark
 from bank_assets.store.contact_store import ContactStore
 from bank_assets.store.warehouse import Warehouse
+from bank_assets_tests.world.bundles import make_bundle
 
 PAYLOAD = (*NUMERIC_PAYLOAD, *CATEGORY_PAYLOAD)
 
@@ -155,11 +155,12 @@ def promote(settings: Settings, version: str, as_of: str, *, decision: str = "pr
     data = ContactStore(store).read(months).learning_data(np.datetime64(as_of, "D"))
     fit = fit_deployment(Recipe("logistic_regression"), data)
     lineage = Lineage(as_of, "0" * 64, len(data), "made", False, "", "")
-    ranges = {name: NO_RANGES[name] for name in NO_RANGES}
-    parts = BundleParts(fit.recipe, [], ranges, Economics(), 0.3, {}, lineage, fit.feature_ranges)
+    files = make_bundle(
+        fit.graph, fit.recipe, ranges=dict(NO_RANGES), lineage=lineage, feature_ranges=fit.feature_ranges
+    )
     folder = settings.home / "models" / version
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in bundle_files(fit.graph, parts, {}).items():
+    for name, content in files.items():
         (folder / name).write_bytes(content)
     engine = open_ledger(settings.ledger_url)
     before = promotions.latest(engine)

@@ -43,6 +43,13 @@ def running_postgres(folder: Path | None = None) -> Iterator[Any]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Any]:
+    """One server for all tests of a process that do not kill it."""
+    with running_postgres() as server:
+        yield server
+
+
 def database_url(server: Any, name: str) -> str:
     """URL of a database of a server, as SQLAlchemy, Dagster, MLflow and the ledger take it."""
     return server.get_uri().replace("/postgres?", f"/{name}?", 1)

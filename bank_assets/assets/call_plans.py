@@ -1,0 +1,77 @@
+"""The plan of a scored campaign, for the `call_list` asset: as rows of a table and as the totals that are stored.
+
+What lives here: arranging. What must not: assets, the optimisation (`core.planner`), the CSV (`store.call_lists`).
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+import pyarrow as pa
+
+from bank_assets.core.call_plan import CallPlan
+from bank_assets.core.economics import Economics
+from bank_assets.core.planner import CallLimits, plan_calls
+from bank_assets.core.suppression import SuppressionList
+from bank_assets.core.value_models import constant_economics
+from bank_assets.store.call_lists import ListScores
+
+
+def plan_of(
+    scored: pa.Table, economics: Economics, budget_eur: float | None, suppressed: Collection[str], *, list_id: str
+) -> CallPlan:
+    """Choose whom of a scored campaign to call.
+
+    Args:
+        scored: rows of `batch_scores`.
+        economics: cost and value.
+        budget_eur: limit of the total cost; None for none.
+        suppressed: contacts that may not be called.
+        list_id: identifier of the list.
+    """
+    ids = scored.column("contact_id").to_pylist()
+    return plan_calls(
+        ids,
+        scored.column("probability").to_numpy(),
+        constant_economics(economics, len(ids)),
+        limits=CallLimits(budget_eur=budget_eur),
+        suppression=SuppressionList.of(suppressed),
+        list_id=list_id,
+    )
+
+
+def scores_of(scored: pa.Table, facts: dict[str, Any]) -> ListScores:
+    """What the rows of a list have besides their place in the plan.
+
+    Args:
+        scored: rows of `batch_scores`.
+        facts: what is stored with them.
+    """
+    return ListScores(
+        scored.column("contact_date").to_pylist(),
+        scored.column("probability_low").to_numpy(),
+        scored.column("probability_high").to_numpy(),
+        facts["champion"],
+        facts["digest"],
+        facts["as_of"],
+    )
+
+
+def called_rows(scored: pa.Table, plan: CallPlan) -> pa.Table:
+    """The called contacts, first call first."""
+    called = scored.take(pa.array(plan.call_order))
+    return called.append_column("rank", pa.array(plan.rank[plan.call_order]))
+
+
+def totals_of(plan: CallPlan, economics: Economics) -> dict[str, Any]:
+    """What is stored of a plan: who is called, what it is expected to earn, and why others are not."""
+    called = plan.called.to_dict()
+    return {
+        "calls": len(plan.call_order),
+        "contacts": len(plan.contact_id),
+        "excluded": plan.excluded,
+        "expected_profit_eur": float(called["expected_profit_eur"] or 0.0),
+        "called": called,
+        "everyone": plan.everyone.to_dict(),
+        "economics": economics.to_dict(),
+        "budget_eur": plan.budget_eur,
+    }

@@ -1,0 +1,259 @@
+"""`Contract`: the columns of a bank, as one value that is passed to whoever needs it.
+
+Spark schema, rules of a row, expectations, features, request schema, form, reasons and docs are derived from it, so
+they cannot disagree. A contract is immutable, has a canonical JSON form and a digest: model bundles carry the form and
+decision records the digest, so both are read by the contract that they were made under.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from typing import Any
+
+from bank_assets.contract.columns import Column, Kind, Known, Role
+from bank_assets.contract.errors import LEAKAGE_RULE, ContractError, LeakageError
+
+ARRIVED_AT = "arrived_at"
+"""Column that outcome deliveries add: when the outcome became known."""
+REQUIRED_ROLES = (Role.CONTACT_ID, Role.CONTACT_DATE, Role.TARGET)
+
+
+@dataclass(frozen=True, eq=False)
+class Contract:
+    """The columns of a bank's contacts, and what follows from them.
+
+    Attributes:
+        name: whose contract it is, for example `uci`.
+        version: whole number that rises with every change of a column, a bound or a table name.
+        first_month: first month of the time axis, `YYYY-MM`; a contact dated before it is rejected as a row.
+        columns: in the order of a delivery's header.
+    """
+
+    name: str
+    version: int
+    first_month: str
+    columns: tuple[Column, ...]
+
+    def __post_init__(self) -> None:
+        for spelling in ("source", "table"):
+            names = [getattr(column, spelling) for column in self.columns]
+            repeated = sorted({name for name in names if names.count(name) > 1})
+            if repeated:
+                raise ContractError(
+                    f"contract {self.name}: expected every {spelling} name once, found {repeated} repeatedly; "
+                    "rename one of the columns."
+                )
+        for role in REQUIRED_ROLES:
+            found = self.with_role(role)
+            if len(found) != 1:
+                raise ContractError(
+                    f"contract {self.name}: expected one column with the role {role}, found "
+                    f"{[column.source for column in found]}; give the role to exactly one."
+                )
+        late = [column.source for column in self.columns if column.since > self.version]
+        if late:
+            raise ContractError(
+                f"contract {self.name}: expected columns up to version {self.version}, found {late} of a later one; "
+                "raise the contract's version."
+            )
+
+    def __eq__(self, other: object) -> bool:
+        """Contracts are equal if their canonical forms are."""
+        return isinstance(other, Contract) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        """Hash of the digest."""
+        return hash(self.digest)
+
+    # Look-ups
+
+    @cached_property
+    def by_source(self) -> Mapping[str, Column]:
+        """Column by its name in deliveries."""
+        return {column.source: column for column in self.columns}
+
+    @cached_property
+    def by_table(self) -> Mapping[str, Column]:
+        """Column by its name in tables."""
+        return {column.table: column for column in self.columns}
+
+    def find(self, name: str) -> Column | None:
+        """The column of a name in either spelling, or None."""
+        return self.by_source.get(name) or self.by_table.get(name)
+
+    def with_role(self, role: Role) -> tuple[Column, ...]:
+        """All columns of a role."""
+        return tuple(column for column in self.columns if column.role is role)
+
+    def role(self, role: Role) -> Column | None:
+        """The column of a role, or None if this contract has none."""
+        return next(iter(self.with_role(role)), None)
+
+    @cached_property
+    def target(self) -> Column:
+        """The outcome that models predict."""
+        return self.with_role(Role.TARGET)[0]
+
+    @cached_property
+    def contact_id(self) -> Column:
+        """Identifier of a contact."""
+        return self.with_role(Role.CONTACT_ID)[0]
+
+    @cached_property
+    def contact_date(self) -> Column:
+        """Day of the call."""
+        return self.with_role(Role.CONTACT_DATE)[0]
+
+    # Views: names in deliveries unless said otherwise
+
+    @cached_property
+    def delivery_columns(self) -> tuple[str, ...]:
+        """Header of a contacts delivery; the order is free."""
+        return tuple(column.source for column in self.columns)
+
+    @cached_property
+    def optional_columns(self) -> tuple[str, ...]:
+        """Columns that a delivery, campaign file or payload may lack."""
+        return tuple(column.source for column in self.columns if column.is_optional)
+
+    @cached_property
+    def outcome_columns(self) -> tuple[str, ...]:
+        """Header of an outcomes delivery."""
+        return (self.contact_id.source, self.target.source, *self.post_contact_columns, ARRIVED_AT)
+
+    @cached_property
+    def campaign_columns(self) -> tuple[str, ...]:
+        """Header of a campaign file: customers to be called, so nothing that is known only after the call."""
+        return tuple(column.source for column in self.columns if column.is_input)
+
+    @cached_property
+    def payload(self) -> tuple[Column, ...]:
+        """Columns that describe a customer in an API payload; what follows from the contact date is not among them."""
+        return tuple(
+            column
+            for column in self.columns
+            if column.known is Known.PRE_CONTACT and column.role not in (Role.CONTACT_DATE, Role.CALENDAR)
+        )
+
+    @cached_property
+    def payload_columns(self) -> tuple[str, ...]:
+        """Names of the payload's columns."""
+        return tuple(column.source for column in self.payload)
+
+    @cached_property
+    def numeric_columns(self) -> tuple[str, ...]:
+        """Payload columns that are numbers."""
+        return tuple(column.source for column in self.payload if column.kind is Kind.INTEGER)
+
+    @cached_property
+    def category_columns(self) -> tuple[str, ...]:
+        """Payload columns that are categories or yes/no."""
+        return tuple(column.source for column in self.payload if column.kind is not Kind.INTEGER)
+
+    @cached_property
+    def calendar_columns(self) -> tuple[str, ...]:
+        """Columns that follow from the contact date."""
+        return tuple(column.source for column in self.with_role(Role.CALENDAR))
+
+    @cached_property
+    def protected_columns(self) -> tuple[str, ...]:
+        """Columns by which fairness is reported."""
+        return tuple(column.source for column in self.columns if column.protected)
+
+    @cached_property
+    def post_contact_columns(self) -> tuple[str, ...]:
+        """Columns that are known only after the call, the target aside."""
+        return tuple(column.source for column in self.columns if column.known is Known.POST_CONTACT)
+
+    def refuse_post_contact(self, names: Iterable[str]) -> None:
+        """Refuse columns that are known only after the call (or are the target) as model inputs.
+
+        Args:
+            names: names offered as inputs, in delivery or table spelling.
+
+        Raises:
+            LeakageError: names the columns and the rule; drop them from the inputs.
+        """
+        leaking = [name for name in names if (column := self.find(name)) is not None and not column.is_input]
+        if leaking:
+            raise LeakageError(
+                f"{LEAKAGE_RULE}: expected only columns known before the call, found {leaking}; "
+                f"they are known only after it, so remove them from the inputs."
+            )
+
+    # Versions and the canonical form
+
+    def at(self, version: int) -> Contract:
+        """The contract as an earlier version had it: without the columns that came later."""
+        return replace(
+            self, version=version, columns=tuple(column for column in self.columns if column.since <= version)
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form; `from_dict` reads it. What has its default is left out, so new attributes change no digest."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "first_month": self.first_month,
+            "columns": [_plain(column) for column in self.columns],
+        }
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Contract:
+        """Read what `to_dict` wrote.
+
+        Raises:
+            ContractError: the document is no contract; the message names what does not fit.
+        """
+        try:
+            columns = tuple(_column(part) for part in document["columns"])
+            return cls(str(document["name"]), int(document["version"]), str(document["first_month"]), columns)
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, ContractError):
+                raise
+            raise ContractError(
+                f"contract: expected name, version, first_month and columns, found {type(error).__name__}: {error}; "
+                "it was written by another release, use that one or mend the document."
+            ) from error
+
+    @cached_property
+    def canonical(self) -> str:
+        """Canonical JSON: sorted keys, no white space, ASCII."""
+        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    @cached_property
+    def digest(self) -> str:
+        """Hexadecimal sha256 of the canonical form."""
+        return hashlib.sha256(self.canonical.encode("ascii")).hexdigest()
+
+    @property
+    def reference(self) -> str:
+        """Name, version and digest in one text, as decision records keep it."""
+        return f"{self.name} {self.version} sha256:{self.digest}"
+
+
+def _plain(column: Column) -> dict[str, Any]:
+    """The attributes of a column that differ from their defaults, as JSON values."""
+    values = {field.name: (getattr(column, field.name), field.default) for field in fields(column)}
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, (value, default) in values.items()
+        if value != default
+    }
+
+
+def _column(document: Mapping[str, Any]) -> Column:
+    role = document.get("role")
+    return Column(
+        **{
+            **document,
+            "kind": Kind(document["kind"]),
+            "known": Known(document["known"]),
+            "categories": tuple(document.get("categories", ())),
+            "role": None if role is None else Role(role),
+        }
+    )

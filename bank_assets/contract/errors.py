@@ -1,0 +1,16 @@
+"""Errors of the contract; each message says what was expected, what was found and what to do."""
+
+from __future__ import annotations
+
+from typing import Final
+
+LEAKAGE_RULE: Final = "post_contact_columns_are_never_inputs"
+"""Name of the rule that error messages and checks cite when a post-contact column is offered as an input."""
+
+
+class ContractError(ValueError):
+    """Something does not fit the contract; the message says what was expected, what was found and what to do."""
+
+
+class LeakageError(ContractError):
+    """A column that is known only after the call was offered as an input."""

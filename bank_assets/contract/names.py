@@ -1,0 +1,24 @@
+"""Names that every room shares and that no contract changes: stages, the registered model, its aliases."""
+
+from __future__ import annotations
+
+from typing import Final
+
+STAGES: Final = (
+    "raw",
+    "tables",
+    "validation",
+    "drift",
+    "performance",
+    "features",
+    "training",
+    "evaluation",
+    "promotion",
+    "scoring",
+)
+"""Stage words in the order of the data's journey: module, group, check file, test file and README heading."""
+
+MODEL_NAME: Final = "bank-marketing"
+ALIAS_CHAMPION: Final = "champion"
+ALIAS_CHALLENGER: Final = "challenger"
+ALIAS_PREVIOUS_CHAMPION: Final = "previous_champion"

@@ -1,0 +1,212 @@
+r"""How delivered text is cut into lines and fields, the same way at every door.
+
+Landing, Spark's tasks, the readers of campaign files and the web application read with these functions; only the
+standard library is used. The one rule that may surprise: **a row is a physical line.** Lines end with LF, CRLF or CR,
+and a line break inside quotes ends the line too, so an unbalanced quote never swallows the rows that follow, and a
+file can be split at any line end and read in parallel.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, Final
+
+from bank_assets.contract.rows import SPACE
+
+FIELD_COUNT: Final = "row.field_count"
+"""Code of a line whose number of fields is not the header's."""
+
+OPEN_QUOTE: Final = "row.open_quote"
+"""Code of a line with a quote that does not close. No other rule is checked on a line with either fault."""
+
+DELIMITERS: Final = (";", ",")
+ENCODINGS: Final = {"utf-8": "utf-8", "utf-8-sig": "utf-8", "latin-1": "latin-1"}
+"""Word of the register → codec of the lines; a byte order mark is skipped with the head of the file."""
+
+BLOCK_BYTES: Final = 16 << 20
+"""Text that is read at once: some 150,000 rows, 100 MB of working memory."""
+
+HEAD_BYTES: Final = 65_536
+"""Length within which the head of a file has to end."""
+
+_BLANK: Final = bytes(range(0x21))
+_MOST_FIELDS: Final = 1_000
+_SEPARATOR_LINE: Final = re.compile(r'"?sep=([;,])"?', re.IGNORECASE)
+_LINE_END: Final = re.compile(rb"[\r\n]")
+_QUOTED: Final = re.compile(r'"((?:[^"]|"")*)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The lines above the first row.
+
+    Attributes:
+        columns: names of the header in file order, trimmed.
+        delimiter: `;` or `,`, whichever makes more fields, or the one that a `sep=` line names.
+        text: the header line, for messages.
+        line: number of the header line, from 1: 2 below a `sep=` line.
+        has_mark: whether the file begins with a UTF-8 byte order mark.
+    """
+
+    columns: tuple[str, ...]
+    delimiter: str
+    text: str
+    line: int
+    has_mark: bool
+
+
+def end_of_lines(block: bytes) -> int:
+    """Length of the part of a block that holds whole lines; a final CR waits, for LF may follow in the next block."""
+    return max(block.rfind(b"\n"), block.rfind(b"\r", 0, len(block) - 1)) + 1
+
+
+def is_blank(line: bytes) -> bool:
+    """Whether a line holds nothing but blanks and control characters; such a line is no row."""
+    return not line.strip(_BLANK)
+
+
+def rows_of(lines: Sequence[bytes]) -> list[bytes]:
+    """The lines that are rows: all but the blank ones."""
+    return [line for line in lines if line.strip(_BLANK)]
+
+
+def unquoted(field: str) -> str:
+    """The value of a field as it stands between two delimiters.
+
+    Blanks around it are trimmed, then one pair of quotes that encloses it whole. A quote anywhere else is text.
+    """
+    field = field.strip(SPACE)
+    if not field.startswith('"'):
+        return field
+    quoted = _QUOTED.fullmatch(field)
+    return quoted[1].replace('""', '"') if quoted else field
+
+
+def is_unclosed(field: str) -> bool:
+    """Whether a field opens a quote and does not close it, so that the delimiter after it may belong to the value."""
+    field = field.strip(SPACE)
+    return field.startswith('"') and _QUOTED.fullmatch(field) is None
+
+
+def split_fields(line: str, delimiter: str) -> list[str]:
+    """The fields of one line; a delimiter inside quotes belongs to its field, a quote that never closes is text."""
+    return [unquoted(field) for field in _raw_fields(line, delimiter)]
+
+
+def line_fault(line: str, delimiter: str, n_fields: int) -> tuple[str, str] | None:
+    """Why the fields of a line cannot be told apart: the code and the sentence of the rule it breaks, or None."""
+    fields = _raw_fields(line, delimiter)
+    if any(map(is_unclosed, fields)):
+        return OPEN_QUOTE, "row: expected quotes around whole values, found one that does not close"
+    if len(fields) != n_fields:
+        return FIELD_COUNT, f"row: expected {n_fields} fields, found {len(fields)}"
+    return None
+
+
+def _raw_fields(line: str, delimiter: str) -> list[str]:
+    plain = line.split(delimiter)
+    if '"' not in line or len(plain) > _MOST_FIELDS:  # the latter is no row, and looking for its quotes takes for ever
+        return plain
+    fields, at = [], 0
+    while True:
+        found = _field(delimiter).match(line, at)
+        assert found is not None  # the second alternative fits every text
+        fields.append(found[1])
+        if found.end() == len(line) and not found[2]:
+            return fields
+        at = found.end()
+
+
+@lru_cache
+def _field(delimiter: str) -> re.Pattern[str]:
+    sign = re.escape(delimiter)
+    return re.compile(rf'([\x00-\x20]*"(?:[^"]|"")*"[\x00-\x20]*(?={sign}|\Z)|[^{sign}]*)({sign}|\Z)', re.DOTALL)
+
+
+def read_head(lines: Sequence[bytes]) -> Head:
+    """Understand the first lines of a file.
+
+    Args:
+        lines: at least the first two lines, if there are as many; without any the head has no columns.
+    """
+    first = lines[0] if lines else b""
+    has_mark = first.startswith(codecs.BOM_UTF8)
+    texts = [line.decode("utf-8", errors="replace") for line in (first.removeprefix(codecs.BOM_UTF8), *lines[1:2])]
+    named = _SEPARATOR_LINE.fullmatch(texts[0].strip(SPACE))
+    text = texts[-1] if named and len(texts) > 1 else texts[0]
+    splits = {sign: tuple(split_fields(text, sign)) for sign in DELIMITERS}
+    delimiter = named[1] if named else max(DELIMITERS, key=lambda sign: len(splits[sign]))
+    return Head(splits[delimiter], delimiter, text, 2 if named else 1, has_mark)
+
+
+def rows_with_numbers(stream: IO[bytes]) -> tuple[Head, Iterator[tuple[int, bytes]]]:
+    """The head of a file, and its rows with the number of their line in the file, from 1."""
+    numbered = enumerate(_lines(stream), start=1)
+    first = list(itertools.islice(numbered, 2))
+    head = read_head([line for _, line in first])
+    rows = (item for item in itertools.chain(first, numbered) if item[0] > head.line and not is_blank(item[1]))
+    return head, rows
+
+
+def _lines(stream: IO[bytes]) -> Iterator[bytes]:
+    tail = b""
+    while chunk := stream.read(BLOCK_BYTES):
+        block = tail + chunk
+        cut = end_of_lines(block)
+        yield from block[:cut].splitlines()
+        tail = block[cut:]
+    yield from tail.splitlines()
+
+
+def blocks(path: Path, first: int, last: int, size: int = BLOCK_BYTES) -> Iterator[tuple[int, bytes]]:
+    """Blocks of whole lines, each with its offset: the rows that begin at `first` or behind it, and before `last`.
+
+    Ranges that follow one another hold every row of a file once, wherever they are cut. The head is left out.
+
+    Args:
+        path: the file.
+        first: offset in bytes.
+        last: offset in bytes.
+        size: bytes to read at once; a longer line makes a longer block.
+    """
+    with path.open("rb") as stream:
+        at, end = _line_start(stream, max(first, _head_bytes(stream))), _line_start(stream, last)
+        stream.seek(at)
+        tail = b""
+        while at + len(tail) < end and (chunk := stream.read(min(size, end - at - len(tail)))):
+            block = tail + chunk
+            cut = len(block) if at + len(block) == end else end_of_lines(block)
+            if cut:
+                yield at, block[:cut]
+            at, tail = at + cut, block[cut:]
+
+
+def _head_bytes(stream: IO[bytes]) -> int:
+    """Length of the lines above the first row."""
+    start = stream.read(HEAD_BYTES)
+    lines = start.splitlines(keepends=True)[:2]
+    return sum(map(len, lines[: read_head([line.rstrip(b"\r\n") for line in lines]).line]))
+
+
+def _line_start(stream: IO[bytes], offset: int) -> int:
+    """Start of the first line that begins at an offset or behind it; the size of the file if there is none."""
+    if not offset:
+        return 0
+    stream.seek(offset - 1)
+    at = offset - 1
+    while chunk := stream.read(io.DEFAULT_BUFFER_SIZE):
+        if found := _LINE_END.search(chunk):
+            start = at + found.end()
+            if found[0] == b"\r":  # LF belongs to it, even as the first byte of the next chunk
+                stream.seek(start)
+                start += stream.read(1) == b"\n"
+            return start
+        at += len(chunk)
+    return at

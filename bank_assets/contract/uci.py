@@ -1,0 +1,270 @@
+"""The contract of the UCI file: every column, its type, unit, allowed values, and when it is known.
+
+The default contract, which commands, definitions and the web app pass on from their edge. Meanings: S. Moro, P. Rita,
+P. Cortez, UCI dataset 222 (DOI 10.24432/C5K306).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from bank_assets.contract.columns import YES_NO, Column, Kind, Known, Role
+from bank_assets.contract.contract import Contract
+
+MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+_COLUMNS: Final[tuple[Column, ...]] = (
+    Column(
+        "contact_id",
+        "contact_id",
+        Kind.STRING,
+        Known.IDENTIFIER,
+        "Identifier of the contact, unique over all deliveries.",
+        label="Contact id",
+        group="This call",
+        role=Role.CONTACT_ID,
+    ),
+    Column(
+        "contact_date",
+        "contact_date",
+        Kind.DATE,
+        Known.PRE_CONTACT,
+        "Day of the call.",
+        unit="date",
+        label="Day of the call",
+        group="This call",
+        role=Role.CONTACT_DATE,
+    ),
+    Column(
+        "age",
+        "age_years",
+        Kind.INTEGER,
+        Known.PRE_CONTACT,
+        "Age of the customer.",
+        unit="years",
+        minimum=16,
+        maximum=120,
+        protected=True,
+        default=40,
+        label="Age",
+        group="Customer",
+    ),
+    Column(
+        "job",
+        "job",
+        Kind.CATEGORY,
+        Known.PRE_CONTACT,
+        "Type of job.",
+        default="management",
+        categories=(
+            "admin.",
+            "blue-collar",
+            "entrepreneur",
+            "housemaid",
+            "management",
+            "retired",
+            "self-employed",
+            "services",
+            "student",
+            "technician",
+            "unemployed",
+            "unknown",
+        ),
+        label="Job",
+        group="Customer",
+    ),
+    Column(
+        "marital",
+        "marital_status",
+        Kind.CATEGORY,
+        Known.PRE_CONTACT,
+        "Marital status; divorced includes widowed.",
+        protected=True,
+        default="married",
+        categories=("divorced", "married", "single"),
+        label="Marital status",
+        group="Customer",
+    ),
+    Column(
+        "education",
+        "education",
+        Kind.CATEGORY,
+        Known.PRE_CONTACT,
+        "Highest education.",
+        default="secondary",
+        categories=("primary", "secondary", "tertiary", "unknown"),
+        label="Education",
+        group="Customer",
+    ),
+    Column(
+        "default",
+        "has_credit_default",
+        Kind.BOOLEAN,
+        Known.PRE_CONTACT,
+        "Has a credit in default.",
+        categories=YES_NO,
+        default="no",
+        label="Credit in default",
+        group="Accounts",
+    ),
+    Column(
+        "balance",
+        "balance_eur",
+        Kind.INTEGER,
+        Known.PRE_CONTACT,
+        "Average yearly account balance.",
+        unit="EUR",
+        minimum=-1_000_000,
+        maximum=10_000_000,
+        sentinel=0,
+        default=450,
+        label="Yearly balance",
+        group="Accounts",
+    ),
+    Column(
+        "housing",
+        "has_housing_loan",
+        Kind.BOOLEAN,
+        Known.PRE_CONTACT,
+        "Has a housing loan.",
+        categories=YES_NO,
+        default="yes",
+        label="Housing loan",
+        group="Accounts",
+    ),
+    Column(
+        "loan",
+        "has_personal_loan",
+        Kind.BOOLEAN,
+        Known.PRE_CONTACT,
+        "Has a personal loan.",
+        categories=YES_NO,
+        default="no",
+        label="Personal loan",
+        group="Accounts",
+    ),
+    Column(
+        "contact",
+        "contact_channel",
+        Kind.CATEGORY,
+        Known.PRE_CONTACT,
+        "Channel of the contact.",
+        categories=("cellular", "telephone", "unknown"),
+        default="cellular",
+        label="Channel",
+        group="This call",
+        role=Role.CHANNEL,
+    ),
+    Column(
+        "day",
+        "contact_day",
+        Kind.INTEGER,
+        Known.PRE_CONTACT,
+        "Day of the month of the call.",
+        unit="day",
+        minimum=1,
+        maximum=31,
+        role=Role.CALENDAR,
+    ),
+    Column(
+        "month",
+        "contact_month",
+        Kind.CATEGORY,
+        Known.PRE_CONTACT,
+        "Month of the call.",
+        categories=MONTHS,
+        role=Role.CALENDAR,
+    ),
+    Column(
+        "duration",
+        "duration_seconds",
+        Kind.INTEGER,
+        Known.POST_CONTACT,
+        "Length of the call; known only after it, so never an input of a model.",
+        unit="s",
+        minimum=0,
+        maximum=86_400,
+    ),
+    Column(
+        "campaign",
+        "contacts_in_campaign",
+        Kind.INTEGER,
+        Known.PRE_CONTACT,
+        "Number of contacts in this campaign, this one included.",
+        unit="contacts",
+        minimum=1,
+        maximum=1_000,
+        default=1,
+        label="Contacts in this campaign",
+        group="This call",
+        role=Role.ATTEMPTS,
+    ),
+    Column(
+        "pdays",
+        "days_since_previous_contact",
+        Kind.INTEGER,
+        Known.PRE_CONTACT,
+        "Days since the last contact of an earlier campaign; -1 if there was none.",
+        unit="days",
+        minimum=-1,
+        maximum=10_000,
+        sentinel=-1,
+        default=-1,
+        label="Days since last contact",
+        group="Earlier campaigns",
+        role=Role.DAYS_SINCE_PREVIOUS,
+    ),
+    Column(
+        "previous",
+        "previous_contacts",
+        Kind.INTEGER,
+        Known.PRE_CONTACT,
+        "Number of contacts before this campaign.",
+        unit="contacts",
+        minimum=0,
+        maximum=10_000,
+        sentinel=0,
+        default=0,
+        label="Earlier contacts",
+        group="Earlier campaigns",
+        role=Role.PREVIOUS_CAMPAIGN,
+    ),
+    Column(
+        "poutcome",
+        "previous_outcome",
+        Kind.CATEGORY,
+        Known.PRE_CONTACT,
+        "Outcome of the previous campaign.",
+        categories=("failure", "other", "success", "unknown"),
+        default="unknown",
+        label="Last campaign's outcome",
+        group="Earlier campaigns",
+        role=Role.PREVIOUS_CAMPAIGN,
+    ),
+    Column(
+        "y",
+        "is_subscribed",
+        Kind.BOOLEAN,
+        Known.TARGET,
+        "Subscribed to a term deposit.",
+        categories=YES_NO,
+        role=Role.TARGET,
+    ),
+)
+
+UCI: Final = Contract(name="uci", version=1, first_month="2008-05", columns=_COLUMNS)
+
+UCI_FILE_COLUMNS: Final = tuple(
+    name for name in UCI.delivery_columns if name not in (UCI.contact_id.source, UCI.contact_date.source)
+)
+"""Header of the UCI file, in its order: it has neither ids nor dates."""
+
+
+def contract_on_record(document: Mapping[str, Any] | None) -> Contract:
+    """The contract that a bundle was made under.
+
+    Args:
+        document: what the bundle carries; None for those of the first releases, made under the first UCI contract.
+    """
+    return UCI.at(1) if document is None else Contract.from_dict(document)

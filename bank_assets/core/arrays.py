@@ -1,0 +1,20 @@
+"""The types of arrays that the core's signatures name, and the one way from NaN to None.
+
+What lives here: aliases, `none_if_nan`. What must not: computation. Imported by every room above `contract`.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+
+def none_if_nan(value: float | None) -> float | None:
+    """The value as a Python float, or None where it is missing, NaN or infinite: JSON knows none of these."""
+    return None if value is None or not math.isfinite(value) else float(value)

@@ -1,0 +1,147 @@
+"""Writes rows into monthly Parquet files, many months and tables at once, inside a Spark task.
+
+What lives here: the writer. What must not: what the tables mean (`tables`), commits (`bank_assets.store.warehouse`).
+Called by `bank_assets.spark.etl` and `bank_assets.spark.repeats`.
+
+Each task writes files of its own and returns their names. A failed or repeated task leaves files that nobody names:
+only what is returned is committed, so the tables hold every row once.
+"""
+
+import itertools
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+MONTH: Final = "month"
+"""Partition of every table: `YYYY-MM` in the folder's name, not in the file."""
+
+COMPRESSION: Final = "zstd"
+GROUP_ROWS: Final = 65_536
+"""Rows of a month that become one row group: about 2 MB compressed, enough to skip and to read columns alone."""
+
+BUFFER_ROWS: Final = 524_288
+"""Rows a task holds over all its months: about 100 MB, whatever the size of the input."""
+
+
+def month_number(month: str) -> int:
+    """Months since year 0 of `YYYY-MM`."""
+    return int(month[:4]) * 12 + int(month[5:7]) - 1
+
+
+def month_text(number: int) -> str:
+    """`YYYY-MM` of a month number."""
+    return f"{number // 12:04d}-{number % 12 + 1:02d}"
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenFile:
+    """One file that a finished task wrote.
+
+    Attributes:
+        table: name of the table.
+        month: `YYYY-MM`.
+        name: path relative to the table's folder.
+        rows: number of rows.
+    """
+
+    table: str
+    month: str
+    name: str
+    rows: int
+
+
+class MonthFile:
+    """The growing file of one table and month, with the rows that wait for their row group."""
+
+    def __init__(self, table: str, month: str, folder: Path) -> None:
+        self.table, self.month, self.rows = table, month, 0
+        self.name = f"{MONTH}={month}/part-{uuid.uuid4().hex}.parquet"
+        self._path = folder / self.name
+        self._waiting: list[pa.Table] = []
+        self.waiting_rows = 0
+        self._writer: pq.ParquetWriter | None = None
+
+    def add(self, rows: pa.Table) -> None:
+        """Take rows; they are written with their row group."""
+        self._waiting.append(rows)
+        self.waiting_rows += rows.num_rows
+
+    def flush(self) -> None:
+        """Write the waiting rows."""
+        if not self._waiting:
+            return
+        group = pa.concat_tables(self._waiting).unify_dictionaries()
+        if self._writer is None:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            # Without Arrow's own schema a column that was encoded in memory is read back as plain text.
+            self._writer = pq.ParquetWriter(self._path, group.schema, compression=COMPRESSION, store_schema=False)
+        self._writer.write_table(group)
+        self.rows += self.waiting_rows
+        self._waiting, self.waiting_rows = [], 0
+
+    def close(self) -> None:
+        """Let go of the file, finished or not."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+
+class MonthFiles:
+    """All files of one task."""
+
+    def __init__(self, folders: dict[str, Path]) -> None:
+        self._folders = folders
+        self._files: dict[tuple[str, str], MonthFile] = {}
+
+    def add(self, table: str, months: NDArray[np.int64], rows: pa.Table) -> None:
+        """Spread rows over the files of their months.
+
+        Args:
+            table: name of the table.
+            months: month number of each row, (n,).
+            rows: the rows.
+        """
+        for month, first, last in runs_of(months):
+            self._file(table, month_text(month)).add(rows.slice(first, last - first))
+        self._make_room()
+
+    def _file(self, table: str, month: str) -> MonthFile:
+        key = (table, month)
+        if key not in self._files:
+            self._files[key] = MonthFile(table, month, self._folders[table])
+        return self._files[key]
+
+    def _make_room(self) -> None:
+        for file in self._files.values():
+            if file.waiting_rows >= GROUP_ROWS:
+                file.flush()
+        if sum(file.waiting_rows for file in self._files.values()) >= BUFFER_ROWS:
+            for file in self._files.values():
+                file.flush()
+
+    def finish(self) -> list[WrittenFile]:
+        """Close all files and say what they are."""
+        for file in self._files.values():
+            file.flush()
+            file.close()
+        return [WrittenFile(file.table, file.month, file.name, file.rows) for file in self._files.values()]
+
+    def close(self) -> None:
+        """Let go of open files, finished or not."""
+        for file in self._files.values():
+            file.close()
+
+
+def runs_of(months: NDArray[np.int64]) -> list[tuple[int, int, int]]:
+    """Runs of one month in sorted months: the month, its first row, the row behind its last."""
+    if not len(months):
+        return []
+    starts = np.flatnonzero(np.diff(months)) + 1
+    bounds = [0, *starts.tolist(), len(months)]
+    return [(int(months[first]), first, last) for first, last in itertools.pairwise(bounds)]

@@ -1,0 +1,183 @@
+"""The last arrival of a contact wins: finds repeated rows of a month and writes the files anew without the replaced.
+
+What lives here: the key records that a pass leaves behind, and the second pass over the months that need one.
+What must not: reading deliveries. Called by `bank_assets.spark.etl` inside Spark's tasks, one month at a time.
+
+A first pass cannot know which rows are replaced later. It leaves eight bytes of hash per row, in the order of the rows;
+nearly always they show that nothing is repeated, and the month is done. Rows of equal hashes are compared exactly.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from bank_assets.contract.rows import BoolArray
+from bank_assets.spark.month_files import GROUP_ROWS, MonthFile, WrittenFile
+from bank_assets.spark.tables import DELIVERY_ARRIVAL, OUTCOMES, Family
+
+KEY_RECORD: Final = np.dtype([("hash", np.uint64), ("is_usable", np.bool_), ("has_outcome", np.bool_)])
+"""What a pass leaves of each row that names a contact."""
+
+BUCKET_KEYS: Final = 2_000_000
+"""Keys of a month that are compared at once; a larger month is compared in parts, by hash."""
+
+
+@dataclass(frozen=True, slots=True)
+class MonthPart:
+    """What one task of the first pass wrote for one month.
+
+    Attributes:
+        keys: file of key records, one per row that names a contact, in the order of the rows.
+        files: the files of usable rows by table, in the same order.
+    """
+
+    keys: Path
+    files: dict[str, WrittenFile]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A month of a family, each contact once.
+
+    Attributes:
+        removed: files of the first pass that no longer count.
+        written: files that take their place.
+        superseded: usable rows that a later one replaced.
+        identical: superseded rows that said the same as the one that replaced them.
+        corrected: rejected rows that a later usable row of the same contact corrects.
+        most_rows_of_a_key: usable rows of the contact that has most.
+    """
+
+    removed: list[WrittenFile] = field(default_factory=list)
+    written: list[WrittenFile] = field(default_factory=list)
+    superseded: int = 0
+    identical: int = 0
+    corrected: int = 0
+    most_rows_of_a_key: int = 0
+
+
+def settle_month(family: Family, parts: Sequence[MonthPart], folders: dict[str, Path]) -> Settled:
+    """Keep the last row of every key of a month.
+
+    Args:
+        family: says what the key is and which table it is of.
+        parts: what the first pass left, in the order of arrival.
+        folders: folder of each table.
+
+    Returns:
+        The files to use instead, and the counts.
+    """
+    keys = [np.load(part.keys, mmap_mode="r") for part in parts]
+    replaced = [np.zeros(int(part["is_usable"].sum()), dtype=bool) for part in keys]
+    superseded = identical = corrected = most = 0
+    for hashes, is_usable, places in _buckets(keys):
+        order = np.argsort(hashes, kind="stable")  # rows of a key stay in the order of arrival
+        starts = np.flatnonzero(np.diff(hashes[order], prepend=~hashes[order][:1]))
+        sizes = np.diff(starts, append=len(order))
+        n_usable = np.add.reduceat(is_usable[order].astype(np.int64), starts)
+        most = max(most, int(n_usable.max()))
+        last_usable = np.maximum.reduceat(np.where(is_usable, np.arange(len(order)), -1)[order], starts)
+        corrected += int((~is_usable[order] & (order < np.repeat(last_usable, sizes))).sum())
+        again = np.sort(order[np.repeat(n_usable > 1, sizes) & is_usable[order]])
+        if len(again):
+            loses, same = _replaced(family, parts, keys, folders, places[again])
+            superseded, identical = superseded + len(loses), identical + same
+            for part, row in loses:
+                replaced[part][row] = True
+    removed, written = [], []
+    for part, records, gone in zip(parts, keys, replaced, strict=True):
+        if gone.any():
+            for table, file in part.files.items():
+                is_main = table == family.table
+                rows = gone if is_main else gone[records["has_outcome"][records["is_usable"]]]
+                if rows.any():
+                    removed.append(file)
+                    written += _without(file, rows, folders[table])
+    return Settled(removed, written, superseded, identical, corrected, most)
+
+
+def _buckets(keys: Sequence[NDArray[np.void]]) -> Iterator[tuple[NDArray[np.uint64], BoolArray, NDArray[np.int64]]]:
+    """The keys of a month in parts: hash, whether the row is usable, and (part, place among the usable rows)."""
+    n_buckets = np.uint64(max(-(-sum(map(len, keys)) // BUCKET_KEYS), 1))
+    for bucket in range(int(n_buckets)):
+        hashes, usable, places = [], [], []
+        for number, records in enumerate(keys):
+            chosen = np.flatnonzero(records["hash"] % n_buckets == bucket)
+            place = np.cumsum(records["is_usable"]) - 1
+            hashes.append(records["hash"][chosen])
+            usable.append(records["is_usable"][chosen])
+            places.append(np.column_stack([np.full(len(chosen), number), place[chosen]]))
+        if any(map(len, hashes)):
+            yield np.concatenate(hashes), np.concatenate(usable), np.concatenate(places)
+
+
+def _replaced(
+    family: Family,
+    parts: Sequence[MonthPart],
+    keys: Sequence[NDArray[np.void]],
+    folders: dict[str, Path],
+    places: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], int]:
+    """Which of some rows a later one with the same key replaces, and how many of these say the same as that one."""
+    rows = pa.concat_tables(
+        [
+            _content(family, parts[number], keys[number], folders, places[places[:, 0] == number, 1])
+            for number in np.unique(places[:, 0])
+        ],
+        promote_options="default",
+    )
+    encoded = [pc.dictionary_encode(rows.column(name)).combine_chunks().indices.to_numpy() for name in family.key]
+    _, group = np.unique(np.column_stack(encoded), axis=0, return_inverse=True)
+    group = group.reshape(-1)
+    last = np.zeros(group.max() + 1, dtype=np.int64)
+    last[group] = np.arange(len(group))  # of several assignments the last one stays
+    winner = last[group]
+    loses = np.flatnonzero(winner != np.arange(len(group)))
+    same = np.ones(len(loses), dtype=bool)
+    for column in rows.columns:
+        mine, other = column.take(pa.array(loses)), column.take(pa.array(winner[loses]))
+        both_null = pc.and_(pc.is_null(mine), pc.is_null(other))
+        same &= pc.or_(pc.fill_null(pc.equal(mine, other), False), both_null).to_numpy()
+    return places[loses], int(same.sum())
+
+
+def _content(
+    family: Family, part: MonthPart, keys: NDArray[np.void], folders: dict[str, Path], rows: NDArray[np.int64]
+) -> pa.Table:
+    """What some usable rows of a part say, their outcome included."""
+    main = _read(part.files[family.table], folders).take(pa.array(rows))
+    if family.table == OUTCOMES or OUTCOMES not in part.files:
+        return main
+    has_outcome = keys["has_outcome"][keys["is_usable"]]
+    place = np.cumsum(has_outcome) - 1
+    outcomes = _read(part.files[OUTCOMES], folders).select([column.table for column in family.outcome])
+    index = pa.array(place[rows], mask=~has_outcome[rows])
+    for name in outcomes.column_names:
+        main = main.append_column(name, outcomes.column(name).take(index))
+    return main
+
+
+def _read(file: WrittenFile, folders: dict[str, Path]) -> pa.Table:
+    return pq.ParquetFile(folders[file.table] / file.name).read().drop_columns([DELIVERY_ARRIVAL])
+
+
+def _without(file: WrittenFile, rows: BoolArray, folder: Path) -> list[WrittenFile]:
+    """Write a file anew without some rows; nothing if none is left."""
+    target, at = MonthFile(file.table, file.month, folder), 0
+    try:
+        for batch in pq.ParquetFile(folder / file.name).iter_batches(GROUP_ROWS):
+            kept = ~rows[at : at + len(batch)]
+            at += len(batch)
+            if kept.any():
+                target.add(pa.Table.from_batches([batch]).filter(pa.array(kept)))
+                target.flush()
+    finally:
+        target.close()
+    return [WrittenFile(file.table, file.month, target.name, target.rows)] if target.rows else []

@@ -1,0 +1,141 @@
+"""Verified bundles on disk, one folder per version: `<version>-<start of its digest>`.
+
+What lives here: keeping, finding and verifying them. What must not: the registry they come from, scoring.
+Called by `store.registry` and by the web app. Everything here may be deleted: it is fetched from the registry again.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from bank_assets.core.scorer import BundleError, digest_files, read_bundle
+from bank_assets.store.atomic_files import sync_folder, write_atomic
+
+logger = logging.getLogger(__name__)
+
+_DIGEST_CHARACTERS: Final = 16
+_RENAME_ATTEMPTS: Final = 3
+
+
+class BundleCache:
+    """The bundles of one folder; processes may share it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def read(self, version: str, digest: str = "") -> dict[str, bytes] | None:
+        """The files of a version, verified.
+
+        Args:
+            version: its number.
+            digest: its registered digest; empty if the caller does not know it: then the folder's name says it.
+
+        Returns:
+            Content by file name; None if the version is not here.
+
+        Raises:
+            BundleError: the files do not have the digest; delete the folder or fetch the version again.
+        """
+        # Former releases of the pipeline named the folder by the version alone.
+        names = [self._name(version, digest)] if digest else [path.name for path in self.folder.glob(f"{version}-*")]
+        folder = next((self.folder / name for name in [*names, version] if (self.folder / name).is_dir()), None)
+        if folder is None:
+            return None
+        files = read_bundle(folder)
+        expected = digest or folder.name.partition("-")[2]
+        verify(version, files, expected)
+        return files
+
+    def obtain(self, version: str, digest: str, fetch: Callable[[], dict[str, bytes]]) -> dict[str, bytes]:
+        """The files of a version from disk, or fetched, verified and kept.
+
+        Args:
+            version: its number.
+            digest: its registered digest; empty if the caller does not know it.
+            fetch: brings the files from the registry.
+
+        Raises:
+            BundleError: the fetched files do not have the digest; nothing is kept.
+        """
+        try:
+            found = self.read(version, digest)
+        except BundleError as error:
+            logger.warning("bundle on disk refused, fetching again", extra={"error": str(error)})
+            found = None
+        if found is None:
+            found = fetch()
+            verify(version, found, digest)
+            self.keep(version, found)
+        return found
+
+    def keep(self, version: str, files: Mapping[str, bytes]) -> None:
+        """Put a bundle here, whole or not at all.
+
+        Args:
+            version: its number.
+            files: content by file name.
+        """
+        target = self.folder / self._name(version, digest_files(files))
+        # Drawn, not the process id: replicas in containers all are process 1, and they share this folder.
+        partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+        for name, content in files.items():
+            write_atomic(partial / name, content)
+        for attempt in range(_RENAME_ATTEMPTS):
+            shutil.rmtree(target, ignore_errors=True)
+            try:
+                partial.rename(target)
+                break
+            except OSError:  # another replica kept, or removed, the same version between the two lines above
+                if target.is_dir():
+                    break
+                if attempt == _RENAME_ATTEMPTS - 1:
+                    raise
+        shutil.rmtree(partial, ignore_errors=True)
+        sync_folder(self.folder)
+
+    def prune(self, newest: int, *, spare: tuple[str, str]) -> None:
+        """Remove all but the versions written last.
+
+        Args:
+            newest: how many stay.
+            spare: version and digest of one that stays in any case.
+        """
+        for old in sorted(self.folder.glob("[0-9]*"), key=_written)[:-newest]:
+            if old.name != self._name(*spare):
+                shutil.rmtree(old, ignore_errors=True)
+
+    @staticmethod
+    def _name(version: str, digest: str) -> str:
+        return f"{version}-{digest[:_DIGEST_CHARACTERS]}"
+
+
+def verify(version: str, files: Mapping[str, bytes], expected: str) -> None:
+    """Compare a bundle with its digest.
+
+    Args:
+        version: its number, for the message.
+        files: content by file name.
+        expected: its digest or the start of it; empty if it is not known.
+
+    Raises:
+        BundleError: the files have another digest.
+    """
+    found = digest_files(files)
+    if not found.startswith(expected):
+        raise BundleError(
+            f"version {version}: expected digest {expected}, found {found}; "
+            "the artifacts were changed after registration, roll back to another version."
+        )
+
+
+def _written(folder: Path) -> float:
+    """When a folder was last written; 0 for one that another replica has removed meanwhile."""
+    try:
+        return folder.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

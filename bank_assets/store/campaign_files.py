@@ -1,0 +1,128 @@
+"""Lists of customers to choose from: campaign files that were delivered, and uploads of analysts.
+
+What lives here: where they lie, their names, finding and keeping them. What must not: reading their rows.
+Called by the landing, the loop, the scoring stage and the web app. Uploads hold customer data, so they are removed
+after `KEPT_DAYS`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bank_assets.store.atomic_files import publish, temporary_beside
+
+FOLDER: Final = "campaigns"
+"""Of delivered files, in the landing folder."""
+EXAMPLE: Final = "example.csv"
+"""The campaign that comes with a source."""
+DELIVERED: Final = "delivered"
+UPLOADED: Final = "uploaded"
+KEPT_DAYS: Final = 7
+_NAME: Final = re.compile(r"[^A-Za-z0-9._-]+")
+_DIGEST_CHARACTERS: Final = 16
+
+
+class UnknownCampaignError(LookupError):
+    """There is no such file; the message says what to do."""
+
+
+def example_path(landing: Path) -> Path:
+    """Where the example campaign of a landing folder lies; it need not exist."""
+    return landing / FOLDER / EXAMPLE
+
+
+def campaign_of(file_name: str) -> str:
+    """The name of the campaign that a file is about; it is the key of its scores and lists."""
+    return file_name.removesuffix(".csv")
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignFile:
+    """One list on disk.
+
+    Attributes:
+        key: names it in addresses: `delivered:<name>` or `uploaded:<digest>-<name>`.
+        name: for people.
+        path: the file.
+    """
+
+    key: str
+    name: str
+    path: Path
+
+    @property
+    def stamp(self) -> tuple[int, int]:
+        """Changes when the file does."""
+        found = self.path.stat()
+        return found.st_mtime_ns, found.st_size
+
+
+class CampaignFiles:
+    """The lists of one home."""
+
+    def __init__(self, landing: Path, uploaded: Path) -> None:
+        """Remember the folders; they need not exist.
+
+        Args:
+            landing: the landing folder.
+            uploaded: where uploads are kept.
+        """
+        self._delivered = landing / FOLDER
+        self._uploaded = uploaded
+
+    def all(self) -> list[CampaignFile]:
+        """Delivered lists by name, then uploads, the newest first."""
+        delivered = [CampaignFile(f"{DELIVERED}:{p.name}", p.name, p) for p in sorted(self._delivered.glob("*.csv"))]
+        uploads = sorted(self._uploaded.glob("*.csv"), key=lambda p: p.stat().st_mtime, reverse=True)
+        return delivered + [_upload(path) for path in uploads]
+
+    def get(self, key: str) -> CampaignFile:
+        """A list by its key.
+
+        Raises:
+            UnknownCampaignError: there is none; uploads vanish after some days.
+        """
+        for found in self.all():
+            if found.key == key:
+                return found
+        raise UnknownCampaignError(
+            f"campaign list: expected one of the lists on this page, found {key[:80]!r}; uploads are kept "
+            f"{KEPT_DAYS} days, upload it again."
+        )
+
+    def keep(self, name: str, content: bytes, check: Callable[[Path], object]) -> CampaignFile:
+        """Keep an upload that fits.
+
+        Args:
+            name: as the analyst's file is called.
+            content: its bytes.
+            check: reads the file and raises if it does not fit as a whole; then nothing is kept.
+        """
+        digest = hashlib.sha256(content).hexdigest()
+        plain = _NAME.sub("-", Path(name).name).strip("-.") or "list.csv"
+        plain = plain if plain.endswith(".csv") else f"{plain}.csv"
+        self._uploaded.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._forget_old()
+        path = self._uploaded / f"{digest[:_DIGEST_CHARACTERS]}-{plain[-60:]}"
+        with temporary_beside(path) as (stream, temporary):
+            stream.write(content)
+            stream.flush()
+            check(temporary)
+            publish(stream, temporary, path)
+        return _upload(path)
+
+    def _forget_old(self) -> None:
+        oldest = time.time() - KEPT_DAYS * 86_400
+        for path in self._uploaded.iterdir():
+            if path.stat().st_mtime < oldest:
+                path.unlink(missing_ok=True)
+
+
+def _upload(path: Path) -> CampaignFile:
+    return CampaignFile(f"{UPLOADED}:{path.name}", path.name[_DIGEST_CHARACTERS + 1 :], path)

@@ -1,0 +1,138 @@
+"""What the tables are made from that several rooms ask about: which of them are out of date, without making any.
+
+What lives here: names and inputs of these tables. What must not: making them, Dagster. Called by the assets, the loop
+and the command line. A table that only its own asset asks about is declared there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any, Final
+
+import numpy as np
+from sqlalchemy import Engine
+
+from bank_assets.ledger import outcomes
+from bank_assets.store.champion_history import Reign
+from bank_assets.store.derivations import Derived, Table, stale
+from bank_assets.store.warehouse import Warehouse
+
+CONTACTS: Final = "contacts"
+OUTCOMES: Final = "outcomes"
+REJECTED: Final = "rejected_contacts"
+GATE: Final = "contacts_validation"
+PROFILES: Final = Table("contact_profiles", "2")
+DRIFT_REPORT: Final = Table("drift_report", "3")
+REPORTED_OUTCOMES: Final = Table("ledger_outcomes", "1")
+SCORES: Final = Table("contact_scores", "2")
+STATE: Final = Table("as_of_state", "1")
+BATCH: Final = Table("batch_scores", "2")
+
+
+def passed_months(store: Warehouse) -> list[str]:
+    """Months whose validation gate passed, in order; a held month is left out until its correction passes."""
+    gates = store.manifest(GATE)
+    return [
+        month
+        for month, entry in store.manifest(CONTACTS).items()
+        if entry.rows
+        and month in gates
+        and gates[month].metadata.get("passed")
+        and gates[month].metadata.get("contacts_digest") == entry.digest
+    ]
+
+
+def outcomes_by_month(engine: Engine) -> dict[str, list[dict[str, Any]]]:
+    """Outcomes of identified contacts that were reported to the web app, by month of arrival."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in outcomes.export(engine):
+        if row.contact_id is not None:
+            found.setdefault(row.arrived_at[:7], []).append(
+                {
+                    "contact_id": row.contact_id,
+                    "is_subscribed": row.y == "yes",
+                    "duration_seconds": row.duration,
+                    "arrived_on": date.fromisoformat(row.arrived_at[:10]),
+                }
+            )
+    return found
+
+
+def reported_outcomes(store: Warehouse, month: str, rows: Sequence[Mapping[str, Any]]) -> Derived:
+    """The reported outcomes that arrived in a month.
+
+    Args:
+        store: the tables.
+        month: `YYYY-MM`.
+        rows: the month's rows of `outcomes_by_month`.
+    """
+    return REPORTED_OUTCOMES.of(store, month, inputs=[json.dumps(list(rows), sort_keys=True, default=str)])
+
+
+def due_reported_outcomes(store: Warehouse, engine: Engine) -> list[str]:
+    """Months of arrival whose reported outcomes are not yet in the tables."""
+    arrived = outcomes_by_month(engine)
+    return list(stale({month: reported_outcomes(store, month, rows) for month, rows in arrived.items()}))
+
+
+def scores(store: Warehouse, reign: Reign, months: Sequence[str]) -> dict[str, Derived]:
+    """The scores of some months: made from what was delivered, and by who was champion, up to their end.
+
+    A day's score rests on what came before it, so a new month leaves the scores of earlier ones as they are, and
+    today's champion leaves yesterday's.
+
+    Args:
+        store: the tables.
+        reign: champions.
+        months: months `YYYY-MM`.
+    """
+    known = {
+        "contacts": store.digests(CONTACTS, passed_months(store)),
+        "outcomes": store.digests(OUTCOMES),
+        "ledger": store.digests(REPORTED_OUTCOMES.name),
+    }
+    starts = [str(day) for day in reign.starts]
+    found = {}
+    for month in months:
+        in_force = sum(start[:7] <= month for start in starts)
+        found[month] = SCORES.of(
+            store,
+            month,
+            inputs={
+                name: {key: digest for key, digest in digests.items() if key <= month}
+                for name, digests in known.items()
+            },
+            settings={"starts": starts[:in_force], "versions": list(reign.versions[:in_force])},
+        )
+    return found
+
+
+def stale_scores(store: Warehouse, reign: Reign) -> dict[str, Derived]:
+    """Months that passed their gate, had a champion, and were scored from other contacts or by others; ascending."""
+    if not len(reign.starts):
+        return {}
+    first = str(reign.starts[0])[:7]
+    return stale(scores(store, reign, [month for month in passed_months(store) if month >= first]))
+
+
+def state(store: Warehouse, reign: Reign, as_of: np.datetime64) -> Derived:
+    """The state that is published for a day.
+
+    Args:
+        store: the tables.
+        reign: champions.
+        as_of: the day.
+    """
+    return STATE.of(
+        store,
+        inputs={
+            "contacts": store.digests(CONTACTS, passed_months(store)),
+            "outcomes": store.digests(OUTCOMES),
+            "told": store.digests(REPORTED_OUTCOMES.name),
+            "scores": store.digests(SCORES.name),
+            "champion": reign.current or "",
+        },
+        settings={"as_of": str(as_of)},
+    )

@@ -1,0 +1,91 @@
+"""Registering a bundle as a plain MLflow model that any tool can load.
+
+What lives here: `register`. What must not: reading the registry, moving aliases (`store.registry`).
+Called by the evaluation stage, benchmarks and tests. It needs MLflow's model flavours and pandas, which the web app
+does not have.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from importlib.resources import files as package_files
+from pathlib import Path
+from typing import Any, Final
+
+from bank_assets.contract import MODEL_NAME
+from bank_assets.core.features import FEATURES, categories_of, feature_kind
+from bank_assets.core.scorer import digest_files
+from bank_assets.store.registry import TAG_DIGEST, Registry, Version
+
+TAG_AS_OF: Final = "bank/as_of"
+TAG_KIND: Final = "bank/kind"
+SCORING_MODULES: Final = ("__init__.py", "core/__init__.py", "core/arrays.py", "core/scorer.py")
+"""What a plain MLflow installation needs of this package to load the pyfunc."""
+REQUIREMENTS: Final = ("mlflow", "numpy", "onnxruntime", "pandas")
+
+
+def register(registry: Registry, bundle: Mapping[str, bytes], *, run_id: str, kind: str, as_of: str) -> Version:
+    """Log a bundle as an MLflow model of a run and register it.
+
+    Args:
+        registry: where; its database is created if there is none.
+        bundle: the four files.
+        run_id: run that the model belongs to.
+        kind: kind of the promotion that it is meant for.
+        as_of: data time of the fit.
+
+    Returns:
+        The new version.
+    """
+    import mlflow
+
+    client = registry.client
+    with tempfile.TemporaryDirectory() as folder:
+        _write(bundle, Path(folder))
+        active = mlflow.active_run()
+        if active is not None and active.info.run_id == run_id:
+            info = mlflow.pyfunc.log_model(name="bundle", **_model_arguments(Path(folder)))
+        else:
+            with mlflow.start_run(run_id=run_id, nested=active is not None):
+                info = mlflow.pyfunc.log_model(name="bundle", **_model_arguments(Path(folder)))
+    if not client.search_registered_models(filter_string=f"name = '{MODEL_NAME}'"):
+        client.create_registered_model(MODEL_NAME, description="Whom is it worth calling about a term deposit?")
+    tags = {TAG_DIGEST: digest_files(bundle), TAG_AS_OF: as_of, TAG_KIND: kind}
+    found = client.create_model_version(
+        MODEL_NAME, source=info.model_uri, run_id=run_id, tags=tags, model_id=info.model_id
+    )
+    registry.bundles.keep(str(found.version), bundle)
+    return Version(str(found.version), tags[TAG_DIGEST], run_id, tags)
+
+
+def _write(bundle: Mapping[str, bytes], folder: Path) -> None:
+    target = folder / "bundle"
+    target.mkdir()
+    for name, content in bundle.items():
+        (target / name).write_bytes(content)
+    package = package_files("bank_assets")
+    for module in SCORING_MODULES:
+        path = folder / "code" / "bank_assets" / module
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(package.joinpath(module).read_text())
+
+
+def _model_arguments(folder: Path) -> dict[str, Any]:
+    import pandas as pd
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    inputs: list[Any] = [ColSpec("string" if feature_kind(name) == "category" else "double", name) for name in FEATURES]
+    outputs: list[Any] = [ColSpec("double", name) for name in ("probability", "probability_low", "probability_high")]
+    example = pd.DataFrame(
+        {name: [categories_of(name)[0] if feature_kind(name) == "category" else 1.0] for name in FEATURES}
+    )
+    return {
+        "python_model": str(package_files("bank_assets").joinpath("store/bundle_model.py")),
+        "artifacts": {"bundle": str(folder / "bundle")},
+        "code_paths": [str(folder / "code" / "bank_assets")],
+        "signature": ModelSignature(Schema(inputs), Schema(outputs)),
+        "input_example": example,
+        "pip_requirements": list(REQUIREMENTS),
+    }

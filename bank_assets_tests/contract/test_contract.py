@@ -1,0 +1,102 @@
+"""A contract is a value: derived views, versions, canonical form; and what it refuses."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from bank_assets.contract.columns import Column, Kind, Known, Role
+from bank_assets.contract.contract import Contract
+from bank_assets.contract.errors import LEAKAGE_RULE, ContractError, LeakageError
+from bank_assets.contract.uci import UCI, UCI_FILE_COLUMNS, contract_on_record
+
+TENURE = Column(
+    "tenure",
+    "tenure_years",
+    Kind.INTEGER,
+    Known.PRE_CONTACT,
+    "Years as a customer.",
+    unit="years",
+    minimum=0,
+    maximum=100,
+    default=0,
+    since=2,
+)
+WIDER = replace(UCI, version=2, columns=(*UCI.columns[:-1], TENURE, UCI.columns[-1]))
+
+
+def test_the_views_of_the_uci_contract():
+    assert UCI.payload_columns == (
+        "age", "job", "marital", "education", "default", "balance", "housing", "loan", "contact", "campaign", "pdays",
+        "previous", "poutcome",
+    )  # fmt: skip
+    assert UCI.numeric_columns == ("age", "balance", "campaign", "pdays", "previous")
+    assert UCI.outcome_columns == ("contact_id", "y", "duration", "arrived_at")
+    assert UCI.delivery_columns == ("contact_id", "contact_date", *UCI_FILE_COLUMNS)
+    assert set(UCI.delivery_columns) - set(UCI.campaign_columns) == {"duration", "y"}
+    assert UCI.calendar_columns == ("day", "month")
+    assert UCI.optional_columns == ()
+    assert (UCI.find("y"), UCI.find("is_subscribed"), UCI.find("nothing")) == (UCI.target, UCI.target, None)
+
+
+def test_the_digest_of_the_first_contract_stays_as_it_is():
+    """Old bundles and records carry no contract and are read by this one; a change of it needs a new version."""
+    assert UCI.at(1).digest[:16] == "3a07bb98a4b400e4"
+    assert contract_on_record(None) == UCI.at(1)
+
+
+def test_a_contract_reads_back_from_its_canonical_form():
+    read = Contract.from_dict(json.loads(WIDER.canonical))
+    assert (read, read.columns, read.digest) == (WIDER, WIDER.columns, WIDER.digest)
+    assert contract_on_record(WIDER.to_dict()) == WIDER
+    assert WIDER.digest != UCI.digest
+
+
+def test_an_earlier_version_lacks_the_columns_that_came_later():
+    assert WIDER.at(1) == UCI.at(1)
+    assert WIDER.optional_columns == ("tenure",)
+    assert "tenure" in WIDER.payload_columns
+
+
+def test_columns_known_after_the_call_are_refused_in_both_spellings():
+    UCI.refuse_post_contact(UCI.payload_columns)
+    with pytest.raises(LeakageError, match=LEAKAGE_RULE):
+        UCI.refuse_post_contact(["age", "duration_seconds"])
+    with pytest.raises(LeakageError, match="'y'"):
+        UCI.refuse_post_contact(["y"])
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ((*UCI.columns, UCI.columns[2]), "every source name once, found .'age'."),
+        (UCI.columns[1:], "one column with the role contact_id, found ..;"),
+        ((*UCI.columns[:-1], replace(UCI.target, role=None)), "one column with the role target"),
+        ((*UCI.columns, TENURE), "columns up to version 1, found .'tenure'."),
+    ],
+)
+def test_what_is_no_contract_is_refused(columns, message):
+    with pytest.raises(ContractError, match=message):
+        replace(UCI, columns=columns)
+
+
+def test_an_optional_column_needs_a_default():
+    with pytest.raises(ContractError, match="column tenure: expected a default"):
+        replace(TENURE, default=None)
+
+
+@pytest.mark.parametrize("document", [{}, {"name": "a", "version": 1, "first_month": "2020-01", "columns": [{"x": 1}]}])
+def test_a_document_that_is_no_contract_is_refused(document):
+    with pytest.raises(ContractError, match="expected name, version, first_month and columns"):
+        Contract.from_dict(document)
+
+
+def test_roles_are_found_by_role_not_by_name():
+    renamed = replace(
+        UCI,
+        columns=tuple(
+            replace(column, source="channel_of_call") if column.role is Role.CHANNEL else column
+            for column in UCI.columns
+        ),
+    )
+    assert renamed.role(Role.CHANNEL).source == "channel_of_call"

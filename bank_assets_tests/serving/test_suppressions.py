@@ -1,0 +1,131 @@
+"""Nobody who objected is called, whichever door the customer comes in by; and how fresh the list is."""
+
+import pytest
+from bank_assets_tests.demo_home import token_of
+from serving_world import csv_of
+from sqlalchemy.exc import OperationalError
+
+from bank_assets.core.suppression import SuppressionList
+from bank_assets.ledger import campaigns
+from bank_assets.ledger.engine import open_ledger
+from serving.errors import LedgerUnavailableError
+from serving.predict_form import default_values
+from serving.services.scoring import OBJECTED, reason_of
+from serving.suppressions import SHORTEST_LIFE_SECONDS, Suppressions
+
+PATH = "/api/v1/predictions"
+WORTH_IT = {"economics": {"cost_eur": 0.01, "value_eur": 50_000}}
+"""Economics that call everybody who may be called."""
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    engine = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    yield engine
+    engine.dispose()
+
+
+class Clock:
+    """Seconds that a test sets."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_an_objection_holds_at_every_door(client, payload):
+    services, token = client.app.state.services, token_of(client)
+    customer = {**payload, "contact_id": "c-9", **WORTH_IT}
+    before = client.post(PATH, json=customer).json()
+    assert (before["decision"], before["reason"]) == ("call", None)
+
+    # The answer to the objection is the moment from which it holds.
+    answer = client.post(
+        "/campaign/suppressions",
+        data={**token, "ids": "c-9"},
+        files={"file": ("", b"", "application/octet-stream")},
+        follow_redirects=False,
+    )
+    assert answer.status_code == 303, answer.text
+    api = client.post(PATH, json=customer).json()
+    padded = client.post(PATH, json={**customer, "contact_id": " c-9 "}).json()
+    other = client.post(PATH, json={**customer, "contact_id": "c-90"}).json()
+    nobody = client.post(PATH, json={name: value for name, value in customer.items() if name != "contact_id"}).json()
+    for refused in (api, padded):
+        assert (refused["decision"], refused["reason"]) == ("do_not_call", "suppressed")
+    assert other["decision"] == nobody["decision"] == "call"
+    assert api["probability"] == before["probability"]
+    assert [flag["flag"] for flag in api["flags"]] == ["suppressed"]
+
+    rows = client.post(f"{PATH}/batch", json=[customer, {**customer, "contact_id": "c-90"}]).json()["predictions"]
+    assert [(row["decision"], row["reason"]) for row in rows] == [("do_not_call", "suppressed"), ("call", None)]
+    text = csv_of([{**payload, "contact_id": "c-9"}])
+    csv = client.post(f"{PATH}/batch?value_eur=50000", content=text, headers={"content-type": "text/csv"}).json()
+    assert [(row["decision"], row["reason"]) for row in csv["predictions"]] == [("do_not_call", "suppressed")]
+
+    plan = client.post("/api/v1/campaigns/plan", json={"contacts": [customer]}).json()
+    assert [(one["contact_id"], one["reason"]) for one in plan["not_called"]] == [("c-9", "suppressed")]
+
+    values = default_values(services.store.state.as_of, services.economics)
+    values |= {**token, "contact_id": "c-9", "value_eur": "50000"}
+    form = client.post("/predict", data=values, headers={"HX-Request": "true"})
+    assert form.status_code == 201, form.text
+    assert "Do not call" in form.text
+    assert "objected to direct marketing" in form.text
+    assert "never seen in training" not in form.text
+    what_if = client.post("/predict/what-if", data=values, headers={"HX-Request": "true"})
+    assert "do not call, since this customer objected" in what_if.text
+
+    record = client.get(f"{PATH}/{api['id']}").json()
+    assert (record["decision"], record["reason"]) == ("do_not_call", "suppressed")
+    assert client.post(f"{PATH}/{api['id']}/replay").json()["status"] == "identical"
+    found = client.get(PATH, params={"contact_id": "c-9"}).json()["predictions"]
+    assert {row["reason"] for row in found[:-1]} == {"suppressed"}
+    assert found[-1]["reason"] is None
+    assert "objected" in client.get("/audit", params={"contact_id": "c-9"}).text
+
+
+def test_an_objection_taken_by_another_process_holds_at_uploads_and_plans_at_once(ledger):
+    ours, theirs = Suppressions(ledger, 2.0), Suppressions(ledger, 2.0)
+    assert ours.read() == theirs.read() == SuppressionList()
+    assert theirs.add({"c-9"}, reason="objection", actor="ana") == 1
+    assert theirs.current.covers("c-9")
+    assert not ours.current.covers("c-9")
+    assert ours.read().covers("c-9")
+    assert ours.current.covers("c-9")
+    campaigns.unsuppress(ledger, "c-9")
+    assert not ours.read().covers("c-9")
+
+
+def test_an_unchanged_list_is_not_read_again(ledger, monkeypatch):
+    suppressions = Suppressions(ledger, 2.0)
+    suppressions.add({"c-9"}, reason="objection", actor="ana")
+    monkeypatch.setattr(campaigns, "suppressed", lambda _engine: pytest.fail("read again"))
+    assert suppressions.read().covers("c-9")
+
+
+def test_a_list_that_was_never_read_or_cannot_be_read_any_more_decides_nothing(ledger, monkeypatch):
+    clock = Clock()
+    suppressions = Suppressions(ledger, 2.0, clock=clock)
+    with pytest.raises(LedgerUnavailableError, match="nothing was decided"):
+        suppressions.current  # noqa: B018
+    suppressions.read()
+
+    def broken(_engine):
+        raise OperationalError("SELECT", {}, Exception("gone"))
+
+    monkeypatch.setattr(campaigns, "suppressions_edition", broken)
+    clock.now = SHORTEST_LIFE_SECONDS
+    with pytest.raises(OperationalError):
+        suppressions.read()
+    assert suppressions.current == SuppressionList()
+    clock.now += 1
+    with pytest.raises(LedgerUnavailableError, match="cannot be read"):
+        suppressions.current  # noqa: B018
+
+
+def test_the_reason_of_a_decision_follows_from_its_record():
+    assert reason_of("call", []) is None
+    assert reason_of("do_not_call", []) == "not_worth_calling"
+    assert reason_of("do_not_call", [OBJECTED]) == "suppressed"

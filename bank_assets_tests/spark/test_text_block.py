@@ -1,0 +1,97 @@
+"""Blocks of lines are cut by Arrow where that is safe and by the contract's reader where it is not, with one result."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from bank_assets.contract.reading import line_fault, rows_of, split_fields
+from bank_assets.spark.delivery import ONE_TASK_BYTES, ByteRange, RawFile, tasks_of
+from bank_assets.spark.text_block import read_block, text_hashes
+
+COLUMNS = ("contact_id", "age", "job")
+
+
+def raw_file(path: Path = Path("x.csv"), encoding: str = "utf-8", arrival: int = 1) -> RawFile:
+    return RawFile(path, "0" * 64, arrival, ";", encoding, COLUMNS, {}, "2008-05", "2008-05-01", "2008-05-31")
+
+
+def fields(block: bytes, file: RawFile) -> list[list[str]]:
+    """All rows as the block's reader gives them."""
+    found = read_block(block, file, "contact_id")
+    if found is None:
+        return []
+    ids = found.identifiers.to_pylist()
+    columns = {name: [column.texts[code] for code in column.codes] for name, column in found.columns.items()}
+    return [[ids[n], columns["age"][n], columns["job"][n]] for n in range(len(ids))]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("a;41;nurse", ["a", "41", "nurse"]),
+        (' "a" ; 41;"nurse"', ["a", "41", "nurse"]),
+        ('"a;1";41;"nur""se"', ["a;1", "41", 'nur"se']),
+        ("a;41", ["a", "41", ""]),
+        ("a;41;x;y", ["a", "41", "x"]),
+        ('a;"41;nurse', ["a", '"41', "nurse"]),
+        ('a;"41;nurse"', ["a", "41;nurse", ""]),
+        ("É;;", ["É", "", ""]),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_an_odd_line_stays_in_its_place(line, expected, encoding):
+    block = f"k;1;a\n\n{line}\r\n  \nm;2;b".encode(encoding)
+    assert fields(block, raw_file(encoding=encoding)) == [["k", "1", "a"], expected, ["m", "2", "b"]]
+
+
+def test_lines_whose_fields_cannot_be_told_apart_are_kept_whole():
+    block = read_block(b'k;1;a\na;41\nm;2;"b\n', raw_file(), "contact_id")
+    assert {row: (code, line) for row, (code, _, line) in block.misfits.items()} == {
+        1: ("row.field_count", "a;41"),
+        2: ("row.open_quote", 'm;2;"b'),
+    }
+    assert block.is_misfit.tolist() == [False, True, True]
+
+
+def test_blank_lines_alone_are_no_block():
+    assert read_block(b"\n \r\n\t\n", raw_file(), "contact_id") is None
+
+
+def test_arrow_and_the_definition_agree_on_any_text():
+    random_ = random.Random(5)
+    pieces = ["a", "41", ";", ";", ";", '"', '""', " ", "\t", "é", "\n", "\n", "\r", "\r\n", "x\x00y", "'"]
+    for _ in range(400):
+        block = "".join(random_.choices(pieces, k=random_.randrange(1, 60))).encode()
+        lines = [line.decode() for line in rows_of(block.splitlines())]
+        expected = [[*split_fields(line, ";"), "", "", ""][:3] for line in lines]
+        assert fields(block, raw_file()) == expected, block
+        found = read_block(block, raw_file(), "contact_id")
+        faults = {n for n, line in enumerate(lines) if line_fault(line, ";", 3)}
+        assert set(found.misfits if found else {}) == faults, block
+
+
+def test_hashes_tell_texts_apart():
+    texts = ["", "a", "b", "ab", "ba", "a\x00", *(f"c-{n}" for n in range(50_000)), "x" * 1_000, "x" * 1_001]
+    hashes = text_hashes(pa.array(texts))
+    assert len(np.unique(hashes)) == len(texts)
+    assert (text_hashes(pa.array(["?", *texts]).slice(1)) == hashes).all(), "also of a slice"
+
+
+def test_tasks_follow_the_order_of_arrival_and_hold_every_byte_once(tmp_path):
+    files = []
+    for arrival, size in ((2, ONE_TASK_BYTES), (1, 10), (3, ONE_TASK_BYTES // 2)):
+        path = tmp_path / f"{arrival}.csv"
+        with path.open("wb") as stream:
+            stream.truncate(size)
+        files.append(raw_file(path, arrival=arrival))
+    tasks = tasks_of(files, parallelism=4)
+    assert len(tasks) == 4
+    flat = [one for task in tasks for one in task]
+    assert [one.file.arrival for one in flat] == sorted(one.file.arrival for one in flat)
+    for file in files:
+        mine = [one for one in flat if one.file is file]
+        assert [mine[0].first, *(one.last for one in mine)] == [*(one.first for one in mine), file.path.stat().st_size]
+    assert tasks_of([files[1]], parallelism=4) == [[ByteRange(files[1], 0, 10)]]

@@ -1,0 +1,72 @@
+"""One format for the lists of pipeline and campaign page, and one meaning of a decile: tenths by expected profit."""
+
+import csv
+import io
+
+import numpy as np
+import pyarrow as pa
+
+from bank_assets.assets.call_plans import called_rows, plan_of, scores_of, totals_of
+from bank_assets.core.call_plan import best_first, deciles
+from bank_assets.core.economics import Economics, expected_profit
+from bank_assets.core.planner import plan_calls
+from bank_assets.core.value_models import ContactEconomics
+from bank_assets.store.call_lists import COLUMNS, HOLDOUT, CallListFiles, csv_of
+
+ECONOMICS = Economics(5.0, 50.0)
+IDS = [f"c{n:02d}" for n in range(20)]
+PROBA = np.linspace(0.02, 0.4, 20)
+FACTS = {"champion": "7", "digest": "d" * 64, "as_of": "2010-10-19"}
+
+
+def scored() -> pa.Table:
+    profit = expected_profit(PROBA, ECONOMICS)
+    return pa.table(
+        {
+            "contact_id": IDS,
+            "contact_date": pa.array(np.full(20, "2010-10-20", "datetime64[D]")),
+            "probability": PROBA,
+            "probability_low": PROBA / 2,
+            "probability_high": PROBA * 2,
+            "decile": deciles(best_first(profit, np.asarray(IDS))),
+        }
+    )
+
+
+def rows_of(content: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(content.decode(), newline="")))
+
+
+def test_the_pipeline_s_list_has_the_columns_and_the_deciles_of_the_campaign_page():
+    plan = plan_of(scored(), ECONOMICS, 20.0, {"c19"}, list_id="spring")
+    content = csv_of(plan, scores_of(scored(), FACTS), "spring")
+    rows = rows_of(content)
+    assert tuple(rows[0]) == COLUMNS
+    assert [row["contact_id"] for row in rows] == ["c18", "c17", "c16", "c15"], "c19 objected, the budget is for four"
+    assert [row["decile"] for row in rows] == ["1", "2", "2", "3"]
+    assert {(row["model_version"], row["as_of"], row["cost_eur"]) for row in rows} == {("7", "2010-10-19", "5.00")}
+    assert called_rows(scored(), plan).column("decile").to_pylist() == [1, 2, 2, 3]
+    assert totals_of(plan, ECONOMICS)["calls"] == 4
+    assert rows_of(csv_of(plan, scores_of(scored(), FACTS), "spring", HOLDOUT)) == []
+
+
+def test_a_decile_is_a_tenth_of_the_list_by_expected_profit_not_by_probability():
+    value = np.where(np.arange(20) < 2, 10_000.0, 50.0)  # the least likely two are worth most
+    plan = plan_calls(IDS, PROBA, ContactEconomics(np.full(20, 5.0), value, {}), list_id="x")
+    assert plan.decile[:2].tolist() == [1, 1]
+    assert np.bincount(plan.decile)[1:].tolist() == [2] * 10
+    profit = PROBA * value - 5.0
+    assert deciles(best_first(profit, np.asarray(IDS))).tolist() == plan.decile.tolist()
+
+
+def test_equal_profits_are_ordered_by_contact_whatever_the_order_of_the_file():
+    ids = np.asarray(["b", "a", "c"])
+    assert ids[best_first(np.array([1.0, 1.0, 1.0 + 1e-9]), ids)].tolist() == ["a", "b", "c"]
+
+
+def test_a_kept_list_is_read_back_and_its_folder_is_closed(tmp_path):
+    files = CallListFiles(tmp_path / "lists")
+    assert (files.read("x.csv"), files.has("x.csv")) == (None, False)
+    files.write("x.csv", b"list_id\r\n")
+    assert (files.read("x.csv"), files.has("x.csv")) == (b"list_id\r\n", True)
+    assert (tmp_path / "lists").stat().st_mode & 0o077 == 0

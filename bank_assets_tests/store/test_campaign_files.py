@@ -1,0 +1,40 @@
+"""Campaign files are found by their key, and an upload is kept only if it fits."""
+
+import os
+
+import pytest
+
+from bank_assets.store.campaign_files import KEPT_DAYS, CampaignFiles, UnknownCampaignError, campaign_of, example_path
+
+
+@pytest.fixture
+def files(tmp_path) -> CampaignFiles:
+    example_path(tmp_path / "landing").parent.mkdir(parents=True)
+    example_path(tmp_path / "landing").write_bytes(b"contact_id\n")
+    return CampaignFiles(tmp_path / "landing", tmp_path / "uploads")
+
+
+def test_delivered_and_uploaded_files_are_found_by_their_key(files):
+    kept = files.keep("../../etc/spring list.csv", b"contact_id\n1\n", lambda path: path.read_bytes())
+    assert [found.key for found in files.all()] == ["delivered:example.csv", kept.key]
+    assert files.get(kept.key).name == "spring-list.csv"
+    assert campaign_of("example.csv") == "example"
+    with pytest.raises(UnknownCampaignError, match="upload it again"):
+        files.get("uploaded:nothing.csv")
+
+
+def test_an_upload_that_does_not_fit_leaves_nothing(files, tmp_path):
+    def refuse(path):
+        assert path.read_bytes() == b"x"
+        raise ValueError("no header")
+
+    with pytest.raises(ValueError, match="no header"):
+        files.keep("list.csv", b"x", refuse)
+    assert list((tmp_path / "uploads").iterdir()) == []
+
+
+def test_uploads_vanish_after_some_days(files, tmp_path):
+    old = files.keep("old.csv", b"1", lambda _: None)
+    os.utime(old.path, (0, old.path.stat().st_mtime - (KEPT_DAYS + 1) * 86_400))
+    files.keep("new.csv", b"2", lambda _: None)
+    assert [found.name for found in files.all()] == ["example.csv", "new.csv"]

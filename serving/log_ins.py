@@ -1,0 +1,152 @@
+"""Checking passwords so that those who guess neither slow the others down nor lock anybody out.
+
+What lives here: the limits, the queue and the thread of password checks. What must not: HTTP, hashing and sessions
+(`bank_assets.ledger.accounts`). Called by `POST /login`.
+
+A check costs some 0.1 s of processor time by design. So checks have one thread of their own, which rests as long as it
+works, and the pages and look-ups of others never queue behind it. A source, which is an address or a browser in which
+this user has logged in before, may fail a few times at once and then ever so often; further tries are refused without a
+check. There is no limit by user name, as it would let anybody lock a named user out. Among those who wait, the source
+with the fewest recent failures is next, and when too many wait, the one with the most is refused.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import ipaddress
+import itertools
+import secrets
+import time
+from bisect import insort
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Final
+
+from serving.errors import RateLimitedError
+from serving.limits import Buckets
+
+FAILURES_AT_ONCE: Final = 10
+FAILURES_PER_MINUTE: Final = 10
+"""Failed log-ins of one source: so many at once, then so many a minute."""
+MAX_WAITING: Final = 50
+"""Most tries that wait for the thread: some seconds of its work."""
+REST: Final = 1.0
+"""How long the thread rests after a check, in times of its duration: guessers get half of one thread at most."""
+
+
+@dataclass(order=True, slots=True)
+class _Try:
+    failures: float
+    number: int
+    check: Callable[[], str | None] = field(compare=False)
+    answer: asyncio.Future[str | None] = field(compare=False)
+
+
+class LogIns:
+    """Checks passwords, one after the other, the least suspicious first."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Prepare; `work` does what waits.
+
+        Args:
+            clock: seconds that only grow.
+        """
+        self._failures = Buckets(clock)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="log-in")
+        self._waiting: list[_Try] = []
+        self._numbers = itertools.count()
+        self._has_work = asyncio.Event()
+
+    async def check(self, source: str, check: Callable[[], str | None]) -> str | None:
+        """Check a password when its turn comes.
+
+        Args:
+            source: who tries, see `source_of`.
+            check: gives a session token, or None if the password is wrong; it runs in the thread.
+
+        Returns:
+            What `check` gave.
+
+        Raises:
+            RateLimitedError: too many failures of this source, or too many tries of all; the password was not checked.
+        """
+        failures = self._failures.spend(source, FAILURES_AT_ONCE, FAILURES_PER_MINUTE)
+        if failures is None:
+            raise RateLimitedError(
+                f"log-in: expected at most {FAILURES_AT_ONCE} failed tries at once from here, found more; "
+                f"wait {60 // FAILURES_PER_MINUTE} s and try again. Nobody was locked out."
+            )
+        one = _Try(failures, next(self._numbers), check, asyncio.get_running_loop().create_future())
+        insort(self._waiting, one)
+        self._has_work.set()
+        if len(self._waiting) > MAX_WAITING:
+            refused = self._waiting.pop()
+            if not refused.answer.done():
+                refused.answer.set_exception(
+                    RateLimitedError(
+                        f"log-in: expected at most {MAX_WAITING} tries to wait for their check, found more; try again "
+                        "in a moment."
+                    )
+                )
+        token = await one.answer
+        if token is not None:
+            self._failures.give_back(source)
+        return token
+
+    async def work(self) -> None:
+        """Check what waits, until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._has_work.wait()
+            one = self._waiting.pop(0)
+            if not self._waiting:
+                self._has_work.clear()
+            if one.answer.done():  # the client hung up
+                continue
+            started = loop.time()
+            try:
+                found = await loop.run_in_executor(self._thread, one.check)
+            except Exception as error:
+                # Whatever it is, somebody waits for it; the exception table turns it into an answer.
+                if not one.answer.done():
+                    one.answer.set_exception(error)
+            else:
+                if not one.answer.done():
+                    one.answer.set_result(found)
+            await asyncio.sleep(REST * (loop.time() - started))
+
+    def close(self) -> None:
+        """End the thread."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+def source_of(address: str, name: str, browser: str, secret: str) -> str:
+    """Who tries to log in: a browser in which this user has logged in before, else its address.
+
+    Args:
+        address: of the client, as the server reports it: behind a trusted proxy the one that the proxy names.
+        name: user name as typed.
+        browser: cookie made by `browser_of`, "" if there is none.
+        secret: of the app.
+    """
+    mark = browser.partition(".")[0]
+    if mark and hmac.compare_digest(browser.encode(), _signed(mark, name, secret).encode()):
+        return f"browser {mark}"
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return f"address {address}"
+    # One customer of a provider has a whole /64 of addresses.
+    return f"address {ipaddress.ip_network((found, 64), strict=False) if found.version == 6 else found}"
+
+
+def browser_of(name: str, secret: str) -> str:
+    """A cookie for a browser in which a user has just logged in; worth nothing for another user or secret."""
+    return _signed(secrets.token_hex(8), name, secret)
+
+
+def _signed(mark: str, name: str, secret: str) -> str:
+    return f"{mark}.{hmac.new(secret.encode(), f'browser {mark} {name}'.encode(), hashlib.sha256).hexdigest()}"
