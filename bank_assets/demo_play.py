@@ -166,7 +166,8 @@ class Play:
             return PlayedProfit()
         registry = Registry(self.settings.mlflow_uri, self.settings.mlflow_artifacts, self.settings.home / "models")
         start = np.datetime64(self.steps[0].first, "D")
-        return played_profit(self.store, registry.scorer(self.first_version), start, self.economics)
+        first, contract = registry.scorer(self.first_version), self.settings.contract
+        return played_profit(self.store, first, start, self.economics, contract)
 
     def _wait_until_idle(
         self, instance: dg.DagsterInstance, since: float, timeout: float, names: Set[str] = frozenset()

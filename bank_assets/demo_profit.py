@@ -19,6 +19,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bank_assets.contract.contract import Contract
 from bank_assets.core.calibration import recalibrated_day_by_day
 from bank_assets.core.contacts import Contacts
 from bank_assets.core.economics import Economics, is_worth_calling
@@ -57,7 +58,9 @@ class PlayedProfit:
     by_day: tuple[PolicySeries, ...] = ()
 
 
-def played_profit(store: Warehouse, first: Scorer, start: np.datetime64, economics: Economics) -> PlayedProfit:
+def played_profit(
+    store: Warehouse, first: Scorer, start: np.datetime64, economics: Economics, contract: Contract
+) -> PlayedProfit:
     """Judge the days from `start` on.
 
     Args:
@@ -65,11 +68,12 @@ def played_profit(store: Warehouse, first: Scorer, start: np.datetime64, economi
         first: the first champion's bundle.
         start: first day played.
         economics: cost and value.
+        contract: of the contacts.
 
     Returns:
         Profits on the same contacts: those of played days with a score and a known outcome.
     """
-    contacts = ContactStore(store).read(passed_months(store))
+    contacts = ContactStore(store, contract).read(passed_months(store))
     scored = [month for month, entry in store.manifest(SCORES.name).items() if entry.rows]
     if not scored or len(contacts) == 0:
         return PlayedProfit()

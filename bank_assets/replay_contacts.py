@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bank_assets.contract import BY_SOURCE, DELIVERY_COLUMNS, YES_NO, Kind
+from bank_assets.contract.columns import YES_NO, Kind
+from bank_assets.contract.contract import Contract
 from bank_assets.core.contacts import Contacts, frame_from_deliveries, usable_from
-from bank_assets.core.features import CATEGORY_PAYLOAD, NUMERIC_PAYLOAD
 from bank_assets.settings import Settings
 from bank_assets.sources.delivery_header import DELIMITERS
 from bank_assets.sources.source import Source
@@ -57,11 +57,11 @@ def read_history(source: Source, settings: Settings) -> History:
         SourceError: the source holds no usable contact.
     """
     rows = _rows(source, settings)
-    good = _is_usable(rows)
+    good = _is_usable(rows, settings.contract)
     kept = rows[good].drop_duplicates("contact_id", keep="last")
     if kept.empty:
         raise SourceError(f"{source.label}: expected contacts to replay, found none that is usable; check the file.")
-    contacts = _contacts(kept)
+    contacts = _contacts(kept, settings.contract)
     return History(contacts, source, _digest(contacts), len(rows) - len(kept))
 
 
@@ -78,44 +78,49 @@ def _rows(source: Source, settings: Settings) -> pd.DataFrame:
     if source.is_real:
         text["contact_date"] = implied_dates(list(text["month"]), [int(day) for day in text["day"]])
         text["contact_id"] = np.arange(1, len(text) + 1).astype(str)
-    missing = [name for name in DELIVERY_COLUMNS if name not in text.columns]
+    contract = settings.contract
+    for name in contract.optional_columns:
+        if name not in text.columns:
+            text[name] = str(contract.by_source[name].default)
+    missing = [name for name in contract.delivery_columns if name not in text.columns]
     if missing:
         raise SourceError(
-            f"{source.label}: expected the columns {list(DELIVERY_COLUMNS)}, missing {missing}; deliver them."
+            f"{source.label}: expected the columns {list(contract.delivery_columns)}, missing {missing}; deliver them."
         )
     return text
 
 
-def _is_usable(rows: pd.DataFrame) -> NDArray[np.bool_]:
+def _is_usable(rows: pd.DataFrame, contract: Contract) -> NDArray[np.bool_]:
     """Rows with a date and a payload inside the contract's bounds, (n,)."""
     good = pd.to_datetime(rows["contact_date"], errors="coerce").notna().to_numpy()
-    for name in NUMERIC_PAYLOAD:
-        column = BY_SOURCE[name]
-        numbers = pd.to_numeric(rows[name], errors="coerce")
-        low = -np.inf if column.minimum is None else column.minimum
-        high = np.inf if column.maximum is None else column.maximum
-        good &= numbers.between(low, high).to_numpy()
-    for name in CATEGORY_PAYLOAD:
-        good &= rows[name].astype(str).isin(BY_SOURCE[name].categories).to_numpy()
+    for column in contract.payload:
+        values = rows[column.source]
+        if column.kind is Kind.INTEGER:
+            low = -np.inf if column.minimum is None else column.minimum
+            high = np.inf if column.maximum is None else column.maximum
+            good &= pd.to_numeric(values, errors="coerce").between(low, high).to_numpy()
+        else:
+            good &= values.astype(str).isin(column.categories).to_numpy()
     return np.asarray(good)
 
 
-def _contacts(rows: pd.DataFrame) -> Contacts:
+def _contacts(rows: pd.DataFrame, contract: Contract) -> Contacts:
     dates = pd.to_datetime(rows["contact_date"]).to_numpy().astype("datetime64[D]")
     columns: Mapping[str, Any] = {
-        name: pd.to_numeric(rows[name]).to_numpy()
-        if BY_SOURCE[name].kind is Kind.INTEGER
-        else rows[name].astype(str).to_numpy(dtype=object)
-        for name in (*NUMERIC_PAYLOAD, *CATEGORY_PAYLOAD)
+        column.source: pd.to_numeric(rows[column.source]).to_numpy()
+        if column.kind is Kind.INTEGER
+        else rows[column.source].astype(str).to_numpy(dtype=object)
+        for column in contract.payload
     }
-    outcome = rows["y"].astype(str).to_numpy()
+    outcome = rows[contract.target.source].astype(str).to_numpy()
     arrived = np.where(np.isin(outcome, YES_NO), dates, np.datetime64("NaT", "D"))
     contacts = Contacts(
         rows["contact_id"].astype(str).to_numpy(dtype=object),
-        frame_from_deliveries(columns),
+        frame_from_deliveries(columns, contract),
         dates,
         usable_from(dates, arrived.astype("datetime64[D]")),
         outcome == "yes",
+        contract,
     )
     return contacts.in_time_order()
 

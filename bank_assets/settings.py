@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from bank_assets.contract.contract import Contract
+from bank_assets.contract.uci import UCI
+
 PREFIX: Final = "BANK_"
 
 
@@ -51,6 +54,7 @@ class Settings:
         simulated_rows: `BANK_SIMULATED_ROWS`, size of the simulated history.
         seed: `BANK_SEED`, seed of everything random.
         revision: `BANK_REVISION`, revision of the code where there is no checkout (images).
+        contract: columns of the contacts; everything that depends on them gets the contract from here.
     """
 
     home: Path = Path(".bank")
@@ -79,6 +83,7 @@ class Settings:
     simulated_rows: int = 45_211
     seed: int = 20_101_117
     revision: str = ""
+    contract: Contract = UCI
 
     @property
     def landing(self) -> Path:

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from bank_assets.assets.snapshot import read_snapshot
+from bank_assets.contract.uci import UCI
 from bank_assets.ledger import outcomes
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.loop.requests import RANGE_END, RANGE_START
@@ -44,7 +45,7 @@ def make(daemon, *assets, months=("2020-01-01", "2020-02-01")):
 
 def learned(daemon, contact_id):
     """What training was told of a contact."""
-    snapshot = read_snapshot(Warehouse(daemon.settings.warehouse))
+    snapshot = read_snapshot(Warehouse(daemon.settings.warehouse), UCI)
     return bool(snapshot.data.is_subscribed[snapshot.contact_ids.tolist().index(contact_id)])
 
 
@@ -97,12 +98,12 @@ def test_an_outcome_delivered_in_a_month_without_contacts(loop):
 
 def test_an_outcome_that_comes_after_the_morning_changes_nothing_that_was_known_on_it(loop):
     make(loop, *ALL)
-    before = read_snapshot(Warehouse(loop.settings.warehouse)).digest
+    before = read_snapshot(Warehouse(loop.settings.warehouse), UCI).digest
     engine = open_ledger(loop.settings.ledger_url)
     told = "no" if learned(loop, "c0") else "yes"
     outcomes.record(engine, y=told, actor="api", contact_id="c0", arrived_at="2020-02-20T08:00:00.000000Z")
     engine.dispose()
     make(loop, "ledger_outcomes", "training_set")
-    snapshot = read_snapshot(Warehouse(loop.settings.warehouse))
+    snapshot = read_snapshot(Warehouse(loop.settings.warehouse), UCI)
     assert "c0" not in snapshot.contact_ids or snapshot.digest == before
     assert np.all(snapshot.data.known_on <= np.datetime64(AS_OF))

@@ -80,7 +80,11 @@ def test_a_correction_of_a_past_month_asks_for_that_month(daemon, contacts):
 def test_months_far_apart_are_not_one_range(daemon, contacts):
     old = contacts.rows(contacts.contact_dates < FIRST + 3)
     days = old.contact_dates - np.timedelta64(730, "D")
-    land(daemon.settings, type(old)(old.contact_ids, old.frame, days, days + 1, old.is_subscribed), "old.csv")
+    land(
+        daemon.settings,
+        type(old)(old.contact_ids, old.frame, days, days + 1, old.is_subscribed, old.contract),
+        "old.csv",
+    )
     land(daemon.settings, contacts.rows(contacts.contact_dates >= FIRST + 31), "new.csv")
     assert ranges(daemon.look(CONTACTS)) == [("2018-01-01", "2018-01-01"), ("2020-02-01", "2020-03-01")]
 

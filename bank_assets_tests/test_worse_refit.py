@@ -47,7 +47,9 @@ def of_other_customers(contacts, *months):
     for month in months:
         rows = np.flatnonzero(months_of(contacts) == month)
         mixed[rows] = np.random.default_rng(5).permutation(mixed[rows])
-    return type(contacts)(contacts.contact_ids, contacts.frame, contacts.contact_dates, contacts.known_on, mixed)
+    return type(contacts)(
+        contacts.contact_ids, contacts.frame, contacts.contact_dates, contacts.known_on, mixed, contacts.contract
+    )
 
 
 class Bank:

@@ -30,7 +30,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy import stats
 
-from bank_assets.contract import BY_SOURCE, UCI_COLUMNS, Kind
+from bank_assets.contract import UCI_COLUMNS, Kind
+from bank_assets.contract.uci import UCI
 from bank_assets.core.drift import DriftReport, compare_profiles
 from bank_assets.core.profile import NUMERIC, ColumnProfile, Profile, kind_of
 from bank_assets.settings import Settings
@@ -99,7 +100,7 @@ def write_table(frame: pd.DataFrame, path: Path) -> Path:
     """Write a sample as the `contacts` table holds it: table names and types, outcome and duration joined."""
     typed = {}
     for name in UCI_COLUMNS:
-        column, values = BY_SOURCE[name], frame[name].to_numpy()
+        column, values = UCI.by_source[name], frame[name].to_numpy()
         if column.kind is Kind.BOOLEAN:
             typed[column.table] = pa.array(values == "yes")
         elif column.kind is Kind.INTEGER:

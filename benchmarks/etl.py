@@ -28,7 +28,7 @@ from typing import Any
 
 import psutil
 
-from bank_assets.contract import DELIVERY_COLUMNS, UCI_COLUMNS
+from bank_assets.contract import UCI_COLUMNS
 from bank_assets.contract.uci import UCI
 from bank_assets.settings import Settings
 from bank_assets.sources.uci import implied_dates
@@ -37,7 +37,7 @@ REAL_ROWS = 45_211
 MEBIBYTE = 1 << 20
 PROJECTED_ROWS = 100_000_000
 SAMPLE_SECONDS = 0.25
-COLUMNS_TEXT = ";".join(DELIVERY_COLUMNS)
+COLUMNS_TEXT = ";".join(UCI.delivery_columns)
 
 
 def say(claim: str, **values: Any) -> None:
@@ -86,7 +86,7 @@ def ours(delivery: Path, folder: Path, memory: str) -> dict[str, Any]:
     started = time.perf_counter() - began
     months = json.loads((delivery.with_suffix(".json")).read_text())
     file = RawFile(
-        delivery, "0" * 64, 1, ";", "utf-8", DELIVERY_COLUMNS, months, min(months), "2008-05-05", "2010-11-17"
+        delivery, "0" * 64, 1, ";", "utf-8", UCI.delivery_columns, months, min(months), "2008-05-05", "2010-11-17"
     )
     staging = {table: folder / table for table in TABLES}
     for path in staging.values():
@@ -108,7 +108,7 @@ def floor(delivery: Path, folder: Path, memory: str) -> dict[str, Any]:
     started = time.perf_counter() - began
     session.conf.set("spark.sql.maxConcurrentOutputFileWriters", "64")
     cpu, began = cpu_seconds(), time.perf_counter()
-    schema = ", ".join(f"`{name}` STRING" for name in DELIVERY_COLUMNS)
+    schema = ", ".join(f"`{name}` STRING" for name in UCI.delivery_columns)
     rows = session.read.csv(str(delivery), sep=";", header=True, schema=schema)
     rows.selectExpr("*", "substring(contact_date, 1, 7) as month_key").write.partitionBy("month_key").parquet(
         str(folder / "floor")

@@ -16,13 +16,17 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
+from bank_assets.contract.uci import UCI
 from bank_assets.core.background import build_background
 from bank_assets.core.candidates import Recipe, encode, fit_recipe
 from bank_assets.core.explain import Explainer
 from bank_assets.core.export import to_onnx
-from bank_assets.core.features import FEATURES, GROUPS, feature_kind
+from bank_assets.core.features import FeatureSet
 from bank_assets.core.scorer import Scorer
 from benchmarks.history import real_contacts
+
+FEATURE_SET = FeatureSet.of(UCI)
+FEATURE_SET.groups = FEATURE_SET.groups
 
 CONTACTS = 300
 MORE_ORDERS = 25
@@ -31,7 +35,9 @@ MORE_ORDERS = 25
 def scorer_of(graph: bytes, background: dict) -> Scorer:
     decision = {
         "schema_version": 1,
-        "features": [{"name": n, "kind": feature_kind(n), "group": GROUPS[n]} for n in FEATURES],
+        "features": [
+            {"name": n, "kind": FEATURE_SET.kind_of(n), "group": FEATURE_SET.groups[n]} for n in FEATURE_SET.names
+        ],
         "calibrator": [{"kind": "affine", "slope": 1.0, "intercept": 0.0}],
         "ranges": {"probability": [0, 1], "low": [0, 1], "high": [0, 1]},
         "background": background,
@@ -54,16 +60,20 @@ def main() -> None:
     contacts = real_contacts()
     features = contacts.features()
     as_of = contacts.contact_dates.max() + np.timedelta64(1, "D")
-    estimator = fit_recipe(Recipe("lightgbm"), features, contacts.is_subscribed, contacts.contact_dates, as_of)
-    graph = to_onnx(estimator)
+    estimator = fit_recipe(
+        Recipe("lightgbm"), features, FEATURE_SET, contacts.is_subscribed, contacts.contact_dates, as_of
+    )
+    graph = to_onnx(estimator, FEATURE_SET)
     began = time.perf_counter()
-    background = build_background(features, GROUPS)
+    background = build_background(features, FEATURE_SET)
     background_seconds = time.perf_counter() - began
     scorer = scorer_of(graph, background)
     explainer = Explainer(scorer)
     rows = np.linspace(0, len(contacts) - 1, CONTACTS).astype(int)
     ours = milliseconds(explainer.explain, features, rows)
-    peer = milliseconds(lambda one: estimator.predict_proba(encode(one), pred_contrib=True), features, rows)
+    peer = milliseconds(
+        lambda one: estimator.predict_proba(encode(one, FEATURE_SET), pred_contrib=True), features, rows
+    )
     sample = {name: column[rows] for name, column in features.items()}
     explanation = explainer.explain(sample)
     total = explanation.base_probability + explanation.probability_contributions.sum(axis=1)

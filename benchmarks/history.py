@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from bank_assets.contract.uci import UCI
 from bank_assets.core.contacts import Contacts, frame_from_deliveries
 from bank_assets.sources.uci import implied_dates, is_pinned
 
@@ -20,7 +21,7 @@ def real_contacts() -> Contacts:
     table = pd.read_csv(path, sep=";")
     days = np.asarray(implied_dates(list(table["month"]), list(table["day"])), dtype="datetime64[D]")
     frame = frame_from_deliveries(
-        {name: table[name].to_numpy() for name in table.columns if name not in ("y", "duration")}
+        {name: table[name].to_numpy() for name in table.columns if name not in ("y", "duration")}, UCI
     )
     ids = np.arange(1, len(table) + 1).astype(str)
-    return Contacts(ids, frame, days, days + np.timedelta64(1, "D"), (table["y"] == "yes").to_numpy())
+    return Contacts(ids, frame, days, days + np.timedelta64(1, "D"), (table["y"] == "yes").to_numpy(), UCI)

@@ -18,13 +18,17 @@ import warnings
 import numpy as np
 import pandas as pd
 
+from bank_assets.contract.uci import UCI
 from bank_assets.core import metrics
 from bank_assets.core.calibration import fit_affine
 from bank_assets.core.candidates import ALGORITHMS, SAMPLERS, Recipe, encode, fit_encoded, resample
+from bank_assets.core.features import FeatureSet
 from bank_assets.core.promotion import PromotionPolicy
 from bank_assets.core.scorer import apply_calibrator
 from bank_assets.core.splits import random_folds
 from benchmarks.history import real_contacts
+
+FEATURE_SET = FeatureSet.of(UCI)
 
 FOLDS = 5
 SEED = 20_081_101
@@ -59,7 +63,7 @@ def main() -> None:
     arguments = parser.parse_args()
     warnings.filterwarnings("ignore")
     contacts = real_contacts()
-    X, y = encode(contacts.features()), contacts.is_subscribed
+    X, y = encode(contacts.features(), FEATURE_SET), contacts.is_subscribed
     fold = random_folds(len(y), FOLDS, SEED)
     figures: dict = {"benchmark": "recipes", "rate": float(y.mean()), "candidates": {}}
     for sampler in SAMPLERS if arguments.samplers else ("none",):

@@ -16,6 +16,7 @@ import warnings
 
 import numpy as np
 
+from bank_assets.contract.uci import UCI
 from bank_assets.core.contacts import Contacts
 from bank_assets.core.economics import Economics
 from bank_assets.core.platform_policy import PlatformConfig
@@ -47,7 +48,7 @@ def shuffled(contacts: Contacts, seed: int) -> Contacts:
     """The same contacts on other days: volumes stay, every drift is gone."""
     order = np.random.default_rng(seed).permutation(len(contacts))
     mixed = contacts.rows(order)
-    return Contacts(mixed.contact_ids, mixed.frame, contacts.contact_dates, contacts.known_on, mixed.is_subscribed)
+    return Contacts(mixed.contact_ids, mixed.frame, contacts.contact_dates, contacts.known_on, mixed.is_subscribed, UCI)
 
 
 def main() -> None:

@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 import psutil
 
-from bank_assets.contract import PAYLOAD_COLUMNS
+from bank_assets.contract.uci import UCI
 from bank_assets.core.features import current_features
 from bank_assets.core.scorer import Scorer
 from bank_assets.ledger import chain
@@ -186,17 +186,17 @@ def batch(home: Path, made: dict[str, Any]) -> None:
     """CSV rows end to end beside the bare ONNX session on the same rows, and the memory it takes."""
     rows = [made["rows"][i % len(made["rows"])] for i in range(100_000)]
     frame = {name: np.array([row[name] for row in rows], dtype=object if isinstance(rows[0][name], str) else float)
-             for name in PAYLOAD_COLUMNS}  # fmt: skip
+             for name in UCI.payload_columns}  # fmt: skip
     dates = np.full(len(rows), made["as_of"])
     scorer = Scorer(made["registry"].bundle("1"))
-    features = current_features(frame, dates, made["state"], has_plan=False)
+    features = current_features(frame, dates, made["state"], UCI, has_plan=False)
     started = time.perf_counter()
     probability = scorer.score(features).probability
     bare = len(rows) / (time.perf_counter() - started)
-    header = ",".join(PAYLOAD_COLUMNS)
+    header = ",".join(UCI.payload_columns)
     memory: dict[int, float] = {}
     for n in (10_000, 100_000):
-        text = "\n".join([header, *(",".join(str(row[name]) for name in PAYLOAD_COLUMNS) for row in rows[:n])])
+        text = "\n".join([header, *(",".join(str(row[name]) for name in UCI.payload_columns) for row in rows[:n])])
         port = free_port()
         with running([sys.executable, "-m", "benchmarks.serving_apps", "ours", str(home), str(port)], port,
                      "/health/ready") as process:  # fmt: skip
@@ -272,7 +272,7 @@ if __name__ == "__main__":
         base = Path(folder) / "home"
         base.mkdir()
         prepared = prepare(base)
-        prepared["payload"] = {name: prepared["example"][name] for name in PAYLOAD_COLUMNS}
+        prepared["payload"] = {name: prepared["example"][name] for name in UCI.payload_columns}
         say("machine", cpus=os.cpu_count(), load_average=os.getloadavg()[0], recipe=RECIPE.name)
         for wanted in sys.argv[1:] or parts:
             parts[wanted](base, prepared)

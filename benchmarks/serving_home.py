@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from bank_assets.contract import PAYLOAD_COLUMNS
+from bank_assets.contract.uci import UCI
 from bank_assets.core.as_of import OutcomeHistory
 from bank_assets.core.bundle import BundleParts, Lineage, bundle_files, observed_ranges
 from bank_assets.core.calibration import fit_affine
@@ -19,12 +19,14 @@ from bank_assets.core.candidates import Recipe, encode, fit_recipe, recency_weig
 from bank_assets.core.contacts import Contacts
 from bank_assets.core.economics import Economics
 from bank_assets.core.export import to_onnx
-from bank_assets.core.features import CATEGORY_FEATURES, FEATURES, NUMERIC_FEATURES, historical_features
+from bank_assets.core.features import FeatureSet, historical_features
 from bank_assets.ledger import states
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.store.registration import register
 from bank_assets.store.registry import Registry
 from benchmarks.history import real_contacts
+
+FEATURE_SET = FeatureSet.of(UCI)
 
 RECIPE = Recipe("lightgbm", seed=1)
 
@@ -39,19 +41,20 @@ def prepare(home: Path) -> dict[str, Any]:
 
     contacts: Contacts = real_contacts()
     dates, y = contacts.contact_dates, contacts.is_subscribed
-    history = OutcomeHistory.from_contacts(contacts.frame, dates, y)
-    features = historical_features(contacts.frame, dates, history)
+    history = OutcomeHistory.from_contacts(contacts.frame, dates, y, contract=UCI)
+    features = historical_features(contacts.frame, dates, history, UCI)
     as_of = dates.max() + np.timedelta64(1, "D")
     registry = Registry(f"sqlite:///{home / 'mlflow.db'}", (home / "mlartifacts").as_uri(), home / "models")
     for version in (1, 2):
-        estimator = fit_recipe(Recipe(RECIPE.algorithm, seed=version), features, y, dates, as_of)
-        raw = estimator.predict_proba(encode(features))[:, 1]
+        estimator = fit_recipe(Recipe(RECIPE.algorithm, seed=version), features, FEATURE_SET, y, dates, as_of)
+        raw = estimator.predict_proba(encode(features, FEATURE_SET))[:, 1]
         parts = BundleParts(
             RECIPE, [fit_affine(raw, y)], {"probability": [0.0, 1.0], "low": [0.0, 0.9], "high": [0.1, 1.0]},
-            Economics(), 0.3, {}, Lineage(str(as_of), "0" * 64, len(y), "uci", True, "run", "revision"),
-            observed_ranges(features))  # fmt: skip
+            Economics(), 0.3, {}, Lineage(str(as_of), "0" * 64, len(y), "uci", True, "run", "revision", UCI),
+            observed_ranges(features, UCI))  # fmt: skip
         run = registry.client.create_run(registry.experiment_id())
-        register(registry, bundle_files(to_onnx(estimator), parts, {}), run_id=run.info.run_id, kind="first",
+        files = bundle_files(to_onnx(estimator, FEATURE_SET), parts, {})
+        register(registry, files, run_id=run.info.run_id, kind="first",
                           as_of=str(as_of))  # fmt: skip
     registry.set_alias("champion", "1")
     engine = open_ledger(f"sqlite:///{home / 'ledger.db'}")
@@ -59,18 +62,18 @@ def prepare(home: Path) -> dict[str, Any]:
     states.publish(engine, str(as_of), state.to_dict())
     engine.dispose()
 
-    frame = pd.DataFrame({name: features[name] for name in FEATURES})
-    encoder = ColumnTransformer([("category", OneHotEncoder(handle_unknown="ignore"), list(CATEGORY_FEATURES)),
-                                 ("number", "passthrough", list(NUMERIC_FEATURES))])  # fmt: skip
+    frame = pd.DataFrame({name: features[name] for name in FEATURE_SET.names})
+    encoder = ColumnTransformer([("category", OneHotEncoder(handle_unknown="ignore"), list(FEATURE_SET.category)),
+                                 ("number", "passthrough", list(FEATURE_SET.numeric))])  # fmt: skip
     from lightgbm import LGBMClassifier
 
     peer = make_pipeline(encoder, LGBMClassifier(random_state=1, verbosity=-1, n_jobs=1, **RECIPE.parameters))
     peer.fit(frame, y, lgbmclassifier__sample_weight=recency_weights(dates, as_of, RECIPE.half_life_days))
-    rows = [{name: _plain(contacts.frame[name][row]) for name in PAYLOAD_COLUMNS} for row in range(len(y))]
+    rows = [{name: _plain(contacts.frame[name][row]) for name in UCI.payload_columns} for row in range(len(y))]
     example = rows[-1]
     joblib.dump(peer, home / "peer.joblib")
     joblib.dump({"as_of": {**state.rates, **state.typical_plan}, "example": example}, home / "constants.joblib")
-    joblib.dump(list(FEATURES), home / "columns.joblib")
+    joblib.dump(list(FEATURE_SET.names), home / "columns.joblib")
     import mlflow.sklearn
 
     mlflow.sklearn.save_model(peer, str(home / "peer_model"), serialization_format="cloudpickle")

@@ -21,7 +21,7 @@ from lightgbm import LGBMClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from bank_assets.contract import BY_SOURCE, PAYLOAD_COLUMNS
+from bank_assets.contract.uci import UCI
 from bank_assets.sources.profile import load_profile
 from bank_assets.sources.simulated_csv import write_csv
 from bank_assets.sources.simulator import scale_for_rows, simulate, simulate_chunks
@@ -29,7 +29,7 @@ from bank_assets.sources.uci import is_pinned
 
 ROWS = 2_000_000
 ROUNDS = 5
-COLUMNS = [*PAYLOAD_COLUMNS, "day", "month"]
+COLUMNS = [*UCI.payload_columns, "day", "month"]
 
 
 def generate_rows_per_second() -> float:
@@ -57,7 +57,7 @@ def inputs(frame: pd.DataFrame) -> pd.DataFrame:
     """Columns known before the call, categories as codes of the contract."""
     columns = {}
     for name in COLUMNS:
-        categories = BY_SOURCE[name].categories
+        categories = UCI.by_source[name].categories
         values = frame[name].astype(str) if categories else frame[name]
         columns[name] = pd.Categorical(values, categories=list(categories)).codes if categories else values.to_numpy()
     return pd.DataFrame(columns)

@@ -16,13 +16,17 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
+from bank_assets.contract.uci import UCI
 from bank_assets.core.calibration import recalibrated_day_by_day
 from bank_assets.core.candidates import Recipe, encode, fit_recipe
+from bank_assets.core.features import FeatureSet
 from bank_assets.core.forecast import climatology, forecast_list, interval_score
 from bank_assets.core.ranges import KNOTS, band_coverage, fit_ranges, venn_abers
 from bank_assets.core.scorer import apply_ranges
 from bank_assets.core.shift import WINDOW_DAYS, estimate_shift
 from benchmarks.history import real_contacts
+
+FEATURE_SET = FeatureSet.of(UCI)
 
 FIRST_DAY = np.datetime64("2008-09-01")
 REFIT_DAYS = 14
@@ -41,6 +45,7 @@ def predictions(contacts) -> np.ndarray:
             estimator = fit_recipe(
                 Recipe("lightgbm"),
                 {name: column[past] for name, column in features.items()},
+                FEATURE_SET,
                 contacts.is_subscribed[past],
                 contacts.contact_dates[past],
                 day,
@@ -48,7 +53,7 @@ def predictions(contacts) -> np.ndarray:
             )
             fitted_on = day
         today = contacts.contact_dates == day
-        raw[today] = estimator.predict_proba(encode({n: c[today] for n, c in features.items()}))[:, 1]
+        raw[today] = estimator.predict_proba(encode({n: c[today] for n, c in features.items()}, FEATURE_SET))[:, 1]
     return recalibrated_day_by_day(raw, contacts.is_subscribed, contacts.known_on, contacts.contact_dates, days)
 
 

@@ -26,12 +26,12 @@ from bank_assets.store.registry import Registry
 from serving.access import Access, admitting
 from serving.champion import ChampionStore
 from serving.controllers.api_audit import AuditController
-from serving.controllers.api_batches import create_batch
-from serving.controllers.api_campaigns import plan
+from serving.controllers.api_batches import batch_route
+from serving.controllers.api_campaigns import plan_route
 from serving.controllers.api_docs import HANDLERS as DOCS
 from serving.controllers.api_model import ModelController
 from serving.controllers.api_outcomes import report
-from serving.controllers.api_predictions import PredictionsController
+from serving.controllers.api_predictions import PredictionsController, create_route
 from serving.controllers.pages import page_routes
 from serving.controllers.pages_errors import problem_page
 from serving.controllers.sessions import log_in, log_out
@@ -41,6 +41,7 @@ from serving.lifecycle import Lifecycle
 from serving.log_ins import LogIns
 from serving.logs import AccessLog
 from serving.metrics import Metrics
+from serving.payloads import Payloads
 from serving.problems import ErrorPage, handle_exception
 from serving.recorder import Recorder
 from serving.services.batches import Batches
@@ -53,7 +54,9 @@ from serving.suppressions import Suppressions
 from serving.templating import template_config
 from serving.watcher import Watcher
 
-API: Final = (PredictionsController, create_batch, report, ModelController, plan, AuditController)
+API: Final = (PredictionsController, report, ModelController, AuditController)
+CONTRACT_ROUTES: Final = (create_route, batch_route, plan_route)
+"""Routes whose bodies follow from the contract."""
 FLUSH_SECONDS: Final = 0.5
 
 
@@ -81,8 +84,9 @@ def create_app(
     """
     services = _services(settings, registry, is_recording)
     log = AccessLog(access_log)
+    by_contract = [route(services.payloads) for route in CONTRACT_ROUTES]
     app = Litestar(
-        route_handlers=[*SYSTEM, *API, *DOCS, *page_routes(services), log_in, log_out, *route_handlers],
+        route_handlers=[*SYSTEM, *API, *by_contract, *DOCS, *page_routes(services), log_in, log_out, *route_handlers],
         template_config=template_config(),
         dependencies=providers(services),
         exception_handlers={Exception: handle_exception},
@@ -116,18 +120,22 @@ def _services(settings: ServingSettings, registry: Registry | None, is_recording
     suppressions = Suppressions(ledger, settings.poll_seconds)
     recorder = Recorder(ledger, max_waiting=settings.max_waiting)
     economics = Economics(platform.cost_eur, platform.value_eur)
+    payloads = Payloads.of(platform.contract)
     replayer = Replayer(ledger, store, found, settings.code_version)
     return Services(
         settings=settings,
         ledger=ledger,
         economics=economics,
+        payloads=payloads,
         store=store,
         registry=found,
         watcher=Watcher(store, found, ledger, settings.poll_seconds),
         suppressions=suppressions,
         recorder=recorder,
-        decider=Decider(store, suppressions, recorder if is_recording else None, economics, settings.code_version),
-        batches=Batches(store, suppressions, recorder, economics, settings.code_version),
+        decider=Decider(
+            store, suppressions, recorder if is_recording else None, economics, payloads, settings.code_version
+        ),
+        batches=Batches(store, suppressions, recorder, economics, payloads, settings.code_version),
         replayer=replayer,
         explaining=Explaining(replayer),
         access=Access(settings, ledger),

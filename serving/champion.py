@@ -19,9 +19,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from bank_assets.contract import MODEL_NAME
+from bank_assets.contract.contract import Contract
+from bank_assets.contract.names import MODEL_NAME
+from bank_assets.contract.uci import contract_on_record
 from bank_assets.core.as_of import AsOfState
-from bank_assets.core.features import feature_kind
 from bank_assets.core.scorer import BundleError, Scorer
 from bank_assets.ledger import states
 from bank_assets.ledger.chain import canonical_json
@@ -48,6 +49,7 @@ class Champion:
         run_id: MLflow run that made it.
         scorer: the loaded bundle.
         loaded_at: when this process loaded it.
+        contract: that it was made under, which its inputs follow.
     """
 
     version: str
@@ -55,6 +57,7 @@ class Champion:
     run_id: str | None
     scorer: Scorer
     loaded_at: str
+    contract: Contract
 
     @property
     def decision(self) -> dict[str, Any]:
@@ -176,8 +179,8 @@ class ChampionStore:
     def _champion(self, version: Version, files: Mapping[str, bytes]) -> Champion:
         scorer = Scorer(files, expected_digest=version.digest)
         probe = {
-            name: np.array(["" if feature_kind(name) == "category" else 0.0], dtype=object)
-            for name in scorer.feature_names
+            feature["name"]: np.array(["" if feature["kind"] == "category" else 0.0], dtype=object)
+            for feature in scorer.decision["features"]
         }
         scores = scorer.score(probe)
         if not bool(np.isfinite([scores.probability, scores.low, scores.high]).all()):
@@ -185,7 +188,14 @@ class ChampionStore:
                 f"version {version.version}: expected finite probabilities, found {scores.probability}; "
                 "roll back to another version."
             )
-        return Champion(version.version, scorer.digest, version.run_id, scorer, utc_now())
+        return Champion(
+            version.version,
+            scorer.digest,
+            version.run_id,
+            scorer,
+            utc_now(),
+            contract_on_record(scorer.decision.get("contract")),
+        )
 
     def put_in_force(self, champion: Champion) -> None:
         """Swap; requests that already read the old one finish with it."""

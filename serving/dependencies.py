@@ -19,6 +19,7 @@ from serving.champion import ChampionStore
 from serving.lifecycle import Lifecycle
 from serving.log_ins import LogIns
 from serving.metrics import Metrics
+from serving.payloads import Payloads
 from serving.recorder import Recorder
 from serving.services.batches import Batches
 from serving.services.deciding import Decider
@@ -37,6 +38,7 @@ class Services:
         settings: of this deployment.
         ledger: the open ledger.
         economics: the platform's cost and value.
+        payloads: the contract that requests are read by.
         store: model and as-of state in force.
         registry: MLflow, or a test's own.
         watcher: keeps the store current.
@@ -55,6 +57,7 @@ class Services:
     settings: ServingSettings
     ledger: Engine
     economics: Economics
+    payloads: Payloads
     store: ChampionStore
     registry: Registry
     watcher: Watcher

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from bank_assets.contract.contract import Contract
 from bank_assets.core.objective import best_first, ordered_by
 from bank_assets.core.reasons import label_of
 from bank_assets.ledger.promotions import Promotion
-from serving.predict_form import LABELS
+from serving.predict_form import labels_of
 from serving.schemas.model import ModelInfo
 from serving.templating import count, eur, moment, number, pct, words
 from serving.view_models import PLAIN, Chart, Series, Table, Tile
@@ -128,13 +129,14 @@ def curve_charts(metrics: Document) -> list[Chart]:
     return charts
 
 
-def weights_of(importance: Mapping[str, float]) -> list[Weight]:
+def weights_of(importance: Mapping[str, float], contract: Contract) -> list[Weight]:
     """Importance by feature group, the weightiest first."""
     ordered = sorted(importance.items(), key=lambda item: -item[1])[:SHOWN_WEIGHTS]
     most = max((value for _, value in ordered), default=0.0)
+    labels = labels_of(contract)
     return [
         Weight(
-            LABELS.get(group) or label_of(group, {}),
+            labels.get(group) or label_of(group, {}, contract),
             f"{value * 100:.1f} points",
             round(100 * value / most, 1) if most else 0.0,
         )

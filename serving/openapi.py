@@ -13,14 +13,9 @@ from typing import Any, Final
 import msgspec
 from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIResponse, Operation, RequestBody, Schema
 
-from bank_assets.contract import BY_SOURCE, PAYLOAD_COLUMNS
+from serving.payloads import Payloads
 from serving.problems import PROBLEM_JSON, Problem
 
-CUSTOMER: Final[dict[str, Any]] = {
-    **{name: BY_SOURCE[name].default for name in PAYLOAD_COLUMNS},
-    "contact_id": "c-1",
-    "contact_date": "2010-11-17",
-}
 ANY: Final = (401, 403, 422, 429, 503)
 """Statuses of every operation: credentials, scope, parameters, the key's rate, the ledger."""
 BODY: Final = (413, 415)
@@ -36,6 +31,11 @@ WORDS: Final = {
     429: "More requests than the key's limit; `Retry-After` says when to come back.",
     503: "No model or no state in force, or the ledger cannot be written; nothing was recorded.",
 }
+
+
+def customer_of(payloads: Payloads) -> dict[str, Any]:
+    """A customer who is taken."""
+    return {**payloads.example, "contact_id": "c-1", "contact_date": "2010-11-17"}
 
 
 def inlined(of: Any) -> dict[str, Any]:

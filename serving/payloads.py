@@ -1,8 +1,8 @@
-"""Input that does not fit: which field, what was expected, what was found; and rows of uploads to requests.
+"""Requests under a contract: from rows to requests, from requests to columns, and what does not fit.
 
-What lives here: the slow, thorough check that explains a refusal, and conversion of uploaded rows.
-What must not: HTTP, scoring. The fast path is msgspec's decoding of `schemas.PredictionRequest`; only a row that it
-refuses comes here, so this may take its time (100 us).
+What lives here: `Payloads`, compiled once per contract, with the slow, thorough check that explains a refusal.
+What must not: HTTP, scoring. The fast path is msgspec's decoding of `Payloads.struct`; only a row that it refuses is
+checked field by field, so that may take its time (100 us).
 """
 
 from __future__ import annotations
@@ -10,13 +10,21 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
-from bank_assets.contract import BY_SOURCE, LEAKAGE_RULE, PAYLOAD_COLUMNS, Column, Kind, Known
+from bank_assets.contract.columns import Column, Kind
+from bank_assets.contract.contract import Contract
+from bank_assets.contract.errors import LEAKAGE_RULE
 from bank_assets.core.economics import MAXIMUM_EUR
+from bank_assets.ledger.chain import canonical_json
 from serving.errors import FieldError, PayloadError
 from serving.json_faults import SHOWN, not_json, shown
 from serving.schemas.predictions import (
@@ -26,11 +34,10 @@ from serving.schemas.predictions import (
     MINIMUM_EUR,
     PRINTABLE,
     PredictionRequest,
+    request_type,
 )
 
 OPTIONAL_FIELDS: Final = ("contact_id", "contact_date", "economics")
-CALENDAR_COLUMNS: Final = ("day", "month")
-"""Columns of a delivery that follow from the contact date: allowed in an upload, checked, not needed."""
 
 _WHOLE: Final = re.compile(r"-?[0-9]{1,18}")
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -53,51 +60,155 @@ def _fits(column: Column, value: object) -> bool:
     return isinstance(value, str) and value in column.categories
 
 
-def refused_column(name: str) -> FieldError | None:
-    """The error of a column that may not be an input, or None if the contract does not know it as one.
+@dataclass(frozen=True, slots=True, eq=False)
+class Payloads:
+    """Requests under one contract: their type, what is wrong with a row, and their columns.
 
-    Args:
-        name: column name as it came.
+    Attributes:
+        contract: says which columns there are.
+        struct: of a request.
+        example: a typical customer, for forms and the API document.
     """
-    column = BY_SOURCE.get(name)
-    if column is None or column.known not in (Known.POST_CONTACT, Known.TARGET):
-        return None
-    return FieldError(
-        name, "only columns known before the call; remove it", "a column known only after the call", LEAKAGE_RULE
-    )
+
+    contract: Contract
+    struct: type[PredictionRequest]
+    example: Mapping[str, Any]
+    _numbers: Callable[[PredictionRequest], tuple[Any, ...]]
+    _words: Callable[[PredictionRequest], tuple[Any, ...]]
+    _text: Callable[[PredictionRequest], str]
+
+    @classmethod
+    @lru_cache(maxsize=8)
+    def of(cls, contract: Contract) -> Payloads:
+        """Compile a contract."""
+        tables = {column.source: column.table for column in contract.payload}
+        return cls(
+            contract,
+            request_type(contract),
+            {column.source: column.default for column in contract.payload},
+            _getter([tables[name] for name in contract.numeric_columns]),
+            _getter([tables[name] for name in contract.category_columns]),
+            _canonical_writer(contract),
+        )
+
+    def frame_of(self, requests: Sequence[PredictionRequest]) -> dict[str, NDArray[Any]]:
+        """Requests as payload columns, each (n,)."""
+        # Two arrays, not one for each column: thirteen cost a single request 10 us.
+        numbers = np.array([self._numbers(request) for request in requests], np.float64).T
+        words = np.array([self._words(request) for request in requests], object).T
+        contract = self.contract
+        return dict(zip((*contract.numeric_columns, *contract.category_columns), (*numbers, *words), strict=True))
+
+    def text_of(self, request: PredictionRequest) -> str:
+        """Canonical JSON of the payload columns, as it is recorded."""
+        return self._text(request)
+
+    def value_of(self, request: PredictionRequest, name: str) -> Any:
+        """The value of a payload column."""
+        return getattr(request, self.contract.by_source[name].table)
+
+    def request_of(self, raw: object, *, strict: bool = True) -> PredictionRequest:
+        """A row as a request.
+
+        Args:
+            raw: decoded JSON object, or a CSV row as mapping of text.
+            strict: False reads numbers from text, as CSV needs.
+
+        Raises:
+            PayloadError: every fault of the row.
+        """
+        try:
+            request = msgspec.convert(raw, self.struct, strict=strict)
+        except msgspec.ValidationError as error:
+            found = self.field_errors(raw if strict else self._with_numbers(raw))
+            whole = _whole_numbers(raw) if strict and not found else raw
+            if whole is raw:
+                raise PayloadError(found or (FieldError("", str(error), shown(raw)),)) from None
+            return self.request_of(whole)
+        check_date(request.contact_date)
+        return request
+
+    def field_errors(self, raw: object) -> tuple[FieldError, ...]:
+        """Everything about one row that does not fit the contract.
+
+        Args:
+            raw: decoded JSON of one request or row.
+
+        Returns:
+            One entry per fault, in the contract's order; empty if the row fits.
+        """
+        if not isinstance(raw, Mapping):
+            return (FieldError("", "a JSON object with the fields of one customer", shown(raw)),)
+        errors = [_column_error(column, raw) for column in self.contract.payload]
+        errors += [_contact_id_error(raw.get("contact_id")), _date_error(raw.get("contact_date"))]
+        errors += _economics_errors(raw.get("economics"))
+        known = (*self.contract.payload_columns, *OPTIONAL_FIELDS)
+        errors += [self._unknown(str(name), known) for name in raw if name not in known]
+        return tuple(error for error in errors if error is not None)
+
+    def refused_column(self, name: str) -> FieldError | None:
+        """The error of a column that may not be an input, or None if the contract does not know it as one.
+
+        Args:
+            name: column name as it came.
+        """
+        column = self.contract.by_source.get(name)
+        if column is None or column.is_input:
+            return None
+        return FieldError(
+            name, "only columns known before the call; remove it", "a column known only after the call", LEAKAGE_RULE
+        )
+
+    def _unknown(self, name: str, known: Sequence[str]) -> FieldError:
+        is_calendar = name in self.contract.calendar_columns
+        return self.refused_column(name) or FieldError(
+            name[:SHOWN],
+            f"only the fields {', '.join(known)}",
+            "a field that follows from contact_date" if is_calendar else "an unknown field",
+        )
+
+    def _with_numbers(self, raw: object) -> object:
+        """A CSV row with its numbers read, where they can be, so that only real faults are named."""
+        if not isinstance(raw, Mapping):
+            return raw
+        row = dict(raw)
+        for name in self.contract.numeric_columns:
+            value = row.get(name)
+            # Not everything that int() reads: it takes spaces, underscores and digits of other scripts too.
+            if isinstance(value, str) and _WHOLE.fullmatch(value):
+                row[name] = int(value)
+        return row
 
 
-def field_errors(raw: object) -> tuple[FieldError, ...]:
-    """Everything about one row that does not fit the contract.
+def _getter(names: Sequence[str]) -> Callable[[PredictionRequest], tuple[Any, ...]]:
+    """A function that gives the values of attributes as a tuple."""
+    if len(names) > 1:
+        return attrgetter(*names)
+    return lambda request: tuple(getattr(request, name) for name in names)
 
-    Args:
-        raw: decoded JSON of one request or row.
 
-    Returns:
-        One entry per fault, in the contract's order; empty if the row fits.
-    """
-    if not isinstance(raw, Mapping):
-        return (FieldError("", "a JSON object with the fields of one customer", shown(raw)),)
-    errors = [_column_error(BY_SOURCE[name], raw) for name in PAYLOAD_COLUMNS]
-    errors += [_contact_id_error(raw.get("contact_id")), _date_error(raw.get("contact_date"))]
-    errors += _economics_errors(raw.get("economics"))
-    errors += [_unknown(str(name)) for name in raw if name not in PAYLOAD_COLUMNS and name not in OPTIONAL_FIELDS]
-    return tuple(error for error in errors if error is not None)
+def _canonical_writer(contract: Contract) -> Callable[[PredictionRequest], str]:
+    """A function that writes a request's payload as canonical JSON."""
+    columns = sorted(contract.payload, key=lambda column: column.source)
+    values_of = _getter([column.table for column in columns])
+    if all(canonical_json(text) == f'"{text}"' for column in columns for text in (column.source, *column.categories)):
+        # Whole numbers and words that need no escaping: their canonical JSON is a form to fill in.
+        members = [
+            f'"{column.source}":'.replace("%", "%%") + ("%d" if column.kind is Kind.INTEGER else '"%s"')
+            for column in columns
+        ]
+        form = "{" + ",".join(members) + "}"
+        return lambda request: form % values_of(request)
+    names = [column.source for column in columns]
+    return lambda request: canonical_json(dict(zip(names, values_of(request), strict=True)))
 
 
 def _column_error(column: Column, raw: Mapping[str, Any]) -> FieldError | None:
     if column.source not in raw:
-        return FieldError(column.source, _expected(column), "nothing: the field is missing")
+        found = "nothing: the field is missing"
+        return None if column.is_optional else FieldError(column.source, _expected(column), found)
     value = raw[column.source]
     return None if _fits(column, value) else FieldError(column.source, _expected(column), shown(value))
-
-
-def _unknown(name: str) -> FieldError:
-    return refused_column(name) or FieldError(
-        name[:SHOWN],
-        f"only the fields {', '.join((*PAYLOAD_COLUMNS, *OPTIONAL_FIELDS))}",
-        "a field that follows from contact_date" if name in CALENDAR_COLUMNS else "an unknown field",
-    )
 
 
 def _contact_id_error(value: object) -> FieldError | None:
@@ -168,44 +279,9 @@ def decoded(part: bytes | msgspec.Raw) -> object:
         raise PayloadError((FieldError("", "JSON with numbers a double can hold", str(error)),)) from None
 
 
-def request_of(raw: object, *, strict: bool = True) -> PredictionRequest:
-    """A row as a request.
-
-    Args:
-        raw: decoded JSON object, or a CSV row as mapping of text.
-        strict: False reads numbers from text, as CSV needs.
-
-    Raises:
-        PayloadError: every fault of the row.
-    """
-    try:
-        request = msgspec.convert(raw, PredictionRequest, strict=strict)
-    except msgspec.ValidationError as error:
-        found = field_errors(raw if strict else _numbers(raw))
-        whole = _whole_numbers(raw) if strict and not found else raw
-        if whole is raw:
-            raise PayloadError(found or (FieldError("", str(error), shown(raw)),)) from None
-        return request_of(whole)
-    check_date(request.contact_date)
-    return request
-
-
 def _whole_numbers(raw: object) -> object:
     """The row with 41.0 as 41, which JSON does not tell apart; the same object if there is no such number."""
     if not isinstance(raw, Mapping):
         return raw
     changed = {name: int(value) for name, value in raw.items() if isinstance(value, float) and value.is_integer()}
     return {**raw, **changed} if changed else raw
-
-
-def _numbers(raw: object) -> object:
-    """A CSV row with its numbers read, where they can be, so that only real faults are named."""
-    if not isinstance(raw, Mapping):
-        return raw
-    row = dict(raw)
-    for name in PAYLOAD_COLUMNS:
-        value = row.get(name)
-        # Not everything that int() reads: it takes spaces, underscores and digits of other scripts too.
-        if BY_SOURCE[name].kind is Kind.INTEGER and isinstance(value, str) and _WHOLE.fullmatch(value):
-            row[name] = int(value)
-    return row

@@ -1,7 +1,8 @@
 """The Predict form: from the contract to fields, from a sent form to a request.
 
-What lives here: labels, grouping, defaults, reading form text. What must not: HTTP, scoring.
-Called by `controllers.pages_predict`. Bounds, help and choices are the contract's, so form and API cannot disagree.
+What lives here: fields with their values and faults, reading form text. What must not: HTTP, scoring.
+Called by `controllers.pages_predict`. Labels, headings, bounds, help and choices are the contract's, so form
+and API cannot disagree.
 """
 
 from __future__ import annotations
@@ -9,51 +10,36 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from bank_assets.contract import BY_SOURCE, PAYLOAD_COLUMNS, Kind
+from bank_assets.contract.columns import Column, Kind
+from bank_assets.contract.contract import Contract
 from bank_assets.core.economics import MAXIMUM_EUR, Economics
+from bank_assets.ledger.decisions import Decision
 from serving.errors import FieldError
-from serving.payloads import request_of
+from serving.payloads import Payloads
 from serving.schemas.predictions import CONTACT_ID_LENGTH, FIRST_DATE, LAST_DATE, PredictionRequest
 from serving.view_models_predict import FieldGroup, FormField, PredictForm
 
-LABELS: Final = {
-    "age": "Age",
-    "job": "Job",
-    "marital": "Marital status",
-    "education": "Education",
-    "default": "Credit in default",
-    "balance": "Yearly balance",
-    "housing": "Housing loan",
-    "loan": "Personal loan",
-    "contact": "Channel",
-    "campaign": "Contacts in this campaign",
-    "pdays": "Days since last contact",
-    "previous": "Earlier contacts",
-    "poutcome": "Last campaign's outcome",
-    "contact_id": "Contact id",
-    "contact_date": "Day of the call",
-    "cost_eur": "Cost of a call",
-    "value_eur": "Value of a subscription",
-}
-GROUPS: Final = (
-    ("Customer", ("age", "job", "marital", "education")),
-    ("Accounts", ("balance", "default", "housing", "loan")),
-    ("Earlier campaigns", ("pdays", "previous", "poutcome")),
-    ("This call", ("contact_date", "contact", "campaign", "contact_id")),
-    ("Economics", ("cost_eur", "value_eur")),
-)
-FORM_FIELDS: Final = (*PAYLOAD_COLUMNS, "contact_id", "contact_date", "cost_eur", "value_eur")
+ECONOMICS: Final = {"cost_eur": "Cost of a call", "value_eur": "Value of a subscription"}
+FURTHER: Final = "Further details"
+"""Heading of payload columns that the contract puts under none of its own."""
 Values = Mapping[str, str]
 
 
-def default_values(as_of: str, economics: Economics) -> dict[str, str]:
+def labels_of(contract: Contract) -> dict[str, str]:
+    """Short names of the form's fields, for people."""
+    columns = (*contract.payload, contract.contact_id, contract.contact_date)
+    return {column.source: column.title for column in columns} | ECONOMICS
+
+
+def default_values(as_of: str, economics: Economics, contract: Contract) -> dict[str, str]:
     """A typical customer on the last day of data.
 
     Args:
         as_of: that day, ISO.
         economics: the platform's.
+        contract: which fields there are.
     """
-    values = {name: str(BY_SOURCE[name].default) for name in PAYLOAD_COLUMNS}
+    values = {column.source: str(column.default) for column in contract.payload}
     return values | {
         "contact_id": "",
         "contact_date": as_of,
@@ -62,39 +48,42 @@ def default_values(as_of: str, economics: Economics) -> dict[str, str]:
     }
 
 
-def recorded_values(
-    payload: Mapping[str, Any], contact_id: str | None, day: str, economics: Mapping[str, Any]
-) -> dict[str, str]:
-    """The values of a decision on record, as form text."""
-    values = {name: str(payload[name]) for name in PAYLOAD_COLUMNS}
+def recorded_values(record: Decision, payload: Mapping[str, Any], contract: Contract) -> dict[str, str]:
+    """The values of a decision on record, as form text; columns that came later have their defaults.
+
+    Args:
+        record: the decision.
+        payload: its payload, not erased.
+        contract: which fields the form has.
+    """
+    values = {column.source: str(payload.get(column.source, column.default)) for column in contract.payload}
     return values | {
-        "contact_id": contact_id or "",
-        "contact_date": day,
-        "cost_eur": f"{economics['cost_eur']:g}",
-        "value_eur": f"{economics['value_eur']:g}",
+        "contact_id": record.contact_id or "",
+        "contact_date": record.contact_date,
+        **{name: f"{record.economics[name]:g}" for name in ECONOMICS},
     }
 
 
-def sent_values(data: Mapping[str, Any]) -> dict[str, str]:
+def sent_values(data: Mapping[str, Any], contract: Contract) -> dict[str, str]:
     """The known fields of a sent form, blanks trimmed."""
-    return {name: str(data.get(name, "")).strip() for name in FORM_FIELDS}
+    return {name: str(data.get(name, "")).strip() for name in labels_of(contract)}
 
 
-def request_from(values: Values) -> PredictionRequest:
+def request_from(values: Values, payloads: Payloads) -> PredictionRequest:
     """A sent form as a request.
 
     Raises:
         PayloadError: fields that do not fit, under the form's own field names.
     """
     raw: dict[str, Any] = {
-        name: _number(values[name]) if BY_SOURCE[name].kind is Kind.INTEGER else values[name]
-        for name in PAYLOAD_COLUMNS
+        column.source: _number(values[column.source]) if column.kind is Kind.INTEGER else values[column.source]
+        for column in payloads.contract.payload
     }
     raw |= {name: values[name] for name in ("contact_id", "contact_date") if values[name]}
-    economics = {name: _number(values[name]) for name in ("cost_eur", "value_eur") if values[name]}
+    economics = {name: _number(values[name]) for name in ECONOMICS if values[name]}
     if economics:
         raw["economics"] = economics
-    return request_of(raw)
+    return payloads.request_of(raw)
 
 
 def _number(text: str) -> Any:
@@ -108,6 +97,7 @@ def _number(text: str) -> Any:
 
 def form_of(
     values: Values,
+    contract: Contract,
     errors: tuple[FieldError, ...] = (),
     *,
     decision_id: str = "",
@@ -117,29 +107,42 @@ def form_of(
 
     Args:
         values: text by field.
+        contract: which fields there are.
         errors: faults by field.
         decision_id: decision that a what-if is compared with.
         is_out_of_band: it rides along with another partial.
     """
     faults = {e.field.removeprefix("economics."): f"Expected {e.expected}; found {e.found}." for e in errors}
     groups = [
-        FieldGroup(legend, [_field(name, values[name], faults.pop(name, "")) for name in names])
-        for legend, names in GROUPS
+        FieldGroup(legend, [_column_field(c, values[c.source], faults.pop(c.source, ""), contract) for c in columns])
+        for legend, columns in _grouped(contract)
     ]
+    economics = [_economics_field(name, values[name], faults.pop(name, "")) for name in ECONOMICS]
+    groups.append(FieldGroup("Economics", economics))
     n_errors = sum(bool(one.error) for group in groups for one in group.fields)
     return PredictForm(groups, n_errors, " ".join(faults.values()), decision_id, is_out_of_band)
 
 
-def _field(name: str, value: str, error: str) -> FormField:
-    label = LABELS[name]
-    if name in ("cost_eur", "value_eur"):
-        meaning = "What the call costs, whatever its outcome." if name == "cost_eur" else "What a subscription earns."
-        return FormField(name, label, meaning, "EUR", "number", value, [], "0.01", f"{MAXIMUM_EUR:.0f}", "any", error)
-    column = BY_SOURCE[name]
-    if name == "contact_id":
+def _grouped(contract: Contract) -> list[tuple[str, list[Column]]]:
+    """Headings with their columns in the contract's order, the optional contact id last."""
+    columns = [contract.contact_date, *contract.payload, contract.contact_id]
+    grouped = [(legend, [column for column in columns if column.group == legend]) for legend in contract.groups]
+    further = [column for column in columns if column.group not in contract.groups]
+    return [*grouped, *([(FURTHER, further)] if further else [])]
+
+
+def _economics_field(name: str, value: str, error: str) -> FormField:
+    meaning = "What the call costs, whatever its outcome." if name == "cost_eur" else "What a subscription earns."
+    label, maximum = ECONOMICS[name], f"{MAXIMUM_EUR:.0f}"
+    return FormField(name, label, meaning, "EUR", "number", value, [], "0.01", maximum, "any", error)
+
+
+def _column_field(column: Column, value: str, error: str, contract: Contract) -> FormField:
+    name, label = column.source, column.title
+    if column is contract.contact_id:
         meaning = f"Optional: whom the decision is about, at most {CONTACT_ID_LENGTH} characters; erasable later."
         return FormField(name, label, meaning, "", "text", value, error=error)
-    if name == "contact_date":
+    if column is contract.contact_date:
         meaning = "The last day of data is offered; long after it the answer rests on old knowledge and says so."
         return FormField(name, label, meaning, "", "date", value, [], str(FIRST_DATE), str(LAST_DATE), "", error)
     if column.kind is Kind.INTEGER:

@@ -21,7 +21,7 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.handlers import HTTPRouteHandler
 from sqlalchemy.exc import DataError, SQLAlchemyError
 
-from bank_assets.contract import ContractError
+from bank_assets.contract.errors import ContractError
 from bank_assets.core.economics import EconomicsError
 from bank_assets.core.explain import ExplainError
 from bank_assets.core.holdout import HoldoutError

@@ -64,7 +64,7 @@ def challenger(
     Fails when: no candidate has been evaluated on this snapshot.
     """
     watch, store = Stopwatch(), warehouse.open()
-    snapshot, models = read_snapshot(store), registry.open()
+    snapshot, models = read_snapshot(store, settings.contract), registry.open()
     economics = Economics(settings.cost_eur, settings.value_eur)
     champion = Reign.of(ledger.engine).current
     inputs = {name: entry.digest for name, entry in store.manifest(CANDIDATES).items()} | {"set": snapshot.digest}
@@ -238,6 +238,7 @@ def champion_scores(
     context: dg.AssetExecutionContext,
     warehouse: WarehouseResource,
     registry: RegistryResource,
+    settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:
     """The champion on the challenger's out-of-time rows, for the record.
 
@@ -259,7 +260,7 @@ def champion_scores(
     rows = store.read(CHALLENGER, ["all"], ["contact_id"]).column("contact_id").to_pylist()
     proba = np.full(len(rows), np.nan)
     if champion is not None:
-        snapshot = read_snapshot(store)
+        snapshot = read_snapshot(store, settings.contract)
         mask = np.isin(snapshot.contact_ids, np.asarray(rows, dtype=object))
         proba = (
             registry.open()

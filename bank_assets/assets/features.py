@@ -53,7 +53,7 @@ def training_set(
     Fails when: no month passed its gate.
     """
     store = warehouse.open()
-    months, contacts = passed_months(store), ContactStore(store)
+    months, contacts = passed_months(store), ContactStore(store, settings.contract)
     as_of = np.datetime64(config.as_of, "D") if config.as_of else contacts.learning_as_of(settings.landing, months)
     derived = TRAINING_SET.of(
         store,
@@ -63,7 +63,7 @@ def training_set(
             "outcomes": store.digests(OUTCOMES),
             "told": store.digests(REPORTED_OUTCOMES.name),
         },
-        settings={"as_of": str(as_of)},
+        settings={"as_of": str(as_of), "contract": settings.contract.digest},
     )
 
     def work() -> Made:

@@ -27,7 +27,7 @@ from bank_assets.core.daily_profiles import DailyProfiles
 from bank_assets.core.economics import Economics, is_worth_calling
 from bank_assets.core.explain import Explainer, global_importance
 from bank_assets.core.fairness import fairness_report
-from bank_assets.core.features import FEATURES, GROUPS
+from bank_assets.core.features import FeatureSet
 from bank_assets.core.profile import Profile
 from bank_assets.core.promotion import PromotionPolicy
 from bank_assets.core.ranges import fit_ranges
@@ -228,7 +228,9 @@ def assemble_bundle(
         bool(snapshot.metadata["is_real"]),
         run_id,
         revision,
+        data.contract,
     )
+    feature_set = FeatureSet.of(data.contract)
     cohort = {name: column[tested.rows] for name, column in data.features.items()}
     parts = BundleParts(
         recipe=fit.recipe,
@@ -241,7 +243,9 @@ def assemble_bundle(
         metrics={**tested.metrics, "intervals": tested.intervals, "curves": curves_of(tested, snapshot, economics)},
         lineage=lineage,
         feature_ranges=fit.feature_ranges,
-        background=build_background({name: data.features[name] for name in FEATURES}, GROUPS, seed=settings.seed),
+        background=build_background(
+            {name: data.features[name] for name in feature_set.names}, feature_set, seed=settings.seed
+        ),
     )
     parts = replace(
         parts,
@@ -256,7 +260,7 @@ def assemble_bundle(
         tested.proba,
         data.is_subscribed[tested.rows],
         is_worth_calling(tested.proba, economics),
-        {"age": cohort["age"], "marital": cohort["marital"]},
+        {name: cohort[name] for name in data.contract.protected_columns},
         economics,
     )
     return AssembledBundle(

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from bank_assets.assets.materialization import ML_OWNERS, OWNERS, Stopwatch, derive, months_of, months_result
+from bank_assets.contract.contract import Contract
 from bank_assets.core.calibration import recalibrated_day_by_day
 from bank_assets.core.contacts import Contacts
 from bank_assets.core.economics import Economics
@@ -97,6 +98,7 @@ def contact_scores(
     warehouse: WarehouseResource,
     ledger: LedgerResource,
     registry: RegistryResource,
+    settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:
     """Each delivered contact scored as of its own morning by the champion in force on its date.
 
@@ -109,17 +111,17 @@ def contact_scores(
     wanted = scores(store, reign, months_of(context))
     due = stale(wanted)
     if due:
-        table = _scores(store, reign, registry.open(), passed_months(store))
+        table = _scores(store, reign, registry.open(), passed_months(store), settings.contract)
         in_month = np.datetime_as_string(table.column("contact_date").to_numpy().astype("datetime64[M]"))
         for month, derived in due.items():
             derived.commit(table.filter(pa.array(in_month == month)), {"versions": list(reign.versions)})
     return months_result(context, wanted, due, watch, metadata={"champions": list(reign.versions[-5:])})
 
 
-def _scores(store: Warehouse, reign: Reign, registry: Registry, passed: list[str]) -> pa.Table:
+def _scores(store: Warehouse, reign: Reign, registry: Registry, passed: list[str], contract: Contract) -> pa.Table:
     if not reign.versions:
         return SCORE_SCHEMA.empty_table()
-    contacts = ContactStore(store).read(passed)
+    contacts = ContactStore(store, contract).read(passed)
     features = contacts.features()
     versions = reign.version_on(contacts.contact_dates)
     unshifted = np.full(len(contacts), np.nan)
@@ -173,7 +175,8 @@ def performance_report(
     )
 
     def work() -> Made:
-        report = _report(store, scored, economics, registry.open(), champion)
+        contacts, tested = scored_contacts(store, scored, settings.contract)
+        report = _report(contacts, tested, economics, registry.open(), champion)
         write_atomic(settings.reports / "performance.json", json.dumps(report.to_dict(), indent=1).encode())
         context.log.info("%s", report.message)
         return _made(report)
@@ -182,9 +185,8 @@ def performance_report(
 
 
 def _report(
-    store: Warehouse, months_scored: list[str], economics: Economics, registry: Registry, champion: str | None
+    contacts: Contacts, scored: ScoredContacts, economics: Economics, registry: Registry, champion: str | None
 ) -> PerformanceReport:
-    contacts, scored = scored_contacts(store, months_scored)
     as_of = np.datetime64(_after_last(contacts), "D")
     return measure_performance(scored, as_of, economics, _baseline(registry, champion), model=f"version {champion}")
 
@@ -208,9 +210,9 @@ def _made(report: PerformanceReport) -> Made:
     return Made(rows, {"headline": headline, "report": document}, {"by_month": dg.MetadataValue.md(_table(by_month))})
 
 
-def scored_contacts(store: Warehouse, months_scored: list[str]) -> tuple[Contacts, ScoredContacts]:
+def scored_contacts(store: Warehouse, months_scored: list[str], contract: Contract) -> tuple[Contacts, ScoredContacts]:
     """All contacts of the scored months, and their scores with what became of them."""
-    contacts = ContactStore(store).read(months_scored)
+    contacts = ContactStore(store, contract).read(months_scored)
     stored = store.read(SCORES.name, months_scored) if months_scored else SCORE_SCHEMA.empty_table()
     position = {contact: row for row, contact in enumerate(stored.column("contact_id").to_pylist())}
     rows = np.asarray([position.get(contact, -1) for contact in contacts.contact_ids], dtype=np.int64)

@@ -63,10 +63,10 @@ def as_of_state(
     """
     store, reign = warehouse.open(), Reign.of(ledger.engine)
     months = passed_months(store)
-    as_of = ContactStore(store).learning_as_of(settings.landing, months)
+    as_of = ContactStore(store, settings.contract).learning_as_of(settings.landing, months)
 
     def work() -> Made:
-        contacts = ContactStore(store).read(months)
+        contacts = ContactStore(store, settings.contract).read(months)
         visible = contacts.rows(contacts.contact_dates < as_of)
         shift_before = _shift_of(states.before(ledger.engine, str(as_of)))
         recalibration = _recalibration(store, visible, as_of, shift_before)
@@ -168,7 +168,7 @@ def batch_scores(
     }
     due = stale(wanted)
     for delivery in (delivery for delivery in deliveries if delivery.name in due):
-        derived, campaign = due[delivery.name], read_campaign(settings.warehouse, delivery)
+        derived, campaign = due[delivery.name], read_campaign(settings.warehouse, delivery, settings.contract)
         bundle, as_of_state = registry.open().bundle(champion), AsOfState.from_dict(state.state)
         rows = score_campaign(spark.session, campaign, bundle, champion, as_of_state, economics)
         derived.commit(rows, _facts_of(campaign, delivery, state.as_of) | _model_of(champion, bundle))

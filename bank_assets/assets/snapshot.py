@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from bank_assets.contract.contract import Contract
 from bank_assets.core.contacts import LearningData
 from bank_assets.core.learning_table import from_columns
 from bank_assets.store.warehouse import Warehouse, WarehouseError
@@ -30,8 +31,12 @@ class TrainingSnapshot:
     metadata: dict[str, Any]
 
 
-def read_snapshot(store: Warehouse) -> TrainingSnapshot:
+def read_snapshot(store: Warehouse, contract: Contract) -> TrainingSnapshot:
     """Read `training_set`.
+
+    Args:
+        store: tables.
+        contract: that it was made under.
 
     Raises:
         WarehouseError: it was never materialized.
@@ -41,5 +46,5 @@ def read_snapshot(store: Warehouse) -> TrainingSnapshot:
         raise WarehouseError("training_set: expected a snapshot, found none; materialize training_set first.")
     table = store.read("training_set", ["all"])
     columns = {name: table.column(name).to_numpy(zero_copy_only=False) for name in table.column_names}
-    data = from_columns(columns, np.datetime64(entry.metadata["as_of"], "D"))
+    data = from_columns(columns, np.datetime64(entry.metadata["as_of"], "D"), contract)
     return TrainingSnapshot(data, columns["contact_id"], entry.digest, dict(entry.metadata))

@@ -5,23 +5,24 @@ choice of months that need work, and the commit.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from bank_assets.assets.materialization import OWNERS, Stopwatch
+from bank_assets.assets.materialization import OWNERS, Stopwatch, months_of
 from bank_assets.contract.uci import UCI
-from bank_assets.partitions import key_of, month_of, months
+from bank_assets.partitions import key_of, months
 from bank_assets.resources.spark import SparkResource
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.sources.manifest import Delivery, month_manifest, object_path
 from bank_assets.spark.delivery import RawFile
 from bank_assets.spark.etl import CODE_VERSION, TABLES, Conservation, build_tables
-from bank_assets.spark.months import month_mark
+from bank_assets.spark.months import month_tables
+from bank_assets.store.derivations import Derived, stale
 from bank_assets.store.lineage import CONTACTS, OUTCOMES, REJECTED
 from bank_assets.store.warehouse import StagedEntry, Warehouse
 
@@ -64,11 +65,11 @@ def tables(
 ) -> Any:
     """Typed Parquet tables of the run's months, made in one Spark pass."""
     watch, store = Stopwatch(), warehouse.open()
-    asked = [month_of(key) for key in context.partition_keys]
-    marks = {month: month_mark(settings.warehouse, month) for month in asked}
-    due = [month for month in asked if not all(store.is_unchanged(t, month, marks[month]) for t in TABLES)]
+    asked = months_of(context)
+    wanted = {month: month_tables(store, settings.warehouse, month) for month in asked}
+    due = {month: wanted[month] for month in asked if stale(wanted[month])}
     if due:
-        make_months(store, spark, settings.warehouse, due, marks)
+        make_months(store, spark, settings.warehouse, due)
         context.log.info("made %d of %d months", len(due), len(asked))
     seconds = watch.seconds  # of the work; Dagster then writes one event per table and month
     for table in TABLES:
@@ -104,20 +105,20 @@ def _counts(metadata: dict[str, Any]) -> dict[str, int]:
 
 
 def make_months(
-    store: Warehouse, spark: SparkResource, warehouse: Path, due: Sequence[str], marks: dict[str, str]
+    store: Warehouse, spark: SparkResource, warehouse: Path, due: Mapping[str, Mapping[str, Derived]]
 ) -> None:
     """Run the ETL for some months and commit all three tables.
 
     `rejected_contacts` is committed first and `contacts` last: whoever reads contacts finds the rest.
     """
-    files = {kind: _raw_files(warehouse, due, kind) for kind in ("contacts", "outcomes")}
+    files = {kind: _raw_files(warehouse, list(due), kind) for kind in ("contacts", "outcomes")}
     staged = {table: store.staging(table) for table in TABLES}
     try:
         made = None
         if files["contacts"] or files["outcomes"]:
             made = build_tables(
                 spark.session,
-                due,
+                list(due),
                 {table: path for table, (_, path) in staged.items()},
                 contract=UCI,
                 contact_files=files["contacts"],
@@ -131,7 +132,7 @@ def make_months(
                     "contacts": _conservation(made.contacts if made else {}, month),
                     "outcomes": _conservation(made.outcomes if made else {}, month),
                 }
-                entries[month] = StagedEntry(names, marks[month], counts)
+                entries[month] = StagedEntry(names, due[month][table].mark, counts)
             store.commit(table, staged[table][0], entries)
     except BaseException:
         for table, (snapshot, _) in staged.items():

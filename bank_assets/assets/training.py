@@ -14,7 +14,6 @@ import pyarrow as pa
 
 from bank_assets.assets.materialization import ML_OWNERS, Stopwatch, result, unchanged
 from bank_assets.assets.snapshot import TrainingSnapshot, read_snapshot
-from bank_assets.contract import CONTRACT_VERSION
 from bank_assets.core.candidate_folds import CandidatePredictions, candidate_metrics, predict_candidates, resampled_fold
 from bank_assets.core.candidates import ALGORITHMS, SAMPLERS, Recipe
 from bank_assets.core.economics import Economics
@@ -64,7 +63,7 @@ def _algorithm_asset(algorithm: str) -> dg.AssetsDefinition:
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
         watch, store = Stopwatch(), warehouse.open()
-        snapshot = read_snapshot(store)
+        snapshot = read_snapshot(store, settings.contract)
         economics = Economics(settings.cost_eur, settings.value_eur)
         mark = fingerprint(
             inputs=[snapshot.digest],
@@ -169,7 +168,8 @@ def _log(
                 "dagster_run_id": dagster_run_id,
                 "data_version": snapshot.digest,
                 "git_sha": git_revision(settings.revision),
-                "contract_version": CONTRACT_VERSION,
+                "contract_version": str(settings.contract.version),
+                "contract_digest": settings.contract.digest,
                 "bank/as_of": str(snapshot.data.as_of),
             },
             parameters=parameters,

@@ -5,36 +5,37 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from bank_assets.assets.snapshot import read_snapshot
-from bank_assets.contract import BY_SOURCE, BY_TABLE, LEAKAGE_RULE, Known
+from bank_assets.contract.errors import LEAKAGE_RULE
 from bank_assets.core.learning_table import PREFIX
 from bank_assets.core.splits import time_folds
 from bank_assets.resources.store import WarehouseResource
+from bank_assets.settings import Settings
 
 TABLE = "training_set"
 
 
 @dg.asset_check(asset=TABLE, blocking=True)
-def training_set_has_no_leakage_column(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+def training_set_has_no_leakage_column(
+    warehouse: WarehouseResource, settings: dg.ResourceParam[Settings]
+) -> dg.AssetCheckResult:
     """No feature is known only after the call."""
     names = [
         field.name.removeprefix(PREFIX)
         for field in pq.read_schema(warehouse.open().files(TABLE)[0])
         if field.name.startswith(PREFIX)
     ]
-    leaking = [
-        name
-        for name in names
-        if (column := BY_SOURCE.get(name) or BY_TABLE.get(name)) and column.known in (Known.POST_CONTACT, Known.TARGET)
-    ]
+    leaking = [name for name in names if (column := settings.contract.find(name)) is not None and not column.is_input]
     return dg.AssetCheckResult(
         passed=not leaking, metadata={"rule": LEAKAGE_RULE, "leaking": leaking, "features": len(names)}
     )
 
 
 @dg.asset_check(asset=TABLE, blocking=True)
-def folds_do_not_overlap_in_time(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+def folds_do_not_overlap_in_time(
+    warehouse: WarehouseResource, settings: dg.ResourceParam[Settings]
+) -> dg.AssetCheckResult:
     """In every fold each training call and its outcome lie before each test call."""
-    data = read_snapshot(warehouse.open()).data
+    data = read_snapshot(warehouse.open(), settings.contract).data
     overlapping = []
     for fold in time_folds(data.contact_dates, data.as_of):
         train = fold.train_mask(data.contact_dates, data.known_on)

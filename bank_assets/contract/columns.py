@@ -72,6 +72,8 @@ class Column:
         role: what the platform needs the column for, if anything particular.
         label: short name for people, without unit; "" takes the source name.
         group: heading of the form under which the column stands.
+        phrase: what is true of a contact with a value, `{}` standing for the value; "" takes label and value.
+        words: (value, phrase) of values that read better in words of their own.
         since: version of the contract that introduced the column. A column that is younger than the first version
             is optional: files and payloads of earlier versions lack it and get its default.
     """
@@ -91,6 +93,8 @@ class Column:
     role: Role | None = None
     label: str = ""
     group: str = ""
+    phrase: str = ""
+    words: tuple[tuple[str, str], ...] = ()
     since: int = 1
 
     def __post_init__(self) -> None:
@@ -106,6 +110,52 @@ class Column:
         return self.since > 1
 
     @property
+    def title(self) -> str:
+        """The label, or the source name in plain letters."""
+        return self.label or self.source.replace("_", " ").capitalize()
+
+    def in_words(self, value: object) -> str:
+        """What is true of a contact with a value, without full stop.
+
+        Args:
+            value: the contact's value; numbers are shown as whole numbers.
+        """
+        text = f"{float(str(value)):,.0f}" if self.kind is Kind.INTEGER else str(value)
+        return dict(self.words).get(text) or (self.phrase or f"{self.title}: {{}}").format(text)
+
+    @property
     def is_input(self) -> bool:
         """True if the value is known before the call."""
         return self.known in (Known.IDENTIFIER, Known.PRE_CONTACT)
+
+
+class Summary(StrEnum):
+    """How a column of a day's call list becomes one number."""
+
+    SHARE = "share"
+    """Share of the rows whose value is one of `values`, or lies between `low` and `high`."""
+    MEAN = "mean"
+    """Mean of the values, none counting for more than `high`."""
+    LOG_MEAN = "log_mean"
+    """Mean of sign(value) x log(1 + |value|), for amounts with long tails."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListStatistic:
+    """A number about a whole day's call list; the list is known before its first call, so it may be an input.
+
+    Attributes:
+        feature: name of the input.
+        column: delivery name of the column that is summarised.
+        summary: how.
+        values: categories that count in a share; empty for numbers.
+        low: smallest number that counts in a share.
+        high: largest number that counts in a share, or limit of a mean.
+    """
+
+    feature: str
+    column: str
+    summary: Summary = Summary.SHARE
+    values: tuple[str, ...] = ()
+    low: float | None = None
+    high: float | None = None

@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
-from bank_assets.contract.columns import Column, Kind, Known, Role
+from bank_assets.contract.columns import Column, Kind, Known, ListStatistic, Role, Summary
 from bank_assets.contract.errors import LEAKAGE_RULE, ContractError, LeakageError
 
 ARRIVED_AT = "arrived_at"
@@ -31,12 +31,16 @@ class Contract:
         version: whole number that rises with every change of a column, a bound or a table name.
         first_month: first month of the time axis, `YYYY-MM`; a contact dated before it is rejected as a row.
         columns: in the order of a delivery's header.
+        list_statistics: what a day's call list as a whole tells, in the order of the model's inputs.
+        groups: headings of the form in their order; columns without a group stand in none.
     """
 
     name: str
     version: int
     first_month: str
     columns: tuple[Column, ...]
+    list_statistics: tuple[ListStatistic, ...] = ()
+    groups: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for spelling in ("source", "table"):
@@ -59,6 +63,12 @@ class Contract:
             raise ContractError(
                 f"contract {self.name}: expected columns up to version {self.version}, found {late} of a later one; "
                 "raise the contract's version."
+            )
+        unknown = [s.column for s in self.list_statistics if s.column not in self.payload_columns]
+        if unknown:
+            raise ContractError(
+                f"contract {self.name}: expected list statistics of payload columns, found {unknown}; "
+                f"take some of {', '.join(self.payload_columns)}."
             )
 
     def __eq__(self, other: object) -> bool:
@@ -189,9 +199,10 @@ class Contract:
 
     def at(self, version: int) -> Contract:
         """The contract as an earlier version had it: without the columns that came later."""
-        return replace(
-            self, version=version, columns=tuple(column for column in self.columns if column.since <= version)
-        )
+        columns = tuple(column for column in self.columns if column.since <= version)
+        names = {column.source for column in columns}
+        statistics = tuple(one for one in self.list_statistics if one.column in names)
+        return replace(self, version=version, columns=columns, list_statistics=statistics)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form; `from_dict` reads it. What has its default is left out, so new attributes change no digest."""
@@ -200,6 +211,8 @@ class Contract:
             "version": self.version,
             "first_month": self.first_month,
             "columns": [_plain(column) for column in self.columns],
+            "list_statistics": [_plain(statistic) for statistic in self.list_statistics],
+            "groups": list(self.groups),
         }
 
     @classmethod
@@ -210,13 +223,19 @@ class Contract:
             ContractError: the document is no contract; the message names what does not fit.
         """
         try:
-            columns = tuple(_column(part) for part in document["columns"])
-            return cls(str(document["name"]), int(document["version"]), str(document["first_month"]), columns)
+            return cls(
+                str(document["name"]),
+                int(document["version"]),
+                str(document["first_month"]),
+                tuple(_column(part) for part in document["columns"]),
+                tuple(_list_statistic(part) for part in document["list_statistics"]),
+                tuple(document["groups"]),
+            )
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, ContractError):
                 raise
             raise ContractError(
-                f"contract: expected name, version, first_month and columns, found {type(error).__name__}: {error}; "
+                f"contract: expected what `to_dict` writes, found {type(error).__name__}: {error}; "
                 "it was written by another release, use that one or mend the document."
             ) from error
 
@@ -236,14 +255,10 @@ class Contract:
         return f"{self.name} {self.version} sha256:{self.digest}"
 
 
-def _plain(column: Column) -> dict[str, Any]:
-    """The attributes of a column that differ from their defaults, as JSON values."""
-    values = {field.name: (getattr(column, field.name), field.default) for field in fields(column)}
-    return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, (value, default) in values.items()
-        if value != default
-    }
+def _plain(part: Column | ListStatistic) -> dict[str, Any]:
+    """The attributes that differ from their defaults, as JSON values."""
+    values = {field.name: (getattr(part, field.name), field.default) for field in fields(part)}
+    return {name: value for name, (value, default) in values.items() if value != default}
 
 
 def _column(document: Mapping[str, Any]) -> Column:
@@ -254,6 +269,12 @@ def _column(document: Mapping[str, Any]) -> Column:
             "kind": Kind(document["kind"]),
             "known": Known(document["known"]),
             "categories": tuple(document.get("categories", ())),
+            "words": tuple((str(value), str(phrase)) for value, phrase in document.get("words", ())),
             "role": None if role is None else Role(role),
         }
     )
+
+
+def _list_statistic(document: Mapping[str, Any]) -> ListStatistic:
+    summary = Summary(document.get("summary", Summary.SHARE))
+    return ListStatistic(**{**document, "summary": summary, "values": tuple(document.get("values", ()))})

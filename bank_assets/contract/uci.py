@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from bank_assets.contract.columns import YES_NO, Column, Kind, Known, Role
+from bank_assets.contract.columns import YES_NO, Column, Kind, Known, ListStatistic, Role, Summary
 from bank_assets.contract.contract import Contract
 
 MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -49,6 +49,7 @@ _COLUMNS: Final[tuple[Column, ...]] = (
         default=40,
         label="Age",
         group="Customer",
+        phrase="Age {}",
     ),
     Column(
         "job",
@@ -73,6 +74,8 @@ _COLUMNS: Final[tuple[Column, ...]] = (
         ),
         label="Job",
         group="Customer",
+        phrase="Job: {}",
+        words=(("unknown", "Job not known"), ("admin.", "Job: administration")),
     ),
     Column(
         "marital",
@@ -85,6 +88,8 @@ _COLUMNS: Final[tuple[Column, ...]] = (
         categories=("divorced", "married", "single"),
         label="Marital status",
         group="Customer",
+        phrase="Marital: {}",
+        words=(("divorced", "Divorced or widowed"), ("married", "Married"), ("single", "Single")),
     ),
     Column(
         "education",
@@ -96,6 +101,8 @@ _COLUMNS: Final[tuple[Column, ...]] = (
         categories=("primary", "secondary", "tertiary", "unknown"),
         label="Education",
         group="Customer",
+        phrase="Education: {}",
+        words=(("unknown", "Education not known"),),
     ),
     Column(
         "default",
@@ -107,6 +114,7 @@ _COLUMNS: Final[tuple[Column, ...]] = (
         default="no",
         label="Credit in default",
         group="Accounts",
+        words=(("yes", "Has a credit in default"), ("no", "No credit in default")),
     ),
     Column(
         "balance",
@@ -121,6 +129,7 @@ _COLUMNS: Final[tuple[Column, ...]] = (
         default=450,
         label="Yearly balance",
         group="Accounts",
+        phrase="Yearly balance of {} EUR",
     ),
     Column(
         "housing",
@@ -132,6 +141,7 @@ _COLUMNS: Final[tuple[Column, ...]] = (
         default="yes",
         label="Housing loan",
         group="Accounts",
+        words=(("yes", "Has a housing loan"), ("no", "No housing loan")),
     ),
     Column(
         "loan",
@@ -143,6 +153,7 @@ _COLUMNS: Final[tuple[Column, ...]] = (
         default="no",
         label="Personal loan",
         group="Accounts",
+        words=(("yes", "Has a personal loan"), ("no", "No personal loan")),
     ),
     Column(
         "contact",
@@ -154,6 +165,12 @@ _COLUMNS: Final[tuple[Column, ...]] = (
         default="cellular",
         label="Channel",
         group="This call",
+        phrase="Contact by {}",
+        words=(
+            ("cellular", "Contact by mobile phone"),
+            ("telephone", "Contact by landline"),
+            ("unknown", "Channel not known"),
+        ),
         role=Role.CHANNEL,
     ),
     Column(
@@ -198,6 +215,8 @@ _COLUMNS: Final[tuple[Column, ...]] = (
         default=1,
         label="Contacts in this campaign",
         group="This call",
+        phrase="Contact number {} of this campaign",
+        words=(("1", "First contact of this campaign"),),
         role=Role.ATTEMPTS,
     ),
     Column(
@@ -213,6 +232,8 @@ _COLUMNS: Final[tuple[Column, ...]] = (
         default=-1,
         label="Days since last contact",
         group="Earlier campaigns",
+        phrase="Last contacted {} days ago",
+        words=(("-1", "Never contacted in an earlier campaign"),),
         role=Role.DAYS_SINCE_PREVIOUS,
     ),
     Column(
@@ -228,6 +249,8 @@ _COLUMNS: Final[tuple[Column, ...]] = (
         default=0,
         label="Earlier contacts",
         group="Earlier campaigns",
+        phrase="{} contacts before this campaign",
+        words=(("0", "No contact before this campaign"), ("1", "1 contact before this campaign")),
         role=Role.PREVIOUS_CAMPAIGN,
     ),
     Column(
@@ -240,6 +263,13 @@ _COLUMNS: Final[tuple[Column, ...]] = (
         default="unknown",
         label="Last campaign's outcome",
         group="Earlier campaigns",
+        phrase="Previous campaign: {}",
+        words=(
+            ("success", "Previous campaign was a success"),
+            ("failure", "Previous campaign was a failure"),
+            ("other", "Previous campaign ended otherwise"),
+            ("unknown", "No result of a previous campaign"),
+        ),
         role=Role.PREVIOUS_CAMPAIGN,
     ),
     Column(
@@ -253,7 +283,32 @@ _COLUMNS: Final[tuple[Column, ...]] = (
     ),
 )
 
-UCI: Final = Contract(name="uci", version=1, first_month="2008-05", columns=_COLUMNS)
+_LIST_STATISTICS: Final = (
+    ListStatistic("plan_share_housing_loan", "housing", values=("yes",)),
+    ListStatistic("plan_share_personal_loan", "loan", values=("yes",)),
+    ListStatistic("plan_share_telephone", "contact", values=("telephone",)),
+    ListStatistic("plan_share_cellular", "contact", values=("cellular",)),
+    ListStatistic("plan_share_never_contacted", "poutcome", values=("unknown",)),
+    ListStatistic("plan_share_previous_success", "poutcome", values=("success",)),
+    ListStatistic("plan_share_first_call", "campaign", high=1),
+    ListStatistic("plan_share_age_60_up", "age", low=60),
+    ListStatistic("plan_share_age_under_30", "age", high=29),
+    ListStatistic("plan_share_retired_or_student", "job", values=("retired", "student")),
+    ListStatistic("plan_share_blue_collar", "job", values=("blue-collar",)),
+    ListStatistic("plan_share_tertiary", "education", values=("tertiary",)),
+    ListStatistic("plan_share_single", "marital", values=("single",)),
+    ListStatistic("plan_mean_campaign", "campaign", Summary.MEAN, high=10),
+    ListStatistic("plan_mean_log_balance", "balance", Summary.LOG_MEAN),
+)
+
+UCI: Final = Contract(
+    name="uci",
+    version=1,
+    first_month="2008-05",
+    columns=_COLUMNS,
+    list_statistics=_LIST_STATISTICS,
+    groups=("Customer", "Accounts", "Earlier campaigns", "This call"),
+)
 
 UCI_FILE_COLUMNS: Final = tuple(
     name for name in UCI.delivery_columns if name not in (UCI.contact_id.source, UCI.contact_date.source)

@@ -14,8 +14,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import FloatArray
-from bank_assets.core.plan import PLAN_FEATURES, Days, Frame, plan_statistics
+from bank_assets.core.plan import Days, Frame, plan_features, plan_statistics
 
 STATE_SCHEMA_VERSION: Final = 1
 OUTCOME_DELAY_DAYS: Final = 1
@@ -95,6 +96,7 @@ class OutcomeHistory:
         is_subscribed: NDArray[np.bool_],
         plan_days: Days,
         plans: FloatArray,
+        contract: Contract,
         weights: FloatArray | None = None,
     ) -> None:
         """Build the history.
@@ -103,7 +105,8 @@ class OutcomeHistory:
             known_on: day from whose morning each outcome is usable, (n_outcomes,), datetime64[D].
             is_subscribed: outcomes, (n_outcomes,).
             plan_days: days with a plan, sorted and unique, (n_plans,).
-            plans: plan statistics, (n_plans, len(PLAN_FEATURES)).
+            plans: plan statistics, (n_plans, n_statistics).
+            contract: says which statistics they are.
             weights: inverse probability of having learned each outcome, (n_outcomes,); default 1.
         """
         candidates = [days for days in (known_on, plan_days) if len(days)]
@@ -115,6 +118,7 @@ class OutcomeHistory:
         self._subscribed = np.bincount(index, weights=weight * is_subscribed, minlength=length)
         self._plan_days = plan_days
         self._plans = plans
+        self._plan_features = plan_features(contract)
 
     @classmethod
     def from_contacts(
@@ -124,6 +128,7 @@ class OutcomeHistory:
         is_subscribed: NDArray[np.bool_],
         known_on: Days | None = None,
         *,
+        contract: Contract,
         has_outcome: NDArray[np.bool_] | None = None,
         delay_days: int = OUTCOME_DELAY_DAYS,
     ) -> OutcomeHistory:
@@ -134,6 +139,7 @@ class OutcomeHistory:
             contact_dates: day of each call, (n,).
             is_subscribed: outcomes, (n,); ignored where `has_outcome` is False.
             known_on: day from whose morning each outcome is usable; default contact date + delay.
+            contract: says which statistics a plan has.
             has_outcome: which outcomes exist, (n,); default all.
             delay_days: outcome delay used when `known_on` is not given, days.
 
@@ -148,8 +154,8 @@ class OutcomeHistory:
                 f"outcome of row {worst}: expected to be known after its call on {contact_dates[worst]}, found "
                 f"{usable[worst]}; a model may not see the future, correct the arrival date."
             )
-        plan_days, plans = plan_statistics(frame, contact_dates)
-        return cls(usable[mask].astype("datetime64[D]"), is_subscribed[mask], plan_days, plans)
+        plan_days, plans = plan_statistics(frame, contact_dates, contract)
+        return cls(usable[mask].astype("datetime64[D]"), is_subscribed[mask], plan_days, plans, contract)
 
     def rates(self, days: Days) -> dict[str, FloatArray]:
         """Trailing subscription rates on the mornings of `days`.
@@ -190,9 +196,9 @@ class OutcomeHistory:
             recent[earlier] = True
         plans = self._plans[recent]
         weight = plans[:, 0] if len(plans) else np.ones(0)
-        typical = np.average(plans, axis=0, weights=weight) if len(plans) else np.zeros(len(PLAN_FEATURES))
+        typical = np.average(plans, axis=0, weights=weight) if len(plans) else np.zeros(len(self._plan_features))
         return AsOfState(
             as_of.astype("datetime64[D]"),
             {name: float(values[0]) for name, values in rates.items()},
-            {name: float(value) for name, value in zip(PLAN_FEATURES, typical, strict=True)},
+            {name: float(value) for name, value in zip(self._plan_features, typical, strict=True)},
         )

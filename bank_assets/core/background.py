@@ -19,10 +19,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bank_assets.contract.columns import Role
+from bank_assets.core.features import FeatureSet
+
 BACKGROUND_ROWS: Final = 16
 """Explanation time and precision grow with each row, see benchmarks/explain.py."""
-PREVIOUS_CAMPAIGN: Final = ("pdays", "previous", "poutcome")
-"""Known together or not at all, so they are drawn together."""
+PREVIOUS_CAMPAIGN: Final = (Role.DAYS_SINCE_PREVIOUS, Role.PREVIOUS_CAMPAIGN)
+"""Columns of these roles are known together or not at all, so they are drawn together."""
 
 
 class BackgroundError(ValueError):
@@ -37,7 +40,7 @@ def fixed_order(seed: int, *names: object, n: int) -> list[int]:
 
 def build_background(
     features: Mapping[str, NDArray[Any]],
-    groups: Mapping[str, str],
+    feature_set: FeatureSet,
     *,
     n_rows: int = BACKGROUND_ROWS,
     seed: int = 0,
@@ -46,7 +49,7 @@ def build_background(
 
     Args:
         features: one array (n,) per feature: numbers, or text objects for categories.
-        groups: group of each feature in explanations; the features of one group are drawn together.
+        feature_set: group of each feature in explanations; the features of one group are drawn together.
         n_rows: rows wanted; fewer come back from fewer contacts.
         seed: seed of the permutations.
 
@@ -57,6 +60,8 @@ def build_background(
     Raises:
         BackgroundError: no contact, or a feature without group.
     """
+    groups = feature_set.groups
+    previous = {column.source for role in PREVIOUS_CAMPAIGN for column in feature_set.contract.with_role(role)}
     missing = sorted(set(features) - set(groups))
     if missing:
         raise BackgroundError(f"background: expected a group for each feature, missing for {missing}.")
@@ -66,7 +71,7 @@ def build_background(
     n_rows = min(n_rows, n_contacts)
     clusters: dict[str, list[str]] = {}
     for name in features:
-        cluster = "previous_campaign" if name in PREVIOUS_CAMPAIGN else groups[name]
+        cluster = "previous_campaign" if name in previous else groups[name]
         clusters.setdefault(cluster, []).append(name)
     background: dict[str, list[Any]] = {}
     for cluster, names in clusters.items():

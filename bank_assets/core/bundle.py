@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.contract import CONTRACT_VERSION, MODEL_NAME
+from bank_assets.contract.contract import Contract
+from bank_assets.contract.names import MODEL_NAME
 from bank_assets.core.candidates import Recipe
 from bank_assets.core.economics import Economics
-from bank_assets.core.features import FEATURES, GROUPS, NUMERIC_PAYLOAD, feature_kind
+from bank_assets.core.features import FeatureSet
 from bank_assets.core.scorer import BUNDLE_SCHEMA_VERSION
 
 NO_RANGES: Mapping[str, list[float]] = {"probability": [0.0, 1.0], "low": [0.0, 1.0], "high": [0.0, 1.0]}
@@ -37,6 +38,7 @@ class Lineage:
         is_real: True only for the pinned real file.
         run_id: MLflow run of the fit.
         git_revision: revision of the code.
+        contract: that it was learned under; the bundle carries it, and is read by it for ever.
     """
 
     as_of: str
@@ -46,6 +48,7 @@ class Lineage:
     is_real: bool
     run_id: str
     git_revision: str
+    contract: Contract
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,26 +82,33 @@ class BundleParts:
     shift: Mapping[str, float | int] = field(default_factory=dict)
 
 
-def observed_ranges(features: Mapping[str, NDArray[Any]]) -> dict[str, tuple[float, float]]:
+def observed_ranges(features: Mapping[str, NDArray[Any]], contract: Contract) -> dict[str, tuple[float, float]]:
     """Smallest and largest training value of each numeric payload column.
 
     Args:
         features: one array (n,) per feature.
+        contract: which columns are numbers.
 
     Returns:
         (low, high) by column; a value outside is scored but flagged.
     """
-    return {name: (float(np.min(features[name])), float(np.max(features[name]))) for name in NUMERIC_PAYLOAD}
+    return {name: (float(np.min(features[name])), float(np.max(features[name]))) for name in contract.numeric_columns}
 
 
 def decision_document(parts: BundleParts) -> dict[str, Any]:
     """The content of decision.json."""
+    contract = parts.lineage.contract
+    feature_set, groups = FeatureSet.of(contract), FeatureSet.of(contract).groups
     return {
         "schema_version": BUNDLE_SCHEMA_VERSION,
-        "contract_version": CONTRACT_VERSION,
+        "contract_version": str(contract.version),
+        "contract_digest": contract.digest,
+        "contract": contract.to_dict(),
         "model_name": MODEL_NAME,
         "recipe": parts.recipe.to_dict(),
-        "features": [{"name": name, "kind": feature_kind(name), "group": GROUPS[name]} for name in FEATURES],
+        "features": [
+            {"name": name, "kind": feature_set.kind_of(name), "group": groups[name]} for name in feature_set.names
+        ],
         "calibrator": [dict(step) for step in parts.calibrator],
         "ranges": {name: list(values) for name, values in parts.ranges.items()},
         "economics": parts.economics.to_dict(),
@@ -125,6 +135,7 @@ def model_card(parts: BundleParts) -> str:
     lineage, recipe = parts.lineage, parts.recipe
     scalars = {name: value for name, value in parts.metrics.items() if isinstance(value, (int, float))}
     rows = "\n".join(f"| {name} | {value:.6g} |" for name, value in sorted(scalars.items()))
+    protected = ", ".join(lineage.contract.protected_columns)
     kind = "real" if lineage.is_real else "not the pinned real file"
     return f"""# {MODEL_NAME}
 
@@ -137,7 +148,7 @@ Training snapshot `{lineage.snapshot}`, MLflow run `{lineage.run_id}`, code `{li
 Intended use: rank and select contacts at a cost of {parts.economics.cost_eur:g} EUR a call and a value of
 {parts.economics.value_eur:g} EUR a subscription, or any other economics given with the request.
 Not intended: credit decisions, or any use of what is known only after the call.
-Protected columns (age, marital) are inputs; the fairness evidence is with the promotion.
+Protected columns ({protected}) are inputs; the fairness evidence is with the promotion.
 
 | out-of-time metric | value |
 |---|---|

@@ -24,6 +24,7 @@ from bank_assets.core.calibration import fit_affine, recalibrated_day_by_day
 from bank_assets.core.candidates import Recipe, encode, fit_encoded, recency_weights, resample
 from bank_assets.core.contacts import LearningData
 from bank_assets.core.economics import Economics, is_worth_calling, realised_profit
+from bank_assets.core.features import FeatureSet
 from bank_assets.core.objective import METRIC, PROFIT
 from bank_assets.core.scorer import apply_calibrator
 from bank_assets.core.splits import Fold
@@ -42,7 +43,7 @@ def resampled_fold(data: LearningData) -> ResampledFold:
     Returns:
         A function of sampler, fold, half-life and seed.
     """
-    encoded = encode(data.features)
+    encoded = encode(data.features, FeatureSet.of(data.contract))
 
     def of(sampler: str, fold: Fold, half_life_days: float, seed: int) -> Resampled:
         train = fold.train_mask(data.contact_dates, data.known_on)
@@ -118,7 +119,7 @@ def predict_candidates(
     Yields:
         Raw and calibrated out-of-time predictions in the order of the recipes; the same whatever the number of workers.
     """
-    encoded = encode(data.features)
+    encoded = encode(data.features, FeatureSet.of(data.contract))
 
     def fitted(recipe: Recipe, fold: Fold) -> tuple[BoolArray, FloatArray | float, float]:
         X, y, weights = resampled(recipe.sampler, fold, recipe.half_life_days, recipe.seed)

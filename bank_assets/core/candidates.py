@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.core.arrays import BoolArray, FloatArray
-from bank_assets.core.features import CATEGORY_FEATURES, NUMERIC_FEATURES, categories_of
+from bank_assets.core.features import FeatureSet
 
 ALGORITHMS: Final = ("logistic_regression", "random_forest", "xgboost", "lightgbm")
 SAMPLERS: Final = ("none", "class_weight", "smote", "tomek", "smote_tomek")
@@ -123,29 +123,33 @@ def default_recipes(seed: int) -> tuple[Recipe, ...]:
     return tuple(Recipe(algorithm, sampler, seed=seed) for algorithm in ALGORITHMS for sampler in SAMPLERS)
 
 
-def encoded_names() -> tuple[str, ...]:
+def encoded_names(feature_set: FeatureSet) -> tuple[str, ...]:
     """Names of the encoded columns, in order: numbers first, then one column per category value."""
-    return (*NUMERIC_FEATURES, *(f"{name}={value}" for name in CATEGORY_FEATURES for value in categories_of(name)))
+    return (
+        *feature_set.numeric,
+        *(f"{name}={value}" for name in feature_set.category for value in feature_set.categories_of(name)),
+    )
 
 
-def encode(features: Mapping[str, NDArray[Any]]) -> FloatArray:
+def encode(features: Mapping[str, NDArray[Any]], feature_set: FeatureSet) -> FloatArray:
     """Encode features: numbers as they are, categories one column per allowed value.
 
     Nothing is fitted: the values come from the contract, so the encoding cannot differ between fit and scoring.
 
     Args:
         features: one array (n,) per feature.
+        feature_set: which features there are.
 
     Returns:
-        Matrix (n, len(encoded_names())), float32 values in float64, because the ONNX graph computes in float32.
+        Matrix (n, len(encoded_names(feature_set))), float32 values in float64: the ONNX graph computes in float32.
     """
     n = len(next(iter(features.values())))
-    matrix = np.empty((n, len(encoded_names())), dtype=np.float32)
-    for column, name in enumerate(NUMERIC_FEATURES):
+    matrix = np.empty((n, len(encoded_names(feature_set))), dtype=np.float32)
+    for column, name in enumerate(feature_set.numeric):
         matrix[:, column] = features[name]
-    column = len(NUMERIC_FEATURES)
-    for name in CATEGORY_FEATURES:
-        for value in categories_of(name):
+    column = len(feature_set.numeric)
+    for name in feature_set.category:
+        for value in feature_set.categories_of(name):
             matrix[:, column] = features[name] == value
             column += 1
     return matrix.astype(np.float64)
@@ -262,6 +266,7 @@ def fit_encoded(recipe: Recipe, X: FloatArray, y: BoolArray, weights: FloatArray
 def fit_recipe(
     recipe: Recipe,
     features: Mapping[str, NDArray[Any]],
+    feature_set: FeatureSet,
     y: BoolArray,
     contact_dates: NDArray[np.datetime64],
     as_of: np.datetime64,
@@ -274,6 +279,7 @@ def fit_recipe(
     Args:
         recipe: what to fit.
         features: one array (n,) per feature.
+        feature_set: which features the estimator takes.
         y: outcomes (n,).
         contact_dates: day of each contact, (n,); all before `as_of`.
         as_of: the day of training.
@@ -299,5 +305,5 @@ def fit_recipe(
     if sample_weights is not None:
         weights = weights * sample_weights
         weights = weights / weights.mean()
-    X, y, weights = resample(recipe.sampler, encode(features), y, weights, recipe.seed)
+    X, y, weights = resample(recipe.sampler, encode(features, feature_set), y, weights, recipe.seed)
     return fit_encoded(recipe, X, y, weights, n_jobs=n_jobs)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bank_assets.contract.contract import Contract
 from bank_assets.core import metrics
 from bank_assets.core.arrays import BoolArray, FloatArray
 from bank_assets.core.bootstrap import paired_bootstrap
@@ -23,6 +24,7 @@ from bank_assets.core.candidates import Recipe, fit_recipe
 from bank_assets.core.contacts import LearningData
 from bank_assets.core.economics import Economics
 from bank_assets.core.export import parity, to_onnx
+from bank_assets.core.features import FeatureSet
 from bank_assets.core.objective import F1, PROFIT, Lead, judged_calls
 from bank_assets.core.scorer import Scorer
 
@@ -126,9 +128,9 @@ class DeploymentFit:
     feature_ranges: Mapping[str, tuple[float, float]]
 
 
-def graph_scorer(graph: bytes, recipe: Recipe) -> Scorer:
+def graph_scorer(graph: bytes, recipe: Recipe, contract: Contract) -> Scorer:
     """A scorer of a bare graph: no calibrator, no ranges; for parity and folds."""
-    lineage = Lineage("", "", 0, "", False, "", "")
+    lineage = Lineage("", "", 0, "", False, "", "", contract)
     parts = BundleParts(recipe, [], NO_RANGES, Economics(), 0.5, {}, lineage)
     return Scorer(bundle_files(graph, parts, {}))
 
@@ -153,26 +155,28 @@ def fit_deployment(
     Returns:
         The fit with its graph.
     """
+    feature_set = FeatureSet.of(data.contract)
     estimator = fit_recipe(
         recipe,
         data.features,
+        feature_set,
         data.is_subscribed,
         data.contact_dates,
         data.as_of,
         n_jobs=n_jobs,
         sample_weights=sample_weights,
     )
-    graph = to_onnx(estimator)
+    graph = to_onnx(estimator, feature_set)
     checked = data if parity_rows is None else data.rows(np.arange(max(len(data) - parity_rows, 0), len(data)))
-    raw = graph_scorer(graph, recipe).raw_probability(checked.features)
+    raw = graph_scorer(graph, recipe, data.contract).raw_probability(checked.features)
     guard = slice(max(len(checked) - GUARD_ROWS, 0), None)
     return DeploymentFit(
         recipe,
         graph,
-        parity(estimator, raw, checked.features),
+        parity(estimator, raw, checked.features, feature_set),
         raw[guard],
         checked.is_subscribed[guard],
-        observed_ranges(data.features),
+        observed_ranges(data.features, data.contract),
     )
 
 

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.contract import BY_SOURCE, Kind
+from bank_assets.contract.columns import YES_NO, Column, Kind
+from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import BoolArray
 from bank_assets.core.as_of import OUTCOME_DELAY_DAYS, OutcomeHistory
-from bank_assets.core.features import CATEGORY_PAYLOAD, NUMERIC_PAYLOAD, historical_features
+from bank_assets.core.features import historical_features
 from bank_assets.core.plan import Frame
 
 Days = NDArray[np.datetime64]
@@ -33,6 +34,7 @@ class LearningData:
         known_on: day from whose morning each outcome is usable, (n,).
         is_subscribed: outcomes, (n,).
         as_of: first day after the data; nothing known later is in it.
+        contract: that the features follow from.
     """
 
     features: Mapping[str, NDArray[Any]]
@@ -40,6 +42,7 @@ class LearningData:
     known_on: Days
     is_subscribed: BoolArray
     as_of: np.datetime64
+    contract: Contract
 
     def __len__(self) -> int:
         return len(self.contact_dates)
@@ -52,6 +55,7 @@ class LearningData:
             self.known_on[mask],
             self.is_subscribed[mask],
             self.as_of,
+            self.contract,
         )
 
 
@@ -65,6 +69,7 @@ class Contacts:
         contact_dates: day of each call, (n,), datetime64[D].
         known_on: day from whose morning the outcome is usable, (n,); NaT where there is no outcome yet.
         is_subscribed: outcomes, (n,); False where there is none yet.
+        contract: that the columns follow from.
     """
 
     contact_ids: NDArray[Any]
@@ -72,6 +77,7 @@ class Contacts:
     contact_dates: Days
     known_on: Days
     is_subscribed: BoolArray
+    contract: Contract
 
     def __len__(self) -> int:
         return len(self.contact_dates)
@@ -89,6 +95,7 @@ class Contacts:
             self.contact_dates[mask],
             self.known_on[mask],
             self.is_subscribed[mask],
+            self.contract,
         )
 
     def in_time_order(self) -> Contacts:
@@ -102,12 +109,17 @@ class Contacts:
     def history(self) -> OutcomeHistory:
         """Outcomes and plans by day."""
         return OutcomeHistory.from_contacts(
-            self.frame, self.contact_dates, self.is_subscribed, self.known_on, has_outcome=self.has_outcome
+            self.frame,
+            self.contact_dates,
+            self.is_subscribed,
+            self.known_on,
+            contract=self.contract,
+            has_outcome=self.has_outcome,
         )
 
     def features(self) -> dict[str, NDArray[Any]]:
         """Features of every contact, each as of the morning of its own day."""
-        return historical_features(self.frame, self.contact_dates, self.history())
+        return historical_features(self.frame, self.contact_dates, self.history(), self.contract)
 
     def learning_data(self, as_of: np.datetime64) -> LearningData:
         """Contacts whose outcome is known on a morning, with their features.
@@ -119,7 +131,9 @@ class Contacts:
             Rows to learn from, in time order.
         """
         known = self.rows(self.known_as_of(as_of)).in_time_order()
-        return LearningData(known.features(), known.contact_dates, known.known_on, known.is_subscribed, as_of)
+        return LearningData(
+            known.features(), known.contact_dates, known.known_on, known.is_subscribed, as_of, self.contract
+        )
 
 
 def usable_from(contact_dates: Days, arrived_on: Days) -> Days:
@@ -136,37 +150,49 @@ def usable_from(contact_dates: Days, arrived_on: Days) -> Days:
     return np.where(np.isnat(arrived_on), np.datetime64("NaT", "D"), earliest).astype("datetime64[D]")
 
 
-def frame_from_tables(columns: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def frame_from_tables(columns: Mapping[str, NDArray[Any]], contract: Contract) -> dict[str, NDArray[Any]]:
     """Payload columns in delivery names and values from columns of the `contacts` table.
 
     Args:
         columns: one array (n,) per table column; booleans as bool, a missing number as NaN.
+        contract: which columns there are.
 
     Returns:
         Numbers as float64 (sentinels restored), categories and yes/no as text objects.
     """
     frame: dict[str, NDArray[Any]] = {}
-    for name in (*NUMERIC_PAYLOAD, *CATEGORY_PAYLOAD):
-        column = BY_SOURCE[name]
+    for column in contract.payload:
         values = columns[column.table]
         if column.kind is Kind.BOOLEAN:
-            frame[name] = np.where(values.astype(bool), "yes", "no").astype(object)
+            frame[column.source] = np.where(values.astype(bool), YES_NO[1], YES_NO[0]).astype(object)
         elif column.kind is Kind.INTEGER:
             numbers = values.astype(np.float64)
-            frame[name] = np.where(np.isnan(numbers), float(column.sentinel or 0), numbers)
+            frame[column.source] = np.where(np.isnan(numbers), float(column.sentinel or 0), numbers)
         else:
-            frame[name] = values.astype(object)
+            frame[column.source] = values.astype(object)
     return frame
 
 
-def frame_from_deliveries(columns: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def frame_from_deliveries(columns: Mapping[str, NDArray[Any]], contract: Contract) -> dict[str, NDArray[Any]]:
     """Payload columns from delivery columns that were checked already.
 
     Args:
-        columns: one array (n,) per delivery column.
+        columns: one array (n,) per delivery column; deliveries of an earlier version of the contract lack its
+            optional columns.
+        contract: which columns there are.
 
     Returns:
-        Numbers as float64, categories as text objects.
+        Numbers as float64, categories as text objects, optional columns filled.
     """
-    numbers = {name: np.asarray(columns[name], dtype=np.float64) for name in NUMERIC_PAYLOAD}
-    return numbers | {name: np.asarray(columns[name], dtype=object) for name in CATEGORY_PAYLOAD}
+    n = max((len(values) for values in columns.values()), default=0)
+    return {
+        column.source: _filled(column, n)
+        if column.is_optional and column.source not in columns
+        else np.asarray(columns[column.source], dtype=np.float64 if column.kind is Kind.INTEGER else object)
+        for column in contract.payload
+    }
+
+
+def _filled(column: Column, n: int) -> NDArray[Any]:
+    """The default of a column n times."""
+    return np.full(n, column.default, dtype=np.float64 if column.kind is Kind.INTEGER else object)

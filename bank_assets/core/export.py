@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.core.candidates import Estimator, encode, encoded_names
-from bank_assets.core.features import CATEGORY_FEATURES, NUMERIC_FEATURES, categories_of
+from bank_assets.core.features import FeatureSet
 
 PARITY_LIMIT: Final = 1e-5
 """Largest allowed |p(estimator) - p(graph)| on any row."""
@@ -41,16 +41,16 @@ def _register_converters() -> None:
         update_registered_converter(model, alias, calculate_linear_classifier_output_shapes, converter, options=options)
 
 
-def _encoder_nodes() -> tuple[list[Any], list[Any], list[Any]]:
+def _encoder_nodes(feature_set: FeatureSet) -> tuple[list[Any], list[Any], list[Any]]:
     """Graph of the encoder: categories to one-hot by LabelEncoder + comparison, numbers passed through."""
     from onnx import TensorProto, helper, numpy_helper
 
     nodes, initializers, inputs, parts = [], [], [], []
-    for name in NUMERIC_FEATURES:
+    for name in feature_set.numeric:
         inputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [None, 1]))
         parts.append(name)
-    for name in CATEGORY_FEATURES:
-        values = categories_of(name)
+    for name in feature_set.category:
+        values = feature_set.categories_of(name)
         inputs.append(helper.make_tensor_value_info(name, TensorProto.STRING, [None, 1]))
         nodes.append(
             helper.make_node(
@@ -98,11 +98,12 @@ def _with_float32_thresholds(estimator: Any) -> Any:
     return twin
 
 
-def to_onnx(estimator: Estimator) -> bytes:
+def to_onnx(estimator: Estimator, feature_set: FeatureSet) -> bytes:
     """Convert a fitted estimator, with the encoder in front, to a serialized ONNX model.
 
     Args:
         estimator: result of `core.candidates.fit_recipe`.
+        feature_set: what it was fitted on.
 
     Returns:
         The serialized model, deterministic for the same estimator.
@@ -117,15 +118,15 @@ def to_onnx(estimator: Estimator) -> bytes:
     final = exact.steps[-1][1] if hasattr(exact, "steps") else exact
     model = convert_sklearn(
         exact,
-        initial_types=[("encoded", FloatTensorType([None, len(encoded_names())]))],
+        initial_types=[("encoded", FloatTensorType([None, len(encoded_names(feature_set))]))],
         options={id(final): {"zipmap": False}},
         target_opset=OPSET,
     )
     opsets = [helper.make_opsetid(domain, version) for domain, version in OPSET.items()]
     del model.opset_import[:]  # converters name the lowest version they need, and both halves must agree
     model.opset_import.extend(opsets)
-    nodes, initializers, inputs = _encoder_nodes()
-    encoded = helper.make_tensor_value_info("encoded", onnx.TensorProto.FLOAT, [None, len(encoded_names())])
+    nodes, initializers, inputs = _encoder_nodes(feature_set)
+    encoded = helper.make_tensor_value_info("encoded", onnx.TensorProto.FLOAT, [None, len(encoded_names(feature_set))])
     encoder = helper.make_model(
         helper.make_graph(nodes, "encoder", inputs, [encoded], initializers),
         opset_imports=opsets,
@@ -145,15 +146,18 @@ def to_onnx(estimator: Estimator) -> bytes:
     return bytes(merged.SerializeToString(deterministic=True))
 
 
-def parity(estimator: Estimator, raw: NDArray[np.float64], features: Mapping[str, NDArray[Any]]) -> float:
+def parity(
+    estimator: Estimator, raw: NDArray[np.float64], features: Mapping[str, NDArray[Any]], feature_set: FeatureSet
+) -> float:
     """Largest |p(estimator) - p(graph)| over rows.
 
     Args:
         estimator: the fitted estimator.
         raw: the graph's probabilities of the same rows, (n,).
         features: one array (n,) per feature.
+        feature_set: which features there are.
 
     Returns:
         The largest absolute difference; compare with `PARITY_LIMIT`.
     """
-    return float(np.abs(estimator.predict_proba(encode(features))[:, 1] - raw).max(initial=0.0))
+    return float(np.abs(estimator.predict_proba(encode(features, feature_set))[:, 1] - raw).max(initial=0.0))

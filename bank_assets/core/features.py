@@ -1,6 +1,6 @@
 """From a contact and the world as it was known that day to the inputs of the model.
 
-What lives here: the feature list and its assembly.
+What lives here: `FeatureSet`, the inputs that follow from a contract, and their assembly.
 What must not: fitting, pandas, any look at an outcome that was not known on the morning of the contact's day.
 Called by training, evaluation, replay, batch scoring and serving: one implementation, numpy only.
 
@@ -14,106 +14,145 @@ A frame here is a mapping from delivery column name to an array (n,).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.contract import BY_SOURCE, refuse_post_contact
+from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import FloatArray
 from bank_assets.core.as_of import RATE_FEATURES, AsOfState, OutcomeHistory
-from bank_assets.core.plan import PLAN_FEATURES, Days, Frame, plan_statistics
+from bank_assets.core.plan import Days, Frame, plan_features, plan_statistics
 
 STALE_AFTER_DAYS: Final = 30
 """A contact date further than this past the as-of day makes the answer carry `stale_features`."""
 
-NUMERIC_PAYLOAD: Final = ("age", "balance", "campaign", "pdays", "previous")
-CATEGORY_PAYLOAD: Final = ("job", "marital", "education", "default", "housing", "loan", "contact", "poutcome")
-
-NUMERIC_FEATURES: Final = (*NUMERIC_PAYLOAD, *RATE_FEATURES, *PLAN_FEATURES)
-CATEGORY_FEATURES: Final = CATEGORY_PAYLOAD
-FEATURES: Final = (*NUMERIC_FEATURES, *CATEGORY_FEATURES)
-
-GROUPS: Final[Mapping[str, str]] = {
-    **{name: name for name in (*NUMERIC_PAYLOAD, *CATEGORY_PAYLOAD)},
-    **dict.fromkeys(RATE_FEATURES, "recent_subscription_rates"),
-    **dict.fromkeys(PLAN_FEATURES, "call_list_of_the_day"),
-}
-"""Feature -> group that people are told about in explanations."""
+RATES_GROUP: Final = "recent_subscription_rates"
+PLAN_GROUP: Final = "call_list_of_the_day"
 
 
-def categories_of(feature: str) -> tuple[str, ...]:
-    """Allowed values of a category feature, in the contract's order."""
-    return BY_SOURCE[feature].categories
+@dataclass(frozen=True, slots=True)
+class FeatureSet:
+    """The inputs of a model under a contract.
 
+    Attributes:
+        contract: that they follow from.
+        plan: names of the plan's statistics.
+        numeric: names of the numbers: payload columns, rates, statistics of the plan.
+        category: names of the categories.
+    """
 
-def feature_kind(feature: str) -> Literal["numeric", "category"]:
-    """Kind of a feature in a bundle's signature."""
-    return "category" if feature in CATEGORY_FEATURES else "numeric"
+    contract: Contract
+    plan: tuple[str, ...]
+    numeric: tuple[str, ...]
+    category: tuple[str, ...]
+
+    @classmethod
+    @lru_cache(maxsize=32)
+    def of(cls, contract: Contract) -> FeatureSet:
+        """The inputs that a contract gives."""
+        plan = plan_features(contract)
+        return cls(contract, plan, (*contract.numeric_columns, *RATE_FEATURES, *plan), contract.category_columns)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All features, numbers first."""
+        return (*self.numeric, *self.category)
+
+    @property
+    def groups(self) -> dict[str, str]:
+        """Feature -> group that people are told about in explanations."""
+        return (
+            {name: name for name in self.contract.payload_columns}
+            | dict.fromkeys(RATE_FEATURES, RATES_GROUP)
+            | dict.fromkeys(self.plan, PLAN_GROUP)
+        )
+
+    def categories_of(self, feature: str) -> tuple[str, ...]:
+        """Allowed values of a category feature, in the contract's order."""
+        return self.contract.by_source[feature].categories
+
+    def kind_of(self, feature: str) -> Literal["numeric", "category"]:
+        """Kind of a feature in a bundle's signature."""
+        return "category" if feature in self.category else "numeric"
 
 
 MEMO_ROWS: Final = 64
 """Up to so many rows the columns of constants are kept: a single request takes the same eighteen every time."""
-_refuse_post_contact = lru_cache(maxsize=64)(refuse_post_contact)
-"""The check of names that were checked before; a refusal is not kept."""
 
 
-def _contact_features(frame: Frame) -> dict[str, NDArray[Any]]:
-    features: dict[str, NDArray[Any]] = {name: frame[name].astype(np.float64) for name in NUMERIC_PAYLOAD}
-    features |= {name: np.asarray(frame[name], dtype=object) for name in CATEGORY_PAYLOAD}
+@lru_cache(maxsize=64)
+def _refuse_post_contact(contract: Contract, names: tuple[str, ...]) -> None:
+    """The check of names that were checked before; a refusal is not kept."""
+    contract.refuse_post_contact(names)
+
+
+def _contact_features(frame: Frame, contract: Contract) -> dict[str, NDArray[Any]]:
+    features: dict[str, NDArray[Any]] = {name: frame[name].astype(np.float64) for name in contract.numeric_columns}
+    features |= {name: np.asarray(frame[name], dtype=object) for name in contract.category_columns}
     return features
 
 
-def historical_features(frame: Frame, contact_dates: Days, history: OutcomeHistory) -> dict[str, NDArray[Any]]:
+def _plan_features(frame: Frame, contact_dates: Days, contract: Contract) -> dict[str, FloatArray]:
+    days, plans = plan_statistics(frame, contact_dates, contract)
+    row = np.searchsorted(days, contact_dates.astype("datetime64[D]"))
+    return {name: plans[row, column] for column, name in enumerate(FeatureSet.of(contract).plan)}
+
+
+def historical_features(
+    frame: Frame, contact_dates: Days, history: OutcomeHistory, contract: Contract
+) -> dict[str, NDArray[Any]]:
     """Features of past or replayed contacts, each as of the morning of its own day, with its own day's plan.
 
     Args:
         frame: payload columns, each (n,).
         contact_dates: day of each call, (n,).
         history: outcomes by the day they became known.
+        contract: says which columns and statistics are inputs.
 
     Returns:
-        One array (n,) per name of `FEATURES`.
+        One array (n,) per feature.
 
     Raises:
         LeakageError: the frame offers a column that is known only after the call.
     """
-    refuse_post_contact(tuple(frame))
-    days, plans = plan_statistics(frame, contact_dates)
-    row = np.searchsorted(days, contact_dates.astype("datetime64[D]"))
+    contract.refuse_post_contact(frame)
     return (
-        _contact_features(frame)
+        _contact_features(frame, contract)
         | history.rates(contact_dates)
-        | {name: plans[row, column] for column, name in enumerate(PLAN_FEATURES)}
+        | _plan_features(frame, contact_dates, contract)
     )
 
 
-def current_features(frame: Frame, contact_dates: Days, state: AsOfState, *, has_plan: bool) -> dict[str, NDArray[Any]]:
+def current_features(
+    frame: Frame, contact_dates: Days, state: AsOfState, contract: Contract, *, has_plan: bool
+) -> dict[str, NDArray[Any]]:
     """Features of contacts to be decided now, from the published state.
 
     Args:
         frame: payload columns, each (n,).
         contact_dates: planned day of each call, (n,).
         state: the published as-of state.
+        contract: says which columns and statistics are inputs; that of the model which is to score them.
         has_plan: True if `frame` is the whole list of its days; False for single requests, which then take the
             typical plan of the last 30 days.
 
     Returns:
-        One array (n,) per name of `FEATURES`.
+        One array (n,) per feature.
 
     Raises:
         LeakageError: the frame offers a column that is known only after the call.
     """
-    _refuse_post_contact(tuple(frame))
+    _refuse_post_contact(contract, tuple(frame))
     n = len(contact_dates)
-    if has_plan:
-        days, plans = plan_statistics(frame, contact_dates)
-        row = np.searchsorted(days, contact_dates.astype("datetime64[D]"))
-        plan = {name: plans[row, column] for column, name in enumerate(PLAN_FEATURES)}
-    else:
-        plan = _constant(state.typical_plan, PLAN_FEATURES, n)
-    return _contact_features(frame) | _constant(state.rates, RATE_FEATURES, n) | plan
+    plan = (
+        _plan_features(frame, contact_dates, contract)
+        if has_plan
+        else _constant(state.typical_plan, FeatureSet.of(contract).plan, n)
+    )
+    return _contact_features(frame, contract) | _constant(state.rates, RATE_FEATURES, n) | plan
 
 
 def _constant(values: Mapping[str, float], names: tuple[str, ...], n: int) -> dict[str, NDArray[Any]]:

@@ -13,9 +13,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.contract import refuse_post_contact
+from bank_assets.contract.contract import Contract
 from bank_assets.core.contacts import LearningData
-from bank_assets.core.features import CATEGORY_FEATURES, FEATURES
+from bank_assets.core.features import FeatureSet
 
 PREFIX: Final = "feature."
 """Features carry a prefix, since some have the name of a key column's source."""
@@ -34,22 +34,23 @@ def to_columns(contact_ids: NDArray[Any], data: LearningData) -> dict[str, NDArr
     Raises:
         LeakageError: a feature is known only after the call.
     """
-    refuse_post_contact(tuple(data.features))
+    data.contract.refuse_post_contact(data.features)
     keys = {
         "contact_id": contact_ids,
         "contact_date": data.contact_dates,
         "known_on": data.known_on,
         "is_subscribed": data.is_subscribed,
     }
-    return keys | {PREFIX + name: data.features[name] for name in FEATURES}
+    return keys | {PREFIX + name: data.features[name] for name in FeatureSet.of(data.contract).names}
 
 
-def from_columns(columns: Mapping[str, NDArray[Any]], as_of: np.datetime64) -> LearningData:
+def from_columns(columns: Mapping[str, NDArray[Any]], as_of: np.datetime64, contract: Contract) -> LearningData:
     """Rows to learn from, from the columns of the snapshot.
 
     Args:
         columns: as `to_columns` made them.
         as_of: first day after the data.
+        contract: that the snapshot was made under.
 
     Returns:
         The rows.
@@ -58,9 +59,11 @@ def from_columns(columns: Mapping[str, NDArray[Any]], as_of: np.datetime64) -> L
         LeakageError: the snapshot holds a feature column that is known only after the call.
     """
     found = [name.removeprefix(PREFIX) for name in columns if name.startswith(PREFIX)]
-    refuse_post_contact(tuple(found))
+    contract.refuse_post_contact(found)
+    feature_set = FeatureSet.of(contract)
     features = {
-        name: columns[PREFIX + name].astype(object if name in CATEGORY_FEATURES else np.float64) for name in FEATURES
+        name: columns[PREFIX + name].astype(object if name in feature_set.category else np.float64)
+        for name in feature_set.names
     }
     return LearningData(
         features,
@@ -68,4 +71,5 @@ def from_columns(columns: Mapping[str, NDArray[Any]], as_of: np.datetime64) -> L
         columns["known_on"].astype("datetime64[D]"),
         columns["is_subscribed"].astype(bool),
         as_of,
+        contract,
     )

@@ -288,7 +288,9 @@ class Platform:
     def _bundle(self, fit: DeploymentFit, data: LearningData, known: Known) -> dict[str, bytes]:
         table = fit_ranges(known.scored.contact_dates, known.emitted, known.scored.is_subscribed)
         ranges = {name: table[name] for name in NO_RANGES}
-        lineage = Lineage(str(data.as_of), "", len(data), self.config.source, self.config.is_real, "", "")
+        lineage = Lineage(
+            str(data.as_of), "", len(data), self.config.source, self.config.is_real, "", "", data.contract
+        )
         economics = self.config.economics
         parts = BundleParts(fit.recipe, [], ranges, economics, economics.threshold, {}, lineage, fit.feature_ranges)
         return bundle_files(fit.graph, parts, {})

@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any, Final
 
@@ -35,7 +36,8 @@ from bank_assets.core.challenger import GUARD_ROWS, fit_deployment
 from bank_assets.core.drift import compare_profiles
 from bank_assets.core.drift_report import Level
 from bank_assets.core.economics import is_worth_calling
-from bank_assets.core.plan import PLAN_COUNT, PLAN_FEATURES
+from bank_assets.core.features import FeatureSet
+from bank_assets.core.plan import PLAN_COUNT, plan_features
 from bank_assets.core.platform_policy import Event
 from bank_assets.core.replay_trace import Counts, Trace
 from bank_assets.core.replay_world import World
@@ -121,8 +123,7 @@ class Scheduled(Policy):
         """
         super().__init__(name)
         is_plain = name in ("never", "monthly")
-        mix = tuple(feature for feature in PLAN_FEATURES if feature != PLAN_COUNT)
-        self._hidden = (*RATE_FEATURES, *PLAN_FEATURES) if is_plain else mix
+        self._hides_rates = is_plain
         self._recipe = Recipe("lightgbm", half_life_days=float("inf") if is_plain else 90.0, seed=seed)
         self._counts = Counts()
         self._fitted_on: np.datetime64 | None = None
@@ -143,9 +144,14 @@ class Scheduled(Policy):
         if self._scorer is None:
             trace.proba[rows] = features["subscription_rate_30d"]
         else:
-            trace.proba[rows] = self._scorer.score(hide(features, self._hidden)).probability
+            trace.proba[rows] = self._scorer.score(hide(features, self._hidden(world))).probability
         trace.unshifted[rows] = trace.proba[rows]
         call_by_profit(rows, world, trace)
+
+    def _hidden(self, world: World) -> tuple[str, ...]:
+        """What the policy does without: all as-of features, or what the list tells beside its length."""
+        plan = plan_features(world.contract)
+        return (*RATE_FEATURES, *plan) if self._hides_rates else tuple(name for name in plan if name != PLAN_COUNT)
 
     def _due(self, morning: np.datetime64, world: World) -> str:
         last = self._fitted_on
@@ -176,11 +182,9 @@ class Scheduled(Policy):
         data, weights = world.learning_data(morning)
         if min(int(data.is_subscribed.sum()), int((~data.is_subscribed).sum())) < MINIMUM_CLASS:
             return
-        hidden = type(data)(
-            hide(data.features, self._hidden), data.contact_dates, data.known_on, data.is_subscribed, data.as_of
-        )
+        hidden = replace(data, features=hide(data.features, self._hidden(world)))
         fit = fit_deployment(self._recipe, hidden, n_jobs=1, parity_rows=GUARD_ROWS, sample_weights=weights)
-        lineage = Lineage(str(data.as_of), "", len(data), "", False, "", "")
+        lineage = Lineage(str(data.as_of), "", len(data), "", False, "", "", data.contract)
         economics = world.settings.economics
         parts = BundleParts(self._recipe, [], NO_RANGES, economics, economics.threshold, {}, lineage)
         self._files = bundle_files(fit.graph, parts, {})
@@ -234,7 +238,7 @@ class Hindsight(Policy):
         call_by_profit(rows, world, trace)
 
     def _cross_validated(self, world: World) -> FloatArray:
-        X, y = encode(world.features_with_all_outcomes()), world.outcomes_for_the_judge
+        X, y = encode(world.features_with_all_outcomes(), FeatureSet.of(world.contract)), world.outcomes_for_the_judge
         recipe = Recipe("lightgbm", half_life_days=float("inf"), seed=self._seed)
         fold = random_folds(len(y), HINDSIGHT_FOLDS, self._seed)
         usable = world.has_outcome

@@ -28,6 +28,7 @@ from bank_assets.core.arrays import FloatArray
 from bank_assets.core.bootstrap import paired_bootstrap
 from bank_assets.core.candidates import Recipe, encode, fit_recipe
 from bank_assets.core.contacts import LearningData
+from bank_assets.core.features import FeatureSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +167,15 @@ def _compare(
     seed: int,
     n_jobs: int,
 ) -> dict[str, Any]:
-    estimator = fit_recipe(recipe, known.features, known.is_subscribed, known.contact_dates, start, n_jobs=n_jobs)
+    feature_set = FeatureSet.of(data.contract)
+    estimator = fit_recipe(
+        recipe, known.features, feature_set, known.is_subscribed, known.contact_dates, start, n_jobs=n_jobs
+    )
     rows = data.contact_dates >= start
     tested = data.rows(rows)
-    refit = calibrated(np.asarray(estimator.predict_proba(encode(tested.features))[:, 1], dtype=np.float64))
+    refit = calibrated(
+        np.asarray(estimator.predict_proba(encode(tested.features, feature_set))[:, 1], dtype=np.float64)
+    )
     losses = [metrics.log_loss_rows(tested.is_subscribed, proba) for proba in (champion[rows], refit)]
     gain = paired_bootstrap(losses[0] - losses[1], seed=seed, clusters=tested.contact_dates)
     return {

@@ -7,12 +7,13 @@ Called by `core.replay`. A policy never sees the arrays of outcomes: it asks for
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import BoolArray, FloatArray
 from bank_assets.core.as_of import OutcomeHistory
 from bank_assets.core.contacts import Contacts, LearningData
@@ -131,12 +132,19 @@ class World:
         self.mornings: Days = np.unique(self.decided_on[self.is_decided])
         self.daily = DailyProfiles.from_rows(self.dates, ordered.frame)
         self.learned_weight = np.where(self.is_decided & (settings.feedback == "called"), 0.0, 1.0)
-        self._plans = plan_statistics(ordered.frame, self.dates)
+        self._plans = plan_statistics(ordered.frame, self.dates, ordered.contract)
         history = self._history(np.ones(len(ordered), bool))
-        self._features = historical_features(ordered.frame, self.dates, history) | history.rates(self.decided_on)
+        self._features = historical_features(ordered.frame, self.dates, history, ordered.contract) | history.rates(
+            self.decided_on
+        )
 
     def __len__(self) -> int:
         return len(self.dates)
+
+    @property
+    def contract(self) -> Contract:
+        """The contract of the contacts."""
+        return self._contacts.contract
 
     @property
     def outcomes_for_the_judge(self) -> BoolArray:
@@ -164,7 +172,9 @@ class World:
 
     def _every_outcome(self) -> OutcomeHistory:
         use = self._contacts.has_outcome
-        return OutcomeHistory(self._contacts.known_on[use], self._contacts.is_subscribed[use], *self._plans)
+        return OutcomeHistory(
+            self._contacts.known_on[use], self._contacts.is_subscribed[use], *self._plans, self.contract
+        )
 
     def _update_rates(self, rows: NDArray[np.int64], morning: np.datetime64) -> None:
         rates = self._history(self.known(morning)).rates(np.asarray([morning]))
@@ -177,6 +187,7 @@ class World:
             self._contacts.known_on[use],
             self._contacts.is_subscribed[use],
             *self._plans,
+            self.contract,
             weights=self.learned_weight[use] if self.settings.feedback == "called" else None,
         )
 
@@ -217,6 +228,7 @@ class World:
             self._contacts.known_on[known],
             self._contacts.is_subscribed[known],
             morning,
+            self.contract,
         )
         return data, self.learned_weight[known]
 
@@ -250,4 +262,4 @@ def _delayed(contacts: Contacts, delay_days: int) -> Contacts:
         )
     earliest = contacts.contact_dates + np.timedelta64(delay_days, "D")
     known_on = np.where(contacts.has_outcome, np.maximum(contacts.known_on, earliest), contacts.known_on)
-    return Contacts(contacts.contact_ids, contacts.frame, contacts.contact_dates, known_on, contacts.is_subscribed)
+    return replace(contacts, known_on=known_on)

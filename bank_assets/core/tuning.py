@@ -9,6 +9,7 @@ threshold is too coarse a guide for some hundred trials.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -78,7 +79,7 @@ def before_reported_folds(data: LearningData) -> LearningData:
     """
     start = next(fold.test_start for fold in time_folds(data.contact_dates, data.as_of) if fold.is_reported)
     seen = data.rows((data.contact_dates < start) & (data.known_on <= start))
-    return LearningData(seen.features, seen.contact_dates, seen.known_on, seen.is_subscribed, start)
+    return replace(seen, as_of=start)
 
 
 def tune(

@@ -17,9 +17,9 @@ from bank_assets.settings import Settings
 from bank_assets.sources.campaign_file import latest_campaigns
 from bank_assets.sources.deliveries import RegisterResult, register_deliveries
 from bank_assets.sources.manifest import Delivery, delivered_months
-from bank_assets.spark.etl import TABLES
-from bank_assets.spark.months import month_mark
+from bank_assets.spark.months import month_mark, month_tables
 from bank_assets.store.campaign_files import campaign_of
+from bank_assets.store.derivations import stale
 from bank_assets.store.lineage import BATCH, CONTACTS, DRIFT_REPORT, GATE, PROFILES, due_reported_outcomes
 from bank_assets.store.warehouse import Warehouse
 
@@ -48,8 +48,7 @@ def due_months(settings: Settings) -> list[str]:
 
 def _is_made(settings: Settings, store: Warehouse, month: str) -> bool:
     """Whether tables, gate and counts of a month follow from its deliveries; a held month is made, too."""
-    mark = month_mark(settings.warehouse, month)
-    if not all(store.is_unchanged(table, month, mark) for table in TABLES):
+    if stale(month_tables(store, settings.warehouse, month)):
         return False
     contacts, gate = store.entry(CONTACTS, month), store.entry(GATE, month)
     if contacts is None or gate is None or gate.metadata.get("contacts_digest") != contacts.digest:

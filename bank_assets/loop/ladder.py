@@ -77,7 +77,7 @@ class Ladder:
         self._decision_of = decision_of
         self._store = Warehouse(settings.warehouse)
         self._reign = Reign.of(engine)
-        self._contacts = ContactStore(self._store)
+        self._contacts = ContactStore(self._store, settings.contract)
 
     def next_step(self) -> Step:
         """Judge what can be judged and say what has to run before more can be.

@@ -69,7 +69,7 @@ def _judged(settings: Settings, engine: Engine, store: Warehouse, reign: Reign, 
     last = responses.latest(engine)
     if last is not None and last.rung in (Rung.RETRAIN, Rung.SEARCH) and not has_verdict(engine, last):
         left.append(f"{last.rung} of {last.as_of} is not done")
-    newest = ContactStore(store).learning_as_of(settings.landing, months)
+    newest = ContactStore(store, settings.contract).learning_as_of(settings.landing, months)
     state = ResponseState() if last is None else ResponseState.from_json(last.state)
     dates = store.read("contacts", months, ["contact_date"]).column("contact_date").to_numpy()
     known = state if state.deployed_on else ResponseState(deployed_on=str(reign.starts[-1]))

@@ -16,7 +16,8 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from bank_assets.contract import BY_SOURCE, PAYLOAD_COLUMNS, Column, Kind
+from bank_assets.contract.columns import Column, Kind
+from bank_assets.contract.contract import Contract
 from bank_assets.core.plan import Frame
 from bank_assets.sources.manifest import Delivery, object_path, read_manifest
 from bank_assets.store.campaign_files import FOLDER, campaign_of
@@ -59,12 +60,13 @@ def latest_campaigns(warehouse: Path, names: Sequence[str] = ()) -> list[Deliver
     return [newest[name] for name in sorted(newest) if not names or name in names]
 
 
-def read_campaign(warehouse: Path, delivery: Delivery) -> Campaign:
+def read_campaign(warehouse: Path, delivery: Delivery, contract: Contract) -> Campaign:
     """Read and check one campaign file.
 
     Args:
         warehouse: the warehouse folder.
         delivery: its arrival.
+        contract: which columns there are; a file of an earlier version may lack the optional ones.
 
     Returns:
         The usable rows as typed columns, and the others by line and reason.
@@ -83,9 +85,12 @@ def read_campaign(warehouse: Path, delivery: Delivery) -> Campaign:
     rows.columns = [name.strip() for name in rows.columns]
     problems = pd.Series("", index=rows.index, dtype=object)
     columns: dict[str, Any] = {}
-    for name in PAYLOAD_COLUMNS:
-        columns[name], wrong = _checked(BY_SOURCE[name], rows[name].str.strip())
-        problems[wrong] = problems[wrong] + _sentence(BY_SOURCE[name]) + rows[name][wrong].map(lambda v: f"{v!r}; ")
+    for column in contract.payload:
+        if column.is_optional and column.source not in rows:
+            rows[column.source] = str(column.default)
+        text = rows[column.source]
+        columns[column.source], wrong = _checked(column, text.str.strip())
+        problems[wrong] = problems[wrong] + _sentence(column) + text[wrong].map(lambda v: f"{v!r}; ")
     dates = pd.to_datetime(rows["contact_date"].str.strip(), format="%Y-%m-%d", errors="coerce")
     problems[dates.isna()] += "contact_date: expected YYYY-MM-DD; "
     ids = rows["contact_id"].str.strip()

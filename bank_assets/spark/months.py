@@ -1,14 +1,15 @@
 """What the tables of a month are made from.
 
-What lives here: their fingerprint. What must not: making them (`spark.etl`). Called by the tables stage and by the
-loop, which asks for the months that are due.
+What lives here: their fingerprint, the same for all three. What must not: making them (`spark.etl`).
+Called by the tables stage and by the loop, which asks for the months that are due.
 """
 
 from pathlib import Path
 
 from bank_assets.sources.manifest import month_digest, month_manifest
-from bank_assets.spark.etl import CODE_VERSION
-from bank_assets.store.warehouse import fingerprint
+from bank_assets.spark.etl import CODE_VERSION, TABLES
+from bank_assets.store.derivations import Derived
+from bank_assets.store.warehouse import Warehouse, fingerprint
 
 
 def month_mark(warehouse: Path, month: str) -> str:
@@ -20,3 +21,15 @@ def month_mark(warehouse: Path, month: str) -> str:
     """
     inputs = {kind: month_digest(month_manifest(warehouse, month, kind)) for kind in ("contacts", "outcomes")}
     return fingerprint(inputs=inputs, code_version=CODE_VERSION, settings={})
+
+
+def month_tables(store: Warehouse, warehouse: Path, month: str) -> dict[str, Derived]:
+    """The tables of a month by name.
+
+    Args:
+        store: the tables.
+        warehouse: the warehouse folder.
+        month: `YYYY-MM`.
+    """
+    mark = month_mark(warehouse, month)
+    return {table: Derived(store, table, month, mark) for table in TABLES}

@@ -8,6 +8,7 @@ thread, so a row's number does not depend on the batch it came in.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
@@ -15,10 +16,12 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
+from bank_assets.contract.contract import Contract
+from bank_assets.contract.uci import contract_on_record
 from bank_assets.core.as_of import AsOfState
 from bank_assets.core.call_plan import best_first, deciles
 from bank_assets.core.economics import Economics, expected_profit, is_worth_calling
-from bank_assets.core.features import CATEGORY_FEATURES, FEATURES, current_features
+from bank_assets.core.features import FeatureSet, current_features
 from bank_assets.core.scorer import Scorer
 from bank_assets.sources.campaign_file import Campaign
 
@@ -40,20 +43,22 @@ SCORED_SCHEMA: Final = pa.schema(
 _PARTIAL_SCHEMA: Final = "contact_id string, probability double, probability_low double, probability_high double"
 
 
-def feature_table(campaign: Campaign, state: AsOfState) -> pa.Table:
+def feature_table(campaign: Campaign, state: AsOfState, contract: Contract) -> pa.Table:
     """Features of a campaign's rows, with the plan of each of its days.
 
     Args:
         campaign: the checked rows; the file is the whole list of its days.
         state: the published as-of state.
+        contract: of the model that is to score them.
 
     Returns:
         `contact_id` and one column per feature.
     """
-    features = current_features(campaign.frame, campaign.contact_dates, state, has_plan=True)
+    features = current_features(campaign.frame, campaign.contact_dates, state, contract, has_plan=True)
+    feature_set = FeatureSet.of(contract)
     columns: dict[str, Any] = {"contact_id": pa.array(campaign.contact_ids, pa.string())}
-    for name in FEATURES:
-        kind = pa.string() if name in CATEGORY_FEATURES else pa.float64()
+    for name in feature_set.names:
+        kind = pa.string() if name in feature_set.category else pa.float64()
         columns[name] = pa.array(features[name], kind)
     return pa.table(columns)
 
@@ -100,7 +105,8 @@ def score_campaign(
     """
     if len(campaign.contact_ids) == 0:
         return SCORED_SCHEMA.empty_table()
-    frame = session.createDataFrame(feature_table(campaign, state))
+    contract = contract_on_record(json.loads(bundle["decision.json"]).get("contract"))
+    frame = session.createDataFrame(feature_table(campaign, state, contract))
     tasks = max(1, -(-len(campaign.contact_ids) // ROWS_PER_TASK))
     scored = frame.repartition(tasks).mapInArrow(scoring_task(dict(bundle), state.log_odds_shift), _PARTIAL_SCHEMA)
     found = scored.toArrow()

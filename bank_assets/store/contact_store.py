@@ -14,9 +14,8 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from bank_assets.contract import BY_SOURCE
+from bank_assets.contract.contract import Contract
 from bank_assets.core.contacts import Contacts, frame_from_tables, usable_from
-from bank_assets.core.features import CATEGORY_PAYLOAD, NUMERIC_PAYLOAD
 from bank_assets.store.campaign_files import example_path
 from bank_assets.store.warehouse import Warehouse
 
@@ -29,8 +28,9 @@ OPEN_CAMPAIGN_DAYS: Final = 31
 class ContactStore:
     """Reads contacts and their outcomes."""
 
-    def __init__(self, warehouse: Warehouse) -> None:
+    def __init__(self, warehouse: Warehouse, contract: Contract) -> None:
         self._warehouse = warehouse
+        self._contract = contract
 
     def read(self, months: Sequence[str]) -> Contacts:
         """Contacts of some months with their latest outcomes, in time order.
@@ -41,7 +41,7 @@ class ContactStore:
         Returns:
             The contacts; a contact that was delivered in two months counts once, at its last arrival.
         """
-        payload = [BY_SOURCE[name].table for name in (*NUMERIC_PAYLOAD, *CATEGORY_PAYLOAD)]
+        payload = [column.table for column in self._contract.payload]
         rows = self._frame(CONTACTS, ["contact_id", "contact_date", *payload, "delivery_arrival"], months)
         rows = rows.sort_values("delivery_arrival", kind="stable").drop_duplicates("contact_id", keep="last")
         # The contact's number breaks ties within a day, so that the order does not depend on files.
@@ -54,10 +54,11 @@ class ContactStore:
         columns: dict[str, Any] = {name: joined[name].to_numpy() for name in payload}
         return Contacts(
             joined["contact_id"].to_numpy(dtype=object),
-            frame_from_tables(columns),
+            frame_from_tables(columns, self._contract),
             dates,
             usable_from(dates, arrived),
             joined["is_subscribed"].eq(True).to_numpy(dtype=bool),
+            self._contract,
         )
 
     def _outcomes(self) -> pd.DataFrame:

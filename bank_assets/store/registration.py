@@ -7,14 +7,16 @@ does not have.
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Mapping
 from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any, Final
 
-from bank_assets.contract import MODEL_NAME
-from bank_assets.core.features import FEATURES, categories_of, feature_kind
+from bank_assets.contract.names import MODEL_NAME
+from bank_assets.contract.uci import contract_on_record
+from bank_assets.core.features import FeatureSet
 from bank_assets.core.scorer import digest_files
 from bank_assets.store.registry import TAG_DIGEST, Registry, Version
 
@@ -41,14 +43,15 @@ def register(registry: Registry, bundle: Mapping[str, bytes], *, run_id: str, ki
     import mlflow
 
     client = registry.client
+    feature_set = FeatureSet.of(contract_on_record(json.loads(bundle["decision.json"]).get("contract")))
     with tempfile.TemporaryDirectory() as folder:
         _write(bundle, Path(folder))
         active = mlflow.active_run()
         if active is not None and active.info.run_id == run_id:
-            info = mlflow.pyfunc.log_model(name="bundle", **_model_arguments(Path(folder)))
+            info = mlflow.pyfunc.log_model(name="bundle", **_model_arguments(Path(folder), feature_set))
         else:
             with mlflow.start_run(run_id=run_id, nested=active is not None):
-                info = mlflow.pyfunc.log_model(name="bundle", **_model_arguments(Path(folder)))
+                info = mlflow.pyfunc.log_model(name="bundle", **_model_arguments(Path(folder), feature_set))
     if not client.search_registered_models(filter_string=f"name = '{MODEL_NAME}'"):
         client.create_registered_model(MODEL_NAME, description="Whom is it worth calling about a term deposit?")
     tags = {TAG_DIGEST: digest_files(bundle), TAG_AS_OF: as_of, TAG_KIND: kind}
@@ -71,16 +74,15 @@ def _write(bundle: Mapping[str, bytes], folder: Path) -> None:
         path.write_text(package.joinpath(module).read_text())
 
 
-def _model_arguments(folder: Path) -> dict[str, Any]:
+def _model_arguments(folder: Path, feature_set: FeatureSet) -> dict[str, Any]:
     import pandas as pd
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    inputs: list[Any] = [ColSpec("string" if feature_kind(name) == "category" else "double", name) for name in FEATURES]
+    words, names = feature_set.category, feature_set.names
+    inputs: list[Any] = [ColSpec("string" if name in words else "double", name) for name in names]
     outputs: list[Any] = [ColSpec("double", name) for name in ("probability", "probability_low", "probability_high")]
-    example = pd.DataFrame(
-        {name: [categories_of(name)[0] if feature_kind(name) == "category" else 1.0] for name in FEATURES}
-    )
+    example = pd.DataFrame({name: [feature_set.categories_of(name)[0] if name in words else 1.0] for name in names})
     return {
         "python_model": str(package_files("bank_assets").joinpath("store/bundle_model.py")),
         "artifacts": {"bundle": str(folder / "bundle")},

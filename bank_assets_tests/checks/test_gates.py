@@ -20,13 +20,16 @@ from bank_assets.checks import (
     training,
     validation,
 )
+from bank_assets.contract.uci import UCI
 from bank_assets.core.candidates import ALGORITHMS
-from bank_assets.core.features import CATEGORY_FEATURES, FEATURES, categories_of
+from bank_assets.core.features import FeatureSet
 from bank_assets.core.learning_table import PREFIX
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.sources.manifest import object_path, raw_root
 from bank_assets.store.warehouse import StagedEntry
+
+FEATURE_SET = FeatureSet.of(UCI)
 
 
 @pytest.fixture
@@ -220,8 +223,10 @@ def snapshot(warehouse, *, extra=None, known_after=1):
         "known_on": days + np.timedelta64(known_after, "D"),
         "is_subscribed": np.arange(n) % 3 == 0,
     }
-    for name in FEATURES:
-        columns[PREFIX + name] = [categories_of(name)[0]] * n if name in CATEGORY_FEATURES else np.ones(n)
+    for name in FEATURE_SET.names:
+        columns[PREFIX + name] = (
+            [FEATURE_SET.categories_of(name)[0]] * n if name in FEATURE_SET.category else np.ones(n)
+        )
     put(
         warehouse,
         "training_set",
@@ -233,16 +238,16 @@ def snapshot(warehouse, *, extra=None, known_after=1):
 
 def test_a_leaking_column_is_refused(warehouse):
     snapshot(warehouse)
-    green(features.training_set_has_no_leakage_column(warehouse))
+    green(features.training_set_has_no_leakage_column(warehouse, Settings()))
     snapshot(warehouse, extra={PREFIX + "duration": np.ones(400)})
-    red(features.training_set_has_no_leakage_column(warehouse))
+    red(features.training_set_has_no_leakage_column(warehouse, Settings()))
 
 
 def test_rows_from_the_future_are_refused(warehouse):
     snapshot(warehouse)
-    green(features.folds_do_not_overlap_in_time(warehouse))
+    green(features.folds_do_not_overlap_in_time(warehouse, Settings()))
     snapshot(warehouse, known_after=30)
-    red(features.folds_do_not_overlap_in_time(warehouse))
+    red(features.folds_do_not_overlap_in_time(warehouse, Settings()))
 
 
 def candidates(warehouse, *, auc=0.78, run="r", seed=True, seconds=1.0):

@@ -5,17 +5,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bank_assets.contract.uci import UCI
 from bank_assets.core.as_of import PRIOR_RATE, RATE_FEATURES, AsOfState, OutcomeHistory
-from bank_assets.core.plan import PLAN_FEATURES
+from bank_assets.core.features import FeatureSet
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
+FEATURE_SET = FeatureSet.of(UCI)
+
 DAY = np.timedelta64(1, "D")
-NO_PLANS = (np.empty(0, "datetime64[D]"), np.empty((0, len(PLAN_FEATURES))))
+NO_PLANS = (np.empty(0, "datetime64[D]"), np.empty((0, len(FEATURE_SET.plan))))
 
 
 def history(known_days, subscribed, weights=None):
     days = FIRST + np.asarray(known_days).astype("timedelta64[D]")
-    return OutcomeHistory(days, np.asarray(subscribed, bool), *NO_PLANS, weights)
+    return OutcomeHistory(days, np.asarray(subscribed, bool), *NO_PLANS, UCI, weights)
 
 
 def rate(past, on, window=7):
@@ -70,7 +73,9 @@ def test_own_outcome_is_never_in_own_features():
     last = contacts.contact_dates == contacts.contact_dates.max()
     flipped[last] = ~flipped[last]
     before = contacts.history().rates(contacts.contact_dates)
-    after = OutcomeHistory.from_contacts(contacts.frame, contacts.contact_dates, flipped).rates(contacts.contact_dates)
+    after = OutcomeHistory.from_contacts(contacts.frame, contacts.contact_dates, flipped, contract=UCI).rates(
+        contacts.contact_dates
+    )
     for name in RATE_FEATURES:
         np.testing.assert_array_equal(before[name], after[name])
 
@@ -80,7 +85,9 @@ def test_an_outcome_known_on_the_morning_of_its_call_is_refused():
     early = contacts.known_on.copy()
     early[4] = contacts.contact_dates[4]
     with pytest.raises(ValueError, match=r"row 4.*may not see the future"):
-        OutcomeHistory.from_contacts(contacts.frame, contacts.contact_dates, contacts.is_subscribed, early)
+        OutcomeHistory.from_contacts(
+            contacts.frame, contacts.contact_dates, contacts.is_subscribed, early, contract=UCI
+        )
 
 
 def test_the_state_holds_no_plan_of_its_own_day():

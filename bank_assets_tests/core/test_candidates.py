@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bank_assets.contract.uci import UCI
 from bank_assets.core.candidates import (
     ALGORITHMS,
     SAMPLERS,
@@ -16,7 +17,10 @@ from bank_assets.core.candidates import (
     recency_weights,
     resample,
 )
+from bank_assets.core.features import FeatureSet
 from bank_assets_tests.world.contacts import FIRST, made_contacts
+
+FEATURE_SET = FeatureSet.of(UCI)
 
 AS_OF = FIRST + np.timedelta64(50, "D")
 
@@ -28,7 +32,7 @@ def data():
 
 def fit(data, recipe, **changes):
     values = {"y": data.is_subscribed, "contact_dates": data.contact_dates} | changes
-    return fit_recipe(recipe, data.features, values["y"], values["contact_dates"], AS_OF, n_jobs=1)
+    return fit_recipe(recipe, data.features, FEATURE_SET, values["y"], values["contact_dates"], AS_OF, n_jobs=1)
 
 
 @pytest.mark.parametrize("wrong", [{"algorithm": "oracle"}, {"algorithm": "lightgbm", "sampler": "magic"}])
@@ -67,21 +71,21 @@ def test_without_half_life_all_weigh_alike():
 
 
 def test_encoding_is_fixed_by_the_contract(data):
-    matrix = encode(data.features)
-    names = encoded_names()
+    matrix = encode(data.features, FEATURE_SET)
+    names = encoded_names(FEATURE_SET)
     assert matrix.shape == (len(data), len(names))
     for category in ("job", "marital", "housing"):
         columns = [k for k, name in enumerate(names) if name.startswith(f"{category}=")]
         assert (matrix[:, columns].sum(axis=1) == 1.0).all()
     unknown = {name: column.copy() for name, column in data.features.items()}
     unknown["job"][0] = "astronaut"
-    assert encode(unknown)[0, [k for k, n in enumerate(names) if n.startswith("job=")]].sum() == 0.0
+    assert encode(unknown, FEATURE_SET)[0, [k for k, n in enumerate(names) if n.startswith("job=")]].sum() == 0.0
 
 
 class TestSamplers:
     def rows(self, data):
         weights = recency_weights(data.contact_dates, AS_OF, 90.0)
-        return encode(data.features), data.is_subscribed, weights
+        return encode(data.features, FEATURE_SET), data.is_subscribed, weights
 
     def test_none_changes_nothing(self, data):
         X, y, weights = self.rows(data)
@@ -125,9 +129,9 @@ class TestFit:
     @pytest.mark.parametrize("algorithm", ALGORITHMS)
     def test_learns_the_signal_and_twice_the_same(self, data, algorithm):
         estimator = fit(data, Recipe(algorithm))
-        proba = estimator.predict_proba(encode(data.features))[:, 1]
+        proba = estimator.predict_proba(encode(data.features, FEATURE_SET))[:, 1]
         assert proba[data.is_subscribed].mean() > proba[~data.is_subscribed].mean() + 0.05
-        again = fit(data, Recipe(algorithm)).predict_proba(encode(data.features))[:, 1]
+        again = fit(data, Recipe(algorithm)).predict_proba(encode(data.features, FEATURE_SET))[:, 1]
         np.testing.assert_array_equal(proba, again)
 
     def test_contacts_of_the_day_or_later_are_refused(self, data):
@@ -146,7 +150,13 @@ class TestFit:
         part = data.rows(keep)
         recipe = Recipe("logistic_regression")
         weighted = fit_recipe(
-            recipe, data.features, data.is_subscribed, data.contact_dates, AS_OF, sample_weights=keep.astype(float)
-        ).predict_proba(encode(data.features))
-        alone = fit(part, recipe).predict_proba(encode(data.features))
+            recipe,
+            data.features,
+            FEATURE_SET,
+            data.is_subscribed,
+            data.contact_dates,
+            AS_OF,
+            sample_weights=keep.astype(float),
+        ).predict_proba(encode(data.features, FEATURE_SET))
+        alone = fit(part, recipe).predict_proba(encode(data.features, FEATURE_SET))
         np.testing.assert_allclose(weighted, alone, atol=0.02)

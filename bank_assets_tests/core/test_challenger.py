@@ -54,6 +54,7 @@ class TestFolds:
             data.known_on,
             np.where(later, ~data.is_subscribed, data.is_subscribed),
             AS_OF,
+            data.contract,
         )
         _, again = self.predicted(other, sampler=sampler)
         before = ~later & ~np.isnan(found.raw)
@@ -81,7 +82,9 @@ class TestFolds:
         assert abs(metrics["mean_probability"] - metrics["observed_rate"]) < 0.05
 
     def test_a_fold_with_one_kind_of_outcome_gets_its_rate(self, data):
-        nobody = type(data)(data.features, data.contact_dates, data.known_on, np.zeros(len(data), bool), AS_OF)
+        nobody = type(data)(
+            data.features, data.contact_dates, data.known_on, np.zeros(len(data), bool), AS_OF, data.contract
+        )
         folds = time_folds(data.contact_dates, AS_OF)
         found = predict_folds(Recipe("lightgbm"), nobody, folds, resampled_fold(nobody), time.monotonic)
         assert np.nanmax(found.raw) == pytest.approx(1e-3)

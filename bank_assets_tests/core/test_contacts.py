@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from bank_assets.contract import BY_SOURCE, Kind
+from bank_assets.contract import Kind
+from bank_assets.contract.uci import UCI
 from bank_assets.core.contacts import frame_from_deliveries, frame_from_tables, usable_from
-from bank_assets.core.features import CATEGORY_PAYLOAD, NUMERIC_PAYLOAD
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 DAY = np.timedelta64(1, "D")
@@ -25,7 +25,12 @@ def test_usable_the_day_after_arrival_and_never_before_the_day_after_the_call():
 def test_known_as_of_asks_for_call_and_outcome():
     contacts = made_contacts(3, 1)
     late = type(contacts)(
-        contacts.contact_ids, contacts.frame, contacts.contact_dates, days(1, 9, None), contacts.is_subscribed
+        contacts.contact_ids,
+        contacts.frame,
+        contacts.contact_dates,
+        days(1, 9, None),
+        contacts.is_subscribed,
+        contacts.contract,
     )
     assert late.known_as_of(FIRST + 5 * DAY).tolist() == [True, False, False]
     assert late.known_as_of(FIRST + 9 * DAY).tolist() == [True, True, False]
@@ -42,7 +47,7 @@ def test_learning_data_holds_nothing_of_the_morning_or_later():
     flipped = contacts.is_subscribed.copy()
     flipped[contacts.contact_dates >= as_of] ^= True
     other = type(contacts)(
-        contacts.contact_ids, contacts.frame, contacts.contact_dates, contacts.known_on, flipped
+        contacts.contact_ids, contacts.frame, contacts.contact_dates, contacts.known_on, flipped, contacts.contract
     ).learning_data(as_of)
     for name, column in data.features.items():
         np.testing.assert_array_equal(column, other.features[name])
@@ -63,27 +68,27 @@ def test_rows_of_learning_data_stay_together():
 
 def test_table_columns_become_delivery_values():
     columns = {}
-    for name in (*NUMERIC_PAYLOAD, *CATEGORY_PAYLOAD):
-        column = BY_SOURCE[name]
+    for name in (*UCI.numeric_columns, *UCI.category_columns):
+        column = UCI.by_source[name]
         if column.kind is Kind.BOOLEAN:
             columns[column.table] = np.asarray([True, False])
         elif column.kind is Kind.INTEGER:
             columns[column.table] = np.asarray([7.0, np.nan])
         else:
             columns[column.table] = np.asarray([column.categories[0]] * 2)
-    frame = frame_from_tables(columns)
+    frame = frame_from_tables(columns, UCI)
     assert frame["housing"].tolist() == ["yes", "no"]
     assert frame["pdays"].tolist() == [7.0, -1.0]
     assert frame["balance"].tolist() == [7.0, 0.0]
-    assert set(frame) == {*NUMERIC_PAYLOAD, *CATEGORY_PAYLOAD}
+    assert set(frame) == {*UCI.numeric_columns, *UCI.category_columns}
 
 
 def test_delivery_columns_become_numbers_and_text():
-    raw = {name: np.asarray(["3"]) for name in NUMERIC_PAYLOAD} | {
-        name: np.asarray(["yes"]) for name in CATEGORY_PAYLOAD
+    raw = {name: np.asarray(["3"]) for name in UCI.numeric_columns} | {
+        name: np.asarray(["yes"]) for name in UCI.category_columns
     }
-    frame = frame_from_deliveries(raw)
+    frame = frame_from_deliveries(raw, UCI)
     assert frame["age"].dtype == np.float64
     assert frame["job"].dtype == object
     with pytest.raises(ValueError, match="could not convert"):
-        frame_from_deliveries({**raw, "age": np.asarray(["old"])})
+        frame_from_deliveries({**raw, "age": np.asarray(["old"])}, UCI)

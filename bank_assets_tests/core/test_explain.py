@@ -7,14 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bank_assets.contract import BY_SOURCE, PAYLOAD_COLUMNS
+from bank_assets.contract.uci import UCI
 from bank_assets.core.background import BACKGROUND_ROWS, BackgroundError, build_background, fixed_order
 from bank_assets.core.candidates import Recipe, fit_recipe
 from bank_assets.core.explain import ORDERS_PER_ROW, Explainer, ExplainError, global_importance
 from bank_assets.core.export import to_onnx
-from bank_assets.core.features import CATEGORY_FEATURES, FEATURES, GROUPS, categories_of, feature_kind
-from bank_assets.core.reasons import GROUP_LABELS, OTHERS, PHRASES, label_of, reasons_of
+from bank_assets.core.features import FeatureSet
+from bank_assets.core.reasons import GROUP_LABELS, OTHERS, label_of, reasons_of
 from bank_assets.core.scorer import Scorer, expit
+
+FEATURE_SET = FeatureSet.of(UCI)
 
 N = 4_000
 CALIBRATOR = [{"kind": "affine", "slope": 0.9, "intercept": 0.1}]
@@ -23,10 +25,10 @@ CALIBRATOR = [{"kind": "affine", "slope": 0.9, "intercept": 0.1}]
 def make_features(n=N, seed=0):
     rng = np.random.default_rng(seed)
     features = {
-        name: rng.choice(np.array(categories_of(name), dtype=object), n)
-        if name in CATEGORY_FEATURES
+        name: rng.choice(np.array(FEATURE_SET.categories_of(name), dtype=object), n)
+        if name in FEATURE_SET.category
         else rng.uniform(0, 1, n)
-        for name in FEATURES
+        for name in FEATURE_SET.names
     }
     was_contacted = rng.random(n) < 0.3
     features["age"] = rng.integers(18, 90, n).astype(float)
@@ -41,10 +43,12 @@ def make_features(n=N, seed=0):
 def make_files(graph, features, **changes):
     decision = {
         "schema_version": 1,
-        "features": [{"name": n, "kind": feature_kind(n), "group": GROUPS[n]} for n in FEATURES],
+        "features": [
+            {"name": n, "kind": FEATURE_SET.kind_of(n), "group": FEATURE_SET.groups[n]} for n in FEATURE_SET.names
+        ],
         "calibrator": CALIBRATOR,
         "ranges": {"probability": [0, 1], "low": [0, 1], "high": [0, 1]},
-        "background": build_background(features, GROUPS),
+        "background": build_background(features, FEATURE_SET),
         **changes,
     }
     files = {"model.onnx": graph, "reference_profile.json": b"{}", "model_card.md": b""}
@@ -67,7 +71,9 @@ def graph(features):
     )
     outcome = np.random.default_rng(1).random(N) < expit(log_odds)
     dates = np.datetime64("2009-01-01") + np.arange(N) // 40
-    return to_onnx(fit_recipe(Recipe("lightgbm"), features, outcome, dates, dates[-1] + 1, n_jobs=1))
+    return to_onnx(
+        fit_recipe(Recipe("lightgbm"), features, FEATURE_SET, outcome, dates, dates[-1] + 1, n_jobs=1), FEATURE_SET
+    )
 
 
 @pytest.fixture(scope="module")
@@ -96,10 +102,10 @@ def test_contributions_add_up_to_the_score(scorer, explainer, features):
 
 CONTACT = st.fixed_dictionaries(
     {
-        name: st.sampled_from((*categories_of(name), "never seen"))
-        if name in CATEGORY_FEATURES
+        name: st.sampled_from((*FEATURE_SET.categories_of(name), "never seen"))
+        if name in FEATURE_SET.category
         else st.one_of(st.floats(-1e4, 1e5, width=32), st.just(float("nan")))
-        for name in FEATURES
+        for name in FEATURE_SET.names
     }
 )
 
@@ -108,7 +114,8 @@ CONTACT = st.fixed_dictionaries(
 @given(CONTACT)
 def test_sums_are_exact_for_any_contact(explainer, contact):
     one = {
-        name: np.array([value], dtype=object if name in CATEGORY_FEATURES else float) for name, value in contact.items()
+        name: np.array([value], dtype=object if name in FEATURE_SET.category else float)
+        for name, value in contact.items()
     }
     explanation = explainer.explain(one)
     total = explanation.base_probability + explanation.probability_contributions.sum()
@@ -135,7 +142,7 @@ def test_what_the_model_ignores_contributes_nothing_and_what_it_uses_leads(expla
     importance = global_importance(explainer, features)
     assert next(iter(importance)) == "poutcome"
     assert importance["default"] < 0.1 * importance["poutcome"]
-    assert set(importance) == set(GROUPS.values())
+    assert set(importance) == set(FEATURE_SET.groups.values())
     assert list(importance.values()) == sorted(importance.values(), reverse=True)
 
 
@@ -163,9 +170,9 @@ def exact_shapley(scorer, contact, groups):
         mixed = {
             name: np.array(
                 [contact[name][0]] * n_rows if groups[name] in members else background[name],
-                dtype=object if name in CATEGORY_FEATURES else float,
+                dtype=object if name in FEATURE_SET.category else float,
             )
-            for name in FEATURES
+            for name in FEATURE_SET.names
         }
         return scorer.score(mixed).probability.mean()
 
@@ -185,7 +192,7 @@ def exact_shapley(scorer, contact, groups):
 
 def test_two_groups_equal_the_exact_shapley_values(scorer, features):
     # with two groups the order and its reverse are all orders, so the sample is exact
-    groups = {name: "previous" if name in ("pdays", "previous", "poutcome") else "rest" for name in FEATURES}
+    groups = {name: "previous" if name in ("pdays", "previous", "poutcome") else "rest" for name in FEATURE_SET.names}
     explainer = Explainer(scorer, groups)
     for row in range(5):
         contact = rows(features, slice(row, row + 1))
@@ -195,7 +202,9 @@ def test_two_groups_equal_the_exact_shapley_values(scorer, features):
 
 
 def test_fifteen_groups_come_near_the_exact_values_of_five(scorer, features):
-    groups = {n: n if n in ("poutcome", "housing", "age", "subscription_rate_7d") else "rest" for n in FEATURES}
+    groups = {
+        n: n if n in ("poutcome", "housing", "age", "subscription_rate_7d") else "rest" for n in FEATURE_SET.names
+    }
     explainer = Explainer(scorer, groups)
     errors = []
     for row in range(6):
@@ -227,37 +236,39 @@ def test_missing_feature_is_named(explainer, features):
         explainer.explain({n: c[:1] for n, c in features.items() if n != "poutcome"})
 
 
-@pytest.mark.parametrize("background", [{}, {"age": [1.0]}, {**{n: [0.0] for n in FEATURES}, "age": [1.0, 2.0]}])
+@pytest.mark.parametrize(
+    "background", [{}, {"age": [1.0]}, {**{n: [0.0] for n in FEATURE_SET.names}, "age": [1.0, 2.0]}]
+)
 def test_bundle_without_usable_background_is_refused(graph, features, background):
     with pytest.raises(ExplainError, match="background"):
         Explainer(Scorer(make_files(graph, features, background=background)))
 
 
 def test_background_is_synthetic_typical_and_repeatable(features):
-    background = build_background(features, GROUPS)
+    background = build_background(features, FEATURE_SET)
     assert {len(values) for values in background.values()} == {BACKGROUND_ROWS}
     assert json.loads(json.dumps(background)) == background
     assert np.mean(background["age"]) == pytest.approx(features["age"].mean(), rel=0.05)
     assert abs(background["housing"].count("yes") / BACKGROUND_ROWS - (features["housing"] == "yes").mean()) < 0.1
     shuffled = np.random.default_rng(3).permutation(N)
-    assert build_background(rows(features, shuffled), GROUPS) == background
-    customers = set(zip(*(features[name].tolist() for name in PAYLOAD_COLUMNS), strict=True))
-    assert not customers & set(zip(*(background[name] for name in PAYLOAD_COLUMNS), strict=True))
+    assert build_background(rows(features, shuffled), FEATURE_SET) == background
+    customers = set(zip(*(features[name].tolist() for name in UCI.payload_columns), strict=True))
+    assert not customers & set(zip(*(background[name] for name in UCI.payload_columns), strict=True))
 
 
 def test_background_has_no_outcome_of_a_campaign_that_never_was(features):
-    background = build_background(features, GROUPS)
+    background = build_background(features, FEATURE_SET)
     for days, outcome in zip(background["pdays"], background["poutcome"], strict=True):
         assert (days == -1) == (outcome == "unknown")
     assert 0 < background["pdays"].count(-1.0) < BACKGROUND_ROWS
 
 
 def test_background_of_few_or_no_contacts(features):
-    assert len(build_background(rows(features, slice(0, 3)), GROUPS)["age"]) == 3
+    assert len(build_background(rows(features, slice(0, 3)), FEATURE_SET)["age"]) == 3
     with pytest.raises(BackgroundError, match="contacts"):
-        build_background(rows(features, slice(0, 0)), GROUPS)
-    with pytest.raises(BackgroundError, match="poutcome"):
-        build_background(features, {n: g for n, g in GROUPS.items() if n != "poutcome"})
+        build_background(rows(features, slice(0, 0)), FEATURE_SET)
+    with pytest.raises(BackgroundError, match="zeal"):
+        build_background({**features, "zeal": features["age"]}, FEATURE_SET)
 
 
 def test_fixed_order_is_the_same_on_any_machine():
@@ -272,14 +283,14 @@ def test_reasons_say_what_is_true_and_add_up(explainer, features):
     row = int(np.flatnonzero(features["poutcome"] == "success")[0])
     explanation = explainer.explain(rows(features, slice(row, row + 1)))
     values = {name: column[row] for name, column in features.items()}
-    reasons = reasons_of(explanation, 0, values, limit=4)
+    reasons = reasons_of(explanation, 0, values, UCI, limit=4)
     assert reasons[0].group == "poutcome"
     points = reasons[0].probability_contribution * 100
     assert reasons[0].sentence == f"Previous campaign was a success raises the probability by {points:.1f} points."
     assert [r.group for r in reasons].index(OTHERS) == 4
     total = explanation.base_probability + sum(reason.probability_contribution for reason in reasons)
     assert total == pytest.approx(explanation.probability[0], abs=1e-12)
-    assert len(reasons_of(explanation, 0, values)) == len(explanation.groups)
+    assert len(reasons_of(explanation, 0, values, UCI)) == len(explanation.groups)
     assert json.loads(json.dumps(reasons[0].to_dict()))["group"] == "poutcome"
 
 
@@ -297,24 +308,24 @@ def test_reasons_say_what_is_true_and_add_up(explainer, features):
         ("previous", 2, "2 contacts before this campaign"),
         ("job", "blue-collar", "Job: blue-collar"),
         ("poutcome", "failure", "Previous campaign was a failure"),
-        ("month", "may", "Month of the call: may"),
+        ("month", "may", "Month: may"),
         ("new_feature", 3, "New feature: 3"),
     ],
 )
 def test_labels(group, value, label):
-    assert label_of(group, {group: value}) == label
+    assert label_of(group, {group: value}, UCI) == label
 
 
 def test_every_group_and_category_has_words():
-    for group in set(GROUPS.values()):
-        assert group in PHRASES or group in GROUP_LABELS
-    for name in CATEGORY_FEATURES:
-        labels = [label_of(name, {name: value}) for value in BY_SOURCE[name].categories]
+    for group in set(FEATURE_SET.groups.values()):
+        assert group in UCI.payload_columns or group in GROUP_LABELS
+    for name in FEATURE_SET.category:
+        labels = [label_of(name, {name: value}, UCI) for value in UCI.by_source[name].categories]
         assert len(set(labels)) == len(labels)
-    assert label_of("call_list_of_the_day", {}) == GROUP_LABELS["call_list_of_the_day"]
+    assert label_of("call_list_of_the_day", {}, UCI) == GROUP_LABELS["call_list_of_the_day"]
 
 
 def test_contribution_of_nothing_is_not_called_an_effect(explainer, features):
     explanation = explainer.explain(rows(features, slice(0, 1)))
-    sentences = [r.sentence for r in reasons_of(explanation, 0, {n: c[0] for n, c in features.items()})]
+    sentences = [r.sentence for r in reasons_of(explanation, 0, {n: c[0] for n, c in features.items()}, UCI)]
     assert not any("by 0.0 points" in sentence for sentence in sentences)

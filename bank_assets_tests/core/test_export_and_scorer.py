@@ -6,10 +6,11 @@ import json
 import numpy as np
 import pytest
 
+from bank_assets.contract.uci import UCI
 from bank_assets.core.candidates import ALGORITHMS, Recipe, fit_recipe
 from bank_assets.core.challenger import graph_scorer
 from bank_assets.core.export import PARITY_LIMIT, parity, to_onnx
-from bank_assets.core.features import FEATURES
+from bank_assets.core.features import FeatureSet
 from bank_assets.core.scorer import (
     BUNDLE_FILES,
     BundleError,
@@ -24,6 +25,8 @@ from bank_assets.core.scorer import (
 from bank_assets_tests.world.bundles import make_bundle
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
+FEATURE_SET = FeatureSet.of(UCI)
+
 AS_OF = FIRST + np.timedelta64(50, "D")
 RANGES = {"probability": [0.0, 0.5, 1.0], "low": [0.0, 0.3, 0.9], "high": [0.2, 0.7, 1.0]}
 
@@ -34,12 +37,14 @@ def data():
 
 
 def fitted(data, algorithm="lightgbm"):
-    return fit_recipe(Recipe(algorithm), data.features, data.is_subscribed, data.contact_dates, AS_OF, n_jobs=1)
+    return fit_recipe(
+        Recipe(algorithm), data.features, FEATURE_SET, data.is_subscribed, data.contact_dates, AS_OF, n_jobs=1
+    )
 
 
 @pytest.fixture(scope="module")
 def graph(data):
-    return to_onnx(fitted(data))
+    return to_onnx(fitted(data), FEATURE_SET)
 
 
 def files_of(graph, calibrator=(), ranges=RANGES):
@@ -56,8 +61,8 @@ class TestExport:
     @pytest.mark.parametrize("algorithm", ALGORITHMS)
     def test_the_graph_equals_the_estimator_on_every_row(self, data, algorithm):
         estimator = fitted(data, algorithm)
-        scorer = graph_scorer(to_onnx(estimator), Recipe(algorithm))
-        assert parity(estimator, scorer.raw_probability(data.features), data.features) <= PARITY_LIMIT
+        scorer = graph_scorer(to_onnx(estimator, FEATURE_SET), Recipe(algorithm), UCI)
+        assert parity(estimator, scorer.raw_probability(data.features), data.features, FEATURE_SET) <= PARITY_LIMIT
 
     @pytest.mark.parametrize("algorithm", [name for name in ALGORITHMS if name != "logistic_regression"])
     def test_neighbouring_float32_values_go_the_same_way_in_the_graph(self, data, algorithm):
@@ -72,17 +77,20 @@ class TestExport:
                     data, features={**data.features, "subscription_rate_7d": rate}, is_subscribed=outcome
                 )
                 estimator = fitted(other, algorithm)
-                scorer = graph_scorer(to_onnx(estimator), Recipe(algorithm))
-                assert parity(estimator, scorer.raw_probability(other.features), other.features) <= PARITY_LIMIT
+                scorer = graph_scorer(to_onnx(estimator, FEATURE_SET), Recipe(algorithm), UCI)
+                assert (
+                    parity(estimator, scorer.raw_probability(other.features), other.features, FEATURE_SET)
+                    <= PARITY_LIMIT
+                )
 
     def test_parity_sees_a_difference(self, data, graph):
-        raw = graph_scorer(graph, Recipe("lightgbm")).raw_probability(data.features)
+        raw = graph_scorer(graph, Recipe("lightgbm"), UCI).raw_probability(data.features)
         raw[7] += 1e-3
-        assert parity(fitted(data), raw, data.features) > PARITY_LIMIT
+        assert parity(fitted(data), raw, data.features, FEATURE_SET) > PARITY_LIMIT
 
     def test_the_same_estimator_gives_the_same_bytes(self, data):
         estimator = fitted(data)
-        assert to_onnx(estimator) == to_onnx(estimator)
+        assert to_onnx(estimator, FEATURE_SET) == to_onnx(estimator, FEATURE_SET)
 
     def test_no_pickle_in_a_graph(self, graph):
         assert b"sklearn" not in graph
@@ -160,7 +168,7 @@ class TestBundle:
 
     def test_the_document_says_what_decides(self, files):
         content = json.loads(files["decision.json"])
-        assert [feature["name"] for feature in content["features"]] == list(FEATURES)
+        assert [feature["name"] for feature in content["features"]] == list(FEATURE_SET.names)
         assert content["thresholds"]["profit"] == pytest.approx(0.1)
         assert content["training"]["is_real"] is False
         assert b"not the pinned real file" in files["model_card.md"]

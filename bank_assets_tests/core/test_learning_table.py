@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from bank_assets.contract import LeakageError
+from bank_assets.contract.uci import UCI
 from bank_assets.core.learning_table import PREFIX, from_columns, to_columns
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
@@ -16,7 +17,7 @@ def data():
 
 
 def test_round_trip(data):
-    back = from_columns(to_columns(np.arange(len(data)).astype(str), data), AS_OF)
+    back = from_columns(to_columns(np.arange(len(data)).astype(str), data), AS_OF, UCI)
     assert back.as_of == data.as_of
     for name, column in data.features.items():
         np.testing.assert_array_equal(back.features[name], column)
@@ -31,6 +32,7 @@ def test_a_leak_cannot_be_written(data):
         data.known_on,
         data.is_subscribed,
         data.as_of,
+        data.contract,
     )
     with pytest.raises(LeakageError, match="duration"):
         to_columns(np.arange(len(data)).astype(str), leaking)
@@ -39,4 +41,4 @@ def test_a_leak_cannot_be_written(data):
 def test_a_leak_cannot_be_read(data):
     columns = to_columns(np.arange(len(data)).astype(str), data)
     with pytest.raises(LeakageError, match="duration"):
-        from_columns({**columns, PREFIX + "duration": np.zeros(len(data))}, AS_OF)
+        from_columns({**columns, PREFIX + "duration": np.zeros(len(data))}, AS_OF, UCI)

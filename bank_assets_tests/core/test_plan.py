@@ -3,35 +3,41 @@
 import numpy as np
 import pytest
 
-from bank_assets.core.plan import PLAN_FEATURES, PLAN_SHARES, plan_statistics
+from bank_assets.contract.columns import Summary
+from bank_assets.contract.uci import UCI
+from bank_assets.core.features import FeatureSet
+from bank_assets.core.plan import plan_statistics
 from bank_assets_tests.world.contacts import FIRST, made_contacts, made_frame
+
+FEATURE_SET = FeatureSet.of(UCI)
 
 DAY = np.timedelta64(1, "D")
 
 
 def test_one_row_per_day_with_the_number_of_contacts():
     contacts = made_contacts(5, 7)
-    days, plans = plan_statistics(contacts.frame, contacts.contact_dates)
+    days, plans = plan_statistics(contacts.frame, contacts.contact_dates, UCI)
     assert days.tolist() == [(FIRST + k * DAY).item() for k in range(5)]
     assert plans[:, 0].tolist() == [7.0] * 5
-    assert plans.shape == (5, len(PLAN_FEATURES))
+    assert plans.shape == (5, len(FEATURE_SET.plan))
 
 
 def test_shares_are_of_their_own_day():
     frame = made_frame(4, np.random.default_rng(0))
     frame["housing"] = np.asarray(["yes", "no", "yes", "yes"], object)
-    _, plans = plan_statistics(frame, FIRST + np.asarray([0, 0, 1, 1]).astype("timedelta64[D]"))
-    assert plans[:, PLAN_FEATURES.index("plan_share_housing_loan")].tolist() == [0.5, 1.0]
+    _, plans = plan_statistics(frame, FIRST + np.asarray([0, 0, 1, 1]).astype("timedelta64[D]"), UCI)
+    assert plans[:, FEATURE_SET.plan.index("plan_share_housing_loan")].tolist() == [0.5, 1.0]
 
 
 def test_every_share_is_a_share_and_ages_are_bounds_inclusive():
     frame = made_frame(3, np.random.default_rng(0))
     frame["age"] = np.asarray([29.0, 30.0, 60.0])
-    _, plans = plan_statistics(frame, np.full(3, FIRST))
-    by_name = dict(zip(PLAN_FEATURES, plans[0], strict=True))
+    _, plans = plan_statistics(frame, np.full(3, FIRST), UCI)
+    by_name = dict(zip(FEATURE_SET.plan, plans[0], strict=True))
     assert by_name["plan_share_age_under_30"] == pytest.approx(1 / 3)
     assert by_name["plan_share_age_60_up"] == pytest.approx(1 / 3)
-    assert all(0.0 <= by_name[share.feature] <= 1.0 for share in PLAN_SHARES)
+    shares = [one.feature for one in UCI.list_statistics if one.summary is Summary.SHARE]
+    assert all(0.0 <= by_name[share] <= 1.0 for share in shares)
 
 
 def test_the_order_of_a_list_does_not_matter():
@@ -39,15 +45,15 @@ def test_the_order_of_a_list_does_not_matter():
     order = np.random.default_rng(1).permutation(len(contacts))
     shuffled = contacts.rows(order)
     np.testing.assert_allclose(
-        plan_statistics(contacts.frame, contacts.contact_dates)[1],
-        plan_statistics(shuffled.frame, shuffled.contact_dates)[1],
+        plan_statistics(contacts.frame, contacts.contact_dates, UCI)[1],
+        plan_statistics(shuffled.frame, shuffled.contact_dates, UCI)[1],
         rtol=1e-12,
     )
 
 
 def test_a_day_of_one_contact_has_a_plan():
     frame = made_frame(1, np.random.default_rng(2))
-    _, plans = plan_statistics(frame, np.asarray([FIRST]))
+    _, plans = plan_statistics(frame, np.asarray([FIRST]), UCI)
     assert plans[0, 0] == 1.0
     assert np.isfinite(plans).all()
 
@@ -55,4 +61,4 @@ def test_a_day_of_one_contact_has_a_plan():
 def test_a_balance_below_zero_keeps_its_sign():
     frame = made_frame(1, np.random.default_rng(3))
     frame["balance"] = np.asarray([-100.0])
-    assert plan_statistics(frame, np.asarray([FIRST]))[1][0, -1] == pytest.approx(-np.log(101))
+    assert plan_statistics(frame, np.asarray([FIRST]), UCI)[1][0, -1] == pytest.approx(-np.log(101))

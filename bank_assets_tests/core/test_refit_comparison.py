@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from bank_assets.contract.uci import UCI
 from bank_assets.core.candidates import Recipe
 from bank_assets.core.challenger import fit_deployment, graph_scorer
 from bank_assets.core.promotion import REFIT, refit_gate
@@ -23,7 +24,7 @@ def contacts():
 
 def fitted(algorithm, contacts, as_of):
     fit = fit_deployment(Recipe(algorithm), contacts.learning_data(as_of))
-    return graph_scorer(fit.graph, fit.recipe)
+    return graph_scorer(fit.graph, fit.recipe, UCI)
 
 
 @pytest.fixture(scope="module", params=RECIPES)

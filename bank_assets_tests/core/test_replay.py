@@ -64,6 +64,7 @@ class TestNoLookAhead:
             contacts.contact_dates,
             contacts.known_on,
             contacts.is_subscribed[other],
+            contacts.contract,
         )
         _, _, before = replayed(contacts, name, until=day, feedback=feedback)
         _, _, found = replayed(permuted, name, until=day, feedback=feedback)
@@ -75,7 +76,9 @@ class TestNoLookAhead:
     def test_outcomes_of_the_day_itself_and_later_leave_the_decisions_of_the_day(self, contacts, name):
         day = FIRST + 52 * DAY
         flipped = np.where(contacts.contact_dates >= day, ~contacts.is_subscribed, contacts.is_subscribed)
-        other = type(contacts)(contacts.contact_ids, contacts.frame, contacts.contact_dates, contacts.known_on, flipped)
+        other = type(contacts)(
+            contacts.contact_ids, contacts.frame, contacts.contact_dates, contacts.known_on, flipped, contacts.contract
+        )
         _, _, before = replayed(contacts, name, until=day)
         _, _, found = replayed(other, name, until=day)
         np.testing.assert_array_equal(
@@ -86,7 +89,12 @@ class TestNoLookAhead:
         known = contacts.known_on.copy()
         known[700] = contacts.contact_dates[700]
         early = type(contacts)(
-            contacts.contact_ids, contacts.frame, contacts.contact_dates, known, contacts.is_subscribed
+            contacts.contact_ids,
+            contacts.frame,
+            contacts.contact_dates,
+            known,
+            contacts.is_subscribed,
+            contacts.contract,
         )
         with pytest.raises(ReplayError, match=r"c700.*may not see the future"):
             World(early, settings())
@@ -95,7 +103,9 @@ class TestNoLookAhead:
         """Hindsight looks ahead, so the permutation must change it: the test above can fail."""
         day = FIRST + 52 * DAY
         flipped = np.where(contacts.contact_dates > day, ~contacts.is_subscribed, contacts.is_subscribed)
-        other = type(contacts)(contacts.contact_ids, contacts.frame, contacts.contact_dates, contacts.known_on, flipped)
+        other = type(contacts)(
+            contacts.contact_ids, contacts.frame, contacts.contact_dates, contacts.known_on, flipped, contacts.contract
+        )
         _, _, before = replayed(contacts, "hindsight", until=day)
         _, _, found = replayed(other, "hindsight", until=day)
         upto = (contacts.contact_dates <= day) & (contacts.contact_dates >= FIRST + 30 * DAY)
@@ -247,7 +257,12 @@ class TestBadHistories:
         known = contacts.known_on.copy()
         known[mask] = np.datetime64("NaT", "D")
         return type(contacts)(
-            contacts.contact_ids, contacts.frame, contacts.contact_dates, known, contacts.is_subscribed & ~mask
+            contacts.contact_ids,
+            contacts.frame,
+            contacts.contact_dates,
+            known,
+            contacts.is_subscribed & ~mask,
+            contacts.contract,
         )
 
     @pytest.mark.parametrize("name", ["platform", "weekly", "f1_threshold", "drift_only"])
@@ -273,6 +288,7 @@ class TestBadHistories:
             contacts.contact_dates,
             contacts.known_on + 20 * DAY,
             contacts.is_subscribed,
+            contacts.contract,
         )
         world = World(late, settings())
         morning = FIRST + 45 * DAY

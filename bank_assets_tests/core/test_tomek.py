@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from bank_assets.core.candidates import encode
+from bank_assets.core.features import FeatureSet
 from bank_assets.core.splits import time_folds
 from bank_assets.core.tomek import TreeTomekLinks, tomek_links
 from bank_assets.sources.uci import is_pinned
@@ -66,7 +67,7 @@ def test_the_same_rows_on_every_fold_of_the_real_file():
     contacts = real_contacts()
     as_of = contacts.contact_dates.max() + 1
     data = contacts.learning_data(as_of)
-    encoded = encode(data.features)
+    encoded = encode(data.features, FeatureSet.of(data.contract))
     with threadpool_limits(2):
         for number, fold in enumerate(time_folds(data.contact_dates, as_of)):
             train = fold.train_mask(data.contact_dates, data.known_on)

@@ -34,7 +34,7 @@ def test_what_happens_in_the_reported_folds_does_not_change_the_study(data):
     turned = data.is_subscribed.copy()
     later = data.contact_dates >= first
     turned[later] = ~turned[later]
-    other = type(data)(data.features, data.contact_dates, data.known_on, turned, data.as_of)
+    other = type(data)(data.features, data.contact_dates, data.known_on, turned, data.as_of, data.contract)
     found = [tune("logistic_regression", d, seconds=60, seed=3, clock=time.monotonic, trials=3) for d in (data, other)]
     assert found[0] == found[1]
 

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
+from bank_assets.contract.uci import UCI
 from bank_assets.core.features import current_features
 from bank_assets.core.scorer import Scorer
 from bank_assets.ledger import chain, decisions
 from bank_assets_tests.world.app import PAYLOAD, csv_of
 from bank_assets_tests.world.bundles import AS_OF, made_up_contacts
 from bank_assets_tests.world.waiting import wait_until
-from serving.services.scoring import frame_of
+from serving.payloads import Payloads
 
 PATH = "/api/v1/predictions"
 
@@ -40,12 +41,14 @@ def test_a_decision_is_created_answered_and_on_record(client, payload):
 def test_the_answer_is_the_scorers_own_number(client, payload, bundle_a, app):
     from dataclasses import replace
 
-    from serving.payloads import request_of
-
     answer = client.post(PATH, json=payload).json()
     state = replace(bundle_a[1], log_odds_shift=0.1)
     features = current_features(
-        frame_of([request_of(payload)]), np.array([AS_OF], "datetime64[D]"), state, has_plan=False
+        Payloads.of(UCI).frame_of([Payloads.of(UCI).request_of(payload)]),
+        np.array([AS_OF], "datetime64[D]"),
+        state,
+        UCI,
+        has_plan=False,
     )
     scores = Scorer(bundle_a[0]).score(features, log_odds_shift=0.1)
     assert answer["probability"] == scores.probability[0]
@@ -73,7 +76,7 @@ def test_one_row_and_version_have_one_number_wherever_they_are_scored(client, re
     scorer = Scorer((bundle_a if version == "1" else bundle_b)[0])
 
     def expected(has_plan):
-        features = current_features(frame, days, state, has_plan=has_plan)
+        features = current_features(frame, days, state, UCI, has_plan=has_plan)
         return scorer.score(features, log_odds_shift=state.log_odds_shift).probability
 
     single = [client.post(PATH, json=row).json()["probability"] for row in rows[:40]]

@@ -7,17 +7,17 @@ import signal
 import threading
 from pathlib import Path
 
-import msgspec
 import pytest
 from litestar.testing import TestClient
 
+from bank_assets.contract.uci import UCI
 from bank_assets.ledger import chain
 from bank_assets.ledger.decisions import Draft
 from bank_assets.ledger.engine import writing
 from bank_assets_tests.world.app import refusing_decisions
 from bank_assets_tests.world.waiting import wait_until
 from serving import recorder
-from serving.schemas.predictions import PredictionRequest
+from serving.payloads import Payloads
 from serving.services.scoring import Asked, Decided
 
 PATH = "/api/v1/predictions"
@@ -136,7 +136,7 @@ def test_requests_that_arrive_together_are_recorded_together_and_an_idle_writer_
         submit(drafts, done)
 
     monkeypatch.setattr(services.recorder, "submit", watched)
-    asked = Asked(msgspec.convert(payload, PredictionRequest, strict=False), "test")
+    asked = Asked(Payloads.of(UCI).request_of(payload), "test")
 
     async def ask() -> list[Decided]:
         return await asyncio.gather(*(services.decider.decide(asked) for _ in range(n)))

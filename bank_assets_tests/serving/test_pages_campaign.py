@@ -8,7 +8,7 @@ import json
 import numpy as np
 import pytest
 
-from bank_assets.contract import CAMPAIGN_COLUMNS
+from bank_assets.contract.uci import UCI
 from bank_assets.core.as_of import AsOfState
 from bank_assets.core.features import current_features
 from bank_assets.core.holdout import holdout_mask, lift_test_size
@@ -17,9 +17,9 @@ from bank_assets.ledger import campaigns
 from bank_assets.store import campaign_files
 from bank_assets.store.call_lists import spreadsheet_text
 from bank_assets_tests.world.demo_home import HTMX, fit_demo, make_home, open_pages, soup_of, token_of
+from serving.payloads import Payloads
 from serving.plan_form import LABELS
 from serving.services.campaign_files import read_contacts
-from serving.services.scoring import frame_of
 
 LIST = "delivered:example.csv"
 
@@ -107,10 +107,11 @@ def test_the_list_is_scored_as_the_plan_of_its_days_by_the_one_scorer(client):
     made = soup_of(make_list(client))
     rows, _ = rows_of(client, made)
     fitted = fit_demo()
-    contacts = read_contacts(client.app.state.services.settings.platform.landing / "campaigns" / "example.csv").contacts
-    frame = frame_of(contacts)
+    delivered = client.app.state.services.settings.platform.landing / "campaigns" / "example.csv"
+    contacts = read_contacts(delivered, Payloads.of(UCI)).contacts
+    frame = Payloads.of(UCI).frame_of(contacts)
     dates = np.array([one.contact_date for one in contacts], dtype="datetime64[D]")
-    features = current_features(frame, dates, AsOfState.from_dict(fitted.state), has_plan=True)
+    features = current_features(frame, dates, AsOfState.from_dict(fitted.state), UCI, has_plan=True)
     expected = dict(
         zip((one.contact_id for one in contacts), Scorer(fitted.versions["2"]).score(features).probability, strict=True)
     )
@@ -190,7 +191,7 @@ def upload(client, text, name="list.csv"):
     )
 
 
-def csv_text(rows, columns=CAMPAIGN_COLUMNS):
+def csv_text(rows, columns=UCI.campaign_columns):
     lines = [",".join(columns)] + [",".join(row[name] for name in columns) for row in rows]
     return "\n".join(lines) + "\n"
 
@@ -218,7 +219,7 @@ def test_an_uploaded_list_is_planned_and_its_bad_rows_are_named(client):
         "contact_id\nc-1\n",
         csv_text([]),
         b"\xff\xfe\x00",
-        ",".join((*CAMPAIGN_COLUMNS, "duration")) + "\n",
+        ",".join((*UCI.campaign_columns, "duration")) + "\n",
     ],
     ids=["empty", "columns missing", "no row", "not text", "known only after the call"],
 )

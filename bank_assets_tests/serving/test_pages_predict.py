@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from bank_assets.contract import BY_SOURCE, PAYLOAD_COLUMNS
+from bank_assets.contract.uci import UCI
 from bank_assets.ledger import chain, decisions
 from bank_assets_tests.world.demo_home import HTMX, soup_of
 from bank_assets_tests.world.pages import decide, form_values, services
@@ -12,8 +12,8 @@ from bank_assets_tests.world.pages import decide, form_values, services
 
 def test_the_form_offers_the_contract(pages):
     page = soup_of(pages.get("/predict"))
-    for name in PAYLOAD_COLUMNS:
-        column, field = BY_SOURCE[name], page.select_one(f"#f-{name}")
+    for name in UCI.payload_columns:
+        column, field = UCI.by_source[name], page.select_one(f"#f-{name}")
         assert column.description in page.select_one(f"#h-{name}").text
         if column.categories:
             assert [option.text for option in field.select("option")] == list(column.categories)
@@ -54,7 +54,7 @@ def test_without_scripts_a_decision_leads_to_its_own_address(pages):
     assert page.html is not None
     assert page.select_one("[data-testid=decision]")
     again = form_values(page)
-    assert {name: again[name] for name in PAYLOAD_COLUMNS} == {name: values[name] for name in PAYLOAD_COLUMNS}
+    assert {name: again[name] for name in UCI.payload_columns} == {name: values[name] for name in UCI.payload_columns}
 
 
 def test_faults_come_back_in_the_form_and_nothing_is_recorded(pages):

@@ -10,7 +10,7 @@ from datetime import date
 import dagster as dg
 import pytest
 
-from bank_assets.contract import DELIVERY_COLUMNS
+from bank_assets.contract.uci import UCI
 from bank_assets.definitions import build_defs
 from bank_assets.settings import Settings
 from bank_assets.sources.simulator import simulate
@@ -30,7 +30,7 @@ FAULTS = {"age": 7, "job": "astronaut", "pdays": -2, "contact_date": "2008-13-40
 def deliver(folder):
     """Three months; then a file that corrects ten contacts and has a fault in each of its other rows."""
     folder.mkdir(parents=True)
-    history = simulate(date(2008, 5, 1), date(2008, 7, 31), scale=0.02, seed=1).astype(str)[list(DELIVERY_COLUMNS)]
+    history = simulate(date(2008, 5, 1), date(2008, 7, 31), scale=0.02, seed=1).astype(str)[list(UCI.delivery_columns)]
     history.iloc[40:60, history.columns.get_loc("y")] = ""  # called, and not known yet
     history.to_csv(folder / "2008-07.csv", sep=";", index=False)
     second = history.iloc[: 10 + len(FAULTS)].assign(balance="77")

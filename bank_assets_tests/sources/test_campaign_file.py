@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from bank_assets.contract import CAMPAIGN_COLUMNS
+from bank_assets.contract.uci import UCI
 from bank_assets.sources.campaign_file import latest_campaigns, read_campaign
 from bank_assets.sources.deliveries import register_deliveries
 from bank_assets_tests.world.customers import delimited, delivered
@@ -13,7 +13,7 @@ from bank_assets_tests.world.customers import delimited, delivered
 GOOD = {
     name: str(value)
     for name, value in delivered(contact_id="k1", contact_date="2010-10-18", age=41, balance=-12).items()
-    if name in CAMPAIGN_COLUMNS
+    if name in UCI.campaign_columns
 }
 
 
@@ -22,12 +22,12 @@ def campaign(tmp_path):
     def read(rows, *, encoding="utf-8", end="\n", delimiter=";"):
         folder = tmp_path / "landing" / "campaigns"
         folder.mkdir(parents=True, exist_ok=True)
-        text = delimited(rows, CAMPAIGN_COLUMNS, delimiter, end)
+        text = delimited(rows, UCI.campaign_columns, delimiter, end)
         (folder / "spring.csv").write_bytes(text.encode(encoding))
         warehouse = tmp_path / "warehouse"
         register_deliveries(tmp_path / "landing", warehouse, now=datetime.now(UTC), settle_seconds=0)
         (delivery,) = latest_campaigns(warehouse)
-        return read_campaign(warehouse, delivery), delivery
+        return read_campaign(warehouse, delivery, UCI), delivery
 
     return read
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bank_assets.contract import CAMPAIGN_COLUMNS, DELIVERY_COLUMNS, OUTCOME_COLUMNS
+from bank_assets.contract.uci import UCI
 from bank_assets.sources.deliveries import register_deliveries
 from bank_assets.sources.delivery_file import DeliveryScan
 from bank_assets.sources.delivery_header import CONTACTS, DeliveryRefused
@@ -66,7 +66,7 @@ def test_a_delivery_is_kept_byte_for_byte_and_described(home):
     assert path.read_text() == text
     assert (delivery.rows, delivery.months, delivery.home_month) == (3, {"2008-05": 1, "2008-06": 2}, "2008-06")
     assert (delivery.first_day, delivery.last_day) == ("2008-05-05", "2008-06-03")
-    assert (delivery.encoding, delivery.delimiter, delivery.columns) == ("utf-8", ";", DELIVERY_COLUMNS)
+    assert (delivery.encoding, delivery.delimiter, delivery.columns) == ("utf-8", ";", UCI.delivery_columns)
     assert delivery.arrived_at == NOW.isoformat()
     assert read_manifest(home.warehouse) == (delivery,)
     assert result.months == delivered_months(home.warehouse) == ("2008-05", "2008-06")
@@ -141,10 +141,10 @@ def test_a_row_dated_on_the_day_after_arrival_is_no_stray(home):
 
 
 def test_short_long_and_quoted_rows_are_counted_once(home):
-    header = ";".join(DELIVERY_COLUMNS)
-    good = ";".join(contact()[c] for c in DELIVERY_COLUMNS)
-    quoted = ";".join('"man;age""ment"' if c == "job" else contact()[c] for c in DELIVERY_COLUMNS)
-    open_quote = ";".join('"management' if c == "job" else contact()[c] for c in DELIVERY_COLUMNS)
+    header = ";".join(UCI.delivery_columns)
+    good = ";".join(contact()[c] for c in UCI.delivery_columns)
+    quoted = ";".join('"man;age""ment"' if c == "job" else contact()[c] for c in UCI.delivery_columns)
+    open_quote = ";".join('"management' if c == "job" else contact()[c] for c in UCI.delivery_columns)
     lines = [header, good, "too;few", good + ";one too many", "", "   ", quoted, open_quote, good]
     home.deliver("\n".join(lines))  # no line end after the last row
     (delivery,) = home.register().new
@@ -177,14 +177,14 @@ def test_encodings_and_delimiters_are_recognised(home, encoding, known_as, delim
 
 
 def test_quoted_headers_in_any_order_are_understood(home):
-    columns = tuple(reversed(DELIVERY_COLUMNS))
+    columns = tuple(reversed(UCI.delivery_columns))
     quoted = {c: f'"{value}"' for c, value in contact().items()}
     text = delimited([quoted], columns).replace(";".join(columns), ";".join(f'"{c}"' for c in columns))
     home.deliver(b"\xef\xbb\xbf" + text.encode())
     assert home.register().new[0].columns == columns
 
 
-WITHOUT_AGE = tuple(c for c in DELIVERY_COLUMNS if c != "age")
+WITHOUT_AGE = tuple(c for c in UCI.delivery_columns if c != "age")
 ROW = contact()
 
 
@@ -193,9 +193,9 @@ ROW = contact()
     ("\n\n", "a first line of one field"),
     (delimited([]), "a header without rows"),
     (delimited([ROW], WITHOUT_AGE), "missing: 'age'"),
-    (delimited([ROW | {"iban": "x"}], (*DELIVERY_COLUMNS, "iban")), "extra: 'iban'"),
-    (delimited([ROW], (*DELIVERY_COLUMNS, "age")), "named twice: 'age'"),
-    (delimited([ROW], DELIVERY_COLUMNS[2:]), "missing: 'contact_id', 'contact_date'"),
+    (delimited([ROW | {"iban": "x"}], (*UCI.delivery_columns, "iban")), "extra: 'iban'"),
+    (delimited([ROW], (*UCI.delivery_columns, "age")), "named twice: 'age'"),
+    (delimited([ROW], UCI.delivery_columns[2:]), "missing: 'contact_id', 'contact_date'"),
     (delimited([ROW], delimiter="\t"), "fields separated by a tab"),
     (delimited([ROW], delimiter="|"), "fields separated by |"),
     (delimited([ROW]).split("\n", 1)[1], "no header"),
@@ -232,7 +232,7 @@ def test_two_refused_files_of_one_name_are_both_kept(home):
 
 
 def test_a_dateless_file_is_told_what_to_do(home):
-    home.deliver(delimited([ROW], DELIVERY_COLUMNS[2:]), "bank.csv")
+    home.deliver(delimited([ROW], UCI.delivery_columns[2:]), "bank.csv")
     assert "BANK_SOURCE" in home.register().refused[0].problem
 
 
@@ -272,8 +272,8 @@ def test_unfinished_names_wait_and_foreign_files_are_reported(home):
 
 def test_outcomes_and_campaigns_have_their_own_headers_and_months(home):
     outcome = {"contact_id": "c-1", "y": "yes", "duration": "90", "arrived_at": "2008-05-09T10:00:00Z"}
-    home.deliver(delimited([outcome], OUTCOME_COLUMNS), kind="outcomes")
-    home.deliver(delimited([contact(day="2031-01-01")], CAMPAIGN_COLUMNS), kind="campaigns")
+    home.deliver(delimited([outcome], UCI.outcome_columns), kind="outcomes")
+    home.deliver(delimited([contact(day="2031-01-01")], UCI.campaign_columns), kind="campaigns")
     home.deliver(delimited([contact()]), "leaky.csv", kind="campaigns")
     result = home.register()
     assert {d.kind: d.months for d in result.new} == {"outcomes": {"2008-05": 1}, "campaigns": {"2031-01": 1}}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bank_assets.contract import CAMPAIGN_COLUMNS, DELIVERY_COLUMNS
+from bank_assets.contract.uci import UCI
 from bank_assets.settings import Settings
 from bank_assets.sources.deliveries import register_deliveries
 from bank_assets.sources.delivery_header import DeliveryRefused
@@ -33,7 +33,7 @@ def mine(tmp_path):
     """A user's file: two months, a stray, a short row, a blank line, CRLF."""
     path = tmp_path / "mine.csv"
     rows = [line(1, "2008-05-05"), line(2, "2008-06-02"), line(3, "2008-06-20"), line(4, "soon"), "c-5;2008-06-30", ""]
-    path.write_bytes("\r\n".join([";".join(DELIVERY_COLUMNS), *rows]).encode())
+    path.write_bytes("\r\n".join([";".join(UCI.delivery_columns), *rows]).encode())
     return Source("file", "file mine.csv", is_real=False, path=path)
 
 
@@ -63,7 +63,7 @@ def test_a_users_file_is_split_by_month_and_no_row_is_lost(settings, mine):
 def test_the_example_campaign_has_30_days_and_nothing_known_after_the_call(settings, mine):
     landed = land_source(mine, settings)
     customers = rows_of(settings.landing / "campaigns" / "example.csv")
-    assert set(customers[0]) == set(CAMPAIGN_COLUMNS)
+    assert set(customers[0]) == set(UCI.campaign_columns)
     assert [c["contact_id"] for c in customers] == ["c-2", "c-3"]
     assert landed.campaign_rows == 2
     assert (customers[0]["age"], customers[0]["poutcome"]) == ("58", "unknown")
@@ -88,7 +88,7 @@ def test_months_can_be_played_one_by_one(settings, mine):
 
 def test_a_file_without_usable_dates_is_refused_and_nothing_appears(settings, tmp_path):
     path = tmp_path / "bad.csv"
-    path.write_text("\n".join([";".join(DELIVERY_COLUMNS), line(1, "soon")]))
+    path.write_text("\n".join([";".join(UCI.delivery_columns), line(1, "soon")]))
     with pytest.raises(DeliveryRefused, match=r"bad\.csv: expected a contact_date"):
         land_source(Source("file", "file bad.csv", is_real=False, path=path), settings)
     assert contacts(settings) == []
@@ -107,7 +107,9 @@ def test_a_failed_landing_leaves_no_half_file(settings, mine, monkeypatch):
 def test_line_ends_at_chunk_borders_lose_nothing(settings, tmp_path, monkeypatch, line_end):
     monkeypatch.setattr("bank_assets.sources.landing._CHUNK_BYTES", 230)  # above the header line
     path = tmp_path / "mine.csv"
-    path.write_bytes(line_end.join([";".join(DELIVERY_COLUMNS), *(line(n, "2008-05-05") for n in range(50))]).encode())
+    path.write_bytes(
+        line_end.join([";".join(UCI.delivery_columns), *(line(n, "2008-05-05") for n in range(50))]).encode()
+    )
     land_source(Source("file", "file mine.csv", is_real=False, path=path), settings)
     assert [row["contact_id"] for row in rows_of(contacts(settings)[0])] == [f"c-{n}" for n in range(50)]
 
@@ -117,11 +119,11 @@ def test_a_simulated_history_lands_by_month_and_again_unchanged(settings):
     landed = land_source(source, settings)
     assert (sum(landed.rows.values()), len(landed.rows)) == (2_000, 30)
     rows = rows_of(contacts(settings)[0])
-    assert tuple(rows[0]) == DELIVERY_COLUMNS
+    assert tuple(rows[0]) == UCI.delivery_columns
     assert {row["contact_date"][:7] for row in rows} == {"2008-05"}
     assert land_source(source, settings).written == ()
     customers = rows_of(settings.landing / "campaigns" / "example.csv")
-    assert tuple(customers[0]) == CAMPAIGN_COLUMNS
+    assert tuple(customers[0]) == UCI.campaign_columns
     assert len(customers) == landed.campaign_rows > 0
     assert (date.fromisoformat(landed.last_day) - date.fromisoformat(customers[0]["contact_date"])).days < 30
 

@@ -10,19 +10,19 @@ from lightgbm import LGBMClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
-from bank_assets.contract import BY_SOURCE, PAYLOAD_COLUMNS
+from bank_assets.contract.uci import UCI
 from bank_assets.sources.simulator import simulate
 from bank_assets.sources.uci import is_pinned
 
 pytestmark = pytest.mark.slow
 FLOOR, LEAK_CEILING = 0.74, 0.88
-COLUMNS = [*PAYLOAD_COLUMNS, "day", "month"]
+COLUMNS = [*UCI.payload_columns, "day", "month"]
 
 
 def inputs(frame):
     return pd.DataFrame({
-        name: pd.Categorical(frame[name].astype(str), categories=list(BY_SOURCE[name].categories)).codes
-        if BY_SOURCE[name].categories else frame[name].to_numpy()
+        name: pd.Categorical(frame[name].astype(str), categories=list(UCI.by_source[name].categories)).codes
+        if UCI.by_source[name].categories else frame[name].to_numpy()
         for name in COLUMNS
     })  # fmt: skip
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bank_assets.contract import BY_SOURCE, DELIVERY_COLUMNS
+from bank_assets.contract.uci import UCI
 from bank_assets.sources.drift import Drift
 from bank_assets.sources.month_model import month_range, profile_month, weekdays_of
 from bank_assets.sources.profile import load_profile
@@ -33,12 +33,12 @@ def month_of(frame):
 
 
 def test_rows_fit_the_contract(history):
-    assert tuple(history.columns) == DELIVERY_COLUMNS
+    assert tuple(history.columns) == UCI.delivery_columns
     assert not history.isna().any().any()
     assert history["contact_id"].is_unique
     assert history["contact_id"].iloc[0] == "sim-200805-00000001"
-    for name in DELIVERY_COLUMNS[2:]:
-        column = BY_SOURCE[name]
+    for name in UCI.delivery_columns[2:]:
+        column = UCI.by_source[name]
         if column.categories:
             assert tuple(history[name].cat.categories) == column.categories
         else:
@@ -81,7 +81,7 @@ def test_the_months_have_the_real_margins(profile, history):
     for month in large:
         part, index = history[months == month], profile.months.index(month)
         for name in ("job", "contact", "housing", "poutcome", "marital", "education"):
-            found = part[name].value_counts(normalize=True).reindex(list(BY_SOURCE[name].categories)).to_numpy()
+            found = part[name].value_counts(normalize=True).reindex(list(UCI.by_source[name].categories)).to_numpy()
             assert np.abs(found - profile.margins[name][index]).sum() / 2 < 0.02, (name, month)
 
 
@@ -146,7 +146,7 @@ def test_a_shift_moves_its_column_on_its_days_only(profile, plain_may):
     assert (moved[inside] == 10).all()
     assert (moved[~inside] == 0).all()
     pd.testing.assert_frame_equal(drifted[~inside], plain_may[~inside])
-    untouched = [c for c in DELIVERY_COLUMNS if c not in {"age", "y", "duration"}]
+    untouched = [c for c in UCI.delivery_columns if c not in {"age", "y", "duration"}]
     pd.testing.assert_frame_equal(drifted[untouched], plain_may[untouched])
     assert (drifted["y"] != plain_may["y"]).any()  # the answer follows the new age
 
@@ -218,8 +218,8 @@ def test_csv_has_the_shape_of_the_uci_file(profile):
     text = stream.getvalue().decode()
     assert text.splitlines()[0].startswith('"sim-200901-00000001";2009-01-')
     read = pd.read_csv(io.StringIO(csv_header(frame.columns).decode() + "\n" + text), sep=";")
-    assert tuple(read.columns) == DELIVERY_COLUMNS
+    assert tuple(read.columns) == UCI.delivery_columns
     assert len(read) == len(frame)
-    for name in DELIVERY_COLUMNS:
+    for name in UCI.delivery_columns:
         expected = frame[name].dt.strftime("%Y-%m-%d") if name == "contact_date" else frame[name]
         assert read[name].astype(str).tolist() == expected.astype(str).tolist(), name

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bank_assets.contract import DELIVERY_COLUMNS
+from bank_assets.contract.uci import UCI
 from bank_assets.settings import Settings
 from bank_assets.sources.delivery_header import DeliveryRefused
 from bank_assets.sources.source import claim_landing, landed_source, resolve_source
@@ -26,7 +26,7 @@ def settings(tmp_path):
 @pytest.fixture
 def delivery(tmp_path):
     path = tmp_path / "mine.csv"
-    path.write_text(";".join(DELIVERY_COLUMNS) + "\n")
+    path.write_text(";".join(UCI.delivery_columns) + "\n")
     return path
 
 
@@ -80,7 +80,7 @@ def test_a_missing_path_is_named(settings, tmp_path):
 
 def test_a_dateless_file_that_is_not_the_pinned_one_is_refused_by_name(settings, tmp_path):
     path = tmp_path / "almost.csv"
-    path.write_text(";".join(DELIVERY_COLUMNS[2:]) + "\n58;...\n")
+    path.write_text(";".join(UCI.delivery_columns[2:]) + "\n58;...\n")
     with pytest.raises(DeliveryRefused, match=r"almost\.csv: .*missing: 'contact_id', 'contact_date'"):
         resolve_source(replace(settings, source=str(path)))
 

@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from bank_assets.contract import DELIVERY_COLUMNS, OUTCOME_COLUMNS
 from bank_assets.contract.uci import UCI
 from bank_assets.sources.delivery_file import DeliveryScan
 from bank_assets.sources.delivery_header import KINDS
@@ -52,7 +51,7 @@ def deliver(tmp_path: Path) -> Callable[..., RawFile]:
         if isinstance(rows, bytes):
             content = rows
         else:
-            names = columns or (DELIVERY_COLUMNS if kind == "contacts" else OUTCOME_COLUMNS)
+            names = columns or (UCI.delivery_columns if kind == "contacts" else UCI.outcome_columns)
             content = delimited(rows, names, delimiter).encode(encoding)
         sha256 = hashlib.sha256(content).hexdigest()
         path = tmp_path / "objects" / f"{sha256}.csv"

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from bank_assets.contract import BY_SOURCE, Kind
-from bank_assets.core.features import CATEGORY_PAYLOAD, NUMERIC_PAYLOAD
+from bank_assets.contract import Kind
+from bank_assets.contract.uci import UCI
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.store.contact_store import ContactStore
 
@@ -16,8 +16,8 @@ CALL = date(2020, 1, 10)
 
 def payload(n):
     columns = {}
-    for name in (*NUMERIC_PAYLOAD, *CATEGORY_PAYLOAD):
-        column = BY_SOURCE[name]
+    for name in (*UCI.numeric_columns, *UCI.category_columns):
+        column = UCI.by_source[name]
         if column.kind is Kind.BOOLEAN:
             columns[column.table] = pa.array([True] * n)
         elif column.kind is Kind.INTEGER:
@@ -60,7 +60,7 @@ def read(store, told, *more):
     store.write("outcomes", "all", told, "f")
     for table, rows in more:
         store.write(table, "2020-02", rows, "f")
-    return ContactStore(store).read(["2020-01"])
+    return ContactStore(store, UCI).read(["2020-01"])
 
 
 def of(found, contact):
@@ -105,6 +105,6 @@ def test_without_an_answer_is_no_outcome(store):
 def test_a_contact_delivered_twice_counts_once_at_its_last_arrival(store):
     moved = date(2020, 1, 12)
     store.write("contacts", "2020-01", contacts(("a", 1, CALL), ("a", 2, moved), ("b", 1, CALL)), "f")
-    found = ContactStore(store).read(["2020-01"])
+    found = ContactStore(store, UCI).read(["2020-01"])
     assert found.contact_ids.tolist() == ["b", "a"]
     assert found.contact_dates[1] == np.datetime64(moved)

@@ -16,18 +16,20 @@ import pandas as pd
 import pytest
 
 from bank_assets.contract import ALIAS_CHAMPION, MODEL_NAME
+from bank_assets.contract.uci import UCI
 from bank_assets.core.as_of import AsOfState
 from bank_assets.core.bundle import Lineage, observed_ranges
 from bank_assets.core.candidates import Recipe
 from bank_assets.core.challenger import fit_deployment
 from bank_assets.core.economics import Economics
-from bank_assets.core.features import FEATURES, current_features
-from bank_assets.core.plan import PLAN_FEATURES
+from bank_assets.core.features import FeatureSet, current_features
 from bank_assets.core.scorer import BundleError, Scorer
 from bank_assets.store.registration import register
 from bank_assets.store.registry import Registry
 from bank_assets_tests.world.bundles import make_bundle
 from bank_assets_tests.world.contacts import FIRST, made_contacts
+
+FEATURE_SET = FeatureSet.of(UCI)
 
 pytestmark = pytest.mark.slow
 DAYS = 60
@@ -49,8 +51,8 @@ def bundle(learned):
         fit.recipe,
         calibrator=[{"kind": "affine", "slope": 0.9, "intercept": -0.1}],
         metrics={"roc_auc": 0.7},
-        lineage=Lineage("2020-03-02", "snapshot", len(data), "made", False, "", "rev"),
-        feature_ranges=observed_ranges(data.features),
+        lineage=Lineage("2020-03-02", "snapshot", len(data), "made", False, "", "rev", UCI),
+        feature_ranges=observed_ranges(data.features, UCI),
     )
 
 
@@ -105,7 +107,7 @@ def test_the_plain_mlflow_model_gives_the_same_numbers(registry, version, bundle
     contacts, _ = learned
     features = contacts.features()
     model = mlflow.pyfunc.load_model(f"models:/{MODEL_NAME}/{version.version}")
-    found = model.predict(pd.DataFrame({name: features[name][:50] for name in FEATURES}))
+    found = model.predict(pd.DataFrame({name: features[name][:50] for name in FEATURE_SET.names}))
     expected = Scorer(bundle).score({name: column[:50] for name, column in features.items()})
     assert np.array_equal(found["probability"].to_numpy(), expected.probability)
     assert np.array_equal(found["probability_low"].to_numpy(), expected.low)
@@ -116,7 +118,7 @@ def some(learned):
     """Features of 50 contacts as a frame with the columns of the model's signature."""
     contacts, _ = learned
     features = contacts.features()
-    return pd.DataFrame({name: features[name][:50] for name in FEATURES})
+    return pd.DataFrame({name: features[name][:50] for name in FEATURE_SET.names})
 
 
 UDF = """
@@ -154,13 +156,13 @@ def test_the_model_as_a_spark_udf_gives_the_same_numbers(registry, version, bund
     )
     assert done.returncode == 0, done.stderr[-4000:]
     found = pd.read_parquet(scored).sort_values("index")
-    expected = Scorer(bundle).score({name: some[name].to_numpy() for name in FEATURES})
+    expected = Scorer(bundle).score({name: some[name].to_numpy() for name in FEATURE_SET.names})
     assert np.array_equal(found["probability"].to_numpy(), expected.probability)
     assert np.array_equal(found["probability_high"].to_numpy(), expected.high)
 
 
 def test_mlflow_models_serve_answers_with_the_same_numbers(registry, version, bundle, some, tmp_path):
-    expected = Scorer(bundle).score({name: some[name].to_numpy() for name in FEATURES})
+    expected = Scorer(bundle).score({name: some[name].to_numpy() for name in FEATURE_SET.names})
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -212,12 +214,12 @@ def test_spark_gives_the_same_numbers_as_one_row_at_a_time(spark, bundle, learne
     state = AsOfState(
         few.contact_dates.max(),
         {"subscription_rate_7d": 0.2, "subscription_rate_30d": 0.18},
-        dict.fromkeys(PLAN_FEATURES, 0.0),
+        dict.fromkeys(FEATURE_SET.plan, 0.0),
         log_odds_shift=0.31,
     )
     campaign = Campaign("spring", "d", few.contact_ids, few.contact_dates, few.frame, (), 0)
     table = score_campaign(spark, campaign, bundle, "7", state, Economics())
-    features = current_features(few.frame, few.contact_dates, state, has_plan=True)
+    features = current_features(few.frame, few.contact_dates, state, UCI, has_plan=True)
     scorer = Scorer(bundle)
     single = [
         scorer.score(

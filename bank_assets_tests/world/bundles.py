@@ -4,17 +4,20 @@ from typing import Any
 
 import numpy as np
 
-from bank_assets.contract import BY_SOURCE, PAYLOAD_COLUMNS, Kind
+from bank_assets.contract import Kind
+from bank_assets.contract.uci import UCI
 from bank_assets.core.as_of import AsOfState, OutcomeHistory
 from bank_assets.core.bundle import BundleParts, Lineage, bundle_files, observed_ranges
 from bank_assets.core.candidates import Recipe, fit_recipe
 from bank_assets.core.economics import Economics
 from bank_assets.core.export import to_onnx
-from bank_assets.core.features import FEATURES, historical_features
+from bank_assets.core.features import FeatureSet, historical_features
+
+FEATURE_SET = FeatureSet.of(UCI)
 
 AS_OF = "2010-11-17"
 RANGES = {"probability": [0.0, 0.5, 1.0], "low": [0.0, 0.4, 0.9], "high": [0.1, 0.6, 1.0]}
-LINEAGE = Lineage("2020-02-20", "5f" * 32, 1_000, "simulated", False, "run-1", "revision")
+LINEAGE = Lineage("2020-02-20", "5f" * 32, 1_000, "simulated", False, "run-1", "revision", UCI)
 
 
 def make_bundle(graph: bytes, recipe: Recipe, *, reference: Any = None, **parts: Any) -> dict[str, bytes]:
@@ -41,8 +44,8 @@ def made_up_contacts(n: int, seed: int) -> tuple[dict[str, np.ndarray], np.ndarr
     """Payload columns, dates and outcomes of `n` contacts with a signal in poutcome and balance."""
     random = np.random.default_rng(seed)
     frame: dict[str, np.ndarray] = {}
-    for name in PAYLOAD_COLUMNS:
-        column = BY_SOURCE[name]
+    for name in UCI.payload_columns:
+        column = UCI.by_source[name]
         if column.kind is Kind.INTEGER:
             low, high = {"age": (18, 90), "balance": (-2_000, 9_000)}.get(name, (column.minimum, 20))
             frame[name] = random.integers(low, high, n)
@@ -56,21 +59,22 @@ def made_up_contacts(n: int, seed: int) -> tuple[dict[str, np.ndarray], np.ndarr
 def fitted_bundle(algorithm: str = "logistic_regression", seed: int = 1) -> tuple[dict[str, bytes], AsOfState]:
     """A bundle fitted on a few hundred made-up contacts, and the as-of state after them."""
     frame, dates, y = made_up_contacts(400, seed)
-    history = OutcomeHistory.from_contacts(frame, dates, y)
-    features = historical_features(frame, dates, history)
+    history = OutcomeHistory.from_contacts(frame, dates, y, contract=UCI)
+    features = historical_features(frame, dates, history, UCI)
     as_of = np.datetime64(AS_OF)
     recipe = Recipe(algorithm, seed=seed)
-    estimator = fit_recipe(recipe, features, y, dates, as_of, n_jobs=1)
+    estimator = fit_recipe(recipe, features, FEATURE_SET, y, dates, as_of, n_jobs=1)
     background = {
-        name: [value if isinstance(value, str) else float(value) for value in features[name][:8]] for name in FEATURES
+        name: [value if isinstance(value, str) else float(value) for value in features[name][:8]]
+        for name in FEATURE_SET.names
     }
     files = make_bundle(
-        to_onnx(estimator),
+        to_onnx(estimator, FEATURE_SET),
         recipe,
         calibrator=[{"kind": "affine", "slope": 1.0, "intercept": 0.0}],
         metrics={"roc_auc": 0.7},
-        lineage=Lineage(AS_OF, "s" * 64, len(y), "made up", False, f"run-{seed}", "revision"),
-        feature_ranges=observed_ranges(features),
+        lineage=Lineage(AS_OF, "s" * 64, len(y), "made up", False, f"run-{seed}", "revision", UCI),
+        feature_ranges=observed_ranges(features, UCI),
         background=background,
         importance={"balance": 0.1},
     )

@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from bank_assets.contract import BY_SOURCE
+from bank_assets.contract.uci import UCI
 from bank_assets.core.contacts import Contacts
-from bank_assets.core.features import CATEGORY_PAYLOAD
 from bank_assets.core.scorer import expit
 
 FIRST = np.datetime64("2020-01-01", "D")
@@ -22,8 +21,8 @@ def made_frame(n: int, rng: np.random.Generator) -> dict[str, Any]:
         "pdays": np.where(rng.random(n) < 0.8, -1.0, rng.integers(1, 400, n)),
         "previous": np.zeros(n),
     }
-    for name in CATEGORY_PAYLOAD:
-        frame[name] = rng.choice(np.asarray(BY_SOURCE[name].categories, dtype=object), n)
+    for name in UCI.category_columns:
+        frame[name] = rng.choice(np.asarray(UCI.by_source[name].categories, dtype=object), n)
     frame["previous"] = np.where(frame["pdays"] >= 0, rng.integers(1, 4, n), 0).astype(float)
     return frame
 
@@ -64,4 +63,4 @@ def made_contacts(
     dates = FIRST + number.astype("timedelta64[D]")
     subscribed = rng.random(len(number)) < expit(log_odds)
     ids = np.asarray([f"c{k}" for k in range(len(number))], dtype=object)
-    return Contacts(ids, frame, dates, dates + np.timedelta64(1, "D"), subscribed)
+    return Contacts(ids, frame, dates, dates + np.timedelta64(1, "D"), subscribed, UCI)

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from bank_assets.contract import DELIVERY_COLUMNS, MONTHS
+from bank_assets.contract import MONTHS
+from bank_assets.contract.uci import UCI
 
 DELIVERED = {
     "contact_id": "c-1",
@@ -67,7 +68,7 @@ def delivered(**changes: Any) -> dict[str, Any]:
 
 def delimited(
     rows: Iterable[Mapping[str, Any]],
-    columns: Sequence[str] = DELIVERY_COLUMNS,
+    columns: Sequence[str] = UCI.delivery_columns,
     delimiter: str = ";",
     line_end: str = "\n",
 ) -> str:

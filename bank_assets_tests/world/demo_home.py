@@ -18,7 +18,7 @@ import numpy as np
 from bs4 import BeautifulSoup
 from litestar.testing import TestClient
 
-from bank_assets.contract import CAMPAIGN_COLUMNS
+from bank_assets.contract.uci import UCI
 from bank_assets.core import metrics, model_alerts, operation_alerts
 from bank_assets.core.alerts import Alert
 from bank_assets.core.as_of import OutcomeHistory
@@ -33,7 +33,7 @@ from bank_assets.core.drift import DriftPolicy, compare_profiles
 from bank_assets.core.economics import Economics
 from bank_assets.core.explain import Explainer, global_importance
 from bank_assets.core.export import to_onnx
-from bank_assets.core.features import CATEGORY_PAYLOAD, GROUPS, NUMERIC_PAYLOAD, historical_features
+from bank_assets.core.features import FeatureSet, historical_features
 from bank_assets.core.performance import PerformancePolicy, ScoredContacts, measure_performance
 from bank_assets.core.performance_report import Baseline
 from bank_assets.core.ranges import fit_ranges
@@ -50,6 +50,8 @@ from bank_assets_tests.world.registry import MemoryRegistry
 from bank_assets_tests.world.waiting import wait_until
 from serving.app import create_app
 from serving.settings import ServingSettings
+
+FEATURE_SET = FeatureSet.of(UCI)
 
 SEED = 20_260_101
 ROWS = 16_000
@@ -77,11 +79,11 @@ def fit_demo(rows: int = ROWS) -> Fitted:
     """Simulate a history, fit two versions and measure them; once per process, some 10 s."""
     contacts = simulate(rows=rows, seed=SEED)
     dates = contacts["contact_date"].to_numpy().astype("datetime64[D]")
-    frame = {name: contacts[name].to_numpy() for name in NUMERIC_PAYLOAD}
-    frame |= {name: contacts[name].astype(str).to_numpy(dtype=object) for name in CATEGORY_PAYLOAD}
+    frame = {name: contacts[name].to_numpy() for name in UCI.numeric_columns}
+    frame |= {name: contacts[name].astype(str).to_numpy(dtype=object) for name in UCI.category_columns}
     subscribed = (contacts["y"].astype(str) == "yes").to_numpy()
-    history = OutcomeHistory.from_contacts(frame, dates, subscribed)
-    features = historical_features(frame, dates, history)
+    history = OutcomeHistory.from_contacts(frame, dates, subscribed, contract=UCI)
+    features = historical_features(frame, dates, history, UCI)
     daily = DailyProfiles.from_rows(
         dates,
         {name: contacts[name].to_numpy() for name in contacts.columns if name not in ("contact_id", "contact_date")},
@@ -128,7 +130,7 @@ def fit_demo(rows: int = ROWS) -> Fitted:
         ),
     }
     planned = simulate(AS_OF.astype(object), rows=200_000, seed=SEED + 1)
-    text = planned[list(CAMPAIGN_COLUMNS)].to_csv(index=False, sep=";", date_format="%Y-%m-%d")
+    text = planned[list(UCI.campaign_columns)].to_csv(index=False, sep=";", date_format="%Y-%m-%d")
     return Fitted(versions, history.state(AS_OF).to_dict(), drift, performance.to_dict(), text.encode(), pages)
 
 
@@ -138,10 +140,12 @@ def _bundle(
     learned, tested = dates < TRAINED_UNTIL, dates >= TRAINED_UNTIL
     recipe = Recipe(algorithm)
     part = {name: column[learned] for name, column in features.items()}
-    estimator = fit_recipe(recipe, part, subscribed[learned], dates[learned], TRAINED_UNTIL, n_jobs=1)
+    estimator = fit_recipe(recipe, part, FEATURE_SET, subscribed[learned], dates[learned], TRAINED_UNTIL, n_jobs=1)
     economics = Economics()
-    lineage = Lineage(str(TRAINED_UNTIL), "5f" * 32, int(learned.sum()), "simulated", False, f"run-{number}", "demo")
-    graph = to_onnx(estimator)
+    lineage = Lineage(
+        str(TRAINED_UNTIL), "5f" * 32, int(learned.sum()), "simulated", False, f"run-{number}", "demo", UCI
+    )
+    graph = to_onnx(estimator, FEATURE_SET)
     raw = Scorer(make_bundle(graph, recipe, lineage=lineage)).raw_probability(features)
     calibrator = [fit_affine(raw[tested], subscribed[tested])]
     proba = 1.0 / (1.0 + np.exp(-(np.log(raw / (1 - raw)) * calibrator[0]["slope"] + calibrator[0]["intercept"])))
@@ -165,15 +169,14 @@ def _bundle(
             "profit": profit_curve(p, y, economics, day=dates[tested], n_resamples=40).to_dict(),
         },
     }
-    groups = {name: GROUPS[name] for name in features}
     ranges = fit_ranges(dates[tested], p, y.astype(float))
     parts = {
         "calibrator": calibrator,
         "ranges": {name: knots for name, knots in ranges.items() if name in ("probability", "low", "high")},
         "metrics": found,
         "lineage": lineage,
-        "feature_ranges": observed_ranges(part),
-        "background": build_background(part, groups, seed=SEED),
+        "feature_ranges": observed_ranges(part, UCI),
+        "background": build_background(part, FEATURE_SET, seed=SEED),
     }
     files = make_bundle(graph, recipe, reference=reference, **parts)
     explained = {name: column[:60] for name, column in features.items()}

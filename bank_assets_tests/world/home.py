@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from bank_assets.contract import BY_SOURCE, CAMPAIGN_COLUMNS, DELIVERY_COLUMNS, MONTHS, Kind
+from bank_assets.contract import MONTHS, Kind
+from bank_assets.contract.uci import UCI
 from bank_assets.core.bundle import NO_RANGES, Lineage
 from bank_assets.core.candidates import Recipe
 from bank_assets.core.challenger import fit_deployment
 from bank_assets.core.contacts import Contacts
-from bank_assets.core.features import CATEGORY_PAYLOAD, NUMERIC_PAYLOAD
 from bank_assets.ledger import promotions
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.settings import Settings
@@ -30,25 +30,25 @@ from bank_assets.store.contact_store import ContactStore
 from bank_assets.store.warehouse import Warehouse
 from bank_assets_tests.world.bundles import make_bundle
 
-PAYLOAD = (*NUMERIC_PAYLOAD, *CATEGORY_PAYLOAD)
+PAYLOAD = (*UCI.numeric_columns, *UCI.category_columns)
 
 
 def delivery_text(contacts: Contacts) -> str:
     """Contacts with their outcomes as a delivery."""
     days = pd.to_datetime(contacts.contact_dates)
     rows = pd.DataFrame({name: contacts.frame[name] for name in PAYLOAD})
-    for name in NUMERIC_PAYLOAD:
+    for name in UCI.numeric_columns:
         rows[name] = rows[name].astype(int)
     rows["contact_id"], rows["contact_date"] = contacts.contact_ids, days.strftime("%Y-%m-%d")
     rows["day"], rows["month"] = days.day, [MONTHS[day.month - 1] for day in days]
     rows["duration"], rows["y"] = 120, np.where(contacts.is_subscribed, "yes", "no")
-    return rows[list(DELIVERY_COLUMNS)].to_csv(index=False, sep=";")
+    return rows[list(UCI.delivery_columns)].to_csv(index=False, sep=";")
 
 
 def campaign_text(contacts: Contacts) -> str:
     """The same customers as a campaign file."""
     lines = [line.split(";") for line in delivery_text(contacts).splitlines()]
-    keep = [index for index, column in enumerate(lines[0]) if column in CAMPAIGN_COLUMNS]
+    keep = [index for index, column in enumerate(lines[0]) if column in UCI.campaign_columns]
     return "\n".join(";".join(line[index] for index in keep) for line in lines) + "\n"
 
 
@@ -104,7 +104,7 @@ def _dates(rows: pd.DataFrame) -> pa.Array:
 def _contacts(rows: pd.DataFrame) -> pa.Table:
     columns: dict[str, Any] = {"contact_id": rows["contact_id"].to_numpy(object), "contact_date": _dates(rows)}
     for name in PAYLOAD:
-        column, values = BY_SOURCE[name], rows[name]
+        column, values = UCI.by_source[name], rows[name]
         if column.kind is Kind.BOOLEAN:
             columns[column.table] = pa.array((values == "yes").to_numpy())
         elif column.kind is Kind.INTEGER:
@@ -129,7 +129,7 @@ def _profile(rows: pd.DataFrame) -> pa.Table:
     parts = []
     for name in PAYLOAD:
         counted = rows.groupby(["contact_date", name]).size().rename("count").reset_index()
-        is_number = name in NUMERIC_PAYLOAD
+        is_number = name in UCI.numeric_columns
         parts.append(
             pd.DataFrame(
                 {
@@ -152,9 +152,9 @@ def promote(settings: Settings, version: str, as_of: str, *, decision: str = "pr
     """A real fit as of a day, kept as a fetched version, with its verdict on record."""
     store = Warehouse(settings.warehouse)
     months = [month for month, entry in store.manifest("contacts").items() if entry.rows]
-    data = ContactStore(store).read(months).learning_data(np.datetime64(as_of, "D"))
+    data = ContactStore(store, UCI).read(months).learning_data(np.datetime64(as_of, "D"))
     fit = fit_deployment(Recipe("logistic_regression"), data)
-    lineage = Lineage(as_of, "0" * 64, len(data), "made", False, "", "")
+    lineage = Lineage(as_of, "0" * 64, len(data), "made", False, "", "", UCI)
     files = make_bundle(
         fit.graph, fit.recipe, ranges=dict(NO_RANGES), lineage=lineage, feature_ranges=fit.feature_ranges
     )

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from litestar import Request, post
 from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 from litestar.response import Stream
 
@@ -15,9 +16,9 @@ from bank_assets.core.economics import MAXIMUM_EUR
 from serving.access import identity_of, needs
 from serving.bodies import JSON, check_format
 from serving.controllers.api_predictions import PATH
-from serving.openapi import CUSTOMER, body_of, inlined, operation
-from serving.payloads import check_date
-from serving.schemas.predictions import MINIMUM_EUR, EconomicsRequest, PredictionRequest
+from serving.openapi import body_of, customer_of, inlined, operation
+from serving.payloads import Payloads, check_date
+from serving.schemas.predictions import MINIMUM_EUR, EconomicsRequest
 from serving.services.batches import MAX_ROWS, Batches, Upload
 from serving.services.uploads import csv_rows, json_rows
 
@@ -26,66 +27,71 @@ BATCH_BODY_BYTES = 100_000_000
 SPOOL_BYTES = 2_000_000
 """Uploads beyond this go to a temporary file that has no name and vanishes with the request."""
 
-CONTENT = {
-    **body_of({"type": "string"}, ",".join(CUSTOMER) + "\n" + ",".join(map(str, CUSTOMER.values())) + "\n", CSV),
-    **body_of({"type": "array", "maxItems": MAX_ROWS, "items": inlined(PredictionRequest)}, [CUSTOMER]),
-}
-
 Amount = Annotated[float | None, QueryParameter(ge=MINIMUM_EUR, le=MAXIMUM_EUR)]
 
 
-@post(
-    f"{PATH}/batch",
-    operation_id="create_predictions",
-    operation_class=operation(scope="predict", content=CONTENT),
-    tags=["predictions"],
-    guards=[needs("predict")],
-    request_max_body_size=BATCH_BODY_BYTES,
-    status_code=201,
-    summary="Decide about up to 100,000 customers",
-    media_type="application/json",
-)
-async def create_batch(
-    request: Request[Any, Any, Any],
-    batches: NamedDependency[Batches],
-    cost_eur: Amount = None,
-    value_eur: Amount = None,
-    contact_date: Annotated[
-        dt.date | None, QueryParameter(description="Contact date of rows without one; default today.")
-    ] = None,
-) -> Stream:
-    """Send CSV (`text/csv`, the delivery's column names) or a JSON array (`application/json`).
+def batch_route(payloads: Payloads) -> HTTPRouteHandler:
+    """The route, for rows under a contract."""
+    customer = customer_of(payloads)
+    content = {
+        **body_of({"type": "string"}, ",".join(customer) + "\n" + ",".join(map(str, customer.values())) + "\n", CSV),
+        **body_of({"type": "array", "maxItems": MAX_ROWS, "items": inlined(payloads.struct)}, [customer]),
+    }
 
-    Good rows are scored and recorded, bad rows are named with line, field, expected and found. The answer is one JSON
-    document: batch_id, model, predictions, errors, rows, recorded, rejected, is_complete, problem.
-    """
-    check_format("content-type", request.headers.get("content-type", ""), (CSV, JSON))
-    check_format("content-encoding", request.headers.get("content-encoding", ""), ())
-    check_date(contact_date)
-    file = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115  closed when the answer has left
-    try:
-        async for part in request.stream():
-            file.write(part)
-        file.seek(0)
-        is_csv = request.headers["content-type"].strip().lower().startswith(CSV)
-        stated = EconomicsRequest(cost_eur, value_eur) if cost_eur is not None or value_eur is not None else None
-        upload = Upload(
-            csv_rows(file) if is_csv else json_rows(file),
-            is_csv,
-            identity_of(request).name,
-            stated,
-            contact_date,
-        )
-        answer = await batches.start(upload)
-    except BaseException:
-        file.close()
-        raise
+    @post(
+        f"{PATH}/batch",
+        operation_id="create_predictions",
+        operation_class=operation(scope="predict", content=content),
+        tags=["predictions"],
+        guards=[needs("predict")],
+        request_max_body_size=BATCH_BODY_BYTES,
+        status_code=201,
+        summary="Decide about up to 100,000 customers",
+        media_type="application/json",
+    )
+    async def create_batch(
+        request: Request[Any, Any, Any],
+        batches: NamedDependency[Batches],
+        cost_eur: Amount = None,
+        value_eur: Amount = None,
+        contact_date: Annotated[
+            dt.date | None, QueryParameter(description="Contact date of rows without one; default today.")
+        ] = None,
+    ) -> Stream:
+        """Send CSV (`text/csv`, the delivery's column names) or a JSON array (`application/json`).
 
-    async def stream() -> Any:
+        Good rows are scored and recorded, bad rows are named with line, field, expected and found. The answer is one
+        JSON document: batch_id, model, predictions, errors, rows, recorded, rejected, is_complete, problem.
+        """
+        check_format("content-type", request.headers.get("content-type", ""), (CSV, JSON))
+        check_format("content-encoding", request.headers.get("content-encoding", ""), ())
+        check_date(contact_date)
+        file = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115  closed when the answer has left
         try:
-            async for part in answer:
-                yield part
-        finally:
+            async for part in request.stream():
+                file.write(part)
+            file.seek(0)
+            is_csv = request.headers["content-type"].strip().lower().startswith(CSV)
+            stated = EconomicsRequest(cost_eur, value_eur) if cost_eur is not None or value_eur is not None else None
+            upload = Upload(
+                csv_rows(file, payloads) if is_csv else json_rows(file),
+                is_csv,
+                identity_of(request).name,
+                stated,
+                contact_date,
+            )
+            answer = await batches.start(upload)
+        except BaseException:
             file.close()
+            raise
 
-    return Stream(stream(), media_type="application/json", status_code=201)
+        async def stream() -> Any:
+            try:
+                async for part in answer:
+                    yield part
+            finally:
+                file.close()
+
+        return Stream(stream(), media_type="application/json", status_code=201)
+
+    return create_batch

@@ -7,54 +7,62 @@ from typing import Any
 
 from litestar import Request, post
 from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
 from litestar.params import RawBody
 
 from bank_assets.core.economics import Economics
 from serving.access import needs
 from serving.bodies import JsonBody
 from serving.champion import ChampionStore
-from serving.openapi import CUSTOMER
+from serving.openapi import customer_of
+from serving.payloads import Payloads
 from serving.schemas.campaigns import PlanRequest
 from serving.services.campaigns import contacts_of, plan_campaign
 from serving.suppressions import Suppressions
 
 PLAN_BODY_BYTES = 100_000_000
-BODY = JsonBody(
-    PlanRequest,
-    example={
-        "contacts": [CUSTOMER, {**CUSTOMER, "contact_id": "c-2", "economics": {"value_eur": 80}}],
-        "budget_eur": 500,
-        "capacity": 100,
-        "rules": {"max_contacts_in_campaign": 3},
-        "suppressed": ["c-9"],
-    },
-    scope="predict",
-)
 
 
-@post(
-    "/api/v1/campaigns/plan",
-    operation_id="plan_campaign",
-    operation_class=BODY.operation,
-    tags=["campaigns"],
-    guards=[needs("predict")],
-    status_code=200,
-    request_max_body_size=PLAN_BODY_BYTES,
-    summary="Whom to call under a budget and a capacity",
-)
-async def plan(
-    request: Request[Any, Any, Any],
-    body: RawBody,
-    store: NamedDependency[ChampionStore],
-    suppressions: NamedDependency[Suppressions],
-    economics: NamedDependency[Economics],
-) -> dict[str, Any]:
-    """Calls in their order, expected profit with interval, profit curve; nobody on the suppression list is in it."""
-    data = BODY.read(body, request.scope["headers"])
-    champion, published = store.current, store.state
+def plan_route(payloads: Payloads) -> HTTPRouteHandler:
+    """The route, for requests under a contract."""
+    customer = customer_of(payloads)
+    body_reader = JsonBody(
+        PlanRequest,
+        example={
+            "contacts": [customer, {**customer, "contact_id": "c-2", "economics": {"value_eur": 80}}],
+            "budget_eur": 500,
+            "capacity": 100,
+            "rules": {"max_contacts_in_campaign": 3},
+            "suppressed": ["c-9"],
+        },
+        scope="predict",
+    )
 
-    def work() -> dict[str, Any]:
-        planned = plan_campaign(contacts_of(data), data, champion, published, economics, suppressions.read())
-        return planned.to_dict()
+    @post(
+        "/api/v1/campaigns/plan",
+        operation_id="plan_campaign",
+        operation_class=body_reader.operation,
+        tags=["campaigns"],
+        guards=[needs("predict")],
+        status_code=200,
+        request_max_body_size=PLAN_BODY_BYTES,
+        summary="Whom to call under a budget and a capacity",
+    )
+    async def plan(
+        request: Request[Any, Any, Any],
+        body: RawBody,
+        store: NamedDependency[ChampionStore],
+        suppressions: NamedDependency[Suppressions],
+        economics: NamedDependency[Economics],
+    ) -> dict[str, Any]:
+        """Calls in order, expected profit with interval, profit curve; nobody on the suppression list is in it."""
+        data = body_reader.read(body, request.scope["headers"])
+        champion, published = store.current, store.state
 
-    return await asyncio.to_thread(work)
+        def work() -> dict[str, Any]:
+            contacts, suppression = contacts_of(data, payloads), suppressions.read()
+            return plan_campaign(contacts, data, champion, published, economics, suppression, payloads).to_dict()
+
+        return await asyncio.to_thread(work)
+
+    return plan

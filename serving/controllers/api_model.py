@@ -12,7 +12,7 @@ from litestar.di import NamedDependency
 from litestar.params import QueryParameter, RawBody
 from sqlalchemy import Engine
 
-from bank_assets.contract import MODEL_NAME
+from bank_assets.contract.names import MODEL_NAME
 from bank_assets.ledger import promotions
 from bank_assets.store.registry import Registry
 from serving.access import identity_of, needs

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Controller, Request, get, post
 from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, QueryParameter
 from sqlalchemy import Engine
@@ -19,9 +20,9 @@ from serving.access import identity_of, needs, note_decision
 from serving.answers import JsonAnswer
 from serving.bodies import JsonBody, read_whole
 from serving.dependencies import Services
-from serving.openapi import CUSTOMER, operation
-from serving.payloads import check_date, request_of
-from serving.schemas.predictions import Prediction, PredictionRequest
+from serving.openapi import customer_of, operation
+from serving.payloads import Payloads, check_date
+from serving.schemas.predictions import Prediction
 from serving.schemas.records import DecisionRecord, Replay, SearchPage
 from serving.services import records
 from serving.services.replaying import Replayer
@@ -29,33 +30,30 @@ from serving.services.scoring import Asked, prediction_of
 
 PATH = "/api/v1/predictions"
 SINGLE_BODY_BYTES = 65_536
-BODY = JsonBody(PredictionRequest, request_of, example=CUSTOMER, scope="predict")
 
 
-class PredictionsController(Controller):
-    """Decisions about single customers, and their records."""
-
-    path = PATH
-    tags = ("predictions",)
+def create_route(payloads: Payloads) -> HTTPRouteHandler:
+    """The route that decides, for requests under a contract."""
+    body = JsonBody(payloads.struct, payloads.request_of, example=customer_of(payloads), scope="predict")
 
     @post(
-        "/",
+        PATH,
         operation_id="create_prediction",
-        operation_class=BODY.operation,
+        operation_class=body.operation,
+        tags=["predictions"],
         opt={"needs": "predict"},
         request_max_body_size=SINGLE_BODY_BYTES,
         responses={201: ResponseSpec(Prediction, description="Decided and on record.", generate_examples=False)},
         summary="Decide about one customer",
     )
     async def create(
-        self,
         request: Request[Any, Any, Any],
         reasons: Annotated[bool, QueryParameter(description="Add signed reasons (some 10 ms).")] = False,
     ) -> JsonAnswer:
         """Score, decide and record; the answer leaves after the record is on disk."""
         # Taken from the app's state, not by dependency injection, which costs this one busy route 0.1 ms.
         services: Services = request.app.state.services
-        data = BODY.read(await read_whole(request, SINGLE_BODY_BYTES), request.scope["headers"])
+        data = body.read(await read_whole(request, SINGLE_BODY_BYTES), request.scope["headers"])
         check_date(data.contact_date)
         decided = await services.decider.decide(Asked(data, identity_of(request).name))
         note_decision(request, decided.draft.id, decided.draft.model_version)
@@ -64,6 +62,15 @@ class PredictionsController(Controller):
             given = await asyncio.to_thread(services.explaining.reasons_of, decided.draft)
             answer = msgspec.structs.replace(answer, reasons=given)
         return JsonAnswer(answer, 201, ((b"location", f"{PATH}/{answer.id}".encode()),))
+
+    return create
+
+
+class PredictionsController(Controller):
+    """Decisions on record."""
+
+    path = PATH
+    tags = ("predictions",)
 
     @get(
         "/",

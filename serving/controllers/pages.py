@@ -34,7 +34,7 @@ def page_routes(services: Services) -> tuple[Router, Router]:
     platform, own = services.settings.platform, services.settings.bundles
     reports = Reports(platform.reports)
     files = CampaignFiles(platform.landing, own / "uploads")
-    call_lists = CallLists(services.ledger, services.suppressions, files, own / "call_lists")
+    call_lists = CallLists(services.ledger, services.suppressions, files, own / "call_lists", services.payloads)
 
     def give(value: Any) -> Provide:
         return Provide(lambda: value, sync_to_thread=False)

@@ -11,11 +11,13 @@ from litestar.params import FromPath, QueryParameter
 from litestar.response import Redirect
 from sqlalchemy import Engine
 
+from bank_assets.contract.contract import Contract
 from bank_assets.ledger import chain
 from serving.access import needs
 from serving.controllers.pages_predict import view_of
 from serving.errors import FieldError, PayloadError
-from serving.predict_form import LABELS
+from serving.payloads import Payloads
+from serving.predict_form import labels_of
 from serving.schemas.records import DecisionRecord, Replay
 from serving.services import records
 from serving.services.explaining import Explaining
@@ -125,9 +127,10 @@ def record(
     ledger: NamedDependency[Engine],
     replayer: NamedDependency[Replayer],
     explaining: NamedDependency[Explaining],
+    payloads: NamedDependency[Payloads],
 ) -> Response[Any]:
     """Everything on record about one decision."""
-    return show(request, _record_page(request, decision_id, ledger, replayer, explaining, None))
+    return show(request, _record_page(request, decision_id, ledger, replayer, explaining, payloads.contract, None))
 
 
 @post(
@@ -144,12 +147,13 @@ def replay(
     ledger: NamedDependency[Engine],
     replayer: NamedDependency[Replayer],
     explaining: NamedDependency[Explaining],
+    payloads: NamedDependency[Payloads],
 ) -> Response[Any]:
     """Run a decision again and compare every digit."""
     part = _replay_view(replayer.replay(decision_id))
     if is_partial(request):
         return show(request, part, part)
-    return show(request, _record_page(request, decision_id, ledger, replayer, explaining, part))
+    return show(request, _record_page(request, decision_id, ledger, replayer, explaining, payloads.contract, part))
 
 
 def _replay_view(found: Replay) -> ReplayView:
@@ -174,13 +178,15 @@ def _record_page(
     ledger: Engine,
     replayer: Replayer,
     explaining: Explaining,
+    contract: Contract,
     replayed: ReplayView | None,
 ) -> RecordPage:
+    labels = labels_of(contract)
     found = records.full_record(ledger, decision_id, replayer.decision_document)
-    decision = view_of(request, records.decision_on_record(ledger, decision_id), explaining)
+    decision = view_of(request, records.decision_on_record(ledger, decision_id), explaining, contract)
     erased = f"Erased {moment(found.erased_at)}: {found.erased_why}." if found.erased_at else ""
     inputs = [["Contact id", found.contact_id or "not named"]]
-    inputs += [[LABELS.get(name, name), str(value)] for name, value in (found.payload or {}).items()]
+    inputs += [[labels.get(name, name), str(value)] for name, value in (found.payload or {}).items()]
     return RecordPage(
         title=f"Decision {found.chain.seq}",
         id=found.id,

@@ -25,7 +25,6 @@ from serving.plan_form import plan_form, settings_of
 from serving.plan_views import plan_view
 from serving.problems import problem_of
 from serving.services.call_lists import CallLists
-from serving.services.campaign_files import read_contacts
 from serving.suppressions import Suppressions
 from serving.templating import count, is_partial, show
 from serving.view_models import ProblemPart
@@ -121,7 +120,7 @@ async def upload(data: MultipartBody[dict[str, Any]], call_lists: NamedDependenc
     file = data.get("file")
     if not isinstance(file, UploadFile) or not file.filename:
         raise PayloadError((FieldError("file", "a CSV file", "nothing"),))
-    kept = await asyncio.to_thread(call_lists.files.keep, file.filename, await file.read(), read_contacts)
+    kept = await asyncio.to_thread(call_lists.keep_upload, file.filename, await file.read())
     return Redirect("/campaign", status_code=303, query_params={"list": kept.key})
 
 

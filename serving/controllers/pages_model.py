@@ -88,7 +88,7 @@ def model_page(
         tested=tested_sentence(info.metrics),
         charts=curve_charts(info.metrics),
         charts_empty=NO_CURVES,
-        weights=weights_of(info.importance),
+        weights=weights_of(info.importance, store.current.contract),
         candidates=candidate_rows(summary.get("candidates") or [], info, objective),
         chosen_by="F1" if objective == F1 else "profit",
         candidates_empty=NO_SEARCH,

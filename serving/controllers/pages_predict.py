@@ -7,6 +7,7 @@ decision that is not on record. A what-if is scored by the same path, shown as n
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from litestar.params import FromPath, URLEncodedBody
 from litestar.response import Redirect
 from sqlalchemy import Engine
 
-from bank_assets.contract import PAYLOAD_COLUMNS
+from bank_assets.contract.contract import Contract
 from bank_assets.core.economics import Economics
 from bank_assets.core.explain import ExplainError
 from bank_assets.core.scorer import BundleError
@@ -26,7 +27,8 @@ from bank_assets.store.registry import RegistryError
 from serving.access import identity_of, needs, note_decision
 from serving.champion import ChampionStore
 from serving.errors import NotFoundError, PayloadError
-from serving.predict_form import LABELS, default_values, form_of, recorded_values, request_from, sent_values
+from serving.payloads import Payloads
+from serving.predict_form import default_values, form_of, labels_of, recorded_values, request_from, sent_values
 from serving.schemas.predictions import Flag, ReasonGiven
 from serving.services.deciding import Decider
 from serving.services.explaining import Explaining
@@ -44,12 +46,15 @@ FORM_BYTES: Final = 16_384
 
 @get("/predict", name="page:predict", include_in_schema=False, guards=[needs("predict")], sync_to_thread=False)
 def form(
-    request: Request[Any, Any, Any], store: NamedDependency[ChampionStore], economics: NamedDependency[Economics]
+    request: Request[Any, Any, Any],
+    store: NamedDependency[ChampionStore],
+    economics: NamedDependency[Economics],
+    payloads: NamedDependency[Payloads],
 ) -> Response[Any]:
     """The form with a typical customer."""
     store.current  # noqa: B018  without a model the page says so instead of taking input in vain
-    values = default_values(store.state.as_of, economics)
-    return show(request, PredictPage(TITLE, form_of(values), None, WhatIf(is_empty=True)))
+    values = default_values(store.state.as_of, economics, payloads.contract)
+    return show(request, PredictPage(TITLE, form_of(values, payloads.contract), None, WhatIf(is_empty=True)))
 
 
 @post(
@@ -66,28 +71,31 @@ async def decide_and_record(
     decider: NamedDependency[Decider],
     ledger: NamedDependency[Engine],
     explaining: NamedDependency[Explaining],
+    payloads: NamedDependency[Payloads],
 ) -> Response[Any]:
     """Decide, record, show from the record; faults come back in the form."""
-    values = sent_values(data)
+    values = sent_values(data, payloads.contract)
     try:
-        asked = request_from(values)
+        asked = request_from(values, payloads)
     except PayloadError as error:
-        return _refused(request, values, error)
+        return _refused(request, values, error, payloads.contract)
     decided = await decider.decide(Asked(asked, identity_of(request).name))
     note_decision(request, decided.draft.id, decided.draft.model_version)
     address = f"/predict/{decided.draft.id}"
     if not is_partial(request):
         return Redirect(f"{address}#prediction", status_code=303)
     record = await asyncio.to_thread(decision_on_record, ledger, decided.draft.id)
-    view = await asyncio.to_thread(view_of, request, record, explaining)
-    renewed = form_of(values, decision_id=record.id, is_out_of_band=True)
+    view = await asyncio.to_thread(view_of, request, record, explaining, payloads.contract)
+    renewed = form_of(values, payloads.contract, decision_id=record.id, is_out_of_band=True)
     part = PredictResult(view, renewed)
     page = PredictPage(TITLE, replace(renewed, is_out_of_band=False), view, WhatIf(is_empty=True))
     return show(request, page, part, status=201, headers={"HX-Push-Url": address})
 
 
-def _refused(request: Request[Any, Any, Any], values: dict[str, str], error: PayloadError) -> Response[Any]:
-    faulty = form_of(values, error.errors)
+def _refused(
+    request: Request[Any, Any, Any], values: dict[str, str], error: PayloadError, contract: Contract
+) -> Response[Any]:
+    faulty = form_of(values, contract, error.errors)
     page = PredictPage(TITLE, faulty, None, WhatIf(is_empty=True))
     target = {"HX-Retarget": "#predict-form", "HX-Reswap": "outerHTML"}
     return show(request, page, faulty, status=422, headers=target)
@@ -105,14 +113,15 @@ def again(
     decision_id: FromPath[str],
     ledger: NamedDependency[Engine],
     explaining: NamedDependency[Explaining],
+    payloads: NamedDependency[Payloads],
 ) -> Response[Any]:
     """A decision of one's own from the record, with the form as it was."""
     record = own_record(request, ledger, decision_id)
     if record.payload is None:
         raise NotFoundError("decision: expected the customer's values on record, found that they were erased.")
-    values = recorded_values(record.payload, record.contact_id, record.contact_date, record.economics)
-    view = view_of(request, record, explaining)
-    page = PredictPage(TITLE, form_of(values, decision_id=record.id), view, WhatIf(is_empty=True))
+    values = recorded_values(record, record.payload, payloads.contract)
+    view = view_of(request, record, explaining, payloads.contract)
+    page = PredictPage(TITLE, form_of(values, payloads.contract, decision_id=record.id), view, WhatIf(is_empty=True))
     return show(request, page)
 
 
@@ -145,26 +154,31 @@ def what_if(
     economics: NamedDependency[Economics],
     settings: NamedDependency[ServingSettings],
     suppressions: NamedDependency[Suppressions],
+    payloads: NamedDependency[Payloads],
 ) -> Response[Any]:
     """Score without deciding: nothing is recorded, and the answer says so."""
-    values, decision_id = sent_values(data), str(data.get("decision_id", ""))
+    contract = payloads.contract
+    labels = labels_of(contract)
+    values, decision_id = sent_values(data, contract), str(data.get("decision_id", ""))
     try:
-        asked = request_from(values)
+        asked = request_from(values, payloads)
     except PayloadError as error:
         if not is_partial(request):
-            return _refused(request, values, error)
-        fault = " ".join(f"{LABELS.get(e.field, e.field)}: expected {e.expected}." for e in error.errors)
+            return _refused(request, values, error, payloads.contract)
+        fault = " ".join(f"{labels.get(e.field, e.field)}: expected {e.expected}." for e in error.errors)
         empty = WhatIf(is_empty=True, fault=fault)
-        return show(request, PredictPage(TITLE, form_of(values), None, empty), empty, status=422)
+        return show(request, PredictPage(TITLE, form_of(values, contract), None, empty), empty, status=422)
     record = own_record(request, ledger, decision_id) if decision_id else None
     asking = Asked(asked, identity_of(request).name)
-    found = decide([asking], store.current, store.state, suppressions.current, economics, settings.code_version)[0]
+    found = decide(
+        [asking], store.current, store.state, suppressions.current, economics, payloads, settings.code_version
+    )[0]
     draft, is_suppressed = found.draft, reason_of(found.draft.decision, found.flags) == SUPPRESSED
     changes = []
     if record is not None and record.payload is not None:
-        before = recorded_values(record.payload, record.contact_id, record.contact_date, record.economics)
-        compared = (*PAYLOAD_COLUMNS, "contact_date", "cost_eur", "value_eur")
-        changes = [f"{LABELS[n]} {values[n]} instead of {before[n]}" for n in compared if values[n] != before[n]]
+        before = recorded_values(record, record.payload, payloads.contract)
+        compared = (*contract.payload_columns, "contact_date", "cost_eur", "value_eur")
+        changes = [f"{labels[n]} {values[n]} instead of {before[n]}" for n in compared if values[n] != before[n]]
     part = WhatIf(
         is_empty=False,
         probability=draft.probability,
@@ -178,7 +192,7 @@ def what_if(
         has_record=record is not None,
         bar=range_bar(draft.probability, draft.probability_low, draft.probability_high, draft.threshold),
     )
-    return show(request, PredictPage(TITLE, form_of(values, decision_id=decision_id), None, part), part)
+    return show(request, PredictPage(TITLE, form_of(values, contract, decision_id=decision_id), None, part), part)
 
 
 def range_bar(probability: float, low: float, high: float, threshold: float) -> RangeBar:
@@ -191,7 +205,9 @@ def range_bar(probability: float, low: float, high: float, threshold: float) -> 
     return RangeBar(percent[0], percent[1], percent[2], percent[3], sentence)
 
 
-def view_of(request: Request[Any, Any, Any], record: Decision, explaining: Explaining) -> DecisionView:
+def view_of(
+    request: Request[Any, Any, Any], record: Decision, explaining: Explaining, contract: Contract
+) -> DecisionView:
     """A decision on record as the pages show it; takes some 10 ms for the reasons."""
     reasons, base, problem = _reasons(record, explaining)
     is_call = record.decision == "call"
@@ -220,7 +236,7 @@ def view_of(request: Request[Any, Any, Any], record: Decision, explaining: Expla
         reasons=reasons[:SHOWN_REASONS],
         other_reasons=reasons[SHOWN_REASONS:],
         reasons_problem=problem,
-        warnings=_warnings(record, flags),
+        warnings=_warnings(record, flags, labels_of(contract)),
         contact_date=record.contact_date,
         decided_at=record.decided_at,
         actor=record.actor,
@@ -230,7 +246,7 @@ def view_of(request: Request[Any, Any, Any], record: Decision, explaining: Expla
     )
 
 
-def _warnings(record: Decision, flags: list[Flag]) -> list[str]:
+def _warnings(record: Decision, flags: list[Flag], labels: Mapping[str, str]) -> list[str]:
     found = []
     if record.stale_features:
         found.append(
@@ -238,7 +254,7 @@ def _warnings(record: Decision, flags: list[Flag]) -> list[str]:
         )
     for flag in flags:
         if flag.flag == OUTSIDE:
-            label = LABELS.get(flag.field, flag.field)
+            label = labels.get(flag.field, flag.field)
             found.append(f"{label} {flag.found} was never seen in training ({flag.expected}): read with care.")
     return found
 

@@ -5,12 +5,14 @@ What lives here: shapes and bounds. What must not: logic. Called by the outcomes
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from bank_assets.contract import BY_SOURCE
-from serving.schemas.predictions import ContactId, DecisionId, YesNo
+from serving.schemas.predictions import ContactId, DecisionId
+
+SECONDS_OF_A_DAY = 86_400
+"""No call is longer."""
 
 
 class OutcomeReport(Struct, frozen=True):
@@ -29,10 +31,10 @@ class OutcomeReport(Struct, frozen=True):
 class OutcomeRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """What became of a contact: by decision (`prediction_id`) or by `contact_id`, exactly one of them."""
 
-    y: Annotated[YesNo, Meta(description="Subscribed to a term deposit.")]
+    y: Annotated[Literal["no", "yes"], Meta(description="Subscribed to a term deposit.")]
     prediction_id: Annotated[DecisionId | None, Meta(description="Id of the decision.")] = None
     contact_id: ContactId | None = None
-    duration: Annotated[int, Meta(ge=BY_SOURCE["duration"].minimum, le=BY_SOURCE["duration"].maximum)] | None = None
+    duration: Annotated[int, Meta(ge=0, le=SECONDS_OF_A_DAY)] | None = None
     arrived_at: (
         Annotated[
             str,

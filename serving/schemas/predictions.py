@@ -7,47 +7,19 @@ logic. Called by the controllers, which decode and encode them; OpenAPI is made 
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal, cast
 
+import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from bank_assets.contract import BY_SOURCE
+from bank_assets.contract.columns import Column, Kind
+from bank_assets.contract.contract import Contract
 from bank_assets.core.economics import MAXIMUM_EUR
-
-if TYPE_CHECKING:  # a type checker cannot follow literals that are computed from the contract
-    Job = str
-    Marital = str
-    Education = str
-    YesNo = str
-    Channel = str
-    PreviousOutcome = str
-else:
-    Job = Literal[BY_SOURCE["job"].categories]
-    Marital = Literal[BY_SOURCE["marital"].categories]
-    Education = Literal[BY_SOURCE["education"].categories]
-    YesNo = Literal[BY_SOURCE["default"].categories]
-    Channel = Literal[BY_SOURCE["contact"].categories]
-    PreviousOutcome = Literal[BY_SOURCE["poutcome"].categories]
 
 CONTACT_ID_LENGTH: Final = 64
 FIRST_DATE: Final = dt.date(1990, 1, 1)
 LAST_DATE: Final = dt.date(2100, 1, 1)
 """Contact dates outside are taken for a mistake."""
-
-
-def _bounded(name: str) -> Meta:
-    column = BY_SOURCE[name]
-    unit = f" Unit: {column.unit}." if column.unit else ""
-    return Meta(
-        ge=column.minimum,
-        le=column.maximum,
-        extra_json_schema={"title": name, "description": column.description + unit, "examples": [column.default]},
-    )
-
-
-def _one_of(name: str) -> Meta:
-    column = BY_SOURCE[name]
-    return Meta(extra_json_schema={"title": name, "description": column.description, "examples": [column.default]})
 
 
 MINIMUM_EUR: Final = 0.01
@@ -59,7 +31,10 @@ Ends so because `$` also fits before a last line break."""
 ContactId = Annotated[
     str,
     Meta(
-        min_length=1, max_length=CONTACT_ID_LENGTH, pattern=PRINTABLE, description=BY_SOURCE["contact_id"].description
+        min_length=1,
+        max_length=CONTACT_ID_LENGTH,
+        pattern=PRINTABLE,
+        description="Identifier of the contact, unique over all deliveries.",
     ),
 ]
 DecisionId = Annotated[str, Meta(min_length=1, max_length=64, pattern=PRINTABLE)]
@@ -74,25 +49,47 @@ class EconomicsRequest(Struct, frozen=True, forbid_unknown_fields=True):
     value_eur: Annotated[Amount | None, Meta(description="Value of one subscription, EUR.")] = None
 
 
-class PredictionRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """One customer, as known before the call."""
+class PredictionRequest(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One customer, as known before the call: what every contract has; `request_type` adds a contract's columns."""
 
-    age: Annotated[int, _bounded("age")]
-    job: Annotated[Job, _one_of("job")]
-    marital: Annotated[Marital, _one_of("marital")]
-    education: Annotated[Education, _one_of("education")]
-    default: Annotated[YesNo, _one_of("default")]
-    balance: Annotated[int, _bounded("balance")]
-    housing: Annotated[YesNo, _one_of("housing")]
-    loan: Annotated[YesNo, _one_of("loan")]
-    contact: Annotated[Channel, _one_of("contact")]
-    campaign: Annotated[int, _bounded("campaign")]
-    pdays: Annotated[int, _bounded("pdays")]
-    previous: Annotated[int, _bounded("previous")]
-    poutcome: Annotated[PreviousOutcome, _one_of("poutcome")]
     contact_id: ContactId | None = None
     contact_date: Annotated[dt.date | None, Meta(description="Day of the planned call; default today (UTC).")] = None
     economics: EconomicsRequest | None = None
+
+
+def request_type(contract: Contract) -> type[PredictionRequest]:
+    """The request of a contract: its payload columns by their delivery names.
+
+    Attributes are the columns' table names, since a delivery name may be no Python name at all.
+    """
+    columns = sorted(contract.payload, key=lambda column: column.is_optional)  # fields with a default come last
+    made = msgspec.defstruct(
+        "PredictionRequest",
+        [_field(column) for column in columns],
+        bases=(PredictionRequest,),
+        module=__name__,
+        namespace={"__doc__": "One customer, as known before the call."},
+        frozen=True,
+        forbid_unknown_fields=True,
+        rename={column.table: column.source for column in columns},
+    )
+    return cast("type[PredictionRequest]", made)
+
+
+def _field(column: Column) -> tuple[str, Any] | tuple[str, Any, Any]:
+    unit = f" Unit: {column.unit}." if column.unit else ""
+    meta = Meta(
+        ge=column.minimum,
+        le=column.maximum,
+        extra_json_schema={
+            "title": column.source,
+            "description": column.description + unit,
+            "examples": [column.default],
+        },
+    )
+    kind: Any = int if column.kind is Kind.INTEGER else Literal[column.categories]
+    field = (column.table, Annotated[kind, meta])
+    return (*field, column.default) if column.is_optional else field
 
 
 class ModelReference(Struct, frozen=True):

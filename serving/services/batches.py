@@ -19,12 +19,12 @@ from typing import Any, Final
 
 import msgspec
 
-from bank_assets.contract import MODEL_NAME
+from bank_assets.contract.names import MODEL_NAME
 from bank_assets.core.economics import Economics
 from bank_assets.ledger.decisions import new_id
 from serving.champion import Champion, ChampionStore, PublishedState
 from serving.errors import FieldError, PayloadError
-from serving.payloads import CALENDAR_COLUMNS, decoded, request_of
+from serving.payloads import Payloads, decoded
 from serving.problems import problem_of
 from serving.recorder import Recorder
 from serving.schemas.predictions import EconomicsRequest, PredictionRequest, ReasonNotToCall
@@ -97,6 +97,7 @@ class Batches:
         suppressions: Suppressions,
         recorder: Recorder,
         economics: Economics,
+        payloads: Payloads,
         code_version: str,
     ) -> None:
         """Prepare.
@@ -106,12 +107,14 @@ class Batches:
             suppressions: customers who objected, read for each chunk.
             recorder: puts decisions on record.
             economics: the platform's.
+            payloads: the contract that rows are read by.
             code_version: recorded.
         """
         self._store = store
         self._suppressions = suppressions
         self._recorder = recorder
         self._economics = economics
+        self._payloads = payloads
         self._code_version = code_version
 
     async def start(self, upload: Upload) -> AsyncIterator[bytes]:
@@ -152,19 +155,19 @@ class Batches:
             if chunk.n_rows >= CHUNK_ROWS:
                 break
         if asked:
+            suppression = self._suppressions.read()
             chunk.decided = decide(
-                asked, champion, published, self._suppressions.read(), self._economics, self._code_version
+                asked, champion, published, suppression, self._economics, self._payloads, self._code_version
             )
         return chunk
 
-    @staticmethod
-    def _request(raw: Any, upload: Upload) -> PredictionRequest:
+    def _request(self, raw: Any, upload: Upload) -> PredictionRequest:
         if upload.is_csv and isinstance(raw, dict):
-            calendar = {name: raw.pop(name) for name in CALENDAR_COLUMNS if name in raw}
-            request = request_of(raw, strict=False)
+            calendar = {name: raw.pop(name) for name in self._payloads.contract.calendar_columns if name in raw}
+            request = self._payloads.request_of(raw, strict=False)
             _check_calendar(calendar, request.contact_date or upload.default_date)
         else:
-            request = request_of(decoded(raw) if isinstance(raw, msgspec.Raw) else raw)
+            request = self._payloads.request_of(decoded(raw) if isinstance(raw, msgspec.Raw) else raw)
         changes: dict[str, Any] = {}
         if request.contact_date is None and upload.default_date is not None:
             changes["contact_date"] = upload.default_date

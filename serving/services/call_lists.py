@@ -29,6 +29,7 @@ from bank_assets.store.call_lists import CALLS, HOLDOUT, CallListFiles, ListScor
 from bank_assets.store.campaign_files import CampaignFile, CampaignFiles
 from serving.champion import Champion, PublishedState
 from serving.errors import NotFoundError
+from serving.payloads import Payloads
 from serving.services.batches import BatchError
 from serving.services.campaign_files import read_contacts
 from serving.services.planning import ScoredContacts, plan_contacts, score_contacts
@@ -97,7 +98,9 @@ class PlannedList:
 class CallLists:
     """Scores, plans and keeps lists."""
 
-    def __init__(self, engine: Engine, suppressions: Suppressions, files: CampaignFiles, kept: Path) -> None:
+    def __init__(
+        self, engine: Engine, suppressions: Suppressions, files: CampaignFiles, kept: Path, payloads: Payloads
+    ) -> None:
         """Prepare.
 
         Args:
@@ -105,8 +108,10 @@ class CallLists:
             suppressions: customers who objected.
             files: lists to choose from.
             kept: folder of the CSV files of kept lists.
+            payloads: the contract that lists are read by.
         """
         self.files = files
+        self.payloads = payloads
         self._engine = engine
         self._suppressions = suppressions
         self._kept = CallListFiles(kept)
@@ -124,7 +129,7 @@ class CallLists:
         mark = (key, file.stamp, champion.digest, published.digest)
         with self._lock:
             if mark not in self._scored:
-                self._scored[mark] = score_list(file, champion, published)
+                self._scored[mark] = score_list(file, champion, published, self.payloads)
                 while len(self._scored) > REMEMBERED:
                     self._scored.popitem(last=False)
             self._scored.move_to_end(mark)
@@ -137,6 +142,14 @@ class CallLists:
             EconomicsError, PlanError, HoldoutError, SuppressionError: a setting is unusable.
         """
         return plan_list(scored, settings, self._suppressions.read())
+
+    def keep_upload(self, name: str, content: bytes) -> CampaignFile:
+        """Keep an analyst's list, after reading it once so that a file that does not fit is refused at once.
+
+        Raises:
+            PayloadError: the file does not fit as a whole.
+        """
+        return self.files.keep(name, content, lambda path: read_contacts(path, self.payloads))
 
     def keep(self, planned: PlannedList, actor: str) -> CampaignList:
         """Write the list's CSV files and put the list on record.
@@ -198,14 +211,14 @@ class CallLists:
         return content
 
 
-def score_list(file: CampaignFile, champion: Champion, published: PublishedState) -> ScoredList:
+def score_list(file: CampaignFile, champion: Champion, published: PublishedState, payloads: Payloads) -> ScoredList:
     """Read a list and score it as the plan of its days; a row without a day takes the as-of day.
 
     Raises:
         PayloadError: the file does not fit as a whole.
     """
-    read = read_contacts(file.path)
-    scored = score_contacts(read.contacts, dt.date.fromisoformat(published.as_of), champion, published)
+    read = read_contacts(file.path, payloads)
+    scored = score_contacts(read.contacts, dt.date.fromisoformat(published.as_of), champion, published, payloads)
     shared = {field.name: getattr(scored, field.name) for field in fields(ScoredContacts)}
     return ScoredList(**shared, file=file, digest=read.digest, rejected=read.rejected)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from serving.errors import FieldError, PayloadError
-from serving.payloads import CALENDAR_COLUMNS, request_of
+from serving.payloads import Payloads
 from serving.schemas.predictions import PredictionRequest
 from serving.services.batches import MAX_ROWS, BatchError
 from serving.services.uploads import csv_rows
@@ -32,11 +32,12 @@ class CampaignContacts:
     rejected: list[BatchError]
 
 
-def read_contacts(path: Path) -> CampaignContacts:
+def read_contacts(path: Path, payloads: Payloads) -> CampaignContacts:
     """Read a list: good rows, and bad ones with their reason.
 
     Args:
         path: CSV with the delivery's column names.
+        payloads: the contract that it is read by.
 
     Raises:
         PayloadError: the header does not fit, no row is usable, or there are too many.
@@ -46,14 +47,14 @@ def read_contacts(path: Path) -> CampaignContacts:
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
         stream.seek(0)
-        for row in csv_rows(stream):
+        for row in csv_rows(stream, payloads):
             if len(contacts) + len(rejected) >= MAX_ROWS:
                 raise PayloadError((FieldError("", f"at most {MAX_ROWS:,} rows", "more; split the file"),))
             try:
                 if row.fault is not None:
                     raise PayloadError((row.fault,))  # noqa: TRY301
-                raw = {k: v for k, v in row.raw.items() if k not in CALENDAR_COLUMNS}
-                contact = request_of(raw, strict=False)
+                raw = {k: v for k, v in row.raw.items() if k not in payloads.contract.calendar_columns}
+                contact = payloads.request_of(raw, strict=False)
                 if contact.contact_id is None:
                     raise PayloadError((FieldError("contact_id", "whom to call", "nothing"),))  # noqa: TRY301
                 contacts.append(contact)

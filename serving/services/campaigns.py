@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bank_assets.contract import MODEL_NAME
+from bank_assets.contract.names import MODEL_NAME
 from bank_assets.core.call_plan import CallPlan
 from bank_assets.core.economics import Economics
 from bank_assets.core.forecast import ListForecast
@@ -29,7 +29,7 @@ from bank_assets.core.value_models import (
 )
 from serving.champion import Champion, PublishedState
 from serving.errors import FieldError, PayloadError
-from serving.payloads import decoded, request_of
+from serving.payloads import Payloads, decoded
 from serving.schemas.campaigns import PlanRequest
 from serving.schemas.predictions import PredictionRequest
 from serving.services.planning import ScoredContacts, plan_contacts, score_contacts
@@ -97,7 +97,7 @@ class PlannedCampaign:
         }
 
 
-def contacts_of(request: PlanRequest) -> list[PredictionRequest]:
+def contacts_of(request: PlanRequest, payloads: Payloads) -> list[PredictionRequest]:
     """The contacts of a plan request.
 
     Raises:
@@ -106,7 +106,7 @@ def contacts_of(request: PlanRequest) -> list[PredictionRequest]:
     contacts, errors = [], []
     for position, part in enumerate(request.contacts):
         try:
-            contact = request_of(decoded(part))
+            contact = payloads.request_of(decoded(part))
         except PayloadError as error:
             errors += [FieldError(f"contacts[{position}].{e.field}", e.expected, e.found, e.rule) for e in error.errors]
             continue
@@ -154,6 +154,7 @@ def plan_campaign(
     published: PublishedState,
     default: Economics,
     suppression: SuppressionList,
+    payloads: Payloads,
 ) -> PlannedCampaign:
     """Score a list as the plan of its day and choose whom to call. Takes a thread for long lists.
 
@@ -164,6 +165,7 @@ def plan_campaign(
         published: the as-of state.
         default: the platform's economics.
         suppression: the platform's suppression list; nothing in a request can take a contact off it.
+        payloads: the contract that the list was read by.
 
     Returns:
         The plan with its forecast.
@@ -172,7 +174,8 @@ def plan_campaign(
         EconomicsError, PlanError, HoldoutError, SuppressionError: an amount, limit, share or rule is unusable.
     """
     economics = economics_of(request.economics, default)
-    scored = score_contacts(contacts, request.contact_date or dt.datetime.now(dt.UTC).date(), champion, published)
+    day = request.contact_date or dt.datetime.now(dt.UTC).date()
+    scored = score_contacts(contacts, day, champion, published, payloads)
     amounts = amounts_of(contacts, request, economics, scored)
     asked = request.rules
     rules = (

@@ -18,6 +18,7 @@ from typing import Final
 
 from bank_assets.core.economics import Economics
 from serving.champion import ChampionStore
+from serving.payloads import Payloads
 from serving.recorder import Recorder
 from serving.services.scoring import Asked, Decided, decide
 from serving.suppressions import Suppressions
@@ -44,6 +45,7 @@ class Decider:
         suppressions: Suppressions,
         recorder: Recorder | None,
         economics: Economics,
+        payloads: Payloads,
         code_version: str,
     ) -> None:
         """Prepare.
@@ -53,12 +55,14 @@ class Decider:
             suppressions: customers who objected.
             recorder: puts decisions on record; None answers without a record (benchmarks only).
             economics: the platform's.
+            payloads: the contract that requests are read by.
             code_version: recorded.
         """
         self._store = store
         self._suppressions = suppressions
         self._recorder = recorder
         self._economics = economics
+        self._payloads = payloads
         self._code_version = code_version
         self._collected: list[_Waiting] = []
         self._is_scheduled = False
@@ -115,6 +119,7 @@ class Decider:
                 self._store.state,
                 self._suppressions.current,
                 self._economics,
+                self._payloads,
                 self._code_version,
             )
         except Exception as error:

@@ -51,13 +51,13 @@ class Explaining:
         champion = self._replayer.version_of(decision)
         state = decision.as_of_features if isinstance(decision, Decision) else json.loads(decision.as_of_features)
         payload = json.loads(decision.payload) if isinstance(decision.payload, str) else decision.payload
-        features, as_of = features_on_record(payload, decision.contact_date, state)
+        features, as_of = features_on_record(payload, decision.contact_date, state, champion.contract)
         explainer = self._explainer(champion)
         explanation = explainer.explain(features)
         values = {name: column[0] for name, column in features.items()}
         given = [
             ReasonGiven(r.group, r.label, r.probability_contribution, r.log_odds_contribution, r.sentence)
-            for r in reasons_of(explanation, 0, values)
+            for r in reasons_of(explanation, 0, values, champion.contract)
         ]
         rest = decision.probability - float(explanation.probability[0])
         if rest:

@@ -23,8 +23,8 @@ from bank_assets.core.shift import Shift
 from bank_assets.core.suppression import FrequencyRules, SuppressionList
 from bank_assets.core.value_models import ContactEconomics
 from serving.champion import Champion, PublishedState
+from serving.payloads import Payloads
 from serving.schemas.predictions import PredictionRequest
-from serving.services.scoring import frame_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,11 @@ class ScoredContacts:
 
 
 def score_contacts(
-    contacts: Sequence[PredictionRequest], day: dt.date, champion: Champion, published: PublishedState
+    contacts: Sequence[PredictionRequest],
+    day: dt.date,
+    champion: Champion,
+    published: PublishedState,
+    payloads: Payloads,
 ) -> ScoredContacts:
     """Score a whole list.
 
@@ -60,10 +64,11 @@ def score_contacts(
         day: contact date of those without one.
         champion: the model.
         published: the as-of state.
+        payloads: the contract that the list was read by.
     """
     dates = np.array([contact.contact_date or day for contact in contacts], dtype="datetime64[D]")
-    frame = frame_of(contacts)
-    features = current_features(frame, dates, published.state, has_plan=True)
+    frame = payloads.frame_of(contacts)
+    features = current_features(frame, dates, published.state, champion.contract, has_plan=True)
     scores = champion.scorer.score(features, log_odds_shift=published.state.log_odds_shift)
     ids = [str(contact.contact_id) for contact in contacts]
     return ScoredContacts(ids, dates, frame, scores, champion, published, int(is_stale(dates, published.state).sum()))

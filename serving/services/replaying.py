@@ -16,7 +16,9 @@ import onnxruntime
 from numpy.typing import NDArray
 from sqlalchemy import Engine
 
+from bank_assets.contract.contract import Contract
 from bank_assets.core.as_of import AsOfState
+from bank_assets.core.contacts import frame_from_deliveries
 from bank_assets.core.features import current_features
 from bank_assets.core.scorer import BundleError
 from bank_assets.ledger.chain import fault_of
@@ -24,11 +26,10 @@ from bank_assets.ledger.decisions import Decision, Draft
 from bank_assets.store.registry import Registry, RegistryUnavailableError, UnknownVersionError, Version
 from serving.champion import Champion, ChampionStore
 from serving.errors import NotFoundError
-from serving.payloads import request_of
 from serving.schemas.predictions import ModelReference
 from serving.schemas.records import Replay
 from serving.services.records import decision_on_record
-from serving.services.scoring import cpu_architecture, frame_of
+from serving.services.scoring import cpu_architecture
 
 LOADED_VERSIONS: Final = 4
 """Old versions kept in memory: an audit usually looks at neighbours."""
@@ -125,8 +126,11 @@ class Replayer:
         )
 
     def _score(self, record: Decision) -> dict[str, float]:
-        features, state = features_on_record(record.payload, record.contact_date, record.as_of_features)
-        scores = self.version_of(record).scorer.score(features, log_odds_shift=state.log_odds_shift)
+        champion = self.version_of(record)
+        features, state = features_on_record(
+            record.payload, record.contact_date, record.as_of_features, champion.contract
+        )
+        scores = champion.scorer.score(features, log_odds_shift=state.log_odds_shift)
         return {
             "probability": float(scores.probability[0]),
             "probability_low": float(scores.low[0]),
@@ -135,7 +139,7 @@ class Replayer:
 
 
 def features_on_record(
-    payload: dict[str, Any] | None, contact_date: str, as_of_features: dict[str, Any]
+    payload: dict[str, Any] | None, contact_date: str, as_of_features: dict[str, Any], contract: Contract
 ) -> tuple[dict[str, NDArray[Any]], AsOfState]:
     """The features a decision was made from, built again from its record.
 
@@ -143,6 +147,7 @@ def features_on_record(
         payload: recorded payload.
         contact_date: recorded day, ISO.
         as_of_features: recorded as-of state.
+        contract: of the model that decided; today's may have other columns, bounds and categories.
 
     Returns:
         One array (1,) per feature, and the state.
@@ -154,4 +159,5 @@ def features_on_record(
         raise NotFoundError("payload: expected the customer's values on record, found that they were erased.")
     dates = np.array([dt.date.fromisoformat(contact_date)], dtype="datetime64[D]")
     state = AsOfState.from_dict(as_of_features)
-    return current_features(frame_of([request_of(payload)]), dates, state, has_plan=False), state
+    frame = frame_from_deliveries({name: np.array([value]) for name, value in payload.items()}, contract)
+    return current_features(frame, dates, state, contract, has_plan=False), state

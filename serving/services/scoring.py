@@ -12,23 +12,22 @@ import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from operator import attrgetter
-from typing import Any, Final, Literal, cast
+from typing import Final, Literal, cast
 
 import msgspec
 import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
 
-from bank_assets.contract import CONTRACT_VERSION, MODEL_NAME, PAYLOAD_COLUMNS
+from bank_assets.contract.names import MODEL_NAME
 from bank_assets.core.call_plan import NOT_WORTH_CALLING
 from bank_assets.core.economics import Economics, expected_profit, is_worth_calling
-from bank_assets.core.features import CATEGORY_PAYLOAD, NUMERIC_PAYLOAD, current_features, is_stale
+from bank_assets.core.features import current_features, is_stale
 from bank_assets.core.suppression import RULE_TEXTS, SUPPRESSED, SuppressionList
 from bank_assets.ledger.chain import canonical_json
 from bank_assets.ledger.decisions import Draft, new_id
 from bank_assets.ledger.engine import utc_now
 from serving.champion import Champion, PublishedState
+from serving.payloads import Payloads
 from serving.schemas.predictions import (
     EconomicsRequest,
     EconomicsUsed,
@@ -81,18 +80,6 @@ def cpu_architecture() -> str:
     return platform.machine()
 
 
-_numbers: Final = attrgetter(*NUMERIC_PAYLOAD)
-_words: Final = attrgetter(*CATEGORY_PAYLOAD)
-
-
-def frame_of(requests: Sequence[PredictionRequest]) -> dict[str, NDArray[Any]]:
-    """Requests as payload columns, each (n,)."""
-    # Two arrays, not one for each column: thirteen cost a single request 10 us.
-    numbers = np.array([_numbers(request) for request in requests], np.float64).T
-    words = np.array([_words(request) for request in requests], object).T
-    return dict(zip((*NUMERIC_PAYLOAD, *CATEGORY_PAYLOAD), (*numbers, *words), strict=True))
-
-
 def economics_of(asked: EconomicsRequest | None, default: Economics) -> Economics:
     """The economics of a request: what it states, the platform's for the rest.
 
@@ -107,12 +94,12 @@ def economics_of(asked: EconomicsRequest | None, default: Economics) -> Economic
     )
 
 
-def flags_of(request: PredictionRequest, ranges: Mapping[str, Sequence[float]]) -> list[Flag]:
+def flags_of(request: PredictionRequest, ranges: Mapping[str, Sequence[float]], payloads: Payloads) -> list[Flag]:
     """Warnings about values that training has never seen: scored, but to be read with care."""
     return [
-        Flag(OUTSIDE, name, f"{low:g} to {high:g}", f"{getattr(request, name):g}")
+        Flag(OUTSIDE, name, f"{low:g} to {high:g}", f"{value:g}")
         for name, (low, high) in ranges.items()
-        if not low <= getattr(request, name) <= high
+        if not low <= (value := payloads.value_of(request, name)) <= high
     ]
 
 
@@ -122,6 +109,7 @@ def decide(
     published: PublishedState,
     suppression: SuppressionList,
     default: Economics,
+    payloads: Payloads,
     code_version: str,
 ) -> list[Decided]:
     """Score requests together and decide each.
@@ -132,6 +120,7 @@ def decide(
         published: the as-of state.
         suppression: customers who objected; no economics calls them.
         default: the platform's economics.
+        payloads: the contract that the requests were read by; the features are the champion's contract's.
         code_version: recorded.
 
     Returns:
@@ -143,7 +132,8 @@ def decide(
     days = [request.contact_date or today for request in requests]
     # From ordinals: numpy takes 1 us for each date object.
     dates = np.array([day.toordinal() - _EPOCH for day in days]).astype("datetime64[D]")
-    features = current_features(frame_of(requests), dates, published.state, has_plan=False)
+    frame = payloads.frame_of(requests)
+    features = current_features(frame, dates, published.state, champion.contract, has_plan=False)
     scores = champion.scorer.score(features, log_odds_shift=published.state.log_odds_shift)
     columns = zip(
         asked,
@@ -159,7 +149,7 @@ def decide(
     document, now = champion.decision, utc_now()
     f1_threshold, ranges = float(document["thresholds"]["f1"]), document["feature_ranges"]
     snapshot, shared = document["training"].get("snapshot"), _shared_economics(default)
-    architecture = cpu_architecture()
+    architecture, contract = cpu_architecture(), payloads.contract.reference
     decided = []
     for one, day, probability, low, high, worth_calling, profit, stale in columns:
         request = one.request
@@ -168,7 +158,7 @@ def decide(
             economics, text = _stated(request.economics, default)
             worth_calling = bool(is_worth_calling(probability, economics))
             profit = float(expected_profit(probability, economics))
-        flags = flags_of(request, ranges)
+        flags = flags_of(request, ranges, payloads)
         if suppression.covers(request.contact_id):
             worth_calling = False
             flags.insert(0, OBJECTED)
@@ -181,7 +171,7 @@ def decide(
                     batch_id=one.batch_id,
                     contact_id=request.contact_id,
                     contact_date=day.isoformat(),
-                    payload=payload_text(request),
+                    payload=payloads.text_of(request),
                     probability=probability,
                     probability_low=low,
                     probability_high=high,
@@ -199,7 +189,7 @@ def decide(
                     as_of_features=published.text,
                     stale_features=stale,
                     flags=canonical_json([msgspec.structs.asdict(flag) for flag in flags]) if flags else "[]",
-                    contract_version=CONTRACT_VERSION,
+                    contract_version=contract,
                     code_version=code_version,
                     onnxruntime_version=onnxruntime.__version__,
                     cpu_architecture=architecture,
@@ -209,19 +199,6 @@ def decide(
             )
         )
     return decided
-
-
-_SORTED: Final = sorted(PAYLOAD_COLUMNS)
-_sorted_values: Final = attrgetter(*_SORTED)
-_PAYLOAD_TEXT: Final = (
-    "{" + ",".join(f'"{name}":' + ("%d" if name in NUMERIC_PAYLOAD else '"%s"') for name in _SORTED) + "}"
-)
-"""Whole numbers and words of the contract need no escaping, so their canonical JSON is a form to fill in."""
-
-
-def payload_text(request: PredictionRequest) -> str:
-    """Canonical JSON of the payload columns."""
-    return _PAYLOAD_TEXT % _sorted_values(request)
 
 
 @lru_cache(maxsize=8)

@@ -13,10 +13,9 @@ from typing import IO, Any, Final
 
 import msgspec
 
-from bank_assets.contract import CAMPAIGN_COLUMNS, PAYLOAD_COLUMNS
 from serving.errors import FieldError, PayloadError
 from serving.json_faults import not_json, shown
-from serving.payloads import CALENDAR_COLUMNS, refused_column
+from serving.payloads import Payloads
 
 _UNRESTRICTED: Final = "contact_id", "contact_date"
 
@@ -50,11 +49,12 @@ class Row:
     fault: FieldError | None = None
 
 
-def csv_rows(stream: IO[bytes]) -> Iterator[Row]:
+def csv_rows(stream: IO[bytes], payloads: Payloads) -> Iterator[Row]:
     """Rows of a CSV upload.
 
     Args:
         stream: the file, UTF-8 (a BOM is fine), `,` or `;`, header with the delivery's column names.
+        payloads: the contract that the header must fit.
 
     Yields:
         Rows as mappings of text; empty optional values are left out. A row that cannot be read has its fault instead,
@@ -75,7 +75,7 @@ def csv_rows(stream: IO[bytes]) -> Iterator[Row]:
             header = [name.strip() for name in next(reader, [])]
         except csv.Error as error:
             raise PayloadError((FieldError("", "a well-formed CSV header in line 1", str(error)),)) from None
-        _check_header(header)
+        _check_header(header, payloads)
         while True:
             line = reader.line_num + 1
             try:
@@ -121,12 +121,14 @@ def _row(line: int, header: list[str], values: list[str]) -> Row:
     return Row(line, row)
 
 
-def _check_header(header: list[str]) -> None:
-    refused = [error for name in header if (error := refused_column(name)) is not None]
+def _check_header(header: list[str], payloads: Payloads) -> None:
+    refused = [error for name in header if (error := payloads.refused_column(name)) is not None]
     if refused:
         raise PayloadError(tuple(refused))
-    missing = [name for name in PAYLOAD_COLUMNS if name not in header]
-    unknown = [name for name in header if name not in CAMPAIGN_COLUMNS]
+    contract = payloads.contract
+    needed = [column.source for column in contract.payload if not column.is_optional]
+    missing = [name for name in needed if name not in header]
+    unknown = [name for name in header if name not in contract.campaign_columns]
     if missing or unknown or len(set(header)) != len(header):
         parts = [f"missing {', '.join(missing)}"] * bool(missing)
         parts += [f"unknown {', '.join(shown(name) for name in unknown[:10])}"] * bool(unknown)
@@ -134,8 +136,8 @@ def _check_header(header: list[str]) -> None:
             (
                 FieldError(
                     "",
-                    f"a header, separated by , or ;, with the columns {', '.join(PAYLOAD_COLUMNS)} and optionally "
-                    f"{', '.join((*_UNRESTRICTED, *CALENDAR_COLUMNS))}",
+                    f"a header, separated by , or ;, with the columns {', '.join(needed)} and optionally "
+                    f"{', '.join((*contract.optional_columns, *_UNRESTRICTED, *contract.calendar_columns))}",
                     "; ".join(parts) or "a column twice",
                 ),
             )

@@ -1,0 +1,144 @@
+"""Two contracts in one process, and decisions, bundles and payloads of the earlier of two versions."""
+
+import json
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+import pytest
+
+from bank_assets.contract.columns import Column, Kind, Known
+from bank_assets.contract.contract import Contract
+from bank_assets.contract.uci import UCI, contract_on_record
+from bank_assets.core.as_of import AsOfState, OutcomeHistory
+from bank_assets.core.bundle import Lineage, observed_ranges
+from bank_assets.core.candidates import Recipe, fit_recipe
+from bank_assets.core.contacts import frame_from_deliveries
+from bank_assets.core.economics import Economics
+from bank_assets.core.export import to_onnx
+from bank_assets.core.features import FeatureSet, current_features, historical_features
+from bank_assets.core.reasons import label_of
+from bank_assets.core.scorer import Scorer
+from bank_assets.ledger.chain import canonical_json
+from bank_assets_tests.world.bundles import AS_OF, LINEAGE, made_up_contacts, make_bundle
+from bank_assets_tests.world.contracts import WIDER, with_column
+from bank_assets_tests.world.customers import DELIVERED
+from serving.errors import PayloadError
+from serving.payloads import Payloads
+from serving.predict_form import default_values, form_of
+from serving.services.replaying import features_on_record
+
+DAY = np.datetime64(AS_OF)
+PAYLOAD = {name: DELIVERED[name] for name in UCI.payload_columns}
+
+
+def learned_under(contract: Contract) -> tuple[Scorer, AsOfState]:
+    """A small model under a contract; an optional column has its default in every second row and 7 in the others."""
+    frame, dates, y = made_up_contacts(300, seed=1)
+    frame = {name: frame.get(name, np.where(np.arange(len(y)) % 2, 7, 0)) for name in contract.payload_columns}
+    history = OutcomeHistory.from_contacts(frame, dates, y, contract=contract)
+    features, feature_set = historical_features(frame, dates, history, contract), FeatureSet.of(contract)
+    estimator = fit_recipe(Recipe("logistic_regression"), features, feature_set, y, dates, DAY)
+    lineage = Lineage(AS_OF, "s" * 64, len(y), "made up", False, "run", "revision", contract)
+    files = make_bundle(
+        to_onnx(estimator, feature_set),
+        Recipe("logistic_regression"),
+        lineage=lineage,
+        feature_ranges=observed_ranges(features, contract),
+    )
+    return Scorer(files), history.state(DAY)
+
+
+@pytest.fixture(scope="module")
+def models() -> dict[int, tuple[Scorer, AsOfState]]:
+    """Models of both versions, made in one process."""
+    return {contract.version: learned_under(contract) for contract in (UCI, WIDER)}
+
+
+def scored(scorer: Scorer, state: AsOfState, contract: Contract, payload: dict) -> float:
+    frame = frame_from_deliveries({name: np.array([value]) for name, value in payload.items()}, contract)
+    return float(scorer.score(current_features(frame, np.array([DAY]), state, contract, has_plan=False)).probability[0])
+
+
+def test_each_model_takes_the_inputs_of_its_own_contract(models):
+    narrow, wide = (set(models[version][0].feature_names) for version in (1, 2))
+    assert wide - narrow == {"tenure"}
+    assert narrow == set(FeatureSet.of(UCI).names)
+
+
+def test_a_bundle_says_which_contract_it_was_made_under(models):
+    for contract in (UCI, WIDER):
+        decision = models[contract.version][0].decision
+        assert contract_on_record(decision["contract"]) == contract
+        assert decision["contract_digest"] == contract.digest
+
+
+def test_a_bundle_that_carries_no_contract_was_made_under_the_first():
+    files = make_bundle(b"graph", Recipe("lightgbm"), lineage=LINEAGE)
+    decision = json.loads(files["decision.json"])
+    del decision["contract"]
+    assert contract_on_record(decision.get("contract")) == UCI.at(1)
+
+
+def test_a_model_of_the_earlier_contract_scores_requests_of_the_later_one(models):
+    scorer, state = models[1]
+    alone = scored(scorer, state, UCI, PAYLOAD)
+    assert scored(scorer, state, UCI, {**PAYLOAD, "tenure": 12}) == alone
+    assert scored(scorer, state, WIDER, {**PAYLOAD, "tenure": 12}) == alone
+
+
+def test_a_decision_replays_by_the_contract_of_the_model_that_made_it(models):
+    for version, contract, payload in ((1, UCI, PAYLOAD), (2, WIDER, {**PAYLOAD, "tenure": 12})):
+        scorer, state = models[version]
+        recorded = scored(scorer, state, contract, payload)
+        read = contract_on_record(json.loads(json.dumps(scorer.decision["contract"])))
+        features, again = features_on_record(payload, AS_OF, state.to_dict(), read)
+        assert float(scorer.score(features, log_odds_shift=again.log_odds_shift).probability[0]) == recorded
+
+
+def test_a_payload_without_the_optional_column_has_its_default(models):
+    scorer, state = models[2]
+    assert scored(scorer, state, WIDER, PAYLOAD) == scored(scorer, state, WIDER, {**PAYLOAD, "tenure": 0})
+    assert scored(scorer, state, WIDER, PAYLOAD) != scored(scorer, state, WIDER, {**PAYLOAD, "tenure": 90})
+
+
+def test_requests_of_both_contracts_are_read_side_by_side():
+    narrow, wide = Payloads.of(UCI), Payloads.of(WIDER)
+    with pytest.raises(PayloadError, match="tenure"):
+        narrow.request_of({**PAYLOAD, "tenure": 3})
+    assert wide.value_of(wide.request_of({**PAYLOAD, "tenure": 3}), "tenure") == 3
+    assert json.loads(wide.text_of(wide.request_of(PAYLOAD)))["tenure"] == 0
+    assert "tenure" not in json.loads(narrow.text_of(narrow.request_of(PAYLOAD)))
+    assert wide.frame_of([wide.request_of(PAYLOAD)])["tenure"].tolist() == [0.0]
+    with pytest.raises(PayloadError, match="a whole number from 0 to 100 years"):
+        wide.request_of({**PAYLOAD, "tenure": 300})
+
+
+def test_schema_form_and_words_follow_from_the_contract():
+    schema = msgspec.json.schema(Payloads.of(WIDER).struct)["$defs"]["PredictionRequest"]
+    assert "tenure" not in schema["required"]
+    assert schema["properties"]["tenure"]["maximum"] == 100
+    fields = {
+        field.name: (group.legend, field.label)
+        for group in form_of({**default_values(AS_OF, Economics(), WIDER)}, WIDER).groups
+        for field in group.fields
+    }
+    assert fields["tenure"] == ("Further details", "Tenure")
+    assert fields["age"] == ("Customer", "Age")
+    assert label_of("tenure", {"tenure": 1.0}, WIDER) == "Tenure: 1"
+
+
+def test_names_that_are_no_python_names_and_values_that_need_escaping():
+    odd = Column(
+        "emp.var%rate",
+        "employment_variation",
+        Kind.CATEGORY,
+        Known.PRE_CONTACT,
+        "Quarterly indicator.",
+        categories=('"up"', "down"),
+        default="down",
+    )
+    for column in (odd, replace(odd, categories=("up", "down"))):
+        payloads = Payloads.of(with_column(column))
+        payload = {**PAYLOAD, "emp.var%rate": column.categories[0]}
+        assert payloads.text_of(payloads.request_of(payload)) == canonical_json(payload)

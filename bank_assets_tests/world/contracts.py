@@ -1,0 +1,28 @@
+"""Contracts beside the default one: the next version of it, with one optional column."""
+
+from dataclasses import replace
+
+from bank_assets.contract.columns import Column, Kind, Known
+from bank_assets.contract.contract import Contract
+from bank_assets.contract.uci import UCI
+
+TENURE = Column(
+    "tenure",
+    "tenure_years",
+    Kind.INTEGER,
+    Known.PRE_CONTACT,
+    "Years as a customer.",
+    unit="years",
+    minimum=0,
+    maximum=100,
+    default=0,
+    since=2,
+)
+
+
+def with_column(column: Column, contract: Contract = UCI, *, version: int = 2) -> Contract:
+    """A contract with one column more, in front of the outcome."""
+    return replace(contract, version=version, columns=(*contract.columns[:-1], column, contract.columns[-1]))
+
+
+WIDER = with_column(TENURE)
