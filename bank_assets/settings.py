@@ -39,6 +39,7 @@ class Settings:
         value_eur: `BANK_VALUE_EUR`, value per subscription, EUR.
         reject_rate_limit: `BANK_REJECT_RATE_LIMIT`, share of a month's rows that may be rejected before its gate fails.
         objective: `BANK_OBJECTIVE`, what a recipe is chosen by and what reports put first: `profit` or `f1`.
+        threshold: `BANK_THRESHOLD`, who is called: above break-even (`profit`) or from the model's best F1 on (`f1`).
         search: `BANK_SEARCH`, `default` (20 candidates) or `full` (Optuna).
         search_minutes: `BANK_SEARCH_MINUTES`, time limit of the full search.
         train_nightly: `BANK_TRAIN_NIGHTLY`, train every night (True) or only when the loop asks (False).
@@ -68,6 +69,7 @@ class Settings:
     value_eur: float = 50.0
     reject_rate_limit: float = 0.05
     objective: str = "profit"
+    threshold: str = "profit"
     search: str = "default"
     search_minutes: float = 20.0
     train_nightly: bool = False
@@ -168,6 +170,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         value_eur=_number(env, "VALUE_EUR", defaults.value_eur, 0.01, 10_000_000),
         reject_rate_limit=_number(env, "REJECT_RATE_LIMIT", defaults.reject_rate_limit, 0, 1),
         objective=_choice(env, "OBJECTIVE", defaults.objective, ("profit", "f1")),
+        threshold=_choice(env, "THRESHOLD", defaults.threshold, ("profit", "f1")),
         search=_choice(env, "SEARCH", defaults.search, ("default", "full")),
         search_minutes=_number(env, "SEARCH_MINUTES", defaults.search_minutes, 0.1, 1_440),
         train_nightly=_flag(env, "TRAIN_NIGHTLY", defaults.train_nightly),

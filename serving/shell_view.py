@@ -48,6 +48,6 @@ def shell_of(request: Request[Any, Any, Any]) -> Shell:
         as_of=store.published.as_of if store.published else "",
         cost_eur=economics.cost_eur,
         value_eur=economics.value_eur,
-        threshold=economics.threshold,
+        threshold=economics.break_even,
         registry_problem=store.message if store.is_registry_reachable is False else "",
     )
