@@ -237,8 +237,9 @@ def alert_sensors(settings: Settings, status: dg.DefaultSensorStatus) -> list[dg
         name=ALERTS,
         minimum_interval_seconds=settings.sensor_seconds,
         default_status=status,
-        description="Tells people what matters: failed runs and gates, rejected rows, drift, decay, recalibrations, "
-        "verdicts on models, failing sensors, silence, and what the night came to. Writes reports/alerts.jsonl.",
+        description="Tells people what matters: failed runs and gates, rejected rows, answers of the loop, "
+        "recalibrations, verdicts on models, failing sensors, silence, and what the night came to. Writes "
+        "reports/alerts.jsonl.",
         tags={"bank/workflow": "alerts"},
     )
     def alert_sensor(

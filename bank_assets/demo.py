@@ -34,9 +34,9 @@ from bank_assets.sources.source import Source, resolve_source
 from bank_assets.sources.uci import SourceError
 
 START: Final = "2009-04-01"
-"""Before that no honest first champion exists: on the history up to 2009-01-01 and up to 2009-02-01 the gate refuses
-all twenty candidates (P(log loss gain > 0) = 0.885; then profit below calling nobody). With an earlier start the loop
-searches at each delivery until a first model passes, and the client waits for it."""
+"""The first month from which a history of eleven months precedes. With an earlier start, or on simulated data, the gate
+may refuse every first model; then the default recipe decides on probation (`BANK_PROBATION`), so every demo has a model
+from its first day."""
 MARK: Final = "demo.json"
 """A folder with this file is a demo's home and may be emptied by the next demo."""
 READY_SECONDS: Final = 180.0

@@ -17,7 +17,7 @@ from bank_assets.demo_profit import PlayedProfit
 from bank_assets.demo_watch import RunParts
 from bank_assets.ledger import promotions, responses
 
-FITS: Final = ("refit", "recipe")
+FITS: Final = ("refit", "recipe", "probation")
 DONE: Final = frozenset({AlertKind.RECALIBRATED, AlertKind.PROMOTED, AlertKind.REFUSED, AlertKind.NIGHTLY_DIGEST})
 HEADER: Final = (
     f"{'step':>10} {'contacts':>8} {'alerts':>6} {'recal.':>6} {'fits':>4} {'promoted':>8} {'refused':>7} "
@@ -96,7 +96,7 @@ class StepResult:
             failures: of them.
         """
         swap = self.swap()
-        fits = ["refit", "recipe", "first"]
+        fits = [*FITS, "first"]
         cells = (
             f"{self.step.name:>10}",
             f"{self.contacts:>8,}",

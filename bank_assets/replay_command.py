@@ -11,7 +11,8 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,10 +21,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from bank_assets.core.candidates import RecipeError, named_recipes
 from bank_assets.core.economics import Economics, EconomicsError
-from bank_assets.core.platform_policy import PlatformConfig
 from bank_assets.core.policies import POLICIES
 from bank_assets.core.replay import daily_profit
+from bank_assets.core.replay_platform import PlatformConfig
 from bank_assets.core.replay_uncertainty import uncertainty
 from bank_assets.core.replay_world import (
     EXPLORATION_SHARE,
@@ -58,6 +60,12 @@ def _day(text: str) -> np.datetime64:
         raise argparse.ArgumentTypeError(f"expected a day like 2008-09-01, found {text!r}") from error
 
 
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, found {text!r}")
+    return int(text)
+
+
 def _names(text: str) -> list[str]:
     names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     unknown = [name for name in names if name not in POLICIES]
@@ -89,6 +97,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=EXPLORATION_SHARE,
         help=f"with --feedback called: share of the others called at random (default: {EXPLORATION_SHARE})",
     )
+    parser.add_argument("--seed", type=int, help="seed of fits, samplers, searches, exploration (default: BANK_SEED)")
+    parser.add_argument(
+        "--seeds", type=_count, default=1, metavar="N", help="replay with N seeds from --seed on; mean ± standard error"
+    )
     parser.add_argument("--processes", type=int, choices=(1, 2, 3, 4), default=PROCESSES, help="policies at a time")
 
 
@@ -116,7 +128,9 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             args.step,
             args.feedback,
             args.exploration_share,
+            settings.seed if args.seed is None else args.seed,
         )
+        named_recipes(settings.candidates, replay.seed)
         source = resolve_source(settings)
         console.print(
             f"source: {source.label}{f' ({source.reason})' if source.reason else ''}", highlight=False, soft_wrap=True
@@ -127,11 +141,16 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
                 f"{history.left_out} rows left out: outside the contract, or delivered twice", highlight=False
             )
         world = World(history.contacts, replay)
-    except (EconomicsError, ReplayError, SourceError, DeliveryRefused) as error:
+    except (EconomicsError, ReplayError, RecipeError, SourceError, DeliveryRefused) as error:
         console.print(str(error), style="red", highlight=False, soft_wrap=True)
         return 2
-    outcomes = _replayed(args, settings, history, replay, world, console)
+    runs = [
+        _replayed(args, settings, history, replace(replay, seed=replay.seed + number), world, console)
+        for number in range(args.seeds)
+    ]
+    outcomes = runs[0]
     document, events = _document(args, history, replay, world, outcomes)
+    document["seeds"] = over_seeds(replay.seed, runs)
     name = "replay" if replay.feedback == "full" else f"replay-{replay.feedback}"
     folder = _write_report(settings.reports / name, document, events, world, outcomes)
     if args.json:
@@ -151,14 +170,14 @@ def _replayed(
     console: Console,
 ) -> dict[str, Outcome]:
     config = PlatformConfig(
-        replay.economics,
-        objective=settings.objective,
+        settings.candidates,
+        settings.probation,
+        settings.objective,
         source=history.source.label,
         is_real=history.source.is_real,
     )
-    mark = fingerprint(
-        history.digest, {**replay.to_dict(), "recipe": config.recipe.to_dict(), "objective": config.objective}
-    )
+    chosen = {"candidates": list(config.candidates), "probation": config.probation, "objective": config.objective}
+    mark = fingerprint(history.digest, {**replay.to_dict(), **chosen})
     job = Job(history.contacts, replay, config, settings.home / "replay" / mark)
     columns = (TextColumn("{task.description:>13}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bars:
@@ -191,12 +210,34 @@ def _document(
         "outcome_delay_days": replay.outcome_delay_days,
         "step": replay.step,
         "feedback": replay.feedback,
+        "seed": replay.seed,
         "exploration_share": args.exploration_share if replay.feedback == "called" else None,
         "source": {"label": history.source.label, "is_real": history.source.is_real, "contacts": len(history.contacts)},
         "policies": [outcome.result for outcome in outcomes.values()],
         "uncertainty": None if platform is None else uncertainty(world, platform.trace),
     }
     return document, [event.to_dict() for event in outcomes[followed].counts.events]
+
+
+def over_seeds(first: int, runs: Sequence[Mapping[str, Outcome]]) -> dict[str, Any]:
+    """Mean and standard error of each policy's profit over seeds.
+
+    Args:
+        first: seed of the first run; each further run adds one.
+        runs: outcomes by policy, one mapping a seed.
+    """
+    profits = {name: [run[name].result["profit_eur"] for run in runs] for name in runs[0]}
+    return {
+        "seeds": [first + number for number in range(len(runs))],
+        "profit_eur": {
+            name: {
+                "mean": float(np.mean(values)),
+                "standard_error": float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None,
+                "by_seed": values,
+            }
+            for name, values in profits.items()
+        },
+    }
 
 
 def _followed(outcomes: Mapping[str, Outcome]) -> str:
@@ -232,11 +273,16 @@ def _table(document: Mapping[str, Any]) -> Table:
     def text(value: float | None, form: str) -> str:
         return "-" if value is None else format(value, form)
 
+    def profit(row: Mapping[str, Any]) -> str:
+        spread = document["seeds"]["profit_eur"][row["name"]]
+        error = spread["standard_error"]
+        return f"{row['profit_eur']:,.0f}" if error is None else f"{spread['mean']:,.0f} ± {error:,.0f}"
+
     for row in sorted(document["policies"], key=lambda row: -row["profit_eur"]):
         months = "-" if row["roc_auc"] is None else f"{row['calibrated_months']}/{row['judged_months']}"
         table.add_row(
             row["name"],
-            f"{row['profit_eur']:,.0f}",
+            profit(row),
             text(row["share_of_oracle"], ".1%"),
             f"{row['contacts_called']:,}",
             text(row["roc_auc"], ".3f"),

@@ -21,8 +21,8 @@ from typing import Any, Final
 import numpy as np
 
 from bank_assets.core.contacts import Contacts
-from bank_assets.core.platform_policy import PlatformConfig
 from bank_assets.core.replay import make_policy, policy_result, walk
+from bank_assets.core.replay_platform import PlatformConfig
 from bank_assets.core.replay_trace import Counts, Trace
 from bank_assets.core.replay_world import ReplaySettings, World
 from bank_assets.replay_checkpoint import Checkpoint, Progress

@@ -16,13 +16,11 @@ from pathlib import Path
 from typing import Final
 
 from bank_assets.core import model_alerts, operation_alerts
-from bank_assets.core.alerts import Alert, Episodes, steps_of
+from bank_assets.core.alerts import Alert, Episodes
 from bank_assets.ledger.promotions import Promotion
 from bank_assets.ledger.responses import Judged
 from bank_assets.resources.run_story import CheckOutcome, Failing, RunStory
 
-DRIFT: Final = "drift_report"
-PERFORMANCE: Final = "performance_report"
 GATE: Final = "contacts_validation"
 BLOCKED: Final = "DagsterAssetCheckFailedError"
 """A blocking check stopped the run; the gate is told, and a second alert would say the same in worse words."""
@@ -92,8 +90,6 @@ def alerts_of_run(
             for gate in gates
             if gate.is_over_limit
         ]
-    episodes = _drift(story, episodes, alerts)
-    episodes = _decay(story, episodes, alerts)
     if story.is_success and story.schedule:
         alerts.append(_digest(story, gates))
     return episodes, alerts
@@ -151,31 +147,6 @@ def _what_failed(check: CheckOutcome, rows_alone: set[str]) -> tuple[str, ...]:
     return tuple(name for name in check.found if name not in rows_alone)
 
 
-def _drift(story: RunStory, episodes: Episodes, alerts: list[Alert]) -> Episodes:
-    verdict = story.made.get(DRIFT)
-    if verdict is None or verdict.get("status") != "ok":
-        return episodes  # too few contacts neither begin an episode nor end one
-    level, label_level = str(verdict["level"]), str(verdict["label_level"])
-    columns = [str(name) for name in verdict.get("drifted", [])] if level != "none" else []
-    words = (*steps_of(level), *steps_of(label_level, "rate "), *(f"column {name}" for name in columns))
-    episodes, fresh, since = episodes.observe(DRIFT, words, story.run_id)
-    if fresh:
-        alerts.append(
-            model_alerts.drift(verdict, columns, since=since, told=fresh, run_id=story.run_id, at=story.ended_at)
-        )
-    return episodes
-
-
-def _decay(story: RunStory, episodes: Episodes, alerts: list[Alert]) -> Episodes:
-    verdict = story.made.get(PERFORMANCE)
-    if verdict is None or verdict.get("status") not in ("ok", "baseline_missing"):
-        return episodes
-    episodes, fresh, since = episodes.observe(PERFORMANCE, steps_of(str(verdict["level"])), story.run_id)
-    if fresh:
-        alerts.append(model_alerts.decay(verdict, since=since, told=fresh, run_id=story.run_id, at=story.ended_at))
-    return episodes
-
-
 def _digest(story: RunStory, gates: Sequence[MonthGate]) -> Alert:
     made, lines = story.made, []
     raw = made.get("raw_contacts", {})
@@ -188,7 +159,6 @@ def _digest(story: RunStory, gates: Sequence[MonthGate]) -> Alert:
         lines.append(
             f"held at their gate: {', '.join(held[-3:])}" if held else f"all {len(gates)} months passed their gate"
         )
-    lines += [str(made[asset]["message"]) for asset in (DRIFT, PERFORMANCE) if made.get(asset, {}).get("message")]
     verdict = made.get("champion_model", {})
     if verdict.get("decision") and not verdict.get("unchanged"):
         lines.append(f"version {verdict.get('challenger')} was {verdict['decision']}")

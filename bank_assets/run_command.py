@@ -66,7 +66,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             f"landed {sum(landed.rows.values()):,} contacts of {len(landed.rows)} months, "
             f"{len(landed.written)} files new, {len(landed.unchanged)} unchanged"
         )
-    register_deliveries(settings.landing, settings.warehouse, now=datetime.now(UTC), settle_seconds=0)
+    arrived = datetime.now(UTC)
+    register_deliveries(settings.landing, settings.warehouse, settings.contract, now=arrived, settle_seconds=0)
     months = delivered_months(settings.warehouse)
     if not months:
         console.print(

@@ -42,6 +42,10 @@ class Settings:
         threshold: `BANK_THRESHOLD`, who is called: above break-even (`profit`) or from the model's best F1 on (`f1`).
         search: `BANK_SEARCH`, `default` (20 candidates) or `full` (Optuna).
         search_minutes: `BANK_SEARCH_MINUTES`, time limit of the full search.
+        candidates: `BANK_CANDIDATES`, recipes that a search compares, comma-separated `algorithm/sampler`; empty for
+            all twenty.
+        probation: `BANK_PROBATION`, whether the default recipe decides, marked as such, until the gate of a first model
+            opens (True), or the trailing subscription rate does (False).
         train_nightly: `BANK_TRAIN_NIGHTLY`, train every night (True) or only when the loop asks (False).
         budget_eur: `BANK_BUDGET_EUR`, budget of the call list; None for no limit.
         timezone: `BANK_TIMEZONE`, IANA zone of the midnight schedule.
@@ -72,6 +76,8 @@ class Settings:
     threshold: str = "profit"
     search: str = "default"
     search_minutes: float = 20.0
+    candidates: tuple[str, ...] = ()
+    probation: bool = True
     train_nightly: bool = False
     budget_eur: float | None = None
     timezone: str = "Europe/Lisbon"
@@ -142,6 +148,10 @@ def _choice(env: Mapping[str, str], name: str, default: str, choices: tuple[str,
     return text
 
 
+def _names(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in env.get(PREFIX + name, "").split(",") if part.strip())
+
+
 def load_settings(env: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from the environment.
 
@@ -173,10 +183,12 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         threshold=_choice(env, "THRESHOLD", defaults.threshold, ("profit", "f1")),
         search=_choice(env, "SEARCH", defaults.search, ("default", "full")),
         search_minutes=_number(env, "SEARCH_MINUTES", defaults.search_minutes, 0.1, 1_440),
+        candidates=_names(env, "CANDIDATES"),
+        probation=_flag(env, "PROBATION", defaults.probation),
         train_nightly=_flag(env, "TRAIN_NIGHTLY", defaults.train_nightly),
         budget_eur=_number(env, "BUDGET_EUR", 0, 0, 1e12) if budget else None,
         timezone=env.get(PREFIX + "TIMEZONE") or defaults.timezone,
-        alert_urls=tuple(url.strip() for url in env.get(PREFIX + "ALERT_URLS", "").split(",") if url.strip()),
+        alert_urls=_names(env, "ALERT_URLS"),
         public_url=env.get(PREFIX + "PUBLIC_URL") or defaults.public_url,
         ui_url=env.get(PREFIX + "UI_URL") or defaults.ui_url,
         quiet_days=_number(env, "QUIET_DAYS", defaults.quiet_days, 0.01, 3_650),

@@ -97,6 +97,24 @@ class TestDocument:
         assert (full["feedback"], full["exploration_share"]) == ("full", None)
         assert (called["feedback"], called["exploration_share"]) == ("called", 0.03)
 
+    def test_seeds_reach_every_draw_and_their_spread_is_in_the_document(self, home, capsys):
+        words = ("--policies", "contact_all,weekly", "--feedback", "called", "--last-day", "2009-01-31")
+        call(home, *words, "--seed", "3", "--seeds", "2")
+        found = document(capsys)
+        assert (found["seed"], found["seeds"]["seeds"]) == (3, [3, 4])
+        everyone, weekly = (found["seeds"]["profit_eur"][name] for name in ("contact_all", "weekly"))
+        assert (len(set(everyone["by_seed"])), everyone["standard_error"]) == (1, 0.0)
+        assert len(set(weekly["by_seed"])) == 2
+        assert weekly["mean"] == np.mean(weekly["by_seed"])
+        kept = json.loads((home.reports / "replay-called" / "replay.json").read_text())
+        assert kept["seeds"] == found["seeds"]
+        call(home, *words, "--seed", "4")
+        assert document(capsys)["policies"][1]["profit_eur"] == weekly["by_seed"][1], "a seed gives the same again"
+
+    def test_the_seed_of_the_deployment_is_the_default(self, home, capsys):
+        call(home, "--policies", "contact_none")
+        assert document(capsys)["seed"] == home.seed
+
     def test_a_table_for_people_without_json(self, home, capsys):
         parser = argparse.ArgumentParser()
         replay_command.add_arguments(parser)

@@ -19,8 +19,8 @@ import numpy as np
 from bank_assets.contract.uci import UCI
 from bank_assets.core.contacts import Contacts
 from bank_assets.core.economics import Economics
-from bank_assets.core.platform_policy import PlatformConfig
 from bank_assets.core.replay import make_policy, policy_result, walk
+from bank_assets.core.replay_platform import PlatformConfig
 from bank_assets.core.replay_trace import Trace
 from bank_assets.core.replay_uncertainty import uncertainty
 from bank_assets.core.replay_world import ReplaySettings, World
@@ -37,7 +37,7 @@ def replayed(contacts: Contacts, name: str, value: float, **changes) -> tuple[di
     """Figures of one policy."""
     settings = ReplaySettings(Economics(5.0, value), **changes)
     world = World(contacts, settings)
-    policy = make_policy(name, settings, PlatformConfig(settings.economics), time.monotonic)
+    policy = make_policy(name, settings, PlatformConfig(), time.monotonic)
     trace, started = Trace.empty(len(world)), time.process_time()
     for _ in walk(policy, world, trace):
         pass

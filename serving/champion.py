@@ -64,6 +64,11 @@ class Champion:
         """The content of decision.json."""
         return self.scorer.decision
 
+    @property
+    def is_on_probation(self) -> bool:
+        """Whether it decides although the gate of a first model refused."""
+        return bool(self.decision.get("is_on_probation", False))
+
 
 @dataclass(frozen=True, slots=True)
 class PublishedState:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from serving.templating import NONE, count, eur, number, pct
-from serving.view_models import LEVEL_TONE, PLAIN, Chart, Series, Tile
+from serving.view_models import BAD, PLAIN, Chart, Series, Tile
 from serving.view_models_monitoring import (
     AlertLine,
     DriftDetail,
@@ -22,8 +22,12 @@ from serving.view_models_monitoring import (
 
 SHOWN_MONTHS: Final = 18
 """Months of the heat table: about one screen; older ones are in the reports."""
+SHADES: Final = ((0.25, "much"), (0.10, "some"))
+"""Share of contacts that moved, from which a cell of the heat table is shaded: for the eye, no limit of anything."""
 SIGNS: Final = {"bad": "act", "watch": "look", "good": "done", "plain": "told"}
 """Tone of an alert -> the word on its badge."""
+ANSWERED_BY_THE_LOOP: Final = ("response", "drift", "decay")
+"""Kinds of alerts about what the loop judges; the last two were written by earlier versions."""
 OVERVIEWS: Final = ("/", "/monitoring")
 """Pages that show alerts: a link from there to there leads nowhere."""
 Document = Mapping[str, Any]
@@ -38,19 +42,27 @@ def effect_of(column: Document) -> float | None:
     return max(shifts, default=None)
 
 
-def alert_lines(alerts: Sequence[Document]) -> list[AlertLine]:
+def alert_lines(alerts: Sequence[Document], *, is_stopped: bool = False) -> list[AlertLine]:
     """Arrange alerts.
 
     Args:
         alerts: newest first.
+        is_stopped: whether the loop has stopped and waits for a person.
     """
-    return [
-        AlertLine(
-            one["at"], one["tone"], SIGNS.get(one["tone"], "told"), one["title"], one["text"], one["action"],
-            "" if one["page"] in OVERVIEWS else one["page"], one["run_url"],
-        )
-        for one in alerts
-    ]  # fmt: skip
+    return [_alert_line(one, is_stopped=is_stopped) for one in alerts]
+
+
+def is_answered(alert: Document, *, is_stopped: bool) -> bool:
+    """Whether the loop has answered what an alert is about, so that nobody needs to act on it."""
+    return alert["kind"] in ANSWERED_BY_THE_LOOP and not (is_stopped and alert["tone"] == BAD)
+
+
+def _alert_line(one: Document, *, is_stopped: bool) -> AlertLine:
+    tone, sign = str(one["tone"]), SIGNS.get(one["tone"], "told")
+    if is_answered(one, is_stopped=is_stopped):
+        tone, sign = PLAIN, "answered"
+    page = "" if one["page"] in OVERVIEWS else one["page"]
+    return AlertLine(one["at"], tone, sign, one["title"], one["text"], one["action"], page, one["run_url"])
 
 
 def drift_view(reports: Mapping[str, Document], page: str = "") -> DriftView:
@@ -66,37 +78,30 @@ def drift_view(reports: Mapping[str, Document], page: str = "") -> DriftView:
     by_month = {month: {column["column"]: column for column in reports[month]["columns"]} for month in months}
     rows = []
     for name in names:
-        cells = [_cell(by_month[month].get(name), reports[month]["status"], month) for month in newest_first]
+        cells = [_cell(by_month[month].get(name), month) for month in newest_first]
         role = next(by_month[month][name]["role"] for month in months if name in by_month[month])
         rows.append(HeatRow(name, role, cells))
-    return DriftView(
-        newest_first, rows, months[-1], latest["message"], _details(latest), _label_rate(reports, months), page
-    )
+    return DriftView(newest_first, rows, months[-1], _details(latest), _label_rate(reports, months), page)
 
 
-def _cell(column: Document | None, status: str, month: str) -> HeatCell:
+def _cell(column: Document | None, month: str) -> HeatCell:
     if column is None:
-        return HeatCell("–", PLAIN, f"{month}: not in the report.")
+        return HeatCell("–", "", f"{month}: not in the report.")
     effect = effect_of(column)
-    text = NONE if effect is None else f"{effect * 100:.0f} %"
-    if status != "ok" or column["role"] == "calendar":
-        return HeatCell(text, PLAIN, f"{month}: no verdict.")
-    level, reason = str(column["level"]), column["reason"]
-    return HeatCell(text, LEVEL_TONE[level], f"{month}: {level}{f', {reason}' if reason else ''}.")
+    if effect is None:
+        return HeatCell(NONE, "", f"{month}: not measured.")
+    shade = next((name for least, name in SHADES if effect >= least), "")
+    return HeatCell(f"{effect * 100:.0f} %", shade, f"{month}: {effect * 100:.0f} % of the contacts moved.")
 
 
 def _details(latest: Document) -> list[DriftDetail]:
-    has_verdict = latest["status"] == "ok"
     details = [
         DriftDetail(
             column["column"],
-            str(column["level"]) if has_verdict and column["role"] != "calendar" else "no verdict",
-            LEVEL_TONE[str(column["level"])] if has_verdict and column["role"] != "calendar" else PLAIN,
             effect_of(column),
             column["psi"],
             column["ks_distance_rest"] if column["kind"] == "numeric" else column["total_variation"],
             column["ks_p_value"],
-            column["reason"],
         )
         for column in latest["columns"]
     ]
@@ -128,7 +133,6 @@ def performance_view(report: Document) -> PerformanceView:
     names = [month["name"] for month in months]
     economics = report["economics"]
     return PerformanceView(
-        message=report["message"],
         tiles=_latest(report["latest"], report["matured"]),
         charts=[
             Chart(
@@ -202,27 +206,24 @@ def _latest(latest: Document | None, matured: int) -> list[Tile]:
     ends = (latest["observed_expected_low"], latest["observed_expected_high"])
     ratio = f"{number(ends[0], 2)} to {number(ends[1], 2)}"
     return [
-        Tile("Latest window", f"{count(latest['rows'])} contacts", span, LEVEL_TONE[str(latest["level"])]),
+        Tile("Latest window", f"{count(latest['rows'])} contacts", span),
         Tile("Profit", eur(latest["profit_eur"]), f"everyone {eur(latest['profit_everyone_eur'])}"),
         Tile("F1", number(latest["f1"]), f"of the calls {number(latest['f1_of_calls'])}"),
         Tile(
             "Observed / expected",
             number(latest["observed_expected"], 2),
             ratio,
-            LEVEL_TONE[str(latest["calibration_level"])],
         ),
         Tile(
             "AUC",
             number(latest["roc_auc"]),
             f"{number(latest['roc_auc_low'])} to {number(latest['roc_auc_high'])}",
-            LEVEL_TONE[str(latest["ranking_level"])],
         ),
         Tile("Subscribed", pct(latest["subscribed"] / latest["rows"] if latest["rows"] else None), "of matured"),
     ]
 
 
 def _month(month: Document) -> PerformanceRow:
-    has_verdict = month["status"] in ("ok", "baseline_missing")
     return PerformanceRow(
         month["name"],
         month["rows"],
@@ -232,6 +233,4 @@ def _month(month: Document) -> PerformanceRow:
         month["profit_eur"],
         month["profit_everyone_eur"],
         month["observed_expected"],
-        str(month["level"]) if has_verdict else "too few",
-        LEVEL_TONE[str(month["level"])] if has_verdict else PLAIN,
     )

@@ -68,12 +68,6 @@ class Reports:
         found = {path.stem: self._json(path) for path in sorted((self.folder / "drift").glob("????-??.json"))}
         return {month: one for month, one in found.items() if one and one.get("schema_version") == DRIFT_VERSION}
 
-    def latest_drift(self) -> tuple[str, dict[str, Any]] | None:
-        """Month and report of the newest verdict on drift; without any verdict the newest report, or None."""
-        found = self.drift()
-        judged = {month: one for month, one in found.items() if one["status"] == "ok"}
-        return next(reversed((judged or found).items()), None)
-
     def alerts(self, limit: int) -> list[dict[str, Any]]:
         """What people were told, newest first, `core.alerts.Alert` as JSON.
 

@@ -49,5 +49,6 @@ def shell_of(request: Request[Any, Any, Any]) -> Shell:
         cost_eur=economics.cost_eur,
         value_eur=economics.value_eur,
         threshold=economics.break_even,
+        is_on_probation=store.champion is not None and store.champion.is_on_probation,
         registry_problem=store.message if store.is_registry_reachable is False else "",
     )

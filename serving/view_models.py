@@ -22,9 +22,6 @@ BAD: Final = "bad"
 PLAIN: Final = "plain"
 """Tones of badges, tiles and notices; each also has a word or a sign, never colour alone."""
 
-LEVEL_TONE: Final = {"none": GOOD, "moderate": WATCH, "heavy": BAD}
-"""Levels of drift and performance reports -> tone."""
-
 
 def told(text: str, **options: Any) -> Any:
     """A field with its help text.
@@ -121,6 +118,7 @@ class Shell:
     value_eur: float = told("Value of one subscription, EUR, as configured.")
     threshold: float = told("Break-even probability of both, [0, 1].")
     registry_problem: str = told("What is wrong with the model registry, empty if nothing.")
+    is_on_probation: bool = told("True if the version in force has not passed a gate.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,9 @@ class HomeState:
     """State of the platform; refreshes itself every 15 seconds where scripts run."""
 
     template: ClassVar[str] = "partials/_home.html"
-    attention: list[Notice] = told("What needs somebody, the most urgent first; empty if nothing does.")
+    attention: list[Notice] = told("What a person must do or know, the most urgent first; empty if nothing.")
     alerts: list[AlertLine] = told("What people were told last, newest first.")
     model: list[Tile] = told("The model in force: version, algorithm, since when, quality.")
-    data: list[Tile] = told("Freshness and drift of the data.")
+    data: list[Tile] = told("Freshness of the data, and the last day the loop judged.")
     decisions: list[Tile] = told("Decisions on record, waiting, and their chain.")
     digest: str = told("Of all of it: a page that shows this state already is not drawn again.", default="")

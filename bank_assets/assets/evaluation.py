@@ -3,35 +3,39 @@
 Choice and fit are in `core.challenger`; the bundle goes through the same scorer that production uses.
 """
 
+from dataclasses import asdict, dataclass, replace
+
 import dagster as dg
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from bank_assets.assets.materialization import ML_OWNERS, Stopwatch, result, unchanged
+from bank_assets.assets.materialization import ML_OWNERS, derive
 from bank_assets.assets.model_bundle import OutOfTime, assemble_bundle, out_of_time, profile_of
 from bank_assets.assets.snapshot import TrainingSnapshot, read_snapshot
 from bank_assets.contract import ALIAS_CHALLENGER
 from bank_assets.core.candidates import ALGORITHMS, Recipe
 from bank_assets.core.challenger import choose_recipe, fit_deployment, pooled_rows
 from bank_assets.core.economics import Economics
-from bank_assets.core.objective import PROFIT
-from bank_assets.core.promotion import REFIT, PromotionPolicy
+from bank_assets.core.promotion import FIRST, PROBATION, PromotionPolicy, Verdict, first_model_gate, kind_of_fit
 from bank_assets.core.refit_comparison import AgainstChampion, against_champion
 from bank_assets.core.scorer import Scorer, apply_calibrator
 from bank_assets.core.splits import time_folds
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.store import RegistryResource, WarehouseResource
-from bank_assets.resources.tracking import TrackingResource
+from bank_assets.resources.tracking import Tracking, TrackingResource
 from bank_assets.revision import git_revision
 from bank_assets.settings import Settings
 from bank_assets.store.champion_history import Reign
+from bank_assets.store.derivations import ALL, Made, Table
 from bank_assets.store.fold_cache import clear_folds
 from bank_assets.store.registration import register
-from bank_assets.store.warehouse import Warehouse, fingerprint
+from bank_assets.store.registry import Registry
+from bank_assets.store.warehouse import Entry, Warehouse
 
-CODE_VERSION = "4"
-CANDIDATES, CHALLENGER, SCORES = "candidates", "challenger", "champion_scores"
+CHALLENGER, CHAMPION_SCORES = Table("challenger", "5"), Table("champion_scores", "5")
+CANDIDATES = "candidates"
+SHOWN_METRICS = ("roc_auc", "average_precision", "f1", "brier", "log_loss", "profit_eur")
 
 
 class ChallengerConfig(dg.Config):
@@ -42,9 +46,9 @@ class ChallengerConfig(dg.Config):
 
 
 @dg.asset(
-    name=CHALLENGER,
+    name=CHALLENGER.name,
     deps=[*ALGORITHMS, "training_set"],
-    code_version=CODE_VERSION,
+    code_version=CHALLENGER.code_version,
     kinds={"onnx", "mlflow"},
     owners=ML_OWNERS,
 )
@@ -63,94 +67,150 @@ def challenger(
     Guarantees: another recipe than the incumbent's is chosen only if its lead is unlikely to be luck.
     Fails when: no candidate has been evaluated on this snapshot.
     """
-    watch, store = Stopwatch(), warehouse.open()
-    snapshot, models = read_snapshot(store, settings.contract), registry.open()
-    economics = Economics(settings.cost_eur, settings.value_eur)
-    champion = Reign.of(ledger.engine).current
-    inputs = {name: entry.digest for name, entry in store.manifest(CANDIDATES).items()} | {"set": snapshot.digest}
-    mark = fingerprint(
-        inputs=inputs,
-        code_version=CODE_VERSION,
+    store, economics = warehouse.open(), Economics(settings.cost_eur, settings.value_eur)
+    snapshot, champion = read_snapshot(store, settings.contract), Reign.of(ledger.engine).current
+    derived = CHALLENGER.of(
+        store,
+        inputs=store.digests(CANDIDATES) | {"set": snapshot.digest},
         settings={
             "economics": economics.to_dict(),
             "mode": config.mode,
             "seed": settings.seed,
-            # Left out by default, so that homes of earlier releases do not make their challenger anew.
-            **({} if settings.objective == PROFIT else {"objective": settings.objective}),
+            "probation": settings.probation,
+            "objective": settings.objective,
         },
     )
-    entry = store.entry(CHALLENGER, "all")
-    if entry is not None and store.is_unchanged(CHALLENGER, "all", mark):
-        return unchanged(entry, watch, dict(entry.metadata["headline"]))
-    in_force = models.scorer(champion) if champion else None
+
+    def work() -> Made:
+        models = registry.open()
+        in_force = models.scorer(champion) if champion else None
+        chosen = choose(store, snapshot, in_force, economics, settings, mode=config.mode)
+        made = registered(chosen, store, snapshot, models, mlflow.open(), economics, settings)
+        context.log.info("version %s: %s", made.metadata["headline"]["version"], chosen.tested.reason)
+        clear_folds(settings.home / "cache" / "folds")
+        return replace(made, metadata={**made.metadata, "from_version": champion})
+
+    return derive(derived, work)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What is to be deployed.
+
+    Attributes:
+        tested: the recipe with its out-of-time evidence.
+        kind: kind of the promotion that it is meant for.
+        first_gate: verdict of the gate of a first model, where one is needed.
+        compared: beside the champion, where it is the champion's recipe.
+    """
+
+    tested: OutOfTime
+    kind: str
+    first_gate: Verdict | None
+    compared: AgainstChampion | None
+
+
+def choose(
+    store: Warehouse,
+    snapshot: TrainingSnapshot,
+    in_force: Scorer | None,
+    economics: Economics,
+    settings: Settings,
+    *,
+    mode: str,
+) -> Chosen:
+    """Choose the recipe to deploy; if no candidate passes a first model's gate, the default one goes on probation."""
     incumbent = Recipe.from_dict(in_force.decision["recipe"]) if in_force else Recipe("lightgbm", seed=settings.seed)
-    tested = gather(store, snapshot, incumbent, economics, settings, mode=config.mode)
-    tracking = mlflow.open()
-    run_id = tracking.parent_run_id
+    tested = gather(store, snapshot, incumbent, economics, settings, mode=mode)
+    has_passed = in_force is not None and not in_force.decision.get("is_on_probation", False)
+    kind = kind_of_fit(tested.recipe.name, incumbent.name, has_passed=has_passed)
+    gate = gate_of_first(tested, snapshot, economics, settings) if kind == FIRST else None
+    if gate is not None and not gate.is_promoted and settings.probation:
+        kind = PROBATION
+        reason = f"{tested.reason}; no candidate passes the gate of a first model: {incumbent.name} on probation"
+        tested = replace(gather(store, snapshot, incumbent, economics, settings, mode="refit"), reason=reason)
+    is_refit = in_force is not None and tested.recipe.name == incumbent.name
+    return Chosen(tested, kind, gate, refit_against(in_force, snapshot, settings) if in_force and is_refit else None)
+
+
+def registered(
+    chosen: Chosen,
+    store: Warehouse,
+    snapshot: TrainingSnapshot,
+    models: Registry,
+    tracking: Tracking,
+    economics: Economics,
+    settings: Settings,
+) -> Made:
+    """Fit the chosen recipe on all known outcomes and register it, with the evidence that its gate will need."""
+    tested, kind, as_of = chosen.tested, chosen.kind, str(snapshot.data.as_of)
     fit = fit_deployment(tested.recipe, snapshot.data)
-    reference = profile_of(store, snapshot)
     bundle = assemble_bundle(
         fit,
         tested,
         snapshot,
         economics,
-        reference,
-        run_id=run_id,
+        profile_of(store, snapshot),
+        run_id=tracking.parent_run_id,
         revision=git_revision(settings.revision),
         settings=settings,
+        is_on_probation=kind == PROBATION,
     )
-    kind = "first" if champion is None else (REFIT if tested.recipe.name == incumbent.name else "recipe")
-    compared = refit_against(in_force, snapshot, settings) if in_force and kind == REFIT else None
-    version = register(models, bundle.files, run_id=run_id, kind=kind, as_of=str(snapshot.data.as_of))
+    version = register(models, bundle.files, run_id=tracking.parent_run_id, kind=kind, as_of=as_of)
     models.set_alias(ALIAS_CHALLENGER, version.version)
-    context.log.info("version %s: %s", version.version, tested.reason)
+    tracking.log_parent(tags={"bank/challenger": version.version, "bank/kind": kind}, metrics={"parity": fit.parity})
     headline = {
         "version": version.version,
         "recipe": tested.recipe.name,
         "kind": kind,
         "reason": tested.reason,
         "parity": fit.parity,
-        **{
-            name: float(tested.metrics[name])
-            for name in ("roc_auc", "average_precision", "f1", "brier", "log_loss", "profit_eur")
-        },
+        **{name: float(tested.metrics[name]) for name in SHOWN_METRICS},
     }
-    tracking.log_parent(tags={"bank/challenger": version.version, "bank/kind": kind}, metrics={"parity": fit.parity})
-    table = pa.table(
+    evidence = {
+        "headline": headline,
+        "digest": version.digest,
+        "run_id": tracking.parent_run_id,
+        "guard": {"raw": fit.guard_raw.tolist(), "observed": fit.guard_observed.tolist()},
+        "parity": fit.parity,
+        "against_champion": chosen.compared.to_dict() if chosen.compared else None,
+        "first_gate": asdict(chosen.first_gate) if chosen.first_gate else None,
+        "fairness": bundle.fairness,
+        "as_of": as_of,
+        "intervals": tested.intervals,
+        "f1_thresholds": list(tested.f1_thresholds),
+    }
+    shown = {"out_of_time_rows": int(tested.rows.sum()), "intervals": dg.MetadataValue.json(tested.intervals)}
+    return Made(cohort_rows(tested, snapshot), evidence, shown)
+
+
+def cohort_rows(tested: OutOfTime, snapshot: TrainingSnapshot) -> pa.Table:
+    """The latest out-of-time cohort: both recipes' probabilities beside what became of each contact."""
+    data, rows = snapshot.data, tested.rows
+    return pa.table(
         {
-            "contact_id": snapshot.contact_ids[tested.rows],
+            "contact_id": snapshot.contact_ids[rows],
             "proba": tested.proba,
             "incumbent_proba": tested.incumbent_proba,
-            "base_rate": snapshot.data.features["subscription_rate_30d"][tested.rows],
-            "is_subscribed": snapshot.data.is_subscribed[tested.rows],
-            "contact_date": snapshot.data.contact_dates[tested.rows],
+            "base_rate": data.features["subscription_rate_30d"][rows],
+            "is_subscribed": data.is_subscribed[rows],
+            "contact_date": data.contact_dates[rows],
         }
     )
-    guard = {"raw": fit.guard_raw.tolist(), "observed": fit.guard_observed.tolist()}
-    entry = store.write(
-        CHALLENGER,
-        "all",
-        table,
-        mark,
-        {
-            "headline": headline,
-            "digest": version.digest,
-            "run_id": run_id,
-            "guard": guard,
-            "parity": fit.parity,
-            "against_champion": compared.to_dict() if compared else None,
-            "fairness": bundle.fairness,
-            "as_of": str(snapshot.data.as_of),
-            "from_version": champion,
-            "intervals": tested.intervals,
-            "f1_thresholds": list(tested.f1_thresholds),
-        },
-    )
-    clear_folds(settings.home / "cache" / "folds")
-    return result(
-        entry,
-        watch,
-        {**headline, "out_of_time_rows": int(tested.rows.sum()), "intervals": dg.MetadataValue.json(tested.intervals)},
+
+
+def gate_of_first(tested: OutOfTime, snapshot: TrainingSnapshot, economics: Economics, settings: Settings) -> Verdict:
+    """The gate of a first model on the latest out-of-time cohort."""
+    rows, data = tested.rows, snapshot.data
+    return first_model_gate(
+        tested.proba,
+        data.features["subscription_rate_30d"][rows],
+        data.is_subscribed[rows],
+        data.contact_dates[rows],
+        economics,
+        seed=settings.seed,
+        objective=settings.objective,
+        f1_threshold=tested.f1_thresholds[1],
     )
 
 
@@ -228,9 +288,9 @@ def gather(
 
 
 @dg.asset(
-    name=SCORES,
-    deps=[CHALLENGER],
-    code_version=CODE_VERSION,
+    name=CHAMPION_SCORES.name,
+    deps=[CHALLENGER.name],
+    code_version=CHAMPION_SCORES.code_version,
     kinds={"parquet", "python"},
     owners=ML_OWNERS,
 )
@@ -246,29 +306,32 @@ def champion_scores(
     Guarantees: the same rows and the same scorer path. The champion may have learned from some of these rows, so gates
     compare recipes, not these scores.
     """
-    watch, store = Stopwatch(), warehouse.open()
-    basis = store.entry(CHALLENGER, "all")
-    if basis is None:
-        raise dg.Failure(
-            "champion_scores: expected a challenger, found none; materialize challenger first.", allow_retries=False
-        )
+    store = warehouse.open()
+    basis = challenger_in(store)
     champion = basis.metadata["from_version"]  # in force when the challenger was made, not after its promotion
-    mark = fingerprint(inputs=[basis.digest, champion or ""], code_version=CODE_VERSION, settings={})
-    entry = store.entry(SCORES, "all")
-    if entry is not None and store.is_unchanged(SCORES, "all", mark):
-        return unchanged(entry, watch, {"champion": entry.metadata["champion"] or "none"})
-    rows = store.read(CHALLENGER, ["all"], ["contact_id"]).column("contact_id").to_pylist()
-    proba = np.full(len(rows), np.nan)
-    if champion is not None:
-        snapshot = read_snapshot(store, settings.contract)
-        mask = np.isin(snapshot.contact_ids, np.asarray(rows, dtype=object))
-        proba = (
-            registry.open()
-            .scorer(champion)
-            .score({name: column[mask] for name, column in snapshot.data.features.items()})
-            .probability
-        )
-    table = pa.table({"contact_id": rows, "proba": proba})
-    entry = store.write(SCORES, "all", table, mark, {"champion": champion})
-    context.log.info("champion %s on %d rows", champion, len(rows))
-    return result(entry, watch, {"champion": champion or "none"}, table.schema)
+
+    def work() -> Made:
+        rows = store.read(CHALLENGER.name, [ALL], ["contact_id"]).column("contact_id").to_pylist()
+        proba = np.full(len(rows), np.nan)
+        if champion is not None:
+            snapshot = read_snapshot(store, settings.contract)
+            mask = np.isin(snapshot.contact_ids, np.asarray(rows, dtype=object))
+            features = {name: column[mask] for name, column in snapshot.data.features.items()}
+            proba = registry.open().scorer(champion).score(features).probability
+        context.log.info("champion %s on %d rows", champion, len(rows))
+        return Made(pa.table({"contact_id": rows, "proba": proba}), {"champion": champion})
+
+    derived = CHAMPION_SCORES.of(store, inputs=[basis.digest, champion or ""])
+    return derive(derived, work, lambda stored: {"champion": stored["champion"] or "none"})
+
+
+def challenger_in(store: Warehouse) -> Entry:
+    """The stored challenger.
+
+    Raises:
+        dg.Failure: there is none.
+    """
+    found = store.entry(CHALLENGER.name, ALL)
+    if found is None:
+        raise dg.Failure("challenger: expected one, found none; materialize challenger first.", allow_retries=False)
+    return found

@@ -18,10 +18,9 @@ from bank_assets.core.arrays import FloatArray
 from bank_assets.core.background import build_background
 from bank_assets.core.bootstrap import paired_bootstrap, paired_bootstrap_statistic
 from bank_assets.core.bundle import BundleParts, Lineage, bundle_files
-from bank_assets.core.calibration import fit_affine
 from bank_assets.core.candidate_folds import candidate_metrics, predict_folds, resampled_fold
 from bank_assets.core.candidates import Recipe
-from bank_assets.core.challenger import DeploymentFit, pooled_rows
+from bank_assets.core.challenger import DeploymentFit, calibrator_of, pooled_rows
 from bank_assets.core.curves import profit_curve
 from bank_assets.core.daily_profiles import DailyProfiles
 from bank_assets.core.economics import Economics, is_worth_calling
@@ -201,6 +200,7 @@ def assemble_bundle(
     run_id: str,
     revision: str,
     settings: Settings,
+    is_on_probation: bool = False,
 ) -> AssembledBundle:
     """Build the bundle of a deployment fit.
 
@@ -213,6 +213,7 @@ def assemble_bundle(
         run_id: MLflow run.
         revision: code revision.
         settings: seed and source.
+        is_on_probation: whether it decides although the gate of a first model refused.
 
     Returns:
         Files and fairness evidence.
@@ -234,15 +235,14 @@ def assemble_bundle(
     cohort = {name: column[tested.rows] for name, column in data.features.items()}
     parts = BundleParts(
         recipe=fit.recipe,
-        # Without resampling the morning's shift does all the calibrating: a slope fitted on old folds costs 2,250 EUR
-        # in the replay (docs/adr/). Resampling distorts probabilities, so there it is needed.
-        calibrator=[] if fit.recipe.sampler == "none" else [fit_affine(tested.raw[predicted], observed)],
+        calibrator=calibrator_of(fit.recipe, tested.raw, data),
         ranges=fit_ranges(data.contact_dates[predicted], tested.calibrated[predicted], observed.astype(np.float64)),
         economics=economics,
         f1_threshold=float(tested.metrics["f1_threshold"]),
         metrics={**tested.metrics, "intervals": tested.intervals, "curves": curves_of(tested, snapshot, economics)},
         lineage=lineage,
         feature_ranges=fit.feature_ranges,
+        is_on_probation=is_on_probation,
         background=build_background(
             {name: data.features[name] for name in feature_set.names}, feature_set, seed=settings.seed
         ),

@@ -4,17 +4,20 @@ The gates are in `core.promotion`.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
 import numpy as np
 import pyarrow as pa
+from sqlalchemy import Engine
 
-from bank_assets.assets.materialization import ML_OWNERS, Stopwatch, result, unchanged
+from bank_assets.assets.evaluation import CHALLENGER, CHAMPION_SCORES, challenger_in
+from bank_assets.assets.materialization import ML_OWNERS, derive
 from bank_assets.assets.report_pages import page_metadata
 from bank_assets.assets.retraining_report import write_retraining_page
 from bank_assets.core.economics import Economics
-from bank_assets.core.promotion import FIRST, RECIPE, REFIT, Verdict, first_model_gate, recipe_gate, refit_gate
+from bank_assets.core.promotion import RECIPE, Verdict, judged, recipe_gate, refit_gate
 from bank_assets.core.refit_comparison import AgainstChampion
 from bank_assets.core.scorer import apply_calibrator
 from bank_assets.ledger import promotions
@@ -22,17 +25,17 @@ from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.store import RegistryResource, WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.store.champion_history import Reign
+from bank_assets.store.derivations import ALL, Made, Table
 from bank_assets.store.registry import Registry
-from bank_assets.store.warehouse import Warehouse, fingerprint
+from bank_assets.store.warehouse import Warehouse
 
-CODE_VERSION = "1"
-TABLE, CHALLENGER = "champion_model", "challenger"
+CHAMPION = Table("champion_model", "2")
 
 
 @dg.asset(
-    name=TABLE,
-    deps=[CHALLENGER, "champion_scores"],
-    code_version=CODE_VERSION,
+    name=CHAMPION.name,
+    deps=[CHALLENGER.name, CHAMPION_SCORES.name],
+    code_version=CHAMPION.code_version,
     kinds={"mlflow"},
     owners=ML_OWNERS,
 )
@@ -49,116 +52,114 @@ def champion_model(
     Guarantees: no promotion without evidence; the version that steps down stays as `previous_champion`.
     Fails when: an alias does not read back. A refusal is an honest answer, not a failure.
     """
-    watch, store = Stopwatch(), warehouse.open()
-    basis = store.entry(CHALLENGER, "all")
-    if basis is None:
-        raise dg.Failure(
-            "champion_model: expected a challenger, found none; materialize challenger first.", allow_retries=False
+    store = warehouse.open()
+    basis = challenger_in(store)
+    evidence, version = basis.metadata, str(basis.metadata["headline"]["version"])
+
+    def work() -> Made:
+        economics, current = Economics(settings.cost_eur, settings.value_eur), Reign.of(ledger.engine).current
+        models = registry.open()
+        verdict = judge(store, models, evidence, economics, settings)
+        page = write_retraining_page(
+            store, models, ledger.engine, settings, evidence, current, verdict, context.run.tags
         )
-    evidence = basis.metadata
+        if verdict.is_promoted:
+            models.move_champion(version)
+        record(ledger.engine, verdict, evidence, current, page)
+        made = _made(verdict, evidence, current, page)
+        context.log.info("%s %s: %s", made.metadata["decision"], version, "; ".join(verdict.reasons))
+        return replace(made, shown=page_metadata(settings, page["report"]))
+
+    return derive(CHAMPION.of(store, inputs=[basis.digest, version]), work, dict)
+
+
+def record(
+    engine: Engine, verdict: Verdict, evidence: Mapping[str, Any], current: str | None, page: Mapping[str, Any]
+) -> None:
+    """Put a verdict on record, once.
+
+    The row is written after the alias reads back: a row without a move would be a lie, and a move without a row is
+    found and completed by the next run, whose fingerprint is not stored yet.
+    """
     version = str(evidence["headline"]["version"])
-    mark = fingerprint(inputs=[basis.digest, version], code_version=CODE_VERSION, settings={})
-    entry = store.entry(TABLE, "all")
-    if entry is not None and store.is_unchanged(TABLE, "all", mark):
-        return unchanged(entry, watch, dict(entry.metadata))
-    economics = Economics(settings.cost_eur, settings.value_eur)
-    current = Reign.of(ledger.engine).current
-    models = registry.open()
-    verdict = judge(store, models, evidence, current, economics, settings)
-    report = write_retraining_page(store, models, ledger.engine, settings, evidence, current, verdict, context.run.tags)
-    if verdict.is_promoted:
-        models.move_champion(version)
-    # The row is written after the alias reads back: a row without a move would be a lie, and a move without a row is
-    # found and completed by the next run, whose mark is not stored yet.
-    if promotions.latest(ledger.engine) is None or not _is_recorded(ledger, version):
-        promotions.record(
-            ledger.engine,
-            kind=verdict.kind,
-            decision="promoted" if verdict.is_promoted else "refused",
-            from_version=current,
-            to_version=version,
-            reasons=verdict.reasons,
-            evidence={
-                **plain(verdict.evidence),
-                "fairness": evidence["fairness"],
-                "digest": evidence["digest"],
-                "run_id": evidence["run_id"],
-                **report,
-            },
-            actor="pipeline",
-            as_of=str(evidence["as_of"]),
-        )
+    if any(row.to_version == version and row.kind != "rollback" for row in promotions.history(engine)):
+        return
+    promotions.record(
+        engine,
+        kind=verdict.kind,
+        decision=_decision(verdict),
+        from_version=current,
+        to_version=version,
+        reasons=verdict.reasons,
+        evidence={
+            **plain(verdict.evidence),
+            "fairness": evidence["fairness"],
+            "digest": evidence["digest"],
+            "run_id": evidence["run_id"],
+            **page,
+        },
+        actor="pipeline",
+        as_of=str(evidence["as_of"]),
+    )
+
+
+def _decision(verdict: Verdict) -> str:
+    return "promoted" if verdict.is_promoted else "refused"
+
+
+def _made(verdict: Verdict, evidence: Mapping[str, Any], current: str | None, page: Mapping[str, Any]) -> Made:
+    version, decision = str(evidence["headline"]["version"]), _decision(verdict)
     champion = version if verdict.is_promoted else (current or "none")
-    metadata = {
-        "decision": "promoted" if verdict.is_promoted else "refused",
-        "kind": verdict.kind,
-        "champion": champion,
-        "challenger": version,
-        "reasons": list(verdict.reasons),
-        "as_of": str(evidence["as_of"]),
-        "alias_verified": champion,
-        "effect": report["effect"],
-    }
-    context.log.info("%s %s: %s", metadata["decision"], version, "; ".join(verdict.reasons))
-    table = pa.table({"champion": [champion], "challenger": [version], "decision": [metadata["decision"]]})
-    entry = store.write(TABLE, "all", table, mark, metadata)
-    return result(entry, watch, {**metadata, **page_metadata(settings, report["report"])})
-
-
-def _is_recorded(ledger: LedgerResource, version: str) -> bool:
-    return any(row.to_version == version and row.kind != "rollback" for row in promotions.history(ledger.engine))
+    return Made(
+        pa.table({"champion": [champion], "challenger": [version], "decision": [decision]}),
+        {
+            "decision": decision,
+            "kind": verdict.kind,
+            "champion": champion,
+            "challenger": version,
+            "reasons": list(verdict.reasons),
+            "as_of": str(evidence["as_of"]),
+            "alias_verified": champion,
+            "effect": page["effect"],
+        },
+    )
 
 
 def judge(
     store: Warehouse,
     models: Registry,
     evidence: Mapping[str, Any],
-    current: str | None,
     economics: Economics,
     settings: Settings,
 ) -> Verdict:
-    """Apply the gate that fits the challenger's kind."""
-    kind = evidence["headline"]["kind"]
-    version = str(evidence["headline"]["version"])
-    rows = store.read(CHALLENGER, ["all"])
-    columns = {name: rows.column(name).to_numpy(zero_copy_only=False) for name in rows.column_names}
-    observed = columns["is_subscribed"].astype(bool)
-    days = columns["contact_date"].astype("datetime64[D]")
-    # A challenger of an earlier release carries no thresholds; changing the objective makes a new one that does.
-    before, now = evidence.get("f1_thresholds") or (0.5, 0.5)
-    if kind == FIRST or current is None:
-        return first_model_gate(
-            columns["proba"],
-            columns["base_rate"],
-            observed,
-            days,
-            economics,
-            seed=settings.seed,
-            objective=settings.objective,
-            f1_threshold=now,
-        )
+    """The verdict of the gate that fits the challenger's kind, and of the guards that every fit has to pass."""
+    kind, version = evidence["headline"]["kind"], str(evidence["headline"]["version"])
+    first, gate = evidence.get("first_gate"), None
+    if first is not None:
+        gate = Verdict(first["kind"], first["is_promoted"], tuple(first["reasons"]), first["evidence"])
     if kind == RECIPE:
-        return recipe_gate(
+        rows = store.read(CHALLENGER.name, [ALL])
+        columns = {name: rows.column(name).to_numpy(zero_copy_only=False) for name in rows.column_names}
+        gate = recipe_gate(
             columns["proba"],
             columns["incumbent_proba"],
-            observed,
-            days,
+            columns["is_subscribed"].astype(bool),
+            columns["contact_date"].astype("datetime64[D]"),
             economics,
             seed=settings.seed,
             fairness=evidence["fairness"],
             objective=settings.objective,
-            f1_thresholds=(before, now),
+            # A challenger of an earlier release carries none; another objective makes a new one that does.
+            f1_thresholds=tuple(evidence.get("f1_thresholds") or (0.5, 0.5)),
         )
-    assert kind == REFIT, kind
-    guard = evidence["guard"]
-    calibrated = apply_calibrator(np.asarray(guard["raw"]), models.scorer(version).decision["calibrator"])
-    against = evidence.get("against_champion")
-    return refit_gate(
-        calibrated,
+    guard, against = evidence["guard"], evidence.get("against_champion")
+    guards = refit_gate(
+        apply_calibrator(np.asarray(guard["raw"]), models.scorer(version).decision["calibrator"]),
         np.asarray(guard["observed"], bool),
         float(evidence["parity"]),
         against=AgainstChampion.from_dict(against) if against else None,
     )
+    return judged(kind, gate, guards)
 
 
 def plain(value: Any) -> Any:

@@ -46,7 +46,11 @@ def raw_contacts(
     watch = Stopwatch()
     landing_is_missing(settings.landing)  # raises if it is there and cannot be read; without one nothing has arrived
     scan = register_deliveries(
-        settings.landing, settings.warehouse, now=datetime.now(UTC), settle_seconds=config.settle_seconds
+        settings.landing,
+        settings.warehouse,
+        settings.contract,
+        now=datetime.now(UTC),
+        settle_seconds=config.settle_seconds,
     )
     for refusal in scan.refused:
         context.log.warning("refused %s/%s: %s", refusal.kind, refusal.name, refusal.problem)

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 from bank_assets.assets.report_pages import DRIFT_FOLDER, retraining_address, source_words
 from bank_assets.core.comparison import Comparison, compare_models
 from bank_assets.core.economics import Economics
-from bank_assets.core.promotion import FIRST, RECIPE, Verdict
+from bank_assets.core.promotion import RECIPE, Verdict
 from bank_assets.ledger import responses
 from bank_assets.reports.retraining_page import Retraining, retraining_page, why_sentences
 from bank_assets.settings import Settings
@@ -99,7 +99,7 @@ def comparison_of(
     }
     observed, days = column["is_subscribed"].astype(bool), column["contact_date"].astype("datetime64[D]")
     now = column["proba"]
-    if kind == FIRST or current is None:
+    if current is None:
         before = column["base_rate"]
         basis = (
             "There was no model. In its place stands the subscription rate of the 30 days before each contact, the "

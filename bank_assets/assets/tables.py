@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 
 from bank_assets.assets.materialization import OWNERS, Stopwatch, months_of
-from bank_assets.contract.uci import UCI
+from bank_assets.contract.contract import Contract
 from bank_assets.partitions import key_of, months
 from bank_assets.resources.spark import SparkResource
 from bank_assets.resources.store import WarehouseResource
@@ -66,10 +66,10 @@ def tables(
     """Typed Parquet tables of the run's months, made in one Spark pass."""
     watch, store = Stopwatch(), warehouse.open()
     asked = months_of(context)
-    wanted = {month: month_tables(store, settings.warehouse, month) for month in asked}
+    wanted = {month: month_tables(store, settings.warehouse, month, settings.contract) for month in asked}
     due = {month: wanted[month] for month in asked if stale(wanted[month])}
     if due:
-        make_months(store, spark, settings.warehouse, due)
+        make_months(store, spark, settings.warehouse, due, settings.contract)
         context.log.info("made %d of %d months", len(due), len(asked))
     seconds = watch.seconds  # of the work; Dagster then writes one event per table and month
     for table in TABLES:
@@ -105,7 +105,11 @@ def _counts(metadata: dict[str, Any]) -> dict[str, int]:
 
 
 def make_months(
-    store: Warehouse, spark: SparkResource, warehouse: Path, due: Mapping[str, Mapping[str, Derived]]
+    store: Warehouse,
+    spark: SparkResource,
+    warehouse: Path,
+    due: Mapping[str, Mapping[str, Derived]],
+    contract: Contract,
 ) -> None:
     """Run the ETL for some months and commit all three tables.
 
@@ -120,7 +124,7 @@ def make_months(
                 spark.session,
                 list(due),
                 {table: path for table, (_, path) in staged.items()},
-                contract=UCI,
+                contract=contract,
                 contact_files=files["contacts"],
                 outcome_files=files["outcomes"],
             )

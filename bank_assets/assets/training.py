@@ -6,6 +6,7 @@ Reads `training_set`, writes `candidates` (out-of-time predictions) and MLflow c
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -15,7 +16,7 @@ import pyarrow as pa
 from bank_assets.assets.materialization import ML_OWNERS, Stopwatch, result, unchanged
 from bank_assets.assets.snapshot import TrainingSnapshot, read_snapshot
 from bank_assets.core.candidate_folds import CandidatePredictions, candidate_metrics, predict_candidates, resampled_fold
-from bank_assets.core.candidates import ALGORITHMS, SAMPLERS, Recipe
+from bank_assets.core.candidates import ALGORITHMS, Recipe, named_recipes
 from bank_assets.core.economics import Economics
 from bank_assets.core.objective import best_first
 from bank_assets.core.splits import time_folds
@@ -71,7 +72,7 @@ def _algorithm_asset(algorithm: str) -> dg.AssetsDefinition:
             settings={
                 "economics": economics.to_dict(),
                 "seed": settings.seed,
-                "recipes": [recipe.to_dict() for recipe in recipes_of(algorithm, settings.seed)],
+                "recipes": [recipe.to_dict() for recipe in recipes_of(algorithm, settings)],
                 "search": settings.search,
                 "minutes": settings.search_minutes if settings.search == "full" else None,
             },
@@ -89,7 +90,7 @@ def _algorithm_asset(algorithm: str) -> dg.AssetsDefinition:
             limit = settings.search_minutes * 60 / len(ALGORITHMS)
             tuned = tune(algorithm, snapshot.data, seconds=limit, seed=settings.seed, clock=time.monotonic)
             context.log.info("%s: the full search found %s", algorithm, tuned or "nothing better than the defaults")
-        recipes = recipes_of(algorithm, settings.seed, tuned)
+        recipes = recipes_of(algorithm, settings, tuned)
         for predicted in predict_candidates(recipes, snapshot.data, folds, resampled, time.monotonic):
             recipe = predicted.recipe
             metrics = candidate_metrics(predicted.calibrated, snapshot.data, folds, economics)
@@ -113,13 +114,16 @@ def _algorithm_asset(algorithm: str) -> dg.AssetsDefinition:
     return algorithm_asset
 
 
-def recipes_of(algorithm: str, seed: int, parameters: Mapping[str, Any] | None = None) -> list[Recipe]:
-    """The candidates of one algorithm, with the default or the given hyper-parameters."""
-    return [Recipe(algorithm, sampler, dict(parameters or {}), seed=seed) for sampler in SAMPLERS]
+def recipes_of(algorithm: str, settings: Settings, parameters: Mapping[str, Any] | None = None) -> list[Recipe]:
+    """The candidates of one algorithm, with the default or the given hyper-parameters; none if none is set."""
+    chosen = named_recipes(settings.candidates, settings.seed)
+    return [replace(one, parameters=dict(parameters or {})) for one in chosen if one.algorithm == algorithm]
 
 
 def best_of(results: Mapping[str, Any], objective: str) -> dict[str, Any]:
     """Metrics of an algorithm's best candidate by the objective, as plain numbers that the UI plots."""
+    if not results:
+        return {"best_candidate": "none: BANK_CANDIDATES leaves this algorithm out"}
     name = min(results, key=lambda key: best_first(objective, results[key]["metrics"]))
     metrics = results[name]["metrics"]
     kept = ("roc_auc", "average_precision", "f1", "brier", "log_loss", "profit_eur", "fit_seconds")

@@ -3,23 +3,25 @@
 Suites and runner are in `expectations`; Great Expectations runs once for all months of a run, on the cached frame.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bank_assets.assets.materialization import OWNERS, Stopwatch
+from bank_assets.assets.materialization import OWNERS, Stopwatch, months_of, months_result
 from bank_assets.expectations.runner import validate_contacts
 from bank_assets.expectations.summary import MonthValidation
-from bank_assets.partitions import key_of, month_of, months
+from bank_assets.partitions import months
 from bank_assets.resources.spark import SparkResource
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
+from bank_assets.store.derivations import Derived, Table, stale
 from bank_assets.store.lineage import CONTACTS, GATE
-from bank_assets.store.warehouse import Warehouse, fingerprint
+from bank_assets.store.warehouse import Entry, Warehouse
 
-CODE_VERSION = "2"
+VALIDATION = Table(GATE, "2")
 RESULT_SCHEMA = pa.schema([("month", pa.string()), ("severity", pa.string()), ("failure", pa.string())])
 
 
@@ -28,7 +30,7 @@ RESULT_SCHEMA = pa.schema([("month", pa.string()), ("severity", pa.string()), ("
     deps=[CONTACTS, "rejected_contacts"],
     partitions_def=months,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    code_version=CODE_VERSION,
+    code_version=VALIDATION.code_version,
     kinds={"greatexpectations", "spark"},
     owners=OWNERS,
     pool="spark",
@@ -45,50 +47,65 @@ def contacts_validation(
     Guarantees: a month that fails is held, the others go on; no customer's values are in any report.
     """
     watch, store = Stopwatch(), warehouse.open()
-    asked = [month_of(key) for key in context.partition_keys]
     contacts = store.manifest(CONTACTS)
-    marks = {
-        month: fingerprint(
+    wanted = {
+        month: VALIDATION.of(
+            store,
+            month,
             inputs=[contacts[month].digest],
-            code_version=CODE_VERSION,
             settings={"reject_rate_limit": settings.reject_rate_limit},
         )
-        for month in asked
+        for month in months_of(context)
     }
-    due = [month for month in asked if not store.is_unchanged(GATE, month, marks[month])]
-    docs = ""
-    filled = [month for month in due if contacts[month].rows]
-    verdicts: dict[str, MonthValidation] = {}
+    due = stale(wanted)
+    docs = judge_months(spark, settings, due) if due else None
+    verdicts = store.manifest(GATE)
+    return months_result(
+        context,
+        wanted,
+        due,
+        watch,
+        of_month=_verdict_of,
+        metadata={
+            "dagster/row_count": sum(contacts[month].rows for month in wanted),
+            "months": len(wanted),
+            "held": [month for month in wanted if not verdicts[month].metadata["passed"]],
+            **({"data_docs": dg.MetadataValue.path(docs)} if docs else {}),
+        },
+    )
+
+
+def judge_months(spark: SparkResource, settings: Settings, due: Mapping[str, Derived]) -> str | None:
+    """Judge some months in one pass of Great Expectations, and store their verdicts.
+
+    Returns:
+        The page of its Data Docs; None if no month had a contact.
+    """
+    store = next(iter(due.values())).store
+    filled = [month for month in due if store.manifest(CONTACTS)[month].rows]
+    found: dict[str, MonthValidation] = {}
+    docs = None
     if filled:
         frame = spark.session.read.parquet(*map(str, store.files(CONTACTS, filled)))
         summary = validate_contacts(frame, filled, settings.reports / "data_docs")
-        verdicts, docs = dict(summary.months), str(summary.data_docs)
-    for month in due:
-        hold(store, month, verdicts.get(month), settings.reject_rate_limit, marks[month])
-    entries = store.manifest(GATE)
-    for month in asked:
-        found = entries[month].metadata
-        context.add_asset_metadata(
-            {"passed": found["passed"], "errors": found["errors"][:5], "warnings": found["warnings"][:5]},
-            partition_key=key_of(month),
-        )
-    held = [month for month in asked if not entries[month].metadata["passed"]]
-    metadata: dict[str, Any] = {
-        "dagster/row_count": sum(contacts[month].rows for month in asked),
-        "months": len(asked),
-        "held": held,
-        "unchanged": not due,
-        "seconds": watch.seconds,
-    }
-    return dg.MaterializeResult(metadata={**metadata, **({"data_docs": dg.MetadataValue.path(docs)} if docs else {})})
+        found, docs = dict(summary.months), str(summary.data_docs)
+    for month, derived in due.items():
+        hold(derived, found.get(month), settings.reject_rate_limit)
+    return docs
 
 
-def hold(store: Warehouse, month: str, found: MonthValidation | None, limit: float, mark: str) -> None:
+def _verdict_of(_month: str, entry: Entry) -> dict[str, Any]:
+    found = entry.metadata
+    return {"passed": found["passed"], "errors": found["errors"][:5], "warnings": found["warnings"][:5]}
+
+
+def hold(derived: Derived, found: MonthValidation | None, limit: float) -> None:
     """Store a month's verdict; a month without contacts passes, unless all its rows were rejected.
 
     A rejected row whose contact was delivered again in a usable form is corrected: it stays in `rejected_contacts` and
     no longer holds the month. Otherwise no correction could ever bring the rate of a spoiled month down.
     """
+    store, month = derived.store, derived.key
     entry = store.manifest(CONTACTS)[month]
     counts = entry.metadata["contacts"]
     errors = list(found.errors) if found else []
@@ -104,11 +121,8 @@ def hold(store: Warehouse, month: str, found: MonthValidation | None, limit: flo
     failures = [{"month": month, "severity": "error", "failure": text} for text in errors] + [
         {"month": month, "severity": "warning", "failure": text} for text in warnings
     ]
-    store.write(
-        GATE,
-        month,
+    derived.commit(
         pa.Table.from_pylist(failures, schema=RESULT_SCHEMA),
-        mark,
         {
             "passed": not errors,
             "errors": errors,

@@ -35,8 +35,7 @@ def _checks_of(algorithm: str) -> list[dg.AssetChecksDefinition]:
     )
     def no_leak(warehouse: WarehouseResource) -> dg.AssetCheckResult:
         results = warehouse.open().manifest(TABLE)[algorithm].metadata["results"]
-        worst = max(results, key=lambda name: results[name]["metrics"]["roc_auc"])
-        auc = float(results[worst]["metrics"]["roc_auc"])
+        auc, worst = max(((float(row["metrics"]["roc_auc"]), name) for name, row in results.items()), default=(0.0, ""))
         return dg.AssetCheckResult(
             passed=auc <= LEAK_AUC, metadata={"candidate": worst, "roc_auc": auc, "limit": LEAK_AUC}
         )
@@ -46,7 +45,7 @@ def _checks_of(algorithm: str) -> list[dg.AssetChecksDefinition]:
     )
     def fast(warehouse: WarehouseResource) -> dg.AssetCheckResult:
         results = warehouse.open().manifest(TABLE)[algorithm].metadata["results"]
-        seconds = max(float(row["metrics"]["fit_seconds"]) for row in results.values())
+        seconds = max((float(row["metrics"]["fit_seconds"]) for row in results.values()), default=0.0)
         return dg.AssetCheckResult(
             passed=seconds <= SLOW_FIT_SECONDS,
             severity=dg.AssetCheckSeverity.WARN,

@@ -34,6 +34,7 @@ class AlertKind(StrEnum):
     ROWS_REJECTED = "rows_rejected"
     DRIFT = "drift"
     DECAY = "decay"
+    """Both were written by earlier versions, from monthly statistics that nothing acted on; old lines stay readable."""
     RECALIBRATED = "recalibrated"
     PROMOTED = "promoted"
     REFUSED = "refused"
@@ -173,19 +174,6 @@ class Episodes:
     def from_dict(cls, document: Mapping[str, Any]) -> Episodes:
         """Read what `to_dict` wrote."""
         return cls({name: Episode(one["since"], tuple(one["told"])) for name, one in document.items()})
-
-
-LEVEL_STEPS: Final = {"none": (), "moderate": ("moderate",), "heavy": ("moderate", "heavy")}
-
-
-def steps_of(level: str, prefix: str = "") -> tuple[str, ...]:
-    """A level as stable words, so that an episode that gets worse is told again and one that eases is not.
-
-    Args:
-        level: none, moderate or heavy.
-        prefix: put before each word.
-    """
-    return tuple(f"{prefix}{step}" for step in LEVEL_STEPS[level])
 
 
 LONGEST_TEXT: Final = 900

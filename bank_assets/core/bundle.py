@@ -67,6 +67,7 @@ class BundleParts:
         background: rows that explanations start from, by feature.
         importance: mean absolute contribution by feature group.
         shift: how far whole days and months strayed from their predictions, see `core.shift`.
+        is_on_probation: whether it decides although the gate of a first model refused; pages and records say so.
     """
 
     recipe: Recipe
@@ -80,6 +81,7 @@ class BundleParts:
     background: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     importance: Mapping[str, float] = field(default_factory=dict)
     shift: Mapping[str, float | int] = field(default_factory=dict)
+    is_on_probation: bool = False
 
 
 def observed_ranges(features: Mapping[str, NDArray[Any]], contract: Contract) -> dict[str, tuple[float, float]]:
@@ -127,6 +129,7 @@ def decision_document(parts: BundleParts) -> dict[str, Any]:
         "background": {name: list(values) for name, values in parts.background.items()},
         "importance": dict(parts.importance),
         "shift": dict(parts.shift),
+        **({"is_on_probation": True} if parts.is_on_probation else {}),
     }
 
 
@@ -137,11 +140,16 @@ def model_card(parts: BundleParts) -> str:
     rows = "\n".join(f"| {name} | {value:.6g} |" for name, value in sorted(scalars.items()))
     protected = ", ".join(lineage.contract.protected_columns)
     kind = "real" if lineage.is_real else "not the pinned real file"
+    probation = (
+        "\nOn probation: the gate of a first model refused every candidate; this one decides until a gate opens.\n"
+        if parts.is_on_probation
+        else ""
+    )
     return f"""# {MODEL_NAME}
 
 Decides whether a phone call about a term deposit is worth making. {recipe.algorithm}, sampler {recipe.sampler},
 half-life {recipe.half_life_days:g} days, seed {recipe.seed}.
-
+{probation}
 Learned from {lineage.rows:,} contacts before {lineage.as_of}; source: {lineage.source} ({kind}).
 Training snapshot `{lineage.snapshot}`, MLflow run `{lineage.run_id}`, code `{lineage.git_revision}`.
 

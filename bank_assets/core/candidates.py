@@ -10,7 +10,7 @@ Trees get **unscaled** inputs: with a scaler in front of the ONNX graph, float32
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -56,6 +56,10 @@ DEFAULT_PARAMETERS: Final[Mapping[str, Mapping[str, float | int | str]]] = {
         "max_bin": 127,
     },
 }
+
+
+class RecipeError(ValueError):
+    """A recipe is none that can be fitted; the message says which there are."""
 
 
 class Estimator(Protocol):
@@ -121,6 +125,23 @@ class Recipe:
 def default_recipes(seed: int) -> tuple[Recipe, ...]:
     """The default search: four algorithms x five samplers."""
     return tuple(Recipe(algorithm, sampler, seed=seed) for algorithm in ALGORITHMS for sampler in SAMPLERS)
+
+
+def named_recipes(names: Sequence[str], seed: int) -> tuple[Recipe, ...]:
+    """The recipes that a search compares.
+
+    Args:
+        names: `algorithm/sampler`; empty for all twenty.
+        seed: seed of samplers and estimators.
+
+    Raises:
+        RecipeError: a name is none of the twenty.
+    """
+    known = {recipe.name: recipe for recipe in default_recipes(seed)}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise RecipeError(f"BANK_CANDIDATES: expected names of {', '.join(known)}, found {', '.join(unknown)}.")
+    return tuple(known[name] for name in names) if names else tuple(known.values())
 
 
 def encoded_names(feature_set: FeatureSet) -> tuple[str, ...]:

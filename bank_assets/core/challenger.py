@@ -19,6 +19,7 @@ from bank_assets.core import metrics
 from bank_assets.core.arrays import BoolArray, FloatArray
 from bank_assets.core.bootstrap import paired_bootstrap
 from bank_assets.core.bundle import NO_RANGES, BundleParts, Lineage, bundle_files, observed_ranges
+from bank_assets.core.calibration import fit_affine
 from bank_assets.core.candidate_folds import rank_candidates
 from bank_assets.core.candidates import Recipe, fit_recipe
 from bank_assets.core.contacts import LearningData
@@ -178,6 +179,21 @@ def fit_deployment(
         checked.is_subscribed[guard],
         observed_ranges(data.features, data.contract),
     )
+
+
+def calibrator_of(recipe: Recipe, raw: FloatArray, data: LearningData) -> list[dict[str, Any]]:
+    """Calibrator of a deployment fit, from the out-of-time predictions of its recipe.
+
+    Without resampling the daily intercept does all the calibrating: a slope fitted on old folds costs 2,250 EUR in the
+    replay (ADR 0007). Resampling distorts probabilities, so there it is needed.
+
+    Args:
+        recipe: what is fitted.
+        raw: the estimator's out-of-time probabilities, (n,); NaN outside the folds.
+        data: the contacts.
+    """
+    predicted = ~np.isnan(raw)
+    return [] if recipe.sampler == "none" else [fit_affine(raw[predicted], data.is_subscribed[predicted])]
 
 
 def pooled_rows(

@@ -1,4 +1,4 @@
-"""Alerts about customers and the model: drift, decay, what the loop answers, verdicts of the gates.
+"""Alerts about the model: what the loop judged and answered, verdicts of the gates.
 
 What lives here: one function per kind: its key, its tone, its words, what to do.
 What must not: reading what happened (`alert_sensors`), sending (`resources.notifier`), customers' values:
@@ -8,73 +8,9 @@ Called by the alert sensors.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from bank_assets.core.alerts import Alert, AlertKind, Tone, few, key_of, sentences, shortened
-
-
-def drift(
-    verdict: Mapping[str, Any], columns: Sequence[str], *, since: str, told: Sequence[str], run_id: str, at: str
-) -> Alert:
-    """Customers changed.
-
-    Args:
-        verdict: metadata of `drift_report`: month, level, label_level, message, last_day, page.
-        columns: columns that moved, furthest first.
-        since: run that opened the episode.
-        told: what is new in this episode.
-        run_id: this run.
-        at: when it was measured.
-    """
-    level, label = str(verdict["level"]), str(verdict["label_level"])
-    month = str(verdict["month"])
-    titles = {
-        "none": f"The subscription rate of {month} moved",
-        "moderate": f"Customers of {month} have changed somewhat",
-        "heavy": f"Customers of {month} have changed a lot",
-    }
-    rate = f" The subscription rate moved as well ({label})." if label != "none" and level != "none" else ""
-    which = f" Moved furthest: {few(columns)}." if columns and level == "none" else ""
-    return Alert(
-        AlertKind.DRIFT,
-        key_of(AlertKind.DRIFT, since, sorted(told)),
-        Tone.WATCH,
-        titles[level],
-        shortened(f"{verdict['message']}{rate}{which}"),
-        "Nothing at once: the platform recalibrates or retrains by itself if its decisions suffer. The report says "
-        "which columns matter.",
-        at,
-        as_of=verdict.get("last_day") or None,
-        page=str(verdict.get("page") or "/monitoring"),
-        run_id=run_id,
-    )
-
-
-def decay(verdict: Mapping[str, Any], *, since: str, told: Sequence[str], run_id: str, at: str) -> Alert:
-    """The champion does worse than it promised.
-
-    Args:
-        verdict: metadata of `performance_report`: level, message, as_of and figures.
-        since: run that opened the episode.
-        told: what is new in this episode.
-        run_id: this run.
-        at: when it was measured.
-    """
-    profit = verdict.get("profit_eur")
-    earned = f" The latest window earned {profit:,.0f} EUR." if isinstance(profit, (int, float)) else ""
-    return Alert(
-        AlertKind.DECAY,
-        key_of(AlertKind.DECAY, since, sorted(told)),
-        Tone.BAD if verdict["level"] == "heavy" else Tone.WATCH,
-        "The champion does worse than it promised",
-        shortened(f"{verdict['message']}{earned}"),
-        "Nothing at once: recalibration and retraining follow by themselves; their result is told.",
-        at,
-        as_of=verdict.get("as_of") or None,
-        page="/monitoring",
-        run_id=run_id,
-    )
+from bank_assets.core.alerts import Alert, AlertKind, Tone, key_of, sentences, shortened
 
 
 def response(
@@ -142,7 +78,7 @@ def verdict_on_model(
 
     Args:
         row_id: number of the row; each is told once.
-        kind: first, refit, recipe, recalibration or rollback.
+        kind: first, probation, refit, recipe, recalibration or rollback.
         decision: promoted or refused.
         from_version: champion before.
         to_version: model judged.
@@ -162,6 +98,13 @@ def verdict_on_model(
         found, tone = AlertKind.PROMOTED, Tone.WATCH
         title = f"Rolled back to version {to_version}"
         action = f"Say in the team why version {from_version} had to go; the loop goes on from version {to_version}."
+    elif decision == "promoted" and kind == "probation":
+        found, tone = AlertKind.PROMOTED, Tone.WATCH
+        title = f"Version {to_version} decides on probation: no model passes the gate yet"
+        action = (
+            "Nothing at once: every page and record says so, and the loop asks the gate again. To call by the trailing "
+            "subscription rate instead, set BANK_PROBATION=off."
+        )
     elif decision == "promoted":
         found, tone = AlertKind.PROMOTED, Tone.GOOD
         title = f"Version {to_version} is in charge: {words.get(kind, kind)}"

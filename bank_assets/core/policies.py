@@ -1,7 +1,7 @@
 """The policies that a replay compares, by their names.
 
 What lives here: the common interface, the policies that refit by schedule or drift, the bounds.
-What must not: the platform's own loop (`core.platform_policy`), outcomes that a morning does not know.
+What must not: the platform's own loop (`core.replay_platform`), outcomes that a morning does not know.
 Called by `core.replay`. All fits, conversions and scores go through `core.challenger` and `core.scorer`, as in
 production; the policies differ in what they look at and when they refit, which is what is compared.
 
@@ -38,8 +38,7 @@ from bank_assets.core.drift_report import Level
 from bank_assets.core.economics import is_worth_calling
 from bank_assets.core.features import FeatureSet
 from bank_assets.core.plan import PLAN_COUNT, plan_features
-from bank_assets.core.platform_policy import Event
-from bank_assets.core.replay_trace import Counts, Trace
+from bank_assets.core.replay_trace import Counts, Event, Trace
 from bank_assets.core.replay_world import World
 from bank_assets.core.scorer import Scorer
 from bank_assets.core.splits import random_folds

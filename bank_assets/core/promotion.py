@@ -32,6 +32,7 @@ from bank_assets.core.export import PARITY_LIMIT
 from bank_assets.core.objective import F1, PROFIT, Lead, judged_calls
 from bank_assets.core.promotion_policy import (
     FIRST,
+    PROBATION,
     RECIPE,
     REFIT,
     Findings,
@@ -42,11 +43,14 @@ from bank_assets.core.refit_comparison import AgainstChampion
 
 __all__ = [
     "FIRST",
+    "PROBATION",
     "RECIPE",
     "REFIT",
     "PromotionPolicy",
     "Verdict",
     "first_model_gate",
+    "judged",
+    "kind_of_fit",
     "recipe_gate",
     "refit_gate",
 ]
@@ -136,6 +140,39 @@ def first_model_gate(
     found.evidence["roc_auc"] = auc
     found.check(auc <= limits.leak_auc, f"AUC {auc:.3f} (above {limits.leak_auc} means a leak)")
     return found.verdict()
+
+
+def kind_of_fit(recipe: str, incumbent: str, *, has_passed: bool) -> str:
+    """Which gate judges a fit.
+
+    Args:
+        recipe: name of its recipe.
+        incumbent: name of the champion's recipe, or of the default one.
+        has_passed: whether the model in force passed a gate; False without a model and on probation.
+    """
+    if not has_passed:
+        return FIRST
+    return REFIT if recipe == incumbent else RECIPE
+
+
+def judged(kind: str, gate: Verdict | None, guards: Verdict) -> Verdict:
+    """The verdict on a fit, from its gate on out-of-time rows and from the guards that every fit has to pass.
+
+    Args:
+        kind: which gate; `probation` for a fit that decides although the gate of a first model refused.
+        gate: the gate's verdict; None for a refit.
+        guards: verdict of `refit_gate`.
+    """
+    if gate is None:
+        return Verdict(kind, guards.is_promoted, guards.reasons, guards.evidence)
+    evidence = {**gate.evidence, "guards": dict(guards.evidence)}
+    if kind == PROBATION and guards.is_promoted:
+        refused = f"on probation, since no candidate passes the gate of a first model: {'; '.join(gate.reasons)}"
+        return Verdict(kind, True, (refused, *guards.reasons), evidence)
+    if gate.is_promoted or kind == PROBATION:
+        reasons = gate.reasons if guards.is_promoted else guards.reasons
+        return Verdict(kind, guards.is_promoted, reasons, evidence)
+    return Verdict(kind, False, gate.reasons, evidence)
 
 
 def refit_gate(

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-FIRST, REFIT, RECIPE = "first", "refit", "recipe"
+FIRST, PROBATION, REFIT, RECIPE = "first", "probation", "refit", "recipe"
 
 
 @dataclass(frozen=True, slots=True)

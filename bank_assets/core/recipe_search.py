@@ -1,82 +1,135 @@
-"""The search rung: compare recipes out of time, and take another one only if its lead is no luck.
+"""Which recipe to fit when the loop calls for a model, and what the gates say of it.
 
-What lives here: fold fits of several recipes and the choice between them.
+What lives here: fold fits of several recipes, the choice between them, the gate of the chosen one, probation.
 What must not: the deployment fit (`core.challenger.fit_deployment`), MLflow (the training assets log each candidate).
-Called by the platform loop of the replay; production does the same, asset by asset, through the same functions.
+Called by the replay. Production does the same asset by asset, through the same functions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
-import numpy as np
-
-from bank_assets.core.candidate_folds import (
-    CandidatePredictions,
-    candidate_metrics,
-    predict_candidates,
-    resampled_fold,
-)
+from bank_assets.core.candidate_folds import candidate_metrics, predict_candidates, resampled_fold
 from bank_assets.core.candidates import Recipe
-from bank_assets.core.challenger import Choice, choose_recipe, pooled_rows
+from bank_assets.core.challenger import calibrator_of, choose_recipe, pooled_rows
 from bank_assets.core.contacts import LearningData
 from bank_assets.core.economics import Economics
 from bank_assets.core.objective import PROFIT
+from bank_assets.core.promotion import (
+    FIRST,
+    PROBATION,
+    RECIPE,
+    PromotionPolicy,
+    Verdict,
+    first_model_gate,
+    kind_of_fit,
+    recipe_gate,
+)
 from bank_assets.core.splits import time_folds
 
 
-def search_recipes(
-    recipes: Sequence[Recipe],
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The recipe to fit.
+
+    Attributes:
+        recipe: what to fit on all known outcomes.
+        kind: which gate judges the fit.
+        reason: why this recipe, with the numbers.
+        gate: verdict of the gate on out-of-time rows; None for a refit, which only its guards judge.
+        calibrator: steps for decision.json.
+    """
+
+    recipe: Recipe
+    kind: str
+    reason: str
+    gate: Verdict | None
+    calibrator: list[dict[str, Any]]
+
+
+def select_recipe(
+    candidates: Sequence[Recipe],
     incumbent: Recipe,
     data: LearningData,
     economics: Economics,
     clock: Callable[[], float],
     *,
-    minimum_rows: int,
+    has_passed: bool,
+    probation: bool,
     seed: int,
+    policy: PromotionPolicy | None = None,
     n_jobs: int = 1,
     objective: str = PROFIT,
-) -> tuple[Recipe, Choice, CandidatePredictions]:
-    """Compare recipes over time-ordered folds.
+) -> Selection:
+    """Compare recipes over time-ordered folds and ask the gate of the chosen one.
 
     Args:
-        recipes: candidates; the incumbent is added if it is not among them.
+        candidates: recipes; the incumbent is added if it is not among them.
         incumbent: the champion's recipe, or the default one before the first champion.
         data: contacts with known outcomes, in time order.
         economics: cost and value.
         clock: a monotonic clock, s.
-        minimum_rows: out-of-time rows wanted for the choice.
+        has_passed: whether the model in force passed a gate; False without a model and on probation.
+        probation: whether the incumbent's recipe decides where the gate of a first model refuses.
         seed: seed of the bootstrap.
+        policy: limits of the gates.
         n_jobs: threads of a fit.
         objective: `profit` or `f1`.
 
     Returns:
-        The recipe, why, and its out-of-time predictions.
+        The recipe with its verdict. On probation it is the incumbent's, and the verdict is the refusal.
 
     Raises:
         SplitError: the history is too short.
     """
-    candidates = {recipe.name: recipe for recipe in (*recipes, incumbent)}
+    limits = policy or PromotionPolicy()
+    recipes = {recipe.name: recipe for recipe in (*candidates, incumbent)}
     folds = time_folds(data.contact_dates, data.as_of)
-    resampled = resampled_fold(data)
-    found = predict_candidates(list(candidates.values()), data, folds, resampled, clock, n_jobs=n_jobs)
+    resampled = cache(resampled_fold(data))  # one resampling for all algorithms
+    found = predict_candidates(list(recipes.values()), data, folds, resampled, clock, n_jobs=n_jobs)
     predicted = {one.recipe.name: one for one in found}
     results = {name: candidate_metrics(found.calibrated, data, folds, economics) for name, found in predicted.items()}
     starts = [fold.test_start for fold in folds if fold.is_reported]
-    rows = pooled_rows(predicted[incumbent.name].calibrated, data.contact_dates, starts, minimum_rows)
-    choice = choose_recipe(
-        results,
-        {name: found.calibrated[rows] for name, found in predicted.items()},
-        data.is_subscribed[rows],
-        data.contact_dates[rows],
-        incumbent.name,
-        economics,
-        seed=seed,
-        objective=objective,
-    )
-    return candidates[choice.name], choice, predicted[choice.name]
+    rows = pooled_rows(predicted[incumbent.name].calibrated, data.contact_dates, starts, limits.minimum_rows)
+    proba = {name: found.calibrated[rows] for name, found in predicted.items()}
+    observed, days = data.is_subscribed[rows], data.contact_dates[rows]
+    choice = choose_recipe(results, proba, observed, days, incumbent.name, economics, seed=seed, objective=objective)
 
+    def selected(name: str, kind: str, gate: Verdict | None) -> Selection:
+        raw = predicted[name].raw
+        return Selection(recipes[name], kind, choice.reason, gate, calibrator_of(recipes[name], raw, data))
 
-def reported_from(data: LearningData) -> np.datetime64:
-    """First day of the out-of-time rows that are reported and judged."""
-    return next(fold.test_start for fold in time_folds(data.contact_dates, data.as_of) if fold.is_reported)
+    kind = kind_of_fit(choice.name, incumbent.name, has_passed=has_passed)
+    if kind == FIRST:
+        base_rate = data.features["subscription_rate_30d"][rows]
+        gate = first_model_gate(
+            proba[choice.name],
+            base_rate,
+            observed,
+            days,
+            economics,
+            seed=seed,
+            policy=limits,
+            objective=objective,
+            f1_threshold=choice.f1_threshold,
+        )
+        if not gate.is_promoted and probation:
+            return selected(incumbent.name, PROBATION, gate)
+        return selected(choice.name, kind, gate)
+    if kind == RECIPE:
+        gate = recipe_gate(
+            proba[choice.name],
+            proba[incumbent.name],
+            observed,
+            days,
+            economics,
+            seed=seed,
+            policy=limits,
+            objective=objective,
+            f1_thresholds=(results[incumbent.name]["f1_threshold"], choice.f1_threshold),
+        )
+        return selected(choice.name, kind, gate)
+    return selected(choice.name, kind, None)

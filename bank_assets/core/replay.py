@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from bank_assets.core import metrics
 from bank_assets.core.arrays import BoolArray, none_if_nan
 from bank_assets.core.economics import oracle_profit
-from bank_assets.core.platform_policy import PlatformConfig
 from bank_assets.core.policies import POLICIES, Bound, Hindsight, Policy, Scheduled
-from bank_assets.core.replay_platform import PlatformReplay
+from bank_assets.core.replay_platform import PlatformConfig, PlatformReplay
 from bank_assets.core.replay_trace import Counts, Trace
 from bank_assets.core.replay_world import ReplayError, ReplaySettings, World
 
@@ -44,7 +43,7 @@ def make_policy(name: str, settings: ReplaySettings, config: PlatformConfig, clo
     if name in ("never", "monthly", "weekly", "drift_only"):
         return Scheduled(name, settings.seed)
     if name in ("platform", "f1_threshold"):
-        return PlatformReplay(name, config, clock)
+        return PlatformReplay(name, settings, config, clock)
     if name == "hindsight":
         return Hindsight(name, settings.seed)
     raise ReplayError(f"policy: expected names of {list(POLICIES)}, found {name!r}.")

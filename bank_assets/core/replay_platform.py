@@ -1,68 +1,238 @@
-"""The platform in a replay, and the same platform called by F1 instead of profit.
+"""The platform in a replay: the ports through which a history drives the loop, and how its scores become calls.
 
-What lives here: the adapter from a replay's morning to `core.platform_policy.Platform`.
-What must not: any decision of its own but the rule by which probabilities become calls.
-Called by `core.replay`.
+What lives here: the replay's side of `core.response.loop`, which fits at once and keeps everything in memory.
+What must not: judging a day (`core.response`), choosing a recipe (`core.recipe_search`), gates (`core.promotion`).
+Called by `core.replay`. One guard of refits is left out: whether what the champion learned from has become worse
+(`core.refit_comparison`). A replay's history never changes, and then the guard always passes, which a test proves.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import numpy as np
 
+from bank_assets.core.bundle import NO_RANGES, BundleParts, Lineage, bundle_files
+from bank_assets.core.candidates import Recipe, named_recipes
+from bank_assets.core.challenger import GUARD_ROWS, fit_deployment
+from bank_assets.core.contacts import LearningData
+from bank_assets.core.covariate_shift import Reference
 from bank_assets.core.metrics import best_f1_threshold
-from bank_assets.core.platform_policy import Platform, PlatformConfig
+from bank_assets.core.objective import PROFIT
 from bank_assets.core.policies import Policy, Rows, call_by_profit
-from bank_assets.core.replay_trace import Counts, Trace
-from bank_assets.core.replay_world import World
+from bank_assets.core.promotion import PROBATION, REFIT, PromotionPolicy, judged, refit_gate
+from bank_assets.core.ranges import fit_ranges
+from bank_assets.core.recipe_search import Selection, select_recipe
+from bank_assets.core.replay_trace import Counts, Event, Trace
+from bank_assets.core.replay_world import ReplaySettings, World
+from bank_assets.core.response.evidence import known_intercept
+from bank_assets.core.response.loop import Assessment, Days, Known, Position, advance, after_verdict
+from bank_assets.core.response.policy import ResponsePolicy, ResponseState, Rung
+from bank_assets.core.scorer import Scorer, apply_calibrator
+
+STATE_FILE: Final = "platform.json"
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformConfig:
+    """What the platform of a replay is set to, besides the settings of the replay.
+
+    Attributes:
+        candidates: names of the recipes that a search compares, `BANK_CANDIDATES`; empty for all.
+        probation: whether the default recipe decides where the gate of a first model refuses, `BANK_PROBATION`.
+        objective: what a recipe is chosen by, `BANK_OBJECTIVE`.
+        response: limits of the loop.
+        promotion: limits of the gates.
+        source: where the contacts come from, for the lineage of bundles.
+        is_real: True only for the pinned real file.
+    """
+
+    candidates: tuple[str, ...] = ()
+    probation: bool = True
+    objective: str = PROFIT
+    response: ResponsePolicy = field(default_factory=ResponsePolicy)
+    promotion: PromotionPolicy = field(default_factory=PromotionPolicy)
+    source: str = ""
+    is_real: bool = False
 
 
 class PlatformReplay(Policy):
-    """The product's own policy."""
+    """The product's own policy; it is the loop's `Scores`, `Fits` and `Record` at once.
 
-    def __init__(self, name: str, config: PlatformConfig, clock: Callable[[], float]) -> None:
-        """Prepare it.
+    Attributes:
+        assessments: days judged since this object was made, in order.
+    """
+
+    def __init__(self, name: str, settings: ReplaySettings, config: PlatformConfig, clock: Callable[[], float]) -> None:
+        """Begin without a model.
 
         Args:
             name: `platform`, or `f1_threshold` to call by the best F1 on outcomes known so far.
+            settings: of the replay; they have the economics and the seed.
             config: settings of the platform.
-            clock: a monotonic clock, s.
+            clock: a monotonic clock, s; times fold fits of a search, decides nothing.
         """
         super().__init__(name)
-        self._platform = Platform(config, clock)
+        self._settings, self._config, self._clock = settings, config, clock
+        self._state, self._shift = ResponseState(), 0.0
+        self._recipe = Recipe("lightgbm", seed=settings.seed)
+        self._counts = Counts()
+        self._files: Mapping[str, bytes] = {}
+        self._scorer: Scorer | None = None
+        self._reference = Reference({}, 0.0)
+        self._awaited: Assessment | None = None
+        self.assessments: list[Assessment] = []
 
     def decide(self, morning: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:
-        """Judge, answer, recalibrate, score, call; before the first model the trailing rate decides."""
-        known = world.known_to_platform(trace.unshifted, trace.proba, morning)
-        self._platform.morning(morning, known)
+        """Judge the days since the last one, score, call; before the first model the trailing rate decides."""
+        self._morning, self._world, self._trace = morning, world, trace
+        advance(self, self, self, self._config.response)
         features = world.features_of(rows, morning)
-        if self._platform.has_model:
-            scores, trace.unshifted[rows] = self._platform.score(features)
-            trace.proba[rows], trace.low[rows], trace.high[rows] = scores.probability, scores.low, scores.high
-        else:
+        scored, weights = world.scored(trace.unshifted, morning)
+        if self._scorer is None:
             trace.proba[rows] = features["subscription_rate_30d"]
-        if self.name == "f1_threshold" and bool(known.scored.is_subscribed.any()):
-            threshold = best_f1_threshold(known.scored.is_subscribed, known.emitted)
-            trace.called[rows] = trace.proba[rows] >= threshold
+        else:
+            shift = known_intercept(scored, weights, morning)
+            scores = self._scorer.score(features, log_odds_shift=shift)
+            trace.unshifted[rows] = apply_calibrator(scores.raw, self._scorer.decision["calibrator"])
+            trace.proba[rows], trace.low[rows], trace.high[rows] = scores.probability, scores.low, scores.high
+        decided = world.known(morning) & ~np.isnan(trace.unshifted)
+        observed = world.outcomes_for_the_judge[decided]
+        if self.name == "f1_threshold" and bool(observed.any()):
+            trace.called[rows] = trace.proba[rows] >= best_f1_threshold(observed, trace.proba[decided])
         else:
             call_by_profit(rows, world, trace)
 
+    # Scores
+
+    def days(self) -> Days:
+        """Days with contacts; with a coarser step the last day of each step that has some."""
+        return self._world.delivered_days
+
+    def reached(self) -> np.datetime64:
+        """The morning that is decided now."""
+        return self._morning
+
+    def known(self, day: np.datetime64) -> Known:
+        """Scores as they were decided with, outcomes as they were learned."""
+        scored, weights = self._world.scored(self._trace.unshifted, day)
+        return Known(scored, self._world.daily, self._reference, weights)
+
+    # Fits
+
+    def settle(self) -> bool:
+        """Select, fit and judge at once."""
+        asked, self._awaited = self._awaited, None
+        assert asked is not None
+        day, reason = asked.day, "; ".join(asked.response.reasons)
+        data, weights = self._world.learning_data(day)
+        selection = self._selection(asked, data)
+        fit = fit_deployment(selection.recipe, data, n_jobs=1, parity_rows=2 * GUARD_ROWS, sample_weights=weights)
+        self._counts.trainings += 1
+        calibrated = apply_calibrator(fit.guard_raw, selection.calibrator)
+        guards = refit_gate(calibrated, fit.guard_observed, fit.parity, policy=self._config.promotion)
+        verdict = judged(selection.kind, selection.gate, guards)
+        self._state = after_verdict(
+            self._state, str(day), is_promoted=verdict.is_promoted, is_on_probation=selection.kind == PROBATION
+        )
+        if not verdict.is_promoted:
+            self._happened(day, "refused", "; ".join(verdict.reasons))
+            return True
+        self._recipe = selection.recipe
+        ranges = self._ranges(day)
+        lineage = Lineage(str(day), "", len(data), self._config.source, self._config.is_real, "", "", data.contract)
+        economics = self._settings.economics
+        parts = BundleParts(
+            fit.recipe, selection.calibrator, ranges, economics, economics.threshold, {}, lineage, fit.feature_ranges
+        )
+        self._deploy(bundle_files(fit.graph, parts, {}), day, self._world)
+        self._happened(day, "model", f"{reason}; {verdict.reasons[0]}" if selection.kind == PROBATION else reason)
+        return True
+
+    def _selection(self, asked: Assessment, data: LearningData) -> Selection:
+        is_search = asked.response.rung is Rung.SEARCH
+        has_passed = self._scorer is not None and not self._state.is_on_probation
+        if not is_search and has_passed and self._recipe.sampler == "none":
+            return Selection(self._recipe, REFIT, "", None, [])
+        candidates = named_recipes(self._config.candidates, self._settings.seed) if is_search else ()
+        found = select_recipe(
+            candidates,
+            self._recipe,
+            data,
+            self._settings.economics,
+            self._clock,
+            has_passed=has_passed,
+            probation=self._config.probation,
+            seed=self._settings.seed,
+            policy=self._config.promotion,
+            objective=self._config.objective,
+        )
+        if is_search:
+            self._counts.searches += 1
+            self._counts.trainings += len({one.name for one in (*candidates, self._recipe)}) if has_passed else 0
+            self._happened(asked.day, "search", found.reason)
+        return found
+
+    def _ranges(self, day: np.datetime64) -> dict[str, Any]:
+        decided = self._world.known(day) & ~np.isnan(self._trace.unshifted)
+        table = fit_ranges(
+            self._world.dates[decided], self._trace.proba[decided], self._world.outcomes_for_the_judge[decided]
+        )
+        return {name: table[name] for name in NO_RANGES}
+
+    def _deploy(self, files: Mapping[str, bytes], day: np.datetime64, world: World) -> None:
+        self._files = files
+        self._scorer = Scorer(files)
+        fitted: Any = day.astype("datetime64[D]").item()
+        self._reference = Reference.of(world.daily, fitted, self._recipe.half_life_days)
+
+    # Record
+
+    def position(self) -> Position:
+        """In memory; nothing is ever pending between two mornings."""
+        return Position(self._state, self._shift, self._awaited is not None)
+
+    def keep(self, assessment: Assessment) -> None:
+        """Remember the state, and as events what a reader of the report wants to know."""
+        answer, evidence = assessment.response, assessment.evidence
+        self._state, self._shift = answer.state, evidence.shift_now
+        self._awaited = assessment if assessment.calls_for_fit else None
+        self.assessments.append(assessment)
+        if answer.is_recalibrated:
+            self._counts.recalibrations += 1
+            change = f"intercept from {evidence.shift_before:+.2f} to {evidence.shift_now:+.2f} log-odds"
+            self._happened(assessment.day, "recalibration", change)
+        if answer.is_alert:
+            self._counts.alerts += 1
+            self._happened(assessment.day, "alert", "; ".join(answer.reasons))
+
+    def _happened(self, day: np.datetime64, kind: str, reason: str) -> None:
+        self._counts.events.append(Event(str(day), kind, reason))
+
+    # Policy
+
     def counts(self) -> Counts:
         """What was spent so far."""
-        events = self._platform.events
-        return Counts(
-            trainings=self._platform.trainings,
-            searches=self._platform.searches,
-            recalibrations=sum(event.kind == "recalibration" for event in events),
-            alerts=sum(event.kind == "alert" for event in events),
-            events=list(events),
-        )
+        return self._counts
 
     def snapshot(self) -> dict[str, bytes]:
-        """State, counters and bundle."""
-        return self._platform.snapshot()
+        """State, counters and the bundle in force."""
+        content = {
+            "state": self._state.to_json(),
+            "shift": self._shift,
+            "recipe": self._recipe.to_dict(),
+            "counts": self._counts.to_dict(),
+        }
+        return {STATE_FILE: json.dumps(content).encode(), **self._files}
 
     def restore(self, files: Mapping[str, bytes], world: World) -> None:
         """Go on from a snapshot."""
-        self._platform.restore(files, world.daily)
+        content = json.loads(files[STATE_FILE])
+        self._state, self._shift = ResponseState.from_json(content["state"]), float(content["shift"])
+        self._recipe, self._counts = Recipe.from_dict(content["recipe"]), Counts.from_dict(content["counts"])
+        if self._state.deployed_on is not None:
+            bundle = {name: one for name, one in files.items() if name != STATE_FILE}
+            self._deploy(bundle, np.datetime64(self._state.deployed_on, "D"), world)

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from bank_assets.core.arrays import BoolArray, FloatArray
-from bank_assets.core.platform_policy import Event
 
 
 @dataclass(slots=True, eq=False)
@@ -42,6 +41,25 @@ class Trace:
         """Nothing decided yet."""
         none = np.full(n, np.nan)
         return cls(none, none.copy(), none.copy(), none.copy(), np.zeros(n, bool), np.zeros(n))
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened on a day.
+
+    Attributes:
+        day: data time.
+        kind: `model`, `refused`, `search`, `alert` or `recalibration`.
+        reason: with the numbers.
+    """
+
+    day: str
+    kind: str
+    reason: str
+
+    def to_dict(self) -> dict[str, str]:
+        """JSON form."""
+        return {"day": self.day, "kind": self.kind, "reason": self.reason}
 
 
 @dataclass(slots=True)

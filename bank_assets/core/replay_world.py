@@ -1,7 +1,7 @@
 """The simulated world of a replay: contacts day by day, and who may know what on which morning.
 
 What lives here: the settings of a replay, the calendar of its mornings, and `World`, the only door to outcomes.
-What must not: decisions (`core.policies`, `core.platform_policy`), files, clocks.
+What must not: decisions (`core.policies`, `core.replay_platform`), files, clocks.
 Called by `core.replay`. A policy never sees the arrays of outcomes: it asks for what is known on a morning.
 """
 
@@ -22,7 +22,6 @@ from bank_assets.core.economics import Economics
 from bank_assets.core.features import historical_features
 from bank_assets.core.performance import ScoredContacts
 from bank_assets.core.plan import plan_statistics
-from bank_assets.core.platform_policy import Known
 
 Days = NDArray[np.datetime64]
 
@@ -104,6 +103,13 @@ def step_starts(days: Days, step: str) -> Days:
     return days
 
 
+def step_ends(days: Days, step: str) -> Days:
+    """Last day of the step that each day lies in: the day on which its contacts are delivered."""
+    if step == "month":
+        return np.asarray((days.astype("datetime64[M]") + 1).astype("datetime64[D]") - np.timedelta64(1, "D"))
+    return np.asarray(step_starts(days, step) + np.timedelta64(6 if step == "week" else 0, "D"))
+
+
 class World:
     """Contacts in time order with the morning on which each is decided, and what has been learned of them."""
 
@@ -130,6 +136,7 @@ class World:
         decided_on = np.maximum(step_starts(self.dates, settings.step), settings.first_day)
         self.decided_on = np.where(self.is_decided, decided_on, self.dates)
         self.mornings: Days = np.unique(self.decided_on[self.is_decided])
+        self.delivered_days: Days = np.unique(step_ends(self.dates, settings.step))
         self.daily = DailyProfiles.from_rows(self.dates, ordered.frame)
         self.learned_weight = np.where(self.is_decided & (settings.feedback == "called"), 0.0, 1.0)
         self._plans = plan_statistics(ordered.frame, self.dates, ordered.contract)
@@ -232,22 +239,18 @@ class World:
         )
         return data, self.learned_weight[known]
 
-    def known_to_platform(self, unshifted: FloatArray, emitted: FloatArray, morning: np.datetime64) -> Known:
-        """What the platform may know on a morning.
+    def scored(self, unshifted: FloatArray, morning: np.datetime64) -> tuple[ScoredContacts, FloatArray]:
+        """Contacts whose outcome is known on a morning, with their probabilities and their weights.
 
         Args:
-            unshifted: probabilities before the intercept, (n,); NaN where none was made yet.
-            emitted: probabilities that were decided with, (n,).
+            unshifted: probabilities before the intercept, (n,); NaN where none was made.
             morning: the morning.
         """
-        known = self.known(morning) & ~np.isnan(unshifted)
-        contacts = self._contacts
+        known, contacts = self.known(morning), self._contacts
         scored = ScoredContacts(
             self.dates[known], unshifted[known], contacts.is_subscribed[known], contacts.known_on[known]
         )
-        return Known(
-            scored, emitted[known], self.learned_weight[known], self.daily, lambda: self.learning_data(morning)
-        )
+        return scored, self.learned_weight[known]
 
 
 def _delayed(contacts: Contacts, delay_days: int) -> Contacts:

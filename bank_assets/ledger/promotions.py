@@ -17,7 +17,7 @@ from bank_assets.ledger.chain import canonical_json
 from bank_assets.ledger.engine import utc_now, writing
 from bank_assets.ledger.models import promotions
 
-KINDS: Final = ("first", "refit", "recipe", "recalibration", "rollback")
+KINDS: Final = ("first", "probation", "refit", "recipe", "recalibration", "rollback")
 VERDICTS: Final = ("promoted", "refused")
 
 
@@ -115,6 +115,11 @@ def of_version(engine: Engine, version: str) -> list[Promotion]:
     query = select(promotions).where(promotions.c.to_version == version).order_by(promotions.c.id.desc())
     with engine.connect() as connection:
         return [_promotion(row) for row in connection.execute(query).mappings()]
+
+
+def is_on_probation(engine: Engine, version: str) -> bool:
+    """Whether a version decides, or decided, although no gate had opened for it."""
+    return any(row.kind == "probation" for row in of_version(engine, version))
 
 
 def latest(engine: Engine) -> Promotion | None:

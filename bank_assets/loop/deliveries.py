@@ -32,6 +32,7 @@ def register(settings: Settings, kinds: Sequence[str]) -> RegisterResult:
     return register_deliveries(
         settings.landing,
         settings.warehouse,
+        settings.contract,
         now=datetime.now(UTC),
         settle_seconds=settings.settle_seconds,
         kinds=kinds,
@@ -48,7 +49,7 @@ def due_months(settings: Settings) -> list[str]:
 
 def _is_made(settings: Settings, store: Warehouse, month: str) -> bool:
     """Whether tables, gate and counts of a month follow from its deliveries; a held month is made, too."""
-    if stale(month_tables(store, settings.warehouse, month)):
+    if stale(month_tables(store, settings.warehouse, month, settings.contract)):
         return False
     contacts, gate = store.entry(CONTACTS, month), store.entry(GATE, month)
     if contacts is None or gate is None or gate.metadata.get("contacts_digest") != contacts.digest:
@@ -73,7 +74,9 @@ def data_wanted(settings: Settings) -> list[RunWanted]:
     """Runs that bring due months into the tables."""
     due, wanted = due_months(settings), []
     for first, last in ranges_of(due):
-        marks = {month: month_mark(settings.warehouse, month) for month in due if first <= month <= last}
+        marks = {
+            month: month_mark(settings.warehouse, month, settings.contract) for month in due if first <= month <= last
+        }
         named = ", ".join(marks) if len(marks) <= _NAMED else f"{len(marks)} months from {first} to {last}"
         reason = f"new or changed deliveries for {named}"
         wanted.append(RunWanted(DATA, {"marks": marks}, reason, (first, last), raw_config(settings)))

@@ -1,15 +1,17 @@
-"""The response ladder in production: judged mornings in the ledger, and the one run that is wanted next.
+"""Production's ports of the loop: tables and ledger on one side, the one run that is wanted next on the other.
 
-What lives here: `Ladder.next_step`, which both retrain sensors call. What must not: limits and answers
-(`core.response.assessment`), Dagster definitions. Called by `response_sensors` and by the status of the loop.
+What lives here: `Ladder`, which is the loop's `Scores`, `Fits` and `Record` at once, and `next_step`, which both
+retrain sensors call. What must not: judging a day (`core.response`), Dagster definitions. Called by `response_sensors`
+and by the status of the loop.
 
-One step at a time, each read from what is stored: scores by the champions in force → verdict of the fit that was asked
-for → mornings that were not judged → the published state. So whatever died in between is found by the next look.
+Everything is read from what is stored: scores by the champions in force, the last assessment, verdicts since. So
+whatever died in between is found by the next look. A fit is a run; the loop goes on when its verdict is recorded.
 """
 
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import dagster as dg
@@ -20,11 +22,8 @@ from bank_assets.core.candidates import ALGORITHMS, Recipe
 from bank_assets.core.covariate_shift import Reference
 from bank_assets.core.daily_profiles import DailyProfiles
 from bank_assets.core.performance import ScoredContacts
-from bank_assets.core.platform_policy import MINIMUM_CLASS
-from bank_assets.core.response.assessment import after_fit
-from bank_assets.core.response.loop import Morning, heard, mornings_to_judge, walk
+from bank_assets.core.response.loop import FITS, Assessment, Days, Known, Position, advance, after_verdict
 from bank_assets.core.response.policy import Kind, ResponseState, Rung
-from bank_assets.core.splits import MINIMUM_SPAN_DAYS
 from bank_assets.jobs import PERFORMANCE, REFIT, SCORING, SEARCH
 from bank_assets.ledger import promotions, responses
 from bank_assets.ledger.responses import Judged
@@ -78,6 +77,10 @@ class Ladder:
         self._store = Warehouse(settings.warehouse)
         self._reign = Reign.of(engine)
         self._contacts = ContactStore(self._store, settings.contract)
+        self._months: Sequence[str] = ()
+        self._newest: np.datetime64 = np.datetime64("1970-01-01", "D")
+        self._last: Judged | None = None
+        self._promotion_id = 0
 
     def next_step(self) -> Step:
         """Judge what can be judged and say what has to run before more can be.
@@ -85,25 +88,17 @@ class Ladder:
         Raises:
             AlreadyJudgedError: the other sensor judged in the meantime.
         """
-        months = passed_months(self._store)
-        if not months:
+        self._months = passed_months(self._store)
+        if not self._months:
             return Step("no month has passed its gate yet.", is_idle=True)
         stale = stale_scores(self._store, self._reign)
         if stale:
             return Step(f"scores of {len(stale)} month(s) are by other champions.", self._rescore(stale))
-        last = responses.latest(self._engine)
-        state = self._state(last)
-        newest = self._contacts.learning_as_of(self._settings.landing, months)
-        if last is not None and last.rung in (Rung.RETRAIN, Rung.SEARCH):
-            open_fit = self._open_fit(last, newest)
-            if open_fit is not None:
-                return open_fit
-            last = responses.latest(self._engine)  # the fit was settled without a verdict
-            state = self._state(last)
-        judged = self._judge(months, newest, last, state)
-        if judged is not None and judged.rung in (Rung.RETRAIN, Rung.SEARCH):
-            return self._fit(judged, newest)
-        return self._published(judged or last, newest)
+        self._newest = self._contacts.learning_as_of(self._settings.landing, self._months)
+        if advance(self, self, self):
+            return self._published()
+        assert self._last is not None
+        return self._fit(self._last)
 
     # scores, state
 
@@ -117,12 +112,13 @@ class Ladder:
             assets=[REPORTED_OUTCOMES.name, SCORES.name, "performance_report"],
         )
 
-    def _published(self, judged: Judged | None, newest: np.datetime64) -> Step:
-        as_of = judged.as_of if judged else "no morning"
-        published = state(self._store, self._reign, newest)
+    def _published(self) -> Step:
+        last = self._last
+        as_of = last.as_of if last else "no morning"
+        published = state(self._store, self._reign, self._newest)
         if self._reign.current is None or published.is_current:
-            return Step(f"every morning is judged, the last is {as_of}; {_told(judged)}", is_idle=True)
-        moved = f"intercept {judged.shift:+.3f}" if judged else "first state"
+            return Step(f"every morning is judged, the last is {as_of}; {_told(last)}", is_idle=True)
+        moved = f"intercept {last.shift:+.3f}" if last else "first state"
         wanted = RunWanted(
             SCORING,
             {"mark": published.mark},
@@ -131,41 +127,24 @@ class Ladder:
         )
         return Step(f"the state of {as_of} is not published yet ({moved}).", wanted)
 
-    # verdicts
+    # Fits
 
-    def _last_promotion(self) -> int:
-        rows = promotions.history(self._engine, limit=1)
-        return rows[0].id if rows else 0
-
-    def _state(self, last: Judged | None) -> ResponseState:
-        """The state after the last morning and after every verdict since."""
-        state = ResponseState() if last is None else ResponseState.from_json(last.state)
-        for row in verdicts_after(self._engine, 0 if last is None else last.promotion_id):
-            promoted = row.decision == "promoted"
-            state = heard(state, row.as_of, is_promoted=promoted, is_rollback=row.kind == "rollback")
-        return state
-
-    def _open_fit(self, asked: Judged, newest: np.datetime64) -> Step | None:
-        """The fit that was asked for, until its verdict is known; None once it is."""
-        if has_verdict(self._engine, asked):
-            return None
-        step = self._fit(asked, newest)
-        assert step.wanted is not None
+    def settle(self) -> bool:
+        """Whether the fit that was requested last came to nothing; its verdict, if any, is a row of `promotions`."""
+        asked = self._last
+        assert asked is not None
+        wanted = self._fit(asked).wanted
+        assert wanted is not None
         done = self._instance.get_runs_count(
-            dg.RunsFilter(tags={TAG_WORK: step.wanted.digest}, statuses=[dg.DagsterRunStatus.SUCCESS])
+            dg.RunsFilter(tags={TAG_WORK: wanted.digest}, statuses=[dg.DagsterRunStatus.SUCCESS])
         )
-        failed = attempts_of(self._instance, step.wanted).failed
+        failed = attempts_of(self._instance, wanted).failed
         if not done and failed < ATTEMPTS:
-            return step
+            return False
         why = "its run gave no verdict" if done else f"its run failed {failed} times"
-        self._settle(asked, f"the fit of {asked.as_of} counts as refused: {why}")
-        return None
-
-    def _settle(self, asked: Judged, reason: str) -> None:
-        state = after_fit(self._state(asked), np.datetime64(asked.as_of, "D"), is_promoted=False)
-        responses.append(
-            self._engine,
-            seq=asked.seq + 1,
+        position = self.position()
+        state = after_verdict(position.state, asked.as_of, is_promoted=False)
+        self._append(
             as_of=asked.as_of,
             rung=Rung.NONE,
             kinds=[],
@@ -173,14 +152,14 @@ class Ladder:
             run_key="",
             is_recalibrated=False,
             is_alert=True,
-            reasons=[reason],
+            reasons=[f"the fit of {asked.as_of} counts as refused: {why}"],
             evidence={},
             shift=asked.shift,
-            promotion_id=self._last_promotion(),
             state=state.to_json(),
         )
+        return True
 
-    def _fit(self, asked: Judged, newest: np.datetime64) -> Step:
+    def _fit(self, asked: Judged) -> Step:
         is_search = asked.rung == Rung.SEARCH
         as_of, reason = asked.as_of, "; ".join(asked.reasons)
         operations: dict[str, Any] = {
@@ -188,7 +167,7 @@ class Ladder:
             "challenger": {"config": {"mode": "search" if is_search else "refit"}},
         }
         # Days after this morning are delivered already: their scores, and more fits perhaps, come before the state.
-        catches_up = np.datetime64(as_of, "D") < newest
+        catches_up = np.datetime64(as_of, "D") < self._newest
         assets = [*_FIT_ASSETS, *(ALGORITHMS if is_search else ())] if catches_up else None
         wanted = RunWanted(
             SEARCH if is_search else REFIT,
@@ -202,54 +181,74 @@ class Ladder:
         is_drift = asked.kinds == [Kind.COVARIATES]
         return Step(f"{as_of}: {asked.rung}: {reason}", wanted, DRIFT if is_drift else PERFORMED)
 
-    # judging
+    # Record
 
-    def _judge(
-        self, months: Sequence[str], newest: np.datetime64, last: Judged | None, state: ResponseState
-    ) -> Judged | None:
-        """Judge every morning that was not judged; the last row that was appended, or None."""
-        dates = self._store.read("contacts", months, ["contact_date"]).column("contact_date")
-        mornings = mornings_to_judge(dates.to_numpy().astype("datetime64[D]"), newest, state)
-        if not len(mornings):
-            return None
-        scored = self._scored(months)
-        if state.deployed_on is None and not _is_learnable(scored, newest):
-            return None
-        known = self._last_promotion()
-        daily = DailyProfiles.from_table(self._store.read(PROFILES.name, [m for m in months if self._has_profile(m)]))
-        shift = 0.0 if last is None else last.shift
-        appended = None
-        for morning in walk(mornings, state, shift, scored, daily, self._reference(daily)):
-            seq = (last.seq if last else 0) + 1
-            last = appended = self._record(morning, seq, known)
-        return appended
+    def position(self) -> Position:
+        """The last row, and every verdict since: whoever gave them, a gate or a person."""
+        self._last = last = responses.latest(self._engine)
+        rows = promotions.history(self._engine, limit=1)
+        self._promotion_id = rows[0].id if rows else 0
+        state = ResponseState() if last is None else ResponseState.from_json(last.state)
+        for row in verdicts_after(self._engine, 0 if last is None else last.promotion_id):
+            state = after_verdict(
+                state,
+                row.as_of,
+                is_promoted=row.decision == "promoted",
+                is_on_probation=promotions.is_on_probation(self._engine, str(row.to_version)),
+                is_rollback=row.kind == "rollback",
+            )
+        is_waiting = last is not None and last.rung in FITS and not has_verdict(self._engine, last)
+        return Position(state, 0.0 if last is None else last.shift, is_waiting)
 
-    def _has_profile(self, month: str) -> bool:
-        entry = self._store.entry(PROFILES.name, month)
-        return entry is not None and entry.rows > 0
-
-    def _record(self, morning: Morning, seq: int, promotion_id: int) -> Judged:
-        answer = morning.response
-        evidence = asdict(morning.evidence) | {"as_of": str(morning.day)}
-        return responses.append(
-            self._engine,
-            seq=seq,
-            as_of=str(morning.day),
+    def keep(self, assessment: Assessment) -> None:
+        """One row; the number of the last is claimed, so that two sensors judge a day once."""
+        answer, day = assessment.response, str(assessment.day)
+        evidence = asdict(assessment.evidence) | {"as_of": day}
+        self._append(
+            as_of=day,
             rung=answer.rung,
-            kinds=morning.kinds,
+            kinds=assessment.kinds,
             episode_id=answer.episode_id,
             run_key=answer.run_key,
             is_recalibrated=answer.is_recalibrated,
             is_alert=answer.is_alert,
             reasons=answer.reasons,
             evidence=json.loads(json.dumps(evidence, default=float)),
-            shift=morning.evidence.shift_now,
-            promotion_id=promotion_id,
+            shift=assessment.evidence.shift_now,
             state=answer.state.to_json(),
         )
 
-    def _scored(self, months: Sequence[str]) -> ScoredContacts:
-        contacts = self._contacts.read(months)
+    def _append(self, **values: Any) -> None:
+        seq = 1 if self._last is None else self._last.seq + 1
+        self._last = responses.append(self._engine, seq=seq, promotion_id=self._promotion_id, **values)
+
+    # Scores
+
+    def days(self) -> Days:
+        """Days with contacts, of the months that passed their gate."""
+        dates = self._store.read("contacts", self._months, ["contact_date"]).column("contact_date")
+        return np.unique(dates.to_numpy().astype("datetime64[D]"))
+
+    def reached(self) -> np.datetime64:
+        """The first day that training leaves out."""
+        return self._newest
+
+    def known(self, day: np.datetime64) -> Known:  # noqa: ARG002 - the evidence leaves out what a day does not know
+        """The tables: scores by the champions in force, outcomes, counts."""
+        return self._known
+
+    @cached_property
+    def _known(self) -> Known:
+        profiles = [month for month in self._months if self._has_profile(month)]
+        daily = DailyProfiles.from_table(self._store.read(PROFILES.name, profiles))
+        return Known(self._scored(), daily, self._reference(daily))
+
+    def _has_profile(self, month: str) -> bool:
+        entry = self._store.entry(PROFILES.name, month)
+        return entry is not None and entry.rows > 0
+
+    def _scored(self) -> ScoredContacts:
+        contacts = self._contacts.read(self._months)
         stored = [month for month, entry in self._store.manifest(SCORES.name).items() if entry.rows]
         proba = np.full(len(contacts), np.nan)
         if stored:
@@ -278,15 +277,6 @@ def has_verdict(engine: Engine, asked: Judged) -> bool:
     """Whether the fit that a morning asked for was judged."""
     found = verdicts_after(engine, asked.promotion_id)
     return any(row.as_of == asked.as_of and row.kind != "rollback" for row in found)
-
-
-def _is_learnable(scored: ScoredContacts, newest: np.datetime64) -> bool:
-    """Whether a first model could be fitted and judged out of time: enough outcomes of both kinds over enough days."""
-    known = (scored.known_on <= newest) & (scored.contact_dates < newest)
-    yes, no = int(scored.is_subscribed[known].sum()), int((~scored.is_subscribed[known]).sum())
-    if min(yes, no) < MINIMUM_CLASS:
-        return False
-    return bool(newest - scored.contact_dates[known].min() >= np.timedelta64(MINIMUM_SPAN_DAYS, "D"))
 
 
 def _told(judged: Judged | None) -> str:

@@ -38,7 +38,7 @@ def nightly_wanted(settings: Settings, engine: Engine) -> list[RunWanted]:
         LandingError: the landing folder cannot be read.
     """
     if not landing_is_missing(settings.landing):
-        register(settings, tuple(KINDS))
+        register(settings, KINDS)
     newest = newest_month(settings)
     if newest is None:
         return []

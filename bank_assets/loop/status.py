@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import dagster as dg
 from sqlalchemy import Engine
 
-from bank_assets.core.response.loop import mornings_to_judge
-from bank_assets.core.response.policy import ResponseState, Rung
+from bank_assets.core.response.loop import FITS, days_to_judge
+from bank_assets.core.response.policy import ResponseState
 from bank_assets.ledger import responses
 from bank_assets.loop.deliveries import due_campaigns, due_months, register
 from bank_assets.loop.ladder import has_verdict
@@ -53,7 +53,7 @@ def look(settings: Settings, engine: Engine, instance: dg.DagsterInstance) -> Lo
     """
     left = [f"{run.job_name} {run.run_id[:8]} {run.status.value.lower()}" for run in in_flight(instance)]
     if not landing_is_missing(settings.landing):
-        left += [f"{name} is still being written" for name in register(settings, tuple(KINDS)).incomplete]
+        left += [f"{name} is still being written" for name in register(settings, KINDS).incomplete]
     left += [f"{month} is not in the tables" for month in due_months(settings)]
     store, reign = Warehouse(settings.warehouse), Reign.of(engine)
     months = passed_months(store)
@@ -67,13 +67,13 @@ def _judged(settings: Settings, engine: Engine, store: Warehouse, reign: Reign, 
         return []
     left = [f"scores of {month} are stale" for month in stale_scores(store, reign)]
     last = responses.latest(engine)
-    if last is not None and last.rung in (Rung.RETRAIN, Rung.SEARCH) and not has_verdict(engine, last):
+    if last is not None and last.rung in FITS and not has_verdict(engine, last):
         left.append(f"{last.rung} of {last.as_of} is not done")
     newest = ContactStore(store, settings.contract).learning_as_of(settings.landing, months)
     state = ResponseState() if last is None else ResponseState.from_json(last.state)
     dates = store.read("contacts", months, ["contact_date"]).column("contact_date").to_numpy()
     known = state if state.deployed_on else ResponseState(deployed_on=str(reign.starts[-1]))
-    mornings = mornings_to_judge(dates.astype("datetime64[D]"), newest, known)
+    mornings = days_to_judge(dates.astype("datetime64[D]"), newest, known)
     left += [f"{len(mornings)} morning(s) up to {mornings[-1]} are not judged"] if len(mornings) else []
     if not published_state(store, reign, newest).is_current:
         left.append("the state is not published")

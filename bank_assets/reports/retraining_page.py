@@ -27,6 +27,7 @@ _WORDS: Final = {
 }
 _KINDS: Final = {
     "first": "the first model",
+    "probation": "the default recipe on probation, until the gate of a first model opens",
     "refit": "the champion's recipe, fitted again on fresh data",
     "recipe": "another recipe than the champion's",
 }
@@ -218,7 +219,7 @@ def _action(told: Retraining) -> str:
 
 
 def _nobody_asked(told: Retraining) -> str:
-    if told.kind == "first":
+    if told.kind in ("first", "probation"):
         return "There was no model yet."
     return "No violation asked for it: a person or the schedule trained."
 

@@ -20,8 +20,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from bank_assets.contract.contract import Contract
 from bank_assets.sources.delivery_file import DeliveryScan, FileFacts
-from bank_assets.sources.delivery_header import KINDS, DeliveryKind, DeliveryRefused
+from bank_assets.sources.delivery_header import KINDS, DeliveryKind, DeliveryRefused, delivery_kinds
 from bank_assets.sources.manifest import (
     Delivery,
     append_manifest,
@@ -253,7 +254,13 @@ class _Scan:
 
 
 def register_deliveries(
-    landing: Path, warehouse: Path, *, now: datetime, settle_seconds: float, kinds: Iterable[str] = tuple(KINDS)
+    landing: Path,
+    warehouse: Path,
+    contract: Contract,
+    *,
+    now: datetime,
+    settle_seconds: float,
+    kinds: Iterable[str] = KINDS,
 ) -> RegisterResult:
     """Register every complete file of the landing folders; idempotent, safe to kill, one process at a time.
 
@@ -263,6 +270,7 @@ def register_deliveries(
     Args:
         landing: folder with `contacts/`, `outcomes/` and `campaigns/`; missing folders are empty.
         warehouse: folder that holds `raw/`.
+        contract: what the files must hold.
         now: time of arrival to record, with zone.
         settle_seconds: a file touched less than this many seconds before `now` is incomplete; 0 takes all files, for
             writers that rename finished files into place.
@@ -279,9 +287,9 @@ def register_deliveries(
         raise ValueError(f"now: expected a time with zone, found {now.isoformat()}; use datetime.now(UTC).")
     with register_lock(warehouse):
         remove_leftovers(raw_root(warehouse) / "objects")
-        scan = _Scan(landing, warehouse, now, settle_seconds)
+        scan, families = _Scan(landing, warehouse, now, settle_seconds), delivery_kinds(contract)
         try:
-            for kind, path in _candidates(landing, [KINDS[name] for name in kinds]):
+            for kind, path in _candidates(landing, [families[name] for name in kinds]):
                 scan.take(kind, path)
         finally:
             scan.commit()

@@ -27,7 +27,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from bank_assets.contract import FIRST_CONTACT_MONTH
 from bank_assets.sources.delivery_header import DeliveryKind, DeliveryRefused, Header, read_header, split_fields
 
 _HEADER_LIMIT_BYTES: Final = 65_536
@@ -79,6 +78,7 @@ class RowDates:
         self._delimiter = header.delimiter.encode()
         self._with_time = kind.with_time
         self._latest = latest if kind.is_past else None
+        self._first_month = kind.first_month
         self._known: dict[bytes, str] = {}
 
     def fields(self, lines: list[bytes]) -> list[bytes]:
@@ -112,7 +112,7 @@ class RowDates:
             day = date.fromisoformat(text.decode("ascii"))
         except ValueError:
             return ""
-        if text[:7].decode("ascii") < FIRST_CONTACT_MONTH or (self._latest is not None and day > self._latest):
+        if text[:7].decode("ascii") < self._first_month or (self._latest is not None and day > self._latest):
             return ""
         return day.isoformat()
 
@@ -214,7 +214,8 @@ class DeliveryScan:
                 self._name,
                 found=f"none in {self._rows:,} rows",
                 to_do="correct the dates and deliver it again",
-                expected=f"a {self._kind.date_column} as YYYY-MM-DD, not before {FIRST_CONTACT_MONTH} or after arrival",
+                expected=f"a {self._kind.date_column} as YYYY-MM-DD, not before {self._kind.first_month} "
+                "or after arrival",
             )
         months: Counter[str] = Counter()
         for day, count in self._days.items():

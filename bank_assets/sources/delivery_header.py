@@ -11,9 +11,11 @@ import codecs
 import csv
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
-from bank_assets.contract import CAMPAIGN_COLUMNS, DELIVERY_COLUMNS, OUTCOME_COLUMNS, ContractError
+from bank_assets.contract.contract import ARRIVED_AT, Contract
+from bank_assets.contract.errors import ContractError
 
 DELIMITERS: Final = (";", ",")
 _OTHER_DELIMITERS: Final = {"\t": "a tab", "|": "|", ":": ":", "^": "^", "~": "~"}
@@ -43,6 +45,8 @@ class DeliveryKind:
         name: folder under `landing/`.
         columns: the header as a set; order is free.
         date_column: the column that gives a row its month.
+        first_month: first month of the time axis, `YYYY-MM`; a row dated before it is a stray.
+        optional: columns that a file may lack, since an earlier version of the contract did.
         with_time: True if the date column may carry a time of day after the day.
         is_past: True if the day cannot lie after the arrival (campaigns are planned ahead).
     """
@@ -50,14 +54,26 @@ class DeliveryKind:
     name: str
     columns: tuple[str, ...]
     date_column: str
+    first_month: str
+    optional: tuple[str, ...] = ()
     with_time: bool = False
     is_past: bool = True
 
 
-CONTACTS: Final = DeliveryKind("contacts", DELIVERY_COLUMNS, "contact_date")
-OUTCOMES: Final = DeliveryKind("outcomes", OUTCOME_COLUMNS, "arrived_at", with_time=True)
-CAMPAIGNS: Final = DeliveryKind("campaigns", CAMPAIGN_COLUMNS, "contact_date", is_past=False)
-KINDS: Final = {kind.name: kind for kind in (CONTACTS, OUTCOMES, CAMPAIGNS)}
+KINDS: Final = ("contacts", "outcomes", "campaigns")
+"""Names of the families, folders under `landing/`."""
+
+
+@lru_cache(maxsize=8)
+def delivery_kinds(contract: Contract) -> dict[str, DeliveryKind]:
+    """The families of deliveries under a contract, by name."""
+    date, first, optional = contract.contact_date.source, contract.first_month, contract.optional_columns
+    kinds = (
+        DeliveryKind("contacts", contract.delivery_columns, date, first, optional),
+        DeliveryKind("outcomes", contract.outcome_columns, ARRIVED_AT, first, with_time=True),
+        DeliveryKind("campaigns", contract.campaign_columns, date, first, optional, is_past=False),
+    )
+    return {kind.name: kind for kind in kinds}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +137,14 @@ def read_header(line: bytes, kind: DeliveryKind, name: str) -> Header:
             to_do="put the column names in the first line and deliver it again",
         )
     problems = {
-        "missing": [c for c in kind.columns if c not in columns],
+        "missing": [c for c in kind.columns if c not in columns and c not in kind.optional],
         "extra": [c for c in dict.fromkeys(columns) if c not in kind.columns],
         "named twice": [c for c, count in Counter(columns).items() if count > 1],
     }
     found = "; ".join(f"{what}: {', '.join(repr(c) for c in names)}" for what, names in problems.items() if names)
     if found:
         to_do = "correct the header and deliver the file again"
-        if kind is CONTACTS and problems["missing"] == ["contact_id", "contact_date"]:
+        if kind.name == "contacts" and problems["missing"] == ["contact_id", "contact_date"]:
             to_do = (
                 "add contact_id and contact_date (YYYY-MM-DD) to every row and deliver it again; only the whole "
                 "UCI file may lack them, and it is given through BANK_SOURCE instead of the landing folder"

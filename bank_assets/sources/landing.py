@@ -19,10 +19,11 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from bank_assets.contract import CAMPAIGN_COLUMNS, UCI_COLUMNS
+from bank_assets.contract.contract import Contract
+from bank_assets.contract.uci import UCI, UCI_FILE_COLUMNS
 from bank_assets.settings import Settings
 from bank_assets.sources.delivery_file import DeliveryScan, RowDates, end_of_lines, rows_of
-from bank_assets.sources.delivery_header import CONTACTS, Header, read_header
+from bank_assets.sources.delivery_header import DeliveryKind, Header, delivery_kinds, read_header
 from bank_assets.sources.source import Source, claim_landing
 from bank_assets.sources.uci import implied_dates
 from bank_assets.store.atomic_files import publish_if_changed, temporary_beside
@@ -101,10 +102,10 @@ class _Book:
         return tuple(written), tuple(unchanged)
 
 
-def _uci_lines(path: Path) -> tuple[Header, bytes, list[tuple[str, bytes]]]:
+def _uci_lines(path: Path, kind: DeliveryKind) -> tuple[Header, bytes, list[tuple[str, bytes]]]:
     """The pinned file with ids and dates in front of its own bytes; ids are its row numbers."""
     header, *lines = path.read_bytes().splitlines()
-    month, day = UCI_COLUMNS.index("month"), UCI_COLUMNS.index("day")
+    month, day = UCI_FILE_COLUMNS.index("month"), UCI_FILE_COLUMNS.index("day")
     fields = [line.decode().split(";") for line in lines]
     dates = implied_dates([f[month].strip('"') for f in fields], [int(f[day]) for f in fields])
     days = [contact_date.isoformat() for contact_date in dates]
@@ -113,12 +114,12 @@ def _uci_lines(path: Path) -> tuple[Header, bytes, list[tuple[str, bytes]]]:
         (d, b'"uci-%06d";%s;%s' % (number, d.encode(), line))
         for number, (d, line) in enumerate(zip(days, lines, strict=True), start=1)
     ]
-    return read_header(landed_header, CONTACTS, path.name), landed_header, dated
+    return read_header(landed_header, kind, path.name), landed_header, dated
 
 
-def _file_lines(path: Path, header: Header, latest: date) -> Iterator[tuple[str, bytes]]:
+def _file_lines(path: Path, header: Header, kind: DeliveryKind, latest: date) -> Iterator[tuple[str, bytes]]:
     """The rows of a delivery-format file with their days, in bounded memory."""
-    dates, tail, is_first = RowDates(header, CONTACTS, latest), b"", True
+    dates, tail, is_first = RowDates(header, kind, latest), b"", True
     with path.open("rb") as stream:
         while True:
             chunk = stream.read(_CHUNK_BYTES)
@@ -133,18 +134,24 @@ def _file_lines(path: Path, header: Header, latest: date) -> Iterator[tuple[str,
                 return
 
 
-def _campaign_cut(header: Header) -> tuple[bytes, list[int], int]:
+def _campaign_cut(header: Header, contract: Contract) -> tuple[bytes, list[int], int]:
     """Header line of a campaign, the positions of its fields, and the delimiters a whole row has."""
-    positions = [index for index, column in enumerate(header.columns) if column in CAMPAIGN_COLUMNS]
+    positions = [index for index, column in enumerate(header.columns) if column in contract.campaign_columns]
     names = [f'"{header.columns[index]}"' for index in positions]
     return header.delimiter.join(names).encode(), positions, len(header.columns) - 1
 
 
 def _land_lines(
-    book: _Book, header: Header, header_line: bytes, lines: DatedLines, home_month: str, span: _Span
+    book: _Book,
+    header: Header,
+    header_line: bytes,
+    lines: DatedLines,
+    home_month: str,
+    span: _Span,
+    contract: Contract,
 ) -> tuple[Counter[str], str, str, int]:
     delimiter = header.delimiter.encode()
-    campaign_header, positions, delimiters = _campaign_cut(header)
+    campaign_header, positions, delimiters = _campaign_cut(header, contract)
     rows: Counter[str] = Counter()
     first_day = last_day = ""
     recent: dict[str, list[bytes]] = {}
@@ -197,9 +204,9 @@ def _land_simulated(
     campaign_rows = 0
     begin = end - timedelta(days=EXAMPLE_DAYS - 1)
     for chunk in simulator.simulate_chunks(aggregates, begin, end, scale=scale, seed=settings.seed):
-        customers = chunk[list(CAMPAIGN_COLUMNS)]
+        customers = chunk[list(UCI.campaign_columns)]
         simulated_csv.write_csv(
-            customers, book.stream(f"{FOLDER}/{EXAMPLE}", simulated_csv.csv_header(CAMPAIGN_COLUMNS))
+            customers, book.stream(f"{FOLDER}/{EXAMPLE}", simulated_csv.csv_header(UCI.campaign_columns))
         )
         campaign_rows += len(customers)
     return rows, first_day, last_day, campaign_rows
@@ -223,25 +230,27 @@ def land_source(source: Source, settings: Settings, *, first: date | None = None
         OSError: the disk is full; free space and run again, no half file is left.
     """
     claim_landing(source, settings.landing)
-    span = _Span(first, last)
+    span, kind = _Span(first, last), delivery_kinds(settings.contract)["contacts"]
     with ExitStack() as stack:
         book = _Book(settings.landing, stack)
         if source.path is None:
             rows, first_day, last_day, campaign_rows = _land_simulated(book, settings, first, last)
         elif source.is_real:
-            header, header_line, lines = _uci_lines(source.path)
-            rows, first_day, last_day, campaign_rows = _land_lines(book, header, header_line, lines, "", span)
+            header, header_line, lines = _uci_lines(source.path, kind)
+            rows, first_day, last_day, campaign_rows = _land_lines(
+                book, header, header_line, lines, "", span, settings.contract
+            )
         else:
             latest = (datetime.now(UTC) + timedelta(days=1)).date()
-            scan = DeliveryScan(source.path.name, CONTACTS, latest)
+            scan = DeliveryScan(source.path.name, kind, latest)
             with source.path.open("rb") as stream:
                 while chunk := stream.read(_CHUNK_BYTES):
                     scan.feed(chunk)
             facts = scan.finish()
             header_line = _first_line(source.path)
-            lines_of_file = _file_lines(source.path, facts.header, latest)
+            lines_of_file = _file_lines(source.path, facts.header, kind, latest)
             rows, first_day, last_day, campaign_rows = _land_lines(
-                book, facts.header, header_line, lines_of_file, facts.home_month, span
+                book, facts.header, header_line, lines_of_file, facts.home_month, span, settings.contract
             )
         written, unchanged = book.close()
     return Landed(source, written, unchanged, dict(sorted(rows.items())), first_day, last_day, campaign_rows)

@@ -15,8 +15,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from bank_assets.contract.contract import Contract
 from bank_assets.settings import Settings
-from bank_assets.sources.delivery_header import CONTACTS, read_header
+from bank_assets.sources.delivery_header import delivery_kinds, read_header
 from bank_assets.sources.uci import UCI_FILE, UCI_SHA256, SourceError, download_uci, is_pinned
 from bank_assets.store.atomic_files import write_atomic
 
@@ -98,7 +99,7 @@ def _simulated(settings: Settings, reason: str = "") -> Source:
     return Source("simulated", label, is_real=False, reason=reason)
 
 
-def _from_file(path: Path, reason: str = "", kind: Literal["file", "uci"] = "file") -> Source:
+def _from_file(path: Path, contract: Contract, reason: str = "", kind: Literal["file", "uci"] = "file") -> Source:
     if not path.is_file():
         raise SourceError(
             f"BANK_SOURCE: expected a CSV file, uci, simulated or auto, found {str(path)!r}, which does not "
@@ -108,7 +109,7 @@ def _from_file(path: Path, reason: str = "", kind: Literal["file", "uci"] = "fil
         return Source(kind, f"UCI {UCI_FILE} (sha256 {UCI_SHA256[:6]}…)", is_real=True, path=path, reason=reason)
     with path.open("rb") as stream:  # a dateless file is refused by name before anything is written
         first_line = (stream.read(_HEADER_BYTES).splitlines() or [b""])[0]
-    read_header(first_line.removeprefix(b"\xef\xbb\xbf"), CONTACTS, path.name)
+    read_header(first_line.removeprefix(b"\xef\xbb\xbf"), delivery_kinds(contract)["contacts"], path.name)
     return Source("file", f"file {path.name} ({path.stat().st_size:,} bytes)", is_real=False, path=path, reason=reason)
 
 
@@ -119,12 +120,14 @@ def _auto(settings: Settings, default_file: Path, download: Callable[[Path], Pat
             settings, "auto: this home was begun with simulated contacts, which must not mix with real ones"
         )
     if default_file.is_file():
-        return _from_file(default_file, f"auto: found {default_file.parent.name}/{default_file.name}")
+        return _from_file(
+            default_file, settings.contract, f"auto: found {default_file.parent.name}/{default_file.name}"
+        )
     try:
         path = download(settings.home / "downloads")
     except SourceError as error:
         return _simulated(settings, f"auto: no {default_file.parent.name}/{default_file.name}, and {error}")
-    return _from_file(path, "auto: downloaded from UCI", "uci")
+    return _from_file(path, settings.contract, "auto: downloaded from UCI", "uci")
 
 
 def resolve_source(
@@ -150,9 +153,9 @@ def resolve_source(
         case "simulated":
             source = _simulated(settings)
         case "uci":
-            source = _from_file(download(settings.home / "downloads"), kind="uci")
+            source = _from_file(download(settings.home / "downloads"), settings.contract, kind="uci")
         case path:
-            source = _from_file(Path(path).expanduser())
+            source = _from_file(Path(path).expanduser(), settings.contract)
     level = logging.WARNING if settings.source == "auto" and source.kind == "simulated" else logging.INFO
     _LOG.log(level, "source of contacts: %s%s", source.label, f"; {source.reason}" if source.reason else "")
     return source

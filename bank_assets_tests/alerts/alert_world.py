@@ -15,9 +15,6 @@ from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.store.warehouse import Warehouse
 
-HEAVY = {"status": "ok", "month": "2009-05", "level": "heavy", "label_level": "none", "last_day": "2009-05-29",
-         "message": "Heavy drift in May compared with champion v1: job.", "drifted": ["job"]}  # fmt: skip
-
 
 class World:
     """A home with its Dagster instance, and both sensors as the daemon asks them."""

@@ -21,8 +21,9 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._utils.error import SerializableErrorInfo
 
 from bank_assets.alert_sensors import ALERTS, AlertCursor
+from bank_assets.contract.uci import UCI
 from bank_assets.sources.deliveries import register_deliveries
-from bank_assets_tests.alerts.alert_world import HEAVY, World, failing, kinds, stored_instance
+from bank_assets_tests.alerts.alert_world import World, failing, kinds, stored_instance
 
 
 def add_ticks(world, name, statuses, kind=InstigatorType.SENSOR):
@@ -89,7 +90,7 @@ class TestSilence:
         folder = world.settings.landing / "outcomes"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(f"contact_id,y,duration,arrived_at\n{name},no,60,2009-05-04\n")
-        register_deliveries(world.settings.landing, world.settings.warehouse, now=now, settle_seconds=0)
+        register_deliveries(world.settings.landing, world.settings.warehouse, UCI, now=now, settle_seconds=0)
 
     def test_silence_is_told_once_and_again_after_the_next_delivery(self, world):
         now = datetime.now(UTC)
@@ -108,7 +109,7 @@ class TestSilence:
 class TestCursor:
     def test_a_lost_cursor_repeats_nothing(self, world):
         world.run(failing(OSError("x")))
-        world.report("drift_report", HEAVY)
+        world.run(failing(OSError("x")), job="other_job")
         assert len(world.look()) == 2
         world.cursors.clear()
         assert world.look() == []

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pyarrow as pa
+import pytest
 
+from bank_assets.contract.uci import UCI
 from bank_assets.ledger import promotions, responses
 from bank_assets.sources.deliveries import register_deliveries
-from bank_assets_tests.alerts.alert_world import HEAVY, failing, kinds
-
-CALM = HEAVY | {"level": "none", "drifted": [], "message": "No drift in May."}
+from bank_assets_tests.alerts.alert_world import failing, kinds
 
 
 class TestRuns:
@@ -99,7 +99,7 @@ class TestGates:
         for number in (1, 2):
             (folder / "may.csv").write_text("30;unemployed;john.doe\n")
             now = datetime.now(UTC) + timedelta(hours=number)
-            register_deliveries(world.settings.landing, world.settings.warehouse, now=now, settle_seconds=0)
+            register_deliveries(world.settings.landing, world.settings.warehouse, UCI, now=now, settle_seconds=0)
             (alert,) = world.look()
             assert alert["kind"] == "gate_failed"
             assert "may.csv" in alert["title"]
@@ -151,42 +151,13 @@ class TestRejectedRows:
             assert len(world.look()) == told
 
 
-class TestDriftAndDecay:
-    def test_an_episode_is_told_once_and_what_comes_back_is_told_anew(self, world):
-        told = []
-        for verdict in (HEAVY, HEAVY, CALM, HEAVY):
-            world.report("drift_report", verdict)
-            told += [kinds(world.look())]
-        assert told == [["drift"], [], [], ["drift"]]
-        first, second = world.told()
-        assert first["key"] != second["key"]
-        assert first["as_of"] == "2009-05-29"
-        assert first["tone"] == "watch"
-
-    def test_more_columns_and_a_worse_level_are_told_and_easing_is_not(self, world):
-        steps = (
-            (HEAVY | {"level": "moderate"}, 1),
-            (HEAVY, 1),
-            (HEAVY | {"level": "moderate"}, 0),
-            (HEAVY | {"drifted": ["job", "poutcome"]}, 1),
-            (HEAVY | {"label_level": "heavy"}, 1),
-        )
-        for verdict, told in steps:
-            world.report("drift_report", verdict)
-            assert len(world.look()) == told
-
-    def test_too_few_contacts_do_not_end_an_episode(self, world):
-        for verdict in (HEAVY, CALM | {"status": "too_few_rows"}, HEAVY):
-            world.report("drift_report", verdict)
-        assert kinds(world.look()) == ["drift"]
-
-    def test_decay_is_told_with_its_money(self, world):
-        decayed = {"level": "heavy", "status": "ok", "message": "Heavy decay.", "as_of": "2009-06-01",
-                   "profit_eur": 420.0}  # fmt: skip
-        for verdict, told in ((decayed, ["decay"]), (decayed, []), (decayed | {"level": "none"}, [])):
-            world.report("performance_report", verdict)
-            assert kinds(world.look()) == told
-        assert "420 EUR" in world.told()[0]["text"]
+class TestMonthlyStatistics:
+    @pytest.mark.parametrize("name", ["drift_report", "performance_report"])
+    def test_a_month_that_nothing_acts_on_is_no_alert(self, world, name):
+        heavy = {"status": "ok", "month": "2009-05", "level": "heavy", "label_level": "heavy", "message": "Heavy.",
+                 "drifted": ["job"], "last_day": "2009-05-29"}  # fmt: skip
+        world.report(name, heavy)
+        assert world.look() == []
 
 
 class TestVerdicts:

@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from bank_assets.assets.validation import hold
+from bank_assets.assets.validation import VALIDATION, hold
 from bank_assets.resources.store import WarehouseResource
 
 MONTH, LIMIT = "2020-04", 0.05
@@ -21,7 +21,7 @@ def delivered(store, usable, rejected, superseded=0):
     store.write("contacts", MONTH, ids, "f", {"contacts": counts})
     rows = {"kind": pa.array(["contacts"] * len(rejected), pa.string()), "contact_id": pa.array(rejected, pa.string())}
     store.write("rejected_contacts", MONTH, pa.table(rows), "f", {"contacts": counts})
-    hold(store, MONTH, None, LIMIT, "mark")
+    hold(VALIDATION.of(store, MONTH, inputs=[]), None, LIMIT)
     return store.entry("contacts_validation", MONTH).metadata
 
 

@@ -1,5 +1,6 @@
 """From candidates to a challenger: luck is not enough, and a deployment fit proves its graph."""
 
+import dataclasses
 import time
 
 import numpy as np
@@ -13,12 +14,13 @@ from bank_assets.core.candidate_folds import (
     rank_candidates,
     resampled_fold,
 )
-from bank_assets.core.candidates import ALGORITHMS, Recipe
+from bank_assets.core.candidates import ALGORITHMS, Recipe, RecipeError, named_recipes
 from bank_assets.core.challenger import GUARD_ROWS, choose_recipe, fit_deployment, pooled_rows
 from bank_assets.core.economics import Economics
 from bank_assets.core.export import PARITY_LIMIT
 from bank_assets.core.metrics import f1_of_calls
-from bank_assets.core.recipe_search import reported_from, search_recipes
+from bank_assets.core.promotion import PROBATION, RECIPE, REFIT, Verdict, judged
+from bank_assets.core.recipe_search import select_recipe
 from bank_assets.core.scorer import expit
 from bank_assets.core.splits import time_folds
 from bank_assets_tests.world.contacts import FIRST, made_contacts
@@ -209,18 +211,38 @@ class TestDeployment:
 
 
 class TestSearch:
-    def search(self, data, recipes, incumbent):
-        return search_recipes(
-            recipes, incumbent, data, Economics(5.0, 15.0), time.monotonic, minimum_rows=500, seed=0, n_jobs=1
-        )
+    def search(self, data, recipes, incumbent, **changes):
+        flags = {"has_passed": True, "probation": True} | changes
+        return select_recipe(recipes, incumbent, data, Economics(5.0, 15.0), time.monotonic, seed=0, **flags)
 
     def test_the_incumbent_stays_without_competition(self, data):
-        recipe, choice, found = self.search(data, (), Recipe("lightgbm"))
-        assert recipe == Recipe("lightgbm")
-        assert "best of 1 candidates" in choice.reason
-        assert (~np.isnan(found.calibrated[data.contact_dates >= reported_from(data)])).all()
+        found = self.search(data, (), Recipe("lightgbm"))
+        assert (found.recipe, found.kind, found.gate) == (Recipe("lightgbm"), REFIT, None)
+        assert "best of 1 candidates" in found.reason
 
-    def test_a_crippled_incumbent_is_replaced(self, data):
+    def test_a_better_recipe_is_put_to_the_gate_of_a_changed_recipe(self, data):
         blind = Recipe("lightgbm", parameters={"n_estimators": 1, "learning_rate": 1e-6})
-        recipe, _, _ = self.search(data, (Recipe("logistic_regression"),), blind)
-        assert recipe.algorithm == "logistic_regression"
+        found = self.search(data, (Recipe("logistic_regression", "class_weight"),), blind)
+        assert (found.recipe.name, found.kind) == ("logistic_regression/class_weight", RECIPE)
+        assert found.gate is not None
+        assert [step["kind"] for step in found.calibrator] == ["affine"], "a sampler distorts probabilities"
+
+    @pytest.mark.parametrize("probation", [True, False])
+    def test_a_refused_first_model_is_on_probation_or_nothing(self, data, probation):
+        nothing = dataclasses.replace(data, is_subscribed=np.random.default_rng(3).permutation(data.is_subscribed))
+        found = self.search(nothing, (), Recipe("lightgbm"), has_passed=False, probation=probation)
+        assert found.kind == (PROBATION if probation else "first")
+        assert not found.gate.is_promoted
+        guards = Verdict(REFIT, True, ("sane",))
+        verdict = judged(found.kind, found.gate, guards)
+        assert (verdict.kind, verdict.is_promoted) == (found.kind, probation)
+        assert any("log loss gain" in reason for reason in verdict.reasons)
+        insane = judged(found.kind, found.gate, Verdict(REFIT, False, ("broken graph",)))
+        assert not insane.is_promoted, "the guards hold on probation, too"
+
+    def test_names_of_candidates(self):
+        assert len(named_recipes((), 3)) == 20
+        (only,) = named_recipes(("xgboost/smote",), 3)
+        assert (only.name, only.seed) == ("xgboost/smote", 3)
+        with pytest.raises(RecipeError, match=r"BANK_CANDIDATES.*xgboost/magic"):
+            named_recipes(("xgboost/magic",), 3)

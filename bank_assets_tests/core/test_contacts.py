@@ -53,10 +53,10 @@ def test_learning_data_holds_nothing_of_the_morning_or_later():
         np.testing.assert_array_equal(column, other.features[name])
 
 
-def test_time_order_keeps_the_order_within_a_day():
+def test_time_order_is_by_day_and_within_it_by_id():
     contacts = made_contacts(4, 3)
-    ordered = contacts.rows(np.asarray([9, 0, 10, 1])).in_time_order()
-    assert ordered.contact_ids.tolist() == ["c0", "c1", "c9", "c10"]
+    ordered = contacts.rows(np.asarray([9, 1, 10, 0])).in_time_order()
+    assert ordered.contact_ids.tolist() == ["c0", "c1", "c10", "c9"]
 
 
 def test_rows_of_learning_data_stay_together():

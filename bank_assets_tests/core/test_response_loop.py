@@ -1,5 +1,6 @@
-"""Production walks delivered mornings as the replay does, whatever the size of a delivery."""
+"""The loop over days: its calendar, whatever the size of a delivery, and what it does without a model."""
 
+import itertools
 import time
 
 import numpy as np
@@ -8,18 +9,18 @@ import pytest
 from bank_assets.core.covariate_shift import Reference
 from bank_assets.core.economics import Economics
 from bank_assets.core.performance import ScoredContacts
-from bank_assets.core.platform_policy import PlatformConfig
 from bank_assets.core.replay import make_policy
 from bank_assets.core.replay import walk as replay
+from bank_assets.core.replay_platform import PlatformConfig
 from bank_assets.core.replay_trace import Trace
 from bank_assets.core.replay_world import ReplaySettings, World
-from bank_assets.core.response.assessment import after_fit
-from bank_assets.core.response.loop import FITS, heard, mornings_to_judge, walk
-from bank_assets.core.response.policy import ResponseState, Rung
+from bank_assets.core.response.loop import FITS, Known, Position, advance, after_verdict, assess, days_to_judge
+from bank_assets.core.response.policy import ResponsePolicy, ResponseState, Rung
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 DAY = np.timedelta64(1, "D")
-CONFIG = PlatformConfig(Economics(5.0, 40.0), candidates=())
+ECONOMICS = Economics(5.0, 40.0)
+CONFIG = PlatformConfig(candidates=("lightgbm/none",))
 
 
 def jump(frame, number, log_odds):
@@ -31,101 +32,138 @@ def jump(frame, number, log_odds):
 
 @pytest.fixture(scope="module")
 def replayed():
-    """The replay of a history with weekends and a jump: its world, its trace, the answer of every morning."""
+    """The replay of a history with weekends and a jump: its world, its trace, every assessment."""
     days = np.repeat([day for day in range(90) if day % 7 not in (5, 6)], 30)
-    world = World(made_contacts(change=jump, days=days), ReplaySettings(CONFIG.economics, FIRST + 30 * DAY))
+    world = World(made_contacts(change=jump, days=days), ReplaySettings(ECONOMICS, FIRST + 30 * DAY))
     policy, trace = make_policy("platform", world.settings, CONFIG, time.monotonic), Trace.empty(len(world))
-    platform, answers = policy._platform, {}
-    judge = platform.morning
-
-    def recorded(day, known):
-        answers[day] = judge(day, known)
-        return answers[day]
-
-    platform.morning = recorded
     for _ in replay(policy, world, trace):
         pass
-    return world, trace, answers, {event.day for event in platform.events if event.kind == "model"}
+    return world, trace, policy.assessments
 
 
-def production(world, trace, first, newest_of_deliveries):
-    """Answers of the walk, deliveries coming up to the given days one after the other."""
-    contacts = world._contacts
-    scored = ScoredContacts(contacts.contact_dates, trace.unshifted, contacts.is_subscribed, contacts.known_on)
-    state = after_fit(ResponseState(), first, is_promoted=True)
-    model, shift, answers = first, 0.0, {}
-    for newest in newest_of_deliveries:
-        while True:
-            dates = contacts.contact_dates[contacts.contact_dates < newest]
-            reference = Reference.of(world.daily, model.item(), CONFIG.recipe.half_life_days)
-            judged = list(walk(mornings_to_judge(dates, newest, state), state, shift, scored, world.daily, reference))
-            for morning in judged:
-                answers[morning.day] = morning.response
-                state, shift = morning.response.state, morning.evidence.shift_now
-            if not judged or not judged[-1].asks_for_fit:
-                break
-            model = judged[-1].day
-            state = heard(state, str(model), is_promoted=True)
-    return answers
+class Delivered:
+    """Ports over finished scores: every fit is promoted at once; deliveries reach up to a day."""
+
+    def __init__(self, world, trace, assessments):
+        first = assessments[0].day
+        following = itertools.pairwise(assessments)
+        self.on_probation = {one.day: after.response.state.is_on_probation for one, after in following}
+        contacts = world._contacts
+        self.scored = ScoredContacts(contacts.contact_dates, trace.unshifted, contacts.is_subscribed, contacts.known_on)
+        self.daily, self.dates = world.daily, contacts.contact_dates
+        self.state = after_verdict(
+            ResponseState(), str(first), is_promoted=True, is_on_probation=self.on_probation[first]
+        )
+        self.model, self.shift, self.asked, self.kept, self.newest = first, 0.0, None, [], first
+
+    def days(self):
+        return np.unique(self.dates[self.dates < self.newest])
+
+    def reached(self):
+        return self.newest
+
+    def known(self, day):
+        return Known(self.scored, self.daily, Reference.of(self.daily, self.model.item(), 90.0))
+
+    def settle(self):
+        self.model = self.asked
+        self.state = after_verdict(
+            self.state, str(self.model), is_promoted=True, is_on_probation=self.on_probation[self.model]
+        )
+        self.asked = None
+        return True
+
+    def position(self):
+        return Position(self.state, self.shift, self.asked is not None)
+
+    def keep(self, assessment):
+        self.kept.append(assessment)
+        self.state, self.shift = assessment.response.state, assessment.evidence.shift_now
+        self.asked = assessment.day if assessment.calls_for_fit else None
+
+    def deliver(self, newest):
+        self.newest = newest
+        assert advance(self, self, self)
 
 
-def essence(answer):
-    return answer.rung, answer.reasons, answer.episode_id, answer.run_key, answer.is_recalibrated, answer.state
+def essence(assessments, after):
+    return [
+        (one.day, one.response.rung, one.response.reasons, one.response.run_key, one.response.state)
+        for one in assessments
+        if one.day > after
+    ]
 
 
-def test_a_history_delivered_at_once_gets_the_answers_of_the_replay(replayed):
-    world, trace, answers, models = replayed
-    first = min(answers)
-    newest = world.dates.max() + DAY
-    found = production(world, trace, first, [newest])
-    assert len(models) >= 3, "the history must ask for refits, or nothing is compared"
-    expected = {day: essence(answer) for day, answer in answers.items() if day > first}
-    assert {day: essence(answer) for day, answer in found.items() if day < newest} == expected
+@pytest.mark.parametrize("every", [1, 7, 90])
+def test_the_size_of_a_delivery_changes_no_assessment(replayed, every):
+    world, trace, assessments = replayed
+    first = assessments[0].day
+    ports = Delivered(world, trace, assessments)
+    last = assessments[-1].day
+    for newest in [*np.arange(first + DAY, last, every), last]:
+        ports.deliver(newest)
+    assert sum(one.calls_for_fit for one in assessments) >= 3, "the history must call for refits"
+    assert essence(ports.kept, first) == essence(assessments, first)
 
 
-def test_deliveries_that_end_before_a_weekend_move_a_morning_and_nothing_else(replayed):
-    world, trace, answers, _ = replayed
-    first = min(answers)
-    ends = [FIRST + number * DAY for number in range(40, 90) if number % 7 == 5]  # Fridays evenings
-    found = production(world, trace, first, [*ends, world.dates.max() + DAY])
-    mornings = sorted(found)
-    assert set(ends) <= set(mornings), "the newest morning is judged without waiting for the next calls"
-    for friday in ends:
-        assert friday + 2 * DAY not in mornings, "Monday knows nothing that Saturday did not"
-    assert len(mornings) >= len(answers) - 2
+def test_the_day_after_a_day_with_contacts_is_judged_once_it_is_reached(replayed):
+    world, _, assessments = replayed
+    decided = {one.day for one in assessments}
+    fridays = [FIRST + number * DAY for number in range(32, 85) if number % 7 == 4]
+    assert {friday + DAY for friday in fridays} <= decided, "Saturday knows what Friday brought"
+    assert not {friday + 3 * DAY for friday in fridays} & decided, "Monday knows nothing more"
+    assert decided <= {day + DAY for day in world.dates}
 
 
-def test_a_morning_is_judged_once_and_only_with_news():
+def test_a_day_is_judged_once_and_only_with_news():
     dates = FIRST + np.asarray([0, 0, 1, 4, 5]) * DAY
     state = ResponseState(deployed_on=str(FIRST))
     newest = FIRST + 6 * DAY
-    days = [int((day - FIRST) / DAY) for day in mornings_to_judge(dates, newest, state)]
-    assert days == [1, 4, 5, 6]
+    days = [int((day - FIRST) / DAY) for day in days_to_judge(dates, newest, state)]
+    assert days == [1, 2, 5, 6]
+    assert days_to_judge(dates, newest - 1 * DAY, state).max() == FIRST + 5 * DAY, "not before it is reached"
     judged = ResponseState(deployed_on=str(FIRST), assessed_on=str(newest))
-    assert len(mornings_to_judge(dates, newest, judged)) == 0
+    assert len(days_to_judge(dates, newest, judged)) == 0
     later = np.append(dates, FIRST + 8 * DAY)
-    assert mornings_to_judge(later, newest + 3 * DAY, judged).tolist() == [(FIRST + 9 * DAY).item()]
+    assert days_to_judge(later, newest + 5 * DAY, judged).tolist() == [(FIRST + 9 * DAY).item()]
 
 
-def test_without_a_model_only_the_newest_morning_asks_and_a_refusal_waits():
+def test_of_the_history_only_the_newest_day_asks_and_a_refusal_waits():
     contacts = made_contacts(60, 20)
     scored = ScoredContacts(contacts.contact_dates, np.full(1200, np.nan), contacts.is_subscribed, contacts.known_on)
-    world = World(contacts, ReplaySettings(CONFIG.economics, FIRST + 30 * DAY))
-    state = ResponseState()
-    mornings = mornings_to_judge(contacts.contact_dates, FIRST + 60 * DAY, state)
-    assert mornings.tolist() == [(FIRST + 60 * DAY).item()]
-    (asked,) = walk(mornings, state, 0.0, scored, world.daily, Reference({}, 0.0))
+    world = World(contacts, ReplaySettings(ECONOMICS, FIRST + 30 * DAY))
+    known, policy = Known(scored, world.daily, Reference({}, 0.0)), ResponsePolicy()
+    (day,) = days_to_judge(contacts.contact_dates, FIRST + 60 * DAY, ResponseState())
+    assert day == FIRST + 60 * DAY
+    asked = assess(day, known, ResponseState(), 0.0, policy)
     assert asked.response.rung is Rung.SEARCH
-    refused = heard(asked.response.state, str(asked.day), is_promoted=False)
-    (held,) = walk(mornings + 3 * DAY, refused, 0.0, scored, world.daily, Reference({}, 0.0))
+    refused = after_verdict(asked.response.state, str(day), is_promoted=False)
+    later = np.append(contacts.contact_dates, day + np.arange(4) * DAY)
+    assert len(days_to_judge(later, day + 4 * DAY, refused)) == 4, "whatever arrives at once, each day is judged"
+    held = assess(day + 3 * DAY, known, refused, 0.0, policy)
     assert held.response.rung is Rung.NONE
     assert "refused" in held.response.reasons[0]
-    (again,) = walk(mornings + 10 * DAY, refused, 0.0, scored, world.daily, Reference({}, 0.0))
-    assert again.response.rung in FITS
+    assert assess(day + 10 * DAY, known, refused, 0.0, policy).response.rung in FITS
+
+
+def test_a_model_on_probation_is_reviewed_without_any_evidence(replayed):
+    world, _, _ = replayed
+    contacts = world._contacts
+    quiet = np.full(len(contacts), float(contacts.is_subscribed[:600].mean()))
+    scored = ScoredContacts(contacts.contact_dates, quiet, contacts.is_subscribed, contacts.known_on)
+    known = Known(scored, world.daily, Reference({}, 0.0))
+    state = after_verdict(ResponseState(), str(FIRST + 7 * DAY), is_promoted=True, is_on_probation=True)
+    assert state.is_on_probation
+    assert assess(FIRST + 34 * DAY, known, state, 0.0, ResponsePolicy()).response.rung not in FITS
+    due = assess(FIRST + 35 * DAY, known, state, 0.0, ResponsePolicy())
+    assert (due.response.rung, due.response.run_key) == (Rung.SEARCH, f"review-{FIRST + 35 * DAY}")
+    passed = after_verdict(due.response.state, str(due.day), is_promoted=True)
+    assert not passed.is_on_probation
+    assert after_verdict(state, str(due.day), is_promoted=False).is_on_probation, "a refusal changes no model"
 
 
 def test_a_rollback_gets_a_cool_down_and_ends_the_episode():
     state = ResponseState(deployed_on="2020-01-05", assessed_on="2020-02-01", episode_id="e", fits=2)
-    told = heard(state, None, is_promoted=True, is_rollback=True)
-    assert (told.deployed_on, told.attempted_on, told.episode_id, told.fits) == ("2020-02-01", "2020-02-01", "", 0)
-    assert heard(ResponseState(), None, is_promoted=True, is_rollback=True) == ResponseState()
+    after = after_verdict(state, None, is_promoted=True, is_rollback=True)
+    assert (after.deployed_on, after.attempted_on, after.episode_id, after.fits) == ("2020-02-01", "2020-02-01", "", 0)
+    assert after_verdict(ResponseState(), None, is_promoted=True, is_rollback=True) == ResponseState()

@@ -1,5 +1,6 @@
 """The champion: last good, swaps, refusals, rollback; what the app says without one."""
 
+import json
 import logging
 import shutil
 import threading
@@ -259,3 +260,24 @@ def test_replicas_that_share_a_folder_keep_the_same_version_at_once(registry, tm
         thread.join()
     assert not failed
     assert ChampionStore(tmp_path / "shared").load_last_good()
+
+
+def test_a_model_on_probation_is_marked_on_records_pages_and_in_the_api(serving_settings, registry, published, payload):
+    files = dict(registry.versions["1"])
+    document = json.loads(files["decision.json"]) | {"is_on_probation": True}
+    registry.versions["3"], registry.alias = files | {"decision.json": json.dumps(document).encode()}, "3"
+    with TestClient(create_app(serving_settings, registry=registry), base_url="http://127.0.0.1") as client:
+        wait_until(lambda: store_of(client).champion is not None)
+        decided = client.post(PATH, json=payload).json()
+        assert [flag["flag"] for flag in decided["flags"]] == ["model_on_probation"]
+        assert client.get(f"{PATH}/{decided['id']}").json()["flags"] == decided["flags"], "the record says so for ever"
+        assert client.get("/api/v1/model").json()["is_on_probation"] is True
+        assert "Decided on probation" in client.get(f"/audit/{decided['id']}").text
+        for page in ("/", "/predict", "/model", "/monitoring", "/audit"):
+            assert 'data-testid="probation"' in client.get(page).text
+        assert client.get("/api/v1/audit/verify").json()["ok"]
+        registry.alias = "1"
+        wait_until(lambda: not store_of(client).current.is_on_probation)
+        assert 'data-testid="probation"' not in client.get("/").text
+        assert client.post(PATH, json=payload).json()["flags"] == []
+        assert client.get(f"{PATH}/{decided['id']}").json()["flags"] == decided["flags"]

@@ -181,6 +181,7 @@ def test_without_anything_home_monitoring_and_audit_are_designed(empty):
     assert home.select_one("[data-testid=source]").text == "No data yet"
     monitoring = soup_of(empty.get("/monitoring"))
     assert [one.select_one("h3").text for one in monitoring.select(".empty")] == [
+        "No day judged yet",
         "No drift report yet",
         "No performance report yet",
     ]

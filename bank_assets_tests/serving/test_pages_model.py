@@ -1,8 +1,11 @@
 """Monitoring and Model: drift, reports, metrics, history, rollback."""
 
 import json
+from dataclasses import replace
 
-from bank_assets.ledger import promotions
+from bank_assets.core.response.assessment import comparisons
+from bank_assets.core.response.policy import Evidence, ResponsePolicy, ResponseState
+from bank_assets.ledger import promotions, responses
 from bank_assets_tests.world.demo_home import soup_of, token_of
 from bank_assets_tests.world.pages import services
 
@@ -17,14 +20,55 @@ def test_monitoring_shows_drift_by_column_and_month(pages):
     for one in document["columns"]:
         row = next(r for r in table.select("tbody tr") if r.select_one("th").text.split(" ")[0] == one["column"])
         cell = row.select("td")[column]
-        if one["role"] != "calendar":
-            assert {"none": "good", "moderate": "watch", "heavy": "bad"}[one["level"]] in cell["class"]
-            assert one["level"] in cell.select_one(".visually-hidden").text
+        assert not {"good", "watch", "bad"} & set(cell["class"])  # a description: nothing acts on a month
     charts = [json.loads(one["data-chart"]) for one in page.select("figure[data-chart]")]
-    assert {one["name"] for one in charts} == {"label-rate", "profit", "observed-expected", "f1", "auc"}
+    assert {one["name"] for one in charts} == {
+        *("loop-calibration", "loop-covariates", "loop-ranking"),
+        *("label-rate", "profit", "observed-expected", "f1", "auc"),
+    }
     links = [one["href"] for one in page.select("section[aria-labelledby=reports-title] a")]
     assert links[:2] == ["/reports/retraining/v2.html", "/reports/drift/2010-11.html"]
     assert links[2].endswith("/20101102/contacts.html")
+
+
+def test_monitoring_shows_each_judged_day_with_its_numbers_limits_and_answer(pages):
+    page = soup_of(pages.get("/monitoring"))
+    rows = {row.th.text: row for row in page.select("[data-testid=judged] tbody tr")}
+    assert list(rows) == [f"2010-11-{day}" for day in (17, 16, 15, 14, 13)]
+    for row in responses.history(services(pages).ledger):
+        compared = comparisons(Evidence.from_record(row.evidence), ResponsePolicy())
+        shown = rows[row.as_of].select("td.num")
+        assert [one.select_one(".badge") is not None for one in shown] == [one.is_violated for one in compared]
+        assert [str(one.kind) for one in compared if one.is_violated] == row.kinds
+        assert [one["title"] for one in shown] == [one.sentence for one in compared]
+    assert "recalibrated" in rows["2010-11-14"].text
+    assert "refit of the recipe" in rows["2010-11-16"].text
+    assert "nothing to answer" in rows["2010-11-17"].text
+    assert "n/a" in rows["2010-11-13"].text  # too few outcomes to judge
+    assert "limit 0.80 to 1.25" in page.select_one("[data-testid=judged] thead").text
+
+
+def test_before_the_first_judged_day_the_page_says_when_there_is_one(pages):
+    with services(pages).ledger.begin() as connection:
+        for name in connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'").scalars().all():
+            connection.exec_driver_sql(f'DROP TRIGGER "{name}"')
+        connection.exec_driver_sql("DELETE FROM responses")
+    assert "No day judged yet" in pages.get("/monitoring").text
+    assert "none yet" in soup_of(pages.get("/")).select_one("section[aria-labelledby=data]").text
+
+
+def test_a_loop_that_stopped_needs_a_person_until_it_tries_again(pages):
+    engine = services(pages).ledger
+    last = responses.latest(engine)
+    stopped = replace(ResponseState.from_json(last.state), stopped_on="2010-11-18")
+    values = {name: getattr(last, name) for name in last.__slots__ if name not in ("seq", "at", "state", "as_of")}
+    row = values | {"rung": "alert", "as_of": "2010-11-18", "reasons": ["3 fits in a row did not help"]}
+    responses.append(engine, seq=last.seq + 1, state=stopped.to_json(), **row)
+    attention = soup_of(pages.get("/")).select_one("section[aria-labelledby=attention]")
+    assert "The loop stopped on 2010-11-18" in attention.select_one(".notice.bad").text
+    assert "stopped, a person was called" in pages.get("/monitoring").text
+    responses.append(engine, seq=last.seq + 2, state=last.state, **values | {"as_of": "2010-12-16"})
+    assert "stopped" not in soup_of(pages.get("/")).select_one("section[aria-labelledby=attention]").text
 
 
 def test_each_chart_stands_as_a_table_too(pages):

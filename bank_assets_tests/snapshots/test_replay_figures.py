@@ -33,7 +33,8 @@ def test_figures_of_a_short_history(tmp_path, capsys, snapshot, feedback):
     parser = argparse.ArgumentParser()
     replay_command.add_arguments(parser)
     words = ["--json", "--processes", "1", "--policies", POLICIES[feedback], "--feedback", feedback]
-    home = Settings(home=tmp_path, source="simulated", simulated_rows=4_000)
+    names = ("lightgbm/none", "logistic_regression/none")  # all twenty take a minute a search
+    home = Settings(home=tmp_path, source="simulated", simulated_rows=4_000, candidates=names)
     assert replay_command.run(parser.parse_args([*words, "--first-day", FIRST, "--last-day", LAST]), home) == 0
     document = json.loads(capsys.readouterr().out)
     platform = document["policies"][0]

@@ -8,6 +8,7 @@ import pytest
 from bank_assets.contract.uci import UCI
 from bank_assets.sources.campaign_file import latest_campaigns, read_campaign
 from bank_assets.sources.deliveries import register_deliveries
+from bank_assets_tests.world.contracts import WIDER
 from bank_assets_tests.world.customers import delimited, delivered
 
 GOOD = {
@@ -19,17 +20,23 @@ GOOD = {
 
 @pytest.fixture
 def campaign(tmp_path):
-    def read(rows, *, encoding="utf-8", end="\n", delimiter=";"):
+    def read(rows, *, encoding="utf-8", end="\n", delimiter=";", contract=UCI):
         folder = tmp_path / "landing" / "campaigns"
         folder.mkdir(parents=True, exist_ok=True)
         text = delimited(rows, UCI.campaign_columns, delimiter, end)
         (folder / "spring.csv").write_bytes(text.encode(encoding))
         warehouse = tmp_path / "warehouse"
-        register_deliveries(tmp_path / "landing", warehouse, now=datetime.now(UTC), settle_seconds=0)
+        register_deliveries(tmp_path / "landing", warehouse, contract, now=datetime.now(UTC), settle_seconds=0)
         (delivery,) = latest_campaigns(warehouse)
-        return read_campaign(warehouse, delivery, UCI), delivery
+        return read_campaign(warehouse, delivery, contract), delivery
 
     return read
+
+
+def test_a_list_that_is_older_than_a_column_has_its_default(campaign):
+    found, _ = campaign([GOOD], contract=WIDER)
+    assert found.frame["tenure"].tolist() == [0.0]
+    assert found.n_rejected == 0
 
 
 def test_good_rows_are_typed(campaign):

@@ -12,7 +12,7 @@ import pytest
 from bank_assets.contract.uci import UCI
 from bank_assets.sources.deliveries import register_deliveries
 from bank_assets.sources.delivery_file import DeliveryScan
-from bank_assets.sources.delivery_header import CONTACTS, DeliveryRefused
+from bank_assets.sources.delivery_header import DeliveryRefused, delivery_kinds
 from bank_assets.sources.manifest import (
     ManifestError,
     delivered_months,
@@ -46,7 +46,7 @@ class Home:
         return path
 
     def register(self, now=NOW, settle_seconds=0):
-        return register_deliveries(self.landing, self.warehouse, now=now, settle_seconds=settle_seconds)
+        return register_deliveries(self.landing, self.warehouse, UCI, now=now, settle_seconds=settle_seconds)
 
     def month(self, month="2008-05", kind="contacts"):
         return month_manifest(self.warehouse, month, kind)
@@ -156,7 +156,7 @@ def test_short_long_and_quoted_rows_are_counted_once(home):
 def test_line_ends_and_chunk_borders_do_not_change_the_facts(chunk, line_end):
     rows = [contact(n, f"2008-0{5 + n % 3}-05", job="técnico") for n in range(20)]
     content = delimited(rows, line_end=line_end).encode()
-    scan = DeliveryScan("a.csv", CONTACTS, None)
+    scan = DeliveryScan("a.csv", delivery_kinds(UCI)["contacts"], None)
     for start in range(0, len(content), chunk):
         scan.feed(content[start : start + chunk])
     facts = scan.finish()
@@ -321,9 +321,10 @@ def test_a_full_disk_leaves_the_delivery_in_landing_and_the_next_scan_takes_it(h
     path = home.deliver(delimited([contact(n) for n in range(2_000)]))
     program = (
         "import resource, sys; from datetime import datetime, UTC; from pathlib import Path\n"
+        "from bank_assets.contract.uci import UCI\n"
         "from bank_assets.sources.deliveries import register_deliveries\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
-        "register_deliveries(Path(sys.argv[1]), Path(sys.argv[2]), now=datetime.now(UTC), settle_seconds=0)\n"
+        "register_deliveries(Path(sys.argv[1]), Path(sys.argv[2]), UCI, now=datetime.now(UTC), settle_seconds=0)\n"
     )
     command = [sys.executable, "-c", program, str(home.landing), str(home.warehouse)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -55,7 +55,8 @@ def test_a_users_file_is_split_by_month_and_no_row_is_lost(settings, mine):
     assert may.read_text().splitlines()[1:] == [line(1, "2008-05-05")]
     assert june.read_text().splitlines()[1:] == [line(2, "2008-06-02"), line(3, "2008-06-20"), line(4, "soon"),
                                                  "c-5;2008-06-30"]  # fmt: skip
-    registered = register_deliveries(settings.landing, settings.warehouse, now=datetime.now(UTC), settle_seconds=0)
+    now = datetime.now(UTC)
+    registered = register_deliveries(settings.landing, settings.warehouse, UCI, now=now, settle_seconds=0)
     assert sum(d.rows for d in registered.new if d.kind == "contacts") == 5
     assert registered.refused == ()
 

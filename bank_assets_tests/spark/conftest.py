@@ -13,7 +13,7 @@ import pytest
 
 from bank_assets.contract.uci import UCI
 from bank_assets.sources.delivery_file import DeliveryScan
-from bank_assets.sources.delivery_header import KINDS
+from bank_assets.sources.delivery_header import delivery_kinds
 from bank_assets.spark.delivery import RawFile
 from bank_assets.spark.etl import TABLES, EtlResult, build_tables
 from bank_assets_tests.world.customers import delimited
@@ -47,17 +47,19 @@ def deliver(tmp_path: Path) -> Callable[..., RawFile]:
     """Store bytes or rows as a delivery; arrivals count up."""
     arrivals = itertools.count(1)
 
-    def make(rows, *, kind: str = "contacts", delimiter: str = ";", columns=None, encoding: str = "utf-8") -> RawFile:
+    def make(
+        rows, *, kind: str = "contacts", delimiter: str = ";", columns=None, encoding: str = "utf-8", contract=UCI
+    ) -> RawFile:
         if isinstance(rows, bytes):
             content = rows
         else:
-            names = columns or (UCI.delivery_columns if kind == "contacts" else UCI.outcome_columns)
+            names = columns or (contract.delivery_columns if kind == "contacts" else contract.outcome_columns)
             content = delimited(rows, names, delimiter).encode(encoding)
         sha256 = hashlib.sha256(content).hexdigest()
         path = tmp_path / "objects" / f"{sha256}.csv"
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
-        scan = DeliveryScan(path.name, KINDS[kind], ARRIVED)
+        scan = DeliveryScan(path.name, delivery_kinds(contract)[kind], ARRIVED)
         scan.feed(content)
         facts = scan.finish()
         return RawFile(

@@ -14,6 +14,7 @@ from bank_assets.spark.intake import IntakeTask
 from bank_assets.spark.month_files import month_number
 from bank_assets.spark.repeats import Settled, settle_month
 from bank_assets.spark.tables import CONTACTS, OUTCOMES, TABLES, Family
+from bank_assets_tests.world.contracts import WIDER
 
 MONTH = "2008-05"
 
@@ -45,6 +46,14 @@ def settle(tmp_path):
         return rows, settled
 
     return run
+
+
+def test_a_file_that_is_older_than_a_column_has_its_default(settle, deliver, contact):
+    older = deliver([contact(contact_id="c-1")], columns=UCI.delivery_columns, contract=WIDER)
+    newer = deliver([contact(contact_id="c-2") | {"tenure": "12"}], contract=WIDER)
+    found, _ = settle(Family(WIDER, CONTACTS), [older, newer])
+    assert {row["contact_id"]: row["tenure_years"] for row in found["contacts"]} == {"c-1": 0, "c-2": 12}
+    assert found["rejected_contacts"] == []
 
 
 @pytest.mark.parametrize(("n_cuts", "bucket"), [(1, 1_000), (4, 1_000), (3, 7)])

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from bs4 import BeautifulSoup
 from litestar.testing import TestClient
+from sqlalchemy import Engine
 
 from bank_assets.contract.uci import UCI
 from bank_assets.core import metrics, model_alerts, operation_alerts
@@ -37,8 +38,10 @@ from bank_assets.core.features import FeatureSet, historical_features
 from bank_assets.core.performance import PerformancePolicy, ScoredContacts, measure_performance
 from bank_assets.core.performance_report import Baseline
 from bank_assets.core.ranges import fit_ranges
+from bank_assets.core.response.assessment import after_fit, respond, violations
+from bank_assets.core.response.policy import Evidence, ResponsePolicy, ResponseState
 from bank_assets.core.scorer import Scorer
-from bank_assets.ledger import promotions, states
+from bank_assets.ledger import promotions, responses, states
 from bank_assets.ledger.engine import open_ledger, upgrade
 from bank_assets.reports.drift_page import drift_page
 from bank_assets.reports.retraining_page import Retraining, retraining_page
@@ -203,12 +206,10 @@ RETRAINING = Retraining(
 def demo_alerts(at: datetime) -> list[Alert]:
     """A few alerts of the hours before a moment, oldest first."""
     early, late = ((at - timedelta(hours=hours)).isoformat(timespec="seconds") for hours in (9, 2))
-    drift = {"month": "2010-11", "level": "heavy", "label_level": "moderate", "last_day": "2010-11-28",
-             "message": "Heavy drift in 2010-11 compared with champion v2: balance, poutcome.",
-             "page": "/reports/drift/2010-11.html"}  # fmt: skip
     return [
-        model_alerts.drift(
-            drift, ["balance", "poutcome"], since="run-1", told=["heavy"], run_id="6a1f0c9e-run", at=early
+        model_alerts.response(
+            "retrain", ["calibration"], ["45 subscriptions against 30.1 expected on 120 outcomes"], seq=4,
+            episode_id="e1", as_of="2010-11-16", at=early,
         ),
         model_alerts.verdict_on_model(
             row_id=3, kind="recipe", decision="promoted", from_version="1", to_version="2", as_of="2009-06-01", at=late,
@@ -276,6 +277,7 @@ def make_home(folder: Path, fitted: Fitted, **serving: Any) -> DemoHome:
         as_of="2009-06-01", reasons=["P(profit gain > 0) = 0.97 on 1,310 contacts", "F1 and calibration not worse"],
         evidence={"probability_of_gain": 0.97, "rows": 1_310, "report": "/reports/retraining/v2.html"},
     )  # fmt: skip
+    judge_days(engine)
     recalibration = Recalibration(1_240, 0.05, 0.12, 0.3312, 0.3304).to_dict()
     states.publish(engine, str(fitted.state["as_of"]), {**fitted.state, "recalibration": recalibration})
     engine.dispose()
@@ -285,6 +287,38 @@ def make_home(folder: Path, fitted: Fitted, **serving: Any) -> DemoHome:
     write_reports(platform.reports, fitted)
     settings = ServingSettings(**{"platform": platform, "poll_seconds": 0.2, "code_version": "demo", **serving})
     return DemoHome(settings, MemoryRegistry(dict(fitted.versions), "2"))
+
+
+def judge_days(engine: Engine) -> None:
+    """Days that the loop judged: quiet, recalibrated, one beyond its limits that a refit answered, and quiet again."""
+    at = [np.datetime64("2010-11-13") + day for day in range(5)]
+    found = [
+        Evidence(at[0], 20, 6.0, 5.1, 2.0, contacts=150),
+        Evidence(at[1], 80, 25.0, 24.0, 4.1, 420, {"balance": 0.05, "job": 0.02}, shift_before=0.0, shift_now=0.07),
+        Evidence(at[2], 220, 93.0, 51.0, 6.0, 460, {"balance": 0.16, "job": 0.02}, 0.66, 0.03, 0.07, 0.08),
+        Evidence(at[3], 230, 96.0, 52.0, 6.1, 480, {"balance": 0.17, "job": 0.02}, 0.65, 0.03, 0.08, 0.09),
+        Evidence(at[4], 40, 12.0, 12.5, 3.0, 500, {"balance": 0.04, "job": 0.03}, shift_before=0.09, shift_now=0.09),
+    ]
+    state = ResponseState("2009-03-01", "2009-06-01", "2009-06-01")
+    for seq, evidence in enumerate(found, start=1):
+        answer = respond(state, evidence)
+        responses.append(
+            engine,
+            seq=seq,
+            as_of=str(evidence.as_of),
+            rung=answer.rung,
+            kinds=[str(one.kind) for one in violations(evidence, ResponsePolicy())],
+            episode_id=answer.episode_id,
+            run_key=answer.run_key,
+            is_recalibrated=answer.is_recalibrated,
+            is_alert=answer.is_alert,
+            reasons=answer.reasons,
+            evidence=json.loads(json.dumps(asdict(evidence) | {"as_of": str(evidence.as_of)}, default=float)),
+            shift=evidence.shift_now,
+            promotion_id=3,
+            state=answer.state.to_json(),
+        )
+        state = after_fit(answer.state, evidence.as_of, is_promoted=True) if answer.run_key else answer.state
 
 
 def write_reports(reports: Path, fitted: Fitted) -> None:

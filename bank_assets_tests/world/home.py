@@ -69,7 +69,7 @@ def make_tables(settings: Settings, months: list[str], *, held: tuple[str, ...] 
     """What the data job makes of registered deliveries, for some months; those in `held` fail their gate."""
     store = Warehouse(settings.warehouse)
     for month in months:
-        mark = month_mark(settings.warehouse, month)
+        mark = month_mark(settings.warehouse, month, settings.contract)
         rows = _delivered(settings, month)
         made = {
             TABLES[0]: _contacts(rows),

@@ -149,5 +149,6 @@ def model_info(store: ChampionStore) -> ModelInfo:
         training=document.get("training", {}),
         importance=document.get("importance", {}),
         as_of=store.published.as_of if store.published else None,
+        is_on_probation=champion.is_on_probation,
         recalibration=store.published.recalibration if store.published else None,
     )

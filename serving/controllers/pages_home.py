@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -14,21 +15,24 @@ from litestar.response import Template
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from bank_assets.ledger import chain, promotions
+from bank_assets.ledger import chain, promotions, responses
+from bank_assets.ledger.responses import Judged
 from serving.access import identity_of
 from serving.champion import ChampionStore
-from serving.monitoring_views import alert_lines
+from serving.monitoring_views import ANSWERED_BY_THE_LOOP, alert_lines
 from serving.recorder import Recorder
 from serving.reports import Reports
+from serving.response_views import is_within_limits, message_of, stopped_on
 from serving.settings import ServingSettings
 from serving.templating import count, eur, is_partial, moment, number, pct, show, words
-from serving.view_models import BAD, GOOD, LEVEL_TONE, PLAIN, WATCH, LoginPage, Notice, Tile
+from serving.view_models import BAD, GOOD, PLAIN, WATCH, LoginPage, Notice, Tile
 from serving.view_models_home import HomePage, HomeState
 
 SHOWN_ALERTS = 4
 URGENT_FOR = timedelta(days=1)
 URGENT_LOOKED_AT, URGENT_SHOWN = 40, 3
-NO_VERDICT = "too few contacts to compare"
+NEWEST_ROWS = 5
+"""Rows read of the loop: the newest judged day, and rows that settle a fit without judging one."""
 LOGIN_ERRORS = {"credentials": "The name or the password is not right, or the account is disabled. Try again."}
 
 
@@ -43,11 +47,12 @@ def home(
 ) -> Response[Any]:
     """Champion, freshness, drift, record, and what needs somebody."""
     scopes = identity_of(request).scopes
+    rows = _judged(ledger)
     state = HomeState(
-        attention=_attention(store, reports),
-        alerts=alert_lines(reports.alerts(SHOWN_ALERTS)),
+        attention=_attention(store, reports, rows),
+        alerts=alert_lines(reports.alerts(SHOWN_ALERTS), is_stopped=bool(stopped_on(rows))),
         model=_model(store, ledger),
-        data=_data(store, reports),
+        data=_data(store, reports, rows),
         decisions=_decisions(ledger, recorder),
     )
     state = replace(state, digest=hashlib.sha256(repr(state).encode()).hexdigest()[:16])
@@ -56,6 +61,14 @@ def home(
         return Response("", status_code=204)
     page = HomePage("State of the platform", state, "predict" in scopes, "audit" in scopes)
     return show(request, page, state)
+
+
+def _judged(ledger: Engine) -> list[Judged]:
+    """The latest rows of the loop; none where the ledger cannot be read, which the page says elsewhere."""
+    try:
+        return responses.history(ledger, limit=NEWEST_ROWS)
+    except SQLAlchemyError:
+        return []
 
 
 @get("/login", name="page:login", include_in_schema=False, sync_to_thread=False)
@@ -69,7 +82,8 @@ def login(
     return show(request, LoginPage("Log in", text, settings.is_local_mode), status=200 if not text else 401)
 
 
-def _attention(store: ChampionStore, reports: Reports) -> list[Notice]:
+def _attention(store: ChampionStore, reports: Reports, rows: Sequence[Judged]) -> list[Notice]:
+    """What a person must do or know; what the loop has answered is history."""
     found = []
     if store.champion is None:
         text = f"Nothing can be decided: {store.message.rstrip('.')}."
@@ -87,8 +101,8 @@ def _attention(store: ChampionStore, reports: Reports) -> list[Notice]:
     elif summary.get("validation_passed") is False:
         text = "A month failed its gate and is held; the others went on."
         found.append(Notice(BAD, "Validation failed", text, "/monitoring", "See the reports"))
+    found += _stopped(rows)
     found += _urgent(reports)
-    found += _moved(reports)
     champion = store.champion
     if champion is not None and not champion.decision.get("training", {}).get("is_real"):
         text = (
@@ -99,31 +113,25 @@ def _attention(store: ChampionStore, reports: Reports) -> list[Notice]:
 
 
 def _urgent(reports: Reports) -> list[Notice]:
-    """Alerts of the last day that ask somebody to act."""
+    """Alerts of the last day that a person must act on; what the loop answers by itself is none of them."""
     since = (datetime.now(UTC) - URGENT_FOR).isoformat()
     return [
         Notice(BAD, one["title"], f"{one['text']} {one['action']}", "/monitoring", "See all alerts")
         for one in reports.alerts(URGENT_LOOKED_AT)
-        if one["tone"] == BAD and one["at"] > since
+        if one["tone"] == BAD and one["at"] > since and one["kind"] not in ANSWERED_BY_THE_LOOP
     ][:URGENT_SHOWN]
 
 
-def _moved(reports: Reports) -> list[Notice]:
-    """Notices about drift and decay."""
-    found = []
-    drift = reports.latest_drift()
-    if drift is not None:
-        month, latest = drift
-        tone = LEVEL_TONE.get(str(latest["level"]), PLAIN)
-        if tone in (WATCH, BAD):
-            columns = ", ".join(latest["drifted_columns"][:6])
-            title = f"{str(latest['level']).capitalize()} drift in {month}"
-            found.append(Notice(tone, title, f"Moved furthest: {columns}.", "/monitoring", "See by column and month"))
-    performance = reports.performance()
-    if performance is not None and performance["level"] != "none":
-        tone = LEVEL_TONE.get(str(performance["level"]), WATCH)
-        found.append(Notice(tone, "The champion decays", performance["message"], "/monitoring", "See over time"))
-    return found
+def _stopped(rows: Sequence[Judged]) -> list[Notice]:
+    """The loop has stopped: it stays here until the loop tries again, however old its alert is."""
+    day = stopped_on(rows)
+    if not day:
+        return []
+    text = (
+        f"The loop stopped on {day}, as neither refits nor a comparison of all candidates helped. Look at what "
+        "changed in campaigns or products; the champion stays in charge, and the loop tries again after a rest."
+    )
+    return [Notice(BAD, "Retraining does not help; a person is needed", text, "/monitoring", "See what was judged")]
 
 
 def _model(store: ChampionStore, ledger: Engine) -> list[Tile]:
@@ -150,7 +158,7 @@ def _model(store: ChampionStore, ledger: Engine) -> list[Tile]:
     return tiles
 
 
-def _data(store: ChampionStore, reports: Reports) -> list[Tile]:
+def _data(store: ChampionStore, reports: Reports, rows: Sequence[Judged]) -> list[Tile]:
     tiles = []
     state = store.published
     if state is not None:
@@ -159,22 +167,17 @@ def _data(store: ChampionStore, reports: Reports) -> list[Tile]:
         tiles.append(Tile("Subscribed, last 30 days", pct(rate), "of the contacts before that day"))
     else:
         tiles.append(Tile("Known up to", "nothing yet", "no as-of state is published", BAD))
-    drift = reports.latest_drift()
-    if drift is not None:
-        month, latest = drift
-        level = str(latest["level"])
-        moved = len(latest["drifted_columns"])
-        note = f"{moved} of {len(latest['columns'])} columns moved" if latest["status"] == "ok" else NO_VERDICT
-        tone = LEVEL_TONE.get(level, PLAIN) if latest["status"] == "ok" else PLAIN
-        tiles.append(Tile(f"Drift in {month}", level if latest["status"] == "ok" else "no verdict", note, tone))
+    message = message_of(rows)
+    if message:
+        value, tone = ("within its limits", GOOD) if is_within_limits(rows) else ("beyond a limit", WATCH)
+        tiles.append(Tile("Last day the loop judged", value, message, tone))
     else:
-        tiles.append(Tile("Drift", "not measured", "the pipeline writes the reports"))
+        tiles.append(Tile("Last day the loop judged", "none yet", "it judges delivered days while `make ui` runs"))
     performance = reports.performance()
     if performance is not None and performance["latest"]:
         latest = performance["latest"]
-        tone = LEVEL_TONE.get(str(latest["level"]), PLAIN)
         note = f"{latest['first_day']} to {latest['last_day']}, {count(latest['rows'])} contacts"
-        tiles.append(Tile("Realised profit", eur(latest["profit_eur"]), note, tone))
+        tiles.append(Tile("Realised profit", eur(latest["profit_eur"]), note))
     summary = reports.run_summary()
     if summary is not None:
         note = f"{count(summary.get('rows_rejected'))} rejected with reasons"

@@ -8,11 +8,15 @@ from litestar import Request, Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Template
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
+from bank_assets.ledger import promotions, responses
 from serving.champion import ChampionStore
 from serving.errors import NotFoundError
 from serving.monitoring_views import alert_lines, drift_view, performance_view
 from serving.reports import OWN_PAGES, STYLE_BLOCK, Reports
+from serving.response_views import READ_ROWS, response_view, stopped_on
 from serving.templating import show, static_url
 from serving.view_models import BAD, EmptyState, Notice
 from serving.view_models_monitoring import MonitoringPage, ReportLink
@@ -23,24 +27,40 @@ NO_DRIFT: Final = EmptyState(
 NO_PERFORMANCE: Final = EmptyState(
     "No performance report yet", "It needs decisions whose outcome is known; the pipeline joins them.", "make run"
 )
+NO_RESPONSE: Final = EmptyState(
+    "No day judged yet",
+    "The loop judges each delivered day once a model is in force and `make ui` runs. Its numbers stand here then.",
+    "make ui",
+)
 SHOWN_ALERTS: Final = 40
 
 
 @get("/monitoring", name="page:monitoring", include_in_schema=False, sync_to_thread=True)
 def monitoring(
-    request: Request[Any, Any, Any], reports: NamedDependency[Reports], store: NamedDependency[ChampionStore]
+    request: Request[Any, Any, Any],
+    reports: NamedDependency[Reports],
+    store: NamedDependency[ChampionStore],
+    ledger: NamedDependency[Engine],
 ) -> Template:
-    """Alerts, drift by column and month, realised performance over time, links to reports."""
+    """What the loop acts on, alerts, drift by column and month, realised performance over time, links to reports."""
     drift, performance = reports.drift(), reports.performance()
     notices = []
     if store.champion is None:
         text = "Drift is measured against the first months of data until there is one."
         notices.append(Notice(BAD, "No model is in force", text, "/", "See what is in place"))
+    try:
+        rows, verdicts = responses.history(ledger, limit=READ_ROWS), promotions.history(ledger, limit=READ_ROWS)
+    except SQLAlchemyError:
+        rows, verdicts = [], []
+        text = "What the loop judged is not shown, and nothing is decided without the ledger."
+        notices.append(Notice(BAD, "The ledger cannot be read", text, "/", "See what is in place"))
     links = [ReportLink(f"/reports/{path}", name) for path, name in reports.openable()]
     page = MonitoringPage(
         title="Monitoring",
         notices=notices,
-        alerts=alert_lines(reports.alerts(SHOWN_ALERTS)),
+        alerts=alert_lines(reports.alerts(SHOWN_ALERTS), is_stopped=bool(stopped_on(rows))),
+        response=response_view(rows, verdicts),
+        response_empty=NO_RESPONSE,
         drift=drift_view(drift, reports.page_of("drift", max(drift))) if drift else None,
         drift_empty=NO_DRIFT,
         performance=performance_view(performance) if performance else None,

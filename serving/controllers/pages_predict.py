@@ -34,7 +34,7 @@ from serving.schemas.predictions import Flag, ReasonGiven
 from serving.services.deciding import Decider
 from serving.services.explaining import Explaining
 from serving.services.records import decision_on_record, flags_on_record
-from serving.services.scoring import OUTSIDE, Asked, decide, reason_of
+from serving.services.scoring import ON_PROBATION, OUTSIDE, Asked, decide, reason_of
 from serving.settings import ServingSettings
 from serving.suppressions import Suppressions
 from serving.templating import is_partial, pct, points, show
@@ -277,6 +277,8 @@ def _warnings(record: Decision, flags: list[Flag], labels: Mapping[str, str]) ->
         if flag.flag == OUTSIDE:
             label = labels.get(flag.field, flag.field)
             found.append(f"{label} {flag.found} was never seen in training ({flag.expected}): read with care.")
+        elif flag.flag == ON_PROBATION:
+            found.append(f"Decided on probation: {flag.found}.")
     return found
 
 

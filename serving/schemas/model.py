@@ -31,6 +31,9 @@ class ModelInfo(Struct, frozen=True):
     training: dict[str, Any]
     importance: dict[str, Any]
     as_of: str | None
+    is_on_probation: Annotated[
+        bool, Meta(description="True if it decides although the gate of a first model refused every candidate.")
+    ]
     recalibration: dict[str, Any] | None
 
 

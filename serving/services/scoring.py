@@ -39,6 +39,7 @@ from serving.schemas.predictions import (
 )
 
 OUTSIDE: Final = "outside_training_range"
+ON_PROBATION: Final = "model_on_probation"
 OBJECTED: Final = Flag(SUPPRESSED, "contact_id", "a customer not on the suppression list", RULE_TEXTS[SUPPRESSED])
 """On record with a decision about a customer who objected: the model says what it says, and nobody is called."""
 _EPOCH: Final = dt.date(1970, 1, 1).toordinal()
@@ -93,6 +94,14 @@ def economics_of(asked: EconomicsRequest | None, default: Economics) -> Economic
         cost_eur=default.cost_eur if asked.cost_eur is None else asked.cost_eur,
         value_eur=default.value_eur if asked.value_eur is None else asked.value_eur,
     )
+
+
+def model_flags(champion: Champion) -> list[Flag]:
+    """What everybody who reads a decision of this model has to know."""
+    if not champion.is_on_probation:
+        return []
+    found = f"version {champion.version}, which decides until the gate of a first model opens"
+    return [Flag(ON_PROBATION, "model", "a version that passed its gate", found)]
 
 
 def flags_of(request: PredictionRequest, ranges: Mapping[str, Sequence[float]], payloads: Payloads) -> list[Flag]:
@@ -152,6 +161,7 @@ def decide(
     f1_threshold, ranges = float(document["thresholds"]["f1"]), document["feature_ranges"]
     snapshot, shared = document["training"].get("snapshot"), _shared_economics(default)
     architecture, contract = cpu_architecture(), payloads.contract.reference
+    of_model = model_flags(champion)
     decided = []
     for one, day, probability, low, high, worth_calling, profit, stale in columns:
         request = one.request
@@ -160,7 +170,7 @@ def decide(
             economics, text = _stated(request.economics, default)
             worth_calling = bool(is_worth_calling(probability, economics))
             profit = float(expected_profit(probability, economics))
-        flags = flags_of(request, ranges, payloads)
+        flags = [*of_model, *flags_of(request, ranges, payloads)]
         if suppression.covers(request.contact_id):
             worth_calling = False
             flags.insert(0, OBJECTED)

@@ -1,6 +1,6 @@
 """The response ladder: what to do about drift and decay on a morning.
 
-What lives here: `violations`, `respond`, `after_fit`; their values are in `core.response.policy`.
+What lives here: `comparisons`, `violations`, `respond`, `after_fit`; their values are in `core.response.policy`.
 What must not: measuring the evidence (`core.response.evidence`), fitting, gates (`core.promotion`), sensors.
 Called by the response sensor (which stores the state as its cursor) and by the replay: one implementation.
 
@@ -27,46 +27,86 @@ from dataclasses import replace
 
 import numpy as np
 
-from bank_assets.core.response.policy import Evidence, Kind, Response, ResponsePolicy, ResponseState, Rung, Violation
+from bank_assets.core.response.policy import (
+    Comparison,
+    Evidence,
+    Kind,
+    Response,
+    ResponsePolicy,
+    ResponseState,
+    Rung,
+    Violation,
+)
+
+
+def comparisons(evidence: Evidence, policy: ResponsePolicy) -> tuple[Comparison, ...]:
+    """Every number of a day beside its limit, in the order of `Kind`: the one place where the two are compared."""
+    return _calibration(evidence, policy), _covariates(evidence, policy), _ranking(evidence, policy)
+
+
+def _calibration(evidence: Evidence, policy: ResponsePolicy) -> Comparison:
+    n, least = evidence.outcomes, policy.minimum_outcomes
+    if n < least:
+        return _too_few(Kind.CALIBRATION, n, least, policy.calibration_ratio, f"{n} outcomes (needs {least})")
+    log_ratio, z = evidence.log_ratio, evidence.z
+    return Comparison(
+        Kind.CALIBRATION,
+        n,
+        least,
+        math.exp(log_ratio),
+        policy.calibration_ratio,
+        abs(log_ratio) > math.log(policy.calibration_ratio) and abs(z) > policy.calibration_z,
+        log_ratio,
+        f"{evidence.observed:.0f} subscriptions against {evidence.expected:.1f} expected on {n} outcomes "
+        f"(z {z:+.1f}, limit {policy.calibration_z:g}; ratio {math.exp(log_ratio):.2f}, limit "
+        f"{policy.calibration_ratio:g})",
+    )
+
+
+def _covariates(evidence: Evidence, policy: ResponsePolicy) -> Comparison:
+    n, least = evidence.contacts, policy.minimum_contacts
+    if n < least or not evidence.excess:
+        return _too_few(Kind.COVARIATES, n, least, policy.covariate_excess, f"{n} contacts (needs {least})")
+    column, excess = max(evidence.excess.items(), key=lambda item: item[1])
+    return Comparison(
+        Kind.COVARIATES,
+        n,
+        least,
+        excess,
+        policy.covariate_excess,
+        excess > policy.covariate_excess,
+        excess,
+        f"{column} moved by {excess:.2f} of the contacts beyond noise on {n} contacts "
+        f"(limit {policy.covariate_excess:g})",
+    )
+
+
+def _ranking(evidence: Evidence, policy: ResponsePolicy) -> Comparison:
+    n, least = evidence.outcomes, policy.minimum_ranked
+    if evidence.roc_auc is None or evidence.roc_auc_error is None:
+        needs = f"{n} outcomes (needs {least}, {policy.minimum_of_class} of either kind)"
+        return _too_few(Kind.RANKING, n, least, policy.ranking_floor, needs)
+    upper = evidence.roc_auc + 2.0 * evidence.roc_auc_error
+    return Comparison(
+        Kind.RANKING,
+        n,
+        least,
+        upper,
+        policy.ranking_floor,
+        upper < policy.ranking_floor,
+        policy.ranking_floor - upper,
+        f"AUC {evidence.roc_auc:.3f}, upper bound {upper:.3f} (floor {policy.ranking_floor:g})",
+    )
+
+
+def _too_few(kind: Kind, n: int, least: int, limit: float, found: str) -> Comparison:
+    return Comparison(kind, n, least, None, limit, False, 0.0, f"not judged: {found}")
 
 
 def violations(evidence: Evidence, policy: ResponsePolicy) -> tuple[Violation, ...]:
     """What is not as it should be, judged where the sample is large enough."""
-    found: list[Violation] = []
-    if evidence.outcomes >= policy.minimum_outcomes:
-        log_ratio, z = evidence.log_ratio, evidence.z
-        if abs(log_ratio) > math.log(policy.calibration_ratio) and abs(z) > policy.calibration_z:
-            found.append(
-                Violation(
-                    Kind.CALIBRATION,
-                    log_ratio,
-                    f"{evidence.observed:.0f} subscriptions against {evidence.expected:.1f} expected on "
-                    f"{evidence.outcomes} outcomes (z {z:+.1f}, limit {policy.calibration_z:g}; ratio "
-                    f"{math.exp(log_ratio):.2f}, limit {policy.calibration_ratio:g})",
-                )
-            )
-    if evidence.excess and evidence.contacts >= policy.minimum_contacts:
-        column, excess = max(evidence.excess.items(), key=lambda item: item[1])
-        if excess > policy.covariate_excess:
-            found.append(
-                Violation(
-                    Kind.COVARIATES,
-                    excess,
-                    f"{column} moved by {excess:.2f} of the contacts beyond noise on {evidence.contacts} contacts "
-                    f"(limit {policy.covariate_excess:g})",
-                )
-            )
-    if evidence.roc_auc is not None and evidence.roc_auc_error is not None:
-        upper = evidence.roc_auc + 2.0 * evidence.roc_auc_error
-        if upper < policy.ranking_floor:
-            found.append(
-                Violation(
-                    Kind.RANKING,
-                    policy.ranking_floor - upper,
-                    f"AUC {evidence.roc_auc:.3f}, upper bound {upper:.3f} (floor {policy.ranking_floor:g})",
-                )
-            )
-    return tuple(found)
+    found = (one for one in comparisons(evidence, policy) if one.is_violated)
+    return tuple(Violation(one.kind, one.severity, one.sentence) for one in found)
 
 
 def respond(state: ResponseState, evidence: Evidence, policy: ResponsePolicy | None = None) -> Response:
@@ -96,6 +136,10 @@ def respond(state: ResponseState, evidence: Evidence, policy: ResponsePolicy | N
     reasons = tuple(violation.sentence for violation in found)
     lower = Rung.RECALIBRATE if is_recalibrated else Rung.NONE
     held = _held(state, evidence, confirmed, limits)
+    if held is not None and _is_review_due(state, evidence, limits):
+        reason = f"on probation, and {limits.review_days} days have passed since the last fit: the gate is asked again"
+        run_key = f"review-{today}"
+        return Response(Rung.SEARCH, (*reasons, reason), state.episode_id, run_key, is_recalibrated, is_new, state)
     if held is not None:
         if is_recalibrated:
             held = (*held, f"intercept moves from {evidence.shift_before:+.2f} to {evidence.shift_now:+.2f} log-odds")
@@ -174,6 +218,10 @@ def _held(state: ResponseState, evidence: Evidence, confirmed: bool, policy: Res
     if evidence.outcomes < policy.minimum_outcomes:
         return (f"{evidence.outcomes} new outcomes (asked: {policy.minimum_outcomes})",)
     return None
+
+
+def _is_review_due(state: ResponseState, evidence: Evidence, policy: ResponsePolicy) -> bool:
+    return state.is_on_probation and _days_since(state.attempted_on, evidence) >= policy.review_days
 
 
 def _days_since(day: str | None, evidence: Evidence) -> int:

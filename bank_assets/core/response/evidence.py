@@ -16,7 +16,7 @@ from datetime import date, timedelta
 import numpy as np
 
 from bank_assets.core import metrics
-from bank_assets.core.arrays import FloatArray
+from bank_assets.core.arrays import BoolArray, FloatArray
 from bank_assets.core.calibration import intercept_as_of
 from bank_assets.core.covariate_shift import Reference, excess_variation
 from bank_assets.core.daily_profiles import DailyProfiles
@@ -51,16 +51,8 @@ def gather(
         The evidence; without a model only the intercept is measured.
     """
     limits = policy or ResponsePolicy()
-    weight = np.ones(len(scored.proba)) if weights is None else weights
-    usable = ~np.isnan(scored.proba) & (scored.known_on <= as_of) & (scored.contact_dates < as_of) & (weight > 0.0)
-    shift_now = intercept_as_of(
-        scored.proba[usable],
-        scored.is_subscribed[usable],
-        scored.known_on[usable],
-        scored.contact_dates[usable],
-        as_of,
-        weights=weight[usable],
-    )
+    usable, weight = _usable(scored, weights, as_of)
+    shift_now = known_intercept(scored, weights, as_of)
     if state.deployed_on is None or state.first_deployed_on is None:
         return Evidence(as_of, shift_before=shift_before, shift_now=shift_now)
     start = as_of - np.timedelta64(limits.window_days, "D")
@@ -84,6 +76,31 @@ def gather(
         shift_before=shift_before,
         shift_now=shift_now,
     )
+
+
+def known_intercept(scored: ScoredContacts, weights: FloatArray | None, as_of: np.datetime64) -> float:
+    """The intercept for decisions of a day, from the outcomes known on it.
+
+    Args:
+        scored: as for `gather`.
+        weights: as for `gather`.
+        as_of: the day.
+    """
+    usable, weight = _usable(scored, weights, as_of)
+    return intercept_as_of(
+        scored.proba[usable],
+        scored.is_subscribed[usable],
+        scored.known_on[usable],
+        scored.contact_dates[usable],
+        as_of,
+        weights=weight[usable],
+    )
+
+
+def _usable(scored: ScoredContacts, weights: FloatArray | None, as_of: np.datetime64) -> tuple[BoolArray, FloatArray]:
+    weight = np.ones(len(scored.proba)) if weights is None else weights
+    known = (scored.known_on <= as_of) & (scored.contact_dates < as_of)
+    return ~np.isnan(scored.proba) & known & (weight > 0.0), weight
 
 
 def _covariates(

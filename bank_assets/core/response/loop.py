@@ -1,35 +1,63 @@
-"""From delivered days to judged mornings: which mornings the ladder judges, and the walk over them.
+"""The loop over days: judge a day, answer, wait for the verdict of a fit, go on.
 
-What lives here: `mornings_to_judge`, `walk`, `heard` (what the state learns of promotions).
-What must not: reading tables, storing answers (`bank_assets.loop.ladder`), the decision itself (`assessment`).
-Called by the loop. The replay drives `core.response.assessment` morning by morning itself; a test compares the two.
+This is the only loop. The replay and production drive it through three ports: `Scores` says what is known as of a day,
+`Fits` makes the model that an answer calls for, `Record` keeps each assessment. The replay's ports hold everything in
+memory and fit at once (`core.replay_platform`). Production's ports read tables and the ledger, request a run and go on
+when its verdict is recorded (`bank_assets.loop.ladder`), so a process that was killed resumes where it stopped.
 
-Deliveries come a day or a month at a time. In both cases every morning is judged on its own, in data time and from what
-was known on it, so that a month delivered at once gets the answers that its days would have got.
+The calendar, the same for both: the day after each day with contacts is judged, as soon as it is reached. It is the
+first day on which something new is known, whether or not anybody is called on it: contacts of a Friday are judged on
+Saturday, and Monday, which knows nothing more, is not judged. So the size of a delivery changes nothing: a month that
+arrives at once is judged on the days on which its daily deliveries would have been judged, each from what was known on
+it. Of the history before the first assessment only the newest of these days counts: no decision depends on the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bank_assets.core.arrays import FloatArray
 from bank_assets.core.covariate_shift import Reference
 from bank_assets.core.daily_profiles import DailyProfiles
 from bank_assets.core.performance import ScoredContacts
 from bank_assets.core.response.assessment import after_fit, respond, violations
 from bank_assets.core.response.evidence import gather
 from bank_assets.core.response.policy import Evidence, Response, ResponsePolicy, ResponseState, Rung
+from bank_assets.core.splits import MINIMUM_SPAN_DAYS
 
 Days = NDArray[np.datetime64]
-FITS = (Rung.RETRAIN, Rung.SEARCH)
+
+FITS: Final = (Rung.RETRAIN, Rung.SEARCH)
+MINIMUM_CLASS: Final = 20
+"""Outcomes of each kind that a first model needs; until then the trailing subscription rate decides."""
+_DAY: Final = np.timedelta64(1, "D")
 
 
 @dataclass(frozen=True, slots=True)
-class Morning:
-    """A judged morning.
+class Known:
+    """What is known as of a day.
+
+    Attributes:
+        scored: contacts with the unshifted probability they had on their day, and their outcomes.
+        daily: contacts per day, column and value.
+        reference: what the model in force learned from.
+        weights: inverse probability of having learned each outcome, (n,), 0 for never; None for 1.
+    """
+
+    scored: ScoredContacts
+    daily: DailyProfiles
+    reference: Reference
+    weights: FloatArray | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """A judged day.
 
     Attributes:
         day: data time.
@@ -44,83 +72,153 @@ class Morning:
     response: Response
 
     @property
-    def asks_for_fit(self) -> bool:
-        """Whether the walk has to wait for a fit before the next morning."""
+    def calls_for_fit(self) -> bool:
+        """Whether the loop waits for the verdict of a fit before it judges the next day."""
         return self.response.rung in FITS
 
 
-def mornings_to_judge(contact_dates: Days, newest: np.datetime64, state: ResponseState) -> Days:
-    """Mornings that were not judged yet, in order.
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where the loop stands.
 
-    A morning is one on which calls were made, or the newest, whose calls are still to be made. It counts only if a day
-    with contacts lies between it and the morning judged before it: the same knowledge twice is not two mornings.
+    Attributes:
+        state: the state after the last assessment and after every verdict since.
+        shift: intercept of the last assessment, log-odds.
+        is_waiting: whether the last assessment called for a fit whose verdict is not known.
+    """
+
+    state: ResponseState
+    shift: float
+    is_waiting: bool
+
+
+class Scores(Protocol):
+    """What was delivered, and how it was scored."""
+
+    def days(self) -> Days:
+        """Days with contacts, sorted and distinct."""
+
+    def reached(self) -> np.datetime64:
+        """The day up to which days are judged; contacts of this day and later are not known."""
+
+    def known(self, day: np.datetime64) -> Known:
+        """What is known as of a day; later contacts and outcomes may be among it, the evidence leaves them out."""
+
+
+class Fits(Protocol):
+    """Models on demand."""
+
+    def settle(self) -> bool:
+        """Make the model that the last assessment calls for.
+
+        Returns:
+            True once the verdict is part of `Record.position`; False while it is pending.
+        """
+
+
+class Record(Protocol):
+    """The memory of the loop."""
+
+    def position(self) -> Position:
+        """Where the loop stands."""
+
+    def keep(self, assessment: Assessment) -> None:
+        """Append an assessment."""
+
+
+def advance(scores: Scores, fits: Fits, record: Record, policy: ResponsePolicy | None = None) -> bool:
+    """Judge every day that is due.
 
     Args:
-        contact_dates: day of each contact, (n,), any order.
-        newest: first day whose contacts are unknown.
-        state: tells the last morning judged, and since when a model decides.
+        scores: what is known.
+        fits: makes models.
+        record: keeps assessments.
+        policy: limits; default `ResponsePolicy()`.
 
     Returns:
-        Mornings after both, at most `newest`; without a model only `newest`.
-    """
-    days = np.unique(contact_dates[contact_dates < newest])
-    if state.deployed_on is None:
-        is_news = len(days) > 0 and (state.assessed_on is None or newest > np.datetime64(state.assessed_on, "D"))
-        return np.asarray([newest] if is_news else [], "datetime64[D]")
-    begun = [np.datetime64(day, "D") for day in (state.assessed_on, state.deployed_on) if day is not None]
-    last = max(begun)
-    chosen: list[np.datetime64] = []
-    for day in np.append(days[days > last], newest if newest > last else np.empty(0, "datetime64[D]")):
-        first = int(np.searchsorted(days, last, "left"))
-        if first < int(np.searchsorted(days, day, "left")):
-            chosen.append(day)
-            last = day
-    return np.asarray(chosen, "datetime64[D]")
-
-
-def walk(
-    mornings: Days,
-    state: ResponseState,
-    shift: float,
-    scored: ScoredContacts,
-    daily: DailyProfiles,
-    reference: Reference,
-    policy: ResponsePolicy | None = None,
-) -> Iterator[Morning]:
-    """Judge mornings one after the other until one asks for a fit.
-
-    Args:
-        mornings: in order.
-        state: kept from the morning before.
-        shift: intercept in force, log-odds.
-        scored: contacts with the unshifted probability they had on their day, and their outcomes.
-        daily: contacts per day, column and value.
-        reference: what the model in force learned from.
-        policy: limits.
-
-    Yields:
-        Judged mornings; the last may ask for a fit, after which scores and reference are another model's.
+        True if no day is left to judge, False if the verdict of a fit is pending.
     """
     limits = policy or ResponsePolicy()
-    for day in mornings:
-        evidence = gather(scored, daily, reference, state, day, shift_before=shift, policy=limits)
-        if _waits_for_first_model(state, day, limits):
-            answer = Response(Rung.NONE, (_waiting(state, limits),), "", "", False, False, state)
+    while True:
+        position = record.position()
+        if position.is_waiting:
+            if not fits.settle():
+                return False
+            continue
+        for day in days_to_judge(scores.days(), scores.reached(), position.state):
+            known = scores.known(day)
+            if position.state.deployed_on is None and not _is_learnable(known.scored, day):
+                return True
+            assessment = assess(day, known, position.state, position.shift, limits)
+            record.keep(assessment)
+            if assessment.calls_for_fit:
+                break
+            position = Position(assessment.response.state, assessment.evidence.shift_now, False)
         else:
-            answer = respond(state, evidence, limits)
-        if state.deployed_on is None:  # the ladder leaves this to its caller: there is no episode yet
-            answer = replace(answer, state=replace(answer.state, assessed_on=str(day)))
-        kinds = tuple(str(found.kind) for found in violations(evidence, limits)) if state.deployed_on else ()
-        state, shift = answer.state, evidence.shift_now
-        morning = Morning(day, evidence, kinds, answer)
-        yield morning
-        if morning.asks_for_fit:
-            return
+            return True
+
+
+def days_to_judge(days: Sequence[np.datetime64] | Days, reached: np.datetime64, state: ResponseState) -> Days:
+    """Days that are due, in order: see the calendar above.
+
+    Args:
+        days: days with contacts, any order.
+        reached: the last day that can be judged.
+        state: says which day was judged last, and since when a model decides.
+
+    Returns:
+        Days after both, at most `reached`; before the first assessment at most the newest of them.
+    """
+    due: Days = np.asarray(np.unique(np.asarray(days, "datetime64[D]")) + _DAY)
+    due = due[due <= reached]
+    if state.deployed_on is None and state.assessed_on is None:
+        due = due[-1:]
+    begun = [np.datetime64(day, "D") for day in (state.assessed_on, state.deployed_on) if day is not None]
+    return due[due > max(begun)] if begun else due
+
+
+def assess(day: np.datetime64, known: Known, state: ResponseState, shift: float, policy: ResponsePolicy) -> Assessment:
+    """Judge one day.
+
+    Args:
+        day: data time.
+        known: what is known as of it.
+        state: kept from the day judged before.
+        shift: intercept in force, log-odds.
+        policy: limits.
+    """
+    evidence = gather(
+        known.scored,
+        known.daily,
+        known.reference,
+        state,
+        day,
+        shift_before=shift,
+        weights=known.weights,
+        policy=policy,
+    )
+    if state.deployed_on is not None:
+        kinds = tuple(str(found.kind) for found in violations(evidence, policy))
+        return Assessment(day, evidence, kinds, respond(state, evidence, policy))
+    if _waits_for_first_model(state, day, policy):
+        answer = Response(Rung.NONE, (_waiting(state, policy),), "", "", False, False, state)
+    else:
+        answer = respond(state, evidence, policy)
+    return Assessment(day, evidence, (), replace(answer, state=replace(answer.state, assessed_on=str(day))))
+
+
+def _is_learnable(scored: ScoredContacts, day: np.datetime64) -> bool:
+    """Whether a first model can be fitted and judged out of time: enough outcomes of both kinds over enough days."""
+    known = (scored.known_on <= day) & (scored.contact_dates < day)
+    yes, no = int(scored.is_subscribed[known].sum()), int((~scored.is_subscribed[known]).sum())
+    if min(yes, no) < MINIMUM_CLASS:
+        return False
+    return bool(day - scored.contact_dates[known].min() >= np.timedelta64(MINIMUM_SPAN_DAYS, "D"))
 
 
 def _waits_for_first_model(state: ResponseState, day: np.datetime64, policy: ResponsePolicy) -> bool:
-    """A first model that its gate refused is not searched for again every morning."""
-    if state.deployed_on is not None or state.attempted_on is None:
+    """A refused first model is searched for again after the cool-down."""
+    if state.attempted_on is None:
         return False
     return bool(day - np.datetime64(state.attempted_on, "D") < np.timedelta64(policy.cool_down_days, "D"))
 
@@ -132,14 +230,23 @@ def _waiting(state: ResponseState, policy: ResponsePolicy) -> str:
     )
 
 
-def heard(state: ResponseState, day: str | None, *, is_promoted: bool, is_rollback: bool = False) -> ResponseState:
-    """The state after a verdict that somebody else may have asked for.
+def after_verdict(
+    state: ResponseState,
+    day: str | None,
+    *,
+    is_promoted: bool,
+    is_on_probation: bool = False,
+    is_rollback: bool = False,
+) -> ResponseState:
+    """The state after a verdict, whoever called for the fit.
 
     Args:
         state: before it.
-        day: data time of the verdict; None for a rollback, which is in force from the last morning judged on.
+        day: data time of the verdict; None for a rollback, which is in force from the last day judged.
         is_promoted: whether another model decides since then.
-        is_rollback: a person's decision; it gets a cool-down like a fit, or the ladder would undo it at once.
+        is_on_probation: whether that model is on probation.
+        is_rollback: a person's decision, which ends the episode and gets a cool-down like a fit; otherwise the loop
+            would undo it at once.
 
     Returns:
         The state to keep.
@@ -147,5 +254,7 @@ def heard(state: ResponseState, day: str | None, *, is_promoted: bool, is_rollba
     known = [one for one in (day, None if day else state.assessed_on, None if day else state.deployed_on) if one]
     if not known:
         return state
-    told = after_fit(state, np.datetime64(max(known), "D"), is_promoted=is_promoted)
-    return replace(told, episode_id="", fits=0, severity=None, unhelpful=0) if is_rollback else told
+    after = after_fit(state, np.datetime64(max(known), "D"), is_promoted=is_promoted)
+    if is_promoted:
+        after = replace(after, is_on_probation=is_on_probation)
+    return replace(after, episode_id="", fits=0, severity=None, unhelpful=0) if is_rollback else after

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -58,6 +58,7 @@ class ResponsePolicy:
         quiet_mornings: judged mornings without violation that end an episode.
         search_after: refits in a row that did not help before all candidates are compared, and before stopping.
         rest_days: days after a stop until the platform tries again by itself.
+        review_days: days after the last fit until a model on probation is reviewed, whatever the evidence.
         material_shift: change of the intercept that counts as a recalibration, log-odds (5 % of the odds).
     """
 
@@ -76,6 +77,7 @@ class ResponsePolicy:
     quiet_mornings: int = 5
     search_after: int = 3
     rest_days: int = 28
+    review_days: int = 28
     material_shift: float = 0.05
 
     def __post_init__(self) -> None:
@@ -118,6 +120,14 @@ class Evidence:
     shift_before: float = 0.0
     shift_now: float = 0.0
 
+    @classmethod
+    def from_record(cls, recorded: Mapping[str, Any]) -> Evidence | None:
+        """The evidence of a row of the ledger's `responses`; None for a row that measured nothing."""
+        if not recorded:
+            return None
+        known = {name: recorded[name] for name in cls.__slots__ if name in recorded}
+        return cls(**known | {"as_of": np.datetime64(recorded["as_of"], "D")})
+
     @property
     def log_ratio(self) -> float:
         """Log of observed / expected, half a contact added to both so that zero is defined."""
@@ -127,6 +137,31 @@ class Evidence:
     def z(self) -> float:
         """Standard errors between observed and expected."""
         return (self.observed - self.expected) / max(self.standard_error, 1e-9)
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One number of a day beside its limit. The loop acts on it and pages show it.
+
+    Attributes:
+        kind: what is compared.
+        sample: outcomes or contacts that the number rests on.
+        minimum: how many it takes to judge.
+        value: observed / expected, the largest excess of a column, or the upper bound of the AUC; None if not measured.
+        limit: of `value`; for observed / expected also its inverse.
+        is_violated: whether the limit is broken; always false where the sample is too small.
+        severity: signed size, comparable between days.
+        sentence: with the numbers.
+    """
+
+    kind: Kind
+    sample: int
+    minimum: int
+    value: float | None
+    limit: float
+    is_violated: bool
+    severity: float
+    sentence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +196,7 @@ class ResponseState:
         unhelpful: fits in a row after which the violation was as bad as before.
         has_searched: whether the episode had its search.
         stopped_on: morning of the stop, or None.
+        is_on_probation: whether the model in force decides although no gate has opened for it yet.
     """
 
     first_deployed_on: str | None = None
@@ -175,6 +211,7 @@ class ResponseState:
     unhelpful: int = 0
     has_searched: bool = False
     stopped_on: str | None = None
+    is_on_probation: bool = False
 
     def to_json(self) -> str:
         """JSON text: a sensor's cursor, a checkpoint of the replay."""

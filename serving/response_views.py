@@ -1,0 +1,144 @@
+"""From the days that the loop judged to what people see of them: each number beside its limit, and the answer.
+
+What lives here: arrangement. What must not: comparing (`core.response.assessment.comparisons`, which the loop uses
+too), reading the ledger. Called by the Monitoring and Home pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from bank_assets.core.response.assessment import comparisons
+from bank_assets.core.response.policy import Comparison, Evidence, Kind, ResponsePolicy, ResponseState, Rung
+from bank_assets.ledger.promotions import Promotion
+from bank_assets.ledger.responses import Judged
+from serving.templating import NONE, count, number, words
+from serving.view_models import GOOD, PLAIN, WATCH, Chart, Series, Tile
+from serving.view_models_monitoring import JudgedDay, JudgedNumber, ResponseView
+
+SHOWN_DAYS: Final = 40
+"""Judged days in the table; the charts go further back."""
+CHART_DAYS: Final = 180
+READ_ROWS: Final = 200
+"""Rows of the ledger read for a page: the charts' days, and rows that settle a fit without judging a day."""
+
+NAMES: Final = {
+    Kind.CALIBRATION: "Observed / expected",
+    Kind.COVARIATES: "Largest move of a column",
+    Kind.RANKING: "AUC, upper bound",
+}
+NO_FIT: Final = ("recalibration", "rollback")
+"""Kinds of promotions that are no verdict on a fit."""
+FITS: Final = {Rung.RETRAIN: "refit of the recipe", Rung.SEARCH: "comparison of all candidates"}
+
+
+def response_view(
+    rows: Sequence[Judged], verdicts: Sequence[Promotion], policy: ResponsePolicy | None = None
+) -> ResponseView | None:
+    """Arrange judged days.
+
+    Args:
+        rows: of the ledger's `responses`, newest first.
+        verdicts: of the ledger's `promotions`, which say what became of a fit.
+        policy: limits of the loop.
+
+    Returns:
+        The view; None before the first judged day.
+    """
+    limits = policy or ResponsePolicy()
+    days = [_day(row, evidence, verdicts, limits) for row, evidence in _judged(rows)]
+    if not days:
+        return None
+    judged = [(row, comparisons(evidence, limits)) for row, evidence in _judged(rows)[:CHART_DAYS]][::-1]
+    return ResponseView(
+        message=message_of(rows, limits),
+        tiles=[_tile(one) for one in judged[-1][1]],
+        charts=[_chart(kind, judged) for kind in Kind],
+        days=days[:SHOWN_DAYS],
+        n_earlier=max(len(days) - SHOWN_DAYS, 0),
+    )
+
+
+def message_of(rows: Sequence[Judged], policy: ResponsePolicy | None = None) -> str:
+    """The newest judged day in one sentence, "" before the first."""
+    judged = _judged(rows)
+    if not judged:
+        return ""
+    row, evidence = judged[0]
+    found = [NAMES[one.kind].lower() for one in comparisons(evidence, policy or ResponsePolicy()) if one.is_violated]
+    state = f"beyond the limit: {', '.join(found)}" if found else "every number within its limit"
+    return f"{row.as_of}: {state}; {answer_of(row)}."
+
+
+def stopped_on(rows: Sequence[Judged]) -> str:
+    """Day on which the loop stopped because fits do not help, "" if it is not stopped now."""
+    if not rows:
+        return ""
+    return ResponseState.from_json(rows[0].state).stopped_on or ""
+
+
+def is_within_limits(rows: Sequence[Judged]) -> bool:
+    """Whether every number of the newest judged day is within its limit."""
+    judged = _judged(rows)
+    return bool(judged) and not judged[0][0].kinds
+
+
+def answer_of(row: Judged, verdicts: Sequence[Promotion] = ()) -> str:
+    """What the loop answered on a day, and what became of it."""
+    answers = ["recalibrated"] if row.is_recalibrated or row.rung == Rung.RECALIBRATE else []
+    if row.rung in FITS:
+        found = next((one for one in verdicts if one.as_of == row.as_of and one.kind not in NO_FIT), None)
+        became = f": version {found.to_version} {found.decision}" if found is not None else ""
+        answers.append(f"{FITS[Rung(row.rung)]}{became}")
+    if row.rung == Rung.ALERT:
+        answers.append("stopped, a person was called")
+    return " and ".join(answers) or ("waited" if row.kinds else "nothing to answer")
+
+
+def _judged(rows: Sequence[Judged]) -> list[tuple[Judged, Evidence]]:
+    """Rows that measured something; the others settle a fit that came to nothing."""
+    found = ((row, Evidence.from_record(row.evidence)) for row in rows)
+    return [(row, evidence) for row, evidence in found if evidence is not None]
+
+
+def _day(row: Judged, evidence: Evidence, verdicts: Sequence[Promotion], policy: ResponsePolicy) -> JudgedDay:
+    numbers = [
+        JudgedNumber(NAMES[one.kind], _value(one), _limit(one), one.is_violated, one.sentence)
+        for one in comparisons(evidence, policy)
+    ]
+    tone = WATCH if any(one.is_violated for one in numbers) else PLAIN
+    return JudgedDay(row.as_of, numbers, answer_of(row, verdicts), tone, list(row.reasons))
+
+
+def _value(one: Comparison) -> str:
+    return NONE if one.value is None else number(one.value, 2)
+
+
+def _limit(one: Comparison) -> str:
+    if one.kind is Kind.CALIBRATION:
+        return f"{number(1.0 / one.limit, 2)} to {number(one.limit, 2)}"
+    return f"{'at least' if one.kind is Kind.RANKING else 'at most'} {number(one.limit, 2)}"
+
+
+def _tile(one: Comparison) -> Tile:
+    if one.value is None:
+        return Tile(NAMES[one.kind], "not judged", f"{count(one.sample)} of {count(one.minimum)} needed", PLAIN)
+    note = f"limit {_limit(one)}, on {count(one.sample)}"
+    return Tile(NAMES[one.kind], _value(one), note, WATCH if one.is_violated else GOOD)
+
+
+def _chart(kind: Kind, judged: Sequence[tuple[Judged, tuple[Comparison, ...]]]) -> Chart:
+    found = [next(one for one in compared if one.kind is kind) for _, compared in judged]
+    limits = [Series("Limit", [one.limit for one in found], style="reference")]
+    if kind is Kind.CALIBRATION:
+        limits.append(Series("Limit below", [1.0 / one.limit for one in found], style="reference"))
+    return Chart(
+        f"loop-{kind}",
+        f"{NAMES[kind]} on each judged day, and its limit",
+        "judged day",
+        words(kind),
+        [row.as_of for row, _ in judged],
+        [Series(NAMES[kind], [one.value for one in found]), *limits],
+        "ratio",
+    )
