@@ -20,6 +20,9 @@ from bank_assets_tests.world.postgres import postgres_server  # noqa: F401  a fi
 if not hasattr(sys.modules["__main__"], "__file__"):
     sys.modules["__main__"].__file__ = __file__
 
+# Every JVM of a test works for seconds, too short for the optimizing compiler to earn what it costs two cores.
+os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with whole workflows first, then those with Spark: a worker must not be left alone with minutes of them."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from bank_assets.contract import STAGES
+from bank_assets.contract.names import STAGES
 from bank_assets.definitions import build_defs
 from bank_assets.settings import Settings
 

@@ -30,8 +30,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy import stats
 
-from bank_assets.contract import UCI_COLUMNS, Kind
-from bank_assets.contract.uci import UCI
+from bank_assets.contract.columns import Kind
+from bank_assets.contract.uci import UCI, UCI_FILE_COLUMNS
 from bank_assets.core.drift import DriftReport, compare_profiles
 from bank_assets.core.profile import NUMERIC, ColumnProfile, Profile, kind_of
 from bank_assets.settings import Settings
@@ -99,7 +99,7 @@ def real_halves(rows: int) -> dict[str, pd.DataFrame]:
 def write_table(frame: pd.DataFrame, path: Path) -> Path:
     """Write a sample as the `contacts` table holds it: table names and types, outcome and duration joined."""
     typed = {}
-    for name in UCI_COLUMNS:
+    for name in UCI_FILE_COLUMNS:
         column, values = UCI.by_source[name], frame[name].to_numpy()
         if column.kind is Kind.BOOLEAN:
             typed[column.table] = pa.array(values == "yes")
@@ -118,8 +118,8 @@ def ours(session: Any, files: dict[str, Path], folder: Path) -> tuple[DriftRepor
     profiles = {}
     for name, path in files.items():
         stored = str(folder / f"profile-{name}")
-        value_counts_of_files(session, [str(path)]).write.mode("overwrite").parquet(stored)
-        profiles[name] = merged_profile(session.read.parquet(stored))
+        value_counts_of_files(session, [str(path)], UCI).write.mode("overwrite").parquet(stored)
+        profiles[name] = merged_profile(session.read.parquet(stored), UCI)
     return compare_profiles(profiles["reference"], profiles["current"]), profiles
 
 
@@ -127,8 +127,8 @@ def evidently(halves: dict[str, pd.DataFrame]) -> dict[str, Any]:
     from evidently import DataDefinition, Dataset, Report
     from evidently.presets import DataDriftPreset
 
-    numeric = [name for name in UCI_COLUMNS if kind_of(name) == NUMERIC]
-    categories = [name for name in UCI_COLUMNS if kind_of(name) != NUMERIC]
+    numeric = [name for name in UCI_FILE_COLUMNS if kind_of(UCI, name) == NUMERIC]
+    categories = [name for name in UCI_FILE_COLUMNS if kind_of(UCI, name) != NUMERIC]
     definition = DataDefinition(numerical_columns=numeric, categorical_columns=categories)
     sides = {
         name: Dataset.from_pandas(frame[[*numeric, *categories]], data_definition=definition)
@@ -154,7 +154,7 @@ def times_1000(profile: Profile) -> Profile:
         name: ColumnProfile(column.kind, column.values.copy(), column.counts * 1_000, column.missing * 1_000)
         for name, column in profile.columns.items()
     }
-    return Profile(columns, profile.rows * 1_000, profile.first_day, profile.last_day)
+    return Profile(columns, profile.rows * 1_000, UCI, profile.first_day, profile.last_day)
 
 
 def main() -> None:

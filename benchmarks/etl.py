@@ -28,8 +28,7 @@ from typing import Any
 
 import psutil
 
-from bank_assets.contract import UCI_COLUMNS
-from bank_assets.contract.uci import UCI
+from bank_assets.contract.uci import UCI, UCI_FILE_COLUMNS
 from bank_assets.settings import Settings
 from bank_assets.sources.uci import implied_dates
 
@@ -52,7 +51,7 @@ def write_delivery(copies: int, path: Path) -> dict[str, int]:
         raise SystemExit("BANK_SOURCE: expected the path of the UCI bank-full.csv, found none; set it.")
     lines = Path(source).read_text(encoding="utf-8").splitlines()[1:]
     fields = [line.replace('"', "").split(";") for line in lines]
-    month, day = UCI_COLUMNS.index("month"), UCI_COLUMNS.index("day")
+    month, day = UCI_FILE_COLUMNS.index("month"), UCI_FILE_COLUMNS.index("day")
     dates = implied_dates([row[month] for row in fields], [int(row[day]) for row in fields])
     tails = [f";{date};{line}\n" for date, line in zip(dates, lines, strict=True)]
     with path.open("w", encoding="utf-8") as delivery:

@@ -23,6 +23,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bank_assets.contract.uci import UCI
+
 LIMIT = 2.0
 OPEN_DAYS = 30
 ROOT = Path(__file__).parents[1]
@@ -66,7 +68,7 @@ def bare(folder: Path) -> dict[str, float]:
     lap("tables")
 
     counted = {**contacts.frame, "y": contacts.is_subscribed}
-    daily = DailyProfiles.from_rows(contacts.contact_dates, counted)
+    daily = DailyProfiles.from_rows(contacts.contact_dates, counted, UCI)
     reference = daily.of_months(choose_default_reference(daily.months))
     reports = [compare_profiles(reference, daily.of_months([month]), reference_name="first") for month in daily.months]
     (folder / "drift.json").write_text(json.dumps([report.to_dict() for report in reports]))

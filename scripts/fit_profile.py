@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bank_assets.contract import BY_SOURCE
+from bank_assets.contract.uci import UCI
 from bank_assets.sources import profile as shape
 from bank_assets.sources.month_model import weekdays_of
 from bank_assets.sources.profile import PROFILE_PATH, Floats, Profile, dump_profile
@@ -61,7 +61,7 @@ def read_contacts(path: Path) -> pd.DataFrame:
     frame = raw[["age", "balance", "duration", "campaign", "pdays", "previous"]].copy()
     frame.columns = pd.Index([f"{column}_value" for column in frame.columns])
     for column in ("job", "marital", "education", "default", "housing", "loan", "contact", "poutcome", "y"):
-        frame[column] = pd.Categorical(raw[column], categories=list(BY_SOURCE[column].categories)).codes.astype(int)
+        frame[column] = pd.Categorical(raw[column], categories=list(UCI.by_source[column].categories)).codes.astype(int)
     # five rows have an earlier contact but no outcome: for the simulator they count as never contacted
     was_contacted = frame["poutcome"] != shape.UNKNOWN
     frame["age"] = np.searchsorted(shape.AGE_EDGES, raw["age"], side="right")

@@ -10,7 +10,7 @@ from importlib import import_module
 
 import dagster as dg
 
-from bank_assets.contract import STAGES
+from bank_assets.contract.names import STAGES
 
 
 def load_stage_assets() -> list[dg.AssetsDefinition]:

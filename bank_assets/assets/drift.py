@@ -14,6 +14,8 @@ from pyspark.sql import functions as f
 
 from bank_assets.assets.materialization import OWNERS, Stopwatch, months_of, months_result
 from bank_assets.assets.report_pages import drift_address, page_metadata, write_drift_files
+from bank_assets.contract.contract import Contract
+from bank_assets.contract.uci import contract_on_record
 from bank_assets.core.daily_profiles import DailyProfiles
 from bank_assets.core.drift import DriftPolicy, choose_default_reference, compare_profiles
 from bank_assets.core.drift_report import DriftReport
@@ -54,7 +56,10 @@ COLUMNS_SCHEMA = pa.schema(
     pool="spark",
 )
 def contact_profiles(
-    context: dg.AssetExecutionContext, spark: SparkResource, warehouse: WarehouseResource
+    context: dg.AssetExecutionContext,
+    spark: SparkResource,
+    warehouse: WarehouseResource,
+    settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:
     """Exact counts of every value of every column per contact day.
 
@@ -69,7 +74,7 @@ def contact_profiles(
     }
     due = stale(wanted)
     if due:
-        count_months(store, spark, due)
+        count_months(store, spark, due, settings.contract)
 
     def of_month(month: str, entry: Entry) -> dict[str, Any]:
         return {"dagster/partition_row_count": entry.rows, "contacts": contacts[month].rows}
@@ -77,14 +82,14 @@ def contact_profiles(
     return months_result(context, wanted, due, watch, of_month=of_month, metadata={"months_made": len(due)})
 
 
-def count_months(store: Warehouse, spark: SparkResource, due: Mapping[str, Derived]) -> None:
+def count_months(store: Warehouse, spark: SparkResource, due: Mapping[str, Derived], contract: Contract) -> None:
     """Count some months in one Spark pass and commit them together."""
     filled = [month for month in due if store.manifest(CONTACTS)[month].rows]
     snapshot, folder = store.staging(PROFILES.name)
     staged: dict[str, StagedEntry] = {month: StagedEntry((), derived.mark) for month, derived in due.items()}
     try:
         if filled:
-            long = _long_table(store, spark.session, filled).withColumn(
+            long = _long_table(store, spark.session, filled, contract).withColumn(
                 "month", f.date_format("contact_date", "yyyy-MM")
             )
             # One task writes: a month's counts are a few thousand rows, and no count passes through the driver.
@@ -99,10 +104,10 @@ def count_months(store: Warehouse, spark: SparkResource, due: Mapping[str, Deriv
         raise
 
 
-def _long_table(store: Warehouse, session: SparkSession, filled: Sequence[str]) -> DataFrame:
+def _long_table(store: Warehouse, session: SparkSession, filled: Sequence[str], contract: Contract) -> DataFrame:
     """Counts of the contacts' own columns straight from their files, and of outcome and duration from the join."""
     contact_files = [str(path) for path in store.files("contacts", filled)]
-    counts = value_counts_of_files(session, contact_files)
+    counts = value_counts_of_files(session, contact_files, contract)
     outcome_files = [str(path) for path in store.files("outcomes")]
     days = session.read.parquet(*contact_files).select("contact_id", "contact_date")
     if outcome_files:
@@ -110,7 +115,7 @@ def _long_table(store: Warehouse, session: SparkSession, filled: Sequence[str]) 
         latest = Window.partitionBy("contact_id").orderBy(f.desc("arrived_on"), f.desc("delivery_arrival"))
         known = arrived.withColumn("place", f.row_number().over(latest)).where("place = 1")
         joined = days.join(known.select("contact_id", "is_subscribed", "duration_seconds"), "contact_id", "left")
-        counts = counts.unionByName(value_counts(joined.drop("contact_id")))
+        counts = counts.unionByName(value_counts(joined.drop("contact_id"), contract))
     return counts
 
 
@@ -168,7 +173,7 @@ def compare_months(
     reference_months: Sequence[str],
 ) -> None:
     """Compare some months with the reference, and keep the reports."""
-    daily = DailyProfiles.from_table(store.read(PROFILES.name))
+    daily = DailyProfiles.from_table(store.read(PROFILES.name), settings.contract)
     name, reference, importance = reference_of(daily, champion, registry, reference_months)
     for month, derived in due.items():
         window = window_of(daily, month)
@@ -191,8 +196,10 @@ def reference_of(
     """The champion's training profile and what its columns weigh, else the first three months with enough contacts."""
     if champion is not None:
         bundle = registry.open().bundle(champion)
-        profile = Profile.from_dict(json.loads(bundle["reference_profile.json"]))
-        return f"champion v{champion}", profile, json.loads(bundle["decision.json"]).get("importance", {})
+        decision = json.loads(bundle["decision.json"])
+        contract = contract_on_record(decision.get("contract"))
+        profile = Profile.from_dict(json.loads(bundle["reference_profile.json"]), contract)
+        return f"champion v{champion}", profile, decision.get("importance", {})
     return f"first months ({', '.join(months_)})", daily.of_months(months_) if months_ else None, {}
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bank_assets.assets.materialization import ML_OWNERS, derive
 from bank_assets.assets.model_bundle import OutOfTime, assemble_bundle, out_of_time, profile_of
 from bank_assets.assets.snapshot import TrainingSnapshot, read_snapshot
-from bank_assets.contract import ALIAS_CHALLENGER
+from bank_assets.contract.names import ALIAS_CHALLENGER
 from bank_assets.core.candidates import ALGORITHMS, Recipe
 from bank_assets.core.challenger import choose_recipe, fit_deployment, pooled_rows
 from bank_assets.core.economics import Economics

@@ -20,7 +20,7 @@ from bank_assets.settings import Settings
 from bank_assets.sources.source import Source, landed_source
 from bank_assets.store.contact_store import ContactStore
 from bank_assets.store.derivations import Made, Table
-from bank_assets.store.lineage import CONTACTS, OUTCOMES, REPORTED_OUTCOMES, passed_months
+from bank_assets.store.lineage import CONTACTS, OUTCOMES, REPORTED_OUTCOMES, contract_setting, passed_months
 
 TRAINING_SET = Table("training_set", "1")
 
@@ -63,7 +63,7 @@ def training_set(
             "outcomes": store.digests(OUTCOMES),
             "told": store.digests(REPORTED_OUTCOMES.name),
         },
-        settings={"as_of": str(as_of), "contract": settings.contract.digest},
+        settings={"as_of": str(as_of), **contract_setting(settings.contract)},
     )
 
     def work() -> Made:

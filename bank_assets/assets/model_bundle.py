@@ -185,7 +185,7 @@ def curves_of(tested: OutOfTime, snapshot: TrainingSnapshot, economics: Economic
 def profile_of(store: Warehouse, snapshot: TrainingSnapshot) -> Profile:
     """The training profile, cut from the stored daily counts: the reference of drift."""
     months = [month for month in snapshot.metadata["months"] if store.entry("contact_profiles", month)]
-    daily = DailyProfiles.from_table(store.read("contact_profiles", months))
+    daily = DailyProfiles.from_table(store.read("contact_profiles", months), snapshot.data.contract)
     first, last = (np.datetime64(snapshot.metadata[key], "D").astype(object) for key in ("first_day", "last_day"))
     return daily.window(first, last)
 
@@ -261,6 +261,7 @@ def assemble_bundle(
         data.is_subscribed[tested.rows],
         is_worth_calling(tested.proba, economics),
         {name: cohort[name] for name in data.contract.protected_columns},
+        data.contract,
         economics,
     )
     return AssembledBundle(

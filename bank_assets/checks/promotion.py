@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from bank_assets.contract import ALIAS_CHAMPION
+from bank_assets.contract.names import ALIAS_CHAMPION
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.store import RegistryResource, WarehouseResource
 from bank_assets.store.champion_history import Reign

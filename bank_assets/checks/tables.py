@@ -5,7 +5,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from bank_assets.contract import COLUMNS, Kind, Known
+from bank_assets.contract.columns import Kind, Known
+from bank_assets.contract.uci import UCI
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.sources.manifest import read_manifest
@@ -104,7 +105,7 @@ def contact_columns_have_contract_types(warehouse: WarehouseResource) -> dg.Asse
     if files:
         schema = pq.read_schema(files[-1])
         types = {field.name: str(field.type) for field in schema}
-        for column in COLUMNS:
+        for column in UCI.columns:
             expected = column.known in (Known.IDENTIFIER, Known.PRE_CONTACT)
             if expected and types.get(column.table) not in ARROW_KINDS[column.kind]:
                 problems.append(f"{column.table}: expected {ARROW_KINDS[column.kind]}, found {types.get(column.table)}")

@@ -20,7 +20,7 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from bank_assets.contract import BY_SOURCE
+from bank_assets.contract.uci import UCI
 
 ALERT_SCHEMA_VERSION: Final = 1
 KEY_DIGITS: Final = 20
@@ -194,7 +194,7 @@ def shortened(text: str) -> str:
 
 def sentence(text: str) -> str:
     """A text that begins as a sentence; one that begins with a column's name says that it is one."""
-    if text.split(" ", 1)[0] in BY_SOURCE:
+    if text.split(" ", 1)[0] in UCI.by_source:
         return f"The column {text}"
     return f"{text[:1].upper()}{text[1:]}"
 

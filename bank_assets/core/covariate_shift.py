@@ -21,7 +21,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.contract import BY_SOURCE, PAYLOAD_COLUMNS
+from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import FloatArray
 from bank_assets.core.daily_profiles import DailyProfiles
 from bank_assets.core.profile import NUMERIC, Profile, kind_of
@@ -86,20 +86,20 @@ class Reference:
         """
         counts, effective = daily.decayed(as_of, half_life_days)
         columns: dict[str, ReferenceColumn] = {
-            str(name): _reference_column(name, *counts[name])
-            for name in PAYLOAD_COLUMNS
+            str(name): _reference_column(daily.contract, name, *counts[name])
+            for name in daily.contract.payload_columns
             if name in counts and counts[name][1].sum() > 0.0
         }
         return cls(columns, effective)
 
 
-def _reference_column(name: str, values: NDArray[Any], weights: FloatArray) -> ReferenceColumn:
+def _reference_column(contract: Contract, name: str, values: NDArray[Any], weights: FloatArray) -> ReferenceColumn:
     none = np.empty(0, dtype=np.float64)
-    if kind_of(name) != NUMERIC:
+    if kind_of(contract, name) != NUMERIC:
         kept = weights > 0.0
         empty = ReferenceColumn(values[kept], none, None, np.zeros(int(kept.sum()) + 1))
     else:
-        sentinel = BY_SOURCE[name].sentinel
+        sentinel = contract.by_source[name].sentinel
         rest = weights > 0.0 if sentinel is None else (weights > 0.0) & (values != sentinel)
         edges = none
         if weights[rest].sum() >= MINIMUM_SHARE_FOR_BINS * weights.sum():

@@ -19,15 +19,16 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import FloatArray
 from bank_assets.core.profile import (
     CATEGORICAL,
     NUMERIC,
-    PROFILED_COLUMNS,
     ColumnProfile,
     Profile,
     ProfileError,
     kind_of,
+    profiled_columns,
 )
 
 if TYPE_CHECKING:
@@ -70,32 +71,35 @@ class DailyProfiles:
     Attributes:
         days: (n_days,) sorted distinct contact days, datetime64[D].
         rows: (n_days,) int64, contacts per day.
+        contract: that the columns follow from.
     """
 
     days: NDArray[np.datetime64]
     rows: NDArray[np.int64]
+    contract: Contract
     _columns: Mapping[str, _DailyColumn] = field(repr=False)
 
     @staticmethod
-    def from_rows(days: Any, columns: Mapping[str, Any]) -> DailyProfiles:
+    def from_rows(days: Any, columns: Mapping[str, Any], contract: Contract) -> DailyProfiles:
         """Count rows held in memory (replay, tests); from files use `from_table`.
 
         Args:
             days: (n,) contact days.
             columns: (n,) values by delivery name; None or NaN is missing, a bool is yes or no.
+            contract: which columns are numbers.
         """
         day_of_row = np.asarray(days, dtype="datetime64[D]")
         distinct, rows = np.unique(day_of_row, return_counts=True)
         ones = np.ones(day_of_row.size, dtype=np.int64)
         built = {}
         for name, raw in columns.items():
-            kind, values, codes = _encode(name, raw)
+            kind, values, codes = _encode(contract, name, raw)
             built[name] = _DailyColumn.of(kind, values, codes, day_of_row, ones)
-        return DailyProfiles(distinct, rows.astype(np.int64), built)
+        return DailyProfiles(distinct, rows.astype(np.int64), contract, built)
 
     @staticmethod
-    def from_table(table: pa.Table) -> DailyProfiles:
-        """Index a long table (see the module), rows in any order.
+    def from_table(table: pa.Table, contract: Contract) -> DailyProfiles:
+        """Index a long table (see the module), rows in any order, of contacts under a contract.
 
         Raises:
             ProfileError: the table has other columns, or its columns count different contacts on a day.
@@ -120,14 +124,14 @@ class DailyProfiles:
         for index, name in enumerate(names.dictionary.to_pylist()):
             at = order[bounds[index] : bounds[index + 1]]
             has_number = bool(np.any(~np.isnan(numbers[at])))
-            kind = kind_of(name, NUMERIC if has_number else CATEGORICAL)
+            kind = kind_of(contract, name, NUMERIC if has_number else CATEGORICAL)
             if kind == NUMERIC:
                 values, codes = _codes_of_numbers(numbers[at])
             else:
                 values, codes = _codes_of_labels(labels, label_codes[at])
             built[name] = _DailyColumn.of(kind, values, codes, day_of_row[at], counts[at])
         days, rows = _rows_per_day(built)
-        return DailyProfiles(days, rows, {name: built[name] for name in _in_contract_order(built)})
+        return DailyProfiles(days, rows, contract, {name: built[name] for name in _in_contract_order(contract, built)})
 
     @property
     def months(self) -> dict[str, int]:
@@ -142,10 +146,10 @@ class DailyProfiles:
         first, last = np.datetime64(first_day, "D"), np.datetime64(last_day, "D")
         begin, end = int(np.searchsorted(self.days, first, "left")), int(np.searchsorted(self.days, last, "right"))
         if begin >= end:
-            return Profile.empty()
+            return Profile.empty(self.contract)
         rows = int(self.rows[begin:end].sum())
         columns = {name: column.window(first, last, rows) for name, column in self._columns.items()}
-        return Profile(columns, rows, self.days[begin].astype(date), self.days[end - 1].astype(date))
+        return Profile(columns, rows, self.contract, self.days[begin].astype(date), self.days[end - 1].astype(date))
 
     def month(self, month: str) -> Profile:
         """Profile of one calendar month, `"2008-05"`; empty if it has no contact."""
@@ -163,7 +167,7 @@ class DailyProfiles:
 
     def of_months(self, months: Iterable[str]) -> Profile:
         """Profile of several calendar months, adjacent or not."""
-        return Profile.merge(self.month(month) for month in months)
+        return Profile.merge((self.month(month) for month in months), self.contract)
 
     def trailing(self, last_day: date, minimum_rows: int, minimum_days: int = 1, maximum_days: int = 92) -> Profile:
         """The shortest window ending on last_day that has enough contacts.
@@ -213,7 +217,11 @@ class DailyProfiles:
 
     def total(self) -> Profile:
         """Profile of all days."""
-        return self.window(self.days[0].astype(date), self.days[-1].astype(date)) if self.days.size else Profile.empty()
+        return (
+            self.window(self.days[0].astype(date), self.days[-1].astype(date))
+            if self.days.size
+            else Profile.empty(self.contract)
+        )
 
 
 def _decay(days: NDArray[np.datetime64], until: np.datetime64, half_life_days: float) -> FloatArray:
@@ -225,8 +233,8 @@ def _last_day(month: np.datetime64) -> date:
     return day
 
 
-def _in_contract_order(names: Iterable[str]) -> list[str]:
-    position = {name: index for index, name in enumerate(PROFILED_COLUMNS)}
+def _in_contract_order(contract: Contract, names: Iterable[str]) -> list[str]:
+    position = {name: index for index, name in enumerate(profiled_columns(contract))}
     return sorted(names, key=lambda name: (position.get(name, len(position)), name))
 
 
@@ -245,14 +253,14 @@ def _codes_of_labels(labels: NDArray[Any], label_codes: NDArray[Any]) -> tuple[N
     return values, recode[label_codes]
 
 
-def _encode(name: str, raw: Any) -> tuple[str, NDArray[Any], NDArray[Any]]:
+def _encode(contract: Contract, name: str, raw: Any) -> tuple[str, NDArray[Any], NDArray[Any]]:
     """Kind, distinct values and codes of one column of rows."""
     array = np.asarray(raw)
     if array.dtype.kind in "US" and not isinstance(raw, np.ndarray):
         array = np.array(raw, dtype=object)  # numpy spells a missing value of a list "None" or "nan"
     if array.dtype.kind == "b":
         array = np.where(array, "yes", "no")
-    if kind_of(name, NUMERIC if array.dtype.kind in "iuf" else CATEGORICAL) == NUMERIC:
+    if kind_of(contract, name, NUMERIC if array.dtype.kind in "iuf" else CATEGORICAL) == NUMERIC:
         numbers = np.array([np.nan if v is None else v for v in array], float) if array.dtype.kind == "O" else array
         return NUMERIC, *_codes_of_numbers(numbers.astype(np.float64))
     if array.dtype.kind == "O":

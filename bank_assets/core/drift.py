@@ -13,11 +13,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
-from bank_assets.contract import BY_SOURCE, Known
+from bank_assets.contract import columns as contract_columns
+from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import none_if_nan
 from bank_assets.core.drift_report import LEVELS, ColumnDrift, DriftReport, DriftStatus, LabelRate, Level, Role, worst
 from bank_assets.core.drift_statistics import (
@@ -30,9 +31,7 @@ from bank_assets.core.drift_statistics import (
     psi_numeric,
     total_variation,
 )
-from bank_assets.core.profile import NUMERIC, TARGET, ColumnProfile, Profile, ProfileError
-
-_CALENDAR_COLUMNS: Final = frozenset({"day", "month"})
+from bank_assets.core.profile import NUMERIC, ColumnProfile, Profile, ProfileError
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +120,19 @@ def compare_profiles(
         ProfileError: a column is numeric on one side and a category on the other.
     """
     policy = policy or DriftPolicy()
-    base = reference if reference is not None else Profile.empty()
+    base = reference if reference is not None else Profile.empty(current.contract)
     status, message = _status(reference, current, policy)
     columns = tuple(
-        _compare_column(name, base.columns[name], current.columns[name], policy, verdict=status is DriftStatus.OK)
+        _compare_column(
+            name,
+            current.contract,
+            base.columns[name],
+            current.columns[name],
+            policy,
+            verdict=status is DriftStatus.OK,
+        )
         for name in current.columns
-        if name in base.columns and name != TARGET
+        if name in base.columns and name != current.contract.target.source
     )
     judged = [column for column in columns if column.role is not Role.CALENDAR and column.level is not Level.NONE]
     judged.sort(key=lambda column: (-LEVELS.index(column.level), -(column.psi or 0.0), column.column))
@@ -177,21 +183,27 @@ def _label_level(before: LabelRate, after: LabelRate, policy: DriftPolicy) -> Le
     return _level(cohens_h(before.rate, after.rate), policy.rate_effect)
 
 
-def _role(name: str) -> Role:
-    if name in _CALENDAR_COLUMNS:
+def _role(known: contract_columns.Column | None) -> Role:
+    if known is not None and known.role is contract_columns.Role.CALENDAR:
         return Role.CALENDAR
-    known = BY_SOURCE.get(name)
-    return Role.MONITORED if known is not None and known.known is not Known.PRE_CONTACT else Role.INPUT
+    return Role.MONITORED if known is not None and not known.is_input else Role.INPUT
 
 
 def _compare_column(
-    name: str, reference: ColumnProfile, current: ColumnProfile, policy: DriftPolicy, *, verdict: bool
+    name: str,
+    contract: Contract,
+    reference: ColumnProfile,
+    current: ColumnProfile,
+    policy: DriftPolicy,
+    *,
+    verdict: bool,
 ) -> ColumnDrift:
     if reference.kind != current.kind:
         raise ProfileError(
             f"{name}: expected {reference.kind} as in the reference, found {current.kind}; profile again."
         )
-    role = _role(name)
+    known = contract.by_source.get(name)
+    role = _role(known)
     missing = [side.missing / side.rows if side.rows else 0.0 for side in (reference, current)]
     effects: _Effects = []
     if role is Role.MONITORED:
@@ -201,7 +213,7 @@ def _compare_column(
     else:
         effects.append(("missing share", abs(missing[0] - missing[1]), policy.share_shift))
     if reference.kind == NUMERIC:
-        sentinel = BY_SOURCE[name].sentinel if name in BY_SOURCE else None
+        sentinel = None if known is None else known.sentinel
         found = _compare_numeric(sentinel, reference, current, policy, effects)
     else:
         found = _compare_category(reference, current, policy, effects)

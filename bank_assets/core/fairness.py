@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bank_assets.contract import PROTECTED_COLUMNS
+from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import FloatArray
 from bank_assets.core.economics import Economics
 from bank_assets.core.fairness_policy import (
@@ -63,6 +63,7 @@ def fairness_report(
     is_subscribed: ArrayLike,
     is_called: ArrayLike,
     protected: Mapping[str, NDArray[Any]],
+    contract: Contract,
     economics: Economics,
     policy: FairnessPolicy | None = None,
 ) -> FairnessReport:
@@ -72,7 +73,8 @@ def fairness_report(
         proba: calibrated probabilities made before the outcomes, (n,).
         is_subscribed: outcomes of all contacts, (n,).
         is_called: the version's decisions, (n,).
-        protected: one array (n,) per name of `contract.PROTECTED_COLUMNS`; age in years.
+        protected: one array (n,) per protected column of the contract; ages in years.
+        contract: says which columns are protected; numbers are reported in bands of years.
         economics: cost and value.
         policy: limits; default the documented ones.
 
@@ -85,16 +87,17 @@ def fairness_report(
     policy = policy or FairnessPolicy()
     scores, outcomes = np.asarray(proba, dtype=np.float64), np.asarray(is_subscribed).astype(bool)
     called = np.asarray(is_called).astype(bool)
-    missing = [name for name in PROTECTED_COLUMNS if name not in protected]
+    names_of = contract.protected_columns
+    missing = [name for name in names_of if name not in protected]
     if missing:
-        raise FairnessError(f"fairness: expected the protected columns {list(PROTECTED_COLUMNS)}, missing {missing}.")
-    lengths = {len(scores), len(outcomes), len(called), *(len(protected[name]) for name in PROTECTED_COLUMNS)}
+        raise FairnessError(f"fairness: expected the protected columns {list(names_of)}, missing {missing}.")
+    lengths = {len(scores), len(outcomes), len(called), *(len(protected[name]) for name in names_of)}
     if lengths == {0} or len(lengths) != 1:
         raise FairnessError(f"fairness: expected as many outcomes, calls and groups as scores, found {lengths}.")
     groups, findings = {}, []
-    for column in PROTECTED_COLUMNS:
+    for column in names_of:
         values = protected[column]
-        names = age_band(values) if column == "age" else np.asarray([str(v) for v in values])
+        names = age_band(values) if column in contract.numeric_columns else np.asarray([str(v) for v in values])
         groups[column] = _by_group(scores, outcomes, called, names, economics)
         findings += findings_of(column, groups[column], policy)
     return FairnessReport(groups, tuple(findings), policy, economics)

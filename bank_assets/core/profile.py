@@ -17,26 +17,30 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.contract import BY_SOURCE, BY_TABLE, COLUMNS, Kind, Known
+from bank_assets.contract.columns import YES_NO, Kind, Known
+from bank_assets.contract.contract import Contract
 
 PROFILE_SCHEMA_VERSION: Final = 1
 NUMERIC: Final = "numeric"
 CATEGORICAL: Final = "category"
-TARGET: Final = "y"
 
-PROFILED_COLUMNS: Final = tuple(
-    column.source for column in COLUMNS if column.known is not Known.IDENTIFIER and column.kind is not Kind.DATE
-)
-"""Columns counted, in delivery spelling: all but identifiers and the contact date; duration and target included."""
+
+def profiled_columns(contract: Contract) -> tuple[str, ...]:
+    """Columns counted, in delivery spelling: all but identifiers and dates; duration and target included."""
+    return tuple(
+        column.source
+        for column in contract.columns
+        if column.known is not Known.IDENTIFIER and column.kind is not Kind.DATE
+    )
 
 
 class ProfileError(ValueError):
     """Counts that cannot be a profile; the message says what was expected, what was found and what to do."""
 
 
-def kind_of(column: str, default: str = CATEGORICAL) -> str:
+def kind_of(contract: Contract, column: str, default: str = CATEGORICAL) -> str:
     """Numeric or category, by the contract; `default` for a column that the contract does not know."""
-    known = BY_SOURCE.get(column) or BY_TABLE.get(column)
+    known = contract.find(column)
     if known is None:
         return default
     return NUMERIC if known.kind is Kind.INTEGER else CATEGORICAL
@@ -130,10 +134,12 @@ class Profile:
         rows: contacts counted.
         first_day: first contact day, inclusive; None for a profile of no contact.
         last_day: last contact day, inclusive; None for a profile of no contact.
+        contract: that the columns follow from.
     """
 
     columns: Mapping[str, ColumnProfile]
     rows: int
+    contract: Contract
     first_day: date | None = None
     last_day: date | None = None
 
@@ -147,14 +153,14 @@ class Profile:
     @property
     def known_outcomes(self) -> int:
         """Contacts whose outcome is known."""
-        target = self.columns.get(TARGET)
+        target = self.columns.get(self.contract.target.source)
         return target.present if target is not None else 0
 
     @property
     def subscribed(self) -> int:
         """Contacts that subscribed, among the known outcomes."""
-        target = self.columns.get(TARGET)
-        return target.count_of("yes") if target is not None else 0
+        target = self.columns.get(self.contract.target.source)
+        return target.count_of(YES_NO[1]) if target is not None else 0
 
     @property
     def span(self) -> str:
@@ -162,12 +168,12 @@ class Profile:
         return f"{self.first_day}…{self.last_day}" if self.first_day and self.last_day else "no contacts"
 
     @staticmethod
-    def empty() -> Profile:
+    def empty(contract: Contract) -> Profile:
         """The profile of no contact; neutral in a merge."""
-        return Profile({}, 0)
+        return Profile({}, 0, contract)
 
     @staticmethod
-    def merge(profiles: Iterable[Profile]) -> Profile:
+    def merge(profiles: Iterable[Profile], contract: Contract) -> Profile:
         """Add profiles up; exact, associative and independent of order, because counts are integers.
 
         A column that only some of them have counts as missing in the contacts of the others.
@@ -189,7 +195,7 @@ class Profile:
             )
         first = min((part.first_day for part in parts if part.first_day), default=None)
         last = max((part.last_day for part in parts if part.last_day), default=None)
-        return Profile(columns, rows, first, last)
+        return Profile(columns, rows, contract, first, last)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form, as stored in `reference_profile.json`."""
@@ -210,8 +216,8 @@ class Profile:
         }
 
     @staticmethod
-    def from_dict(document: Mapping[str, Any]) -> Profile:
-        """Read what `to_dict` wrote.
+    def from_dict(document: Mapping[str, Any], contract: Contract) -> Profile:
+        """Read what `to_dict` wrote under a contract.
 
         Raises:
             ProfileError: another schema version, or counts that do not fit together.
@@ -230,6 +236,7 @@ class Profile:
         return Profile(
             columns,
             int(document["rows"]),
+            contract,
             date.fromisoformat(first) if first else None,
             date.fromisoformat(last) if last else None,
         )

@@ -137,7 +137,7 @@ class World:
         self.decided_on = np.where(self.is_decided, decided_on, self.dates)
         self.mornings: Days = np.unique(self.decided_on[self.is_decided])
         self.delivered_days: Days = np.unique(step_ends(self.dates, settings.step))
-        self.daily = DailyProfiles.from_rows(self.dates, ordered.frame)
+        self.daily = DailyProfiles.from_rows(self.dates, ordered.frame, ordered.contract)
         self.learned_weight = np.where(self.is_decided & (settings.feedback == "called"), 0.0, 1.0)
         self._plans = plan_statistics(ordered.frame, self.dates, ordered.contract)
         history = self._history(np.ones(len(ordered), bool))

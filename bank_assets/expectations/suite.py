@@ -15,8 +15,9 @@ from typing import Any, Final
 from pyspark.sql import Column
 from pyspark.sql import functions as f
 
-from bank_assets.contract import COLUMNS, Kind, Known
-from bank_assets.contract import Column as ContractColumn
+from bank_assets.contract.columns import Column as ContractColumn
+from bank_assets.contract.columns import Kind, Known
+from bank_assets.contract.uci import UCI
 
 ERROR: Final = "error"
 WARNING: Final = "warning"
@@ -85,7 +86,7 @@ def _in_range(column: ContractColumn) -> Rule:
 def contact_rules() -> list[Rule]:
     """Row rules of the contacts table, in the contract's order."""
     rules: list[Rule] = []
-    for column in COLUMNS:
+    for column in UCI.columns:
         if column.known not in (Known.IDENTIFIER, Known.PRE_CONTACT):
             continue
         if column.sentinel != -1:

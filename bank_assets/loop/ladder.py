@@ -240,7 +240,7 @@ class Ladder:
     @cached_property
     def _known(self) -> Known:
         profiles = [month for month in self._months if self._has_profile(month)]
-        daily = DailyProfiles.from_table(self._store.read(PROFILES.name, profiles))
+        daily = DailyProfiles.from_table(self._store.read(PROFILES.name, profiles), self._settings.contract)
         return Known(self._scored(), daily, self._reference(daily))
 
     def _has_profile(self, month: str) -> bool:

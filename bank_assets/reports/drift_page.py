@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bank_assets.contract import BY_SOURCE
 from bank_assets.core.drift_report import ColumnDrift, DriftReport, DriftStatus, LabelRate, Level, Role
 from bank_assets.core.profile import Profile
 from bank_assets.reports.drift_words import Bar, bars_of, words_of
@@ -196,11 +195,12 @@ def drift_page(
     by_name = {column.column: column for column in report.columns}
     total = sum((importance or {}).values())
     weights = {name: value / total for name, value in (importance or {}).items()} if total else {}
+    columns = current.contract.by_source
     moved = [
         _Moved(
             column=by_name[name],
-            description=BY_SOURCE[name].description if name in BY_SOURCE else "",
-            words=words_of(name, reference.columns[name], current.columns[name]) if reference else "",
+            description=columns[name].description if name in columns else "",
+            words=words_of(columns.get(name), reference.columns[name], current.columns[name]) if reference else "",
             role=_ROLE_WORDS[by_name[name].role],
             weight=_weight(weights.get(name), by_name[name].role) if weights else "",
             bars=bars_of(reference.columns[name], current.columns[name]) if reference and at < SHOWN_BARS else (),

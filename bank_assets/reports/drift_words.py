@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 
-from bank_assets.contract import BY_SOURCE
+from bank_assets.contract.columns import Column
 from bank_assets.core.drift_statistics import quantile_edges
 from bank_assets.core.profile import NUMERIC, ColumnProfile
 from bank_assets.reports.svg import pair_of_bars
@@ -36,7 +36,7 @@ class Bar:
     drawing: str
 
 
-def words_of(name: str, reference: ColumnProfile, current: ColumnProfile) -> str:
+def words_of(column: Column | None, reference: ColumnProfile, current: ColumnProfile) -> str:
     """One sentence on how a column changed.
 
     The category whose share changed most, or the median; where a value stands for "none", its share first.
@@ -49,7 +49,6 @@ def words_of(name: str, reference: ColumnProfile, current: ColumnProfile) -> str
         shares = np.array([[side.count_of(value) / side.rows for value in values] for side in sides])
         at = int(np.argmax(np.abs(shares[1] - shares[0])))
         return f"“{values[at]}”: {shares[0, at]:.0%} before, {shares[1, at]:.0%} now"
-    column = BY_SOURCE.get(name)
     unit = f" {column.unit}" if column and column.unit else ""
     sentinel = column.sentinel if column else None
     parts = []

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from bank_assets.contract import BY_SOURCE, DELIVERY_COLUMNS
+from bank_assets.contract.uci import UCI
 from bank_assets.sources import profile as shape
 from bank_assets.sources.month_model import MonthModel
 from bank_assets.sources.profile import Floats, Profile
@@ -100,7 +100,7 @@ class Chunk:
         return context
 
     def _drifted(self, column: str, values: Codes, only: NDArray[np.bool_] | None = None) -> Codes:
-        bounds = BY_SOURCE[column]
+        bounds = UCI.by_source[column]
         for drift in self._model.numeric_drifts(column):
             low = 0 if only is not None else bounds.minimum  # -1 and 0 say "never contacted" and are kept for that
             moved = np.clip(np.rint(values * drift.scale + drift.shift), low, bounds.maximum).astype(np.intp)
@@ -196,8 +196,8 @@ def contacts_frame(columns: dict[str, Codes], model: MonthModel, day_index: Code
         "month": np.full(len(day_index), model.month - 1, dtype=np.int8),
     }
     data |= columns
-    for name in DELIVERY_COLUMNS[2:]:
-        categories = BY_SOURCE[name].categories
+    for name in UCI.delivery_columns[2:]:
+        categories = UCI.by_source[name].categories
         values = data[name]
         assert isinstance(values, np.ndarray)
         if categories:
@@ -211,7 +211,7 @@ def contacts_frame(columns: dict[str, Codes], model: MonthModel, day_index: Code
             )
         else:
             data[name] = values.astype(np.int32)
-    return pd.DataFrame({name: data[name] for name in DELIVERY_COLUMNS}, copy=False)
+    return pd.DataFrame({name: data[name] for name in UCI.delivery_columns}, copy=False)
 
 
 def day_counts(shares: Floats, rows: int) -> NDArray[np.int64]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
-from bank_assets.contract import BY_SOURCE, Kind
+from bank_assets.contract.columns import Kind
+from bank_assets.contract.uci import UCI
 
 SHIFTABLE: Final = ("age", "balance", "campaign", "pdays", "previous", "duration")
 WEIGHTABLE: Final = ("job", "marital", "education", "default", "housing", "loan", "contact", "poutcome")
@@ -74,7 +75,7 @@ class Drift:
     def _check_weights(self) -> None:
         if not self.weights:
             return
-        column = BY_SOURCE[self.column]
+        column = UCI.by_source[self.column]
         unknown = [c for c in self.weights if c not in column.categories]
         if unknown or min(self.weights.values()) < 0 or all(self.weights.get(c, 1) == 0 for c in column.categories):
             raise ValueError(
@@ -89,4 +90,4 @@ class Drift:
     @property
     def is_of_category(self) -> bool:
         """Whether it reweights categories."""
-        return self.column != "y" and BY_SOURCE[self.column].kind is not Kind.INTEGER
+        return self.column != "y" and UCI.by_source[self.column].kind is not Kind.INTEGER

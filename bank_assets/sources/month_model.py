@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.contract import BY_SOURCE
+from bank_assets.contract.uci import UCI
 from bank_assets.sources import profile as shape
 from bank_assets.sources.drift import Drift
 from bank_assets.sources.profile import Floats, Profile
@@ -141,7 +141,7 @@ class MonthModel:
     def _reweighted(self, column: str, table: Floats) -> Floats:
         for drift in self.drifts:
             if drift.column == column and drift.is_of_category:
-                factors = np.array([drift.weights.get(c, 1.0) for c in BY_SOURCE[column].categories])
+                factors = np.array([drift.weights.get(c, 1.0) for c in UCI.by_source[column].categories])
                 tilted = table * factors
                 total = tilted.sum(axis=1, keepdims=True)
                 # a context that holds none of the wanted categories takes them in the proportion of the factors

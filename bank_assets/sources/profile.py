@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.contract import BY_SOURCE
+from bank_assets.contract.uci import UCI
 
 PROFILE_PATH: Final = Path(__file__).with_name("simulator_profile.json")
 SCHEMA_VERSION: Final = 1
@@ -57,7 +57,7 @@ class Link:
 
 
 def _categories(column: str) -> int:
-    return len(BY_SOURCE[column].categories)
+    return len(UCI.by_source[column].categories)
 
 
 LINKS: Final = (
@@ -78,8 +78,8 @@ marital–job 0.05, education–age 0.04, housing–age 0.03, balance–default 
 """
 
 SIZES: Final = {link.column: link.size for link in LINKS}
-UNKNOWN: Final = BY_SOURCE["poutcome"].categories.index("unknown")
-SUCCESS: Final = BY_SOURCE["poutcome"].categories.index("success")
+UNKNOWN: Final = UCI.by_source["poutcome"].categories.index("unknown")
+SUCCESS: Final = UCI.by_source["poutcome"].categories.index("success")
 PDAYS_GROUPS: Final = 1 + UNKNOWN * (len(PDAYS_EDGES) + 1)
 """Groups of (previous outcome, bin of pdays); group 0 is "never contacted"."""
 

@@ -20,7 +20,7 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from bank_assets.contract import MONTHS
+from bank_assets.contract.uci import MONTHS
 from bank_assets.store.atomic_files import write_atomic
 
 UCI_URL: Final = "https://archive.ics.uci.edu/static/public/222/bank+marketing.zip"

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.contract import Column
+from bank_assets.contract.columns import Column
 from bank_assets.contract.rows import BoolArray, Verdict
 from bank_assets.spark.month_files import month_text
 

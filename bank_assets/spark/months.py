@@ -10,6 +10,7 @@ from bank_assets.contract.contract import Contract
 from bank_assets.sources.manifest import month_digest, month_manifest
 from bank_assets.spark.etl import CODE_VERSION, TABLES
 from bank_assets.store.derivations import Derived
+from bank_assets.store.lineage import contract_setting
 from bank_assets.store.warehouse import Warehouse, fingerprint
 
 
@@ -22,7 +23,7 @@ def month_mark(warehouse: Path, month: str, contract: Contract) -> str:
         contract: that rows are read and judged by.
     """
     inputs = {kind: month_digest(month_manifest(warehouse, month, kind)) for kind in ("contacts", "outcomes")}
-    return fingerprint(inputs=inputs, code_version=CODE_VERSION, settings={"contract": contract.digest})
+    return fingerprint(inputs=inputs, code_version=CODE_VERSION, settings=contract_setting(contract))
 
 
 def month_tables(store: Warehouse, warehouse: Path, month: str, contract: Contract) -> dict[str, Derived]:

@@ -22,9 +22,11 @@ from pyarrow.fs import FileSystem
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-from bank_assets.contract import BY_SOURCE
+from bank_assets.contract.columns import Column, Kind
+from bank_assets.contract.contract import Contract
 from bank_assets.core.daily_profiles import LONG_COLUMNS, DailyProfiles
-from bank_assets.core.profile import NUMERIC, PROFILED_COLUMNS, Profile, kind_of
+from bank_assets.core.profile import Profile
+from bank_assets.core.profile import profiled_columns as columns_of
 
 LONG_SCHEMA: Final = "contact_date date, column string, number double, category string, count bigint"
 """Spark schema of the long table."""
@@ -49,16 +51,17 @@ Counts = tuple[NDArray[np.int32], Any, NDArray[np.int64]]
 """Days since 1970, values (float64 with NaN, or object with None) and contacts, each (n_counts,)."""
 
 
-def profiled_columns(available: Sequence[str]) -> dict[str, str]:
+def profiled_columns(available: Sequence[str], contract: Contract) -> dict[str, str]:
     """Columns that are counted: delivery name by table name, in contract order.
 
     Args:
         available: columns of a frame or file, table names.
+        contract: which columns there are.
 
     Raises:
         ValueError: no column of the contract, or no `contact_date`.
     """
-    tables = {BY_SOURCE[name].table: name for name in PROFILED_COLUMNS}
+    tables = {contract.by_source[name].table: name for name in columns_of(contract)}
     columns = {table: name for table, name in tables.items() if table in available}
     if not columns or "contact_date" not in available:
         raise ValueError(
@@ -68,7 +71,7 @@ def profiled_columns(available: Sequence[str]) -> dict[str, str]:
     return columns
 
 
-def value_counts(contacts: DataFrame) -> DataFrame:
+def value_counts(contacts: DataFrame, contract: Contract) -> DataFrame:
     """Count every value of every column per contact day.
 
     Grain in: one row per contact, table names, `contact_date` never NULL; join outcomes first if they lie apart, the
@@ -77,6 +80,7 @@ def value_counts(contacts: DataFrame) -> DataFrame:
 
     Args:
         contacts: contacts of any days; identifiers and columns outside the contract are left out.
+        contract: which columns there are.
 
     Returns:
         The long table, `LONG_SCHEMA`; one narrow pass over the contacts and a shuffle of counts.
@@ -84,16 +88,16 @@ def value_counts(contacts: DataFrame) -> DataFrame:
     Raises:
         ValueError: no column of the contract, or no `contact_date`.
     """
-    columns = profiled_columns(contacts.columns)
-    names = tuple(columns.values())
+    columns = profiled_columns(contacts.columns, contract)
+    counted = tuple(contract.by_source[name] for name in columns.values())
 
     def count(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return _count_blocks(_blocks(batches), names)
+        return _count_blocks(_blocks(batches), counted)
 
     return _summed(contacts.select("contact_date", *columns).mapInArrow(count, LONG_SCHEMA))
 
 
-def value_counts_of_files(session: SparkSession, files: Sequence[str]) -> DataFrame:
+def value_counts_of_files(session: SparkSession, files: Sequence[str], contract: Contract) -> DataFrame:
     """Count every value of every column per contact day, straight from Parquet files of the `contacts` table.
 
     The same counts as `value_counts` of the frame of these files, for less than half the CPU time: Spark hands out row
@@ -102,6 +106,7 @@ def value_counts_of_files(session: SparkSession, files: Sequence[str]) -> DataFr
     Args:
         session: the running session.
         files: paths or URIs that the driver and every executor can read, all with the columns of the first.
+        contract: which columns there are.
 
     Returns:
         The long table, `LONG_SCHEMA`.
@@ -113,7 +118,8 @@ def value_counts_of_files(session: SparkSession, files: Sequence[str]) -> DataFr
         raise ValueError("profile: expected at least one Parquet file, found none; ingest contacts first.")
     with _opened(files[0]) as first:
         schema = first.schema_arrow
-    names = profiled_columns(schema.names)
+    names = profiled_columns(schema.names, contract)
+    counted = tuple(contract.by_source[name] for name in names.values())
     texts = [table for table in names if pa.types.is_string(schema.field(table).type)]
     units = []
     for file in files:
@@ -122,7 +128,7 @@ def value_counts_of_files(session: SparkSession, files: Sequence[str]) -> DataFr
 
     def count(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         mine = [units[number] for batch in numbers for number in batch.column(0).to_pylist()]
-        return _count_blocks(_row_groups(mine, ("contact_date", *names), texts), tuple(names.values()))
+        return _count_blocks(_row_groups(mine, ("contact_date", *names), texts), counted)
 
     partitions = max(1, min(len(units), session.sparkContext.defaultParallelism))
     return _summed(session.range(len(units), numPartitions=partitions).mapInArrow(count, LONG_SCHEMA))
@@ -132,7 +138,7 @@ def _summed(partial: DataFrame) -> DataFrame:
     return partial.groupBy(*LONG_COLUMNS[:-1]).agg(f.sum("count").alias("count"))
 
 
-def merged_profile(long_table: DataFrame) -> Profile:
+def merged_profile(long_table: DataFrame, contract: Contract) -> Profile:
     """Merge a long table of any days in Spark and read the counts per column and value.
 
     The driver holds the distinct values of each column, whatever the number of days and contacts.
@@ -143,13 +149,13 @@ def merged_profile(long_table: DataFrame) -> Profile:
     # one job for counts and span: each job of a fresh plan costs Spark about a second to compile
     merged = values.toArrow()
     if not merged.num_rows:
-        return Profile.empty()
+        return Profile.empty(contract)
     first, last = pc.min(merged["contact_date"]), pc.max(merged["last"])
     one_day = merged.set_column(
         merged.column_names.index("contact_date"), "contact_date", pa.repeat(first, merged.num_rows)
     )
-    total = DailyProfiles.from_table(one_day).total()
-    return Profile(total.columns, total.rows, first.as_py(), last.as_py())
+    total = DailyProfiles.from_table(one_day, contract).total()
+    return Profile(total.columns, total.rows, contract, first.as_py(), last.as_py())
 
 
 def _opened(file: str, texts: Sequence[str] = ()) -> pq.ParquetFile:
@@ -170,23 +176,23 @@ def _row_groups(
                 yield batch.select(columns)
 
 
-def _count_blocks(blocks: Iterable[pa.RecordBatch], names: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+def _count_blocks(blocks: Iterable[pa.RecordBatch], columns: tuple[Column, ...]) -> Iterator[pa.RecordBatch]:
     """Counts of the blocks of one partition, sent whenever enough of them are pending and at the end."""
-    pending: list[list[Counts]] = [[] for _ in names]
+    pending: list[list[Counts]] = [[] for _ in columns]
     size = 0
     for block in blocks:
         dates = block.column(0)
         if dates.null_count:
             raise ValueError(f"profile: expected a contact_date in every row, found {dates.null_count} without one.")
         days, day_codes = np.unique(dates.cast(pa.int32()).to_numpy(zero_copy_only=False), return_inverse=True)
-        for index, name in enumerate(names):
-            counts = _count_block(name, block.column(index + 1), days, day_codes)
+        for index, column in enumerate(columns):
+            counts = _count_block(column, block.column(index + 1), days, day_codes)
             pending[index].append(counts)
             size += counts[2].size
         if size > PENDING_COUNTS:
-            yield from _sent(pending, names)
-            pending, size = [[] for _ in names], 0
-    yield from _sent(pending, names)
+            yield from _sent(pending, columns)
+            pending, size = [[] for _ in columns], 0
+    yield from _sent(pending, columns)
 
 
 def _blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -201,12 +207,11 @@ def _blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield pa.concat_batches(held)
 
 
-def _count_block(name: str, column: pa.Array, days: NDArray[np.int32], day_codes: NDArray[Any]) -> Counts:
+def _count_block(one: Column, column: pa.Array, days: NDArray[np.int32], day_codes: NDArray[Any]) -> Counts:
     """Counts of one column in one block: values become codes, day and code one number, and numbers are counted."""
-    sentinel = BY_SOURCE[name].sentinel
-    if sentinel == -1:
-        column = column.fill_null(sentinel)  # "never" is NULL in tables, and no missing value
-    values, codes = _coded_numbers(column) if kind_of(name) == NUMERIC else _coded_labels(column)
+    if one.sentinel == -1:
+        column = column.fill_null(one.sentinel)  # "never" is NULL in tables, and no missing value
+    values, codes = _coded_numbers(column) if one.kind is Kind.INTEGER else _coded_labels(column)
     width = len(values)
     keys = day_codes * width + codes
     if width * days.size <= 4 * keys.size:
@@ -244,13 +249,13 @@ def _coded_labels(column: pa.Array) -> tuple[NDArray[Any], NDArray[np.int64]]:
     return np.array([*labels, None], dtype=object), codes
 
 
-def _sent(pending: list[list[Counts]], names: tuple[str, ...]) -> Iterator[pa.RecordBatch]:
+def _sent(pending: list[list[Counts]], columns: tuple[Column, ...]) -> Iterator[pa.RecordBatch]:
     """Pending counts, added up over blocks, as batches of the long table."""
-    for name, parts in zip(names, pending, strict=True):
+    for one, parts in zip(columns, pending, strict=True):
         if not parts:
             continue
         days, values, counts = (np.concatenate(part) for part in zip(*parts, strict=True))
-        is_number = kind_of(name) == NUMERIC
+        is_number = one.kind is Kind.INTEGER
         field = pa.array(values, pa.float64(), from_pandas=True) if is_number else pa.array(values, pa.string())
         table = pa.table({"day": days.astype(np.int32), "value": field, "count": counts})
         # eight times fewer rows for Spark to shuffle, at a fraction of the cost of its own aggregation
@@ -260,7 +265,7 @@ def _sent(pending: list[list[Counts]], names: tuple[str, ...]) -> Iterator[pa.Re
             value = batch.column("value")
             arrays = [
                 batch.column("day").cast(pa.date32()),
-                pa.repeat(pa.scalar(name, pa.string()), rows),
+                pa.repeat(pa.scalar(one.source, pa.string()), rows),
                 value if is_number else pa.nulls(rows, pa.float64()),
                 pa.nulls(rows, pa.string()) if is_number else value,
                 batch.column("count_sum"),

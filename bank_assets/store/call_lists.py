@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.contract import MODEL_NAME
+from bank_assets.contract.names import MODEL_NAME
 from bank_assets.core.arrays import FloatArray
 from bank_assets.core.call_plan import HELD_OUT, CallPlan
 from bank_assets.store.atomic_files import write_atomic

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 from sqlalchemy import Engine
 
+from bank_assets.contract.contract import Contract
 from bank_assets.ledger import outcomes
 from bank_assets.store.champion_history import Reign
 from bank_assets.store.derivations import Derived, Table, stale
@@ -29,6 +30,22 @@ REPORTED_OUTCOMES: Final = Table("ledger_outcomes", "1")
 SCORES: Final = Table("contact_scores", "2")
 STATE: Final = Table("as_of_state", "1")
 BATCH: Final = Table("batch_scores", "2")
+
+
+_FIRST_CONTRACT: Final = "c0d4378c6c8ebd72c443e8048155c95ff092cd6405c851484bf22928ba8925ad"
+"""Digest of the contract of every home that was made before a deployment could have its own."""
+
+
+def contract_setting(contract: Contract) -> dict[str, str]:
+    """The contract as a setting of a fingerprint.
+
+    Args:
+        contract: the deployment's.
+
+    Returns:
+        Nothing for the first contract: its tables were made before fingerprints named one, and stay valid.
+    """
+    return {} if contract.digest == _FIRST_CONTRACT else {"contract": contract.digest}
 
 
 def passed_months(store: Warehouse) -> list[str]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bank_assets.contract import Kind
+from bank_assets.contract.columns import Kind
 from bank_assets.contract.uci import UCI
 from bank_assets.core.contacts import frame_from_deliveries, frame_from_tables, usable_from
 from bank_assets_tests.world.contacts import FIRST, made_contacts

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
+from bank_assets.contract.uci import UCI
 from bank_assets.core.covariate_shift import Reference, excess_variation
 from bank_assets.core.daily_profiles import DailyProfiles
 from bank_assets.core.profile import Profile
@@ -18,7 +19,7 @@ INFINITE = float("inf")
 def daily_of(frame, n_days=50):
     n = len(frame["age"])
     days = np.datetime64(START) + (np.arange(n) * n_days // n).astype("timedelta64[D]")
-    return DailyProfiles.from_rows(days, frame)
+    return DailyProfiles.from_rows(days, frame, UCI)
 
 
 def reference_of(frame, half_life=INFINITE):
@@ -86,7 +87,7 @@ def test_nothing_before_the_first_day_and_nothing_of_the_day_itself():
 
 def test_an_empty_window_has_no_excess():
     reference = reference_of(made_frame(500, np.random.default_rng(7)))
-    assert excess_variation(reference, Profile.empty()) == {}
+    assert excess_variation(reference, Profile.empty(UCI)) == {}
 
 
 def test_shares_are_shares():

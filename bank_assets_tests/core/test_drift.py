@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from bank_assets.contract import MONTHS
+from bank_assets.contract.uci import MONTHS, UCI
 from bank_assets.core.daily_profiles import DailyProfiles
 from bank_assets.core.drift import DriftPolicy, choose_default_reference, compare_profiles
 from bank_assets.core.drift_report import DriftReport, DriftStatus, LabelRate, Level, Role, worst
@@ -40,7 +40,7 @@ def times_100(source):
         name: ColumnProfile(column.kind, column.values.copy(), column.counts * 100, column.missing * 100)
         for name, column in source.columns.items()
     }
-    return Profile(columns, source.rows * 100, source.first_day, source.last_day)
+    return Profile(columns, source.rows * 100, UCI, source.first_day, source.last_day)
 
 
 def test_equal_samples_have_no_drift_and_zero_statistics():
@@ -155,7 +155,7 @@ def test_new_categories_are_named():
 
 
 def test_missing_reference_is_said_not_hidden():
-    for reference in (None, Profile.empty()):
+    for reference in (None, Profile.empty(UCI)):
         report = compare_profiles(reference, profile())
         assert report.status is DriftStatus.REFERENCE_MISSING
         assert report.level is Level.NONE
@@ -173,7 +173,7 @@ def test_too_few_rows_give_statistics_without_verdict(rows):
 
 
 def test_an_empty_window_is_too_few_rows():
-    report = compare_profiles(profile(), Profile.empty())
+    report = compare_profiles(profile(), Profile.empty(UCI))
     assert (report.status, report.last_day, report.current_span) == (DriftStatus.TOO_FEW_ROWS, None, "no contacts")
 
 
@@ -207,7 +207,7 @@ def test_overlap_of_reference_and_window_is_said():
 
 def test_kinds_must_agree():
     numeric, category = (
-        Profile({"x": ColumnProfile.of(kind, values, [300])}, 300)
+        Profile({"x": ColumnProfile.of(kind, values, [300])}, 300, UCI)
         for kind, values in (("numeric", [1.0]), ("category", ["1"]))
     )
     with pytest.raises(ProfileError, match="x: expected numeric"):
@@ -261,7 +261,7 @@ def test_random_halves_of_the_real_file_do_not_drift(real_rows):
 
 def test_the_real_file_drifts_heavily_from_2008_to_2010(real_rows):
     days, columns = real_rows
-    daily = DailyProfiles.from_rows(days, columns)
+    daily = DailyProfiles.from_rows(days, columns, UCI)
     years = [daily.of_months(m for m in daily.months if m.startswith(year)) for year in ("2008", "2010")]
     report = compare_profiles(*years)
     assert report.level is Level.HEAVY
@@ -280,7 +280,7 @@ def test_the_real_file_drifts_heavily_from_2008_to_2010(real_rows):
 def test_windows_of_a_shuffled_history_raise_at_most_one_false_alert_in_twenty(real_rows):
     days, columns = real_rows
     order = np.random.default_rng(SEED).permutation(days.size)
-    daily = DailyProfiles.from_rows(days, {name: values[order] for name, values in columns.items()})
+    daily = DailyProfiles.from_rows(days, {name: values[order] for name, values in columns.items()}, UCI)
     reference = daily.of_months(choose_default_reference(daily.months))
     reports = [compare_profiles(reference, daily.month_or_trailing(month, 300)) for month in list(daily.months)[3:]]
     assert len(reports) >= 20

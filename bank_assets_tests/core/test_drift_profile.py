@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bank_assets.contract.uci import UCI
 from bank_assets.core.daily_profiles import LONG_COLUMNS, DailyProfiles
-from bank_assets.core.profile import PROFILED_COLUMNS, ColumnProfile, Profile, ProfileError
+from bank_assets.core.profile import ColumnProfile, Profile, ProfileError, profiled_columns
 from bank_assets_tests.world.profiles import profile_of_rows
 
 DAYS = np.array(["2008-05-05", "2008-05-05", "2008-05-06", "2008-06-01"], dtype="datetime64[D]")
@@ -49,9 +50,9 @@ def small_profiles():
 
 
 def test_profiled_columns_leave_out_identifier_and_date_and_keep_duration_and_target():
-    assert "contact_id" not in PROFILED_COLUMNS
-    assert "contact_date" not in PROFILED_COLUMNS
-    assert {"duration", "y", "age", "poutcome"} <= set(PROFILED_COLUMNS)
+    assert "contact_id" not in profiled_columns(UCI)
+    assert "contact_date" not in profiled_columns(UCI)
+    assert {"duration", "y", "age", "poutcome"} <= set(profiled_columns(UCI))
 
 
 def test_counts_missing_values_and_outcomes_exactly():
@@ -75,8 +76,8 @@ def test_nan_none_and_booleans_are_read_as_missing_and_yes_no():
 
 
 def test_long_table_and_rows_give_the_same_windows():
-    from_table = DailyProfiles.from_table(long_table(DAYS, ROWS))
-    from_rows = DailyProfiles.from_rows(DAYS, ROWS)
+    from_table = DailyProfiles.from_table(long_table(DAYS, ROWS), UCI)
+    from_rows = DailyProfiles.from_rows(DAYS, ROWS, UCI)
     for first, last in ((date(2008, 5, 5), date(2008, 5, 5)), (date(2008, 5, 6), date(2008, 12, 31))):
         assert from_table.window(first, last).to_dict() == from_rows.window(first, last).to_dict()
     assert from_table.months == {"2008-05": 3, "2008-06": 1}
@@ -85,7 +86,7 @@ def test_long_table_and_rows_give_the_same_windows():
 
 
 def test_window_equals_counting_the_rows_of_the_window():
-    daily = DailyProfiles.from_rows(DAYS, ROWS)
+    daily = DailyProfiles.from_rows(DAYS, ROWS, UCI)
     kept = np.array([False, False, True, True])
     rows = {name: [value for value, keep in zip(values, kept, strict=True) if keep] for name, values in ROWS.items()}
     assert daily.window(date(2008, 5, 6), date(2008, 6, 30)).to_dict() == profile_of_rows(rows, DAYS[kept]).to_dict()
@@ -94,7 +95,7 @@ def test_window_equals_counting_the_rows_of_the_window():
 
 
 def test_trailing_window_grows_until_it_has_enough_contacts_but_not_for_ever():
-    daily = DailyProfiles.from_rows(DAYS, ROWS)
+    daily = DailyProfiles.from_rows(DAYS, ROWS, UCI)
     assert daily.trailing(date(2008, 6, 1), 1).rows == 1
     assert daily.trailing(date(2008, 6, 1), 2).first_day == date(2008, 5, 6)
     assert daily.trailing(date(2008, 6, 1), 100, maximum_days=27).rows == 2
@@ -108,51 +109,51 @@ def test_trailing_window_grows_until_it_has_enough_contacts_but_not_for_ever():
 def test_json_round_trip_keeps_every_count():
     profile = profile_of_rows(ROWS | {"score": [0.25, 0.5, 0.5, 1.0]}, DAYS)
     text = json.dumps(profile.to_dict())
-    again = Profile.from_dict(json.loads(text))
+    again = Profile.from_dict(json.loads(text), UCI)
     assert again.to_dict() == profile.to_dict()
     assert '"values": [30, 41, 58]' in text
-    assert Profile.from_dict(Profile.empty().to_dict()).rows == 0
+    assert Profile.from_dict(Profile.empty(UCI).to_dict(), UCI).rows == 0
 
 
 def test_another_schema_version_is_refused_by_name():
     with pytest.raises(ProfileError, match="expected schema_version 1, found 7"):
-        Profile.from_dict({"schema_version": 7})
+        Profile.from_dict({"schema_version": 7}, UCI)
 
 
 @given(small_profiles(), small_profiles(), small_profiles())
 def test_merge_is_associative_and_commutative(a, b, c):
-    left = Profile.merge([Profile.merge([a, b]), c]).to_dict()
-    assert left == Profile.merge([a, Profile.merge([b, c])]).to_dict()
-    assert left == Profile.merge([c, a, b]).to_dict()
+    left = Profile.merge([Profile.merge([a, b], UCI), c], UCI).to_dict()
+    assert left == Profile.merge([a, Profile.merge([b, c], UCI)], UCI).to_dict()
+    assert left == Profile.merge([c, a, b], UCI).to_dict()
     assert left["rows"] == a.rows + b.rows + c.rows
 
 
 def test_merge_counts_a_column_that_one_side_lacks_as_missing():
-    merged = Profile.merge([profile_of_rows({"age": [30]}), profile_of_rows({"age": [30], "duration": [9]})])
+    merged = Profile.merge([profile_of_rows({"age": [30]}), profile_of_rows({"age": [30], "duration": [9]})], UCI)
     assert merged.rows == 2
     assert merged.columns["duration"].missing == 1
     assert merged.columns["age"].counts.tolist() == [2]
 
 
 def test_merge_refuses_a_column_of_two_kinds():
-    numeric = Profile({"x": ColumnProfile.of("numeric", [1.0], [1])}, 1)
-    category = Profile({"x": ColumnProfile.of("category", ["1"], [1])}, 1)
+    numeric = Profile({"x": ColumnProfile.of("numeric", [1.0], [1])}, 1, UCI)
+    category = Profile({"x": ColumnProfile.of("category", ["1"], [1])}, 1, UCI)
     with pytest.raises(ProfileError, match="x: expected one kind"):
-        Profile.merge([numeric, category])
+        Profile.merge([numeric, category], UCI)
 
 
 def test_columns_that_count_different_contacts_are_refused():
     with pytest.raises(ProfileError, match="expected 2 contacts in every column"):
-        Profile({"age": ColumnProfile.of("numeric", [30.0], [1])}, 2)
+        Profile({"age": ColumnProfile.of("numeric", [30.0], [1])}, 2, UCI)
     table = long_table(DAYS, ROWS)
     without_one = table.filter(pa.array([index != 0 for index in range(table.num_rows)]))
     with pytest.raises(ProfileError, match="same contacts per day"):
-        DailyProfiles.from_table(without_one)
+        DailyProfiles.from_table(without_one, UCI)
 
 
 def test_table_with_other_columns_is_refused():
     with pytest.raises(ProfileError, match="'number'"):
-        DailyProfiles.from_table(long_table(DAYS, ROWS).drop_columns(["number"]))
+        DailyProfiles.from_table(long_table(DAYS, ROWS).drop_columns(["number"]), UCI)
 
 
 @pytest.mark.parametrize(("values", "counts"), [([2.0, 1.0], [1, 1]), ([1.0, 1.0], [1, 1]), ([1.0], [0])])
@@ -173,7 +174,7 @@ def test_profiles_cannot_be_changed_in_place():
 
 
 def test_decayed_counts_weigh_each_day_by_its_age_and_leave_out_the_day_itself():
-    daily = DailyProfiles.from_rows(DAYS, ROWS)
+    daily = DailyProfiles.from_rows(DAYS, ROWS, UCI)
     counts, effective = daily.decayed(date(2008, 6, 1), float("inf"))
     before = daily.window(date(2008, 5, 1), date(2008, 5, 31))
     assert effective == before.rows == 3

@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pytest
 
+from bank_assets.contract.uci import UCI
 from bank_assets.core.economics import Economics
 from bank_assets.core.fairness import FairnessError, age_band, fairness_report, wilson
 from bank_assets.core.fairness_policy import STANDING_REASONS, FairnessPolicy
@@ -24,7 +25,7 @@ def contacts(n=6_000, seed=0, *, marital_shift=0.0):
 
 def report_of(probability, outcome, protected, called=None, policy=None):
     called = probability > ECONOMICS.threshold if called is None else called
-    return fairness_report(probability, outcome, called, protected, ECONOMICS, policy)
+    return fairness_report(probability, outcome, called, protected, UCI, ECONOMICS, policy)
 
 
 def test_equal_treatment_is_within_limits():
@@ -157,7 +158,7 @@ def test_calling_everyone_on_the_real_data_is_within_the_selection_limits():
     outcome = (data["y"] == "yes").to_numpy()
     protected = {"age": data["age"].to_numpy(), "marital": data["marital"].to_numpy()}
     called = np.ones(len(data), bool)
-    report = fairness_report(np.full(len(data), outcome.mean()), outcome, called, protected, ECONOMICS)
+    report = fairness_report(np.full(len(data), outcome.mean()), outcome, called, protected, UCI, ECONOMICS)
     assert not [f for f in report.exceeded if f.measure != "calibration"]
     # one rate for all is unfair in the other way: it promises the young and the old too little
     assert {f.group for f in report.exceeded if f.column == "age"} >= {"16-24", "65+"}

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bank_assets.contract import LeakageError
+from bank_assets.contract.errors import LeakageError
 from bank_assets.contract.uci import UCI
 from bank_assets.core.features import STALE_AFTER_DAYS, FeatureSet, current_features, historical_features, is_stale
 from bank_assets_tests.world.contacts import FIRST, made_contacts

@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 
+from bank_assets.contract.uci import UCI
 from bank_assets.core.candidate_folds import candidate_metrics, predict_folds, resampled_fold
 from bank_assets.core.candidates import SAMPLERS, Recipe
 from bank_assets.core.challenger import fit_deployment
@@ -62,7 +63,7 @@ def test_its_performance_has_profit_and_no_auc(contacts):
 
 
 def test_its_drift_is_a_moved_subscription_rate(contacts):
-    daily = DailyProfiles.from_rows(contacts.contact_dates, {**contacts.frame, "y": contacts.is_subscribed})
+    daily = DailyProfiles.from_rows(contacts.contact_dates, {**contacts.frame, "y": contacts.is_subscribed}, UCI)
     report = compare_profiles(daily.of_months(["2020-01", "2020-02", "2020-03"]), daily.of_months(["2020-06"]))
     assert report.label_current.rate == 0.0
     assert "NaN" not in json.dumps(report.to_dict())

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from bank_assets.contract.uci import UCI
 from bank_assets.core.covariate_shift import Reference
 from bank_assets.core.daily_profiles import DailyProfiles
 from bank_assets.core.performance import ScoredContacts
@@ -20,7 +21,7 @@ def contacts():
 
 
 def evidence(contacts, as_of=50, deployed_on=30, weights=None, daily=None, **changes):
-    daily = daily or DailyProfiles.from_rows(contacts.contact_dates, contacts.frame)
+    daily = daily or DailyProfiles.from_rows(contacts.contact_dates, contacts.frame, UCI)
     scored = ScoredContacts(
         contacts.contact_dates,
         changes.get("proba", np.full(len(contacts), 0.2)),
@@ -59,7 +60,7 @@ def test_nothing_of_the_morning_or_later_changes_it(contacts):
     frame = {name: column.copy() for name, column in contacts.frame.items()}
     for column in frame.values():
         column[later] = rng.permutation(column[later])
-    daily = DailyProfiles.from_rows(contacts.contact_dates, frame)
+    daily = DailyProfiles.from_rows(contacts.contact_dates, frame, UCI)
     outcomes = np.where(later, ~contacts.is_subscribed, contacts.is_subscribed)
     assert evidence(contacts, daily=daily, is_subscribed=outcomes) == evidence(contacts)
 
@@ -83,7 +84,7 @@ def test_intercept_points_to_the_truth(contacts):
 
 
 def test_without_a_model_only_the_intercept_is_measured(contacts):
-    daily = DailyProfiles.from_rows(contacts.contact_dates, contacts.frame)
+    daily = DailyProfiles.from_rows(contacts.contact_dates, contacts.frame, UCI)
     nothing = ScoredContacts(
         contacts.contact_dates, np.full(len(contacts), np.nan), contacts.is_subscribed, contacts.known_on
     )

@@ -1,4 +1,6 @@
-"""Runs `bank_assets run` and kills its own process with SIGKILL at a given call: `killed_run.py MODULE:NAME WHEN NTH`.
+"""Runs `bank_assets run` and kills its own process with SIGKILL at a given call.
+
+`killed_run.py MODULE:NAME WHEN NTH ARGUMENTS`: the arguments are those of the command.
 
 `MODULE:NAME=WORD` counts only calls that get the word as an argument.
 
@@ -43,4 +45,4 @@ if __name__ == "__main__":
     kill_at(sys.argv[1], sys.argv[2], int(sys.argv[3]))
     from bank_assets.__main__ import main
 
-    sys.exit(main(["run"]))
+    sys.exit(main(sys.argv[4:]))

@@ -6,7 +6,6 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import functions as f
 
-from bank_assets.contract import BY_TABLE
 from bank_assets.contract.uci import UCI
 from bank_assets.expectations.runner import validate_contacts
 from bank_assets.expectations.suite import contact_rules
@@ -35,7 +34,7 @@ def judged(spark, tmp_path_factory):
     may, june = date(2008, 5, 5), date(2008, 6, 5)
     broken = []
     for number, rule in enumerate(contact_rules()):
-        column = next(name for name in sorted(BY_TABLE, key=len, reverse=True) if rule.name.startswith(name))
+        column = next(name for name in sorted(UCI.by_table, key=len, reverse=True) if rule.name.startswith(name))
         bad = (
             None if rule.name.endswith("is_present") else "astronaut" if rule.name.endswith("allowed") else 987_654_321
         )

@@ -3,6 +3,7 @@ import re
 import pytest
 from bs4 import BeautifulSoup
 
+from bank_assets.contract.uci import UCI
 from bank_assets.core.drift import compare_profiles
 from bank_assets.core.profile import Profile
 from bank_assets.reports.drift_page import Facts, drift_page
@@ -120,7 +121,7 @@ def test_a_calm_page_says_so(reference):
 
 @pytest.mark.parametrize("with_reference", [False, True])
 def test_no_verdict_is_said_with_what_to_do(reference, current, with_reference):
-    base, window = (reference, Profile.empty()) if with_reference else (None, current)
+    base, window = (reference, Profile.empty(UCI)) if with_reference else (None, current)
     report = compare_profiles(base, window)
     page = parsed(report, base, window)
     assert page.h1.text == "No verdict on drift yet"
@@ -132,16 +133,18 @@ def test_words_of_each_kind_of_change():
         {"job": ["student"] * 3 + ["retired"], "pdays": [-1, -1, 100, 200], "age": [20, 30, 40, 50]}
     )
     after = profile_of_rows({"job": ["retired"] * 4, "pdays": [-1, 10, 20, 30], "age": [None] * 4})
-    words = {name: words_of(name, before.columns[name], after.columns[name]) for name in before.columns}
+    words = {name: words_of(UCI.by_source[name], before.columns[name], after.columns[name]) for name in before.columns}
     assert words["job"] == "“retired”: 25% before, 100% now"
     assert words["pdays"] == "-1 in 50% of the contacts before, in 25% now; middle value 100 days before, 20 days now"
     assert words["age"] == "values in 100% of the contacts before, in 0% now"
-    assert words_of("age", before.columns["age"], before.columns["age"]).startswith("middle value 30 years before")
+    assert words_of(UCI.by_source["age"], before.columns["age"], before.columns["age"]).startswith(
+        "middle value 30 years before"
+    )
 
 
 def test_values_that_are_missing_are_said_to_be():
     before, after = (profile_of_rows({"pdays": values}) for values in ([None, None, None, 90], [None, 90, 90, 90]))
-    text = words_of("pdays", before.columns["pdays"], after.columns["pdays"])
+    text = words_of(UCI.by_source["pdays"], before.columns["pdays"], after.columns["pdays"])
     assert text.startswith("no value in 75% of the contacts before, in 25% now; middle value 90 days")
 
 

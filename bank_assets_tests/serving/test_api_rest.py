@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import DataError
 
-from bank_assets.contract import ContractError
+from bank_assets.contract.errors import ContractError
 from bank_assets.core.economics import EconomicsError
 from bank_assets.ledger import campaigns, outcomes
 from bank_assets_tests.world.bundles import AS_OF

@@ -145,3 +145,13 @@ def test_rollback_needs_confirmation_and_reason_then_swaps_and_is_in_the_history
     assert (newest.kind, newest.from_version, newest.to_version, newest.actor) == ("rollback", "2", "1", "local")
     assert newest.reasons == ["slips"]
     assert "slips" in done.select_one("[data-testid=history] tbody tr").text
+
+
+def test_a_ledger_that_cannot_be_read_hides_the_judged_days_and_nothing_else(pages):
+    with services(pages).ledger.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE responses RENAME TO elsewhere")
+    page = soup_of(pages.get("/monitoring"))
+    assert "The ledger cannot be read" in page.select_one(".notice.bad").text
+    assert page.select_one("section[aria-labelledby=loop-title] h3").text == "Not known"
+    assert page.select_one("[data-testid=drift]") is not None
+    assert pages.get("/").status_code == 200

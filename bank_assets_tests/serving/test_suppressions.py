@@ -1,13 +1,13 @@
 """Nobody who objected is called, whichever door the customer comes in by; and how fresh the list is."""
 
 import pytest
-from bank_assets_tests.demo_home import token_of
-from serving_world import csv_of
 from sqlalchemy.exc import OperationalError
 
 from bank_assets.core.suppression import SuppressionList
 from bank_assets.ledger import campaigns
 from bank_assets.ledger.engine import open_ledger
+from bank_assets_tests.world.app import csv_of
+from bank_assets_tests.world.demo_home import token_of
 from serving.errors import LedgerUnavailableError
 from serving.predict_form import default_values
 from serving.services.scoring import OBJECTED, reason_of

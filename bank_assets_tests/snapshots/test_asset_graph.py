@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bank_assets.contract import STAGES
+from bank_assets.contract.names import STAGES
 from bank_assets.definitions import build_defs
 from bank_assets.settings import Settings
 

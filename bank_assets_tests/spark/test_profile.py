@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from bank_assets.contract.uci import UCI
 from bank_assets.core.daily_profiles import LONG_COLUMNS, DailyProfiles
 from bank_assets.core.profile import NUMERIC, kind_of
 from bank_assets.spark import profile as module
@@ -45,7 +46,7 @@ def counted_by_hand(rows):
         yes_no = {None: None, True: "yes", False: "no"}
         values = (age, job, yes_no[housing], balance, duration, -1 if pdays is None else pdays, yes_no[subscribed])
         for name, value in zip(names, values, strict=True):
-            key = (day, name, *((value, None) if kind_of(name) == NUMERIC else (None, value)))
+            key = (day, name, *((value, None) if kind_of(UCI, name) == NUMERIC else (None, value)))
             counted[key] = counted.get(key, 0) + 1
     return {(*key, count) for key, count in counted.items()}
 
@@ -65,16 +66,16 @@ def contacts(spark, rows):
 
 
 def test_counts_equal_a_plain_loop_over_the_rows(contacts, rows):
-    assert as_set(value_counts(contacts)) == counted_by_hand(rows)
+    assert as_set(value_counts(contacts, UCI)) == counted_by_hand(rows)
 
 
 def test_identifiers_and_columns_outside_the_contract_are_left_out(contacts):
-    found = list(profiled_columns(contacts.columns).values())
+    found = list(profiled_columns(contacts.columns, UCI).values())
     assert found == ["age", "job", "balance", "housing", "duration", "pdays", "y"]
 
 
 def test_the_table_has_its_documented_schema_and_no_row_twice(contacts):
-    counts = value_counts(contacts)
+    counts = value_counts(contacts, UCI)
     assert [(field.name, field.dataType.simpleString()) for field in counts.schema] == [
         ("contact_date", "date"), ("column", "string"), ("number", "double"), ("category", "string"),
         ("count", "bigint"),
@@ -83,9 +84,9 @@ def test_the_table_has_its_documented_schema_and_no_row_twice(contacts):
 
 
 def test_profile_from_the_table_equals_profile_merged_in_spark(contacts, rows):
-    counts = value_counts(contacts)
-    merged = merged_profile(counts)
-    assert merged.to_dict() == DailyProfiles.from_table(counts.toArrow()).total().to_dict()
+    counts = value_counts(contacts, UCI)
+    merged = merged_profile(counts, UCI)
+    assert merged.to_dict() == DailyProfiles.from_table(counts.toArrow(), UCI).total().to_dict()
     assert merged.rows == len(rows)
     assert merged.known_outcomes == sum(row[8] is not None for row in rows)
     assert merged.span == "2008-05-01…2008-05-09"
@@ -95,14 +96,14 @@ def test_files_give_the_same_counts_as_their_frame(spark, contacts, rows, tmp_pa
     contacts.write.option("parquet.block.size", 1 << 16).parquet(str(tmp_path / "contacts"))
     files = sorted(str(path) for path in (tmp_path / "contacts").glob("*.parquet"))
     assert len(files) == 3
-    assert as_set(value_counts_of_files(spark, files)) == counted_by_hand(rows)
+    assert as_set(value_counts_of_files(spark, files, UCI)) == counted_by_hand(rows)
     uris = [f"file://{file}" for file in files]
-    assert as_set(value_counts_of_files(spark, uris)) == counted_by_hand(rows)
+    assert as_set(value_counts_of_files(spark, uris, UCI)) == counted_by_hand(rows)
 
 
 def test_no_files_are_refused(spark):
     with pytest.raises(ValueError, match="at least one Parquet file"):
-        value_counts_of_files(spark, [])
+        value_counts_of_files(spark, [], UCI)
 
 
 def test_small_batches_are_counted_in_larger_blocks(monkeypatch):
@@ -114,16 +115,16 @@ def test_small_batches_are_counted_in_larger_blocks(monkeypatch):
 
 
 def test_no_contacts_give_an_empty_table_and_an_empty_profile(spark):
-    counts = value_counts(spark.createDataFrame([], SCHEMA))
+    counts = value_counts(spark.createDataFrame([], SCHEMA), UCI)
     assert counts.count() == 0
-    assert merged_profile(counts).rows == 0
+    assert merged_profile(counts, UCI).rows == 0
 
 
 def test_frames_without_contract_columns_are_refused(spark):
     with pytest.raises(ValueError, match="expected contact_date"):
-        value_counts(spark.createDataFrame([(1,)], "x int"))
+        value_counts(spark.createDataFrame([(1,)], "x int"), UCI)
     with pytest.raises(ValueError, match="expected contact_date"):
-        value_counts(spark.createDataFrame([(1,)], "age_years int"))
+        value_counts(spark.createDataFrame([(1,)], "age_years int"), UCI)
 
 
 def test_a_partition_sends_counts_early_without_changing_them(monkeypatch, rows):
@@ -131,7 +132,11 @@ def test_a_partition_sends_counts_early_without_changing_them(monkeypatch, rows)
     names = ("age", "job", "housing", "balance", "duration", "pdays", "y")
     columns = list(zip(*rows, strict=True))[1:9]
     batch = pa.RecordBatch.from_pydict(dict(zip(("contact_date", *names), columns, strict=True)))
-    sent = list(module._count_blocks((batch.slice(at, 60) for at in range(0, 3_000, 60)), names))
+    sent = list(
+        module._count_blocks(
+            (batch.slice(at, 60) for at in range(0, 3_000, 60)), tuple(UCI.by_source[name] for name in names)
+        )
+    )
     assert len(sent) > 100
     added = {}
     for part in sent:
@@ -144,4 +149,4 @@ def test_a_partition_sends_counts_early_without_changing_them(monkeypatch, rows)
 def test_a_row_without_a_date_is_refused():
     batch = pa.RecordBatch.from_pydict({"contact_date": pa.array([None], pa.date32()), "age": [30]})
     with pytest.raises(ValueError, match="found 1 without one"):
-        list(module._count_blocks([batch], ("age",)))
+        list(module._count_blocks([batch], (UCI.by_source["age"],)))

@@ -33,7 +33,7 @@ def test_workers_run_this_python_and_find_the_package(spark):
 
         import pyarrow as pa
 
-        from bank_assets.contract import MODEL_NAME
+        from bank_assets.contract.names import MODEL_NAME
 
         for _ in batches:
             yield pa.RecordBatch.from_pydict({"python": [worker_sys.executable], "model": [MODEL_NAME]})

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from bank_assets.contract import Kind
+from bank_assets.contract.columns import Kind
 from bank_assets.contract.uci import UCI
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.store.contact_store import ContactStore

@@ -1,9 +1,12 @@
 """Work is done once for the same inputs, code and settings; and a fingerprint of an earlier release stays valid."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
+from bank_assets.contract.uci import UCI
 from bank_assets.store import lineage
 from bank_assets.store.champion_history import Reign
 from bank_assets.store.derivations import Made, Table, stale
@@ -87,3 +90,9 @@ def test_the_tables_that_others_ask_about_are_made_from_what_they_were(store):
     state = lineage.state(store, reign, np.datetime64("2008-06-02"))
     assert state.mark == fingerprint(inputs=told, code_version="1", settings={"as_of": "2008-06-02"})
     assert list(lineage.stale_scores(store, reign)) == ["2008-05"]
+
+
+def test_the_contract_of_earlier_releases_leaves_their_fingerprints_as_they_are():
+    assert lineage.contract_setting(UCI) == {}
+    other = replace(UCI, version=UCI.version + 1)
+    assert lineage.contract_setting(other) == {"contract": other.digest}

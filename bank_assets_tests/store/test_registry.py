@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bank_assets.contract import ALIAS_CHAMPION, MODEL_NAME
+from bank_assets.contract.names import ALIAS_CHAMPION, MODEL_NAME
 from bank_assets.contract.uci import UCI
 from bank_assets.core.as_of import AsOfState
 from bank_assets.core.bundle import Lineage, observed_ranges

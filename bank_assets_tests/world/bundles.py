@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from bank_assets.contract import Kind
+from bank_assets.contract.columns import Kind
 from bank_assets.contract.uci import UCI
 from bank_assets.core.as_of import AsOfState, OutcomeHistory
 from bank_assets.core.bundle import BundleParts, Lineage, bundle_files, observed_ranges

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from bank_assets.contract import MONTHS
-from bank_assets.contract.uci import UCI
+from bank_assets.contract.uci import MONTHS, UCI
 
 DELIVERED = {
     "contact_id": "c-1",

@@ -90,6 +90,7 @@ def fit_demo(rows: int = ROWS) -> Fitted:
     daily = DailyProfiles.from_rows(
         dates,
         {name: contacts[name].to_numpy() for name in contacts.columns if name not in ("contact_id", "contact_date")},
+        UCI,
     )
     reference = daily.window(dates.min().astype(object), TRAINED_UNTIL.astype(object))
     versions = {}

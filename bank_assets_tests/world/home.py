@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from bank_assets.contract import MONTHS, Kind
-from bank_assets.contract.uci import UCI
+from bank_assets.contract.columns import Kind
+from bank_assets.contract.uci import MONTHS, UCI
 from bank_assets.core.bundle import NO_RANGES, Lineage
 from bank_assets.core.candidates import Recipe
 from bank_assets.core.challenger import fit_deployment

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from bank_assets.contract.uci import UCI
 from bank_assets.core.daily_profiles import DailyProfiles
 from bank_assets.core.profile import Profile
 
@@ -9,5 +10,7 @@ from bank_assets.core.profile import Profile
 def profile_of_rows(columns, days=None):
     """Count rows into one profile, without a span where no days are given."""
     size = next((len(values) for values in columns.values()), 0)
-    total = DailyProfiles.from_rows(np.zeros(size, dtype="datetime64[D]") if days is None else days, columns).total()
-    return Profile(total.columns, total.rows) if days is None else total
+    total = DailyProfiles.from_rows(
+        np.zeros(size, dtype="datetime64[D]") if days is None else days, columns, UCI
+    ).total()
+    return Profile(total.columns, total.rows, UCI) if days is None else total

@@ -29,9 +29,10 @@ NO_PERFORMANCE: Final = EmptyState(
 )
 NO_RESPONSE: Final = EmptyState(
     "No day judged yet",
-    "The loop judges each delivered day once a model is in force and `make ui` runs. Its numbers stand here then.",
+    "The loop judges each delivered day once a model is in force and the schedules run. Its numbers stand here then.",
     "make ui",
 )
+UNREADABLE: Final = EmptyState("Not known", "The ledger, which holds the judged days, cannot be read.")
 SHOWN_ALERTS: Final = 40
 
 
@@ -48,10 +49,11 @@ def monitoring(
     if store.champion is None:
         text = "Drift is measured against the first months of data until there is one."
         notices.append(Notice(BAD, "No model is in force", text, "/", "See what is in place"))
+    response_empty = NO_RESPONSE
     try:
         rows, verdicts = responses.history(ledger, limit=READ_ROWS), promotions.history(ledger, limit=READ_ROWS)
     except SQLAlchemyError:
-        rows, verdicts = [], []
+        rows, verdicts, response_empty = [], [], UNREADABLE
         text = "What the loop judged is not shown, and nothing is decided without the ledger."
         notices.append(Notice(BAD, "The ledger cannot be read", text, "/", "See what is in place"))
     links = [ReportLink(f"/reports/{path}", name) for path, name in reports.openable()]
@@ -60,7 +62,7 @@ def monitoring(
         notices=notices,
         alerts=alert_lines(reports.alerts(SHOWN_ALERTS), is_stopped=bool(stopped_on(rows))),
         response=response_view(rows, verdicts),
-        response_empty=NO_RESPONSE,
+        response_empty=response_empty,
         drift=drift_view(drift, reports.page_of("drift", max(drift))) if drift else None,
         drift_empty=NO_DRIFT,
         performance=performance_view(performance) if performance else None,
