@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from bank_assets.contract.columns import YES_NO, Kind
 from bank_assets.contract.contract import Contract
+from bank_assets.contract.reading import encoding_of, read_rows
+from bank_assets.contract.rows import ColumnRule, Encoded, RowRules
 from bank_assets.core.contacts import Contacts, frame_from_deliveries, usable_from
 from bank_assets.settings import Settings
-from bank_assets.sources.delivery_header import DELIMITERS
 from bank_assets.sources.source import Source
 from bank_assets.sources.uci import SourceError, implied_dates
 
@@ -72,9 +73,8 @@ def _rows(source: Source, settings: Settings) -> pd.DataFrame:
         return simulate(rows=settings.simulated_rows, seed=settings.seed)
     assert source.path is not None
     with source.path.open("rb") as stream:
-        first = stream.readline()
-    delimiter = max(DELIMITERS, key=lambda candidate: first.count(candidate.encode()))
-    text = pd.read_csv(source.path, sep=delimiter, dtype=str, encoding="utf-8-sig", keep_default_na=False)
+        head, rows = read_rows(stream, encoding_of(stream))
+        text = pd.DataFrame([row.fields for row in rows if row.fault is None], columns=list(head.columns), dtype=str)
     if source.is_real:
         text["contact_date"] = implied_dates(list(text["month"]), [int(day) for day in text["day"]])
         text["contact_id"] = np.arange(1, len(text) + 1).astype(str)
@@ -92,16 +92,9 @@ def _rows(source: Source, settings: Settings) -> pd.DataFrame:
 
 def _is_usable(rows: pd.DataFrame, contract: Contract) -> NDArray[np.bool_]:
     """Rows with a date and a payload inside the contract's bounds, (n,)."""
-    good = pd.to_datetime(rows["contact_date"], errors="coerce").notna().to_numpy()
-    for column in contract.payload:
-        values = rows[column.source]
-        if column.kind is Kind.INTEGER:
-            low = -np.inf if column.minimum is None else column.minimum
-            high = np.inf if column.maximum is None else column.maximum
-            good &= pd.to_numeric(values, errors="coerce").between(low, high).to_numpy()
-        else:
-            good &= values.astype(str).isin(column.categories).to_numpy()
-    return np.asarray(good)
+    columns = (contract.contact_date, *contract.payload)
+    encoded = {column.source: Encoded.of(rows[column.source].astype(str)) for column in columns}
+    return RowRules(tuple(ColumnRule(column) for column in columns)).judge(encoded).is_kept
 
 
 def _contacts(rows: pd.DataFrame, contract: Contract) -> Contacts:

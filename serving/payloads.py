@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from bank_assets.contract.columns import Column, Kind
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import LEAKAGE_RULE
+from bank_assets.contract.rows import Calendar, ColumnRule
 from bank_assets.core.economics import MAXIMUM_EUR
 from bank_assets.ledger.chain import canonical_json
 from serving.errors import FieldError, PayloadError
@@ -39,15 +40,11 @@ from serving.schemas.predictions import (
 
 OPTIONAL_FIELDS: Final = ("contact_id", "contact_date", "economics")
 
-_WHOLE: Final = re.compile(r"-?[0-9]{1,18}")
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def _expected(column: Column) -> str:
-    if column.kind is Kind.INTEGER:
-        unit = f" {column.unit}" if column.unit else ""
-        return f"a whole number from {column.minimum} to {column.maximum}{unit}"
-    return f"one of {', '.join(column.categories)}"
+    return ColumnRule(column).rule.expected
 
 
 def _fits(column: Column, value: object) -> bool:
@@ -76,6 +73,7 @@ class Payloads:
     _numbers: Callable[[PredictionRequest], tuple[Any, ...]]
     _words: Callable[[PredictionRequest], tuple[Any, ...]]
     _text: Callable[[PredictionRequest], str]
+    _readers: tuple[tuple[Column, Callable[[str], tuple[bool, Any]]], ...]
 
     @classmethod
     @lru_cache(maxsize=8)
@@ -89,6 +87,7 @@ class Payloads:
             _getter([tables[name] for name in contract.numeric_columns]),
             _getter([tables[name] for name in contract.category_columns]),
             _canonical_writer(contract),
+            tuple((column, _reader(column)) for column in contract.payload),
         )
 
     def frame_of(self, requests: Sequence[PredictionRequest]) -> dict[str, NDArray[Any]]:
@@ -107,26 +106,60 @@ class Payloads:
         """The value of a payload column."""
         return getattr(request, self.contract.by_source[name].table)
 
-    def request_of(self, raw: object, *, strict: bool = True) -> PredictionRequest:
-        """A row as a request.
-
-        Args:
-            raw: decoded JSON object, or a CSV row as mapping of text.
-            strict: False reads numbers from text, as CSV needs.
+    def request_of(self, raw: object) -> PredictionRequest:
+        """A decoded JSON object as a request.
 
         Raises:
             PayloadError: every fault of the row.
         """
         try:
-            request = msgspec.convert(raw, self.struct, strict=strict)
+            request = msgspec.convert(raw, self.struct)
         except msgspec.ValidationError as error:
-            found = self.field_errors(raw if strict else self._with_numbers(raw))
-            whole = _whole_numbers(raw) if strict and not found else raw
+            found = self.field_errors(raw)
+            whole = raw if found else _whole_numbers(raw)
             if whole is raw:
                 raise PayloadError(found or (FieldError("", str(error), shown(raw)),)) from None
             return self.request_of(whole)
         check_date(request.contact_date)
         return request
+
+    def request_of_text(self, row: Mapping[str, str], default_date: dt.date | None = None) -> PredictionRequest:
+        """A row of an uploaded file as a request, judged by the rules of delivered contacts.
+
+        Args:
+            row: text by column; the identifier, the date and the calendar columns may be missing or empty.
+            default_date: day of rows without one.
+
+        Raises:
+            PayloadError: every fault of the row.
+        """
+        values: dict[str, Any] = {}
+        errors: list[FieldError | None] = []
+        for column, read in self._readers:
+            text = row.get(column.source, str(column.default) if column.is_optional else "")
+            is_kept, value = read(text) if len(text) <= SHOWN else (False, text)
+            values[column.table] = value
+            if not is_kept:
+                errors.append(FieldError(column.source, _expected(column), shown(value) if text else "nothing"))
+        contact_id, date = row.get("contact_id") or None, row.get("contact_date") or None
+        errors += [_contact_id_error(contact_id), _date_error(date)]
+        day = dt.date.fromisoformat(date) if date and errors[-1] is None else default_date
+        errors += self._calendar_errors(row, day)
+        if faults := tuple(error for error in errors if error is not None):
+            raise PayloadError(faults)
+        return self.struct(**values, contact_id=contact_id, contact_date=day)
+
+    def _calendar_errors(self, row: Mapping[str, str], day: dt.date | None) -> list[FieldError | None]:
+        """Columns that repeat the date of the row must not contradict it."""
+        calendar = Calendar.of(self.contract)
+        if day is None or calendar is None:
+            return []
+        stated = {calendar.day: str(day.day), calendar.month: calendar.months[day.month - 1]}
+        return [
+            FieldError(name, f"{expected}, as contact_date says", shown(row[name]))
+            for name, expected in stated.items()
+            if row.get(name, "") not in ("", expected, expected.zfill(2))
+        ]
 
     def field_errors(self, raw: object) -> tuple[FieldError, ...]:
         """Everything about one row that does not fit the contract.
@@ -167,17 +200,17 @@ class Payloads:
             "a field that follows from contact_date" if is_calendar else "an unknown field",
         )
 
-    def _with_numbers(self, raw: object) -> object:
-        """A CSV row with its numbers read, where they can be, so that only real faults are named."""
-        if not isinstance(raw, Mapping):
-            return raw
-        row = dict(raw)
-        for name in self.contract.numeric_columns:
-            value = row.get(name)
-            # Not everything that int() reads: it takes spaces, underscores and digits of other scripts too.
-            if isinstance(value, str) and _WHOLE.fullmatch(value):
-                row[name] = int(value)
-        return row
+
+def _reader(column: Column) -> Callable[[str], tuple[bool, Any]]:
+    """A function that judges a short text by the rule of its column and types it; a yes/no stays text."""
+    rule = ColumnRule(column)
+
+    @lru_cache(maxsize=16_384)  # each distinct value is judged once
+    def read(text: str) -> tuple[bool, Any]:
+        is_kept, value = rule.value_of(text)
+        return is_kept, text if isinstance(value, bool) else value
+
+    return read
 
 
 def _getter(names: Sequence[str]) -> Callable[[PredictionRequest], tuple[Any, ...]]:

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 DRIFT_VERSION: Final = 1
 PERFORMANCE_VERSION: Final = 1
 ALERT_VERSION: Final = 1
-OWN_PAGES: Final = ("drift", "retraining")
+OWN_PAGES: Final = ("drift", "retraining", "validation")
 """Folders of pages in our own style, which is a block in each of them."""
 OPEN_FOLDERS: Final = ("data_docs", "replay", "demo", *OWN_PAGES)
 OPEN_FILES: Final = ("performance.json", "run_summary.json")
@@ -118,6 +118,7 @@ class Reports:
         named = (
             *((f"retraining/{page.name}", f"Retraining: version {page.stem[1:]}") for page in retraining),
             *((f"drift/{page.name}", f"Drift in {page.stem}") for page in drift),
+            ("validation/contacts.html", "Validation of contacts"),
             *((path, "Validation report") for path in newest),
             ("replay/index.html", "Replay of the past"),
             ("replay/replay.json", "Replay of the past, figures"),

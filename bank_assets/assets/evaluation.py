@@ -3,6 +3,7 @@
 Choice and fit are in `core.challenger`; the bundle goes through the same scorer that production uses.
 """
 
+import time
 from dataclasses import asdict, dataclass, replace
 
 import dagster as dg
@@ -14,6 +15,7 @@ from bank_assets.assets.materialization import ML_OWNERS, derive
 from bank_assets.assets.model_bundle import OutOfTime, assemble_bundle, out_of_time, profile_of
 from bank_assets.assets.snapshot import TrainingSnapshot, read_snapshot
 from bank_assets.contract.names import ALIAS_CHALLENGER
+from bank_assets.core.candidate_folds import candidate_metrics, predict_folds, resampled_fold
 from bank_assets.core.candidates import ALGORITHMS, Recipe
 from bank_assets.core.challenger import choose_recipe, fit_deployment, pooled_rows
 from bank_assets.core.economics import Economics
@@ -125,7 +127,8 @@ def choose(
     has_passed = in_force is not None and not in_force.decision.get("is_on_probation", False)
     kind = kind_of_fit(tested.recipe.name, incumbent.name, has_passed=has_passed)
     gate = gate_of_first(tested, snapshot, economics, settings) if kind == FIRST else None
-    if gate is not None and not gate.is_promoted and settings.probation:
+    may_be_on_probation = settings.probation and (in_force is None or mode == "refit")
+    if gate is not None and not gate.is_promoted and may_be_on_probation:
         kind = PROBATION
         reason = f"{tested.reason}; no candidate passes the gate of a first model: {incumbent.name} on probation"
         tested = replace(gather(store, snapshot, incumbent, economics, settings, mode="refit"), reason=reason)
@@ -273,6 +276,10 @@ def gather(
             "four algorithms first.",
             allow_retries=False,
         )
+    if incumbent.name not in results:  # BANK_CANDIDATES leaves it out, and another recipe must be better than it
+        found = predict_folds(incumbent, data, folds, resampled_fold(data), time.monotonic)
+        recipes[incumbent.name], calibrated[incumbent.name] = incumbent, found.calibrated
+        results[incumbent.name] = candidate_metrics(found.calibrated, data, folds, economics)
     cohort = pooled_rows(next(iter(calibrated.values())), data.contact_dates, starts, PromotionPolicy().minimum_rows)
     choice = choose_recipe(
         results,

@@ -14,6 +14,7 @@ import dagster as dg
 
 from bank_assets.assets.materialization import OWNERS, Stopwatch, months_of
 from bank_assets.contract.contract import Contract
+from bank_assets.core.month_profile import MonthProfile
 from bank_assets.partitions import key_of, months
 from bank_assets.resources.spark import SparkResource
 from bank_assets.resources.store import WarehouseResource
@@ -136,6 +137,9 @@ def make_months(
                     "contacts": _conservation(made.contacts if made else {}, month),
                     "outcomes": _conservation(made.outcomes if made else {}, month),
                 }
+                if table == CONTACTS:
+                    profile = made.profiles.get(month, MonthProfile(month)) if made else MonthProfile(month)
+                    counts["profile"] = asdict(profile)
                 entries[month] = StagedEntry(names, due[month][table].mark, counts)
             store.commit(table, staged[table][0], entries)
     except BaseException:

@@ -1,6 +1,7 @@
 """Stage validation: the gate that every month has to pass.
 
-Suites and runner are in `expectations`; Great Expectations runs once for all months of a run, on the cached frame.
+The ETL counts what each month's deliveries look like before a row is left out; Great Expectations judges these counts,
+one row per month. Its result is the verdict.
 """
 
 from collections.abc import Mapping
@@ -11,133 +12,150 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bank_assets.assets.materialization import OWNERS, Stopwatch, months_of, months_result
+from bank_assets.core.month_profile import MonthProfile
 from bank_assets.expectations.runner import validate_contacts
 from bank_assets.expectations.summary import MonthValidation
 from bank_assets.partitions import months
-from bank_assets.resources.spark import SparkResource
+from bank_assets.reports.validation_page import MonthRow, validation_page, violations_in_words
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
+from bank_assets.store.atomic_files import write_atomic
 from bank_assets.store.derivations import Derived, Table, stale
-from bank_assets.store.lineage import CONTACTS, GATE
-from bank_assets.store.warehouse import Entry, Warehouse
+from bank_assets.store.lineage import CONTACTS, GATE, REJECTED
+from bank_assets.store.table_manifest import Entry
+from bank_assets.store.warehouse import Warehouse
 
-VALIDATION = Table(GATE, "2")
+CODE_VERSION = "3"
+VERDICTS = Table(GATE, CODE_VERSION)
+VERDICTS_ON_ROWS = Table(GATE, "2")
+"""On tables that were made before the ETL counted profiles; such months stay judged as they are."""
+
 RESULT_SCHEMA = pa.schema([("month", pa.string()), ("severity", pa.string()), ("failure", pa.string())])
 
 
 @dg.asset(
     name=GATE,
-    deps=[CONTACTS, "rejected_contacts"],
+    deps=[CONTACTS, REJECTED],
     partitions_def=months,
     backfill_policy=dg.BackfillPolicy.single_run(),
-    code_version=VALIDATION.code_version,
-    kinds={"greatexpectations", "spark"},
+    code_version=CODE_VERSION,
+    kinds={"greatexpectations"},
     owners=OWNERS,
-    pool="spark",
 )
 def contacts_validation(
     context: dg.AssetExecutionContext,
-    spark: SparkResource,
     warehouse: WarehouseResource,
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:
-    """Whether each month of contacts may be used: expectations built from the contract, and the reject rate.
+    """Whether each month of contacts may be used, as Great Expectations judges the counts of its deliveries.
 
-    Reads: contacts. Writes: `contacts_validation` and a Data Docs page.
+    Reads: what the ETL counted, stored with contacts. Writes: `contacts_validation` and a page of all months.
     Guarantees: a month that fails is held, the others go on; no customer's values are in any report.
     """
     watch, store = Stopwatch(), warehouse.open()
-    contacts = store.manifest(CONTACTS)
-    wanted = {
-        month: VALIDATION.of(
-            store,
-            month,
-            inputs=[contacts[month].digest],
-            settings={"reject_rate_limit": settings.reject_rate_limit},
-        )
-        for month in months_of(context)
-    }
+    asked = months_of(context)
+    wanted = {month: verdict_on(store, month, settings.reject_rate_limit) for month in asked}
     due = stale(wanted)
-    docs = judge_months(spark, settings, due) if due else None
-    verdicts = store.manifest(GATE)
-    return months_result(
-        context,
-        wanted,
-        due,
-        watch,
-        of_month=_verdict_of,
-        metadata={
-            "dagster/row_count": sum(contacts[month].rows for month in wanted),
-            "months": len(wanted),
-            "held": [month for month in wanted if not verdicts[month].metadata["passed"]],
-            **({"data_docs": dg.MetadataValue.path(docs)} if docs else {}),
-        },
-    )
+    page = settings.reports / "validation" / "contacts.html"
+    if due:
+        judge_months(store, due, settings)
+        write_atomic(page, page_of_all_months(store, settings).encode())
+    contacts, verdicts = store.manifest(CONTACTS), store.manifest(GATE)
+    reports = {"validation_page": page, "data_docs": settings.reports / "data_docs" / "index.html"}
+    metadata: dict[str, Any] = {
+        "dagster/row_count": sum(contacts[month].rows for month in asked),
+        "months": len(asked),
+        "held": [month for month in asked if not verdicts[month].metadata["passed"]],
+        **{name: dg.MetadataValue.path(str(path)) for name, path in reports.items() if path.is_file()},
+    }
+    return months_result(context, wanted, due, watch, of_month=_shown, metadata=metadata)
 
 
-def judge_months(spark: SparkResource, settings: Settings, due: Mapping[str, Derived]) -> str | None:
-    """Judge some months in one pass of Great Expectations, and store their verdicts.
-
-    Returns:
-        The page of its Data Docs; None if no month had a contact.
-    """
-    store = next(iter(due.values())).store
-    filled = [month for month in due if store.manifest(CONTACTS)[month].rows]
-    found: dict[str, MonthValidation] = {}
-    docs = None
-    if filled:
-        frame = spark.session.read.parquet(*map(str, store.files(CONTACTS, filled)))
-        summary = validate_contacts(frame, filled, settings.reports / "data_docs")
-        found, docs = dict(summary.months), str(summary.data_docs)
-    for month, derived in due.items():
-        hold(derived, found.get(month), settings.reject_rate_limit)
-    return docs
-
-
-def _verdict_of(_month: str, entry: Entry) -> dict[str, Any]:
-    found = entry.metadata
+def _shown(_month: str, verdict: Entry) -> dict[str, Any]:
+    """What people see of a month's verdict."""
+    found = verdict.metadata
     return {"passed": found["passed"], "errors": found["errors"][:5], "warnings": found["warnings"][:5]}
 
 
-def hold(derived: Derived, found: MonthValidation | None, limit: float) -> None:
-    """Store a month's verdict; a month without contacts passes, unless all its rows were rejected.
+def verdict_on(store: Warehouse, month: str, reject_rate_limit: float) -> Derived:
+    """The verdict on a month, and what it has to be made from."""
+    contacts = store.manifest(CONTACTS)[month]
+    table = VERDICTS if "profile" in contacts.metadata else VERDICTS_ON_ROWS
+    return table.of(store, month, inputs=[contacts.digest], settings={"reject_rate_limit": reject_rate_limit})
 
-    A rejected row whose contact was delivered again in a usable form is corrected: it stays in `rejected_contacts` and
-    no longer holds the month. Otherwise no correction could ever bring the rate of a spoiled month down.
-    """
-    store, month = derived.store, derived.key
-    entry = store.manifest(CONTACTS)[month]
-    counts = entry.metadata["contacts"]
-    errors = list(found.errors) if found else []
-    left = uncorrected(store, month) if counts["rejected"] else 0
-    rows = entry.rows + left
-    rate = left / rows if rows else 0.0
-    if rate > limit:
-        errors.append(
-            f"reject rate: expected at most {limit:.1%} of the month's rows, found {rate:.1%} "
-            f"({left} of {rows}); correct the delivery or raise the limit"
-        )
-    warnings = list(found.warnings) if found else []
-    failures = [{"month": month, "severity": "error", "failure": text} for text in errors] + [
-        {"month": month, "severity": "warning", "failure": text} for text in warnings
-    ]
-    derived.commit(
+
+def judge_months(store: Warehouse, due: Mapping[str, Derived], settings: Settings) -> None:
+    """Let Great Expectations judge some months and store the verdicts."""
+    contacts = store.manifest(CONTACTS)
+    profiles = {month: profile_of(store, month, entry) for month, entry in contacts.items()}
+    summary = validate_contacts(
+        list(profiles.values()),
+        list(due),
+        settings.contract,
+        reject_rate_limit=settings.reject_rate_limit,
+        data_docs=settings.reports / "data_docs",
+    )
+    for month, verdict in due.items():
+        hold(verdict, profiles[month], summary.months[month], contacts[month].digest)
+
+
+def hold(verdict: Derived, profile: MonthProfile, found: MonthValidation, contacts_digest: str) -> None:
+    """Store the verdict on a month."""
+    texts = [("error", text) for text in found.errors] + [("warning", text) for text in found.warnings]
+    failures = [{"month": profile.month, "severity": severity, "failure": text} for severity, text in texts]
+    verdict.commit(
         pa.Table.from_pylist(failures, schema=RESULT_SCHEMA),
         {
-            "passed": not errors,
-            "errors": errors,
-            "warnings": warnings,
-            "contacts_digest": entry.digest,
-            "reject_rate": rate,
+            "passed": not found.errors,
+            "errors": list(found.errors),
+            "warnings": list(found.warnings),
+            "contacts_digest": contacts_digest,
+            "reject_rate": profile.uncorrected_share,
         },
     )
 
 
-def uncorrected(store: Warehouse, month: str) -> int:
+def profile_of(store: Warehouse, month: str, contacts: Entry) -> MonthProfile:
+    """The profile of a month; of a table that is older than profiles, what its counts tell."""
+    if "profile" in contacts.metadata:
+        return MonthProfile.from_dict(month, contacts.metadata["profile"])
+    counts = contacts.metadata["contacts"]
+    return MonthProfile(
+        month,
+        rows=counts["rows_in"],
+        contacts=contacts.rows,
+        uncorrected=_uncorrected(store, month, contacts) if counts["rejected"] else 0,
+        superseded=counts["superseded"],
+        violations=counts.get("codes", {}),
+    )
+
+
+def _uncorrected(store: Warehouse, month: str, contacts: Entry) -> int:
     """Rejected rows of a month whose contact was never delivered in a usable form."""
-    rejected = store.read("rejected_contacts", [month], ["kind", "contact_id"])
+    rejected = store.read(REJECTED, [month], ["kind", "contact_id"])
     rows = rejected.filter(pc.equal(rejected.column("kind"), "contacts")).column("contact_id").cast(pa.string())
-    if not store.manifest(CONTACTS)[month].rows:
+    if not contacts.rows:
         return len(rows)
     usable = store.read(CONTACTS, [month], ["contact_id"]).column("contact_id").cast(pa.string())
     return len(rows) - int(pc.sum(pc.is_in(rows, value_set=usable.combine_chunks())).as_py() or 0)
+
+
+def page_of_all_months(store: Warehouse, settings: Settings) -> str:
+    """The validation page: every judged month with its counts and findings."""
+    contacts, rows = store.manifest(CONTACTS), []
+    for month, entry in store.manifest(GATE).items():
+        if month in contacts:
+            profile = profile_of(store, month, contacts[month])
+            rows.append(
+                MonthRow(
+                    month,
+                    profile.rows,
+                    profile.contacts,
+                    profile.uncorrected,
+                    profile.superseded,
+                    entry.metadata["errors"],
+                    entry.metadata["warnings"],
+                    violations_in_words(profile.violations),
+                )
+            )
+    return validation_page(rows, has_data_docs=(settings.reports / "data_docs" / "index.html").is_file())

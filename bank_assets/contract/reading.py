@@ -67,6 +67,18 @@ def end_of_lines(block: bytes) -> int:
     return max(block.rfind(b"\n"), block.rfind(b"\r", 0, len(block) - 1)) + 1
 
 
+def head_of(path: Path) -> Head:
+    """The head of a file; a header longer than 64 KiB is not looked for."""
+    with path.open("rb") as stream:
+        return read_head(stream.read(HEAD_BYTES).splitlines()[:2])
+
+
+def is_separator_line(line: bytes) -> bool:
+    """Whether a line is `sep=;` or `sep=,`, which spreadsheets write above the header."""
+    text = line.removeprefix(codecs.BOM_UTF8).decode("utf-8", errors="replace")
+    return _SEPARATOR_LINE.fullmatch(text.strip(SPACE)) is not None
+
+
 def is_blank(line: bytes) -> bool:
     """Whether a line holds nothing but blanks and control characters; such a line is no row."""
     return not line.strip(_BLANK)
@@ -124,6 +136,18 @@ def _raw_fields(line: str, delimiter: str) -> list[str]:
         at = found.end()
 
 
+def has_open_field(block: bytes, delimiter: str) -> bool:
+    """Whether a line of a block may have a delimiter inside quotes, so that splitting at delimiters is not enough."""
+    return b'"' in block and _open_field(delimiter).search(block) is not None
+
+
+@lru_cache
+def _open_field(delimiter: str) -> re.Pattern[bytes]:
+    sign = re.escape(delimiter).encode()
+    blanks = rb"[\x00-\x09\x0b\x0c\x0e-\x20]*"
+    return re.compile(rb"(?:^|[\r\n]|" + sign + rb")" + blanks + rb'"(?:""|[^"\r\n' + sign + rb"])*" + sign)
+
+
 @lru_cache
 def _field(delimiter: str) -> re.Pattern[str]:
     sign = re.escape(delimiter)
@@ -146,13 +170,59 @@ def read_head(lines: Sequence[bytes]) -> Head:
     return Head(splits[delimiter], delimiter, text, 2 if named else 1, has_mark)
 
 
-def rows_with_numbers(stream: IO[bytes]) -> tuple[Head, Iterator[tuple[int, bytes]]]:
-    """The head of a file, and its rows with the number of their line in the file, from 1."""
+@dataclass(frozen=True, slots=True)
+class TextRow:
+    """One row of delivered text.
+
+    Attributes:
+        line: number of its line in the file, from 1.
+        fields: its fields, as many as the line has.
+        fault: code and sentence if the fields cannot be told apart, else None.
+    """
+
+    line: int
+    fields: list[str]
+    fault: tuple[str, str] | None
+
+
+def read_rows(stream: IO[bytes], encoding: str) -> tuple[Head, Iterator[TextRow]]:
+    """The head of a file, and its rows: all lines below that are not blank.
+
+    Args:
+        stream: the bytes of the file, from their beginning.
+        encoding: one of `ENCODINGS`, as `encoding_of` finds it.
+    """
     numbered = enumerate(_lines(stream), start=1)
     first = list(itertools.islice(numbered, 2))
     head = read_head([line for _, line in first])
-    rows = (item for item in itertools.chain(first, numbered) if item[0] > head.line and not is_blank(item[1]))
-    return head, rows
+
+    def rows() -> Iterator[TextRow]:
+        for number, line in itertools.chain(first, numbered):
+            if number > head.line and not is_blank(line):
+                text = line.decode(ENCODINGS[encoding])
+                fault = line_fault(text, head.delimiter, len(head.columns))
+                yield TextRow(number, split_fields(text, head.delimiter), fault)
+
+    return head, rows()
+
+
+def encoding_of(stream: IO[bytes]) -> str:
+    """The encoding of a whole file: UTF-8 if every line decodes as such, else Latin-1, which knows every byte.
+
+    The stream is read to its end and set back to its beginning.
+    """
+    start = stream.read(len(codecs.BOM_UTF8))
+    stream.seek(0)
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        while chunk := stream.read(BLOCK_BYTES):
+            decoder.decode(chunk)
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return "latin-1"
+    finally:
+        stream.seek(0)
+    return "utf-8-sig" if start == codecs.BOM_UTF8 else "utf-8"
 
 
 def _lines(stream: IO[bytes]) -> Iterator[bytes]:

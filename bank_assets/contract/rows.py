@@ -84,7 +84,7 @@ class Rule:
         return self.code.partition(".")[0]
 
     def sentence(self, found: str, stated: str = "") -> str:
-        """The reason in words: `age: expected an integer from 16 to 120, found "abc"`."""
+        """The reason in words: `age: expected a whole number from 16 to 120 years, found "abc"`."""
         expected = f"{self.expected} {stated}" if self.stated else self.expected
         return f"{self.column}: expected {expected}, found " + (f'"{found}"' if found else "nothing")
 
@@ -181,7 +181,11 @@ class ColumnRule:
     def __post_init__(self) -> None:
         column = self.column
         if column.kind is Kind.INTEGER:
-            expected, problem = f"an integer from {column.minimum} to {column.maximum}", "not_an_integer_in_range"
+            unit = f" {column.unit}" if column.unit and column.role is not Role.CALENDAR else ""
+            expected, problem = (
+                f"a whole number from {column.minimum} to {column.maximum}{unit}",
+                "not_an_integer_in_range",
+            )
         elif column.categories:
             expected, problem = f"one of {', '.join(column.categories)}", "not_a_known_value"
         elif column.kind is Kind.DATE:
@@ -190,6 +194,12 @@ class ColumnRule:
             expected, problem = "a value", "missing"
         rule = Rule(f"{column.source}.{problem}", f"{expected}, or nothing" if self.is_optional else expected)
         object.__setattr__(self, "rule", rule)
+
+    def value_of(self, text: str) -> tuple[bool, Any]:
+        """Judge and type one value: whether it satisfies the rule, and the value if it could be read."""
+        values = self.judge([text])
+        is_kept = bool(values.is_kept[0]) or (self.is_optional and text == "")
+        return is_kept, values.typed[0].item() if values.is_read[0] and values.typed.dtype != object else text
 
     def judge(self, texts: Sequence[str]) -> Values:
         """Judge and type the distinct values of the column."""
@@ -264,6 +274,11 @@ class Calendar:
     day: str
     month: str
     months: tuple[str, ...]
+
+    @property
+    def codes(self) -> tuple[str, str]:
+        """Codes of the rules that the day and the month have to agree with the date."""
+        return f"{self.day}.contradicts_{self.date}", f"{self.month}.contradicts_{self.date}"
 
     @classmethod
     def of(cls, contract: Contract) -> Calendar | None:
@@ -345,7 +360,7 @@ class RowRules:
         day_of_month = np.where(dates.is_read, (dates.typed - months).astype(np.int64) + 1, -1)[date_codes]
         day = np.where(values[of.day].is_read, values[of.day].typed, -1)[columns[of.day].codes]
         yield (
-            Rule(f"{of.day}.contradicts_{of.date}", f"the day of {of.date}", of.date),
+            Rule(of.codes[0], f"the day of {of.date}", of.date),
             (day != day_of_month) & (day != -1) & (day_of_month != -1),
         )
         # A month is compared by its place among the names; -1 is an empty field, -2 no name at all.
@@ -353,6 +368,6 @@ class RowRules:
         stated = np.array([names.get(text, -2) for text in columns[of.month].texts])[columns[of.month].codes]
         month = np.where(dates.is_read, months.astype(np.int64) % 12, -1)[date_codes]
         yield (
-            Rule(f"{of.month}.contradicts_{of.date}", f"the month of the day of {of.date}", of.date),
+            Rule(of.codes[1], f"the month of the day of {of.date}", of.date),
             (stated != month) & (stated != -1) & (month != -1),
         )

@@ -73,7 +73,8 @@ def select_recipe(
         economics: cost and value.
         clock: a monotonic clock, s.
         has_passed: whether the model in force passed a gate; False without a model and on probation.
-        probation: whether the incumbent's recipe decides where the gate of a first model refuses.
+        probation: whether the incumbent's recipe decides where the gate of a first model refuses; False for a search
+            while another model is on probation, which then stays.
         seed: seed of the bootstrap.
         policy: limits of the gates.
         n_jobs: threads of a fit.

@@ -165,7 +165,7 @@ class PlatformReplay(Policy):
             self._settings.economics,
             self._clock,
             has_passed=has_passed,
-            probation=self._config.probation,
+            probation=self._config.probation and (self._scorer is None or not is_search),
             seed=self._settings.seed,
             policy=self._config.promotion,
             objective=self._config.objective,

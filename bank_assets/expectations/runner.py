@@ -1,120 +1,98 @@
-"""Runs the suite once over all months of a run, and counts by month in one grouped pass.
+"""Great Expectations as the judge of months: one row of facts per month in, findings by month out.
 
-What lives here: the ephemeral GX context, the Data Docs site, the grouped counts.
-What must not: rules (`suite`), the verdict about a month (the validation asset).
-Measured: 31 separate runs cost minutes, one run on the cached frame 7 s.
+What lives here: the ephemeral GX context, the Data Docs site, the run.
+What must not: limits (`suite`), counting (`core.month_profile`, filled by the ETL). Called by the validation asset.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as f
-
-from bank_assets.expectations.suite import (
-    ERROR,
-    MEAN_AGE,
-    MINIMUM_ROWS,
-    NEGATIVE_SHARE,
-    UNKNOWN_SHARE,
-    Rule,
-    contact_rules,
-    suite_expectations,
-)
+from bank_assets.contract.contract import Contract
+from bank_assets.core.month_profile import MonthProfile, month_facts
+from bank_assets.expectations.suite import ERROR, Expectation, expectations, rule_codes
 from bank_assets.expectations.summary import ExpectationOutcome, MonthValidation, ValidationSummary
 
 NAME: Final = "contacts"
 SITE: Final = "local"
-NO_VALUES: Final = {"result_format": "SUMMARY", "partial_unexpected_count": 0}
-"""Counts only. The usual formats copy values of failing rows, which are customers', into results and pages."""
+NAMES_MONTHS: Final = {"result_format": "COMPLETE", "unexpected_index_column_names": ["month"]}
+"""The frame holds counts and shares of months, so results may name rows: they are months, not customers."""
 
 
-def validate_contacts(contacts: DataFrame, months: Sequence[str], data_docs: Path) -> ValidationSummary:
-    """Validate contacts.
+def validate_contacts(
+    profiles: Sequence[MonthProfile],
+    months: Sequence[str],
+    contract: Contract,
+    *,
+    reject_rate_limit: float,
+    data_docs: Path,
+) -> ValidationSummary:
+    """Judge months of contacts.
 
     Args:
-        contacts: the contacts of the months, table names.
-        months: months `YYYY-MM` that the frame holds.
-        data_docs: folder of the report; made if needed.
+        profiles: all months that have deliveries, in order; those before a month are what it is compared with.
+        months: the months to judge, each with a profile.
+        contract: the columns.
+        reject_rate_limit: largest share of rows that may stay unusable.
+        data_docs: folder of Great Expectations' own report; made if needed.
 
     Returns:
-        Findings by month and over the whole frame.
+        Findings by month, and every expectation over all of them, as Great Expectations judged them.
     """
-    cached = contacts.withColumn("month", f.date_format("contact_date", "yyyy-MM")).cache()
-    try:
-        by_month = _count(cached, months)
-        outcomes, page = _run_suite(cached, data_docs)
-    finally:
-        cached.unpersist()
-    return ValidationSummary(by_month, outcomes, page)
+    rows = {month: row for month, row in _facts(profiles, contract).items() if month in set(months)}
+    suite = expectations(contract, reject_rate_limit)
+    by_profile = {profile.month: profile for profile in profiles}
+    found: dict[str, dict[str, list[str]]] = {month: {} for month in months}
+    outcomes = []
+    for expectation, unmet in _judged(rows, suite, data_docs):
+        outcomes.append(ExpectationOutcome(expectation.name, expectation.severity, not unmet, tuple(sorted(unmet))))
+        for month, value in unmet.items():
+            text = expectation.sentence(value)
+            if expectation.fact == "uncorrected_share":
+                profile = by_profile[month]
+                text += (
+                    f" ({profile.uncorrected} of {profile.contacts + profile.uncorrected}); "
+                    "correct the delivery or raise the limit"
+                )
+            found[month].setdefault(expectation.severity, []).append(text)
+    return ValidationSummary(
+        {
+            month: MonthValidation(
+                by_profile[month].contacts,
+                tuple(texts.pop(ERROR, ())),
+                tuple(text for of in texts.values() for text in of),
+            )
+            for month, texts in found.items()
+        },
+        tuple(outcomes),
+        data_docs / "index.html",
+    )
 
 
-def _count(contacts: DataFrame, months: Sequence[str]) -> dict[str, MonthValidation]:
-    """Violations and hints by month, in one grouped pass."""
-    rules = contact_rules()
-    counts = [f.sum(rule.violation.cast("long")).alias(rule.name) for rule in rules]
-    facts = [
-        f.count("*").alias("n_rows"),
-        f.count_distinct("contact_id").alias("n_ids"),
-        f.avg("age_years").alias("mean_age"),
-        f.avg((f.col("balance_eur") < 0).cast("double")).alias("negative_share"),
-        f.avg((f.col("contact_channel") == "unknown").cast("double")).alias("unknown_share"),
-    ]
-    found = {row["month"]: row.asDict() for row in contacts.groupBy("month").agg(*facts, *counts).collect()}
-    return {month: _month(rules, found[month]) if month in found else MonthValidation() for month in months}
+def _facts(profiles: Sequence[MonthProfile], contract: Contract) -> dict[str, dict[str, float | None]]:
+    """One row of facts per month; a corrected month has no share of violations left to judge."""
+    rows: dict[str, dict[str, float | None]] = {}
+    filled: list[MonthProfile] = []
+    for profile in profiles:
+        rows[profile.month] = month_facts(profile, filled, contract)
+        for code in rule_codes(contract):
+            share = profile.violations.get(code, 0) / profile.rows if profile.rows and profile.uncorrected else None
+            rows[profile.month][f"violation_share.{code}"] = share
+        if profile.contacts:
+            filled.append(profile)
+    return rows
 
 
-def _month(rules: Sequence[Rule], row: dict[str, Any]) -> MonthValidation:
-    broken = {
-        severity: [
-            f"{rule.name}: expected {rule.expected}, found {row[rule.name]} rows that break it"
-            for rule in rules
-            if rule.severity == severity and row[rule.name]
-        ]
-        for severity in ("error", "warning")
-    }
-    errors, warnings = broken[ERROR], broken["warning"]
-    if row["n_ids"] != row["n_rows"]:
-        errors.append(f"contact_id_is_unique: expected each contact once, found {row['n_rows'] - row['n_ids']} again")
-    return MonthValidation(row["n_rows"], tuple(errors), (*warnings, *_hints(row)))
+def _judged(
+    rows: Mapping[str, Mapping[str, float | None]], suite: Sequence[Expectation], data_docs: Path
+) -> list[tuple[Expectation, dict[str, float]]]:
+    """Each expectation with the months that do not meet it and what they have."""
+    import pandas as pd
 
-
-def _hints(row: dict[str, Any]) -> list[str]:
-    low, high = MEAN_AGE
-    hints = []
-    if row["n_rows"] < MINIMUM_ROWS:
-        hints.append(f"rows_are_enough: expected at least {MINIMUM_ROWS} contacts, found {row['n_rows']}")
-    if not low <= row["mean_age"] <= high:
-        hints.append(f"mean_age_is_usual: expected {low:g} to {high:g} years, found {row['mean_age']:.1f}")
-    if row["negative_share"] > NEGATIVE_SHARE:
-        hints.append(
-            f"balances_are_usual: expected at most {NEGATIVE_SHARE:.0%} negative, found {row['negative_share']:.0%}"
-        )
-    if row["unknown_share"] > UNKNOWN_SHARE:
-        hints.append(
-            f"channel_is_known: expected at most {UNKNOWN_SHARE:.0%} unknown, found {row['unknown_share']:.0%}"
-        )
-    return hints
-
-
-def name_the_main_module() -> None:
-    """Give the main module a file, if it has none.
-
-    A run that Dagster's code server starts has none: Python's `spawn` leaves `python -m package` parents out. PySpark's
-    connect client, which Great Expectations imports, then believes that it runs its own doctests, misses a package and
-    ends the process with exit code 0 (pyspark/sql/connect/utils.py); every run from the UI failed at this stage.
-    """
-    main = sys.modules["__main__"]
-    if not hasattr(main, "__file__"):
-        main.__file__ = __file__
-
-
-def _run_suite(contacts: DataFrame, data_docs: Path) -> tuple[tuple[ExpectationOutcome, ...], Path]:
     name_the_main_module()
     import great_expectations as gx
     import great_expectations.expectations as gxe
@@ -132,28 +110,54 @@ def _run_suite(contacts: DataFrame, data_docs: Path) -> tuple[tuple[ExpectationO
             "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(data_docs.absolute())},
         },
     )
-    # A Spark source of its own would take the session of the process; the frame carries its session along.
-    batch = (
-        context.data_sources.add_spark(NAME).add_dataframe_asset(NAME).add_batch_definition_whole_dataframe("months")
+    frame = pd.DataFrame(
+        {fact: [row[fact] for row in rows.values()] for fact in {one.fact: 0 for one in suite}}, dtype=float
     )
-    suite = context.suites.add(gx.ExpectationSuite(name=NAME))
-    expectations = suite_expectations(gxe)
-    for name, severity, expectation in expectations:
-        expectation.meta = {"rule": name, "severity": severity}
-        suite.add_expectation(expectation)
-    definition = context.validation_definitions.add(gx.ValidationDefinition(name=NAME, data=batch, suite=suite))
-    result = definition.run(batch_parameters={"dataframe": contacts}, result_format=NO_VALUES)
-    context.build_data_docs()
-    outcomes = []
-    for found in result.results:
-        meta = (found.expectation_config.meta if found.expectation_config else None) or {}
-        count = (found.result or {}).get("unexpected_count")
-        outcomes.append(
-            ExpectationOutcome(
-                str(meta.get("rule")),
-                str(meta.get("severity")),
-                bool(found.success),
-                None if count is None else int(count),
+    frame.insert(0, "month", list(rows))
+    source = context.data_sources.add_pandas(NAME)
+    batch = source.add_dataframe_asset(NAME).add_batch_definition_whole_dataframe("months")
+    compiled = context.suites.add(gx.ExpectationSuite(name=NAME))
+    for number, one in enumerate(suite):
+        compiled.add_expectation(
+            gxe.ExpectColumnValuesToBeBetween(
+                column=one.fact,
+                min_value=one.low,
+                max_value=one.high,
+                meta={"number": number, "rule": one.name, "severity": one.severity, "expected": one.expected},
             )
         )
-    return tuple(outcomes), data_docs / "index.html"
+    definition = context.validation_definitions.add(gx.ValidationDefinition(name=NAME, data=batch, suite=compiled))
+    result = definition.run(batch_parameters={"dataframe": frame}, result_format=NAMES_MONTHS)
+    context.build_data_docs()
+    return [_unmet(suite, found) for found in result.results]
+
+
+def _unmet(suite: Sequence[Expectation], found: Any) -> tuple[Expectation, dict[str, float]]:
+    expectation = suite[found.expectation_config.meta["number"]]
+    if found.exception_info.get("raised_exception"):
+        raise RuntimeError(
+            f"Great Expectations: expected a verdict on {expectation.name}, found "
+            f"{found.exception_info.get('exception_message')}; no month was judged."
+        )
+    unmet = {
+        str(item["month"]): float(item[expectation.fact])
+        for item in (found.result or {}).get("unexpected_index_list") or ()
+    }
+    if bool(found.success) is bool(unmet):
+        raise RuntimeError(
+            f"Great Expectations: expected the months that do not meet {expectation.name}, found none named; "
+            "no month was judged."
+        )
+    return expectation, unmet
+
+
+def name_the_main_module() -> None:
+    """Give the main module a file, if it has none.
+
+    A run that Dagster's code server starts has none: Python's `spawn` leaves `python -m package` parents out. PySpark's
+    connect client, which Great Expectations imports, then believes that it runs its own doctests, misses a package and
+    ends the process with exit code 0 (pyspark/sql/connect/utils.py); every run from the UI failed at this stage.
+    """
+    main = sys.modules["__main__"]
+    if not hasattr(main, "__file__"):
+        main.__file__ = __file__

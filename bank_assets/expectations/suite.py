@@ -1,113 +1,100 @@
-"""The rules that contacts have to keep, built from the contract.
+"""What is expected of a month of contacts, compiled from the contract.
 
-What lives here: rules as pairs of a GX expectation (for the report) and a Spark condition (for counts by month).
-What must not: running them (`runner`). ERROR rules are contract violations, WARN rules are hints.
-The ETL quarantines single bad rows already; this gate catches what it must never let through, and what only a whole
-month can show.
+What lives here: expectations with their severity, limits and words. What must not: running them (`runner`).
+An unmet expectation of level ERROR holds the month; a WARNING is a hint. Great Expectations judges one row of facts per
+month (`core.month_profile.month_facts`), so the months it names are the months that are held.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from pyspark.sql import Column
-from pyspark.sql import functions as f
-
-from bank_assets.contract.columns import Column as ContractColumn
-from bank_assets.contract.columns import Kind, Known
-from bank_assets.contract.uci import UCI
+from bank_assets.contract.contract import Contract
+from bank_assets.contract.reading import FIELD_COUNT, OPEN_QUOTE
+from bank_assets.contract.rows import Calendar, ColumnRule
 
 ERROR: Final = "error"
 WARNING: Final = "warning"
 
-MINIMUM_ROWS: Final = 30
-UNKNOWN_SHARE: Final = 0.9
-MEAN_AGE: Final = (25.0, 60.0)
-NEGATIVE_SHARE: Final = 0.3
-"""Outside these a month is unusual, not wrong. Of the real file's 30 months three are: in May and June 2008 every
-channel is unknown, and December 2008 has 13 contacts."""
+LARGEST_CONTACT: Final = 0.05
+"""Share of a month's rows that one contact may have: identifiers that a spreadsheet rounded fall together in one."""
+
+MINIMUM_CONTACTS: Final = 30
+VOLUME: Final = (0.2, 5.0)
+UNKNOWN_RISE: Final = 0.25
+EMPTY_SHARE: Final = 0.01
+"""Outside these a month is unusual, not wrong: the real file's months differ by a factor of 1,000 in size."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """One expectation.
+class Expectation:
+    """One expectation of a month.
 
     Attributes:
         name: stable name, part of every message.
         severity: `error` or `warning`.
-        expected: what is expected, for people.
-        make: builds the GX expectation.
-        violation: condition of a row that breaks it.
+        fact: column of the facts that it judges.
+        expected: what is expected, in words.
+        unit: how a value is shown: `%` as a share, "" as a number.
+        low: smallest value that meets it, or None.
+        high: largest value that meets it, or None.
     """
 
     name: str
     severity: str
+    fact: str
     expected: str
-    make: Callable[[Any], Any]
-    violation: Column
+    unit: str = ""
+    low: float | None = None
+    high: float | None = None
+
+    def sentence(self, found: float) -> str:
+        """The finding in words, for people."""
+        shown = f"{found:.1%}" if self.unit == "%" else f"{found:,.4g}"
+        return f"{self.name}: expected {self.expected}, found {shown}"
 
 
-def _present(column: ContractColumn) -> Rule:
-    name = column.table
-    return Rule(
-        f"{name}_is_present",
-        ERROR,
-        f"{name} in every row",
-        lambda gxe: gxe.ExpectColumnValuesToNotBeNull(column=name),
-        f.col(name).isNull(),
-    )
+def expectations(contract: Contract, reject_rate_limit: float) -> tuple[Expectation, ...]:
+    """Every expectation of a month.
+
+    Args:
+        contract: the columns.
+        reject_rate_limit: largest share of rows that may stay unusable.
+    """
+    limit = f"{reject_rate_limit:.1%}"
+    low, high = VOLUME
+    found = [
+        Expectation("reject rate", ERROR, "uncorrected_share", f"at most {limit} of the month's rows", "%",
+                    high=reject_rate_limit),
+        Expectation("contacts_are_told_apart", ERROR, "largest_contact_share",
+                    f"at most {LARGEST_CONTACT:.0%} of the rows under one contact_id", "%", high=LARGEST_CONTACT),
+        Expectation("rows_are_enough", WARNING, "contacts", f"at least {MINIMUM_CONTACTS} contacts",
+                    low=MINIMUM_CONTACTS),
+        Expectation("volume_is_usual", WARNING, "volume_ratio",
+                    f"{low:g} to {high:g} times the contacts of recent months", low=low, high=high),
+        Expectation("values_are_known", WARNING, "new_values", "no category that no earlier month had", high=0),
+    ]  # fmt: skip
+    for column in contract.columns:
+        name = column.source
+        if column.is_input:
+            expected = f"at most {EMPTY_SHARE:.0%} empty"
+            found.append(
+                Expectation(f"{name}_is_given", WARNING, f"empty_share.{name}", expected, "%", high=EMPTY_SHARE)
+            )
+        if "unknown" in column.categories:
+            expected = f"at most {UNKNOWN_RISE:.0%} more unknown than in recent months"
+            fact = f"unknown_rise.{name}"
+            found.append(Expectation(f"{name}_is_known", WARNING, fact, expected, "%", high=UNKNOWN_RISE))
+    for code in rule_codes(contract):
+        expected = f"at most {limit} of the rows to break it"
+        fact = f"violation_share.{code}"
+        found.append(Expectation(code, WARNING, fact, expected, "%", high=reject_rate_limit))
+    return tuple(found)
 
 
-def _in_set(column: ContractColumn) -> Rule:
-    name, allowed = column.table, list(column.categories)
-    return Rule(
-        f"{name}_is_allowed",
-        ERROR,
-        f"{name} one of {', '.join(allowed)}",
-        lambda gxe: gxe.ExpectColumnValuesToBeInSet(column=name, value_set=allowed),
-        f.col(name).isNotNull() & ~f.col(name).isin(allowed),
-    )
-
-
-def _in_range(column: ContractColumn) -> Rule:
-    name, low, high = column.table, int(column.minimum or 0), int(column.maximum or 0)
-    low = 0 if column.sentinel == -1 else low  # the sentinel is NULL from `tables` on
-    return Rule(
-        f"{name}_is_in_range",
-        ERROR,
-        f"{name} from {low} to {high}",
-        lambda gxe: gxe.ExpectColumnValuesToBeBetween(column=name, min_value=low, max_value=high),
-        f.col(name).isNotNull() & ((f.col(name) < low) | (f.col(name) > high)),
-    )
-
-
-def contact_rules() -> list[Rule]:
-    """Row rules of the contacts table, in the contract's order."""
-    rules: list[Rule] = []
-    for column in UCI.columns:
-        if column.known not in (Known.IDENTIFIER, Known.PRE_CONTACT):
-            continue
-        if column.sentinel != -1:
-            rules.append(_present(column))
-        if column.kind is Kind.CATEGORY:
-            rules.append(_in_set(column))
-        elif column.kind is Kind.INTEGER:
-            rules.append(_in_range(column))
-    return rules
-
-
-def suite_expectations(gxe: Any) -> list[tuple[str, str, Any]]:
-    """All expectations as (name, severity, GX expectation): row rules and those about the whole table."""
-    found = [(rule.name, rule.severity, rule.make(gxe)) for rule in contact_rules()]
-    found.append(("contact_id_is_unique", ERROR, gxe.ExpectColumnValuesToBeUnique(column="contact_id")))
-    low, high = MEAN_AGE
-    found.append(
-        (
-            "mean_age_is_usual",
-            WARNING,
-            gxe.ExpectColumnMeanToBeBetween(column="age_years", min_value=low, max_value=high),
-        )
-    )
-    return found
+def rule_codes(contract: Contract) -> tuple[str, ...]:
+    """Codes of the rules of a contacts row."""
+    calendar = Calendar.of(contract)
+    contradictions = () if calendar is None else calendar.codes
+    return (FIELD_COUNT, OPEN_QUOTE, *(ColumnRule(column).rule.code for column in contract.columns), *contradictions)

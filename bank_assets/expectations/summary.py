@@ -16,7 +16,7 @@ class MonthValidation:
 
     Attributes:
         rows: contacts of the month.
-        errors: contract violations as sentences; one is enough to hold the month.
+        errors: findings that hold the month, as sentences.
         warnings: hints as sentences.
     """
 
@@ -32,14 +32,14 @@ class ExpectationOutcome:
     Attributes:
         name: name of the rule.
         severity: `error` or `warning`.
-        is_met: whether it holds for the whole frame.
-        violations: rows that break it, None where it is not about rows.
+        is_met: whether every judged month meets it.
+        unmet: months that do not.
     """
 
     name: str
     severity: str
     is_met: bool
-    violations: int | None
+    unmet: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

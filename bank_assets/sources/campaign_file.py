@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
 from bank_assets.contract.columns import Column, Kind
 from bank_assets.contract.contract import Contract
+from bank_assets.contract.reading import read_rows
+from bank_assets.contract.rows import BoolArray, Calendar, ColumnRule, Encoded, RowRules, Verdict
 from bank_assets.core.plan import Frame
 from bank_assets.sources.manifest import Delivery, object_path, read_manifest
 from bank_assets.store.campaign_files import FOLDER, campaign_of
@@ -71,61 +73,50 @@ def read_campaign(warehouse: Path, delivery: Delivery, contract: Contract) -> Ca
     Returns:
         The usable rows as typed columns, and the others by line and reason.
     """
-    content = object_path(warehouse, delivery.sha256).read_bytes().decode(delivery.encoding)
-    rows = pd.read_csv(
-        io.StringIO(content),
-        sep=delivery.delimiter,
-        dtype=str,
-        keep_default_na=False,
-        skip_blank_lines=True,
-        on_bad_lines="skip",
-        engine="c",
-        index_col=False,
-    )
-    rows.columns = [name.strip() for name in rows.columns]
-    problems = pd.Series("", index=rows.index, dtype=object)
-    columns: dict[str, Any] = {}
-    for column in contract.payload:
-        if column.is_optional and column.source not in rows:
-            rows[column.source] = str(column.default)
-        text = rows[column.source]
-        columns[column.source], wrong = _checked(column, text.str.strip())
-        problems[wrong] = problems[wrong] + _sentence(column) + text[wrong].map(lambda v: f"{v!r}; ")
-    dates = pd.to_datetime(rows["contact_date"].str.strip(), format="%Y-%m-%d", errors="coerce")
-    problems[dates.isna()] += "contact_date: expected YYYY-MM-DD; "
-    ids = rows["contact_id"].str.strip()
-    problems[ids.eq("")] += "contact_id: expected an identifier, found none; "
-    problems[ids.duplicated(keep="first")] += "contact_id: expected once in a campaign, found again; "
-    usable = problems.eq("").to_numpy()
-    refused = problems[~usable]
-    unread = max(delivery.rows - len(rows), 0)  # rows with more fields than the header cannot be told apart
-    named = [
-        f"line {int(str(line)) + 2}: {text.rstrip('; ')}" for line, text in refused.head(_SHOWN_REJECTIONS).items()
-    ]
-    named += [f"{unread} rows have more fields than the header"] if unread else []
+    head, text_rows = read_rows(io.BytesIO(object_path(warehouse, delivery.sha256).read_bytes()), delivery.encoding)
+    rows, width = list(text_rows), len(head.columns)
+    rules = campaign_rules(contract)
+    fields = [(row.fields + [""] * width)[:width] for row in rows]
+    columns = {name: Encoded.of(row[at] for row in fields) for at, name in enumerate(head.columns)}
+    for column in contract.columns:
+        if column.is_optional and column.source not in columns:  # the file is older than the column
+            columns[column.source] = Encoded.of([str(column.default)] * len(rows))
+    verdict = rules.judge(columns, np.array([row.fault is not None for row in rows], dtype=bool))
+    reasons = {at: [sentence for _, sentence in found] for at, found in verdict.reasons().items()}
+    reasons |= {at: [row.fault[1]] for at, row in enumerate(rows) if row.fault is not None}
+    ids = verdict.typed(contract.contact_id.source)
+    usable = verdict.is_kept & _is_first(ids, verdict.is_kept)
+    for at in np.flatnonzero(verdict.is_kept & ~usable):
+        reasons[int(at)] = [f"{contract.contact_id.source}: expected once in a campaign, found again"]
+    named = [f"line {rows[at].line}: {'; '.join(reasons[at])}" for at in sorted(reasons)[:_SHOWN_REJECTIONS]]
     return Campaign(
         campaign_of(delivery.name),
         delivery.sha256,
-        ids[usable].to_numpy(dtype=object),
-        dates[usable].to_numpy().astype("datetime64[D]"),
-        {name: column[usable] for name, column in columns.items()},
+        ids[usable],
+        verdict.typed(contract.contact_date.source)[usable],
+        {column.source: _values(column, verdict)[usable] for column in contract.payload},
         tuple(named),
-        len(refused) + unread,
+        len(reasons),
     )
 
 
-def _checked(column: Column, text: pd.Series) -> tuple[Any, Any]:
-    if column.kind is Kind.INTEGER:
-        numbers = pd.to_numeric(text, errors="coerce")
-        values = numbers.to_numpy(dtype=np.float64)
-        low, high = column.minimum, column.maximum
-        with np.errstate(invalid="ignore"):
-            wrong = ~((values >= low) & (values <= high) & (values == np.floor(values)))
-        return values, wrong
-    return text.to_numpy(dtype=object), ~text.isin(column.categories).to_numpy()
+def campaign_rules(contract: Contract) -> RowRules:
+    """The rules of a customer to be called: those of a contact, with any day for the planned call."""
+    columns = tuple(ColumnRule(column) for column in contract.columns if column.is_input)
+    return RowRules(columns, calendar=Calendar.of(contract))
 
 
-def _sentence(column: Column) -> str:
+def _is_first(ids: NDArray[Any], is_kept: BoolArray) -> BoolArray:
+    """Rows whose identifier no usable row above has, (n,)."""
+    first = np.zeros(len(ids), dtype=bool)
+    kept = np.flatnonzero(is_kept)
+    first[kept[np.unique(ids[kept].astype(str), return_index=True)[1]]] = True
+    return first
+
+
+def _values(column: Column, verdict: Verdict) -> NDArray[Any]:
+    """Payload columns as the models take them: numbers as floats, categories and yes/no as text."""
     if column.kind is Kind.INTEGER:
-        return f"{column.source}: expected a whole number from {column.minimum} to {column.maximum}, found "
-    return f"{column.source}: expected one of {', '.join(column.categories)}, found "
+        return verdict.typed(column.source).astype(np.float64)
+    encoded = verdict.columns[column.source]
+    return np.array(encoded.texts, dtype=object)[encoded.codes]

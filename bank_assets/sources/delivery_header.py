@@ -7,8 +7,6 @@ Called by the delivery scan and by whoever checks a file before it is landed.
 
 from __future__ import annotations
 
-import codecs
-import csv
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,8 +14,8 @@ from typing import Final
 
 from bank_assets.contract.contract import ARRIVED_AT, Contract
 from bank_assets.contract.errors import ContractError
+from bank_assets.contract.reading import Head
 
-DELIMITERS: Final = (";", ",")
 _OTHER_DELIMITERS: Final = {"\t": "a tab", "|": "|", ":": ":", "^": "^", "~": "~"}
 _LINE_SAMPLE: Final = 80
 
@@ -91,19 +89,11 @@ class Header:
     date_index: int
 
 
-def split_fields(text: str, delimiter: str) -> list[str]:
-    """The fields of one line, quotes resolved; empty if the line cannot be read as CSV."""
-    try:
-        return next(csv.reader([text], delimiter=delimiter))
-    except (csv.Error, StopIteration):
-        return []
-
-
-def read_header(line: bytes, kind: DeliveryKind, name: str) -> Header:
+def read_header(head: Head, kind: DeliveryKind, name: str) -> Header:
     """Understand a header line and compare it with the contract.
 
     Args:
-        line: first line of the file without byte order mark and line end.
+        head: the first lines of the file.
         kind: the family the file was delivered as.
         name: file name for the message.
 
@@ -114,17 +104,14 @@ def read_header(line: bytes, kind: DeliveryKind, name: str) -> Header:
         DeliveryRefused: empty, not text, another delimiter, or columns missing, extra or named twice.
     """
     wanted = f"the columns {', '.join(kind.columns)} separated by ; or ,"
-    if b"\x00" in line or line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+    text, delimiter, columns = head.text, head.delimiter, head.columns
+    if "\x00" in text or text.startswith("\ufffd\ufffd"):
         raise DeliveryRefused(
             name,
             expected="text in UTF-8 or Latin-1",
             found="UTF-16 or binary content",
             to_do="export the file as CSV in UTF-8 and deliver it again",
         )
-    text = line.decode("utf-8", errors="replace")
-    splits = {delimiter: [field.strip() for field in split_fields(text, delimiter)] for delimiter in DELIMITERS}
-    delimiter = max(DELIMITERS, key=lambda candidate: len(splits[candidate]))
-    columns = splits[delimiter]
     if len(columns) < 2:
         other = next((label for sign, label in _OTHER_DELIMITERS.items() if sign in text), None)
         found = f"fields separated by {other}" if other else f"a first line of one field, {text[:_LINE_SAMPLE]!r}"
@@ -150,4 +137,4 @@ def read_header(line: bytes, kind: DeliveryKind, name: str) -> Header:
                 "UCI file may lack them, and it is given through BANK_SOURCE instead of the landing folder"
             )
         raise DeliveryRefused(name, expected=wanted, found=found, to_do=to_do)
-    return Header(tuple(columns), delimiter, columns.index(kind.date_column))
+    return Header(columns, delimiter, columns.index(kind.date_column))

@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from bank_assets.contract.contract import Contract
+from bank_assets.contract.reading import blocks, head_of, read_head, rows_of
 from bank_assets.contract.uci import UCI, UCI_FILE_COLUMNS
 from bank_assets.settings import Settings
-from bank_assets.sources.delivery_file import DeliveryScan, RowDates, end_of_lines, rows_of
+from bank_assets.sources.delivery_file import DeliveryScan, RowDates
 from bank_assets.sources.delivery_header import DeliveryKind, Header, delivery_kinds, read_header
 from bank_assets.sources.source import Source, claim_landing
 from bank_assets.sources.uci import implied_dates
@@ -114,24 +115,15 @@ def _uci_lines(path: Path, kind: DeliveryKind) -> tuple[Header, bytes, list[tupl
         (d, b'"uci-%06d";%s;%s' % (number, d.encode(), line))
         for number, (d, line) in enumerate(zip(days, lines, strict=True), start=1)
     ]
-    return read_header(landed_header, kind, path.name), landed_header, dated
+    return read_header(read_head([landed_header]), kind, path.name), landed_header, dated
 
 
 def _file_lines(path: Path, header: Header, kind: DeliveryKind, latest: date) -> Iterator[tuple[str, bytes]]:
     """The rows of a delivery-format file with their days, in bounded memory."""
-    dates, tail, is_first = RowDates(header, kind, latest), b"", True
-    with path.open("rb") as stream:
-        while True:
-            chunk = stream.read(_CHUNK_BYTES)
-            block = tail + chunk
-            cut = end_of_lines(block) if chunk else len(block)
-            tail, lines = block[cut:], block[:cut].splitlines()
-            if lines and is_first:
-                lines, is_first = lines[1:], False
-            rows = rows_of(lines)
-            yield from ((dates.day(field), row) for field, row in zip(dates.fields(rows), rows, strict=True))
-            if not chunk:
-                return
+    dates = RowDates(header, kind, latest)
+    for _, block in blocks(path, 0, path.stat().st_size, _CHUNK_BYTES):
+        rows = rows_of(block.splitlines())
+        yield from zip(dates.days(rows), rows, strict=True)
 
 
 def _campaign_cut(header: Header, contract: Contract) -> tuple[bytes, list[int], int]:
@@ -247,15 +239,10 @@ def land_source(source: Source, settings: Settings, *, first: date | None = None
                 while chunk := stream.read(_CHUNK_BYTES):
                     scan.feed(chunk)
             facts = scan.finish()
-            header_line = _first_line(source.path)
+            header_line = head_of(source.path).text.encode()
             lines_of_file = _file_lines(source.path, facts.header, kind, latest)
             rows, first_day, last_day, campaign_rows = _land_lines(
                 book, facts.header, header_line, lines_of_file, facts.home_month, span, settings.contract
             )
         written, unchanged = book.close()
     return Landed(source, written, unchanged, dict(sorted(rows.items())), first_day, last_day, campaign_rows)
-
-
-def _first_line(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return stream.read(_CHUNK_BYTES).splitlines()[0].removeprefix(b"\xef\xbb\xbf")

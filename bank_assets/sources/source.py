@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from bank_assets.contract.contract import Contract
+from bank_assets.contract.reading import head_of
 from bank_assets.settings import Settings
 from bank_assets.sources.delivery_header import delivery_kinds, read_header
 from bank_assets.sources.uci import UCI_FILE, UCI_SHA256, SourceError, download_uci, is_pinned
@@ -24,7 +25,6 @@ from bank_assets.store.atomic_files import write_atomic
 _LOG: Final = logging.getLogger(__name__)
 DEFAULT_FILE: Final = Path(__file__).resolve().parents[2] / "data" / UCI_FILE
 """Where `auto` looks first: the repository's data folder."""
-_HEADER_BYTES: Final = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +107,9 @@ def _from_file(path: Path, contract: Contract, reason: str = "", kind: Literal["
         )
     if is_pinned(path):
         return Source(kind, f"UCI {UCI_FILE} (sha256 {UCI_SHA256[:6]}…)", is_real=True, path=path, reason=reason)
-    with path.open("rb") as stream:  # a dateless file is refused by name before anything is written
-        first_line = (stream.read(_HEADER_BYTES).splitlines() or [b""])[0]
-    read_header(first_line.removeprefix(b"\xef\xbb\xbf"), delivery_kinds(contract)["contacts"], path.name)
+    read_header(
+        head_of(path), delivery_kinds(contract)["contacts"], path.name
+    )  # a dateless file is refused before anything is written
     return Source("file", f"file {path.name} ({path.stat().st_size:,} bytes)", is_real=False, path=path, reason=reason)
 
 

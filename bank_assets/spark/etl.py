@@ -22,6 +22,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from bank_assets.contract.contract import Contract
+from bank_assets.core.month_profile import MonthProfile
 from bank_assets.spark.delivery import ByteRange, DeliveryReadError, RawFile, check_files, tasks_of
 from bank_assets.spark.findings import Findings
 from bank_assets.spark.intake import IntakeTask, TaskResult
@@ -76,11 +77,13 @@ class EtlResult:
         files: per table and month the Parquet files, relative to the table's staging folder.
         contacts: per month, where the rows of contacts deliveries went.
         outcomes: per month of arrival, where the rows of outcomes deliveries went.
+        profiles: what contacts deliveries looked like before a row was left out, for every month made.
     """
 
     files: dict[str, dict[str, tuple[str, ...]]]
     contacts: dict[str, Conservation]
     outcomes: dict[str, Conservation]
+    profiles: dict[str, MonthProfile]
 
 
 def build_tables(
@@ -126,7 +129,10 @@ def build_tables(
     counts = {work.family.table: work.conservation() for work in works}
     written = [file for work in works for file in work.written]
     return EtlResult(
-        {table: _by_month(written, table) for table in TABLES}, counts.get(CONTACTS, {}), counts.get(OUTCOMES, {})
+        {table: _by_month(written, table) for table in TABLES},
+        counts.get(CONTACTS, {}),
+        counts.get(OUTCOMES, {}),
+        {month: work.profile(month) for work in works if work.family.table == CONTACTS for month in months},
     )
 
 
@@ -189,6 +195,21 @@ class _Work:
     def conservation(self) -> dict[str, Conservation]:
         """Where the rows went, by month: delivered by the register's count, the rest by the files' own counts."""
         return {month: counts for month in self._months if (counts := self._of_month(month)) != Conservation()}
+
+    def profile(self, month: str) -> MonthProfile:
+        """What the deliveries of a month look like before a row is left out."""
+        settled, findings = self._settled.get(month, Settled()), self._findings.get(month, Findings())
+        return MonthProfile(
+            month,
+            rows=findings.rows,
+            contacts=_rows(self.written, self.family.table, month),
+            uncorrected=findings.rejected - settled.corrected,
+            superseded=settled.superseded,
+            most_rows_of_a_contact=settled.most_rows_of_a_key,
+            violations=dict(sorted(findings.violations.items())),
+            empty=dict(sorted(findings.empty.items())),
+            values={name: dict(sorted(counts.items())) for name, counts in sorted(findings.values.items())},
+        )
 
     def _of_month(self, month: str) -> Conservation:
         settled, findings = self._settled.get(month, Settled()), self._findings.get(month, Findings())

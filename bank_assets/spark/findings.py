@@ -8,17 +8,15 @@ contract, so nothing of a customer leaves the task.
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.contract.columns import Column
 from bank_assets.contract.rows import BoolArray, Verdict
+from bank_assets.core.month_profile import OTHER
 from bank_assets.spark.month_files import month_text
-
-OTHER: Final = "(other)"
-"""Stands for every text of a category column that is not in the contract."""
 
 
 @dataclass(slots=True)

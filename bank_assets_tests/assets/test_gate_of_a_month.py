@@ -1,63 +1,81 @@
-"""A spoiled month is held by its rejected rows until its correction arrives; nothing that was rejected is forgotten."""
+"""A spoiled month is held until its correction arrives; verdicts of an earlier release stay; a page shows them all."""
+
+from dataclasses import asdict, replace
 
 import pyarrow as pa
 import pytest
 
-from bank_assets.assets.validation import VALIDATION, hold
+from bank_assets.assets.validation import judge_months, page_of_all_months, profile_of, verdict_on
+from bank_assets.core.month_profile import MonthProfile
 from bank_assets.resources.store import WarehouseResource
+from bank_assets.settings import Settings
+from bank_assets.store.warehouse import fingerprint
 
 MONTH, LIMIT = "2020-04", 0.05
 
 
 @pytest.fixture
-def store(tmp_path):
-    return WarehouseResource(root=str(tmp_path)).open()
+def settings(tmp_path):
+    return Settings(home=tmp_path, reject_rate_limit=LIMIT)
 
 
-def delivered(store, usable, rejected, superseded=0):
-    """A month of contacts with these ids, and rejected rows with those."""
-    counts = {"rows_in": len(usable) + len(rejected) + superseded, "rejected": len(rejected), "superseded": superseded}
-    ids = pa.table({"contact_id": pa.array(usable, pa.string())})
-    store.write("contacts", MONTH, ids, "f", {"contacts": counts})
-    rows = {"kind": pa.array(["contacts"] * len(rejected), pa.string()), "contact_id": pa.array(rejected, pa.string())}
-    store.write("rejected_contacts", MONTH, pa.table(rows), "f", {"contacts": counts})
-    hold(VALIDATION.of(store, MONTH, inputs=[]), None, LIMIT)
-    return store.entry("contacts_validation", MONTH).metadata
+@pytest.fixture
+def store(settings):
+    return WarehouseResource(root=str(settings.warehouse)).open()
 
 
 def names(first, last):
     return [f"c{number}" for number in range(first, last)]
 
 
-def test_too_many_rejected_rows_hold_the_month_and_say_how_many(store):
-    found = delivered(store, names(0, 50), names(50, 100))
+def deliver(store, usable, rejected, profile=None, superseded=0):
+    """A month of contacts with these ids, and rejected rows with those."""
+    counts = {"rows_in": len(usable) + len(rejected) + superseded, "rejected": len(rejected), "superseded": superseded}
+    ids = pa.table({"contact_id": pa.array(usable, pa.string())})
+    stored = {"contacts": counts} | ({"profile": asdict(profile)} if profile else {})
+    store.write("contacts", MONTH, ids, "f", stored)
+    rows = {"kind": pa.array(["contacts"] * len(rejected), pa.string()), "contact_id": pa.array(rejected, pa.string())}
+    store.write("rejected_contacts", MONTH, pa.table(rows), "f", {"contacts": counts})
+
+
+def judged(store, settings):
+    judge_months(store, {MONTH: verdict_on(store, MONTH, LIMIT)}, settings)
+    return store.entry("contacts_validation", MONTH)
+
+
+def test_too_many_unusable_rows_hold_the_month_until_they_are_corrected(store, settings):
+    spoiled = MonthProfile(MONTH, rows=100, contacts=50, uncorrected=50, violations={"age.not_an_integer_in_range": 50})
+    deliver(store, names(0, 50), names(50, 100), spoiled)
+    found = judged(store, settings).metadata
     assert not found["passed"]
     assert "found 50.0% (50 of 100)" in found["errors"][0]
+    page = page_of_all_months(store, settings)
+    assert "0 of 1 months passed" in page
+    assert "age.not_an_integer_in_range 50" in page
+    assert "found 50.0% (50 of 100)" in page
 
-
-def test_a_few_rejected_rows_do_not(store):
-    assert delivered(store, names(0, 97), names(97, 100))["passed"]
-
-
-def test_the_correction_lets_it_pass(store):
-    found = delivered(store, names(0, 100), names(50, 100), superseded=50)
+    deliver(store, names(0, 100), names(50, 100), replace(spoiled, rows=150, contacts=100, uncorrected=0))
+    found = judged(store, settings).metadata
     assert found["passed"]
     assert found["reject_rate"] == 0.0
+    assert "1 of 1 months passed" in page_of_all_months(store, settings)
 
 
-def test_a_correction_of_a_part_is_not_enough(store):
-    found = delivered(store, names(0, 60), names(50, 100))
-    assert not found["passed"]
-    assert "(40 of 100)" in found["errors"][0]
+def test_a_table_without_a_profile_keeps_its_verdict(store):
+    deliver(store, names(0, 10), [])
+    made_by_an_earlier_release = fingerprint(
+        inputs=[store.entry("contacts", MONTH).digest], code_version="2", settings={"reject_rate_limit": LIMIT}
+    )
+    assert verdict_on(store, MONTH, LIMIT).mark == made_by_an_earlier_release
+    deliver(store, names(0, 10), [], MonthProfile(MONTH, rows=10, contacts=10))
+    assert verdict_on(store, MONTH, LIMIT).mark != made_by_an_earlier_release
 
 
-def test_rejected_rows_without_a_contact_id_are_never_corrected(store):
-    assert not delivered(store, names(0, 10), [None] * 10)["passed"]
-
-
-def test_a_month_of_rejected_rows_alone_is_held(store):
-    assert not delivered(store, [], names(0, 5))["passed"]
-
-
-def test_a_month_without_rows_passes(store):
-    assert delivered(store, [], [])["passed"]
+@pytest.mark.parametrize(
+    ("usable", "rejected", "uncorrected"),
+    [(names(0, 60), names(50, 100), 40), (names(0, 10), [None] * 10, 10), ([], names(0, 5), 5), ([], [], 0)],
+)
+def test_a_table_without_a_profile_is_judged_by_its_counts(store, usable, rejected, uncorrected):
+    deliver(store, usable, rejected)
+    profile = profile_of(store, MONTH, store.entry("contacts", MONTH))
+    assert (profile.contacts, profile.uncorrected) == (len(usable), uncorrected)

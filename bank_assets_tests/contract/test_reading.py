@@ -5,7 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from bank_assets.contract.reading import blocks, read_head, rows_of, rows_with_numbers, split_fields
+from bank_assets.contract.reading import (
+    blocks,
+    encoding_of,
+    has_open_field,
+    line_fault,
+    read_head,
+    read_rows,
+    rows_of,
+    split_fields,
+)
 
 MIXED = b'a;b\r\n1;"x\r2;y\n\n  \n3;z\r\n4;"u;v"\r\r5;w'
 ROWS = [b'1;"x', b"2;y", b"3;z", b'4;"u;v"', b"5;w"]
@@ -30,9 +39,40 @@ def test_blocks_say_where_they_begin(tmp_path: Path):
 
 
 def test_rows_have_the_numbers_of_their_lines():
-    head, rows = rows_with_numbers(io.BytesIO(MIXED))
+    head, rows = read_rows(io.BytesIO(MIXED), "utf-8")
     assert head.columns == ("a", "b")
-    assert list(rows) == list(zip((2, 3, 6, 7, 9), ROWS, strict=True))
+    found = {row.line: row for row in rows}
+    assert list(found) == [2, 3, 6, 7, 9]
+    assert found[7].fields == ["4", "u;v"]
+    assert found[2].fault == (
+        "row.open_quote",
+        "row: expected quotes around whole values, found one that does not close",
+    )
+    assert {line for line, row in found.items() if row.fault} == {2}
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [(b"a\n\xc3\xa9\n", "utf-8"), (b"\xef\xbb\xbfa\n", "utf-8-sig"), (b"a\n\xe9\n", "latin-1"), (b"\xc3", "latin-1")],
+)
+def test_the_encoding_is_that_of_the_whole_file(content: bytes, encoding: str):
+    stream = io.BytesIO(content)
+    assert encoding_of(stream) == encoding
+    assert stream.tell() == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "is_open"),
+    [('a;"b;c";d', True), ('"a;b', True), ('"a";"b""c";d', False), ("a;b", False), ('"";"";a', False)],
+)
+def test_lines_in_which_a_delimiter_may_be_text_are_found(line: str, is_open: bool):
+    for block in (line, f"x;y\n{line}", f"{line}\r\nx;y"):
+        assert has_open_field(block.encode(), ";") is is_open
+
+
+def test_a_line_with_too_many_or_too_few_fields_has_a_fault():
+    assert line_fault("a;b", ";", 2) is None
+    assert line_fault("a", ";", 2) == ("row.field_count", "row: expected 2 fields, found 1")
 
 
 @pytest.mark.parametrize(

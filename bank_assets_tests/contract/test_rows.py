@@ -62,9 +62,9 @@ def judged(rule: ColumnRule, *texts: str):
 @pytest.mark.parametrize(
     ("rule", "text", "sentence"),
     [
-        (ColumnRule(AGE), "7", 'age: expected an integer from 16 to 120, found "7"'),
-        (ColumnRule(AGE), "", "age: expected an integer from 16 to 120, found nothing"),
-        (ColumnRule(AGE, is_optional=True), "x", 'age: expected an integer from 16 to 120, or nothing, found "x"'),
+        (ColumnRule(AGE), "7", 'age: expected a whole number from 16 to 120, found "7"'),
+        (ColumnRule(AGE), "", "age: expected a whole number from 16 to 120, found nothing"),
+        (ColumnRule(AGE, is_optional=True), "x", 'age: expected a whole number from 16 to 120, or nothing, found "x"'),
         (ColumnRule(JOB), "Nurse", 'job: expected one of nurse, unknown, found "Nurse"'),
         (ColumnRule(LOAN), "true", 'loan: expected one of no, yes, found "true"'),
         (ColumnRule(NAME), "", "id: expected a value, found nothing"),

@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -159,7 +160,11 @@ def test_a_model_on_probation_is_reviewed_without_any_evidence(replayed):
     assert (due.response.rung, due.response.run_key) == (Rung.SEARCH, f"review-{FIRST + 35 * DAY}")
     passed = after_verdict(due.response.state, str(due.day), is_promoted=True)
     assert not passed.is_on_probation
-    assert after_verdict(state, str(due.day), is_promoted=False).is_on_probation, "a refusal changes no model"
+    refused = after_verdict(due.response.state, str(due.day), is_promoted=False)
+    assert (refused.is_on_probation, refused.attempted_on) == (True, state.attempted_on), "it starts no cool-down"
+    assert assess(FIRST + 36 * DAY, known, refused, 0.0, ResponsePolicy()).response.rung not in FITS
+    earlier = replace(refused, reviewed_on=str(FIRST + 8 * DAY))
+    assert assess(FIRST + 36 * DAY, known, earlier, 0.0, ResponsePolicy()).response.rung is Rung.SEARCH
 
 
 def test_a_rollback_gets_a_cool_down_and_ends_the_episode():

@@ -67,7 +67,7 @@ def test_an_objection_holds_at_every_door(client, payload):
     plan = client.post("/api/v1/campaigns/plan", json={"contacts": [customer]}).json()
     assert [(one["contact_id"], one["reason"]) for one in plan["not_called"]] == [("c-9", "suppressed")]
 
-    values = default_values(services.store.state.as_of, services.economics)
+    values = default_values(services.store.state.as_of, services.economics, services.payloads.contract)
     values |= {**token, "contact_id": "c-9", "value_eur": "50000"}
     form = client.post("/predict", data=values, headers={"HX-Request": "true"})
     assert form.status_code == 201, form.text

@@ -60,7 +60,7 @@ def test_good_rows_are_typed(campaign):
         ("balance", "NaN", "balance: expected a whole number"),
         ("age", "41.5", "age: expected a whole number"),
         ("contact_date", "18.10.2010", "contact_date: expected"),
-        ("contact_id", "", "contact_id: expected an identifier"),
+        ("contact_id", "", "contact_id: expected a value"),
     ],
 )
 def test_a_bad_row_is_named_and_the_good_one_goes_on(campaign, column, value, expected):
@@ -85,3 +85,27 @@ def test_encodings_line_ends_and_delimiters(campaign, encoding, end, delimiter):
     found, _ = campaign([GOOD], encoding=encoding, end=end, delimiter=delimiter)
     assert found.contact_ids.tolist() == ["k1"]
     assert found.n_rejected == 0
+
+
+def test_a_row_is_named_by_its_line_in_the_file(campaign):
+    bad = GOOD | {"contact_id": "k2", "age": "x"}
+    found, _ = campaign([GOOD, GOOD | {"contact_id": "k3", "poutcome": "unknown\n\n"}, bad])
+    assert found.rejected == ('line 6: age: expected a whole number from 16 to 120 years, found "x"',)
+
+
+@pytest.mark.parametrize("age", ["2.000", "41.0", "4 1"])
+def test_a_number_is_what_a_contacts_delivery_takes_for_one(campaign, age):
+    found, _ = campaign([GOOD, GOOD | {"contact_id": "k2", "age": age}])
+    assert found.contact_ids.tolist() == ["k1"]
+
+
+def test_an_open_quote_takes_no_other_customer_with_it(campaign):
+    found, delivery = campaign([GOOD, GOOD | {"contact_id": '"k2'}, GOOD | {"contact_id": "k3"}])
+    assert found.contact_ids.tolist() == ["k1", "k3"]
+    assert found.rejected == ("line 3: row: expected quotes around whole values, found one that does not close",)
+    assert len(found.contact_ids) + found.n_rejected == delivery.rows
+
+
+def test_day_and_month_may_not_contradict_the_date(campaign):
+    found, _ = campaign([GOOD, GOOD | {"contact_id": "k2", "day": "19"}])
+    assert 'day: expected the day of contact_date 2010-10-18, found "19"' in found.rejected[0]

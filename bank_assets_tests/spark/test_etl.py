@@ -9,6 +9,7 @@ import pytest
 
 from bank_assets import contract
 from bank_assets.contract.uci import UCI
+from bank_assets.core.month_profile import OTHER
 from bank_assets.spark.delivery import DeliveryReadError
 from bank_assets.spark.etl import Conservation
 from bank_assets.spark.tables import contact_schema
@@ -61,12 +62,12 @@ def test_an_outcome_that_is_not_known_yet_is_no_row(deliver, build, contact):
 
 
 UNUSABLE = [
-    ("age", "abc", "age.not_an_integer_in_range", 'age: expected an integer from 16 to 120, found "abc"'),
-    ("age", 7, "age.not_an_integer_in_range", 'age: expected an integer from 16 to 120, found "7"'),
-    ("age", 300, "age.not_an_integer_in_range", 'age: expected an integer from 16 to 120, found "300"'),
-    ("age", "", "age.not_an_integer_in_range", "age: expected an integer from 16 to 120, found nothing"),
-    ("age", "NaN", "age.not_an_integer_in_range", 'age: expected an integer from 16 to 120, found "NaN"'),
-    ("age", "41.5", "age.not_an_integer_in_range", 'age: expected an integer from 16 to 120, found "41.5"'),
+    ("age", "abc", "age.not_an_integer_in_range", 'age: expected a whole number from 16 to 120 years, found "abc"'),
+    ("age", 7, "age.not_an_integer_in_range", 'age: expected a whole number from 16 to 120 years, found "7"'),
+    ("age", 300, "age.not_an_integer_in_range", 'age: expected a whole number from 16 to 120 years, found "300"'),
+    ("age", "", "age.not_an_integer_in_range", "age: expected a whole number from 16 to 120 years, found nothing"),
+    ("age", "NaN", "age.not_an_integer_in_range", 'age: expected a whole number from 16 to 120 years, found "NaN"'),
+    ("age", "41.5", "age.not_an_integer_in_range", 'age: expected a whole number from 16 to 120 years, found "41.5"'),
     ("balance", 99999999999, "balance.not_an_integer_in_range", 'found "99999999999"'),
     ("job", "astronaut", "job.not_a_known_value", "self-employed, services, student, technician, unemployed"),
     ("job", "", "job.not_a_known_value", "found nothing"),
@@ -78,8 +79,8 @@ UNUSABLE = [
     ),
     ("housing", "true", "housing.not_a_known_value", 'housing: expected one of no, yes, found "true"'),
     ("y", "maybe", "y.not_a_known_value", 'y: expected one of no, yes, or nothing, found "maybe"'),
-    ("duration", -3, "duration.not_an_integer_in_range", "from 0 to 86400, or nothing"),
-    ("pdays", -2, "pdays.not_an_integer_in_range", 'from -1 to 10000, found "-2"'),
+    ("duration", -3, "duration.not_an_integer_in_range", "from 0 to 86400 s, or nothing"),
+    ("pdays", -2, "pdays.not_an_integer_in_range", 'from -1 to 10000 days, found "-2"'),
     ("contact_id", "", "contact_id.missing", "contact_id: expected a value, found nothing"),
     ("day", 6, "day.contradicts_contact_date", 'day: expected the day of contact_date 2008-05-05, found "6"'),
     ("month", "jun", "month.contradicts_contact_date", "the month of the day of contact_date 2008-05-05"),
@@ -308,6 +309,21 @@ def test_outcomes_alone_are_enough_for_a_run(deliver, build):
     built = build([], [deliver([outcome], kind="outcomes")])
     assert built.one("outcomes")["contact_id"] == "c-1"
     assert built.rows("contacts") == []
+
+
+def test_the_profile_of_a_month_counts_its_rows_before_one_is_left_out(deliver, build, contact):
+    rows = [contact(contact_id=f"c-{n}") for n in range(4)]
+    spoiled = [rows[0] | {"age": "x", "y": ""}, rows[1] | {"age": "", "job": "astronaut"}]
+    corrected = [rows[0] | {"age": 33}]
+    built = build([deliver([*rows, *spoiled, *corrected])])
+    profile = built.result.profiles["2008-05"]
+    assert (profile.rows, profile.contacts, profile.superseded) == (7, 4, 1)
+    assert profile.uncorrected == 1, "a later usable row of the contact corrects one of the two"
+    assert profile.most_rows_of_a_contact == 2
+    assert profile.violations == {"age.not_an_integer_in_range": 2, "job.not_a_known_value": 1}
+    assert profile.empty == {"age": 1, "y": 1}
+    assert profile.values["job"] == {OTHER: 1, "management": 6}
+    assert profile.values["y"] == {"no": 6}
 
 
 def test_a_lost_row_breaks_conservation():

@@ -162,10 +162,8 @@ class Batches:
         return chunk
 
     def _request(self, raw: Any, upload: Upload) -> PredictionRequest:
-        if upload.is_csv and isinstance(raw, dict):
-            calendar = {name: raw.pop(name) for name in self._payloads.contract.calendar_columns if name in raw}
-            request = self._payloads.request_of(raw, strict=False)
-            _check_calendar(calendar, request.contact_date or upload.default_date)
+        if upload.is_csv:
+            request = self._payloads.request_of_text(raw, upload.default_date)
         else:
             request = self._payloads.request_of(decoded(raw) if isinstance(raw, msgspec.Raw) else raw)
         changes: dict[str, Any] = {}
@@ -242,17 +240,3 @@ def _encoded_rows(chunk: _Chunk) -> bytes:
             )
         )
     return _encode(rows)[1:-1]
-
-
-def _check_calendar(calendar: dict[str, str], day: Any) -> None:
-    """`day` and `month` of an upload must say what the contact date says."""
-    if not calendar or day is None:
-        return
-    expected = {"day": str(day.day), "month": day.strftime("%b").lower()}
-    errors = tuple(
-        FieldError(name, f"{expected[name]}, as contact_date says", repr(found))
-        for name, found in calendar.items()
-        if found.strip().lower() not in (expected[name], "")
-    )
-    if errors:
-        raise PayloadError(errors)

@@ -53,8 +53,7 @@ def read_contacts(path: Path, payloads: Payloads) -> CampaignContacts:
             try:
                 if row.fault is not None:
                     raise PayloadError((row.fault,))  # noqa: TRY301
-                raw = {k: v for k, v in row.raw.items() if k not in payloads.contract.calendar_columns}
-                contact = payloads.request_of(raw, strict=False)
+                contact = payloads.request_of_text(row.raw)
                 if contact.contact_id is None:
                     raise PayloadError((FieldError("contact_id", "whom to call", "nothing"),))  # noqa: TRY301
                 contacts.append(contact)

@@ -5,14 +5,13 @@ What lives here: the formats. What must not: scoring, HTTP. Called by the batch 
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Final
 
 import msgspec
 
+from bank_assets.contract.reading import TextRow, encoding_of, read_rows
 from serving.errors import FieldError, PayloadError
 from serving.json_faults import not_json, shown
 from serving.payloads import Payloads
@@ -29,9 +28,6 @@ _OTHER_FORMATS: Final = (
     (b"%PDF", "a PDF file; export the table as CSV UTF-8"),
 )
 """First bytes of what people upload instead."""
-
-_HEADER_CHARACTERS: Final = 65_536
-"""Longest first line that is looked at to tell `,` from `;`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,42 +49,21 @@ def csv_rows(stream: IO[bytes], payloads: Payloads) -> Iterator[Row]:
     """Rows of a CSV upload.
 
     Args:
-        stream: the file, UTF-8 (a BOM is fine), `,` or `;`, header with the delivery's column names.
+        stream: the file, UTF-8 or Latin-1, `,` or `;`, header with the delivery's column names.
         payloads: the contract that the header must fit.
 
-    Yields:
-        Rows as mappings of text; empty optional values are left out. A row that cannot be read has its fault instead,
-        and reading goes on behind it.
+    Returns:
+        Rows as mappings of text. A row whose fields cannot be told apart has its fault instead.
 
     Raises:
         PayloadError: the header does not fit, or the file is no CSV.
     """
     _check_format(stream)
-    # Bytes that are no UTF-8 become lone surrogates, so that they spoil their own row and not the file.
-    text = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    try:
-        head = text.readline(_HEADER_CHARACTERS)
-        text.seek(0)
-        delimiter = ";" if head.count(";") > head.count(",") else ","
-        reader = csv.reader(text, delimiter=delimiter, strict=True)
-        try:
-            header = [name.strip() for name in next(reader, [])]
-        except csv.Error as error:
-            raise PayloadError((FieldError("", "a well-formed CSV header in line 1", str(error)),)) from None
-        _check_header(header, payloads)
-        while True:
-            line = reader.line_num + 1
-            try:
-                values = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield Row(line, None, _malformed(error))
-                continue
-            if values:
-                yield _row(line, header, values)
-    finally:
-        text.detach()
+    head, rows = read_rows(stream, encoding_of(stream))
+    if "\x00" in head.text:
+        raise PayloadError((FieldError("", "a CSV file in UTF-8", "binary content"),))
+    _check_header(list(head.columns), payloads)
+    return (_row(row, head.columns) for row in rows)
 
 
 def _check_format(stream: IO[bytes]) -> None:
@@ -99,26 +74,12 @@ def _check_format(stream: IO[bytes]) -> None:
         raise PayloadError((FieldError("", "a CSV file in UTF-8", found),))
 
 
-def _malformed(error: csv.Error) -> FieldError:
-    found = str(error)
-    if found == "unexpected end of data":
-        found = "a quote that is never closed, so that everything up to the end of the file became one value"
-    return FieldError("", "a row of well-formed CSV", found)
-
-
-def _row(line: int, header: list[str], values: list[str]) -> Row:
-    if len(values) != len(header):
-        return Row(line, None, FieldError("", f"{len(header)} values, as many as the header", f"{len(values)} values"))
-    row: dict[str, Any] = dict(zip(header, values, strict=True))
-    try:
-        "".join(values).encode()
-    except UnicodeEncodeError:
-        spoiled = next(name for name, value in row.items() if not value.isprintable())
-        return Row(line, None, FieldError(spoiled, "text in UTF-8", "other bytes; save the file as CSV UTF-8"))
-    for name in _UNRESTRICTED:
-        if not row.get(name, "x"):
-            del row[name]
-    return Row(line, row)
+def _row(row: TextRow, header: Sequence[str]) -> Row:
+    if row.fault is not None:
+        _, sentence = row.fault
+        expected, _, found = sentence.removeprefix("row: expected ").partition(", found ")
+        return Row(row.line, None, FieldError("", expected, found))
+    return Row(row.line, dict(zip(header, row.fields, strict=True)))
 
 
 def _check_header(header: list[str], payloads: Payloads) -> None:

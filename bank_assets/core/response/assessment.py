@@ -137,7 +137,8 @@ def respond(state: ResponseState, evidence: Evidence, policy: ResponsePolicy | N
     lower = Rung.RECALIBRATE if is_recalibrated else Rung.NONE
     held = _held(state, evidence, confirmed, limits)
     if held is not None and _is_review_due(state, evidence, limits):
-        reason = f"on probation, and {limits.review_days} days have passed since the last fit: the gate is asked again"
+        reason = f"on probation, and {limits.review_days} days without a fit have passed: the gate is asked again"
+        state = replace(state, reviewed_on=today)
         run_key = f"review-{today}"
         return Response(Rung.SEARCH, (*reasons, reason), state.episode_id, run_key, is_recalibrated, is_new, state)
     if held is not None:
@@ -221,7 +222,8 @@ def _held(state: ResponseState, evidence: Evidence, confirmed: bool, policy: Res
 
 
 def _is_review_due(state: ResponseState, evidence: Evidence, policy: ResponsePolicy) -> bool:
-    return state.is_on_probation and _days_since(state.attempted_on, evidence) >= policy.review_days
+    days = [_days_since(day, evidence) for day in (state.attempted_on, state.reviewed_on)]
+    return state.is_on_probation and min(days) >= policy.review_days
 
 
 def _days_since(day: str | None, evidence: Evidence) -> int:

@@ -252,7 +252,7 @@ def after_verdict(
         The state to keep.
     """
     known = [one for one in (day, None if day else state.assessed_on, None if day else state.deployed_on) if one]
-    if not known:
+    if not known or (day is not None and day == state.reviewed_on and not is_promoted):
         return state
     after = after_fit(state, np.datetime64(max(known), "D"), is_promoted=is_promoted)
     if is_promoted:

@@ -58,7 +58,9 @@ class ResponsePolicy:
         quiet_mornings: judged mornings without violation that end an episode.
         search_after: refits in a row that did not help before all candidates are compared, and before stopping.
         rest_days: days after a stop until the platform tries again by itself.
-        review_days: days after the last fit until a model on probation is reviewed, whatever the evidence.
+        review_days: days after the last fit or review until a model on probation is reviewed, whatever the evidence. A
+            review that the gate refuses changes nothing and starts no cool-down: a fit of October 2008 that came ten
+            days before the jump of that month would cost more than a review can give.
         material_shift: change of the intercept that counts as a recalibration, log-odds (5 % of the odds).
     """
 
@@ -197,6 +199,7 @@ class ResponseState:
         has_searched: whether the episode had its search.
         stopped_on: morning of the stop, or None.
         is_on_probation: whether the model in force decides although no gate has opened for it yet.
+        reviewed_on: day on which the gate was last asked again without any violation, or None.
     """
 
     first_deployed_on: str | None = None
@@ -212,6 +215,7 @@ class ResponseState:
     has_searched: bool = False
     stopped_on: str | None = None
     is_on_probation: bool = False
+    reviewed_on: str | None = None
 
     def to_json(self) -> str:
         """JSON text: a sensor's cursor, a checkpoint of the replay."""
