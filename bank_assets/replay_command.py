@@ -170,9 +170,13 @@ def _replayed(
     console: Console,
 ) -> dict[str, Outcome]:
     config = PlatformConfig(
-        settings.candidates, settings.probation, source=history.source.label, is_real=history.source.is_real
+        settings.candidates,
+        settings.probation,
+        settings.objective,
+        source=history.source.label,
+        is_real=history.source.is_real,
     )
-    chosen = {"candidates": list(config.candidates), "probation": config.probation}
+    chosen = {"candidates": list(config.candidates), "probation": config.probation, "objective": config.objective}
     mark = fingerprint(history.digest, {**replay.to_dict(), **chosen})
     job = Job(history.contacts, replay, config, settings.home / "replay" / mark)
     columns = (TextColumn("{task.description:>13}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -9,13 +9,22 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bank_assets.core.objective import best_first, ordered_by
 from bank_assets.ledger import promotions
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.settings import Settings
 from bank_assets.sources.source import landed_source
 from bank_assets.store.warehouse import Warehouse
 
-METRICS = ("roc_auc", "average_precision", "f1", "brier", "profit_eur")
+METRICS = ("profit_eur", "roc_auc", "average_precision", "f1", "brier")
+COLUMNS = {
+    "profit_eur": ("profit EUR", ",.0f"),
+    "roc_auc": ("AUC", ".3f"),
+    "average_precision": ("AP", ".3f"),
+    "f1": ("F1", ".3f"),
+    "brier": ("Brier", ".4f"),
+}
+"""Heading and format of each metric; the objective's column comes first."""
 
 
 def build_summary(settings: Settings, seconds: dict[str, float]) -> dict[str, Any]:
@@ -45,7 +54,8 @@ def build_summary(settings: Settings, seconds: dict[str, float]) -> dict[str, An
         "rows_superseded": sum(c["superseded"] for c in counts),
         "validation_passed": bool(gates) and all(entry.metadata["passed"] for entry in gates.values()),
         "drift": _drift(store),
-        "candidates": _candidates(store),
+        "objective": settings.objective,
+        "candidates": _candidates(store, settings.objective),
         "champion": _champion(settings, store),
         "call_list_rows": sum(entry.rows for entry in store.manifest("call_list").values()),
         "seconds": seconds,
@@ -68,7 +78,7 @@ def _drift(store: Warehouse) -> dict[str, Any]:
     }
 
 
-def _candidates(store: Warehouse) -> list[dict[str, Any]]:
+def _candidates(store: Warehouse, objective: str) -> list[dict[str, Any]]:
     rows = []
     for entry in store.manifest("candidates").values():
         for result in entry.metadata["results"].values():
@@ -83,7 +93,7 @@ def _candidates(store: Warehouse) -> list[dict[str, Any]]:
                     "mlflow_run_id": result["mlflow_run_id"],
                 }
             )
-    return sorted(rows, key=lambda row: -row["profit_eur"])
+    return sorted(rows, key=lambda row: best_first(objective, row))
 
 
 def _champion(settings: Settings, store: Warehouse) -> dict[str, Any]:
@@ -122,16 +132,10 @@ def print_summary(summary: dict[str, Any], console: Console) -> None:
     )
     if summary["drift"]:
         console.print(f"[bold]drift[/] {summary['drift']['message']}")
-    table = Table("candidate", "AUC", "AP", "F1", "Brier", "profit EUR", title="candidates, out of time")
+    names = ordered_by(summary["objective"], METRICS)
+    table = Table("candidate", *(COLUMNS[name][0] for name in names), title="candidates, out of time, the best first")
     for row in summary["candidates"]:
-        table.add_row(
-            f"{row['algorithm']}/{row['sampler']}",
-            f"{row['roc_auc']:.3f}",
-            f"{row['average_precision']:.3f}",
-            f"{row['f1']:.3f}",
-            f"{row['brier']:.4f}",
-            f"{row['profit_eur']:,.0f}",
-        )
+        table.add_row(f"{row['algorithm']}/{row['sampler']}", *(format(row[name], COLUMNS[name][1]) for name in names))
     console.print(table)
     champion = summary["champion"]
     console.print(

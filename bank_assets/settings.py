@@ -38,6 +38,8 @@ class Settings:
         cost_eur: `BANK_COST_EUR`, cost per contact, EUR.
         value_eur: `BANK_VALUE_EUR`, value per subscription, EUR.
         reject_rate_limit: `BANK_REJECT_RATE_LIMIT`, share of a month's rows that may be rejected before its gate fails.
+        objective: `BANK_OBJECTIVE`, what a recipe is chosen by and what reports put first: `profit` or `f1`.
+        threshold: `BANK_THRESHOLD`, who is called: above break-even (`profit`) or from the model's best F1 on (`f1`).
         search: `BANK_SEARCH`, `default` (20 candidates) or `full` (Optuna).
         search_minutes: `BANK_SEARCH_MINUTES`, time limit of the full search.
         candidates: `BANK_CANDIDATES`, recipes that a search compares, comma-separated `algorithm/sampler`; empty for
@@ -70,6 +72,8 @@ class Settings:
     cost_eur: float = 5.0
     value_eur: float = 50.0
     reject_rate_limit: float = 0.05
+    objective: str = "profit"
+    threshold: str = "profit"
     search: str = "default"
     search_minutes: float = 20.0
     candidates: tuple[str, ...] = ()
@@ -137,6 +141,13 @@ def _flag(env: Mapping[str, str], name: str, default: bool) -> bool:
     raise SettingsError(f"{PREFIX}{name}: expected yes or no, found {text!r}.")
 
 
+def _choice(env: Mapping[str, str], name: str, default: str, choices: tuple[str, ...]) -> str:
+    text = env.get(PREFIX + name, "").strip().lower() or default
+    if text not in choices:
+        raise SettingsError(f"{PREFIX}{name}: expected {' or '.join(choices)}, found {text!r}; unset it for {default}.")
+    return text
+
+
 def _names(env: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in env.get(PREFIX + name, "").split(",") if part.strip())
 
@@ -156,9 +167,6 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
     env = os.environ if env is None else env
     defaults = Settings()
     home = Path(env.get(PREFIX + "HOME") or defaults.home).expanduser().absolute()
-    search = env.get(PREFIX + "SEARCH") or defaults.search
-    if search not in {"default", "full"}:
-        raise SettingsError(f"{PREFIX}SEARCH: expected default or full, found {search!r}.")
     budget = env.get(PREFIX + "BUDGET_EUR", "").strip()
     return Settings(
         home=home,
@@ -171,7 +179,9 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         cost_eur=_number(env, "COST_EUR", defaults.cost_eur, 0.01, 100_000),
         value_eur=_number(env, "VALUE_EUR", defaults.value_eur, 0.01, 10_000_000),
         reject_rate_limit=_number(env, "REJECT_RATE_LIMIT", defaults.reject_rate_limit, 0, 1),
-        search=search,
+        objective=_choice(env, "OBJECTIVE", defaults.objective, ("profit", "f1")),
+        threshold=_choice(env, "THRESHOLD", defaults.threshold, ("profit", "f1")),
+        search=_choice(env, "SEARCH", defaults.search, ("default", "full")),
         search_minutes=_number(env, "SEARCH_MINUTES", defaults.search_minutes, 0.1, 1_440),
         candidates=_names(env, "CANDIDATES"),
         probation=_flag(env, "PROBATION", defaults.probation),

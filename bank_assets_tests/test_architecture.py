@@ -74,11 +74,13 @@ def test_the_scorer_needs_numpy_and_onnxruntime_alone():
 
 
 HOMES = {
-    r"^(Float|Int|Bool)Array\b.*= ": {"bank_assets/core/arrays.py"},
+    r"^(Float|Int|Bool)Array\b.*= ": {"bank_assets/core/arrays.py", "bank_assets/contract/rows.py"},
     r"^import fcntl|^from fcntl": {"bank_assets/store/locks.py"},
     r"\.tmp\"|\.part\"|\.partial\"": {"bank_assets/store/atomic_files.py", "bank_assets/sources/deliveries.py"},
 }
-"""What has one home. Deliveries name the endings that senders give to files they still write."""
+"""What has one home. The contract knows nothing of the core.
+
+Deliveries name the endings that senders give to files they still write."""
 
 
 @pytest.mark.parametrize("pattern", HOMES)
@@ -86,6 +88,15 @@ def test_what_has_one_home_is_written_nowhere_else(pattern):
     sources = [path for name in ("bank_assets", "serving", "benchmarks") for path in (ROOT / name).rglob("*.py")]
     found = {str(path.relative_to(ROOT)) for path in sources if re.search(pattern, path.read_text(), re.MULTILINE)}
     assert found == HOMES[pattern]
+
+
+def test_only_the_edge_and_the_simulator_take_the_default_contract():
+    sources = [path for name in ("bank_assets", "serving") for path in (ROOT / name).rglob("*.py")]
+    takes = re.compile(r"contract\.uci import .*\bUCI\b")
+    takers = {str(path.relative_to(ROOT)) for path in sources if takes.search(path.read_text())}
+    simulator = {"drawing", "drift", "landing", "month_model", "profile"}
+    wording = {"bank_assets/core/alerts.py", "bank_assets/expectations/suite.py"}
+    assert takers <= {"bank_assets/settings.py", *wording, *(f"bank_assets/sources/{name}.py" for name in simulator)}
 
 
 def test_only_settings_read_the_environment():

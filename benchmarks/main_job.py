@@ -37,7 +37,7 @@ def bare(folder: Path) -> dict[str, float]:
 
     from bank_assets.assets.model_bundle import assemble_bundle, out_of_time
     from bank_assets.assets.snapshot import TrainingSnapshot
-    from bank_assets.core.candidate_folds import candidate_metrics, predict_folds, rank_candidates, resampled_fold
+    from bank_assets.core.candidate_folds import candidate_metrics, predict_candidates, rank_candidates, resampled_fold
     from bank_assets.core.candidates import Recipe, default_recipes
     from bank_assets.core.challenger import fit_deployment
     from bank_assets.core.daily_profiles import DailyProfiles
@@ -87,9 +87,8 @@ def bare(folder: Path) -> dict[str, float]:
         return shared[key]
 
     results = {}
-    for recipe in default_recipes(settings.seed):
-        predicted = predict_folds(recipe, data, folds, resampled, time.monotonic)
-        results[recipe.name] = candidate_metrics(predicted.calibrated, data, folds, economics)
+    for predicted in predict_candidates(default_recipes(settings.seed), data, folds, resampled, time.monotonic):
+        results[predicted.recipe.name] = candidate_metrics(predicted.calibrated, data, folds, economics)
     lap("training")
 
     incumbent = Recipe("lightgbm", seed=settings.seed)
@@ -111,7 +110,7 @@ def bare(folder: Path) -> dict[str, float]:
     pd.DataFrame({"contact_id": contacts.contact_ids[listed][order]}).to_csv(folder / "call_list.csv")
     (folder / "candidates.json").write_text(json.dumps({name: dict(row) for name, row in results.items()}))
     lap("scoring")
-    print(rank_candidates(results, "profit_eur")[0], file=sys.stderr)
+    print(rank_candidates(results)[0], file=sys.stderr)
     return seconds
 
 

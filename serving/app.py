@@ -119,7 +119,7 @@ def _services(settings: ServingSettings, registry: Registry | None, is_recording
     )
     suppressions = Suppressions(ledger, settings.poll_seconds)
     recorder = Recorder(ledger, max_waiting=settings.max_waiting)
-    economics = Economics(platform.cost_eur, platform.value_eur)
+    economics = Economics(platform.cost_eur, platform.value_eur, platform.threshold)
     payloads = Payloads.of(platform.contract)
     replayer = Replayer(ledger, store, found, settings.code_version)
     return Services(

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from bank_assets.contract.contract import Contract
+from bank_assets.core.objective import best_first, ordered_by
 from bank_assets.core.reasons import label_of
 from bank_assets.ledger.promotions import Promotion
 from serving.predict_form import labels_of
@@ -65,11 +66,12 @@ def recalibration_sentence(info: ModelInfo) -> str:
     return f"{moved}; {losses} on the {count(found['contacts'])} latest matured outcomes, newer ones weighted more"
 
 
-def metric_tiles(metrics: Document) -> list[Tile]:
-    """Metrics with their intervals."""
+def metric_tiles(metrics: Document, objective: str) -> list[Tile]:
+    """Metrics with their intervals, the objective's own first."""
     intervals = metrics.get("intervals", {})
     tiles = []
-    for name, label in NAMES.items():
+    for name in ordered_by(objective, tuple(NAMES)):
+        label = NAMES[name]
         write = eur if name == "profit_eur" else number
         interval = intervals.get(name)
         value = interval[1] if interval else metrics.get(name)
@@ -142,9 +144,9 @@ def weights_of(importance: Mapping[str, float], contract: Contract) -> list[Weig
     ]
 
 
-def candidate_rows(candidates: Sequence[Document], info: ModelInfo) -> list[CandidateRow]:
-    """Candidates, the most profitable first."""
-    rows = [
+def candidate_rows(candidates: Sequence[Document], info: ModelInfo, objective: str) -> list[CandidateRow]:
+    """Candidates, the best by the objective first."""
+    return [
         CandidateRow(
             str(one.get("algorithm")),
             str(one.get("sampler")),
@@ -155,9 +157,8 @@ def candidate_rows(candidates: Sequence[Document], info: ModelInfo) -> list[Cand
             one.get("profit_eur"),
             (one.get("algorithm"), one.get("sampler")) == (info.algorithm, info.sampler),
         )
-        for one in candidates
+        for one in sorted(candidates, key=lambda one: best_first(objective, one))
     ]
-    return sorted(rows, key=lambda row: -(row.profit_eur or float("-inf")))
 
 
 def verdicts(history: Sequence[Promotion]) -> list[Verdict]:

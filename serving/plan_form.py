@@ -6,6 +6,7 @@ Called by `controllers.pages_campaign`.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Final
 
 from litestar.di import NamedDependency
@@ -57,8 +58,8 @@ def plan_form(
     )
 
 
-def settings_of(form: PlanForm) -> tuple[ListSettings, float | None]:
-    """What is set, as numbers; and the assumed rate without a call.
+def settings_of(form: PlanForm, default: Economics) -> tuple[ListSettings, float | None]:
+    """What is set, as numbers, with the platform's threshold of a call; and the assumed rate without a call.
 
     Raises:
         PayloadError: texts that are no numbers in their bounds, all of them named.
@@ -91,7 +92,7 @@ def settings_of(form: PlanForm) -> tuple[ListSettings, float | None]:
     if faults or cost is None or value is None:
         raise PayloadError(tuple(faults))
     settings = ListSettings(
-        Economics(cost, value),
+        replace(default, cost_eur=cost, value_eur=value),
         CallLimits(budget, None if capacity is None else int(capacity)),
         FrequencyRules(None if most is None else int(most), None if fewest is None else int(fewest)),
         (holdout or 0.0) / 100,

@@ -81,7 +81,9 @@ def _tiles(planned: PlannedList) -> list[Tile]:
             number(subscriptions.expected, 1),
             f"{count(subscriptions.low)} to {count(subscriptions.high)}, {level}",
         ),
-        Tile("Cut-off", pct(cut), f"lowest probability called; break-even {pct(planned.settings.economics.threshold)}"),
+        Tile(
+            "Cut-off", pct(cut), f"lowest probability called; break-even {pct(planned.settings.economics.break_even)}"
+        ),
     ]
 
 

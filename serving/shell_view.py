@@ -48,7 +48,7 @@ def shell_of(request: Request[Any, Any, Any]) -> Shell:
         as_of=store.published.as_of if store.published else "",
         cost_eur=economics.cost_eur,
         value_eur=economics.value_eur,
-        threshold=economics.threshold,
+        threshold=economics.break_even,
         is_on_probation=store.champion is not None and store.champion.is_on_probation,
         registry_problem=store.message if store.is_registry_reachable is False else "",
     )

@@ -73,6 +73,7 @@ class ModelPage:
     charts_empty: EmptyState = told("Shown while the bundle carries no curves.")
     weights: list[Weight] = told("What moves the probabilities, the weightiest first.")
     candidates: list[CandidateRow] = told("Candidates of the last search.")
+    chosen_by: str = told("What a recipe is chosen by, profit or F1.")
     candidates_empty: EmptyState = told("Shown while no search is on file.")
     history: list[Verdict] = told("Verdicts, the newest first.")
     rollback: RollbackForm = told("The rollback form.")

@@ -9,10 +9,9 @@ from typing import Any
 import pyarrow as pa
 
 from bank_assets.core.call_plan import CallPlan
-from bank_assets.core.economics import Economics
+from bank_assets.core.economics import Economics, constant_economics
 from bank_assets.core.planner import CallLimits, plan_calls
 from bank_assets.core.suppression import SuppressionList
-from bank_assets.core.value_models import constant_economics
 from bank_assets.store.call_lists import ListScores
 
 

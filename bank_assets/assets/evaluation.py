@@ -79,6 +79,7 @@ def challenger(
             "mode": config.mode,
             "seed": settings.seed,
             "probation": settings.probation,
+            "objective": settings.objective,
         },
     )
 
@@ -180,6 +181,7 @@ def registered(
         "fairness": bundle.fairness,
         "as_of": as_of,
         "intervals": tested.intervals,
+        "f1_thresholds": list(tested.f1_thresholds),
     }
     shown = {"out_of_time_rows": int(tested.rows.sum()), "intervals": dg.MetadataValue.json(tested.intervals)}
     return Made(cohort_rows(tested, snapshot), evidence, shown)
@@ -210,6 +212,8 @@ def gate_of_first(tested: OutOfTime, snapshot: TrainingSnapshot, economics: Econ
         data.contact_dates[rows],
         economics,
         seed=settings.seed,
+        objective=settings.objective,
+        f1_threshold=tested.f1_thresholds[1],
     )
 
 
@@ -285,6 +289,7 @@ def gather(
         incumbent.name,
         economics,
         seed=settings.seed,
+        objective=settings.objective,
     )
     return out_of_time(recipes[choice.name], incumbent, snapshot, folds, economics, settings, reason=choice.reason)
 

@@ -54,6 +54,7 @@ class OutOfTime:
         rows: mask of the latest out-of-time cohort, (n_snapshot,).
         proba: the recipe on the cohort, (n_cohort,).
         incumbent_proba: the incumbent's recipe on the cohort, (n_cohort,).
+        f1_thresholds: thresholds of the best F1 before the cohort, of the incumbent's recipe and of this one.
     """
 
     recipe: Recipe
@@ -65,6 +66,7 @@ class OutOfTime:
     rows: NDArray[np.bool_]
     proba: FloatArray
     incumbent_proba: FloatArray
+    f1_thresholds: tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,7 @@ def out_of_time(
     starts = [fold.test_start for fold in folds if fold.is_reported]
     rows = pooled_rows(predicted.calibrated, data.contact_dates, starts, PromotionPolicy().minimum_rows)
     found = candidate_metrics(predicted.calibrated, data, folds, economics)
+    former = found if other is predicted else candidate_metrics(other.calibrated, data, folds, economics)
     proba, observed = predicted.calibrated[rows], data.is_subscribed[rows]
     return OutOfTime(
         recipe,
@@ -128,6 +131,7 @@ def out_of_time(
         rows,
         proba,
         other.calibrated[rows],
+        (float(former["f1_threshold"]), float(found["f1_threshold"])),
     )
 
 

@@ -59,7 +59,7 @@ def champion_model(
     def work() -> Made:
         economics, current = Economics(settings.cost_eur, settings.value_eur), Reign.of(ledger.engine).current
         models = registry.open()
-        verdict = judge(store, models, evidence, economics, settings.seed)
+        verdict = judge(store, models, evidence, economics, settings)
         page = write_retraining_page(
             store, models, ledger.engine, settings, evidence, current, verdict, context.run.tags
         )
@@ -130,7 +130,7 @@ def judge(
     models: Registry,
     evidence: Mapping[str, Any],
     economics: Economics,
-    seed: int,
+    settings: Settings,
 ) -> Verdict:
     """The verdict of the gate that fits the challenger's kind, and of the guards that every fit has to pass."""
     kind, version = evidence["headline"]["kind"], str(evidence["headline"]["version"])
@@ -146,8 +146,11 @@ def judge(
             columns["is_subscribed"].astype(bool),
             columns["contact_date"].astype("datetime64[D]"),
             economics,
-            seed=seed,
+            seed=settings.seed,
             fairness=evidence["fairness"],
+            objective=settings.objective,
+            # A challenger of an earlier release carries none; another objective makes a new one that does.
+            f1_thresholds=tuple(evidence.get("f1_thresholds") or (0.5, 0.5)),
         )
     guard, against = evidence["guard"], evidence.get("against_champion")
     guards = refit_gate(

@@ -73,6 +73,7 @@ def write_retraining_page(
         gate_reasons=why_sentences(verdict.reasons),
         source=source_words(settings),
         drift_page=drift_page_name(settings, as_of),
+        objective=settings.objective,
     )
     address = retraining_address(version)
     path = settings.reports / address.removeprefix("/reports/")

@@ -155,7 +155,7 @@ def batch_scores(
         context.log.warning("no champion yet: nothing can be scored")
         message = "No champion yet; see the refusal in champion_model."
         return _lists_result([], made=0, watch=watch, metadata={"message": message})
-    economics = Economics(settings.cost_eur, settings.value_eur)
+    economics = Economics(settings.cost_eur, settings.value_eur, settings.threshold)
     deliveries = latest_campaigns(settings.warehouse, config.names)
     wanted = {
         delivery.name: BATCH.of(
@@ -170,8 +170,10 @@ def batch_scores(
     for delivery in (delivery for delivery in deliveries if delivery.name in due):
         derived, campaign = due[delivery.name], read_campaign(settings.warehouse, delivery, settings.contract)
         bundle, as_of_state = registry.open().bundle(champion), AsOfState.from_dict(state.state)
-        rows = score_campaign(spark.session, campaign, bundle, champion, as_of_state, economics)
-        derived.commit(rows, _facts_of(campaign, delivery, state.as_of) | _model_of(champion, bundle))
+        called_by = economics.for_model(json.loads(bundle["decision.json"]))
+        rows = score_campaign(spark.session, campaign, bundle, champion, as_of_state, called_by)
+        facts = _facts_of(campaign, delivery, state.as_of) | _model_of(champion, bundle)
+        derived.commit(rows, {**facts, "calls_from": called_by.calls_from})
     entries = [derived.entry for derived in wanted.values()]
     return _lists_result(
         entries,
@@ -229,10 +231,11 @@ def call_list(
     """Whom to call, ranked by expected profit and cut by budget; earlier lists are kept.
 
     Reads: batch_scores, suppressions. Writes: `call_list` and reports/call_lists/*.csv.
-    Guarantees: nobody on the suppression list is on it; only calls with a positive expected profit are.
+    Guarantees: nobody on the suppression list is on it; only calls that are expected to pay are, or under
+    `BANK_THRESHOLD=f1` those from the threshold of the best F1 on.
     """
     watch, store = Stopwatch(), warehouse.open()
-    economics = Economics(settings.cost_eur, settings.value_eur)
+    economics = Economics(settings.cost_eur, settings.value_eur, settings.threshold)
     suppressed, files = campaigns.suppressed(ledger.engine), CallListFiles(settings.reports / "call_lists")
     entries, made = {}, 0
     for name, scored in store.manifest(BATCH.name).items():
@@ -244,10 +247,11 @@ def call_list(
         )
         if not derived.is_current:
             rows = store.read(BATCH.name, [name])
-            plan = plan_of(rows, economics, settings.budget_eur, suppressed, list_id=name)
+            called_by = replace(economics, calls_from=scored.metadata.get("calls_from"))
+            plan = plan_of(rows, called_by, settings.budget_eur, suppressed, list_id=name)
             file = f"call-list-v{scored.metadata['champion']}-{derived.mark[:12]}.csv"
             files.write(file, csv_of(plan, scores_of(rows, scored.metadata), name))
-            derived.commit(called_rows(rows, plan), {**totals_of(plan, economics), "csv": file})
+            derived.commit(called_rows(rows, plan), {**totals_of(plan, called_by), "csv": file})
             made += 1
         entries[name] = derived.entry
     profit = sum(float(entry.metadata["expected_profit_eur"]) for entry in entries.values())

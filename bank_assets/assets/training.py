@@ -15,9 +15,10 @@ import pyarrow as pa
 
 from bank_assets.assets.materialization import ML_OWNERS, Stopwatch, result, unchanged
 from bank_assets.assets.snapshot import TrainingSnapshot, read_snapshot
-from bank_assets.core.candidate_folds import CandidatePredictions, candidate_metrics, predict_folds, resampled_fold
+from bank_assets.core.candidate_folds import CandidatePredictions, candidate_metrics, predict_candidates, resampled_fold
 from bank_assets.core.candidates import ALGORITHMS, Recipe, named_recipes
 from bank_assets.core.economics import Economics
+from bank_assets.core.objective import best_first
 from bank_assets.core.splits import time_folds
 from bank_assets.core.tuning import tune
 from bank_assets.reports.model_charts import candidate_chart
@@ -78,7 +79,7 @@ def _algorithm_asset(algorithm: str) -> dg.AssetsDefinition:
         )
         entry = store.entry(TABLE, algorithm)
         if entry is not None and store.is_unchanged(TABLE, algorithm, mark):
-            return unchanged(entry, watch, best_of(entry.metadata["results"]))
+            return unchanged(entry, watch, best_of(entry.metadata["results"], settings.objective))
         folds = time_folds(snapshot.data.contact_dates, snapshot.data.as_of)
         resampled = FoldCache(settings.home / "cache" / "folds", snapshot.digest, resampled_fold(snapshot.data))
         tracking = mlflow.open()
@@ -89,8 +90,9 @@ def _algorithm_asset(algorithm: str) -> dg.AssetsDefinition:
             limit = settings.search_minutes * 60 / len(ALGORITHMS)
             tuned = tune(algorithm, snapshot.data, seconds=limit, seed=settings.seed, clock=time.monotonic)
             context.log.info("%s: the full search found %s", algorithm, tuned or "nothing better than the defaults")
-        for recipe in recipes_of(algorithm, settings, tuned):
-            predicted = predict_folds(recipe, snapshot.data, folds, resampled, time.monotonic)
+        recipes = recipes_of(algorithm, settings, tuned)
+        for predicted in predict_candidates(recipes, snapshot.data, folds, resampled, time.monotonic):
+            recipe = predicted.recipe
             metrics = candidate_metrics(predicted.calibrated, snapshot.data, folds, economics)
             metrics["fit_seconds"] = predicted.fit_seconds
             run_id = _log(tracking, snapshot, predicted, metrics, economics, settings, context.run_id)
@@ -103,7 +105,7 @@ def _algorithm_asset(algorithm: str) -> dg.AssetsDefinition:
             entry,
             watch,
             {
-                **best_of(results),
+                **best_of(results, settings.objective),
                 "candidates": dg.MetadataValue.md(_table(results)),
                 "mlflow_parent_run": tracking.parent_run_id,
             },
@@ -118,11 +120,11 @@ def recipes_of(algorithm: str, settings: Settings, parameters: Mapping[str, Any]
     return [replace(one, parameters=dict(parameters or {})) for one in chosen if one.algorithm == algorithm]
 
 
-def best_of(results: Mapping[str, Any]) -> dict[str, Any]:
-    """Metrics of an algorithm's most profitable candidate, as plain numbers that the UI plots."""
+def best_of(results: Mapping[str, Any], objective: str) -> dict[str, Any]:
+    """Metrics of an algorithm's best candidate by the objective, as plain numbers that the UI plots."""
     if not results:
         return {"best_candidate": "none: BANK_CANDIDATES leaves this algorithm out"}
-    name = max(results, key=lambda key: results[key]["metrics"]["profit_eur"])
+    name = min(results, key=lambda key: best_first(objective, results[key]["metrics"]))
     metrics = results[name]["metrics"]
     kept = ("roc_auc", "average_precision", "f1", "brier", "log_loss", "profit_eur", "fit_seconds")
     return {"best_candidate": name, **{key: float(metrics[key]) for key in kept}}

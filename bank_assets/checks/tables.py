@@ -5,8 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from bank_assets.contract.columns import Kind, Known
-from bank_assets.contract.uci import UCI
+from bank_assets.contract.columns import Kind
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.sources.manifest import read_manifest
@@ -97,7 +96,9 @@ def contacts_are_delivered_in_one_month(warehouse: WarehouseResource) -> dg.Asse
 
 
 @dg.asset_check(asset=CONTACTS, blocking=True)
-def contact_columns_have_contract_types(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+def contact_columns_have_contract_types(
+    warehouse: WarehouseResource, settings: dg.ResourceParam[Settings]
+) -> dg.AssetCheckResult:
     """Stored columns are those of the contract, with its types, and none that is known only after the call."""
     store = warehouse.open()
     files = store.files(CONTACTS)
@@ -105,11 +106,10 @@ def contact_columns_have_contract_types(warehouse: WarehouseResource) -> dg.Asse
     if files:
         schema = pq.read_schema(files[-1])
         types = {field.name: str(field.type) for field in schema}
-        for column in UCI.columns:
-            expected = column.known in (Known.IDENTIFIER, Known.PRE_CONTACT)
-            if expected and types.get(column.table) not in ARROW_KINDS[column.kind]:
+        for column in settings.contract.columns:
+            if column.is_input and types.get(column.table) not in ARROW_KINDS[column.kind]:
                 problems.append(f"{column.table}: expected {ARROW_KINDS[column.kind]}, found {types.get(column.table)}")
-            if not expected and column.table in types:
+            if not column.is_input and column.table in types:
                 problems.append(f"{column.table}: expected not to be in contacts, found {types[column.table]}")
     return dg.AssetCheckResult(passed=not problems, metadata={"problems": problems[:5]})
 

@@ -11,7 +11,7 @@ spent on calibration, and no fold sees its own outcomes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -25,6 +25,7 @@ from bank_assets.core.candidates import Recipe, encode, fit_encoded, recency_wei
 from bank_assets.core.contacts import LearningData
 from bank_assets.core.economics import Economics, is_worth_calling, realised_profit
 from bank_assets.core.features import FeatureSet
+from bank_assets.core.objective import METRIC, PROFIT
 from bank_assets.core.scorer import apply_calibrator
 from bank_assets.core.splits import Fold
 
@@ -90,8 +91,8 @@ def calibrate_rolling(raw: FloatArray, data: LearningData, folds: Sequence[Fold]
     return recalibrated_day_by_day(scaled, data.is_subscribed, data.known_on, data.contact_dates, days)
 
 
-def predict_folds(
-    recipe: Recipe,
+def predict_candidates(
+    recipes: Sequence[Recipe],
     data: LearningData,
     folds: Sequence[Fold],
     resampled: ResampledFold,
@@ -99,28 +100,28 @@ def predict_folds(
     *,
     workers: int = 2,
     n_jobs: int = 1,
-) -> CandidatePredictions:
-    """Fit a recipe on each fold and predict the fold's test rows.
+) -> Iterator[CandidatePredictions]:
+    """Fit each recipe on each fold and predict the fold's test rows: one queue of fits over all workers.
 
-    Folds are fitted side by side with one thread each: two threads inside a fit of 40,000 rows wait for each other
-    more than they work (four LightGBM fits on a busy machine: 71 s with two threads each, 2 s with one).
+    Fits run side by side with one thread each: two threads inside a fit of 40,000 rows wait for each other more than
+    they work (four LightGBM fits on a busy machine: 71 s with two threads each, 2 s with one). A recipe is handed over
+    as soon as its folds are done, so that the caller can log it while the others are being fitted.
 
     Args:
-        recipe: what to fit.
+        recipes: what to fit.
         data: contacts with outcomes.
         folds: in time order.
         resampled: resampled training rows of a fold.
         clock: a monotonic clock in seconds.
-        workers: folds fitted at the same time.
+        workers: fits at the same time.
         n_jobs: threads of a fit.
 
-    Returns:
-        Raw and calibrated out-of-time predictions; the same whatever the number of workers.
+    Yields:
+        Raw and calibrated out-of-time predictions in the order of the recipes; the same whatever the number of workers.
     """
     encoded = encode(data.features, FeatureSet.of(data.contract))
-    raw = np.full(len(data), np.nan)
 
-    def fitted(fold: Fold) -> tuple[BoolArray, FloatArray | float, float]:
+    def fitted(recipe: Recipe, fold: Fold) -> tuple[BoolArray, FloatArray | float, float]:
         X, y, weights = resampled(recipe.sampler, fold, recipe.half_life_days, recipe.seed)
         test = fold.test_mask(data.contact_dates)
         if bool(y.all()) or not bool(y.any()) or not bool(test.any()):
@@ -130,11 +131,35 @@ def predict_folds(
         seconds = clock() - started
         return test, estimator.predict_proba(encoded[test])[:, 1], seconds
 
-    with threadpool_limits(1, user_api="openmp"), ThreadPoolExecutor(workers) as pool:
-        results = list(pool.map(fitted, folds))
-    for test, proba, _ in results:
-        raw[test] = proba
-    return CandidatePredictions(recipe, raw, calibrate_rolling(raw, data, folds), sum(row[2] for row in results))
+    # All thread pools, BLAS included: with two threads it sums in another order, and a logistic regression differs by
+    # 3e-16 from run to run.
+    with threadpool_limits(1), ThreadPoolExecutor(workers) as pool:
+        # The latest fold has the most rows, so it comes first: the workers end at about the same time.
+        queue = [[pool.submit(fitted, recipe, fold) for fold in reversed(folds)] for recipe in recipes]
+        try:
+            for recipe, tasks in zip(recipes, queue, strict=True):
+                raw, seconds = np.full(len(data), np.nan), 0.0
+                for task in tasks:
+                    test, proba, spent = task.result()
+                    raw[test] = proba
+                    seconds += spent
+                yield CandidatePredictions(recipe, raw, calibrate_rolling(raw, data, folds), seconds)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def predict_folds(
+    recipe: Recipe,
+    data: LearningData,
+    folds: Sequence[Fold],
+    resampled: ResampledFold,
+    clock: Callable[[], float],
+    *,
+    workers: int = 2,
+) -> CandidatePredictions:
+    """Fit one recipe on each fold, as `predict_candidates` does with several."""
+    (found,) = predict_candidates([recipe], data, folds, resampled, clock, workers=workers)
+    return found
 
 
 def candidate_metrics(
@@ -192,7 +217,7 @@ def candidate_metrics(
 
 
 def rank_candidates(
-    results: Mapping[str, Mapping[str, float]], objective: str = "profit_eur", tie_share: float = 0.005
+    results: Mapping[str, Mapping[str, float]], objective: str = PROFIT, tie_share: float = 0.005
 ) -> list[str]:
     """Order candidates by objective; near ties (within `tie_share` of the best) by log loss.
 
@@ -201,18 +226,19 @@ def rank_candidates(
 
     Args:
         results: metrics by candidate name.
-        objective: `profit_eur` or `f1`.
+        objective: `profit` or `f1`.
         tie_share: share of the best objective that counts as a tie.
 
     Returns:
         Candidate names, best first.
     """
-    best = max(result[objective] for result in results.values())
+    scores = {name: result[METRIC[objective]] for name, result in results.items()}
+    best = max(scores.values())
     near = best - tie_share * abs(best)
     return sorted(
         results,
         key=lambda name: (
-            (results[name][objective] < near),
-            results[name]["log_loss"] if results[name][objective] >= near else -results[name][objective],
+            scores[name] < near,
+            results[name]["log_loss"] if scores[name] >= near else -scores[name],
         ),
     )

@@ -218,7 +218,6 @@ def resample(
         half = 0.5 * weights.sum()
         return X, y, np.where(y, weights * half / positive, weights * half / negative)
     from imblearn.over_sampling import SMOTE
-    from imblearn.under_sampling import TomekLinks
     from sklearn.preprocessing import StandardScaler
 
     scaler = StandardScaler().fit(X)
@@ -230,7 +229,9 @@ def resample(
         X = np.vstack([X, scaler.inverse_transform(scaled[n_old:])])
         weights = np.concatenate([weights, np.full(len(y) - n_old, weight_new)])
     if sampler in ("tomek", "smote_tomek"):
-        cleaner = TomekLinks(sampling_strategy="auto" if sampler == "tomek" else "all")
+        from bank_assets.core.tomek import TreeTomekLinks
+
+        cleaner = TreeTomekLinks(sampling_strategy="auto" if sampler == "tomek" else "all")
         cleaner.fit_resample(scaled, y)
         keep = cleaner.sample_indices_
         X, y, weights = X[keep], y[keep], weights[keep]

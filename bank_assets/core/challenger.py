@@ -23,9 +23,10 @@ from bank_assets.core.calibration import fit_affine
 from bank_assets.core.candidate_folds import rank_candidates
 from bank_assets.core.candidates import Recipe, fit_recipe
 from bank_assets.core.contacts import LearningData
-from bank_assets.core.economics import Economics, is_worth_calling
+from bank_assets.core.economics import Economics
 from bank_assets.core.export import parity, to_onnx
 from bank_assets.core.features import FeatureSet
+from bank_assets.core.objective import F1, PROFIT, Lead, judged_calls
 from bank_assets.core.scorer import Scorer
 
 GUARD_ROWS = 1_000
@@ -40,11 +41,13 @@ class Choice:
         name: name of the chosen candidate.
         reason: a sentence with the numbers.
         evidence: JSON-able numbers.
+        f1_threshold: threshold of the candidate's best F1.
     """
 
     name: str
     reason: str
     evidence: Mapping[str, Any]
+    f1_threshold: float
 
 
 def choose_recipe(
@@ -57,12 +60,12 @@ def choose_recipe(
     *,
     seed: int,
     confidence: float = 0.9,
-    objective: str = "profit_eur",
+    objective: str = PROFIT,
 ) -> Choice:
     """Take the best candidate, unless its lead over the incumbent could be luck.
 
     Of twenty candidates the best on some thousand rows is partly the luckiest; so the incumbent stays until another
-    recipe is better with the confidence asked for, in profit or, at equal profit, in log loss.
+    recipe is better with the confidence asked for, in the objective or, where that is equal, in log loss.
 
     Args:
         results: pooled metrics by candidate name.
@@ -73,42 +76,35 @@ def choose_recipe(
         economics: cost and value.
         seed: seed of the bootstrap.
         confidence: P(gain > 0) asked for.
-        objective: `profit_eur` or `f1`.
+        objective: `profit` or `f1`.
 
     Returns:
         The choice.
     """
     best = rank_candidates(results, objective)[0]
+    thresholds = {name: float(results[name]["f1_threshold"]) for name in results}
     if best == incumbent or incumbent not in results:
-        return Choice(best, f"{best} is the best of {len(results)} candidates", {"best": best})
-    rows = {
-        name: metrics.profit_rows(
-            observed, is_worth_calling(calibrated[name], economics), economics.cost_eur, economics.value_eur
-        )
-        for name in (best, incumbent)
-    }
-    profit = paired_bootstrap(rows[best] - rows[incumbent], seed=seed, clusters=contact_dates)
+        return Choice(best, f"{best} is the best of {len(results)} candidates", {"best": best}, thresholds[best])
+    calls = [judged_calls(objective, calibrated[name], thresholds[name], economics) for name in (incumbent, best)]
+    lead = Lead.of(objective, observed, calls, economics, seed=seed, contact_dates=contact_dates)
     losses = {name: metrics.log_loss_rows(observed, calibrated[name]) for name in (best, incumbent)}
     loss = paired_bootstrap(losses[incumbent] - losses[best], seed=seed, clusters=contact_dates)
     evidence = {
         "best": best,
         "incumbent": incumbent,
-        "profit_gain_eur_per_contact": profit.to_dict(),
+        ("f1_gain" if objective == F1 else "profit_gain_eur_per_contact"): lead.gain.to_dict(),
         "log_loss_gain": loss.to_dict(),
     }
-    if profit.probability >= confidence or (profit.probability >= 0.5 and loss.probability >= confidence):
-        return Choice(
-            best,
-            f"{best} beats {incumbent}: P(profit gain) {profit.probability:.2f}, "
-            f"P(log loss gain) {loss.probability:.2f}",
-            evidence,
-        )
+    chances = f"P({lead.word} gain) {lead.gain.probability:.2f}, P(log loss gain) {loss.probability:.2f}"
+    if lead.gain.probability >= confidence or (lead.gain.probability >= 0.5 and loss.probability >= confidence):
+        return Choice(best, f"{best} beats {incumbent}: {chances}", evidence, thresholds[best])
+    unit = "in F1" if objective == F1 else "EUR a contact"
     return Choice(
         incumbent,
-        f"{best} leads {incumbent} by {profit.gain:+.3f} EUR a contact, which may be luck: "
-        f"P(profit gain) {profit.probability:.2f}, P(log loss gain) {loss.probability:.2f} "
+        f"{best} leads {incumbent} by {lead.gain.gain:+.3f} {unit}, which may be luck: {chances} "
         f"(asked: {confidence}); {incumbent} stays",
         evidence,
+        thresholds[incumbent],
     )
 
 

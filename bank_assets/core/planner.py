@@ -29,11 +29,10 @@ from bank_assets.core.call_plan import (
     deciles,
     totals_of,
 )
-from bank_assets.core.economics import MAXIMUM_EUR
+from bank_assets.core.economics import MAXIMUM_EUR, ContactEconomics
 from bank_assets.core.holdout import holdout_mask
 from bank_assets.core.knapsack import Selection, select
 from bank_assets.core.suppression import ALLOWED, FrequencyRules, SuppressionList, excluded_by_rules
-from bank_assets.core.value_models import ContactEconomics
 
 CENTS: Final = 100
 CURVE_POINTS: Final = 101
@@ -93,7 +92,7 @@ def plan_calls(
     Args:
         contact_ids: identifiers, (n_contacts,); 0 and 1 contacts are fine.
         probability: calibrated probabilities of subscription, (n_contacts,), in [0, 1].
-        economics: cost and value per contact, see `core.value_models`; costs are rounded to cents, at least one.
+        economics: cost and value per contact, see `core.economics`; costs are rounded to cents, at least one.
         limits: budget and capacity; default none.
         columns: columns of the list that frequency rules read (`campaign`, `pdays`).
         suppression: contacts that objected; absolute.
@@ -123,14 +122,18 @@ def plan_calls(
     is_lawful = reason == ALLOWED
     is_held_out = is_lawful & holdout_mask(ids, list_id, holdout_share)
     is_open = is_lawful & ~is_held_out
-    candidates = ranking[is_open[ranking] & (profit[ranking] > 0)]
-    selection = _selected(profit[candidates], cost_cents[candidates], limits)
+    is_wanted, gain = profit > 0, profit
+    if economics.calls_from is not None:
+        # From the model's threshold on a call is wanted whatever it earns, so limits are spent on subscriptions.
+        is_wanted, gain = proba >= economics.calls_from, np.rint(proba * economics.value_eur * MICROS).astype(np.int64)
+    candidates = ranking[is_open[ranking] & is_wanted[ranking]]
+    selection = _selected(gain[candidates], cost_cents[candidates], limits)
 
     is_called = np.zeros(len(ids), dtype=bool)
     is_called[candidates[selection.is_taken]] = True
     reason[is_held_out] = HELD_OUT
-    reason[is_open & (profit <= 0)] = NOT_WORTH_CALLING
-    reason[is_open & (profit > 0) & ~is_called] = BEYOND_LIMITS
+    reason[is_open & ~is_wanted] = NOT_WORTH_CALLING
+    reason[is_open & is_wanted & ~is_called] = BEYOND_LIMITS
     rank = np.zeros(len(ids), dtype=np.int64)
     order = ranking[is_called[ranking]]
     rank[order] = np.arange(1, len(order) + 1)
@@ -147,7 +150,7 @@ def plan_calls(
         reason=reason,
         rank=rank,
         decile=deciles(ranking),
-        is_holdout_comparable=is_held_out & (profit > 0) & (profit > margin) & _is_affordable(cost_cents, limits),
+        is_holdout_comparable=is_held_out & is_wanted & (gain > margin) & _is_affordable(cost_cents, limits),
         budget_eur=limits.budget_eur,
         capacity=limits.capacity,
         binding=_binding(is_called, cost_cents, candidates, limits),

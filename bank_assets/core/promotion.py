@@ -9,7 +9,8 @@ Called by the promotion asset and the replay.
 * refit: the champion's recipe on fresh data deploys after sanity guards, among them that what it learned from has not
   become worse (`refit_comparison`). A superiority gate on 28 days of outcomes costs 6 % of the profit (measured:
   118,195 EUR ungated, 111,000 to 113,360 gated), so there is none.
-* recipe: another recipe must be better with P >= 0.9 on enough out-of-time rows; a tie in profit goes to log loss.
+* recipe: another recipe must be better in the objective (profit or F1) with P >= 0.9 on enough out-of-time rows; a tie
+  goes to log loss.
 
 A refusal is an honest answer, never a technical failure.
 """
@@ -28,6 +29,7 @@ from bank_assets.core.arrays import BoolArray, FloatArray
 from bank_assets.core.bootstrap import paired_bootstrap, paired_bootstrap_f1
 from bank_assets.core.economics import Economics, is_worth_calling
 from bank_assets.core.export import PARITY_LIMIT
+from bank_assets.core.objective import F1, PROFIT, Lead, judged_calls
 from bank_assets.core.promotion_policy import (
     FIRST,
     PROBATION,
@@ -72,6 +74,8 @@ def first_model_gate(
     *,
     seed: int,
     policy: PromotionPolicy | None = None,
+    objective: str = PROFIT,
+    f1_threshold: float = 0.5,
 ) -> Verdict:
     """Is a model better than no model?
 
@@ -83,6 +87,8 @@ def first_model_gate(
         economics: configured cost and value.
         seed: seed of the bootstrap.
         policy: limits; default `PromotionPolicy()`.
+        objective: `profit` or `f1`, in which the model may not lose to calling everyone.
+        f1_threshold: threshold of the model's best F1 on earlier rows.
 
     Returns:
         The verdict.
@@ -119,14 +125,15 @@ def first_model_gate(
         f"{limits.thresholds[-1]}: {model:,.1f} values against {trivial:,.1f} of the better "
         "of everyone and nobody",
     )
-    called = is_worth_calling(proba, economics)
-    everyone = metrics.profit_rows(observed, np.ones(len(observed), bool), economics.cost_eur, economics.value_eur)
-    own = metrics.profit_rows(observed, called, economics.cost_eur, economics.value_eur)
-    against = paired_bootstrap(own - everyone, seed=seed, clusters=contact_dates)
-    found.evidence["profit_gain_over_everyone_eur"] = against.to_dict()
+    called = judged_calls(objective, proba, f1_threshold, economics)
+    lead = Lead.of(
+        objective, observed, (np.ones_like(called), called), economics, seed=seed, contact_dates=contact_dates
+    )
+    against = lead.gain
+    found.evidence["f1_gain_over_everyone" if objective == F1 else "profit_gain_over_everyone_eur"] = against.to_dict()
     found.check(
         against.high >= 0.0,
-        f"profit {own.sum():,.0f} EUR against {everyone.sum():,.0f} EUR of calling everyone"
+        f"{lead.word} {lead.figures} of calling everyone"
         + ("" if against.low > 0.0 else " (equal within the interval)" if against.high >= 0.0 else ""),
     )
     auc = metrics.roc_auc(observed, proba)
@@ -226,6 +233,8 @@ def recipe_gate(
     seed: int,
     fairness: Mapping[str, Any] | None = None,
     policy: PromotionPolicy | None = None,
+    objective: str = PROFIT,
+    f1_thresholds: tuple[float, float] = (0.5, 0.5),
 ) -> Verdict:
     """Is another recipe better than the champion's, both fitted before the rows?
 
@@ -238,6 +247,8 @@ def recipe_gate(
         seed: seed of the bootstrap.
         fairness: fairness evidence of the challenger, recorded with the verdict.
         policy: limits; default `PromotionPolicy()`.
+        objective: `profit` or `f1`, in which the challenger must be better.
+        f1_thresholds: thresholds of the champion's and the challenger's best F1 on earlier rows.
 
     Returns:
         The verdict.
@@ -253,32 +264,38 @@ def recipe_gate(
     )
     if len(observed) < limits.minimum_rows or smaller < limits.minimum_class:
         return found.verdict()
-    calls = [is_worth_calling(proba, economics) for proba in (champion, challenger)]
-    profits = [metrics.profit_rows(observed, called, economics.cost_eur, economics.value_eur) for called in calls]
-    profit = paired_bootstrap(profits[1] - profits[0], seed=seed, clusters=contact_dates)
+    pair = (champion, challenger)
+
+    def lead_in(name: str) -> Lead:
+        calls = [judged_calls(name, p, at, economics) for p, at in zip(pair, f1_thresholds, strict=True)]
+        return Lead.of(name, observed, calls, economics, seed=seed, contact_dates=contact_dates)
+
+    lead = lead_in(objective)
     loss = paired_bootstrap(
         metrics.log_loss_rows(observed, champion) - metrics.log_loss_rows(observed, challenger),
         seed=seed,
         clusters=contact_dates,
     )
-    found.evidence |= {"profit_gain_eur": profit.to_dict(), "log_loss_gain": loss.to_dict()}
-    is_tie = abs(float(profits[1].sum() - profits[0].sum())) <= limits.tie_share * abs(float(profits[0].sum()))
-    if is_tie:
+    found.evidence |= {lead.evidence_name: lead.gain.to_dict(), "log_loss_gain": loss.to_dict()}
+    if lead.is_tie(limits.tie_share):
         found.check(
             loss.probability >= limits.confidence,
-            f"profit is a tie ({profits[1].sum():,.0f} against {profits[0].sum():,.0f} EUR); log loss gain "
+            f"{lead.word} is a tie ({lead.figures}); log loss gain "
             f"{loss.gain:+.4f}, P(gain > 0) = {loss.probability:.3f} (asked: {limits.confidence})",
         )
     else:
         found.check(
-            profit.probability >= limits.confidence,
-            f"profit {profits[1].sum():,.0f} against {profits[0].sum():,.0f} EUR, "
-            f"P(gain > 0) = {profit.probability:.3f} (asked: {limits.confidence})",
+            lead.gain.probability >= limits.confidence,
+            f"{lead.word} {lead.figures}, P(gain > 0) = {lead.gain.probability:.3f} (asked: {limits.confidence})",
         )
-    f1 = paired_bootstrap_f1(observed, calls[0], calls[1], seed=seed)
-    found.evidence["f1_gain"] = f1.to_dict()
-    found.check(f1.gain >= -limits.f1_tolerance, f"F1 changes by {f1.gain:+.3f} (tolerance -{limits.f1_tolerance})")
-    errors = [metrics.expected_calibration_error(observed, proba) for proba in (champion, challenger)]
+    if objective == F1:
+        found.evidence["profit_gain_eur"] = lead_in(PROFIT).gain.to_dict()
+    else:
+        calls = [is_worth_calling(proba, economics) for proba in pair]
+        f1 = paired_bootstrap_f1(observed, *calls, seed=seed)
+        found.evidence["f1_gain"] = f1.to_dict()
+        found.check(f1.gain >= -limits.f1_tolerance, f"F1 changes by {f1.gain:+.3f} (tolerance -{limits.f1_tolerance})")
+    errors = [metrics.expected_calibration_error(observed, proba) for proba in pair]
     found.evidence["calibration_error"] = {"champion": errors[0], "challenger": errors[1]}
     found.check(
         errors[1] <= errors[0] + limits.calibration_tolerance,

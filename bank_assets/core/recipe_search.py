@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from bank_assets.core.candidate_folds import candidate_metrics, predict_folds, resampled_fold
+from bank_assets.core.candidate_folds import candidate_metrics, predict_candidates, resampled_fold
 from bank_assets.core.candidates import Recipe
 from bank_assets.core.challenger import calibrator_of, choose_recipe, pooled_rows
 from bank_assets.core.contacts import LearningData
 from bank_assets.core.economics import Economics
+from bank_assets.core.objective import PROFIT
 from bank_assets.core.promotion import (
     FIRST,
     PROBATION,
@@ -61,6 +62,7 @@ def select_recipe(
     seed: int,
     policy: PromotionPolicy | None = None,
     n_jobs: int = 1,
+    objective: str = PROFIT,
 ) -> Selection:
     """Compare recipes over time-ordered folds and ask the gate of the chosen one.
 
@@ -76,6 +78,7 @@ def select_recipe(
         seed: seed of the bootstrap.
         policy: limits of the gates.
         n_jobs: threads of a fit.
+        objective: `profit` or `f1`.
 
     Returns:
         The recipe with its verdict. On probation it is the incumbent's, and the verdict is the refusal.
@@ -87,15 +90,14 @@ def select_recipe(
     recipes = {recipe.name: recipe for recipe in (*candidates, incumbent)}
     folds = time_folds(data.contact_dates, data.as_of)
     resampled = cache(resampled_fold(data))  # one resampling for all algorithms
-    predicted = {
-        name: predict_folds(recipe, data, folds, resampled, clock, n_jobs=n_jobs) for name, recipe in recipes.items()
-    }
+    found = predict_candidates(list(recipes.values()), data, folds, resampled, clock, n_jobs=n_jobs)
+    predicted = {one.recipe.name: one for one in found}
     results = {name: candidate_metrics(found.calibrated, data, folds, economics) for name, found in predicted.items()}
     starts = [fold.test_start for fold in folds if fold.is_reported]
     rows = pooled_rows(predicted[incumbent.name].calibrated, data.contact_dates, starts, limits.minimum_rows)
     proba = {name: found.calibrated[rows] for name, found in predicted.items()}
     observed, days = data.is_subscribed[rows], data.contact_dates[rows]
-    choice = choose_recipe(results, proba, observed, days, incumbent.name, economics, seed=seed)
+    choice = choose_recipe(results, proba, observed, days, incumbent.name, economics, seed=seed, objective=objective)
 
     def selected(name: str, kind: str, gate: Verdict | None) -> Selection:
         raw = predicted[name].raw
@@ -104,13 +106,31 @@ def select_recipe(
     kind = kind_of_fit(choice.name, incumbent.name, has_passed=has_passed)
     if kind == FIRST:
         base_rate = data.features["subscription_rate_30d"][rows]
-        gate = first_model_gate(proba[choice.name], base_rate, observed, days, economics, seed=seed, policy=limits)
+        gate = first_model_gate(
+            proba[choice.name],
+            base_rate,
+            observed,
+            days,
+            economics,
+            seed=seed,
+            policy=limits,
+            objective=objective,
+            f1_threshold=choice.f1_threshold,
+        )
         if not gate.is_promoted and probation:
             return selected(incumbent.name, PROBATION, gate)
         return selected(choice.name, kind, gate)
     if kind == RECIPE:
         gate = recipe_gate(
-            proba[choice.name], proba[incumbent.name], observed, days, economics, seed=seed, policy=limits
+            proba[choice.name],
+            proba[incumbent.name],
+            observed,
+            days,
+            economics,
+            seed=seed,
+            policy=limits,
+            objective=objective,
+            f1_thresholds=(results[incumbent.name]["f1_threshold"], choice.f1_threshold),
         )
         return selected(choice.name, kind, gate)
     return selected(choice.name, kind, None)

@@ -21,6 +21,7 @@ from bank_assets.core.challenger import GUARD_ROWS, fit_deployment
 from bank_assets.core.contacts import LearningData
 from bank_assets.core.covariate_shift import Reference
 from bank_assets.core.metrics import best_f1_threshold
+from bank_assets.core.objective import PROFIT
 from bank_assets.core.policies import Policy, Rows, call_by_profit
 from bank_assets.core.promotion import PROBATION, REFIT, PromotionPolicy, judged, refit_gate
 from bank_assets.core.ranges import fit_ranges
@@ -42,6 +43,7 @@ class PlatformConfig:
     Attributes:
         candidates: names of the recipes that a search compares, `BANK_CANDIDATES`; empty for all.
         probation: whether the default recipe decides where the gate of a first model refuses, `BANK_PROBATION`.
+        objective: what a recipe is chosen by, `BANK_OBJECTIVE`.
         response: limits of the loop.
         promotion: limits of the gates.
         source: where the contacts come from, for the lineage of bundles.
@@ -50,6 +52,7 @@ class PlatformConfig:
 
     candidates: tuple[str, ...] = ()
     probation: bool = True
+    objective: str = PROFIT
     response: ResponsePolicy = field(default_factory=ResponsePolicy)
     promotion: PromotionPolicy = field(default_factory=PromotionPolicy)
     source: str = ""
@@ -165,6 +168,7 @@ class PlatformReplay(Policy):
             probation=self._config.probation and (self._scorer is None or not is_search),
             seed=self._settings.seed,
             policy=self._config.promotion,
+            objective=self._config.objective,
         )
         if is_search:
             self._counts.searches += 1

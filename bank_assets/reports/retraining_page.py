@@ -14,6 +14,7 @@ from typing import Final
 from bank_assets.core.alerts import sentence
 from bank_assets.core.comparison import Comparison, Measure
 from bank_assets.core.economics import Economics
+from bank_assets.core.objective import PROFIT, ordered_by
 from bank_assets.reports.page import render
 from bank_assets.reports.svg import Line, legend, line_chart
 
@@ -99,6 +100,7 @@ class Retraining:
         gate_reasons: of the gate.
         source: where the data comes from.
         drift_page: file name of the month's drift page, or "".
+        objective: `profit` or `f1`; its measure is the first of the table.
     """
 
     kind: str
@@ -113,6 +115,7 @@ class Retraining:
     gate_reasons: tuple[str, ...]
     source: str
     drift_page: str
+    objective: str = PROFIT
 
     @property
     def compared_with(self) -> str:
@@ -163,6 +166,7 @@ def retraining_page(told: Retraining, comparison: Comparison, economics: Economi
         *(Line(name, role, comparison.calibration.get(role, ()), has_dots=True) for role, name in named),
     ]
     profit = comparison.measure("profit_eur") if comparison.is_enough else None
+    measured = ordered_by(told.objective, tuple(one.name for one in comparison.measures)) if profit else ()
     return render(
         _TEMPLATE,
         title=f"{_headline(told)} · {told.as_of}",
@@ -174,7 +178,7 @@ def retraining_page(told: Retraining, comparison: Comparison, economics: Economi
         action=_action(told),
         why=told.asked_because or (_nobody_asked(told),),
         profit=_Profit(_signed(profit), _interval(profit)) if profit else None,
-        rows=[_row(measure) for measure in comparison.measures],
+        rows=[_row(comparison.measure(name)) for name in measured],
         everyone=f"{comparison.profit_everyone_eur:,.0f} EUR",
         profit_chart=line_chart(
             "Profit over the share of contacts called",

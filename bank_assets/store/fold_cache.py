@@ -2,8 +2,8 @@
 
 What lives here: a cache keyed by snapshot, fold, sampler, recency and seed.
 What must not: resampling itself (`core.candidates.resample`).
-Tomek links cost about 9 s a pass and SMOTE+Tomek 25 s on the real file; without the cache each algorithm would pay
-again. A damaged or missing file is computed anew.
+Tomek links cost seconds a pass on the real file; without the cache each algorithm would pay again.
+A damaged or missing file is computed anew.
 """
 
 from __future__ import annotations

@@ -144,7 +144,7 @@ def test_a_contact_delivered_again_into_another_month_is_hinted(warehouse):
 
 def test_a_wrong_type_and_a_post_contact_column_are_found(warehouse):
     put(warehouse, "contacts", "2008-05", {"contact_id": ["a"], "duration_seconds": [5], "age_years": ["x"]}, counts(1))
-    result = tables.contact_columns_have_contract_types(warehouse)
+    result = tables.contact_columns_have_contract_types(warehouse, Settings())
     red(result)
 
 

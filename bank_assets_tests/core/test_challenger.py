@@ -9,6 +9,7 @@ import pytest
 from bank_assets.core.candidate_folds import (
     calibrate_rolling,
     candidate_metrics,
+    predict_candidates,
     predict_folds,
     rank_candidates,
     resampled_fold,
@@ -17,6 +18,7 @@ from bank_assets.core.candidates import ALGORITHMS, Recipe, RecipeError, named_r
 from bank_assets.core.challenger import GUARD_ROWS, choose_recipe, fit_deployment, pooled_rows
 from bank_assets.core.economics import Economics
 from bank_assets.core.export import PARITY_LIMIT
+from bank_assets.core.metrics import f1_of_calls
 from bank_assets.core.promotion import PROBATION, RECIPE, REFIT, Verdict, judged
 from bank_assets.core.recipe_search import select_recipe
 from bank_assets.core.scorer import expit
@@ -36,7 +38,7 @@ class TestFolds:
     def predicted(self, data, algorithm="lightgbm", **changes):
         folds = time_folds(data.contact_dates, AS_OF)
         recipe = Recipe(algorithm, **changes)
-        return folds, predict_folds(recipe, data, folds, resampled_fold(data), time.monotonic, n_jobs=1)
+        return folds, predict_folds(recipe, data, folds, resampled_fold(data), time.monotonic)
 
     def test_only_test_rows_are_predicted(self, data):
         folds, found = self.predicted(data)
@@ -86,7 +88,7 @@ class TestFolds:
             data.features, data.contact_dates, data.known_on, np.zeros(len(data), bool), AS_OF, data.contract
         )
         folds = time_folds(data.contact_dates, AS_OF)
-        found = predict_folds(Recipe("lightgbm"), nobody, folds, resampled_fold(nobody), time.monotonic, n_jobs=1)
+        found = predict_folds(Recipe("lightgbm"), nobody, folds, resampled_fold(nobody), time.monotonic)
         assert np.nanmax(found.raw) == pytest.approx(1e-3)
 
 
@@ -104,18 +106,40 @@ class TestRanking:
         assert rank_candidates(rows) == ["b", "a", "c"]
 
 
+class TestQueue:
+    def test_one_queue_gives_what_each_recipe_gives_by_itself(self, data):
+        folds = time_folds(data.contact_dates, AS_OF)
+        recipes = [Recipe("lightgbm"), Recipe("logistic_regression", "tomek"), Recipe("lightgbm", "smote")]
+        together = list(predict_candidates(recipes, data, folds, resampled_fold(data), time.monotonic, workers=3))
+        assert [found.recipe for found in together] == recipes
+        for found in together:
+            alone = predict_folds(found.recipe, data, folds, resampled_fold(data), time.monotonic, workers=1)
+            np.testing.assert_array_equal(found.raw, alone.raw)
+            np.testing.assert_array_equal(found.calibrated, alone.calibrated)
+
+    def test_a_failed_fit_ends_the_queue(self, data):
+        def broken(sampler, fold, half_life_days, seed):
+            raise MemoryError(fold.name)
+
+        folds = time_folds(data.contact_dates, AS_OF)
+        with pytest.raises(MemoryError):
+            list(predict_candidates([Recipe("lightgbm")] * 3, data, folds, broken, time.monotonic))
+
+
 class TestChoice:
-    def choose(self, challenger, champion, observed, days):
+    def choose(self, challenger, champion, observed, days, objective="profit"):
         profit = {"new": challenger, "old": champion}
         called = {name: proba * 40 > 5 for name, proba in profit.items()}
         results = {
             name: {
+                "f1_threshold": 0.25,
+                "f1": f1_of_calls(observed, proba >= 0.25),
                 "profit_eur": float((called[name] * (40.0 * observed - 5.0)).sum()),
                 "log_loss": float(-np.log(np.where(observed, proba, 1 - proba)).mean()),
             }
             for name, proba in profit.items()
         }
-        return choose_recipe(results, profit, observed, days, "old", ECONOMICS, seed=0)
+        return choose_recipe(results, profit, observed, days, "old", ECONOMICS, seed=0, objective=objective)
 
     def world(self, n=2_000):
         rng = np.random.default_rng(0)
@@ -135,9 +159,21 @@ class TestChoice:
         assert choice.name == "old"
         assert "may be luck" in choice.reason
 
+    def test_by_f1_the_calls_from_the_f1_threshold_decide(self):
+        _, truth, observed, days = self.world()
+        # Below the F1 threshold the new model knows nothing: it loses profit at break-even and has the same F1.
+        blunt = np.where(truth >= 0.25, truth, 0.01)
+        sharp = np.where(observed & (truth < 0.25) & (truth > 0.1), 0.3, blunt)
+        assert self.choose(blunt, truth, observed, days).name == "old"
+        choice = self.choose(sharp, truth, observed, days, objective="f1")
+        assert choice.name == "new"
+        assert "P(F1 gain) 1.00" in choice.reason
+        assert choice.evidence["f1_gain"]["gain"] > 0
+        assert choice.f1_threshold == 0.25
+
     def test_without_an_incumbent_the_best_is_taken(self):
         _, truth, observed, days = self.world()
-        results = {"only": {"profit_eur": 1.0, "log_loss": 0.4}}
+        results = {"only": {"profit_eur": 1.0, "log_loss": 0.4, "f1_threshold": 0.3}}
         assert choose_recipe(results, {"only": truth}, observed, days, "gone", ECONOMICS, seed=0).name == "only"
 
 

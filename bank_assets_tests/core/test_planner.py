@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bank_assets.core.call_plan import BEYOND_LIMITS, HELD_OUT, NOT_WORTH_CALLING, REASON_TEXTS
-from bank_assets.core.economics import Economics
+from bank_assets.core.economics import ColumnAmount, ConstantAmount, Economics, constant_economics, resolve_economics
 from bank_assets.core.planner import CallLimits, PlanError, plan_calls
 from bank_assets.core.suppression import (
     CONTACTED_TOO_RECENTLY,
@@ -19,7 +20,6 @@ from bank_assets.core.suppression import (
     FrequencyRules,
     SuppressionList,
 )
-from bank_assets.core.value_models import ColumnAmount, ConstantAmount, constant_economics, resolve_economics
 
 ECONOMICS = Economics(cost_eur=5.0, value_eur=50.0)
 
@@ -211,3 +211,15 @@ def test_serving_can_use_the_decision_core_without_the_training_stack():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert found.strip() == "[]"
+
+
+def test_from_the_models_threshold_on_limits_are_spent_on_subscriptions():
+    economics = replace(Economics(20.0, 50.0), calls_from=0.3)  # break-even is 0.4
+    ids, probability = ["a", "b", "c", "d"], [0.2, 0.3, 0.35, 0.5]
+    plan = plan_calls(ids, probability, constant_economics(economics, 4))
+    assert plan.is_called.tolist() == [False, True, True, True]
+    assert plan.reason[0] == NOT_WORTH_CALLING
+    assert plan.called.expected_profit_eur == pytest.approx(1.15 * 50 - 60)
+    short = plan_calls(ids, probability, constant_economics(economics, 4), limits=CallLimits(capacity=2))
+    assert short.is_called.tolist() == [False, False, True, True]
+    assert short.reason[1] == BEYOND_LIMITS

@@ -169,3 +169,42 @@ class TestRecipe:
 
     def test_a_leak(self, world):
         failed(self.gate(world, np.where(world.observed, 0.9, 0.05), world.truth), "means a leak")
+
+
+class TestF1AsTheObjective:
+    """The calls from each model's own F1 threshold are compared, whatever they earn at break-even."""
+
+    def gate(self, world, challenger, champion, thresholds=(0.25, 0.25)):
+        return recipe_gate(
+            challenger,
+            champion,
+            world.observed,
+            world.days,
+            ECONOMICS,
+            seed=1,
+            objective="f1",
+            f1_thresholds=thresholds,
+        )
+
+    def test_a_better_f1_passes_and_the_profit_is_on_record(self, world):
+        verdict = self.gate(world, world.truth, world.shuffled)
+        assert verdict.is_promoted
+        assert any("F1 0." in reason for reason in verdict.reasons)
+        assert verdict.evidence["f1_gain"]["probability"] >= 0.9
+        assert "gain" in verdict.evidence["profit_gain_eur"]
+
+    def test_a_worse_f1_does_not(self, world):
+        failed(self.gate(world, world.shuffled, world.truth), "F1 0.")
+
+    def test_a_threshold_that_calls_nobody_does_not(self, world):
+        failed(self.gate(world, world.truth, world.truth, thresholds=(0.25, 2.0)), "F1 0.000 against")
+
+    def test_a_first_model_must_not_lose_to_calling_everyone(self, world):
+        def first(threshold):
+            return first_model_gate(
+                world.truth, world.base, world.observed, world.days, ECONOMICS, seed=1, objective="f1",
+                f1_threshold=threshold,
+            )  # fmt: skip
+
+        assert first(0.25).is_promoted
+        failed(first(0.999), "F1 0.0")

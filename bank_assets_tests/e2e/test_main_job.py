@@ -60,7 +60,7 @@ CUT_OFF = "bad-6;2009-03-10;41\n"
 KILLS = {
     "ETL, files written and not committed": ("bank_assets.assets.tables:build_tables", "after", 1),
     "ETL, two of three tables committed": ("bank_assets.store.warehouse:Warehouse.commit=contacts", "before", 1),
-    "training, some folds fitted": ("bank_assets.assets.training:predict_folds", "before", 7),
+    "training, some folds fitted": ("bank_assets.core.candidate_folds:fit_encoded", "before", 7),
     "evaluation, version registered and not named": ("bank_assets.store.registry:Registry.set_alias", "before", 1),
     "promotion, alias moved and not recorded": ("bank_assets.ledger.promotions:record", "before", 1),
     "promotion, recorded and not stored": ("bank_assets.ledger.promotions:record", "after", 1),

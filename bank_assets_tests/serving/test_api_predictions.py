@@ -91,6 +91,18 @@ def test_one_row_and_version_have_one_number_wherever_they_are_scored(client, re
     assert all(abs(call["probability"] - planned[int(call["contact_id"])]) <= 1e-9 for call in plan["calls"])
 
 
+@pytest.mark.parametrize("serving_settings", [{"threshold": "f1"}], indirect=True)
+def test_the_models_own_threshold_decides_where_it_is_asked_for(client, payload):
+    dear = {**payload, "contact_id": "dear", "economics": {"cost_eur": 49.9, "value_eur": 50}}
+    for person in ({**payload, "contact_id": "usual"}, dear):
+        answer = client.post(PATH, json=person).json()
+        assert answer["threshold"] == 0.3
+        assert answer["decision"] == ("call" if answer["prediction"] == "yes" else "do_not_call")
+        assert client.get(f"{PATH}/{answer['id']}").json()["threshold"] == 0.3
+        plan = client.post("/api/v1/campaigns/plan", json={"contacts": [person]}).json()
+        assert plan["called"]["n_calls"] == (plan["calls"][0]["probability"] >= 0.3 if plan["calls"] else 0)
+
+
 def test_stated_economics_decide_and_are_recorded(client, payload):
     cheap = client.post(PATH, json={**payload, "economics": {"cost_eur": 0.01}}).json()
     dear = client.post(PATH, json={**payload, "economics": {"cost_eur": 49.9, "value_eur": 50}}).json()

@@ -107,6 +107,18 @@ def test_the_model_page_shows_metrics_with_intervals_and_the_history_with_reason
     assert {json.loads(one["data-chart"])["name"] for one in page.select("figure")} == {"calibration", "profit"}
 
 
+def test_the_model_page_puts_the_objective_first(pages):
+    path = services(pages).settings.platform.reports / "run_summary.json"
+    summary = json.loads(path.read_text())
+    summary["candidates"][1]["f1"] = 0.6
+    path.write_text(json.dumps(summary | {"objective": "f1"}))
+    page = soup_of(pages.get("/model"))
+    assert page.select_one(".tile").dt.text == "F1"
+    best = page.select_one("[data-testid=candidates] tbody tr")
+    assert best.select_one("th").text.startswith("logistic regression")
+    assert "recipes are chosen by F1" in page.text
+
+
 def test_the_model_page_shows_what_the_recalibration_did_to_the_log_loss(pages):
     identity = {one.dt.text: one.dd.text for one in soup_of(pages.get("/model")).select("dl.pairs > div")}
     assert "+0.050 to +0.120" in identity["Recalibration"]

@@ -7,8 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from bank_assets import contract
-from bank_assets.contract.uci import UCI
+from bank_assets.contract.uci import MONTHS, UCI, UCI_FILE_COLUMNS
 from bank_assets.core.month_profile import OTHER
 from bank_assets.spark.delivery import DeliveryReadError
 from bank_assets.spark.etl import Conservation
@@ -39,8 +38,8 @@ def test_a_row_becomes_a_typed_contact_and_an_outcome(deliver, build, contact):
 
 def test_contacts_hold_nothing_that_is_known_only_after_the_call():
     names = set(contact_schema(UCI).names)
-    assert not names & {c.table for c in contract.COLUMNS if c.source in ("duration", "y")}
-    assert {c.table for c in contract.COLUMNS} - names == {"duration_seconds", "is_subscribed"}
+    assert not names & {c.table for c in UCI.columns if c.source in ("duration", "y")}
+    assert {c.table for c in UCI.columns} - names == {"duration_seconds", "is_subscribed"}
 
 
 def test_sentinels_are_explicit(deliver, build, contact):
@@ -128,7 +127,7 @@ def test_a_row_without_a_usable_date_stays_in_the_month_of_its_delivery(deliver,
 
 def test_lines_with_the_wrong_number_of_fields_are_kept_whole(deliver, build, contact):
     line = ";".join(str(value) for value in contact().values())
-    text = ";".join(contract.DELIVERY_COLUMNS) + f'\n{line}\nc-2;2008-05-05;40;a;b\n{line};extra;"a;b"\n'
+    text = ";".join(UCI.delivery_columns) + f'\n{line}\nc-2;2008-05-05;40;a;b\n{line};extra;"a;b"\n'
     built = build([deliver(text.encode())])
     short, long = sorted(built.rows("rejected_contacts"), key=lambda row: row["line"], reverse=False)[::-1]
     assert {tuple(row["codes"]) for row in (short, long)} == {("row.field_count",)}
@@ -149,7 +148,7 @@ def test_an_unbalanced_quote_takes_no_other_line_with_it(deliver, build, contact
 
 def test_blank_lines_are_not_rows(deliver, build, contact):
     line = ";".join(str(value) for value in contact().values())
-    built = build([deliver((";".join(contract.DELIVERY_COLUMNS) + f"\n\n{line}\n   \n\n").encode())])
+    built = build([deliver((";".join(UCI.delivery_columns) + f"\n\n{line}\n   \n\n").encode())])
     assert built.result.contacts["2008-05"] == Conservation(rows_in=1, rows_out=1)
 
 
@@ -183,7 +182,7 @@ def test_delimiters_and_doubled_quotes_inside_quotes_belong_to_the_field(deliver
 
 
 def test_deliveries_of_different_formats_make_one_table(deliver, build, contact):
-    turned = tuple(reversed(contract.DELIVERY_COLUMNS))
+    turned = tuple(reversed(UCI.delivery_columns))
     files = [
         deliver([contact(contact_id="a")]),
         deliver([contact(contact_id="b")], delimiter=",", columns=turned),
@@ -345,7 +344,7 @@ def test_missing_deliveries_are_named(deliver, build, contact):
 @pytest.mark.slow
 def test_the_real_file_goes_through_whole(deliver, build, real_csv):
     lines = real_csv.read_text().splitlines()
-    header = ";".join(("contact_id", "contact_date", *contract.UCI_COLUMNS))
+    header = ";".join(("contact_id", "contact_date", *UCI_FILE_COLUMNS))
     dates = list(uci_dates(lines[1:]))
     text = "\n".join(
         [header, *(f"uci-{n};{day};{line}" for n, (day, line) in enumerate(zip(dates, lines[1:], strict=True)))]
@@ -365,6 +364,6 @@ def uci_dates(lines):
     year, last = 2008, 0
     for line in lines:
         fields = line.split(";")
-        month = contract.MONTHS.index(fields[10].strip('"')) + 1
+        month = MONTHS.index(fields[10].strip('"')) + 1
         year, last = year + (month < last), month
         yield f"{year}-{month:02d}-{int(fields[9]):02d}"

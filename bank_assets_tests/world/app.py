@@ -45,10 +45,12 @@ def registry(bundle_a, bundle_b) -> MemoryRegistry:
 
 
 @pytest.fixture
-def serving_settings(tmp_path: Path) -> ServingSettings:
+def serving_settings(tmp_path: Path, request: pytest.FixtureRequest) -> ServingSettings:
+    """Settings of an app on a new home; a test may parametrize settings of the platform."""
     home = tmp_path / "bank"
     home.mkdir()
-    platform = Settings(home=home, ledger_url=f"sqlite:///{home / 'ledger.db'}", mlflow_uri=f"sqlite:///{home}/m.db")
+    uris = {"ledger_url": f"sqlite:///{home / 'ledger.db'}", "mlflow_uri": f"sqlite:///{home}/m.db"}
+    platform = Settings(home=home, **uris, **getattr(request, "param", {}))
     return ServingSettings(platform=platform, secret="s" * 64, poll_seconds=0.05, code_version="test")
 
 

@@ -59,12 +59,13 @@ def campaign(
     call_lists: NamedDependency[CallLists],
     ledger: NamedDependency[Engine],
     suppressions: NamedDependency[Suppressions],
+    economics: NamedDependency[Economics],
 ) -> Response[Any]:
     """The plan of the chosen list; the same address gives page or plan alone."""
     store.current  # noqa: B018  without a model the page says so
     part, fault = None, None
     try:
-        part = _planned(form, store, call_lists) if form.list_key else None
+        part = _planned(form, economics, store, call_lists) if form.list_key else None
     except PayloadError as error:
         if is_partial(request):
             raise
@@ -87,8 +88,8 @@ def campaign(
     return show(request, page, part, status=422 if fault else 200)
 
 
-def _planned(form: PlanForm, store: ChampionStore, call_lists: CallLists) -> PlanView:
-    settings, rate_without = settings_of(form)
+def _planned(form: PlanForm, default: Economics, store: ChampionStore, call_lists: CallLists) -> PlanView:
+    settings, rate_without = settings_of(form, default)
     scored = call_lists.scored(form.list_key, store.current, store.state)
     return plan_view(call_lists.plan(scored, settings), form, rate_without)
 
@@ -172,7 +173,7 @@ def make(
     empty = asdict(plan_form(economics))
     sent = {**data, "list_key": data.get("list", "")}
     form = PlanForm(**{name: str(sent.get(name, default)).strip() for name, default in empty.items()})
-    settings, _ = settings_of(form)
+    settings, _ = settings_of(form, economics)
     scored = call_lists.scored(form.list_key, store.current, store.state)
     kept = call_lists.keep(call_lists.plan(scored, settings), identity_of(request).name)
     if not is_partial(request):

@@ -12,6 +12,7 @@ from litestar.params import QueryParameter, URLEncodedBody
 from litestar.response import Redirect, Template
 from sqlalchemy import Engine
 
+from bank_assets.core.objective import F1, PROFIT
 from bank_assets.ledger import promotions
 from bank_assets.store.registry import Registry, UnknownVersionError
 from serving.access import identity_of, needs
@@ -77,17 +78,19 @@ def model_page(
     info = model_info(store)
     history = promotions.history(ledger, limit=200)
     form = RollbackForm(earlier_versions(history, info.version), "admin" in identity_of(request).scopes)
-    candidates = (reports.run_summary() or {}).get("candidates") or []
+    summary = reports.run_summary() or {}
+    objective = summary.get("objective", PROFIT)
     return ModelPage(
         title=f"Model version {info.version}",
         notices=_notices(info.version, rolled_back, store),
         identity=identity_table(info),
-        tiles=metric_tiles(info.metrics),
+        tiles=metric_tiles(info.metrics, objective),
         tested=tested_sentence(info.metrics),
         charts=curve_charts(info.metrics),
         charts_empty=NO_CURVES,
         weights=weights_of(info.importance, store.current.contract),
-        candidates=candidate_rows(candidates, info),
+        candidates=candidate_rows(summary.get("candidates") or [], info, objective),
+        chosen_by="F1" if objective == F1 else "profit",
         candidates_empty=NO_SEARCH,
         history=verdicts(history),
         rollback=rollback or form,

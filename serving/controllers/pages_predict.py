@@ -7,6 +7,7 @@ decision that is not on record. A what-if is scored by the same path, shown as n
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
@@ -39,6 +40,7 @@ from serving.suppressions import Suppressions
 from serving.templating import is_partial, pct, points, show
 from serving.view_models_predict import DecisionView, PredictPage, PredictResult, RangeBar, ReasonBar, WhatIf
 
+BREAK_EVEN: Final = "break-even"
 TITLE: Final = "Decide about a customer"
 SHOWN_REASONS: Final = 6
 FORM_BYTES: Final = 16_384
@@ -190,19 +192,39 @@ def what_if(
         difference=None if record is None else draft.probability - record.probability,
         changes=changes,
         has_record=record is not None,
-        bar=range_bar(draft.probability, draft.probability_low, draft.probability_high, draft.threshold),
+        bar=range_bar(
+            draft.probability,
+            draft.probability_low,
+            draft.probability_high,
+            draft.threshold,
+            threshold_name(draft.threshold, json.loads(draft.economics)),
+        ),
     )
     return show(request, PredictPage(TITLE, form_of(values, contract, decision_id=decision_id), None, part), part)
 
 
-def range_bar(probability: float, low: float, high: float, threshold: float) -> RangeBar:
+def range_bar(probability: float, low: float, high: float, threshold: float, name: str) -> RangeBar:
     """Positions on a bar from 0 to 100 %."""
     sentence = (
-        f"Probability {pct(probability)}, range {pct(low)} to {pct(high)}, break-even {pct(threshold)}, "
+        f"Probability {pct(probability)}, range {pct(low)} to {pct(high)}, {name} {pct(threshold)}, "
         "on a scale from 0 to 100 %."
     )
     percent = [round(100 * value, 2) for value in (probability, low, high - low, min(threshold, 1.0))]
     return RangeBar(percent[0], percent[1], percent[2], percent[3], sentence)
+
+
+def threshold_name(threshold: float, economics: Mapping[str, Any]) -> str:
+    """Which threshold decided: break-even of the economics, or the model's own (`BANK_THRESHOLD=f1`)."""
+    break_even = float(economics["cost_eur"]) / float(economics["value_eur"])
+    return BREAK_EVEN if threshold == break_even else "threshold of the best F1"
+
+
+def _because(record: Decision, name: str, *, is_call: bool) -> str:
+    found, at = pct(record.probability), pct(record.threshold)
+    if name != BREAK_EVEN:
+        return f"The probability of {found} is {'at or above' if is_call else 'below'} the {name} of {at}."
+    side, outcome = ("above", "pay") if is_call else ("not above", "cost more than it brings")
+    return f"The probability of {found} is {side} the {name} of {at}, so the call is expected to {outcome}."
 
 
 def view_of(
@@ -211,13 +233,11 @@ def view_of(
     """A decision on record as the pages show it; takes some 10 ms for the reasons."""
     reasons, base, problem = _reasons(record, explaining)
     is_call = record.decision == "call"
-    flags = flags_on_record(record)
+    flags, name = flags_on_record(record), threshold_name(record.threshold, record.economics)
     if reason_of(record.decision, flags) == SUPPRESSED:
         because = "This customer objected to direct marketing. No probability and no profit overrides that."
     else:
-        side, outcome = ("above", "pay") if is_call else ("not above", "cost more than it brings")
-        because = f"The probability of {pct(record.probability)} is {side} the break-even of {pct(record.threshold)}, "
-        because += f"so the call is expected to {outcome}."
+        because = _because(record, name, is_call=is_call)
     return DecisionView(
         id=record.id,
         is_call=is_call,
@@ -227,11 +247,12 @@ def view_of(
         probability_low=record.probability_low,
         probability_high=record.probability_high,
         threshold=record.threshold,
+        threshold_name=name.capitalize(),
         expected_profit_eur=record.expected_profit_eur,
         prediction=record.prediction,
         cost_eur=float(record.economics["cost_eur"]),
         value_eur=float(record.economics["value_eur"]),
-        bar=range_bar(record.probability, record.probability_low, record.probability_high, record.threshold),
+        bar=range_bar(record.probability, record.probability_low, record.probability_high, record.threshold, name),
         base_probability=base,
         reasons=reasons[:SHOWN_REASONS],
         other_reasons=reasons[SHOWN_REASONS:],

@@ -17,11 +17,10 @@ from typing import Any, Final
 from sqlalchemy import Engine
 
 from bank_assets.core.call_plan import CallPlan
-from bank_assets.core.economics import Economics
+from bank_assets.core.economics import Economics, constant_economics
 from bank_assets.core.forecast import ListForecast
 from bank_assets.core.planner import CallLimits
 from bank_assets.core.suppression import FrequencyRules, SuppressionList
-from bank_assets.core.value_models import constant_economics
 from bank_assets.ledger import campaigns
 from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.ledger.decisions import new_id
@@ -227,7 +226,7 @@ def plan_list(scored: ScoredList, settings: ListSettings, suppression: Suppressi
     """Plan a scored list and forecast its calls."""
     plan, forecast = plan_contacts(
         scored,
-        constant_economics(settings.economics, len(scored.contact_id)),
+        constant_economics(settings.economics.for_model(scored.champion.decision), len(scored.contact_id)),
         settings.limits,
         settings.rules,
         suppression,

@@ -15,18 +15,18 @@ import numpy as np
 
 from bank_assets.contract.names import MODEL_NAME
 from bank_assets.core.call_plan import CallPlan
-from bank_assets.core.economics import Economics
-from bank_assets.core.forecast import ListForecast
-from bank_assets.core.planner import CallLimits
-from bank_assets.core.suppression import FrequencyRules, SuppressionList
-from bank_assets.core.value_models import (
+from bank_assets.core.economics import (
     AmountModel,
     BalanceValue,
     ColumnAmount,
     ConstantAmount,
     ContactEconomics,
+    Economics,
     resolve_economics,
 )
+from bank_assets.core.forecast import ListForecast
+from bank_assets.core.planner import CallLimits
+from bank_assets.core.suppression import FrequencyRules, SuppressionList
 from serving.champion import Champion, PublishedState
 from serving.errors import FieldError, PayloadError
 from serving.payloads import Payloads, decoded
@@ -128,14 +128,14 @@ def amounts_of(
     Raises:
         EconomicsError: an amount is unusable.
     """
-    n = len(contacts)
+    n, calls_from = len(contacts), economics.for_model(scored.champion.decision).calls_from
     by_balance = request.value_by_balance
     cost: AmountModel = ConstantAmount(economics.cost_eur)
     value: AmountModel = ConstantAmount(economics.value_eur)
     if by_balance is not None:
         value = BalanceValue(by_balance.share, by_balance.minimum_eur, by_balance.maximum_eur)
     if all(contact.economics is None for contact in contacts):
-        return resolve_economics(cost, value, scored.frame, n)
+        return resolve_economics(cost, value, scored.frame, n, calls_from=calls_from)
     costs, values = cost.amounts(scored.frame, n), value.amounts(scored.frame, n)
     for row, contact in enumerate(contacts):
         stated = contact.economics
@@ -144,7 +144,7 @@ def amounts_of(
             values[row] = values[row] if stated.value_eur is None else stated.value_eur
     columns = {f"cost_eur {BY_CONTACT}": costs, f"value_eur {BY_CONTACT}": values}
     own_cost, own_value = (ColumnAmount(name) for name in columns)
-    return resolve_economics(own_cost, own_value, columns, n)
+    return resolve_economics(own_cost, own_value, columns, n, calls_from=calls_from)
 
 
 def plan_campaign(

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.core.call_plan import CallPlan
+from bank_assets.core.economics import ContactEconomics
 from bank_assets.core.features import current_features, is_stale
 from bank_assets.core.forecast import ListForecast, forecast_list
 from bank_assets.core.planner import CallLimits, plan_calls
 from bank_assets.core.scorer import Scores
 from bank_assets.core.shift import Shift
 from bank_assets.core.suppression import FrequencyRules, SuppressionList
-from bank_assets.core.value_models import ContactEconomics
 from serving.champion import Champion, PublishedState
 from serving.payloads import Payloads
 from serving.schemas.predictions import PredictionRequest

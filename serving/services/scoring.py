@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Final, Literal, cast
 
@@ -89,9 +89,10 @@ def economics_of(asked: EconomicsRequest | None, default: Economics) -> Economic
     """
     if asked is None:
         return default
-    return Economics(
-        default.cost_eur if asked.cost_eur is None else asked.cost_eur,
-        default.value_eur if asked.value_eur is None else asked.value_eur,
+    return replace(
+        default,
+        cost_eur=default.cost_eur if asked.cost_eur is None else asked.cost_eur,
+        value_eur=default.value_eur if asked.value_eur is None else asked.value_eur,
     )
 
 
@@ -144,6 +145,8 @@ def decide(
     frame = payloads.frame_of(requests)
     features = current_features(frame, dates, published.state, champion.contract, has_plan=False)
     scores = champion.scorer.score(features, log_odds_shift=published.state.log_odds_shift)
+    document, now = champion.decision, utc_now()
+    default = default.for_model(document)
     columns = zip(
         asked,
         days,
@@ -155,7 +158,6 @@ def decide(
         is_stale(dates, published.state).tolist(),
         strict=False,
     )
-    document, now = champion.decision, utc_now()
     f1_threshold, ranges = float(document["thresholds"]["f1"]), document["feature_ranges"]
     snapshot, shared = document["training"].get("snapshot"), _shared_economics(default)
     architecture, contract = cpu_architecture(), payloads.contract.reference

@@ -1,16 +1,20 @@
-"""Cost and value per contact: constants, columns, balance; their JSON form and their refusals."""
+"""Cost, value and threshold of a call: constants, columns, balance; their JSON form and their refusals."""
 
 import json
 
 import numpy as np
 import pytest
 
-from bank_assets.core.economics import MAXIMUM_EUR, Economics, EconomicsError
-from bank_assets.core.value_models import (
+from bank_assets.core.economics import (
+    BEST_F1,
+    MAXIMUM_EUR,
     BalanceValue,
     ColumnAmount,
     ConstantAmount,
+    Economics,
+    EconomicsError,
     constant_economics,
+    is_worth_calling,
     resolve_economics,
 )
 
@@ -35,7 +39,7 @@ def test_break_even_per_contact():
     economics = resolve_economics(
         ColumnAmount("fee"), BalanceValue(0.02, 10.0, 300.0), {"fee": np.array([5, 20]), "balance": np.array([0, 0])}, 2
     )
-    assert economics.threshold.tolist() == [0.5, 2.0]  # above 1: no call can pay
+    assert economics.break_even.tolist() == [0.5, 2.0]  # above 1: no call can pay
     assert economics.expected_profit([0.6, 1.0]).tolist() == pytest.approx([1.0, -10.0])
     assert economics.source["value"]["kind"] == "balance"
 
@@ -43,8 +47,8 @@ def test_break_even_per_contact():
 def test_constant_economics_agree_with_the_configured_ones():
     configured = Economics(4.0, 80.0)
     economics = constant_economics(configured, 3)
-    assert economics.threshold.tolist() == [configured.threshold] * 3
-    assert constant_economics(configured, 0).threshold.shape == (0,)
+    assert economics.break_even.tolist() == [configured.threshold] * 3
+    assert constant_economics(configured, 0).break_even.shape == (0,)
 
 
 BAD = [0.0, -5.0, float("nan"), float("inf"), MAXIMUM_EUR * 2, None, "5", True]
@@ -85,3 +89,19 @@ def test_share_above_one_and_swapped_bounds_are_refused():
         BalanceValue(0.2, 6.0, 5.0)
     with pytest.raises(EconomicsError, match="row 0"):
         BalanceValue(0.2, 1.0, 5.0).amounts({"balance": np.array([np.nan])}, 1)
+
+
+DECISION = {"thresholds": {"f1": 0.3, "profit": 0.1}}
+
+
+def test_break_even_decides_unless_the_models_own_threshold_is_asked_for():
+    economics = Economics(5.0, 50.0)
+    assert economics.for_model(DECISION) is economics
+    assert is_worth_calling([0.1, 0.11, 0.3], economics).tolist() == [False, True, True]
+    assert economics.to_dict() == {"cost_eur": 5.0, "value_eur": 50.0, "threshold": 0.1}
+    by_f1 = Economics(5.0, 50.0, BEST_F1)
+    assert by_f1.threshold == 0.1  # no model yet
+    by_f1 = by_f1.for_model(DECISION)
+    assert is_worth_calling([0.1, 0.29, 0.3], by_f1).tolist() == [False, False, True]
+    assert by_f1.to_dict() == {"cost_eur": 5.0, "value_eur": 50.0, "threshold": 0.3, "rule": "f1"}
+    assert by_f1.break_even == 0.1

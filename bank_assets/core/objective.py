@@ -1,0 +1,119 @@
+"""What a recipe is chosen by: profit at the configured economics, or F1.
+
+What lives here: the two objectives, the calls that each judges, and the lead of one set of calls over another.
+What must not: the threshold that customers are called by, which is a setting of its own (`core.economics`).
+Called by the ranking of candidates, the choice of a recipe, the gates, the run summary and the Model page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bank_assets.core import metrics
+from bank_assets.core.bootstrap import BootstrapGain, paired_bootstrap, paired_bootstrap_f1
+from bank_assets.core.economics import Economics, is_worth_calling
+
+BoolArray = NDArray[np.bool_]
+
+PROFIT, F1 = "profit", "f1"
+METRIC: Final[Mapping[str, str]] = {PROFIT: "profit_eur", F1: "f1"}
+"""Objective -> the metric of a candidate that it maximises."""
+
+
+def judged_calls(objective: str, proba: ArrayLike, f1_threshold: float, economics: Economics) -> BoolArray:
+    """The calls that an objective judges a model by.
+
+    Args:
+        objective: one of `METRIC`.
+        proba: probabilities, (n,).
+        f1_threshold: threshold of the model's best F1, chosen on earlier rows.
+        economics: cost and value.
+
+    Returns:
+        Calls above break-even for profit, calls from the model's own threshold on for F1, (n,).
+    """
+    return np.asarray(proba) >= f1_threshold if objective == F1 else is_worth_calling(proba, economics)
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """How far one set of calls leads another.
+
+    Attributes:
+        objective: one of `METRIC`.
+        before: profit in EUR or F1 of the former calls.
+        now: the same of the new calls.
+        gain: bootstrap of the difference, per contact for profit.
+    """
+
+    objective: str
+    before: float
+    now: float
+    gain: BootstrapGain
+
+    @classmethod
+    def of(
+        cls,
+        objective: str,
+        observed: BoolArray,
+        calls: Sequence[BoolArray],
+        economics: Economics,
+        *,
+        seed: int,
+        contact_dates: NDArray[np.datetime64],
+    ) -> Lead:
+        """Compare two sets of calls.
+
+        Args:
+            objective: one of `METRIC`.
+            observed: outcomes, (n,).
+            calls: the former and the new calls, each (n,).
+            economics: cost and value.
+            seed: seed of the bootstrap.
+            contact_dates: day of each row, (n,); whole days are resampled for profit.
+        """
+        before, now = calls
+        if objective == F1:
+            gain = paired_bootstrap_f1(observed, before, now, seed=seed)
+            return cls(objective, metrics.f1_of_calls(observed, before), metrics.f1_of_calls(observed, now), gain)
+        profits = [metrics.profit_rows(observed, c, economics.cost_eur, economics.value_eur) for c in calls]
+        gain = paired_bootstrap(profits[1] - profits[0], seed=seed, clusters=contact_dates)
+        return cls(objective, float(profits[0].sum()), float(profits[1].sum()), gain)
+
+    @property
+    def word(self) -> str:
+        """The objective in a sentence."""
+        return "F1" if self.objective == F1 else "profit"
+
+    @property
+    def evidence_name(self) -> str:
+        """Name of the gain among the evidence of a verdict."""
+        return "f1_gain" if self.objective == F1 else "profit_gain_eur"
+
+    def is_tie(self, share: float) -> bool:
+        """Whether the difference is at most this share of the former value."""
+        return abs(self.now - self.before) <= share * abs(self.before)
+
+    @property
+    def figures(self) -> str:
+        """Both values in words."""
+        if self.objective == F1:
+            return f"{self.now:.3f} against {self.before:.3f}"
+        return f"{self.now:,.0f} against {self.before:,.0f} EUR"
+
+
+def ordered_by(objective: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names of metrics with the objective's own first, the others in their order."""
+    first = METRIC[objective]
+    return (first, *(name for name in names if name != first))
+
+
+def best_first(objective: str, row: Mapping[str, Any]) -> float:
+    """Sort key of candidates: the best by the objective comes first, one without the metric last."""
+    value = row.get(METRIC[objective])
+    return float("inf") if value is None else -float(value)
