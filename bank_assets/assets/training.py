@@ -13,7 +13,7 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
-from bank_assets.assets.materialization import ML_OWNERS, Stopwatch, result, unchanged
+from bank_assets.assets.materialization import ML_OWNERS, derive
 from bank_assets.assets.snapshot import TrainingSnapshot, read_snapshot
 from bank_assets.core.candidate_folds import CandidatePredictions, candidate_metrics, predict_candidates, resampled_fold
 from bank_assets.core.candidates import ALGORITHMS, Recipe, named_recipes
@@ -23,14 +23,13 @@ from bank_assets.core.splits import time_folds
 from bank_assets.core.tuning import tune
 from bank_assets.reports.model_charts import candidate_chart
 from bank_assets.resources.store import WarehouseResource
-from bank_assets.resources.tracking import TrackingResource
+from bank_assets.resources.tracking import Tracking, TrackingResource
 from bank_assets.revision import git_revision
 from bank_assets.settings import Settings
+from bank_assets.store.derivations import Made, Table
 from bank_assets.store.fold_cache import FoldCache
-from bank_assets.store.warehouse import fingerprint
 
-CODE_VERSION = "1"
-TABLE = "candidates"
+CANDIDATES = Table("candidates", "1")
 DESCRIPTIONS: Mapping[str, str] = {
     "logistic_regression": "Logistic regression on scaled features",
     "random_forest": "Random forest",
@@ -43,7 +42,7 @@ def _algorithm_asset(algorithm: str) -> dg.AssetsDefinition:
     @dg.asset(
         name=algorithm,
         deps=["training_set"],
-        code_version=CODE_VERSION,
+        code_version=CANDIDATES.code_version,
         kinds={
             "python",
             "mlflow",
@@ -63,55 +62,60 @@ def _algorithm_asset(algorithm: str) -> dg.AssetsDefinition:
         mlflow: TrackingResource,
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
-        watch, store = Stopwatch(), warehouse.open()
+        store = warehouse.open()
         snapshot = read_snapshot(store, settings.contract)
-        economics = Economics(settings.cost_eur, settings.value_eur)
-        mark = fingerprint(
-            inputs=[snapshot.digest],
-            code_version=CODE_VERSION,
-            settings={
-                "economics": economics.to_dict(),
-                "seed": settings.seed,
-                "recipes": [recipe.to_dict() for recipe in recipes_of(algorithm, settings)],
-                "search": settings.search,
-                "minutes": settings.search_minutes if settings.search == "full" else None,
-            },
-        )
-        entry = store.entry(TABLE, algorithm)
-        if entry is not None and store.is_unchanged(TABLE, algorithm, mark):
-            return unchanged(entry, watch, best_of(entry.metadata["results"], settings.objective))
-        folds = time_folds(snapshot.data.contact_dates, snapshot.data.as_of)
-        resampled = FoldCache(settings.home / "cache" / "folds", snapshot.digest, resampled_fold(snapshot.data))
-        tracking = mlflow.open()
-        columns: dict[str, Any] = {}
-        results: dict[str, Any] = {}
-        tuned: dict[str, Any] = {}
-        if settings.search == "full":
-            limit = settings.search_minutes * 60 / len(ALGORITHMS)
-            tuned = tune(algorithm, snapshot.data, seconds=limit, seed=settings.seed, clock=time.monotonic)
-            context.log.info("%s: the full search found %s", algorithm, tuned or "nothing better than the defaults")
-        recipes = recipes_of(algorithm, settings, tuned)
-        for predicted in predict_candidates(recipes, snapshot.data, folds, resampled, time.monotonic):
-            recipe = predicted.recipe
-            metrics = candidate_metrics(predicted.calibrated, snapshot.data, folds, economics)
-            metrics["fit_seconds"] = predicted.fit_seconds
-            run_id = _log(tracking, snapshot, predicted, metrics, economics, settings, context.run_id)
-            results[recipe.name] = {"recipe": recipe.to_dict(), "metrics": metrics, "mlflow_run_id": run_id}
-            columns |= {f"raw.{recipe.sampler}": predicted.raw, f"calibrated.{recipe.sampler}": predicted.calibrated}
-            context.log.info("%s: AUC %.3f, profit %.0f EUR", recipe.name, metrics["roc_auc"], metrics["profit_eur"])
-        table = pa.table(columns)
-        entry = store.write(TABLE, algorithm, table, mark, {"results": results, "snapshot": snapshot.digest})
-        return result(
-            entry,
-            watch,
-            {
-                **best_of(results, settings.objective),
-                "candidates": dg.MetadataValue.md(_table(results)),
-                "mlflow_parent_run": tracking.parent_run_id,
-            },
+        derived = CANDIDATES.of(
+            store, algorithm, inputs=[snapshot.digest], settings=search_settings(algorithm, settings)
         )
 
+        def work() -> Made:
+            return searched(context, algorithm, snapshot, mlflow.open(), settings)
+
+        return derive(derived, work, lambda stored: best_of(stored["results"], settings.objective))
+
     return algorithm_asset
+
+
+def search_settings(algorithm: str, settings: Settings) -> dict[str, Any]:
+    """What changes the candidates of an algorithm, besides the training set."""
+    return {
+        "economics": Economics(settings.cost_eur, settings.value_eur).to_dict(),
+        "seed": settings.seed,
+        "recipes": [recipe.to_dict() for recipe in recipes_of(algorithm, settings)],
+        "search": settings.search,
+        "minutes": settings.search_minutes if settings.search == "full" else None,
+    }
+
+
+def searched(
+    context: dg.AssetExecutionContext,
+    algorithm: str,
+    snapshot: TrainingSnapshot,
+    tracking: Tracking,
+    settings: Settings,
+) -> Made:
+    """Fit and test every candidate of an algorithm out of time, each with a run of its own."""
+    data, economics = snapshot.data, Economics(settings.cost_eur, settings.value_eur)
+    folds = time_folds(data.contact_dates, data.as_of)
+    resampled = FoldCache(settings.home / "cache" / "folds", snapshot.digest, resampled_fold(data))
+    columns: dict[str, Any] = {}
+    results: dict[str, Any] = {}
+    tuned: dict[str, Any] = {}
+    if settings.search == "full":
+        limit = settings.search_minutes * 60 / len(ALGORITHMS)
+        tuned = tune(algorithm, data, seconds=limit, seed=settings.seed, clock=time.monotonic)
+        context.log.info("%s: the full search found %s", algorithm, tuned or "nothing better than the defaults")
+    recipes = recipes_of(algorithm, settings, tuned)
+    for predicted in predict_candidates(recipes, data, folds, resampled, time.monotonic):
+        recipe = predicted.recipe
+        metrics = candidate_metrics(predicted.calibrated, data, folds, economics)
+        metrics["fit_seconds"] = predicted.fit_seconds
+        run_id = _log(tracking, snapshot, predicted, metrics, economics, settings, context.run_id)
+        results[recipe.name] = {"recipe": recipe.to_dict(), "metrics": metrics, "mlflow_run_id": run_id}
+        columns |= {f"raw.{recipe.sampler}": predicted.raw, f"calibrated.{recipe.sampler}": predicted.calibrated}
+        context.log.info("%s: AUC %.3f, profit %.0f EUR", recipe.name, metrics["roc_auc"], metrics["profit_eur"])
+    shown = {"candidates": dg.MetadataValue.md(_table(results)), "mlflow_parent_run": tracking.parent_run_id}
+    return Made(pa.table(columns), {"results": results, "snapshot": snapshot.digest}, shown)
 
 
 def recipes_of(algorithm: str, settings: Settings, parameters: Mapping[str, Any] | None = None) -> list[Recipe]:

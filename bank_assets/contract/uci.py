@@ -311,9 +311,11 @@ UCI: Final = Contract(
 )
 
 UCI_FILE_COLUMNS: Final = tuple(
-    name for name in UCI.delivery_columns if name not in (UCI.contact_id.source, UCI.contact_date.source)
+    name
+    for name in UCI.delivery_columns
+    if name not in (UCI.contact_id.source, UCI.contact_date.source, *UCI.optional_columns)
 )
-"""Header of the UCI file, in its order: it has neither ids nor dates."""
+"""Header of the UCI file, in its order: it has neither ids nor dates, and no column that was added later."""
 
 
 def contract_on_record(document: Mapping[str, Any] | None) -> Contract:

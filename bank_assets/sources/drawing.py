@@ -197,7 +197,9 @@ def contacts_frame(columns: dict[str, Codes], model: MonthModel, day_index: Code
     }
     data |= columns
     for name in UCI.delivery_columns[2:]:
-        categories = UCI.by_source[name].categories
+        categories, default = UCI.by_source[name].categories, UCI.by_source[name].default
+        if name not in data:  # a column younger than the profile that the simulator draws from
+            data[name] = np.full(len(day_index), categories.index(str(default)) if categories else default)
         values = data[name]
         assert isinstance(values, np.ndarray)
         if categories:
