@@ -152,19 +152,19 @@ def test_a_model_on_probation_is_reviewed_without_any_evidence(replayed):
     contacts = world._contacts
     quiet = np.full(len(contacts), float(contacts.is_subscribed[:600].mean()))
     scored = ScoredContacts(contacts.contact_dates, quiet, contacts.is_subscribed, contacts.known_on)
-    known = Known(scored, world.daily, Reference({}, 0.0))
+    known, policy = Known(scored, world.daily, Reference({}, 0.0)), ResponsePolicy(minimum_ranked=10_000)
     state = after_verdict(ResponseState(), str(FIRST + 7 * DAY), is_promoted=True, is_on_probation=True)
     assert state.is_on_probation
-    assert assess(FIRST + 34 * DAY, known, state, 0.0, ResponsePolicy()).response.rung not in FITS
-    due = assess(FIRST + 35 * DAY, known, state, 0.0, ResponsePolicy())
+    assert assess(FIRST + 34 * DAY, known, state, 0.0, policy).response.rung not in FITS
+    due = assess(FIRST + 35 * DAY, known, state, 0.0, policy)
     assert (due.response.rung, due.response.run_key) == (Rung.SEARCH, f"review-{FIRST + 35 * DAY}")
     passed = after_verdict(due.response.state, str(due.day), is_promoted=True)
     assert not passed.is_on_probation
     refused = after_verdict(due.response.state, str(due.day), is_promoted=False)
     assert (refused.is_on_probation, refused.attempted_on) == (True, state.attempted_on), "it starts no cool-down"
-    assert assess(FIRST + 36 * DAY, known, refused, 0.0, ResponsePolicy()).response.rung not in FITS
+    assert assess(FIRST + 36 * DAY, known, refused, 0.0, policy).response.rung not in FITS
     earlier = replace(refused, reviewed_on=str(FIRST + 8 * DAY))
-    assert assess(FIRST + 36 * DAY, known, earlier, 0.0, ResponsePolicy()).response.rung is Rung.SEARCH
+    assert assess(FIRST + 36 * DAY, known, earlier, 0.0, policy).response.rung is Rung.SEARCH
 
 
 def test_a_rollback_gets_a_cool_down_and_ends_the_episode():
