@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bank_assets.core import metrics
+from bank_assets.core.arrays import BoolArray
 from bank_assets.core.bootstrap import BootstrapGain, paired_bootstrap, paired_bootstrap_f1
 from bank_assets.core.economics import Economics, is_worth_calling
-
-BoolArray = NDArray[np.bool_]
 
 PROFIT, F1 = "profit", "f1"
 METRIC: Final[Mapping[str, str]] = {PROFIT: "profit_eur", F1: "f1"}

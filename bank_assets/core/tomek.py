@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 from sklearn.neighbors import NearestNeighbors
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
+from bank_assets.core.arrays import BoolArray, FloatArray, IntArray
+
 TIE = 1e-6
 """Distances closer than this are a tie: brute force by matrix products rounds that coarsely."""
 
@@ -33,7 +33,7 @@ class TreeTomekLinks(TomekLinks):
         return X[self.sample_indices_], y[self.sample_indices_]
 
 
-def tomek_links(X: FloatArray, is_rare: NDArray[np.bool_]) -> IntArray:
+def tomek_links(X: FloatArray, is_rare: BoolArray) -> IntArray:
     """Find all links.
 
     Args:

@@ -57,8 +57,8 @@ def test_it_is_a_sampler_of_a_pipeline():
     assert np.array_equal(models[0][-1].coef_, models[1][-1].coef_)
 
 
-@pytest.mark.slow
-def test_the_same_rows_on_every_fold_of_the_real_file():
+def folds_of_the_real_file():
+    """Scaled training rows and outcomes of each fold."""
     source = Path(os.environ.get("BANK_SOURCE", ""))
     if not source.is_file() or not is_pinned(source):
         pytest.skip("BANK_SOURCE is not the path of the UCI file")
@@ -68,11 +68,22 @@ def test_the_same_rows_on_every_fold_of_the_real_file():
     as_of = contacts.contact_dates.max() + 1
     data = contacts.learning_data(as_of)
     encoded = encode(data.features, FeatureSet.of(data.contract))
+    for fold in time_folds(data.contact_dates, as_of):
+        train = fold.train_mask(data.contact_dates, data.known_on)
+        yield fold, StandardScaler().fit_transform(encoded[train]), data.is_subscribed[train]
+
+
+@pytest.mark.slow
+def test_the_same_rows_on_every_fold_of_the_real_file():
     with threadpool_limits(2):
-        for number, fold in enumerate(time_folds(data.contact_dates, as_of)):
-            train = fold.train_mask(data.contact_dates, data.known_on)
-            X, y = StandardScaler().fit_transform(encoded[train]), data.is_subscribed[train]
+        for fold, X, y in folds_of_the_real_file():
             assert np.array_equal(kept(TreeTomekLinks, X, y, "auto"), kept(TomekLinks, X, y, "auto")), fold
-            if number == 0:  # the search after SMOTE is three times as long
-                X, y = SMOTE(random_state=1).fit_resample(X, y)
-                assert np.array_equal(kept(TreeTomekLinks, X, y, "all"), kept(TomekLinks, X, y, "all")), fold
+
+
+@pytest.mark.soak
+def test_the_same_rows_after_smote():
+    """Three times as many rows, nine times as long a search."""
+    with threadpool_limits(2):
+        _, X, y = next(folds_of_the_real_file())
+        X, y = SMOTE(random_state=1).fit_resample(X, y)
+        assert np.array_equal(kept(TreeTomekLinks, X, y, "all"), kept(TomekLinks, X, y, "all"))
