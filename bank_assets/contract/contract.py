@@ -19,6 +19,8 @@ from bank_assets.contract.errors import LEAKAGE_RULE, ContractError, LeakageErro
 
 ARRIVED_AT = "arrived_at"
 """Column that outcome deliveries add: when the outcome became known."""
+WORDING = ("description", "label", "group", "phrase", "words")
+"""Attributes of a column that only people read."""
 REQUIRED_ROLES = (Role.CONTACT_ID, Role.CONTACT_DATE, Role.TARGET)
 
 
@@ -242,17 +244,34 @@ class Contract:
     @cached_property
     def canonical(self) -> str:
         """Canonical JSON: sorted keys, no white space, ASCII."""
-        return json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return _canonical(self.to_dict())
 
     @cached_property
     def digest(self) -> str:
         """Hexadecimal sha256 of the canonical form."""
-        return hashlib.sha256(self.canonical.encode("ascii")).hexdigest()
+        return _sha256(self.canonical)
+
+    @cached_property
+    def rows_digest(self) -> str:
+        """Hexadecimal sha256 of what decides about rows: another wording makes no table again."""
+        columns = [
+            {name: value for name, value in _plain(column).items() if name not in WORDING} for column in self.columns
+        ]
+        statistics = [_plain(statistic) for statistic in self.list_statistics]
+        return _sha256(_canonical([self.first_month, columns, statistics]))
 
     @property
     def reference(self) -> str:
         """Name, version and digest in one text, as decision records keep it."""
         return f"{self.name} {self.version} sha256:{self.digest}"
+
+
+def _canonical(document: Any) -> str:
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 def _plain(part: Column | ListStatistic) -> dict[str, Any]:

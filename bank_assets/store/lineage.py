@@ -32,8 +32,8 @@ STATE: Final = Table("as_of_state", "1")
 BATCH: Final = Table("batch_scores", "2")
 
 
-_FIRST_CONTRACT: Final = "c0d4378c6c8ebd72c443e8048155c95ff092cd6405c851484bf22928ba8925ad"
-"""Digest of the contract of every home that was made before a deployment could have its own."""
+_FIRST_CONTRACT: Final = "8def6fba4d911d60ce157b18bb8b3223e268eed75da1f738e67f7a9c6301c150"
+"""`rows_digest` of the contract of every home that was made before a deployment could have its own."""
 
 
 def contract_setting(contract: Contract) -> dict[str, str]:
@@ -45,7 +45,7 @@ def contract_setting(contract: Contract) -> dict[str, str]:
     Returns:
         Nothing for the first contract: its tables were made before fingerprints named one, and stay valid.
     """
-    return {} if contract.digest == _FIRST_CONTRACT else {"contract": contract.digest}
+    return {} if contract.rows_digest == _FIRST_CONTRACT else {"contract": contract.rows_digest}
 
 
 def passed_months(store: Warehouse) -> list[str]:

@@ -94,5 +94,9 @@ def test_the_tables_that_others_ask_about_are_made_from_what_they_were(store):
 
 def test_the_contract_of_earlier_releases_leaves_their_fingerprints_as_they_are():
     assert lineage.contract_setting(UCI) == {}
-    other = replace(UCI, version=UCI.version + 1)
-    assert lineage.contract_setting(other) == {"contract": other.digest}
+    age = UCI.by_source["age"]
+    reworded = replace(UCI, columns=tuple(replace(c, label="Years") if c is age else c for c in UCI.columns))
+    assert reworded.digest != UCI.digest
+    assert lineage.contract_setting(reworded) == {}
+    wider = replace(UCI, columns=tuple(replace(c, maximum=130) if c is age else c for c in UCI.columns))
+    assert lineage.contract_setting(wider) == {"contract": wider.rows_digest} != {"contract": UCI.rows_digest}
