@@ -119,6 +119,7 @@ def integers(texts: Sequence[str]) -> tuple[NDArray[np.int64], BoolArray]:
     characters[has_sign, 0] = ord("0")
     digits = characters.astype(np.int64) - ord("0")
     is_digit = (digits >= 0) & (digits <= 9)
+    is_digit &= np.arange(_INTEGER_WIDTH + 1) < length[:, None]  # a NUL between digits would pass for their end
     is_number = (is_digit.sum(axis=1) == length) & (length > has_sign) & (length <= _INTEGER_WIDTH)
     total = np.zeros(len(texts), dtype=np.int64)
     for place in range(_INTEGER_WIDTH):
