@@ -28,7 +28,26 @@ def test_texts_that_are_integers(text, number):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "-", "+", "4.0", "1.000", "1e3", "4 1", "4_1", "--1", "1-", "NaN", "٤١", "４１", "0x1", "1" * 21, "a", "1\n1"],
+    [
+        "",
+        "1\x002",
+        "-",
+        "+",
+        "4.0",
+        "1.000",
+        "1e3",
+        "4 1",
+        "4_1",
+        "--1",
+        "1-",
+        "NaN",
+        "٤١",
+        "４１",
+        "0x1",
+        "1" * 21,
+        "a",
+        "1\n1",
+    ],
 )
 def test_texts_that_are_no_integers(text):
     assert not integers([text, "1"])[1][0]
