@@ -42,8 +42,7 @@ thead th { border-bottom: 2px solid #b8c2cf; } tbody th { font-weight: 600; } th
 .bars th { font-weight: 400; white-space: nowrap; }
 .bars th, .bars td { padding: .1rem .3rem; border: 0; font-size: .85rem; }
 .scroll { overflow-x: auto; } .scroll:focus { outline: 2px solid #0b4f8a; }
-.heat td { text-align: center; } .heat td.none { background: #eef6f0; } .heat td.moderate { background: #fdebc8; }
-.heat td.heavy { background: #f3b7a8; }
+.heat td { text-align: center; } .heat td.some { background: #fdebc8; } .heat td.much { background: #f3b7a8; }
 figure { margin: 0; max-width: 30rem; } figure svg { display: block; width: 100%; height: auto; }
 figcaption { font-weight: 600; } .legend { display: flex; flex-wrap: wrap; gap: .2rem 1rem; font-size: .9rem; }
 .legend .key { display: inline-block; width: auto; vertical-align: middle; }
