@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 from bank_assets.core import metrics
 from bank_assets.core.arrays import BoolArray, FloatArray
 from bank_assets.core.calibration import fit_affine, recalibrated_day_by_day
-from bank_assets.core.candidates import Recipe, encode, fit_encoded, recency_weights, resample
+from bank_assets.core.candidates import Recipe, encode, fit_encoded, load_libraries, recency_weights, resample
 from bank_assets.core.contacts import LearningData
 from bank_assets.core.economics import Economics, is_worth_calling, realised_profit
 from bank_assets.core.features import FeatureSet
@@ -131,6 +131,7 @@ def predict_candidates(
         seconds = clock() - started
         return test, estimator.predict_proba(encoded[test])[:, 1], seconds
 
+    load_libraries(recipes)
     # All thread pools, BLAS included: with two threads it sums in another order, and a logistic regression differs by
     # 3e-16 from run to run.
     with threadpool_limits(1), ThreadPoolExecutor(workers) as pool:

@@ -10,8 +10,9 @@ Trees get **unscaled** inputs: with a scaler in front of the ONNX graph, float32
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -236,6 +237,14 @@ def resample(
         keep = cleaner.sample_indices_
         X, y, weights = X[keep], y[keep], weights[keep]
     return X, np.asarray(y, bool), weights
+
+
+def load_libraries(recipes: Iterable[Recipe]) -> None:
+    """Import what the recipes need, so that limits on threads, which reach loaded libraries only, reach all of it."""
+    needed = {recipe.algorithm for recipe in recipes} & {"xgboost", "lightgbm"}
+    shared = {"sklearn.linear_model", "sklearn.ensemble", "imblearn.over_sampling", "bank_assets.core.tomek"}
+    for name in sorted(needed | shared):
+        import_module(name)
 
 
 def _estimator(recipe: Recipe, n_jobs: int) -> Any:
