@@ -99,7 +99,6 @@ def predict_candidates(
     clock: Callable[[], float],
     *,
     workers: int = 2,
-    n_jobs: int = 1,
 ) -> Iterator[CandidatePredictions]:
     """Fit each recipe on each fold and predict the fold's test rows: one queue of fits over all workers.
 
@@ -114,7 +113,6 @@ def predict_candidates(
         resampled: resampled training rows of a fold.
         clock: a monotonic clock in seconds.
         workers: fits at the same time.
-        n_jobs: threads of a fit.
 
     Yields:
         Raw and calibrated out-of-time predictions in the order of the recipes; the same whatever the number of workers.
@@ -127,7 +125,7 @@ def predict_candidates(
         if bool(y.all()) or not bool(y.any()) or not bool(test.any()):
             return test, float(np.clip(y.mean(), 1e-3, 1 - 1e-3)) if len(y) else 0.1, 0.0
         started = clock()
-        estimator = fit_encoded(recipe, X, y, weights, n_jobs=n_jobs)
+        estimator = fit_encoded(recipe, X, y, weights)
         seconds = clock() - started
         return test, estimator.predict_proba(encoded[test])[:, 1], seconds
 

@@ -41,7 +41,7 @@ def learned_under(contract: Contract) -> tuple[Scorer, AsOfState]:
     estimator = fit_recipe(Recipe("logistic_regression"), features, feature_set, y, dates, DAY)
     lineage = Lineage(AS_OF, "s" * 64, len(y), "made up", False, "run", "revision", contract)
     files = make_bundle(
-        to_onnx(estimator, feature_set),
+        to_onnx(estimator, feature_set, "logistic_regression"),
         Recipe("logistic_regression"),
         lineage=lineage,
         feature_ranges=observed_ranges(features, contract),
