@@ -19,12 +19,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from bank_assets.core.algorithms import ALGORITHMS
 from bank_assets.core.replay_trace import Trace
 from bank_assets.store.atomic_files import replacing
 
 _LOG: Final = logging.getLogger(__name__)
 _TRACE: Final = ("proba", "unshifted", "low", "high", "called", "weight")
-_LIBRARIES: Final = ("numpy", "scipy", "scikit-learn", "lightgbm", "xgboost", "onnxruntime")
+_LIBRARIES: Final = ("numpy", "scipy", "onnxruntime")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ def code_digest() -> str:
     content = hashlib.sha256()
     for path in sorted(path for room in ("contract", "core") for path in (package / room).rglob("*.py")):
         content.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
-    for library in _LIBRARIES:
+    for library in (*_LIBRARIES, *sorted({one.library for one in ALGORITHMS.values()})):
         content.update(f"{library}={metadata.version(library)}".encode())
     return content.hexdigest()
 

@@ -43,7 +43,7 @@ class Settings:
         search: `BANK_SEARCH`, `default` (20 candidates) or `full` (Optuna).
         search_minutes: `BANK_SEARCH_MINUTES`, time limit of the full search.
         candidates: `BANK_CANDIDATES`, recipes that a search compares, comma-separated `algorithm/sampler`; empty for
-            all twenty.
+            all.
         probation: `BANK_PROBATION`, whether the default recipe decides, marked as such, until the gate of a first model
             opens (True), or the trailing subscription rate does (False).
         train_nightly: `BANK_TRAIN_NIGHTLY`, train every night (True) or only when the loop asks (False).

@@ -63,7 +63,7 @@ def main() -> None:
     estimator = fit_recipe(
         Recipe("lightgbm"), features, FEATURE_SET, contacts.is_subscribed, contacts.contact_dates, as_of
     )
-    graph = to_onnx(estimator, FEATURE_SET)
+    graph = to_onnx(estimator, FEATURE_SET, "lightgbm")
     began = time.perf_counter()
     background = build_background(features, FEATURE_SET)
     background_seconds = time.perf_counter() - began

@@ -20,8 +20,9 @@ import pandas as pd
 
 from bank_assets.contract.uci import UCI
 from bank_assets.core import metrics
+from bank_assets.core.algorithms import ALGORITHMS
 from bank_assets.core.calibration import fit_affine
-from bank_assets.core.candidates import ALGORITHMS, SAMPLERS, Recipe, encode, fit_encoded, resample
+from bank_assets.core.candidates import SAMPLERS, Recipe, encode, fit_encoded, resample
 from bank_assets.core.features import FeatureSet
 from bank_assets.core.promotion import PromotionPolicy
 from bank_assets.core.scorer import apply_calibrator
@@ -41,7 +42,7 @@ def out_of_fold(recipe: Recipe, X: np.ndarray, y: np.ndarray, fold: np.ndarray, 
         train, test = fold != number, fold == number
         if (recipe.sampler, number) not in cache:
             cache[recipe.sampler, number] = resample(recipe.sampler, X[train], y[train], np.ones(train.sum()), SEED)
-        estimator = fit_encoded(recipe, *cache[recipe.sampler, number], n_jobs=1)
+        estimator = fit_encoded(recipe, *cache[recipe.sampler, number])
         raw[test] = estimator.predict_proba(X[test])[:, 1]
     return raw
 

@@ -53,7 +53,7 @@ def prepare(home: Path) -> dict[str, Any]:
             Economics(), 0.3, {}, Lineage(str(as_of), "0" * 64, len(y), "uci", True, "run", "revision", UCI),
             observed_ranges(features, UCI))  # fmt: skip
         run = registry.client.create_run(registry.experiment_id())
-        files = bundle_files(to_onnx(estimator, FEATURE_SET), parts, {})
+        files = bundle_files(to_onnx(estimator, FEATURE_SET, RECIPE.algorithm), parts, {})
         register(registry, files, run_id=run.info.run_id, kind="first",
                           as_of=str(as_of))  # fmt: skip
     registry.set_alias("champion", "1")

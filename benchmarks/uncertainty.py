@@ -49,7 +49,6 @@ def predictions(contacts) -> np.ndarray:
                 contacts.is_subscribed[past],
                 contacts.contact_dates[past],
                 day,
-                n_jobs=1,
             )
             fitted_on = day
         today = contacts.contact_dates == day

@@ -113,7 +113,7 @@ def create_app(
 def _services(settings: ServingSettings, registry: Registry | None, is_recording: bool) -> Services:
     platform = settings.platform
     ledger = open_ledger(platform.ledger_url, migrate=False)
-    store = ChampionStore(settings.bundles)
+    store = ChampionStore(settings.bundles, platform.contract)
     found = registry or Registry(
         platform.mlflow_uri, platform.mlflow_artifacts, settings.bundles / "bundles", fails_fast=True
     )

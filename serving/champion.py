@@ -103,13 +103,15 @@ class PublishedState:
 class ChampionStore:
     """Which model and which as-of state are in force; reading is one attribute access, so it cannot block."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, contract: Contract) -> None:
         """Start empty.
 
         Args:
             folder: where verified bundles and the name of the last good one are kept.
+            contract: that requests are read by; a champion must get all its inputs from it.
         """
         self._folder = folder
+        self._contract = contract
         self._bundles = BundleCache(folder / "bundles")
         self.champion: Champion | None = None
         self.published: PublishedState | None = None
@@ -157,7 +159,7 @@ class ChampionStore:
             files = self._bundles.read(version.version, version.digest)
             if files is None:
                 return False
-            self.champion = self._champion(version, files)
+            self.champion = self._with_inputs(self._champion(version, files))
         except FileNotFoundError:
             return False
         except (BundleError, OSError, KeyError, json.JSONDecodeError) as error:
@@ -202,10 +204,24 @@ class ChampionStore:
             contract_on_record(scorer.decision.get("contract")),
         )
 
+    def _with_inputs(self, champion: Champion) -> Champion:
+        lacking = self._contract.lacking(champion.contract)
+        if lacking:
+            mine, its = (f"{one.name} {one.version}" for one in (self._contract, champion.contract))
+            raise BundleError(
+                f"version {champion.version}: expected a model of the columns of contract {mine}, found one that also "
+                f"takes {', '.join(lacking)} (contract {its}); start the app with that contract, or roll back."
+            )
+        return champion
+
     def put_in_force(self, champion: Champion) -> None:
-        """Swap; requests that already read the old one finish with it."""
+        """Swap; requests that already read the old one finish with it.
+
+        Raises:
+            BundleError: requests lack an input of the model.
+        """
         before = self.champion.version if self.champion is not None else None
-        self.champion = champion
+        self.champion = self._with_inputs(champion)
         kept = {"version": champion.version, "digest": champion.digest, "run_id": champion.run_id}
         write_atomic(self._folder / LAST_GOOD, json.dumps(kept).encode())
         self.swaps += before is not None

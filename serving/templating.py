@@ -23,6 +23,7 @@ from litestar.response import Template
 from litestar.static_files import create_static_files_router
 from litestar.template import TemplateConfig
 
+from bank_assets.core.algorithms import ALGORITHMS
 from bank_assets.reports.formats import NONE, count, eur, number, p_value, pct, points
 from serving.shell_view import shell_of
 
@@ -55,8 +56,6 @@ def short(text: str | None, length: int = 12) -> str:
 
 
 SPELLED: Final = {
-    "lightgbm": "LightGBM",
-    "xgboost": "XGBoost",
     "smote": "SMOTE",
     "tomek": "Tomek links",
     "smote_tomek": "SMOTE + Tomek links",
@@ -65,8 +64,10 @@ SPELLED: Final = {
 
 
 def words(text: str | None) -> str:
-    """A name with underscores in words."""
-    return NONE if not text else SPELLED.get(text, text.replace("_", " "))
+    """A name with underscores in words; an algorithm's by its label."""
+    if not text:
+        return NONE
+    return ALGORITHMS[text].label if text in ALGORITHMS else SPELLED.get(text, text.replace("_", " "))
 
 
 def sentence(text: str) -> str:

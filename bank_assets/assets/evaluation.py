@@ -15,8 +15,9 @@ from bank_assets.assets.materialization import ML_OWNERS, derive
 from bank_assets.assets.model_bundle import OutOfTime, assemble_bundle, out_of_time, profile_of
 from bank_assets.assets.snapshot import TrainingSnapshot, read_snapshot
 from bank_assets.contract.names import ALIAS_CHALLENGER
+from bank_assets.core.algorithms import ALGORITHMS
 from bank_assets.core.candidate_folds import candidate_metrics, predict_folds, resampled_fold
-from bank_assets.core.candidates import ALGORITHMS, Recipe
+from bank_assets.core.candidates import Recipe
 from bank_assets.core.challenger import choose_recipe, fit_deployment, pooled_rows
 from bank_assets.core.economics import Economics
 from bank_assets.core.promotion import FIRST, PROBATION, PromotionPolicy, Verdict, first_model_gate, kind_of_fit
@@ -122,7 +123,7 @@ def choose(
     mode: str,
 ) -> Chosen:
     """Choose the recipe to deploy; if no candidate passes a first model's gate, the default one goes on probation."""
-    incumbent = Recipe.from_dict(in_force.decision["recipe"]) if in_force else Recipe("lightgbm", seed=settings.seed)
+    incumbent = Recipe.from_dict(in_force.decision["recipe"]) if in_force else Recipe(seed=settings.seed)
     tested = gather(store, snapshot, incumbent, economics, settings, mode=mode)
     has_passed = in_force is not None and not in_force.decision.get("is_on_probation", False)
     kind = kind_of_fit(tested.recipe.name, incumbent.name, has_passed=has_passed)
@@ -272,8 +273,8 @@ def gather(
             calibrated[name] = table.column(f"calibrated.{recipes[name].sampler}").to_numpy()
     if not results:
         raise dg.Failure(
-            "challenger: expected candidates evaluated on this training set, found none; materialize the "
-            "four algorithms first.",
+            f"challenger: expected candidates evaluated on this training set, found none; materialize "
+            f"{', '.join(ALGORITHMS)} first.",
             allow_retries=False,
         )
     if incumbent.name not in results:  # BANK_CANDIDATES leaves it out, and another recipe must be better than it

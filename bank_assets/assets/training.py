@@ -1,6 +1,6 @@
-"""Stage training: four algorithms x five samplers over time-ordered folds.
+"""Stage training: one asset per algorithm of the registry, which tests it with each sampler over time-ordered folds.
 
-Reads `training_set`, writes `candidates` (out-of-time predictions) and MLflow child runs. Fits happen in
+It reads `training_set` and writes `candidates` (out-of-time predictions) and MLflow child runs. Fits happen in
 `core.candidate_folds`; nothing here decides which candidate is better.
 """
 
@@ -15,8 +15,9 @@ import pyarrow as pa
 
 from bank_assets.assets.materialization import ML_OWNERS, derive
 from bank_assets.assets.snapshot import TrainingSnapshot, read_snapshot
+from bank_assets.core.algorithms import ALGORITHMS, Algorithm
 from bank_assets.core.candidate_folds import CandidatePredictions, candidate_metrics, predict_candidates, resampled_fold
-from bank_assets.core.candidates import ALGORITHMS, Recipe, named_recipes
+from bank_assets.core.candidates import Recipe, named_recipes
 from bank_assets.core.economics import Economics
 from bank_assets.core.objective import best_first
 from bank_assets.core.splits import time_folds
@@ -30,33 +31,25 @@ from bank_assets.store.derivations import Made, Table
 from bank_assets.store.fold_cache import FoldCache
 
 CANDIDATES = Table("candidates", "1")
-DESCRIPTIONS: Mapping[str, str] = {
-    "logistic_regression": "Logistic regression on scaled features",
-    "random_forest": "Random forest",
-    "xgboost": "XGBoost gradient boosting",
-    "lightgbm": "LightGBM gradient boosting",
-}
 
 
-def _algorithm_asset(algorithm: str) -> dg.AssetsDefinition:
+def algorithm_asset(algorithm: Algorithm) -> dg.AssetsDefinition:
+    """The asset of one algorithm: its candidates, out of time."""
+
     @dg.asset(
-        name=algorithm,
+        name=algorithm.name,
         deps=["training_set"],
         code_version=CANDIDATES.code_version,
-        kinds={
-            "python",
-            "mlflow",
-            {"random_forest": "scikitlearn", "logistic_regression": "scikitlearn"}.get(algorithm, algorithm),
-        },
+        kinds={"python", "mlflow", algorithm.kind},
         owners=ML_OWNERS,
         description=(
-            f"{DESCRIPTIONS[algorithm]} with five samplers, out of time.\n\n"
+            f"{algorithm.description} with five samplers, out of time.\n\n"
             "Reads: training_set. Writes: out-of-time predictions and one MLflow run per candidate.\n"
             "Guarantees: every test row lies after every training row; samplers see training rows only.\n"
             "Fails when: the history is too short to be split by time."
         ),
     )
-    def algorithm_asset(
+    def candidates(
         context: dg.AssetExecutionContext,
         warehouse: WarehouseResource,
         mlflow: TrackingResource,
@@ -65,15 +58,15 @@ def _algorithm_asset(algorithm: str) -> dg.AssetsDefinition:
         store = warehouse.open()
         snapshot = read_snapshot(store, settings.contract)
         derived = CANDIDATES.of(
-            store, algorithm, inputs=[snapshot.digest], settings=search_settings(algorithm, settings)
+            store, algorithm.name, inputs=[snapshot.digest], settings=search_settings(algorithm.name, settings)
         )
 
         def work() -> Made:
-            return searched(context, algorithm, snapshot, mlflow.open(), settings)
+            return searched(context, algorithm.name, snapshot, mlflow.open(), settings)
 
         return derive(derived, work, lambda stored: best_of(stored["results"], settings.objective))
 
-    return algorithm_asset
+    return candidates
 
 
 def search_settings(algorithm: str, settings: Settings) -> dict[str, Any]:
@@ -185,4 +178,4 @@ def _log(
     )
 
 
-logistic_regression, random_forest, xgboost, lightgbm = (_algorithm_asset(algorithm) for algorithm in ALGORITHMS)
+algorithm_assets = [algorithm_asset(one) for one in ALGORITHMS.values()]

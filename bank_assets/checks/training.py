@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from bank_assets.core.candidates import ALGORITHMS
+from bank_assets.core.algorithms import ALGORITHMS
 from bank_assets.resources.store import WarehouseResource
 
 TABLE = "candidates"
@@ -11,7 +11,9 @@ LEAK_AUC = 0.88
 SLOW_FIT_SECONDS = 120.0
 
 
-def _checks_of(algorithm: str) -> list[dg.AssetChecksDefinition]:
+def checks_of(algorithm: str) -> list[dg.AssetChecksDefinition]:
+    """The checks of one algorithm's candidates."""
+
     @dg.asset_check(
         asset=algorithm,
         name="candidates_are_reproducible",
@@ -55,7 +57,4 @@ def _checks_of(algorithm: str) -> list[dg.AssetChecksDefinition]:
     return [reproducible, no_leak, fast]
 
 
-logistic_regression_checks = _checks_of(ALGORITHMS[0])
-random_forest_checks = _checks_of(ALGORITHMS[1])
-xgboost_checks = _checks_of(ALGORITHMS[2])
-lightgbm_checks = _checks_of(ALGORITHMS[3])
+algorithm_checks = [check for algorithm in ALGORITHMS for check in checks_of(algorithm)]

@@ -166,6 +166,11 @@ class Contract:
         """Payload columns that are categories or yes/no."""
         return tuple(column.source for column in self.payload if column.kind is not Kind.INTEGER)
 
+    def lacking(self, other: Contract) -> tuple[str, ...]:
+        """Inputs of another contract that rows of this one lack, or hold as a number instead of a category."""
+        numbers = set(other.numeric_columns) - set(self.numeric_columns)
+        return tuple(sorted(numbers | set(other.category_columns) - set(self.category_columns)))
+
     @cached_property
     def calendar_columns(self) -> tuple[str, ...]:
         """Columns that follow from the contact date."""

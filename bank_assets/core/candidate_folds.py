@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 from bank_assets.core import metrics
 from bank_assets.core.arrays import BoolArray, FloatArray
 from bank_assets.core.calibration import fit_affine, recalibrated_day_by_day
-from bank_assets.core.candidates import Recipe, encode, fit_encoded, recency_weights, resample
+from bank_assets.core.candidates import Recipe, encode, fit_encoded, load_libraries, recency_weights, resample
 from bank_assets.core.contacts import LearningData
 from bank_assets.core.economics import Economics, is_worth_calling, realised_profit
 from bank_assets.core.features import FeatureSet
@@ -99,7 +99,6 @@ def predict_candidates(
     clock: Callable[[], float],
     *,
     workers: int = 2,
-    n_jobs: int = 1,
 ) -> Iterator[CandidatePredictions]:
     """Fit each recipe on each fold and predict the fold's test rows: one queue of fits over all workers.
 
@@ -114,7 +113,6 @@ def predict_candidates(
         resampled: resampled training rows of a fold.
         clock: a monotonic clock in seconds.
         workers: fits at the same time.
-        n_jobs: threads of a fit.
 
     Yields:
         Raw and calibrated out-of-time predictions in the order of the recipes; the same whatever the number of workers.
@@ -127,10 +125,11 @@ def predict_candidates(
         if bool(y.all()) or not bool(y.any()) or not bool(test.any()):
             return test, float(np.clip(y.mean(), 1e-3, 1 - 1e-3)) if len(y) else 0.1, 0.0
         started = clock()
-        estimator = fit_encoded(recipe, X, y, weights, n_jobs=n_jobs)
+        estimator = fit_encoded(recipe, X, y, weights)
         seconds = clock() - started
         return test, estimator.predict_proba(encoded[test])[:, 1], seconds
 
+    load_libraries(recipes)
     # All thread pools, BLAS included: with two threads it sums in another order, and a logistic regression differs by
     # 3e-16 from run to run.
     with threadpool_limits(1), ThreadPoolExecutor(workers) as pool:

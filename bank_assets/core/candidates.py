@@ -1,61 +1,26 @@
 """Recipes of models: algorithm, sampler, hyper-parameters, recency; and how one is fitted.
 
-What lives here: the candidate grid, the encoder, samplers inside the fold, the fit.
-What must not: choosing between candidates (`core.promotion`), calibration, export, MLflow.
-Called by training, evaluation and replay: the champion's refit and a candidate's fold fit are the same function.
-
-Trees get **unscaled** inputs: with a scaler in front of the ONNX graph, float32 rounding flips splits at ties
-(measured max |dp| 0.47 for XGBoost on 14,095 rows; passthrough gives at most 7e-7). Only logistic regression scales.
+Training, evaluation and replay call it: the champion's refit and a candidate's fold fit are the same function.
+Samplers see the rows of a fit only. Algorithms are in `core.algorithms`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pkgutil import resolve_name
 from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bank_assets.core.algorithms import ALGORITHMS, DEFAULT_ALGORITHM, Parameters
 from bank_assets.core.arrays import BoolArray, FloatArray
 from bank_assets.core.features import FeatureSet
 
-ALGORITHMS: Final = ("logistic_regression", "random_forest", "xgboost", "lightgbm")
 SAMPLERS: Final = ("none", "class_weight", "smote", "tomek", "smote_tomek")
 DEFAULT_HALF_LIFE_DAYS: Final = 90.0
 """Weight of a contact halves with each so many days of age; chosen by replay on the first year, see docs/adr/."""
-
-DEFAULT_PARAMETERS: Final[Mapping[str, Mapping[str, float | int | str]]] = {
-    "logistic_regression": {"C": 0.3, "max_iter": 100, "solver": "newton-cholesky"},
-    "random_forest": {
-        "n_estimators": 60,
-        "max_depth": 12,
-        "min_samples_leaf": 15,
-        "max_features": "sqrt",
-        "max_samples": 0.4,
-    },
-    "xgboost": {
-        "n_estimators": 150,
-        "learning_rate": 0.05,
-        "max_depth": 4,
-        "min_child_weight": 10.0,
-        "subsample": 0.8,
-        "colsample_bytree": 0.6,
-        "reg_lambda": 5.0,
-        "max_bin": 128,
-    },
-    "lightgbm": {
-        "n_estimators": 100,
-        "learning_rate": 0.05,
-        "num_leaves": 15,
-        "min_child_samples": 40,
-        "colsample_bytree": 0.6,
-        "subsample": 0.8,
-        "subsample_freq": 1,
-        "reg_lambda": 20.0,
-        "max_bin": 127,
-    },
-}
 
 
 class RecipeError(ValueError):
@@ -81,19 +46,19 @@ class Recipe:
         seed: seed of sampler and estimator.
     """
 
-    algorithm: str
+    algorithm: str = DEFAULT_ALGORITHM
     sampler: str = "none"
-    parameters: Mapping[str, float | int | str] = field(default_factory=dict)
+    parameters: Parameters = field(default_factory=dict)
     half_life_days: float = DEFAULT_HALF_LIFE_DAYS
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.algorithm not in ALGORITHMS or self.sampler not in SAMPLERS:
             raise ValueError(
-                f"recipe: expected an algorithm of {ALGORITHMS} and a sampler of {SAMPLERS}, "
+                f"recipe: expected an algorithm of {', '.join(ALGORITHMS)} and a sampler of {', '.join(SAMPLERS)}, "
                 f"found {self.algorithm!r} and {self.sampler!r}."
             )
-        object.__setattr__(self, "parameters", {**DEFAULT_PARAMETERS[self.algorithm], **self.parameters})
+        object.__setattr__(self, "parameters", {**ALGORITHMS[self.algorithm].defaults, **self.parameters})
 
     @property
     def name(self) -> str:
@@ -123,7 +88,7 @@ class Recipe:
 
 
 def default_recipes(seed: int) -> tuple[Recipe, ...]:
-    """The default search: four algorithms x five samplers."""
+    """The default search: every algorithm with every sampler."""
     return tuple(Recipe(algorithm, sampler, seed=seed) for algorithm in ALGORITHMS for sampler in SAMPLERS)
 
 
@@ -131,11 +96,11 @@ def named_recipes(names: Sequence[str], seed: int) -> tuple[Recipe, ...]:
     """The recipes that a search compares.
 
     Args:
-        names: `algorithm/sampler`; empty for all twenty.
+        names: `algorithm/sampler`; empty for all.
         seed: seed of samplers and estimators.
 
     Raises:
-        RecipeError: a name is none of the twenty.
+        RecipeError: a name is none of them.
     """
     known = {recipe.name: recipe for recipe in default_recipes(seed)}
     unknown = [name for name in names if name not in known]
@@ -238,30 +203,14 @@ def resample(
     return X, np.asarray(y, bool), weights
 
 
-def _estimator(recipe: Recipe, n_jobs: int) -> Any:
-    parameters: dict[str, Any] = dict(recipe.parameters)
-    if recipe.algorithm == "logistic_regression":
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
-
-        return make_pipeline(StandardScaler(), LogisticRegression(random_state=recipe.seed, **parameters))
-    if recipe.algorithm == "random_forest":
-        from sklearn.ensemble import RandomForestClassifier
-
-        return RandomForestClassifier(random_state=recipe.seed, n_jobs=n_jobs, **parameters)
-    if recipe.algorithm == "xgboost":
-        from xgboost import XGBClassifier
-
-        return XGBClassifier(random_state=recipe.seed, n_jobs=n_jobs, tree_method="hist", **parameters)
-    from lightgbm import LGBMClassifier
-
-    return LGBMClassifier(
-        random_state=recipe.seed, n_jobs=n_jobs, verbosity=-1, deterministic=True, force_row_wise=True, **parameters
-    )
+def load_libraries(recipes: Iterable[Recipe]) -> None:
+    """Import what the recipes need, so that limits on threads, which reach loaded libraries only, reach all of it."""
+    shared = {"sklearn.pipeline", "imblearn.over_sampling", "bank_assets.core.tomek"}
+    for name in sorted(shared | {ALGORITHMS[recipe.algorithm].estimator for recipe in recipes}):
+        resolve_name(name)
 
 
-def fit_encoded(recipe: Recipe, X: FloatArray, y: BoolArray, weights: FloatArray, *, n_jobs: int = 1) -> Estimator:
+def fit_encoded(recipe: Recipe, X: FloatArray, y: BoolArray, weights: FloatArray) -> Estimator:
     """Fit a recipe on encoded (and already resampled) rows.
 
     Args:
@@ -269,19 +218,20 @@ def fit_encoded(recipe: Recipe, X: FloatArray, y: BoolArray, weights: FloatArray
         X: encoded features (n, k).
         y: outcomes (n,).
         weights: sample weights (n,).
-        n_jobs: threads of the fit; the result does not depend on it.
 
     Returns:
         The fitted estimator.
     """
-    estimator = _estimator(recipe, n_jobs)
-    if recipe.algorithm == "logistic_regression":
-        estimator.fit(
-            X, y.astype(np.int64), logisticregression__sample_weight=weights, standardscaler__sample_weight=weights
-        )
-    else:
-        estimator.fit(X, y.astype(np.int64), sample_weight=weights)
-    return estimator
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    algorithm = ALGORITHMS[recipe.algorithm]
+    estimator = resolve_name(algorithm.estimator)(random_state=recipe.seed, **algorithm.arguments, **recipe.parameters)
+    if not algorithm.is_scaled:
+        return estimator.fit(X, y.astype(np.int64), sample_weight=weights)
+    pipeline = make_pipeline(StandardScaler(), estimator)
+    weighted = {f"{step}__sample_weight": weights for step, _ in pipeline.steps}
+    return pipeline.fit(X, y.astype(np.int64), **weighted)
 
 
 def fit_recipe(
@@ -292,7 +242,6 @@ def fit_recipe(
     contact_dates: NDArray[np.datetime64],
     as_of: np.datetime64,
     *,
-    n_jobs: int = 1,
     sample_weights: FloatArray | None = None,
 ) -> Estimator:
     """Fit a recipe on features: encode, weigh by recency, resample, fit.
@@ -304,7 +253,6 @@ def fit_recipe(
         y: outcomes (n,).
         contact_dates: day of each contact, (n,); all before `as_of`.
         as_of: the day of training.
-        n_jobs: threads.
         sample_weights: inverse probability of having learned each outcome, (n,), times recency; default 1.
 
     Returns:
@@ -327,4 +275,4 @@ def fit_recipe(
         weights = weights * sample_weights
         weights = weights / weights.mean()
     X, y, weights = resample(recipe.sampler, encode(features, feature_set), y, weights, recipe.seed)
-    return fit_encoded(recipe, X, y, weights, n_jobs=n_jobs)
+    return fit_encoded(recipe, X, y, weights)

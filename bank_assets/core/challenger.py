@@ -64,7 +64,7 @@ def choose_recipe(
 ) -> Choice:
     """Take the best candidate, unless its lead over the incumbent could be luck.
 
-    Of twenty candidates the best on some thousand rows is partly the luckiest; so the incumbent stays until another
+    Of many candidates the best on some thousand rows is partly the luckiest; so the incumbent stays until another
     recipe is better with the confidence asked for, in the objective or, where that is equal, in log loss.
 
     Args:
@@ -140,7 +140,6 @@ def fit_deployment(
     recipe: Recipe,
     data: LearningData,
     *,
-    n_jobs: int = 1,
     parity_rows: int | None = None,
     sample_weights: FloatArray | None = None,
 ) -> DeploymentFit:
@@ -149,7 +148,6 @@ def fit_deployment(
     Args:
         recipe: what to fit.
         data: contacts with known outcomes, in time order.
-        n_jobs: threads of the fit.
         parity_rows: latest rows on which graph and estimator are compared; default all.
         sample_weights: inverse probability of having learned each outcome, (n,); default 1.
 
@@ -164,10 +162,9 @@ def fit_deployment(
         data.is_subscribed,
         data.contact_dates,
         data.as_of,
-        n_jobs=n_jobs,
         sample_weights=sample_weights,
     )
-    graph = to_onnx(estimator, feature_set)
+    graph = to_onnx(estimator, feature_set, recipe.algorithm)
     checked = data if parity_rows is None else data.rows(np.arange(max(len(data) - parity_rows, 0), len(data)))
     raw = graph_scorer(graph, recipe, data.contract).raw_probability(checked.features)
     guard = slice(max(len(checked) - GUARD_ROWS, 0), None)

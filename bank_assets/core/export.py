@@ -8,37 +8,18 @@ string tensors for categories, each (n, 1); its output `probabilities` is (n, 2)
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
-from functools import cache
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bank_assets.core.algorithms import ALGORITHMS, OPSET
 from bank_assets.core.candidates import Estimator, encode, encoded_names
 from bank_assets.core.features import FeatureSet
 
 PARITY_LIMIT: Final = 1e-5
 """Largest allowed |p(estimator) - p(graph)| on any row."""
-OPSET: Final = {"": 18, "ai.onnx.ml": 3}
-
-
-@cache
-def _register_converters() -> None:
-    from lightgbm import LGBMClassifier
-    from onnxmltools.convert.lightgbm.operator_converters.LightGbm import convert_lightgbm
-    from onnxmltools.convert.xgboost.operator_converters.XGBoost import convert_xgboost
-    from skl2onnx import update_registered_converter
-    from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
-    from xgboost import XGBClassifier
-
-    options = {"nocl": [True, False], "zipmap": [True, False, "columns"]}
-    for model, alias, converter in (
-        (LGBMClassifier, "LightGbmLGBMClassifier", convert_lightgbm),
-        (XGBClassifier, "XGBoostXGBClassifier", convert_xgboost),
-    ):
-        update_registered_converter(model, alias, calculate_linear_classifier_output_shapes, converter, options=options)
 
 
 def _encoder_nodes(feature_set: FeatureSet) -> tuple[list[Any], list[Any], list[Any]]:
@@ -72,56 +53,21 @@ def _encoder_nodes(feature_set: FeatureSet) -> tuple[list[Any], list[Any], list[
     return nodes, initializers, inputs
 
 
-def _with_float32_thresholds(estimator: Any) -> Any:
-    """The same LightGBM model with each threshold rounded down to a float32; any other estimator as it is.
-
-    A graph compares in float32, and its converter rounds to the nearest. LightGBM splits in the middle between two
-    values that it saw: between neighbouring float32 numbers (the same subscription rate, summed in another order) the
-    nearest is one of them, and half of the time the upper one, which then goes the wrong way (seen: p off by 0.007).
-    For float32 inputs `x <= t` and `x <= floor32(t)` are the same.
-    """
-    from lightgbm import Booster, LGBMClassifier
-
-    if not isinstance(estimator, LGBMClassifier):
-        return estimator
-    lines = estimator.booster_.model_to_string().split("\n")
-    # Lengths of the trees as text, which change; LightGBM reads without them, and past the end with wrong ones.
-    lines = [line for line in lines if not line.startswith("tree_sizes=")]
-    for position, line in enumerate(lines):
-        if line.startswith("threshold="):
-            exact = np.array(line.removeprefix("threshold=").split(), dtype=np.float64)
-            nearest = exact.astype(np.float32)
-            floored = np.where(nearest > exact, np.nextafter(nearest, np.float32(-np.inf)), nearest)
-            lines[position] = "threshold=" + " ".join(f"{value:.17g}" for value in floored)
-    twin = copy.copy(estimator)
-    twin._Booster = Booster(model_str="\n".join(lines))  # noqa: SLF001 - the converter asks for `booster_`, its getter
-    return twin
-
-
-def to_onnx(estimator: Estimator, feature_set: FeatureSet) -> bytes:
+def to_onnx(estimator: Estimator, feature_set: FeatureSet, algorithm: str) -> bytes:
     """Convert a fitted estimator, with the encoder in front, to a serialized ONNX model.
 
     Args:
         estimator: result of `core.candidates.fit_recipe`.
         feature_set: what it was fitted on.
+        algorithm: its name.
 
     Returns:
         The serialized model, deterministic for the same estimator.
     """
     import onnx
     from onnx import compose, helper
-    from skl2onnx import convert_sklearn
-    from skl2onnx.common.data_types import FloatTensorType
 
-    _register_converters()
-    exact = _with_float32_thresholds(estimator)
-    final = exact.steps[-1][1] if hasattr(exact, "steps") else exact
-    model = convert_sklearn(
-        exact,
-        initial_types=[("encoded", FloatTensorType([None, len(encoded_names(feature_set))]))],
-        options={id(final): {"zipmap": False}},
-        target_opset=OPSET,
-    )
+    model = ALGORITHMS[algorithm].to_onnx(estimator, len(encoded_names(feature_set)))
     opsets = [helper.make_opsetid(domain, version) for domain, version in OPSET.items()]
     del model.opset_import[:]  # converters name the lowest version they need, and both halves must agree
     model.opset_import.extend(opsets)

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.contract.contract import Contract
+from bank_assets.contract.errors import ContractError
 from bank_assets.core.arrays import FloatArray
 from bank_assets.core.as_of import RATE_FEATURES, AsOfState, OutcomeHistory
 from bank_assets.core.plan import Days, Frame, plan_features, plan_statistics
@@ -90,9 +91,15 @@ def _refuse_post_contact(contract: Contract, names: tuple[str, ...]) -> None:
 
 
 def _contact_features(frame: Frame, contract: Contract) -> dict[str, NDArray[Any]]:
-    features: dict[str, NDArray[Any]] = {name: frame[name].astype(np.float64) for name in contract.numeric_columns}
-    features |= {name: np.asarray(frame[name], dtype=object) for name in contract.category_columns}
-    return features
+    try:
+        numbers = {name: frame[name].astype(np.float64) for name in contract.numeric_columns}
+        return numbers | {name: np.asarray(frame[name], dtype=object) for name in contract.category_columns}
+    except KeyError:
+        missing = [name for name in contract.payload_columns if name not in frame]
+        raise ContractError(
+            f"contacts: expected the columns of contract {contract.name} {contract.version}, found none of the name "
+            f"{', '.join(missing)}; read them by that contract, or use a model made under theirs."
+        ) from None
 
 
 def _plan_features(frame: Frame, contact_dates: Days, contract: Contract) -> dict[str, FloatArray]:
@@ -116,7 +123,7 @@ def historical_features(
         One array (n,) per feature.
 
     Raises:
-        LeakageError: the frame offers a column that is known only after the call.
+        ContractError: the frame lacks a column, or offers one that is known only after the call.
     """
     contract.refuse_post_contact(frame)
     return (
@@ -143,7 +150,7 @@ def current_features(
         One array (n,) per feature.
 
     Raises:
-        LeakageError: the frame offers a column that is known only after the call.
+        ContractError: the frame lacks a column, or offers one that is known only after the call.
     """
     _refuse_post_contact(contract, tuple(frame))
     n = len(contact_dates)

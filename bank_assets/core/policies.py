@@ -123,7 +123,7 @@ class Scheduled(Policy):
         super().__init__(name)
         is_plain = name in ("never", "monthly")
         self._hides_rates = is_plain
-        self._recipe = Recipe("lightgbm", half_life_days=float("inf") if is_plain else 90.0, seed=seed)
+        self._recipe = Recipe(half_life_days=float("inf") if is_plain else 90.0, seed=seed)
         self._counts = Counts()
         self._fitted_on: np.datetime64 | None = None
         self._looked_on: np.datetime64 | None = None
@@ -182,7 +182,7 @@ class Scheduled(Policy):
         if min(int(data.is_subscribed.sum()), int((~data.is_subscribed).sum())) < MINIMUM_CLASS:
             return
         hidden = replace(data, features=hide(data.features, self._hidden(world)))
-        fit = fit_deployment(self._recipe, hidden, n_jobs=1, parity_rows=GUARD_ROWS, sample_weights=weights)
+        fit = fit_deployment(self._recipe, hidden, parity_rows=GUARD_ROWS, sample_weights=weights)
         lineage = Lineage(str(data.as_of), "", len(data), "", False, "", "", data.contract)
         economics = world.settings.economics
         parts = BundleParts(self._recipe, [], NO_RANGES, economics, economics.threshold, {}, lineage)
@@ -238,7 +238,7 @@ class Hindsight(Policy):
 
     def _cross_validated(self, world: World) -> FloatArray:
         X, y = encode(world.features_with_all_outcomes(), FeatureSet.of(world.contract)), world.outcomes_for_the_judge
-        recipe = Recipe("lightgbm", half_life_days=float("inf"), seed=self._seed)
+        recipe = Recipe(half_life_days=float("inf"), seed=self._seed)
         fold = random_folds(len(y), HINDSIGHT_FOLDS, self._seed)
         usable = world.has_outcome
         proba = np.full(len(y), float(y[usable].mean()) if usable.any() else 0.0)
@@ -246,6 +246,6 @@ class Hindsight(Policy):
             return proba
         for number in range(HINDSIGHT_FOLDS):
             train, test = usable & (fold != number), fold == number
-            estimator = fit_encoded(recipe, X[train], y[train], np.ones(int(train.sum())), n_jobs=1)
+            estimator = fit_encoded(recipe, X[train], y[train], np.ones(int(train.sum())))
             proba[test] = estimator.predict_proba(X[test])[:, 1]
         return proba

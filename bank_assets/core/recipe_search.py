@@ -61,7 +61,6 @@ def select_recipe(
     probation: bool,
     seed: int,
     policy: PromotionPolicy | None = None,
-    n_jobs: int = 1,
     objective: str = PROFIT,
 ) -> Selection:
     """Compare recipes over time-ordered folds and ask the gate of the chosen one.
@@ -77,7 +76,6 @@ def select_recipe(
             while another model is on probation, which then stays.
         seed: seed of the bootstrap.
         policy: limits of the gates.
-        n_jobs: threads of a fit.
         objective: `profit` or `f1`.
 
     Returns:
@@ -90,7 +88,7 @@ def select_recipe(
     recipes = {recipe.name: recipe for recipe in (*candidates, incumbent)}
     folds = time_folds(data.contact_dates, data.as_of)
     resampled = cache(resampled_fold(data))  # one resampling for all algorithms
-    found = predict_candidates(list(recipes.values()), data, folds, resampled, clock, n_jobs=n_jobs)
+    found = predict_candidates(list(recipes.values()), data, folds, resampled, clock)
     predicted = {one.recipe.name: one for one in found}
     results = {name: candidate_metrics(found.calibrated, data, folds, economics) for name, found in predicted.items()}
     starts = [fold.test_start for fold in folds if fold.is_reported]

@@ -83,7 +83,6 @@ def against_champion(
     calibrated: Callable[[FloatArray], FloatArray],
     *,
     seed: int,
-    n_jobs: int = 1,
     policy: RegressionPolicy | None = None,
 ) -> AgainstChampion:
     """Compare a refit with the champion on the contacts since the champion's morning.
@@ -99,7 +98,6 @@ def against_champion(
             looked at.
         calibrated: the champion's calibrator, from raw probabilities to calibrated ones; the recipe is the same.
         seed: of the bootstrap.
-        n_jobs: threads of the fits.
         policy: limits.
 
     Returns:
@@ -119,7 +117,7 @@ def against_champion(
         known = data.rows((data.contact_dates < start) & (data.known_on <= start))
         if min(int(known.is_subscribed.sum()), int((~known.is_subscribed).sum())) < limits.minimum_class:
             return AgainstChampion(False, f"{len(known)} contacts before {start} are too few to fit the recipe on")
-        row = _compare(recipe, known, data, start, champion, calibrated, seed=seed, n_jobs=n_jobs)
+        row = _compare(recipe, known, data, start, champion, calibrated, seed=seed)
         found.append(row)
         # Chance may accuse but not acquit: the first fit must be worse for certain, the second must not look worse.
         is_worse = row["gain"] < -limits.tolerance * row["log_loss_champion"]
@@ -165,12 +163,9 @@ def _compare(
     calibrated: Callable[[FloatArray], FloatArray],
     *,
     seed: int,
-    n_jobs: int,
 ) -> dict[str, Any]:
     feature_set = FeatureSet.of(data.contract)
-    estimator = fit_recipe(
-        recipe, known.features, feature_set, known.is_subscribed, known.contact_dates, start, n_jobs=n_jobs
-    )
+    estimator = fit_recipe(recipe, known.features, feature_set, known.is_subscribed, known.contact_dates, start)
     rows = data.contact_dates >= start
     tested = data.rows(rows)
     refit = calibrated(

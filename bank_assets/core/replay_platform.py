@@ -78,7 +78,7 @@ class PlatformReplay(Policy):
         super().__init__(name)
         self._settings, self._config, self._clock = settings, config, clock
         self._state, self._shift = ResponseState(), 0.0
-        self._recipe = Recipe("lightgbm", seed=settings.seed)
+        self._recipe = Recipe(seed=settings.seed)
         self._counts = Counts()
         self._files: Mapping[str, bytes] = {}
         self._scorer: Scorer | None = None
@@ -130,7 +130,7 @@ class PlatformReplay(Policy):
         day, reason = asked.day, "; ".join(asked.response.reasons)
         data, weights = self._world.learning_data(day)
         selection = self._selection(asked, data)
-        fit = fit_deployment(selection.recipe, data, n_jobs=1, parity_rows=2 * GUARD_ROWS, sample_weights=weights)
+        fit = fit_deployment(selection.recipe, data, parity_rows=2 * GUARD_ROWS, sample_weights=weights)
         self._counts.trainings += 1
         calibrated = apply_calibrator(fit.guard_raw, selection.calibrator)
         guards = refit_gate(calibrated, fit.guard_observed, fit.parity, policy=self._config.promotion)

@@ -221,7 +221,10 @@ class Scorer:
             feeds = {name: np.asarray(features[name], dtype).reshape(-1, 1) for name, dtype in self._inputs}
         except KeyError:
             missing = [name for name in self.feature_names if name not in features]
-            raise BundleError(f"features: expected {list(self.feature_names)}, missing {missing}.") from None
+            raise BundleError(
+                f"features: expected {list(self.feature_names)}, missing {missing}; "
+                "make the features under the model's own contract, or use a model made under theirs."
+            ) from None
         n_rows = len(feeds[self.feature_names[0]])
         if n_rows <= CHUNK_ROWS:
             return self._run(feeds, n_rows)

@@ -15,57 +15,13 @@ from typing import Any, Final
 import numpy as np
 
 from bank_assets.core import metrics
+from bank_assets.core.algorithms import ALGORITHMS, Parameters, Range
 from bank_assets.core.candidate_folds import predict_folds, resampled_fold
 from bank_assets.core.candidates import Recipe
 from bank_assets.core.contacts import LearningData
 from bank_assets.core.splits import time_folds
 
 MAXIMUM_TRIALS: Final = 200
-
-Parameters = dict[str, float | int | str]
-
-
-def _logistic_regression(trial: Any) -> Parameters:
-    return {"C": trial.suggest_float("C", 1e-3, 30.0, log=True)}
-
-
-def _random_forest(trial: Any) -> Parameters:
-    return {
-        "n_estimators": trial.suggest_int("n_estimators", 40, 160, step=20),
-        "max_depth": trial.suggest_int("max_depth", 6, 16),
-        "min_samples_leaf": trial.suggest_int("min_samples_leaf", 5, 60, log=True),
-        "max_samples": trial.suggest_float("max_samples", 0.2, 0.8),
-    }
-
-
-def _xgboost(trial: Any) -> Parameters:
-    return {
-        "n_estimators": trial.suggest_int("n_estimators", 60, 300, step=20),
-        "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.15, log=True),
-        "max_depth": trial.suggest_int("max_depth", 2, 6),
-        "min_child_weight": trial.suggest_float("min_child_weight", 1.0, 60.0, log=True),
-        "colsample_bytree": trial.suggest_float("colsample_bytree", 0.3, 1.0),
-        "reg_lambda": trial.suggest_float("reg_lambda", 0.5, 60.0, log=True),
-    }
-
-
-def _lightgbm(trial: Any) -> Parameters:
-    return {
-        "n_estimators": trial.suggest_int("n_estimators", 60, 300, step=20),
-        "learning_rate": trial.suggest_float("learning_rate", 0.02, 0.15, log=True),
-        "num_leaves": trial.suggest_int("num_leaves", 4, 40, log=True),
-        "min_child_samples": trial.suggest_int("min_child_samples", 10, 120, log=True),
-        "colsample_bytree": trial.suggest_float("colsample_bytree", 0.3, 1.0),
-        "reg_lambda": trial.suggest_float("reg_lambda", 0.5, 60.0, log=True),
-    }
-
-
-SPACES: Final[Mapping[str, Callable[[Any], Parameters]]] = {
-    "logistic_regression": _logistic_regression,
-    "random_forest": _random_forest,
-    "xgboost": _xgboost,
-    "lightgbm": _lightgbm,
-}
 
 
 def before_reported_folds(data: LearningData) -> LearningData:
@@ -82,6 +38,15 @@ def before_reported_folds(data: LearningData) -> LearningData:
     return replace(seen, as_of=start)
 
 
+def _drawn(trial: Any, space: Mapping[str, Range]) -> dict[str, float | int]:
+    return {
+        name: trial.suggest_int(name, one.low, one.high, step=one.step, log=one.is_log)
+        if isinstance(one.low, int)
+        else trial.suggest_float(name, one.low, one.high, log=one.is_log)
+        for name, one in space.items()
+    }
+
+
 def tune(
     algorithm: str,
     data: LearningData,
@@ -90,11 +55,11 @@ def tune(
     seed: int,
     clock: Callable[[], float],
     trials: int = MAXIMUM_TRIALS,
-) -> Parameters:
+) -> dict[str, float | int | str]:
     """Search hyper-parameters within a time limit.
 
     Args:
-        algorithm: one of `core.candidates.ALGORITHMS`.
+        algorithm: one of `core.algorithms.ALGORITHMS`.
         data: contacts with outcomes; only what lies before the reported folds is used.
         seconds: time limit; the trial that is running when it ends is finished. The defaults are always tried first,
             so the result is never worse than they are on the study's folds.
@@ -120,5 +85,5 @@ def tune(
 
     best = loss({})
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=seed))
-    study.optimize(lambda trial: loss(SPACES[algorithm](trial)), n_trials=trials, timeout=seconds)
+    study.optimize(lambda trial: loss(_drawn(trial, ALGORITHMS[algorithm].space)), n_trials=trials, timeout=seconds)
     return dict(study.best_params) if study.best_value < best else {}

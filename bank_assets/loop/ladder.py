@@ -18,7 +18,8 @@ import dagster as dg
 import numpy as np
 from sqlalchemy import Engine
 
-from bank_assets.core.candidates import ALGORITHMS, Recipe
+from bank_assets.core.algorithms import ALGORITHMS
+from bank_assets.core.candidates import Recipe
 from bank_assets.core.covariate_shift import Reference
 from bank_assets.core.daily_profiles import DailyProfiles
 from bank_assets.core.performance import ScoredContacts

@@ -1,4 +1,4 @@
-"""Resampled folds on disk, shared by the four algorithms of a search.
+"""Resampled folds on disk, shared by the algorithms of a search.
 
 What lives here: a cache keyed by snapshot, fold, sampler, recency and seed.
 What must not: resampling itself (`core.candidates.resample`).

@@ -21,7 +21,6 @@ from bank_assets.checks import (
     validation,
 )
 from bank_assets.contract.uci import UCI
-from bank_assets.core.candidates import ALGORITHMS
 from bank_assets.core.features import FeatureSet
 from bank_assets.core.learning_table import PREFIX
 from bank_assets.resources.store import WarehouseResource
@@ -271,8 +270,7 @@ def candidates(warehouse, *, auc=0.78, run="r", seed=True, seconds=1.0):
 
 
 def test_training_gates(warehouse):
-    reproducible, no_leak, fast = training.lightgbm_checks
-    assert {check.check_key.asset_key.to_user_string() for check in training.lightgbm_checks} == {ALGORITHMS[3]}
+    reproducible, no_leak, fast = training.checks_of("lightgbm")
     candidates(warehouse)
     for check in (reproducible, no_leak, fast):
         green(check(warehouse))

@@ -9,6 +9,7 @@ import pytest
 
 from bank_assets.contract.columns import Column, Kind, Known
 from bank_assets.contract.contract import Contract
+from bank_assets.contract.errors import ContractError
 from bank_assets.contract.uci import UCI, contract_on_record
 from bank_assets.core.as_of import AsOfState, OutcomeHistory
 from bank_assets.core.bundle import Lineage, observed_ranges
@@ -41,7 +42,7 @@ def learned_under(contract: Contract) -> tuple[Scorer, AsOfState]:
     estimator = fit_recipe(Recipe("logistic_regression"), features, feature_set, y, dates, DAY)
     lineage = Lineage(AS_OF, "s" * 64, len(y), "made up", False, "run", "revision", contract)
     files = make_bundle(
-        to_onnx(estimator, feature_set),
+        to_onnx(estimator, feature_set, "logistic_regression"),
         Recipe("logistic_regression"),
         lineage=lineage,
         feature_ranges=observed_ranges(features, contract),
@@ -100,6 +101,19 @@ def test_a_payload_without_the_optional_column_has_its_default(models):
     scorer, state = models[2]
     assert scored(scorer, state, WIDER, PAYLOAD) == scored(scorer, state, WIDER, {**PAYLOAD, "tenure": 0})
     assert scored(scorer, state, WIDER, PAYLOAD) != scored(scorer, state, WIDER, {**PAYLOAD, "tenure": 90})
+
+
+def test_a_contract_says_which_inputs_of_another_it_lacks():
+    columns = (replace(column, kind=Kind.CATEGORY) if column.source == "age" else column for column in UCI.columns)
+    of_text = replace(UCI, columns=tuple(columns))
+    assert (UCI.lacking(WIDER), WIDER.lacking(UCI), of_text.lacking(UCI)) == (("tenure",), (), ("age",))
+
+
+def test_contacts_without_a_column_of_the_model_are_refused_in_a_sentence(models):
+    frame = frame_from_deliveries({name: np.array([value]) for name, value in PAYLOAD.items()}, UCI)
+    day, state = np.array([DAY]), models[2][1]
+    with pytest.raises(ContractError, match="found none of the name tenure; read them by that contract"):
+        current_features(frame, day, state, WIDER, has_plan=False)
 
 
 def test_requests_of_both_contracts_are_read_side_by_side():

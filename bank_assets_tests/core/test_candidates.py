@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bank_assets.contract.uci import UCI
+from bank_assets.core.algorithms import ALGORITHMS
 from bank_assets.core.candidates import (
-    ALGORITHMS,
     SAMPLERS,
     Recipe,
     default_recipes,
@@ -32,7 +32,7 @@ def data():
 
 def fit(data, recipe, **changes):
     values = {"y": data.is_subscribed, "contact_dates": data.contact_dates} | changes
-    return fit_recipe(recipe, data.features, FEATURE_SET, values["y"], values["contact_dates"], AS_OF, n_jobs=1)
+    return fit_recipe(recipe, data.features, FEATURE_SET, values["y"], values["contact_dates"], AS_OF)
 
 
 @pytest.mark.parametrize("wrong", [{"algorithm": "oracle"}, {"algorithm": "lightgbm", "sampler": "magic"}])

@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 
+from bank_assets.core.algorithms import ALGORITHMS
 from bank_assets.core.candidate_folds import (
     calibrate_rolling,
     candidate_metrics,
@@ -14,7 +15,7 @@ from bank_assets.core.candidate_folds import (
     rank_candidates,
     resampled_fold,
 )
-from bank_assets.core.candidates import ALGORITHMS, Recipe, RecipeError, named_recipes
+from bank_assets.core.candidates import Recipe, RecipeError, named_recipes
 from bank_assets.core.challenger import GUARD_ROWS, choose_recipe, fit_deployment, pooled_rows
 from bank_assets.core.economics import Economics
 from bank_assets.core.export import PARITY_LIMIT
@@ -180,22 +181,22 @@ class TestChoice:
 class TestDeployment:
     @pytest.mark.parametrize("algorithm", ALGORITHMS)
     def test_parity_on_every_row_and_guard_of_the_latest(self, data, algorithm):
-        fit = fit_deployment(Recipe(algorithm), data, n_jobs=1)
+        fit = fit_deployment(Recipe(algorithm), data)
         assert fit.parity <= PARITY_LIMIT
         assert len(fit.guard_raw) == min(GUARD_ROWS, len(data))
         np.testing.assert_array_equal(fit.guard_observed, data.is_subscribed[-len(fit.guard_raw) :])
         assert fit.feature_ranges["age"][0] >= 18
 
     def test_fewer_parity_rows_make_the_same_graph(self, data):
-        whole = fit_deployment(Recipe("lightgbm"), data, n_jobs=1)
-        part = fit_deployment(Recipe("lightgbm"), data, n_jobs=1, parity_rows=100)
+        whole = fit_deployment(Recipe("lightgbm"), data)
+        part = fit_deployment(Recipe("lightgbm"), data, parity_rows=100)
         assert whole.graph == part.graph
         assert len(part.guard_raw) == 100
 
     def test_weights_reach_the_fit(self, data):
         weights = np.where(data.is_subscribed, 5.0, 1.0)
-        plain = fit_deployment(Recipe("lightgbm"), data, n_jobs=1)
-        heavy = fit_deployment(Recipe("lightgbm"), data, n_jobs=1, sample_weights=weights)
+        plain = fit_deployment(Recipe("lightgbm"), data)
+        heavy = fit_deployment(Recipe("lightgbm"), data, sample_weights=weights)
         assert heavy.guard_raw.mean() > plain.guard_raw.mean() + 0.1
 
     def test_pooled_rows_take_as_many_folds_as_they_need(self, data):

@@ -72,7 +72,7 @@ def graph(features):
     outcome = np.random.default_rng(1).random(N) < expit(log_odds)
     dates = np.datetime64("2009-01-01") + np.arange(N) // 40
     return to_onnx(
-        fit_recipe(Recipe("lightgbm"), features, FEATURE_SET, outcome, dates, dates[-1] + 1, n_jobs=1), FEATURE_SET
+        fit_recipe(Recipe("lightgbm"), features, FEATURE_SET, outcome, dates, dates[-1] + 1), FEATURE_SET, "lightgbm"
     )
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core.candidates import ALGORITHMS, Recipe, fit_recipe
+from bank_assets.core.algorithms import ALGORITHMS
+from bank_assets.core.candidates import Recipe, fit_recipe
 from bank_assets.core.challenger import graph_scorer
 from bank_assets.core.export import PARITY_LIMIT, parity, to_onnx
 from bank_assets.core.features import FeatureSet
@@ -37,14 +38,12 @@ def data():
 
 
 def fitted(data, algorithm="lightgbm"):
-    return fit_recipe(
-        Recipe(algorithm), data.features, FEATURE_SET, data.is_subscribed, data.contact_dates, AS_OF, n_jobs=1
-    )
+    return fit_recipe(Recipe(algorithm), data.features, FEATURE_SET, data.is_subscribed, data.contact_dates, AS_OF)
 
 
 @pytest.fixture(scope="module")
 def graph(data):
-    return to_onnx(fitted(data), FEATURE_SET)
+    return to_onnx(fitted(data), FEATURE_SET, "lightgbm")
 
 
 def files_of(graph, calibrator=(), ranges=RANGES):
@@ -61,7 +60,7 @@ class TestExport:
     @pytest.mark.parametrize("algorithm", ALGORITHMS)
     def test_the_graph_equals_the_estimator_on_every_row(self, data, algorithm):
         estimator = fitted(data, algorithm)
-        scorer = graph_scorer(to_onnx(estimator, FEATURE_SET), Recipe(algorithm), UCI)
+        scorer = graph_scorer(to_onnx(estimator, FEATURE_SET, algorithm), Recipe(algorithm), UCI)
         assert parity(estimator, scorer.raw_probability(data.features), data.features, FEATURE_SET) <= PARITY_LIMIT
 
     @pytest.mark.parametrize("algorithm", [name for name in ALGORITHMS if name != "logistic_regression"])
@@ -77,7 +76,7 @@ class TestExport:
                     data, features={**data.features, "subscription_rate_7d": rate}, is_subscribed=outcome
                 )
                 estimator = fitted(other, algorithm)
-                scorer = graph_scorer(to_onnx(estimator, FEATURE_SET), Recipe(algorithm), UCI)
+                scorer = graph_scorer(to_onnx(estimator, FEATURE_SET, algorithm), Recipe(algorithm), UCI)
                 assert (
                     parity(estimator, scorer.raw_probability(other.features), other.features, FEATURE_SET)
                     <= PARITY_LIMIT
@@ -90,7 +89,7 @@ class TestExport:
 
     def test_the_same_estimator_gives_the_same_bytes(self, data):
         estimator = fitted(data)
-        assert to_onnx(estimator, FEATURE_SET) == to_onnx(estimator, FEATURE_SET)
+        assert to_onnx(estimator, FEATURE_SET, "lightgbm") == to_onnx(estimator, FEATURE_SET, "lightgbm")
 
     def test_no_pickle_in_a_graph(self, graph):
         assert b"sklearn" not in graph

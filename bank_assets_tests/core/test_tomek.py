@@ -1,6 +1,7 @@
 """Tomek links by a k-d tree: imbalanced-learn removes the same rows, ties and equal rows included."""
 
 import os
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +43,14 @@ def test_the_same_rows_with_ties_and_equal_rows(seed, columns, values, share):
     assert_same(X, y)
 
 
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 10_000), st.integers(2, 20), st.booleans())
+def test_the_same_rows_after_smote_whichever_class_was_rare(seed, columns, is_rare_true):
+    rng = np.random.default_rng(seed)
+    X, y = rng.normal(size=(200, columns)), (np.arange(200) < 40) == is_rare_true
+    assert_same(*SMOTE(k_neighbors=5, random_state=seed).fit_resample(X, y))
+
+
 def test_a_link_is_mutual():
     X = np.array([[0.0], [1.0], [1.9], [10.0], [10.4]])
     is_rare = np.array([True, False, True, False, False])
@@ -73,10 +82,10 @@ def folds_of_the_real_file():
         yield fold, StandardScaler().fit_transform(encoded[train]), data.is_subscribed[train]
 
 
-@pytest.mark.slow
-def test_the_same_rows_on_every_fold_of_the_real_file():
+@pytest.mark.parametrize("folds", [1, pytest.param(None, marks=pytest.mark.soak)])
+def test_the_same_rows_on_folds_of_the_real_file(folds):
     with threadpool_limits(2):
-        for fold, X, y in folds_of_the_real_file():
+        for fold, X, y in islice(folds_of_the_real_file(), folds):
             assert np.array_equal(kept(TreeTomekLinks, X, y, "auto"), kept(TomekLinks, X, y, "auto")), fold
 
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from bank_assets.core import tuning
+from bank_assets.core.algorithms import ALGORITHMS
 from bank_assets.core.candidate_folds import predict_folds
-from bank_assets.core.candidates import ALGORITHMS, DEFAULT_PARAMETERS, Recipe
+from bank_assets.core.candidates import Recipe
 from bank_assets.core.splits import time_folds
-from bank_assets.core.tuning import SPACES, before_reported_folds, tune
+from bank_assets.core.tuning import before_reported_folds, tune
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 DAYS = 120
@@ -43,8 +44,14 @@ def test_what_happens_in_the_reported_folds_does_not_change_the_study(data):
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_found_parameters_make_a_recipe(data, algorithm):
     found = tune(algorithm, data, seconds=60, seed=0, clock=time.monotonic, trials=2)
-    assert set(found) <= set(DEFAULT_PARAMETERS[algorithm])
-    assert Recipe(algorithm, parameters=found).parameters == {**DEFAULT_PARAMETERS[algorithm], **found}
+    assert set(found) <= set(ALGORITHMS[algorithm].defaults)
+    assert Recipe(algorithm, parameters=found).parameters == {**ALGORITHMS[algorithm].defaults, **found}
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS.values(), ids=ALGORITHMS)
+def test_a_search_tries_what_the_defaults_know_and_reaches_them(algorithm):
+    for name, one in algorithm.space.items():
+        assert one.low <= algorithm.defaults[name] <= one.high, name
 
 
 def test_the_time_limit_ends_the_study(data, monkeypatch):
@@ -52,7 +59,3 @@ def test_the_time_limit_ends_the_study(data, monkeypatch):
     monkeypatch.setattr(tuning, "predict_folds", lambda *given: fits.append(1) or predict_folds(*given))
     tune("logistic_regression", data, seconds=0.5, seed=0, clock=time.monotonic, trials=300)
     assert 2 <= len(fits) < 300
-
-
-def test_every_algorithm_has_a_space():
-    assert set(SPACES) == set(ALGORITHMS)

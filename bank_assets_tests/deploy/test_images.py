@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from bank_assets.contract.uci import UCI
 from bank_assets.demo_processes import free_port
 from bank_assets.ledger import accounts, chain, states
 from bank_assets.ledger.engine import open_ledger
@@ -48,7 +49,7 @@ def images(tmp_path_factory) -> Images:
 def home(tmp_path, bundle_a) -> Path:
     """A home with a champion, as the pipeline leaves one."""
     home = tmp_path / "bank"
-    store = ChampionStore(home / "serving")
+    store = ChampionStore(home / "serving", UCI)
     registry = MemoryRegistry({"1": bundle_a[0]})
     store.put_in_force(store.obtain(registry.champion(), registry))
     return home

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 
+from bank_assets.contract.uci import UCI
 from bank_assets.demo_processes import free_port
 from bank_assets.ledger import accounts, chain, migrations, states
 from bank_assets.ledger.engine import open_ledger, schema_revision
@@ -126,7 +127,7 @@ class World:
 
 def replica(name: str, folder: Path, bundle: tuple, shared: dict[str, str]) -> Process:
     home = folder / name
-    store = ChampionStore(home / "serving")
+    store = ChampionStore(home / "serving", UCI)
     registry = MemoryRegistry({"1": bundle[0]})
     store.put_in_force(store.obtain(registry.champion(), registry))
     env = {k: v for k, v in os.environ.items() if not k.startswith("BANK_")}

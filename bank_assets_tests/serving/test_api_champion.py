@@ -8,12 +8,14 @@ import threading
 import pytest
 from litestar.testing import TestClient
 
+from bank_assets.contract.uci import UCI
 from bank_assets.ledger import promotions
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.store.registration import register
 from bank_assets.store.registry import Registry, RegistryUnavailableError
 from bank_assets_tests.world.app import PAYLOAD
 from bank_assets_tests.world.bundles import AS_OF
+from bank_assets_tests.world.contracts import WIDER
 from bank_assets_tests.world.waiting import wait_until
 from serving.app import create_app
 from serving.champion import ChampionStore
@@ -98,6 +100,24 @@ def test_every_kind_of_damage_is_refused(client, registry, damage):
     registry.alias = "3"
     wait_until(lambda: "refused" in store_of(client).message)
     assert store_of(client).champion.version == "1"
+
+
+def under(files, contract):
+    """The same model, said to be made under another contract."""
+    document = json.loads(files["decision.json"]) | {"contract": contract.to_dict()}
+    return files | {"decision.json": json.dumps(document).encode()}
+
+
+def test_a_model_of_a_column_that_requests_lack_is_refused_in_a_sentence(client, registry, payload, tmp_path):
+    registry.versions["3"], registry.alias = under(registry.versions["2"], WIDER), "3"
+    wait_until(lambda: "refused" in store_of(client).message)
+    assert "also takes tenure (contract" in store_of(client).message
+    assert client.post(PATH, json=payload).json()["model"]["version"] == "1"
+    wide = ChampionStore(tmp_path / "wide", WIDER)
+    wide.put_in_force(wide.obtain(registry.champion(), registry))
+    assert wide.current.version == "3"
+    assert ChampionStore(tmp_path / "wide", WIDER).load_last_good()
+    assert not ChampionStore(tmp_path / "wide", UCI).load_last_good()
 
 
 def test_a_last_good_bundle_that_was_tampered_with_is_not_loaded(serving_settings, registry, published):
@@ -240,7 +260,7 @@ def test_a_registry_that_does_not_exist_yet_is_not_created(tmp_path):
 
 def test_replicas_that_share_a_folder_keep_the_same_version_at_once(registry, tmp_path):
     """Containers are all process 1: names by process id made one replica remove what the other was writing."""
-    stores = [ChampionStore(tmp_path / "shared") for _ in range(2)]
+    stores = [ChampionStore(tmp_path / "shared", UCI) for _ in range(2)]
     version = registry.champion()
     failed: list[BaseException] = []
 
@@ -259,7 +279,7 @@ def test_replicas_that_share_a_folder_keep_the_same_version_at_once(registry, tm
     for thread in threads:
         thread.join()
     assert not failed
-    assert ChampionStore(tmp_path / "shared").load_last_good()
+    assert ChampionStore(tmp_path / "shared", UCI).load_last_good()
 
 
 def test_a_model_on_probation_is_marked_on_records_pages_and_in_the_api(serving_settings, registry, published, payload):

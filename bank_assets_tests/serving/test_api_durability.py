@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from bank_assets.contract.uci import UCI
 from bank_assets.demo_processes import free_port
 from bank_assets.ledger import chain, states
 from bank_assets.ledger.engine import open_ledger
@@ -65,7 +66,7 @@ class Server:
 @pytest.fixture
 def home(tmp_path, bundle_a) -> Path:
     home = tmp_path / "bank"
-    store = ChampionStore(home / "serving")
+    store = ChampionStore(home / "serving", UCI)
     registry = MemoryRegistry({"1": bundle_a[0]})
     store.put_in_force(store.obtain(registry.champion(), registry))
     return home

@@ -63,13 +63,13 @@ def fitted_bundle(algorithm: str = "logistic_regression", seed: int = 1) -> tupl
     features = historical_features(frame, dates, history, UCI)
     as_of = np.datetime64(AS_OF)
     recipe = Recipe(algorithm, seed=seed)
-    estimator = fit_recipe(recipe, features, FEATURE_SET, y, dates, as_of, n_jobs=1)
+    estimator = fit_recipe(recipe, features, FEATURE_SET, y, dates, as_of)
     background = {
         name: [value if isinstance(value, str) else float(value) for value in features[name][:8]]
         for name in FEATURE_SET.names
     }
     files = make_bundle(
-        to_onnx(estimator, FEATURE_SET),
+        to_onnx(estimator, FEATURE_SET, recipe.algorithm),
         recipe,
         calibrator=[{"kind": "affine", "slope": 1.0, "intercept": 0.0}],
         metrics={"roc_auc": 0.7},

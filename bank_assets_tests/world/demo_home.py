@@ -144,12 +144,12 @@ def _bundle(
     learned, tested = dates < TRAINED_UNTIL, dates >= TRAINED_UNTIL
     recipe = Recipe(algorithm)
     part = {name: column[learned] for name, column in features.items()}
-    estimator = fit_recipe(recipe, part, FEATURE_SET, subscribed[learned], dates[learned], TRAINED_UNTIL, n_jobs=1)
+    estimator = fit_recipe(recipe, part, FEATURE_SET, subscribed[learned], dates[learned], TRAINED_UNTIL)
     economics = Economics()
     lineage = Lineage(
         str(TRAINED_UNTIL), "5f" * 32, int(learned.sum()), "simulated", False, f"run-{number}", "demo", UCI
     )
-    graph = to_onnx(estimator, FEATURE_SET)
+    graph = to_onnx(estimator, FEATURE_SET, recipe.algorithm)
     raw = Scorer(make_bundle(graph, recipe, lineage=lineage)).raw_probability(features)
     calibrator = [fit_affine(raw[tested], subscribed[tested])]
     proba = 1.0 / (1.0 + np.exp(-(np.log(raw / (1 - raw)) * calibrator[0]["slope"] + calibrator[0]["intercept"])))
