@@ -30,6 +30,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (item.path not in longest["e2e"], item.path not in longest["spark"]))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def quick_passwords() -> Iterator[None]:
+    """Passwords are hashed by the real function with the least work: it is made to be slow."""
+    from argon2 import PasswordHasher
+
+    from bank_assets.ledger import accounts
+
+    hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(accounts, "_hasher", lambda: hasher)
+        yield
+
+
 @pytest.fixture
 def bank_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty `BANK_HOME`, set in the environment; every other `BANK_` variable but the source is unset."""

@@ -87,7 +87,7 @@ def produced(contacts, probation, tmp_path_factory):
         seed=SEED,
     )
     months = np.datetime_as_string(contacts.contact_dates.astype("datetime64[M]"))
-    with dg.DagsterInstance.local_temp(str(folder), overrides={"telemetry": {"enabled": False}}) as instance:
+    with dg.DagsterInstance.ephemeral(str(folder)) as instance:
         daemon = InProcessDaemon(settings, instance)
         for month in np.unique(months):
             land(settings, contacts.rows(months == month))

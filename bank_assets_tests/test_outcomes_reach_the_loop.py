@@ -23,7 +23,7 @@ AS_OF = "2020-02-01"
 def loop(settings, tmp_path):
     """January delivered, a champion in force, everything made once."""
     quick = Settings(home=settings.home, ledger_url=settings.ledger_url, settle_seconds=0)
-    with dg.DagsterInstance.local_temp(str(tmp_path), overrides={"telemetry": {"enabled": False}}) as instance:
+    with dg.DagsterInstance.ephemeral(str(tmp_path)) as instance:
         daemon = InProcessDaemon(quick, instance)
         land(quick, made_contacts(31, 20))
         daemon.look("new_contacts_sensor")

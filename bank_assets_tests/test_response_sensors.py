@@ -83,7 +83,7 @@ def home_of(folder):
 
 
 def temporary_instance(folder):
-    return dg.DagsterInstance.local_temp(str(folder), overrides={"telemetry": {"enabled": False}})
+    return dg.DagsterInstance.ephemeral(str(folder))
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ def daemon(settings, tmp_path):
     quick = Settings(
         home=settings.home, ledger_url=settings.ledger_url, settle_seconds=0, mlflow_uri=settings.mlflow_uri
     )
-    with dg.DagsterInstance.local_temp(str(tmp_path), overrides={"telemetry": {"enabled": False}}) as instance:
+    with dg.DagsterInstance.ephemeral(str(tmp_path)) as instance:
         yield InProcessDaemon(quick, instance)
 
 

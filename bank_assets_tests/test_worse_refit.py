@@ -7,7 +7,6 @@ and alerts are the real ones.
 """
 
 import sqlite3
-import tempfile
 from pathlib import Path
 
 import dagster as dg
@@ -21,7 +20,7 @@ from bank_assets.loop.requests import TAG_AS_OF
 from bank_assets.resources.notifier import NotifierResource
 from bank_assets.settings import Settings
 from bank_assets_tests.world.contacts import FIRST, made_contacts
-from bank_assets_tests.world.daemon import InProcessDaemon
+from bank_assets_tests.world.daemon import InProcessDaemon, stored_instance
 from bank_assets_tests.world.home import land, make_tables
 
 pytestmark = pytest.mark.slow
@@ -108,16 +107,9 @@ def contacts():
 
 @pytest.fixture(scope="module")
 def bank(contacts):
-    """The night in which the refit was refused: everything delivered up to 2020-04-12 is worked through.
-
-    In memory where there is such a folder: on a busy disk most of the time goes into Dagster's events.
-    """
-    memory = Path("/dev/shm")
-    with (
-        tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder,
-        dg.DagsterInstance.local_temp(folder, overrides={"telemetry": {"enabled": False}}) as instance,
-    ):
-        home = Path(folder) / "bank"
+    """The night in which the refit was refused: everything delivered up to 2020-04-12 is worked through."""
+    with stored_instance() as instance:
+        home = Path(instance.root_directory) / "bank"
         home.mkdir()
         made = Bank(home, instance)
         made.deliver(contacts, *WINTER)

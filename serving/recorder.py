@@ -252,6 +252,7 @@ class Recorder:
         if self._transport is not None:
             self._transport.close()
         if self._process is not None:
+            self._process.kill()  # all that it was sent is on disk; it may be importing still
             await asyncio.to_thread(_reap, self._process)
 
 

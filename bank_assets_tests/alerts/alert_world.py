@@ -1,9 +1,5 @@
 """A home whose alert sensors are asked as the daemon asks them, about real runs and evaluations."""
 
-import tempfile
-from contextlib import contextmanager
-from pathlib import Path
-
 import dagster as dg
 import pytest
 
@@ -14,6 +10,7 @@ from bank_assets.resources.notifier import NotifierResource
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.store.warehouse import Warehouse
+from bank_assets_tests.world.daemon import stored_instance
 
 
 class World:
@@ -66,17 +63,6 @@ class World:
             return dg.MaterializeResult(metadata=metadata)
 
         return self.run(asset, **options)
-
-
-@contextmanager
-def stored_instance():
-    """An instance on disk, as an ephemeral one keeps no evaluations; in memory if there is such a folder: 3x faster."""
-    memory = Path("/dev/shm")
-    with (
-        tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder,
-        dg.DagsterInstance.local_temp(folder) as instance,
-    ):
-        yield instance
 
 
 @pytest.fixture

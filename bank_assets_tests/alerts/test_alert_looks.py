@@ -23,7 +23,8 @@ from dagster._utils.error import SerializableErrorInfo
 from bank_assets.alert_sensors import ALERTS, AlertCursor
 from bank_assets.contract.uci import UCI
 from bank_assets.sources.deliveries import register_deliveries
-from bank_assets_tests.alerts.alert_world import World, failing, kinds, stored_instance
+from bank_assets_tests.alerts.alert_world import World, failing, kinds
+from bank_assets_tests.world.daemon import stored_instance
 
 
 def add_ticks(world, name, statuses, kind=InstigatorType.SENSOR):

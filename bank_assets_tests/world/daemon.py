@@ -4,7 +4,11 @@ The real daemon starts a process for each run (5 to 10 s each); `e2e/test_loop.p
 definitions, sensors, jobs and instance work without it, so that a fault can be placed between two steps.
 """
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -22,6 +26,24 @@ SENSORS = (
     "performance_retrain_sensor",
     "campaign_sensor",
 )
+
+
+@contextmanager
+def stored_instance() -> Iterator[dg.DagsterInstance]:
+    """An instance that keeps ticks and evaluations, as an ephemeral one does not; in memory if there is such a folder.
+
+    All events lie in one database: a new one for each run takes longer than the run.
+    """
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder:
+        events = {
+            "module": "dagster._core.storage.event_log",
+            "class": "ConsolidatedSqliteEventLogStorage",
+            "config": {"base_dir": folder},
+        }
+        overrides = {"telemetry": {"enabled": False}, "event_log_storage": events}
+        with dg.DagsterInstance.local_temp(folder, overrides=overrides) as instance:
+            yield instance
 
 
 @dataclass
