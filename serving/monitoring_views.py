@@ -11,8 +11,9 @@ from typing import Any, Final
 from bank_assets.core.alert_catalogue import ResponseBegan
 from bank_assets.core.alerts import key_of
 from bank_assets.core.drift_report import shade
-from serving.templating import NONE, count, eur, number, pct
-from serving.view_models import BAD, PLAIN, Chart, Series, Tile
+from bank_assets.reports.charts import Chart, Series
+from bank_assets.reports.formats import NONE, count, eur, number, pct
+from serving.view_models import BAD, PLAIN, Tile
 from serving.view_models_monitoring import (
     AlertLine,
     DriftDetail,

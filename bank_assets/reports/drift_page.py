@@ -13,9 +13,9 @@ from typing import Final
 from bank_assets.core.drift_report import ColumnDrift, DriftReport, DriftStatus, LabelRate, Role, shade
 from bank_assets.core.profile import Profile
 from bank_assets.core.response.policy import ResponsePolicy
+from bank_assets.reports.charts import Chart, Series
 from bank_assets.reports.drift_words import Bar, bars_of, words_of
 from bank_assets.reports.page import render
-from bank_assets.reports.svg import Line, legend, line_chart
 
 SHOWN_BARS: Final = 6
 """Columns shown with their distribution; the others are in the table."""
@@ -47,12 +47,13 @@ _ROLE_WORDS: Final = {
 }
 
 _TEMPLATE: Final = """{% extends "frame" %}
+{% import "macros/charts.html" as charts %}
 {% block body %}
 <h1>{{ headline }}</h1>
 <p class="quiet">{{ report.current_span }} ({{ report.rows_current|count }} contacts), compared with
 {{ report.reference_name }}, {{ report.reference_span }} ({{ report.rows_reference|count }} contacts)</p>
 {% if source %}<p><strong>Data: {{ source }}</strong></p>{% endif %}
-<div class="verdict plain">
+<div class="notice">
 <p>{{ summary }}</p>
 {% if matters %}<p>{{ matters }}</p>{% endif %}
 <p><strong>What to do:</strong> nothing. {{ limits }}</p>
@@ -62,10 +63,7 @@ _TEMPLATE: Final = """{% extends "frame" %}
 {% endif %}
 <h2>Subscription rate</h2>
 <p>{{ rates }}</p>
-{% if rate_chart %}
-<figure><figcaption>Share of customers who subscribed, by period, with its 95 % interval</figcaption>
-{{ rate_chart|chart }}<div class="legend">{{ rate_legend|chart }}</div></figure>
-{% endif %}
+{% if rate_chart %}{{ charts.chart(rate_chart) }}{% endif %}
 {% for facts in all_facts %}
 <h2>{{ facts.title }}</h2>
 <div class="scroll" tabindex="0" role="region" aria-label="{{ facts.title }}">
@@ -77,7 +75,7 @@ _TEMPLATE: Final = """{% extends "frame" %}
 {% if moved %}
 <h2>What changed</h2>
 <p class="quiet">Furthest first. Upper bar: before; lower bar: now.</p>
-<div class="cards">
+<div class="grid two">
 {% for one in moved %}
 <article class="card"><header><h3>{{ one.column.column }}</h3>
 <span class="quiet">{{ one.column.effect|share }} moved</span></header>
@@ -86,11 +84,11 @@ _TEMPLATE: Final = """{% extends "frame" %}
 {% if one.weight %}<p class="weight">{{ one.weight }}</p>{% endif %}
 {% if one.bars %}
 <table class="bars"><caption>Share of contacts</caption>
-<thead><tr><th scope="col">value</th><th scope="col"></th><th scope="col" class="number">before</th>
-<th scope="col" class="number">now</th></tr></thead>
+<thead><tr><th scope="col">value</th><th scope="col"></th><th scope="col" class="num">before</th>
+<th scope="col" class="num">now</th></tr></thead>
 <tbody>{% for bar in one.bars %}
-<tr><th scope="row">{{ bar.label }}</th><td>{{ bar.drawing|chart }}</td>
-<td class="number">{{ bar.before|share }}</td><td class="number">{{ bar.now|share }}</td></tr>
+<tr><th scope="row">{{ bar.label }}</th><td>{{ bar.drawing }}</td>
+<td class="num">{{ bar.before|share }}</td><td class="num">{{ bar.now|share }}</td></tr>
 {% endfor %}</tbody></table>
 {% endif %}
 </article>
@@ -103,23 +101,23 @@ _TEMPLATE: Final = """{% extends "frame" %}
 <div class="scroll" tabindex="0" role="region" aria-label="Drift by column and period">
 <table class="heat"><thead><tr><th scope="col">Column</th>
 {% for name in periods %}<th scope="col">{{ name }}</th>{% endfor %}</tr></thead>
-<tbody>{% for row in heat %}
-<tr><th scope="row">{{ row.column }}</th>{% for cell in row.cells %}
-<td class="{{ cell.shade }}">{{ cell.text }}</td>{% endfor %}</tr>
+<tbody>{% for name, cells in heat.items() %}
+<tr><th scope="row">{{ name }}</th>{% for shade, effect in cells %}
+<td class="{{ shade }}">{{ "–" if effect is none else "%.0f"|format(100 * effect) }}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>
 {% endif %}
 <h2>All columns</h2>
 <div class="scroll" tabindex="0" role="region" aria-label="All columns with their statistics">
 <table>
-<thead><tr><th scope="col">Column</th><th scope="col" class="number">Moved</th><th scope="col" class="number">PSI</th>
-<th scope="col" class="number">D or variation</th><th scope="col" class="number">KS p</th></tr></thead>
+<thead><tr><th scope="col">Column</th><th scope="col" class="num">Moved</th><th scope="col" class="num">PSI</th>
+<th scope="col" class="num">D or variation</th><th scope="col" class="num">KS p</th></tr></thead>
 <tbody>
 {% for column in report.columns %}
 <tr><th scope="row">{{ column.column }}</th>
-<td class="number">{{ "–" if column.effect is none else column.effect|share }}</td>
-<td class="number">{{ column.psi|number }}</td>
-<td class="number">{{ (column.ks_distance_rest if column.kind == "numeric" else column.total_variation)|number }}</td>
-<td class="number">{{ "–" if column.ks_p_value is none else "%.2g"|format(column.ks_p_value) }}</td></tr>
+<td class="num">{{ "n/a" if column.effect is none else column.effect|share }}</td>
+<td class="num">{{ column.psi|number }}</td>
+<td class="num">{{ (column.ks_distance_rest if column.kind == "numeric" else column.total_variation)|number }}</td>
+<td class="num">{{ "n/a" if column.ks_p_value is none else "%.2g"|format(column.ks_p_value) }}</td></tr>
 {% endfor %}
 </tbody>
 </table></div>
@@ -141,18 +139,6 @@ class _Moved:
     role: str
     weight: str
     bars: tuple[Bar, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Cell:
-    text: str
-    shade: str
-
-
-@dataclass(frozen=True, slots=True)
-class _HeatRow:
-    column: str
-    cells: tuple[_Cell, ...]
 
 
 def drift_page(
@@ -183,20 +169,7 @@ def drift_page(
     """
     total = sum((importance or {}).values())
     weights = {name: value / total for name, value in (importance or {}).items()} if total else {}
-    columns = current.contract.by_source
-    moved = [
-        _Moved(
-            column=found,
-            description=columns[name].description if name in columns else "",
-            words=words_of(columns.get(name), reference.columns[name], current.columns[name]) if reference else "",
-            role=_ROLE_WORDS[found.role],
-            weight=_weight(weights.get(name), found.role) if weights else "",
-            bars=bars_of(reference.columns[name], current.columns[name]) if reference and at < SHOWN_BARS else (),
-        )
-        for at, (name, found) in enumerate(_moved_columns(report).items())
-    ]
     names, shown = list(history_names)[-SHOWN_PERIODS:], list(history)[-SHOWN_PERIODS:]
-    rates = _rate_lines(shown)
     headline = _headline(report)
     return render(
         _TEMPLATE,
@@ -207,24 +180,31 @@ def drift_page(
         matters=_matters(report, weights),
         limits=_limits(),
         rates=_rates(report.label_reference, report.label_current),
-        rate_chart=line_chart(
-            "Subscription rate by period",
-            rates,
-            x_name="period",
-            y_name="subscribed",
-            y_text=lambda value: f"{value:.0%}",
-            x_marks=_period_marks(names),
-        )
-        if len(shown) > 1
-        else "",
-        rate_legend=legend(rates),
-        moved=moved,
+        rate_chart=_rate_chart(shown, names) if len(shown) > 1 else None,
+        moved=_moved(report, reference, current, weights),
         has_importance=bool(weights),
         all_facts=facts,
         periods=names[::-1] if len(shown) > 1 else [],
         heat=_heat(shown[::-1]),
         source=source,
     )
+
+
+def _moved(
+    report: DriftReport, reference: Profile | None, current: Profile, weights: Mapping[str, float]
+) -> list[_Moved]:
+    columns = current.contract.by_source
+    return [
+        _Moved(
+            column=found,
+            description=columns[name].description if name in columns else "",
+            words=words_of(columns.get(name), reference.columns[name], current.columns[name]) if reference else "",
+            role=_ROLE_WORDS[found.role],
+            weight=_weight(weights.get(name), found.role) if weights else "",
+            bars=bars_of(reference.columns[name], current.columns[name]) if reference and at < SHOWN_BARS else (),
+        )
+        for at, (name, found) in enumerate(_moved_columns(report).items())
+    ]
 
 
 def _weight(weight: float | None, role: Role) -> str:
@@ -295,34 +275,34 @@ def _rates(before: LabelRate, after: LabelRate) -> str:
     return f"before: {text(before)}; now: {text(after)}."
 
 
-def _rate_lines(history: Sequence[DriftReport]) -> list[Line]:
-    known = [(float(x), one.label_current) for x, one in enumerate(history) if one.label_current.rate is not None]
-    now = Line(
-        "each period",
-        "now",
-        [(x, float(label.rate or 0.0)) for x, label in known],
-        [float(label.low or 0.0) for _, label in known],
-        [float(label.high or 0.0) for _, label in known],
-        has_dots=True,
+def _rate_chart(history: Sequence[DriftReport], names: Sequence[str]) -> Chart:
+    now = [one.label_current for one in history]
+    before = history[-1].label_reference.rate
+    ends = [one.low for one in now], [one.high for one in now]
+    return Chart(
+        "subscription-rate",
+        "Share of customers who subscribed, by period, with its 95 % interval",
+        "period",
+        "subscribed",
+        names,
+        [
+            Series("each period", [one.rate for one in now], *ends, style="dots"),
+            Series("compared with", [before] * len(names), style="reference"),
+        ],
+        "pct",
     )
-    reference = history[-1].label_reference.rate if history else None
-    if reference is None:
-        return [now]
-    return [Line("compared with", "before", [(0.0, reference), (float(len(history) - 1), reference)]), now]
 
 
-def _period_marks(names: Sequence[str]) -> list[tuple[float, str]]:
-    step = max(1, -(-len(names) // 4))
-    return [(float(x), name) for x, name in enumerate(names) if (len(names) - 1 - x) % step == 0]
-
-
-def _heat(history: Sequence[DriftReport]) -> list[_HeatRow]:
-    names = list(dict.fromkeys(c.column for one in history for c in one.columns if c.role is not Role.CALENDAR))
-    return [_HeatRow(name, tuple(_cell(one, name) for one in history)) for name in names]
-
-
-def _cell(report: DriftReport, name: str) -> _Cell:
-    column = next((one for one in report.columns if one.column == name), None)
-    if column is None or report.status is not DriftStatus.OK or column.effect is None:
-        return _Cell("–", "unknown")
-    return _Cell(f"{100 * column.effect:.0f}", shade(column.effect))
+def _heat(history: Sequence[DriftReport]) -> dict[str, list[tuple[str, float | None]]]:
+    """Shade and effect of each column in each period."""
+    judged = [{c.column: c for c in one.columns if one.status is DriftStatus.OK} for one in history]
+    names = dict.fromkeys(c.column for one in history for c in one.columns if c.role is not Role.CALENDAR)
+    return {
+        name: [
+            ("unknown", None)
+            if (found := period.get(name)) is None or found.effect is None
+            else (shade(found.effect), found.effect)
+            for period in judged
+        ]
+        for name in names
+    }
