@@ -190,7 +190,7 @@ def _answers(record: Record, cursor: AlertCursor, now: datetime) -> tuple[AlertC
     last = rows[-1].seq
     if not cursor.response:
         rows = [row for row in rows if datetime.fromisoformat(row.at) > now - FIRST_LOOK_BACK]
-    return replace(cursor, response=last), alerts_of_responses(rows, record.settings.value_eur)
+    return replace(cursor, response=last), alerts_of_responses(rows, record.settings.economics)
 
 
 def _verdicts(record: Record, cursor: AlertCursor, now: datetime) -> tuple[AlertCursor, list[Alert]]:

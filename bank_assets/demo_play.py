@@ -16,7 +16,6 @@ import dagster as dg
 import numpy as np
 from rich.console import Console
 
-from bank_assets.core.economics import Economics
 from bank_assets.core.response.policy import Rung
 from bank_assets.demo_client import AskingClient
 from bank_assets.demo_deliveries import Sender, Step
@@ -92,7 +91,7 @@ class Play:
         self.notices = AlertLog.from_now(self.settings.reports / "alerts.jsonl")
         self.ledger = open_ledger(self.settings.ledger_url)
         self.store = Warehouse(self.settings.warehouse)
-        self.economics = Economics(self.settings.cost_eur, self.settings.value_eur)
+        self.economics = self.settings.economics
         self._verdicts: list[promotions.Promotion] = []
         self._judged: list[responses.Judged] = []
         self._notices: list[dict[str, Any]] = []

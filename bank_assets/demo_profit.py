@@ -22,8 +22,7 @@ from numpy.typing import NDArray
 from bank_assets.contract.contract import Contract
 from bank_assets.core.calibration import recalibrated_day_by_day
 from bank_assets.core.contacts import Contacts
-from bank_assets.core.economics import Economics, is_worth_calling
-from bank_assets.core.metrics import profit_rows
+from bank_assets.core.economics import Economics
 from bank_assets.core.scorer import Scorer, apply_calibrator
 from bank_assets.store.contact_store import ContactStore
 from bank_assets.store.lineage import SCORES, passed_months
@@ -81,12 +80,14 @@ def played_profit(
     shifted = recalibrated_day_by_day(kept, contacts.is_subscribed, contacts.known_on, contacts.contact_dates, days)
     judged = (contacts.contact_dates >= start) & contacts.has_outcome & ~np.isnan(proba)
     called = {
-        "platform": is_worth_calling(proba, economics),
-        "never": is_worth_calling(kept, economics),
-        "recalibrated": is_worth_calling(shifted, economics),
+        "platform": economics.decide(proba, contacts.frame),
+        "never": economics.decide(kept, contacts.frame),
+        "recalibrated": economics.decide(shifted, contacts.frame),
         "contact_all": np.ones(len(contacts), bool),
     }
-    earned = {name: _profits(contacts, calls, judged, economics) for name, calls in called.items()}
+    earned = {
+        name: economics.profit(calls, contacts.is_subscribed, contacts.frame)[judged] for name, calls in called.items()
+    }
     return PlayedProfit(
         int(judged.sum()),
         float(earned["platform"].sum()),
@@ -116,10 +117,3 @@ def _months(
             }
         )
     return tuple(rows)
-
-
-def _profits(
-    contacts: Contacts, called: NDArray[np.bool_], judged: NDArray[np.bool_], economics: Economics
-) -> NDArray[np.float64]:
-    rows = profit_rows(contacts.is_subscribed[judged], called[judged], economics.cost_eur, economics.value_eur)
-    return np.asarray(rows, dtype=np.float64)

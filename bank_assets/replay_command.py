@@ -22,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from bank_assets.core.candidates import RecipeError, named_recipes
-from bank_assets.core.economics import Economics, EconomicsError
+from bank_assets.core.economics import COST_COLUMN, VALUE_COLUMN, EconomicsError
 from bank_assets.core.policies import POLICIES
 from bank_assets.core.replay_platform import PlatformConfig
 from bank_assets.core.replay_uncertainty import uncertainty
@@ -121,12 +121,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         console.print(f"report: {folder / 'index.html'}", highlight=False, soft_wrap=True)
         return 0
     try:
-        economics = Economics(
-            settings.cost_eur if args.cost is None else args.cost,
-            settings.value_eur if args.value is None else args.value,
-        )
         replay = ReplaySettings(
-            economics,
+            settings.economics.stating(args.cost, args.value),
             args.first_day,
             args.last_day,
             args.outcome_delay_days,
@@ -208,8 +204,7 @@ def _document(
     followed = _followed(outcomes)
     platform = outcomes.get("platform")
     document = {
-        "value_eur": replay.economics.value_eur,
-        "cost_eur": replay.economics.cost_eur,
+        **{name: replay.economics.to_dict()[name] for name in (VALUE_COLUMN, COST_COLUMN)},
         "first_day": str(replay.first_day),
         "last_day": str(world.dates[world.is_decided].max()),
         "outcome_delay_days": replay.outcome_delay_days,

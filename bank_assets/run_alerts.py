@@ -34,6 +34,7 @@ from bank_assets.core.alert_catalogue import (
     SensorFailing,
 )
 from bank_assets.core.alerts import Alert, Episodes
+from bank_assets.core.economics import Economics
 from bank_assets.core.response.policy import Evidence, Rung
 from bank_assets.ledger.promotions import Promotion
 from bank_assets.ledger.responses import Judged
@@ -224,19 +225,19 @@ def _verdict(row: Promotion) -> type[ModelVerdict]:
     return OnProbation if row.kind == "probation" else Promoted
 
 
-def alerts_of_responses(rows: Iterable[Judged], value_eur: float) -> list[Alert]:
+def alerts_of_responses(rows: Iterable[Judged], economics: Economics) -> list[Alert]:
     """What the loop tells people.
 
     Args:
         rows: judged days, oldest first.
-        value_eur: value of a subscription, EUR.
+        economics: what a subscription is worth.
     """
     return [
         _answer(row)(
             rung=row.rung,
             reasons=row.reasons,
             evidence=Evidence.from_record(row.evidence),
-            value_eur=value_eur,
+            economics=economics,
             episode_id=row.episode_id,
             seq=row.seq,
             as_of=row.as_of,

@@ -2,21 +2,25 @@
 
 What lives here: where data lies, which servers to use, economics, limits, alert targets.
 What must not: policy thresholds of drift and promotion (they are versioned beside their code), secrets in reprs.
-Called by definitions, the command line, tests and `serving.settings`. Standard library only.
+Called by definitions, the command line, tests and `serving.settings`. Of ours it imports the values that it holds:
+contract and economics.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.uci import UCI
+from bank_assets.core.economics import MAXIMUM_EUR, Economics
 
 PREFIX: Final = "BANK_"
+DEFAULT_COST_EUR, DEFAULT_VALUE_EUR = 5.0, 50.0
+DEFAULT_ECONOMICS: Final = Economics.constant(DEFAULT_COST_EUR, DEFAULT_VALUE_EUR)
 
 
 class SettingsError(ValueError):
@@ -35,8 +39,7 @@ class Settings:
         ledger_url: `BANK_LEDGER_URL`, SQLAlchemy URL of the ledger (default SQLite under home).
         spark_master: `BANK_SPARK_MASTER`.
         spark_memory: `BANK_SPARK_MEMORY`, driver heap.
-        cost_eur: `BANK_COST_EUR`, cost per contact, EUR.
-        value_eur: `BANK_VALUE_EUR`, value per subscription, EUR.
+        economics: `BANK_COST_EUR` and `BANK_VALUE_EUR`, what a call costs and a subscription is worth.
         reject_rate_limit: `BANK_REJECT_RATE_LIMIT`, share of a month's rows that may be rejected before its gate fails.
         objective: `BANK_OBJECTIVE`, what a recipe is chosen by and what reports put first: `profit` or `f1`.
         threshold: `BANK_THRESHOLD`, who is called: above break-even (`profit`) or from the model's best F1 on (`f1`).
@@ -69,8 +72,7 @@ class Settings:
     ledger_url: str = field(default="", repr=False)
     spark_master: str = "local[*]"
     spark_memory: str = "2g"
-    cost_eur: float = 5.0
-    value_eur: float = 50.0
+    economics: Economics = DEFAULT_ECONOMICS
     reject_rate_limit: float = 0.05
     objective: str = "profit"
     threshold: str = "profit"
@@ -92,6 +94,11 @@ class Settings:
     seed: int = 20_101_117
     revision: str = ""
     contract: Contract = UCI
+
+    @property
+    def calling(self) -> Economics:
+        """The economics with the rule by which customers are called; models are compared by break-even alone."""
+        return replace(self.economics, rule=self.threshold)
 
     @property
     def landing(self) -> Path:
@@ -176,8 +183,10 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         ledger_url=env.get(PREFIX + "LEDGER_URL") or f"sqlite:///{home / 'ledger.db'}",
         spark_master=env.get(PREFIX + "SPARK_MASTER") or defaults.spark_master,
         spark_memory=env.get(PREFIX + "SPARK_MEMORY") or defaults.spark_memory,
-        cost_eur=_number(env, "COST_EUR", defaults.cost_eur, 0.01, 100_000),
-        value_eur=_number(env, "VALUE_EUR", defaults.value_eur, 0.01, 10_000_000),
+        economics=Economics.constant(
+            _number(env, "COST_EUR", DEFAULT_COST_EUR, 0.01, 100_000),
+            _number(env, "VALUE_EUR", DEFAULT_VALUE_EUR, 0.01, MAXIMUM_EUR),
+        ),
         reject_rate_limit=_number(env, "REJECT_RATE_LIMIT", defaults.reject_rate_limit, 0, 1),
         objective=_choice(env, "OBJECTIVE", defaults.objective, ("profit", "f1")),
         threshold=_choice(env, "THRESHOLD", defaults.threshold, ("profit", "f1")),

@@ -12,7 +12,7 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from bank_assets.core.economics import Economics, is_worth_calling
+from bank_assets.core.economics import Economics
 from bank_assets.core.replay import make_policy, walk
 from bank_assets.core.replay_platform import PlatformConfig
 from bank_assets.core.replay_trace import Trace
@@ -60,7 +60,7 @@ def probation(request):
 @pytest.fixture(scope="module")
 def replayed(contacts, probation):
     """The replay: its world, trace and policy."""
-    economics = Economics(5.0, 40.0)
+    economics = Economics.constant(5.0, 40.0)
     world = World(contacts, ReplaySettings(economics, START, seed=SEED))
     policy = make_policy("platform", world.settings, PlatformConfig(CANDIDATES, probation), time.monotonic)
     trace = Trace.empty(len(world))
@@ -81,7 +81,7 @@ def produced(contacts, probation, tmp_path_factory):
         mlflow_uri=f"sqlite:///{home / 'mlflow.db'}",
         mlflow_artifacts=(home / "mlartifacts").as_uri(),
         settle_seconds=0,
-        value_eur=40.0,
+        economics=Economics.constant(5.0, 40.0),
         candidates=CANDIDATES,
         probation=probation,
         seed=SEED,
@@ -142,4 +142,4 @@ def test_every_contact_is_decided_by_the_same_version_with_the_same_probability(
     assert decided.sum() > 500
     found = np.asarray([produced_proba[one] for one in ids[decided]])
     np.testing.assert_allclose(found, trace.proba[decided], rtol=0, atol=1e-9)
-    np.testing.assert_array_equal(is_worth_calling(found, Economics(5.0, 40.0)), trace.called[decided])
+    np.testing.assert_array_equal(Economics.constant(5.0, 40.0).decide(found, {}), trace.called[decided])

@@ -35,7 +35,7 @@ KEPT = (
 
 def replayed(contacts: Contacts, name: str, value: float, **changes) -> tuple[dict, World, Trace]:
     """Figures of one policy."""
-    settings = ReplaySettings(Economics(5.0, value), **changes)
+    settings = ReplaySettings(Economics.constant(5.0, value), **changes)
     world = World(contacts, settings)
     policy = make_policy(name, settings, PlatformConfig(), time.monotonic)
     trace, started = Trace.empty(len(world)), time.process_time()

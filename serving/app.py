@@ -19,7 +19,6 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
-from bank_assets.core.economics import Economics
 from bank_assets.ledger import accounts
 from bank_assets.ledger.engine import AppLock, LedgerError, open_ledger, require_current, upgrade
 from bank_assets.store.registry import Registry
@@ -119,7 +118,7 @@ def _services(settings: ServingSettings, registry: Registry | None, is_recording
     )
     suppressions = Suppressions(ledger, settings.poll_seconds)
     recorder = Recorder(ledger, max_waiting=settings.max_waiting)
-    economics = Economics(platform.cost_eur, platform.value_eur, platform.threshold)
+    economics = platform.calling
     payloads = Payloads.of(platform.contract)
     replayer = Replayer(ledger, store, found, settings.code_version)
     return Services(

@@ -14,7 +14,7 @@ from bank_assets.core.objective import best_first, ordered_by
 from bank_assets.core.reasons import label_of
 from bank_assets.ledger.promotions import Promotion
 from bank_assets.reports.charts import Chart, Series
-from bank_assets.reports.formats import count, eur, number, pct
+from bank_assets.reports.formats import amount_text, count, eur, number, pct
 from serving.predict_form import labels_of
 from serving.schemas.model import ModelInfo
 from serving.templating import moment, words
@@ -38,6 +38,7 @@ Document = Mapping[str, Any]
 def identity_table(info: ModelInfo) -> Table:
     """What the model is, name by name."""
     training, parameters = info.training, info.hyper_parameters
+    cost, value = (amount_text(info.economics.get(name)) for name in ("cost_eur", "value_eur"))
     given = ", ".join(f"{name} {value}" for name, value in sorted(parameters.items())) or "the recipe's own"
     rows = [
         ["Version", f"{info.name} {info.version}, loaded {moment(info.loaded_at)}"],
@@ -48,7 +49,7 @@ def identity_table(info: ModelInfo) -> Table:
         ["Data", f"{training.get('source', 'n/a')} ({'real' if training.get('is_real') else 'not real'})"],
         ["Training snapshot", str(training.get("snapshot", "n/a"))],
         ["MLflow run", str(info.mlflow_run_id or training.get("mlflow_run_id") or "n/a")],
-        ["Tuned for", f"{eur(info.economics.get('cost_eur'))} a call, {eur(info.economics.get('value_eur'))} each"],
+        ["Tuned for", f"{cost} a call, {value} each"],
         ["Thresholds", f"profit {pct(info.thresholds.get('profit'))}, F1 {pct(info.thresholds.get('f1'))}"],
         ["Recalibration", recalibration_sentence(info)],
         ["Registry", info.registry_message],

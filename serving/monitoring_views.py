@@ -12,7 +12,7 @@ from bank_assets.core.alert_catalogue import ResponseBegan
 from bank_assets.core.alerts import key_of
 from bank_assets.core.drift_report import shade
 from bank_assets.reports.charts import Chart, Series
-from bank_assets.reports.formats import NONE, count, eur, number, pct
+from bank_assets.reports.formats import NONE, amount_text, count, eur, number, pct
 from serving.view_models import BAD, PLAIN, Tile
 from serving.view_models_monitoring import (
     AlertLine,
@@ -135,7 +135,7 @@ def performance_view(report: Document) -> PerformanceView:
     """Arrange a performance report."""
     months = report["months"]
     names = [month["name"] for month in months]
-    economics = report["economics"]
+    cost, value = (amount_text(report["economics"][name]) for name in ("cost_eur", "value_eur"))
     return PerformanceView(
         tiles=_latest(report["latest"], report["matured"]),
         charts=[
@@ -199,7 +199,7 @@ def performance_view(report: Document) -> PerformanceView:
             ),
         ],
         rows=[_month(month) for month in reversed(months)],
-        economics=f"At {eur(economics['cost_eur'])} a call and {eur(economics['value_eur'])} a subscription.",
+        economics=f"At {cost} a call and {value} a subscription.",
     )
 
 

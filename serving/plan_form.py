@@ -6,7 +6,6 @@ Called by `controllers.pages_campaign`.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, Final
 
 from litestar.di import NamedDependency
@@ -15,6 +14,7 @@ from litestar.params import QueryParameter
 from bank_assets.core.economics import MAXIMUM_EUR, Economics
 from bank_assets.core.planner import CallLimits
 from bank_assets.core.suppression import FrequencyRules
+from bank_assets.reports.formats import field_text
 from serving.errors import FieldError, PayloadError
 from serving.services.call_lists import ListSettings
 from serving.view_models_campaign import PlanForm
@@ -47,8 +47,8 @@ def plan_form(
     """The form of an address; what is left out is the platform's own."""
     return PlanForm(
         list_key or "",
-        f"{economics.cost_eur:g}" if cost_eur is None else cost_eur.strip(),
-        f"{economics.value_eur:g}" if value_eur is None else value_eur.strip(),
+        field_text(economics.cost_amount) if cost_eur is None else cost_eur.strip(),
+        field_text(economics.value_amount) if value_eur is None else value_eur.strip(),
         (budget_eur or "").strip(),
         (capacity or "").strip(),
         (holdout_pct or "0").strip(),
@@ -81,18 +81,18 @@ def settings_of(form: PlanForm, default: Economics) -> tuple[ListSettings, float
             return None
         return value
 
-    cost = read("cost_eur", form.cost_eur, 0.01, MAXIMUM_EUR, is_needed=True)
-    value = read("value_eur", form.value_eur, 0.01, MAXIMUM_EUR, is_needed=True)
+    cost = read("cost_eur", form.cost_eur, 0.01, MAXIMUM_EUR, is_needed=default.cost_amount.eur is not None)
+    value = read("value_eur", form.value_eur, 0.01, MAXIMUM_EUR, is_needed=default.value_amount.eur is not None)
     budget = read("budget_eur", form.budget_eur, 0, MAXIMUM_EUR * 1_000)
     capacity = read("capacity", form.capacity, 0, 1e9, is_whole=True)
     holdout = read("holdout_pct", form.holdout_pct, 0, 50)
     without = read("rate_without_pct", form.rate_without_pct, 0.01, 99.99)
     most = read("max_contacts", form.max_contacts, 1, 1_000, is_whole=True)
     fewest = read("min_days", form.min_days, 0, 10_000, is_whole=True)
-    if faults or cost is None or value is None:
+    if faults:
         raise PayloadError(tuple(faults))
     settings = ListSettings(
-        replace(default, cost_eur=cost, value_eur=value),
+        default.stating(cost, value),
         CallLimits(budget, None if capacity is None else int(capacity)),
         FrequencyRules(None if most is None else int(most), None if fewest is None else int(fewest)),
         (holdout or 0.0) / 100,

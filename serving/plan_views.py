@@ -69,6 +69,7 @@ def _tiles(planned: PlannedList) -> list[Tile]:
     called, profit, subscriptions = plan.called, forecast.profit_eur, forecast.subscriptions
     level = f"{profit.level * 100:.0f} % interval"
     cut = float(plan.probability[plan.is_called].min()) if called.n_calls else None
+    break_even = planned.settings.economics.single_break_even
     return [
         Tile("Calls", count(called.n_calls), f"cost {eur(called.cost_eur)}"),
         Tile(
@@ -82,9 +83,7 @@ def _tiles(planned: PlannedList) -> list[Tile]:
             number(subscriptions.expected, 1),
             f"{count(subscriptions.low)} to {count(subscriptions.high)}, {level}",
         ),
-        Tile(
-            "Cut-off", pct(cut), f"lowest probability called; break-even {pct(planned.settings.economics.break_even)}"
-        ),
+        Tile("Cut-off", pct(cut), f"lowest probability called; break-even {pct(break_even)}"),
     ]
 
 

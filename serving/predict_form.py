@@ -14,6 +14,7 @@ from bank_assets.contract.columns import Column, Kind
 from bank_assets.contract.contract import Contract
 from bank_assets.core.economics import MAXIMUM_EUR, Economics
 from bank_assets.ledger.decisions import Decision
+from bank_assets.reports.formats import field_text
 from serving.errors import FieldError
 from serving.payloads import Payloads
 from serving.schemas.predictions import CONTACT_ID_LENGTH, FIRST_DATE, LAST_DATE, PredictionRequest
@@ -43,8 +44,8 @@ def default_values(as_of: str, economics: Economics, contract: Contract) -> dict
     return values | {
         "contact_id": "",
         "contact_date": as_of,
-        "cost_eur": f"{economics.cost_eur:g}",
-        "value_eur": f"{economics.value_eur:g}",
+        "cost_eur": field_text(economics.cost_amount),
+        "value_eur": field_text(economics.value_amount),
     }
 
 

@@ -46,9 +46,9 @@ def shell_of(request: Request[Any, Any, Any]) -> Shell:
         source_tone=GOOD if is_real else WATCH,
         model_version=store.champion.version if store.champion else "",
         as_of=store.published.as_of if store.published else "",
-        cost_eur=economics.cost_eur,
-        value_eur=economics.value_eur,
-        threshold=economics.break_even,
+        cost=economics.cost_amount,
+        value=economics.value_amount,
+        threshold=economics.single_break_even,
         is_on_probation=store.champion is not None and store.champion.is_on_probation,
         registry_problem=store.message if store.is_registry_reachable is False else "",
     )

@@ -24,7 +24,7 @@ from litestar.static_files import create_static_files_router
 from litestar.template import TemplateConfig
 
 from bank_assets.core.algorithms import ALGORITHMS
-from bank_assets.reports.formats import NONE, count, eur, number, p_value, pct, points
+from bank_assets.reports.formats import NONE, amount_text, count, eur, number, p_value, pct, points
 from serving.shell_view import shell_of
 
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ def code_spans(text: str) -> list[tuple[str, bool]]:
 
 FILTERS: Final = {
     "eur": eur,
+    "amount": amount_text,
     "pct": pct,
     "points": points,
     "count": count,

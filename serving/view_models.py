@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
+from bank_assets.core.economics import Amount
 from serving.problems import Problem
 
 GOOD: Final = "good"
@@ -76,9 +77,9 @@ class Shell:
     source_tone: str = told("Tone of the source: good for real data, watch for simulated or unknown.")
     model_version: str = told("Version in force, empty if there is none.")
     as_of: str = told("Day of the as-of state (ISO), empty if none is published.")
-    cost_eur: float = told("Cost of one call, EUR, as configured.")
-    value_eur: float = told("Value of one subscription, EUR, as configured.")
-    threshold: float = told("Break-even probability of both, [0, 1].")
+    cost: Amount = told("Cost of one call, as configured.")
+    value: Amount = told("Value of one subscription, as configured.")
+    threshold: float | None = told("Break-even probability of both, [0, 1]; None where it differs by customer.")
     registry_problem: str = told("What is wrong with the model registry, empty if nothing.")
     is_on_probation: bool = told("True if the version in force has not passed a gate.")
 

@@ -8,30 +8,41 @@ from typing import Any
 
 import pyarrow as pa
 
+from bank_assets.contract.contract import Contract
 from bank_assets.core.call_plan import CallPlan
-from bank_assets.core.economics import Economics, constant_economics
+from bank_assets.core.economics import Economics
 from bank_assets.core.planner import CallLimits, plan_calls
 from bank_assets.core.suppression import SuppressionList
 from bank_assets.store.call_lists import ListScores
+from bank_assets.store.warehouse import arrays_of
 
 
 def plan_of(
-    scored: pa.Table, economics: Economics, budget_eur: float | None, suppressed: Collection[str], *, list_id: str
+    scored: pa.Table,
+    economics: Economics,
+    contract: Contract,
+    budget_eur: float | None,
+    suppressed: Collection[str],
+    *,
+    list_id: str,
 ) -> CallPlan:
     """Choose whom of a scored campaign to call.
 
     Args:
         scored: rows of `batch_scores`.
-        economics: cost and value.
+        economics: cost and value; of the rows themselves where they carry them.
+        contract: of the contacts.
         budget_eur: limit of the total cost; None for none.
         suppressed: contacts that may not be called.
         list_id: identifier of the list.
     """
-    ids = scored.column("contact_id").to_pylist()
+    rows = arrays_of(scored)
     return plan_calls(
-        ids,
-        scored.column("probability").to_numpy(),
-        constant_economics(economics, len(ids)),
+        rows["contact_id"],
+        rows["probability"],
+        economics.on_record(rows),
+        rows,
+        contract,
         limits=CallLimits(budget_eur=budget_eur),
         suppression=SuppressionList.of(suppressed),
         list_id=list_id,

@@ -16,10 +16,11 @@ from bank_assets.assets.model_bundle import OutOfTime, assemble_bundle, out_of_t
 from bank_assets.assets.snapshot import TrainingSnapshot, read_snapshot
 from bank_assets.contract.names import ALIAS_CHALLENGER
 from bank_assets.core.algorithms import ALGORITHMS
+from bank_assets.core.arrays import rows_at
 from bank_assets.core.candidate_folds import candidate_metrics, predict_folds, resampled_fold
 from bank_assets.core.candidates import Recipe
 from bank_assets.core.challenger import choose_recipe, fit_deployment, pooled_rows
-from bank_assets.core.economics import Economics
+from bank_assets.core.economics import COST_COLUMN, VALUE_COLUMN, Economics
 from bank_assets.core.promotion import FIRST, PROBATION, PromotionPolicy, Verdict, first_model_gate, kind_of_fit
 from bank_assets.core.refit_comparison import AgainstChampion, against_champion
 from bank_assets.core.scorer import Scorer, apply_calibrator
@@ -70,7 +71,7 @@ def challenger(
     Guarantees: another recipe than the incumbent's is chosen only if its lead is unlikely to be luck.
     Fails when: no candidate has been evaluated on this snapshot.
     """
-    store, economics = warehouse.open(), Economics(settings.cost_eur, settings.value_eur)
+    store, economics = warehouse.open(), settings.economics
     snapshot, champion = read_snapshot(store, settings.contract), Reign.of(ledger.engine).current
     derived = CHALLENGER.of(
         store,
@@ -185,20 +186,23 @@ def registered(
         "f1_thresholds": list(tested.f1_thresholds),
     }
     shown = {"out_of_time_rows": int(tested.rows.sum()), "intervals": dg.MetadataValue.json(tested.intervals)}
-    return Made(cohort_rows(tested, snapshot), evidence, shown)
+    return Made(cohort_rows(tested, snapshot, economics), evidence, shown)
 
 
-def cohort_rows(tested: OutOfTime, snapshot: TrainingSnapshot) -> pa.Table:
-    """The latest out-of-time cohort: both recipes' probabilities beside what became of each contact."""
+def cohort_rows(tested: OutOfTime, snapshot: TrainingSnapshot, economics: Economics) -> pa.Table:
+    """The latest out-of-time cohort: both recipes' probabilities, the outcome of each contact and its economics."""
     data, rows = snapshot.data, tested.rows
+    columns = rows_at(data.features, rows)
     return pa.table(
         {
             "contact_id": snapshot.contact_ids[rows],
             "proba": tested.proba,
             "incumbent_proba": tested.incumbent_proba,
-            "base_rate": data.features["subscription_rate_30d"][rows],
+            "base_rate": columns["subscription_rate_30d"],
             "is_subscribed": data.is_subscribed[rows],
             "contact_date": data.contact_dates[rows],
+            COST_COLUMN: np.broadcast_to(economics.cost(columns), len(tested.proba)),
+            VALUE_COLUMN: np.broadcast_to(economics.value(columns), len(tested.proba)),
         }
     )
 
@@ -206,12 +210,14 @@ def cohort_rows(tested: OutOfTime, snapshot: TrainingSnapshot) -> pa.Table:
 def gate_of_first(tested: OutOfTime, snapshot: TrainingSnapshot, economics: Economics, settings: Settings) -> Verdict:
     """The gate of a first model on the latest out-of-time cohort."""
     rows, data = tested.rows, snapshot.data
+    columns = rows_at(data.features, rows)
     return first_model_gate(
         tested.proba,
-        data.features["subscription_rate_30d"][rows],
+        columns["subscription_rate_30d"],
         data.is_subscribed[rows],
         data.contact_dates[rows],
         economics,
+        columns,
         seed=settings.seed,
         objective=settings.objective,
         f1_threshold=tested.f1_thresholds[1],
@@ -289,6 +295,7 @@ def gather(
         data.contact_dates[cohort],
         incumbent.name,
         economics,
+        rows_at(data.features, cohort),
         seed=settings.seed,
         objective=settings.objective,
     )
@@ -324,7 +331,7 @@ def champion_scores(
         if champion is not None:
             snapshot = read_snapshot(store, settings.contract)
             mask = np.isin(snapshot.contact_ids, np.asarray(rows, dtype=object))
-            features = {name: column[mask] for name, column in snapshot.data.features.items()}
+            features = rows_at(snapshot.data.features, mask)
             proba = registry.open().scorer(champion).score(features).probability
         context.log.info("champion %s on %d rows", champion, len(rows))
         return Made(pa.table({"contact_id": rows, "proba": proba}), {"champion": champion})

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bank_assets.assets.snapshot import TrainingSnapshot
 from bank_assets.core import metrics as scores
-from bank_assets.core.arrays import FloatArray
+from bank_assets.core.arrays import FloatArray, Rows, rows_at
 from bank_assets.core.background import build_background
 from bank_assets.core.bootstrap import paired_bootstrap, paired_bootstrap_statistic
 from bank_assets.core.bundle import BundleParts, Lineage, bundle_files
@@ -23,7 +23,7 @@ from bank_assets.core.candidates import Recipe
 from bank_assets.core.challenger import DeploymentFit, calibrator_of, pooled_rows
 from bank_assets.core.curves import profit_curve
 from bank_assets.core.daily_profiles import DailyProfiles
-from bank_assets.core.economics import Economics, is_worth_calling
+from bank_assets.core.economics import Economics
 from bank_assets.core.explain import Explainer, global_importance
 from bank_assets.core.fairness import fairness_report
 from bank_assets.core.features import FeatureSet
@@ -126,7 +126,13 @@ def out_of_time(
         predicted.calibrated,
         found,
         intervals_of(
-            proba, observed, data.contact_dates[rows], float(found["f1_threshold"]), economics, seed=settings.seed
+            proba,
+            observed,
+            data.contact_dates[rows],
+            float(found["f1_threshold"]),
+            economics,
+            rows_at(data.features, rows),
+            seed=settings.seed,
         ),
         rows,
         proba,
@@ -141,6 +147,7 @@ def intervals_of(
     days: NDArray[np.datetime64],
     f1_threshold: float,
     economics: Economics,
+    rows: Rows,
     *,
     seed: int,
 ) -> dict[str, Any]:
@@ -152,9 +159,10 @@ def intervals_of(
         days: day of each row, (n,); whole days are resampled where the metric is a mean over rows.
         f1_threshold: probability above which F1 says yes, chosen on earlier rows.
         economics: cost and value.
+        rows: columns of the contacts that the economics read, each (n,).
         seed: seed.
     """
-    profit = scores.profit_rows(observed, is_worth_calling(proba, economics), economics.cost_eur, economics.value_eur)
+    profit = economics.profit(economics.decide(proba, rows), observed, rows)
     of_the_whole = {
         "roc_auc": lambda at: scores.roc_auc(observed[at], proba[at]),
         "average_precision": lambda at: scores.average_precision(observed[at], proba[at]),
@@ -175,10 +183,10 @@ def intervals_of(
 def curves_of(tested: OutOfTime, snapshot: TrainingSnapshot, economics: Economics) -> dict[str, Any]:
     """Calibration and profit curves of the latest out-of-time cohort, for the model page."""
     observed = snapshot.data.is_subscribed[tested.rows]
-    days = snapshot.data.contact_dates[tested.rows]
+    days, columns = snapshot.data.contact_dates[tested.rows], rows_at(snapshot.data.features, tested.rows)
     return {
         "calibration": [asdict(part) for part in scores.calibration_table(observed, tested.proba)],
-        "profit": profit_curve(tested.proba, observed, economics, day=days).to_dict(),
+        "profit": profit_curve(tested.proba, observed, economics, columns, day=days).to_dict(),
     }
 
 
@@ -232,7 +240,7 @@ def assemble_bundle(
         data.contract,
     )
     feature_set = FeatureSet.of(data.contract)
-    cohort = {name: column[tested.rows] for name, column in data.features.items()}
+    cohort = rows_at(data.features, tested.rows)
     parts = BundleParts(
         recipe=fit.recipe,
         calibrator=calibrator_of(fit.recipe, tested.raw, data),
@@ -259,8 +267,8 @@ def assemble_bundle(
     fairness = fairness_report(
         tested.proba,
         data.is_subscribed[tested.rows],
-        is_worth_calling(tested.proba, economics),
-        {name: cohort[name] for name in data.contract.protected_columns},
+        economics.decide(tested.proba, cohort),
+        cohort,
         data.contract,
         economics,
     )

@@ -161,7 +161,7 @@ def performance_report(
     Reads: contact_scores and matured outcomes. Writes: reports/performance.json.
     Guarantees: only outcomes known by the data's own time count.
     """
-    store, economics = warehouse.open(), Economics(settings.cost_eur, settings.value_eur)
+    store, economics = warehouse.open(), settings.economics
     champion = Reign.of(ledger.engine).current
     scored = [month for month, entry in store.manifest(SCORES.name).items() if entry.rows]
     derived = REPORT.of(
@@ -211,7 +211,8 @@ def scored_contacts(store: Warehouse, months_scored: list[str], contract: Contra
     position = {contact: row for row, contact in enumerate(stored.column("contact_id").to_pylist())}
     rows = np.asarray([position.get(contact, -1) for contact in contacts.contact_ids], dtype=np.int64)
     proba = np.append(stored.column("proba").to_numpy(), np.nan)[rows] if len(rows) else np.zeros(0)
-    return contacts, ScoredContacts(contacts.contact_dates, proba, contacts.is_subscribed, contacts.known_on)
+    known = (contacts.is_subscribed, contacts.known_on, contacts.frame)
+    return contacts, ScoredContacts(contacts.contact_dates, proba, *known)
 
 
 def _after_last(contacts: Contacts) -> str:

@@ -16,7 +16,6 @@ from bank_assets.assets.evaluation import CHALLENGER, CHAMPION_SCORES, challenge
 from bank_assets.assets.materialization import ML_OWNERS, derive
 from bank_assets.assets.report_pages import page_metadata
 from bank_assets.assets.retraining_report import write_retraining_page
-from bank_assets.core.economics import Economics
 from bank_assets.core.promotion import RECIPE, Verdict, judged, recipe_gate, refit_gate
 from bank_assets.core.refit_comparison import AgainstChampion
 from bank_assets.core.scorer import apply_calibrator
@@ -27,7 +26,7 @@ from bank_assets.settings import Settings
 from bank_assets.store.champion_history import Reign
 from bank_assets.store.derivations import ALL, Made, Table
 from bank_assets.store.registry import Registry
-from bank_assets.store.warehouse import Warehouse
+from bank_assets.store.warehouse import Warehouse, arrays_of
 
 CHAMPION = Table("champion_model", "2")
 
@@ -57,9 +56,9 @@ def champion_model(
     evidence, version = basis.metadata, str(basis.metadata["headline"]["version"])
 
     def work() -> Made:
-        economics, current = Economics(settings.cost_eur, settings.value_eur), Reign.of(ledger.engine).current
+        current = Reign.of(ledger.engine).current
         models = registry.open()
-        verdict = judge(store, models, evidence, economics, settings)
+        verdict = judge(store, models, evidence, settings)
         page = write_retraining_page(
             store, models, ledger.engine, settings, evidence, current, verdict, context.run.tags
         )
@@ -129,7 +128,6 @@ def judge(
     store: Warehouse,
     models: Registry,
     evidence: Mapping[str, Any],
-    economics: Economics,
     settings: Settings,
 ) -> Verdict:
     """The verdict of the gate that fits the challenger's kind, and of the guards that every fit has to pass."""
@@ -138,14 +136,14 @@ def judge(
     if first is not None:
         gate = Verdict(first["kind"], first["is_promoted"], tuple(first["reasons"]), first["evidence"])
     if kind == RECIPE:
-        rows = store.read(CHALLENGER.name, [ALL])
-        columns = {name: rows.column(name).to_numpy(zero_copy_only=False) for name in rows.column_names}
+        columns = arrays_of(store.read(CHALLENGER.name, [ALL]))
         gate = recipe_gate(
             columns["proba"],
             columns["incumbent_proba"],
             columns["is_subscribed"].astype(bool),
             columns["contact_date"].astype("datetime64[D]"),
-            economics,
+            settings.economics.on_record(columns),
+            columns,
             seed=settings.seed,
             fairness=evidence["fairness"],
             objective=settings.objective,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine
 
 from bank_assets.assets.report_pages import DRIFT_FOLDER, retraining_address, source_words
+from bank_assets.core.arrays import rows_at
 from bank_assets.core.comparison import Comparison, compare_models
 from bank_assets.core.economics import Economics
 from bank_assets.core.promotion import RECIPE, Verdict
@@ -22,7 +23,7 @@ from bank_assets.reports.retraining_page import Retraining, retraining_page, why
 from bank_assets.settings import Settings
 from bank_assets.store.atomic_files import write_atomic
 from bank_assets.store.registry import Registry
-from bank_assets.store.warehouse import Warehouse
+from bank_assets.store.warehouse import Warehouse, arrays_of
 
 CHALLENGER, SCORES = "challenger", "contact_scores"
 TAG_REASON = "bank/reason"
@@ -54,7 +55,7 @@ def write_retraining_page(
     Returns:
         Evidence for the promotions row: `comparison`, `effect` and `report`.
     """
-    economics = Economics(settings.cost_eur, settings.value_eur)
+    economics = settings.economics
     version, as_of = str(evidence["headline"]["version"]), str(evidence["as_of"])
     # A run that died after its verdict is judged again with the new version in force already.
     current = evidence["from_version"] if current == version else current
@@ -93,10 +94,7 @@ def comparison_of(
         economics: cost and value.
         seed: of the bootstraps.
     """
-    rows = store.read(CHALLENGER, ["all"])
-    column: dict[str, NDArray[Any]] = {
-        name: rows.column(name).to_numpy(zero_copy_only=False) for name in rows.column_names
-    }
+    column = arrays_of(store.read(CHALLENGER, ["all"]))
     observed, days = column["is_subscribed"].astype(bool), column["contact_date"].astype("datetime64[D]")
     now = column["proba"]
     if current is None:
@@ -115,7 +113,8 @@ def comparison_of(
             "The new one's come from fits of the same recipe before each contact. Neither had seen these contacts."
         )
     known = ~np.isnan(before) & ~np.isnan(now)
-    found = compare_models(before[known], now[known], observed[known], days[known], economics, seed=seed)
+    column, economics = rows_at(column, known), economics.on_record(column)
+    found = compare_models(before[known], now[known], observed[known], days[known], economics, column, seed=seed)
     if not found.is_enough:
         basis = (
             f"Only {found.rows} contacts with a known outcome have been decided by version {current} and are outside "

@@ -19,7 +19,6 @@ from bank_assets.assets.materialization import ML_OWNERS, OWNERS, Stopwatch, col
 from bank_assets.core.as_of import AsOfState
 from bank_assets.core.calibration import Recalibration, recalibrate
 from bank_assets.core.contacts import Contacts
-from bank_assets.core.economics import Economics
 from bank_assets.core.scorer import digest_files
 from bank_assets.core.suppression import SuppressionList
 from bank_assets.ledger import campaigns, promotions, states
@@ -158,7 +157,7 @@ def batch_scores(
         context.log.warning("no champion yet: nothing can be scored")
         message = "No champion yet; see the refusal in champion_model."
         return _lists_result([], made=0, watch=watch, metadata={"message": message})
-    economics = Economics(settings.cost_eur, settings.value_eur, settings.threshold)
+    economics = settings.calling
     deliveries = latest_campaigns(settings.warehouse, config.names)
     suppression = SuppressionList.of(campaigns.suppressed(ledger.engine))
     wanted = {
@@ -239,7 +238,7 @@ def call_list(
     `BANK_THRESHOLD=f1` those from the threshold of the best F1 on.
     """
     watch, store = Stopwatch(), warehouse.open()
-    economics = Economics(settings.cost_eur, settings.value_eur, settings.threshold)
+    economics = settings.calling
     suppressed, files = campaigns.suppressed(ledger.engine), CallListFiles(settings.reports / "call_lists")
     entries, made = {}, 0
     for name, scored in store.manifest(BATCH.name).items():
@@ -252,7 +251,7 @@ def call_list(
         if not derived.is_current:
             rows = store.read(BATCH.name, [name])
             called_by = replace(economics, calls_from=scored.metadata.get("calls_from"))
-            plan = plan_of(rows, called_by, settings.budget_eur, suppressed, list_id=name)
+            plan = plan_of(rows, called_by, settings.contract, settings.budget_eur, suppressed, list_id=name)
             file = f"call-list-v{scored.metadata['champion']}-{derived.mark[:12]}.csv"
             files.write(file, csv_of(plan, scores_of(rows, scored.metadata), name))
             derived.commit(called_rows(rows, plan), {**totals_of(plan, called_by), "csv": file})

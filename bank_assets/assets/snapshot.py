@@ -11,7 +11,7 @@ import numpy as np
 from bank_assets.contract.contract import Contract
 from bank_assets.core.contacts import LearningData
 from bank_assets.core.learning_table import from_columns
-from bank_assets.store.warehouse import Warehouse, WarehouseError
+from bank_assets.store.warehouse import Warehouse, WarehouseError, arrays_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,6 @@ def read_snapshot(store: Warehouse, contract: Contract) -> TrainingSnapshot:
     entry = store.entry("training_set", "all")
     if entry is None:
         raise WarehouseError("training_set: expected a snapshot, found none; materialize training_set first.")
-    table = store.read("training_set", ["all"])
-    columns = {name: table.column(name).to_numpy(zero_copy_only=False) for name in table.column_names}
+    columns = arrays_of(store.read("training_set", ["all"]))
     data = from_columns(columns, np.datetime64(entry.metadata["as_of"], "D"), contract)
     return TrainingSnapshot(data, columns["contact_id"], entry.digest, dict(entry.metadata))

@@ -16,9 +16,9 @@ import pyarrow as pa
 from bank_assets.assets.materialization import ML_OWNERS, derive
 from bank_assets.assets.snapshot import TrainingSnapshot, read_snapshot
 from bank_assets.core.algorithms import ALGORITHMS, Algorithm
+from bank_assets.core.arrays import rows_at
 from bank_assets.core.candidate_folds import CandidatePredictions, candidate_metrics, predict_candidates, resampled_fold
 from bank_assets.core.candidates import Recipe, named_recipes
-from bank_assets.core.economics import Economics
 from bank_assets.core.objective import best_first
 from bank_assets.core.splits import time_folds
 from bank_assets.core.tuning import tune
@@ -72,7 +72,7 @@ def algorithm_asset(algorithm: Algorithm) -> dg.AssetsDefinition:
 def search_settings(algorithm: str, settings: Settings) -> dict[str, Any]:
     """What changes the candidates of an algorithm, besides the training set."""
     return {
-        "economics": Economics(settings.cost_eur, settings.value_eur).to_dict(),
+        "economics": settings.economics.to_dict(),
         "seed": settings.seed,
         "recipes": [recipe.to_dict() for recipe in recipes_of(algorithm, settings)],
         "search": settings.search,
@@ -88,7 +88,7 @@ def searched(
     settings: Settings,
 ) -> Made:
     """Fit and test every candidate of an algorithm out of time, each with a run of its own."""
-    data, economics = snapshot.data, Economics(settings.cost_eur, settings.value_eur)
+    data = snapshot.data
     folds = time_folds(data.contact_dates, data.as_of)
     resampled = FoldCache(settings.home / "cache" / "folds", snapshot.digest, resampled_fold(data))
     columns: dict[str, Any] = {}
@@ -101,9 +101,9 @@ def searched(
     recipes = recipes_of(algorithm, settings, tuned)
     for predicted in predict_candidates(recipes, data, folds, resampled, time.monotonic):
         recipe = predicted.recipe
-        metrics = candidate_metrics(predicted.calibrated, data, folds, economics)
+        metrics = candidate_metrics(predicted.calibrated, data, folds, settings.economics)
         metrics["fit_seconds"] = predicted.fit_seconds
-        run_id = _log(tracking, snapshot, predicted, metrics, economics, settings, context.run_id)
+        run_id = _log(tracking, snapshot, predicted, metrics, settings, context.run_id)
         results[recipe.name] = {"recipe": recipe.to_dict(), "metrics": metrics, "mlflow_run_id": run_id}
         columns |= {f"raw.{recipe.sampler}": predicted.raw, f"calibrated.{recipe.sampler}": predicted.calibrated}
         context.log.info("%s: AUC %.3f, profit %.0f EUR", recipe.name, metrics["roc_auc"], metrics["profit_eur"])
@@ -144,15 +144,20 @@ def _log(
     snapshot: TrainingSnapshot,
     predicted: CandidatePredictions,
     metrics: Mapping[str, float],
-    economics: Economics,
     settings: Settings,
     dagster_run_id: str,
 ) -> str:
-    recipe = predicted.recipe
+    recipe, data = predicted.recipe, snapshot.data
     reported = ~np.isnan(predicted.calibrated) & (
-        snapshot.data.contact_dates >= time_folds(snapshot.data.contact_dates, snapshot.data.as_of)[1].test_start
+        data.contact_dates >= time_folds(data.contact_dates, data.as_of)[1].test_start
     )
-    page = candidate_page(recipe.name, predicted.calibrated[reported], snapshot.data.is_subscribed[reported], economics)
+    page = candidate_page(
+        recipe.name,
+        predicted.calibrated[reported],
+        data.is_subscribed[reported],
+        settings.economics,
+        rows_at(data.features, reported),
+    )
     parameters = {
         "algorithm": recipe.algorithm,
         "sampler": recipe.sampler,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from bank_assets.core.alerts import Alert, DefaultChannel, Tone, few, key_of, sentences, shortened
+from bank_assets.core.economics import Economics
 from bank_assets.core.response.assessment import comparisons
 from bank_assets.core.response.policy import Comparison, Evidence, Kind, ResponsePolicy, Rung
 
@@ -338,7 +339,7 @@ class ResponseBegan(Fact):
         rung: what the loop answered.
         reasons: why, as recorded.
         evidence: what was measured on that day, or None.
-        value_eur: value of a subscription, EUR.
+        economics: what a subscription is worth.
         episode_id: the episode.
         seq: number of the judged day.
     """
@@ -350,7 +351,7 @@ class ResponseBegan(Fact):
     rung: str
     reasons: Sequence[str]
     evidence: Evidence | None
-    value_eur: float
+    economics: Economics
     episode_id: str
     seq: int
 
@@ -367,7 +368,7 @@ class ResponseBegan(Fact):
         return f"The loop noticed a change; {answer}"
 
     def text(self) -> str:
-        effect = _effect(self.evidence, self.value_eur)
+        effect = _effect(self.evidence, self.economics)
         if not effect:
             return sentences(self.reasons)
         said = [one.sentence for one in _compared(self.evidence) if one.kind is Kind.CALIBRATION]
@@ -411,16 +412,19 @@ def _compared(evidence: Evidence | None) -> tuple[Comparison, ...]:
     return () if evidence is None else comparisons(evidence, ResponsePolicy())
 
 
-def _effect(evidence: Evidence | None, value_eur: float) -> str:
+def _effect(evidence: Evidence | None, economics: Economics) -> str:
     """What the model's error means in money, and whether it may be chance; "" where too little is known."""
     policy = ResponsePolicy()
     if evidence is None or evidence.outcomes < policy.minimum_outcomes:
         return ""
-    gain = (evidence.observed - evidence.expected) * value_eur
+    gain, value = evidence.observed - evidence.expected, economics.value_amount.eur
+    side = "more" if gain >= 0 else "less"
+    # The evidence counts subscriptions, not their rows: without one value for all there is no sum of money.
+    worth = "" if value is None else f", worth {abs(gain * value):,.0f} EUR {side} than expected"
     chance = "chance does not explain that" if abs(evidence.z) > policy.calibration_z else "that may be chance"
     return (
         f"{evidence.observed:.0f} of {evidence.outcomes:,} contacts subscribed where the model in charge expected "
-        f"{evidence.expected:.1f}, worth {abs(gain):,.0f} EUR {'more' if gain >= 0 else 'less'} than expected; "
+        f"{evidence.expected:.1f}{worth}; "
         f"{chance} (z {evidence.z:+.1f}, limit {policy.calibration_z:g})"
     )
 

@@ -114,7 +114,7 @@ def decision_document(parts: BundleParts) -> dict[str, Any]:
         "calibrator": [dict(step) for step in parts.calibrator],
         "ranges": {name: list(values) for name, values in parts.ranges.items()},
         "economics": parts.economics.to_dict(),
-        "thresholds": {"f1": parts.f1_threshold, "profit": parts.economics.threshold},
+        "thresholds": {"f1": parts.f1_threshold, "profit": parts.economics.single_break_even},
         "metrics": dict(parts.metrics),
         "training": {
             "as_of": parts.lineage.as_of,
@@ -153,8 +153,8 @@ half-life {recipe.half_life_days:g} days, seed {recipe.seed}.
 Learned from {lineage.rows:,} contacts before {lineage.as_of}; source: {lineage.source} ({kind}).
 Training snapshot `{lineage.snapshot}`, MLflow run `{lineage.run_id}`, code `{lineage.git_revision}`.
 
-Intended use: rank and select contacts at a cost of {parts.economics.cost_eur:g} EUR a call and a value of
-{parts.economics.value_eur:g} EUR a subscription, or any other economics given with the request.
+Intended use: rank and select contacts at a cost of {parts.economics.cost_amount} a call and a value of
+{parts.economics.value_amount} a subscription, or any other economics given with the request.
 Not intended: credit decisions, or any use of what is known only after the call.
 Protected columns ({protected}) are inputs; the fairness evidence is with the promotion.
 

@@ -23,7 +23,7 @@ from bank_assets.core.arrays import BoolArray, FloatArray
 from bank_assets.core.calibration import fit_affine, recalibrated_day_by_day
 from bank_assets.core.candidates import Recipe, encode, fit_encoded, load_libraries, recency_weights, resample
 from bank_assets.core.contacts import LearningData
-from bank_assets.core.economics import Economics, is_worth_calling, realised_profit
+from bank_assets.core.economics import Economics
 from bank_assets.core.features import FeatureSet
 from bank_assets.core.objective import METRIC, PROFIT
 from bank_assets.core.scorer import apply_calibrator
@@ -186,9 +186,10 @@ def candidate_metrics(
     threshold = (
         metrics.best_f1_threshold(data.is_subscribed[earlier], calibrated[earlier])
         if bool(data.is_subscribed[earlier].any())
-        else economics.threshold
+        else float(economics.threshold(data.features).mean())
     )
-    called = is_worth_calling(proba, economics)
+    called = economics.decide(calibrated, data.features)
+    profit = economics.profit(called, data.is_subscribed, data.features)
     result = {
         "roc_auc": metrics.roc_auc(observed, proba),
         "average_precision": metrics.average_precision(observed, proba),
@@ -196,8 +197,8 @@ def candidate_metrics(
         "f1_threshold": threshold,
         "brier": metrics.brier(observed, proba),
         "log_loss": metrics.log_loss(observed, proba),
-        "profit_eur": realised_profit(called, observed, economics),
-        "calls": float(called.sum()),
+        "profit_eur": float(profit[pooled].sum()),
+        "calls": float(called[pooled].sum()),
         "mean_probability": float(proba.mean()),
         "observed_rate": float(observed.mean()),
         "rows": float(len(proba)),
@@ -208,7 +209,7 @@ def candidate_metrics(
         if bool(y.any()) and not bool(y.all()):
             result[f"roc_auc_fold_{fold.name}"] = metrics.roc_auc(y, p)
         result[f"rows_fold_{fold.name}"] = float(test.sum())
-        result[f"profit_eur_fold_{fold.name}"] = realised_profit(is_worth_calling(p, economics), y, economics)
+        result[f"profit_eur_fold_{fold.name}"] = float(profit[test].sum())
     by_fold = [result[name] for name in result if name.startswith("roc_auc_fold_")]
     if by_fold:
         result["roc_auc_mean_fold"] = float(np.mean(by_fold))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bank_assets.contract.contract import Contract
 from bank_assets.core import metrics
-from bank_assets.core.arrays import BoolArray, FloatArray
+from bank_assets.core.arrays import BoolArray, FloatArray, Rows
 from bank_assets.core.bootstrap import paired_bootstrap
 from bank_assets.core.bundle import NO_RANGES, BundleParts, Lineage, bundle_files, observed_ranges
 from bank_assets.core.calibration import fit_affine
@@ -57,6 +57,7 @@ def choose_recipe(
     contact_dates: NDArray[np.datetime64],
     incumbent: str,
     economics: Economics,
+    rows: Rows,
     *,
     seed: int,
     confidence: float = 0.9,
@@ -74,6 +75,7 @@ def choose_recipe(
         contact_dates: day of each row, (n,).
         incumbent: the champion's recipe, or the default one before the first champion.
         economics: cost and value.
+        rows: columns of the contacts that the economics read, each (n,).
         seed: seed of the bootstrap.
         confidence: P(gain > 0) asked for.
         objective: `profit` or `f1`.
@@ -85,8 +87,8 @@ def choose_recipe(
     thresholds = {name: float(results[name]["f1_threshold"]) for name in results}
     if best == incumbent or incumbent not in results:
         return Choice(best, f"{best} is the best of {len(results)} candidates", {"best": best}, thresholds[best])
-    calls = [judged_calls(objective, calibrated[name], thresholds[name], economics) for name in (incumbent, best)]
-    lead = Lead.of(objective, observed, calls, economics, seed=seed, contact_dates=contact_dates)
+    calls = [judged_calls(objective, calibrated[name], thresholds[name], economics, rows) for name in (incumbent, best)]
+    lead = Lead.of(objective, observed, calls, economics, rows, seed=seed, contact_dates=contact_dates)
     losses = {name: metrics.log_loss_rows(observed, calibrated[name]) for name in (best, incumbent)}
     loss = paired_bootstrap(losses[incumbent] - losses[best], seed=seed, clusters=contact_dates)
     evidence = {

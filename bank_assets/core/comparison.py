@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.core import metrics
-from bank_assets.core.arrays import BoolArray, FloatArray
+from bank_assets.core.arrays import BoolArray, FloatArray, Rows
 from bank_assets.core.bootstrap import BootstrapGain, paired_bootstrap, paired_bootstrap_f1, paired_bootstrap_statistic
-from bank_assets.core.economics import Economics, is_worth_calling
+from bank_assets.core.economics import Economics
 
 MINIMUM_ROWS: Final = 100
 MINIMUM_OF_CLASS: Final = 10
@@ -119,6 +119,7 @@ def compare_models(
     observed: BoolArray,
     contact_dates: NDArray[np.datetime64],
     economics: Economics,
+    rows: Rows,
     *,
     seed: int,
 ) -> Comparison:
@@ -130,6 +131,7 @@ def compare_models(
         observed: outcomes, (n,).
         contact_dates: day of each contact, (n,); whole days are resampled where a measure is a mean.
         economics: cost and value.
+        rows: columns of the contacts that the economics read, each (n,).
         seed: seed of the bootstraps.
 
     Returns:
@@ -137,11 +139,12 @@ def compare_models(
     """
     n, subscribed = len(observed), int(observed.sum())
     days = (str(contact_dates.min()), str(contact_dates.max())) if n else ("", "")
-    everyone = float(metrics.profit_rows(observed, np.ones(n, bool), economics.cost_eur, economics.value_eur).sum())
+    gains = economics.profit(np.ones(n, bool), observed, rows)
+    everyone = float(gains.sum())
     if n < MINIMUM_ROWS or min(subscribed, n - subscribed) < MINIMUM_OF_CLASS:
         return Comparison(n, subscribed, *days, 0.9, (), {}, {}, everyone)
-    calls = [is_worth_calling(proba, economics) for proba in (before, now)]
-    profits = [metrics.profit_rows(observed, called, economics.cost_eur, economics.value_eur) for called in calls]
+    calls = [economics.decide(proba, rows) for proba in (before, now)]
+    profits = [np.where(called, gains, 0.0) for called in calls]
     losses = [metrics.log_loss_rows(observed, proba) for proba in (before, now)]
     profit = paired_bootstrap(profits[1] - profits[0], seed=seed, clusters=contact_dates)
     loss = paired_bootstrap(losses[0] - losses[1], seed=seed, clusters=contact_dates)
@@ -184,7 +187,7 @@ def compare_models(
         profit.confidence,
         measures,
         {name: _calibration(observed, proba) for name, proba in named.items()},
-        {name: _profit(observed, proba, economics) for name, proba in named.items()},
+        {name: _profit(gains, proba) for name, proba in named.items()},
         everyone,
     )
 
@@ -213,8 +216,8 @@ def _calibration(observed: BoolArray, proba: FloatArray) -> tuple[tuple[float, f
     return tuple((float(one.mean_proba), float(one.rate)) for one in metrics.calibration_table(observed, proba))
 
 
-def _profit(observed: BoolArray, proba: FloatArray, economics: Economics) -> tuple[tuple[float, float], ...]:
+def _profit(gains: FloatArray, proba: FloatArray) -> tuple[tuple[float, float], ...]:
     order = np.argsort(-proba, kind="stable")
-    gains = np.cumsum(np.where(observed[order], economics.value_eur, 0.0) - economics.cost_eur)
+    total = np.cumsum(gains[order])
     at = np.unique(np.linspace(0, len(order) - 1, CURVE_POINTS).astype(np.int64))
-    return ((0.0, 0.0), *(((float(k) + 1) / len(order), float(gains[k])) for k in at))
+    return ((0.0, 0.0), *(((float(k) + 1) / len(order), float(total[k])) for k in at))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bank_assets.contract.columns import YES_NO, Column, Kind
 from bank_assets.contract.contract import Contract
-from bank_assets.core.arrays import BoolArray
+from bank_assets.core.arrays import BoolArray, rows_at
 from bank_assets.core.as_of import OUTCOME_DELAY_DAYS, OutcomeHistory
 from bank_assets.core.features import historical_features
 from bank_assets.core.plan import Frame
@@ -50,7 +50,7 @@ class LearningData:
     def rows(self, mask: NDArray[Any]) -> LearningData:
         """The rows of a mask or index."""
         return LearningData(
-            {name: column[mask] for name, column in self.features.items()},
+            rows_at(self.features, mask),
             self.contact_dates[mask],
             self.known_on[mask],
             self.is_subscribed[mask],
@@ -91,7 +91,7 @@ class Contacts:
         """The rows of a mask or index."""
         return Contacts(
             self.contact_ids[mask],
-            {name: column[mask] for name, column in self.frame.items()},
+            rows_at(self.frame, mask),
             self.contact_dates[mask],
             self.known_on[mask],
             self.is_subscribed[mask],

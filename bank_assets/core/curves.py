@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bank_assets.core.arrays import FloatArray
+from bank_assets.core.arrays import FloatArray, Rows
 from bank_assets.core.economics import Economics
 
 SHARES: Final = tuple(round(0.025 * k, 3) for k in range(41))
@@ -116,6 +116,7 @@ def profit_curve(
     proba: ArrayLike,
     is_subscribed: ArrayLike,
     economics: Economics,
+    rows: Rows,
     *,
     day: ArrayLike | None = None,
     n_resamples: int = RESAMPLES,
@@ -126,6 +127,7 @@ def profit_curve(
         proba: probabilities made before the outcomes, (n,).
         is_subscribed: outcomes, (n,).
         economics: cost and value.
+        rows: columns of the contacts that the economics read, each (n,).
         day: day of each contact, (n,): resamples whole days.
         n_resamples: bootstrap samples; 0 for no interval.
 
@@ -136,6 +138,6 @@ def profit_curve(
         CurveError: lengths differ or a probability is missing.
     """
     scores, outcomes = _checked(proba, is_subscribed, day)
-    ranking, gains = _Ranking(scores), outcomes * economics.value_eur - economics.cost_eur
+    ranking, gains = _Ranking(scores), economics.profit(np.ones(len(scores)), outcomes, rows)
     draws = [ranking.cumulative(gains, w) for w in _resampled(len(scores), day, n_resamples)]
     return _band(ranking.cumulative(gains, np.ones(len(scores))), draws, "EUR")

@@ -1,8 +1,12 @@
 """What a call costs, what a subscription is worth, and who is called.
 
-What lives here: cost and value, as one pair or by contact; the threshold of a call; expected and realised profit.
+What lives here: amounts of money over rows, and `Economics`: threshold, decision, expected and realised profit of rows.
 What must not: budgets and lists (`core.planner`), the choice of a recipe (`core.objective`).
-Called by evaluation, replay, batch scoring, planning and serving alike. All money is EUR; a contact is one call.
+Built once at the edges (settings, requests, records) and passed as a value. All money is EUR; a contact is one call.
+
+`rows` are columns of contacts by their name in deliveries, each (n,): a frame, features, or rows of a table. Whatever
+is asked of them comes back as one number for each row; the same amount for everybody comes back as one number, shape
+(), which numpy spreads over the rows.
 """
 
 from __future__ import annotations
@@ -13,15 +17,16 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from bank_assets.core.arrays import FloatArray
+from bank_assets.core.arrays import BoolArray, FloatArray, Rows
 
 MAXIMUM_EUR: Final = 10_000_000.0
 """Larger amounts are taken for an error of unit (cents, basis points) and refused."""
-
-
-Columns = Mapping[str, NDArray[Any]]
+MAXIMUM_SHARE: Final = 1.0
+"""A subscription cannot be worth more than the whole balance it comes from."""
+COST_COLUMN, VALUE_COLUMN = "cost_eur", "value_eur"
+"""Columns of tables that keep what each call was taken to cost and each subscription to be worth."""
 BREAK_EVEN, BEST_F1 = "profit", "f1"
 """Thresholds of a call: above break-even, or from the threshold of the model's best F1 on matured outcomes."""
 
@@ -31,14 +36,7 @@ class EconomicsError(ValueError):
 
 
 def checked_amount(name: str, amount: object) -> float:
-    """Check one amount of money.
-
-    Args:
-        name: what the amount is, for the message.
-        amount: EUR.
-
-    Returns:
-        The amount as float.
+    """Check one amount of EUR.
 
     Raises:
         EconomicsError: missing, not a number, not positive, or larger than any sane value.
@@ -53,140 +51,16 @@ def checked_amount(name: str, amount: object) -> float:
     return value
 
 
-@dataclass(frozen=True, slots=True)
-class Economics:
-    """Cost of one contact, value of one subscription, and from which probability on a contact is called.
-
-    Attributes:
-        cost_eur: EUR per call, whatever its outcome.
-        value_eur: EUR per subscription.
-        rule: `BREAK_EVEN` or `BEST_F1`.
-        calls_from: the model's threshold under `BEST_F1`, see `for_model`; None calls above break-even.
-    """
-
-    cost_eur: float = 5.0
-    value_eur: float = 50.0
-    rule: str = BREAK_EVEN
-    calls_from: float | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "cost_eur", checked_amount("cost per contact", self.cost_eur))
-        object.__setattr__(self, "value_eur", checked_amount("value per subscription", self.value_eur))
-
-    @property
-    def break_even(self) -> float:
-        """Probability above which a call pays. Above 1 no call can pay."""
-        return self.cost_eur / self.value_eur
-
-    @property
-    def threshold(self) -> float:
-        """Probability that decides a call: break-even, or the model's own under `BEST_F1`."""
-        return self.break_even if self.calls_from is None else self.calls_from
-
-    def for_model(self, decision: Mapping[str, Any]) -> Economics:
-        """The same with the threshold of a model, where its rule asks for one.
-
-        Args:
-            decision: the content of the model's decision.json.
-        """
-        if self.rule == BREAK_EVEN:
-            return self
-        return replace(self, calls_from=float(decision["thresholds"]["f1"]))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form that records and reports carry; another rule than break-even is named."""
-        rule = {} if self.rule == BREAK_EVEN else {"rule": self.rule}
-        return {"cost_eur": self.cost_eur, "value_eur": self.value_eur, "threshold": self.threshold, **rule}
-
-
-def expected_profit(proba: ArrayLike, economics: Economics) -> FloatArray:
-    """Expected profit of calling, per contact.
-
-    Args:
-        proba: probability of subscription, shape (n_contacts,), in [0, 1].
-        economics: cost and value.
-
-    Returns:
-        EUR per contact, shape (n_contacts,): p x value - cost.
-    """
-    return np.asarray(proba, dtype=np.float64) * economics.value_eur - economics.cost_eur
-
-
-def is_worth_calling(proba: ArrayLike, economics: Economics) -> NDArray[np.bool_]:
-    """Decide each contact.
-
-    Break-even calls strictly above p x value = cost, so an indifferent customer is left in peace; a model's own
-    threshold calls from it on, as its F1 was measured.
-
-    Args:
-        proba: probability of subscription, shape (n_contacts,).
-        economics: cost, value and threshold.
-
-    Returns:
-        Boolean mask, shape (n_contacts,).
-    """
-    scores = np.asarray(proba, dtype=np.float64)
-    if economics.calls_from is not None:
-        return scores >= economics.calls_from
-    return scores * economics.value_eur > economics.cost_eur
-
-
-def realised_profit(is_called: ArrayLike, is_subscribed: ArrayLike, economics: Economics) -> float:
-    """Profit of the calls made, EUR.
-
-    Args:
-        is_called: mask of the calls, shape (n_contacts,).
-        is_subscribed: outcomes, shape (n_contacts,).
-        economics: cost and value.
-
-    Returns:
-        EUR over all contacts.
-    """
-    called = np.asarray(is_called, dtype=bool)
-    subscribed = np.asarray(is_subscribed, dtype=bool)
-    return float((called & subscribed).sum() * economics.value_eur - called.sum() * economics.cost_eur)
-
-
-def oracle_profit(is_subscribed: ArrayLike, economics: Economics) -> float:
-    """Profit of a perfect oracle that calls exactly the subscribers, EUR (zero if a subscription does not pay)."""
-    gain = max(economics.value_eur - economics.cost_eur, 0.0)
-    return float(np.asarray(is_subscribed, dtype=bool).sum() * gain)
-
-
-MAXIMUM_SHARE: Final = 1.0
-"""A subscription cannot be worth more than the whole balance it comes from."""
-
-
-class AmountModel(Protocol):
-    """An amount of EUR for each contact; every implementation has a JSON form with its `kind`."""
-
-    def amounts(self, columns: Columns, n_contacts: int) -> FloatArray:
-        """EUR per contact, (n_contacts,), each checked by `checked_amounts`."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form, which records and reports carry."""
-
-
-def checked_amounts(name: str, amounts: ArrayLike, n_contacts: int) -> FloatArray:
-    """Check one amount per contact.
-
-    Args:
-        name: what the amounts are, for the message.
-        amounts: EUR, (n_contacts,).
-        n_contacts: number of contacts.
-
-    Returns:
-        The amounts, (n_contacts,), float64.
+def checked_amounts(name: str, amounts: ArrayLike) -> FloatArray:
+    """Check one amount of EUR per row.
 
     Raises:
-        EconomicsError: another length, not numbers, missing, not positive, or larger than any sane value.
+        EconomicsError: not numbers, missing, not positive, or larger than any sane value; names the first such row.
     """
     try:
         values = np.asarray(amounts, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise EconomicsError(f"{name}: expected numbers of EUR, found {error}; correct the column.") from error
-    if values.shape != (n_contacts,):
-        raise EconomicsError(f"{name}: expected one amount for each of {n_contacts} contacts, found {values.shape}.")
     wrong = ~(np.isfinite(values) & (values > 0.0) & (values <= MAXIMUM_EUR))
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
@@ -197,18 +71,29 @@ def checked_amounts(name: str, amounts: ArrayLike, n_contacts: int) -> FloatArra
     return values
 
 
-def _column(columns: Columns, name: str, purpose: str) -> NDArray[Any]:
-    if name not in columns:
-        raise EconomicsError(f"{purpose}: expected a column {name!r}, found {sorted(columns)}; add it to the list.")
-    return np.asarray(columns[name])
+class Amount(Protocol):
+    """An amount of EUR over rows; its text is for people.
+
+    Attributes:
+        eur: the amount of every row; None where rows differ.
+    """
+
+    @property
+    def eur(self) -> float | None: ...  # noqa: D102  see the class
+
+    def of(self, rows: Rows) -> FloatArray:
+        """EUR per row, (n,), or () where every row has the same."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form, with its `kind`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConstantAmount:
-    """The same amount for each contact.
+    """The same amount for every row.
 
     Attributes:
-        eur: EUR per contact.
+        eur: EUR.
     """
 
     eur: float
@@ -217,38 +102,45 @@ class ConstantAmount:
     def __post_init__(self) -> None:
         object.__setattr__(self, "eur", checked_amount("constant amount", self.eur))
 
-    def amounts(self, columns: Columns, n_contacts: int) -> FloatArray:  # noqa: ARG002  the protocol's arguments
-        """See `AmountModel`."""
-        return np.full(n_contacts, self.eur)
+    def __str__(self) -> str:
+        return f"{self.eur:g} EUR"
+
+    def of(self, rows: Rows) -> FloatArray:  # noqa: ARG002  the protocol's argument
+        """See `Amount`."""
+        return np.asarray(self.eur)
 
     def to_dict(self) -> dict[str, Any]:
-        """See `AmountModel`."""
+        """See `Amount`."""
         return {"kind": self.kind, "eur": self.eur}
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnAmount:
-    """An amount that the list itself brings.
+    """An amount that the rows bring.
 
     Attributes:
-        column: name of the column, EUR per contact.
+        column: EUR per row.
     """
 
     column: str
     kind: ClassVar[str] = "column"
+    eur: ClassVar[None] = None
 
-    def amounts(self, columns: Columns, n_contacts: int) -> FloatArray:
-        """See `AmountModel`."""
-        return checked_amounts(f"column {self.column}", _column(columns, self.column, "amount by column"), n_contacts)
+    def __str__(self) -> str:
+        return f"EUR by {self.column}"
+
+    def of(self, rows: Rows) -> FloatArray:
+        """See `Amount`."""
+        return checked_amounts(f"column {self.column}", column_of(rows, self.column, "amount by column"))
 
     def to_dict(self) -> dict[str, Any]:
-        """See `AmountModel`."""
+        """See `Amount`."""
         return {"kind": self.kind, "column": self.column}
 
 
 @dataclass(frozen=True, slots=True)
 class BalanceValue:
-    """Value of a subscription = balance x share, kept between two amounts.
+    """A share of the customer's balance, kept between two amounts.
 
     A deposit comes out of the balance, so its margin grows with it; a negative balance still has the minimum,
     because the customer may bring money from elsewhere.
@@ -257,14 +149,15 @@ class BalanceValue:
         share: EUR of value per EUR of balance, in (0, 1].
         minimum_eur: value at or below a balance of minimum_eur / share.
         maximum_eur: value of the largest balances.
-        column: the balance's column, EUR.
+        column: the balance, EUR.
     """
 
     share: float
     minimum_eur: float
     maximum_eur: float
-    column: str = "balance"
+    column: str
     kind: ClassVar[str] = "balance"
+    eur: ClassVar[None] = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "share", checked_amount("share of the balance", self.share))
@@ -280,17 +173,20 @@ class BalanceValue:
                 f"{self.maximum_eur}; swap them."
             )
 
-    def amounts(self, columns: Columns, n_contacts: int) -> FloatArray:
-        """See `AmountModel`."""
-        balance = np.asarray(_column(columns, self.column, "value by balance"), dtype=np.float64)
+    def __str__(self) -> str:
+        return f"{self.share:.1%} of {self.column}, {self.minimum_eur:g} to {self.maximum_eur:g} EUR"
+
+    def of(self, rows: Rows) -> FloatArray:
+        """See `Amount`."""
+        balance = np.asarray(column_of(rows, self.column, "value by balance"), dtype=np.float64)
         if np.isnan(balance).any():
             row = int(np.flatnonzero(np.isnan(balance))[0])
             raise EconomicsError(f"value by balance: expected a number in {self.column}, row {row} has none.")
         value = np.clip(balance * self.share, self.minimum_eur, self.maximum_eur)
-        return checked_amounts("value by balance", value, n_contacts)
+        return checked_amounts("value by balance", value)
 
     def to_dict(self) -> dict[str, Any]:
-        """See `AmountModel`."""
+        """See `Amount`."""
         return {
             "kind": self.kind,
             "share": self.share,
@@ -300,56 +196,135 @@ class BalanceValue:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class ContactEconomics:
-    """Cost and value of each contact of a list.
-
-    Attributes:
-        cost_eur: EUR per call, (n_contacts,).
-        value_eur: EUR per subscription, (n_contacts,).
-        source: JSON form of what they came from.
-        calls_from: probability from which contacts are called; None for break-even.
-    """
-
-    cost_eur: FloatArray
-    value_eur: FloatArray
-    source: Mapping[str, Any]
-    calls_from: float | None = None
-
-    @property
-    def break_even(self) -> FloatArray:
-        """Probability above which a call pays, by contact, (n_contacts,); above 1 no call can pay."""
-        return np.asarray(self.cost_eur / self.value_eur)
-
-    def expected_profit(self, proba: ArrayLike) -> FloatArray:
-        """EUR per contact if called, (n_contacts,): p x value - cost."""
-        return np.asarray(np.asarray(proba, dtype=np.float64) * self.value_eur - self.cost_eur)
-
-
-def resolve_economics(
-    cost: AmountModel, value: AmountModel, columns: Columns, n_contacts: int, *, calls_from: float | None = None
-) -> ContactEconomics:
-    """Evaluate cost and value for a list.
-
-    Args:
-        cost: model of the cost per call.
-        value: model of the value per subscription.
-        columns: columns of the list by delivery name, each (n_contacts,).
-        n_contacts: number of contacts, 0 allowed.
-        calls_from: probability from which contacts are called; None for break-even.
-
-    Returns:
-        Amounts per contact.
+def column_of(rows: Rows, name: str, purpose: str) -> Any:
+    """A column that an amount needs.
 
     Raises:
-        EconomicsError: a column is missing or an amount unusable; the message names the row.
+        EconomicsError: the rows lack it.
     """
-    source = {"cost": cost.to_dict(), "value": value.to_dict()}
-    amounts = cost.amounts(columns, n_contacts), value.amounts(columns, n_contacts)
-    return ContactEconomics(*amounts, source, calls_from)
+    if name not in rows:
+        raise EconomicsError(f"{purpose}: expected a column {name!r}, found {sorted(rows)}; add it to the list.")
+    return rows[name]
 
 
-def constant_economics(economics: Economics, n_contacts: int) -> ContactEconomics:
-    """The same cost, value and threshold for each of n contacts."""
-    cost, value = ConstantAmount(economics.cost_eur), ConstantAmount(economics.value_eur)
-    return resolve_economics(cost, value, {}, n_contacts, calls_from=economics.calls_from)
+@dataclass(frozen=True, slots=True)
+class Economics:
+    """What a call costs, what a subscription is worth, and from which probability on a contact is called.
+
+    Attributes:
+        cost_amount: EUR per call, whatever its outcome; a number is a constant.
+        value_amount: EUR per subscription; a number is a constant.
+        rule: `BREAK_EVEN` or `BEST_F1`.
+        calls_from: the model's threshold under `BEST_F1`, see `for_model`; None calls above break-even.
+    """
+
+    cost_amount: Amount = ConstantAmount(5.0)
+    value_amount: Amount = ConstantAmount(50.0)
+    rule: str = BREAK_EVEN
+    calls_from: float | None = None
+
+    @classmethod
+    def constant(cls, cost_eur: object, value_eur: object) -> Economics:
+        """The same cost and value for everybody.
+
+        Raises:
+            EconomicsError: an amount is unusable.
+        """
+        return cls(_constant("cost per contact", cost_eur), _constant("value per subscription", value_eur))
+
+    def stating(self, cost_eur: object, value_eur: object) -> Economics:
+        """The same with constant amounts where somebody states them; None keeps what there is.
+
+        Raises:
+            EconomicsError: an amount is unusable.
+        """
+        cost = self.cost_amount if cost_eur is None else _constant("cost per contact", cost_eur)
+        value = self.value_amount if value_eur is None else _constant("value per subscription", value_eur)
+        return replace(self, cost_amount=cost, value_amount=value)
+
+    def on_record(self, rows: Rows) -> Economics:
+        """The same with the amounts that rows of a table carry; rows of earlier releases carry none."""
+        if not {COST_COLUMN, VALUE_COLUMN} <= set(rows):
+            return self
+        return replace(self, cost_amount=ColumnAmount(COST_COLUMN), value_amount=ColumnAmount(VALUE_COLUMN))
+
+    def for_model(self, decision: Mapping[str, Any]) -> Economics:
+        """The same with the threshold of a model, where its rule asks for one.
+
+        Args:
+            decision: the content of the model's decision.json.
+        """
+        if self.rule == BREAK_EVEN:
+            return self
+        return replace(self, calls_from=float(decision["thresholds"]["f1"]))
+
+    def cost(self, rows: Rows) -> FloatArray:
+        """EUR per call."""
+        return self.cost_amount.of(rows)
+
+    def value(self, rows: Rows) -> FloatArray:
+        """EUR per subscription."""
+        return self.value_amount.of(rows)
+
+    def break_even(self, rows: Rows) -> FloatArray:
+        """Probability above which a call pays. Above 1 no call can pay."""
+        return np.asarray(self.cost(rows) / self.value(rows))
+
+    def threshold(self, rows: Rows) -> FloatArray:
+        """Probability that decides a call: break-even, or the model's own under `BEST_F1`."""
+        return self.break_even(rows) if self.calls_from is None else np.asarray(self.calls_from)
+
+    @property
+    def single_break_even(self) -> float | None:
+        """Break-even where it is the same for everybody, for people; None where rows differ."""
+        if self.cost_amount.eur is None or self.value_amount.eur is None:
+            return None
+        return self.cost_amount.eur / self.value_amount.eur
+
+    def expected_profit(self, proba: ArrayLike, rows: Rows) -> FloatArray:
+        """EUR per row if called: p x value - cost."""
+        return np.asarray(np.asarray(proba, dtype=np.float64) * self.value(rows) - self.cost(rows))
+
+    def decide(self, proba: ArrayLike, rows: Rows) -> BoolArray:
+        """Decide each row; False where the probability is NaN.
+
+        Break-even calls strictly above p x value = cost, so an indifferent customer is left in peace; a model's own
+        threshold calls from it on, as its F1 was measured.
+        """
+        scores = np.asarray(proba, dtype=np.float64)
+        if self.calls_from is not None:
+            return np.asarray(scores >= self.calls_from)
+        return np.asarray(scores * self.value(rows) > self.cost(rows))
+
+    def decide_knowing(self, is_subscribed: ArrayLike, rows: Rows) -> BoolArray:
+        """The calls of a perfect oracle: exactly the subscribers that are worth more than their call."""
+        return np.asarray(np.asarray(is_subscribed, dtype=bool) & (self.value(rows) > self.cost(rows)))
+
+    def profit(self, is_called: ArrayLike, is_subscribed: ArrayLike, rows: Rows) -> FloatArray:
+        """Realised EUR per row, (n,): value if called and subscribed, less the cost if called."""
+        called, subscribed = np.asarray(is_called, dtype=bool), np.asarray(is_subscribed, dtype=bool)
+        return np.where(called, np.where(subscribed, self.value(rows), 0.0) - self.cost(rows), 0.0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form that reports carry: a number for a constant amount; another rule than break-even is named."""
+        amounts = {COST_COLUMN: self.cost_amount, VALUE_COLUMN: self.value_amount}
+        shown = {name: amount.to_dict() if amount.eur is None else amount.eur for name, amount in amounts.items()}
+        threshold = self.single_break_even if self.calls_from is None else self.calls_from
+        rule = {} if self.rule == BREAK_EVEN else {"rule": self.rule}
+        return {**shown, "threshold": threshold, **rule}
+
+
+def _constant(name: str, amount: object) -> ConstantAmount:
+    return ConstantAmount(checked_amount(name, amount))
+
+
+KINDS: Final[Mapping[str, Any]] = {one.kind: one for one in (ConstantAmount, ColumnAmount, BalanceValue)}
+
+
+def amount_of(document: float | Mapping[str, Any]) -> Amount:
+    """Read an amount from what `Economics.to_dict` wrote."""
+    if not isinstance(document, Mapping):
+        return ConstantAmount(document)
+    values = {name: value for name, value in document.items() if name != "kind"}
+    amount: Amount = KINDS[document["kind"]](**values)
+    return amount

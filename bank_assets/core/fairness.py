@@ -8,7 +8,6 @@ Called by evaluation and promotion, never by serving.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from statistics import NormalDist
 from typing import Any, Final
 
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bank_assets.contract.contract import Contract
-from bank_assets.core.arrays import FloatArray
+from bank_assets.core.arrays import FloatArray, Rows
 from bank_assets.core.economics import Economics
 from bank_assets.core.fairness_policy import (
     CALIBRATION,
@@ -62,7 +61,7 @@ def fairness_report(
     proba: ArrayLike,
     is_subscribed: ArrayLike,
     is_called: ArrayLike,
-    protected: Mapping[str, NDArray[Any]],
+    rows: Rows,
     contract: Contract,
     economics: Economics,
     policy: FairnessPolicy | None = None,
@@ -73,7 +72,7 @@ def fairness_report(
         proba: calibrated probabilities made before the outcomes, (n,).
         is_subscribed: outcomes of all contacts, (n,).
         is_called: the version's decisions, (n,).
-        protected: one array (n,) per protected column of the contract; ages in years.
+        rows: columns of the contacts, each (n,): the protected ones, ages in years, and those that the economics read.
         contract: says which columns are protected; numbers are reported in bands of years.
         economics: cost and value.
         policy: limits; default the documented ones.
@@ -88,17 +87,18 @@ def fairness_report(
     scores, outcomes = np.asarray(proba, dtype=np.float64), np.asarray(is_subscribed).astype(bool)
     called = np.asarray(is_called).astype(bool)
     names_of = contract.protected_columns
-    missing = [name for name in names_of if name not in protected]
+    missing = [name for name in names_of if name not in rows]
     if missing:
         raise FairnessError(f"fairness: expected the protected columns {list(names_of)}, missing {missing}.")
-    lengths = {len(scores), len(outcomes), len(called), *(len(protected[name]) for name in names_of)}
+    lengths = {len(scores), len(outcomes), len(called), *(len(rows[name]) for name in names_of)}
     if lengths == {0} or len(lengths) != 1:
         raise FairnessError(f"fairness: expected as many outcomes, calls and groups as scores, found {lengths}.")
+    profit = economics.profit(called, outcomes, rows)
     groups, findings = {}, []
     for column in names_of:
-        values = protected[column]
+        values = rows[column]
         names = age_band(values) if column in contract.numeric_columns else np.asarray([str(v) for v in values])
-        groups[column] = _by_group(scores, outcomes, called, names, economics)
+        groups[column] = _by_group(scores, outcomes, called, names, profit)
         findings += findings_of(column, groups[column], policy)
     return FairnessReport(groups, tuple(findings), policy, economics)
 
@@ -108,7 +108,7 @@ def _by_group(
     outcomes: NDArray[np.bool_],
     called: NDArray[np.bool_],
     names: NDArray[Any],
-    economics: Economics,
+    profit: FloatArray,
 ) -> dict[str, dict[str, Any]]:
     from fairlearn.metrics import MetricFrame, count, mean_prediction, selection_rate, true_positive_rate
 
@@ -121,7 +121,6 @@ def _by_group(
     expected = MetricFrame(
         metrics=mean_prediction, y_true=outcomes.astype(int), y_pred=scores, sensitive_features=names
     ).by_group
-    profit = np.where(called, outcomes * economics.value_eur - economics.cost_eur, 0.0)
     report: dict[str, dict[str, Any]] = {}
     for name in map(str, decisions.index):
         rows = names == name

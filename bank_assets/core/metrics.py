@@ -1,6 +1,6 @@
 """Metrics of probabilities against outcomes, in numpy alone, each equal to scikit-learn's where it has one.
 
-What lives here: ranking (AUC, average precision), F1, probability errors, calibration, profit at a threshold.
+What lives here: ranking (AUC, average precision), F1, probability errors, calibration.
 What must not: resampling (`core.bootstrap`), gates, files; scikit-learn (so that light processes can report).
 Called by training, evaluation, promotion, performance and the replay.
 
@@ -133,25 +133,6 @@ def log_loss(y: ArrayLike, proba: ArrayLike) -> float:
     """Mean negative log likelihood, natural logarithm."""
     rows = log_loss_rows(y, proba)
     return float(rows.mean()) if rows.size else math.nan
-
-
-def profit_rows(y: ArrayLike, is_called: ArrayLike, cost_eur: ArrayLike, value_eur: ArrayLike) -> FloatArray:
-    """Profit of each contact, EUR, (n,): value if called and subscribed, minus cost if called.
-
-    Args:
-        y: outcomes.
-        is_called: decisions, (n,).
-        cost_eur: EUR per call, one number or (n,).
-        value_eur: EUR per subscription, one number or (n,).
-    """
-    outcomes, called = np.asarray(y).astype(bool), np.asarray(is_called).astype(bool)
-    return np.where(called, np.where(outcomes, value_eur, 0.0) - np.asarray(cost_eur, dtype=np.float64), 0.0)
-
-
-def profit_at_threshold(y: ArrayLike, proba: ArrayLike, threshold: float, cost_eur: float, value_eur: float) -> float:
-    """EUR over all contacts when calling strictly above the threshold, as `core.economics` decides."""
-    outcomes, scores = _checked(y, proba)
-    return float(profit_rows(outcomes, scores > threshold, cost_eur, value_eur).sum())
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,16 +15,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bank_assets.core import metrics
-from bank_assets.core.arrays import BoolArray
+from bank_assets.core.arrays import BoolArray, Rows
 from bank_assets.core.bootstrap import BootstrapGain, paired_bootstrap, paired_bootstrap_f1
-from bank_assets.core.economics import Economics, is_worth_calling
+from bank_assets.core.economics import Economics
 
 PROFIT, F1 = "profit", "f1"
 METRIC: Final[Mapping[str, str]] = {PROFIT: "profit_eur", F1: "f1"}
 """Objective -> the metric of a candidate that it maximises."""
 
 
-def judged_calls(objective: str, proba: ArrayLike, f1_threshold: float, economics: Economics) -> BoolArray:
+def judged_calls(objective: str, proba: ArrayLike, f1_threshold: float, economics: Economics, rows: Rows) -> BoolArray:
     """The calls that an objective judges a model by.
 
     Args:
@@ -32,11 +32,12 @@ def judged_calls(objective: str, proba: ArrayLike, f1_threshold: float, economic
         proba: probabilities, (n,).
         f1_threshold: threshold of the model's best F1, chosen on earlier rows.
         economics: cost and value.
+        rows: columns of the contacts that the economics read, each (n,).
 
     Returns:
         Calls above break-even for profit, calls from the model's own threshold on for F1, (n,).
     """
-    return np.asarray(proba) >= f1_threshold if objective == F1 else is_worth_calling(proba, economics)
+    return np.asarray(proba) >= f1_threshold if objective == F1 else economics.decide(proba, rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Lead:
         observed: BoolArray,
         calls: Sequence[BoolArray],
         economics: Economics,
+        rows: Rows,
         *,
         seed: int,
         contact_dates: NDArray[np.datetime64],
@@ -73,6 +75,7 @@ class Lead:
             observed: outcomes, (n,).
             calls: the former and the new calls, each (n,).
             economics: cost and value.
+            rows: columns of the contacts that the economics read, each (n,).
             seed: seed of the bootstrap.
             contact_dates: day of each row, (n,); whole days are resampled for profit.
         """
@@ -80,7 +83,7 @@ class Lead:
         if objective == F1:
             gain = paired_bootstrap_f1(observed, before, now, seed=seed)
             return cls(objective, metrics.f1_of_calls(observed, before), metrics.f1_of_calls(observed, now), gain)
-        profits = [metrics.profit_rows(observed, c, economics.cost_eur, economics.value_eur) for c in calls]
+        profits = [economics.profit(called, observed, rows) for called in calls]
         gain = paired_bootstrap(profits[1] - profits[0], seed=seed, clusters=contact_dates)
         return cls(objective, float(profits[0].sum()), float(profits[1].sum()), gain)
 

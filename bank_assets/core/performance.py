@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from scipy import special
 
 from bank_assets.core import metrics
-from bank_assets.core.arrays import none_if_nan
+from bank_assets.core.arrays import Rows, none_if_nan, rows_at
 from bank_assets.core.drift_report import Level, worst
 from bank_assets.core.drift_statistics import wilson_interval
-from bank_assets.core.economics import Economics, is_worth_calling, oracle_profit, realised_profit
+from bank_assets.core.economics import Economics
 from bank_assets.core.performance_report import Baseline, PerformanceReport, PerformanceStatus, WindowPerformance
 
 Days = NDArray[np.datetime64]
@@ -66,6 +66,7 @@ class ScoredContacts:
         proba: (n,) probability by the champion in force on that day; NaN if none was.
         is_subscribed: (n,) outcomes; False where none is known.
         known_on: (n,) datetime64[D], day from whose morning the outcome is usable; NaT where there is none.
+        frame: columns that the economics read, each (n,).
         is_called: (n,) decision on record; None decides by the economics given to `measure_performance`.
     """
 
@@ -73,6 +74,7 @@ class ScoredContacts:
     proba: NDArray[np.float64]
     is_subscribed: NDArray[np.bool_]
     known_on: Days
+    frame: Rows = field(default_factory=dict)
     is_called: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
@@ -85,7 +87,12 @@ class ScoredContacts:
         """The rows of a mask."""
         called = None if self.is_called is None else self.is_called[mask]
         return ScoredContacts(
-            self.contact_dates[mask], self.proba[mask], self.is_subscribed[mask], self.known_on[mask], called
+            self.contact_dates[mask],
+            self.proba[mask],
+            self.is_subscribed[mask],
+            self.known_on[mask],
+            rows_at(self.frame, mask),
+            called,
         )
 
 
@@ -183,11 +190,15 @@ def _measure(
     proba = contacts.proba
     known = ~np.isnat(contacts.known_on) & (contacts.known_on <= as_of)
     y = contacts.is_subscribed & known
-    called = is_worth_calling(proba, economics) if contacts.is_called is None else contacts.is_called
+    called = economics.decide(proba, contacts.frame) if contacts.is_called is None else contacts.is_called
     rows, subscribed, expected = y.size, int(y.sum()), float(proba.sum())
     ratio, ratio_low, ratio_high = observed_expected(subscribed, expected, rows, policy.confidence)
     auc, half = metrics.roc_auc(y, proba), _z(policy.confidence) * metrics.roc_auc_standard_error(y, proba)
     assumed = int((~known).sum())
+
+    def profit(calls: NDArray[np.bool_]) -> float:
+        return float(economics.profit(calls, y, contacts.frame).sum())
+
     status = _status(rows, assumed, baseline, policy)
     ranking = calibration = Level.NONE
     if status in (PerformanceStatus.OK, PerformanceStatus.BASELINE_MISSING):
@@ -218,9 +229,9 @@ def _measure(
         brier=metrics.brier(y, proba),
         log_loss=metrics.log_loss(y, proba),
         calls=int(called.sum()),
-        profit_eur=realised_profit(called, y, economics),
-        profit_everyone_eur=realised_profit(np.ones_like(y), y, economics),
-        profit_oracle_eur=oracle_profit(y, economics),
+        profit_eur=profit(called),
+        profit_everyone_eur=profit(np.ones_like(y)),
+        profit_oracle_eur=profit(economics.decide_knowing(y, contacts.frame)),
     )
 
 

@@ -11,14 +11,15 @@ smaller contact_id, so the same contacts in any order give the same list.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bank_assets.core.arrays import BoolArray, FloatArray, IntArray
+from bank_assets.contract.contract import Contract
+from bank_assets.core.arrays import BoolArray, FloatArray, IntArray, Rows
 from bank_assets.core.call_plan import (
     BEYOND_LIMITS,
     HELD_OUT,
@@ -29,7 +30,7 @@ from bank_assets.core.call_plan import (
     deciles,
     totals_of,
 )
-from bank_assets.core.economics import MAXIMUM_EUR, ContactEconomics
+from bank_assets.core.economics import MAXIMUM_EUR, Economics
 from bank_assets.core.holdout import holdout_mask
 from bank_assets.core.knapsack import Selection, select
 from bank_assets.core.suppression import ALLOWED, FrequencyRules, SuppressionList, excluded_by_rules
@@ -74,10 +75,11 @@ class CallLimits:
 def plan_calls(
     contact_ids: Sequence[str] | NDArray[Any],
     probability: ArrayLike,
-    economics: ContactEconomics,
+    economics: Economics,
+    rows: Rows,
+    contract: Contract,
     *,
     limits: CallLimits | None = None,
-    columns: Mapping[str, NDArray[Any]] | None = None,
     suppression: SuppressionList | None = None,
     rules: FrequencyRules | None = None,
     list_id: str = "",
@@ -92,9 +94,10 @@ def plan_calls(
     Args:
         contact_ids: identifiers, (n_contacts,); 0 and 1 contacts are fine.
         probability: calibrated probabilities of subscription, (n_contacts,), in [0, 1].
-        economics: cost and value per contact, see `core.economics`; costs are rounded to cents, at least one.
+        economics: cost, value and threshold over the rows; costs are rounded to cents, at least one.
+        rows: columns of the list that economics and frequency rules read, each (n_contacts,).
+        contract: says which columns the frequency rules read.
         limits: budget and capacity; default none.
-        columns: columns of the list that frequency rules read (`campaign`, `pdays`).
         suppression: contacts that objected; absolute.
         rules: contact-frequency rules.
         list_id: identifier of the list; the seed of the hold-out group.
@@ -111,21 +114,23 @@ def plan_calls(
     limits = limits or CallLimits()
     ids = np.asarray([str(contact_id).strip() for contact_id in contact_ids], dtype=np.str_)
     proba = _checked_probability(probability, len(ids))
-    if len(economics.cost_eur) != len(ids) or len(economics.value_eur) != len(ids):
-        raise PlanError(f"economics: expected {len(ids)} contacts, found {len(economics.cost_eur)}.")
-    cost_cents = np.maximum(np.rint(economics.cost_eur * CENTS), 1.0).astype(np.int64)
+    try:
+        cost, value = (np.broadcast_to(one, len(ids)) for one in (economics.cost(rows), economics.value(rows)))
+    except ValueError as error:
+        raise PlanError(f"economics: expected {len(ids)} contacts, found other rows: {error}.") from error
+    cost_cents = np.maximum(np.rint(cost * CENTS), 1.0).astype(np.int64)
     cost_eur = cost_cents / CENTS
-    profit = np.rint((proba * economics.value_eur - cost_eur) * MICROS).astype(np.int64)
+    profit = np.rint((proba * value - cost_eur) * MICROS).astype(np.int64)
     ranking = best_first(profit / MICROS, ids)
 
-    reason = excluded_by_rules(ids, columns or {}, suppression or SuppressionList(), rules or FrequencyRules())
+    reason = excluded_by_rules(ids, rows, contract, suppression or SuppressionList(), rules or FrequencyRules())
     is_lawful = reason == ALLOWED
     is_held_out = is_lawful & holdout_mask(ids, list_id, holdout_share)
     is_open = is_lawful & ~is_held_out
     is_wanted, gain = profit > 0, profit
     if economics.calls_from is not None:
         # From the model's threshold on a call is wanted whatever it earns, so limits are spent on subscriptions.
-        is_wanted, gain = proba >= economics.calls_from, np.rint(proba * economics.value_eur * MICROS).astype(np.int64)
+        is_wanted, gain = proba >= economics.calls_from, np.rint(proba * value * MICROS).astype(np.int64)
     candidates = ranking[is_open[ranking] & is_wanted[ranking]]
     selection = _selected(gain[candidates], cost_cents[candidates], limits)
 
@@ -144,7 +149,7 @@ def plan_calls(
         contact_id=ids,
         probability=proba,
         cost_eur=cost_eur,
-        value_eur=economics.value_eur,
+        value_eur=value,
         expected_profit_eur=profit_eur,
         is_called=is_called,
         reason=reason,

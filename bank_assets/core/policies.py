@@ -28,14 +28,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.core.arrays import FloatArray
+from bank_assets.core.arrays import FloatArray, rows_at
 from bank_assets.core.as_of import RATE_FEATURES
 from bank_assets.core.bundle import NO_RANGES, BundleParts, Lineage, bundle_files
 from bank_assets.core.candidates import Recipe, encode, fit_encoded
 from bank_assets.core.challenger import GUARD_ROWS, fit_deployment
 from bank_assets.core.drift import compare_profiles
 from bank_assets.core.drift_report import Level
-from bank_assets.core.economics import is_worth_calling
 from bank_assets.core.features import FeatureSet
 from bank_assets.core.plan import PLAN_COUNT, plan_features
 from bank_assets.core.replay_trace import Counts, Event, Trace
@@ -88,7 +87,7 @@ class Policy(ABC):
 
 def call_by_profit(rows: Rows, world: World, trace: Trace) -> None:
     """Call what pays by the probabilities in the trace."""
-    trace.called[rows] = is_worth_calling(trace.proba[rows], world.settings.economics)
+    trace.called[rows] = world.settings.economics.decide(trace.proba[rows], rows_at(world.frame, rows))
 
 
 class Bound(Policy):
@@ -96,8 +95,8 @@ class Bound(Policy):
 
     def decide(self, morning: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:  # noqa: ARG002
         """Call by name; the oracle is the one policy that looks at outcomes, since it bounds the others."""
-        pays = world.settings.economics.threshold < 1.0
-        oracle = world.outcomes_for_the_judge[rows] & pays
+        subscribed, columns = world.outcomes_for_the_judge[rows], rows_at(world.frame, rows)
+        oracle = world.settings.economics.decide_knowing(subscribed, columns)
         trace.called[rows] = oracle if self.name == "oracle" else self.name == "contact_all"
 
     def counts(self) -> Counts:
@@ -184,8 +183,7 @@ class Scheduled(Policy):
         hidden = replace(data, features=hide(data.features, self._hidden(world)))
         fit = fit_deployment(self._recipe, hidden, parity_rows=GUARD_ROWS, sample_weights=weights)
         lineage = Lineage(str(data.as_of), "", len(data), "", False, "", "", data.contract)
-        economics = world.settings.economics
-        parts = BundleParts(self._recipe, [], NO_RANGES, economics, economics.threshold, {}, lineage)
+        parts = BundleParts(self._recipe, [], NO_RANGES, world.settings.economics, 0.5, {}, lineage)
         self._files = bundle_files(fit.graph, parts, {})
         self._scorer = Scorer(self._files)
         self._fitted_on = self._looked_on = morning

@@ -25,9 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.core import metrics
-from bank_assets.core.arrays import BoolArray, FloatArray
+from bank_assets.core.arrays import BoolArray, FloatArray, Rows
 from bank_assets.core.bootstrap import paired_bootstrap, paired_bootstrap_f1
-from bank_assets.core.economics import Economics, is_worth_calling
+from bank_assets.core.economics import Economics
 from bank_assets.core.export import PARITY_LIMIT
 from bank_assets.core.objective import F1, PROFIT, Lead, judged_calls
 from bank_assets.core.promotion_policy import (
@@ -60,7 +60,8 @@ def _threshold_profit(proba: FloatArray, observed: BoolArray, thresholds: tuple[
     """Profit in units of the value, summed over thresholds: of the model, and of the better of everyone and nobody."""
     model = trivial = 0.0
     for threshold in thresholds:
-        model += metrics.profit_at_threshold(observed, proba, threshold, threshold, 1.0)
+        at = Economics.constant(threshold, 1.0)
+        model += float(at.profit(at.decide(proba, {}), observed, {}).sum())
         trivial += max(float(observed.sum()) - threshold * len(observed), 0.0)
     return model, trivial
 
@@ -71,6 +72,7 @@ def first_model_gate(
     observed: BoolArray,
     contact_dates: NDArray[np.datetime64],
     economics: Economics,
+    rows: Rows,
     *,
     seed: int,
     policy: PromotionPolicy | None = None,
@@ -85,6 +87,7 @@ def first_model_gate(
         observed: outcomes, (n,).
         contact_dates: day of each row, (n,); whole days are resampled, because their contacts are alike.
         economics: configured cost and value.
+        rows: columns of the contacts that the economics read, each (n,).
         seed: seed of the bootstrap.
         policy: limits; default `PromotionPolicy()`.
         objective: `profit` or `f1`, in which the model may not lose to calling everyone.
@@ -125,9 +128,9 @@ def first_model_gate(
         f"{limits.thresholds[-1]}: {model:,.1f} values against {trivial:,.1f} of the better "
         "of everyone and nobody",
     )
-    called = judged_calls(objective, proba, f1_threshold, economics)
+    called = judged_calls(objective, proba, f1_threshold, economics, rows)
     lead = Lead.of(
-        objective, observed, (np.ones_like(called), called), economics, seed=seed, contact_dates=contact_dates
+        objective, observed, (np.ones_like(called), called), economics, rows, seed=seed, contact_dates=contact_dates
     )
     against = lead.gain
     found.evidence["f1_gain_over_everyone" if objective == F1 else "profit_gain_over_everyone_eur"] = against.to_dict()
@@ -229,6 +232,7 @@ def recipe_gate(
     observed: BoolArray,
     contact_dates: NDArray[np.datetime64],
     economics: Economics,
+    rows: Rows,
     *,
     seed: int,
     fairness: Mapping[str, Any] | None = None,
@@ -244,6 +248,7 @@ def recipe_gate(
         observed: outcomes, (n,).
         contact_dates: day of each row, (n,).
         economics: cost and value.
+        rows: columns of the contacts that the economics read, each (n,).
         seed: seed of the bootstrap.
         fairness: fairness evidence of the challenger, recorded with the verdict.
         policy: limits; default `PromotionPolicy()`.
@@ -267,8 +272,8 @@ def recipe_gate(
     pair = (champion, challenger)
 
     def lead_in(name: str) -> Lead:
-        calls = [judged_calls(name, p, at, economics) for p, at in zip(pair, f1_thresholds, strict=True)]
-        return Lead.of(name, observed, calls, economics, seed=seed, contact_dates=contact_dates)
+        calls = [judged_calls(name, p, at, economics, rows) for p, at in zip(pair, f1_thresholds, strict=True)]
+        return Lead.of(name, observed, calls, economics, rows, seed=seed, contact_dates=contact_dates)
 
     lead = lead_in(objective)
     loss = paired_bootstrap(
@@ -291,7 +296,7 @@ def recipe_gate(
     if objective == F1:
         found.evidence["profit_gain_eur"] = lead_in(PROFIT).gain.to_dict()
     else:
-        calls = [is_worth_calling(proba, economics) for proba in pair]
+        calls = [economics.decide(proba, rows) for proba in pair]
         f1 = paired_bootstrap_f1(observed, *calls, seed=seed)
         found.evidence["f1_gain"] = f1.to_dict()
         found.check(f1.gain >= -limits.f1_tolerance, f"F1 changes by {f1.gain:+.3f} (tolerance -{limits.f1_tolerance})")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from bank_assets.core.arrays import rows_at
 from bank_assets.core.candidate_folds import candidate_metrics, predict_candidates, resampled_fold
 from bank_assets.core.candidates import Recipe
 from bank_assets.core.challenger import calibrator_of, choose_recipe, pooled_rows
@@ -93,9 +94,11 @@ def select_recipe(
     results = {name: candidate_metrics(found.calibrated, data, folds, economics) for name, found in predicted.items()}
     starts = [fold.test_start for fold in folds if fold.is_reported]
     rows = pooled_rows(predicted[incumbent.name].calibrated, data.contact_dates, starts, limits.minimum_rows)
-    proba = {name: found.calibrated[rows] for name, found in predicted.items()}
+    proba, columns = {name: found.calibrated[rows] for name, found in predicted.items()}, rows_at(data.features, rows)
     observed, days = data.is_subscribed[rows], data.contact_dates[rows]
-    choice = choose_recipe(results, proba, observed, days, incumbent.name, economics, seed=seed, objective=objective)
+    choice = choose_recipe(
+        results, proba, observed, days, incumbent.name, economics, columns, seed=seed, objective=objective
+    )
 
     def selected(name: str, kind: str, gate: Verdict | None) -> Selection:
         raw = predicted[name].raw
@@ -110,6 +113,7 @@ def select_recipe(
             observed,
             days,
             economics,
+            columns,
             seed=seed,
             policy=limits,
             objective=objective,
@@ -125,6 +129,7 @@ def select_recipe(
             observed,
             days,
             economics,
+            columns,
             seed=seed,
             policy=limits,
             objective=objective,

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from bank_assets.core import metrics
 from bank_assets.core.arrays import BoolArray, none_if_nan
-from bank_assets.core.economics import oracle_profit
 from bank_assets.core.policies import POLICIES, Bound, Hindsight, Policy, Scheduled
 from bank_assets.core.replay_platform import PlatformConfig, PlatformReplay
 from bank_assets.core.replay_trace import Counts, Trace
@@ -113,8 +112,9 @@ def policy_result(name: str, world: World, trace: Trace, counts: Counts, cpu_sec
         for m in checked
     )
     profit = _profit(world, trace, decided)
-    oracle = oracle_profit(world.outcomes_for_the_judge[decided & outcome], world.settings.economics)
     counted = decided & outcome
+    perfect = counted & world.settings.economics.decide_knowing(world.outcomes_for_the_judge, world.frame)
+    oracle = float(world.profit(perfect).sum())
     return {
         "name": name,
         "profit_eur": profit,
@@ -136,10 +136,7 @@ def policy_result(name: str, world: World, trace: Trace, counts: Counts, cpu_sec
 
 
 def _profit(world: World, trace: Trace, rows: BoolArray) -> float:
-    economics = world.settings.economics
-    called = trace.called & rows
-    won = called & world.outcomes_for_the_judge & world.has_outcome
-    return float(won.sum() * economics.value_eur - called.sum() * economics.cost_eur)
+    return float(world.profit(trace.called & rows).sum())
 
 
 def _months(world: World, trace: Trace) -> list[dict[str, Any]]:

@@ -144,10 +144,8 @@ class PlatformReplay(Policy):
         self._recipe = selection.recipe
         ranges = self._ranges(day)
         lineage = Lineage(str(day), "", len(data), self._config.source, self._config.is_real, "", "", data.contract)
-        economics = self._settings.economics
-        parts = BundleParts(
-            fit.recipe, selection.calibrator, ranges, economics, economics.threshold, {}, lineage, fit.feature_ranges
-        )
+        economics, steps = self._settings.economics, selection.calibrator
+        parts = BundleParts(fit.recipe, steps, ranges, economics, 0.5, {}, lineage, fit.feature_ranges)
         self._deploy(bundle_files(fit.graph, parts, {}), day, self._world)
         self._happened(day, "model", f"{reason}; {verdict.reasons[0]}" if selection.kind == PROBATION else reason)
         return True

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from bank_assets.core import metrics
 from bank_assets.core.forecast import climatology, forecast_list, interval_score
 from bank_assets.core.ranges import band_coverage
 from bank_assets.core.replay_trace import Trace
@@ -57,7 +56,9 @@ def _forecasts(world: World, trace: Trace, scored: Any, judged: Any) -> dict[str
     days = world.dates.astype(np.int64)
     outcome = _outcomes(world)
     called = scored & trace.called
-    profit = metrics.profit_rows(outcome > 0, called, economics.cost_eur, economics.value_eur)
+    profit = economics.profit(called, outcome > 0, world.frame)
+    amounts = (economics.cost(world.frame), economics.value(world.frame))
+    cost, value = (np.broadcast_to(amount, len(days)) for amount in amounts)
     months = world.dates.astype("datetime64[M]")
     found: list[dict[str, Any]] = []
     for month in judged:
@@ -66,9 +67,7 @@ def _forecasts(world: World, trace: Trace, scored: Any, judged: Any) -> dict[str
         if not rows.any():
             continue
         shift = estimate_shift(days[before], trace.proba[before], outcome[before], as_of=start)
-        forecast = forecast_list(
-            trace.proba[rows], economics.cost_eur, economics.value_eur, shift, day=days[rows]
-        ).profit_eur
+        forecast = forecast_list(trace.proba[rows], cost[rows], value[rows], shift, day=days[rows]).profit_eur
         past = called & (days < start)
         length = int((month + 1).astype("datetime64[D]").astype(np.int64)) - start
         peer = climatology(days[past], profit[past], int(rows.sum()), length, as_of=start)

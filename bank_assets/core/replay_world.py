@@ -21,7 +21,7 @@ from bank_assets.core.daily_profiles import DailyProfiles
 from bank_assets.core.economics import Economics
 from bank_assets.core.features import historical_features
 from bank_assets.core.performance import ScoredContacts
-from bank_assets.core.plan import plan_statistics
+from bank_assets.core.plan import Frame, plan_statistics
 
 Days = NDArray[np.datetime64]
 
@@ -162,6 +162,16 @@ class World:
     def has_outcome(self) -> BoolArray:
         """Which contacts ever get an outcome, (n,)."""
         return self._contacts.has_outcome
+
+    @property
+    def frame(self) -> Frame:
+        """Payload columns of all contacts, each (n,)."""
+        return self._contacts.frame
+
+    def profit(self, called: BoolArray) -> FloatArray:
+        """Realised EUR of calls, by contact, (n,); a call without an outcome costs and brings nothing."""
+        won = self.outcomes_for_the_judge & self.has_outcome
+        return self.settings.economics.profit(called, won, self.frame)
 
     def rows_of(self, morning: np.datetime64) -> NDArray[np.int64]:
         """Rows that are decided on a morning."""

@@ -17,7 +17,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-Columns = Mapping[str, NDArray[Any]]
+from bank_assets.contract.columns import Column, Role
+from bank_assets.contract.contract import Contract
+from bank_assets.core.arrays import FloatArray, Rows
 
 SUPPRESSED: Final = "suppressed"
 DUPLICATE: Final = "duplicate"
@@ -84,8 +86,9 @@ class FrequencyRules:
     """How often and how soon a customer may be called.
 
     Attributes:
-        max_contacts_in_campaign: largest allowed `campaign` (this contact included); None for no limit.
-        min_days_since_previous_contact: smallest allowed `pdays`; -1 (never contacted) always passes; None for none.
+        max_contacts_in_campaign: most contacts in this campaign, this one included; None for no limit.
+        min_days_since_previous_contact: fewest days since the last contact of an earlier campaign, which who had none
+            always passes; None for no limit.
     """
 
     max_contacts_in_campaign: int | None = None
@@ -110,26 +113,33 @@ def _check_limit(name: str, limit: object, *, smallest: int) -> None:
         raise SuppressionError(f"{name}: expected a whole number of at least {smallest} or nothing, found {limit!r}.")
 
 
-def _rule_column(columns: Columns, name: str, rule: str, n_contacts: int) -> NDArray[np.float64]:
-    if name not in columns:
-        raise SuppressionError(f"{rule}: expected a column {name!r}, found {sorted(columns)}; add it or drop the rule.")
-    values = np.asarray(columns[name], dtype=np.float64)
+def _rule_column(rows: Rows, contract: Contract, role: Role, rule: str, n_contacts: int) -> tuple[Column, FloatArray]:
+    column = contract.role(role)
+    if column is None or column.source not in rows:
+        name = f"a column with the role {role}" if column is None else f"a column {column.source!r}"
+        raise SuppressionError(f"{rule}: expected {name}, found {sorted(rows)}; add it or drop the rule.")
+    values = np.asarray(rows[column.source], dtype=np.float64)
     if values.shape != (n_contacts,):
-        raise SuppressionError(f"{rule}: expected {n_contacts} values of {name!r}, found {values.shape}.")
-    return values
+        raise SuppressionError(f"{rule}: expected {n_contacts} values of {column.source!r}, found {values.shape}.")
+    return column, values
 
 
 def excluded_by_rules(
-    contact_ids: Sequence[str] | NDArray[Any], columns: Columns, suppression: SuppressionList, rules: FrequencyRules
+    contact_ids: Sequence[str] | NDArray[Any],
+    rows: Rows,
+    contract: Contract,
+    suppression: SuppressionList,
+    rules: FrequencyRules,
 ) -> NDArray[np.str_]:
     """Say for each contact which rule leaves it out.
 
     The first that applies counts: suppressed, duplicate, too many contacts, contacted too recently. A missing value
-    of `campaign` or `pdays` (NaN) is treated as breaking the rule: who cannot be shown to be allowed is not called.
+    (NaN) of a rule's column is treated as breaking the rule: who cannot be shown to be allowed is not called.
 
     Args:
         contact_ids: identifiers, (n_contacts,).
-        columns: `campaign` and `pdays`, each (n_contacts,), as far as a rule needs them.
+        rows: columns of the contacts, each (n_contacts,), as far as a rule needs them.
+        contract: says which column counts the contacts of a campaign, and which the days since an earlier one.
         suppression: contacts that objected.
         rules: frequency rules.
 
@@ -142,12 +152,14 @@ def excluded_by_rules(
     ids = [str(contact_id).strip() for contact_id in contact_ids]
     n_contacts = len(ids)
     reasons = np.full(n_contacts, ALLOWED, dtype="U24")
-    if rules.min_days_since_previous_contact is not None:
-        days = _rule_column(columns, "pdays", "min_days_since_previous_contact", n_contacts)
-        reasons[~((days == -1) | (days >= rules.min_days_since_previous_contact))] = CONTACTED_TOO_RECENTLY
-    if rules.max_contacts_in_campaign is not None:
-        contacts = _rule_column(columns, "campaign", "max_contacts_in_campaign", n_contacts)
-        reasons[~(contacts <= rules.max_contacts_in_campaign)] = TOO_MANY_CONTACTS
+    least, most = rules.min_days_since_previous_contact, rules.max_contacts_in_campaign
+    if least is not None:
+        rule = "min_days_since_previous_contact"
+        column, days = _rule_column(rows, contract, Role.DAYS_SINCE_PREVIOUS, rule, n_contacts)
+        reasons[~((days == column.sentinel) | (days >= least))] = CONTACTED_TOO_RECENTLY
+    if most is not None:
+        _, attempts = _rule_column(rows, contract, Role.ATTEMPTS, "max_contacts_in_campaign", n_contacts)
+        reasons[~(attempts <= most)] = TOO_MANY_CONTACTS
     first_row = dict(zip(reversed(ids), range(n_contacts - 1, -1, -1), strict=True))
     if len(first_row) < n_contacts:
         reasons[[row for row, contact_id in enumerate(ids) if first_row[contact_id] != row]] = DUPLICATE

@@ -1,11 +1,14 @@
 """Numbers with their units, as people read them on every page and in every report.
 
-The web app imports this module: standard library only.
+The web app imports this module: of ours it knows what an amount of money over rows is, and nothing else.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
+
+from bank_assets.core.economics import Amount, amount_of
 
 NONE: Final = "n/a"
 """What a number that cannot be computed looks like."""
@@ -18,6 +21,19 @@ def eur(value: float | None, *, signed: bool = False) -> str:
     number = f"{abs(value):,.0f}" if abs(value) >= 100 else f"{abs(value):,.2f}"
     sign = "−" if value < 0 and float(number.replace(",", "")) else "+" if signed and value > 0 else ""
     return f"{sign}{number} EUR"
+
+
+def amount_text(amount: Amount | float | Mapping[str, Any] | None) -> str:
+    """An amount over rows, as a value or as reports carry it: money where it is the same for everybody, else words."""
+    if amount is None or isinstance(amount, float | int):
+        return eur(amount)
+    found = amount_of(amount) if isinstance(amount, Mapping) else amount
+    return str(found) if found.eur is None else eur(found.eur)
+
+
+def field_text(amount: Amount) -> str:
+    """An amount in a form's field; empty where it differs by customer, which leaves it to the platform."""
+    return "" if amount.eur is None else f"{amount.eur:g}"
 
 
 def pct(share: float | None, digits: int = 1) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.core import metrics
-from bank_assets.core.arrays import FloatArray
+from bank_assets.core.arrays import FloatArray, Rows
 from bank_assets.core.economics import Economics
 from bank_assets.reports.charts import Chart, Marker, Series
 from bank_assets.reports.page import render
@@ -25,8 +25,8 @@ _TEMPLATE: Final = """{% extends "frame" %}
 """
 
 
-def candidate_page(title: str, proba: FloatArray, observed: NDArray[np.bool_], economics: Economics) -> str:
-    """Draw a candidate's calibrated probabilities (n,) against the outcomes (n,)."""
+def candidate_page(title: str, proba: FloatArray, observed: NDArray[np.bool_], economics: Economics, rows: Rows) -> str:
+    """Draw a candidate's calibrated probabilities (n,) against the outcomes (n,); the economics read `rows`."""
     order = np.argsort(-proba, kind="stable")
     hits = np.cumsum(observed[order])
     calls = np.arange(1, len(order) + 1)
@@ -35,7 +35,7 @@ def candidate_page(title: str, proba: FloatArray, observed: NDArray[np.bool_], e
     found = (hits / max(int(observed.sum()), 1))[at].tolist()
     bins = metrics.calibration_table(observed, proba)
     promised = [one.mean_proba for one in bins]
-    gains = hits * economics.value_eur - calls * economics.cost_eur
+    gains = np.cumsum(economics.profit(np.ones(len(order)), observed, rows)[order])
     all_charts = [
         Chart(
             "roc",
@@ -76,7 +76,7 @@ def candidate_page(title: str, proba: FloatArray, observed: NDArray[np.bool_], e
             [Series("candidate", gains[at].tolist())],
             "eur",
             "pct",
-            [Marker(float((proba > economics.threshold).mean()), f"break-even {economics.threshold:.2f}")],
+            [Marker(float(economics.decide(proba, rows).mean()), "calls that pay")],
         ),
     ]
     return render(_TEMPLATE, title=title, all=all_charts)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from bank_assets.core.economics import amount_of
 from bank_assets.reports.charts import Chart
 from bank_assets.reports.page import render
 
@@ -30,8 +31,8 @@ _TEMPLATE: Final = """{% extends "frame" %}
 {% import "macros/charts.html" as charts %}
 {% block body %}
 <h1>What would each policy have earned?</h1>
-<p class="quiet">{{ document.first_day }} to {{ document.last_day }}, {{ source }}; {{ "%g"|format(document.cost_eur) }}
-EUR a call, {{ "%g"|format(document.value_eur) }} EUR a subscription; outcomes usable
+<p class="quiet">{{ document.first_day }} to {{ document.last_day }}, {{ source }}; {{ cost }}
+a call, {{ value }} a subscription; outcomes usable
 {{ document.outcome_delay_days }} day(s) after the call; one decision step a {{ document.step }};
 {% if document.feedback == "full" %}learning from every contact in the history{% else %}learning only from contacts that
 were called, {{ "%.0f"|format(100 * document.exploration_share) }} % of the others called at random{% endif %}.</p>
@@ -101,6 +102,8 @@ def replay_page(
         _TEMPLATE,
         title=f"Replay {document['first_day']} to {document['last_day']}",
         document=document,
+        cost=amount_of(document["cost_eur"]),
+        value=amount_of(document["value_eur"]),
         rows=sorted(document["policies"], key=lambda row: -row["profit_eur"]),
         meanings=MEANINGS,
         source=document["source"]["label"],

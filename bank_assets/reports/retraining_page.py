@@ -76,7 +76,8 @@ from resampled days; one that contains 0 may be chance.</p>
 {{ gate }}</p>
 <ul>{% for reason in told.gate_reasons %}<li>{{ reason }}</li>{% endfor %}</ul>
 <p>{% if told.drift_page %}<a href="../drift/{{ told.drift_page }}">Which customers changed</a> · {% endif %}
-Economics: {{ cost }} a call, {{ value }} a subscription; a call is worth it from a probability of {{ threshold }}.</p>
+Economics: {{ cost }} a call, {{ value }} a subscription{% if threshold is not none %}; a call is worth it from a
+probability of {{ "%.0f"|format(100 * threshold) }}%{% endif %}.</p>
 {% endblock %}
 """
 
@@ -170,9 +171,9 @@ def retraining_page(told: Retraining, comparison: Comparison, economics: Economi
         everyone=f"{comparison.profit_everyone_eur:,.0f} EUR",
         drawn=_charts(told, comparison),
         gate="These held:" if told.is_promoted else "This did not hold:",
-        cost=f"{economics.cost_eur:g} EUR",
-        value=f"{economics.value_eur:g} EUR",
-        threshold=f"{economics.threshold:.0%}",
+        cost=economics.cost_amount,
+        value=economics.value_amount,
+        threshold=economics.single_break_even,
     )
 
 

@@ -18,10 +18,10 @@ from pyspark.sql import SparkSession
 
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.uci import contract_on_record
-from bank_assets.core.arrays import FloatArray
+from bank_assets.core.arrays import FloatArray, Rows
 from bank_assets.core.as_of import AsOfState
 from bank_assets.core.call_plan import best_first, deciles
-from bank_assets.core.economics import Economics, expected_profit, is_worth_calling
+from bank_assets.core.economics import COST_COLUMN, VALUE_COLUMN, Economics
 from bank_assets.core.features import FeatureSet, current_features
 from bank_assets.core.scorer import Scorer
 from bank_assets.core.suppression import SuppressionList
@@ -38,6 +38,8 @@ SCORED_SCHEMA: Final = pa.schema(
         ("probability_high", pa.float64()),
         ("decile", pa.int32()),
         ("expected_profit_eur", pa.float64()),
+        (COST_COLUMN, pa.float64()),
+        (VALUE_COLUMN, pa.float64()),
         ("decision", pa.string()),
         ("model_version", pa.string()),
     ]
@@ -117,7 +119,8 @@ def score_campaign(
     order = {contact: row for row, contact in enumerate(found.column("contact_id").to_pylist())}
     table = found.take(pa.array([order[contact] for contact in campaign.contact_ids]))
     proba = table.column("probability").to_numpy()
-    profit = expected_profit(proba, economics)
+    profit = economics.expected_profit(proba, campaign.frame)
+    cost, value = economics.cost(campaign.frame), economics.value(campaign.frame)
     return pa.table(
         {
             "contact_id": table.column("contact_id"),
@@ -127,7 +130,9 @@ def score_campaign(
             "probability_high": table.column("probability_high"),
             "decile": deciles(best_first(profit, np.asarray(campaign.contact_ids, dtype=np.str_))).astype(np.int32),
             "expected_profit_eur": profit,
-            "decision": decisions_of(campaign.contact_ids, proba, economics, suppression),
+            COST_COLUMN: np.broadcast_to(cost, len(proba)),
+            VALUE_COLUMN: np.broadcast_to(value, len(proba)),
+            "decision": decisions_of(campaign.contact_ids, proba, economics, campaign.frame, suppression),
             "model_version": [version] * len(proba),
         },
         schema=SCORED_SCHEMA,
@@ -135,10 +140,10 @@ def score_campaign(
 
 
 def decisions_of(
-    contact_ids: Sequence[object], proba: FloatArray, economics: Economics, suppression: SuppressionList
+    contact_ids: Sequence[object], proba: FloatArray, economics: Economics, rows: Rows, suppression: SuppressionList
 ) -> list[str]:
     """`call` or `do_not_call` of each contact, (n,): nobody who objected is called, whatever a call would earn."""
-    worth = is_worth_calling(proba, economics)
+    worth = economics.decide(proba, rows)
     return [
         "call" if is_worth and not suppression.covers(contact_id) else "do_not_call"
         for contact_id, is_worth in zip(contact_ids, worth, strict=True)

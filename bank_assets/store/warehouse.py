@@ -26,6 +26,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from bank_assets.store.locks import locked
 from bank_assets.store.table_manifest import (
@@ -259,6 +260,11 @@ class Warehouse:
     def _locked(self, table: str) -> AbstractContextManager[None]:
         """The table's writer lock."""
         return locked(self._table_path(table) / ".lock")
+
+
+def arrays_of(table: pa.Table) -> dict[str, NDArray[Any]]:
+    """Columns of a table by name, each (n,); what has missing values or is text comes as objects."""
+    return {name: table.column(name).to_numpy(zero_copy_only=False) for name in table.column_names}
 
 
 def _hash_and_flush(path: Path) -> bytes:

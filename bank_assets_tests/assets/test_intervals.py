@@ -20,7 +20,7 @@ def cohort():
 
 def intervals(cohort, rows=slice(None)):
     proba, observed, days = (column[rows] for column in cohort)
-    return intervals_of(proba, observed, days, 0.3, Economics(), seed=1)
+    return intervals_of(proba, observed, days, 0.3, Economics(), {}, seed=1)
 
 
 def test_each_metric_lies_inside_its_interval_and_is_the_metric_itself(cohort):

@@ -26,6 +26,7 @@ from bank_assets.core.alert_catalogue import (
     SensorFailing,
 )
 from bank_assets.core.alerts import LONGEST_TEXT, DefaultChannel, Episodes, Tone, key_of
+from bank_assets.core.economics import Economics
 from bank_assets.core.response.policy import Evidence
 
 AT = "2010-11-02T00:00:00+00:00"
@@ -47,7 +48,7 @@ def refused(**changes):
 
 
 def answered(of=ResponseBegan, **changes):
-    given = {"rung": "retrain", "reasons": ["z +5.1"], "evidence": None, "value_eur": 50.0, "episode_id": "e",
+    given = {"rung": "retrain", "reasons": ["z +5.1"], "evidence": None, "economics": Economics(), "episode_id": "e",
              "seq": 7, "at": AT}  # fmt: skip
     return of(**given | changes).alert()
 
@@ -115,7 +116,7 @@ EACH = (
     SensorFailing(name="s", automation="sensor", error="OSError", failures=3, since="t", at=AT),
     NothingArrived(last_arrival="2010-10-28", days=5.2, limit=4, delivery="d", at=AT),
     NightlyDigest(job="daily", lines=["3 new files"], evidence=MEASURED, seconds=300, run_id="r", at=AT),
-    *(of(rung="retrain", reasons=["z +5.1"], evidence=MEASURED, value_eur=50.0, episode_id="e", seq=7, at=AT)
+    *(of(rung="retrain", reasons=["z +5.1"], evidence=MEASURED, economics=Economics(), episode_id="e", seq=7, at=AT)
       for of in (ResponseBegan, ResponseStopped, FitWithoutVerdict)),
     *(verdict(of) for of in (Promoted, OnProbation, RolledBack, Refused, Recalibrated)),
 )  # fmt: skip

@@ -26,7 +26,7 @@ from bank_assets.core.scorer import expit
 from bank_assets.core.splits import time_folds
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
-ECONOMICS = Economics(5.0, 40.0)
+ECONOMICS = Economics.constant(5.0, 40.0)
 AS_OF = FIRST + np.timedelta64(80, "D")
 
 
@@ -140,7 +140,7 @@ class TestChoice:
             }
             for name, proba in profit.items()
         }
-        return choose_recipe(results, profit, observed, days, "old", ECONOMICS, seed=0, objective=objective)
+        return choose_recipe(results, profit, observed, days, "old", ECONOMICS, {}, seed=0, objective=objective)
 
     def world(self, n=2_000):
         rng = np.random.default_rng(0)
@@ -175,7 +175,7 @@ class TestChoice:
     def test_without_an_incumbent_the_best_is_taken(self):
         _, truth, observed, days = self.world()
         results = {"only": {"profit_eur": 1.0, "log_loss": 0.4, "f1_threshold": 0.3}}
-        assert choose_recipe(results, {"only": truth}, observed, days, "gone", ECONOMICS, seed=0).name == "only"
+        assert choose_recipe(results, {"only": truth}, observed, days, "gone", ECONOMICS, {}, seed=0).name == "only"
 
 
 class TestDeployment:
@@ -214,7 +214,7 @@ class TestDeployment:
 class TestSearch:
     def search(self, data, recipes, incumbent, **changes):
         flags = {"has_passed": True, "probation": True} | changes
-        return select_recipe(recipes, incumbent, data, Economics(5.0, 15.0), time.monotonic, seed=0, **flags)
+        return select_recipe(recipes, incumbent, data, Economics.constant(5.0, 15.0), time.monotonic, seed=0, **flags)
 
     def test_the_incumbent_stays_without_competition(self, data):
         found = self.search(data, (), Recipe("lightgbm"))

@@ -18,7 +18,7 @@ def contacts(seed=3, n=N):
 
 
 def compared(before, now, observed, days):
-    return compare_models(before, now, observed, days, Economics(), seed=1)
+    return compare_models(before, now, observed, days, Economics(), {}, seed=1)
 
 
 @pytest.fixture(scope="module")

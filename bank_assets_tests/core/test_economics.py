@@ -1,10 +1,13 @@
 """Cost, value and threshold of a call: constants, columns, balance; their JSON form and their refusals."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from bank_assets.contract.uci import UCI
+from bank_assets.core.curves import profit_curve
 from bank_assets.core.economics import (
     BEST_F1,
     MAXIMUM_EUR,
@@ -13,42 +16,78 @@ from bank_assets.core.economics import (
     ConstantAmount,
     Economics,
     EconomicsError,
-    constant_economics,
-    is_worth_calling,
-    resolve_economics,
+    amount_of,
 )
+from bank_assets.core.objective import PROFIT, Lead
+from bank_assets.core.performance import ScoredContacts, measure_performance
+from bank_assets.core.planner import plan_calls
 
 
 @pytest.mark.parametrize(
-    ("model", "expected"),
+    ("amount", "expected", "text"),
     [
-        (ConstantAmount(5.0), [5.0, 5.0]),
-        (ColumnAmount("fee"), [2.5, 7.5]),
-        (BalanceValue(0.02, 10.0, 300.0), [10.0, 40.0]),
-        (BalanceValue(0.02, 10.0, 30.0), [10.0, 30.0]),
+        (ConstantAmount(5.0), 5.0, "5 EUR"),
+        (ColumnAmount("fee"), [2.5, 7.5], "EUR by fee"),
+        (BalanceValue(0.02, 10.0, 300.0, "balance"), [10.0, 40.0], "2.0% of balance, 10 to 300 EUR"),
+        (BalanceValue(0.02, 10.0, 30.0, "balance"), [10.0, 30.0], "2.0% of balance, 10 to 30 EUR"),
     ],
     ids=["constant", "column", "balance", "balance_capped"],
 )
-def test_amounts_and_their_json_form(model, expected):
-    columns = {"fee": np.array([2.5, 7.5]), "balance": np.array([-300, 2_000])}
-    assert model.amounts(columns, 2).tolist() == expected
-    assert json.loads(json.dumps(model.to_dict()))["kind"] == model.kind
+def test_amounts_their_words_and_their_json_form(amount, expected, text):
+    rows = {"fee": np.array([2.5, 7.5]), "balance": np.array([-300, 2_000])}
+    assert amount.of(rows).tolist() == expected
+    assert str(amount) == text
+    assert amount_of(json.loads(json.dumps(amount.to_dict()))) == amount
 
 
-def test_break_even_per_contact():
-    economics = resolve_economics(
-        ColumnAmount("fee"), BalanceValue(0.02, 10.0, 300.0), {"fee": np.array([5, 20]), "balance": np.array([0, 0])}, 2
-    )
-    assert economics.break_even.tolist() == [0.5, 2.0]  # above 1: no call can pay
-    assert economics.expected_profit([0.6, 1.0]).tolist() == pytest.approx([1.0, -10.0])
-    assert economics.source["value"]["kind"] == "balance"
+BY_ROW = Economics(ColumnAmount("fee"), BalanceValue(0.02, 10.0, 300.0, "balance"))
+ROWS = {"fee": np.array([5.0, 20.0, 1.0]), "balance": np.array([0, 0, 5_000])}
+"""Break-even 0.5, 2 (no call can pay) and 0.01."""
 
 
-def test_constant_economics_agree_with_the_configured_ones():
-    configured = Economics(4.0, 80.0)
-    economics = constant_economics(configured, 3)
-    assert economics.break_even.tolist() == [configured.threshold] * 3
-    assert constant_economics(configured, 0).break_even.shape == (0,)
+def test_threshold_decision_and_profit_by_row():
+    assert BY_ROW.threshold(ROWS).tolist() == [0.5, 2.0, 0.01]
+    assert BY_ROW.expected_profit([0.6, 1.0, 0.5], ROWS).tolist() == pytest.approx([1.0, -10.0, 49.0])
+    assert BY_ROW.decide([0.6, 1.0, 0.02], ROWS).tolist() == [True, False, True]
+    assert BY_ROW.profit([True, True, True], [True, True, False], ROWS).tolist() == [5.0, -10.0, -1.0]
+    assert BY_ROW.profit([False, True, False], [True, False, True], ROWS).tolist() == [0.0, -20.0, 0.0]
+    assert BY_ROW.decide_knowing([True, True, False], ROWS).tolist() == [True, False, False]
+    own = replace(BY_ROW, calls_from=0.3)
+    assert own.decide([0.3, 0.3, 0.29], ROWS).tolist() == [True, True, False]
+
+
+def test_economics_by_row_are_described_by_their_amounts_and_have_no_single_threshold():
+    document = BY_ROW.to_dict()
+    assert document["cost_eur"] == {"kind": "column", "column": "fee"}
+    assert document["threshold"] is BY_ROW.single_break_even is None
+    assert amount_of(document["value_eur"]) == BY_ROW.value_amount
+    assert BY_ROW.stating(5.0, 50.0).single_break_even == 0.1
+
+
+def test_a_plan_follows_the_economics_of_each_row():
+    plan = plan_calls(["a", "b", "c"], [0.6, 1.0, 0.02], BY_ROW, ROWS, UCI)
+    assert plan.is_called.tolist() == [True, False, True]
+    assert plan.cost_eur.tolist() == ROWS["fee"].tolist()
+    assert plan.value_eur.tolist() == [10.0, 10.0, 100.0]
+    assert plan.called.expected_profit_eur == pytest.approx(2.0)
+
+
+def test_offline_profit_follows_the_economics_of_each_row():
+    called, observed, day = np.array([True, True, True]), np.array([True, True, False]), np.datetime64("2009-02-02")
+    days = np.full(3, day)
+    lead = Lead.of(PROFIT, observed, (called, BY_ROW.decide_knowing(observed, ROWS)), BY_ROW, ROWS, seed=1,
+                   contact_dates=days)  # fmt: skip
+    assert (lead.before, lead.now) == (-6.0, 5.0)
+    assert profit_curve([0.9, 0.5, 0.1], observed, BY_ROW, ROWS, n_resamples=0).value[-1] == -6.0
+    scored = ScoredContacts(days, np.array([0.6, 1.0, 0.02]), observed, days + 1, ROWS)
+    latest = measure_performance(scored, "2009-03-02", BY_ROW).latest
+    assert (latest.profit_eur, latest.profit_everyone_eur, latest.profit_oracle_eur) == (4.0, -6.0, 5.0)
+
+
+def test_tables_keep_the_economics_of_their_rows_and_those_of_earlier_releases_have_the_platforms():
+    kept = {"cost_eur": np.array([5.0, 7.0]), "value_eur": np.array([50.0, 70.0])}
+    assert BY_ROW.on_record(kept).cost(kept).tolist() == [5.0, 7.0]
+    assert BY_ROW.on_record({"contact_id": np.array(["a", "b"])}) is BY_ROW
 
 
 BAD = [0.0, -5.0, float("nan"), float("inf"), MAXIMUM_EUR * 2, None, "5", True]
@@ -58,10 +97,10 @@ BAD = [0.0, -5.0, float("nan"), float("inf"), MAXIMUM_EUR * 2, None, "5", True]
 def test_unusable_constants_are_refused(amount):
     for make in (
         lambda: ConstantAmount(amount),
-        lambda: BalanceValue(amount, 1.0, 2.0),
-        lambda: BalanceValue(0.1, amount, 2.0),
-        lambda: Economics(cost_eur=amount),
-        lambda: Economics(value_eur=amount),
+        lambda: BalanceValue(amount, 1.0, 2.0, "balance"),
+        lambda: BalanceValue(0.1, amount, 2.0, "balance"),
+        lambda: Economics.constant(amount, 50.0),
+        lambda: Economics.constant(5.0, amount),
     ):
         with pytest.raises(EconomicsError, match="expected"):
             make()
@@ -70,38 +109,40 @@ def test_unusable_constants_are_refused(amount):
 @pytest.mark.parametrize("amount", [0.0, -5.0, float("nan"), float("inf"), MAXIMUM_EUR * 2])
 def test_unusable_column_names_its_row(amount):
     with pytest.raises(EconomicsError, match="row 1"):
-        ColumnAmount("fee").amounts({"fee": np.array([1.0, amount])}, 2)
+        ColumnAmount("fee").of({"fee": np.array([1.0, amount])})
 
 
-@pytest.mark.parametrize(
-    ("columns", "message"),
-    [({}, "'fee'"), ({"fee": np.array(["a", "b"])}, "numbers"), ({"fee": np.ones(3)}, "2 contacts")],
-)
-def test_unusable_columns_are_refused(columns, message):
+@pytest.mark.parametrize(("rows", "message"), [({}, "'fee'"), ({"fee": np.array(["a", "b"])}, "numbers")])
+def test_unusable_columns_are_refused(rows, message):
     with pytest.raises(EconomicsError, match=message):
-        ColumnAmount("fee").amounts(columns, 2)
+        ColumnAmount("fee").of(rows)
 
 
 def test_share_above_one_and_swapped_bounds_are_refused():
     with pytest.raises(EconomicsError, match=r"0\.02"):
-        BalanceValue(2.0, 1.0, 5.0)
+        BalanceValue(2.0, 1.0, 5.0, "balance")
     with pytest.raises(EconomicsError, match="swap"):
-        BalanceValue(0.2, 6.0, 5.0)
+        BalanceValue(0.2, 6.0, 5.0, "balance")
     with pytest.raises(EconomicsError, match="row 0"):
-        BalanceValue(0.2, 1.0, 5.0).amounts({"balance": np.array([np.nan])}, 1)
+        BalanceValue(0.2, 1.0, 5.0, "balance").of({"balance": np.array([np.nan])})
 
 
 DECISION = {"thresholds": {"f1": 0.3, "profit": 0.1}}
 
 
 def test_break_even_decides_unless_the_models_own_threshold_is_asked_for():
-    economics = Economics(5.0, 50.0)
+    economics = Economics.constant(5.0, 50.0)
     assert economics.for_model(DECISION) is economics
-    assert is_worth_calling([0.1, 0.11, 0.3], economics).tolist() == [False, True, True]
+    assert economics.decide([0.1, 0.11, 0.3, np.nan], {}).tolist() == [False, True, True, False]
     assert economics.to_dict() == {"cost_eur": 5.0, "value_eur": 50.0, "threshold": 0.1}
-    by_f1 = Economics(5.0, 50.0, BEST_F1)
-    assert by_f1.threshold == 0.1  # no model yet
+    by_f1 = replace(economics, rule=BEST_F1)
+    assert by_f1.threshold({}) == 0.1  # no model yet
     by_f1 = by_f1.for_model(DECISION)
-    assert is_worth_calling([0.1, 0.29, 0.3], by_f1).tolist() == [False, False, True]
+    assert by_f1.decide([0.1, 0.29, 0.3], {}).tolist() == [False, False, True]
     assert by_f1.to_dict() == {"cost_eur": 5.0, "value_eur": 50.0, "threshold": 0.3, "rule": "f1"}
-    assert by_f1.break_even == 0.1
+    assert by_f1.single_break_even == 0.1
+
+
+def test_profit_counts_the_cost_of_every_call_and_the_value_of_every_subscription():
+    economics, observed = Economics.constant(5.0, 50.0), [True, True, False, False]
+    assert economics.profit(economics.decide([0.9, 0.05, 0.5, 0.1], {}), observed, {}).tolist() == [45, 0, -5, 0]

@@ -24,7 +24,7 @@ def contacts(n=6_000, seed=0, *, marital_shift=0.0):
 
 
 def report_of(probability, outcome, protected, called=None, policy=None):
-    called = probability > ECONOMICS.threshold if called is None else called
+    called = ECONOMICS.decide(probability, {}) if called is None else called
     return fairness_report(probability, outcome, called, protected, UCI, ECONOMICS, policy)
 
 

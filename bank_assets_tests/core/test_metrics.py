@@ -118,13 +118,6 @@ def test_calibration_line_survives_probabilities_of_zero_and_one():
     assert all(math.isfinite(value) for value in metrics.calibration_line(y, proba))
 
 
-def test_profit_counts_cost_of_every_call_and_value_of_every_subscription():
-    y, proba = [True, True, False, False], [0.9, 0.05, 0.5, 0.1]
-    assert metrics.profit_at_threshold(y, proba, 0.1, 5, 50) == 40
-    rows = metrics.profit_rows(y, [True, False, True, True], np.array([5, 5, 1, 2]), np.array([50, 50, 50, 80]))
-    assert rows.tolist() == [45, 0, -1, -2]
-
-
 def test_small_windows_give_nan_instead_of_a_number():
     for metric in (metrics.roc_auc, metrics.average_precision, metrics.brier, metrics.log_loss,
                    metrics.expected_calibration_error, metrics.roc_auc_standard_error):  # fmt: skip

@@ -17,7 +17,7 @@ from bank_assets.core.performance import (
 from bank_assets.core.performance_report import Baseline, PerformanceStatus
 
 SEED = 22
-ECONOMICS = Economics(cost_eur=5, value_eur=50)
+ECONOMICS = Economics.constant(cost_eur=5, value_eur=50)
 FIRST = np.datetime64("2009-02-02")  # a Monday
 
 
@@ -36,7 +36,7 @@ def measured(contacts, as_of="2009-03-02", baseline=None, **policy):
 
 
 def changed(contacts, **parts):
-    names = ("contact_dates", "proba", "is_subscribed", "known_on", "is_called")
+    names = ("contact_dates", "proba", "is_subscribed", "known_on", "frame", "is_called")
     return ScoredContacts(*(parts.get(name, getattr(contacts, name)) for name in names))
 
 
@@ -50,7 +50,7 @@ def test_numbers_of_a_window_equal_the_metrics_of_its_rows():
     assert february.average_precision == metrics.average_precision(rows.is_subscribed, rows.proba)
     assert february.f1 == metrics.f1(rows.is_subscribed, rows.proba, 0.5)
     assert february.f1_of_calls == metrics.f1_of_calls(rows.is_subscribed, rows.proba > 0.1)
-    assert february.profit_eur == metrics.profit_at_threshold(rows.is_subscribed, rows.proba, 0.1, 5, 50)
+    assert february.profit_eur == ECONOMICS.profit(rows.proba > 0.1, rows.is_subscribed, {}).sum()
     assert february.profit_oracle_eur == 45 * rows.is_subscribed.sum()
     assert february.profit_everyone_eur == 50 * rows.is_subscribed.sum() - 5 * february.rows
     assert february.calls == int((rows.proba > 0.1).sum())

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bank_assets.contract.uci import UCI
 from bank_assets.core.call_plan import BEYOND_LIMITS, HELD_OUT, NOT_WORTH_CALLING, REASON_TEXTS
-from bank_assets.core.economics import ColumnAmount, ConstantAmount, Economics, constant_economics, resolve_economics
+from bank_assets.core.economics import ColumnAmount, ConstantAmount, Economics
 from bank_assets.core.planner import CallLimits, PlanError, plan_calls
 from bank_assets.core.suppression import (
     CONTACTED_TOO_RECENTLY,
@@ -21,14 +22,13 @@ from bank_assets.core.suppression import (
     SuppressionList,
 )
 
-ECONOMICS = Economics(cost_eur=5.0, value_eur=50.0)
+ECONOMICS = Economics.constant(5.0, 50.0)
 
 
 def plan_of(probability, **arguments):
-    n = len(probability)
-    ids = arguments.pop("ids", [f"c{i:04d}" for i in range(n)])
-    economics = arguments.pop("economics", constant_economics(ECONOMICS, n))
-    return plan_calls(ids, probability, economics, **arguments)
+    ids = arguments.pop("ids", [f"c{i:04d}" for i in range(len(probability))])
+    economics, rows = arguments.pop("economics", ECONOMICS), arguments.pop("rows", {})
+    return plan_calls(ids, probability, economics, rows, UCI, **arguments)
 
 
 def test_takes_the_best_first_and_stops_at_break_even():
@@ -102,10 +102,10 @@ def test_all_suppressed():
 def test_objection_beats_any_profit_and_any_other_reason():
     plan = plan_of(
         [1.0, 0.5],
-        economics=constant_economics(Economics(0.01, 10_000.0), 2),
+        economics=Economics.constant(0.01, 10_000.0),
         suppression=SuppressionList.of(["c0000"]),
         rules=FrequencyRules(max_contacts_in_campaign=1),
-        columns={"campaign": np.array([9, 1])},
+        rows={"campaign": np.array([9, 1])},
     )
     assert plan.reason.tolist() == [SUPPRESSED, ""]
 
@@ -115,17 +115,15 @@ def test_rules_and_duplicates_are_named():
         [0.9] * 6,
         ids=["a", "b", "c", "a", "d", "e"],
         rules=FrequencyRules(max_contacts_in_campaign=3, min_days_since_previous_contact=30),
-        columns={"campaign": np.array([3, 4, 1, 1, 1, np.nan]), "pdays": np.array([-1, 90, 29, -1, 30, -1])},
+        rows={"campaign": np.array([3, 4, 1, 1, 1, np.nan]), "pdays": np.array([-1, 90, 29, -1, 30, -1])},
     )
     assert plan.reason.tolist() == ["", TOO_MANY_CONTACTS, CONTACTED_TOO_RECENTLY, DUPLICATE, "", TOO_MANY_CONTACTS]
     assert set(plan.excluded) <= set(REASON_TEXTS)
 
 
 def test_costs_per_contact_are_an_exact_knapsack():
-    economics = resolve_economics(
-        ColumnAmount("cost"), ConstantAmount(100.0), {"cost": np.array([5.0, 5.0, 6.0]), "p": np.ones(3)}, 3
-    )
-    plan = plan_of([0.5, 0.5, 0.6], economics=economics, limits=CallLimits(budget_eur=10.0))
+    economics, rows = Economics(ColumnAmount("cost"), ConstantAmount(100.0)), {"cost": np.array([5.0, 5.0, 6.0])}
+    plan = plan_of([0.5, 0.5, 0.6], economics=economics, rows=rows, limits=CallLimits(budget_eur=10.0))
     assert plan.is_called.tolist() == [True, True, False]  # 90 EUR; best first would take 54 and stop
     assert plan.is_exact
 
@@ -141,9 +139,13 @@ def test_order_of_the_list_does_not_matter(data):
     shuffled = np.array(data.draw(st.permutations(range(n))))
     ids = np.array([f"c{i}" for i in range(n)])
 
+    economics = Economics(ColumnAmount("cost"))
+
     def called(order):
-        economics = resolve_economics(ColumnAmount("cost"), ConstantAmount(50.0), {"cost": cost[order]}, n)
-        plan = plan_calls(ids[order], probability[order], economics, limits=limits, holdout_share=0.2, list_id="x")
+        rows = {"cost": cost[order]}
+        plan = plan_calls(
+            ids[order], probability[order], economics, rows, UCI, limits=limits, holdout_share=0.2, list_id="x"
+        )
         assert plan.called.cost_eur <= limits.budget_eur + 1e-9
         assert plan.called.n_calls <= limits.capacity
         return [str(i) for i in plan.contact_id[plan.call_order]]
@@ -196,12 +198,12 @@ def test_unusable_capacity_is_refused(capacity):
 @pytest.mark.parametrize("probability", [[0.5, np.nan], [0.5, 1.1], [-0.1, 0.5], [0.5]])
 def test_unusable_probability_is_refused(probability):
     with pytest.raises(PlanError, match="probability"):
-        plan_calls(["a", "b"], probability, constant_economics(ECONOMICS, 2))
+        plan_calls(["a", "b"], probability, ECONOMICS, {}, UCI)
 
 
 def test_economics_of_another_list_are_refused():
     with pytest.raises(PlanError, match="economics"):
-        plan_calls(["a", "b"], [0.1, 0.2], constant_economics(ECONOMICS, 3))
+        plan_calls(["a", "b"], [0.1, 0.2], Economics(ColumnAmount("cost")), {"cost": np.ones(3)}, UCI)
 
 
 def test_serving_can_use_the_decision_core_without_the_training_stack():
@@ -214,12 +216,12 @@ def test_serving_can_use_the_decision_core_without_the_training_stack():
 
 
 def test_from_the_models_threshold_on_limits_are_spent_on_subscriptions():
-    economics = replace(Economics(20.0, 50.0), calls_from=0.3)  # break-even is 0.4
+    economics = replace(Economics.constant(20.0, 50.0), calls_from=0.3)  # break-even is 0.4
     ids, probability = ["a", "b", "c", "d"], [0.2, 0.3, 0.35, 0.5]
-    plan = plan_calls(ids, probability, constant_economics(economics, 4))
+    plan = plan_calls(ids, probability, economics, {}, UCI)
     assert plan.is_called.tolist() == [False, True, True, True]
     assert plan.reason[0] == NOT_WORTH_CALLING
     assert plan.called.expected_profit_eur == pytest.approx(1.15 * 50 - 60)
-    short = plan_calls(ids, probability, constant_economics(economics, 4), limits=CallLimits(capacity=2))
+    short = plan_calls(ids, probability, economics, {}, UCI, limits=CallLimits(capacity=2))
     assert short.is_called.tolist() == [False, False, True, True]
     assert short.reason[1] == BEYOND_LIMITS

@@ -14,7 +14,7 @@ from bank_assets.core.promotion import (
 )
 from bank_assets.core.scorer import expit
 
-ECONOMICS = Economics(5.0, 50.0)
+ECONOMICS = Economics.constant(5.0, 50.0)
 N = 3_000
 
 
@@ -45,7 +45,7 @@ class TestFirst:
     def gate(self, world, proba, **changes):
         values = {"base_rate": world.base, "observed": world.observed, "economics": ECONOMICS} | changes
         return first_model_gate(
-            proba, values["base_rate"], values["observed"], world.days[: len(proba)], values["economics"], seed=1
+            proba, values["base_rate"], values["observed"], world.days[: len(proba)], values["economics"], {}, seed=1
         )
 
     def test_a_good_model_passes_with_evidence(self, world):
@@ -83,7 +83,7 @@ class TestFirst:
     @pytest.mark.parametrize("n", [0, 50])
     def test_too_few_rows(self, world, n):
         verdict = first_model_gate(
-            world.truth[:n], world.base[:n], world.observed[:n], world.days[:n], ECONOMICS, seed=1
+            world.truth[:n], world.base[:n], world.observed[:n], world.days[:n], ECONOMICS, {}, seed=1
         )
         failed(verdict, "expected at least 100")
 
@@ -127,6 +127,7 @@ class TestRecipe:
             world.observed[: len(challenger)],
             world.days[: len(challenger)],
             economics,
+            {},
             seed=1,
             fairness={"age": "looked at"},
         )
@@ -157,7 +158,10 @@ class TestRecipe:
         poor = World(seed=4, spread=2.0)
         # a high value calls almost everyone: better profit, worse F1 than the timid champion's
         verdict = self.gate(
-            poor, np.maximum(poor.truth, 0.03), np.where(poor.truth > 0.5, poor.truth, 0.001), Economics(1.0, 50.0)
+            poor,
+            np.maximum(poor.truth, 0.03),
+            np.where(poor.truth > 0.5, poor.truth, 0.001),
+            Economics.constant(1.0, 50.0),
         )
         failed(verdict, "F1 changes by -")
 
@@ -181,6 +185,7 @@ class TestF1AsTheObjective:
             world.observed,
             world.days,
             ECONOMICS,
+            {},
             seed=1,
             objective="f1",
             f1_thresholds=thresholds,
@@ -202,7 +207,7 @@ class TestF1AsTheObjective:
     def test_a_first_model_must_not_lose_to_calling_everyone(self, world):
         def first(threshold):
             return first_model_gate(
-                world.truth, world.base, world.observed, world.days, ECONOMICS, seed=1, objective="f1",
+                world.truth, world.base, world.observed, world.days, ECONOMICS, {}, seed=1, objective="f1",
                 f1_threshold=threshold,
             )  # fmt: skip
 

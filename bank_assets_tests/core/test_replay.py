@@ -14,7 +14,7 @@ from bank_assets.core.replay_world import ReplayError, ReplaySettings, World, st
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 DAY = np.timedelta64(1, "D")
-ECONOMICS = Economics(5.0, 40.0)
+ECONOMICS = Economics.constant(5.0, 40.0)
 CONFIG = PlatformConfig(candidates=("lightgbm/none",))
 LEARNING = ("never", "monthly", "weekly", "drift_only", "platform", "f1_threshold")
 
@@ -314,10 +314,10 @@ class TestBadHistories:
     @pytest.mark.parametrize("value", [0.0, -5.0, float("nan"), 1e12, None])
     def test_economics_that_make_no_sense(self, value):
         with pytest.raises(EconomicsError, match="expected"):
-            settings(economics=Economics(5.0, value))
+            settings(economics=Economics.constant(5.0, value))
 
     def test_a_value_below_the_cost_calls_no_one_and_the_oracle_neither(self, contacts):
-        poor = Economics(5.0, 4.0)
+        poor = Economics.constant(5.0, 4.0)
         assert figures(contacts, "platform", economics=poor, config=CONFIG)["contacts_called"] == 0
         assert figures(contacts, "oracle", economics=poor)["profit_eur"] == 0.0
 

@@ -20,7 +20,7 @@ from bank_assets.core.response.policy import ResponsePolicy, ResponseState, Rung
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 DAY = np.timedelta64(1, "D")
-ECONOMICS = Economics(5.0, 40.0)
+ECONOMICS = Economics.constant(5.0, 40.0)
 CONFIG = PlatformConfig(candidates=("lightgbm/none",))
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from bank_assets.contract.uci import UCI
 from bank_assets.core.suppression import (
     ALLOWED,
     CONTACTED_TOO_RECENTLY,
@@ -31,21 +32,21 @@ def test_digest_names_the_list_whatever_its_order():
 
 
 def test_identifiers_that_are_numbers_are_compared_as_text():
-    reasons = excluded_by_rules(np.array([17, 18]), {}, SuppressionList.of([17]), FrequencyRules())
+    reasons = excluded_by_rules(np.array([17, 18]), {}, UCI, SuppressionList.of([17]), FrequencyRules())
     assert reasons.tolist() == ["suppressed", ALLOWED]
 
 
 def test_never_contacted_passes_the_gap_rule_and_missing_does_not():
     rules = FrequencyRules(min_days_since_previous_contact=10)
     columns = {"pdays": np.array([-1, 9, 10, np.nan])}
-    reasons = excluded_by_rules(["a", "b", "c", "d"], columns, SuppressionList(), rules)
+    reasons = excluded_by_rules(["a", "b", "c", "d"], columns, UCI, SuppressionList(), rules)
     assert reasons.tolist() == [ALLOWED, CONTACTED_TOO_RECENTLY, ALLOWED, CONTACTED_TOO_RECENTLY]
 
 
 @pytest.mark.parametrize("columns", [{}, {"campaign": np.array([1])}])
 def test_rule_without_its_column_is_refused(columns):
     with pytest.raises(SuppressionError, match="campaign"):
-        excluded_by_rules(["a", "b"], columns, SuppressionList(), FrequencyRules(max_contacts_in_campaign=2))
+        excluded_by_rules(["a", "b"], columns, UCI, SuppressionList(), FrequencyRules(max_contacts_in_campaign=2))
 
 
 @pytest.mark.parametrize("limit", [0, -1, 1.5, True, "3"])

@@ -9,5 +9,5 @@ from bank_assets.spark.scoring import decisions_of
 
 def test_who_objected_is_not_called_however_likely_she_is():
     proba = np.array([0.9, 0.9, 0.01])
-    found = decisions_of(["a", "b", "c"], proba, Economics(5.0, 50.0), SuppressionList.of(["b"]))
+    found = decisions_of(["a", "b", "c"], proba, Economics.constant(5.0, 50.0), {}, SuppressionList.of(["b"]))
     assert found == ["call", "do_not_call", "do_not_call"]

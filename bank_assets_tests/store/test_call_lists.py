@@ -7,19 +7,20 @@ import numpy as np
 import pyarrow as pa
 
 from bank_assets.assets.call_plans import called_rows, plan_of, scores_of, totals_of
+from bank_assets.contract.uci import UCI
 from bank_assets.core.call_plan import best_first, deciles
-from bank_assets.core.economics import ContactEconomics, Economics, expected_profit
+from bank_assets.core.economics import ColumnAmount, Economics
 from bank_assets.core.planner import plan_calls
 from bank_assets.store.call_lists import COLUMNS, HOLDOUT, CallListFiles, csv_of
 
-ECONOMICS = Economics(5.0, 50.0)
+ECONOMICS = Economics.constant(5.0, 50.0)
 IDS = [f"c{n:02d}" for n in range(20)]
 PROBA = np.linspace(0.02, 0.4, 20)
 FACTS = {"champion": "7", "digest": "d" * 64, "as_of": "2010-10-19"}
 
 
 def scored() -> pa.Table:
-    profit = expected_profit(PROBA, ECONOMICS)
+    profit = ECONOMICS.expected_profit(PROBA, {})
     return pa.table(
         {
             "contact_id": IDS,
@@ -37,7 +38,7 @@ def rows_of(content: bytes) -> list[dict[str, str]]:
 
 
 def test_the_pipeline_s_list_has_the_columns_and_the_deciles_of_the_campaign_page():
-    plan = plan_of(scored(), ECONOMICS, 20.0, {"c19"}, list_id="spring")
+    plan = plan_of(scored(), ECONOMICS, UCI, 20.0, {"c19"}, list_id="spring")
     content = csv_of(plan, scores_of(scored(), FACTS), "spring")
     rows = rows_of(content)
     assert tuple(rows[0]) == COLUMNS
@@ -51,7 +52,7 @@ def test_the_pipeline_s_list_has_the_columns_and_the_deciles_of_the_campaign_pag
 
 def test_a_decile_is_a_tenth_of_the_list_by_expected_profit_not_by_probability():
     value = np.where(np.arange(20) < 2, 10_000.0, 50.0)  # the least likely two are worth most
-    plan = plan_calls(IDS, PROBA, ContactEconomics(np.full(20, 5.0), value, {}), list_id="x")
+    plan = plan_calls(IDS, PROBA, Economics(value_amount=ColumnAmount("worth")), {"worth": value}, UCI, list_id="x")
     assert plan.decile[:2].tolist() == [1, 1]
     assert np.bincount(plan.decile)[1:].tolist() == [2] * 10
     profit = PROBA * value - 5.0

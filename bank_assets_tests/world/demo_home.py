@@ -129,6 +129,7 @@ def fit_demo(rows: int = ROWS) -> Fitted:
                 subscribed[later],
                 dates[later],
                 Economics(),
+                {},
                 seed=SEED,
             ),
             Economics(),
@@ -156,7 +157,7 @@ def _bundle(
     proba = 1.0 / (1.0 + np.exp(-(np.log(raw / (1 - raw)) * calibrator[0]["slope"] + calibrator[0]["intercept"])))
     y, p = subscribed[tested], proba[tested]
     auc, brier = metrics.roc_auc(y, p), metrics.brier(y, p)
-    profit = metrics.profit_at_threshold(y, p, economics.threshold, economics.cost_eur, economics.value_eur)
+    profit = float(economics.profit(economics.decide(p, {}), y, {}).sum())
     found = {
         "roc_auc": auc,
         "average_precision": metrics.average_precision(y, p),
@@ -171,7 +172,7 @@ def _bundle(
         },
         "curves": {
             "calibration": [asdict(one) for one in metrics.calibration_table(y, p)],
-            "profit": profit_curve(p, y, economics, day=dates[tested], n_resamples=40).to_dict(),
+            "profit": profit_curve(p, y, economics, {}, day=dates[tested], n_resamples=40).to_dict(),
         },
     }
     ranges = fit_ranges(dates[tested], p, y.astype(float))

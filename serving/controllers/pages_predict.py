@@ -216,7 +216,7 @@ def range_bar(probability: float, low: float, high: float, threshold: float, nam
 
 def threshold_name(threshold: float, economics: Mapping[str, Any]) -> str:
     """Which threshold decided: break-even of the economics, or the model's own (`BANK_THRESHOLD=f1`)."""
-    break_even = float(economics["cost_eur"]) / float(economics["value_eur"])
+    break_even = Economics.constant(economics["cost_eur"], economics["value_eur"]).single_break_even
     return BREAK_EVEN if threshold == break_even else "threshold of the best F1"
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 from sqlalchemy import Engine
 
 from bank_assets.core.call_plan import CallPlan
-from bank_assets.core.economics import Economics, constant_economics
+from bank_assets.core.economics import Economics
 from bank_assets.core.forecast import ListForecast
 from bank_assets.core.planner import CallLimits
 from bank_assets.core.suppression import FrequencyRules, SuppressionList
@@ -226,7 +226,7 @@ def plan_list(scored: ScoredList, settings: ListSettings, suppression: Suppressi
     """Plan a scored list and forecast its calls."""
     plan, forecast = plan_contacts(
         scored,
-        constant_economics(settings.economics.for_model(scored.champion.decision), len(scored.contact_id)),
+        settings.economics.for_model(scored.champion.decision),
         settings.limits,
         settings.rules,
         suppression,

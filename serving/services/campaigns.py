@@ -8,30 +8,24 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from bank_assets.contract.contract import Contract
 from bank_assets.contract.names import MODEL_NAME
+from bank_assets.core.arrays import FloatArray
 from bank_assets.core.call_plan import CallPlan
-from bank_assets.core.economics import (
-    AmountModel,
-    BalanceValue,
-    ColumnAmount,
-    ConstantAmount,
-    ContactEconomics,
-    Economics,
-    resolve_economics,
-)
+from bank_assets.core.economics import BalanceValue, ColumnAmount, Economics, EconomicsError
 from bank_assets.core.forecast import ListForecast
 from bank_assets.core.planner import CallLimits
 from bank_assets.core.suppression import FrequencyRules, SuppressionList
 from serving.champion import Champion, PublishedState
 from serving.errors import FieldError, PayloadError
 from serving.payloads import Payloads, decoded
-from serving.schemas.campaigns import PlanRequest
-from serving.schemas.predictions import PredictionRequest
+from serving.schemas.campaigns import PlanRequest, ValueByBalance
+from serving.schemas.predictions import EconomicsRequest, PredictionRequest
 from serving.services.planning import ScoredContacts, plan_contacts, score_contacts
 from serving.services.scoring import economics_of
 
@@ -48,7 +42,7 @@ class PlannedCampaign:
         plan: whom to call.
         forecast: profit and subscriptions of the calls, with intervals.
         economics: cost and value of contacts that state none.
-        amounts: cost and value of each contact.
+        by_contact: cost and value of each contact.
         rules: contact frequency.
         suppression: contacts that must not be called.
     """
@@ -57,7 +51,7 @@ class PlannedCampaign:
     plan: CallPlan
     forecast: ListForecast
     economics: Economics
-    amounts: ContactEconomics
+    by_contact: Economics
     rules: FrequencyRules
     suppression: SuppressionList
 
@@ -85,7 +79,10 @@ class PlannedCampaign:
             "as_of": scored.published.as_of,
             "stale_features": scored.n_stale > 0,
             "economics": self.economics.to_dict(),
-            "amounts": dict(self.amounts.source),
+            "amounts": {
+                "cost": self.by_contact.cost_amount.to_dict(),
+                "value": self.by_contact.value_amount.to_dict(),
+            },
             "rules": self.rules.to_dict(),
             "suppression_sha256": self.suppression.digest,
             **plan.summary(),
@@ -120,31 +117,44 @@ def contacts_of(request: PlanRequest, payloads: Payloads) -> list[PredictionRequ
     return contacts
 
 
-def amounts_of(
+def economics_by_contact(
     contacts: Sequence[PredictionRequest], request: PlanRequest, economics: Economics, scored: ScoredContacts
-) -> ContactEconomics:
+) -> tuple[Economics, ScoredContacts]:
     """Cost and value of each contact: what it states itself, else the request's value by balance, else the economics.
+
+    Returns:
+        The economics, and the list with the columns that they read.
 
     Raises:
         EconomicsError: an amount is unusable.
     """
-    n, calls_from = len(contacts), economics.for_model(scored.champion.decision).calls_from
-    by_balance = request.value_by_balance
-    cost: AmountModel = ConstantAmount(economics.cost_eur)
-    value: AmountModel = ConstantAmount(economics.value_eur)
-    if by_balance is not None:
-        value = BalanceValue(by_balance.share, by_balance.minimum_eur, by_balance.maximum_eur)
+    if request.value_by_balance is not None:
+        economics = replace(economics, value_amount=_value_by_balance(request.value_by_balance, scored.contract))
     if all(contact.economics is None for contact in contacts):
-        return resolve_economics(cost, value, scored.frame, n, calls_from=calls_from)
-    costs, values = cost.amounts(scored.frame, n), value.amounts(scored.frame, n)
-    for row, contact in enumerate(contacts):
-        stated = contact.economics
-        if stated is not None:
-            costs[row] = costs[row] if stated.cost_eur is None else stated.cost_eur
-            values[row] = values[row] if stated.value_eur is None else stated.value_eur
-    columns = {f"cost_eur {BY_CONTACT}": costs, f"value_eur {BY_CONTACT}": values}
-    own_cost, own_value = (ColumnAmount(name) for name in columns)
-    return resolve_economics(own_cost, own_value, columns, n, calls_from=calls_from)
+        return economics, scored
+    stated = [contact.economics or EconomicsRequest() for contact in contacts]
+    columns = {
+        f"cost_eur {BY_CONTACT}": _or_else([one.cost_eur for one in stated], economics.cost(scored.frame)),
+        f"value_eur {BY_CONTACT}": _or_else([one.value_eur for one in stated], economics.value(scored.frame)),
+    }
+    cost, value = (ColumnAmount(name) for name in columns)
+    by_contact = replace(economics, cost_amount=cost, value_amount=value)
+    return by_contact, replace(scored, frame={**scored.frame, **columns})
+
+
+def _or_else(stated: Sequence[float | None], amounts: FloatArray) -> FloatArray:
+    own = np.array(stated, dtype=np.float64)
+    return np.where(np.isnan(own), amounts, own)
+
+
+def _value_by_balance(asked: ValueByBalance, contract: Contract) -> BalanceValue:
+    money = [column.source for column in contract.payload if column.unit == "EUR"]
+    if len(money) != 1:
+        raise EconomicsError(
+            f"value by balance: expected one column in EUR in contract {contract.name}, found {money}; "
+            "state the value of each contact in its `economics`."
+        )
+    return BalanceValue(asked.share, asked.minimum_eur, asked.maximum_eur, money[0])
 
 
 def plan_campaign(
@@ -176,7 +186,7 @@ def plan_campaign(
     economics = economics_of(request.economics, default)
     day = request.contact_date or dt.datetime.now(dt.UTC).date()
     scored = score_contacts(contacts, day, champion, published, payloads)
-    amounts = amounts_of(contacts, request, economics, scored)
+    by_contact, scored = economics_by_contact(contacts, request, economics, scored)
     asked = request.rules
     rules = (
         FrequencyRules()
@@ -186,11 +196,11 @@ def plan_campaign(
     suppression = SuppressionList.of([*suppression.contact_ids, *request.suppressed])
     plan, forecast = plan_contacts(
         scored,
-        amounts,
+        by_contact.for_model(champion.decision),
         CallLimits(request.budget_eur, request.capacity),
         rules,
         suppression,
         list_id=request.list_id,
         holdout_share=request.holdout_share,
     )
-    return PlannedCampaign(scored, plan, forecast, economics, amounts, rules, suppression)
+    return PlannedCampaign(scored, plan, forecast, economics, by_contact, rules, suppression)

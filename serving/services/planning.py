@@ -9,13 +9,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bank_assets.contract.contract import Contract
+from bank_assets.core.arrays import Rows
 from bank_assets.core.call_plan import CallPlan
-from bank_assets.core.economics import ContactEconomics
+from bank_assets.core.economics import Economics
 from bank_assets.core.features import current_features, is_stale
 from bank_assets.core.forecast import ListForecast, forecast_list
 from bank_assets.core.planner import CallLimits, plan_calls
@@ -35,6 +36,7 @@ class ScoredContacts:
         contact_id: (n,) text.
         contact_date: (n,) datetime64[D].
         frame: payload columns, each (n,).
+        contract: that the list was read by.
         scores: probability and range, each (n,).
         champion: model that scored.
         published: as-of state used.
@@ -43,7 +45,8 @@ class ScoredContacts:
 
     contact_id: list[str]
     contact_date: NDArray[np.datetime64]
-    frame: dict[str, NDArray[Any]]
+    frame: Rows
+    contract: Contract
     scores: Scores
     champion: Champion
     published: PublishedState
@@ -71,12 +74,21 @@ def score_contacts(
     features = current_features(frame, dates, published.state, champion.contract, has_plan=True)
     scores = champion.scorer.score(features, log_odds_shift=published.state.log_odds_shift)
     ids = [str(contact.contact_id) for contact in contacts]
-    return ScoredContacts(ids, dates, frame, scores, champion, published, int(is_stale(dates, published.state).sum()))
+    return ScoredContacts(
+        ids,
+        dates,
+        frame,
+        payloads.contract,
+        scores,
+        champion,
+        published,
+        int(is_stale(dates, published.state).sum()),
+    )
 
 
 def plan_contacts(
     scored: ScoredContacts,
-    amounts: ContactEconomics,
+    economics: Economics,
     limits: CallLimits,
     rules: FrequencyRules,
     suppression: SuppressionList,
@@ -88,7 +100,7 @@ def plan_contacts(
 
     Args:
         scored: the list.
-        amounts: cost and value of each contact.
+        economics: cost, value and threshold over the rows of the list.
         limits: budget and capacity.
         rules: contact frequency.
         suppression: contacts that must not be called.
@@ -101,9 +113,10 @@ def plan_contacts(
     plan = plan_calls(
         scored.contact_id,
         scored.scores.probability,
-        amounts,
+        economics,
+        scored.frame,
+        scored.contract,
         limits=limits,
-        columns=scored.frame,
         suppression=suppression,
         rules=rules,
         list_id=list_id,

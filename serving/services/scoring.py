@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import platform
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Final, Literal, cast
 
@@ -19,8 +19,9 @@ import numpy as np
 import onnxruntime
 
 from bank_assets.contract.names import MODEL_NAME
+from bank_assets.core.arrays import FloatArray, Rows, rows_at
 from bank_assets.core.call_plan import NOT_WORTH_CALLING
-from bank_assets.core.economics import Economics, expected_profit, is_worth_calling
+from bank_assets.core.economics import Economics
 from bank_assets.core.features import current_features, is_stale
 from bank_assets.core.suppression import RULE_TEXTS, SUPPRESSED, SuppressionList
 from bank_assets.ledger.chain import canonical_json
@@ -72,7 +73,7 @@ class Decided:
 
     draft: Draft
     flags: list[Flag]
-    economics: Economics
+    economics: EconomicsUsed
 
 
 @cache
@@ -89,11 +90,7 @@ def economics_of(asked: EconomicsRequest | None, default: Economics) -> Economic
     """
     if asked is None:
         return default
-    return replace(
-        default,
-        cost_eur=default.cost_eur if asked.cost_eur is None else asked.cost_eur,
-        value_eur=default.value_eur if asked.value_eur is None else asked.value_eur,
-    )
+    return default.stating(asked.cost_eur, asked.value_eur)
 
 
 def model_flags(champion: Champion) -> list[Flag]:
@@ -153,23 +150,23 @@ def decide(
         scores.probability.tolist(),
         scores.low.tolist(),
         scores.high.tolist(),
-        is_worth_calling(scores.probability, default).tolist(),
-        expected_profit(scores.probability, default).tolist(),
+        _judged(default, scores.probability, frame),
         is_stale(dates, published.state).tolist(),
         strict=False,
     )
     f1_threshold, ranges = float(document["thresholds"]["f1"]), document["feature_ranges"]
-    snapshot, shared = document["training"].get("snapshot"), _shared_economics(default)
+    snapshot = document["training"].get("snapshot")
     architecture, contract = cpu_architecture(), payloads.contract.reference
     of_model = model_flags(champion)
     decided = []
-    for one, day, probability, low, high, worth_calling, profit, stale in columns:
+    for row, (one, day, probability, low, high, judged, stale) in enumerate(columns):
         request = one.request
-        economics, text = shared
         if request.economics is not None:
-            economics, text = _stated(request.economics, default)
-            worth_calling = bool(is_worth_calling(probability, economics))
-            profit = float(expected_profit(probability, economics))
+            at = slice(row, row + 1)
+            own = economics_of(request.economics, default)
+            (judged,) = _judged(own, scores.probability[at], rows_at(frame, at))
+        worth_calling, profit, threshold, cost, value = judged
+        economics, text = _used(cost, value)
         flags = [*of_model, *flags_of(request, ranges, payloads)]
         if suppression.covers(request.contact_id):
             worth_calling = False
@@ -189,7 +186,7 @@ def decide(
                     probability_high=high,
                     prediction="yes" if probability >= f1_threshold else "no",
                     decision="call" if worth_calling else "do_not_call",
-                    threshold=economics.threshold,
+                    threshold=threshold,
                     expected_profit_eur=profit,
                     economics=text,
                     model_name=MODEL_NAME,
@@ -213,13 +210,22 @@ def decide(
     return decided
 
 
-@lru_cache(maxsize=8)
-def _shared_economics(economics: Economics) -> tuple[Economics, str]:
-    return economics, canonical_json({"cost_eur": economics.cost_eur, "value_eur": economics.value_eur})
+def _judged(economics: Economics, proba: FloatArray, rows: Rows) -> list[tuple[bool, float, float, float, float]]:
+    """Of each row: whether to call, expected profit, threshold, cost and value."""
+    parts = (
+        economics.decide(proba, rows),
+        economics.expected_profit(proba, rows),
+        economics.threshold(rows),
+        economics.cost(rows),
+        economics.value(rows),
+    )
+    return list(zip(*(np.broadcast_to(part, proba.shape).tolist() for part in parts), strict=True))
 
 
-def _stated(asked: EconomicsRequest, default: Economics) -> tuple[Economics, str]:
-    return _shared_economics(economics_of(asked, default))
+@lru_cache(maxsize=1_024)
+def _used(cost_eur: float, value_eur: float) -> tuple[EconomicsUsed, str]:
+    used = EconomicsUsed(cost_eur, value_eur)
+    return used, canonical_json(msgspec.structs.asdict(used))
 
 
 def reason_of(decision: str, flags: Iterable[Flag]) -> ReasonNotToCall | None:
@@ -242,7 +248,7 @@ def prediction_of(decided: Decided) -> Prediction:
         reason=reason_of(draft.decision, decided.flags),
         threshold=draft.threshold,
         expected_profit_eur=draft.expected_profit_eur,
-        economics=EconomicsUsed(decided.economics.cost_eur, decided.economics.value_eur),
+        economics=decided.economics,
         model=ModelReference(draft.model_name, draft.model_version, draft.model_digest),
         as_of=draft.as_of,
         stale_features=draft.stale_features,
