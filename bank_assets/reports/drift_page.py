@@ -228,7 +228,7 @@ def _headline(report: DriftReport) -> str:
     if report.status is not DriftStatus.OK:
         return "Nothing to compare yet"
     moved = _moved_columns(report)
-    return f"Customers moved in {len(moved)} columns" if moved else "Customers look as they did"
+    return f"Customers differ in {len(moved)} columns" if moved else "Customers look as they did"
 
 
 def _matters(report: DriftReport, weights: Mapping[str, float]) -> str:
@@ -272,7 +272,7 @@ def _rates(before: LabelRate, after: LabelRate) -> str:
             return "unknown"
         return f"{label.rate:.1%} ({label.low:.1%} to {label.high:.1%}, {label.known:,} known outcomes)"
 
-    return f"before: {text(before)}; now: {text(after)}."
+    return f"Before: {text(before)}; now: {text(after)}."
 
 
 def _rate_chart(history: Sequence[DriftReport], names: Sequence[str]) -> Chart:

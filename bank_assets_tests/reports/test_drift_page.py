@@ -22,14 +22,14 @@ def words_in(tag):
 
 def test_page_says_first_what_moved_and_that_the_loop_acts_on_other_numbers(report, reference, current):
     page = parsed(report, reference, current)
-    assert page.h1.text == "Customers moved in 2 columns"
+    assert page.h1.text == "Customers differ in 2 columns"
     said = words_in(page.select_one(".notice"))
     assert "What to do: nothing. The loop does not act on months." in said
     assert "more than 12% of the contacts beyond noise" in said
     cards = page.select("article.card")
     assert [card.h3.text for card in cards] == list(report.drifted_columns) == ["job", "age"]
     assert "“" in cards[0].text
-    assert "before: " in words_in(page)
+    assert "Before: " in words_in(page)
 
 
 def test_a_month_has_no_level(report, reference, current):
