@@ -62,6 +62,8 @@ COPY bank_assets/__init__.py bank_assets/revision.py bank_assets/settings.py \
 COPY bank_assets/contract /opt/bank/bank_assets/contract
 COPY bank_assets/core /opt/bank/bank_assets/core
 COPY bank_assets/ledger /opt/bank/bank_assets/ledger
+COPY bank_assets/reports/__init__.py bank_assets/reports/charts.py bank_assets/reports/formats.py \
+    /opt/bank/bank_assets/reports/
 COPY bank_assets/store/__init__.py bank_assets/store/atomic_files.py bank_assets/store/bundles.py \
     bank_assets/store/call_lists.py bank_assets/store/campaign_files.py bank_assets/store/locks.py \
     bank_assets/store/registry.py /opt/bank/bank_assets/store/

@@ -1,28 +1,48 @@
 """The demo as a page: the profit line against a model never retrained, and what each delivery led to.
 
-What lives here: `reports/demo/index.html` and its picture, written again after each delivery.
+What lives here: `reports/demo/index.html`, written again after each delivery.
 What must not: figures (`demo_profit`, `demo_step`). Called by `bank_assets.demo_play`; the web app shows the folder.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from html import escape
 from pathlib import Path
 from typing import Final
 
 from bank_assets.core.response.policy import Rung
 from bank_assets.demo_step import FITS, StepResult
-from bank_assets.reports.replay_charts import replay_chart
+from bank_assets.reports.page import render
+from bank_assets.reports.replay_charts import replay_charts
 from bank_assets.store.atomic_files import write_atomic
 
 FOLDER: Final = "demo"
 PAGE: Final = "index.html"
-PICTURE: Final = "profit.png"
 HEADINGS: Final = (
     "delivery", "contacts", "alerts", "recalibrated mornings", "fits", "promoted", "champion", "profit so far, EUR",
     "never retrained, EUR", "new champion answers after, s",
 )  # fmt: skip
+
+PROFITS: Final = {
+    "platform": "profit_eur",
+    "never": "profit_never_retrained_eur",
+    "contact_all": "profit_contact_everyone_eur",
+}
+"""Policies by their names in the replay, and where the demo's months hold their profit."""
+
+_TEMPLATE: Final = """{% extends "frame" %}
+{% import "macros/charts.html" as charts %}
+{% block body %}
+<h1>{{ title }}</h1>
+<p>Data: {{ source }}. platform: the loop. never: the first champion, kept. contact_all: no model.</p>
+{% for one in drawn %}<div class="card stack-top">{{ charts.chart(one) }}</div>{% endfor %}
+<h2>Deliveries</h2>
+<div class="scroll" tabindex="0" role="region" aria-label="Deliveries and what they led to">
+<table><thead><tr>{% for name in headings %}<th scope="col">{{ name }}</th>{% endfor %}</tr></thead>
+<tbody>{% for row in rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
+{% endfor %}</tbody></table></div>
+{% endblock %}
+"""
 
 
 def events_of(results: Iterable[StepResult]) -> list[dict[str, str]]:
@@ -40,7 +60,7 @@ def events_of(results: Iterable[StepResult]) -> list[dict[str, str]]:
 
 
 def write_page(reports: Path, results: Sequence[StepResult], source: str) -> Path:
-    """Write page and picture.
+    """Write the page.
 
     Args:
         reports: the home's folder of reports.
@@ -50,24 +70,24 @@ def write_page(reports: Path, results: Sequence[StepResult], source: str) -> Pat
     Returns:
         The page.
     """
-    folder = reports / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
     profit = results[-1].profit
-    picture = replay_chart(profit.by_day, profit.by_month, events_of(results), followed="platform", source=source)
-    write_atomic(folder / PICTURE, picture)
-    head = "".join(f"<th>{escape(name)}</th>" for name in HEADINGS)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in _cells(one))}</tr>" for one in results)
-    lead = f"{profit.profit_eur:,.0f} EUR against {profit.profit_never_retrained_eur:,.0f} of the first champion kept"
-    drawn = "cumulative profit by policy, subscription rate against mean probability, what the loop did, over time"
-    page = (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Time travel</title></head><body><main>'
-        f"<h1>Time travel: {escape(lead)}</h1>"
-        f"<p>Data: {escape(source)}. platform: the loop. never: the first champion, kept. contact_all: no model.</p>"
-        f'<p><img src="{PICTURE}" alt="{drawn}"></p>'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></main></body></html>"
+    policies = [
+        {"name": name, "months": [{**month, "profit_eur": month[key]} for month in profit.by_month]}
+        for name, key in PROFITS.items()
+    ]
+    kept = f"{profit.profit_never_retrained_eur:,.0f} of the first champion kept"
+    page = render(
+        _TEMPLATE,
+        title=f"Time travel: {profit.profit_eur:,.0f} EUR against {kept}",
+        source=source,
+        drawn=replay_charts(policies, events_of(results), followed="platform", source=source),
+        headings=HEADINGS,
+        rows=[_cells(one) for one in results],
     )
-    write_atomic(folder / PAGE, page.encode())
-    return folder / PAGE
+    path = reports / FOLDER / PAGE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, page.encode())
+    return path
 
 
 def _cells(result: StepResult) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ Called by `bank_assets.demo`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,14 +25,11 @@ from bank_assets.core.contacts import Contacts
 from bank_assets.core.economics import Economics, is_worth_calling
 from bank_assets.core.metrics import profit_rows
 from bank_assets.core.scorer import Scorer, apply_calibrator
-from bank_assets.reports.replay_charts import PolicySeries
 from bank_assets.store.contact_store import ContactStore
 from bank_assets.store.lineage import SCORES, passed_months
 from bank_assets.store.warehouse import Warehouse
 
 Days = NDArray[np.datetime64]
-SHOWN: Final = ("platform", "never", "contact_all")
-"""Lines of the picture; names and colours are the replay's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +42,8 @@ class PlayedProfit:
         profit_never_retrained_eur: by the first champion, kept.
         profit_recalibrated_only_eur: by the first champion, recalibrated each morning.
         profit_contact_everyone_eur: without a model.
-        by_month: profit of the loop and of the kept champion, outcomes, rates and mean probability by month.
-        by_day: profit of each day by policy, named as in the replay.
+        by_month: profit of the loop, of the kept champion and of calling everyone, outcomes, rates and mean
+            probability by month.
     """
 
     contacts: int = 0
@@ -55,7 +52,6 @@ class PlayedProfit:
     profit_recalibrated_only_eur: float = 0.0
     profit_contact_everyone_eur: float = 0.0
     by_month: tuple[dict[str, Any], ...] = ()
-    by_day: tuple[PolicySeries, ...] = ()
 
 
 def played_profit(
@@ -98,7 +94,6 @@ def played_profit(
         float(earned["recalibrated"].sum()),
         float(earned["contact_all"].sum()),
         _months(contacts, proba, judged, earned),
-        tuple(_daily(name, contacts.contact_dates[judged], earned[name]) for name in SHOWN),
     )
 
 
@@ -114,17 +109,13 @@ def _months(
                 "month": month,
                 "profit_eur": float(earned["platform"][mine].sum()),
                 "profit_never_retrained_eur": float(earned["never"][mine].sum()),
+                "profit_contact_everyone_eur": float(earned["contact_all"][mine].sum()),
                 "outcomes": int(mine.sum()),
                 "subscription_rate": float(contacts.is_subscribed[judged][mine].mean()),
                 "mean_probability": float(proba[judged][mine].mean()),
             }
         )
     return tuple(rows)
-
-
-def _daily(name: str, dates: Days, earned: NDArray[np.float64]) -> PolicySeries:
-    days, inverse = np.unique(dates, return_inverse=True)
-    return PolicySeries(name, days, np.bincount(inverse, weights=earned, minlength=len(days)).astype(np.float64))
 
 
 def _profits(

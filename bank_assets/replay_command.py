@@ -11,7 +11,7 @@ import argparse
 import json
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -24,7 +24,6 @@ from rich.table import Table
 from bank_assets.core.candidates import RecipeError, named_recipes
 from bank_assets.core.economics import Economics, EconomicsError
 from bank_assets.core.policies import POLICIES
-from bank_assets.core.replay import daily_profit
 from bank_assets.core.replay_platform import PlatformConfig
 from bank_assets.core.replay_uncertainty import uncertainty
 from bank_assets.core.replay_world import (
@@ -39,7 +38,8 @@ from bank_assets.core.replay_world import (
 from bank_assets.replay_checkpoint import fingerprint
 from bank_assets.replay_contacts import History, read_history
 from bank_assets.replay_workers import Job, Outcome, run_policies
-from bank_assets.reports.replay_charts import PolicySeries, replay_chart
+from bank_assets.reports.charts import picture
+from bank_assets.reports.replay_charts import replay_charts
 from bank_assets.reports.replay_page import replay_page
 from bank_assets.settings import Settings
 from bank_assets.sources.delivery_header import DeliveryRefused
@@ -80,6 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: of the command.
     """
+    parser.add_argument("--redraw", type=Path, metavar="FILE", help="only draw the report of a replay.json again")
     parser.add_argument("--json", action="store_true", help="print one JSON document, nothing else, to stdout")
     parser.add_argument("--value", type=float, help="value of a subscription, EUR (default: BANK_VALUE_EUR)")
     parser.add_argument("--cost", type=float, help="cost of a call, EUR (default: BANK_COST_EUR)")
@@ -115,6 +116,10 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         Exit code: 0 success, 2 unusable arguments or source.
     """
     console = Console(stderr=True)
+    if args.redraw:
+        folder = write_report(args.redraw.parent, json.loads(args.redraw.read_bytes()))
+        console.print(f"report: {folder / 'index.html'}", highlight=False, soft_wrap=True)
+        return 0
     try:
         economics = Economics(
             settings.cost_eur if args.cost is None else args.cost,
@@ -152,7 +157,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     document, events = _document(args, history, replay, world, outcomes)
     document["seeds"] = over_seeds(replay.seed, runs)
     name = "replay" if replay.feedback == "full" else f"replay-{replay.feedback}"
-    folder = _write_report(settings.reports / name, document, events, world, outcomes)
+    folder = write_report(settings.reports / name, {**document, "events": events})
     if args.json:
         sys.stdout.write(json.dumps(document, allow_nan=False) + "\n")
     else:
@@ -240,27 +245,19 @@ def over_seeds(first: int, runs: Sequence[Mapping[str, Outcome]]) -> dict[str, A
     }
 
 
-def _followed(outcomes: Mapping[str, Outcome]) -> str:
-    return "platform" if "platform" in outcomes else next(iter(outcomes))
+def _followed(names: Collection[str]) -> str:
+    return "platform" if "platform" in names else next(iter(names))
 
 
-def _write_report(
-    folder: Path,
-    document: dict[str, Any],
-    events: list[dict[str, str]],
-    world: World,
-    outcomes: Mapping[str, Outcome],
-) -> Path:
-    followed = _followed(outcomes)
-    series = [PolicySeries(name, *daily_profit(world, outcome.trace)) for name, outcome in outcomes.items()]
-    series.sort(key=lambda one: -float(one.profit_eur.sum()))
-    picture = replay_chart(
-        series, outcomes[followed].result["months"], events, followed=followed, source=document["source"]["label"]
-    )
+def write_report(folder: Path, document: Mapping[str, Any]) -> Path:
+    """Write `replay.json`, the page and `replay.svg`; a document that was written before gives the same page again."""
+    policies, events = document["policies"], document["events"]
+    followed = _followed([one["name"] for one in policies])
+    drawn = replay_charts(policies, events, followed=followed, source=document["source"]["label"])
     folder.mkdir(parents=True, exist_ok=True)
-    write_atomic(folder / "replay.png", picture)
-    write_atomic(folder / "replay.json", json.dumps({**document, "events": events}, indent=1).encode())
-    write_atomic(folder / "index.html", replay_page(document, picture, events, followed=followed).encode())
+    write_atomic(folder / "replay.json", json.dumps(document, indent=1).encode())
+    write_atomic(folder / "replay.svg", picture(drawn).encode())
+    write_atomic(folder / "index.html", replay_page(document, drawn, events, followed=followed).encode())
     return folder
 
 

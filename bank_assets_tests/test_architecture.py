@@ -63,7 +63,17 @@ def test_importing_the_package_imports_nothing():
 
 
 def test_the_web_app_loads_neither_dagster_nor_spark_nor_sklearn():
-    heavy = {"dagster", "pyspark", "sklearn", "great_expectations", "pandas", "mlflow", "scipy", "lightgbm"}
+    heavy = {
+        "dagster",
+        "pyspark",
+        "sklearn",
+        "great_expectations",
+        "pandas",
+        "mlflow",
+        "scipy",
+        "lightgbm",
+        "matplotlib",
+    }
     assert loaded_by("import serving.app") & heavy == set()
 
 
@@ -88,6 +98,14 @@ def test_what_has_one_home_is_written_nowhere_else(pattern):
     sources = [path for name in ("bank_assets", "serving", "benchmarks") for path in (ROOT / name).rglob("*.py")]
     found = {str(path.relative_to(ROOT)) for path in sources if re.search(pattern, path.read_text(), re.MULTILINE)}
     assert found == HOMES[pattern]
+
+
+def test_charts_are_drawn_by_one_module():
+    sources = [path for name in ("bank_assets", "serving") for path in (ROOT / name).rglob("*.py")]
+    plots = re.compile(r"^\s*(?:import|from) (?:matplotlib|plotly|seaborn|altair|bokeh)\b", re.MULTILINE)
+    assert plots.search("    from matplotlib.figure import Figure")
+    assert [path for path in sources if plots.search(path.read_text())] == []
+    assert not [path for path in (ROOT / "serving" / "static").rglob("*") if "chart" in path.name]
 
 
 def test_only_the_edge_and_the_simulator_take_the_default_contract():

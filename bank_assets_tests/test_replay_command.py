@@ -85,10 +85,13 @@ class TestDocument:
         call(home, "--policies", "contact_all,never")
         folder = home.reports / "replay"
         page = (folder / "index.html").read_text()
-        assert (folder / "replay.png").read_bytes().startswith(b"\x89PNG")
+        assert "prefers-color-scheme: dark" in (folder / "replay.svg").read_text()
         assert "simulated" in page
         assert "http" not in page.replace("http-equiv", "")
         assert json.loads((folder / "replay.json").read_text())["policies"] == document(capsys)["policies"]
+        (folder / "index.html").unlink()
+        assert call(home, "--redraw", str(folder / "replay.json")) == 0
+        assert (folder / "index.html").read_text() == page
 
     def test_both_ways_of_learning_keep_a_report(self, home, capsys):
         call(home, "--policies", "never")

@@ -13,10 +13,12 @@ from bank_assets.contract.contract import Contract
 from bank_assets.core.objective import best_first, ordered_by
 from bank_assets.core.reasons import label_of
 from bank_assets.ledger.promotions import Promotion
+from bank_assets.reports.charts import Chart, Series
+from bank_assets.reports.formats import count, eur, number, pct
 from serving.predict_form import labels_of
 from serving.schemas.model import ModelInfo
-from serving.templating import count, eur, moment, number, pct, words
-from serving.view_models import PLAIN, Chart, Series, Table, Tile
+from serving.templating import moment, words
+from serving.view_models import PLAIN, Table, Tile
 from serving.view_models_model import CandidateRow, Verdict, Weight
 
 NAMES: Final = {

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from serving.templating import NONE, count, eur, number, pct
-from serving.view_models import BAD, PLAIN, Chart, Series, Tile
+from bank_assets.reports.charts import Chart, Series
+from bank_assets.reports.formats import NONE, count, eur, number, pct
+from serving.view_models import BAD, PLAIN, Tile
 from serving.view_models_monitoring import (
     AlertLine,
     DriftDetail,

@@ -8,10 +8,11 @@ import numpy as np
 
 from bank_assets.core.call_plan import DECILES, HELD_OUT, REASON_TEXTS, Totals
 from bank_assets.core.holdout import HoldoutError, detectable_lift, lift_test_size
+from bank_assets.reports.charts import Chart, Marker, Series
+from bank_assets.reports.formats import count, eur, number, pct
 from serving.services.batches import BatchError
 from serving.services.call_lists import PlannedList
-from serving.templating import count, eur, number, pct
-from serving.view_models import GOOD, PLAIN, WATCH, Chart, Marker, Notice, Series, Tile
+from serving.view_models import GOOD, PLAIN, WATCH, Notice, Tile
 from serving.view_models_campaign import CallRow, Compared, DecileRow, LeftOut, PlanForm, PlanView
 
 SHOWN_CALLS: Final = 20

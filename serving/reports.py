@@ -20,9 +20,9 @@ logger = logging.getLogger(__name__)
 DRIFT_VERSION: Final = 1
 PERFORMANCE_VERSION: Final = 1
 ALERT_VERSION: Final = 1
-OWN_PAGES: Final = ("drift", "retraining", "validation")
+OWN_PAGES: Final = ("drift", "retraining", "validation", "replay", "demo")
 """Folders of pages in our own style, which is a block in each of them."""
-OPEN_FOLDERS: Final = ("data_docs", "replay", "demo", *OWN_PAGES)
+OPEN_FOLDERS: Final = ("data_docs", *OWN_PAGES)
 OPEN_FILES: Final = ("performance.json", "run_summary.json")
 """What people may open: reports hold counts and statistics only. `call_lists` holds customers and stays closed."""
 OPEN_TYPES: Final = {

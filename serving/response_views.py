@@ -13,8 +13,10 @@ from bank_assets.core.response.assessment import comparisons
 from bank_assets.core.response.policy import Comparison, Evidence, Kind, ResponsePolicy, ResponseState, Rung
 from bank_assets.ledger.promotions import Promotion
 from bank_assets.ledger.responses import Judged
-from serving.templating import NONE, count, number, words
-from serving.view_models import GOOD, PLAIN, WATCH, Chart, Series, Tile
+from bank_assets.reports.charts import Chart, Series
+from bank_assets.reports.formats import NONE, count, number
+from serving.templating import words
+from serving.view_models import GOOD, PLAIN, WATCH, Tile
 from serving.view_models_monitoring import JudgedDay, JudgedNumber, ResponseView
 
 SHOWN_DAYS: Final = 40

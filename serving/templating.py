@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import json
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
@@ -25,6 +24,7 @@ from litestar.static_files import create_static_files_router
 from litestar.template import TemplateConfig
 
 from bank_assets.core.algorithms import ALGORITHMS
+from bank_assets.reports.formats import NONE, count, eur, number, p_value, pct, points
 from serving.shell_view import shell_of
 
 if TYPE_CHECKING:
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parents[1]
 TEMPLATES: Final = ROOT / "templates"
 STATIC: Final = Path(__file__).resolve().parent / "static"
-NONE: Final = "n/a"
-"""What a number that cannot be computed looks like."""
 STATIC_SECONDS: Final = 31_536_000
 """Static addresses carry a digest of the content, so browsers may keep the files for a year."""
 
@@ -43,43 +41,6 @@ class View(Protocol):
     """A view model: a dataclass that names its template."""
 
     template: ClassVar[str]
-
-
-def eur(value: float | None, *, signed: bool = False) -> str:
-    """Money: whole EUR from 100 on, cents below."""
-    if value is None:
-        return NONE
-    number = f"{abs(value):,.0f}" if abs(value) >= 100 else f"{abs(value):,.2f}"
-    sign = "−" if value < 0 and float(number.replace(",", "")) else "+" if signed and value > 0 else ""
-    return f"{sign}{number} EUR"
-
-
-def pct(share: float | None, digits: int = 1) -> str:
-    """A share of 1 as percent."""
-    return NONE if share is None else f"{share * 100:.{digits}f} %"
-
-
-def points(share: float | None) -> str:
-    """A signed difference of shares, in percentage points."""
-    if share is None:
-        return NONE
-    text = f"{abs(share) * 100:.1f}"
-    return f"{'' if text == '0.0' else '+' if share > 0 else '−'}{text} points"
-
-
-def count(value: float | None) -> str:
-    """A whole number."""
-    return NONE if value is None else f"{value:,.0f}"
-
-
-def number(value: float | None, digits: int = 3) -> str:
-    """A plain number."""
-    return NONE if value is None else f"{value:,.{digits}f}".replace("-", "−")
-
-
-def p_value(value: float | None) -> str:
-    """A p-value; tiny ones are said to be below, never to be zero."""
-    return NONE if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def moment(text: str | None) -> str:
@@ -124,11 +85,6 @@ def code_spans(text: str) -> list[tuple[str, bool]]:
     return [(part, at % 2 == 1) for at, part in enumerate(text.split("`")) if part]
 
 
-def plain_json(value: Any) -> str:
-    """JSON text; not marked as safe, so an attribute that holds it is escaped like any other."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False)
-
-
 FILTERS: Final = {
     "eur": eur,
     "pct": pct,
@@ -142,7 +98,6 @@ FILTERS: Final = {
     "counted": counted,
     "sentence": sentence,
     "code_spans": code_spans,
-    "plain_json": plain_json,
 }
 
 

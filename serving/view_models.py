@@ -1,4 +1,4 @@
-"""What every page shows: the frame around pages, charts, notices, problems, the login form.
+"""What every page shows: the frame around pages, notices, problems, the login form.
 
 What lives here: the base of view models and those that several pages share; each page has its own module beside this.
 What must not: reading anything (services and controllers do), HTML, rounding (filters do that).
@@ -11,7 +11,7 @@ template sees it as `view` and nothing else but `shell`; a test holds both toget
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from serving.problems import Problem
@@ -31,44 +31,6 @@ def told(text: str, **options: Any) -> Any:
         options: of `dataclasses.field`, such as a default.
     """
     return field(metadata={"help": text}, **options)
-
-
-@dataclass(frozen=True, slots=True)
-class Series:
-    """One line, bar group or set of dots of a chart."""
-
-    name: str = told("Name in legend and table.")
-    values: list[float | None] = told("y values, one per x value of the chart; None leaves a gap.")
-    low: list[float | None] | None = told("Lower ends of an interval around the values, or None.", default=None)
-    high: list[float | None] | None = told("Upper ends of that interval, or None.", default=None)
-    style: str = told("line, dots, bars or reference (dotted, without points).", default="line")
-
-
-@dataclass(frozen=True, slots=True)
-class Marker:
-    """A vertical line in a chart."""
-
-    x: float = told("Where, in units of the x axis.")
-    label: str = told("What it marks.")
-
-
-@dataclass(frozen=True, slots=True)
-class Chart:
-    """A chart as numbers: drawn by `static/charts.js`, and shown as a table to whoever cannot see it."""
-
-    name: str = told("Identifier within the page.")
-    title: str = told("What the chart shows, as a sentence.")
-    x_label: str = told("Name and unit of the x axis.")
-    y_label: str = told("Name and unit of the y axis.")
-    x: list[Any] = told("x values: numbers, or names such as months.")
-    series: list[Series] = told("What is drawn.")
-    y_format: str = told("How y values are written: eur, pct, ratio or number.", default="number")
-    x_format: str = told("How x values are written: name, count, pct or number.", default="name")
-    markers: list[Marker] = told("Vertical lines.", default_factory=list)
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form for the drawing script."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
-from serving.view_models import Chart, Notice, ProblemPart, Tile, told
+from bank_assets.reports.charts import Chart
+from serving.view_models import Notice, ProblemPart, Tile, told
 
 
 @dataclass(frozen=True, slots=True)

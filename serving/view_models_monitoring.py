@@ -7,7 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from serving.view_models import Chart, EmptyState, Notice, Tile, told
+from bank_assets.reports.charts import Chart
+from serving.view_models import EmptyState, Notice, Tile, told
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from bank_assets.core.drift import DriftPolicy, choose_default_reference, compar
 from bank_assets.core.drift_report import DriftReport
 from bank_assets.core.profile import Profile
 from bank_assets.partitions import months
-from bank_assets.reports.drift_charts import drift_heatmap, markdown_image
+from bank_assets.reports.drift_words import effects_table
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.spark import SparkResource
 from bank_assets.resources.store import RegistryResource, WarehouseResource
@@ -260,5 +260,5 @@ def summary(store: Warehouse, settings: Settings, *, is_unchanged: bool) -> dict
             month: {row["column"]: row["effect"] for row in store.read(DRIFT_REPORT.name, [month]).to_pylist()}
             for month in entries
         }
-        found["heatmap"] = dg.MetadataValue.md(markdown_image(drift_heatmap(effects), "drift by column and month"))
+        found["drift_by_month"] = dg.MetadataValue.md(effects_table(effects))
     return found

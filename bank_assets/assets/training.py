@@ -22,7 +22,7 @@ from bank_assets.core.economics import Economics
 from bank_assets.core.objective import best_first
 from bank_assets.core.splits import time_folds
 from bank_assets.core.tuning import tune
-from bank_assets.reports.model_charts import candidate_chart
+from bank_assets.reports.model_charts import candidate_page
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.resources.tracking import Tracking, TrackingResource
 from bank_assets.revision import git_revision
@@ -152,9 +152,7 @@ def _log(
     reported = ~np.isnan(predicted.calibrated) & (
         snapshot.data.contact_dates >= time_folds(snapshot.data.contact_dates, snapshot.data.as_of)[1].test_start
     )
-    chart = candidate_chart(
-        recipe.name, predicted.calibrated[reported], snapshot.data.is_subscribed[reported], economics
-    )
+    page = candidate_page(recipe.name, predicted.calibrated[reported], snapshot.data.is_subscribed[reported], economics)
     parameters = {
         "algorithm": recipe.algorithm,
         "sampler": recipe.sampler,
@@ -175,7 +173,7 @@ def _log(
             },
             parameters=parameters,
             metrics={key: value for key, value in metrics.items() if np.isfinite(value)},
-            figures={"charts/candidate.png": chart},
+            files={"charts/candidate.html": page.encode()},
         )
     )
 

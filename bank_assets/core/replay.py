@@ -162,22 +162,3 @@ def _months(world: World, trace: Trace) -> list[dict[str, Any]]:
             }
         )
     return result
-
-
-def daily_profit(world: World, trace: Trace) -> tuple[NDArray[np.datetime64], NDArray[np.float64]]:
-    """Profit of each day with decided contacts.
-
-    Args:
-        world: contacts and outcomes.
-        trace: what a policy did.
-
-    Returns:
-        Days (n_days,) and EUR (n_days,).
-    """
-    decided = world.is_decided
-    days, inverse = np.unique(world.dates[decided], return_inverse=True)
-    economics = world.settings.economics
-    won = world.outcomes_for_the_judge & world.has_outcome
-    rows = metrics.profit_rows(won[decided], trace.called[decided], economics.cost_eur, economics.value_eur)
-    sums: NDArray[np.float64] = np.bincount(inverse, weights=rows, minlength=len(days)).astype(np.float64)
-    return days, sums

@@ -13,9 +13,9 @@ from typing import Final
 
 from bank_assets.core.drift_report import ColumnDrift, DriftReport, DriftStatus, LabelRate, Level, Role
 from bank_assets.core.profile import Profile
+from bank_assets.reports.charts import Chart, Series
 from bank_assets.reports.drift_words import Bar, bars_of, words_of
 from bank_assets.reports.page import render
-from bank_assets.reports.svg import Line, legend, line_chart
 
 SHOWN_BARS: Final = 6
 """Columns shown with their distribution; the others are in the table."""
@@ -51,13 +51,16 @@ _ROLE_WORDS: Final = {
     Role.CALENDAR: "Calendar, moves by itself.",
 }
 
+_SIGNS: Final = {"moderate": "!", "heavy": "!!"}
+
 _TEMPLATE: Final = """{% extends "frame" %}
+{% import "macros/charts.html" as charts %}
 {% block body %}
 <h1>{{ headline }}</h1>
 <p class="quiet">{{ report.current_span }} ({{ report.rows_current|count }} contacts), compared with
 {{ report.reference_name }}, {{ report.reference_span }} ({{ report.rows_reference|count }} contacts)</p>
 {% if source %}<p><strong>Data: {{ source }}</strong></p>{% endif %}
-<div class="verdict {{ tone }}">
+<div class="notice">
 <p>{{ summary }}</p>
 {% if matters %}<p>{{ matters }}</p>{% endif %}
 <p><strong>What to do:</strong> {{ action }}</p>
@@ -66,12 +69,9 @@ _TEMPLATE: Final = """{% extends "frame" %}
 <p>The two periods share days, so changes look smaller than they are.</p>
 {% endif %}
 <h2>Subscription rate</h2>
-<p><span class="level {{ report.label_level }}">
+<p><span class="badge">
 {{ "no" if report.label_level == "none" else report.label_level }} change</span> {{ rates }}</p>
-{% if rate_chart %}
-<figure><figcaption>Share of customers who subscribed, by period, with its 95 % interval</figcaption>
-{{ rate_chart|chart }}<div class="legend">{{ rate_legend|chart }}</div></figure>
-{% endif %}
+{% if rate_chart %}{{ charts.chart(rate_chart) }}{% endif %}
 {% for facts in all_facts %}
 <h2>{{ facts.title }}</h2>
 <div class="scroll" tabindex="0" role="region" aria-label="{{ facts.title }}">
@@ -83,20 +83,20 @@ _TEMPLATE: Final = """{% extends "frame" %}
 {% if moved %}
 <h2>What changed</h2>
 <p class="quiet">Furthest first. Upper bar: before; lower bar: now.</p>
-<div class="cards">
+<div class="grid two">
 {% for one in moved %}
 <article class="card"><header><h3>{{ one.column.column }}</h3>
-<span class="level {{ one.column.level }}">{{ one.column.level }}</span></header>
+<span class="badge">{{ one.column.level }}</span></header>
 <p class="quiet">{{ one.description }}</p>
 <p>{{ one.words }}.{% if one.role %} <span class="quiet">{{ one.role }}</span>{% endif %}</p>
 {% if one.weight %}<p class="weight">{{ one.weight }}</p>{% endif %}
 {% if one.bars %}
 <table class="bars"><caption>Share of contacts</caption>
-<thead><tr><th scope="col">value</th><th scope="col"></th><th scope="col" class="number">before</th>
-<th scope="col" class="number">now</th></tr></thead>
+<thead><tr><th scope="col">value</th><th scope="col"></th><th scope="col" class="num">before</th>
+<th scope="col" class="num">now</th></tr></thead>
 <tbody>{% for bar in one.bars %}
-<tr><th scope="row">{{ bar.label }}</th><td>{{ bar.drawing|chart }}</td>
-<td class="number">{{ bar.before|share }}</td><td class="number">{{ bar.now|share }}</td></tr>
+<tr><th scope="row">{{ bar.label }}</th><td>{{ bar.drawing }}</td>
+<td class="num">{{ bar.before|share }}</td><td class="num">{{ bar.now|share }}</td></tr>
 {% endfor %}</tbody></table>
 {% endif %}
 </article>
@@ -109,26 +109,26 @@ _TEMPLATE: Final = """{% extends "frame" %}
 <div class="scroll" tabindex="0" role="region" aria-label="Drift by column and period">
 <table class="heat"><thead><tr><th scope="col">Column</th>
 {% for name in periods %}<th scope="col">{{ name }}</th>{% endfor %}</tr></thead>
-<tbody>{% for row in heat %}
-<tr><th scope="row">{{ row.column }}</th>{% for cell in row.cells %}
-<td class="{{ cell.level }}">{{ cell.text }}{% if cell.sign %}<span aria-label="{{ cell.level }}">{{ cell.sign }}</span>
-{% endif %}</td>{% endfor %}</tr>
+<tbody>{% for name, cells in heat.items() %}
+<tr><th scope="row">{{ name }}</th>{% for level, effect in cells %}
+<td class="{{ level }}">{{ "–" if effect is none else "%.0f"|format(100 * effect) }}{% if level in signs %}
+<span aria-label="{{ level }}">{{ signs[level] }}</span>{% endif %}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>
 <p class="quiet">! moderate, !! heavy, – no verdict.</p>
 {% endif %}
 <h2>All columns</h2>
 <div class="scroll" tabindex="0" role="region" aria-label="All columns with their statistics">
 <table>
-<thead><tr><th scope="col">Column</th><th scope="col">Verdict</th><th scope="col" class="number">PSI</th>
-<th scope="col" class="number">D or variation</th><th scope="col" class="number">KS p</th>
+<thead><tr><th scope="col">Column</th><th scope="col">Verdict</th><th scope="col" class="num">PSI</th>
+<th scope="col" class="num">D or variation</th><th scope="col" class="num">KS p</th>
 <th scope="col">Why</th></tr></thead>
 <tbody>
 {% for column in report.columns %}
 <tr><th scope="row">{{ column.column }}</th><td>{% if column.role == "calendar" %}<span class="quiet">not judged</span>
-{% else %}<span class="level {{ column.level }}">{{ column.level }}</span>{% endif %}</td>
-<td class="number">{{ column.psi|number }}</td>
-<td class="number">{{ (column.ks_distance_rest if column.kind == "numeric" else column.total_variation)|number }}</td>
-<td class="number">{{ "–" if column.ks_p_value is none else "%.2g"|format(column.ks_p_value) }}</td>
+{% else %}<span class="badge">{{ column.level }}</span>{% endif %}</td>
+<td class="num">{{ column.psi|number }}</td>
+<td class="num">{{ (column.ks_distance_rest if column.kind == "numeric" else column.total_variation)|number }}</td>
+<td class="num">{{ "n/a" if column.ks_p_value is none else "%.2g"|format(column.ks_p_value) }}</td>
 <td>{{ column.reason }}</td></tr>
 {% endfor %}
 </tbody>
@@ -151,19 +151,6 @@ class _Moved:
     role: str
     weight: str
     bars: tuple[Bar, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Cell:
-    text: str
-    level: str
-    sign: str
-
-
-@dataclass(frozen=True, slots=True)
-class _HeatRow:
-    column: str
-    cells: tuple[_Cell, ...]
 
 
 def drift_page(
@@ -192,11 +179,37 @@ def drift_page(
     Returns:
         A whole HTML document without any outside resource; all text is escaped.
     """
-    by_name = {column.column: column for column in report.columns}
     total = sum((importance or {}).values())
     weights = {name: value / total for name, value in (importance or {}).items()} if total else {}
+    names, shown = list(history_names)[-SHOWN_PERIODS:], list(history)[-SHOWN_PERIODS:]
+    is_judged = report.status is DriftStatus.OK
+    headline = _HEADLINES[report.level] if is_judged else "No verdict on drift yet"
+    return render(
+        _TEMPLATE,
+        title=f"{headline} · {report.current_span}",
+        report=report,
+        headline=headline,
+        summary=_summary(report),
+        matters=_matters(report, weights),
+        action=_action(report),
+        rates=_rates(report.label_reference, report.label_current),
+        rate_chart=_rate_chart(shown, names) if len(shown) > 1 else None,
+        moved=_moved(report, reference, current, weights),
+        has_importance=bool(weights),
+        all_facts=facts,
+        periods=names[::-1] if len(shown) > 1 else [],
+        heat=_heat(shown[::-1]),
+        signs=_SIGNS,
+        source=source,
+    )
+
+
+def _moved(
+    report: DriftReport, reference: Profile | None, current: Profile, weights: Mapping[str, float]
+) -> list[_Moved]:
+    by_name = {column.column: column for column in report.columns}
     columns = current.contract.by_source
-    moved = [
+    return [
         _Moved(
             column=by_name[name],
             description=columns[name].description if name in columns else "",
@@ -207,37 +220,6 @@ def drift_page(
         )
         for at, name in enumerate(report.drifted_columns)
     ]
-    names, shown = list(history_names)[-SHOWN_PERIODS:], list(history)[-SHOWN_PERIODS:]
-    rates = _rate_lines(shown)
-    is_judged = report.status is DriftStatus.OK
-    return render(
-        _TEMPLATE,
-        title=f"{_HEADLINES[report.level] if is_judged else 'No verdict on drift yet'} · {report.current_span}",
-        report=report,
-        headline=_HEADLINES[report.level] if is_judged else "No verdict on drift yet",
-        tone=str(report.level) if is_judged else "plain",
-        summary=_summary(report),
-        matters=_matters(report, weights),
-        action=_action(report),
-        rates=_rates(report.label_reference, report.label_current),
-        rate_chart=line_chart(
-            "Subscription rate by period",
-            rates,
-            x_name="period",
-            y_name="subscribed",
-            y_text=lambda value: f"{value:.0%}",
-            x_marks=_period_marks(names),
-        )
-        if len(shown) > 1
-        else "",
-        rate_legend=legend(rates),
-        moved=moved,
-        has_importance=bool(weights),
-        all_facts=facts,
-        periods=names[::-1] if len(shown) > 1 else [],
-        heat=_heat(shown[::-1]),
-        source=source,
-    )
 
 
 def _weight(weight: float | None, role: Role) -> str:
@@ -291,35 +273,34 @@ def _rates(before: LabelRate, after: LabelRate) -> str:
     return f"before: {text(before)}; now: {text(after)}."
 
 
-def _rate_lines(history: Sequence[DriftReport]) -> list[Line]:
-    known = [(float(x), one.label_current) for x, one in enumerate(history) if one.label_current.rate is not None]
-    now = Line(
-        "each period",
-        "now",
-        [(x, float(label.rate or 0.0)) for x, label in known],
-        [float(label.low or 0.0) for _, label in known],
-        [float(label.high or 0.0) for _, label in known],
-        has_dots=True,
+def _rate_chart(history: Sequence[DriftReport], names: Sequence[str]) -> Chart:
+    now = [one.label_current for one in history]
+    before = history[-1].label_reference.rate
+    ends = [one.low for one in now], [one.high for one in now]
+    return Chart(
+        "subscription-rate",
+        "Share of customers who subscribed, by period, with its 95 % interval",
+        "period",
+        "subscribed",
+        names,
+        [
+            Series("each period", [one.rate for one in now], *ends, style="dots"),
+            Series("compared with", [before] * len(names), style="reference"),
+        ],
+        "pct",
     )
-    reference = history[-1].label_reference.rate if history else None
-    if reference is None:
-        return [now]
-    return [Line("compared with", "before", [(0.0, reference), (float(len(history) - 1), reference)]), now]
 
 
-def _period_marks(names: Sequence[str]) -> list[tuple[float, str]]:
-    step = max(1, -(-len(names) // 4))
-    return [(float(x), name) for x, name in enumerate(names) if (len(names) - 1 - x) % step == 0]
-
-
-def _heat(history: Sequence[DriftReport]) -> list[_HeatRow]:
-    names = list(dict.fromkeys(c.column for one in history for c in one.columns if c.role is not Role.CALENDAR))
-    return [_HeatRow(name, tuple(_cell(one, name) for one in history)) for name in names]
-
-
-def _cell(report: DriftReport, name: str) -> _Cell:
-    column = next((one for one in report.columns if one.column == name), None)
-    if column is None or report.status is not DriftStatus.OK or column.effect is None:
-        return _Cell("–", "unknown", "")
-    sign = {Level.NONE: "", Level.MODERATE: " !", Level.HEAVY: " !!"}[column.level]
-    return _Cell(f"{100 * column.effect:.0f}", str(column.level), sign)
+def _heat(history: Sequence[DriftReport]) -> dict[str, list[tuple[str, float | None]]]:
+    """Level and effect of each column in each period."""
+    judged = [{c.column: c for c in one.columns if one.status is DriftStatus.OK} for one in history]
+    names = dict.fromkeys(c.column for one in history for c in one.columns if c.role is not Role.CALENDAR)
+    return {
+        name: [
+            ("unknown", None)
+            if (found := period.get(name)) is None or found.effect is None
+            else (str(found.level), found.effect)
+            for period in judged
+        ]
+        for name in names
+    }

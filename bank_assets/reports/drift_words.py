@@ -6,15 +6,17 @@ Called by `drift_page`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from markupsafe import Markup
 
 from bank_assets.contract.columns import Column
 from bank_assets.core.drift_statistics import quantile_edges
 from bank_assets.core.profile import NUMERIC, ColumnProfile
-from bank_assets.reports.svg import pair_of_bars
+from bank_assets.reports.charts import pair_of_bars
 
 MOST_BARS: Final = 8
 
@@ -33,7 +35,7 @@ class Bar:
     label: str
     before: float
     now: float
-    drawing: str
+    drawing: Markup
 
 
 def words_of(column: Column | None, reference: ColumnProfile, current: ColumnProfile) -> str:
@@ -62,6 +64,22 @@ def words_of(column: Column | None, reference: ColumnProfile, current: ColumnPro
     if all(side.present for side in sides):
         parts.append(f"middle value {_median(sides[0]):g}{unit} before, {_median(sides[1]):g}{unit} now")
     return "; ".join(parts)
+
+
+def effects_table(effects: Mapping[str, Mapping[str, float | None]]) -> str:
+    """Share of contacts that moved, in per cent, by column and month (newest first), as a Markdown table.
+
+    Args:
+        effects: by month, in order, the effect of each column in [0, 1], None where there is no verdict.
+    """
+    months = list(effects)[::-1]
+    columns = dict.fromkeys(name for month in effects.values() for name in month)
+    rows = [
+        [name, *("–" if (effect := effects[month].get(name)) is None else f"{effect:.0%}" for month in months)]
+        for name in columns
+    ]
+    head = [["column", *months], ["---", *("--:" for _ in months)]]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [*head, *rows])
 
 
 def bars_of(reference: ColumnProfile, current: ColumnProfile) -> tuple[Bar, ...]:

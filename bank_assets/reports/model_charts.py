@@ -1,12 +1,8 @@
-"""Charts of a candidate: ROC, precision-recall, calibration, profit over the threshold.
-
-What lives here: PNG bytes from arrays. What must not: metrics (`core.metrics`), files.
-Called by the training and evaluation assets.
-"""
+"""The charts of a candidate as one HTML page: ROC, precision and recall, calibration, profit over the share called."""
 
 from __future__ import annotations
 
-import io
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,51 +10,73 @@ from numpy.typing import NDArray
 from bank_assets.core import metrics
 from bank_assets.core.arrays import FloatArray
 from bank_assets.core.economics import Economics
+from bank_assets.reports.charts import Chart, Marker, Series
+from bank_assets.reports.page import render
+
+POINTS: Final = 60
+
+_TEMPLATE: Final = """{% extends "frame" %}
+{% import "macros/charts.html" as charts %}
+{% block body %}
+<h1>{{ title }}</h1>
+<p class="quiet">Calibrated probabilities out of time.</p>
+<div class="grid two">{% for one in all %}<div class="card">{{ charts.chart(one) }}</div>{% endfor %}</div>
+{% endblock %}
+"""
 
 
-def candidate_chart(title: str, proba: FloatArray, observed: NDArray[np.bool_], economics: Economics) -> bytes:
-    """Four panels about one candidate's out-of-time predictions.
-
-    Args:
-        title: name of the candidate.
-        proba: calibrated probabilities, (n,).
-        observed: outcomes, (n,).
-        economics: cost and value for the profit panel.
-
-    Returns:
-        A PNG image.
-    """
-    from matplotlib.figure import Figure
-
+def candidate_page(title: str, proba: FloatArray, observed: NDArray[np.bool_], economics: Economics) -> str:
+    """Draw a candidate's calibrated probabilities (n,) against the outcomes (n,)."""
     order = np.argsort(-proba, kind="stable")
     hits = np.cumsum(observed[order])
     calls = np.arange(1, len(order) + 1)
-    figure = Figure(figsize=(9, 6.4), layout="constrained")
-    figure.suptitle(title)
-    roc, curve, calibration, profit = figure.subplots(2, 2).ravel()
-    roc.plot((calls - hits) / max(int((~observed).sum()), 1), hits / max(int(observed.sum()), 1))
-    roc.plot([0, 1], [0, 1], linestyle=":", color="grey")
-    roc.set(
-        title=f"ROC, AUC {metrics.roc_auc(observed, proba):.3f}",
-        xlabel="false positive rate",
-        ylabel="true positive rate",
-    )
-    curve.plot(hits / max(int(observed.sum()), 1), hits / calls)
-    curve.set(
-        title=f"Precision-recall, AP {metrics.average_precision(observed, proba):.3f}",
-        xlabel="recall",
-        ylabel="precision",
-        ylim=(0, 1),
-    )
+    at = np.unique(np.linspace(0, len(order) - 1, POINTS).astype(np.int64))
+    false_alarms = ((calls - hits) / max(int((~observed).sum()), 1))[at].tolist()
+    found = (hits / max(int(observed.sum()), 1))[at].tolist()
     bins = metrics.calibration_table(observed, proba)
-    calibration.plot([0, 1], [0, 1], linestyle=":", color="grey")
-    calibration.plot([b.mean_proba for b in bins], [b.rate for b in bins], marker="o")
-    calibration.set(title="Calibration", xlabel="mean probability", ylabel="subscription rate")
+    promised = [one.mean_proba for one in bins]
     gains = hits * economics.value_eur - calls * economics.cost_eur
-    profit.plot(calls / len(calls), gains)
-    cut = float((proba > economics.threshold).mean())
-    profit.axvline(cut, linestyle=":", color="grey")
-    profit.set(title=f"Profit, EUR (dotted: break-even {economics.threshold:.2f})", xlabel="share of contacts called")
-    image = io.BytesIO()
-    figure.savefig(image, format="png", dpi=80)
-    return image.getvalue()
+    all_charts = [
+        Chart(
+            "roc",
+            f"ROC: AUC {metrics.roc_auc(observed, proba):.3f}",
+            "false positive rate",
+            "true positive rate",
+            false_alarms,
+            [Series("candidate", found), Series("chance", false_alarms, style="reference")],
+            "ratio",
+            "ratio",
+        ),
+        Chart(
+            "precision-recall",
+            f"Precision by recall: average precision {metrics.average_precision(observed, proba):.3f}",
+            "recall",
+            "precision",
+            found,
+            [Series("candidate", (hits / calls)[at].tolist())],
+            "ratio",
+            "ratio",
+        ),
+        Chart(
+            "calibration",
+            "Calibration: subscription rate by mean probability",
+            "mean probability",
+            "subscription rate",
+            promised,
+            [Series("candidate", [one.rate for one in bins]), Series("as promised", promised, style="reference")],
+            "pct",
+            "pct",
+        ),
+        Chart(
+            "profit",
+            "Profit by share of contacts called, the best first",
+            "share called",
+            "profit, EUR",
+            (calls / len(calls))[at].tolist(),
+            [Series("candidate", gains[at].tolist())],
+            "eur",
+            "pct",
+            [Marker(float((proba > economics.threshold).mean()), f"break-even {economics.threshold:.2f}")],
+        ),
+    ]
+    return render(_TEMPLATE, title=title, all=all_charts)

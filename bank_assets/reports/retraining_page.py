@@ -15,8 +15,8 @@ from bank_assets.core.alerts import sentence
 from bank_assets.core.comparison import Comparison, Measure
 from bank_assets.core.economics import Economics
 from bank_assets.core.objective import PROFIT, ordered_by
+from bank_assets.reports.charts import Chart, Series, on_one_axis
 from bank_assets.reports.page import render
-from bank_assets.reports.svg import Line, legend, line_chart
 
 _WORDS: Final = {
     "profit_eur": ("Profit of the decisions", "EUR"),
@@ -33,19 +33,20 @@ _KINDS: Final = {
 }
 
 _TEMPLATE: Final = """{% extends "frame" %}
+{% import "macros/charts.html" as charts %}
 {% block body %}
 <h1>{{ headline }}</h1>
 <p class="quiet">{{ told.kind_words|capitalize }}, from what was known before {{ told.as_of }}.</p>
 {% if told.source %}<p><strong>Data: {{ told.source }}</strong></p>{% endif %}
-<div class="verdict {{ tone }}">
+<div class="notice {{ tone }}">
 <p>{{ effect }}</p>
 <p><strong>What to do:</strong> {{ action }}</p>
 </div>
 <dl class="tiles">
-<div><dt>Before</dt><dd><b>{{ told.old_name }}</b>{{ told.old_recipe }}</dd></div>
-<div><dt>{{ "Now" if told.is_promoted else "Refused" }}</dt>
-<dd><b>{{ told.new_name }}</b>{{ told.new_recipe }}</dd></div>
-{% if profit %}<div><dt>Profit effect</dt><dd><b>{{ profit.change }}</b>{{ profit.interval }}</dd></div>{% endif %}
+{% for name, figure, note in tiles %}
+<div class="tile"><dt>{{ name }}</dt>
+<dd><span class="figure">{{ figure }}</span><span class="quiet">{{ note }}</span></dd></div>
+{% endfor %}
 </dl>
 <h2>Why it was asked for</h2>
 <ul>{% for reason in why %}<li>{{ reason }}</li>{% endfor %}</ul>
@@ -56,25 +57,22 @@ _TEMPLATE: Final = """{% extends "frame" %}
 {{ comparison.subscribed|count }} of them subscribed. Differences with their {{ comparison.confidence|share }} interval
 from resampled days; one that contains 0 may be chance.</p>
 <div class="scroll" tabindex="0" role="region" aria-label="Old and new model in figures">
-<table id="measures"><thead><tr><th scope="col">Measure</th><th scope="col" class="number">Old</th>
-<th scope="col" class="number">New</th><th scope="col" class="number">Better by</th>
+<table id="measures"><thead><tr><th scope="col">Measure</th><th scope="col" class="num">Old</th>
+<th scope="col" class="num">New</th><th scope="col" class="num">Better by</th>
 <th scope="col">Verdict</th></tr></thead>
 <tbody>{% for row in rows %}
 <tr><th scope="row">{{ row.name }}<br><span class="quiet">{{ row.hint }}</span></th>
-<td class="number">{{ row.before }}</td><td class="number">{{ row.now }}</td>
-<td class="number">{{ row.gain }}<br><span class="quiet">{{ row.interval }}</span></td>
-<td><span class="level {{ row.tone }}">{{ row.verdict }}</span></td></tr>
+<td class="num">{{ row.before }}</td><td class="num">{{ row.now }}</td>
+<td class="num">{{ row.gain }}<br><span class="quiet">{{ row.interval }}</span></td>
+<td><span class="badge {{ row.tone }}">{{ row.verdict }}</span></td></tr>
 {% endfor %}</tbody></table></div>
 <p>Calling everyone would have earned {{ everyone }} on these contacts.</p>
-<div class="cards">
-<figure class="card"><figcaption>Profit by share of contacts called, best first</figcaption>
-{{ profit_chart|chart }}<div class="legend">{{ profit_legend|chart }}</div></figure>
-<figure class="card"><figcaption>Promised and real subscription rate; on the dotted line they agree</figcaption>
-{{ calibration_chart|chart }}<div class="legend">{{ calibration_legend|chart }}</div></figure>
+<div class="grid two">
+{% for one in drawn %}<div class="card">{{ charts.chart(one) }}</div>{% endfor %}
 </div>
 {% endif %}
 <h2>What the gate decided</h2>
-<p><span class="level {{ tone }}">{{ "promoted" if told.is_promoted else "refused" }}</span>
+<p><span class="badge {{ tone }}">{{ "promoted" if told.is_promoted else "refused" }}</span>
 {{ gate }}</p>
 <ul>{% for reason in told.gate_reasons %}<li>{{ reason }}</li>{% endfor %}</ul>
 <p>{% if told.drift_page %}<a href="../drift/{{ told.drift_page }}">Which customers changed</a> · {% endif %}
@@ -140,12 +138,6 @@ class _Row:
     tone: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Profit:
-    change: str
-    interval: str
-
-
 def retraining_page(told: Retraining, comparison: Comparison, economics: Economics) -> str:
     """Write the page.
 
@@ -157,14 +149,6 @@ def retraining_page(told: Retraining, comparison: Comparison, economics: Economi
     Returns:
         A whole HTML document without any outside resource; all text is escaped.
     """
-    named = (("before", told.old_name), ("now", told.new_name))
-    profit_lines = [Line(name, role, comparison.profit.get(role, ())) for role, name in named]
-    top = max((max(point) for points in comparison.calibration.values() for point in points), default=1.0)
-    agreement = Line("as promised", "guide", [(0.0, 0.0), (top, top)] if comparison.is_enough else [])
-    calibration_lines = [
-        agreement,
-        *(Line(name, role, comparison.calibration.get(role, ()), has_dots=True) for role, name in named),
-    ]
     profit = comparison.measure("profit_eur") if comparison.is_enough else None
     measured = ordered_by(told.objective, tuple(one.name for one in comparison.measures)) if profit else ()
     return render(
@@ -177,32 +161,48 @@ def retraining_page(told: Retraining, comparison: Comparison, economics: Economi
         effect=comparison.effect(told.compared_with) or f"{told.basis} There is no figure for the profit effect yet.",
         action=_action(told),
         why=told.asked_because or (_nobody_asked(told),),
-        profit=_Profit(_signed(profit), _interval(profit)) if profit else None,
+        tiles=[
+            ("Before", told.old_name, told.old_recipe),
+            ("Now" if told.is_promoted else "Refused", told.new_name, told.new_recipe),
+            *([("Profit effect", _signed(profit), _interval(profit))] if profit else []),
+        ],
         rows=[_row(comparison.measure(name)) for name in measured],
         everyone=f"{comparison.profit_everyone_eur:,.0f} EUR",
-        profit_chart=line_chart(
-            "Profit over the share of contacts called",
-            profit_lines,
-            x_name="share called",
-            y_name="EUR",
-            y_text=lambda value: f"{value:,.0f}",
-            x_text=lambda value: f"{value:.0%}",
-        ),
-        profit_legend=legend(profit_lines),
-        calibration_chart=line_chart(
-            "Real subscription rate over the promised one",
-            calibration_lines,
-            x_name="promised",
-            y_name="real",
-            y_text=lambda value: f"{value:.0%}",
-            x_text=lambda value: f"{value:.0%}",
-        ),
-        calibration_legend=legend(calibration_lines),
+        drawn=_charts(told, comparison),
         gate="These held:" if told.is_promoted else "This did not hold:",
         cost=f"{economics.cost_eur:g} EUR",
         value=f"{economics.value_eur:g} EUR",
         threshold=f"{economics.threshold:.0%}",
     )
+
+
+def _charts(told: Retraining, comparison: Comparison) -> list[Chart]:
+    roles = {"before": told.old_name, "now": told.new_name}
+    shares, profits = on_one_axis({name: comparison.profit.get(role, ()) for role, name in roles.items()})
+    promised, rates = on_one_axis({name: comparison.calibration.get(role, ()) for role, name in roles.items()})
+    agreement = Series("as promised", promised, style="reference")
+    return [
+        Chart(
+            "profit",
+            "Profit by share of contacts called, best first",
+            "share called",
+            "profit, EUR",
+            shares,
+            profits,
+            "eur",
+            "pct",
+        ),
+        Chart(
+            "calibration",
+            "Promised and real subscription rate; on the dotted line they agree",
+            "promised",
+            "real",
+            promised,
+            [*rates, agreement],
+            "pct",
+            "pct",
+        ),
+    ]
 
 
 def _headline(told: Retraining) -> str:

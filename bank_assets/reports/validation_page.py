@@ -17,22 +17,22 @@ _TEMPLATE: Final = """{% extends "frame" %}
 <h1>{{ headline }}</h1>
 <p class="quiet">Great Expectations judges the counts of every month before any row is left out. A month that fails is
 held: nothing learns from it until a corrected delivery passes.</p>
-<div class="verdict {{ "bad" if held else "good" }}">
+<div class="notice {{ "bad" if held else "good" }}">
 <p>{{ "Held: " ~ held|join(", ") ~ "." if held else "No month is held." }}</p>
 <p><strong>What to do:</strong> {% if held %}Correct the rows that break a rule and deliver them again; the last arrival
 of a contact counts.{% else %}Nothing.{% endif %}</p>
 </div>
 <div class="scroll" tabindex="0" role="region" aria-label="Verdicts by month">
 <table id="months"><caption>Newest month first. Rejected rows that a later delivery corrected no longer count.</caption>
-<thead><tr><th scope="col">Month</th><th scope="col">Verdict</th><th scope="col" class="number">Rows</th>
-<th scope="col" class="number">Contacts</th><th scope="col" class="number">Unusable</th>
-<th scope="col" class="number">Replaced</th><th scope="col">Findings</th></tr></thead>
+<thead><tr><th scope="col">Month</th><th scope="col">Verdict</th><th scope="col" class="num">Rows</th>
+<th scope="col" class="num">Contacts</th><th scope="col" class="num">Unusable</th>
+<th scope="col" class="num">Replaced</th><th scope="col">Findings</th></tr></thead>
 <tbody>{% for row in rows %}
 <tr><th scope="row">{{ row.month }}</th>
-<td><span class="level {{ "bad" if row.errors else "watch" if row.warnings else "good" }}">
+<td><span class="badge {{ "bad" if row.errors else "watch" if row.warnings else "good" }}">
 {{- "held" if row.errors else "passed, with hints" if row.warnings else "passed" }}</span></td>
-<td class="number">{{ row.rows|count }}</td><td class="number">{{ row.contacts|count }}</td>
-<td class="number">{{ row.uncorrected|count }}</td><td class="number">{{ row.superseded|count }}</td>
+<td class="num">{{ row.rows|count }}</td><td class="num">{{ row.contacts|count }}</td>
+<td class="num">{{ row.uncorrected|count }}</td><td class="num">{{ row.superseded|count }}</td>
 <td>{% for text in row.errors %}<p><strong>{{ text }}</strong></p>{% endfor %}
 {% for text in row.warnings %}<p>{{ text }}</p>{% endfor %}
 {% if row.violations %}<p class="quiet">Rules broken: {{ row.violations }}</p>{% endif %}</td></tr>

@@ -71,7 +71,7 @@ class Tracking:
         tags: Mapping[str, str],
         parameters: Mapping[str, Any],
         metrics: Mapping[str, float],
-        figures: Mapping[str, bytes] | None = None,
+        files: Mapping[str, bytes] | None = None,
     ) -> str:
         """Log one finished child run.
 
@@ -80,7 +80,7 @@ class Tracking:
             tags: tags.
             parameters: parameters.
             metrics: metrics, finite floats.
-            figures: PNG images by artifact path.
+            files: contents by artifact path.
 
         Returns:
             Its run id.
@@ -98,7 +98,7 @@ class Tracking:
             params=[Param(key, str(value)) for key, value in parameters.items()],
             tags=[RunTag(key, value) for key, value in everything.items()],
         )
-        for path, content in (figures or {}).items():
+        for path, content in (files or {}).items():
             self._log_bytes(run.info.run_id, path, content)
         client.set_terminated(run.info.run_id)
         return str(run.info.run_id)

@@ -7,7 +7,8 @@ from bank_assets.contract.uci import UCI
 from bank_assets.core.drift import compare_profiles
 from bank_assets.core.profile import Profile
 from bank_assets.reports.drift_page import Facts, drift_page
-from bank_assets.reports.drift_words import MOST_BARS, bars_of, words_of
+from bank_assets.reports.drift_words import MOST_BARS, bars_of, effects_table, words_of
+from bank_assets.reports.formats import pct
 from bank_assets_tests.world.profiles import profile_of_rows
 
 
@@ -22,7 +23,7 @@ def words_in(tag):
 def test_page_says_the_verdict_first_and_names_what_moved(report, reference, current):
     page = parsed(report, reference, current)
     assert page.h1.text == "Customers have changed a lot"
-    assert "What to do: nothing at once" in words_in(page.select_one(".verdict"))
+    assert "What to do: nothing at once" in words_in(page.select_one(".notice"))
     cards = page.select("article.card")
     assert [card.h3.text for card in cards] == list(report.drifted_columns) == ["job", "age"]
     assert "“" in cards[0].text
@@ -31,7 +32,7 @@ def test_page_says_the_verdict_first_and_names_what_moved(report, reference, cur
 
 def test_what_changed_is_shown_before_and_now(report, reference, current):
     card = parsed(report, reference, current).select("article.card")[0]
-    rows = {row.th.text: [cell.text for cell in row.select("td.number")] for row in card.select("tbody tr")}
+    rows = {row.th.text: [cell.text for cell in row.select("td.num")] for row in card.select("tbody tr")}
     shares = {
         value: [f"{side.columns['job'].count_of(value) / side.rows:.0%}" for side in (reference, current)]
         for value in ("management", "retired", "student")
@@ -47,7 +48,7 @@ def test_every_column_is_listed_with_its_numbers(report, reference, current):
     age = next(column for column in report.columns if column.column == "age")
     assert rows["day"][0] == "not judged"
     assert rows["age"][:3] == ["heavy", f"{age.psi:.3f}", f"{age.ks_distance_rest:.3f}"]
-    assert rows["job"][3] == "–"
+    assert rows["job"][3] == "n/a"
 
 
 def test_change_over_time_is_shown_newest_first(report, reference, current):
@@ -59,13 +60,16 @@ def test_change_over_time_is_shown_newest_first(report, reference, current):
     now, before = age.select("td")
     assert (now["class"], before["class"]) == (["heavy"], ["none"])
     assert now.span["aria-label"] == "heavy"  # not by colour alone
-    assert page.select_one("figure svg")["aria-label"] == "Subscription rate by period"
-    assert len(page.select("figure svg circle")) == 2
+    rates = [[cell.text for cell in row.select("th, td")] for row in page.select("#chart-subscription-rate tbody tr")]
+    assert [row[:2] for row in rates] == [
+        [name, pct(one.label_current.rate)] for name, one in (("2009-04", calm), ("2009-05", report))
+    ]
+    assert len(page.select("#chart-subscription-rate svg title")) == 2
 
 
 def test_page_needs_nothing_from_outside(report, reference, current):
     text = drift_page(report, reference, current, history=[report] * 3, history_names=["a", "b", "c"])
-    assert not re.findall(r"\b(?:src|href)=", text)
+    assert not re.findall(r"\b(?:src|href)=|url\(|@import", text)
     assert "http" not in text
     assert " style=" not in text  # the web app's policy forbids it
 
@@ -73,7 +77,7 @@ def test_page_needs_nothing_from_outside(report, reference, current):
 def test_wide_tables_scroll_by_keyboard_and_have_names(report, reference, current):
     page = parsed(report, reference, current, history=[report] * 2, history_names=["a", "b"])
     scrolling = page.select(".scroll")
-    assert len(scrolling) == 2
+    assert len(scrolling) == 3
     assert all(one["tabindex"] == "0" and one["role"] == "region" and one["aria-label"] for one in scrolling)
     assert page.html["lang"] == "en"
     assert [tag.name for tag in page.select("h1, h2, h3")][:2] == ["h1", "h2"]
@@ -105,14 +109,14 @@ def test_weight_of_a_column_in_the_model_says_whether_a_change_matters(report, r
         "job": "It hardly matters: below 1 %.",
         "age": "It matters much: 25% of the model's weight.",
     }
-    assert "carry 25% of the model's weight; those that matter much: age" in page.select_one(".verdict").text
+    assert "carry 25% of the model's weight; those that matter much: age" in page.select_one(".notice").text
     assert "weight" not in parsed(report, reference, current).main.text
 
 
 def test_a_calm_page_says_so(reference):
     page = parsed(compare_profiles(reference, reference), reference, reference)
     assert page.h1.text == "Customers look as they did"
-    assert "What to do: nothing." in words_in(page.select_one(".verdict.none"))
+    assert "What to do: nothing." in words_in(page.select_one(".notice"))
     assert "no change before: " in words_in(page)
     assert page.find("h2", string="What changed") is None
     assert not page.select("figure")
@@ -161,3 +165,13 @@ def test_bars_add_up_and_rare_categories_are_put_together():
     ages = profile_of_rows({"age": [30, 40, None]}).columns["age"]
     assert [bar.label for bar in bars_of(empty, ages)] == ["any value", "missing"]
     assert bars_of(ages, empty)[-1].now == 1
+
+
+def test_effects_of_all_months_are_a_table_with_the_newest_first():
+    effects = {"2009-04": {"age": 0.1, "job": None}, "2009-05": {"age": 0.254}}
+    assert effects_table(effects).splitlines() == [
+        "| column | 2009-05 | 2009-04 |",
+        "| --- | --: | --: |",
+        "| age | 25% | 10% |",
+        "| job | – | – |",
+    ]

@@ -6,6 +6,7 @@ from bs4 import BeautifulSoup
 
 from bank_assets.core.comparison import compare_models
 from bank_assets.core.economics import Economics
+from bank_assets.reports.formats import eur, pct
 from bank_assets.reports.retraining_page import Retraining, retraining_page, why_sentences
 
 
@@ -39,7 +40,7 @@ def test_page_says_what_was_decided_what_it_earns_and_what_to_do():
     found = comparison()
     page = parsed(told(), found)
     assert page.h1.text == "Version 4 is in charge"
-    verdict = words_in(page.select_one(".verdict.good"))
+    verdict = words_in(page.select_one(".notice.good"))
     assert found.effect() in verdict
     assert "What to do: nothing" in verdict
     assert "53 subscriptions" in words_in(page.find("h2", string="Why it was asked for").find_next("ul"))
@@ -59,16 +60,20 @@ def test_every_measure_stands_with_its_interval_and_verdict():
     assert (before.text, now.text) == (f"{profit.before:,.0f}", f"{profit.now:,.0f}")
     assert f"+{profit.gain:,.0f}" in gain.text
     assert "to" in gain.text
-    assert (profit.low > 0) == (verdict.span["class"] == ["level", "good"])
+    assert (profit.low > 0) == (verdict.span["class"] == ["badge", "good"])
     assert rows["Log loss"][3].text.strip() == "better"
 
 
-def test_charts_have_words_for_those_who_cannot_see_them():
-    page = parsed(told())
-    charts = page.select("figure svg[role=img]")
-    assert [chart["aria-label"] for chart in charts] == [
-        "Profit over the share of contacts called",
-        "Real subscription rate over the promised one",
+def test_charts_hold_the_comparisons_values():
+    found = comparison()
+    page = parsed(told(), found)
+    rows = [[cell.text for cell in row.select("th, td")] for row in page.select("#chart-profit tbody tr")]
+    sides = [dict(found.profit[role]) for role in ("before", "now")]
+    shares = sorted({share for side in sides for share in side})
+    assert rows == [[pct(share), *(eur(side.get(share)) for side in sides)] for share in shares]
+    assert [chart["aria-label"] for chart in page.select("figure svg[role=img]")] == [
+        "Profit by share of contacts called, best first",
+        "Promised and real subscription rate; on the dotted line they agree",
     ]
     assert "version 3" in page.select_one(".legend").text
     assert page.select_one(".scroll")["tabindex"] == "0"
@@ -87,7 +92,7 @@ def test_a_refusal_keeps_the_old_model_and_says_why():
     page = parsed(told(is_promoted=False, kind="recipe"))
     assert page.h1.text == "Version 4 was refused; version 3 stays in charge"
     assert "This did not hold:" in words_in(page)
-    assert page.select_one(".verdict.watch")
+    assert page.select_one(".notice.watch")
     assert "Refused" in [tag.text for tag in page.select("dt")]
 
 
@@ -95,13 +100,13 @@ def test_a_first_model_has_nothing_before_it():
     first = {"kind": "first", "old_name": "no model", "old_recipe": "", "asked_because": ()}
     page = parsed(told(**first))
     assert "There was no model yet." in page.text
-    assert "calling by the recent rate" in words_in(page.select_one(".verdict"))
+    assert "calling by the recent rate" in words_in(page.select_one(".notice"))
     assert "there is still no model in charge" in parsed(told(**first, is_promoted=False)).h1.text
 
 
 def test_too_few_contacts_are_said_and_nothing_is_drawn():
     page = parsed(told(basis="Only 40 contacts: too few to compare."), comparison(40))
-    assert "Only 40 contacts: too few to compare." in words_in(page.select_one(".verdict"))
+    assert "Only 40 contacts: too few to compare." in words_in(page.select_one(".notice"))
     assert not page.select("#measures, figure")
     assert "Profit effect" not in page.text
 

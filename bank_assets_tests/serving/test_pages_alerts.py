@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bank_assets.core.operation_alerts import run_failed
+from bank_assets.reports.page import render
 from bank_assets.store.alert_log import AlertLog
 from bank_assets_tests.world.demo_home import soup_of
 
@@ -65,8 +66,11 @@ def test_a_log_longer_than_what_is_read_shows_its_end(pages, home):
     assert len(titles(soup_of(pages.get("/monitoring")))) == 40
 
 
-@pytest.mark.parametrize("name", ["drift/2010-11", "retraining/v2"])
+@pytest.mark.parametrize("name", ["drift/2010-11", "retraining/v2", "replay/index"])
 def test_report_pages_keep_the_policy_and_their_own_style(pages, home, name):
+    replay = home.path / "reports" / "replay" / "index.html"
+    replay.parent.mkdir(exist_ok=True)
+    replay.write_text(render('{% extends "frame" %}{% block body %}<h1>Replay</h1>{% endblock %}', title="Replay"))
     answer = pages.get(f"/reports/{name}.html")
     page = soup_of(answer)
     assert page.h1.text

@@ -6,6 +6,7 @@ from dataclasses import replace
 from bank_assets.core.response.assessment import comparisons
 from bank_assets.core.response.policy import Evidence, ResponsePolicy, ResponseState
 from bank_assets.ledger import promotions, responses
+from bank_assets.reports.formats import eur
 from bank_assets_tests.world.demo_home import soup_of, token_of
 from bank_assets_tests.world.pages import services
 
@@ -21,8 +22,7 @@ def test_monitoring_shows_drift_by_column_and_month(pages):
         row = next(r for r in table.select("tbody tr") if r.select_one("th").text.split(" ")[0] == one["column"])
         cell = row.select("td")[column]
         assert not {"good", "watch", "bad"} & set(cell["class"])  # a description: nothing acts on a month
-    charts = [json.loads(one["data-chart"]) for one in page.select("figure[data-chart]")]
-    assert {one["name"] for one in charts} == {
+    assert {one["id"].removeprefix("chart-") for one in page.select("figure.chart")} == {
         *("loop-calibration", "loop-covariates", "loop-ranking"),
         *("label-rate", "profit", "observed-expected", "f1", "auc"),
     }
@@ -71,12 +71,26 @@ def test_a_loop_that_stopped_needs_a_person_until_it_tries_again(pages):
     assert "stopped" not in soup_of(pages.get("/")).select_one("section[aria-labelledby=attention]").text
 
 
-def test_each_chart_stands_as_a_table_too(pages):
+def test_what_is_drawn_on_hover_and_in_the_table_are_the_reports_values(pages):
+    page = soup_of(pages.get("/monitoring"))
+    document = json.loads((services(pages).settings.platform.reports / "performance.json").read_text())
+    figure = page.select_one("#chart-profit")
+    table = [[cell.text for cell in row.select("th, td")] for row in figure.select("tbody tr")]
+    assert table == [
+        [month["name"], eur(month["profit_eur"]), eur(month["profit_everyone_eur"])] for month in document["months"]
+    ]
+    hovers = [title.text.split("\n") for title in figure.select("svg title")]
+    assert hovers == [[name, f"Decisions: {own}", f"Everyone: {everyone}"] for name, own, everyone in table]
+
+
+def test_each_chart_is_drawn_by_the_server_and_stands_as_a_table_too(pages):
     for path in ("/monitoring", "/model"):
-        for figure in soup_of(pages.get(path)).select("figure[data-chart]"):
-            chart = json.loads(figure["data-chart"])
-            assert len(figure.select("tbody tr")) == len(chart["x"])
-            assert figure.select_one("thead th").text == chart["x_label"]
+        figures = soup_of(pages.get(path)).select("figure.chart")
+        assert figures
+        for figure in figures:
+            assert figure.select("svg[role=img] path")
+            assert len(figure.select("tbody tr")) == len(figure.select("svg title"))
+            assert not figure.select("[style], style, script, canvas")
 
 
 def test_reports_are_open_but_customers_are_not(pages):
@@ -104,7 +118,7 @@ def test_the_model_page_shows_metrics_with_intervals_and_the_history_with_reason
     assert "P(profit gain > 0) = 0.61" in rows[1].text
     profits = [float(one["data-value"]) for one in page.select("[data-testid=candidates] td[data-value]")]
     assert profits == sorted(profits, reverse=True)
-    assert {json.loads(one["data-chart"])["name"] for one in page.select("figure")} == {"calibration", "profit"}
+    assert {one["id"] for one in page.select("figure.chart")} == {"chart-calibration", "chart-profit"}
 
 
 def test_the_model_page_puts_the_objective_first(pages):

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from bank_assets.contract.contract import Contract
 from bank_assets.ledger import chain
+from bank_assets.reports.formats import number
 from serving.access import needs
 from serving.controllers.pages_predict import view_of
 from serving.errors import FieldError, PayloadError
@@ -22,7 +23,7 @@ from serving.schemas.records import DecisionRecord, Replay
 from serving.services import records
 from serving.services.explaining import Explaining
 from serving.services.replaying import Replayer
-from serving.templating import is_partial, moment, number, show, words
+from serving.templating import is_partial, moment, show, words
 from serving.view_models import Table
 from serving.view_models_audit import (
     AuditPage,

@@ -17,6 +17,7 @@ from bank_assets.core.economics import Economics
 from bank_assets.core.suppression import SuppressionList
 from bank_assets.ledger import campaigns
 from bank_assets.ledger.campaigns import CampaignList
+from bank_assets.reports.formats import count
 from bank_assets.store.campaign_files import KEPT_DAYS
 from serving.access import identity_of, needs
 from serving.champion import ChampionStore
@@ -26,7 +27,7 @@ from serving.plan_views import plan_view
 from serving.problems import problem_of
 from serving.services.call_lists import CallLists
 from serving.suppressions import Suppressions
-from serving.templating import count, is_partial, show
+from serving.templating import is_partial, show
 from serving.view_models import ProblemPart
 from serving.view_models_campaign import (
     CallListPage,

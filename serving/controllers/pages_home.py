@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bank_assets.ledger import chain, promotions, responses
 from bank_assets.ledger.responses import Judged
+from bank_assets.reports.formats import count, eur, number, pct
 from serving.access import identity_of
 from serving.champion import ChampionStore
 from serving.monitoring_views import ANSWERED_BY_THE_LOOP, alert_lines
@@ -24,7 +25,7 @@ from serving.recorder import Recorder
 from serving.reports import Reports
 from serving.response_views import is_within_limits, message_of, stopped_on
 from serving.settings import ServingSettings
-from serving.templating import count, eur, is_partial, moment, number, pct, show, words
+from serving.templating import is_partial, moment, show, words
 from serving.view_models import BAD, GOOD, PLAIN, WATCH, LoginPage, Notice, Tile
 from serving.view_models_home import HomePage, HomeState
 

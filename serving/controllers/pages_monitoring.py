@@ -83,7 +83,7 @@ def report(path: FromPath[str], reports: NamedDependency[Reports]) -> Response[b
     if found is None:
         raise NotFoundError(f"report: expected one that is listed on /monitoring, found {address[:80]!r}.")
     content = found[0].read_bytes()
-    if found[0].suffix == ".html" and address.startswith(OWN_PAGES):
+    if found[0].suffix == ".html" and address.startswith(OWN_PAGES) and STYLE_BLOCK.search(content):
         # The policy allows no inline style: the page's own block comes from an address of its own.
         link = f'<link rel="stylesheet" href="/reports/{address.removesuffix(".html")}.css">'.encode()
         content = STYLE_BLOCK.sub(link, content, count=1)

@@ -24,6 +24,7 @@ from bank_assets.core.explain import ExplainError
 from bank_assets.core.scorer import BundleError
 from bank_assets.core.suppression import SUPPRESSED
 from bank_assets.ledger.decisions import Decision
+from bank_assets.reports.formats import pct, points
 from bank_assets.store.registry import RegistryError
 from serving.access import identity_of, needs, note_decision
 from serving.champion import ChampionStore
@@ -37,7 +38,7 @@ from serving.services.records import decision_on_record, flags_on_record
 from serving.services.scoring import ON_PROBATION, OUTSIDE, Asked, decide, reason_of
 from serving.settings import ServingSettings
 from serving.suppressions import Suppressions
-from serving.templating import is_partial, pct, points, show
+from serving.templating import is_partial, show
 from serving.view_models_predict import DecisionView, PredictPage, PredictResult, RangeBar, ReasonBar, WhatIf
 
 BREAK_EVEN: Final = "break-even"
