@@ -148,11 +148,12 @@ def _runs(record: Record, cursor: AlertCursor) -> tuple[AlertCursor, list[Alert]
         for check in load_stage_checks()
         for spec in check.check_specs
     }
-    gates = month_gates(record.warehouse)
+    gates = month_gates(record.warehouse, record.settings.reject_rate_limit)
+    judged = responses.latest_day(record.ledger)
     episodes, alerts = cursor.episodes, []
     for run in fresh:
         story = story_of(record.instance, run, descriptions)
-        episodes, told = alerts_of_run(story, episodes, gates, record.settings.reject_rate_limit)
+        episodes, told = alerts_of_run(story, episodes, gates, record.settings.reject_rate_limit, judged)
         alerts += told
     newest = max(newest, *(changed_at(run) for run in fresh))
     kept = {run.dagster_run.run_id: changed_at(run) for run in found}
@@ -161,7 +162,7 @@ def _runs(record: Record, cursor: AlertCursor) -> tuple[AlertCursor, list[Alert]
     return replace(cursor, runs_after=newest.isoformat(), seen=seen, episodes=episodes), alerts
 
 
-def month_gates(warehouse: Warehouse) -> list[MonthGate]:
+def month_gates(warehouse: Warehouse, reject_limit: float) -> list[MonthGate]:
     """Verdicts of the validation gate on the contacts in force."""
     contacts = warehouse.manifest("contacts")
     found = []
@@ -176,6 +177,7 @@ def month_gates(warehouse: Warehouse) -> list[MonthGate]:
                 int(counts["rows_in"]),
                 int(counts["rejected"]),
                 contacts[month].digest,
+                is_over_limit=not entry.metadata["passed"] and entry.metadata["reject_rate"] > reject_limit,
             )
         )
     return found
@@ -188,7 +190,7 @@ def _answers(record: Record, cursor: AlertCursor, now: datetime) -> tuple[AlertC
     last = rows[-1].seq
     if not cursor.response:
         rows = [row for row in rows if datetime.fromisoformat(row.at) > now - FIRST_LOOK_BACK]
-    return replace(cursor, response=last), alerts_of_responses(rows)
+    return replace(cursor, response=last), alerts_of_responses(rows, record.settings.value_eur)
 
 
 def _verdicts(record: Record, cursor: AlertCursor, now: datetime) -> tuple[AlertCursor, list[Alert]]:

@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         0 if no run and no request failed; 1 if one did or the demo could not go on; 2 for unusable arguments; 130
         after Ctrl-C or kill. Whatever was started is stopped in each case.
     """
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
     try:
         start, step_days = date.fromisoformat(arguments.start), parse_step(arguments.step)
         source = resolve_source(settings)

@@ -159,7 +159,7 @@ class Play:
         self.results.append(result)
         if result.profit.contacts:
             write_page(self.settings.reports, self.results, self.source.label)
-        self.console.print(result.row(self.client.requests, self.client.failures), markup=False)
+        self.console.print(result.row(self.client.requests, self.client.failures))
 
     def _profit(self) -> PlayedProfit:
         if not self.first_version:
@@ -255,4 +255,4 @@ class Play:
             time.sleep(0.1)
 
     def _tell(self, text: str) -> None:
-        self.console.print(f"{datetime.now():%H:%M:%S} {text}", style="dim", markup=False)  # noqa: DTZ005 - local time
+        self.console.print(f"{datetime.now():%H:%M:%S} {text}", style="dim")  # noqa: DTZ005 - local time

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bank_assets.core.alerts import AlertKind
+from bank_assets.core.alert_catalogue import NightlyDigest, Promoted, Recalibrated, Refused
 from bank_assets.demo_client import Change
 from bank_assets.demo_deliveries import Step
 from bank_assets.demo_profit import PlayedProfit
@@ -18,7 +18,7 @@ from bank_assets.demo_watch import RunParts
 from bank_assets.ledger import promotions, responses
 
 FITS: Final = ("refit", "recipe", "probation")
-DONE: Final = frozenset({AlertKind.RECALIBRATED, AlertKind.PROMOTED, AlertKind.REFUSED, AlertKind.NIGHTLY_DIGEST})
+DONE: Final = frozenset(entry.kind for entry in (Recalibrated, Promoted, Refused, NightlyDigest))
 HEADER: Final = (
     f"{'step':>10} {'contacts':>8} {'alerts':>6} {'recal.':>6} {'fits':>4} {'promoted':>8} {'refused':>7} "
     f"{'champion':>8} {'profit EUR':>11} {'never retr.':>11} {'swap s':>7} {'idle s':>7} {'requests':>8} {'failed':>6}"

@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     Returns:
         0.
     """
-    store, console, total = Warehouse(settings.warehouse), Console(), 0
+    store, console, total = Warehouse(settings.warehouse), Console(markup=False), 0
     for table in prunable_tables(settings.warehouse):
         before = _sizes(settings.warehouse / table / "snapshots")
         removed = store.collect_garbage(

@@ -115,7 +115,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     Returns:
         Exit code: 0 success, 2 unusable arguments or source.
     """
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False)
     if args.redraw:
         folder = write_report(args.redraw.parent, json.loads(args.redraw.read_bytes()))
         console.print(f"report: {folder / 'index.html'}", highlight=False, soft_wrap=True)
@@ -161,7 +161,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     if args.json:
         sys.stdout.write(json.dumps(document, allow_nan=False) + "\n")
     else:
-        Console(width=None if sys.stdout.isatty() else TABLE_WIDTH).print(_table(document))
+        Console(width=None if sys.stdout.isatty() else TABLE_WIDTH, markup=False).print(_table(document))
     console.print(f"report: {folder / 'index.html'}", highlight=False, soft_wrap=True)
     return 0
 

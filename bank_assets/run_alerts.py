@@ -1,7 +1,7 @@
 """From what is on record to alerts: finished runs, gates of months, verdicts on models, silence, failing sensors.
 
 What lives here: which fact makes which alert, and the episodes they belong to.
-What must not: reading Dagster (`resources.run_story`), words (`core.*_alerts`), sending (`resources.notifier`).
+What must not: reading Dagster (`resources.run_story`), words (`core.alert_catalogue`), sending (`resources.notifier`).
 Called by the alert sensors. Only the refusal folder is read here.
 """
 
@@ -15,8 +15,26 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from bank_assets.core import model_alerts, operation_alerts
+from bank_assets.core.alert_catalogue import (
+    DeliveryRefused,
+    FitWithoutVerdict,
+    GateFailed,
+    ModelVerdict,
+    NightlyDigest,
+    NothingArrived,
+    OnProbation,
+    Promoted,
+    Recalibrated,
+    Refused,
+    ResponseBegan,
+    ResponseStopped,
+    RolledBack,
+    RowsRejected,
+    RunFailed,
+    SensorFailing,
+)
 from bank_assets.core.alerts import Alert, Episodes
+from bank_assets.core.response.policy import Evidence, Rung
 from bank_assets.ledger.promotions import Promotion
 from bank_assets.ledger.responses import Judged
 from bank_assets.resources.run_story import CheckOutcome, Failing, RunStory
@@ -26,8 +44,6 @@ BLOCKED: Final = "DagsterAssetCheckFailedError"
 """A blocking check stopped the run; the gate is told, and a second alert would say the same in worse words."""
 REFUSED_FILES: Final = "no_delivery_is_refused"
 """Each refused file is told by itself as soon as it is refused (`alerts_of_refusals`)."""
-REJECT_RATE: Final = "reject rate:"
-"""How the validation stage begins the error of a month with too many rejected rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +56,7 @@ class MonthGate:
         rows_in: rows delivered.
         rejected: of these, not usable.
         contacts_digest: of the month's contacts.
+        is_over_limit: whether too large a share of the rows is unusable, which is one of the errors.
     """
 
     month: str
@@ -47,20 +64,16 @@ class MonthGate:
     rows_in: int
     rejected: int
     contacts_digest: str
-
-    @property
-    def is_over_limit(self) -> bool:
-        """Whether too many rows were rejected."""
-        return any(error.startswith(REJECT_RATE) for error in self.errors)
+    is_over_limit: bool
 
     @property
     def is_held_for_rows_alone(self) -> bool:
-        """Whether nothing else is wrong with it; then the rejected rows are told, and not the gate as well."""
-        return bool(self.errors) and all(error.startswith(REJECT_RATE) for error in self.errors)
+        """Whether nothing else is wrong with it; then the rejected rows are reported, and not the gate as well."""
+        return self.is_over_limit and len(self.errors) == 1
 
 
 def alerts_of_run(
-    story: RunStory, episodes: Episodes, gates: Sequence[MonthGate], reject_limit: float
+    story: RunStory, episodes: Episodes, gates: Sequence[MonthGate], reject_limit: float, judged: Judged | None
 ) -> tuple[Episodes, list[Alert]]:
     """What a finished run has to tell.
 
@@ -69,6 +82,7 @@ def alerts_of_run(
         episodes: open before it.
         gates: verdicts on months in force.
         reject_limit: share of rows that may be rejected, [0, 1].
+        judged: the newest day that the loop judged, or None.
 
     Returns:
         Episodes afterwards, and alerts in the order of the stages.
@@ -78,20 +92,20 @@ def alerts_of_run(
     episodes = _gates(story, episodes, gates, alerts)
     if GATE in story.made:
         alerts += [
-            operation_alerts.rows_rejected(
-                gate.month,
-                gate.rejected,
-                gate.rows_in,
-                reject_limit,
+            RowsRejected(
+                month=gate.month,
+                rejected=gate.rejected,
+                rows_in=gate.rows_in,
+                limit=reject_limit,
                 contacts_digest=gate.contacts_digest,
                 run_id=story.run_id,
                 at=story.ended_at,
-            )
+            ).alert()
             for gate in gates
             if gate.is_over_limit
         ]
     if story.is_success and story.schedule:
-        alerts.append(_digest(story, gates))
+        alerts.append(_digest(story, gates, judged).alert())
     return episodes, alerts
 
 
@@ -101,17 +115,16 @@ def _failure(story: RunStory, episodes: Episodes, alerts: list[Alert]) -> Episod
     found = () if story.is_success else (f"{story.failed_step}:{story.error}",)
     episodes, fresh, since = episodes.observe(f"run {story.job}", found, story.run_id)
     if fresh:
-        alerts.append(
-            operation_alerts.run_failed(
-                story.job,
-                story.failed_step,
-                story.error,
-                story.message,
-                since=since,
-                run_id=story.run_id,
-                at=story.ended_at,
-            )
+        fact = RunFailed(
+            job=story.job,
+            step=story.failed_step,
+            error=story.error,
+            message=story.message,
+            since=since,
+            run_id=story.run_id,
+            at=story.ended_at,
         )
+        alerts.append(fact.alert())
     return episodes
 
 
@@ -123,18 +136,16 @@ def _gates(story: RunStory, episodes: Episodes, gates: Sequence[MonthGate], aler
         found = _what_failed(check, rows_alone)
         episodes, fresh, since = episodes.observe(f"check {check.asset} {check.name}", found, story.run_id)
         if fresh:
-            named = () if fresh == (check.name,) else fresh
-            alerts.append(
-                operation_alerts.gate_failed(
-                    check.asset,
-                    check.name,
-                    check.description,
-                    named,
-                    since=since,
-                    run_id=story.run_id,
-                    at=story.ended_at,
-                )
+            fact = GateFailed(
+                asset=check.asset,
+                check=check.name,
+                description=check.description,
+                found=() if fresh == (check.name,) else fresh,
+                since=since,
+                run_id=story.run_id,
+                at=story.ended_at,
             )
+            alerts.append(fact.alert())
     return episodes
 
 
@@ -147,7 +158,7 @@ def _what_failed(check: CheckOutcome, rows_alone: set[str]) -> tuple[str, ...]:
     return tuple(name for name in check.found if name not in rows_alone)
 
 
-def _digest(story: RunStory, gates: Sequence[MonthGate]) -> Alert:
+def _digest(story: RunStory, gates: Sequence[MonthGate], judged: Judged | None) -> NightlyDigest:
     made, lines = story.made, []
     raw = made.get("raw_contacts", {})
     if "new" in raw:
@@ -162,13 +173,18 @@ def _digest(story: RunStory, gates: Sequence[MonthGate]) -> Alert:
     verdict = made.get("champion_model", {})
     if verdict.get("decision") and not verdict.get("unchanged"):
         lines.append(f"version {verdict.get('challenger')} was {verdict['decision']}")
-    state = made.get("as_of_state", {})
     calls = made.get("call_list", {}).get("dagster/row_count")
     if calls is not None:
         lines.append(f"{calls:,} customers on the call lists")
-    as_of = state.get("as_of")
-    return operation_alerts.nightly_digest(
-        story.job, lines, story.seconds, run_id=story.run_id, as_of=str(as_of) if as_of else None, at=story.ended_at
+    as_of = made.get("as_of_state", {}).get("as_of")
+    return NightlyDigest(
+        job=story.job,
+        lines=lines,
+        evidence=Evidence.from_record(judged.evidence) if judged else None,
+        seconds=story.seconds,
+        run_id=story.run_id,
+        as_of=str(as_of) if as_of else None,
+        at=story.ended_at,
     )
 
 
@@ -180,36 +196,61 @@ def alerts_of_promotions(rows: Iterable[Promotion], run_of: Mapping[str, str]) -
         run_of: Dagster run by version judged, as far as known.
     """
     return [
-        model_alerts.verdict_on_model(
+        _verdict(row)(
             row_id=row.id,
-            kind=row.kind,
-            decision=row.decision,
+            gate=row.kind,
             from_version=row.from_version,
             to_version=row.to_version,
             reasons=row.reasons,
             effect=str(row.evidence.get("effect", "")),
+            report=str(row.evidence.get("report", "")),
             as_of=row.as_of,
             at=row.at,
-            page=str(row.evidence.get("report", "")),
-            run_id=run_of.get(str(row.to_version), "") if row.kind not in ("recalibration", "rollback") else "",
-        )
+            run_id="" if row.kind in BY_KIND else run_of.get(str(row.to_version), ""),
+        ).alert()
         for row in rows
     ]
 
 
-def alerts_of_responses(rows: Iterable[Judged]) -> list[Alert]:
-    """What the response ladder tells people.
+BY_KIND: Final[Mapping[str, type[ModelVerdict]]] = {"recalibration": Recalibrated, "rollback": RolledBack}
+"""Rows of the promotions that are no verdict of a gate."""
+
+
+def _verdict(row: Promotion) -> type[ModelVerdict]:
+    if row.kind in BY_KIND:
+        return BY_KIND[row.kind]
+    if row.decision != "promoted":
+        return Refused
+    return OnProbation if row.kind == "probation" else Promoted
+
+
+def alerts_of_responses(rows: Iterable[Judged], value_eur: float) -> list[Alert]:
+    """What the loop tells people.
 
     Args:
-        rows: judged mornings, oldest first.
+        rows: judged days, oldest first.
+        value_eur: value of a subscription, EUR.
     """
     return [
-        model_alerts.response(
-            row.rung, row.kinds, row.reasons, seq=row.seq, episode_id=row.episode_id, as_of=row.as_of, at=row.at
-        )
+        _answer(row)(
+            rung=row.rung,
+            reasons=row.reasons,
+            evidence=Evidence.from_record(row.evidence),
+            value_eur=value_eur,
+            episode_id=row.episode_id,
+            seq=row.seq,
+            as_of=row.as_of,
+            at=row.at,
+        ).alert()
         for row in rows
         if row.is_alert
     ]
+
+
+def _answer(row: Judged) -> type[ResponseBegan]:
+    if row.rung == Rung.ALERT:
+        return ResponseStopped
+    return ResponseBegan if row.kinds else FitWithoutVerdict
 
 
 def alerts_of_failing(found: Sequence[Failing], episodes: Episodes, at: str) -> tuple[Episodes, list[Alert]]:
@@ -228,9 +269,10 @@ def alerts_of_failing(found: Sequence[Failing], episodes: Episodes, at: str) -> 
     for subject, one in failing.items():
         episodes, fresh, since = episodes.observe(subject, ("failing",), one.since)
         if fresh:
-            alerts.append(
-                operation_alerts.sensor_failing(one.name, one.kind, one.error, one.failures, since=since, at=at)
+            fact = SensorFailing(
+                name=one.name, automation=one.kind, error=one.error, failures=one.failures, since=since, at=at
             )
+            alerts.append(fact.alert())
     return episodes, alerts
 
 
@@ -244,16 +286,15 @@ def alerts_of_refusals(refused: Path) -> list[Alert]:
     for path in sorted(refused.glob("*.reason.json")):
         text = path.read_bytes()
         reason = json.loads(text)
-        alerts.append(
-            operation_alerts.delivery_refused(
-                str(reason["kind"]),
-                str(reason["name"]),
-                str(reason["expected"]),
-                reason_file=path.name,
-                reason_digest=hashlib.sha256(text).hexdigest(),
-                at=str(reason["refused_at"]),
-            )
+        fact = DeliveryRefused(
+            delivery=str(reason["kind"]),
+            name=str(reason["name"]),
+            expected=str(reason["expected"]),
+            reason_file=path.name,
+            reason_digest=hashlib.sha256(text).hexdigest(),
+            at=str(reason["refused_at"]),
         )
+        alerts.append(fact.alert())
     return alerts
 
 
@@ -269,8 +310,6 @@ def alerts_of_silence(last_arrival: str, delivery: str, limit_days: float, now: 
     days = (now - datetime.fromisoformat(last_arrival)).total_seconds() / 86_400
     if days < limit_days:
         return []
-    return [
-        operation_alerts.nothing_arrived(
-            last_arrival, days, limit_days, delivery=delivery, at=now.isoformat(timespec="seconds")
-        )
-    ]
+    at = now.isoformat(timespec="seconds")
+    fact = NothingArrived(last_arrival=last_arrival, days=days, limit=limit_days, delivery=delivery, at=at)
+    return [fact.alert()]

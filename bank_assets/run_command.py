@@ -10,13 +10,14 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
 from typing import Any
 
 import dagster as dg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from sqlalchemy.exc import OperationalError
 
 from bank_assets.assets import load_stage_assets
 from bank_assets.definitions import build_defs
@@ -51,7 +52,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     Returns:
         0, also when a gate honestly refused; 1 on a technical failure, which is named.
     """
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False)  # a path may hold `[…]`, which is no markup
     started = time.monotonic()
     if not arguments.no_land:
         source = resolve_source(settings)
@@ -59,7 +60,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         last = date.fromisoformat(arguments.last) if arguments.last else None
         landed = land_source(source, settings, first=first, last=last)
         console.print(
-            f"source: [bold]{source.label}[/] ({'real' if source.is_real else 'not the pinned real file'})"
+            f"source: {source.label} ({'real' if source.is_real else 'not the pinned real file'})"
             + (f"; {source.reason}" if source.reason else "")
         )
         console.print(
@@ -71,14 +72,15 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     months = delivered_months(settings.warehouse)
     if not months:
         console.print(
-            "[red]no contacts were delivered: expected at least one usable file in "
-            f"{settings.landing / 'contacts'}, found none; see {settings.landing / 'refused'} for refusals[/]"
+            "no contacts were delivered: expected at least one usable file in "
+            f"{settings.landing / 'contacts'}, found none; see {settings.landing / 'refused'} for refusals",
+            style="red",
         )
         return 1
     keys = [key_of(month) for month in months_between(months[0], months[-1])]
     with open_instance(settings) as instance:
         for orphan in reap_orphans(instance):
-            console.print(f"[yellow]failed the orphaned run {orphan}: its process is gone[/]")
+            console.print(f"failed the orphaned run {orphan}: its process is gone", style="yellow")
         seconds: dict[str, float] = {}
         is_done = execute(MAIN, settings, instance, keys, console, seconds)
         if is_done and has_new_champion(settings):
@@ -88,7 +90,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     summary = build_summary(settings, seconds)
     path = settings.reports / "run_summary.json"
     write_atomic(path, json.dumps(summary, indent=1).encode())
-    print_summary(summary, Console())
+    print_summary(summary, Console(markup=False))
     console.print(f"summary: {path}")
     return 0 if is_done else 1
 
@@ -146,7 +148,7 @@ def execute(
             spent = event.step_success_data.duration_ms / 1000
             seconds[stage] = round(seconds.get(stage, 0.0) + spent, 2)
         if event.is_step_failure:
-            console.print(f"[red]{event.step_key} failed:[/] {_innermost(event.step_failure_data.error)}")
+            console.print(f"{event.step_key} failed: {_innermost(event.step_failure_data.error)}", style="red")
     return bool(result.success)
 
 
@@ -191,7 +193,8 @@ def _watching(
 
         def poll() -> None:
             while not done.wait(0.5):
-                _show(progress, task)
+                with suppress(OperationalError):  # of a new home: the run makes its event log in this moment
+                    _show(progress, task)
 
         def _show(bar: Progress, number: Any) -> None:
             records = instance.get_records_for_run(

@@ -124,14 +124,14 @@ def _champion(settings: Settings, store: Warehouse) -> dict[str, Any]:
 def print_summary(summary: dict[str, Any], console: Console) -> None:
     """Show the summary as tables."""
     kind = "real" if summary["source"]["is_real"] else "not the pinned real file"
-    console.print(f"\n[bold]source[/] {summary['source']['label']} ({kind})")
+    console.print(f"\nsource {summary['source']['label']} ({kind})")
     console.print(
-        f"[bold]rows[/] {summary['rows_raw']:,} raw = {summary['rows_contacts']:,} contacts + "
+        f"rows {summary['rows_raw']:,} raw = {summary['rows_contacts']:,} contacts + "
         f"{summary['rows_rejected']:,} rejected + {summary['rows_superseded']:,} superseded; validation "
         f"{'passed' if summary['validation_passed'] else 'FAILED for at least one month'}"
     )
     if summary["drift"]:
-        console.print(f"[bold]drift[/] {summary['drift']['message']}")
+        console.print(f"drift {summary['drift']['message']}")
     names = ordered_by(summary["objective"], METRICS)
     table = Table("candidate", *(COLUMNS[name][0] for name in names), title="candidates, out of time, the best first")
     for row in summary["candidates"]:
@@ -139,8 +139,8 @@ def print_summary(summary: dict[str, Any], console: Console) -> None:
     console.print(table)
     champion = summary["champion"]
     console.print(
-        f"[bold]champion[/] version {champion['version'] or 'none'} "
+        f"champion version {champion['version'] or 'none'} "
         f"{champion.get('algorithm') or ''} {champion.get('sampler') or ''}: {champion['reason']}"
     )
     stages = ", ".join(f"{stage} {value:.1f}" for stage, value in summary["seconds"].items())
-    console.print(f"[bold]call list[/] {summary['call_list_rows']:,} calls; [bold]seconds[/] {stages}")
+    console.print(f"call list {summary['call_list_rows']:,} calls; seconds {stages}")

@@ -113,7 +113,7 @@ def test_only_the_edge_and_the_simulator_take_the_default_contract():
     takes = re.compile(r"contract\.uci import .*\bUCI\b")
     takers = {str(path.relative_to(ROOT)) for path in sources if takes.search(path.read_text())}
     simulator = {"drawing", "drift", "landing", "month_model", "profile"}
-    wording = {"bank_assets/core/alerts.py", "bank_assets/expectations/suite.py"}
+    wording = {"bank_assets/expectations/suite.py"}
     assert takers <= {"bank_assets/settings.py", *wording, *(f"bank_assets/sources/{name}.py" for name in simulator)}
 
 

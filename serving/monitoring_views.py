@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from bank_assets.core.alert_catalogue import ResponseBegan
+from bank_assets.core.alerts import key_of
+from bank_assets.core.drift_report import shade
 from bank_assets.reports.charts import Chart, Series
 from bank_assets.reports.formats import NONE, count, eur, number, pct
 from serving.view_models import BAD, PLAIN, Tile
@@ -23,8 +26,6 @@ from serving.view_models_monitoring import (
 
 SHOWN_MONTHS: Final = 18
 """Months of the heat table: about one screen; older ones are in the reports."""
-SHADES: Final = ((0.25, "much"), (0.10, "some"))
-"""Share of contacts that moved, from which a cell of the heat table is shaded: for the eye, no limit of anything."""
 SIGNS: Final = {"bad": "act", "watch": "look", "good": "done", "plain": "told"}
 """Tone of an alert -> the word on its badge."""
 ANSWERED_BY_THE_LOOP: Final = ("response", "drift", "decay")
@@ -43,14 +44,16 @@ def effect_of(column: Document) -> float | None:
     return max(shifts, default=None)
 
 
-def alert_lines(alerts: Sequence[Document], *, is_stopped: bool = False) -> list[AlertLine]:
+def alert_lines(alerts: Sequence[Document], *, is_stopped: bool = False, running: str = "") -> list[AlertLine]:
     """Arrange alerts.
 
     Args:
         alerts: newest first.
         is_stopped: whether the loop has stopped and waits for a person.
+        running: episode whose fit has no verdict yet, or "".
     """
-    return [_alert_line(one, is_stopped=is_stopped) for one in alerts]
+    waiting = key_of(ResponseBegan.kind, running) if running else ""
+    return [_alert_line(one, is_stopped=is_stopped, waiting=waiting) for one in alerts]
 
 
 def is_answered(alert: Document, *, is_stopped: bool) -> bool:
@@ -58,12 +61,13 @@ def is_answered(alert: Document, *, is_stopped: bool) -> bool:
     return alert["kind"] in ANSWERED_BY_THE_LOOP and not (is_stopped and alert["tone"] == BAD)
 
 
-def _alert_line(one: Document, *, is_stopped: bool) -> AlertLine:
+def _alert_line(one: Document, *, is_stopped: bool, waiting: str) -> AlertLine:
     tone, sign = str(one["tone"]), SIGNS.get(one["tone"], "told")
     if is_answered(one, is_stopped=is_stopped):
-        tone, sign = PLAIN, "answered"
+        tone, sign = PLAIN, "being answered" if one["key"] == waiting else "answered"
     page = "" if one["page"] in OVERVIEWS else one["page"]
-    return AlertLine(one["at"], tone, sign, one["title"], one["text"], one["action"], page, one["run_url"])
+    details = [str(line) for line in one.get("details", ())]  # earlier releases wrote none
+    return AlertLine(one["at"], tone, sign, one["title"], one["text"], one["action"], details, page, one["run_url"])
 
 
 def drift_view(reports: Mapping[str, Document], page: str = "") -> DriftView:
@@ -91,8 +95,7 @@ def _cell(column: Document | None, month: str) -> HeatCell:
     effect = effect_of(column)
     if effect is None:
         return HeatCell(NONE, "", f"{month}: not measured.")
-    shade = next((name for least, name in SHADES if effect >= least), "")
-    return HeatCell(f"{effect * 100:.0f} %", shade, f"{month}: {effect * 100:.0f} % of the contacts moved.")
+    return HeatCell(f"{effect * 100:.0f} %", shade(effect), f"{month}: {effect * 100:.0f} % of the contacts moved.")
 
 
 def _details(latest: Document) -> list[DriftDetail]:

@@ -6,6 +6,7 @@ Called by the API controllers. Litestar's own guess of errors (400 with another 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -20,6 +21,7 @@ ANY: Final = (401, 403, 422, 429, 503)
 """Statuses of every operation: credentials, scope, parameters, the key's rate, the ledger."""
 BODY: Final = (413, 415)
 """Statuses of every operation with a body."""
+SECTION: Final = re.compile(r"^\s*(?:Args|Attributes|Returns|Raises):", re.MULTILINE)
 WORDS: Final = {
     401: "No or wrong credentials.",
     403: "The key or role lacks the scope, or another site's page asks.",
@@ -38,6 +40,11 @@ def customer_of(payloads: Payloads) -> dict[str, Any]:
     return {**payloads.example, "contact_id": "c-1", "contact_date": "2010-11-17"}
 
 
+def prose(docstring: str) -> str:
+    """What a docstring says before its sections, which are for readers of the code."""
+    return SECTION.split(docstring, maxsplit=1)[0].strip()
+
+
 def inlined(of: Any) -> dict[str, Any]:
     """JSON Schema of a struct without references: Litestar keeps only the components that it makes itself."""
     document = msgspec.json.schema(of)
@@ -50,7 +57,8 @@ def inlined(of: Any) -> dict[str, Any]:
             return node
         if "$ref" in node:
             return resolve(definitions[node["$ref"].rsplit("/", 1)[1]])
-        return {name: resolve(value) for name, value in node.items()}
+        texts = {name: prose(value) for name, value in node.items() if name == "description" and isinstance(value, str)}
+        return {name: resolve(value) for name, value in node.items()} | texts
 
     return dict(resolve(document))
 
@@ -97,7 +105,7 @@ def operation(*more: int, scope: str = "", content: dict[str, OpenAPIMediaType] 
             if content is not None:
                 self.request_body = RequestBody(content=content, required=True)
             needed = f"Needs the scope `{scope}`." if scope else "Any key or role may ask."
-            self.description = f"{self.description or ''}\n\n{needed}".strip()
+            self.description = f"{prose(self.description or '')}\n\n{needed}".strip()
             answers = {status: one for status, one in (self.responses or {}).items() if not status.startswith("4")}
             self.responses = {**answers, **{str(status): _problem(status) for status in statuses}}
 

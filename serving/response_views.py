@@ -16,7 +16,7 @@ from bank_assets.ledger.responses import Judged
 from bank_assets.reports.charts import Chart, Series
 from bank_assets.reports.formats import NONE, count, number
 from serving.templating import words
-from serving.view_models import GOOD, PLAIN, WATCH, Tile
+from serving.view_models import BAD, GOOD, PLAIN, WATCH, Notice, Tile
 from serving.view_models_monitoring import JudgedDay, JudgedNumber, ResponseView
 
 SHOWN_DAYS: Final = 40
@@ -25,6 +25,12 @@ CHART_DAYS: Final = 180
 READ_ROWS: Final = 200
 """Rows of the ledger read for a page: the charts' days, and rows that settle a fit without judging a day."""
 
+LEDGER_UNREADABLE: Final = Notice(
+    BAD,
+    "The ledger cannot be read",
+    "Nothing is decided and nothing that the loop judged is shown without it. Free disk space, or start its database; "
+    "the app goes on by itself.",
+)
 NAMES: Final = {
     Kind.CALIBRATION: "Observed / expected",
     Kind.COVARIATES: "Largest move of a column",
@@ -49,12 +55,13 @@ def response_view(
         The view; None before the first judged day.
     """
     limits = policy or ResponsePolicy()
-    days = [_day(row, evidence, verdicts, limits) for row, evidence in _judged(rows)]
+    running = fit_in_progress(rows, verdicts)
+    days = [_day(row, evidence, verdicts, limits, is_running=row is running) for row, evidence in _judged(rows)]
     if not days:
         return None
     judged = [(row, comparisons(evidence, limits)) for row, evidence in _judged(rows)[:CHART_DAYS]][::-1]
     return ResponseView(
-        message=message_of(rows, limits),
+        message=message_of(rows, verdicts, limits),
         tiles=[_tile(one) for one in judged[-1][1]],
         charts=[_chart(kind, judged) for kind in Kind],
         days=days[:SHOWN_DAYS],
@@ -62,7 +69,7 @@ def response_view(
     )
 
 
-def message_of(rows: Sequence[Judged], policy: ResponsePolicy | None = None) -> str:
+def message_of(rows: Sequence[Judged], verdicts: Sequence[Promotion] = (), policy: ResponsePolicy | None = None) -> str:
     """The newest judged day in one sentence, "" before the first."""
     judged = _judged(rows)
     if not judged:
@@ -70,7 +77,7 @@ def message_of(rows: Sequence[Judged], policy: ResponsePolicy | None = None) -> 
     row, evidence = judged[0]
     found = [NAMES[one.kind].lower() for one in comparisons(evidence, policy or ResponsePolicy()) if one.is_violated]
     state = f"beyond the limit: {', '.join(found)}" if found else "every number within its limit"
-    return f"{row.as_of}: {state}; {answer_of(row)}."
+    return f"{row.as_of}: {state}; {answer_of(row, verdicts, is_running=row is fit_in_progress(rows, verdicts))}."
 
 
 def stopped_on(rows: Sequence[Judged]) -> str:
@@ -80,18 +87,36 @@ def stopped_on(rows: Sequence[Judged]) -> str:
     return ResponseState.from_json(rows[0].state).stopped_on or ""
 
 
+def fit_in_progress(rows: Sequence[Judged], verdicts: Sequence[Promotion]) -> Judged | None:
+    """The row whose fit has no verdict yet, None if the loop waits for none.
+
+    Args:
+        rows: of the ledger's `responses`, newest first.
+        verdicts: of the ledger's `promotions`, newest first.
+    """
+    if not rows or rows[0].rung not in FITS:
+        return None
+    return rows[0] if _verdict_on(rows[0], verdicts) is None else None
+
+
+def _verdict_on(row: Judged, verdicts: Sequence[Promotion]) -> Promotion | None:
+    """The verdict on the fit that a day asked for, which cannot be older than the day's row."""
+    found = (one for one in verdicts if one.as_of == row.as_of and one.id > row.promotion_id)
+    return next((one for one in found if one.kind not in NO_FIT), None)
+
+
 def is_within_limits(rows: Sequence[Judged]) -> bool:
     """Whether every number of the newest judged day is within its limit."""
     judged = _judged(rows)
     return bool(judged) and not judged[0][0].kinds
 
 
-def answer_of(row: Judged, verdicts: Sequence[Promotion] = ()) -> str:
+def answer_of(row: Judged, verdicts: Sequence[Promotion] = (), *, is_running: bool = False) -> str:
     """What the loop answered on a day, and what became of it."""
     answers = ["recalibrated"] if row.is_recalibrated or row.rung == Rung.RECALIBRATE else []
     if row.rung in FITS:
-        found = next((one for one in verdicts if one.as_of == row.as_of and one.kind not in NO_FIT), None)
-        became = f": version {found.to_version} {found.decision}" if found is not None else ""
+        found = _verdict_on(row, verdicts)
+        became = f": version {found.to_version} {found.decision}" if found else ", not finished" if is_running else ""
         answers.append(f"{FITS[Rung(row.rung)]}{became}")
     if row.rung == Rung.ALERT:
         answers.append("stopped, a person was called")
@@ -104,13 +129,16 @@ def _judged(rows: Sequence[Judged]) -> list[tuple[Judged, Evidence]]:
     return [(row, evidence) for row, evidence in found if evidence is not None]
 
 
-def _day(row: Judged, evidence: Evidence, verdicts: Sequence[Promotion], policy: ResponsePolicy) -> JudgedDay:
+def _day(
+    row: Judged, evidence: Evidence, verdicts: Sequence[Promotion], policy: ResponsePolicy, *, is_running: bool
+) -> JudgedDay:
     numbers = [
         JudgedNumber(NAMES[one.kind], _value(one), _limit(one), one.is_violated, one.sentence)
         for one in comparisons(evidence, policy)
     ]
     tone = WATCH if any(one.is_violated for one in numbers) else PLAIN
-    return JudgedDay(row.as_of, numbers, answer_of(row, verdicts), tone, list(row.reasons))
+    answer = answer_of(row, verdicts, is_running=is_running)
+    return JudgedDay(row.as_of, numbers, answer, tone, list(row.reasons))
 
 
 def _value(one: Comparison) -> str:

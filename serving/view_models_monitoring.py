@@ -17,10 +17,11 @@ class AlertLine:
 
     at: str = told("When it happened (ISO).")
     tone: str = told("bad, watch, good or plain.")
-    sign: str = told("The same as a word: act, look, done, told or answered.")
+    sign: str = told("The same as a word: act, look, done, told, answered or being answered.")
     title: str = told("What is the case, in a few words.")
     text: str = told("What happened, with the numbers.")
     action: str = told("What to do.")
+    details: list[str] = told("What a reader may unfold, such as the checks that held.")
     href: str = told("Report or page about it, or empty.")
     run_href: str = told("Run in Dagster, or empty.")
 

@@ -20,7 +20,7 @@ from bank_assets.core.daily_profiles import DailyProfiles
 from bank_assets.core.drift import DriftPolicy, choose_default_reference, compare_profiles
 from bank_assets.core.drift_report import DriftReport
 from bank_assets.core.profile import Profile
-from bank_assets.partitions import months
+from bank_assets.partitions import monthly_asset
 from bank_assets.reports.drift_words import effects_table
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.spark import SparkResource
@@ -45,11 +45,9 @@ COLUMNS_SCHEMA = pa.schema(
 )
 
 
-@dg.asset(
+@monthly_asset(
     name=PROFILES.name,
     deps=["contacts", "outcomes", "contacts_validation"],
-    partitions_def=months,
-    backfill_policy=dg.BackfillPolicy.single_run(),
     code_version=PROFILES.code_version,
     kinds={"parquet", "spark"},
     owners=OWNERS,
@@ -119,11 +117,9 @@ def _long_table(store: Warehouse, session: SparkSession, filled: Sequence[str], 
     return counts
 
 
-@dg.asset(
+@monthly_asset(
     name=DRIFT_REPORT.name,
     deps=[PROFILES.name],
-    partitions_def=months,
-    backfill_policy=dg.BackfillPolicy.single_run(),
     code_version=DRIFT_REPORT.code_version,
     kinds={"json", "python"},
     owners=OWNERS,
@@ -137,8 +133,8 @@ def drift_report(
 ) -> dg.MaterializeResult:
     """What moved between the champion's training profile and each month, by effect size.
 
-    Reads: contact_profiles, the champion's reference profile. Writes: reports/drift/<month>.json and .html, and
-    `drift_report`.
+    Reads: contact_profiles, the champion's reference profile. Writes: `drift_report` and, by month,
+    `reports/drift/YYYY-MM.json` and `.html`.
     Guarantees: exact statistics from counts, no row is read again; the reference is named in every report.
     """
     watch, store = Stopwatch(), warehouse.open()

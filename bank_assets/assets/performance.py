@@ -19,7 +19,7 @@ from bank_assets.core.economics import Economics
 from bank_assets.core.performance import ScoredContacts, measure_performance
 from bank_assets.core.performance_report import Baseline, PerformanceReport
 from bank_assets.core.scorer import apply_calibrator
-from bank_assets.partitions import months
+from bank_assets.partitions import monthly_asset
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.store import RegistryResource, WarehouseResource
 from bank_assets.settings import Settings
@@ -58,10 +58,8 @@ OUTCOME_SCHEMA = pa.schema(
 )
 
 
-@dg.asset(
+@monthly_asset(
     name=REPORTED_OUTCOMES.name,
-    partitions_def=months,
-    backfill_policy=dg.BackfillPolicy.single_run(),
     code_version=REPORTED_OUTCOMES.code_version,
     kinds={"parquet", "python"},
     owners=OWNERS,
@@ -84,11 +82,9 @@ def ledger_outcomes(
     return months_result(context, wanted, due, watch)
 
 
-@dg.asset(
+@monthly_asset(
     name=SCORES.name,
     deps=["contacts", "outcomes", "contacts_validation", REPORTED_OUTCOMES.name],
-    partitions_def=months,
-    backfill_policy=dg.BackfillPolicy.single_run(),
     code_version=SCORES.code_version,
     kinds={"parquet", "python"},
     owners=ML_OWNERS,
@@ -146,11 +142,9 @@ def _scores(store: Warehouse, reign: Reign, registry: Registry, passed: list[str
     )
 
 
-@dg.asset(
+@monthly_asset(
     name=REPORT.name,
     deps=[SCORES.name],
-    partitions_def=months,
-    backfill_policy=dg.BackfillPolicy.single_run(),
     code_version=REPORT.code_version,
     kinds={"json", "python"},
     owners=ML_OWNERS,

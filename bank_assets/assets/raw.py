@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from bank_assets.assets.materialization import OWNERS, Stopwatch
-from bank_assets.partitions import key_of, month_of, months
+from bank_assets.partitions import key_of, month_of, monthly_asset
 from bank_assets.settings import Settings
 from bank_assets.sources.deliveries import register_deliveries
 from bank_assets.sources.landing_folders import landing_is_missing
@@ -25,9 +25,7 @@ class RawContactsConfig(dg.Config):
     """A file touched within so many seconds is still being written; 0 takes all files (the sender renames them)."""
 
 
-@dg.asset(
-    partitions_def=months,
-    backfill_policy=dg.BackfillPolicy.single_run(),
+@monthly_asset(
     code_version=CODE_VERSION,
     kinds={"csv", "file"},
     owners=OWNERS,

@@ -21,6 +21,7 @@ from bank_assets.core.calibration import Recalibration, recalibrate
 from bank_assets.core.contacts import Contacts
 from bank_assets.core.economics import Economics
 from bank_assets.core.scorer import digest_files
+from bank_assets.core.suppression import SuppressionList
 from bank_assets.ledger import campaigns, promotions, states
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.spark import SparkResource
@@ -145,8 +146,10 @@ def batch_scores(
 ) -> dg.MaterializeResult:
     """Every customer of every campaign file scored by the champion.
 
-    Reads: landing/campaigns, the champion's bundle, the as-of state. Writes: `batch_scores`, one key per campaign.
-    Guarantees: the same scorer as serving and evaluation; unusable rows are listed with reasons, the others scored.
+    Reads: landing/campaigns, the champion's bundle, the as-of state, suppressions. Writes: `batch_scores`, one key per
+    campaign.
+    Guarantees: the same scorer as serving and evaluation; a suppressed customer is `do_not_call`; unusable rows are
+    listed with reasons, the others scored.
     Fails when: there is no champion.
     """
     watch, store = Stopwatch(), warehouse.open()
@@ -157,11 +160,12 @@ def batch_scores(
         return _lists_result([], made=0, watch=watch, metadata={"message": message})
     economics = Economics(settings.cost_eur, settings.value_eur, settings.threshold)
     deliveries = latest_campaigns(settings.warehouse, config.names)
+    suppression = SuppressionList.of(campaigns.suppressed(ledger.engine))
     wanted = {
         delivery.name: BATCH.of(
             store,
             campaign_of(delivery.name),
-            inputs=[delivery.sha256, champion, state.digest],
+            inputs=[delivery.sha256, champion, state.digest, suppression.digest],
             settings=economics.to_dict(),
         )
         for delivery in deliveries
@@ -171,7 +175,7 @@ def batch_scores(
         derived, campaign = due[delivery.name], read_campaign(settings.warehouse, delivery, settings.contract)
         bundle, as_of_state = registry.open().bundle(champion), AsOfState.from_dict(state.state)
         called_by = economics.for_model(json.loads(bundle["decision.json"]))
-        rows = score_campaign(spark.session, campaign, bundle, champion, as_of_state, called_by)
+        rows = score_campaign(spark.session, campaign, bundle, champion, as_of_state, called_by, suppression)
         facts = _facts_of(campaign, delivery, state.as_of) | _model_of(champion, bundle)
         derived.commit(rows, {**facts, "calls_from": called_by.calls_from})
     entries = [derived.entry for derived in wanted.values()]

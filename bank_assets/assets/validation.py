@@ -15,7 +15,7 @@ from bank_assets.assets.materialization import OWNERS, Stopwatch, months_of, mon
 from bank_assets.core.month_profile import MonthProfile
 from bank_assets.expectations.runner import validate_contacts
 from bank_assets.expectations.summary import MonthValidation
-from bank_assets.partitions import months
+from bank_assets.partitions import monthly_asset
 from bank_assets.reports.validation_page import MonthRow, validation_page, violations_in_words
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
@@ -33,11 +33,9 @@ VERDICTS_ON_ROWS = Table(GATE, "2")
 RESULT_SCHEMA = pa.schema([("month", pa.string()), ("severity", pa.string()), ("failure", pa.string())])
 
 
-@dg.asset(
+@monthly_asset(
     name=GATE,
     deps=[CONTACTS, REJECTED],
-    partitions_def=months,
-    backfill_policy=dg.BackfillPolicy.single_run(),
     code_version=CODE_VERSION,
     kinds={"greatexpectations"},
     owners=OWNERS,

@@ -1,14 +1,8 @@
-"""What people are told: the kinds of alerts, one alert as a value, and when the same thing is told again.
+"""One alert as a value, and when the same alert is sent again. The kinds of alerts are in `core.alert_catalogue`.
 
-What lives here: `AlertKind`, `Alert` with its JSON form, content-derived keys, `Episodes`.
-What must not: words (`core.operation_alerts`, `core.model_alerts`), reading what happened (`alert_sensors`),
-sending (`resources.notifier`).
-Called by the alert sensors, the notifier and the web app.
-
-An alert is told once per episode. Its key comes from its content, never from a clock: whoever looks at the same record
-twice, after a crash or from two processes, derives the same key, and the second is dropped. An episode begins with what
-opened it (a run, a delivery, a day of data) and that beginning is in the key, so what comes back after it had ended is
-told anew.
+An alert is sent once per episode. Its key comes from its content, never from a clock: two looks at the same record,
+after a crash or from two processes, derive the same key, and the second alert is dropped. The key contains what opened
+the episode (a run, a delivery, a day of data), so the same problem is reported again if it returns after its end.
 """
 
 from __future__ import annotations
@@ -20,32 +14,15 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from bank_assets.contract.uci import UCI
-
 ALERT_SCHEMA_VERSION: Final = 1
 KEY_DIGITS: Final = 20
-
-
-class AlertKind(StrEnum):
-    """What an alert is about."""
-
-    RUN_FAILED = "run_failed"
-    GATE_FAILED = "gate_failed"
-    ROWS_REJECTED = "rows_rejected"
-    DRIFT = "drift"
-    DECAY = "decay"
-    """Both were written by earlier versions, from monthly statistics that nothing acted on; old lines stay readable."""
-    RECALIBRATED = "recalibrated"
-    PROMOTED = "promoted"
-    REFUSED = "refused"
-    RESPONSE = "response"
-    SENSOR_FAILING = "sensor_failing"
-    NOTHING_ARRIVED = "nothing_arrived"
-    NIGHTLY_DIGEST = "nightly_digest"
+LONGEST_TEXT: Final = 900
+"""Characters of a text; a channel may cut a longer one in the middle of a word."""
+MORE_ITEMS: Final = 5
 
 
 class Tone(StrEnum):
-    """How urgent it is."""
+    """How urgent an alert is."""
 
     BAD = "bad"
     """Something does not work until somebody acts."""
@@ -57,80 +34,70 @@ class Tone(StrEnum):
     """For information."""
 
 
+class DefaultChannel(StrEnum):
+    """Where an alert goes besides the log and the pages."""
+
+    PUSH = "push"
+    """To every address of `BANK_ALERT_URLS`."""
+    PAGES = "pages"
+    """Nowhere else: nobody has to be interrupted for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Alert:
     """One thing that people are told.
 
     Attributes:
         kind: what it is about.
-        key: identity of the thing told, from its content; the same key is told once.
-        tone: how urgent.
+        key: identity, from its content; an alert with a known key is not sent again.
+        tone: how urgent it is.
         title: what is the case, in a few words.
-        text: what happened, with the numbers, as sentences. No customer's values.
+        text: what happened and what it means in money, as sentences. No customer's values.
         action: what to do, as a sentence; "nothing" is an answer too.
         at: when it happened, ISO with zone.
+        details: sentences for those who ask further, such as the checks that held.
+        channel: where it goes besides the log and the pages.
         as_of: data time it rests on, ISO date, or None.
         page: path of the report or page in the web app, or "".
         run_id: Dagster run, or "".
     """
 
-    kind: AlertKind
+    kind: str
     key: str
     tone: Tone
     title: str
     text: str
     action: str
     at: str
+    details: tuple[str, ...] = ()
+    channel: DefaultChannel = DefaultChannel.PUSH
     as_of: str | None = None
     page: str = ""
     run_id: str = ""
 
     def to_dict(self, public_url: str, ui_url: str) -> dict[str, Any]:
-        """JSON-ready form with whole addresses.
-
-        Args:
-            public_url: where the web app is reached.
-            ui_url: where Dagster's web server is reached.
-        """
+        """JSON-ready form; the two base addresses complete the links to the web app and to Dagster."""
         return {
             "schema_version": ALERT_SCHEMA_VERSION,
-            **{name: str(value) if isinstance(value, StrEnum) else value for name, value in asdict(self).items()},
+            **asdict(self),
             "page_url": f"{public_url.rstrip('/')}{self.page}" if self.page else "",
             "run_url": f"{ui_url.rstrip('/')}/runs/{self.run_id}" if self.run_id else "",
         }
 
-    @classmethod
-    def from_dict(cls, document: Mapping[str, Any]) -> Alert:
-        """Read what `to_dict` wrote.
 
-        Raises:
-            ValueError: another schema version, or an unknown kind or tone.
-        """
-        version = document.get("schema_version")
-        if version != ALERT_SCHEMA_VERSION:
-            raise ValueError(f"alert: expected schema_version {ALERT_SCHEMA_VERSION}, found {version!r}.")
-        fields = {name: document[name] for name in cls.__slots__}
-        return cls(**fields | {"kind": AlertKind(fields["kind"]), "tone": Tone(fields["tone"])})
-
-
-def key_of(kind: AlertKind, *content: object) -> str:
-    """Identity of what is told.
-
-    Args:
-        kind: what it is about.
-        content: what makes it this very thing, such as the beginning of its episode; anything JSON can hold.
-    """
-    text = json.dumps([str(kind), *content], sort_keys=True, default=str)
+def key_of(kind: str, *content: object) -> str:
+    """Identity of an alert: its kind and what distinguishes it, such as the beginning of its episode; JSON-able."""
+    text = json.dumps([kind, *content], sort_keys=True, default=str)
     return f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS]}"
 
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """Something that is the case without a break.
+    """A problem that lasts without a break.
 
     Attributes:
         since: what opened it; part of the key of each of its alerts.
-        told: what people know of it already.
+        told: what was reported already.
     """
 
     since: str
@@ -139,16 +106,12 @@ class Episode:
 
 @dataclass(frozen=True, slots=True)
 class Episodes:
-    """The open episodes by subject; kept in the sensor's cursor.
-
-    Attributes:
-        open: episode by subject, such as `drift` or a check's name.
-    """
+    """The open episodes by subject, such as a check's name; kept in the sensor's cursor."""
 
     open: Mapping[str, Episode] = field(default_factory=dict)
 
     def observe(self, subject: str, found: Iterable[str], since: str) -> tuple[Episodes, tuple[str, ...], str]:
-        """Note what is the case with a subject now.
+        """Note what is wrong with a subject now.
 
         Args:
             subject: what is observed.
@@ -156,7 +119,7 @@ class Episodes:
             since: what opens an episode, if this does.
 
         Returns:
-            The episodes afterwards, what is new in this episode and thus to be told, and what opened it.
+            The episodes afterwards, what is new in this episode and thus to be reported, and what opened it.
         """
         words = tuple(dict.fromkeys(found))
         if not words:
@@ -176,15 +139,10 @@ class Episodes:
         return cls({name: Episode(one["since"], tuple(one["told"])) for name, one in document.items()})
 
 
-LONGEST_TEXT: Final = 900
-"""Characters of a text; a channel may cut a longer one in the middle of a word."""
-MORE_ITEMS: Final = 5
-
-
-def few(items: Sequence[str], sign: str = ", ") -> str:
+def few(items: Sequence[str]) -> str:
     """The first items, and how many more there are."""
     rest = len(items) - MORE_ITEMS
-    return sign.join(items[:MORE_ITEMS]) + (f" and {rest} more" if rest > 0 else "")
+    return ", ".join(items[:MORE_ITEMS]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def shortened(text: str) -> str:
@@ -193,12 +151,10 @@ def shortened(text: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """A text that begins as a sentence; one that begins with a column's name says that it is one."""
-    if text.split(" ", 1)[0] in UCI.by_source:
-        return f"The column {text}"
+    """A text with a capital first letter."""
     return f"{text[:1].upper()}{text[1:]}"
 
 
-def sentences(texts: Sequence[str]) -> str:
+def sentences(texts: Iterable[str]) -> str:
     """Texts as sentences: capital first letter, a full stop each."""
     return " ".join(f"{sentence(text).rstrip('.')}." for text in texts if text)

@@ -87,7 +87,7 @@ class Comparison:
         return next(one for one in self.measures if one.name == name)
 
     def effect(self, old: str = "the old model") -> str:
-        """What it means in money, as sentences; "" if there were too few contacts.
+        """What it means in money and whether it may be chance, as a sentence; "" if there were too few contacts.
 
         Args:
             old: what the new model is compared with, for people.
@@ -99,10 +99,11 @@ class Comparison:
         if profit.low == profit.high == profit.gain == 0.0:
             return f"{span} the new model and {old} would have earned the same, {profit.now:,.0f} EUR."
         change = f"{abs(profit.gain):,.0f} EUR {'more' if profit.gain >= 0 else 'less'}"
-        interval = f"{self.confidence:.0%} interval of the difference {profit.low:+,.0f} to {profit.high:+,.0f} EUR"
+        chance = "which may be chance" if profit.low <= 0.0 <= profit.high else "which chance does not explain"
         return (
-            f"{span} the new model would have earned {profit.now:,.0f} EUR and {old} {profit.before:,.0f} EUR: "
-            f"{change} ({interval})."
+            f"{span} the new model would have earned {change} than {old}, {chance}: {profit.now:,.0f} against "
+            f"{profit.before:,.0f} EUR, {self.confidence:.0%} interval of the difference {profit.low:+,.0f} to "
+            f"{profit.high:+,.0f} EUR."
         )
 
     def to_dict(self) -> dict[str, Any]:

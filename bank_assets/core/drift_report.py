@@ -30,6 +30,15 @@ LEVELS: Final = (Level.NONE, Level.MODERATE, Level.HEAVY)
 """Levels from lowest to highest."""
 
 
+SHADES: Final = ((0.25, "much"), (0.10, "some"))
+"""Share of contacts that moved, from which a table shades a column: for the eye, no limit of anything."""
+
+
+def shade(effect: float | None) -> str:
+    """`some` or `much` by the size of an effect, else ""."""
+    return next((name for least, name in SHADES if effect is not None and effect >= least), "")
+
+
 def worst(*levels: Level) -> Level:
     """The highest of the levels; none for no level."""
     return max(levels, key=LEVELS.index, default=Level.NONE)

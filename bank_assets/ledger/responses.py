@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Engine, RowMapping, insert, select
 from sqlalchemy.exc import IntegrityError
@@ -20,6 +20,9 @@ from sqlalchemy.exc import IntegrityError
 from bank_assets.ledger.chain import canonical_json
 from bank_assets.ledger.engine import LedgerError, utc_now, writing
 from bank_assets.ledger.models import responses
+
+NEWEST_ROWS: Final = 5
+"""Enough to hold the newest judged day: each row that settles a fit stands between two of them."""
 
 
 class AlreadyJudgedError(LedgerError):
@@ -140,6 +143,11 @@ def latest(engine: Engine) -> Judged | None:
     """The last row, or None before the first judgement."""
     found = history(engine, limit=1)
     return found[0] if found else None
+
+
+def latest_day(engine: Engine) -> Judged | None:
+    """The newest row that measured a day; rows that settle a fit measure nothing."""
+    return next((row for row in history(engine, limit=NEWEST_ROWS) if row.evidence), None)
 
 
 def history(engine: Engine, *, limit: int = 200, after: int = 0) -> list[Judged]:

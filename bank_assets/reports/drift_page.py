@@ -1,8 +1,7 @@
-"""The drift report as one HTML page that a manager can read: verdict first, then what moved, in plain words.
+"""The drift report as one HTML page that a manager can read: what moved, in plain words.
 
-What lives here: the page's template, and the words for a change.
-What must not: statistics (`core.drift`), file writing (the asset does it), any address outside of the reports.
-Called by the drift asset; alerts, the Dagster run and the web app link to the page.
+The page describes a month and gives no verdict, since nothing acts on a month; it names the loop's limits instead.
+Statistics are in `core.drift`. The drift asset writes the page; alerts, the Dagster run and the web app link to it.
 """
 
 from __future__ import annotations
@@ -11,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bank_assets.core.drift_report import ColumnDrift, DriftReport, DriftStatus, LabelRate, Level, Role
+from bank_assets.core.drift_report import ColumnDrift, DriftReport, DriftStatus, LabelRate, Role, shade
 from bank_assets.core.profile import Profile
+from bank_assets.core.response.policy import ResponsePolicy
 from bank_assets.reports.charts import Chart, Series
 from bank_assets.reports.drift_words import Bar, bars_of, words_of
 from bank_assets.reports.page import render
@@ -40,18 +40,11 @@ class Facts:
     rows: tuple[tuple[str, ...], ...]
 
 
-_HEADLINES: Final = {
-    Level.NONE: "Customers look as they did",
-    Level.MODERATE: "Customers have changed somewhat",
-    Level.HEAVY: "Customers have changed a lot",
-}
 _ROLE_WORDS: Final = {
     Role.INPUT: "",
     Role.MONITORED: "Known only after the call, so the model does not use it.",
     Role.CALENDAR: "Calendar, moves by itself.",
 }
-
-_SIGNS: Final = {"moderate": "!", "heavy": "!!"}
 
 _TEMPLATE: Final = """{% extends "frame" %}
 {% import "macros/charts.html" as charts %}
@@ -63,14 +56,13 @@ _TEMPLATE: Final = """{% extends "frame" %}
 <div class="notice">
 <p>{{ summary }}</p>
 {% if matters %}<p>{{ matters }}</p>{% endif %}
-<p><strong>What to do:</strong> {{ action }}</p>
+<p><strong>What to do:</strong> nothing. {{ limits }}</p>
 </div>
 {% if report.reference_overlaps %}
 <p>The two periods share days, so changes look smaller than they are.</p>
 {% endif %}
 <h2>Subscription rate</h2>
-<p><span class="badge">
-{{ "no" if report.label_level == "none" else report.label_level }} change</span> {{ rates }}</p>
+<p>{{ rates }}</p>
 {% if rate_chart %}{{ charts.chart(rate_chart) }}{% endif %}
 {% for facts in all_facts %}
 <h2>{{ facts.title }}</h2>
@@ -86,7 +78,7 @@ _TEMPLATE: Final = """{% extends "frame" %}
 <div class="grid two">
 {% for one in moved %}
 <article class="card"><header><h3>{{ one.column.column }}</h3>
-<span class="badge">{{ one.column.level }}</span></header>
+<span class="quiet">{{ one.column.effect|share }} moved</span></header>
 <p class="quiet">{{ one.description }}</p>
 <p>{{ one.words }}.{% if one.role %} <span class="quiet">{{ one.role }}</span>{% endif %}</p>
 {% if one.weight %}<p class="weight">{{ one.weight }}</p>{% endif %}
@@ -105,37 +97,33 @@ _TEMPLATE: Final = """{% extends "frame" %}
 {% endif %}
 {% if periods %}
 <h2>Over time</h2>
-<p class="quiet">Share of contacts that moved, in per cent, and the verdict of each period.</p>
+<p class="quiet">Share of contacts that moved, in per cent. The shades begin at 10 and 25 % and are no limits.</p>
 <div class="scroll" tabindex="0" role="region" aria-label="Drift by column and period">
 <table class="heat"><thead><tr><th scope="col">Column</th>
 {% for name in periods %}<th scope="col">{{ name }}</th>{% endfor %}</tr></thead>
 <tbody>{% for name, cells in heat.items() %}
-<tr><th scope="row">{{ name }}</th>{% for level, effect in cells %}
-<td class="{{ level }}">{{ "–" if effect is none else "%.0f"|format(100 * effect) }}{% if level in signs %}
-<span aria-label="{{ level }}">{{ signs[level] }}</span>{% endif %}</td>{% endfor %}</tr>
+<tr><th scope="row">{{ name }}</th>{% for shade, effect in cells %}
+<td class="{{ shade }}">{{ "–" if effect is none else "%.0f"|format(100 * effect) }}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>
-<p class="quiet">! moderate, !! heavy, – no verdict.</p>
 {% endif %}
 <h2>All columns</h2>
 <div class="scroll" tabindex="0" role="region" aria-label="All columns with their statistics">
 <table>
-<thead><tr><th scope="col">Column</th><th scope="col">Verdict</th><th scope="col" class="num">PSI</th>
-<th scope="col" class="num">D or variation</th><th scope="col" class="num">KS p</th>
-<th scope="col">Why</th></tr></thead>
+<thead><tr><th scope="col">Column</th><th scope="col" class="num">Moved</th><th scope="col" class="num">PSI</th>
+<th scope="col" class="num">D or variation</th><th scope="col" class="num">KS p</th></tr></thead>
 <tbody>
 {% for column in report.columns %}
-<tr><th scope="row">{{ column.column }}</th><td>{% if column.role == "calendar" %}<span class="quiet">not judged</span>
-{% else %}<span class="badge">{{ column.level }}</span>{% endif %}</td>
+<tr><th scope="row">{{ column.column }}</th>
+<td class="num">{{ "n/a" if column.effect is none else column.effect|share }}</td>
 <td class="num">{{ column.psi|number }}</td>
 <td class="num">{{ (column.ks_distance_rest if column.kind == "numeric" else column.total_variation)|number }}</td>
-<td class="num">{{ "n/a" if column.ks_p_value is none else "%.2g"|format(column.ks_p_value) }}</td>
-<td>{{ column.reason }}</td></tr>
+<td class="num">{{ "n/a" if column.ks_p_value is none else "%.2g"|format(column.ks_p_value) }}</td></tr>
 {% endfor %}
 </tbody>
 </table></div>
 <h2>How to read this</h2>
-<p>Verdicts follow the size of a change, never its p-value: with many contacts every small change is
-"significant". Values that stand for "none" (no earlier contact, an empty balance) are judged apart from the rest.
+<p>Look at the size of a change, not at its p-value: with many contacts every small change is "significant". Values that
+stand for "none" (no earlier contact, an empty balance) are compared apart from the rest.
 PSI is the population stability index over ten equal shares of the reference; D is the Kolmogorov–Smirnov distance; the
 variation is the share of contacts that would have to change category.{% if has_importance %} The weight of a column is
 its share of what moves the model's probabilities.{% endif %}</p>
@@ -182,8 +170,7 @@ def drift_page(
     total = sum((importance or {}).values())
     weights = {name: value / total for name, value in (importance or {}).items()} if total else {}
     names, shown = list(history_names)[-SHOWN_PERIODS:], list(history)[-SHOWN_PERIODS:]
-    is_judged = report.status is DriftStatus.OK
-    headline = _HEADLINES[report.level] if is_judged else "No verdict on drift yet"
+    headline = _headline(report)
     return render(
         _TEMPLATE,
         title=f"{headline} · {report.current_span}",
@@ -191,7 +178,7 @@ def drift_page(
         headline=headline,
         summary=_summary(report),
         matters=_matters(report, weights),
-        action=_action(report),
+        limits=_limits(),
         rates=_rates(report.label_reference, report.label_current),
         rate_chart=_rate_chart(shown, names) if len(shown) > 1 else None,
         moved=_moved(report, reference, current, weights),
@@ -199,7 +186,6 @@ def drift_page(
         all_facts=facts,
         periods=names[::-1] if len(shown) > 1 else [],
         heat=_heat(shown[::-1]),
-        signs=_SIGNS,
         source=source,
     )
 
@@ -207,18 +193,17 @@ def drift_page(
 def _moved(
     report: DriftReport, reference: Profile | None, current: Profile, weights: Mapping[str, float]
 ) -> list[_Moved]:
-    by_name = {column.column: column for column in report.columns}
     columns = current.contract.by_source
     return [
         _Moved(
-            column=by_name[name],
+            column=found,
             description=columns[name].description if name in columns else "",
             words=words_of(columns.get(name), reference.columns[name], current.columns[name]) if reference else "",
-            role=_ROLE_WORDS[by_name[name].role],
-            weight=_weight(weights.get(name), by_name[name].role) if weights else "",
+            role=_ROLE_WORDS[found.role],
+            weight=_weight(weights.get(name), found.role) if weights else "",
             bars=bars_of(reference.columns[name], current.columns[name]) if reference and at < SHOWN_BARS else (),
         )
-        for at, name in enumerate(report.drifted_columns)
+        for at, (name, found) in enumerate(_moved_columns(report).items())
     ]
 
 
@@ -231,36 +216,53 @@ def _weight(weight: float | None, role: Role) -> str:
     return f"It {word}: {weight:.0%} of the model's weight." if weight >= 0.005 else f"It {word}: below 1 %."
 
 
-def _matters(report: DriftReport, weights: Mapping[str, float]) -> str:
-    if not weights or not report.drifted_columns:
-        return ""
-    share = sum(weights.get(name, 0.0) for name in report.drifted_columns)
-    heavy = [name for name in report.drifted_columns if weights.get(name, 0.0) >= MATTERS_MUCH]
-    which = f"; those that matter much: {', '.join(heavy)}" if heavy else "; none of them matters much on its own"
-    return f"The columns that changed carry {share:.0%} of the model's weight{which}."
-
-
-def _action(report: DriftReport) -> str:
+def _moved_columns(report: DriftReport) -> dict[str, ColumnDrift]:
+    """Columns that moved visibly, furthest first; the calendar moves by itself."""
     if report.status is not DriftStatus.OK:
-        return "wait for more contacts; nothing is wrong."
-    if report.level is Level.NONE and report.label_level is Level.NONE:
-        return "nothing."
+        return {}
+    found = [one for one in report.columns if one.role is not Role.CALENDAR and shade(one.effect)]
+    return {one.column: one for one in sorted(found, key=lambda one: -(one.effect or 0.0))}
+
+
+def _headline(report: DriftReport) -> str:
+    if report.status is not DriftStatus.OK:
+        return "Nothing to compare yet"
+    moved = _moved_columns(report)
+    return f"Customers moved in {len(moved)} columns" if moved else "Customers look as they did"
+
+
+def _matters(report: DriftReport, weights: Mapping[str, float]) -> str:
+    moved = _moved_columns(report)
+    if not weights or not moved:
+        return ""
+    share = sum(weights.get(name, 0.0) for name in moved)
+    heavy = [name for name in moved if weights.get(name, 0.0) >= MATTERS_MUCH]
+    which = f"; those that matter much: {', '.join(heavy)}" if heavy else "; none of them matters much on its own"
+    return f"The columns that moved carry {share:.0%} of the model's weight{which}."
+
+
+def _limits() -> str:
+    """What the loop acts on instead of a month."""
+    policy = ResponsePolicy()
     return (
-        "nothing at once. The platform recalibrates or refits by itself when its decisions suffer, and tells the "
-        "result. If the change was planned (another campaign, another list), tell the team that owns the model."
+        f"The loop does not act on months. It judges each delivered day by the {policy.window_days} days before it, "
+        f"and answers if a column moved by more than {policy.covariate_excess:.0%} of the contacts beyond noise, if "
+        f"subscriptions are more than {policy.calibration_ratio:g} times those expected or fewer by that factor, or if "
+        f"the AUC is certainly below {policy.ranking_floor:g}. The Monitoring page shows these numbers."
     )
 
 
 def _summary(report: DriftReport) -> str:
     if report.status is not DriftStatus.OK:
         return report.message
-    judged = [column for column in report.columns if column.role is not Role.CALENDAR]
-    inputs = sum(column.role is Role.INPUT and column.level is not Level.NONE for column in judged)
-    if not report.drifted_columns:
-        return f"None of the {len(judged)} columns watched changed by more than chance and habit explain."
+    moved, watched = _moved_columns(report), sum(column.role is not Role.CALENDAR for column in report.columns)
+    if not moved:
+        return f"In none of the {watched} columns did as much as a tenth of the contacts move."
+    inputs = sum(column.role is Role.INPUT for column in moved.values())
+    first = next(iter(moved.values()))
     return (
-        f"{len(report.drifted_columns)} of the {len(judged)} columns watched changed, {inputs} of them used by the "
-        f"model. The largest change: {report.drifted_columns[0]}."
+        f"In {len(moved)} of {watched} columns a tenth of the contacts or more moved; the model uses {inputs} of them. "
+        f"The furthest is {first.column}, with {first.effect or 0.0:.0%}."
     )
 
 
@@ -292,14 +294,14 @@ def _rate_chart(history: Sequence[DriftReport], names: Sequence[str]) -> Chart:
 
 
 def _heat(history: Sequence[DriftReport]) -> dict[str, list[tuple[str, float | None]]]:
-    """Level and effect of each column in each period."""
+    """Shade and effect of each column in each period."""
     judged = [{c.column: c for c in one.columns if one.status is DriftStatus.OK} for one in history]
     names = dict.fromkeys(c.column for one in history for c in one.columns if c.role is not Role.CALENDAR)
     return {
         name: [
             ("unknown", None)
             if (found := period.get(name)) is None or found.effect is None
-            else (str(found.level), found.effect)
+            else (shade(found.effect), found.effect)
             for period in judged
         ]
         for name in names

@@ -25,7 +25,7 @@ from urllib.parse import unquote, urlsplit
 import dagster as dg
 from pydantic import Field
 
-from bank_assets.core.alerts import Tone
+from bank_assets.core.alerts import DefaultChannel, Tone
 from bank_assets.settings import Settings
 from bank_assets.store.alert_log import FILE_NAME, AlertLog
 from bank_assets.store.atomic_files import write_atomic
@@ -189,9 +189,10 @@ class NotifierResource(dg.ConfigurableResource):
         for place, alert in self.log.read(progress.offset):
             if time.monotonic() > until:
                 break
-            problem = channel.send(alert)
+            is_pushed = alert.get("channel") != DefaultChannel.PAGES  # earlier releases pushed everything
+            problem = channel.send(alert) if is_pushed else ""
             if not problem:
-                progress = replace(progress, offset=place, failures=0, retry_at=None, sent=progress.sent + 1)
+                progress = replace(progress, offset=place, failures=0, retry_at=None, sent=progress.sent + is_pushed)
             elif now - datetime.fromisoformat(alert["at"]) > GIVE_UP_AFTER:
                 logger.error("channel %s: gave up alert %s (%s)", channel.name, alert["key"], problem)
                 progress = replace(progress, offset=place, retry_at=None, given_up=progress.given_up + 1)

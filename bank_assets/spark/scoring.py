@@ -9,7 +9,7 @@ thread, so a row's number does not depend on the batch it came in.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -18,11 +18,13 @@ from pyspark.sql import SparkSession
 
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.uci import contract_on_record
+from bank_assets.core.arrays import FloatArray
 from bank_assets.core.as_of import AsOfState
 from bank_assets.core.call_plan import best_first, deciles
 from bank_assets.core.economics import Economics, expected_profit, is_worth_calling
 from bank_assets.core.features import FeatureSet, current_features
 from bank_assets.core.scorer import Scorer
+from bank_assets.core.suppression import SuppressionList
 from bank_assets.sources.campaign_file import Campaign
 
 ROWS_PER_TASK: Final = 200_000
@@ -89,6 +91,7 @@ def score_campaign(
     version: str,
     state: AsOfState,
     economics: Economics,
+    suppression: SuppressionList,
 ) -> pa.Table:
     """Score every usable row of a campaign (=).
 
@@ -99,6 +102,7 @@ def score_campaign(
         version: the champion's version.
         state: the published as-of state.
         economics: cost and value.
+        suppression: customers who objected.
 
     Returns:
         One row per contact in the order of the file, `SCORED_SCHEMA`.
@@ -113,7 +117,7 @@ def score_campaign(
     order = {contact: row for row, contact in enumerate(found.column("contact_id").to_pylist())}
     table = found.take(pa.array([order[contact] for contact in campaign.contact_ids]))
     proba = table.column("probability").to_numpy()
-    called, profit = is_worth_calling(proba, economics), expected_profit(proba, economics)
+    profit = expected_profit(proba, economics)
     return pa.table(
         {
             "contact_id": table.column("contact_id"),
@@ -123,8 +127,19 @@ def score_campaign(
             "probability_high": table.column("probability_high"),
             "decile": deciles(best_first(profit, np.asarray(campaign.contact_ids, dtype=np.str_))).astype(np.int32),
             "expected_profit_eur": profit,
-            "decision": np.where(called, "call", "do_not_call"),
+            "decision": decisions_of(campaign.contact_ids, proba, economics, suppression),
             "model_version": [version] * len(proba),
         },
         schema=SCORED_SCHEMA,
     )
+
+
+def decisions_of(
+    contact_ids: Sequence[object], proba: FloatArray, economics: Economics, suppression: SuppressionList
+) -> list[str]:
+    """`call` or `do_not_call` of each contact, (n,): nobody who objected is called, whatever a call would earn."""
+    worth = is_worth_calling(proba, economics)
+    return [
+        "call" if is_worth and not suppression.covers(contact_id) else "do_not_call"
+        for contact_id, is_worth in zip(contact_ids, worth, strict=True)
+    ]

@@ -124,7 +124,8 @@ class TestRejectedRows:
         table = pa.table({"contact_id": [f"{month}-{rejected}"]})
         counts = {"rows_in": rows, "rejected": rejected, "superseded": 0}
         entry = world.warehouse.write("contacts", month, table, "mark", {"contacts": counts})
-        gate = {"passed": not errors, "errors": errors, "warnings": [], "contacts_digest": entry.digest}
+        gate = {"passed": not errors, "errors": errors, "warnings": [], "contacts_digest": entry.digest,
+                "reject_rate": rejected / rows}  # fmt: skip
         world.warehouse.write("contacts_validation", month, table, "mark", gate)
 
     def test_a_month_over_the_limit_is_told_as_such_and_not_as_a_gate_too(self, world):
@@ -142,6 +143,20 @@ class TestRejectedRows:
             world.run(contacts_validation, checks=[held])
             assert kinds(world.look()) == told
         assert "73 of 1,000" in world.told()[0]["text"]
+
+    def test_a_month_that_is_held_for_another_reason_too_is_told_as_both(self, world):
+        self.month(world, 73, ["too many rows", "contacts_are_told_apart: one id has half of the rows"])
+
+        @dg.asset_check(asset="contacts_validation", name="no_month_is_held")
+        def held():
+            return dg.AssetCheckResult(passed=False, metadata={"held": {"2009-05": ["…"]}, "count": 1})
+
+        @dg.asset
+        def contacts_validation():
+            return None
+
+        world.run(contacts_validation, checks=[held])
+        assert kinds(world.look()) == ["gate_failed", "rows_rejected"]
 
     def test_a_correction_that_is_still_too_bad_is_told_anew_and_a_good_one_is_not(self, world):
         error = ["reject rate: expected at most 5.0%, found more"]
@@ -209,3 +224,14 @@ class TestLadder:
             assert kinds(world.look()) == told
         assert [alert["tone"] for alert in world.told()] == ["watch", "bad", "watch"]
         assert "z +5.1" in world.told()[0]["text"].lower()
+
+    def test_the_text_says_what_it_means_in_eur_and_the_details_hold_every_number(self, world):
+        evidence = {"as_of": "2009-06-01", "outcomes": 120, "observed": 55.0, "expected": 30.1, "standard_error": 4.9}
+        responses.append(
+            world.ledger.engine, seq=1, as_of="2009-06-01", rung="retrain", kinds=["calibration"], episode_id="e",
+            run_key="", is_recalibrated=False, is_alert=True, reasons=["z +5.1"], evidence=evidence, shift=0.1,
+            promotion_id=0, state="{}",
+        )  # fmt: skip
+        (alert,) = world.look()
+        assert "worth 1,245 EUR more than expected" in alert["text"]
+        assert len(alert["details"]) == 3

@@ -125,7 +125,7 @@ def test_text_is_escaped_and_nothing_comes_from_outside(field):
 
 
 def test_reasons_become_sentences():
-    assert why_sentences(["retrain as of May", "", "housing moved by 0.18"]) == (
+    assert why_sentences(["retrain as of May", "", "the column housing moved by 0.18"]) == (
         "Retrain as of May",
         "The column housing moved by 0.18",
     )

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from bank_assets.core.operation_alerts import nothing_arrived, run_failed
+from bank_assets.core.alert_catalogue import NothingArrived, Recalibrated, RunFailed
 from bank_assets.resources.notifier import GIVE_UP_AFTER, Channel, NotifierResource, body_of
 from bank_assets.settings import Settings
 from bank_assets.store.alert_log import AlertLog
@@ -20,7 +20,9 @@ NOW = datetime(2010, 11, 2, tzinfo=UTC)
 
 
 def alert(number=1, at=NOW):
-    return run_failed("main_job", f"step_{number}", "OSError", "", since="r", run_id=f"run-{number}", at=at.isoformat())
+    fact = RunFailed(job="main_job", step=f"step_{number}", error="OSError", message="", since="r",
+                     run_id=f"run-{number}", at=at.isoformat())  # fmt: skip
+    return fact.alert()
 
 
 @pytest.fixture
@@ -154,8 +156,17 @@ def test_two_processes_that_write_at_once_lose_and_repeat_nothing(tmp_path):
 
 
 class TestChannels:
+    def test_what_nobody_has_to_be_interrupted_for_stays_on_the_pages(self, notifier, receiver):
+        quiet = Recalibrated(row_id=1, gate="recalibration", from_version="1", to_version="1", reasons=["moved"],
+                             at=NOW.isoformat())  # fmt: skip
+        notifier.log.append([quiet.alert(), alert(1)])
+        (progress,) = notifier.deliver([receiver.url], now=NOW).values()
+        assert [one["title"] for one in receiver.got] == ["The run main_job failed"]
+        assert (progress.sent, progress.offset) == (1, notifier.log.size)
+
     def test_a_webhook_gets_title_text_and_links_once(self, notifier, receiver):
-        notifier.log.append([alert(1), nothing_arrived("2010-10-28", 5, 4, delivery="d", at=NOW.isoformat())])
+        silence = NothingArrived(last_arrival="2010-10-28", days=5, limit=4, delivery="d", at=NOW.isoformat())
+        notifier.log.append([alert(1), silence.alert()])
         for _ in range(2):
             (progress,) = notifier.deliver([receiver.url], now=NOW).values()
         assert [one["title"] for one in receiver.got] == [

@@ -6,20 +6,24 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bank_assets.core.operation_alerts import run_failed
+from bank_assets.core.alert_catalogue import RunFailed
+from bank_assets.ledger import promotions, responses
 from bank_assets.reports.page import render
 from bank_assets.store.alert_log import AlertLog
 from bank_assets_tests.world.demo_home import soup_of
+from bank_assets_tests.world.pages import services
 
 
 def tell(home, **ago):
     at = datetime.now(UTC) - timedelta(**ago)
     log = AlertLog(home.path / "reports" / "alerts.jsonl", "http://bank.example", "http://ui.example")
-    log.append([run_failed(f"job of {ago}", "contacts", "OSError", "", since="r", run_id="run-9", at=at.isoformat())])
+    fact = RunFailed(job=f"job of {ago}", step="contacts", error="OSError", message="", since="r", run_id="run-9",
+                     at=at.isoformat())  # fmt: skip
+    log.append([fact.alert()])
 
 
 def titles(page):
-    return [one.strong.text for one in page.select("[data-testid=alerts] li")]
+    return [one.strong.text for one in page.select("[data-testid=alerts] > li")]
 
 
 def test_monitoring_shows_alerts_newest_first_with_their_links(pages, home):
@@ -29,12 +33,14 @@ def test_monitoring_shows_alerts_newest_first_with_their_links(pages, home):
     shown = titles(page)
     assert shown[0] == "The run job of {'minutes': 1} failed"
     assert shown[-1] == "The run job of {'days': 40} failed"
-    first = page.select_one("[data-testid=alerts] li")
+    first = page.select_one("[data-testid=alerts] > li")
     assert first.select_one(".badge.bad").text == "act"
     assert "OSError" in first.text
     assert first.select_one("a")["href"] == "http://ui.example/runs/run-9"
-    noticed = next(one for one in page.select("[data-testid=alerts] li") if "noticed a change" in one.text)
+    noticed = next(one for one in page.select("[data-testid=alerts] > li") if "noticed a change" in one.text)
     assert noticed.select_one(".badge").text == "answered"
+    assert "worth 1,245 EUR more than expected; chance does not explain that" in noticed.text
+    assert len(noticed.select("details li")) == 3
 
 
 def test_home_shows_the_latest_and_puts_what_is_urgent_first(pages, home):
@@ -46,6 +52,28 @@ def test_home_shows_the_latest_and_puts_what_is_urgent_first(pages, home):
     assert "noticed a change" not in attention.text  # the loop has answered it
     tell(home, days=3)
     assert "'days': 3" not in soup_of(pages.get("/")).select_one("section[aria-labelledby=attention]").text
+
+
+def test_an_alert_reads_as_being_answered_until_the_verdict_on_its_fit_is_known(pages):
+    ledger = services(pages).ledger
+
+    def badges():
+        lines = [soup_of(pages.get(path)).select("[data-testid=alerts] > li") for path in ("/", "/monitoring")]
+        return [one.select_one(".badge").text for found in lines for one in found if "noticed a change" in one.text]
+
+    last = responses.history(ledger, limit=1)[0]
+    responses.append(
+        ledger, seq=last.seq + 1, as_of="2010-11-18", rung="retrain", kinds=["ranking"], episode_id="e1",
+        run_key="e1-1", is_recalibrated=False, is_alert=False, reasons=["AUC low"], evidence=last.evidence, shift=0.1,
+        promotion_id=promotions.history(ledger, limit=1)[0].id, state=last.state,
+    )  # fmt: skip
+    assert badges() == ["being answered"] * 2
+    assert (
+        "refit of the recipe, not finished" in soup_of(pages.get("/monitoring")).select_one("[data-testid=judged]").text
+    )
+    promotions.record(ledger, kind="refit", decision="refused", from_version="2", to_version="3", reasons=["worse"],
+                      evidence={}, actor="pipeline", as_of="2010-11-18")  # fmt: skip
+    assert badges() == ["answered"] * 2
 
 
 def test_without_alerts_the_page_says_who_tells_them(pages, home):

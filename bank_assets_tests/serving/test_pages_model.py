@@ -168,4 +168,7 @@ def test_a_ledger_that_cannot_be_read_hides_the_judged_days_and_nothing_else(pag
     assert "The ledger cannot be read" in page.select_one(".notice.bad").text
     assert page.select_one("section[aria-labelledby=loop-title] h3").text == "Not known"
     assert page.select_one("[data-testid=drift]") is not None
-    assert pages.get("/").status_code == 200
+    state = soup_of(pages.get("/")).select_one("#home").get_text(" ", strip=True)
+    assert "The ledger cannot be read" in state
+    assert "Free disk space, or start its database" in state
+    assert "Last day the loop judged unknown the ledger cannot be read" in state

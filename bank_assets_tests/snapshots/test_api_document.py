@@ -1,5 +1,8 @@
 """What client programs are promised: the OpenAPI document."""
 
+import json
+import re
+
 import pytest
 
 from bank_assets.settings import Settings
@@ -29,6 +32,10 @@ def shortened(value, problem):
     if isinstance(value, dict):
         return {name: shortened(one, problem) for name, one in value.items()}
     return [shortened(one, problem) for one in value] if isinstance(value, list | tuple) else value
+
+
+def test_no_description_shows_sections_of_a_docstring(document):
+    assert re.findall(r"(?:Args|Attributes|Returns|Raises):", json.dumps(document)) == []
 
 
 def test_an_error(problem, snapshot):

@@ -24,6 +24,7 @@ from bank_assets.core.challenger import fit_deployment
 from bank_assets.core.economics import Economics
 from bank_assets.core.features import FeatureSet, current_features
 from bank_assets.core.scorer import BundleError, Scorer
+from bank_assets.core.suppression import SuppressionList
 from bank_assets.store.registration import register
 from bank_assets.store.registry import Registry
 from bank_assets_tests.world.bundles import make_bundle
@@ -218,7 +219,7 @@ def test_spark_gives_the_same_numbers_as_one_row_at_a_time(spark, bundle, learne
         log_odds_shift=0.31,
     )
     campaign = Campaign("spring", "d", few.contact_ids, few.contact_dates, few.frame, (), 0)
-    table = score_campaign(spark, campaign, bundle, "7", state, Economics())
+    table = score_campaign(spark, campaign, bundle, "7", state, Economics(), SuppressionList())
     features = current_features(few.frame, few.contact_dates, state, UCI, has_plan=True)
     scorer = Scorer(bundle)
     single = [

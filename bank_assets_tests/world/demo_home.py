@@ -20,7 +20,8 @@ from litestar.testing import TestClient
 from sqlalchemy import Engine
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core import metrics, model_alerts, operation_alerts
+from bank_assets.core import metrics
+from bank_assets.core.alert_catalogue import GateFailed, Promoted, ResponseBegan
 from bank_assets.core.alerts import Alert
 from bank_assets.core.as_of import OutcomeHistory
 from bank_assets.core.background import build_background
@@ -204,23 +205,33 @@ RETRAINING = Retraining(
 )
 
 
+MEASURED = Evidence(
+    np.datetime64("2010-11-16"), outcomes=120, observed=55.0, expected=30.1, standard_error=4.9, contacts=500,
+    excess={"balance": 0.04},
+)  # fmt: skip
+EFFECT = (
+    "On 1,310 contacts from 2009-05-01 to 2009-05-28 the new model would have earned 640 EUR more than the old model, "
+    "which chance does not explain: 9,840 against 9,200 EUR, 90% interval of the difference +110 to +1,190 EUR."
+)
+
+
 def demo_alerts(at: datetime) -> list[Alert]:
     """A few alerts of the hours before a moment, oldest first."""
     early, late = ((at - timedelta(hours=hours)).isoformat(timespec="seconds") for hours in (9, 2))
     return [
-        model_alerts.response(
-            "retrain", ["calibration"], ["45 subscriptions against 30.1 expected on 120 outcomes"], seq=4,
-            episode_id="e1", as_of="2010-11-16", at=early,
-        ),
-        model_alerts.verdict_on_model(
-            row_id=3, kind="recipe", decision="promoted", from_version="1", to_version="2", as_of="2009-06-01", at=late,
-            reasons=["P(profit gain > 0) = 0.97 on 1,310 contacts"], effect="", page="/reports/retraining/v2.html",
+        ResponseBegan(
+            rung="retrain", reasons=[], evidence=MEASURED, value_eur=50.0, seq=4, episode_id="e1", as_of="2010-11-16",
+            at=early,
+        ).alert(),
+        Promoted(
+            row_id=3, gate="recipe", from_version="1", to_version="2", as_of="2009-06-01", at=late, effect=EFFECT,
+            reasons=["P(profit gain > 0) = 0.97 on 1,310 contacts"], report="/reports/retraining/v2.html",
             run_id="6a1f0c9e-run",
-        ),
-        operation_alerts.gate_failed(
-            "raw_contacts", "no_delivery_is_refused", "No file lies in the refusal folder.", ["2010-11-03.csv"],
-            since="run-2", run_id="77b2d0aa-run", at=late,
-        ),
+        ).alert(),
+        GateFailed(
+            asset="raw_contacts", check="no_delivery_is_refused", description="No file lies in the refusal folder.",
+            found=["2010-11-03.csv"], since="run-2", run_id="77b2d0aa-run", at=late,
+        ).alert(),
     ]  # fmt: skip
 
 

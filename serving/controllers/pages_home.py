@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -16,6 +16,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from bank_assets.ledger import chain, promotions, responses
+from bank_assets.ledger.promotions import Promotion
 from bank_assets.ledger.responses import Judged
 from bank_assets.reports.formats import count, eur, number, pct
 from serving.access import identity_of
@@ -23,17 +24,18 @@ from serving.champion import ChampionStore
 from serving.monitoring_views import ANSWERED_BY_THE_LOOP, alert_lines
 from serving.recorder import Recorder
 from serving.reports import Reports
-from serving.response_views import is_within_limits, message_of, stopped_on
+from serving.response_views import LEDGER_UNREADABLE, fit_in_progress, is_within_limits, message_of, stopped_on
 from serving.settings import ServingSettings
 from serving.templating import is_partial, moment, show, words
 from serving.view_models import BAD, GOOD, PLAIN, WATCH, LoginPage, Notice, Tile
 from serving.view_models_home import HomePage, HomeState
+from serving.view_models_monitoring import AlertLine
 
 SHOWN_ALERTS = 4
 URGENT_FOR = timedelta(days=1)
 URGENT_LOOKED_AT, URGENT_SHOWN = 40, 3
-NEWEST_ROWS = 5
-"""Rows read of the loop: the newest judged day, and rows that settle a fit without judging one."""
+NEWEST_VERDICTS = 20
+"""Enough to hold the verdict on the fit that the newest judged day asked for."""
 LOGIN_ERRORS = {"credentials": "The name or the password is not right, or the account is disabled. Try again."}
 
 
@@ -48,12 +50,12 @@ def home(
 ) -> Response[Any]:
     """Champion, freshness, drift, record, and what needs somebody."""
     scopes = identity_of(request).scopes
-    rows = _judged(ledger)
+    loop = _loop(ledger)
     state = HomeState(
-        attention=_attention(store, reports, rows),
-        alerts=alert_lines(reports.alerts(SHOWN_ALERTS), is_stopped=bool(stopped_on(rows))),
-        model=_model(store, ledger),
-        data=_data(store, reports, rows),
+        attention=_attention(store, reports, loop),
+        alerts=_alerts(reports, loop),
+        model=_model(store, loop),
+        data=_data(store, reports, loop),
         decisions=_decisions(ledger, recorder),
     )
     state = replace(state, digest=hashlib.sha256(repr(state).encode()).hexdigest()[:16])
@@ -64,12 +66,30 @@ def home(
     return show(request, page, state)
 
 
-def _judged(ledger: Engine) -> list[Judged]:
-    """The latest rows of the loop; none where the ledger cannot be read, which the page says elsewhere."""
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """The latest rows of the loop and of the promotions, newest first."""
+
+    rows: Sequence[Judged]
+    verdicts: Sequence[Promotion]
+
+
+def _loop(ledger: Engine) -> Loop | None:
+    """What the ledger holds of the loop, None if it cannot be read."""
     try:
-        return responses.history(ledger, limit=NEWEST_ROWS)
+        return Loop(
+            responses.history(ledger, limit=responses.NEWEST_ROWS), promotions.history(ledger, limit=NEWEST_VERDICTS)
+        )
     except SQLAlchemyError:
-        return []
+        return None
+
+
+def _alerts(reports: Reports, loop: Loop | None) -> list[AlertLine]:
+    found = reports.alerts(SHOWN_ALERTS)
+    if loop is None:
+        return alert_lines(found)
+    running = fit_in_progress(loop.rows, loop.verdicts)
+    return alert_lines(found, is_stopped=bool(stopped_on(loop.rows)), running=running.episode_id if running else "")
 
 
 @get("/login", name="page:login", include_in_schema=False, sync_to_thread=False)
@@ -83,9 +103,9 @@ def login(
     return show(request, LoginPage("Log in", text, settings.is_local_mode), status=200 if not text else 401)
 
 
-def _attention(store: ChampionStore, reports: Reports, rows: Sequence[Judged]) -> list[Notice]:
+def _attention(store: ChampionStore, reports: Reports, loop: Loop | None) -> list[Notice]:
     """What a person must do or know; what the loop has answered is history."""
-    found = []
+    found = [LEDGER_UNREADABLE] if loop is None else []
     if store.champion is None:
         text = f"Nothing can be decided: {store.message.rstrip('.')}."
         found.append(Notice(BAD, "No model is in force", text))
@@ -102,7 +122,7 @@ def _attention(store: ChampionStore, reports: Reports, rows: Sequence[Judged]) -
     elif summary.get("validation_passed") is False:
         text = "A month failed its gate and is held; the others went on."
         found.append(Notice(BAD, "Validation failed", text, "/monitoring", "See the reports"))
-    found += _stopped(rows)
+    found += _stopped(loop.rows) if loop else []
     found += _urgent(reports)
     champion = store.champion
     if champion is not None and not champion.decision.get("training", {}).get("is_real"):
@@ -135,16 +155,13 @@ def _stopped(rows: Sequence[Judged]) -> list[Notice]:
     return [Notice(BAD, "Retraining does not help; a person is needed", text, "/monitoring", "See what was judged")]
 
 
-def _model(store: ChampionStore, ledger: Engine) -> list[Tile]:
+def _model(store: ChampionStore, loop: Loop | None) -> list[Tile]:
     champion = store.champion
     if champion is None:
         return [Tile("Version", "none", "nothing can be decided", BAD)]
     recipe, metrics = champion.decision.get("recipe", {}), champion.decision.get("metrics", {})
     training = champion.decision.get("training", {})
-    try:
-        latest = promotions.latest(ledger)
-    except SQLAlchemyError:
-        latest = None
+    latest = loop.verdicts[0] if loop and loop.verdicts else None
     since = f"in force since {moment(latest.at)}" if latest else f"loaded {moment(champion.loaded_at)}"
     sampler = recipe.get("sampler", "none")
     tiles = [
@@ -159,7 +176,7 @@ def _model(store: ChampionStore, ledger: Engine) -> list[Tile]:
     return tiles
 
 
-def _data(store: ChampionStore, reports: Reports, rows: Sequence[Judged]) -> list[Tile]:
+def _data(store: ChampionStore, reports: Reports, loop: Loop | None) -> list[Tile]:
     tiles = []
     state = store.published
     if state is not None:
@@ -168,12 +185,7 @@ def _data(store: ChampionStore, reports: Reports, rows: Sequence[Judged]) -> lis
         tiles.append(Tile("Subscribed, last 30 days", pct(rate), "of the contacts before that day"))
     else:
         tiles.append(Tile("Known up to", "nothing yet", "no as-of state is published", BAD))
-    message = message_of(rows)
-    if message:
-        value, tone = ("within its limits", GOOD) if is_within_limits(rows) else ("beyond a limit", WATCH)
-        tiles.append(Tile("Last day the loop judged", value, message, tone))
-    else:
-        tiles.append(Tile("Last day the loop judged", "none yet", "it judges delivered days while `make ui` runs"))
+    tiles.append(_last_judged(loop))
     performance = reports.performance()
     if performance is not None and performance["latest"]:
         latest = performance["latest"]
@@ -184,6 +196,17 @@ def _data(store: ChampionStore, reports: Reports, rows: Sequence[Judged]) -> lis
         note = f"{count(summary.get('rows_rejected'))} rejected with reasons"
         tiles.append(Tile("Contacts in the tables", count(summary.get("rows_contacts")), note))
     return tiles
+
+
+def _last_judged(loop: Loop | None) -> Tile:
+    label = "Last day the loop judged"
+    if loop is None:
+        return Tile(label, "unknown", "the ledger cannot be read", BAD)
+    message = message_of(loop.rows, loop.verdicts)
+    if not message:
+        return Tile(label, "none yet", "it judges delivered days while `make ui` runs")
+    value, tone = ("within its limits", GOOD) if is_within_limits(loop.rows) else ("beyond a limit", WATCH)
+    return Tile(label, value, message, tone)
 
 
 def _decisions(ledger: Engine, recorder: Recorder) -> list[Tile]:

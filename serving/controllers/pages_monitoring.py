@@ -16,7 +16,7 @@ from serving.champion import ChampionStore
 from serving.errors import NotFoundError
 from serving.monitoring_views import alert_lines, drift_view, performance_view
 from serving.reports import OWN_PAGES, STYLE_BLOCK, Reports
-from serving.response_views import READ_ROWS, response_view, stopped_on
+from serving.response_views import LEDGER_UNREADABLE, READ_ROWS, fit_in_progress, response_view, stopped_on
 from serving.templating import show, static_url
 from serving.view_models import BAD, EmptyState, Notice
 from serving.view_models_monitoring import MonitoringPage, ReportLink
@@ -32,7 +32,7 @@ NO_RESPONSE: Final = EmptyState(
     "The loop judges each delivered day once a model is in force and the schedules run. Its numbers stand here then.",
     "make ui",
 )
-UNREADABLE: Final = EmptyState("Not known", "The ledger, which holds the judged days, cannot be read.")
+UNREADABLE: Final = EmptyState("Not known", "The judged days are in the ledger, which cannot be read at this moment.")
 SHOWN_ALERTS: Final = 40
 
 
@@ -54,13 +54,17 @@ def monitoring(
         rows, verdicts = responses.history(ledger, limit=READ_ROWS), promotions.history(ledger, limit=READ_ROWS)
     except SQLAlchemyError:
         rows, verdicts, response_empty = [], [], UNREADABLE
-        text = "What the loop judged is not shown, and nothing is decided without the ledger."
-        notices.append(Notice(BAD, "The ledger cannot be read", text, "/", "See what is in place"))
+        notices.append(LEDGER_UNREADABLE)
+    running = fit_in_progress(rows, verdicts)
     links = [ReportLink(f"/reports/{path}", name) for path, name in reports.openable()]
     page = MonitoringPage(
         title="Monitoring",
         notices=notices,
-        alerts=alert_lines(reports.alerts(SHOWN_ALERTS), is_stopped=bool(stopped_on(rows))),
+        alerts=alert_lines(
+            reports.alerts(SHOWN_ALERTS),
+            is_stopped=bool(stopped_on(rows)),
+            running=running.episode_id if running else "",
+        ),
         response=response_view(rows, verdicts),
         response_empty=response_empty,
         drift=drift_view(drift, reports.page_of("drift", max(drift))) if drift else None,

@@ -76,7 +76,7 @@ def _covariates(evidence: Evidence, policy: ResponsePolicy) -> Comparison:
         policy.covariate_excess,
         excess > policy.covariate_excess,
         excess,
-        f"{column} moved by {excess:.2f} of the contacts beyond noise on {n} contacts "
+        f"the column {column} moved by {excess:.2f} of the contacts beyond noise on {n} contacts "
         f"(limit {policy.covariate_excess:g})",
     )
 
@@ -100,7 +100,7 @@ def _ranking(evidence: Evidence, policy: ResponsePolicy) -> Comparison:
 
 
 def _too_few(kind: Kind, n: int, least: int, limit: float, found: str) -> Comparison:
-    return Comparison(kind, n, least, None, limit, False, 0.0, f"not judged: {found}")
+    return Comparison(kind, n, least, None, limit, False, 0.0, f"{kind} not judged: {found}")
 
 
 def violations(evidence: Evidence, policy: ResponsePolicy) -> tuple[Violation, ...]:

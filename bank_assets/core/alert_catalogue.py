@@ -1,0 +1,533 @@
+"""The catalogue of alerts: one entry per thing that people are told, with its tone, words, steps and channel.
+
+An entry is the typed fact itself. A new alert is a class here, a caller in `run_alerts` that reports the fact, and a
+row in docs/alerts.md. Entries hold months, columns, versions, steps and file names, but never a customer's values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bank_assets.core.alerts import Alert, DefaultChannel, Tone, few, key_of, sentences, shortened
+from bank_assets.core.response.assessment import comparisons
+from bank_assets.core.response.policy import Comparison, Evidence, Kind, ResponsePolicy, Rung
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fact:
+    """Something worth an alert.
+
+    Attributes:
+        at: when it happened, ISO with zone.
+        run_id: Dagster run, or "".
+        as_of: data time it rests on, ISO date, or None.
+    """
+
+    kind: ClassVar[str]
+    tone: ClassVar[Tone]
+    steps: ClassVar[str] = "Nothing."
+    channel: ClassVar[DefaultChannel] = DefaultChannel.PUSH
+    page: ClassVar[str] = "/monitoring"
+
+    at: str
+    run_id: str = ""
+    as_of: str | None = None
+
+    def identity(self) -> tuple[object, ...]:
+        """What distinguishes this alert from others of its kind; released values never change."""
+        raise NotImplementedError
+
+    def title(self) -> str:
+        """What is the case, in a few words."""
+        raise NotImplementedError
+
+    def text(self) -> str:
+        """What happened and what it means, as sentences."""
+        raise NotImplementedError
+
+    def details(self) -> Sequence[str]:
+        """What a reader may unfold."""
+        return ()
+
+    def action(self) -> str:
+        """What to do."""
+        return self.steps
+
+    def link(self) -> str:
+        """Page about it in the web app, or ""."""
+        return self.page
+
+    def alert(self) -> Alert:
+        """The alert about this fact."""
+        return Alert(
+            self.kind,
+            key_of(self.kind, *self.identity()),
+            self.tone,
+            self.title(),
+            shortened(self.text()),
+            self.action(),
+            self.at,
+            tuple(sentences([one]) for one in self.details()),
+            self.channel,
+            self.as_of,
+            self.link(),
+            self.run_id,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFailed(Fact):
+    """A run stopped.
+
+    Attributes:
+        job: its name.
+        step: the step that failed, or "" if the process died.
+        error: name of the error's class, or "".
+        message: the platform's own message, or "" if the error may hold data.
+        since: run that opened the episode of this job.
+    """
+
+    kind = "run_failed"
+    tone = Tone.BAD
+    steps = "What it had made is kept and nothing was half written. Open the run, correct the cause and run it again."
+    page = ""
+
+    job: str
+    step: str
+    error: str
+    message: str
+    since: str
+
+    def identity(self) -> tuple[object, ...]:
+        return self.job, self.step, self.error, self.since
+
+    def title(self) -> str:
+        return f"The run {self.job} failed"
+
+    def text(self) -> str:
+        where = f"Step {self.step} stopped" if self.step else "The run stopped outside of any step"
+        if self.message:
+            return f"{where}: {self.message}"
+        return where + (f" with {self.error}; its full text is in the run." if self.error else ".")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateFailed(Fact):
+    """A check that must hold does not.
+
+    Attributes:
+        asset: what was checked.
+        check: name of the check, the truth that it tests.
+        description: the same as a sentence.
+        found: what is wrong, such as months or file names.
+        since: run that opened the episode of this check.
+    """
+
+    kind = "gate_failed"
+    tone = Tone.BAD
+    steps = (
+        "What failed is held back and the rest goes on. Correct the delivery or the cause; the next run checks again."
+    )
+
+    asset: str
+    check: str
+    description: str
+    found: Sequence[str]
+    since: str
+
+    def identity(self) -> tuple[object, ...]:
+        return self.asset, self.check, sorted(self.found), self.since
+
+    def title(self) -> str:
+        return f"Gate failed: “{self.check.replace('_', ' ')}” does not hold"
+
+    def text(self) -> str:
+        about = f" Concerned: {few(self.found)}." if self.found else ""
+        return f"Checked on {self.asset}, where this must hold: {self.description.strip()}{about}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeliveryRefused(Fact):
+    """A file cannot be used as a whole. The alert is sent when the file is refused, not at the next run.
+
+    Attributes:
+        delivery: contacts, outcomes or campaigns.
+        name: of the file.
+        expected: what was expected of it. What was found is left out: it may quote a row.
+        reason_file: name of the file with the reason.
+        reason_digest: of that file; another refusal has another one.
+    """
+
+    kind = "gate_failed"
+    tone = Tone.BAD
+
+    delivery: str
+    name: str
+    expected: str
+    reason_file: str
+    reason_digest: str
+
+    def identity(self) -> tuple[object, ...]:
+        return "delivery", self.delivery, self.name, self.reason_digest
+
+    def title(self) -> str:
+        return f"The file {self.name} ({self.delivery}) cannot be used"
+
+    def text(self) -> str:
+        expected = self.expected.rstrip(".")
+        return f"Expected {expected}. It lies in landing/refused beside its reason; other files go on."
+
+    def action(self) -> str:
+        return f"Read {self.reason_file}, correct the file and put it into the landing folder {self.delivery} again."
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowsRejected(Fact):
+    """More rows of a month cannot be used than the limit allows.
+
+    Attributes:
+        month: of the contacts.
+        rejected: rows that cannot be used.
+        rows_in: rows delivered.
+        limit: share allowed, [0, 1].
+        contacts_digest: of the month's contacts; a correction that is still too bad has another one.
+    """
+
+    kind = "rows_rejected"
+    tone = Tone.BAD
+    steps = "The reasons stand beside each row in the table rejected_contacts. Correct the file and land it again."
+
+    month: str
+    rejected: int
+    rows_in: int
+    limit: float
+    contacts_digest: str
+
+    def identity(self) -> tuple[object, ...]:
+        return self.month, self.contacts_digest
+
+    def title(self) -> str:
+        share = self.rejected / self.rows_in if self.rows_in else 0.0
+        return f"{share:.1%} of the rows of {self.month} were rejected"
+
+    def text(self) -> str:
+        return (
+            f"{self.rejected:,} of {self.rows_in:,} delivered rows cannot be used; allowed are {self.limit:.1%}. "
+            "The month is held and not learned from; the other months go on."
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SensorFailing(Fact):
+    """A sensor or schedule cannot do its work.
+
+    Attributes:
+        name: its name.
+        automation: sensor or schedule.
+        error: name of the error's class.
+        failures: evaluations that failed in a row.
+        since: time of the first of them.
+    """
+
+    kind = "sensor_failing"
+    tone = Tone.BAD
+    steps = "Open it in Dagster under Automation, read the error of its last tick, and correct the cause."
+    page = ""
+
+    name: str
+    automation: str
+    error: str
+    failures: int
+    since: str
+
+    def identity(self) -> tuple[object, ...]:
+        return self.name, self.since
+
+    def title(self) -> str:
+        return f"The {self.automation} {self.name} fails"
+
+    def text(self) -> str:
+        error = f" with {self.error}" if self.error else ""
+        return (
+            f"Its last {self.failures} evaluations failed in a row{error}, the first at {self.since}. "
+            "Until it works again, nothing that it should notice is noticed."
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NothingArrived(Fact):
+    """No delivery for days of wall time.
+
+    Attributes:
+        last_arrival: when the last one came, ISO.
+        days: days since then.
+        limit: days allowed.
+        delivery: identity of the last delivery; the next silence begins with another one.
+    """
+
+    kind = "nothing_arrived"
+    tone = Tone.WATCH
+    steps = "Ask the sender, and look whether files wait unfinished in the landing folder."
+
+    last_arrival: str
+    days: float
+    limit: float
+    delivery: str
+
+    def identity(self) -> tuple[object, ...]:
+        return (self.delivery,)
+
+    def title(self) -> str:
+        span = f"{self.days:.0f} days" if self.days >= 2 else f"{self.days * 24:.0f} hours"
+        return f"Nothing has been delivered for {span}"
+
+    def text(self) -> str:
+        came = self.last_arrival[:16].replace("T", " ")
+        return (
+            f"The last file came at {came} UTC; one is expected at least every {self.limit:g} days. Decisions go on "
+            "with what was known then."
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class NightlyDigest(Fact):
+    """A run that a schedule requested succeeded.
+
+    Attributes:
+        job: its name.
+        lines: what it came to, in the order of the stages.
+        evidence: what the loop measured on the newest day it judged, or None.
+        seconds: how long it took.
+    """
+
+    kind = "nightly_digest"
+    tone = Tone.PLAIN
+    page = "/"
+
+    job: str
+    lines: Sequence[str]
+    evidence: Evidence | None
+    seconds: float
+
+    def identity(self) -> tuple[object, ...]:
+        return (self.run_id,)
+
+    def title(self) -> str:
+        minutes = f"{self.seconds / 60:.0f} minutes" if self.seconds >= 90 else f"{self.seconds:.0f} seconds"
+        return f"The nightly run {self.job} went through in {minutes}"
+
+    def text(self) -> str:
+        found = _compared(self.evidence)
+        if self.evidence is None or not found:
+            return sentences(self.lines)
+        violated = [one.sentence for one in found if one.is_violated]
+        judged = "; ".join(violated) or "every number is within its limit"
+        return sentences([*self.lines, f"on {self.evidence.as_of}, the last day that the loop judged, {judged}"])
+
+    def details(self) -> Sequence[str]:
+        return [one.sentence for one in _compared(self.evidence) if not one.is_violated]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResponseBegan(Fact):
+    """The loop found a number beyond its limit on enough days, and an episode began.
+
+    Attributes:
+        rung: what the loop answered.
+        reasons: why, as recorded.
+        evidence: what was measured on that day, or None.
+        value_eur: value of a subscription, EUR.
+        episode_id: the episode.
+        seq: number of the judged day.
+    """
+
+    kind = "response"
+    tone = Tone.WATCH
+    steps = "Nothing: the result is reported."
+
+    rung: str
+    reasons: Sequence[str]
+    evidence: Evidence | None
+    value_eur: float
+    episode_id: str
+    seq: int
+
+    def identity(self) -> tuple[object, ...]:
+        return (self.episode_id,)
+
+    def title(self) -> str:
+        answers = {
+            Rung.RETRAIN: "the champion's recipe is fitted on fresh data",
+            Rung.SEARCH: "all models are compared",
+            Rung.RECALIBRATE: "the probabilities are recalibrated",
+        }
+        answer = answers.get(Rung(self.rung), "it waits for its next chance to answer")
+        return f"The loop noticed a change; {answer}"
+
+    def text(self) -> str:
+        effect = _effect(self.evidence, self.value_eur)
+        if not effect:
+            return sentences(self.reasons)
+        said = [one.sentence for one in _compared(self.evidence) if one.kind is Kind.CALIBRATION]
+        return sentences([effect, *(reason for reason in self.reasons if reason not in said)])
+
+    def details(self) -> Sequence[str]:
+        return [one.sentence for one in _compared(self.evidence) if one.sentence not in self.text()]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResponseStopped(ResponseBegan):
+    """Neither refits nor a comparison of all candidates helped."""
+
+    tone = Tone.BAD
+    steps = (
+        "Look at the drift report and at what changed in campaigns or products. The champion stays in charge, and "
+        "the platform tries again by itself after a rest."
+    )
+
+    def identity(self) -> tuple[object, ...]:
+        return self.episode_id, "stopped", self.seq
+
+    def title(self) -> str:
+        return "Retraining does not help; a person is needed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitWithoutVerdict(ResponseBegan):
+    """A fit that the loop requested ended without a verdict."""
+
+    steps = "Look at its runs; the champion stays in charge and the next violation asks again."
+
+    def identity(self) -> tuple[object, ...]:
+        return self.episode_id, "came to nothing", self.seq
+
+    def title(self) -> str:
+        return "A retraining came to nothing"
+
+
+def _compared(evidence: Evidence | None) -> tuple[Comparison, ...]:
+    return () if evidence is None else comparisons(evidence, ResponsePolicy())
+
+
+def _effect(evidence: Evidence | None, value_eur: float) -> str:
+    """What the model's error means in money, and whether it may be chance; "" where too little is known."""
+    policy = ResponsePolicy()
+    if evidence is None or evidence.outcomes < policy.minimum_outcomes:
+        return ""
+    gain = (evidence.observed - evidence.expected) * value_eur
+    chance = "chance does not explain that" if abs(evidence.z) > policy.calibration_z else "that may be chance"
+    return (
+        f"{evidence.observed:.0f} of {evidence.outcomes:,} contacts subscribed where the model in charge expected "
+        f"{evidence.expected:.1f}, worth {abs(gain):,.0f} EUR {'more' if gain >= 0 else 'less'} than expected; "
+        f"{chance} (z {evidence.z:+.1f}, limit {policy.calibration_z:g})"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelVerdict(Fact):
+    """One row of the promotions.
+
+    Attributes:
+        row_id: number of the row.
+        gate: first, probation, refit, recipe, recalibration or rollback.
+        from_version: champion before.
+        to_version: model judged.
+        reasons: what did not hold, or of a promotion what held.
+        effect: what it means in money and whether that may be chance, as a sentence, or "".
+        report: page about it, or "".
+    """
+
+    page = "/model"
+
+    row_id: int
+    gate: str
+    from_version: str | None
+    to_version: str | None
+    reasons: Sequence[str]
+    effect: str = ""
+    report: str = ""
+
+    def identity(self) -> tuple[object, ...]:
+        return self.row_id, self.gate, self.to_version
+
+    def text(self) -> str:
+        return sentences([self.effect, *self.reasons])
+
+    def link(self) -> str:
+        return self.report or self.page
+
+
+@dataclass(frozen=True, kw_only=True)
+class Promoted(ModelVerdict):
+    """A model passed its gate."""
+
+    kind = "promoted"
+    tone = Tone.GOOD
+    steps = "Nothing: the web app swaps by itself. If it is wrong, roll back on the Model page."
+
+    def title(self) -> str:
+        words = {"first": "the first model", "refit": "the champion's recipe on fresh data", "recipe": "another recipe"}
+        return f"Version {self.to_version} is in charge: {words.get(self.gate, self.gate)}"
+
+    def text(self) -> str:
+        return sentences([self.effect or "too few outcomes are known to say what it changes in EUR"])
+
+    def details(self) -> Sequence[str]:
+        return self.reasons
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnProbation(Promoted):
+    """The default recipe decides, although no gate has opened for it yet."""
+
+    tone = Tone.WATCH
+    steps = (
+        "Nothing at once: every page and record says so, and the loop asks the gate again. To call by the trailing "
+        "subscription rate instead, set BANK_PROBATION=off."
+    )
+
+    def title(self) -> str:
+        return f"Version {self.to_version} decides on probation: no model passes the gate yet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolledBack(ModelVerdict):
+    """A person put an earlier version in charge."""
+
+    kind = "promoted"
+    tone = Tone.WATCH
+
+    def title(self) -> str:
+        return f"Rolled back to version {self.to_version}"
+
+    def action(self) -> str:
+        went, stays = self.from_version, self.to_version
+        return f"Say in the team why version {went} had to go; the loop goes on from version {stays}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused(ModelVerdict):
+    """A model did not pass its gate."""
+
+    kind = "refused"
+    tone = Tone.WATCH
+    steps = "Nothing: the loop tries again with new outcomes. If refusals repeat, read the report."
+
+    def title(self) -> str:
+        stays = f"version {self.from_version} stays in charge" if self.from_version else "there is still no champion"
+        return f"Version {self.to_version} was refused; {stays}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recalibrated(ModelVerdict):
+    """The intercept of the published state moved."""
+
+    kind = "recalibrated"
+    tone = Tone.GOOD
+    steps = "Nothing: the web app uses the new calibration within seconds. The model is the same."
+    channel = DefaultChannel.PAGES
+
+    def title(self) -> str:
+        return "The probabilities were recalibrated"

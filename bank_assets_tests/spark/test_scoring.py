@@ -1,0 +1,13 @@
+"""Decisions of a scored campaign; the distribution over Spark is tested with the registry's bundles."""
+
+import numpy as np
+
+from bank_assets.core.economics import Economics
+from bank_assets.core.suppression import SuppressionList
+from bank_assets.spark.scoring import decisions_of
+
+
+def test_who_objected_is_not_called_however_likely_she_is():
+    proba = np.array([0.9, 0.9, 0.01])
+    found = decisions_of(["a", "b", "c"], proba, Economics(5.0, 50.0), SuppressionList.of(["b"]))
+    assert found == ["call", "do_not_call", "do_not_call"]
