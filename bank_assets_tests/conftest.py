@@ -25,9 +25,9 @@ os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with whole workflows first, then those with Spark: a worker must not be left alone with minutes of them."""
-    longest = {marker: {item.path for item in items if item.get_closest_marker(marker)} for marker in ("e2e", "spark")}
-    items.sort(key=lambda item: (item.path not in longest["e2e"], item.path not in longest["spark"]))
+    """Files with whole workflows first, then Spark, then slow ones: the workers must end at about the same time."""
+    longest = {mark: {one.path for one in items if one.get_closest_marker(mark)} for mark in ("e2e", "spark", "slow")}
+    items.sort(key=lambda item: [item.path not in paths for paths in longest.values()])
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -38,6 +38,8 @@ SOAK_ROLLS = 10
 CLIENTS = 4
 REQUESTS_A_CONNECTION = 50
 """Clients that keep a connection for ever would never meet a new one."""
+PAUSE_SECONDS = 0.01
+"""Between two requests of a client: some hundred requests a second are load enough, and other tests need a core."""
 
 
 @dataclass
@@ -69,7 +71,7 @@ class Load:
             connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=30, context=context)
             try:
                 for _ in range(REQUESTS_A_CONNECTION):
-                    if self.is_done.is_set():
+                    if self.is_done.wait(PAUSE_SECONDS):
                         return
                     connection.request("POST", "/api/v1/predictions", BODY, headers)
                     response = connection.getresponse()

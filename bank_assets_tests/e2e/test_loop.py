@@ -8,14 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 
 import dagster as dg
 import numpy as np
 import pytest
 
-from bank_assets.demo_processes import free_port
+from bank_assets.demo_processes import LOOPBACK, answers, free_port
 from bank_assets.ledger import promotions, responses, states
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.loop import requests
@@ -26,7 +25,8 @@ from bank_assets.store.warehouse import Warehouse
 from bank_assets_tests.e2e.loop_processes import running_daemon
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 from bank_assets_tests.world.daemon import InProcessDaemon
-from bank_assets_tests.world.home import campaign_text, delivery_text, land
+from bank_assets_tests.world.home import campaign_text, delivery_text, land, make_tables
+from bank_assets_tests.world.waiting import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.spark, pytest.mark.slow]
 
@@ -168,7 +168,7 @@ def test_the_daemon_is_killed_between_a_look_and_its_run_and_then_everything_wit
         assert daemon.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.STARTED
     with running_daemon(home) as daemon:
         daemon.wait(lambda: daemon.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE, 120)
-        daemon.wait(lambda: Warehouse(home.warehouse).entry("contact_scores", "2020-04"))
+        daemon.wait(lambda: Warehouse(home.warehouse).entry("contact_profiles", "2020-04"))
     with open_instance(home) as instance:
         asked = [one for one in instance.get_runs() if one.tags.get(TAG_WORK) == run.tags[TAG_WORK]]
     assert len(asked) == 2, "one that was orphaned, one that made up for it"
@@ -253,42 +253,19 @@ class MlflowServer:
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{LOOPBACK}:{self.port}"
 
     def start(self):
-        store = [
-            "--backend-store-uri",
-            self.settings.mlflow_uri,
-            "--artifacts-destination",
-            str(self.settings.home / "mlartifacts"),
-        ]
+        artifacts = str(self.settings.home / "mlartifacts")
+        store = ["--backend-store-uri", self.settings.mlflow_uri, "--artifacts-destination", artifacts]
+        place = ["--host", LOOPBACK, "--port", str(self.port), "--workers", "1"]
         self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "mlflow",
-                "server",
-                "--host",
-                "127.0.0.1",
-                "--port",
-                str(self.port),
-                "--workers",
-                "1",
-                *store,
-            ],
+            [sys.executable, "-m", "mlflow", "server", *place, *store],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            try:
-                with urllib.request.urlopen(f"{self.url}/health", timeout=2) as answer:
-                    if answer.status == 200:
-                        return
-            except OSError:
-                time.sleep(0.5)
-        raise AssertionError("the MLflow server did not answer in 120 s")
+        wait_until(lambda: answers(self.port, "/health"), 180, "the MLflow server")
 
     def stop(self):
         if self.process is not None:
@@ -313,15 +290,17 @@ def server(home):
 
 
 def test_mlflow_is_down_when_a_refit_is_due_and_the_refit_is_made_when_it_is_back(
-    spark, home, contacts, impatient, server, monkeypatch
+    home, contacts, impatient, server, monkeypatch
 ):
     monkeypatch.setattr(requests, "FIRST_WAIT_SECONDS", 0.0)
     land(home, of_months(contacts, "2020-04"))
     with open_instance(home) as instance:
         daemon = InProcessDaemon(dataclasses.replace(home, mlflow_uri=server.url), instance)
+        assert daemon.look("new_contacts_sensor")
+        make_tables(home, ["2020-04"])
         while all(run.success for run in daemon.runs):
             assert daemon.round(), daemon.said
-        assert daemon.runs[-1].dagster_run.job_name == "refit_job", "tables, drift and scores need no MLflow"
+        assert daemon.runs[-1].dagster_run.job_name == "refit_job", "judging and scores need no MLflow"
         server.start()
         daemon.settle()
         assert daemon.status().is_idle

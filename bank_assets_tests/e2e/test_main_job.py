@@ -23,8 +23,9 @@ import pytest
 from bank_assets import run_command
 from bank_assets.assets.snapshot import read_snapshot
 from bank_assets.contract.uci import UCI
+from bank_assets.core.algorithms import ALGORITHMS
 from bank_assets.core.candidate_folds import candidate_metrics, predict_folds, resampled_fold
-from bank_assets.core.candidates import Recipe
+from bank_assets.core.candidates import SAMPLERS, Recipe
 from bank_assets.core.economics import Economics
 from bank_assets.core.splits import time_folds
 from bank_assets.settings import load_settings
@@ -68,9 +69,13 @@ KILLS = {
 ONCE = tuple(name for name in KILLS if "two of three" in name or "folds" in name or "not recorded" in name)
 """One kill in each of ETL, training and promotion; all of them in the soak test."""
 
+CANDIDATES = (*(f"logistic_regression/{sampler}" for sampler in SAMPLERS), "xgboost/none", "lightgbm/none")
+"""A search of seconds; that of all candidates is made in the soak test."""
 
-def environment(home: Path) -> dict[str, str]:
+
+def environment(home: Path, candidates: tuple[str, ...]) -> dict[str, str]:
     return {
+        "BANK_CANDIDATES": ",".join(candidates),
         "BANK_HOME": str(home),
         "BANK_SOURCE": "simulated",
         "BANK_SIMULATED_ROWS": "9000",
@@ -79,12 +84,12 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
-def job(home: Path, *program: str) -> subprocess.CompletedProcess:
+def job(home: Path, candidates: tuple[str, ...], *program: str) -> subprocess.CompletedProcess:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("BANK_")}
     return subprocess.run(
         [sys.executable, *program, *SPAN],
         cwd=ROOT,
-        env=kept | environment(home) | {"PYTHONPATH": str(ROOT)},
+        env=kept | environment(home, candidates) | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=900,
@@ -105,8 +110,8 @@ def summary(home: Path) -> dict:
     return json.loads((home / "reports" / "run_summary.json").read_text())
 
 
-def run_to_its_end(home: Path) -> str:
-    done = job(home, "-m", "bank_assets", "run")
+def run_to_its_end(home: Path, candidates: tuple[str, ...]) -> str:
+    done = job(home, candidates, "-m", "bank_assets", "run")
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stderr
 
@@ -117,32 +122,39 @@ class Finished:
 
     Attributes:
         home: the home.
+        candidates: what its search compared, empty for all.
         errors: what each run after a kill said.
         summary: of the run that came to the end.
     """
 
     home: Path
+    candidates: tuple[str, ...]
     errors: list[str]
     summary: dict
 
 
-@pytest.fixture(scope="module", params=[ONCE, pytest.param(tuple(KILLS), marks=pytest.mark.soak)], ids=["once", "all"])
+@pytest.fixture(
+    scope="module",
+    params=[(ONCE, CANDIDATES), pytest.param((tuple(KILLS), ()), marks=pytest.mark.soak)],
+    ids=["once", "all"],
+)
 def finished(request, tmp_path_factory) -> Finished:
     """A home whose main job was killed with SIGKILL at some points of `KILLS`, one after the other, then finished."""
     home, seen = new_home(tmp_path_factory.mktemp("killed")), []
-    for target, when, nth in (KILLS[name] for name in request.param):
-        killed = job(home, str(Path(__file__).with_name("killed_run.py")), target, when, str(nth), "run")
+    kills, candidates = request.param
+    for target, when, nth in (KILLS[name] for name in kills):
+        killed = job(home, candidates, str(Path(__file__).with_name("killed_run.py")), target, when, str(nth), "run")
         assert killed.returncode == -signal.SIGKILL, f"{target}: {killed.returncode} {killed.stderr[-3000:]}"
         seen.append(killed.stderr)
-    seen.append(run_to_its_end(home))
-    return Finished(home, seen[1:], summary(home))
+    seen.append(run_to_its_end(home, candidates))
+    return Finished(home, candidates, seen[1:], summary(home))
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory) -> dict:
     """The summary of a home that nothing happened to."""
     home = new_home(tmp_path_factory.mktemp("undisturbed"))
-    run_to_its_end(home)
+    run_to_its_end(home, ())
     return summary(home)
 
 
@@ -157,7 +169,7 @@ def test_the_summary_says_what_happened(finished):
     assert "simulat" in found["source"]["label"].lower()
     assert found["rows_raw"] == found["rows_contacts"] + found["rows_rejected"] + found["rows_superseded"] > 5_000
     assert found["validation_passed"] is True
-    assert len(found["candidates"]) == 20
+    assert len(found["candidates"]) == (len(finished.candidates) or len(SAMPLERS) * len(ALGORITHMS))
     assert all(0.5 < row["roc_auc"] < 0.88 for row in found["candidates"])
     assert {"raw", "tables", "training", "total"} <= set(found["seconds"])
 
@@ -252,7 +264,7 @@ def test_what_killed_writers_left_is_named_by_no_manifest_and_can_be_removed(fin
 
 def test_a_second_run_redoes_nothing(finished, monkeypatch):
     before = {p: p.stat().st_mtime_ns for p in (finished.home / "warehouse").rglob("*.parquet")}
-    for name, value in environment(finished.home).items():
+    for name, value in environment(finished.home, finished.candidates).items():
         monkeypatch.setenv(name, value)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
