@@ -38,8 +38,7 @@ from bank_assets.core.replay_world import (
 from bank_assets.replay_checkpoint import fingerprint
 from bank_assets.replay_contacts import History, read_history
 from bank_assets.replay_workers import Job, Outcome, run_policies
-from bank_assets.reports.charts import picture
-from bank_assets.reports.replay_charts import replay_charts
+from bank_assets.reports.replay_charts import picture, replay_charts
 from bank_assets.reports.replay_page import replay_page
 from bank_assets.settings import Settings
 from bank_assets.sources.delivery_header import DeliveryRefused

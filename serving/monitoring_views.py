@@ -133,74 +133,63 @@ def _label_rate(reports: Mapping[str, Document], months: Sequence[str]) -> Chart
 
 def performance_view(report: Document) -> PerformanceView:
     """Arrange a performance report."""
-    months = report["months"]
-    names = [month["name"] for month in months]
     economics = report["economics"]
     return PerformanceView(
         tiles=_latest(report["latest"], report["matured"]),
-        charts=[
-            Chart(
-                "profit",
-                "Profit of the decisions and of calling everyone",
-                "month",
-                "profit, EUR",
-                names,
-                [
-                    Series("Decisions", [month["profit_eur"] for month in months], style="bars"),
-                    Series("Everyone", [month["profit_everyone_eur"] for month in months], style="bars"),
-                ],
-                "eur",
-            ),
-            Chart(
-                "observed-expected",
-                "Subscriptions observed per expected; 1 is right",
-                "month",
-                "observed / expected",
-                names,
-                [
-                    Series(
-                        "Observed / expected",
-                        [month["observed_expected"] for month in months],
-                        [month["observed_expected_low"] for month in months],
-                        [month["observed_expected_high"] for month in months],
-                    ),
-                    Series("As expected", [1.0] * len(months), style="reference"),
-                ],
-                "ratio",
-            ),
-            Chart(
-                "f1",
-                "F1 at the model's threshold, and average precision",
-                "month",
-                "share",
-                names,
-                [
-                    Series("F1", [month["f1"] for month in months]),
-                    Series("Average precision", [month["average_precision"] for month in months]),
-                ],
-                "ratio",
-            ),
-            Chart(
-                "auc",
-                "Ranking: AUC of each month, with its interval",
-                "month",
-                "AUC",
-                names,
-                [
-                    Series(
-                        "AUC",
-                        [month["roc_auc"] for month in months],
-                        [month["roc_auc_low"] for month in months],
-                        [month["roc_auc_high"] for month in months],
-                    ),
-                    Series("Promised", [report["baseline"]["roc_auc"]] * len(months), style="reference"),
-                ],
-                "ratio",
-            ),
-        ],
-        rows=[_month(month) for month in reversed(months)],
+        charts=_performance_charts(report["months"], report["baseline"]["roc_auc"]),
+        rows=[_month(month) for month in reversed(report["months"])],
         economics=f"At {eur(economics['cost_eur'])} a call and {eur(economics['value_eur'])} a subscription.",
     )
+
+
+def _performance_charts(months: Sequence[Document], promised_auc: float | None) -> list[Chart]:
+    def chart(name: str, title: str, y_label: str, y_format: str, *series: Series) -> Chart:
+        return Chart(name, title, "month", y_label, [month["name"] for month in months], series, y_format)
+
+    def line(name: str, key: str, style: str = "line") -> Series:
+        return Series(name, [month[key] for month in months], style=style)
+
+    def band(name: str, key: str) -> Series:
+        values, low, high = ([month[f"{key}{end}"] for month in months] for end in ("", "_low", "_high"))
+        return Series(name, values, low, high)
+
+    def level(name: str, value: float | None) -> Series:
+        return Series(name, [value] * len(months), style="reference")
+
+    return [
+        chart(
+            "profit",
+            "Profit of the decisions and of calling everyone",
+            "profit, EUR",
+            "eur",
+            line("Decisions", "profit_eur", "bars"),
+            line("Everyone", "profit_everyone_eur", "bars"),
+        ),
+        chart(
+            "observed-expected",
+            "Subscriptions observed per expected; 1 is right",
+            "observed / expected",
+            "ratio",
+            band("Observed / expected", "observed_expected"),
+            level("As expected", 1.0),
+        ),
+        chart(
+            "f1",
+            "F1 at the model's threshold, and average precision",
+            "share",
+            "ratio",
+            line("F1", "f1"),
+            line("Average precision", "average_precision"),
+        ),
+        chart(
+            "auc",
+            "Ranking: AUC of each month, with its interval",
+            "AUC",
+            "ratio",
+            band("AUC", "roc_auc"),
+            level("Promised", promised_auc),
+        ),
+    ]
 
 
 def _latest(latest: Document | None, matured: int) -> list[Tile]:

@@ -302,32 +302,3 @@ def pair_of_bars(before: float, now: float, full: float) -> Markup:
         f'<rect y="1" width="{sizes[0]}" height="6" fill="{COLOURS[0]}"/>'
         f'<rect y="9" width="{sizes[1]}" height="6" fill="{COLOURS[1]}"/></svg>'
     )
-
-
-def picture(charts: Sequence[Chart], width: int = 860) -> str:
-    """Charts below each other as one SVG file, for places that take pictures only; it follows dark mode by itself."""
-    parts, y = [], 0
-    for chart in charts:
-        parts.append(
-            f'<text x="0" y="{y + 18}" font-size="15" font-weight="600" fill="{INK}">{escape(chart.title)}</text>'
-        )
-        y += 30
-        columns = 3
-        for at, (key, name) in enumerate(chart.legend):
-            place = f'transform="translate({at % columns * width // columns} {y + at // columns * 20})"'
-            parts.append(f'<g {place}>{key}<text x="34" y="11" font-size="12" fill="{INK}">{escape(name)}</text></g>')
-        y += 20 * math.ceil(len(chart.series) / columns) + 8
-        parts.append(f'<g transform="translate(0 {y})">{chart.drawing}</g>')
-        y += HEIGHT + 24
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-16 -8 {width + 32} {y}" width="{width + 32}" height="{y}" '
-        f'font-family="system-ui, sans-serif"><style>{_DARK}</style>'
-        f'<rect x="-16" y="-8" width="{width + 32}" height="{y}" fill="var(--surface,#fff)"/>'
-        f'<svg width="{width}" height="{y}" overflow="visible">{"".join(parts)}</svg></svg>\n'
-    )
-
-
-_DARK: Final = (
-    "@media (prefers-color-scheme: dark) { :root { --surface: #1b211e; --ink-2: #b1bbb4; --grid: #2c3530; "
-    "--line-strong: #7d887f; --accent: #8fc3e6; --down: #e8a06a; --good: #7fd0a2; --bad: #f39c97 } }"
-)

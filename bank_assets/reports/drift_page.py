@@ -25,21 +25,6 @@ MATTERS: Final = 0.03
 """Shares of the model's weight."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """A small table beside the drift itself, such as what the decisions of the period brought.
-
-    Attributes:
-        title: heading.
-        header: column headings.
-        rows: cells, as text.
-    """
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
 _ROLE_WORDS: Final = {
     Role.INPUT: "",
     Role.MONITORED: "Known only after the call, so the model does not use it.",
@@ -64,14 +49,6 @@ _TEMPLATE: Final = """{% extends "frame" %}
 <h2>Subscription rate</h2>
 <p>{{ rates }}</p>
 {% if rate_chart %}{{ charts.chart(rate_chart) }}{% endif %}
-{% for facts in all_facts %}
-<h2>{{ facts.title }}</h2>
-<div class="scroll" tabindex="0" role="region" aria-label="{{ facts.title }}">
-<table><thead><tr>{% for cell in facts.header %}<th scope="col">{{ cell }}</th>{% endfor %}</tr></thead>
-<tbody>{% for row in facts.rows %}
-<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
-{% endfor %}</tbody></table></div>
-{% endfor %}
 {% if moved %}
 <h2>What changed</h2>
 <p class="quiet">Furthest first. Upper bar: before; lower bar: now.</p>
@@ -149,7 +126,6 @@ def drift_page(
     history: Sequence[DriftReport] = (),
     history_names: Sequence[str] = (),
     importance: Mapping[str, float] | None = None,
-    facts: Sequence[Facts] = (),
     source: str = "",
 ) -> str:
     """Write the page.
@@ -161,7 +137,6 @@ def drift_page(
         history: reports of earlier windows, in order, this one last; for change over time.
         history_names: name of each of them.
         importance: mean absolute contribution to the probability by column, any scale: whether a change matters.
-        facts: more tables, such as what the decisions of the period brought.
         source: where the data comes from ("simulated"), shown at the top.
 
     Returns:
@@ -183,7 +158,6 @@ def drift_page(
         rate_chart=_rate_chart(shown, names) if len(shown) > 1 else None,
         moved=_moved(report, reference, current, weights),
         has_importance=bool(weights),
-        all_facts=facts,
         periods=names[::-1] if len(shown) > 1 else [],
         heat=_heat(shown[::-1]),
         source=source,
@@ -228,7 +202,7 @@ def _headline(report: DriftReport) -> str:
     if report.status is not DriftStatus.OK:
         return "Nothing to compare yet"
     moved = _moved_columns(report)
-    return f"Customers moved in {len(moved)} columns" if moved else "Customers look as they did"
+    return f"Customers differ in {len(moved)} columns" if moved else "Customers look as they did"
 
 
 def _matters(report: DriftReport, weights: Mapping[str, float]) -> str:
@@ -272,7 +246,7 @@ def _rates(before: LabelRate, after: LabelRate) -> str:
             return "unknown"
         return f"{label.rate:.1%} ({label.low:.1%} to {label.high:.1%}, {label.known:,} known outcomes)"
 
-    return f"before: {text(before)}; now: {text(after)}."
+    return f"Before: {text(before)}; now: {text(after)}."
 
 
 def _rate_chart(history: Sequence[DriftReport], names: Sequence[str]) -> Chart:

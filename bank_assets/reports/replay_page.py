@@ -45,7 +45,7 @@ were called, {{ "%.0f"|format(100 * document.exploration_share) }} % of the othe
 <th scope="col" class="num">Trainings</th><th scope="col" class="num">Processor, s</th></tr></thead>
 <tbody>
 {% for row in rows %}
-<tr><th scope="row">{{ row.name }}<br><span class="quiet">{{ meanings[row.name] }}</span></th>
+<tr><th scope="row" class="reason">{{ row.name }}<br><span class="quiet">{{ meanings[row.name] }}</span></th>
 <td class="num">{{ "{:,.0f}".format(row.profit_eur) }}</td>
 <td class="num">{{ "–" if row.share_of_oracle is none else "%.1f %%"|format(100 * row.share_of_oracle) }}</td>
 <td class="num">{{ "{:,}".format(row.contacts_called) }}</td>
@@ -75,7 +75,8 @@ better).</p>
 <div class="scroll" tabindex="0" role="region" aria-label="Events of {{ followed }}">
 <table><thead><tr><th scope="col">Day</th><th scope="col">What</th><th scope="col">Why</th></tr></thead>
 <tbody>
-{% for event in events %}<tr><td>{{ event.day }}</td><td>{{ event.kind }}</td><td>{{ event.reason }}</td></tr>
+{% for event in events %}
+<tr><td class="day">{{ event.day }}</td><td>{{ event.kind }}</td><td>{{ event.reason }}</td></tr>
 {% endfor %}</tbody></table></div>
 <p class="quiet">Recalibrations ({{ recalibrations }}) are not listed: each is one number, moved in the morning.</p>
 {% endif %}

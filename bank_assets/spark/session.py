@@ -11,6 +11,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -44,6 +45,7 @@ appender.stderr.layout.type = PatternLayout
 appender.stderr.layout.pattern = spark %p %c{1}: %m%n%ex
 """
 
+INCUBATOR: Final = "WARNING: Using incubator modules"
 JVM_EXIT_SECONDS: Final = 90
 """A JVM that writes a class archive takes about 16 s to end."""
 
@@ -151,17 +153,38 @@ def start_session(
         # Spark's launcher looks the machine's own name up before it reads any setting, and ends where that fails, as in
         # a container without network.
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-    builder = SparkSession.builder.appName(app_name)
     config = {**spark_config(settings, java=java, java_options=java_options), **(more or {})}
-    for key, value in config.items():
-        builder = builder.config(key, value)
     try:
-        return builder.getOrCreate()
+        _launch(config)
+        builder = SparkSession.builder.appName(app_name)
+        return builder.config(map=dict[str, Any](config)).getOrCreate()
     except (PySparkException, OSError, RuntimeError) as error:
         raise SparkStartError(
             f"Spark: expected a session on {settings.spark_master} with {settings.spark_memory} of driver memory, "
             f"found {str(error).splitlines()[0]}; check BANK_SPARK_MASTER, BANK_SPARK_MEMORY and the free memory."
         ) from error
+
+
+def _launch(config: Mapping[str, str]) -> None:
+    """Start the JVM with a stderr that passes through this process."""
+    from pyspark import SparkConf, SparkContext
+    from pyspark.java_gateway import launch_gateway
+
+    readable, writable = os.pipe()
+    threading.Thread(target=forward_errors, args=(readable,), daemon=True).start()
+    try:
+        gateway = launch_gateway(SparkConf().setAll(list(config.items())), {"stderr": writable})
+        SparkContext._ensure_initialized(gateway=gateway)  # noqa: SLF001  # PySpark's own way to a prepared JVM
+    finally:
+        os.close(writable)
+
+
+def forward_errors(readable: int) -> None:
+    """Pass on what the JVM writes to stderr, without the remark that every JVM of Spark 4 begins with."""
+    with os.fdopen(readable, encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if not line.startswith(INCUBATOR):
+                sys.stderr.write(line)
 
 
 def active_session() -> "SparkSession | None":

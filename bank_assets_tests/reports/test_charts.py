@@ -5,7 +5,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from bank_assets.reports.charts import LEFT, PLOT, SPAN, Chart, Marker, Series, pair_of_bars, picture, ticks
+from bank_assets.reports.charts import LEFT, PLOT, SPAN, Chart, Marker, Series, pair_of_bars, ticks
+from bank_assets.reports.replay_charts import picture
 
 X = ["a", "b", "c", "d"]
 

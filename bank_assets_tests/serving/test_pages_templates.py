@@ -149,6 +149,11 @@ def test_a_breach_is_found(text):
     assert breaches(text)
 
 
+def test_paper_is_white_in_dark_mode_too():
+    style = (STATIC / "app.css").read_text()
+    assert re.findall(r"@media ([^{]*)prefers-color-scheme", style) == ["screen and ("]
+
+
 def test_python_code_of_the_pages_marks_nothing_as_safe():
     for path in Path(view_models.__file__).parent.rglob("*.py"):
         assert "Markup(" not in path.read_text(), path

@@ -8,7 +8,7 @@ from shutil import which
 import pytest
 
 from bank_assets.settings import Settings
-from bank_assets.spark.session import active_session, start_session
+from bank_assets.spark.session import active_session, forward_errors, start_session
 
 pytestmark = pytest.mark.spark
 
@@ -59,3 +59,11 @@ def test_it_starts_where_the_machine_does_not_know_its_own_name(tmp_path):
     env = {name: value for name, value in os.environ.items() if name != "SPARK_LOCAL_IP"}
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=120)
     assert "rows 3" in done.stdout, done.stderr[-2_000:]
+
+
+def test_what_the_jvm_says_is_passed_on_without_its_remark_on_incubator_modules(capsys):
+    readable, writable = os.pipe()
+    os.write(writable, b"WARNING: Using incubator modules: jdk.incubator.vector\nspark ERROR x\n")
+    os.close(writable)
+    forward_errors(readable)
+    assert capsys.readouterr().err == "spark ERROR x\n"
