@@ -111,7 +111,7 @@ def _contacts(rows: pd.DataFrame) -> pa.Table:
             columns[column.table] = pa.array(values.to_numpy(), pa.int32())
         else:
             columns[column.table] = values.to_numpy(object)
-    return pa.table(columns | {"delivery_arrival": pa.array(rows["delivery_arrival"].to_numpy(), pa.int64())})
+    return pa.table(columns | {"delivery_arrival": pa.array(rows["delivery_arrival"].to_numpy(), pa.int32())})
 
 
 def _outcomes(rows: pd.DataFrame) -> pa.Table:
@@ -119,7 +119,7 @@ def _outcomes(rows: pd.DataFrame) -> pa.Table:
         {
             "contact_id": rows["contact_id"].to_numpy(object),
             "is_subscribed": (rows["y"] == "yes").to_numpy(),
-            "duration_seconds": pa.array(rows["duration"].to_numpy(), pa.int64()),
+            "duration_seconds": pa.array(rows["duration"].to_numpy(), pa.int32()),
             "arrived_on": _dates(rows),
         }
     )
