@@ -94,11 +94,10 @@ def bare(folder: Path) -> dict[str, float]:
     incumbent = Recipe("lightgbm", seed=settings.seed)
     metadata = {"source": "bare script", "is_real": False}
     snapshot = TrainingSnapshot(data, learnable.contact_ids, "0" * 64, metadata)
-    tested = out_of_time(incumbent, incumbent, snapshot, folds, economics, settings, reason="bare script")
+    tested = out_of_time(incumbent, incumbent, snapshot, settings, reason="bare script")
     first, last = (day.astype("datetime64[D]").item() for day in (data.contact_dates.min(), data.contact_dates.max()))
     bundle = assemble_bundle(
-        fit_deployment(incumbent, data), tested, snapshot, economics, daily.window(first, last),
-        run_id="", revision="", settings=settings,
+        fit_deployment(incumbent, data), tested, snapshot, daily.window(first, last), settings, run_id=""
     )  # fmt: skip
     for name, content in bundle.files.items():
         (folder / name).write_bytes(content)

@@ -4,6 +4,7 @@ Choice and fit are in `core.challenger`; the bundle goes through the same scorer
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
 import dagster as dg
@@ -16,7 +17,7 @@ from bank_assets.assets.model_bundle import OutOfTime, assemble_bundle, out_of_t
 from bank_assets.assets.snapshot import TrainingSnapshot, read_snapshot
 from bank_assets.contract.names import ALIAS_CHALLENGER
 from bank_assets.core.algorithms import ALGORITHMS
-from bank_assets.core.arrays import rows_at
+from bank_assets.core.arrays import FloatArray, rows_at
 from bank_assets.core.candidate_folds import candidate_metrics, predict_folds, resampled_fold
 from bank_assets.core.candidates import Recipe
 from bank_assets.core.challenger import choose_recipe, fit_deployment, pooled_rows
@@ -28,7 +29,6 @@ from bank_assets.core.splits import time_folds
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.store import RegistryResource, WarehouseResource
 from bank_assets.resources.tracking import Tracking, TrackingResource
-from bank_assets.revision import git_revision
 from bank_assets.settings import Settings
 from bank_assets.store.champion_history import Reign
 from bank_assets.store.derivations import ALL, Made, Table
@@ -71,13 +71,13 @@ def challenger(
     Guarantees: another recipe than the incumbent's is chosen only if its lead is unlikely to be luck.
     Fails when: no candidate has been evaluated on this snapshot.
     """
-    store, economics = warehouse.open(), settings.economics
-    snapshot, champion = read_snapshot(store, settings.contract), Reign.of(ledger.engine).current
+    store, champion = warehouse.open(), Reign.of(ledger.engine).current
+    snapshot = read_snapshot(store, settings.contract)
     derived = CHALLENGER.of(
         store,
         inputs=store.digests(CANDIDATES) | {"set": snapshot.digest},
         settings={
-            "economics": economics.to_dict(),
+            "economics": settings.economics.to_dict(),
             "mode": config.mode,
             "seed": settings.seed,
             "probation": settings.probation,
@@ -88,8 +88,8 @@ def challenger(
     def work() -> Made:
         models = registry.open()
         in_force = models.scorer(champion) if champion else None
-        chosen = choose(store, snapshot, in_force, economics, settings, mode=config.mode)
-        made = registered(chosen, store, snapshot, models, mlflow.open(), economics, settings)
+        chosen = choose(store, snapshot, in_force, settings, mode=config.mode)
+        made = registered(chosen, store, snapshot, models, mlflow.open(), settings)
         context.log.info("version %s: %s", made.metadata["headline"]["version"], chosen.tested.reason)
         clear_folds(settings.home / "cache" / "folds")
         return replace(made, metadata={**made.metadata, "from_version": champion})
@@ -115,25 +115,19 @@ class Chosen:
 
 
 def choose(
-    store: Warehouse,
-    snapshot: TrainingSnapshot,
-    in_force: Scorer | None,
-    economics: Economics,
-    settings: Settings,
-    *,
-    mode: str,
+    store: Warehouse, snapshot: TrainingSnapshot, in_force: Scorer | None, settings: Settings, *, mode: str
 ) -> Chosen:
     """Choose the recipe to deploy; if no candidate passes a first model's gate, the default one goes on probation."""
     incumbent = Recipe.from_dict(in_force.decision["recipe"]) if in_force else Recipe(seed=settings.seed)
-    tested = gather(store, snapshot, incumbent, economics, settings, mode=mode)
+    tested = gather(store, snapshot, incumbent, settings, mode=mode)
     has_passed = in_force is not None and not in_force.decision.get("is_on_probation", False)
     kind = kind_of_fit(tested.recipe.name, incumbent.name, has_passed=has_passed)
-    gate = gate_of_first(tested, snapshot, economics, settings) if kind == FIRST else None
+    gate = gate_of_first(tested, snapshot, settings) if kind == FIRST else None
     may_be_on_probation = settings.probation and (in_force is None or mode == "refit")
     if gate is not None and not gate.is_promoted and may_be_on_probation:
         kind = PROBATION
         reason = f"{tested.reason}; no candidate passes the gate of a first model: {incumbent.name} on probation"
-        tested = replace(gather(store, snapshot, incumbent, economics, settings, mode="refit"), reason=reason)
+        tested = replace(gather(store, snapshot, incumbent, settings, mode="refit"), reason=reason)
     is_refit = in_force is not None and tested.recipe.name == incumbent.name
     return Chosen(tested, kind, gate, refit_against(in_force, snapshot, settings) if in_force and is_refit else None)
 
@@ -144,7 +138,6 @@ def registered(
     snapshot: TrainingSnapshot,
     models: Registry,
     tracking: Tracking,
-    economics: Economics,
     settings: Settings,
 ) -> Made:
     """Fit the chosen recipe on all known outcomes and register it, with the evidence that its gate will need."""
@@ -154,11 +147,9 @@ def registered(
         fit,
         tested,
         snapshot,
-        economics,
         profile_of(store, snapshot),
+        settings,
         run_id=tracking.parent_run_id,
-        revision=git_revision(settings.revision),
-        settings=settings,
         is_on_probation=kind == PROBATION,
     )
     version = register(models, bundle.files, run_id=tracking.parent_run_id, kind=kind, as_of=as_of)
@@ -186,7 +177,7 @@ def registered(
         "f1_thresholds": list(tested.f1_thresholds),
     }
     shown = {"out_of_time_rows": int(tested.rows.sum()), "intervals": dg.MetadataValue.json(tested.intervals)}
-    return Made(cohort_rows(tested, snapshot, economics), evidence, shown)
+    return Made(cohort_rows(tested, snapshot, settings.economics), evidence, shown)
 
 
 def cohort_rows(tested: OutOfTime, snapshot: TrainingSnapshot, economics: Economics) -> pa.Table:
@@ -207,7 +198,7 @@ def cohort_rows(tested: OutOfTime, snapshot: TrainingSnapshot, economics: Econom
     )
 
 
-def gate_of_first(tested: OutOfTime, snapshot: TrainingSnapshot, economics: Economics, settings: Settings) -> Verdict:
+def gate_of_first(tested: OutOfTime, snapshot: TrainingSnapshot, settings: Settings) -> Verdict:
     """The gate of a first model on the latest out-of-time cohort."""
     rows, data = tested.rows, snapshot.data
     columns = rows_at(data.features, rows)
@@ -216,7 +207,7 @@ def gate_of_first(tested: OutOfTime, snapshot: TrainingSnapshot, economics: Econ
         columns["subscription_rate_30d"],
         data.is_subscribed[rows],
         data.contact_dates[rows],
-        economics,
+        settings.economics,
         columns,
         seed=settings.seed,
         objective=settings.objective,
@@ -242,64 +233,61 @@ def refit_against(champion: Scorer, snapshot: TrainingSnapshot, settings: Settin
 
 
 def gather(
-    store: Warehouse,
-    snapshot: TrainingSnapshot,
-    incumbent: Recipe,
-    economics: Economics,
-    settings: Settings,
-    *,
-    mode: str,
+    store: Warehouse, snapshot: TrainingSnapshot, incumbent: Recipe, settings: Settings, *, mode: str
 ) -> OutOfTime:
-    """The recipe to deploy with its out-of-time evidence.
+    """The recipe to deploy with its out-of-time evidence."""
+    recipe, reason = incumbent, "refit of the champion's recipe on fresh data"
+    if mode != "refit":
+        recipe, reason = best_candidate(store, snapshot, incumbent, settings)
+    return out_of_time(recipe, incumbent, snapshot, settings, reason=reason)
+
+
+def best_candidate(
+    store: Warehouse, snapshot: TrainingSnapshot, incumbent: Recipe, settings: Settings
+) -> tuple[Recipe, str]:
+    """The recipe that a search chooses, and why."""
+    data, economics, found = snapshot.data, settings.economics, evaluated(store, snapshot)
+    folds = time_folds(data.contact_dates, data.as_of)
+    if incumbent.name not in found:  # BANK_CANDIDATES leaves it out, and another recipe must be better than it
+        proba = predict_folds(incumbent, data, folds, resampled_fold(data), time.monotonic).calibrated
+        found[incumbent.name] = incumbent, candidate_metrics(proba, data, folds, economics), proba
+    rows = pooled_rows(found[incumbent.name][2], data.contact_dates, folds, PromotionPolicy().minimum_rows)
+    choice = choose_recipe(
+        {name: metrics for name, (_, metrics, _) in found.items()},
+        {name: proba[rows] for name, (_, _, proba) in found.items()},
+        data.is_subscribed[rows],
+        data.contact_dates[rows],
+        incumbent.name,
+        economics,
+        rows_at(data.features, rows),
+        seed=settings.seed,
+        objective=settings.objective,
+    )
+    return found[choice.name][0], choice.reason
+
+
+def evaluated(
+    store: Warehouse, snapshot: TrainingSnapshot
+) -> dict[str, tuple[Recipe, Mapping[str, float], FloatArray]]:
+    """Recipe, metrics and out-of-time probabilities of each candidate of this snapshot.
 
     Raises:
-        dg.Failure: a search found no candidate evaluated on this snapshot.
+        dg.Failure: there is none.
     """
-    data = snapshot.data
-    folds = time_folds(data.contact_dates, data.as_of)
-    starts = [fold.test_start for fold in folds if fold.is_reported]
-    if mode == "refit":
-        return out_of_time(
-            incumbent,
-            incumbent,
-            snapshot,
-            folds,
-            economics,
-            settings,
-            reason="refit of the champion's recipe on fresh data",
-        )
-    results, calibrated, recipes = {}, {}, {}
+    found = {}
     for algorithm, entry in store.manifest(CANDIDATES).items():
-        if entry.metadata["snapshot"] != snapshot.digest:
-            continue
-        table = store.read(CANDIDATES, [algorithm])
-        for name, row in entry.metadata["results"].items():
-            recipes[name] = Recipe.from_dict(row["recipe"])
-            results[name] = row["metrics"]
-            calibrated[name] = table.column(f"calibrated.{recipes[name].sampler}").to_numpy()
-    if not results:
+        if entry.metadata["snapshot"] == snapshot.digest:
+            table = store.read(CANDIDATES, [algorithm])
+            for name, row in entry.metadata["results"].items():
+                recipe = Recipe.from_dict(row["recipe"])
+                found[name] = recipe, row["metrics"], table.column(f"calibrated.{recipe.sampler}").to_numpy()
+    if not found:
         raise dg.Failure(
             f"challenger: expected candidates evaluated on this training set, found none; materialize "
             f"{', '.join(ALGORITHMS)} first.",
             allow_retries=False,
         )
-    if incumbent.name not in results:  # BANK_CANDIDATES leaves it out, and another recipe must be better than it
-        found = predict_folds(incumbent, data, folds, resampled_fold(data), time.monotonic)
-        recipes[incumbent.name], calibrated[incumbent.name] = incumbent, found.calibrated
-        results[incumbent.name] = candidate_metrics(found.calibrated, data, folds, economics)
-    cohort = pooled_rows(next(iter(calibrated.values())), data.contact_dates, starts, PromotionPolicy().minimum_rows)
-    choice = choose_recipe(
-        results,
-        {name: proba[cohort] for name, proba in calibrated.items()},
-        data.is_subscribed[cohort],
-        data.contact_dates[cohort],
-        incumbent.name,
-        economics,
-        rows_at(data.features, cohort),
-        seed=settings.seed,
-        objective=settings.objective,
-    )
-    return out_of_time(recipes[choice.name], incumbent, snapshot, folds, economics, settings, reason=choice.reason)
+    return found
 
 
 @dg.asset(

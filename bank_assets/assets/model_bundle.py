@@ -5,7 +5,7 @@ What must not: assets, gates, the registry.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from bank_assets.core.arrays import FloatArray, Rows, rows_at
 from bank_assets.core.background import build_background
 from bank_assets.core.bootstrap import paired_bootstrap, paired_bootstrap_statistic
 from bank_assets.core.bundle import BundleParts, Lineage, bundle_files
-from bank_assets.core.candidate_folds import candidate_metrics, predict_folds, resampled_fold
+from bank_assets.core.candidate_folds import CandidatePredictions, candidate_metrics, predict_folds, resampled_fold
 from bank_assets.core.candidates import Recipe
 from bank_assets.core.challenger import DeploymentFit, calibrator_of, pooled_rows
 from bank_assets.core.curves import profit_curve
@@ -32,7 +32,8 @@ from bank_assets.core.promotion import PromotionPolicy
 from bank_assets.core.ranges import fit_ranges
 from bank_assets.core.scorer import Scorer
 from bank_assets.core.shift import estimate_shift
-from bank_assets.core.splits import Fold
+from bank_assets.core.splits import time_folds
+from bank_assets.revision import git_revision
 from bank_assets.settings import Settings
 from bank_assets.store.warehouse import Warehouse
 
@@ -83,61 +84,40 @@ class AssembledBundle:
 
 
 def out_of_time(
-    recipe: Recipe,
-    incumbent: Recipe,
-    snapshot: TrainingSnapshot,
-    folds: Sequence[Fold],
-    economics: Economics,
-    settings: Settings,
-    *,
-    reason: str,
+    recipe: Recipe, incumbent: Recipe, snapshot: TrainingSnapshot, settings: Settings, *, reason: str
 ) -> OutOfTime:
-    """Fit a recipe (and the incumbent's) before the rows and predict them.
+    """Fit a recipe and the incumbent's over time-ordered folds, and judge them on the rows after each fit.
 
     Args:
         recipe: the chosen recipe.
         incumbent: the champion's recipe, or the default one.
         snapshot: the training snapshot.
-        folds: time-ordered folds.
-        economics: cost and value.
-        settings: seed.
+        settings: economics and seed.
         reason: why the recipe was chosen.
-
-    Returns:
-        Predictions and metrics.
     """
-    data = snapshot.data
-    resampled = resampled_fold(data)
-    predicted = predict_folds(recipe, data, folds, resampled, time.monotonic)
-    other = (
-        predicted
-        if incumbent.to_dict() == recipe.to_dict()
-        else predict_folds(incumbent, data, folds, resampled, time.monotonic)
-    )
-    starts = [fold.test_start for fold in folds if fold.is_reported]
-    rows = pooled_rows(predicted.calibrated, data.contact_dates, starts, PromotionPolicy().minimum_rows)
-    found = candidate_metrics(predicted.calibrated, data, folds, economics)
-    former = found if other is predicted else candidate_metrics(other.calibrated, data, folds, economics)
-    proba, observed = predicted.calibrated[rows], data.is_subscribed[rows]
+    data, economics = snapshot.data, settings.economics
+    folds, resampled = time_folds(data.contact_dates, data.as_of), resampled_fold(data)
+
+    def tested(one: Recipe) -> tuple[CandidatePredictions, dict[str, float]]:
+        found = predict_folds(one, data, folds, resampled, time.monotonic)
+        return found, candidate_metrics(found.calibrated, data, folds, economics)
+
+    predicted, metrics = tested(recipe)
+    other, former = (predicted, metrics) if incumbent == recipe else tested(incumbent)
+    rows = pooled_rows(predicted.calibrated, data.contact_dates, folds, PromotionPolicy().minimum_rows)
+    threshold, columns = float(metrics["f1_threshold"]), rows_at(data.features, rows)
+    cohort = (predicted.calibrated[rows], data.is_subscribed[rows], data.contact_dates[rows])
     return OutOfTime(
         recipe,
         reason,
         predicted.raw,
         predicted.calibrated,
-        found,
-        intervals_of(
-            proba,
-            observed,
-            data.contact_dates[rows],
-            float(found["f1_threshold"]),
-            economics,
-            rows_at(data.features, rows),
-            seed=settings.seed,
-        ),
+        metrics,
+        intervals_of(*cohort, threshold, economics, columns, seed=settings.seed),
         rows,
-        proba,
+        predicted.calibrated[rows],
         other.calibrated[rows],
-        (float(former["f1_threshold"]), float(found["f1_threshold"])),
+        (float(former["f1_threshold"]), threshold),
     )
 
 
@@ -202,12 +182,10 @@ def assemble_bundle(
     fit: DeploymentFit,
     tested: OutOfTime,
     snapshot: TrainingSnapshot,
-    economics: Economics,
     reference: Profile,
+    settings: Settings,
     *,
     run_id: str,
-    revision: str,
-    settings: Settings,
     is_on_probation: bool = False,
 ) -> AssembledBundle:
     """Build the bundle of a deployment fit.
@@ -216,62 +194,45 @@ def assemble_bundle(
         fit: the recipe fitted on all known outcomes.
         tested: its out-of-time evidence.
         snapshot: the training snapshot.
-        economics: cost and value the thresholds are tuned for.
         reference: profile of the training rows.
+        settings: economics, seed and revision.
         run_id: MLflow run.
-        revision: code revision.
-        settings: seed and source.
         is_on_probation: whether it decides although the gate of a first model refused.
-
-    Returns:
-        Files and fairness evidence.
     """
-    data = snapshot.data
-    predicted = ~np.isnan(tested.raw)
-    observed = data.is_subscribed[predicted]
-    lineage = Lineage(
-        str(data.as_of),
-        snapshot.digest,
-        len(data),
-        str(snapshot.metadata["source"]),
-        bool(snapshot.metadata["is_real"]),
-        run_id,
-        revision,
-        data.contract,
-    )
-    feature_set = FeatureSet.of(data.contract)
-    cohort = rows_at(data.features, tested.rows)
+    data, economics, predicted = snapshot.data, settings.economics, ~np.isnan(tested.raw)
+    known = (data.contact_dates[predicted], tested.calibrated[predicted], data.is_subscribed[predicted])
+    inputs = FeatureSet.of(data.contract)
     parts = BundleParts(
         recipe=fit.recipe,
         calibrator=calibrator_of(fit.recipe, tested.raw, data),
-        ranges=fit_ranges(data.contact_dates[predicted], tested.calibrated[predicted], observed.astype(np.float64)),
+        ranges=fit_ranges(*known),
+        shift=estimate_shift(*known, as_of=data.as_of).to_dict(),
         economics=economics,
         f1_threshold=float(tested.metrics["f1_threshold"]),
         metrics={**tested.metrics, "intervals": tested.intervals, "curves": curves_of(tested, snapshot, economics)},
-        lineage=lineage,
+        lineage=lineage_of(snapshot, run_id, git_revision(settings.revision)),
         feature_ranges=fit.feature_ranges,
         is_on_probation=is_on_probation,
-        background=build_background(
-            {name: data.features[name] for name in feature_set.names}, feature_set, seed=settings.seed
-        ),
+        background=build_background({name: data.features[name] for name in inputs.names}, inputs, seed=settings.seed),
     )
-    parts = replace(
-        parts,
-        shift=estimate_shift(
-            data.contact_dates[predicted], tested.calibrated[predicted], observed, as_of=data.as_of
-        ).to_dict(),
-    )
-    document = reference.to_dict()
-    scorer = Scorer(bundle_files(fit.graph, parts, document))
-    importance = global_importance(Explainer(scorer), cohort, max_rows=IMPORTANCE_ROWS)
-    fairness = fairness_report(
-        tested.proba,
-        data.is_subscribed[tested.rows],
-        economics.decide(tested.proba, cohort),
-        cohort,
+    document, cohort = reference.to_dict(), rows_at(data.features, tested.rows)
+    explainer = Explainer(Scorer(bundle_files(fit.graph, parts, document)))
+    complete = replace(parts, importance=global_importance(explainer, cohort, max_rows=IMPORTANCE_ROWS))
+    called, observed = economics.decide(tested.proba, cohort), data.is_subscribed[tested.rows]
+    fairness = fairness_report(tested.proba, observed, called, cohort, data.contract, economics)
+    return AssembledBundle(bundle_files(fit.graph, complete, document), fairness.evidence())
+
+
+def lineage_of(snapshot: TrainingSnapshot, run_id: str, revision: str) -> Lineage:
+    """What a model was made from, by which run and code."""
+    data, source = snapshot.data, snapshot.metadata
+    return Lineage(
+        str(data.as_of),
+        snapshot.digest,
+        len(data),
+        str(source["source"]),
+        bool(source["is_real"]),
+        run_id,
+        revision,
         data.contract,
-        economics,
-    )
-    return AssembledBundle(
-        bundle_files(fit.graph, replace(parts, importance=importance), document), fairness.evidence()
     )

@@ -28,6 +28,7 @@ from bank_assets.core.export import parity, to_onnx
 from bank_assets.core.features import FeatureSet
 from bank_assets.core.objective import F1, PROFIT, Lead, judged_calls
 from bank_assets.core.scorer import Scorer
+from bank_assets.core.splits import Fold
 
 GUARD_ROWS = 1_000
 """Latest contacts on which a fit must be sane."""
@@ -196,22 +197,22 @@ def calibrator_of(recipe: Recipe, raw: FloatArray, data: LearningData) -> list[d
 
 
 def pooled_rows(
-    calibrated: FloatArray, contact_dates: NDArray[np.datetime64], starts: Sequence[np.datetime64], minimum_rows: int
+    calibrated: FloatArray, contact_dates: NDArray[np.datetime64], folds: Sequence[Fold], minimum_rows: int
 ) -> BoolArray:
     """The latest out-of-time cohort: the last folds that together have enough rows.
 
     Args:
         calibrated: out-of-time probabilities, (n,); NaN outside the folds.
         contact_dates: (n,).
-        starts: first days of the reported folds, in time order.
+        folds: in time order.
         minimum_rows: rows wanted.
 
     Returns:
         Mask, (n,); all reported folds if even they have fewer.
     """
     predicted = ~np.isnan(calibrated)
-    mask = predicted & (contact_dates >= starts[-1])
-    for start in reversed(starts):
+    mask = predicted & (contact_dates >= folds[-1].test_start)
+    for start in (fold.test_start for fold in reversed(folds) if fold.is_reported):
         mask = predicted & (contact_dates >= start)
         if int(mask.sum()) >= minimum_rows:
             break

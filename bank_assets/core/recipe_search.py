@@ -92,48 +92,24 @@ def select_recipe(
     found = predict_candidates(list(recipes.values()), data, folds, resampled, clock)
     predicted = {one.recipe.name: one for one in found}
     results = {name: candidate_metrics(found.calibrated, data, folds, economics) for name, found in predicted.items()}
-    starts = [fold.test_start for fold in folds if fold.is_reported]
-    rows = pooled_rows(predicted[incumbent.name].calibrated, data.contact_dates, starts, limits.minimum_rows)
+    rows = pooled_rows(predicted[incumbent.name].calibrated, data.contact_dates, folds, limits.minimum_rows)
     proba, columns = {name: found.calibrated[rows] for name, found in predicted.items()}, rows_at(data.features, rows)
     observed, days = data.is_subscribed[rows], data.contact_dates[rows]
     choice = choose_recipe(
         results, proba, observed, days, incumbent.name, economics, columns, seed=seed, objective=objective
     )
 
-    def selected(name: str, kind: str, gate: Verdict | None) -> Selection:
-        raw = predicted[name].raw
-        return Selection(recipes[name], kind, choice.reason, gate, calibrator_of(recipes[name], raw, data))
-
-    kind = kind_of_fit(choice.name, incumbent.name, has_passed=has_passed)
+    kind, gate = kind_of_fit(choice.name, incumbent.name, has_passed=has_passed), None
+    judged = (observed, days, economics, columns)
+    options: dict[str, Any] = {"seed": seed, "policy": limits, "objective": objective}
     if kind == FIRST:
-        base_rate = data.features["subscription_rate_30d"][rows]
-        gate = first_model_gate(
-            proba[choice.name],
-            base_rate,
-            observed,
-            days,
-            economics,
-            columns,
-            seed=seed,
-            policy=limits,
-            objective=objective,
-            f1_threshold=choice.f1_threshold,
-        )
-        if not gate.is_promoted and probation:
-            return selected(incumbent.name, PROBATION, gate)
-        return selected(choice.name, kind, gate)
-    if kind == RECIPE:
-        gate = recipe_gate(
-            proba[choice.name],
-            proba[incumbent.name],
-            observed,
-            days,
-            economics,
-            columns,
-            seed=seed,
-            policy=limits,
-            objective=objective,
-            f1_thresholds=(results[incumbent.name]["f1_threshold"], choice.f1_threshold),
-        )
-        return selected(choice.name, kind, gate)
-    return selected(choice.name, kind, None)
+        base_rate, threshold = columns["subscription_rate_30d"], choice.f1_threshold
+        gate = first_model_gate(proba[choice.name], base_rate, *judged, f1_threshold=threshold, **options)
+    elif kind == RECIPE:
+        thresholds = (results[incumbent.name]["f1_threshold"], choice.f1_threshold)
+        gate = recipe_gate(proba[choice.name], proba[incumbent.name], *judged, f1_thresholds=thresholds, **options)
+    name = choice.name
+    if kind == FIRST and probation and gate is not None and not gate.is_promoted:
+        name, kind = incumbent.name, PROBATION
+    calibrator = calibrator_of(recipes[name], predicted[name].raw, data)
+    return Selection(recipes[name], kind, choice.reason, gate, calibrator)
