@@ -7,7 +7,7 @@ Called by the promotion asset. The gate decides by its own rules; this is for pe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -143,53 +143,34 @@ def compare_models(
     everyone = float(gains.sum())
     if n < MINIMUM_ROWS or min(subscribed, n - subscribed) < MINIMUM_OF_CLASS:
         return Comparison(n, subscribed, *days, 0.9, (), {}, {}, everyone)
-    calls = [economics.decide(proba, rows) for proba in (before, now)]
+    pair = (before, now)
+    calls = [economics.decide(proba, rows) for proba in pair]
     profits = [np.where(called, gains, 0.0) for called in calls]
-    losses = [metrics.log_loss_rows(observed, proba) for proba in (before, now)]
+    losses = [metrics.log_loss_rows(observed, proba) for proba in pair]
     profit = paired_bootstrap(profits[1] - profits[0], seed=seed, clusters=contact_dates)
     loss = paired_bootstrap(losses[0] - losses[1], seed=seed, clusters=contact_dates)
     f1 = paired_bootstrap_f1(observed, calls[0], calls[1], seed=seed)
-    precision = paired_bootstrap_statistic(
-        lambda at: (
-            metrics.average_precision(observed[at], now[at]) - metrics.average_precision(observed[at], before[at])
-        ),
-        n,
-        seed=seed,
-        resamples=RESAMPLES,
-    )
-    error = paired_bootstrap_statistic(
-        lambda at: (
-            metrics.expected_calibration_error(observed[at], before[at])
-            - metrics.expected_calibration_error(observed[at], now[at])
-        ),
-        n,
-        seed=seed,
-        resamples=RESAMPLES,
-    )
-    pair = (before, now)
+    precision, error = metrics.average_precision, metrics.expected_calibration_error
+
+    def gain(statistic: Callable[..., float], better: FloatArray, worse: FloatArray) -> BootstrapGain:
+        def of_rows(at: NDArray[np.int64]) -> float:
+            return statistic(observed[at], better[at]) - statistic(observed[at], worse[at])
+
+        return paired_bootstrap_statistic(of_rows, n, seed=seed, resamples=RESAMPLES)
+
+    def values(statistic: Callable[..., float]) -> list[float]:
+        return [statistic(observed, proba) for proba in pair]
+
     measures = (
         _measure("profit_eur", [float(p.sum()) for p in profits], profit, scale=n),
-        _measure("f1", [_f1(observed, called) for called in calls], f1),
-        _measure("average_precision", [metrics.average_precision(observed, p) for p in pair], precision),
-        _measure("log_loss", [metrics.log_loss(observed, p) for p in pair], loss, is_higher_better=False),
-        _measure(
-            "calibration_error",
-            [metrics.expected_calibration_error(observed, p) for p in pair],
-            error,
-            is_higher_better=False,
-        ),
+        _measure("f1", [metrics.f1_of_calls(observed, called) for called in calls], f1),
+        _measure("average_precision", values(precision), gain(precision, now, before)),
+        _measure("log_loss", values(metrics.log_loss), loss, is_higher_better=False),
+        _measure("calibration_error", values(error), gain(error, before, now), is_higher_better=False),
     )
-    named = dict(zip(("before", "now"), pair, strict=True))
-    return Comparison(
-        n,
-        subscribed,
-        *days,
-        profit.confidence,
-        measures,
-        {name: _calibration(observed, proba) for name, proba in named.items()},
-        {name: _profit(gains, proba) for name, proba in named.items()},
-        everyone,
-    )
+    calibration = {"before": _calibration(observed, before), "now": _calibration(observed, now)}
+    curves = {"before": _profit(gains, before), "now": _profit(gains, now)}
+    return Comparison(n, subscribed, *days, profit.confidence, measures, calibration, curves, everyone)
 
 
 def _measure(
@@ -205,11 +186,6 @@ def _measure(
         gain.probability,
         is_higher_better,
     )
-
-
-def _f1(observed: BoolArray, called: BoolArray) -> float:
-    together = int(observed.sum()) + int(called.sum())
-    return 2.0 * int((observed & called).sum()) / together if together else 0.0
 
 
 def _calibration(observed: BoolArray, proba: FloatArray) -> tuple[tuple[float, float], ...]:

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from bank_assets.core import metrics
 from bank_assets.core.arrays import BoolArray, FloatArray, Rows
-from bank_assets.core.bootstrap import paired_bootstrap, paired_bootstrap_f1
+from bank_assets.core.bootstrap import BootstrapGain, paired_bootstrap, paired_bootstrap_f1
 from bank_assets.core.economics import Economics
 from bank_assets.core.export import PARITY_LIMIT
 from bank_assets.core.objective import F1, PROFIT, Lead, judged_calls
@@ -56,14 +56,40 @@ __all__ = [
 ]
 
 
-def _threshold_profit(proba: FloatArray, observed: BoolArray, thresholds: tuple[float, ...]) -> tuple[float, float]:
-    """Profit in units of the value, summed over thresholds: of the model, and of the better of everyone and nobody."""
+def _check_thresholds(found: Findings, proba: FloatArray, observed: BoolArray, thresholds: tuple[float, ...]) -> None:
+    """Profit in units of the value, summed over thresholds, against that of the better of everyone and nobody."""
     model = trivial = 0.0
     for threshold in thresholds:
         at = Economics.constant(threshold, 1.0)
         model += float(at.profit(at.decide(proba, {}), observed, {}).sum())
         trivial += max(float(observed.sum()) - threshold * len(observed), 0.0)
-    return model, trivial
+    evidence = {"model": model, "everyone_or_nobody": trivial, "thresholds": list(thresholds)}
+    found.evidence["profit_over_thresholds"] = evidence
+    found.check(
+        model > trivial,
+        f"profit summed over break-even thresholds {thresholds[0]} to {thresholds[-1]}: {model:,.1f} values against "
+        f"{trivial:,.1f} of the better of everyone and nobody",
+    )
+
+
+def _loss_gain(
+    former: FloatArray, new: FloatArray, observed: BoolArray, days: NDArray[np.datetime64], seed: int
+) -> BootstrapGain:
+    losses = [metrics.log_loss_rows(observed, proba) for proba in (former, new)]
+    return paired_bootstrap(losses[0] - losses[1], seed=seed, clusters=days)
+
+
+def _check_calibration(
+    found: Findings, champion: FloatArray, challenger: FloatArray, observed: BoolArray, tolerance: float
+) -> None:
+    before, now = (metrics.expected_calibration_error(observed, proba) for proba in (champion, challenger))
+    found.evidence["calibration_error"] = {"champion": before, "challenger": now}
+    sentence = f"calibration error {now:.3f} against {before:.3f} (tolerance +{tolerance})"
+    found.check(now <= before + tolerance, sentence)
+
+
+def _check_leak(found: Findings, auc: float, limits: PromotionPolicy) -> None:
+    found.check(auc <= limits.leak_auc, f"AUC {auc:.3f} (above {limits.leak_auc} means a leak)")
 
 
 def first_model_gate(
@@ -105,29 +131,14 @@ def first_model_gate(
             f"found {len(observed)} with {int(observed.sum())} subscriptions",
         )
         return found.verdict()
-    gain = paired_bootstrap(
-        metrics.log_loss_rows(observed, base_rate) - metrics.log_loss_rows(observed, proba),
-        seed=seed,
-        clusters=contact_dates,
-    )
+    gain = _loss_gain(base_rate, proba, observed, contact_dates, seed)
     found.evidence["log_loss_gain_over_base_rate"] = gain.to_dict()
     found.check(
         gain.probability >= limits.confidence,
         f"log loss gain over the as-of base rate {gain.gain:+.4f} per contact, "
         f"P(gain > 0) = {gain.probability:.3f} (asked: {limits.confidence})",
     )
-    model, trivial = _threshold_profit(proba, observed, limits.thresholds)
-    found.evidence["profit_over_thresholds"] = {
-        "model": model,
-        "everyone_or_nobody": trivial,
-        "thresholds": list(limits.thresholds),
-    }
-    found.check(
-        model > trivial,
-        f"profit summed over break-even thresholds {limits.thresholds[0]} to "
-        f"{limits.thresholds[-1]}: {model:,.1f} values against {trivial:,.1f} of the better "
-        "of everyone and nobody",
-    )
+    _check_thresholds(found, proba, observed, limits.thresholds)
     called = judged_calls(objective, proba, f1_threshold, economics, rows)
     lead = Lead.of(
         objective, observed, (np.ones_like(called), called), economics, rows, seed=seed, contact_dates=contact_dates
@@ -141,7 +152,7 @@ def first_model_gate(
     )
     auc = metrics.roc_auc(observed, proba)
     found.evidence["roc_auc"] = auc
-    found.check(auc <= limits.leak_auc, f"AUC {auc:.3f} (above {limits.leak_auc} means a leak)")
+    _check_leak(found, auc, limits)
     return found.verdict()
 
 
@@ -242,32 +253,18 @@ def recipe_gate(
 ) -> Verdict:
     """Is another recipe better than the champion's, both fitted before the rows?
 
-    Args:
-        challenger: probabilities of the new recipe, (n,).
-        champion: probabilities of the champion's recipe, (n,).
-        observed: outcomes, (n,).
-        contact_dates: day of each row, (n,).
-        economics: cost and value.
-        rows: columns of the contacts that the economics read, each (n,).
-        seed: seed of the bootstrap.
-        fairness: fairness evidence of the challenger, recorded with the verdict.
-        policy: limits; default `PromotionPolicy()`.
-        objective: `profit` or `f1`, in which the challenger must be better.
-        f1_thresholds: thresholds of the champion's and the challenger's best F1 on earlier rows.
-
-    Returns:
-        The verdict.
+    `challenger` and `champion` are the probabilities (n,) of both recipes; `f1_thresholds` are those of the champion's
+    and the challenger's best F1 on earlier rows. The `fairness` of the challenger is recorded with the verdict.
+    Everything else is as for `first_model_gate`.
     """
     limits = policy or PromotionPolicy()
     found = Findings(RECIPE)
     found.evidence["fairness"] = dict(fairness or {})
     smaller = min(int(observed.sum()), int((~observed).sum()))
-    found.check(
-        len(observed) >= limits.minimum_rows and smaller >= limits.minimum_class,
-        f"{len(observed)} out-of-time contacts, {smaller} of the rarer outcome (asked: {limits.minimum_rows} "
-        f"and {limits.minimum_class})",
-    )
-    if len(observed) < limits.minimum_rows or smaller < limits.minimum_class:
+    is_enough = len(observed) >= limits.minimum_rows and smaller >= limits.minimum_class
+    asked = f"(asked: {limits.minimum_rows} and {limits.minimum_class})"
+    found.check(is_enough, f"{len(observed)} out-of-time contacts, {smaller} of the rarer outcome {asked}")
+    if not is_enough:
         return found.verdict()
     pair = (champion, challenger)
 
@@ -276,23 +273,15 @@ def recipe_gate(
         return Lead.of(name, observed, calls, economics, rows, seed=seed, contact_dates=contact_dates)
 
     lead = lead_in(objective)
-    loss = paired_bootstrap(
-        metrics.log_loss_rows(observed, champion) - metrics.log_loss_rows(observed, challenger),
-        seed=seed,
-        clusters=contact_dates,
-    )
+    loss = _loss_gain(champion, challenger, observed, contact_dates, seed)
     found.evidence |= {lead.evidence_name: lead.gain.to_dict(), "log_loss_gain": loss.to_dict()}
+    decisive, figures = lead.gain, f"{lead.word} {lead.figures}"
     if lead.is_tie(limits.tie_share):
-        found.check(
-            loss.probability >= limits.confidence,
-            f"{lead.word} is a tie ({lead.figures}); log loss gain "
-            f"{loss.gain:+.4f}, P(gain > 0) = {loss.probability:.3f} (asked: {limits.confidence})",
-        )
-    else:
-        found.check(
-            lead.gain.probability >= limits.confidence,
-            f"{lead.word} {lead.figures}, P(gain > 0) = {lead.gain.probability:.3f} (asked: {limits.confidence})",
-        )
+        decisive, figures = loss, f"{lead.word} is a tie ({lead.figures}); log loss gain {loss.gain:+.4f}"
+    found.check(
+        decisive.probability >= limits.confidence,
+        f"{figures}, P(gain > 0) = {decisive.probability:.3f} (asked: {limits.confidence})",
+    )
     if objective == F1:
         found.evidence["profit_gain_eur"] = lead_in(PROFIT).gain.to_dict()
     else:
@@ -300,12 +289,6 @@ def recipe_gate(
         f1 = paired_bootstrap_f1(observed, *calls, seed=seed)
         found.evidence["f1_gain"] = f1.to_dict()
         found.check(f1.gain >= -limits.f1_tolerance, f"F1 changes by {f1.gain:+.3f} (tolerance -{limits.f1_tolerance})")
-    errors = [metrics.expected_calibration_error(observed, proba) for proba in pair]
-    found.evidence["calibration_error"] = {"champion": errors[0], "challenger": errors[1]}
-    found.check(
-        errors[1] <= errors[0] + limits.calibration_tolerance,
-        f"calibration error {errors[1]:.3f} against {errors[0]:.3f} (tolerance +{limits.calibration_tolerance})",
-    )
-    auc = metrics.roc_auc(observed, challenger)
-    found.check(auc <= limits.leak_auc, f"AUC {auc:.3f} (above {limits.leak_auc} means a leak)")
+    _check_calibration(found, *pair, observed, limits.calibration_tolerance)
+    _check_leak(found, metrics.roc_auc(observed, challenger), limits)
     return found.verdict()
