@@ -221,7 +221,8 @@ def demo_alerts(at: datetime) -> list[Alert]:
     early, late = ((at - timedelta(hours=hours)).isoformat(timespec="seconds") for hours in (9, 2))
     return [
         ResponseBegan(
-            rung="retrain", reasons=[], evidence=MEASURED, value_eur=50.0, seq=4, episode_id="e1", as_of="2010-11-16",
+            rung="retrain", reasons=[], evidence=MEASURED, economics=Economics(), seq=4, episode_id="e1",
+            as_of="2010-11-16",
             at=early,
         ).alert(),
         Promoted(
