@@ -1,0 +1,1 @@
+"""How far contacts moved: profiles, exact distances, one verdict, the report."""

@@ -1,0 +1,1 @@
+"""What a call costs and earns, whom to call, and whom never."""

@@ -1,0 +1,1 @@
+"""Which challenger becomes champion: the gates, their limits, the guard of refits."""

@@ -1,0 +1,1 @@
+"""The demo: the loop on history in real processes."""

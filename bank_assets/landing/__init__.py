@@ -1,0 +1,1 @@
+"""How delivered files are received: header, register, what is refused and why."""

@@ -1,0 +1,1 @@
+"""The model in force, and the thread that keeps it current."""

@@ -1,0 +1,1 @@
+"""Decisions: made, recorded, explained, read back, run again; page and API."""

@@ -1,0 +1,1 @@
+"""Drift, realised performance, what the loop judged, reports, health and metrics."""
