@@ -13,10 +13,10 @@ from typing import Final
 from bank_assets.settings import SettingsError, load_settings
 
 COMMANDS: Final = {
-    "run": ("bank_assets.run_command", "land the source and run the main job"),
-    "replay": ("bank_assets.replay_command", "decide the history day by day, policies side by side"),
-    "prune": ("bank_assets.prune_command", "remove old snapshots of tables that nothing refers to"),
-    "demo": ("bank_assets.demo", "time travel: past months arrive, the loop answers, nobody touches anything"),
+    "run": ("bank_assets.commands.run", "land the source and run the main job"),
+    "replay": ("bank_assets.commands.replay", "decide the history day by day, policies side by side"),
+    "prune": ("bank_assets.commands.prune", "remove old snapshots of tables that nothing refers to"),
+    "demo": ("bank_assets.commands.demo", "time travel: past months arrive, the loop answers, nobody touches anything"),
 }
 
 

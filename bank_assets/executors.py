@@ -1,6 +1,6 @@
 """How runs are executed: in one process, which holds the run's lock.
 
-What lives here: `carried_in_process_executor`. What must not: what the lock means (`resources.run_carrier`).
+What lives here: `carried_in_process_executor`. What must not: what the lock means (`resources.run_lock`).
 Called by `bank_assets.definitions`: every run of the platform uses it, those in the web server's launchpad too.
 """
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import dagster as dg
 
-from bank_assets.resources.run_carrier import carrying
+from bank_assets.resources.run_lock import carrying
 
 CONFIG: Any = dg.in_process_executor.config_schema
 

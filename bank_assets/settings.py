@@ -16,7 +16,7 @@ from typing import Final
 
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.uci import UCI
-from bank_assets.core.economics import MAXIMUM_EUR, Economics
+from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
 
 PREFIX: Final = "BANK_"
 DEFAULT_COST_EUR, DEFAULT_VALUE_EUR = 5.0, 50.0

@@ -27,8 +27,8 @@ def lint(folder: Path) -> subprocess.CompletedProcess:
 @pytest.mark.parametrize(
     ("module", "line"),
     [
-        ("bank_assets/core/economics.py", "import dagster"),
-        ("bank_assets/core/drift.py", "from bank_assets.store import warehouse"),
+        ("bank_assets/core/economics/economics.py", "import dagster"),
+        ("bank_assets/core/drift/verdict.py", "from bank_assets.store import warehouse"),
         ("serving/app.py", "import sklearn"),
         ("bank_assets/ledger/models.py", "import litestar"),
         ("bank_assets/ledger/models.py", "from bank_assets.store import warehouse"),
@@ -78,15 +78,15 @@ def test_the_web_app_loads_neither_dagster_nor_spark_nor_sklearn():
 
 
 def test_the_scorer_needs_numpy_and_onnxruntime_alone():
-    ours = {name for name in loaded_by("import bank_assets.core.scorer") if name.startswith("bank_assets")}
-    core = {"bank_assets.core", "bank_assets.core.arrays", "bank_assets.core.scorer"}
+    ours = {name for name in loaded_by("import bank_assets.core.model.scorer") if name.startswith("bank_assets")}
+    core = {"bank_assets.core", "bank_assets.core.arrays", "bank_assets.core.model.scorer"}
     assert ours <= {"bank_assets"} | core
 
 
 HOMES = {
     r"^(Float|Int|Bool)Array\b.*= ": {"bank_assets/core/arrays.py", "bank_assets/contract/rows.py"},
     r"^import fcntl|^from fcntl": {"bank_assets/store/locks.py"},
-    r"\.tmp\"|\.part\"|\.partial\"": {"bank_assets/store/atomic_files.py", "bank_assets/sources/deliveries.py"},
+    r"\.tmp\"|\.part\"|\.partial\"": {"bank_assets/store/atomic_files.py", "bank_assets/landing/deliveries.py"},
 }
 """What has one home. The contract knows nothing of the core.
 

@@ -32,8 +32,8 @@ from scipy import stats
 
 from bank_assets.contract.columns import Kind
 from bank_assets.contract.uci import UCI, UCI_FILE_COLUMNS
-from bank_assets.core.drift import DriftReport, compare_profiles
-from bank_assets.core.profile import NUMERIC, ColumnProfile, Profile, kind_of
+from bank_assets.core.drift.profile import NUMERIC, ColumnProfile, Profile, kind_of
+from bank_assets.core.drift.verdict import DriftReport, compare_profiles
 from bank_assets.settings import Settings
 from bank_assets.sources.uci import implied_dates
 from bank_assets.spark.profile import merged_profile, value_counts_of_files

@@ -17,12 +17,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core.background import build_background
-from bank_assets.core.candidates import Recipe, encode, fit_recipe
-from bank_assets.core.explain import Explainer
-from bank_assets.core.export import to_onnx
-from bank_assets.core.features import FeatureSet
-from bank_assets.core.scorer import Scorer
+from bank_assets.core.features.feature_set import FeatureSet
+from bank_assets.core.model.background import build_background
+from bank_assets.core.model.explanations import Explainer
+from bank_assets.core.model.scorer import Scorer
+from bank_assets.core.training.export import to_onnx
+from bank_assets.core.training.recipes import Recipe, encode, fit_recipe
 from benchmarks.history import real_contacts
 
 FEATURE_SET = FeatureSet.of(UCI)

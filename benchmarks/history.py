@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core.contacts import Contacts, frame_from_deliveries
+from bank_assets.core.features.contacts import Contacts, frame_from_deliveries
 from bank_assets.sources.uci import implied_dates, is_pinned
 
 

@@ -37,15 +37,15 @@ def bare(folder: Path) -> dict[str, float]:
 
     from bank_assets.assets.model_bundle import assemble_bundle, out_of_time
     from bank_assets.assets.snapshot import TrainingSnapshot
-    from bank_assets.core.candidate_folds import candidate_metrics, predict_candidates, rank_candidates, resampled_fold
-    from bank_assets.core.candidates import Recipe, default_recipes
-    from bank_assets.core.challenger import fit_deployment
-    from bank_assets.core.daily_profiles import DailyProfiles
-    from bank_assets.core.drift import choose_default_reference, compare_profiles
-    from bank_assets.core.economics import Economics
-    from bank_assets.core.scorer import Scorer
-    from bank_assets.core.splits import time_folds
-    from bank_assets.replay_contacts import read_history
+    from bank_assets.core.drift.daily_profiles import DailyProfiles
+    from bank_assets.core.drift.verdict import choose_default_reference, compare_profiles
+    from bank_assets.core.economics.economics import Economics
+    from bank_assets.core.model.scorer import Scorer
+    from bank_assets.core.training.challenger import fit_deployment
+    from bank_assets.core.training.folds import candidate_metrics, predict_candidates, rank_candidates, resampled_fold
+    from bank_assets.core.training.recipes import Recipe, default_recipes
+    from bank_assets.core.training.splits import time_folds
+    from bank_assets.replay.contacts import read_history
     from bank_assets.settings import load_settings
     from bank_assets.sources.source import resolve_source
 

@@ -19,14 +19,14 @@ import numpy as np
 import pandas as pd
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core import metrics
-from bank_assets.core.algorithms import ALGORITHMS
-from bank_assets.core.calibration import fit_affine
-from bank_assets.core.candidates import SAMPLERS, Recipe, encode, fit_encoded, resample
-from bank_assets.core.features import FeatureSet
-from bank_assets.core.promotion import PromotionPolicy
-from bank_assets.core.scorer import apply_calibrator
-from bank_assets.core.splits import random_folds
+from bank_assets.core.features.feature_set import FeatureSet
+from bank_assets.core.model.calibration import fit_affine
+from bank_assets.core.model.scorer import apply_calibrator
+from bank_assets.core.promotion.gates import PromotionPolicy
+from bank_assets.core.quality import metrics
+from bank_assets.core.training.algorithms import ALGORITHMS
+from bank_assets.core.training.recipes import SAMPLERS, Recipe, encode, fit_encoded, resample
+from bank_assets.core.training.splits import random_folds
 from benchmarks.history import real_contacts
 
 FEATURE_SET = FeatureSet.of(UCI)

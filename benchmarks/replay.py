@@ -17,13 +17,13 @@ import warnings
 import numpy as np
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core.contacts import Contacts
-from bank_assets.core.economics import Economics
-from bank_assets.core.replay import make_policy, policy_result, walk
-from bank_assets.core.replay_platform import PlatformConfig
-from bank_assets.core.replay_trace import Trace
-from bank_assets.core.replay_uncertainty import uncertainty
-from bank_assets.core.replay_world import ReplaySettings, World
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.features.contacts import Contacts
+from bank_assets.replay.platform import PlatformConfig
+from bank_assets.replay.replay import make_policy, policy_result, walk
+from bank_assets.replay.trace import Trace
+from bank_assets.replay.uncertainty import uncertainty
+from bank_assets.replay.world import ReplaySettings, World
 from benchmarks.history import real_contacts
 
 VALUES = (25.0, 50.0, 100.0)

@@ -31,8 +31,8 @@ import numpy as np
 import psutil
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core.features import current_features
-from bank_assets.core.scorer import Scorer
+from bank_assets.core.features.feature_set import current_features
+from bank_assets.core.model.scorer import Scorer
 from bank_assets.ledger import chain
 from bank_assets.ledger.engine import open_ledger
 from benchmarks.serving_home import RECIPE, pipeline_milliseconds, prepare

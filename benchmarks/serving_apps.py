@@ -16,12 +16,12 @@ def ours(folder: Path, is_recording: bool) -> Any:
     from litestar import Request, Response, post
     from litestar.params import RawBody
 
-    from serving.answers import JsonAnswer
     from serving.app import create_app
-    from serving.bodies import read_whole
-    from serving.controllers.api_predictions import BODY
-    from serving.schemas.predictions import EconomicsUsed, ModelReference, Prediction
+    from serving.decisions.api import BODY
+    from serving.decisions.schemas import EconomicsUsed, ModelReference, Prediction
     from serving.settings import load_serving_settings
+    from serving.web.answers import JsonAnswer
+    from serving.web.bodies import read_whole
 
     answer = Prediction("0" * 36, 0.1, 0.05, 0.2, "no", "call", 0.1, 0.0, EconomicsUsed(5.0, 50.0),
                         ModelReference("bank-marketing", "1", "d" * 64), "2010-11-17", False, "2010-11-17T00:00:00Z",

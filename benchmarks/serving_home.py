@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core.as_of import OutcomeHistory
-from bank_assets.core.bundle import BundleParts, Lineage, bundle_files, observed_ranges
-from bank_assets.core.calibration import fit_affine
-from bank_assets.core.candidates import Recipe, encode, fit_recipe, recency_weights
-from bank_assets.core.contacts import Contacts
-from bank_assets.core.economics import Economics
-from bank_assets.core.export import to_onnx
-from bank_assets.core.features import FeatureSet, historical_features
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.features.as_of import OutcomeHistory
+from bank_assets.core.features.contacts import Contacts
+from bank_assets.core.features.feature_set import FeatureSet, historical_features
+from bank_assets.core.model.bundle import BundleParts, Lineage, bundle_files, observed_ranges
+from bank_assets.core.model.calibration import fit_affine
+from bank_assets.core.training.export import to_onnx
+from bank_assets.core.training.recipes import Recipe, encode, fit_recipe, recency_weights
 from bank_assets.ledger import states
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.store.registration import register

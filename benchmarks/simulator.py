@@ -22,9 +22,9 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from bank_assets.contract.uci import UCI
-from bank_assets.sources.profile import load_profile
-from bank_assets.sources.simulated_csv import write_csv
-from bank_assets.sources.simulator import scale_for_rows, simulate, simulate_chunks
+from bank_assets.simulator.profile import load_profile
+from bank_assets.simulator.simulated_csv import write_csv
+from bank_assets.simulator.simulator import scale_for_rows, simulate, simulate_chunks
 from bank_assets.sources.uci import is_pinned
 
 ROWS = 2_000_000

@@ -17,13 +17,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core.calibration import recalibrated_day_by_day
-from bank_assets.core.candidates import Recipe, encode, fit_recipe
-from bank_assets.core.features import FeatureSet
-from bank_assets.core.forecast import climatology, forecast_list, interval_score
-from bank_assets.core.ranges import KNOTS, band_coverage, fit_ranges, venn_abers
-from bank_assets.core.scorer import apply_ranges
-from bank_assets.core.shift import WINDOW_DAYS, estimate_shift
+from bank_assets.core.features.feature_set import FeatureSet
+from bank_assets.core.model.calibration import recalibrated_day_by_day
+from bank_assets.core.model.forecast import climatology, forecast_list, interval_score
+from bank_assets.core.model.ranges import KNOTS, band_coverage, fit_ranges, venn_abers
+from bank_assets.core.model.scorer import apply_ranges
+from bank_assets.core.model.shift import WINDOW_DAYS, estimate_shift
+from bank_assets.core.training.recipes import Recipe, encode, fit_recipe
 from benchmarks.history import real_contacts
 
 FEATURE_SET = FeatureSet.of(UCI)

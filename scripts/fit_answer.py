@@ -15,9 +15,9 @@ import pandas as pd
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
-from bank_assets.sources import profile as shape
-from bank_assets.sources.drawing import simulated_log_odds
-from bank_assets.sources.profile import Floats, Profile
+from bank_assets.simulator import profile as shape
+from bank_assets.simulator.drawing import simulated_log_odds
+from bank_assets.simulator.profile import Floats, Profile
 
 _NEWTON_ROUNDS: Final = 12
 _RIDGE: Final = {"month": 0.01, "main": 1.0, "epoch": 3.0, "weekday": 4.0}

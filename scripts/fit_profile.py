@@ -23,10 +23,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bank_assets.contract.uci import UCI
-from bank_assets.sources import profile as shape
-from bank_assets.sources.month_model import weekdays_of
-from bank_assets.sources.profile import PROFILE_PATH, Floats, Profile, dump_profile
-from bank_assets.sources.sampling import rake
+from bank_assets.simulator import profile as shape
+from bank_assets.simulator.month_model import weekdays_of
+from bank_assets.simulator.profile import PROFILE_PATH, Floats, Profile, dump_profile
+from bank_assets.simulator.sampling import rake
 from bank_assets.sources.uci import implied_dates, is_pinned
 from bank_assets.store.atomic_files import write_atomic
 from scripts.fit_answer import fit_answer

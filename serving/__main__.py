@@ -16,7 +16,7 @@ from typing import Final
 from bank_assets.ledger import accounts, chain, decisions
 from bank_assets.ledger.engine import LedgerError, open_ledger, upgrade
 from bank_assets.settings import SettingsError
-from serving.payloads import iso_day
+from serving.decisions.payloads import iso_day
 from serving.settings import ServingSettings, load_serving_settings
 
 STARTUP_FAILURE: Final = 3
@@ -84,7 +84,7 @@ def _serve(_parsed: argparse.Namespace, settings: ServingSettings) -> int:
 
     from serving.app import check_bind, create_app, prepare_ledger
     from serving.lifecycle import DrainingServer
-    from serving.logs import configure
+    from serving.web.logs import configure
 
     configure()
     app = create_app(settings, access_log=sys.stderr.buffer)

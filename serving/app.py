@@ -22,36 +22,36 @@ from litestar.openapi.spec import Components, SecurityScheme
 from bank_assets.ledger import accounts
 from bank_assets.ledger.engine import AppLock, LedgerError, open_ledger, require_current, upgrade
 from bank_assets.store.registry import Registry
-from serving.access import Access, admitting
-from serving.champion import ChampionStore
-from serving.controllers.api_audit import AuditController
-from serving.controllers.api_batches import batch_route
-from serving.controllers.api_campaigns import plan_route
-from serving.controllers.api_docs import HANDLERS as DOCS
-from serving.controllers.api_model import ModelController
-from serving.controllers.api_outcomes import report
-from serving.controllers.api_predictions import PredictionsController, create_route
-from serving.controllers.pages import page_routes
-from serving.controllers.pages_errors import problem_page
-from serving.controllers.sessions import log_in, log_out
-from serving.controllers.system import HANDLERS as SYSTEM
+from serving.campaigns.api import plan_route
+from serving.champion.champion import ChampionStore
+from serving.champion.watcher import Watcher
+from serving.customers.suppressions import Suppressions
+from serving.decisions.api import PredictionsController, create_route
+from serving.decisions.audit_api import AuditController
+from serving.decisions.batches import Batches
+from serving.decisions.batches_api import batch_route
+from serving.decisions.deciding import Decider
+from serving.decisions.explaining import Explaining
+from serving.decisions.outcomes_api import report
+from serving.decisions.payloads import Payloads
+from serving.decisions.recorder import Recorder
+from serving.decisions.replaying import Replayer
 from serving.dependencies import Services, providers
 from serving.lifecycle import Lifecycle
-from serving.log_ins import LogIns
-from serving.logs import AccessLog
-from serving.metrics import Metrics
-from serving.payloads import Payloads
-from serving.problems import ErrorPage, handle_exception
-from serving.recorder import Recorder
-from serving.services.batches import Batches
-from serving.services.deciding import Decider
-from serving.services.explaining import Explaining
-from serving.services.replaying import Replayer
+from serving.model.api import ModelController
+from serving.monitoring.health import HANDLERS as SYSTEM
+from serving.pages import page_routes
 from serving.settings import ServingSettings
-from serving.shell import Shell
-from serving.suppressions import Suppressions
-from serving.templating import template_config
-from serving.watcher import Watcher
+from serving.web.access import Access, admitting
+from serving.web.api_docs import HANDLERS as DOCS
+from serving.web.envelope import Shell
+from serving.web.log_ins import LogIns
+from serving.web.logs import AccessLog
+from serving.web.metrics import Metrics
+from serving.web.pages_errors import problem_page
+from serving.web.problems import ErrorPage, handle_exception
+from serving.web.sessions import log_in, log_out
+from serving.web.templating import template_config
 
 API: Final = (PredictionsController, report, ModelController, AuditController)
 CONTRACT_ROUTES: Final = (create_route, batch_route, plan_route)

@@ -12,22 +12,22 @@ from typing import Any
 from litestar.di import Provide
 from sqlalchemy import Engine
 
-from bank_assets.core.economics import Economics
+from bank_assets.core.economics.economics import Economics
 from bank_assets.store.registry import Registry
-from serving.access import Access
-from serving.champion import ChampionStore
+from serving.champion.champion import ChampionStore
+from serving.champion.watcher import Watcher
+from serving.customers.suppressions import Suppressions
+from serving.decisions.batches import Batches
+from serving.decisions.deciding import Decider
+from serving.decisions.explaining import Explaining
+from serving.decisions.payloads import Payloads
+from serving.decisions.recorder import Recorder
+from serving.decisions.replaying import Replayer
 from serving.lifecycle import Lifecycle
-from serving.log_ins import LogIns
-from serving.metrics import Metrics
-from serving.payloads import Payloads
-from serving.recorder import Recorder
-from serving.services.batches import Batches
-from serving.services.deciding import Decider
-from serving.services.explaining import Explaining
-from serving.services.replaying import Replayer
 from serving.settings import ServingSettings
-from serving.suppressions import Suppressions
-from serving.watcher import Watcher
+from serving.web.access import Access
+from serving.web.log_ins import LogIns
+from serving.web.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)

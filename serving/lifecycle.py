@@ -1,7 +1,7 @@
 """Stopping without a failed request: say "not ready" first, keep answering, then stop.
 
 What lives here: the mark that the readiness route reads, and the server that sets it on SIGTERM. What must not: HTTP.
-Called by `python -m serving`; `serving.controllers.system` reads the mark.
+Called by `python -m serving`; `serving.monitoring.health` reads the mark.
 
 A proxy or load balancer learns only at its next health check that a process is going, so a process that closes its
 port at once fails what is sent to it until then. With `BANK_DRAIN_SECONDS` longer than the proxy's check interval times

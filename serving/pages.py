@@ -11,18 +11,16 @@ from litestar import Router
 from litestar.di import Provide
 
 from bank_assets.store.campaign_files import CampaignFiles
-from serving.controllers import (
-    pages_audit,
-    pages_campaign,
-    pages_home,
-    pages_model,
-    pages_monitoring,
-    pages_predict,
-)
+from serving.campaigns import page as pages_campaign
+from serving.campaigns.call_lists import CallLists
+from serving.decisions import audit_page as pages_audit
+from serving.decisions import page as pages_predict
 from serving.dependencies import Services
-from serving.reports import Reports
-from serving.services.call_lists import CallLists
-from serving.templating import static_files
+from serving.home import page as pages_home
+from serving.model import page as pages_model
+from serving.monitoring import page as pages_monitoring
+from serving.monitoring.reports import Reports
+from serving.web.templating import static_files
 
 
 def page_routes(services: Services) -> tuple[Router, Router]:

@@ -1,6 +1,7 @@
 """The plan of a scored campaign, for the `call_list` asset: as rows of a table and as the totals that are stored.
 
-What lives here: arranging. What must not: assets, the optimisation (`core.planner`), the CSV (`store.call_lists`).
+What lives here: arranging. What must not: assets, the optimisation (`core.economics.planner`), the CSV
+(`store.call_lists`).
 """
 
 from collections.abc import Collection
@@ -9,10 +10,10 @@ from typing import Any
 import pyarrow as pa
 
 from bank_assets.contract.contract import Contract
-from bank_assets.core.call_plan import CallPlan
-from bank_assets.core.economics import Economics
-from bank_assets.core.planner import CallLimits, plan_calls
-from bank_assets.core.suppression import SuppressionList
+from bank_assets.core.economics.call_plan import CallPlan
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.economics.planner import CallLimits, plan_calls
+from bank_assets.core.economics.suppression import SuppressionList
 from bank_assets.store.call_lists import ListScores
 from bank_assets.store.warehouse import arrays_of
 

@@ -1,6 +1,6 @@
 """Stage drift: exact value counts once per month, and what moved against the reference.
 
-Counting is in `spark.profile`, statistics in `core.drift`, pages and pictures in `reports`.
+Counting is in `spark.profile`, statistics in `core.drift.verdict`, pages and pictures in `reports`.
 """
 
 import json
@@ -16,10 +16,10 @@ from bank_assets.assets.materialization import OWNERS, Stopwatch, months_of, mon
 from bank_assets.assets.report_pages import drift_address, page_metadata, write_drift_files
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.uci import contract_on_record
-from bank_assets.core.daily_profiles import DailyProfiles
-from bank_assets.core.drift import DriftPolicy, choose_default_reference, compare_profiles
-from bank_assets.core.drift_report import DriftReport
-from bank_assets.core.profile import Profile
+from bank_assets.core.drift.daily_profiles import DailyProfiles
+from bank_assets.core.drift.profile import Profile
+from bank_assets.core.drift.report import DriftReport
+from bank_assets.core.drift.verdict import DriftPolicy, choose_default_reference, compare_profiles
 from bank_assets.partitions import monthly_asset
 from bank_assets.reports.drift_words import effects_table
 from bank_assets.resources.ledger import LedgerResource

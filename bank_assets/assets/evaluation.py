@@ -1,6 +1,6 @@
 """Stage evaluation: one challenger from all candidates, and the champion beside it on the same rows.
 
-Choice and fit are in `core.challenger`; the bundle goes through the same scorer that production uses.
+Choice and fit are in `core.training.challenger`; the bundle goes through the same scorer that production uses.
 """
 
 import time
@@ -16,16 +16,16 @@ from bank_assets.assets.materialization import ML_OWNERS, derive
 from bank_assets.assets.model_bundle import OutOfTime, assemble_bundle, out_of_time, profile_of
 from bank_assets.assets.snapshot import TrainingSnapshot, read_snapshot
 from bank_assets.contract.names import ALIAS_CHALLENGER
-from bank_assets.core.algorithms import ALGORITHMS
 from bank_assets.core.arrays import FloatArray, rows_at
-from bank_assets.core.candidate_folds import candidate_metrics, predict_folds, resampled_fold
-from bank_assets.core.candidates import Recipe
-from bank_assets.core.challenger import choose_recipe, fit_deployment, pooled_rows
-from bank_assets.core.economics import COST_COLUMN, VALUE_COLUMN, Economics
-from bank_assets.core.promotion import FIRST, PROBATION, PromotionPolicy, Verdict, first_model_gate, kind_of_fit
-from bank_assets.core.refit_comparison import AgainstChampion, against_champion
-from bank_assets.core.scorer import Scorer, apply_calibrator
-from bank_assets.core.splits import time_folds
+from bank_assets.core.economics.economics import COST_COLUMN, VALUE_COLUMN, Economics
+from bank_assets.core.model.scorer import Scorer, apply_calibrator
+from bank_assets.core.promotion.gates import FIRST, PROBATION, PromotionPolicy, Verdict, first_model_gate, kind_of_fit
+from bank_assets.core.promotion.refit_guard import AgainstChampion, against_champion
+from bank_assets.core.training.algorithms import ALGORITHMS
+from bank_assets.core.training.challenger import choose_recipe, fit_deployment, pooled_rows
+from bank_assets.core.training.folds import candidate_metrics, predict_folds, resampled_fold
+from bank_assets.core.training.recipes import Recipe
+from bank_assets.core.training.splits import time_folds
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.store import RegistryResource, WarehouseResource
 from bank_assets.resources.tracking import Tracking, TrackingResource

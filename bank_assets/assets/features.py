@@ -1,7 +1,7 @@
 """Stage features: the frozen training snapshot.
 
-Reads contacts and outcomes, writes `training_set`. Feature formulas live in `core.features`; here is only the hand-over
-from tables to arrays.
+Reads contacts and outcomes, writes `training_set`. Feature formulas live in `core.features.feature_set`; here is only
+the hand-over from tables to arrays.
 """
 
 from collections.abc import Mapping
@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bank_assets.assets.materialization import ML_OWNERS, derive
-from bank_assets.core.contacts import Contacts
-from bank_assets.core.learning_table import to_columns
+from bank_assets.core.features.contacts import Contacts
+from bank_assets.core.features.learning_table import to_columns
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.sources.source import Source, landed_source

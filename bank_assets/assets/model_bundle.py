@@ -13,26 +13,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.assets.snapshot import TrainingSnapshot
-from bank_assets.core import metrics as scores
 from bank_assets.core.arrays import FloatArray, Rows, rows_at
-from bank_assets.core.background import build_background
-from bank_assets.core.bootstrap import paired_bootstrap, paired_bootstrap_statistic
-from bank_assets.core.bundle import BundleParts, Lineage, bundle_files
-from bank_assets.core.candidate_folds import CandidatePredictions, candidate_metrics, predict_folds, resampled_fold
-from bank_assets.core.candidates import Recipe
-from bank_assets.core.challenger import DeploymentFit, calibrator_of, pooled_rows
-from bank_assets.core.curves import profit_curve
-from bank_assets.core.daily_profiles import DailyProfiles
-from bank_assets.core.economics import Economics
-from bank_assets.core.explain import Explainer, global_importance
-from bank_assets.core.fairness import fairness_report
-from bank_assets.core.features import FeatureSet
-from bank_assets.core.profile import Profile
-from bank_assets.core.promotion import PromotionPolicy
-from bank_assets.core.ranges import fit_ranges
-from bank_assets.core.scorer import Scorer
-from bank_assets.core.shift import estimate_shift
-from bank_assets.core.splits import time_folds
+from bank_assets.core.drift.daily_profiles import DailyProfiles
+from bank_assets.core.drift.profile import Profile
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.features.feature_set import FeatureSet
+from bank_assets.core.model.background import build_background
+from bank_assets.core.model.bundle import BundleParts, Lineage, bundle_files
+from bank_assets.core.model.explanations import Explainer, global_importance
+from bank_assets.core.model.ranges import fit_ranges
+from bank_assets.core.model.scorer import Scorer
+from bank_assets.core.model.shift import estimate_shift
+from bank_assets.core.promotion.gates import PromotionPolicy
+from bank_assets.core.quality import metrics as scores
+from bank_assets.core.quality.bootstrap import paired_bootstrap, paired_bootstrap_statistic
+from bank_assets.core.quality.curves import profit_curve
+from bank_assets.core.quality.fairness import fairness_report
+from bank_assets.core.training.challenger import DeploymentFit, calibrator_of, pooled_rows
+from bank_assets.core.training.folds import CandidatePredictions, candidate_metrics, predict_folds, resampled_fold
+from bank_assets.core.training.recipes import Recipe
+from bank_assets.core.training.splits import time_folds
 from bank_assets.revision import git_revision
 from bank_assets.settings import Settings
 from bank_assets.store.warehouse import Warehouse

@@ -1,7 +1,7 @@
 """Stage performance: what the champion's decisions were worth, on matured outcomes.
 
 Scores are made as of each contact's own morning by the champion in force on its date, before its outcome is read.
-Measurement is in `core.performance`.
+Measurement is in `core.quality.performance`.
 """
 
 import json
@@ -13,12 +13,12 @@ import pyarrow as pa
 
 from bank_assets.assets.materialization import ML_OWNERS, OWNERS, Stopwatch, derive, months_of, months_result
 from bank_assets.contract.contract import Contract
-from bank_assets.core.calibration import recalibrated_day_by_day
-from bank_assets.core.contacts import Contacts
-from bank_assets.core.economics import Economics
-from bank_assets.core.performance import ScoredContacts, measure_performance
-from bank_assets.core.performance_report import Baseline, PerformanceReport
-from bank_assets.core.scorer import apply_calibrator
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.features.contacts import Contacts
+from bank_assets.core.model.calibration import recalibrated_day_by_day
+from bank_assets.core.model.scorer import apply_calibrator
+from bank_assets.core.quality.performance import ScoredContacts, measure_performance
+from bank_assets.core.quality.performance_report import Baseline, PerformanceReport
 from bank_assets.partitions import monthly_asset
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.store import RegistryResource, WarehouseResource

@@ -1,6 +1,6 @@
 """Stage promotion: the alias moves, or a refusal with reasons; either way an append-only row.
 
-The gates are in `core.promotion`.
+The gates are in `core.promotion.gates`.
 """
 
 from collections.abc import Mapping
@@ -16,9 +16,9 @@ from bank_assets.assets.evaluation import CHALLENGER, CHAMPION_SCORES, challenge
 from bank_assets.assets.materialization import ML_OWNERS, derive
 from bank_assets.assets.report_pages import page_metadata
 from bank_assets.assets.retraining_report import write_retraining_page
-from bank_assets.core.promotion import RECIPE, Verdict, judged, recipe_gate, refit_gate
-from bank_assets.core.refit_comparison import AgainstChampion
-from bank_assets.core.scorer import apply_calibrator
+from bank_assets.core.model.scorer import apply_calibrator
+from bank_assets.core.promotion.gates import RECIPE, Verdict, judged, recipe_gate, refit_gate
+from bank_assets.core.promotion.refit_guard import AgainstChampion
 from bank_assets.ledger import promotions
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.store import RegistryResource, WarehouseResource

@@ -1,6 +1,6 @@
 """Stage raw: the bytes that were delivered, kept for ever.
 
-The work is in `sources.deliveries`; here is only the record of it.
+The work is in `landing.deliveries`; here is only the record of it.
 """
 
 from datetime import UTC, datetime
@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from bank_assets.assets.materialization import OWNERS, Stopwatch
+from bank_assets.landing.deliveries import register_deliveries
+from bank_assets.landing.folders import landing_is_missing
+from bank_assets.landing.register import month_digest, month_manifest
 from bank_assets.partitions import key_of, month_of, monthly_asset
 from bank_assets.settings import Settings
-from bank_assets.sources.deliveries import register_deliveries
-from bank_assets.sources.landing_folders import landing_is_missing
-from bank_assets.sources.manifest import month_digest, month_manifest
 from bank_assets.sources.source import landed_source
 
 CODE_VERSION = "1"

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import dagster as dg
 
-from bank_assets.core.drift_report import DriftReport
-from bank_assets.core.profile import Profile
+from bank_assets.core.drift.profile import Profile
+from bank_assets.core.drift.report import DriftReport
 from bank_assets.reports.drift_page import SHOWN_PERIODS, drift_page
 from bank_assets.settings import Settings
 from bank_assets.sources.source import landed_source

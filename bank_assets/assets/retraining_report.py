@@ -1,7 +1,7 @@
 """Old and new model on the same contacts, and the page about it: what the promotion asset leaves for people.
 
 What lives here: choosing the contacts to compare on, the story of a retraining, writing its page.
-What must not: the verdict (`core.promotion`), moving aliases, words and charts (`reports.retraining_page`).
+What must not: the verdict (`core.promotion.gates`), moving aliases, words and charts (`reports.retraining_page`).
 Called by the promotion asset, before the alias moves: a full disk then stops a promotion that nobody could read about.
 """
 
@@ -15,9 +15,9 @@ from sqlalchemy import Engine
 
 from bank_assets.assets.report_pages import DRIFT_FOLDER, retraining_address, source_words
 from bank_assets.core.arrays import rows_at
-from bank_assets.core.comparison import Comparison, compare_models
-from bank_assets.core.economics import Economics
-from bank_assets.core.promotion import RECIPE, Verdict
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.promotion.gates import RECIPE, Verdict
+from bank_assets.core.quality.comparison import Comparison, compare_models
 from bank_assets.ledger import responses
 from bank_assets.reports.retraining_page import Retraining, retraining_page, why_sentences
 from bank_assets.settings import Settings

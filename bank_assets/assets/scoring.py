@@ -1,6 +1,6 @@
 """Stage scoring: the published state, every customer to be called scored, and the ranked list.
 
-Scoring runs over Spark's `mapInArrow` with the one scorer; the list is cut by `core.planner`.
+Scoring runs over Spark's `mapInArrow` with the one scorer; the list is cut by `core.economics.planner`.
 """
 
 import json
@@ -16,18 +16,18 @@ from sqlalchemy import Engine
 
 from bank_assets.assets.call_plans import called_rows, plan_of, scores_of, totals_of
 from bank_assets.assets.materialization import ML_OWNERS, OWNERS, Stopwatch, column_schema, derive
-from bank_assets.core.as_of import AsOfState
-from bank_assets.core.calibration import Recalibration, recalibrate
-from bank_assets.core.contacts import Contacts
-from bank_assets.core.scorer import digest_files
-from bank_assets.core.suppression import SuppressionList
+from bank_assets.core.economics.suppression import SuppressionList
+from bank_assets.core.features.as_of import AsOfState
+from bank_assets.core.features.contacts import Contacts
+from bank_assets.core.model.calibration import Recalibration, recalibrate
+from bank_assets.core.model.scorer import digest_files
+from bank_assets.landing.campaign_file import Campaign, latest_campaigns, read_campaign
+from bank_assets.landing.register import Delivery
 from bank_assets.ledger import campaigns, promotions, states
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.spark import SparkResource
 from bank_assets.resources.store import RegistryResource, WarehouseResource
 from bank_assets.settings import Settings
-from bank_assets.sources.campaign_file import Campaign, latest_campaigns, read_campaign
-from bank_assets.sources.manifest import Delivery
 from bank_assets.spark.scoring import SCORED_SCHEMA, score_campaign
 from bank_assets.store import lineage
 from bank_assets.store.call_lists import CallListFiles, csv_of

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from bank_assets.contract.contract import Contract
-from bank_assets.core.contacts import LearningData
-from bank_assets.core.learning_table import from_columns
+from bank_assets.core.features.contacts import LearningData
+from bank_assets.core.features.learning_table import from_columns
 from bank_assets.store.warehouse import Warehouse, WarehouseError, arrays_of
 
 

@@ -14,12 +14,12 @@ import dagster as dg
 
 from bank_assets.assets.materialization import OWNERS, Stopwatch, months_of
 from bank_assets.contract.contract import Contract
-from bank_assets.core.month_profile import MonthProfile
+from bank_assets.core.drift.month_profile import MonthProfile
+from bank_assets.landing.register import Delivery, month_manifest, object_path
 from bank_assets.partitions import key_of, months
 from bank_assets.resources.spark import SparkResource
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
-from bank_assets.sources.manifest import Delivery, month_manifest, object_path
 from bank_assets.spark.delivery import RawFile
 from bank_assets.spark.etl import CODE_VERSION, TABLES, Conservation, build_tables
 from bank_assets.spark.months import month_tables

@@ -1,7 +1,7 @@
 """Stage training: one asset per algorithm of the registry, which tests it with each sampler over time-ordered folds.
 
 It reads `training_set` and writes `candidates` (out-of-time predictions) and MLflow child runs. Fits happen in
-`core.candidate_folds`; nothing here decides which candidate is better.
+`core.training.folds`; nothing here decides which candidate is better.
 """
 
 import time
@@ -15,13 +15,13 @@ import pyarrow as pa
 
 from bank_assets.assets.materialization import ML_OWNERS, derive
 from bank_assets.assets.snapshot import TrainingSnapshot, read_snapshot
-from bank_assets.core.algorithms import ALGORITHMS, Algorithm
 from bank_assets.core.arrays import rows_at
-from bank_assets.core.candidate_folds import CandidatePredictions, candidate_metrics, predict_candidates, resampled_fold
-from bank_assets.core.candidates import Recipe, named_recipes
-from bank_assets.core.objective import best_first
-from bank_assets.core.splits import time_folds
-from bank_assets.core.tuning import tune
+from bank_assets.core.quality.objective import best_first
+from bank_assets.core.training.algorithms import ALGORITHMS, Algorithm
+from bank_assets.core.training.folds import CandidatePredictions, candidate_metrics, predict_candidates, resampled_fold
+from bank_assets.core.training.recipes import Recipe, named_recipes
+from bank_assets.core.training.splits import time_folds
+from bank_assets.core.training.tuning import tune
 from bank_assets.reports.model_charts import candidate_page
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.resources.tracking import Tracking, TrackingResource

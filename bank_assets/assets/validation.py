@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bank_assets.assets.materialization import OWNERS, Stopwatch, months_of, months_result
-from bank_assets.core.month_profile import MonthProfile
+from bank_assets.core.drift.month_profile import MonthProfile
 from bank_assets.expectations.runner import validate_contacts
 from bank_assets.expectations.summary import MonthValidation
 from bank_assets.partitions import monthly_asset

@@ -2,9 +2,9 @@
 
 import dagster as dg
 
-from bank_assets.core import metrics
-from bank_assets.core.export import PARITY_LIMIT
-from bank_assets.core.promotion import PromotionPolicy
+from bank_assets.core.promotion.gates import PromotionPolicy
+from bank_assets.core.quality import metrics
+from bank_assets.core.training.export import PARITY_LIMIT
 from bank_assets.resources.store import WarehouseResource
 
 TABLE = "challenger"

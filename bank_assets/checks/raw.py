@@ -4,8 +4,8 @@ import json
 
 import dagster as dg
 
+from bank_assets.landing.register import object_path, read_manifest
 from bank_assets.settings import Settings
-from bank_assets.sources.manifest import object_path, read_manifest
 
 SIZE_FACTOR = 4.0
 """A delivery this many times larger or smaller than the one before it is worth a look."""

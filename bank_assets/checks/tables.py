@@ -6,9 +6,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from bank_assets.contract.columns import Kind
+from bank_assets.landing.register import read_manifest
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
-from bank_assets.sources.manifest import read_manifest
 from bank_assets.store.lineage import CONTACTS, OUTCOMES, REJECTED
 from bank_assets.store.warehouse import Warehouse
 

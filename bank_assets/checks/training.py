@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from bank_assets.core.algorithms import ALGORITHMS
+from bank_assets.core.training.algorithms import ALGORITHMS
 from bank_assets.resources.store import WarehouseResource
 
 TABLE = "candidates"

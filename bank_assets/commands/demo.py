@@ -1,8 +1,8 @@
 """`python -m bank_assets demo`: time travel. Months of the past arrive one after the other, nobody touches anything.
 
 What lives here: arguments, the order of the play, what people see of it.
-What must not: processes (`demo_processes`), deliveries (`demo_deliveries`), reading the loop (`demo_watch`), profit
-(`demo_profit`), figures (`demo_summary`). Called by `bank_assets.__main__`; `make demo`.
+What must not: processes (`demo.processes`), deliveries (`demo.deliveries`), reading the loop (`demo.watch`), profit
+(`demo.profit`), figures (`demo.summary`). Called by `bank_assets.__main__`; `make demo`.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from bank_assets.demo_deliveries import MONTH, Sender, parse_step, plan_steps
-from bank_assets.demo_play import Play
-from bank_assets.demo_processes import LOOPBACK, DemoError, Processes, answers, free_port, stop_leftovers
-from bank_assets.demo_summary import write_summary
+from bank_assets.demo.deliveries import MONTH, Sender, parse_step, plan_steps
+from bank_assets.demo.play import Play
+from bank_assets.demo.processes import LOOPBACK, DemoError, Processes, answers, free_port, stop_leftovers
+from bank_assets.demo.summary import write_summary
+from bank_assets.landing.header import DeliveryRefused
+from bank_assets.landing.register import read_manifest
 from bank_assets.resources.instance import open_instance
 from bank_assets.settings import Settings
-from bank_assets.sources.delivery_header import DeliveryRefused
-from bank_assets.sources.manifest import read_manifest
 from bank_assets.sources.source import Source, resolve_source
 from bank_assets.sources.uci import SourceError
 

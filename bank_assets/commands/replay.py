@@ -1,7 +1,7 @@
 """`python -m bank_assets replay`: decide the history day by day, policies side by side.
 
 What lives here: arguments, progress on stderr, the document on stdout, the report's files.
-What must not: decisions (`core.replay`), processes (`replay_workers`), checkpoints (`replay_checkpoint`).
+What must not: decisions (`replay.replay`), processes (`replay.workers`), checkpoints (`replay.checkpoint`).
 Called by `bank_assets.__main__`. With `--json` stdout is one JSON document and nothing else.
 """
 
@@ -21,27 +21,19 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from bank_assets.core.candidates import RecipeError, named_recipes
-from bank_assets.core.economics import COST_COLUMN, VALUE_COLUMN, EconomicsError
-from bank_assets.core.policies import POLICIES
-from bank_assets.core.replay_platform import PlatformConfig
-from bank_assets.core.replay_uncertainty import uncertainty
-from bank_assets.core.replay_world import (
-    EXPLORATION_SHARE,
-    FEEDBACKS,
-    FIRST_DAY,
-    STEPS,
-    ReplayError,
-    ReplaySettings,
-    World,
-)
-from bank_assets.replay_checkpoint import fingerprint
-from bank_assets.replay_contacts import History, read_history
-from bank_assets.replay_workers import Job, Outcome, run_policies
+from bank_assets.core.economics.economics import COST_COLUMN, VALUE_COLUMN, EconomicsError
+from bank_assets.core.training.recipes import RecipeError, named_recipes
+from bank_assets.landing.header import DeliveryRefused
+from bank_assets.replay.checkpoint import fingerprint
+from bank_assets.replay.contacts import History, read_history
+from bank_assets.replay.platform import PlatformConfig
+from bank_assets.replay.policies import POLICIES
+from bank_assets.replay.uncertainty import uncertainty
+from bank_assets.replay.workers import Job, Outcome, run_policies
+from bank_assets.replay.world import EXPLORATION_SHARE, FEEDBACKS, FIRST_DAY, STEPS, ReplayError, ReplaySettings, World
 from bank_assets.reports.replay_charts import picture, replay_charts
 from bank_assets.reports.replay_page import replay_page
 from bank_assets.settings import Settings
-from bank_assets.sources.delivery_header import DeliveryRefused
 from bank_assets.sources.source import resolve_source
 from bank_assets.sources.uci import SourceError
 from bank_assets.store.atomic_files import write_atomic

@@ -20,18 +20,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from sqlalchemy.exc import OperationalError
 
 from bank_assets.assets import load_stage_assets
+from bank_assets.commands.run_summary import build_summary, print_summary
 from bank_assets.definitions import build_defs
 from bank_assets.jobs import MAIN, PERFORMANCE
+from bank_assets.landing.deliveries import register_deliveries
+from bank_assets.landing.register import delivered_months
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.loop.requests import RANGE_END, RANGE_START
 from bank_assets.partitions import key_of, months_between
 from bank_assets.resources.instance import open_instance
-from bank_assets.resources.run_carrier import carrying, reap_orphans
-from bank_assets.run_summary import build_summary, print_summary
+from bank_assets.resources.run_lock import carrying, reap_orphans
 from bank_assets.settings import Settings
-from bank_assets.sources.deliveries import register_deliveries
 from bank_assets.sources.landing import land_source
-from bank_assets.sources.manifest import delivered_months
 from bank_assets.sources.source import resolve_source
 from bank_assets.store.atomic_files import write_atomic
 from bank_assets.store.champion_history import Reign

@@ -1,7 +1,7 @@
 """What a run came to: `reports/run_summary.json` and the table that people read.
 
 What lives here: collecting from the warehouse manifests. What must not: work of any stage, Dagster.
-Called by `run_command` and the nightly digest.
+Called by `commands.run` and the nightly digest.
 """
 
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bank_assets.core.objective import best_first, ordered_by
+from bank_assets.core.quality.objective import best_first, ordered_by
 from bank_assets.ledger import promotions
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.settings import Settings

@@ -1,7 +1,8 @@
 """The deliveries of the demo: a source cut into steps, staged beside the home and moved into its landing folder.
 
 What lives here: the calendar of steps, staging, the move. What must not: what the loop does about it.
-Called by `bank_assets.demo`. A file is moved by a rename, complete or not there at all, as a good sender does it.
+Called by `bank_assets.commands.demo`. A file is moved by a rename, complete or not there at all, as a good sender does
+it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
-from bank_assets.demo_processes import DemoError
+from bank_assets.demo.processes import DemoError
 from bank_assets.settings import Settings
 from bank_assets.sources.landing import Landed, land_source
 from bank_assets.sources.source import Source, claim_landing

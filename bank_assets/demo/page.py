@@ -1,7 +1,7 @@
 """The demo as a page: the profit line against a model never retrained, and what each delivery led to.
 
 What lives here: `reports/demo/index.html`, written again after each delivery.
-What must not: figures (`demo_profit`, `demo_step`). Called by `bank_assets.demo_play`; the web app shows the folder.
+What must not: figures (`demo.profit`, `demo.step`). Called by `bank_assets.demo.play`; the web app shows the folder.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from bank_assets.core.response.policy import Rung
-from bank_assets.demo_step import FITS, StepResult
+from bank_assets.demo.step import FITS, StepResult
 from bank_assets.reports.page import render
 from bank_assets.reports.replay_charts import replay_charts
 from bank_assets.store.atomic_files import write_atomic

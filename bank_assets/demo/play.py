@@ -1,7 +1,7 @@
 """The play itself: one delivery after the other, waiting for the loop between them, telling what happens.
 
 What lives here: `Play`. What must not: starting processes, figures of the summary.
-Called by `bank_assets.demo`; read by `bank_assets.demo_summary`.
+Called by `bank_assets.commands.demo`; read by `bank_assets.demo.summary`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import numpy as np
 from rich.console import Console
 
 from bank_assets.core.response.policy import Rung
-from bank_assets.demo_client import AskingClient
-from bank_assets.demo_deliveries import Sender, Step
-from bank_assets.demo_page import write_page
-from bank_assets.demo_processes import DemoError, Processes, answers
-from bank_assets.demo_profit import PlayedProfit, played_profit
-from bank_assets.demo_step import HEADER, StepResult
-from bank_assets.demo_watch import (
+from bank_assets.demo.client import AskingClient
+from bank_assets.demo.deliveries import Sender, Step
+from bank_assets.demo.page import write_page
+from bank_assets.demo.processes import DemoError, Processes, answers
+from bank_assets.demo.profit import PlayedProfit, played_profit
+from bank_assets.demo.step import HEADER, StepResult
+from bank_assets.demo.watch import (
     AlertLog,
     failed_ticks,
     judged_since,
@@ -32,11 +32,11 @@ from bank_assets.demo_watch import (
     verdicts_since,
     waiting_for,
 )
+from bank_assets.landing.register import read_manifest
 from bank_assets.ledger import promotions, responses
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.loop.status import look
 from bank_assets.settings import Settings
-from bank_assets.sources.manifest import read_manifest
 from bank_assets.sources.source import Source
 from bank_assets.store.champion_history import Reign
 from bank_assets.store.registry import Registry

@@ -1,7 +1,7 @@
 """The processes of the demo: Dagster's web server and daemon, the web app, the history's main job.
 
 What lives here: free loopback ports, starting, waiting until they answer, stopping by pid, what an earlier demo left.
-What must not: deliveries, figures, policy. Called by `bank_assets.demo`.
+What must not: deliveries, figures, policy. Called by `bank_assets.commands.demo`.
 
 Every process leads a process group of its own, so that stopping it stops what it started (code server, runs in flight).
 Pids are written down with the time each process was started: a pid alone may belong to somebody else by now.
@@ -29,7 +29,7 @@ LOOPBACK: Final = "127.0.0.1"
 STOP_SECONDS: Final = 20.0
 """Dagster's daemon ends its threads and its code server within about 5 s; a run in flight is killed after that."""
 LEFT_SECONDS: Final = 4.0
-REPOSITORY: Final = Path(__file__).resolve().parents[1]
+REPOSITORY: Final = Path(__file__).resolve().parents[2]
 
 
 class DemoError(RuntimeError):

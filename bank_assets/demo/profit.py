@@ -1,7 +1,7 @@
 """What the decisions of the demo were worth, beside the same contacts decided by a model that was never retrained.
 
 What lives here: profit of played days by policy, from the tables of the home. What must not: Dagster, printing.
-Called by `bank_assets.demo`.
+Called by `bank_assets.commands.demo`.
 
 * `profit_eur`: the loop. The decisions in `contact_scores`: each contact as of its own morning by the champion then in
   force, with that morning's recalibration, before its outcome is read.
@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.contract.contract import Contract
-from bank_assets.core.calibration import recalibrated_day_by_day
-from bank_assets.core.contacts import Contacts
-from bank_assets.core.economics import Economics
-from bank_assets.core.scorer import Scorer, apply_calibrator
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.features.contacts import Contacts
+from bank_assets.core.model.calibration import recalibrated_day_by_day
+from bank_assets.core.model.scorer import Scorer, apply_calibrator
 from bank_assets.store.contact_store import ContactStore
 from bank_assets.store.lineage import SCORES, passed_months
 from bank_assets.store.warehouse import Warehouse

@@ -1,7 +1,7 @@
 """What one delivery of the demo led to.
 
 What lives here: `StepResult` and its line in the table. What must not: waiting, reading the loop.
-Made by `bank_assets.demo_play`, read by `bank_assets.demo_summary`.
+Made by `bank_assets.demo.play`, read by `bank_assets.demo.summary`.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bank_assets.core.alert_catalogue import NightlyDigest, Promoted, Recalibrated, Refused
-from bank_assets.demo_client import Change
-from bank_assets.demo_deliveries import Step
-from bank_assets.demo_profit import PlayedProfit
-from bank_assets.demo_watch import RunParts
+from bank_assets.core.alerts.catalogue import NightlyDigest, Promoted, Recalibrated, Refused
+from bank_assets.demo.client import Change
+from bank_assets.demo.deliveries import Step
+from bank_assets.demo.profit import PlayedProfit
+from bank_assets.demo.watch import RunParts
 from bank_assets.ledger import promotions, responses
 
 FITS: Final = ("refit", "recipe", "probation")

@@ -1,7 +1,7 @@
 """The figures of a demo: `reports/demo_summary.json` and the closing table.
 
 What lives here: counting, and cutting a reaction into its parts. What must not: waiting, printing events.
-Called by `bank_assets.demo`.
+Called by `bank_assets.commands.demo`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
-from bank_assets.demo_play import Play
-from bank_assets.demo_step import FITS, StepResult
+from bank_assets.demo.play import Play
+from bank_assets.demo.step import FITS, StepResult
 from bank_assets.store.atomic_files import write_atomic
 
 FILE: Final = "demo_summary.json"

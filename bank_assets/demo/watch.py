@@ -1,7 +1,7 @@
 """What the loop is doing, read from its Dagster instance and its ledger while others write them.
 
 What lives here: whether the loop is idle, what runs cost by part, verdicts and alerts since a mark.
-What must not: starting anything, deciding anything. Called by `bank_assets.demo`.
+What must not: starting anything, deciding anything. Called by `bank_assets.commands.demo`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Great Expectations as the judge of months: one row of facts per month in, findings by month out.
 
 What lives here: the ephemeral GX context, the Data Docs site, the run.
-What must not: limits (`suite`), counting (`core.month_profile`, filled by the ETL). Called by the validation asset.
+What must not: limits (`suite`), counting (`core.drift.month_profile`, filled by the ETL). Called by the validation
+asset.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bank_assets.contract.contract import Contract
-from bank_assets.core.month_profile import MonthProfile, month_facts
+from bank_assets.core.drift.month_profile import MonthProfile, month_facts
 from bank_assets.expectations.suite import ERROR, Expectation, expectations, rule_codes
 from bank_assets.expectations.summary import ExpectationOutcome, MonthValidation, ValidationSummary
 

@@ -2,7 +2,7 @@
 
 What lives here: expectations with their severity, limits and words. What must not: running them (`runner`).
 An unmet expectation of level ERROR holds the month; a WARNING is a hint. Great Expectations judges one row of facts per
-month (`core.month_profile.month_facts`), so the months it names are the months that are held.
+month (`core.drift.month_profile.month_facts`), so the months it names are the months that are held.
 """
 
 from __future__ import annotations

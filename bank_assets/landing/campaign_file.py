@@ -20,8 +20,8 @@ from bank_assets.contract.columns import Column, Kind
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.reading import read_rows
 from bank_assets.contract.rows import BoolArray, Calendar, ColumnRule, Encoded, RowRules, Verdict
-from bank_assets.core.plan import Frame
-from bank_assets.sources.manifest import Delivery, object_path, read_manifest
+from bank_assets.core.features.day_plan import Frame
+from bank_assets.landing.register import Delivery, object_path, read_manifest
 from bank_assets.store.campaign_files import FOLDER, campaign_of
 
 _SHOWN_REJECTIONS: Final = 100

@@ -21,16 +21,9 @@ from pathlib import Path
 from typing import Final
 
 from bank_assets.contract.contract import Contract
-from bank_assets.sources.delivery_file import DeliveryScan, FileFacts
-from bank_assets.sources.delivery_header import KINDS, DeliveryKind, DeliveryRefused, delivery_kinds
-from bank_assets.sources.manifest import (
-    Delivery,
-    append_manifest,
-    object_path,
-    raw_root,
-    read_manifest,
-    register_lock,
-)
+from bank_assets.landing.delivery_file import DeliveryScan, FileFacts
+from bank_assets.landing.header import KINDS, DeliveryKind, DeliveryRefused, delivery_kinds
+from bank_assets.landing.register import Delivery, append_manifest, object_path, raw_root, read_manifest, register_lock
 from bank_assets.store.atomic_files import publish, remove_leftovers, sync_folder, temporary_beside, write_atomic
 
 CHUNK_BYTES: Final = 4 * 1024 * 1024

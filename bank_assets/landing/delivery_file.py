@@ -38,7 +38,7 @@ from bank_assets.contract.reading import (
     unquoted,
 )
 from bank_assets.contract.rows import days
-from bank_assets.sources.delivery_header import DeliveryKind, DeliveryRefused, Header, read_header
+from bank_assets.landing.header import DeliveryKind, DeliveryRefused, Header, read_header
 
 _HEADER_LIMIT_BYTES: Final = 65_536
 

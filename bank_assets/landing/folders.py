@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from bank_assets.sources.delivery_header import KINDS
+from bank_assets.landing.header import KINDS
 
 
 class LandingError(OSError):

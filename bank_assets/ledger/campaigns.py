@@ -1,7 +1,7 @@
 """Campaigns: people who must not be called, and the call lists that analysts made.
 
 What lives here: the suppression list and the record of each downloaded list. Called by the campaign page, the
-`POST /campaigns/plan` route and the scoring stage. What must not: planning (`core.economics`).
+`POST /campaigns/plan` route and the scoring stage. What must not: planning (`core.economics.economics`).
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def suppressions_edition(engine: Engine) -> Edition:
 
 
 def suppressed(engine: Engine) -> frozenset[str]:
-    """Every contact id that must not be called; who decides compares by `core.suppression.SuppressionList`."""
+    """Every contact id that must not be called, for `core.economics.suppression.SuppressionList`."""
     with engine.connect() as connection:
         return frozenset(connection.execute(select(suppressions.c.contact_id)).scalars())
 

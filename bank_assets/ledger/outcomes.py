@@ -1,7 +1,7 @@
 """Outcomes: what became of a contact, as reported; late and corrected reports are kept.
 
 What lives here: recording and exporting outcomes. Called by `POST /outcomes`, the outcome form and the
-`ledger_outcomes` asset. What must not: judging whether an outcome is mature (data time, `core.performance`).
+`ledger_outcomes` asset. What must not: judging whether an outcome is mature (data time, `core.quality.performance`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Promotions: every verdict of the gate and every rollback, append-only.
 
 What lives here: writing and reading the history of who was champion. Called by the promotion asset, the app's rollback,
-`contact_scores` (who was in force on a day) and the model page. What must not: gates (`core.promotion`), alias moves.
+`contact_scores` (who was in force on a day) and the model page. What must not: gates (`core.promotion.gates`), alias
+moves.
 """
 
 from __future__ import annotations

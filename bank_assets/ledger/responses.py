@@ -1,6 +1,6 @@
 """Responses: every morning that the ladder judged, what it measured, what it answered, and the state it left.
 
-What lives here: append and read. Called by the loop (`bank_assets.loop.ladder`), alerts, the demo and pages.
+What lives here: append and read. Called by the loop (`bank_assets.loop.response`), alerts, the demo and pages.
 What must not: judging (`core.response.assessment`), measuring (`core.response.evidence`), asking for runs.
 
 Two sensors act as one ladder. They share this table: the number of the last row is claimed by whoever appends first, so

@@ -1,7 +1,7 @@
 """As-of states: the as-of features that the pipeline publishes for serving.
 
 What lives here: publish and read the latest. Called by the scoring stage (publish) and the app's watcher (latest).
-What must not: computing them (`core.features`).
+What must not: computing them (`core.features.feature_set`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class AsOfState:
         as_of: last day of data it knows, ISO date.
         created_at: when it was published.
         digest: SHA-256 of `as_of` and the canonical state.
-        state: what `core.features` needs to make as-of features of a later day.
+        state: what `core.features.feature_set` needs to make as-of features of a later day.
     """
 
     as_of: str

@@ -11,12 +11,12 @@ from typing import Any, Final
 from sqlalchemy import Engine
 
 from bank_assets.jobs import DATA, SCORING
+from bank_assets.landing.campaign_file import latest_campaigns
+from bank_assets.landing.deliveries import RegisterResult, register_deliveries
+from bank_assets.landing.register import Delivery, delivered_months
 from bank_assets.loop.requests import RunWanted, ranges_of
 from bank_assets.partitions import FIRST_MONTH, month_of
 from bank_assets.settings import Settings
-from bank_assets.sources.campaign_file import latest_campaigns
-from bank_assets.sources.deliveries import RegisterResult, register_deliveries
-from bank_assets.sources.manifest import Delivery, delivered_months
 from bank_assets.spark.months import month_mark, month_tables
 from bank_assets.store.campaign_files import campaign_of
 from bank_assets.store.derivations import stale

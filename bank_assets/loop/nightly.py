@@ -6,6 +6,8 @@ What lives here: the months of a night. What must not: the schedule. Called by `
 from sqlalchemy import Engine
 
 from bank_assets.jobs import MAIN, NIGHTLY, PERFORMANCE
+from bank_assets.landing.folders import landing_is_missing
+from bank_assets.landing.header import KINDS
 from bank_assets.loop.deliveries import (
     due_months,
     due_outcome_months,
@@ -15,8 +17,6 @@ from bank_assets.loop.deliveries import (
 )
 from bank_assets.loop.requests import RunWanted, ranges_of
 from bank_assets.settings import Settings
-from bank_assets.sources.delivery_header import KINDS
-from bank_assets.sources.landing_folders import landing_is_missing
 from bank_assets.store.lineage import REPORTED_OUTCOMES
 
 

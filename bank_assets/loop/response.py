@@ -1,7 +1,7 @@
 """Production's ports of the loop: tables and ledger on one side, the one run that is wanted next on the other.
 
 What lives here: `Ladder`, which is the loop's `Scores`, `Fits` and `Record` at once, and `next_step`, which both
-retrain sensors call. What must not: judging a day (`core.response`), Dagster definitions. Called by `response_sensors`
+retrain sensors call. What must not: judging a day (`core.response`), Dagster definitions. Called by `sensors.response`
 and by the status of the loop.
 
 Everything is read from what is stored: scores by the champions in force, the last assessment, verdicts since. So
@@ -18,13 +18,13 @@ import dagster as dg
 import numpy as np
 from sqlalchemy import Engine
 
-from bank_assets.core.algorithms import ALGORITHMS
-from bank_assets.core.candidates import Recipe
-from bank_assets.core.covariate_shift import Reference
-from bank_assets.core.daily_profiles import DailyProfiles
-from bank_assets.core.performance import ScoredContacts
+from bank_assets.core.drift.covariate_shift import Reference
+from bank_assets.core.drift.daily_profiles import DailyProfiles
+from bank_assets.core.quality.performance import ScoredContacts
 from bank_assets.core.response.loop import FITS, Assessment, Days, Known, Position, advance, after_verdict
 from bank_assets.core.response.policy import Kind, ResponseState, Rung
+from bank_assets.core.training.algorithms import ALGORITHMS
+from bank_assets.core.training.recipes import Recipe
 from bank_assets.jobs import PERFORMANCE, REFIT, SCORING, SEARCH
 from bank_assets.ledger import promotions, responses
 from bank_assets.ledger.responses import Judged

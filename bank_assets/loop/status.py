@@ -10,13 +10,13 @@ from sqlalchemy import Engine
 
 from bank_assets.core.response.loop import FITS, days_to_judge
 from bank_assets.core.response.policy import ResponseState
+from bank_assets.landing.folders import landing_is_missing
+from bank_assets.landing.header import KINDS
 from bank_assets.ledger import responses
 from bank_assets.loop.deliveries import due_campaigns, due_months, register
-from bank_assets.loop.ladder import has_verdict
 from bank_assets.loop.requests import in_flight
+from bank_assets.loop.response import has_verdict
 from bank_assets.settings import Settings
-from bank_assets.sources.delivery_header import KINDS
-from bank_assets.sources.landing_folders import landing_is_missing
 from bank_assets.store.champion_history import Reign
 from bank_assets.store.contact_store import ContactStore
 from bank_assets.store.lineage import passed_months, stale_scores

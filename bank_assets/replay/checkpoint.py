@@ -19,8 +19,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from bank_assets.core.algorithms import ALGORITHMS
-from bank_assets.core.replay_trace import Trace
+from bank_assets.core.training.algorithms import ALGORITHMS
+from bank_assets.replay.trace import Trace
 from bank_assets.store.atomic_files import replacing
 
 _LOG: Final = logging.getLogger(__name__)
@@ -44,10 +44,10 @@ class Progress:
 
 
 def code_digest() -> str:
-    """Digest of the code and libraries that a replay's numbers depend on: all of `core`, and the contract."""
-    package = Path(__file__).parent
+    """Digest of the code and libraries that a replay's numbers depend on: contract, core and replay."""
+    package = Path(__file__).parents[1]
     content = hashlib.sha256()
-    for path in sorted(path for room in ("contract", "core") for path in (package / room).rglob("*.py")):
+    for path in sorted(path for room in ("contract", "core", "replay") for path in (package / room).rglob("*.py")):
         content.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
     for library in (*_LIBRARIES, *sorted({one.library for one in ALGORITHMS.values()})):
         content.update(f"{library}={metadata.version(library)}".encode())

@@ -1,6 +1,6 @@
 """The history of a replay, read straight from the source: no warehouse, no Spark, an empty home will do.
 
-What lives here: CSV or simulator to `core.contacts.Contacts`, and the digest of what was read.
+What lives here: CSV or simulator to `core.features.contacts.Contacts`, and the digest of what was read.
 What must not: landing (`sources.landing`), the validation of deliveries (the main job's; here bad rows are left out and
 counted).
 Called by the replay command and benchmarks.
@@ -21,7 +21,7 @@ from bank_assets.contract.columns import YES_NO, Kind
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.reading import encoding_of, read_rows
 from bank_assets.contract.rows import ColumnRule, Encoded, RowRules
-from bank_assets.core.contacts import Contacts, frame_from_deliveries, usable_from
+from bank_assets.core.features.contacts import Contacts, frame_from_deliveries, usable_from
 from bank_assets.settings import Settings
 from bank_assets.sources.source import Source
 from bank_assets.sources.uci import SourceError, implied_dates
@@ -68,7 +68,7 @@ def read_history(source: Source, settings: Settings) -> History:
 
 def _rows(source: Source, settings: Settings) -> pd.DataFrame:
     if source.kind == "simulated":
-        from bank_assets.sources.simulator import simulate
+        from bank_assets.simulator.simulator import simulate
 
         return simulate(rows=settings.simulated_rows, seed=settings.seed)
     assert source.path is not None

@@ -1,9 +1,10 @@
 """The platform in a replay: the ports through which a history drives the loop, and how its scores become calls.
 
 What lives here: the replay's side of `core.response.loop`, which fits at once and keeps everything in memory.
-What must not: judging a day (`core.response`), choosing a recipe (`core.recipe_search`), gates (`core.promotion`).
-Called by `core.replay`. One guard of refits is left out: whether what the champion learned from has become worse
-(`core.refit_comparison`). A replay's history never changes, and then the guard always passes, which a test proves.
+What must not: judging a day (`core.response`), choosing a recipe (`core.promotion.recipe_search`), gates
+(`core.promotion.gates`). Called by `replay.replay`. One guard of refits is left out: whether what the champion learned
+from has become worse (`core.promotion.refit_guard`). A replay's history never changes, and then the guard always
+passes, which a test proves.
 """
 
 from __future__ import annotations
@@ -15,23 +16,23 @@ from typing import Any, Final
 
 import numpy as np
 
-from bank_assets.core.bundle import NO_RANGES, BundleParts, Lineage, bundle_files
-from bank_assets.core.candidates import Recipe, named_recipes
-from bank_assets.core.challenger import GUARD_ROWS, fit_deployment
-from bank_assets.core.contacts import LearningData
-from bank_assets.core.covariate_shift import Reference
-from bank_assets.core.metrics import best_f1_threshold
-from bank_assets.core.objective import PROFIT
-from bank_assets.core.policies import Policy, Rows, call_by_profit
-from bank_assets.core.promotion import PROBATION, REFIT, PromotionPolicy, judged, refit_gate
-from bank_assets.core.ranges import fit_ranges
-from bank_assets.core.recipe_search import Selection, select_recipe
-from bank_assets.core.replay_trace import Counts, Event, Trace
-from bank_assets.core.replay_world import ReplaySettings, World
+from bank_assets.core.drift.covariate_shift import Reference
+from bank_assets.core.features.contacts import LearningData
+from bank_assets.core.model.bundle import NO_RANGES, BundleParts, Lineage, bundle_files
+from bank_assets.core.model.ranges import fit_ranges
+from bank_assets.core.model.scorer import Scorer, apply_calibrator
+from bank_assets.core.promotion.gates import PROBATION, REFIT, PromotionPolicy, judged, refit_gate
+from bank_assets.core.promotion.recipe_search import Selection, select_recipe
+from bank_assets.core.quality.metrics import best_f1_threshold
+from bank_assets.core.quality.objective import PROFIT
 from bank_assets.core.response.evidence import known_intercept
 from bank_assets.core.response.loop import Assessment, Days, Known, Position, advance, after_verdict
 from bank_assets.core.response.policy import ResponsePolicy, ResponseState, Rung
-from bank_assets.core.scorer import Scorer, apply_calibrator
+from bank_assets.core.training.challenger import GUARD_ROWS, fit_deployment
+from bank_assets.core.training.recipes import Recipe, named_recipes
+from bank_assets.replay.policies import Policy, Rows, call_by_profit
+from bank_assets.replay.trace import Counts, Event, Trace
+from bank_assets.replay.world import ReplaySettings, World
 
 STATE_FILE: Final = "platform.json"
 

@@ -1,9 +1,10 @@
 """The policies that a replay compares, by their names.
 
 What lives here: the common interface, the policies that refit by schedule or drift, the bounds.
-What must not: the platform's own loop (`core.replay_platform`), outcomes that a morning does not know.
-Called by `core.replay`. All fits, conversions and scores go through `core.challenger` and `core.scorer`, as in
-production; the policies differ in what they look at and when they refit, which is what is compared.
+What must not: the platform's own loop (`replay.platform`), outcomes that a morning does not know.
+Called by `replay.replay`. All fits, conversions and scores go through `core.training.challenger` and
+`core.model.scorer`, as in production; the policies differ in what they look at and when they refit, which is what is
+compared.
 
 | name | features | weights | refit | recalibration |
 |---|---|---|---|---|
@@ -29,18 +30,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.core.arrays import FloatArray, rows_at
-from bank_assets.core.as_of import RATE_FEATURES
-from bank_assets.core.bundle import NO_RANGES, BundleParts, Lineage, bundle_files
-from bank_assets.core.candidates import Recipe, encode, fit_encoded
-from bank_assets.core.challenger import GUARD_ROWS, fit_deployment
-from bank_assets.core.drift import compare_profiles
-from bank_assets.core.drift_report import Level
-from bank_assets.core.features import FeatureSet
-from bank_assets.core.plan import PLAN_COUNT, plan_features
-from bank_assets.core.replay_trace import Counts, Event, Trace
-from bank_assets.core.replay_world import World
-from bank_assets.core.scorer import Scorer
-from bank_assets.core.splits import random_folds
+from bank_assets.core.drift.report import Level
+from bank_assets.core.drift.verdict import compare_profiles
+from bank_assets.core.features.as_of import RATE_FEATURES
+from bank_assets.core.features.day_plan import PLAN_COUNT, plan_features
+from bank_assets.core.features.feature_set import FeatureSet
+from bank_assets.core.model.bundle import NO_RANGES, BundleParts, Lineage, bundle_files
+from bank_assets.core.model.scorer import Scorer
+from bank_assets.core.training.challenger import GUARD_ROWS, fit_deployment
+from bank_assets.core.training.recipes import Recipe, encode, fit_encoded
+from bank_assets.core.training.splits import random_folds
+from bank_assets.replay.trace import Counts, Event, Trace
+from bank_assets.replay.world import World
 
 Rows = NDArray[np.int64]
 Features = Mapping[str, NDArray[Any]]

@@ -1,7 +1,7 @@
 """The replay: the history walked day by day, each contact decided from what was known before its day.
 
 What lives here: building a policy by its name, the walk, exploration, the result of a policy.
-What must not: files, processes and progress (`bank_assets.replay_command`), the policies' own decisions.
+What must not: files, processes and progress (`bank_assets.commands.replay`), the policies' own decisions.
 Called by the replay command, tests and benchmarks.
 """
 
@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.core import metrics
 from bank_assets.core.arrays import BoolArray, none_if_nan
-from bank_assets.core.policies import POLICIES, Bound, Hindsight, Policy, Scheduled
-from bank_assets.core.replay_platform import PlatformConfig, PlatformReplay
-from bank_assets.core.replay_trace import Counts, Trace
-from bank_assets.core.replay_world import ReplayError, ReplaySettings, World
+from bank_assets.core.quality import metrics
+from bank_assets.replay.platform import PlatformConfig, PlatformReplay
+from bank_assets.replay.policies import POLICIES, Bound, Hindsight, Policy, Scheduled
+from bank_assets.replay.trace import Counts, Trace
+from bank_assets.replay.world import ReplayError, ReplaySettings, World
 
 CALIBRATION_ROWS = 200
 """Contacts of a month whose mean probability is judged."""

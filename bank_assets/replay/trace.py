@@ -1,7 +1,7 @@
 """What a policy did and spent in a replay.
 
 What lives here: `Trace`, contact by contact, and `Counts`.
-What must not: decisions, figures (`core.replay`).
+What must not: decisions, figures (`replay.replay`).
 Called by the policies, the walk, checkpoints and reports.
 """
 

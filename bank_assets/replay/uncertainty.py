@@ -1,8 +1,8 @@
 """Do the platform's ranges and forecasts hold, month by month, in a replay?
 
 What lives here: coverage of the ranges by band, coverage and interval score of profit forecasts against climatology.
-What must not: fitting ranges and shifts (`core.ranges`, `core.shift`); a month's forecast uses earlier months only.
-Called by the replay command and benchmarks.
+What must not: fitting ranges and shifts (`core.model.ranges`, `core.model.shift`); a month's forecast uses earlier
+months only. Called by the replay command and benchmarks.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from bank_assets.core.forecast import climatology, forecast_list, interval_score
-from bank_assets.core.ranges import band_coverage
-from bank_assets.core.replay_trace import Trace
-from bank_assets.core.replay_world import World
-from bank_assets.core.shift import estimate_shift
+from bank_assets.core.model.forecast import climatology, forecast_list, interval_score
+from bank_assets.core.model.ranges import band_coverage
+from bank_assets.core.model.shift import estimate_shift
+from bank_assets.replay.trace import Trace
+from bank_assets.replay.world import World
 
 WARM_UP_MONTHS = 2
 """Months of predictions before the first that is judged: the prior alone speaks until then."""

@@ -1,7 +1,7 @@
 """Policies of a replay side by side, in processes of their own.
 
 What lives here: one policy from its checkpoint to its end, and the pool that runs several.
-What must not: arguments and output (`replay_command`), decisions (`core.replay`).
+What must not: arguments and output (`commands.replay`), decisions (`replay.replay`).
 Called by the replay command. Fits use one thread each, so two processes fill two cores and every number is the same
 whatever runs beside it.
 """
@@ -20,12 +20,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from bank_assets.core.contacts import Contacts
-from bank_assets.core.replay import make_policy, policy_result, walk
-from bank_assets.core.replay_platform import PlatformConfig
-from bank_assets.core.replay_trace import Counts, Trace
-from bank_assets.core.replay_world import ReplaySettings, World
-from bank_assets.replay_checkpoint import Checkpoint, Progress
+from bank_assets.core.features.contacts import Contacts
+from bank_assets.replay.checkpoint import Checkpoint, Progress
+from bank_assets.replay.platform import PlatformConfig
+from bank_assets.replay.replay import make_policy, policy_result, walk
+from bank_assets.replay.trace import Counts, Trace
+from bank_assets.replay.world import ReplaySettings, World
 
 CHECKPOINT_SECONDS: Final = 5.0
 LONGEST_FIRST: Final = ("weekly", "platform", "f1_threshold", "drift_only", "monthly", "never", "hindsight")

@@ -1,8 +1,8 @@
 """The simulated world of a replay: contacts day by day, and who may know what on which morning.
 
 What lives here: the settings of a replay, the calendar of its mornings, and `World`, the only door to outcomes.
-What must not: decisions (`core.policies`, `core.replay_platform`), files, clocks.
-Called by `core.replay`. A policy never sees the arrays of outcomes: it asks for what is known on a morning.
+What must not: decisions (`replay.policies`, `replay.platform`), files, clocks.
+Called by `replay.replay`. A policy never sees the arrays of outcomes: it asks for what is known on a morning.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import BoolArray, FloatArray
-from bank_assets.core.as_of import OutcomeHistory
-from bank_assets.core.contacts import Contacts, LearningData
-from bank_assets.core.daily_profiles import DailyProfiles
-from bank_assets.core.economics import Economics
-from bank_assets.core.features import historical_features
-from bank_assets.core.performance import ScoredContacts
-from bank_assets.core.plan import Frame, plan_statistics
+from bank_assets.core.drift.daily_profiles import DailyProfiles
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.features.as_of import OutcomeHistory
+from bank_assets.core.features.contacts import Contacts, LearningData
+from bank_assets.core.features.day_plan import Frame, plan_statistics
+from bank_assets.core.features.feature_set import historical_features
+from bank_assets.core.quality.performance import ScoredContacts
 
 Days = NDArray[np.datetime64]
 

@@ -1,7 +1,8 @@
 """The drift report as one HTML page that a manager can read: what moved, in plain words.
 
 The page describes a month and gives no verdict, since nothing acts on a month; it names the loop's limits instead.
-Statistics are in `core.drift`. The drift asset writes the page; alerts, the Dagster run and the web app link to it.
+Statistics are in `core.drift.verdict`. The drift asset writes the page; alerts, the Dagster run and the web app link to
+it.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bank_assets.core.drift_report import ColumnDrift, DriftReport, DriftStatus, LabelRate, Role, shade
-from bank_assets.core.profile import Profile
+from bank_assets.core.drift.profile import Profile
+from bank_assets.core.drift.report import ColumnDrift, DriftReport, DriftStatus, LabelRate, Role, shade
 from bank_assets.core.response.policy import ResponsePolicy
 from bank_assets.reports.charts import Chart, Series
 from bank_assets.reports.drift_words import Bar, bars_of, words_of

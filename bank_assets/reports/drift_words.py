@@ -1,6 +1,6 @@
 """A column's change in words and bars: what its values were before, and what they are now.
 
-What lives here: `words_of`, `bars_of`. What must not: verdicts (`core.drift`), the page.
+What lives here: `words_of`, `bars_of`. What must not: verdicts (`core.drift.verdict`), the page.
 Called by `drift_page`.
 """
 
@@ -14,8 +14,8 @@ import numpy as np
 from markupsafe import Markup
 
 from bank_assets.contract.columns import Column
-from bank_assets.core.drift_statistics import quantile_edges
-from bank_assets.core.profile import NUMERIC, ColumnProfile
+from bank_assets.core.drift.profile import NUMERIC, ColumnProfile
+from bank_assets.core.drift.statistics import quantile_edges
 from bank_assets.reports.charts import pair_of_bars
 
 MOST_BARS: Final = 8

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from bank_assets.core.economics import Amount, amount_of
+from bank_assets.core.economics.economics import Amount, amount_of
 
 NONE: Final = "n/a"
 """What a number that cannot be computed looks like."""

@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.core import metrics
 from bank_assets.core.arrays import FloatArray, Rows
-from bank_assets.core.economics import Economics
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.quality import metrics
 from bank_assets.reports.charts import Chart, Marker, Series
 from bank_assets.reports.page import render
 

@@ -1,7 +1,7 @@
 """The replay as one HTML page: what each policy earned, then how the platform got there.
 
 What lives here: the page's template and its words.
-What must not: figures that `core.replay` did not compute, files.
+What must not: figures that `replay.replay` did not compute, files.
 Called by the replay command.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from bank_assets.core.economics import amount_of
+from bank_assets.core.economics.economics import amount_of
 from bank_assets.reports.charts import Chart
 from bank_assets.reports.page import render
 

@@ -1,7 +1,7 @@
 """The result of a retraining as one HTML page that a manager can read.
 
-What lives here: the page's template and its words. What must not: measuring (`core.comparison`), deciding
-(`core.promotion`), file writing (the promotion asset does it).
+What lives here: the page's template and its words. What must not: measuring (`core.quality.comparison`), deciding
+(`core.promotion.gates`), file writing (the promotion asset does it).
 Called by the promotion asset; alerts, the Dagster run and the web app link to the page.
 """
 
@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bank_assets.core.alerts import sentence
-from bank_assets.core.comparison import Comparison, Measure
-from bank_assets.core.economics import Economics
-from bank_assets.core.objective import PROFIT, ordered_by
+from bank_assets.core.alerts.alert import sentence
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.quality.comparison import Comparison, Measure
+from bank_assets.core.quality.objective import PROFIT, ordered_by
 from bank_assets.reports.charts import Chart, Series, on_one_axis
 from bank_assets.reports.page import render
 

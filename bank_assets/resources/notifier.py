@@ -2,7 +2,7 @@
 
 What lives here: the Dagster resource, channels by URL (apprise: mail, Slack, webhooks and more; `file:` by ourselves),
 the place each channel has reached, retries within bounds.
-What must not: deciding what is worth telling (`alert_sensors`), words (`core.*_alerts`).
+What must not: deciding what is worth telling (`sensors.alerts`), words (`core.*_alerts`).
 Called by the alert delivery sensor.
 
 A channel is reached at least once per alert: it is noted after the answer. A dead channel holds up only itself. It is
@@ -25,7 +25,7 @@ from urllib.parse import unquote, urlsplit
 import dagster as dg
 from pydantic import Field
 
-from bank_assets.core.alerts import DefaultChannel, Tone
+from bank_assets.core.alerts.alert import DefaultChannel, Tone
 from bank_assets.settings import Settings
 from bank_assets.store.alert_log import FILE_NAME, AlertLog
 from bank_assets.store.atomic_files import write_atomic

@@ -1,7 +1,7 @@
 """What a finished run left in Dagster's record, as plain values.
 
 What lives here: `RunStory` and reading it from an instance; sensors and schedules whose evaluations fail.
-What must not: judging it (`run_alerts`), any text of an error that could hold a customer's values.
+What must not: judging it (`sensors.recorded_facts`), any text of an error that could hold a customer's values.
 Called by the alert sensors.
 
 Runs are read by their last change with an overlap, never by event ids: on PostgreSQL a smaller id can become visible

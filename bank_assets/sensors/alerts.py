@@ -1,7 +1,7 @@
 """Sensors that tell people: one turns what is on record into alerts, one carries alerts to the channels.
 
 What lives here: the two sensors and the cursor of the first.
-What must not: which fact makes which alert (`run_alerts`), channels (`resources.notifier`).
+What must not: which fact makes which alert (`sensors.recorded_facts`), channels (`resources.notifier`).
 
 Why sensors, and not calls in assets: what happened is in Dagster's record, the ledger and the warehouse anyway, so an
 alert is never lost when a run is killed, a failed asset check is seen although it trips no run-failure sensor (dagster
@@ -17,13 +17,14 @@ from typing import Any, Final
 import dagster as dg
 
 from bank_assets.checks import load_stage_checks
-from bank_assets.core.alerts import Alert, Episodes
+from bank_assets.core.alerts.alert import Alert, Episodes
+from bank_assets.landing.register import read_manifest
 from bank_assets.ledger import promotions, responses
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.notifier import NotifierResource
 from bank_assets.resources.run_story import changed_at, failing_automation, finished_runs, story_of
 from bank_assets.resources.store import WarehouseResource
-from bank_assets.run_alerts import (
+from bank_assets.sensors.recorded_facts import (
     MonthGate,
     alerts_of_failing,
     alerts_of_promotions,
@@ -33,7 +34,6 @@ from bank_assets.run_alerts import (
     alerts_of_silence,
 )
 from bank_assets.settings import Settings
-from bank_assets.sources.manifest import read_manifest
 from bank_assets.store.warehouse import Warehouse
 
 CURSOR_VERSION: Final = 1

@@ -1,7 +1,7 @@
 """Sensors of the landing folder: contacts and outcomes, and campaign files.
 
 What lives here: the Dagster side of `bank_assets.loop.deliveries`. What must not: knowing what is due (it does).
-Called by `bank_assets.sensors`.
+Called by `bank_assets.sensors.orphaned_runs`.
 """
 
 from collections.abc import Sequence
@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import dagster as dg
 
 from bank_assets.jobs import DATA, SCORING
+from bank_assets.landing.deliveries import RegisterResult
+from bank_assets.landing.folders import landing_is_missing
 from bank_assets.ledger import states
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.loop.deliveries import (
@@ -19,8 +21,6 @@ from bank_assets.loop.deliveries import (
 )
 from bank_assets.loop.requests import RunWanted, ask, busy
 from bank_assets.settings import Settings
-from bank_assets.sources.deliveries import RegisterResult
-from bank_assets.sources.landing_folders import landing_is_missing
 from bank_assets.store.champion_history import Reign
 
 TAGS = {"bank/workflow": "delivery"}

@@ -1,17 +1,17 @@
 """Sensors: the list of them, and the one that looks after runs that no process works on.
 
 What lives here: assembly of all sensors of the loop, `orphaned_runs_sensor`.
-What must not: sensors of the landing folder (`delivery_sensors`), of the response ladder (`response_sensors`), of
+What must not: sensors of the landing folder (`sensors.deliveries`), of the response ladder (`sensors.response`), of
 alerts. Called by `bank_assets.definitions`.
 """
 
 import dagster as dg
 
-from bank_assets.alert_sensors import alert_sensors
 from bank_assets.automation import follow_up_sensor
-from bank_assets.delivery_sensors import delivery_sensors
-from bank_assets.resources.run_carrier import reap_orphans
-from bank_assets.response_sensors import response_sensors
+from bank_assets.resources.run_lock import reap_orphans
+from bank_assets.sensors.alerts import alert_sensors
+from bank_assets.sensors.deliveries import delivery_sensors
+from bank_assets.sensors.response import response_sensors
 from bank_assets.settings import Settings
 
 

@@ -1,7 +1,7 @@
 """From what is on record to alerts: finished runs, gates of months, verdicts on models, silence, failing sensors.
 
 What lives here: which fact makes which alert, and the episodes they belong to.
-What must not: reading Dagster (`resources.run_story`), words (`core.alert_catalogue`), sending (`resources.notifier`).
+What must not: reading Dagster (`resources.run_story`), words (`core.alerts.catalogue`), sending (`resources.notifier`).
 Called by the alert sensors. Only the refusal folder is read here.
 """
 
@@ -15,7 +15,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from bank_assets.core.alert_catalogue import (
+from bank_assets.core.alerts.alert import Alert, Episodes
+from bank_assets.core.alerts.catalogue import (
     DeliveryRefused,
     FitWithoutVerdict,
     GateFailed,
@@ -33,8 +34,7 @@ from bank_assets.core.alert_catalogue import (
     RunFailed,
     SensorFailing,
 )
-from bank_assets.core.alerts import Alert, Episodes
-from bank_assets.core.economics import Economics
+from bank_assets.core.economics.economics import Economics
 from bank_assets.core.response.policy import Evidence, Rung
 from bank_assets.ledger.promotions import Promotion
 from bank_assets.ledger.responses import Judged

@@ -1,7 +1,7 @@
 """Sensors of the response ladder: drift and decay.
 
-What lives here: the Dagster side of `bank_assets.loop.ladder`. What must not: judging (it does).
-Called by `bank_assets.sensors`.
+What lives here: the Dagster side of `bank_assets.loop.response`. What must not: judging (it does).
+Called by `bank_assets.sensors.orphaned_runs`.
 
 Two sensors, one ladder: the state is a row in the ledger, and whichever sensor looks first judges the mornings. A fit
 is asked for by the sensor it belongs to: covariates alone to drift, everything that outcomes show to performance.
@@ -19,8 +19,8 @@ from bank_assets.ledger import promotions, responses
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.ledger.responses import AlreadyJudgedError
 from bank_assets.loop.deliveries import due_months
-from bank_assets.loop.ladder import DRIFT, PERFORMED, Ladder, Step
 from bank_assets.loop.requests import ask, busy
+from bank_assets.loop.response import DRIFT, PERFORMED, Ladder, Step
 from bank_assets.settings import Settings
 from bank_assets.store.campaign_files import example_path
 from bank_assets.store.registry import Registry

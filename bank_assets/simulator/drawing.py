@@ -16,9 +16,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from bank_assets.contract.uci import UCI
-from bank_assets.sources import profile as shape
-from bank_assets.sources.month_model import MonthModel
-from bank_assets.sources.profile import Floats, Profile
+from bank_assets.simulator import profile as shape
+from bank_assets.simulator.month_model import MonthModel
+from bank_assets.simulator.profile import Floats, Profile
 
 _ID_DIGITS: Final = 8
 _STREAMS: Final = (

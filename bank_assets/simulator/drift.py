@@ -1,7 +1,7 @@
 """Scripted drift: which column of the simulated contacts changes, from when to when, and how much.
 
 What lives here: the `Drift` record and its validation.
-What must not: detecting drift (see `core.drift`).
+What must not: detecting drift (see `core.drift.verdict`).
 Called by the simulator, by drills and by tests of the drift sensors.
 """
 

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.contract.uci import UCI
-from bank_assets.sources import profile as shape
-from bank_assets.sources.drift import Drift
-from bank_assets.sources.profile import Floats, Profile
-from bank_assets.sources.sampling import AliasTable, rake
+from bank_assets.simulator import profile as shape
+from bank_assets.simulator.drift import Drift
+from bank_assets.simulator.profile import Floats, Profile
+from bank_assets.simulator.sampling import AliasTable, rake
 
 _WORKING_DAYS: Final = 5
 """Monday to Friday."""

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from bank_assets.contract.uci import UCI
 
-PROFILE_PATH: Final = Path(__file__).with_name("simulator_profile.json")
+PROFILE_PATH: Final = Path(__file__).with_name("profile.json")
 SCHEMA_VERSION: Final = 1
 MINIMUM_CELL_ROWS: Final = 5
 MINIMUM_TABLE_ROWS: Final = 50

@@ -19,10 +19,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bank_assets.sources.drawing import Chunk, Streams, contacts_frame, day_counts
-from bank_assets.sources.drift import Drift
-from bank_assets.sources.month_model import MonthModel, month_range, profile_month
-from bank_assets.sources.profile import Profile, load_profile
+from bank_assets.simulator.drawing import Chunk, Streams, contacts_frame, day_counts
+from bank_assets.simulator.drift import Drift
+from bank_assets.simulator.month_model import MonthModel, month_range, profile_month
+from bank_assets.simulator.profile import Profile, load_profile
 
 CHUNK_ROWS: Final = 65_536
 """Columns of a chunk stay in the processor's cache: 1 M-row chunks run at two thirds of the speed."""

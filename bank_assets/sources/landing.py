@@ -22,9 +22,9 @@ from typing import BinaryIO, Final
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.reading import blocks, head_of, read_head, rows_of
 from bank_assets.contract.uci import UCI, UCI_FILE_COLUMNS
+from bank_assets.landing.delivery_file import DeliveryScan, RowDates
+from bank_assets.landing.header import DeliveryKind, Header, delivery_kinds, read_header
 from bank_assets.settings import Settings
-from bank_assets.sources.delivery_file import DeliveryScan, RowDates
-from bank_assets.sources.delivery_header import DeliveryKind, Header, delivery_kinds, read_header
 from bank_assets.sources.source import Source, claim_landing
 from bank_assets.sources.uci import implied_dates
 from bank_assets.store.atomic_files import publish_if_changed, temporary_beside
@@ -177,7 +177,11 @@ def _recent_days(recent: dict[str, list[bytes]]) -> dict[str, list[bytes]]:
 def _land_simulated(
     book: _Book, settings: Settings, first: date | None, last: date | None
 ) -> tuple[Counter[str], str, str, int]:
-    from bank_assets.sources import profile, simulated_csv, simulator  # numpy, pandas, pyarrow: for this source only
+    from bank_assets.simulator import (
+        profile,  # numpy, pandas, pyarrow: for this source only
+        simulated_csv,
+        simulator,
+    )
 
     aggregates = profile.load_profile()
     scale = simulator.scale_for_rows(aggregates, settings.simulated_rows)

@@ -17,8 +17,8 @@ from typing import Final, Literal
 
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.reading import head_of
+from bank_assets.landing.header import delivery_kinds, read_header
 from bank_assets.settings import Settings
-from bank_assets.sources.delivery_header import delivery_kinds, read_header
 from bank_assets.sources.uci import UCI_FILE, UCI_SHA256, SourceError, download_uci, is_pinned
 from bank_assets.store.atomic_files import write_atomic
 

@@ -22,7 +22,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from bank_assets.contract.contract import Contract
-from bank_assets.core.month_profile import MonthProfile
+from bank_assets.core.drift.month_profile import MonthProfile
 from bank_assets.spark.delivery import ByteRange, DeliveryReadError, RawFile, check_files, tasks_of
 from bank_assets.spark.findings import Findings
 from bank_assets.spark.intake import IntakeTask, TaskResult

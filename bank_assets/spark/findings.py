@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bank_assets.contract.columns import Column
 from bank_assets.contract.rows import BoolArray, Verdict
-from bank_assets.core.month_profile import OTHER
+from bank_assets.core.drift.month_profile import OTHER
 from bank_assets.spark.month_files import month_text
 
 

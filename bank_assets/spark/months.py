@@ -7,7 +7,7 @@ Called by the tables stage and by the loop, which asks for the months that are d
 from pathlib import Path
 
 from bank_assets.contract.contract import Contract
-from bank_assets.sources.manifest import month_digest, month_manifest
+from bank_assets.landing.register import month_digest, month_manifest
 from bank_assets.spark.etl import CODE_VERSION, TABLES
 from bank_assets.store.derivations import Derived
 from bank_assets.store.lineage import contract_setting

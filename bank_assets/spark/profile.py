@@ -1,8 +1,8 @@
 """Exact value counts per contact day in one Spark pass: the long table that every drift statistic comes from.
 
 What lives here: `value_counts` (contacts → long table) and `merged_profile` (long table → one `Profile`).
-What must not: statistics and verdicts (`core.drift`), paths, a session of its own.
-Called by the drift stage and benchmarks; the long table is described in `core.daily_profiles`.
+What must not: statistics and verdicts (`core.drift.verdict`), paths, a session of its own.
+Called by the drift stage and benchmarks; the long table is described in `core.drift.daily_profiles`.
 
 Counting happens in the executors: blocks of rows go to numpy as Arrow, each partition sends its own counts, and Spark
 adds them up. The driver never sees a row, nor the counts per day: it reads counts per column and value, merged.
@@ -24,9 +24,9 @@ from pyspark.sql import functions as f
 
 from bank_assets.contract.columns import Column, Kind
 from bank_assets.contract.contract import Contract
-from bank_assets.core.daily_profiles import LONG_COLUMNS, DailyProfiles
-from bank_assets.core.profile import Profile
-from bank_assets.core.profile import profiled_columns as columns_of
+from bank_assets.core.drift.daily_profiles import LONG_COLUMNS, DailyProfiles
+from bank_assets.core.drift.profile import Profile
+from bank_assets.core.drift.profile import profiled_columns as columns_of
 
 LONG_SCHEMA: Final = "contact_date date, column string, number double, category string, count bigint"
 """Spark schema of the long table."""

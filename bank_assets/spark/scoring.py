@@ -1,9 +1,9 @@
 """Batch scoring: `mapInArrow` over the one scorer.
 
 What lives here: the distribution of rows over Spark tasks, and the columns of a scored list.
-What must not: a second scoring path; features are assembled by `core.features`, scored by `core.scorer`.
-Called by the `batch_scores` asset. Each task opens the bundle from bytes that Spark broadcasts once; ONNX runs with one
-thread, so a row's number does not depend on the batch it came in.
+What must not: a second scoring path; features are assembled by `core.features.feature_set`, scored by
+`core.model.scorer`. Called by the `batch_scores` asset. Each task opens the bundle from bytes that Spark broadcasts
+once; ONNX runs with one thread, so a row's number does not depend on the batch it came in.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from pyspark.sql import SparkSession
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.uci import contract_on_record
 from bank_assets.core.arrays import FloatArray, Rows
-from bank_assets.core.as_of import AsOfState
-from bank_assets.core.call_plan import best_first, deciles
-from bank_assets.core.economics import COST_COLUMN, VALUE_COLUMN, Economics
-from bank_assets.core.features import FeatureSet, current_features
-from bank_assets.core.scorer import Scorer
-from bank_assets.core.suppression import SuppressionList
-from bank_assets.sources.campaign_file import Campaign
+from bank_assets.core.economics.call_plan import best_first, deciles
+from bank_assets.core.economics.economics import COST_COLUMN, VALUE_COLUMN, Economics
+from bank_assets.core.economics.suppression import SuppressionList
+from bank_assets.core.features.as_of import AsOfState
+from bank_assets.core.features.feature_set import FeatureSet, current_features
+from bank_assets.core.model.scorer import Scorer
+from bank_assets.landing.campaign_file import Campaign
 
 ROWS_PER_TASK: Final = 200_000
 

@@ -108,7 +108,7 @@ def spark_config(settings: Settings, *, java: Java, java_options: str = "") -> d
         # The warehouse commits by manifest, so a task may write straight into the staging folder: no second rename.
         "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "2",
         "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
-        # Workers import bank_assets.core.scorer; on a cluster the package is part of the worker's image.
+        # Workers import bank_assets.core.model.scorer; on a cluster the package is part of the worker's image.
         "spark.executorEnv.PYTHONPATH": str(PACKAGE_ROOT),
     }
     if local:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-from bank_assets.core.alerts import Alert, Tone
+from bank_assets.core.alerts.alert import Alert, Tone
 from bank_assets.store.locks import lock
 
 FILE_NAME: Final = "alerts.jsonl"

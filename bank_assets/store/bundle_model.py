@@ -1,6 +1,6 @@
 """The bundle as a plain MLflow model (models-from-code): for `mlflow models serve`, `spark_udf` and other tools.
 
-What lives here: the pyfunc around `core.scorer`. What must not: anything the scorer does not do.
+What lives here: the pyfunc around `core.model.scorer`. What must not: anything the scorer does not do.
 MLflow executes this file when it loads the model; nothing is pickled.
 """
 
@@ -11,7 +11,7 @@ import mlflow
 import pandas as pd
 from mlflow.pyfunc import PythonModel
 
-from bank_assets.core.scorer import Scorer
+from bank_assets.core.model.scorer import Scorer
 
 
 class BundleModel(PythonModel):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from bank_assets.core.scorer import BundleError, digest_files, read_bundle
+from bank_assets.core.model.scorer import BundleError, digest_files, read_bundle
 from bank_assets.store.atomic_files import sync_folder, write_atomic
 
 logger = logging.getLogger(__name__)

@@ -1,7 +1,8 @@
 """Call lists as files: one format for the lists of the pipeline and of the campaign page.
 
-What lives here: the columns, a plan as CSV, `CallListFiles`. What must not: the optimisation (`core.planner`), scoring,
-the record of kept lists (`ledger.campaigns`). Called by the scoring stage and by the web app.
+What lives here: the columns, a plan as CSV, `CallListFiles`. What must not: the optimisation
+(`core.economics.planner`), scoring, the record of kept lists (`ledger.campaigns`). Called by the scoring stage and by
+the web app.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from bank_assets.contract.names import MODEL_NAME
 from bank_assets.core.arrays import FloatArray
-from bank_assets.core.call_plan import HELD_OUT, CallPlan
+from bank_assets.core.economics.call_plan import HELD_OUT, CallPlan
 from bank_assets.store.atomic_files import write_atomic
 
 CALLS: Final = "calls"

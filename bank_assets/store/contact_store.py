@@ -1,4 +1,4 @@
-"""Contacts in memory from the Parquet tables: the one hand-over from tables to `core.contacts`.
+"""Contacts in memory from the Parquet tables: the one hand-over from tables to `core.features.contacts`.
 
 What lives here: `ContactStore`. What must not: features, fits, Spark.
 Called by the assets from `performance` on. An outcome can come with the contact, in an outcomes delivery or through
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from bank_assets.contract.contract import Contract
-from bank_assets.core.contacts import Contacts, frame_from_tables, usable_from
+from bank_assets.core.features.contacts import Contacts, frame_from_tables, usable_from
 from bank_assets.store.campaign_files import example_path
 from bank_assets.store.warehouse import Warehouse
 

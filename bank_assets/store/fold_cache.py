@@ -1,7 +1,7 @@
 """Resampled folds on disk, shared by the algorithms of a search.
 
 What lives here: a cache keyed by snapshot, fold, sampler, recency and seed.
-What must not: resampling itself (`core.candidates.resample`).
+What must not: resampling itself (`core.training.recipes.resample`).
 Tomek links cost seconds a pass on the real file; without the cache each algorithm would pay again.
 A damaged or missing file is computed anew.
 """
@@ -19,8 +19,8 @@ import numpy as np
 from bank_assets.store.atomic_files import replacing
 
 if TYPE_CHECKING:
-    from bank_assets.core.candidate_folds import Resampled, ResampledFold
-    from bank_assets.core.splits import Fold
+    from bank_assets.core.training.folds import Resampled, ResampledFold
+    from bank_assets.core.training.splits import Fold
 
 
 class FoldCache:

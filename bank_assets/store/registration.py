@@ -16,13 +16,19 @@ from typing import Any, Final
 
 from bank_assets.contract.names import MODEL_NAME
 from bank_assets.contract.uci import contract_on_record
-from bank_assets.core.features import FeatureSet
-from bank_assets.core.scorer import digest_files
+from bank_assets.core.features.feature_set import FeatureSet
+from bank_assets.core.model.scorer import digest_files
 from bank_assets.store.registry import TAG_DIGEST, Registry, Version
 
 TAG_AS_OF: Final = "bank/as_of"
 TAG_KIND: Final = "bank/kind"
-SCORING_MODULES: Final = ("__init__.py", "core/__init__.py", "core/arrays.py", "core/scorer.py")
+SCORING_MODULES: Final = (
+    "__init__.py",
+    "core/__init__.py",
+    "core/arrays.py",
+    "core/model/__init__.py",
+    "core/model/scorer.py",
+)
 """What a plain MLflow installation needs of this package to load the pyfunc."""
 REQUIREMENTS: Final = ("mlflow", "numpy", "onnxruntime", "pandas")
 

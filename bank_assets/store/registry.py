@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bank_assets.contract.names import ALIAS_CHAMPION, ALIAS_PREVIOUS_CHAMPION, MODEL_NAME
-from bank_assets.core.scorer import BundleError, Scorer, read_bundle
+from bank_assets.core.model.scorer import BundleError, Scorer, read_bundle
 from bank_assets.store.bundles import BundleCache, verify
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from bank_assets.assets.validation import judge_months, page_of_all_months, profile_of, verdict_on
-from bank_assets.core.month_profile import MonthProfile
+from bank_assets.core.drift.month_profile import MonthProfile
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.store.warehouse import fingerprint

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from bank_assets.assets.model_bundle import intervals_of
-from bank_assets.core import metrics
-from bank_assets.core.economics import Economics
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.quality import metrics
 
 METRICS = {"roc_auc", "average_precision", "f1", "brier", "log_loss", "profit_eur"}
 

@@ -13,9 +13,9 @@ from bank_assets.assets.retraining_report import (
     reasons_for,
     write_retraining_page,
 )
-from bank_assets.core.drift import compare_profiles
-from bank_assets.core.economics import Economics
-from bank_assets.core.promotion import Verdict
+from bank_assets.core.drift.verdict import compare_profiles
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.promotion.gates import Verdict
 from bank_assets.ledger import responses
 from bank_assets.ledger.engine import open_ledger, upgrade
 from bank_assets.settings import Settings

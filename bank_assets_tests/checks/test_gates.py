@@ -21,11 +21,11 @@ from bank_assets.checks import (
     validation,
 )
 from bank_assets.contract.uci import UCI
-from bank_assets.core.features import FeatureSet
-from bank_assets.core.learning_table import PREFIX
+from bank_assets.core.features.feature_set import FeatureSet
+from bank_assets.core.features.learning_table import PREFIX
+from bank_assets.landing.register import object_path, raw_root
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
-from bank_assets.sources.manifest import object_path, raw_root
 from bank_assets.store.warehouse import StagedEntry
 
 FEATURE_SET = FeatureSet.of(UCI)

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bank_assets import replay_command
-from bank_assets.core.policies import POLICIES
-from bank_assets.core.replay_trace import Trace
-from bank_assets.replay_checkpoint import Checkpoint, Progress, fingerprint
-from bank_assets.replay_contacts import read_history
+from bank_assets.commands import replay as replay_command
+from bank_assets.replay.checkpoint import Checkpoint, Progress, fingerprint
+from bank_assets.replay.contacts import read_history
+from bank_assets.replay.policies import POLICIES
+from bank_assets.replay.trace import Trace
 from bank_assets.settings import Settings
 from bank_assets.sources.source import Source
 from bank_assets.sources.uci import SourceError
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 KEYS = {"value_eur", "cost_eur", "first_day", "last_day", "policies"}
 POLICY_KEYS = {
     "name", "profit_eur", "share_of_oracle", "contacts_called", "subscriptions", "roc_auc", "f1", "brier", "trainings",
@@ -170,7 +170,7 @@ class TestGoingOn:
         def no_fit(*_, **__):
             raise AssertionError("fitted again")
 
-        monkeypatch.setattr("bank_assets.core.policies.fit_deployment", no_fit)
+        monkeypatch.setattr("bank_assets.replay.policies.fit_deployment", no_fit)
         call(home, "--policies", "never,monthly")
         assert document(capsys) == first
 

@@ -11,23 +11,23 @@ from bank_assets.contract.columns import Column, Kind, Known
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import ContractError
 from bank_assets.contract.uci import UCI, contract_on_record
-from bank_assets.core.as_of import AsOfState, OutcomeHistory
-from bank_assets.core.bundle import Lineage, observed_ranges
-from bank_assets.core.candidates import Recipe, fit_recipe
-from bank_assets.core.contacts import frame_from_deliveries
-from bank_assets.core.economics import Economics
-from bank_assets.core.export import to_onnx
-from bank_assets.core.features import FeatureSet, current_features, historical_features
-from bank_assets.core.reasons import label_of
-from bank_assets.core.scorer import Scorer
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.features.as_of import AsOfState, OutcomeHistory
+from bank_assets.core.features.contacts import frame_from_deliveries
+from bank_assets.core.features.feature_set import FeatureSet, current_features, historical_features
+from bank_assets.core.model.bundle import Lineage, observed_ranges
+from bank_assets.core.model.reasons import label_of
+from bank_assets.core.model.scorer import Scorer
+from bank_assets.core.training.export import to_onnx
+from bank_assets.core.training.recipes import Recipe, fit_recipe
 from bank_assets.ledger.chain import canonical_json
 from bank_assets_tests.world.bundles import AS_OF, LINEAGE, made_up_contacts, make_bundle
 from bank_assets_tests.world.contracts import WIDER, with_column
 from bank_assets_tests.world.customers import DELIVERED
-from serving.errors import PayloadError
-from serving.payloads import Payloads
-from serving.predict_form import default_values, form_of
-from serving.services.replaying import features_on_record
+from serving.decisions.form import default_values, form_of
+from serving.decisions.payloads import Payloads
+from serving.decisions.replaying import features_on_record
+from serving.web.errors import PayloadError
 
 DAY = np.datetime64(AS_OF)
 PAYLOAD = {name: DELIVERED[name] for name in UCI.payload_columns}

@@ -5,13 +5,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from bank_assets.demo_client import Change
-from bank_assets.demo_deliveries import Step
-from bank_assets.demo_page import events_of, write_page
-from bank_assets.demo_profit import PlayedProfit
-from bank_assets.demo_step import HEADER, StepResult
-from bank_assets.demo_summary import reaction_parts
-from bank_assets.demo_watch import AlertLog, RunParts
+from bank_assets.demo.client import Change
+from bank_assets.demo.deliveries import Step
+from bank_assets.demo.page import events_of, write_page
+from bank_assets.demo.profit import PlayedProfit
+from bank_assets.demo.step import HEADER, StepResult
+from bank_assets.demo.summary import reaction_parts
+from bank_assets.demo.watch import AlertLog, RunParts
 from bank_assets.ledger.promotions import Promotion
 from bank_assets.ledger.responses import Judged
 
@@ -163,7 +163,7 @@ def test_idle_needs_a_tick_after_the_last_run(monkeypatch):
     """With made-up ticks: a sensor that looked before the run ended has not seen its result."""
     from dagster._core.scheduler.instigation import InstigatorStatus, TickStatus
 
-    from bank_assets import demo_watch
+    from bank_assets.demo import watch as demo_watch
 
     state = SimpleNamespace(
         status=InstigatorStatus.RUNNING, instigator_origin_id="o", selector_id="s", instigator_name="look_sensor"

@@ -15,10 +15,10 @@ from typing import ClassVar
 import psutil
 import pytest
 
-from bank_assets.demo import _empty_home
-from bank_assets.demo_client import AskingClient
-from bank_assets.demo_deliveries import Sender, parse_step, plan_steps
-from bank_assets.demo_processes import DemoError, Processes, free_port, identity, stop_leftovers
+from bank_assets.commands.demo import _empty_home
+from bank_assets.demo.client import AskingClient
+from bank_assets.demo.deliveries import Sender, parse_step, plan_steps
+from bank_assets.demo.processes import DemoError, Processes, free_port, identity, stop_leftovers
 from bank_assets.sources.source import resolve_source
 
 

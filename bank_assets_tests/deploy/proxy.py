@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bank_assets.demo_processes import free_port
+from bank_assets.demo.processes import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "deploy" / "proxy" / "haproxy.cfg"

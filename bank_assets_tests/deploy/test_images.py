@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from bank_assets.contract.uci import UCI
-from bank_assets.demo_processes import free_port
+from bank_assets.demo.processes import free_port
 from bank_assets.ledger import accounts, chain, states
 from bank_assets.ledger.engine import open_ledger
 from bank_assets_tests.deploy.image_world import Container, Images, need
@@ -24,7 +24,7 @@ from bank_assets_tests.world.app import PAYLOAD
 from bank_assets_tests.world.bundles import AS_OF
 from bank_assets_tests.world.registry import MemoryRegistry
 from bank_assets_tests.world.waiting import wait_until
-from serving.champion import ChampionStore
+from serving.champion.champion import ChampionStore
 
 pytestmark = pytest.mark.soak
 BODY = json.dumps({**PAYLOAD, "contact_date": AS_OF}).encode()

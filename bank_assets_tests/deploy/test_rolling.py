@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from bank_assets.contract.uci import UCI
-from bank_assets.demo_processes import free_port
+from bank_assets.demo.processes import free_port
 from bank_assets.ledger import accounts, chain, migrations, states
 from bank_assets.ledger.engine import open_ledger, schema_revision
 from bank_assets_tests.deploy.proxy import Proxy
@@ -30,7 +30,7 @@ from bank_assets_tests.world.waiting import wait_until
 from deploy import make_secrets
 from deploy.instances import Process
 from deploy.rolling import Outcome, Pace, RollingError, roll
-from serving.champion import ChampionStore
+from serving.champion.champion import ChampionStore
 
 BODY = json.dumps({**PAYLOAD, "contact_date": AS_OF}).encode()
 PACE = Pace(ready_seconds=30, settle_seconds=2.5)

@@ -14,7 +14,7 @@ import threading
 
 import pytest
 
-from bank_assets.demo_processes import free_port
+from bank_assets.demo.processes import free_port
 from bank_assets.ledger import accounts, states
 from bank_assets.ledger.engine import open_ledger
 from bank_assets_tests.deploy.composed import ROOT, Services, compose
@@ -106,7 +106,7 @@ def promote_first_model(services: Services, bundle: tuple) -> None:
     """A model goes the deployment's way: through MLflow's server into the object storage, then the alias."""
     code = (
         "import sys, pathlib\n"
-        "from bank_assets.core.scorer import read_bundle\n"
+        "from bank_assets.core.model.scorer import read_bundle\n"
         "from bank_assets.store.registration import register\n"
         "from bank_assets.store.registry import Registry\n"
         "from bank_assets.settings import load_settings\n"

@@ -3,8 +3,8 @@
 A test that kills by the clock hits a stage by luck. `BANK_TEST_KILL_AT=module:name` names a function; the first process
 that calls it makes `BANK_TEST_KILLED` (a file) and dies by SIGKILL before the call. Nothing else is changed.
 
-`-m bank_assets_tests.e2e.deadly` as a code location kills run workers; `python -m bank_assets_tests.e2e.deadly run …`
-is the daemon itself.
+`-m bank_assets_tests.e2e.kill_midway` as a code location kills run workers; `python -m
+bank_assets_tests.e2e.kill_midway run …` is the daemon itself.
 """
 
 import importlib

@@ -107,7 +107,7 @@ def running_daemon(settings: Settings, *, kill_worker_at: str = "", kill_daemon_
         kill_worker_at: `module:name`; the first run worker that gets there dies (`deadly`).
         kill_daemon_at: the same for the daemon itself.
     """
-    deadly = "bank_assets_tests.e2e.deadly"
+    deadly = "bank_assets_tests.e2e.kill_midway"
     location = deadly if kill_worker_at else "bank_assets.definitions"
     target = {"BANK_TEST_KILL_AT": kill_worker_at or kill_daemon_at, "BANK_TEST_KILLED": str(settings.home / "killed")}
     settings.dagster_home.mkdir(parents=True, exist_ok=True)

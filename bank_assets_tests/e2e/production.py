@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from bank_assets.demo_processes import LOOPBACK, Processes, free_port
+from bank_assets.demo.processes import LOOPBACK, Processes, free_port
 from bank_assets_tests.world.postgres import create_database, database_url, restart
 from bank_assets_tests.world.waiting import wait_until
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bank_assets.demo_processes import LOOPBACK, Processes, answers, free_port
+from bank_assets.demo.processes import LOOPBACK, Processes, answers, free_port
 from bank_assets_tests.world.waiting import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.spark, pytest.mark.slow]

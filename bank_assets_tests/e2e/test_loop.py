@@ -14,7 +14,7 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from bank_assets.demo_processes import LOOPBACK, answers, free_port
+from bank_assets.demo.processes import LOOPBACK, answers, free_port
 from bank_assets.ledger import promotions, responses, states
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.loop import requests

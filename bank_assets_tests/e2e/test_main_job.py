@@ -20,14 +20,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from bank_assets import run_command
 from bank_assets.assets.snapshot import read_snapshot
+from bank_assets.commands import run as run_command
 from bank_assets.contract.uci import UCI
-from bank_assets.core.algorithms import ALGORITHMS
-from bank_assets.core.candidate_folds import candidate_metrics, predict_folds, resampled_fold
-from bank_assets.core.candidates import SAMPLERS, Recipe
-from bank_assets.core.economics import Economics
-from bank_assets.core.splits import time_folds
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.training.algorithms import ALGORITHMS
+from bank_assets.core.training.folds import candidate_metrics, predict_folds, resampled_fold
+from bank_assets.core.training.recipes import SAMPLERS, Recipe
+from bank_assets.core.training.splits import time_folds
 from bank_assets.settings import load_settings
 from bank_assets.store.warehouse import Warehouse
 from bank_assets_tests.world.customers import delimited, delivered
@@ -61,7 +61,7 @@ CUT_OFF = "bad-6;2009-03-10;41\n"
 KILLS = {
     "ETL, files written and not committed": ("bank_assets.assets.tables:build_tables", "after", 1),
     "ETL, two of three tables committed": ("bank_assets.store.warehouse:Warehouse.commit=contacts", "before", 1),
-    "training, some folds fitted": ("bank_assets.core.candidate_folds:fit_encoded", "before", 7),
+    "training, some folds fitted": ("bank_assets.core.training.folds:fit_encoded", "before", 7),
     "evaluation, version registered and not named": ("bank_assets.store.registry:Registry.set_alias", "before", 1),
     "promotion, alias moved and not recorded": ("bank_assets.ledger.promotions:record", "before", 1),
     "promotion, recorded and not stored": ("bank_assets.ledger.promotions:record", "after", 1),

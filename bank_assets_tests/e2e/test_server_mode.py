@@ -18,7 +18,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from bank_assets.demo_client import CUSTOMER
+from bank_assets.demo.client import CUSTOMER
 from bank_assets.settings import Settings, load_settings
 from bank_assets.sources.landing import land_source
 from bank_assets.sources.source import resolve_source

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core.month_profile import MonthProfile, month_facts
+from bank_assets.core.drift.month_profile import MonthProfile, month_facts
 from bank_assets.expectations.runner import validate_contacts
 from bank_assets.expectations.suite import ERROR, WARNING, expectations, rule_codes
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bank_assets.contract.uci import UCI
-from bank_assets.sources.campaign_file import latest_campaigns, read_campaign
-from bank_assets.sources.deliveries import register_deliveries
+from bank_assets.landing.campaign_file import latest_campaigns, read_campaign
+from bank_assets.landing.deliveries import register_deliveries
 from bank_assets_tests.world.contracts import WIDER
 from bank_assets_tests.world.customers import delimited, delivered
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from bank_assets.contract.uci import UCI
-from bank_assets.sources.deliveries import register_deliveries
-from bank_assets.sources.delivery_file import DeliveryScan
-from bank_assets.sources.delivery_header import DeliveryRefused, delivery_kinds
-from bank_assets.sources.manifest import (
+from bank_assets.landing.deliveries import register_deliveries
+from bank_assets.landing.delivery_file import DeliveryScan
+from bank_assets.landing.header import DeliveryRefused, delivery_kinds
+from bank_assets.landing.register import (
     ManifestError,
     delivered_months,
     manifest_path,
@@ -322,7 +322,7 @@ def test_a_full_disk_leaves_the_delivery_in_landing_and_the_next_scan_takes_it(h
     program = (
         "import resource, sys; from datetime import datetime, UTC; from pathlib import Path\n"
         "from bank_assets.contract.uci import UCI\n"
-        "from bank_assets.sources.deliveries import register_deliveries\n"
+        "from bank_assets.landing.deliveries import register_deliveries\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
         "register_deliveries(Path(sys.argv[1]), Path(sys.argv[2]), UCI, now=datetime.now(UTC), settle_seconds=0)\n"
     )
@@ -347,7 +347,7 @@ def test_a_kill_between_object_and_manifest_costs_a_repeated_scan_only(home, mon
     home.deliver(delimited([contact()]))
     with monkeypatch.context() as patch:
         patch.setattr(
-            "bank_assets.sources.deliveries.append_manifest", lambda *_: (_ for _ in ()).throw(OSError("killed"))
+            "bank_assets.landing.deliveries.append_manifest", lambda *_: (_ for _ in ()).throw(OSError("killed"))
         )
         with pytest.raises(OSError, match="killed"):
             home.register()

@@ -12,14 +12,14 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from bank_assets.core.economics import Economics
-from bank_assets.core.replay import make_policy, walk
-from bank_assets.core.replay_platform import PlatformConfig
-from bank_assets.core.replay_trace import Trace
-from bank_assets.core.replay_world import ReplaySettings, World
+from bank_assets.core.economics.economics import Economics
 from bank_assets.core.response.policy import ResponseState
 from bank_assets.ledger import promotions, responses
 from bank_assets.ledger.engine import open_ledger
+from bank_assets.replay.platform import PlatformConfig
+from bank_assets.replay.replay import make_policy, walk
+from bank_assets.replay.trace import Trace
+from bank_assets.replay.world import ReplaySettings, World
 from bank_assets.settings import Settings
 from bank_assets.store.champion_history import Reign
 from bank_assets.store.warehouse import Warehouse

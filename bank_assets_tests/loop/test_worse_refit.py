@@ -13,11 +13,11 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from bank_assets.alert_sensors import ALERTS
 from bank_assets.ledger import promotions, responses
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.loop.requests import TAG_AS_OF
 from bank_assets.resources.notifier import NotifierResource
+from bank_assets.sensors.alerts import ALERTS
 from bank_assets.settings import Settings
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 from bank_assets_tests.world.daemon import InProcessDaemon, stored_instance

@@ -5,12 +5,12 @@ import time
 import numpy as np
 import pytest
 
-from bank_assets.core.economics import Economics, EconomicsError
-from bank_assets.core.policies import POLICIES
-from bank_assets.core.replay import make_policy, policy_result, walk
-from bank_assets.core.replay_platform import PlatformConfig
-from bank_assets.core.replay_trace import Trace
-from bank_assets.core.replay_world import ReplayError, ReplaySettings, World, step_starts
+from bank_assets.core.economics.economics import Economics, EconomicsError
+from bank_assets.replay.platform import PlatformConfig
+from bank_assets.replay.policies import POLICIES
+from bank_assets.replay.replay import make_policy, policy_result, walk
+from bank_assets.replay.trace import Trace
+from bank_assets.replay.world import ReplayError, ReplaySettings, World, step_starts
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 DAY = np.timedelta64(1, "D")

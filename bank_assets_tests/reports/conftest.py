@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bank_assets.core.drift import compare_profiles
+from bank_assets.core.drift.verdict import compare_profiles
 from bank_assets_tests.world.profiles import profile_of_rows
 
 

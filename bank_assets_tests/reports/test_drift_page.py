@@ -4,8 +4,8 @@ import pytest
 from bs4 import BeautifulSoup
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core.drift import compare_profiles
-from bank_assets.core.profile import Profile
+from bank_assets.core.drift.profile import Profile
+from bank_assets.core.drift.verdict import compare_profiles
 from bank_assets.reports.drift_page import drift_page
 from bank_assets.reports.drift_words import MOST_BARS, bars_of, effects_table, words_of
 from bank_assets.reports.formats import pct

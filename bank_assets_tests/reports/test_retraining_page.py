@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from bs4 import BeautifulSoup
 
-from bank_assets.core.comparison import compare_models
-from bank_assets.core.economics import Economics
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.quality.comparison import compare_models
 from bank_assets.reports.formats import eur, pct
 from bank_assets.reports.retraining_page import Retraining, retraining_page, why_sentences
 

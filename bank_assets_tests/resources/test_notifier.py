@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from bank_assets.core.alert_catalogue import NothingArrived, Recalibrated, RunFailed
+from bank_assets.core.alerts.catalogue import NothingArrived, Recalibrated, RunFailed
 from bank_assets.resources.notifier import GIVE_UP_AFTER, Channel, NotifierResource, body_of
 from bank_assets.settings import Settings
 from bank_assets.store.alert_log import AlertLog

@@ -13,16 +13,16 @@ from dagster._core.storage.tags import TagType, get_tag_type
 from sqlalchemy.exc import OperationalError
 
 from bank_assets.executors import carried_in_process_executor
-from bank_assets.resources import run_carrier
+from bank_assets.resources import run_lock as run_carrier
 from bank_assets.resources.instance import open_instance
-from bank_assets.resources.run_carrier import GONE, LEFT, carrying, reap_orphans
+from bank_assets.resources.run_lock import GONE, LEFT, carrying, reap_orphans
 from bank_assets.settings import Settings
 
 STARTED, FAILURE = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE
 CARRIER = """
 import sys, time
 import dagster as dg
-from bank_assets.resources.run_carrier import carrying
+from bank_assets.resources.run_lock import carrying
 with dg.DagsterInstance.from_config(sys.argv[1]) as instance, carrying(instance, sys.argv[2]):
     print("carried", flush=True)
     time.sleep(600)

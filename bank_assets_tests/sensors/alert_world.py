@@ -3,11 +3,11 @@
 import dagster as dg
 import pytest
 
-from bank_assets.alert_sensors import alert_sensors
 from bank_assets.ledger.engine import upgrade
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.notifier import NotifierResource
 from bank_assets.resources.store import WarehouseResource
+from bank_assets.sensors.alerts import alert_sensors
 from bank_assets.settings import Settings
 from bank_assets.store.warehouse import Warehouse
 from bank_assets_tests.world.daemon import stored_instance

@@ -20,10 +20,10 @@ from dagster._core.scheduler.instigation import (
 from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._utils.error import SerializableErrorInfo
 
-from bank_assets.alert_sensors import ALERTS, AlertCursor
 from bank_assets.contract.uci import UCI
-from bank_assets.sources.deliveries import register_deliveries
-from bank_assets_tests.alerts.alert_world import World, failing, kinds
+from bank_assets.landing.deliveries import register_deliveries
+from bank_assets.sensors.alerts import ALERTS, AlertCursor
+from bank_assets_tests.sensors.alert_world import World, failing, kinds
 from bank_assets_tests.world.daemon import stored_instance
 
 
@@ -125,7 +125,7 @@ class TestCursor:
         assert kinds(world.told()) == ["run_failed"]
 
     def test_many_runs_at_once_are_told_over_several_looks(self, world, monkeypatch):
-        monkeypatch.setattr("bank_assets.alert_sensors.RUNS_PER_LOOK", 2)
+        monkeypatch.setattr("bank_assets.sensors.alerts.RUNS_PER_LOOK", 2)
         for job in ("a_job", "b_job", "c_job"):
             world.run(failing(OSError("x")), job=job)
         assert (len(world.look()), len(world.look()), len(world.look())) == (2, 1, 0)

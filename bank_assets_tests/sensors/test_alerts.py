@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 
 from bank_assets.contract.uci import UCI
+from bank_assets.landing.deliveries import register_deliveries
 from bank_assets.ledger import promotions, responses
-from bank_assets.sources.deliveries import register_deliveries
-from bank_assets_tests.alerts.alert_world import failing, kinds
+from bank_assets_tests.sensors.alert_world import failing, kinds
 
 
 class TestRuns:

@@ -225,9 +225,9 @@ def campaign(daemon, contacts, name="spring.csv"):
 
 
 def test_a_campaign_waits_for_a_champion_and_is_then_scored_once_per_content(daemon, contacts):
+    from bank_assets.landing.campaign_file import latest_campaigns
     from bank_assets.ledger import states
     from bank_assets.ledger.engine import open_ledger
-    from bank_assets.sources.campaign_file import latest_campaigns
     from bank_assets.store.warehouse import Warehouse
 
     land(daemon.settings, contacts)

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bank_assets.sources import profile as shape
-from bank_assets.sources.profile import PROFILE_PATH, Profile, dump_profile, epoch_of, load_profile
+from bank_assets.simulator import profile as shape
+from bank_assets.simulator.profile import PROFILE_PATH, Profile, dump_profile, epoch_of, load_profile
 from bank_assets.sources.uci import UCI_SHA256, is_pinned
 from scripts.fit_answer import _intercept
 from scripts.fit_profile import fit_profile, read_contacts, suppressed

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from bank_assets.contract.uci import UCI
-from bank_assets.sources.simulator import simulate
+from bank_assets.simulator.simulator import simulate
 from bank_assets.sources.uci import is_pinned
 
 pytestmark = pytest.mark.slow

@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 
 from bank_assets.contract.uci import UCI
-from bank_assets.sources.drift import Drift
-from bank_assets.sources.month_model import month_range, profile_month, weekdays_of
-from bank_assets.sources.profile import load_profile
-from bank_assets.sources.simulated_csv import csv_header, write_csv
-from bank_assets.sources.simulator import month_rows, scale_for_rows, simulate, simulate_month
+from bank_assets.simulator.drift import Drift
+from bank_assets.simulator.month_model import month_range, profile_month, weekdays_of
+from bank_assets.simulator.profile import load_profile
+from bank_assets.simulator.simulated_csv import csv_header, write_csv
+from bank_assets.simulator.simulator import month_rows, scale_for_rows, simulate, simulate_month
 
 SEED = 11
 

@@ -6,7 +6,7 @@ import re
 import onnxruntime
 import pytest
 
-from bank_assets.demo_client import CUSTOMER
+from bank_assets.demo.client import CUSTOMER
 from bank_assets_tests.world.demo_home import fit_demo, make_home, open_pages, soup_of, token_of
 
 PAGES = {

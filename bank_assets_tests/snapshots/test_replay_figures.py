@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from bank_assets import replay_command
+from bank_assets.commands import replay as replay_command
 from bank_assets.settings import Settings
 
 FIRST, LAST = "2008-11-01", "2009-05-31"

@@ -13,7 +13,7 @@ import pytest
 from bank_assets.contract.uci import UCI
 from bank_assets.definitions import build_defs
 from bank_assets.settings import Settings
-from bank_assets.sources.simulator import simulate
+from bank_assets.simulator.simulator import simulate
 from bank_assets.store.warehouse import Warehouse
 
 pytestmark = pytest.mark.spark

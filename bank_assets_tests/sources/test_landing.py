@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from bank_assets.contract.uci import UCI
+from bank_assets.landing.deliveries import register_deliveries
+from bank_assets.landing.header import DeliveryRefused
 from bank_assets.settings import Settings
-from bank_assets.sources.deliveries import register_deliveries
-from bank_assets.sources.delivery_header import DeliveryRefused
 from bank_assets.sources.landing import land_source
 from bank_assets.sources.source import Source, resolve_source
 from bank_assets.sources.uci import is_pinned

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bank_assets.contract.uci import UCI
+from bank_assets.landing.header import DeliveryRefused
 from bank_assets.settings import Settings
-from bank_assets.sources.delivery_header import DeliveryRefused
 from bank_assets.sources.source import claim_landing, landed_source, resolve_source
 from bank_assets.sources.uci import SourceError, is_pinned
 

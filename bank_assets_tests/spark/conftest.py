@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from bank_assets.contract.uci import UCI
-from bank_assets.sources.delivery_file import DeliveryScan
-from bank_assets.sources.delivery_header import delivery_kinds
+from bank_assets.landing.delivery_file import DeliveryScan
+from bank_assets.landing.header import delivery_kinds
 from bank_assets.spark.delivery import RawFile
 from bank_assets.spark.etl import TABLES, EtlResult, build_tables
 from bank_assets_tests.world.customers import delimited

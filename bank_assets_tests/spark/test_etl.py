@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 import pytest
 
 from bank_assets.contract.uci import MONTHS, UCI, UCI_FILE_COLUMNS
-from bank_assets.core.month_profile import OTHER
+from bank_assets.core.drift.month_profile import OTHER
 from bank_assets.spark.delivery import DeliveryReadError
 from bank_assets.spark.etl import Conservation
 from bank_assets.spark.tables import contact_schema

@@ -5,8 +5,8 @@ import pyarrow as pa
 import pytest
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core.daily_profiles import LONG_COLUMNS, DailyProfiles
-from bank_assets.core.profile import NUMERIC, kind_of
+from bank_assets.core.drift.daily_profiles import LONG_COLUMNS, DailyProfiles
+from bank_assets.core.drift.profile import NUMERIC, kind_of
 from bank_assets.spark import profile as module
 from bank_assets.spark.profile import merged_profile, profiled_columns, value_counts, value_counts_of_files
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from bank_assets.core.economics import Economics
-from bank_assets.core.suppression import SuppressionList
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.economics.suppression import SuppressionList
 from bank_assets.spark.scoring import decisions_of
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bank_assets.core.scorer import BUNDLE_FILES, BundleError, digest_files
+from bank_assets.core.model.scorer import BUNDLE_FILES, BundleError, digest_files
 from bank_assets.store.bundles import BundleCache
 
 FILES = {name: name.encode() for name in BUNDLE_FILES}

@@ -8,9 +8,9 @@ import pyarrow as pa
 
 from bank_assets.assets.call_plans import called_rows, plan_of, scores_of, totals_of
 from bank_assets.contract.uci import UCI
-from bank_assets.core.call_plan import best_first, deciles
-from bank_assets.core.economics import ColumnAmount, Economics
-from bank_assets.core.planner import plan_calls
+from bank_assets.core.economics.call_plan import best_first, deciles
+from bank_assets.core.economics.economics import ColumnAmount, Economics
+from bank_assets.core.economics.planner import plan_calls
 from bank_assets.store.call_lists import COLUMNS, HOLDOUT, CallListFiles, csv_of
 
 ECONOMICS = Economics.constant(5.0, 50.0)

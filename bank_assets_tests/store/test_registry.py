@@ -17,14 +17,14 @@ import pytest
 
 from bank_assets.contract.names import ALIAS_CHAMPION, MODEL_NAME
 from bank_assets.contract.uci import UCI
-from bank_assets.core.as_of import AsOfState
-from bank_assets.core.bundle import Lineage, observed_ranges
-from bank_assets.core.candidates import Recipe
-from bank_assets.core.challenger import fit_deployment
-from bank_assets.core.economics import Economics
-from bank_assets.core.features import FeatureSet, current_features
-from bank_assets.core.scorer import BundleError, Scorer
-from bank_assets.core.suppression import SuppressionList
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.economics.suppression import SuppressionList
+from bank_assets.core.features.as_of import AsOfState
+from bank_assets.core.features.feature_set import FeatureSet, current_features
+from bank_assets.core.model.bundle import Lineage, observed_ranges
+from bank_assets.core.model.scorer import BundleError, Scorer
+from bank_assets.core.training.challenger import fit_deployment
+from bank_assets.core.training.recipes import Recipe
 from bank_assets.store.registration import register
 from bank_assets.store.registry import Registry
 from bank_assets_tests.world.bundles import make_bundle
@@ -207,7 +207,7 @@ def ask(address: str, rows: pd.DataFrame, server: subprocess.Popen, log: Path) -
 
 @pytest.mark.spark
 def test_spark_gives_the_same_numbers_as_one_row_at_a_time(spark, bundle, learned):
-    from bank_assets.sources.campaign_file import Campaign
+    from bank_assets.landing.campaign_file import Campaign
     from bank_assets.spark.scoring import score_campaign
 
     contacts, _ = learned

@@ -26,17 +26,17 @@ from litestar.testing import TestClient
 from bank_assets.assets.promotion import move_aliases
 from bank_assets.assets.tables import passed_months
 from bank_assets.contract import PAYLOAD_COLUMNS
-from bank_assets.core.background import build_background
-from bank_assets.core.bundle import BundleParts, Lineage, bundle_files
-from bank_assets.core.candidates import Recipe
-from bank_assets.core.challenger import fit_deployment
-from bank_assets.core.daily_profiles import DailyProfiles
-from bank_assets.core.economics import Economics
-from bank_assets.core.features import FEATURES, GROUPS
-from bank_assets.core.ranges import fit_ranges
-from bank_assets.core.scorer import Scorer
+from bank_assets.core.model.background import build_background
+from bank_assets.core.model.bundle import BundleParts, Lineage, bundle_files
+from bank_assets.core.training.recipes import Recipe
+from bank_assets.core.training.challenger import fit_deployment
+from bank_assets.core.drift.daily_profiles import DailyProfiles
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.features.feature_set import FEATURES, GROUPS
+from bank_assets.core.model.ranges import fit_ranges
+from bank_assets.core.model.scorer import Scorer
 from bank_assets.definitions import build_defs
-from bank_assets.demo_client import CUSTOMER
+from bank_assets.demo.client import CUSTOMER
 from bank_assets.ledger import accounts, campaigns, chain, promotions
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.resources.contact_store import ContactStore

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from litestar.testing import TestClient
 
-from bank_assets.demo_client import CUSTOMER
+from bank_assets.demo.client import CUSTOMER
 from bank_assets.ledger import accounts, chain, promotions
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.settings import load_settings

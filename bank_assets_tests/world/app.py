@@ -15,8 +15,8 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from sqlalchemy import Engine
 
-from bank_assets.core.as_of import AsOfState
-from bank_assets.demo_client import CUSTOMER
+from bank_assets.core.features.as_of import AsOfState
+from bank_assets.demo.client import CUSTOMER
 from bank_assets.ledger import states
 from bank_assets.ledger.engine import open_ledger, writing
 from bank_assets.settings import Settings

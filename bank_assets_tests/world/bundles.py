@@ -6,12 +6,12 @@ import numpy as np
 
 from bank_assets.contract.columns import Kind
 from bank_assets.contract.uci import UCI
-from bank_assets.core.as_of import AsOfState, OutcomeHistory
-from bank_assets.core.bundle import BundleParts, Lineage, bundle_files, observed_ranges
-from bank_assets.core.candidates import Recipe, fit_recipe
-from bank_assets.core.economics import Economics
-from bank_assets.core.export import to_onnx
-from bank_assets.core.features import FeatureSet, historical_features
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.features.as_of import AsOfState, OutcomeHistory
+from bank_assets.core.features.feature_set import FeatureSet, historical_features
+from bank_assets.core.model.bundle import BundleParts, Lineage, bundle_files, observed_ranges
+from bank_assets.core.training.export import to_onnx
+from bank_assets.core.training.recipes import Recipe, fit_recipe
 
 FEATURE_SET = FeatureSet.of(UCI)
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core.contacts import Contacts
-from bank_assets.core.scorer import expit
+from bank_assets.core.features.contacts import Contacts
+from bank_assets.core.model.scorer import expit
 
 FIRST = np.datetime64("2020-01-01", "D")
 

@@ -20,34 +20,34 @@ from litestar.testing import TestClient
 from sqlalchemy import Engine
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core import metrics
-from bank_assets.core.alert_catalogue import GateFailed, Promoted, ResponseBegan
-from bank_assets.core.alerts import Alert
-from bank_assets.core.as_of import OutcomeHistory
-from bank_assets.core.background import build_background
-from bank_assets.core.bundle import Lineage, observed_ranges
-from bank_assets.core.calibration import Recalibration, fit_affine
-from bank_assets.core.candidates import Recipe, fit_recipe
-from bank_assets.core.comparison import compare_models
-from bank_assets.core.curves import profit_curve
-from bank_assets.core.daily_profiles import DailyProfiles
-from bank_assets.core.drift import DriftPolicy, compare_profiles
-from bank_assets.core.economics import Economics
-from bank_assets.core.explain import Explainer, global_importance
-from bank_assets.core.export import to_onnx
-from bank_assets.core.features import FeatureSet, historical_features
-from bank_assets.core.performance import PerformancePolicy, ScoredContacts, measure_performance
-from bank_assets.core.performance_report import Baseline
-from bank_assets.core.ranges import fit_ranges
+from bank_assets.core.alerts.alert import Alert
+from bank_assets.core.alerts.catalogue import GateFailed, Promoted, ResponseBegan
+from bank_assets.core.drift.daily_profiles import DailyProfiles
+from bank_assets.core.drift.verdict import DriftPolicy, compare_profiles
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.features.as_of import OutcomeHistory
+from bank_assets.core.features.feature_set import FeatureSet, historical_features
+from bank_assets.core.model.background import build_background
+from bank_assets.core.model.bundle import Lineage, observed_ranges
+from bank_assets.core.model.calibration import Recalibration, fit_affine
+from bank_assets.core.model.explanations import Explainer, global_importance
+from bank_assets.core.model.ranges import fit_ranges
+from bank_assets.core.model.scorer import Scorer
+from bank_assets.core.quality import metrics
+from bank_assets.core.quality.comparison import compare_models
+from bank_assets.core.quality.curves import profit_curve
+from bank_assets.core.quality.performance import PerformancePolicy, ScoredContacts, measure_performance
+from bank_assets.core.quality.performance_report import Baseline
 from bank_assets.core.response.assessment import after_fit, respond, violations
 from bank_assets.core.response.policy import Evidence, ResponsePolicy, ResponseState
-from bank_assets.core.scorer import Scorer
+from bank_assets.core.training.export import to_onnx
+from bank_assets.core.training.recipes import Recipe, fit_recipe
 from bank_assets.ledger import promotions, responses, states
 from bank_assets.ledger.engine import open_ledger, upgrade
 from bank_assets.reports.drift_page import drift_page
 from bank_assets.reports.retraining_page import Retraining, retraining_page
 from bank_assets.settings import Settings
-from bank_assets.sources.simulator import simulate
+from bank_assets.simulator.simulator import simulate
 from bank_assets.store.alert_log import AlertLog
 from bank_assets_tests.world.bundles import make_bundle
 from bank_assets_tests.world.registry import MemoryRegistry

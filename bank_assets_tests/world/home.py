@@ -16,14 +16,14 @@ import pyarrow as pa
 
 from bank_assets.contract.columns import Kind
 from bank_assets.contract.uci import MONTHS, UCI
-from bank_assets.core.bundle import NO_RANGES, Lineage
-from bank_assets.core.candidates import Recipe
-from bank_assets.core.challenger import fit_deployment
-from bank_assets.core.contacts import Contacts
+from bank_assets.core.features.contacts import Contacts
+from bank_assets.core.model.bundle import NO_RANGES, Lineage
+from bank_assets.core.training.challenger import fit_deployment
+from bank_assets.core.training.recipes import Recipe
+from bank_assets.landing.register import month_manifest, object_path
 from bank_assets.ledger import promotions
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.settings import Settings
-from bank_assets.sources.manifest import month_manifest, object_path
 from bank_assets.spark.etl import TABLES
 from bank_assets.spark.months import month_mark
 from bank_assets.store.contact_store import ContactStore

@@ -3,8 +3,8 @@
 import numpy as np
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core.daily_profiles import DailyProfiles
-from bank_assets.core.profile import Profile
+from bank_assets.core.drift.daily_profiles import DailyProfiles
+from bank_assets.core.drift.profile import Profile
 
 
 def profile_of_rows(columns, days=None):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from bank_assets.core.scorer import digest_files
+from bank_assets.core.model.scorer import digest_files
 from bank_assets.store.registry import Registry, RegistryUnavailableError, UnknownVersionError, Version
 
 

@@ -10,15 +10,15 @@ from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import RawBody
 
-from bank_assets.core.economics import Economics
-from serving.access import needs
-from serving.bodies import JsonBody
-from serving.champion import ChampionStore
-from serving.openapi import customer_of
-from serving.payloads import Payloads
-from serving.schemas.campaigns import PlanRequest
-from serving.services.campaigns import contacts_of, plan_campaign
-from serving.suppressions import Suppressions
+from bank_assets.core.economics.economics import Economics
+from serving.campaigns.requested_plans import contacts_of, plan_campaign
+from serving.campaigns.schemas import PlanRequest
+from serving.champion.champion import ChampionStore
+from serving.customers.suppressions import Suppressions
+from serving.decisions.payloads import Payloads
+from serving.web.access import needs
+from serving.web.bodies import JsonBody
+from serving.web.openapi import customer_of
 
 PLAN_BODY_BYTES = 100_000_000
 

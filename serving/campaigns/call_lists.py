@@ -1,7 +1,7 @@
 """Call lists from the campaign page: score a list once, plan it as often as a field changes, keep what was made.
 
 What lives here: the memory of scored lists, plan with forecast and hold-out test, keeping a list.
-What must not: HTTP, SQL, the optimisation (`core.planner`). Called by the campaign page, in a thread.
+What must not: HTTP, SQL, the optimisation (`core.economics.planner`). Called by the campaign page, in a thread.
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from typing import Any, Final
 
 from sqlalchemy import Engine
 
-from bank_assets.core.call_plan import CallPlan
-from bank_assets.core.economics import Economics
-from bank_assets.core.forecast import ListForecast
-from bank_assets.core.planner import CallLimits
-from bank_assets.core.suppression import FrequencyRules, SuppressionList
+from bank_assets.core.economics.call_plan import CallPlan
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.economics.planner import CallLimits
+from bank_assets.core.economics.suppression import FrequencyRules, SuppressionList
+from bank_assets.core.model.forecast import ListForecast
 from bank_assets.ledger import campaigns
 from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.ledger.decisions import new_id
 from bank_assets.store.call_lists import CALLS, HOLDOUT, CallListFiles, ListScores, csv_of
 from bank_assets.store.campaign_files import CampaignFile, CampaignFiles
-from serving.champion import Champion, PublishedState
-from serving.errors import NotFoundError
-from serving.payloads import Payloads
-from serving.services.batches import BatchError
-from serving.services.campaign_files import read_contacts
-from serving.services.planning import ScoredContacts, plan_contacts, score_contacts
-from serving.suppressions import Suppressions
+from serving.campaigns.campaign_files import read_contacts
+from serving.campaigns.planning import ScoredContacts, plan_contacts, score_contacts
+from serving.champion.champion import Champion, PublishedState
+from serving.customers.suppressions import Suppressions
+from serving.decisions.batches import BatchError
+from serving.decisions.payloads import Payloads
+from serving.web.errors import NotFoundError
 
 REMEMBERED: Final = 4
 """Scored lists kept in memory; 100,000 contacts take some 60 MB."""

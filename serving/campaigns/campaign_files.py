@@ -1,7 +1,7 @@
 """Reading lists of customers to choose from.
 
 What lives here: rows into contacts, and why others are none. What must not: HTTP, scoring, SQL, where the files lie
-(`store.campaign_files`). Called by `services.call_lists` and, as the check of an upload, by the campaign page.
+(`store.campaign_files`). Called by `campaigns.call_lists` and, as the check of an upload, by the campaign page.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving.errors import FieldError, PayloadError
-from serving.payloads import Payloads
-from serving.schemas.predictions import PredictionRequest
-from serving.services.batches import MAX_ROWS, BatchError
-from serving.services.uploads import csv_rows
+from serving.decisions.batches import MAX_ROWS, BatchError
+from serving.decisions.payloads import Payloads
+from serving.decisions.schemas import PredictionRequest
+from serving.decisions.uploads import csv_rows
+from serving.web.errors import FieldError, PayloadError
 
 
 @dataclass(frozen=True, slots=True)

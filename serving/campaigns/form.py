@@ -1,7 +1,7 @@
 """The form of the Campaign page: its texts from an address, and the numbers they stand for.
 
 What lives here: fields, defaults, bounds, words of faults. What must not: HTTP answers, planning.
-Called by `controllers.pages_campaign`.
+Called by `campaigns.page`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Annotated, Final
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
 
-from bank_assets.core.economics import MAXIMUM_EUR, Economics
-from bank_assets.core.planner import CallLimits
-from bank_assets.core.suppression import FrequencyRules
+from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
+from bank_assets.core.economics.planner import CallLimits
+from bank_assets.core.economics.suppression import FrequencyRules
 from bank_assets.reports.formats import field_text
-from serving.errors import FieldError, PayloadError
-from serving.services.call_lists import ListSettings
-from serving.view_models_campaign import PlanForm
+from serving.campaigns.call_lists import ListSettings
+from serving.campaigns.view_models import PlanForm
+from serving.web.errors import FieldError, PayloadError
 
 LABELS: Final = {
     "cost_eur": "Cost of a call",

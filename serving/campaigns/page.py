@@ -13,23 +13,15 @@ from litestar.params import FromPath, MultipartBody, URLEncodedBody
 from litestar.response import Redirect
 from sqlalchemy import Engine
 
-from bank_assets.core.economics import Economics
-from bank_assets.core.suppression import SuppressionList
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.economics.suppression import SuppressionList
 from bank_assets.ledger import campaigns
 from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.reports.formats import count
 from bank_assets.store.campaign_files import KEPT_DAYS
-from serving.access import identity_of, needs
-from serving.champion import ChampionStore
-from serving.errors import FieldError, NotFoundError, PayloadError
-from serving.plan_form import plan_form, settings_of
-from serving.plan_views import plan_view
-from serving.problems import problem_of
-from serving.services.call_lists import CallLists
-from serving.suppressions import Suppressions
-from serving.templating import is_partial, show
-from serving.view_models import ProblemPart
-from serving.view_models_campaign import (
+from serving.campaigns.call_lists import CallLists
+from serving.campaigns.form import plan_form, settings_of
+from serving.campaigns.view_models import (
     CallListPage,
     CallListView,
     CampaignPage,
@@ -39,6 +31,14 @@ from serving.view_models_campaign import (
     PlanView,
     SuppressionView,
 )
+from serving.campaigns.views import plan_view
+from serving.champion.champion import ChampionStore
+from serving.customers.suppressions import Suppressions
+from serving.web.access import identity_of, needs
+from serving.web.errors import FieldError, NotFoundError, PayloadError
+from serving.web.problems import problem_of
+from serving.web.templating import is_partial, show
+from serving.web.view_models import ProblemPart
 
 TITLE: Final = "Plan a campaign"
 UPLOAD_BYTES: Final = 20_000_000

@@ -1,7 +1,8 @@
 """From contacts to a plan: a list scored as the plan of its days, whom to call, and what the calls should bring.
 
 What lives here: the one way that the API and the campaign page take. What must not: HTTP, SQL, files, the optimisation
-(`core.planner`). Called by `services.campaigns` and `services.call_lists`, in a thread: long lists take a second.
+(`core.economics.planner`). Called by `campaigns.requested_plans` and `campaigns.call_lists`, in a thread: long lists
+take a second.
 """
 
 from __future__ import annotations
@@ -15,17 +16,17 @@ from numpy.typing import NDArray
 
 from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import Rows
-from bank_assets.core.call_plan import CallPlan
-from bank_assets.core.economics import Economics
-from bank_assets.core.features import current_features, is_stale
-from bank_assets.core.forecast import ListForecast, forecast_list
-from bank_assets.core.planner import CallLimits, plan_calls
-from bank_assets.core.scorer import Scores
-from bank_assets.core.shift import Shift
-from bank_assets.core.suppression import FrequencyRules, SuppressionList
-from serving.champion import Champion, PublishedState
-from serving.payloads import Payloads
-from serving.schemas.predictions import PredictionRequest
+from bank_assets.core.economics.call_plan import CallPlan
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.economics.planner import CallLimits, plan_calls
+from bank_assets.core.economics.suppression import FrequencyRules, SuppressionList
+from bank_assets.core.features.feature_set import current_features, is_stale
+from bank_assets.core.model.forecast import ListForecast, forecast_list
+from bank_assets.core.model.scorer import Scores
+from bank_assets.core.model.shift import Shift
+from serving.champion.champion import Champion, PublishedState
+from serving.decisions.payloads import Payloads
+from serving.decisions.schemas import PredictionRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Planning a campaign for a client program: a list, rules and limits in; who is called, who is not and why out.
 
 What lives here: reading the list, the economics of each contact, the answer. What must not: HTTP, SQL, scoring and
-planning (`services.planning`). Called by `POST /campaigns/plan`.
+planning (`campaigns.planning`). Called by `POST /campaigns/plan`.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ import numpy as np
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.names import MODEL_NAME
 from bank_assets.core.arrays import FloatArray
-from bank_assets.core.call_plan import CallPlan
-from bank_assets.core.economics import BalanceValue, ColumnAmount, Economics, EconomicsError
-from bank_assets.core.forecast import ListForecast
-from bank_assets.core.planner import CallLimits
-from bank_assets.core.suppression import FrequencyRules, SuppressionList
-from serving.champion import Champion, PublishedState
-from serving.errors import FieldError, PayloadError
-from serving.payloads import Payloads, decoded
-from serving.schemas.campaigns import PlanRequest, ValueByBalance
-from serving.schemas.predictions import EconomicsRequest, PredictionRequest
-from serving.services.planning import ScoredContacts, plan_contacts, score_contacts
-from serving.services.scoring import economics_of
+from bank_assets.core.economics.call_plan import CallPlan
+from bank_assets.core.economics.economics import BalanceValue, ColumnAmount, Economics, EconomicsError
+from bank_assets.core.economics.planner import CallLimits
+from bank_assets.core.economics.suppression import FrequencyRules, SuppressionList
+from bank_assets.core.model.forecast import ListForecast
+from serving.campaigns.planning import ScoredContacts, plan_contacts, score_contacts
+from serving.campaigns.schemas import PlanRequest, ValueByBalance
+from serving.champion.champion import Champion, PublishedState
+from serving.decisions.payloads import Payloads, decoded
+from serving.decisions.schemas import EconomicsRequest, PredictionRequest
+from serving.decisions.scoring import economics_of
+from serving.web.errors import FieldError, PayloadError
 
 BY_CONTACT = "by contact"
 """Column name, in the answer's `amounts`, of amounts that contacts state themselves."""

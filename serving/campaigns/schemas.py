@@ -1,6 +1,6 @@
 """Bodies of campaign planning.
 
-What lives here: shapes and bounds. What must not: logic. Called by the campaigns route and `services.campaigns`.
+What lives here: shapes and bounds. What must not: logic. Called by the campaigns route and `campaigns.requested_plans`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from serving.schemas.predictions import PRINTABLE, Amount, ContactId, EconomicsRequest
+from serving.decisions.schemas import PRINTABLE, Amount, ContactId, EconomicsRequest
 
 
 class RulesRequest(Struct, frozen=True, forbid_unknown_fields=True):

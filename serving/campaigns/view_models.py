@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import ClassVar
 
 from bank_assets.reports.charts import Chart
-from serving.view_models import Notice, ProblemPart, Tile, told
+from serving.web.view_models import Notice, ProblemPart, Tile, told
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""From a planned list to what the Campaign page shows. Arrangement only; called by `controllers.pages_campaign`."""
+"""From a planned list to what the Campaign page shows. Arrangement only; called by `campaigns.page`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Final
 
 import numpy as np
 
-from bank_assets.core.call_plan import DECILES, HELD_OUT, REASON_TEXTS, Totals
-from bank_assets.core.holdout import HoldoutError, detectable_lift, lift_test_size
+from bank_assets.core.economics.call_plan import DECILES, HELD_OUT, REASON_TEXTS, Totals
+from bank_assets.core.economics.holdout import HoldoutError, detectable_lift, lift_test_size
 from bank_assets.reports.charts import Chart, Marker, Series
 from bank_assets.reports.formats import count, eur, number, pct
-from serving.services.batches import BatchError
-from serving.services.call_lists import PlannedList
-from serving.view_models import GOOD, PLAIN, WATCH, Notice, Tile
-from serving.view_models_campaign import CallRow, Compared, DecileRow, LeftOut, PlanForm, PlanView
+from serving.campaigns.call_lists import PlannedList
+from serving.campaigns.view_models import CallRow, Compared, DecileRow, LeftOut, PlanForm, PlanView
+from serving.decisions.batches import BatchError
+from serving.web.view_models import GOOD, PLAIN, WATCH, Notice, Tile
 
 SHOWN_CALLS: Final = 20
 SHOWN_REJECTED: Final = 20

@@ -1,7 +1,7 @@
 """The model in force: verified, kept on disk as last good, swapped atomically between requests.
 
 What lives here: `Champion` (one loaded version) and `ChampionStore` (which one is in force). What must not: HTTP,
-decisions, threads (`serving.watcher` looks up alias and as-of state).
+decisions, threads (`serving.champion.watcher` looks up alias and as-of state).
 Called by the watcher, services (read `store.current`) and the model routes.
 
 Rules: a bundle whose digest is not the registered one is refused and the old champion stays; when the registry is down
@@ -22,15 +22,15 @@ import numpy as np
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.names import MODEL_NAME
 from bank_assets.contract.uci import contract_on_record
-from bank_assets.core.as_of import AsOfState
-from bank_assets.core.scorer import BundleError, Scorer
+from bank_assets.core.features.as_of import AsOfState
+from bank_assets.core.model.scorer import BundleError, Scorer
 from bank_assets.ledger import states
 from bank_assets.ledger.chain import canonical_json
 from bank_assets.ledger.engine import utc_now
 from bank_assets.store.atomic_files import write_atomic
 from bank_assets.store.bundles import BundleCache
 from bank_assets.store.registry import Registry, Version
-from serving.errors import ChampionUnavailableError, StateUnavailableError
+from serving.web.errors import ChampionUnavailableError, StateUnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +79,8 @@ class PublishedState:
         as_of: its day, ISO.
         text: canonical JSON of the state, recorded with each decision.
         digest: digest of the publication.
-        recalibration: evidence of its intercept (`core.calibration.Recalibration`), or None in states of old releases.
+        recalibration: evidence of its intercept (`core.model.calibration.Recalibration`), or None in states of old
+            releases.
     """
 
     state: AsOfState

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from bank_assets.core.scorer import BundleError
+from bank_assets.core.model.scorer import BundleError
 from bank_assets.ledger import states
 from bank_assets.store.registry import Registry, RegistryUnavailableError
-from serving.champion import ChampionStore, PublishedState
+from serving.champion.champion import ChampionStore, PublishedState
 
 logger = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """The suppression list as the app holds it: who must not be called, at every door.
 
 What lives here: the list in memory and when it is read again. What must not: HTTP, SQL, what follows for a decision.
-Read by `services.deciding`, `services.batches`, the predict page, plans and call lists; written by the campaign page.
+Read by `decisions.deciding`, `decisions.batches`, the predict page, plans and call lists; written by the campaign page.
 
 Two ways to read it. `read` looks into the ledger first, which costs nothing beside an upload, a plan or a list.
 `current` is what was read last, since a query would cost a single prediction more than its model. So an objection that
@@ -22,9 +22,9 @@ from typing import Final
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from bank_assets.core.suppression import SuppressionList
+from bank_assets.core.economics.suppression import SuppressionList
 from bank_assets.ledger import campaigns
-from serving.errors import LedgerUnavailableError
+from serving.web.errors import LedgerUnavailableError
 
 logger = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """`/api/v1/predictions`: decide, read, search, replay.
 
-HTTP only; `services.deciding`, `services.records` and `services.replaying` do the work.
+HTTP only; `decisions.deciding`, `decisions.records` and `decisions.replaying` do the work.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, QueryParameter
 from sqlalchemy import Engine
 
-from serving.access import identity_of, needs, note_decision
-from serving.answers import JsonAnswer
-from serving.bodies import JsonBody, read_whole
+from serving.decisions import records
+from serving.decisions.payloads import Payloads, check_date
+from serving.decisions.record_schemas import DecisionRecord, Replay, SearchPage
+from serving.decisions.replaying import Replayer
+from serving.decisions.schemas import Prediction
+from serving.decisions.scoring import Asked, prediction_of
 from serving.dependencies import Services
-from serving.openapi import customer_of, operation
-from serving.payloads import Payloads, check_date
-from serving.schemas.predictions import Prediction
-from serving.schemas.records import DecisionRecord, Replay, SearchPage
-from serving.services import records
-from serving.services.replaying import Replayer
-from serving.services.scoring import Asked, prediction_of
+from serving.web.access import identity_of, needs, note_decision
+from serving.web.answers import JsonAnswer
+from serving.web.bodies import JsonBody, read_whole
+from serving.web.openapi import customer_of, operation
 
 PATH = "/api/v1/predictions"
 SINGLE_BODY_BYTES = 65_536

@@ -10,12 +10,12 @@ from litestar.params import QueryParameter, RawBody
 from sqlalchemy import Engine
 
 from bank_assets.ledger import chain, decisions
-from serving.access import identity_of, needs
-from serving.bodies import JsonBody
-from serving.errors import FieldError, PayloadError
-from serving.openapi import operation
-from serving.schemas.records import ErasureAnswer, ErasureRequest, VerifyAnswer
-from serving.services import records
+from serving.decisions import records
+from serving.decisions.record_schemas import ErasureAnswer, ErasureRequest, VerifyAnswer
+from serving.web.access import identity_of, needs
+from serving.web.bodies import JsonBody
+from serving.web.errors import FieldError, PayloadError
+from serving.web.openapi import operation
 
 BODY = JsonBody(ErasureRequest, example={"contact_id": "c-1", "reason": "request of 2026-11-20"}, scope="admin")
 

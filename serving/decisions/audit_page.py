@@ -14,18 +14,8 @@ from sqlalchemy import Engine
 from bank_assets.contract.contract import Contract
 from bank_assets.ledger import chain
 from bank_assets.reports.formats import number
-from serving.access import needs
-from serving.controllers.pages_predict import view_of
-from serving.errors import FieldError, PayloadError
-from serving.payloads import Payloads
-from serving.predict_form import labels_of
-from serving.schemas.records import DecisionRecord, Replay
-from serving.services import records
-from serving.services.explaining import Explaining
-from serving.services.replaying import Replayer
-from serving.templating import is_partial, moment, show, words
-from serving.view_models import Table
-from serving.view_models_audit import (
+from serving.decisions import records
+from serving.decisions.audit_view_models import (
     AuditPage,
     ChainPage,
     ChainView,
@@ -35,6 +25,16 @@ from serving.view_models_audit import (
     SearchForm,
     SearchResults,
 )
+from serving.decisions.explaining import Explaining
+from serving.decisions.form import labels_of
+from serving.decisions.page import view_of
+from serving.decisions.payloads import Payloads
+from serving.decisions.record_schemas import DecisionRecord, Replay
+from serving.decisions.replaying import Replayer
+from serving.web.access import needs
+from serving.web.errors import FieldError, PayloadError
+from serving.web.templating import is_partial, moment, show, words
+from serving.web.view_models import Table
 
 PAGE_ROWS: Final = 50
 AUDIT: Final = [needs("audit")]

@@ -7,10 +7,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from serving.schemas.outcomes import OutcomeReport
-from serving.schemas.records import DecisionSummary
-from serving.view_models import Table, told
-from serving.view_models_predict import DecisionView
+from serving.decisions.outcome_schemas import OutcomeReport
+from serving.decisions.record_schemas import DecisionSummary
+from serving.decisions.view_models import DecisionView
+from serving.web.view_models import Table, told
 
 
 @dataclass(frozen=True, slots=True)

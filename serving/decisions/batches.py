@@ -20,17 +20,17 @@ from typing import Any, Final
 import msgspec
 
 from bank_assets.contract.names import MODEL_NAME
-from bank_assets.core.economics import Economics
+from bank_assets.core.economics.economics import Economics
 from bank_assets.ledger.decisions import new_id
-from serving.champion import Champion, ChampionStore, PublishedState
-from serving.errors import FieldError, PayloadError
-from serving.payloads import Payloads, decoded
-from serving.problems import problem_of
-from serving.recorder import Recorder
-from serving.schemas.predictions import EconomicsRequest, PredictionRequest, ReasonNotToCall
-from serving.services.scoring import Asked, Decided, decide, economics_of, reason_of
-from serving.services.uploads import Row
-from serving.suppressions import Suppressions
+from serving.champion.champion import Champion, ChampionStore, PublishedState
+from serving.customers.suppressions import Suppressions
+from serving.decisions.payloads import Payloads, decoded
+from serving.decisions.recorder import Recorder
+from serving.decisions.schemas import EconomicsRequest, PredictionRequest, ReasonNotToCall
+from serving.decisions.scoring import Asked, Decided, decide, economics_of, reason_of
+from serving.decisions.uploads import Row
+from serving.web.errors import FieldError, PayloadError
+from serving.web.problems import problem_of
 
 MAX_ROWS: Final = 100_000
 CHUNK_ROWS: Final = 1_000

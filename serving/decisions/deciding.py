@@ -16,12 +16,12 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
-from bank_assets.core.economics import Economics
-from serving.champion import ChampionStore
-from serving.payloads import Payloads
-from serving.recorder import Recorder
-from serving.services.scoring import Asked, Decided, decide
-from serving.suppressions import Suppressions
+from bank_assets.core.economics.economics import Economics
+from serving.champion.champion import ChampionStore
+from serving.customers.suppressions import Suppressions
+from serving.decisions.payloads import Payloads
+from serving.decisions.recorder import Recorder
+from serving.decisions.scoring import Asked, Decided, decide
 
 LARGEST_GROUP: Final = 64
 """Most requests scored in one call on the event loop: bounds the pause of everybody else (about 1 ms)."""

@@ -1,7 +1,8 @@
 """Reasons of a decision, from the recorded inputs and the recorded model version.
 
-What lives here: one explainer per loaded version, and the words. What must not: HTTP, the method (`core.explain`).
-Called by `POST /predictions?reasons=true`, the predict page and the audit page. Takes some 10 ms: call it in a thread.
+What lives here: one explainer per loaded version, and the words. What must not: HTTP, the method
+(`core.model.explanations`). Called by `POST /predictions?reasons=true`, the predict page and the audit page. Takes some
+10 ms: call it in a thread.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ import json
 import threading
 from typing import Final
 
-from bank_assets.core.explain import Explainer
-from bank_assets.core.reasons import reasons_of
+from bank_assets.core.model.explanations import Explainer
+from bank_assets.core.model.reasons import reasons_of
 from bank_assets.ledger.decisions import Decision, Draft
-from serving.champion import Champion
-from serving.schemas.predictions import ReasonGiven, Reasons
-from serving.services.replaying import Replayer, features_on_record
+from serving.champion.champion import Champion
+from serving.decisions.replaying import Replayer, features_on_record
+from serving.decisions.schemas import ReasonGiven, Reasons
 
 RECALIBRATION: Final = "recalibration"
 RECALIBRATION_LABEL: Final = "How well recent predictions matched their outcomes"

@@ -1,7 +1,7 @@
 """The Predict form: from the contract to fields, from a sent form to a request.
 
 What lives here: fields with their values and faults, reading form text. What must not: HTTP, scoring.
-Called by `controllers.pages_predict`. Labels, headings, bounds, help and choices are the contract's, so form
+Called by `decisions.page`. Labels, headings, bounds, help and choices are the contract's, so form
 and API cannot disagree.
 """
 
@@ -12,13 +12,13 @@ from typing import Any, Final
 
 from bank_assets.contract.columns import Column, Kind
 from bank_assets.contract.contract import Contract
-from bank_assets.core.economics import MAXIMUM_EUR, Economics
+from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
 from bank_assets.ledger.decisions import Decision
 from bank_assets.reports.formats import field_text
-from serving.errors import FieldError
-from serving.payloads import Payloads
-from serving.schemas.predictions import CONTACT_ID_LENGTH, FIRST_DATE, LAST_DATE, PredictionRequest
-from serving.view_models_predict import FieldGroup, FormField, PredictForm
+from serving.decisions.payloads import Payloads
+from serving.decisions.schemas import CONTACT_ID_LENGTH, FIRST_DATE, LAST_DATE, PredictionRequest
+from serving.decisions.view_models import FieldGroup, FormField, PredictForm
+from serving.web.errors import FieldError
 
 ECONOMICS: Final = {"cost_eur": "Cost of a call", "value_eur": "Value of a subscription"}
 FURTHER: Final = "Further details"

@@ -1,7 +1,8 @@
 """The ledger writer: a process of its own that puts decisions on record, many requests per transaction.
 
-What lives here: the program (`python -m serving.ledger_writer <socket>`) and the frames it exchanges with the app.
-What must not: HTTP, scoring, any decision about what the client is told. Started and talked to by `serving.recorder`.
+What lives here: the program (`python -m serving.decisions.ledger_writer <socket>`) and the frames it exchanges with the
+app. What must not: HTTP, scoring, any decision about what the client is told. Started and talked to by
+`serving.decisions.recorder`.
 
 A process, because a thread in the app gives Python's lock up and takes it back at each of its six database calls, and
 waits for it every time; that cost more than the hashing, the inserting and the sync to disk together (ADR 0022).

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from serving.schemas.predictions import ContactId, DecisionId
+from serving.decisions.schemas import ContactId, DecisionId
 
 SECONDS_OF_A_DAY = 86_400
 """No call is longer."""

@@ -11,11 +11,11 @@ from litestar.params import RawBody
 from sqlalchemy import Engine
 
 from bank_assets.ledger import outcomes
-from serving.access import identity_of, needs
-from serving.bodies import JsonBody
-from serving.errors import FieldError, PayloadError
-from serving.schemas.outcomes import OutcomeAnswer, OutcomeRequest
-from serving.services.records import iso_time, outcome_report
+from serving.decisions.outcome_schemas import OutcomeAnswer, OutcomeRequest
+from serving.decisions.records import iso_time, outcome_report
+from serving.web.access import identity_of, needs
+from serving.web.bodies import JsonBody
+from serving.web.errors import FieldError, PayloadError
 
 BODY = JsonBody(
     OutcomeRequest, example={"contact_id": "c-1", "y": "yes", "duration": 210}, scope="outcomes", problems=(404,)

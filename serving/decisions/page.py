@@ -1,6 +1,6 @@
 """`/predict`: decide about one customer, see it again, ask what if. HTTP and arrangement only.
 
-A decision is made and recorded by `services.deciding`, then read back from the record to be shown, so nobody sees a
+A decision is made and recorded by `decisions.deciding`, then read back from the record to be shown, so nobody sees a
 decision that is not on record. A what-if is scored by the same path, shown as no decision, and never recorded.
 """
 
@@ -19,27 +19,27 @@ from litestar.response import Redirect
 from sqlalchemy import Engine
 
 from bank_assets.contract.contract import Contract
-from bank_assets.core.economics import Economics
-from bank_assets.core.explain import ExplainError
-from bank_assets.core.scorer import BundleError
-from bank_assets.core.suppression import SUPPRESSED
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.economics.suppression import SUPPRESSED
+from bank_assets.core.model.explanations import ExplainError
+from bank_assets.core.model.scorer import BundleError
 from bank_assets.ledger.decisions import Decision
 from bank_assets.reports.formats import pct, points
 from bank_assets.store.registry import RegistryError
-from serving.access import identity_of, needs, note_decision
-from serving.champion import ChampionStore
-from serving.errors import NotFoundError, PayloadError
-from serving.payloads import Payloads
-from serving.predict_form import default_values, form_of, labels_of, recorded_values, request_from, sent_values
-from serving.schemas.predictions import Flag, ReasonGiven
-from serving.services.deciding import Decider
-from serving.services.explaining import Explaining
-from serving.services.records import decision_on_record, flags_on_record
-from serving.services.scoring import ON_PROBATION, OUTSIDE, Asked, decide, reason_of
+from serving.champion.champion import ChampionStore
+from serving.customers.suppressions import Suppressions
+from serving.decisions.deciding import Decider
+from serving.decisions.explaining import Explaining
+from serving.decisions.form import default_values, form_of, labels_of, recorded_values, request_from, sent_values
+from serving.decisions.payloads import Payloads
+from serving.decisions.records import decision_on_record, flags_on_record
+from serving.decisions.schemas import Flag, ReasonGiven
+from serving.decisions.scoring import ON_PROBATION, OUTSIDE, Asked, decide, reason_of
+from serving.decisions.view_models import DecisionView, PredictPage, PredictResult, RangeBar, ReasonBar, WhatIf
 from serving.settings import ServingSettings
-from serving.suppressions import Suppressions
-from serving.templating import is_partial, show
-from serving.view_models_predict import DecisionView, PredictPage, PredictResult, RangeBar, ReasonBar, WhatIf
+from serving.web.access import identity_of, needs, note_decision
+from serving.web.errors import NotFoundError, PayloadError
+from serving.web.templating import is_partial, show
 
 BREAK_EVEN: Final = "break-even"
 TITLE: Final = "Decide about a customer"

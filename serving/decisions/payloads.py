@@ -24,11 +24,9 @@ from bank_assets.contract.columns import Column, Kind
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import LEAKAGE_RULE
 from bank_assets.contract.rows import Calendar, ColumnRule
-from bank_assets.core.economics import MAXIMUM_EUR
+from bank_assets.core.economics.economics import MAXIMUM_EUR
 from bank_assets.ledger.chain import canonical_json
-from serving.errors import FieldError, PayloadError
-from serving.json_faults import SHOWN, not_json, shown
-from serving.schemas.predictions import (
+from serving.decisions.schemas import (
     CONTACT_ID_LENGTH,
     FIRST_DATE,
     LAST_DATE,
@@ -37,6 +35,8 @@ from serving.schemas.predictions import (
     PredictionRequest,
     request_type,
 )
+from serving.web.errors import FieldError, PayloadError
+from serving.web.json_faults import SHOWN, not_json, shown
 
 OPTIONAL_FIELDS: Final = ("contact_id", "contact_date", "economics")
 

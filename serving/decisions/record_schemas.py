@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from serving.schemas.outcomes import OutcomeReport
-from serving.schemas.predictions import ContactId, DecisionId, ModelReference, Reason, WhyNot
+from serving.decisions.outcome_schemas import OutcomeReport
+from serving.decisions.schemas import ContactId, DecisionId, ModelReference, Reason, WhyNot
 
 
 class Lineage(Struct, frozen=True):

@@ -1,7 +1,7 @@
 """The recorder: every decision is on disk before its answer leaves, many requests per transaction.
 
 What lives here: the decisions that wait for their commit, the writer process, back-pressure.
-What must not: scoring, HTTP, SQL. Called by `services.deciding` and `services.batches`.
+What must not: scoring, HTTP, SQL. Called by `decisions.deciding` and `decisions.batches`.
 
 Group commit: while the writer commits one transaction (a few ms, most of it waiting for the disk), arrivals collect in
 its socket; when it is done, all of them go into the next. So throughput grows with load while latency stays near two
@@ -30,8 +30,8 @@ import msgspec
 from sqlalchemy import Engine
 
 from bank_assets.ledger import decisions
-from serving.errors import LedgerUnavailableError, RecorderBusyError
-from serving.ledger_writer import Frames, Written, frame, group_frame
+from serving.decisions.ledger_writer import Frames, Written, frame, group_frame
+from serving.web.errors import LedgerUnavailableError, RecorderBusyError
 
 logger = logging.getLogger(__name__)
 
@@ -258,10 +258,10 @@ class Recorder:
 
 def _writer(connection: socket.socket) -> subprocess.Popen[bytes]:
     """A writer process at the other end of a socket."""
-    paths = [str(Path(__file__).resolve().parents[1]), *filter(None, sys.path)]  # it finds what this process finds
+    paths = [str(Path(__file__).resolve().parents[2]), *filter(None, sys.path)]  # it finds what this process finds
     # A session of its own: an interrupt from the keyboard reaches the app alone, which then stops in order.
     return subprocess.Popen(  # noqa: S603  this interpreter, our own module
-        [sys.executable, "-m", "serving.ledger_writer", str(connection.fileno())],
+        [sys.executable, "-m", "serving.decisions.ledger_writer", str(connection.fileno())],
         pass_fds=[connection.fileno()],
         stdin=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},

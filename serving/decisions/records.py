@@ -15,11 +15,18 @@ import msgspec
 from sqlalchemy import Engine
 
 from bank_assets.ledger import chain, decisions, outcomes
-from serving.errors import FieldError, NotFoundError, PayloadError
-from serving.schemas.outcomes import OutcomeReport
-from serving.schemas.predictions import Flag, ModelReference, ReasonNotToCall
-from serving.schemas.records import ChainLink, DecisionRecord, DecisionSummary, Lineage, SearchPage, VerifyAnswer
-from serving.services.scoring import reason_of
+from serving.decisions.outcome_schemas import OutcomeReport
+from serving.decisions.record_schemas import (
+    ChainLink,
+    DecisionRecord,
+    DecisionSummary,
+    Lineage,
+    SearchPage,
+    VerifyAnswer,
+)
+from serving.decisions.schemas import Flag, ModelReference, ReasonNotToCall
+from serving.decisions.scoring import reason_of
+from serving.web.errors import FieldError, NotFoundError, PayloadError
 
 Document = Callable[[decisions.Decision], dict[str, Any] | None]
 """Finds the decision.json of the version that a record names, or None if it is out of reach."""

@@ -17,19 +17,19 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine
 
 from bank_assets.contract.contract import Contract
-from bank_assets.core.as_of import AsOfState
-from bank_assets.core.contacts import frame_from_deliveries
-from bank_assets.core.features import current_features
-from bank_assets.core.scorer import BundleError
+from bank_assets.core.features.as_of import AsOfState
+from bank_assets.core.features.contacts import frame_from_deliveries
+from bank_assets.core.features.feature_set import current_features
+from bank_assets.core.model.scorer import BundleError
 from bank_assets.ledger.chain import fault_of
 from bank_assets.ledger.decisions import Decision, Draft
 from bank_assets.store.registry import Registry, RegistryUnavailableError, UnknownVersionError, Version
-from serving.champion import Champion, ChampionStore
-from serving.errors import NotFoundError
-from serving.schemas.predictions import ModelReference
-from serving.schemas.records import Replay
-from serving.services.records import decision_on_record
-from serving.services.scoring import cpu_architecture
+from serving.champion.champion import Champion, ChampionStore
+from serving.decisions.record_schemas import Replay
+from serving.decisions.records import decision_on_record
+from serving.decisions.schemas import ModelReference
+from serving.decisions.scoring import cpu_architecture
+from serving.web.errors import NotFoundError
 
 LOADED_VERSIONS: Final = 4
 """Old versions kept in memory: an audit usually looks at neighbours."""

@@ -14,7 +14,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bank_assets.contract.columns import Column, Kind
 from bank_assets.contract.contract import Contract
-from bank_assets.core.economics import MAXIMUM_EUR
+from bank_assets.core.economics.economics import MAXIMUM_EUR
 
 CONTACT_ID_LENGTH: Final = 64
 FIRST_DATE: Final = dt.date(1990, 1, 1)

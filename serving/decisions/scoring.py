@@ -20,16 +20,16 @@ import onnxruntime
 
 from bank_assets.contract.names import MODEL_NAME
 from bank_assets.core.arrays import FloatArray, Rows, rows_at
-from bank_assets.core.call_plan import NOT_WORTH_CALLING
-from bank_assets.core.economics import Economics
-from bank_assets.core.features import current_features, is_stale
-from bank_assets.core.suppression import RULE_TEXTS, SUPPRESSED, SuppressionList
+from bank_assets.core.economics.call_plan import NOT_WORTH_CALLING
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.economics.suppression import RULE_TEXTS, SUPPRESSED, SuppressionList
+from bank_assets.core.features.feature_set import current_features, is_stale
 from bank_assets.ledger.chain import canonical_json
 from bank_assets.ledger.decisions import Draft, new_id
 from bank_assets.ledger.engine import utc_now
-from serving.champion import Champion, PublishedState
-from serving.payloads import Payloads
-from serving.schemas.predictions import (
+from serving.champion.champion import Champion, PublishedState
+from serving.decisions.payloads import Payloads
+from serving.decisions.schemas import (
     EconomicsRequest,
     EconomicsUsed,
     Flag,

@@ -12,9 +12,9 @@ from typing import IO, Any, Final
 import msgspec
 
 from bank_assets.contract.reading import TextRow, encoding_of, read_rows
-from serving.errors import FieldError, PayloadError
-from serving.json_faults import not_json, shown
-from serving.payloads import Payloads
+from serving.decisions.payloads import Payloads
+from serving.web.errors import FieldError, PayloadError
+from serving.web.json_faults import not_json, shown
 
 _UNRESTRICTED: Final = "contact_id", "contact_date"
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from serving.view_models import told
+from serving.web.view_models import told
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,17 +19,23 @@ from bank_assets.ledger import chain, promotions, responses
 from bank_assets.ledger.promotions import Promotion
 from bank_assets.ledger.responses import Judged
 from bank_assets.reports.formats import count, eur, number, pct
-from serving.access import identity_of
-from serving.champion import ChampionStore
-from serving.monitoring_views import ANSWERED_BY_THE_LOOP, alert_lines
-from serving.recorder import Recorder
-from serving.reports import Reports
-from serving.response_views import LEDGER_UNREADABLE, fit_in_progress, is_within_limits, message_of, stopped_on
+from serving.champion.champion import ChampionStore
+from serving.decisions.recorder import Recorder
+from serving.home.view_models import HomePage, HomeState
+from serving.monitoring.reports import Reports
+from serving.monitoring.response_views import (
+    LEDGER_UNREADABLE,
+    fit_in_progress,
+    is_within_limits,
+    message_of,
+    stopped_on,
+)
+from serving.monitoring.view_models import AlertLine
+from serving.monitoring.views import ANSWERED_BY_THE_LOOP, alert_lines
 from serving.settings import ServingSettings
-from serving.templating import is_partial, moment, show, words
-from serving.view_models import BAD, GOOD, PLAIN, WATCH, LoginPage, Notice, Tile
-from serving.view_models_home import HomePage, HomeState
-from serving.view_models_monitoring import AlertLine
+from serving.web.access import identity_of
+from serving.web.templating import is_partial, moment, show, words
+from serving.web.view_models import BAD, GOOD, PLAIN, WATCH, LoginPage, Notice, Tile
 
 SHOWN_ALERTS = 4
 URGENT_FOR = timedelta(days=1)

@@ -7,8 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from serving.view_models import Notice, Tile, told
-from serving.view_models_monitoring import AlertLine
+from serving.monitoring.view_models import AlertLine
+from serving.web.view_models import Notice, Tile, told
 
 
 @dataclass(frozen=True, slots=True)

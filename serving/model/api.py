@@ -15,13 +15,13 @@ from sqlalchemy import Engine
 from bank_assets.contract.names import MODEL_NAME
 from bank_assets.ledger import promotions
 from bank_assets.store.registry import Registry
-from serving.access import identity_of, needs
-from serving.bodies import JsonBody
-from serving.champion import ChampionStore
-from serving.errors import ConflictError
-from serving.openapi import operation
-from serving.schemas.model import ModelHistory, ModelInfo, PromotionEntry, RollbackRequest
-from serving.watcher import Watcher
+from serving.champion.champion import ChampionStore
+from serving.champion.watcher import Watcher
+from serving.model.schemas import ModelHistory, ModelInfo, PromotionEntry, RollbackRequest
+from serving.web.access import identity_of, needs
+from serving.web.bodies import JsonBody
+from serving.web.errors import ConflictError
+from serving.web.openapi import operation
 
 SWAP_SECONDS = 5.0
 BODY = JsonBody(

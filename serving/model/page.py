@@ -12,14 +12,14 @@ from litestar.params import QueryParameter, URLEncodedBody
 from litestar.response import Redirect, Template
 from sqlalchemy import Engine
 
-from bank_assets.core.objective import F1, PROFIT
+from bank_assets.core.quality.objective import F1, PROFIT
 from bank_assets.ledger import promotions
 from bank_assets.store.registry import Registry, UnknownVersionError
-from serving.access import identity_of, needs
-from serving.champion import ChampionStore
-from serving.controllers.api_model import SWAP_SECONDS, model_info, roll_back
-from serving.errors import ConflictError
-from serving.model_views import (
+from serving.champion.champion import ChampionStore
+from serving.champion.watcher import Watcher
+from serving.model.api import SWAP_SECONDS, model_info, roll_back
+from serving.model.view_models import ModelPage, RollbackForm
+from serving.model.views import (
     candidate_rows,
     curve_charts,
     earlier_versions,
@@ -29,11 +29,11 @@ from serving.model_views import (
     verdicts,
     weights_of,
 )
-from serving.reports import Reports
-from serving.templating import show
-from serving.view_models import GOOD, WATCH, EmptyState, Notice
-from serving.view_models_model import ModelPage, RollbackForm
-from serving.watcher import Watcher
+from serving.monitoring.reports import Reports
+from serving.web.access import identity_of, needs
+from serving.web.errors import ConflictError
+from serving.web.templating import show
+from serving.web.view_models import GOOD, WATCH, EmptyState, Notice
 
 REASON_LENGTHS: Final = (3, 1_000)
 NO_CURVES: Final = EmptyState(

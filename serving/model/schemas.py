@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from serving.schemas.predictions import Reason
+from serving.decisions.schemas import Reason
 
 
 class ModelInfo(Struct, frozen=True):

@@ -1,7 +1,7 @@
 """From the model in force, the history and the last search to what the Model page shows. Arrangement only.
 
-Called by `controllers.pages_model`. Curves come from `metrics.curves` of decision.json, if the bundle carries them:
-`calibration` (`core.metrics.CalibrationBin` as JSON) and `profit` (`core.curves.Curve` as JSON).
+Called by `model.page`. Curves come from `metrics.curves` of decision.json, if the bundle carries them:
+`calibration` (`core.quality.metrics.CalibrationBin` as JSON) and `profit` (`core.quality.curves.Curve` as JSON).
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from bank_assets.contract.contract import Contract
-from bank_assets.core.objective import best_first, ordered_by
-from bank_assets.core.reasons import label_of
+from bank_assets.core.model.reasons import label_of
+from bank_assets.core.quality.objective import best_first, ordered_by
 from bank_assets.ledger.promotions import Promotion
 from bank_assets.reports.charts import Chart, Series
 from bank_assets.reports.formats import amount_text, count, eur, number, pct
-from serving.predict_form import labels_of
-from serving.schemas.model import ModelInfo
-from serving.templating import moment, words
-from serving.view_models import PLAIN, Table, Tile
-from serving.view_models_model import CandidateRow, Verdict, Weight
+from serving.decisions.form import labels_of
+from serving.model.schemas import ModelInfo
+from serving.model.view_models import CandidateRow, Verdict, Weight
+from serving.web.templating import moment, words
+from serving.web.view_models import PLAIN, Table, Tile
 
 NAMES: Final = {
     "profit_eur": "Profit",

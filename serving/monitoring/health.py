@@ -8,11 +8,11 @@ import msgspec
 from litestar import Response, get
 from litestar.di import NamedDependency
 
-from serving.champion import ChampionStore
+from serving.champion.champion import ChampionStore
+from serving.decisions.recorder import Recorder
 from serving.lifecycle import Lifecycle
-from serving.metrics import CONTENT_TYPE, Metrics
-from serving.recorder import Recorder
 from serving.settings import ServingSettings
+from serving.web.metrics import CONTENT_TYPE, Metrics
 
 
 class Live(msgspec.Struct, frozen=True):

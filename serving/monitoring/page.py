@@ -12,14 +12,14 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from bank_assets.ledger import promotions, responses
-from serving.champion import ChampionStore
-from serving.errors import NotFoundError
-from serving.monitoring_views import alert_lines, drift_view, performance_view
-from serving.reports import OWN_PAGES, STYLE_BLOCK, Reports
-from serving.response_views import LEDGER_UNREADABLE, READ_ROWS, fit_in_progress, response_view, stopped_on
-from serving.templating import show, static_url
-from serving.view_models import BAD, EmptyState, Notice
-from serving.view_models_monitoring import MonitoringPage, ReportLink
+from serving.champion.champion import ChampionStore
+from serving.monitoring.reports import OWN_PAGES, STYLE_BLOCK, Reports
+from serving.monitoring.response_views import LEDGER_UNREADABLE, READ_ROWS, fit_in_progress, response_view, stopped_on
+from serving.monitoring.view_models import MonitoringPage, ReportLink
+from serving.monitoring.views import alert_lines, drift_view, performance_view
+from serving.web.errors import NotFoundError
+from serving.web.templating import show, static_url
+from serving.web.view_models import BAD, EmptyState, Notice
 
 NO_DRIFT: Final = EmptyState(
     "No drift report yet", "The pipeline compares each month with what the model learned from.", "make run"

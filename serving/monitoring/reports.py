@@ -59,17 +59,17 @@ class Reports:
         return self._json(self.folder / "run_summary.json")
 
     def performance(self) -> dict[str, Any] | None:
-        """Realised performance, `core.performance_report.PerformanceReport` as JSON."""
+        """Realised performance, `core.quality.performance_report.PerformanceReport` as JSON."""
         found = self._json(self.folder / "performance.json")
         return found if found and found.get("schema_version") == PERFORMANCE_VERSION else None
 
     def drift(self) -> dict[str, dict[str, Any]]:
-        """Drift reports by month, oldest first, `core.drift_report.DriftReport` as JSON."""
+        """Drift reports by month, oldest first, `core.drift.report.DriftReport` as JSON."""
         found = {path.stem: self._json(path) for path in sorted((self.folder / "drift").glob("????-??.json"))}
         return {month: one for month, one in found.items() if one and one.get("schema_version") == DRIFT_VERSION}
 
     def alerts(self, limit: int) -> list[dict[str, Any]]:
-        """What people were told, newest first, `core.alerts.Alert` as JSON.
+        """What people were told, newest first, `core.alerts.alert.Alert` as JSON.
 
         Args:
             limit: how many at most.

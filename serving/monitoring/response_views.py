@@ -15,9 +15,9 @@ from bank_assets.ledger.promotions import Promotion
 from bank_assets.ledger.responses import Judged
 from bank_assets.reports.charts import Chart, Series
 from bank_assets.reports.formats import NONE, count, number
-from serving.templating import words
-from serving.view_models import BAD, GOOD, PLAIN, WATCH, Notice, Tile
-from serving.view_models_monitoring import JudgedDay, JudgedNumber, ResponseView
+from serving.monitoring.view_models import JudgedDay, JudgedNumber, ResponseView
+from serving.web.templating import words
+from serving.web.view_models import BAD, GOOD, PLAIN, WATCH, Notice, Tile
 
 SHOWN_DAYS: Final = 40
 """Judged days in the table; the charts go further back."""

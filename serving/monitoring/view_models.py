@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from bank_assets.reports.charts import Chart
-from serving.view_models import EmptyState, Notice, Tile, told
+from serving.web.view_models import EmptyState, Notice, Tile, told
 
 
 @dataclass(frozen=True, slots=True)

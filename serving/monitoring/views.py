@@ -1,6 +1,6 @@
 """From the pipeline's reports to what the Monitoring page shows. Arrangement only.
 
-Called by `controllers.pages_monitoring`. The JSON forms are those of `core.drift_report` and `core.performance_report`.
+Called by `monitoring.page`. The JSON forms are those of `core.drift.report` and `core.quality.performance_report`.
 """
 
 from __future__ import annotations
@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from bank_assets.core.alert_catalogue import ResponseBegan
-from bank_assets.core.alerts import key_of
-from bank_assets.core.drift_report import shade
+from bank_assets.core.alerts.alert import key_of
+from bank_assets.core.alerts.catalogue import ResponseBegan
+from bank_assets.core.drift.report import shade
 from bank_assets.reports.charts import Chart, Series
 from bank_assets.reports.formats import NONE, amount_text, count, eur, number, pct
-from serving.view_models import BAD, PLAIN, Tile
-from serving.view_models_monitoring import (
+from serving.monitoring.view_models import (
     AlertLine,
     DriftDetail,
     DriftView,
@@ -23,6 +22,7 @@ from serving.view_models_monitoring import (
     PerformanceRow,
     PerformanceView,
 )
+from serving.web.view_models import BAD, PLAIN, Tile
 
 SHOWN_MONTHS: Final = 18
 """Months of the heat table: about one screen; older ones are in the reports."""

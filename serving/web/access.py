@@ -1,7 +1,7 @@
 """Who may do what: identities, guards, rate limits, cross-site checks.
 
 What lives here: everything between a request's headers and "yes, this identity may". What must not: password checks and
-storage (`bank_assets.ledger.accounts`), HTML. Called by `serving.shell`, and as middleware and guards of routes.
+storage (`bank_assets.ledger.accounts`), HTML. Called by `serving.web.envelope`, and as middleware and guards of routes.
 
 * Local mode (loopback address, no login asked for): everybody who reaches the port may do everything, as `local`.
 * Else an API key (`Authorization: Bearer bank_...`) or a session cookie is needed outside `PUBLIC`.
@@ -24,10 +24,10 @@ from sqlalchemy import Engine
 
 from bank_assets.ledger import accounts
 from bank_assets.ledger.accounts import Identity
-from serving import parameters
-from serving.errors import FieldError, ForbiddenError, NotAuthenticatedError, PayloadError, RateLimitedError
-from serving.limits import Buckets
 from serving.settings import ServingSettings
+from serving.web import parameters
+from serving.web.errors import FieldError, ForbiddenError, NotAuthenticatedError, PayloadError, RateLimitedError
+from serving.web.limits import Buckets
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, Receive, Scope, Send

@@ -16,9 +16,9 @@ from litestar import Request
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.openapi.spec import Operation
 
-from serving.errors import FieldError, MediaTypeError, PayloadError
-from serving.json_faults import fault, not_json
-from serving.openapi import body_of, inlined, operation
+from serving.web.errors import FieldError, MediaTypeError, PayloadError
+from serving.web.json_faults import fault, not_json
+from serving.web.openapi import body_of, inlined, operation
 
 T = TypeVar("T")
 

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from litestar import Request
 
-from serving.access import Admission
-from serving.view_models import GOOD, WATCH, NavItem, Shell
+from serving.web.access import Admission
+from serving.web.view_models import GOOD, WATCH, NavItem, Shell
 
 PAGES: Final = (
     ("/", "Home", None),

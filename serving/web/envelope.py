@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 
 from litestar.enums import HttpMethod, ScopeType
 
-from serving.access import (
+from serving.settings import ServingSettings
+from serving.web.access import (
     LOCAL,
     Access,
     Admission,
@@ -24,10 +25,9 @@ from serving.access import (
     refuse_foreign_host,
     secret_of,
 )
-from serving.errors import ServingError
-from serving.logs import AccessLog
-from serving.metrics import Metrics
-from serving.settings import ServingSettings
+from serving.web.errors import ServingError
+from serving.web.logs import AccessLog
+from serving.web.metrics import Metrics
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send

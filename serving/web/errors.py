@@ -1,6 +1,7 @@
 """What serving refuses: one exception per kind, and the fields that do not fit.
 
-What lives here: exceptions. What must not: HTTP (`serving.problems` maps them), raising. Raised anywhere in serving.
+What lives here: exceptions. What must not: HTTP (`serving.web.problems` maps them), raising. Raised anywhere in
+serving.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What a strict JSON decoder refused, in the words of a problem: field, expected, found.
 
 What lives here: msgspec's messages, the schema of the body and the body itself made into one `FieldError`. What must
-not: HTTP, knowledge of a single route. Called by `serving.bodies` when a body does not fit, so it may take its time.
+not: HTTP, knowledge of a single route. Called by `serving.web.bodies` when a body does not fit, so it may take its
+time.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from typing import Any, Final
 
 import msgspec
 
-from serving.errors import FieldError
-from serving.schemas.predictions import PRINTABLE
+from serving.decisions.schemas import PRINTABLE
+from serving.web.errors import FieldError
 
 SHOWN: Final = 60
 """Longest text of what was found: a body may be long, and it is personal data."""

@@ -1,7 +1,7 @@
 """Logs as JSON lines on standard error, without customer data.
 
 What lives here: set-up of `logging`, the line format, the buffered access log. What must not: what is logged.
-Called by `python -m serving` (set-up) and `serving.shell` (access lines).
+Called by `python -m serving` (set-up) and `serving.web.envelope` (access lines).
 
 Never logged: bodies, query strings, contact ids, header values other than the request id. An access line has method,
 route template, status, time, request id, who asked, and, where the request made a decision, its id and the version of

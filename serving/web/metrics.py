@@ -1,7 +1,7 @@
 """Prometheus metrics of the web app.
 
 What lives here: the instruments and their text form. What must not: measuring (callers do).
-Called by `serving.shell` (requests), the app (gauges at scrape time) and the `/metrics` route.
+Called by `serving.web.envelope` (requests), the app (gauges at scrape time) and the `/metrics` route.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What the OpenAPI document says beyond signatures: bodies with examples, problems by status, the scope that is needed.
 
-What lives here: `operation` and the examples. What must not: reading bodies (`serving.bodies`), routes.
+What lives here: `operation` and the examples. What must not: reading bodies (`serving.web.bodies`), routes.
 Called by the API controllers. Litestar's own guess of errors (400 with another shape) is taken out: it is never sent.
 """
 
@@ -14,8 +14,8 @@ from typing import Any, Final
 import msgspec
 from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIResponse, Operation, RequestBody, Schema
 
-from serving.payloads import Payloads
-from serving.problems import PROBLEM_JSON, Problem
+from serving.decisions.payloads import Payloads
+from serving.web.problems import PROBLEM_JSON, Problem
 
 ANY: Final = (401, 403, 422, 429, 503)
 """Statuses of every operation: credentials, scope, parameters, the key's rate, the ledger."""

@@ -12,9 +12,9 @@ import msgspec
 from litestar import Request, Response
 from litestar.response import Redirect
 
-from serving.problems import Problem
-from serving.templating import is_partial, show
-from serving.view_models import ProblemPage, ProblemPart
+from serving.web.problems import Problem
+from serving.web.templating import is_partial, show
+from serving.web.view_models import ProblemPage, ProblemPart
 
 WAYS_ON: Final = {
     "/problems/no-champion": ("A model is picked up within seconds once it is promoted.", "/", "See what is in place"),

@@ -22,17 +22,17 @@ from litestar.handlers import HTTPRouteHandler
 from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from bank_assets.contract.errors import ContractError
-from bank_assets.core.economics import EconomicsError
-from bank_assets.core.explain import ExplainError
-from bank_assets.core.holdout import HoldoutError
-from bank_assets.core.planner import PlanError
-from bank_assets.core.scorer import BundleError
-from bank_assets.core.suppression import SuppressionError
+from bank_assets.core.economics.economics import EconomicsError
+from bank_assets.core.economics.holdout import HoldoutError
+from bank_assets.core.economics.planner import PlanError
+from bank_assets.core.economics.suppression import SuppressionError
+from bank_assets.core.model.explanations import ExplainError
+from bank_assets.core.model.scorer import BundleError
 from bank_assets.ledger.engine import LedgerError
 from bank_assets.ledger.outcomes import UnknownDecisionError
 from bank_assets.store.campaign_files import UnknownCampaignError
 from bank_assets.store.registry import RegistryUnavailableError, UnknownVersionError
-from serving.errors import (
+from serving.web.errors import (
     ChampionUnavailableError,
     ConflictError,
     FieldError,

@@ -14,9 +14,9 @@ from litestar.response import Redirect
 from sqlalchemy import Engine
 
 from bank_assets.ledger import accounts
-from serving.access import SESSION_COOKIE, Access
-from serving.log_ins import LogIns, browser_of, source_of
 from serving.settings import ServingSettings
+from serving.web.access import SESSION_COOKIE, Access
+from serving.web.log_ins import LogIns, browser_of, source_of
 
 NO_SUCH_LOGIN = "/login?error=credentials"
 BROWSER_COOKIE = "bank_browser"

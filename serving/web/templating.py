@@ -23,16 +23,16 @@ from litestar.response import Template
 from litestar.static_files import create_static_files_router
 from litestar.template import TemplateConfig
 
-from bank_assets.core.algorithms import ALGORITHMS
+from bank_assets.core.training.algorithms import ALGORITHMS
 from bank_assets.reports.formats import NONE, amount_text, count, eur, number, p_value, pct, points
-from serving.shell_view import shell_of
+from serving.web.chrome import shell_of
 
 if TYPE_CHECKING:
     from litestar.router import Router
 
-ROOT: Final = Path(__file__).resolve().parents[1]
+ROOT: Final = Path(__file__).resolve().parents[2]
 TEMPLATES: Final = ROOT / "templates"
-STATIC: Final = Path(__file__).resolve().parent / "static"
+STATIC: Final = Path(__file__).resolve().parents[1] / "static"
 STATIC_SECONDS: Final = 31_536_000
 """Static addresses carry a digest of the content, so browsers may keep the files for a year."""
 

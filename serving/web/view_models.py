@@ -14,8 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
-from bank_assets.core.economics import Amount
-from serving.problems import Problem
+from bank_assets.core.economics.economics import Amount
+from serving.web.problems import Problem
 
 GOOD: Final = "good"
 WATCH: Final = "watch"

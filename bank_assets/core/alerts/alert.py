@@ -1,4 +1,4 @@
-"""One alert as a value, and when the same alert is sent again. The kinds of alerts are in `core.alert_catalogue`.
+"""One alert as a value, and when the same alert is sent again. The kinds of alerts are in `core.alerts.catalogue`.
 
 An alert is sent once per episode. Its key comes from its content, never from a clock: two looks at the same record,
 after a crash or from two processes, derive the same key, and the second alert is dropped. The key contains what opened

@@ -1,7 +1,8 @@
 """The catalogue of alerts: one entry per thing that people are told, with its tone, words, steps and channel.
 
-An entry is the typed fact itself. A new alert is a class here, a caller in `run_alerts` that reports the fact, and a
-row in docs/alerts.md. Entries hold months, columns, versions, steps and file names, but never a customer's values.
+An entry is the typed fact itself. A new alert is a class here, a caller in `sensors.recorded_facts` that reports the
+fact, and a row in docs/alerts.md. Entries hold months, columns, versions, steps and file names, but never a customer's
+values.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from bank_assets.core.alerts import Alert, DefaultChannel, Tone, few, key_of, sentences, shortened
-from bank_assets.core.economics import Economics
+from bank_assets.core.alerts.alert import Alert, DefaultChannel, Tone, few, key_of, sentences, shortened
+from bank_assets.core.economics.economics import Economics
 from bank_assets.core.response.assessment import comparisons
 from bank_assets.core.response.policy import Comparison, Evidence, Kind, ResponsePolicy, Rung
 

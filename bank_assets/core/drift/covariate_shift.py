@@ -1,13 +1,13 @@
 """How far a window of contacts lies from what the model learned from, beyond what sampling noise explains.
 
 What lives here: the recency-weighted reference and the excess total variation of a window, column by column.
-What must not: the drift report for people (`core.drift`), the answer to a shift (`core.response.assessment`).
+What must not: the drift report for people (`core.drift.verdict`), the answer to a shift (`core.response.assessment`).
 Called by the response sensor and the replay, both with `DailyProfiles`: stored ones there, counted in memory here.
 
-`core.drift` compares with the champion's training profile as it is and gives a verdict by effect size on at least 300
-contacts. The ladder asks another question every morning, of windows of 200 contacts: has the mix moved away from what
-weighs in the model? So the reference carries the model's own recency weights, and the distance that random draws of
-these sizes would show is taken off. One number per column, 0 without drift whatever the size of the window.
+`core.drift.verdict` compares with the champion's training profile as it is and gives a verdict by effect size on at
+least 300 contacts. The ladder asks another question every morning, of windows of 200 contacts: has the mix moved away
+from what weighs in the model? So the reference carries the model's own recency weights, and the distance that random
+draws of these sizes would show is taken off. One number per column, 0 without drift whatever the size of the window.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import FloatArray
-from bank_assets.core.daily_profiles import DailyProfiles
-from bank_assets.core.profile import NUMERIC, Profile, kind_of
+from bank_assets.core.drift.daily_profiles import DailyProfiles
+from bank_assets.core.drift.profile import NUMERIC, Profile, kind_of
 
 BINS: Final = 10
 MINIMUM_SHARE_FOR_BINS: Final = 0.02

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import FloatArray
-from bank_assets.core.profile import (
+from bank_assets.core.drift.profile import (
     CATEGORICAL,
     NUMERIC,
     ColumnProfile,

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from bank_assets.core.drift_statistics import wilson_interval
-from bank_assets.core.profile import NUMERIC, Profile
+from bank_assets.core.drift.profile import NUMERIC, Profile
+from bank_assets.core.drift.statistics import wilson_interval
 
 DRIFT_SCHEMA_VERSION: Final = 1
 

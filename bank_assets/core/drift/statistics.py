@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from bank_assets.core.profile import ColumnProfile
+from bank_assets.core.drift.profile import ColumnProfile
 
 PSI_SMOOTHING: Final = 1e-4
 """Added to the share of every bin before shares are renormalised, so an empty bin costs a finite amount.

@@ -20,8 +20,9 @@ import numpy as np
 from bank_assets.contract import columns as contract_columns
 from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import none_if_nan
-from bank_assets.core.drift_report import LEVELS, ColumnDrift, DriftReport, DriftStatus, LabelRate, Level, Role, worst
-from bank_assets.core.drift_statistics import (
+from bank_assets.core.drift.profile import NUMERIC, ColumnProfile, Profile, ProfileError
+from bank_assets.core.drift.report import LEVELS, ColumnDrift, DriftReport, DriftStatus, LabelRate, Level, Role, worst
+from bank_assets.core.drift.statistics import (
     PSI_BINS,
     aligned_counts,
     cohens_h,
@@ -31,7 +32,6 @@ from bank_assets.core.drift_statistics import (
     psi_numeric,
     total_variation,
 )
-from bank_assets.core.profile import NUMERIC, ColumnProfile, Profile, ProfileError
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The plan of a call list: who is called, in which order, why others are not, and what it should bring.
 
 What lives here: the result types of the planner, their totals and JSON form.
-What must not: choosing (`core.planner`), intervals (`core.forecast`), rendering.
+What must not: choosing (`core.economics.planner`), intervals (`core.model.forecast`), rendering.
 Called by the planner, which builds it, and by batch scoring, serving and pages, which read it.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.core.arrays import FloatArray, IntArray
-from bank_assets.core.suppression import ALLOWED, RULE_TEXTS
+from bank_assets.core.economics.suppression import ALLOWED, RULE_TEXTS
 
 HELD_OUT: Final = "held_out"
 NOT_WORTH_CALLING: Final = "not_worth_calling"

@@ -1,7 +1,7 @@
 """What a call costs, what a subscription is worth, and who is called.
 
 What lives here: amounts of money over rows, and `Economics`: threshold, decision, expected and realised profit of rows.
-What must not: budgets and lists (`core.planner`), the choice of a recipe (`core.objective`).
+What must not: budgets and lists (`core.economics.planner`), the choice of a recipe (`core.quality.objective`).
 Built once at the edges (settings, requests, records) and passed as a value. All money is EUR; a contact is one call.
 
 `rows` are columns of contacts by their name in deliveries, each (n,): a frame, features, or rows of a table. Whatever

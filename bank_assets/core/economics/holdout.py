@@ -1,7 +1,7 @@
 """Random hold-out groups, and how large one must be to show what the calls bring.
 
 What lives here: the deterministic assignment, the sample size of a lift test, the lift a test can detect.
-What must not: choosing whom to call (`core.planner`), evaluating a finished test.
+What must not: choosing whom to call (`core.economics.planner`), evaluating a finished test.
 Called by the planner and serving.
 
 A hold-out contact is not called although it may be worth it; the difference in subscriptions between the called and

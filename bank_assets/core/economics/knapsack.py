@@ -1,7 +1,7 @@
 """Exact choice of calls under a budget and a capacity: the 0/1 knapsack with a cardinality limit.
 
 What lives here: the optimisation over whole numbers (cents, millionths of EUR).
-What must not: probabilities, people, reasons (`core.planner` turns them into numbers and back).
+What must not: probabilities, people, reasons (`core.economics.planner` turns them into numbers and back).
 Called by the planner alone.
 
 Method. With one cost for all, or when the budget does not bind, taking the most profitable first is exact. Otherwise:

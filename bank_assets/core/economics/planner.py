@@ -1,7 +1,7 @@
 """Whom to call: the best list under a budget and a capacity, with rules, objections and a hold-out group.
 
 What lives here: limits, checks of the list, the order of decisions about a contact.
-What must not: the optimisation itself (`core.knapsack`), fitting, files, clocks.
+What must not: the optimisation itself (`core.economics.knapsack`), fitting, files, clocks.
 Called by batch scoring, the campaign API and the campaign page.
 
 Money is whole cents of cost and whole millionths of EUR of profit: equal is equal on every machine, and ties go to the
@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import BoolArray, FloatArray, IntArray, Rows
-from bank_assets.core.call_plan import (
+from bank_assets.core.economics.call_plan import (
     BEYOND_LIMITS,
     HELD_OUT,
     MICROS,
@@ -30,10 +30,10 @@ from bank_assets.core.call_plan import (
     deciles,
     totals_of,
 )
-from bank_assets.core.economics import MAXIMUM_EUR, Economics
-from bank_assets.core.holdout import holdout_mask
-from bank_assets.core.knapsack import Selection, select
-from bank_assets.core.suppression import ALLOWED, FrequencyRules, SuppressionList, excluded_by_rules
+from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
+from bank_assets.core.economics.holdout import holdout_mask
+from bank_assets.core.economics.knapsack import Selection, select
+from bank_assets.core.economics.suppression import ALLOWED, FrequencyRules, SuppressionList, excluded_by_rules
 
 CENTS: Final = 100
 CURVE_POINTS: Final = 101
@@ -104,7 +104,7 @@ def plan_calls(
         holdout_share: expected share held out, in [0, 0.5].
 
     Returns:
-        The plan: exact (see `core.knapsack`), and the same for the same contacts in any order.
+        The plan: exact (see `core.economics.knapsack`), and the same for the same contacts in any order.
 
     Raises:
         PlanError: lengths that differ, a probability outside [0, 1] or missing.

@@ -1,8 +1,8 @@
 """Who must not be called: objections and contact-frequency rules.
 
 What lives here: the suppression list, frequency rules, and the reason each contact of a list is left out by them.
-What must not: economics, hold-out groups (`core.holdout`), choosing whom to call (`core.planner`), files.
-Called by the planner, batch scoring and serving.
+What must not: economics, hold-out groups (`core.economics.holdout`), choosing whom to call (`core.economics.planner`),
+files. Called by the planner, batch scoring and serving.
 
 An objection to direct marketing is absolute (GDPR Art. 21(2)-(3)): no setting, budget or profit overrides it.
 """

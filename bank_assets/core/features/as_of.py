@@ -2,7 +2,7 @@
 
 What lives here: `AsOfState` (published for serving, recorded with decisions) and `OutcomeHistory` that makes it.
 What must not: any look at an outcome that was not known on the morning asked for.
-Called by `core.features`, the `as_of_state` asset and the replay: one implementation for past and present.
+Called by `core.features.feature_set`, the `as_of_state` asset and the replay: one implementation for past and present.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import FloatArray
-from bank_assets.core.plan import Days, Frame, plan_features, plan_statistics
+from bank_assets.core.features.day_plan import Days, Frame, plan_features, plan_statistics
 
 STATE_SCHEMA_VERSION: Final = 1
 OUTCOME_DELAY_DAYS: Final = 1

@@ -1,7 +1,7 @@
 """Contacts in memory, in the delivery's own names: what learning and replay start from.
 
 What lives here: `Contacts`, `LearningData` and their construction from table columns or from delivery columns.
-What must not: files, Spark, Arrow (callers hand over plain arrays), features (`core.features`).
+What must not: files, Spark, Arrow (callers hand over plain arrays), features (`core.features.feature_set`).
 Called by the `training_set` and performance assets, batch scoring and replay.
 """
 
@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from bank_assets.contract.columns import YES_NO, Column, Kind
 from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import BoolArray, rows_at
-from bank_assets.core.as_of import OUTCOME_DELAY_DAYS, OutcomeHistory
-from bank_assets.core.features import historical_features
-from bank_assets.core.plan import Frame
+from bank_assets.core.features.as_of import OUTCOME_DELAY_DAYS, OutcomeHistory
+from bank_assets.core.features.day_plan import Frame
+from bank_assets.core.features.feature_set import historical_features
 
 Days = NDArray[np.datetime64]
 

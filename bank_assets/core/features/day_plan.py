@@ -2,8 +2,8 @@
 
 What lives here: shares and means over a day's list.
 What must not: outcomes of any kind.
-Called by `core.as_of` and `core.features`. The list tells which campaign the bank runs; measured in the replay, it is
-the largest single gain of all features (docs/adr/).
+Called by `core.features.as_of` and `core.features.feature_set`. The list tells which campaign the bank runs; measured
+in the replay, it is the largest single gain of all features (docs/adr/).
 """
 
 from __future__ import annotations

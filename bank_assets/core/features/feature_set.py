@@ -4,9 +4,10 @@ What lives here: `FeatureSet`, the inputs that follow from a contract, and their
 What must not: fitting, pandas, any look at an outcome that was not known on the morning of the contact's day.
 Called by training, evaluation, replay, batch scoring and serving: one implementation, numpy only.
 
-Three sources of a feature: the contact itself (payload columns); the as-of state (`core.as_of`: trailing subscription
-rates from outcomes known that morning); the plan (`core.plan`: the list of candidates of the day). The calendar day
-and month are no features: they gained nothing, and a model may not be fitted to the dates of one file (docs/adr/).
+Three sources of a feature: the contact itself (payload columns); the as-of state (`core.features.as_of`: trailing
+subscription rates from outcomes known that morning); the plan (`core.features.day_plan`: the list of candidates of the
+day). The calendar day and month are no features: they gained nothing, and a model may not be fitted to the dates of one
+file (docs/adr/).
 
 A frame here is a mapping from delivery column name to an array (n,).
 """
@@ -24,8 +25,8 @@ from numpy.typing import NDArray
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import ContractError
 from bank_assets.core.arrays import FloatArray
-from bank_assets.core.as_of import RATE_FEATURES, AsOfState, OutcomeHistory
-from bank_assets.core.plan import Days, Frame, plan_features, plan_statistics
+from bank_assets.core.features.as_of import RATE_FEATURES, AsOfState, OutcomeHistory
+from bank_assets.core.features.day_plan import Days, Frame, plan_features, plan_statistics
 
 STALE_AFTER_DAYS: Final = 30
 """A contact date further than this past the as-of day makes the answer carry `stale_features`."""

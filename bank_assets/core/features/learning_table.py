@@ -1,7 +1,7 @@
 """The frozen training snapshot as columns, and back.
 
 What lives here: the column layout of the `training_set` and `candidates` tables as plain arrays.
-What must not: Arrow, files, choosing rows (`core.contacts`).
+What must not: Arrow, files, choosing rows (`core.features.contacts`).
 Called by the training_set asset (writes) and the training and evaluation assets (read).
 """
 
@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.contract.contract import Contract
-from bank_assets.core.contacts import LearningData
-from bank_assets.core.features import FeatureSet
+from bank_assets.core.features.contacts import LearningData
+from bank_assets.core.features.feature_set import FeatureSet
 
 PREFIX: Final = "feature."
 """Features carry a prefix, since some have the name of a key column's source."""

@@ -1,7 +1,7 @@
 """The fixed rows that explanations start from: a small, synthetic, typical population.
 
 What lives here: building the `background` of decision.json from training features.
-What must not: scoring and explaining (`core.explain`), customers' own rows.
+What must not: scoring and explaining (`core.model.explanations`), customers' own rows.
 Called by training.
 
 No row is a customer: each cluster of features that belong together is sorted, cut into as many equal bins as rows are
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.contract.columns import Role
-from bank_assets.core.features import FeatureSet
+from bank_assets.core.features.feature_set import FeatureSet
 
 BACKGROUND_ROWS: Final = 16
 """Explanation time and precision grow with each row, see benchmarks/explain.py."""

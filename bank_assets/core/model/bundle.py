@@ -1,7 +1,7 @@
 """What a model version consists of: the four files of a bundle, built from a fit.
 
 What lives here: the content of decision.json and of the model card; the profile and the graph are passed in.
-What must not: fitting, writing files (`store.registry`), reading them (`core.scorer`).
+What must not: fitting, writing files (`store.registry`), reading them (`core.model.scorer`).
 Called by the promotion asset, the replay and the fixtures of tests.
 """
 
@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.names import MODEL_NAME
-from bank_assets.core.candidates import Recipe
-from bank_assets.core.economics import Economics
-from bank_assets.core.features import FeatureSet
-from bank_assets.core.scorer import BUNDLE_SCHEMA_VERSION
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.features.feature_set import FeatureSet
+from bank_assets.core.model.scorer import BUNDLE_SCHEMA_VERSION
+from bank_assets.core.training.recipes import Recipe
 
 NO_RANGES: Mapping[str, list[float]] = {"probability": [0.0, 1.0], "low": [0.0, 1.0], "high": [0.0, 1.0]}
 """Ranges of zero width, for graphs that are only compared (parity, folds), never decided with."""
@@ -57,7 +57,7 @@ class BundleParts:
 
     Attributes:
         recipe: what was fitted.
-        calibrator: steps that `core.scorer` applies.
+        calibrator: steps that `core.model.scorer` applies.
         ranges: knots of the probability ranges.
         economics: what thresholds were tuned for.
         f1_threshold: probability above which F1 says yes.
@@ -66,7 +66,7 @@ class BundleParts:
         feature_ranges: smallest and largest training value by numeric payload column.
         background: rows that explanations start from, by feature.
         importance: mean absolute contribution by feature group.
-        shift: how far whole days and months strayed from their predictions, see `core.shift`.
+        shift: how far whole days and months strayed from their predictions, see `core.model.shift`.
         is_on_probation: whether it decides although the gate of a first model refused; pages and records say so.
     """
 
@@ -173,7 +173,7 @@ def bundle_files(graph: bytes, parts: BundleParts, reference_profile: Mapping[st
         reference_profile: JSON form of the training profile, the reference of drift.
 
     Returns:
-        Content by file name, `core.scorer.BUNDLE_FILES`.
+        Content by file name, `core.model.scorer.BUNDLE_FILES`.
     """
     return {
         "model.onnx": graph,

@@ -1,8 +1,8 @@
-"""Fits the calibrator that `core.scorer` applies.
+"""Fits the calibrator that `core.model.scorer` applies.
 
 What lives here: Platt scaling with shrinkage, the recency-weighted intercept ("recalibration"), and the same done day
 by day for past predictions.
-What must not: applying anything in production (scorer), ranges (`core.ranges`).
+What must not: applying anything in production (scorer), ranges (`core.model.ranges`).
 Called by training, evaluation, the as_of_state asset and the replay.
 
 Why an intercept and not a full calibrator each day: a subscription rate that moves from 3 % to 55 % moves all log-odds
@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.core.arrays import BoolArray, FloatArray
-from bank_assets.core.metrics import log_loss_rows
-from bank_assets.core.scorer import expit, logit
+from bank_assets.core.model.scorer import expit, logit
+from bank_assets.core.quality.metrics import log_loss_rows
 
 Days = NDArray[np.datetime64]
 

@@ -1,7 +1,7 @@
 """Why a probability is what it is: contributions that add up exactly, from the bundle alone.
 
 What lives here: Shapley contributions of feature groups, and global importance.
-What must not: words (`core.reasons`), sklearn, shap, anything that is not in the bundle.
+What must not: words (`core.model.reasons`), sklearn, shap, anything that is not in the bundle.
 Called by serving, batch scoring and the evaluation of a model version.
 
 Method: permutation sampling of Shapley values (Castro, Gomez, Tejada 2009) on the calibrated ONNX score. Each
@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.core.arrays import FloatArray
-from bank_assets.core.background import fixed_order
-from bank_assets.core.scorer import Scorer, apply_calibrator, logit
+from bank_assets.core.model.background import fixed_order
+from bank_assets.core.model.scorer import Scorer, apply_calibrator, logit
 
 SEED: Final = 0
 ORDERS_PER_ROW: Final = 1

@@ -1,12 +1,12 @@
 """What a call list will bring: expected profit and subscriptions, with an interval that counts drift.
 
 What lives here: the forecast of a list, the climatology it must beat, and the score of intervals.
-What must not: the estimate of the shift (`core.shift`), choosing whom to call (`core.planner`).
+What must not: the estimate of the shift (`core.model.shift`), choosing whom to call (`core.economics.planner`).
 Called by replay, evaluation, serving and the campaign page; numpy only.
 
 Binomial noise alone covers the realised profit far too seldom: whole days and months stray from their predictions
-together (`core.shift`). Calibrated probabilities are means over those shifts, so the log-odds are first stretched by
-sqrt(1 + 0.346 sd^2) (logistic-normal mean, Zeger, Liang, Albert 1988); without it a wide shift would pull every rate
+together (`core.model.shift`). Calibrated probabilities are means over those shifts, so the log-odds are first stretched
+by sqrt(1 + 0.346 sd^2) (logistic-normal mean, Zeger, Liang, Albert 1988); without it a wide shift would pull every rate
 towards one half and promise profits that the probabilities do not. On the real history the interval covers the
 realised profit in 92 % of the months at nominal 90 %, with about half the interval score of the climatology of the last
 90 days (benchmarks/uncertainty.py).
@@ -22,8 +22,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bank_assets.core.arrays import FloatArray
-from bank_assets.core.scorer import expit, logit
-from bank_assets.core.shift import Shift
+from bank_assets.core.model.scorer import expit, logit
+from bank_assets.core.model.shift import Shift
 
 DEFAULT_LEVEL: Final = 0.9
 STRETCH: Final = (16.0 * math.sqrt(3.0) / (15.0 * math.pi)) ** 2
@@ -104,7 +104,7 @@ def forecast_list(
         probability: calibrated probabilities of the contacts that are called, (n_calls,).
         cost_eur: EUR per call, (n_calls,) or one for all.
         value_eur: EUR per subscription, (n_calls,) or one for all.
-        shift: how far days and months stray, see `core.shift`.
+        shift: how far days and months stray, see `core.model.shift`.
         day: planned day of each call, (n_calls,): days stray independently of each other; None: all on one day.
         level: nominal coverage.
 

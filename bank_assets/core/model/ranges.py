@@ -1,13 +1,13 @@
 """The range of a probability: between which rates the contacts of such a score will subscribe in the month to come.
 
 What lives here: fitting the `ranges` table of decision.json, and measuring whether ranges hold their promise.
-What must not: applying the table (`core.scorer.apply_ranges`), fitting the calibrator (`core.calibration`).
+What must not: applying the table (`core.model.scorer.apply_ranges`), fitting the calibrator (`core.model.calibration`).
 Called by training, recalibration and replay, on scores that were made before their outcomes.
 
 Two parts. Inductive Venn-Abers (Vovk and Petej 2014) says what the calibration sample leaves open: isotonic regression
 with the contact added once as a refusal, once as a subscription. It promises nothing under drift: on the real history
 it holds 42 % of the bands of the months after. So both ends are moved outwards by the shift that bands have shown from
-month to month (`core.shift.single_level_sd`), which holds 92 % at nominal 90 % (benchmarks/uncertainty.py).
+month to month (`core.model.shift.single_level_sd`), which holds 92 % at nominal 90 % (benchmarks/uncertainty.py).
 """
 
 from __future__ import annotations
@@ -22,8 +22,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bank_assets.core.arrays import FloatArray
-from bank_assets.core.scorer import expit, logit
-from bank_assets.core.shift import BLOCK_DAYS, PRIOR_SD, WINDOW_DAYS, PeriodTotals, checked_history, single_level_sd
+from bank_assets.core.model.scorer import expit, logit
+from bank_assets.core.model.shift import (
+    BLOCK_DAYS,
+    PRIOR_SD,
+    WINDOW_DAYS,
+    PeriodTotals,
+    checked_history,
+    single_level_sd,
+)
 
 DEFAULT_LEVEL: Final = 0.9
 KNOTS: Final = (0.005, 0.01, 0.02, *(round(0.03 + 0.04 * k, 2) for k in range(24)), 0.98, 0.99)
@@ -89,7 +96,7 @@ def fit_ranges_with_evidence(
         The table; without any outcome it leaves everything open.
 
     Raises:
-        HistoryError: see `core.shift.checked_history`.
+        HistoryError: see `core.model.shift.checked_history`.
     """
     days, proba, outcome = checked_history(day, probability, is_subscribed)
     inside = days > days.max(initial=0) - window_days

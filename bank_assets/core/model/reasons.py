@@ -1,7 +1,7 @@
 """Explanations in plain words.
 
 What lives here: a phrase for each group of features and its value, and reasons ordered by weight.
-What must not: numbers of an explanation's making (`core.explain`), markup.
+What must not: numbers of an explanation's making (`core.model.explanations`), markup.
 Called by serving (API and pages) and batch scoring. Labels of columns without a phrase here come from the contract.
 """
 
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bank_assets.contract.contract import Contract
-from bank_assets.core.explain import Explanation
-from bank_assets.core.features import PLAN_GROUP, RATES_GROUP
+from bank_assets.core.features.feature_set import PLAN_GROUP, RATES_GROUP
+from bank_assets.core.model.explanations import Explanation
 
 SHOWN_POINTS: Final = 0.05
 """Contributions below this many percentage points are said to leave the probability as it is."""

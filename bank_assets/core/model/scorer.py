@@ -1,8 +1,8 @@
 """The one scoring path: ONNX bundle -> calibrated probability and range, with numpy and onnxruntime alone.
 
 What lives here: loading and verifying a bundle, running its graph, applying calibrator and range tables.
-What must not: fitting anything (`core.calibration`), feature assembly (`core.features`), sklearn, files other
-than the bundle's own folder.
+What must not: fitting anything (`core.model.calibration`), feature assembly (`core.features.feature_set`), sklearn,
+files other than the bundle's own folder.
 Called by evaluation, batch scoring, replay and serving: the same row and version give the same number everywhere.
 
 ONNX Runtime runs with one thread: with two or more the results differ by batch size by 2e-7 to 6e-7 (measured), so a
@@ -66,7 +66,7 @@ def expit(log_odds: FloatArray) -> FloatArray:
 
 
 def apply_calibrator(raw: FloatArray, steps: Sequence[Mapping[str, Any]]) -> FloatArray:
-    """Apply a calibrator, a list of steps fitted by `core.calibration`.
+    """Apply a calibrator, a list of steps fitted by `core.model.calibration`.
 
     The one kind of step is `affine`: log-odds x slope + intercept, Platt scaling.
 

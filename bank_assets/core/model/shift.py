@@ -1,8 +1,9 @@
 """How far whole days and months stray from their predictions: the part of the error that a long list does not average.
 
 What lives here: totals of past days, the estimate of the day's and the month's shift in log-odds, its JSON form.
-What must not: covariate drift (`core.drift`), intervals built from the estimate (`core.forecast`, `core.ranges`).
-Called by evaluation, replay and recalibration, on predictions that were made before their outcomes.
+What must not: covariate drift (`core.drift.verdict`), intervals built from the estimate (`core.model.forecast`,
+`core.model.ranges`). Called by evaluation, replay and recalibration, on predictions that were made before their
+outcomes.
 
 Model: on day d of block b the log-odds of every contact are shifted by s_b + e_d, s ~ N(0, shared_sd^2) for a block of
 `BLOCK_DAYS` days and e ~ N(0, day_sd^2). To first order (observed - expected) / variance is that shift with binomial

@@ -24,22 +24,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.core import metrics
 from bank_assets.core.arrays import BoolArray, FloatArray, Rows
-from bank_assets.core.bootstrap import BootstrapGain, paired_bootstrap, paired_bootstrap_f1
-from bank_assets.core.economics import Economics
-from bank_assets.core.export import PARITY_LIMIT
-from bank_assets.core.objective import F1, PROFIT, Lead, judged_calls
-from bank_assets.core.promotion_policy import (
-    FIRST,
-    PROBATION,
-    RECIPE,
-    REFIT,
-    Findings,
-    PromotionPolicy,
-    Verdict,
-)
-from bank_assets.core.refit_comparison import AgainstChampion
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.promotion.policy import FIRST, PROBATION, RECIPE, REFIT, Findings, PromotionPolicy, Verdict
+from bank_assets.core.promotion.refit_guard import AgainstChampion
+from bank_assets.core.quality import metrics
+from bank_assets.core.quality.bootstrap import BootstrapGain, paired_bootstrap, paired_bootstrap_f1
+from bank_assets.core.quality.objective import F1, PROFIT, Lead, judged_calls
+from bank_assets.core.training.export import PARITY_LIMIT
 
 __all__ = [
     "FIRST",

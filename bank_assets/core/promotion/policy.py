@@ -1,7 +1,7 @@
 """Limits of the promotion gates, and the verdict that each of them gives.
 
 What lives here: the policy, the kinds of gates, a verdict with its reasons and evidence. What must not: a gate
-(`core.promotion`, which also is where others import these from).
+(`core.promotion.gates`, which also is where others import these from).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Which recipe to fit when the loop calls for a model, and what the gates say of it.
 
 What lives here: fold fits of several recipes, the choice between them, the gate of the chosen one, probation.
-What must not: the deployment fit (`core.challenger.fit_deployment`), MLflow (the training assets log each candidate).
-Called by the replay. Production does the same asset by asset, through the same functions.
+What must not: the deployment fit (`core.training.challenger.fit_deployment`), MLflow (the training assets log each
+candidate). Called by the replay. Production does the same asset by asset, through the same functions.
 """
 
 from __future__ import annotations
@@ -13,13 +13,9 @@ from functools import cache
 from typing import Any
 
 from bank_assets.core.arrays import rows_at
-from bank_assets.core.candidate_folds import candidate_metrics, predict_candidates, resampled_fold
-from bank_assets.core.candidates import Recipe
-from bank_assets.core.challenger import calibrator_of, choose_recipe, pooled_rows
-from bank_assets.core.contacts import LearningData
-from bank_assets.core.economics import Economics
-from bank_assets.core.objective import PROFIT
-from bank_assets.core.promotion import (
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.features.contacts import LearningData
+from bank_assets.core.promotion.gates import (
     FIRST,
     PROBATION,
     RECIPE,
@@ -29,7 +25,11 @@ from bank_assets.core.promotion import (
     kind_of_fit,
     recipe_gate,
 )
-from bank_assets.core.splits import time_folds
+from bank_assets.core.quality.objective import PROFIT
+from bank_assets.core.training.challenger import calibrator_of, choose_recipe, pooled_rows
+from bank_assets.core.training.folds import candidate_metrics, predict_candidates, resampled_fold
+from bank_assets.core.training.recipes import Recipe
+from bank_assets.core.training.splits import time_folds
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Would a refit of today have done worse than the champion, on days that neither learned from?
 
 What lives here: the fit that takes the champion's place, its comparison, when it counts as worse.
-What must not: the other guards and the verdict (`core.promotion`), tables.
+What must not: the other guards and the verdict (`core.promotion.gates`), tables.
 Called by the challenger asset for refits.
 
 A refit is guarded on rows that it learned from, and even shuffled outcomes look fine there. So the champion's recipe is
@@ -23,12 +23,12 @@ from typing import Any
 
 import numpy as np
 
-from bank_assets.core import metrics
 from bank_assets.core.arrays import FloatArray
-from bank_assets.core.bootstrap import paired_bootstrap
-from bank_assets.core.candidates import Recipe, encode, fit_recipe
-from bank_assets.core.contacts import LearningData
-from bank_assets.core.features import FeatureSet
+from bank_assets.core.features.contacts import LearningData
+from bank_assets.core.features.feature_set import FeatureSet
+from bank_assets.core.quality import metrics
+from bank_assets.core.quality.bootstrap import paired_bootstrap
+from bank_assets.core.training.recipes import Recipe, encode, fit_recipe
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Two models on the same contacts: what each would have earned and how well each predicts, with intervals.
 
 What lives here: `compare_models`, the measures, the curves that a page draws, the effect as a sentence.
-What must not: the decision (`core.promotion`), choosing the contacts (the promotion asset), pages.
+What must not: the decision (`core.promotion.gates`), choosing the contacts (the promotion asset), pages.
 Called by the promotion asset. The gate decides by its own rules; this is for people who ask what it means.
 """
 
@@ -14,10 +14,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.core import metrics
 from bank_assets.core.arrays import BoolArray, FloatArray, Rows
-from bank_assets.core.bootstrap import BootstrapGain, paired_bootstrap, paired_bootstrap_f1, paired_bootstrap_statistic
-from bank_assets.core.economics import Economics
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.quality import metrics
+from bank_assets.core.quality.bootstrap import (
+    BootstrapGain,
+    paired_bootstrap,
+    paired_bootstrap_f1,
+    paired_bootstrap_statistic,
+)
 
 MINIMUM_ROWS: Final = 100
 MINIMUM_OF_CLASS: Final = 10

@@ -1,7 +1,7 @@
 """Realised profit by share of contacts called, with intervals.
 
 What lives here: the profit curve of matured outcomes with its bootstrap interval.
-What must not: expected curves of a list without outcomes (`core.planner`), drawing.
+What must not: expected curves of a list without outcomes (`core.economics.planner`), drawing.
 Called by evaluation; numpy only. The Model page draws the curve from the bundle.
 
 Equal probabilities are called in random order: the curve is the mean over those orders, so the order of the rows, which
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bank_assets.core.arrays import FloatArray, Rows
-from bank_assets.core.economics import Economics
+from bank_assets.core.economics.economics import Economics
 
 SHARES: Final = tuple(round(0.025 * k, 3) for k in range(41))
 RESAMPLES: Final = 200

@@ -1,7 +1,7 @@
 """Whom a model version calls, by age band and marital status.
 
 What lives here: measuring decisions by protected group, with intervals.
-What must not: limits and reasons (`core.fairness_policy`), gates; this module needs fairlearn and scikit-learn.
+What must not: limits and reasons (`core.quality.fairness_policy`), gates; this module needs fairlearn and scikit-learn.
 Called by evaluation and promotion, never by serving.
 """
 
@@ -16,8 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import FloatArray, Rows
-from bank_assets.core.economics import Economics
-from bank_assets.core.fairness_policy import (
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.quality.fairness_policy import (
     CALIBRATION,
     LEVEL,
     SELECTION_RATE,

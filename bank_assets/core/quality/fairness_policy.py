@@ -1,8 +1,8 @@
 """The fairness policy: limits by protected group, what exceeds them, and the reasons on record.
 
 What lives here: limits, findings, the report and its form as promotion evidence.
-What must not: measuring (`core.fairness`), gates (`core.promotion` attaches the evidence).
-Called by `core.fairness`, promotion and the model page; standard library only.
+What must not: measuring (`core.quality.fairness`), gates (`core.promotion.gates` attaches the evidence).
+Called by `core.quality.fairness`, promotion and the model page; standard library only.
 
 Policy. Age and marital status are inputs, since they change what a customer wants; a call is an offer, not a refusal.
 Three things are watched for each group against the policy's limits:
@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from bank_assets.core.economics import Economics
+from bank_assets.core.economics.economics import Economics
 
 LEVEL: Final = 0.9
 """Nominal coverage of every interval."""

@@ -1,7 +1,7 @@
 """Metrics of probabilities against outcomes, in numpy alone, each equal to scikit-learn's where it has one.
 
 What lives here: ranking (AUC, average precision), F1, probability errors, calibration.
-What must not: resampling (`core.bootstrap`), gates, files; scikit-learn (so that light processes can report).
+What must not: resampling (`core.quality.bootstrap`), gates, files; scikit-learn (so that light processes can report).
 Called by training, evaluation, promotion, performance and the replay.
 
 Throughout: `y` is (n,) outcomes, bool or 0/1; `proba` is (n,) probabilities in [0, 1]; metrics that need both classes

@@ -1,7 +1,7 @@
 """What a recipe is chosen by: profit at the configured economics, or F1.
 
 What lives here: the two objectives, the calls that each judges, and the lead of one set of calls over another.
-What must not: the threshold that customers are called by, which is a setting of its own (`core.economics`).
+What must not: the threshold that customers are called by, which is a setting of its own (`core.economics.economics`).
 Called by the ranking of candidates, the choice of a recipe, the gates, the run summary and the Model page.
 """
 
@@ -14,10 +14,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bank_assets.core import metrics
 from bank_assets.core.arrays import BoolArray, Rows
-from bank_assets.core.bootstrap import BootstrapGain, paired_bootstrap, paired_bootstrap_f1
-from bank_assets.core.economics import Economics
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.quality import metrics
+from bank_assets.core.quality.bootstrap import BootstrapGain, paired_bootstrap, paired_bootstrap_f1
 
 PROFIT, F1 = "profit", "f1"
 METRIC: Final[Mapping[str, str]] = {PROFIT: "profit_eur", F1: "f1"}

@@ -18,12 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from bank_assets.core import metrics
 from bank_assets.core.arrays import Rows, none_if_nan, rows_at
-from bank_assets.core.drift_report import Level, worst
-from bank_assets.core.drift_statistics import wilson_interval
-from bank_assets.core.economics import Economics
-from bank_assets.core.performance_report import Baseline, PerformanceReport, PerformanceStatus, WindowPerformance
+from bank_assets.core.drift.report import Level, worst
+from bank_assets.core.drift.statistics import wilson_interval
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.quality import metrics
+from bank_assets.core.quality.performance_report import (
+    Baseline,
+    PerformanceReport,
+    PerformanceStatus,
+    WindowPerformance,
+)
 
 Days = NDArray[np.datetime64]
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from bank_assets.core.drift_report import Level, plain
+from bank_assets.core.drift.report import Level, plain
 
 PERFORMANCE_SCHEMA_VERSION: Final = 1
 

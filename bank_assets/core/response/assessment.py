@@ -1,7 +1,7 @@
 """The response ladder: what to do about drift and decay on a morning.
 
 What lives here: `comparisons`, `violations`, `respond`, `after_fit`; their values are in `core.response.policy`.
-What must not: measuring the evidence (`core.response.evidence`), fitting, gates (`core.promotion`), sensors.
+What must not: measuring the evidence (`core.response.evidence`), fitting, gates (`core.promotion.gates`), sensors.
 Called by the response sensor (which stores the state as its cursor) and by the replay: one implementation.
 
 Rungs, from lowest to highest:

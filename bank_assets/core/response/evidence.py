@@ -15,12 +15,12 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from bank_assets.core import metrics
 from bank_assets.core.arrays import BoolArray, FloatArray
-from bank_assets.core.calibration import intercept_as_of
-from bank_assets.core.covariate_shift import Reference, excess_variation
-from bank_assets.core.daily_profiles import DailyProfiles
-from bank_assets.core.performance import ScoredContacts
+from bank_assets.core.drift.covariate_shift import Reference, excess_variation
+from bank_assets.core.drift.daily_profiles import DailyProfiles
+from bank_assets.core.model.calibration import intercept_as_of
+from bank_assets.core.quality import metrics
+from bank_assets.core.quality.performance import ScoredContacts
 from bank_assets.core.response.policy import Evidence, ResponsePolicy, ResponseState
 
 

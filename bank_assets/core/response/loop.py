@@ -2,8 +2,8 @@
 
 This is the only loop. The replay and production drive it through three ports: `Scores` says what is known as of a day,
 `Fits` makes the model that an answer calls for, `Record` keeps each assessment. The replay's ports hold everything in
-memory and fit at once (`core.replay_platform`). Production's ports read tables and the ledger, request a run and go on
-when its verdict is recorded (`bank_assets.loop.ladder`), so a process that was killed resumes where it stopped.
+memory and fit at once (`replay.platform`). Production's ports read tables and the ledger, request a run and go on
+when its verdict is recorded (`bank_assets.loop.response`), so a process that was killed resumes where it stopped.
 
 The calendar, the same for both: the day after each day with contacts is judged, as soon as it is reached. It is the
 first day on which something new is known, whether or not anybody is called on it: contacts of a Friday are judged on
@@ -22,13 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.core.arrays import FloatArray
-from bank_assets.core.covariate_shift import Reference
-from bank_assets.core.daily_profiles import DailyProfiles
-from bank_assets.core.performance import ScoredContacts
+from bank_assets.core.drift.covariate_shift import Reference
+from bank_assets.core.drift.daily_profiles import DailyProfiles
+from bank_assets.core.quality.performance import ScoredContacts
 from bank_assets.core.response.assessment import after_fit, respond, violations
 from bank_assets.core.response.evidence import gather
 from bank_assets.core.response.policy import Evidence, Response, ResponsePolicy, ResponseState, Rung
-from bank_assets.core.splits import MINIMUM_SPAN_DAYS
+from bank_assets.core.training.splits import MINIMUM_SPAN_DAYS
 
 Days = NDArray[np.datetime64]
 

@@ -113,7 +113,7 @@ class Algorithm:
         return self.library.replace("-", "")
 
 
-# Each fit has one thread, since fits run side by side; see `core.candidate_folds`.
+# Each fit has one thread, since fits run side by side; see `core.training.folds`.
 ALGORITHMS: Final[dict[str, Algorithm]] = {
     one.name: one
     for one in (

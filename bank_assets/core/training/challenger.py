@@ -1,7 +1,7 @@
 """From candidates to a challenger: choose a recipe, fit it on all known outcomes, build its bundle.
 
 What lives here: the choice against the incumbent, the deployment fit, its graph and parity.
-What must not: registering (`store.registry`), gates (`core.promotion`), out-of-time fits (`core.candidate_folds`).
+What must not: registering (`store.registry`), gates (`core.promotion.gates`), out-of-time fits (`core.training.folds`).
 Called by the challenger asset and by the replay: a refit in production and a refit in the replay are one function.
 """
 
@@ -15,20 +15,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.contract.contract import Contract
-from bank_assets.core import metrics
 from bank_assets.core.arrays import BoolArray, FloatArray, Rows
-from bank_assets.core.bootstrap import paired_bootstrap
-from bank_assets.core.bundle import NO_RANGES, BundleParts, Lineage, bundle_files, observed_ranges
-from bank_assets.core.calibration import fit_affine
-from bank_assets.core.candidate_folds import rank_candidates
-from bank_assets.core.candidates import Recipe, fit_recipe
-from bank_assets.core.contacts import LearningData
-from bank_assets.core.economics import Economics
-from bank_assets.core.export import parity, to_onnx
-from bank_assets.core.features import FeatureSet
-from bank_assets.core.objective import F1, PROFIT, Lead, judged_calls
-from bank_assets.core.scorer import Scorer
-from bank_assets.core.splits import Fold
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.features.contacts import LearningData
+from bank_assets.core.features.feature_set import FeatureSet
+from bank_assets.core.model.bundle import NO_RANGES, BundleParts, Lineage, bundle_files, observed_ranges
+from bank_assets.core.model.calibration import fit_affine
+from bank_assets.core.model.scorer import Scorer
+from bank_assets.core.quality import metrics
+from bank_assets.core.quality.bootstrap import paired_bootstrap
+from bank_assets.core.quality.objective import F1, PROFIT, Lead, judged_calls
+from bank_assets.core.training.export import parity, to_onnx
+from bank_assets.core.training.folds import rank_candidates
+from bank_assets.core.training.recipes import Recipe, fit_recipe
+from bank_assets.core.training.splits import Fold
 
 GUARD_ROWS = 1_000
 """Latest contacts on which a fit must be sane."""

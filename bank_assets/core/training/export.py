@@ -14,9 +14,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.core.algorithms import ALGORITHMS, OPSET
-from bank_assets.core.candidates import Estimator, encode, encoded_names
-from bank_assets.core.features import FeatureSet
+from bank_assets.core.features.feature_set import FeatureSet
+from bank_assets.core.training.algorithms import ALGORITHMS, OPSET
+from bank_assets.core.training.recipes import Estimator, encode, encoded_names
 
 PARITY_LIMIT: Final = 1e-5
 """Largest allowed |p(estimator) - p(graph)| on any row."""
@@ -57,7 +57,7 @@ def to_onnx(estimator: Estimator, feature_set: FeatureSet, algorithm: str) -> by
     """Convert a fitted estimator, with the encoder in front, to a serialized ONNX model.
 
     Args:
-        estimator: result of `core.candidates.fit_recipe`.
+        estimator: result of `core.training.recipes.fit_recipe`.
         feature_set: what it was fitted on.
         algorithm: its name.
 

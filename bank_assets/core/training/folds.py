@@ -1,8 +1,8 @@
 """Out-of-time predictions of a recipe over time-ordered folds, and the metrics of candidates.
 
 What lives here: fold fits, rolling calibration, pooled and per-fold metrics, the ranking of candidates.
-What must not: MLflow, the champion's deployment fit (`core.candidates.fit_recipe`), gates (`core.promotion`).
-Called by the training assets, the replay's search step and benchmarks.
+What must not: MLflow, the champion's deployment fit (`core.training.recipes.fit_recipe`), gates
+(`core.promotion.gates`). Called by the training assets, the replay's search step and benchmarks.
 
 Calibration is rolling: the calibrator of a fold is fitted on the out-of-time predictions of the folds before it, then
 each morning's intercept follows the outcomes known by then, exactly as the platform does in production. So no fit is
@@ -18,16 +18,16 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from bank_assets.core import metrics
 from bank_assets.core.arrays import BoolArray, FloatArray
-from bank_assets.core.calibration import fit_affine, recalibrated_day_by_day
-from bank_assets.core.candidates import Recipe, encode, fit_encoded, load_libraries, recency_weights, resample
-from bank_assets.core.contacts import LearningData
-from bank_assets.core.economics import Economics
-from bank_assets.core.features import FeatureSet
-from bank_assets.core.objective import METRIC, PROFIT
-from bank_assets.core.scorer import apply_calibrator
-from bank_assets.core.splits import Fold
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.features.contacts import LearningData
+from bank_assets.core.features.feature_set import FeatureSet
+from bank_assets.core.model.calibration import fit_affine, recalibrated_day_by_day
+from bank_assets.core.model.scorer import apply_calibrator
+from bank_assets.core.quality import metrics
+from bank_assets.core.quality.objective import METRIC, PROFIT
+from bank_assets.core.training.recipes import Recipe, encode, fit_encoded, load_libraries, recency_weights, resample
+from bank_assets.core.training.splits import Fold
 
 Resampled = tuple[FloatArray, BoolArray, FloatArray]
 ResampledFold = Callable[[str, Fold, float, int], Resampled]

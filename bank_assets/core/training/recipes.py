@@ -1,7 +1,7 @@
 """Recipes of models: algorithm, sampler, hyper-parameters, recency; and how one is fitted.
 
 Training, evaluation and replay call it: the champion's refit and a candidate's fold fit are the same function.
-Samplers see the rows of a fit only. Algorithms are in `core.algorithms`.
+Samplers see the rows of a fit only. Algorithms are in `core.training.algorithms`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from typing import Any, Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.core.algorithms import ALGORITHMS, DEFAULT_ALGORITHM, Parameters
 from bank_assets.core.arrays import BoolArray, FloatArray
-from bank_assets.core.features import FeatureSet
+from bank_assets.core.features.feature_set import FeatureSet
+from bank_assets.core.training.algorithms import ALGORITHMS, DEFAULT_ALGORITHM, Parameters
 
 SAMPLERS: Final = ("none", "class_weight", "smote", "tomek", "smote_tomek")
 DEFAULT_HALF_LIFE_DAYS: Final = 90.0
@@ -194,7 +194,7 @@ def resample(
         X = np.vstack([X, scaler.inverse_transform(scaled[n_old:])])
         weights = np.concatenate([weights, np.full(len(y) - n_old, weight_new)])
     if sampler in ("tomek", "smote_tomek"):
-        from bank_assets.core.tomek import TreeTomekLinks
+        from bank_assets.core.training.tomek import TreeTomekLinks
 
         cleaner = TreeTomekLinks(sampling_strategy="auto" if sampler == "tomek" else "all")
         cleaner.fit_resample(scaled, y)
@@ -205,7 +205,7 @@ def resample(
 
 def load_libraries(recipes: Iterable[Recipe]) -> None:
     """Import what the recipes need, so that limits on threads, which reach loaded libraries only, reach all of it."""
-    shared = {"sklearn.pipeline", "imblearn.over_sampling", "bank_assets.core.tomek"}
+    shared = {"sklearn.pipeline", "imblearn.over_sampling", "bank_assets.core.training.tomek"}
     for name in sorted(shared | {ALGORITHMS[recipe.algorithm].estimator for recipe in recipes}):
         resolve_name(name)
 

@@ -2,7 +2,7 @@
 
 A link joins two contacts of different classes that are each other's nearest neighbours. imbalanced-learn looks for the
 nearest neighbour of every contact by brute force; only those of the rare class and the ones they point to matter. Used
-by `core.candidates.resample`, which imports it late: imbalanced-learn takes a second to import.
+by `core.training.recipes.resample`, which imports it late: imbalanced-learn takes a second to import.
 """
 
 from __future__ import annotations

@@ -14,12 +14,12 @@ from typing import Any, Final
 
 import numpy as np
 
-from bank_assets.core import metrics
-from bank_assets.core.algorithms import ALGORITHMS, Parameters, Range
-from bank_assets.core.candidate_folds import predict_folds, resampled_fold
-from bank_assets.core.candidates import Recipe
-from bank_assets.core.contacts import LearningData
-from bank_assets.core.splits import time_folds
+from bank_assets.core.features.contacts import LearningData
+from bank_assets.core.quality import metrics
+from bank_assets.core.training.algorithms import ALGORITHMS, Parameters, Range
+from bank_assets.core.training.folds import predict_folds, resampled_fold
+from bank_assets.core.training.recipes import Recipe
+from bank_assets.core.training.splits import time_folds
 
 MAXIMUM_TRIALS: Final = 200
 
@@ -59,7 +59,7 @@ def tune(
     """Search hyper-parameters within a time limit.
 
     Args:
-        algorithm: one of `core.algorithms.ALGORITHMS`.
+        algorithm: one of `core.training.algorithms.ALGORITHMS`.
         data: contacts with outcomes; only what lies before the reported folds is used.
         seconds: time limit; the trial that is running when it ends is finished. The defaults are always tried first,
             so the result is never worse than they are on the study's folds.

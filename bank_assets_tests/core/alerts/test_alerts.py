@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bank_assets.core import alert_catalogue
-from bank_assets.core.alert_catalogue import (
+from bank_assets.core.alerts import catalogue as alert_catalogue
+from bank_assets.core.alerts.alert import LONGEST_TEXT, DefaultChannel, Episodes, Tone, key_of
+from bank_assets.core.alerts.catalogue import (
     DeliveryRefused,
     Fact,
     FitWithoutVerdict,
@@ -25,8 +26,7 @@ from bank_assets.core.alert_catalogue import (
     RunFailed,
     SensorFailing,
 )
-from bank_assets.core.alerts import LONGEST_TEXT, DefaultChannel, Episodes, Tone, key_of
-from bank_assets.core.economics import Economics
+from bank_assets.core.economics.economics import Economics
 from bank_assets.core.response.policy import Evidence
 
 AT = "2010-11-02T00:00:00+00:00"

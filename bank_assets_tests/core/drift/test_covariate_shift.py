@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core.covariate_shift import Reference, excess_variation
-from bank_assets.core.daily_profiles import DailyProfiles
-from bank_assets.core.profile import Profile
+from bank_assets.core.drift.covariate_shift import Reference, excess_variation
+from bank_assets.core.drift.daily_profiles import DailyProfiles
+from bank_assets.core.drift.profile import Profile
 from bank_assets_tests.world.contacts import made_frame
 from bank_assets_tests.world.profiles import profile_of_rows
 

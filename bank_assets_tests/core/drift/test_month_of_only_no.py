@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core.candidate_folds import candidate_metrics, predict_folds, resampled_fold
-from bank_assets.core.candidates import SAMPLERS, Recipe
-from bank_assets.core.challenger import fit_deployment
-from bank_assets.core.daily_profiles import DailyProfiles
-from bank_assets.core.drift import compare_profiles
-from bank_assets.core.economics import Economics
-from bank_assets.core.performance import ScoredContacts, measure_performance
-from bank_assets.core.splits import time_folds
+from bank_assets.core.drift.daily_profiles import DailyProfiles
+from bank_assets.core.drift.verdict import compare_profiles
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.quality.performance import ScoredContacts, measure_performance
+from bank_assets.core.training.challenger import fit_deployment
+from bank_assets.core.training.folds import candidate_metrics, predict_folds, resampled_fold
+from bank_assets.core.training.recipes import SAMPLERS, Recipe
+from bank_assets.core.training.splits import time_folds
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 MONTHS, BARREN = 8, np.datetime64("2020-06", "M")

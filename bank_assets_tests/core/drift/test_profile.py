@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core.daily_profiles import LONG_COLUMNS, DailyProfiles
-from bank_assets.core.profile import ColumnProfile, Profile, ProfileError, profiled_columns
+from bank_assets.core.drift.daily_profiles import LONG_COLUMNS, DailyProfiles
+from bank_assets.core.drift.profile import ColumnProfile, Profile, ProfileError, profiled_columns
 from bank_assets_tests.world.profiles import profile_of_rows
 
 DAYS = np.array(["2008-05-05", "2008-05-05", "2008-05-06", "2008-06-01"], dtype="datetime64[D]")

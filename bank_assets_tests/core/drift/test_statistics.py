@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from bank_assets.core.drift_statistics import (
+from bank_assets.core.drift.profile import ColumnProfile
+from bank_assets.core.drift.statistics import (
     cohens_h,
     ks_distance,
     ks_p_value,
@@ -16,7 +17,6 @@ from bank_assets.core.drift_statistics import (
     total_variation,
     wilson_interval,
 )
-from bank_assets.core.profile import ColumnProfile
 
 SEED = 7
 samples = st.lists(st.integers(-5, 30), min_size=1, max_size=80)

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from bank_assets.contract.uci import MONTHS, UCI
-from bank_assets.core.daily_profiles import DailyProfiles
-from bank_assets.core.drift import DriftPolicy, choose_default_reference, compare_profiles
-from bank_assets.core.drift_report import DriftReport, DriftStatus, LabelRate, Level, Role, worst
-from bank_assets.core.profile import ColumnProfile, Profile, ProfileError
+from bank_assets.core.drift.daily_profiles import DailyProfiles
+from bank_assets.core.drift.profile import ColumnProfile, Profile, ProfileError
+from bank_assets.core.drift.report import DriftReport, DriftStatus, LabelRate, Level, Role, worst
+from bank_assets.core.drift.verdict import DriftPolicy, choose_default_reference, compare_profiles
 from bank_assets_tests.world.profiles import profile_of_rows
 
 SEED = 11

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core.curves import profit_curve
-from bank_assets.core.economics import (
+from bank_assets.core.economics.economics import (
     BEST_F1,
     MAXIMUM_EUR,
     BalanceValue,
@@ -18,9 +17,10 @@ from bank_assets.core.economics import (
     EconomicsError,
     amount_of,
 )
-from bank_assets.core.objective import PROFIT, Lead
-from bank_assets.core.performance import ScoredContacts, measure_performance
-from bank_assets.core.planner import plan_calls
+from bank_assets.core.economics.planner import plan_calls
+from bank_assets.core.quality.curves import profit_curve
+from bank_assets.core.quality.objective import PROFIT, Lead
+from bank_assets.core.quality.performance import ScoredContacts, measure_performance
 
 
 @pytest.mark.parametrize(

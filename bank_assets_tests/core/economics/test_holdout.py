@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bank_assets.core.holdout import HoldoutError, detectable_lift, holdout_mask, lift_test_size
+from bank_assets.core.economics.holdout import HoldoutError, detectable_lift, holdout_mask, lift_test_size
 
 IDS = [f"contact-{i}" for i in range(4_000)]
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bank_assets.core import knapsack
-from bank_assets.core.knapsack import select
+from bank_assets.core.economics import knapsack
+from bank_assets.core.economics.knapsack import select
 
 ITEMS = st.lists(st.tuples(st.integers(1, 60), st.integers(1, 40)), min_size=0, max_size=9)
 

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core.call_plan import BEYOND_LIMITS, HELD_OUT, NOT_WORTH_CALLING, REASON_TEXTS
-from bank_assets.core.economics import ColumnAmount, ConstantAmount, Economics
-from bank_assets.core.planner import CallLimits, PlanError, plan_calls
-from bank_assets.core.suppression import (
+from bank_assets.core.economics.call_plan import BEYOND_LIMITS, HELD_OUT, NOT_WORTH_CALLING, REASON_TEXTS
+from bank_assets.core.economics.economics import ColumnAmount, ConstantAmount, Economics
+from bank_assets.core.economics.planner import CallLimits, PlanError, plan_calls
+from bank_assets.core.economics.suppression import (
     CONTACTED_TOO_RECENTLY,
     DUPLICATE,
     SUPPRESSED,

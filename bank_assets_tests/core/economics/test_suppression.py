@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core.suppression import (
+from bank_assets.core.economics.suppression import (
     ALLOWED,
     CONTACTED_TOO_RECENTLY,
     FrequencyRules,

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core.as_of import PRIOR_RATE, RATE_FEATURES, AsOfState, OutcomeHistory
-from bank_assets.core.features import FeatureSet
+from bank_assets.core.features.as_of import PRIOR_RATE, RATE_FEATURES, AsOfState, OutcomeHistory
+from bank_assets.core.features.feature_set import FeatureSet
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 FEATURE_SET = FeatureSet.of(UCI)

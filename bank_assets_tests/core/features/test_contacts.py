@@ -5,7 +5,7 @@ import pytest
 
 from bank_assets.contract.columns import Kind
 from bank_assets.contract.uci import UCI
-from bank_assets.core.contacts import frame_from_deliveries, frame_from_tables, usable_from
+from bank_assets.core.features.contacts import frame_from_deliveries, frame_from_tables, usable_from
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 DAY = np.timedelta64(1, "D")

@@ -5,7 +5,13 @@ import pytest
 
 from bank_assets.contract.errors import LeakageError
 from bank_assets.contract.uci import UCI
-from bank_assets.core.features import STALE_AFTER_DAYS, FeatureSet, current_features, historical_features, is_stale
+from bank_assets.core.features.feature_set import (
+    STALE_AFTER_DAYS,
+    FeatureSet,
+    current_features,
+    historical_features,
+    is_stale,
+)
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 FEATURE_SET = FeatureSet.of(UCI)

@@ -5,7 +5,7 @@ import pytest
 
 from bank_assets.contract.errors import LeakageError
 from bank_assets.contract.uci import UCI
-from bank_assets.core.learning_table import PREFIX, from_columns, to_columns
+from bank_assets.core.features.learning_table import PREFIX, from_columns, to_columns
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 AS_OF = FIRST + np.timedelta64(20, "D")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bank_assets.core.calibration import (
+from bank_assets.core.model.calibration import (
     MAXIMUM_SHIFT,
     fit_affine,
     fit_intercept,
@@ -13,7 +13,7 @@ from bank_assets.core.calibration import (
     recalibrate,
     recalibrated_day_by_day,
 )
-from bank_assets.core.scorer import apply_calibrator, expit, logit
+from bank_assets.core.model.scorer import apply_calibrator, expit, logit
 
 DAY = np.timedelta64(1, "D")
 START = np.datetime64("2020-01-01", "D")

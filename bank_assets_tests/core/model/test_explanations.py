@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core.background import BACKGROUND_ROWS, BackgroundError, build_background, fixed_order
-from bank_assets.core.candidates import Recipe, fit_recipe
-from bank_assets.core.explain import ORDERS_PER_ROW, Explainer, ExplainError, global_importance
-from bank_assets.core.export import to_onnx
-from bank_assets.core.features import FeatureSet
-from bank_assets.core.reasons import GROUP_LABELS, OTHERS, label_of, reasons_of
-from bank_assets.core.scorer import Scorer, expit
+from bank_assets.core.features.feature_set import FeatureSet
+from bank_assets.core.model.background import BACKGROUND_ROWS, BackgroundError, build_background, fixed_order
+from bank_assets.core.model.explanations import ORDERS_PER_ROW, Explainer, ExplainError, global_importance
+from bank_assets.core.model.reasons import GROUP_LABELS, OTHERS, label_of, reasons_of
+from bank_assets.core.model.scorer import Scorer, expit
+from bank_assets.core.training.export import to_onnx
+from bank_assets.core.training.recipes import Recipe, fit_recipe
 
 FEATURE_SET = FeatureSet.of(UCI)
 

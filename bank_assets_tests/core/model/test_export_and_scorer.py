@@ -7,12 +7,8 @@ import numpy as np
 import pytest
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core.algorithms import ALGORITHMS
-from bank_assets.core.candidates import Recipe, fit_recipe
-from bank_assets.core.challenger import graph_scorer
-from bank_assets.core.export import PARITY_LIMIT, parity, to_onnx
-from bank_assets.core.features import FeatureSet
-from bank_assets.core.scorer import (
+from bank_assets.core.features.feature_set import FeatureSet
+from bank_assets.core.model.scorer import (
     BUNDLE_FILES,
     BundleError,
     Scorer,
@@ -23,6 +19,10 @@ from bank_assets.core.scorer import (
     logit,
     read_bundle,
 )
+from bank_assets.core.training.algorithms import ALGORITHMS
+from bank_assets.core.training.challenger import graph_scorer
+from bank_assets.core.training.export import PARITY_LIMIT, parity, to_onnx
+from bank_assets.core.training.recipes import Recipe, fit_recipe
 from bank_assets_tests.world.bundles import make_bundle
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
@@ -106,7 +106,7 @@ class TestScorer:
 
     def test_more_rows_than_a_chunk(self, data, files, monkeypatch):
         whole = Scorer(files).raw_probability(data.features)
-        monkeypatch.setattr("bank_assets.core.scorer.CHUNK_ROWS", 64)
+        monkeypatch.setattr("bank_assets.core.model.scorer.CHUNK_ROWS", 64)
         np.testing.assert_array_equal(Scorer(files).raw_probability(data.features), whole)
 
     def test_calibrator_then_shift_then_range(self, data, graph):

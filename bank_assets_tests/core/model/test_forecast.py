@@ -7,15 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bank_assets.core.forecast import (
-    ForecastError,
-    Interval,
-    climatology,
-    forecast_list,
-    interval_score,
-)
-from bank_assets.core.scorer import expit, logit
-from bank_assets.core.shift import Shift
+from bank_assets.core.model.forecast import ForecastError, Interval, climatology, forecast_list, interval_score
+from bank_assets.core.model.scorer import expit, logit
+from bank_assets.core.model.shift import Shift
 
 CALM = Shift(0.0, 0.0, 100)
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.isotonic import IsotonicRegression
 
-from bank_assets.core.ranges import KNOTS, band_coverage, fit_ranges, fit_ranges_with_evidence, venn_abers
-from bank_assets.core.scorer import apply_ranges, expit, logit
+from bank_assets.core.model.ranges import KNOTS, band_coverage, fit_ranges, fit_ranges_with_evidence, venn_abers
+from bank_assets.core.model.scorer import apply_ranges, expit, logit
 
 
 @settings(max_examples=60, deadline=None)

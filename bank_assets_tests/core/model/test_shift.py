@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bank_assets.core.shift import (
+from bank_assets.core.model.shift import (
     MINIMUM_VARIANCE,
     PRIOR_SD,
     HistoryError,

@@ -3,16 +3,9 @@
 import numpy as np
 import pytest
 
-from bank_assets.core.economics import Economics
-from bank_assets.core.promotion import (
-    FIRST,
-    RECIPE,
-    REFIT,
-    first_model_gate,
-    recipe_gate,
-    refit_gate,
-)
-from bank_assets.core.scorer import expit
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.model.scorer import expit
+from bank_assets.core.promotion.gates import FIRST, RECIPE, REFIT, first_model_gate, recipe_gate, refit_gate
 
 ECONOMICS = Economics.constant(5.0, 50.0)
 N = 3_000

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core.candidates import Recipe
-from bank_assets.core.challenger import fit_deployment, graph_scorer
-from bank_assets.core.promotion import REFIT, refit_gate
-from bank_assets.core.refit_comparison import AgainstChampion, RegressionPolicy, against_champion
+from bank_assets.core.promotion.gates import REFIT, refit_gate
+from bank_assets.core.promotion.refit_guard import AgainstChampion, RegressionPolicy, against_champion
+from bank_assets.core.training.challenger import fit_deployment, graph_scorer
+from bank_assets.core.training.recipes import Recipe
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 CHAMPION_AS_OF = FIRST + 85

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from bank_assets.core import metrics
-from bank_assets.core.bootstrap import paired_bootstrap, paired_bootstrap_f1, paired_bootstrap_statistic
+from bank_assets.core.quality import metrics
+from bank_assets.core.quality.bootstrap import paired_bootstrap, paired_bootstrap_f1, paired_bootstrap_statistic
 
 SEED = 3
 

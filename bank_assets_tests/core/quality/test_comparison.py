@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from bank_assets.core.comparison import MINIMUM_ROWS, compare_models
-from bank_assets.core.economics import Economics
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.quality.comparison import MINIMUM_ROWS, compare_models
 
 N = 1_200
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bank_assets.core.curves import SHARES, CurveError, profit_curve
-from bank_assets.core.economics import Economics
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.quality.curves import SHARES, CurveError, profit_curve
 
 ECONOMICS = Economics.constant(5.0, 50.0)
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core.economics import Economics
-from bank_assets.core.fairness import FairnessError, age_band, fairness_report, wilson
-from bank_assets.core.fairness_policy import STANDING_REASONS, FairnessPolicy
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.quality.fairness import FairnessError, age_band, fairness_report, wilson
+from bank_assets.core.quality.fairness_policy import STANDING_REASONS, FairnessPolicy
 
 ECONOMICS = Economics()
 

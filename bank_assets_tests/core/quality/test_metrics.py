@@ -8,7 +8,7 @@ from sklearn import metrics as peer
 from sklearn.calibration import calibration_curve
 from sklearn.linear_model import LogisticRegression
 
-from bank_assets.core import metrics
+from bank_assets.core.quality import metrics
 
 SEED = 5
 

@@ -4,17 +4,17 @@ import math
 import numpy as np
 import pytest
 
-from bank_assets.core import metrics
-from bank_assets.core.drift_report import Level
-from bank_assets.core.economics import Economics
-from bank_assets.core.performance import (
+from bank_assets.core.drift.report import Level
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.quality import metrics
+from bank_assets.core.quality.performance import (
     PerformancePolicy,
     ScoredContacts,
     is_matured,
     measure_performance,
     observed_expected,
 )
-from bank_assets.core.performance_report import Baseline, PerformanceStatus
+from bank_assets.core.quality.performance_report import Baseline, PerformanceStatus
 
 SEED = 22
 ECONOMICS = Economics.constant(cost_eur=5, value_eur=50)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core.covariate_shift import Reference
-from bank_assets.core.daily_profiles import DailyProfiles
-from bank_assets.core.performance import ScoredContacts
+from bank_assets.core.drift.covariate_shift import Reference
+from bank_assets.core.drift.daily_profiles import DailyProfiles
+from bank_assets.core.quality.performance import ScoredContacts
 from bank_assets.core.response.assessment import after_fit
 from bank_assets.core.response.evidence import gather
 from bank_assets.core.response.policy import ResponsePolicy, ResponseState

@@ -7,16 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bank_assets.core.covariate_shift import Reference
-from bank_assets.core.economics import Economics
-from bank_assets.core.performance import ScoredContacts
-from bank_assets.core.replay import make_policy
-from bank_assets.core.replay import walk as replay
-from bank_assets.core.replay_platform import PlatformConfig
-from bank_assets.core.replay_trace import Trace
-from bank_assets.core.replay_world import ReplaySettings, World
+from bank_assets.core.drift.covariate_shift import Reference
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.quality.performance import ScoredContacts
 from bank_assets.core.response.loop import FITS, Known, Position, advance, after_verdict, assess, days_to_judge
 from bank_assets.core.response.policy import ResponsePolicy, ResponseState, Rung
+from bank_assets.replay.platform import PlatformConfig
+from bank_assets.replay.replay import make_policy
+from bank_assets.replay.replay import walk as replay
+from bank_assets.replay.trace import Trace
+from bank_assets.replay.world import ReplaySettings, World
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 DAY = np.timedelta64(1, "D")

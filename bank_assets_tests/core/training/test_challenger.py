@@ -6,8 +6,15 @@ import time
 import numpy as np
 import pytest
 
-from bank_assets.core.algorithms import ALGORITHMS
-from bank_assets.core.candidate_folds import (
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.model.scorer import expit
+from bank_assets.core.promotion.gates import PROBATION, RECIPE, REFIT, Verdict, judged
+from bank_assets.core.promotion.recipe_search import select_recipe
+from bank_assets.core.quality.metrics import f1_of_calls
+from bank_assets.core.training.algorithms import ALGORITHMS
+from bank_assets.core.training.challenger import GUARD_ROWS, choose_recipe, fit_deployment, pooled_rows
+from bank_assets.core.training.export import PARITY_LIMIT
+from bank_assets.core.training.folds import (
     calibrate_rolling,
     candidate_metrics,
     predict_candidates,
@@ -15,15 +22,8 @@ from bank_assets.core.candidate_folds import (
     rank_candidates,
     resampled_fold,
 )
-from bank_assets.core.candidates import Recipe, RecipeError, named_recipes
-from bank_assets.core.challenger import GUARD_ROWS, choose_recipe, fit_deployment, pooled_rows
-from bank_assets.core.economics import Economics
-from bank_assets.core.export import PARITY_LIMIT
-from bank_assets.core.metrics import f1_of_calls
-from bank_assets.core.promotion import PROBATION, RECIPE, REFIT, Verdict, judged
-from bank_assets.core.recipe_search import select_recipe
-from bank_assets.core.scorer import expit
-from bank_assets.core.splits import time_folds
+from bank_assets.core.training.recipes import Recipe, RecipeError, named_recipes
+from bank_assets.core.training.splits import time_folds
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 ECONOMICS = Economics.constant(5.0, 40.0)

@@ -9,15 +9,15 @@ import pytest
 from bank_assets.assets import evaluation
 from bank_assets.assets import training as training_assets
 from bank_assets.checks import training as training_checks
-from bank_assets.core.algorithms import ALGORITHMS, Algorithm, Range
-from bank_assets.core.candidates import SAMPLERS, default_recipes
-from bank_assets.core.challenger import fit_deployment
-from bank_assets.core.export import PARITY_LIMIT
-from bank_assets.core.tuning import tune
+from bank_assets.core.training.algorithms import ALGORITHMS, Algorithm, Range
+from bank_assets.core.training.challenger import fit_deployment
+from bank_assets.core.training.export import PARITY_LIMIT
+from bank_assets.core.training.recipes import SAMPLERS, default_recipes
+from bank_assets.core.training.tuning import tune
 from bank_assets.definitions import build_defs
-from bank_assets.replay_checkpoint import code_digest
+from bank_assets.replay.checkpoint import code_digest
 from bank_assets_tests.world.contacts import FIRST, made_contacts
-from serving.templating import words
+from serving.web.templating import words
 
 FIFTH = Algorithm(
     name="extra_trees",

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core.algorithms import ALGORITHMS
-from bank_assets.core.candidates import (
+from bank_assets.core.features.feature_set import FeatureSet
+from bank_assets.core.training.algorithms import ALGORITHMS
+from bank_assets.core.training.recipes import (
     SAMPLERS,
     Recipe,
     default_recipes,
@@ -17,7 +18,6 @@ from bank_assets.core.candidates import (
     recency_weights,
     resample,
 )
-from bank_assets.core.features import FeatureSet
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 FEATURE_SET = FeatureSet.of(UCI)

@@ -5,12 +5,12 @@ import time
 import numpy as np
 import pytest
 
-from bank_assets.core import tuning
-from bank_assets.core.algorithms import ALGORITHMS
-from bank_assets.core.candidate_folds import predict_folds
-from bank_assets.core.candidates import Recipe
-from bank_assets.core.splits import time_folds
-from bank_assets.core.tuning import before_reported_folds, tune
+from bank_assets.core.training import tuning
+from bank_assets.core.training.algorithms import ALGORITHMS
+from bank_assets.core.training.folds import predict_folds
+from bank_assets.core.training.recipes import Recipe
+from bank_assets.core.training.splits import time_folds
+from bank_assets.core.training.tuning import before_reported_folds, tune
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 DAYS = 120

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core.as_of import AsOfState
-from bank_assets.core.features import current_features
-from bank_assets.core.holdout import holdout_mask, lift_test_size
-from bank_assets.core.scorer import Scorer
+from bank_assets.core.economics.holdout import holdout_mask, lift_test_size
+from bank_assets.core.features.as_of import AsOfState
+from bank_assets.core.features.feature_set import current_features
+from bank_assets.core.model.scorer import Scorer
 from bank_assets.ledger import campaigns
 from bank_assets.store import campaign_files
 from bank_assets.store.call_lists import spreadsheet_text
 from bank_assets_tests.world.demo_home import HTMX, fit_demo, make_home, open_pages, soup_of, token_of
-from serving.payloads import Payloads
-from serving.plan_form import LABELS
-from serving.services.campaign_files import read_contacts
+from serving.campaigns.campaign_files import read_contacts
+from serving.campaigns.form import LABELS
+from serving.decisions.payloads import Payloads
 
 LIST = "delivered:example.csv"
 

@@ -18,7 +18,7 @@ from bank_assets_tests.world.bundles import AS_OF
 from bank_assets_tests.world.contracts import WIDER
 from bank_assets_tests.world.waiting import wait_until
 from serving.app import create_app
-from serving.champion import ChampionStore
+from serving.champion.champion import ChampionStore
 
 PATH = "/api/v1/predictions"
 

@@ -3,15 +3,15 @@
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from bank_assets.core.suppression import SuppressionList
+from bank_assets.core.economics.suppression import SuppressionList
 from bank_assets.ledger import campaigns
 from bank_assets.ledger.engine import open_ledger
 from bank_assets_tests.world.app import csv_of
 from bank_assets_tests.world.demo_home import token_of
-from serving.errors import LedgerUnavailableError
-from serving.predict_form import default_values
-from serving.services.scoring import OBJECTED, reason_of
-from serving.suppressions import SHORTEST_LIFE_SECONDS, Suppressions
+from serving.customers.suppressions import SHORTEST_LIFE_SECONDS, Suppressions
+from serving.decisions.form import default_values
+from serving.decisions.scoring import OBJECTED, reason_of
+from serving.web.errors import LedgerUnavailableError
 
 PATH = "/api/v1/predictions"
 WORTH_IT = {"economics": {"cost_eur": 0.01, "value_eur": 50_000}}

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from bank_assets.contract.uci import UCI
-from bank_assets.core.features import current_features
-from bank_assets.core.scorer import Scorer
+from bank_assets.core.features.feature_set import current_features
+from bank_assets.core.model.scorer import Scorer
 from bank_assets.ledger import chain, decisions
 from bank_assets_tests.world.app import PAYLOAD, csv_of
 from bank_assets_tests.world.bundles import AS_OF, made_up_contacts
 from bank_assets_tests.world.waiting import wait_until
-from serving.payloads import Payloads
+from serving.decisions.payloads import Payloads
 
 PATH = "/api/v1/predictions"
 

@@ -51,7 +51,7 @@ def test_audit_by_id_goes_to_the_record(pages):
 
 
 def test_searches_page_by_cursor_and_say_when_nothing_fits(pages, monkeypatch):
-    monkeypatch.setattr("serving.controllers.pages_audit.PAGE_ROWS", 2)
+    monkeypatch.setattr("serving.decisions.audit_page.PAGE_ROWS", 2)
     for _ in range(3):
         decide(pages)
     page = soup_of(pages.get("/audit", params={"actor": "local"}))

@@ -6,7 +6,7 @@ import pytest
 
 from bank_assets.ledger import chain
 from bank_assets_tests.world.app import PAYLOAD, csv_of, refusing_decisions
-from serving.services import batches
+from serving.decisions import batches
 
 PATH = "/api/v1/predictions/batch"
 CSV = {"content-type": "text/csv"}

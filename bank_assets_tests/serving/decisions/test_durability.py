@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from bank_assets.contract.uci import UCI
-from bank_assets.demo_processes import free_port
+from bank_assets.demo.processes import free_port
 from bank_assets.ledger import chain, states
 from bank_assets.ledger.engine import open_ledger
 from bank_assets_tests.world.app import PAYLOAD
@@ -23,7 +23,7 @@ from bank_assets_tests.world.bundles import AS_OF
 from bank_assets_tests.world.postgres import restart, running_postgres
 from bank_assets_tests.world.registry import MemoryRegistry
 from bank_assets_tests.world.waiting import wait_until
-from serving.champion import ChampionStore
+from serving.champion.champion import ChampionStore
 
 PATH = "/api/v1/predictions"
 KILLS = 1

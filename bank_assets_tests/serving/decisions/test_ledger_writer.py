@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from bank_assets.ledger import chain, decisions
 from bank_assets.ledger.engine import open_ledger, writing
 from bank_assets_tests.world.app import refusing_decisions
-from serving import ledger_writer
-from serving.ledger_writer import GROUP_ROWS, Frames, Written, frame, group_frame
+from serving.decisions import ledger_writer
+from serving.decisions.ledger_writer import GROUP_ROWS, Frames, Written, frame, group_frame
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ class Line:
 @contextmanager
 def writer(url: str) -> Iterator[tuple[Line, subprocess.Popen]]:
     ours, theirs = socket.socketpair()
-    command = [sys.executable, "-m", "serving.ledger_writer", str(theirs.fileno())]
+    command = [sys.executable, "-m", "serving.decisions.ledger_writer", str(theirs.fileno())]
     process = subprocess.Popen(command, pass_fds=[theirs.fileno()], stderr=subprocess.PIPE, text=True)
     theirs.close()
     ours.settimeout(30)

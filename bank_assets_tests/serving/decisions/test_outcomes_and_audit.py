@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy.exc import DataError
 
 from bank_assets.contract.errors import ContractError
-from bank_assets.core.economics import EconomicsError
+from bank_assets.core.economics.economics import EconomicsError
 from bank_assets.ledger import campaigns, outcomes
 from bank_assets_tests.world.bundles import AS_OF
-from serving import errors, problems
+from serving.web import errors, problems
 
 PATH = "/api/v1/predictions"
 

@@ -16,9 +16,9 @@ from bank_assets.ledger.decisions import Draft
 from bank_assets.ledger.engine import writing
 from bank_assets_tests.world.app import refusing_decisions
 from bank_assets_tests.world.waiting import wait_until
-from serving import recorder
-from serving.payloads import Payloads
-from serving.services.scoring import Asked, Decided
+from serving.decisions import recorder
+from serving.decisions.payloads import Payloads
+from serving.decisions.scoring import Asked, Decided
 
 PATH = "/api/v1/predictions"
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bank_assets.core.alert_catalogue import RunFailed
+from bank_assets.core.alerts.catalogue import RunFailed
 from bank_assets.ledger import promotions, responses
 from bank_assets.reports.page import render
 from bank_assets.store.alert_log import AlertLog

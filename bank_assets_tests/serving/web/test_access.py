@@ -12,10 +12,10 @@ from litestar.testing import TestClient
 from bank_assets.ledger import accounts
 from bank_assets.ledger.engine import LedgerError, open_ledger
 from bank_assets_tests.world.waiting import wait_until
-from serving import logs
 from serving.app import create_app
-from serving.limits import Buckets
-from serving.log_ins import browser_of
+from serving.web import logs
+from serving.web.limits import Buckets
+from serving.web.log_ins import browser_of
 
 PATH = "/api/v1/predictions"
 PASSWORD = "correct horse battery"
@@ -259,7 +259,7 @@ def test_logs_are_json_lines_without_customer_data(serving_settings, registry, p
 
 
 def test_a_crash_is_logged_without_its_text_and_answered_as_500(client, payload, monkeypatch, caplog):
-    from serving.services import deciding
+    from serving.decisions import deciding
 
     def crash(*_args):
         raise RuntimeError("SECRET value 7654321")

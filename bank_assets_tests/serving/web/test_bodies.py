@@ -6,8 +6,8 @@ import pytest
 from litestar import Request
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
-from serving.bodies import read_whole
-from serving.errors import PayloadError
+from serving.web.bodies import read_whole
+from serving.web.errors import PayloadError
 
 
 def read(*messages: dict, at_most: int = 10) -> tuple[bytes, list[dict]]:

@@ -8,7 +8,7 @@ import pytest
 
 from bank_assets_tests.world.bundles import AS_OF
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "api.md"
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "api.md"
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ import threading
 
 import pytest
 
-from serving import log_ins
-from serving.errors import RateLimitedError
-from serving.limits import REMEMBERED, Buckets
-from serving.log_ins import FAILURES_AT_ONCE, MAX_WAITING, LogIns, browser_of, source_of
+from serving.web import log_ins
+from serving.web.errors import RateLimitedError
+from serving.web.limits import REMEMBERED, Buckets
+from serving.web.log_ins import FAILURES_AT_ONCE, MAX_WAITING, LogIns, browser_of, source_of
 
 SECRET = "s" * 64
 

@@ -224,9 +224,9 @@ def test_a_ledger_that_fails_is_503_and_home_still_answers(tmp_path, monkeypatch
         def fail(*_args, **_kwargs):
             raise OperationalError("select", {}, Exception("disk"))
 
-        monkeypatch.setattr("serving.controllers.pages_home.chain.anchor", fail)
+        monkeypatch.setattr("serving.home.page.chain.anchor", fail)
         assert "the ledger cannot be read" in soup_of(client.get("/")).text
-        monkeypatch.setattr("serving.controllers.pages_audit.records.search", fail)
+        monkeypatch.setattr("serving.decisions.audit_page.records.search", fail)
         response = client.get("/audit")
         assert response.status_code == 503
         assert "disk" not in response.text

@@ -13,13 +13,13 @@ from jinja2.meta import find_undeclared_variables
 from litestar.plugins.jinja import JinjaTemplateEngine
 
 from bank_assets_tests.world.registry import MemoryRegistry
-from serving import view_models
 from serving.app import create_app
-from serving.templating import STATIC, TEMPLATES, environment
+from serving.web import view_models
+from serving.web.templating import STATIC, TEMPLATES, environment
 
 MODULES = [path.stem for path in sorted(Path(view_models.__file__).parent.glob("view_models*.py"))]
 GLOBALS = {"view", "shell", "csrf_token", "static_url"}
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "pages.md"
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "pages.md"
 
 
 def view_models_by_template():
