@@ -48,10 +48,9 @@ from serving.web.envelope import Shell
 from serving.web.log_ins import LogIns
 from serving.web.logs import AccessLog
 from serving.web.metrics import Metrics
-from serving.web.pages_errors import problem_page
 from serving.web.problems import ErrorPage, handle_exception
 from serving.web.sessions import log_in, log_out
-from serving.web.templating import template_config
+from serving.web.templating import problem_page, template_config
 
 API: Final = (PredictionsController, report, ModelController, AuditController)
 CONTRACT_ROUTES: Final = (create_route, batch_route, plan_route)

@@ -27,7 +27,7 @@ from bank_assets_tests.world.customers import DELIVERED
 from serving.decisions.form import default_values, form_of
 from serving.decisions.payloads import Payloads
 from serving.decisions.replaying import features_on_record
-from serving.web.errors import PayloadError
+from serving.web.problems import PayloadError
 
 DAY = np.datetime64(AS_OF)
 PAYLOAD = {name: DELIVERED[name] for name in UCI.payload_columns}

@@ -15,10 +15,9 @@ from serving.campaigns.requested_plans import contacts_of, plan_campaign
 from serving.campaigns.schemas import PlanRequest
 from serving.champion.champion import ChampionStore
 from serving.customers.suppressions import Suppressions
-from serving.decisions.payloads import Payloads
+from serving.decisions.payloads import Payloads, customer_of
 from serving.web.access import needs
 from serving.web.bodies import JsonBody
-from serving.web.openapi import customer_of
 
 PLAN_BODY_BYTES = 100_000_000
 

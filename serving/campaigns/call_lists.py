@@ -32,7 +32,7 @@ from serving.champion.champion import Champion, PublishedState
 from serving.customers.suppressions import Suppressions
 from serving.decisions.batches import BatchError
 from serving.decisions.payloads import Payloads
-from serving.web.errors import NotFoundError
+from serving.web.problems import NotFoundError
 
 REMEMBERED: Final = 4
 """Scored lists kept in memory; 100,000 contacts take some 60 MB."""

@@ -14,7 +14,7 @@ from serving.decisions.batches import MAX_ROWS, BatchError
 from serving.decisions.payloads import Payloads
 from serving.decisions.schemas import PredictionRequest
 from serving.decisions.uploads import csv_rows
-from serving.web.errors import FieldError, PayloadError
+from serving.web.problems import FieldError, PayloadError
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from bank_assets.core.economics.suppression import FrequencyRules
 from bank_assets.reports.formats import field_text
 from serving.campaigns.call_lists import ListSettings
 from serving.campaigns.view_models import PlanForm
-from serving.web.errors import FieldError, PayloadError
+from serving.web.problems import FieldError, PayloadError
 
 LABELS: Final = {
     "cost_eur": "Cost of a call",

@@ -35,8 +35,7 @@ from serving.campaigns.views import plan_view
 from serving.champion.champion import ChampionStore
 from serving.customers.suppressions import Suppressions
 from serving.web.access import identity_of, needs
-from serving.web.errors import FieldError, NotFoundError, PayloadError
-from serving.web.problems import problem_of
+from serving.web.problems import FieldError, NotFoundError, PayloadError, problem_of
 from serving.web.templating import is_partial, show
 from serving.web.view_models import ProblemPart
 

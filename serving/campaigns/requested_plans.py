@@ -27,7 +27,7 @@ from serving.champion.champion import Champion, PublishedState
 from serving.decisions.payloads import Payloads, decoded
 from serving.decisions.schemas import EconomicsRequest, PredictionRequest
 from serving.decisions.scoring import economics_of
-from serving.web.errors import FieldError, PayloadError
+from serving.web.problems import FieldError, PayloadError
 
 BY_CONTACT = "by contact"
 """Column name, in the answer's `amounts`, of amounts that contacts state themselves."""

@@ -11,7 +11,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from serving.decisions.schemas import PRINTABLE, Amount, ContactId, EconomicsRequest
+from serving.decisions.schemas import Amount, ContactId, EconomicsRequest
+from serving.web.bodies import PRINTABLE
 
 
 class RulesRequest(Struct, frozen=True, forbid_unknown_fields=True):

@@ -30,7 +30,7 @@ from bank_assets.ledger.engine import utc_now
 from bank_assets.store.atomic_files import write_atomic
 from bank_assets.store.bundles import BundleCache
 from bank_assets.store.registry import Registry, Version
-from serving.web.errors import ChampionUnavailableError, StateUnavailableError
+from serving.web.problems import ChampionUnavailableError, StateUnavailableError
 
 logger = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bank_assets.core.economics.suppression import SuppressionList
 from bank_assets.ledger import campaigns
-from serving.web.errors import LedgerUnavailableError
+from serving.web.problems import LedgerUnavailableError
 
 logger = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from serving.decisions import records
 from serving.decisions.record_schemas import ErasureAnswer, ErasureRequest, VerifyAnswer
 from serving.web.access import identity_of, needs
 from serving.web.bodies import JsonBody
-from serving.web.errors import FieldError, PayloadError
 from serving.web.openapi import operation
+from serving.web.problems import FieldError, PayloadError
 
 BODY = JsonBody(ErasureRequest, example={"contact_id": "c-1", "reason": "request of 2026-11-20"}, scope="admin")
 

@@ -32,7 +32,7 @@ from serving.decisions.payloads import Payloads
 from serving.decisions.record_schemas import DecisionRecord, Replay
 from serving.decisions.replaying import Replayer
 from serving.web.access import needs
-from serving.web.errors import FieldError, PayloadError
+from serving.web.problems import FieldError, PayloadError
 from serving.web.templating import is_partial, moment, show, words
 from serving.web.view_models import Table
 

@@ -29,8 +29,7 @@ from serving.decisions.recorder import Recorder
 from serving.decisions.schemas import EconomicsRequest, PredictionRequest, ReasonNotToCall
 from serving.decisions.scoring import Asked, Decided, decide, economics_of, reason_of
 from serving.decisions.uploads import Row
-from serving.web.errors import FieldError, PayloadError
-from serving.web.problems import problem_of
+from serving.web.problems import FieldError, PayloadError, problem_of
 
 MAX_ROWS: Final = 100_000
 CHUNK_ROWS: Final = 1_000

@@ -15,12 +15,12 @@ from litestar.response import Stream
 from bank_assets.core.economics.economics import MAXIMUM_EUR
 from serving.decisions.api import PATH
 from serving.decisions.batches import MAX_ROWS, Batches, Upload
-from serving.decisions.payloads import Payloads, check_date
+from serving.decisions.payloads import Payloads, check_date, customer_of
 from serving.decisions.schemas import MINIMUM_EUR, EconomicsRequest
 from serving.decisions.uploads import csv_rows, json_rows
 from serving.web.access import identity_of, needs
 from serving.web.bodies import JSON, check_format
-from serving.web.openapi import body_of, customer_of, inlined, operation
+from serving.web.openapi import body_of, inlined, operation
 
 CSV = "text/csv"
 BATCH_BODY_BYTES = 100_000_000

@@ -18,7 +18,7 @@ from bank_assets.reports.formats import field_text
 from serving.decisions.payloads import Payloads
 from serving.decisions.schemas import CONTACT_ID_LENGTH, FIRST_DATE, LAST_DATE, PredictionRequest
 from serving.decisions.view_models import FieldGroup, FormField, PredictForm
-from serving.web.errors import FieldError
+from serving.web.problems import FieldError
 
 ECONOMICS: Final = {"cost_eur": "Cost of a call", "value_eur": "Value of a subscription"}
 FURTHER: Final = "Further details"

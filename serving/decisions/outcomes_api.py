@@ -15,7 +15,7 @@ from serving.decisions.outcome_schemas import OutcomeAnswer, OutcomeRequest
 from serving.decisions.records import iso_time, outcome_report
 from serving.web.access import identity_of, needs
 from serving.web.bodies import JsonBody
-from serving.web.errors import FieldError, PayloadError
+from serving.web.problems import FieldError, PayloadError
 
 BODY = JsonBody(
     OutcomeRequest, example={"contact_id": "c-1", "y": "yes", "duration": 210}, scope="outcomes", problems=(404,)

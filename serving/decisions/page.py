@@ -38,7 +38,7 @@ from serving.decisions.scoring import ON_PROBATION, OUTSIDE, Asked, decide, reas
 from serving.decisions.view_models import DecisionView, PredictPage, PredictResult, RangeBar, ReasonBar, WhatIf
 from serving.settings import ServingSettings
 from serving.web.access import identity_of, needs, note_decision
-from serving.web.errors import NotFoundError, PayloadError
+from serving.web.problems import NotFoundError, PayloadError
 from serving.web.templating import is_partial, show
 
 BREAK_EVEN: Final = "break-even"

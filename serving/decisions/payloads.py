@@ -31,12 +31,11 @@ from serving.decisions.schemas import (
     FIRST_DATE,
     LAST_DATE,
     MINIMUM_EUR,
-    PRINTABLE,
     PredictionRequest,
     request_type,
 )
-from serving.web.errors import FieldError, PayloadError
-from serving.web.json_faults import SHOWN, not_json, shown
+from serving.web.bodies import PRINTABLE, SHOWN, not_json, shown
+from serving.web.problems import FieldError, PayloadError
 
 OPTIONAL_FIELDS: Final = ("contact_id", "contact_date", "economics")
 
@@ -318,3 +317,8 @@ def _whole_numbers(raw: object) -> object:
         return raw
     changed = {name: int(value) for name, value in raw.items() if isinstance(value, float) and value.is_integer()}
     return {**raw, **changed} if changed else raw
+
+
+def customer_of(payloads: Payloads) -> dict[str, Any]:
+    """A customer who is taken, for the OpenAPI document."""
+    return {**payloads.example, "contact_id": "c-1", "contact_date": "2010-11-17"}

@@ -31,7 +31,7 @@ from sqlalchemy import Engine
 
 from bank_assets.ledger import decisions
 from serving.decisions.ledger_writer import Frames, Written, frame, group_frame
-from serving.web.errors import LedgerUnavailableError, RecorderBusyError
+from serving.web.problems import LedgerUnavailableError, RecorderBusyError
 
 logger = logging.getLogger(__name__)
 

@@ -26,7 +26,7 @@ from serving.decisions.record_schemas import (
 )
 from serving.decisions.schemas import Flag, ModelReference, ReasonNotToCall
 from serving.decisions.scoring import reason_of
-from serving.web.errors import FieldError, NotFoundError, PayloadError
+from serving.web.problems import FieldError, NotFoundError, PayloadError
 
 Document = Callable[[decisions.Decision], dict[str, Any] | None]
 """Finds the decision.json of the version that a record names, or None if it is out of reach."""

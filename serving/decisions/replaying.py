@@ -29,7 +29,7 @@ from serving.decisions.record_schemas import Replay
 from serving.decisions.records import decision_on_record
 from serving.decisions.schemas import ModelReference
 from serving.decisions.scoring import cpu_architecture
-from serving.web.errors import NotFoundError
+from serving.web.problems import NotFoundError
 
 LOADED_VERSIONS: Final = 4
 """Old versions kept in memory: an audit usually looks at neighbours."""

@@ -15,6 +15,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from bank_assets.contract.columns import Column, Kind
 from bank_assets.contract.contract import Contract
 from bank_assets.core.economics.economics import MAXIMUM_EUR
+from serving.web.bodies import PRINTABLE
 
 CONTACT_ID_LENGTH: Final = 64
 FIRST_DATE: Final = dt.date(1990, 1, 1)
@@ -24,9 +25,6 @@ LAST_DATE: Final = dt.date(2100, 1, 1)
 
 MINIMUM_EUR: Final = 0.01
 """Less is no amount of money; a value near 0 makes a break-even beyond what a double, and so a record, can hold."""
-PRINTABLE: Final = r"^[^\x00-\x1f\x7f]*(?![\s\S])"
-"""Text without control characters. PostgreSQL cannot keep NUL: one such id would fail every decision of its commit.
-Ends so because `$` also fits before a last line break."""
 
 ContactId = Annotated[
     str,

@@ -13,8 +13,8 @@ import msgspec
 
 from bank_assets.contract.reading import TextRow, encoding_of, read_rows
 from serving.decisions.payloads import Payloads
-from serving.web.errors import FieldError, PayloadError
-from serving.web.json_faults import not_json, shown
+from serving.web.bodies import not_json, shown
+from serving.web.problems import FieldError, PayloadError
 
 _UNRESTRICTED: Final = "contact_id", "contact_date"
 

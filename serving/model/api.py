@@ -20,8 +20,8 @@ from serving.champion.watcher import Watcher
 from serving.model.schemas import ModelHistory, ModelInfo, PromotionEntry, RollbackRequest
 from serving.web.access import identity_of, needs
 from serving.web.bodies import JsonBody
-from serving.web.errors import ConflictError
 from serving.web.openapi import operation
+from serving.web.problems import ConflictError
 
 SWAP_SECONDS = 5.0
 BODY = JsonBody(

@@ -31,7 +31,7 @@ from serving.model.views import (
 )
 from serving.monitoring.reports import Reports
 from serving.web.access import identity_of, needs
-from serving.web.errors import ConflictError
+from serving.web.problems import ConflictError
 from serving.web.templating import show
 from serving.web.view_models import GOOD, WATCH, EmptyState, Notice
 

@@ -17,7 +17,7 @@ from serving.monitoring.reports import OWN_PAGES, STYLE_BLOCK, Reports
 from serving.monitoring.response_views import LEDGER_UNREADABLE, READ_ROWS, fit_in_progress, response_view, stopped_on
 from serving.monitoring.view_models import MonitoringPage, ReportLink
 from serving.monitoring.views import alert_lines, drift_view, performance_view
-from serving.web.errors import NotFoundError
+from serving.web.problems import NotFoundError
 from serving.web.templating import show, static_url
 from serving.web.view_models import BAD, EmptyState, Notice
 

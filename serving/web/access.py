@@ -26,8 +26,8 @@ from bank_assets.ledger import accounts
 from bank_assets.ledger.accounts import Identity
 from serving.settings import ServingSettings
 from serving.web import parameters
-from serving.web.errors import FieldError, ForbiddenError, NotAuthenticatedError, PayloadError, RateLimitedError
 from serving.web.limits import Buckets
+from serving.web.problems import FieldError, ForbiddenError, NotAuthenticatedError, PayloadError, RateLimitedError
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, Receive, Scope, Send

@@ -25,9 +25,9 @@ from serving.web.access import (
     refuse_foreign_host,
     secret_of,
 )
-from serving.web.errors import ServingError
 from serving.web.logs import AccessLog
 from serving.web.metrics import Metrics
+from serving.web.problems import ServingError
 
 if TYPE_CHECKING:
     from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send

@@ -25,8 +25,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
-from serving.web.errors import RateLimitedError
 from serving.web.limits import Buckets
+from serving.web.problems import RateLimitedError
 
 FAILURES_AT_ONCE: Final = 10
 FAILURES_PER_MINUTE: Final = 10

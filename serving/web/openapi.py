@@ -14,7 +14,6 @@ from typing import Any, Final
 import msgspec
 from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIResponse, Operation, RequestBody, Schema
 
-from serving.decisions.payloads import Payloads
 from serving.web.problems import PROBLEM_JSON, Problem
 
 ANY: Final = (401, 403, 422, 429, 503)
@@ -33,11 +32,6 @@ WORDS: Final = {
     429: "More requests than the key's limit; `Retry-After` says when to come back.",
     503: "No model or no state in force, or the ledger cannot be written; nothing was recorded.",
 }
-
-
-def customer_of(payloads: Payloads) -> dict[str, Any]:
-    """A customer who is taken."""
-    return {**payloads.example, "contact_id": "c-1", "contact_date": "2010-11-17"}
 
 
 def prose(docstring: str) -> str:

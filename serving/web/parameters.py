@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from litestar.params import QueryParameter
 
-from serving.web.errors import FieldError, PayloadError
+from serving.web.problems import FieldError, PayloadError
 
 if TYPE_CHECKING:
     from litestar.handlers import BaseRouteHandler

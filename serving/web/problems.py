@@ -1,10 +1,6 @@
-"""Every error as a client or a person sees it: one table from exceptions to HTTP, one problem+json shape.
+"""Every error as a client or a person sees it: what serving raises, one table to HTTP, one problem+json shape.
 
-What lives here: the mapping. What must not: HTML (pages pass their own renderer to `create_app`), raising. Called by
-`create_app`, which registers `handle_exception` for everything.
-
-The shape is RFC 9457: `type`, `title`, `status`, `detail`, `instance`, plus `request_id` and, for input that does not
-fit the contract, `errors`: a list of `field`, `expected`, `found` (and `line` in uploads).
+What lives here: exceptions, `Problem` (RFC 9457), `handle_exception`. What must not: HTML (`web.templating` renders).
 """
 
 from __future__ import annotations
@@ -12,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
@@ -32,26 +29,87 @@ from bank_assets.ledger.engine import LedgerError
 from bank_assets.ledger.outcomes import UnknownDecisionError
 from bank_assets.store.campaign_files import UnknownCampaignError
 from bank_assets.store.registry import RegistryUnavailableError, UnknownVersionError
-from serving.web.errors import (
-    ChampionUnavailableError,
-    ConflictError,
-    FieldError,
-    ForbiddenError,
-    LedgerUnavailableError,
-    MediaTypeError,
-    NotAuthenticatedError,
-    NotFoundError,
-    PayloadError,
-    RateLimitedError,
-    RecorderBusyError,
-    StateUnavailableError,
-    first_of,
-)
 
 logger = logging.getLogger(__name__)
 
 PROBLEM_JSON: Final = "application/problem+json"
 SHOWN_PATH: Final = 200
+
+
+class FieldError(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One field that does not fit.
+
+    Attributes:
+        field: delivery name of the field, "" for the whole row.
+        expected: what would fit.
+        found: what came, as JSON text, shortened.
+        rule: name of the rule, if one has a name.
+    """
+
+    field: str
+    expected: str
+    found: str
+    rule: str = ""
+
+
+class ServingError(Exception):
+    """Base of what serving raises itself."""
+
+
+class ChampionUnavailableError(ServingError):
+    """There is no model that may answer."""
+
+
+class StateUnavailableError(ServingError):
+    """No as-of state was published, so features cannot be made."""
+
+
+class RecorderBusyError(ServingError):
+    """More decisions wait for their commit than can be promised."""
+
+
+class LedgerUnavailableError(ServingError):
+    """The decision could not be put on record, so it must not be answered."""
+
+
+class NotFoundError(ServingError):
+    """What was asked for is not on record."""
+
+
+class ConflictError(ServingError):
+    """The request contradicts what is on record."""
+
+
+class NotAuthenticatedError(ServingError):
+    """No credentials, or credentials that are not valid."""
+
+
+class ForbiddenError(ServingError):
+    """Known, but not allowed."""
+
+
+class RateLimitedError(ServingError):
+    """Too many requests under this key."""
+
+
+class MediaTypeError(ServingError):
+    """A body in a format that is not read here."""
+
+
+class PayloadError(ServingError):
+    """Input that does not fit the contract, field by field."""
+
+    def __init__(self, errors: tuple[FieldError, ...]) -> None:
+        """Keep the field errors; the message names the first."""
+        self.errors = errors
+        super().__init__(first_of(errors))
+
+
+def first_of(errors: tuple[FieldError, ...]) -> str:
+    """The first of several faults as a sentence, with how many more there are."""
+    first = errors[0]
+    more = f" ({len(errors) - 1} more)" if len(errors) > 1 else ""
+    return f"{first.field or 'body'}: expected {first.expected}, found {first.found}{more}; correct the request."
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -184,8 +242,6 @@ def _expected(message: str) -> str:
 
 
 def _title(status: int) -> str:
-    from http import HTTPStatus
-
     return HTTPStatus(status).phrase
 
 

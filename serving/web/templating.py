@@ -2,7 +2,7 @@
 
 What lives here: the Jinja environment (autoescape, undefined names are errors), formatting with units, `show`, the
 frame around pages. What must not: what a page contains (`view_models*`, `controllers/pages_*`).
-Called by the page controllers, by `create_app` for the engine and the static files, and by `errors.handle_exception`.
+Called by the page controllers, by `create_app` for the engine and the static files, and by `problems.handle_exception`.
 
 The environment is strict: a template that uses a name its view model lacks fails in the first test that renders it.
 """
@@ -15,17 +15,20 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
+import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from litestar import Request
+from litestar import Request, Response
 from litestar.datastructures import CacheControlHeader
 from litestar.plugins.jinja import JinjaTemplateEngine
-from litestar.response import Template
+from litestar.response import Redirect, Template
 from litestar.static_files import create_static_files_router
 from litestar.template import TemplateConfig
 
 from bank_assets.core.training.algorithms import ALGORITHMS
 from bank_assets.reports.formats import NONE, amount_text, count, eur, number, p_value, pct, points
 from serving.web.chrome import shell_of
+from serving.web.problems import Problem
+from serving.web.view_models import ProblemPage, ProblemPart
 
 if TYPE_CHECKING:
     from litestar.router import Router
@@ -174,3 +177,41 @@ def show(
         media_type="text/html",
         headers={"Vary": "HX-Request", **(headers or {})},
     )
+
+
+WAYS_ON: Final = {
+    "/problems/no-champion": ("A model is picked up within seconds once it is promoted.", "/", "See what is in place"),
+    "/problems/no-state": ("The state is picked up within seconds once it is published.", "/", "See what is in place"),
+    "/problems/ledger": ("Nothing was decided that is not on record.", "/", "Go to the home page"),
+    "/problems/busy": ("Nothing was decided; the same input may be sent again.", "/predict", "Back to the form"),
+    "/problems/forbidden": ("Another login may be allowed to.", "/", "Go to the home page"),
+    "/problems/not-found": ("It may be found by searching.", "/audit", "Search decisions"),
+}
+DEFAULT_WAY: Final = ("Your other pages are not affected.", "/", "Go to the home page")
+
+
+def problem_page(request: Request[Any, Any, Any], problem: Problem) -> Response[Any]:
+    """Render a problem for a person.
+
+    Args:
+        request: the request that failed.
+        problem: what happened.
+
+    Returns:
+        The page, or the partial for htmx, with the problem's status; the login form if nobody is logged in.
+    """
+    if problem.status == 401:
+        if is_partial(request):
+            return Response("", status_code=401, headers={"HX-Redirect": "/login"})
+        return Redirect("/login", status_code=303)
+    if problem.status == 404 and problem.type == "about:blank":
+        problem = msgspec.structs.replace(problem, detail="There is no page at this address.")
+        way = ("It may be mistyped, or the page moved.", "/", "Go to the home page")
+    elif problem.status == 422:
+        # The page, not the address: what a form was sent to may answer to no link.
+        page = f"/{request.scope['path'].split('/')[1]}"
+        way = ("Correct the input and send it again.", page, "Back to the form")
+    else:
+        way = WAYS_ON.get(problem.type, DEFAULT_WAY)
+    part = ProblemPart(problem, *way, has_title=is_partial(request))
+    return show(request, ProblemPage(problem.title, part), part, status=problem.status)

@@ -11,7 +11,7 @@ from bank_assets_tests.world.demo_home import token_of
 from serving.customers.suppressions import SHORTEST_LIFE_SECONDS, Suppressions
 from serving.decisions.form import default_values
 from serving.decisions.scoring import OBJECTED, reason_of
-from serving.web.errors import LedgerUnavailableError
+from serving.web.problems import LedgerUnavailableError
 
 PATH = "/api/v1/predictions"
 WORTH_IT = {"economics": {"cost_eur": 0.01, "value_eur": 50_000}}

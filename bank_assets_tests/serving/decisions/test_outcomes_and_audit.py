@@ -11,7 +11,7 @@ from bank_assets.contract.errors import ContractError
 from bank_assets.core.economics.economics import EconomicsError
 from bank_assets.ledger import campaigns, outcomes
 from bank_assets_tests.world.bundles import AS_OF
-from serving.web import errors, problems
+from serving.web import problems
 
 PATH = "/api/v1/predictions"
 
@@ -195,8 +195,8 @@ def test_an_erasure_needs_exactly_one_subject(client):
 
 @pytest.mark.parametrize(("kind", "status", "slug", "title"), problems.STATUS)
 def test_the_exception_table(kind, status, slug, title):
-    if kind is errors.PayloadError:
-        error = kind((errors.FieldError("age", "a number", "text"),))
+    if kind is problems.PayloadError:
+        error = kind((problems.FieldError("age", "a number", "text"),))
     elif kind is DataError:
         error = kind("INSERT", {"contact_id": "secret"}, ValueError("NUL"))
     elif kind.__name__ == "ValidationException":

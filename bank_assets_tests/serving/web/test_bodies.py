@@ -7,7 +7,7 @@ from litestar import Request
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from serving.web.bodies import read_whole
-from serving.web.errors import PayloadError
+from serving.web.problems import PayloadError
 
 
 def read(*messages: dict, at_most: int = 10) -> tuple[bytes, list[dict]]:

@@ -6,9 +6,9 @@ import threading
 import pytest
 
 from serving.web import log_ins
-from serving.web.errors import RateLimitedError
 from serving.web.limits import REMEMBERED, Buckets
 from serving.web.log_ins import FAILURES_AT_ONCE, MAX_WAITING, LogIns, browser_of, source_of
+from serving.web.problems import RateLimitedError
 
 SECRET = "s" * 64
 
