@@ -16,7 +16,7 @@ from bank_assets.executors import carried_in_process_executor
 from bank_assets.jobs import all_jobs
 from bank_assets.resources.deployment import deployment_resources
 from bank_assets.schedules import all_schedules
-from bank_assets.sensors.orphaned_runs import all_sensors
+from bank_assets.sensors import all_sensors
 from bank_assets.settings import Settings, load_settings
 
 
