@@ -30,7 +30,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy import stats
 
-from bank_assets.contract.columns import Kind
+from bank_assets.contract.columns import ColumnKind
 from bank_assets.contract.uci import UCI, UCI_FILE_COLUMNS
 from bank_assets.core.drift.profile import NUMERIC, ColumnProfile, Profile, kind_of
 from bank_assets.core.drift.verdict import DriftReport, compare_profiles
@@ -101,9 +101,9 @@ def write_table(frame: pd.DataFrame, path: Path) -> Path:
     typed = {}
     for name in UCI_FILE_COLUMNS:
         column, values = UCI.by_source[name], frame[name].to_numpy()
-        if column.kind is Kind.BOOLEAN:
+        if column.kind is ColumnKind.BOOLEAN:
             typed[column.table] = pa.array(values == "yes")
-        elif column.kind is Kind.INTEGER:
+        elif column.kind is ColumnKind.INTEGER:
             never = values == -1 if column.sentinel == -1 else None
             typed[column.table] = pa.array(values.astype(np.int32), mask=never)
         else:

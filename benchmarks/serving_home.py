@@ -16,7 +16,7 @@ from bank_assets.core.economics.economics import Economics
 from bank_assets.core.features.as_of import OutcomeHistory
 from bank_assets.core.features.contacts import Contacts
 from bank_assets.core.features.feature_set import FeatureSet, historical_features
-from bank_assets.core.model.bundle import BundleParts, Lineage, bundle_files, observed_ranges
+from bank_assets.core.model.bundle import BundleParts, ModelLineage, bundle_files, observed_ranges
 from bank_assets.core.model.calibration import fit_affine
 from bank_assets.core.training.export import to_onnx
 from bank_assets.core.training.recipes import Recipe, encode, fit_recipe, recency_weights
@@ -50,7 +50,7 @@ def prepare(home: Path) -> dict[str, Any]:
         raw = estimator.predict_proba(encode(features, FEATURE_SET))[:, 1]
         parts = BundleParts(
             RECIPE, [fit_affine(raw, y)], {"probability": [0.0, 1.0], "low": [0.0, 0.9], "high": [0.1, 1.0]},
-            Economics(), 0.3, {}, Lineage(str(as_of), "0" * 64, len(y), "uci", True, "run", "revision", UCI),
+            Economics(), 0.3, {}, ModelLineage(str(as_of), "0" * 64, len(y), "uci", True, "run", "revision", UCI),
             observed_ranges(features, UCI))  # fmt: skip
         run = registry.client.create_run(registry.experiment_id())
         files = bundle_files(to_onnx(estimator, FEATURE_SET, RECIPE.algorithm), parts, {})

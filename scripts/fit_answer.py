@@ -17,7 +17,7 @@ from scipy.sparse.linalg import spsolve
 
 from bank_assets.simulator import profile as shape
 from bank_assets.simulator.drawing import simulated_log_odds
-from bank_assets.simulator.profile import Floats, Profile
+from bank_assets.simulator.profile import Floats, SimulatorProfile
 
 _NEWTON_ROUNDS: Final = 12
 _RIDGE: Final = {"month": 0.01, "main": 1.0, "epoch": 3.0, "weekday": 4.0}
@@ -80,7 +80,7 @@ def _suppressed_weekdays(frame: pd.DataFrame, effects: Floats, weekdays: list[in
     return tuple(terms)
 
 
-def fit_answer(frame: pd.DataFrame, unanswered: Profile) -> dict[str, Any]:
+def fit_answer(frame: pd.DataFrame, unanswered: SimulatorProfile) -> dict[str, Any]:
     """Fit the log-odds and set every month's intercept so that simulated months have the real rates.
 
     Args:
@@ -88,7 +88,7 @@ def fit_answer(frame: pd.DataFrame, unanswered: Profile) -> dict[str, Any]:
         unanswered: the profile with all tables but those of the answer.
 
     Returns:
-        The fields of `Profile` that concern the answer.
+        The fields of `SimulatorProfile` that concern the answer.
     """
     weekdays = [len(shares) for shares in unanswered.weekday_shares]
     design, ridge, columns = _design(frame, weekdays)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from bank_assets.contract.uci import UCI
 from bank_assets.simulator import profile as shape
 from bank_assets.simulator.month_model import weekdays_of
-from bank_assets.simulator.profile import PROFILE_PATH, Floats, Profile, dump_profile
+from bank_assets.simulator.profile import PROFILE_PATH, Floats, SimulatorProfile, dump_profile
 from bank_assets.simulator.sampling import rake
 from bank_assets.sources.uci import implied_dates, is_pinned
 from bank_assets.store.atomic_files import write_atomic
@@ -212,7 +212,7 @@ def _weekday_shares(frame: pd.DataFrame) -> tuple[Floats, ...]:
     return tuple(shares)
 
 
-def fit_profile(path: Path) -> Profile:
+def fit_profile(path: Path) -> SimulatorProfile:
     """Fit the profile; the same file gives the same profile.
 
     Args:
@@ -227,7 +227,7 @@ def fit_profile(path: Path) -> Profile:
     answers = np.bincount(frame["month"], weights=frame["y"]).astype(np.int64)
     pooled = [(_pooled(answers, month, rows), _pooled(rows, month, rows)) for month in range(len(rows))]
     shares = _weekday_shares(frame)
-    unanswered = Profile(
+    unanswered = SimulatorProfile(
         source_sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
         months=frame.attrs["months"],
         rows=rows,

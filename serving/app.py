@@ -44,7 +44,7 @@ from serving.pages import page_routes
 from serving.settings import ServingSettings
 from serving.web.access import Access, admitting
 from serving.web.api_docs import HANDLERS as DOCS
-from serving.web.envelope import Shell
+from serving.web.envelope import RequestEnvelope
 from serving.web.log_ins import LogIns
 from serving.web.logs import AccessLog
 from serving.web.metrics import Metrics
@@ -104,7 +104,7 @@ def create_app(
         logging_config=None,
         request_max_body_size=1_000_000,
     )
-    app.asgi_handler = Shell(app.asgi_handler, settings, services.access, services.meters, log)
+    app.asgi_handler = RequestEnvelope(app.asgi_handler, settings, services.access, services.meters, log)
     return app
 
 

@@ -27,7 +27,7 @@ from bank_assets.resources.spark import SparkResource
 from bank_assets.resources.store import RegistryResource, WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.spark.profile import value_counts, value_counts_of_files
-from bank_assets.store.champion_history import Reign
+from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.derivations import Derived, stale
 from bank_assets.store.lineage import CONTACTS, DRIFT_REPORT, OUTCOMES, PROFILES
 from bank_assets.store.warehouse import Entry, StagedEntry, Warehouse
@@ -138,7 +138,7 @@ def drift_report(
     Guarantees: exact statistics from counts, no row is read again; the reference is named in every report.
     """
     watch, store = Stopwatch(), warehouse.open()
-    champion = Reign.of(ledger.engine).current
+    champion = ChampionHistory.of(ledger.engine).current
     reference_months = choose_default_reference(
         {month: entry.rows for month, entry in store.manifest(CONTACTS).items()}
     )

@@ -19,7 +19,14 @@ from bank_assets.contract.names import ALIAS_CHALLENGER
 from bank_assets.core.arrays import FloatArray, rows_at
 from bank_assets.core.economics.economics import COST_COLUMN, VALUE_COLUMN, Economics
 from bank_assets.core.model.scorer import Scorer, apply_calibrator
-from bank_assets.core.promotion.gates import FIRST, PROBATION, PromotionPolicy, Verdict, first_model_gate, kind_of_fit
+from bank_assets.core.promotion.gates import (
+    FIRST,
+    PROBATION,
+    GateVerdict,
+    PromotionPolicy,
+    first_model_gate,
+    kind_of_fit,
+)
 from bank_assets.core.promotion.refit_guard import AgainstChampion, against_champion
 from bank_assets.core.training.algorithms import ALGORITHMS
 from bank_assets.core.training.challenger import choose_recipe, fit_deployment, pooled_rows
@@ -30,14 +37,14 @@ from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.store import RegistryResource, WarehouseResource
 from bank_assets.resources.tracking import Tracking, TrackingResource
 from bank_assets.settings import Settings
-from bank_assets.store.champion_history import Reign
-from bank_assets.store.derivations import ALL, Made, Table
+from bank_assets.store.champion_history import ChampionHistory
+from bank_assets.store.derivations import ALL, DerivedTable, Made
 from bank_assets.store.fold_cache import clear_folds
 from bank_assets.store.registration import register
 from bank_assets.store.registry import Registry
 from bank_assets.store.warehouse import Entry, Warehouse
 
-CHALLENGER, CHAMPION_SCORES = Table("challenger", "5"), Table("champion_scores", "5")
+CHALLENGER, CHAMPION_SCORES = DerivedTable("challenger", "5"), DerivedTable("champion_scores", "5")
 CANDIDATES = "candidates"
 SHOWN_METRICS = ("roc_auc", "average_precision", "f1", "brier", "log_loss", "profit_eur")
 
@@ -71,7 +78,7 @@ def challenger(
     Guarantees: another recipe than the incumbent's is chosen only if its lead is unlikely to be luck.
     Fails when: no candidate has been evaluated on this snapshot.
     """
-    store, champion = warehouse.open(), Reign.of(ledger.engine).current
+    store, champion = warehouse.open(), ChampionHistory.of(ledger.engine).current
     snapshot = read_snapshot(store, settings.contract)
     derived = CHALLENGER.of(
         store,
@@ -110,7 +117,7 @@ class Chosen:
 
     tested: OutOfTime
     kind: str
-    first_gate: Verdict | None
+    first_gate: GateVerdict | None
     compared: AgainstChampion | None
 
 
@@ -180,7 +187,7 @@ def registered(
     return Made(cohort_rows(tested, snapshot, settings.economics), evidence, shown)
 
 
-def cohort_rows(tested: OutOfTime, snapshot: TrainingSnapshot, economics: Economics) -> pa.Table:
+def cohort_rows(tested: OutOfTime, snapshot: TrainingSnapshot, economics: Economics) -> pa.DerivedTable:
     """The latest out-of-time cohort: both recipes' probabilities, the outcome of each contact and its economics."""
     data, rows = snapshot.data, tested.rows
     columns = rows_at(data.features, rows)
@@ -198,7 +205,7 @@ def cohort_rows(tested: OutOfTime, snapshot: TrainingSnapshot, economics: Econom
     )
 
 
-def gate_of_first(tested: OutOfTime, snapshot: TrainingSnapshot, settings: Settings) -> Verdict:
+def gate_of_first(tested: OutOfTime, snapshot: TrainingSnapshot, settings: Settings) -> GateVerdict:
     """The gate of a first model on the latest out-of-time cohort."""
     rows, data = tested.rows, snapshot.data
     columns = rows_at(data.features, rows)

@@ -19,10 +19,10 @@ from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.sources.source import Source, landed_source
 from bank_assets.store.contact_store import ContactStore
-from bank_assets.store.derivations import Made, Table
+from bank_assets.store.derivations import DerivedTable, Made
 from bank_assets.store.lineage import CONTACTS, OUTCOMES, REPORTED_OUTCOMES, contract_setting, passed_months
 
-TRAINING_SET = Table("training_set", "1")
+TRAINING_SET = DerivedTable("training_set", "1")
 
 
 class TrainingSetConfig(dg.Config):

@@ -19,7 +19,7 @@ from bank_assets.core.drift.profile import Profile
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.features.feature_set import FeatureSet
 from bank_assets.core.model.background import build_background
-from bank_assets.core.model.bundle import BundleParts, Lineage, bundle_files
+from bank_assets.core.model.bundle import BundleParts, ModelLineage, bundle_files
 from bank_assets.core.model.explanations import Explainer, global_importance
 from bank_assets.core.model.ranges import fit_ranges
 from bank_assets.core.model.scorer import Scorer
@@ -223,10 +223,10 @@ def assemble_bundle(
     return AssembledBundle(bundle_files(fit.graph, complete, document), fairness.evidence())
 
 
-def lineage_of(snapshot: TrainingSnapshot, run_id: str, revision: str) -> Lineage:
+def lineage_of(snapshot: TrainingSnapshot, run_id: str, revision: str) -> ModelLineage:
     """What a model was made from, by which run and code."""
     data, source = snapshot.data, snapshot.metadata
-    return Lineage(
+    return ModelLineage(
         str(data.as_of),
         snapshot.digest,
         len(data),

@@ -24,9 +24,9 @@ from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.store import RegistryResource, WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.store.atomic_files import write_atomic
-from bank_assets.store.champion_history import Reign
+from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.contact_store import ContactStore
-from bank_assets.store.derivations import Made, Table, stale
+from bank_assets.store.derivations import DerivedTable, Made, stale
 from bank_assets.store.lineage import (
     REPORTED_OUTCOMES,
     SCORES,
@@ -38,7 +38,7 @@ from bank_assets.store.lineage import (
 from bank_assets.store.registry import Registry
 from bank_assets.store.warehouse import Warehouse
 
-REPORT = Table("performance_report", "2")
+REPORT = DerivedTable("performance_report", "2")
 SCORE_SCHEMA = pa.schema(
     [
         ("contact_id", pa.string()),
@@ -78,7 +78,7 @@ def ledger_outcomes(
     wanted = {month: reported_outcomes(store, month, arrived.get(month, [])) for month in months_of(context)}
     due = stale(wanted)
     for month, derived in due.items():
-        derived.commit(pa.Table.from_pylist(arrived.get(month, []), schema=OUTCOME_SCHEMA))
+        derived.commit(pa.DerivedTable.from_pylist(arrived.get(month, []), schema=OUTCOME_SCHEMA))
     return months_result(context, wanted, due, watch)
 
 
@@ -103,7 +103,7 @@ def contact_scores(
     Fails when: a champion's bundle does not have its registered digest.
     """
     watch, store = Stopwatch(), warehouse.open()
-    reign = Reign.of(ledger.engine)
+    reign = ChampionHistory.of(ledger.engine)
     wanted = scores(store, reign, months_of(context))
     due = stale(wanted)
     if due:
@@ -114,7 +114,9 @@ def contact_scores(
     return months_result(context, wanted, due, watch, metadata={"champions": list(reign.versions[-5:])})
 
 
-def _scores(store: Warehouse, reign: Reign, registry: Registry, passed: list[str], contract: Contract) -> pa.Table:
+def _scores(
+    store: Warehouse, reign: ChampionHistory, registry: Registry, passed: list[str], contract: Contract
+) -> pa.DerivedTable:
     if not reign.versions:
         return SCORE_SCHEMA.empty_table()
     contacts = ContactStore(store, contract).read(passed)
@@ -162,7 +164,7 @@ def performance_report(
     Guarantees: only outcomes known by the data's own time count.
     """
     store, economics = warehouse.open(), settings.economics
-    champion = Reign.of(ledger.engine).current
+    champion = ChampionHistory.of(ledger.engine).current
     scored = [month for month, entry in store.manifest(SCORES.name).items() if entry.rows]
     derived = REPORT.of(
         store, inputs=store.digests(SCORES.name, scored), settings=economics.to_dict() | {"champion": champion}
@@ -200,7 +202,7 @@ def _made(report: PerformanceReport) -> Made:
             if latest.get(key) is not None
         },
     }
-    rows = pa.Table.from_pylist(by_month) if by_month else pa.table({"name": pa.array([], pa.string())})
+    rows = pa.DerivedTable.from_pylist(by_month) if by_month else pa.table({"name": pa.array([], pa.string())})
     return Made(rows, {"headline": headline, "report": document}, {"by_month": dg.MetadataValue.md(_table(by_month))})
 
 

@@ -17,18 +17,18 @@ from bank_assets.assets.materialization import ML_OWNERS, derive
 from bank_assets.assets.report_pages import page_metadata
 from bank_assets.assets.retraining_report import write_retraining_page
 from bank_assets.core.model.scorer import apply_calibrator
-from bank_assets.core.promotion.gates import RECIPE, Verdict, judged, recipe_gate, refit_gate
+from bank_assets.core.promotion.gates import RECIPE, GateVerdict, judged, recipe_gate, refit_gate
 from bank_assets.core.promotion.refit_guard import AgainstChampion
 from bank_assets.ledger import promotions
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.store import RegistryResource, WarehouseResource
 from bank_assets.settings import Settings
-from bank_assets.store.champion_history import Reign
-from bank_assets.store.derivations import ALL, Made, Table
+from bank_assets.store.champion_history import ChampionHistory
+from bank_assets.store.derivations import ALL, DerivedTable, Made
 from bank_assets.store.registry import Registry
 from bank_assets.store.warehouse import Warehouse, arrays_of
 
-CHAMPION = Table("champion_model", "2")
+CHAMPION = DerivedTable("champion_model", "2")
 
 
 @dg.asset(
@@ -56,7 +56,7 @@ def champion_model(
     evidence, version = basis.metadata, str(basis.metadata["headline"]["version"])
 
     def work() -> Made:
-        current = Reign.of(ledger.engine).current
+        current = ChampionHistory.of(ledger.engine).current
         models = registry.open()
         verdict = judge(store, models, evidence, settings)
         page = write_retraining_page(
@@ -73,7 +73,7 @@ def champion_model(
 
 
 def record(
-    engine: Engine, verdict: Verdict, evidence: Mapping[str, Any], current: str | None, page: Mapping[str, Any]
+    engine: Engine, verdict: GateVerdict, evidence: Mapping[str, Any], current: str | None, page: Mapping[str, Any]
 ) -> None:
     """Put a verdict on record, once.
 
@@ -102,11 +102,11 @@ def record(
     )
 
 
-def _decision(verdict: Verdict) -> str:
+def _decision(verdict: GateVerdict) -> str:
     return "promoted" if verdict.is_promoted else "refused"
 
 
-def _made(verdict: Verdict, evidence: Mapping[str, Any], current: str | None, page: Mapping[str, Any]) -> Made:
+def _made(verdict: GateVerdict, evidence: Mapping[str, Any], current: str | None, page: Mapping[str, Any]) -> Made:
     version, decision = str(evidence["headline"]["version"]), _decision(verdict)
     champion = version if verdict.is_promoted else (current or "none")
     return Made(
@@ -129,12 +129,12 @@ def judge(
     models: Registry,
     evidence: Mapping[str, Any],
     settings: Settings,
-) -> Verdict:
+) -> GateVerdict:
     """The verdict of the gate that fits the challenger's kind, and of the guards that every fit has to pass."""
     kind, version = evidence["headline"]["kind"], str(evidence["headline"]["version"])
     first, gate = evidence.get("first_gate"), None
     if first is not None:
-        gate = Verdict(first["kind"], first["is_promoted"], tuple(first["reasons"]), first["evidence"])
+        gate = GateVerdict(first["kind"], first["is_promoted"], tuple(first["reasons"]), first["evidence"])
     if kind == RECIPE:
         columns = arrays_of(store.read(CHALLENGER.name, [ALL]))
         gate = recipe_gate(

@@ -16,8 +16,8 @@ from sqlalchemy import Engine
 from bank_assets.assets.report_pages import DRIFT_FOLDER, retraining_address, source_words
 from bank_assets.core.arrays import rows_at
 from bank_assets.core.economics.economics import Economics
-from bank_assets.core.promotion.gates import RECIPE, Verdict
-from bank_assets.core.quality.comparison import Comparison, compare_models
+from bank_assets.core.promotion.gates import RECIPE, GateVerdict
+from bank_assets.core.quality.comparison import ModelComparison, compare_models
 from bank_assets.ledger import responses
 from bank_assets.reports.retraining_page import Retraining, retraining_page, why_sentences
 from bank_assets.settings import Settings
@@ -37,7 +37,7 @@ def write_retraining_page(
     settings: Settings,
     evidence: Mapping[str, Any],
     current: str | None,
-    verdict: Verdict,
+    verdict: GateVerdict,
     tags: Mapping[str, str],
 ) -> dict[str, Any]:
     """Compare, write the page, and say what belongs into the record.
@@ -84,7 +84,7 @@ def write_retraining_page(
 
 def comparison_of(
     store: Warehouse, kind: str, current: str | None, economics: Economics, seed: int
-) -> tuple[Comparison, str]:
+) -> tuple[ModelComparison, str]:
     """Old and new on contacts that neither had learned from, and how that was made sure, for people.
 
     Args:

@@ -32,13 +32,13 @@ from bank_assets.spark.scoring import SCORED_SCHEMA, score_campaign
 from bank_assets.store import lineage
 from bank_assets.store.call_lists import CallListFiles, csv_of
 from bank_assets.store.campaign_files import campaign_of
-from bank_assets.store.champion_history import Reign
+from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.contact_store import ContactStore
-from bank_assets.store.derivations import Made, Table, stale
+from bank_assets.store.derivations import DerivedTable, Made, stale
 from bank_assets.store.lineage import BATCH, SCORES, STATE, passed_months
 from bank_assets.store.warehouse import Entry, Warehouse
 
-LIST = Table("call_list", "2")
+LIST = DerivedTable("call_list", "2")
 MATERIAL_SHIFT = 0.05
 """A recalibration is worth a record when the log-odds move by more (a factor of 1.05 in the odds)."""
 
@@ -61,7 +61,7 @@ def as_of_state(
     Reads: contacts, outcomes, contact_scores. Writes: the state that the web app and batch scoring use.
     Guarantees: only outcomes known by the data's own time; a recalibration that moves the odds is on record.
     """
-    store, reign = warehouse.open(), Reign.of(ledger.engine)
+    store, reign = warehouse.open(), ChampionHistory.of(ledger.engine)
     months = passed_months(store)
     as_of = ContactStore(store, settings.contract).learning_as_of(settings.landing, months)
 
@@ -100,7 +100,7 @@ def publish(engine: Engine, state: AsOfState, recalibration: Recalibration, cham
         )
 
 
-def _shift_of(published: states.AsOfState | None) -> float:
+def _shift_of(published: states.RecordedState | None) -> float:
     return float(published.state.get("log_odds_shift", 0.0)) if published else 0.0
 
 
@@ -152,7 +152,7 @@ def batch_scores(
     Fails when: there is no champion.
     """
     watch, store = Stopwatch(), warehouse.open()
-    champion, state = Reign.of(ledger.engine).current, states.latest(ledger.engine)
+    champion, state = ChampionHistory.of(ledger.engine).current, states.latest(ledger.engine)
     if champion is None or state is None:
         context.log.warning("no champion yet: nothing can be scored")
         message = "No champion yet; see the refusal in champion_model."

@@ -27,10 +27,10 @@ from bank_assets.resources.store import WarehouseResource
 from bank_assets.resources.tracking import Tracking, TrackingResource
 from bank_assets.revision import git_revision
 from bank_assets.settings import Settings
-from bank_assets.store.derivations import Made, Table
+from bank_assets.store.derivations import DerivedTable, Made
 from bank_assets.store.fold_cache import FoldCache
 
-CANDIDATES = Table("candidates", "1")
+CANDIDATES = DerivedTable("candidates", "1")
 
 
 def algorithm_asset(algorithm: Algorithm) -> dg.AssetsDefinition:

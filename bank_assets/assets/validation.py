@@ -20,14 +20,14 @@ from bank_assets.reports.validation_page import MonthRow, validation_page, viola
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.store.atomic_files import write_atomic
-from bank_assets.store.derivations import Derived, Table, stale
+from bank_assets.store.derivations import Derived, DerivedTable, stale
 from bank_assets.store.lineage import CONTACTS, GATE, REJECTED
 from bank_assets.store.table_manifest import Entry
 from bank_assets.store.warehouse import Warehouse
 
 CODE_VERSION = "3"
-VERDICTS = Table(GATE, CODE_VERSION)
-VERDICTS_ON_ROWS = Table(GATE, "2")
+VERDICTS = DerivedTable(GATE, CODE_VERSION)
+VERDICTS_ON_ROWS = DerivedTable(GATE, "2")
 """On tables that were made before the ETL counted profiles; such months stay judged as they are."""
 
 RESULT_SCHEMA = pa.schema([("month", pa.string()), ("severity", pa.string()), ("failure", pa.string())])
@@ -102,7 +102,7 @@ def hold(verdict: Derived, profile: MonthProfile, found: MonthValidation, contac
     texts = [("error", text) for text in found.errors] + [("warning", text) for text in found.warnings]
     failures = [{"month": profile.month, "severity": severity, "failure": text} for severity, text in texts]
     verdict.commit(
-        pa.Table.from_pylist(failures, schema=RESULT_SCHEMA),
+        pa.DerivedTable.from_pylist(failures, schema=RESULT_SCHEMA),
         {
             "passed": not found.errors,
             "errors": list(found.errors),

@@ -5,7 +5,7 @@ import dagster as dg
 from bank_assets.contract.names import ALIAS_CHAMPION
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.store import RegistryResource, WarehouseResource
-from bank_assets.store.champion_history import Reign
+from bank_assets.store.champion_history import ChampionHistory
 
 TABLE = "champion_model"
 
@@ -18,7 +18,7 @@ def champion_alias_reads_back(
 
     Asked only after a run that decided something: the registry's client costs seconds to import.
     """
-    recorded = Reign.of(ledger.engine).current
+    recorded = ChampionHistory.of(ledger.engine).current
     entry = warehouse.open().entry(TABLE, "all")
     if entry is not None and entry.metadata.get("alias_verified") == recorded:
         return dg.AssetCheckResult(passed=True, metadata={"champion": recorded or "none", "asked": False})

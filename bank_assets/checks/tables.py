@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from bank_assets.contract.columns import Kind
+from bank_assets.contract.columns import ColumnKind
 from bank_assets.landing.register import read_manifest
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
@@ -13,11 +13,11 @@ from bank_assets.store.lineage import CONTACTS, OUTCOMES, REJECTED
 from bank_assets.store.warehouse import Warehouse
 
 ARROW_KINDS = {
-    Kind.INTEGER: ("int32", "int64"),
-    Kind.BOOLEAN: ("bool",),
-    Kind.DATE: ("date32[day]",),
-    Kind.CATEGORY: ("string", "large_string"),
-    Kind.STRING: ("string", "large_string"),
+    ColumnKind.INTEGER: ("int32", "int64"),
+    ColumnKind.BOOLEAN: ("bool",),
+    ColumnKind.DATE: ("date32[day]",),
+    ColumnKind.CATEGORY: ("string", "large_string"),
+    ColumnKind.STRING: ("string", "large_string"),
 }
 
 

@@ -29,7 +29,7 @@ from bank_assets.replay.contacts import History, read_history
 from bank_assets.replay.platform import PlatformConfig
 from bank_assets.replay.policies import POLICIES
 from bank_assets.replay.uncertainty import uncertainty
-from bank_assets.replay.workers import Job, Outcome, run_policies
+from bank_assets.replay.workers import Job, PolicyOutcome, run_policies
 from bank_assets.replay.world import EXPLORATION_SHARE, FEEDBACKS, FIRST_DAY, STEPS, ReplayError, ReplaySettings, World
 from bank_assets.reports.replay_charts import picture, replay_charts
 from bank_assets.reports.replay_page import replay_page
@@ -160,7 +160,7 @@ def _replayed(
     replay: ReplaySettings,
     world: World,
     console: Console,
-) -> dict[str, Outcome]:
+) -> dict[str, PolicyOutcome]:
     config = PlatformConfig(
         settings.candidates,
         settings.probation,
@@ -190,7 +190,7 @@ def _document(
     history: History,
     replay: ReplaySettings,
     world: World,
-    outcomes: Mapping[str, Outcome],
+    outcomes: Mapping[str, PolicyOutcome],
 ) -> tuple[dict[str, Any], list[dict[str, str]]]:
     followed = _followed(outcomes)
     platform = outcomes.get("platform")
@@ -210,7 +210,7 @@ def _document(
     return document, [event.to_dict() for event in outcomes[followed].counts.events]
 
 
-def over_seeds(first: int, runs: Sequence[Mapping[str, Outcome]]) -> dict[str, Any]:
+def over_seeds(first: int, runs: Sequence[Mapping[str, PolicyOutcome]]) -> dict[str, Any]:
     """Mean and standard error of each policy's profit over seeds.
 
     Args:

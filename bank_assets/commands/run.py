@@ -34,7 +34,7 @@ from bank_assets.settings import Settings
 from bank_assets.sources.landing import land_source
 from bank_assets.sources.source import resolve_source
 from bank_assets.store.atomic_files import write_atomic
-from bank_assets.store.champion_history import Reign
+from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.lineage import stale_scores
 from bank_assets.store.warehouse import Warehouse
 
@@ -99,7 +99,7 @@ def has_new_champion(settings: Settings) -> bool:
     """Whether a champion came into force that the stored scores or the last drift report do not know yet."""
     engine = open_ledger(settings.ledger_url)
     try:
-        reign = Reign.of(engine)
+        reign = ChampionHistory.of(engine)
     finally:
         engine.dispose()
     if reign.current is None:

@@ -16,7 +16,7 @@ YES_NO: Final = ("no", "yes")
 """Values of a boolean in deliveries and payloads."""
 
 
-class Known(StrEnum):
+class KnownWhen(StrEnum):
     """When a column's value is known, which decides where it may be used."""
 
     IDENTIFIER = "identifier"
@@ -25,7 +25,7 @@ class Known(StrEnum):
     TARGET = "target"
 
 
-class Kind(StrEnum):
+class ColumnKind(StrEnum):
     """The logical type of a column."""
 
     INTEGER = "integer"
@@ -35,7 +35,7 @@ class Kind(StrEnum):
     STRING = "string"
 
 
-class Role(StrEnum):
+class ColumnRole(StrEnum):
     """What the platform needs a column for; code asks for the role, so a bank may name its columns as it likes."""
 
     TARGET = "target"
@@ -80,8 +80,8 @@ class Column:
 
     source: str
     table: str
-    kind: Kind
-    known: Known
+    kind: ColumnKind
+    known: KnownWhen
     description: str
     unit: str = ""
     minimum: int | None = None
@@ -90,7 +90,7 @@ class Column:
     protected: bool = False
     sentinel: int | None = None
     default: str | int | None = None
-    role: Role | None = None
+    role: ColumnRole | None = None
     label: str = ""
     group: str = ""
     phrase: str = ""
@@ -120,13 +120,13 @@ class Column:
         Args:
             value: the contact's value; numbers are shown as whole numbers.
         """
-        text = f"{float(str(value)):,.0f}" if self.kind is Kind.INTEGER else str(value)
+        text = f"{float(str(value)):,.0f}" if self.kind is ColumnKind.INTEGER else str(value)
         return dict(self.words).get(text) or (self.phrase or f"{self.title}: {{}}").format(text)
 
     @property
     def is_input(self) -> bool:
         """True if the value is known before the call."""
-        return self.known in (Known.IDENTIFIER, Known.PRE_CONTACT)
+        return self.known in (KnownWhen.IDENTIFIER, KnownWhen.PRE_CONTACT)
 
 
 class Summary(StrEnum):

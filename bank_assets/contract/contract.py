@@ -14,14 +14,14 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
-from bank_assets.contract.columns import Column, Kind, Known, ListStatistic, Role, Summary
+from bank_assets.contract.columns import Column, ColumnKind, ColumnRole, KnownWhen, ListStatistic, Summary
 from bank_assets.contract.errors import LEAKAGE_RULE, ContractError, LeakageError
 
 ARRIVED_AT = "arrived_at"
 """Column that outcome deliveries add: when the outcome became known."""
 WORDING = ("description", "label", "group", "phrase", "words")
 """Attributes of a column that only people read."""
-REQUIRED_ROLES = (Role.CONTACT_ID, Role.CONTACT_DATE, Role.TARGET)
+REQUIRED_ROLES = (ColumnRole.CONTACT_ID, ColumnRole.CONTACT_DATE, ColumnRole.TARGET)
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,28 +97,28 @@ class Contract:
         """The column of a name in either spelling, or None."""
         return self.by_source.get(name) or self.by_table.get(name)
 
-    def with_role(self, role: Role) -> tuple[Column, ...]:
+    def with_role(self, role: ColumnRole) -> tuple[Column, ...]:
         """All columns of a role."""
         return tuple(column for column in self.columns if column.role is role)
 
-    def role(self, role: Role) -> Column | None:
+    def role(self, role: ColumnRole) -> Column | None:
         """The column of a role, or None if this contract has none."""
         return next(iter(self.with_role(role)), None)
 
     @cached_property
     def target(self) -> Column:
         """The outcome that models predict."""
-        return self.with_role(Role.TARGET)[0]
+        return self.with_role(ColumnRole.TARGET)[0]
 
     @cached_property
     def contact_id(self) -> Column:
         """Identifier of a contact."""
-        return self.with_role(Role.CONTACT_ID)[0]
+        return self.with_role(ColumnRole.CONTACT_ID)[0]
 
     @cached_property
     def contact_date(self) -> Column:
         """Day of the call."""
-        return self.with_role(Role.CONTACT_DATE)[0]
+        return self.with_role(ColumnRole.CONTACT_DATE)[0]
 
     # Views: names in deliveries unless said otherwise
 
@@ -148,7 +148,8 @@ class Contract:
         return tuple(
             column
             for column in self.columns
-            if column.known is Known.PRE_CONTACT and column.role not in (Role.CONTACT_DATE, Role.CALENDAR)
+            if column.known is KnownWhen.PRE_CONTACT
+            and column.role not in (ColumnRole.CONTACT_DATE, ColumnRole.CALENDAR)
         )
 
     @cached_property
@@ -159,12 +160,12 @@ class Contract:
     @cached_property
     def numeric_columns(self) -> tuple[str, ...]:
         """Payload columns that are numbers."""
-        return tuple(column.source for column in self.payload if column.kind is Kind.INTEGER)
+        return tuple(column.source for column in self.payload if column.kind is ColumnKind.INTEGER)
 
     @cached_property
     def category_columns(self) -> tuple[str, ...]:
         """Payload columns that are categories or yes/no."""
-        return tuple(column.source for column in self.payload if column.kind is not Kind.INTEGER)
+        return tuple(column.source for column in self.payload if column.kind is not ColumnKind.INTEGER)
 
     def lacking(self, other: Contract) -> tuple[str, ...]:
         """Inputs of another contract that rows of this one lack, or hold as a number instead of a category."""
@@ -174,7 +175,7 @@ class Contract:
     @cached_property
     def calendar_columns(self) -> tuple[str, ...]:
         """Columns that follow from the contact date."""
-        return tuple(column.source for column in self.with_role(Role.CALENDAR))
+        return tuple(column.source for column in self.with_role(ColumnRole.CALENDAR))
 
     @cached_property
     def protected_columns(self) -> tuple[str, ...]:
@@ -184,7 +185,7 @@ class Contract:
     @cached_property
     def post_contact_columns(self) -> tuple[str, ...]:
         """Columns that are known only after the call, the target aside."""
-        return tuple(column.source for column in self.columns if column.known is Known.POST_CONTACT)
+        return tuple(column.source for column in self.columns if column.known is KnownWhen.POST_CONTACT)
 
     def refuse_post_contact(self, names: Iterable[str]) -> None:
         """Refuse columns that are known only after the call (or are the target) as model inputs.
@@ -290,11 +291,11 @@ def _column(document: Mapping[str, Any]) -> Column:
     return Column(
         **{
             **document,
-            "kind": Kind(document["kind"]),
-            "known": Known(document["known"]),
+            "kind": ColumnKind(document["kind"]),
+            "known": KnownWhen(document["known"]),
             "categories": tuple(document.get("categories", ())),
             "words": tuple((str(value), str(phrase)) for value, phrase in document.get("words", ())),
-            "role": None if role is None else Role(role),
+            "role": None if role is None else ColumnRole(role),
         }
     )
 

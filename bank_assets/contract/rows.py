@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.contract.columns import Column, Kind, Role
+from bank_assets.contract.columns import Column, ColumnKind, ColumnRole
 from bank_assets.contract.contract import Contract
 
 BoolArray = NDArray[np.bool_]
@@ -48,7 +48,7 @@ class Encoded:
 
 
 @dataclass(frozen=True, slots=True)
-class Days:
+class DayRange:
     """The days that a date column may hold.
 
     Attributes:
@@ -90,7 +90,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Values:
+class DistinctValues:
     """The distinct values of a column, judged and typed.
 
     Attributes:
@@ -176,20 +176,20 @@ class ColumnRule:
 
     column: Column
     is_optional: bool = False
-    days: Days = Days()
+    days: DayRange = DayRange()
     rule: Rule = field(init=False)
 
     def __post_init__(self) -> None:
         column = self.column
-        if column.kind is Kind.INTEGER:
-            unit = f" {column.unit}" if column.unit and column.role is not Role.CALENDAR else ""
+        if column.kind is ColumnKind.INTEGER:
+            unit = f" {column.unit}" if column.unit and column.role is not ColumnRole.CALENDAR else ""
             expected, problem = (
                 f"a whole number from {column.minimum} to {column.maximum}{unit}",
                 "not_an_integer_in_range",
             )
         elif column.categories:
             expected, problem = f"one of {', '.join(column.categories)}", "not_a_known_value"
-        elif column.kind is Kind.DATE:
+        elif column.kind is ColumnKind.DATE:
             expected, problem = self.days.expected, "not_a_usable_day"
         else:
             expected, problem = "a value", "missing"
@@ -202,28 +202,28 @@ class ColumnRule:
         is_kept = bool(values.is_kept[0]) or (self.is_optional and text == "")
         return is_kept, values.typed[0].item() if values.is_read[0] and values.typed.dtype != object else text
 
-    def judge(self, texts: Sequence[str]) -> Values:
+    def judge(self, texts: Sequence[str]) -> DistinctValues:
         """Judge and type the distinct values of the column."""
         column, is_given = self.column, np.array([text != "" for text in texts], dtype=bool)
-        if column.kind is Kind.INTEGER:
+        if column.kind is ColumnKind.INTEGER:
             numbers, is_read = integers(texts)
             low = -np.inf if column.minimum is None else column.minimum
             high = np.inf if column.maximum is None else column.maximum
-            return Values(numbers, is_read, is_given, is_read & (numbers >= low) & (numbers <= high))
-        if column.kind is Kind.DATE:
+            return DistinctValues(numbers, is_read, is_given, is_read & (numbers >= low) & (numbers <= high))
+        if column.kind is ColumnKind.DATE:
             read, is_read = days(texts, with_time=self.days.with_time)
             is_read &= (read >= np.datetime64(self.days.first)) & (read <= np.datetime64(self.days.last))
-            return Values(read, is_read, is_given, is_read)
+            return DistinctValues(read, is_read, is_given, is_read)
         if not column.categories:
-            return Values(np.array(texts, dtype=object), is_given, is_given, is_given)
+            return DistinctValues(np.array(texts, dtype=object), is_given, is_given, is_given)
         is_known = np.array([text in column.categories for text in texts], dtype=bool)
-        if column.kind is Kind.BOOLEAN:
-            return Values(np.array([text == "yes" for text in texts], dtype=bool), is_known, is_given, is_known)
-        return Values(np.array(texts, dtype=object), is_known, is_given, is_known)
+        if column.kind is ColumnKind.BOOLEAN:
+            return DistinctValues(np.array([text == "yes" for text in texts], dtype=bool), is_known, is_given, is_known)
+        return DistinctValues(np.array(texts, dtype=object), is_known, is_given, is_known)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RowVerdicts:
     """What the rules found in the rows of one block.
 
     Attributes:
@@ -236,7 +236,7 @@ class Verdict:
     is_kept: BoolArray
     broken: Mapping[Rule, BoolArray]
     columns: Mapping[str, Encoded]
-    values: Mapping[str, Values]
+    values: Mapping[str, DistinctValues]
 
     def typed(self, name: str) -> NDArray[Any]:
         """Typed values of a column by row, (n,); meaningless where the field could not be read."""
@@ -284,8 +284,8 @@ class Calendar:
     @classmethod
     def of(cls, contract: Contract) -> Calendar | None:
         """The calendar columns of a contract, or None if it has not both."""
-        by_kind = {column.kind: column for column in contract.with_role(Role.CALENDAR)}
-        day, month = by_kind.get(Kind.INTEGER), by_kind.get(Kind.CATEGORY)
+        by_kind = {column.kind: column for column in contract.with_role(ColumnRole.CALENDAR)}
+        day, month = by_kind.get(ColumnKind.INTEGER), by_kind.get(ColumnKind.CATEGORY)
         if day is None or month is None:
             return None
         return cls(contract.contact_date.source, day.source, month.source, month.categories)
@@ -305,7 +305,7 @@ class RowRules:
     required: tuple[str, ...] = ()
     calendar: Calendar | None = None
 
-    def judge(self, columns: Mapping[str, Encoded], is_misfit: BoolArray | None = None) -> Verdict:
+    def judge(self, columns: Mapping[str, Encoded], is_misfit: BoolArray | None = None) -> RowVerdicts:
         """Judge the rows of a block.
 
         Args:
@@ -324,15 +324,15 @@ class RowRules:
             if is_broken.any():
                 broken[rule] = is_broken
                 is_kept &= ~is_broken
-        return Verdict(is_kept, broken, columns, values)
+        return RowVerdicts(is_kept, broken, columns, values)
 
     def _violations(
-        self, columns: Mapping[str, Encoded], values: Mapping[str, Values]
+        self, columns: Mapping[str, Encoded], values: Mapping[str, DistinctValues]
     ) -> Iterator[tuple[Rule, BoolArray]]:
         """The rules that some value breaks, with the rows that break them, in the order of a row's reasons."""
         by_name = {one.column.source: one for one in self.columns}
-        plain = [one for one in self.columns if one.column.kind is not Kind.DATE]
-        dates = [one for one in self.columns if one.column.kind is Kind.DATE]
+        plain = [one for one in self.columns if one.column.kind is not ColumnKind.DATE]
+        dates = [one for one in self.columns if one.column.kind is ColumnKind.DATE]
 
         def of_column(one: ColumnRule) -> Iterator[tuple[Rule, BoolArray]]:
             found = values[one.column.source]
@@ -353,7 +353,7 @@ class RowRules:
 
     @staticmethod
     def _contradictions(
-        of: Calendar, columns: Mapping[str, Encoded], values: Mapping[str, Values]
+        of: Calendar, columns: Mapping[str, Encoded], values: Mapping[str, DistinctValues]
     ) -> Iterator[tuple[Rule, BoolArray]]:
         """A broken date, day or month is a reason of its own already, so it contradicts nothing."""
         date_codes, dates = columns[of.date].codes, values[of.date]

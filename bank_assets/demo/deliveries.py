@@ -23,7 +23,7 @@ MONTH: Final = "month"
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class DemoDelivery:
     """One delivery.
 
     Attributes:
@@ -57,7 +57,7 @@ def parse_step(text: str) -> int:
     raise DemoError(f"STEP: expected month or a number of days such as 7, found {text!r}.")
 
 
-def plan_steps(start: date, last: date, months: int | None, step_days: int) -> list[Step]:
+def plan_steps(start: date, last: date, months: int | None, step_days: int) -> list[DemoDelivery]:
     """The steps from a day on.
 
     Args:
@@ -77,7 +77,7 @@ def plan_steps(start: date, last: date, months: int | None, step_days: int) -> l
     while first <= end:
         month_end = first.replace(day=calendar.monthrange(first.year, first.month)[1])
         until = min(end, first + timedelta(days=step_days - 1) if step_days else month_end)
-        steps.append(Step(first, until, is_month=first.day == 1 and until == month_end))
+        steps.append(DemoDelivery(first, until, is_month=first.day == 1 and until == month_end))
         first = until + timedelta(days=1)
     return steps
 
@@ -114,11 +114,11 @@ class Sender:
         self._move("history", "")
         return sum(landed.rows.values())
 
-    def stage(self, step: Step) -> int:
+    def stage(self, step: DemoDelivery) -> int:
         """Write a step's files beside the landing folder; returns the number of contacts."""
         return sum(self._staged(step.name, step.first, step.last).rows.values())
 
-    def deliver(self, step: Step) -> list[Path]:
+    def deliver(self, step: DemoDelivery) -> list[Path]:
         """Move a staged step into the landing folder; returns its files there."""
         return self._move(step.name, "" if step.is_month else f".{step.name}")
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from bank_assets.core.response.policy import Rung
+from bank_assets.core.response.policy import ResponseAction
 from bank_assets.demo.step import FITS, StepResult
 from bank_assets.reports.page import render
 from bank_assets.reports.replay_charts import replay_charts
@@ -50,7 +50,11 @@ def events_of(results: Iterable[StepResult]) -> list[dict[str, str]]:
     events = []
     for result in results:
         for row in result.judged:
-            kinds = {"recalibration": row.is_recalibrated, "alert": row.is_alert, "search": row.rung == Rung.SEARCH}
+            kinds = {
+                "recalibration": row.is_recalibrated,
+                "alert": row.is_alert,
+                "search": row.rung == ResponseAction.SEARCH,
+            }
             events += [{"day": row.as_of, "kind": kind, "reason": ""} for kind, is_so in kinds.items() if is_so]
         for verdict in result.verdicts:
             if verdict.kind in FITS and verdict.as_of:

@@ -16,15 +16,15 @@ import dagster as dg
 import numpy as np
 from rich.console import Console
 
-from bank_assets.core.response.policy import Rung
+from bank_assets.core.response.policy import ResponseAction
 from bank_assets.demo.client import AskingClient
-from bank_assets.demo.deliveries import Sender, Step
+from bank_assets.demo.deliveries import DemoDelivery, Sender
 from bank_assets.demo.page import write_page
 from bank_assets.demo.processes import DemoError, Processes, answers
 from bank_assets.demo.profit import PlayedProfit, played_profit
 from bank_assets.demo.step import HEADER, StepResult
 from bank_assets.demo.watch import (
-    AlertLog,
+    NewAlerts,
     failed_ticks,
     judged_since,
     parts_of,
@@ -38,7 +38,7 @@ from bank_assets.ledger.engine import open_ledger
 from bank_assets.loop.status import look
 from bank_assets.settings import Settings
 from bank_assets.sources.source import Source
-from bank_assets.store.champion_history import Reign
+from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.registry import Registry
 from bank_assets.store.warehouse import Warehouse
 
@@ -72,7 +72,7 @@ class Play:
     settings: Settings
     source: Source
     sender: Sender
-    steps: Sequence[Step]
+    steps: Sequence[DemoDelivery]
     processes: Processes
     console: Console
     app_port: int
@@ -88,7 +88,7 @@ class Play:
     def __post_init__(self) -> None:
         self.began = time.time()
         self.client = AskingClient(self.app_port, self.requests_per_second)
-        self.notices = AlertLog.from_now(self.settings.reports / "alerts.jsonl")
+        self.notices = NewAlerts.from_now(self.settings.reports / "alerts.jsonl")
         self.ledger = open_ledger(self.settings.ledger_url)
         self.store = Warehouse(self.settings.warehouse)
         self.economics = self.settings.economics
@@ -124,7 +124,7 @@ class Play:
                 self.failed_ticks = failed_ticks(instance, self.began)
                 self.ledger.dispose()
 
-    def _play(self, instance: dg.DagsterInstance, step: Step) -> None:
+    def _play(self, instance: dg.DagsterInstance, step: DemoDelivery) -> None:
         contacts = self.sender.stage(step)
         if contacts == 0:
             self._tell(f"{step.name}: no contacts in the source")
@@ -137,7 +137,7 @@ class Play:
         self._tell(f"{step.name}: {contacts:,} contacts arrive in {', '.join(path.name for path in files)}")
         self._wait_until_idle(instance, delivered, self.step_timeout_seconds, {path.name for path in files})
         idle = time.time() - delivered
-        champion = Reign.of(self.ledger).current or ""
+        champion = ChampionHistory.of(self.ledger).current or ""
         if champion:
             self._wait_for_version(champion)
         runs = [parts_of(instance, record) for record in runs_since(instance, delivered)]
@@ -213,7 +213,7 @@ class Play:
         for morning in judged_since(self.ledger, self._last_judged):
             self._last_judged = morning.seq
             self._judged.append(morning)
-            if morning.rung not in (Rung.NONE, Rung.RECALIBRATE):
+            if morning.rung not in (ResponseAction.NONE, ResponseAction.RECALIBRATE):
                 self._tell(f"  {morning.as_of} {morning.rung}: {'; '.join(morning.reasons)}")
         for notice in self.notices.new():
             self._notices.append(notice)
@@ -226,7 +226,7 @@ class Play:
 
     def _begin_to_ask(self) -> None:
         """From the first champion on a client asks; before it the app honestly says that it cannot decide."""
-        reign = Reign.of(self.ledger)
+        reign = ChampionHistory.of(self.ledger)
         start = np.asarray([self.steps[0].first], dtype="datetime64[D]")
         self.first_version = str(reign.version_on(start)[0] or reign.versions[0])
         self._tell(f"first champion: version {self.first_version}; a client asks from now on")

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from bank_assets.core.alerts.catalogue import NightlyDigest, Promoted, Recalibrated, Refused
 from bank_assets.demo.client import Change
-from bank_assets.demo.deliveries import Step
+from bank_assets.demo.deliveries import DemoDelivery
 from bank_assets.demo.profit import PlayedProfit
 from bank_assets.demo.watch import RunParts
 from bank_assets.ledger import promotions, responses
@@ -43,7 +43,7 @@ class StepResult:
         profit: of all days played so far.
     """
 
-    step: Step
+    step: DemoDelivery
     contacts: int
     delivered: float
     idle_seconds: float

@@ -171,7 +171,7 @@ def judged_since(engine: Engine, last_seq: int) -> list[responses.Judged]:
 
 
 @dataclass(slots=True)
-class AlertLog:
+class NewAlerts:
     """The alerts written to a JSON-lines file since this object was made.
 
     Attributes:
@@ -182,7 +182,7 @@ class AlertLog:
     _offset: int = 0
 
     @classmethod
-    def from_now(cls, path: Path) -> AlertLog:
+    def from_now(cls, path: Path) -> NewAlerts:
         """Skip what is there already."""
         return cls(path, path.stat().st_size if path.is_file() else 0)
 

@@ -16,10 +16,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.contract.columns import Column, Kind
+from bank_assets.contract.columns import Column, ColumnKind
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.reading import read_rows
-from bank_assets.contract.rows import BoolArray, Calendar, ColumnRule, Encoded, RowRules, Verdict
+from bank_assets.contract.rows import BoolArray, Calendar, ColumnRule, Encoded, RowRules, RowVerdicts
 from bank_assets.core.features.day_plan import Frame
 from bank_assets.landing.register import Delivery, object_path, read_manifest
 from bank_assets.store.campaign_files import FOLDER, campaign_of
@@ -114,9 +114,9 @@ def _is_first(ids: NDArray[Any], is_kept: BoolArray) -> BoolArray:
     return first
 
 
-def _values(column: Column, verdict: Verdict) -> NDArray[Any]:
+def _values(column: Column, verdict: RowVerdicts) -> NDArray[Any]:
     """Payload columns as the models take them: numbers as floats, categories and yes/no as text."""
-    if column.kind is Kind.INTEGER:
+    if column.kind is ColumnKind.INTEGER:
         return verdict.typed(column.source).astype(np.float64)
     encoded = verdict.columns[column.source]
     return np.array(encoded.texts, dtype=object)[encoded.codes]

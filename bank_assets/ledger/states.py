@@ -20,7 +20,7 @@ from bank_assets.ledger.models import as_of_states
 
 
 @dataclass(frozen=True, slots=True)
-class AsOfState:
+class RecordedState:
     """One published state.
 
     Attributes:
@@ -36,7 +36,7 @@ class AsOfState:
     state: dict[str, Any]
 
 
-def publish(engine: Engine, as_of: str, state: Mapping[str, Any]) -> AsOfState:
+def publish(engine: Engine, as_of: str, state: Mapping[str, Any]) -> RecordedState:
     """Publish a state for serving; publishing what is already the latest changes nothing.
 
     Args:
@@ -57,22 +57,22 @@ def publish(engine: Engine, as_of: str, state: Mapping[str, Any]) -> AsOfState:
             select(as_of_states.c.digest, as_of_states.c.created_at).order_by(as_of_states.c.id.desc()).limit(1)
         ).one_or_none()
         if newest is not None and newest.digest == digest:
-            return AsOfState(as_of, newest.created_at, digest, json.loads(body))
+            return RecordedState(as_of, newest.created_at, digest, json.loads(body))
         now = utc_now()
         connection.execute(insert(as_of_states).values(as_of=as_of, created_at=now, digest=digest, state=body))
-    return AsOfState(as_of, now, digest, json.loads(body))
+    return RecordedState(as_of, now, digest, json.loads(body))
 
 
-def before(engine: Engine, as_of: str) -> AsOfState | None:
+def before(engine: Engine, as_of: str) -> RecordedState | None:
     """The newest state of a day before `as_of`, which a state of that day replaces, or None."""
     query = select(as_of_states).where(as_of_states.c.as_of < as_of).order_by(as_of_states.c.id.desc()).limit(1)
     with engine.connect() as connection:
         row = connection.execute(query).one_or_none()
-    return None if row is None else AsOfState(row.as_of, row.created_at, row.digest, json.loads(row.state))
+    return None if row is None else RecordedState(row.as_of, row.created_at, row.digest, json.loads(row.state))
 
 
-def latest(engine: Engine) -> AsOfState | None:
+def latest(engine: Engine) -> RecordedState | None:
     """The state published last, or None."""
     with engine.connect() as connection:
         row = connection.execute(select(as_of_states).order_by(as_of_states.c.id.desc()).limit(1)).one_or_none()
-    return None if row is None else AsOfState(row.as_of, row.created_at, row.digest, json.loads(row.state))
+    return None if row is None else RecordedState(row.as_of, row.created_at, row.digest, json.loads(row.state))

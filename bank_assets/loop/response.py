@@ -1,8 +1,8 @@
 """Production's ports of the loop: tables and ledger on one side, the one run that is wanted next on the other.
 
-What lives here: `Ladder`, which is the loop's `Scores`, `Fits` and `Record` at once, and `next_step`, which both
-retrain sensors call. What must not: judging a day (`core.response`), Dagster definitions. Called by `sensors.response`
-and by the status of the loop.
+What lives here: `ResponseLoop`, which is the loop's `ScoredDeliveries`, `Fits` and `LoopRecord` at once, and
+`next_step`, which both retrain sensors call. What must not: judging a day (`core.response`), Dagster definitions.
+Called by `sensors.response` and by the status of the loop.
 
 Everything is read from what is stored: scores by the champions in force, the last assessment, verdicts since. So
 whatever died in between is found by the next look. A fit is a run; the loop goes on when its verdict is recorded.
@@ -21,8 +21,8 @@ from sqlalchemy import Engine
 from bank_assets.core.drift.covariate_shift import Reference
 from bank_assets.core.drift.daily_profiles import DailyProfiles
 from bank_assets.core.quality.performance import ScoredContacts
-from bank_assets.core.response.loop import FITS, Assessment, Days, Known, Position, advance, after_verdict
-from bank_assets.core.response.policy import Kind, ResponseState, Rung
+from bank_assets.core.response.loop import FITS, Assessment, Days, KnownFacts, Position, advance, after_verdict
+from bank_assets.core.response.policy import ResponseAction, ResponseState, ViolationKind
 from bank_assets.core.training.algorithms import ALGORITHMS
 from bank_assets.core.training.recipes import Recipe
 from bank_assets.jobs import PERFORMANCE, REFIT, SCORING, SEARCH
@@ -30,7 +30,7 @@ from bank_assets.ledger import promotions, responses
 from bank_assets.ledger.responses import Judged
 from bank_assets.loop.requests import ATTEMPTS, TAG_AS_OF, TAG_EPISODE, TAG_WORK, RunWanted, attempts_of
 from bank_assets.settings import Settings
-from bank_assets.store.champion_history import Reign
+from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.contact_store import ContactStore
 from bank_assets.store.derivations import Derived
 from bank_assets.store.lineage import PROFILES, REPORTED_OUTCOMES, SCORES, passed_months, stale_scores, state
@@ -43,7 +43,7 @@ _FIT_ASSETS: Final = ("training_set", "challenger", "champion_scores", "champion
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class NextStep:
     """What comes next.
 
     Attributes:
@@ -59,7 +59,7 @@ class Step:
     is_idle: bool = False
 
 
-class Ladder:
+class ResponseLoop:
     """The stored side of the ladder."""
 
     def __init__(
@@ -76,14 +76,14 @@ class Ladder:
         self._settings, self._engine, self._instance = settings, engine, instance
         self._decision_of = decision_of
         self._store = Warehouse(settings.warehouse)
-        self._reign = Reign.of(engine)
+        self._reign = ChampionHistory.of(engine)
         self._contacts = ContactStore(self._store, settings.contract)
         self._months: Sequence[str] = ()
         self._newest: np.datetime64 = np.datetime64("1970-01-01", "D")
         self._last: Judged | None = None
         self._promotion_id = 0
 
-    def next_step(self) -> Step:
+    def next_step(self) -> NextStep:
         """Judge what can be judged and say what has to run before more can be.
 
         Raises:
@@ -91,10 +91,10 @@ class Ladder:
         """
         self._months = passed_months(self._store)
         if not self._months:
-            return Step("no month has passed its gate yet.", is_idle=True)
+            return NextStep("no month has passed its gate yet.", is_idle=True)
         stale = stale_scores(self._store, self._reign)
         if stale:
-            return Step(f"scores of {len(stale)} month(s) are by other champions.", self._rescore(stale))
+            return NextStep(f"scores of {len(stale)} month(s) are by other champions.", self._rescore(stale))
         self._newest = self._contacts.learning_as_of(self._settings.landing, self._months)
         if advance(self, self, self):
             return self._published()
@@ -113,12 +113,12 @@ class Ladder:
             assets=[REPORTED_OUTCOMES.name, SCORES.name, "performance_report"],
         )
 
-    def _published(self) -> Step:
+    def _published(self) -> NextStep:
         last = self._last
         as_of = last.as_of if last else "no morning"
         published = state(self._store, self._reign, self._newest)
         if self._reign.current is None or published.is_current:
-            return Step(f"every morning is judged, the last is {as_of}; {_told(last)}", is_idle=True)
+            return NextStep(f"every morning is judged, the last is {as_of}; {_told(last)}", is_idle=True)
         moved = f"intercept {last.shift:+.3f}" if last else "first state"
         wanted = RunWanted(
             SCORING,
@@ -126,7 +126,7 @@ class Ladder:
             f"state of {as_of}: {moved}",
             tags={TAG_AS_OF: as_of},
         )
-        return Step(f"the state of {as_of} is not published yet ({moved}).", wanted)
+        return NextStep(f"the state of {as_of} is not published yet ({moved}).", wanted)
 
     # Fits
 
@@ -147,7 +147,7 @@ class Ladder:
         state = after_verdict(position.state, asked.as_of, is_promoted=False)
         self._append(
             as_of=asked.as_of,
-            rung=Rung.NONE,
+            rung=ResponseAction.NONE,
             kinds=[],
             episode_id=asked.episode_id,
             run_key="",
@@ -160,8 +160,8 @@ class Ladder:
         )
         return True
 
-    def _fit(self, asked: Judged) -> Step:
-        is_search = asked.rung == Rung.SEARCH
+    def _fit(self, asked: Judged) -> NextStep:
+        is_search = asked.rung == ResponseAction.SEARCH
         as_of, reason = asked.as_of, "; ".join(asked.reasons)
         operations: dict[str, Any] = {
             "training_set": {"config": {"as_of": as_of}},
@@ -179,8 +179,8 @@ class Ladder:
             tags={TAG_AS_OF: as_of, TAG_EPISODE: asked.episode_id or asked.run_key},
             key=asked.run_key,
         )
-        is_drift = asked.kinds == [Kind.COVARIATES]
-        return Step(f"{as_of}: {asked.rung}: {reason}", wanted, DRIFT if is_drift else PERFORMED)
+        is_drift = asked.kinds == [ViolationKind.COVARIATES]
+        return NextStep(f"{as_of}: {asked.rung}: {reason}", wanted, DRIFT if is_drift else PERFORMED)
 
     # Record
 
@@ -234,15 +234,15 @@ class Ladder:
         """The first day that training leaves out."""
         return self._newest
 
-    def known(self, day: np.datetime64) -> Known:  # noqa: ARG002 - the evidence leaves out what a day does not know
+    def known(self, day: np.datetime64) -> KnownFacts:  # noqa: ARG002 - the evidence leaves out what a day does not know
         """The tables: scores by the champions in force, outcomes, counts."""
         return self._known
 
     @cached_property
-    def _known(self) -> Known:
+    def _known(self) -> KnownFacts:
         profiles = [month for month in self._months if self._has_profile(month)]
         daily = DailyProfiles.from_table(self._store.read(PROFILES.name, profiles), self._settings.contract)
-        return Known(self._scored(), daily, self._reference(daily))
+        return KnownFacts(self._scored(), daily, self._reference(daily))
 
     def _has_profile(self, month: str) -> bool:
         entry = self._store.entry(PROFILES.name, month)

@@ -17,7 +17,7 @@ from bank_assets.loop.deliveries import due_campaigns, due_months, register
 from bank_assets.loop.requests import in_flight
 from bank_assets.loop.response import has_verdict
 from bank_assets.settings import Settings
-from bank_assets.store.champion_history import Reign
+from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.contact_store import ContactStore
 from bank_assets.store.lineage import passed_months, stale_scores
 from bank_assets.store.lineage import state as published_state
@@ -55,14 +55,16 @@ def look(settings: Settings, engine: Engine, instance: dg.DagsterInstance) -> Lo
     if not landing_is_missing(settings.landing):
         left += [f"{name} is still being written" for name in register(settings, KINDS).incomplete]
     left += [f"{month} is not in the tables" for month in due_months(settings)]
-    store, reign = Warehouse(settings.warehouse), Reign.of(engine)
+    store, reign = Warehouse(settings.warehouse), ChampionHistory.of(engine)
     months = passed_months(store)
     if months and not left:
         left += _judged(settings, engine, store, reign, months)
     return LoopStatus(tuple(left))
 
 
-def _judged(settings: Settings, engine: Engine, store: Warehouse, reign: Reign, months: list[str]) -> list[str]:
+def _judged(
+    settings: Settings, engine: Engine, store: Warehouse, reign: ChampionHistory, months: list[str]
+) -> list[str]:
     if reign.current is None:
         return []
     left = [f"scores of {month} are stale" for month in stale_scores(store, reign)]

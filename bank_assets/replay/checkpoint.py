@@ -29,7 +29,7 @@ _LIBRARIES: Final = ("numpy", "scipy", "onnxruntime")
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ReplayProgress:
     """How far a policy has come.
 
     Attributes:
@@ -77,7 +77,7 @@ class Checkpoint:
         """
         self._path = folder / f"{policy}.npz"
 
-    def write(self, trace: Trace, files: Mapping[str, bytes], progress: Progress) -> None:
+    def write(self, trace: Trace, files: Mapping[str, bytes], progress: ReplayProgress) -> None:
         """Replace the checkpoint; a process that dies meanwhile leaves the old one.
 
         Args:
@@ -92,7 +92,7 @@ class Checkpoint:
         with replacing(self._path) as stream:
             np.savez(stream, **arrays)
 
-    def read(self, n_contacts: int) -> tuple[Trace, dict[str, bytes], Progress] | None:
+    def read(self, n_contacts: int) -> tuple[Trace, dict[str, bytes], ReplayProgress] | None:
         """Read it.
 
         Args:
@@ -118,4 +118,4 @@ class Checkpoint:
         if len(trace.proba) != n_contacts:
             _LOG.warning("checkpoint %s is of other contacts; the policy starts again", self._path.name)
             return None
-        return trace, files, Progress(head["morning"], float(head["cpu_seconds"]), bool(head["is_done"]))
+        return trace, files, ReplayProgress(head["morning"], float(head["cpu_seconds"]), bool(head["is_done"]))

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bank_assets.contract.columns import YES_NO, Kind
+from bank_assets.contract.columns import YES_NO, ColumnKind
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.reading import encoding_of, read_rows
 from bank_assets.contract.rows import ColumnRule, Encoded, RowRules
@@ -101,7 +101,7 @@ def _contacts(rows: pd.DataFrame, contract: Contract) -> Contacts:
     dates = pd.to_datetime(rows["contact_date"]).to_numpy().astype("datetime64[D]")
     columns: Mapping[str, Any] = {
         column.source: pd.to_numeric(rows[column.source]).to_numpy()
-        if column.kind is Kind.INTEGER
+        if column.kind is ColumnKind.INTEGER
         else rows[column.source].astype(str).to_numpy(dtype=object)
         for column in contract.payload
     }

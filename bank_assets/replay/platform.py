@@ -18,20 +18,20 @@ import numpy as np
 
 from bank_assets.core.drift.covariate_shift import Reference
 from bank_assets.core.features.contacts import LearningData
-from bank_assets.core.model.bundle import NO_RANGES, BundleParts, Lineage, bundle_files
+from bank_assets.core.model.bundle import NO_RANGES, BundleParts, ModelLineage, bundle_files
 from bank_assets.core.model.ranges import fit_ranges
 from bank_assets.core.model.scorer import Scorer, apply_calibrator
 from bank_assets.core.promotion.gates import PROBATION, REFIT, PromotionPolicy, judged, refit_gate
-from bank_assets.core.promotion.recipe_search import Selection, select_recipe
+from bank_assets.core.promotion.recipe_search import RecipeSelection, select_recipe
 from bank_assets.core.quality.metrics import best_f1_threshold
 from bank_assets.core.quality.objective import PROFIT
 from bank_assets.core.response.evidence import known_intercept
-from bank_assets.core.response.loop import Assessment, Days, Known, Position, advance, after_verdict
-from bank_assets.core.response.policy import ResponsePolicy, ResponseState, Rung
+from bank_assets.core.response.loop import Assessment, Days, KnownFacts, Position, advance, after_verdict
+from bank_assets.core.response.policy import ResponseAction, ResponsePolicy, ResponseState
 from bank_assets.core.training.challenger import GUARD_ROWS, fit_deployment
 from bank_assets.core.training.recipes import Recipe, named_recipes
 from bank_assets.replay.policies import Policy, Rows, call_by_profit
-from bank_assets.replay.trace import Counts, Event, Trace
+from bank_assets.replay.trace import Event, ReplayCounts, Trace
 from bank_assets.replay.world import ReplaySettings, World
 
 STATE_FILE: Final = "platform.json"
@@ -80,7 +80,7 @@ class PlatformReplay(Policy):
         self._settings, self._config, self._clock = settings, config, clock
         self._state, self._shift = ResponseState(), 0.0
         self._recipe = Recipe(seed=settings.seed)
-        self._counts = Counts()
+        self._counts = ReplayCounts()
         self._files: Mapping[str, bytes] = {}
         self._scorer: Scorer | None = None
         self._reference = Reference({}, 0.0)
@@ -117,10 +117,10 @@ class PlatformReplay(Policy):
         """The morning that is decided now."""
         return self._morning
 
-    def known(self, day: np.datetime64) -> Known:
+    def known(self, day: np.datetime64) -> KnownFacts:
         """Scores as they were decided with, outcomes as they were learned."""
         scored, weights = self._world.scored(self._trace.unshifted, day)
-        return Known(scored, self._world.daily, self._reference, weights)
+        return KnownFacts(scored, self._world.daily, self._reference, weights)
 
     # Fits
 
@@ -144,18 +144,20 @@ class PlatformReplay(Policy):
             return True
         self._recipe = selection.recipe
         ranges = self._ranges(day)
-        lineage = Lineage(str(day), "", len(data), self._config.source, self._config.is_real, "", "", data.contract)
+        lineage = ModelLineage(
+            str(day), "", len(data), self._config.source, self._config.is_real, "", "", data.contract
+        )
         economics, steps = self._settings.economics, selection.calibrator
         parts = BundleParts(fit.recipe, steps, ranges, economics, 0.5, {}, lineage, fit.feature_ranges)
         self._deploy(bundle_files(fit.graph, parts, {}), day, self._world)
         self._happened(day, "model", f"{reason}; {verdict.reasons[0]}" if selection.kind == PROBATION else reason)
         return True
 
-    def _selection(self, asked: Assessment, data: LearningData) -> Selection:
-        is_search = asked.response.rung is Rung.SEARCH
+    def _selection(self, asked: Assessment, data: LearningData) -> RecipeSelection:
+        is_search = asked.response.rung is ResponseAction.SEARCH
         has_passed = self._scorer is not None and not self._state.is_on_probation
         if not is_search and has_passed and self._recipe.sampler == "none":
-            return Selection(self._recipe, REFIT, "", None, [])
+            return RecipeSelection(self._recipe, REFIT, "", None, [])
         candidates = named_recipes(self._config.candidates, self._settings.seed) if is_search else ()
         found = select_recipe(
             candidates,
@@ -213,7 +215,7 @@ class PlatformReplay(Policy):
 
     # Policy
 
-    def counts(self) -> Counts:
+    def counts(self) -> ReplayCounts:
         """What was spent so far."""
         return self._counts
 
@@ -231,7 +233,7 @@ class PlatformReplay(Policy):
         """Go on from a snapshot."""
         content = json.loads(files[STATE_FILE])
         self._state, self._shift = ResponseState.from_json(content["state"]), float(content["shift"])
-        self._recipe, self._counts = Recipe.from_dict(content["recipe"]), Counts.from_dict(content["counts"])
+        self._recipe, self._counts = Recipe.from_dict(content["recipe"]), ReplayCounts.from_dict(content["counts"])
         if self._state.deployed_on is not None:
             bundle = {name: one for name, one in files.items() if name != STATE_FILE}
             self._deploy(bundle, np.datetime64(self._state.deployed_on, "D"), world)

@@ -35,12 +35,12 @@ from bank_assets.core.drift.verdict import compare_profiles
 from bank_assets.core.features.as_of import RATE_FEATURES
 from bank_assets.core.features.day_plan import PLAN_COUNT, plan_features
 from bank_assets.core.features.feature_set import FeatureSet
-from bank_assets.core.model.bundle import NO_RANGES, BundleParts, Lineage, bundle_files
+from bank_assets.core.model.bundle import NO_RANGES, BundleParts, ModelLineage, bundle_files
 from bank_assets.core.model.scorer import Scorer
 from bank_assets.core.training.challenger import GUARD_ROWS, fit_deployment
 from bank_assets.core.training.recipes import Recipe, encode, fit_encoded
 from bank_assets.core.training.splits import random_folds
-from bank_assets.replay.trace import Counts, Event, Trace
+from bank_assets.replay.trace import Event, ReplayCounts, Trace
 from bank_assets.replay.world import World
 
 Rows = NDArray[np.int64]
@@ -75,7 +75,7 @@ class Policy(ABC):
         """Decide the contacts of a morning: write probabilities and calls of `rows` into the trace."""
 
     @abstractmethod
-    def counts(self) -> Counts:
+    def counts(self) -> ReplayCounts:
         """What was spent so far."""
 
     def snapshot(self) -> dict[str, bytes]:
@@ -100,9 +100,9 @@ class Bound(Policy):
         oracle = world.settings.economics.decide_knowing(subscribed, columns)
         trace.called[rows] = oracle if self.name == "oracle" else self.name == "contact_all"
 
-    def counts(self) -> Counts:
+    def counts(self) -> ReplayCounts:
         """Nothing is spent."""
-        return Counts()
+        return ReplayCounts()
 
 
 def hide(features: Features, hidden: tuple[str, ...]) -> dict[str, NDArray[Any]]:
@@ -124,13 +124,13 @@ class Scheduled(Policy):
         is_plain = name in ("never", "monthly")
         self._hides_rates = is_plain
         self._recipe = Recipe(half_life_days=float("inf") if is_plain else 90.0, seed=seed)
-        self._counts = Counts()
+        self._counts = ReplayCounts()
         self._fitted_on: np.datetime64 | None = None
         self._looked_on: np.datetime64 | None = None
         self._files: Mapping[str, bytes] = {}
         self._scorer: Scorer | None = None
 
-    def counts(self) -> Counts:
+    def counts(self) -> ReplayCounts:
         """What was spent so far."""
         return self._counts
 
@@ -183,7 +183,7 @@ class Scheduled(Policy):
             return
         hidden = replace(data, features=hide(data.features, self._hidden(world)))
         fit = fit_deployment(self._recipe, hidden, parity_rows=GUARD_ROWS, sample_weights=weights)
-        lineage = Lineage(str(data.as_of), "", len(data), "", False, "", "", data.contract)
+        lineage = ModelLineage(str(data.as_of), "", len(data), "", False, "", "", data.contract)
         parts = BundleParts(self._recipe, [], NO_RANGES, world.settings.economics, 0.5, {}, lineage)
         self._files = bundle_files(fit.graph, parts, {})
         self._scorer = Scorer(self._files)
@@ -201,7 +201,7 @@ class Scheduled(Policy):
     def restore(self, files: Mapping[str, bytes], world: World) -> None:  # noqa: ARG002
         """Go on from a snapshot."""
         content = json.loads(files["policy.json"])
-        self._counts = Counts.from_dict(content["counts"])
+        self._counts = ReplayCounts.from_dict(content["counts"])
         self._fitted_on, self._looked_on = (
             None if content[name] is None else np.datetime64(content[name], "D") for name in ("fitted_on", "looked_on")
         )
@@ -224,9 +224,9 @@ class Hindsight(Policy):
         self._seed = seed
         self._proba: FloatArray | None = None
 
-    def counts(self) -> Counts:
+    def counts(self) -> ReplayCounts:
         """One fit per fold; none can reach production."""
-        return Counts()
+        return ReplayCounts()
 
     def decide(self, morning: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:  # noqa: ARG002
         """Score with the fold that has not seen these contacts, but their neighbours of the same day."""

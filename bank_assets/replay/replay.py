@@ -17,7 +17,7 @@ from bank_assets.core.arrays import BoolArray, none_if_nan
 from bank_assets.core.quality import metrics
 from bank_assets.replay.platform import PlatformConfig, PlatformReplay
 from bank_assets.replay.policies import POLICIES, Bound, Hindsight, Policy, Scheduled
-from bank_assets.replay.trace import Counts, Trace
+from bank_assets.replay.trace import ReplayCounts, Trace
 from bank_assets.replay.world import ReplayError, ReplaySettings, World
 
 CALIBRATION_ROWS = 200
@@ -88,7 +88,7 @@ def _ratio(part: float, whole: float) -> float | None:
     return part / whole if whole else None
 
 
-def policy_result(name: str, world: World, trace: Trace, counts: Counts, cpu_seconds: float) -> dict[str, Any]:
+def policy_result(name: str, world: World, trace: Trace, counts: ReplayCounts, cpu_seconds: float) -> dict[str, Any]:
     """The figures of a policy.
 
     Args:

@@ -1,6 +1,6 @@
 """What a policy did and spent in a replay.
 
-What lives here: `Trace`, contact by contact, and `Counts`.
+What lives here: `Trace`, contact by contact, and `ReplayCounts`.
 What must not: decisions, figures (`replay.replay`).
 Called by the policies, the walk, checkpoints and reports.
 """
@@ -63,7 +63,7 @@ class Event:
 
 
 @dataclass(slots=True)
-class Counts:
+class ReplayCounts:
     """What a policy spent.
 
     Attributes:
@@ -91,7 +91,7 @@ class Counts:
         }
 
     @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> Counts:
+    def from_dict(cls, content: Mapping[str, Any]) -> ReplayCounts:
         """Read the JSON form."""
         numbers = {name: int(content[name]) for name in ("trainings", "searches", "recalibrations", "alerts")}
         return cls(**numbers, events=[Event(**event) for event in content["events"]])

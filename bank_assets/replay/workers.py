@@ -21,10 +21,10 @@ from typing import Any, Final
 import numpy as np
 
 from bank_assets.core.features.contacts import Contacts
-from bank_assets.replay.checkpoint import Checkpoint, Progress
+from bank_assets.replay.checkpoint import Checkpoint, ReplayProgress
 from bank_assets.replay.platform import PlatformConfig
 from bank_assets.replay.replay import make_policy, policy_result, walk
-from bank_assets.replay.trace import Counts, Trace
+from bank_assets.replay.trace import ReplayCounts, Trace
 from bank_assets.replay.world import ReplaySettings, World
 
 CHECKPOINT_SECONDS: Final = 5.0
@@ -50,7 +50,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class PolicyOutcome:
     """A policy that has come to its end.
 
     Attributes:
@@ -60,11 +60,11 @@ class Outcome:
     """
 
     trace: Trace
-    counts: Counts
+    counts: ReplayCounts
     result: dict[str, Any]
 
 
-def run_policy(name: str, job: Job, report: Callable[[str, int], None]) -> Outcome:
+def run_policy(name: str, job: Job, report: Callable[[str, int], None]) -> PolicyOutcome:
     """Walk one policy to its end, from its checkpoint if there is one.
 
     Args:
@@ -94,10 +94,10 @@ def run_policy(name: str, job: Job, report: Callable[[str, int], None]) -> Outco
         if time.monotonic() - written > CHECKPOINT_SECONDS or morning == world.mornings[-1]:
             spent = time.process_time() - started
             is_done = bool(morning == world.mornings[-1])
-            checkpoint.write(trace, policy.snapshot(), Progress(str(morning), spent, is_done))
+            checkpoint.write(trace, policy.snapshot(), ReplayProgress(str(morning), spent, is_done))
             written = time.monotonic()
     counts = policy.counts()
-    return Outcome(trace, counts, policy_result(name, world, trace, counts, spent))
+    return PolicyOutcome(trace, counts, policy_result(name, world, trace, counts, spent))
 
 
 _JOB: dict[str, Any] = {}
@@ -111,13 +111,13 @@ def _begin(job: Job, reports: Any) -> None:
     _JOB.update(job=job, reports=reports, limits=threadpool_limits(1))
 
 
-def _run(name: str) -> Outcome:
+def _run(name: str) -> PolicyOutcome:
     return run_policy(name, _JOB["job"], lambda policy, done: _JOB["reports"].put((policy, done)))
 
 
 def run_policies(
     names: Sequence[str], job: Job, processes: int, report: Callable[[str, int], None]
-) -> Iterator[tuple[str, Outcome]]:
+) -> Iterator[tuple[str, PolicyOutcome]]:
     """Run policies, the longest first.
 
     Args:
@@ -137,7 +137,7 @@ def run_policies(
     context = multiprocessing.get_context("spawn")  # the threads of the libraries do not survive a fork
     reports = context.Queue()
     with ProcessPoolExecutor(processes, context, _begin, (job, reports)) as pool:
-        running: dict[Future[Outcome], str] = {pool.submit(_run, name): name for name in order}
+        running: dict[Future[PolicyOutcome], str] = {pool.submit(_run, name): name for name in order}
         try:
             while running:
                 ended, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)

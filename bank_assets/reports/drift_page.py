@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bank_assets.core.drift.profile import Profile
-from bank_assets.core.drift.report import ColumnDrift, DriftReport, DriftStatus, LabelRate, Role, shade
+from bank_assets.core.drift.report import ColumnDrift, DriftReport, DriftRole, DriftStatus, LabelRate, shade
 from bank_assets.core.response.policy import ResponsePolicy
 from bank_assets.reports.charts import Chart, Series
 from bank_assets.reports.drift_words import Bar, bars_of, words_of
@@ -27,9 +27,9 @@ MATTERS: Final = 0.03
 
 
 _ROLE_WORDS: Final = {
-    Role.INPUT: "",
-    Role.MONITORED: "Known only after the call, so the model does not use it.",
-    Role.CALENDAR: "Calendar, moves by itself.",
+    DriftRole.INPUT: "",
+    DriftRole.MONITORED: "Known only after the call, so the model does not use it.",
+    DriftRole.CALENDAR: "Calendar, moves by itself.",
 }
 
 _TEMPLATE: Final = """{% extends "frame" %}
@@ -182,8 +182,8 @@ def _moved(
     ]
 
 
-def _weight(weight: float | None, role: Role) -> str:
-    if role is not Role.INPUT:
+def _weight(weight: float | None, role: DriftRole) -> str:
+    if role is not DriftRole.INPUT:
         return ""
     if weight is None:
         return "The model does not use it."
@@ -195,7 +195,7 @@ def _moved_columns(report: DriftReport) -> dict[str, ColumnDrift]:
     """Columns that moved visibly, furthest first; the calendar moves by itself."""
     if report.status is not DriftStatus.OK:
         return {}
-    found = [one for one in report.columns if one.role is not Role.CALENDAR and shade(one.effect)]
+    found = [one for one in report.columns if one.role is not DriftRole.CALENDAR and shade(one.effect)]
     return {one.column: one for one in sorted(found, key=lambda one: -(one.effect or 0.0))}
 
 
@@ -230,10 +230,10 @@ def _limits() -> str:
 def _summary(report: DriftReport) -> str:
     if report.status is not DriftStatus.OK:
         return report.message
-    moved, watched = _moved_columns(report), sum(column.role is not Role.CALENDAR for column in report.columns)
+    moved, watched = _moved_columns(report), sum(column.role is not DriftRole.CALENDAR for column in report.columns)
     if not moved:
         return f"In none of the {watched} columns did as much as a tenth of the contacts move."
-    inputs = sum(column.role is Role.INPUT for column in moved.values())
+    inputs = sum(column.role is DriftRole.INPUT for column in moved.values())
     first = next(iter(moved.values()))
     return (
         f"In {len(moved)} of {watched} columns a tenth of the contacts or more moved; the model uses {inputs} of them. "
@@ -271,7 +271,7 @@ def _rate_chart(history: Sequence[DriftReport], names: Sequence[str]) -> Chart:
 def _heat(history: Sequence[DriftReport]) -> dict[str, list[tuple[str, float | None]]]:
     """Shade and effect of each column in each period."""
     judged = [{c.column: c for c in one.columns if one.status is DriftStatus.OK} for one in history]
-    names = dict.fromkeys(c.column for one in history for c in one.columns if c.role is not Role.CALENDAR)
+    names = dict.fromkeys(c.column for one in history for c in one.columns if c.role is not DriftRole.CALENDAR)
     return {
         name: [
             ("unknown", None)

@@ -13,7 +13,7 @@ from typing import Final
 
 from bank_assets.core.alerts.alert import sentence
 from bank_assets.core.economics.economics import Economics
-from bank_assets.core.quality.comparison import Comparison, Measure
+from bank_assets.core.quality.comparison import Measure, ModelComparison
 from bank_assets.core.quality.objective import PROFIT, ordered_by
 from bank_assets.reports.charts import Chart, Series, on_one_axis
 from bank_assets.reports.page import render
@@ -139,7 +139,7 @@ class _Row:
     tone: str
 
 
-def retraining_page(told: Retraining, comparison: Comparison, economics: Economics) -> str:
+def retraining_page(told: Retraining, comparison: ModelComparison, economics: Economics) -> str:
     """Write the page.
 
     Args:
@@ -177,7 +177,7 @@ def retraining_page(told: Retraining, comparison: Comparison, economics: Economi
     )
 
 
-def _charts(told: Retraining, comparison: Comparison) -> list[Chart]:
+def _charts(told: Retraining, comparison: ModelComparison) -> list[Chart]:
     roles = {"before": told.old_name, "now": told.new_name}
     shares, profits = on_one_axis({name: comparison.profit.get(role, ()) for role, name in roles.items()})
     promised, rates = on_one_axis({name: comparison.calibration.get(role, ()) for role, name in roles.items()})

@@ -40,7 +40,7 @@ logger = logging.getLogger("bank_assets.alerts")
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class ChannelProgress:
     """How far a channel has come.
 
     Attributes:
@@ -160,7 +160,7 @@ class NotifierResource(dg.ConfigurableResource):
 
     def deliver(
         self, urls: Sequence[str], *, now: datetime | None = None, seconds: float = 30.0
-    ) -> dict[str, Progress]:
+    ) -> dict[str, ChannelProgress]:
         """Send to every channel what it has not got yet.
 
         Args:
@@ -172,7 +172,7 @@ class NotifierResource(dg.ConfigurableResource):
             How far each channel has come, by its name; empty if another process delivers at this moment.
         """
         moment = now or datetime.now(UTC)
-        found: dict[str, Progress] = {}
+        found: dict[str, ChannelProgress] = {}
         with locked_if_free(Path(self.state) / ".lock") as is_mine:
             if not is_mine:
                 return {}
@@ -182,7 +182,7 @@ class NotifierResource(dg.ConfigurableResource):
                 found[channel.name] = self._catch_up(channel, moment, until)
         return found
 
-    def _catch_up(self, channel: Channel, now: datetime, until: float) -> Progress:
+    def _catch_up(self, channel: Channel, now: datetime, until: float) -> ChannelProgress:
         progress = self._progress(channel, now)
         if progress.retry_at and now < datetime.fromisoformat(progress.retry_at):
             return progress
@@ -212,12 +212,12 @@ class NotifierResource(dg.ConfigurableResource):
     def _path(self, channel: Channel) -> Path:
         return Path(self.state) / f"{channel.name}.json"
 
-    def _keep(self, channel: Channel, progress: Progress) -> None:
+    def _keep(self, channel: Channel, progress: ChannelProgress) -> None:
         write_atomic(self._path(channel), json.dumps(asdict(progress)).encode())
 
-    def _progress(self, channel: Channel, now: datetime) -> Progress:
+    def _progress(self, channel: Channel, now: datetime) -> ChannelProgress:
         try:
-            return Progress(**json.loads(self._path(channel).read_bytes()))
+            return ChannelProgress(**json.loads(self._path(channel).read_bytes()))
         except (FileNotFoundError, ValueError, TypeError):
             # A new channel begins with the alerts of the last day, not with those of years.
             start = 0
@@ -225,6 +225,6 @@ class NotifierResource(dg.ConfigurableResource):
                 if now - datetime.fromisoformat(alert["at"]) <= NEW_CHANNEL_LOOKS_BACK:
                     break
                 start = place
-            progress = Progress(offset=start)
+            progress = ChannelProgress(offset=start)
             self._keep(channel, progress)
             return progress

@@ -21,7 +21,7 @@ from bank_assets.loop.deliveries import (
 )
 from bank_assets.loop.requests import RunWanted, ask, busy
 from bank_assets.settings import Settings
-from bank_assets.store.champion_history import Reign
+from bank_assets.store.champion_history import ChampionHistory
 
 TAGS = {"bank/workflow": "delivery"}
 
@@ -58,7 +58,7 @@ def can_score(settings: Settings) -> bool:
     """Whether there is a champion and a published state."""
     engine = open_ledger(settings.ledger_url)
     try:
-        return Reign.of(engine).current is not None and states.latest(engine) is not None
+        return ChampionHistory.of(engine).current is not None and states.latest(engine) is not None
     finally:
         engine.dispose()
 

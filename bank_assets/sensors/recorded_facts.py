@@ -17,7 +17,7 @@ from typing import Final
 
 from bank_assets.core.alerts.alert import Alert, Episodes
 from bank_assets.core.alerts.catalogue import (
-    DeliveryRefused,
+    FileRefused,
     FitWithoutVerdict,
     GateFailed,
     ModelVerdict,
@@ -35,7 +35,7 @@ from bank_assets.core.alerts.catalogue import (
     SensorFailing,
 )
 from bank_assets.core.economics.economics import Economics
-from bank_assets.core.response.policy import Evidence, Rung
+from bank_assets.core.response.policy import Evidence, ResponseAction
 from bank_assets.ledger.promotions import Promotion
 from bank_assets.ledger.responses import Judged
 from bank_assets.resources.run_story import CheckOutcome, Failing, RunStory
@@ -249,7 +249,7 @@ def alerts_of_responses(rows: Iterable[Judged], economics: Economics) -> list[Al
 
 
 def _answer(row: Judged) -> type[ResponseBegan]:
-    if row.rung == Rung.ALERT:
+    if row.rung == ResponseAction.ALERT:
         return ResponseStopped
     return ResponseBegan if row.kinds else FitWithoutVerdict
 
@@ -287,7 +287,7 @@ def alerts_of_refusals(refused: Path) -> list[Alert]:
     for path in sorted(refused.glob("*.reason.json")):
         text = path.read_bytes()
         reason = json.loads(text)
-        fact = DeliveryRefused(
+        fact = FileRefused(
             delivery=str(reason["kind"]),
             name=str(reason["name"]),
             expected=str(reason["expected"]),

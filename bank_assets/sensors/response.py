@@ -20,7 +20,7 @@ from bank_assets.ledger.engine import open_ledger
 from bank_assets.ledger.responses import AlreadyJudgedError
 from bank_assets.loop.deliveries import due_months
 from bank_assets.loop.requests import ask, busy
-from bank_assets.loop.response import DRIFT, PERFORMED, Ladder, Step
+from bank_assets.loop.response import DRIFT, PERFORMED, NextStep, ResponseLoop
 from bank_assets.settings import Settings
 from bank_assets.store.campaign_files import example_path
 from bank_assets.store.registry import Registry
@@ -82,7 +82,7 @@ def _look(
     return _asked(context, step)
 
 
-def _asked(context: dg.SensorEvaluationContext, step: Step) -> dg.SensorResult | dg.SkipReason:
+def _asked(context: dg.SensorEvaluationContext, step: NextStep) -> dg.SensorResult | dg.SkipReason:
     assert step.wanted is not None
     requests = ask(context.instance, [step.wanted])
     if isinstance(requests, dg.SkipReason):
@@ -91,14 +91,14 @@ def _asked(context: dg.SensorEvaluationContext, step: Step) -> dg.SensorResult |
     return dg.SensorResult(run_requests=requests)
 
 
-def ladder_of(settings: Settings, engine: Engine, instance: dg.DagsterInstance) -> Ladder:
+def ladder_of(settings: Settings, engine: Engine, instance: dg.DagsterInstance) -> ResponseLoop:
     """The ladder of a deployment."""
     registry = Registry(settings.mlflow_uri, settings.mlflow_artifacts, settings.home / "models")
 
     def decision_of(version: str) -> dict[str, Any]:
         return dict(json.loads(registry.bundle(version)["decision.json"]))
 
-    return Ladder(settings, engine, instance, decision_of)
+    return ResponseLoop(settings, engine, instance, decision_of)
 
 
 def response_sensors(settings: Settings, status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bank_assets.contract.uci import UCI
 from bank_assets.simulator import profile as shape
 from bank_assets.simulator.month_model import MonthModel
-from bank_assets.simulator.profile import Floats, Profile
+from bank_assets.simulator.profile import Floats, SimulatorProfile
 
 _ID_DIGITS: Final = 8
 _STREAMS: Final = (
@@ -223,7 +223,7 @@ def day_counts(shares: Floats, rows: int) -> NDArray[np.int64]:
     return counts
 
 
-def simulated_log_odds(profile: Profile, month: str, rows: int, seed: int) -> Floats:
+def simulated_log_odds(profile: SimulatorProfile, month: str, rows: int, seed: int) -> Floats:
     """Log-odds of a subscription for simulated contacts of a profile month, used to set its intercept.
 
     Args:

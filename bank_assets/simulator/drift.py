@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
-from bank_assets.contract.columns import Kind
+from bank_assets.contract.columns import ColumnKind
 from bank_assets.contract.uci import UCI
 
 SHIFTABLE: Final = ("age", "balance", "campaign", "pdays", "previous", "duration")
@@ -90,4 +90,4 @@ class Drift:
     @property
     def is_of_category(self) -> bool:
         """Whether it reweights categories."""
-        return self.column != "y" and UCI.by_source[self.column].kind is not Kind.INTEGER
+        return self.column != "y" and UCI.by_source[self.column].kind is not ColumnKind.INTEGER

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from bank_assets.contract.uci import UCI
 from bank_assets.simulator import profile as shape
 from bank_assets.simulator.drift import Drift
-from bank_assets.simulator.profile import Floats, Profile
+from bank_assets.simulator.profile import Floats, SimulatorProfile
 from bank_assets.simulator.sampling import AliasTable, rake
 
 _WORKING_DAYS: Final = 5
@@ -41,7 +41,7 @@ def month_range(first: str, last: str) -> list[str]:
     return months
 
 
-def profile_month(profile: Profile, month: str) -> int | None:
+def profile_month(profile: SimulatorProfile, month: str) -> int | None:
     """The profile month that a calendar month is simulated from.
 
     Args:
@@ -77,7 +77,7 @@ class MonthModel:
         drifts: the drifts that hold.
     """
 
-    profile: Profile
+    profile: SimulatorProfile
     index: int
     year: int
     month: int

@@ -1,6 +1,6 @@
 """What the simulator knows of the real contacts: aggregates only, in one small committed JSON file.
 
-What lives here: the bins, which column depends on which, the `Profile` record and its JSON form.
+What lives here: the bins, which column depends on which, the `SimulatorProfile` record and its JSON form.
 What must not: rows. Every number stands for at least `MINIMUM_CELL_ROWS` rows of a count, or for a table or quantiles
 of at least `MINIMUM_TABLE_ROWS` rows; smaller cells are set to zero and smaller tables replaced by their neighbours'.
 Called by `simulator` (reads) and `scripts/fit_profile.py` (writes).
@@ -93,7 +93,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
+class SimulatorProfile:
     """Aggregates of the real contacts; M months that have rows, in order.
 
     Attributes:
@@ -156,7 +156,7 @@ def _rounded(value: Any) -> Any:
             return value
 
 
-def dump_profile(profile: Profile) -> bytes:
+def dump_profile(profile: SimulatorProfile) -> bytes:
     """The JSON form of a profile, one field a line, the same bytes for the same profile."""
     record = {"schema_version": SCHEMA_VERSION}
     record |= {field.name: _rounded(getattr(profile, field.name)) for field in fields(profile)}
@@ -164,7 +164,7 @@ def dump_profile(profile: Profile) -> bytes:
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
 
 
-def load_profile(path: Path = PROFILE_PATH) -> Profile:
+def load_profile(path: Path = PROFILE_PATH) -> SimulatorProfile:
     """Read a profile.
 
     Args:
@@ -192,4 +192,4 @@ def load_profile(path: Path = PROFILE_PATH) -> Profile:
             record[name] = tuple(value)
         elif isinstance(value, list):
             record[name] = np.array(value, dtype=np.int64 if name == "rows" else np.float64)
-    return Profile(**record)
+    return SimulatorProfile(**record)

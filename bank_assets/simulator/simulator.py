@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 from bank_assets.simulator.drawing import Chunk, Streams, contacts_frame, day_counts
 from bank_assets.simulator.drift import Drift
 from bank_assets.simulator.month_model import MonthModel, month_range, profile_month
-from bank_assets.simulator.profile import Profile, load_profile
+from bank_assets.simulator.profile import SimulatorProfile, load_profile
 
 CHUNK_ROWS: Final = 65_536
 """Columns of a chunk stay in the processor's cache: 1 M-row chunks run at two thirds of the speed."""
 
 
-def month_rows(profile: Profile, month: str, scale: float) -> int:
+def month_rows(profile: SimulatorProfile, month: str, scale: float) -> int:
     """Contacts of a month at a scale; the months of the profile's period add up to the rounded total."""
     index = profile_month(profile, month)
     if index is None:
@@ -39,7 +39,7 @@ def month_rows(profile: Profile, month: str, scale: float) -> int:
     return round((before + int(profile.rows[index])) * scale) - round(before * scale)
 
 
-def scale_for_rows(profile: Profile, rows: int) -> float:
+def scale_for_rows(profile: SimulatorProfile, rows: int) -> float:
     """The scale at which the profile's whole period has so many contacts."""
     return rows / int(profile.rows.sum())
 
@@ -60,7 +60,7 @@ def _segments(
 
 
 def simulate_month(
-    profile: Profile,
+    profile: SimulatorProfile,
     month: str,
     *,
     scale: float = 1.0,
@@ -98,7 +98,7 @@ def simulate_month(
 
 
 def simulate_chunks(
-    profile: Profile,
+    profile: SimulatorProfile,
     start: date | None = None,
     end: date | None = None,
     *,
@@ -141,7 +141,7 @@ def simulate(
     scale: float = 1.0,
     seed: int,
     drifts: Sequence[Drift] = (),
-    profile: Profile | None = None,
+    profile: SimulatorProfile | None = None,
 ) -> pd.DataFrame:
     """Contacts of a period as one frame.
 

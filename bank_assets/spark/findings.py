@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.contract.columns import Column
-from bank_assets.contract.rows import BoolArray, Verdict
+from bank_assets.contract.rows import BoolArray, RowVerdicts
 from bank_assets.core.drift.month_profile import OTHER
 from bank_assets.spark.month_files import month_text
 
@@ -47,7 +47,7 @@ class Findings:
 
 
 def count_block(
-    verdict: Verdict, columns: tuple[Column, ...], months: NDArray[np.int64], misfits: Mapping[int, tuple[str, ...]]
+    verdict: RowVerdicts, columns: tuple[Column, ...], months: NDArray[np.int64], misfits: Mapping[int, tuple[str, ...]]
 ) -> dict[str, Findings]:
     """Count a block of judged rows by month.
 
@@ -87,7 +87,7 @@ def count_block(
 
 
 def _values(
-    column: Column, verdict: Verdict, place: NDArray[Any], n_months: int, fit: BoolArray
+    column: Column, verdict: RowVerdicts, place: NDArray[Any], n_months: int, fit: BoolArray
 ) -> Iterator[tuple[int, str, int]]:
     """Month, category and rows; an empty text stands for empty fields, which all kinds of columns have."""
     encoded, values = verdict.columns[column.source], verdict.values[column.source]

@@ -15,7 +15,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from bank_assets.contract.reading import blocks
-from bank_assets.contract.rows import BoolArray, Encoded, Verdict
+from bank_assets.contract.rows import BoolArray, Encoded, RowVerdicts
 from bank_assets.spark.delivery import ByteRange, RawFile
 from bank_assets.spark.findings import Findings, count_block
 from bank_assets.spark.month_files import MonthFiles, WrittenFile, month_number, month_text, runs_of
@@ -106,7 +106,7 @@ class IntakeTask:
 
     def _remember(
         self,
-        verdict: Verdict,
+        verdict: RowVerdicts,
         block: TextBlock,
         months: NDArray[np.int64],
         is_wanted: BoolArray,
@@ -134,7 +134,7 @@ class IntakeTask:
         return result
 
 
-def _months(family: Family, verdict: Verdict, file: RawFile) -> NDArray[np.int64]:
+def _months(family: Family, verdict: RowVerdicts, file: RawFile) -> NDArray[np.int64]:
     """Month number of every row: that of its day if that is usable, else the delivery's home month."""
     values, codes = verdict.values[family.date], verdict.columns[family.date].codes
     numbers = values.typed.astype("datetime64[M]").astype(np.int64) + month_number("1970-01")

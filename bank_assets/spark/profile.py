@@ -22,7 +22,7 @@ from pyarrow.fs import FileSystem
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 
-from bank_assets.contract.columns import Column, Kind
+from bank_assets.contract.columns import Column, ColumnKind
 from bank_assets.contract.contract import Contract
 from bank_assets.core.drift.daily_profiles import LONG_COLUMNS, DailyProfiles
 from bank_assets.core.drift.profile import Profile
@@ -211,7 +211,7 @@ def _count_block(one: Column, column: pa.Array, days: NDArray[np.int32], day_cod
     """Counts of one column in one block: values become codes, day and code one number, and numbers are counted."""
     if one.sentinel == -1:
         column = column.fill_null(one.sentinel)  # "never" is NULL in tables, and no missing value
-    values, codes = _coded_numbers(column) if one.kind is Kind.INTEGER else _coded_labels(column)
+    values, codes = _coded_numbers(column) if one.kind is ColumnKind.INTEGER else _coded_labels(column)
     width = len(values)
     keys = day_codes * width + codes
     if width * days.size <= 4 * keys.size:
@@ -255,7 +255,7 @@ def _sent(pending: list[list[Counts]], columns: tuple[Column, ...]) -> Iterator[
         if not parts:
             continue
         days, values, counts = (np.concatenate(part) for part in zip(*parts, strict=True))
-        is_number = one.kind is Kind.INTEGER
+        is_number = one.kind is ColumnKind.INTEGER
         field = pa.array(values, pa.float64(), from_pandas=True) if is_number else pa.array(values, pa.string())
         table = pa.table({"day": days.astype(np.int32), "value": field, "count": counts})
         # eight times fewer rows for Spark to shuffle, at a fraction of the cost of its own aggregation

@@ -17,9 +17,9 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from bank_assets.contract.columns import Column, Kind, Known, Role
+from bank_assets.contract.columns import Column, ColumnKind, ColumnRole, KnownWhen
 from bank_assets.contract.contract import ARRIVED_AT, Contract
-from bank_assets.contract.rows import BoolArray, Calendar, ColumnRule, Days, RowRules, Verdict
+from bank_assets.contract.rows import BoolArray, Calendar, ColumnRule, DayRange, RowRules, RowVerdicts
 from bank_assets.spark.delivery import RawFile
 from bank_assets.spark.text_block import TextBlock
 
@@ -32,8 +32,10 @@ OUTCOMES: Final = "outcomes"
 REJECTED: Final = "rejected_contacts"
 TABLES: Final = (CONTACTS, OUTCOMES, REJECTED)
 
-_ARRIVAL_DAY: Final = Column(ARRIVED_AT, ARRIVED_ON, Kind.DATE, Known.POST_CONTACT, "Day on which the outcome arrived.")
-_TYPES: Final = {Kind.INTEGER: pa.int32(), Kind.BOOLEAN: pa.bool_(), Kind.DATE: pa.date32()}
+_ARRIVAL_DAY: Final = Column(
+    ARRIVED_AT, ARRIVED_ON, ColumnKind.DATE, KnownWhen.POST_CONTACT, "Day on which the outcome arrived."
+)
+_TYPES: Final = {ColumnKind.INTEGER: pa.int32(), ColumnKind.BOOLEAN: pa.bool_(), ColumnKind.DATE: pa.date32()}
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class Family:
             f"a day YYYY-MM-DD from {self.contract.first_month}-01 to the delivery's own arrival "
             f"(usable here: {first} to {last})"
         )
-        days = Days(first, last, expected, with_time=self.table == OUTCOMES)
+        days = DayRange(first, last, expected, with_time=self.table == OUTCOMES)
         rules = tuple(ColumnRule(one, is_optional=one in self.outcome, days=days) for one in self.columns)
         if self.table == OUTCOMES:  # an outcome that does not say whether the contact subscribed says nothing
             return RowRules(rules, required=(self.contract.target.source,))
@@ -101,17 +103,17 @@ def contact_schema(contract: Contract) -> pa.Schema:
     return pa.schema([*fields, (WAS_PREVIOUSLY_CONTACTED, pa.bool_()), (DELIVERY_ARRIVAL, pa.int32())])
 
 
-def contacts_of(family: Family, verdict: Verdict, block: TextBlock, file: RawFile, rows: BoolArray) -> pa.Table:
+def contacts_of(family: Family, verdict: RowVerdicts, block: TextBlock, file: RawFile, rows: BoolArray) -> pa.Table:
     """The contacts of some rows, all of them usable."""
     contract = family.contract
     columns = {column.table: _array(column, verdict, block, rows) for column in contact_columns(contract)}
-    previous = contract.role(Role.DAYS_SINCE_PREVIOUS)
+    previous = contract.role(ColumnRole.DAYS_SINCE_PREVIOUS)
     if previous is not None:
         columns[WAS_PREVIOUSLY_CONTACTED] = pa.array(verdict.typed(previous.source)[rows] != previous.sentinel)
     return pa.table(columns | {DELIVERY_ARRIVAL: _arrival(file, rows)})
 
 
-def outcomes_of(family: Family, verdict: Verdict, block: TextBlock, file: RawFile, rows: BoolArray) -> pa.Table:
+def outcomes_of(family: Family, verdict: RowVerdicts, block: TextBlock, file: RawFile, rows: BoolArray) -> pa.Table:
     """The outcomes of some rows, all of them usable.
 
     A contact of which something is known after the call is an outcome too. Its arrival is then the contact date: the
@@ -127,20 +129,20 @@ def _arrival(file: RawFile, rows: BoolArray) -> pa.Array:
     return pa.array(np.full(int(rows.sum()), file.arrival, dtype=np.int32))
 
 
-def _array(column: Column, verdict: Verdict, block: TextBlock, rows: BoolArray) -> pa.Array:
+def _array(column: Column, verdict: RowVerdicts, block: TextBlock, rows: BoolArray) -> pa.Array:
     """The typed values of a column; an empty field is NULL."""
     name, is_all = column.source, bool(rows.all())
-    if column.role is Role.CONTACT_ID:
+    if column.role is ColumnRole.CONTACT_ID:
         return block.identifiers if is_all else block.identifiers.filter(pa.array(rows))
     values, encoded = verdict.values[name], verdict.columns[name]
     is_null = ~values.is_given
-    if column.role is Role.DAYS_SINCE_PREVIOUS:
+    if column.role is ColumnRole.DAYS_SINCE_PREVIOUS:
         is_null = is_null | (values.typed == column.sentinel)  # the sentinel is "never", not a number of days
     codes = encoded.codes if is_all else encoded.codes[rows]
     mask = is_null[codes] if is_null.any() else None
     if column.kind not in _TYPES:
         return pa.DictionaryArray.from_arrays(pa.array(codes, mask=mask), pa.array(list(encoded.texts), pa.string()))
-    typed = values.typed.astype(np.int32) if column.kind is Kind.INTEGER else values.typed
+    typed = values.typed.astype(np.int32) if column.kind is ColumnKind.INTEGER else values.typed
     return pa.array(typed[codes], _TYPES[column.kind], mask=mask)
 
 
@@ -159,7 +161,7 @@ def rejected_schema(contract: Contract) -> pa.Schema:
     )
 
 
-def rejected_of(family: Family, verdict: Verdict, block: TextBlock, file: RawFile, rows: Sequence[int]) -> pa.Table:
+def rejected_of(family: Family, verdict: RowVerdicts, block: TextBlock, file: RawFile, rows: Sequence[int]) -> pa.Table:
     """The rejected rows with every reason; of lines whose fields cannot be told apart also the whole line."""
     schema, reasons = rejected_schema(family.contract), verdict.reasons()
     found: dict[str, list[object]] = {name: [] for name in schema.names}

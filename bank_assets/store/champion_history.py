@@ -1,6 +1,6 @@
 """Who was champion on which day of data time.
 
-What lives here: `Reign`, cut from the append-only promotions. What must not: moving anything.
+What lives here: `ChampionHistory`, cut from the append-only promotions. What must not: moving anything.
 Called by the performance and state assets. The registry is not asked: it keeps no history (mlflow #2169), and its
 client takes seconds to import.
 """
@@ -19,7 +19,7 @@ ROWS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Reign:
+class ChampionHistory:
     """Champions in the order in which they came into force.
 
     Attributes:
@@ -31,7 +31,7 @@ class Reign:
     versions: tuple[str, ...]
 
     @classmethod
-    def of(cls, engine: Engine) -> Reign:
+    def of(cls, engine: Engine) -> ChampionHistory:
         """Read it from the ledger; a rollback without data time starts with the verdict before it."""
         starts: list[np.datetime64] = []
         versions: list[str] = []

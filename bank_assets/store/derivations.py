@@ -1,6 +1,6 @@
 """Whether what is stored follows from what it is made from: asked, made and committed in one way.
 
-What lives here: `Table` (a name and the version of the code that makes it), `Derived` (one of its keys and the
+What lives here: `DerivedTable` (a name and the version of the code that makes it), `Derived` (one of its keys and the
 fingerprint of its inputs, code and settings), `stale`. What must not: any one table, Parquet, Dagster.
 Called by `store.lineage`, which declares the tables that several rooms ask about, and by the assets.
 
@@ -32,7 +32,7 @@ class Made:
         shown: facts for the run that made it; not stored.
     """
 
-    rows: pa.Table
+    rows: pa.DerivedTable
     metadata: Mapping[str, Any] = field(default_factory=dict)
     shown: Mapping[str, Any] = field(default_factory=dict)
 
@@ -70,7 +70,7 @@ class Derived:
             raise WarehouseError(f"{self.table} {self.key}: expected it stored, found none; materialize {self.table}.")
         return found
 
-    def commit(self, rows: pa.Table, metadata: Mapping[str, Any] | None = None) -> Entry:
+    def commit(self, rows: pa.DerivedTable, metadata: Mapping[str, Any] | None = None) -> Entry:
         """Store the key's content."""
         return self.store.write(self.table, self.key, rows, self.mark, metadata)
 
@@ -90,7 +90,7 @@ class Derived:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class DerivedTable:
     """A table that follows from others.
 
     Attributes:

@@ -16,20 +16,20 @@ from sqlalchemy import Engine
 
 from bank_assets.contract.contract import Contract
 from bank_assets.ledger import outcomes
-from bank_assets.store.champion_history import Reign
-from bank_assets.store.derivations import Derived, Table, stale
+from bank_assets.store.champion_history import ChampionHistory
+from bank_assets.store.derivations import Derived, DerivedTable, stale
 from bank_assets.store.warehouse import Warehouse
 
 CONTACTS: Final = "contacts"
 OUTCOMES: Final = "outcomes"
 REJECTED: Final = "rejected_contacts"
 GATE: Final = "contacts_validation"
-PROFILES: Final = Table("contact_profiles", "2")
-DRIFT_REPORT: Final = Table("drift_report", "3")
-REPORTED_OUTCOMES: Final = Table("ledger_outcomes", "1")
-SCORES: Final = Table("contact_scores", "2")
-STATE: Final = Table("as_of_state", "1")
-BATCH: Final = Table("batch_scores", "2")
+PROFILES: Final = DerivedTable("contact_profiles", "2")
+DRIFT_REPORT: Final = DerivedTable("drift_report", "3")
+REPORTED_OUTCOMES: Final = DerivedTable("ledger_outcomes", "1")
+SCORES: Final = DerivedTable("contact_scores", "2")
+STATE: Final = DerivedTable("as_of_state", "1")
+BATCH: Final = DerivedTable("batch_scores", "2")
 
 
 _FIRST_CONTRACT: Final = "8def6fba4d911d60ce157b18bb8b3223e268eed75da1f738e67f7a9c6301c150"
@@ -94,7 +94,7 @@ def due_reported_outcomes(store: Warehouse, engine: Engine) -> list[str]:
     return list(stale({month: reported_outcomes(store, month, rows) for month, rows in arrived.items()}))
 
 
-def scores(store: Warehouse, reign: Reign, months: Sequence[str]) -> dict[str, Derived]:
+def scores(store: Warehouse, reign: ChampionHistory, months: Sequence[str]) -> dict[str, Derived]:
     """The scores of some months: made from what was delivered, and by who was champion, up to their end.
 
     A day's score rests on what came before it, so a new month leaves the scores of earlier ones as they are, and
@@ -126,7 +126,7 @@ def scores(store: Warehouse, reign: Reign, months: Sequence[str]) -> dict[str, D
     return found
 
 
-def stale_scores(store: Warehouse, reign: Reign) -> dict[str, Derived]:
+def stale_scores(store: Warehouse, reign: ChampionHistory) -> dict[str, Derived]:
     """Months that passed their gate, had a champion, and were scored from other contacts or by others; ascending."""
     if not len(reign.starts):
         return {}
@@ -134,7 +134,7 @@ def stale_scores(store: Warehouse, reign: Reign) -> dict[str, Derived]:
     return stale(scores(store, reign, [month for month in passed_months(store) if month >= first]))
 
 
-def state(store: Warehouse, reign: Reign, as_of: np.datetime64) -> Derived:
+def state(store: Warehouse, reign: ChampionHistory, as_of: np.datetime64) -> Derived:
     """The state that is published for a day.
 
     Args:

@@ -15,7 +15,7 @@ from bank_assets.assets.retraining_report import (
 )
 from bank_assets.core.drift.verdict import compare_profiles
 from bank_assets.core.economics.economics import Economics
-from bank_assets.core.promotion.gates import Verdict
+from bank_assets.core.promotion.gates import GateVerdict
 from bank_assets.ledger import responses
 from bank_assets.ledger.engine import open_ledger, upgrade
 from bank_assets.settings import Settings
@@ -96,7 +96,7 @@ def test_reasons_are_those_of_the_ladder_on_that_morning_else_of_the_run(engine)
 
 def test_the_page_is_written_and_its_address_goes_on_record(store, engine, settings):
     evidence = {"headline": {"version": "4", "recipe": "lightgbm/none"}, "as_of": "2009-06-01"}
-    verdict = Verdict("first", True, ("log loss gain +0.02",))
+    verdict = GateVerdict("first", True, ("log loss gain +0.02",))
     row = write_retraining_page(store, None, engine, settings, evidence, None, verdict, {})
     assert row["report"] == "/reports/retraining/v4.html"
     page = BeautifulSoup((settings.reports / "retraining" / "v4.html").read_text(), "html.parser")
@@ -107,7 +107,7 @@ def test_the_page_is_written_and_its_address_goes_on_record(store, engine, setti
 
 def test_a_verdict_judged_again_after_a_kill_does_not_compare_a_model_with_itself(store, engine, settings):
     evidence = {"headline": {"version": "4", "recipe": "lightgbm/none"}, "as_of": "2009-06-01", "from_version": None}
-    write_retraining_page(store, None, engine, settings, evidence, "4", Verdict("first", True, ("better",)), {})
+    write_retraining_page(store, None, engine, settings, evidence, "4", GateVerdict("first", True, ("better",)), {})
     page = BeautifulSoup((settings.reports / "retraining" / "v4.html").read_text(), "html.parser")
     assert [tile.b.text for tile in page.select("dl.tiles dd")][:2] == ["no model", "version 4"]
 

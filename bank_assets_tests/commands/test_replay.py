@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bank_assets.commands import replay as replay_command
-from bank_assets.replay.checkpoint import Checkpoint, Progress, fingerprint
+from bank_assets.replay.checkpoint import Checkpoint, ReplayProgress, fingerprint
 from bank_assets.replay.contacts import read_history
 from bank_assets.replay.policies import POLICIES
 from bank_assets.replay.trace import Trace
@@ -195,18 +195,20 @@ class TestCheckpoint:
         trace = Trace.empty(3)
         trace.proba[1], trace.called[2] = 0.4, True
         checkpoint = Checkpoint(tmp_path, "platform")
-        checkpoint.write(trace, {"a.json": b"{}", "model.onnx": bytes(range(256))}, Progress("2009-01-02", 1.5, False))
+        checkpoint.write(
+            trace, {"a.json": b"{}", "model.onnx": bytes(range(256))}, ReplayProgress("2009-01-02", 1.5, False)
+        )
         found, files, progress = checkpoint.read(3)
         np.testing.assert_array_equal(found.proba, trace.proba)
         np.testing.assert_array_equal(found.called, trace.called)
         assert files == {"a.json": b"{}", "model.onnx": bytes(range(256))}
-        assert progress == Progress("2009-01-02", 1.5, False)
+        assert progress == ReplayProgress("2009-01-02", 1.5, False)
         assert [path.name for path in tmp_path.iterdir()] == ["platform.npz"]
 
     def test_none_for_other_contacts(self, tmp_path):
         checkpoint = Checkpoint(tmp_path, "platform")
         assert checkpoint.read(3) is None
-        checkpoint.write(Trace.empty(3), {}, Progress("2009-01-02", 1.5, False))
+        checkpoint.write(Trace.empty(3), {}, ReplayProgress("2009-01-02", 1.5, False))
         assert checkpoint.read(4) is None
 
     def test_fingerprint_follows_contacts_and_settings(self):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from bank_assets.contract.columns import Role
+from bank_assets.contract.columns import ColumnRole
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import LEAKAGE_RULE, ContractError, LeakageError
 from bank_assets.contract.uci import UCI, UCI_FILE_COLUMNS, contract_on_record
@@ -83,8 +83,8 @@ def test_roles_are_found_by_role_not_by_name():
         UCI,
         list_statistics=(),
         columns=tuple(
-            replace(column, source="channel_of_call") if column.role is Role.CHANNEL else column
+            replace(column, source="channel_of_call") if column.role is ColumnRole.CHANNEL else column
             for column in UCI.columns
         ),
     )
-    assert renamed.role(Role.CHANNEL).source == "channel_of_call"
+    assert renamed.role(ColumnRole.CHANNEL).source == "channel_of_call"

@@ -5,15 +5,15 @@ from datetime import date
 import numpy as np
 import pytest
 
-from bank_assets.contract.columns import Column, Kind, Known
-from bank_assets.contract.rows import Calendar, ColumnRule, Days, Encoded, RowRules, days, integers
+from bank_assets.contract.columns import Column, ColumnKind, KnownWhen
+from bank_assets.contract.rows import Calendar, ColumnRule, DayRange, Encoded, RowRules, days, integers
 from bank_assets.contract.uci import UCI
 
-AGE = Column("age", "age_years", Kind.INTEGER, Known.PRE_CONTACT, "Age.", minimum=16, maximum=120)
-JOB = Column("job", "job", Kind.CATEGORY, Known.PRE_CONTACT, "Job.", categories=("nurse", "unknown"))
-LOAN = Column("loan", "has_loan", Kind.BOOLEAN, Known.PRE_CONTACT, "Loan.", categories=("no", "yes"))
-NAME = Column("id", "id", Kind.STRING, Known.IDENTIFIER, "Id.")
-DAY = Column("contact_date", "contact_date", Kind.DATE, Known.PRE_CONTACT, "Day.")
+AGE = Column("age", "age_years", ColumnKind.INTEGER, KnownWhen.PRE_CONTACT, "Age.", minimum=16, maximum=120)
+JOB = Column("job", "job", ColumnKind.CATEGORY, KnownWhen.PRE_CONTACT, "Job.", categories=("nurse", "unknown"))
+LOAN = Column("loan", "has_loan", ColumnKind.BOOLEAN, KnownWhen.PRE_CONTACT, "Loan.", categories=("no", "yes"))
+NAME = Column("id", "id", ColumnKind.STRING, KnownWhen.IDENTIFIER, "Id.")
+DAY = Column("contact_date", "contact_date", ColumnKind.DATE, KnownWhen.PRE_CONTACT, "Day.")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def judged(rule: ColumnRule, *texts: str):
         (ColumnRule(NAME), "", "id: expected a value, found nothing"),
         (ColumnRule(DAY), "5.5.2008", 'contact_date: expected a day YYYY-MM-DD, found "5.5.2008"'),
         (
-            ColumnRule(DAY, days=Days(date(2008, 5, 1), date(2008, 6, 1), "a day of May")),
+            ColumnRule(DAY, days=DayRange(date(2008, 5, 1), date(2008, 6, 1), "a day of May")),
             "2008-07-01",
             'contact_date: expected a day of May, found "2008-07-01"',
         ),

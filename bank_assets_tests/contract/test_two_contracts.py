@@ -7,7 +7,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from bank_assets.contract.columns import Column, Kind, Known
+from bank_assets.contract.columns import Column, ColumnKind, KnownWhen
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import ContractError
 from bank_assets.contract.uci import UCI, contract_on_record
@@ -15,7 +15,7 @@ from bank_assets.core.economics.economics import Economics
 from bank_assets.core.features.as_of import AsOfState, OutcomeHistory
 from bank_assets.core.features.contacts import frame_from_deliveries
 from bank_assets.core.features.feature_set import FeatureSet, current_features, historical_features
-from bank_assets.core.model.bundle import Lineage, observed_ranges
+from bank_assets.core.model.bundle import ModelLineage, observed_ranges
 from bank_assets.core.model.reasons import label_of
 from bank_assets.core.model.scorer import Scorer
 from bank_assets.core.training.export import to_onnx
@@ -40,7 +40,7 @@ def learned_under(contract: Contract) -> tuple[Scorer, AsOfState]:
     history = OutcomeHistory.from_contacts(frame, dates, y, contract=contract)
     features, feature_set = historical_features(frame, dates, history, contract), FeatureSet.of(contract)
     estimator = fit_recipe(Recipe("logistic_regression"), features, feature_set, y, dates, DAY)
-    lineage = Lineage(AS_OF, "s" * 64, len(y), "made up", False, "run", "revision", contract)
+    lineage = ModelLineage(AS_OF, "s" * 64, len(y), "made up", False, "run", "revision", contract)
     files = make_bundle(
         to_onnx(estimator, feature_set, "logistic_regression"),
         Recipe("logistic_regression"),
@@ -104,7 +104,9 @@ def test_a_payload_without_the_optional_column_has_its_default(models):
 
 
 def test_a_contract_says_which_inputs_of_another_it_lacks():
-    columns = (replace(column, kind=Kind.CATEGORY) if column.source == "age" else column for column in UCI.columns)
+    columns = (
+        replace(column, kind=ColumnKind.CATEGORY) if column.source == "age" else column for column in UCI.columns
+    )
     of_text = replace(UCI, columns=tuple(columns))
     assert (UCI.lacking(WIDER), WIDER.lacking(UCI), of_text.lacking(UCI)) == (("tenure",), (), ("age",))
 
@@ -146,8 +148,8 @@ def test_names_that_are_no_python_names_and_values_that_need_escaping():
     odd = Column(
         "emp.var%rate",
         "employment_variation",
-        Kind.CATEGORY,
-        Known.PRE_CONTACT,
+        ColumnKind.CATEGORY,
+        KnownWhen.PRE_CONTACT,
         "Quarterly indicator.",
         categories=('"up"', "down"),
         default="down",

@@ -6,12 +6,12 @@ from types import SimpleNamespace
 import pytest
 
 from bank_assets.demo.client import Change
-from bank_assets.demo.deliveries import Step
+from bank_assets.demo.deliveries import DemoDelivery
 from bank_assets.demo.page import events_of, write_page
 from bank_assets.demo.profit import PlayedProfit
 from bank_assets.demo.step import HEADER, StepResult
 from bank_assets.demo.summary import reaction_parts
-from bank_assets.demo.watch import AlertLog, RunParts
+from bank_assets.demo.watch import NewAlerts, RunParts
 from bank_assets.ledger.promotions import Promotion
 from bank_assets.ledger.responses import Judged
 
@@ -44,7 +44,7 @@ def april():
         "profit_eur": 12_250.0, "profit_never_retrained_eur": 9_795.0, "profit_contact_everyone_eur": 9_000.0,
     }  # fmt: skip
     return StepResult(
-        step=Step(date(2009, 4, 1), date(2009, 4, 30), is_month=True),
+        step=DemoDelivery(date(2009, 4, 1), date(2009, 4, 30), is_month=True),
         contacts=2_718,
         delivered=LANDED,
         idle_seconds=127.0,
@@ -144,7 +144,7 @@ def test_events_are_by_day_of_data_time(april):
 def test_alerts_are_read_once_and_a_half_line_waits(tmp_path):
     path = tmp_path / "alerts.jsonl"
     path.write_text('{"kind": "old"}\n')
-    log = AlertLog.from_now(path)
+    log = NewAlerts.from_now(path)
     with path.open("a") as stream:
         stream.write('{"kind": "drift"}\n{"kind": "dec')
         stream.flush()
@@ -156,7 +156,7 @@ def test_alerts_are_read_once_and_a_half_line_waits(tmp_path):
 
 
 def test_no_alert_file_yet_is_no_alert(tmp_path):
-    assert list(AlertLog.from_now(tmp_path / "none.jsonl").new()) == []
+    assert list(NewAlerts.from_now(tmp_path / "none.jsonl").new()) == []
 
 
 def test_idle_needs_a_tick_after_the_last_run(monkeypatch):

@@ -21,7 +21,7 @@ from bank_assets.replay.replay import make_policy, walk
 from bank_assets.replay.trace import Trace
 from bank_assets.replay.world import ReplaySettings, World
 from bank_assets.settings import Settings
-from bank_assets.store.champion_history import Reign
+from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.warehouse import Warehouse
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 from bank_assets_tests.world.daemon import InProcessDaemon
@@ -132,7 +132,7 @@ def test_every_verdict_is_the_same(replayed, produced, probation):
 def test_every_contact_is_decided_by_the_same_version_with_the_same_probability(replayed, produced):
     world, trace, policy = replayed
     store, engine = produced
-    reign = Reign.of(engine)
+    reign = ChampionHistory.of(engine)
     models = np.asarray([event.day for event in policy.counts().events if event.kind == "model"], "datetime64[D]")
     assert models.tolist() == reign.starts.tolist()
     scores = store.read("contact_scores", [key for key, one in store.manifest("contact_scores").items() if one.rows])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bank_assets.simulator import profile as shape
-from bank_assets.simulator.profile import PROFILE_PATH, Profile, dump_profile, epoch_of, load_profile
+from bank_assets.simulator.profile import PROFILE_PATH, SimulatorProfile, dump_profile, epoch_of, load_profile
 from bank_assets.sources.uci import UCI_SHA256, is_pinned
 from scripts.fit_answer import _intercept
 from scripts.fit_profile import fit_profile, read_contacts, suppressed
@@ -95,7 +95,7 @@ def test_fitting_the_real_file_gives_the_committed_profile(profile, tmp_path):
     path = tmp_path / "profile.json"
     path.write_bytes(dump_profile(fit_profile(source)))
     fitted = load_profile(path)
-    for field in fields(Profile):
+    for field in fields(SimulatorProfile):
         committed, again = getattr(profile, field.name), getattr(fitted, field.name)
         if isinstance(committed, dict):
             assert committed.keys() == again.keys()

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from bank_assets.contract.columns import Kind
+from bank_assets.contract.columns import ColumnKind
 from bank_assets.contract.uci import UCI
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.store.contact_store import ContactStore
@@ -18,9 +18,9 @@ def payload(n):
     columns = {}
     for name in (*UCI.numeric_columns, *UCI.category_columns):
         column = UCI.by_source[name]
-        if column.kind is Kind.BOOLEAN:
+        if column.kind is ColumnKind.BOOLEAN:
             columns[column.table] = pa.array([True] * n)
-        elif column.kind is Kind.INTEGER:
+        elif column.kind is ColumnKind.INTEGER:
             columns[column.table] = pa.array([1] * n, pa.int32())
         else:
             columns[column.table] = pa.array([column.categories[0]] * n)

@@ -8,11 +8,11 @@ import pytest
 
 from bank_assets.contract.uci import UCI
 from bank_assets.store import lineage
-from bank_assets.store.champion_history import Reign
-from bank_assets.store.derivations import Made, Table, stale
+from bank_assets.store.champion_history import ChampionHistory
+from bank_assets.store.derivations import DerivedTable, Made, stale
 from bank_assets.store.warehouse import Warehouse, WarehouseError, fingerprint
 
-TABLE = Table("table", "1")
+TABLE = DerivedTable("table", "1")
 ROWS = pa.table({"x": [1, 2]})
 
 
@@ -43,7 +43,7 @@ def test_the_same_inputs_code_and_settings_are_worked_on_once(store):
     [
         lambda store: TABLE.of(store, inputs=["b"], settings={"seed": 1}),
         lambda store: TABLE.of(store, inputs=["a"], settings={"seed": 2}),
-        lambda store: Table("table", "2").of(store, inputs=["a"], settings={"seed": 1}),
+        lambda store: DerivedTable("table", "2").of(store, inputs=["a"], settings={"seed": 1}),
         lambda store: TABLE.of(store, "2008-05", inputs=["a"], settings={"seed": 1}),
     ],
     ids=["input", "setting", "code", "key"],
@@ -81,7 +81,7 @@ def test_the_tables_that_others_ask_about_are_made_from_what_they_were(store):
         store.write(name, "2008-05", pa.table({"contact_id": ["1"]}), "f")
     digest = store.digests("contacts")["2008-05"]
     store.write("contacts_validation", "2008-05", pa.table({}), "f", {"passed": True, "contacts_digest": digest})
-    reign = Reign(np.array(["2008-05-20", "2008-06-01"], "datetime64[D]"), ("1", "2"))
+    reign = ChampionHistory(np.array(["2008-05-20", "2008-06-01"], "datetime64[D]"), ("1", "2"))
     outcomes = store.digests("outcomes")["2008-05"]
     inputs = {"contacts": {"2008-05": digest}, "outcomes": {"2008-05": outcomes}, "ledger": {}}
     expected = fingerprint(inputs=inputs, code_version="2", settings={"starts": ["2008-05-20"], "versions": ["1"]})

@@ -21,7 +21,7 @@ from bank_assets.core.economics.economics import Economics
 from bank_assets.core.economics.suppression import SuppressionList
 from bank_assets.core.features.as_of import AsOfState
 from bank_assets.core.features.feature_set import FeatureSet, current_features
-from bank_assets.core.model.bundle import Lineage, observed_ranges
+from bank_assets.core.model.bundle import ModelLineage, observed_ranges
 from bank_assets.core.model.scorer import BundleError, Scorer
 from bank_assets.core.training.challenger import fit_deployment
 from bank_assets.core.training.recipes import Recipe
@@ -52,7 +52,7 @@ def bundle(learned):
         fit.recipe,
         calibrator=[{"kind": "affine", "slope": 0.9, "intercept": -0.1}],
         metrics={"roc_auc": 0.7},
-        lineage=Lineage("2020-03-02", "snapshot", len(data), "made", False, "", "rev", UCI),
+        lineage=ModelLineage("2020-03-02", "snapshot", len(data), "made", False, "", "rev", UCI),
         feature_ranges=observed_ranges(data.features, UCI),
     )
 

@@ -27,7 +27,7 @@ from bank_assets.assets.promotion import move_aliases
 from bank_assets.assets.tables import passed_months
 from bank_assets.contract import PAYLOAD_COLUMNS
 from bank_assets.core.model.background import build_background
-from bank_assets.core.model.bundle import BundleParts, Lineage, bundle_files
+from bank_assets.core.model.bundle import BundleParts, ModelLineage, bundle_files
 from bank_assets.core.training.recipes import Recipe
 from bank_assets.core.training.challenger import fit_deployment
 from bank_assets.core.drift.daily_profiles import DailyProfiles
@@ -82,7 +82,7 @@ def fit(settings, registry, ledger, kind, as_of, trees):
     made = fit_deployment(Recipe("lightgbm", parameters={"n_estimators": trees, "num_leaves": 7}), data)
     economics = Economics(settings.cost_eur, settings.value_eur)
     run_id = registry.client.create_run(registry.experiment_id(), run_name=kind).info.run_id
-    lineage = Lineage(as_of, "5f" * 32, len(data), "simulated", False, run_id, "765f22d")
+    lineage = ModelLineage(as_of, "5f" * 32, len(data), "simulated", False, run_id, "765f22d")
     daily = DailyProfiles.from_table(store.read("contact_profiles"))
     reference = daily.window(data.contact_dates.min().astype(object), np.datetime64(as_of, "D").astype(object))
     bare = {"probability": [0.0, 1.0], "low": [0.0, 1.0], "high": [0.0, 1.0]}

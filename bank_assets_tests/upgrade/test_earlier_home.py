@@ -13,7 +13,7 @@ from bank_assets.ledger import accounts, chain, promotions
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.settings import load_settings
 from bank_assets.spark.months import month_tables
-from bank_assets.store.champion_history import Reign
+from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.contact_store import ContactStore
 from bank_assets.store.derivations import stale
 from bank_assets.store.lineage import due_reported_outcomes, passed_months, stale_scores
@@ -125,7 +125,7 @@ def test_its_history_of_champions_is_read(ledger):
     rows = [[row.kind, row.to_version, row.as_of] for row in promotions.history(ledger)]
     assert rows == TOLD["promotions"]
     days = np.array(["2009-08-31", "2009-09-01", "2010-06-01"], "datetime64[D]")
-    assert list(Reign.of(ledger).version_on(days)) == [None, "1", "2"]
+    assert list(ChampionHistory.of(ledger).version_on(days)) == [None, "1", "2"]
 
 
 def test_its_tables_are_read(store, settings):
@@ -144,7 +144,7 @@ def test_what_the_next_run_makes_again(store, ledger, settings):
     tables = {month: stale(month_tables(store, settings.warehouse, month, settings.contract)) for month in months}
     again = {
         "months of contacts": sum(bool(found) for found in tables.values()),
-        "months of scores": len(stale_scores(store, Reign.of(ledger))),
+        "months of scores": len(stale_scores(store, ChampionHistory.of(ledger))),
         "months of reported outcomes": len(due_reported_outcomes(store, ledger)),
     }
     assert again == {"months of contacts": 0, "months of scores": 0, "months of reported outcomes": 1}

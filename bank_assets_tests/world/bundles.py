@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from bank_assets.contract.columns import Kind
+from bank_assets.contract.columns import ColumnKind
 from bank_assets.contract.uci import UCI
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.features.as_of import AsOfState, OutcomeHistory
 from bank_assets.core.features.feature_set import FeatureSet, historical_features
-from bank_assets.core.model.bundle import BundleParts, Lineage, bundle_files, observed_ranges
+from bank_assets.core.model.bundle import BundleParts, ModelLineage, bundle_files, observed_ranges
 from bank_assets.core.training.export import to_onnx
 from bank_assets.core.training.recipes import Recipe, fit_recipe
 
@@ -17,7 +17,7 @@ FEATURE_SET = FeatureSet.of(UCI)
 
 AS_OF = "2010-11-17"
 RANGES = {"probability": [0.0, 0.5, 1.0], "low": [0.0, 0.4, 0.9], "high": [0.1, 0.6, 1.0]}
-LINEAGE = Lineage("2020-02-20", "5f" * 32, 1_000, "simulated", False, "run-1", "revision", UCI)
+LINEAGE = ModelLineage("2020-02-20", "5f" * 32, 1_000, "simulated", False, "run-1", "revision", UCI)
 
 
 def make_bundle(graph: bytes, recipe: Recipe, *, reference: Any = None, **parts: Any) -> dict[str, bytes]:
@@ -46,7 +46,7 @@ def made_up_contacts(n: int, seed: int) -> tuple[dict[str, np.ndarray], np.ndarr
     frame: dict[str, np.ndarray] = {}
     for name in UCI.payload_columns:
         column = UCI.by_source[name]
-        if column.kind is Kind.INTEGER:
+        if column.kind is ColumnKind.INTEGER:
             low, high = {"age": (18, 90), "balance": (-2_000, 9_000)}.get(name, (column.minimum, 20))
             frame[name] = random.integers(low, high, n)
         else:
@@ -73,7 +73,7 @@ def fitted_bundle(algorithm: str = "logistic_regression", seed: int = 1) -> tupl
         recipe,
         calibrator=[{"kind": "affine", "slope": 1.0, "intercept": 0.0}],
         metrics={"roc_auc": 0.7},
-        lineage=Lineage(AS_OF, "s" * 64, len(y), "made up", False, f"run-{seed}", "revision", UCI),
+        lineage=ModelLineage(AS_OF, "s" * 64, len(y), "made up", False, f"run-{seed}", "revision", UCI),
         feature_ranges=observed_ranges(features, UCI),
         background=background,
         importance={"balance": 0.1},

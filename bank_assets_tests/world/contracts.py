@@ -2,15 +2,15 @@
 
 from dataclasses import replace
 
-from bank_assets.contract.columns import Column, Kind, Known
+from bank_assets.contract.columns import Column, ColumnKind, KnownWhen
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.uci import UCI
 
 TENURE = Column(
     "tenure",
     "tenure_years",
-    Kind.INTEGER,
-    Known.PRE_CONTACT,
+    ColumnKind.INTEGER,
+    KnownWhen.PRE_CONTACT,
     "Years as a customer.",
     unit="years",
     minimum=0,

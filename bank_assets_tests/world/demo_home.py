@@ -28,7 +28,7 @@ from bank_assets.core.economics.economics import Economics
 from bank_assets.core.features.as_of import OutcomeHistory
 from bank_assets.core.features.feature_set import FeatureSet, historical_features
 from bank_assets.core.model.background import build_background
-from bank_assets.core.model.bundle import Lineage, observed_ranges
+from bank_assets.core.model.bundle import ModelLineage, observed_ranges
 from bank_assets.core.model.calibration import Recalibration, fit_affine
 from bank_assets.core.model.explanations import Explainer, global_importance
 from bank_assets.core.model.ranges import fit_ranges
@@ -148,7 +148,7 @@ def _bundle(
     part = {name: column[learned] for name, column in features.items()}
     estimator = fit_recipe(recipe, part, FEATURE_SET, subscribed[learned], dates[learned], TRAINED_UNTIL)
     economics = Economics()
-    lineage = Lineage(
+    lineage = ModelLineage(
         str(TRAINED_UNTIL), "5f" * 32, int(learned.sum()), "simulated", False, f"run-{number}", "demo", UCI
     )
     graph = to_onnx(estimator, FEATURE_SET, recipe.algorithm)

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from bank_assets.contract.columns import Kind
+from bank_assets.contract.columns import ColumnKind
 from bank_assets.contract.uci import MONTHS, UCI
 from bank_assets.core.features.contacts import Contacts
-from bank_assets.core.model.bundle import NO_RANGES, Lineage
+from bank_assets.core.model.bundle import NO_RANGES, ModelLineage
 from bank_assets.core.training.challenger import fit_deployment
 from bank_assets.core.training.recipes import Recipe
 from bank_assets.landing.register import month_manifest, object_path
@@ -105,9 +105,9 @@ def _contacts(rows: pd.DataFrame) -> pa.Table:
     columns: dict[str, Any] = {"contact_id": rows["contact_id"].to_numpy(object), "contact_date": _dates(rows)}
     for name in PAYLOAD:
         column, values = UCI.by_source[name], rows[name]
-        if column.kind is Kind.BOOLEAN:
+        if column.kind is ColumnKind.BOOLEAN:
             columns[column.table] = pa.array((values == "yes").to_numpy())
-        elif column.kind is Kind.INTEGER:
+        elif column.kind is ColumnKind.INTEGER:
             columns[column.table] = pa.array(values.to_numpy(), pa.int32())
         else:
             columns[column.table] = values.to_numpy(object)
@@ -154,7 +154,7 @@ def promote(settings: Settings, version: str, as_of: str, *, decision: str = "pr
     months = [month for month, entry in store.manifest("contacts").items() if entry.rows]
     data = ContactStore(store, UCI).read(months).learning_data(np.datetime64(as_of, "D"))
     fit = fit_deployment(Recipe("logistic_regression"), data)
-    lineage = Lineage(as_of, "0" * 64, len(data), "made", False, "", "", UCI)
+    lineage = ModelLineage(as_of, "0" * 64, len(data), "made", False, "", "", UCI)
     files = make_bundle(
         fit.graph, fit.recipe, ranges=dict(NO_RANGES), lineage=lineage, feature_ranges=fit.feature_ranges
     )

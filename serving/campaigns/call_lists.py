@@ -27,7 +27,7 @@ from bank_assets.ledger.decisions import new_id
 from bank_assets.store.call_lists import CALLS, HOLDOUT, CallListFiles, ListScores, csv_of
 from bank_assets.store.campaign_files import CampaignFile, CampaignFiles
 from serving.campaigns.campaign_files import read_contacts
-from serving.campaigns.planning import ScoredContacts, plan_contacts, score_contacts
+from serving.campaigns.planning import ScoredCampaign, plan_contacts, score_contacts
 from serving.champion.champion import Champion, PublishedState
 from serving.customers.suppressions import Suppressions
 from serving.decisions.batches import BatchError
@@ -56,7 +56,7 @@ class ListSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class ScoredList(ScoredContacts):
+class ScoredList(ScoredCampaign):
     """A campaign file scored as the plan of its days.
 
     Attributes:
@@ -218,7 +218,7 @@ def score_list(file: CampaignFile, champion: Champion, published: PublishedState
     """
     read = read_contacts(file.path, payloads)
     scored = score_contacts(read.contacts, dt.date.fromisoformat(published.as_of), champion, published, payloads)
-    shared = {field.name: getattr(scored, field.name) for field in fields(ScoredContacts)}
+    shared = {field.name: getattr(scored, field.name) for field in fields(ScoredCampaign)}
     return ScoredList(**shared, file=file, digest=read.digest, rejected=read.rejected)
 
 

@@ -30,7 +30,7 @@ from serving.decisions.schemas import PredictionRequest
 
 
 @dataclass(frozen=True, slots=True)
-class ScoredContacts:
+class ScoredCampaign:
     """Contacts scored as the plan of their days.
 
     Attributes:
@@ -60,7 +60,7 @@ def score_contacts(
     champion: Champion,
     published: PublishedState,
     payloads: Payloads,
-) -> ScoredContacts:
+) -> ScoredCampaign:
     """Score a whole list.
 
     Args:
@@ -75,7 +75,7 @@ def score_contacts(
     features = current_features(frame, dates, published.state, champion.contract, has_plan=True)
     scores = champion.scorer.score(features, log_odds_shift=published.state.log_odds_shift)
     ids = [str(contact.contact_id) for contact in contacts]
-    return ScoredContacts(
+    return ScoredCampaign(
         ids,
         dates,
         frame,
@@ -88,7 +88,7 @@ def score_contacts(
 
 
 def plan_contacts(
-    scored: ScoredContacts,
+    scored: ScoredCampaign,
     economics: Economics,
     limits: CallLimits,
     rules: FrequencyRules,

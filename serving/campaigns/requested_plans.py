@@ -21,7 +21,7 @@ from bank_assets.core.economics.economics import BalanceValue, ColumnAmount, Eco
 from bank_assets.core.economics.planner import CallLimits
 from bank_assets.core.economics.suppression import FrequencyRules, SuppressionList
 from bank_assets.core.model.forecast import ListForecast
-from serving.campaigns.planning import ScoredContacts, plan_contacts, score_contacts
+from serving.campaigns.planning import ScoredCampaign, plan_contacts, score_contacts
 from serving.campaigns.schemas import PlanRequest, ValueByBalance
 from serving.champion.champion import Champion, PublishedState
 from serving.decisions.payloads import Payloads, decoded
@@ -47,7 +47,7 @@ class PlannedCampaign:
         suppression: contacts that must not be called.
     """
 
-    scored: ScoredContacts
+    scored: ScoredCampaign
     plan: CallPlan
     forecast: ListForecast
     economics: Economics
@@ -118,8 +118,8 @@ def contacts_of(request: PlanRequest, payloads: Payloads) -> list[PredictionRequ
 
 
 def economics_by_contact(
-    contacts: Sequence[PredictionRequest], request: PlanRequest, economics: Economics, scored: ScoredContacts
-) -> tuple[Economics, ScoredContacts]:
+    contacts: Sequence[PredictionRequest], request: PlanRequest, economics: Economics, scored: ScoredCampaign
+) -> tuple[Economics, ScoredCampaign]:
     """Cost and value of each contact: what it states itself, else the request's value by balance, else the economics.
 
     Returns:

@@ -90,7 +90,7 @@ class PublishedState:
     recalibration: dict[str, Any] | None = None
 
     @classmethod
-    def of(cls, published: states.AsOfState) -> PublishedState:
+    def of(cls, published: states.RecordedState) -> PublishedState:
         """Read a published row.
 
         Raises:

@@ -21,7 +21,7 @@ from serving.decisions.payloads import Payloads, check_date, customer_of
 from serving.decisions.record_schemas import DecisionRecord, Replay, SearchPage
 from serving.decisions.replaying import Replayer
 from serving.decisions.schemas import Prediction
-from serving.decisions.scoring import Asked, prediction_of
+from serving.decisions.scoring import DecisionRequest, prediction_of
 from serving.web.access import identity_of, needs, note_decision
 from serving.web.answers import JsonAnswer
 from serving.web.bodies import JsonBody, read_whole
@@ -54,7 +54,7 @@ def create_route(payloads: Payloads) -> HTTPRouteHandler:
         services = request.app.state.services
         data = body.read(await read_whole(request, SINGLE_BODY_BYTES), request.scope["headers"])
         check_date(data.contact_date)
-        decided = await services.decider.decide(Asked(data, identity_of(request).name))
+        decided = await services.decider.decide(DecisionRequest(data, identity_of(request).name))
         note_decision(request, decided.draft.id, decided.draft.model_version)
         answer = prediction_of(decided)
         if reasons:

@@ -27,7 +27,7 @@ from serving.customers.suppressions import Suppressions
 from serving.decisions.payloads import Payloads, decoded
 from serving.decisions.recorder import Recorder
 from serving.decisions.schemas import EconomicsRequest, PredictionRequest, ReasonNotToCall
-from serving.decisions.scoring import Asked, Decided, decide, economics_of, reason_of
+from serving.decisions.scoring import Decided, DecisionRequest, decide, economics_of, reason_of
 from serving.decisions.uploads import Row
 from serving.web.problems import FieldError, PayloadError, problem_of
 
@@ -139,7 +139,7 @@ class Batches:
     ) -> _Chunk:
         """Parse and score up to `CHUNK_ROWS` rows; runs in a thread."""
         chunk = _Chunk([], [], [], 0)
-        asked: list[Asked] = []
+        asked: list[DecisionRequest] = []
         for row in upload.rows:
             chunk.n_rows += 1
             if seen + chunk.n_rows > MAX_ROWS:
@@ -147,7 +147,7 @@ class Batches:
             try:
                 if row.fault is not None:
                     raise PayloadError((row.fault,))  # noqa: TRY301
-                asked.append(Asked(self._request(row.raw, upload), upload.actor, batch_id))
+                asked.append(DecisionRequest(self._request(row.raw, upload), upload.actor, batch_id))
                 chunk.lines.append(row.line)
             except PayloadError as error:
                 chunk.errors.append(BatchError(row.line, error.errors))

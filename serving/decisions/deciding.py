@@ -21,7 +21,7 @@ from serving.champion.champion import ChampionStore
 from serving.customers.suppressions import Suppressions
 from serving.decisions.payloads import Payloads
 from serving.decisions.recorder import Recorder
-from serving.decisions.scoring import Asked, Decided, decide
+from serving.decisions.scoring import Decided, DecisionRequest, decide
 
 LARGEST_GROUP: Final = 64
 """Most requests scored in one call on the event loop: bounds the pause of everybody else (about 1 ms)."""
@@ -32,7 +32,7 @@ SMALLEST_SPLIT: Final = 8
 
 @dataclass(slots=True)
 class _Waiting:
-    asked: Asked
+    asked: DecisionRequest
     decided: asyncio.Future[Decided]
 
 
@@ -67,7 +67,7 @@ class Decider:
         self._collected: list[_Waiting] = []
         self._is_scheduled = False
 
-    async def decide(self, asked: Asked) -> Decided:
+    async def decide(self, asked: DecisionRequest) -> Decided:
         """Score a request and put the decision on record.
 
         Args:

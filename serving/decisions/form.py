@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from bank_assets.contract.columns import Column, Kind
+from bank_assets.contract.columns import Column, ColumnKind
 from bank_assets.contract.contract import Contract
 from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
 from bank_assets.ledger.decisions import Decision
@@ -77,7 +77,7 @@ def request_from(values: Values, payloads: Payloads) -> PredictionRequest:
         PayloadError: fields that do not fit, under the form's own field names.
     """
     raw: dict[str, Any] = {
-        column.source: _number(values[column.source]) if column.kind is Kind.INTEGER else values[column.source]
+        column.source: _number(values[column.source]) if column.kind is ColumnKind.INTEGER else values[column.source]
         for column in payloads.contract.payload
     }
     raw |= {name: values[name] for name in ("contact_id", "contact_date") if values[name]}
@@ -146,7 +146,7 @@ def _column_field(column: Column, value: str, error: str, contract: Contract) ->
     if column is contract.contact_date:
         meaning = "The last day of data is offered; long after it the answer rests on old knowledge and says so."
         return FormField(name, label, meaning, "", "date", value, [], str(FIRST_DATE), str(LAST_DATE), "", error)
-    if column.kind is Kind.INTEGER:
+    if column.kind is ColumnKind.INTEGER:
         bounds = (str(column.minimum), str(column.maximum))
         meaning = f"{column.description} {column.minimum:,} to {column.maximum:,}."
         unit = "" if column.unit == "contacts" else column.unit  # the label says it already

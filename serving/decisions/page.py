@@ -34,7 +34,7 @@ from serving.decisions.form import default_values, form_of, labels_of, recorded_
 from serving.decisions.payloads import Payloads
 from serving.decisions.records import decision_on_record, flags_on_record
 from serving.decisions.schemas import Flag, ReasonGiven
-from serving.decisions.scoring import ON_PROBATION, OUTSIDE, Asked, decide, reason_of
+from serving.decisions.scoring import ON_PROBATION, OUTSIDE, DecisionRequest, decide, reason_of
 from serving.decisions.view_models import DecisionView, PredictPage, PredictResult, RangeBar, ReasonBar, WhatIf
 from serving.settings import ServingSettings
 from serving.web.access import identity_of, needs, note_decision
@@ -82,7 +82,7 @@ async def decide_and_record(
         asked = request_from(values, payloads)
     except PayloadError as error:
         return _refused(request, values, error, payloads.contract)
-    decided = await decider.decide(Asked(asked, identity_of(request).name))
+    decided = await decider.decide(DecisionRequest(asked, identity_of(request).name))
     note_decision(request, decided.draft.id, decided.draft.model_version)
     address = f"/predict/{decided.draft.id}"
     if not is_partial(request):
@@ -172,7 +172,7 @@ def what_if(
         empty = WhatIf(is_empty=True, fault=fault)
         return show(request, PredictPage(TITLE, form_of(values, contract), None, empty), empty, status=422)
     record = own_record(request, ledger, decision_id) if decision_id else None
-    asking = Asked(asked, identity_of(request).name)
+    asking = DecisionRequest(asked, identity_of(request).name)
     found = decide(
         [asking], store.current, store.state, suppressions.current, economics, payloads, settings.code_version
     )[0]

@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.contract.columns import Column, Kind
+from bank_assets.contract.columns import Column, ColumnKind
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import LEAKAGE_RULE
 from bank_assets.contract.rows import Calendar, ColumnRule
@@ -47,7 +47,7 @@ def _expected(column: Column) -> str:
 
 
 def _fits(column: Column, value: object) -> bool:
-    if column.kind is Kind.INTEGER:
+    if column.kind is ColumnKind.INTEGER:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value // 1:
             return False
         assert column.minimum is not None
@@ -226,7 +226,7 @@ def _canonical_writer(contract: Contract) -> Callable[[PredictionRequest], str]:
     if all(canonical_json(text) == f'"{text}"' for column in columns for text in (column.source, *column.categories)):
         # Whole numbers and words that need no escaping: their canonical JSON is a form to fill in.
         members = [
-            f'"{column.source}":'.replace("%", "%%") + ("%d" if column.kind is Kind.INTEGER else '"%s"')
+            f'"{column.source}":'.replace("%", "%%") + ("%d" if column.kind is ColumnKind.INTEGER else '"%s"')
             for column in columns
         ]
         form = "{" + ",".join(members) + "}"

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal, cast
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from bank_assets.contract.columns import Column, Kind
+from bank_assets.contract.columns import Column, ColumnKind
 from bank_assets.contract.contract import Contract
 from bank_assets.core.economics.economics import MAXIMUM_EUR
 from serving.web.bodies import PRINTABLE
@@ -85,7 +85,7 @@ def _field(column: Column) -> tuple[str, Any] | tuple[str, Any, Any]:
             "examples": [column.default],
         },
     )
-    kind: Any = int if column.kind is Kind.INTEGER else Literal[column.categories]
+    kind: Any = int if column.kind is ColumnKind.INTEGER else Literal[column.categories]
     field = (column.table, Annotated[kind, meta])
     return (*field, column.default) if column.is_optional else field
 

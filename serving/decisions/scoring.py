@@ -47,7 +47,7 @@ _EPOCH: Final = dt.date(1970, 1, 1).toordinal()
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class DecisionRequest:
     """One request with what surrounds it.
 
     Attributes:
@@ -111,7 +111,7 @@ def flags_of(request: PredictionRequest, ranges: Mapping[str, Sequence[float]], 
 
 
 def decide(
-    asked: Sequence[Asked],
+    asked: Sequence[DecisionRequest],
     champion: Champion,
     published: PublishedState,
     suppression: SuppressionList,

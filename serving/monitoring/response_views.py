@@ -10,7 +10,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from bank_assets.core.response.assessment import comparisons
-from bank_assets.core.response.policy import Comparison, Evidence, Kind, ResponsePolicy, ResponseState, Rung
+from bank_assets.core.response.policy import (
+    Evidence,
+    LimitComparison,
+    ResponseAction,
+    ResponsePolicy,
+    ResponseState,
+    ViolationKind,
+)
 from bank_assets.ledger.promotions import Promotion
 from bank_assets.ledger.responses import Judged
 from bank_assets.reports.charts import Chart, Series
@@ -32,13 +39,13 @@ LEDGER_UNREADABLE: Final = Notice(
     "the app goes on by itself.",
 )
 NAMES: Final = {
-    Kind.CALIBRATION: "Observed / expected",
-    Kind.COVARIATES: "Largest move of a column",
-    Kind.RANKING: "AUC, upper bound",
+    ViolationKind.CALIBRATION: "Observed / expected",
+    ViolationKind.COVARIATES: "Largest move of a column",
+    ViolationKind.RANKING: "AUC, upper bound",
 }
 NO_FIT: Final = ("recalibration", "rollback")
 """Kinds of promotions that are no verdict on a fit."""
-FITS: Final = {Rung.RETRAIN: "refit of the recipe", Rung.SEARCH: "comparison of all candidates"}
+FITS: Final = {ResponseAction.RETRAIN: "refit of the recipe", ResponseAction.SEARCH: "comparison of all candidates"}
 
 
 def response_view(
@@ -63,7 +70,7 @@ def response_view(
     return ResponseView(
         message=message_of(rows, verdicts, limits),
         tiles=[_tile(one) for one in judged[-1][1]],
-        charts=[_chart(kind, judged) for kind in Kind],
+        charts=[_chart(kind, judged) for kind in ViolationKind],
         days=days[:SHOWN_DAYS],
         n_earlier=max(len(days) - SHOWN_DAYS, 0),
     )
@@ -113,12 +120,12 @@ def is_within_limits(rows: Sequence[Judged]) -> bool:
 
 def answer_of(row: Judged, verdicts: Sequence[Promotion] = (), *, is_running: bool = False) -> str:
     """What the loop answered on a day, and what became of it."""
-    answers = ["recalibrated"] if row.is_recalibrated or row.rung == Rung.RECALIBRATE else []
+    answers = ["recalibrated"] if row.is_recalibrated or row.rung == ResponseAction.RECALIBRATE else []
     if row.rung in FITS:
         found = _verdict_on(row, verdicts)
         became = f": version {found.to_version} {found.decision}" if found else ", not finished" if is_running else ""
-        answers.append(f"{FITS[Rung(row.rung)]}{became}")
-    if row.rung == Rung.ALERT:
+        answers.append(f"{FITS[ResponseAction(row.rung)]}{became}")
+    if row.rung == ResponseAction.ALERT:
         answers.append("stopped, a person was called")
     return " and ".join(answers) or ("waited" if row.kinds else "nothing to answer")
 
@@ -141,27 +148,27 @@ def _day(
     return JudgedDay(row.as_of, numbers, answer, tone, list(row.reasons))
 
 
-def _value(one: Comparison) -> str:
+def _value(one: LimitComparison) -> str:
     return NONE if one.value is None else number(one.value, 2)
 
 
-def _limit(one: Comparison) -> str:
-    if one.kind is Kind.CALIBRATION:
+def _limit(one: LimitComparison) -> str:
+    if one.kind is ViolationKind.CALIBRATION:
         return f"{number(1.0 / one.limit, 2)} to {number(one.limit, 2)}"
-    return f"{'at least' if one.kind is Kind.RANKING else 'at most'} {number(one.limit, 2)}"
+    return f"{'at least' if one.kind is ViolationKind.RANKING else 'at most'} {number(one.limit, 2)}"
 
 
-def _tile(one: Comparison) -> Tile:
+def _tile(one: LimitComparison) -> Tile:
     if one.value is None:
         return Tile(NAMES[one.kind], "not judged", f"{count(one.sample)} of {count(one.minimum)} needed", PLAIN)
     note = f"limit {_limit(one)}, on {count(one.sample)}"
     return Tile(NAMES[one.kind], _value(one), note, WATCH if one.is_violated else GOOD)
 
 
-def _chart(kind: Kind, judged: Sequence[tuple[Judged, tuple[Comparison, ...]]]) -> Chart:
+def _chart(kind: ViolationKind, judged: Sequence[tuple[Judged, tuple[LimitComparison, ...]]]) -> Chart:
     found = [next(one for one in compared if one.kind is kind) for _, compared in judged]
     limits = [Series("Limit", [one.limit for one in found], style="reference")]
-    if kind is Kind.CALIBRATION:
+    if kind is ViolationKind.CALIBRATION:
         limits.append(Series("Limit below", [1.0 / one.limit for one in found], style="reference"))
     return Chart(
         f"loop-{kind}",

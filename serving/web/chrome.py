@@ -11,7 +11,7 @@ from typing import Any, Final
 from litestar import Request
 
 from serving.web.access import Admission
-from serving.web.view_models import GOOD, WATCH, NavItem, Shell
+from serving.web.view_models import GOOD, WATCH, NavItem, PageChrome
 
 PAGES: Final = (
     ("/", "Home", None),
@@ -24,7 +24,7 @@ PAGES: Final = (
 """Path, name, and scope that the page needs."""
 
 
-def shell_of(request: Request[Any, Any, Any]) -> Shell:
+def shell_of(request: Request[Any, Any, Any]) -> PageChrome:
     """The frame of a request's page."""
     services = request.app.state.services
     admission = request.scope.get("bank")
@@ -33,7 +33,7 @@ def shell_of(request: Request[Any, Any, Any]) -> Shell:
     training = store.champion.decision.get("training", {}) if store.champion else {}
     source = training.get("source")
     is_real = bool(training.get("is_real"))
-    return Shell(
+    return PageChrome(
         nav=[
             NavItem(href, label, path == href or (href != "/" and path.startswith(f"{href}/")))
             for href, label, scope in PAGES

@@ -51,7 +51,7 @@ NO_STORE: Final = (b"cache-control", b"no-store")
 REQUEST_ID_LENGTH: Final = 64
 
 
-class Shell:
+class RequestEnvelope:
     """Wraps the app's own ASGI handler."""
 
     def __init__(

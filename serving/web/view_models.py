@@ -65,7 +65,7 @@ class NavItem:
 
 
 @dataclass(frozen=True, slots=True)
-class Shell:
+class PageChrome:
     """The frame around every page: where one is, who one is, what the numbers rest on."""
 
     template: ClassVar[str] = "base.html"

@@ -14,7 +14,7 @@ from typing import ClassVar
 from bank_assets.core.alerts.alert import Alert, DefaultChannel, Tone, few, key_of, sentences, shortened
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.response.assessment import comparisons
-from bank_assets.core.response.policy import Comparison, Evidence, Kind, ResponsePolicy, Rung
+from bank_assets.core.response.policy import Evidence, LimitComparison, ResponseAction, ResponsePolicy, ViolationKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +151,7 @@ class GateFailed(Fact):
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeliveryRefused(Fact):
+class FileRefused(Fact):
     """A file cannot be used as a whole. The alert is sent when the file is refused, not at the next run.
 
     Attributes:
@@ -361,18 +361,18 @@ class ResponseBegan(Fact):
 
     def title(self) -> str:
         answers = {
-            Rung.RETRAIN: "the champion's recipe is fitted on fresh data",
-            Rung.SEARCH: "all models are compared",
-            Rung.RECALIBRATE: "the probabilities are recalibrated",
+            ResponseAction.RETRAIN: "the champion's recipe is fitted on fresh data",
+            ResponseAction.SEARCH: "all models are compared",
+            ResponseAction.RECALIBRATE: "the probabilities are recalibrated",
         }
-        answer = answers.get(Rung(self.rung), "it waits for its next chance to answer")
+        answer = answers.get(ResponseAction(self.rung), "it waits for its next chance to answer")
         return f"The loop noticed a change; {answer}"
 
     def text(self) -> str:
         effect = _effect(self.evidence, self.economics)
         if not effect:
             return sentences(self.reasons)
-        said = [one.sentence for one in _compared(self.evidence) if one.kind is Kind.CALIBRATION]
+        said = [one.sentence for one in _compared(self.evidence) if one.kind is ViolationKind.CALIBRATION]
         return sentences([effect, *(reason for reason in self.reasons if reason not in said)])
 
     def details(self) -> Sequence[str]:
@@ -409,7 +409,7 @@ class FitWithoutVerdict(ResponseBegan):
         return "A retraining came to nothing"
 
 
-def _compared(evidence: Evidence | None) -> tuple[Comparison, ...]:
+def _compared(evidence: Evidence | None) -> tuple[LimitComparison, ...]:
     return () if evidence is None else comparisons(evidence, ResponsePolicy())
 
 

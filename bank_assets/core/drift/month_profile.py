@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Final
 
-from bank_assets.contract.columns import Role
+from bank_assets.contract.columns import ColumnRole
 from bank_assets.contract.contract import Contract
 
 OTHER: Final = "(other)"
@@ -108,5 +108,5 @@ def _new_values(profile: MonthProfile, earlier: Sequence[MonthProfile], contract
 def _items(profile: MonthProfile, contract: Contract) -> Iterator[tuple[str, str]]:
     for name, counts in profile.values.items():
         column = contract.by_source.get(name)
-        if column is not None and column.is_input and column.role is not Role.CALENDAR:
+        if column is not None and column.is_input and column.role is not ColumnRole.CALENDAR:
             yield from ((name, value) for value in counts if value != OTHER)

@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.contract.columns import YES_NO, Kind, Known
+from bank_assets.contract.columns import YES_NO, ColumnKind, KnownWhen
 from bank_assets.contract.contract import Contract
 
 PROFILE_SCHEMA_VERSION: Final = 1
@@ -30,7 +30,7 @@ def profiled_columns(contract: Contract) -> tuple[str, ...]:
     return tuple(
         column.source
         for column in contract.columns
-        if column.known is not Known.IDENTIFIER and column.kind is not Kind.DATE
+        if column.known is not KnownWhen.IDENTIFIER and column.kind is not ColumnKind.DATE
     )
 
 
@@ -43,7 +43,7 @@ def kind_of(contract: Contract, column: str, default: str = CATEGORICAL) -> str:
     known = contract.find(column)
     if known is None:
         return default
-    return NUMERIC if known.kind is Kind.INTEGER else CATEGORICAL
+    return NUMERIC if known.kind is ColumnKind.INTEGER else CATEGORICAL
 
 
 def _frozen(array: NDArray[Any]) -> NDArray[Any]:

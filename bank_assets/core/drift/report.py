@@ -52,7 +52,7 @@ class DriftStatus(StrEnum):
     TOO_FEW_ROWS = "too_few_rows"
 
 
-class Role(StrEnum):
+class DriftRole(StrEnum):
     """What a column's drift means."""
 
     INPUT = "input"
@@ -92,7 +92,7 @@ class ColumnDrift:
 
     column: str
     kind: str
-    role: Role
+    role: DriftRole
     level: Level
     reason: str
     psi: float | None = None
@@ -214,7 +214,11 @@ class DriftReport:
         fields["columns"] = tuple(
             ColumnDrift(
                 **part
-                | {"role": Role(part["role"]), "level": Level(part["level"]), "new_values": tuple(part["new_values"])}
+                | {
+                    "role": DriftRole(part["role"]),
+                    "level": Level(part["level"]),
+                    "new_values": tuple(part["new_values"]),
+                }
             )
             for part in fields["columns"]
         )

@@ -21,7 +21,16 @@ from bank_assets.contract import columns as contract_columns
 from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import none_if_nan
 from bank_assets.core.drift.profile import NUMERIC, ColumnProfile, Profile, ProfileError
-from bank_assets.core.drift.report import LEVELS, ColumnDrift, DriftReport, DriftStatus, LabelRate, Level, Role, worst
+from bank_assets.core.drift.report import (
+    LEVELS,
+    ColumnDrift,
+    DriftReport,
+    DriftRole,
+    DriftStatus,
+    LabelRate,
+    Level,
+    worst,
+)
 from bank_assets.core.drift.statistics import (
     PSI_BINS,
     aligned_counts,
@@ -134,9 +143,9 @@ def compare_profiles(
         for name in current.columns
         if name in base.columns and name != current.contract.target.source
     )
-    judged = [column for column in columns if column.role is not Role.CALENDAR and column.level is not Level.NONE]
+    judged = [column for column in columns if column.role is not DriftRole.CALENDAR and column.level is not Level.NONE]
     judged.sort(key=lambda column: (-LEVELS.index(column.level), -(column.psi or 0.0), column.column))
-    level = worst(*(column.level for column in judged if column.role is Role.INPUT))
+    level = worst(*(column.level for column in judged if column.role is DriftRole.INPUT))
     before, after = LabelRate.of(base, policy.confidence), LabelRate.of(current, policy.confidence)
     if status is DriftStatus.OK:
         message = _sentence(level, [column.column for column in judged], current, f"{reference_name} ({base.span})")
@@ -183,10 +192,10 @@ def _label_level(before: LabelRate, after: LabelRate, policy: DriftPolicy) -> Le
     return _level(cohens_h(before.rate, after.rate), policy.rate_effect)
 
 
-def _role(known: contract_columns.Column | None) -> Role:
-    if known is not None and known.role is contract_columns.Role.CALENDAR:
-        return Role.CALENDAR
-    return Role.MONITORED if known is not None and not known.is_input else Role.INPUT
+def _role(known: contract_columns.Column | None) -> DriftRole:
+    if known is not None and known.role is contract_columns.ColumnRole.CALENDAR:
+        return DriftRole.CALENDAR
+    return DriftRole.MONITORED if known is not None and not known.is_input else DriftRole.INPUT
 
 
 def _compare_column(
@@ -206,7 +215,7 @@ def _compare_column(
     role = _role(known)
     missing = [side.missing / side.rows if side.rows else 0.0 for side in (reference, current)]
     effects: _Effects = []
-    if role is Role.MONITORED:
+    if role is DriftRole.MONITORED:
         # missing means "not known yet" here: the newest contacts always lack it, which is no drift
         verdict = verdict and min(reference.present, current.present) >= policy.minimum_rows
         reference, current = (ColumnProfile(side.kind, side.values, side.counts) for side in (reference, current))
@@ -218,7 +227,7 @@ def _compare_column(
     else:
         found = _compare_category(reference, current, policy, effects)
     level, reason = Level.NONE, ""
-    if verdict and role is not Role.CALENDAR:
+    if verdict and role is not DriftRole.CALENDAR:
         level, reason = _verdict(effects)
     return ColumnDrift(
         column=name, kind=reference.kind, role=role, level=level, reason=reason,

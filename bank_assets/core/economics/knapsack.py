@@ -34,7 +34,7 @@ TOLERANCE: Final = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class KnapsackSelection:
     """The best list.
 
     Attributes:
@@ -52,7 +52,7 @@ class Selection:
     price_of_call: float = 0.0
 
 
-def select(profit: IntArray, cost: IntArray, budget: int, capacity: int) -> Selection:
+def select(profit: IntArray, cost: IntArray, budget: int, capacity: int) -> KnapsackSelection:
     """Choose the items of largest total profit within budget and capacity.
 
     Args:
@@ -68,7 +68,7 @@ def select(profit: IntArray, cost: IntArray, budget: int, capacity: int) -> Sele
     affordable = cost <= budget
     capacity = min(capacity, int(affordable.sum()))
     if capacity == 0:
-        return Selection(np.zeros(n, dtype=bool))
+        return KnapsackSelection(np.zeros(n, dtype=bool))
     items = np.flatnonzero(affordable)
     best_first = items[np.argsort(-profit[items], kind="stable")]
     taken = np.zeros(n, dtype=bool)
@@ -80,7 +80,7 @@ def select(profit: IntArray, cost: IntArray, budget: int, capacity: int) -> Sele
     if n_taken >= 0:
         taken[best_first[:n_taken]] = True
         margin = float(profit[best_first[n_taken]]) if n_taken < len(items) else 0.0
-        return Selection(taken, price_of_call=margin)
+        return KnapsackSelection(taken, price_of_call=margin)
     # In whole units of the costs' common divisor: a remainder of the budget that no cost can fill (costs in whole EUR,
     # budget in cents) is missed by no list, and would keep the bound from ever being reached (100,000 contacts: 5.7 s
     # and not exact without this, 0.2 s and exact with it)
@@ -89,7 +89,7 @@ def select(profit: IntArray, cost: IntArray, budget: int, capacity: int) -> Sele
     price_of_cost, price_of_call = _prices(profit[items], units, budget, capacity)
     chosen, is_exact, gap = _solve_core(profit[items], units, budget, capacity, price_of_cost, price_of_call)
     taken[items] = _earliest_of_equals(chosen, profit[items], units)
-    return Selection(taken, is_exact, gap, price_of_cost / unit, price_of_call)
+    return KnapsackSelection(taken, is_exact, gap, price_of_cost / unit, price_of_call)
 
 
 def _prices(profit: IntArray, cost: IntArray, budget: int, capacity: int) -> tuple[float, float]:

@@ -32,7 +32,7 @@ from bank_assets.core.economics.call_plan import (
 )
 from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
 from bank_assets.core.economics.holdout import holdout_mask
-from bank_assets.core.economics.knapsack import Selection, select
+from bank_assets.core.economics.knapsack import KnapsackSelection, select
 from bank_assets.core.economics.suppression import ALLOWED, FrequencyRules, SuppressionList, excluded_by_rules
 
 CENTS: Final = 100
@@ -190,7 +190,7 @@ def _is_affordable(cost_cents: IntArray, limits: CallLimits) -> BoolArray:
     return (cost_cents <= (budget if budget is not None else cost_cents)) & has_capacity
 
 
-def _selected(profit: IntArray, cost_cents: IntArray, limits: CallLimits) -> Selection:
+def _selected(profit: IntArray, cost_cents: IntArray, limits: CallLimits) -> KnapsackSelection:
     budget = _budget_cents(limits)
     return select(
         profit,

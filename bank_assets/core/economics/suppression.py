@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.contract.columns import Column, Role
+from bank_assets.contract.columns import Column, ColumnRole
 from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import FloatArray, Rows
 
@@ -113,7 +113,9 @@ def _check_limit(name: str, limit: object, *, smallest: int) -> None:
         raise SuppressionError(f"{name}: expected a whole number of at least {smallest} or nothing, found {limit!r}.")
 
 
-def _rule_column(rows: Rows, contract: Contract, role: Role, rule: str, n_contacts: int) -> tuple[Column, FloatArray]:
+def _rule_column(
+    rows: Rows, contract: Contract, role: ColumnRole, rule: str, n_contacts: int
+) -> tuple[Column, FloatArray]:
     column = contract.role(role)
     if column is None or column.source not in rows:
         name = f"a column with the role {role}" if column is None else f"a column {column.source!r}"
@@ -155,10 +157,10 @@ def excluded_by_rules(
     least, most = rules.min_days_since_previous_contact, rules.max_contacts_in_campaign
     if least is not None:
         rule = "min_days_since_previous_contact"
-        column, days = _rule_column(rows, contract, Role.DAYS_SINCE_PREVIOUS, rule, n_contacts)
+        column, days = _rule_column(rows, contract, ColumnRole.DAYS_SINCE_PREVIOUS, rule, n_contacts)
         reasons[~((days == column.sentinel) | (days >= least))] = CONTACTED_TOO_RECENTLY
     if most is not None:
-        _, attempts = _rule_column(rows, contract, Role.ATTEMPTS, "max_contacts_in_campaign", n_contacts)
+        _, attempts = _rule_column(rows, contract, ColumnRole.ATTEMPTS, "max_contacts_in_campaign", n_contacts)
         reasons[~(attempts <= most)] = TOO_MANY_CONTACTS
     first_row = dict(zip(reversed(ids), range(n_contacts - 1, -1, -1), strict=True))
     if len(first_row) < n_contacts:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.contract.columns import YES_NO, Column, Kind
+from bank_assets.contract.columns import YES_NO, Column, ColumnKind
 from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import BoolArray, rows_at
 from bank_assets.core.features.as_of import OUTCOME_DELAY_DAYS, OutcomeHistory
@@ -166,9 +166,9 @@ def frame_from_tables(columns: Mapping[str, NDArray[Any]], contract: Contract) -
     frame: dict[str, NDArray[Any]] = {}
     for column in contract.payload:
         values = columns[column.table]
-        if column.kind is Kind.BOOLEAN:
+        if column.kind is ColumnKind.BOOLEAN:
             frame[column.source] = np.where(values.astype(bool), YES_NO[1], YES_NO[0]).astype(object)
-        elif column.kind is Kind.INTEGER:
+        elif column.kind is ColumnKind.INTEGER:
             numbers = values.astype(np.float64)
             frame[column.source] = np.where(np.isnan(numbers), float(column.sentinel or 0), numbers)
         else:
@@ -191,11 +191,11 @@ def frame_from_deliveries(columns: Mapping[str, NDArray[Any]], contract: Contrac
     return {
         column.source: _filled(column, n)
         if column.is_optional and column.source not in columns
-        else np.asarray(columns[column.source], dtype=np.float64 if column.kind is Kind.INTEGER else object)
+        else np.asarray(columns[column.source], dtype=np.float64 if column.kind is ColumnKind.INTEGER else object)
         for column in contract.payload
     }
 
 
 def _filled(column: Column, n: int) -> NDArray[Any]:
     """The default of a column n times."""
-    return np.full(n, column.default, dtype=np.float64 if column.kind is Kind.INTEGER else object)
+    return np.full(n, column.default, dtype=np.float64 if column.kind is ColumnKind.INTEGER else object)

@@ -19,12 +19,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.contract.columns import Role
+from bank_assets.contract.columns import ColumnRole
 from bank_assets.core.features.feature_set import FeatureSet
 
 BACKGROUND_ROWS: Final = 16
 """Explanation time and precision grow with each row, see benchmarks/explain.py."""
-PREVIOUS_CAMPAIGN: Final = (Role.DAYS_SINCE_PREVIOUS, Role.PREVIOUS_CAMPAIGN)
+PREVIOUS_CAMPAIGN: Final = (ColumnRole.DAYS_SINCE_PREVIOUS, ColumnRole.PREVIOUS_CAMPAIGN)
 """Columns of these roles are known together or not at all, so they are drawn together."""
 
 

@@ -27,7 +27,7 @@ NO_RANGES: Mapping[str, list[float]] = {"probability": [0.0, 1.0], "low": [0.0, 
 
 
 @dataclass(frozen=True, slots=True)
-class Lineage:
+class ModelLineage:
     """Where a model version comes from.
 
     Attributes:
@@ -76,7 +76,7 @@ class BundleParts:
     economics: Economics
     f1_threshold: float
     metrics: Mapping[str, Any]
-    lineage: Lineage
+    lineage: ModelLineage
     feature_ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     background: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     importance: Mapping[str, float] = field(default_factory=dict)

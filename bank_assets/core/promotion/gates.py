@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from bank_assets.core.arrays import BoolArray, FloatArray, Rows
 from bank_assets.core.economics.economics import Economics
-from bank_assets.core.promotion.policy import FIRST, PROBATION, RECIPE, REFIT, Findings, PromotionPolicy, Verdict
+from bank_assets.core.promotion.policy import FIRST, PROBATION, RECIPE, REFIT, GateChecks, GateVerdict, PromotionPolicy
 from bank_assets.core.promotion.refit_guard import AgainstChampion
 from bank_assets.core.quality import metrics
 from bank_assets.core.quality.bootstrap import BootstrapGain, paired_bootstrap, paired_bootstrap_f1
@@ -38,8 +38,8 @@ __all__ = [
     "PROBATION",
     "RECIPE",
     "REFIT",
+    "GateVerdict",
     "PromotionPolicy",
-    "Verdict",
     "first_model_gate",
     "judged",
     "kind_of_fit",
@@ -48,7 +48,7 @@ __all__ = [
 ]
 
 
-def _check_thresholds(found: Findings, proba: FloatArray, observed: BoolArray, thresholds: tuple[float, ...]) -> None:
+def _check_thresholds(found: GateChecks, proba: FloatArray, observed: BoolArray, thresholds: tuple[float, ...]) -> None:
     """Profit in units of the value, summed over thresholds, against that of the better of everyone and nobody."""
     model = trivial = 0.0
     for threshold in thresholds:
@@ -72,7 +72,7 @@ def _loss_gain(
 
 
 def _check_calibration(
-    found: Findings, champion: FloatArray, challenger: FloatArray, observed: BoolArray, tolerance: float
+    found: GateChecks, champion: FloatArray, challenger: FloatArray, observed: BoolArray, tolerance: float
 ) -> None:
     before, now = (metrics.expected_calibration_error(observed, proba) for proba in (champion, challenger))
     found.evidence["calibration_error"] = {"champion": before, "challenger": now}
@@ -80,7 +80,7 @@ def _check_calibration(
     found.check(now <= before + tolerance, sentence)
 
 
-def _check_leak(found: Findings, auc: float, limits: PromotionPolicy) -> None:
+def _check_leak(found: GateChecks, auc: float, limits: PromotionPolicy) -> None:
     found.check(auc <= limits.leak_auc, f"AUC {auc:.3f} (above {limits.leak_auc} means a leak)")
 
 
@@ -96,7 +96,7 @@ def first_model_gate(
     policy: PromotionPolicy | None = None,
     objective: str = PROFIT,
     f1_threshold: float = 0.5,
-) -> Verdict:
+) -> GateVerdict:
     """Is a model better than no model?
 
     Args:
@@ -115,7 +115,7 @@ def first_model_gate(
         The verdict.
     """
     limits = policy or PromotionPolicy()
-    found = Findings(FIRST)
+    found = GateChecks(FIRST)
     if len(observed) < limits.minimum_class or bool(observed.all()) or not bool(observed.any()):
         found.check(
             False,
@@ -161,7 +161,7 @@ def kind_of_fit(recipe: str, incumbent: str, *, has_passed: bool) -> str:
     return REFIT if recipe == incumbent else RECIPE
 
 
-def judged(kind: str, gate: Verdict | None, guards: Verdict) -> Verdict:
+def judged(kind: str, gate: GateVerdict | None, guards: GateVerdict) -> GateVerdict:
     """The verdict on a fit, from its gate on out-of-time rows and from the guards that every fit has to pass.
 
     Args:
@@ -170,15 +170,15 @@ def judged(kind: str, gate: Verdict | None, guards: Verdict) -> Verdict:
         guards: verdict of `refit_gate`.
     """
     if gate is None:
-        return Verdict(kind, guards.is_promoted, guards.reasons, guards.evidence)
+        return GateVerdict(kind, guards.is_promoted, guards.reasons, guards.evidence)
     evidence = {**gate.evidence, "guards": dict(guards.evidence)}
     if kind == PROBATION and guards.is_promoted:
         refused = f"on probation, since no candidate passes the gate of a first model: {'; '.join(gate.reasons)}"
-        return Verdict(kind, True, (refused, *guards.reasons), evidence)
+        return GateVerdict(kind, True, (refused, *guards.reasons), evidence)
     if gate.is_promoted or kind == PROBATION:
         reasons = gate.reasons if guards.is_promoted else guards.reasons
-        return Verdict(kind, guards.is_promoted, reasons, evidence)
-    return Verdict(kind, False, gate.reasons, evidence)
+        return GateVerdict(kind, guards.is_promoted, reasons, evidence)
+    return GateVerdict(kind, False, gate.reasons, evidence)
 
 
 def refit_gate(
@@ -188,7 +188,7 @@ def refit_gate(
     *,
     against: AgainstChampion | None = None,
     policy: PromotionPolicy | None = None,
-) -> Verdict:
+) -> GateVerdict:
     """Is a refit of the champion's recipe sane?
 
     Args:
@@ -204,7 +204,7 @@ def refit_gate(
         from has become worse is caught by `against` alone.
     """
     limits = policy or PromotionPolicy()
-    found = Findings(REFIT)
+    found = GateChecks(REFIT)
     found.evidence["parity"] = parity
     found.check(parity <= PARITY_LIMIT, f"graph equals estimator within {parity:.1e} (limit {PARITY_LIMIT:.0e})")
     finite = bool(np.isfinite(proba).all() and (proba >= 0).all() and (proba <= 1).all())
@@ -242,7 +242,7 @@ def recipe_gate(
     policy: PromotionPolicy | None = None,
     objective: str = PROFIT,
     f1_thresholds: tuple[float, float] = (0.5, 0.5),
-) -> Verdict:
+) -> GateVerdict:
     """Is another recipe better than the champion's, both fitted before the rows?
 
     `challenger` and `champion` are the probabilities (n,) of both recipes; `f1_thresholds` are those of the champion's
@@ -250,7 +250,7 @@ def recipe_gate(
     Everything else is as for `first_model_gate`.
     """
     limits = policy or PromotionPolicy()
-    found = Findings(RECIPE)
+    found = GateChecks(RECIPE)
     found.evidence["fairness"] = dict(fairness or {})
     smaller = min(int(observed.sum()), int((~observed).sum()))
     is_enough = len(observed) >= limits.minimum_rows and smaller >= limits.minimum_class

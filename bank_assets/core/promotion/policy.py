@@ -43,7 +43,7 @@ class PromotionPolicy:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class GateVerdict:
     """What a gate decided.
 
     Attributes:
@@ -59,7 +59,7 @@ class Verdict:
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
-class Findings:
+class GateChecks:
     """Collects what passed and what did not.
 
     Attributes:
@@ -77,6 +77,6 @@ class Findings:
         """Note one test of the gate, with its numbers in words."""
         (self._passed if is_passed else self._failed).append(sentence)
 
-    def verdict(self) -> Verdict:
+    def verdict(self) -> GateVerdict:
         """Promoted if nothing failed; the reasons are what failed, else what passed."""
-        return Verdict(self._kind, not self._failed, tuple(self._failed or self._passed), self.evidence)
+        return GateVerdict(self._kind, not self._failed, tuple(self._failed or self._passed), self.evidence)

@@ -19,8 +19,8 @@ from bank_assets.core.promotion.gates import (
     FIRST,
     PROBATION,
     RECIPE,
+    GateVerdict,
     PromotionPolicy,
-    Verdict,
     first_model_gate,
     kind_of_fit,
     recipe_gate,
@@ -33,7 +33,7 @@ from bank_assets.core.training.splits import time_folds
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class RecipeSelection:
     """The recipe to fit.
 
     Attributes:
@@ -47,7 +47,7 @@ class Selection:
     recipe: Recipe
     kind: str
     reason: str
-    gate: Verdict | None
+    gate: GateVerdict | None
     calibrator: list[dict[str, Any]]
 
 
@@ -63,7 +63,7 @@ def select_recipe(
     seed: int,
     policy: PromotionPolicy | None = None,
     objective: str = PROFIT,
-) -> Selection:
+) -> RecipeSelection:
     """Compare recipes over time-ordered folds and ask the gate of the chosen one.
 
     Args:
@@ -112,4 +112,4 @@ def select_recipe(
     if kind == FIRST and probation and gate is not None and not gate.is_promoted:
         name, kind = incumbent.name, PROBATION
     calibrator = calibrator_of(recipes[name], predicted[name].raw, data)
-    return Selection(recipes[name], kind, choice.reason, gate, calibrator)
+    return RecipeSelection(recipes[name], kind, choice.reason, gate, calibrator)

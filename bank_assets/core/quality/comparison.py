@@ -57,7 +57,7 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class ModelComparison:
     """Two models on the same contacts.
 
     Attributes:
@@ -127,7 +127,7 @@ def compare_models(
     rows: Rows,
     *,
     seed: int,
-) -> Comparison:
+) -> ModelComparison:
     """Compare two models' probabilities on the same contacts.
 
     Args:
@@ -147,7 +147,7 @@ def compare_models(
     gains = economics.profit(np.ones(n, bool), observed, rows)
     everyone = float(gains.sum())
     if n < MINIMUM_ROWS or min(subscribed, n - subscribed) < MINIMUM_OF_CLASS:
-        return Comparison(n, subscribed, *days, 0.9, (), {}, {}, everyone)
+        return ModelComparison(n, subscribed, *days, 0.9, (), {}, {}, everyone)
     pair = (before, now)
     calls = [economics.decide(proba, rows) for proba in pair]
     profits = [np.where(called, gains, 0.0) for called in calls]
@@ -175,7 +175,7 @@ def compare_models(
     )
     calibration = {"before": _calibration(observed, before), "now": _calibration(observed, now)}
     curves = {"before": _profit(gains, before), "now": _profit(gains, now)}
-    return Comparison(n, subscribed, *days, profit.confidence, measures, calibration, curves, everyone)
+    return ModelComparison(n, subscribed, *days, profit.confidence, measures, calibration, curves, everyone)
 
 
 def _measure(

@@ -28,29 +28,29 @@ from dataclasses import replace
 import numpy as np
 
 from bank_assets.core.response.policy import (
-    Comparison,
     Evidence,
-    Kind,
+    LimitComparison,
     Response,
+    ResponseAction,
     ResponsePolicy,
     ResponseState,
-    Rung,
     Violation,
+    ViolationKind,
 )
 
 
-def comparisons(evidence: Evidence, policy: ResponsePolicy) -> tuple[Comparison, ...]:
-    """Every number of a day beside its limit, in the order of `Kind`: the one place where the two are compared."""
+def comparisons(evidence: Evidence, policy: ResponsePolicy) -> tuple[LimitComparison, ...]:
+    """Every number of a day beside its limit, in the order of `ViolationKind`: the one place that compares."""
     return _calibration(evidence, policy), _covariates(evidence, policy), _ranking(evidence, policy)
 
 
-def _calibration(evidence: Evidence, policy: ResponsePolicy) -> Comparison:
+def _calibration(evidence: Evidence, policy: ResponsePolicy) -> LimitComparison:
     n, least = evidence.outcomes, policy.minimum_outcomes
     if n < least:
-        return _too_few(Kind.CALIBRATION, n, least, policy.calibration_ratio, f"{n} outcomes (needs {least})")
+        return _too_few(ViolationKind.CALIBRATION, n, least, policy.calibration_ratio, f"{n} outcomes (needs {least})")
     log_ratio, z = evidence.log_ratio, evidence.z
-    return Comparison(
-        Kind.CALIBRATION,
+    return LimitComparison(
+        ViolationKind.CALIBRATION,
         n,
         least,
         math.exp(log_ratio),
@@ -63,13 +63,13 @@ def _calibration(evidence: Evidence, policy: ResponsePolicy) -> Comparison:
     )
 
 
-def _covariates(evidence: Evidence, policy: ResponsePolicy) -> Comparison:
+def _covariates(evidence: Evidence, policy: ResponsePolicy) -> LimitComparison:
     n, least = evidence.contacts, policy.minimum_contacts
     if n < least or not evidence.excess:
-        return _too_few(Kind.COVARIATES, n, least, policy.covariate_excess, f"{n} contacts (needs {least})")
+        return _too_few(ViolationKind.COVARIATES, n, least, policy.covariate_excess, f"{n} contacts (needs {least})")
     column, excess = max(evidence.excess.items(), key=lambda item: item[1])
-    return Comparison(
-        Kind.COVARIATES,
+    return LimitComparison(
+        ViolationKind.COVARIATES,
         n,
         least,
         excess,
@@ -81,14 +81,14 @@ def _covariates(evidence: Evidence, policy: ResponsePolicy) -> Comparison:
     )
 
 
-def _ranking(evidence: Evidence, policy: ResponsePolicy) -> Comparison:
+def _ranking(evidence: Evidence, policy: ResponsePolicy) -> LimitComparison:
     n, least = evidence.outcomes, policy.minimum_ranked
     if evidence.roc_auc is None or evidence.roc_auc_error is None:
         needs = f"{n} outcomes (needs {least}, {policy.minimum_of_class} of either kind)"
-        return _too_few(Kind.RANKING, n, least, policy.ranking_floor, needs)
+        return _too_few(ViolationKind.RANKING, n, least, policy.ranking_floor, needs)
     upper = evidence.roc_auc + 2.0 * evidence.roc_auc_error
-    return Comparison(
-        Kind.RANKING,
+    return LimitComparison(
+        ViolationKind.RANKING,
         n,
         least,
         upper,
@@ -99,8 +99,8 @@ def _ranking(evidence: Evidence, policy: ResponsePolicy) -> Comparison:
     )
 
 
-def _too_few(kind: Kind, n: int, least: int, limit: float, found: str) -> Comparison:
-    return Comparison(kind, n, least, None, limit, False, 0.0, f"{kind} not judged: {found}")
+def _too_few(kind: ViolationKind, n: int, least: int, limit: float, found: str) -> LimitComparison:
+    return LimitComparison(kind, n, least, None, limit, False, 0.0, f"{kind} not judged: {found}")
 
 
 def violations(evidence: Evidence, policy: ResponsePolicy) -> tuple[Violation, ...]:
@@ -123,10 +123,14 @@ def respond(state: ResponseState, evidence: Evidence, policy: ResponsePolicy | N
     limits = policy or ResponsePolicy()
     today = str(evidence.as_of)
     if state.deployed_on is None:
-        return Response(Rung.SEARCH, ("there is no model yet",), "first", f"first-{today}", False, False, state)
+        return Response(
+            ResponseAction.SEARCH, ("there is no model yet",), "first", f"first-{today}", False, False, state
+        )
     is_recalibrated = abs(evidence.shift_now - evidence.shift_before) > limits.material_shift
     if state.assessed_on == today:
-        return Response(Rung.NONE, ("this morning was judged already",), state.episode_id, "", False, False, state)
+        return Response(
+            ResponseAction.NONE, ("this morning was judged already",), state.episode_id, "", False, False, state
+        )
     found = violations(evidence, limits)
     state = _observed(_rested(state, evidence, limits), evidence, found, limits)
     confirmed = bool(found) and sum(bool(kinds) for kinds in state.recent) >= limits.k
@@ -134,24 +138,26 @@ def respond(state: ResponseState, evidence: Evidence, policy: ResponsePolicy | N
     if is_new:
         state = replace(state, episode_id=_episode_id(state, today, found))
     reasons = tuple(violation.sentence for violation in found)
-    lower = Rung.RECALIBRATE if is_recalibrated else Rung.NONE
+    lower = ResponseAction.RECALIBRATE if is_recalibrated else ResponseAction.NONE
     held = _held(state, evidence, confirmed, limits)
     if held is not None and _is_review_due(state, evidence, limits):
         reason = f"on probation, and {limits.review_days} days without a fit have passed: the gate is asked again"
         state = replace(state, reviewed_on=today)
         run_key = f"review-{today}"
-        return Response(Rung.SEARCH, (*reasons, reason), state.episode_id, run_key, is_recalibrated, is_new, state)
+        return Response(
+            ResponseAction.SEARCH, (*reasons, reason), state.episode_id, run_key, is_recalibrated, is_new, state
+        )
     if held is not None:
         if is_recalibrated:
             held = (*held, f"intercept moves from {evidence.shift_before:+.2f} to {evidence.shift_now:+.2f} log-odds")
         return Response(lower, (*reasons, *held), state.episode_id, "", is_recalibrated, is_new, state)
     unhelpful = state.unhelpful + 1 if _did_not_help(state, found) else 0
-    rung = Rung.RETRAIN
+    rung = ResponseAction.RETRAIN
     if unhelpful >= limits.search_after:
-        rung = Rung.ALERT if state.has_searched else Rung.SEARCH
+        rung = ResponseAction.ALERT if state.has_searched else ResponseAction.SEARCH
         reasons = (*reasons, f"{unhelpful} fits in a row did not help")
         unhelpful = 0
-    if rung is Rung.ALERT:
+    if rung is ResponseAction.ALERT:
         state = replace(state, stopped_on=today)
         return Response(rung, reasons, state.episode_id, "", is_recalibrated, True, state)
     state = replace(
@@ -159,7 +165,7 @@ def respond(state: ResponseState, evidence: Evidence, policy: ResponsePolicy | N
         fits=state.fits + 1,
         unhelpful=unhelpful,
         severity={str(violation.kind): violation.severity for violation in found},
-        has_searched=state.has_searched or rung is Rung.SEARCH,
+        has_searched=state.has_searched or rung is ResponseAction.SEARCH,
     )
     run_key = f"{state.episode_id}-{state.fits}"
     return Response(rung, reasons, state.episode_id, run_key, is_recalibrated, is_new, state)
@@ -241,7 +247,7 @@ def _did_not_help(state: ResponseState, found: tuple[Violation, ...]) -> bool:
     before = state.severity or {}
     for violation in found:
         was = before.get(str(violation.kind))
-        if violation.kind is Kind.COVARIATES or was is None or was * violation.severity <= 0.0:
+        if violation.kind is ViolationKind.COVARIATES or was is None or was * violation.severity <= 0.0:
             continue
         if abs(violation.severity) >= abs(was):
             return True

@@ -1,9 +1,10 @@
 """The loop over days: judge a day, answer, wait for the verdict of a fit, go on.
 
-This is the only loop. The replay and production drive it through three ports: `Scores` says what is known as of a day,
-`Fits` makes the model that an answer calls for, `Record` keeps each assessment. The replay's ports hold everything in
-memory and fit at once (`replay.platform`). Production's ports read tables and the ledger, request a run and go on
-when its verdict is recorded (`bank_assets.loop.response`), so a process that was killed resumes where it stopped.
+This is the only loop. The replay and production drive it through three ports: `ScoredDeliveries` says what is known as
+of a day, `Fits` makes the model that an answer calls for, `LoopRecord` keeps each assessment. The replay's ports hold
+everything in memory and fit at once (`replay.platform`). Production's ports read tables and the ledger, request a run
+and go on when its verdict is recorded (`bank_assets.loop.response`), so a process that was killed resumes where it
+stopped.
 
 The calendar, the same for both: the day after each day with contacts is judged, as soon as it is reached. It is the
 first day on which something new is known, whether or not anybody is called on it: contacts of a Friday are judged on
@@ -27,19 +28,19 @@ from bank_assets.core.drift.daily_profiles import DailyProfiles
 from bank_assets.core.quality.performance import ScoredContacts
 from bank_assets.core.response.assessment import after_fit, respond, violations
 from bank_assets.core.response.evidence import gather
-from bank_assets.core.response.policy import Evidence, Response, ResponsePolicy, ResponseState, Rung
+from bank_assets.core.response.policy import Evidence, Response, ResponseAction, ResponsePolicy, ResponseState
 from bank_assets.core.training.splits import MINIMUM_SPAN_DAYS
 
 Days = NDArray[np.datetime64]
 
-FITS: Final = (Rung.RETRAIN, Rung.SEARCH)
+FITS: Final = (ResponseAction.RETRAIN, ResponseAction.SEARCH)
 MINIMUM_CLASS: Final = 20
 """Outcomes of each kind that a first model needs; until then the trailing subscription rate decides."""
 _DAY: Final = np.timedelta64(1, "D")
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownFacts:
     """What is known as of a day.
 
     Attributes:
@@ -92,7 +93,7 @@ class Position:
     is_waiting: bool
 
 
-class Scores(Protocol):
+class ScoredDeliveries(Protocol):
     """What was delivered, and how it was scored."""
 
     def days(self) -> Days:
@@ -101,7 +102,7 @@ class Scores(Protocol):
     def reached(self) -> np.datetime64:
         """The day up to which days are judged; contacts of this day and later are not known."""
 
-    def known(self, day: np.datetime64) -> Known:
+    def known(self, day: np.datetime64) -> KnownFacts:
         """What is known as of a day; later contacts and outcomes may be among it, the evidence leaves them out."""
 
 
@@ -112,11 +113,11 @@ class Fits(Protocol):
         """Make the model that the last assessment calls for.
 
         Returns:
-            True once the verdict is part of `Record.position`; False while it is pending.
+            True once the verdict is part of `LoopRecord.position`; False while it is pending.
         """
 
 
-class Record(Protocol):
+class LoopRecord(Protocol):
     """The memory of the loop."""
 
     def position(self) -> Position:
@@ -126,7 +127,7 @@ class Record(Protocol):
         """Append an assessment."""
 
 
-def advance(scores: Scores, fits: Fits, record: Record, policy: ResponsePolicy | None = None) -> bool:
+def advance(scores: ScoredDeliveries, fits: Fits, record: LoopRecord, policy: ResponsePolicy | None = None) -> bool:
     """Judge every day that is due.
 
     Args:
@@ -177,7 +178,9 @@ def days_to_judge(days: Sequence[np.datetime64] | Days, reached: np.datetime64, 
     return due[due > max(begun)] if begun else due
 
 
-def assess(day: np.datetime64, known: Known, state: ResponseState, shift: float, policy: ResponsePolicy) -> Assessment:
+def assess(
+    day: np.datetime64, known: KnownFacts, state: ResponseState, shift: float, policy: ResponsePolicy
+) -> Assessment:
     """Judge one day.
 
     Args:
@@ -201,7 +204,7 @@ def assess(day: np.datetime64, known: Known, state: ResponseState, shift: float,
         kinds = tuple(str(found.kind) for found in violations(evidence, policy))
         return Assessment(day, evidence, kinds, respond(state, evidence, policy))
     if _waits_for_first_model(state, day, policy):
-        answer = Response(Rung.NONE, (_waiting(state, policy),), "", "", False, False, state)
+        answer = Response(ResponseAction.NONE, (_waiting(state, policy),), "", "", False, False, state)
     else:
         answer = respond(state, evidence, policy)
     return Assessment(day, evidence, (), replace(answer, state=replace(answer.state, assessed_on=str(day))))

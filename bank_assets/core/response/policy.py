@@ -19,7 +19,7 @@ import numpy as np
 STATE_SCHEMA_VERSION: Final = 1
 
 
-class Rung(StrEnum):
+class ResponseAction(StrEnum):
     """What to do."""
 
     NONE = "none"
@@ -29,7 +29,7 @@ class Rung(StrEnum):
     ALERT = "alert"
 
 
-class Kind(StrEnum):
+class ViolationKind(StrEnum):
     """What is violated."""
 
     CALIBRATION = "calibration"
@@ -142,7 +142,7 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class LimitComparison:
     """One number of a day beside its limit. The loop acts on it and pages show it.
 
     Attributes:
@@ -156,7 +156,7 @@ class Comparison:
         sentence: with the numbers.
     """
 
-    kind: Kind
+    kind: ViolationKind
     sample: int
     minimum: int
     value: float | None
@@ -176,7 +176,7 @@ class Violation:
         sentence: with the numbers.
     """
 
-    kind: Kind
+    kind: ViolationKind
     severity: float
     sentence: str
 
@@ -253,7 +253,7 @@ class Response:
         state: to be kept.
     """
 
-    rung: Rung
+    rung: ResponseAction
     reasons: tuple[str, ...]
     episode_id: str
     run_key: str

@@ -19,7 +19,7 @@ from bank_assets.core.arrays import BoolArray, FloatArray, Rows
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.features.contacts import LearningData
 from bank_assets.core.features.feature_set import FeatureSet
-from bank_assets.core.model.bundle import NO_RANGES, BundleParts, Lineage, bundle_files, observed_ranges
+from bank_assets.core.model.bundle import NO_RANGES, BundleParts, ModelLineage, bundle_files, observed_ranges
 from bank_assets.core.model.calibration import fit_affine
 from bank_assets.core.model.scorer import Scorer
 from bank_assets.core.quality import metrics
@@ -134,7 +134,7 @@ class DeploymentFit:
 
 def graph_scorer(graph: bytes, recipe: Recipe, contract: Contract) -> Scorer:
     """A scorer of a bare graph: no calibrator, no ranges; for parity and folds."""
-    lineage = Lineage("", "", 0, "", False, "", "", contract)
+    lineage = ModelLineage("", "", 0, "", False, "", "", contract)
     parts = BundleParts(recipe, [], NO_RANGES, Economics(), 0.5, {}, lineage)
     return Scorer(bundle_files(graph, parts, {}))
 

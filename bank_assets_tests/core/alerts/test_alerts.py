@@ -9,8 +9,8 @@ import pytest
 from bank_assets.core.alerts import catalogue as alert_catalogue
 from bank_assets.core.alerts.alert import LONGEST_TEXT, DefaultChannel, Episodes, Tone, key_of
 from bank_assets.core.alerts.catalogue import (
-    DeliveryRefused,
     Fact,
+    FileRefused,
     FitWithoutVerdict,
     GateFailed,
     NightlyDigest,
@@ -110,7 +110,7 @@ class TestEpisodes:
 EACH = (
     RunFailed(job="main_job", step="contacts", error="OSError", message="", since="r", run_id="r", at=AT),
     GateFailed(asset="raw", check="no_delivery_is_refused", description="No file.", found=["a.csv"], since="r", at=AT),
-    DeliveryRefused(delivery="contacts", name="a.csv", expected="a header.", reason_file="a.reason.json",
+    FileRefused(delivery="contacts", name="a.csv", expected="a header.", reason_file="a.reason.json",
                     reason_digest="d", at=AT),
     RowsRejected(month="2009-05", rejected=73, rows_in=1_000, limit=0.05, contacts_digest="d", at=AT),
     SensorFailing(name="s", automation="sensor", error="OSError", failures=3, since="t", at=AT),

@@ -7,7 +7,7 @@ import pytest
 from bank_assets.contract.uci import MONTHS, UCI
 from bank_assets.core.drift.daily_profiles import DailyProfiles
 from bank_assets.core.drift.profile import ColumnProfile, Profile, ProfileError
-from bank_assets.core.drift.report import DriftReport, DriftStatus, LabelRate, Level, Role, worst
+from bank_assets.core.drift.report import DriftReport, DriftRole, DriftStatus, LabelRate, Level, worst
 from bank_assets.core.drift.verdict import DriftPolicy, choose_default_reference, compare_profiles
 from bank_assets_tests.world.profiles import profile_of_rows
 
@@ -107,7 +107,7 @@ def test_durations_not_known_yet_are_no_drift():
 def test_duration_is_listed_but_makes_no_overall_level():
     report = compare_profiles(profile(), profile(duration_scale=3, seed=SEED + 1))
     assert report.drifted_columns == ("duration",)
-    assert by_name(report)["duration"].role is Role.MONITORED
+    assert by_name(report)["duration"].role is DriftRole.MONITORED
     assert report.level is Level.NONE
 
 

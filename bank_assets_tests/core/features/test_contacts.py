@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bank_assets.contract.columns import Kind
+from bank_assets.contract.columns import ColumnKind
 from bank_assets.contract.uci import UCI
 from bank_assets.core.features.contacts import frame_from_deliveries, frame_from_tables, usable_from
 from bank_assets_tests.world.contacts import FIRST, made_contacts
@@ -70,9 +70,9 @@ def test_table_columns_become_delivery_values():
     columns = {}
     for name in (*UCI.numeric_columns, *UCI.category_columns):
         column = UCI.by_source[name]
-        if column.kind is Kind.BOOLEAN:
+        if column.kind is ColumnKind.BOOLEAN:
             columns[column.table] = np.asarray([True, False])
-        elif column.kind is Kind.INTEGER:
+        elif column.kind is ColumnKind.INTEGER:
             columns[column.table] = np.asarray([7.0, np.nan])
         else:
             columns[column.table] = np.asarray([column.categories[0]] * 2)

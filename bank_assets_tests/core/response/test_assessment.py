@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bank_assets.core.response.assessment import after_fit, respond, violations
-from bank_assets.core.response.policy import Evidence, Kind, ResponsePolicy, ResponseState, Rung
+from bank_assets.core.response.policy import Evidence, ResponseAction, ResponsePolicy, ResponseState, ViolationKind
 
 POLICY = ResponsePolicy()
 START = np.datetime64("2020-01-01", "D")
@@ -57,7 +57,7 @@ class TestViolations:
         assert violations(fine(1), POLICY) == ()
 
     def test_calibration_needs_effect_and_certainty(self):
-        assert [v.kind for v in violations(decayed(1), POLICY)] == [Kind.CALIBRATION]
+        assert [v.kind for v in violations(decayed(1), POLICY)] == [ViolationKind.CALIBRATION]
         certain_but_small = fine(1, outcomes=100_000, observed=11_000.0, expected=10_000.0, standard_error=90.0)
         large_but_uncertain = fine(1, observed=30.0, standard_error=4.0)
         assert violations(certain_but_small, POLICY) == ()
@@ -78,42 +78,42 @@ class TestViolations:
     @pytest.mark.parametrize(("auc", "error", "expected"), [(0.5, 0.02, True), (0.5, 0.06, False), (0.7, 0.01, False)])
     def test_ranking_by_its_upper_bound(self, auc, error, expected):
         found = violations(fine(1, roc_auc=auc, roc_auc_error=error), POLICY)
-        assert ([v.kind for v in found] == [Kind.RANKING]) is expected
+        assert ([v.kind for v in found] == [ViolationKind.RANKING]) is expected
 
 
 class TestBrakes:
     def test_without_a_model_everything_is_searched(self):
-        assert respond(ResponseState(), fine(1)).rung is Rung.SEARCH
+        assert respond(ResponseState(), fine(1)).rung is ResponseAction.SEARCH
 
     def test_one_bad_morning_is_not_enough(self):
-        assert answer(deployed(), decayed(11)).rung is Rung.NONE
+        assert answer(deployed(), decayed(11)).rung is ResponseAction.NONE
 
     def test_two_bad_mornings_of_three_are(self):
-        assert answer(deployed(), decayed(11), fine(12), decayed(13)).rung is Rung.RETRAIN
+        assert answer(deployed(), decayed(11), fine(12), decayed(13)).rung is ResponseAction.RETRAIN
 
     def test_the_latest_must_be_bad(self):
-        assert answer(deployed(), decayed(3), decayed(4), fine(20)).rung is Rung.NONE
+        assert answer(deployed(), decayed(3), decayed(4), fine(20)).rung is ResponseAction.NONE
 
     def test_two_bad_mornings_far_apart_are_not_enough(self):
-        assert answer(deployed(), decayed(11), fine(12), fine(13), decayed(14)).rung is Rung.NONE
+        assert answer(deployed(), decayed(11), fine(12), fine(13), decayed(14)).rung is ResponseAction.NONE
 
     def test_cool_down_ends_on_its_day(self):
         before = answer(deployed(), decayed(POLICY.cool_down_days - 2), decayed(POLICY.cool_down_days - 1))
-        assert before.rung is Rung.NONE
+        assert before.rung is ResponseAction.NONE
         assert "cool-down: 9 of 10 days" in before.reasons[-1]
-        assert respond(before.state, decayed(POLICY.cool_down_days)).rung is Rung.RETRAIN
+        assert respond(before.state, decayed(POLICY.cool_down_days)).rung is ResponseAction.RETRAIN
 
     def test_covariates_wait_for_new_outcomes(self):
         response = answer(deployed(), drifted(11, outcomes=5), drifted(12, outcomes=5))
-        assert response.rung is Rung.NONE
+        assert response.rung is ResponseAction.NONE
         assert "5 new outcomes" in response.reasons[-1]
 
     def test_a_refused_fit_costs_a_cool_down_too(self):
         asked = answer(deployed(), decayed(11), decayed(12))
         refused = after_fit(asked.state, day(12), is_promoted=False)
-        assert respond(refused, decayed(13)).rung is Rung.NONE
+        assert respond(refused, decayed(13)).rung is ResponseAction.NONE
         assert refused.deployed_on == deployed().deployed_on
-        assert respond(refused, decayed(12 + POLICY.cool_down_days)).rung is Rung.RETRAIN
+        assert respond(refused, decayed(12 + POLICY.cool_down_days)).rung is ResponseAction.RETRAIN
 
     def test_a_new_model_is_judged_afresh(self):
         asked = answer(deployed(), decayed(11), decayed(12))
@@ -122,22 +122,22 @@ class TestBrakes:
     def test_the_same_morning_twice_changes_nothing(self):
         first = answer(deployed(), decayed(11), decayed(12))
         again = respond(first.state, decayed(12))
-        assert again.rung is Rung.NONE
+        assert again.rung is ResponseAction.NONE
         assert again.state == first.state
 
 
 class TestRecalibration:
     def test_a_moved_intercept_recalibrates(self):
         response = answer(deployed(), fine(11, shift_before=0.0, shift_now=0.2))
-        assert response.rung is Rung.RECALIBRATE
+        assert response.rung is ResponseAction.RECALIBRATE
         assert response.is_recalibrated
 
     def test_a_hardly_moved_one_does_not(self):
-        assert answer(deployed(), fine(11, shift_before=0.20, shift_now=0.24)).rung is Rung.NONE
+        assert answer(deployed(), fine(11, shift_before=0.20, shift_now=0.24)).rung is ResponseAction.NONE
 
     def test_a_refit_comes_before_it_and_says_both(self):
         response = answer(deployed(), decayed(11), decayed(12, shift_now=0.5))
-        assert response.rung is Rung.RETRAIN
+        assert response.rung is ResponseAction.RETRAIN
         assert response.is_recalibrated
 
 
@@ -181,9 +181,15 @@ class TestEpisodes:
             number += 15
             response, state = self.refit(state, number)
             rungs.append(response.rung)
-            if response.rung is Rung.ALERT:
+            if response.rung is ResponseAction.ALERT:
                 break
-        assert rungs == [*[Rung.RETRAIN] * 3, Rung.SEARCH, Rung.RETRAIN, Rung.RETRAIN, Rung.ALERT]
+        assert rungs == [
+            *[ResponseAction.RETRAIN] * 3,
+            ResponseAction.SEARCH,
+            ResponseAction.RETRAIN,
+            ResponseAction.RETRAIN,
+            ResponseAction.ALERT,
+        ]
         assert response.is_alert
         assert response.run_key == ""
 
@@ -192,20 +198,20 @@ class TestEpisodes:
         for observed in (90.0, 90.0, 90.0, 60.0, 60.0, 60.0):
             number += 15
             response, state = self.refit(state, number, lambda n, o=observed: decayed(n, o))
-            assert response.rung is Rung.RETRAIN
+            assert response.rung is ResponseAction.RETRAIN
 
     def test_a_decay_to_the_other_side_is_another_decay(self):
         state, number, low = deployed(), 0, {"expected": 60.0, "observed": 20.0}
         for evidence in (decayed, lambda n: fine(n, **low)) * 3:
             number += 15
             response, state = self.refit(state, number, evidence)
-            assert response.rung is Rung.RETRAIN
+            assert response.rung is ResponseAction.RETRAIN
 
     def test_covariates_alone_never_search(self):
         state = deployed()
         for number in range(15, 15 * 9, 15):
             response, state = self.refit(state, number, drifted)
-            assert response.rung is Rung.RETRAIN
+            assert response.rung is ResponseAction.RETRAIN
 
     def stopped(self):
         state, number = deployed(), 0
@@ -214,7 +220,7 @@ class TestEpisodes:
             response = answer(state, decayed(number - 1), decayed(number))
             state = (
                 response.state
-                if response.rung is Rung.ALERT
+                if response.rung is ResponseAction.ALERT
                 else after_fit(response.state, day(number), is_promoted=True)
             )
         return state, number
@@ -222,7 +228,7 @@ class TestEpisodes:
     def test_a_stop_holds_and_calls_no_second_time(self):
         state, number = self.stopped()
         response = answer(state, decayed(number + 11), decayed(number + 12))
-        assert response.rung is Rung.NONE
+        assert response.rung is ResponseAction.NONE
         assert not response.is_alert
         assert "a person was called" in response.reasons[-1]
 
@@ -230,7 +236,7 @@ class TestEpisodes:
         state, number = self.stopped()
         later = number + POLICY.rest_days
         response = answer(state, decayed(later), decayed(later + 1))
-        assert response.rung is Rung.RETRAIN
+        assert response.rung is ResponseAction.RETRAIN
         assert response.episode_id != state.episode_id
 
 
@@ -242,11 +248,11 @@ class TestState:
     @given(
         st.builds(
             ResponseState,
-            recent=st.lists(st.lists(st.sampled_from([str(k) for k in Kind]), max_size=3).map(tuple), max_size=3).map(
-                tuple
-            ),
+            recent=st.lists(
+                st.lists(st.sampled_from([str(k) for k in ViolationKind]), max_size=3).map(tuple), max_size=3
+            ).map(tuple),
             quiet=st.integers(0, 9),
-            severity=st.none() | st.dictionaries(st.sampled_from([str(k) for k in Kind]), st.floats(-5, 5)),
+            severity=st.none() | st.dictionaries(st.sampled_from([str(k) for k in ViolationKind]), st.floats(-5, 5)),
             stopped_on=st.none() | st.just("2020-01-01"),
         )
     )

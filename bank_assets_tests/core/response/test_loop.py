@@ -10,8 +10,8 @@ import pytest
 from bank_assets.core.drift.covariate_shift import Reference
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.quality.performance import ScoredContacts
-from bank_assets.core.response.loop import FITS, Known, Position, advance, after_verdict, assess, days_to_judge
-from bank_assets.core.response.policy import ResponsePolicy, ResponseState, Rung
+from bank_assets.core.response.loop import FITS, KnownFacts, Position, advance, after_verdict, assess, days_to_judge
+from bank_assets.core.response.policy import ResponseAction, ResponsePolicy, ResponseState
 from bank_assets.replay.platform import PlatformConfig
 from bank_assets.replay.replay import make_policy
 from bank_assets.replay.replay import walk as replay
@@ -64,7 +64,7 @@ class Delivered:
         return self.newest
 
     def known(self, day):
-        return Known(self.scored, self.daily, Reference.of(self.daily, self.model.item(), 90.0))
+        return KnownFacts(self.scored, self.daily, Reference.of(self.daily, self.model.item(), 90.0))
 
     def settle(self):
         self.model = self.asked
@@ -133,16 +133,16 @@ def test_of_the_history_only_the_newest_day_asks_and_a_refusal_waits():
     contacts = made_contacts(60, 20)
     scored = ScoredContacts(contacts.contact_dates, np.full(1200, np.nan), contacts.is_subscribed, contacts.known_on)
     world = World(contacts, ReplaySettings(ECONOMICS, FIRST + 30 * DAY))
-    known, policy = Known(scored, world.daily, Reference({}, 0.0)), ResponsePolicy()
+    known, policy = KnownFacts(scored, world.daily, Reference({}, 0.0)), ResponsePolicy()
     (day,) = days_to_judge(contacts.contact_dates, FIRST + 60 * DAY, ResponseState())
     assert day == FIRST + 60 * DAY
     asked = assess(day, known, ResponseState(), 0.0, policy)
-    assert asked.response.rung is Rung.SEARCH
+    assert asked.response.rung is ResponseAction.SEARCH
     refused = after_verdict(asked.response.state, str(day), is_promoted=False)
     later = np.append(contacts.contact_dates, day + np.arange(4) * DAY)
     assert len(days_to_judge(later, day + 4 * DAY, refused)) == 4, "whatever arrives at once, each day is judged"
     held = assess(day + 3 * DAY, known, refused, 0.0, policy)
-    assert held.response.rung is Rung.NONE
+    assert held.response.rung is ResponseAction.NONE
     assert "refused" in held.response.reasons[0]
     assert assess(day + 10 * DAY, known, refused, 0.0, policy).response.rung in FITS
 
@@ -152,19 +152,19 @@ def test_a_model_on_probation_is_reviewed_without_any_evidence(replayed):
     contacts = world._contacts
     quiet = np.full(len(contacts), float(contacts.is_subscribed[:600].mean()))
     scored = ScoredContacts(contacts.contact_dates, quiet, contacts.is_subscribed, contacts.known_on)
-    known, policy = Known(scored, world.daily, Reference({}, 0.0)), ResponsePolicy(minimum_ranked=10_000)
+    known, policy = KnownFacts(scored, world.daily, Reference({}, 0.0)), ResponsePolicy(minimum_ranked=10_000)
     state = after_verdict(ResponseState(), str(FIRST + 7 * DAY), is_promoted=True, is_on_probation=True)
     assert state.is_on_probation
     assert assess(FIRST + 34 * DAY, known, state, 0.0, policy).response.rung not in FITS
     due = assess(FIRST + 35 * DAY, known, state, 0.0, policy)
-    assert (due.response.rung, due.response.run_key) == (Rung.SEARCH, f"review-{FIRST + 35 * DAY}")
+    assert (due.response.rung, due.response.run_key) == (ResponseAction.SEARCH, f"review-{FIRST + 35 * DAY}")
     passed = after_verdict(due.response.state, str(due.day), is_promoted=True)
     assert not passed.is_on_probation
     refused = after_verdict(due.response.state, str(due.day), is_promoted=False)
     assert (refused.is_on_probation, refused.attempted_on) == (True, state.attempted_on), "it starts no cool-down"
     assert assess(FIRST + 36 * DAY, known, refused, 0.0, policy).response.rung not in FITS
     earlier = replace(refused, reviewed_on=str(FIRST + 8 * DAY))
-    assert assess(FIRST + 36 * DAY, known, earlier, 0.0, policy).response.rung is Rung.SEARCH
+    assert assess(FIRST + 36 * DAY, known, earlier, 0.0, policy).response.rung is ResponseAction.SEARCH
 
 
 def test_a_rollback_gets_a_cool_down_and_ends_the_episode():

@@ -8,7 +8,7 @@ import pytest
 
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.model.scorer import expit
-from bank_assets.core.promotion.gates import PROBATION, RECIPE, REFIT, Verdict, judged
+from bank_assets.core.promotion.gates import PROBATION, RECIPE, REFIT, GateVerdict, judged
 from bank_assets.core.promotion.recipe_search import select_recipe
 from bank_assets.core.quality.metrics import f1_of_calls
 from bank_assets.core.training.algorithms import ALGORITHMS
@@ -234,11 +234,11 @@ class TestSearch:
         found = self.search(nothing, (), Recipe("lightgbm"), has_passed=False, probation=probation)
         assert found.kind == (PROBATION if probation else "first")
         assert not found.gate.is_promoted
-        guards = Verdict(REFIT, True, ("sane",))
+        guards = GateVerdict(REFIT, True, ("sane",))
         verdict = judged(found.kind, found.gate, guards)
         assert (verdict.kind, verdict.is_promoted) == (found.kind, probation)
         assert any("log loss gain" in reason for reason in verdict.reasons)
-        insane = judged(found.kind, found.gate, Verdict(REFIT, False, ("broken graph",)))
+        insane = judged(found.kind, found.gate, GateVerdict(REFIT, False, ("broken graph",)))
         assert not insane.is_promoted, "the guards hold on probation, too"
 
     def test_names_of_candidates(self):

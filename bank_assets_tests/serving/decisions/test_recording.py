@@ -18,7 +18,7 @@ from bank_assets_tests.world.app import refusing_decisions
 from bank_assets_tests.world.waiting import wait_until
 from serving.decisions import recorder
 from serving.decisions.payloads import Payloads
-from serving.decisions.scoring import Asked, Decided
+from serving.decisions.scoring import Decided, DecisionRequest
 
 PATH = "/api/v1/predictions"
 
@@ -136,7 +136,7 @@ def test_requests_that_arrive_together_are_recorded_together_and_an_idle_writer_
         submit(drafts, done)
 
     monkeypatch.setattr(services.recorder, "submit", watched)
-    asked = Asked(Payloads.of(UCI).request_of(payload), "test")
+    asked = DecisionRequest(Payloads.of(UCI).request_of(payload), "test")
 
     async def ask() -> list[Decided]:
         return await asyncio.gather(*(services.decider.decide(asked) for _ in range(n)))
