@@ -43,10 +43,10 @@ REPEAT: Final = "*/10 * * * *"
 def follows(inputs: tuple[str, ...]) -> dg.AutomationCondition:
     """Condition of an asset that follows some of its inputs."""
     changed = dg.AutomationCondition.any_deps_updated().allow(dg.AssetSelection.assets(*inputs))
-    asked_or_made = dg.AutomationCondition.newly_requested() | dg.AutomationCondition.newly_updated()
+    requested_or_made = dg.AutomationCondition.newly_requested() | dg.AutomationCondition.newly_updated()
     failed = dg.AutomationCondition.execution_failed() & dg.AutomationCondition.cron_tick_passed(REPEAT)
     return (
-        (changed.since(asked_or_made) | failed)
+        (changed.since(requested_or_made) | failed)
         & ~dg.AutomationCondition.in_progress()
         & ~dg.AutomationCondition.any_deps_in_progress()
     )

@@ -12,7 +12,7 @@ import dagster as dg
 from bank_assets.assets import load_stage_assets
 from bank_assets.automation import with_policies
 from bank_assets.checks import load_stage_checks
-from bank_assets.executors import carried_in_process_executor
+from bank_assets.executors import locked_in_process_executor
 from bank_assets.jobs import all_jobs
 from bank_assets.resources.deployment import deployment_resources
 from bank_assets.schedules import all_schedules
@@ -40,7 +40,7 @@ def build_defs(
         schedules=all_schedules(deployment),
         sensors=all_sensors(deployment),
         resources={**deployment_resources(deployment), **(resource_overrides or {})},
-        executor=carried_in_process_executor,
+        executor=locked_in_process_executor,
     )
 
 

@@ -1,6 +1,6 @@
 """How runs are executed: in one process, which holds the run's lock.
 
-What lives here: `carried_in_process_executor`. What must not: what the lock means (`resources.run_lock`).
+What lives here: `locked_in_process_executor`. What must not: what the lock means (`resources.run_lock`).
 Called by `bank_assets.definitions`: every run of the platform uses it, those in the web server's launchpad too.
 """
 
@@ -9,12 +9,12 @@ from typing import Any
 
 import dagster as dg
 
-from bank_assets.resources.run_lock import carrying
+from bank_assets.resources.run_lock import holding_run_lock
 
 CONFIG: Any = dg.in_process_executor.config_schema
 
 
-class CarriedInProcessExecutor(dg.Executor):
+class LockedInProcessExecutor(dg.Executor):
     """Dagster's in-process executor, which holds the run's lock meanwhile.
 
     Here and not at the launch: the process that the daemon starts for a run does not exist yet when the run is created.
@@ -35,16 +35,16 @@ class CarriedInProcessExecutor(dg.Executor):
 
     def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
         """Run the steps under the run's lock."""
-        with carrying(plan_context.instance, plan_context.run_id):
+        with holding_run_lock(plan_context.instance, plan_context.run_id):
             yield from self._inner.execute(plan_context, execution_plan)
 
 
 @dg.executor(name="in_process", config_schema=CONFIG)
-def carried_in_process_executor(context: dg.InitExecutorContext) -> dg.Executor:
+def locked_in_process_executor(context: dg.InitExecutorContext) -> dg.Executor:
     """All steps in one process, which holds the run's lock.
 
     One process and one Spark session per run: starting a process per step costs 5 to 15 s each.
     """
     create = dg.in_process_executor.executor_creation_fn
     assert create is not None
-    return CarriedInProcessExecutor(create(context))
+    return LockedInProcessExecutor(create(context))

@@ -88,9 +88,9 @@ def test_outcomes_told_to_the_app_come_first_in_the_month_of_their_arrival(quick
     engine = open_ledger(quick.ledger_url)
     outcomes.record(engine, y="yes", actor="api", contact_id="c0", arrived_at="2026-02-10T08:00:00.000000Z")
     engine.dispose()
-    told, data = night(quick)[0]
-    assert ranges([told, data]) == [("2026-02-01", "2026-02-01"), ("2020-03-01", "2020-03-01")]
-    assert [key.to_user_string() for key in told.asset_selection] == ["ledger_outcomes"]
+    reported, data = night(quick)[0]
+    assert ranges([reported, data]) == [("2026-02-01", "2026-02-01"), ("2020-03-01", "2020-03-01")]
+    assert [key.to_user_string() for key in reported.asset_selection] == ["ledger_outcomes"]
 
 
 def test_outcomes_of_the_current_data_month_are_part_of_its_range(quick, contacts):
@@ -106,8 +106,8 @@ def test_outcomes_of_the_current_data_month_are_part_of_its_range(quick, contact
 def test_training_every_night_is_the_whole_journey(quick, contacts):
     land(quick, contacts)
     nightly = Settings(home=quick.home, ledger_url=quick.ledger_url, settle_seconds=0, train_nightly=True)
-    (asked,), _ = night(nightly)
-    assert asked.job_name == "main_job"
+    (requested,), _ = night(nightly)
+    assert requested.job_name == "main_job"
 
 
 def test_an_unreadable_landing_folder_fails_the_tick_with_what_to_do(quick):
@@ -149,6 +149,6 @@ def test_a_change_of_the_clock_neither_skips_nor_doubles_a_night(quick, contacts
 def test_a_night_has_one_key_in_its_own_zone_and_another_the_next(quick, contacts):
     there = Settings(home=quick.home, ledger_url=quick.ledger_url, settle_seconds=0, timezone="Asia/Tokyo")
     land(there, contacts)
-    (asked,), _ = night(there, datetime(2026, 2, 28, 15, 0, tzinfo=UTC))
-    assert asked.run_key == "2026-03-01-0"
+    (requested,), _ = night(there, datetime(2026, 2, 28, 15, 0, tzinfo=UTC))
+    assert requested.run_key == "2026-03-01-0"
     assert np.unique([night(there, NIGHT + timedelta(days=k))[0][0].run_key for k in range(3)]).size == 3

@@ -201,15 +201,15 @@ def main() -> None:
     parser.add_argument("--delivery", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--memory", default="2g", help=argparse.SUPPRESS)
-    asked = parser.parse_args()
-    if asked.side:
-        print(json.dumps(SIDES[asked.side](asked.delivery, asked.folder, asked.memory)), flush=True)
+    requested = parser.parse_args()
+    if requested.side:
+        print(json.dumps(SIDES[requested.side](requested.delivery, requested.folder, requested.memory)), flush=True)
         return
-    folder = Path(tempfile.mkdtemp(prefix="bank-etl-", dir=asked.scratch))
+    folder = Path(tempfile.mkdtemp(prefix="bank-etl-", dir=requested.scratch))
     try:
         mine = {}
-        for copies in sorted(asked.copies):
-            sides = ("ours", "floor", "plain") if copies == asked.peer_copies else ("ours",)
+        for copies in sorted(requested.copies):
+            sides = ("ours", "floor", "plain") if copies == requested.peer_copies else ("ours",)
             mine[copies] = compare(copies, folder, sides)["ours"]
         small, large = sorted(mine)[0], sorted(mine)[-1]
         per_row = {n: mine[n]["seconds"] / (n * REAL_ROWS) for n in mine}

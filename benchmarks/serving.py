@@ -102,8 +102,8 @@ def wait_for_registry(port: int) -> None:
 
 def load(port: int, path: str, body: str, connections: int, seconds: float = SECONDS) -> dict[str, Any]:
     """Measure one closed loop from another process."""
-    asked = {"port": port, "path": path, "body": body, "connections": connections, "seconds": seconds}
-    done = subprocess.run([sys.executable, "-m", "benchmarks.serving_load", json.dumps(asked)], check=True,
+    requested = {"port": port, "path": path, "body": body, "connections": connections, "seconds": seconds}
+    done = subprocess.run([sys.executable, "-m", "benchmarks.serving_load", json.dumps(requested)], check=True,
                           capture_output=True, text=True)  # fmt: skip
     return dict(json.loads(done.stdout))
 

@@ -29,19 +29,20 @@ async def _client(request: bytes, port: int, until: float, seconds: list[float],
     writer.close()
 
 
-async def measure(asked: dict[str, Any]) -> dict[str, Any]:
+async def measure(requested: dict[str, Any]) -> dict[str, Any]:
     """Requests per second and latencies of one closed loop."""
-    body = asked["body"].encode()
+    body = requested["body"].encode()
     head = (
-        f"POST {asked['path']} HTTP/1.1\r\nHost: 127.0.0.1:{asked['port']}\r\nContent-Type: application/json\r\n"
+        f"POST {requested['path']} HTTP/1.1\r\nHost: 127.0.0.1:{requested['port']}\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     )
     seconds: list[float] = []
     failures: list[str] = []
     started = time.perf_counter()
-    until = started + asked["seconds"]
+    until = started + requested["seconds"]
     clients = (
-        _client(head.encode() + body, asked["port"], until, seconds, failures) for _ in range(asked["connections"])
+        _client(head.encode() + body, requested["port"], until, seconds, failures)
+        for _ in range(requested["connections"])
     )
     await asyncio.gather(*clients)
     elapsed = time.perf_counter() - started

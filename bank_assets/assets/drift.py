@@ -84,7 +84,7 @@ def count_months(store: Warehouse, spark: SparkResource, due: Mapping[str, Deriv
     """Count some months in one Spark pass and commit them together."""
     filled = [month for month in due if store.manifest(CONTACTS)[month].rows]
     snapshot, folder = store.staging(PROFILES.name)
-    staged: dict[str, StagedEntry] = {month: StagedEntry((), derived.mark) for month, derived in due.items()}
+    staged: dict[str, StagedEntry] = {month: StagedEntry((), derived.fingerprint) for month, derived in due.items()}
     try:
         if filled:
             long = _long_table(store, spark.session, filled, contract).withColumn(
@@ -94,7 +94,7 @@ def count_months(store: Warehouse, spark: SparkResource, due: Mapping[str, Deriv
             long.coalesce(1).write.mode("append").partitionBy("month").parquet(str(folder))
             for month in filled:
                 files = sorted(str(path.relative_to(folder)) for path in (folder / f"month={month}").glob("*.parquet"))
-                staged[month] = StagedEntry(tuple(files), due[month].mark)
+                staged[month] = StagedEntry(tuple(files), due[month].fingerprint)
         store.commit(PROFILES.name, snapshot, staged)
     except BaseException:
         if all(entry.snapshot != snapshot for entry in store.manifest(PROFILES.name).values()):

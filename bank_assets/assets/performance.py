@@ -103,27 +103,27 @@ def contact_scores(
     Fails when: a champion's bundle does not have its registered digest.
     """
     watch, store = Stopwatch(), warehouse.open()
-    reign = ChampionHistory.of(ledger.engine)
-    wanted = scores(store, reign, months_of(context))
+    champions = ChampionHistory.of(ledger.engine)
+    wanted = scores(store, champions, months_of(context))
     due = stale(wanted)
     if due:
-        table = _scores(store, reign, registry.open(), passed_months(store), settings.contract)
+        table = _scores(store, champions, registry.open(), passed_months(store), settings.contract)
         in_month = np.datetime_as_string(table.column("contact_date").to_numpy().astype("datetime64[M]"))
         for month, derived in due.items():
-            derived.commit(table.filter(pa.array(in_month == month)), {"versions": list(reign.versions)})
-    return months_result(context, wanted, due, watch, metadata={"champions": list(reign.versions[-5:])})
+            derived.commit(table.filter(pa.array(in_month == month)), {"versions": list(champions.versions)})
+    return months_result(context, wanted, due, watch, metadata={"champions": list(champions.versions[-5:])})
 
 
 def _scores(
-    store: Warehouse, reign: ChampionHistory, registry: Registry, passed: list[str], contract: Contract
+    store: Warehouse, champions: ChampionHistory, registry: Registry, passed: list[str], contract: Contract
 ) -> pa.DerivedTable:
-    if not reign.versions:
+    if not champions.versions:
         return SCORE_SCHEMA.empty_table()
     contacts = ContactStore(store, contract).read(passed)
     features = contacts.features()
-    versions = reign.version_on(contacts.contact_dates)
+    versions = champions.version_on(contacts.contact_dates)
     unshifted = np.full(len(contacts), np.nan)
-    for version in dict.fromkeys(reign.versions):
+    for version in dict.fromkeys(champions.versions):
         mine = versions == version
         if mine.any():
             scorer = registry.scorer(version)

@@ -27,7 +27,7 @@ from bank_assets.store.warehouse import Warehouse, arrays_of
 
 CHALLENGER, SCORES = "challenger", "contact_scores"
 TAG_REASON = "bank/reason"
-FIT_RUNGS = ("retrain", "search")
+FIT_ACTIONS = ("retrain", "search")
 
 
 def write_retraining_page(
@@ -61,7 +61,7 @@ def write_retraining_page(
     current = evidence["from_version"] if current == version else current
     comparison, basis = comparison_of(store, verdict.kind, current, economics, settings.seed)
     recipe = json.loads(models.bundle(current)["decision.json"])["recipe"] if current else {}
-    told = Retraining(
+    retraining = Retraining(
         kind=verdict.kind,
         is_promoted=verdict.is_promoted,
         as_of=as_of,
@@ -69,7 +69,7 @@ def write_retraining_page(
         old_recipe="/".join(str(recipe[part]) for part in ("algorithm", "sampler") if part in recipe),
         new_name=f"version {version}",
         new_recipe=str(evidence["headline"]["recipe"]),
-        asked_because=reasons_for(engine, as_of, tags),
+        requested_because=reasons_for(engine, as_of, tags),
         basis=basis,
         gate_reasons=why_sentences(verdict.reasons),
         source=source_words(settings),
@@ -78,8 +78,12 @@ def write_retraining_page(
     )
     address = retraining_address(version)
     path = settings.reports / address.removeprefix("/reports/")
-    write_atomic(path, retraining_page(told, comparison, economics).encode())
-    return {"comparison": comparison.to_dict(), "effect": comparison.effect(told.compared_with), "report": address}
+    write_atomic(path, retraining_page(retraining, comparison, economics).encode())
+    return {
+        "comparison": comparison.to_dict(),
+        "effect": comparison.effect(retraining.compared_with),
+        "report": address,
+    }
 
 
 def comparison_of(
@@ -136,8 +140,8 @@ def answered(
         contact_dates: day of each, (n,).
         version: of the model.
     """
-    asked = set(np.datetime_as_string(np.unique(contact_dates.astype("datetime64[M]"))).tolist())
-    months = [month for month, entry in store.manifest(SCORES).items() if entry.rows and month in asked]
+    requested = set(np.datetime_as_string(np.unique(contact_dates.astype("datetime64[M]"))).tolist())
+    months = [month for month, entry in store.manifest(SCORES).items() if entry.rows and month in requested]
     if not months:
         return np.full(len(contact_ids), np.nan)
     table = store.read(SCORES, months, ["contact_id", "model_version", "proba"])
@@ -150,7 +154,7 @@ def answered(
 def reasons_for(engine: Engine, as_of: str, tags: Mapping[str, str]) -> tuple[str, ...]:
     """Why the fit was asked for: the ladder's own reasons of that morning, else those of the run."""
     for row in responses.history(engine, limit=50):
-        if row.as_of == as_of and row.rung in FIT_RUNGS:
+        if row.as_of == as_of and row.action in FIT_ACTIONS:
             return why_sentences(row.reasons)
     return why_sentences([tags[TAG_REASON]]) if tags.get(TAG_REASON) else ()
 

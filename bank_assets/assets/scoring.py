@@ -61,7 +61,7 @@ def as_of_state(
     Reads: contacts, outcomes, contact_scores. Writes: the state that the web app and batch scoring use.
     Guarantees: only outcomes known by the data's own time; a recalibration that moves the odds is on record.
     """
-    store, reign = warehouse.open(), ChampionHistory.of(ledger.engine)
+    store, champions = warehouse.open(), ChampionHistory.of(ledger.engine)
     months = passed_months(store)
     as_of = ContactStore(store, settings.contract).learning_as_of(settings.landing, months)
 
@@ -72,13 +72,13 @@ def as_of_state(
         recalibration = _recalibration(store, visible, as_of, shift_before)
         known = visible.rows(visible.known_as_of(as_of))
         state = replace(known.history().state(as_of), log_odds_shift=recalibration.shift_after)
-        publish(ledger.engine, state, recalibration, reign.current)
+        publish(ledger.engine, state, recalibration, champions.current)
         context.log.info("published the state of %s", as_of)
         rates = {name: float(rate) for name, rate in state.rates.items()}
         headline = {"as_of": str(as_of), "log_odds_shift": state.log_odds_shift, **rates}
         return Made(pa.table({"state": [json.dumps(state.to_dict())]}), {"headline": headline})
 
-    return derive(lineage.state(store, reign, as_of), work)
+    return derive(lineage.state(store, champions, as_of), work)
 
 
 def publish(engine: Engine, state: AsOfState, recalibration: Recalibration, champion: str | None) -> None:
@@ -252,7 +252,7 @@ def call_list(
             rows = store.read(BATCH.name, [name])
             called_by = replace(economics, calls_from=scored.metadata.get("calls_from"))
             plan = plan_of(rows, called_by, settings.contract, settings.budget_eur, suppressed, list_id=name)
-            file = f"call-list-v{scored.metadata['champion']}-{derived.mark[:12]}.csv"
+            file = f"call-list-v{scored.metadata['champion']}-{derived.fingerprint[:12]}.csv"
             files.write(file, csv_of(plan, scores_of(rows, scored.metadata), name))
             derived.commit(called_rows(rows, plan), {**totals_of(plan, called_by), "csv": file})
             made += 1

@@ -66,17 +66,17 @@ def tables(
 ) -> Any:
     """Typed Parquet tables of the run's months, made in one Spark pass."""
     watch, store = Stopwatch(), warehouse.open()
-    asked = months_of(context)
-    wanted = {month: month_tables(store, settings.warehouse, month, settings.contract) for month in asked}
-    due = {month: wanted[month] for month in asked if stale(wanted[month])}
+    requested = months_of(context)
+    wanted = {month: month_tables(store, settings.warehouse, month, settings.contract) for month in requested}
+    due = {month: wanted[month] for month in requested if stale(wanted[month])}
     if due:
         make_months(store, spark, settings.warehouse, due, settings.contract)
-        context.log.info("made %d of %d months", len(due), len(asked))
+        context.log.info("made %d of %d months", len(due), len(requested))
     seconds = watch.seconds  # of the work; Dagster then writes one event per table and month
     for table in TABLES:
         entries = store.manifest(table)
-        rows = {month: entries[month].rows for month in asked}
-        for month in asked:
+        rows = {month: entries[month].rows for month in requested}
+        for month in requested:
             context.add_asset_metadata(
                 {
                     "dagster/partition_row_count": rows[month],
@@ -86,13 +86,13 @@ def tables(
                 asset_key=table,
                 partition_key=key_of(month),
             )
-        digest = hashlib.sha256("".join(entries[month].digest for month in asked).encode()).hexdigest()
+        digest = hashlib.sha256("".join(entries[month].digest for month in requested).encode()).hexdigest()
         yield dg.MaterializeResult(
             asset_key=table,
             data_version=dg.DataVersion(digest),
             metadata={
                 "dagster/row_count": sum(rows.values()),
-                "months": len(asked),
+                "months": len(requested),
                 "months_made": len(due),
                 "unchanged": not due,
                 "seconds": seconds,
@@ -140,7 +140,7 @@ def make_months(
                 if table == CONTACTS:
                     profile = made.profiles.get(month, MonthProfile(month)) if made else MonthProfile(month)
                     counts["profile"] = asdict(profile)
-                entries[month] = StagedEntry(names, due[month][table].mark, counts)
+                entries[month] = StagedEntry(names, due[month][table].fingerprint, counts)
             store.commit(table, staged[table][0], entries)
     except BaseException:
         for table, (snapshot, _) in staged.items():

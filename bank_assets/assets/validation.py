@@ -51,8 +51,8 @@ def contacts_validation(
     Guarantees: a month that fails is held, the others go on; no customer's values are in any report.
     """
     watch, store = Stopwatch(), warehouse.open()
-    asked = months_of(context)
-    wanted = {month: verdict_on(store, month, settings.reject_rate_limit) for month in asked}
+    requested = months_of(context)
+    wanted = {month: verdict_on(store, month, settings.reject_rate_limit) for month in requested}
     due = stale(wanted)
     page = settings.reports / "validation" / "contacts.html"
     if due:
@@ -61,9 +61,9 @@ def contacts_validation(
     contacts, verdicts = store.manifest(CONTACTS), store.manifest(GATE)
     reports = {"validation_page": page, "data_docs": settings.reports / "data_docs" / "index.html"}
     metadata: dict[str, Any] = {
-        "dagster/row_count": sum(contacts[month].rows for month in asked),
-        "months": len(asked),
-        "held": [month for month in asked if not verdicts[month].metadata["passed"]],
+        "dagster/row_count": sum(contacts[month].rows for month in requested),
+        "months": len(requested),
+        "held": [month for month in requested if not verdicts[month].metadata["passed"]],
         **{name: dg.MetadataValue.path(str(path)) for name, path in reports.items() if path.is_file()},
     }
     return months_result(context, wanted, due, watch, of_month=_shown, metadata=metadata)

@@ -169,18 +169,18 @@ def _replayed(
         is_real=history.source.is_real,
     )
     chosen = {"candidates": list(config.candidates), "probation": config.probation, "objective": config.objective}
-    mark = fingerprint(history.digest, {**replay.to_dict(), **chosen})
-    job = Job(history.contacts, replay, config, settings.home / "replay" / mark)
+    folder = fingerprint(history.digest, {**replay.to_dict(), **chosen})
+    job = Job(history.contacts, replay, config, settings.home / "replay" / folder)
     columns = (TextColumn("{task.description:>13}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bars:
-        tasks: dict[str, TaskID] = {name: bars.add_task(name, total=len(world.mornings)) for name in args.policies}
+        tasks: dict[str, TaskID] = {name: bars.add_task(name, total=len(world.days)) for name in args.policies}
 
         def report(name: str, done: int) -> None:
             bars.update(tasks[name], completed=done)
 
         found = {}
         for name, outcome in run_policies(args.policies, job, min(args.processes, len(args.policies)), report):
-            bars.update(tasks[name], completed=len(world.mornings))
+            bars.update(tasks[name], completed=len(world.days))
             found[name] = outcome
     return {name: found[name] for name in args.policies}
 

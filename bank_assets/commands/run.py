@@ -29,7 +29,7 @@ from bank_assets.ledger.engine import open_ledger
 from bank_assets.loop.requests import RANGE_END, RANGE_START
 from bank_assets.partitions import key_of, months_between
 from bank_assets.resources.instance import open_instance
-from bank_assets.resources.run_lock import carrying, reap_orphans
+from bank_assets.resources.run_lock import holding_run_lock, reap_orphans
 from bank_assets.settings import Settings
 from bank_assets.sources.landing import land_source
 from bank_assets.sources.source import resolve_source
@@ -99,15 +99,15 @@ def has_new_champion(settings: Settings) -> bool:
     """Whether a champion came into force that the stored scores or the last drift report do not know yet."""
     engine = open_ledger(settings.ledger_url)
     try:
-        reign = ChampionHistory.of(engine)
+        champions = ChampionHistory.of(engine)
     finally:
         engine.dispose()
-    if reign.current is None:
+    if champions.current is None:
         return False
     store = Warehouse(settings.warehouse)
     references = [entry.metadata.get("reference") for entry in store.manifest("drift_report").values()]
     compared = [reference for reference in references if reference]
-    return bool(stale_scores(store, reign)) or (bool(compared) and compared[-1] != f"champion v{reign.current}")
+    return bool(stale_scores(store, champions)) or (bool(compared) and compared[-1] != f"champion v{champions.current}")
 
 
 def execute(
@@ -134,7 +134,7 @@ def execute(
     definition = build_defs(settings=settings).resolve_job_def(job)
     stage_of = stages_by_step(definition)
     run_id = str(uuid.uuid4())
-    with _watching(console, instance, run_id, job, stage_of), carrying(instance, run_id):
+    with _watching(console, instance, run_id, job, stage_of), holding_run_lock(instance, run_id):
         result = definition.execute_in_process(
             instance=instance,
             run_id=run_id,

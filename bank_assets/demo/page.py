@@ -53,7 +53,7 @@ def events_of(results: Iterable[StepResult]) -> list[dict[str, str]]:
             kinds = {
                 "recalibration": row.is_recalibrated,
                 "alert": row.is_alert,
-                "search": row.rung == ResponseAction.SEARCH,
+                "search": row.action == ResponseAction.SEARCH,
             }
             events += [{"day": row.as_of, "kind": kind, "reason": ""} for kind, is_so in kinds.items() if is_so]
         for verdict in result.verdicts:

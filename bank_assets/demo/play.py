@@ -97,7 +97,7 @@ class Play:
         self._notices: list[dict[str, Any]] = []
         self._last_verdict = max((row.id for row in promotions.history(self.ledger, limit=1)), default=0)
         self._last_judged = max((row.seq for row in responses.history(self.ledger, limit=1)), default=0)
-        self._told_changes = 0
+        self._reported_changes = 0
 
     def all(self) -> None:
         """Play every step.
@@ -210,25 +210,25 @@ class Play:
             self._last_verdict = row.id
             self._verdicts.append(row)
             self._tell(f"  {row.kind} {row.decision}: {'; '.join(row.reasons)}")
-        for morning in judged_since(self.ledger, self._last_judged):
-            self._last_judged = morning.seq
-            self._judged.append(morning)
-            if morning.rung not in (ResponseAction.NONE, ResponseAction.RECALIBRATE):
-                self._tell(f"  {morning.as_of} {morning.rung}: {'; '.join(morning.reasons)}")
+        for as_of in judged_since(self.ledger, self._last_judged):
+            self._last_judged = as_of.seq
+            self._judged.append(as_of)
+            if as_of.action not in (ResponseAction.NONE, ResponseAction.RECALIBRATE):
+                self._tell(f"  {as_of.as_of} {as_of.action}: {'; '.join(as_of.reasons)}")
         for notice in self.notices.new():
             self._notices.append(notice)
             self._tell(f"  told: {notice['title']}")
-        for change in self.client.changes[self._told_changes :]:
-            self._told_changes += 1
+        for change in self.client.changes[self._reported_changes :]:
+            self._reported_changes += 1
             self._tell(f"  the app answers with version {change.version}, as of {change.as_of}")
         if not self.first_version and answers(self.app_port, "/health/ready"):
             self._begin_to_ask()
 
     def _begin_to_ask(self) -> None:
         """From the first champion on a client asks; before it the app honestly says that it cannot decide."""
-        reign = ChampionHistory.of(self.ledger)
+        champions = ChampionHistory.of(self.ledger)
         start = np.asarray([self.steps[0].first], dtype="datetime64[D]")
-        self.first_version = str(reign.version_on(start)[0] or reign.versions[0])
+        self.first_version = str(champions.version_on(start)[0] or champions.versions[0])
         self._tell(f"first champion: version {self.first_version}; a client asks from now on")
         self.client.start()
         self._wait_for_first_answer()

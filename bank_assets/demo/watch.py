@@ -152,12 +152,12 @@ def parts_of(instance: dg.DagsterInstance, record: dg.RunRecord) -> RunParts:
                 work[step] = max(work.get(step, 0.0), float(seconds.value))
         elif step in starts:
             steps[step] = round(entry.timestamp - starts[step], 2)
-    asked = run.tags.get("dagster/sensor_name") or run.tags.get("dagster/schedule_name") or ""
+    requested = run.tags.get("dagster/sensor_name") or run.tags.get("dagster/schedule_name") or ""
     created = record.create_timestamp.timestamp()
     started = record.start_time or created
     ended = record.end_time or started
     total = round(sum(work.values()), 2)
-    return RunParts(run.run_id, run.job_name, run.status.value, asked, created, started, ended, steps, total)
+    return RunParts(run.run_id, run.job_name, run.status.value, requested, created, started, ended, steps, total)
 
 
 def verdicts_since(engine: Engine, last_id: int) -> list[promotions.Promotion]:

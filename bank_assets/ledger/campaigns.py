@@ -56,10 +56,12 @@ def suppress(engine: Engine, contact_ids: Iterable[str], *, reason: str, actor: 
     Returns:
         How many are new.
     """
-    asked = list(dict.fromkeys(contact_ids))
+    requested = list(dict.fromkeys(contact_ids))
     with writing(engine) as connection:
         known = set(connection.execute(select(suppressions.c.contact_id)).scalars())
-        rows = [{"contact_id": c, "reason": reason, "at": utc_now(), "actor": actor} for c in asked if c not in known]
+        rows = [
+            {"contact_id": c, "reason": reason, "at": utc_now(), "actor": actor} for c in requested if c not in known
+        ]
         if rows:
             connection.execute(insert(suppressions), rows)
     return len(rows)

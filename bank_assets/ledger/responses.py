@@ -37,7 +37,7 @@ class Judged:
         seq: 1, 2, 3, …
         at: wall clock.
         as_of: the morning, data time, ISO date.
-        rung: what to do: `none`, `recalibrate`, `retrain`, `search`, `alert`.
+        action: what to do: `none`, `recalibrate`, `retrain`, `search`, `alert`.
         kinds: what was violated: `calibration`, `covariates`, `ranking`.
         episode_id: the episode it belongs to, or "".
         run_key: unique per fit asked for, or "".
@@ -54,7 +54,7 @@ class Judged:
     seq: int
     at: str
     as_of: str
-    rung: str
+    action: str
     kinds: list[str]
     episode_id: str
     run_key: str
@@ -73,7 +73,7 @@ def append(
     *,
     seq: int,
     as_of: str,
-    rung: str,
+    action: str,
     kinds: Sequence[str],
     episode_id: str,
     run_key: str,
@@ -92,7 +92,7 @@ def append(
         engine: an open ledger.
         seq: number of the row, one more than the last that the judgement rests on.
         as_of: the morning.
-        rung: what to do.
+        action: what to do.
         kinds: what was violated.
         episode_id: the episode, or "".
         run_key: of the fit asked for, or "".
@@ -115,7 +115,7 @@ def append(
         "seq": seq,
         "at": utc_now(),
         "as_of": as_of,
-        "rung": rung,
+        "rung": action,
         "kinds": canonical_json(list(kinds)),
         "episode_id": episode_id,
         "run_key": run_key,
@@ -174,14 +174,15 @@ def counts(engine: Engine, *, after: int = 0) -> dict[str, int]:
     return {
         "mornings": len({row.as_of for row in rows}),
         "recalibrations": sum(row.is_recalibrated for row in rows),
-        "retrainings": sum(row.rung == "retrain" for row in rows),
-        "searches": sum(row.rung == "search" for row in rows),
+        "retrainings": sum(row.action == "retrain" for row in rows),
+        "searches": sum(row.action == "search" for row in rows),
         "alerts": sum(row.is_alert for row in rows),
     }
 
 
 def _judged(row: RowMapping) -> Judged:
     values = dict(row)
+    values["action"] = values.pop("rung")
     for name in ("kinds", "reasons", "evidence"):
         values[name] = json.loads(values[name])
     return Judged(**values)

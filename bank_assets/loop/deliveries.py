@@ -17,7 +17,7 @@ from bank_assets.landing.register import Delivery, delivered_months
 from bank_assets.loop.requests import RunWanted, ranges_of
 from bank_assets.partitions import FIRST_MONTH, month_of
 from bank_assets.settings import Settings
-from bank_assets.spark.months import month_mark, month_tables
+from bank_assets.spark.months import month_fingerprint, month_tables
 from bank_assets.store.campaign_files import campaign_of
 from bank_assets.store.derivations import stale
 from bank_assets.store.lineage import BATCH, CONTACTS, DRIFT_REPORT, GATE, PROFILES, due_reported_outcomes
@@ -74,12 +74,18 @@ def data_wanted(settings: Settings) -> list[RunWanted]:
     """Runs that bring due months into the tables."""
     due, wanted = due_months(settings), []
     for first, last in ranges_of(due):
-        marks = {
-            month: month_mark(settings.warehouse, month, settings.contract) for month in due if first <= month <= last
+        fingerprints = {
+            month: month_fingerprint(settings.warehouse, month, settings.contract)
+            for month in due
+            if first <= month <= last
         }
-        named = ", ".join(marks) if len(marks) <= _NAMED else f"{len(marks)} months from {first} to {last}"
+        named = (
+            ", ".join(fingerprints)
+            if len(fingerprints) <= _NAMED
+            else f"{len(fingerprints)} months from {first} to {last}"
+        )
         reason = f"new or changed deliveries for {named}"
-        wanted.append(RunWanted(DATA, {"marks": marks}, reason, (first, last), raw_config(settings)))
+        wanted.append(RunWanted(DATA, {"marks": fingerprints}, reason, (first, last), raw_config(settings)))
     return wanted
 
 

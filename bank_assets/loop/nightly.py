@@ -42,9 +42,9 @@ def nightly_wanted(settings: Settings, engine: Engine) -> list[RunWanted]:
     newest = newest_month(settings)
     if newest is None:
         return []
-    told = due_outcome_months(settings, engine)
+    reported = due_outcome_months(settings, engine)
     months = [*due_months(settings), newest]
-    joined = ranges_of([*months, *told])
+    joined = ranges_of([*months, *reported])
     data = [found for found in joined if any(found[0] <= month <= found[1] for month in months)]
     alone = [found for found in joined if found not in data]
     job = MAIN if settings.train_nightly else NIGHTLY

@@ -76,7 +76,7 @@ class ResponseLoop:
         self._settings, self._engine, self._instance = settings, engine, instance
         self._decision_of = decision_of
         self._store = Warehouse(settings.warehouse)
-        self._reign = ChampionHistory.of(engine)
+        self._champions = ChampionHistory.of(engine)
         self._contacts = ContactStore(self._store, settings.contract)
         self._months: Sequence[str] = ()
         self._newest: np.datetime64 = np.datetime64("1970-01-01", "D")
@@ -92,7 +92,7 @@ class ResponseLoop:
         self._months = passed_months(self._store)
         if not self._months:
             return NextStep("no month has passed its gate yet.", is_idle=True)
-        stale = stale_scores(self._store, self._reign)
+        stale = stale_scores(self._store, self._champions)
         if stale:
             return NextStep(f"scores of {len(stale)} month(s) are by other champions.", self._rescore(stale))
         self._newest = self._contacts.learning_as_of(self._settings.landing, self._months)
@@ -107,7 +107,7 @@ class ResponseLoop:
         first, last = min(stale), max(stale)
         return RunWanted(
             PERFORMANCE,
-            {month: derived.mark for month, derived in stale.items()},
+            {month: derived.fingerprint for month, derived in stale.items()},
             f"scores of {first} to {last} under the champions in force",
             (first, last),
             assets=[REPORTED_OUTCOMES.name, SCORES.name, "performance_report"],
@@ -116,13 +116,13 @@ class ResponseLoop:
     def _published(self) -> NextStep:
         last = self._last
         as_of = last.as_of if last else "no morning"
-        published = state(self._store, self._reign, self._newest)
-        if self._reign.current is None or published.is_current:
-            return NextStep(f"every morning is judged, the last is {as_of}; {_told(last)}", is_idle=True)
+        published = state(self._store, self._champions, self._newest)
+        if self._champions.current is None or published.is_current:
+            return NextStep(f"every morning is judged, the last is {as_of}; {_reported(last)}", is_idle=True)
         moved = f"intercept {last.shift:+.3f}" if last else "first state"
         wanted = RunWanted(
             SCORING,
-            {"mark": published.mark},
+            {"mark": published.fingerprint},
             f"state of {as_of}: {moved}",
             tags={TAG_AS_OF: as_of},
         )
@@ -132,9 +132,9 @@ class ResponseLoop:
 
     def settle(self) -> bool:
         """Whether the fit that was requested last came to nothing; its verdict, if any, is a row of `promotions`."""
-        asked = self._last
-        assert asked is not None
-        wanted = self._fit(asked).wanted
+        requested = self._last
+        assert requested is not None
+        wanted = self._fit(requested).wanted
         assert wanted is not None
         done = self._instance.get_runs_count(
             dg.RunsFilter(tags={TAG_WORK: wanted.digest}, statuses=[dg.DagsterRunStatus.SUCCESS])
@@ -144,25 +144,25 @@ class ResponseLoop:
             return False
         why = "its run gave no verdict" if done else f"its run failed {failed} times"
         position = self.position()
-        state = after_verdict(position.state, asked.as_of, is_promoted=False)
+        state = after_verdict(position.state, requested.as_of, is_promoted=False)
         self._append(
-            as_of=asked.as_of,
-            rung=ResponseAction.NONE,
+            as_of=requested.as_of,
+            action=ResponseAction.NONE,
             kinds=[],
-            episode_id=asked.episode_id,
+            episode_id=requested.episode_id,
             run_key="",
             is_recalibrated=False,
             is_alert=True,
-            reasons=[f"the fit of {asked.as_of} counts as refused: {why}"],
+            reasons=[f"the fit of {requested.as_of} counts as refused: {why}"],
             evidence={},
-            shift=asked.shift,
+            shift=requested.shift,
             state=state.to_json(),
         )
         return True
 
-    def _fit(self, asked: Judged) -> NextStep:
-        is_search = asked.rung == ResponseAction.SEARCH
-        as_of, reason = asked.as_of, "; ".join(asked.reasons)
+    def _fit(self, requested: Judged) -> NextStep:
+        is_search = requested.action == ResponseAction.SEARCH
+        as_of, reason = requested.as_of, "; ".join(requested.reasons)
         operations: dict[str, Any] = {
             "training_set": {"config": {"as_of": as_of}},
             "challenger": {"config": {"mode": "search" if is_search else "refit"}},
@@ -172,15 +172,15 @@ class ResponseLoop:
         assets = [*_FIT_ASSETS, *(ALGORITHMS if is_search else ())] if catches_up else None
         wanted = RunWanted(
             SEARCH if is_search else REFIT,
-            {"run_key": asked.run_key, "judged_at": asked.at},
-            f"{asked.rung} as of {as_of}: {reason}",
+            {"run_key": requested.run_key, "judged_at": requested.at},
+            f"{requested.action} as of {as_of}: {reason}",
             config={"ops": operations},
             assets=assets,
-            tags={TAG_AS_OF: as_of, TAG_EPISODE: asked.episode_id or asked.run_key},
-            key=asked.run_key,
+            tags={TAG_AS_OF: as_of, TAG_EPISODE: requested.episode_id or requested.run_key},
+            key=requested.run_key,
         )
-        is_drift = asked.kinds == [ViolationKind.COVARIATES]
-        return NextStep(f"{as_of}: {asked.rung}: {reason}", wanted, DRIFT if is_drift else PERFORMED)
+        is_drift = requested.kinds == [ViolationKind.COVARIATES]
+        return NextStep(f"{as_of}: {requested.action}: {reason}", wanted, DRIFT if is_drift else PERFORMED)
 
     # Record
 
@@ -198,7 +198,7 @@ class ResponseLoop:
                 is_on_probation=promotions.is_on_probation(self._engine, str(row.to_version)),
                 is_rollback=row.kind == "rollback",
             )
-        is_waiting = last is not None and last.rung in FITS and not has_verdict(self._engine, last)
+        is_waiting = last is not None and last.action in FITS and not has_verdict(self._engine, last)
         return Position(state, 0.0 if last is None else last.shift, is_waiting)
 
     def keep(self, assessment: Assessment) -> None:
@@ -207,7 +207,7 @@ class ResponseLoop:
         evidence = asdict(assessment.evidence) | {"as_of": day}
         self._append(
             as_of=day,
-            rung=answer.rung,
+            action=answer.action,
             kinds=assessment.kinds,
             episode_id=answer.episode_id,
             run_key=answer.run_key,
@@ -261,9 +261,9 @@ class ResponseLoop:
         return ScoredContacts(contacts.contact_dates, proba, contacts.is_subscribed, contacts.known_on)
 
     def _reference(self, daily: DailyProfiles) -> Reference:
-        if self._reign.current is None:
+        if self._champions.current is None:
             return Reference({}, 0.0)
-        decision = self._decision_of(self._reign.current)
+        decision = self._decision_of(self._champions.current)
         as_of = np.datetime64(decision["training"]["as_of"], "D").astype("datetime64[D]").item()
         return Reference.of(daily, as_of, Recipe.from_dict(decision["recipe"]).half_life_days)
 
@@ -274,11 +274,11 @@ def verdicts_after(engine: Engine, promotion_id: int) -> list[promotions.Promoti
     return [row for row in reversed(rows) if row.id > promotion_id and row.kind != "recalibration"]
 
 
-def has_verdict(engine: Engine, asked: Judged) -> bool:
+def has_verdict(engine: Engine, requested: Judged) -> bool:
     """Whether the fit that a morning asked for was judged."""
-    found = verdicts_after(engine, asked.promotion_id)
-    return any(row.as_of == asked.as_of and row.kind != "rollback" for row in found)
+    found = verdicts_after(engine, requested.promotion_id)
+    return any(row.as_of == requested.as_of and row.kind != "rollback" for row in found)
 
 
-def _told(judged: Judged | None) -> str:
-    return "" if judged is None else f"{judged.rung}: {'; '.join(judged.reasons) or 'nothing is violated'}"
+def _reported(judged: Judged | None) -> str:
+    return "" if judged is None else f"{judged.action}: {'; '.join(judged.reasons) or 'nothing is violated'}"

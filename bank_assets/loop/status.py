@@ -55,29 +55,29 @@ def look(settings: Settings, engine: Engine, instance: dg.DagsterInstance) -> Lo
     if not landing_is_missing(settings.landing):
         left += [f"{name} is still being written" for name in register(settings, KINDS).incomplete]
     left += [f"{month} is not in the tables" for month in due_months(settings)]
-    store, reign = Warehouse(settings.warehouse), ChampionHistory.of(engine)
+    store, champions = Warehouse(settings.warehouse), ChampionHistory.of(engine)
     months = passed_months(store)
     if months and not left:
-        left += _judged(settings, engine, store, reign, months)
+        left += _judged(settings, engine, store, champions, months)
     return LoopStatus(tuple(left))
 
 
 def _judged(
-    settings: Settings, engine: Engine, store: Warehouse, reign: ChampionHistory, months: list[str]
+    settings: Settings, engine: Engine, store: Warehouse, champions: ChampionHistory, months: list[str]
 ) -> list[str]:
-    if reign.current is None:
+    if champions.current is None:
         return []
-    left = [f"scores of {month} are stale" for month in stale_scores(store, reign)]
+    left = [f"scores of {month} are stale" for month in stale_scores(store, champions)]
     last = responses.latest(engine)
-    if last is not None and last.rung in FITS and not has_verdict(engine, last):
-        left.append(f"{last.rung} of {last.as_of} is not done")
+    if last is not None and last.action in FITS and not has_verdict(engine, last):
+        left.append(f"{last.action} of {last.as_of} is not done")
     newest = ContactStore(store, settings.contract).learning_as_of(settings.landing, months)
     state = ResponseState() if last is None else ResponseState.from_json(last.state)
     dates = store.read("contacts", months, ["contact_date"]).column("contact_date").to_numpy()
-    known = state if state.deployed_on else ResponseState(deployed_on=str(reign.starts[-1]))
-    mornings = days_to_judge(dates.astype("datetime64[D]"), newest, known)
-    left += [f"{len(mornings)} morning(s) up to {mornings[-1]} are not judged"] if len(mornings) else []
-    if not published_state(store, reign, newest).is_current:
+    known = state if state.deployed_on else ResponseState(deployed_on=str(champions.starts[-1]))
+    days = days_to_judge(dates.astype("datetime64[D]"), newest, known)
+    left += [f"{len(days)} morning(s) up to {days[-1]} are not judged"] if len(days) else []
+    if not published_state(store, champions, newest).is_current:
         left.append("the state is not published")
     left += [f"{delivery.name} is not scored" for delivery in due_campaigns(settings)]
     return left

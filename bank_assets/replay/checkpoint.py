@@ -33,12 +33,12 @@ class ReplayProgress:
     """How far a policy has come.
 
     Attributes:
-        morning: last morning decided, ISO.
+        as_of: last morning decided, ISO.
         cpu_seconds: processor time so far.
         is_done: whether all mornings are decided.
     """
 
-    morning: str
+    as_of: str
     cpu_seconds: float
     is_done: bool
 
@@ -87,7 +87,7 @@ class Checkpoint:
         """
         arrays: dict[str, Any] = {name: getattr(trace, name) for name in _TRACE}
         arrays |= {f"file/{name}": np.frombuffer(content, np.uint8) for name, content in files.items()}
-        head = {"morning": progress.morning, "cpu_seconds": progress.cpu_seconds, "is_done": progress.is_done}
+        head = {"morning": progress.as_of, "cpu_seconds": progress.cpu_seconds, "is_done": progress.is_done}
         arrays["head"] = np.frombuffer(json.dumps(head).encode(), np.uint8)
         with replacing(self._path) as stream:
             np.savez(stream, **arrays)

@@ -87,20 +87,20 @@ class PlatformReplay(Policy):
         self._awaited: Assessment | None = None
         self.assessments: list[Assessment] = []
 
-    def decide(self, morning: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:
+    def decide(self, as_of: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:
         """Judge the days since the last one, score, call; before the first model the trailing rate decides."""
-        self._morning, self._world, self._trace = morning, world, trace
+        self._as_of, self._world, self._trace = as_of, world, trace
         advance(self, self, self, self._config.response)
-        features = world.features_of(rows, morning)
-        scored, weights = world.scored(trace.unshifted, morning)
+        features = world.features_of(rows, as_of)
+        scored, weights = world.scored(trace.unshifted, as_of)
         if self._scorer is None:
             trace.proba[rows] = features["subscription_rate_30d"]
         else:
-            shift = known_intercept(scored, weights, morning)
+            shift = known_intercept(scored, weights, as_of)
             scores = self._scorer.score(features, log_odds_shift=shift)
             trace.unshifted[rows] = apply_calibrator(scores.raw, self._scorer.decision["calibrator"])
             trace.proba[rows], trace.low[rows], trace.high[rows] = scores.probability, scores.low, scores.high
-        decided = world.known(morning) & ~np.isnan(trace.unshifted)
+        decided = world.known(as_of) & ~np.isnan(trace.unshifted)
         observed = world.outcomes_for_the_judge[decided]
         if self.name == "f1_threshold" and bool(observed.any()):
             trace.called[rows] = trace.proba[rows] >= best_f1_threshold(observed, trace.proba[decided])
@@ -115,7 +115,7 @@ class PlatformReplay(Policy):
 
     def reached(self) -> np.datetime64:
         """The morning that is decided now."""
-        return self._morning
+        return self._as_of
 
     def known(self, day: np.datetime64) -> KnownFacts:
         """Scores as they were decided with, outcomes as they were learned."""
@@ -126,11 +126,11 @@ class PlatformReplay(Policy):
 
     def settle(self) -> bool:
         """Select, fit and judge at once."""
-        asked, self._awaited = self._awaited, None
-        assert asked is not None
-        day, reason = asked.day, "; ".join(asked.response.reasons)
+        requested, self._awaited = self._awaited, None
+        assert requested is not None
+        day, reason = requested.day, "; ".join(requested.response.reasons)
         data, weights = self._world.learning_data(day)
-        selection = self._selection(asked, data)
+        selection = self._selection(requested, data)
         fit = fit_deployment(selection.recipe, data, parity_rows=2 * GUARD_ROWS, sample_weights=weights)
         self._counts.trainings += 1
         calibrated = apply_calibrator(fit.guard_raw, selection.calibrator)
@@ -153,8 +153,8 @@ class PlatformReplay(Policy):
         self._happened(day, "model", f"{reason}; {verdict.reasons[0]}" if selection.kind == PROBATION else reason)
         return True
 
-    def _selection(self, asked: Assessment, data: LearningData) -> RecipeSelection:
-        is_search = asked.response.rung is ResponseAction.SEARCH
+    def _selection(self, requested: Assessment, data: LearningData) -> RecipeSelection:
+        is_search = requested.response.action is ResponseAction.SEARCH
         has_passed = self._scorer is not None and not self._state.is_on_probation
         if not is_search and has_passed and self._recipe.sampler == "none":
             return RecipeSelection(self._recipe, REFIT, "", None, [])
@@ -174,7 +174,7 @@ class PlatformReplay(Policy):
         if is_search:
             self._counts.searches += 1
             self._counts.trainings += len({one.name for one in (*candidates, self._recipe)}) if has_passed else 0
-            self._happened(asked.day, "search", found.reason)
+            self._happened(requested.day, "search", found.reason)
         return found
 
     def _ranges(self, day: np.datetime64) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class Policy(ABC):
         self.name = name
 
     @abstractmethod
-    def decide(self, morning: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:
+    def decide(self, as_of: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:
         """Decide the contacts of a morning: write probabilities and calls of `rows` into the trace."""
 
     @abstractmethod
@@ -94,7 +94,7 @@ def call_by_profit(rows: Rows, world: World, trace: Trace) -> None:
 class Bound(Policy):
     """Everyone, no one, or exactly those who will subscribe: what no model can beat, or must."""
 
-    def decide(self, morning: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:  # noqa: ARG002
+    def decide(self, as_of: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:  # noqa: ARG002
         """Call by name; the oracle is the one policy that looks at outcomes, since it bounds the others."""
         subscribed, columns = world.outcomes_for_the_judge[rows], rows_at(world.frame, rows)
         oracle = world.settings.economics.decide_knowing(subscribed, columns)
@@ -134,12 +134,12 @@ class Scheduled(Policy):
         """What was spent so far."""
         return self._counts
 
-    def decide(self, morning: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:
+    def decide(self, as_of: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:
         """Refit if due, score, call what pays; without a model the trailing rate decides."""
-        reason = self._due(morning, world)
+        reason = self._due(as_of, world)
         if reason:
-            self._fit(morning, reason, world)
-        features = world.features_of(rows, morning)
+            self._fit(as_of, reason, world)
+        features = world.features_of(rows, as_of)
         if self._scorer is None:
             trace.proba[rows] = features["subscription_rate_30d"]
         else:
@@ -152,33 +152,33 @@ class Scheduled(Policy):
         plan = plan_features(world.contract)
         return (*RATE_FEATURES, *plan) if self._hides_rates else tuple(name for name in plan if name != PLAN_COUNT)
 
-    def _due(self, morning: np.datetime64, world: World) -> str:
+    def _due(self, as_of: np.datetime64, world: World) -> str:
         last = self._fitted_on
         if last is None:
             return "first model"
         if self.name == "monthly":
-            return "new month" if morning.astype("datetime64[M]") > last.astype("datetime64[M]") else ""
+            return "new month" if as_of.astype("datetime64[M]") > last.astype("datetime64[M]") else ""
         if self.name == "weekly":
-            return "a week has passed" if morning - last >= np.timedelta64(7, "D") else ""
-        return self._drift(morning, world) if self.name == "drift_only" else ""
+            return "a week has passed" if as_of - last >= np.timedelta64(7, "D") else ""
+        return self._drift(as_of, world) if self.name == "drift_only" else ""
 
-    def _drift(self, morning: np.datetime64, world: World) -> str:
-        if self._looked_on is not None and morning - self._looked_on < np.timedelta64(7, "D"):
+    def _drift(self, as_of: np.datetime64, world: World) -> str:
+        if self._looked_on is not None and as_of - self._looked_on < np.timedelta64(7, "D"):
             return ""
-        self._looked_on = morning
+        self._looked_on = as_of
         assert self._fitted_on is not None
-        today, fitted, first = (day.astype(date) for day in (morning, self._fitted_on, world.dates[0]))
+        today, fitted, first = (day.astype(date) for day in (as_of, self._fitted_on, world.dates[0]))
         reference = world.daily.window(first, fitted - timedelta(days=1))
         window = world.daily.window(today - timedelta(days=DRIFT_WINDOW_DAYS), today - timedelta(days=1))
         report = compare_profiles(reference, window, reference_name="the training data")
         if report.level is not Level.HEAVY:
             return ""
         self._counts.alerts += 1
-        self._counts.events.append(Event(str(morning), "alert", report.message))
+        self._counts.events.append(Event(str(as_of), "alert", report.message))
         return report.message
 
-    def _fit(self, morning: np.datetime64, reason: str, world: World) -> None:
-        data, weights = world.learning_data(morning)
+    def _fit(self, as_of: np.datetime64, reason: str, world: World) -> None:
+        data, weights = world.learning_data(as_of)
         if min(int(data.is_subscribed.sum()), int((~data.is_subscribed).sum())) < MINIMUM_CLASS:
             return
         hidden = replace(data, features=hide(data.features, self._hidden(world)))
@@ -187,9 +187,9 @@ class Scheduled(Policy):
         parts = BundleParts(self._recipe, [], NO_RANGES, world.settings.economics, 0.5, {}, lineage)
         self._files = bundle_files(fit.graph, parts, {})
         self._scorer = Scorer(self._files)
-        self._fitted_on = self._looked_on = morning
+        self._fitted_on = self._looked_on = as_of
         self._counts.trainings += 1
-        self._counts.events.append(Event(str(morning), "model", reason))
+        self._counts.events.append(Event(str(as_of), "model", reason))
 
     def snapshot(self) -> dict[str, bytes]:
         """The model and when it was made."""
@@ -228,7 +228,7 @@ class Hindsight(Policy):
         """One fit per fold; none can reach production."""
         return ReplayCounts()
 
-    def decide(self, morning: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:  # noqa: ARG002
+    def decide(self, as_of: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:  # noqa: ARG002
         """Score with the fold that has not seen these contacts, but their neighbours of the same day."""
         if self._proba is None:
             self._proba = self._cross_validated(world)

@@ -60,25 +60,25 @@ def walk(policy: Policy, world: World, trace: Trace, *, after: np.datetime64 | N
     Yields:
         Each morning, once its contacts are decided.
     """
-    for morning in world.mornings:
-        if after is not None and morning <= after:
+    for as_of in world.days:
+        if after is not None and as_of <= after:
             continue
-        rows = world.rows_of(morning)
-        policy.decide(morning, rows, world, trace)
-        trace.weight[rows] = _explore(policy, morning, rows, world, trace)
+        rows = world.rows_of(as_of)
+        policy.decide(as_of, rows, world, trace)
+        trace.weight[rows] = _explore(policy, as_of, rows, world, trace)
         world.learn(rows, trace.weight[rows])
-        yield morning
+        yield as_of
 
 
 def _explore(
-    policy: Policy, morning: np.datetime64, rows: NDArray[np.int64], world: World, trace: Trace
+    policy: Policy, as_of: np.datetime64, rows: NDArray[np.int64], world: World, trace: Trace
 ) -> NDArray[np.float64]:
     """Call a random share of the others, so that something is learned of them; returns inverse propensities."""
     settings = world.settings
     called = trace.called[rows]
     if settings.feedback == "full" or isinstance(policy, Bound | Hindsight):
         return called.astype(np.float64)
-    seed = [settings.seed, int(morning.astype(np.int64))]  # by morning, so that a resumed walk draws the same
+    seed = [settings.seed, int(as_of.astype(np.int64))]  # by morning, so that a resumed walk draws the same
     explored = ~called & (np.random.default_rng(seed).random(len(rows)) < settings.exploration_share)
     trace.called[rows] = called | explored
     return np.where(called, 1.0, np.where(explored, 1.0 / settings.exploration_share, 0.0))

@@ -83,18 +83,18 @@ def run_policy(name: str, job: Job, report: Callable[[str, int], None]) -> Polic
     if stored is not None:
         trace, files, progress = stored
         policy.restore(files, world)
-        after, spent = np.datetime64(progress.morning, "D"), progress.cpu_seconds
+        after, spent = np.datetime64(progress.as_of, "D"), progress.cpu_seconds
         world.resume(trace.weight, after)
     started, written = time.process_time() - spent, time.monotonic()
-    done = int((world.mornings <= after).sum()) if after is not None else 0
+    done = int((world.days <= after).sum()) if after is not None else 0
     report(name, done)
-    for morning in walk(policy, world, trace, after=after):
+    for as_of in walk(policy, world, trace, after=after):
         done += 1
         report(name, done)
-        if time.monotonic() - written > CHECKPOINT_SECONDS or morning == world.mornings[-1]:
+        if time.monotonic() - written > CHECKPOINT_SECONDS or as_of == world.days[-1]:
             spent = time.process_time() - started
-            is_done = bool(morning == world.mornings[-1])
-            checkpoint.write(trace, policy.snapshot(), ReplayProgress(str(morning), spent, is_done))
+            is_done = bool(as_of == world.days[-1])
+            checkpoint.write(trace, policy.snapshot(), ReplayProgress(str(as_of), spent, is_done))
             written = time.monotonic()
     counts = policy.counts()
     return PolicyOutcome(trace, counts, policy_result(name, world, trace, counts, spent))

@@ -135,7 +135,7 @@ class World:
             )
         decided_on = np.maximum(step_starts(self.dates, settings.step), settings.first_day)
         self.decided_on = np.where(self.is_decided, decided_on, self.dates)
-        self.mornings: Days = np.unique(self.decided_on[self.is_decided])
+        self.days: Days = np.unique(self.decided_on[self.is_decided])
         self.delivered_days: Days = np.unique(step_ends(self.dates, settings.step))
         self.daily = DailyProfiles.from_rows(self.dates, ordered.frame, ordered.contract)
         self.learned_weight = np.where(self.is_decided & (settings.feedback == "called"), 0.0, 1.0)
@@ -173,14 +173,14 @@ class World:
         won = self.outcomes_for_the_judge & self.has_outcome
         return self.settings.economics.profit(called, won, self.frame)
 
-    def rows_of(self, morning: np.datetime64) -> NDArray[np.int64]:
+    def rows_of(self, as_of: np.datetime64) -> NDArray[np.int64]:
         """Rows that are decided on a morning."""
-        return np.flatnonzero(self.is_decided & (self.decided_on == morning))
+        return np.flatnonzero(self.is_decided & (self.decided_on == as_of))
 
-    def features_of(self, rows: NDArray[np.int64], morning: np.datetime64) -> dict[str, NDArray[Any]]:
+    def features_of(self, rows: NDArray[np.int64], as_of: np.datetime64) -> dict[str, NDArray[Any]]:
         """Features of the contacts of a morning, from what was learned by then."""
         if self.settings.feedback == "called":
-            self._update_rates(rows, morning)
+            self._update_rates(rows, as_of)
         return {name: column[rows] for name, column in self._features.items()}
 
     def features_with_all_outcomes(self) -> dict[str, NDArray[Any]]:
@@ -193,8 +193,8 @@ class World:
             self._contacts.known_on[use], self._contacts.is_subscribed[use], *self._plans, self.contract
         )
 
-    def _update_rates(self, rows: NDArray[np.int64], morning: np.datetime64) -> None:
-        rates = self._history(self.known(morning)).rates(np.asarray([morning]))
+    def _update_rates(self, rows: NDArray[np.int64], as_of: np.datetime64) -> None:
+        rates = self._history(self.known(as_of)).rates(np.asarray([as_of]))
         for name, value in rates.items():
             self._features[name][rows] = value[0]
 
@@ -208,9 +208,9 @@ class World:
             weights=self.learned_weight[use] if self.settings.feedback == "called" else None,
         )
 
-    def known(self, morning: np.datetime64) -> BoolArray:
+    def known(self, as_of: np.datetime64) -> BoolArray:
         """Contacts called before a morning whose outcome was learned and is usable on it, (n,)."""
-        return np.asarray(self._contacts.known_as_of(morning) & (self.learned_weight > 0.0))
+        return np.asarray(self._contacts.known_as_of(as_of) & (self.learned_weight > 0.0))
 
     def learn(self, rows: NDArray[np.int64], weights: FloatArray) -> None:
         """Say of which contacts the outcome will be learned.
@@ -233,30 +233,30 @@ class World:
             return
         past = self.is_decided & (self.decided_on <= until)
         self.learned_weight[past] = weights[past]
-        for morning in self.mornings[self.mornings <= until]:
-            self._update_rates(self.rows_of(morning), morning)
+        for as_of in self.days[self.days <= until]:
+            self._update_rates(self.rows_of(as_of), as_of)
 
-    def learning_data(self, morning: np.datetime64) -> tuple[LearningData, FloatArray]:
+    def learning_data(self, as_of: np.datetime64) -> tuple[LearningData, FloatArray]:
         """Contacts to learn from on a morning, with their weights."""
-        known = self.known(morning)
+        known = self.known(as_of)
         data = LearningData(
             {name: column[known] for name, column in self._features.items()},
             self.dates[known],
             self._contacts.known_on[known],
             self._contacts.is_subscribed[known],
-            morning,
+            as_of,
             self.contract,
         )
         return data, self.learned_weight[known]
 
-    def scored(self, unshifted: FloatArray, morning: np.datetime64) -> tuple[ScoredContacts, FloatArray]:
+    def scored(self, unshifted: FloatArray, as_of: np.datetime64) -> tuple[ScoredContacts, FloatArray]:
         """Contacts whose outcome is known on a morning, with their probabilities and their weights.
 
         Args:
             unshifted: probabilities before the intercept, (n,); NaN where none was made.
-            morning: the morning.
+            as_of: the morning.
         """
-        known, contacts = self.known(morning), self._contacts
+        known, contacts = self.known(as_of), self._contacts
         scored = ScoredContacts(
             self.dates[known], unshifted[known], contacts.is_subscribed[known], contacts.known_on[known]
         )

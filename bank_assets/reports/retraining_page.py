@@ -36,8 +36,8 @@ _TEMPLATE: Final = """{% extends "frame" %}
 {% import "macros/charts.html" as charts %}
 {% block body %}
 <h1>{{ headline }}</h1>
-<p class="quiet">{{ told.kind_words|capitalize }}, from what was known before {{ told.as_of }}.</p>
-{% if told.source %}<p><strong>Data: {{ told.source }}</strong></p>{% endif %}
+<p class="quiet">{{ retraining.kind_words|capitalize }}, from what was known before {{ retraining.as_of }}.</p>
+{% if retraining.source %}<p><strong>Data: {{ retraining.source }}</strong></p>{% endif %}
 <div class="notice {{ tone }}">
 <p>{{ effect }}</p>
 <p><strong>What to do:</strong> {{ action }}</p>
@@ -51,7 +51,7 @@ _TEMPLATE: Final = """{% extends "frame" %}
 <h2>Why it was asked for</h2>
 <ul>{% for reason in why %}<li>{{ reason }}</li>{% endfor %}</ul>
 <h2>Old and new on the same contacts</h2>
-<p>{{ told.basis }}</p>
+<p>{{ retraining.basis }}</p>
 {% if rows %}
 <p class="quiet">{{ comparison.rows|count }} contacts from {{ comparison.first_day }} to {{ comparison.last_day }},
 {{ comparison.subscribed|count }} of them subscribed. Differences with their {{ comparison.confidence|share }} interval
@@ -72,10 +72,10 @@ from resampled days; one that contains 0 may be chance.</p>
 </div>
 {% endif %}
 <h2>What the gate decided</h2>
-<p><span class="badge {{ tone }}">{{ "promoted" if told.is_promoted else "refused" }}</span>
+<p><span class="badge {{ tone }}">{{ "promoted" if retraining.is_promoted else "refused" }}</span>
 {{ gate }}</p>
-<ul>{% for reason in told.gate_reasons %}<li>{{ reason }}</li>{% endfor %}</ul>
-<p>{% if told.drift_page %}<a href="../drift/{{ told.drift_page }}">Which customers changed</a> · {% endif %}
+<ul>{% for reason in retraining.gate_reasons %}<li>{{ reason }}</li>{% endfor %}</ul>
+<p>{% if retraining.drift_page %}<a href="../drift/{{ retraining.drift_page }}">Which customers changed</a> · {% endif %}
 Economics: {{ cost }} a call, {{ value }} a subscription{% if threshold is not none %}; a call is worth it from a
 probability of {{ "%.0f"|format(100 * threshold) }}%{% endif %}.</p>
 {% endblock %}
@@ -94,7 +94,7 @@ class Retraining:
         old_recipe: its algorithm and sampler, or "".
         new_name: "version 4".
         new_recipe: its algorithm and sampler.
-        asked_because: the ladder's reasons; empty if nobody but a person or the schedule asked.
+        requested_because: the ladder's reasons; empty if nobody but a person or the schedule asked.
         basis: which contacts are compared and how, as sentences.
         gate_reasons: of the gate.
         source: where the data comes from.
@@ -109,7 +109,7 @@ class Retraining:
     old_recipe: str
     new_name: str
     new_recipe: str
-    asked_because: tuple[str, ...]
+    requested_because: tuple[str, ...]
     basis: str
     gate_reasons: tuple[str, ...]
     source: str
@@ -139,11 +139,11 @@ class _Row:
     tone: str
 
 
-def retraining_page(told: Retraining, comparison: ModelComparison, economics: Economics) -> str:
+def retraining_page(retraining: Retraining, comparison: ModelComparison, economics: Economics) -> str:
     """Write the page.
 
     Args:
-        told: the story.
+        retraining: the story.
         comparison: old and new on the same contacts.
         economics: cost and value.
 
@@ -151,34 +151,35 @@ def retraining_page(told: Retraining, comparison: ModelComparison, economics: Ec
         A whole HTML document without any outside resource; all text is escaped.
     """
     profit = comparison.measure("profit_eur") if comparison.is_enough else None
-    measured = ordered_by(told.objective, tuple(one.name for one in comparison.measures)) if profit else ()
+    measured = ordered_by(retraining.objective, tuple(one.name for one in comparison.measures)) if profit else ()
     return render(
         _TEMPLATE,
-        title=f"{_headline(told)} · {told.as_of}",
-        told=told,
+        title=f"{_headline(retraining)} · {retraining.as_of}",
+        retraining=retraining,
         comparison=comparison,
-        headline=_headline(told),
-        tone="good" if told.is_promoted else "watch",
-        effect=comparison.effect(told.compared_with) or f"{told.basis} There is no figure for the profit effect yet.",
-        action=_action(told),
-        why=told.asked_because or (_nobody_asked(told),),
+        headline=_headline(retraining),
+        tone="good" if retraining.is_promoted else "watch",
+        effect=comparison.effect(retraining.compared_with)
+        or f"{retraining.basis} There is no figure for the profit effect yet.",
+        action=_action(retraining),
+        why=retraining.requested_because or (_nobody_requested(retraining),),
         tiles=[
-            ("Before", told.old_name, told.old_recipe),
-            ("Now" if told.is_promoted else "Refused", told.new_name, told.new_recipe),
+            ("Before", retraining.old_name, retraining.old_recipe),
+            ("Now" if retraining.is_promoted else "Refused", retraining.new_name, retraining.new_recipe),
             *([("Profit effect", _signed(profit), _interval(profit))] if profit else []),
         ],
         rows=[_row(comparison.measure(name)) for name in measured],
         everyone=f"{comparison.profit_everyone_eur:,.0f} EUR",
-        drawn=_charts(told, comparison),
-        gate="These held:" if told.is_promoted else "This did not hold:",
+        drawn=_charts(retraining, comparison),
+        gate="These held:" if retraining.is_promoted else "This did not hold:",
         cost=economics.cost_amount,
         value=economics.value_amount,
         threshold=economics.single_break_even,
     )
 
 
-def _charts(told: Retraining, comparison: ModelComparison) -> list[Chart]:
-    roles = {"before": told.old_name, "now": told.new_name}
+def _charts(retraining: Retraining, comparison: ModelComparison) -> list[Chart]:
+    roles = {"before": retraining.old_name, "now": retraining.new_name}
     shares, profits = on_one_axis({name: comparison.profit.get(role, ()) for role, name in roles.items()})
     promised, rates = on_one_axis({name: comparison.calibration.get(role, ()) for role, name in roles.items()})
     agreement = Series("as promised", promised, style="reference")
@@ -206,21 +207,25 @@ def _charts(told: Retraining, comparison: ModelComparison) -> list[Chart]:
     ]
 
 
-def _headline(told: Retraining) -> str:
-    if told.is_promoted:
-        return f"{told.new_name.capitalize()} is in charge"
-    stays = "there is still no model in charge" if told.old_name == "no model" else f"{told.old_name} stays in charge"
-    return f"{told.new_name.capitalize()} was refused; {stays}"
+def _headline(retraining: Retraining) -> str:
+    if retraining.is_promoted:
+        return f"{retraining.new_name.capitalize()} is in charge"
+    stays = (
+        "there is still no model in charge"
+        if retraining.old_name == "no model"
+        else f"{retraining.old_name} stays in charge"
+    )
+    return f"{retraining.new_name.capitalize()} was refused; {stays}"
 
 
-def _action(told: Retraining) -> str:
-    if told.is_promoted:
+def _action(retraining: Retraining) -> str:
+    if retraining.is_promoted:
         return "nothing. The web app uses it within seconds; a person may roll back on the Model page."
     return "nothing at once. The loop tries again with new outcomes; if refusals repeat, look at what changed below."
 
 
-def _nobody_asked(told: Retraining) -> str:
-    if told.kind in ("first", "probation"):
+def _nobody_requested(retraining: Retraining) -> str:
+    if retraining.kind in ("first", "probation"):
         return "There was no model yet."
     return "No violation asked for it: a person or the schedule trained."
 

@@ -1,6 +1,6 @@
 """The Dagster instance of a home.
 
-What lives here: opening the instance with the right dagster.yaml. What must not: runs (`run_carrier`), definitions.
+What lives here: opening the instance with the right dagster.yaml. What must not: runs (`run_lock`), definitions.
 Called by the command line and by tests.
 """
 

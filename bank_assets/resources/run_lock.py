@@ -40,7 +40,7 @@ LEFT: Final = (
 
 
 @contextmanager
-def carrying(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
+def holding_run_lock(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
     """Hold a run's lock; afterwards the file says since when nobody works on the run.
 
     Args:

@@ -153,8 +153,8 @@ def _runs(record: Record, cursor: AlertCursor) -> tuple[AlertCursor, list[Alert]
     episodes, alerts = cursor.episodes, []
     for run in fresh:
         story = story_of(record.instance, run, descriptions)
-        episodes, told = alerts_of_run(story, episodes, gates, record.settings.reject_rate_limit, judged)
-        alerts += told
+        episodes, reported = alerts_of_run(story, episodes, gates, record.settings.reject_rate_limit, judged)
+        alerts += reported
     newest = max(newest, *(changed_at(run) for run in fresh))
     kept = {run.dagster_run.run_id: changed_at(run) for run in found}
     looked_at = {*cursor.seen, *(run.dagster_run.run_id for run in fresh)}
@@ -255,11 +255,12 @@ def alert_sensors(settings: Settings, status: dg.DefaultSensorStatus) -> list[dg
         record = Record(context.instance, ledger.engine, warehouse.open(), settings)
         cursor, alerts = look(record, AlertCursor.from_json(context.cursor, now), now)
         # On the disk before the cursor moves: a crash between both repeats the look, and the keys keep it quiet.
-        told = notifier.log.append(alerts)
-        for alert in told:
+        reported = notifier.log.append(alerts)
+        for alert in reported:
             context.log.info("%s: %s", alert.kind, alert.title)
         return dg.SensorResult(
-            skip_reason=f"{len(told)} new alerts; {len(cursor.episodes.open)} open episodes", cursor=cursor.to_json()
+            skip_reason=f"{len(reported)} new alerts; {len(cursor.episodes.open)} open episodes",
+            cursor=cursor.to_json(),
         )
 
     @dg.sensor(

@@ -48,10 +48,10 @@ def _seen(found: RegisterResult) -> str:
 
 def answer(instance: dg.DagsterInstance, wanted: Sequence[RunWanted]) -> dg.SensorResult | dg.SkipReason:
     """Ask for the runs, or say why not now."""
-    asked = busy(instance) or ask(instance, wanted)
-    if isinstance(asked, dg.SkipReason):
-        return asked
-    return dg.SensorResult(run_requests=asked, cursor=wanted[-1].digest)
+    requested = busy(instance) or ask(instance, wanted)
+    if isinstance(requested, dg.SkipReason):
+        return requested
+    return dg.SensorResult(run_requests=requested, cursor=wanted[-1].digest)
 
 
 def can_score(settings: Settings) -> bool:

@@ -234,7 +234,7 @@ def alerts_of_responses(rows: Iterable[Judged], economics: Economics) -> list[Al
     """
     return [
         _answer(row)(
-            rung=row.rung,
+            answer=row.action,
             reasons=row.reasons,
             evidence=Evidence.from_record(row.evidence),
             economics=economics,
@@ -249,7 +249,7 @@ def alerts_of_responses(rows: Iterable[Judged], economics: Economics) -> list[Al
 
 
 def _answer(row: Judged) -> type[ResponseBegan]:
-    if row.rung == ResponseAction.ALERT:
+    if row.action == ResponseAction.ALERT:
         return ResponseStopped
     return ResponseBegan if row.kinds else FitWithoutVerdict
 

@@ -66,11 +66,11 @@ def evaluate(settings: Settings, owner: str, context: dg.SensorEvaluationContext
 def _look(
     settings: Settings, owner: str, context: dg.SensorEvaluationContext, engine: Engine
 ) -> dg.SensorResult | dg.SkipReason:
-    digest, _, told = (context.cursor or "").partition(" ")
+    digest, _, reported = (context.cursor or "").partition(" ")
     if digest and digest == stored_digest(settings, engine):
-        return dg.SkipReason(f"nothing changed since the last look; {told}")
+        return dg.SkipReason(f"nothing changed since the last look; {reported}")
     try:
-        step = ladder_of(settings, engine, context.instance).next_step()
+        step = response_loop_of(settings, engine, context.instance).next_step()
     except AlreadyJudgedError as error:
         return dg.SkipReason(str(error))
     if step.wanted is None:
@@ -79,10 +79,10 @@ def _look(
         return dg.SkipReason(step.message)
     if step.owner != owner:
         return dg.SkipReason(f"{step.message} (asked for by the {step.owner} sensor)")
-    return _asked(context, step)
+    return _requested(context, step)
 
 
-def _asked(context: dg.SensorEvaluationContext, step: NextStep) -> dg.SensorResult | dg.SkipReason:
+def _requested(context: dg.SensorEvaluationContext, step: NextStep) -> dg.SensorResult | dg.SkipReason:
     assert step.wanted is not None
     requests = ask(context.instance, [step.wanted])
     if isinstance(requests, dg.SkipReason):
@@ -91,7 +91,7 @@ def _asked(context: dg.SensorEvaluationContext, step: NextStep) -> dg.SensorResu
     return dg.SensorResult(run_requests=requests)
 
 
-def ladder_of(settings: Settings, engine: Engine, instance: dg.DagsterInstance) -> ResponseLoop:
+def response_loop_of(settings: Settings, engine: Engine, instance: dg.DagsterInstance) -> ResponseLoop:
     """The ladder of a deployment."""
     registry = Registry(settings.mlflow_uri, settings.mlflow_artifacts, settings.home / "models")
 

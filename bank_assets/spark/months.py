@@ -14,7 +14,7 @@ from bank_assets.store.lineage import contract_setting
 from bank_assets.store.warehouse import Warehouse, fingerprint
 
 
-def month_mark(warehouse: Path, month: str, contract: Contract) -> str:
+def month_fingerprint(warehouse: Path, month: str, contract: Contract) -> str:
     """Fingerprint of a month's tables: its deliveries of both kinds, the contract and the code.
 
     Args:
@@ -35,5 +35,5 @@ def month_tables(store: Warehouse, warehouse: Path, month: str, contract: Contra
         month: `YYYY-MM`.
         contract: that rows are read and judged by.
     """
-    mark = month_mark(warehouse, month, contract)
-    return {table: Derived(store, table, month, mark) for table in TABLES}
+    made_from = month_fingerprint(warehouse, month, contract)
+    return {table: Derived(store, table, month, made_from) for table in TABLES}

@@ -45,18 +45,18 @@ class Derived:
         store: the tables.
         table: its name.
         key: a month, a name or `all`.
-        mark: fingerprint of inputs, code version and settings.
+        fingerprint: fingerprint of inputs, code version and settings.
     """
 
     store: Warehouse
     table: str
     key: str
-    mark: str
+    fingerprint: str
 
     @property
     def is_current(self) -> bool:
         """Whether the stored content was made from just this, and is all there."""
-        return self.store.is_unchanged(self.table, self.key, self.mark)
+        return self.store.is_unchanged(self.table, self.key, self.fingerprint)
 
     @property
     def entry(self) -> Entry:
@@ -72,7 +72,7 @@ class Derived:
 
     def commit(self, rows: pa.DerivedTable, metadata: Mapping[str, Any] | None = None) -> Entry:
         """Store the key's content."""
-        return self.store.write(self.table, self.key, rows, self.mark, metadata)
+        return self.store.write(self.table, self.key, rows, self.fingerprint, metadata)
 
     def ensure(self, work: Callable[[], Made]) -> tuple[Entry, Made | None]:
         """Do the work unless its result is stored.
@@ -117,8 +117,8 @@ class DerivedTable:
             inputs: digests of the inputs, see `fingerprint`.
             settings: values that change the result; JSON types only.
         """
-        mark = fingerprint(inputs=inputs, code_version=self.code_version, settings=settings or {})
-        return Derived(store, self.name, key, mark)
+        made_from = fingerprint(inputs=inputs, code_version=self.code_version, settings=settings or {})
+        return Derived(store, self.name, key, made_from)
 
 
 def stale(wanted: Mapping[str, Derived]) -> dict[str, Derived]:

@@ -94,7 +94,7 @@ def due_reported_outcomes(store: Warehouse, engine: Engine) -> list[str]:
     return list(stale({month: reported_outcomes(store, month, rows) for month, rows in arrived.items()}))
 
 
-def scores(store: Warehouse, reign: ChampionHistory, months: Sequence[str]) -> dict[str, Derived]:
+def scores(store: Warehouse, champions: ChampionHistory, months: Sequence[str]) -> dict[str, Derived]:
     """The scores of some months: made from what was delivered, and by who was champion, up to their end.
 
     A day's score rests on what came before it, so a new month leaves the scores of earlier ones as they are, and
@@ -102,7 +102,7 @@ def scores(store: Warehouse, reign: ChampionHistory, months: Sequence[str]) -> d
 
     Args:
         store: the tables.
-        reign: champions.
+        champions: champions.
         months: months `YYYY-MM`.
     """
     known = {
@@ -110,7 +110,7 @@ def scores(store: Warehouse, reign: ChampionHistory, months: Sequence[str]) -> d
         "outcomes": store.digests(OUTCOMES),
         "ledger": store.digests(REPORTED_OUTCOMES.name),
     }
-    starts = [str(day) for day in reign.starts]
+    starts = [str(day) for day in champions.starts]
     found = {}
     for month in months:
         in_force = sum(start[:7] <= month for start in starts)
@@ -121,25 +121,25 @@ def scores(store: Warehouse, reign: ChampionHistory, months: Sequence[str]) -> d
                 name: {key: digest for key, digest in digests.items() if key <= month}
                 for name, digests in known.items()
             },
-            settings={"starts": starts[:in_force], "versions": list(reign.versions[:in_force])},
+            settings={"starts": starts[:in_force], "versions": list(champions.versions[:in_force])},
         )
     return found
 
 
-def stale_scores(store: Warehouse, reign: ChampionHistory) -> dict[str, Derived]:
+def stale_scores(store: Warehouse, champions: ChampionHistory) -> dict[str, Derived]:
     """Months that passed their gate, had a champion, and were scored from other contacts or by others; ascending."""
-    if not len(reign.starts):
+    if not len(champions.starts):
         return {}
-    first = str(reign.starts[0])[:7]
-    return stale(scores(store, reign, [month for month in passed_months(store) if month >= first]))
+    first = str(champions.starts[0])[:7]
+    return stale(scores(store, champions, [month for month in passed_months(store) if month >= first]))
 
 
-def state(store: Warehouse, reign: ChampionHistory, as_of: np.datetime64) -> Derived:
+def state(store: Warehouse, champions: ChampionHistory, as_of: np.datetime64) -> Derived:
     """The state that is published for a day.
 
     Args:
         store: the tables.
-        reign: champions.
+        champions: champions.
         as_of: the day.
     """
     return STATE.of(
@@ -149,7 +149,7 @@ def state(store: Warehouse, reign: ChampionHistory, as_of: np.datetime64) -> Der
             "outcomes": store.digests(OUTCOMES),
             "told": store.digests(REPORTED_OUTCOMES.name),
             "scores": store.digests(SCORES.name),
-            "champion": reign.current or "",
+            "champion": champions.current or "",
         },
         settings={"as_of": str(as_of)},
     )

@@ -118,7 +118,7 @@ class Registry:
         Raises:
             RegistryUnavailableError: the registry does not answer.
         """
-        return _version(self._asked("alias", lambda client: client.get_model_version_by_alias(MODEL_NAME, alias)))
+        return _version(self._call("alias", lambda client: client.get_model_version_by_alias(MODEL_NAME, alias)))
 
     def get(self, version: str) -> Version:
         """A version by its number.
@@ -127,7 +127,7 @@ class Registry:
             UnknownVersionError: there is none.
             RegistryUnavailableError: the registry does not answer.
         """
-        found = _version(self._asked("version", lambda client: client.get_model_version(MODEL_NAME, version)))
+        found = _version(self._call("version", lambda client: client.get_model_version(MODEL_NAME, version)))
         if found is None:
             raise UnknownVersionError(
                 f"model version: expected one of the registry's, found {version}; see /model/history."
@@ -148,7 +148,7 @@ class Registry:
 
                 return mlflow.artifacts.download_artifacts(f"models:/{MODEL_NAME}/{version}", dst_path=folder)
 
-            path = self._asked("download", download)
+            path = self._call("download", download)
             decision = None if path is None else next(Path(path).rglob("decision.json"), None)
             if decision is None:
                 raise BundleError(f"version {version}: expected a bundle, found no decision.json; register it again.")
@@ -188,7 +188,7 @@ class Registry:
             client.set_registered_model_alias(MODEL_NAME, alias, version)
             return True
 
-        self._asked("alias move", move)
+        self._call("alias move", move)
         found = self.by_alias(alias)
         if found is None or found.version != version:
             raise RegistryUnavailableError(
@@ -220,7 +220,7 @@ class Registry:
         self.set_alias(ALIAS_CHAMPION, version)
         return before.version if before is not None else None
 
-    def _asked(self, what: str, call: Callable[[MlflowClient], Any]) -> Any:
+    def _call(self, what: str, call: Callable[[MlflowClient], Any]) -> Any:
         """The registry's answer to one call; None if it says that there is no such thing."""
         if self.uri.startswith(_SQLITE) and not Path(self.uri.removeprefix(_SQLITE)).is_file():
             # MLflow would create an empty database here and call it a registry.

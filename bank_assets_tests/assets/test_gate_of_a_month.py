@@ -66,9 +66,9 @@ def test_a_table_without_a_profile_keeps_its_verdict(store):
     made_by_an_earlier_release = fingerprint(
         inputs=[store.entry("contacts", MONTH).digest], code_version="2", settings={"reject_rate_limit": LIMIT}
     )
-    assert verdict_on(store, MONTH, LIMIT).mark == made_by_an_earlier_release
+    assert verdict_on(store, MONTH, LIMIT).fingerprint == made_by_an_earlier_release
     deliver(store, names(0, 10), [], MonthProfile(MONTH, rows=10, contacts=10))
-    assert verdict_on(store, MONTH, LIMIT).mark != made_by_an_earlier_release
+    assert verdict_on(store, MONTH, LIMIT).fingerprint != made_by_an_earlier_release
 
 
 @pytest.mark.parametrize(

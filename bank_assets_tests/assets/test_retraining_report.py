@@ -83,11 +83,11 @@ def test_too_few_contacts_of_the_old_model_are_said(store):
 
 def test_reasons_are_those_of_the_ladder_on_that_morning_else_of_the_run(engine):
     assert reasons_for(engine, "2009-06-01", {}) == ()
-    for seq, (as_of, rung) in enumerate(
+    for seq, (as_of, action) in enumerate(
         (("2009-05-20", "retrain"), ("2009-06-01", "retrain"), ("2009-06-01", "none")), start=1
     ):
         responses.append(
-            engine, seq=seq, as_of=as_of, rung=rung, kinds=["calibration"], episode_id="e", run_key="", evidence={},
+            engine, seq=seq, as_of=as_of, action=action, kinds=["calibration"], episode_id="e", run_key="", evidence={},
             is_recalibrated=False, is_alert=False, reasons=[f"reason {seq}"], shift=0.0, promotion_id=0, state="{}",
         )  # fmt: skip
     assert reasons_for(engine, "2009-06-01", {"bank/reason": "tag"}) == ("Reason 2",)

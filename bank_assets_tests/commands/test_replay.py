@@ -143,10 +143,10 @@ class TestRefusals:
             (["--feedback", "called", "--exploration-share", "0"], "exploration"),
         ],
     )
-    def test_unusable_values_end_with_2_and_a_sentence(self, home, capsys, words, told):
+    def test_unusable_values_end_with_2_and_a_sentence(self, home, capsys, words, reported):
         assert call(home, "--policies", "contact_all", *words) == 2
         output = capsys.readouterr()
-        assert told in " ".join(output.err.split())
+        assert reported in " ".join(output.err.split())
         assert output.out == ""
 
     @pytest.mark.parametrize("words", [["--policies", "everyone"], ["--policies", ""], ["--first-day", "May"]])

@@ -30,10 +30,10 @@ def verdict(seconds, version, kind="refit", decision="promoted"):
     return Promotion(1, at(seconds), "2009-04-13", kind, "3", version, decision, ["because"], {}, "pipeline")
 
 
-def morning(day, rung="none", **changes):
+def as_of(day, action="none", **changes):
     values = {"is_recalibrated": False, "is_alert": False, **changes}
     return Judged(
-        1, at(0), day, rung, [], "", "", values["is_recalibrated"], values["is_alert"], [], {}, 0.0, 0, "{}", "loop"
+        1, at(0), day, action, [], "", "", values["is_recalibrated"], values["is_alert"], [], {}, 0.0, 0, "{}", "loop"
     )
 
 
@@ -57,9 +57,9 @@ def april():
         ],
         verdicts=[verdict(64, "4"), verdict(108, "5"), verdict(120, "5", kind="recalibration")],
         judged=[
-            morning("2009-04-08", is_alert=True),
-            morning("2009-04-13", "retrain", is_recalibrated=True),
-            morning("2009-04-23", "search"),
+            as_of("2009-04-08", is_alert=True),
+            as_of("2009-04-13", "retrain", is_recalibrated=True),
+            as_of("2009-04-23", "search"),
         ],
         notices=[{"kind": "decay"}, {"kind": "promoted"}, {"kind": "recalibrated"}],
         changes=[

@@ -245,8 +245,8 @@ def test_kill_ends_the_demo_in_order_and_nothing_is_left(tmp_path):
     (row,) = json.loads(record.read_text())
     assert row["name"] == "main-job"
     demo.send_signal(signal.SIGTERM)
-    _, told = demo.communicate(timeout=60)
+    _, reported = demo.communicate(timeout=60)
     assert demo.returncode == 130
-    assert "everything that was started is stopped" in told
+    assert "everything that was started is stopped" in reported
     assert identity(row["pid"])["started"] != row["started"]
     assert not record.exists()

@@ -187,12 +187,12 @@ def test_the_release_waits_for_the_migration_and_stops_if_it_fails(cloud, monkey
     ecs = boto3.client("ecs")
     task = ecs.describe_task_definition(taskDefinition="bank-dev-migrate")["taskDefinition"]
     assert task["containerDefinitions"][0]["command"] == ["python", "deploy/aws/databases.py"]
-    asked: list[dict[str, Any]] = []
+    requested: list[dict[str, Any]] = []
     answers = iter(["PENDING", "RUNNING", "STOPPED"])
 
     class Ending:  # moto runs no task without a limit of memory per container, and none ends
         def run_task(self, **request):
-            asked.append(request)
+            requested.append(request)
             return {"tasks": [{"taskArn": "task"}]}
 
         def describe_tasks(self, **_request):
@@ -206,5 +206,5 @@ def test_the_release_waits_for_the_migration_and_stops_if_it_fails(cloud, monkey
         with pytest.raises(ReleaseError, match=r"expected exit code 0, found \[3\]"):
             cloud.migrate(poll_seconds=0)
     assert next(answers, None) is None
-    network = asked[0]["networkConfiguration"]["awsvpcConfiguration"]
+    network = requested[0]["networkConfiguration"]["awsvpcConfiguration"]
     assert (len(network["subnets"]), network["assignPublicIp"]) == (2, "DISABLED")

@@ -74,7 +74,10 @@ def page(request, chromium, address):
     shown.width_name = request.param
     shown.on("pageerror", lambda error: faults.append(str(error)))
     shown.on("console", lambda message: faults.append(message.text) if "Content Security" in message.text else None)
-    shown.on("request", lambda asked: None if asked.url.startswith(address) else faults.append(f"asked {asked.url}"))
+    shown.on(
+        "request",
+        lambda requested: None if requested.url.startswith(address) else faults.append(f"asked {requested.url}"),
+    )
     yield shown
     context.close()
     assert faults == []

@@ -102,19 +102,19 @@ def assert_april_was_worked_through(settings, contacts):
     assert store.manifest("contacts")["2020-04"].rows == len(april)
     assert store.manifest("contact_scores")["2020-04"].rows == len(april)
     made, judged, state = history(settings)
-    mornings = [row.as_of for row in judged if row.evidence]
-    assert len(mornings) == len(set(mornings))
-    assert max(mornings) == str(FIRST + DAYS) == state.as_of
+    days = [row.as_of for row in judged if row.evidence]
+    assert len(days) == len(set(days))
+    assert max(days) == str(FIRST + DAYS) == state.as_of
     fits = [row for row in made if row.kind == "refit"]
     assert fits
     assert all(row.decision == "promoted" and row.as_of > "2020-04-01" for row in fits)
-    assert len(fits) == len({row.as_of for row in fits}) == sum(row.rung == "retrain" for row in judged)
+    assert len(fits) == len({row.as_of for row in fits}) == sum(row.action == "retrain" for row in judged)
 
 
 def test_the_first_champion_of_quiet_months_is_in_force(march):
     made, judged, state = history(settings_of(march))
     assert [(row.kind, row.decision) for row in made if row.kind != "recalibration"] == [("first", "promoted")]
-    assert {row.rung for row in judged} <= {"none", "recalibrate"}
+    assert {row.action for row in judged} <= {"none", "recalibrate"}
     assert state.as_of == "2020-04-01"
 
 
@@ -170,8 +170,8 @@ def test_the_daemon_is_killed_between_a_look_and_its_run_and_then_everything_wit
         daemon.wait(lambda: daemon.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE, 120)
         daemon.wait(lambda: Warehouse(home.warehouse).entry("contact_profiles", "2020-04"))
     with open_instance(home) as instance:
-        asked = [one for one in instance.get_runs() if one.tags.get(TAG_WORK) == run.tags[TAG_WORK]]
-    assert len(asked) == 2, "one that was orphaned, one that made up for it"
+        requested = [one for one in instance.get_runs() if one.tags.get(TAG_WORK) == run.tags[TAG_WORK]]
+    assert len(requested) == 2, "one that was orphaned, one that made up for it"
 
 
 def spoiled(text: str, share: float) -> str:
@@ -232,8 +232,8 @@ def test_a_full_disk_fails_the_run_with_the_reason_and_the_loop_goes_on_when_the
     monkeypatch.setattr(requests, "FIRST_WAIT_SECONDS", 0.0)
     with open_instance(home) as instance:
         daemon = InProcessDaemon(home, instance)
-        (asked,) = daemon.look("new_contacts_sensor")
-        assert not daemon.carry_out("new_contacts_sensor", asked).success
+        (requested,) = daemon.look("new_contacts_sensor")
+        assert not daemon.carry_out("new_contacts_sensor", requested).success
         assert "2020-04" not in Warehouse(home.warehouse).manifest("contact_profiles")
         assert daemon.look("performance_retrain_sensor") == []
         assert "2020-04" in daemon.said["performance_retrain_sensor"]

@@ -147,7 +147,7 @@ def test_the_database_refuses_changes_to_append_only_tables(ledger, draft, name,
     )
     judged = {"kinds": [], "episode_id": "", "run_key": "", "is_recalibrated": False, "is_alert": False, "reasons": []}
     more = {"evidence": {}, "shift": 0.0, "promotion_id": 0, "state": "{}"}
-    responses.append(ledger, seq=1, as_of="2009-01-01", rung="none", **judged, **more)
+    responses.append(ledger, seq=1, as_of="2009-01-01", action="none", **judged, **more)
     with pytest.raises(DBAPIError, match="append-only"), writing(ledger) as connection:
         connection.execute(text(statement.format(name)))
 

@@ -109,7 +109,7 @@ def test_every_day_is_judged_by_both_and_answered_alike(replayed, produced):
     assert max(rows) == "2020-04-01"
     for day, one in assessments.items():
         row, answer = rows[day], one.response
-        assert (row.rung, row.run_key, row.episode_id) == (answer.rung, answer.run_key, answer.episode_id), day
+        assert (row.action, row.run_key, row.episode_id) == (answer.action, answer.run_key, answer.episode_id), day
         assert (row.kinds, row.reasons) == (list(one.kinds), list(answer.reasons)), day
         found, severity = ResponseState.from_json(row.state), answer.state.severity
         assert replace(found, severity=None) == replace(answer.state, severity=None), day
@@ -132,9 +132,9 @@ def test_every_verdict_is_the_same(replayed, produced, probation):
 def test_every_contact_is_decided_by_the_same_version_with_the_same_probability(replayed, produced):
     world, trace, policy = replayed
     store, engine = produced
-    reign = ChampionHistory.of(engine)
+    champions = ChampionHistory.of(engine)
     models = np.asarray([event.day for event in policy.counts().events if event.kind == "model"], "datetime64[D]")
-    assert models.tolist() == reign.starts.tolist()
+    assert models.tolist() == champions.starts.tolist()
     scores = store.read("contact_scores", [key for key, one in store.manifest("contact_scores").items() if one.rows])
     produced_proba = dict(zip(scores.column("contact_id").to_pylist(), scores.column("proba").to_pylist(), strict=True))
     ids = world._contacts.contact_ids

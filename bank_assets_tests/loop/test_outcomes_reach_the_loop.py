@@ -66,8 +66,8 @@ def test_an_outcome_told_to_the_app(loop):
     before, rate, performance = learned(loop, "c0"), rate_of(loop), performance_of(loop)
     engine = open_ledger(loop.settings.ledger_url)
     for row in (0, *range(400, 620)):  # most of them called since the champion decides
-        told = "no" if before else "yes"
-        outcomes.record(engine, y=told, actor="api", contact_id=f"c{row}", arrived_at="2020-01-30T08:00:00.000000Z")
+        reported = "no" if before else "yes"
+        outcomes.record(engine, y=reported, actor="api", contact_id=f"c{row}", arrived_at="2020-01-30T08:00:00.000000Z")
     engine.dispose()
     make(loop, *ALL)
     assert learned(loop, "c0") is not before
@@ -80,10 +80,10 @@ def test_an_outcome_delivered_in_a_month_without_contacts(loop):
     before = learned(loop, "c0")
     folder = loop.settings.landing / "outcomes"
     folder.mkdir()
-    told = "no" if before else "yes"
-    (folder / "late.csv").write_text(f"contact_id,y,duration,arrived_at\nc0,{told},90,2020-01-30T08:00:00\n")
-    (asked,) = loop.look("new_contacts_sensor")
-    assert asked.tags[RANGE_START] == "2020-01-01"
+    reported = "no" if before else "yes"
+    (folder / "late.csv").write_text(f"contact_id,y,duration,arrived_at\nc0,{reported},90,2020-01-30T08:00:00\n")
+    (requested,) = loop.look("new_contacts_sensor")
+    assert requested.tags[RANGE_START] == "2020-01-01"
     store = Warehouse(loop.settings.warehouse)
     rows = store.read("outcomes", ["2020-01"]).to_pandas()
     late = rows[rows["contact_id"] == "c0"].assign(is_subscribed=not before, arrived_on=(FIRST + 29).item())
@@ -100,8 +100,8 @@ def test_an_outcome_that_comes_after_the_morning_changes_nothing_that_was_known_
     make(loop, *ALL)
     before = read_snapshot(Warehouse(loop.settings.warehouse), UCI).digest
     engine = open_ledger(loop.settings.ledger_url)
-    told = "no" if learned(loop, "c0") else "yes"
-    outcomes.record(engine, y=told, actor="api", contact_id="c0", arrived_at="2020-02-20T08:00:00.000000Z")
+    reported = "no" if learned(loop, "c0") else "yes"
+    outcomes.record(engine, y=reported, actor="api", contact_id="c0", arrived_at="2020-02-20T08:00:00.000000Z")
     engine.dispose()
     make(loop, "ledger_outcomes", "training_set")
     snapshot = read_snapshot(Warehouse(loop.settings.warehouse), UCI)

@@ -82,11 +82,11 @@ class Bank:
         )
         assert done.success
 
-    def told(self, kind):
+    def reported(self, kind):
         """Alerts of a kind so far, after another look of the alert sensor."""
         self.daemon.look(ALERTS)
-        told = NotifierResource.of(self.settings).log.read()
-        return [alert for _, alert in told if alert["kind"] == kind]
+        reported = NotifierResource.of(self.settings).log.read()
+        return [alert for _, alert in reported if alert["kind"] == kind]
 
     def verdicts(self):
         return [row for row in reversed(promotions.history(self.engine)) if row.kind != "recalibration"]
@@ -115,7 +115,7 @@ def bank(contacts):
         made.deliver(contacts, *WINTER)
         made.fit_first()
         made.daemon.settle()
-        assert made.told("refused") == []
+        assert made.reported("refused") == []
         made.deliver(of_other_customers(contacts, *WINTER), *WINTER)
         made.deliver(contacts.rows(contacts.contact_dates < FIRST + 103), *SPRING)
         made.daemon.settle()
@@ -145,12 +145,12 @@ def test_the_champion_stays_in_force(bank):
 
 
 def test_it_is_told_once_however_often_the_sensors_look(bank):
-    (alert,) = bank.told("refused")
+    (alert,) = bank.reported("refused")
     assert "P(worse)" in alert["text"]
     assert alert["run_id"] == bank.fits()[0].run_id
     for _ in range(3):
         assert bank.daemon.round() == 0, bank.daemon.said
-        assert bank.told("refused") == [alert]
+        assert bank.reported("refused") == [alert]
     assert "every morning is judged" in bank.daemon.said["performance_retrain_sensor"]
     assert bank.daemon.status().is_idle
     assert len(bank.fits()) == 1
@@ -171,4 +171,4 @@ def test_the_repaired_history_passes_after_the_cool_down(bank, contacts):
     assert (repaired.kind, repaired.decision) == ("refit", "promoted")
     assert np.datetime64(repaired.as_of) == refused_on + 10 * day
     assert bank.champion() == repaired.to_version
-    assert len(bank.told("refused")) == 1
+    assert len(bank.reported("refused")) == 1

@@ -39,8 +39,8 @@ def replayed(contacts, name, until=None, config=CONFIG, **changes):
     world = World(contacts, settings(**changes))
     policy = make_policy(name, world.settings, config, time.monotonic)
     trace = Trace.empty(len(world))
-    for morning in walk(policy, world, trace):
-        if until is not None and morning >= until:
+    for as_of in walk(policy, world, trace):
+        if until is not None and as_of >= until:
             break
     return world, policy, trace
 
@@ -113,8 +113,8 @@ class TestNoLookAhead:
 
     def test_a_longer_delay_knows_less(self, contacts):
         near, far = (World(contacts, settings(outcome_delay_days=delay)) for delay in (1, 10))
-        morning = FIRST + 40 * DAY
-        assert near.known(morning).sum() - far.known(morning).sum() == 9 * 20
+        as_of = FIRST + 40 * DAY
+        assert near.known(as_of).sum() - far.known(as_of).sum() == 9 * 20
 
 
 class TestPolicies:
@@ -201,9 +201,9 @@ class TestSteps:
 
     def test_a_weekly_step_uses_rates_of_its_first_morning(self, contacts):
         world = World(contacts, settings(step="week"))
-        rows = world.rows_of(world.mornings[2])
+        rows = world.rows_of(world.days[2])
         assert len(rows) == 7 * 20
-        rates = world.features_of(rows, world.mornings[2])["subscription_rate_7d"]
+        rates = world.features_of(rows, world.days[2])["subscription_rate_7d"]
         assert len(np.unique(rates)) == 1
 
     @pytest.mark.parametrize("step", ["week", "month"])
@@ -230,11 +230,11 @@ class TestCalledFeedback:
     def test_rates_come_from_learned_outcomes(self, contacts):
         full, _, _ = replayed(contacts, "platform")
         called, _, _ = replayed(contacts, "platform", feedback="called", exploration_share=0.05)
-        morning = FIRST + 44 * DAY
-        rows = full.rows_of(morning)
+        as_of = FIRST + 44 * DAY
+        rows = full.rows_of(as_of)
         assert (
-            full.features_of(rows, morning)["subscription_rate_7d"][0]
-            != called.features_of(rows, morning)["subscription_rate_7d"][0]
+            full.features_of(rows, as_of)["subscription_rate_7d"][0]
+            != called.features_of(rows, as_of)["subscription_rate_7d"][0]
         )
 
 
@@ -289,8 +289,8 @@ class TestBadHistories:
             contacts.contract,
         )
         world = World(late, settings())
-        morning = FIRST + 45 * DAY
-        assert world.dates[world.known(morning)].max() == FIRST + 24 * DAY
+        as_of = FIRST + 45 * DAY
+        assert world.dates[world.known(as_of)].max() == FIRST + 24 * DAY
 
     def test_no_contact_in_the_days_asked_for(self, contacts):
         with pytest.raises(ReplayError, match="choose other days"):
@@ -326,7 +326,7 @@ class TestBadHistories:
 def test_without_drift_the_platform_neither_retrains_nor_alerts():
     """The same world for 26 windows of 28 days: at most one false alert in 20 is asked for."""
     world, policy, _ = replayed(made_contacts(26 * 28 + 30, 15, seed=11), "platform")
-    assert len(world.mornings) == 26 * 28
+    assert len(world.days) == 26 * 28
     counts = policy.counts()
     assert counts.trainings == counts.searches <= 2, "the first model, and the review that ends its probation"
     assert counts.alerts == 0

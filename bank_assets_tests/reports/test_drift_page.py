@@ -108,8 +108,8 @@ def test_text_is_escaped(report, reference, current):
 
 def test_weight_of_a_column_in_the_model_says_whether_a_change_matters(report, reference, current):
     page = parsed(report, reference, current, importance={"age": 0.02, "balance": 0.06, "job": 0.0001})
-    told = {card.h3.text: card.select_one(".weight").text for card in page.select("article.card")}
-    assert told == {
+    reported = {card.h3.text: card.select_one(".weight").text for card in page.select("article.card")}
+    assert reported == {
         "job": "It hardly matters: below 1 %.",
         "age": "It matters much: 25% of the model's weight.",
     }

@@ -17,7 +17,7 @@ def comparison(n=900):
     return compare_models(np.full(n, 0.2), truth, observed, days, Economics(), {}, seed=1)
 
 
-def told(**changes):
+def reported(**changes):
     given = {
         "kind": "refit", "is_promoted": True, "as_of": "2009-06-01", "old_name": "version 3",
         "old_recipe": "lightgbm/none", "new_name": "version 4", "new_recipe": "lightgbm/none",
@@ -38,7 +38,7 @@ def words_in(tag):
 
 def test_page_says_what_was_decided_what_it_earns_and_what_to_do():
     found = comparison()
-    page = parsed(told(), found)
+    page = parsed(reported(), found)
     assert page.h1.text == "Version 4 is in charge"
     verdict = words_in(page.select_one(".notice.good"))
     assert found.effect() in verdict
@@ -51,7 +51,7 @@ def test_page_says_what_was_decided_what_it_earns_and_what_to_do():
 
 def test_every_measure_stands_with_its_interval_and_verdict():
     found = comparison()
-    rows = {row.th.contents[0]: row.select("td") for row in parsed(told(), found).select("#measures tbody tr")}
+    rows = {row.th.contents[0]: row.select("td") for row in parsed(reported(), found).select("#measures tbody tr")}
     assert list(rows) == [
         "Profit of the decisions", "F1 of the calls", "Average precision", "Log loss", "Calibration error",
     ]  # fmt: skip
@@ -66,7 +66,7 @@ def test_every_measure_stands_with_its_interval_and_verdict():
 
 def test_charts_hold_the_comparisons_values():
     found = comparison()
-    page = parsed(told(), found)
+    page = parsed(reported(), found)
     rows = [[cell.text for cell in row.select("th, td")] for row in page.select("#chart-profit tbody tr")]
     sides = [dict(found.profit[role]) for role in ("before", "now")]
     shares = sorted({share for side in sides for share in side})
@@ -83,13 +83,13 @@ def test_equal_decisions_are_said_to_be_the_same():
     n = 900
     proba, observed = np.full(n, 0.2), np.arange(n) % 5 == 0
     days = np.datetime64("2009-05-01") + np.arange(n) // 30
-    page = parsed(told(), compare_models(proba, proba, observed, days, Economics(), {}, seed=1))
+    page = parsed(reported(), compare_models(proba, proba, observed, days, Economics(), {}, seed=1))
     assert "both call the same customers" in page.select_one("dl.tiles").text
     assert [row.select("td")[3].text.strip() for row in page.select("#measures tbody tr")] == ["the same"] * 5
 
 
 def test_a_refusal_keeps_the_old_model_and_says_why():
-    page = parsed(told(is_promoted=False, kind="recipe"))
+    page = parsed(reported(is_promoted=False, kind="recipe"))
     assert page.h1.text == "Version 4 was refused; version 3 stays in charge"
     assert "This did not hold:" in words_in(page)
     assert page.select_one(".notice.watch")
@@ -98,26 +98,26 @@ def test_a_refusal_keeps_the_old_model_and_says_why():
 
 def test_a_first_model_has_nothing_before_it():
     first = {"kind": "first", "old_name": "no model", "old_recipe": "", "asked_because": ()}
-    page = parsed(told(**first))
+    page = parsed(reported(**first))
     assert "There was no model yet." in page.text
     assert "calling by the recent rate" in words_in(page.select_one(".notice"))
-    assert "there is still no model in charge" in parsed(told(**first, is_promoted=False)).h1.text
+    assert "there is still no model in charge" in parsed(reported(**first, is_promoted=False)).h1.text
 
 
 def test_too_few_contacts_are_said_and_nothing_is_drawn():
-    page = parsed(told(basis="Only 40 contacts: too few to compare."), comparison(40))
+    page = parsed(reported(basis="Only 40 contacts: too few to compare."), comparison(40))
     assert "Only 40 contacts: too few to compare." in words_in(page.select_one(".notice"))
     assert not page.select("#measures, figure")
     assert "Profit effect" not in page.text
 
 
 def test_nobody_asked_is_said():
-    assert "a person or the schedule trained" in parsed(told(asked_because=())).text
+    assert "a person or the schedule trained" in parsed(reported(requested_because=())).text
 
 
 @pytest.mark.parametrize("field", ["source", "basis", "new_recipe"])
 def test_text_is_escaped_and_nothing_comes_from_outside(field):
-    text = retraining_page(told(**{field: "<script>x</script>"}, drift_page=""), comparison(), Economics())
+    text = retraining_page(reported(**{field: "<script>x</script>"}, drift_page=""), comparison(), Economics())
     assert "<script>" not in text
     assert not re.findall(r"\b(?:src|href)=", text)
     assert " style=" not in text

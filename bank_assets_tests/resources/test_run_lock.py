@@ -12,14 +12,14 @@ import pytest
 from dagster._core.storage.tags import TagType, get_tag_type
 from sqlalchemy.exc import OperationalError
 
-from bank_assets.executors import carried_in_process_executor
-from bank_assets.resources import run_lock as run_carrier
+from bank_assets.executors import locked_in_process_executor
+from bank_assets.resources import run_lock as run_lock
 from bank_assets.resources.instance import open_instance
-from bank_assets.resources.run_lock import GONE, LEFT, carrying, reap_orphans
+from bank_assets.resources.run_lock import GONE, LEFT, holding_run_lock, reap_orphans
 from bank_assets.settings import Settings
 
 STARTED, FAILURE = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE
-CARRIER = """
+LOCK_HOLDER = """
 import sys, time
 import dagster as dg
 from bank_assets.resources.run_lock import carrying
@@ -64,7 +64,7 @@ def leave_as_killed(instance, run):
 
 def test_a_run_is_left_alone_while_its_process_lives_and_failed_when_it_was_killed(instance):
     run = started(instance)
-    command = [sys.executable, "-c", CARRIER, instance.root_directory, run.run_id]
+    command = [sys.executable, "-c", LOCK_HOLDER, instance.root_directory, run.run_id]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout.readline() == "carried\n"
@@ -88,10 +88,10 @@ def test_a_process_id_that_another_process_got_saves_nobody(instance):
 
 def test_a_process_that_lives_but_left_its_run_is_found_after_a_while(instance, monkeypatch):
     run = started(instance)
-    with carrying(instance, run.run_id):
+    with holding_run_lock(instance, run.run_id):
         assert reap_orphans(instance) == []
     assert reap_orphans(instance) == [], "it may be writing how the run ended"
-    monkeypatch.setattr(run_carrier, "LEFT_SECONDS", 0.0)
+    monkeypatch.setattr(run_lock, "LEFT_SECONDS", 0.0)
     time.sleep(0.01)
     assert reap_orphans(instance) == [run.run_id]
     assert said(instance, run) == [LEFT]
@@ -128,7 +128,7 @@ def test_a_run_of_another_home_is_not_judged(instance):
 
 def test_files_of_runs_that_are_over_are_removed(instance):
     done, killed = started(instance), started(instance)
-    with carrying(instance, done.run_id):
+    with holding_run_lock(instance, done.run_id):
         instance.report_run_failed(done)
     leave_as_killed(instance, killed)
     reap_orphans(instance)
@@ -157,7 +157,7 @@ def look(context):
     assert reap_orphans(context.instance) == []
 
 
-@dg.job(executor_def=carried_in_process_executor)
+@dg.job(executor_def=locked_in_process_executor)
 def looking():
     look()
 
@@ -173,7 +173,7 @@ def lose_the_database(context):
     events(context.instance).touch()
 
 
-@dg.job(executor_def=carried_in_process_executor)
+@dg.job(executor_def=locked_in_process_executor)
 def losing():
     lose_the_database()
 
@@ -196,7 +196,7 @@ def test_a_run_that_lost_its_database_is_ended_though_its_process_lives(instance
     (run,) = instance.get_runs()
     assert run.status is STARTED, "what the fault is about"
     assert reap_orphans(instance) == [], "it may be writing how the run ended"
-    monkeypatch.setattr(run_carrier, "LEFT_SECONDS", 0.0)
+    monkeypatch.setattr(run_lock, "LEFT_SECONDS", 0.0)
     assert reap_orphans(instance) == [run.run_id]
     assert status(instance, run) is FAILURE
     assert said(instance, run)[-1] == LEFT

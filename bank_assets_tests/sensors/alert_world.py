@@ -29,7 +29,7 @@ class World:
     def look(self, sensor=None):
         """Ask a sensor once; the alerts that came of it."""
         sensor = sensor or self.alerting
-        before = len(self.told())
+        before = len(self.reported())
         resources = {
             "ledger": LedgerResource(url=self.settings.ledger_url),
             "notifier": self.notifier,
@@ -41,9 +41,9 @@ class World:
             result = sensor.evaluate_tick(context)
         self.cursors[sensor.name] = result.cursor
         self.skip_message = result.skip_message
-        return self.told()[before:]
+        return self.reported()[before:]
 
-    def told(self):
+    def reported(self):
         return [document for _, document in self.notifier.log.read()]
 
     def run(self, *assets, job="data_job", tags=None, checks=()):

@@ -122,7 +122,7 @@ class TestCursor:
             world.look()
         monkeypatch.undo()
         world.look()
-        assert kinds(world.told()) == ["run_failed"]
+        assert kinds(world.reported()) == ["run_failed"]
 
     def test_many_runs_at_once_are_told_over_several_looks(self, world, monkeypatch):
         monkeypatch.setattr("bank_assets.sensors.alerts.RUNS_PER_LOOK", 2)

@@ -85,9 +85,9 @@ class TestGates:
         assert "john" not in json.dumps(alert)
 
     def test_the_same_again_is_quiet_another_file_and_another_episode_are_not(self, world):
-        for found, told in ((["may.csv: a"], 1), (["may.csv: a"], 0), (["may.csv: a", "june.csv: b"], 1)):
+        for found, reported in ((["may.csv: a"], 1), (["may.csv: a"], 0), (["may.csv: a", "june.csv: b"], 1)):
             self.go(world, found=found)
-            assert len(world.look()) == told
+            assert len(world.look()) == reported
         self.go(world, found=[], passed=True)
         assert world.look() == []
         self.go(world, found=["may.csv: a"])
@@ -139,10 +139,10 @@ class TestRejectedRows:
         def contacts_validation():
             return None
 
-        for told in (["rows_rejected"], []):
+        for reported in (["rows_rejected"], []):
             world.run(contacts_validation, checks=[held])
-            assert kinds(world.look()) == told
-        assert "73 of 1,000" in world.told()[0]["text"]
+            assert kinds(world.look()) == reported
+        assert "73 of 1,000" in world.reported()[0]["text"]
 
     def test_a_month_that_is_held_for_another_reason_too_is_told_as_both(self, world):
         self.month(world, 73, ["too many rows", "contacts_are_told_apart: one id has half of the rows"])
@@ -160,10 +160,10 @@ class TestRejectedRows:
 
     def test_a_correction_that_is_still_too_bad_is_told_anew_and_a_good_one_is_not(self, world):
         error = ["reject rate: expected at most 5.0%, found more"]
-        for rejected, errors, told in ((73, error, 1), (60, error, 1), (0, [], 0)):
+        for rejected, errors, reported in ((73, error, 1), (60, error, 1), (0, [], 0)):
             self.month(world, rejected, errors)
             world.report("contacts_validation", {})
-            assert len(world.look()) == told
+            assert len(world.look()) == reported
 
 
 class TestMonthlyStatistics:
@@ -201,17 +201,17 @@ class TestVerdicts:
         assert world.look() == []
 
 
-class TestLadder:
+class TestResponse:
     @staticmethod
-    def judge(world, seq, rung="retrain", episode="e1", kinds=("calibration",), is_alert=True):
+    def judge(world, seq, action="retrain", episode="e1", kinds=("calibration",), is_alert=True):
         responses.append(
-            world.ledger.engine, seq=seq, as_of="2009-06-01", rung=rung, kinds=kinds, episode_id=episode, run_key="",
+            world.ledger.engine, seq=seq, as_of="2009-06-01", action=action, kinds=kinds, episode_id=episode, run_key="",
             is_recalibrated=False, is_alert=is_alert, reasons=["z +5.1"], evidence={}, shift=0.1, promotion_id=0,
             state="{}",
         )  # fmt: skip
 
     def test_an_episode_is_told_once_its_stop_is_told_and_a_new_episode_too(self, world):
-        for seq, (options, told) in enumerate(
+        for seq, (options, reported) in enumerate(
             (
                 ({}, ["response"]),
                 ({"is_alert": False}, []),
@@ -221,14 +221,14 @@ class TestLadder:
             start=1,
         ):
             self.judge(world, seq, **options)
-            assert kinds(world.look()) == told
-        assert [alert["tone"] for alert in world.told()] == ["watch", "bad", "watch"]
-        assert "z +5.1" in world.told()[0]["text"].lower()
+            assert kinds(world.look()) == reported
+        assert [alert["tone"] for alert in world.reported()] == ["watch", "bad", "watch"]
+        assert "z +5.1" in world.reported()[0]["text"].lower()
 
     def test_the_text_says_what_it_means_in_eur_and_the_details_hold_every_number(self, world):
         evidence = {"as_of": "2009-06-01", "outcomes": 120, "observed": 55.0, "expected": 30.1, "standard_error": 4.9}
         responses.append(
-            world.ledger.engine, seq=1, as_of="2009-06-01", rung="retrain", kinds=["calibration"], episode_id="e",
+            world.ledger.engine, seq=1, as_of="2009-06-01", action="retrain", kinds=["calibration"], episode_id="e",
             run_key="", is_recalibrated=False, is_alert=True, reasons=["z +5.1"], evidence=evidence, shift=0.1,
             promotion_id=0, state="{}",
         )  # fmt: skip

@@ -58,16 +58,16 @@ class Loop:
 
     def rescore(self):
         """Scores by the champions in force, made by the real asset in the run that the sensor asks for."""
-        (asked,) = self.daemon.look(PERFORMANCE)
-        assert (asked.job_name, asked.asset_selection is not None) == ("performance_job", True)
-        assert self.daemon.carry_out(PERFORMANCE, asked).success
-        return asked
+        (requested,) = self.daemon.look(PERFORMANCE)
+        assert (requested.job_name, requested.asset_selection is not None) == ("performance_job", True)
+        assert self.daemon.carry_out(PERFORMANCE, requested).success
+        return requested
 
     def publish(self):
-        (asked,) = self.daemon.look(PERFORMANCE)
-        assert asked.job_name == "scoring_job"
-        assert self.daemon.carry_out(PERFORMANCE, asked).success
-        return asked
+        (requested,) = self.daemon.look(PERFORMANCE)
+        assert requested.job_name == "scoring_job"
+        assert self.daemon.carry_out(PERFORMANCE, requested).success
+        return requested
 
     def both(self):
         """What each sensor asks for, drift first."""
@@ -122,9 +122,9 @@ def make(january, tmp_path):
 
 def test_quiet_mornings_ask_for_the_state_and_then_for_nothing(make):
     loop = make()
-    mornings = [row.as_of for row in responses.history(loop.engine)]
-    assert mornings == ["2020-02-01", *(f"2020-01-{day}" for day in range(31, 20, -1))], "judged once"
-    assert {row.rung for row in responses.history(loop.engine)} <= {"none", "recalibrate"}
+    days = [row.as_of for row in responses.history(loop.engine)]
+    assert days == ["2020-02-01", *(f"2020-01-{day}" for day in range(31, 20, -1))], "judged once"
+    assert {row.action for row in responses.history(loop.engine)} <= {"none", "recalibrate"}
     assert loop.both() == ([], [])
     assert "every morning is judged, the last is 2020-02-01" in loop.daemon.said[PERFORMANCE]
     assert loop.both() == ([], [])
@@ -138,16 +138,16 @@ def test_decay_is_asked_for_by_performance_alone_and_told_with_numbers(make):
     loop.rescore()
     drift, performance = loop.both()
     assert drift == []
-    (asked,) = performance
-    assert asked.job_name == "refit_job"
+    (requested,) = performance
+    assert requested.job_name == "refit_job"
     assert "calibration" in loop.last.kinds
-    assert "subscriptions against" in asked.tags["bank/reason"]
-    assert "2020-02-02" < asked.tags[TAG_AS_OF] == loop.last.as_of < "2020-02-12", "in data time"
-    assert asked.tags[TAG_EPISODE] == loop.last.episode_id
-    assert asked.run_key.startswith(f"{loop.last.episode_id}-1-")
-    assert asked.run_config["ops"]["training_set"]["config"]["as_of"] == loop.last.as_of
-    assert asked.run_config["ops"]["challenger"]["config"]["mode"] == "refit"
-    names = {key.to_user_string() for key in asked.asset_selection}
+    assert "subscriptions against" in requested.tags["bank/reason"]
+    assert "2020-02-02" < requested.tags[TAG_AS_OF] == loop.last.as_of < "2020-02-12", "in data time"
+    assert requested.tags[TAG_EPISODE] == loop.last.episode_id
+    assert requested.run_key.startswith(f"{loop.last.episode_id}-1-")
+    assert requested.run_config["ops"]["training_set"]["config"]["as_of"] == loop.last.as_of
+    assert requested.run_config["ops"]["challenger"]["config"]["mode"] == "refit"
+    names = {key.to_user_string() for key in requested.asset_selection}
     assert names == {"training_set", "challenger", "champion_scores", "champion_model"}, (
         "the rest of the month comes first"
     )
@@ -185,7 +185,7 @@ def test_after_the_fit_the_days_since_are_scored_again_and_the_ladder_goes_on(ma
         loop.rescore()
     assert [request.job_name for request in found] == ["scoring_job"]
     assert loop.last.as_of == "2020-03-01"
-    fits = [row for row in responses.history(loop.engine) if row.rung == "retrain"]
+    fits = [row for row in responses.history(loop.engine) if row.action == "retrain"]
     days = sorted(np.datetime64(row.as_of) for row in fits)
     assert all(np.diff(days) >= np.timedelta64(10, "D")), "the cool-down is data time"
     counted = responses.counts(loop.engine)
@@ -199,15 +199,15 @@ def test_a_fit_for_the_newest_morning_brings_state_and_lists_along(make, monkeyp
     whole = make(more_subscribe)
     whole.deliver("2020-02")
     whole.rescore()
-    (asked,) = whole.both()[1]
-    until = int((np.datetime64(asked.tags[TAG_AS_OF]) - FIRST).astype(int))
+    (requested,) = whole.both()[1]
+    until = int((np.datetime64(requested.tags[TAG_AS_OF]) - FIRST).astype(int))
     shutil.rmtree(whole.settings.home)
     loop = make(more_subscribe, until=until)
     loop.deliver("2020-02")
     loop.rescore()
-    (asked,) = loop.both()[1]
-    assert asked.tags[TAG_AS_OF] == str(FIRST + until), "the same answer, now on the newest morning"
-    assert asked.asset_selection is None
+    (requested,) = loop.both()[1]
+    assert requested.tags[TAG_AS_OF] == str(FIRST + until), "the same answer, now on the newest morning"
+    assert requested.asset_selection is None
 
 
 def test_a_refused_fit_is_not_asked_for_again_until_the_cool_down_is_over(make):
@@ -316,8 +316,8 @@ def test_a_month_that_failed_its_gate_is_not_judged_and_its_correction_is(make):
     corrected = loop.contacts.rows(months == "2020-02")
     corrected.frame["age"][0] += 1
     land(loop.settings, corrected)
-    (asked,) = loop.daemon.look(CONTACTS)
-    assert asked.tags[RANGE_START] == "2020-02-01"
+    (requested,) = loop.daemon.look(CONTACTS)
+    assert requested.tags[RANGE_START] == "2020-02-01"
     make_tables(loop.settings, ["2020-02"])
     loop.rescore()
     (refit,) = loop.both()[1]
@@ -327,10 +327,10 @@ def test_a_month_that_failed_its_gate_is_not_judged_and_its_correction_is(make):
 def test_without_a_champion_the_first_is_searched_for_once(make):
     loop = make(fresh=True)
     loop.deliver("2020-01")
-    drift, (asked,) = loop.both()
+    drift, (requested,) = loop.both()
     assert drift == []
-    assert asked.job_name == "search_job"
-    assert asked.tags[TAG_AS_OF] == "2020-02-01"
+    assert requested.job_name == "search_job"
+    assert requested.tags[TAG_AS_OF] == "2020-02-01"
     loop.promote("2020-02-01", decision="refused", kind="first")
     assert loop.both() == ([], [])
     loop.deliver("2020-02")
@@ -348,8 +348,8 @@ def test_a_rollback_is_scored_published_and_left_alone(make):
     loop = make(more_subscribe)
     loop.deliver("2020-02")
     loop.rescore()
-    (asked,) = loop.both()[1]
-    loop.promote(asked.tags[TAG_AS_OF])
+    (requested,) = loop.both()[1]
+    loop.promote(requested.tags[TAG_AS_OF])
     loop.rescore()
     loop.both()
     promotions.record(

@@ -39,13 +39,13 @@ def ranges(found):
 
 def test_a_landed_file_asks_for_its_months_once(daemon, contacts):
     land(daemon.settings, contacts, "three-months.csv")
-    (asked,) = daemon.look(CONTACTS)
-    assert asked.job_name == "data_job"
-    assert ranges([asked]) == [("2020-01-01", "2020-03-01")]
-    assert "3" in asked.tags["bank/reason"] or "2020-02" in asked.tags["bank/reason"]
-    assert asked.run_config["ops"]["raw_contacts"]["config"]["settle_seconds"] == 0
+    (requested,) = daemon.look(CONTACTS)
+    assert requested.job_name == "data_job"
+    assert ranges([requested]) == [("2020-01-01", "2020-03-01")]
+    assert "3" in requested.tags["bank/reason"] or "2020-02" in requested.tags["bank/reason"]
+    assert requested.run_config["ops"]["raw_contacts"]["config"]["settle_seconds"] == 0
     (again,) = daemon.look(CONTACTS)
-    assert again.run_key == asked.run_key, "a look that died before its run asks for the same run"
+    assert again.run_key == requested.run_key, "a look that died before its run asks for the same run"
     make_tables(daemon.settings, ["2020-01", "2020-02", "2020-03"])
     assert daemon.look(CONTACTS) == []
     assert "every delivered month is made" in daemon.said[CONTACTS]
@@ -164,14 +164,14 @@ def test_a_landing_folder_without_the_right_to_read_it(daemon):
 
 def test_a_failed_run_is_asked_for_again_with_another_key_after_a_wait(daemon, contacts, monkeypatch):
     land(daemon.settings, contacts)
-    (asked,) = daemon.look(CONTACTS)
-    failed_run(daemon.instance, asked)
+    (requested,) = daemon.look(CONTACTS)
+    failed_run(daemon.instance, requested)
     assert daemon.look(CONTACTS) == []
     assert "failed 1 of 1 time(s), again in" in daemon.said[CONTACTS]
     monkeypatch.setattr(requests, "FIRST_WAIT_SECONDS", 0.0)
     (again,) = daemon.look(CONTACTS)
-    assert again.run_key != asked.run_key, "Dagster remembers keys for ever: the same one would be swallowed"
-    assert again.tags[TAG_WORK] == asked.tags[TAG_WORK]
+    assert again.run_key != requested.run_key, "Dagster remembers keys for ever: the same one would be swallowed"
+    assert again.tags[TAG_WORK] == requested.tags[TAG_WORK]
 
 
 def test_a_delivery_that_goes_back_to_a_former_content_is_not_swallowed_by_an_old_key(daemon, contacts, monkeypatch):
@@ -182,13 +182,13 @@ def test_a_delivery_that_goes_back_to_a_former_content_is_not_swallowed_by_an_ol
     monkeypatch.setattr(requests, "FIRST_WAIT_SECONDS", 0.0)
     for content in (january, changed, january, changed, january):
         land(daemon.settings, content, "january.csv")
-        (asked,) = daemon.look(CONTACTS)
-        keys.append(asked.run_key)
+        (requested,) = daemon.look(CONTACTS)
+        keys.append(requested.run_key)
 
         @dg.job(name="data_job")
         def made(): ...
 
-        daemon.instance.create_run_for_job(made, status=dg.DagsterRunStatus.SUCCESS, tags=dict(asked.tags))
+        daemon.instance.create_run_for_job(made, status=dg.DagsterRunStatus.SUCCESS, tags=dict(requested.tags))
         make_tables(daemon.settings, ["2020-01"])
         assert daemon.look(CONTACTS) == []
     assert len(set(keys)) == 5
@@ -240,8 +240,8 @@ def test_a_campaign_waits_for_a_champion_and_is_then_scored_once_per_content(dae
     engine = open_ledger(daemon.settings.ledger_url)
     states.publish(engine, "2020-03-01", {"as_of": "2020-03-01"})
     engine.dispose()
-    (asked,) = daemon.look(CAMPAIGN)
-    assert (asked.job_name, "spring.csv" in asked.tags["bank/reason"]) == ("scoring_job", True)
+    (requested,) = daemon.look(CAMPAIGN)
+    assert (requested.job_name, "spring.csv" in requested.tags["bank/reason"]) == ("scoring_job", True)
     (delivery,) = latest_campaigns(daemon.settings.warehouse)
     import pyarrow as pa
 
@@ -251,17 +251,17 @@ def test_a_campaign_waits_for_a_champion_and_is_then_scored_once_per_content(dae
     assert daemon.look(CAMPAIGN) == []
     campaign(daemon, contacts.rows(contacts.contact_dates >= FIRST + 60))
     (changed,) = daemon.look(CAMPAIGN)
-    assert changed.run_key != asked.run_key
+    assert changed.run_key != requested.run_key
 
 
 def test_a_run_whose_process_is_gone_is_failed_and_its_work_asked_for_again(daemon, contacts, monkeypatch):
     land(daemon.settings, contacts)
-    (asked,) = daemon.look(CONTACTS)
+    (requested,) = daemon.look(CONTACTS)
 
     @dg.job(name="data_job")
     def carried(): ...
 
-    run = daemon.instance.create_run_for_job(carried, status=dg.DagsterRunStatus.STARTED, tags=dict(asked.tags))
+    run = daemon.instance.create_run_for_job(carried, status=dg.DagsterRunStatus.STARTED, tags=dict(requested.tags))
     assert daemon.look(CONTACTS) == []
     lock = Path(daemon.instance.root_directory) / "carried" / run.run_id
     lock.parent.mkdir()

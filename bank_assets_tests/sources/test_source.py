@@ -60,11 +60,11 @@ def test_auto_keeps_a_home_that_was_begun_with_simulated_contacts(settings, deli
 
 
 def test_auto_downloads_into_the_home(settings, delivery, tmp_path):
-    asked = []
+    requested = []
     source = resolve_source(
-        settings, default_file=tmp_path / "none.csv", download=lambda f: asked.append(f) or delivery
+        settings, default_file=tmp_path / "none.csv", download=lambda f: requested.append(f) or delivery
     )
-    assert asked == [settings.home / "downloads"]
+    assert requested == [settings.home / "downloads"]
     assert (source.path, source.reason) == (delivery, "auto: downloaded from UCI")
 
 

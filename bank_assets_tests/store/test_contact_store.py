@@ -55,9 +55,9 @@ def store(tmp_path):
     return WarehouseResource(root=str(tmp_path)).open()
 
 
-def read(store, told, *more):
+def read(store, reported, *more):
     store.write("contacts", "2020-01", contacts(("a", 1, CALL), ("b", 1, CALL)), "f")
-    store.write("outcomes", "all", told, "f")
+    store.write("outcomes", "all", reported, "f")
     for table, rows in more:
         store.write(table, "2020-02", rows, "f")
     return ContactStore(store, UCI).read(["2020-01"])

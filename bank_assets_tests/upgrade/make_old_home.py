@@ -162,9 +162,9 @@ def main(target):
     campaigns.suppress(ledger, ["c-2"], reason="objected", actor="admin")
     accounts.create_user(ledger, "ada", "a long enough password", "analyst")
     key = accounts.create_key(ledger, "program", ["predict", "audit"])
-    told = decide(load_serving_settings(dict(os.environ)))
+    reported = decide(load_serving_settings(dict(os.environ)))
     head = chain.verify(ledger).head
-    told |= {
+    reported |= {
         "anchor": [head.seq, head.hash],
         "key": key,
         "promotions": [[row.kind, row.to_version, row.as_of] for row in promotions.history(ledger)],
@@ -175,7 +175,7 @@ def main(target):
     }
     ledger.dispose()
     _forget_place(settings.home)
-    (target / "home-765f22d.json").write_text(json.dumps(told, indent=1, sort_keys=True) + "\n")
+    (target / "home-765f22d.json").write_text(json.dumps(reported, indent=1, sort_keys=True) + "\n")
     with tarfile.open(target / "home-765f22d.tar.xz", "w:xz", preset=9) as archive:
         for name in KEPT:
             archive.add(settings.home / name, name, filter=_kept)

@@ -62,14 +62,14 @@ def store(settings):
     return Warehouse(settings.warehouse)
 
 
-def assert_holds(found, told, path=""):
+def assert_holds(found, reported, path=""):
     """Whatever was told is still told; there may be more."""
-    if isinstance(told, dict):
-        for name, value in told.items():
+    if isinstance(reported, dict):
+        for name, value in reported.items():
             assert name in found, f"{path}.{name} is gone"
             assert_holds(found[name], value, f"{path}.{name}")
     else:
-        assert found == told, path
+        assert found == reported, path
 
 
 def test_its_chain_verifies_against_its_anchor(ledger):

@@ -198,7 +198,7 @@ RETRAINING = Retraining(
     old_recipe="logistic_regression/none",
     new_name="version 2",
     new_recipe="lightgbm/none",
-    asked_because=("AUC 0.551, upper bound 0.598 (floor 0.6)", "3 fits in a row did not help"),
+    requested_because=("AUC 0.551, upper bound 0.598 (floor 0.6)", "3 fits in a row did not help"),
     basis="Both recipes were fitted on what was known before each of these contacts: neither had seen them.",
     gate_reasons=("P(profit gain > 0) = 0.97 on 1,310 contacts", "F1 and calibration not worse"),
     source="simulated (not the real file)",
@@ -221,7 +221,7 @@ def demo_alerts(at: datetime) -> list[Alert]:
     early, late = ((at - timedelta(hours=hours)).isoformat(timespec="seconds") for hours in (9, 2))
     return [
         ResponseBegan(
-            rung="retrain", reasons=[], evidence=MEASURED, economics=Economics(), seq=4, episode_id="e1",
+            answer="retrain", reasons=[], evidence=MEASURED, economics=Economics(), seq=4, episode_id="e1",
             as_of="2010-11-16",
             at=early,
         ).alert(),
@@ -320,7 +320,7 @@ def judge_days(engine: Engine) -> None:
             engine,
             seq=seq,
             as_of=str(evidence.as_of),
-            rung=answer.rung,
+            action=answer.action,
             kinds=[str(one.kind) for one in violations(evidence, ResponsePolicy())],
             episode_id=answer.episode_id,
             run_key=answer.run_key,

@@ -25,7 +25,7 @@ from bank_assets.ledger import promotions
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.settings import Settings
 from bank_assets.spark.etl import TABLES
-from bank_assets.spark.months import month_mark
+from bank_assets.spark.months import month_fingerprint
 from bank_assets.store.contact_store import ContactStore
 from bank_assets.store.warehouse import Warehouse
 from bank_assets_tests.world.bundles import make_bundle
@@ -69,7 +69,7 @@ def make_tables(settings: Settings, months: list[str], *, held: tuple[str, ...] 
     """What the data job makes of registered deliveries, for some months; those in `held` fail their gate."""
     store = Warehouse(settings.warehouse)
     for month in months:
-        mark = month_mark(settings.warehouse, month, settings.contract)
+        mark = month_fingerprint(settings.warehouse, month, settings.contract)
         rows = _delivered(settings, month)
         made = {
             TABLES[0]: _contacts(rows),

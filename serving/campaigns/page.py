@@ -142,15 +142,15 @@ async def suppress(
         content = (await file.read()).decode("utf-8-sig") if isinstance(file, UploadFile) else ""
     except UnicodeDecodeError as error:
         raise PayloadError((FieldError("file", "text in UTF-8", f"byte {error.start} is not"),)) from None
-    asked = SuppressionList.from_text(f"{data.get('ids', '')}\n{content}").contact_ids
-    if not asked:
+    requested = SuppressionList.from_text(f"{data.get('ids', '')}\n{content}").contact_ids
+    if not requested:
         raise PayloadError((FieldError("ids", "at least one contact id, one per line", "none"),))
-    new = await asyncio.to_thread(suppressions.add, asked, reason="campaign page", actor=identity_of(request).name)
+    new = await asyncio.to_thread(suppressions.add, requested, reason="campaign page", actor=identity_of(request).name)
     key = str(data.get("list", ""))
     if not is_partial(request):
         return Redirect("/campaign", status_code=303, query_params={"list": key} if key else {})
     total = len(suppressions.current.contact_ids)
-    part = SuppressionView(total, f"{count(new)} added, {count(len(asked) - new)} were on the list already.", key)
+    part = SuppressionView(total, f"{count(new)} added, {count(len(requested) - new)} were on the list already.", key)
     return show(request, part, part, headers={"HX-Trigger": "suppressions-changed"})
 
 

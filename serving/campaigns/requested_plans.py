@@ -147,14 +147,14 @@ def _or_else(stated: Sequence[float | None], amounts: FloatArray) -> FloatArray:
     return np.where(np.isnan(own), amounts, own)
 
 
-def _value_by_balance(asked: ValueByBalance, contract: Contract) -> BalanceValue:
+def _value_by_balance(requested: ValueByBalance, contract: Contract) -> BalanceValue:
     money = [column.source for column in contract.payload if column.unit == "EUR"]
     if len(money) != 1:
         raise EconomicsError(
             f"value by balance: expected one column in EUR in contract {contract.name}, found {money}; "
             "state the value of each contact in its `economics`."
         )
-    return BalanceValue(asked.share, asked.minimum_eur, asked.maximum_eur, money[0])
+    return BalanceValue(requested.share, requested.minimum_eur, requested.maximum_eur, money[0])
 
 
 def plan_campaign(
@@ -187,11 +187,11 @@ def plan_campaign(
     day = request.contact_date or dt.datetime.now(dt.UTC).date()
     scored = score_contacts(contacts, day, champion, published, payloads)
     by_contact, scored = economics_by_contact(contacts, request, economics, scored)
-    asked = request.rules
+    requested = request.rules
     rules = (
         FrequencyRules()
-        if asked is None
-        else FrequencyRules(asked.max_contacts_in_campaign, asked.min_days_since_previous_contact)
+        if requested is None
+        else FrequencyRules(requested.max_contacts_in_campaign, requested.min_days_since_previous_contact)
     )
     suppression = SuppressionList.of([*suppression.contact_ids, *request.suppressed])
     plan, forecast = plan_contacts(

@@ -139,7 +139,7 @@ class Batches:
     ) -> _Chunk:
         """Parse and score up to `CHUNK_ROWS` rows; runs in a thread."""
         chunk = _Chunk([], [], [], 0)
-        asked: list[DecisionRequest] = []
+        requested: list[DecisionRequest] = []
         for row in upload.rows:
             chunk.n_rows += 1
             if seen + chunk.n_rows > MAX_ROWS:
@@ -147,16 +147,16 @@ class Batches:
             try:
                 if row.fault is not None:
                     raise PayloadError((row.fault,))  # noqa: TRY301
-                asked.append(DecisionRequest(self._request(row.raw, upload), upload.actor, batch_id))
+                requested.append(DecisionRequest(self._request(row.raw, upload), upload.actor, batch_id))
                 chunk.lines.append(row.line)
             except PayloadError as error:
                 chunk.errors.append(BatchError(row.line, error.errors))
             if chunk.n_rows >= CHUNK_ROWS:
                 break
-        if asked:
+        if requested:
             suppression = self._suppressions.read()
             chunk.decided = decide(
-                asked, champion, published, suppression, self._economics, self._payloads, self._code_version
+                requested, champion, published, suppression, self._economics, self._payloads, self._code_version
             )
         return chunk
 

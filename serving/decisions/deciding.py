@@ -32,7 +32,7 @@ SMALLEST_SPLIT: Final = 8
 
 @dataclass(slots=True)
 class _Waiting:
-    asked: DecisionRequest
+    requested: DecisionRequest
     decided: asyncio.Future[Decided]
 
 
@@ -67,11 +67,11 @@ class Decider:
         self._collected: list[_Waiting] = []
         self._is_scheduled = False
 
-    async def decide(self, asked: DecisionRequest) -> Decided:
+    async def decide(self, requested: DecisionRequest) -> Decided:
         """Score a request and put the decision on record.
 
         Args:
-            asked: the request.
+            requested: the request.
 
         Returns:
             The decision, on disk.
@@ -85,7 +85,7 @@ class Decider:
         if self._recorder is not None:
             self._recorder.check()
         loop = asyncio.get_running_loop()
-        item = _Waiting(asked, loop.create_future())
+        item = _Waiting(requested, loop.create_future())
         self._collected.append(item)
         if not self._is_scheduled:
             self._is_scheduled = True
@@ -114,7 +114,7 @@ class Decider:
             asyncio.get_running_loop().call_soon(self._score)
         try:
             results = decide(
-                [item.asked for item in group],
+                [item.requested for item in group],
                 self._store.current,
                 self._store.state,
                 self._suppressions.current,

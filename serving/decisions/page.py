@@ -79,10 +79,10 @@ async def decide_and_record(
     """Decide, record, show from the record; faults come back in the form."""
     values = sent_values(data, payloads.contract)
     try:
-        asked = request_from(values, payloads)
+        requested = request_from(values, payloads)
     except PayloadError as error:
         return _refused(request, values, error, payloads.contract)
-    decided = await decider.decide(DecisionRequest(asked, identity_of(request).name))
+    decided = await decider.decide(DecisionRequest(requested, identity_of(request).name))
     note_decision(request, decided.draft.id, decided.draft.model_version)
     address = f"/predict/{decided.draft.id}"
     if not is_partial(request):
@@ -164,7 +164,7 @@ def what_if(
     labels = labels_of(contract)
     values, decision_id = sent_values(data, contract), str(data.get("decision_id", ""))
     try:
-        asked = request_from(values, payloads)
+        requested = request_from(values, payloads)
     except PayloadError as error:
         if not is_partial(request):
             return _refused(request, values, error, payloads.contract)
@@ -172,7 +172,7 @@ def what_if(
         empty = WhatIf(is_empty=True, fault=fault)
         return show(request, PredictPage(TITLE, form_of(values, contract), None, empty), empty, status=422)
     record = own_record(request, ledger, decision_id) if decision_id else None
-    asking = DecisionRequest(asked, identity_of(request).name)
+    asking = DecisionRequest(requested, identity_of(request).name)
     found = decide(
         [asking], store.current, store.state, suppressions.current, economics, payloads, settings.code_version
     )[0]

@@ -236,9 +236,9 @@ class Recorder:
 
     def _settle(self, groups: Sequence[_Group], *, is_on_disk: bool) -> None:
         self._n_waiting -= sum(group.n for group in groups)
-        told = None if is_on_disk else LedgerUnavailableError(CANNOT_WRITE)
+        described = None if is_on_disk else LedgerUnavailableError(CANNOT_WRITE)
         for group in groups:
-            group.done(told)
+            group.done(described)
         if not self._sent and not self._unsent:
             self._idle.set()
 

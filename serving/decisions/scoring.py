@@ -82,15 +82,15 @@ def cpu_architecture() -> str:
     return platform.machine()
 
 
-def economics_of(asked: EconomicsRequest | None, default: Economics) -> Economics:
+def economics_of(requested: EconomicsRequest | None, default: Economics) -> Economics:
     """The economics of a request: what it states, the platform's for the rest.
 
     Raises:
         EconomicsError: an amount is unusable.
     """
-    if asked is None:
+    if requested is None:
         return default
-    return default.stating(asked.cost_eur, asked.value_eur)
+    return default.stating(requested.cost_eur, requested.value_eur)
 
 
 def model_flags(champion: Champion) -> list[Flag]:
@@ -111,7 +111,7 @@ def flags_of(request: PredictionRequest, ranges: Mapping[str, Sequence[float]], 
 
 
 def decide(
-    asked: Sequence[DecisionRequest],
+    requested: Sequence[DecisionRequest],
     champion: Champion,
     published: PublishedState,
     suppression: SuppressionList,
@@ -122,7 +122,7 @@ def decide(
     """Score requests together and decide each.
 
     Args:
-        asked: n requests.
+        requested: n requests.
         champion: the model, read once so that all n are its.
         published: the as-of state.
         suppression: customers who objected; no economics calls them.
@@ -134,7 +134,7 @@ def decide(
         n decisions, none of them on record yet.
     """
     # A single row is scored as two equal ones; doubled here it costs less than column by column in the scorer.
-    requests = [one.request for one in (asked if len(asked) > 1 else (*asked, *asked))]
+    requests = [one.request for one in (requested if len(requested) > 1 else (*requested, *requested))]
     today = dt.datetime.now(dt.UTC).date()
     days = [request.contact_date or today for request in requests]
     # From ordinals: numpy takes 1 us for each date object.
@@ -145,7 +145,7 @@ def decide(
     document, now = champion.decision, utc_now()
     default = default.for_model(document)
     columns = zip(
-        asked,
+        requested,
         days,
         scores.probability.tolist(),
         scores.low.tolist(),

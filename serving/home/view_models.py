@@ -1,6 +1,6 @@
 """What the home page shows."""
 
-# ruff: noqa: RUF009  `told` makes a dataclasses.field, which the rule knows by that name only
+# ruff: noqa: RUF009  `described` makes a dataclasses.field, which the rule knows by that name only
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from serving.monitoring.view_models import AlertLine
-from serving.web.view_models import Notice, Tile, told
+from serving.web.view_models import Notice, Tile, described
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,10 +16,10 @@ class HomePage:
     """State of the platform at a glance."""
 
     template: ClassVar[str] = "pages/home.html"
-    title: str = told("Title of the page.")
-    part: HomeState = told("The state itself.")
-    may_predict: bool = told("True if this person may open Predict and Campaign.")
-    may_audit: bool = told("True if this person may open Audit.")
+    title: str = described("Title of the page.")
+    part: HomeState = described("The state itself.")
+    may_predict: bool = described("True if this person may open Predict and Campaign.")
+    may_audit: bool = described("True if this person may open Audit.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,9 @@ class HomeState:
     """State of the platform; refreshes itself every 15 seconds where scripts run."""
 
     template: ClassVar[str] = "partials/_home.html"
-    attention: list[Notice] = told("What a person must do or know, the most urgent first; empty if nothing.")
-    alerts: list[AlertLine] = told("What people were told last, newest first.")
-    model: list[Tile] = told("The model in force: version, algorithm, since when, quality.")
-    data: list[Tile] = told("Freshness of the data, and the last day the loop judged.")
-    decisions: list[Tile] = told("Decisions on record, waiting, and their chain.")
-    digest: str = told("Of all of it: a page that shows this state already is not drawn again.", default="")
+    attention: list[Notice] = described("What a person must do or know, the most urgent first; empty if nothing.")
+    alerts: list[AlertLine] = described("What people were told last, newest first.")
+    model: list[Tile] = described("The model in force: version, algorithm, since when, quality.")
+    data: list[Tile] = described("Freshness of the data, and the last day the loop judged.")
+    decisions: list[Tile] = described("Decisions on record, waiting, and their chain.")
+    digest: str = described("Of all of it: a page that shows this state already is not drawn again.", default="")

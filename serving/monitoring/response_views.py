@@ -101,7 +101,7 @@ def fit_in_progress(rows: Sequence[Judged], verdicts: Sequence[Promotion]) -> Ju
         rows: of the ledger's `responses`, newest first.
         verdicts: of the ledger's `promotions`, newest first.
     """
-    if not rows or rows[0].rung not in FITS:
+    if not rows or rows[0].action not in FITS:
         return None
     return rows[0] if _verdict_on(rows[0], verdicts) is None else None
 
@@ -120,12 +120,12 @@ def is_within_limits(rows: Sequence[Judged]) -> bool:
 
 def answer_of(row: Judged, verdicts: Sequence[Promotion] = (), *, is_running: bool = False) -> str:
     """What the loop answered on a day, and what became of it."""
-    answers = ["recalibrated"] if row.is_recalibrated or row.rung == ResponseAction.RECALIBRATE else []
-    if row.rung in FITS:
+    answers = ["recalibrated"] if row.is_recalibrated or row.action == ResponseAction.RECALIBRATE else []
+    if row.action in FITS:
         found = _verdict_on(row, verdicts)
         became = f": version {found.to_version} {found.decision}" if found else ", not finished" if is_running else ""
-        answers.append(f"{FITS[ResponseAction(row.rung)]}{became}")
-    if row.rung == ResponseAction.ALERT:
+        answers.append(f"{FITS[ResponseAction(row.action)]}{became}")
+    if row.action == ResponseAction.ALERT:
         answers.append("stopped, a person was called")
     return " and ".join(answers) or ("waited" if row.kinds else "nothing to answer")
 

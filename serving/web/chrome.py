@@ -1,6 +1,6 @@
 """The frame around every page, filled: navigation by scope, source of the data, model, economics.
 
-What lives here: `shell_of`. What must not: anything that reads a file or a database (every page and every error page
+What lives here: `chrome_of`. What must not: anything that reads a file or a database (every page and every error page
 calls it, and it must not fail where the page itself failed). Called by `templating.show`.
 """
 
@@ -24,7 +24,7 @@ PAGES: Final = (
 """Path, name, and scope that the page needs."""
 
 
-def shell_of(request: Request[Any, Any, Any]) -> PageChrome:
+def chrome_of(request: Request[Any, Any, Any]) -> PageChrome:
     """The frame of a request's page."""
     services = request.app.state.services
     admission = request.scope.get("bank")

@@ -26,7 +26,7 @@ from litestar.template import TemplateConfig
 
 from bank_assets.core.training.algorithms import ALGORITHMS
 from bank_assets.reports.formats import NONE, amount_text, count, eur, number, p_value, pct, points
-from serving.web.chrome import shell_of
+from serving.web.chrome import chrome_of
 from serving.web.problems import Problem
 from serving.web.view_models import ProblemPage, ProblemPart
 
@@ -172,7 +172,7 @@ def show(
     view = part if part is not None and is_partial(request) else page
     return Template(
         view.template,
-        context={"view": view, "shell": shell_of(request)},
+        context={"view": view, "chrome": chrome_of(request)},
         status_code=status,
         media_type="text/html",
         headers={"Vary": "HX-Request", **(headers or {})},

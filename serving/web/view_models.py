@@ -4,10 +4,10 @@ What lives here: the base of view models and those that several pages share; eac
 What must not: reading anything (services and controllers do), HTML, rounding (filters do that).
 
 One template, one view model: a frozen dataclass whose `template` names the file, with a help text on every field. The
-template sees it as `view` and nothing else but `shell`; a test holds both together.
+template sees it as `view` and nothing else but `chrome`; a test holds both together.
 """
 
-# ruff: noqa: RUF009  `told` makes a dataclasses.field, which the rule knows by that name only
+# ruff: noqa: RUF009  `described` makes a dataclasses.field, which the rule knows by that name only
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PLAIN: Final = "plain"
 """Tones of badges, tiles and notices; each also has a word or a sign, never colour alone."""
 
 
-def told(text: str, **options: Any) -> Any:
+def described(text: str, **options: Any) -> Any:
     """A field with its help text.
 
     Args:
@@ -38,30 +38,30 @@ def told(text: str, **options: Any) -> Any:
 class Notice:
     """Something to know or to do."""
 
-    tone: str = told("good, watch, bad or plain.")
-    title: str = told("What is the case, in a few words.")
-    text: str = told("Why it matters and what to do, as sentences.")
-    href: str = told("Where to go on, or empty.", default="")
-    action: str = told("Words of the link, or empty.", default="")
+    tone: str = described("good, watch, bad or plain.")
+    title: str = described("What is the case, in a few words.")
+    text: str = described("Why it matters and what to do, as sentences.")
+    href: str = described("Where to go on, or empty.", default="")
+    action: str = described("Words of the link, or empty.", default="")
 
 
 @dataclass(frozen=True, slots=True)
 class Tile:
     """One figure with its name."""
 
-    label: str = told("What the figure is.")
-    value: str = told("The figure, formatted with its unit.")
-    note: str = told("What it is compared with or based on.", default="")
-    tone: str = told("good, watch, bad or plain.", default=PLAIN)
+    label: str = described("What the figure is.")
+    value: str = described("The figure, formatted with its unit.")
+    note: str = described("What it is compared with or based on.", default="")
+    tone: str = described("good, watch, bad or plain.", default=PLAIN)
 
 
 @dataclass(frozen=True, slots=True)
 class NavItem:
     """An entry of the main navigation."""
 
-    href: str = told("Path of the page.")
-    label: str = told("Name of the page.")
-    is_current: bool = told("True on this very page and below it.")
+    href: str = described("Path of the page.")
+    label: str = described("Name of the page.")
+    is_current: bool = described("True on this very page and below it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +69,19 @@ class PageChrome:
     """The frame around every page: where one is, who one is, what the numbers rest on."""
 
     template: ClassVar[str] = "base.html"
-    nav: list[NavItem] = told("Pages that this person may open.")
-    user: str = told("Name of the person, empty if nobody is logged in.")
-    role: str = told("Role of the person, empty if nobody is logged in.")
-    is_local_mode: bool = told("True if everybody who reaches the port may do everything.")
-    source: str = told("Where the data of the model in force comes from.")
-    source_tone: str = told("Tone of the source: good for real data, watch for simulated or unknown.")
-    model_version: str = told("Version in force, empty if there is none.")
-    as_of: str = told("Day of the as-of state (ISO), empty if none is published.")
-    cost: Amount = told("Cost of one call, as configured.")
-    value: Amount = told("Value of one subscription, as configured.")
-    threshold: float | None = told("Break-even probability of both, [0, 1]; None where it differs by customer.")
-    registry_problem: str = told("What is wrong with the model registry, empty if nothing.")
-    is_on_probation: bool = told("True if the version in force has not passed a gate.")
+    nav: list[NavItem] = described("Pages that this person may open.")
+    user: str = described("Name of the person, empty if nobody is logged in.")
+    role: str = described("Role of the person, empty if nobody is logged in.")
+    is_local_mode: bool = described("True if everybody who reaches the port may do everything.")
+    source: str = described("Where the data of the model in force comes from.")
+    source_tone: str = described("Tone of the source: good for real data, watch for simulated or unknown.")
+    model_version: str = described("Version in force, empty if there is none.")
+    as_of: str = described("Day of the as-of state (ISO), empty if none is published.")
+    cost: Amount = described("Cost of one call, as configured.")
+    value: Amount = described("Value of one subscription, as configured.")
+    threshold: float | None = described("Break-even probability of both, [0, 1]; None where it differs by customer.")
+    registry_problem: str = described("What is wrong with the model registry, empty if nothing.")
+    is_on_probation: bool = described("True if the version in force has not passed a gate.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +89,9 @@ class LoginPage:
     """The login form."""
 
     template: ClassVar[str] = "pages/login.html"
-    title: str = told("Title of the page.")
-    error: str = told("Why the last try failed, empty on the first.")
-    is_local_mode: bool = told("True if no login is needed here.")
+    title: str = described("Title of the page.")
+    error: str = described("Why the last try failed, empty on the first.")
+    is_local_mode: bool = described("True if no login is needed here.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +99,11 @@ class ProblemPart:
     """An error, as a part of a page."""
 
     template: ClassVar[str] = "partials/_problem.html"
-    problem: Problem = told("Status, title, detail, fields that do not fit, request id.")
-    way_on: str = told("What one can do now, as a sentence.")
-    href: str = told("Where to go on.")
-    action: str = told("Words of that link.")
-    has_title: bool = told("False where the page's own heading says it.", default=True)
+    problem: Problem = described("Status, title, detail, fields that do not fit, request id.")
+    way_on: str = described("What one can do now, as a sentence.")
+    href: str = described("Where to go on.")
+    action: str = described("Words of that link.")
+    has_title: bool = described("False where the page's own heading says it.", default=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,22 +111,22 @@ class ProblemPage:
     """An error, as a page."""
 
     template: ClassVar[str] = "errors/problem.html"
-    title: str = told("Title of the page.")
-    part: ProblemPart = told("The error itself.")
+    title: str = described("Title of the page.")
+    part: ProblemPart = described("The error itself.")
 
 
 @dataclass(frozen=True, slots=True)
 class EmptyState:
     """Why there is nothing to see yet, and how to get it."""
 
-    title: str = told("What is missing.")
-    text: str = told("What makes it, as a sentence.")
-    command: str = told("Command that makes it, or empty.", default="")
+    title: str = described("What is missing.")
+    text: str = described("What makes it, as a sentence.")
+    command: str = described("Command that makes it, or empty.", default="")
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """A small table of texts."""
 
-    head: list[str] = told("Column names.")
-    rows: list[list[str]] = told("Cells, formatted.", default_factory=list)
+    head: list[str] = described("Column names.")
+    rows: list[list[str]] = described("Cells, formatted.", default_factory=list)

@@ -97,11 +97,11 @@ class Episode:
 
     Attributes:
         since: what opened it; part of the key of each of its alerts.
-        told: what was reported already.
+        reported: what was reported already.
     """
 
     since: str
-    told: tuple[str, ...] = ()
+    reported: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,13 +125,13 @@ class Episodes:
         if not words:
             return Episodes({name: one for name, one in self.open.items() if name != subject}), (), ""
         episode = self.open.get(subject) or Episode(since)
-        fresh = tuple(word for word in words if word not in episode.told)
-        told = replace(episode, told=(*episode.told, *fresh))
-        return Episodes({**self.open, subject: told}), fresh, episode.since
+        fresh = tuple(word for word in words if word not in episode.reported)
+        reported = replace(episode, reported=(*episode.reported, *fresh))
+        return Episodes({**self.open, subject: reported}), fresh, episode.since
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready form."""
-        return {name: {"since": one.since, "told": list(one.told)} for name, one in self.open.items()}
+        return {name: {"since": one.since, "told": list(one.reported)} for name, one in self.open.items()}
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Episodes:

@@ -337,7 +337,7 @@ class ResponseBegan(Fact):
     """The loop found a number beyond its limit on enough days, and an episode began.
 
     Attributes:
-        rung: what the loop answered.
+        answer: what the loop answered.
         reasons: why, as recorded.
         evidence: what was measured on that day, or None.
         economics: what a subscription is worth.
@@ -349,7 +349,7 @@ class ResponseBegan(Fact):
     tone = Tone.WATCH
     steps = "Nothing: the result is reported."
 
-    rung: str
+    answer: str
     reasons: Sequence[str]
     evidence: Evidence | None
     economics: Economics
@@ -365,7 +365,7 @@ class ResponseBegan(Fact):
             ResponseAction.SEARCH: "all models are compared",
             ResponseAction.RECALIBRATE: "the probabilities are recalibrated",
         }
-        answer = answers.get(ResponseAction(self.rung), "it waits for its next chance to answer")
+        answer = answers.get(ResponseAction(self.answer), "it waits for its next chance to answer")
         return f"The loop noticed a change; {answer}"
 
     def text(self) -> str:

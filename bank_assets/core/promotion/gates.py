@@ -254,8 +254,8 @@ def recipe_gate(
     found.evidence["fairness"] = dict(fairness or {})
     smaller = min(int(observed.sum()), int((~observed).sum()))
     is_enough = len(observed) >= limits.minimum_rows and smaller >= limits.minimum_class
-    asked = f"(asked: {limits.minimum_rows} and {limits.minimum_class})"
-    found.check(is_enough, f"{len(observed)} out-of-time contacts, {smaller} of the rarer outcome {asked}")
+    requested = f"(asked: {limits.minimum_rows} and {limits.minimum_class})"
+    found.check(is_enough, f"{len(observed)} out-of-time contacts, {smaller} of the rarer outcome {requested}")
     if not is_enough:
         return found.verdict()
     pair = (champion, challenger)

@@ -127,13 +127,13 @@ def against_champion(
 
 
 def _sentence(found: Sequence[Mapping[str, Any]], limits: RegressionPolicy) -> str:
-    told = [
+    reported = [
         f"of the days before {row['start']} has a log loss of {row['log_loss_refit']:.4f} on the {row['rows']} "
         f"contacts since, the champion {row['log_loss_champion']:.4f}"
         for row in found
     ]
     return (
-        f"the recipe fitted on what is known today {'; '.join(told)}; P(worse) = {found[0]['P_worse']:.3f} "
+        f"the recipe fitted on what is known today {'; '.join(reported)}; P(worse) = {found[0]['P_worse']:.3f} "
         f"(refused beyond {limits.tolerance:.0%} with P >= {limits.confidence:g})"
     )
 

@@ -133,17 +133,17 @@ def measure_performance(
         The report; with no matured contact it says so and has no window.
     """
     policy, baseline = policy or PerformancePolicy(), baseline or Baseline()
-    morning = np.datetime64(as_of, "D")
-    before = contacts.contact_dates < morning
+    day = np.datetime64(as_of, "D")
+    before = contacts.contact_dates < day
     scored = ~np.isnan(contacts.proba)
-    matured = contacts.rows(before & scored & is_matured(contacts, morning, policy.maturity_days))
+    matured = contacts.rows(before & scored & is_matured(contacts, day, policy.maturity_days))
 
     def window(name: str, rows: ScoredContacts) -> WindowPerformance:
-        return _measure(name, rows, morning, economics, baseline, policy)
+        return _measure(name, rows, day, economics, baseline, policy)
 
     latest = window("latest", _latest(matured, policy)) if len(matured.proba) else None
     return PerformanceReport(
-        as_of=str(morning),
+        as_of=str(day),
         model=model,
         message=_message(latest, model, policy),
         level=latest.level if latest else Level.NONE,

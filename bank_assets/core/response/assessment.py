@@ -152,23 +152,23 @@ def respond(state: ResponseState, evidence: Evidence, policy: ResponsePolicy | N
             held = (*held, f"intercept moves from {evidence.shift_before:+.2f} to {evidence.shift_now:+.2f} log-odds")
         return Response(lower, (*reasons, *held), state.episode_id, "", is_recalibrated, is_new, state)
     unhelpful = state.unhelpful + 1 if _did_not_help(state, found) else 0
-    rung = ResponseAction.RETRAIN
+    action = ResponseAction.RETRAIN
     if unhelpful >= limits.search_after:
-        rung = ResponseAction.ALERT if state.has_searched else ResponseAction.SEARCH
+        action = ResponseAction.ALERT if state.has_searched else ResponseAction.SEARCH
         reasons = (*reasons, f"{unhelpful} fits in a row did not help")
         unhelpful = 0
-    if rung is ResponseAction.ALERT:
+    if action is ResponseAction.ALERT:
         state = replace(state, stopped_on=today)
-        return Response(rung, reasons, state.episode_id, "", is_recalibrated, True, state)
+        return Response(action, reasons, state.episode_id, "", is_recalibrated, True, state)
     state = replace(
         state,
         fits=state.fits + 1,
         unhelpful=unhelpful,
         severity={str(violation.kind): violation.severity for violation in found},
-        has_searched=state.has_searched or rung is ResponseAction.SEARCH,
+        has_searched=state.has_searched or action is ResponseAction.SEARCH,
     )
     run_key = f"{state.episode_id}-{state.fits}"
-    return Response(rung, reasons, state.episode_id, run_key, is_recalibrated, is_new, state)
+    return Response(action, reasons, state.episode_id, run_key, is_recalibrated, is_new, state)
 
 
 def after_fit(state: ResponseState, day: np.datetime64, *, is_promoted: bool) -> ResponseState:
@@ -209,7 +209,7 @@ def _observed(
     quiet = 0 if found else state.quiet + is_judged
     kinds = tuple(str(violation.kind) for violation in found)
     state = replace(state, assessed_on=str(evidence.as_of), recent=(*state.recent, kinds)[-policy.n :], quiet=quiet)
-    return _closed(state) if state.episode_id and quiet >= policy.quiet_mornings else state
+    return _closed(state) if state.episode_id and quiet >= policy.quiet_days else state
 
 
 def _held(state: ResponseState, evidence: Evidence, confirmed: bool, policy: ResponsePolicy) -> tuple[str, ...] | None:

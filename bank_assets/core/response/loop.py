@@ -75,7 +75,7 @@ class Assessment:
     @property
     def calls_for_fit(self) -> bool:
         """Whether the loop waits for the verdict of a fit before it judges the next day."""
-        return self.response.rung in FITS
+        return self.response.action in FITS
 
 
 @dataclass(frozen=True, slots=True)

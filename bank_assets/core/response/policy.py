@@ -55,7 +55,7 @@ class ResponsePolicy:
         k: mornings that must violate,
         n: of so many latest.
         cool_down_days: days between two fits.
-        quiet_mornings: judged mornings without violation that end an episode.
+        quiet_days: judged mornings without violation that end an episode.
         search_after: refits in a row that did not help before all candidates are compared, and before stopping.
         rest_days: days after a stop until the platform tries again by itself.
         review_days: days after the last fit or review until a model on probation is reviewed, whatever the evidence. A
@@ -76,7 +76,7 @@ class ResponsePolicy:
     k: int = 2
     n: int = 3
     cool_down_days: int = 10
-    quiet_mornings: int = 5
+    quiet_days: int = 5
     search_after: int = 3
     rest_days: int = 28
     review_days: int = 28
@@ -244,7 +244,7 @@ class Response:
     """The answer of a morning.
 
     Attributes:
-        rung: what to do.
+        action: what to do.
         reasons: sentences with the numbers.
         episode_id: the episode it belongs to, or "".
         run_key: unique per fit asked for, or "".
@@ -253,7 +253,7 @@ class Response:
         state: to be kept.
     """
 
-    rung: ResponseAction
+    action: ResponseAction
     reasons: tuple[str, ...]
     episode_id: str
     run_key: str

@@ -25,13 +25,13 @@ class TreeTomekLinks(TomekLinks):
     """`imblearn.under_sampling.TomekLinks` with another search; for two classes."""
 
     def _fit_resample(self, X: FloatArray, y: NDArray[Any]) -> tuple[FloatArray, NDArray[Any]]:
-        is_asked = y == y[-1]
+        is_requested = y == y[-1]
         # After SMOTE both classes have as many rows. The new rows come last and lie close together, so asking their
         # class takes a seventh of the time of asking the other one.
-        if 2 * int(is_asked.sum()) > len(y):
-            is_asked = ~is_asked
+        if 2 * int(is_requested.sum()) > len(y):
+            is_requested = ~is_requested
         linked = np.zeros(len(y), dtype=bool)
-        linked[tomek_links(X, is_asked).ravel()] = True
+        linked[tomek_links(X, is_requested).ravel()] = True
         removed = linked & np.isin(y, list(self.sampling_strategy_))
         self.sample_indices_ = np.flatnonzero(~removed)
         return X[self.sample_indices_], y[self.sample_indices_]
@@ -52,8 +52,8 @@ def tomek_links(X: FloatArray, is_rare: BoolArray) -> IntArray:
     other = _nearest(tree, brute, X, rare)
     is_across = ~is_rare[other]
     rare, other = rare[is_across], other[is_across]
-    asked, position = np.unique(other, return_inverse=True)
-    is_mutual = _nearest(tree, brute, X, asked)[position] == rare if len(asked) else np.zeros(0, dtype=bool)
+    requested, position = np.unique(other, return_inverse=True)
+    is_mutual = _nearest(tree, brute, X, requested)[position] == rare if len(requested) else np.zeros(0, dtype=bool)
     return np.column_stack([rare[is_mutual], other[is_mutual]])
 
 

@@ -116,7 +116,7 @@ EACH = (
     SensorFailing(name="s", automation="sensor", error="OSError", failures=3, since="t", at=AT),
     NothingArrived(last_arrival="2010-10-28", days=5.2, limit=4, delivery="d", at=AT),
     NightlyDigest(job="daily", lines=["3 new files"], evidence=MEASURED, seconds=300, run_id="r", at=AT),
-    *(of(rung="retrain", reasons=["z +5.1"], evidence=MEASURED, economics=Economics(), episode_id="e", seq=7, at=AT)
+    *(of(answer="retrain", reasons=["z +5.1"], evidence=MEASURED, economics=Economics(), episode_id="e", seq=7, at=AT)
       for of in (ResponseBegan, ResponseStopped, FitWithoutVerdict)),
     *(verdict(of) for of in (Promoted, OnProbation, RolledBack, Refused, Recalibrated)),
 )  # fmt: skip
@@ -189,7 +189,7 @@ def test_urgency_follows_what_has_to_be_done():
 
 
 def test_the_beginning_of_an_episode_is_one_alert_and_its_stop_another():
-    began, again = answered(), answered(rung="none", seq=8)
+    began, again = answered(), answered(answer="none", seq=8)
     assert began.key == again.key
     assert len({began.key, answered(ResponseStopped, seq=9).key, answered(FitWithoutVerdict, seq=10).key}) == 3
     assert "waits" in again.title

@@ -51,10 +51,10 @@ def test_intercept_forgets_and_sees_only_what_is_known():
     dates = START + (np.arange(400) // 10).astype("timedelta64[D]")
     observed = np.arange(400) >= 200  # all refuse for 20 days, then all subscribe
     known = dates + DAY
-    morning = START + 20 * DAY
-    assert intercept_as_of(raw, observed, known, dates, morning) < -0.5
+    as_of = START + 20 * DAY
+    assert intercept_as_of(raw, observed, known, dates, as_of) < -0.5
     assert intercept_as_of(raw, observed, known, dates, START + 40 * DAY) > 1.0
-    assert intercept_as_of(raw, observed, known + 30 * DAY, dates, morning) == 0.0
+    assert intercept_as_of(raw, observed, known + 30 * DAY, dates, as_of) == 0.0
 
 
 def test_weights_of_the_intercept():

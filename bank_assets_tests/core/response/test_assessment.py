@@ -83,61 +83,61 @@ class TestViolations:
 
 class TestBrakes:
     def test_without_a_model_everything_is_searched(self):
-        assert respond(ResponseState(), fine(1)).rung is ResponseAction.SEARCH
+        assert respond(ResponseState(), fine(1)).action is ResponseAction.SEARCH
 
     def test_one_bad_morning_is_not_enough(self):
-        assert answer(deployed(), decayed(11)).rung is ResponseAction.NONE
+        assert answer(deployed(), decayed(11)).action is ResponseAction.NONE
 
     def test_two_bad_mornings_of_three_are(self):
-        assert answer(deployed(), decayed(11), fine(12), decayed(13)).rung is ResponseAction.RETRAIN
+        assert answer(deployed(), decayed(11), fine(12), decayed(13)).action is ResponseAction.RETRAIN
 
     def test_the_latest_must_be_bad(self):
-        assert answer(deployed(), decayed(3), decayed(4), fine(20)).rung is ResponseAction.NONE
+        assert answer(deployed(), decayed(3), decayed(4), fine(20)).action is ResponseAction.NONE
 
     def test_two_bad_mornings_far_apart_are_not_enough(self):
-        assert answer(deployed(), decayed(11), fine(12), fine(13), decayed(14)).rung is ResponseAction.NONE
+        assert answer(deployed(), decayed(11), fine(12), fine(13), decayed(14)).action is ResponseAction.NONE
 
     def test_cool_down_ends_on_its_day(self):
         before = answer(deployed(), decayed(POLICY.cool_down_days - 2), decayed(POLICY.cool_down_days - 1))
-        assert before.rung is ResponseAction.NONE
+        assert before.action is ResponseAction.NONE
         assert "cool-down: 9 of 10 days" in before.reasons[-1]
-        assert respond(before.state, decayed(POLICY.cool_down_days)).rung is ResponseAction.RETRAIN
+        assert respond(before.state, decayed(POLICY.cool_down_days)).action is ResponseAction.RETRAIN
 
     def test_covariates_wait_for_new_outcomes(self):
         response = answer(deployed(), drifted(11, outcomes=5), drifted(12, outcomes=5))
-        assert response.rung is ResponseAction.NONE
+        assert response.action is ResponseAction.NONE
         assert "5 new outcomes" in response.reasons[-1]
 
     def test_a_refused_fit_costs_a_cool_down_too(self):
-        asked = answer(deployed(), decayed(11), decayed(12))
-        refused = after_fit(asked.state, day(12), is_promoted=False)
-        assert respond(refused, decayed(13)).rung is ResponseAction.NONE
+        requested = answer(deployed(), decayed(11), decayed(12))
+        refused = after_fit(requested.state, day(12), is_promoted=False)
+        assert respond(refused, decayed(13)).action is ResponseAction.NONE
         assert refused.deployed_on == deployed().deployed_on
-        assert respond(refused, decayed(12 + POLICY.cool_down_days)).rung is ResponseAction.RETRAIN
+        assert respond(refused, decayed(12 + POLICY.cool_down_days)).action is ResponseAction.RETRAIN
 
     def test_a_new_model_is_judged_afresh(self):
-        asked = answer(deployed(), decayed(11), decayed(12))
-        assert after_fit(asked.state, day(12), is_promoted=True).recent == ()
+        requested = answer(deployed(), decayed(11), decayed(12))
+        assert after_fit(requested.state, day(12), is_promoted=True).recent == ()
 
     def test_the_same_morning_twice_changes_nothing(self):
         first = answer(deployed(), decayed(11), decayed(12))
         again = respond(first.state, decayed(12))
-        assert again.rung is ResponseAction.NONE
+        assert again.action is ResponseAction.NONE
         assert again.state == first.state
 
 
 class TestRecalibration:
     def test_a_moved_intercept_recalibrates(self):
         response = answer(deployed(), fine(11, shift_before=0.0, shift_now=0.2))
-        assert response.rung is ResponseAction.RECALIBRATE
+        assert response.action is ResponseAction.RECALIBRATE
         assert response.is_recalibrated
 
     def test_a_hardly_moved_one_does_not(self):
-        assert answer(deployed(), fine(11, shift_before=0.20, shift_now=0.24)).rung is ResponseAction.NONE
+        assert answer(deployed(), fine(11, shift_before=0.20, shift_now=0.24)).action is ResponseAction.NONE
 
     def test_a_refit_comes_before_it_and_says_both(self):
         response = answer(deployed(), decayed(11), decayed(12, shift_now=0.5))
-        assert response.rung is ResponseAction.RETRAIN
+        assert response.action is ResponseAction.RETRAIN
         assert response.is_recalibrated
 
 
@@ -159,7 +159,7 @@ class TestEpisodes:
 
     def test_a_drift_that_returns_gets_another_id(self):
         first, state = self.refit(deployed(), 12)
-        for number in range(13, 13 + POLICY.quiet_mornings):
+        for number in range(13, 13 + POLICY.quiet_days):
             state = respond(state, fine(number)).state
         assert state.episode_id == ""
         second, _ = self.refit(state, 40)
@@ -176,14 +176,14 @@ class TestEpisodes:
         assert respond(state, decayed(12)).run_key == respond(state, decayed(12)).run_key != ""
 
     def test_search_and_then_stop_when_nothing_helps(self):
-        state, rungs, number = deployed(), [], 0
+        state, actions, number = deployed(), [], 0
         for _ in range(9):
             number += 15
             response, state = self.refit(state, number)
-            rungs.append(response.rung)
-            if response.rung is ResponseAction.ALERT:
+            actions.append(response.action)
+            if response.action is ResponseAction.ALERT:
                 break
-        assert rungs == [
+        assert actions == [
             *[ResponseAction.RETRAIN] * 3,
             ResponseAction.SEARCH,
             ResponseAction.RETRAIN,
@@ -198,20 +198,20 @@ class TestEpisodes:
         for observed in (90.0, 90.0, 90.0, 60.0, 60.0, 60.0):
             number += 15
             response, state = self.refit(state, number, lambda n, o=observed: decayed(n, o))
-            assert response.rung is ResponseAction.RETRAIN
+            assert response.action is ResponseAction.RETRAIN
 
     def test_a_decay_to_the_other_side_is_another_decay(self):
         state, number, low = deployed(), 0, {"expected": 60.0, "observed": 20.0}
         for evidence in (decayed, lambda n: fine(n, **low)) * 3:
             number += 15
             response, state = self.refit(state, number, evidence)
-            assert response.rung is ResponseAction.RETRAIN
+            assert response.action is ResponseAction.RETRAIN
 
     def test_covariates_alone_never_search(self):
         state = deployed()
         for number in range(15, 15 * 9, 15):
             response, state = self.refit(state, number, drifted)
-            assert response.rung is ResponseAction.RETRAIN
+            assert response.action is ResponseAction.RETRAIN
 
     def stopped(self):
         state, number = deployed(), 0
@@ -220,7 +220,7 @@ class TestEpisodes:
             response = answer(state, decayed(number - 1), decayed(number))
             state = (
                 response.state
-                if response.rung is ResponseAction.ALERT
+                if response.action is ResponseAction.ALERT
                 else after_fit(response.state, day(number), is_promoted=True)
             )
         return state, number
@@ -228,7 +228,7 @@ class TestEpisodes:
     def test_a_stop_holds_and_calls_no_second_time(self):
         state, number = self.stopped()
         response = answer(state, decayed(number + 11), decayed(number + 12))
-        assert response.rung is ResponseAction.NONE
+        assert response.action is ResponseAction.NONE
         assert not response.is_alert
         assert "a person was called" in response.reasons[-1]
 
@@ -236,7 +236,7 @@ class TestEpisodes:
         state, number = self.stopped()
         later = number + POLICY.rest_days
         response = answer(state, decayed(later), decayed(later + 1))
-        assert response.rung is ResponseAction.RETRAIN
+        assert response.action is ResponseAction.RETRAIN
         assert response.episode_id != state.episode_id
 
 

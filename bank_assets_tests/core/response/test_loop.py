@@ -55,7 +55,7 @@ class Delivered:
         self.state = after_verdict(
             ResponseState(), str(first), is_promoted=True, is_on_probation=self.on_probation[first]
         )
-        self.model, self.shift, self.asked, self.kept, self.newest = first, 0.0, None, [], first
+        self.model, self.shift, self.requested, self.kept, self.newest = first, 0.0, None, [], first
 
     def days(self):
         return np.unique(self.dates[self.dates < self.newest])
@@ -67,20 +67,20 @@ class Delivered:
         return KnownFacts(self.scored, self.daily, Reference.of(self.daily, self.model.item(), 90.0))
 
     def settle(self):
-        self.model = self.asked
+        self.model = self.requested
         self.state = after_verdict(
             self.state, str(self.model), is_promoted=True, is_on_probation=self.on_probation[self.model]
         )
-        self.asked = None
+        self.requested = None
         return True
 
     def position(self):
-        return Position(self.state, self.shift, self.asked is not None)
+        return Position(self.state, self.shift, self.requested is not None)
 
     def keep(self, assessment):
         self.kept.append(assessment)
         self.state, self.shift = assessment.response.state, assessment.evidence.shift_now
-        self.asked = assessment.day if assessment.calls_for_fit else None
+        self.requested = assessment.day if assessment.calls_for_fit else None
 
     def deliver(self, newest):
         self.newest = newest
@@ -89,7 +89,7 @@ class Delivered:
 
 def essence(assessments, after):
     return [
-        (one.day, one.response.rung, one.response.reasons, one.response.run_key, one.response.state)
+        (one.day, one.response.action, one.response.reasons, one.response.run_key, one.response.state)
         for one in assessments
         if one.day > after
     ]
@@ -136,15 +136,15 @@ def test_of_the_history_only_the_newest_day_asks_and_a_refusal_waits():
     known, policy = KnownFacts(scored, world.daily, Reference({}, 0.0)), ResponsePolicy()
     (day,) = days_to_judge(contacts.contact_dates, FIRST + 60 * DAY, ResponseState())
     assert day == FIRST + 60 * DAY
-    asked = assess(day, known, ResponseState(), 0.0, policy)
-    assert asked.response.rung is ResponseAction.SEARCH
-    refused = after_verdict(asked.response.state, str(day), is_promoted=False)
+    requested = assess(day, known, ResponseState(), 0.0, policy)
+    assert requested.response.action is ResponseAction.SEARCH
+    refused = after_verdict(requested.response.state, str(day), is_promoted=False)
     later = np.append(contacts.contact_dates, day + np.arange(4) * DAY)
     assert len(days_to_judge(later, day + 4 * DAY, refused)) == 4, "whatever arrives at once, each day is judged"
     held = assess(day + 3 * DAY, known, refused, 0.0, policy)
-    assert held.response.rung is ResponseAction.NONE
+    assert held.response.action is ResponseAction.NONE
     assert "refused" in held.response.reasons[0]
-    assert assess(day + 10 * DAY, known, refused, 0.0, policy).response.rung in FITS
+    assert assess(day + 10 * DAY, known, refused, 0.0, policy).response.action in FITS
 
 
 def test_a_model_on_probation_is_reviewed_without_any_evidence(replayed):
@@ -155,16 +155,16 @@ def test_a_model_on_probation_is_reviewed_without_any_evidence(replayed):
     known, policy = KnownFacts(scored, world.daily, Reference({}, 0.0)), ResponsePolicy(minimum_ranked=10_000)
     state = after_verdict(ResponseState(), str(FIRST + 7 * DAY), is_promoted=True, is_on_probation=True)
     assert state.is_on_probation
-    assert assess(FIRST + 34 * DAY, known, state, 0.0, policy).response.rung not in FITS
+    assert assess(FIRST + 34 * DAY, known, state, 0.0, policy).response.action not in FITS
     due = assess(FIRST + 35 * DAY, known, state, 0.0, policy)
-    assert (due.response.rung, due.response.run_key) == (ResponseAction.SEARCH, f"review-{FIRST + 35 * DAY}")
+    assert (due.response.action, due.response.run_key) == (ResponseAction.SEARCH, f"review-{FIRST + 35 * DAY}")
     passed = after_verdict(due.response.state, str(due.day), is_promoted=True)
     assert not passed.is_on_probation
     refused = after_verdict(due.response.state, str(due.day), is_promoted=False)
     assert (refused.is_on_probation, refused.attempted_on) == (True, state.attempted_on), "it starts no cool-down"
-    assert assess(FIRST + 36 * DAY, known, refused, 0.0, policy).response.rung not in FITS
+    assert assess(FIRST + 36 * DAY, known, refused, 0.0, policy).response.action not in FITS
     earlier = replace(refused, reviewed_on=str(FIRST + 8 * DAY))
-    assert assess(FIRST + 36 * DAY, known, earlier, 0.0, policy).response.rung is ResponseAction.SEARCH
+    assert assess(FIRST + 36 * DAY, known, earlier, 0.0, policy).response.action is ResponseAction.SEARCH
 
 
 def test_a_rollback_gets_a_cool_down_and_ends_the_episode():

@@ -190,13 +190,13 @@ def test_a_version_that_the_gate_refused_cannot_be_rolled_back_to_unless_it_was_
     ledger = client.app.state.services.ledger
     verdict = {"kind": "refit", "from_version": "1", "to_version": "2", "evidence": {}, "actor": "pipeline"}
     promotions.record(ledger, decision="refused", reasons=["mean probability 0.4 against 0.1 observed"], **verdict)
-    asked = {"version": "2", "reason": "because"}
-    response = client.post("/api/v1/model/rollback", json=asked)
+    requested = {"version": "2", "reason": "because"}
+    response = client.post("/api/v1/model/rollback", json=requested)
     assert response.status_code == 409
     assert "mean probability 0.4" in response.json()["detail"]
     assert registry.alias == "1"
     promotions.record(ledger, decision="promoted", reasons=["better"], **verdict)
-    assert client.post("/api/v1/model/rollback", json=asked).status_code == 200
+    assert client.post("/api/v1/model/rollback", json=requested).status_code == 200
 
 
 def test_a_rollback_while_the_registry_is_down_is_503_and_not_recorded(client, registry):

@@ -136,10 +136,10 @@ def test_requests_that_arrive_together_are_recorded_together_and_an_idle_writer_
         submit(drafts, done)
 
     monkeypatch.setattr(services.recorder, "submit", watched)
-    asked = DecisionRequest(Payloads.of(UCI).request_of(payload), "test")
+    requested = DecisionRequest(Payloads.of(UCI).request_of(payload), "test")
 
     async def ask() -> list[Decided]:
-        return await asyncio.gather(*(services.decider.decide(asked) for _ in range(n)))
+        return await asyncio.gather(*(services.decider.decide(requested) for _ in range(n)))
 
     with client.portal() as portal:
         decided = portal.call(ask)

@@ -144,16 +144,16 @@ def test_the_model_page_shows_what_the_recalibration_did_to_the_log_loss(pages):
 
 def test_rollback_needs_confirmation_and_reason_then_swaps_and_is_in_the_history(pages, home):
     token = token_of(pages)
-    asked = {**token, "version": "1", "reason": "slips"}
-    refused = pages.post("/model/rollback", data=asked)
+    requested = {**token, "version": "1", "reason": "slips"}
+    refused = pages.post("/model/rollback", data=requested)
     assert refused.status_code == 422
     assert "Confirm that the version" in soup_of(refused).select_one("#rollback [role=alert]").text
-    short = pages.post("/model/rollback", data={**asked, "reason": "x", "confirm": "yes"})
+    short = pages.post("/model/rollback", data={**requested, "reason": "x", "confirm": "yes"})
     assert "found 1" in soup_of(short).select_one("#rollback [role=alert]").text
-    unknown = pages.post("/model/rollback", data={**asked, "version": "77", "confirm": "yes"})
+    unknown = pages.post("/model/rollback", data={**requested, "version": "77", "confirm": "yes"})
     assert "found 77" in soup_of(unknown).select_one("#rollback [role=alert]").text
     assert home.registry.moves == []
-    done = soup_of(pages.post("/model/rollback", data={**asked, "confirm": "yes"}))
+    done = soup_of(pages.post("/model/rollback", data={**requested, "confirm": "yes"}))
     assert "Version 1 is in force" in done.text
     newest = promotions.latest(services(pages).ledger)
     assert (newest.kind, newest.from_version, newest.to_version, newest.actor) == ("rollback", "2", "1", "local")

@@ -63,7 +63,7 @@ def test_an_alert_reads_as_being_answered_until_the_verdict_on_its_fit_is_known(
 
     last = responses.history(ledger, limit=1)[0]
     responses.append(
-        ledger, seq=last.seq + 1, as_of="2010-11-18", rung="retrain", kinds=["ranking"], episode_id="e1",
+        ledger, seq=last.seq + 1, as_of="2010-11-18", action="retrain", kinds=["ranking"], episode_id="e1",
         run_key="e1-1", is_recalibrated=False, is_alert=False, reasons=["AUC low"], evidence=last.evidence, shift=0.1,
         promotion_id=promotions.history(ledger, limit=1)[0].id, state=last.state,
     )  # fmt: skip

@@ -18,7 +18,7 @@ from serving.web import view_models
 from serving.web.templating import STATIC, TEMPLATES, environment
 
 MODULES = [path.stem for path in sorted(Path(view_models.__file__).parent.glob("view_models*.py"))]
-GLOBALS = {"view", "shell", "csrf_token", "static_url"}
+GLOBALS = {"view", "chrome", "csrf_token", "static_url"}
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "pages.md"
 
 
@@ -59,9 +59,9 @@ def misfits(source, model):
     tree = engine.parse(source)
     fields = {field.name for field in dataclasses.fields(model)}
     if model.template == "base.html":
-        used, others = attributes_of(tree, "shell"), attributes_of(tree, "view") - {"title"}
+        used, others = attributes_of(tree, "chrome"), attributes_of(tree, "view") - {"title"}
     else:
-        used, others = attributes_of(tree, "view"), attributes_of(tree, "shell")
+        used, others = attributes_of(tree, "view"), attributes_of(tree, "chrome")
         used |= {"title"} if 'extends "base.html"' in source else set()
     found = [f"uses {name}, which is no field" for name in sorted(used - fields)]
     found += [f"does not use the field {name}" for name in sorted(fields - used)]
