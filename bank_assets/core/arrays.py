@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
+DayArray = NDArray[np.datetime64]
 Rows = Mapping[str, NDArray[Any]]
 """Columns of n rows by name, each (n,)."""
 

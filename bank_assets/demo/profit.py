@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.contract.contract import Contract
+from bank_assets.core.arrays import DayArray
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.features.contacts import Contacts
 from bank_assets.core.model.calibration import recalibrated_day_by_day
@@ -27,8 +28,6 @@ from bank_assets.core.model.scorer import Scorer, apply_calibrator
 from bank_assets.store.contact_store import ContactStore
 from bank_assets.store.lineage import SCORES, passed_months
 from bank_assets.store.warehouse import Warehouse
-
-Days = NDArray[np.datetime64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ def played_profit(
     proba_of = dict(zip(table.column("contact_id").to_pylist(), table.column("proba").to_pylist(), strict=True))
     proba = np.asarray([proba_of.get(contact, np.nan) for contact in contacts.contact_ids], dtype=np.float64)
     kept = apply_calibrator(first.raw_probability(contacts.features()), first.decision["calibrator"])
-    days: Days = np.unique(contacts.contact_dates[contacts.contact_dates >= start])
+    days: DayArray = np.unique(contacts.contact_dates[contacts.contact_dates >= start])
     shifted = recalibrated_day_by_day(kept, contacts.is_subscribed, contacts.known_on, contacts.contact_dates, days)
     judged = (contacts.contact_dates >= start) & contacts.has_outcome & ~np.isnan(proba)
     called = {

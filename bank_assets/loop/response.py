@@ -18,10 +18,11 @@ import dagster as dg
 import numpy as np
 from sqlalchemy import Engine
 
+from bank_assets.core.arrays import DayArray
 from bank_assets.core.drift.covariate_shift import Reference
 from bank_assets.core.drift.daily_profiles import DailyProfiles
 from bank_assets.core.quality.performance import ScoredContacts
-from bank_assets.core.response.loop import FITS, Assessment, Days, KnownFacts, Position, advance, after_verdict
+from bank_assets.core.response.loop import FITS, Assessment, KnownFacts, Position, advance, after_verdict
 from bank_assets.core.response.policy import ResponseAction, ResponseState, ViolationKind
 from bank_assets.core.training.algorithms import ALGORITHMS
 from bank_assets.core.training.recipes import Recipe
@@ -225,7 +226,7 @@ class ResponseLoop:
 
     # Scores
 
-    def days(self) -> Days:
+    def days(self) -> DayArray:
         """Days with contacts, of the months that passed their gate."""
         dates = self._store.read("contacts", self._months, ["contact_date"]).column("contact_date")
         return np.unique(dates.to_numpy().astype("datetime64[D]"))

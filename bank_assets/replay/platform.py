@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from bank_assets.core.arrays import DayArray
 from bank_assets.core.drift.covariate_shift import Reference
 from bank_assets.core.features.contacts import LearningData
 from bank_assets.core.model.bundle import NO_RANGES, BundleParts, ModelLineage, bundle_files
@@ -26,7 +27,7 @@ from bank_assets.core.promotion.recipe_search import RecipeSelection, select_rec
 from bank_assets.core.quality.metrics import best_f1_threshold
 from bank_assets.core.quality.objective import PROFIT
 from bank_assets.core.response.evidence import known_intercept
-from bank_assets.core.response.loop import Assessment, Days, KnownFacts, Position, advance, after_verdict
+from bank_assets.core.response.loop import Assessment, KnownFacts, Position, advance, after_verdict
 from bank_assets.core.response.policy import ResponseAction, ResponsePolicy, ResponseState
 from bank_assets.core.training.challenger import GUARD_ROWS, fit_deployment
 from bank_assets.core.training.recipes import Recipe, named_recipes
@@ -109,7 +110,7 @@ class PlatformReplay(Policy):
 
     # Scores
 
-    def days(self) -> Days:
+    def days(self) -> DayArray:
         """Days with contacts; with a coarser step the last day of each step that has some."""
         return self._world.delivered_days
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.contract.contract import Contract
-from bank_assets.core.arrays import BoolArray, FloatArray
+from bank_assets.core.arrays import BoolArray, DayArray, FloatArray
 from bank_assets.core.drift.daily_profiles import DailyProfiles
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.features.as_of import OutcomeHistory
@@ -22,8 +22,6 @@ from bank_assets.core.features.contacts import Contacts, LearningData
 from bank_assets.core.features.day_plan import Frame, plan_statistics
 from bank_assets.core.features.feature_set import historical_features
 from bank_assets.core.quality.performance import ScoredContacts
-
-Days = NDArray[np.datetime64]
 
 STEPS: Final = ("day", "week", "month")
 FEEDBACKS: Final = ("full", "called")
@@ -93,7 +91,7 @@ class ReplaySettings:
         }
 
 
-def step_starts(days: Days, step: str) -> Days:
+def step_starts(days: DayArray, step: str) -> DayArray:
     """First day of the step that each day lies in: itself, its Monday, or the first of its month."""
     if step == "month":
         return days.astype("datetime64[M]").astype("datetime64[D]")
@@ -103,7 +101,7 @@ def step_starts(days: Days, step: str) -> Days:
     return days
 
 
-def step_ends(days: Days, step: str) -> Days:
+def step_ends(days: DayArray, step: str) -> DayArray:
     """Last day of the step that each day lies in: the day on which its contacts are delivered."""
     if step == "month":
         return np.asarray((days.astype("datetime64[M]") + 1).astype("datetime64[D]") - np.timedelta64(1, "D"))
@@ -135,8 +133,8 @@ class World:
             )
         decided_on = np.maximum(step_starts(self.dates, settings.step), settings.first_day)
         self.decided_on = np.where(self.is_decided, decided_on, self.dates)
-        self.days: Days = np.unique(self.decided_on[self.is_decided])
-        self.delivered_days: Days = np.unique(step_ends(self.dates, settings.step))
+        self.days: DayArray = np.unique(self.decided_on[self.is_decided])
+        self.delivered_days: DayArray = np.unique(step_ends(self.dates, settings.step))
         self.daily = DailyProfiles.from_rows(self.dates, ordered.frame, ordered.contract)
         self.learned_weight = np.where(self.is_decided & (settings.feedback == "called"), 0.0, 1.0)
         self._plans = plan_statistics(ordered.frame, self.dates, ordered.contract)

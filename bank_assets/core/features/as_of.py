@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.contract.contract import Contract
-from bank_assets.core.arrays import FloatArray
-from bank_assets.core.features.day_plan import Days, Frame, plan_features, plan_statistics
+from bank_assets.core.arrays import DayArray, FloatArray
+from bank_assets.core.features.day_plan import Frame, plan_features, plan_statistics
 
 STATE_SCHEMA_VERSION: Final = 1
 OUTCOME_DELAY_DAYS: Final = 1
@@ -92,9 +92,9 @@ class OutcomeHistory:
 
     def __init__(
         self,
-        known_on: Days,
+        known_on: DayArray,
         is_subscribed: NDArray[np.bool_],
-        plan_days: Days,
+        plan_days: DayArray,
         plans: FloatArray,
         contract: Contract,
         weights: FloatArray | None = None,
@@ -124,9 +124,9 @@ class OutcomeHistory:
     def from_contacts(
         cls,
         frame: Frame,
-        contact_dates: Days,
+        contact_dates: DayArray,
         is_subscribed: NDArray[np.bool_],
-        known_on: Days | None = None,
+        known_on: DayArray | None = None,
         *,
         contract: Contract,
         has_outcome: NDArray[np.bool_] | None = None,
@@ -157,7 +157,7 @@ class OutcomeHistory:
         plan_days, plans = plan_statistics(frame, contact_dates, contract)
         return cls(usable[mask].astype("datetime64[D]"), is_subscribed[mask], plan_days, plans, contract)
 
-    def rates(self, days: Days) -> dict[str, FloatArray]:
+    def rates(self, days: DayArray) -> dict[str, FloatArray]:
         """Trailing subscription rates on the mornings of `days`.
 
         Args:

@@ -16,12 +16,10 @@ from numpy.typing import NDArray
 
 from bank_assets.contract.columns import YES_NO, Column, ColumnKind
 from bank_assets.contract.contract import Contract
-from bank_assets.core.arrays import BoolArray, rows_at
+from bank_assets.core.arrays import BoolArray, DayArray, rows_at
 from bank_assets.core.features.as_of import OUTCOME_DELAY_DAYS, OutcomeHistory
 from bank_assets.core.features.day_plan import Frame
 from bank_assets.core.features.feature_set import historical_features
-
-Days = NDArray[np.datetime64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +36,8 @@ class LearningData:
     """
 
     features: Mapping[str, NDArray[Any]]
-    contact_dates: Days
-    known_on: Days
+    contact_dates: DayArray
+    known_on: DayArray
     is_subscribed: BoolArray
     as_of: np.datetime64
     contract: Contract
@@ -74,8 +72,8 @@ class Contacts:
 
     contact_ids: NDArray[Any]
     frame: Frame
-    contact_dates: Days
-    known_on: Days
+    contact_dates: DayArray
+    known_on: DayArray
     is_subscribed: BoolArray
     contract: Contract
 
@@ -139,7 +137,7 @@ class Contacts:
         )
 
 
-def usable_from(contact_dates: Days, arrived_on: Days) -> Days:
+def usable_from(contact_dates: DayArray, arrived_on: DayArray) -> DayArray:
     """Day from whose morning an outcome is usable: the day after it arrived, and never before the day after the call.
 
     Args:
@@ -147,7 +145,7 @@ def usable_from(contact_dates: Days, arrived_on: Days) -> Days:
         arrived_on: day on which each outcome arrived, (n,); NaT where none did.
 
     Returns:
-        Days, (n,); NaT where there is no outcome.
+        DayArray, (n,); NaT where there is no outcome.
     """
     earliest = np.maximum(contact_dates, arrived_on) + np.timedelta64(OUTCOME_DELAY_DAYS, "D")
     return np.where(np.isnat(arrived_on), np.datetime64("NaT", "D"), earliest).astype("datetime64[D]")

@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from bank_assets.contract.columns import ListStatistic, Summary
 from bank_assets.contract.contract import Contract
-from bank_assets.core.arrays import FloatArray
+from bank_assets.core.arrays import DayArray, FloatArray
 
 Frame = Mapping[str, NDArray[Any]]
-Days = NDArray[np.datetime64]
 
 
 PLAN_COUNT: Final = "contacts_planned_that_day"
@@ -30,7 +29,7 @@ def plan_features(contract: Contract) -> tuple[str, ...]:
     return (PLAN_COUNT, *(statistic.feature for statistic in contract.list_statistics))
 
 
-def plan_statistics(frame: Frame, contact_dates: Days, contract: Contract) -> tuple[Days, FloatArray]:
+def plan_statistics(frame: Frame, contact_dates: DayArray, contract: Contract) -> tuple[DayArray, FloatArray]:
     """Statistics of each day's list of candidates.
 
     Args:

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import ContractError
-from bank_assets.core.arrays import FloatArray
+from bank_assets.core.arrays import DayArray, FloatArray
 from bank_assets.core.features.as_of import RATE_FEATURES, AsOfState, OutcomeHistory
-from bank_assets.core.features.day_plan import Days, Frame, plan_features, plan_statistics
+from bank_assets.core.features.day_plan import Frame, plan_features, plan_statistics
 
 STALE_AFTER_DAYS: Final = 30
 """A contact date further than this past the as-of day makes the answer carry `stale_features`."""
@@ -103,14 +103,14 @@ def _contact_features(frame: Frame, contract: Contract) -> dict[str, NDArray[Any
         ) from None
 
 
-def _plan_features(frame: Frame, contact_dates: Days, contract: Contract) -> dict[str, FloatArray]:
+def _plan_features(frame: Frame, contact_dates: DayArray, contract: Contract) -> dict[str, FloatArray]:
     days, plans = plan_statistics(frame, contact_dates, contract)
     row = np.searchsorted(days, contact_dates.astype("datetime64[D]"))
     return {name: plans[row, column] for column, name in enumerate(FeatureSet.of(contract).plan)}
 
 
 def historical_features(
-    frame: Frame, contact_dates: Days, history: OutcomeHistory, contract: Contract
+    frame: Frame, contact_dates: DayArray, history: OutcomeHistory, contract: Contract
 ) -> dict[str, NDArray[Any]]:
     """Features of past or replayed contacts, each as of the morning of its own day, with its own day's plan.
 
@@ -135,7 +135,7 @@ def historical_features(
 
 
 def current_features(
-    frame: Frame, contact_dates: Days, state: AsOfState, contract: Contract, *, has_plan: bool
+    frame: Frame, contact_dates: DayArray, state: AsOfState, contract: Contract, *, has_plan: bool
 ) -> dict[str, NDArray[Any]]:
     """Features of contacts to be decided now, from the published state.
 
@@ -177,6 +177,6 @@ def _columns(values: tuple[float, ...], n: int) -> FloatArray:
     return columns
 
 
-def is_stale(contact_dates: Days, state: AsOfState) -> NDArray[np.bool_]:
+def is_stale(contact_dates: DayArray, state: AsOfState) -> NDArray[np.bool_]:
     """Which contacts lie more than `STALE_AFTER_DAYS` past the state, (n,)."""
     return np.asarray((contact_dates - state.as_of).astype(np.int64) > STALE_AFTER_DAYS)

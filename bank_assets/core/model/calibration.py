@@ -15,13 +15,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bank_assets.core.arrays import BoolArray, FloatArray
+from bank_assets.core.arrays import BoolArray, DayArray, FloatArray
 from bank_assets.core.model.scorer import expit, logit
 from bank_assets.core.quality.metrics import log_loss_rows
-
-Days = NDArray[np.datetime64]
 
 INTERCEPT_HALF_LIFE_DAYS: Final = 10.0
 INTERCEPT_PRIOR: Final = 3.0
@@ -67,8 +64,8 @@ def fit_intercept(
 def intercept_as_of(
     raw: FloatArray,
     is_subscribed: BoolArray,
-    known_on: Days,
-    contact_dates: Days,
+    known_on: DayArray,
+    contact_dates: DayArray,
     as_of: np.datetime64,
     half_life_days: float = INTERCEPT_HALF_LIFE_DAYS,
     *,
@@ -93,7 +90,7 @@ def intercept_as_of(
 
 
 def _recent(
-    known_on: Days, contact_dates: Days, as_of: np.datetime64, half_life_days: float
+    known_on: DayArray, contact_dates: DayArray, as_of: np.datetime64, half_life_days: float
 ) -> tuple[BoolArray, FloatArray]:
     """The contacts that an intercept of `as_of` rests on, (n,), and their recency weights, (n_recent,)."""
     age = (as_of - contact_dates).astype(np.float64)
@@ -129,8 +126,8 @@ class Recalibration:
 def recalibrate(
     raw: FloatArray,
     is_subscribed: BoolArray,
-    known_on: Days,
-    contact_dates: Days,
+    known_on: DayArray,
+    contact_dates: DayArray,
     as_of: np.datetime64,
     shift_before: float,
     half_life_days: float = INTERCEPT_HALF_LIFE_DAYS,
@@ -160,7 +157,7 @@ def recalibrate(
 
 
 def recalibrated_day_by_day(
-    raw: FloatArray, is_subscribed: BoolArray, known_on: Days, contact_dates: Days, days: Days
+    raw: FloatArray, is_subscribed: BoolArray, known_on: DayArray, contact_dates: DayArray, days: DayArray
 ) -> FloatArray:
     """Apply each morning's intercept to that day's predictions, as production does.
 

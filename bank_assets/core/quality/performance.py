@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from bank_assets.core.arrays import Rows, none_if_nan, rows_at
+from bank_assets.core.arrays import DayArray, Rows, none_if_nan, rows_at
 from bank_assets.core.drift.report import Level, worst
 from bank_assets.core.drift.statistics import wilson_interval
 from bank_assets.core.economics.economics import Economics
@@ -29,8 +29,6 @@ from bank_assets.core.quality.performance_report import (
     PerformanceStatus,
     WindowPerformance,
 )
-
-Days = NDArray[np.datetime64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +73,10 @@ class ScoredContacts:
         is_called: (n,) decision on record; None decides by the economics given to `measure_performance`.
     """
 
-    contact_dates: Days
+    contact_dates: DayArray
     proba: NDArray[np.float64]
     is_subscribed: NDArray[np.bool_]
-    known_on: Days
+    known_on: DayArray
     frame: Rows = field(default_factory=dict)
     is_called: NDArray[np.bool_] | None = None
 
@@ -160,7 +158,7 @@ def measure_performance(
     )
 
 
-def _iso_weeks(days: Days) -> NDArray[np.str_]:
+def _iso_weeks(days: DayArray) -> NDArray[np.str_]:
     """ISO week of each day, `2009-W06`, (n,)."""
     distinct, codes = np.unique(days, return_inverse=True)
     names = ["{}-W{:02d}".format(*day.isocalendar()[:2]) for day in distinct.tolist()]

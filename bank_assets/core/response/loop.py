@@ -20,9 +20,8 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bank_assets.core.arrays import FloatArray
+from bank_assets.core.arrays import DayArray, FloatArray
 from bank_assets.core.drift.covariate_shift import Reference
 from bank_assets.core.drift.daily_profiles import DailyProfiles
 from bank_assets.core.quality.performance import ScoredContacts
@@ -30,8 +29,6 @@ from bank_assets.core.response.assessment import after_fit, respond, violations
 from bank_assets.core.response.evidence import gather
 from bank_assets.core.response.policy import Evidence, Response, ResponseAction, ResponsePolicy, ResponseState
 from bank_assets.core.training.splits import MINIMUM_SPAN_DAYS
-
-Days = NDArray[np.datetime64]
 
 FITS: Final = (ResponseAction.RETRAIN, ResponseAction.SEARCH)
 MINIMUM_CLASS: Final = 20
@@ -96,7 +93,7 @@ class Position:
 class ScoredDeliveries(Protocol):
     """What was delivered, and how it was scored."""
 
-    def days(self) -> Days:
+    def days(self) -> DayArray:
         """Days with contacts, sorted and distinct."""
 
     def reached(self) -> np.datetime64:
@@ -159,7 +156,7 @@ def advance(scores: ScoredDeliveries, fits: Fits, record: LoopRecord, policy: Re
             return True
 
 
-def days_to_judge(days: Sequence[np.datetime64] | Days, reached: np.datetime64, state: ResponseState) -> Days:
+def days_to_judge(days: Sequence[np.datetime64] | DayArray, reached: np.datetime64, state: ResponseState) -> DayArray:
     """Days that are due, in order: see the calendar above.
 
     Args:
@@ -170,7 +167,7 @@ def days_to_judge(days: Sequence[np.datetime64] | Days, reached: np.datetime64, 
     Returns:
         Days after both, at most `reached`; before the first assessment at most the newest of them.
     """
-    due: Days = np.asarray(np.unique(np.asarray(days, "datetime64[D]")) + _DAY)
+    due: DayArray = np.asarray(np.unique(np.asarray(days, "datetime64[D]")) + _DAY)
     due = due[due <= reached]
     if state.deployed_on is None and state.assessed_on is None:
         due = due[-1:]

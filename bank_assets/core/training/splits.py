@@ -13,7 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-Days = NDArray[np.datetime64]
+from bank_assets.core.arrays import DayArray
+
 N_REPORTED_FOLDS: Final = 3
 """Folds whose pooled metrics are reported; one warm-up fold before them feeds the first calibrator."""
 
@@ -41,11 +42,11 @@ class Fold:
     test_end: np.datetime64
     is_reported: bool
 
-    def train_mask(self, contact_dates: Days, known_on: Days) -> NDArray[np.bool_]:
+    def train_mask(self, contact_dates: DayArray, known_on: DayArray) -> NDArray[np.bool_]:
         """Rows whose call and outcome lie before the fold's test rows, (n,)."""
         return np.asarray((contact_dates < self.test_start) & (known_on <= self.test_start))
 
-    def test_mask(self, contact_dates: Days) -> NDArray[np.bool_]:
+    def test_mask(self, contact_dates: DayArray) -> NDArray[np.bool_]:
         """Rows of the test span, (n,)."""
         return np.asarray((contact_dates >= self.test_start) & (contact_dates < self.test_end))
 
@@ -56,7 +57,7 @@ def _month_start_after(day: np.datetime64) -> np.datetime64:
     return np.datetime64(start if start == day else (month + 1).astype("datetime64[D]"), "D")
 
 
-def time_folds(contact_dates: Days, as_of: np.datetime64) -> tuple[Fold, ...]:
+def time_folds(contact_dates: DayArray, as_of: np.datetime64) -> tuple[Fold, ...]:
     """Split the span into four equal parts at month starts; test on the last three, warm up on half of the first.
 
     On the real file the reported folds begin in January 2009. Where months are too long for the span (a few weeks of
