@@ -1,6 +1,6 @@
 """What simply follows its inputs: automation conditions, freshness policies, and the sensor that evaluates them.
 
-What lives here: which asset follows and how old it may be. What must not: drift and decay (the response ladder decides
+What lives here: which asset follows and how old it may be. What must not: drift and decay (the response policy decides
 those), deliveries (a sensor sees them before Dagster does). Called by `bank_assets.definitions` and `sensors`.
 
 `eager()` is not used: it asks once and never again after a failed run, and it waits for all upstream partitions. The

@@ -3,7 +3,7 @@
 The bare script does the same fits and transformations with pandas and the same core functions, in one process without
 Dagster, MLflow, Great Expectations or Spark: read and check, Parquet by month, exact counts per day, drift of every
 month, twenty candidates over time-ordered folds (resampled folds shared, as in the main job), the challenger with its
-evidence and bundle, every contact scored as of its morning, the ranked list of the last 30 days. What it leaves out is
+evidence and bundle, every contact scored as of its day, the ranked list of the last 30 days. What it leaves out is
 what the platform is for: quarantine with reasons, gates, reports, tracking, registry, records, restart after a kill.
 
 Each side is a process of its own, one after the other; `--runs` repeats the pair. Wall and CPU seconds, start included.

@@ -3,7 +3,7 @@
 `BANK_SOURCE=<bank-full.csv> python benchmarks/recipes.py [--samplers]` prints one JSON line.
 
 A random split hides every change in time, so these figures compare with published ones and decide nothing. Trailing
-rates and the plan are in, as of each contact's own morning. `--samplers` adds every sampler: SMOTE and Tomek links move
+rates and the plan are in, as of each contact's own day. `--samplers` adds every sampler: SMOTE and Tomek links move
 the probabilities, and the calibrator must bring their mean back to within 0.01 of the true rate. Peer: LightGBM
 with the call's duration among the inputs, which is known only afterwards.
 """

@@ -33,7 +33,8 @@ async def measure(requested: dict[str, Any]) -> dict[str, Any]:
     """Requests per second and latencies of one closed loop."""
     body = requested["body"].encode()
     head = (
-        f"POST {requested['path']} HTTP/1.1\r\nHost: 127.0.0.1:{requested['port']}\r\nContent-Type: application/json\r\n"
+        f"POST {requested['path']} HTTP/1.1\r\nHost: 127.0.0.1:{requested['port']}\r\n"
+        f"Content-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n\r\n"
     )
     seconds: list[float] = []

@@ -1,6 +1,6 @@
 """Do ranges and forecasts hold? `BANK_SOURCE=<bank-full.csv> python benchmarks/uncertainty.py` prints one JSON line.
 
-Walks the real history: the default recipe refitted every 14 days, its intercept recalibrated each morning; on the first
+Walks the real history: the default recipe refitted every 14 days, its intercept recalibrated each day; on the first
 day of each month the range table and the shift are estimated from predictions already made, and the month's list
 (calls above break-even) is forecast. Peer of the forecast: climatology of the last 90 days. Peer of the ranges:
 Venn-Abers alone.
@@ -35,7 +35,7 @@ VALUES = (25.0, 50.0, 100.0)
 
 
 def predictions(contacts) -> np.ndarray:
-    """Probability of each contact from `FIRST_DAY` on, from what was known that morning; NaN before."""
+    """Probability of each contact from `FIRST_DAY` on, from what was known on that day; NaN before."""
     raw = np.full(len(contacts), np.nan)
     days = np.unique(contacts.contact_dates[contacts.contact_dates >= FIRST_DAY])
     features, estimator, fitted_on = contacts.features(), None, None

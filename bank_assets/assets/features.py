@@ -45,7 +45,7 @@ def training_set(
     warehouse: WarehouseResource,
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:
-    """Frozen snapshot of every contact with a known outcome, with features as of its own morning.
+    """Frozen snapshot of every contact with a known outcome, with features as of its own day.
 
     Reads: contacts of the months that passed their gate, outcomes delivered or told to the app.
     Writes: `training_set`, content-hashed.

@@ -1,6 +1,6 @@
 """Stage performance: what the champion's decisions were worth, on matured outcomes.
 
-Scores are made as of each contact's own morning by the champion in force on its date, before its outcome is read.
+Scores are made as of each contact's own day by the champion in force on its date, before its outcome is read.
 Measurement is in `core.quality.performance`.
 """
 
@@ -96,10 +96,10 @@ def contact_scores(
     registry: RegistryResource,
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:
-    """Each delivered contact scored as of its own morning by the champion in force on its date.
+    """Each delivered contact scored as of its own day by the champion in force on its date.
 
     Reads: contacts, outcomes, promotions. Writes: `contact_scores`.
-    Guarantees: no score uses an outcome unknown on its morning; contacts before the first champion have none.
+    Guarantees: no score uses an outcome unknown by then; contacts before the first champion have none.
     Fails when: a champion's bundle does not have its registered digest.
     """
     watch, store = Stopwatch(), warehouse.open()

@@ -113,7 +113,7 @@ def comparison_of(
     else:
         before = answered(store, column["contact_id"], days, current)
         basis = (
-            "The old model's figures are what it answered on the morning of each contact, recalibrated as on that day. "
+            "The old model's figures are what it answered on the day of each contact, recalibrated as on that day. "
             "The new one's come from fits of the same recipe before each contact. Neither had seen these contacts."
         )
     known = ~np.isnan(before) & ~np.isnan(now)
@@ -152,7 +152,7 @@ def answered(
 
 
 def reasons_for(engine: Engine, as_of: str, tags: Mapping[str, str]) -> tuple[str, ...]:
-    """Why the fit was asked for: the ladder's own reasons of that morning, else those of the run."""
+    """Why the fit was asked for: the loop's own reasons of that day, else those of the run."""
     for row in responses.history(engine, limit=50):
         if row.as_of == as_of and row.action in FIT_ACTIONS:
             return why_sentences(row.reasons)

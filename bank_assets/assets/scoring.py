@@ -56,7 +56,7 @@ def as_of_state(
     ledger: LedgerResource,
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:
-    """What is known this morning: trailing subscription rates, the typical list of a day, the recalibration.
+    """What is known on this day: trailing subscription rates, the typical list of a day, the recalibration.
 
     Reads: contacts, outcomes, contact_scores. Writes: the state that the web app and batch scoring use.
     Guarantees: only outcomes known by the data's own time; a recalibration that moves the odds is on record.

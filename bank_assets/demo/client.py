@@ -1,4 +1,4 @@
-"""A client that keeps asking the web app, and notices when another model or another morning's state answers.
+"""A client that keeps asking the web app, and notices when another model or another day's state answers.
 
 What lives here: one thread that asks and counts. What must not: what is done about it.
 Called by `bank_assets.commands.demo`. Standard library only, so that it measures the app and not itself.

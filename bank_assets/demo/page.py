@@ -19,7 +19,7 @@ from bank_assets.store.atomic_files import write_atomic
 FOLDER: Final = "demo"
 PAGE: Final = "index.html"
 HEADINGS: Final = (
-    "delivery", "contacts", "alerts", "recalibrated mornings", "fits", "promoted", "champion", "profit so far, EUR",
+    "delivery", "contacts", "alerts", "recalibrated days", "fits", "promoted", "champion", "profit so far, EUR",
     "never retrained, EUR", "new champion answers after, s",
 )  # fmt: skip
 

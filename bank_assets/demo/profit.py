@@ -3,9 +3,9 @@
 What lives here: profit of played days by policy, from the tables of the home. What must not: Dagster, printing.
 Called by `bank_assets.commands.demo`.
 
-* `profit_eur`: the loop. The decisions in `contact_scores`: each contact as of its own morning by the champion then in
-  force, with that morning's recalibration, before its outcome is read.
-* `profit_never_retrained_eur`: the first champion kept for ever. Its features are still those of each morning (trailing
+* `profit_eur`: the loop. The decisions in `contact_scores`: each contact as of its own day by the champion then in
+  force, with that day's recalibration, before its outcome is read.
+* `profit_never_retrained_eur`: the first champion kept for ever. Its features are still those of each day (trailing
   rates, the day's list), which it would get from the as-of state anyway; nothing else adapts.
 * `profit_recalibrated_only_eur`: the first champion with the daily recalibration; what is left to the loop's fits.
 * `profit_contact_everyone_eur`: no model.
@@ -38,7 +38,7 @@ class PlayedProfit:
         contacts: contacts with a known outcome that were decided.
         profit_eur: by the loop.
         profit_never_retrained_eur: by the first champion, kept.
-        profit_recalibrated_only_eur: by the first champion, recalibrated each morning.
+        profit_recalibrated_only_eur: by the first champion, recalibrated each day.
         profit_contact_everyone_eur: without a model.
         by_month: profit of the loop, of the kept champion and of calling everyone, outcomes, rates and mean
             probability by month.

@@ -36,7 +36,7 @@ class StepResult:
         idle_seconds: until the loop had nothing left to do.
         runs: Dagster runs of the step.
         verdicts: of gates, and published recalibrations.
-        judged: mornings that the response ladder judged.
+        judged: days that the response policy judged.
         notices: what people were told.
         changes: models and states that began to answer.
         version: champion that answered at the end.
@@ -58,7 +58,7 @@ class StepResult:
     def swap(self) -> Change | None:
         """The first answer by the champion that the step ended with, if it is a new one.
 
-        Several fits can follow from one delivery, each as of its own morning: the loop judges the days one by one.
+        Several fits can follow from one delivery, each as of its own day: the loop judges the days one by one.
         """
         versions = [change.version for change in self.changes]
         if len(set(versions)) < 2:
@@ -66,7 +66,7 @@ class StepResult:
         return next(change for change in self.changes if change.version == self.version)
 
     def refreshed(self) -> Change | None:
-        """The first answer from the new morning's state."""
+        """The first answer from the new day's state."""
         return next(iter(self.changes[1:]), None)
 
     @property
@@ -76,7 +76,7 @@ class StepResult:
 
     @property
     def recalibrations(self) -> int:
-        """Mornings on which the intercept moved materially."""
+        """Days on which the intercept moved materially."""
         return sum(row.is_recalibrated for row in self.judged)
 
     @property

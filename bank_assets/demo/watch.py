@@ -166,7 +166,7 @@ def verdicts_since(engine: Engine, last_id: int) -> list[promotions.Promotion]:
 
 
 def judged_since(engine: Engine, last_seq: int) -> list[responses.Judged]:
-    """Mornings that the response ladder judged after a row of the ledger, oldest first."""
+    """Days that the response policy judged after a row of the ledger, oldest first."""
     return [row for row in reversed(responses.history(engine, limit=MANY)) if row.seq > last_seq]
 
 

@@ -155,7 +155,7 @@ responses: Final = Table(
     Column("state", Text, nullable=False),
     Column("actor", Text, nullable=False),
 )
-"""One row per morning that the response ladder judged, with the state it left. Append-only; the last row counts."""
+"""One row per day that the response policy judged, with the state it left. Append-only; the last row counts."""
 
 as_of_states: Final = Table(
     "as_of_states",

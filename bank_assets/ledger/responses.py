@@ -1,10 +1,10 @@
-"""Responses: every morning that the ladder judged, what it measured, what it answered, and the state it left.
+"""Responses: every day that the loop judged, what it measured, what it answered, and the state it left.
 
 What lives here: append and read. Called by the loop (`bank_assets.loop.response`), alerts, the demo and pages.
 What must not: judging (`core.response.assessment`), measuring (`core.response.evidence`), asking for runs.
 
-Two sensors act as one ladder. They share this table: the number of the last row is claimed by whoever appends first, so
-a morning is judged once, whichever of them looks first and on however many machines.
+Two sensors act as one loop. They share this table: the number of the last row is claimed by whoever appends first, so
+a day is judged once, whichever of them looks first and on however many machines.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Judged:
     Attributes:
         seq: 1, 2, 3, …
         at: wall clock.
-        as_of: the morning, data time, ISO date.
+        as_of: the as-of day, data time, ISO date.
         action: what to do: `none`, `recalibrate`, `retrain`, `search`, `alert`.
         kinds: what was violated: `calibration`, `covariates`, `ranking`.
         episode_id: the episode it belongs to, or "".
@@ -45,9 +45,9 @@ class Judged:
         is_alert: whether a person is told: a new episode, or a stop.
         reasons: sentences with the numbers.
         evidence: what was measured, by name.
-        shift: intercept from the outcomes known that morning, log-odds.
+        shift: intercept from the outcomes known on that day, log-odds.
         promotion_id: last row of `promotions` that the state knows.
-        state: the ladder's state as JSON text.
+        state: the loop's state as JSON text.
         actor: who judged.
     """
 
@@ -86,12 +86,12 @@ def append(
     state: str,
     actor: str = "pipeline",
 ) -> Judged:
-    """Append the judgement of a morning.
+    """Append the judgement of a day.
 
     Args:
         engine: an open ledger.
         seq: number of the row, one more than the last that the judgement rests on.
-        as_of: the morning.
+        as_of: the as-of day.
         action: what to do.
         kinds: what was violated.
         episode_id: the episode, or "".
@@ -164,7 +164,7 @@ def history(engine: Engine, *, limit: int = 200, after: int = 0) -> list[Judged]
 
 
 def counts(engine: Engine, *, after: int = 0) -> dict[str, int]:
-    """How often the ladder did what: mornings, recalibrations, retrainings, searches, alerts.
+    """How often the loop did what: days, recalibrations, retrainings, searches, alerts.
 
     Args:
         engine: an open ledger.
@@ -172,7 +172,7 @@ def counts(engine: Engine, *, after: int = 0) -> dict[str, int]:
     """
     rows = history(engine, limit=1_000_000, after=after)
     return {
-        "mornings": len({row.as_of for row in rows}),
+        "days": len({row.as_of for row in rows}),
         "recalibrations": sum(row.is_recalibrated for row in rows),
         "retrainings": sum(row.action == "retrain" for row in rows),
         "searches": sum(row.action == "search" for row in rows),

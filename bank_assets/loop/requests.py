@@ -1,7 +1,7 @@
 """Runs that the loop asks for: their tags, ranges of months, keys, and what is in flight.
 
 What lives here: `RunWanted` and its translation into a Dagster run request, with a new key after a failure.
-What must not: deciding that work is left (`deliveries`, `ladder`), definitions. Called by schedules and sensors.
+What must not: deciding that work is left (`deliveries`, `loop`), definitions. Called by schedules and sensors.
 
 A run key is made of the content of the work, so two looks at the same state ask for one run. Dagster remembers keys for
 ever: a key without the number of finished runs would silently swallow the repeat of a failed one, and of a delivery
@@ -33,7 +33,7 @@ FAILED: Final = (Status.FAILURE, Status.CANCELED)
 FIRST_WAIT_SECONDS: Final = 30.0
 LONGEST_WAIT_SECONDS: Final = 600.0
 ATTEMPTS: Final = 12
-"""Failures after which the ladder counts a fit as refused: about an hour and a half of waiting between them."""
+"""Failures after which the loop counts a fit as refused: about an hour and a half of waiting between them."""
 _TAG_LENGTH: Final = 250
 
 

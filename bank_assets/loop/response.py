@@ -61,7 +61,7 @@ class NextStep:
 
 
 class ResponseLoop:
-    """The stored side of the ladder."""
+    """The stored side of the loop."""
 
     def __init__(
         self, settings: Settings, engine: Engine, instance: dg.DagsterInstance, decision_of: DecisionOf
@@ -116,10 +116,10 @@ class ResponseLoop:
 
     def _published(self) -> NextStep:
         last = self._last
-        as_of = last.as_of if last else "no morning"
+        as_of = last.as_of if last else "no day"
         published = state(self._store, self._champions, self._newest)
         if self._champions.current is None or published.is_current:
-            return NextStep(f"every morning is judged, the last is {as_of}; {_reported(last)}", is_idle=True)
+            return NextStep(f"every day is judged, the last is {as_of}; {_reported(last)}", is_idle=True)
         moved = f"intercept {last.shift:+.3f}" if last else "first state"
         wanted = RunWanted(
             SCORING,
@@ -168,7 +168,7 @@ class ResponseLoop:
             "training_set": {"config": {"as_of": as_of}},
             "challenger": {"config": {"mode": "search" if is_search else "refit"}},
         }
-        # Days after this morning are delivered already: their scores, and more fits perhaps, come before the state.
+        # Days after this day are delivered already: their scores, and more fits perhaps, come before the state.
         catches_up = np.datetime64(as_of, "D") < self._newest
         assets = [*_FIT_ASSETS, *(ALGORITHMS if is_search else ())] if catches_up else None
         wanted = RunWanted(
@@ -276,7 +276,7 @@ def verdicts_after(engine: Engine, promotion_id: int) -> list[promotions.Promoti
 
 
 def has_verdict(engine: Engine, requested: Judged) -> bool:
-    """Whether the fit that a morning asked for was judged."""
+    """Whether the fit that a day asked for was judged."""
     found = verdicts_after(engine, requested.promotion_id)
     return any(row.as_of == requested.as_of and row.kind != "rollback" for row in found)
 

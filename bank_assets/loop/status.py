@@ -76,7 +76,7 @@ def _judged(
     dates = store.read("contacts", months, ["contact_date"]).column("contact_date").to_numpy()
     known = state if state.deployed_on else ResponseState(deployed_on=str(champions.starts[-1]))
     days = days_to_judge(dates.astype("datetime64[D]"), newest, known)
-    left += [f"{len(days)} morning(s) up to {days[-1]} are not judged"] if len(days) else []
+    left += [f"{len(days)} day(s) up to {days[-1]} are not judged"] if len(days) else []
     if not published_state(store, champions, newest).is_current:
         left.append("the state is not published")
     left += [f"{delivery.name} is not scored" for delivery in due_campaigns(settings)]

@@ -33,9 +33,9 @@ class ReplayProgress:
     """How far a policy has come.
 
     Attributes:
-        as_of: last morning decided, ISO.
+        as_of: last day decided, ISO.
         cpu_seconds: processor time so far.
-        is_done: whether all mornings are decided.
+        is_done: whether all days are decided.
     """
 
     as_of: str
@@ -87,7 +87,7 @@ class Checkpoint:
         """
         arrays: dict[str, Any] = {name: getattr(trace, name) for name in _TRACE}
         arrays |= {f"file/{name}": np.frombuffer(content, np.uint8) for name, content in files.items()}
-        head = {"morning": progress.as_of, "cpu_seconds": progress.cpu_seconds, "is_done": progress.is_done}
+        head = {"day": progress.as_of, "cpu_seconds": progress.cpu_seconds, "is_done": progress.is_done}
         arrays["head"] = np.frombuffer(json.dumps(head).encode(), np.uint8)
         with replacing(self._path) as stream:
             np.savez(stream, **arrays)
@@ -118,4 +118,4 @@ class Checkpoint:
         if len(trace.proba) != n_contacts:
             _LOG.warning("checkpoint %s is of other contacts; the policy starts again", self._path.name)
             return None
-        return trace, files, ReplayProgress(head["morning"], float(head["cpu_seconds"]), bool(head["is_done"]))
+        return trace, files, ReplayProgress(head["day"], float(head["cpu_seconds"]), bool(head["is_done"]))

@@ -115,7 +115,7 @@ class PlatformReplay(Policy):
         return self._world.delivered_days
 
     def reached(self) -> np.datetime64:
-        """The morning that is decided now."""
+        """The day that is decided now."""
         return self._as_of
 
     def known(self, day: np.datetime64) -> KnownFacts:
@@ -194,7 +194,7 @@ class PlatformReplay(Policy):
     # Record
 
     def position(self) -> Position:
-        """In memory; nothing is ever pending between two mornings."""
+        """In memory; nothing is ever pending between two days."""
         return Position(self._state, self._shift, self._awaited is not None)
 
     def keep(self, assessment: Assessment) -> None:

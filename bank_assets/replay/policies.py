@@ -1,7 +1,7 @@
 """The policies that a replay compares, by their names.
 
 What lives here: the common interface, the policies that refit by schedule or drift, the bounds.
-What must not: the platform's own loop (`replay.platform`), outcomes that a morning does not know.
+What must not: the platform's own loop (`replay.platform`), outcomes that a day does not know.
 Called by `replay.replay`. All fits, conversions and scores go through `core.training.challenger` and
 `core.model.scorer`, as in production; the policies differ in what they look at and when they refit, which is what is
 compared.
@@ -9,10 +9,10 @@ compared.
 | name | features | weights | refit | recalibration |
 |---|---|---|---|---|
 | never | the contact alone | all alike | once | no |
-| monthly | the contact alone | all alike | first morning of a month | no |
+| monthly | the contact alone | all alike | first day of a month | no |
 | weekly | + trailing rates, number planned | half-life 90 days | every 7 days | no |
 | drift_only | as weekly | half-life 90 days | drift report heavy, looked at weekly | no |
-| platform | all, the plan's mix too | half-life 90 days | response ladder | each morning |
+| platform | all, the plan's mix too | half-life 90 days | response policy | each day |
 | f1_threshold | as platform, called above the threshold of the best F1 so far | | | |
 | hindsight | all | all alike | cross-validation over the whole history: it sees the days it decides | no |
 """
@@ -65,14 +65,14 @@ DRIFT_WINDOW_DAYS: Final = 28
 
 
 class Policy(ABC):
-    """Decides the contacts of one morning after the other."""
+    """Decides the contacts of one day after the other."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     @abstractmethod
     def decide(self, as_of: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:
-        """Decide the contacts of a morning: write probabilities and calls of `rows` into the trace."""
+        """Decide the contacts of a day: write probabilities and calls of `rows` into the trace."""
 
     @abstractmethod
     def counts(self) -> ReplayCounts:

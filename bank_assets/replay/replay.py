@@ -49,16 +49,16 @@ def make_policy(name: str, settings: ReplaySettings, config: PlatformConfig, clo
 
 
 def walk(policy: Policy, world: World, trace: Trace, *, after: np.datetime64 | None = None) -> Iterator[np.datetime64]:
-    """Decide morning after morning.
+    """Decide day after day.
 
     Args:
         policy: decides.
         world: contacts and what is known of them.
         trace: filled as the walk goes on.
-        after: last morning that the trace holds already, to go on after an interruption.
+        after: last day that the trace holds already, to go on after an interruption.
 
     Yields:
-        Each morning, once its contacts are decided.
+        Each day, once its contacts are decided.
     """
     for as_of in world.days:
         if after is not None and as_of <= after:
@@ -78,7 +78,7 @@ def _explore(
     called = trace.called[rows]
     if settings.feedback == "full" or isinstance(policy, Bound | Hindsight):
         return called.astype(np.float64)
-    seed = [settings.seed, int(as_of.astype(np.int64))]  # by morning, so that a resumed walk draws the same
+    seed = [settings.seed, int(as_of.astype(np.int64))]  # by day, so that a resumed walk draws the same
     explored = ~called & (np.random.default_rng(seed).random(len(rows)) < settings.exploration_share)
     trace.called[rows] = called | explored
     return np.where(called, 1.0, np.where(explored, 1.0 / settings.exploration_share, 0.0))

@@ -69,7 +69,7 @@ class ReplayCounts:
     Attributes:
         trainings: estimator fits that could reach production.
         searches: comparisons of all candidates.
-        recalibrations: mornings on which the intercept moved materially.
+        recalibrations: days on which the intercept moved materially.
         alerts: times a person was told.
         events: what happened, in order.
     """

@@ -70,7 +70,7 @@ def run_policy(name: str, job: Job, report: Callable[[str, int], None]) -> Polic
     Args:
         name: the policy.
         job: history and settings.
-        report: told the name and the number of mornings decided.
+        report: told the name and the number of days decided.
 
     Returns:
         What it did.
@@ -124,7 +124,7 @@ def run_policies(
         names: policies.
         job: history and settings.
         processes: how many at a time; 1 runs them in this process.
-        report: told the name and the number of mornings decided, in this process.
+        report: told the name and the number of days decided, in this process.
 
     Yields:
         Each policy as it ends.

@@ -1,8 +1,8 @@
-"""The simulated world of a replay: contacts day by day, and who may know what on which morning.
+"""The simulated world of a replay: contacts day by day, and who may know what on which day.
 
-What lives here: the settings of a replay, the calendar of its mornings, and `World`, the only door to outcomes.
+What lives here: the settings of a replay, the calendar of its days, and `World`, the only door to outcomes.
 What must not: decisions (`replay.policies`, `replay.platform`), files, clocks.
-Called by `replay.replay`. A policy never sees the arrays of outcomes: it asks for what is known on a morning.
+Called by `replay.replay`. A policy never sees the arrays of outcomes: it asks for what is known on a day.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class ReplaySettings:
         if not 1 <= self.outcome_delay_days <= MAXIMUM_DELAY_DAYS:
             raise ReplayError(
                 f"outcome delay: expected 1 to {MAXIMUM_DELAY_DAYS} days, found {self.outcome_delay_days}; an outcome "
-                "is never known on the morning of its own call."
+                "is never known on the day of its own call."
             )
         if not 0.0 < self.exploration_share <= 1.0:
             raise ReplayError(
@@ -109,7 +109,7 @@ def step_ends(days: DayArray, step: str) -> DayArray:
 
 
 class World:
-    """Contacts in time order with the morning on which each is decided, and what has been learned of them."""
+    """Contacts in time order with the day on which each is decided, and what has been learned of them."""
 
     def __init__(self, contacts: Contacts, settings: ReplaySettings) -> None:
         """Put contacts on the calendar of a replay.
@@ -119,7 +119,7 @@ class World:
             settings: first and last day, delay, step, feedback.
 
         Raises:
-            ReplayError: no contact to decide, or an outcome known on the morning of its own call or before it.
+            ReplayError: no contact to decide, or an outcome known on the day of its own call or before it.
         """
         self.settings = settings
         ordered = contacts.in_time_order()
@@ -172,11 +172,11 @@ class World:
         return self.settings.economics.profit(called, won, self.frame)
 
     def rows_of(self, as_of: np.datetime64) -> NDArray[np.int64]:
-        """Rows that are decided on a morning."""
+        """Rows that are decided on a day."""
         return np.flatnonzero(self.is_decided & (self.decided_on == as_of))
 
     def features_of(self, rows: NDArray[np.int64], as_of: np.datetime64) -> dict[str, NDArray[Any]]:
-        """Features of the contacts of a morning, from what was learned by then."""
+        """Features of the contacts of a day, from what was learned by then."""
         if self.settings.feedback == "called":
             self._update_rates(rows, as_of)
         return {name: column[rows] for name, column in self._features.items()}
@@ -207,7 +207,7 @@ class World:
         )
 
     def known(self, as_of: np.datetime64) -> BoolArray:
-        """Contacts called before a morning whose outcome was learned and is usable on it, (n,)."""
+        """Contacts called before a day whose outcome was learned and is usable on it, (n,)."""
         return np.asarray(self._contacts.known_as_of(as_of) & (self.learned_weight > 0.0))
 
     def learn(self, rows: NDArray[np.int64], weights: FloatArray) -> None:
@@ -225,7 +225,7 @@ class World:
 
         Args:
             weights: as `learn` was told, (n,).
-            until: last morning decided.
+            until: last day decided.
         """
         if self.settings.feedback != "called":
             return
@@ -235,7 +235,7 @@ class World:
             self._update_rates(self.rows_of(as_of), as_of)
 
     def learning_data(self, as_of: np.datetime64) -> tuple[LearningData, FloatArray]:
-        """Contacts to learn from on a morning, with their weights."""
+        """Contacts to learn from on a day, with their weights."""
         known = self.known(as_of)
         data = LearningData(
             {name: column[known] for name, column in self._features.items()},
@@ -248,11 +248,11 @@ class World:
         return data, self.learned_weight[known]
 
     def scored(self, unshifted: FloatArray, as_of: np.datetime64) -> tuple[ScoredContacts, FloatArray]:
-        """Contacts whose outcome is known on a morning, with their probabilities and their weights.
+        """Contacts whose outcome is known on a day, with their probabilities and their weights.
 
         Args:
             unshifted: probabilities before the intercept, (n,); NaN where none was made.
-            as_of: the morning.
+            as_of: the as-of day.
         """
         known, contacts = self.known(as_of), self._contacts
         scored = ScoredContacts(

@@ -19,7 +19,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "monthly": "retrained every month on all history",
     "weekly": "retrained every week, with trailing subscription rates and the number planned",
     "drift_only": "as weekly, but retrained only when the drift report is heavy",
-    "platform": "this product: response ladder, daily intercept, mix of the day's list",
+    "platform": "this product: response policy, daily intercept, mix of the day's list",
     "contact_all": "calls everyone",
     "contact_none": "calls no one",
     "f1_threshold": "the platform's probabilities, called by the best F1 so far instead of profit",
@@ -79,7 +79,8 @@ better).</p>
 {% for event in events %}
 <tr><td class="day">{{ event.day }}</td><td>{{ event.kind }}</td><td>{{ event.reason }}</td></tr>
 {% endfor %}</tbody></table></div>
-<p class="quiet">Recalibrations ({{ recalibrations }}) are not listed: each is one number, moved in the morning.</p>
+<p class="quiet">Recalibrations ({{ recalibrations }}) are not listed: each is
+one number, moved before the first call of a day.</p>
 {% endif %}
 {% endblock %}
 """

@@ -75,7 +75,8 @@ from resampled days; one that contains 0 may be chance.</p>
 <p><span class="badge {{ tone }}">{{ "promoted" if retraining.is_promoted else "refused" }}</span>
 {{ gate }}</p>
 <ul>{% for reason in retraining.gate_reasons %}<li>{{ reason }}</li>{% endfor %}</ul>
-<p>{% if retraining.drift_page %}<a href="../drift/{{ retraining.drift_page }}">Which customers changed</a> · {% endif %}
+<p>{% if retraining.drift_page %}
+<a href="../drift/{{ retraining.drift_page }}">Which customers changed</a> · {% endif %}
 Economics: {{ cost }} a call, {{ value }} a subscription{% if threshold is not none %}; a call is worth it from a
 probability of {{ "%.0f"|format(100 * threshold) }}%{% endif %}.</p>
 {% endblock %}
@@ -94,7 +95,7 @@ class Retraining:
         old_recipe: its algorithm and sampler, or "".
         new_name: "version 4".
         new_recipe: its algorithm and sampler.
-        requested_because: the ladder's reasons; empty if nobody but a person or the schedule asked.
+        requested_because: the loop's reasons; empty if nobody but a person or the schedule asked.
         basis: which contacts are compared and how, as sentences.
         gate_reasons: of the gate.
         source: where the data comes from.
@@ -269,5 +270,5 @@ def _row(measure: Measure) -> _Row:
 
 
 def why_sentences(reasons: Sequence[str]) -> tuple[str, ...]:
-    """Reasons of the ladder or of a gate as sentences."""
+    """Reasons of the loop or of a gate as sentences."""
     return tuple(sentence(reason) for reason in reasons if reason)

@@ -1,4 +1,4 @@
-"""Which process carries a run, and runs that nothing carries any more.
+"""Which process works on a run, and runs that no process works on any more.
 
 What lives here: the lock that a run's process holds, failing runs whose lock is free. What must not: definitions.
 Called by the executor, the command line, `orphaned_runs_sensor` and tests.

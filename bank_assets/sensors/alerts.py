@@ -44,7 +44,7 @@ OVERLAP: Final = timedelta(minutes=10)
 RUNS_PER_LOOK: Final = 20
 """Reading a run over all 31 months took 0.4 s on two busy cores; a look must end well within the 60 s of a sensor."""
 ROWS_PER_LOOK: Final = 10_000
-"""Of promotions and judged mornings; a demo that plays years writes hundreds between two looks."""
+"""Of promotions and judged days; a demo that plays years writes hundreds between two looks."""
 ALERTS: Final = "alert_sensor"
 DELIVERY: Final = "alert_delivery_sensor"
 
@@ -57,7 +57,7 @@ class AlertCursor:
         runs_after: last change of the newest run seen, ISO.
         seen: runs seen within the overlap.
         promotion: id of the last promotions row seen.
-        response: number of the last judged morning seen.
+        response: number of the last judged day seen.
         episodes: what is the case and known.
     """
 

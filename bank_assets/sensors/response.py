@@ -1,9 +1,9 @@
-"""Sensors of the response ladder: drift and decay.
+"""Sensors of the response policy: drift and decay.
 
 What lives here: the Dagster side of `bank_assets.loop.response`. What must not: judging (it does).
 Called by `bank_assets.sensors.orphaned_runs`.
 
-Two sensors, one ladder: the state is a row in the ledger, and whichever sensor looks first judges the mornings. A fit
+Two sensors, one loop: the state is a row in the ledger, and whichever sensor looks first judges the days. A fit
 is asked for by the sensor it belongs to: covariates alone to drift, everything that outcomes show to performance.
 """
 
@@ -30,7 +30,7 @@ _WATCHED = ("contacts", "contacts_validation", "contact_profiles", "outcomes", "
 
 
 def stored_digest(settings: Settings, engine: Engine) -> str:
-    """What the ladder would look at, as one digest: equal ones mean that the last look still holds."""
+    """What the loop would look at, as one digest: equal ones mean that the last look still holds."""
     store = Warehouse(settings.warehouse)
     example = example_path(settings.landing)
     content = [
@@ -92,7 +92,7 @@ def _requested(context: dg.SensorEvaluationContext, step: NextStep) -> dg.Sensor
 
 
 def response_loop_of(settings: Settings, engine: Engine, instance: dg.DagsterInstance) -> ResponseLoop:
-    """The ladder of a deployment."""
+    """The loop of a deployment."""
     registry = Registry(settings.mlflow_uri, settings.mlflow_artifacts, settings.home / "models")
 
     def decision_of(version: str) -> dict[str, Any]:
@@ -121,9 +121,9 @@ def response_sensors(settings: Settings, status: dg.DefaultSensorStatus) -> list
     def drift_retrain_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         """Ask for the refits that covariates alone call for.
 
-        Why not from the drift report's verdict: that compares a month with the training profile for people. The ladder
-        asks every morning, with the model's own recency weights and sampling noise taken off, and answers only if two
-        of three mornings agree, ten days after the last fit and with enough outcomes.
+        Why not from the drift report's verdict: that compares a month with the training profile for people. The loop
+        asks every day, with the model's own recency weights and sampling noise taken off, and answers only if two
+        of three days agree, ten days after the last fit and with enough outcomes.
         """
         return evaluate(settings, DRIFT, context)
 
@@ -138,8 +138,8 @@ def response_sensors(settings: Settings, status: dg.DefaultSensorStatus) -> list
     def performance_retrain_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         """Ask for what outcomes call for: recalibration, refit, search; and for scores by a new champion.
 
-        Why it does the scores, too: a morning can be judged only by what the champion of its day said, so after each
-        promotion the days since are scored again before the ladder goes on.
+        Why it does the scores, too: a day can be judged only by what the champion of its day said, so after each
+        promotion the days since are scored again before the loop goes on.
         """
         return evaluate(settings, PERFORMED, context)
 

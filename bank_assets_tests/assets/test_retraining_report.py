@@ -59,7 +59,7 @@ def store(settings):
 def test_a_refit_is_compared_with_what_the_old_model_answered_on_contacts_that_it_decided_on(store):
     found, basis = comparison_of(store, "refit", "3", Economics(), 1)
     assert found.rows == 400
-    assert "answered on the morning of each contact" in basis
+    assert "answered on the day of each contact" in basis
     ids, days = np.array(["c599", "c0", "elsewhere"], dtype=object), np.full(3, np.datetime64("2009-05-20"))
     proba = answered(store, ids, days, "3")
     assert proba[0] == pytest.approx(0.4)
@@ -81,7 +81,7 @@ def test_too_few_contacts_of_the_old_model_are_said(store):
     assert basis.startswith("Only 0 contacts with a known outcome have been decided by version 9")
 
 
-def test_reasons_are_those_of_the_ladder_on_that_morning_else_of_the_run(engine):
+def test_reasons_are_those_of_the_loop_on_that_day_else_of_the_run(engine):
     assert reasons_for(engine, "2009-06-01", {}) == ()
     for seq, (as_of, action) in enumerate(
         (("2009-05-20", "retrain"), ("2009-06-01", "retrain"), ("2009-06-01", "none")), start=1

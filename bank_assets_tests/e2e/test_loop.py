@@ -96,7 +96,7 @@ def history(settings):
 
 
 def assert_april_was_worked_through(settings, contacts):
-    """Nothing is lost, every morning was judged once, the champion is one that learned from April, the state is new."""
+    """Nothing is lost, every day was judged once, the champion is one that learned from April, the state is new."""
     store = Warehouse(settings.warehouse)
     april = of_months(contacts, "2020-04")
     assert store.manifest("contacts")["2020-04"].rows == len(april)

@@ -96,7 +96,7 @@ def test_an_outcome_delivered_in_a_month_without_contacts(loop):
     assert learned(loop, "c0") is not before
 
 
-def test_an_outcome_that_comes_after_the_morning_changes_nothing_that_was_known_on_it(loop):
+def test_an_outcome_that_comes_after_the_day_changes_nothing_that_was_known_on_it(loop):
     make(loop, *ALL)
     before = read_snapshot(Warehouse(loop.settings.warehouse), UCI).digest
     engine = open_ledger(loop.settings.ledger_url)

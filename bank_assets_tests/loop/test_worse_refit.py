@@ -2,7 +2,7 @@
 
 The fault: January to March are delivered again by a system that joined the outcomes to the wrong customers. No
 check of a month sees it, because the rates are as before. In April other people are called, so the loop asks for a
-refit. Only the ETL is stood in for (`world.home.make_tables`); training set, challenger, gate, aliases, ledger, ladder
+refit. Only the ETL is stood in for (`world.home.make_tables`); training set, challenger, gate, aliases, ledger, loop
 and alerts are the real ones.
 """
 
@@ -141,7 +141,7 @@ def test_the_worse_refit_was_fitted_by_the_loop_and_refused_with_the_numbers(ban
 def test_the_champion_stays_in_force(bank):
     first, refused = bank.verdicts()
     assert bank.champion() == first.to_version != refused.to_version
-    assert responses.latest(bank.engine).as_of == "2020-04-13", "the mornings after it are judged under the champion"
+    assert responses.latest(bank.engine).as_of == "2020-04-13", "the days after it are judged under the champion"
 
 
 def test_it_is_told_once_however_often_the_sensors_look(bank):
@@ -151,7 +151,7 @@ def test_it_is_told_once_however_often_the_sensors_look(bank):
     for _ in range(3):
         assert bank.daemon.round() == 0, bank.daemon.said
         assert bank.reported("refused") == [alert]
-    assert "every morning is judged" in bank.daemon.said["performance_retrain_sensor"]
+    assert "every day is judged" in bank.daemon.said["performance_retrain_sensor"]
     assert bank.daemon.status().is_idle
     assert len(bank.fits()) == 1
 
@@ -164,7 +164,7 @@ def test_the_repaired_history_passes_after_the_cool_down(bank, contacts):
     bank.deliver(contacts.rows(contacts.contact_dates < refused_on + 9 * day), *SPRING)
     bank.daemon.settle()
     assert "cool-down: 9 of 10 days" in responses.latest(bank.engine).reasons[-1]
-    assert len(bank.fits()) == 1, "new mornings and a repaired history alone start no fit"
+    assert len(bank.fits()) == 1, "new days and a repaired history alone start no fit"
     bank.deliver(contacts.rows(contacts.contact_dates < refused_on + 10 * day), *SPRING)
     bank.daemon.settle()
     (repaired,) = bank.verdicts()[2:]

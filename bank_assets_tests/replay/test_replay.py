@@ -199,7 +199,7 @@ class TestSteps:
         ]
         assert step_starts(days, "month").astype(str).tolist() == [*["2020-01-01"] * 3, "2020-02-01"]
 
-    def test_a_weekly_step_uses_rates_of_its_first_morning(self, contacts):
+    def test_a_weekly_step_uses_rates_of_its_first_day(self, contacts):
         world = World(contacts, settings(step="week"))
         rows = world.rows_of(world.days[2])
         assert len(rows) == 7 * 20

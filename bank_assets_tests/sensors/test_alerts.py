@@ -205,7 +205,8 @@ class TestResponse:
     @staticmethod
     def judge(world, seq, action="retrain", episode="e1", kinds=("calibration",), is_alert=True):
         responses.append(
-            world.ledger.engine, seq=seq, as_of="2009-06-01", action=action, kinds=kinds, episode_id=episode, run_key="",
+            world.ledger.engine, seq=seq, as_of="2009-06-01", action=action, kinds=kinds, episode_id=episode,
+            run_key="",
             is_recalibrated=False, is_alert=is_alert, reasons=["z +5.1"], evidence={}, shift=0.1, promotion_id=0,
             state="{}",
         )  # fmt: skip

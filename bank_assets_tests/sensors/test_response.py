@@ -1,4 +1,4 @@
-"""Two retrain sensors, one ladder: what is asked for, by whom, once; and what is said when nothing is.
+"""Two retrain sensors, one loop: what is asked for, by whom, once; and what is said when nothing is.
 
 Fits are real (`world.home.promote`) but are put on record without the run that would make them in production; the runs
 themselves are in `e2e/test_loop.py`.
@@ -120,13 +120,13 @@ def make(january, tmp_path):
             one.engine.dispose()
 
 
-def test_quiet_mornings_ask_for_the_state_and_then_for_nothing(make):
+def test_quiet_days_ask_for_the_state_and_then_for_nothing(make):
     loop = make()
     days = [row.as_of for row in responses.history(loop.engine)]
     assert days == ["2020-02-01", *(f"2020-01-{day}" for day in range(31, 20, -1))], "judged once"
     assert {row.action for row in responses.history(loop.engine)} <= {"none", "recalibrate"}
     assert loop.both() == ([], [])
-    assert "every morning is judged, the last is 2020-02-01" in loop.daemon.said[PERFORMANCE]
+    assert "every day is judged, the last is 2020-02-01" in loop.daemon.said[PERFORMANCE]
     assert loop.both() == ([], [])
     assert "nothing changed since the last look" in loop.daemon.said[PERFORMANCE]
     assert loop.daemon.status().is_idle
@@ -167,7 +167,7 @@ def test_covariates_alone_are_asked_for_by_drift(make):
     assert "asked for by the drift sensor" in loop.daemon.said[PERFORMANCE]
 
 
-def test_after_the_fit_the_days_since_are_scored_again_and_the_ladder_goes_on(make):
+def test_after_the_fit_the_days_since_are_scored_again_and_the_loop_goes_on(make):
     loop = make(more_subscribe)
     loop.deliver("2020-02")
     loop.rescore()
@@ -194,7 +194,7 @@ def test_after_the_fit_the_days_since_are_scored_again_and_the_ladder_goes_on(ma
     assert counted["alerts"] >= 1
 
 
-def test_a_fit_for_the_newest_morning_brings_state_and_lists_along(make, monkeypatch):
+def test_a_fit_for_the_newest_day_brings_state_and_lists_along(make, monkeypatch):
     monkeypatch.setattr(requests, "FIRST_WAIT_SECONDS", 0.0)
     whole = make(more_subscribe)
     whole.deliver("2020-02")
@@ -206,7 +206,7 @@ def test_a_fit_for_the_newest_morning_brings_state_and_lists_along(make, monkeyp
     loop.deliver("2020-02")
     loop.rescore()
     (requested,) = loop.both()[1]
-    assert requested.tags[TAG_AS_OF] == str(FIRST + until), "the same answer, now on the newest morning"
+    assert requested.tags[TAG_AS_OF] == str(FIRST + until), "the same answer, now on the newest day"
     assert requested.asset_selection is None
 
 
@@ -264,7 +264,7 @@ def test_a_failed_fit_is_repeated_with_another_key_and_given_up_at_last(make, mo
     assert given_up.is_alert
 
 
-def test_a_run_that_gave_no_verdict_does_not_hold_the_ladder_for_ever(make):
+def test_a_run_that_gave_no_verdict_does_not_hold_the_loop_for_ever(make):
     loop = make(more_subscribe)
     loop.deliver("2020-02")
     loop.rescore()
@@ -285,7 +285,7 @@ def test_a_look_that_died_before_its_run_asks_for_the_same_run(make):
     (first,) = loop.both()[1]
     fresh = InProcessDaemon(loop.settings, loop.daemon.instance)  # no cursor: as after a lost tick
     assert [request.run_key for request in fresh.look(PERFORMANCE)] == [first.run_key]
-    assert len(responses.history(loop.engine)) == loop.last.seq, "no morning was judged twice"
+    assert len(responses.history(loop.engine)) == loop.last.seq, "no day was judged twice"
 
 
 def test_nothing_is_judged_while_a_run_is_in_flight_or_a_delivery_waits(make):
@@ -363,7 +363,7 @@ def test_a_rollback_is_scored_published_and_left_alone(make):
     assert state["assessed_on"] == judged
 
 
-def test_two_looks_at_once_judge_a_morning_once(make):
+def test_two_looks_at_once_judge_a_day_once(make):
     from bank_assets.ledger.responses import AlreadyJudgedError
 
     loop = make()

@@ -5,7 +5,7 @@ What must not: the drift report for people (`core.drift.verdict`), the answer to
 Called by the response sensor and the replay, both with `DailyProfiles`: stored ones there, counted in memory here.
 
 `core.drift.verdict` compares with the champion's training profile as it is and gives a verdict by effect size on at
-least 300 contacts. The ladder asks another question every morning, of windows of 200 contacts: has the mix moved away
+least 300 contacts. The loop asks another question every day, of windows of 200 contacts: has the mix moved away
 from what weighs in the model? So the reference carries the model's own recency weights, and the distance that random
 draws of these sizes would show is taken off. One number per column, 0 without drift whatever the size of the window.
 """
@@ -74,11 +74,11 @@ class Reference:
 
     @classmethod
     def of(cls, daily: DailyProfiles, as_of: date, half_life_days: float) -> Reference:
-        """The reference of a model fitted on a morning.
+        """The reference of a model fitted on a day.
 
         Args:
             daily: counts of all days.
-            as_of: morning of the fit; only days before it enter.
+            as_of: day of the fit; only days before it enter.
             half_life_days: recency weighting of the model's recipe.
 
         Returns:

@@ -2,7 +2,7 @@
 
 What lives here: levels, statuses, roles, `ColumnDrift`, `LabelRate`, `DriftReport` and its JSON form.
 What must not: thresholds and comparisons (`drift`), plots and pages (`bank_assets.reports`).
-Called by `drift`, reports, sensors and the response ladder.
+Called by `drift`, reports, sensors and the response policy.
 """
 
 from __future__ import annotations

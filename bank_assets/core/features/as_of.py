@@ -1,7 +1,7 @@
-"""What was known on a morning: trailing subscription rates, typical plans, the recalibration in force.
+"""What was known as of a day: trailing subscription rates, typical plans, the recalibration in force.
 
 What lives here: `AsOfState` (published for serving, recorded with decisions) and `OutcomeHistory` that makes it.
-What must not: any look at an outcome that was not known on the morning asked for.
+What must not: any look at an outcome that was not known on the day asked for.
 Called by `core.features.feature_set`, the `as_of_state` asset and the replay: one implementation for past and present.
 """
 
@@ -20,7 +20,7 @@ from bank_assets.core.features.day_plan import Frame, plan_features, plan_statis
 
 STATE_SCHEMA_VERSION: Final = 1
 OUTCOME_DELAY_DAYS: Final = 1
-"""An outcome is usable from the morning after the call, unless it arrived later."""
+"""An outcome is usable from the day after the call, unless it arrived later."""
 RATE_WINDOWS: Final = ((7, 10.0), (30, 20.0), (90, 20.0), (180, 20.0))
 """(days, pseudo-contacts): each rate is shrunk by so many pseudo-contacts towards that of the next longer window."""
 RATE_FEATURE_DAYS: Final = (7, 30)
@@ -32,13 +32,13 @@ RATE_FEATURES: Final = tuple(f"subscription_rate_{days}d" for days in RATE_FEATU
 
 @dataclass(frozen=True, slots=True)
 class AsOfState:
-    """What the platform knew on the morning of `as_of`.
+    """What the platform knew as of `as_of`.
 
     Attributes:
-        as_of: the day; outcomes known on its morning are in, nothing later.
+        as_of: the day; outcomes known by then are in, nothing later.
         rates: trailing subscription rates by feature name, each in [0, 1].
         typical_plan: mean plan statistics of the last 30 days with contacts; used where a contact has no plan.
-        log_odds_shift: recalibration from the outcomes known that morning; the scorer adds it to the log-odds.
+        log_odds_shift: recalibration from the outcomes known on that day; the scorer adds it to the log-odds.
     """
 
     as_of: np.datetime64
@@ -84,9 +84,9 @@ def _window_sums(daily: FloatArray, days: int) -> FloatArray:
 
 
 class OutcomeHistory:
-    """Outcomes by the day on which they became known, and plans by their day; answers for any morning.
+    """Outcomes by the day on which they became known, and plans by their day; answers for any day.
 
-    The rate of `w` days on the morning of day d counts outcomes known on d-w+1 .. d. An outcome of a call on day c is
+    The rate of `w` days on day d counts outcomes known on d-w+1 .. d. An outcome of a call on day c is
     known on c + delay at the earliest, so a call's own outcome is never in its own features.
     """
 
@@ -102,7 +102,7 @@ class OutcomeHistory:
         """Build the history.
 
         Args:
-            known_on: day from whose morning each outcome is usable, (n_outcomes,), datetime64[D].
+            known_on: first day on which each outcome is usable, (n_outcomes,), datetime64[D].
             is_subscribed: outcomes, (n_outcomes,).
             plan_days: days with a plan, sorted and unique, (n_plans,).
             plans: plan statistics, (n_plans, n_statistics).
@@ -138,13 +138,13 @@ class OutcomeHistory:
             frame: payload columns, each (n,).
             contact_dates: day of each call, (n,).
             is_subscribed: outcomes, (n,); ignored where `has_outcome` is False.
-            known_on: day from whose morning each outcome is usable; default contact date + delay.
+            known_on: first day on which each outcome is usable; default contact date + delay.
             contract: says which statistics a plan has.
             has_outcome: which outcomes exist, (n,); default all.
             delay_days: outcome delay used when `known_on` is not given, days.
 
         Raises:
-            ValueError: an outcome is said to be known on the morning of its own call or before it.
+            ValueError: an outcome is said to be known on the day of its own call or before it.
         """
         usable = contact_dates + np.timedelta64(int(delay_days), "D") if known_on is None else known_on
         mask = np.ones(len(contact_dates), bool) if has_outcome is None else has_outcome
@@ -158,7 +158,7 @@ class OutcomeHistory:
         return cls(usable[mask].astype("datetime64[D]"), is_subscribed[mask], plan_days, plans, contract)
 
     def rates(self, days: DayArray) -> dict[str, FloatArray]:
-        """Trailing subscription rates on the mornings of `days`.
+        """Trailing subscription rates as of `days`.
 
         Args:
             days: any days, (n,), datetime64[D].
@@ -187,7 +187,7 @@ class OutcomeHistory:
         return {name: result[name] for name in RATE_FEATURES}
 
     def state(self, as_of: np.datetime64) -> AsOfState:
-        """The state on the morning of a day; plans of that day and later are not in it."""
+        """The state as of a day; plans of that day and later are not in it."""
         rates = self.rates(np.asarray([as_of], "datetime64[D]"))
         recent = (self._plan_days < as_of) & (self._plan_days >= as_of - np.timedelta64(30, "D"))
         if not recent.any():

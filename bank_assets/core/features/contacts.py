@@ -27,9 +27,9 @@ class LearningData:
     """Contacts with known outcomes, ready to learn from; rows in time order.
 
     Attributes:
-        features: one array (n,) per feature, as of each contact's own morning.
+        features: one array (n,) per feature, as of each contact's own day.
         contact_dates: day of each call, (n,).
-        known_on: day from whose morning each outcome is usable, (n,).
+        known_on: first day on which each outcome is usable, (n,).
         is_subscribed: outcomes, (n,).
         as_of: first day after the data; nothing known later is in it.
         contract: that the features follow from.
@@ -65,7 +65,7 @@ class Contacts:
         contact_ids: (n,), text.
         frame: payload columns in delivery names and values, each (n,).
         contact_dates: day of each call, (n,), datetime64[D].
-        known_on: day from whose morning the outcome is usable, (n,); NaT where there is no outcome yet.
+        known_on: first day on which the outcome is usable, (n,); NaT where there is no outcome yet.
         is_subscribed: outcomes, (n,); False where there is none yet.
         contract: that the columns follow from.
     """
@@ -104,7 +104,7 @@ class Contacts:
         return self.rows(np.lexsort((self.contact_ids.astype(str), self.contact_dates)))
 
     def known_as_of(self, as_of: np.datetime64) -> BoolArray:
-        """Which contacts were called before `as_of` and have an outcome usable on its morning, (n,)."""
+        """Which contacts were called before `as_of` and have an outcome usable on that day, (n,)."""
         return np.asarray(self.has_outcome & (self.contact_dates < as_of) & (self.known_on <= as_of))
 
     def history(self) -> OutcomeHistory:
@@ -119,14 +119,14 @@ class Contacts:
         )
 
     def features(self) -> dict[str, NDArray[Any]]:
-        """Features of every contact, each as of the morning of its own day."""
+        """Features of every contact, each as of its own day."""
         return historical_features(self.frame, self.contact_dates, self.history(), self.contract)
 
     def learning_data(self, as_of: np.datetime64) -> LearningData:
-        """Contacts whose outcome is known on a morning, with their features.
+        """Contacts whose outcome is known on a day, with their features.
 
         Args:
-            as_of: the morning; later contacts and outcomes do not enter, not even through a rate.
+            as_of: the as-of day; later contacts and outcomes do not enter, not even through a rate.
 
         Returns:
             Rows to learn from, in time order.
@@ -138,7 +138,7 @@ class Contacts:
 
 
 def usable_from(contact_dates: DayArray, arrived_on: DayArray) -> DayArray:
-    """Day from whose morning an outcome is usable: the day after it arrived, and never before the day after the call.
+    """First day on which an outcome is usable: the day after it arrived, and never before the day after the call.
 
     Args:
         contact_dates: day of each call, (n,).

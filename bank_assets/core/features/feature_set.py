@@ -1,11 +1,11 @@
 """From a contact and the world as it was known that day to the inputs of the model.
 
 What lives here: `FeatureSet`, the inputs that follow from a contract, and their assembly.
-What must not: fitting, pandas, any look at an outcome that was not known on the morning of the contact's day.
+What must not: fitting, pandas, any look at an outcome that was not known on the day of the contact's day.
 Called by training, evaluation, replay, batch scoring and serving: one implementation, numpy only.
 
 Three sources of a feature: the contact itself (payload columns); the as-of state (`core.features.as_of`: trailing
-subscription rates from outcomes known that morning); the plan (`core.features.day_plan`: the list of candidates of the
+subscription rates from outcomes known on that day); the plan (`core.features.day_plan`: the list of candidates of the
 day). The calendar day and month are no features: they gained nothing, and a model may not be fitted to the dates of one
 file (docs/adr/).
 
@@ -112,7 +112,7 @@ def _plan_features(frame: Frame, contact_dates: DayArray, contract: Contract) ->
 def historical_features(
     frame: Frame, contact_dates: DayArray, history: OutcomeHistory, contract: Contract
 ) -> dict[str, NDArray[Any]]:
-    """Features of past or replayed contacts, each as of the morning of its own day, with its own day's plan.
+    """Features of past or replayed contacts, each as of its own day, with its own day's plan.
 
     Args:
         frame: payload columns, each (n,).

@@ -71,14 +71,14 @@ def intercept_as_of(
     *,
     weights: FloatArray | None = None,
 ) -> float:
-    """Intercept for decisions of one morning, from outcomes known on it, weighted by recency.
+    """Intercept for decisions of one day, from outcomes known on it, weighted by recency.
 
     Args:
         raw: emitted probabilities, (n,).
         is_subscribed: outcomes, (n,).
-        known_on: day from whose morning each outcome is usable, (n,).
+        known_on: first day on which each outcome is usable, (n,).
         contact_dates: day of each call, (n,).
-        as_of: the morning.
+        as_of: the as-of day.
         half_life_days: days after which a contact counts half.
         weights: inverse probability of having learned each outcome, (n,); default 1.
 
@@ -137,7 +137,7 @@ def recalibrate(
     Args:
         raw: emitted probabilities, (n,).
         is_subscribed: outcomes, (n,).
-        known_on: day from whose morning each outcome is usable, (n,).
+        known_on: first day on which each outcome is usable, (n,).
         contact_dates: day of each call, (n,).
         as_of: the day.
         shift_before: intercept in force until then, log-odds.
@@ -159,12 +159,12 @@ def recalibrate(
 def recalibrated_day_by_day(
     raw: FloatArray, is_subscribed: BoolArray, known_on: DayArray, contact_dates: DayArray, days: DayArray
 ) -> FloatArray:
-    """Apply each morning's intercept to that day's predictions, as production does.
+    """Apply each day's intercept to that day's predictions, as production does.
 
     Args:
         raw: emitted probabilities, (n,); NaN where nothing was predicted.
         is_subscribed: outcomes, (n,).
-        known_on: day from whose morning each outcome is usable, (n,).
+        known_on: first day on which each outcome is usable, (n,).
         contact_dates: day of each call, (n,).
         days: the days to recalibrate, sorted and unique.
 

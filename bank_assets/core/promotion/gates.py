@@ -101,7 +101,7 @@ def first_model_gate(
 
     Args:
         proba: out-of-time probabilities of the model, fitted before the rows, (n,).
-        base_rate: trailing subscription rate known on each row's morning, (n,).
+        base_rate: trailing subscription rate known on each row's day, (n,).
         observed: outcomes, (n,).
         contact_dates: day of each row, (n,); whole days are resampled, because their contacts are alike.
         economics: configured cost and value.
@@ -128,7 +128,7 @@ def first_model_gate(
     found.check(
         gain.probability >= limits.confidence,
         f"log loss gain over the as-of base rate {gain.gain:+.4f} per contact, "
-        f"P(gain > 0) = {gain.probability:.3f} (asked: {limits.confidence})",
+        f"P(gain > 0) = {gain.probability:.3f} (required: {limits.confidence})",
     )
     _check_thresholds(found, proba, observed, limits.thresholds)
     called = judged_calls(objective, proba, f1_threshold, economics, rows)
@@ -254,7 +254,7 @@ def recipe_gate(
     found.evidence["fairness"] = dict(fairness or {})
     smaller = min(int(observed.sum()), int((~observed).sum()))
     is_enough = len(observed) >= limits.minimum_rows and smaller >= limits.minimum_class
-    requested = f"(asked: {limits.minimum_rows} and {limits.minimum_class})"
+    requested = f"(required: {limits.minimum_rows} and {limits.minimum_class})"
     found.check(is_enough, f"{len(observed)} out-of-time contacts, {smaller} of the rarer outcome {requested}")
     if not is_enough:
         return found.verdict()
@@ -272,7 +272,7 @@ def recipe_gate(
         decisive, figures = loss, f"{lead.word} is a tie ({lead.figures}); log loss gain {loss.gain:+.4f}"
     found.check(
         decisive.probability >= limits.confidence,
-        f"{figures}, P(gain > 0) = {decisive.probability:.3f} (asked: {limits.confidence})",
+        f"{figures}, P(gain > 0) = {decisive.probability:.3f} (required: {limits.confidence})",
     )
     if objective == F1:
         found.evidence["profit_gain_eur"] = lead_in(PROFIT).gain.to_dict()

@@ -5,7 +5,7 @@ What must not: the other guards and the verdict (`core.promotion.gates`), tables
 Called by the challenger asset for refits.
 
 A refit is guarded on rows that it learned from, and even shuffled outcomes look fine there. So the champion's recipe is
-fitted once more on what is known *today* of the days before the champion's own morning, and both answer the contacts
+fitted once more on what is known *today* of the days before the champion's own day, and both answer the contacts
 since. If what was delivered has not changed, the two are the same model and the comparison costs one fit. If a past
 month was delivered again with outcomes that belong to other customers, or a release broke a feature, it shows here and
 nowhere else.
@@ -85,9 +85,9 @@ def against_champion(
     seed: int,
     policy: RegressionPolicy | None = None,
 ) -> AgainstChampion:
-    """Compare a refit with the champion on the contacts since the champion's morning.
+    """Compare a refit with the champion on the contacts since the champion's day.
 
-    The first fit ends at that morning. If it is worse, a second ends as late as enough contacts allow, so that months
+    The first fit ends at that day. If it is worse, a second ends as late as enough contacts allow, so that months
     of good data since are given their due; only if that one looks worse too, the refit is.
 
     Args:
@@ -108,9 +108,9 @@ def against_champion(
     if not _is_enough(data, first, limits):
         return AgainstChampion(
             False,
-            f"{int((data.contact_dates >= first).sum())} contacts since {first}, the champion's morning, are too few "
-            f"to compare with it (asked: {limits.minimum_rows} on {limits.minimum_days} days, {limits.minimum_class} "
-            "of each outcome)",
+            f"{int((data.contact_dates >= first).sum())} contacts since {first}, the champion's day, are too few "
+            f"to compare with it (required: {limits.minimum_rows} on {limits.minimum_days} days, "
+            f"{limits.minimum_class} of each outcome)",
         )
     found = []
     for start in dict.fromkeys((first, _latest_start(data, first, limits))):

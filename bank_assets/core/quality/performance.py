@@ -4,7 +4,7 @@ What lives here: maturity, `PerformancePolicy`, `ScoredContacts`, `measure_perfo
 What must not: scoring, joins with the ledger (the asset does both), the answer to decay (`response`), files.
 Called by the performance asset and the replay.
 
-All time is data time: days are UTC days, `as_of` is a morning, and nothing known later than it is used.
+All time is data time: days are UTC days, `as_of` is a day, and nothing known later than it is used.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class ScoredContacts:
         contact_dates: (n,) datetime64[D], day of the call.
         proba: (n,) probability by the champion in force on that day; NaN if none was.
         is_subscribed: (n,) outcomes; False where none is known.
-        known_on: (n,) datetime64[D], day from whose morning the outcome is usable; NaT where there is none.
+        known_on: (n,) datetime64[D], first day on which the outcome is usable; NaT where there is none.
         frame: columns that the economics read, each (n,).
         is_called: (n,) decision on record; None decides by the economics given to `measure_performance`.
     """
@@ -100,7 +100,7 @@ class ScoredContacts:
 
 
 def is_matured(contacts: ScoredContacts, as_of: np.datetime64, maturity_days: int) -> NDArray[np.bool_]:
-    """Which contacts have their final outcome on a morning, (n,).
+    """Which contacts have their final outcome on a day, (n,).
 
     A contact of an earlier day is matured if its outcome is usable by then, or if so many days passed without one.
     """
@@ -121,7 +121,7 @@ def measure_performance(
 
     Args:
         contacts: scored contacts.
-        as_of: morning of the report, anything `numpy.datetime64` takes; later outcomes are not used.
+        as_of: day of the report, anything `numpy.datetime64` takes; later outcomes are not used.
         economics: cost per contact and value per subscription.
         baseline: what the champion's validation promised; without it ranking is not judged.
         policy: thresholds, the default policy if None.

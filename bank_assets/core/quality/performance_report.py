@@ -2,7 +2,7 @@
 
 What lives here: `WindowPerformance`, `Baseline`, `PerformanceReport` and its JSON form.
 What must not: measuring and thresholds (`performance`), plots and pages (`bank_assets.reports`).
-Called by `performance`, sensors and the response ladder.
+Called by `performance`, sensors and the response policy.
 """
 
 from __future__ import annotations
@@ -103,10 +103,10 @@ class WindowPerformance:
 
 @dataclass(frozen=True, slots=True)
 class PerformanceReport:
-    """Realised performance as of a morning.
+    """Realised performance as of a day.
 
     Attributes:
-        as_of: the morning (ISO day).
+        as_of: the as-of day (ISO day).
         model: name of the champion judged, for people.
         message: one sentence: the verdict on the latest window, or why there is none.
         level: level of the latest window.

@@ -1,4 +1,4 @@
-"""The response ladder: what to do about drift and decay on a morning.
+"""The response policy: what to do about drift and decay on a day.
 
 What lives here: `comparisons`, `violations`, `respond`, `after_fit`; their values are in `core.response.policy`.
 What must not: measuring the evidence (`core.response.evidence`), fitting, gates (`core.promotion.gates`), sensors.
@@ -12,9 +12,9 @@ Rungs, from lowest to highest:
 * search: compare all candidates, at the start and when refits do not help;
 * alert: neither refits nor a search help, so stop and call a person.
 
-A violation is answered when it was there on k of the last n mornings, the latest among them, after a cool-down in data
+A violation is answered when it was there on k of the last n days, the latest among them, after a cool-down in data
 time and with a minimum of outcomes of the model in force. An episode runs from the first answer until several quiet
-mornings; its id comes from its content, so a sensor that is asked twice asks for one run, and a drift that comes back
+days; its id comes from its content, so a sensor that is asked twice asks for one run, and a drift that comes back
 after it had gone gets another id. Time is data time throughout.
 """
 
@@ -110,11 +110,11 @@ def violations(evidence: Evidence, policy: ResponsePolicy) -> tuple[Violation, .
 
 
 def respond(state: ResponseState, evidence: Evidence, policy: ResponsePolicy | None = None) -> Response:
-    """Choose the rung of a morning.
+    """Choose the action of a day.
 
     Args:
-        state: kept from the morning before; `ResponseState()` before the first model.
-        evidence: what was measured this morning.
+        state: kept from the day before; `ResponseState()` before the first model.
+        evidence: what was measured on this day.
         policy: limits; default `ResponsePolicy()`.
 
     Returns:
@@ -129,7 +129,7 @@ def respond(state: ResponseState, evidence: Evidence, policy: ResponsePolicy | N
     is_recalibrated = abs(evidence.shift_now - evidence.shift_before) > limits.material_shift
     if state.assessed_on == today:
         return Response(
-            ResponseAction.NONE, ("this morning was judged already",), state.episode_id, "", False, False, state
+            ResponseAction.NONE, ("this day was judged already",), state.episode_id, "", False, False, state
         )
     found = violations(evidence, limits)
     state = _observed(_rested(state, evidence, limits), evidence, found, limits)
@@ -176,7 +176,7 @@ def after_fit(state: ResponseState, day: np.datetime64, *, is_promoted: bool) ->
 
     Args:
         state: as `respond` returned it.
-        day: morning of the fit.
+        day: day of the fit.
         is_promoted: whether its gate let it pass; a refused fit costs a cool-down too, or it would be tried daily.
 
     Returns:
@@ -216,14 +216,14 @@ def _held(state: ResponseState, evidence: Evidence, confirmed: bool, policy: Res
     """Why no fit is due, or None if one is."""
     if not confirmed:
         violated = sum(bool(kinds) for kinds in state.recent)
-        return (f"{violated} of the last {len(state.recent)} mornings violated (asked: {policy.k} of {policy.n})",)
+        return (f"{violated} of the last {len(state.recent)} days violated (required: {policy.k} of {policy.n})",)
     if state.stopped_on is not None:
         return (f"stopped on {state.stopped_on}, a person was called",)
     passed = _days_since(state.attempted_on, evidence)
     if passed < policy.cool_down_days:
         return (f"cool-down: {passed} of {policy.cool_down_days} days since the last fit",)
     if evidence.outcomes < policy.minimum_outcomes:
-        return (f"{evidence.outcomes} new outcomes (asked: {policy.minimum_outcomes})",)
+        return (f"{evidence.outcomes} new outcomes (required: {policy.minimum_outcomes})",)
     return None
 
 

@@ -1,10 +1,10 @@
-"""Measures what the response ladder judges, on a morning, from scored contacts and daily profiles.
+"""Measures what the response policy judges, on a day, from scored contacts and daily profiles.
 
 What lives here: `gather`, from arrays to `Evidence`.
 What must not: limits and answers (`core.response.assessment`), scoring.
 Called by the response sensor (from `contact_scores` and the stored daily profiles) and by the replay.
 
-The probabilities are those before the morning's intercept (`unshifted_proba`): the intercept would hide that the model
+The probabilities are those before the day's intercept (`unshifted_proba`): the intercept would hide that the model
 itself has moved away, and it is the model that a refit replaces.
 """
 
@@ -42,7 +42,7 @@ def gather(
         daily: contacts per day, column and value.
         reference: what the model in force learned from.
         state: tells since when which model decides.
-        as_of: the morning; nothing of it or later enters.
+        as_of: the as-of day; nothing of it or later enters.
         shift_before: intercept in force until now.
         weights: inverse probability of having learned the outcome, (n,), 0 for never; default 1.
         policy: windows and minimum samples.

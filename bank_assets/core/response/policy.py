@@ -1,4 +1,4 @@
-"""What the response ladder works with: its policy, the evidence, the state between mornings, the answer.
+"""What the response policy works with: its policy, the evidence, the state between days, the answer.
 
 What lives here: the values, their JSON form.
 What must not: the decision (`core.response.assessment`), measuring (`core.response.evidence`).
@@ -46,16 +46,16 @@ class ResponsePolicy:
         minimum_outcomes: matured outcomes of the model in force that calibration, and any refit, needs. Low on
             purpose: of 80 contacts in October 2008 60 % subscribed, and waiting for 200 cost 2,000 EUR.
         calibration_ratio: observed / expected, or its inverse, that counts as an effect.
-        calibration_z: standard errors that make it certain; a morning is one of hundreds, so 2 would alarm weekly.
+        calibration_z: standard errors that make it certain; a day is one of hundreds, so 2 would alarm weekly.
         minimum_contacts: contacts that covariates need.
         covariate_excess: total variation of a column beyond sampling noise.
         minimum_ranked: outcomes that ranking needs.
         minimum_of_class: of them, subscribers and others each.
         ranking_floor: AUC whose upper bound (two standard errors) must not fall below it.
-        k: mornings that must violate,
+        k: days that must violate,
         n: of so many latest.
         cool_down_days: days between two fits.
-        quiet_days: judged mornings without violation that end an episode.
+        quiet_days: judged days without violation that end an episode.
         search_after: refits in a row that did not help before all candidates are compared, and before stopping.
         rest_days: days after a stop until the platform tries again by itself.
         review_days: days after the last fit or review until a model on probation is reviewed, whatever the evidence. A
@@ -94,10 +94,10 @@ class ResponsePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was measured on a morning; None where there is too little to measure.
+    """What was measured on a day; None where there is too little to measure.
 
     Attributes:
-        as_of: the morning.
+        as_of: the as-of day.
         outcomes: matured outcomes of the model in force, in the window.
         observed: subscriptions among them.
         expected: sum of their unshifted probabilities.
@@ -107,7 +107,7 @@ class Evidence:
         roc_auc: AUC of the model in force, or None.
         roc_auc_error: its standard error, or None.
         shift_before: intercept in force until now, log-odds.
-        shift_now: intercept from the outcomes known this morning, log-odds.
+        shift_now: intercept from the outcomes known on this day, log-odds.
     """
 
     as_of: np.datetime64
@@ -172,7 +172,7 @@ class Violation:
 
     Attributes:
         kind: what.
-        severity: signed size, comparable between mornings.
+        severity: signed size, comparable between days.
         sentence: with the numbers.
     """
 
@@ -183,21 +183,21 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class ResponseState:
-    """What is kept between mornings.
+    """What is kept between days.
 
     Attributes:
-        first_deployed_on: morning of the first model, ISO; None before it.
-        deployed_on: morning since which the model in force decides.
-        attempted_on: morning of the last fit, promoted or refused.
-        assessed_on: last morning judged; the same morning again changes nothing.
-        recent: violated kinds of the latest mornings since deployment, oldest first.
-        quiet: judged mornings without violation in a row.
+        first_deployed_on: day of the first model, ISO; None before it.
+        deployed_on: day since which the model in force decides.
+        attempted_on: day of the last fit, promoted or refused.
+        assessed_on: last day judged; the same day again changes nothing.
+        recent: violated kinds of the latest days since deployment, oldest first.
+        quiet: judged days without violation in a row.
         episode_id: the running episode, or "".
         fits: fits asked for in the episode.
         severity: severities at the last fit of the episode, by kind.
         unhelpful: fits in a row after which the violation was as bad as before.
         has_searched: whether the episode had its search.
-        stopped_on: morning of the stop, or None.
+        stopped_on: day of the stop, or None.
         is_on_probation: whether the model in force decides although no gate has opened for it yet.
         reviewed_on: day on which the gate was last asked again without any violation, or None.
     """
@@ -241,7 +241,7 @@ class ResponseState:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """The answer of a morning.
+    """The answer of a day.
 
     Attributes:
         action: what to do.

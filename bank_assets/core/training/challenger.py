@@ -105,7 +105,7 @@ def choose_recipe(
     return Choice(
         incumbent,
         f"{best} leads {incumbent} by {lead.gain.gain:+.3f} {unit}, which may be luck: {chances} "
-        f"(asked: {confidence}); {incumbent} stays",
+        f"(required: {confidence}); {incumbent} stays",
         evidence,
         thresholds[incumbent],
     )

@@ -5,7 +5,7 @@ What must not: MLflow, the champion's deployment fit (`core.training.recipes.fit
 (`core.promotion.gates`). Called by the training assets, the replay's search step and benchmarks.
 
 Calibration is rolling: the calibrator of a fold is fitted on the out-of-time predictions of the folds before it, then
-each morning's intercept follows the outcomes known by then, exactly as the platform does in production. So no fit is
+each day's intercept follows the outcomes known by then, exactly as the platform does in production. So no fit is
 spent on calibration, and no fold sees its own outcomes.
 """
 
@@ -71,7 +71,7 @@ class CandidatePredictions:
 
 
 def calibrate_rolling(raw: FloatArray, data: LearningData, folds: Sequence[Fold]) -> FloatArray:
-    """Calibrate each fold with what was known before it, then each day with what was known on its morning.
+    """Calibrate each fold with what was known before it, then each day with what was known by then.
 
     Args:
         raw: the estimator's out-of-time probabilities, (n,); NaN outside the folds.

@@ -30,7 +30,7 @@ def test_the_prior_before_anything_is_known():
     assert rate(history([], []), 4) == pytest.approx(PRIOR_RATE)
 
 
-def test_an_outcome_counts_from_its_own_morning_on():
+def test_an_outcome_counts_from_its_own_day_on():
     past = history([5] * 50, [True] * 50)
     assert rate(past, 4) < 0.2 < 0.6 < rate(past, 5)
 
@@ -80,7 +80,7 @@ def test_own_outcome_is_never_in_own_features():
         np.testing.assert_array_equal(before[name], after[name])
 
 
-def test_an_outcome_known_on_the_morning_of_its_call_is_refused():
+def test_an_outcome_known_on_the_day_of_its_call_is_refused():
     contacts = made_contacts(3, 2)
     early = contacts.known_on.copy()
     early[4] = contacts.contact_dates[4]

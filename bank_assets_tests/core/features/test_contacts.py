@@ -1,4 +1,4 @@
-"""Contacts: which outcomes a morning knows, and how columns of tables become payload columns."""
+"""Contacts: which outcomes a day knows, and how columns of tables become payload columns."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_known_as_of_asks_for_call_and_outcome():
     assert late.has_outcome.tolist() == [True, True, False]
 
 
-def test_learning_data_holds_nothing_of_the_morning_or_later():
+def test_learning_data_holds_nothing_of_the_day_or_later():
     contacts = made_contacts(30, 10)
     as_of = FIRST + 20 * DAY
     data = contacts.learning_data(as_of)

@@ -36,7 +36,7 @@ def test_every_feature_in_a_group_of_a_kind(contacts):
         assert (column.dtype == object) is (FEATURE_SET.kind_of(name) == "category")
 
 
-def test_past_and_present_agree_on_the_same_morning(contacts):
+def test_past_and_present_agree_on_the_same_day(contacts):
     today = FIRST + 30 * DAY
     rows = contacts.contact_dates == today
     past = {name: column[rows] for name, column in contacts.features().items()}

@@ -65,7 +65,7 @@ def test_weights_of_the_intercept():
     assert intercept_as_of(raw, observed, dates + DAY, dates, START + DAY, weights=weights) < -1.0
 
 
-def test_day_by_day_equals_each_mornings_intercept_and_ignores_later_outcomes():
+def test_day_by_day_equals_each_days_intercept_and_ignores_later_outcomes():
     raw, observed = sample(300)
     dates = START + (np.arange(300) // 10).astype("timedelta64[D]")
     known = dates + DAY

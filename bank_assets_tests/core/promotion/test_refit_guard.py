@@ -59,7 +59,7 @@ def test_an_unchanged_history_gives_the_champion_itself(champion, contacts):
 def test_months_delivered_again_with_the_outcomes_of_other_customers_are_worse(champion, contacts):
     found = compared(champion, of_other_customers(contacts, 0, 60))
     assert found.is_worse
-    assert len(found.evidence) == 2, "seen at the champion's morning and again at the latest one"
+    assert len(found.evidence) == 2, "seen at the champion's day and again at the latest one"
     assert all(row["gain"] < -0.01 * row["log_loss_champion"] for row in found.evidence)
     assert all(f"before {row['start']} has a log loss of 0." in found.sentence for row in found.evidence)
     assert f"P(worse) = {found.evidence[0]['P_worse']:.3f}" in found.sentence
@@ -100,7 +100,7 @@ def test_what_may_be_chance_is_no_ground_for_a_refusal(champion, contacts):
 def test_too_few_contacts_since_are_no_ground_for_a_refusal(champion, contacts, days):
     found = compared(champion, of_other_customers(contacts, 0, 60), CHAMPION_AS_OF + days)
     assert not found.is_worse
-    assert f"{60 * days} contacts since 2020-03-26, the champion's morning, are too few" in found.sentence
+    assert f"{60 * days} contacts since 2020-03-26, the champion's day, are too few" in found.sentence
     assert found.evidence == ()
 
 

@@ -71,7 +71,7 @@ def test_recorded_decisions_count_instead_of_the_threshold():
     assert (latest.calls, latest.profit_eur, latest.f1_of_calls) == (0, 0, 0)
 
 
-def test_nothing_known_after_the_morning_is_used():
+def test_nothing_known_after_the_day_is_used():
     contacts = scored()
     as_of = np.datetime64("2009-02-16")
     report = measured(contacts, as_of)

@@ -1,4 +1,4 @@
-"""The response ladder: every rung, every brake, and that episodes have ids of their own."""
+"""The response policy: every action, every brake, and that episodes have ids of their own."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -85,16 +85,16 @@ class TestBrakes:
     def test_without_a_model_everything_is_searched(self):
         assert respond(ResponseState(), fine(1)).action is ResponseAction.SEARCH
 
-    def test_one_bad_morning_is_not_enough(self):
+    def test_one_bad_day_is_not_enough(self):
         assert answer(deployed(), decayed(11)).action is ResponseAction.NONE
 
-    def test_two_bad_mornings_of_three_are(self):
+    def test_two_bad_days_of_three_are(self):
         assert answer(deployed(), decayed(11), fine(12), decayed(13)).action is ResponseAction.RETRAIN
 
     def test_the_latest_must_be_bad(self):
         assert answer(deployed(), decayed(3), decayed(4), fine(20)).action is ResponseAction.NONE
 
-    def test_two_bad_mornings_far_apart_are_not_enough(self):
+    def test_two_bad_days_far_apart_are_not_enough(self):
         assert answer(deployed(), decayed(11), fine(12), fine(13), decayed(14)).action is ResponseAction.NONE
 
     def test_cool_down_ends_on_its_day(self):
@@ -119,7 +119,7 @@ class TestBrakes:
         requested = answer(deployed(), decayed(11), decayed(12))
         assert after_fit(requested.state, day(12), is_promoted=True).recent == ()
 
-    def test_the_same_morning_twice_changes_nothing(self):
+    def test_the_same_day_twice_changes_nothing(self):
         first = answer(deployed(), decayed(11), decayed(12))
         again = respond(first.state, decayed(12))
         assert again.action is ResponseAction.NONE
@@ -165,7 +165,7 @@ class TestEpisodes:
         second, _ = self.refit(state, 40)
         assert second.episode_id not in ("", first.episode_id)
 
-    def test_mornings_without_a_sample_do_not_end_an_episode(self):
+    def test_days_without_a_sample_do_not_end_an_episode(self):
         _, state = self.refit(deployed(), 12)
         for number in range(13, 30):
             state = respond(state, fine(number, outcomes=3, contacts=10)).state

@@ -1,4 +1,4 @@
-"""What the ladder is shown: only the model in force, only what a morning knows."""
+"""What the loop is shown: only the model in force, only what a day knows."""
 
 import numpy as np
 import pytest
@@ -54,7 +54,7 @@ def test_an_outcome_that_never_comes_is_not_there(contacts):
     assert (found.outcomes, found.roc_auc, found.shift_now) == (0, None, 0.0)
 
 
-def test_nothing_of_the_morning_or_later_changes_it(contacts):
+def test_nothing_of_the_day_or_later_changes_it(contacts):
     rng = np.random.default_rng(5)
     later = contacts.contact_dates >= FIRST + 50 * DAY
     frame = {name: column.copy() for name, column in contacts.frame.items()}

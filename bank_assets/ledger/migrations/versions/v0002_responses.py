@@ -1,4 +1,4 @@
-"""Second revision: the mornings that the response ladder judged.
+"""Second revision: the days that the response policy judged.
 
 Only adds a table, so the app of the first revision goes on working beside it.
 """
