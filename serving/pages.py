@@ -11,14 +11,14 @@ from litestar import Router
 from litestar.di import Provide
 
 from bank_assets.store.campaign_files import CampaignFiles
-from serving.campaigns import page as pages_campaign
+from serving.campaigns import page as campaign_page
 from serving.campaigns.call_lists import CallLists
-from serving.decisions import audit_page as pages_audit
-from serving.decisions import page as pages_predict
+from serving.decisions import audit_page
+from serving.decisions import page as predict_page
 from serving.dependencies import Services
-from serving.home import page as pages_home
-from serving.model import page as pages_model
-from serving.monitoring import page as pages_monitoring
+from serving.home import page as home_page
+from serving.model import page as model_page
+from serving.monitoring import page as monitoring_page
 from serving.monitoring.reports import Reports
 from serving.web.templating import static_files
 
@@ -37,7 +37,7 @@ def page_routes(services: Services) -> tuple[Router, Router]:
     def give(value: Any) -> Provide:
         return Provide(lambda: value, sync_to_thread=False)
 
-    modules = (pages_home, pages_predict, pages_campaign, pages_monitoring, pages_model, pages_audit)
+    modules = (home_page, predict_page, campaign_page, monitoring_page, model_page, audit_page)
     handlers = [handler for module in modules for handler in module.HANDLERS]
     dependencies = {"reports": give(reports), "call_lists": give(call_lists)}
     return Router("/", route_handlers=handlers, dependencies=dependencies), static_files()

@@ -1,7 +1,7 @@
 """From view models to HTML: the template engine, its filters, and the choice between page and partial.
 
 What lives here: the Jinja environment (autoescape, undefined names are errors), formatting with units, `show`, the
-frame around pages. What must not: what a page contains (`view_models*`, `controllers/pages_*`).
+frame around pages. What must not: what a page contains (the `page` and `view_models` of a noun).
 Called by the page controllers, by `create_app` for the engine and the static files, and by `problems.handle_exception`.
 
 The environment is strict: a template that uses a name its view model lacks fails in the first test that renders it.
