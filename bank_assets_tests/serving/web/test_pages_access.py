@@ -169,7 +169,7 @@ def test_static_files_are_public_and_named_by_content(client):
 def test_without_a_model_pages_say_what_to_do(empty, path):
     response = empty.get(path)
     page = soup_of(response)
-    assert response.status_code == 303
+    assert response.status_code == 503
     assert page.select_one("h1").text == "No model is in force"
     assert page.select_one("[data-testid=problem] code").text == "make run"
     assert page.select_one("[data-testid=problem] a")["href"] == "/"
@@ -228,6 +228,6 @@ def test_a_ledger_that_fails_is_503_and_home_still_answers(tmp_path, monkeypatch
         assert "the ledger cannot be read" in soup_of(client.get("/")).text
         monkeypatch.setattr("serving.decisions.audit_page.records.search", fail)
         response = client.get("/audit")
-        assert response.status_code == 303
+        assert response.status_code == 503
         assert "disk" not in response.text
         assert response.headers["retry-after"]
