@@ -1,7 +1,4 @@
-"""The types of arrays that the core's signatures name, rows of columns, and the one way from NaN to None.
-
-What lives here: aliases, `rows_at`, `none_if_nan`. What must not: computation. Imported by every room above `contract`.
-"""
+"""Array types that the signatures of the core use, and small helpers over columns of rows."""
 
 from __future__ import annotations
 
@@ -21,10 +18,10 @@ Rows = Mapping[str, NDArray[Any]]
 
 
 def rows_at(rows: Rows, at: Any) -> dict[str, NDArray[Any]]:
-    """The rows of a mask or index."""
+    """Select rows by mask or index."""
     return {name: column[at] for name, column in rows.items()}
 
 
 def none_if_nan(value: float | None) -> float | None:
-    """The value as a Python float, or None where it is missing, NaN or infinite: JSON knows none of these."""
+    """Return a Python float, or None where the value is missing, NaN or infinite, which JSON cannot hold."""
     return None if value is None or not math.isfinite(value) else float(value)

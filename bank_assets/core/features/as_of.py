@@ -1,8 +1,6 @@
 """What was known as of a day: trailing subscription rates, typical plans, the recalibration in force.
 
-What lives here: `AsOfState` (published for serving, recorded with decisions) and `OutcomeHistory` that makes it.
-What must not: any look at an outcome that was not known on the day asked for.
-Called by `core.features.feature_set`, the `as_of_state` asset and the replay: one implementation for past and present.
+Past and present share this one implementation, and no answer uses an outcome that was unknown on its day.
 """
 
 from __future__ import annotations
@@ -32,10 +30,9 @@ RATE_FEATURES: Final = tuple(f"subscription_rate_{days}d" for days in RATE_FEATU
 
 @dataclass(frozen=True, slots=True)
 class AsOfState:
-    """What the platform knew as of `as_of`.
+    """What the platform knew as of a day.
 
     Attributes:
-        as_of: the day; outcomes known by then are in, nothing later.
         rates: trailing subscription rates by feature name, each in [0, 1].
         typical_plan: mean plan statistics of the last 30 days with contacts; used where a contact has no plan.
         log_odds_shift: recalibration from the outcomes known on that day; the scorer adds it to the log-odds.
@@ -47,7 +44,7 @@ class AsOfState:
     log_odds_shift: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form that is published for serving and recorded with decisions."""
+        """Return the JSON form that is published for serving and recorded with decisions."""
         return {
             "schema_version": STATE_SCHEMA_VERSION,
             "as_of": str(self.as_of),
@@ -61,7 +58,7 @@ class AsOfState:
         """Read the JSON form.
 
         Raises:
-            ValueError: another schema version; publish the state again with this program.
+            ValueError: it has another schema version.
         """
         if content.get("schema_version") != STATE_SCHEMA_VERSION:
             raise ValueError(
@@ -86,8 +83,8 @@ def _window_sums(daily: FloatArray, days: int) -> FloatArray:
 class OutcomeHistory:
     """Outcomes by the day on which they became known, and plans by their day; answers for any day.
 
-    The rate of `w` days on day d counts outcomes known on d-w+1 .. d. An outcome of a call on day c is
-    known on c + delay at the earliest, so a call's own outcome is never in its own features.
+    The rate of w days on day d counts outcomes known on d-w+1 … d. The outcome of a call is known a day later at the
+    earliest, so a call's own outcome is never in its own features.
     """
 
     def __init__(
@@ -102,11 +99,11 @@ class OutcomeHistory:
         """Build the history.
 
         Args:
-            known_on: first day on which each outcome is usable, (n_outcomes,), datetime64[D].
+            known_on: first day on which each outcome is usable, (n_outcomes,).
             is_subscribed: outcomes, (n_outcomes,).
             plan_days: days with a plan, sorted and unique, (n_plans,).
             plans: plan statistics, (n_plans, n_statistics).
-            contract: says which statistics they are.
+            contract: names the statistics.
             weights: inverse probability of having learned each outcome, (n_outcomes,); default 1.
         """
         candidates = [days for days in (known_on, plan_days) if len(days)]
@@ -132,16 +129,10 @@ class OutcomeHistory:
         has_outcome: NDArray[np.bool_] | None = None,
         delay_days: int = OUTCOME_DELAY_DAYS,
     ) -> OutcomeHistory:
-        """Build the history from contacts.
+        """Build the history from contacts, each array (n,).
 
-        Args:
-            frame: payload columns, each (n,).
-            contact_dates: day of each call, (n,).
-            is_subscribed: outcomes, (n,); ignored where `has_outcome` is False.
-            known_on: first day on which each outcome is usable; default contact date + delay.
-            contract: says which statistics a plan has.
-            has_outcome: which outcomes exist, (n,); default all.
-            delay_days: outcome delay used when `known_on` is not given, days.
+        `known_on` is the first day on which each outcome is usable, NaT where there is none; by default the day after
+        the call.
 
         Raises:
             ValueError: an outcome is said to be known on the day of its own call or before it.
@@ -158,14 +149,7 @@ class OutcomeHistory:
         return cls(usable[mask].astype("datetime64[D]"), is_subscribed[mask], plan_days, plans, contract)
 
     def rates(self, days: DayArray) -> dict[str, FloatArray]:
-        """Trailing subscription rates as of `days`.
-
-        Args:
-            days: any days, (n,), datetime64[D].
-
-        Returns:
-            One array (n,) in [0, 1] per name of `RATE_FEATURES`.
-        """
+        """Return the trailing subscription rates as of any days, one array (n,) per name of `RATE_FEATURES`."""
         unique, inverse = np.unique(days, return_inverse=True)
         position = (unique - self._origin).astype(np.int64)
         length = max(len(self._contacts), int(position.max(initial=0)) + 1)
@@ -187,7 +171,7 @@ class OutcomeHistory:
         return {name: result[name] for name in RATE_FEATURES}
 
     def state(self, as_of: np.datetime64) -> AsOfState:
-        """The state as of a day; plans of that day and later are not in it."""
+        """Return the state as of a day; plans of that day and later are not in it."""
         rates = self.rates(np.asarray([as_of], "datetime64[D]"))
         recent = (self._plan_days < as_of) & (self._plan_days >= as_of - np.timedelta64(30, "D"))
         if not recent.any():

@@ -1,13 +1,9 @@
 """The fixed rows that explanations start from: a small, synthetic, typical population.
 
-What lives here: building the `background` of decision.json from training features.
-What must not: scoring and explaining (`core.model.explanations`), customers' own rows.
-Called by training.
-
-No row is a customer: each cluster of features that belong together is sorted, cut into as many equal bins as rows are
-wanted, and a bin gives its median (numbers) or most frequent value (categories); the bins of different clusters are
-then combined by fixed permutations, as in a Latin hypercube. So every value summarises n / n_rows contacts, marginal
-distributions are kept, and what contradicts itself (a success in a campaign that never was) stays out.
+No row is a customer. Each cluster of features that belong together is sorted and cut into as many equal bins as rows
+are wanted; a bin gives its median (numbers) or most frequent value (categories). Fixed permutations then combine the
+bins of different clusters, as in a Latin hypercube. So every value summarises n / n_rows contacts, marginal
+distributions are kept, and contradictions (a success in a campaign that never took place) cannot occur.
 """
 
 from __future__ import annotations
@@ -29,11 +25,11 @@ PREVIOUS_CAMPAIGN: Final = (ColumnRole.DAYS_SINCE_PREVIOUS, ColumnRole.PREVIOUS_
 
 
 class BackgroundError(ValueError):
-    """The features cannot give a background; the message says what was expected and what was found."""
+    """The features cannot give a background."""
 
 
 def fixed_order(seed: int, *names: object, n: int) -> list[int]:
-    """A permutation of 0 … n-1 that depends on its arguments alone, not on any library's random numbers."""
+    """Return a permutation of 0 … n-1 that depends on its arguments alone, not on any library's random numbers."""
     prefix = ":".join(map(str, (seed, *names)))
     return sorted(range(n), key=lambda k: hashlib.blake2b(f"{prefix}:{k}".encode(), digest_size=16).digest())
 
@@ -45,20 +41,13 @@ def build_background(
     n_rows: int = BACKGROUND_ROWS,
     seed: int = 0,
 ) -> dict[str, list[Any]]:
-    """Build the background.
+    """Build the `background` entry of decision.json: one list of `n_rows` values per feature.
 
-    Args:
-        features: one array (n,) per feature: numbers, or text objects for categories.
-        feature_set: group of each feature in explanations; the features of one group are drawn together.
-        n_rows: rows wanted; fewer come back from fewer contacts.
-        seed: seed of the permutations.
-
-    Returns:
-        One list of `n_rows` values per feature, the `background` entry of decision.json; the same for the same
-        contacts in any order.
+    Features of one group are drawn together. Fewer contacts than `n_rows` give fewer rows. The order of the contacts
+    does not change the result.
 
     Raises:
-        BackgroundError: no contact, or a feature without group.
+        BackgroundError: there is no contact, or a feature has no group.
     """
     groups = feature_set.groups
     previous = {column.source for role in PREVIOUS_CAMPAIGN for column in feature_set.contract.with_role(role)}

@@ -1,12 +1,7 @@
-"""Fits the calibrator that `core.model.scorer` applies.
+"""Fits calibrators: Platt scaling with shrinkage, and the recency-weighted intercept ("recalibration") of each day.
 
-What lives here: Platt scaling with shrinkage, the recency-weighted intercept ("recalibration"), and the same done day
-by day for past predictions.
-What must not: applying anything in production (scorer), ranges (`core.model.ranges`).
-Called by training, evaluation, the as_of_state asset and the replay.
-
-Why an intercept and not a full calibrator each day: a subscription rate that moves from 3 % to 55 % moves all log-odds
-alike, while slope and shape change slowly; one number needs few outcomes (measured in the replay, docs/adr/).
+Each day gets an intercept and not a full calibrator: a subscription rate that moves from 3 % to 55 % moves all log-odds
+alike, while slope and shape change slowly. One number needs few outcomes (measured in the replay, docs/adr/).
 """
 
 from __future__ import annotations
@@ -34,16 +29,9 @@ MAXIMUM_SHIFT: Final = 3.0
 def fit_intercept(
     raw: FloatArray, is_subscribed: BoolArray, weights: FloatArray, *, maximum: float = MAXIMUM_SHIFT
 ) -> float:
-    """Shift of the log-odds that makes expected equal observed, shrunk to zero (Newton on the penalised likelihood).
+    """Fit the shift of the log-odds that makes expected equal observed, shrunk to zero; 0 without contacts.
 
-    Args:
-        raw: probabilities as the model emitted them before the outcome, (n,).
-        is_subscribed: matured outcomes, (n,).
-        weights: weight of each contact, (n,).
-        maximum: largest |shift|.
-
-    Returns:
-        Shift in log-odds, within +-`maximum`; 0 without contacts.
+    `raw` holds probabilities made before the outcomes, (n,). Newton's method on the penalised likelihood.
     """
     if len(raw) == 0:
         return 0.0
@@ -71,19 +59,16 @@ def intercept_as_of(
     *,
     weights: FloatArray | None = None,
 ) -> float:
-    """Intercept for decisions of one day, from outcomes known on it, weighted by recency.
+    """Fit the intercept (log-odds) for decisions of one day, from outcomes known on it, weighted by recency.
 
     Args:
-        raw: emitted probabilities, (n,).
+        raw: probabilities made before the outcomes, (n,).
         is_subscribed: outcomes, (n,).
         known_on: first day on which each outcome is usable, (n,).
         contact_dates: day of each call, (n,).
-        as_of: the as-of day.
-        half_life_days: days after which a contact counts half.
+        as_of: the day.
+        half_life_days: age at which a contact counts half.
         weights: inverse probability of having learned each outcome, (n,); default 1.
-
-    Returns:
-        Shift in log-odds.
     """
     recent, recency = _recent(known_on, contact_dates, as_of, half_life_days)
     return fit_intercept(raw[recent], is_subscribed[recent], recency if weights is None else recency * weights[recent])
@@ -100,16 +85,9 @@ def _recent(
 
 @dataclass(frozen=True, slots=True)
 class Recalibration:
-    """One day's new intercept beside the one that it replaces, both on the outcomes that the new one rests on.
+    """One day's new intercept beside the former one, with their log losses weighted by recency.
 
-    The new intercept was fitted on these outcomes, so the two losses describe it and do not test it.
-
-    Attributes:
-        contacts: contacts with a matured outcome.
-        shift_before: intercept of the day before, log-odds.
-        shift_after: new intercept, log-odds.
-        log_loss_before: mean log loss with the former intercept, weighted by recency; None without contacts.
-        log_loss_after: the same with the new intercept.
+    The new intercept was fitted on the outcomes of both losses, so they describe it and do not test it.
     """
 
     contacts: int
@@ -119,7 +97,7 @@ class Recalibration:
     log_loss_after: float | None
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form, part of the published as-of state."""
+        """Return the JSON form, part of the published as-of state."""
         return asdict(self)
 
 
@@ -132,20 +110,7 @@ def recalibrate(
     shift_before: float,
     half_life_days: float = INTERCEPT_HALF_LIFE_DAYS,
 ) -> Recalibration:
-    """Fit the intercept of a day and compare it with the former one.
-
-    Args:
-        raw: emitted probabilities, (n,).
-        is_subscribed: outcomes, (n,).
-        known_on: first day on which each outcome is usable, (n,).
-        contact_dates: day of each call, (n,).
-        as_of: the day.
-        shift_before: intercept in force until then, log-odds.
-        half_life_days: days after which a contact counts half.
-
-    Returns:
-        The new intercept with its evidence.
-    """
+    """Fit the intercept of a day and compare it with the former one; arguments as in `intercept_as_of`."""
     shift = intercept_as_of(raw, is_subscribed, known_on, contact_dates, as_of, half_life_days)
     recent, recency = _recent(known_on, contact_dates, as_of, half_life_days)
 
@@ -159,17 +124,9 @@ def recalibrate(
 def recalibrated_day_by_day(
     raw: FloatArray, is_subscribed: BoolArray, known_on: DayArray, contact_dates: DayArray, days: DayArray
 ) -> FloatArray:
-    """Apply each day's intercept to that day's predictions, as production does.
+    """Apply each day's own intercept to that day's predictions, as production does.
 
-    Args:
-        raw: emitted probabilities, (n,); NaN where nothing was predicted.
-        is_subscribed: outcomes, (n,).
-        known_on: first day on which each outcome is usable, (n,).
-        contact_dates: day of each call, (n,).
-        days: the days to recalibrate, sorted and unique.
-
-    Returns:
-        Recalibrated probabilities, (n,); NaN outside `days`.
+    `raw` is NaN where nothing was predicted; `days` are sorted and unique. The result, (n,), is NaN outside `days`.
     """
     result = np.full(len(raw), np.nan)
     usable = ~np.isnan(raw)
@@ -181,16 +138,10 @@ def recalibrated_day_by_day(
 
 
 def fit_affine(raw: FloatArray, is_subscribed: BoolArray, weights: FloatArray | None = None) -> dict[str, Any]:
-    """Platt scaling on out-of-sample predictions, slope shrunk to one.
+    """Fit Platt scaling on out-of-sample predictions, with the slope shrunk to one.
 
-    Args:
-        raw: out-of-sample probabilities, (n,).
-        is_subscribed: outcomes, (n,).
-        weights: weights, (n,); default ones.
-
-    Returns:
-        A step `{"kind": "affine", "slope": …, "intercept": …}` for the `calibrator` of decision.json; the identity
-        without contacts or with one class only.
+    Returns a step `{"kind": "affine", "slope": …, "intercept": …}` for the `calibrator` of decision.json: the identity
+    without contacts or with one class only.
     """
     identity = {"kind": "affine", "slope": 1.0, "intercept": 0.0}
     if len(raw) == 0 or bool(is_subscribed.all()) or not bool(is_subscribed.any()):

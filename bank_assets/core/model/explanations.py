@@ -1,14 +1,10 @@
-"""Why a probability is what it is: contributions that add up exactly, from the bundle alone.
-
-What lives here: Shapley contributions of feature groups, and global importance.
-What must not: words (`core.model.reasons`), sklearn, shap, anything that is not in the bundle.
-Called by serving, batch scoring and the evaluation of a model version.
+"""Explains a probability by contributions of feature groups that add up exactly, from the bundle alone.
 
 Method: permutation sampling of Shapley values (Castro, Gomez, Tejada 2009) on the calibrated ONNX score. Each
 background row is turned into the contact group by group, in a fixed order and in its reverse (antithetic, Mitchell et
-al. 2022); the score's steps along the way are the contributions. They telescope, so on both scales base + sum of
-contributions is the score, whatever the number of orders. Orders come from hashes: the same row and bundle give the
-same numbers on any machine.
+al. 2022); the changes of the score along this path are the contributions. They telescope, so on both scales the base
+plus all contributions is the score, whatever the number of orders. Orders come from hashes: the same row and bundle
+give the same numbers on any machine.
 """
 
 from __future__ import annotations
@@ -31,21 +27,16 @@ IMPORTANCE_ROWS: Final = 200
 
 
 class ExplainError(ValueError):
-    """An explanation is not possible; the message says what was expected, what was found and what to do."""
+    """An explanation is not possible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Contributions of feature groups for n contacts.
+    """Contributions of feature groups for n contacts, on two scales.
 
-    Attributes:
-        groups: names of the groups, in the order of the columns below.
-        base_probability: mean probability of the background.
-        base_log_odds: mean log-odds of the background.
-        probability: calibrated probabilities, (n,), identical to `Scorer.score`.
-        log_odds: their log-odds, (n,).
-        probability_contributions: signed, (n, n_groups); base_probability + row sum = probability.
-        log_odds_contributions: signed, (n, n_groups); base_log_odds + row sum = log_odds.
+    Contributions are signed, (n, n_groups), with columns in the order of `groups`; a base plus its row sum is the
+    probability or log-odds, (n,). The bases are means over the background. `probability` is identical to
+    `Scorer.score`.
     """
 
     groups: tuple[str, ...]
@@ -58,23 +49,15 @@ class Explanation:
 
 
 class Explainer:
-    """Explains the scores of one bundle.
-
-    Attributes:
-        groups: names of the groups, in the order of the bundle's features.
-        base_probability: mean probability of the background.
-        base_log_odds: mean log-odds of the background.
-    """
+    """Explains the scores of one bundle; `groups` are in the order of the bundle's features."""
 
     def __init__(
         self, scorer: Scorer, groups: Mapping[str, str] | None = None, orders_per_row: int = ORDERS_PER_ROW
     ) -> None:
         """Prepare the orders and score the background.
 
-        Args:
-            scorer: the bundle's scorer.
-            groups: group of each feature; default the bundle's own.
-            orders_per_row: pairs of an order and its reverse for each background row; time and precision grow with it.
+        `groups` overrides the bundle's own group of a feature. `orders_per_row` is the number of pairs of an order and
+        its reverse for each background row; time and precision grow with it.
 
         Raises:
             ExplainError: the bundle has no background, or one that does not fit its features.
@@ -107,13 +90,7 @@ class Explainer:
         return apply_calibrator(self._scorer.raw_probability(features), self._scorer.decision["calibrator"])
 
     def explain(self, features: Mapping[str, NDArray[Any]]) -> Explanation:
-        """Explain contacts, all in one batched call of the graph.
-
-        Args:
-            features: one array (n,) per feature, as for `Scorer.score`.
-
-        Returns:
-            Contributions; with n = 0 empty ones.
+        """Explain contacts in one batched call of the graph; `features` as for `Scorer.score`.
 
         Raises:
             ExplainError: a feature is missing.
@@ -183,7 +160,7 @@ class Explainer:
 
 @dataclass(frozen=True, slots=True)
 class _Walk:
-    """Rows to score on the way to one contact, and which score each step of each order has.
+    """Rows to score on the path to one contact, and which score each step of each order has.
 
     `index` counts background rows first, then `rows`, then the contact; (n_orders, n_groups + 1).
     """
@@ -195,15 +172,9 @@ class _Walk:
 def global_importance(
     explainer: Explainer, features: Mapping[str, NDArray[Any]], max_rows: int = IMPORTANCE_ROWS
 ) -> dict[str, float]:
-    """What moves a model version: mean absolute contribution to the probability, largest first.
+    """Return the mean absolute contribution to the probability by group, largest first; all 0 without contacts.
 
-    Args:
-        explainer: explainer of the version's bundle.
-        features: contacts to average over, one array (n,) per feature.
-        max_rows: at most so many contacts, evenly spaced over the rows.
-
-    Returns:
-        Share of probability by group; all 0 without contacts.
+    At most `max_rows` contacts are explained, evenly spaced over the rows.
     """
     n_contacts = len(next(iter(features.values())))
     rows = np.unique(np.linspace(0, n_contacts - 1, min(max_rows, n_contacts)).astype(np.int64))

@@ -1,15 +1,11 @@
-"""What a call list will bring: expected profit and subscriptions, with an interval that counts drift.
+"""Forecasts the profit and subscriptions of a call list, with an interval that counts drift.
 
-What lives here: the forecast of a list, the climatology it must beat, and the score of intervals.
-What must not: the estimate of the shift (`core.model.shift`), choosing whom to call (`core.economics.planner`).
-Called by replay, evaluation, serving and the campaign page; numpy only.
-
-Binomial noise alone covers the realised profit far too seldom: whole days and months stray from their predictions
-together (`core.model.shift`). Calibrated probabilities are means over those shifts, so the log-odds are first stretched
-by sqrt(1 + 0.346 sd^2) (logistic-normal mean, Zeger, Liang, Albert 1988); without it a wide shift would pull every rate
-towards one half and promise profits that the probabilities do not. On the real history the interval covers the
-realised profit in 92 % of the months at nominal 90 %, with about half the interval score of the climatology of the last
-90 days (benchmarks/uncertainty.py).
+Binomial noise alone covers the realised profit far too seldom, because whole days and months deviate together
+(`core.model.shift`). Calibrated probabilities are means over those shifts, so the log-odds are first stretched by
+sqrt(1 + 0.346 sd^2) (logistic-normal mean, Zeger, Liang, Albert 1988). Without it a wide shift would pull every rate
+towards one half and promise profits that the probabilities do not. On the real history the interval covers the realised
+profit in 92 % of the months at nominal 90 %, with about half the interval score of the climatology of the last 90 days
+(benchmarks/uncertainty.py).
 """
 
 from __future__ import annotations
@@ -37,19 +33,12 @@ CLIMATOLOGY_BLOCK_DAYS: Final = 7
 
 
 class ForecastError(ValueError):
-    """A list or level is unusable; the message says what was expected and what was found."""
+    """A list or level is unusable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A forecast.
-
-    Attributes:
-        expected: mean.
-        low: lower end.
-        high: upper end.
-        level: nominal share of realised values inside, in (0, 1).
-    """
+    """A forecast: its mean, and the interval that holds the realised value in a share `level` of cases."""
 
     expected: float
     low: float
@@ -57,26 +46,23 @@ class Interval:
     level: float = DEFAULT_LEVEL
 
     def to_dict(self) -> dict[str, float]:
-        """JSON form."""
+        """Return the JSON form.
+
+        -
+        """
         return {"expected": self.expected, "low": self.low, "high": self.high, "level": self.level}
 
 
 @dataclass(frozen=True, slots=True)
 class ListForecast:
-    """Forecast of a list of calls.
-
-    Attributes:
-        profit_eur: EUR of the whole list.
-        subscriptions: subscriptions of the whole list.
-        shift: deviations used.
-    """
+    """Profit (EUR) and subscriptions of a whole list of calls, and the deviations used."""
 
     profit_eur: Interval
     subscriptions: Interval
     shift: Shift
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
+        """Return the JSON form."""
         return {
             "profit_eur": self.profit_eur.to_dict(),
             "subscriptions": self.subscriptions.to_dict(),
@@ -98,21 +84,18 @@ def forecast_list(
     day: ArrayLike | None = None,
     level: float = DEFAULT_LEVEL,
 ) -> ListForecast:
-    """Forecast profit and subscriptions of the calls of a list.
+    """Forecast profit and subscriptions of the calls of a list; all zero without calls.
 
     Args:
         probability: calibrated probabilities of the contacts that are called, (n_calls,).
         cost_eur: EUR per call, (n_calls,) or one for all.
         value_eur: EUR per subscription, (n_calls,) or one for all.
-        shift: how far days and months stray, see `core.model.shift`.
-        day: planned day of each call, (n_calls,): days stray independently of each other; None: all on one day.
+        shift: how far days and months deviate.
+        day: planned day of each call, (n_calls,); days deviate independently. None puts all calls on one day.
         level: nominal coverage.
 
-    Returns:
-        The forecast, the same for the same list; all zero for a list without calls.
-
     Raises:
-        ForecastError: shapes that do not fit, a probability outside [0, 1], a level outside (0, 1).
+        ForecastError: shapes do not fit, or a probability or the level is out of range.
     """
     _check_level(level)
     proba = np.asarray(probability, dtype=np.float64)
@@ -216,17 +199,17 @@ def climatology(
     as_of: int,
     level: float = DEFAULT_LEVEL,
 ) -> Interval | None:
-    """Forecast a list by what the calls of the last 90 days brought: the comparison that a forecast must beat.
+    """Forecast a list by the calls of the last 90 days: the baseline that a forecast must beat.
 
     Profit per call of whole weeks is drawn with replacement for as many weeks as the list spans, and scaled to its
-    number of calls (which the comparison is allowed to know).
+    number of calls (which the baseline is allowed to know).
 
     Args:
         day: day of each past call, (n,), whole days.
         profit_eur: realised profit of each past call, (n,).
         n_calls: calls of the list.
         horizon_days: days that the list spans.
-        as_of: day of the forecast; calls from it on do not count.
+        as_of: day of the forecast; later calls do not count.
         level: nominal coverage.
 
     Returns:
@@ -248,9 +231,9 @@ def climatology(
 
 
 def interval_score(interval: Interval, realised: float) -> float:
-    """Winkler's score: width, plus 2 / (1 - level) times the distance by which the realised value lies outside.
+    """Return Winkler's score: width, plus 2 / (1 - level) times the distance of the realised value outside.
 
-    Smaller is better; it rewards narrow intervals and punishes missed values, so width counts and not only coverage
+    Smaller is better. It rewards narrow intervals and punishes missed values, so width counts and not only coverage
     (Gneiting and Raftery 2007, section 6.2).
     """
     miss = max(interval.low - realised, 0.0) + max(realised - interval.high, 0.0)

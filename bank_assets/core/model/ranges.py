@@ -1,13 +1,9 @@
-"""The range of a probability: between which rates the contacts of such a score will subscribe in the month to come.
+"""The range of a probability: the rates between which contacts of such a score will subscribe in the coming month.
 
-What lives here: fitting the `ranges` table of decision.json, and measuring whether ranges hold their promise.
-What must not: applying the table (`core.model.scorer.apply_ranges`), fitting the calibrator (`core.model.calibration`).
-Called by training, recalibration and replay, on scores that were made before their outcomes.
-
-Two parts. Inductive Venn-Abers (Vovk and Petej 2014) says what the calibration sample leaves open: isotonic regression
-with the contact added once as a refusal, once as a subscription. It promises nothing under drift: on the real history
-it holds 42 % of the bands of the months after. So both ends are moved outwards by the shift that bands have shown from
-month to month (`core.model.shift.single_level_sd`), which holds 92 % at nominal 90 % (benchmarks/uncertainty.py).
+A range has two parts. Inductive Venn-Abers (Vovk and Petej 2014) says what the calibration sample leaves open: isotonic
+regression with the contact added once as a refusal, once as a subscription. It promises nothing under drift: on the
+real history it holds 42 % of the bands of later months. So both ends move outwards by the shift that bands have shown
+from month to month (`core.model.shift.single_level_sd`), which holds 92 % at nominal 90 % (benchmarks/uncertainty.py).
 """
 
 from __future__ import annotations
@@ -43,7 +39,7 @@ NOISE_REACH: Final = NormalDist().inv_cdf(0.95)
 
 
 def band_of(probability: FloatArray) -> NDArray[np.intp]:
-    """Number of the band of each probability, (n,), from 0."""
+    """Return the number of the band of each probability, (n,), from 0."""
     return np.minimum(np.digitize(probability, BANDS[1:-1]), len(BANDS) - 2)
 
 
@@ -69,7 +65,19 @@ class FittedRanges:
 def fit_ranges(
     day: ArrayLike, probability: ArrayLike, is_subscribed: ArrayLike, *, level: float = DEFAULT_LEVEL
 ) -> dict[str, list[float]]:
-    """Fit the `ranges` entry of decision.json; see `fit_ranges_with_evidence`."""
+    """Fit the `ranges` entry of decision.json: knots `probability`, `low` and `high`.
+
+    Without any outcome the table leaves everything open.
+
+    Args:
+        day: day of each contact, (n,), datetime64 or whole days.
+        probability: calibrated probabilities made before the outcomes, (n,).
+        is_subscribed: outcomes, (n,), NaN for unknown.
+        level: nominal share of month-bands whose rate lies in the range.
+
+    Raises:
+        HistoryError: see `core.model.shift.checked_history`.
+    """
     return fit_ranges_with_evidence(day, probability, is_subscribed, level=level).table
 
 
@@ -129,16 +137,10 @@ def _month_bands(days: NDArray[np.int64], proba: FloatArray, outcome: FloatArray
 
 
 def venn_abers(scores: FloatArray, outcomes: FloatArray, at: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Inductive Venn-Abers probabilities.
+    """Return inductive Venn-Abers probabilities of the scores `at`, (m,).
 
-    Args:
-        scores: scores of the calibration sample, (n,).
-        outcomes: their outcomes, (n,), 0 or 1.
-        at: scores to answer for, (m,).
-
-    Returns:
-        Probability with the contact added as a refusal, and as a subscription, each (m,). Without a calibration
-        sample 0 and 1.
+    The first is with the contact added as a refusal, the second as a subscription; without a calibration sample 0 and
+    1.
     """
     from sklearn.isotonic import isotonic_regression
 
@@ -174,20 +176,8 @@ def band_coverage(
     """Measure whether ranges hold: the observed rate of each band in each period against its mean range.
 
     `coverage` makes no allowance for the binomial noise of the observed rate, so it is harder than the promise, which
-    is about the rate itself; `predictive_coverage` adds that noise (normal, 90 %) to both half-widths as squares.
-
-    Args:
-        period: period of each contact, (n,), any values (months).
-        probability: calibrated probabilities, (n,).
-        low: lower ends, (n,).
-        high: upper ends, (n,).
-        is_subscribed: outcomes, (n,).
-        bands: edges of the bands.
-        minimum_contacts: smaller cells are not judged.
-
-    Returns:
-        `coverage`, `predictive_coverage` and `mean_width` (None if no cell is large enough), `n_cells`, and `cells`:
-        one dict per cell.
+    is about the rate itself; `predictive_coverage` adds that noise (normal, 90 %) to both half-widths as squares. Cells
+    with fewer than `minimum_contacts` contacts are not judged; without any other cell the shares are None.
     """
     periods, proba = np.asarray(period), np.asarray(probability, dtype=np.float64)
     lower, upper = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)

@@ -1,9 +1,4 @@
-"""How far whole days and months stray from their predictions: the part of the error that a long list does not average.
-
-What lives here: totals of past days, the estimate of the day's and the month's shift in log-odds, its JSON form.
-What must not: covariate drift (`core.drift.verdict`), intervals built from the estimate (`core.model.forecast`,
-`core.model.ranges`). Called by evaluation, replay and recalibration, on predictions that were made before their
-outcomes.
+"""How far whole days and months deviate from their predictions: the error that a long list does not average out.
 
 Model: on day d of block b the log-odds of every contact are shifted by s_b + e_d, s ~ N(0, shared_sd^2) for a block of
 `BLOCK_DAYS` days and e ~ N(0, day_sd^2). To first order (observed - expected) / variance is that shift with binomial
@@ -34,17 +29,15 @@ GRID: Final = np.linspace(0.0, 2.0, 41)
 
 
 class HistoryError(ValueError):
-    """Past predictions and outcomes do not fit together; the message says what was expected and found."""
+    """Past predictions and outcomes do not fit together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shift:
     """Standard deviations of the shift in log-odds.
 
-    Attributes:
-        day_sd: of single days around their block.
-        shared_sd: of blocks of `BLOCK_DAYS` days; does not average out within a month.
-        n_days: pooled days behind the estimate; 0 means that it is the prior.
+    `day_sd` is that of single days around their block; `shared_sd` is that of blocks of `BLOCK_DAYS` days, which does
+    not average out within a month. `n_days` counts the pooled days behind the estimate; 0 means that it is the prior.
     """
 
     day_sd: float = PRIOR_SD
@@ -57,7 +50,7 @@ class Shift:
         return math.hypot(self.day_sd, self.shared_sd)
 
     def to_dict(self) -> dict[str, float | int]:
-        """JSON form, stored with the model and recorded with forecasts."""
+        """Return the JSON form, stored with the model and recorded with forecasts."""
         return {"day_sd": self.day_sd, "shared_sd": self.shared_sd, "n_days": self.n_days}
 
     @classmethod
@@ -68,13 +61,9 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class PeriodTotals:
-    """Predicted and observed totals of past periods with contacts, in time order.
+    """Totals of past periods in time order, each (n_periods,).
 
-    Attributes:
-        day: number of the period's (last) day, (n_periods,), days since any fixed day.
-        expected: sum of the probabilities, (n_periods,).
-        variance: sum of p (1 - p), (n_periods,).
-        observed: subscriptions, (n_periods,).
+    `day` numbers a period's (last) day; `expected` sums p, `variance` sums p (1 - p), `observed` counts subscriptions.
     """
 
     day: NDArray[np.int64]
@@ -98,18 +87,18 @@ def _day_numbers(day: ArrayLike) -> NDArray[np.int64]:
 def checked_history(
     day: ArrayLike, probability: ArrayLike, is_subscribed: ArrayLike
 ) -> tuple[NDArray[np.int64], FloatArray, FloatArray]:
-    """Check past predictions with outcomes and drop rows whose outcome is not known yet.
+    """Check past predictions and drop rows whose outcome is unknown.
 
     Args:
         day: day of each contact, (n,), datetime64 or whole days.
-        probability: prediction made before the outcome, (n,), in [0, 1].
-        is_subscribed: outcome, (n,), 0, 1, bool or NaN for not known.
+        probability: predictions made before the outcomes, (n,), in [0, 1].
+        is_subscribed: outcomes, (n,), 0, 1, bool, or NaN for unknown.
 
     Returns:
-        Days as whole numbers, probabilities, outcomes, each (n_known,).
+        Days as whole numbers, probabilities and outcomes, each (n_known,).
 
     Raises:
-        HistoryError: lengths differ, a probability outside [0, 1], an outcome other than 0 and 1.
+        HistoryError: lengths differ, or a probability or outcome is out of range.
     """
     days = _day_numbers(day)
     proba = np.asarray(probability, dtype=np.float64)
@@ -129,15 +118,9 @@ def checked_history(
 
 
 def pooled_days(day: ArrayLike, probability: ArrayLike, is_subscribed: ArrayLike) -> PeriodTotals:
-    """Totals by day; days too small to tell are pooled with those after them, a small rest with those before.
+    """Return totals by day, each with a variance of at least `MINIMUM_VARIANCE`; arguments as in `checked_history`.
 
-    Args:
-        day: see `checked_history`.
-        probability: see `checked_history`.
-        is_subscribed: see `checked_history`.
-
-    Returns:
-        Totals, each with a variance of at least `MINIMUM_VARIANCE`; without periods if the whole history has less.
+    Smaller days are pooled with those after them, and a small rest with those before.
     """
     days, proba, outcome = checked_history(day, probability, is_subscribed)
     unique, inverse = np.unique(days, return_inverse=True)
@@ -169,24 +152,11 @@ def estimate_shift(
     window_days: int = WINDOW_DAYS,
     prior_sd: float = PRIOR_SD,
 ) -> Shift:
-    """Estimate how far days and months stray.
+    """Estimate how far days and months deviate, from days before `as_of` (default: all).
 
-    Posterior means of both variances over a grid, with half-normal priors; so a history that is empty, short, or has
-    gaps gives an answer that leans on the prior as much as it must.
-
-    Args:
-        day: day of each past contact, (n,), datetime64 or whole days.
-        probability: predictions made before the outcomes, (n,).
-        is_subscribed: outcomes, (n,), NaN for not known.
-        as_of: only days before it count; default the day after the last.
-        window_days: days before `as_of` that count.
-        prior_sd: deviation of both priors, log-odds.
-
-    Returns:
-        The estimate.
-
-    Raises:
-        HistoryError: see `checked_history`.
+    The result holds posterior means of both variances over a grid, with half-normal priors, so an empty, short or
+    patchy history gives an answer that leans on the prior as much as it must. Other arguments are as in
+    `checked_history`.
     """
     days, proba, outcome = checked_history(day, probability, is_subscribed)
     now = int(days.max(initial=0)) + 1 if as_of is None else int(_day_numbers(as_of))

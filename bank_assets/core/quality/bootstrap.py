@@ -1,9 +1,7 @@
-"""Paired bootstrap: is one model better than another on the same contacts, and by how much.
+"""Paired bootstrap: is one model better than another on the same contacts, and by how much?
 
-What lives here: resampling of paired differences, by contact or by whole days, with a fixed seed.
-What must not: metrics (`metrics`), thresholds of acceptance (`promotion`).
-Called by evaluation, promotion and the replay. Fast: 2,000 resamples of 45,000 contacts in a fraction of a second
-for differences of few distinct values (profit, F1), about a second for others (log loss).
+2,000 resamples of 45,000 contacts take a fraction of a second for differences with few distinct values (profit, F1),
+and about a second for others (log loss).
 """
 
 from __future__ import annotations
@@ -26,15 +24,8 @@ _CHUNK_CELLS: Final = 4_000_000
 class BootstrapGain:
     """Gain of the challenger over the champion on the same contacts.
 
-    Attributes:
-        gain: observed gain (mean per contact, or the statistic's difference).
-        probability: share of resamples with a gain above 0; ties count half, so equal models get 0.5.
-        low: lower end of the percentile interval.
-        high: upper end of the percentile interval.
-        confidence: of the interval.
-        rows: contacts compared.
-        resamples: resamples drawn.
-        seed: seed of the draw.
+    `gain` is the mean per contact, or the difference of the statistic; `low` and `high` are percentiles. `probability`
+    is the share of resamples with a gain above 0. Ties count half, so equal models get 0.5.
     """
 
     gain: float
@@ -47,7 +38,7 @@ class BootstrapGain:
     seed: int
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready form, an evidence row of a promotion."""
+        """Return the JSON form, an evidence row of a promotion."""
         return asdict(self)
 
 
@@ -74,18 +65,14 @@ def paired_bootstrap(
     """Bootstrap the mean of a difference that each contact has by itself (profit, log loss, Brier).
 
     Args:
-        difference: (n,) challenger minus champion per contact, the better the higher.
-        seed: seed of the draw.
-        resamples: resamples.
-        confidence: of the interval.
-        clusters: (n,) label per contact, such as the contact day: whole clusters are drawn, because contacts of a day
-            share what they do not say. None draws single contacts.
-
-    Returns:
-        Gain per contact, its probability of being above 0, and its interval.
+        difference: challenger minus champion per contact, (n,); higher is better.
+        seed: random seed.
+        resamples: number of resamples.
+        clusters: label per contact, (n,), such as the contact day. Whole clusters are then drawn, because contacts of
+            one day share effects that the columns do not show. None draws single contacts.
 
     Raises:
-        ValueError: no contact, or clusters of another length.
+        ValueError: there is no contact, or the clusters have another length.
     """
     values = np.asarray(difference, dtype=np.float64)
     _refuse_nothing(values.size)
@@ -111,18 +98,10 @@ def paired_bootstrap_statistic(
     resamples: int = RESAMPLES,
     confidence: float = CONFIDENCE,
 ) -> BootstrapGain:
-    """Bootstrap a difference that only a sample as a whole has (AUC, average precision).
+    """Bootstrap a difference that only a whole sample has (AUC, average precision).
 
-    Args:
-        statistic: row indices (rows,) to challenger minus champion, the better the higher; NaN resamples (one class
-            alone) count as half a win and stay out of the interval.
-        rows: contacts compared.
-        seed: seed of the draw.
-        resamples: resamples; each costs one call.
-        confidence: of the interval.
-
-    Raises:
-        ValueError: no contact.
+    `statistic` maps row indices (rows,) to challenger minus champion, and is called once per resample. Resamples with
+    one class only give NaN: they count as half a win and do not enter the interval.
     """
     _refuse_nothing(rows)
     rng = np.random.default_rng(seed)
@@ -141,15 +120,9 @@ def paired_bootstrap_f1(
     resamples: int = RESAMPLES,
     confidence: float = CONFIDENCE,
 ) -> BootstrapGain:
-    """Bootstrap the gain in F1 between two sets of decisions, through the eight kinds of contacts there are.
+    """Bootstrap the gain in F1 between two sets of decisions.
 
-    Args:
-        y: (n,) outcomes.
-        is_called_by_champion: (n,) decisions.
-        is_called_by_challenger: (n,) decisions.
-        seed: seed of the draw.
-        resamples: resamples.
-        confidence: of the interval.
+    A contact is one of eight kinds (outcome, called by either model), so a resample is one multinomial draw.
     """
     outcomes = np.asarray(y).astype(bool)
     _refuse_nothing(outcomes.size)
@@ -188,6 +161,6 @@ def _cluster_means(
 
 
 def _index_chunks(rows: int, resamples: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Resampled indices in blocks of bounded memory, each (block, rows)."""
+    """Yield resampled indices in blocks of bounded memory, each (block, rows)."""
     block = max(1, _CHUNK_CELLS // rows)
     return (rng.integers(0, rows, size=(min(block, resamples - begin), rows)) for begin in range(0, resamples, block))

@@ -1,8 +1,6 @@
 """Two models on the same contacts: what each would have earned and how well each predicts, with intervals.
 
-What lives here: `compare_models`, the measures, the curves that a page draws, the effect as a sentence.
-What must not: the decision (`core.promotion.gates`), choosing the contacts (the promotion asset), pages.
-Called by the promotion asset. The gate decides by its own rules; this is for people who ask what it means.
+The promotion asset shows this comparison to people; the promotion gates decide by their own rules.
 """
 
 from __future__ import annotations
@@ -35,15 +33,7 @@ CURVE_POINTS: Final = 60
 class Measure:
     """One measure of both models.
 
-    Attributes:
-        name: `profit_eur`, `f1`, `average_precision`, `log_loss` or `calibration_error`.
-        before: of the old model.
-        now: of the new model.
-        gain: how much better the new one is; positive is better, also where lower values are.
-        low: lower end of the interval of the gain.
-        high: upper end.
-        probability: that the gain is above 0.
-        is_higher_better: whether higher values are better.
+    A positive `gain` means that the new model is better, also for measures where lower values are better.
     """
 
     name: str
@@ -58,18 +48,10 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class ModelComparison:
-    """Two models on the same contacts.
+    """Two models on the same contacts; `measures` is empty if there were too few.
 
-    Attributes:
-        rows: contacts compared.
-        subscribed: of these, subscribers.
-        first_day: ISO.
-        last_day: ISO.
-        confidence: of the intervals.
-        measures: in the order in which people ask for them; empty if there are too few contacts.
-        calibration: by model (`before`, `now`) its bins as (mean probability, rate).
-        profit: by model (`before`, `now`) profit in EUR over the share of contacts called, best first.
-        profit_everyone_eur: profit of calling everyone.
+    `calibration` holds (mean probability, observed rate) per bin, and `profit` holds (share called, EUR) with the best
+    contacts first; both are keyed by model, `before` and `now`.
     """
 
     rows: int
@@ -88,15 +70,11 @@ class ModelComparison:
         return bool(self.measures)
 
     def measure(self, name: str) -> Measure:
-        """One measure by its name."""
+        """Return one measure by its name."""
         return next(one for one in self.measures if one.name == name)
 
     def effect(self, old: str = "the old model") -> str:
-        """What it means in money and whether it may be chance, as a sentence; "" if there were too few contacts.
-
-        Args:
-            old: what the new model is compared with, for people.
-        """
+        """Say in one sentence what the change earns and whether it may be chance; "" if there were too few contacts."""
         if not self.is_enough:
             return ""
         profit = self.measure("profit_eur")
@@ -112,7 +90,7 @@ class ModelComparison:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready evidence, without the curves."""
+        """Return the JSON evidence, without the curves."""
         document = asdict(self)
         document["measures"] = {one["name"]: one for one in document["measures"]}
         return {name: value for name, value in document.items() if name not in ("calibration", "profit")}
@@ -134,13 +112,13 @@ def compare_models(
         before: probabilities of the old model, (n,).
         now: probabilities of the new model, (n,).
         observed: outcomes, (n,).
-        contact_dates: day of each contact, (n,); whole days are resampled where a measure is a mean.
+        contact_dates: day of each contact, (n,); measures that are means are resampled by whole days.
         economics: cost and value.
-        rows: columns of the contacts that the economics read, each (n,).
-        seed: seed of the bootstraps.
+        rows: columns that the economics read, each (n,).
+        seed: random seed of the bootstraps.
 
     Returns:
-        The comparison; without measures below 100 contacts or 10 of either outcome.
+        The comparison, without measures below 100 contacts or 10 of either outcome.
     """
     n, subscribed = len(observed), int(observed.sum())
     days = (str(contact_dates.min()), str(contact_dates.max())) if n else ("", "")

@@ -1,12 +1,8 @@
-"""Realised profit by share of contacts called, with intervals.
+"""Realised profit by share of contacts called, with bootstrap intervals.
 
-What lives here: the profit curve of matured outcomes with its bootstrap interval.
-What must not: expected curves of a list without outcomes (`core.economics.planner`), drawing.
-Called by evaluation; numpy only. The Model page draws the curve from the bundle.
-
-Equal probabilities are called in random order: the curve is the mean over those orders, so the order of the rows, which
-may follow the outcomes, cannot leak into it. Intervals are percentiles of a bootstrap over contacts or, given `day`,
-over whole days, which is wider and right where days stray together.
+Contacts of equal probability are called in random order: the curve is the mean over those orders, so the order of the
+rows, which may follow the outcomes, cannot leak into it. Resampling whole days gives wider intervals than resampling
+contacts, and correct ones where the contacts of a day err together.
 """
 
 from __future__ import annotations
@@ -28,21 +24,12 @@ SEED: Final = 0
 
 
 class CurveError(ValueError):
-    """Scores and outcomes do not fit together; the message says what was expected and what was found."""
+    """Scores and outcomes do not fit together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A curve with an interval at each point.
-
-    Attributes:
-        share_called: share of contacts called, best first, (n_points,), from 0 to 1.
-        value: the curve, (n_points,).
-        low: lower ends, (n_points,).
-        high: upper ends, (n_points,).
-        unit: unit of the values, "" for none.
-        level: nominal coverage of each point by itself.
-    """
+    """A curve over the share of contacts called, best first, with a pointwise interval; arrays are (n_points,)."""
 
     share_called: FloatArray
     value: FloatArray
@@ -52,7 +39,7 @@ class Curve:
     level: float = LEVEL
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
+        """Return the JSON form."""
         return {
             "share_called": self.share_called.tolist(),
             "value": self.value.tolist(),
@@ -76,7 +63,7 @@ def _checked(proba: ArrayLike, is_subscribed: ArrayLike, day: ArrayLike | None) 
 
 
 def _resampled(n_contacts: int, day: ArrayLike | None, n_resamples: int) -> Iterator[FloatArray]:
-    """Weights of contacts in bootstrap samples, each (n_contacts,)."""
+    """Yield weights of contacts in bootstrap samples, each (n_contacts,)."""
     random = np.random.Generator(np.random.PCG64(SEED))
     unit = np.arange(n_contacts) if day is None else np.unique(np.asarray(day), return_inverse=True)[1]
     n_units = int(unit.max(initial=-1)) + 1
@@ -121,18 +108,15 @@ def profit_curve(
     day: ArrayLike | None = None,
     n_resamples: int = RESAMPLES,
 ) -> Curve:
-    """Realised profit by share of contacts called.
+    """Compute realised profit in EUR at each of `SHARES`; zeros without contacts.
 
     Args:
         proba: probabilities made before the outcomes, (n,).
         is_subscribed: outcomes, (n,).
         economics: cost and value.
-        rows: columns of the contacts that the economics read, each (n,).
-        day: day of each contact, (n,): resamples whole days.
-        n_resamples: bootstrap samples; 0 for no interval.
-
-    Returns:
-        EUR at each of `SHARES`; zeros without contacts.
+        rows: columns that the economics read, each (n,).
+        day: day of each contact, (n,), to resample whole days.
+        n_resamples: bootstrap samples; 0 gives no interval.
 
     Raises:
         CurveError: lengths differ or a probability is missing.

@@ -1,8 +1,7 @@
-"""Whom a model version calls, by age band and marital status.
+"""Measures whom a model version calls, by protected group, with intervals.
 
-What lives here: measuring decisions by protected group, with intervals.
-What must not: limits and reasons (`core.quality.fairness_policy`), gates; this module needs fairlearn and scikit-learn.
-Called by evaluation and promotion, never by serving.
+The limits and the reasons are in `core.quality.fairness_policy`. This module needs fairlearn and scikit-learn, so the
+web app does not import it.
 """
 
 from __future__ import annotations
@@ -34,11 +33,11 @@ SEED: Final = 0
 
 
 class FairnessError(ValueError):
-    """Scores, outcomes and groups do not fit together; the message says what was expected and what was found."""
+    """Scores, outcomes and groups do not fit together."""
 
 
 def age_band(age: ArrayLike) -> NDArray[np.str_]:
-    """Band of each age in years, (n,); "unknown" outside all bands."""
+    """Return the band of each age in years, (n,); "unknown" outside all bands."""
     years = np.asarray(age, dtype=np.float64)
     bands = np.full(years.shape, UNKNOWN, dtype="U16")
     for low, high in AGE_BANDS:
@@ -72,16 +71,13 @@ def fairness_report(
         proba: calibrated probabilities made before the outcomes, (n,).
         is_subscribed: outcomes of all contacts, (n,).
         is_called: the version's decisions, (n,).
-        rows: columns of the contacts, each (n,): the protected ones, ages in years, and those that the economics read.
-        contract: says which columns are protected; numbers are reported in bands of years.
+        rows: columns of the contacts, each (n,): the protected ones and those that the economics read.
+        contract: names the protected columns; numeric ones are ages and reported in bands of years.
         economics: cost and value.
-        policy: limits; default the documented ones.
-
-    Returns:
-        The report.
+        policy: limits; the default policy if None.
 
     Raises:
-        FairnessError: no contacts, lengths that differ, or a protected column missing.
+        FairnessError: there are no contacts, lengths differ, or a protected column is missing.
     """
     policy = policy or FairnessPolicy()
     scores, outcomes = np.asarray(proba, dtype=np.float64), np.asarray(is_subscribed).astype(bool)
@@ -156,7 +152,7 @@ def _measure(value: float | None, low: float, high: float) -> dict[str, float | 
 
 
 def _profit_shares(profit: FloatArray, names: NDArray[Any], groups: list[str]) -> dict[str, dict[str, float | None]]:
-    """Each group's share of the whole profit; None where the whole is not positive, so that shares mean nothing."""
+    """Each group's share of the total profit; None where the total is not positive, since shares mean nothing then."""
     code = np.searchsorted(np.asarray(sorted(groups)), names)
     labels = sorted(groups)
     total = float(profit.sum())

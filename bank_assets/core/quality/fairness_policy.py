@@ -1,19 +1,16 @@
-"""The fairness policy: limits by protected group, what exceeds them, and the reasons on record.
+"""The fairness policy: limits by protected group, findings beyond them, and the reasons on record.
 
-What lives here: limits, findings, the report and its form as promotion evidence.
-What must not: measuring (`core.quality.fairness`), gates (`core.promotion.gates` attaches the evidence).
-Called by `core.quality.fairness`, promotion and the model page; standard library only.
+Age and marital status are inputs, because they change what a customer wants; a call is an offer, not a refusal. The
+policy watches three measures of each group:
 
-Policy. Age and marital status are inputs, since they change what a customer wants; a call is an offer, not a refusal.
-Three things are watched for each group against the policy's limits:
 * selection rate: at least `selection_ratio` of that of the most called group (the four-fifths rule of thumb);
-* true positive rate: customers who would subscribe are called in at least `tpr_ratio` of the best group's share
-  (equal opportunity);
-* calibration: observed / expected subscriptions between `calibration_low` and `calibration_high`: probabilities mean
-  the same for each group. This one has no standing reason: it is an error of the model, not a difference of customers.
-A limit counts as exceeded if the 90 % interval lies beyond it, and as watched if the estimate alone does. Groups with
-fewer than `minimum_contacts` contacts or `minimum_subscribed` subscribers are shown and not judged. An exceeded limit
-needs a reason on record; the policy's standing reasons count only while the column's calibration is within its limits.
+* true positive rate: at least `tpr_ratio` of that of the best group (equal opportunity);
+* calibration: observed / expected subscriptions between `calibration_low` and `calibration_high`. There is no standing
+  reason for this one: it is an error of the model, not a difference between customers.
+
+A limit is exceeded if the whole 90 % interval lies beyond it, and watched if only the estimate does. Groups with fewer
+than `minimum_contacts` contacts or `minimum_subscribed` subscribers are shown but not judged. An exceeded limit needs a
+reason on record. Standing reasons count only while the column's calibration is within its limits.
 """
 
 from __future__ import annotations
@@ -46,17 +43,7 @@ STANDING_REASONS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class FairnessPolicy:
-    """Limits, see the module's docstring.
-
-    Attributes:
-        selection_ratio: smallest allowed ratio of a group's selection rate to the largest.
-        tpr_ratio: smallest allowed ratio of a group's true positive rate to the largest.
-        calibration_low: smallest allowed observed / expected.
-        calibration_high: largest allowed observed / expected.
-        minimum_contacts: smaller groups are not judged.
-        minimum_subscribed: groups with fewer subscribers are not judged.
-        standing_reasons: reasons on record, by "measure:column".
-    """
+    """Limits of the fairness measures, and standing reasons by "measure:column"; see the module's docstring."""
 
     selection_ratio: float = 0.8
     tpr_ratio: float = 0.8
@@ -67,7 +54,7 @@ class FairnessPolicy:
     standing_reasons: Mapping[str, str] = field(default_factory=lambda: STANDING_REASONS)
 
     def to_dict(self) -> dict[str, float | int]:
-        """Limits in JSON form."""
+        """Return the limits in JSON form."""
         return {
             "selection_ratio": self.selection_ratio,
             "tpr_ratio": self.tpr_ratio,
@@ -80,19 +67,7 @@ class FairnessPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A limit that a group is beyond.
-
-    Attributes:
-        measure: selection_rate, true_positive_rate or calibration.
-        column: protected column.
-        group: value or band.
-        value: estimate.
-        low: lower end of its interval.
-        high: upper end of its interval.
-        limit: the limit it is beyond.
-        is_exceeded: True if the whole interval is beyond the limit; False if it is only watched.
-        reason: reason on record, None if there is none.
-    """
+    """A group beyond a limit: exceeded if the whole interval is beyond it, else only watched."""
 
     measure: str
     column: str
@@ -105,7 +80,7 @@ class Finding:
     reason: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
+        """Return the JSON form."""
         return {name: getattr(self, name) for name in self.__slots__}
 
 
@@ -113,12 +88,8 @@ class Finding:
 class FairnessReport:
     """Report of one model version.
 
-    Attributes:
-        groups: by column, by group: `n_contacts`, `n_called`, `n_subscribed`, and `selection_rate`,
-            `true_positive_rate`, `calibration`, `profit_share`, each with `value`, `low`, `high` (None if undefined).
-        findings: limits that groups are beyond.
-        policy: the limits.
-        economics: what the calls were decided with.
+    `groups` holds, by column and group, the counts `n_contacts`, `n_called`, `n_subscribed`, and `selection_rate`,
+    `true_positive_rate`, `calibration` and `profit_share`, each with `value`, `low` and `high` (None if undefined).
     """
 
     groups: Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -128,21 +99,20 @@ class FairnessReport:
 
     @property
     def exceeded(self) -> tuple[Finding, ...]:
-        """Limits exceeded beyond doubt."""
+        """The findings whose whole interval is beyond the limit."""
         return tuple(finding for finding in self.findings if finding.is_exceeded)
 
     @property
     def status(self) -> str:
-        """within_limits, exceeded_with_reason, or exceeded (at least one without a reason on record)."""
+        """within_limits, exceeded_with_reason, or exceeded (at least one finding has no reason on record)."""
         if not self.exceeded:
             return "within_limits"
         return "exceeded_with_reason" if all(finding.reason for finding in self.exceeded) else "exceeded"
 
     def evidence(self, reason: str | None = None) -> dict[str, Any]:
-        """JSON form for the promotion's evidence.
+        """Return the JSON form for the promotion's evidence.
 
-        Args:
-            reason: a person's reason for exceeding what has no standing reason; recorded as given.
+        `reason` is a person's reason for exceeding a limit that has no standing reason; it is recorded as given.
         """
         status = self.status
         if status == "exceeded" and reason and reason.strip():
@@ -159,7 +129,7 @@ class FairnessReport:
 
 
 def findings_of(column: str, groups: Mapping[str, Mapping[str, Any]], policy: FairnessPolicy) -> list[Finding]:
-    """Limits that groups of a column are beyond; `groups` as in `FairnessReport`."""
+    """List the groups of a column beyond a limit; `groups` as in `FairnessReport`."""
     judged = {name: g for name, g in groups.items() if g["n_contacts"] >= policy.minimum_contacts and name != UNKNOWN}
     subscribed = {name: g for name, g in judged.items() if g["n_subscribed"] >= policy.minimum_subscribed}
     calibration = [

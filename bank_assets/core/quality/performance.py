@@ -1,10 +1,6 @@
-"""Realised performance of decisions on matured outcomes, by week and month, and whether the model has decayed.
+"""Realised performance on matured outcomes, by week and month, and whether the model has decayed.
 
-What lives here: maturity, `PerformancePolicy`, `ScoredContacts`, `measure_performance`.
-What must not: scoring, joins with the ledger (the asset does both), the answer to decay (`response`), files.
-Called by the performance asset and the replay.
-
-All time is data time: days are UTC days, `as_of` is a day, and nothing known later than it is used.
+All time is data time: days are UTC days, and nothing that became known after the as-of day is used.
 """
 
 from __future__ import annotations
@@ -33,15 +29,14 @@ from bank_assets.core.quality.performance_report import (
 
 @dataclass(frozen=True, slots=True)
 class PerformancePolicy:
-    """When realised performance counts as decayed.
+    """Thresholds of decay, which needs both an effect and certainty.
 
-    A verdict needs an effect and certainty: at 300 contacts with 12 % subscribers the AUC has a standard error of
-    0.05, so a drop alone would alarm in one window of six.
+    At 300 contacts with 12 % subscribers the AUC has a standard error of 0.05, so a drop alone would raise an alarm in
+    one window of six.
 
     Attributes:
         maturity_days: a contact without an outcome after so many days counts as not subscribed.
-        assumed_limit: share of contacts without an outcome after maturity above which there is no verdict: outcomes
-            are late, the model is not bad.
+        assumed_limit: share of such contacts above which there is no verdict: outcomes are late, the model is not bad.
         minimum_rows: matured contacts that a verdict needs.
         minimum_of_class: subscribers, and others, that a verdict on ranking needs.
         maximum_days: longest window of the latest verdict.
@@ -62,15 +57,15 @@ class PerformancePolicy:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredContacts:
-    """Contacts with the score they had on their day and what became of them; rows in any order.
+    """Contacts with the score they had on their day, and their outcomes; rows in any order.
 
     Attributes:
-        contact_dates: (n,) datetime64[D], day of the call.
-        proba: (n,) probability by the champion in force on that day; NaN if none was.
-        is_subscribed: (n,) outcomes; False where none is known.
-        known_on: (n,) datetime64[D], first day on which the outcome is usable; NaT where there is none.
+        contact_dates: day of the call, (n,).
+        proba: probability by the champion in force on that day, (n,); NaN if there was none.
+        is_subscribed: outcomes, (n,); False where none is known.
+        known_on: first day on which the outcome is usable, (n,); NaT where there is none.
         frame: columns that the economics read, each (n,).
-        is_called: (n,) decision on record; None decides by the economics given to `measure_performance`.
+        is_called: decisions on record, (n,); None decides by the economics given to `measure_performance`.
     """
 
     contact_dates: DayArray
@@ -87,7 +82,7 @@ class ScoredContacts:
             raise ValueError(f"scored contacts: expected columns of one length, found {sorted(lengths)}.")
 
     def rows(self, mask: NDArray[Any]) -> ScoredContacts:
-        """The rows of a mask."""
+        """Select rows by mask."""
         called = None if self.is_called is None else self.is_called[mask]
         return ScoredContacts(
             self.contact_dates[mask],
@@ -100,9 +95,9 @@ class ScoredContacts:
 
 
 def is_matured(contacts: ScoredContacts, as_of: np.datetime64, maturity_days: int) -> NDArray[np.bool_]:
-    """Which contacts have their final outcome on a day, (n,).
+    """Return which contacts have their final outcome on a day, (n,).
 
-    A contact of an earlier day is matured if its outcome is usable by then, or if so many days passed without one.
+    A contact of an earlier day is matured if its outcome is usable by then, or if `maturity_days` passed without one.
     """
     known = ~np.isnat(contacts.known_on) & (contacts.known_on <= as_of)
     waited = contacts.contact_dates + np.timedelta64(maturity_days, "D") <= as_of
@@ -119,16 +114,8 @@ def measure_performance(
 ) -> PerformanceReport:
     """Measure realised performance by week and month, and judge the latest window.
 
-    Args:
-        contacts: scored contacts.
-        as_of: day of the report, anything `numpy.datetime64` takes; later outcomes are not used.
-        economics: cost per contact and value per subscription.
-        baseline: what the champion's validation promised; without it ranking is not judged.
-        policy: thresholds, the default policy if None.
-        model: name of the champion, for people.
-
-    Returns:
-        The report; with no matured contact it says so and has no window.
+    Without a `baseline`, what the champion's validation promised, ranking is not judged. `model` names the champion for
+    people. Without a matured contact the report has no window and says so.
     """
     policy, baseline = policy or PerformancePolicy(), baseline or Baseline()
     day = np.datetime64(as_of, "D")
@@ -171,7 +158,7 @@ def _by(contacts: ScoredContacts, names: NDArray[Any]) -> Iterator[tuple[str, Sc
 
 
 def _latest(matured: ScoredContacts, policy: PerformancePolicy) -> ScoredContacts:
-    """Whole days back from the last matured one until there are enough contacts of each kind."""
+    """Select whole days back from the last matured one until there are enough contacts of each kind."""
     days, codes = np.unique(matured.contact_dates, return_inverse=True)
     subscribed = np.bincount(codes, weights=matured.is_subscribed)[::-1].cumsum()
     rows = np.bincount(codes)[::-1].cumsum()
@@ -241,20 +228,11 @@ def _measure(
 def observed_expected(
     observed: int, expected: float, rows: int, confidence: float = 0.95
 ) -> tuple[float, float, float]:
-    """Ratio of observed to expected subscriptions with an interval.
+    """Return the ratio of observed to expected subscriptions with its interval, (ratio, low, high).
 
     The interval is Wilson's for the observed rate, times rows / expected. Contacts differ in probability, and a sum of
-    such draws varies less than a binomial of the same mean, so the interval errs on the wide side; a Poisson interval
-    would be wider still (by half at a rate of 50 %, which this data reaches).
-
-    Args:
-        observed: subscribers.
-        expected: sum of probabilities.
-        rows: contacts.
-        confidence: of the interval.
-
-    Returns:
-        (ratio, low, high); NaN where nothing was expected.
+    such draws varies less than a binomial of the same mean, so the interval errs on the wide side. A Poisson interval
+    would be wider still, by half at the rate of 50 % that this data reaches. All NaN where nothing was expected.
     """
     if expected <= 0 or rows == 0:
         return math.nan, math.nan, math.nan

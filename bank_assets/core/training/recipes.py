@@ -1,7 +1,6 @@
-"""Recipes of models: algorithm, sampler, hyper-parameters, recency; and how one is fitted.
+"""Recipes of models (algorithm, sampler, hyper-parameters, recency) and how one is fitted.
 
-Training, evaluation and replay call it: the champion's refit and a candidate's fold fit are the same function.
-Samplers see the rows of a fit only. Algorithms are in `core.training.algorithms`.
+The champion's refit and a candidate's fold fit use the same functions. Samplers see only the rows of a fit.
 """
 
 from __future__ import annotations
@@ -24,27 +23,19 @@ DEFAULT_HALF_LIFE_DAYS: Final = 90.0
 
 
 class RecipeError(ValueError):
-    """A recipe is none that can be fitted; the message says which there are."""
+    """There is no such recipe."""
 
 
 class Estimator(Protocol):
     """What a fitted estimator of any library offers."""
 
     def predict_proba(self, X: FloatArray) -> FloatArray:
-        """Probabilities (n, 2)."""
+        """Return probabilities (n, 2)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything that determines a fit but the data.
-
-    Attributes:
-        algorithm: one of `ALGORITHMS`.
-        sampler: one of `SAMPLERS`.
-        parameters: hyper-parameters of the algorithm.
-        half_life_days: recency weighting; `inf` weighs all contacts alike.
-        seed: seed of sampler and estimator.
-    """
+    """Everything that determines a fit except the data; a `half_life_days` of `inf` weighs all contacts alike."""
 
     algorithm: str = DEFAULT_ALGORITHM
     sampler: str = "none"
@@ -66,7 +57,7 @@ class Recipe:
         return f"{self.algorithm}/{self.sampler}"
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form stored in decision.json and MLflow."""
+        """Return the JSON form stored in decision.json and MLflow."""
         return {
             "algorithm": self.algorithm,
             "sampler": self.sampler,
@@ -88,19 +79,15 @@ class Recipe:
 
 
 def default_recipes(seed: int) -> tuple[Recipe, ...]:
-    """The default search: every algorithm with every sampler."""
+    """Return the default search: every algorithm with every sampler."""
     return tuple(Recipe(algorithm, sampler, seed=seed) for algorithm in ALGORITHMS for sampler in SAMPLERS)
 
 
 def named_recipes(names: Sequence[str], seed: int) -> tuple[Recipe, ...]:
-    """The recipes that a search compares.
-
-    Args:
-        names: `algorithm/sampler`; empty for all.
-        seed: seed of samplers and estimators.
+    """Return the recipes that a search compares by `algorithm/sampler`; all of them without names.
 
     Raises:
-        RecipeError: a name is none of them.
+        RecipeError: there is no recipe of a name.
     """
     known = {recipe.name: recipe for recipe in default_recipes(seed)}
     unknown = [name for name in names if name not in known]
@@ -110,7 +97,7 @@ def named_recipes(names: Sequence[str], seed: int) -> tuple[Recipe, ...]:
 
 
 def encoded_names(feature_set: FeatureSet) -> tuple[str, ...]:
-    """Names of the encoded columns, in order: numbers first, then one column per category value."""
+    """Return names of the encoded columns, in order: numbers first, then one column per category value."""
     return (
         *feature_set.numeric,
         *(f"{name}={value}" for name in feature_set.category for value in feature_set.categories_of(name)),
@@ -118,16 +105,10 @@ def encoded_names(feature_set: FeatureSet) -> tuple[str, ...]:
 
 
 def encode(features: Mapping[str, NDArray[Any]], feature_set: FeatureSet) -> FloatArray:
-    """Encode features: numbers as they are, categories one column per allowed value.
+    """Encode features into (n, n_columns): numbers as they are, categories as one column per allowed value.
 
-    Nothing is fitted: the values come from the contract, so the encoding cannot differ between fit and scoring.
-
-    Args:
-        features: one array (n,) per feature.
-        feature_set: which features there are.
-
-    Returns:
-        Matrix (n, len(encoded_names(feature_set))), float32 values in float64: the ONNX graph computes in float32.
+    Nothing is fitted: the values come from the contract, so the encoding cannot differ between fit and scoring. The
+    result holds float32 values in float64, because the ONNX graph computes in float32.
     """
     n = len(next(iter(features.values())))
     matrix = np.empty((n, len(encoded_names(feature_set))), dtype=np.float32)
@@ -142,16 +123,7 @@ def encode(features: Mapping[str, NDArray[Any]], feature_set: FeatureSet) -> Flo
 
 
 def recency_weights(contact_dates: NDArray[np.datetime64], as_of: np.datetime64, half_life_days: float) -> FloatArray:
-    """Weights that halve with each half-life of age, mean 1.
-
-    Args:
-        contact_dates: day of each contact, (n,).
-        as_of: the day of training.
-        half_life_days: days; `inf` gives ones.
-
-    Returns:
-        Weights (n,), mean 1.
-    """
+    """Return weights (n,) of mean 1 that halve with each half-life of age; `inf` gives ones."""
     age = (as_of - contact_dates.astype("datetime64[D]")).astype(np.float64)
     weights = np.ones(len(age)) if np.isinf(half_life_days) else 0.5 ** (age / half_life_days)
     return np.asarray(weights / weights.mean())
@@ -162,19 +134,9 @@ def resample(
 ) -> tuple[FloatArray, BoolArray, FloatArray]:
     """Resample a fold's training rows; never called on rows that are scored.
 
-    SMOTE on encoded columns: SMOTENC costs 45 times as much (9.4 s against 0.2 s on 45,211 rows). Its new rows come
-    after the old ones and carry the mean weight of the class they copy. Neighbours are sought among standardised
-    columns, else the balance in EUR alone would decide who is near whom. `class_weight` leaves rows, balances weights.
-
-    Args:
-        sampler: one of `SAMPLERS`.
-        X: encoded features (n, k).
-        y: outcomes (n,).
-        weights: recency weights (n,).
-        seed: random seed.
-
-    Returns:
-        Rows, outcomes and weights of the resampled fold.
+    SMOTE works on encoded columns, because SMOTENC takes 45 times as long (9.4 s against 0.2 s on 45,211 rows). Its new
+    rows come last and carry the mean weight of the class they copy. Neighbours are sought among standardised columns;
+    otherwise the balance in EUR alone would decide. `class_weight` keeps the rows and balances their weights.
     """
     if sampler == "none" or y.sum() < 6 or (~y).sum() < 6:  # SMOTE needs k=5 neighbours of the rare class
         return X, y, weights
@@ -204,24 +166,14 @@ def resample(
 
 
 def load_libraries(recipes: Iterable[Recipe]) -> None:
-    """Import what the recipes need, so that limits on threads, which reach loaded libraries only, reach all of it."""
+    """Import what the recipes need, because limits on threads reach only libraries that are already loaded."""
     shared = {"sklearn.pipeline", "imblearn.over_sampling", "bank_assets.core.training.tomek"}
     for name in sorted(shared | {ALGORITHMS[recipe.algorithm].estimator for recipe in recipes}):
         resolve_name(name)
 
 
 def fit_encoded(recipe: Recipe, X: FloatArray, y: BoolArray, weights: FloatArray) -> Estimator:
-    """Fit a recipe on encoded (and already resampled) rows.
-
-    Args:
-        recipe: algorithm, parameters and seed.
-        X: encoded features (n, k).
-        y: outcomes (n,).
-        weights: sample weights (n,).
-
-    Returns:
-        The fitted estimator.
-    """
+    """Fit a recipe on encoded (and already resampled) rows."""
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
@@ -244,19 +196,9 @@ def fit_recipe(
     *,
     sample_weights: FloatArray | None = None,
 ) -> Estimator:
-    """Fit a recipe on features: encode, weigh by recency, resample, fit.
+    """Fit a recipe on features: encode, weight by recency, resample, fit.
 
-    Args:
-        recipe: what to fit.
-        features: one array (n,) per feature.
-        feature_set: which features the estimator takes.
-        y: outcomes (n,).
-        contact_dates: day of each contact, (n,); all before `as_of`.
-        as_of: the day of training.
-        sample_weights: inverse probability of having learned each outcome, (n,), times recency; default 1.
-
-    Returns:
-        The fitted estimator.
+    `sample_weights`, (n,), multiply the recency weights: inverse probabilities of having learned each outcome.
 
     Raises:
         ValueError: a contact lies on or after `as_of`, or only one class is present.
