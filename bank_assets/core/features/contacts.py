@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.contract.columns import YES_NO, Column, ColumnKind
+from bank_assets.contract.columns import YES_NO, ColumnKind
 from bank_assets.contract.contract import Contract
-from bank_assets.core.arrays import BoolArray, DayArray, rows_at
+from bank_assets.core.arrays import BoolArray, DayArray, records_at
 from bank_assets.core.features.as_of import OUTCOME_DELAY_DAYS, OutcomeHistory
 from bank_assets.core.features.day_plan import Frame
 from bank_assets.core.features.feature_set import historical_features
@@ -19,12 +19,9 @@ from bank_assets.core.features.feature_set import historical_features
 
 @dataclass(frozen=True, slots=True)
 class LearningData:
-    """Contacts with known outcomes, ready to learn from; rows in time order.
+    """Contacts with known outcomes, ready to learn from; rows in time order, each array (n,).
 
-    Attributes:
-        features: one array (n,) per feature, as of each contact's own day.
-        known_on: first day on which each outcome is usable, (n,).
-        as_of: first day after the data; nothing known later is in it.
+    Features are as of each contact's own day. `as_of` is the first day after the data; nothing known later is in it.
     """
 
     features: Mapping[str, NDArray[Any]]
@@ -39,24 +36,15 @@ class LearningData:
 
     def rows(self, mask: NDArray[Any]) -> LearningData:
         """Select rows by mask or index."""
-        return LearningData(
-            rows_at(self.features, mask),
-            self.contact_dates[mask],
-            self.known_on[mask],
-            self.is_subscribed[mask],
-            self.as_of,
-            self.contract,
-        )
+        return records_at(self, mask)
 
 
 @dataclass(frozen=True, slots=True)
 class Contacts:
-    """Contacts with what is known of their outcomes; rows in time order.
+    """Contacts with what is known of their outcomes; rows in time order, each array (n,).
 
-    Attributes:
-        frame: payload columns in delivery names and values, each (n,).
-        known_on: first day on which the outcome is usable, (n,); NaT where there is no outcome yet.
-        is_subscribed: outcomes, (n,); False where there is none yet.
+    `frame` holds payload columns in delivery names and values. `known_on` is the first day on which the outcome is
+    usable; NaT, with `is_subscribed` False, where there is none yet.
     """
 
     contact_ids: NDArray[Any]
@@ -76,14 +64,7 @@ class Contacts:
 
     def rows(self, mask: NDArray[Any]) -> Contacts:
         """Select rows by mask or index."""
-        return Contacts(
-            self.contact_ids[mask],
-            rows_at(self.frame, mask),
-            self.contact_dates[mask],
-            self.known_on[mask],
-            self.is_subscribed[mask],
-            self.contract,
-        )
+        return records_at(self, mask)
 
     def in_time_order(self) -> Contacts:
         """Sort by day and within it by id, because a fit that draws rows depends on their order.
@@ -100,12 +81,7 @@ class Contacts:
     def history(self) -> OutcomeHistory:
         """Outcomes and plans by day."""
         return OutcomeHistory.from_contacts(
-            self.frame,
-            self.contact_dates,
-            self.is_subscribed,
-            self.known_on,
-            contract=self.contract,
-            has_outcome=self.has_outcome,
+            self.frame, self.contact_dates, self.is_subscribed, self.known_on, contract=self.contract
         )
 
     def features(self) -> dict[str, NDArray[Any]]:
@@ -156,13 +132,11 @@ def frame_from_deliveries(columns: Mapping[str, NDArray[Any]], contract: Contrac
     Deliveries of an earlier version of the contract lack its optional columns; these get their defaults.
     """
     n = max((len(values) for values in columns.values()), default=0)
-    return {
-        column.source: _filled(column, n)
-        if column.is_optional and column.source not in columns
-        else np.asarray(columns[column.source], dtype=np.float64 if column.kind is ColumnKind.INTEGER else object)
-        for column in contract.payload
-    }
-
-
-def _filled(column: Column, n: int) -> NDArray[Any]:
-    return np.full(n, column.default, dtype=np.float64 if column.kind is ColumnKind.INTEGER else object)
+    frame: dict[str, NDArray[Any]] = {}
+    for column in contract.payload:
+        dtype: Any = np.float64 if column.kind is ColumnKind.INTEGER else object
+        if column.is_optional and column.source not in columns:
+            frame[column.source] = np.full(n, column.default, dtype)
+        else:
+            frame[column.source] = np.asarray(columns[column.source], dtype)
+    return frame

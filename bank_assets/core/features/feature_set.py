@@ -22,7 +22,7 @@ from bank_assets.core.features.as_of import RATE_FEATURES, AsOfState, OutcomeHis
 from bank_assets.core.features.day_plan import Frame, plan_features, plan_statistics
 
 STALE_AFTER_DAYS: Final = 30
-"""A contact date further than this past the as-of day makes the answer carry `stale_features`."""
+"""Answers for contact dates further than this past the as-of day are marked `stale_features`."""
 
 RATES_GROUP: Final = "recent_subscription_rates"
 PLAN_GROUP: Final = "call_list_of_the_day"
@@ -68,7 +68,7 @@ class FeatureSet:
 
 
 MEMO_ROWS: Final = 64
-"""Up to so many rows the columns of constants are kept: a single request takes the same eighteen every time."""
+"""Columns of constants are cached up to this many rows: a single request uses the same eighteen every time."""
 
 
 @lru_cache(maxsize=64)

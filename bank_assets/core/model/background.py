@@ -1,9 +1,9 @@
 """The fixed rows that explanations start from: a small, synthetic, typical population.
 
 No row is a customer. Each cluster of features that belong together is sorted and cut into as many equal bins as rows
-are wanted; a bin gives its median (numbers) or most frequent value (categories). Fixed permutations then combine the
-bins of different clusters, as in a Latin hypercube. So every value summarises n / n_rows contacts, marginal
-distributions are kept, and contradictions (a success in a campaign that never took place) cannot occur.
+are wanted; a bin gives its median or most frequent value. Fixed permutations combine the bins of different clusters, as
+in a Latin hypercube. So marginal distributions are kept, and contradictions (a success in a campaign that never took
+place) cannot occur.
 """
 
 from __future__ import annotations
@@ -35,11 +35,7 @@ def fixed_order(seed: int, *names: object, n: int) -> list[int]:
 
 
 def build_background(
-    features: Mapping[str, NDArray[Any]],
-    feature_set: FeatureSet,
-    *,
-    n_rows: int = BACKGROUND_ROWS,
-    seed: int = 0,
+    features: Mapping[str, NDArray[Any]], feature_set: FeatureSet, *, n_rows: int = BACKGROUND_ROWS, seed: int = 0
 ) -> dict[str, list[Any]]:
     """Build the `background` entry of decision.json: one list of `n_rows` values per feature.
 
@@ -78,15 +74,13 @@ def _is_number(column: NDArray[Any]) -> bool:
 
 def _cluster_order(columns: Mapping[str, NDArray[Any]]) -> NDArray[np.intp]:
     """Order contacts along the direction in which a cluster varies most; ties by every column."""
+    # Ranks, because the tails of columns like the balance would be the direction otherwise
     codes = [
-        column.astype(np.float64)
-        if _is_number(column)
-        else np.unique(column.astype(str), return_inverse=True)[1].astype(np.float64)
+        np.unique(column if _is_number(column) else column.astype(str), return_inverse=True)[1]
         for column in columns.values()
     ]
     numbers = [code for code, column in zip(codes, columns.values(), strict=True) if _is_number(column)] or codes
-    # Ranks, since balance-like tails would be the direction otherwise
-    ranks = np.column_stack([np.unique(code, return_inverse=True)[1] for code in numbers]).astype(np.float64)
+    ranks = np.column_stack(numbers).astype(np.float64)
     ranks -= ranks.mean(axis=0)
     ranks /= np.where(ranks.std(axis=0) > 0.0, ranks.std(axis=0), 1.0)
     _, vectors = np.linalg.eigh(ranks.T @ ranks)

@@ -21,19 +21,15 @@ from bank_assets.core.model.scorer import BUNDLE_SCHEMA_VERSION
 from bank_assets.core.training.recipes import Recipe
 
 NO_RANGES: Mapping[str, list[float]] = {"probability": [0.0, 1.0], "low": [0.0, 1.0], "high": [0.0, 1.0]}
-"""Ranges of zero width, for graphs that are only compared (parity, folds), never decided with."""
+"""Ranges of zero width, for graphs that are only compared (parity, folds) and never decide."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelLineage:
     """Where a model version comes from.
 
-    Attributes:
-        as_of: first day whose contacts it has not learned from.
-        snapshot: content hash of the training snapshot.
-        source: label of the data source for people.
-        is_real: True only for the pinned real file.
-        contract: that it was learned under; the bundle carries it and is always read by it.
+    `as_of` is the first day whose contacts it has not learned from, and `snapshot` the content hash of its training
+    rows. `is_real` is true only for the pinned real file. The bundle carries `contract` and is always read by it.
     """
 
     as_of: str
@@ -53,8 +49,6 @@ class BundleParts:
     Attributes:
         calibrator: steps that `core.model.scorer` applies.
         ranges: knots of the probability ranges.
-        f1_threshold: threshold of the best F1.
-        metrics: out-of-time metrics, with intervals where known.
         feature_ranges: smallest and largest training value by numeric payload column.
         background: rows that explanations start from, by feature.
         importance: mean absolute contribution by feature group.

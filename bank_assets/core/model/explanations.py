@@ -2,9 +2,8 @@
 
 Method: permutation sampling of Shapley values (Castro, Gomez, Tejada 2009) on the calibrated ONNX score. Each
 background row is turned into the contact group by group, in a fixed order and in its reverse (antithetic, Mitchell et
-al. 2022); the changes of the score along this path are the contributions. They telescope, so on both scales the base
-plus all contributions is the score, whatever the number of orders. Orders come from hashes: the same row and bundle
-give the same numbers on any machine.
+al. 2022); the changes of the score along this path are the contributions, which telescope on both scales. Orders come
+from hashes, so the same row and bundle give the same numbers on any machine.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.core.arrays import FloatArray
+from bank_assets.core.arrays import FloatArray, IntArray
 from bank_assets.core.model.background import fixed_order
 from bank_assets.core.model.scorer import Scorer, apply_calibrator, logit
 
@@ -56,8 +55,8 @@ class Explainer:
     ) -> None:
         """Prepare the orders and score the background.
 
-        `groups` overrides the bundle's own group of a feature. `orders_per_row` is the number of pairs of an order and
-        its reverse for each background row; time and precision grow with it.
+        `groups` overrides the bundle's own groups. Time and precision grow with `orders_per_row`, the pairs of an order
+        and its reverse for each background row.
 
         Raises:
             ExplainError: the bundle has no background, or one that does not fit its features.
@@ -78,6 +77,7 @@ class Explainer:
         n_rows, n_groups = lengths.pop(), len(self.groups)
         forward = [fixed_order(SEED, "order", walk, n=n_groups) for walk in range(n_rows * orders_per_row)]
         self._orders = np.asarray([order for f in forward for order in (f, f[::-1])])  # (n_walks, n_groups)
+        self._places = np.argsort(self._orders, axis=1)  # position of each group in each order
         self._start = np.repeat(np.arange(n_rows * orders_per_row) % n_rows, 2)
         self._base = self._probability(self._background)
         self.base_probability = float(self._base.mean())
@@ -102,21 +102,19 @@ class Explainer:
         n_contacts = len(next(iter(columns.values())))
         walks = [self._walk({name: column[row] for name, column in columns.items()}) for row in range(n_contacts)]
         batch = {
-            name: np.concatenate([columns[name], *(walk.rows[name] for walk in walks)])
+            name: np.concatenate([columns[name], *(rows[name] for rows, _ in walks)])
             for name in self._scorer.feature_names
         }
         scores = self._probability(batch)
         steps = np.empty((2, n_contacts, len(self.groups)))
         offset = n_contacts
-        for row, walk in enumerate(walks):
-            n_rows = len(next(iter(walk.rows.values())))
+        for row, (rows, index) in enumerate(walks):
+            n_rows = len(next(iter(rows.values())))
             known = np.concatenate([self._base, scores[offset : offset + n_rows], scores[row : row + 1]])
             offset += n_rows
             for scale, values in enumerate((known, logit(known))):
-                along = np.diff(values[walk.index], axis=1)  # (n_orders, n_groups) in the order of the walk
-                contribution = np.zeros_like(along)
-                np.put_along_axis(contribution, self._orders, along, axis=1)
-                steps[scale, row] = contribution.mean(axis=0)
+                along = np.diff(values[index], axis=1)  # (n_orders, n_groups) in the order of the walk
+                steps[scale, row] = np.take_along_axis(along, self._places, axis=1).mean(axis=0)
         probability = scores[:n_contacts]
         return Explanation(
             groups=self.groups,
@@ -128,10 +126,14 @@ class Explainer:
             log_odds_contributions=steps[1],
         )
 
-    def _walk(self, contact: Mapping[str, Any]) -> _Walk:
-        """Rows between the background and one contact; steps that change no value are not scored again."""
-        n_base, n_groups = len(self._base), len(self.groups)
-        differs = np.zeros((n_base, n_groups), dtype=bool)
+    def _walk(self, contact: Mapping[str, Any]) -> tuple[dict[str, NDArray[Any]], IntArray]:
+        """Rows between the background and one contact, and which score each step of each order has.
+
+        Steps that change no value are not scored again. The index, (n_orders, n_groups + 1), counts background rows
+        first, then the rows returned, then the contact.
+        """
+        n_base = len(self._base)
+        differs = np.zeros((n_base, len(self.groups)), dtype=bool)
         for name, background in self._background.items():
             value = contact[name]
             # A value that differs from itself is NaN: missing in both is no difference
@@ -141,32 +143,20 @@ class Explainer:
         remaining = np.cumsum(is_step[:, ::-1], axis=1)[:, ::-1]
         is_scored = is_step & (remaining > 1)  # the last step that changes anything arrives at the contact itself
         order, position = np.nonzero(is_scored)
+        last = n_base + len(order)
         number = np.full(is_step.shape, -1)
         number[order, position] = n_base + np.arange(len(order))
-        number[is_step & (remaining == 1)] = n_base + len(order)
-        index = np.empty((len(self._orders), n_groups + 1), dtype=np.int64)
-        index[:, 0] = np.where(is_step.any(axis=1), self._start, n_base + len(order))
-        for step in range(n_groups):
-            index[:, step + 1] = np.where(number[:, step] >= 0, number[:, step], index[:, step])
-        place = np.empty_like(self._orders)
-        np.put_along_axis(place, self._orders, np.arange(n_groups)[None, :].repeat(len(self._orders), axis=0), axis=1)
-        is_contact = place[order] <= position[:, None]  # (n_scored, n_groups): which groups are the contact's already
+        number[is_step & (remaining == 1)] = last
+        start = np.where(is_step.any(axis=1), self._start, last)
+        # Numbers grow along an order, so a step that changes nothing has the number before it
+        index = np.maximum.accumulate(np.column_stack([start, number]), axis=1)
+        # (n_scored, n_groups): which groups are the contact's already
+        is_contact = self._places[order] <= position[:, None]
         rows = {
             name: np.where(is_contact[:, self._group_of[name]], contact[name], background[self._start[order]])
             for name, background in self._background.items()
         }
-        return _Walk(rows, index)
-
-
-@dataclass(frozen=True, slots=True)
-class _Walk:
-    """Rows to score on the path to one contact, and which score each step of each order has.
-
-    `index` counts background rows first, then `rows`, then the contact; (n_orders, n_groups + 1).
-    """
-
-    rows: Mapping[str, NDArray[Any]]
-    index: NDArray[np.int64]
+        return rows, index
 
 
 def global_importance(

@@ -6,7 +6,7 @@ Labels of columns come from the contract.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from bank_assets.contract.contract import Contract
@@ -32,13 +32,7 @@ class Reason:
 
     def to_dict(self) -> dict[str, str | float]:
         """Return the JSON form."""
-        return {
-            "group": self.group,
-            "label": self.label,
-            "probability_contribution": self.probability_contribution,
-            "log_odds_contribution": self.log_odds_contribution,
-            "sentence": self.sentence,
-        }
+        return asdict(self)
 
 
 GROUP_LABELS: Final[Mapping[str, str]] = {
@@ -77,15 +71,14 @@ def reasons_of(
     """
     probability, log_odds = explanation.probability_contributions[row], explanation.log_odds_contributions[row]
     order = sorted(range(len(explanation.groups)), key=lambda group: (-abs(probability[group]), group))
-    shown = order if limit is None or limit >= len(order) else order[:limit]
-    reasons = []
-    for group in shown:
-        label = label_of(explanation.groups[group], values, contract)
-        share = float(probability[group])
-        reasons.append(Reason(explanation.groups[group], label, share, float(log_odds[group]), _sentence(label, share)))
+    shown = order[:limit]
+    names = explanation.groups
+    parts = [(names[group], label_of(names[group], values, contract), [group]) for group in shown]
     rest = order[len(shown) :]
     if rest:
-        share, odds = float(probability[rest].sum()), float(log_odds[rest].sum())
-        label = f"Everything else ({len(rest)} reasons)"
-        reasons.append(Reason(OTHERS, label, share, odds, _sentence(label, share)))
+        parts.append((OTHERS, f"Everything else ({len(rest)} reasons)", rest))
+    reasons = []
+    for name, label, groups in parts:
+        share = float(probability[groups].sum())
+        reasons.append(Reason(name, label, share, float(log_odds[groups].sum()), _sentence(label, share)))
     return reasons

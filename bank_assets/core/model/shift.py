@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from bank_assets.core.arrays import FloatArray
 
 WINDOW_DAYS: Final = 180
-"""History looked at: long enough for six blocks, short enough to forget another regime."""
+"""History that counts: long enough for six blocks, short enough to forget another regime."""
 BLOCK_DAYS: Final = 30
 PRIOR_SD: Final = 0.5
 """Half-normal prior of both deviations, log-odds: what is assumed without history, a factor of 1.65 in the odds."""
@@ -51,7 +51,7 @@ class Shift:
 
     def to_dict(self) -> dict[str, float | int]:
         """Return the JSON form, stored with the model and recorded with forecasts."""
-        return {"day_sd": self.day_sd, "shared_sd": self.shared_sd, "n_days": self.n_days}
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Shift:
@@ -87,15 +87,10 @@ def _day_numbers(day: ArrayLike) -> NDArray[np.int64]:
 def checked_history(
     day: ArrayLike, probability: ArrayLike, is_subscribed: ArrayLike
 ) -> tuple[NDArray[np.int64], FloatArray, FloatArray]:
-    """Check past predictions and drop rows whose outcome is unknown.
+    """Check past predictions, and drop rows whose outcome is unknown.
 
-    Args:
-        day: day of each contact, (n,), datetime64 or whole days.
-        probability: predictions made before the outcomes, (n,), in [0, 1].
-        is_subscribed: outcomes, (n,), 0, 1, bool, or NaN for unknown.
-
-    Returns:
-        Days as whole numbers, probabilities and outcomes, each (n_known,).
+    `day` holds datetime64 or whole days, (n,); `is_subscribed` holds 0, 1, bool, or NaN for unknown. Returns days as
+    whole numbers, probabilities and outcomes, each (n_known,).
 
     Raises:
         HistoryError: lengths differ, or a probability or outcome is out of range.
@@ -124,23 +119,18 @@ def pooled_days(day: ArrayLike, probability: ArrayLike, is_subscribed: ArrayLike
     """
     days, proba, outcome = checked_history(day, probability, is_subscribed)
     unique, inverse = np.unique(days, return_inverse=True)
-    daily = np.column_stack(
-        [
-            np.bincount(inverse, weights=weights, minlength=len(unique))
-            for weights in (proba, proba * (1 - proba), outcome)
-        ]
-    )
+    sums = [np.bincount(inverse, weights, minlength=len(unique)) for weights in (proba, proba * (1 - proba), outcome)]
     pools: list[tuple[int, FloatArray]] = []
     total = np.zeros(3)
-    for number, row in zip(unique, daily, strict=True):
+    for number, row in zip(unique, np.column_stack(sums), strict=True):
         total = total + row
         if total[1] >= MINIMUM_VARIANCE:
             pools.append((int(number), total))
             total = np.zeros(3)
     if pools and len(unique):
         pools[-1] = (int(unique[-1]), pools[-1][1] + total)
-    sums = np.asarray([pool for _, pool in pools]).reshape(-1, 3)
-    return PeriodTotals(np.asarray([number for number, _ in pools], np.int64), sums[:, 0], sums[:, 1], sums[:, 2])
+    totals = np.asarray([pool for _, pool in pools]).reshape(-1, 3)
+    return PeriodTotals(np.asarray([number for number, _ in pools], np.int64), *totals.T)
 
 
 def estimate_shift(
@@ -150,7 +140,6 @@ def estimate_shift(
     *,
     as_of: np.datetime64 | int | None = None,
     window_days: int = WINDOW_DAYS,
-    prior_sd: float = PRIOR_SD,
 ) -> Shift:
     """Estimate how far days and months deviate, from days before `as_of` (default: all).
 
@@ -163,7 +152,7 @@ def estimate_shift(
     inside = (days < now) & (days >= now - window_days)
     totals = pooled_days(days[inside], proba[inside], outcome[inside])
     day_sd, shared_sd = np.meshgrid(GRID, GRID, indexing="ij")
-    log_posterior = -(day_sd**2 + shared_sd**2) / (2.0 * prior_sd**2)
+    log_posterior = -(day_sd**2 + shared_sd**2) / (2.0 * PRIOR_SD**2)
     block = (now - 1 - totals.day) // BLOCK_DAYS
     for number in np.unique(block):
         rows = block == number
@@ -175,23 +164,14 @@ def estimate_shift(
         log_posterior -= 0.5 * (np.log(noise).sum(axis=1)[:, None] + np.log(inflation) + squares)
     posterior = np.exp(log_posterior - log_posterior.max())
     posterior /= posterior.sum()
-    return Shift(
-        float(np.sqrt((posterior * day_sd**2).sum())), float(np.sqrt((posterior * shared_sd**2).sum())), len(totals.day)
-    )
+    day_mean, shared_mean = (float(np.sqrt((posterior * sd**2).sum())) for sd in (day_sd, shared_sd))
+    return Shift(day_mean, shared_mean, len(totals.day))
 
 
-def single_level_sd(totals: PeriodTotals, prior_sd: float = PRIOR_SD) -> float:
-    """Deviation of the shift where each period has its own: posterior mean of the variance, square root.
-
-    Args:
-        totals: periods, each with a variance above 0.
-        prior_sd: deviation of the half-normal prior.
-
-    Returns:
-        Log-odds.
-    """
+def single_level_sd(totals: PeriodTotals) -> float:
+    """Return the deviation (log-odds) of a shift that each period has for itself, by its posterior mean variance."""
     noise = 1.0 / totals.variance[None, :] + GRID[:, None] ** 2
-    log_posterior = -0.5 * (GRID / prior_sd) ** 2
+    log_posterior = -0.5 * (GRID / PRIOR_SD) ** 2
     log_posterior = log_posterior - 0.5 * (np.log(noise) + totals.residual[None, :] ** 2 / noise).sum(axis=1)
     posterior = np.exp(log_posterior - log_posterior.max())
     return float(np.sqrt((posterior * GRID**2).sum() / posterior.sum()))

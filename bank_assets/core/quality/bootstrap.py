@@ -13,6 +13,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bank_assets.core.arrays import FloatArray, IntArray, central_interval
+
 RESAMPLES: Final = 2_000
 CONFIDENCE: Final = 0.9
 
@@ -42,11 +44,10 @@ class BootstrapGain:
         return asdict(self)
 
 
-def _summary(gain: float, drawn: NDArray[np.float64], rows: int, seed: int, confidence: float) -> BootstrapGain:
-    tail = (1 - confidence) / 2
-    low, high = np.nanquantile(drawn, [tail, 1 - tail])
-    probability = float(np.mean(drawn > 0) + np.mean(drawn == 0) / 2)
-    return BootstrapGain(gain, probability, float(low), float(high), confidence, rows, drawn.size, seed)
+def _summary(gain: float, drawn: FloatArray, rows: int, seed: int) -> BootstrapGain:
+    low, high = central_interval(drawn, CONFIDENCE)
+    probability = float(np.mean(drawn > 0) + np.mean((drawn == 0) | np.isnan(drawn)) / 2)
+    return BootstrapGain(gain, probability, float(low), float(high), CONFIDENCE, rows, drawn.size, seed)
 
 
 def _refuse_nothing(rows: int) -> None:
@@ -55,12 +56,7 @@ def _refuse_nothing(rows: int) -> None:
 
 
 def paired_bootstrap(
-    difference: ArrayLike,
-    *,
-    seed: int,
-    resamples: int = RESAMPLES,
-    confidence: float = CONFIDENCE,
-    clusters: ArrayLike | None = None,
+    difference: ArrayLike, *, seed: int, resamples: int = RESAMPLES, clusters: ArrayLike | None = None
 ) -> BootstrapGain:
     """Bootstrap the mean of a difference that each contact has by itself (profit, log loss, Brier).
 
@@ -87,16 +83,11 @@ def paired_bootstrap(
             drawn = rng.multinomial(values.size, counts / values.size, size=resamples) @ distinct / values.size
         else:
             drawn = np.concatenate([values[at].mean(axis=1) for at in _index_chunks(values.size, resamples, rng)])
-    return _summary(float(values.mean()), drawn, values.size, seed, confidence)
+    return _summary(float(values.mean()), drawn, values.size, seed)
 
 
 def paired_bootstrap_statistic(
-    statistic: Callable[[NDArray[np.int64]], float],
-    rows: int,
-    *,
-    seed: int,
-    resamples: int = RESAMPLES,
-    confidence: float = CONFIDENCE,
+    statistic: Callable[[IntArray], float], rows: int, *, seed: int, resamples: int = RESAMPLES
 ) -> BootstrapGain:
     """Bootstrap a difference that only a whole sample has (AUC, average precision).
 
@@ -106,19 +97,11 @@ def paired_bootstrap_statistic(
     _refuse_nothing(rows)
     rng = np.random.default_rng(seed)
     drawn = np.array([statistic(at) for chunk in _index_chunks(rows, resamples, rng) for at in chunk])
-    summary = _summary(float(statistic(np.arange(rows))), drawn, rows, seed, confidence)
-    undefined = float(np.mean(np.isnan(drawn))) / 2
-    return BootstrapGain(**asdict(summary) | {"probability": summary.probability + undefined})
+    return _summary(float(statistic(np.arange(rows))), drawn, rows, seed)
 
 
 def paired_bootstrap_f1(
-    y: ArrayLike,
-    is_called_by_champion: ArrayLike,
-    is_called_by_challenger: ArrayLike,
-    *,
-    seed: int,
-    resamples: int = RESAMPLES,
-    confidence: float = CONFIDENCE,
+    y: ArrayLike, is_called_by_champion: ArrayLike, is_called_by_challenger: ArrayLike, *, seed: int
 ) -> BootstrapGain:
     """Bootstrap the gain in F1 between two sets of decisions.
 
@@ -129,12 +112,12 @@ def paired_bootstrap_f1(
     champion, challenger = (np.asarray(c).astype(bool) for c in (is_called_by_champion, is_called_by_challenger))
     kinds = outcomes * 4 + champion * 2 + challenger * 1
     counts = np.bincount(kinds, minlength=8)
-    drawn = np.random.default_rng(seed).multinomial(outcomes.size, counts / outcomes.size, size=resamples)
+    drawn = np.random.default_rng(seed).multinomial(outcomes.size, counts / outcomes.size, size=RESAMPLES)
     gains = _f1_gain(np.vstack([counts, drawn]))
-    return _summary(float(gains[0]), gains[1:], outcomes.size, seed, confidence)
+    return _summary(float(gains[0]), gains[1:], outcomes.size, seed)
 
 
-def _f1_gain(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+def _f1_gain(counts: IntArray) -> FloatArray:
     """F1 of the challenger minus the champion for (m, 8) counts of kinds `y * 4 + champion * 2 + challenger`."""
     kind = np.arange(8)
     outcomes = counts[:, kind >= 4].sum(axis=1)
@@ -146,9 +129,7 @@ def _f1_gain(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.asarray(scores[1] - scores[0])
 
 
-def _cluster_means(
-    values: NDArray[np.float64], clusters: NDArray[Any], rng: np.random.Generator, resamples: int
-) -> NDArray[np.float64]:
+def _cluster_means(values: FloatArray, clusters: NDArray[Any], rng: np.random.Generator, resamples: int) -> FloatArray:
     if clusters.shape != values.shape:
         raise ValueError(
             f"paired bootstrap: expected one cluster per contact, found {clusters.shape} clusters for {values.shape} "
@@ -160,7 +141,7 @@ def _cluster_means(
     return np.concatenate([sums[at].sum(axis=1) / sizes[at].sum(axis=1) for at in chunks])
 
 
-def _index_chunks(rows: int, resamples: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+def _index_chunks(rows: int, resamples: int, rng: np.random.Generator) -> Iterator[IntArray]:
     """Yield resampled indices in blocks of bounded memory, each (block, rows)."""
     block = max(1, _CHUNK_CELLS // rows)
     return (rng.integers(0, rows, size=(min(block, resamples - begin), rows)) for begin in range(0, resamples, block))

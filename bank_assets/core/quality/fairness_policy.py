@@ -3,21 +3,19 @@
 Age and marital status are inputs, because they change what a customer wants; a call is an offer, not a refusal. The
 policy watches three measures of each group:
 
-* selection rate: at least `selection_ratio` of that of the most called group (the four-fifths rule of thumb);
-* true positive rate: at least `tpr_ratio` of that of the best group (equal opportunity);
-* calibration: observed / expected subscriptions between `calibration_low` and `calibration_high`. There is no standing
-  reason for this one: it is an error of the model, not a difference between customers.
+* selection rate, against that of the most called group (the four-fifths rule of thumb);
+* true positive rate, against that of the best group (equal opportunity);
+* calibration, observed / expected subscriptions. It has no standing reason: it is an error of the model, not a
+  difference between customers.
 
-A limit is exceeded if the whole 90 % interval lies beyond it, and watched if only the estimate does. Groups with fewer
-than `minimum_contacts` contacts or `minimum_subscribed` subscribers are shown but not judged. An exceeded limit needs a
-reason on record. Standing reasons count only while the column's calibration is within its limits.
+A limit is exceeded if the whole 90 % interval lies beyond it, and watched if only the estimate does. An exceeded limit
+needs a reason on record. Standing reasons count only while the column's calibration is within its limits.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from bank_assets.core.economics.economics import Economics
@@ -43,7 +41,10 @@ STANDING_REASONS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class FairnessPolicy:
-    """Limits of the fairness measures, and standing reasons by "measure:column"; see the module's docstring."""
+    """Limits of the fairness measures, and standing reasons by "measure:column".
+
+    Ratios are to the largest rate of any group. Groups below either minimum are shown but not judged.
+    """
 
     selection_ratio: float = 0.8
     tpr_ratio: float = 0.8
@@ -55,14 +56,7 @@ class FairnessPolicy:
 
     def to_dict(self) -> dict[str, float | int]:
         """Return the limits in JSON form."""
-        return {
-            "selection_ratio": self.selection_ratio,
-            "tpr_ratio": self.tpr_ratio,
-            "calibration_low": self.calibration_low,
-            "calibration_high": self.calibration_high,
-            "minimum_contacts": self.minimum_contacts,
-            "minimum_subscribed": self.minimum_subscribed,
-        }
+        return {name: value for name, value in asdict(self).items() if name != "standing_reasons"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +75,7 @@ class Finding:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
-        return {name: getattr(self, name) for name in self.__slots__}
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,18 +126,18 @@ def findings_of(column: str, groups: Mapping[str, Mapping[str, Any]], policy: Fa
     """List the groups of a column beyond a limit; `groups` as in `FairnessReport`."""
     judged = {name: g for name, g in groups.items() if g["n_contacts"] >= policy.minimum_contacts and name != UNKNOWN}
     subscribed = {name: g for name, g in judged.items() if g["n_subscribed"] >= policy.minimum_subscribed}
-    calibration = [
-        Finding(CALIBRATION, column, name, m["value"], m["low"], m["high"], limit, is_beyond)
-        for name, group in subscribed.items()
-        if (m := group[CALIBRATION])["value"] is not None
-        for limit, is_watched, is_beyond in (
-            (policy.calibration_low, m["value"] < policy.calibration_low, m["high"] < policy.calibration_low),
-            (policy.calibration_high, m["value"] > policy.calibration_high, m["low"] > policy.calibration_high),
-        )
-        if is_watched
-    ]
-    is_calibrated = not any(finding.is_exceeded for finding in calibration)
-    findings = list(calibration)
+    low_limit, high_limit = policy.calibration_low, policy.calibration_high
+    findings = []
+    for name, group in subscribed.items():
+        found = group[CALIBRATION]
+        ends = (found["value"], found["low"], found["high"])
+        if found["value"] is None:
+            continue
+        if found["value"] < low_limit:
+            findings.append(Finding(CALIBRATION, column, name, *ends, low_limit, found["high"] < low_limit))
+        elif found["value"] > high_limit:
+            findings.append(Finding(CALIBRATION, column, name, *ends, high_limit, found["low"] > high_limit))
+    is_calibrated = not any(finding.is_exceeded for finding in findings)
     for measure, members, limit in (
         (SELECTION_RATE, judged, policy.selection_ratio),
         (TRUE_POSITIVE_RATE, subscribed, policy.tpr_ratio),
@@ -158,29 +152,15 @@ def _ratio_findings(
 ) -> list[Finding]:
     """Groups whose rate is too small a part of the largest group's."""
     rates = {name: group[measure] for name, group in groups.items() if group[measure]["value"] is not None}
-    if not rates:
-        return []
-    best = max(rates.values(), key=lambda rate: float(rate["value"]))
-    if best["value"] <= 0.0:
+    best = max(rates.values(), key=lambda rate: float(rate["value"]), default=None)
+    if best is None or best["value"] <= 0.0:
         return []
     findings = []
     for name, rate in rates.items():
-        ratio = rate["value"] / best["value"]
-        low = rate["low"] / best["high"]
-        high = rate["high"] / best["low"] if best["low"] > 0.0 else math.inf
+        ratio, low = rate["value"] / best["value"], rate["low"] / best["high"]
+        high = min(rate["high"] / best["low"], 1e9) if best["low"] > 0.0 else 1e9
         if ratio < limit:
             is_exceeded = high < limit
-            findings.append(
-                Finding(
-                    measure,
-                    column,
-                    name,
-                    ratio,
-                    low,
-                    min(high, 1e9),
-                    limit,
-                    is_exceeded,
-                    reason if is_exceeded else None,
-                )
-            )
+            given = reason if is_exceeded else None
+            findings.append(Finding(measure, column, name, ratio, low, high, limit, is_exceeded, given))
     return findings

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bank_assets.core.arrays import FloatArray
+from bank_assets.core.arrays import BoolArray, FloatArray
 
 LOG_LOSS_CLIP: Final = float(np.finfo(np.float64).eps)
 """Probabilities are kept this far from 0 and 1 in logarithms, as scikit-learn does for float64."""
@@ -21,7 +21,7 @@ LOG_LOSS_CLIP: Final = float(np.finfo(np.float64).eps)
 CALIBRATION_BINS: Final = 10
 
 
-def _checked(y: ArrayLike, proba: ArrayLike) -> tuple[NDArray[np.bool_], FloatArray]:
+def _checked(y: ArrayLike, proba: ArrayLike) -> tuple[BoolArray, FloatArray]:
     outcomes, scores = np.asarray(y).astype(bool), np.asarray(proba, dtype=np.float64)
     if outcomes.shape != scores.shape or outcomes.ndim != 1:
         raise ValueError(
@@ -65,7 +65,7 @@ def roc_auc_standard_error(y: ArrayLike, proba: ArrayLike) -> float:
     return math.sqrt(among_low.var(ddof=1) / high.size + among_high.var(ddof=1) / low.size)
 
 
-def _curve(outcomes: NDArray[np.bool_], scores: FloatArray) -> tuple[FloatArray, NDArray[Any], NDArray[Any]]:
+def _curve(outcomes: BoolArray, scores: FloatArray) -> tuple[FloatArray, NDArray[Any], NDArray[Any]]:
     """Distinct scores from high to low; contacts and subscribers with at least that score."""
     order = np.argsort(-scores, kind="stable")
     ordered = scores[order]
@@ -177,22 +177,38 @@ def calibration_line(y: ArrayLike, proba: ArrayLike, steps: int = 50) -> tuple[f
     # Standardised, or the Hessian of nearly equal log-odds is singular to working precision
     centre, scale = odds.mean(), odds.std()
     design = np.column_stack([(odds - centre) / scale, np.ones(odds.size)])
-    found = np.array([scale, centre])
-    loss = _logistic_loss(design, outcomes, found)
+    fitted, is_converged = logistic_fit(design, outcomes, np.array([scale, centre]), steps=steps)
+    if not is_converged:
+        return math.nan, math.nan
+    return float(fitted[0] / scale), float(fitted[1] - fitted[0] * centre / scale)
+
+
+def logistic_fit(
+    design: FloatArray, outcomes: BoolArray, prior: FloatArray, *, precision: FloatArray | None = None, steps: int = 50
+) -> tuple[FloatArray, bool]:
+    """Fit a logistic regression of design (n, k) by Newton's method, and say whether it converged.
+
+    The fit starts at `prior`, (k,), and with a `precision`, (k, k), it is shrunk to it.
+    """
+    penalty = np.zeros((len(prior), len(prior))) if precision is None else precision
+    sign = np.where(outcomes, -1.0, 1.0)
+
+    def loss(beta: FloatArray) -> float:
+        away = beta - prior
+        return float(np.logaddexp(0.0, sign * (design @ beta)).sum() + 0.5 * away @ penalty @ away)
+
+    beta = prior.copy()
     for _ in range(steps):
-        fitted = 1 / (1 + np.exp(-np.clip(design @ found, -700, 700)))
-        gradient = design.T @ (outcomes - fitted)
-        if np.abs(gradient).max() < 1e-9 * outcomes.size:
-            return float(found[0] / scale), float(found[1] - found[0] * centre / scale)
-        hessian = (design * (fitted * (1 - fitted))[:, None]).T @ design
-        step, size = np.linalg.solve(hessian, gradient), 1.0
-        while _logistic_loss(design, outcomes, found + size * step) > loss and size > 1e-6:
-            size /= 2
-        found = found + size * step
-        loss = _logistic_loss(design, outcomes, found)
-    return math.nan, math.nan
-
-
-def _logistic_loss(design: FloatArray, outcomes: NDArray[np.bool_], found: FloatArray) -> float:
-    margin = np.where(outcomes, -1.0, 1.0) * (design @ found)
-    return float(np.logaddexp(0.0, margin).sum())
+        proba = 0.5 * (1.0 + np.tanh(0.5 * (design @ beta)))
+        gradient = design.T @ (outcomes - proba) - penalty @ (beta - prior)
+        curvature = (design * (proba * (1.0 - proba))[:, None]).T @ design + penalty
+        step = np.linalg.solve(curvature, gradient)
+        # A full Newton step overshoots where the model is far off (a base rate that jumped), so it is halved until
+        # the loss falls.
+        size, before = 1.0, loss(beta)
+        while loss(beta + size * step) > before and size > 1e-6:
+            size /= 2.0
+        beta = beta + size * step
+        if float(np.abs(size * step).max()) < 1e-10:
+            return beta, True
+    return beta, False

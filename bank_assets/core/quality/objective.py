@@ -19,7 +19,7 @@ from bank_assets.core.quality.bootstrap import BootstrapGain, paired_bootstrap, 
 
 PROFIT, F1 = "profit", "f1"
 METRIC: Final[Mapping[str, str]] = {PROFIT: "profit_eur", F1: "f1"}
-"""Objective -> the metric of a candidate that it maximises."""
+"""The metric of a candidate that an objective maximises."""
 
 
 def judged_calls(objective: str, proba: ArrayLike, f1_threshold: float, economics: Economics, rows: Rows) -> BoolArray:

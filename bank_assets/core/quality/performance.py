@@ -6,7 +6,6 @@ All time is data time: days are UTC days, and nothing that became known after th
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from bank_assets.core.arrays import DayArray, Rows, none_if_nan, rows_at
+from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, Rows, none_if_nan, records_at
 from bank_assets.core.drift.report import Level, worst
 from bank_assets.core.drift.statistics import wilson_interval
 from bank_assets.core.economics.economics import Economics
@@ -37,9 +36,7 @@ class PerformancePolicy:
     Attributes:
         maturity_days: a contact without an outcome after so many days counts as not subscribed.
         assumed_limit: share of such contacts above which there is no verdict: outcomes are late, the model is not bad.
-        minimum_rows: matured contacts that a verdict needs.
         minimum_of_class: subscribers, and others, that a verdict on ranking needs.
-        maximum_days: longest window of the latest verdict.
         ranking_drop: (moderate, heavy) fall of the AUC below validation; its upper bound must lie below validation too.
         calibration_ratio: (moderate, heavy) observed / expected or its inverse; its interval must exclude 1 too.
         confidence: of all intervals; 0.95 would call one window in twenty decayed by chance.
@@ -57,44 +54,32 @@ class PerformancePolicy:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredContacts:
-    """Contacts with the score they had on their day, and their outcomes; rows in any order.
+    """Contacts with the score they had on their day, and their outcomes; rows in any order, each array (n,).
 
-    Attributes:
-        contact_dates: day of the call, (n,).
-        proba: probability by the champion in force on that day, (n,); NaN if there was none.
-        is_subscribed: outcomes, (n,); False where none is known.
-        known_on: first day on which the outcome is usable, (n,); NaT where there is none.
-        frame: columns that the economics read, each (n,).
-        is_called: decisions on record, (n,); None decides by the economics given to `measure_performance`.
+    `proba` is NaN where no champion was in force, and `known_on` NaT where no outcome is known. `frame` holds the
+    columns that the economics read. `is_called` holds decisions on record; None decides by the economics of
+    `measure_performance`.
     """
 
     contact_dates: DayArray
-    proba: NDArray[np.float64]
-    is_subscribed: NDArray[np.bool_]
+    proba: FloatArray
+    is_subscribed: BoolArray
     known_on: DayArray
     frame: Rows = field(default_factory=dict)
-    is_called: NDArray[np.bool_] | None = None
+    is_called: BoolArray | None = None
 
     def __post_init__(self) -> None:
-        lengths = {len(part) for part in (self.contact_dates, self.proba, self.is_subscribed, self.known_on)}
-        lengths |= set() if self.is_called is None else {len(self.is_called)}
+        parts = (self.contact_dates, self.proba, self.is_subscribed, self.known_on, self.is_called)
+        lengths = {len(part) for part in parts if part is not None}
         if len(lengths) > 1:
             raise ValueError(f"scored contacts: expected columns of one length, found {sorted(lengths)}.")
 
     def rows(self, mask: NDArray[Any]) -> ScoredContacts:
         """Select rows by mask."""
-        called = None if self.is_called is None else self.is_called[mask]
-        return ScoredContacts(
-            self.contact_dates[mask],
-            self.proba[mask],
-            self.is_subscribed[mask],
-            self.known_on[mask],
-            rows_at(self.frame, mask),
-            called,
-        )
+        return records_at(self, mask)
 
 
-def is_matured(contacts: ScoredContacts, as_of: np.datetime64, maturity_days: int) -> NDArray[np.bool_]:
+def is_matured(contacts: ScoredContacts, as_of: np.datetime64, maturity_days: int) -> BoolArray:
     """Return which contacts have their final outcome on a day, (n,).
 
     A contact of an earlier day is matured if its outcome is usable by then, or if `maturity_days` passed without one.
@@ -126,6 +111,9 @@ def measure_performance(
     def window(name: str, rows: ScoredContacts) -> WindowPerformance:
         return _measure(name, rows, day, economics, baseline, policy)
 
+    def windows(names: NDArray[np.str_]) -> tuple[WindowPerformance, ...]:
+        return tuple(window(str(name), matured.rows(names == name)) for name in np.unique(names))
+
     latest = window("latest", _latest(matured, policy)) if len(matured.proba) else None
     return PerformanceReport(
         as_of=str(day),
@@ -136,10 +124,8 @@ def measure_performance(
         matured=len(matured.proba),
         unscored=int((before & ~scored).sum()),
         latest=latest,
-        weeks=tuple(window(name, rows) for name, rows in _by(matured, _iso_weeks(matured.contact_dates))),
-        months=tuple(
-            window(name, rows) for name, rows in _by(matured, matured.contact_dates.astype("datetime64[M]").astype(str))
-        ),
+        weeks=windows(_iso_weeks(matured.contact_dates)),
+        months=windows(matured.contact_dates.astype("datetime64[M]").astype(np.str_)),
         economics=economics.to_dict(),
         baseline=baseline,
     )
@@ -150,11 +136,6 @@ def _iso_weeks(days: DayArray) -> NDArray[np.str_]:
     distinct, codes = np.unique(days, return_inverse=True)
     names = ["{}-W{:02d}".format(*day.isocalendar()[:2]) for day in distinct.tolist()]
     return np.asarray(names, dtype=np.str_)[codes]
-
-
-def _by(contacts: ScoredContacts, names: NDArray[Any]) -> Iterator[tuple[str, ScoredContacts]]:
-    for name in np.unique(names):
-        yield str(name), contacts.rows(names == name)
 
 
 def _latest(matured: ScoredContacts, policy: PerformancePolicy) -> ScoredContacts:
@@ -183,10 +164,11 @@ def _measure(
     called = economics.decide(proba, contacts.frame) if contacts.is_called is None else contacts.is_called
     rows, subscribed, expected = y.size, int(y.sum()), float(proba.sum())
     ratio, ratio_low, ratio_high = observed_expected(subscribed, expected, rows, policy.confidence)
-    auc, half = metrics.roc_auc(y, proba), _z(policy.confidence) * metrics.roc_auc_standard_error(y, proba)
+    reach = float(special.ndtri(0.5 + policy.confidence / 2))
+    auc, half = metrics.roc_auc(y, proba), reach * metrics.roc_auc_standard_error(y, proba)
     assumed = int((~known).sum())
 
-    def profit(calls: NDArray[np.bool_]) -> float:
+    def profit(calls: BoolArray) -> float:
         return float(economics.profit(calls, y, contacts.frame).sum())
 
     status = _status(rows, assumed, baseline, policy)
@@ -240,10 +222,6 @@ def observed_expected(
     return observed / expected, low * rows / expected, high * rows / expected
 
 
-def _z(confidence: float) -> float:
-    return float(special.ndtri(0.5 + confidence / 2))
-
-
 def _status(rows: int, assumed: int, baseline: Baseline, policy: PerformancePolicy) -> PerformanceStatus:
     if rows < policy.minimum_rows:
         return PerformanceStatus.TOO_FEW_ROWS
@@ -255,17 +233,18 @@ def _status(rows: int, assumed: int, baseline: Baseline, policy: PerformancePoli
 def _calibration_level(ratio: float, low: float, high: float, policy: PerformancePolicy) -> Level:
     if math.isnan(ratio) or low <= 1 <= high:
         return Level.NONE
-    moderate, heavy = policy.calibration_ratio
-    factor = max(ratio, 1 / ratio) if ratio > 0 else math.inf
-    return Level.HEAVY if factor >= heavy else Level.MODERATE if factor >= moderate else Level.NONE
+    return _level(max(ratio, 1 / ratio) if ratio > 0 else math.inf, policy.calibration_ratio)
 
 
 def _ranking_level(promised: float, auc: float, half: float, policy: PerformancePolicy) -> Level:
     if math.isnan(half) or auc + half >= promised:
         return Level.NONE
-    moderate, heavy = policy.ranking_drop
-    drop = promised - auc
-    return Level.HEAVY if drop >= heavy else Level.MODERATE if drop >= moderate else Level.NONE
+    return _level(promised - auc, policy.ranking_drop)
+
+
+def _level(effect: float, limits: tuple[float, float]) -> Level:
+    moderate, heavy = limits
+    return Level.HEAVY if effect >= heavy else Level.MODERATE if effect >= moderate else Level.NONE
 
 
 _LEVEL_WORDS: Final = {Level.NONE: "as promised", Level.MODERATE: "moderately off", Level.HEAVY: "far off"}

@@ -37,15 +37,9 @@ class Baseline:
 class WindowPerformance:
     """Realised performance over the matured contacts of a window; numbers that cannot be computed are None.
 
-    Attributes:
-        name: `2009-W06`, `2009-02` or `latest`.
-        status: ok, or why there is no (full) verdict.
-        level: the worse of ranking and calibration.
-        assumed_rows: contacts without an outcome after maturity, counted as not subscribed.
-        expected_subscribed: sum of the probabilities.
-        roc_auc: AUC, with its DeLong interval.
-        f1: F1 at the champion's F1 threshold; `f1_of_calls` is that of the decisions.
-        profit_oracle_eur: profit of calling the subscribers alone.
+    The name is `2009-W06`, `2009-02` or `latest`. `assumed_rows` have no outcome after maturity and count as not
+    subscribed. `f1` is at the champion's threshold and `f1_of_calls` that of the decisions. The oracle calls the
+    subscribers alone.
     """
 
     name: str
@@ -78,13 +72,10 @@ class WindowPerformance:
 
 @dataclass(frozen=True, slots=True)
 class PerformanceReport:
-    """Realised performance as of a day.
+    """Realised performance as of a day; `message` gives the verdict on the latest window, or why there is none.
 
-    Attributes:
-        message: one sentence: the verdict on the latest window, or why there is none.
-        rows: contacts with a score called before `as_of`, of which `matured` have a final outcome.
-        unscored: contacts before `as_of` without a score, because no champion was in force.
-        latest: shortest window that is large enough and ends with the last matured day; None without matured contacts.
+    Of the `rows` scored before `as_of`, `matured` have a final outcome; `unscored` had no champion in force. `latest`
+    is the shortest large enough window that ends with the last matured day.
     """
 
     as_of: str

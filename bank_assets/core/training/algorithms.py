@@ -82,17 +82,13 @@ class Algorithm:
     """One algorithm that a recipe may name.
 
     Attributes:
-        name: in recipes, asset keys, MLflow and the ledger.
-        label: on pages.
-        description: of its asset.
         library: the distribution that its results depend on, by its installed name.
         estimator: `module:class` with scikit-learn's interface; takes `random_state`, and `sample_weight` at a fit.
         arguments: of the class, which no recipe changes.
         defaults: hyper-parameters of a recipe that names none.
-        space: what a full search tries.
         is_scaled: whether features are standardised first. Not for trees: with a scaler in front of the ONNX graph,
             float32 rounding flips splits at ties (measured max |dp| 0.47 for XGBoost on 14,095 rows; 7e-7 without).
-        to_onnx: graph of a fitted estimator with so many inputs, in one tensor `encoded`.
+        to_onnx: graph of a fitted estimator with the given number of inputs, in one tensor `encoded`.
     """
 
     name: str

@@ -29,7 +29,7 @@ from bank_assets.core.training.recipes import Recipe, fit_recipe
 from bank_assets.core.training.splits import Fold
 
 GUARD_ROWS = 1_000
-"""Latest contacts on which a fit must be sane."""
+"""Latest contacts that the refit guard checks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +58,8 @@ def choose_recipe(
     """Take the best candidate, unless its lead over the incumbent could be luck.
 
     Of many candidates the best on some thousand rows is partly the luckiest. So the incumbent stays until another
-    recipe is better with the required confidence, in the objective or, where that is equal, in log loss.
-
-    Args:
-        results: pooled metrics by candidate name.
-        calibrated: out-of-time probabilities on the compared rows by candidate name, each (n,).
-        observed: outcomes of the compared rows, (n,).
-        contact_dates: day of each row, (n,).
-        incumbent: the champion's recipe, or the default one before the first champion.
-        economics: cost and value.
-        rows: columns that the economics read, each (n,).
-        seed: random seed of the bootstrap.
-        confidence: required P(gain > 0).
-        objective: `profit` or `f1`.
+    recipe is better with the required confidence, in the objective or, where that is equal, in log loss. `incumbent`
+    names the champion's recipe, or the default one before the first champion; arrays are over the compared rows, (n,).
     """
     best = rank_candidates(results, objective)[0]
     thresholds = {name: float(results[name]["f1_threshold"]) for name in results}
@@ -123,11 +112,7 @@ def graph_scorer(graph: bytes, recipe: Recipe, contract: Contract) -> Scorer:
 
 
 def fit_deployment(
-    recipe: Recipe,
-    data: LearningData,
-    *,
-    parity_rows: int | None = None,
-    sample_weights: FloatArray | None = None,
+    recipe: Recipe, data: LearningData, *, parity_rows: int | None = None, sample_weights: FloatArray | None = None
 ) -> DeploymentFit:
     """Fit a recipe on all rows and convert it to ONNX.
 

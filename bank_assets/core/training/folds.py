@@ -7,6 +7,7 @@ and no fold sees its own outcomes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from bank_assets.core.training.splits import Fold
 
 Resampled = tuple[FloatArray, BoolArray, FloatArray]
 ResampledFold = Callable[[str, Fold, float, int], Resampled]
-"""(sampler, fold, half-life days, seed) -> resampled rows; a cache may stand behind it."""
+"""(sampler, fold, half-life days, seed) -> resampled rows; an implementation may cache."""
 
 
 def resampled_fold(data: LearningData) -> ResampledFold:
@@ -139,11 +140,10 @@ def candidate_metrics(
     earlier = ~np.isnan(calibrated) & (data.contact_dates < start)
     pooled = ~np.isnan(calibrated) & (data.contact_dates >= start)
     proba, observed = calibrated[pooled], data.is_subscribed[pooled]
-    threshold = (
-        metrics.best_f1_threshold(data.is_subscribed[earlier], calibrated[earlier])
-        if bool(data.is_subscribed[earlier].any())
-        else float(economics.threshold(data.features).mean())
-    )
+    if bool(data.is_subscribed[earlier].any()):
+        threshold = metrics.best_f1_threshold(data.is_subscribed[earlier], calibrated[earlier])
+    else:
+        threshold = float(economics.threshold(data.features).mean())
     called = economics.decide(calibrated, data.features)
     profit = economics.profit(called, data.is_subscribed, data.features)
     result = {
@@ -161,9 +161,9 @@ def candidate_metrics(
     }
     for fold in reported:
         test = fold.test_mask(data.contact_dates)
-        y, p = data.is_subscribed[test], calibrated[test]
-        if bool(y.any()) and not bool(y.all()):
-            result[f"roc_auc_fold_{fold.name}"] = metrics.roc_auc(y, p)
+        auc = metrics.roc_auc(data.is_subscribed[test], calibrated[test])
+        if not math.isnan(auc):
+            result[f"roc_auc_fold_{fold.name}"] = auc
         result[f"rows_fold_{fold.name}"] = float(test.sum())
         result[f"profit_eur_fold_{fold.name}"] = float(profit[test].sum())
     by_fold = [result[name] for name in result if name.startswith("roc_auc_fold_")]
@@ -185,8 +185,5 @@ def rank_candidates(
     near = best - tie_share * abs(best)
     return sorted(
         results,
-        key=lambda name: (
-            scores[name] < near,
-            results[name]["log_loss"] if scores[name] >= near else -scores[name],
-        ),
+        key=lambda name: (scores[name] < near, results[name]["log_loss"] if scores[name] >= near else -scores[name]),
     )

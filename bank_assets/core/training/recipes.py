@@ -6,7 +6,7 @@ The champion's refit and a candidate's fold fit use the same functions. Samplers
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pkgutil import resolve_name
 from typing import Any, Final, Protocol
 
@@ -19,7 +19,7 @@ from bank_assets.core.training.algorithms import ALGORITHMS, DEFAULT_ALGORITHM, 
 
 SAMPLERS: Final = ("none", "class_weight", "smote", "tomek", "smote_tomek")
 DEFAULT_HALF_LIFE_DAYS: Final = 90.0
-"""Weight of a contact halves with each so many days of age; chosen by replay on the first year, see docs/adr/."""
+"""Age at which a contact's weight has halved; chosen by replay on the first year, see docs/adr/."""
 
 
 class RecipeError(ValueError):
@@ -58,13 +58,7 @@ class Recipe:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form stored in decision.json and MLflow."""
-        return {
-            "algorithm": self.algorithm,
-            "sampler": self.sampler,
-            "parameters": dict(self.parameters),
-            "half_life_days": None if np.isinf(self.half_life_days) else self.half_life_days,
-            "seed": self.seed,
-        }
+        return asdict(self) | {"half_life_days": None if np.isinf(self.half_life_days) else self.half_life_days}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Recipe:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -45,12 +46,6 @@ class Fold:
         return np.asarray((contact_dates >= self.test_start) & (contact_dates < self.test_end))
 
 
-def _month_start_after(day: np.datetime64) -> np.datetime64:
-    month = day.astype("datetime64[M]")
-    start = month.astype("datetime64[D]")
-    return np.datetime64(start if start == day else (month + 1).astype("datetime64[D]"), "D")
-
-
 def time_folds(contact_dates: DayArray, as_of: np.datetime64) -> tuple[Fold, ...]:
     """Split the span into four equal parts at month starts; test on the last three, warm up on half of the first.
 
@@ -67,17 +62,13 @@ def time_folds(contact_dates: DayArray, as_of: np.datetime64) -> tuple[Fold, ...
             f"history: expected contacts over at least {MINIMUM_SPAN_DAYS} days before {as_of}, found {days}; "
             "deliver more history before training."
         )
-    points = [
-        first + np.timedelta64(days * k // (2 * (N_REPORTED_FOLDS + 1)), "D")
-        for k in (1, *range(2, 2 * (N_REPORTED_FOLDS + 1), 2))
-    ]
-    if days >= 30 * 2 * (N_REPORTED_FOLDS + 1):
-        points = [_month_start_after(point) for point in points]
-    ends = [*points[1:], as_of]
-    return tuple(
-        Fold("warm_up" if k == 0 else str(k), start, end, k > 0)
-        for k, (start, end) in enumerate(zip(points, ends, strict=True))
-    )
+    halves = 2 * (N_REPORTED_FOLDS + 1)
+    points = [first + days * k // halves for k in (1, *range(2, halves, 2))]
+    if days >= 30 * halves:
+        # The next start of a month, or the day itself if it is one
+        points = [((point - 1).astype("datetime64[M]") + 1).astype("datetime64[D]") for point in points]
+    spans = enumerate(pairwise([*points, as_of]))
+    return tuple(Fold(str(k) if k else "warm_up", start, end, k > 0) for k, (start, end) in spans)
 
 
 def random_folds(n_rows: int, n_folds: int, seed: int) -> NDArray[np.int64]:

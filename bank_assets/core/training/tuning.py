@@ -47,15 +47,10 @@ def tune(
     clock: Callable[[], float],
     trials: int = MAXIMUM_TRIALS,
 ) -> dict[str, float | int | str]:
-    """Search hyper-parameters within a time limit; empty if the defaults were best.
+    """Search hyper-parameters within a time limit in seconds; empty if the defaults, which are always tried, were best.
 
-    Args:
-        algorithm: one of `core.training.algorithms.ALGORITHMS`.
-        data: contacts with outcomes; only what lies before the reported folds is used.
-        seconds: time limit; the trial running at its end is finished. The defaults are always tried first.
-        seed: seed of the study; the same trials give the same result, but their number depends on the machine.
-        clock: a monotonic clock in seconds.
-        trials: most trials.
+    Only what lies before the reported folds is used. The trial running at the limit is finished. The same trials give
+    the same result, but their number depends on the machine. `clock` is a monotonic clock in seconds.
     """
     import optuna
 
