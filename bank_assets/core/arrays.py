@@ -25,7 +25,7 @@ def rows_at(rows: Rows, at: Any) -> dict[str, NDArray[Any]]:
 
 
 def records_at(table: Table, at: Any) -> Table:
-    """Select rows of a dataclass by mask or index: of its arrays and its mappings of arrays, other fields are kept."""
+    """Select rows of a dataclass by mask or index: of its arrays and its mappings of arrays; other fields stay."""
     values = {field.name: getattr(table, field.name) for field in fields(table)}  # type: ignore[arg-type]
     columns = {name: value[at] for name, value in values.items() if isinstance(value, np.ndarray)}
     frames = {name: rows_at(value, at) for name, value in values.items() if isinstance(value, Mapping)}
@@ -33,7 +33,7 @@ def records_at(table: Table, at: Any) -> Table:
 
 
 def central_interval(drawn: Any, level: float) -> tuple[Any, Any]:
-    """Return the percentiles that enclose the central `level` of the draws (n_draws, ...), NaN left out."""
+    """Return the percentiles of the draws (n_draws, ...) that enclose the central `level`, without NaN."""
     low, high = np.nanquantile(drawn, [(1.0 - level) / 2.0, (1.0 + level) / 2.0], axis=0)
     return low, high
 

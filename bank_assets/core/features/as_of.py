@@ -53,11 +53,7 @@ class AsOfState:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> AsOfState:
-        """Read the JSON form.
-
-        Raises:
-            ValueError: it has another schema version.
-        """
+        """Read the JSON form; another schema version is refused."""
         if content.get("schema_version") != STATE_SCHEMA_VERSION:
             raise ValueError(
                 f"as-of state: expected schema_version {STATE_SCHEMA_VERSION}, found "
@@ -89,8 +85,7 @@ class OutcomeHistory:
     ) -> None:
         """Build the history from outcomes, (n_outcomes,), and plan statistics, (n_plans, n_statistics).
 
-        `plan_days` are sorted and unique. `weights` are inverse probabilities of having learned each outcome; default
-        1.
+        `plan_days` are sorted and unique. `weights` are inverse probabilities of having learned each outcome.
         """
         candidates = [days for days in (known_on, plan_days) if len(days)]
         self._origin = min((days.min() for days in candidates), default=np.datetime64("1970-01-01", "D"))
@@ -116,10 +111,7 @@ class OutcomeHistory:
         """Build the history from contacts, each array (n,).
 
         `known_on` is the first day on which each outcome is usable, NaT where there is none; by default the day after
-        the call.
-
-        Raises:
-            ValueError: an outcome is said to be known on the day of its own call or before it.
+        the call. An outcome known on the day of its own call, or before it, is refused.
         """
         usable = contact_dates + np.timedelta64(OUTCOME_DELAY_DAYS, "D") if known_on is None else known_on
         early = np.flatnonzero(usable <= contact_dates)
@@ -138,7 +130,7 @@ class OutcomeHistory:
         unique, inverse = np.unique(days, return_inverse=True)
         end = (unique - self._origin).astype(np.int64) + 1
 
-        def counted(daily: FloatArray, days_back: int) -> FloatArray:
+        def counted(daily: NDArray[Any], days_back: int) -> FloatArray:
             total = np.append(0.0, np.cumsum(daily))
             return np.asarray(total[end.clip(0, len(daily))] - total[(end - days_back).clip(0, len(daily))])
 

@@ -67,11 +67,7 @@ class Contacts:
         return records_at(self, mask)
 
     def in_time_order(self) -> Contacts:
-        """Sort by day and within it by id, because a fit that draws rows depends on their order.
-
-        A file keeps the order of arrival and the tables do not; this order lets replay and production learn from equal
-        rows.
-        """
+        """Sort by day, then by id: fits that draw rows depend on the order, and tables keep no order of arrival."""
         return self.rows(np.lexsort((self.contact_ids.astype(str), self.contact_dates)))
 
     def known_as_of(self, as_of: np.datetime64) -> BoolArray:

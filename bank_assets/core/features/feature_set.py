@@ -98,11 +98,7 @@ def _plan_features(frame: Frame, contact_dates: DayArray, contract: Contract) ->
 def historical_features(
     frame: Frame, contact_dates: DayArray, history: OutcomeHistory, contract: Contract
 ) -> dict[str, NDArray[Any]]:
-    """Return features of past or replayed contacts, each as of its own day with its own day's plan.
-
-    Raises:
-        ContractError: the frame lacks a column, or offers one that is known only after the call.
-    """
+    """Return features of past or replayed contacts, each as of its own day with its own day's plan."""
     contract.refuse_post_contact(frame)
     return (
         _contact_features(frame, contract)
@@ -118,9 +114,6 @@ def current_features(
 
     `has_plan` says that `frame` is the whole list of its days; single requests take the typical plan of the last 30
     days. `contract` is that of the model which scores the contacts.
-
-    Raises:
-        ContractError: the frame lacks a column, or offers one that is known only after the call.
     """
     _refuse_post_contact(contract, tuple(frame))
     n = len(contact_dates)

@@ -17,11 +17,7 @@ PREFIX: Final = "feature."
 
 
 def to_columns(contact_ids: NDArray[Any], data: LearningData) -> dict[str, NDArray[Any]]:
-    """Return the snapshot's columns: keys, and one per feature.
-
-    Raises:
-        LeakageError: a feature is known only after the call.
-    """
+    """Return the snapshot's columns: keys, and one per feature, none of which is known only after the call."""
     data.contract.refuse_post_contact(data.features)
     keys = {
         "contact_id": contact_ids,
@@ -33,11 +29,7 @@ def to_columns(contact_ids: NDArray[Any], data: LearningData) -> dict[str, NDArr
 
 
 def from_columns(columns: Mapping[str, NDArray[Any]], as_of: np.datetime64, contract: Contract) -> LearningData:
-    """Read rows to learn from out of the columns that `to_columns` made.
-
-    Raises:
-        LeakageError: the snapshot holds a feature that is known only after the call.
-    """
+    """Read rows to learn from out of the columns that `to_columns` made."""
     found = [name.removeprefix(PREFIX) for name in columns if name.startswith(PREFIX)]
     contract.refuse_post_contact(found)
     feature_set = FeatureSet.of(contract)

@@ -39,11 +39,7 @@ def build_background(
 ) -> dict[str, list[Any]]:
     """Build the `background` entry of decision.json: one list of `n_rows` values per feature.
 
-    Features of one group are drawn together. Fewer contacts than `n_rows` give fewer rows. The order of the contacts
-    does not change the result.
-
-    Raises:
-        BackgroundError: there is no contact, or a feature has no group.
+    Features of one group are drawn together. The order of the contacts does not change the result.
     """
     groups = feature_set.groups
     previous = {column.source for role in PREVIOUS_CAMPAIGN for column in feature_set.contract.with_role(role)}

@@ -57,9 +57,6 @@ class Explainer:
 
         `groups` overrides the bundle's own groups. Time and precision grow with `orders_per_row`, the pairs of an order
         and its reverse for each background row.
-
-        Raises:
-            ExplainError: the bundle has no background, or one that does not fit its features.
         """
         self._scorer = scorer
         chosen = {f["name"]: f.get("group", f["name"]) for f in scorer.decision["features"]} | dict(groups or {})
@@ -75,8 +72,8 @@ class Explainer:
             )
         self._background = {name: self._column(name, background[name]) for name in scorer.feature_names}
         n_rows, n_groups = lengths.pop(), len(self.groups)
-        forward = [fixed_order(SEED, "order", walk, n=n_groups) for walk in range(n_rows * orders_per_row)]
-        self._orders = np.asarray([order for f in forward for order in (f, f[::-1])])  # (n_walks, n_groups)
+        forward = [fixed_order(SEED, "order", path, n=n_groups) for path in range(n_rows * orders_per_row)]
+        self._orders = np.asarray([order for f in forward for order in (f, f[::-1])])  # (n_orders, n_groups)
         self._places = np.argsort(self._orders, axis=1)  # position of each group in each order
         self._start = np.repeat(np.arange(n_rows * orders_per_row) % n_rows, 2)
         self._base = self._probability(self._background)
@@ -90,30 +87,26 @@ class Explainer:
         return apply_calibrator(self._scorer.raw_probability(features), self._scorer.decision["calibrator"])
 
     def explain(self, features: Mapping[str, NDArray[Any]]) -> Explanation:
-        """Explain contacts in one batched call of the graph; `features` as for `Scorer.score`.
-
-        Raises:
-            ExplainError: a feature is missing.
-        """
+        """Explain contacts in one batched call of the graph; `features` as for `Scorer.score`."""
         missing = [name for name in self._scorer.feature_names if name not in features]
         if missing:
             raise ExplainError(f"features: expected {list(self._scorer.feature_names)}, missing {missing}.")
         columns = {name: self._column(name, features[name]) for name in self._scorer.feature_names}
         n_contacts = len(next(iter(columns.values())))
-        walks = [self._walk({name: column[row] for name, column in columns.items()}) for row in range(n_contacts)]
+        paths = [self._path({name: column[row] for name, column in columns.items()}) for row in range(n_contacts)]
         batch = {
-            name: np.concatenate([columns[name], *(rows[name] for rows, _ in walks)])
+            name: np.concatenate([columns[name], *(rows[name] for rows, _ in paths)])
             for name in self._scorer.feature_names
         }
         scores = self._probability(batch)
         steps = np.empty((2, n_contacts, len(self.groups)))
         offset = n_contacts
-        for row, (rows, index) in enumerate(walks):
+        for row, (rows, index) in enumerate(paths):
             n_rows = len(next(iter(rows.values())))
             known = np.concatenate([self._base, scores[offset : offset + n_rows], scores[row : row + 1]])
             offset += n_rows
             for scale, values in enumerate((known, logit(known))):
-                along = np.diff(values[index], axis=1)  # (n_orders, n_groups) in the order of the walk
+                along = np.diff(values[index], axis=1)  # (n_orders, n_groups) in the order of the path
                 steps[scale, row] = np.take_along_axis(along, self._places, axis=1).mean(axis=0)
         probability = scores[:n_contacts]
         return Explanation(
@@ -126,7 +119,7 @@ class Explainer:
             log_odds_contributions=steps[1],
         )
 
-    def _walk(self, contact: Mapping[str, Any]) -> tuple[dict[str, NDArray[Any]], IntArray]:
+    def _path(self, contact: Mapping[str, Any]) -> tuple[dict[str, NDArray[Any]], IntArray]:
         """Rows between the background and one contact, and which score each step of each order has.
 
         Steps that change no value are not scored again. The index, (n_orders, n_groups + 1), counts background rows

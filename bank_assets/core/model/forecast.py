@@ -46,10 +46,7 @@ class Interval:
     level: float = DEFAULT_LEVEL
 
     def to_dict(self) -> dict[str, float]:
-        """Return the JSON form.
-
-        -
-        """
+        """Return the JSON form."""
         return asdict(self)
 
 
@@ -84,9 +81,6 @@ def forecast_list(
 
     Costs and values are EUR, (n_calls,) or one for all. `day`, (n_calls,), is the planned day of each call: days
     deviate independently. None puts all calls on one day. `level` is the nominal coverage.
-
-    Raises:
-        ForecastError: shapes do not fit, or a probability or the level is out of range.
     """
     _check_level(level)
     proba = np.asarray(probability, dtype=np.float64)

@@ -55,12 +55,9 @@ def expit(log_odds: FloatArray) -> FloatArray:
 
 
 def apply_calibrator(raw: FloatArray, steps: Sequence[Mapping[str, Any]]) -> FloatArray:
-    """Apply the `calibrator` steps of decision.json to raw probabilities, (n,).
+    """Apply the `calibrator` of decision.json to raw probabilities, (n,).
 
     The only kind of step is `affine`, Platt scaling: log-odds * slope + intercept.
-
-    Raises:
-        BundleError: a step has an unknown kind.
     """
     log_odds = logit(raw)
     for step in steps:
@@ -98,11 +95,7 @@ def digest_files(files: Mapping[str, bytes]) -> str:
 
 
 def read_bundle(folder: Path) -> dict[str, bytes]:
-    """Read a bundle's files.
-
-    Raises:
-        BundleError: a file is missing.
-    """
+    """Read a bundle's files, all of which must be there."""
     missing = [name for name in BUNDLE_FILES if not (folder / name).is_file()]
     if missing:
         raise BundleError(
@@ -115,10 +108,8 @@ def read_bundle(folder: Path) -> dict[str, bytes]:
 class Scorer:
     """A loaded bundle that scores contacts.
 
-    Attributes:
-        decision: the content of decision.json.
-        digest: digest of the bundle, recorded with every decision.
-        feature_names: names of the graph's inputs, in order.
+    `decision` is the content of decision.json. `digest` is recorded with every decision. `feature_names` are the
+    graph's inputs, in order.
     """
 
     def __init__(self, files: Mapping[str, bytes], *, expected_digest: str | None = None) -> None:
@@ -168,22 +159,14 @@ class Scorer:
 
     @classmethod
     def load(cls, folder: Path, expected_digest: str | None = None) -> Scorer:
-        """Load a bundle from a folder; its digest must be the expected one, if given.
-
-        Raises:
-            BundleError: files are missing, corrupt, or of another digest.
-        """
+        """Load a bundle from a folder and verify its digest, if one is expected."""
         return cls(read_bundle(folder), expected_digest=expected_digest)
 
     def raw_probability(self, features: Mapping[str, NDArray[Any]]) -> FloatArray:
         """Run the graph and return its probability of subscription, (n,).
 
-        Args:
-            features: one array (n,) per name of `feature_names`: numbers (NaN for missing) or strings for categories.
-                Further names are ignored.
-
-        Raises:
-            BundleError: a feature is missing.
+        `features` holds one array (n,) per name of `feature_names`, numbers (NaN for missing) or strings for
+        categories; further names are ignored.
         """
         try:
             feeds = {name: np.asarray(features[name], dtype).reshape(-1, 1) for name, dtype in self._inputs}

@@ -91,9 +91,6 @@ def checked_history(
 
     `day` holds datetime64 or whole days, (n,); `is_subscribed` holds 0, 1, bool, or NaN for unknown. Returns days as
     whole numbers, probabilities and outcomes, each (n_known,).
-
-    Raises:
-        HistoryError: lengths differ, or a probability or outcome is out of range.
     """
     days = _day_numbers(day)
     proba = np.asarray(probability, dtype=np.float64)
@@ -127,7 +124,7 @@ def pooled_days(day: ArrayLike, probability: ArrayLike, is_subscribed: ArrayLike
         if total[1] >= MINIMUM_VARIANCE:
             pools.append((int(number), total))
             total = np.zeros(3)
-    if pools and len(unique):
+    if pools:
         pools[-1] = (int(unique[-1]), pools[-1][1] + total)
     totals = np.asarray([pool for _, pool in pools]).reshape(-1, 3)
     return PeriodTotals(np.asarray([number for number, _ in pools], np.int64), *totals.T)

@@ -60,15 +60,8 @@ def paired_bootstrap(
 ) -> BootstrapGain:
     """Bootstrap the mean of a difference that each contact has by itself (profit, log loss, Brier).
 
-    Args:
-        difference: challenger minus champion per contact, (n,); higher is better.
-        seed: random seed.
-        resamples: number of resamples.
-        clusters: label per contact, (n,), such as the contact day. Whole clusters are then drawn, because contacts of
-            one day share effects that the columns do not show. None draws single contacts.
-
-    Raises:
-        ValueError: there is no contact, or the clusters have another length.
+    `difference` is challenger minus champion per contact, (n,); higher is better. With `clusters`, a label per contact
+    such as its day, whole clusters are drawn, because contacts of one day share effects that the columns do not show.
     """
     values = np.asarray(difference, dtype=np.float64)
     _refuse_nothing(values.size)

@@ -14,7 +14,7 @@ import numpy as np
 from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, IntArray, Rows
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.quality import metrics
-from bank_assets.core.quality.bootstrap import BootstrapGain, paired_bootstrap, paired_bootstrap_statistic
+from bank_assets.core.quality.bootstrap import CONFIDENCE, BootstrapGain, paired_bootstrap, paired_bootstrap_statistic
 from bank_assets.core.quality.curves import SHARES, profit_curve
 from bank_assets.core.quality.objective import F1, PROFIT, Lead
 
@@ -110,7 +110,7 @@ def compare_models(
     days = (str(contact_dates.min()), str(contact_dates.max())) if n else ("", "")
     everyone = float(economics.profit(np.ones(n, bool), observed, rows).sum())
     if n < MINIMUM_ROWS or min(subscribed, n - subscribed) < MINIMUM_OF_CLASS:
-        return ModelComparison(n, subscribed, *days, 0.9, (), {}, {}, everyone)
+        return ModelComparison(n, subscribed, *days, CONFIDENCE, (), {}, {}, everyone)
     pair = (before, now)
     calls = [economics.decide(proba, rows) for proba in pair]
     profit, f1 = (

@@ -78,9 +78,6 @@ def profit_curve(
 
     With `day`, (n,), whole days are resampled: wider intervals, and correct ones where the contacts of a day err
     together.
-
-    Raises:
-        CurveError: lengths differ or a probability is missing.
     """
     scores, outcomes = _checked(proba, is_subscribed, day)
     gains, shares = economics.profit(np.ones(len(scores)), outcomes, rows), np.asarray(SHARES)

@@ -25,6 +25,7 @@ from bank_assets.core.quality.fairness_policy import (
     UNKNOWN,
     FairnessPolicy,
     FairnessReport,
+    Finding,
     findings_of,
 )
 
@@ -60,9 +61,6 @@ def fairness_report(
 
     `proba` is calibrated and made before the outcomes, (n,). The contract names the protected columns; numeric ones are
     ages and reported in bands of years.
-
-    Raises:
-        FairnessError: there are no contacts, lengths differ, or a protected column is missing.
     """
     policy = policy or FairnessPolicy()
     scores, outcomes = np.asarray(proba, dtype=np.float64), np.asarray(is_subscribed).astype(bool)
@@ -75,22 +73,21 @@ def fairness_report(
     if lengths == {0} or len(lengths) != 1:
         raise FairnessError(f"fairness: expected as many outcomes, calls and groups as scores, found {lengths}.")
     profit = economics.profit(called, outcomes, rows)
-    groups, findings = {}, []
+    groups: dict[str, dict[str, Any]] = {}
+    findings: list[Finding] = []
     for column in protected:
         values = rows[column]
         names = age_band(values) if column in contract.numeric_columns else np.asarray(values).astype(str)
-        shares = _profit_shares(profit, names)
-        groups[column] = {
-            name: _measures(scores[of], outcomes[of], called[of]) | {"profit_share": shares[name]}
-            for name in shares
-            for of in [names == name]
-        }
+        groups[column] = {}
+        for name, share in _profit_shares(profit, names).items():
+            of = names == name
+            groups[column][name] = _measures(scores[of], outcomes[of], called[of]) | {"profit_share": share}
         findings += findings_of(column, groups[column], policy)
     return FairnessReport(groups, tuple(findings), policy, economics)
 
 
 def _measures(scores: FloatArray, outcomes: BoolArray, called: BoolArray) -> dict[str, Any]:
-    """The measures of one group but its share of the profit."""
+    """The measures of one group, except its share of the profit."""
     n_contacts, n_called, n_subscribed = len(scores), int(called.sum()), int(outcomes.sum())
     n_found, expected = int((called & outcomes).sum()), float(scores.sum())
     noise = NormalDist().inv_cdf((1.0 + LEVEL) / 2.0) * math.sqrt(float((scores * (1 - scores)).sum()))

@@ -114,7 +114,7 @@ class FairnessReport:
         return {
             "status": status,
             "reason": reason,
-            "groups": {c: {g: dict(measures) for g, measures in groups.items()} for c, groups in self.groups.items()},
+            "groups": self.groups,
             "findings": [finding.to_dict() for finding in self.findings],
             "policy": self.policy.to_dict(),
             "economics": self.economics.to_dict(),

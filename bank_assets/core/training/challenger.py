@@ -30,6 +30,8 @@ from bank_assets.core.training.splits import Fold
 
 GUARD_ROWS = 1_000
 """Latest contacts that the refit guard checks."""
+CONFIDENCE = 0.9
+"""Probability of a gain that a recipe needs to replace the incumbent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,6 @@ def choose_recipe(
     rows: Rows,
     *,
     seed: int,
-    confidence: float = 0.9,
     objective: str = PROFIT,
 ) -> Choice:
     """Take the best candidate, unless its lead over the incumbent could be luck.
@@ -76,13 +77,13 @@ def choose_recipe(
         "log_loss_gain": loss.to_dict(),
     }
     chances = f"P({lead.word} gain) {lead.gain.probability:.2f}, P(log loss gain) {loss.probability:.2f}"
-    if lead.gain.probability >= confidence or (lead.gain.probability >= 0.5 and loss.probability >= confidence):
+    if lead.gain.probability >= CONFIDENCE or (lead.gain.probability >= 0.5 and loss.probability >= CONFIDENCE):
         return Choice(best, f"{best} beats {incumbent}: {chances}", evidence, thresholds[best])
     unit = "in F1" if objective == F1 else "EUR a contact"
     return Choice(
         incumbent,
         f"{best} leads {incumbent} by {lead.gain.gain:+.3f} {unit}, which may be luck: {chances} "
-        f"(required: {confidence}); {incumbent} stays",
+        f"(required: {CONFIDENCE}); {incumbent} stays",
         evidence,
         thresholds[incumbent],
     )
@@ -120,15 +121,7 @@ def fit_deployment(
     probabilities of having learned each outcome, (n,); default 1.
     """
     feature_set = FeatureSet.of(data.contract)
-    estimator = fit_recipe(
-        recipe,
-        data.features,
-        feature_set,
-        data.is_subscribed,
-        data.contact_dates,
-        data.as_of,
-        sample_weights=sample_weights,
-    )
+    estimator = fit_recipe(recipe, data, sample_weights=sample_weights)
     graph = to_onnx(estimator, feature_set, recipe.algorithm)
     checked = data if parity_rows is None else data.rows(np.arange(max(len(data) - parity_rows, 0), len(data)))
     raw = graph_scorer(graph, recipe, data.contract).raw_probability(checked.features)
@@ -161,7 +154,6 @@ def pooled_rows(
     All reported folds, if even they have fewer. `calibrated` is NaN outside the folds.
     """
     predicted = ~np.isnan(calibrated)
-    mask = predicted & (contact_dates >= folds[-1].test_start)
     for start in (fold.test_start for fold in reversed(folds) if fold.is_reported):
         mask = predicted & (contact_dates >= start)
         if int(mask.sum()) >= minimum_rows:

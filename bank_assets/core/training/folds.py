@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -27,6 +28,7 @@ from bank_assets.core.training.recipes import Recipe, encode, fit_encoded, load_
 from bank_assets.core.training.splits import Fold
 
 Resampled = tuple[FloatArray, BoolArray, FloatArray]
+TIE_SHARE: Final = 0.005
 ResampledFold = Callable[[str, Fold, float, int], Resampled]
 """(sampler, fold, half-life days, seed) -> resampled rows; an implementation may cache."""
 
@@ -115,16 +117,10 @@ def predict_candidates(
 
 
 def predict_folds(
-    recipe: Recipe,
-    data: LearningData,
-    folds: Sequence[Fold],
-    resampled: ResampledFold,
-    clock: Callable[[], float],
-    *,
-    workers: int = 2,
+    recipe: Recipe, data: LearningData, folds: Sequence[Fold], resampled: ResampledFold, clock: Callable[[], float]
 ) -> CandidatePredictions:
     """Fit one recipe on each fold, as `predict_candidates` does with several."""
-    (found,) = predict_candidates([recipe], data, folds, resampled, clock, workers=workers)
+    (found,) = predict_candidates([recipe], data, folds, resampled, clock)
     return found
 
 
@@ -172,17 +168,15 @@ def candidate_metrics(
     return result
 
 
-def rank_candidates(
-    results: Mapping[str, Mapping[str, float]], objective: str = PROFIT, tie_share: float = 0.005
-) -> list[str]:
-    """Order candidate names by objective, best first; ties (within `tie_share` of the best) by log loss.
+def rank_candidates(results: Mapping[str, Mapping[str, float]], objective: str = PROFIT) -> list[str]:
+    """Order candidate names by objective, best first; ties (within `TIE_SHARE` of the best) by log loss.
 
     Profit differs by chance by about as much, while log loss uses every row. So a tie goes to the better probabilities,
     which decide at every economics.
     """
     scores = {name: result[METRIC[objective]] for name, result in results.items()}
     best = max(scores.values())
-    near = best - tie_share * abs(best)
+    near = best - TIE_SHARE * abs(best)
     return sorted(
         results,
         key=lambda name: (scores[name] < near, results[name]["log_loss"] if scores[name] >= near else -scores[name]),

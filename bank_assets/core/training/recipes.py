@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.core.arrays import BoolArray, FloatArray
+from bank_assets.core.features.contacts import LearningData
 from bank_assets.core.features.feature_set import FeatureSet
 from bank_assets.core.training.algorithms import ALGORITHMS, DEFAULT_ALGORITHM, Parameters
 
@@ -78,11 +79,7 @@ def default_recipes(seed: int) -> tuple[Recipe, ...]:
 
 
 def named_recipes(names: Sequence[str], seed: int) -> tuple[Recipe, ...]:
-    """Return the recipes that a search compares by `algorithm/sampler`; all of them without names.
-
-    Raises:
-        RecipeError: there is no recipe of a name.
-    """
+    """Return the recipes that a search compares by `algorithm/sampler`; all of them without names."""
     known = {recipe.name: recipe for recipe in default_recipes(seed)}
     unknown = [name for name in names if name not in known]
     if unknown:
@@ -180,35 +177,24 @@ def fit_encoded(recipe: Recipe, X: FloatArray, y: BoolArray, weights: FloatArray
     return pipeline.fit(X, y.astype(np.int64), **weighted)
 
 
-def fit_recipe(
-    recipe: Recipe,
-    features: Mapping[str, NDArray[Any]],
-    feature_set: FeatureSet,
-    y: BoolArray,
-    contact_dates: NDArray[np.datetime64],
-    as_of: np.datetime64,
-    *,
-    sample_weights: FloatArray | None = None,
-) -> Estimator:
-    """Fit a recipe on features: encode, weight by recency, resample, fit.
+def fit_recipe(recipe: Recipe, data: LearningData, *, sample_weights: FloatArray | None = None) -> Estimator:
+    """Fit a recipe: encode, weight by recency before `data.as_of`, resample, fit.
 
     `sample_weights`, (n,), multiply the recency weights: inverse probabilities of having learned each outcome.
-
-    Raises:
-        ValueError: a contact lies on or after `as_of`, or only one class is present.
     """
-    if len(y) == 0 or bool(y.all()) or not bool(y.any()):
+    y = data.is_subscribed
+    if bool(y.all()) or not bool(y.any()):
         raise ValueError(
             f"training rows: expected both outcomes, found {int(y.sum())} yes of {len(y)}; wait for more outcomes."
         )
-    if bool((contact_dates >= as_of).any()):
+    if bool((data.contact_dates >= data.as_of).any()):
         raise ValueError(
-            f"training rows: expected contacts before {as_of}, found one on {contact_dates.max()}; "
+            f"training rows: expected contacts before {data.as_of}, found one on {data.contact_dates.max()}; "
             "a model may not see the future."
         )
-    weights = recency_weights(contact_dates, as_of, recipe.half_life_days)
+    weights = recency_weights(data.contact_dates, data.as_of, recipe.half_life_days)
     if sample_weights is not None:
         weights = weights * sample_weights
         weights = weights / weights.mean()
-    X, y, weights = resample(recipe.sampler, encode(features, feature_set), y, weights, recipe.seed)
-    return fit_encoded(recipe, X, y, weights)
+    encoded = encode(data.features, FeatureSet.of(data.contract))
+    return fit_encoded(recipe, *resample(recipe.sampler, encoded, y, weights, recipe.seed))

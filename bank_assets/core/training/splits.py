@@ -51,9 +51,6 @@ def time_folds(contact_dates: DayArray, as_of: np.datetime64) -> tuple[Fold, ...
 
     On the real file the reported folds begin in January 2009. Where months are too long for the span (a few weeks of
     data), the folds start at days.
-
-    Raises:
-        SplitError: the span is shorter than eight days.
     """
     first = contact_dates.min().astype("datetime64[D]")
     days = int((as_of - first).astype(np.int64))
