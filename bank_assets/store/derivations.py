@@ -32,7 +32,7 @@ class Made:
         shown: facts for the run that made it; not stored.
     """
 
-    rows: pa.DerivedTable
+    rows: pa.Table
     metadata: Mapping[str, Any] = field(default_factory=dict)
     shown: Mapping[str, Any] = field(default_factory=dict)
 
@@ -70,7 +70,7 @@ class Derived:
             raise WarehouseError(f"{self.table} {self.key}: expected it stored, found none; materialize {self.table}.")
         return found
 
-    def commit(self, rows: pa.DerivedTable, metadata: Mapping[str, Any] | None = None) -> Entry:
+    def commit(self, rows: pa.Table, metadata: Mapping[str, Any] | None = None) -> Entry:
         """Store the key's content."""
         return self.store.write(self.table, self.key, rows, self.fingerprint, metadata)
 
