@@ -13,7 +13,7 @@ from dagster._core.storage.tags import TagType, get_tag_type
 from sqlalchemy.exc import OperationalError
 
 from bank_assets.executors import locked_in_process_executor
-from bank_assets.resources import run_lock as run_lock
+from bank_assets.resources import run_lock
 from bank_assets.resources.instance import open_instance
 from bank_assets.resources.run_lock import GONE, LEFT, holding_run_lock, reap_orphans
 from bank_assets.settings import Settings
