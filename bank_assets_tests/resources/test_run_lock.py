@@ -1,4 +1,4 @@
-"""A run that no process works on is ended; one that somebody works on is left alone, however the others look."""
+"""Orphaned runs are ended, and runs that a process works on are left alone."""
 
 import os
 import subprocess
