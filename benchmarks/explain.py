@@ -27,7 +27,6 @@ from bank_assets.core.training.recipes import Recipe, encode, fit_recipe
 from benchmarks.history import real_contacts
 
 FEATURE_SET = FeatureSet.of(UCI)
-FEATURE_SET.groups = FEATURE_SET.groups
 
 CONTACTS = 300
 MORE_ORDERS = 25
