@@ -1,8 +1,4 @@
-"""What was delivered and is not yet in the tables.
-
-What lives here: looking at the landing folder, the months and campaigns that are due, the run that each wants.
-What must not: reading rows, Spark. Called by the delivery sensors, the nightly schedule and the status of the loop.
-"""
+"""What was delivered and is not yet in the tables, and the runs that each delivery needs."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -28,7 +24,7 @@ _NAMED: Final = 3
 
 
 def register(settings: Settings, kinds: Sequence[str]) -> RegisterResult:
-    """Take what lies complete in the landing folder into the register."""
+    """Register the complete files of the landing folder."""
     return register_deliveries(
         settings.landing,
         settings.warehouse,
@@ -40,7 +36,7 @@ def register(settings: Settings, kinds: Sequence[str]) -> RegisterResult:
 
 
 def due_months(settings: Settings) -> list[str]:
-    """Delivered months of which something is missing or was made from other deliveries or by other code, ascending."""
+    """Delivered months that lack something, or were made from other deliveries or by other code, ascending."""
     store = Warehouse(settings.warehouse)
     delivered = sorted({*delivered_months(settings.warehouse), *delivered_months(settings.warehouse, "outcomes")})
     last = f"{datetime.now(UTC):%Y-%m}"  # the axis ends with the current month
@@ -48,7 +44,7 @@ def due_months(settings: Settings) -> list[str]:
 
 
 def _is_made(settings: Settings, store: Warehouse, month: str) -> bool:
-    """Whether tables, gate and counts of a month follow from its deliveries; a held month is made, too."""
+    """Whether tables, gate and counts of a month follow from its deliveries; a held month counts as made."""
     if stale(month_tables(store, settings.warehouse, month, settings.contract)):
         return False
     contacts, gate = store.entry(CONTACTS, month), store.entry(GATE, month)
@@ -66,7 +62,7 @@ def newest_month(settings: Settings) -> str | None:
 
 
 def raw_config(settings: Settings) -> dict[str, Any]:
-    """Configuration of a run that looks at the landing folder again: it must leave half-written files too."""
+    """Configuration of a run that looks at the landing folder again: it must leave half-written files alone too."""
     return {"ops": {"raw_contacts": {"config": {"settle_seconds": settings.settle_seconds}}}}
 
 

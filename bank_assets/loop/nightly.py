@@ -1,7 +1,4 @@
-"""What the nightly run works on.
-
-What lives here: the months of a night. What must not: the schedule. Called by `bank_assets.schedules`.
-"""
+"""The runs of a night."""
 
 from sqlalchemy import Engine
 
@@ -21,18 +18,11 @@ from bank_assets.store.lineage import REPORTED_OUTCOMES
 
 
 def nightly_wanted(settings: Settings, engine: Engine) -> list[RunWanted]:
-    """Runs of one night, in the order in which they should be made.
+    """Runs of one night, in the order in which they should be made; empty if nothing was ever delivered.
 
-    The newest month of data is always among them: its outcomes mature, its scores and the state follow. Outcomes that
-    the app was told lie in the month of their arrival, which may be years after the month of the data; they come first,
-    because scores and training read them.
-
-    Args:
-        settings: deployment.
-        engine: an open ledger.
-
-    Returns:
-        Wanted runs; empty if nothing was ever delivered.
+    The newest month of data is always among them: its outcomes mature, and its scores and the state follow. Outcomes
+    reported to the app lie in the month of their arrival, which may be years later; they come first, because scores and
+    training read them.
 
     Raises:
         LandingError: the landing folder cannot be read.
@@ -51,8 +41,8 @@ def nightly_wanted(settings: Settings, engine: Engine) -> list[RunWanted]:
     wanted = [
         RunWanted(
             PERFORMANCE,
-            "outcomes told to the app",
-            "outcomes told to the app",
+            "outcomes told to the app",  # part of the run key
+            "outcomes reported to the app",
             found,
             assets=[REPORTED_OUTCOMES.name],
         )

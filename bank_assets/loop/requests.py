@@ -1,11 +1,8 @@
-"""Runs that the loop asks for: their tags, ranges of months, keys, and what is in flight.
+"""Runs that the loop requests: their tags, ranges of months and keys, and what is in flight.
 
-What lives here: `RunWanted` and its translation into a Dagster run request, with a new key after a failure.
-What must not: deciding that work is left (`deliveries`, `loop`), definitions. Called by schedules and sensors.
-
-A run key is made of the content of the work, so two looks at the same state ask for one run. Dagster remembers keys for
-ever: a key without the number of finished runs would silently swallow the repeat of a failed one, and of a delivery
-that went back to a former content.
+A run key is derived from the content of the work, so two looks at the same state request one run. Dagster remembers
+keys for ever, so a key also counts the finished runs of the same work. Without it, the repeat of a failed run would be
+silently dropped, and so would a delivery that returned to a former content.
 """
 
 import hashlib
@@ -23,17 +20,17 @@ from bank_assets.partitions import key_of, months_between
 RANGE_START: Final = "dagster/asset_partition_range_start"
 RANGE_END: Final = "dagster/asset_partition_range_end"
 TAG_WORK: Final = "bank/work"
-"""Digest of the work that a run was asked for; the same for its repeats."""
+"""Digest of the work of a run; the same for its repeats."""
 TAG_AS_OF: Final = "bank/as_of"
 TAG_EPISODE: Final = "bank/episode"
 TAG_REASON: Final = "bank/reason"
 IN_FLIGHT: Final = [Status.QUEUED, Status.STARTING, Status.STARTED, Status.CANCELING]
-"""NOT_STARTED is left out: such a run belongs to a daemon that died before it submitted it, and its key starts it."""
+"""Without NOT_STARTED: a daemon that died before it submitted such a run starts it again by its key."""
 FAILED: Final = (Status.FAILURE, Status.CANCELED)
 FIRST_WAIT_SECONDS: Final = 30.0
 LONGEST_WAIT_SECONDS: Final = 600.0
 ATTEMPTS: Final = 12
-"""Failures after which the loop counts a fit as refused: about an hour and a half of waiting between them."""
+"""Failures after which a fit counts as refused; the waits between them last about an hour and a half."""
 _TAG_LENGTH: Final = 250
 
 
@@ -42,14 +39,11 @@ class RunWanted:
     """A run that the loop wants.
 
     Attributes:
-        job: name of the job.
-        work: what makes this work unlike other work, JSON-able; hashed into the run key.
+        work: what distinguishes this work, JSON-able; hashed into the run key.
         reason: why, for people.
         months: first and last month `YYYY-MM` of the range, None for a job without months.
-        config: run configuration.
         assets: names of assets to make; None for all of the job.
-        tags: more tags.
-        key: readable head of the run key; the work alone then makes the identity, since its range may grow meanwhile.
+        key: readable head of the run key; the work alone is then the identity, since its range may grow meanwhile.
     """
 
     job: str
@@ -70,12 +64,7 @@ class RunWanted:
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
     def request(self, attempt: int = 0, *, run_key: str | None = None) -> dg.RunRequest:
-        """The Dagster request.
-
-        Args:
-            attempt: finished runs of the same work.
-            run_key: key to use instead of the one made of the content.
-        """
+        """The Dagster request, given the number of finished runs of the same work, or a key of its own."""
         tags = {TAG_WORK: self.digest, TAG_REASON: self.reason[:_TAG_LENGTH], **self.tags}
         if self.months is not None:
             tags |= {RANGE_START: key_of(self.months[0]), RANGE_END: key_of(self.months[1])}
@@ -94,7 +83,7 @@ class Attempts:
     """What became of earlier runs of the same work.
 
     Attributes:
-        finished: how many ended, well or not. Well, and the work is due again: a file went back to a former content.
+        finished: runs that ended. Work whose run succeeded is due again if a file returned to a former content.
         failed: how many of them failed or were cancelled.
         wait_seconds: seconds until the next is due; 0 for now.
     """
@@ -105,13 +94,7 @@ class Attempts:
 
 
 def attempts_of(instance: dg.DagsterInstance, wanted: RunWanted, now: float | None = None) -> Attempts:
-    """Runs of the same work so far; the wait after each doubles, from 30 s to 10 minutes.
-
-    Args:
-        instance: Dagster instance.
-        wanted: the work.
-        now: wall clock, s since the epoch; default the present.
-    """
+    """Runs of the same work so far; the wait after each doubles, from 30 s to 10 min. `now` is in s since the epoch."""
     records = instance.get_run_records(
         dg.RunsFilter(tags={TAG_WORK: wanted.digest}, statuses=[*FAILED, Status.SUCCESS])
     )
@@ -124,7 +107,7 @@ def attempts_of(instance: dg.DagsterInstance, wanted: RunWanted, now: float | No
 
 
 def in_flight(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
-    """Unfinished runs of any job: whatever one of them makes is not yet what is stored."""
+    """Unfinished runs of any job: what they make is not stored yet."""
     return list(instance.get_runs(filters=dg.RunsFilter(statuses=IN_FLIGHT)))
 
 
@@ -140,13 +123,7 @@ def busy(instance: dg.DagsterInstance) -> dg.SkipReason | None:
 def ask(
     instance: dg.DagsterInstance, wanted: Sequence[RunWanted], *, now: float | None = None
 ) -> list[dg.RunRequest] | dg.SkipReason:
-    """Requests for work that is due, or why none is made.
-
-    Args:
-        instance: Dagster instance.
-        wanted: work that is left; not empty.
-        now: wall clock, s.
-    """
+    """Requests for the work that is due, or why there is none; `wanted` is not empty, `now` in s since the epoch."""
     made, waiting = [], []
     for work in wanted:
         before = attempts_of(instance, work, now)
@@ -161,14 +138,9 @@ def ask(
 
 
 def ranges_of(months: Sequence[str], *, gap: int = 3) -> list[tuple[str, str]]:
-    """Months as few ranges: one run for neighbours, and none that walks years of nothing.
+    """Months as few ranges (first, last), ascending: one run for neighbours, and none over years without work.
 
-    Args:
-        months: months `YYYY-MM`, any order.
-        gap: months without work that a range may bridge; each costs some ten events of 40 ms.
-
-    Returns:
-        First and last month of each range, ascending.
+    A range may bridge `gap` months without work; each costs some ten events of 40 ms.
     """
     ranges: list[tuple[str, str]] = []
     for month in sorted(set(months)):

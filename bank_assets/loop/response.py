@@ -1,11 +1,7 @@
-"""Production's ports of the loop: tables and ledger on one side, the one run that is wanted next on the other.
+"""Production's ports of the loop: tables and ledger on one side, the run that is wanted next on the other.
 
-What lives here: `ResponseLoop`, which is the loop's `ScoredDeliveries`, `Fits` and `LoopRecord` at once, and
-`next_step`, which both retrain sensors call. What must not: judging a day (`core.response`), Dagster definitions.
-Called by `sensors.response` and by the status of the loop.
-
-Everything is read from what is stored: scores by the champions in force, the last assessment, verdicts since. So
-whatever died in between is found by the next look. A fit is a run; the loop goes on when its verdict is recorded.
+Everything is read from what is stored: scores by the champions in force, the last assessment, verdicts since. So the
+next look finds whatever was interrupted. A fit is a run, and the loop continues when its verdict is recorded.
 """
 
 import json
@@ -46,13 +42,9 @@ _FIT_ASSETS: Final = ("training_set", "challenger", "champion_scores", "champion
 
 @dataclass(frozen=True, slots=True)
 class NextStep:
-    """What comes next.
+    """What comes next: a message with the numbers, and the run to request, if any.
 
-    Attributes:
-        message: for people, with the numbers.
-        wanted: the run to ask for, or None if there is nothing to do.
-        owner: which sensor asks for it: `drift` or `performance`.
-        is_idle: nothing is left to do.
+    `owner` is the sensor that requests it, `drift` or `performance`; `is_idle` says that nothing is left to do.
     """
 
     message: str
@@ -62,19 +54,12 @@ class NextStep:
 
 
 class ResponseLoop:
-    """The stored side of the loop."""
+    """The loop's `ScoredDeliveries`, `Fits` and `LoopRecord` over what is stored."""
 
     def __init__(
         self, settings: Settings, engine: Engine, instance: dg.DagsterInstance, decision_of: DecisionOf
     ) -> None:
-        """Look at a deployment.
-
-        Args:
-            settings: deployment.
-            engine: an open ledger.
-            instance: Dagster instance, asked for what became of a fit.
-            decision_of: decision.json of a model version.
-        """
+        """Look at a deployment; `decision_of` gives the decision.json of a model version."""
         self._settings, self._engine, self._instance = settings, engine, instance
         self._decision_of = decision_of
         self._store = Warehouse(settings.warehouse)
@@ -86,10 +71,10 @@ class ResponseLoop:
         self._promotion_id = 0
 
     def next_step(self) -> NextStep:
-        """Judge what can be judged and say what has to run before more can be.
+        """Assess what can be assessed, and say what has to run before more can be.
 
         Raises:
-            AlreadyJudgedError: the other sensor judged in the meantime.
+            AlreadyJudgedError: the other sensor assessed the day in the meantime.
         """
         self._months = passed_months(self._store)
         if not self._months:
@@ -133,7 +118,7 @@ class ResponseLoop:
     # Fits
 
     def settle(self) -> bool:
-        """Whether the fit that was requested last came to nothing; its verdict, if any, is a row of `promotions`."""
+        """Whether the fit that was requested last ended without a verdict; a verdict would be a row of `promotions`."""
         requested = self._last
         assert requested is not None
         wanted = self._fit(requested).wanted
@@ -169,7 +154,7 @@ class ResponseLoop:
             "training_set": {"config": {"as_of": as_of}},
             "challenger": {"config": {"mode": "search" if is_search else "refit"}},
         }
-        # Days after this day are delivered already: their scores, and more fits perhaps, come before the state.
+        # Later days are delivered already, so their scores, and perhaps more fits, come before the state.
         catches_up = np.datetime64(as_of, "D") < self._newest
         assets = [*_FIT_ASSETS, *(ALGORITHMS if is_search else ())] if catches_up else None
         wanted = RunWanted(
@@ -187,7 +172,7 @@ class ResponseLoop:
     # Record
 
     def position(self) -> Position:
-        """The last row, and every verdict since: whoever gave them, a gate or a person."""
+        """The last row, and every verdict since, given by a gate or by a person."""
         self._last = last = responses.latest(self._engine)
         rows = promotions.history(self._engine, limit=1)
         self._promotion_id = rows[0].id if rows else 0
@@ -204,7 +189,7 @@ class ResponseLoop:
         return Position(state, 0.0 if last is None else last.shift, is_waiting)
 
     def keep(self, assessment: Assessment) -> None:
-        """One row; the number of the last is claimed, so that two sensors judge a day once."""
+        """Append one row. It claims the next number, so that two sensors record a day once."""
         answer, day = assessment.response, str(assessment.day)
         evidence = asdict(assessment.evidence) | {"as_of": day}
         self._append(
@@ -271,13 +256,13 @@ class ResponseLoop:
 
 
 def verdicts_after(engine: Engine, promotion_id: int) -> list[promotions.Promotion]:
-    """Verdicts on models after a row of `promotions`, oldest first; a recalibration is none."""
+    """Verdicts on models after a row of `promotions`, oldest first; recalibrations are left out."""
     rows = promotions.history(engine, limit=100_000)
     return [row for row in reversed(rows) if row.id > promotion_id and row.kind != "recalibration"]
 
 
 def has_verdict(engine: Engine, requested: Judged) -> bool:
-    """Whether the fit that a day asked for was judged."""
+    """Whether the fit that a day requested has a verdict."""
     found = verdicts_after(engine, requested.promotion_id)
     return any(row.as_of == requested.as_of and row.kind != "rollback" for row in found)
 

@@ -1,7 +1,4 @@
-"""Whether the loop has anything left to do: what whoever lands a file and waits wants to know.
-
-What lives here: `look`. What must not: asking for runs. Called by the demo, end-to-end tests and benchmarks.
-"""
+"""Whether the loop has anything left to do, for callers that land a file and wait."""
 
 from dataclasses import dataclass
 
@@ -26,11 +23,7 @@ from bank_assets.store.warehouse import Warehouse
 
 @dataclass(frozen=True, slots=True)
 class LoopStatus:
-    """What is left.
-
-    Attributes:
-        left: one sentence per kind of work that is left; empty if none is.
-    """
+    """What is left, one sentence per kind of work."""
 
     left: tuple[str, ...]
 
@@ -42,11 +35,6 @@ class LoopStatus:
 
 def look(settings: Settings, engine: Engine, instance: dg.DagsterInstance) -> LoopStatus:
     """What the loop has left to do; registers complete files and changes nothing else.
-
-    Args:
-        settings: deployment.
-        engine: an open ledger.
-        instance: Dagster instance.
 
     Raises:
         LandingError: the landing folder cannot be read.
