@@ -1,12 +1,7 @@
-"""Receives delivered files: keeps their bytes for ever, registers them, sets unusable files aside with the reason.
+"""Receives delivered files: stores their bytes, registers them, and sets unusable files aside with the reason.
 
-What lives here: the scan of the landing folders, the copy into the object store, the refusal folder.
-What must not: row-level judgement, Dagster, Spark. Nothing is deleted here.
-Called by the asset `raw_contacts`, the delivery sensor and the command line.
-
-Concept: a landing folder is a mailbox. Files stay where the sender put them; the register knows each by name and
-digest, so a scan of unchanged files reads no byte. A refused file moves to `landing/refused/` beside
-`<name>.reason.json`, and the others go on.
+Files stay in the landing folder, where the sender put them. The register knows each by name, size and times, so a scan
+of unchanged files reads nothing. A refused file moves to `landing/refused/`, beside `<name>.reason.json`.
 """
 
 from __future__ import annotations
@@ -35,14 +30,7 @@ Stamp = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A file that was set aside.
-
-    Attributes:
-        kind: the family it was delivered as.
-        name: its name in the landing folder.
-        moved_to: where it lies now.
-        problem: what was expected, what was found, what to do.
-    """
+    """A file that was set aside; `problem` says what was expected, what was found and what to do."""
 
     kind: str
     name: str
@@ -52,12 +40,11 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class RegisterResult:
-    """Outcome of one scan.
+    """Outcome of one scan. Files are named `kind/name`.
 
     Attributes:
         new: arrivals that change the content of at least one month.
         unchanged: `kind/name` of files already known, or with bytes already known that change nothing.
-        refused: files set aside, with the problem.
         incomplete: `kind/name` of files still being written; the next scan looks again.
         ignored: `kind/name` of files that are not CSV by name, so never silently lost.
     """
@@ -85,7 +72,7 @@ def _is_settled(stamp: Stamp, now: datetime, settle_seconds: float) -> bool:
 
 
 class _Seen:
-    """Which stamp and digest each landing file had when it was last registered; a cache, safe to delete."""
+    """Stamp of each landing file when it was last registered; a cache that may be deleted."""
 
     def __init__(self, warehouse: Path) -> None:
         self._path = raw_root(warehouse) / "landing_index.json"
@@ -107,7 +94,7 @@ class _Seen:
 
 
 def _store(path: Path, kind: DeliveryKind, warehouse: Path, now: datetime) -> FileFacts:
-    """Copy a file into the object store in one pass that also checks and counts it."""
+    """Copy a file into the object store, checking and counting it in the same pass."""
     scan = DeliveryScan(path.name, kind, (now + timedelta(days=1)).date())
     with path.open("rb") as source, temporary_beside(raw_root(warehouse) / "objects" / path.name) as (copy, temporary):
         while chunk := source.read(CHUNK_BYTES):
@@ -122,7 +109,7 @@ def _store(path: Path, kind: DeliveryKind, warehouse: Path, now: datetime) -> Fi
 
 
 def _refuse(path: Path, kind: DeliveryKind, landing: Path, problem: DeliveryRefused, now: datetime) -> Refusal:
-    """Set a file aside beside its reason; the reason is on disk before the file moves."""
+    """Set a file aside; its reason is on disk before the file moves."""
     with path.open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     folder = landing / "refused"
@@ -147,7 +134,7 @@ def _refuse(path: Path, kind: DeliveryKind, landing: Path, problem: DeliveryRefu
 
 
 def _candidates(landing: Path, kinds: Iterable[DeliveryKind]) -> list[tuple[DeliveryKind, Path]]:
-    """Visible files, oldest first, so that arrival order follows writing order within one scan."""
+    """Visible files, oldest first, so that within one scan arrival order follows writing order."""
     found = [
         (kind, path)
         for kind in kinds
@@ -178,7 +165,7 @@ def _arrival(number: int, kind: DeliveryKind, name: str, facts: FileFacts, now: 
 
 
 class _Scan:
-    """One pass over the landing folders; the caller holds the register lock."""
+    """One pass over the landing folders, under the register lock."""
 
     def __init__(self, landing: Path, warehouse: Path, now: datetime, settle_seconds: float) -> None:
         self._landing, self._warehouse, self._now, self._settle = landing, warehouse, now, settle_seconds
@@ -230,7 +217,7 @@ class _Scan:
         self._last_digest[key] = facts.sha256
 
     def commit(self) -> None:
-        """Write what was registered so far: the manifest first, then the cache."""
+        """Save what was registered so far: the manifest first, then the cache."""
         append_manifest(self._warehouse, self._log[self._registered :])
         self._registered = len(self._log)
         self._seen.save()
@@ -255,22 +242,11 @@ def register_deliveries(
     settle_seconds: float,
     kinds: Iterable[str] = KINDS,
 ) -> RegisterResult:
-    """Register every complete file of the landing folders; idempotent, safe to kill, one process at a time.
+    """Register every complete file of the landing folders; idempotent, and one process at a time.
 
-    The bytes are in the object store before the manifest names them, and the manifest names them before the scan
-    forgets to look again, so a kill at any point costs only a repeated scan.
-
-    Args:
-        landing: folder with `contacts/`, `outcomes/` and `campaigns/`; missing folders are empty.
-        warehouse: folder that holds `raw/`.
-        contract: what the files must hold.
-        now: time of arrival to record, with zone.
-        settle_seconds: a file touched less than this many seconds before `now` is incomplete; 0 takes all files, for
-            writers that rename finished files into place.
-        kinds: families to scan.
-
-    Returns:
-        What was new, unchanged, refused, incomplete or ignored.
+    The bytes are stored before the manifest names them, and the cache is written last, so a process that is killed
+    costs one repeated scan. A file touched less than `settle_seconds` before `now` counts as incomplete; 0 accepts all
+    files, for senders that rename finished files into place.
 
     Raises:
         ValueError: `now` has no time zone.

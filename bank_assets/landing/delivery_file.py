@@ -1,20 +1,11 @@
-r"""One delivered CSV file: its kind, header, encoding and row count, read in a single pass with bounded memory.
+r"""One delivered CSV file, read in a single pass with bounded memory: header, encoding, and rows per month.
 
-What lives here: the file-level rules of a delivery, applied while its bytes are copied.
-What must not: row-level judgement (a row with a bad value is quarantined with its reason by the tables stage), moving
-or storing files (see `deliveries`).
+Every row belongs to exactly one month: that of its date, if it is a valid ISO day between the contract's first month
+and the day after arrival. Otherwise the row is a *stray* and belongs to the delivery's *home month*, the month with
+most dated rows (the earliest of equals). Readers decide with `month if month in months else home_month`.
 
-The rules, which `contract.reading` defines for every door:
-
-- **A row is a physical line.** Lines end with LF, CRLF or CR; blank lines are not rows. A line break inside quotes
-  makes two short rows, which are quarantined: an unbalanced quote can then never swallow the rest of a file.
-- **Encoding** is UTF-8 (with or without byte order mark) if every byte of the file decodes as such, else Latin-1, which
-  gives every byte a meaning. All allowed values are ASCII, so the choice decides only how rejected text is shown.
-  UTF-16 is refused by name.
-- **Every row belongs to exactly one month**: the month of its date if that is a valid ISO day between the contract's
-  first month and the day after arrival, else (a *stray*) the delivery's *home month*, the one with most dated rows (the
-  earliest of equals). A reader decides with two fields of the manifest:
-  `month(date) if month(date) in months else home_month`.
+UTF-16 is refused. Text that is not UTF-8 is read as Latin-1, which gives every byte a meaning; all allowed values are
+ASCII, so this affects only how rejected text is shown.
 """
 
 from __future__ import annotations
@@ -48,16 +39,11 @@ class FileFacts:
     """What one pass over a delivery found.
 
     Attributes:
-        sha256: hex digest of the bytes as delivered.
-        size_bytes: length of the file.
         rows: lines that are neither header nor blank; equals the sum of `months`.
         encoding: `utf-8`, `utf-8-sig` (with byte order mark) or `latin-1`.
-        header: columns and delimiter.
         months: rows per month `YYYY-MM`, ascending, strays counted in the home month.
         home_month: the month that answers for strays.
         stray_rows: rows without a usable date.
-        first_day: earliest usable date, ISO.
-        last_day: latest usable date, ISO.
     """
 
     sha256: str
@@ -73,13 +59,7 @@ class FileFacts:
 
 
 class RowDates:
-    """Finds the day of each row of a file with a known header.
-
-    Args:
-        header: the understood header.
-        kind: the family of the delivery.
-        latest: last believable day, or None.
-    """
+    """Finds the day of each row of a file; a day after `latest` is unusable where the kind lies in the past."""
 
     def __init__(self, header: Header, kind: DeliveryKind, latest: date | None) -> None:
         self._header, self._with_time = header, kind.with_time
@@ -97,7 +77,7 @@ class RowDates:
         return [by_field[field] for field in fields]
 
     def _fields(self, lines: Sequence[bytes]) -> list[bytes]:
-        """The raw text of the date column of every line, empty if the line has no such field."""
+        """Raw text of the date column of every line, empty if the line has no such field."""
         delimiter = self._header.delimiter
         position, commas, sign = self._header.date_index, len(self._header.columns) - 1, delimiter.encode()
         has_open = has_open_field(b"\n".join(lines), delimiter)
@@ -115,18 +95,12 @@ class RowDates:
 
 
 def home_month(months: Counter[str]) -> str:
-    """The month that answers for strays: most rows, the earliest of equals."""
+    """The month with most rows, the earliest of equals."""
     return min(months, key=lambda month: (-months[month], month))
 
 
 class DeliveryScan:
-    """One pass over the bytes of a delivery, fed in chunks while they are copied.
-
-    Args:
-        name: file name for messages.
-        kind: the family it was delivered as.
-        latest: last believable day (the day after arrival).
-    """
+    """One pass over the bytes of a delivery, fed in chunks while they are copied."""
 
     def __init__(self, name: str, kind: DeliveryKind, latest: date | None) -> None:
         self._name, self._kind, self._latest = name, kind, latest
@@ -139,14 +113,7 @@ class DeliveryScan:
         self._days: Counter[str] = Counter()
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next bytes.
-
-        Args:
-            chunk: any length above zero.
-
-        Raises:
-            DeliveryRefused: the header does not fit.
-        """
+        """Take the next bytes; raise `DeliveryRefused` if the header does not fit."""
         self._sha.update(chunk)
         self._size += len(chunk)
         block = self._tail + chunk
@@ -183,10 +150,7 @@ class DeliveryScan:
         self._days.update(self._dates.days(rows))
 
     def finish(self) -> FileFacts:
-        """End the pass.
-
-        Returns:
-            The facts of the file.
+        """End the pass and return its facts.
 
         Raises:
             DeliveryRefused: the file is empty, has no rows, or not one row with a usable date.

@@ -1,9 +1,6 @@
-"""Opening a ledger: engine, pragmas, migrations, the write lock, the one-app lock of SQLite.
+"""Opens a ledger: engine, pragmas, migrations and locks; all that differs between SQLite and PostgreSQL.
 
-What lives here: everything that differs between SQLite and PostgreSQL.
-What must not: queries about nouns. Called by the web app, Dagster resources, the command line and tests.
-
-SQLite runs in WAL mode with `synchronous=FULL`: a commit is on disk before it returns, readers never wait for the
+SQLite runs in WAL mode with `synchronous=FULL`: a commit is on disk before it returns, and readers never wait for the
 writer. It serves one app process (`AppLock`); other processes, such as the pipeline, may append to it. Replicas of the
 app need PostgreSQL.
 """
@@ -50,23 +47,15 @@ class LedgerError(RuntimeError):
 
 
 def utc_now() -> str:
-    """The present as the ledger writes times: UTC, microseconds, 27 characters, sortable as text."""
+    """The current time as the ledger writes it: UTC, microseconds, 27 characters, sortable as text."""
     # Not strftime, which costs a decision 10 us.
     return f"{datetime.now(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def open_ledger(url: str, *, migrate: bool = True) -> Engine:
-    """Open a ledger, creating or upgrading its tables.
+    """Open a ledger and, with `migrate`, create or upgrade its tables; dispose of the engine when done.
 
-    Args:
-        url: SQLAlchemy URL, `sqlite:///path` or `postgresql://user@host/database`.
-        migrate: bring the tables to the newest revision first.
-
-    Returns:
-        An engine; every module of `bank_assets.ledger` takes it as first argument. Dispose of it when done.
-
-    Raises:
-        LedgerError: the dialect is not supported.
+    The URL is `sqlite:///path` or `postgresql://user@host/database`; others raise `LedgerError`.
     """
     engine = _create(_normal(url))
     if migrate:
@@ -115,17 +104,16 @@ def _sqlite_begin(connection: Connection) -> None:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that may write; on SQLite it holds the write lock from its start, so it queues fairly."""
+    """A transaction that may write; on SQLite it takes the write lock at its start, so that it waits for its turn."""
     with engine.connect().execution_options(**{_WRITE: True}) as connection, connection.begin():
         yield connection
 
 
 @contextmanager
 def holding_head(engine: Engine) -> Iterator[tuple[Connection, int, str]]:
-    """A write transaction that owns the head of the chain: one appender at a time, over all processes.
+    """A write transaction that locks the head of the chain, so that one process appends at a time.
 
-    Yields:
-        The connection, the newest sequence number and its hash.
+    Yields the connection, the newest sequence number and its hash.
     """
     with writing(engine) as connection:
         statement = select(ledger_head.c.seq, ledger_head.c.hash)
@@ -135,28 +123,17 @@ def holding_head(engine: Engine) -> Iterator[tuple[Connection, int, str]]:
 
 @dataclass(frozen=True, slots=True)
 class SchemaChange:
-    """What an upgrade found and left.
-
-    Attributes:
-        before: revision of the tables before, None if there were none.
-        after: revision of the tables now.
-    """
+    """Revisions of the tables before and after an upgrade; None if there were no tables."""
 
     before: str | None
     after: str
 
 
 def upgrade(target: Engine | str) -> SchemaChange:
-    """Bring the tables to the newest revision; several processes may call it at once, one of them does the work.
+    """Bring the tables to the newest revision; of several processes that call it at once, one does the work.
 
-    Tables one revision ahead are left as they are: while replicas are rolled, the old version still starts and works on
-    the new version's tables (each migration only adds; a test holds them to it).
-
-    Args:
-        target: an engine or a URL.
-
-    Returns:
-        The revisions before and after.
+    Tables one revision ahead stay as they are: during a rolling update the old version still starts, and works on the
+    new version's tables. Each migration only adds, and a test enforces that.
 
     Raises:
         LedgerError: the tables are newer than this code can know, or others kept them locked.
@@ -195,14 +172,7 @@ def _upgrade(engine: Engine) -> SchemaChange:
 
 
 def require_current(engine: Engine) -> None:
-    """Check that the tables are as new as this code; changes nothing.
-
-    Args:
-        engine: an open ledger.
-
-    Raises:
-        LedgerError: they are older, missing, or more than one revision newer.
-    """
+    """Raise `LedgerError` if the tables are older than this code, missing, or more than one revision newer."""
     from bank_assets.ledger import migrations
 
     with engine.connect() as connection:
@@ -232,26 +202,17 @@ def schema_revision(connection: Connection) -> str | None:
 
 
 class AppLock:
-    """The promise that one app process serves a SQLite ledger, kept by an exclusive lock on a file beside it.
+    """Ensures that one app process serves a SQLite ledger, by an exclusive lock on a file beside it.
 
-    The operating system drops the lock when the process ends, however it ends. PostgreSQL needs no such promise.
+    The operating system frees the lock when the process ends. PostgreSQL needs no such lock.
     """
 
     def __init__(self, engine: Engine) -> None:
-        """Remember which file to lock; nothing is locked yet.
-
-        Args:
-            engine: an open ledger of either dialect.
-        """
         self._path = Path(f"{engine.url.database}.app.lock") if engine.dialect.name == "sqlite" else None
         self._file: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock.
-
-        Raises:
-            LedgerError: another app process holds it; its process id is named.
-        """
+        """Take the lock; raise `LedgerError` with the process id of another app process that holds it."""
         if self._path is None:
             return
         file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -268,7 +229,7 @@ class AppLock:
         self._file = file
 
     def release(self) -> None:
-        """Give the lock back; harmless if it is not held."""
+        """Free the lock, if it is held."""
         if self._file is not None:
             os.close(self._file)
             self._file = None

@@ -1,16 +1,12 @@
 """The tables of the ledger, as SQLAlchemy Core tables that work alike on SQLite and PostgreSQL.
 
-What lives here: columns, keys, indexes and the list of append-only tables.
-What must not: queries (one module per noun holds them) and schema changes (Alembic migrations make them).
-Called by every module of `bank_assets.ledger`; a test compares these tables with what the migrations build.
-
-Three choices that look odd and are meant:
+Alembic migrations make them; a test compares both. Three choices look odd and are deliberate:
 
 * Times are text, `YYYY-MM-DDTHH:MM:SS.ffffffZ` in UTC, and nested values are canonical JSON text. Both enter the hash
-  chain, so what is hashed must be byte for byte what is stored; JSONB and timestamptz would re-write it.
-* `contact_id` sits beside the payload, not in `decisions`: an erasure request removes the person, not the decision.
-* `decisions` has few indexes: each one is pages to write before any answer may leave. Times are searched by the id,
-  whose first half is the time (`decisions.search`).
+  chain, so the stored bytes must be those that were hashed; JSONB and timestamptz would rewrite them.
+* `contact_id` lies beside the payload, not in `decisions`: an erasure removes the person, not the decision.
+* `decisions` has few indexes, because each one costs page writes before an answer may leave. Times are searched by the
+  id, whose first half is the time (`decisions.search`).
 """
 
 from __future__ import annotations

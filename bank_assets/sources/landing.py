@@ -1,12 +1,7 @@
-"""Puts the chosen source into the landing folder, as a bank would deliver it: one contacts file a month, one campaign.
+"""Writes the chosen source into the landing folder as a bank would deliver it: monthly contacts files and one campaign.
 
-What lives here: splitting a file or a simulated history into `contacts/contacts-YYYY-MM.csv`, and
-`campaigns/example.csv` from the last 30 days of data.
-What must not: choosing the source (see `source`), registering what was landed (see `deliveries`).
-Called by `python -m bank_assets run|land`.
-
-Idempotent: a file whose bytes would be the same is left alone, with its time stamps. Lines of a user's file are passed
-on byte for byte, bad ones too, each to the month that answers for it (see `delivery_file`).
+A file whose bytes would not change keeps its time stamps. Lines of a user's file are copied byte for byte, bad ones
+too, each to the month that its day or its home month names (see `landing.delivery_file`).
 """
 
 from __future__ import annotations
@@ -40,25 +35,15 @@ DatedLines = Iterable[tuple[str, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Landed:
-    """What a landing did.
-
-    Attributes:
-        source: what was landed.
-        written: files created or replaced, as `contacts/<name>` and `campaigns/<name>`.
-        unchanged: files that already had these bytes.
-        rows: contacts landed per month `YYYY-MM`, ascending.
-        first_day: earliest day landed, ISO; "" if the span held no rows.
-        last_day: latest day landed, ISO.
-        campaign_rows: rows of the example campaign.
-    """
+    """What a landing wrote."""
 
     source: Source
     written: tuple[str, ...]
     unchanged: tuple[str, ...]
-    rows: dict[str, int]
-    first_day: str
-    last_day: str
-    campaign_rows: int
+    rows: dict[str, int]  # contacts landed per month `YYYY-MM`, ascending
+    first_day: str  # earliest day landed, ISO; "" if the span held no rows
+    last_day: str  # latest day landed, ISO
+    campaign_rows: int  # rows of the example campaign
 
 
 def contacts_name(month: str) -> str:
@@ -67,7 +52,7 @@ def contacts_name(month: str) -> str:
 
 
 class _Span:
-    """The days to land, inclusive; strays belong to the span that has no first day."""
+    """The days to land, both included; rows without a usable day belong to a span without a first day."""
 
     def __init__(self, first: date | None, last: date | None) -> None:
         self._first, self._last = first.isoformat() if first else "", last.isoformat() if last else "9999-12-31"
@@ -80,7 +65,7 @@ class _Span:
 
 
 class _Book:
-    """The files of one landing, all temporary until the landing is complete."""
+    """The files of one landing, temporary until all of them are complete."""
 
     def __init__(self, landing: Path, stack: ExitStack) -> None:
         self._landing, self._stack = landing, stack
@@ -94,7 +79,7 @@ class _Book:
         return self._open[key][0]
 
     def close(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Publish all files in order of their names; returns those written and those unchanged."""
+        """Publish all files; returns the names of those written and of those unchanged."""
         written: list[str] = []
         unchanged: list[str] = []
         for key in sorted(self._open):
@@ -104,7 +89,7 @@ class _Book:
 
 
 def _uci_lines(path: Path, kind: DeliveryKind) -> tuple[Header, bytes, list[tuple[str, bytes]]]:
-    """The pinned file with ids and dates in front of its own bytes; ids are its row numbers."""
+    """The UCI file with ids (row numbers) and implied dates in front of its own bytes."""
     header, *lines = path.read_bytes().splitlines()
     month, day = UCI_FILE_COLUMNS.index("month"), UCI_FILE_COLUMNS.index("day")
     fields = [line.decode().split(";") for line in lines]
@@ -119,7 +104,7 @@ def _uci_lines(path: Path, kind: DeliveryKind) -> tuple[Header, bytes, list[tupl
 
 
 def _file_lines(path: Path, header: Header, kind: DeliveryKind, latest: date) -> Iterator[tuple[str, bytes]]:
-    """The rows of a delivery-format file with their days, in bounded memory."""
+    """The rows of a file in delivery format with their days, in bounded memory."""
     dates = RowDates(header, kind, latest)
     for _, block in blocks(path, 0, path.stat().st_size, _CHUNK_BYTES):
         rows = rows_of(block.splitlines())
@@ -209,16 +194,7 @@ def _land_simulated(
 
 
 def land_source(source: Source, settings: Settings, *, first: date | None = None, last: date | None = None) -> Landed:
-    """Write the source's deliveries; nothing appears before all of it is complete.
-
-    Args:
-        source: from `resolve_source`.
-        settings: reads `landing`, `seed` and `simulated_rows`.
-        first: first day to land, inclusive; None for the beginning.
-        last: last day to land, inclusive; None for the end.
-
-    Returns:
-        What was written, what was unchanged, rows per month.
+    """Write the deliveries of a source from `first` to `last`, both included; all files appear together at the end.
 
     Raises:
         SourceError: the home holds contacts of another source.

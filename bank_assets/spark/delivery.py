@@ -1,9 +1,4 @@
-"""Delivered files on their way into Spark's tasks: what the register knows of them, and who reads which bytes.
-
-What lives here: `RawFile`, and the ranges of bytes that make up one task. Cutting a range into lines is in
-`bank_assets.contract.reading`, reading its fields in `text_block`.
-Called by `bank_assets.spark.etl`.
-"""
+"""Delivered files as Spark's tasks read them: what the register knows of them, and which task reads which bytes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,12 +23,7 @@ class RawFile:
     """One delivered file as the register describes it.
 
     Attributes:
-        path: the raw bytes.
-        sha256: their digest.
         arrival: 1, 2, 3, …; of two rows of a contact the one with the higher arrival wins.
-        delimiter: `;` or `,`.
-        encoding: `utf-8`, `utf-8-sig` or `latin-1`.
-        columns: header in file order.
         months: rows per month this delivery answers for, as the register counted them in the bytes.
         home_month: `YYYY-MM` that answers for rows without a usable date.
         first_day: earliest usable date, ISO; an earlier date in a row is not usable.
@@ -54,13 +44,7 @@ class RawFile:
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """The rows of a file that begin within a range of its bytes.
-
-    Attributes:
-        file: the file.
-        first: offset of the first byte.
-        last: offset behind the last byte.
-    """
+    """The rows of a file that begin at `first` or later, and before `last` (offsets in bytes)."""
 
     file: RawFile
     first: int
@@ -68,11 +52,7 @@ class ByteRange:
 
 
 def check_files(files: Sequence[RawFile]) -> None:
-    """Refuse deliveries that cannot be read.
-
-    Raises:
-        DeliveryReadError: no file is given, one is missing or given twice, or its encoding is unknown.
-    """
+    """Raise `DeliveryReadError` if no file is given, one is missing or repeated, or its encoding is unknown."""
     if not files:
         raise DeliveryReadError(
             "deliveries: expected at least one file, found none; select months that were delivered."
@@ -93,17 +73,9 @@ def check_files(files: Sequence[RawFile]) -> None:
 
 
 def tasks_of(files: Sequence[RawFile], *, parallelism: int) -> list[list[ByteRange]]:
-    """Share the bytes of some files among tasks, in the order of arrival.
+    """Divide the bytes of some files into tasks of about equal size, in the order of arrival.
 
-    Rows of a task come before the rows of the next one, so the order of tasks and of rows within them is the order in
-    which later rows replace earlier ones.
-
-    Args:
-        files: deliveries.
-        parallelism: tasks that run at once.
-
-    Returns:
-        The ranges of each task, of about equal size together.
+    Later rows replace earlier ones, so the order of tasks, and of rows within them, matters.
     """
     sizes = [(file, file.path.stat().st_size) for file in sorted(files, key=lambda file: file.arrival)]
     total = sum(size for _, size in sizes)

@@ -1,14 +1,8 @@
-"""The ETL of a range of months: delivered text in, three monthly tables and the proof that no row was lost out.
+"""The ETL of a range of months: from delivered text to three monthly tables and the proof that no row was lost.
 
-What lives here: the order of the work, and the counts.
-What must not: what the rows mean (`tables`), how text is read (`text_block`), the manifest
-(`bank_assets.store.warehouse` commits).
-Called by the assets `contacts`, `outcomes`, `rejected_contacts` and by `benchmarks/etl.py`.
-
-Spark shares the bytes of the deliveries among tasks. A task reads its lines block by block, judges them by the rules of
-the contract, and streams rows into Parquet files of its own. No row passes through the driver or through the JVM, and
-nothing is shuffled: each month is then settled by a task that sees all hashes of its keys and writes the files with
-repeated contacts anew.
+Spark divides the bytes of the deliveries into tasks. A task reads its lines block by block, judges them by the rules of
+the contract, and writes Parquet files of its own. No row passes through the driver or the JVM, and nothing is shuffled.
+Then one task per month, which sees the hashes of all its keys, rewrites files with repeated contacts.
 """
 
 import shutil
@@ -35,17 +29,15 @@ CODE_VERSION: Final = "1"
 
 
 class EtlError(RuntimeError):
-    """The tables of a range could not be written; nothing was committed."""
+    """The tables could not be written; nothing was committed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conservation:
-    """Where the rows of one family of deliveries went, in one month.
+    """Where the rows of one kind of deliveries went, in one month.
 
     Attributes:
         rows_in: rows the register counted in the delivered bytes.
-        rows_out: rows in the written files of `contacts` or `outcomes`.
-        rejected: rows in the written files of `rejected_contacts`.
         superseded: usable rows that a later arrival replaced, identical ones included.
         identical: superseded rows that said the same as the one that replaced them.
         codes: broken rules and how many rows broke each.
@@ -60,7 +52,7 @@ class Conservation:
 
     @property
     def is_conserved(self) -> bool:
-        """Whether every row went exactly one way."""
+        """Whether every row is accounted for exactly once."""
         return self.rows_in == self.rows_out + self.rejected + self.superseded
 
     @property
@@ -75,7 +67,6 @@ class EtlResult:
 
     Attributes:
         files: per table and month the Parquet files, relative to the table's staging folder.
-        contacts: per month, where the rows of contacts deliveries went.
         outcomes: per month of arrival, where the rows of outcomes deliveries went.
         profiles: what contacts deliveries looked like before a row was left out, for every month made.
     """
@@ -95,20 +86,11 @@ def build_tables(
     contact_files: Sequence[RawFile],
     outcome_files: Sequence[RawFile] = (),
 ) -> EtlResult:
-    """Make the tables of a range of months from every delivery that answers for one of them.
+    """Make the tables of some months from every delivery that has rows in one of them.
 
-    A month's result depends on its own deliveries alone, so a single month and a range that holds it agree.
-
-    Args:
-        session: the Spark session.
-        months: months to make, `YYYY-MM`; rows of others in the same files are left to their own runs.
-        staging: an empty folder per table of `TABLES`, reachable from every task; the caller commits or discards it.
-        contract: the columns of the deliveries and their rules.
-        contact_files: contacts deliveries of these months.
-        outcome_files: outcomes deliveries that arrived in these months.
-
-    Returns:
-        Files and counts. A month without rows has no files. Nothing is visible before the caller commits it.
+    A month depends on its own deliveries only, so a single month and a range that includes it agree. Files go to a
+    staging folder per table, which every task can reach; the caller commits or discards them. A month without rows has
+    no files.
 
     Raises:
         DeliveryReadError: no delivery is given, or one is missing.
@@ -137,7 +119,7 @@ def build_tables(
 
 
 class _Work:
-    """One family of deliveries on its way into the tables."""
+    """One kind of deliveries on its way into the tables."""
 
     def __init__(
         self,
@@ -177,7 +159,7 @@ class _Work:
         shutil.rmtree(scratch, ignore_errors=True)
 
     def _settle(self, parts: dict[str, list[MonthPart]]) -> None:
-        """Leave the last row of every key; months are settled side by side."""
+        """Keep the last row of every key; months are settled in parallel."""
         context, family, folders = self._session.sparkContext, self.family, self._folders
 
         def settle(months: Iterable[tuple[str, list[MonthPart]]]) -> Iterable[tuple[str, Settled]]:
@@ -193,11 +175,11 @@ class _Work:
             (folders[table] / name).unlink()
 
     def conservation(self) -> dict[str, Conservation]:
-        """Where the rows went, by month: delivered by the register's count, the rest by the files' own counts."""
+        """Where the rows went, by month: delivered by the register's count, the rest by the counts of the files."""
         return {month: counts for month in self._months if (counts := self._of_month(month)) != Conservation()}
 
     def profile(self, month: str) -> MonthProfile:
-        """What the deliveries of a month look like before a row is left out."""
+        """The deliveries of a month before any row is left out."""
         settled, findings = self._settled.get(month, Settled()), self._findings.get(month, Findings())
         return MonthProfile(
             month,
@@ -236,7 +218,7 @@ def _by_month(files: Iterable[WrittenFile], table: str) -> dict[str, tuple[str, 
 
 
 def _explained(error: Exception) -> EtlError:
-    """Say what is safe and what to do; the message of a Spark task is a page of stack."""
+    """Say what is safe and what to do; the message of a Spark task is a page of stack trace."""
     text = str(error)
     if "No space left on device" in text or "Disk quota exceeded" in text or "File too large" in text:
         return EtlError(

@@ -1,9 +1,4 @@
-"""The one Spark session of a process: how it is configured, started, sized and stopped.
-
-What lives here: every Spark setting of the platform, each with its reason.
-What must not: tables, Dagster, reading the environment for anything but Java.
-Called by `bank_assets.resources.spark` (pipelines), by tests, benchmarks and `class_archive`.
-"""
+"""The one Spark session of a process, and every Spark setting of the platform with its reason."""
 
 import hashlib
 import importlib.metadata
@@ -53,14 +48,13 @@ _log = logging.getLogger(__name__)
 
 
 class SparkStartError(RuntimeError):
-    """Spark did not start; the message says with which settings and what to check."""
+    """Spark did not start; the message names the settings and what to check."""
 
 
 def archive_path(java: Java) -> Path:
-    """Where the archive of this environment, Java and Spark is; it need not exist.
+    """Path of the class archive of this environment, Java and Spark; it need not exist.
 
-    It belongs to the environment, not to BANK_HOME: it depends on nothing but installed software, and a new home
-    should start as fast as an old one.
+    It is not in BANK_HOME: it depends only on installed software, and a new home should start as fast as an old one.
     """
     spark = importlib.metadata.version("pyspark")
     key = hashlib.sha256(f"{java.path.resolve()} {java.version} {spark}".encode()).hexdigest()[:12]
@@ -68,16 +62,7 @@ def archive_path(java: Java) -> Path:
 
 
 def spark_config(settings: Settings, *, java: Java, java_options: str = "") -> dict[str, str]:
-    """Every Spark setting of the platform.
-
-    Args:
-        settings: master, driver heap and home.
-        java: the Java that will run it; a class archive made for it is used if there is one.
-        java_options: more options of the driver's JVM.
-
-    Returns:
-        Spark configuration keys and values.
-    """
+    """Every Spark setting of the platform; a class archive for this Java is used if there is one."""
     folder = settings.home / "spark"
     local = settings.spark_master.startswith("local")
     archive = archive_path(java)
@@ -120,16 +105,7 @@ def spark_config(settings: Settings, *, java: Java, java_options: str = "") -> d
 def start_session(
     settings: Settings, *, app_name: str = "bank", java_options: str = "", more: Mapping[str, str] | None = None
 ) -> "SparkSession":
-    """Start the session of this process, or return the one that is running.
-
-    Args:
-        settings: master, driver heap and home.
-        app_name: shown by a cluster; pipelines give the run id.
-        java_options: more options of the driver's JVM.
-        more: Spark settings over those of `spark_config`.
-
-    Returns:
-        The session; stop it with `stop_session`.
+    """Start the session of this process, or return the running one; `more` overrides settings of `spark_config`.
 
     Raises:
         JavaError: there is no usable Java; the message has the command that installs it.
@@ -180,7 +156,7 @@ def _launch(config: Mapping[str, str]) -> None:
 
 
 def forward_errors(readable: int) -> None:
-    """Pass on what the JVM writes to stderr, without the remark that every JVM of Spark 4 begins with."""
+    """Pass on the JVM's stderr, without the incubator warning that every JVM of Spark 4 prints."""
     with os.fdopen(readable, encoding="utf-8", errors="replace") as lines:
         for line in lines:
             if not line.startswith(INCUBATOR):
@@ -188,7 +164,7 @@ def forward_errors(readable: int) -> None:
 
 
 def active_session() -> "SparkSession | None":
-    """The running session of this process, or None; never starts anything."""
+    """The running session of this process, or None; never starts one."""
     if "pyspark.sql" not in sys.modules:
         return None
     from pyspark import SparkContext

@@ -1,9 +1,7 @@
 """Resampled folds on disk, shared by the algorithms of a search.
 
-What lives here: a cache keyed by snapshot, fold, sampler, recency and seed.
-What must not: resampling itself (`core.training.recipes.resample`).
-Tomek links cost seconds a pass on the real file; without the cache each algorithm would pay again.
-A damaged or missing file is computed anew.
+Tomek links cost seconds per pass on the real file, and without the cache every algorithm would pay them again. A
+damaged or missing file is computed anew.
 """
 
 from __future__ import annotations
@@ -24,16 +22,9 @@ if TYPE_CHECKING:
 
 
 class FoldCache:
-    """Resampled rows of one training snapshot."""
+    """Resampled rows of one training snapshot, computed by `compute` if they are not stored."""
 
     def __init__(self, folder: Path, snapshot: str, compute: ResampledFold) -> None:
-        """Prepare the cache; nothing is written yet.
-
-        Args:
-            folder: folder of all snapshots' caches.
-            snapshot: content hash of the training snapshot.
-            compute: resamples a fold.
-        """
         self._folder = folder / snapshot
         self._compute = compute
 
@@ -55,5 +46,5 @@ class FoldCache:
 
 
 def clear_folds(folder: Path) -> None:
-    """Remove the folds of all snapshots; they serve one search."""
+    """Delete the folds of all snapshots; they serve one search."""
     shutil.rmtree(folder, ignore_errors=True)

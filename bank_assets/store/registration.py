@@ -1,8 +1,6 @@
-"""Registering a bundle as a plain MLflow model that any tool can load.
+"""Registers a bundle as a plain MLflow model that any tool can load.
 
-What lives here: `register`. What must not: reading the registry, moving aliases (`store.registry`).
-Called by the evaluation stage, benchmarks and tests. It needs MLflow's model flavours and pandas, which the web app
-does not have.
+This needs MLflow's model flavours and pandas, which the web app does not have.
 """
 
 from __future__ import annotations
@@ -34,18 +32,7 @@ REQUIREMENTS: Final = ("mlflow", "numpy", "onnxruntime", "pandas")
 
 
 def register(registry: Registry, bundle: Mapping[str, bytes], *, run_id: str, kind: str, as_of: str) -> Version:
-    """Log a bundle as an MLflow model of a run and register it.
-
-    Args:
-        registry: where; its database is created if there is none.
-        bundle: the four files.
-        run_id: run that the model belongs to.
-        kind: kind of the promotion that it is meant for.
-        as_of: data time of the fit.
-
-    Returns:
-        The new version.
-    """
+    """Log a bundle (four files by name) as an MLflow model of a run and register it as a new version."""
     import mlflow
 
     client = registry.client
