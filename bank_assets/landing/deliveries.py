@@ -16,9 +16,17 @@ from pathlib import Path
 from typing import Final
 
 from bank_assets.contract.contract import Contract
-from bank_assets.landing.delivery_file import DeliveryScan, FileFacts
+from bank_assets.landing.delivery_file import DeliveryScan
 from bank_assets.landing.header import KINDS, DeliveryKind, DeliveryRefused, delivery_kinds
-from bank_assets.landing.register import Delivery, append_manifest, object_path, raw_root, read_manifest, register_lock
+from bank_assets.landing.register import (
+    Delivery,
+    FileFacts,
+    append_manifest,
+    object_path,
+    raw_root,
+    read_manifest,
+    register_lock,
+)
 from bank_assets.store.atomic_files import publish, remove_leftovers, sync_folder, temporary_beside, write_atomic
 
 CHUNK_BYTES: Final = 4 * 1024 * 1024
@@ -144,26 +152,6 @@ def _candidates(landing: Path, kinds: Iterable[DeliveryKind]) -> list[tuple[Deli
     return sorted(found, key=lambda item: (item[1].stat().st_mtime_ns, item[0].name, item[1].name))
 
 
-def _arrival(number: int, kind: DeliveryKind, name: str, facts: FileFacts, now: datetime) -> Delivery:
-    return Delivery(
-        arrival=number,
-        arrived_at=now.isoformat(),
-        kind=kind.name,
-        name=name,
-        sha256=facts.sha256,
-        size_bytes=facts.size_bytes,
-        rows=facts.rows,
-        encoding=facts.encoding,
-        delimiter=facts.header.delimiter,
-        columns=facts.header.columns,
-        months=facts.months,
-        home_month=facts.home_month,
-        stray_rows=facts.stray_rows,
-        first_day=facts.first_day,
-        last_day=facts.last_day,
-    )
-
-
 class _Scan:
     """One pass over the landing folders, under the register lock."""
 
@@ -205,7 +193,13 @@ class _Scan:
         if self._last_digest.get(key) == facts.sha256:
             self._unchanged.append(key)
             return
-        arrival = _arrival(len(self._log) + 1, kind, path.name, facts, self._now)
+        arrival = Delivery(
+            arrival=len(self._log) + 1,
+            arrived_at=self._now.isoformat(),
+            kind=kind.name,
+            name=path.name,
+            **{name: getattr(facts, name) for name in facts.__slots__},
+        )
         # The last arrival of a content counts, so a month changes unless its last arrival had these very bytes.
         months = [(kind.name, month) for month in facts.months]
         if any(self._month_digest.get(month) != facts.sha256 for month in months):

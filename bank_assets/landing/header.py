@@ -52,19 +52,10 @@ def delivery_kinds(contract: Contract) -> dict[str, DeliveryKind]:
     return {kind.name: kind for kind in kinds}
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
-    """The parsed first line of a delivery."""
-
-    columns: tuple[str, ...]  # names in file order
-    delimiter: str  # `;` or `,`
-    date_index: int  # position of the kind's date column
-
-
-def read_header(head: Head, kind: DeliveryKind, name: str) -> Header:
+def check_header(head: Head, kind: DeliveryKind, name: str) -> None:
     """Check a header against the contract; raise `DeliveryRefused` if it does not fit."""
     wanted = f"the columns {', '.join(kind.columns)} separated by ; or ,"
-    text, delimiter, columns = head.text, head.delimiter, head.columns
+    text, columns = head.text, head.columns
     if "\x00" in text or text.startswith("\ufffd\ufffd"):
         raise DeliveryRefused(
             name,
@@ -97,4 +88,3 @@ def read_header(head: Head, kind: DeliveryKind, name: str) -> Header:
                 "UCI file may lack them, and it is given through BANK_SOURCE instead of the landing folder"
             )
         raise DeliveryRefused(name, expected=wanted, found=found, to_do=to_do)
-    return Header(columns, delimiter, columns.index(kind.date_column))

@@ -24,32 +24,31 @@ class ManifestError(ValueError):
     """The register cannot be read; the message names file and line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One arrival of one file.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFacts:
+    """What one pass over a delivered file found."""
 
-    Attributes:
-        arrival: 1, 2, 3, …; the order that decides which row of a contact wins.
-        months: rows per month this delivery answers for; the sum is `rows`.
-        home_month: the month that answers for rows without a usable date.
-        stray_rows: how many those are.
-    """
-
-    arrival: int
-    arrived_at: str
-    kind: str
-    name: str
-    sha256: str
+    sha256: str  # of the bytes as delivered; names the raw object
     size_bytes: int
-    rows: int
-    encoding: str
+    rows: int  # lines that are neither header nor blank
+    encoding: str  # `utf-8`, `utf-8-sig` (with byte order mark) or `latin-1`
     delimiter: str
-    columns: tuple[str, ...]
-    months: dict[str, int]
+    columns: tuple[str, ...]  # header in file order
+    months: dict[str, int]  # rows per month `YYYY-MM`, strays counted in the home month; the sum is `rows`
     home_month: str
-    stray_rows: int
-    first_day: str
+    stray_rows: int  # rows without a usable date
+    first_day: str  # earliest usable date, ISO
     last_day: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery(FileFacts):
+    """One arrival of one file."""
+
+    arrival: int  # 1, 2, 3, …; decides which row of a contact wins
+    arrived_at: str  # ISO with zone
+    kind: str  # `contacts`, `outcomes` or `campaigns`
+    name: str  # in the landing folder
 
 
 def raw_root(warehouse: Path) -> Path:

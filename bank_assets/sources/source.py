@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.reading import head_of
-from bank_assets.landing.header import delivery_kinds, read_header
+from bank_assets.landing.header import check_header, delivery_kinds
 from bank_assets.settings import Settings
 from bank_assets.sources.uci import UCI_FILE, UCI_SHA256, SourceError, download_uci, is_pinned
 from bank_assets.store.atomic_files import write_atomic
@@ -82,9 +82,8 @@ def _from_file(path: Path, contract: Contract, reason: str = "", kind: Literal["
         )
     if is_pinned(path):
         return Source(kind, f"UCI {UCI_FILE} (sha256 {UCI_SHA256[:6]}…)", is_real=True, path=path, reason=reason)
-    read_header(
-        head_of(path), delivery_kinds(contract)["contacts"], path.name
-    )  # a dateless file is refused before anything is written
+    # A file without dates is refused before anything is written.
+    check_header(head_of(path), delivery_kinds(contract)["contacts"], path.name)
     return Source("file", f"file {path.name} ({path.stat().st_size:,} bytes)", is_real=False, path=path, reason=reason)
 
 
