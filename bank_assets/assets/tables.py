@@ -164,17 +164,6 @@ def _raw_files(warehouse: Path, due: Sequence[str], kind: str) -> list[RawFile]:
             if delivery.sha256 not in found or found[delivery.sha256].arrival < delivery.arrival:
                 found[delivery.sha256] = delivery
     return [
-        RawFile(
-            object_path(warehouse, d.sha256),
-            d.sha256,
-            d.arrival,
-            d.delimiter,
-            d.encoding,
-            d.columns,
-            d.months,
-            d.home_month,
-            d.first_day,
-            d.last_day,
-        )
+        RawFile.of(object_path(warehouse, d.sha256), d.arrival, d)
         for d in sorted(found.values(), key=lambda d: d.arrival)
     ]

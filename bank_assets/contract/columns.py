@@ -46,7 +46,7 @@ class ColumnRole(StrEnum):
     ATTEMPTS = "attempts"
     """Number of contacts in this campaign, this one included."""
     DAYS_SINCE_PREVIOUS = "days_since_previous"
-    """Days since the last contact of an earlier campaign; the column's sentinel says that there was none."""
+    """Days since the last contact of an earlier campaign; the column's sentinel means none."""
     PREVIOUS_CAMPAIGN = "previous_campaign"
     """Known together with the days since the previous contact, or not at all."""
 
@@ -133,9 +133,9 @@ class ListStatistic:
     The list is known before its first call, so it may be a model input.
     """
 
-    feature: str  # name of the input
+    feature: str
     column: str  # delivery name of the column that is summarised
-    summary: Summary = Summary.SHARE  # how
+    summary: Summary = Summary.SHARE
     values: tuple[str, ...] = ()  # categories that count in a share; empty for numbers
     low: float | None = None  # smallest number that counts in a share
     high: float | None = None  # largest number that counts in a share, or limit of a mean

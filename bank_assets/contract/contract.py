@@ -18,9 +18,9 @@ from bank_assets.contract.columns import Column, ColumnKind, ColumnRole, KnownWh
 from bank_assets.contract.errors import LEAKAGE_RULE, ContractError, LeakageError
 
 ARRIVED_AT = "arrived_at"
-"""Column that outcome deliveries add: when the outcome became known."""
+"""Extra column of outcome deliveries: when the outcome became known."""
 WORDING = ("description", "label", "group", "phrase", "words")
-"""Attributes of a column that only people read."""
+"""Attributes of a column that affect only what people read."""
 REQUIRED_ROLES = (ColumnRole.CONTACT_ID, ColumnRole.CONTACT_DATE, ColumnRole.TARGET)
 
 
@@ -31,7 +31,7 @@ class Contract:
     Attributes:
         version: whole number that rises with every change of a column, a bound or a table name.
         first_month: first month of the time axis, `YYYY-MM`; a contact dated before it is rejected as a row.
-        list_statistics: what a day's call list as a whole tells, in the order of the model's inputs.
+        list_statistics: numbers about a day's whole call list, in the order of the model's inputs.
     """
 
     name: str

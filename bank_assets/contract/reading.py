@@ -19,20 +19,20 @@ from typing import IO, Final
 from bank_assets.contract.rows import SPACE
 
 FIELD_COUNT: Final = "row.field_count"
-"""Code of a line whose number of fields is not the header's."""
+"""Code of a line with another number of fields than the header."""
 
 OPEN_QUOTE: Final = "row.open_quote"
-"""Code of a line with a quote that does not close. No other rule is checked on a line with either fault."""
+"""Code of a line with an unclosed quote. No other rule is checked on a line with either fault."""
 
 DELIMITERS: Final = (";", ",")
 ENCODINGS: Final = {"utf-8": "utf-8", "utf-8-sig": "utf-8", "latin-1": "latin-1"}
-"""Word of the register → codec of the lines; a byte order mark is skipped with the head of the file."""
+"""Encoding in the register → codec of the lines; a byte order mark is skipped with the head of the file."""
 
 BLOCK_BYTES: Final = 16 << 20
 """Text that is read at once: some 150,000 rows, 100 MB of working memory."""
 
 HEAD_BYTES: Final = 65_536
-"""Length within which the head of a file has to end."""
+"""The head of a file must end within this length."""
 
 _BLANK: Final = bytes(range(0x21))
 _MOST_FIELDS: Final = 1_000
@@ -119,7 +119,7 @@ def line_fault(line: str, delimiter: str, n_fields: int) -> tuple[str, str] | No
 
 def _raw_fields(line: str, delimiter: str) -> list[str]:
     plain = line.split(delimiter)
-    if '"' not in line or len(plain) > _MOST_FIELDS:  # the latter is no row, and looking for its quotes takes for ever
+    if '"' not in line or len(plain) > _MOST_FIELDS:  # the latter is not a row, and parsing its quotes is slow
         return plain
     fields, at = [], 0
     while True:
@@ -165,9 +165,9 @@ def read_head(lines: Sequence[bytes]) -> Head:
 class TextRow:
     """One row of delivered text."""
 
-    line: int  # number of its line in the file, from 1
-    fields: list[str]  # its fields, as many as the line has
-    fault: tuple[str, str] | None  # code and sentence if the fields cannot be told apart, else None
+    line: int  # line number in the file, from 1
+    fields: list[str]
+    fault: tuple[str, str] | None  # code and message if the fields cannot be told apart, else None
 
 
 def read_rows(stream: IO[bytes], encoding: str) -> tuple[Head, Iterator[TextRow]]:
@@ -246,7 +246,7 @@ def _line_start(stream: IO[bytes], offset: int) -> int:
     while chunk := stream.read(io.DEFAULT_BUFFER_SIZE):
         if found := _LINE_END.search(chunk):
             start = at + found.end()
-            if found[0] == b"\r":  # LF belongs to it, even as the first byte of the next chunk
+            if found[0] == b"\r":  # a following LF belongs to it, even as the first byte of the next chunk
                 stream.seek(start)
                 start += stream.read(1) == b"\n"
             return start

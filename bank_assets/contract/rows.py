@@ -57,8 +57,8 @@ class Rule:
     """One reason to reject a row."""
 
     code: str  # `<column>.<problem>`, stable and free of values
-    expected: str  # what the contract asks for, in words
-    stated: str = ""  # column of the same row whose text completes `expected`, or ""
+    expected: str  # what the contract requires, in words
+    stated: str = ""  # column whose text in the same row completes `expected`, or ""
 
     @property
     def column(self) -> str:
@@ -90,11 +90,11 @@ def integers(texts: Sequence[str]) -> tuple[NDArray[np.int64], BoolArray]:
     characters[has_sign, 0] = ord("0")
     digits = characters.astype(np.int64) - ord("0")
     is_digit = (digits >= 0) & (digits <= 9)
-    is_digit &= np.arange(_INTEGER_WIDTH + 1) < length[:, None]  # a NUL between digits would pass for their end
+    is_digit &= np.arange(_INTEGER_WIDTH + 1) < length[:, None]  # else a NUL between digits would count as their end
     is_number = (is_digit.sum(axis=1) == length) & (length > has_sign) & (length <= _INTEGER_WIDTH)
     total = np.zeros(len(texts), dtype=np.int64)
     for place in range(_INTEGER_WIDTH):
-        # No bound of a contract is that large, so a number may stop growing before it overflows.
+        # No bound of a contract is that large, so we can cap numbers before they overflow.
         total = np.where(place < length, np.minimum(total, 10**17) * 10 + digits[:, place], total)
     return np.where(is_negative, -total, total), is_number
 
@@ -117,7 +117,9 @@ def days(texts: Sequence[str], *, with_time: bool = False) -> tuple[NDArray[np.d
     is_day &= (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1)
     months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
     read = months.astype("datetime64[D]") + (day - 1)
-    return read, is_day & (read.astype("datetime64[M]") == months)  # 30 February would be a day of March
+    return read, is_day & (
+        read.astype("datetime64[M]") == months
+    )  # rejects 30 February, which numpy reads as a day of March
 
 
 def _characters(texts: Sequence[str], width: int) -> NDArray[np.uint32]:
@@ -187,7 +189,7 @@ class RowVerdicts:
 
     is_kept: BoolArray  # rows that break no rule, (n,)
     broken: Mapping[Rule, BoolArray]
-    columns: Mapping[str, Encoded]  # the text that was judged, by delivered name
+    columns: Mapping[str, Encoded]  # the judged text, by delivered name
     values: Mapping[str, DistinctValues]  # its distinct values, judged
 
     def typed(self, name: str) -> NDArray[Any]:
@@ -268,7 +270,7 @@ class RowRules:
         def of_column(one: ColumnRule) -> Iterator[tuple[Rule, BoolArray]]:
             found = values[one.column.source]
             is_kept = found.is_kept | ~found.is_given if one.is_optional else found.is_kept
-            if not is_kept.all():  # rarely so, and only then are the rows looked at
+            if not is_kept.all():  # rare; only then do we look at rows
                 yield one.rule, ~is_kept[columns[one.column.source].codes]
 
         for one in plain:
@@ -295,7 +297,7 @@ class RowRules:
             Rule(of.codes[0], f"the day of {of.date}", of.date),
             (day != day_of_month) & (day != -1) & (day_of_month != -1),
         )
-        # A month is compared by its place among the names; -1 is an empty field, -2 no name at all.
+        # A month is compared by its position; -1 is an empty field, -2 an unknown name.
         names = {name: place for place, name in enumerate(of.months)} | {"": -1}
         stated = np.array([names.get(text, -2) for text in columns[of.month].texts])[columns[of.month].codes]
         month = np.where(dates.is_read, months.astype(np.int64) % 12, -1)[date_codes]

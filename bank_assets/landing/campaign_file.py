@@ -23,7 +23,7 @@ from bank_assets.landing.register import Delivery, object_path, read_manifest
 from bank_assets.store.campaign_files import FOLDER, campaign_of
 
 _SHOWN_REJECTIONS: Final = 100
-"""Refused rows named in the metadata; all are counted."""
+"""Number of refused rows listed in the metadata; all are counted."""
 
 
 @dataclass(frozen=True, slots=True)

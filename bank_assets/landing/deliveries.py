@@ -33,7 +33,7 @@ CHUNK_BYTES: Final = 4 * 1024 * 1024
 _UNFINISHED_SUFFIXES: Final = (".tmp", ".part", ".partial", ".filepart", ".crdownload")
 
 Stamp = tuple[int, int, int]
-"""Size in bytes, modification time and status-change time in ns: equal stamps mean that nobody touched the file."""
+"""Size in bytes, modification time and status-change time in ns: equal stamps mean an untouched file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def _stamp(path: Path) -> Stamp:
 
 
 def _is_settled(stamp: Stamp, now: datetime, settle_seconds: float) -> bool:
-    # Status-change time, not modification time: a copy that preserves old modification times still moves it.
+    # Status-change time, because a copy may preserve old modification times.
     return settle_seconds <= 0 or now.timestamp() - stamp[2] / 1e9 >= settle_seconds
 
 
@@ -186,7 +186,7 @@ class _Scan:
         except DeliveryRefused as problem:
             self._refused.append(_refuse(path, kind, self._landing, problem, self._now))
             return
-        if _stamp(path) != stamp:  # written to while it was copied: the stored object is an orphan, harmless
+        if _stamp(path) != stamp:  # written to during the copy; the stored object is a harmless orphan
             self._incomplete.append(key)
             return
         self._seen.remember(key, stamp)
@@ -200,7 +200,7 @@ class _Scan:
             name=path.name,
             **{name: getattr(facts, name) for name in facts.__slots__},
         )
-        # The last arrival of a content counts, so a month changes unless its last arrival had these very bytes.
+        # The last arrival of a content counts, so a month changes unless its last arrival had the same bytes.
         months = [(kind.name, month) for month in facts.months]
         if any(self._month_digest.get(month) != facts.sha256 for month in months):
             self._new.append(arrival)

@@ -28,16 +28,16 @@ class DeliveryKind:
     """Deliveries with one header, in one folder."""
 
     name: str  # folder under `landing/`
-    columns: tuple[str, ...]  # the header as a set; order is free
+    columns: tuple[str, ...]  # the header, in any order
     date_column: str  # the column that gives a row its month
     first_month: str  # first month of the time axis, `YYYY-MM`; a row dated before it is a stray
-    optional: tuple[str, ...] = ()  # columns that a file may lack, since an earlier version of the contract did
-    with_time: bool = False  # True if the date column may carry a time of day after the day
-    is_past: bool = True  # True if the day cannot lie after the arrival (campaigns are planned ahead)
+    optional: tuple[str, ...] = ()  # columns that a file of an earlier contract version may lack
+    with_time: bool = False  # a time of day may follow the day
+    is_past: bool = True  # the day cannot lie after the arrival, except for campaigns
 
 
 KINDS: Final = ("contacts", "outcomes", "campaigns")
-"""Names of the families, folders under `landing/`."""
+"""Kinds of deliveries, which are folders under `landing/`."""
 
 
 @lru_cache(maxsize=8)

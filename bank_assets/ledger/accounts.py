@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 ROLES: Final = ("analyst", "auditor", "admin")
 NEW_USER_ROLE: Final = "analyst"
-"""Role of a new user for whom none is named."""
+"""Role of a new user if none is given."""
 SCOPES: Final = ("predict", "outcomes", "audit", "admin")
 ROLE_SCOPES: Final = {
     "analyst": frozenset({"predict", "outcomes"}),
     "auditor": frozenset({"audit"}),
     "admin": frozenset(SCOPES),
 }
-"""What each role may do on the pages; keys carry scopes directly."""
+"""What each role may do on the pages; API keys have scopes of their own."""
 
 KEY_PREFIX: Final = "bank_"
 MIN_PASSWORD: Final = 12
-"""Fewest characters of a password (NIST SP 800-63B-4 asks for 15 alone, 8 with a second factor)."""
+"""Fewest characters of a password (NIST SP 800-63B-4: 15 alone, 8 with a second factor)."""
 
 
 class AccountError(LedgerError):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import Engine, Select, delete, func, insert, select
@@ -16,12 +16,12 @@ from bank_assets.ledger.models import campaign_lists, suppressions
 _NESTED: Final = ("economics", "request", "summary")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignList:
-    """A call list on record."""
+    """A call list of an analyst."""
 
-    id: str  # UUIDv7, printed on the download
-    created_at: str
+    id: str = field(default_factory=new_id)  # UUIDv7, printed on the download
+    created_at: str = field(default_factory=utc_now)
     actor: str
     name: str  # file or list it was made from
     model_version: str
@@ -30,7 +30,7 @@ class CampaignList:
     request: dict[str, Any]
     summary: dict[str, Any]
     content_digest: str  # SHA-256 of the downloaded file
-    content_path: str | None  # where the file is kept, None if it is not
+    content_path: str | None = None  # where the file is kept, None if it is not
 
 
 def suppress(engine: Engine, contact_ids: Iterable[str], *, reason: str, actor: str) -> int:
@@ -54,7 +54,7 @@ def unsuppress(engine: Engine, contact_id: str) -> bool:
 
 
 Edition = tuple[int, str | None]
-"""Tells one state of the suppression list from another: how many are on it, and when the last of them came."""
+"""Identifies a state of the suppression list: its length, and the time of its newest entry."""
 
 
 def suppressions_edition(engine: Engine) -> Edition:
@@ -71,34 +71,8 @@ def suppressed(engine: Engine) -> frozenset[str]:
         return frozenset(connection.execute(select(suppressions.c.contact_id)).scalars())
 
 
-def keep_list(
-    engine: Engine,
-    *,
-    actor: str,
-    name: str,
-    model_version: str,
-    model_digest: str,
-    economics: Mapping[str, Any],
-    request: Mapping[str, Any],
-    summary: Mapping[str, Any],
-    content_digest: str,
-    content_path: str | None = None,
-    list_id: str | None = None,
-) -> CampaignList:
-    """Record a call list; the arguments are fields of `CampaignList`."""
-    made = CampaignList(
-        list_id or new_id(),
-        utc_now(),
-        actor,
-        name,
-        model_version,
-        model_digest,
-        dict(economics),
-        dict(request),
-        dict(summary),
-        content_digest,
-        content_path,
-    )
+def keep_list(engine: Engine, made: CampaignList) -> CampaignList:
+    """Record a call list."""
     nested = {name: canonical_json(getattr(made, name)) for name in _NESTED}
     with writing(engine) as connection:
         connection.execute(insert(campaign_lists).values({**asdict(made), **nested}))

@@ -52,7 +52,7 @@ def json_text(value: str | None) -> str:
 
 
 _repeated = lru_cache(maxsize=256)(json_text)
-"""`json_text` of what repeats from record to record (model, state, versions), remembered."""
+"""`json_text`, cached for values that many records share (model, state, versions)."""
 
 
 def _json_float(value: float) -> str:
@@ -181,7 +181,7 @@ RECORDS: Final[Select[Any]] = (
 
 def _stream(connection: Connection, last: int) -> Iterator[RowMapping]:
     joined = RECORDS.order_by(decisions.c.seq).limit(_VERIFY_CHUNK)
-    # Pages by key rather than one server-side cursor: constant memory on both databases without dialect switches.
+    # Paging by key needs constant memory on both databases, without a server-side cursor.
     after = -1
     while True:
         rows = connection.execute(joined.where(decisions.c.seq > after)).mappings().all()

@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 MAX_APPEND: Final = 5_000
-"""Most records of one transaction: bounds the memory of an append and the wait of whoever comes next."""
+"""Most records of one transaction; bounds the memory of an append and the wait of the next one."""
 
 
 ROWS_PER_STATEMENT: Final = 100
@@ -57,7 +57,7 @@ _chained: Final = itemgetter(*(_NAMES.index(name) for name in CHAINED))
 class Statements:
     """The statements of an append in one dialect; those that insert take a number of rows."""
 
-    begin: str  # takes the write lock first, where the driver would not; "" where it begins by itself
+    begin: str  # takes the write lock where the driver does not, or ""
     take_head: str
     insert_decisions: Callable[[int], str]
     insert_payloads: Callable[[int], str]
@@ -99,8 +99,8 @@ def append(engine: Engine, drafts: Sequence[Draft]) -> int:
     if not drafts:
         raise ValueError("expected at least one decision, found none.")
     rows, kept = _rows_of(drafts)
-    # Straight on the driver: SQLAlchemy's statement layer costs 0.6 ms per transaction and 10 us per row here, and this
-    # is the one place where every answer waits.
+    # We use the driver directly, because SQLAlchemy's statement layer costs 0.6 ms per transaction and 10 us per row,
+    # and every answer waits for this.
     connection = engine.raw_connection()
     try:
         seq = _append(connection.cursor(), Statements.of(engine.dialect.name), rows, kept)
@@ -109,7 +109,7 @@ def append(engine: Engine, drafts: Sequence[Draft]) -> int:
         with contextlib.suppress(Exception):
             connection.rollback()
         if isinstance(error, engine.dialect.loaded_dbapi.Error):
-            # Driver messages carry parameters, which are customer data: name the kind only.
+            # Driver messages carry parameters, which are customer data: name only its type.
             raise LedgerWriteError(
                 f"ledger: expected to record {len(drafts)} decisions, found {type(error).__name__}; nothing may be "
                 "acknowledged. Check the database and its disk."
@@ -121,7 +121,7 @@ def append(engine: Engine, drafts: Sequence[Draft]) -> int:
 
 
 def _rows_of(drafts: Sequence[Draft]) -> tuple[list[tuple[Any, ...]], list[Any]]:
-    """What the drafts say of their rows in `decisions`, and the values of those in `payloads`."""
+    """The drafts as rows of `decisions` (without sequence number and hashes), and the values for `payloads`."""
     salts = os.urandom(16 * len(drafts)).hex()
     kept: list[Any] = []
     rows: list[tuple[Any, ...]] = []
@@ -198,7 +198,7 @@ def search(
         decisions.c.model_version: model_version,
     }
     where = [column == value for column, value in equal.items() if value is not None]
-    # The id's index finds the neighbourhood (an id is made within the second of its decision), the time decides.
+    # The index on ids narrows the search (an id is made within a second of its decision); the time then decides.
     where += [decisions.c.id >= _id_at(since, -1), decisions.c.decided_at >= since] if since is not None else []
     where += [decisions.c.id < _id_at(until, +1), decisions.c.decided_at < until] if until is not None else []
     where += [decisions.c.seq < before_seq] if before_seq is not None else []
@@ -271,7 +271,7 @@ def _to_erase(
                 f"decided_before: expected today ({today}, UTC) or an earlier day, found {decided_before}; "
                 "every decision lies before a future day, so all of them would be erased."
             )
-        # The column holds times of one width in UTC, so a midnight written in the same form compares as a time.
+        # Times in the column have one width and are UTC, so text comparison with a midnight in that form is correct.
         midnight = f"{decided_before.isoformat()}T00:00:00.000000Z"
         where.append(payloads.c.decision_id.in_(select(decisions.c.id).where(decisions.c.decided_at < midnight)))
     if not where:

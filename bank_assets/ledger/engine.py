@@ -24,20 +24,20 @@ from bank_assets.ledger.models import ledger_head
 from bank_assets.store.locks import try_lock
 
 BUSY_SECONDS: Final = 30
-"""How long a SQLite writer waits for another before it gives up."""
+"""How long a SQLite writer waits for another one."""
 
 CHECKPOINT_PAGES: Final = 4_000
-"""WAL pages (4 KiB) before a commit also moves them into the database: fewer, longer pauses than SQLite's 1,000."""
+"""WAL pages (4 KiB) until a commit moves them into the database; SQLite's 1,000 cause more, shorter pauses."""
 
 _WRITE: Final = "bank_ledger_write"
 _MIGRATION_LOCK: Final = 5_220_222
 """Key of the PostgreSQL advisory lock that lets one process migrate at a time."""
 
 LOCK_SECONDS: Final = 2
-"""How long a migration may make everybody else wait for a table before it steps back."""
+"""How long a migration may keep others waiting for a table before it gives up."""
 
 LOCK_ATTEMPTS: Final = 10
-"""How often it tries, with longer and longer pauses: 90 s in all."""
+"""How often it tries, with growing pauses: 90 s in all."""
 
 _LOCK_NOT_AVAILABLE: Final = "55P03"
 
@@ -48,7 +48,7 @@ class LedgerError(RuntimeError):
 
 def utc_now() -> str:
     """The current time as the ledger writes it: UTC, microseconds, 27 characters, sortable as text."""
-    # Not strftime, which costs a decision 10 us.
+    # strftime would cost 10 us per decision.
     return f"{datetime.now(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
@@ -78,7 +78,7 @@ def _normal(url: str) -> URL:
 
 def _create(url: URL) -> Engine:
     if url.get_backend_name() == "postgresql":
-        # pre-ping: after a restart of PostgreSQL the pool holds dead connections; one round trip finds them.
+        # After a restart of PostgreSQL the pool holds dead connections; the pre-ping finds them in one round trip.
         return create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=10, connect_args={"connect_timeout": 5})
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
     event.listen(engine, "connect", _sqlite_connect)
@@ -87,7 +87,7 @@ def _create(url: URL) -> Engine:
 
 
 def _sqlite_connect(dbapi_connection: Any, _record: object) -> None:
-    # The driver's own transaction handling begins late and DEFERRED; ours begins in `_sqlite_begin`.
+    # The driver would begin transactions late and DEFERRED; `_sqlite_begin` begins them instead.
     dbapi_connection.isolation_level = None
     cursor = dbapi_connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"wal_autocheckpoint={CHECKPOINT_PAGES}"):
@@ -97,7 +97,7 @@ def _sqlite_connect(dbapi_connection: Any, _record: object) -> None:
 
 def _sqlite_begin(connection: Connection) -> None:
     # A DEFERRED transaction that reads and then writes can fail at once with "database is locked", whatever the
-    # timeout; IMMEDIATE takes the write lock first and so queues behind other writers.
+    # timeout; IMMEDIATE takes the write lock first and so waits for other writers.
     write = connection.get_execution_options().get(_WRITE, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
@@ -164,8 +164,8 @@ def _upgrade(engine: Engine) -> SchemaChange:
             _check_not_far_ahead(before, migrations.HEAD)
             return SchemaChange(before, before)
         if engine.dialect.name == "postgresql":
-            # A change of a table waits for its running transactions, and every later one waits behind the change: so
-            # it gives up soon, lets them through, and tries again.
+            # A table change waits for running transactions, and later ones wait for the change. So it gives up soon,
+            # lets them through, and tries again.
             connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
         migrations.run(connection)
         return SchemaChange(before, migrations.HEAD)
@@ -195,7 +195,7 @@ def _check_not_far_ahead(found: str, head: str) -> None:
 
 def schema_revision(connection: Connection) -> str | None:
     """Revision of the tables, None if there are none."""
-    # Asked directly: importing Alembic costs 0.3 s of the app's start, and the tables are nearly always current.
+    # Alembic would take 0.3 s to import at the app's start, and the tables are nearly always current.
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()

@@ -36,7 +36,7 @@ class Outcome:
 class Recorded:
     """Result of a report."""
 
-    outcome: Outcome  # the row kept, new or the one already there
+    outcome: Outcome  # the stored row, new or existing
     is_new: bool
     corrects: bool  # an earlier report about the same subject had another value
 
@@ -46,13 +46,13 @@ class ExportedOutcome:
     """One report joined with its decision, for training and performance."""
 
     id: int  # row number of the report; the largest seen is the cursor of the next export
-    contact_id: str | None  # the contact, None if unknown or erased
-    contact_date: str | None  # planned day of the call from the decision, None without one
+    contact_id: str | None  # None if unknown or erased
+    contact_date: str | None  # planned day of the call, None without a decision
     decision_id: str | None
     y: str
     duration: int | None
     arrived_at: str
-    probability: float | None  # probability on record, None without a decision
+    probability: float | None  # None without a decision
     model_version: str | None
 
 
@@ -83,7 +83,7 @@ def record(
     if (decision_id is None) == (contact_id is None):
         raise ValueError("expected either decision_id or contact_id; give exactly one.")
     subject = f"decision:{decision_id}" if decision_id is not None else f"contact:{contact_id}"
-    # Under the head's lock, so row numbers appear in the order of commits and an export's cursor skips none.
+    # The lock makes row numbers follow the order of commits, so that an export's cursor skips none.
     with holding_head(engine) as (connection, _, _):
         if decision_id is not None:
             contact_id = _contact_of(connection, decision_id)

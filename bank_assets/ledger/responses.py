@@ -18,7 +18,7 @@ from bank_assets.ledger.models import responses
 
 _NESTED: Final = ("kinds", "reasons", "evidence")
 NEWEST_ROWS: Final = 5
-"""Enough to hold the newest judged day: each row that settles a fit stands between two of them."""
+"""Enough rows to include the newest assessed day; at most one row per fit lies between two days."""
 
 
 class AlreadyJudgedError(LedgerError):
@@ -31,7 +31,7 @@ class Judged:
 
     seq: int
     at: str
-    as_of: str  # the as-of day, data time, ISO date
+    as_of: str  # data time, ISO date
     action: str  # what to do: `none`, `recalibrate`, `retrain`, `search`, `alert`
     kinds: list[str]  # what was violated: `calibration`, `covariates`, `ranking`
     episode_id: str  # the episode it belongs to, or ""

@@ -17,26 +17,9 @@ from bank_assets.simulator.profile import Floats, SimulatorProfile
 
 _ID_DIGITS: Final = 8
 _STREAMS: Final = (
-    "age",
-    "job",
-    "housing",
-    "loan",
-    "default",
-    "contact",
-    "marital",
-    "education",
-    "balance",
-    "poutcome",
-    "campaign",
-    "age_value",
-    "balance_value",
-    "campaign_value",
-    "previous",
-    "previous_value",
-    "pdays",
-    "y",
-    "duration",
-)
+    "age", "job", "housing", "loan", "default", "contact", "marital", "education", "balance", "poutcome", "campaign",
+    "age_value", "balance_value", "campaign_value", "previous", "previous_value", "pdays", "y", "duration",
+)  # fmt: skip
 """Order is part of the seed: append only."""
 
 Codes = NDArray[np.intp]
@@ -97,7 +80,7 @@ class Chunk:
     def _drifted(self, column: str, values: Codes, only: NDArray[np.bool_] | None = None) -> Codes:
         bounds = UCI.by_source[column]
         for drift in self._model.numeric_drifts(column):
-            low = 0 if only is not None else bounds.minimum  # -1 and 0 say "never contacted" and are kept for that
+            low = 0 if only is not None else bounds.minimum  # -1 and 0 are reserved for "never contacted"
             moved = np.clip(np.rint(values * drift.scale + drift.shift), low, bounds.maximum).astype(np.intp)
             values = moved if only is None else np.where(only, moved, values)
         return values
@@ -199,8 +182,8 @@ def contacts_frame(columns: dict[str, Codes], model: MonthModel, day_index: Code
         assert isinstance(values, np.ndarray)
         if categories:
             dtype = pd.CategoricalDtype(list(categories))
-            # The codes are in range by construction; checking them costs a tenth of the run time. The stubs do not
-            # know that switch, nor that codes may be an array.
+            # The codes are valid by construction, and checking them costs a tenth of the run time. The type stubs
+            # lack `validate` and arrays of codes.
             data[name] = pd.Categorical.from_codes(  # type: ignore[call-arg]
                 values.astype(np.int8),  # type: ignore[arg-type]
                 dtype=dtype,

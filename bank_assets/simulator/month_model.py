@@ -126,7 +126,7 @@ class MonthModel:
                 factors = np.array([drift.weights.get(c, 1.0) for c in UCI.by_source[column].categories])
                 tilted = table * factors
                 total = tilted.sum(axis=1, keepdims=True)
-                # a context that holds none of the wanted categories takes them in the proportion of the factors
+                # a context without any wanted category gets them in proportion to the factors
                 table = np.where(total > 0, tilted / np.where(total > 0, total, 1), factors / factors.sum())
         return table
 

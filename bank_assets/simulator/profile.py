@@ -29,14 +29,14 @@ AGE_EDGES: Final = (25, 30, 35, 40, 45, 50, 55, 60, 65, 75)
 """First age of each bin after the youngest."""
 AGE_RANGE: Final = (18, 95)
 BALANCE_EDGES: Final = (-500, -100, 0, 1, 100, 250, 500, 1000, 1500, 2500, 4000, 8000)
-"""First EUR of each bin after the lowest; 0 has a bin of its own."""
+"""First EUR of each bin after the lowest; 0 is a bin."""
 PDAYS_EDGES: Final = (60, 100, 150, 200, 300, 400)
 CAMPAIGN_BINS: Final = (*((k, k) for k in range(1, 11)), (11, 13), (14, 17), (18, 24), (25, 35), (36, 63))
 PREVIOUS_BINS: Final = (*((k, k) for k in range(1, 7)), (7, 8), (9, 11), (12, 15), (16, 20), (21, 40))
 """Contacts before this campaign of customers who had any."""
 
 EPOCHS: Final = ("2008-05", "2008-07", "2008-10", "2009-02", "2009-06", "2010-01")
-"""First months of the stretches in which effects on the answer are taken as constant."""
+"""First months of the periods in which effects on the answer are constant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +114,11 @@ def epoch_of(month: str) -> int:
 def _rounded(value: Any) -> Any:
     """JSON form with five significant digits, so that it is the same on every machine."""
     match value:
-        case np.ndarray() if np.issubdtype(value.dtype, np.integer):
-            return value.tolist()
         case np.ndarray():
-            return [_rounded(item) for item in value]
+            return _rounded(value.tolist())
         case dict():
             return {key: _rounded(item) for key, item in value.items()}
-        case tuple():
+        case list() | tuple():
             return [_rounded(item) for item in value]
         case float():
             short = float(f"{value:.5g}")

@@ -38,7 +38,7 @@ class AliasTable:
         """One category number per row, from (rows,) uniforms in [0, 1) and their (rows,) contexts."""
         scaled = uniform * np.float32(self._size)
         slot = scaled.astype(np.intp)
-        # float32 rounds a uniform of 1 - 2^-24 times the size up to the size itself about once in 10^7 draws
+        # about once in 10^7 draws, float32 rounds uniform times size up to the size
         np.minimum(slot, self._size - 1, out=slot)
         cell = slot + context * self._size
         return np.where(scaled - slot < self._keep[cell], slot, self._alias[cell])

@@ -20,7 +20,7 @@ from bank_assets.simulator.month_model import MonthModel, month_range, profile_m
 from bank_assets.simulator.profile import SimulatorProfile, load_profile
 
 CHUNK_ROWS: Final = 65_536
-"""Columns of a chunk stay in the processor's cache: 1 M-row chunks run at two thirds of the speed."""
+"""A chunk's columns fit the processor's cache; chunks of 1 M rows run at two thirds of the speed."""
 
 
 def month_rows(profile: SimulatorProfile, month: str, scale: float) -> int:

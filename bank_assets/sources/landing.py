@@ -27,7 +27,7 @@ from bank_assets.store.atomic_files import publish_if_changed, temporary_beside
 from bank_assets.store.campaign_files import EXAMPLE, FOLDER
 
 EXAMPLE_DAYS: Final = 30
-"""Days of data in the example campaign; training and evaluation leave them out."""
+"""Days of data in the example campaign, which training and evaluation leave out."""
 _CHUNK_BYTES: Final = 4 * 1024 * 1024
 
 
@@ -110,7 +110,7 @@ class _DatedFile:
 
 
 def _uci_file(path: Path, kind: DeliveryKind) -> _DatedFile:
-    """The UCI file with ids (row numbers) and implied dates in front of its own bytes."""
+    """The UCI file with ids (row numbers) and implied dates in front of its unchanged bytes."""
     header, *lines = path.read_bytes().splitlines()
     month, day = UCI_FILE_COLUMNS.index("month"), UCI_FILE_COLUMNS.index("day")
     fields = [line.decode().split(";") for line in lines]
@@ -125,7 +125,7 @@ def _uci_file(path: Path, kind: DeliveryKind) -> _DatedFile:
 
 
 def _own_file(path: Path, kind: DeliveryKind) -> _DatedFile:
-    """A user's file, scanned once as the landing does it; its lines are then read again, in bounded memory."""
+    """A user's file, scanned once to check it; its lines are then read again, in bounded memory."""
     latest = (datetime.now(UTC) + timedelta(days=1)).date()
     scan = DeliveryScan(path.name, kind, latest)
     with path.open("rb") as stream:
@@ -152,7 +152,7 @@ def _land_lines(book: _Book, file: _DatedFile, span: _Span, contract: Contract) 
             book.rows[month] += 1
             if day:
                 book.first_day, book.last_day = min(book.first_day or day, day), max(book.last_day, day)
-        if span.until_end(day) and line.count(delimiter) == len(columns) - 1:  # a broken row is no customer to call
+        if span.until_end(day) and line.count(delimiter) == len(columns) - 1:  # broken rows are not customers to call
             recent.setdefault(day, []).append(line)
             if len(recent) > 4 * EXAMPLE_DAYS:
                 recent = _recent_days(recent)
@@ -173,7 +173,7 @@ def _recent_days(recent: dict[str, list[bytes]]) -> dict[str, list[bytes]]:
 
 
 def _land_simulated(book: _Book, settings: Settings, first: date | None, last: date | None) -> None:
-    # numpy, pandas, pyarrow: for this source only
+    # Only this source needs numpy, pandas and pyarrow.
     from bank_assets.simulator.profile import load_profile
     from bank_assets.simulator.simulated_csv import csv_header, write_csv
     from bank_assets.simulator.simulator import scale_for_rows, simulate_chunks

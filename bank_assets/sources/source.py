@@ -27,11 +27,11 @@ DEFAULT_FILE: Final = Path(__file__).resolve().parents[2] / "data" / UCI_FILE
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the contacts come from. `label` says "UCI" only of the pinned file."""
+    """Where the contacts come from. Only the pinned file's `label` says "UCI"."""
 
     kind: Literal["file", "uci", "simulated"]  # `file` (a CSV path), `uci` (downloaded) or `simulated`
     label: str
-    is_real: bool  # True only if the bytes are the pinned UCI file
+    is_real: bool  # the bytes are the pinned UCI file
     path: Path | None = None  # the CSV, or None if simulated
     reason: str = ""  # why `auto` chose it, or ""
 
@@ -110,7 +110,7 @@ def resolve_source(
     """Choose the contacts to work on by `settings.source`, and log the choice with its reason.
 
     Raises:
-        SourceError: the path does not exist, or `uci` was asked for and cannot be had.
+        SourceError: the path does not exist, or `uci` was requested and cannot be downloaded.
         DeliveryRefused: the file's header is not a contacts delivery and it is not the pinned UCI file.
     """
     match settings.source:

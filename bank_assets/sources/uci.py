@@ -26,7 +26,7 @@ UCI_FILE: Final = "bank-full.csv"
 UCI_ARCHIVE: Final = "bank.zip"
 """The download nests the file in this archive."""
 FIRST_YEAR: Final = 2008
-"""Year of the first row: any other year puts 17–42 % of the contacts on a weekend, this one 0.11 %."""
+"""Year of the first row: other years put 17–42 % of the contacts on a weekend, this one 0.11 %."""
 
 _CHUNK_BYTES: Final = 256 * 1024
 _LIMIT_BYTES: Final = 64 * 1024 * 1024
@@ -47,7 +47,7 @@ def _fetch(url: str, timeout_seconds: float) -> bytes:
     with urllib.request.urlopen(url, timeout=timeout_seconds) as response:  # noqa: S310 - the address is a constant
         while chunk := response.read(_CHUNK_BYTES):
             received += chunk
-            if time.monotonic() > deadline:  # the socket's own limit is per read, and a trickle never reaches it
+            if time.monotonic() > deadline:  # the socket's timeout is per read, so a trickle never reaches it
                 raise TimeoutError(f"{len(received):,} bytes after {timeout_seconds:g} s")
             if len(received) > _LIMIT_BYTES:
                 raise OSError(f"more than {_LIMIT_BYTES:,} bytes")

@@ -49,7 +49,7 @@ def build_archive(settings: Settings) -> Path:
                 f"{target}: expected Java to write a class archive, found none; Spark works without it, only slower "
                 f"to start. Look up -XX:ArchiveClassesAtExit for your Java."
             )
-        with part.open("rb") as made, replacing(target) as stream:  # no JVM may map half a file
+        with part.open("rb") as made, replacing(target) as stream:  # no JVM may map a partial file
             shutil.copyfileobj(made, stream)
     return target
 

@@ -6,40 +6,30 @@ from pathlib import Path
 from typing import Final
 
 from bank_assets.contract.reading import ENCODINGS
+from bank_assets.landing.register import FileFacts
 
 ONE_TASK_BYTES: Final = 32 << 20
-"""Delivered text up to which one task does it all, so that a month is one file; above, a task adds one at most."""
+"""Up to this much text one task does all the work, so that a month is one file."""
 
 TASK_BYTES: Final = 64 << 20
-"""Delivered text of one task of larger inputs: some 600,000 rows."""
+"""Text per task of larger inputs: some 600,000 rows."""
 
 
 class DeliveryReadError(ValueError):
     """A registered delivery cannot be read; the message says what was expected and what was found."""
 
 
-@dataclass(frozen=True, slots=True)
-class RawFile:
-    """One delivered file as the register describes it.
-
-    Attributes:
-        arrival: 1, 2, 3, …; of two rows of a contact the one with the higher arrival wins.
-        months: rows per month this delivery answers for, as the register counted them in the bytes.
-        home_month: `YYYY-MM` that answers for rows without a usable date.
-        first_day: earliest usable date, ISO; an earlier date in a row is not usable.
-        last_day: latest usable date, ISO; a later date in a row is not usable.
-    """
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawFile(FileFacts):
+    """One delivered file as the register describes it, and where its bytes are."""
 
     path: Path
-    sha256: str
-    arrival: int
-    delimiter: str
-    encoding: str
-    columns: tuple[str, ...]
-    months: dict[str, int]
-    home_month: str
-    first_day: str
-    last_day: str
+    arrival: int  # of two rows of a contact, the one that arrived later wins
+
+    @classmethod
+    def of(cls, path: Path, arrival: int, facts: FileFacts) -> "RawFile":
+        """A file with these facts, such as a `Delivery`."""
+        return cls(path=path, arrival=arrival, **{name: getattr(facts, name) for name in FileFacts.__slots__})
 
 
 @dataclass(frozen=True, slots=True)

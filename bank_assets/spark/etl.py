@@ -25,7 +25,7 @@ from bank_assets.spark.repeats import MonthPart, Settled, settle_month
 from bank_assets.spark.tables import CONTACTS, OUTCOMES, REJECTED, TABLES, Family
 
 CODE_VERSION: Final = "1"
-"""Part of the fingerprint of every month: change it when the same input gives other rows."""
+"""Part of the fingerprint of every month: change it when the same input gives different rows."""
 
 
 class EtlError(RuntimeError):
@@ -39,7 +39,7 @@ class Conservation:
     Attributes:
         rows_in: rows the register counted in the delivered bytes.
         superseded: usable rows that a later arrival replaced, identical ones included.
-        identical: superseded rows that said the same as the one that replaced them.
+        identical: superseded rows with the same content as the one that replaced them.
         codes: broken rules and how many rows broke each.
     """
 

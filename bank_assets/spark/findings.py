@@ -21,7 +21,7 @@ from bank_assets.spark.month_files import month_text
 class Findings:
     """Counts of one month's rows as they were delivered."""
 
-    rows: int = 0  # rows, usable or not
+    rows: int = 0
     rejected: int = 0  # rows that break a rule
     violations: Counter[str] = field(default_factory=Counter)  # rows that break each rule, by code
     empty: Counter[str] = field(default_factory=Counter)  # rows with an empty field, by delivered column name

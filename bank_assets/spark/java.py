@@ -42,7 +42,7 @@ def find_java(java_home: str | None = None) -> Java:
     if not found or not os.access(found, os.X_OK):
         raise JavaError(f"Java: expected version {MINIMUM} or newer, found none in {where}; {HOW_TO_INSTALL}.")
     full = _ask(found, f"--add-modules={VECTOR_MODULE}", "-version")
-    # Java 8 does not know --add-modules, a trimmed JRE does not know the module: ask again, plainly, to say which.
+    # Java 8 lacks --add-modules and a trimmed JRE lacks the module: ask again without, to tell which it is.
     text = full.stderr if full.returncode == 0 else _ask(found, "-version").stderr
     match = re.search(r'version "((\d+)(?:\.(\d+))?[^"]*)"', text)
     if match is None:

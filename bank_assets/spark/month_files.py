@@ -20,7 +20,7 @@ MONTH: Final = "month"
 
 COMPRESSION: Final = "zstd"
 GROUP_ROWS: Final = 65_536
-"""Rows of a month that become one row group: about 2 MB compressed, enough to skip and to read columns alone."""
+"""Rows per row group of a month: about 2 MB compressed."""
 
 BUFFER_ROWS: Final = 524_288
 """Rows a task holds over all its months: about 100 MB, whatever the size of the input."""
@@ -69,7 +69,7 @@ class MonthFile:
         group = pa.concat_tables(self._waiting).unify_dictionaries()
         if self._writer is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            # Without Arrow's own schema a column that was encoded in memory is read back as plain text.
+            # Without Arrow's schema, dictionary-encoded columns are read back as plain text.
             self._writer = pq.ParquetWriter(self._path, group.schema, compression=COMPRESSION, store_schema=False)
         self._writer.write_table(group)
         self.rows += self.waiting_rows

@@ -20,10 +20,10 @@ from bank_assets.spark.month_files import GROUP_ROWS, MonthFile, WrittenFile
 from bank_assets.spark.tables import DELIVERY_ARRIVAL, OUTCOMES, Family
 
 KEY_RECORD: Final = np.dtype([("hash", np.uint64), ("is_usable", np.bool_), ("has_outcome", np.bool_)])
-"""What a pass leaves of each row that names a contact."""
+"""What the first pass keeps of each row that names a contact."""
 
 BUCKET_KEYS: Final = 2_000_000
-"""Keys of a month that are compared at once; a larger month is compared in parts, by hash."""
+"""Keys of a month that are compared at once; a larger month is divided by hash."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,9 @@ class Settled:
     removed: list[WrittenFile] = field(default_factory=list)  # files of the first pass that no longer count
     written: list[WrittenFile] = field(default_factory=list)  # files that take their place
     superseded: int = 0  # usable rows that a later one replaced
-    identical: int = 0  # superseded rows that said the same as the one that replaced them
+    identical: int = 0  # superseded rows with the same content as the one that replaced them
     corrected: int = 0  # rejected rows that a later usable row of the same contact corrects
-    most_rows_of_a_key: int = 0  # usable rows of the contact that has most
+    most_rows_of_a_key: int = 0  # largest number of usable rows of one contact
 
 
 def settle_month(family: Family, parts: Sequence[MonthPart], folders: dict[str, Path]) -> Settled:
@@ -111,7 +111,7 @@ def _replaced(
     _, group = np.unique(np.column_stack(encoded), axis=0, return_inverse=True)
     group = group.reshape(-1)
     last = np.zeros(group.max() + 1, dtype=np.int64)
-    last[group] = np.arange(len(group))  # of several assignments the last one stays
+    last[group] = np.arange(len(group))  # of repeated assignments, the last one wins
     winner = last[group]
     loses = np.flatnonzero(winner != np.arange(len(group)))
     same = np.ones(len(loses), dtype=bool)

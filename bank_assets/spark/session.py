@@ -22,8 +22,8 @@ JVM_OPTIONS: Final = (
     "-XX:+UseParallelGC -XX:Tier4InvocationThreshold=50000 -XX:Tier4MinInvocationThreshold=6000 "
     "-XX:Tier4CompileThreshold=150000 -XX:Tier4BackEdgeThreshold=400000"
 )
-"""Rows live one batch long, so the throughput collector needs a third less CPU than the default one. The optimizing
-compiler shares two cores with the work and is asked ten times later: CPU of the ETL in a fresh JVM 14.2 s → 11.2 s on
+"""Rows live for one batch, so the throughput collector needs a third less CPU than the default one. The optimizing
+compiler shares two cores with the work, so it starts ten times later: CPU of the ETL in a fresh JVM 14.2 s → 11.2 s on
 45 k rows, 45 s → 41 s on 2.3 M rows. Without it (TieredStopAtLevel=1) 8.6 s and 67 s: good for one small run only."""
 
 LOG4J: Final = """\
@@ -82,13 +82,13 @@ def spark_config(settings: Settings, *, java: Java, java_options: str = "") -> d
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        # One meaning of a date and of an overflow on every machine.
+        # Dates and overflows mean the same on every machine.
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.ansi.enabled": "true",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
         "spark.sql.parquet.compression.codec": "zstd",
-        # Only counts are shuffled; the default of 200 partitions costs two cores seconds of empty tasks.
+        # Only counts are shuffled; the default of 200 partitions costs seconds of empty tasks.
         "spark.sql.shuffle.partitions": "8",
         # The warehouse commits by manifest, so a task may write straight into the staging folder: no second rename.
         "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "2",
@@ -97,7 +97,7 @@ def spark_config(settings: Settings, *, java: Java, java_options: str = "") -> d
         "spark.executorEnv.PYTHONPATH": str(PACKAGE_ROOT),
     }
     if local:
-        # No look-up of the host's own name, which fails or waits on machines without DNS.
+        # Looking up the host's own name fails or waits on machines without DNS.
         config |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
     return config
 
@@ -121,13 +121,13 @@ def start_session(
     folder = settings.home / "spark"
     (folder / "local").mkdir(parents=True, exist_ok=True)
     (folder / "log4j2.properties").write_text(LOG4J, encoding="utf-8")
-    # Without it workers take the first python3 on the PATH, which has no pyarrow.
-    # On a cluster the workers' Python may be elsewhere, so there a given PYSPARK_PYTHON counts.
+    # Without it, workers take the first python3 on the PATH, which has no pyarrow. On a cluster the workers' Python
+    # may be elsewhere, so a given PYSPARK_PYTHON is kept there.
     if settings.spark_master.startswith("local") or "PYSPARK_PYTHON" not in os.environ:
         os.environ["PYSPARK_PYTHON"] = sys.executable
     if settings.spark_master.startswith("local"):
-        # Spark's launcher looks the machine's own name up before it reads any setting, and ends where that fails, as in
-        # a container without network.
+        # Spark's launcher looks up the machine's own name before it reads any setting, and exits if that fails, as in a
+        # container without network.
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     config = {**spark_config(settings, java=java, java_options=java_options), **(more or {})}
     try:
@@ -170,7 +170,7 @@ def active_session() -> "SparkSession | None":
     from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
-    # getActiveSession answers for the calling thread only; the context is the process's.
+    # getActiveSession only knows the calling thread; the context belongs to the process.
     if SparkContext._active_spark_context is None:  # noqa: SLF001
         return None
     return SparkSession.builder.getOrCreate()

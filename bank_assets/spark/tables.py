@@ -78,7 +78,7 @@ class Family:
         )
         days = DayRange(first, last, expected, with_time=self.table == OUTCOMES)
         rules = tuple(ColumnRule(one, is_optional=one in self.outcome, days=days) for one in self.columns)
-        if self.table == OUTCOMES:  # an outcome that does not say whether the contact subscribed says nothing
+        if self.table == OUTCOMES:  # an outcome must say whether the contact subscribed
             return RowRules(rules, required=(self.contract.target.source,))
         return RowRules(rules, calendar=Calendar.of(self.contract))
 
@@ -86,12 +86,6 @@ class Family:
 def contact_columns(contract: Contract) -> tuple[Column, ...]:
     """Columns of the `contacts` table: what is known before the call."""
     return tuple(column for column in contract.columns if column.is_input)
-
-
-def contact_schema(contract: Contract) -> pa.Schema:
-    """Columns and types of the `contacts` table; the month is the partition."""
-    fields = [(column.table, _TYPES.get(column.kind, pa.string())) for column in contact_columns(contract)]
-    return pa.schema([*fields, (WAS_PREVIOUSLY_CONTACTED, pa.bool_()), (DELIVERY_ARRIVAL, pa.int32())])
 
 
 def contacts_of(family: Family, verdict: RowVerdicts, block: TextBlock, file: RawFile, rows: BoolArray) -> pa.Table:
@@ -128,7 +122,7 @@ def _array(column: Column, verdict: RowVerdicts, block: TextBlock, rows: BoolArr
     values, encoded = verdict.values[name], verdict.columns[name]
     is_null = ~values.is_given
     if column.role is ColumnRole.DAYS_SINCE_PREVIOUS:
-        is_null = is_null | (values.typed == column.sentinel)  # the sentinel is "never", not a number of days
+        is_null = is_null | (values.typed == column.sentinel)  # the sentinel means "never"
     codes = encoded.codes if is_all else encoded.codes[rows]
     mask = is_null[codes] if is_null.any() else None
     if column.kind not in _TYPES:

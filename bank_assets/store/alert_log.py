@@ -79,7 +79,7 @@ def _lines(stream: BinaryIO, *, rewind: bool = True) -> Iterator[tuple[int, dict
     for line in stream:
         place += len(line)
         if not line.endswith(b"\n"):
-            return  # still being written, or torn by a crash: the next writer ends it
+            return  # being written, or torn by a crash; the next writer completes it
         try:
             document = json.loads(line)
         except ValueError:

@@ -27,7 +27,7 @@ def sync_folder(folder: Path) -> None:
 def temporary_beside(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
     """Open a temporary file beside `path`, creating the folder; it is removed unless the caller renames it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Drawn, not the process id: runs in containers all are process 1, and they share the home.
+    # Random, because runs in containers share the home and all have process id 1.
     temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.tmp"
     try:
         with temporary.open("wb") as stream:

@@ -29,7 +29,7 @@ class BundleCache:
 
         Without a digest, the folder's name says which one is expected.
         """
-        # Former releases of the pipeline named the folder by the version alone.
+        # Earlier releases named the folder by the version alone.
         names = [self._name(version, digest)] if digest else [path.name for path in self.folder.glob(f"{version}-*")]
         folder = next((self.folder / name for name in [*names, version] if (self.folder / name).is_dir()), None)
         if folder is None:
@@ -55,7 +55,7 @@ class BundleCache:
     def keep(self, version: str, files: Mapping[str, bytes]) -> None:
         """Store a bundle, whole or not at all."""
         target = self.folder / self._name(version, digest_files(files))
-        # Drawn, not the process id: replicas in containers all are process 1, and they share this folder.
+        # Random, because replicas in containers share this folder and all have process id 1.
         partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
         for name, content in files.items():
             write_atomic(partial / name, content)
@@ -64,7 +64,7 @@ class BundleCache:
             try:
                 partial.rename(target)
                 break
-            except OSError:  # another replica kept, or removed, the same version between the two lines above
+            except OSError:  # another replica stored or removed this version in between
                 if target.is_dir():
                     break
                 if attempt == _RENAME_ATTEMPTS - 1:

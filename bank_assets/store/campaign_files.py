@@ -16,9 +16,9 @@ from typing import Final
 from bank_assets.store.atomic_files import publish, temporary_beside
 
 FOLDER: Final = "campaigns"
-"""Of delivered files, in the landing folder."""
+"""Folder of delivered files, in the landing folder."""
 EXAMPLE: Final = "example.csv"
-"""The campaign that comes with a source."""
+"""The campaign that every source includes."""
 DELIVERED: Final = "delivered"
 UPLOADED: Final = "uploaded"
 KEPT_DAYS: Final = 7
@@ -44,7 +44,7 @@ def campaign_of(file_name: str) -> str:
 class CampaignFile:
     """One list on disk."""
 
-    key: str  # names it in addresses: `delivered:<name>` or `uploaded:<digest>-<name>`
+    key: str  # its name in URLs: `delivered:<name>` or `uploaded:<digest>-<name>`
     name: str  # for people
     path: Path
 

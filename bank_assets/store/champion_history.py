@@ -21,7 +21,7 @@ class ChampionHistory:
     """Champions in the order in which they came into force."""
 
     starts: NDArray[np.datetime64]  # first day of each, (n,), datetime64[D], ascending
-    versions: tuple[str, ...]  # version of each, (n,)
+    versions: tuple[str, ...]  # (n,)
 
     @classmethod
     def of(cls, engine: Engine) -> ChampionHistory:

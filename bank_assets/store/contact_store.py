@@ -21,7 +21,7 @@ from bank_assets.store.warehouse import Warehouse
 CONTACTS: Final = "contacts"
 OUTCOME_TABLES: Final = ("outcomes", "ledger_outcomes")
 OPEN_CAMPAIGN_DAYS: Final = 31
-"""The example campaign is open while its first day is at most so many days before the last contact."""
+"""The example campaign is open while its first day is at most this many days before the last contact."""
 
 
 class ContactStore:
@@ -39,12 +39,12 @@ class ContactStore:
         payload = [column.table for column in self._contract.payload]
         rows = self._frame(CONTACTS, ["contact_id", "contact_date", *payload, "delivery_arrival"], months)
         rows = rows.sort_values("delivery_arrival", kind="stable").drop_duplicates("contact_id", keep="last")
-        # The contact's number breaks ties within a day, so that the order does not depend on files.
+        # Ids break ties within a day, so that the order does not depend on files.
         rows = rows.sort_values(["contact_date", "contact_id"], kind="stable")
         outcomes = self._outcomes()
         joined = rows.merge(outcomes, on="contact_id", how="left")
         dates = joined["contact_date"].to_numpy().astype("datetime64[D]")
-        # dates of Arrow are objects in pandas, and a contact without an outcome has NaN among them
+        # pandas holds Arrow dates as objects, with NaN for contacts without an outcome
         arrived = pd.to_datetime(joined["arrived_on"]).to_numpy().astype("datetime64[D]")
         columns: dict[str, Any] = {name: joined[name].to_numpy() for name in payload}
         return Contacts(

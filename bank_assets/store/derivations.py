@@ -15,7 +15,7 @@ import pyarrow as pa
 from bank_assets.store.warehouse import Entry, Warehouse, WarehouseError, fingerprint
 
 ALL: Final = "all"
-"""The key of a table that has one."""
+"""The key of a table that has only one."""
 
 
 @dataclass(frozen=True, slots=True)

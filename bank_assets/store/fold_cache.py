@@ -30,7 +30,7 @@ class FoldCache:
 
     def __call__(self, sampler: str, fold: Fold, half_life_days: float, seed: int) -> Resampled:
         """Resampled rows, outcomes and weights of a fold."""
-        if sampler in ("none", "class_weight"):  # no work to save
+        if sampler in ("none", "class_weight"):  # nothing worth caching
             return self._compute(sampler, fold, half_life_days, seed)
         key = f"{sampler}|{fold.name}|{fold.test_start}|{half_life_days!r}|{seed}"
         path = self._folder / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.npz"
@@ -41,7 +41,7 @@ class FoldCache:
             X, y, weights = self._compute(sampler, fold, half_life_days, seed)
         with replacing(path) as stream:
             np.savez(stream, X=X.astype(np.float32), y=y, weights=weights)
-        # float32 on both ways, so that a cached and a computed fold are the same numbers
+        # float32 in both cases, so that a cached fold equals a computed one
         return X.astype(np.float32).astype(np.float64), y, weights
 
 

@@ -1,6 +1,6 @@
-"""Tables that several rooms ask about: their names, their inputs, and which of their keys are outdated.
+"""Tables that several packages need to know about: names, inputs, and which keys are outdated.
 
-A table that only its own asset asks about is declared there.
+A table that only its own asset uses is declared there.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ BATCH: Final = DerivedTable("batch_scores", "2")
 
 
 _FIRST_CONTRACT: Final = "8def6fba4d911d60ce157b18bb8b3223e268eed75da1f738e67f7a9c6301c150"
-"""`rows_digest` of the contract of every home that was made before a deployment could have its own."""
+"""`rows_digest` of the contract of all homes from before deployments could have their own."""
 
 
 def contract_setting(contract: Contract) -> dict[str, str]:

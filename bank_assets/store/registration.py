@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping
+from contextlib import nullcontext
 from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +28,7 @@ SCORING_MODULES: Final = (
     "core/model/__init__.py",
     "core/model/scorer.py",
 )
-"""What a plain MLflow installation needs of this package to load the pyfunc."""
+"""Modules that a plain MLflow installation needs to load the pyfunc."""
 REQUIREMENTS: Final = ("mlflow", "numpy", "onnxruntime", "pandas")
 
 
@@ -40,11 +41,9 @@ def register(registry: Registry, bundle: Mapping[str, bytes], *, run_id: str, ki
     with tempfile.TemporaryDirectory() as folder:
         _write(bundle, Path(folder))
         active = mlflow.active_run()
-        if active is not None and active.info.run_id == run_id:
+        is_running = active is not None and active.info.run_id == run_id
+        with nullcontext() if is_running else mlflow.start_run(run_id=run_id, nested=active is not None):
             info = mlflow.pyfunc.log_model(name="bundle", **_model_arguments(Path(folder), feature_set))
-        else:
-            with mlflow.start_run(run_id=run_id, nested=active is not None):
-                info = mlflow.pyfunc.log_model(name="bundle", **_model_arguments(Path(folder), feature_set))
     if not client.search_registered_models(filter_string=f"name = '{MODEL_NAME}'"):
         client.create_registered_model(MODEL_NAME, description="Whom is it worth calling about a term deposit?")
     tags = {TAG_DIGEST: digest_files(bundle), TAG_AS_OF: as_of, TAG_KIND: kind}

@@ -67,7 +67,7 @@ class Registry:
     @cached_property
     def client(self) -> MlflowClient:
         """The MLflow client, imported here; its first use creates a missing database."""
-        # A progress bar per file has no place in a log of JSON lines.
+        # A progress bar per file would spoil a log of JSON lines.
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         if self._fails_fast:
             os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
@@ -139,12 +139,7 @@ class Registry:
 
     def set_alias(self, alias: str, version: str) -> None:
         """Move an alias and read it back."""
-
-        def move(client: MlflowClient) -> bool:
-            client.set_registered_model_alias(MODEL_NAME, alias, version)
-            return True
-
-        self._call("alias move", move)
+        self._call("alias move", lambda client: client.set_registered_model_alias(MODEL_NAME, alias, version))
         found = self.by_alias(alias)
         if found is None or found.version != version:
             raise RegistryUnavailableError(
@@ -167,9 +162,9 @@ class Registry:
         return before.version if before is not None else None
 
     def _call(self, what: str, call: Callable[[MlflowClient], Any]) -> Any:
-        """The registry's answer to one call; None if it says that there is no such thing."""
+        """The registry's answer to one call; None if there is no such thing."""
         if self.uri.startswith(_SQLITE) and not Path(self.uri.removeprefix(_SQLITE)).is_file():
-            # MLflow would create an empty database here and call it a registry.
+            # MLflow would create an empty database here.
             raise RegistryUnavailableError(
                 "registry: expected an MLflow database, found none yet; run `make run` to train a first model."
             )
@@ -178,7 +173,7 @@ class Registry:
         except RegistryError:
             raise
         except Exception as error:
-            # MlflowException, but also whatever its stores let through: database, socket and file errors.
+            # Besides MlflowException, its stores raise database, socket and file errors.
             if getattr(error, "error_code", "") in _NO_SUCH:
                 return None
             raise RegistryUnavailableError(

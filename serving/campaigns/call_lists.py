@@ -166,8 +166,8 @@ class CallLists:
             self._kept.write(f"{list_id}-{group}.csv", content)
         settings, forecast = planned.settings, planned.forecast.to_dict()
         summary = {name: part for name, part in planned.plan.summary().items() if name != "curve"}
-        return campaigns.keep_list(
-            self._engine,
+        made = CampaignList(
+            id=list_id,
             actor=actor,
             name=scored.file.name,
             model_version=scored.champion.version,
@@ -187,8 +187,8 @@ class CallLists:
             summary={**summary, "forecast": forecast},
             content_digest=hashlib.sha256(content).hexdigest(),
             content_path=f"{list_id}-{CALLS}.csv",
-            list_id=list_id,
         )
+        return campaigns.keep_list(self._engine, made)
 
     def has_file(self, list_id: str) -> bool:
         """True if the files of a kept list are still there."""
