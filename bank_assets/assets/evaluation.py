@@ -187,7 +187,7 @@ def registered(
     return Made(cohort_rows(tested, snapshot, settings.economics), evidence, shown)
 
 
-def cohort_rows(tested: OutOfTime, snapshot: TrainingSnapshot, economics: Economics) -> pa.DerivedTable:
+def cohort_rows(tested: OutOfTime, snapshot: TrainingSnapshot, economics: Economics) -> pa.Table:
     """The latest out-of-time cohort: both recipes' probabilities, the outcome of each contact and its economics."""
     data, rows = snapshot.data, tested.rows
     columns = rows_at(data.features, rows)

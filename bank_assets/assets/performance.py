@@ -78,7 +78,7 @@ def ledger_outcomes(
     wanted = {month: reported_outcomes(store, month, arrived.get(month, [])) for month in months_of(context)}
     due = stale(wanted)
     for month, derived in due.items():
-        derived.commit(pa.DerivedTable.from_pylist(arrived.get(month, []), schema=OUTCOME_SCHEMA))
+        derived.commit(pa.Table.from_pylist(arrived.get(month, []), schema=OUTCOME_SCHEMA))
     return months_result(context, wanted, due, watch)
 
 
@@ -116,7 +116,7 @@ def contact_scores(
 
 def _scores(
     store: Warehouse, champions: ChampionHistory, registry: Registry, passed: list[str], contract: Contract
-) -> pa.DerivedTable:
+) -> pa.Table:
     if not champions.versions:
         return SCORE_SCHEMA.empty_table()
     contacts = ContactStore(store, contract).read(passed)
@@ -202,7 +202,7 @@ def _made(report: PerformanceReport) -> Made:
             if latest.get(key) is not None
         },
     }
-    rows = pa.DerivedTable.from_pylist(by_month) if by_month else pa.table({"name": pa.array([], pa.string())})
+    rows = pa.Table.from_pylist(by_month) if by_month else pa.table({"name": pa.array([], pa.string())})
     return Made(rows, {"headline": headline, "report": document}, {"by_month": dg.MetadataValue.md(_table(by_month))})
 
 

@@ -102,7 +102,7 @@ def hold(verdict: Derived, profile: MonthProfile, found: MonthValidation, contac
     texts = [("error", text) for text in found.errors] + [("warning", text) for text in found.warnings]
     failures = [{"month": profile.month, "severity": severity, "failure": text} for severity, text in texts]
     verdict.commit(
-        pa.DerivedTable.from_pylist(failures, schema=RESULT_SCHEMA),
+        pa.Table.from_pylist(failures, schema=RESULT_SCHEMA),
         {
             "passed": not found.errors,
             "errors": list(found.errors),

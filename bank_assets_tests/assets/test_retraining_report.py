@@ -109,7 +109,7 @@ def test_a_verdict_judged_again_after_a_kill_does_not_compare_a_model_with_itsel
     evidence = {"headline": {"version": "4", "recipe": "lightgbm/none"}, "as_of": "2009-06-01", "from_version": None}
     write_retraining_page(store, None, engine, settings, evidence, "4", GateVerdict("first", True, ("better",)), {})
     page = BeautifulSoup((settings.reports / "retraining" / "v4.html").read_text(), "html.parser")
-    assert [tile.b.text for tile in page.select("dl.tiles dd")][:2] == ["no model", "version 4"]
+    assert [tile.text for tile in page.select("dl.tiles .figure")][:2] == ["no model", "version 4"]
 
 
 def test_drift_pages_lie_beside_their_json_and_know_the_months_before(settings):

@@ -28,13 +28,13 @@ def arm() -> None:
     original = getattr(owner, name)
 
     @wraps(original)
-    def deadly(*arguments: Any, **named: Any) -> Any:
+    def dying(*arguments: Any, **named: Any) -> Any:
         if not marker.exists():
             marker.write_text(str(os.getpid()))
             os.kill(os.getpid(), signal.SIGKILL)
         return original(*arguments, **named)
 
-    setattr(owner, name, deadly)
+    setattr(owner, name, dying)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def kill_at(target: str, when: str, nth: int) -> None:
     original, calls = getattr(owner, name), [0]
 
     @wraps(original)
-    def deadly(*args: Any, **kwargs: Any) -> Any:
+    def dying(*args: Any, **kwargs: Any) -> Any:
         if word and word not in args:
             return original(*args, **kwargs)
         calls[0] += 1
@@ -38,7 +38,7 @@ def kill_at(target: str, when: str, nth: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 
-    setattr(owner, name, deadly)
+    setattr(owner, name, dying)
 
 
 if __name__ == "__main__":

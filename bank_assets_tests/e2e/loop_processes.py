@@ -104,17 +104,17 @@ def running_daemon(settings: Settings, *, kill_worker_at: str = "", kill_daemon_
 
     Args:
         settings: the home.
-        kill_worker_at: `module:name`; the first run worker that gets there dies (`deadly`).
+        kill_worker_at: `module:name`; the first run worker that gets there dies (`kill_midway`).
         kill_daemon_at: the same for the daemon itself.
     """
-    deadly = "bank_assets_tests.e2e.kill_midway"
-    location = deadly if kill_worker_at else "bank_assets.definitions"
+    kill_midway = "bank_assets_tests.e2e.kill_midway"
+    location = kill_midway if kill_worker_at else "bank_assets.definitions"
     target = {"BANK_TEST_KILL_AT": kill_worker_at or kill_daemon_at, "BANK_TEST_KILLED": str(settings.home / "killed")}
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     (settings.dagster_home / "dagster.yaml").write_bytes(CONFIG.read_bytes())
     log = (settings.home / "daemon.log").open("ab")
     process = subprocess.Popen(
-        [sys.executable, "-m", deadly if kill_daemon_at else "dagster._daemon", "run", "-m", location],
+        [sys.executable, "-m", kill_midway if kill_daemon_at else "dagster._daemon", "run", "-m", location],
         cwd=ROOT,
         env=environment(settings) | target,
         stdout=log,

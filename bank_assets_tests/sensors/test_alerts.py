@@ -216,7 +216,7 @@ class TestResponse:
             (
                 ({}, ["response"]),
                 ({"is_alert": False}, []),
-                ({"rung": "alert"}, ["response"]),
+                ({"action": "alert"}, ["response"]),
                 ({"episode": "e2"}, ["response"]),
             ),
             start=1,

@@ -16,7 +16,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
 
 from bank_assets.core.drift.profile import ColumnProfile
 
@@ -56,6 +55,8 @@ def ks_p_value(reference: ColumnProfile, current: ColumnProfile, distance: float
     Exact up to `EXACT_P_ROWS` rows a sample, else the asymptotic Kolmogorov distribution at the effective number of
     rows n·m/(n+m), both as scipy's "auto". NaN if a sample is empty.
     """
+    from scipy import stats  # here: the web app reads drift reports, and has no SciPy
+
     n_reference, n_current = reference.present, current.present
     if not n_reference or not n_current:
         return math.nan
@@ -144,6 +145,8 @@ def wilson_interval(successes: float, trials: float, confidence: float = 0.95) -
     """Wilson score interval of a rate (Wilson 1927); (NaN, NaN) without trials."""
     if trials <= 0:
         return math.nan, math.nan
+    from scipy import special
+
     z = float(special.ndtri(0.5 + confidence / 2))
     rate = successes / trials
     centre = (rate + z * z / (2 * trials)) / (1 + z * z / trials)

@@ -48,7 +48,7 @@ def refused(**changes):
 
 
 def answered(of=ResponseBegan, **changes):
-    given = {"rung": "retrain", "reasons": ["z +5.1"], "evidence": None, "economics": Economics(), "episode_id": "e",
+    given = {"answer": "retrain", "reasons": ["z +5.1"], "evidence": None, "economics": Economics(), "episode_id": "e",
              "seq": 7, "at": AT}  # fmt: skip
     return of(**given | changes).alert()
 
@@ -135,7 +135,7 @@ def test_each_entry_says_what_happened_and_what_to_do(alert):
 def test_every_entry_of_the_catalogue_is_tried_here_and_every_kind_is_documented():
     entries = {of for of in vars(alert_catalogue).values() if isinstance(of, type) and issubclass(of, Fact)}
     assert {of for of in entries if hasattr(of, "kind")} == set(BY_ENTRY)
-    document = (Path(__file__).parents[2] / "docs" / "alerts.md").read_text()
+    document = (Path(__file__).parents[3] / "docs" / "alerts.md").read_text()
     assert [of.kind for of in BY_ENTRY if f"`{of.kind}`" not in document] == []
 
 

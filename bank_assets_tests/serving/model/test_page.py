@@ -62,7 +62,7 @@ def test_a_loop_that_stopped_needs_a_person_until_it_tries_again(pages):
     last = responses.latest(engine)
     stopped = replace(ResponseState.from_json(last.state), stopped_on="2010-11-18")
     values = {name: getattr(last, name) for name in last.__slots__ if name not in ("seq", "at", "state", "as_of")}
-    row = values | {"rung": "alert", "as_of": "2010-11-18", "reasons": ["3 fits in a row did not help"]}
+    row = values | {"action": "alert", "as_of": "2010-11-18", "reasons": ["3 fits in a row did not help"]}
     responses.append(engine, seq=last.seq + 1, state=stopped.to_json(), **row)
     attention = soup_of(pages.get("/")).select_one("section[aria-labelledby=attention]")
     assert "The loop stopped on 2010-11-18" in attention.select_one(".notice.bad").text
