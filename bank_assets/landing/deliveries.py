@@ -163,20 +163,18 @@ class _Scan:
         self._last_digest = {f"{d.kind}/{d.name}": d.sha256 for d in self._log}
         self._month_digest = {(d.kind, month): d.sha256 for d in self._log for month in d.months}
         self._new: list[Delivery] = []
-        self._unchanged: list[str] = []
         self._refused: list[Refusal] = []
-        self._incomplete: list[str] = []
-        self._ignored: list[str] = []
+        self._seen_as: dict[str, list[str]] = {"unchanged": [], "incomplete": [], "ignored": []}
 
     def take(self, kind: DeliveryKind, path: Path) -> None:
         """Register, skip or set aside one file."""
         key, stamp = f"{kind.name}/{path.name}", _stamp(path)
         if path.name.lower().endswith(_UNFINISHED_SUFFIXES) or not _is_settled(stamp, self._now, self._settle):
-            self._incomplete.append(key)
+            self._seen_as["incomplete"].append(key)
         elif path.suffix.lower() != ".csv":
-            self._ignored.append(key)
+            self._seen_as["ignored"].append(key)
         elif key in self._last_digest and self._seen.is_same(key, stamp):
-            self._unchanged.append(key)
+            self._seen_as["unchanged"].append(key)
         else:
             self._read(kind, path, key, stamp)
 
@@ -187,11 +185,11 @@ class _Scan:
             self._refused.append(_refuse(path, kind, self._landing, problem, self._now))
             return
         if _stamp(path) != stamp:  # written to during the copy; the stored object is a harmless orphan
-            self._incomplete.append(key)
+            self._seen_as["incomplete"].append(key)
             return
         self._seen.remember(key, stamp)
         if self._last_digest.get(key) == facts.sha256:
-            self._unchanged.append(key)
+            self._seen_as["unchanged"].append(key)
             return
         arrival = Delivery(
             arrival=len(self._log) + 1,
@@ -205,7 +203,7 @@ class _Scan:
         if any(self._month_digest.get(month) != facts.sha256 for month in months):
             self._new.append(arrival)
         else:
-            self._unchanged.append(key)
+            self._seen_as["unchanged"].append(key)
         self._month_digest |= dict.fromkeys(months, facts.sha256)
         self._log.append(arrival)
         self._last_digest[key] = facts.sha256
@@ -218,13 +216,8 @@ class _Scan:
 
     def result(self) -> RegisterResult:
         """What the pass found."""
-        return RegisterResult(
-            tuple(self._new),
-            tuple(self._unchanged),
-            tuple(self._refused),
-            tuple(self._incomplete),
-            tuple(self._ignored),
-        )
+        keys = {name: tuple(found) for name, found in self._seen_as.items()}
+        return RegisterResult(new=tuple(self._new), refused=tuple(self._refused), **keys)
 
 
 def register_deliveries(

@@ -6,8 +6,11 @@ Then one task per month, which sees the hashes of all its keys, rewrites files w
 """
 
 import shutil
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
@@ -134,7 +137,7 @@ class _Work:
         self._session, self._files, self._months = session, files, months
         self._folders, self._scratch = staging, staging[REJECTED] / f"_{family.table}"
         self._settled: dict[str, Settled] = {}
-        self._findings: dict[str, Findings] = {}
+        self._findings: dict[str, Findings] = defaultdict(Findings)
 
     def run(self) -> None:
         """Write the files of this family."""
@@ -147,14 +150,14 @@ class _Work:
             return (IntakeTask(family, folders, scratch, wanted).run(of_task) for of_task in ranges)
 
         results = context.parallelize(tasks, len(tasks)).mapPartitions(write).collect()
-        parts: dict[str, list[MonthPart]] = {}
+        parts: dict[str, list[MonthPart]] = defaultdict(list)
         for result in results:
             self.written += result.rejected
             for month, part in result.parts.items():
-                parts.setdefault(month, []).append(part)
+                parts[month].append(part)
                 self.written += part.files.values()
             for month, findings in result.findings.items():
-                self._findings.setdefault(month, Findings()).add(findings)
+                self._findings[month].add(findings)
         self._settle(parts)
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -180,7 +183,7 @@ class _Work:
 
     def profile(self, month: str) -> MonthProfile:
         """The deliveries of a month before any row is left out."""
-        settled, findings = self._settled.get(month, Settled()), self._findings.get(month, Findings())
+        settled, findings = self._settled.get(month, Settled()), self._findings[month]
         return MonthProfile(
             month,
             rows=findings.rows,
@@ -194,7 +197,7 @@ class _Work:
         )
 
     def _of_month(self, month: str) -> Conservation:
-        settled, findings = self._settled.get(month, Settled()), self._findings.get(month, Findings())
+        settled, findings = self._settled.get(month, Settled()), self._findings[month]
         return Conservation(
             rows_in=sum(file.months.get(month, 0) for file in self._files),
             rows_out=_rows(self.written, self.family.table, month),
@@ -210,11 +213,8 @@ def _rows(files: Iterable[WrittenFile], table: str, month: str) -> int:
 
 
 def _by_month(files: Iterable[WrittenFile], table: str) -> dict[str, tuple[str, ...]]:
-    found: dict[str, list[str]] = {}
-    for file in files:
-        if file.table == table:
-            found.setdefault(file.month, []).append(file.name)
-    return {month: tuple(sorted(found[month])) for month in sorted(found)}
+    names = sorted((file.month, file.name) for file in files if file.table == table)
+    return {month: tuple(name for _, name in of_month) for month, of_month in groupby(names, key=itemgetter(0))}
 
 
 def _explained(error: Exception) -> EtlError:
