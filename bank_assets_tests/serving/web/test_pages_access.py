@@ -158,7 +158,7 @@ def test_static_files_are_public_and_named_by_content(client):
     addresses = [one["href"] for one in page.select("link[rel=stylesheet]")] + [
         one["src"] for one in page.select("script")
     ]
-    assert len(addresses) == 5
+    assert len(addresses) == 3
     for address in addresses:
         response = client.get(address)
         assert response.status_code == 200, address
