@@ -1,7 +1,4 @@
-"""The command line: `python -m bank_assets <command>`.
-
-What lives here: which commands there are. What must not: their work.
-"""
+"""The command line: `python -m bank_assets <command>`."""
 
 import argparse
 import logging
@@ -16,26 +13,19 @@ COMMANDS: Final = {
     "run": ("bank_assets.commands.run", "land the source and run the main job"),
     "replay": ("bank_assets.commands.replay", "decide the history day by day, policies side by side"),
     "prune": ("bank_assets.commands.prune", "remove old snapshots of tables that nothing refers to"),
-    "demo": ("bank_assets.commands.demo", "time travel: past months arrive, the loop answers, nobody touches anything"),
+    "demo": ("bank_assets.commands.demo", "time travel: past months arrive and the loop responds unattended"),
 }
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command.
-
-    Args:
-        argv: arguments; default the process's.
-
-    Returns:
-        Exit code: 0 success, 1 technical failure, 2 wrong usage.
-    """
-    warnings.filterwarnings("ignore")  # third parties' advice to programmers; the test suite shows it
+    """Run one command; returns 0 for success, 1 for a technical failure, 2 for wrong usage."""
+    warnings.filterwarnings("ignore")  # third-party warnings for developers; the test suite shows them
     parser = argparse.ArgumentParser(prog="bank_assets", description="Whom is it worth calling?")
     commands = parser.add_subparsers(dest="command", required=True)
     name = next((word for word in (sys.argv[1:] if argv is None else argv) if not word.startswith("-")), "")
     for command, (module, text) in COMMANDS.items():
         sub = commands.add_parser(command, help=text)
-        if command == name:  # importing a command costs seconds; only the one asked for is imported
+        if command == name:  # importing a command takes seconds
             import_module(module).add_arguments(sub)
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")

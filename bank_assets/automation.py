@@ -1,12 +1,8 @@
-"""What simply follows its inputs: automation conditions, freshness policies, and the sensor that evaluates them.
+"""Assets that follow their inputs: automation conditions, freshness policies, and the sensor that evaluates them.
 
-What lives here: which asset follows and how old it may be. What must not: drift and decay (the response policy decides
-those), deliveries (a sensor sees them before Dagster does). Called by `bank_assets.definitions` and `sensors`.
-
-`eager()` is not used: it asks once and never again after a failed run, and it waits for all upstream partitions. The
-condition here asks when an input changed in a run that did not make the follower itself, and asks again after a
-failure. Jobs make followers in the same run, so in daily work nothing is asked twice; the conditions are for what a
-person materializes alone in the UI.
+`eager()` is not used: it requests once and never again after a failed run, and it waits for all upstream partitions.
+Our condition requests a follower when an input changed in a run that did not make the follower itself, and again after
+a failure. Jobs make followers in the same run, so the conditions matter only for what a person materializes in the UI.
 """
 
 from collections.abc import Mapping
@@ -24,20 +20,18 @@ FOLLOWERS: Final[Mapping[str, tuple[str, ...]]] = {
     "batch_scores": ("as_of_state",),
     "call_list": ("batch_scores",),
 }
-"""Follower and the inputs that it follows. `batch_scores` follows the state alone: after a promotion the loop publishes
-the state, and following the champion too would score every campaign twice."""
+"""Inputs by follower. `batch_scores` follows the state alone: the loop publishes the state after a promotion, so that
+following the champion too would score every campaign twice."""
 
 FRESH: Final[Mapping[str, tuple[timedelta, timedelta]]] = {
-    "contacts": (timedelta(hours=25), timedelta(hours=49)),
-    "performance_report": (timedelta(hours=25), timedelta(hours=49)),
-    "as_of_state": (timedelta(hours=25), timedelta(hours=49)),
-    "call_list": (timedelta(hours=25), timedelta(hours=49)),
+    name: (timedelta(hours=25), timedelta(hours=49))
+    for name in ("contacts", "performance_report", "as_of_state", "call_list")
 }
 """Age that warns and age that fails: one missed night, two missed nights, an hour for the run itself."""
 
 
 REPEAT: Final = "*/10 * * * *"
-"""A follower whose run failed is asked for again this often: at once would be a run a tick while the disk is full."""
+"""Delay before a failed downstream run is requested again. Without it, a full disk causes one run per sensor tick."""
 
 
 def follows(inputs: tuple[str, ...]) -> dg.AutomationCondition:
@@ -71,14 +65,14 @@ def _with_policies(spec: dg.AssetSpec) -> dg.AssetSpec:
 def follow_up_sensor(settings: Settings, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     """The sensor that evaluates the conditions.
 
-    Why a sensor of our own: the default one starts stopped, and its runs would not wait for the other jobs.
+    Dagster's default sensor starts stopped, and its runs would not wait for the other jobs.
     """
     return dg.AutomationConditionSensorDefinition(
         "follow_up_sensor",
         target=dg.AssetSelection.assets(*FOLLOWERS),
         minimum_interval_seconds=settings.sensor_seconds,
         default_status=status,
-        description="Makes reports and lists again when what they are made from was made without them.",
+        description="Updates reports and lists when their inputs were made without them.",
         tags={"bank/workflow": "follow-up"},
         run_tags={TAG_LOOP: "follow-up"},
     )

@@ -1,8 +1,4 @@
-"""The Dagster definitions: assembly only.
-
-What lives here: `build_defs`, which puts the pieces together. What must not: any piece.
-`defs` is what Dagster loads; tests and the command line call `build_defs` with their own settings and overrides.
-"""
+"""The Dagster definitions. Dagster loads `defs`; tests and commands call `build_defs` with their own settings."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -23,15 +19,7 @@ from bank_assets.settings import Settings, load_settings
 def build_defs(
     *, settings: Settings | None = None, resource_overrides: Mapping[str, Any] | None = None
 ) -> dg.Definitions:
-    """Put assets, checks, jobs, schedules, sensors and resources together.
-
-    Args:
-        settings: deployment; default from the environment.
-        resource_overrides: resources by name that replace those of the deployment.
-
-    Returns:
-        Fresh definitions.
-    """
+    """Assemble the definitions of a deployment; `resource_overrides` replace resources by name."""
     deployment = settings or load_settings()
     return dg.Definitions(
         assets=with_policies(load_stage_assets()),

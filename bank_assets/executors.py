@@ -1,8 +1,4 @@
-"""How runs are executed: in one process, which holds the run's lock.
-
-What lives here: `locked_in_process_executor`. What must not: what the lock means (`resources.run_lock`).
-Called by `bank_assets.definitions`: every run of the platform uses it, those in the web server's launchpad too.
-"""
+"""The executor of every run: one process, which holds the run's lock (`resources.run_lock`)."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,9 +11,9 @@ CONFIG: Any = dg.in_process_executor.config_schema
 
 
 class LockedInProcessExecutor(dg.Executor):
-    """Dagster's in-process executor, which holds the run's lock meanwhile.
+    """Dagster's in-process executor, which holds the run's lock while it works.
 
-    Here and not at the launch: the process that the daemon starts for a run does not exist yet when the run is created.
+    The executor takes the lock because the process of a run does not exist yet when the run is launched.
     """
 
     def __init__(self, inner: dg.Executor) -> None:

@@ -1,7 +1,4 @@
-"""Jobs: named selections of assets.
-
-What lives here: which assets belong to which kind of run. What must not: schedules, sensors.
-"""
+"""Jobs: named selections of assets."""
 
 from functools import cache
 from typing import Any, Final
@@ -18,63 +15,42 @@ SCORING: Final = "scoring_job"
 
 DATA_STAGES: Final = ("raw", "tables", "validation", "drift", "performance")
 TAG_LOOP: Final = "bank/loop"
-"""On every run of every job here. The instance lets one such run work at a time: two would read each other's tables
-half changed, and two cores are not faster than one after the other."""
+"""Tag of every run of every job here. The instance executes one such run at a time, because two would read each
+other's half-changed tables, and would not be faster on two cores."""
 
 
-def _tags(kind: str) -> dict[str, str]:
-    return {TAG_LOOP: kind}
-
-
-def _groups(*names: str) -> dg.AssetSelection:
-    return dg.AssetSelection.groups(*names)
+def _job(name: str, selection: dg.AssetSelection, description: str, **options: Any) -> Any:
+    tags = {TAG_LOOP: name.removesuffix("_job")}
+    return dg.define_asset_job(name, selection, description=description, tags=tags, **options)
 
 
 @cache
 def all_jobs() -> tuple[Any, ...]:
-    """Every job of the platform; the same objects each time, since definitions and sensors must name the same ones."""
-    refit = dg.AssetSelection.assets(
-        "training_set", "challenger", "champion_scores", "champion_model", "as_of_state", "batch_scores", "call_list"
-    )
+    """Every job of the platform; cached, because definitions and sensors must refer to the same objects."""
+    groups, assets = dg.AssetSelection.groups, dg.AssetSelection.assets
     return (
-        dg.define_asset_job(
-            MAIN,
-            dg.AssetSelection.all(),
-            description="The whole journey: deliveries to a champion and a ranked call list.",
-            tags=_tags("main"),
-        ),
-        dg.define_asset_job(
+        _job(MAIN, dg.AssetSelection.all(), "The whole journey: deliveries to a champion and a ranked call list."),
+        _job(
             NIGHTLY,
-            _groups(*DATA_STAGES, "scoring"),
-            description="Every night without training: deliveries, gates, drift, performance, state and lists.",
-            tags=_tags("nightly"),
+            groups(*DATA_STAGES, "scoring"),
+            "Every night without training: deliveries, gates, drift, performance, state and lists.",
         ),
-        dg.define_asset_job(
-            DATA,
-            _groups(*DATA_STAGES),
-            description="New deliveries to tables, gates, drift and performance.",
-            tags=_tags("data"),
-        ),
-        dg.define_asset_job(
+        _job(DATA, groups(*DATA_STAGES), "New deliveries to tables, gates, drift and performance."),
+        _job(
             PERFORMANCE,
-            _groups("performance", "scoring") | dg.AssetSelection.assets("drift_report"),
-            description="Performance, state and lists under the champion in force.",
-            tags=_tags("performance"),
+            groups("performance", "scoring") | assets("drift_report"),
+            "Performance, state and lists under the champion in force.",
         ),
-        dg.define_asset_job(
+        _job(
             REFIT,
-            refit,
-            description="The champion's recipe fitted on fresh data, judged and put in charge.",
+            assets("training_set", "challenger", "champion_scores", "champion_model") | groups("scoring"),
+            "The champion's recipe fitted on fresh data, judged and put in charge.",
             config={"ops": {"challenger": {"config": {"mode": "refit"}}}},
-            tags=_tags("refit"),
         ),
-        dg.define_asset_job(
+        _job(
             SEARCH,
-            _groups("features", "training", "evaluation", "promotion", "scoring"),
-            description="All candidates compared, the best judged and put in charge.",
-            tags=_tags("search"),
+            groups("features", "training", "evaluation", "promotion", "scoring"),
+            "All candidates compared, the best judged and put in charge.",
         ),
-        dg.define_asset_job(
-            SCORING, _groups("scoring"), description="Campaign files scored and ranked.", tags=_tags("scoring")
-        ),
+        _job(SCORING, groups("scoring"), "Campaign files scored and ranked."),
     )

@@ -1,8 +1,6 @@
-"""The one partition axis: the month of the contact date.
+"""The only partition axis: the month of the contact date.
 
-What lives here: the monthly definition, the decorator of its assets, and the months of a run.
-What must not: any other axis. Measured: 926 daily partitions x 3 assets cost 115 s of Dagster's own time in one run;
-a month is 31 times fewer, and the data has that axis.
+Daily partitions were measured: 926 of them x 3 assets cost 115 s of Dagster's own time in one run.
 """
 
 import warnings
@@ -20,7 +18,7 @@ months = dg.MonthlyPartitionsDefinition(start_date=FIRST_MONTH, end_offset=1, fm
 
 
 def monthly_asset(**options: Any) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
-    """`dg.asset` with one partition per month; history is one run over a range of them."""
+    """`dg.asset` with one partition per month; the whole history is one run over a range of partitions."""
     with warnings.catch_warnings():
         # Dagster calls `backfill_policy` beta in a line per asset; nothing else makes history a single run.
         warnings.simplefilter("ignore", dg.BetaWarning)
@@ -38,15 +36,7 @@ def key_of(month: str) -> str:
 
 
 def months_between(first: str, last: str) -> list[str]:
-    """Months from first to last, both included.
-
-    Args:
-        first: `YYYY-MM`.
-        last: `YYYY-MM`.
-
-    Returns:
-        Months in order; empty if last lies before first.
-    """
+    """Months `YYYY-MM` from first to last, both included; empty if last is before first."""
     start, end = datetime.strptime(first, MONTH_FORMAT), datetime.strptime(last, MONTH_FORMAT)  # noqa: DTZ007 (months)
     count = (end.year - start.year) * 12 + end.month - start.month + 1
     return [f"{start.year + (start.month - 1 + k) // 12}-{(start.month - 1 + k) % 12 + 1:02d}" for k in range(count)]

@@ -1,8 +1,4 @@
-"""Revision of the running code, for lineage.
-
-What lives here: one function, stdlib only. In an image the revision is a build argument; in a checkout git knows it.
-Called by the training stage (lineage of a model) and the web app (recorded with each decision).
-"""
+"""Revision of the running code, for the lineage of models and decisions."""
 
 import subprocess
 from functools import cache
@@ -11,13 +7,9 @@ from pathlib import Path
 
 @cache
 def git_revision(built: str = "") -> str:
-    """Revision of the code.
+    """Revision of the code: `built` (`Settings.revision`) in an image, otherwise what git says.
 
-    Args:
-        built: revision that an image was built from (`Settings.revision`); it wins.
-
-    Returns:
-        The revision, with `+dirty` if tracked files were changed; `unknown` outside a checkout and image.
+    The suffix `+dirty` marks changed tracked files; the result is `unknown` outside a checkout and image.
     """
     if built:
         return built

@@ -1,9 +1,6 @@
-"""One frozen `Settings` from the environment: the only reader of `os.environ` in this package.
+"""The settings of a deployment; only this module of the package reads `os.environ`.
 
-What lives here: where data lies, which servers to use, economics, limits, alert targets.
-What must not: policy thresholds of drift and promotion (they are versioned beside their code), secrets in reprs.
-Called by definitions, the command line, tests and `serving.settings`. Of ours it imports the values that it holds:
-contract and economics.
+Drift and promotion thresholds are not settings: they are versioned with their code.
 """
 
 from __future__ import annotations
@@ -49,15 +46,15 @@ class Settings:
             all.
         probation: `BANK_PROBATION`, whether the default recipe decides, marked as such, until the gate of a first model
             opens (True), or the trailing subscription rate does (False).
-        train_nightly: `BANK_TRAIN_NIGHTLY`, train every night (True) or only when the loop asks (False).
+        train_nightly: `BANK_TRAIN_NIGHTLY`, train every night (True) or only when the loop requests it (False).
         budget_eur: `BANK_BUDGET_EUR`, budget of the call list; None for no limit.
         timezone: `BANK_TIMEZONE`, IANA zone of the midnight schedule.
         alert_urls: `BANK_ALERT_URLS`, comma-separated notification channels.
         public_url: `BANK_PUBLIC_URL`, base of links in alerts and reports.
         ui_url: `BANK_UI_URL`, base of links to runs, where Dagster's web server is reached.
-        quiet_days: `BANK_QUIET_DAYS`, days of wall time without a delivery after which people are told.
+        quiet_days: `BANK_QUIET_DAYS`, days of wall time without a delivery that cause an alert.
         sensors_running: `BANK_SENSORS_RUNNING`, start schedules and sensors without a person.
-        sensor_seconds: `BANK_SENSOR_SECONDS`, least seconds between two looks of a sensor.
+        sensor_seconds: `BANK_SENSOR_SECONDS`, minimum seconds between two ticks of a sensor.
         settle_seconds: `BANK_SETTLE_SECONDS`, a landing file touched more recently is still being written.
         simulated_rows: `BANK_SIMULATED_ROWS`, size of the simulated history.
         seed: `BANK_SEED`, seed of everything random.
@@ -160,16 +157,10 @@ def _names(env: Mapping[str, str], name: str) -> tuple[str, ...]:
 
 
 def load_settings(env: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings from the environment.
-
-    Args:
-        env: a mapping to read instead of `os.environ`.
-
-    Returns:
-        Frozen settings with absolute paths.
+    """Read the settings from the environment, or from `env`; paths become absolute.
 
     Raises:
-        SettingsError: a variable has an unusable value; it is named with what was expected.
+        SettingsError: a variable has an unusable value; the message names it and what was expected.
     """
     env = os.environ if env is None else env
     defaults = Settings()

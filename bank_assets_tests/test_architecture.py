@@ -1,4 +1,4 @@
-"""The arrows of the house are enforced, and the enforcement can turn red."""
+"""The import rules are enforced, and each of them can fail."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Followers follow once, not twice, and again after a failure; freshness is promised where it matters."""
+"""Followers are requested once, and again after a failure; freshness policies are where they matter."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

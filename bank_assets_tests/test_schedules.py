@@ -1,4 +1,4 @@
-"""The night: which months, which job, once whatever the clock does."""
+"""The nightly schedule: which months, which job, and once a night when the clock changes."""
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path

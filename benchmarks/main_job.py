@@ -96,14 +96,14 @@ def bare(folder: Path) -> dict[str, float]:
     snapshot = TrainingSnapshot(data, learnable.contact_ids, "0" * 64, metadata)
     tested = out_of_time(incumbent, incumbent, snapshot, settings, reason="bare script")
     first, last = (day.astype("datetime64[D]").item() for day in (data.contact_dates.min(), data.contact_dates.max()))
-    bundle = assemble_bundle(
+    files, _ = assemble_bundle(
         fit_deployment(incumbent, data), tested, snapshot, daily.window(first, last), settings, run_id=""
     )  # fmt: skip
-    for name, content in bundle.files.items():
+    for name, content in files.items():
         (folder / name).write_bytes(content)
     lap("evaluation")
 
-    scored = Scorer(bundle.files).score(contacts.features())
+    scored = Scorer(files).score(contacts.features())
     listed = contacts.contact_dates >= as_of
     order = np.argsort(-scored.probability[listed])
     pd.DataFrame({"contact_id": contacts.contact_ids[listed][order]}).to_csv(folder / "call_list.csv")

@@ -41,7 +41,7 @@ def replayed(contacts: Contacts, name: str, value: float, **changes) -> tuple[di
     trace, started = Trace.empty(len(world)), time.process_time()
     for _ in walk(policy, world, trace):
         pass
-    return policy_result(name, world, trace, policy.counts(), time.process_time() - started), world, trace
+    return policy_result(name, world, trace, policy.counts, time.process_time() - started), world, trace
 
 
 def shuffled(contacts: Contacts, seed: int) -> Contacts:

@@ -1,8 +1,4 @@
-"""The plan of a scored campaign, for the `call_list` asset: as rows of a table and as the totals that are stored.
-
-What lives here: arranging. What must not: assets, the optimisation (`core.economics.planner`), the CSV
-(`store.call_lists`).
-"""
+"""The plan of a scored campaign for the `call_list` asset: its rows and its totals."""
 
 from collections.abc import Collection
 from typing import Any
@@ -27,16 +23,7 @@ def plan_of(
     *,
     list_id: str,
 ) -> CallPlan:
-    """Choose whom of a scored campaign to call.
-
-    Args:
-        scored: rows of `batch_scores`.
-        economics: cost and value; of the rows themselves where they carry them.
-        contract: of the contacts.
-        budget_eur: limit of the total cost; None for none.
-        suppressed: contacts that may not be called.
-        list_id: identifier of the list.
-    """
+    """Choose whom of a scored campaign to call; a budget of None sets no limit."""
     rows = arrays_of(scored)
     return plan_calls(
         rows["contact_id"],
@@ -51,12 +38,7 @@ def plan_of(
 
 
 def scores_of(scored: pa.Table, facts: dict[str, Any]) -> ListScores:
-    """What the rows of a list have besides their place in the plan.
-
-    Args:
-        scored: rows of `batch_scores`.
-        facts: what is stored with them.
-    """
+    """The scores of a list, for its CSV."""
     return ListScores(
         scored.column("contact_date").to_pylist(),
         scored.column("probability_low").to_numpy(),
@@ -74,7 +56,7 @@ def called_rows(scored: pa.Table, plan: CallPlan) -> pa.Table:
 
 
 def totals_of(plan: CallPlan, economics: Economics) -> dict[str, Any]:
-    """What is stored of a plan: who is called, what it is expected to earn, and why others are not."""
+    """The stored totals of a plan: who is called, the expected profit, and why others are excluded."""
     called = plan.called.to_dict()
     return {
         "calls": len(plan.call_order),

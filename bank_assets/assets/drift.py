@@ -1,6 +1,6 @@
-"""Stage drift: exact value counts once per month, and what moved against the reference.
+"""Stage drift: value counts of each month, and the comparison of each month with the reference.
 
-Counting is in `spark.profile`, statistics in `core.drift.verdict`, pages and pictures in `reports`.
+Spark counts (`spark.profile`), `core.drift.verdict` compares, `reports` draws the pages.
 """
 
 import json
@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as f
 
-from bank_assets.assets.materialization import OWNERS, Stopwatch, months_of, months_result
+from bank_assets.assets.materialization import OWNERS, Stopwatch, discarding, identity, months_of, months_result
 from bank_assets.assets.report_pages import drift_address, page_metadata, write_drift_files
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.uci import contract_on_record
@@ -46,9 +46,8 @@ COLUMNS_SCHEMA = pa.schema(
 
 
 @monthly_asset(
-    name=PROFILES.name,
+    **identity(PROFILES),
     deps=["contacts", "outcomes", "contacts_validation"],
-    code_version=PROFILES.code_version,
     kinds={"parquet", "spark"},
     owners=OWNERS,
     pool="spark",
@@ -62,7 +61,7 @@ def contact_profiles(
     """Exact counts of every value of every column per contact day.
 
     Reads: contacts, outcomes. Writes: `contact_profiles`, one file a month.
-    Guarantees: counted once, in one Spark pass for all months of a run; any window of days can be cut from it.
+    Guarantees: one Spark pass counts all months of a run; the profile of any window of days follows from the counts.
     """
     watch, store = Stopwatch(), warehouse.open()
     contacts, outcomes = store.manifest(CONTACTS), store.manifest(OUTCOMES)
@@ -85,25 +84,21 @@ def count_months(store: Warehouse, spark: SparkResource, due: Mapping[str, Deriv
     filled = [month for month in due if store.manifest(CONTACTS)[month].rows]
     snapshot, folder = store.staging(PROFILES.name)
     staged: dict[str, StagedEntry] = {month: StagedEntry((), derived.fingerprint) for month, derived in due.items()}
-    try:
+    with discarding(store, (PROFILES.name, snapshot)):
         if filled:
             long = _long_table(store, spark.session, filled, contract).withColumn(
                 "month", f.date_format("contact_date", "yyyy-MM")
             )
-            # One task writes: a month's counts are a few thousand rows, and no count passes through the driver.
+            # One task writes, because a month has a few thousand counts; none of them passes through the driver.
             long.coalesce(1).write.mode("append").partitionBy("month").parquet(str(folder))
             for month in filled:
                 files = sorted(str(path.relative_to(folder)) for path in (folder / f"month={month}").glob("*.parquet"))
                 staged[month] = StagedEntry(tuple(files), due[month].fingerprint)
         store.commit(PROFILES.name, snapshot, staged)
-    except BaseException:
-        if all(entry.snapshot != snapshot for entry in store.manifest(PROFILES.name).values()):
-            store.discard(PROFILES.name, snapshot)
-        raise
 
 
 def _long_table(store: Warehouse, session: SparkSession, filled: Sequence[str], contract: Contract) -> DataFrame:
-    """Counts of the contacts' own columns straight from their files, and of outcome and duration from the join."""
+    """Counts of the contacts' own columns read from their files; those of outcome and duration need a join."""
     contact_files = [str(path) for path in store.files("contacts", filled)]
     counts = value_counts_of_files(session, contact_files, contract)
     outcome_files = [str(path) for path in store.files("outcomes")]
@@ -117,13 +112,7 @@ def _long_table(store: Warehouse, session: SparkSession, filled: Sequence[str], 
     return counts
 
 
-@monthly_asset(
-    name=DRIFT_REPORT.name,
-    deps=[PROFILES.name],
-    code_version=DRIFT_REPORT.code_version,
-    kinds={"json", "python"},
-    owners=OWNERS,
-)
+@monthly_asset(**identity(DRIFT_REPORT), deps=[PROFILES.name], kinds={"json", "python"}, owners=OWNERS)
 def drift_report(
     context: dg.AssetExecutionContext,
     warehouse: WarehouseResource,
@@ -135,7 +124,7 @@ def drift_report(
 
     Reads: contact_profiles, the champion's reference profile. Writes: `drift_report` and, by month,
     `reports/drift/YYYY-MM.json` and `.html`.
-    Guarantees: exact statistics from counts, no row is read again; the reference is named in every report.
+    Guarantees: exact statistics computed from counts; every report names its reference.
     """
     watch, store = Stopwatch(), warehouse.open()
     champion = ChampionHistory.of(ledger.engine).current
@@ -155,9 +144,8 @@ def drift_report(
     due = stale(wanted)
     if due:
         compare_months(store, settings, due, champion, registry, reference_months)
-    return months_result(
-        context, wanted, due, watch, of_month=_verdict_of, metadata=summary(store, settings, is_unchanged=not due)
-    )
+    shown = summary(store, settings, is_unchanged=not due)
+    return months_result(context, wanted, due, watch, of_month=_verdict_of, metadata=shown)
 
 
 def compare_months(
@@ -168,7 +156,7 @@ def compare_months(
     registry: RegistryResource,
     reference_months: Sequence[str],
 ) -> None:
-    """Compare some months with the reference, and keep the reports."""
+    """Compare some months with the reference and write their reports."""
     daily = DailyProfiles.from_table(store.read(PROFILES.name), settings.contract)
     name, reference, importance = reference_of(daily, champion, registry, reference_months)
     for month, derived in due.items():
@@ -184,12 +172,12 @@ def _verdict_of(_month: str, entry: Entry) -> dict[str, Any]:
 
 
 def reference_of(
-    daily: DailyProfiles,
-    champion: str | None,
-    registry: RegistryResource,
-    months_: Sequence[str],
+    daily: DailyProfiles, champion: str | None, registry: RegistryResource, months_: Sequence[str]
 ) -> tuple[str, Profile | None, Mapping[str, float]]:
-    """The champion's training profile and what its columns weigh, else the first three months with enough contacts."""
+    """Name and profile of the reference, and the importance of each column.
+
+    The reference is the champion's training profile; without a champion, the first months with enough contacts.
+    """
     if champion is not None:
         bundle = registry.open().bundle(champion)
         decision = json.loads(bundle["decision.json"])
@@ -200,7 +188,7 @@ def reference_of(
 
 
 def window_of(daily: DailyProfiles, month: str) -> Profile | None:
-    """The contacts that a month is judged on; None if it has none."""
+    """The contacts that a month's verdict is based on; None if the month has none."""
     return daily.month_or_trailing(month, DriftPolicy().minimum_rows) if month in daily.months else None
 
 
@@ -231,7 +219,7 @@ def store_report(derived: Derived, report: DriftReport | None) -> None:
 
 
 def summary(store: Warehouse, settings: Settings, *, is_unchanged: bool) -> dict[str, Any]:
-    """Metadata of the run: the latest month's verdict and a picture of all."""
+    """Metadata of the run: the latest month's verdict and a table of all months."""
     stored = store.manifest(DRIFT_REPORT.name)
     entries = {month: entry for month, entry in stored.items() if entry.metadata.get("message")}
     if not entries:
@@ -240,14 +228,9 @@ def summary(store: Warehouse, settings: Settings, *, is_unchanged: bool) -> dict
     latest = entries[last].metadata
     found: dict[str, Any] = {
         "month": last,
-        "message": latest["message"],
-        "status": latest["status"],
-        "level": latest["level"],
-        "label_level": latest["label_level"],
+        **{key: latest[key] for key in ("message", "status", "level", "label_level", "drifted", "reference")},
         "drifted_columns": len(latest["drifted"]),
-        "drifted": latest["drifted"],
         "last_day": latest["last_day"] or "",
-        "reference": latest["reference"],
         "label_rate": float(latest["label_rate"] or 0.0),
         **page_metadata(settings, drift_address(last)),
     }

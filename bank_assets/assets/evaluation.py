@@ -1,18 +1,18 @@
-"""Stage evaluation: one challenger from all candidates, and the champion beside it on the same rows.
+"""Stage evaluation: one challenger from all candidates, and the champion's scores on the same rows.
 
-Choice and fit are in `core.training.challenger`; the bundle goes through the same scorer that production uses.
+`core.training.challenger` chooses and fits; the bundle is tested with the scorer that production uses.
 """
 
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 import dagster as dg
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from bank_assets.assets.materialization import ML_OWNERS, derive
+from bank_assets.assets.materialization import ML_OWNERS, derive, identity
 from bank_assets.assets.model_bundle import OutOfTime, assemble_bundle, out_of_time, profile_of
 from bank_assets.assets.snapshot import TrainingSnapshot, read_snapshot
 from bank_assets.contract.names import ALIAS_CHALLENGER
@@ -56,13 +56,7 @@ class ChallengerConfig(dg.Config):
     """`search` compares all candidates; `refit` fits the champion's recipe on fresh data."""
 
 
-@dg.asset(
-    name=CHALLENGER.name,
-    deps=[*ALGORITHMS, "training_set"],
-    code_version=CHALLENGER.code_version,
-    kinds={"onnx", "mlflow"},
-    owners=ML_OWNERS,
-)
+@dg.asset(**identity(CHALLENGER), deps=[*ALGORITHMS, "training_set"], kinds={"onnx", "mlflow"}, owners=ML_OWNERS)
 def challenger(
     context: dg.AssetExecutionContext,
     config: ChallengerConfig,
@@ -75,7 +69,7 @@ def challenger(
     """A model version ready to be judged: recipe chosen out of time, fitted on all known outcomes, registered.
 
     Reads: candidates and training_set. Writes: a registered bundle with alias `challenger`.
-    Guarantees: another recipe than the incumbent's is chosen only if its lead is unlikely to be luck.
+    Guarantees: another recipe replaces the incumbent's only if its lead is unlikely to be chance.
     Fails when: no candidate has been evaluated on this snapshot.
     """
     store, champion = warehouse.open(), ChampionHistory.of(ledger.engine).current
@@ -106,14 +100,7 @@ def challenger(
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What is to be deployed.
-
-    Attributes:
-        tested: the recipe with its out-of-time evidence.
-        kind: kind of the promotion that it is meant for.
-        first_gate: verdict of the gate of a first model, where one is needed.
-        compared: beside the champion, where it is the champion's recipe.
-    """
+    """The recipe to deploy with its evidence, the kind of its promotion, and the comparisons that its gate needs."""
 
     tested: OutOfTime
     kind: str
@@ -124,9 +111,12 @@ class Chosen:
 def choose(
     store: Warehouse, snapshot: TrainingSnapshot, in_force: Scorer | None, settings: Settings, *, mode: str
 ) -> Chosen:
-    """Choose the recipe to deploy; if no candidate passes a first model's gate, the default one goes on probation."""
+    """Choose the recipe to deploy; if no candidate passes the first gate, the default recipe goes on probation."""
     incumbent = Recipe.from_dict(in_force.decision["recipe"]) if in_force else Recipe(seed=settings.seed)
-    tested = gather(store, snapshot, incumbent, settings, mode=mode)
+    recipe, reason = incumbent, "refit of the champion's recipe on fresh data"
+    if mode != "refit":
+        recipe, reason = best_candidate(store, snapshot, incumbent, settings)
+    tested = out_of_time(recipe, incumbent, snapshot, settings, reason=reason)
     has_passed = in_force is not None and not in_force.decision.get("is_on_probation", False)
     kind = kind_of_fit(tested.recipe.name, incumbent.name, has_passed=has_passed)
     gate = gate_of_first(tested, snapshot, settings) if kind == FIRST else None
@@ -134,7 +124,7 @@ def choose(
     if gate is not None and not gate.is_promoted and may_be_on_probation:
         kind = PROBATION
         reason = f"{tested.reason}; no candidate passes the gate of a first model: {incumbent.name} on probation"
-        tested = replace(gather(store, snapshot, incumbent, settings, mode="refit"), reason=reason)
+        tested = out_of_time(incumbent, incumbent, snapshot, settings, reason=reason)
     is_refit = in_force is not None and tested.recipe.name == incumbent.name
     return Chosen(tested, kind, gate, refit_against(in_force, snapshot, settings) if in_force and is_refit else None)
 
@@ -147,10 +137,10 @@ def registered(
     tracking: Tracking,
     settings: Settings,
 ) -> Made:
-    """Fit the chosen recipe on all known outcomes and register it, with the evidence that its gate will need."""
+    """Fit the chosen recipe on all known outcomes and register it with the evidence that its gate needs."""
     tested, kind, as_of = chosen.tested, chosen.kind, str(snapshot.data.as_of)
     fit = fit_deployment(tested.recipe, snapshot.data)
-    bundle = assemble_bundle(
+    files, fairness = assemble_bundle(
         fit,
         tested,
         snapshot,
@@ -159,7 +149,7 @@ def registered(
         run_id=tracking.parent_run_id,
         is_on_probation=kind == PROBATION,
     )
-    version = register(models, bundle.files, run_id=tracking.parent_run_id, kind=kind, as_of=as_of)
+    version = register(models, files, run_id=tracking.parent_run_id, kind=kind, as_of=as_of)
     models.set_alias(ALIAS_CHALLENGER, version.version)
     tracking.log_parent(tags={"bank/challenger": version.version, "bank/kind": kind}, metrics={"parity": fit.parity})
     headline = {
@@ -178,7 +168,7 @@ def registered(
         "parity": fit.parity,
         "against_champion": chosen.compared.to_dict() if chosen.compared else None,
         "first_gate": asdict(chosen.first_gate) if chosen.first_gate else None,
-        "fairness": bundle.fairness,
+        "fairness": fairness,
         "as_of": as_of,
         "intervals": tested.intervals,
         "f1_thresholds": list(tested.f1_thresholds),
@@ -188,7 +178,7 @@ def registered(
 
 
 def cohort_rows(tested: OutOfTime, snapshot: TrainingSnapshot, economics: Economics) -> pa.Table:
-    """The latest out-of-time cohort: both recipes' probabilities, the outcome of each contact and its economics."""
+    """The latest out-of-time cohort: both recipes' probabilities, the outcomes and the economics of each contact."""
     data, rows = snapshot.data, tested.rows
     columns = rows_at(data.features, rows)
     return pa.table(
@@ -223,12 +213,10 @@ def gate_of_first(tested: OutOfTime, snapshot: TrainingSnapshot, settings: Setti
 
 
 def refit_against(champion: Scorer, snapshot: TrainingSnapshot, settings: Settings) -> AgainstChampion:
-    """The champion's recipe on today's data beside the champion itself, on contacts that neither learned from."""
+    """Compare a refit of the champion's recipe with the champion on contacts that neither learned from."""
     decision = champion.decision
 
-    def calibrated(raw: NDArray[np.float64]) -> NDArray[np.float64]:
-        return apply_calibrator(raw, decision["calibrator"])
-
+    calibrated = partial(apply_calibrator, steps=decision["calibrator"])
     return against_champion(
         Recipe.from_dict(decision["recipe"]),
         snapshot.data,
@@ -239,23 +227,13 @@ def refit_against(champion: Scorer, snapshot: TrainingSnapshot, settings: Settin
     )
 
 
-def gather(
-    store: Warehouse, snapshot: TrainingSnapshot, incumbent: Recipe, settings: Settings, *, mode: str
-) -> OutOfTime:
-    """The recipe to deploy with its out-of-time evidence."""
-    recipe, reason = incumbent, "refit of the champion's recipe on fresh data"
-    if mode != "refit":
-        recipe, reason = best_candidate(store, snapshot, incumbent, settings)
-    return out_of_time(recipe, incumbent, snapshot, settings, reason=reason)
-
-
 def best_candidate(
     store: Warehouse, snapshot: TrainingSnapshot, incumbent: Recipe, settings: Settings
 ) -> tuple[Recipe, str]:
-    """The recipe that a search chooses, and why."""
+    """The recipe that a search chooses, and the reason."""
     data, economics, found = snapshot.data, settings.economics, evaluated(store, snapshot)
     folds = time_folds(data.contact_dates, data.as_of)
-    if incumbent.name not in found:  # BANK_CANDIDATES leaves it out, and another recipe must be better than it
+    if incumbent.name not in found:  # left out by BANK_CANDIDATES; other recipes are still compared with it
         proba = predict_folds(incumbent, data, folds, resampled_fold(data), time.monotonic).calibrated
         found[incumbent.name] = incumbent, candidate_metrics(proba, data, folds, economics), proba
     rows = pooled_rows(found[incumbent.name][2], data.contact_dates, folds, PromotionPolicy().minimum_rows)
@@ -276,11 +254,7 @@ def best_candidate(
 def evaluated(
     store: Warehouse, snapshot: TrainingSnapshot
 ) -> dict[str, tuple[Recipe, Mapping[str, float], FloatArray]]:
-    """Recipe, metrics and out-of-time probabilities of each candidate of this snapshot.
-
-    Raises:
-        dg.Failure: there is none.
-    """
+    """Recipe, metrics and out-of-time probabilities of each candidate of this snapshot; a failure if there is none."""
     found = {}
     for algorithm, entry in store.manifest(CANDIDATES).items():
         if entry.metadata["snapshot"] == snapshot.digest:
@@ -297,13 +271,7 @@ def evaluated(
     return found
 
 
-@dg.asset(
-    name=CHAMPION_SCORES.name,
-    deps=[CHALLENGER.name],
-    code_version=CHAMPION_SCORES.code_version,
-    kinds={"parquet", "python"},
-    owners=ML_OWNERS,
-)
+@dg.asset(**identity(CHAMPION_SCORES), deps=[CHALLENGER.name], kinds={"parquet", "python"}, owners=ML_OWNERS)
 def champion_scores(
     context: dg.AssetExecutionContext,
     warehouse: WarehouseResource,
@@ -313,8 +281,9 @@ def champion_scores(
     """The champion on the challenger's out-of-time rows, for the record.
 
     Reads: challenger's rows, the champion's bundle. Writes: `champion_scores`.
-    Guarantees: the same rows and the same scorer path. The champion may have learned from some of these rows, so gates
-    compare recipes, not these scores.
+    Guarantees: the same rows and the same scorer. The champion may have learned from some of these rows, so gates
+    compare
+    recipes and not these scores.
     """
     store = warehouse.open()
     basis = challenger_in(store)
@@ -336,11 +305,7 @@ def champion_scores(
 
 
 def challenger_in(store: Warehouse) -> Entry:
-    """The stored challenger.
-
-    Raises:
-        dg.Failure: there is none.
-    """
+    """The stored challenger; `dg.Failure` if there is none."""
     found = store.entry(CHALLENGER.name, ALL)
     if found is None:
         raise dg.Failure("challenger: expected one, found none; materialize challenger first.", allow_retries=False)

@@ -1,8 +1,4 @@
-"""Stage features: the frozen training snapshot.
-
-Reads contacts and outcomes, writes `training_set`. Feature formulas live in `core.features.feature_set`; here is only
-the hand-over from tables to arrays.
-"""
+"""Stage features: the frozen training snapshot. The formulas of the features are in `core.features.feature_set`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -47,7 +43,7 @@ def training_set(
 ) -> dg.MaterializeResult:
     """Frozen snapshot of every contact with a known outcome, with features as of its own day.
 
-    Reads: contacts of the months that passed their gate, outcomes delivered or told to the app.
+    Reads: contacts of the months that passed their gate, outcomes delivered or reported to the app.
     Writes: `training_set`, content-hashed.
     Guarantees: no outcome known after `as_of`, no column known after the call.
     Fails when: no month passed its gate.
@@ -59,7 +55,7 @@ def training_set(
         store,
         inputs={
             "contacts": store.digests(CONTACTS, months),
-            # An outcome lies in the month in which it arrived, which need not be one with contacts.
+            # Outcomes are stored by month of arrival, which may be a month without contacts.
             "outcomes": store.digests(OUTCOMES),
             "told": store.digests(REPORTED_OUTCOMES.name),
         },

@@ -1,26 +1,31 @@
-"""What every asset says about itself: metadata of a result, and of a result that needed no work.
+"""Materialization results with the metadata that every asset reports.
 
-What lives here: `derive` (ask, work, commit, say so), `months_result`. What must not: any asset, any stage's logic.
-Metadata values are Python numbers and text only: numpy scalars raise in Dagster.
+Metadata values are plain Python numbers and text, because Dagster rejects numpy scalars.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import dagster as dg
 import pyarrow as pa
 
 from bank_assets.partitions import key_of, month_of
-from bank_assets.store.derivations import Derived, Made
-from bank_assets.store.warehouse import Entry
+from bank_assets.store.derivations import Derived, DerivedTable, Made
+from bank_assets.store.warehouse import Entry, Warehouse
 
 OWNERS: Final = ["team:data-platform"]
 ML_OWNERS: Final = ["team:decision-science"]
 
 
+def identity(table: DerivedTable) -> dict[str, Any]:
+    """Name and code version of the asset that makes a table."""
+    return {"name": table.name, "code_version": table.code_version}
+
+
 class Stopwatch:
-    """Seconds since it was made."""
+    """Measures the seconds since it was created."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
@@ -31,44 +36,19 @@ class Stopwatch:
         return round(time.monotonic() - self._started, 3)
 
 
-def unchanged(entry: Entry, watch: Stopwatch, metadata: Mapping[str, Any] | None = None) -> dg.MaterializeResult:
-    """The result of an asset whose inputs, code and settings are those of the stored snapshot.
-
-    Args:
-        entry: the stored snapshot.
-        watch: running since the asset began.
-        metadata: further metadata, such as what the last real run reported.
-
-    Returns:
-        A result that says `unchanged: true`.
-    """
-    return dg.MaterializeResult(
-        metadata={**(metadata or {}), "unchanged": True, "dagster/row_count": entry.rows, "seconds": watch.seconds},
-        data_version=dg.DataVersion(entry.digest or entry.fingerprint),
-    )
-
-
 def result(
     entry: Entry,
     watch: Stopwatch,
     metadata: Mapping[str, Any],
     schema: pa.Schema | None = None,
+    *,
+    is_unchanged: bool = False,
 ) -> dg.MaterializeResult:
-    """The result of an asset that wrote a snapshot.
-
-    Args:
-        entry: the new snapshot.
-        watch: running since the asset began.
-        metadata: what people should see.
-        schema: Arrow schema of the table, shown as its columns.
-
-    Returns:
-        A result with row count, columns, digest and seconds.
-    """
+    """The result of an asset whose snapshot is stored; the schema is shown as the table's columns."""
     columns = {} if schema is None else {"dagster/column_schema": column_schema(schema)}
     return dg.MaterializeResult(
         metadata={
-            "unchanged": False,
+            "unchanged": is_unchanged,
             "dagster/row_count": entry.rows,
             "digest": entry.digest,
             "seconds": watch.seconds,
@@ -89,22 +69,29 @@ def _headline(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def derive(
-    derived: Derived,
-    work: Callable[[], Made],
-    headline: Callable[[Mapping[str, Any]], Mapping[str, Any]] = _headline,
+    derived: Derived, work: Callable[[], Made], headline: Callable[[Mapping[str, Any]], Mapping[str, Any]] = _headline
 ) -> dg.MaterializeResult:
-    """The result of an asset with one key: its work is done unless its result is stored.
+    """Materialize an asset with one key: `work` runs only if no current result is stored.
 
-    Args:
-        derived: the key.
-        work: makes its content.
-        headline: what people should see of the stored metadata; default the part of that name.
+    `headline` selects what people see of the stored metadata.
     """
     watch = Stopwatch()
     entry, made = derived.ensure(work)
     if made is None:
-        return unchanged(entry, watch, headline(entry.metadata))
+        return result(entry, watch, headline(entry.metadata), is_unchanged=True)
     return result(entry, watch, {**headline(entry.metadata), **made.shown}, made.rows.schema)
+
+
+@contextmanager
+def discarding(store: Warehouse, *staged: tuple[str, str]) -> Iterator[None]:
+    """After an error, discard the staged snapshots `(table, snapshot)` that were not committed."""
+    try:
+        yield
+    except BaseException:
+        for table, snapshot in staged:
+            if all(entry.snapshot != snapshot for entry in store.manifest(table).values()):
+                store.discard(table, snapshot)
+        raise
 
 
 def months_of(context: dg.AssetExecutionContext) -> list[str]:
@@ -121,16 +108,7 @@ def months_result(
     of_month: Callable[[str, Entry], Mapping[str, Any]] = lambda _, entry: {"dagster/partition_row_count": entry.rows},
     metadata: Mapping[str, Any] | None = None,
 ) -> dg.MaterializeResult:
-    """The result of an asset with a key per month, with metadata of each month.
-
-    Args:
-        context: of the asset.
-        wanted: the run's months, at least one.
-        due: those that were made.
-        watch: running since the asset began.
-        of_month: what people should see of a month.
-        metadata: what they should see of all.
-    """
+    """The result of an asset with a key per month, with metadata on each month; `due` are the months that were made."""
     any_month = next(iter(wanted.values()))
     entries = any_month.store.manifest(any_month.table)
     for month in wanted:

@@ -1,8 +1,4 @@
-"""The out-of-time evidence of a recipe, and the bundle made of it: shared by search and refit.
-
-What lives here: evidence through the production scorer, calibrator, ranges, background, importance, fairness.
-What must not: assets, gates, the registry.
-"""
+"""Out-of-time evidence of a recipe, and the bundle made from it; search and refit share both."""
 
 import time
 from collections.abc import Mapping
@@ -43,19 +39,19 @@ IMPORTANCE_ROWS = 200
 
 @dataclass(frozen=True, slots=True)
 class OutOfTime:
-    """What a recipe did on rows after its fits.
+    """A recipe's results on rows after each of its fits.
 
     Attributes:
-        recipe: the recipe.
+        recipe: the chosen recipe.
         reason: why it was chosen.
-        raw: the estimators' probabilities, (n_snapshot,); NaN outside the folds.
+        raw: uncalibrated probabilities, (n_snapshot,); NaN outside the folds.
         calibrated: after rolling calibration, (n_snapshot,).
-        metrics: pooled metrics.
+        metrics: pooled over the folds.
         intervals: 90 % intervals of the main metrics on the latest cohort.
         rows: mask of the latest out-of-time cohort, (n_snapshot,).
-        proba: the recipe on the cohort, (n_cohort,).
-        incumbent_proba: the incumbent's recipe on the cohort, (n_cohort,).
-        f1_thresholds: thresholds of the best F1 before the cohort, of the incumbent's recipe and of this one.
+        proba: probabilities of the recipe on the cohort, (n_cohort,).
+        incumbent_proba: those of the incumbent's recipe, (n_cohort,).
+        f1_thresholds: the best F1 thresholds before the cohort, of the incumbent's recipe and of this one.
     """
 
     recipe: Recipe
@@ -70,31 +66,10 @@ class OutOfTime:
     f1_thresholds: tuple[float, float]
 
 
-@dataclass(frozen=True, slots=True)
-class AssembledBundle:
-    """A bundle with the evidence that goes into the promotion.
-
-    Attributes:
-        files: content by file name.
-        fairness: evidence by protected column.
-    """
-
-    files: Mapping[str, bytes]
-    fairness: Mapping[str, Any]
-
-
 def out_of_time(
     recipe: Recipe, incumbent: Recipe, snapshot: TrainingSnapshot, settings: Settings, *, reason: str
 ) -> OutOfTime:
-    """Fit a recipe and the incumbent's over time-ordered folds, and judge them on the rows after each fit.
-
-    Args:
-        recipe: the chosen recipe.
-        incumbent: the champion's recipe, or the default one.
-        snapshot: the training snapshot.
-        settings: economics and seed.
-        reason: why the recipe was chosen.
-    """
+    """Fit a recipe and the incumbent's over time-ordered folds and measure both on the rows after each fit."""
     data, economics = snapshot.data, settings.economics
     folds, resampled = time_folds(data.contact_dates, data.as_of), resampled_fold(data)
 
@@ -133,14 +108,8 @@ def intervals_of(
 ) -> dict[str, Any]:
     """Bootstrap intervals (90 %) of the metrics on a cohort.
 
-    Args:
-        proba: probabilities, (n,).
-        observed: outcomes, (n,).
-        days: day of each row, (n,); whole days are resampled where the metric is a mean over rows.
-        f1_threshold: probability above which F1 says yes, chosen on earlier rows.
-        economics: cost and value.
-        rows: columns of the contacts that the economics read, each (n,).
-        seed: seed.
+    All arrays are (n,). Whole days are resampled where the metric is a mean over rows. `f1_threshold` was chosen on
+    earlier rows.
     """
     profit = economics.profit(economics.decide(proba, rows), observed, rows)
     of_the_whole = {
@@ -171,7 +140,7 @@ def curves_of(tested: OutOfTime, snapshot: TrainingSnapshot, economics: Economic
 
 
 def profile_of(store: Warehouse, snapshot: TrainingSnapshot) -> Profile:
-    """The training profile, cut from the stored daily counts: the reference of drift."""
+    """The training profile, cut from the stored daily counts. It is the reference of drift."""
     months = [month for month in snapshot.metadata["months"] if store.entry("contact_profiles", month)]
     daily = DailyProfiles.from_table(store.read("contact_profiles", months), snapshot.data.contract)
     first, last = (np.datetime64(snapshot.metadata[key], "D").astype(object) for key in ("first_day", "last_day"))
@@ -187,21 +156,24 @@ def assemble_bundle(
     *,
     run_id: str,
     is_on_probation: bool = False,
-) -> AssembledBundle:
-    """Build the bundle of a deployment fit.
+) -> tuple[Mapping[str, bytes], dict[str, Any]]:
+    """The files of the bundle of a recipe fitted on all known outcomes, and the fairness evidence for its promotion.
 
-    Args:
-        fit: the recipe fitted on all known outcomes.
-        tested: its out-of-time evidence.
-        snapshot: the training snapshot.
-        reference: profile of the training rows.
-        settings: economics, seed and revision.
-        run_id: MLflow run.
-        is_on_probation: whether it decides although the gate of a first model refused.
+    `is_on_probation` says that the model decides although the gate of a first model refused it.
     """
     data, economics, predicted = snapshot.data, settings.economics, ~np.isnan(tested.raw)
     known = (data.contact_dates[predicted], tested.calibrated[predicted], data.is_subscribed[predicted])
     inputs = FeatureSet.of(data.contract)
+    lineage = ModelLineage(
+        str(data.as_of),
+        snapshot.digest,
+        len(data),
+        str(snapshot.metadata["source"]),
+        bool(snapshot.metadata["is_real"]),
+        run_id,
+        git_revision(settings.revision),
+        data.contract,
+    )
     parts = BundleParts(
         recipe=fit.recipe,
         calibrator=calibrator_of(fit.recipe, tested.raw, data),
@@ -210,7 +182,7 @@ def assemble_bundle(
         economics=economics,
         f1_threshold=float(tested.metrics["f1_threshold"]),
         metrics={**tested.metrics, "intervals": tested.intervals, "curves": curves_of(tested, snapshot, economics)},
-        lineage=lineage_of(snapshot, run_id, git_revision(settings.revision)),
+        lineage=lineage,
         feature_ranges=fit.feature_ranges,
         is_on_probation=is_on_probation,
         background=build_background({name: data.features[name] for name in inputs.names}, inputs, seed=settings.seed),
@@ -220,19 +192,4 @@ def assemble_bundle(
     complete = replace(parts, importance=global_importance(explainer, cohort, max_rows=IMPORTANCE_ROWS))
     called, observed = economics.decide(tested.proba, cohort), data.is_subscribed[tested.rows]
     fairness = fairness_report(tested.proba, observed, called, cohort, data.contract, economics)
-    return AssembledBundle(bundle_files(fit.graph, complete, document), fairness.evidence())
-
-
-def lineage_of(snapshot: TrainingSnapshot, run_id: str, revision: str) -> ModelLineage:
-    """What a model was made from, by which run and code."""
-    data, source = snapshot.data, snapshot.metadata
-    return ModelLineage(
-        str(data.as_of),
-        snapshot.digest,
-        len(data),
-        str(source["source"]),
-        bool(source["is_real"]),
-        run_id,
-        revision,
-        data.contract,
-    )
+    return bundle_files(fit.graph, complete, document), fairness.evidence()

@@ -1,7 +1,6 @@
-"""Stage performance: what the champion's decisions were worth, on matured outcomes.
+"""Stage performance: the realised value of the champion's decisions, measured on matured outcomes.
 
-Scores are made as of each contact's own day by the champion in force on its date, before its outcome is read.
-Measurement is in `core.quality.performance`.
+Each contact is scored by the champion in force on its date, with what was known on that day.
 """
 
 import json
@@ -11,9 +10,8 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
-from bank_assets.assets.materialization import ML_OWNERS, OWNERS, Stopwatch, derive, months_of, months_result
+from bank_assets.assets.materialization import ML_OWNERS, OWNERS, Stopwatch, derive, identity, months_of, months_result
 from bank_assets.contract.contract import Contract
-from bank_assets.core.economics.economics import Economics
 from bank_assets.core.features.contacts import Contacts
 from bank_assets.core.model.calibration import recalibrated_day_by_day
 from bank_assets.core.model.scorer import apply_calibrator
@@ -36,6 +34,7 @@ from bank_assets.store.lineage import (
     scores,
 )
 from bank_assets.store.registry import Registry
+from bank_assets.store.scores import scored_months, stored_scores
 from bank_assets.store.warehouse import Warehouse
 
 REPORT = DerivedTable("performance_report", "2")
@@ -58,20 +57,14 @@ OUTCOME_SCHEMA = pa.schema(
 )
 
 
-@monthly_asset(
-    name=REPORTED_OUTCOMES.name,
-    code_version=REPORTED_OUTCOMES.code_version,
-    kinds={"parquet", "python"},
-    owners=OWNERS,
-    tags={"bank/pii": "yes"},
-)
+@monthly_asset(**identity(REPORTED_OUTCOMES), kinds={"parquet", "python"}, owners=OWNERS, tags={"bank/pii": "yes"})
 def ledger_outcomes(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, ledger: LedgerResource
 ) -> dg.MaterializeResult:
     """Outcomes reported to the web app, by month of arrival, next to the delivered ones.
 
     Reads: the ledger. Writes: `ledger_outcomes`.
-    Guarantees: late and corrected outcomes are kept with their arrival; readers take the latest.
+    Guarantees: late and corrected outcomes keep their arrival date; readers take the latest.
     """
     watch, store = Stopwatch(), warehouse.open()
     arrived = outcomes_by_month(ledger.engine)
@@ -83,9 +76,8 @@ def ledger_outcomes(
 
 
 @monthly_asset(
-    name=SCORES.name,
+    **identity(SCORES),
     deps=["contacts", "outcomes", "contacts_validation", REPORTED_OUTCOMES.name],
-    code_version=SCORES.code_version,
     kinds={"parquet", "python"},
     owners=ML_OWNERS,
 )
@@ -144,13 +136,7 @@ def _scores(
     )
 
 
-@monthly_asset(
-    name=REPORT.name,
-    deps=[SCORES.name],
-    code_version=REPORT.code_version,
-    kinds={"json", "python"},
-    owners=ML_OWNERS,
-)
+@monthly_asset(**identity(REPORT), deps=[SCORES.name], kinds={"json", "python"}, owners=ML_OWNERS)
 def performance_report(
     context: dg.AssetExecutionContext,
     warehouse: WarehouseResource,
@@ -165,26 +151,22 @@ def performance_report(
     """
     store, economics = warehouse.open(), settings.economics
     champion = ChampionHistory.of(ledger.engine).current
-    scored = [month for month, entry in store.manifest(SCORES.name).items() if entry.rows]
+    scored = scored_months(store)
     derived = REPORT.of(
         store, inputs=store.digests(SCORES.name, scored), settings=economics.to_dict() | {"champion": champion}
     )
 
     def work() -> Made:
         contacts, tested = scored_contacts(store, scored, settings.contract)
-        report = _report(contacts, tested, economics, registry.open(), champion)
+        days = contacts.contact_dates
+        as_of = days.max() + np.timedelta64(1, "D") if len(days) else np.datetime64("1970-01-01")
+        baseline = _baseline(registry.open(), champion)
+        report = measure_performance(tested, as_of, economics, baseline, model=f"version {champion}")
         write_atomic(settings.reports / "performance.json", json.dumps(report.to_dict(), indent=1).encode())
         context.log.info("%s", report.message)
         return _made(report)
 
     return derive(derived, work)
-
-
-def _report(
-    contacts: Contacts, scored: ScoredContacts, economics: Economics, registry: Registry, champion: str | None
-) -> PerformanceReport:
-    as_of = np.datetime64(_after_last(contacts), "D")
-    return measure_performance(scored, as_of, economics, _baseline(registry, champion), model=f"version {champion}")
 
 
 def _made(report: PerformanceReport) -> Made:
@@ -207,28 +189,18 @@ def _made(report: PerformanceReport) -> Made:
 
 
 def scored_contacts(store: Warehouse, months_scored: list[str], contract: Contract) -> tuple[Contacts, ScoredContacts]:
-    """All contacts of the scored months, and their scores with what became of them."""
+    """All contacts of the scored months, and their scores with their outcomes."""
     contacts = ContactStore(store, contract).read(months_scored)
-    stored = store.read(SCORES.name, months_scored) if months_scored else SCORE_SCHEMA.empty_table()
-    position = {contact: row for row, contact in enumerate(stored.column("contact_id").to_pylist())}
-    rows = np.asarray([position.get(contact, -1) for contact in contacts.contact_ids], dtype=np.int64)
-    proba = np.append(stored.column("proba").to_numpy(), np.nan)[rows] if len(rows) else np.zeros(0)
+    proba = stored_scores(store, contacts.contact_ids)
     known = (contacts.is_subscribed, contacts.known_on, contacts.frame)
     return contacts, ScoredContacts(contacts.contact_dates, proba, *known)
-
-
-def _after_last(contacts: Contacts) -> str:
-    if len(contacts) == 0:
-        return "1970-01-01"
-    return str(contacts.contact_dates.max() + np.timedelta64(1, "D"))
 
 
 def _baseline(registry: Registry, version: str | None) -> Baseline:
     if version is None:
         return Baseline()
     decision = registry.scorer(version).decision
-    promised = decision["metrics"].get("roc_auc_mean_fold")
-    return Baseline(promised, float(decision["thresholds"]["f1"]))
+    return Baseline(decision["metrics"].get("roc_auc_mean_fold"), float(decision["thresholds"]["f1"]))
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

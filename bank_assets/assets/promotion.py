@@ -1,10 +1,6 @@
-"""Stage promotion: the alias moves, or a refusal with reasons; either way an append-only row.
-
-The gates are in `core.promotion.gates`.
-"""
+"""Stage promotion: the challenger becomes the champion or is refused with reasons; the ledger records both cases."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -13,7 +9,7 @@ import pyarrow as pa
 from sqlalchemy import Engine
 
 from bank_assets.assets.evaluation import CHALLENGER, CHAMPION_SCORES, challenger_in
-from bank_assets.assets.materialization import ML_OWNERS, derive
+from bank_assets.assets.materialization import ML_OWNERS, derive, identity
 from bank_assets.assets.report_pages import page_metadata
 from bank_assets.assets.retraining_report import write_retraining_page
 from bank_assets.core.model.scorer import apply_calibrator
@@ -31,13 +27,7 @@ from bank_assets.store.warehouse import Warehouse, arrays_of
 CHAMPION = DerivedTable("champion_model", "2")
 
 
-@dg.asset(
-    name=CHAMPION.name,
-    deps=[CHALLENGER.name, CHAMPION_SCORES.name],
-    code_version=CHAMPION.code_version,
-    kinds={"mlflow"},
-    owners=ML_OWNERS,
-)
+@dg.asset(**identity(CHAMPION), deps=[CHALLENGER.name, CHAMPION_SCORES.name], kinds={"mlflow"}, owners=ML_OWNERS)
 def champion_model(
     context: dg.AssetExecutionContext,
     warehouse: WarehouseResource,
@@ -45,11 +35,11 @@ def champion_model(
     registry: RegistryResource,
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:
-    """The model in charge: moves the alias if the challenger passes its gate, else says why not.
+    """The model in force: the alias moves if the challenger passes its gate, otherwise the reasons are recorded.
 
     Reads: challenger with its out-of-time evidence, champion_scores. Writes: aliases, one promotions row and a page.
-    Guarantees: no promotion without evidence; the version that steps down stays as `previous_champion`.
-    Fails when: an alias does not read back. A refusal is an honest answer, not a failure.
+    Guarantees: no promotion without evidence; the replaced version stays as `previous_champion`.
+    Fails when: an alias does not read back. A refusal is a result, not a failure.
     """
     store = warehouse.open()
     basis = challenger_in(store)
@@ -65,9 +55,18 @@ def champion_model(
         if verdict.is_promoted:
             models.move_champion(version)
         record(ledger.engine, verdict, evidence, current, page)
-        made = _made(verdict, evidence, current, page)
-        context.log.info("%s %s: %s", made.metadata["decision"], version, "; ".join(verdict.reasons))
-        return replace(made, shown=page_metadata(settings, page["report"]))
+        in_force = version if verdict.is_promoted else (current or "none")
+        row = {"champion": in_force, "challenger": version, "decision": _decision(verdict)}
+        facts = {
+            **row,
+            "kind": verdict.kind,
+            "reasons": list(verdict.reasons),
+            "as_of": str(evidence["as_of"]),
+            "alias_verified": in_force,
+            "effect": page["effect"],
+        }
+        context.log.info("%s %s: %s", row["decision"], version, "; ".join(verdict.reasons))
+        return Made(pa.Table.from_pylist([row]), facts, page_metadata(settings, page["report"]))
 
     return derive(CHAMPION.of(store, inputs=[basis.digest, version]), work, dict)
 
@@ -75,13 +74,14 @@ def champion_model(
 def record(
     engine: Engine, verdict: GateVerdict, evidence: Mapping[str, Any], current: str | None, page: Mapping[str, Any]
 ) -> None:
-    """Put a verdict on record, once.
+    """Record a verdict once.
 
-    The row is written after the alias reads back: a row without a move would be a lie, and a move without a row is
-    found and completed by the next run, whose fingerprint is not stored yet.
+    We move the alias before writing the row. If the process dies in between, the next run detects the move and writes
+    the
+    missing row.
     """
     version = str(evidence["headline"]["version"])
-    if any(row.to_version == version and row.kind != "rollback" for row in promotions.history(engine)):
+    if any(row.kind != "rollback" for row in promotions.of_version(engine, version)):
         return
     promotions.record(
         engine,
@@ -106,31 +106,8 @@ def _decision(verdict: GateVerdict) -> str:
     return "promoted" if verdict.is_promoted else "refused"
 
 
-def _made(verdict: GateVerdict, evidence: Mapping[str, Any], current: str | None, page: Mapping[str, Any]) -> Made:
-    version, decision = str(evidence["headline"]["version"]), _decision(verdict)
-    champion = version if verdict.is_promoted else (current or "none")
-    return Made(
-        pa.table({"champion": [champion], "challenger": [version], "decision": [decision]}),
-        {
-            "decision": decision,
-            "kind": verdict.kind,
-            "champion": champion,
-            "challenger": version,
-            "reasons": list(verdict.reasons),
-            "as_of": str(evidence["as_of"]),
-            "alias_verified": champion,
-            "effect": page["effect"],
-        },
-    )
-
-
-def judge(
-    store: Warehouse,
-    models: Registry,
-    evidence: Mapping[str, Any],
-    settings: Settings,
-) -> GateVerdict:
-    """The verdict of the gate that fits the challenger's kind, and of the guards that every fit has to pass."""
+def judge(store: Warehouse, models: Registry, evidence: Mapping[str, Any], settings: Settings) -> GateVerdict:
+    """The verdict of the gate for the challenger's kind and of the guards that every fit has to pass."""
     kind, version = evidence["headline"]["kind"], str(evidence["headline"]["version"])
     first, gate = evidence.get("first_gate"), None
     if first is not None:
@@ -147,7 +124,7 @@ def judge(
             seed=settings.seed,
             fairness=evidence["fairness"],
             objective=settings.objective,
-            # A challenger of an earlier release carries none; another objective makes a new one that does.
+            # Challengers of earlier releases have none; a changed objective makes a new challenger, which has them.
             f1_thresholds=tuple(evidence.get("f1_thresholds") or (0.5, 0.5)),
         )
     guard, against = evidence["guard"], evidence.get("against_champion")

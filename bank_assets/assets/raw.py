@@ -1,17 +1,14 @@
-"""Stage raw: the bytes that were delivered, kept for ever.
-
-The work is in `landing.deliveries`; here is only the record of it.
-"""
+"""Stage raw: every delivered file, stored once and kept for ever. The work is in `landing.deliveries`."""
 
 from datetime import UTC, datetime
 
 import dagster as dg
 
-from bank_assets.assets.materialization import OWNERS, Stopwatch
+from bank_assets.assets.materialization import OWNERS, Stopwatch, months_of
 from bank_assets.landing.deliveries import register_deliveries
 from bank_assets.landing.folders import landing_is_missing
 from bank_assets.landing.register import month_digest, month_manifest
-from bank_assets.partitions import key_of, month_of, monthly_asset
+from bank_assets.partitions import key_of, monthly_asset
 from bank_assets.settings import Settings
 from bank_assets.sources.source import landed_source
 
@@ -19,18 +16,13 @@ CODE_VERSION = "1"
 
 
 class RawContactsConfig(dg.Config):
-    """How to look at the landing folder."""
+    """How to read the landing folder."""
 
     settle_seconds: float = 0.0
-    """A file touched within so many seconds is still being written; 0 takes all files (the sender renames them)."""
+    """A file touched more recently is still being written; 0 takes all files (for senders that rename)."""
 
 
-@monthly_asset(
-    code_version=CODE_VERSION,
-    kinds={"csv", "file"},
-    owners=OWNERS,
-    tags={"bank/pii": "yes"},
-)
+@monthly_asset(code_version=CODE_VERSION, kinds={"csv", "file"}, owners=OWNERS, tags={"bank/pii": "yes"})
 def raw_contacts(
     context: dg.AssetExecutionContext, config: RawContactsConfig, settings: dg.ResourceParam[Settings]
 ) -> dg.MaterializeResult:
@@ -38,11 +30,11 @@ def raw_contacts(
 
     Reads: landing/contacts, landing/outcomes, landing/campaigns.
     Writes: raw/objects and raw/manifest.jsonl.
-    Guarantees: no byte is lost; a file that cannot be used is set aside beside its reason, and the others go on.
+    Guarantees: no byte is lost; an unusable file is set aside with the reason, and the others are processed.
     Fails when: the landing folder cannot be read or the disk is full.
     """
     watch = Stopwatch()
-    landing_is_missing(settings.landing)  # raises if it is there and cannot be read; without one nothing has arrived
+    landing_is_missing(settings.landing)  # raises if the folder exists and cannot be read
     scan = register_deliveries(
         settings.landing,
         settings.warehouse,
@@ -53,14 +45,14 @@ def raw_contacts(
     for refusal in scan.refused:
         context.log.warning("refused %s/%s: %s", refusal.kind, refusal.name, refusal.problem)
     digests, rows = [], 0
-    for key in context.partition_keys:
-        deliveries = month_manifest(settings.warehouse, month_of(key))
-        digest, count = month_digest(deliveries), sum(d.months[month_of(key)] for d in deliveries)
-        digests.append(digest)
+    for month in months_of(context):
+        deliveries = month_manifest(settings.warehouse, month)
+        digests.append(month_digest(deliveries))
+        count = sum(d.months[month] for d in deliveries)
         rows += count
         context.add_asset_metadata(
-            {"dagster/partition_row_count": count, "digest": digest, "deliveries": [d.name for d in deliveries]},
-            partition_key=key_of(month_of(key)),
+            {"dagster/partition_row_count": count, "digest": digests[-1], "deliveries": [d.name for d in deliveries]},
+            partition_key=key_of(month),
         )
     source = landed_source(settings.landing)
     return dg.MaterializeResult(

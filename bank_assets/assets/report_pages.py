@@ -1,8 +1,4 @@
-"""Report pages on disk: where they lie, under which address the web app shows them, and what goes into them.
-
-What lives here: writing pages whole or not at all, their place in the metadata of a run.
-What must not: words and charts (`bank_assets.reports`), statistics (`core`). Called by the drift and promotion assets.
-"""
+"""Report pages on disk: their folders, their addresses in the web app and their metadata in a run."""
 
 import json
 from collections.abc import Mapping
@@ -33,12 +29,7 @@ def retraining_address(version: str) -> str:
 
 
 def page_metadata(settings: Settings, address: str) -> dict[str, Any]:
-    """A page in the metadata of a run: its address in the web app, and its file.
-
-    Args:
-        settings: deployment.
-        address: path in the web app.
-    """
+    """Metadata of a run that links a page of the web app and its file."""
     path = settings.reports / address.removeprefix("/reports/")
     return {
         "page": address,
@@ -48,7 +39,7 @@ def page_metadata(settings: Settings, address: str) -> dict[str, Any]:
 
 
 def source_words(settings: Settings) -> str:
-    """Where the data comes from, for people."""
+    """The source of the data, in words for people."""
     source = landed_source(settings.landing)
     if source is None:
         return "deliveries"
@@ -63,15 +54,9 @@ def write_drift_files(
     current: Profile,
     importance: Mapping[str, float],
 ) -> None:
-    """Write a month's drift report, for programs as JSON and for people as a page.
+    """Write a month's drift report as JSON and as a page.
 
-    Args:
-        settings: deployment.
-        month: `YYYY-MM`.
-        report: the comparison.
-        reference: the profile compared with.
-        current: the profile of the month.
-        importance: mean absolute contribution to the champion's probability by column; empty without a champion.
+    `importance` is the mean absolute contribution to the champion's probability by column, empty without a champion.
     """
     folder = settings.reports / DRIFT_FOLDER
     write_atomic(folder / f"{month}.json", json.dumps(report.to_dict(), indent=1).encode())
@@ -89,6 +74,6 @@ def write_drift_files(
 
 
 def earlier_reports(folder: Path, month: str) -> dict[str, DriftReport]:
-    """Reports of the months before one, oldest first, as many as a page shows."""
+    """Reports of the preceding months, oldest first, as many as a page shows."""
     names = sorted(path.stem for path in folder.glob("????-??.json") if path.stem < month)[-(SHOWN_PERIODS - 1) :]
     return {name: DriftReport.from_dict(json.loads((folder / f"{name}.json").read_bytes())) for name in names}

@@ -1,8 +1,6 @@
-"""Old and new model on the same contacts, and the page about it: what the promotion asset leaves for people.
+"""The retraining page: the old and the new model on the same contacts.
 
-What lives here: choosing the contacts to compare on, the story of a retraining, writing its page.
-What must not: the verdict (`core.promotion.gates`), moving aliases, words and charts (`reports.retraining_page`).
-Called by the promotion asset, before the alias moves: a full disk then stops a promotion that nobody could read about.
+The promotion asset writes it before the alias moves, so that a full disk stops a promotion that has no page.
 """
 
 import json
@@ -10,7 +8,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sqlalchemy import Engine
 
 from bank_assets.assets.report_pages import DRIFT_FOLDER, retraining_address, source_words
@@ -23,11 +20,21 @@ from bank_assets.reports.retraining_page import Retraining, retraining_page, why
 from bank_assets.settings import Settings
 from bank_assets.store.atomic_files import write_atomic
 from bank_assets.store.registry import Registry
+from bank_assets.store.scores import stored_scores
 from bank_assets.store.warehouse import Warehouse, arrays_of
 
-CHALLENGER, SCORES = "challenger", "contact_scores"
+CHALLENGER = "challenger"
 TAG_REASON = "bank/reason"
 FIT_ACTIONS = ("retrain", "search")
+NO_MODEL = (
+    "There was no model. It is represented by the subscription rate of the 30 days before each contact, the same for "
+    "everybody."
+)
+BOTH_FITTED = "Both recipes were fitted on what was known before each of these contacts: neither had seen them."
+AS_ANSWERED = (
+    "The old model's figures are what it answered on the day of each contact, recalibrated as on that day. The new "
+    "one's come from fits of the same recipe before each contact. Neither had seen these contacts."
+)
 
 
 def write_retraining_page(
@@ -40,24 +47,10 @@ def write_retraining_page(
     verdict: GateVerdict,
     tags: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Compare, write the page, and say what belongs into the record.
-
-    Args:
-        store: tables.
-        models: registry, for the recipe of the champion.
-        engine: ledger, for why the fit was asked for.
-        settings: deployment.
-        evidence: metadata of the challenger.
-        current: champion in force, or None.
-        verdict: of the gate.
-        tags: of the run.
-
-    Returns:
-        Evidence for the promotions row: `comparison`, `effect` and `report`.
-    """
+    """Compare both models, write the page and return `comparison`, `effect` and `report` for the promotions row."""
     economics = settings.economics
     version, as_of = str(evidence["headline"]["version"]), str(evidence["as_of"])
-    # A run that died after its verdict is judged again with the new version in force already.
+    # If a run died after its verdict, the new version is already in force when the verdict is repeated.
     current = evidence["from_version"] if current == version else current
     comparison, basis = comparison_of(store, verdict.kind, current, economics, settings.seed)
     recipe = json.loads(models.bundle(current)["decision.json"])["recipe"] if current else {}
@@ -89,36 +82,19 @@ def write_retraining_page(
 def comparison_of(
     store: Warehouse, kind: str, current: str | None, economics: Economics, seed: int
 ) -> tuple[ModelComparison, str]:
-    """Old and new on contacts that neither had learned from, and how that was made sure, for people.
-
-    Args:
-        store: tables.
-        kind: which gate judged.
-        current: champion in force, or None.
-        economics: cost and value.
-        seed: of the bootstraps.
-    """
+    """Compare the old and the new model on contacts that neither learned from; the text says how this was ensured."""
     column = arrays_of(store.read(CHALLENGER, ["all"]))
-    observed, days = column["is_subscribed"].astype(bool), column["contact_date"].astype("datetime64[D]")
-    now = column["proba"]
     if current is None:
-        before = column["base_rate"]
-        basis = (
-            "There was no model. In its place stands the subscription rate of the 30 days before each contact, the "
-            "same for everybody."
-        )
+        before, basis = column["base_rate"], NO_MODEL
     elif kind == RECIPE:
-        before = column["incumbent_proba"]
-        basis = "Both recipes were fitted on what was known before each of these contacts: neither had seen them."
+        before, basis = column["incumbent_proba"], BOTH_FITTED
     else:
-        before = answered(store, column["contact_id"], days, current)
-        basis = (
-            "The old model's figures are what it answered on the day of each contact, recalibrated as on that day. "
-            "The new one's come from fits of the same recipe before each contact. Neither had seen these contacts."
-        )
-    known = ~np.isnan(before) & ~np.isnan(now)
-    column, economics = rows_at(column, known), economics.on_record(column)
-    found = compare_models(before[known], now[known], observed[known], days[known], economics, column, seed=seed)
+        before, basis = stored_scores(store, column["contact_id"], version=current), AS_ANSWERED
+    known = ~np.isnan(before) & ~np.isnan(column["proba"])
+    before, column = before[known], rows_at(column, known)
+    observed, days = column["is_subscribed"].astype(bool), column["contact_date"].astype("datetime64[D]")
+    economics = economics.on_record(column)
+    found = compare_models(before, column["proba"], observed, days, economics, column, seed=seed)
     if not found.is_enough:
         basis = (
             f"Only {found.rows} contacts with a known outcome have been decided by version {current} and are outside "
@@ -129,30 +105,8 @@ def comparison_of(
     return found, basis
 
 
-def answered(
-    store: Warehouse, contact_ids: NDArray[Any], contact_dates: NDArray[np.datetime64], version: str
-) -> NDArray[np.float64]:
-    """What a version answered for contacts that it decided on, (n,); NaN for the others.
-
-    Args:
-        store: tables; only the months of the contacts are read.
-        contact_ids: the contacts, (n,).
-        contact_dates: day of each, (n,).
-        version: of the model.
-    """
-    requested = set(np.datetime_as_string(np.unique(contact_dates.astype("datetime64[M]"))).tolist())
-    months = [month for month, entry in store.manifest(SCORES).items() if entry.rows and month in requested]
-    if not months:
-        return np.full(len(contact_ids), np.nan)
-    table = store.read(SCORES, months, ["contact_id", "model_version", "proba"])
-    names = table.column("contact_id").to_numpy(zero_copy_only=False)
-    mine = table.column("model_version").to_numpy(zero_copy_only=False) == version
-    known = dict(zip(names[mine], table.column("proba").to_numpy()[mine], strict=True))
-    return np.array([known.get(name, np.nan) for name in contact_ids], dtype=np.float64)
-
-
 def reasons_for(engine: Engine, as_of: str, tags: Mapping[str, str]) -> tuple[str, ...]:
-    """Why the fit was asked for: the loop's own reasons of that day, else those of the run."""
+    """Why the fit was requested: the response recorded for that day, otherwise the reason in the run's tags."""
     for row in responses.history(engine, limit=50):
         if row.as_of == as_of and row.action in FIT_ACTIONS:
             return why_sentences(row.reasons)

@@ -1,10 +1,10 @@
-"""Stage scoring: the published state, every customer to be called scored, and the ranked list.
+"""Stage scoring: the published as-of state, the scores of every campaign and the ranked call lists.
 
-Scoring runs over Spark's `mapInArrow` with the one scorer; the list is cut by `core.economics.planner`.
+Spark scores with the same scorer as serving; `core.economics.planner` selects whom to call.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,14 +15,13 @@ from pydantic import Field
 from sqlalchemy import Engine
 
 from bank_assets.assets.call_plans import called_rows, plan_of, scores_of, totals_of
-from bank_assets.assets.materialization import ML_OWNERS, OWNERS, Stopwatch, column_schema, derive
+from bank_assets.assets.materialization import ML_OWNERS, OWNERS, Stopwatch, column_schema, derive, identity
 from bank_assets.core.economics.suppression import SuppressionList
 from bank_assets.core.features.as_of import AsOfState
 from bank_assets.core.features.contacts import Contacts
 from bank_assets.core.model.calibration import Recalibration, recalibrate
 from bank_assets.core.model.scorer import digest_files
-from bank_assets.landing.campaign_file import Campaign, latest_campaigns, read_campaign
-from bank_assets.landing.register import Delivery
+from bank_assets.landing.campaign_file import latest_campaigns, read_campaign
 from bank_assets.ledger import campaigns, promotions, states
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.spark import SparkResource
@@ -36,17 +35,17 @@ from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.contact_store import ContactStore
 from bank_assets.store.derivations import DerivedTable, Made, stale
 from bank_assets.store.lineage import BATCH, SCORES, STATE, passed_months
+from bank_assets.store.scores import scored_months, stored_scores
 from bank_assets.store.warehouse import Entry, Warehouse
 
 LIST = DerivedTable("call_list", "2")
 MATERIAL_SHIFT = 0.05
-"""A recalibration is worth a record when the log-odds move by more (a factor of 1.05 in the odds)."""
+"""A recalibration is recorded if it moves the log-odds by more than this (a factor of 1.05 in the odds)."""
 
 
 @dg.asset(
-    name=STATE.name,
+    **identity(STATE),
     deps=["contacts", "outcomes", "contacts_validation", SCORES.name, "champion_model"],
-    code_version=STATE.code_version,
     kinds={"python", "sql"},
     owners=ML_OWNERS,
 )
@@ -59,7 +58,7 @@ def as_of_state(
     """What is known on this day: trailing subscription rates, the typical list of a day, the recalibration.
 
     Reads: contacts, outcomes, contact_scores. Writes: the state that the web app and batch scoring use.
-    Guarantees: only outcomes known by the data's own time; a recalibration that moves the odds is on record.
+    Guarantees: only outcomes known by the data's own time; a recalibration that moves the odds is recorded.
     """
     store, champions = warehouse.open(), ChampionHistory.of(ledger.engine)
     months = passed_months(store)
@@ -82,7 +81,7 @@ def as_of_state(
 
 
 def publish(engine: Engine, state: AsOfState, recalibration: Recalibration, champion: str | None) -> None:
-    """Publish a state; a recalibration that moves the odds goes on record."""
+    """Publish a state, and record the recalibration if it moved the odds."""
     as_of, previous = str(state.as_of), _shift_of(states.latest(engine))
     states.publish(engine, as_of, {**state.to_dict(), "recalibration": recalibration.to_dict()})
     if abs(state.log_odds_shift - previous) > MATERIAL_SHIFT:
@@ -105,30 +104,24 @@ def _shift_of(published: states.RecordedState | None) -> float:
 
 
 def _recalibration(store: Warehouse, contacts: Contacts, as_of: np.datetime64, shift_before: float) -> Recalibration:
-    scored = [month for month, entry in store.manifest(SCORES.name).items() if entry.rows]
-    if not scored:
+    if not scored_months(store):
         return Recalibration(0, shift_before, 0.0, None, None)
-    scores = store.read(SCORES.name, scored)
-    position = {contact: row for row, contact in enumerate(scores.column("contact_id").to_pylist())}
-    rows = np.asarray([position.get(contact, -1) for contact in contacts.contact_ids], dtype=np.int64)
-    mine = rows >= 0
-    raw = scores.column("unshifted_proba").to_numpy()[rows[mine]]
-    return recalibrate(
-        raw, contacts.is_subscribed[mine], contacts.known_on[mine], contacts.contact_dates[mine], as_of, shift_before
-    )
+    raw = stored_scores(store, contacts.contact_ids, "unshifted_proba")
+    mine = ~np.isnan(raw)
+    known = (contacts.is_subscribed[mine], contacts.known_on[mine], contacts.contact_dates[mine])
+    return recalibrate(raw[mine], *known, as_of, shift_before)
 
 
 class CampaignConfig(dg.Config):
     """Which lists to score."""
 
     names: list[str] = Field(default_factory=list)
-    """File names in landing/campaigns; default all."""
+    """File names in landing/campaigns; empty for all."""
 
 
 @dg.asset(
-    name=BATCH.name,
+    **identity(BATCH),
     deps=["champion_model", STATE.name],
-    code_version=BATCH.code_version,
     kinds={"parquet", "spark"},
     owners=OWNERS,
     tags={"bank/pii": "yes"},
@@ -156,7 +149,7 @@ def batch_scores(
     if champion is None or state is None:
         context.log.warning("no champion yet: nothing can be scored")
         message = "No champion yet; see the refusal in champion_model."
-        return _lists_result([], made=0, watch=watch, metadata={"message": message})
+        return _lists_result([], {"message": message}, made=0, watch=watch)
     economics = settings.calling
     deliveries = latest_campaigns(settings.warehouse, config.names)
     suppression = SuppressionList.of(campaigns.suppressed(ledger.engine))
@@ -171,41 +164,30 @@ def batch_scores(
     }
     due = stale(wanted)
     for delivery in (delivery for delivery in deliveries if delivery.name in due):
-        derived, campaign = due[delivery.name], read_campaign(settings.warehouse, delivery, settings.contract)
-        bundle, as_of_state = registry.open().bundle(champion), AsOfState.from_dict(state.state)
+        bundle = registry.open().bundle(champion)
+        campaign = read_campaign(settings.warehouse, delivery, settings.contract)
         called_by = economics.for_model(json.loads(bundle["decision.json"]))
-        rows = score_campaign(spark.session, campaign, bundle, champion, as_of_state, called_by, suppression)
-        facts = _facts_of(campaign, delivery, state.as_of) | _model_of(champion, bundle)
-        derived.commit(rows, {**facts, "calls_from": called_by.calls_from})
+        known = (AsOfState.from_dict(state.state), called_by, suppression)
+        rows = score_campaign(spark.session, campaign, bundle, champion, *known)
+        facts = {
+            "sha256": delivery.sha256,
+            "rejected": list(campaign.rejected),
+            "n_rejected": campaign.n_rejected,
+            "delivered": delivery.rows,
+            "as_of": state.as_of,
+            "champion": champion,
+            "digest": digest_files(bundle),
+            "calls_from": called_by.calls_from,
+        }
+        due[delivery.name].commit(rows, facts)
     entries = [derived.entry for derived in wanted.values()]
-    return _lists_result(
-        entries,
-        made=len(due),
-        watch=watch,
-        metadata={
-            "rejected": sum(int(entry.metadata["n_rejected"]) for entry in entries),
-            "campaigns": list(wanted),
-            "model_version": champion,
-        },
-    )
-
-
-def _model_of(champion: str, bundle: Mapping[str, bytes]) -> dict[str, str]:
-    return {"champion": champion, "digest": digest_files(bundle)}
-
-
-def _facts_of(campaign: Campaign, delivery: Delivery, as_of: str) -> dict[str, Any]:
-    return {
-        "sha256": delivery.sha256,
-        "rejected": list(campaign.rejected),
-        "n_rejected": campaign.n_rejected,
-        "delivered": delivery.rows,
-        "as_of": as_of,
-    }
+    rejected = sum(int(entry.metadata["n_rejected"]) for entry in entries)
+    shown = {"rejected": rejected, "campaigns": list(wanted), "model_version": champion}
+    return _lists_result(entries, shown, made=len(due), watch=watch)
 
 
 def _lists_result(
-    entries: Sequence[Entry], *, made: int, watch: Stopwatch, metadata: Mapping[str, Any]
+    entries: Collection[Entry], metadata: Mapping[str, Any], *, made: int, watch: Stopwatch
 ) -> dg.MaterializeResult:
     return dg.MaterializeResult(
         metadata={
@@ -217,14 +199,7 @@ def _lists_result(
     )
 
 
-@dg.asset(
-    name=LIST.name,
-    deps=[BATCH.name],
-    code_version=LIST.code_version,
-    kinds={"parquet", "csv"},
-    owners=OWNERS,
-    tags={"bank/pii": "yes"},
-)
+@dg.asset(**identity(LIST), deps=[BATCH.name], kinds={"parquet", "csv"}, owners=OWNERS, tags={"bank/pii": "yes"})
 def call_list(
     context: dg.AssetExecutionContext,
     warehouse: WarehouseResource,
@@ -234,8 +209,8 @@ def call_list(
     """Whom to call, ranked by expected profit and cut by budget; earlier lists are kept.
 
     Reads: batch_scores, suppressions. Writes: `call_list` and reports/call_lists/*.csv.
-    Guarantees: nobody on the suppression list is on it; only calls that are expected to pay are, or under
-    `BANK_THRESHOLD=f1` those from the threshold of the best F1 on.
+    Guarantees: suppressed customers are never listed; a listed call is expected to pay or, under `BANK_THRESHOLD=f1`,
+    reaches the threshold of the best F1.
     """
     watch, store = Stopwatch(), warehouse.open()
     economics = settings.calling
@@ -259,13 +234,9 @@ def call_list(
         entries[name] = derived.entry
     profit = sum(float(entry.metadata["expected_profit_eur"]) for entry in entries.values())
     context.log.info("%d lists, expected profit %.0f EUR", len(entries), profit)
-    return _lists_result(
-        list(entries.values()),
-        made=made,
-        watch=watch,
-        metadata={
-            "expected_profit_eur": profit,
-            "lists": list(entries),
-            "dagster/column_schema": column_schema(SCORED_SCHEMA),
-        },
-    )
+    shown = {
+        "expected_profit_eur": profit,
+        "lists": list(entries),
+        "dagster/column_schema": column_schema(SCORED_SCHEMA),
+    }
+    return _lists_result(entries.values(), shown, made=made, watch=watch)

@@ -1,7 +1,4 @@
-"""Reading the training snapshot back, for the stages that learn from it.
-
-What lives here: `TrainingSnapshot`. What must not: assets.
-"""
+"""Reads the training snapshot back for the stages that learn from it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -16,14 +13,7 @@ from bank_assets.store.warehouse import Warehouse, WarehouseError, arrays_of
 
 @dataclass(frozen=True, slots=True)
 class TrainingSnapshot:
-    """The stored snapshot.
-
-    Attributes:
-        data: its rows.
-        contact_ids: (n,).
-        digest: its content hash.
-        metadata: what the manifest says of it.
-    """
+    """The stored training set: its data, contact ids (n,), content digest and manifest metadata."""
 
     data: LearningData
     contact_ids: Any
@@ -32,15 +22,7 @@ class TrainingSnapshot:
 
 
 def read_snapshot(store: Warehouse, contract: Contract) -> TrainingSnapshot:
-    """Read `training_set`.
-
-    Args:
-        store: tables.
-        contract: that it was made under.
-
-    Raises:
-        WarehouseError: it was never materialized.
-    """
+    """Read `training_set`; `WarehouseError` if it was never materialized."""
     entry = store.entry("training_set", "all")
     if entry is None:
         raise WarehouseError("training_set: expected a snapshot, found none; materialize training_set first.")

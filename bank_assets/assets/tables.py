@@ -1,27 +1,27 @@
-"""Stage tables: typed Parquet from raw deliveries, by Spark, one pass for all months of a run.
+"""Stage tables: typed Parquet tables from raw deliveries, made by Spark in one pass for all months of a run.
 
-The rules are in `contract.rows`, the tables' columns in `spark.tables`, the order of work in `spark.etl`; here is the
-choice of months that need work, and the commit.
+This module chooses the months that need work and commits the tables. `spark.etl` does the transformation.
 """
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from bank_assets.assets.materialization import OWNERS, Stopwatch, months_of
+from bank_assets.assets.materialization import OWNERS, Stopwatch, discarding, months_of
 from bank_assets.contract.contract import Contract
 from bank_assets.core.drift.month_profile import MonthProfile
-from bank_assets.landing.register import Delivery, month_manifest, object_path
+from bank_assets.landing.register import month_manifest, object_path
 from bank_assets.partitions import key_of, months
 from bank_assets.resources.spark import SparkResource
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.spark.delivery import RawFile
-from bank_assets.spark.etl import CODE_VERSION, TABLES, Conservation, build_tables
+from bank_assets.spark.etl import CODE_VERSION, TABLES, Conservation, EtlResult, build_tables
 from bank_assets.spark.months import month_tables
 from bank_assets.store.derivations import Derived, stale
 from bank_assets.store.lineage import CONTACTS, OUTCOMES, REJECTED
@@ -72,26 +72,23 @@ def tables(
     if due:
         make_months(store, spark, settings.warehouse, due, settings.contract)
         context.log.info("made %d of %d months", len(due), len(requested))
-    seconds = watch.seconds  # of the work; Dagster then writes one event per table and month
+    seconds = watch.seconds  # without the time in which Dagster writes one event per table and month
     for table in TABLES:
-        entries = store.manifest(table)
-        rows = {month: entries[month].rows for month in requested}
-        for month in requested:
-            context.add_asset_metadata(
-                {
-                    "dagster/partition_row_count": rows[month],
-                    "unchanged": month not in due,
-                    **_counts(entries[month].metadata),
-                },
-                asset_key=table,
-                partition_key=key_of(month),
-            )
-        digest = hashlib.sha256("".join(entries[month].digest for month in requested).encode()).hexdigest()
+        stored = store.manifest(table)
+        entries = {month: stored[month] for month in requested}
+        for month, entry in entries.items():
+            facts = {
+                "dagster/partition_row_count": entry.rows,
+                "unchanged": month not in due,
+                **_counts(entry.metadata),
+            }
+            context.add_asset_metadata(facts, asset_key=table, partition_key=key_of(month))
+        digest = hashlib.sha256("".join(entry.digest for entry in entries.values()).encode()).hexdigest()
         yield dg.MaterializeResult(
             asset_key=table,
             data_version=dg.DataVersion(digest),
             metadata={
-                "dagster/row_count": sum(rows.values()),
+                "dagster/row_count": sum(entry.rows for entry in entries.values()),
                 "months": len(requested),
                 "months_made": len(due),
                 "unchanged": not due,
@@ -114,12 +111,12 @@ def make_months(
 ) -> None:
     """Run the ETL for some months and commit all three tables.
 
-    `rejected_contacts` is committed first and `contacts` last: whoever reads contacts finds the rest.
+    `rejected_contacts` is committed first and `contacts` last: a reader who finds contacts also finds the other two.
     """
     files = {kind: _raw_files(warehouse, list(due), kind) for kind in ("contacts", "outcomes")}
     staged = {table: store.staging(table) for table in TABLES}
-    try:
-        made = None
+    made = EtlResult({table: {} for table in TABLES}, {}, {}, {})
+    with discarding(store, *((table, snapshot) for table, (snapshot, _) in staged.items())):
         if files["contacts"] or files["outcomes"]:
             made = build_tables(
                 spark.session,
@@ -130,40 +127,28 @@ def make_months(
                 outcome_files=files["outcomes"],
             )
         for table in (REJECTED, OUTCOMES, CONTACTS):
-            entries = {}
-            for month in due:
-                names = made.files[table].get(month, ()) if made else ()
-                counts = {
-                    "contacts": _conservation(made.contacts if made else {}, month),
-                    "outcomes": _conservation(made.outcomes if made else {}, month),
-                }
-                if table == CONTACTS:
-                    profile = made.profiles.get(month, MonthProfile(month)) if made else MonthProfile(month)
-                    counts["profile"] = asdict(profile)
-                entries[month] = StagedEntry(names, due[month][table].fingerprint, counts)
+            entries = {
+                month: StagedEntry(
+                    made.files[table].get(month, ()), derived[table].fingerprint, _facts(made, table, month)
+                )
+                for month, derived in due.items()
+            }
             store.commit(table, staged[table][0], entries)
-    except BaseException:
-        for table, (snapshot, _) in staged.items():
-            _discard_uncommitted(store, table, snapshot)
-        raise
 
 
-def _discard_uncommitted(store: Warehouse, table: str, snapshot: str) -> None:
-    if all(entry.snapshot != snapshot for entry in store.manifest(table).values()):
-        store.discard(table, snapshot)
-
-
-def _conservation(counts: dict[str, Conservation], month: str) -> dict[str, Any]:
-    return asdict(counts.get(month, Conservation()))
+def _facts(made: EtlResult, table: str, month: str) -> dict[str, Any]:
+    """What is stored with a month of a table: where its delivered rows went and, with contacts, their profile."""
+    facts = {
+        "contacts": asdict(made.contacts.get(month, Conservation())),
+        "outcomes": asdict(made.outcomes.get(month, Conservation())),
+    }
+    profile = made.profiles.get(month, MonthProfile(month))
+    return facts | ({"profile": asdict(profile)} if table == CONTACTS else {})
 
 
 def _raw_files(warehouse: Path, due: Sequence[str], kind: str) -> list[RawFile]:
-    found: dict[str, Delivery] = {}
-    for month in due:
-        for delivery in month_manifest(warehouse, month, kind):
-            if delivery.sha256 not in found or found[delivery.sha256].arrival < delivery.arrival:
-                found[delivery.sha256] = delivery
-    return [
-        RawFile.of(object_path(warehouse, d.sha256), d.arrival, d)
-        for d in sorted(found.values(), key=lambda d: d.arrival)
-    ]
+    """The deliveries of these months, once each at their last arrival, in the order of arrival."""
+    deliveries = [delivery for month in due for delivery in month_manifest(warehouse, month, kind)]
+    last = {one.sha256: one for one in sorted(deliveries, key=attrgetter("arrival"))}
+    ordered = sorted(last.values(), key=attrgetter("arrival"))
+    return [RawFile.of(object_path(warehouse, one.sha256), one.arrival, one) for one in ordered]

@@ -1,7 +1,6 @@
-"""Stage training: one asset per algorithm of the registry, which tests it with each sampler over time-ordered folds.
+"""Stage training: one asset per algorithm, which fits it with each sampler over time-ordered folds.
 
-It reads `training_set` and writes `candidates` (out-of-time predictions) and MLflow child runs. Fits happen in
-`core.training.folds`; nothing here decides which candidate is better.
+It writes out-of-time predictions and one MLflow run per candidate; the evaluation stage compares the candidates.
 """
 
 import time
@@ -15,7 +14,7 @@ import pyarrow as pa
 
 from bank_assets.assets.materialization import ML_OWNERS, derive
 from bank_assets.assets.snapshot import TrainingSnapshot, read_snapshot
-from bank_assets.core.arrays import rows_at
+from bank_assets.core.arrays import FloatArray, rows_at
 from bank_assets.core.quality.objective import best_first
 from bank_assets.core.training.algorithms import ALGORITHMS, Algorithm
 from bank_assets.core.training.folds import CandidatePredictions, candidate_metrics, predict_candidates, resampled_fold
@@ -34,7 +33,7 @@ CANDIDATES = DerivedTable("candidates", "1")
 
 
 def algorithm_asset(algorithm: Algorithm) -> dg.AssetsDefinition:
-    """The asset of one algorithm: its candidates, out of time."""
+    """The asset that tests the candidates of one algorithm out of time."""
 
     @dg.asset(
         name=algorithm.name,
@@ -70,7 +69,7 @@ def algorithm_asset(algorithm: Algorithm) -> dg.AssetsDefinition:
 
 
 def search_settings(algorithm: str, settings: Settings) -> dict[str, Any]:
-    """What changes the candidates of an algorithm, besides the training set."""
+    """The settings that change an algorithm's candidates."""
     return {
         "economics": settings.economics.to_dict(),
         "seed": settings.seed,
@@ -91,7 +90,7 @@ def searched(
     data = snapshot.data
     folds = time_folds(data.contact_dates, data.as_of)
     resampled = FoldCache(settings.home / "cache" / "folds", snapshot.digest, resampled_fold(data))
-    columns: dict[str, Any] = {}
+    columns: dict[str, FloatArray] = {}
     results: dict[str, Any] = {}
     tuned: dict[str, Any] = {}
     if settings.search == "full":
@@ -112,13 +111,13 @@ def searched(
 
 
 def recipes_of(algorithm: str, settings: Settings, parameters: Mapping[str, Any] | None = None) -> list[Recipe]:
-    """The candidates of one algorithm, with the default or the given hyper-parameters; none if none is set."""
+    """The candidates of one algorithm that `BANK_CANDIDATES` selects, with default or the given hyper-parameters."""
     chosen = named_recipes(settings.candidates, settings.seed)
     return [replace(one, parameters=dict(parameters or {})) for one in chosen if one.algorithm == algorithm]
 
 
 def best_of(results: Mapping[str, Any], objective: str) -> dict[str, Any]:
-    """Metrics of an algorithm's best candidate by the objective, as plain numbers that the UI plots."""
+    """Metrics of an algorithm's best candidate by the objective, as plain numbers that Dagster can plot."""
     if not results:
         return {"best_candidate": "none: BANK_CANDIDATES leaves this algorithm out"}
     name = min(results, key=lambda key: best_first(objective, results[key]["metrics"]))
@@ -129,18 +128,15 @@ def best_of(results: Mapping[str, Any], objective: str) -> dict[str, Any]:
 
 def _table(results: Mapping[str, Any]) -> str:
     head = "| candidate | AUC | AP | F1 | Brier | profit EUR | fit s |\n|---|---|---|---|---|---|---|\n"
-    rows = []
-    for name, row in results.items():
-        m = row["metrics"]
-        rows.append(
-            f"| {name} | {m['roc_auc']:.3f} | {m['average_precision']:.3f} | {m['f1']:.3f} | {m['brier']:.4f} "
-            f"| {m['profit_eur']:,.0f} | {m['fit_seconds']:.1f} |"
-        )
-    return head + "\n".join(rows)
+    row = (
+        "| {} | {roc_auc:.3f} | {average_precision:.3f} | {f1:.3f} | {brier:.4f} "
+        "| {profit_eur:,.0f} | {fit_seconds:.1f} |"
+    )
+    return head + "\n".join(row.format(name, **found["metrics"]) for name, found in results.items())
 
 
 def _log(
-    tracking: Any,
+    tracking: Tracking,
     snapshot: TrainingSnapshot,
     predicted: CandidatePredictions,
     metrics: Mapping[str, float],
@@ -151,35 +147,22 @@ def _log(
     reported = ~np.isnan(predicted.calibrated) & (
         data.contact_dates >= time_folds(data.contact_dates, data.as_of)[1].test_start
     )
-    page = candidate_page(
+    proba, observed = predicted.calibrated[reported], data.is_subscribed[reported]
+    page = candidate_page(recipe.name, proba, observed, settings.economics, rows_at(data.features, reported))
+    parameters = recipe.to_dict()
+    return tracking.child(
         recipe.name,
-        predicted.calibrated[reported],
-        data.is_subscribed[reported],
-        settings.economics,
-        rows_at(data.features, reported),
-    )
-    parameters = {
-        "algorithm": recipe.algorithm,
-        "sampler": recipe.sampler,
-        "half_life_days": recipe.half_life_days,
-        "seed": recipe.seed,
-        **recipe.parameters,
-    }
-    return str(
-        tracking.child(
-            recipe.name,
-            tags={
-                "dagster_run_id": dagster_run_id,
-                "data_version": snapshot.digest,
-                "git_sha": git_revision(settings.revision),
-                "contract_version": str(settings.contract.version),
-                "contract_digest": settings.contract.digest,
-                "bank/as_of": str(snapshot.data.as_of),
-            },
-            parameters=parameters,
-            metrics={key: value for key, value in metrics.items() if np.isfinite(value)},
-            files={"charts/candidate.html": page.encode()},
-        )
+        tags={
+            "dagster_run_id": dagster_run_id,
+            "data_version": snapshot.digest,
+            "git_sha": git_revision(settings.revision),
+            "contract_version": str(settings.contract.version),
+            "contract_digest": settings.contract.digest,
+            "bank/as_of": str(data.as_of),
+        },
+        parameters=parameters | parameters.pop("parameters"),
+        metrics={key: value for key, value in metrics.items() if np.isfinite(value)},
+        files={"charts/candidate.html": page},
     )
 
 

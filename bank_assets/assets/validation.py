@@ -1,7 +1,7 @@
-"""Stage validation: the gate that every month has to pass.
+"""Stage validation: the quality gate that every month has to pass.
 
-The ETL counts what each month's deliveries look like before a row is left out; Great Expectations judges these counts,
-one row per month. Its result is the verdict.
+The ETL counts each month's delivered rows before it drops any; Great Expectations validates these counts, one row per
+month. A month that fails is held.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,6 @@ import pyarrow.compute as pc
 from bank_assets.assets.materialization import OWNERS, Stopwatch, months_of, months_result
 from bank_assets.core.drift.month_profile import MonthProfile
 from bank_assets.expectations.runner import validate_contacts
-from bank_assets.expectations.summary import MonthValidation
 from bank_assets.partitions import monthly_asset
 from bank_assets.reports.validation_page import MonthRow, validation_page, violations_in_words
 from bank_assets.resources.store import WarehouseResource
@@ -28,27 +27,21 @@ from bank_assets.store.warehouse import Warehouse
 CODE_VERSION = "3"
 VERDICTS = DerivedTable(GATE, CODE_VERSION)
 VERDICTS_ON_ROWS = DerivedTable(GATE, "2")
-"""On tables that were made before the ETL counted profiles; such months stay judged as they are."""
+"""For tables from before the ETL counted profiles; such months keep their verdict."""
 
 RESULT_SCHEMA = pa.schema([("month", pa.string()), ("severity", pa.string()), ("failure", pa.string())])
 
 
 @monthly_asset(
-    name=GATE,
-    deps=[CONTACTS, REJECTED],
-    code_version=CODE_VERSION,
-    kinds={"greatexpectations"},
-    owners=OWNERS,
+    name=GATE, deps=[CONTACTS, REJECTED], code_version=CODE_VERSION, kinds={"greatexpectations"}, owners=OWNERS
 )
 def contacts_validation(
-    context: dg.AssetExecutionContext,
-    warehouse: WarehouseResource,
-    settings: dg.ResourceParam[Settings],
+    context: dg.AssetExecutionContext, warehouse: WarehouseResource, settings: dg.ResourceParam[Settings]
 ) -> dg.MaterializeResult:
     """Whether each month of contacts may be used, as Great Expectations judges the counts of its deliveries.
 
-    Reads: what the ETL counted, stored with contacts. Writes: `contacts_validation` and a page of all months.
-    Guarantees: a month that fails is held, the others go on; no customer's values are in any report.
+    Reads: the counts that the ETL stored with contacts. Writes: `contacts_validation` and a page of all months.
+    Guarantees: a month that fails is held, the others go on; no report contains a customer's values.
     """
     watch, store = Stopwatch(), warehouse.open()
     requested = months_of(context)
@@ -70,20 +63,19 @@ def contacts_validation(
 
 
 def _shown(_month: str, verdict: Entry) -> dict[str, Any]:
-    """What people see of a month's verdict."""
     found = verdict.metadata
     return {"passed": found["passed"], "errors": found["errors"][:5], "warnings": found["warnings"][:5]}
 
 
 def verdict_on(store: Warehouse, month: str, reject_rate_limit: float) -> Derived:
-    """The verdict on a month, and what it has to be made from."""
+    """The key of a month's verdict, with the inputs and settings that it depends on."""
     contacts = store.manifest(CONTACTS)[month]
     table = VERDICTS if "profile" in contacts.metadata else VERDICTS_ON_ROWS
     return table.of(store, month, inputs=[contacts.digest], settings={"reject_rate_limit": reject_rate_limit})
 
 
 def judge_months(store: Warehouse, due: Mapping[str, Derived], settings: Settings) -> None:
-    """Let Great Expectations judge some months and store the verdicts."""
+    """Validate some months with Great Expectations and store the verdicts."""
     contacts = store.manifest(CONTACTS)
     profiles = {month: profile_of(store, month, entry) for month, entry in contacts.items()}
     summary = validate_contacts(
@@ -94,27 +86,21 @@ def judge_months(store: Warehouse, due: Mapping[str, Derived], settings: Setting
         data_docs=settings.reports / "data_docs",
     )
     for month, verdict in due.items():
-        hold(verdict, profiles[month], summary.months[month], contacts[month].digest)
-
-
-def hold(verdict: Derived, profile: MonthProfile, found: MonthValidation, contacts_digest: str) -> None:
-    """Store the verdict on a month."""
-    texts = [("error", text) for text in found.errors] + [("warning", text) for text in found.warnings]
-    failures = [{"month": profile.month, "severity": severity, "failure": text} for severity, text in texts]
-    verdict.commit(
-        pa.Table.from_pylist(failures, schema=RESULT_SCHEMA),
-        {
+        found = summary.months[month]
+        texts = [("error", text) for text in found.errors] + [("warning", text) for text in found.warnings]
+        failures = [{"month": month, "severity": severity, "failure": text} for severity, text in texts]
+        facts = {
             "passed": not found.errors,
             "errors": list(found.errors),
             "warnings": list(found.warnings),
-            "contacts_digest": contacts_digest,
-            "reject_rate": profile.uncorrected_share,
-        },
-    )
+            "contacts_digest": contacts[month].digest,
+            "reject_rate": profiles[month].uncorrected_share,
+        }
+        verdict.commit(pa.Table.from_pylist(failures, schema=RESULT_SCHEMA), facts)
 
 
 def profile_of(store: Warehouse, month: str, contacts: Entry) -> MonthProfile:
-    """The profile of a month; of a table that is older than profiles, what its counts tell."""
+    """The profile of a month; tables older than profiles give what their counts contain."""
     if "profile" in contacts.metadata:
         return MonthProfile.from_dict(month, contacts.metadata["profile"])
     counts = contacts.metadata["contacts"]
@@ -144,16 +130,7 @@ def page_of_all_months(store: Warehouse, settings: Settings) -> str:
     for month, entry in store.manifest(GATE).items():
         if month in contacts:
             profile = profile_of(store, month, contacts[month])
-            rows.append(
-                MonthRow(
-                    month,
-                    profile.rows,
-                    profile.contacts,
-                    profile.uncorrected,
-                    profile.superseded,
-                    entry.metadata["errors"],
-                    entry.metadata["warnings"],
-                    violations_in_words(profile.violations),
-                )
-            )
+            counts = (profile.rows, profile.contacts, profile.uncorrected, profile.superseded)
+            findings = (entry.metadata["errors"], entry.metadata["warnings"])
+            rows.append(MonthRow(month, *counts, *findings, violations_in_words(profile.violations)))
     return validation_page(rows, has_data_docs=(settings.reports / "data_docs" / "index.html").is_file())

@@ -1,8 +1,6 @@
-"""`python -m bank_assets demo`: time travel. Months of the past arrive one after the other, nobody touches anything.
+"""`python -m bank_assets demo` (`make demo`): past months arrive one after the other, and the loop responds unattended.
 
-What lives here: arguments, the order of the play, what people see of it.
-What must not: processes (`demo.processes`), deliveries (`demo.deliveries`), reading the loop (`demo.watch`), profit
-(`demo.profit`), figures (`demo.summary`). Called by `bank_assets.__main__`; `make demo`.
+`demo.play` plays the deliveries, `demo.processes` runs the servers and `demo.summary` has the figures.
 """
 
 from __future__ import annotations
@@ -22,6 +20,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
+from bank_assets.commands import positive
 from bank_assets.demo.deliveries import MONTH, Sender, parse_step, plan_steps
 from bank_assets.demo.play import Play
 from bank_assets.demo.processes import LOOPBACK, DemoError, Processes, answers, free_port, stop_leftovers
@@ -34,27 +33,20 @@ from bank_assets.sources.source import Source, resolve_source
 from bank_assets.sources.uci import SourceError
 
 START: Final = "2009-04-01"
-"""The first month from which a history of eleven months precedes. With an earlier start, or on simulated data, the gate
-may refuse every first model; then the default recipe decides on probation (`BANK_PROBATION`), so every demo has a model
-from its first day."""
+"""The first month with eleven months of history. With an earlier start, or on simulated data, the gate may refuse every
+first model; then the default recipe decides on probation (`BANK_PROBATION`), so that every demo has a model."""
 MARK: Final = "demo.json"
-"""A folder with this file is a demo's home and may be emptied by the next demo."""
+"""Marks the home of a demo, which the next demo may empty."""
 READY_SECONDS: Final = 180.0
 SENSOR_SECONDS: Final = 2
 INTERRUPTED: Final = 130
 STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, found {text!r}")
-    return int(text)
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `demo`."""
     parser.add_argument("--start", default=START, help=f"first day played, ISO (default: {START})")
-    parser.add_argument("--months", type=_positive, help="calendar months to play (default: all)")
+    parser.add_argument("--months", type=positive, help="calendar months to play (default: all)")
     parser.add_argument("--step", default=MONTH, help="what arrives at a time: month, or a number of days")
     parser.add_argument(
         "--pause", type=float, default=0.0, help="seconds between a finished step and the next delivery"
@@ -63,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--attach", action="store_true", help="use the daemon and app that run on BANK_HOME already")
     parser.add_argument("--app-port", type=int, default=8000, help="port of the running app, with --attach")
     parser.add_argument("--ui-port", type=int, default=3000, help="port of the running Dagster, with --attach")
-    parser.add_argument("--rate", type=float, default=5.0, help="requests a second of the client that keeps asking")
+    parser.add_argument("--rate", type=float, default=5.0, help="requests a second of the client")
     parser.add_argument(
         "--no-replay", action="store_true", help="leave out the comparison with the replay's own figure"
     )
@@ -71,11 +63,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Play.
+    """Play the demo and stop everything that it started.
 
-    Returns:
-        0 if no run and no request failed; 1 if one did or the demo could not go on; 2 for unusable arguments; 130
-        after Ctrl-C or kill. Whatever was started is stopped in each case.
+    Returns 0 if no run and no request failed, 1 if one did or the demo could not continue, 2 for unusable arguments,
+    130
+    after Ctrl-C or kill.
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
     try:
@@ -106,7 +98,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def own_settings(settings: Settings, home: Path) -> Settings:
-    """The same deployment in a home of its own: its registry and ledger are files there, whatever the servers are."""
+    """The same deployment in a home of its own, with its registry and ledger in files there."""
     return replace(
         settings,
         home=home,
@@ -118,10 +110,9 @@ def own_settings(settings: Settings, home: Path) -> Settings:
 
 @contextmanager
 def _terminated_as_interrupt() -> Iterator[None]:
-    """Let `kill` and a closed terminal end the demo as Ctrl-C does, so that nothing stays behind.
+    """Treat `kill` and a closed terminal like Ctrl-C, so that every process is stopped.
 
-    Ctrl-C has a handler of ours, too: a demo started in the background of a script would ignore it, and so would
-    every server that it starts.
+    Ctrl-C gets our handler too: a demo started in the background of a script would ignore it, and so would its servers.
     """
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
@@ -137,20 +128,17 @@ def _terminated_as_interrupt() -> Iterator[None]:
 
 @contextmanager
 def _servers(arguments: argparse.Namespace, settings: Settings, console: Console) -> Iterator[Processes]:
-    """The demo's processes; stopped at the end, however it comes."""
+    """The demo's processes, which are stopped however the demo ends."""
     home = settings.home
     if not arguments.attach:
         _empty_home(home, console)
     environment: dict[str, str | None] = {
+        **dict.fromkeys(("BANK_MLFLOW_URI", "BANK_MLFLOW_ARTIFACTS", "BANK_LEDGER_URL", "BANK_LOGIN")),
         "BANK_HOME": str(home),
         "DAGSTER_HOME": str(settings.dagster_home),
-        "BANK_MLFLOW_URI": None,
-        "BANK_MLFLOW_ARTIFACTS": None,
-        "BANK_LEDGER_URL": None,
         "BANK_HOST": LOOPBACK,
-        "BANK_LOGIN": None,
         "BANK_SENSORS_RUNNING": "yes",
-        # The default of 30 s spares an idle machine; here somebody is waiting. Files are renamed into place, complete.
+        # Somebody is waiting, and files arrive complete, by a rename.
         "BANK_SENSOR_SECONDS": str(SENSOR_SECONDS),
         "BANK_SETTLE_SECONDS": "0",
         "PYTHONUNBUFFERED": "1",
@@ -161,7 +149,7 @@ def _servers(arguments: argparse.Namespace, settings: Settings, console: Console
     finally:
         if processes.running:
             console.print(f"stopping {', '.join(processes.running)}")
-        # A second Ctrl-C must not leave half of them running.
+        # A second Ctrl-C must not leave some of them running.
         before = [signal.signal(number, signal.SIG_IGN) for number in STOPPING]
         processes.stop()
         for number, handler in zip(STOPPING, before, strict=True):
@@ -169,11 +157,7 @@ def _servers(arguments: argparse.Namespace, settings: Settings, console: Console
 
 
 def _empty_home(home: Path, console: Console) -> None:
-    """Make the demo's home empty, if it is one.
-
-    Raises:
-        DemoError: the folder holds something that no demo made.
-    """
+    """Empty the home of an earlier demo; refuse a folder that no demo made."""
     for name in stop_leftovers(home / "demo_processes.json"):
         console.print(f"stopped {name}, left behind by a demo that was killed")
     if home.is_dir() and any(home.iterdir()):
@@ -196,10 +180,10 @@ def _prepare(
     processes: Processes,
     console: Console,
 ) -> Play:
-    """Bring history, servers and client to the point where the first step can arrive."""
+    """Deliver the history, start the servers and plan the steps."""
     console.print(f"source: {source.label} ({'real' if source.is_real else 'not the pinned real file'})")
     console.print(f"home of the demo: {settings.home}; nothing is written outside it and its parent's reports")
-    # What was found is what the processes use: `auto` must not choose again, and a relative path is not theirs.
+    # The processes use the source found here: `auto` must not choose again, and they have another working folder.
     chosen = str(source.path.absolute()) if source.path else source.kind
     processes.environment = {**processes.environment, "BANK_SOURCE": chosen}
     sender = Sender(source, settings, settings.home / "stage")
@@ -216,48 +200,24 @@ def _prepare(
     console.print(f"watch: the app http://{LOOPBACK}:{app_port}  Dagster http://{LOOPBACK}:{ui_port}")
     console.print(f"profit line, from the first delivery on: http://{LOOPBACK}:{app_port}/reports/demo/index.html")
     steps = plan_steps(start, last, arguments.months, step_days)
-    return Play(
-        settings=settings,
-        source=source,
-        sender=sender,
-        steps=steps,
-        processes=processes,
-        console=console,
-        app_port=app_port,
-        pause_seconds=arguments.pause,
-        step_timeout_seconds=arguments.step_timeout,
-        requests_per_second=arguments.rate,
-    )
+    timing = (arguments.pause, arguments.step_timeout, arguments.rate)
+    return Play(settings, source, sender, steps, processes, console, app_port, *timing)
 
 
 def _main_job(processes: Processes, console: Console) -> None:
-    """The history, as `make run` does it, in a process of its own: its memory is free again afterwards.
-
-    Raises:
-        DemoError: it failed; the message has the end of its log.
-    """
+    """Run the main job on the history in a process of its own, so that its memory is freed afterwards."""
     started = time.monotonic()
     console.print("main job on the history: tables, gate, drift, 20 candidates, first champion …")
-    code = processes.start("main-job", ["-m", "bank_assets", "run", "--no-land"]).wait()
-    processes.stop("main-job")
-    if code != 0:
-        raise DemoError(f"main job: expected exit code 0, found {code}:\n{processes.tail('main-job', 30)}")
+    processes.finish("main-job", ["-m", "bank_assets", "run", "--no-land"])
     console.print(f"main job done in {time.monotonic() - started:.0f} s")
 
 
 def _replay(play: Play, processes: Processes, console: Console) -> dict[str, Any]:
-    """The same days by `make replay`: its platform and a model trained once, day by day.
-
-    Raises:
-        DemoError: it failed; the message has the end of its log.
-    """
+    """Replay the same days with the platform and with a model that is trained once."""
     console.print("the same days by the replay, for comparison …")
     span = ["--first-day", str(play.steps[0].first), "--last-day", str(play.results[-1].step.last)]
     command = ["-m", "bank_assets", "replay", "--policies", "platform,never", "--step", "day", "--json", *span]
-    code = processes.start("replay", command).wait()
-    processes.stop("replay")
-    if code != 0:
-        raise DemoError(f"replay: expected exit code 0, found {code}:\n{processes.tail('replay', 30)}")
+    processes.finish("replay", command)
     document = json.loads((play.settings.reports / "replay" / "replay.json").read_text())
     kept = ("profit_eur", "trainings", "searches", "recalibrations", "contacts_called")
     figures = {policy["name"]: {key: policy[key] for key in kept} for policy in document["policies"]}
@@ -268,23 +228,12 @@ def _replay(play: Play, processes: Processes, console: Console) -> dict[str, Any
 def _serve(
     arguments: argparse.Namespace, settings: Settings, processes: Processes, console: Console
 ) -> tuple[int, int]:
-    """Start the app and Dagster, or find those that run.
-
-    Returns:
-        Port of the app and of Dagster's web server.
-
-    Raises:
-        DemoError: they do not answer.
-    """
+    """Start the app and Dagster, or find those that run; returns the ports of both."""
     if arguments.attach:
-        for name, port, path in (
-            ("the app (make serve)", arguments.app_port, "/health/live"),
-            ("Dagster (make ui)", arguments.ui_port, "/server_info"),
-        ):
+        app, ui = ("the app (make serve)", arguments.app_port), ("Dagster (make ui)", arguments.ui_port)
+        for (name, port), path in ((app, "/health/live"), (ui, "/server_info")):
             if not answers(port, path):
-                raise DemoError(
-                    f"{name}: expected an answer on port {port}, found none; start it, or leave ATTACH out."
-                )
+                raise DemoError(f"{name}: expected an answer on port {port}, found none; start it or omit ATTACH.")
         return arguments.app_port, arguments.ui_port
     with open_instance(settings):
         pass  # writes dagster.yaml into the home

@@ -1,11 +1,7 @@
 """`python -m bank_assets prune`: remove old snapshots of tables that nothing refers to.
 
-What lives here: which tables may be pruned, what people see. What must not: deciding what is referenced within a table
-(`store.warehouse` does). Called by `bank_assets.__main__`; docs/operations.md says what else grows.
-
-Never touched: raw deliveries (everything can be made again from them), training sets (records of decisions name them by
-digest), the ledger, the registry, reports. A model version that the ledger names is never deleted, so this command
-deletes none.
+Raw deliveries (everything can be made again from them), training sets (decision records name them by digest), the
+ledger, the registry and reports are never touched. docs/operations.md describes what else grows.
 """
 
 from __future__ import annotations
@@ -41,11 +37,7 @@ def _days(text: str) -> float:
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Prune every table that may be pruned.
-
-    Returns:
-        0.
-    """
+    """Prune every table that may be pruned."""
     store, console, total = Warehouse(settings.warehouse), Console(markup=False), 0
     for table in prunable_tables(settings.warehouse):
         before = _sizes(settings.warehouse / table / "snapshots")
@@ -61,7 +53,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def prunable_tables(warehouse: Path) -> list[str]:
-    """Tables with snapshots whose content can be made again, in order of their names."""
+    """Tables with snapshots that can be made again, in order of their names."""
     found = (path.parent.name for path in warehouse.glob("*/snapshots"))
     return sorted(name for name in found if name not in KEPT_TABLES)
 

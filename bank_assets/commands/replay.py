@@ -1,8 +1,6 @@
-"""`python -m bank_assets replay`: decide the history day by day, policies side by side.
+"""`python -m bank_assets replay`: decide the history day by day with several policies and compare them.
 
-What lives here: arguments, progress on stderr, the document on stdout, the report's files.
-What must not: decisions (`replay.replay`), processes (`replay.workers`), checkpoints (`replay.checkpoint`).
-Called by `bank_assets.__main__`. With `--json` stdout is one JSON document and nothing else.
+With `--json` stdout is one JSON document and nothing else; progress goes to stderr.
 """
 
 from __future__ import annotations
@@ -21,6 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from bank_assets.commands import positive
 from bank_assets.core.economics.economics import COST_COLUMN, VALUE_COLUMN, EconomicsError
 from bank_assets.core.training.recipes import RecipeError, named_recipes
 from bank_assets.landing.header import DeliveryRefused
@@ -40,8 +39,11 @@ from bank_assets.store.atomic_files import write_atomic
 
 _LOG: Final = logging.getLogger(__name__)
 PROCESSES: Final = 2
+REPLAY_ARGUMENTS: Final = (
+    "first_day", "last_day", "outcome_delay_days", "step", "feedback", "exploration_share"
+)  # fmt: skip
 TABLE_WIDTH: Final = 120
-"""Of the table where stdout is no terminal."""
+"""Width of the table if stdout is no terminal."""
 
 
 def _day(text: str) -> np.datetime64:
@@ -49,12 +51,6 @@ def _day(text: str) -> np.datetime64:
         return np.datetime64(text, "D")
     except ValueError as error:
         raise argparse.ArgumentTypeError(f"expected a day like 2008-09-01, found {text!r}") from error
-
-
-def _count(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, found {text!r}")
-    return int(text)
 
 
 def _names(text: str) -> list[str]:
@@ -66,11 +62,7 @@ def _names(text: str) -> list[str]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments.
-
-    Args:
-        parser: of the command.
-    """
+    """Declare the arguments."""
     parser.add_argument("--redraw", type=Path, metavar="FILE", help="only draw the report of a replay.json again")
     parser.add_argument("--json", action="store_true", help="print one JSON document, nothing else, to stdout")
     parser.add_argument("--value", type=float, help="value of a subscription, EUR (default: BANK_VALUE_EUR)")
@@ -80,7 +72,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--outcome-delay-days", type=int, default=1, help="days until an outcome is usable (default: 1)"
     )
-    parser.add_argument("--step", choices=STEPS, default="day", help="how often the policies look and refit")
+    parser.add_argument("--step", choices=STEPS, default="day", help="how often the policies assess and refit")
     parser.add_argument("--policies", type=_names, default=list(POLICIES), help="comma-separated (default: all)")
     parser.add_argument("--feedback", choices=FEEDBACKS, default="full", help="learn from all contacts, or called ones")
     parser.add_argument(
@@ -91,21 +83,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, help="seed of fits, samplers, searches, exploration (default: BANK_SEED)")
     parser.add_argument(
-        "--seeds", type=_count, default=1, metavar="N", help="replay with N seeds from --seed on; mean ± standard error"
+        "--seeds",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="replay with N seeds from --seed on; mean ± standard error",
     )
     parser.add_argument("--processes", type=int, choices=(1, 2, 3, 4), default=PROCESSES, help="policies at a time")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
-    """Replay, print, write the report.
-
-    Args:
-        args: parsed arguments.
-        settings: home, source, economics, seed.
-
-    Returns:
-        Exit code: 0 success, 2 unusable arguments or source.
-    """
+    """Replay, print and write the report; returns 0, or 2 for unusable arguments or an unusable source."""
     console = Console(stderr=True, markup=False)
     if args.redraw:
         folder = write_report(args.redraw.parent, json.loads(args.redraw.read_bytes()))
@@ -114,13 +102,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     try:
         replay = ReplaySettings(
             settings.economics.stating(args.cost, args.value),
-            args.first_day,
-            args.last_day,
-            args.outcome_delay_days,
-            args.step,
-            args.feedback,
-            args.exploration_share,
-            settings.seed if args.seed is None else args.seed,
+            seed=settings.seed if args.seed is None else args.seed,
+            **{name: getattr(args, name) for name in REPLAY_ARGUMENTS},
         )
         named_recipes(settings.candidates, replay.seed)
         source = resolve_source(settings)
@@ -140,9 +123,8 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
         _replayed(args, settings, history, replace(replay, seed=replay.seed + number), world, console)
         for number in range(args.seeds)
     ]
-    outcomes = runs[0]
-    document, events = _document(args, history, replay, world, outcomes)
-    document["seeds"] = over_seeds(replay.seed, runs)
+    document = _document(history, replay, world, runs)
+    events = runs[0][_followed(runs[0])].counts.to_dict()["events"]
     name = "replay" if replay.feedback == "full" else f"replay-{replay.feedback}"
     folder = write_report(settings.reports / name, {**document, "events": events})
     if args.json:
@@ -161,12 +143,9 @@ def _replayed(
     world: World,
     console: Console,
 ) -> dict[str, PolicyOutcome]:
+    source = history.source
     config = PlatformConfig(
-        settings.candidates,
-        settings.probation,
-        settings.objective,
-        source=history.source.label,
-        is_real=history.source.is_real,
+        settings.candidates, settings.probation, settings.objective, source=source.label, is_real=source.is_real
     )
     chosen = {"candidates": list(config.candidates), "probation": config.probation, "objective": config.objective}
     folder = fingerprint(history.digest, {**replay.to_dict(), **chosen})
@@ -180,43 +159,37 @@ def _replayed(
 
         found = {}
         for name, outcome in run_policies(args.policies, job, min(args.processes, len(args.policies)), report):
-            bars.update(tasks[name], completed=len(world.days))
+            report(name, len(world.days))
             found[name] = outcome
     return {name: found[name] for name in args.policies}
 
 
 def _document(
-    args: argparse.Namespace,
-    history: History,
-    replay: ReplaySettings,
-    world: World,
-    outcomes: Mapping[str, PolicyOutcome],
-) -> tuple[dict[str, Any], list[dict[str, str]]]:
-    followed = _followed(outcomes)
-    platform = outcomes.get("platform")
-    document = {
-        **{name: replay.economics.to_dict()[name] for name in (VALUE_COLUMN, COST_COLUMN)},
-        "first_day": str(replay.first_day),
+    history: History, replay: ReplaySettings, world: World, runs: Sequence[Mapping[str, PolicyOutcome]]
+) -> dict[str, Any]:
+    settings, platform = replay.to_dict(), runs[0].get("platform")
+    kept = (
+        VALUE_COLUMN,
+        COST_COLUMN,
+        "first_day",
+        "outcome_delay_days",
+        "step",
+        "feedback",
+        "seed",
+        "exploration_share",
+    )
+    return {
+        **{name: settings[name] for name in kept},
         "last_day": str(world.dates[world.is_decided].max()),
-        "outcome_delay_days": replay.outcome_delay_days,
-        "step": replay.step,
-        "feedback": replay.feedback,
-        "seed": replay.seed,
-        "exploration_share": args.exploration_share if replay.feedback == "called" else None,
         "source": {"label": history.source.label, "is_real": history.source.is_real, "contacts": len(history.contacts)},
-        "policies": [outcome.result for outcome in outcomes.values()],
+        "policies": [outcome.result for outcome in runs[0].values()],
         "uncertainty": None if platform is None else uncertainty(world, platform.trace),
+        "seeds": over_seeds(replay.seed, runs),
     }
-    return document, [event.to_dict() for event in outcomes[followed].counts.events]
 
 
 def over_seeds(first: int, runs: Sequence[Mapping[str, PolicyOutcome]]) -> dict[str, Any]:
-    """Mean and standard error of each policy's profit over seeds.
-
-    Args:
-        first: seed of the first run; each further run adds one.
-        runs: outcomes by policy, one mapping a seed.
-    """
+    """Mean and standard error of each policy's profit over consecutive seeds."""
     profits = {name: [run[name].result["profit_eur"] for run in runs] for name in runs[0]}
     return {
         "seeds": [first + number for number in range(len(runs))],
@@ -236,7 +209,7 @@ def _followed(names: Collection[str]) -> str:
 
 
 def write_report(folder: Path, document: Mapping[str, Any]) -> Path:
-    """Write `replay.json`, the page and `replay.svg`; a document that was written before gives the same page again."""
+    """Write `replay.json`, the page and `replay.svg`; the same document always gives the same page."""
     policies, events = document["policies"], document["events"]
     followed = _followed([one["name"] for one in policies])
     drawn = replay_charts(policies, events, followed=followed, source=document["source"]["label"])

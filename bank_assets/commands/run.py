@@ -1,8 +1,4 @@
-"""`python -m bank_assets run`: the main job in one command, with a progress bar and a summary.
-
-What lives here: landing, the Dagster run in this process, what people see of it.
-What must not: the work of any stage. Called by `bank_assets.__main__`.
-"""
+"""`python -m bank_assets run`: land the source and run the main job with a progress bar and a summary."""
 
 import argparse
 import json
@@ -12,7 +8,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
-from typing import Any
 
 import dagster as dg
 from rich.console import Console
@@ -25,11 +20,12 @@ from bank_assets.definitions import build_defs
 from bank_assets.jobs import MAIN, PERFORMANCE
 from bank_assets.landing.deliveries import register_deliveries
 from bank_assets.landing.register import delivered_months
-from bank_assets.ledger.engine import open_ledger
+from bank_assets.ledger.engine import opened_ledger
 from bank_assets.loop.requests import RANGE_END, RANGE_START
 from bank_assets.partitions import key_of, months_between
 from bank_assets.resources.instance import open_instance
 from bank_assets.resources.run_lock import holding_run_lock, reap_orphans
+from bank_assets.resources.run_story import innermost
 from bank_assets.settings import Settings
 from bank_assets.sources.landing import land_source
 from bank_assets.sources.source import resolve_source
@@ -47,12 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
-    """Land the source and run the main job.
-
-    Returns:
-        0, also when a gate honestly refused; 1 on a technical failure, which is named.
-    """
-    console = Console(stderr=True, markup=False)  # a path may hold `[…]`, which is no markup
+    """Land the source and run the main job; returns 1 after a technical failure, 0 otherwise, also after a refusal."""
+    console = Console(stderr=True, markup=False)  # a path may contain `[…]`
     started = time.monotonic()
     if not arguments.no_land:
         source = resolve_source(settings)
@@ -84,7 +76,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         seconds: dict[str, float] = {}
         is_done = execute(MAIN, settings, instance, keys, console, seconds)
         if is_done and has_new_champion(settings):
-            # The new champion scores the days since its data ended, so that the next run finds nothing left to do.
+            # The new champion scores the days since its data ended; otherwise the next run would find work left.
             is_done = execute(PERFORMANCE, settings, instance, keys, console, {})
     seconds["total"] = round(time.monotonic() - started, 1)
     summary = build_summary(settings, seconds)
@@ -96,12 +88,9 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def has_new_champion(settings: Settings) -> bool:
-    """Whether a champion came into force that the stored scores or the last drift report do not know yet."""
-    engine = open_ledger(settings.ledger_url)
-    try:
+    """Whether the stored scores or the last drift report are older than the champion in force."""
+    with opened_ledger(settings.ledger_url) as engine:
         champions = ChampionHistory.of(engine)
-    finally:
-        engine.dispose()
     if champions.current is None:
         return False
     store = Warehouse(settings.warehouse)
@@ -118,18 +107,9 @@ def execute(
     console: Console,
     seconds: dict[str, float],
 ) -> bool:
-    """Run a job over a range of months in this process.
+    """Run a job over a range of months in this process and add its seconds by stage to `seconds`.
 
-    Args:
-        job: its name.
-        settings: deployment.
-        instance: Dagster instance.
-        keys: partition keys, in order.
-        console: where progress goes.
-        seconds: filled with seconds by stage.
-
-    Returns:
-        Whether every step succeeded and no blocking check failed.
+    Returns whether every step succeeded and no blocking check failed.
     """
     definition = build_defs(settings=settings).resolve_job_def(job)
     stage_of = stages_by_step(definition)
@@ -148,35 +128,25 @@ def execute(
             spent = event.step_success_data.duration_ms / 1000
             seconds[stage] = round(seconds.get(stage, 0.0) + spent, 2)
         if event.is_step_failure:
-            console.print(f"{event.step_key} failed: {_innermost(event.step_failure_data.error)}", style="red")
+            error = event.step_failure_data.error
+            cause = innermost(error).message.strip() if error else "unknown error"
+            console.print(f"{event.step_key} failed: {cause}", style="red")
     return bool(result.success)
 
 
 def stages_by_step(definition: dg.JobDefinition) -> dict[str, str]:
-    """Stage of each asset step of a job; checks are left out.
-
-    Args:
-        definition: the job.
-
-    Returns:
-        Stage by step key; a step that makes several assets has one stage.
-    """
+    """Stage of each asset step of a job, without checks; a step that makes several assets has one stage."""
     steps = {node.name for node in definition.nodes}
-    found: dict[str, str] = {}
-    for asset in load_stage_assets():
-        name = asset.op.name
-        if name in steps:
-            found[name] = next(iter(asset.specs)).group_name or ""
-    return found
+    return {
+        asset.op.name: next(iter(asset.specs)).group_name or ""
+        for asset in load_stage_assets()
+        if asset.op.name in steps
+    }
 
 
 @contextmanager
 def _watching(
-    console: Console,
-    instance: dg.DagsterInstance,
-    run_id: str,
-    job: str,
-    stage_of: dict[str, str],
+    console: Console, instance: dg.DagsterInstance, run_id: str, job: str, stage_of: dict[str, str]
 ) -> Iterator[None]:
     """A progress bar over the assets of a run, fed from its event log."""
     done = threading.Event()
@@ -191,20 +161,19 @@ def _watching(
     with Progress(*columns, console=console, transient=False) as progress:
         task = progress.add_task(job, total=len(stage_of), stage="starting")
 
+        def steps(kind: dg.DagsterEventType) -> list[str]:
+            records = instance.get_records_for_run(run_id, of_type=kind).records
+            return [step for one in records if (step := one.event_log_entry.step_key or "") in stage_of]
+
+        def show() -> None:
+            begun = steps(dg.DagsterEventType.STEP_START)
+            stage = f"{stage_of[begun[-1]]}: {begun[-1]}" if begun else "starting"
+            progress.update(task, completed=len(set(steps(dg.DagsterEventType.STEP_SUCCESS))), stage=stage)
+
         def poll() -> None:
             while not done.wait(0.5):
-                with suppress(OperationalError):  # of a new home: the run makes its event log in this moment
-                    _show(progress, task)
-
-        def _show(bar: Progress, number: Any) -> None:
-            records = instance.get_records_for_run(
-                run_id, of_type={dg.DagsterEventType.STEP_START, dg.DagsterEventType.STEP_SUCCESS}
-            ).records
-            keys = [(r.event_log_entry.step_key or "", r.event_log_entry.dagster_event_type) for r in records]
-            finished = {key for key, kind in keys if kind is dg.DagsterEventType.STEP_SUCCESS and key in stage_of}
-            running = [key for key, kind in keys if kind is dg.DagsterEventType.STEP_START and key in stage_of]
-            stage = f"{stage_of[running[-1]]}: {running[-1]}" if running else "starting"
-            bar.update(number, completed=len(finished), stage=stage)
+                with suppress(OperationalError):  # a new home has no event log yet
+                    show()
 
         thread = threading.Thread(target=poll, daemon=True)
         thread.start()
@@ -213,10 +182,4 @@ def _watching(
         finally:
             done.set()
             thread.join()
-            _show(progress, task)
-
-
-def _innermost(error: Any) -> str:
-    while error is not None and error.cause is not None:
-        error = error.cause
-    return str(error.message).strip() if error is not None else "unknown error"
+            show()

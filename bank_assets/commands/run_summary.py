@@ -1,8 +1,4 @@
-"""What a run came to: `reports/run_summary.json` and the table that people read.
-
-What lives here: collecting from the warehouse manifests. What must not: work of any stage, Dagster.
-Called by `commands.run` and the nightly digest.
-"""
+"""The summary of a run: `reports/run_summary.json` and the tables that are printed."""
 
 from typing import Any
 
@@ -11,12 +7,11 @@ from rich.table import Table
 
 from bank_assets.core.quality.objective import best_first, ordered_by
 from bank_assets.ledger import promotions
-from bank_assets.ledger.engine import open_ledger
+from bank_assets.ledger.engine import opened_ledger
 from bank_assets.settings import Settings
 from bank_assets.sources.source import landed_source
 from bank_assets.store.warehouse import Warehouse
 
-METRICS = ("profit_eur", "roc_auc", "average_precision", "f1", "brier")
 COLUMNS = {
     "profit_eur": ("profit EUR", ",.0f"),
     "roc_auc": ("AUC", ".3f"),
@@ -25,18 +20,11 @@ COLUMNS = {
     "brier": ("Brier", ".4f"),
 }
 """Heading and format of each metric; the objective's column comes first."""
+METRICS = tuple(COLUMNS)
 
 
 def build_summary(settings: Settings, seconds: dict[str, float]) -> dict[str, Any]:
-    """Collect the summary.
-
-    Args:
-        settings: deployment.
-        seconds: seconds by stage and total.
-
-    Returns:
-        JSON-able; the keys are described in docs/journey.md.
-    """
+    """Collect the summary; docs/journey.md describes its keys."""
     store = Warehouse(settings.warehouse)
     source = landed_source(settings.landing)
     contacts = store.manifest("contacts")
@@ -87,9 +75,7 @@ def _candidates(store: Warehouse, objective: str) -> list[dict[str, Any]]:
                 {
                     "algorithm": recipe["algorithm"],
                     "sampler": recipe["sampler"],
-                    **{name: result["metrics"][name] for name in METRICS},
-                    "log_loss": result["metrics"]["log_loss"],
-                    "fit_seconds": result["metrics"]["fit_seconds"],
+                    **{name: result["metrics"][name] for name in (*METRICS, "log_loss", "fit_seconds")},
                     "mlflow_run_id": result["mlflow_run_id"],
                 }
             )
@@ -97,12 +83,9 @@ def _candidates(store: Warehouse, objective: str) -> list[dict[str, Any]]:
 
 
 def _champion(settings: Settings, store: Warehouse) -> dict[str, Any]:
-    engine = open_ledger(settings.ledger_url)
-    try:
+    with opened_ledger(settings.ledger_url) as engine:
         moves = [row for row in promotions.history(engine, promoted_only=True) if row.kind != "recalibration"]
         last = promotions.history(engine, limit=1)
-    finally:
-        engine.dispose()
     if not moves:
         return {"version": None, "reason": "; ".join(last[0].reasons) if last else "no challenger was judged"}
     challenger = store.entry("challenger", "all")
@@ -122,7 +105,7 @@ def _champion(settings: Settings, store: Warehouse) -> dict[str, Any]:
 
 
 def print_summary(summary: dict[str, Any], console: Console) -> None:
-    """Show the summary as tables."""
+    """Print the summary as tables."""
     kind = "real" if summary["source"]["is_real"] else "not the pinned real file"
     console.print(f"\nsource {summary['source']['label']} ({kind})")
     console.print(

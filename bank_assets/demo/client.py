@@ -1,7 +1,6 @@
-"""A client that keeps asking the web app, and notices when another model or another day's state answers.
+"""A client that keeps requesting predictions and records when another model or state answers.
 
-What lives here: one thread that asks and counts. What must not: what is done about it.
-Called by `bank_assets.commands.demo`. Standard library only, so that it measures the app and not itself.
+It uses the standard library only, so that it measures the app and not itself.
 """
 
 from __future__ import annotations
@@ -31,18 +30,12 @@ CUSTOMER: Final[dict[str, Any]] = {
     "previous": 0,
     "poutcome": "unknown",
 }
-"""A made-up customer without contact_id: performance counts decisions about identified contacts only."""
+"""A made-up customer without contact_id, so that performance does not count these decisions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The first answer by another model version or from another as-of state.
-
-    Attributes:
-        at: wall clock, seconds since the epoch.
-        version: model version that answered.
-        as_of: day of the state that answered, ISO.
-    """
+    """The first answer of another model version or as-of state (`as_of`, ISO), at `at` seconds since the epoch."""
 
     at: float
     version: str
@@ -51,13 +44,10 @@ class Change:
 
 @dataclass(slots=True)
 class AskingClient:
-    """Asks for a prediction several times a second until stopped.
+    """Requests a prediction several times a second until stopped.
 
     Attributes:
-        port: of the app.
-        per_second: requests a second.
-        requests: asked so far.
-        failures: answers other than 201, or none.
+        failures: answers other than 201, and requests without an answer.
         reasons: the first failures, for people.
         changes: versions and states in the order in which they answered.
     """
@@ -73,12 +63,12 @@ class AskingClient:
     _thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to ask."""
+        """Begin to send requests."""
         self._thread = threading.Thread(target=self._run, name="demo-client", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask no more; returns when the last answer has come."""
+        """Stop sending requests; returns after the last answer."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join(TIMEOUT_SECONDS + 1.0)

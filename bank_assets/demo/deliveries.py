@@ -1,8 +1,6 @@
-"""The deliveries of the demo: a source cut into steps, staged beside the home and moved into its landing folder.
+"""The deliveries of the demo: a source cut into steps, staged beside the home, moved into its landing folder.
 
-What lives here: the calendar of steps, staging, the move. What must not: what the loop does about it.
-Called by `bank_assets.commands.demo`. A file is moved by a rename, complete or not there at all, as a good sender does
-it.
+Files are moved by a rename, so that they appear complete, as a careful sender would deliver them.
 """
 
 from __future__ import annotations
@@ -24,13 +22,7 @@ MONTH: Final = "month"
 
 @dataclass(frozen=True, slots=True)
 class DemoDelivery:
-    """One delivery.
-
-    Attributes:
-        first: first day of it.
-        last: last day of it.
-        is_month: whether it is a whole calendar month.
-    """
+    """One delivery: its first and last day, and whether that is a whole calendar month."""
 
     first: date
     last: date
@@ -38,16 +30,12 @@ class DemoDelivery:
 
     @property
     def name(self) -> str:
-        """For people and file names."""
+        """Name for people and file names."""
         return f"{self.first:%Y-%m}" if self.is_month else f"{self.first}-to-{self.last}"
 
 
 def parse_step(text: str) -> int:
-    """Days of a step; 0 for calendar months.
-
-    Raises:
-        DemoError: neither `month` nor a number of days.
-    """
+    """Days of a step, 0 for calendar months; `DemoError` for anything else."""
     cleaned = text.strip().lower()
     if cleaned == MONTH:
         return 0
@@ -58,16 +46,9 @@ def parse_step(text: str) -> int:
 
 
 def plan_steps(start: date, last: date, months: int | None, step_days: int) -> list[DemoDelivery]:
-    """The steps from a day on.
+    """The steps from a day on; the last one ends where the span ends.
 
-    Args:
-        start: first day played.
-        last: last day of the source.
-        months: calendar months to play, counted from the month of `start`; None for all.
-        step_days: days of a step; 0 for calendar months.
-
-    Returns:
-        Steps in order, the last one cut where the span ends.
+    `months` counts calendar months from that of `start` (None for all); `step_days` is 0 for calendar months.
     """
     end = last
     if months is not None:
@@ -83,24 +64,14 @@ def plan_steps(start: date, last: date, months: int | None, step_days: int) -> l
 
 
 class Sender:
-    """Cuts the source and delivers it."""
+    """Cuts the source into deliveries; `stage` is a folder on the same file system as the home."""
 
     def __init__(self, source: Source, settings: Settings, stage: Path) -> None:
-        """Prepare; nothing is written yet.
-
-        Args:
-            source: what is played.
-            settings: of the demo's home.
-            stage: folder for files not yet delivered, on the same file system as the home.
-        """
+        """Prepare; nothing is written yet."""
         self._source, self._settings, self._stage = source, settings, stage
 
     def span(self, start: date) -> tuple[date, date]:
-        """First and last day of the source from a day on.
-
-        Raises:
-            DemoError: the source has no contacts from that day on.
-        """
+        """First and last day of the source from a day on; `DemoError` if it has no contacts there."""
         landed = self._staged("span", start, None)
         shutil.rmtree(self._stage / "span")
         if not landed.last_day:
@@ -129,7 +100,7 @@ class Sender:
         target = self._settings.landing / "contacts"
         target.mkdir(parents=True, exist_ok=True)
         staged = sorted((self._stage / name / "landing" / "contacts").glob("*.csv"))
-        # Parts of a month get names of their own: a repeated name would look like a correction of the first part.
+        # Each part of a month needs a name of its own; a repeated name would be a correction of the first part.
         moved = [path.rename(target / f"{path.stem}{mark}.csv") for path in staged]
         shutil.rmtree(self._stage / name)
         return moved

@@ -1,7 +1,6 @@
-"""The demo as a page: the profit line against a model never retrained, and what each delivery led to.
+"""The demo's page: profit compared with a model that is never retrained, and the outcome of each delivery.
 
-What lives here: `reports/demo/index.html`, written again after each delivery.
-What must not: figures (`demo.profit`, `demo.step`). Called by `bank_assets.demo.play`; the web app shows the folder.
+`reports/demo/index.html` is written again after each delivery.
 """
 
 from __future__ import annotations
@@ -28,13 +27,13 @@ PROFITS: Final = {
     "never": "profit_never_retrained_eur",
     "contact_all": "profit_contact_everyone_eur",
 }
-"""Policies by their names in the replay, and where the demo's months hold their profit."""
+"""Key of the profit in the demo's months, by the policy's name in the replay."""
 
 _TEMPLATE: Final = """{% extends "frame" %}
 {% import "macros/charts.html" as charts %}
 {% block body %}
 <h1>{{ title }}</h1>
-<p>Data: {{ source }}. platform: the loop. never: the first champion, kept. contact_all: no model.</p>
+<p>Data: {{ source }}. platform: the loop. never: the first champion kept. contact_all: everyone is called.</p>
 {% for one in drawn %}<div class="card stack-top">{{ charts.chart(one) }}</div>{% endfor %}
 <h2>Deliveries</h2>
 <div class="scroll" tabindex="0" role="region" aria-label="Deliveries and what they led to">
@@ -46,7 +45,7 @@ _TEMPLATE: Final = """{% extends "frame" %}
 
 
 def events_of(results: Iterable[StepResult]) -> list[dict[str, str]]:
-    """What happened, by day of data time, in the replay's words."""
+    """Events by day of the data, in the replay's words."""
     events = []
     for result in results:
         for row in result.judged:
@@ -64,16 +63,7 @@ def events_of(results: Iterable[StepResult]) -> list[dict[str, str]]:
 
 
 def write_page(reports: Path, results: Sequence[StepResult], source: str) -> Path:
-    """Write the page.
-
-    Args:
-        reports: the home's folder of reports.
-        results: finished steps, at least one with a profit.
-        source: label of the data; a simulation says so.
-
-    Returns:
-        The page.
-    """
+    """Write the page from finished steps, at least one of which has a profit; returns its path."""
     profit = results[-1].profit
     policies = [
         {"name": name, "months": [{**month, "profit_eur": month[key]} for month in profit.by_month]}

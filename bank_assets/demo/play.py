@@ -1,8 +1,4 @@
-"""The play itself: one delivery after the other, waiting for the loop between them, telling what happens.
-
-What lives here: `Play`. What must not: starting processes, figures of the summary.
-Called by `bank_assets.commands.demo`; read by `bank_assets.demo.summary`.
-"""
+"""Plays the demo: delivers one step after the other and waits in between until the loop is idle."""
 
 from __future__ import annotations
 
@@ -24,9 +20,9 @@ from bank_assets.demo.processes import DemoError, Processes, answers
 from bank_assets.demo.profit import PlayedProfit, played_profit
 from bank_assets.demo.step import HEADER, StepResult
 from bank_assets.demo.watch import (
+    MANY,
     NewAlerts,
     failed_ticks,
-    judged_since,
     parts_of,
     runs_since,
     verdicts_since,
@@ -44,28 +40,20 @@ from bank_assets.store.warehouse import Warehouse
 
 LOOK_SECONDS: Final = 0.5
 START_SECONDS: Final = 300.0
-"""The sensors must have ticked once before the first delivery, or their first tick would count as reaction."""
+"""Limit of the wait for every sensor's first tick, which must not count as a reaction to the first delivery."""
 
 
 @dataclass
 class Play:
-    """A demo under way.
+    """A demo in progress.
 
     Attributes:
-        settings: of the demo's home.
-        source: what is played.
-        sender: delivers it.
-        steps: what is to be delivered.
-        processes: what was started; empty when attached.
-        console: for people.
-        app_port: of the web app.
-        pause_seconds: between a finished step and the next delivery.
+        processes: the started processes; empty when attached.
         step_timeout_seconds: after which a step counts as stuck.
-        requests_per_second: of the asking client.
         results: finished steps.
         replayed: figures of the replay on the same days, for comparison.
-        first_version: champion of the first day played, else the first one; "" while there is none.
-        failed_runs: job and id of runs that failed.
+        first_version: champion of the first day played, otherwise the first champion; "" while there is none.
+        failed_runs: job and id of each.
         failed_ticks: sensors and schedules that failed, with the error.
     """
 
@@ -90,8 +78,6 @@ class Play:
         self.client = AskingClient(self.app_port, self.requests_per_second)
         self.notices = NewAlerts.from_now(self.settings.reports / "alerts.jsonl")
         self.ledger = open_ledger(self.settings.ledger_url)
-        self.store = Warehouse(self.settings.warehouse)
-        self.economics = self.settings.economics
         self._verdicts: list[promotions.Promotion] = []
         self._judged: list[responses.Judged] = []
         self._notices: list[dict[str, Any]] = []
@@ -100,16 +86,12 @@ class Play:
         self._reported_changes = 0
 
     def all(self) -> None:
-        """Play every step.
-
-        Raises:
-            DemoError: a server ended, or the loop did not come to rest.
-        """
+        """Play every step; `DemoError` if a server ended or the loop did not become idle."""
         with dg.DagsterInstance.from_config(str(self.settings.dagster_home)) as instance:
             try:
                 self._wait_until_idle(instance, self.began, START_SECONDS)
                 if not self.first_version:
-                    self._tell("no champion yet: the gate refused the first model, the loop tries again on new data")
+                    self._tell("no champion yet: the gate refused the first model; the loop tries again on new data")
                 self.console.print(HEADER, style="bold")
                 for step in self.steps:
                     self._play(instance, step)
@@ -164,23 +146,16 @@ class Play:
         if not self.first_version:
             return PlayedProfit()
         registry = Registry(self.settings.mlflow_uri, self.settings.mlflow_artifacts, self.settings.home / "models")
-        start = np.datetime64(self.steps[0].first, "D")
-        first, contract = registry.scorer(self.first_version), self.settings.contract
-        return played_profit(self.store, first, start, self.economics, contract)
+        first, start = registry.scorer(self.first_version), np.datetime64(self.steps[0].first, "D")
+        store = Warehouse(self.settings.warehouse)
+        return played_profit(store, first, start, self.settings.economics, self.settings.contract)
 
     def _wait_until_idle(
         self, instance: dg.DagsterInstance, since: float, timeout: float, names: Set[str] = frozenset()
     ) -> None:
-        """Wait for the loop; tell what happens meanwhile.
+        """Wait until the loop is idle and report events meanwhile.
 
-        Args:
-            instance: the loop's.
-            since: moment of the delivery, seconds since the epoch.
-            timeout: seconds.
-            names: delivered files, which must be registered and answered by a run; none before the first delivery.
-
-        Raises:
-            DemoError: it did not come to rest, or a server ended.
+        The files in `names` must be registered and processed by a run.
         """
         deadline = time.monotonic() + timeout
         while awaited := waiting_for(instance, since) or self._unanswered(instance, since, names):
@@ -196,7 +171,7 @@ class Play:
         self._tell_news()
 
     def _unanswered(self, instance: dg.DagsterInstance, since: float, names: Set[str]) -> list[str]:
-        """What the loop itself still sees to do."""
+        """What the loop still has to do."""
         registered = {one.name for one in read_manifest(self.settings.warehouse, "contacts")}
         if not names <= registered:
             return ["the delivery to be registered"]
@@ -205,19 +180,19 @@ class Play:
         return list(look(self.settings, self.ledger, instance).left)
 
     def _tell_news(self) -> None:
-        """Verdicts, alerts and swaps since the last look."""
+        """Print verdicts, alerts and model changes since the last call."""
         for row in verdicts_since(self.ledger, self._last_verdict):
             self._last_verdict = row.id
             self._verdicts.append(row)
             self._tell(f"  {row.kind} {row.decision}: {'; '.join(row.reasons)}")
-        for as_of in judged_since(self.ledger, self._last_judged):
-            self._last_judged = as_of.seq
-            self._judged.append(as_of)
-            if as_of.action not in (ResponseAction.NONE, ResponseAction.RECALIBRATE):
-                self._tell(f"  {as_of.as_of} {as_of.action}: {'; '.join(as_of.reasons)}")
+        for judged in responses.history(self.ledger, limit=MANY, after=self._last_judged)[::-1]:
+            self._last_judged = judged.seq
+            self._judged.append(judged)
+            if judged.action not in (ResponseAction.NONE, ResponseAction.RECALIBRATE):
+                self._tell(f"  {judged.as_of} {judged.action}: {'; '.join(judged.reasons)}")
         for notice in self.notices.new():
             self._notices.append(notice)
-            self._tell(f"  told: {notice['title']}")
+            self._tell(f"  alert: {notice['title']}")
         for change in self.client.changes[self._reported_changes :]:
             self._reported_changes += 1
             self._tell(f"  the app answers with version {change.version}, as of {change.as_of}")
@@ -225,19 +200,16 @@ class Play:
             self._begin_to_ask()
 
     def _begin_to_ask(self) -> None:
-        """From the first champion on a client asks; before it the app honestly says that it cannot decide."""
+        """Start the client once there is a champion; before that the app cannot decide."""
         champions = ChampionHistory.of(self.ledger)
         start = np.asarray([self.steps[0].first], dtype="datetime64[D]")
         self.first_version = str(champions.version_on(start)[0] or champions.versions[0])
-        self._tell(f"first champion: version {self.first_version}; a client asks from now on")
+        self._tell(f"first champion: version {self.first_version}; the client starts")
         self.client.start()
-        self._wait_for_first_answer()
-
-    def _wait_for_first_answer(self) -> None:
         self._wait_for(lambda: bool(self.client.changes), "an answer of the app")
 
     def _wait_for_version(self, version: str) -> None:
-        """The app looks up the alias every few seconds; the champion in force must answer in the end."""
+        """Wait until the champion in force answers; the app looks up the alias every few seconds."""
         self._wait_for(
             lambda: bool(self.client.changes) and self.client.changes[-1].version == version,
             f"version {version} to answer",

@@ -1,10 +1,7 @@
-"""The processes of the demo: Dagster's web server and daemon, the web app, the history's main job.
+"""The processes of the demo: Dagster's web server and daemon, the web app, the main job on the history.
 
-What lives here: free loopback ports, starting, waiting until they answer, stopping by pid, what an earlier demo left.
-What must not: deliveries, figures, policy. Called by `bank_assets.commands.demo`.
-
-Every process leads a process group of its own, so that stopping it stops what it started (code server, runs in flight).
-Pids are written down with the time each process was started: a pid alone may belong to somebody else by now.
+Each process leads its own process group, so that stopping it stops what it started (code server, runs in progress).
+Pids are recorded with the start time of the process, because a pid alone may be reused.
 """
 
 from __future__ import annotations
@@ -27,17 +24,17 @@ import psutil
 
 LOOPBACK: Final = "127.0.0.1"
 STOP_SECONDS: Final = 20.0
-"""Dagster's daemon ends its threads and its code server within about 5 s; a run in flight is killed after that."""
+"""Dagster's daemon stops its threads and code server in about 5 s; a run that takes longer than this is killed."""
 LEFT_SECONDS: Final = 4.0
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 
 
 class DemoError(RuntimeError):
-    """The demo cannot go on; the message says what was expected, what was found, what to do."""
+    """The demo cannot continue; the message says what was expected, what was found and what to do."""
 
 
 def free_port() -> int:
-    """A loopback port nobody listens on at this moment."""
+    """A loopback port that nobody listens on at the moment."""
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
@@ -57,12 +54,12 @@ def answers(port: int, path: str, timeout: float = 2.0) -> bool:
 
 @dataclass(slots=True)
 class Processes:
-    """What the demo started.
+    """The processes that the demo started.
 
     Attributes:
         record: file that names the running processes, for the next demo after a `kill -9`.
         logs: folder of their output.
-        environment: variables over those of this process; a value of None removes one.
+        environment: variables that override those of this process; None removes one.
         running: processes by name.
     """
 
@@ -72,22 +69,16 @@ class Processes:
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self, name: str, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
-        """Start `python -m …` in a group of its own, output to a log file.
-
-        Args:
-            name: of the process and its log.
-            arguments: after the interpreter.
-        """
+        """Start `python <arguments>` in its own process group; its output goes to the log of that name."""
         self.logs.mkdir(parents=True, exist_ok=True)
-        # A child needs the whole environment; settings are still read by bank_assets.settings alone.
+        # A child process needs the whole environment; only bank_assets.settings reads settings from it.
         merged = {**os.environ, **self.environment}
         environment = {key: value for key, value in merged.items() if value is not None}
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(REPOSITORY), merged.get("PYTHONPATH")]))
         with (self.logs / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(  # noqa: S603 - our own interpreter with our own arguments
                 [sys.executable, *arguments],
-                # Not the repository: Dagster takes every variable of a .env in its folder, and the one there is for
-                # `make ui`.
+                # Not the repository: Dagster would read the .env there, which is for `make ui`.
                 cwd=self.logs,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -98,17 +89,20 @@ class Processes:
         self._write_record()
         return self.running[name]
 
+    def finish(self, name: str, arguments: Sequence[str]) -> None:
+        """Start a process and wait for its end; `DemoError` with the end of its log if it fails."""
+        code = self.start(name, arguments).wait()
+        self.stop(name)
+        if code != 0:
+            raise DemoError(f"{name}: expected exit code 0, found {code}:\n{self.tail(name, 30)}")
+
     def tail(self, name: str, lines: int = 12) -> str:
         """The end of a process's log."""
         text = (self.logs / f"{name}.log").read_text(errors="replace")
         return "\n".join(text.splitlines()[-lines:])
 
     def wait_until(self, name: str, port: int, path: str, seconds: float) -> None:
-        """Wait until a started server answers.
-
-        Raises:
-            DemoError: it ended or did not answer in time; the message has the end of its log.
-        """
+        """Wait until a started server answers; `DemoError` with the end of its log if it does not."""
         deadline = time.monotonic() + seconds
         while not answers(port, path):
             code = self.running[name].poll()
@@ -125,11 +119,7 @@ class Processes:
         return [name for name, process in self.running.items() if process.poll() is not None]
 
     def stop(self, *names: str) -> None:
-        """Stop processes with all that they started: first asked, then killed.
-
-        Args:
-            names: which; default all, the last started first.
-        """
+        """Stop processes and everything that they started; by default all, the last started first."""
         for name in names or tuple(reversed(self.running)):
             process = self.running.pop(name, None)
             if process is not None:
@@ -146,7 +136,7 @@ class Processes:
 
 
 def identity(pid: int) -> dict[str, Any]:
-    """Pid with the start of its process, which together name a process."""
+    """Pid and start time, which together identify a process."""
     try:
         return {"pid": pid, "started": round(psutil.Process(pid).create_time(), 2)}
     except psutil.NoSuchProcess:
@@ -154,7 +144,7 @@ def identity(pid: int) -> dict[str, Any]:
 
 
 def _members(leader: int) -> list[psutil.Process]:
-    """The processes of a group, the children that left it included."""
+    """The processes of a group and all descendants of its leader."""
     found = {leader}
     with contextlib.suppress(psutil.NoSuchProcess):
         found |= {child.pid for child in psutil.Process(leader).children(recursive=True)}
@@ -174,15 +164,10 @@ def _members(leader: int) -> list[psutil.Process]:
 
 
 def stop_group(leader: int, seconds: float = STOP_SECONDS) -> None:
-    """Interrupt a group's leader and wait for it; then ask what is left of the group to end, then kill it.
-
-    Args:
-        leader: pid of the leader; its group must be its own.
-        seconds: time for the leader to end in order.
-    """
+    """Interrupt a group's leader and wait for it; then terminate and finally kill what is left of the group."""
     members = _members(leader)
     with contextlib.suppress(ProcessLookupError):
-        os.kill(leader, signal.SIGINT)  # what Ctrl-C sends: dagster and uvicorn both end in order
+        os.kill(leader, signal.SIGINT)  # as Ctrl-C: dagster and uvicorn shut down cleanly
     psutil.wait_procs([one for one in members if one.pid == leader], timeout=seconds)
     left = list({*members, *_members(leader)})
     for send in (psutil.Process.terminate, psutil.Process.kill):
@@ -193,14 +178,7 @@ def stop_group(leader: int, seconds: float = STOP_SECONDS) -> None:
 
 
 def stop_leftovers(record: Path) -> list[str]:
-    """Stop what an earlier demo left running after it was killed.
-
-    Args:
-        record: the file that demo wrote.
-
-    Returns:
-        Names of the processes stopped; those whose pid has another process by now are left alone.
-    """
+    """Stop what a killed demo left running, and return the names; reused pids are left alone."""
     if not record.is_file():
         return []
     stopped = []

@@ -1,8 +1,4 @@
-"""What one delivery of the demo led to.
-
-What lives here: `StepResult` and its line in the table. What must not: waiting, reading the loop.
-Made by `bank_assets.demo.play`, read by `bank_assets.demo.summary`.
-"""
+"""What one delivery of the demo led to."""
 
 from __future__ import annotations
 
@@ -19,10 +15,12 @@ from bank_assets.ledger import promotions, responses
 
 FITS: Final = ("refit", "recipe", "probation")
 DONE: Final = frozenset(entry.kind for entry in (Recalibrated, Promoted, Refused, NightlyDigest))
-HEADER: Final = (
-    f"{'step':>10} {'contacts':>8} {'alerts':>6} {'recal.':>6} {'fits':>4} {'promoted':>8} {'refused':>7} "
-    f"{'champion':>8} {'profit EUR':>11} {'never retr.':>11} {'swap s':>7} {'idle s':>7} {'requests':>8} {'failed':>6}"
-)
+COLUMNS: Final = {
+    "step": 10, "contacts": 8, "alerts": 6, "recal.": 6, "fits": 4, "promoted": 8, "refused": 7, "champion": 8,
+    "profit EUR": 11, "never retr.": 11, "swap s": 7, "idle s": 7, "requests": 8, "failed": 6,
+}  # fmt: skip
+"""Width by heading of the table that the demo prints."""
+HEADER: Final = " ".join(f"{name:>{width}}" for name, width in COLUMNS.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +28,12 @@ class StepResult:
     """What one delivery led to.
 
     Attributes:
-        step: the delivery.
         contacts: contacts delivered.
         delivered: moment its files were complete in the landing folder, seconds since the epoch.
         idle_seconds: until the loop had nothing left to do.
-        runs: Dagster runs of the step.
         verdicts: of gates, and published recalibrations.
         judged: days that the response policy judged.
-        notices: what people were told.
+        notices: alerts that were sent.
         changes: models and states that began to answer.
         version: champion that answered at the end.
         profit: of all days played so far.
@@ -58,7 +54,7 @@ class StepResult:
     def swap(self) -> Change | None:
         """The first answer by the champion that the step ended with, if it is a new one.
 
-        Several fits can follow from one delivery, each as of its own day: the loop judges the days one by one.
+        Several fits can follow from one delivery, because the loop assesses its days one by one.
         """
         versions = [change.version for change in self.changes]
         if len(set(versions)) < 2:
@@ -71,7 +67,7 @@ class StepResult:
 
     @property
     def alerts(self) -> list[dict[str, Any]]:
-        """Notices that something is the case, not that something was done."""
+        """Notices of a problem; others report what was done."""
         return [notice for notice in self.notices if notice.get("kind") not in DONE]
 
     @property
@@ -81,7 +77,7 @@ class StepResult:
 
     @property
     def promoted(self) -> list[promotions.Promotion]:
-        """Fits that were put in charge, in order; the first champion is not counted."""
+        """Promoted fits in order, without the first champion."""
         return [row for row in self.verdicts if row.kind in FITS and row.decision == "promoted"]
 
     def count(self, kinds: Sequence[str], decision: str | None = None) -> int:
@@ -89,28 +85,23 @@ class StepResult:
         return sum(row.kind in kinds and decision in (None, row.decision) for row in self.verdicts)
 
     def row(self, requests: int, failures: int) -> str:
-        """One line under `HEADER`.
-
-        Args:
-            requests: of the asking client so far.
-            failures: of them.
-        """
+        """One line under `HEADER`, with the client's requests and failures so far."""
         swap = self.swap()
         fits = [*FITS, "first"]
         cells = (
-            f"{self.step.name:>10}",
-            f"{self.contacts:>8,}",
-            f"{len(self.alerts):>6}",
-            f"{self.recalibrations:>6}",
-            f"{self.count(fits):>4}",
-            f"{self.count(fits, 'promoted'):>8}",
-            f"{self.count(fits, 'refused'):>7}",
-            f"{self.version or '-':>8}",
-            f"{self.profit.profit_eur:>11,.0f}",
-            f"{self.profit.profit_never_retrained_eur:>11,.0f}",
-            f"{'-' if swap is None else f'{swap.at - self.delivered:.0f}':>7}",
-            f"{self.idle_seconds:>7.0f}",
-            f"{requests:>8,}",
-            f"{failures:>6}",
+            self.step.name,
+            f"{self.contacts:,}",
+            len(self.alerts),
+            self.recalibrations,
+            self.count(fits),
+            self.count(fits, "promoted"),
+            self.count(fits, "refused"),
+            self.version or "-",
+            f"{self.profit.profit_eur:,.0f}",
+            f"{self.profit.profit_never_retrained_eur:,.0f}",
+            "-" if swap is None else f"{swap.at - self.delivered:.0f}",
+            f"{self.idle_seconds:.0f}",
+            f"{requests:,}",
+            failures,
         )
-        return " ".join(cells)
+        return " ".join(f"{cell!s:>{width}}" for cell, width in zip(cells, COLUMNS.values(), strict=True))

@@ -1,8 +1,4 @@
-"""The figures of a demo: `reports/demo_summary.json` and the closing table.
-
-What lives here: counting, and cutting a reaction into its parts. What must not: waiting, printing events.
-Called by `bank_assets.commands.demo`.
-"""
+"""The figures of a demo: `reports/demo_summary.json` and the closing lines. docs/operations.md describes the keys."""
 
 from __future__ import annotations
 
@@ -16,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bank_assets.demo.play import Play
+from bank_assets.demo.profit import PlayedProfit
 from bank_assets.demo.step import FITS, StepResult
 from bank_assets.store.atomic_files import write_atomic
 
@@ -23,10 +20,11 @@ FILE: Final = "demo_summary.json"
 
 
 def reaction_parts(result: StepResult) -> list[dict[str, str | float]]:
-    """Where the time from a delivery to the new champion's first answer went, in seconds; empty without a new champion.
+    """The time from a delivery to the new champion's first answer in parts, in seconds; empty without a new champion.
 
-    Each run on the way counts with its wait (from the end of the one before to its request), its start (queue, process,
-    imports) and its work; the last one up to the moment its verdict was written.
+    Each run contributes its wait (from the end of the one before to its request), its start (queue, process, imports)
+    and
+    its work; the last one counts until its verdict was written.
     """
     swap = result.swap()
     if swap is None or not result.promoted:
@@ -35,7 +33,7 @@ def reaction_parts(result: StepResult) -> list[dict[str, str | float]]:
     marks = [("delivered", result.delivered)]
     for run in sorted(result.runs, key=lambda one: one.created):
         if run.created > moved or run.created < marks[-1][1]:
-            continue  # asked for later, or beside the chain
+            continue  # requested later, or not part of the chain
         marks += [(f"{run.job} requested", run.created), (f"{run.job} started", run.started)]
         if run.ended <= moved:
             marks.append((f"{run.job} done", run.ended))
@@ -47,10 +45,10 @@ def reaction_parts(result: StepResult) -> list[dict[str, str | float]]:
 
 
 def build_summary(play: Play) -> dict[str, Any]:
-    """Collect the figures; keys are described in docs/operations.md."""
+    """Collect the figures."""
     results = play.results
     swaps = [(result, swap) for result in results if (swap := result.swap()) is not None]
-    profit = results[-1].profit if results else None
+    profit = results[-1].profit if results else PlayedProfit()
     runs = [run for result in results for run in result.runs]
     spent = sum(run.ended - run.created for run in runs)
     return {
@@ -72,12 +70,12 @@ def build_summary(play: Play) -> dict[str, Any]:
         "http_requests": play.client.requests,
         "http_failures": play.client.failures,
         "reaction_seconds": [round(swap.at - result.delivered, 1) for result, swap in swaps],
-        "profit_eur": profit.profit_eur if profit else 0.0,
-        "profit_never_retrained_eur": profit.profit_never_retrained_eur if profit else 0.0,
-        "profit_recalibrated_only_eur": profit.profit_recalibrated_only_eur if profit else 0.0,
-        "profit_contact_everyone_eur": profit.profit_contact_everyone_eur if profit else 0.0,
-        "contacts_judged": profit.contacts if profit else 0,
-        "profit_by_month": list(profit.by_month) if profit else [],
+        "profit_eur": profit.profit_eur,
+        "profit_never_retrained_eur": profit.profit_never_retrained_eur,
+        "profit_recalibrated_only_eur": profit.profit_recalibrated_only_eur,
+        "profit_contact_everyone_eur": profit.profit_contact_everyone_eur,
+        "contacts_judged": profit.contacts,
+        "profit_by_month": list(profit.by_month),
         "fits_on": [
             row.as_of
             for result in results
@@ -114,7 +112,7 @@ def _step(result: StepResult) -> dict[str, Any]:
 
 
 def write_summary(play: Play, folders: Iterable[Path]) -> dict[str, Any]:
-    """Write the figures to each folder, also after an interruption, and print what they come to."""
+    """Write the figures to each folder, also after an interruption, and print them."""
     document = build_summary(play)
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)

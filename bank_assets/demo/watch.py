@@ -1,8 +1,4 @@
-"""What the loop is doing, read from its Dagster instance and its ledger while others write them.
-
-What lives here: whether the loop is idle, what runs cost by part, verdicts and alerts since a mark.
-What must not: starting anything, deciding anything. Called by `bank_assets.commands.demo`.
-"""
+"""Observes the loop through its Dagster instance and its ledger while other processes write them."""
 
 from __future__ import annotations
 
@@ -17,7 +13,7 @@ from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import InstigatorStatus, TickStatus
 from sqlalchemy import Engine
 
-from bank_assets.ledger import promotions, responses
+from bank_assets.ledger import promotions
 
 UNFINISHED: Final = [
     dg.DagsterRunStatus.QUEUED,
@@ -36,18 +32,14 @@ MANY: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class RunParts:
-    """Where the time of one run went; times in seconds since the epoch, spans in seconds.
+    """Where the time of one run went; moments in seconds since the epoch, spans in seconds.
 
     Attributes:
-        run_id: of Dagster.
-        job: its name.
-        status: SUCCESS, FAILURE and so on.
-        requested_by: sensor or schedule that asked for it, or "".
+        requested_by: sensor or schedule that requested it, or "".
         created: the request was stored.
-        started: the run's process had loaded the code and began.
-        ended: its end.
+        started: the run's process had loaded the code.
         steps: seconds by step, checks included.
-        work: seconds the assets themselves measured (their `seconds` metadata).
+        work: seconds that the assets themselves measured (their `seconds` metadata).
     """
 
     run_id: str
@@ -62,12 +54,12 @@ class RunParts:
 
     @property
     def starting_seconds(self) -> float:
-        """From the request to the first line of the run: queue, process, imports."""
+        """From the request to the start of the run: queue, process, imports."""
         return self.started - self.created
 
     @property
     def dagster_share(self) -> float:
-        """Share of the whole run that is not the assets' own work: queue, process start, imports, events."""
+        """Share of the whole run that is not the assets' own work."""
         whole = self.ended - self.created
         return 1.0 - self.work / whole if whole > 0 else 0.0
 
@@ -92,17 +84,10 @@ def is_busy(instance: dg.DagsterInstance) -> bool:
 
 
 def waiting_for(instance: dg.DagsterInstance, epoch: float) -> list[str]:
-    """What stands between the loop and idleness after something was delivered.
+    """What the loop still waits for after a delivery, in words; empty when it is idle.
 
-    Idle is: no run unfinished, and every sensor that runs has ticked after the last run's end (and after the delivery)
-    without asking for anything.
-
-    Args:
-        instance: the loop's instance.
-        epoch: moment of the delivery.
-
-    Returns:
-        What is awaited, for people; empty when idle.
+    Idle means that no run is unfinished and that every running sensor has ticked after the delivery and after the last
+    run's end without requesting anything.
     """
     if is_busy(instance):
         return ["a run"]
@@ -115,7 +100,7 @@ def waiting_for(instance: dg.DagsterInstance, epoch: float) -> list[str]:
         ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=1)
         if not ticks or ticks[0].timestamp <= quiet_since or ticks[0].status is TickStatus.STARTED:
             awaited.append(state.instigator_name)
-        elif ticks[0].run_ids:  # it asked: its run ends later than its tick began
+        elif ticks[0].run_ids:  # it requested a run, which ends after the tick began
             awaited.append(f"{state.instigator_name}'s run")
     return awaited
 
@@ -148,7 +133,7 @@ def parts_of(instance: dg.DagsterInstance, record: dg.RunRecord) -> RunParts:
             made = entry.asset_materialization
             seconds = made.metadata.get("seconds") if made else None
             if seconds is not None and isinstance(seconds.value, float | int):
-                # A step reports its seconds once per asset and month it makes.
+                # A step reports the same seconds for each asset and month that it makes.
                 work[step] = max(work.get(step, 0.0), float(seconds.value))
         elif step in starts:
             steps[step] = round(entry.timestamp - starts[step], 2)
@@ -165,29 +150,20 @@ def verdicts_since(engine: Engine, last_id: int) -> list[promotions.Promotion]:
     return [row for row in reversed(promotions.history(engine, limit=MANY)) if row.id > last_id]
 
 
-def judged_since(engine: Engine, last_seq: int) -> list[responses.Judged]:
-    """Days that the response policy judged after a row of the ledger, oldest first."""
-    return [row for row in reversed(responses.history(engine, limit=MANY)) if row.seq > last_seq]
-
-
 @dataclass(slots=True)
 class NewAlerts:
-    """The alerts written to a JSON-lines file since this object was made.
-
-    Attributes:
-        path: the file; it need not exist yet.
-    """
+    """Reads the alerts appended to a JSON-lines file, which need not exist yet."""
 
     path: Path
     _offset: int = 0
 
     @classmethod
     def from_now(cls, path: Path) -> NewAlerts:
-        """Skip what is there already."""
+        """Skip the alerts that are already there."""
         return cls(path, path.stat().st_size if path.is_file() else 0)
 
     def new(self) -> Sequence[dict[str, Any]]:
-        """Alerts written since the last look; a line that is still being written waits for the next look."""
+        """Alerts written since the last call; an incomplete line waits for the next call."""
         if not self.path.is_file():
             return []
         with self.path.open("rb") as stream:

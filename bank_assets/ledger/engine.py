@@ -233,3 +233,13 @@ class AppLock:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+@contextmanager
+def opened_ledger(url: str) -> Iterator[Engine]:
+    """A ledger that is disposed of afterwards."""
+    engine = open_ledger(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()

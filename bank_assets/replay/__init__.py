@@ -1,1 +1,1 @@
-"""The replay: the loop on history, policies side by side. Its numbers come from `bank_assets.core` alone."""
+"""The replay: the loop on history, with several policies compared. All numbers come from `bank_assets.core`."""

@@ -1,9 +1,4 @@
-"""Where a replay keeps how far it has come: one file per policy, whole or not at all.
-
-What lives here: the folder of a replay, its fingerprint, writing and reading a checkpoint.
-What must not: what a policy keeps (it hands over bytes), results.
-Called by the replay command. A checkpoint holds arrays and bytes in one `.npz` without pickle.
-"""
+"""Checkpoints of a replay: one `.npz` file per policy, without pickle, replaced atomically."""
 
 from __future__ import annotations
 
@@ -12,7 +7,7 @@ import json
 import logging
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
@@ -24,19 +19,13 @@ from bank_assets.replay.trace import Trace
 from bank_assets.store.atomic_files import replacing
 
 _LOG: Final = logging.getLogger(__name__)
-_TRACE: Final = ("proba", "unshifted", "low", "high", "called", "weight")
+_TRACE: Final = tuple(one.name for one in fields(Trace))
 _LIBRARIES: Final = ("numpy", "scipy", "onnxruntime")
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayProgress:
-    """How far a policy has come.
-
-    Attributes:
-        as_of: last day decided, ISO.
-        cpu_seconds: processor time so far.
-        is_done: whether all days are decided.
-    """
+    """The progress of a policy: last day decided (ISO), processor time so far, and whether all days are decided."""
 
     as_of: str
     cpu_seconds: float
@@ -44,7 +33,7 @@ class ReplayProgress:
 
 
 def code_digest() -> str:
-    """Digest of the code and libraries that a replay's numbers depend on: contract, core and replay."""
+    """Digest of the code and libraries that a replay's numbers depend on."""
     package = Path(__file__).parents[1]
     content = hashlib.sha256()
     for path in sorted(path for room in ("contract", "core", "replay") for path in (package / room).rglob("*.py")):
@@ -55,36 +44,20 @@ def code_digest() -> str:
 
 
 def fingerprint(contacts_digest: str, settings: Mapping[str, Any]) -> str:
-    """What makes two replays the same: contacts, settings, code.
-
-    Args:
-        contacts_digest: of the history.
-        settings: JSON-able.
-    """
+    """Identifies a replay by its contacts, settings and code."""
     text = json.dumps([contacts_digest, code_digest(), dict(settings)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:20]
 
 
 class Checkpoint:
-    """The file of one policy."""
+    """The checkpoint of one policy."""
 
     def __init__(self, folder: Path, policy: str) -> None:
-        """Name the file.
-
-        Args:
-            folder: of the replay's fingerprint.
-            policy: its name.
-        """
+        """Name the file."""
         self._path = folder / f"{policy}.npz"
 
     def write(self, trace: Trace, files: Mapping[str, bytes], progress: ReplayProgress) -> None:
-        """Replace the checkpoint; a process that dies meanwhile leaves the old one.
-
-        Args:
-            trace: what was decided.
-            files: the policy's own state.
-            progress: how far it has come.
-        """
+        """Replace the checkpoint; if the process dies meanwhile, the old one stays."""
         arrays: dict[str, Any] = {name: getattr(trace, name) for name in _TRACE}
         arrays |= {f"file/{name}": np.frombuffer(content, np.uint8) for name, content in files.items()}
         head = {"day": progress.as_of, "cpu_seconds": progress.cpu_seconds, "is_done": progress.is_done}
@@ -93,14 +66,7 @@ class Checkpoint:
             np.savez(stream, **arrays)
 
     def read(self, n_contacts: int) -> tuple[Trace, dict[str, bytes], ReplayProgress] | None:
-        """Read it.
-
-        Args:
-            n_contacts: contacts of the history.
-
-        Returns:
-            Trace, files and progress; None if there is none, or none that can be read (then the policy starts again).
-        """
+        """Trace, files and progress; None if there is no usable checkpoint, so that the policy starts again."""
         if not self._path.is_file():
             return None
         try:

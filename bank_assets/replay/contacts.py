@@ -1,9 +1,6 @@
-"""The history of a replay, read straight from the source: no warehouse, no Spark, an empty home will do.
+"""The history of a replay, read straight from the source without a warehouse or Spark.
 
-What lives here: CSV or simulator to `core.features.contacts.Contacts`, and the digest of what was read.
-What must not: landing (`sources.landing`), the validation of deliveries (the main job's; here bad rows are left out and
-counted).
-Called by the replay command and benchmarks.
+Rows outside the contract are left out and counted; validating deliveries is the main job's task.
 """
 
 from __future__ import annotations
@@ -29,14 +26,7 @@ from bank_assets.sources.uci import SourceError, implied_dates
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What a replay walks over.
-
-    Attributes:
-        contacts: in time order.
-        source: where they come from.
-        digest: sha256 of their content.
-        left_out: rows that no contact could be made of.
-    """
+    """The contacts of a replay in time order, their source and digest, and the number of unusable rows."""
 
     contacts: Contacts
     source: Source
@@ -45,17 +35,10 @@ class History:
 
 
 def read_history(source: Source, settings: Settings) -> History:
-    """Read all contacts of a source.
-
-    Args:
-        source: from `resolve_source`.
-        settings: size and seed of the simulation.
-
-    Returns:
-        The history; of a contact that occurs twice the last row counts.
+    """Read all contacts of a source; of a contact that occurs twice the last row counts.
 
     Raises:
-        SourceError: the source holds no usable contact.
+        SourceError: the source has no usable contact.
     """
     rows = _rows(source, settings)
     good = _is_usable(rows, settings.contract)

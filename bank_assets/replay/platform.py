@@ -1,9 +1,7 @@
-"""The platform in a replay: the ports through which a history drives the loop, and how its scores become calls.
+"""The platform in a replay: the ports through which a history drives `core.response.loop`.
 
-What lives here: the replay's side of `core.response.loop`, which fits at once and keeps everything in memory.
-What must not: judging a day (`core.response`), choosing a recipe (`core.promotion.recipe_search`), gates
-(`core.promotion.gates`). Called by `replay.replay`. One guard of refits is left out: whether what the champion learned
-from has become worse (`core.promotion.refit_guard`). A replay's history never changes, and then the guard always
+Unlike production it fits at once and keeps everything in memory. It leaves out one refit guard, whether the champion's
+training data has become worse (`core.promotion.refit_guard`): a replay's history never changes, so that guard always
 passes, which a test proves.
 """
 
@@ -40,16 +38,14 @@ STATE_FILE: Final = "platform.json"
 
 @dataclass(frozen=True, slots=True)
 class PlatformConfig:
-    """What the platform of a replay is set to, besides the settings of the replay.
+    """Settings of the platform in a replay, besides those of the replay.
 
     Attributes:
-        candidates: names of the recipes that a search compares, `BANK_CANDIDATES`; empty for all.
-        probation: whether the default recipe decides where the gate of a first model refuses, `BANK_PROBATION`.
+        candidates: recipes that a search compares, `BANK_CANDIDATES`; empty for all.
+        probation: whether the default recipe decides if the first gate refuses, `BANK_PROBATION`.
         objective: what a recipe is chosen by, `BANK_OBJECTIVE`.
-        response: limits of the loop.
-        promotion: limits of the gates.
         source: where the contacts come from, for the lineage of bundles.
-        is_real: True only for the pinned real file.
+        is_real: whether the source is the pinned real file.
     """
 
     candidates: tuple[str, ...] = ()
@@ -62,26 +58,19 @@ class PlatformConfig:
 
 
 class PlatformReplay(Policy):
-    """The product's own policy; it is the loop's `Scores`, `Fits` and `Record` at once.
+    """The product's own policy. It implements the loop's `Scores`, `Fits` and `Record`.
 
-    Attributes:
-        assessments: days judged since this object was made, in order.
+    `f1_threshold` is the same policy, but calls by the best F1 on the outcomes known so far. `clock` (monotonic, s)
+    times
+    fold fits of a search and decides nothing. `assessments` are the days judged by this object, in order.
     """
 
     def __init__(self, name: str, settings: ReplaySettings, config: PlatformConfig, clock: Callable[[], float]) -> None:
-        """Begin without a model.
-
-        Args:
-            name: `platform`, or `f1_threshold` to call by the best F1 on outcomes known so far.
-            settings: of the replay; they have the economics and the seed.
-            config: settings of the platform.
-            clock: a monotonic clock, s; times fold fits of a search, decides nothing.
-        """
+        """Begin without a model."""
         super().__init__(name)
         self._settings, self._config, self._clock = settings, config, clock
         self._state, self._shift = ResponseState(), 0.0
         self._recipe = Recipe(seed=settings.seed)
-        self._counts = ReplayCounts()
         self._files: Mapping[str, bytes] = {}
         self._scorer: Scorer | None = None
         self._reference = Reference({}, 0.0)
@@ -89,7 +78,7 @@ class PlatformReplay(Policy):
         self.assessments: list[Assessment] = []
 
     def decide(self, as_of: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:
-        """Judge the days since the last one, score, call; before the first model the trailing rate decides."""
+        """Judge the days since the last one, score and call. Before the first model the trailing rate decides."""
         self._as_of, self._world, self._trace = as_of, world, trace
         advance(self, self, self, self._config.response)
         features = world.features_of(rows, as_of)
@@ -115,25 +104,25 @@ class PlatformReplay(Policy):
         return self._world.delivered_days
 
     def reached(self) -> np.datetime64:
-        """The day that is decided now."""
+        """The day that is being decided."""
         return self._as_of
 
     def known(self, day: np.datetime64) -> KnownFacts:
-        """Scores as they were decided with, outcomes as they were learned."""
+        """Scores as they were used for decisions, with the outcomes learned so far."""
         scored, weights = self._world.scored(self._trace.unshifted, day)
         return KnownFacts(scored, self._world.daily, self._reference, weights)
 
     # Fits
 
     def settle(self) -> bool:
-        """Select, fit and judge at once."""
+        """Select a recipe, fit and judge it immediately."""
         requested, self._awaited = self._awaited, None
         assert requested is not None
         day, reason = requested.day, "; ".join(requested.response.reasons)
         data, weights = self._world.learning_data(day)
         selection = self._selection(requested, data)
         fit = fit_deployment(selection.recipe, data, parity_rows=2 * GUARD_ROWS, sample_weights=weights)
-        self._counts.trainings += 1
+        self.counts.trainings += 1
         calibrated = apply_calibrator(fit.guard_raw, selection.calibrator)
         guards = refit_gate(calibrated, fit.guard_observed, fit.parity, policy=self._config.promotion)
         verdict = judged(selection.kind, selection.gate, guards)
@@ -173,16 +162,15 @@ class PlatformReplay(Policy):
             objective=self._config.objective,
         )
         if is_search:
-            self._counts.searches += 1
-            self._counts.trainings += len({one.name for one in (*candidates, self._recipe)}) if has_passed else 0
+            self.counts.searches += 1
+            self.counts.trainings += len({one.name for one in (*candidates, self._recipe)}) if has_passed else 0
             self._happened(requested.day, "search", found.reason)
         return found
 
     def _ranges(self, day: np.datetime64) -> dict[str, Any]:
         decided = self._world.known(day) & ~np.isnan(self._trace.unshifted)
-        table = fit_ranges(
-            self._world.dates[decided], self._trace.proba[decided], self._world.outcomes_for_the_judge[decided]
-        )
+        outcomes = self._world.outcomes_for_the_judge[decided]
+        table = fit_ranges(self._world.dates[decided], self._trace.proba[decided], outcomes)
         return {name: table[name] for name in NO_RANGES}
 
     def _deploy(self, files: Mapping[str, bytes], day: np.datetime64, world: World) -> None:
@@ -194,31 +182,27 @@ class PlatformReplay(Policy):
     # Record
 
     def position(self) -> Position:
-        """In memory; nothing is ever pending between two days."""
+        """The current state; nothing is ever pending between two days."""
         return Position(self._state, self._shift, self._awaited is not None)
 
     def keep(self, assessment: Assessment) -> None:
-        """Remember the state, and as events what a reader of the report wants to know."""
+        """Keep the state, and record events for the report."""
         answer, evidence = assessment.response, assessment.evidence
         self._state, self._shift = answer.state, evidence.shift_now
         self._awaited = assessment if assessment.calls_for_fit else None
         self.assessments.append(assessment)
         if answer.is_recalibrated:
-            self._counts.recalibrations += 1
+            self.counts.recalibrations += 1
             change = f"intercept from {evidence.shift_before:+.2f} to {evidence.shift_now:+.2f} log-odds"
             self._happened(assessment.day, "recalibration", change)
         if answer.is_alert:
-            self._counts.alerts += 1
+            self.counts.alerts += 1
             self._happened(assessment.day, "alert", "; ".join(answer.reasons))
 
     def _happened(self, day: np.datetime64, kind: str, reason: str) -> None:
-        self._counts.events.append(Event(str(day), kind, reason))
+        self.counts.events.append(Event(str(day), kind, reason))
 
     # Policy
-
-    def counts(self) -> ReplayCounts:
-        """What was spent so far."""
-        return self._counts
 
     def snapshot(self) -> dict[str, bytes]:
         """State, counters and the bundle in force."""
@@ -226,15 +210,15 @@ class PlatformReplay(Policy):
             "state": self._state.to_json(),
             "shift": self._shift,
             "recipe": self._recipe.to_dict(),
-            "counts": self._counts.to_dict(),
+            "counts": self.counts.to_dict(),
         }
         return {STATE_FILE: json.dumps(content).encode(), **self._files}
 
     def restore(self, files: Mapping[str, bytes], world: World) -> None:
-        """Go on from a snapshot."""
+        """Continue from a snapshot."""
         content = json.loads(files[STATE_FILE])
         self._state, self._shift = ResponseState.from_json(content["state"]), float(content["shift"])
-        self._recipe, self._counts = Recipe.from_dict(content["recipe"]), ReplayCounts.from_dict(content["counts"])
+        self._recipe, self.counts = Recipe.from_dict(content["recipe"]), ReplayCounts.from_dict(content["counts"])
         if self._state.deployed_on is not None:
             bundle = {name: one for name, one in files.items() if name != STATE_FILE}
             self._deploy(bundle, np.datetime64(self._state.deployed_on, "D"), world)

@@ -1,20 +1,17 @@
-"""The policies that a replay compares, by their names.
+"""The policies that a replay compares, by their names; the platform's own is in `replay.platform`.
 
-What lives here: the common interface, the policies that refit by schedule or drift, the bounds.
-What must not: the platform's own loop (`replay.platform`), outcomes that a day does not know.
-Called by `replay.replay`. All fits, conversions and scores go through `core.training.challenger` and
-`core.model.scorer`, as in production; the policies differ in what they look at and when they refit, which is what is
-compared.
+All fits, conversions and scores use `core.training.challenger` and `core.model.scorer`, as in production. The policies
+differ in their features and in when they refit.
 
 | name | features | weights | refit | recalibration |
 |---|---|---|---|---|
-| never | the contact alone | all alike | once | no |
-| monthly | the contact alone | all alike | first day of a month | no |
+| never | the contact alone | equal | once | no |
+| monthly | the contact alone | equal | first day of a month | no |
 | weekly | + trailing rates, number planned | half-life 90 days | every 7 days | no |
-| drift_only | as weekly | half-life 90 days | drift report heavy, looked at weekly | no |
+| drift_only | as weekly | half-life 90 days | heavy drift, checked weekly | no |
 | platform | all, the plan's mix too | half-life 90 days | response policy | each day |
 | f1_threshold | as platform, called above the threshold of the best F1 so far | | | |
-| hindsight | all | all alike | cross-validation over the whole history: it sees the days it decides | no |
+| hindsight | all | equal | cross-validation over the whole history: it sees the days it decides | no |
 """
 
 from __future__ import annotations
@@ -60,49 +57,42 @@ POLICIES: Final = (
 )
 HINDSIGHT_FOLDS: Final = 5
 MINIMUM_CLASS: Final = 20
-"""Outcomes of each kind that any first fit needs; before, the trailing subscription rate decides."""
+"""Subscriptions and refusals that a fit needs; until then the trailing subscription rate decides."""
 DRIFT_WINDOW_DAYS: Final = 28
 
 
 class Policy(ABC):
-    """Decides the contacts of one day after the other."""
+    """Decides contacts day by day; `counts` are its fits, searches and events that could reach production."""
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.counts = ReplayCounts()
 
     @abstractmethod
     def decide(self, as_of: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:
         """Decide the contacts of a day: write probabilities and calls of `rows` into the trace."""
 
-    @abstractmethod
-    def counts(self) -> ReplayCounts:
-        """What was spent so far."""
-
     def snapshot(self) -> dict[str, bytes]:
-        """Files from which `restore` goes on."""
+        """Files from which `restore` continues."""
         return {}
 
     def restore(self, files: Mapping[str, bytes], world: World) -> None:  # noqa: B027 - stateless policies keep nothing
-        """Go on from a snapshot."""
+        """Continue from a snapshot."""
 
 
 def call_by_profit(rows: Rows, world: World, trace: Trace) -> None:
-    """Call what pays by the probabilities in the trace."""
+    """Call the contacts whose expected profit is positive by the probabilities in the trace."""
     trace.called[rows] = world.settings.economics.decide(trace.proba[rows], rows_at(world.frame, rows))
 
 
 class Bound(Policy):
-    """Everyone, no one, or exactly those who will subscribe: what no model can beat, or must."""
+    """Calls everyone, no one, or exactly those who will subscribe (the oracle): bounds for every model."""
 
     def decide(self, as_of: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:  # noqa: ARG002
-        """Call by name; the oracle is the one policy that looks at outcomes, since it bounds the others."""
+        """Call by name. Only the oracle reads the outcomes of the contacts it decides."""
         subscribed, columns = world.outcomes_for_the_judge[rows], rows_at(world.frame, rows)
         oracle = world.settings.economics.decide_knowing(subscribed, columns)
         trace.called[rows] = oracle if self.name == "oracle" else self.name == "contact_all"
-
-    def counts(self) -> ReplayCounts:
-        """Nothing is spent."""
-        return ReplayCounts()
 
 
 def hide(features: Features, hidden: tuple[str, ...]) -> dict[str, NDArray[Any]]:
@@ -111,31 +101,21 @@ def hide(features: Features, hidden: tuple[str, ...]) -> dict[str, NDArray[Any]]
 
 
 class Scheduled(Policy):
-    """Refits by the calendar or by drift, and never recalibrates."""
+    """Refits by the calendar or by drift and never recalibrates: `never`, `monthly`, `weekly` and `drift_only`."""
 
     def __init__(self, name: str, seed: int) -> None:
-        """Prepare a policy.
-
-        Args:
-            name: `never`, `monthly`, `weekly` or `drift_only`.
-            seed: seed of the fits.
-        """
+        """Prepare a policy."""
         super().__init__(name)
         is_plain = name in ("never", "monthly")
         self._hides_rates = is_plain
         self._recipe = Recipe(half_life_days=float("inf") if is_plain else 90.0, seed=seed)
-        self._counts = ReplayCounts()
         self._fitted_on: np.datetime64 | None = None
         self._looked_on: np.datetime64 | None = None
         self._files: Mapping[str, bytes] = {}
         self._scorer: Scorer | None = None
 
-    def counts(self) -> ReplayCounts:
-        """What was spent so far."""
-        return self._counts
-
     def decide(self, as_of: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:
-        """Refit if due, score, call what pays; without a model the trailing rate decides."""
+        """Refit if due, score and call. Without a model the trailing rate decides."""
         reason = self._due(as_of, world)
         if reason:
             self._fit(as_of, reason, world)
@@ -148,7 +128,7 @@ class Scheduled(Policy):
         call_by_profit(rows, world, trace)
 
     def _hidden(self, world: World) -> tuple[str, ...]:
-        """What the policy does without: all as-of features, or what the list tells beside its length."""
+        """Features that the policy does without: all as-of features, or the list's mix but not its length."""
         plan = plan_features(world.contract)
         return (*RATE_FEATURES, *plan) if self._hides_rates else tuple(name for name in plan if name != PLAN_COUNT)
 
@@ -173,8 +153,8 @@ class Scheduled(Policy):
         report = compare_profiles(reference, window, reference_name="the training data")
         if report.level is not Level.HEAVY:
             return ""
-        self._counts.alerts += 1
-        self._counts.events.append(Event(str(as_of), "alert", report.message))
+        self.counts.alerts += 1
+        self.counts.events.append(Event(str(as_of), "alert", report.message))
         return report.message
 
     def _fit(self, as_of: np.datetime64, reason: str, world: World) -> None:
@@ -188,20 +168,20 @@ class Scheduled(Policy):
         self._files = bundle_files(fit.graph, parts, {})
         self._scorer = Scorer(self._files)
         self._fitted_on = self._looked_on = as_of
-        self._counts.trainings += 1
-        self._counts.events.append(Event(str(as_of), "model", reason))
+        self.counts.trainings += 1
+        self.counts.events.append(Event(str(as_of), "model", reason))
 
     def snapshot(self) -> dict[str, bytes]:
-        """The model and when it was made."""
+        """The model and the days of its fit and of the last drift check."""
         days = {"fitted_on": self._fitted_on, "looked_on": self._looked_on}
         state = {name: None if day is None else str(day) for name, day in days.items()}
-        content = json.dumps({**state, "counts": self._counts.to_dict()}).encode()
+        content = json.dumps({**state, "counts": self.counts.to_dict()}).encode()
         return {"policy.json": content, **self._files}
 
     def restore(self, files: Mapping[str, bytes], world: World) -> None:  # noqa: ARG002
-        """Go on from a snapshot."""
+        """Continue from a snapshot."""
         content = json.loads(files["policy.json"])
-        self._counts = ReplayCounts.from_dict(content["counts"])
+        self.counts = ReplayCounts.from_dict(content["counts"])
         self._fitted_on, self._looked_on = (
             None if content[name] is None else np.datetime64(content[name], "D") for name in ("fitted_on", "looked_on")
         )
@@ -211,25 +191,16 @@ class Scheduled(Policy):
 
 
 class Hindsight(Policy):
-    """Cross-validated over the whole history: not a policy anyone can follow, but what its features can tell."""
+    """Cross-validated over the whole history. Nobody can follow it; it shows what the features can tell."""
 
     def __init__(self, name: str, seed: int) -> None:
-        """Prepare it.
-
-        Args:
-            name: `hindsight`.
-            seed: seed of folds and fits.
-        """
+        """Prepare it."""
         super().__init__(name)
         self._seed = seed
         self._proba: FloatArray | None = None
 
-    def counts(self) -> ReplayCounts:
-        """One fit per fold; none can reach production."""
-        return ReplayCounts()
-
     def decide(self, as_of: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:  # noqa: ARG002
-        """Score with the fold that has not seen these contacts, but their neighbours of the same day."""
+        """Score with the fold that has not seen these contacts, although it has seen others of the same day."""
         if self._proba is None:
             self._proba = self._cross_validated(world)
         trace.proba[rows] = trace.unshifted[rows] = self._proba[rows]

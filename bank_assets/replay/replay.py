@@ -1,9 +1,4 @@
-"""The replay: the history walked day by day, each contact decided from what was known before its day.
-
-What lives here: building a policy by its name, the walk, exploration, the result of a policy.
-What must not: files, processes and progress (`bank_assets.commands.replay`), the policies' own decisions.
-Called by the replay command, tests and benchmarks.
-"""
+"""The replay: each contact of the history decided from what was known before its day, and the figures of a policy."""
 
 from __future__ import annotations
 
@@ -21,22 +16,12 @@ from bank_assets.replay.trace import ReplayCounts, Trace
 from bank_assets.replay.world import ReplayError, ReplaySettings, World
 
 CALIBRATION_ROWS = 200
-"""Contacts of a month whose mean probability is judged."""
+"""Minimum outcomes of a month whose calibration is judged."""
 CALIBRATION_TOLERANCE = 0.2
 
 
 def make_policy(name: str, settings: ReplaySettings, config: PlatformConfig, clock: Callable[[], float]) -> Policy:
-    """A policy by its name.
-
-    Args:
-        name: one of `POLICIES`.
-        settings: of the replay.
-        config: of the platform.
-        clock: a monotonic clock, s.
-
-    Raises:
-        ReplayError: there is no policy of that name.
-    """
+    """A policy by its name; `ReplayError` if there is none of that name."""
     if name in ("contact_all", "contact_none", "oracle"):
         return Bound(name)
     if name in ("never", "monthly", "weekly", "drift_only"):
@@ -49,16 +34,9 @@ def make_policy(name: str, settings: ReplaySettings, config: PlatformConfig, clo
 
 
 def walk(policy: Policy, world: World, trace: Trace, *, after: np.datetime64 | None = None) -> Iterator[np.datetime64]:
-    """Decide day after day.
+    """Decide day after day into `trace`, and yield each day once its contacts are decided.
 
-    Args:
-        policy: decides.
-        world: contacts and what is known of them.
-        trace: filled as the walk goes on.
-        after: last day that the trace holds already, to go on after an interruption.
-
-    Yields:
-        Each day, once its contacts are decided.
+    `after` is the last day that the trace already contains, to continue after an interruption.
     """
     for as_of in world.days:
         if after is not None and as_of <= after:
@@ -73,7 +51,7 @@ def walk(policy: Policy, world: World, trace: Trace, *, after: np.datetime64 | N
 def _explore(
     policy: Policy, as_of: np.datetime64, rows: NDArray[np.int64], world: World, trace: Trace
 ) -> NDArray[np.float64]:
-    """Call a random share of the others, so that something is learned of them; returns inverse propensities."""
+    """Call a random share of the others to learn their outcomes; returns inverse propensities."""
     settings = world.settings
     called = trace.called[rows]
     if settings.feedback == "full" or isinstance(policy, Bound | Hindsight):
@@ -89,18 +67,9 @@ def _ratio(part: float, whole: float) -> float | None:
 
 
 def policy_result(name: str, world: World, trace: Trace, counts: ReplayCounts, cpu_seconds: float) -> dict[str, Any]:
-    """The figures of a policy.
+    """The figures of a policy as JSON, None where a figure does not exist (such as the AUC of calling everyone).
 
-    Args:
-        name: its name.
-        world: contacts and outcomes.
-        trace: what it did.
-        counts: what it spent.
-        cpu_seconds: processor time of the whole policy.
-
-    Returns:
-        JSON-able figures; a figure that does not exist (AUC of calling everyone) is None. Contacts without an outcome
-        cost their call and count in no measure of quality.
+    Contacts without an outcome cost their call but count in no measure of quality.
     """
     decided, outcome = world.is_decided, world.has_outcome
     judged = decided & outcome & ~np.isnan(trace.proba)

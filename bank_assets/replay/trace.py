@@ -1,14 +1,9 @@
-"""What a policy did and spent in a replay.
-
-What lives here: `Trace`, contact by contact, and `ReplayCounts`.
-What must not: decisions, figures (`replay.replay`).
-Called by the policies, the walk, checkpoints and reports.
-"""
+"""What a policy decided and spent in a replay."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,15 +13,15 @@ from bank_assets.core.arrays import BoolArray, FloatArray
 
 @dataclass(slots=True, eq=False)
 class Trace:
-    """What a policy did, contact by contact; NaN and False where it has not decided.
+    """What a policy decided, contact by contact; every array is (n,), NaN or False where nothing was decided.
 
     Attributes:
-        proba: probability decided with, (n,); NaN where a policy has none.
-        unshifted: before the intercept, (n,).
-        low: lower end of the range, (n,).
-        high: upper end of the range, (n,).
-        called: decisions, exploration included, (n,).
-        weight: inverse probability of having called each, 0 where not called, (n,).
+        proba: probability of the decision.
+        unshifted: before the intercept.
+        low: lower end of the range.
+        high: upper end of the range.
+        called: decisions, exploration included.
+        weight: inverse probability of having called each contact, 0 where it was not called.
     """
 
     proba: FloatArray
@@ -45,33 +40,22 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened on a day.
-
-    Attributes:
-        day: data time.
-        kind: `model`, `refused`, `search`, `alert` or `recalibration`.
-        reason: with the numbers.
-    """
+    """An event of a day of the data: `model`, `refused`, `search`, `alert` or `recalibration`, and its reason."""
 
     day: str
     kind: str
     reason: str
 
-    def to_dict(self) -> dict[str, str]:
-        """JSON form."""
-        return {"day": self.day, "kind": self.kind, "reason": self.reason}
-
 
 @dataclass(slots=True)
 class ReplayCounts:
-    """What a policy spent.
+    """What a policy spent, and the events in order.
 
     Attributes:
         trainings: estimator fits that could reach production.
         searches: comparisons of all candidates.
         recalibrations: days on which the intercept moved materially.
-        alerts: times a person was told.
-        events: what happened, in order.
+        alerts: alerts to a person.
     """
 
     trainings: int = 0
@@ -82,16 +66,9 @@ class ReplayCounts:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
-        return {
-            "trainings": self.trainings,
-            "searches": self.searches,
-            "recalibrations": self.recalibrations,
-            "alerts": self.alerts,
-            "events": [event.to_dict() for event in self.events],
-        }
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> ReplayCounts:
         """Read the JSON form."""
-        numbers = {name: int(content[name]) for name in ("trainings", "searches", "recalibrations", "alerts")}
-        return cls(**numbers, events=[Event(**event) for event in content["events"]])
+        return cls(**{**content, "events": [Event(**event) for event in content["events"]]})

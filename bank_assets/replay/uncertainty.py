@@ -1,9 +1,4 @@
-"""Do the platform's ranges and forecasts hold, month by month, in a replay?
-
-What lives here: coverage of the ranges by band, coverage and interval score of profit forecasts against climatology.
-What must not: fitting ranges and shifts (`core.model.ranges`, `core.model.shift`); a month's forecast uses earlier
-months only. Called by the replay command and benchmarks.
-"""
+"""Whether the platform's ranges and forecasts hold, month by month; a month's forecast uses earlier months only."""
 
 from __future__ import annotations
 
@@ -11,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from bank_assets.core.arrays import FloatArray
 from bank_assets.core.model.forecast import climatology, forecast_list, interval_score
 from bank_assets.core.model.ranges import band_coverage
 from bank_assets.core.model.shift import estimate_shift
@@ -18,43 +14,32 @@ from bank_assets.replay.trace import Trace
 from bank_assets.replay.world import World
 
 WARM_UP_MONTHS = 2
-"""Months of predictions before the first that is judged: the prior alone speaks until then."""
+"""Months of predictions before the first judged month, in which the prior alone determines the forecast."""
 
 
 def uncertainty(world: World, trace: Trace) -> dict[str, Any] | None:
-    """Measure what ranges and forecasts promised.
+    """Coverage of the ranges by band; coverage and mean interval score of the forecasts beside climatology's.
 
-    Args:
-        world: contacts and outcomes.
-        trace: the platform's.
-
-    Returns:
-        `ranges`: coverage by band; `forecasts`: coverage and mean interval score beside climatology's; None if fewer
-        months than the warm-up were scored.
+    None if fewer months than the warm-up were scored.
     """
     scored = world.is_decided & world.has_outcome & ~np.isnan(trace.low)
     months = world.dates.astype("datetime64[M]")
     judged = np.unique(months[scored])[WARM_UP_MONTHS:]
     if not len(judged):
         return None
-    rows = scored & np.isin(months, judged)
+    rows, outcome = scored & np.isin(months, judged), world.outcomes_for_the_judge.astype(np.float64)
     ranges = band_coverage(
-        months[rows].astype(str), trace.proba[rows], trace.low[rows], trace.high[rows], _outcomes(world)[rows]
+        months[rows].astype(str), trace.proba[rows], trace.low[rows], trace.high[rows], outcome[rows]
     )
     return {
         "ranges": {name: value for name, value in ranges.items() if name != "cells"},
-        "forecasts": _forecasts(world, trace, scored, judged),
+        "forecasts": _forecasts(world, trace, scored, judged, outcome),
     }
 
 
-def _outcomes(world: World) -> Any:
-    return world.outcomes_for_the_judge.astype(np.float64)
-
-
-def _forecasts(world: World, trace: Trace, scored: Any, judged: Any) -> dict[str, Any]:
+def _forecasts(world: World, trace: Trace, scored: Any, judged: Any, outcome: FloatArray) -> dict[str, Any]:
     economics = world.settings.economics
     days = world.dates.astype(np.int64)
-    outcome = _outcomes(world)
     called = scored & trace.called
     profit = economics.profit(called, outcome > 0, world.frame)
     amounts = (economics.cost(world.frame), economics.value(world.frame))

@@ -1,9 +1,6 @@
-"""Policies of a replay side by side, in processes of their own.
+"""Runs the policies of a replay in parallel processes, each from its checkpoint.
 
-What lives here: one policy from its checkpoint to its end, and the pool that runs several.
-What must not: arguments and output (`commands.replay`), decisions (`replay.replay`).
-Called by the replay command. Fits use one thread each, so two processes fill two cores and every number is the same
-whatever runs beside it.
+Fits use one thread each, so that two processes fill two cores and no number depends on what runs beside it.
 """
 
 from __future__ import annotations
@@ -29,19 +26,12 @@ from bank_assets.replay.world import ReplaySettings, World
 
 CHECKPOINT_SECONDS: Final = 5.0
 LONGEST_FIRST: Final = ("weekly", "platform", "f1_threshold", "drift_only", "monthly", "never", "hindsight")
-"""Order in which policies start, so that a short one fills the end."""
+"""Order in which policies start; long ones first keep both processes busy to the end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What every worker knows.
-
-    Attributes:
-        contacts: the history.
-        settings: of the replay.
-        config: of the platform.
-        folder: of the checkpoints.
-    """
+    """What every worker needs; `folder` has the checkpoints."""
 
     contacts: Contacts
     settings: ReplaySettings
@@ -51,13 +41,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class PolicyOutcome:
-    """A policy that has come to its end.
-
-    Attributes:
-        trace: what it did.
-        counts: what it spent.
-        result: its figures.
-    """
+    """A finished policy: its trace, its counts and its figures."""
 
     trace: Trace
     counts: ReplayCounts
@@ -65,16 +49,7 @@ class PolicyOutcome:
 
 
 def run_policy(name: str, job: Job, report: Callable[[str, int], None]) -> PolicyOutcome:
-    """Walk one policy to its end, from its checkpoint if there is one.
-
-    Args:
-        name: the policy.
-        job: history and settings.
-        report: told the name and the number of days decided.
-
-    Returns:
-        What it did.
-    """
+    """Run one policy to its end, from its checkpoint if there is one; `report` gets the name and the days decided."""
     world = World(job.contacts, job.settings)
     policy = make_policy(name, job.settings, job.config, time.monotonic)
     checkpoint = Checkpoint(job.folder, name)
@@ -96,12 +71,11 @@ def run_policy(name: str, job: Job, report: Callable[[str, int], None]) -> Polic
             is_done = bool(as_of == world.days[-1])
             checkpoint.write(trace, policy.snapshot(), ReplayProgress(str(as_of), spent, is_done))
             written = time.monotonic()
-    counts = policy.counts()
-    return PolicyOutcome(trace, counts, policy_result(name, world, trace, counts, spent))
+    return PolicyOutcome(trace, policy.counts, policy_result(name, world, trace, policy.counts, spent))
 
 
 _JOB: dict[str, Any] = {}
-"""What `_begin` left for the calls of one worker process."""
+"""Set by `_begin` once per worker process."""
 
 
 def _begin(job: Job, reports: Any) -> None:
@@ -118,23 +92,16 @@ def _run(name: str) -> PolicyOutcome:
 def run_policies(
     names: Sequence[str], job: Job, processes: int, report: Callable[[str, int], None]
 ) -> Iterator[tuple[str, PolicyOutcome]]:
-    """Run policies, the longest first.
+    """Run policies, the longest first, and yield each as it ends.
 
-    Args:
-        names: policies.
-        job: history and settings.
-        processes: how many at a time; 1 runs them in this process.
-        report: told the name and the number of days decided, in this process.
-
-    Yields:
-        Each policy as it ends.
+    `processes` is the number at a time; 1 runs them in this process. `report` is called in this process.
     """
     order = sorted(names, key=lambda name: LONGEST_FIRST.index(name) if name in LONGEST_FIRST else len(LONGEST_FIRST))
     if processes == 1:
         for name in order:
             yield name, run_policy(name, job, report)
         return
-    context = multiprocessing.get_context("spawn")  # the threads of the libraries do not survive a fork
+    context = multiprocessing.get_context("spawn")  # the libraries' threads do not survive a fork
     reports = context.Queue()
     with ProcessPoolExecutor(processes, context, _begin, (job, reports)) as pool:
         running: dict[Future[PolicyOutcome], str] = {pool.submit(_run, name): name for name in order}

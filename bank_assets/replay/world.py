@@ -1,8 +1,6 @@
-"""The simulated world of a replay: contacts day by day, and who may know what on which day.
+"""The simulated world of a replay: its settings, the calendar of its days, and what is known on each day.
 
-What lives here: the settings of a replay, the calendar of its days, and `World`, the only door to outcomes.
-What must not: decisions (`replay.policies`, `replay.platform`), files, clocks.
-Called by `replay.replay`. A policy never sees the arrays of outcomes: it asks for what is known on a day.
+A policy never sees the arrays of outcomes; it asks the `World` for what is known.
 """
 
 from __future__ import annotations
@@ -36,17 +34,15 @@ class ReplayError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ReplaySettings:
-    """Everything that determines a replay but the contacts and the code.
+    """Everything that determines a replay except the contacts and the code.
 
     Attributes:
-        economics: cost and value.
         first_day: first day that is decided; earlier contacts are history, all of them called.
         last_day: last day that is decided; None for the last contact.
         outcome_delay_days: days after the call until an outcome is usable, at least 1.
-        step: how often the platform looks at outcomes, refits and recalibrates.
+        step: how often the platform assesses outcomes, refits and recalibrates.
         feedback: `full` learns from every contact in the history, `called` only from those that were called.
-        exploration_share: with `called`, share of the contacts not worth calling that is called at random.
-        seed: of fits and of the exploration.
+        exploration_share: with `called`, the share of the other contacts that is called at random.
     """
 
     economics: Economics
@@ -109,18 +105,13 @@ def step_ends(days: DayArray, step: str) -> DayArray:
 
 
 class World:
-    """Contacts in time order with the day on which each is decided, and what has been learned of them."""
+    """Contacts in time order, the day on which each is decided, and what has been learned.
+
+    `known_on` of a contact is the earliest day on which its outcome is usable.
+    """
 
     def __init__(self, contacts: Contacts, settings: ReplaySettings) -> None:
-        """Put contacts on the calendar of a replay.
-
-        Args:
-            contacts: all contacts of the history; `known_on` says when each outcome is usable at the earliest.
-            settings: first and last day, delay, step, feedback.
-
-        Raises:
-            ReplayError: no contact to decide, or an outcome known on the day of its own call or before it.
-        """
+        """Put contacts on the calendar of a replay."""
         self.settings = settings
         ordered = contacts.in_time_order()
         self._contacts = _delayed(ordered, settings.outcome_delay_days)
@@ -153,7 +144,7 @@ class World:
 
     @property
     def outcomes_for_the_judge(self) -> BoolArray:
-        """Outcomes of all contacts, (n,): for measuring a policy after the fact, never for a policy."""
+        """Outcomes of all contacts, (n,), for measuring a policy afterwards and never for deciding."""
         return self._contacts.is_subscribed
 
     @property
@@ -167,7 +158,7 @@ class World:
         return self._contacts.frame
 
     def profit(self, called: BoolArray) -> FloatArray:
-        """Realised EUR of calls, by contact, (n,); a call without an outcome costs and brings nothing."""
+        """Realised EUR of calls, by contact, (n,); a call without an outcome has a cost and no value."""
         won = self.outcomes_for_the_judge & self.has_outcome
         return self.settings.economics.profit(called, won, self.frame)
 
@@ -183,13 +174,11 @@ class World:
 
     def features_with_all_outcomes(self) -> dict[str, NDArray[Any]]:
         """Features of all contacts as if every outcome were learned: for hindsight, never for a policy."""
-        return self._features | self._every_outcome().rates(self.decided_on)
-
-    def _every_outcome(self) -> OutcomeHistory:
         use = self._contacts.has_outcome
-        return OutcomeHistory(
+        every = OutcomeHistory(
             self._contacts.known_on[use], self._contacts.is_subscribed[use], *self._plans, self.contract
         )
+        return self._features | every.rates(self.decided_on)
 
     def _update_rates(self, rows: NDArray[np.int64], as_of: np.datetime64) -> None:
         rates = self._history(self.known(as_of)).rates(np.asarray([as_of]))
@@ -211,22 +200,12 @@ class World:
         return np.asarray(self._contacts.known_as_of(as_of) & (self.learned_weight > 0.0))
 
     def learn(self, rows: NDArray[np.int64], weights: FloatArray) -> None:
-        """Say of which contacts the outcome will be learned.
-
-        Args:
-            rows: contacts decided.
-            weights: inverse probability of having called each, 0 where it was not called, (len(rows),).
-        """
+        """Record the inverse propensity of each decided contact, 0 where it was not called, (len(rows),)."""
         if self.settings.feedback == "called":
             self.learned_weight[rows] = weights
 
     def resume(self, weights: FloatArray, until: np.datetime64) -> None:
-        """Know again what had been learned when a replay was interrupted.
-
-        Args:
-            weights: as `learn` was told, (n,).
-            until: last day decided.
-        """
+        """Restore what had been learned up to a day when a replay was interrupted; `weights` is (n,)."""
         if self.settings.feedback != "called":
             return
         past = self.is_decided & (self.decided_on <= until)
@@ -248,12 +227,7 @@ class World:
         return data, self.learned_weight[known]
 
     def scored(self, unshifted: FloatArray, as_of: np.datetime64) -> tuple[ScoredContacts, FloatArray]:
-        """Contacts whose outcome is known on a day, with their probabilities and their weights.
-
-        Args:
-            unshifted: probabilities before the intercept, (n,); NaN where none was made.
-            as_of: the as-of day.
-        """
+        """Contacts whose outcome is known on a day, with their unshifted probabilities and their weights."""
         known, contacts = self.known(as_of), self._contacts
         scored = ScoredContacts(
             self.dates[known], unshifted[known], contacts.is_subscribed[known], contacts.known_on[known]
@@ -262,7 +236,7 @@ class World:
 
 
 def _delayed(contacts: Contacts, delay_days: int) -> Contacts:
-    """Outcomes usable after the delay of the replay at the earliest."""
+    """Delay outcomes by the replay's setting, and refuse those known before their call is over."""
     early = contacts.has_outcome & (contacts.known_on <= contacts.contact_dates)
     if early.any():
         row = int(np.flatnonzero(early)[0])

@@ -1,7 +1,4 @@
-"""The resources of a deployment, from its settings.
-
-What lives here: names and wiring. What must not: resources themselves. Resource names equal the assets' arguments.
-"""
+"""The resources of a deployment, built from its settings; their names equal the assets' arguments."""
 
 from typing import Any
 
@@ -14,7 +11,7 @@ from bank_assets.settings import Settings
 
 
 def deployment_resources(settings: Settings) -> dict[str, Any]:
-    """Resources by name; building them contacts nothing."""
+    """Resources by name; building them connects to nothing."""
     registry = {
         "uri": settings.mlflow_uri,
         "artifacts": settings.mlflow_artifacts,

@@ -1,8 +1,4 @@
-"""The Dagster instance of a home.
-
-What lives here: opening the instance with the right dagster.yaml. What must not: runs (`run_lock`), definitions.
-Called by the command line and by tests.
-"""
+"""Opens the Dagster instance of a home with the right dagster.yaml."""
 
 from __future__ import annotations
 
@@ -21,7 +17,7 @@ CONFIG: Final = Path(__file__).resolve().parents[2] / "dagster.yaml"
 
 @contextmanager
 def open_instance(settings: Settings) -> Iterator[dg.DagsterInstance]:
-    """Open the instance of a home: the embedded one, or the one whose dagster.yaml names its own storage."""
+    """Open a home's instance: the embedded one, or the one whose dagster.yaml names its own storage."""
     home = settings.dagster_home
     home.mkdir(parents=True, exist_ok=True)
     config = home / "dagster.yaml"

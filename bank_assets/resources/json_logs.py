@@ -1,11 +1,9 @@
-"""Dagster's logs of a run as JSON lines, for a log service that indexes fields (CloudWatch Logs Insights).
+"""Dagster's run logs as JSON lines, for a log service that indexes fields (CloudWatch Logs Insights).
 
-What lives here: one logging handler, named in an instance's `python_logs` (deploy/aws/dagster/dagster.yaml), and the
-choice of fields. What must not: what is logged (assets do), set-up of anything outside a Dagster run.
-
-A line has `at, level, logger, event` like the web app's, then `run_id`, `job`, and what applies of `step`,
-`event_type`, `asset`, `partition`, `check`, `passed`, `severity`, `model_version`, `as_of`, `rows`, `unchanged`,
-`seconds`, `exception`, `frames`. An exception is named by type and place: its text may quote the value that caused it.
+An instance's `python_logs` names the handler (deploy/aws/dagster/dagster.yaml). A line has `at, level, logger, event`
+like the web app's, then `run_id`, `job`, and whatever applies of `step`, `event_type`, `asset`, `partition`, `check`,
+`passed`, `severity`, `model_version`, `as_of`, `rows`, `unchanged`, `seconds`, `exception`, `frames`. Exceptions are
+logged by type and location only, because their text may quote a customer's values.
 """
 
 import json
@@ -23,18 +21,22 @@ from dagster._core.log_manager import (  # no public way to a record's event exi
     has_log_record_metadata,
 )
 
-EVENTS: Final = {
-    dg.DagsterEventType.RUN_START: "RUN_START",
-    dg.DagsterEventType.RUN_SUCCESS: "RUN_SUCCESS",
-    dg.DagsterEventType.RUN_FAILURE: "RUN_FAILURE",
-    dg.DagsterEventType.RUN_CANCELED: "RUN_CANCELED",
-    dg.DagsterEventType.STEP_SUCCESS: "STEP_SUCCESS",
-    dg.DagsterEventType.STEP_FAILURE: "STEP_FAILURE",
-    dg.DagsterEventType.STEP_UP_FOR_RETRY: "STEP_UP_FOR_RETRY",
-    dg.DagsterEventType.ASSET_MATERIALIZATION: "ASSET_MATERIALIZATION",
-    dg.DagsterEventType.ASSET_CHECK_EVALUATION: "ASSET_CHECK_EVALUATION",
-}
-"""Events worth a line; the rest (resource start, capture of logs, ...) says nothing that an operator asks for."""
+from bank_assets.resources.run_story import innermost
+
+EVENTS: Final = frozenset(
+    {
+        dg.DagsterEventType.RUN_START,
+        dg.DagsterEventType.RUN_SUCCESS,
+        dg.DagsterEventType.RUN_FAILURE,
+        dg.DagsterEventType.RUN_CANCELED,
+        dg.DagsterEventType.STEP_SUCCESS,
+        dg.DagsterEventType.STEP_FAILURE,
+        dg.DagsterEventType.STEP_UP_FOR_RETRY,
+        dg.DagsterEventType.ASSET_MATERIALIZATION,
+        dg.DagsterEventType.ASSET_CHECK_EVALUATION,
+    }
+)
+"""Events worth a line; operators do not need the others (resource start, capture of logs, ...)."""
 
 FIELDS: Final = {
     "model_version": "model_version",
@@ -46,20 +48,16 @@ FIELDS: Final = {
     "seconds": "seconds",
     "decision": "decision",
 }
-"""Metadata of a materialization that becomes a field; the rest stays in Dagster."""
+"""Field by metadata of a materialization; other metadata stays in Dagster."""
 
 _FRAMES: Final = 8
 
 
 class JsonLinesHandler(logging.Handler):
-    """Writes records of Dagster runs to a stream, one JSON object a line, and keeps them off the coloured console."""
+    """Writes records of Dagster runs to a stream (default: standard output), one JSON object a line."""
 
     def __init__(self, stream: IO[str] | None = None) -> None:
-        """Write to a stream.
-
-        Args:
-            stream: where to; default standard output at the time of writing.
-        """
+        """Write to a stream."""
         super().__init__(logging.NOTSET)
         self._stream = stream
 
@@ -74,18 +72,14 @@ class JsonLinesHandler(logging.Handler):
         except Exception:  # a logging handler must not stop the run it reports on
             self.handleError(record)
         finally:
-            # A run that configures no loggers of its own always gets the coloured console beside the instance's
-            # handlers, and Dagster offers no switch. It re-logs the record at this level after the handlers ran;
-            # NOTSET is enabled nowhere, so the same text, exception values included, does not leave a second time.
+            # Dagster adds its coloured console to the instance's handlers unless a run configures loggers, and has no
+            # switch for it. The console logs the record again at this level; nothing logs NOTSET, so the text, which
+            # may contain exception values, is not written a second time.
             record.levelno = logging.NOTSET
 
 
 def line_of(record: logging.LogRecord) -> dict[str, Any] | None:
-    """The fields of a record, or None if it is not worth a line.
-
-    Args:
-        record: as Dagster's log manager hands it to handlers.
-    """
+    """The fields of a log record, or None if it is not worth a line."""
     event = get_log_record_event(record) if has_log_record_event(record) else None
     if event is None and record.levelno < logging.INFO:
         return None
@@ -97,13 +91,13 @@ def line_of(record: logging.LogRecord) -> dict[str, Any] | None:
         "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
         "level": level,
         "logger": record.name,
-        "event": about.get("orig_message", record.getMessage()) if event is None else EVENTS[event.event_type],
+        "event": about.get("orig_message", record.getMessage()) if event is None else event.event_type.name,
         "run_id": about.get("run_id"),
         "job": about.get("job_name"),
         "step": about.get("step_key"),
     }
     if event is not None:
-        line |= {"event_type": EVENTS[event.event_type], **_event_fields(event)}
+        line |= {"event_type": event.event_type.name, **_event_fields(event)}
     elif record.exc_info and record.exc_info[0] is not None:
         line["exception"] = record.exc_info[0].__name__
     return {name: value for name, value in line.items() if value is not None}
@@ -131,10 +125,9 @@ def _event_fields(event: dg.DagsterEvent) -> dict[str, Any]:
             "severity": found.severity.value,
         }
     error = getattr(event.event_specific_data, "error", None)
-    while error is not None and error.cause is not None:
-        error = error.cause  # the wrapper only says that a step failed
     if error is None:
         return {}
+    error = innermost(error)  # the wrapper only says that a step failed
     return {"exception": error.cls_name, "frames": [frame.strip().split("\n")[0] for frame in error.stack[-_FRAMES:]]}
 
 

@@ -1,7 +1,4 @@
-"""The ledger, as far as the pipeline uses it: promotions, outcomes reported to the app, published states.
-
-What lives here: the Dagster resource over `bank_assets.ledger`. What must not: queries (they are in `ledger`).
-"""
+"""The decision ledger as a Dagster resource; the queries are in `bank_assets.ledger`."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -14,18 +11,14 @@ from bank_assets.ledger.engine import open_ledger
 
 
 class LedgerResource(dg.ConfigurableResource):
-    """The decision ledger of this deployment; opened on first use, disposed of when the run ends.
-
-    Attributes:
-        url: SQLAlchemy URL, SQLite or PostgreSQL.
-    """
+    """The decision ledger of this deployment; opened on first use, closed when the run ends."""
 
     url: str = Field(description="SQLAlchemy URL, SQLite or PostgreSQL.")
     _engine: Engine | None = PrivateAttr(default=None)
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Generator["LedgerResource", None, None]:
-        """Live for one run."""
+        """Close the ledger when the run ends."""
         del context
         try:
             yield self

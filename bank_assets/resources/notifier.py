@@ -1,13 +1,8 @@
-"""Tells people: sends what stands in the log of alerts to every channel, as far as each has come.
+"""Sends the alerts of the log to every channel (apprise URLs: mail, Slack, webhooks and more; and `file:`).
 
-What lives here: the Dagster resource, channels by URL (apprise: mail, Slack, webhooks and more; `file:` by ourselves),
-the place each channel has reached, retries within bounds.
-What must not: deciding what is worth telling (`sensors.alerts`), words (`core.*_alerts`).
-Called by the alert delivery sensor.
-
-A channel is reached at least once per alert: it is noted after the answer. A dead channel holds up only itself. It is
-tried again after 1, 2, 4 … 30 minutes, and an alert older than two days is given up, with a line in the log. URLs hold
-secrets, so logs name a channel by its scheme and a digest, and apprise's own log, which names hosts, stays closed.
+Delivery is at least once: progress is stored after the channel confirms. A failing channel does not delay the others.
+It is retried after 1, 2, 4 … 30 minutes, and an alert older than two days is dropped with an error in the log. URLs
+contain secrets, so logs name a channel by its scheme and a digest, and apprise's own log, which names hosts, is off.
 """
 
 import hashlib
@@ -17,7 +12,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -41,14 +36,14 @@ logger = logging.getLogger("bank_assets.alerts")
 
 @dataclass(frozen=True, slots=True)
 class ChannelProgress:
-    """How far a channel has come.
+    """How far a channel has read the log of alerts.
 
     Attributes:
         offset: byte of the log at which the next alert begins.
-        failures: tries in a row that failed.
-        retry_at: not before this moment, ISO, or None.
+        failures: failed attempts in a row.
+        retry_at: earliest time of the next attempt, ISO.
         sent: alerts sent so far.
-        given_up: alerts that were given up.
+        given_up: alerts dropped because they were too old.
     """
 
     offset: int = 0
@@ -59,29 +54,18 @@ class ChannelProgress:
 
 
 class Channel:
-    """One way to people."""
+    """One notification channel: a URL that apprise understands, or `file:///path`."""
 
     def __init__(self, url: str) -> None:
-        """Remember the address.
-
-        Args:
-            url: as apprise understands it, or `file:///path`.
-        """
+        """Remember the address."""
         self._url = url
         digest = hashlib.sha256(url.encode()).hexdigest()[:8]
-        # What stands before the first colon is a scheme only if it looks like one: a bare token must not be shown.
+        # The text before the first colon may be a secret token; show it only if it looks like a scheme.
         scheme = url.split(":", 1)[0]
         self.name = f"{scheme if scheme.isalnum() and '://' in url else 'channel'}-{digest}"
 
     def send(self, alert: dict[str, Any]) -> str:
-        """Send one alert.
-
-        Args:
-            alert: as it stands in the log.
-
-        Returns:
-            What went wrong, without the address; "" if it arrived.
-        """
+        """Send one alert as it stands in the log; returns what went wrong, without the address, or ""."""
         try:
             return self._to_file(alert) if self._url.startswith("file:") else self._to_service(alert)
         except Exception as error:  # a channel of any kind must not stop the others
@@ -116,7 +100,7 @@ class Channel:
             body_format=apprise.NotifyFormat.TEXT,
             timeout=SEND_SECONDS,
         )
-        return "" if sent else "the service did not take it"
+        return "" if sent else "the service did not accept the alert"
 
 
 def body_of(alert: dict[str, Any]) -> str:
@@ -129,14 +113,7 @@ def body_of(alert: dict[str, Any]) -> str:
 
 
 class NotifierResource(dg.ConfigurableResource):
-    """The log of alerts and its channels.
-
-    Attributes:
-        reports: folder of the log of alerts.
-        state: folder for how far each channel has come.
-        public_url: base of links to the web app.
-        ui_url: base of links to runs.
-    """
+    """The log of alerts and its channels."""
 
     reports: str = Field(description="Folder of the log of alerts.")
     state: str = Field(description="Folder for how far each channel has come.")
@@ -145,7 +122,7 @@ class NotifierResource(dg.ConfigurableResource):
 
     @classmethod
     def of(cls, settings: Settings) -> "NotifierResource":
-        """The notifier of a deployment. Channels are not part of it: Dagster shows a resource's fields to everybody."""
+        """The notifier of a deployment. It holds no channel, because Dagster shows a resource's fields to everybody."""
         return cls(
             reports=str(settings.reports),
             state=str(settings.home / "alerts"),
@@ -158,20 +135,11 @@ class NotifierResource(dg.ConfigurableResource):
         """The log of alerts."""
         return AlertLog(Path(self.reports) / FILE_NAME, self.public_url, self.ui_url)
 
-    def deliver(
-        self, urls: Sequence[str], *, now: datetime | None = None, seconds: float = 30.0
-    ) -> dict[str, ChannelProgress]:
-        """Send to every channel what it has not got yet.
+    def deliver(self, urls: Sequence[str], *, now: datetime, seconds: float = 30.0) -> dict[str, ChannelProgress]:
+        """Send to every channel the alerts that it has not received, for about `seconds` at most.
 
-        Args:
-            urls: channels.
-            now: wall clock.
-            seconds: stop after about so long; the next call goes on.
-
-        Returns:
-            How far each channel has come, by its name; empty if another process delivers at this moment.
+        Returns the progress by channel name; empty while another process delivers.
         """
-        moment = now or datetime.now(UTC)
         found: dict[str, ChannelProgress] = {}
         with locked_if_free(Path(self.state) / ".lock") as is_mine:
             if not is_mine:
@@ -179,7 +147,7 @@ class NotifierResource(dg.ConfigurableResource):
             until = time.monotonic() + seconds
             for url in urls:
                 channel = Channel(url)
-                found[channel.name] = self._catch_up(channel, moment, until)
+                found[channel.name] = self._catch_up(channel, now, until)
         return found
 
     def _catch_up(self, channel: Channel, now: datetime, until: float) -> ChannelProgress:
@@ -194,7 +162,7 @@ class NotifierResource(dg.ConfigurableResource):
             if not problem:
                 progress = replace(progress, offset=place, failures=0, retry_at=None, sent=progress.sent + is_pushed)
             elif now - datetime.fromisoformat(alert["at"]) > GIVE_UP_AFTER:
-                logger.error("channel %s: gave up alert %s (%s)", channel.name, alert["key"], problem)
+                logger.error("channel %s: dropped alert %s (%s)", channel.name, alert["key"], problem)
                 progress = replace(progress, offset=place, retry_at=None, given_up=progress.given_up + 1)
             else:
                 pause = min(FIRST_PAUSE * 2 ** min(progress.failures, 10), LONGEST_PAUSE)
@@ -219,7 +187,7 @@ class NotifierResource(dg.ConfigurableResource):
         try:
             return ChannelProgress(**json.loads(self._path(channel).read_bytes()))
         except (FileNotFoundError, ValueError, TypeError):
-            # A new channel begins with the alerts of the last day, not with those of years.
+            # A new channel starts with the alerts of the last day, not with the whole history.
             start = 0
             for place, alert in self.log.read():
                 if now - datetime.fromisoformat(alert["at"]) <= NEW_CHANNEL_LOOKS_BACK:

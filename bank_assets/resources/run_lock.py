@@ -1,15 +1,11 @@
-"""Which process works on a run, and runs that no process works on any more.
-
-What lives here: the lock that a run's process holds, failing runs whose lock is free. What must not: definitions.
-Called by the executor, the command line, `orphaned_runs_sensor` and tests.
+"""The lock that a run's process holds, and the detection of orphaned runs.
 
 The default run launcher has no worker health check: a run whose process was killed, or lost its database while it wrote
-an event, stays STARTED for ever and blocks whatever waits for it. So the process holds a lock on
-`$DAGSTER_HOME/carried/<run id>` while it works. The kernel frees it however the process ends. Process ids need not be
-compared: they are used again, repeat between containers that share the home, and their start times move with the clock.
+an event, stays STARTED for ever and blocks the queue. So the process locks `$DAGSTER_HOME/carried/<run id>` while it
+works, and the kernel releases the lock however the process ends. Process ids would not do: they are reused, repeat
+between containers that share the home, and their start times move with the clock.
 
-Where runs do not share the instance's folder with the sensor (AWS, a task per run), nothing is judged here: their
-launcher looks after them.
+A run on another home (AWS starts a task per run) has no lock file here, and its launcher monitors it.
 """
 
 from __future__ import annotations
@@ -28,9 +24,9 @@ from bank_assets.store.locks import lock, try_lock
 
 FOLDER: Final = "carried"
 HIDDEN: Final = "."
-"""Begins the name of a file that is not locked yet."""
+"""Prefix of a file that is not locked yet."""
 LEFT_SECONDS: Final = 60.0
-"""A run whose process lives has so long to write how it ended, after its last step."""
+"""Time that a process has after its last step to write how its run ended."""
 UNFINISHED: Final = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
 GONE: Final = "The process of this run is gone (killed or crashed); run it again."
 LEFT: Final = (
@@ -41,45 +37,30 @@ LEFT: Final = (
 
 @contextmanager
 def holding_run_lock(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
-    """Hold a run's lock; afterwards the file says since when nobody works on the run.
-
-    Args:
-        instance: Dagster instance; all processes of a home share its folder.
-        run_id: the run.
-
-    Raises:
-        OSError: the folder cannot be written to.
-    """
+    """Hold a run's lock; afterwards its file contains the time at which the process left the run."""
     path = _folder(instance) / run_id
     path.parent.mkdir(parents=True, exist_ok=True)
     # Children do not inherit it: Python opens files close-on-exec, so a Spark JVM that outlives us holds nothing.
     with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=HIDDEN, delete=False) as stream:
-        # Locked before it has its name: who finds it free may believe that.
+        # Locked before it gets its name, so that a file without a lock always means a process that ended.
         lock(stream)
         Path(stream.name).replace(path)
         try:
             yield
         finally:
-            with suppress(OSError):  # a full disk has been told by whatever the run itself wrote
+            with suppress(OSError):  # the run itself has already reported a full disk
                 stream.write(str(time.time()))
                 stream.flush()
 
 
 def reap_orphans(instance: dg.DagsterInstance) -> list[str]:
-    """End unfinished runs that no process works on; a run without a lock file, of another home, is not judged.
-
-    Args:
-        instance: Dagster instance.
-
-    Returns:
-        Their run ids.
-    """
+    """End unfinished runs that no process works on, and return their ids. A run without a lock file is left alone."""
     reaped = []
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=UNFINISHED)):
         problem = GONE if _is_gone_by_tags(run) else _problem(_folder(instance) / run.run_id)
         if problem is None:
             continue
-        # Asked again: it may have ended well between the list and the look at its lock.
+        # Read it again: it may have ended between the query and the check of its lock.
         now = instance.get_run_by_id(run.run_id)
         if now is None or now.is_finished:
             continue
@@ -109,7 +90,7 @@ def _locked(path: Path) -> IO[str] | None:
 
 
 def _problem(path: Path) -> str | None:
-    """Why nothing more comes of a run, or None if something may."""
+    """Why a run cannot finish any more, or None if it still may."""
     stream = _locked(path)
     if stream is None:
         return None
@@ -121,7 +102,7 @@ def _problem(path: Path) -> str | None:
 
 
 def _is_gone_by_tags(run: dg.DagsterRun) -> bool:
-    """Whether the process of a run that an older release started, which had tags in place of the lock, is gone."""
+    """Whether the process of a run is gone that an earlier release started; it wrote tags instead of a lock."""
     if run.tags.get("bank/marked_run") != run.run_id:  # a retried run inherits the tags of the one before
         return False
     boot = Path("/proc/sys/kernel/random/boot_id")

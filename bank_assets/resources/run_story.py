@@ -1,11 +1,8 @@
-"""What a finished run left in Dagster's record, as plain values.
+"""What Dagster's record says about a finished run, and which sensors and schedules fail, as plain values.
 
-What lives here: `RunStory` and reading it from an instance; sensors and schedules whose evaluations fail.
-What must not: judging it (`sensors.recorded_facts`), any text of an error that could hold a customer's values.
-Called by the alert sensors.
-
-Runs are read by their last change with an overlap, never by event ids: on PostgreSQL a smaller id can become visible
-after a larger one, and a clock of another machine may be behind. Who reads keeps the runs that it has seen.
+Runs are read by their last change with an overlap, never by event id: on PostgreSQL a smaller id can become visible
+after a larger one, and another machine's clock may be behind. The reader remembers which runs it has seen. No text of
+an error is kept that could contain a customer's values.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,21 +22,18 @@ READ_EVENTS: Final = {
     dg.DagsterEventType.STEP_FAILURE,
 }
 SENSOR_FAILURES: Final = 3
-"""Failed evaluations in a row of a sensor; it is asked again within seconds, so one alone is a hiccup."""
+"""Failed evaluations in a row before a sensor counts as failing; one failure is retried within seconds."""
 SCHEDULE_FAILURES: Final = 1
-"""Of a schedule: the next one may be a day away."""
+"""For a schedule one failure is enough: its next evaluation may be a day away."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckOutcome:
-    """How a check went in a run.
+    """The outcome of an asset check in a run.
 
     Attributes:
-        asset: what was checked.
-        name: of the check.
-        description: the truth it tests, as a sentence.
-        is_passed: whether it holds.
-        is_error: whether a failure is an error, else a hint.
+        description: the statement that the check tests.
+        is_error: whether a failure counts as an error; otherwise it is a warning.
         found: what is wrong: months, file or column names.
     """
 
@@ -56,17 +50,12 @@ class RunStory:
     """A finished run.
 
     Attributes:
-        run_id: its id.
-        job: its job.
-        is_success: whether it went through.
-        tags: its tags.
         ended_at: wall clock, ISO.
-        seconds: between start and end.
         failed_step: the first step that failed, or "".
-        error: name of the innermost error's class, or "".
-        message: the platform's own words about the failure, or "".
+        error: class name of the innermost error, or "".
+        message: the platform's own message about the failure, or "".
         checks: the last outcome of each check.
-        made: metadata of the last materialization of each asset, plain values.
+        made: plain metadata of the last materialization of each asset.
     """
 
     run_id: str
@@ -83,12 +72,12 @@ class RunStory:
 
     @property
     def will_be_retried(self) -> bool:
-        """Whether Dagster repeats it by itself; then the repeat is what counts."""
+        """Whether Dagster retries the run; then the retry is the one that counts."""
         return self.tags.get(TAG_WILL_RETRY, "").lower() == "true"
 
     @property
     def schedule(self) -> str:
-        """Name of the schedule that asked for it, or ""."""
+        """Name of the schedule that requested the run, or ""."""
         return self.tags.get(TAG_SCHEDULE, "")
 
 
@@ -97,10 +86,8 @@ class Failing:
     """A sensor or schedule whose latest evaluations failed.
 
     Attributes:
-        name: its name.
-        kind: sensor or schedule.
         error: name of the error's class.
-        failures: how many in a row, as far as looked at.
+        failures: failures in a row, at most as many as were read.
         since: time of the first of them, ISO.
     """
 
@@ -112,12 +99,7 @@ class Failing:
 
 
 def finished_runs(instance: dg.DagsterInstance, after: datetime) -> list[dg.RunRecord]:
-    """Runs that ended, by their last change, oldest first.
-
-    Args:
-        instance: Dagster instance.
-        after: only those that changed later.
-    """
+    """Runs that ended and changed after a moment, in the order of their last change."""
     filters = dg.RunsFilter(statuses=FINISHED, updated_after=after.astimezone(UTC))
     return list(instance.get_run_records(filters=filters, order_by="update_timestamp", ascending=True))
 
@@ -131,13 +113,7 @@ def changed_at(record: dg.RunRecord) -> datetime:
 def story_of(
     instance: dg.DagsterInstance, record: dg.RunRecord, descriptions: Mapping[tuple[str, str], str]
 ) -> RunStory:
-    """Read what a run left.
-
-    Args:
-        instance: Dagster instance.
-        record: the finished run.
-        descriptions: of the checks, by asset and name.
-    """
+    """Read what a run left."""
     run = record.dagster_run
     checks: dict[tuple[str, str], CheckOutcome] = {}
     made: dict[str, dict[str, Any]] = {}
@@ -175,12 +151,7 @@ def plain(value: dg.MetadataValue) -> Any:
 
 
 def failing_automation(instance: dg.DagsterInstance, names: Sequence[str] | None = None) -> list[Failing]:
-    """Sensors and schedules whose latest evaluations all failed.
-
-    Args:
-        instance: Dagster instance.
-        names: only these; None for all.
-    """
+    """Sensors and schedules whose latest evaluations all failed; `names` limits the search."""
     found = []
     for state in instance.all_instigator_state():
         if not state.is_running or (names is not None and state.name not in names):
@@ -222,10 +193,7 @@ def _events(instance: dg.DagsterInstance, run_id: str) -> Iterator[dg.DagsterEve
 
 
 def _failure(data: Any) -> tuple[str, str]:
-    """Class of the error, and its words if they are ours.
-
-    Only `dg.Failure` is: its text is written in this repository. Another error's text may quote a row.
-    """
+    """Class of the error and, for `dg.Failure` only, its text; another error's text may quote a row."""
     if data.user_failure_data is not None:
         return "Failure", str(data.user_failure_data.description or "")
     return (innermost(data.error).cls_name or "") if data.error is not None else "", ""
@@ -235,7 +203,7 @@ def _check(data: Any, descriptions: Mapping[tuple[str, str], str]) -> CheckOutco
     asset, name = data.asset_key.to_user_string(), data.check_name
     values = [plain(value) for value in data.metadata.values()]
     found = [str(key) for value in values if isinstance(value, dict) for key in value]
-    # `name: reason`: the name is ours, the reason may quote what was delivered.
+    # An item is `name: reason`. Only the name is kept, because the reason may quote delivered values.
     found += [str(item).split(":", 1)[0] for value in values if isinstance(value, list) for item in value]
     return CheckOutcome(
         asset,

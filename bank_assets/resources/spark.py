@@ -1,7 +1,6 @@
-"""The Spark session as a Dagster resource: started by the first asset that needs it, stopped at the end of the run.
+"""The Spark session as a Dagster resource: started on first use, stopped at the end of the run.
 
-What lives here: the life of the session within a run. What must not: Spark settings (`bank_assets.spark.session`).
-Called by `bank_assets.definitions`; assets take `spark: SparkResource` and use `spark.session`.
+The session's settings are in `bank_assets.spark.session`.
 https://docs.dagster.io/integrations/libraries/spark/dagster-pyspark
 """
 
@@ -20,16 +19,11 @@ from bank_assets.spark.session import active_session, start_session, stop_sessio
 
 
 class SparkResource(PySparkResource):
-    """dagster-pyspark's resource with a lazy start and an end.
+    """dagster-pyspark's resource with a lazy start and a clean end.
 
-    The base class starts a JVM for every run that merely names the resource and never stops it. Here a run whose
-    assets are all unchanged starts none (saves 5-15 s), and a run that used one ends it.
-
-    Attributes:
-        home: folder for Spark's own files (`Settings.home`).
-        master: Spark master (`Settings.spark_master`).
-        memory: heap of the driver (`Settings.spark_memory`).
-        spark_config: more Spark settings, over those of `bank_assets.spark.session`.
+    The base class starts a JVM for every run that names the resource and never stops it. Here a run whose assets are
+    all
+    unchanged starts none, which saves 5 to 15 s, and a run that started one stops it.
     """
 
     home: str = Field(description="Folder for Spark's own files.")
@@ -41,7 +35,7 @@ class SparkResource(PySparkResource):
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Generator["SparkResource", None, None]:
-        """Live for one run: remember its id for the application's name, stop the session if it was started."""
+        """Name the application after the run, and stop the session when the run ends."""
         self._app_name = f"bank-{context.run.run_id}" if context.run else "bank"
         try:
             yield self
@@ -50,7 +44,7 @@ class SparkResource(PySparkResource):
 
     @property
     def session(self) -> SparkSession:
-        """The session of this process, started now if it was not.
+        """The session of this process, started if necessary.
 
         Raises:
             JavaError: there is no usable Java; the message has the command that installs it.
@@ -75,11 +69,11 @@ class SparkResource(PySparkResource):
 
     @property
     def is_started(self) -> bool:
-        """Whether this resource has started a session that is still its to stop."""
+        """Whether this resource has started a session and must stop it."""
         return self._own is not None
 
     def stop(self) -> None:
-        """End the session this resource started; one that was running before belongs to its starter."""
+        """Stop the session that this resource started; a session that was already running stays."""
         if self._own is not None:
             own, self._own = self._own, None
             stop_session(own)

@@ -9,32 +9,22 @@ from bank_assets.store.warehouse import Warehouse
 
 
 class WarehouseResource(dg.ConfigurableResource[None]):
-    """The Parquet tables of a deployment.
-
-    Attributes:
-        root: folder of the tables (`Settings.warehouse`).
-    """
+    """The Parquet tables of a deployment."""
 
     root: str
 
     def open(self) -> Warehouse:
-        """The warehouse; opening costs nothing."""
+        """The warehouse."""
         return Warehouse(Path(self.root))
 
 
 class RegistryResource(dg.ConfigurableResource):
-    """The model registry of a deployment.
-
-    Attributes:
-        uri: MLflow tracking and registry URI.
-        artifacts: root of the artifacts.
-        cache: folder of fetched bundles.
-    """
+    """The model registry of a deployment: MLflow URI, artifact root and folder of fetched bundles."""
 
     uri: str
     artifacts: str
     cache: str
 
     def open(self) -> Registry:
-        """A plain `Registry`; nothing is contacted before its first use."""
+        """The registry; it connects on first use."""
         return Registry(self.uri, self.artifacts, Path(self.cache))

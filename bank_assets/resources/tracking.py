@@ -1,16 +1,12 @@
-"""MLflow runs of trainings: one parent run per Dagster run, one child per candidate.
+"""MLflow runs of trainings: one parent run per Dagster run, one child run per candidate.
 
-What lives here: `TrackingResource`, which holds dagster-mlflow's `mlflow_tracking` run context and closes it itself,
-and `Tracking`, the few calls the assets need.
-What must not: the model registry (`store.registry`), autolog (implicit, slow, hides what is logged).
-
-dagster-mlflow's end-of-run hook marks the MLflow run finished after the first op (dagster #21872), so it is not used:
-the parent is closed when the Dagster run's resources are torn down. The context is opened on first use, because
-importing mlflow costs 5 to 10 s and an empty run would be left behind by a Dagster run that finds nothing to do.
+dagster-mlflow's end-of-run hook marks the MLflow run finished after the first op (dagster #21872). We use its
+`mlflow_tracking` context without the hook and close the parent run when the Dagster run's resources are torn down.
+The context opens on first use: importing mlflow costs 5 to 10 s, and a run with nothing to do should leave no MLflow
+run behind. Autolog is off, because it is slow and hides what is logged.
 """
 
 import sys
-import tempfile
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -26,7 +22,7 @@ ROLE_TAG: Final = "bank/role"
 
 
 class Tracking:
-    """Runs of one Dagster run."""
+    """The MLflow runs of one Dagster run."""
 
     def __init__(self, context: dg.InitResourceContext, registry: Registry) -> None:
         self._context = context
@@ -42,7 +38,7 @@ class Tracking:
 
     @property
     def parent_run_id(self) -> str:
-        """MLflow run that belongs to this Dagster run."""
+        """The MLflow run of this Dagster run."""
         return str(self._open().active_run().info.run_id)
 
     def _open(self) -> Any:
@@ -71,24 +67,12 @@ class Tracking:
         tags: Mapping[str, str],
         parameters: Mapping[str, Any],
         metrics: Mapping[str, float],
-        files: Mapping[str, bytes] | None = None,
+        files: Mapping[str, str],
     ) -> str:
-        """Log one finished child run.
-
-        Args:
-            name: run name.
-            tags: tags.
-            parameters: parameters.
-            metrics: metrics, finite floats.
-            files: contents by artifact path.
-
-        Returns:
-            Its run id.
-        """
+        """Log one finished child run with finite metrics and `files` by artifact path; returns its run id."""
         from mlflow.entities import Metric, Param, RunTag
 
-        mlf = self._open()
-        client = mlf.tracking_client
+        client = self.client
         everything = {**tags, "mlflow.parentRunId": self.parent_run_id, "mlflow.runName": name, ROLE_TAG: "candidate"}
         run = client.create_run(self._experiment_id, run_name=name)
         now = int(time.time() * 1000)
@@ -98,24 +82,17 @@ class Tracking:
             params=[Param(key, str(value)) for key, value in parameters.items()],
             tags=[RunTag(key, value) for key, value in everything.items()],
         )
-        for path, content in (files or {}).items():
-            self._log_bytes(run.info.run_id, path, content)
+        for path, content in files.items():
+            client.log_text(run.info.run_id, content, path)
         client.set_terminated(run.info.run_id)
         return str(run.info.run_id)
 
-    def _log_bytes(self, run_id: str, path: str, content: bytes) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            target = Path(folder) / Path(path).name
-            target.write_bytes(content)
-            parent = str(Path(path).parent)
-            self.client.log_artifact(run_id, str(target), None if parent == "." else parent)
-
-    def log_parent(self, *, tags: Mapping[str, str], metrics: Mapping[str, float] | None = None) -> None:
+    def log_parent(self, *, tags: Mapping[str, str], metrics: Mapping[str, float]) -> None:
         """Add tags and metrics to the parent run."""
         run_id = self.parent_run_id
         for key, value in tags.items():
             self.client.set_tag(run_id, key, value)
-        for key, number in (metrics or {}).items():
+        for key, number in metrics.items():
             self.client.log_metric(run_id, key, float(number))
 
     def close(self, *, failed: bool) -> None:
@@ -131,7 +108,7 @@ class Tracking:
 
 
 class TrackingResource(dg.ConfigurableResource):
-    """MLflow run context of training and evaluation, over `dagster_mlflow.mlflow_tracking`."""
+    """The MLflow run context of training and evaluation, over `dagster_mlflow.mlflow_tracking`."""
 
     uri: str
     artifacts: str
@@ -141,7 +118,7 @@ class TrackingResource(dg.ConfigurableResource):
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Generator["TrackingResource", None, None]:
-        """Keep one run context for the whole Dagster run, and close it however the run ends."""
+        """Close the run context at the end of the Dagster run, whether it succeeded or failed."""
         self._tracking = Tracking(context, Registry(self.uri, self.artifacts, Path(self.cache)))
         try:
             yield self
@@ -149,5 +126,5 @@ class TrackingResource(dg.ConfigurableResource):
             self._tracking.close(failed=sys.exc_info()[0] is not None)
 
     def open(self) -> Tracking:
-        """The run context; nothing is contacted before its first use."""
+        """The run context; it connects on first use."""
         return self._tracking

@@ -1,4 +1,4 @@
-"""Sensors, one file per subject; this file is their registry, called by `bank_assets.definitions`."""
+"""All sensors of the platform, one module per subject."""
 
 import dagster as dg
 
@@ -11,11 +11,7 @@ from bank_assets.settings import Settings
 
 
 def all_sensors(settings: Settings) -> list[dg.SensorDefinition]:
-    """Every sensor of the loop.
-
-    Args:
-        settings: deployment.
-    """
+    """Every sensor of a deployment."""
     status = dg.DefaultSensorStatus.RUNNING if settings.sensors_running else dg.DefaultSensorStatus.STOPPED
     return [
         *delivery_sensors(settings, status),

@@ -1,16 +1,12 @@
-"""Sensors that tell people: one turns what is on record into alerts, one carries alerts to the channels.
+"""Alert sensors: one turns recorded facts into alerts, the other delivers alerts to the channels.
 
-What lives here: the two sensors and the cursor of the first.
-What must not: which fact makes which alert (`sensors.recorded_facts`), channels (`resources.notifier`).
-
-Why sensors, and not calls in assets: what happened is in Dagster's record, the ledger and the warehouse anyway, so an
-alert is never lost when a run is killed, a failed asset check is seen although it trips no run-failure sensor (dagster
-#29896), and no asset waits for a mail server.
+Alerts come from what Dagster, the ledger and the warehouse have recorded, not from calls in assets. A killed run
+cannot lose one, a failed asset check is noticed although it triggers no run-failure sensor (dagster #29896), and no
+asset waits for a mail server.
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -38,27 +34,27 @@ from bank_assets.store.warehouse import Warehouse
 
 CURSOR_VERSION: Final = 1
 FIRST_LOOK_BACK: Final = timedelta(days=7)
-"""What happened shortly before the first look is told too: the first champion is usually made before `make ui`."""
+"""The first look goes back this far: the first champion is usually made before `make ui` starts the sensors."""
 OVERLAP: Final = timedelta(minutes=10)
-"""Runs that changed so long before the last one seen are looked at again: clocks and commits are not in order."""
+"""Runs that changed shortly before the newest one seen are read again, because clocks and commits differ."""
 RUNS_PER_LOOK: Final = 20
-"""Reading a run over all 31 months took 0.4 s on two busy cores; a look must end well within the 60 s of a sensor."""
+"""Reading a run over all 31 months took 0.4 s on two busy cores; a sensor has 60 s for an evaluation."""
 ROWS_PER_LOOK: Final = 10_000
-"""Of promotions and judged days; a demo that plays years writes hundreds between two looks."""
+"""Rows of promotions and judged days; a demo over years writes hundreds between two looks."""
 ALERTS: Final = "alert_sensor"
 DELIVERY: Final = "alert_delivery_sensor"
 
 
 @dataclass(frozen=True, slots=True)
 class AlertCursor:
-    """What the alert sensor has seen.
+    """How far the alert sensor has read.
 
     Attributes:
         runs_after: last change of the newest run seen, ISO.
-        seen: runs seen within the overlap.
+        seen: ids of the runs seen within the overlap.
         promotion: id of the last promotions row seen.
-        response: number of the last judged day seen.
-        episodes: what is the case and known.
+        response: sequence number of the last judged day seen.
+        episodes: problems that are open and reported.
     """
 
     runs_after: str
@@ -68,46 +64,25 @@ class AlertCursor:
     episodes: Episodes = field(default_factory=Episodes)
 
     def to_json(self) -> str:
-        """Text for Dagster."""
-        return json.dumps(
-            {
-                "schema_version": CURSOR_VERSION,
-                "runs_after": self.runs_after,
-                "seen": list(self.seen),
-                "promotion": self.promotion,
-                "response": self.response,
-                "episodes": self.episodes.to_dict(),
-            }
-        )
+        """JSON for Dagster."""
+        return json.dumps({"schema_version": CURSOR_VERSION, **asdict(self), "episodes": self.episodes.to_dict()})
 
     @classmethod
     def from_json(cls, text: str | None, now: datetime) -> "AlertCursor":
-        """Read it; without one, or with one of another release, look back some days.
+        """Read the cursor; without one, or with one of another release, start some days back.
 
-        Keys come from content, so what was told before is not told again.
+        Alert keys are derived from content, so nothing is reported twice.
         """
         document = json.loads(text) if text else {}
-        if document.get("schema_version") != CURSOR_VERSION:
+        if document.pop("schema_version", None) != CURSOR_VERSION:
             return cls((now - FIRST_LOOK_BACK).isoformat())
-        return cls(
-            document["runs_after"],
-            tuple(document["seen"]),
-            document["promotion"],
-            document["response"],
-            Episodes.from_dict(document["episodes"]),
-        )
+        seen, episodes = tuple(document["seen"]), Episodes.from_dict(document["episodes"])
+        return cls(**{**document, "seen": seen, "episodes": episodes})
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Where the sensor looks.
-
-    Attributes:
-        instance: Dagster instance.
-        ledger: engine of the ledger.
-        warehouse: tables.
-        settings: deployment.
-    """
+    """Where the sensor reads."""
 
     instance: dg.DagsterInstance
     ledger: Any
@@ -116,21 +91,12 @@ class Record:
 
 
 def look(record: Record, cursor: AlertCursor, now: datetime) -> tuple[AlertCursor, list[Alert]]:
-    """What there is to tell since the last look.
-
-    Args:
-        record: where to look.
-        cursor: what was seen.
-        now: wall clock.
-
-    Returns:
-        The cursor to keep once the alerts are on the disk, and the alerts.
-    """
+    """The alerts since the last look, and the cursor to keep once they are on disk."""
     cursor, alerts = _runs(record, cursor)
     cursor, answers = _answers(record, cursor, now)
     cursor, verdicts = _verdicts(record, cursor, now)
     at = now.isoformat(timespec="seconds")
-    others = [name for name in _automation_names(record.instance) if name != ALERTS]
+    others = [state.name for state in record.instance.all_instigator_state() if state.name != ALERTS]
     episodes, failing = alerts_of_failing(failing_automation(record.instance, others), cursor.episodes, at)
     cursor = replace(cursor, episodes=episodes)
     refused = alerts_of_refusals(record.settings.landing / "refused")
@@ -163,12 +129,12 @@ def _runs(record: Record, cursor: AlertCursor) -> tuple[AlertCursor, list[Alert]
 
 
 def month_gates(warehouse: Warehouse, reject_limit: float) -> list[MonthGate]:
-    """Verdicts of the validation gate on the contacts in force."""
+    """Verdicts of the validation gate on the current contacts."""
     contacts = warehouse.manifest("contacts")
     found = []
     for month, entry in warehouse.manifest("contacts_validation").items():
         if month not in contacts or entry.metadata.get("contacts_digest") != contacts[month].digest:
-            continue  # about contacts that were replaced since
+            continue  # the contacts have been replaced since
         counts = contacts[month].metadata["contacts"]
         found.append(
             MonthGate(
@@ -185,23 +151,22 @@ def month_gates(warehouse: Warehouse, reject_limit: float) -> list[MonthGate]:
 
 def _answers(record: Record, cursor: AlertCursor, now: datetime) -> tuple[AlertCursor, list[Alert]]:
     rows = responses.history(record.ledger, limit=ROWS_PER_LOOK, after=cursor.response)[::-1]
-    if not rows:
-        return cursor, []
-    last = rows[-1].seq
-    if not cursor.response:
-        rows = [row for row in rows if datetime.fromisoformat(row.at) > now - FIRST_LOOK_BACK]
-    return replace(cursor, response=last), alerts_of_responses(rows, record.settings.economics)
+    seen = replace(cursor, response=rows[-1].seq if rows else cursor.response)
+    recent = rows if cursor.response else [row for row in rows if _is_recent(row.at, now)]
+    return seen, alerts_of_responses(recent, record.settings.economics)
 
 
 def _verdicts(record: Record, cursor: AlertCursor, now: datetime) -> tuple[AlertCursor, list[Alert]]:
     rows = [row for row in promotions.history(record.ledger, limit=ROWS_PER_LOOK) if row.id > cursor.promotion][::-1]
     if not rows:
         return cursor, []
-    last = rows[-1].id
-    if not cursor.promotion:
-        rows = [row for row in rows if datetime.fromisoformat(row.at) > now - FIRST_LOOK_BACK]
-    alerts = alerts_of_promotions(rows, _runs_by_version(record.instance))
-    return replace(cursor, promotion=last), alerts
+    recent = rows if cursor.promotion else [row for row in rows if _is_recent(row.at, now)]
+    alerts = alerts_of_promotions(recent, _runs_by_version(record.instance))
+    return replace(cursor, promotion=rows[-1].id), alerts
+
+
+def _is_recent(at: str, now: datetime) -> bool:
+    return datetime.fromisoformat(at) > now - FIRST_LOOK_BACK
 
 
 def _runs_by_version(instance: dg.DagsterInstance) -> dict[str, str]:
@@ -215,32 +180,23 @@ def _runs_by_version(instance: dg.DagsterInstance) -> dict[str, str]:
     return found
 
 
-def _automation_names(instance: dg.DagsterInstance) -> Sequence[str]:
-    return [state.name for state in instance.all_instigator_state()]
-
-
 def _silence(record: Record, now: datetime) -> list[Alert]:
     deliveries = read_manifest(record.settings.warehouse)
     if not deliveries:
-        return []  # nothing is expected of a home that nobody has delivered to yet
+        return []  # a home without deliveries expects none
     last = deliveries[-1]
     return alerts_of_silence(last.arrived_at, f"{last.arrival}-{last.sha256}", record.settings.quiet_days, now)
 
 
 def alert_sensors(settings: Settings, status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
-    """Both sensors of a deployment.
-
-    Args:
-        settings: how often they look.
-        status: whether they start by themselves.
-    """
+    """Both alert sensors of a deployment."""
 
     @dg.sensor(
         name=ALERTS,
         minimum_interval_seconds=settings.sensor_seconds,
         default_status=status,
-        description="Tells people what matters: failed runs and gates, rejected rows, answers of the loop, "
-        "recalibrations, verdicts on models, failing sensors, silence, and what the night came to. Writes "
+        description="Alerts people: failed runs and gates, rejected rows, responses of the loop, "
+        "recalibrations, verdicts on models, failing sensors, missing deliveries, the nightly digest. Writes "
         "reports/alerts.jsonl.",
         tags={"bank/workflow": "alerts"},
     )
@@ -254,7 +210,8 @@ def alert_sensors(settings: Settings, status: dg.DefaultSensorStatus) -> list[dg
         now = datetime.now(UTC)
         record = Record(context.instance, ledger.engine, warehouse.open(), settings)
         cursor, alerts = look(record, AlertCursor.from_json(context.cursor, now), now)
-        # On the disk before the cursor moves: a crash between both repeats the look, and the keys keep it quiet.
+        # Write the alerts before the cursor moves. After a crash in between they are found again, and their keys
+        # prevent duplicates.
         reported = notifier.log.append(alerts)
         for alert in reported:
             context.log.info("%s: %s", alert.kind, alert.title)
@@ -267,8 +224,8 @@ def alert_sensors(settings: Settings, status: dg.DefaultSensorStatus) -> list[dg
         name=DELIVERY,
         minimum_interval_seconds=settings.sensor_seconds,
         default_status=status,
-        description="Carries reports/alerts.jsonl to every channel of BANK_ALERT_URLS; a dead channel is tried again "
-        "within bounds and holds up nobody. Also tells if the alert sensor itself fails.",
+        description="Delivers reports/alerts.jsonl to every channel of BANK_ALERT_URLS; a failing channel is retried "
+        "within limits and delays no other. Also reports when the alert sensor itself fails.",
         tags={"bank/workflow": "alerts"},
     )
     def alert_delivery_sensor(
@@ -284,9 +241,9 @@ def alert_sensors(settings: Settings, status: dg.DefaultSensorStatus) -> list[dg
             return dg.SkipReason("no channel is set (BANK_ALERT_URLS); alerts are in reports/alerts.jsonl and the log")
         progress = notifier.deliver(settings.alert_urls, now=now)
         parts = [
-            f"{name}: {one.sent} sent" + (f", dead since {one.failures} tries" if one.failures else "")
+            f"{name}: {one.sent} sent" + (f", {one.failures} failed attempts" if one.failures else "")
             for name, one in progress.items()
         ]
-        return dg.SkipReason("; ".join(parts) or "another process delivers at this moment")
+        return dg.SkipReason("; ".join(parts) or "another process is delivering")
 
     return [alert_sensor, alert_delivery_sensor]

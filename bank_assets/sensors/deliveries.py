@@ -1,8 +1,4 @@
-"""Sensors of the landing folder: contacts and outcomes, and campaign files.
-
-What lives here: the Dagster side of `bank_assets.loop.deliveries`. What must not: knowing what is due (it does).
-Called by `bank_assets.sensors.orphaned_runs`.
-"""
+"""Sensors of the landing folder: contacts and outcomes, and campaign files. `loop.deliveries` decides what is due."""
 
 from collections.abc import Sequence
 
@@ -12,13 +8,8 @@ from bank_assets.jobs import DATA, SCORING
 from bank_assets.landing.deliveries import RegisterResult
 from bank_assets.landing.folders import landing_is_missing
 from bank_assets.ledger import states
-from bank_assets.ledger.engine import open_ledger
-from bank_assets.loop.deliveries import (
-    campaign_wanted,
-    data_wanted,
-    due_campaigns,
-    register,
-)
+from bank_assets.ledger.engine import opened_ledger
+from bank_assets.loop.deliveries import campaign_wanted, data_wanted, due_campaigns, register
 from bank_assets.loop.requests import RunWanted, ask, busy
 from bank_assets.settings import Settings
 from bank_assets.store.champion_history import ChampionHistory
@@ -27,7 +18,7 @@ TAGS = {"bank/workflow": "delivery"}
 
 
 def missing(settings: Settings) -> dg.SkipReason:
-    """Why nothing is looked at while there is no landing folder."""
+    """The skip reason while there is no landing folder."""
     return dg.SkipReason(
         f"{settings.landing}: expected the landing folder, found none; create or mount it; nothing is lost meanwhile."
     )
@@ -47,7 +38,7 @@ def _seen(found: RegisterResult) -> str:
 
 
 def answer(instance: dg.DagsterInstance, wanted: Sequence[RunWanted]) -> dg.SensorResult | dg.SkipReason:
-    """Ask for the runs, or say why not now."""
+    """Request the runs, or give the reason for waiting."""
     requested = busy(instance) or ask(instance, wanted)
     if isinstance(requested, dg.SkipReason):
         return requested
@@ -56,36 +47,28 @@ def answer(instance: dg.DagsterInstance, wanted: Sequence[RunWanted]) -> dg.Sens
 
 def can_score(settings: Settings) -> bool:
     """Whether there is a champion and a published state."""
-    engine = open_ledger(settings.ledger_url)
-    try:
+    with opened_ledger(settings.ledger_url) as engine:
         return ChampionHistory.of(engine).current is not None and states.latest(engine) is not None
-    finally:
-        engine.dispose()
 
 
 def delivery_sensors(settings: Settings, status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
-    """The sensors of the landing folder.
-
-    Args:
-        settings: deployment.
-        status: whether they start by themselves.
-    """
+    """The sensors of the landing folder."""
 
     @dg.sensor(
         name="new_contacts_sensor",
         job_name=DATA,
         minimum_interval_seconds=settings.sensor_seconds,
         default_status=status,
-        description="Contacts or outcomes landed, also late and for past months: makes the months they touch.",
+        description="New contacts or outcomes, also late ones for past months: makes the affected months.",
         tags=TAGS,
     )
     def new_contacts_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        """Ask for the months whose deliveries are not in the tables.
+        """Request the months whose deliveries are not in the tables.
 
-        Why not one run per new file: what counts is whether a month's tables follow from its deliveries. So the same
-        file twice asks for nothing, two files at once ask for one run, a correction of a past month asks for that
-        month, and a look that died half-way or a run that failed is made up for by the next look. A file touched less
-        than `settle_seconds` ago is still being written and is left.
+        The sensor compares tables with deliveries and does not count files. The same file twice requests nothing, two
+        files
+        at once request one run, a correction of a past month requests that month, and the next tick repeats whatever a
+        killed tick or a failed run left undone. A file touched less than `settle_seconds` ago is still being written.
         """
         if landing_is_missing(settings.landing):
             return missing(settings)
@@ -102,14 +85,14 @@ def delivery_sensors(settings: Settings, status: dg.DefaultSensorStatus) -> list
         job_name=SCORING,
         minimum_interval_seconds=settings.sensor_seconds,
         default_status=status,
-        description="A new or changed campaign file landed: scores and ranks its customers.",
+        description="A new or changed campaign file: scores and ranks its customers.",
         tags=TAGS,
     )
     def campaign_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        """Ask for scores of campaign files whose last arrival has none.
+        """Request scores of campaign files whose last delivery has none.
 
-        Why apart from contacts: a list to call is urgent and needs no ETL. Without a champion or a published state
-        nothing can be scored; the files wait, and the look after the first promotion finds them.
+        Campaigns have a sensor of their own because a call list is urgent and needs no ETL. Files wait until there is a
+        champion with a published state; the first tick after the promotion finds them.
         """
         if landing_is_missing(settings.landing):
             return missing(settings)

@@ -1,4 +1,4 @@
-"""The sensor that looks after runs that no process works on."""
+"""The sensor that fails orphaned runs."""
 
 import dagster as dg
 
@@ -9,9 +9,9 @@ from bank_assets.settings import Settings
 def orphaned_runs_sensor(settings: Settings, status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
     """Fail runs that no process works on any more.
 
-    Why a sensor: the code server notices when a worker that it started dies, but not when it dies with it, nor while
-    Dagster's database is away: its own look then fails and is not repeated. Each worker holds a lock while it works,
-    which the kernel frees however it ends.
+    The code server notices when a worker dies, but not when it dies together with the worker or while Dagster's
+    database
+    is down: that check fails and is not repeated. The run lock shows orphaned runs in both cases.
     """
 
     @dg.sensor(

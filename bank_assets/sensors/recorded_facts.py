@@ -1,8 +1,6 @@
-"""From what is on record to alerts: finished runs, gates of months, verdicts on models, silence, failing sensors.
+"""Turns recorded facts into alerts: finished runs, month gates, verdicts on models, silence, failing sensors.
 
-What lives here: which fact makes which alert, and the episodes they belong to.
-What must not: reading Dagster (`resources.run_story`), words (`core.alerts.catalogue`), sending (`resources.notifier`).
-Called by the alert sensors. Only the refusal folder is read here.
+`core.alerts.catalogue` has the words and `resources.run_story` reads Dagster; only the refusal folder is read here.
 """
 
 from __future__ import annotations
@@ -42,21 +40,18 @@ from bank_assets.resources.run_story import CheckOutcome, Failing, RunStory
 
 GATE: Final = "contacts_validation"
 BLOCKED: Final = "DagsterAssetCheckFailedError"
-"""A blocking check stopped the run; the gate is told, and a second alert would say the same in worse words."""
+"""A blocking check stopped the run; the failed gate is reported, so the failed run is not reported as well."""
 REFUSED_FILES: Final = "no_delivery_is_refused"
-"""Each refused file is told by itself as soon as it is refused (`alerts_of_refusals`)."""
+"""Refused files have alerts of their own (`alerts_of_refusals`), sent when they are refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class MonthGate:
-    """What the validation gate said about a month.
+    """The validation gate's verdict on a month.
 
     Attributes:
-        month: `YYYY-MM`.
-        errors: why it is held; empty if it passed.
-        rows_in: rows delivered.
-        rejected: of these, not usable.
-        contacts_digest: of the month's contacts.
+        errors: why the month is held; empty if it passed.
+        rejected: rows of `rows_in` that cannot be used.
         is_over_limit: whether too large a share of the rows is unusable, which is one of the errors.
     """
 
@@ -69,24 +64,16 @@ class MonthGate:
 
     @property
     def is_held_for_rows_alone(self) -> bool:
-        """Whether nothing else is wrong with it; then the rejected rows are reported, and not the gate as well."""
+        """Whether the rejected rows are the only error; then the gate itself is not reported as well."""
         return self.is_over_limit and len(self.errors) == 1
 
 
 def alerts_of_run(
     story: RunStory, episodes: Episodes, gates: Sequence[MonthGate], reject_limit: float, judged: Judged | None
 ) -> tuple[Episodes, list[Alert]]:
-    """What a finished run has to tell.
+    """Alerts of a finished run in the order of the stages, and the episodes afterwards.
 
-    Args:
-        story: the run.
-        episodes: open before it.
-        gates: verdicts on months in force.
-        reject_limit: share of rows that may be rejected, [0, 1].
-        judged: the newest day that the loop judged, or None.
-
-    Returns:
-        Episodes afterwards, and alerts in the order of the stages.
+    `judged` is the newest day that the response policy judged.
     """
     alerts: list[Alert] = []
     episodes = _failure(story, episodes, alerts)
@@ -99,8 +86,7 @@ def alerts_of_run(
                 rows_in=gate.rows_in,
                 limit=reject_limit,
                 contacts_digest=gate.contacts_digest,
-                run_id=story.run_id,
-                at=story.ended_at,
+                **_run(story),
             ).alert()
             for gate in gates
             if gate.is_over_limit
@@ -110,22 +96,18 @@ def alerts_of_run(
     return episodes, alerts
 
 
+def _run(story: RunStory) -> dict[str, str]:
+    return {"run_id": story.run_id, "at": story.ended_at}
+
+
 def _failure(story: RunStory, episodes: Episodes, alerts: list[Alert]) -> Episodes:
     if not story.is_success and (story.will_be_retried or story.error == BLOCKED):
         return episodes
     found = () if story.is_success else (f"{story.failed_step}:{story.error}",)
     episodes, fresh, since = episodes.observe(f"run {story.job}", found, story.run_id)
     if fresh:
-        fact = RunFailed(
-            job=story.job,
-            step=story.failed_step,
-            error=story.error,
-            message=story.message,
-            since=since,
-            run_id=story.run_id,
-            at=story.ended_at,
-        )
-        alerts.append(fact.alert())
+        failure = {"step": story.failed_step, "error": story.error, "message": story.message}
+        alerts.append(RunFailed(job=story.job, since=since, **failure, **_run(story)).alert())
     return episodes
 
 
@@ -143,15 +125,14 @@ def _gates(story: RunStory, episodes: Episodes, gates: Sequence[MonthGate], aler
                 description=check.description,
                 found=() if fresh == (check.name,) else fresh,
                 since=since,
-                run_id=story.run_id,
-                at=story.ended_at,
+                **_run(story),
             )
             alerts.append(fact.alert())
     return episodes
 
 
 def _what_failed(check: CheckOutcome, rows_alone: set[str]) -> tuple[str, ...]:
-    """What is wrong, as stable words; months that are held for rejected rows alone are told as such."""
+    """What is wrong, as stable words. Months held for rejected rows alone are reported as rejected rows."""
     if check.is_passed:
         return ()
     if not check.found:
@@ -183,19 +164,13 @@ def _digest(story: RunStory, gates: Sequence[MonthGate], judged: Judged | None) 
         lines=lines,
         evidence=Evidence.from_record(judged.evidence) if judged else None,
         seconds=story.seconds,
-        run_id=story.run_id,
         as_of=str(as_of) if as_of else None,
-        at=story.ended_at,
+        **_run(story),
     )
 
 
 def alerts_of_promotions(rows: Iterable[Promotion], run_of: Mapping[str, str]) -> list[Alert]:
-    """What the gates decided.
-
-    Args:
-        rows: verdicts, oldest first.
-        run_of: Dagster run by version judged, as far as known.
-    """
+    """Alerts of verdicts on models; `run_of` is the Dagster run by judged version, as far as known."""
     return [
         _verdict(row)(
             row_id=row.id,
@@ -226,12 +201,7 @@ def _verdict(row: Promotion) -> type[ModelVerdict]:
 
 
 def alerts_of_responses(rows: Iterable[Judged], economics: Economics) -> list[Alert]:
-    """What the loop tells people.
-
-    Args:
-        rows: judged days, oldest first.
-        economics: what a subscription is worth.
-    """
+    """Alerts of the response policy."""
     return [
         _answer(row)(
             answer=row.action,
@@ -255,13 +225,7 @@ def _answer(row: Judged) -> type[ResponseBegan]:
 
 
 def alerts_of_failing(found: Sequence[Failing], episodes: Episodes, at: str) -> tuple[Episodes, list[Alert]]:
-    """Sensors and schedules that fail, told once per streak.
-
-    Args:
-        found: those that fail now.
-        episodes: open before.
-        at: now, ISO.
-    """
+    """Alerts of sensors and schedules that fail, one per streak, and the episodes afterwards."""
     alerts: list[Alert] = []
     prefix = "automation "
     failing = {f"{prefix}{one.name}": one for one in found}
@@ -278,11 +242,7 @@ def alerts_of_failing(found: Sequence[Failing], episodes: Episodes, at: str) -> 
 
 
 def alerts_of_refusals(refused: Path) -> list[Alert]:
-    """Files that cannot be used and lie beside their reasons.
-
-    Args:
-        refused: the folder; it need not exist.
-    """
+    """Alerts of delivered files that were refused; the folder need not exist."""
     alerts = []
     for path in sorted(refused.glob("*.reason.json")):
         text = path.read_bytes()
@@ -300,14 +260,7 @@ def alerts_of_refusals(refused: Path) -> list[Alert]:
 
 
 def alerts_of_silence(last_arrival: str, delivery: str, limit_days: float, now: datetime) -> list[Alert]:
-    """Whether nothing was delivered for too long.
-
-    Args:
-        last_arrival: when the last delivery came, ISO with zone.
-        delivery: its identity.
-        limit_days: days of wall time allowed.
-        now: wall clock.
-    """
+    """An alert if nothing was delivered for too long (days of wall time)."""
     days = (now - datetime.fromisoformat(last_arrival)).total_seconds() / 86_400
     if days < limit_days:
         return []

@@ -1,10 +1,7 @@
-"""Sensors of the response policy: drift and decay.
+"""Sensors of the response policy: drift and performance.
 
-What lives here: the Dagster side of `bank_assets.loop.response`. What must not: judging (it does).
-Called by `bank_assets.sensors.orphaned_runs`.
-
-Two sensors, one loop: the state is a row in the ledger, and whichever sensor looks first judges the days. A fit
-is asked for by the sensor it belongs to: covariates alone to drift, everything that outcomes show to performance.
+Both drive one loop (`loop.response`), whose state is a row in the ledger; the first sensor to tick judges the days. A
+fit is requested by the sensor it belongs to: drift for covariates alone, performance for what outcomes show.
 """
 
 import hashlib
@@ -16,11 +13,11 @@ from sqlalchemy import Engine
 
 from bank_assets.jobs import PERFORMANCE, REFIT, SCORING, SEARCH, all_jobs
 from bank_assets.ledger import promotions, responses
-from bank_assets.ledger.engine import open_ledger
+from bank_assets.ledger.engine import opened_ledger
 from bank_assets.ledger.responses import AlreadyJudgedError
 from bank_assets.loop.deliveries import due_months
 from bank_assets.loop.requests import ask, busy
-from bank_assets.loop.response import DRIFT, PERFORMED, NextStep, ResponseLoop
+from bank_assets.loop.response import DRIFT, PERFORMED, ResponseLoop
 from bank_assets.settings import Settings
 from bank_assets.store.campaign_files import example_path
 from bank_assets.store.registry import Registry
@@ -30,7 +27,7 @@ _WATCHED = ("contacts", "contacts_validation", "contact_profiles", "outcomes", "
 
 
 def stored_digest(settings: Settings, engine: Engine) -> str:
-    """What the loop would look at, as one digest: equal ones mean that the last look still holds."""
+    """Digest of everything that the loop reads; while it is unchanged, the last assessment still holds."""
     store = Warehouse(settings.warehouse)
     example = example_path(settings.landing)
     content = [
@@ -43,12 +40,9 @@ def stored_digest(settings: Settings, engine: Engine) -> str:
 
 
 def evaluate(settings: Settings, owner: str, context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    """One look of a retrain sensor.
+    """One tick of a retrain sensor; `owner` (`drift` or `performance`) says whose runs it requests.
 
-    Args:
-        settings: deployment.
-        owner: `drift` or `performance`: whose runs this sensor asks for.
-        context: of the tick; its cursor remembers what was found idle, so that an idle look reads no table.
+    The cursor remembers the state that was found idle, so that an idle tick reads no table.
     """
     waiting = busy(context.instance)
     if waiting is not None:
@@ -56,11 +50,8 @@ def evaluate(settings: Settings, owner: str, context: dg.SensorEvaluationContext
     due = due_months(settings)
     if due:
         return dg.SkipReason(f"{len(due)} delivered month(s) are not in the tables yet: {', '.join(due[:3])}.")
-    engine = open_ledger(settings.ledger_url)
-    try:
+    with opened_ledger(settings.ledger_url) as engine:
         return _look(settings, owner, context, engine)
-    finally:
-        engine.dispose()
 
 
 def _look(
@@ -74,16 +65,11 @@ def _look(
     except AlreadyJudgedError as error:
         return dg.SkipReason(str(error))
     if step.wanted is None:
-        # Kept on an idle look only: whatever is wanted has to be looked at again until it is done.
+        # The cursor advances only when nothing is left to do, so that the next tick finds unfinished work again.
         context.update_cursor(f"{stored_digest(settings, engine)} {step.message}"[:2_000] if step.is_idle else "")
         return dg.SkipReason(step.message)
     if step.owner != owner:
-        return dg.SkipReason(f"{step.message} (asked for by the {step.owner} sensor)")
-    return _requested(context, step)
-
-
-def _requested(context: dg.SensorEvaluationContext, step: NextStep) -> dg.SensorResult | dg.SkipReason:
-    assert step.wanted is not None
+        return dg.SkipReason(f"{step.message} (requested by the {step.owner} sensor)")
     requests = ask(context.instance, [step.wanted])
     if isinstance(requests, dg.SkipReason):
         return requests
@@ -102,12 +88,7 @@ def response_loop_of(settings: Settings, engine: Engine, instance: dg.DagsterIns
 
 
 def response_sensors(settings: Settings, status: dg.DefaultSensorStatus) -> list[dg.SensorDefinition]:
-    """Both retrain sensors.
-
-    Args:
-        settings: deployment.
-        status: whether they start by themselves.
-    """
+    """Both retrain sensors."""
     jobs = [job for job in all_jobs() if job.name in (PERFORMANCE, REFIT, SEARCH, SCORING)]
 
     @dg.sensor(
@@ -119,11 +100,13 @@ def response_sensors(settings: Settings, status: dg.DefaultSensorStatus) -> list
         tags={"bank/workflow": "response", "bank/evidence": "covariates"},
     )
     def drift_retrain_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        """Ask for the refits that covariates alone call for.
+        """Request the refits that covariates alone justify.
 
-        Why not from the drift report's verdict: that compares a month with the training profile for people. The loop
-        asks every day, with the model's own recency weights and sampling noise taken off, and answers only if two
-        of three days agree, ten days after the last fit and with enough outcomes.
+        The drift report's verdict does not trigger refits: it compares whole months with the training profile, for
+        people.
+        The loop assesses every day with the model's own recency weights and without sampling noise. It responds only if
+        two of
+        three days agree, ten days after the last fit and with enough outcomes.
         """
         return evaluate(settings, DRIFT, context)
 
@@ -136,10 +119,11 @@ def response_sensors(settings: Settings, status: dg.DefaultSensorStatus) -> list
         tags={"bank/workflow": "response", "bank/evidence": "outcomes"},
     )
     def performance_retrain_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        """Ask for what outcomes call for: recalibration, refit, search; and for scores by a new champion.
+        """Request what outcomes justify: recalibration, refit, search, and scores by a new champion.
 
-        Why it does the scores, too: a day can be judged only by what the champion of its day said, so after each
-        promotion the days since are scored again before the loop goes on.
+        A day can be judged only by what the champion of that day said. After each promotion the days since are
+        therefore
+        scored again before the loop goes on.
         """
         return evaluate(settings, PERFORMED, context)
 

@@ -1,4 +1,4 @@
-"""A spoiled month is held until its correction arrives; verdicts of an earlier release stay; a page shows them all."""
+"""A month with errors is held until its correction arrives; verdicts of earlier releases stay; a page shows all."""
 
 from dataclasses import asdict, replace
 

@@ -1,4 +1,4 @@
-"""Intervals of a challenger's metrics: around the metric, wider for fewer contacts, of whole days where days stray."""
+"""Intervals of a challenger's metrics contain the metric, are wider for fewer contacts, and resample whole days."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What the promotion asset leaves for people: the contacts compared, the reasons, the page and its place."""
+"""The retraining page: the contacts compared, the reasons, the page and its address."""
 
 import numpy as np
 import pyarrow as pa
@@ -7,7 +7,6 @@ from bs4 import BeautifulSoup
 
 from bank_assets.assets.report_pages import earlier_reports, write_drift_files
 from bank_assets.assets.retraining_report import (
-    answered,
     comparison_of,
     drift_page_name,
     reasons_for,
@@ -19,6 +18,7 @@ from bank_assets.core.promotion.gates import GateVerdict
 from bank_assets.ledger import responses
 from bank_assets.ledger.engine import open_ledger, upgrade
 from bank_assets.settings import Settings
+from bank_assets.store.scores import stored_scores
 from bank_assets.store.warehouse import Warehouse
 from bank_assets_tests.world.profiles import profile_of_rows
 
@@ -60,11 +60,11 @@ def test_a_refit_is_compared_with_what_the_old_model_answered_on_contacts_that_i
     found, basis = comparison_of(store, "refit", "3", Economics(), 1)
     assert found.rows == 400
     assert "answered on the day of each contact" in basis
-    ids, days = np.array(["c599", "c0", "elsewhere"], dtype=object), np.full(3, np.datetime64("2009-05-20"))
-    proba = answered(store, ids, days, "3")
+    ids = ["c599", "c0", "elsewhere"]
+    proba = stored_scores(store, ids, version="3")
     assert proba[0] == pytest.approx(0.4)
     assert np.isnan(proba[1:]).all()
-    assert np.isnan(answered(store, ids, days + 60, "3")).all()
+    assert np.isnan(stored_scores(store, ids, version="9")).all()
 
 
 def test_other_recipes_are_compared_on_all_contacts_that_both_were_fitted_before(store):

@@ -1,4 +1,4 @@
-"""The replay command: one document on stdout, files beside it, and a second call that goes on."""
+"""The replay command: one document on stdout, files beside it, and a second call that continues the first."""
 
 import argparse
 import json
@@ -132,7 +132,7 @@ class TestDocument:
 
 class TestRefusals:
     @pytest.mark.parametrize(
-        ("words", "told"),
+        ("words", "reported"),
         [
             (["--value", "0"], "value per subscription"),
             (["--value=-3"], "value per subscription"),

@@ -1,4 +1,4 @@
-"""Parts of the demo that need no Dagster: the calendar of steps, the deliveries, the processes, the asking client."""
+"""Parts of the demo that need no Dagster: the calendar of steps, the deliveries, the processes, the client."""
 
 import http.server
 import json

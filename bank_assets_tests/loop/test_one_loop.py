@@ -125,7 +125,7 @@ def test_every_verdict_is_the_same(replayed, produced, probation):
     assert (fits[0].kind, fits[0].decision) == (("probation", "promoted") if probation else ("first", "refused"))
     assert (fits[1].kind, fits[1].decision) == ("first", "promoted"), "the gate opens"
     found = [(row.as_of, "model" if row.decision == "promoted" else "refused") for row in fits]
-    events = [(event.day, event.kind) for event in policy.counts().events if event.kind in ("model", "refused")]
+    events = [(event.day, event.kind) for event in policy.counts.events if event.kind in ("model", "refused")]
     assert found == [event for event in events if event[0] <= "2020-03-31"]
 
 
@@ -133,7 +133,7 @@ def test_every_contact_is_decided_by_the_same_version_with_the_same_probability(
     world, trace, policy = replayed
     store, engine = produced
     champions = ChampionHistory.of(engine)
-    models = np.asarray([event.day for event in policy.counts().events if event.kind == "model"], "datetime64[D]")
+    models = np.asarray([event.day for event in policy.counts.events if event.kind == "model"], "datetime64[D]")
     assert models.tolist() == champions.starts.tolist()
     scores = store.read("contact_scores", [key for key, one in store.manifest("contact_scores").items() if one.rows])
     produced_proba = dict(zip(scores.column("contact_id").to_pylist(), scores.column("proba").to_pylist(), strict=True))

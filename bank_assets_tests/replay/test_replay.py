@@ -1,4 +1,4 @@
-"""The replay: no look ahead, every policy, interruption, and histories as they should not be."""
+"""The replay: no look ahead, every policy, interruption, and unusable histories."""
 
 import time
 
@@ -47,7 +47,7 @@ def replayed(contacts, name, until=None, config=CONFIG, **changes):
 
 def figures(contacts, name, **changes):
     world, policy, trace = replayed(contacts, name, **changes)
-    return policy_result(name, world, trace, policy.counts(), 0.0)
+    return policy_result(name, world, trace, policy.counts, 0.0)
 
 
 class TestNoLookAhead:
@@ -159,7 +159,7 @@ class TestPolicies:
 
     def test_monthly_figures_add_up(self, contacts):
         world, policy, trace = replayed(contacts, "platform")
-        result = policy_result("platform", world, trace, policy.counts(), 0.0)
+        result = policy_result("platform", world, trace, policy.counts, 0.0)
         for name in ("profit_eur", "contacts_called", "subscriptions"):
             assert sum(month[name] for month in result["months"]) == pytest.approx(result[name])
 
@@ -185,7 +185,7 @@ class TestInterruption:
             pass
         np.testing.assert_array_equal(trace.called, whole.called)
         np.testing.assert_array_equal(trace.proba, whole.proba)
-        assert policy.counts() == whole_policy.counts()
+        assert policy.counts == whole_policy.counts
 
 
 class TestSteps:
@@ -268,7 +268,7 @@ class TestBadHistories:
         silent = (contacts.contact_dates >= FIRST + 40 * DAY) & (contacts.contact_dates < FIRST + 70 * DAY)
         world, policy, trace = replayed(self.no_outcomes(contacts, silent), name)
         assert np.isfinite(trace.proba[world.is_decided]).all()
-        result = policy_result(name, world, trace, policy.counts(), 0.0)
+        result = policy_result(name, world, trace, policy.counts, 0.0)
         assert sum(month["outcomes"] for month in result["months"]) == 20 * 20
 
     @pytest.mark.parametrize("name", ["platform", "weekly", "hindsight"])
@@ -327,6 +327,6 @@ def test_without_drift_the_platform_neither_retrains_nor_alerts():
     """The same world for 26 windows of 28 days: at most one false alert in 20 is asked for."""
     world, policy, _ = replayed(made_contacts(26 * 28 + 30, 15, seed=11), "platform")
     assert len(world.days) == 26 * 28
-    counts = policy.counts()
+    counts = policy.counts
     assert counts.trainings == counts.searches <= 2, "the first model, and the review that ends its probation"
     assert counts.alerts == 0

@@ -21,7 +21,7 @@ def reported(**changes):
     given = {
         "kind": "refit", "is_promoted": True, "as_of": "2009-06-01", "old_name": "version 3",
         "old_recipe": "lightgbm/none", "new_name": "version 4", "new_recipe": "lightgbm/none",
-        "asked_because": ("53 subscriptions against 31.1 expected",), "basis": "Neither had seen these contacts.",
+        "requested_because": ("53 subscriptions against 31.1 expected",), "basis": "Neither had seen these contacts.",
         "gate_reasons": ("AUC 0.710 on the latest contacts (floor 0.52)",), "source": "simulated (not the real file)",
         "drift_page": "2009-05.html",
     }  # fmt: skip
@@ -97,7 +97,7 @@ def test_a_refusal_keeps_the_old_model_and_says_why():
 
 
 def test_a_first_model_has_nothing_before_it():
-    first = {"kind": "first", "old_name": "no model", "old_recipe": "", "asked_because": ()}
+    first = {"kind": "first", "old_name": "no model", "old_recipe": "", "requested_because": ()}
     page = parsed(reported(**first))
     assert "There was no model yet." in page.text
     assert "calling by the recent rate" in words_in(page.select_one(".notice"))

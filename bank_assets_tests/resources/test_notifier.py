@@ -1,4 +1,4 @@
-"""The log of alerts and its channels: a real webhook receiver, files, dead channels, writers at the same time."""
+"""The log of alerts and its channels: a real webhook receiver, files, failing channels, concurrent writers."""
 
 import email
 import json
@@ -213,7 +213,7 @@ class TestChannels:
             ["json://127.0.0.1:9/nobody"], now=NOW + GIVE_UP_AFTER + timedelta(hours=1)
         ).values()
         assert (progress.given_up, progress.retry_at) == (1, None)
-        assert "gave up" in caplog.text
+        assert "dropped" in caplog.text
 
     @pytest.mark.parametrize("url", ["nonsense://x", "xoxb-plain-token", "file:///proc/nowhere/alerts.jsonl"])
     def test_an_unusable_address_is_a_problem_of_its_own(self, notifier, url):

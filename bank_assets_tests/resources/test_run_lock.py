@@ -1,4 +1,4 @@
-"""A run that no process works on is ended; one that somebody works on is left alone, however the others look."""
+"""Orphaned runs are ended, and runs that a process works on are left alone."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from dagster._core.storage.tags import TagType, get_tag_type
 from sqlalchemy.exc import OperationalError
 
 from bank_assets.executors import locked_in_process_executor
-from bank_assets.resources import run_lock as run_lock
+from bank_assets.resources import run_lock
 from bank_assets.resources.instance import open_instance
 from bank_assets.resources.run_lock import GONE, LEFT, holding_run_lock, reap_orphans
 from bank_assets.settings import Settings
@@ -22,8 +22,8 @@ STARTED, FAILURE = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE
 LOCK_HOLDER = """
 import sys, time
 import dagster as dg
-from bank_assets.resources.run_lock import carrying
-with dg.DagsterInstance.from_config(sys.argv[1]) as instance, carrying(instance, sys.argv[2]):
+from bank_assets.resources.run_lock import holding_run_lock
+with dg.DagsterInstance.from_config(sys.argv[1]) as instance, holding_run_lock(instance, sys.argv[2]):
     print("carried", flush=True)
     time.sleep(600)
 """

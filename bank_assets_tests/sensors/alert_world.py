@@ -1,4 +1,4 @@
-"""A home whose alert sensors are asked as the daemon asks them, about real runs and evaluations."""
+"""A home whose alert sensors are evaluated as the daemon does it, on real runs."""
 
 import dagster as dg
 import pytest

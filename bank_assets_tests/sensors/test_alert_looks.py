@@ -1,4 +1,4 @@
-"""How the alert sensors look: failing sensors, silence, the cursor, channels; real evaluations and deliveries."""
+"""The alert sensors: failing sensors, missing deliveries, the cursor and channels, with real evaluations."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -151,5 +151,5 @@ def test_alerts_reach_a_channel_through_the_sensor(tmp_path):
         world.look(world.delivering)
     assert (tmp_path / "told.jsonl").read_text() == world.notifier.log.path.read_text()
     assert "1 sent" in world.skip_message
-    assert "dead" in world.skip_message
+    assert "failed attempt" in world.skip_message
     assert "s3cretword" not in world.skip_message

@@ -1,4 +1,4 @@
-"""Each kind of alert from its real cause: real Dagster runs, ledger rows and manifests, then the real sensor."""
+"""Each kind of alert from its real cause: Dagster runs, ledger rows and manifests, read by the sensor."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,6 @@
-"""Two retrain sensors, one loop: what is asked for, by whom, once; and what is said when nothing is.
+"""Both retrain sensors drive one loop: which runs they request, and how they explain it when they request none.
 
-Fits are real (`world.home.promote`) but are put on record without the run that would make them in production; the runs
-themselves are in `e2e/test_loop.py`.
+Fits are real (`world.home.promote`), but are recorded without a run; `e2e/test_loop.py` tests the runs.
 """
 
 import json
@@ -151,7 +150,7 @@ def test_decay_is_asked_for_by_performance_alone_and_told_with_numbers(make):
     assert names == {"training_set", "challenger", "champion_scores", "champion_model"}, (
         "the rest of the month comes first"
     )
-    assert "asked for by the performance sensor" in loop.daemon.said[DRIFT]
+    assert "requested by the performance sensor" in loop.daemon.said[DRIFT]
     assert not loop.daemon.status().is_idle
 
 
@@ -164,7 +163,7 @@ def test_covariates_alone_are_asked_for_by_drift(make):
     assert [request.job_name for request in drift] == ["refit_job"]
     assert loop.last.kinds == ["covariates"]
     assert "moved by" in drift[0].tags["bank/reason"]
-    assert "asked for by the drift sensor" in loop.daemon.said[PERFORMANCE]
+    assert "requested by the drift sensor" in loop.daemon.said[PERFORMANCE]
 
 
 def test_after_the_fit_the_days_since_are_scored_again_and_the_loop_goes_on(make):
