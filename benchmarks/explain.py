@@ -17,6 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from bank_assets.contract.uci import UCI
+from bank_assets.core.features.contacts import LearningData
 from bank_assets.core.features.feature_set import FeatureSet
 from bank_assets.core.model.background import build_background
 from bank_assets.core.model.explanations import Explainer
@@ -26,7 +27,6 @@ from bank_assets.core.training.recipes import Recipe, encode, fit_recipe
 from benchmarks.history import real_contacts
 
 FEATURE_SET = FeatureSet.of(UCI)
-FEATURE_SET.groups = FEATURE_SET.groups
 
 CONTACTS = 300
 MORE_ORDERS = 25
@@ -60,9 +60,8 @@ def main() -> None:
     contacts = real_contacts()
     features = contacts.features()
     as_of = contacts.contact_dates.max() + np.timedelta64(1, "D")
-    estimator = fit_recipe(
-        Recipe("lightgbm"), features, FEATURE_SET, contacts.is_subscribed, contacts.contact_dates, as_of
-    )
+    data = LearningData(features, contacts.contact_dates, contacts.known_on, contacts.is_subscribed, as_of, UCI)
+    estimator = fit_recipe(Recipe("lightgbm"), data)
     graph = to_onnx(estimator, FEATURE_SET, "lightgbm")
     began = time.perf_counter()
     background = build_background(features, FEATURE_SET)

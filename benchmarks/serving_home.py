@@ -14,7 +14,7 @@ import numpy as np
 from bank_assets.contract.uci import UCI
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.features.as_of import OutcomeHistory
-from bank_assets.core.features.contacts import Contacts
+from bank_assets.core.features.contacts import Contacts, LearningData
 from bank_assets.core.features.feature_set import FeatureSet, historical_features
 from bank_assets.core.model.bundle import BundleParts, ModelLineage, bundle_files, observed_ranges
 from bank_assets.core.model.calibration import fit_affine
@@ -44,9 +44,10 @@ def prepare(home: Path) -> dict[str, Any]:
     history = OutcomeHistory.from_contacts(contacts.frame, dates, y, contract=UCI)
     features = historical_features(contacts.frame, dates, history, UCI)
     as_of = dates.max() + np.timedelta64(1, "D")
+    data = LearningData(features, dates, contacts.known_on, y, as_of, UCI)
     registry = Registry(f"sqlite:///{home / 'mlflow.db'}", (home / "mlartifacts").as_uri(), home / "models")
     for version in (1, 2):
-        estimator = fit_recipe(Recipe(RECIPE.algorithm, seed=version), features, FEATURE_SET, y, dates, as_of)
+        estimator = fit_recipe(Recipe(RECIPE.algorithm, seed=version), data)
         raw = estimator.predict_proba(encode(features, FEATURE_SET))[:, 1]
         parts = BundleParts(
             RECIPE, [fit_affine(raw, y)], {"probability": [0.0, 1.0], "low": [0.0, 0.9], "high": [0.1, 1.0]},

@@ -17,6 +17,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 
 from bank_assets.contract.uci import UCI
+from bank_assets.core.features.contacts import LearningData
 from bank_assets.core.features.feature_set import FeatureSet
 from bank_assets.core.model.calibration import recalibrated_day_by_day
 from bank_assets.core.model.forecast import climatology, forecast_list, interval_score
@@ -41,15 +42,10 @@ def predictions(contacts) -> np.ndarray:
     features, estimator, fitted_on = contacts.features(), None, None
     for day in days:
         if fitted_on is None or (day - fitted_on).astype(int) >= REFIT_DAYS:
-            past = contacts.known_as_of(day)
-            estimator = fit_recipe(
-                Recipe("lightgbm"),
-                {name: column[past] for name, column in features.items()},
-                FEATURE_SET,
-                contacts.is_subscribed[past],
-                contacts.contact_dates[past],
-                day,
+            data = LearningData(
+                features, contacts.contact_dates, contacts.known_on, contacts.is_subscribed, day, contacts.contract
             )
+            estimator = fit_recipe(Recipe("lightgbm"), data.rows(contacts.known_as_of(day)))
             fitted_on = day
         today = contacts.contact_dates == day
         raw[today] = estimator.predict_proba(encode({n: c[today] for n, c in features.items()}, FEATURE_SET))[:, 1]

@@ -1,7 +1,6 @@
 """Command line of the web app: serve, and manage its accounts and its record.
 
 `python -m serving` serves; `migrate`, `user`, `key`, `verify` and `erase` work on the ledger and end.
-What must not be here: logic.
 """
 
 from __future__ import annotations
@@ -28,11 +27,7 @@ a proxy never sends a request into a connection that is being closed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command.
-
-    Returns:
-        The exit code: 0, or 1 with a message on standard error.
-    """
+    """Run one command."""
     parsed = _parser().parse_args(arguments)
     try:
         return int(parsed.run(parsed, load_serving_settings()))

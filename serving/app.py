@@ -1,8 +1,4 @@
-"""The web app, wired: every object, route and rule of serving is visible here.
-
-What lives here: `create_app` and the order of start and stop. What must not: logic.
-Called by `python -m serving`, tests and benchmarks. Building an app does no I/O; starting it does.
-"""
+"""Assembly of the web app: every object, route and rule. Building an app does no I/O; starting it does."""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import IO, Any, Final
 
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.config.csrf import CSRFConfig
 from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
@@ -21,11 +17,17 @@ from litestar.openapi.spec import Components, SecurityScheme
 
 from bank_assets.ledger import accounts
 from bank_assets.ledger.engine import AppLock, LedgerError, open_ledger, require_current, upgrade
+from bank_assets.store.call_lists import CallListFiles
+from bank_assets.store.campaign_files import CampaignFiles
 from bank_assets.store.registry import Registry
+from serving.campaigns import page as campaign_page
 from serving.campaigns.api import plan_route
+from serving.campaigns.call_lists import CallLists
 from serving.champion.champion import ChampionStore
 from serving.champion.watcher import Watcher
 from serving.customers.suppressions import Suppressions
+from serving.decisions import audit_page
+from serving.decisions import page as predict_page
 from serving.decisions.api import PredictionsController, create_route
 from serving.decisions.audit_api import AuditController
 from serving.decisions.batches import Batches
@@ -36,25 +38,38 @@ from serving.decisions.outcomes_api import report
 from serving.decisions.payloads import Payloads
 from serving.decisions.recorder import Recorder
 from serving.decisions.replaying import Replayer
+from serving.decisions.scoring import DecisionMaker
 from serving.dependencies import Services, providers
+from serving.home import page as home_page
 from serving.lifecycle import Lifecycle
+from serving.model import page as model_page
 from serving.model.api import ModelController
+from serving.monitoring import page as monitoring_page
 from serving.monitoring.health import HANDLERS as SYSTEM
-from serving.pages import page_routes
+from serving.monitoring.reports import Reports
 from serving.settings import ServingSettings
 from serving.web.access import Access, admitting
 from serving.web.api_docs import HANDLERS as DOCS
+from serving.web.chrome import PAGES
 from serving.web.envelope import RequestEnvelope
 from serving.web.log_ins import LogIns
 from serving.web.logs import AccessLog
 from serving.web.metrics import Metrics
-from serving.web.problems import ErrorPage, handle_exception
-from serving.web.sessions import log_in, log_out
-from serving.web.templating import problem_page, template_config
+from serving.web.problems import handle_exception
+from serving.web.templating import problem_page, static_files, template_config
 
 API: Final = (PredictionsController, report, ModelController, AuditController)
 CONTRACT_ROUTES: Final = (create_route, batch_route, plan_route)
 """Routes whose bodies follow from the contract."""
+HANDLERS_OF_PAGE: Final = {
+    "/": home_page.HANDLERS,
+    "/predict": predict_page.HANDLERS,
+    "/campaign": campaign_page.HANDLERS,
+    "/monitoring": monitoring_page.HANDLERS,
+    "/model": model_page.HANDLERS,
+    "/audit": audit_page.HANDLERS,
+}
+"""By the page's path in the navigation, whose scope all of them need."""
 FLUSH_SECONDS: Final = 0.5
 
 
@@ -64,7 +79,6 @@ def create_app(
     registry: Registry | None = None,
     is_recording: bool = True,
     route_handlers: Sequence[Any] = (),
-    error_page: ErrorPage | None = None,
     access_log: IO[bytes] | None = None,
 ) -> Litestar:
     """Build the app.
@@ -74,17 +88,13 @@ def create_app(
         registry: where the champion is; default MLflow at the platform's URI.
         is_recording: False answers single predictions without a record; for benchmarks only.
         route_handlers: further handlers, such as a benchmark's constant answer.
-        error_page: renders problems for browsers outside `/api`; default the pages' own.
         access_log: binary stream for access lines; None for none.
-
-    Returns:
-        An app that is ready to start; its objects are at `app.state.services`.
     """
     services = _services(settings, registry, is_recording)
     log = AccessLog(access_log)
     by_contract = [route(services.payloads) for route in CONTRACT_ROUTES]
     app = Litestar(
-        route_handlers=[*SYSTEM, *API, *by_contract, *DOCS, *page_routes(services), log_in, log_out, *route_handlers],
+        route_handlers=[*SYSTEM, *API, *by_contract, *DOCS, *_pages(), static_files(), *route_handlers],
         template_config=template_config(),
         dependencies=providers(services),
         exception_handlers={Exception: handle_exception},
@@ -100,12 +110,19 @@ def create_app(
         ),
         openapi_config=_openapi(),
         lifespan=[_lifespan(services, log)],
-        state=State({"services": services, "error_page": error_page or problem_page}),
+        state=State({"services": services, "error_page": problem_page}),
         logging_config=None,
         request_max_body_size=1_000_000,
     )
     app.asgi_handler = RequestEnvelope(app.asgi_handler, settings, services.access, services.meters, log)
     return app
+
+
+def _pages() -> list[Router]:
+    return [
+        Router("/", route_handlers=HANDLERS_OF_PAGE[path], opt={"needs": scope}, include_in_schema=False)
+        for path, _, scope in PAGES
+    ]
 
 
 def _services(settings: ServingSettings, registry: Registry | None, is_recording: bool) -> Services:
@@ -117,29 +134,31 @@ def _services(settings: ServingSettings, registry: Registry | None, is_recording
     )
     suppressions = Suppressions(ledger, settings.poll_seconds)
     recorder = Recorder(ledger, max_waiting=settings.max_waiting)
-    economics = platform.calling
     payloads = Payloads.of(platform.contract)
+    maker = DecisionMaker(store, suppressions, platform.calling, payloads, settings.code_version)
+    files = CampaignFiles(platform.landing, settings.bundles / "uploads")
     replayer = Replayer(ledger, store, found, settings.code_version)
     return Services(
         settings=settings,
         ledger=ledger,
-        economics=economics,
+        economics=platform.calling,
         payloads=payloads,
         store=store,
         registry=found,
         watcher=Watcher(store, found, ledger, settings.poll_seconds),
         suppressions=suppressions,
         recorder=recorder,
-        decider=Decider(
-            store, suppressions, recorder if is_recording else None, economics, payloads, settings.code_version
-        ),
-        batches=Batches(store, suppressions, recorder, economics, payloads, settings.code_version),
+        maker=maker,
+        decider=Decider(maker, recorder if is_recording else None),
+        batches=Batches(maker, recorder),
         replayer=replayer,
         explaining=Explaining(replayer),
         access=Access(settings, ledger),
         log_ins=LogIns(),
         meters=Metrics(),
         lifecycle=Lifecycle(),
+        reports=Reports(platform.reports),
+        call_lists=CallLists(ledger, suppressions, files, CallListFiles(settings.bundles / "call_lists"), payloads),
     )
 
 
@@ -160,11 +179,7 @@ def _openapi() -> OpenAPIConfig:
 
 
 def prepare_ledger(services: Services) -> None:
-    """Bring the ledger's tables to this version's revision, or check that somebody did (`BANK_MIGRATE=no`).
-
-    Raises:
-        LedgerError: the tables are too old or too new for this version.
-    """
+    """Bring the ledger's tables to this version's revision, or only check it (`BANK_MIGRATE=no`)."""
     if services.settings.migrates:
         upgrade(services.ledger)
     else:
@@ -172,11 +187,7 @@ def prepare_ledger(services: Services) -> None:
 
 
 def check_bind(services: Services) -> None:
-    """Refuse an address that others can reach while nobody could be told apart.
-
-    Raises:
-        LedgerError: no user and no key exists.
-    """
+    """Refuse a public address while there are no credentials."""
     settings = services.settings
     if not settings.is_local_mode and not accounts.has_credentials(services.ledger):
         where = settings.host if not settings.is_loopback else "BANK_LOGIN"

@@ -1,8 +1,4 @@
-"""What handlers may ask for by name, in one place.
-
-What lives here: `Services`, the objects of one app, and the providers made from it. What must not: logic.
-Called by `app.create_app`; handlers declare `NamedDependency[...]` with these names.
-"""
+"""The objects of one app, which handlers receive by name (`NamedDependency[...]`)."""
 
 from __future__ import annotations
 
@@ -14,6 +10,7 @@ from sqlalchemy import Engine
 
 from bank_assets.core.economics.economics import Economics
 from bank_assets.store.registry import Registry
+from serving.campaigns.call_lists import CallLists
 from serving.champion.champion import ChampionStore
 from serving.champion.watcher import Watcher
 from serving.customers.suppressions import Suppressions
@@ -23,7 +20,9 @@ from serving.decisions.explaining import Explaining
 from serving.decisions.payloads import Payloads
 from serving.decisions.recorder import Recorder
 from serving.decisions.replaying import Replayer
+from serving.decisions.scoring import DecisionMaker
 from serving.lifecycle import Lifecycle
+from serving.monitoring.reports import Reports
 from serving.settings import ServingSettings
 from serving.web.access import Access
 from serving.web.log_ins import LogIns
@@ -32,27 +31,7 @@ from serving.web.metrics import Metrics
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The objects behind one app; also at `app.state.services`, for tests and for pages.
-
-    Attributes:
-        settings: of this deployment.
-        ledger: the open ledger.
-        economics: the platform's cost and value.
-        payloads: the contract that requests are read by.
-        store: model and as-of state in force.
-        registry: MLflow, or a test's own.
-        watcher: keeps the store current.
-        suppressions: customers who objected.
-        recorder: puts decisions on record.
-        decider: single requests.
-        batches: uploads.
-        replayer: recorded decisions again.
-        explaining: reasons of a decision.
-        access: identities.
-        log_ins: password checks.
-        meters: Prometheus.
-        lifecycle: whether this process still wants requests.
-    """
+    """The objects behind one app; also at `app.state.services`, for tests and for pages."""
 
     settings: ServingSettings
     ledger: Engine
@@ -63,6 +42,7 @@ class Services:
     watcher: Watcher
     suppressions: Suppressions
     recorder: Recorder
+    maker: DecisionMaker
     decider: Decider
     batches: Batches
     replayer: Replayer
@@ -71,6 +51,8 @@ class Services:
     log_ins: LogIns
     meters: Metrics
     lifecycle: Lifecycle
+    reports: Reports
+    call_lists: CallLists
 
 
 def providers(services: Services) -> dict[str, Provide]:

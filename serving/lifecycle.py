@@ -1,11 +1,8 @@
-"""Stopping without a failed request: say "not ready" first, keep answering, then stop.
+"""Stopping without a failed request: report "not ready" first, keep answering, then stop.
 
-What lives here: the mark that the readiness route reads, and the server that sets it on SIGTERM. What must not: HTTP.
-Called by `python -m serving`; `serving.monitoring.health` reads the mark.
-
-A proxy or load balancer learns only at its next health check that a process is going, so a process that closes its
-port at once fails what is sent to it until then. With `BANK_DRAIN_SECONDS` longer than the proxy's check interval times
-its failure count, nothing is sent to a closed port: 0 failed requests in bank_assets_tests/deploy/test_rolling.py.
+A load balancer notices only at its next health check that a process is leaving. With `BANK_DRAIN_SECONDS` longer than
+the check's interval times its failure count, no request reaches a closed port: 0 failed requests in
+bank_assets_tests/deploy/test_rolling.py.
 """
 
 from __future__ import annotations
@@ -26,7 +23,6 @@ class Lifecycle:
     __slots__ = ("is_draining",)
 
     def __init__(self) -> None:
-        """Wanted, until told otherwise."""
         self.is_draining = False
 
 
@@ -34,13 +30,6 @@ class DrainingServer(uvicorn.Server):
     """uvicorn's server, which on SIGTERM first lets the proxy look elsewhere."""
 
     def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle, drain_seconds: float) -> None:
-        """Prepare.
-
-        Args:
-            config: uvicorn's.
-            lifecycle: marked when draining begins.
-            drain_seconds: how long to go on answering after SIGTERM; 0 stops at once, as uvicorn does.
-        """
         super().__init__(config)
         self._lifecycle = lifecycle
         self._drain_seconds = drain_seconds

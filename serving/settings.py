@@ -1,8 +1,4 @@
-"""Settings of the web app: the platform's own, and what only serving needs.
-
-What lives here: address, login, limits, cadence of the watcher. What must not: anything read elsewhere from the
-environment. Called by `python -m serving` and by tests, which build `ServingSettings` directly.
-"""
+"""Settings of the web app: the platform's own, and what only serving needs."""
 
 from __future__ import annotations
 
@@ -72,7 +68,7 @@ class ServingSettings:
 
     @property
     def is_local_mode(self) -> bool:
-        """True if everybody who reaches the app may do everything: loopback, and no login asked for."""
+        """True if everybody who reaches the app may do everything: loopback address, login not required."""
         return self.is_loopback and not self.is_login_required
 
     @property
@@ -122,9 +118,6 @@ def _secret(env: Mapping[str, str], folder: Path) -> str:
 
 def load_serving_settings(env: Mapping[str, str] | None = None) -> ServingSettings:
     """Read the settings from the environment.
-
-    Args:
-        env: a mapping to read instead of `os.environ`.
 
     Raises:
         SettingsError: a variable has an unusable value; it is named with what was expected.

@@ -1,13 +1,11 @@
-"""The types of arrays that the core's signatures name, rows of columns, and the one way from NaN to None.
-
-What lives here: aliases, `rows_at`, `none_if_nan`. What must not: computation. Imported by every room above `contract`.
-"""
+"""Array types that the signatures of the core use, and small helpers over columns of rows."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import fields, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,13 +16,28 @@ BoolArray = NDArray[np.bool_]
 DayArray = NDArray[np.datetime64]
 Rows = Mapping[str, NDArray[Any]]
 """Columns of n rows by name, each (n,)."""
+Table = TypeVar("Table")
 
 
 def rows_at(rows: Rows, at: Any) -> dict[str, NDArray[Any]]:
-    """The rows of a mask or index."""
+    """Select rows by mask or index."""
     return {name: column[at] for name, column in rows.items()}
 
 
+def records_at(table: Table, at: Any) -> Table:
+    """Select rows of a dataclass by mask or index: of its arrays and its mappings of arrays; other fields stay."""
+    values = {field.name: getattr(table, field.name) for field in fields(table)}  # type: ignore[arg-type]
+    columns = {name: value[at] for name, value in values.items() if isinstance(value, np.ndarray)}
+    frames = {name: rows_at(value, at) for name, value in values.items() if isinstance(value, Mapping)}
+    return replace(table, **columns, **frames)  # type: ignore[type-var]
+
+
+def central_interval(drawn: Any, level: float) -> tuple[Any, Any]:
+    """Return the percentiles of the draws (n_draws, ...) that enclose the central `level`, without NaN."""
+    low, high = np.nanquantile(drawn, [(1.0 - level) / 2.0, (1.0 + level) / 2.0], axis=0)
+    return low, high
+
+
 def none_if_nan(value: float | None) -> float | None:
-    """The value as a Python float, or None where it is missing, NaN or infinite: JSON knows none of these."""
+    """Return a Python float, or None where the value is missing, NaN or infinite, which JSON cannot hold."""
     return None if value is None or not math.isfinite(value) else float(value)

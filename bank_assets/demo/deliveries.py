@@ -67,7 +67,6 @@ class Sender:
     """Cuts the source into deliveries; `stage` is a folder on the same file system as the home."""
 
     def __init__(self, source: Source, settings: Settings, stage: Path) -> None:
-        """Prepare; nothing is written yet."""
         self._source, self._settings, self._stage = source, settings, stage
 
     def span(self, start: date) -> tuple[date, date]:

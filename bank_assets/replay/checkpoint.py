@@ -53,7 +53,6 @@ class Checkpoint:
     """The checkpoint of one policy."""
 
     def __init__(self, folder: Path, policy: str) -> None:
-        """Name the file."""
         self._path = folder / f"{policy}.npz"
 
     def write(self, trace: Trace, files: Mapping[str, bytes], progress: ReplayProgress) -> None:

@@ -66,7 +66,6 @@ class PlatformReplay(Policy):
     """
 
     def __init__(self, name: str, settings: ReplaySettings, config: PlatformConfig, clock: Callable[[], float]) -> None:
-        """Begin without a model."""
         super().__init__(name)
         self._settings, self._config, self._clock = settings, config, clock
         self._state, self._shift = ResponseState(), 0.0

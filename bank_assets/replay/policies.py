@@ -104,7 +104,6 @@ class Scheduled(Policy):
     """Refits by the calendar or by drift and never recalibrates: `never`, `monthly`, `weekly` and `drift_only`."""
 
     def __init__(self, name: str, seed: int) -> None:
-        """Prepare a policy."""
         super().__init__(name)
         is_plain = name in ("never", "monthly")
         self._hides_rates = is_plain
@@ -194,7 +193,6 @@ class Hindsight(Policy):
     """Cross-validated over the whole history. Nobody can follow it; it shows what the features can tell."""
 
     def __init__(self, name: str, seed: int) -> None:
-        """Prepare it."""
         super().__init__(name)
         self._seed = seed
         self._proba: FloatArray | None = None

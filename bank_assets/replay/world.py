@@ -111,7 +111,6 @@ class World:
     """
 
     def __init__(self, contacts: Contacts, settings: ReplaySettings) -> None:
-        """Put contacts on the calendar of a replay."""
         self.settings = settings
         ordered = contacts.in_time_order()
         self._contacts = _delayed(ordered, settings.outcome_delay_days)

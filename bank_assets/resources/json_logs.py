@@ -57,7 +57,6 @@ class JsonLinesHandler(logging.Handler):
     """Writes records of Dagster runs to a stream (default: standard output), one JSON object a line."""
 
     def __init__(self, stream: IO[str] | None = None) -> None:
-        """Write to a stream."""
         super().__init__(logging.NOTSET)
         self._stream = stream
 

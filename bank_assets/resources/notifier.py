@@ -57,7 +57,6 @@ class Channel:
     """One notification channel: a URL that apprise understands, or `file:///path`."""
 
     def __init__(self, url: str) -> None:
-        """Remember the address."""
         self._url = url
         digest = hashlib.sha256(url.encode()).hexdigest()[:8]
         # The text before the first colon may be a secret token; show it only if it looks like a scheme.

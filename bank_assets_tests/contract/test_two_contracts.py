@@ -13,7 +13,7 @@ from bank_assets.contract.errors import ContractError
 from bank_assets.contract.uci import UCI, contract_on_record
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.features.as_of import AsOfState, OutcomeHistory
-from bank_assets.core.features.contacts import frame_from_deliveries
+from bank_assets.core.features.contacts import LearningData, frame_from_deliveries
 from bank_assets.core.features.feature_set import FeatureSet, current_features, historical_features
 from bank_assets.core.model.bundle import ModelLineage, observed_ranges
 from bank_assets.core.model.reasons import label_of
@@ -39,7 +39,7 @@ def learned_under(contract: Contract) -> tuple[Scorer, AsOfState]:
     frame = {name: frame.get(name, np.where(np.arange(len(y)) % 2, 7, 0)) for name in contract.payload_columns}
     history = OutcomeHistory.from_contacts(frame, dates, y, contract=contract)
     features, feature_set = historical_features(frame, dates, history, contract), FeatureSet.of(contract)
-    estimator = fit_recipe(Recipe("logistic_regression"), features, feature_set, y, dates, DAY)
+    estimator = fit_recipe(Recipe("logistic_regression"), LearningData(features, dates, dates + 1, y, DAY, contract))
     lineage = ModelLineage(AS_OF, "s" * 64, len(y), "made up", False, "run", "revision", contract)
     files = make_bundle(
         to_onnx(estimator, feature_set, "logistic_regression"),

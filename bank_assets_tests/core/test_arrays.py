@@ -1,12 +1,13 @@
-"""What JSON does not know becomes None."""
+"""Rows of a dataclass of arrays, intervals of draws, and what JSON cannot hold."""
 
 import json
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
-from bank_assets.core.arrays import none_if_nan
+from bank_assets.core.arrays import central_interval, none_if_nan, records_at
 
 
 @pytest.mark.parametrize("value", [None, math.nan, math.inf, -math.inf, np.float64("nan")])
@@ -17,3 +18,22 @@ def test_what_is_no_number_is_none(value):
 def test_a_number_stays_and_is_python_s_own():
     assert none_if_nan(np.float32(0.5)) == 0.5
     assert json.dumps(none_if_nan(np.float32(0.5))) == "0.5"
+
+
+@dataclass(frozen=True)
+class Table:
+    ids: np.ndarray
+    frame: dict
+    calls: np.ndarray | None
+    name: str
+
+
+def test_rows_of_a_table_are_those_of_its_arrays_and_frames():
+    part = records_at(Table(np.arange(4), {"age": np.arange(4) * 10}, None, "all"), np.array([3, 1]))
+    assert part.ids.tolist() == [3, 1]
+    assert part.frame["age"].tolist() == [30, 10]
+    assert (part.calls, part.name) == (None, "all")
+
+
+def test_the_central_interval_leaves_out_what_is_undefined():
+    assert central_interval([0.0, 1.0, 2.0, math.nan], 0.5) == (0.5, 1.5)

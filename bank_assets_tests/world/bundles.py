@@ -8,6 +8,7 @@ from bank_assets.contract.columns import ColumnKind
 from bank_assets.contract.uci import UCI
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.features.as_of import AsOfState, OutcomeHistory
+from bank_assets.core.features.contacts import LearningData
 from bank_assets.core.features.feature_set import FeatureSet, historical_features
 from bank_assets.core.model.bundle import BundleParts, ModelLineage, bundle_files, observed_ranges
 from bank_assets.core.training.export import to_onnx
@@ -63,7 +64,7 @@ def fitted_bundle(algorithm: str = "logistic_regression", seed: int = 1) -> tupl
     features = historical_features(frame, dates, history, UCI)
     as_of = np.datetime64(AS_OF)
     recipe = Recipe(algorithm, seed=seed)
-    estimator = fit_recipe(recipe, features, FEATURE_SET, y, dates, as_of)
+    estimator = fit_recipe(recipe, LearningData(features, dates, dates + 1, y, as_of, UCI))
     background = {
         name: [value if isinstance(value, str) else float(value) for value in features[name][:8]]
         for name in FEATURE_SET.names

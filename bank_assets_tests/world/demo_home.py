@@ -26,6 +26,7 @@ from bank_assets.core.drift.daily_profiles import DailyProfiles
 from bank_assets.core.drift.verdict import DriftPolicy, compare_profiles
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.features.as_of import OutcomeHistory
+from bank_assets.core.features.contacts import LearningData
 from bank_assets.core.features.feature_set import FeatureSet, historical_features
 from bank_assets.core.model.background import build_background
 from bank_assets.core.model.bundle import ModelLineage, observed_ranges
@@ -146,7 +147,8 @@ def _bundle(
     learned, tested = dates < TRAINED_UNTIL, dates >= TRAINED_UNTIL
     recipe = Recipe(algorithm)
     part = {name: column[learned] for name, column in features.items()}
-    estimator = fit_recipe(recipe, part, FEATURE_SET, subscribed[learned], dates[learned], TRAINED_UNTIL)
+    data = LearningData(part, dates[learned], dates[learned] + 1, subscribed[learned], TRAINED_UNTIL, UCI)
+    estimator = fit_recipe(recipe, data)
     economics = Economics()
     lineage = ModelLineage(
         str(TRAINED_UNTIL), "5f" * 32, int(learned.sum()), "simulated", False, f"run-{number}", "demo", UCI

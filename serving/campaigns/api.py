@@ -16,7 +16,6 @@ from serving.campaigns.schemas import PlanRequest
 from serving.champion.champion import ChampionStore
 from serving.customers.suppressions import Suppressions
 from serving.decisions.payloads import Payloads, customer_of
-from serving.web.access import needs
 from serving.web.bodies import JsonBody
 
 PLAN_BODY_BYTES = 100_000_000
@@ -40,9 +39,8 @@ def plan_route(payloads: Payloads) -> HTTPRouteHandler:
     @post(
         "/api/v1/campaigns/plan",
         operation_id="plan_campaign",
-        operation_class=body_reader.operation,
+        **body_reader.route,
         tags=["campaigns"],
-        guards=[needs("predict")],
         status_code=200,
         request_max_body_size=PLAN_BODY_BYTES,
         summary="Whom to call under a budget and a capacity",
@@ -60,7 +58,7 @@ def plan_route(payloads: Payloads) -> HTTPRouteHandler:
 
         def work() -> dict[str, Any]:
             contacts, suppression = contacts_of(data, payloads), suppressions.read()
-            return plan_campaign(contacts, data, champion, published, economics, suppression, payloads).to_dict()
+            return plan_campaign(contacts, data, champion, published, economics, suppression, payloads)
 
         return await asyncio.to_thread(work)
 

@@ -1,12 +1,8 @@
-"""The form of the Campaign page: its texts from an address, and the numbers they stand for.
-
-What lives here: fields, defaults, bounds, words of faults. What must not: HTTP answers, planning.
-Called by `campaigns.page`.
-"""
+"""The form of the Campaign page: texts from an address, and the numbers that they stand for."""
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from litestar.di import NamedDependency
 from litestar.params import QueryParameter
@@ -15,20 +11,22 @@ from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
 from bank_assets.core.economics.planner import CallLimits
 from bank_assets.core.economics.suppression import FrequencyRules
 from bank_assets.reports.formats import field_text
-from serving.campaigns.call_lists import ListSettings
+from serving.campaigns.planning import PlanSettings
 from serving.campaigns.view_models import PlanForm
 from serving.web.problems import FieldError, PayloadError
 
-LABELS: Final = {
-    "cost_eur": "Cost of a call",
-    "value_eur": "Value of a subscription",
-    "budget_eur": "Budget",
-    "capacity": "Capacity",
-    "holdout_pct": "Hold-out",
-    "rate_without_pct": "Rate without a call",
-    "max_contacts": "Most contacts in a campaign",
-    "min_days": "Fewest days since the last",
+FIELDS: Final = {
+    "cost_eur": ("Cost of a call", 0.01, MAXIMUM_EUR),
+    "value_eur": ("Value of a subscription", 0.01, MAXIMUM_EUR),
+    "budget_eur": ("Budget", 0, MAXIMUM_EUR * 1_000),
+    "capacity": ("Capacity", 0, 1e9),
+    "holdout_pct": ("Hold-out", 0, 50),
+    "rate_without_pct": ("Rate without a call", 0.01, 99.99),
+    "max_contacts": ("Most contacts in a campaign", 1, 1_000),
+    "min_days": ("Fewest days since the last", 0, 10_000),
 }
+"""Label and bounds of each number."""
+WHOLE: Final = ("capacity", "max_contacts", "min_days")
 Text = Annotated[str | None, QueryParameter(max_length=120)]
 
 
@@ -58,43 +56,35 @@ def plan_form(
     )
 
 
-def settings_of(form: PlanForm, default: Economics) -> tuple[ListSettings, float | None]:
-    """What is set, as numbers, with the platform's threshold of a call; and the assumed rate without a call.
-
-    Raises:
-        PayloadError: texts that are no numbers in their bounds, all of them named.
-    """
+def settings_of(form: PlanForm, default: Economics) -> tuple[PlanSettings, float | None]:
+    """What is set, as numbers, with the platform's threshold of a call; and the assumed rate without a call."""
+    needed = {"cost_eur": default.cost_amount.eur is not None, "value_eur": default.value_amount.eur is not None}
     faults: list[FieldError] = []
 
-    def read(
-        name: str, text: str, low: float, high: float, *, is_whole: bool = False, is_needed: bool = False
-    ) -> float | None:
-        if not text and not is_needed:
+    def read(name: str) -> float | None:
+        text, (label, low, high) = getattr(form, name), FIELDS[name]
+        if not text and not needed.get(name):
             return None
-        kind = "a whole number" if is_whole else "a number"
         try:
             value = float(text.replace(" ", ""))
         except ValueError:
             value = float("nan")
-        if not low <= value <= high or (is_whole and value != value // 1):
-            faults.append(FieldError(LABELS[name], f"{kind} from {low:,.15g} to {high:,.15g}", repr(text[:40])))
-            return None
+        if not low <= value <= high or (name in WHOLE and value != value // 1):
+            kind = "a whole number" if name in WHOLE else "a number"
+            faults.append(FieldError(label, f"{kind} from {low:,.15g} to {high:,.15g}", repr(text[:40])))
         return value
 
-    cost = read("cost_eur", form.cost_eur, 0.01, MAXIMUM_EUR, is_needed=default.cost_amount.eur is not None)
-    value = read("value_eur", form.value_eur, 0.01, MAXIMUM_EUR, is_needed=default.value_amount.eur is not None)
-    budget = read("budget_eur", form.budget_eur, 0, MAXIMUM_EUR * 1_000)
-    capacity = read("capacity", form.capacity, 0, 1e9, is_whole=True)
-    holdout = read("holdout_pct", form.holdout_pct, 0, 50)
-    without = read("rate_without_pct", form.rate_without_pct, 0.01, 99.99)
-    most = read("max_contacts", form.max_contacts, 1, 1_000, is_whole=True)
-    fewest = read("min_days", form.min_days, 0, 10_000, is_whole=True)
+    def whole(name: str) -> int | None:
+        return None if numbers[name] is None else int(numbers[name])
+
+    numbers: dict[str, Any] = {name: read(name) for name in FIELDS}
     if faults:
-        raise PayloadError(tuple(faults))
-    settings = ListSettings(
-        default.stating(cost, value),
-        CallLimits(budget, None if capacity is None else int(capacity)),
-        FrequencyRules(None if most is None else int(most), None if fewest is None else int(fewest)),
-        (holdout or 0.0) / 100,
+        raise PayloadError(*faults)
+    settings = PlanSettings(
+        default.stating(numbers["cost_eur"], numbers["value_eur"]),
+        CallLimits(numbers["budget_eur"], whole("capacity")),
+        FrequencyRules(whole("max_contacts"), whole("min_days")),
+        (numbers["holdout_pct"] or 0.0) / 100,
     )
-    return settings, None if without is None else without / 100
+    rate_without = numbers["rate_without_pct"]
+    return settings, None if rate_without is None else rate_without / 100

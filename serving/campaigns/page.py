@@ -1,4 +1,4 @@
-"""`/campaign`: choose a list, plan it, make the call list, keep who must not be called. HTTP and arrangement only."""
+"""`/campaign`: choose a list, plan it, make the call list, add people to the suppression list."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from sqlalchemy import Engine
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.economics.suppression import SuppressionList
 from bank_assets.ledger import campaigns
-from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.reports.formats import count
 from bank_assets.store.campaign_files import KEPT_DAYS
 from serving.campaigns.call_lists import CallLists
@@ -25,8 +24,6 @@ from serving.campaigns.view_models import (
     CallListPage,
     CallListView,
     CampaignPage,
-    KeptRow,
-    ListChoice,
     PlanForm,
     PlanView,
     SuppressionView,
@@ -34,7 +31,7 @@ from serving.campaigns.view_models import (
 from serving.campaigns.views import plan_view
 from serving.champion.champion import ChampionStore
 from serving.customers.suppressions import Suppressions
-from serving.web.access import identity_of, needs
+from serving.web.access import identity_of
 from serving.web.problems import FieldError, NotFoundError, PayloadError, problem_of
 from serving.web.templating import is_partial, show
 from serving.web.view_models import ProblemPart
@@ -47,8 +44,6 @@ SHOWN_LISTS: Final = 20
 @get(
     "/campaign",
     name="page:campaign",
-    include_in_schema=False,
-    guards=[needs("predict")],
     sync_to_thread=True,
     dependencies={"form": Provide(plan_form, sync_to_thread=False)},
 )
@@ -74,13 +69,11 @@ def campaign(
     page = CampaignPage(
         title=TITLE,
         form=form,
-        choices=[
-            ListChoice(f.key, f.name, f.key.split(":")[0], f.key == form.list_key) for f in call_lists.files.all()
-        ],
+        choices=call_lists.files.all(),
         plan=part,
         fault=fault,
         suppression=SuppressionView(len(suppressions.read().contact_ids), "", form.list_key),
-        kept=[kept_row(one) for one in campaigns.lists(ledger, limit=SHOWN_LISTS)],
+        kept=campaigns.lists(ledger, limit=SHOWN_LISTS),
         kept_days=KEPT_DAYS,
     )
     if is_partial(request) and part is None:
@@ -90,49 +83,21 @@ def campaign(
 
 def _planned(form: PlanForm, default: Economics, store: ChampionStore, call_lists: CallLists) -> PlanView:
     settings, rate_without = settings_of(form, default)
-    scored = call_lists.scored(form.list_key, store.current, store.state)
-    return plan_view(call_lists.plan(scored, settings), form, rate_without)
+    chosen = call_lists.scored(form.list_key, store.current, store.state)
+    return plan_view(chosen, call_lists.plan(chosen, settings), form, rate_without)
 
 
-def kept_row(kept: CampaignList) -> KeptRow:
-    """A list on record, as the pages show it."""
-    called = kept.summary.get("called", {})
-    return KeptRow(
-        kept.id,
-        kept.created_at,
-        kept.actor,
-        kept.name,
-        kept.model_version,
-        int(called.get("n_calls") or 0),
-        called.get("expected_profit_eur"),
-    )
-
-
-@post(
-    "/campaign/upload",
-    name="page:campaign:upload",
-    include_in_schema=False,
-    guards=[needs("predict")],
-    request_max_body_size=UPLOAD_BYTES,
-    status_code=303,
-)
+@post("/campaign/upload", name="page:campaign:upload", request_max_body_size=UPLOAD_BYTES, status_code=303)
 async def upload(data: MultipartBody[dict[str, Any]], call_lists: NamedDependency[CallLists]) -> Redirect:
     """Keep an uploaded list and plan it."""
     file = data.get("file")
     if not isinstance(file, UploadFile) or not file.filename:
-        raise PayloadError((FieldError("file", "a CSV file", "nothing"),))
+        raise PayloadError(FieldError("file", "a CSV file", "nothing"))
     kept = await asyncio.to_thread(call_lists.keep_upload, file.filename, await file.read())
     return Redirect("/campaign", status_code=303, query_params={"list": kept.key})
 
 
-@post(
-    "/campaign/suppressions",
-    name="page:campaign:suppressions",
-    include_in_schema=False,
-    guards=[needs("predict")],
-    request_max_body_size=UPLOAD_BYTES,
-    status_code=200,
-)
+@post("/campaign/suppressions", name="page:campaign:suppressions", request_max_body_size=UPLOAD_BYTES, status_code=200)
 async def suppress(
     request: Request[Any, Any, Any], data: MultipartBody[dict[str, Any]], suppressions: NamedDependency[Suppressions]
 ) -> Response[Any]:
@@ -141,10 +106,10 @@ async def suppress(
     try:
         content = (await file.read()).decode("utf-8-sig") if isinstance(file, UploadFile) else ""
     except UnicodeDecodeError as error:
-        raise PayloadError((FieldError("file", "text in UTF-8", f"byte {error.start} is not"),)) from None
+        raise PayloadError(FieldError("file", "text in UTF-8", f"byte {error.start} is not")) from None
     requested = SuppressionList.from_text(f"{data.get('ids', '')}\n{content}").contact_ids
     if not requested:
-        raise PayloadError((FieldError("ids", "at least one contact id, one per line", "none"),))
+        raise PayloadError(FieldError("ids", "at least one contact id, one per line", "none"))
     new = await asyncio.to_thread(suppressions.add, requested, reason="campaign page", actor=identity_of(request).name)
     key = str(data.get("list", ""))
     if not is_partial(request):
@@ -154,14 +119,7 @@ async def suppress(
     return show(request, part, part, headers={"HX-Trigger": "suppressions-changed"})
 
 
-@post(
-    "/campaign/lists",
-    name="page:campaign:make",
-    include_in_schema=False,
-    guards=[needs("predict")],
-    status_code=201,
-    sync_to_thread=True,
-)
+@post("/campaign/lists", name="page:campaign:make", status_code=201, sync_to_thread=True)
 def make(
     request: Request[Any, Any, Any],
     data: URLEncodedBody[dict[str, Any]],
@@ -174,26 +132,15 @@ def make(
     sent = {**data, "list_key": data.get("list", "")}
     form = PlanForm(**{name: str(sent.get(name, default)).strip() for name, default in empty.items()})
     settings, _ = settings_of(form, economics)
-    scored = call_lists.scored(form.list_key, store.current, store.state)
-    kept = call_lists.keep(call_lists.plan(scored, settings), identity_of(request).name)
+    chosen = call_lists.scored(form.list_key, store.current, store.state)
+    kept = call_lists.keep(chosen, call_lists.plan(chosen, settings), identity_of(request).name)
     if not is_partial(request):
         return Redirect(f"/campaign/lists/{kept.id}", status_code=303)
-    part = _kept_view(kept, has_file=True)
+    part = CallListView(kept, has_file=True)
     return show(request, CallListPage("Call list", part), part, status=201)
 
 
-def _kept_view(kept: CampaignList, *, has_file: bool) -> CallListView:
-    n_held_out = int(kept.summary.get("holdout", {}).get("n_held_out") or 0)
-    return CallListView(kept_row(kept), kept.content_digest, n_held_out, has_file)
-
-
-@get(
-    "/campaign/lists/{list_id:str}",
-    name="page:campaign:list",
-    include_in_schema=False,
-    guards=[needs("predict")],
-    sync_to_thread=True,
-)
+@get("/campaign/lists/{list_id:str}", name="page:campaign:list", sync_to_thread=True)
 def kept_list(
     request: Request[Any, Any, Any],
     list_id: FromPath[str],
@@ -204,17 +151,11 @@ def kept_list(
     kept = campaigns.get_list(ledger, list_id)
     if kept is None:
         raise NotFoundError(f"call list: expected one on record, found none with id {list_id[:40]!r}.")
-    part = _kept_view(kept, has_file=call_lists.has_file(kept.id))
+    part = CallListView(kept, call_lists.has_file(kept.id))
     return show(request, CallListPage("Call list", part), part)
 
 
-@get(
-    "/campaign/lists/{list_id:str}/{file_name:str}",
-    name="page:campaign:download",
-    include_in_schema=False,
-    guards=[needs("predict")],
-    sync_to_thread=True,
-)
+@get("/campaign/lists/{list_id:str}/{file_name:str}", name="page:campaign:download", sync_to_thread=True)
 def download(
     list_id: FromPath[str], file_name: FromPath[str], call_lists: NamedDependency[CallLists]
 ) -> Response[bytes]:

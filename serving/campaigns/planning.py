@@ -1,9 +1,4 @@
-"""From contacts to a plan: a list scored as the plan of its days, whom to call, and what the calls should bring.
-
-What lives here: the one way that the API and the campaign page take. What must not: HTTP, SQL, files, the optimisation
-(`core.economics.planner`). Called by `campaigns.requested_plans` and `campaigns.call_lists`, in a thread: long lists
-take a second.
-"""
+"""From contacts to a plan, for the API and the campaign page alike. Long lists take a second: call it in a thread."""
 
 from __future__ import annotations
 
@@ -54,6 +49,27 @@ class ScoredCampaign:
     n_stale: int
 
 
+@dataclass(frozen=True, slots=True)
+class PlanSettings:
+    """What a plan is made under; the hold-out share lies in [0, 0.5]."""
+
+    economics: Economics
+    limits: CallLimits
+    rules: FrequencyRules
+    holdout_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCampaign:
+    """Whom to call, what the calls should bring, and what the plan rests on."""
+
+    scored: ScoredCampaign
+    settings: PlanSettings
+    suppression: SuppressionList
+    plan: CallPlan
+    forecast: ListForecast
+
+
 def score_contacts(
     contacts: Sequence[PredictionRequest],
     day: dt.date,
@@ -61,52 +77,21 @@ def score_contacts(
     published: PublishedState,
     payloads: Payloads,
 ) -> ScoredCampaign:
-    """Score a whole list.
-
-    Args:
-        contacts: the list, each with an id.
-        day: contact date of those without one.
-        champion: the model.
-        published: the as-of state.
-        payloads: the contract that the list was read by.
-    """
+    """Score a whole list."""
     dates = np.array([contact.contact_date or day for contact in contacts], dtype="datetime64[D]")
     frame = payloads.frame_of(contacts)
     features = current_features(frame, dates, published.state, champion.contract, has_plan=True)
     scores = champion.scorer.score(features, log_odds_shift=published.state.log_odds_shift)
     ids = [str(contact.contact_id) for contact in contacts]
     return ScoredCampaign(
-        ids,
-        dates,
-        frame,
-        payloads.contract,
-        scores,
-        champion,
-        published,
-        int(is_stale(dates, published.state).sum()),
+        ids, dates, frame, payloads.contract, scores, champion, published, int(is_stale(dates, published.state).sum())
     )
 
 
 def plan_contacts(
-    scored: ScoredCampaign,
-    economics: Economics,
-    limits: CallLimits,
-    rules: FrequencyRules,
-    suppression: SuppressionList,
-    *,
-    list_id: str,
-    holdout_share: float,
-) -> tuple[CallPlan, ListForecast]:
-    """Choose whom to call, and forecast the calls.
-
-    Args:
-        scored: the list.
-        economics: cost, value and threshold over the rows of the list.
-        limits: budget and capacity.
-        rules: contact frequency.
-        suppression: contacts that must not be called.
-        list_id: names the list in the draw of its hold-out group.
-        holdout_share: share kept back at random, [0, 0.5].
+    scored: ScoredCampaign, settings: PlanSettings, suppression: SuppressionList, list_id: str
+) -> PlannedCampaign:
+    """Choose whom to call, and forecast the calls; the list's id seeds the draw of its hold-out group.
 
     Raises:
         PlanError, HoldoutError, SuppressionError: a limit, share or rule is unusable.
@@ -114,14 +99,14 @@ def plan_contacts(
     plan = plan_calls(
         scored.contact_id,
         scored.scores.probability,
-        economics,
+        settings.economics.for_model(scored.champion.decision),
         scored.frame,
         scored.contract,
-        limits=limits,
+        limits=settings.limits,
         suppression=suppression,
-        rules=rules,
+        rules=settings.rules,
         list_id=list_id,
-        holdout_share=holdout_share,
+        holdout_share=settings.holdout_share,
     )
     stated = scored.champion.decision.get("shift")
     called = plan.is_called
@@ -132,4 +117,4 @@ def plan_contacts(
         Shift.from_dict(stated) if stated else Shift(),
         day=scored.contact_date[called],
     )
-    return plan, forecast
+    return PlannedCampaign(scored, settings, suppression, plan, forecast)

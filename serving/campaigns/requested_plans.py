@@ -1,14 +1,10 @@
-"""Planning a campaign for a client program: a list, rules and limits in; who is called, who is not and why out.
-
-What lives here: reading the list, the economics of each contact, the answer. What must not: HTTP, SQL, scoring and
-planning (`campaigns.planning`). Called by `POST /campaigns/plan`.
-"""
+"""Campaign plans for client programs: the economics of each contact, and the answer."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,13 +12,11 @@ import numpy as np
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.names import MODEL_NAME
 from bank_assets.core.arrays import FloatArray
-from bank_assets.core.economics.call_plan import CallPlan
 from bank_assets.core.economics.economics import BalanceValue, ColumnAmount, Economics, EconomicsError
 from bank_assets.core.economics.planner import CallLimits
 from bank_assets.core.economics.suppression import FrequencyRules, SuppressionList
-from bank_assets.core.model.forecast import ListForecast
-from serving.campaigns.planning import ScoredCampaign, plan_contacts, score_contacts
-from serving.campaigns.schemas import PlanRequest, ValueByBalance
+from serving.campaigns.planning import PlannedCampaign, PlanSettings, ScoredCampaign, plan_contacts, score_contacts
+from serving.campaigns.schemas import PlanRequest, RulesRequest, ValueByBalance
 from serving.champion.champion import Champion, PublishedState
 from serving.decisions.payloads import Payloads, decoded
 from serving.decisions.schemas import EconomicsRequest, PredictionRequest
@@ -33,73 +27,42 @@ BY_CONTACT = "by contact"
 """Column name, in the answer's `amounts`, of amounts that contacts state themselves."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedCampaign:
-    """A plan with what it rests on.
-
-    Attributes:
-        scored: the list.
-        plan: whom to call.
-        forecast: profit and subscriptions of the calls, with intervals.
-        economics: cost and value of contacts that state none.
-        by_contact: cost and value of each contact.
-        rules: contact frequency.
-        suppression: contacts that must not be called.
-    """
-
-    scored: ScoredCampaign
-    plan: CallPlan
-    forecast: ListForecast
-    economics: Economics
-    by_contact: Economics
-    rules: FrequencyRules
-    suppression: SuppressionList
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form: totals, curve, the calls in their order, and everybody else with the reason."""
-        plan, scored = self.plan, self.scored
-        calls = [
-            {
-                "contact_id": str(plan.contact_id[row]),
-                "rank": int(plan.rank[row]),
-                "probability": float(plan.probability[row]),
-                "probability_low": float(scored.scores.low[row]),
-                "probability_high": float(scored.scores.high[row]),
-                "decile": int(plan.decile[row]),
-                "cost_eur": float(plan.cost_eur[row]),
-                "value_eur": float(plan.value_eur[row]),
-                "expected_profit_eur": float(plan.expected_profit_eur[row]),
-            }
-            for row in plan.call_order
-        ]
-        others = np.flatnonzero(~plan.is_called)
-        champion = scored.champion
-        return {
-            "model": {"name": MODEL_NAME, "version": champion.version, "digest": champion.digest},
-            "as_of": scored.published.as_of,
-            "stale_features": scored.n_stale > 0,
-            "economics": self.economics.to_dict(),
-            "amounts": {
-                "cost": self.by_contact.cost_amount.to_dict(),
-                "value": self.by_contact.value_amount.to_dict(),
-            },
-            "rules": self.rules.to_dict(),
-            "suppression_sha256": self.suppression.digest,
-            **plan.summary(),
-            "forecast": self.forecast.to_dict(),
-            "calls": calls,
-            "not_called": [
-                {"contact_id": str(plan.contact_id[row]), "reason": str(plan.reason[row])} for row in others
-            ],
+def _answer(planned: PlannedCampaign, economics: Economics) -> dict[str, Any]:
+    """Totals, curve, the calls in their order, and everybody else with the reason."""
+    plan, scored, settings = planned.plan, planned.scored, planned.settings
+    calls = [
+        {
+            "contact_id": str(plan.contact_id[row]),
+            "rank": int(plan.rank[row]),
+            "probability": float(plan.probability[row]),
+            "probability_low": float(scored.scores.low[row]),
+            "probability_high": float(scored.scores.high[row]),
+            "decile": int(plan.decile[row]),
+            "cost_eur": float(plan.cost_eur[row]),
+            "value_eur": float(plan.value_eur[row]),
+            "expected_profit_eur": float(plan.expected_profit_eur[row]),
         }
+        for row in plan.call_order
+    ]
+    others = np.flatnonzero(~plan.is_called)
+    champion, by_contact = scored.champion, settings.economics
+    return {
+        "model": {"name": MODEL_NAME, "version": champion.version, "digest": champion.digest},
+        "as_of": scored.published.as_of,
+        "stale_features": scored.n_stale > 0,
+        "economics": economics.to_dict(),
+        "amounts": {"cost": by_contact.cost_amount.to_dict(), "value": by_contact.value_amount.to_dict()},
+        "rules": settings.rules.to_dict(),
+        "suppression_sha256": planned.suppression.digest,
+        **plan.summary(),
+        "forecast": planned.forecast.to_dict(),
+        "calls": calls,
+        "not_called": [{"contact_id": str(plan.contact_id[row]), "reason": str(plan.reason[row])} for row in others],
+    }
 
 
 def contacts_of(request: PlanRequest, payloads: Payloads) -> list[PredictionRequest]:
-    """The contacts of a plan request.
-
-    Raises:
-        PayloadError: a contact does not fit or has no id; fields are named `contacts[position].field`.
-    """
+    """The contacts of a plan request."""
     contacts, errors = [], []
     for position, part in enumerate(request.contacts):
         try:
@@ -113,21 +76,14 @@ def contacts_of(request: PlanRequest, payloads: Payloads) -> list[PredictionRequ
                 FieldError(f"contacts[{position}].contact_id", "text: the plan must say whom to call", "nothing")
             )
     if errors:
-        raise PayloadError(tuple(errors[:200]))
+        raise PayloadError(*errors[:200])
     return contacts
 
 
 def economics_by_contact(
     contacts: Sequence[PredictionRequest], request: PlanRequest, economics: Economics, scored: ScoredCampaign
 ) -> tuple[Economics, ScoredCampaign]:
-    """Cost and value of each contact: what it states itself, else the request's value by balance, else the economics.
-
-    Returns:
-        The economics, and the list with the columns that they read.
-
-    Raises:
-        EconomicsError: an amount is unusable.
-    """
+    """Cost and value of each contact: its own, else the request's value by balance, else the platform's."""
     if request.value_by_balance is not None:
         economics = replace(economics, value_amount=_value_by_balance(request.value_by_balance, scored.contract))
     if all(contact.economics is None for contact in contacts):
@@ -165,20 +121,8 @@ def plan_campaign(
     default: Economics,
     suppression: SuppressionList,
     payloads: Payloads,
-) -> PlannedCampaign:
-    """Score a list as the plan of its day and choose whom to call. Takes a thread for long lists.
-
-    Args:
-        contacts: the list.
-        request: limits, rules, economics, day, hold-out, further suppressions.
-        champion: the model.
-        published: the as-of state.
-        default: the platform's economics.
-        suppression: the platform's suppression list; nothing in a request can take a contact off it.
-        payloads: the contract that the list was read by.
-
-    Returns:
-        The plan with its forecast.
+) -> dict[str, Any]:
+    """The answer to a plan request. Its suppressions add to the platform's; nothing takes a contact off that list.
 
     Raises:
         EconomicsError, PlanError, HoldoutError, SuppressionError: an amount, limit, share or rule is unusable.
@@ -187,20 +131,12 @@ def plan_campaign(
     day = request.contact_date or dt.datetime.now(dt.UTC).date()
     scored = score_contacts(contacts, day, champion, published, payloads)
     by_contact, scored = economics_by_contact(contacts, request, economics, scored)
-    requested = request.rules
-    rules = (
-        FrequencyRules()
-        if requested is None
-        else FrequencyRules(requested.max_contacts_in_campaign, requested.min_days_since_previous_contact)
+    limits, rules = CallLimits(request.budget_eur, request.capacity), request.rules or RulesRequest()
+    settings = PlanSettings(
+        by_contact,
+        limits,
+        FrequencyRules(rules.max_contacts_in_campaign, rules.min_days_since_previous_contact),
+        request.holdout_share,
     )
     suppression = SuppressionList.of([*suppression.contact_ids, *request.suppressed])
-    plan, forecast = plan_contacts(
-        scored,
-        by_contact.for_model(champion.decision),
-        CallLimits(request.budget_eur, request.capacity),
-        rules,
-        suppression,
-        list_id=request.list_id,
-        holdout_share=request.holdout_share,
-    )
-    return PlannedCampaign(scored, plan, forecast, economics, by_contact, rules, suppression)
+    return _answer(plan_contacts(scored, settings, suppression, request.list_id), economics)

@@ -1,7 +1,4 @@
-"""Bodies of campaign planning.
-
-What lives here: shapes and bounds. What must not: logic. Called by the campaigns route and `campaigns.requested_plans`.
-"""
+"""Bodies of campaign planning."""
 
 from __future__ import annotations
 
@@ -20,8 +17,7 @@ class RulesRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
     max_contacts_in_campaign: (
         Annotated[
-            int,
-            Meta(ge=1, le=1_000, description="Largest allowed `campaign`, this one included; none for no rule."),
+            int, Meta(ge=1, le=1_000, description="Largest allowed `campaign`, this one included; none for no rule.")
         ]
         | None
     ) = None

@@ -7,18 +7,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
+from bank_assets.core.economics.call_plan import CallPlan
+from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.reports.charts import Chart
-from serving.web.view_models import Notice, ProblemPart, Tile, described
-
-
-@dataclass(frozen=True, slots=True)
-class ListChoice:
-    """A list to choose."""
-
-    key: str = described("Names the list in addresses.")
-    name: str = described("Name of the file.")
-    kind: str = described("delivered or uploaded.")
-    is_chosen: bool = described("True for the list of this plan.")
+from bank_assets.store.campaign_files import CampaignFile
+from serving.campaigns.call_lists import ScoredList
+from serving.web.view_models import Notice, ProblemPart, Table, Tile, described
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,56 +63,23 @@ class CallRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
-    """One figure of the plan beside calling everyone."""
-
-    name: str = described("What the figure is.")
-    plan: str = described("Of the plan, formatted.")
-    everyone: str = described("Of calling everyone, formatted.")
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """Contacts that are not called, by reason."""
-
-    reason: str = described("Why, in words.")
-    n_contacts: int = described("How many.")
-
-
-@dataclass(frozen=True, slots=True)
 class PlanView:
     """A plan: what it costs and brings, whom it calls, how its effect can be measured."""
 
     template: ClassVar[str] = "partials/_plan.html"
     form: PlanForm = described("What was set, for the form that makes the list.")
-    list_name: str = described("Name of the list.")
-    model_version: str = described("Model version that scored it.")
+    chosen: ScoredList = described("The list, its rows and the model that scored it.")
+    plan: CallPlan = described("Whom to call.")
     summary: str = described("The plan in one sentence.")
     tiles: list[Tile] = described("Calls, cost, expected subscriptions and profit with intervals, cut-off.")
     notices: list[Notice] = described("What to know about this list: rejected rows, stale days, limits that bind.")
     curve: Chart = described("Expected profit by number of calls, the best first.")
-    compared: list[Compared] = described("The plan beside calling everyone.")
+    compared: Table = described("The plan beside calling everyone.")
     deciles: list[DecileRow] = described("Tenths of the list.")
     calls: list[CallRow] = described("The first calls.")
-    n_calls: int = described("All calls.")
-    left_out: list[LeftOut] = described("Why others are not called.")
-    n_contacts: int = described("Usable contacts of the list.")
+    left_out: dict[str, int] = described("How many are not called, by the reason in words.")
     holdout: list[str] = described("Sentences about the hold-out group and the size of its test.")
     rejected: list[str] = described("First rows of the file that do not fit, with line and reason.")
-    n_rejected: int = described("All rows that do not fit.")
-
-
-@dataclass(frozen=True, slots=True)
-class KeptRow:
-    """One call list that was made."""
-
-    id: str = described("Id of the list, in every row of its file.")
-    created_at: str = described("When (ISO).")
-    actor: str = described("Who made it.")
-    name: str = described("File it was made from.")
-    model_version: str = described("Model version that scored it.")
-    n_calls: int = described("Calls on it.")
-    expected_profit_eur: float | None = described("Expected profit, EUR.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +87,7 @@ class CallListView:
     """A call list on record, ready for download."""
 
     template: ClassVar[str] = "partials/_call_list.html"
-    kept: KeptRow = described("The list.")
-    digest: str = described("Sha256 of the file of calls.")
-    n_held_out: int = described("Contacts held out.")
+    kept: CampaignList = described("The list on record.")
     has_file: bool = described("True if its files are still kept.")
 
 
@@ -158,9 +117,9 @@ class CampaignPage:
     template: ClassVar[str] = "pages/campaign.html"
     title: str = described("Title of the page.")
     form: PlanForm = described("What is set.")
-    choices: list[ListChoice] = described("Lists to choose from.")
+    choices: list[CampaignFile] = described("Lists to choose from.")
     plan: PlanView | None = described("The plan, None before a list is chosen.")
     fault: ProblemPart | None = described("What is wrong with the form, None if nothing is.")
     suppression: SuppressionView = described("The suppression list.")
-    kept: list[KeptRow] = described("Lists made earlier, the newest first.")
+    kept: list[CampaignList] = described("Lists made earlier, the newest first.")
     kept_days: int = described("Days that an upload is kept.")

@@ -1,7 +1,9 @@
-"""From a planned list to what the Campaign page shows. Arrangement only; called by `campaigns.page`."""
+"""From a planned list to the Campaign page."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -10,44 +12,35 @@ from bank_assets.core.economics.call_plan import DECILES, HELD_OUT, REASON_TEXTS
 from bank_assets.core.economics.holdout import HoldoutError, detectable_lift, lift_test_size
 from bank_assets.reports.charts import Chart, Marker, Series
 from bank_assets.reports.formats import count, eur, number, pct
-from serving.campaigns.call_lists import PlannedList
-from serving.campaigns.view_models import CallRow, Compared, DecileRow, LeftOut, PlanForm, PlanView
-from serving.decisions.batches import BatchError
-from serving.web.view_models import GOOD, PLAIN, WATCH, Notice, Tile
+from serving.campaigns.call_lists import ScoredList
+from serving.campaigns.planning import PlannedCampaign
+from serving.campaigns.view_models import CallRow, DecileRow, PlanForm, PlanView
+from serving.decisions.uploads import BatchError
+from serving.web.view_models import GOOD, PLAIN, WATCH, Notice, Table, Tile
 
 SHOWN_CALLS: Final = 20
 SHOWN_REJECTED: Final = 20
 ADVISED_HOLDOUT: Final = 0.1
-"""Share for which the test's size is told while none is held out."""
+"""Share for which the page gives the test's size while no contact is held out."""
 
 
-def plan_view(planned: PlannedList, form: PlanForm, rate_without: float | None) -> PlanView:
-    """Arrange a plan.
-
-    Args:
-        planned: the plan.
-        form: what was set, as text.
-        rate_without: subscription rate assumed without a call, [0, 1]; None for half of the expected.
-    """
-    plan, scored = planned.plan, planned.scored
-    called = plan.called
+def plan_view(chosen: ScoredList, planned: PlannedCampaign, form: PlanForm, rate_without: float | None) -> PlanView:
+    """Arrange a plan."""
+    plan, called = planned.plan, planned.plan.called
     return PlanView(
         form=form,
-        list_name=scored.file.name,
-        model_version=scored.champion.version,
+        chosen=chosen,
+        plan=plan,
         summary=_summary(called),
         tiles=_tiles(planned),
-        notices=_notices(planned),
+        notices=_notices(planned, len(chosen.read.rejected)),
         curve=_curve(planned),
         compared=_compared(called, plan.everyone),
         deciles=_deciles(planned),
         calls=_calls(planned),
-        n_calls=called.n_calls,
-        left_out=[LeftOut(REASON_TEXTS[reason], n) for reason, n in plan.excluded.items()],
-        n_contacts=len(scored.contact_id),
+        left_out={REASON_TEXTS[reason]: n for reason, n in plan.excluded.items()},
         holdout=_holdout(planned, rate_without),
-        rejected=[rejected_line(one) for one in scored.rejected[:SHOWN_REJECTED]],
-        n_rejected=len(scored.rejected),
+        rejected=[rejected_line(one) for one in chosen.read.rejected[:SHOWN_REJECTED]],
     )
 
 
@@ -64,7 +57,7 @@ def _summary(called: Totals) -> str:
     return f"Call {count(called.n_calls)} customers, expect {eur(called.expected_profit_eur)} profit"
 
 
-def _tiles(planned: PlannedList) -> list[Tile]:
+def _tiles(planned: PlannedCampaign) -> list[Tile]:
     plan, forecast = planned.plan, planned.forecast
     called, profit, subscriptions = plan.called, forecast.profit_eur, forecast.subscriptions
     level = f"{profit.level * 100:.0f} % interval"
@@ -87,7 +80,7 @@ def _tiles(planned: PlannedList) -> list[Tile]:
     ]
 
 
-def _notices(planned: PlannedList) -> list[Notice]:
+def _notices(planned: PlannedCampaign, n_rejected: int) -> list[Notice]:
     plan, scored = planned.plan, planned.scored
     found = []
     if plan.binding:
@@ -100,13 +93,13 @@ def _notices(planned: PlannedList) -> list[Notice]:
     if scored.n_stale:
         text = f"They are planned more than 30 days past {scored.published.as_of}, the last day the model knows."
         found.append(Notice(WATCH, f"{count(scored.n_stale)} contacts with stale features", text))
-    if scored.rejected:
+    if n_rejected:
         text = "They are named below and not planned; the others are."
-        found.append(Notice(WATCH, f"{count(len(scored.rejected))} rows do not fit", text))
+        found.append(Notice(WATCH, f"{count(n_rejected)} rows do not fit", text))
     return found
 
 
-def _curve(planned: PlannedList) -> Chart:
+def _curve(planned: PlannedCampaign) -> Chart:
     curve, plan = planned.plan.curve, planned.plan
     profit = curve["expected_profit_eur"].tolist()
     return Chart(
@@ -122,21 +115,22 @@ def _curve(planned: PlannedList) -> Chart:
     )
 
 
-def _compared(called: Totals, everyone: Totals) -> list[Compared]:
-    def both(name: str, one: str, other: str) -> Compared:
-        return Compared(name, one, other)
+def _compared(called: Totals, everyone: Totals) -> Table:
+    def row(name: str, write: Callable[[float | None], str], figure: str) -> list[str]:
+        return [name, write(getattr(called, figure)), write(getattr(everyone, figure))]
 
-    return [
-        both("Calls", count(called.n_calls), count(everyone.n_calls)),
-        both("Cost", eur(called.cost_eur), eur(everyone.cost_eur)),
-        both("Subscriptions", number(called.expected_subscriptions, 1), number(everyone.expected_subscriptions, 1)),
-        both("Conversion rate", pct(called.conversion_rate), pct(everyone.conversion_rate)),
-        both("Cost per subscription", eur(called.cost_per_subscription_eur), eur(everyone.cost_per_subscription_eur)),
-        both("Profit", eur(called.expected_profit_eur), eur(everyone.expected_profit_eur)),
+    rows = [
+        row("Calls", count, "n_calls"),
+        row("Cost", eur, "cost_eur"),
+        row("Subscriptions", partial(number, digits=1), "expected_subscriptions"),
+        row("Conversion rate", pct, "conversion_rate"),
+        row("Cost per subscription", eur, "cost_per_subscription_eur"),
+        row("Profit", eur, "expected_profit_eur"),
     ]
+    return Table(["Expected", "This plan", "Everyone"], rows)
 
 
-def _deciles(planned: PlannedList) -> list[DecileRow]:
+def _deciles(planned: PlannedCampaign) -> list[DecileRow]:
     plan = planned.plan
     rows = []
     for decile in range(1, DECILES + 1):
@@ -155,7 +149,7 @@ def _deciles(planned: PlannedList) -> list[DecileRow]:
     return rows
 
 
-def _calls(planned: PlannedList) -> list[CallRow]:
+def _calls(planned: PlannedCampaign) -> list[CallRow]:
     plan, scored = planned.plan, planned.scored
     return [
         CallRow(
@@ -172,7 +166,7 @@ def _calls(planned: PlannedList) -> list[CallRow]:
     ]
 
 
-def _holdout(planned: PlannedList, rate_without: float | None) -> list[str]:
+def _holdout(planned: PlannedCampaign, rate_without: float | None) -> list[str]:
     plan = planned.plan
     rate = plan.called.conversion_rate
     if rate is None:

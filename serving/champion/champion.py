@@ -1,11 +1,7 @@
-"""The model in force: verified, kept on disk as last good, swapped atomically between requests.
+"""The model in force: verified, kept on disk as the last good one, swapped atomically between requests.
 
-What lives here: `Champion` (one loaded version) and `ChampionStore` (which one is in force). What must not: HTTP,
-decisions, threads (`serving.champion.watcher` looks up alias and as-of state).
-Called by the watcher, services (read `store.current`) and the model routes.
-
-Rules: a bundle whose digest is not the registered one is refused and the old champion stays; when the registry is down
-the last good one goes on and readiness says so; a request reads `store.current` once, so it never mixes two versions.
+A bundle whose digest is not the registered one is refused, and the old champion stays. When the registry is down, the
+last good champion continues and readiness reports it. A request reads `store.current` once, so it never mixes versions.
 """
 
 from __future__ import annotations
@@ -41,16 +37,7 @@ KEPT_VERSIONS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Champion:
-    """One loaded model version.
-
-    Attributes:
-        version: number in the registry.
-        digest: digest of its bundle, verified.
-        run_id: MLflow run that made it.
-        scorer: the loaded bundle.
-        loaded_at: when this process loaded it.
-        contract: that it was made under, which its inputs follow.
-    """
+    """One loaded model version."""
 
     version: str
     digest: str
@@ -72,16 +59,7 @@ class Champion:
 
 @dataclass(frozen=True, slots=True)
 class PublishedState:
-    """The as-of state in force.
-
-    Attributes:
-        state: what features are made from.
-        as_of: its day, ISO.
-        text: canonical JSON of the state, recorded with each decision.
-        digest: digest of the publication.
-        recalibration: evidence of its intercept (`core.model.calibration.Recalibration`), or None in states of old
-            releases.
-    """
+    """The as-of state in force."""
 
     state: AsOfState
     as_of: str
@@ -91,11 +69,7 @@ class PublishedState:
 
     @classmethod
     def of(cls, published: states.RecordedState) -> PublishedState:
-        """Read a published row.
-
-        Raises:
-            ValueError: it was published by another version of the features.
-        """
+        """Read a published row."""
         state = AsOfState.from_dict(published.state)
         text = canonical_json(state.to_dict())
         return cls(state, published.as_of, text, published.digest, published.state.get("recalibration"))
@@ -105,12 +79,6 @@ class ChampionStore:
     """Which model and which as-of state are in force; reading is one attribute access, so it cannot block."""
 
     def __init__(self, folder: Path, contract: Contract) -> None:
-        """Start empty.
-
-        Args:
-            folder: where verified bundles and the name of the last good one are kept.
-            contract: that requests are read by; a champion must get all its inputs from it.
-        """
         self._folder = folder
         self._contract = contract
         self._bundles = BundleCache(folder / "bundles")
@@ -122,11 +90,7 @@ class ChampionStore:
 
     @property
     def current(self) -> Champion:
-        """The champion.
-
-        Raises:
-            ChampionUnavailableError: there is none.
-        """
+        """The champion."""
         if self.champion is None:
             raise ChampionUnavailableError(
                 f"model: expected a champion of {MODEL_NAME}, found none ({self.message.rstrip('.')}); "
@@ -136,11 +100,7 @@ class ChampionStore:
 
     @property
     def state(self) -> PublishedState:
-        """The as-of state.
-
-        Raises:
-            StateUnavailableError: none was published.
-        """
+        """The as-of state."""
         if self.published is None:
             raise StateUnavailableError(
                 "as-of state: expected one published by the pipeline, found none; run "
@@ -149,11 +109,7 @@ class ChampionStore:
         return self.published
 
     def load_last_good(self) -> bool:
-        """Put the last good bundle of an earlier run in force.
-
-        Returns:
-            True if there was one that verifies.
-        """
+        """Put the last good bundle of an earlier run in force."""
         try:
             kept = json.loads((self._folder / LAST_GOOD).read_text())
             version = Version(kept["version"], kept["digest"], kept["run_id"])
@@ -227,6 +183,5 @@ class ChampionStore:
         write_atomic(self._folder / LAST_GOOD, json.dumps(kept).encode())
         self.swaps += before is not None
         logger.info(
-            "champion in force",
-            extra={"model_version": champion.version, "digest": champion.digest, "before": before},
+            "champion in force", extra={"model_version": champion.version, "digest": champion.digest, "before": before}
         )

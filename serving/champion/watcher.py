@@ -1,15 +1,10 @@
-"""The thread that keeps the champion and the as-of state current.
-
-What lives here: polling, and what to do when the registry is down or a bundle is refused. What must not: HTTP.
-Started and stopped by `app.create_app`; woken by the rollback route.
-"""
+"""The thread that keeps the champion and the as-of state current. The rollback route wakes it."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Callable
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,28 +20,11 @@ logger = logging.getLogger(__name__)
 class Watcher:
     """The thread that keeps a `ChampionStore` current."""
 
-    def __init__(
-        self,
-        store: ChampionStore,
-        registry: Registry,
-        engine: Engine,
-        poll_seconds: float,
-        alert: Callable[[str], None] | None = None,
-    ) -> None:
-        """Prepare; `start` begins.
-
-        Args:
-            store: what to keep current.
-            registry: where the alias is.
-            engine: ledger, where as-of states are published.
-            poll_seconds: pause between looks.
-            alert: called with a sentence when a bundle is refused.
-        """
+    def __init__(self, store: ChampionStore, registry: Registry, engine: Engine, poll_seconds: float) -> None:
         self._store = store
         self._registry = registry
         self._engine = engine
         self._poll_seconds = poll_seconds
-        self._alert = alert or (lambda _text: None)
         self._refused = ""
         self._wake = threading.Event()
         self._is_stopping = False
@@ -116,7 +94,6 @@ class Watcher:
             if self._refused != str(error):
                 self._refused = str(error)
                 logger.critical("champion refused", extra={"error": str(error), "alert": True})
-                self._alert(store.message)
         except Exception:
             # The thread must live on whatever a registry raises; the store keeps the last good model.
             logger.exception("watcher round failed")

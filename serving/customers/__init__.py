@@ -1,1 +1,1 @@
-"""What the app knows of customers beyond a request: who must not be called."""
+"""Customers: the suppression list."""

@@ -1,13 +1,8 @@
-"""The suppression list as the app holds it: who must not be called, at every door.
+"""The suppression list in memory: who must not be called.
 
-What lives here: the list in memory and when it is read again. What must not: HTTP, SQL, what follows for a decision.
-Read by `decisions.deciding`, `decisions.batches`, the predict page, plans and call lists; written by the campaign page.
-
-Two ways to read it. `read` looks into the ledger first, which costs nothing beside an upload, a plan or a list.
-`current` is what was read last, since a query would cost a single prediction more than its model. So an objection that
-this process takes holds from the moment it is acknowledged, and one that another process takes holds within
-`BANK_POLL_SECONDS`. If the list cannot be read again, single predictions are refused rather than answered by an old
-list: then the ledger could hardly have recorded them either.
+`read` queries the ledger; uploads, plans and call lists use it. `current` is the list as read last, because a query
+would cost a single prediction more than its model. An objection taken by this process holds at once, one taken by
+another process within `BANK_POLL_SECONDS`. Single predictions are refused when the list cannot be read.
 """
 
 from __future__ import annotations
@@ -37,13 +32,6 @@ class Suppressions:
     """The suppression list of one app process."""
 
     def __init__(self, engine: Engine, poll_seconds: float, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """Prepare; nothing is read yet.
-
-        Args:
-            engine: the ledger.
-            poll_seconds: pause between the reads of `keep_current`.
-            clock: seconds that only grow.
-        """
         self._engine = engine
         self._poll_seconds = poll_seconds
         self._life_seconds = max(SHORTEST_LIFE_SECONDS, MISSED_READS * poll_seconds)
@@ -68,26 +56,18 @@ class Suppressions:
         return self._list
 
     def read(self) -> SuppressionList:
-        """The list as the ledger has it now; call it in a thread.
-
-        Raises:
-            sqlalchemy.exc.SQLAlchemyError: the ledger cannot be read.
-        """
+        """The list as the ledger has it now; call it in a thread."""
         with self._lock:
             read_at, edition = self._clock(), campaigns.suppressions_edition(self._engine)
             if edition != self._edition:
                 self._list = SuppressionList.of(campaigns.suppressed(self._engine))
-                # Taken before the list: whoever was added in between is read twice, and never missed.
+                # Read before the list: a contact added in between is read twice, but never missed.
                 self._edition = edition
             self._usable_until = read_at + self._life_seconds
             return self._list
 
     def add(self, contact_ids: Iterable[str], *, reason: str, actor: str) -> int:
-        """Put contacts on the list; when it returns, no decision of this process calls them. Call it in a thread.
-
-        Returns:
-            How many are new.
-        """
+        """Put contacts on the list; when it returns, no decision of this process calls them. Call it in a thread."""
         n_new = campaigns.suppress(self._engine, sorted(contact_ids), reason=reason, actor=actor)
         self.read()
         return n_new

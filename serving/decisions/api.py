@@ -1,7 +1,4 @@
-"""`/api/v1/predictions`: decide, read, search, replay.
-
-HTTP only; `decisions.deciding`, `decisions.records` and `decisions.replaying` do the work.
-"""
+"""`/api/v1/predictions`: decide, read, search, replay. HTTP only."""
 
 from __future__ import annotations
 
@@ -22,10 +19,10 @@ from serving.decisions.record_schemas import DecisionRecord, Replay, SearchPage
 from serving.decisions.replaying import Replayer
 from serving.decisions.schemas import Prediction
 from serving.decisions.scoring import DecisionRequest, prediction_of
-from serving.web.access import identity_of, needs, note_decision
+from serving.web.access import identity_of, note_decision
 from serving.web.answers import JsonAnswer
 from serving.web.bodies import JsonBody, read_whole
-from serving.web.openapi import operation
+from serving.web.openapi import secured
 
 PATH = "/api/v1/predictions"
 SINGLE_BODY_BYTES = 65_536
@@ -38,9 +35,8 @@ def create_route(payloads: Payloads) -> HTTPRouteHandler:
     @post(
         PATH,
         operation_id="create_prediction",
-        operation_class=body.operation,
+        **body.route,
         tags=["predictions"],
-        opt={"needs": "predict"},
         request_max_body_size=SINGLE_BODY_BYTES,
         responses={201: ResponseSpec(Prediction, description="Decided and on record.", generate_examples=False)},
         summary="Decide about one customer",
@@ -74,8 +70,7 @@ class PredictionsController(Controller):
     @get(
         "/",
         operation_id="search_predictions",
-        operation_class=operation(scope="audit"),
-        guards=[needs("audit")],
+        **secured("audit"),
         sync_to_thread=True,
         summary="Search decisions, newest first",
     )
@@ -109,8 +104,7 @@ class PredictionsController(Controller):
     @get(
         "/{prediction_id:str}",
         operation_id="get_prediction",
-        operation_class=operation(404, scope="audit"),
-        guards=[needs("audit")],
+        **secured("audit", 404),
         sync_to_thread=True,
         summary="The full record of a decision",
     )
@@ -123,8 +117,7 @@ class PredictionsController(Controller):
     @post(
         "/{prediction_id:str}/replay",
         operation_id="replay_prediction",
-        operation_class=operation(404, scope="audit"),
-        guards=[needs("audit")],
+        **secured("audit", 404),
         status_code=200,
         sync_to_thread=True,
         summary="Run a decision again",

@@ -12,9 +12,9 @@ from sqlalchemy import Engine
 from bank_assets.ledger import chain, decisions
 from serving.decisions import records
 from serving.decisions.record_schemas import ErasureAnswer, ErasureRequest, VerifyAnswer
-from serving.web.access import identity_of, needs
+from serving.web.access import identity_of
 from serving.web.bodies import JsonBody
-from serving.web.openapi import operation
+from serving.web.openapi import secured
 from serving.web.problems import FieldError, PayloadError
 
 BODY = JsonBody(ErasureRequest, example={"contact_id": "c-1", "reason": "request of 2026-11-20"}, scope="admin")
@@ -27,12 +27,7 @@ class AuditController(Controller):
     tags = ("audit",)
 
     @get(
-        "/verify",
-        operation_id="verify_chain",
-        operation_class=operation(scope="audit"),
-        guards=[needs("audit")],
-        sync_to_thread=True,
-        summary="Verify the hash chain",
+        "/verify", operation_id="verify_chain", **secured("audit"), sync_to_thread=True, summary="Verify the hash chain"
     )
     def verify(
         self,
@@ -42,15 +37,14 @@ class AuditController(Controller):
     ) -> VerifyAnswer:
         """Recomputes every record (about 25,000 a second); an anchor also proves that no tail was cut off."""
         if (anchor_seq is None) != (anchor_hash is None):
-            raise PayloadError((FieldError("anchor_seq", "anchor_seq and anchor_hash together", "one of them"),))
+            raise PayloadError(FieldError("anchor_seq", "anchor_seq and anchor_hash together", "one of them"))
         anchor = None if anchor_seq is None or anchor_hash is None else chain.Anchor(anchor_seq, anchor_hash)
         return records.verify(ledger, anchor)
 
     @post(
         "/erasures",
         operation_id="erase_payloads",
-        operation_class=BODY.operation,
-        guards=[needs("admin")],
+        **BODY.route,
         status_code=200,
         sync_to_thread=True,
         request_max_body_size=65_536,
@@ -59,16 +53,7 @@ class AuditController(Controller):
     def erase(self, request: Request[Any, Any, Any], body: RawBody, ledger: NamedDependency[Engine]) -> ErasureAnswer:
         """Payloads and salts go, decisions stay; replay answers `erased` from then on."""
         data = BODY.read(body, request.scope["headers"])
-        if (data.prediction_id is None) == (data.contact_id is None):
-            raise PayloadError(
-                (
-                    FieldError(
-                        "contact_id",
-                        "either contact_id or prediction_id",
-                        "both" if data.contact_id is not None else "neither",
-                    ),
-                )
-            )
+        records.check_either(data, "contact_id", "prediction_id")
         erased = decisions.erase(
             ledger,
             actor=identity_of(request).name,

@@ -1,4 +1,4 @@
-"""`/audit`: search the record, open a decision, run it again, verify the chain. HTTP and arrangement only."""
+"""`/audit`: search the record, open a decision, run it again, verify the chain."""
 
 from __future__ import annotations
 
@@ -20,9 +20,7 @@ from serving.decisions.audit_view_models import (
     ChainPage,
     ChainView,
     RecordPage,
-    ReplayRow,
     ReplayView,
-    SearchForm,
     SearchResults,
 )
 from serving.decisions.explaining import Explaining
@@ -31,18 +29,16 @@ from serving.decisions.page import view_of
 from serving.decisions.payloads import Payloads
 from serving.decisions.record_schemas import DecisionRecord, Replay
 from serving.decisions.replaying import Replayer
-from serving.web.access import needs
 from serving.web.problems import FieldError, PayloadError
 from serving.web.templating import is_partial, moment, show, words
 from serving.web.view_models import Table
 
 PAGE_ROWS: Final = 50
-AUDIT: Final = [needs("audit")]
 Text = Annotated[str | None, QueryParameter(max_length=200)]
 NUMBERS: Final = {"probability": "Probability", "probability_low": "Range, low", "probability_high": "Range, high"}
 
 
-@get("/audit", name="page:audit", include_in_schema=False, guards=AUDIT, sync_to_thread=True)
+@get("/audit", name="page:audit", sync_to_thread=True)
 def audit(
     request: Request[Any, Any, Any],
     ledger: NamedDependency[Engine],
@@ -56,72 +52,49 @@ def audit(
     cursor: Text = None,
 ) -> Response[Any]:
     """Decisions that fit every criterion, newest first."""
-    texts = [(text or "").strip() for text in (decision_id, contact_id, actor, decision, model_version, since, until)]
-    form = SearchForm(*texts)
-    if form.id:
-        address = f"/audit/{records.decision_on_record(ledger, form.id).id}"
+    sent = {
+        "id": decision_id,
+        "contact_id": contact_id,
+        "actor": actor,
+        "decision": decision,
+        "model_version": model_version,
+        "since": since,
+        "until": until,
+    }
+    form = {name: (text or "").strip() for name, text in sent.items()}
+    if form["id"]:
+        address = f"/audit/{records.decision_on_record(ledger, form['id']).id}"
         if is_partial(request):
             return Response("", headers={"HX-Redirect": address})
         return Redirect(address, status_code=303)
-    if form.decision not in ("", "call", "do_not_call"):
-        raise PayloadError((FieldError("decision", "call or do_not_call", repr(form.decision[:40])),))
-    criteria = {
-        "contact_id": form.contact_id,
-        "actor": form.actor,
-        "decision": form.decision,
-        "model_version": form.model_version,
-        "since": form.since,
-        "until": form.until,
-    }
-    given = {name: text for name, text in criteria.items() if text}
-    found = records.search(
-        ledger,
-        cursor=cursor or None,
-        since=given.get("since"),
-        until=given.get("until"),
-        limit=PAGE_ROWS,
-        contact_id=given.get("contact_id"),
-        batch_id=None,
-        actor=given.get("actor"),
-        decision=given.get("decision"),
-        model_version=given.get("model_version"),
-    )
+    if form["decision"] not in ("", "call", "do_not_call"):
+        raise PayloadError(FieldError("decision", "call or do_not_call", repr(form["decision"][:40])))
+    given = {name: text for name, text in form.items() if text}
+    found = records.search(ledger, cursor=cursor or None, limit=PAGE_ROWS, **given)
     following = f"/audit?{urlencode({**given, 'cursor': found.next})}" if found.next else ""
     results = SearchResults(found.predictions, bool(given) or cursor is not None, following)
     return show(request, AuditPage("Audit", form, results), results)
 
 
-@get("/audit/chain", name="page:audit:chain", include_in_schema=False, guards=AUDIT, sync_to_thread=True)
+@get("/audit/chain", name="page:audit:chain", sync_to_thread=True)
 def verify(
-    request: Request[Any, Any, Any],
-    ledger: NamedDependency[Engine],
-    anchor_seq: Text = None,
-    anchor_hash: Text = None,
+    request: Request[Any, Any, Any], ledger: NamedDependency[Engine], anchor_seq: Text = None, anchor_hash: Text = None
 ) -> Response[Any]:
     """Recompute the whole chain, and compare it with an anchor if one is given."""
     seq, digest = (anchor_seq or "").strip(), (anchor_hash or "").strip().lower()
     anchor = None
     if seq or digest:
         if not seq.isdecimal() or len(seq) > 15:
-            raise PayloadError((FieldError("anchor_seq", "the number kept with the hash", repr(seq[:40])),))
+            raise PayloadError(FieldError("anchor_seq", "the number kept with the hash", repr(seq[:40])))
         if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
-            raise PayloadError((FieldError("anchor_hash", "64 hexadecimal digits", repr(digest[:70])),))
+            raise PayloadError(FieldError("anchor_hash", "64 hexadecimal digits", repr(digest[:70])))
         anchor = chain.Anchor(int(seq), digest)
     found = records.verify(ledger, anchor)
-    part = ChainView(
-        is_ok=found.ok,
-        records=found.records,
-        erased=found.erased,
-        why=found.why,
-        first_bad_seq=found.first_bad_seq,
-        head_seq=found.head_seq,
-        head_hash=found.head_hash,
-        is_anchored=anchor is not None,
-    )
+    part = ChainView(found, anchor is not None)
     return show(request, ChainPage("Chain of decisions", part), part)
 
 
-@get("/audit/{decision_id:str}", name="page:audit:record", include_in_schema=False, guards=AUDIT, sync_to_thread=True)
+@get("/audit/{decision_id:str}", name="page:audit:record", sync_to_thread=True)
 def record(
     request: Request[Any, Any, Any],
     decision_id: FromPath[str],
@@ -134,14 +107,7 @@ def record(
     return show(request, _record_page(request, decision_id, ledger, replayer, explaining, payloads.contract, None))
 
 
-@post(
-    "/audit/{decision_id:str}/replay",
-    name="page:audit:replay",
-    include_in_schema=False,
-    guards=AUDIT,
-    status_code=200,
-    sync_to_thread=True,
-)
+@post("/audit/{decision_id:str}/replay", name="page:audit:replay", status_code=200, sync_to_thread=True)
 def replay(
     request: Request[Any, Any, Any],
     decision_id: FromPath[str],
@@ -160,17 +126,12 @@ def replay(
 def _replay_view(found: Replay) -> ReplayView:
     replayed = found.replayed or {}
     rows = [
-        ReplayRow(
-            NUMBERS.get(name, words(name)),
-            repr(value),
-            repr(replayed[name]) if name in replayed else "",
-            replayed.get(name) == value,
-        )
+        (NUMBERS.get(name, words(name)), repr(value), repr(replayed[name]) if name in replayed else "")
         for name, value in found.recorded.items()
     ]
     then, now = found.environment["then"], found.environment["now"]
     environment = Table(["Environment", "Then", "Now"], [[words(name), then[name], now[name]] for name in then])
-    return ReplayView(found.status, rows, environment, found.model.version, found.record_fault or "")
+    return ReplayView(found, rows, environment)
 
 
 def _record_page(

@@ -7,23 +7,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from serving.decisions.outcome_schemas import OutcomeReport
-from serving.decisions.record_schemas import DecisionSummary
+from serving.decisions.record_schemas import DecisionSummary, OutcomeReport, Replay, VerifyAnswer
 from serving.decisions.view_models import DecisionView
 from serving.web.view_models import Table, described
-
-
-@dataclass(frozen=True, slots=True)
-class SearchForm:
-    """What is searched for, as text."""
-
-    id: str = described("Id of a decision.")
-    contact_id: str = described("Contact that decisions are about.")
-    actor: str = described("Who asked.")
-    decision: str = described("call, do_not_call or empty for both.")
-    model_version: str = described("Model version that decided.")
-    since: str = described("First day (ISO).")
-    until: str = described("Day after the last (ISO).")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +28,7 @@ class AuditPage:
 
     template: ClassVar[str] = "pages/audit.html"
     title: str = described("Title of the page.")
-    form: SearchForm = described("What is searched for.")
+    form: dict[str, str] = described("What is searched for, as text by field.")
     results: SearchResults = described("What was found.")
 
 
@@ -51,13 +37,7 @@ class ChainView:
     """Result of a verification of the whole chain."""
 
     template: ClassVar[str] = "partials/_chain.html"
-    is_ok: bool = described("True if every record, payload and the head fit together.")
-    records: int = described("Records read.")
-    erased: int = described("Records whose payload was erased, with an erasure on record.")
-    why: str = described("What is wrong, or empty.")
-    first_bad_seq: int | None = described("Where the chain breaks first, None if it is whole.")
-    head_seq: int = described("Sequence number of the newest record.")
-    head_hash: str = described("Its hash; keep both elsewhere as an anchor.")
+    found: VerifyAnswer = described("What the verification found.")
     is_anchored: bool = described("True if it was compared with an anchor.")
 
 
@@ -71,25 +51,13 @@ class ChainPage:
 
 
 @dataclass(frozen=True, slots=True)
-class ReplayRow:
-    """One number, then and now."""
-
-    name: str = described("Which number.")
-    recorded: str = described("As recorded, all digits.")
-    replayed: str = described("From the new run, all digits, or empty.")
-    is_same: bool = described("True if both are the same to the last bit.")
-
-
-@dataclass(frozen=True, slots=True)
 class ReplayView:
     """A decision run again."""
 
     template: ClassVar[str] = "partials/_replay.html"
-    status: str = described("identical, different or erased.")
-    rows: list[ReplayRow] = described("Numbers then and now.")
+    found: Replay = described("The recorded numbers beside those of the new run.")
+    rows: list[tuple[str, str, str]] = described("Name, recorded and replayed number, all digits.")
     environment: Table = described("Code, runtime and processor, then and now.")
-    model_version: str = described("Version that was run.")
-    record_fault: str = described("What shows that the record was changed, or empty.")
 
 
 @dataclass(frozen=True, slots=True)

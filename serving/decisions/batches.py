@@ -1,13 +1,8 @@
-"""Uploads: many customers at once, streamed in and out in chunks, good rows scored and recorded, bad rows named.
+"""Uploads of many customers, processed in chunks: good rows are scored and recorded, bad rows are named.
 
-What lives here: reading uploaded CSV or JSON, chunking, the streamed answer. What must not: HTTP, SQL.
-Called by `POST /predictions/batch`.
-
-Memory stays flat: the upload is spooled to disk, a chunk of rows is parsed, scored (in a thread) and recorded, its
-answers leave, then the next. The answer is one JSON document: `predictions` as they are made, then `errors`, then the
-totals.
-If the ledger fails midway the document still closes, with `is_complete: false` and the problem: rows already answered
-are on record, the others are not.
+Memory stays flat: the upload is spooled to disk, and each chunk is parsed, scored (in a thread), recorded and answered
+before the next. The answer is one JSON document: `predictions`, then `errors`, then totals. If the ledger fails midway,
+it still closes, with `is_complete: false` and the problem; rows already answered are on record, the others are not.
 """
 
 from __future__ import annotations
@@ -15,20 +10,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 
 from bank_assets.contract.names import MODEL_NAME
-from bank_assets.core.economics.economics import Economics
 from bank_assets.ledger.decisions import new_id
-from serving.champion.champion import Champion, ChampionStore, PublishedState
-from serving.customers.suppressions import Suppressions
-from serving.decisions.payloads import Payloads, decoded
+from serving.champion.champion import Champion, PublishedState
+from serving.decisions.payloads import decoded
 from serving.decisions.recorder import Recorder
 from serving.decisions.schemas import EconomicsRequest, PredictionRequest, ReasonNotToCall
-from serving.decisions.scoring import Decided, DecisionRequest, decide, economics_of, reason_of
-from serving.decisions.uploads import Row
+from serving.decisions.scoring import Decided, DecisionMaker, DecisionRequest, economics_of, reason_of
+from serving.decisions.uploads import BatchError, Row, read_row
+from serving.web.answers import from_record
 from serving.web.problems import FieldError, PayloadError, problem_of
 
 MAX_ROWS: Final = 100_000
@@ -53,24 +48,9 @@ class BatchRow(msgspec.Struct, frozen=True):
     flags: list[Any]
 
 
-class BatchError(msgspec.Struct, frozen=True):
-    """A row that was not scored, and why."""
-
-    line: int
-    errors: tuple[FieldError, ...]
-
-
 @dataclass(slots=True)
 class Upload:
-    """One upload on its way.
-
-    Attributes:
-        rows: its rows.
-        is_csv: numbers are text.
-        actor: who uploads.
-        economics: of every row.
-        default_date: contact date of rows without one, ISO, or None for today.
-    """
+    """One upload on its way."""
 
     rows: Iterator[Row]
     is_csv: bool
@@ -87,34 +67,12 @@ class _Chunk:
     n_rows: int
 
 
+@dataclass(frozen=True, slots=True)
 class Batches:
     """Scores uploads."""
 
-    def __init__(
-        self,
-        store: ChampionStore,
-        suppressions: Suppressions,
-        recorder: Recorder,
-        economics: Economics,
-        payloads: Payloads,
-        code_version: str,
-    ) -> None:
-        """Prepare.
-
-        Args:
-            store: model and as-of state in force.
-            suppressions: customers who objected, read for each chunk.
-            recorder: puts decisions on record.
-            economics: the platform's.
-            payloads: the contract that rows are read by.
-            code_version: recorded.
-        """
-        self._store = store
-        self._suppressions = suppressions
-        self._recorder = recorder
-        self._economics = economics
-        self._payloads = payloads
-        self._code_version = code_version
+    maker: DecisionMaker
+    recorder: Recorder
 
     async def start(self, upload: Upload) -> AsyncIterator[bytes]:
         """Check that work can begin, read the first chunk, and return the streamed answer.
@@ -127,9 +85,9 @@ class Batches:
             StateUnavailableError: no as-of state.
             RecorderBusyError: too much waits.
         """
-        champion, published = self._store.current, self._store.state
-        economics_of(upload.economics, self._economics)
-        self._recorder.check()
+        champion, published = self.maker.store.current, self.maker.store.state
+        economics_of(upload.economics, self.maker.economics)
+        self.recorder.check()
         batch_id = new_id()
         first = await asyncio.to_thread(self._next_chunk, upload, champion, published, batch_id, 0)
         return self._answer(upload, champion, published, batch_id, first)
@@ -143,28 +101,25 @@ class Batches:
         for row in upload.rows:
             chunk.n_rows += 1
             if seen + chunk.n_rows > MAX_ROWS:
-                raise PayloadError((FieldError("", f"at most {MAX_ROWS} rows", "more; split the file"),))
-            try:
-                if row.fault is not None:
-                    raise PayloadError((row.fault,))  # noqa: TRY301
-                requested.append(DecisionRequest(self._request(row.raw, upload), upload.actor, batch_id))
+                raise PayloadError(FieldError("", f"at most {MAX_ROWS} rows", "more; split the file"))
+            found = read_row(row, partial(self._request, upload))
+            if isinstance(found, BatchError):
+                chunk.errors.append(found)
+            else:
+                requested.append(DecisionRequest(found, upload.actor, batch_id))
                 chunk.lines.append(row.line)
-            except PayloadError as error:
-                chunk.errors.append(BatchError(row.line, error.errors))
             if chunk.n_rows >= CHUNK_ROWS:
                 break
         if requested:
-            suppression = self._suppressions.read()
-            chunk.decided = decide(
-                requested, champion, published, suppression, self._economics, self._payloads, self._code_version
-            )
+            chunk.decided = self.maker.decide(requested, champion, published, self.maker.suppressions.read())
         return chunk
 
-    def _request(self, raw: Any, upload: Upload) -> PredictionRequest:
+    def _request(self, upload: Upload, raw: Any) -> PredictionRequest:
+        payloads = self.maker.payloads
         if upload.is_csv:
-            request = self._payloads.request_of_text(raw, upload.default_date)
+            request = payloads.request_of_text(raw, upload.default_date)
         else:
-            request = self._payloads.request_of(decoded(raw) if isinstance(raw, msgspec.Raw) else raw)
+            request = payloads.request_of(decoded(raw) if isinstance(raw, msgspec.Raw) else raw)
         changes: dict[str, Any] = {}
         if request.contact_date is None and upload.default_date is not None:
             changes["contact_date"] = upload.default_date
@@ -193,7 +148,7 @@ class Batches:
             )
             try:
                 if chunk.decided:
-                    await self._recorder.record([decided.draft for decided in chunk.decided])
+                    await self.recorder.record([decided.draft for decided in chunk.decided])
                     yield (b"," if recorded else b"") + _encoded_rows(chunk)
                     recorded += len(chunk.decided)
                 chunk = await coming
@@ -219,23 +174,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 def _encoded_rows(chunk: _Chunk) -> bytes:
-    rows = []
-    for line, decided in zip(chunk.lines, chunk.decided, strict=True):
-        draft = decided.draft
-        rows.append(
-            BatchRow(
-                line,
-                draft.id,
-                draft.contact_id,
-                draft.probability,
-                draft.probability_low,
-                draft.probability_high,
-                draft.prediction,
-                draft.decision,
-                reason_of(draft.decision, decided.flags),
-                draft.expected_profit_eur,
-                draft.stale_features,
-                decided.flags,
-            )
+    rows = [
+        from_record(
+            BatchRow,
+            decided.draft,
+            line=line,
+            reason=reason_of(decided.draft.decision, decided.flags),
+            flags=decided.flags,
         )
+        for line, decided in zip(chunk.lines, chunk.decided, strict=True)
+    ]
     return _encode(rows)[1:-1]

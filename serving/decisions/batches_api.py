@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import tempfile
-from typing import Annotated, Any
+from collections.abc import AsyncIterator
+from typing import IO, Annotated, Any
 
 from litestar import Request, post
 from litestar.di import NamedDependency
@@ -18,9 +19,9 @@ from serving.decisions.batches import MAX_ROWS, Batches, Upload
 from serving.decisions.payloads import Payloads, check_date, customer_of
 from serving.decisions.schemas import MINIMUM_EUR, EconomicsRequest
 from serving.decisions.uploads import csv_rows, json_rows
-from serving.web.access import identity_of, needs
+from serving.web.access import identity_of
 from serving.web.bodies import JSON, check_format
-from serving.web.openapi import body_of, inlined, operation
+from serving.web.openapi import body_of, inlined, secured
 
 CSV = "text/csv"
 BATCH_BODY_BYTES = 100_000_000
@@ -41,9 +42,8 @@ def batch_route(payloads: Payloads) -> HTTPRouteHandler:
     @post(
         f"{PATH}/batch",
         operation_id="create_predictions",
-        operation_class=operation(scope="predict", content=content),
+        **secured("predict", content=content),
         tags=["predictions"],
-        guards=[needs("predict")],
         request_max_body_size=BATCH_BODY_BYTES,
         status_code=201,
         summary="Decide about up to 100,000 customers",
@@ -66,32 +66,35 @@ def batch_route(payloads: Payloads) -> HTTPRouteHandler:
         check_format("content-type", request.headers.get("content-type", ""), (CSV, JSON))
         check_format("content-encoding", request.headers.get("content-encoding", ""), ())
         check_date(contact_date)
-        file = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115  closed when the answer has left
+        file = await _spooled(request)
         try:
-            async for part in request.stream():
-                file.write(part)
-            file.seek(0)
             is_csv = request.headers["content-type"].strip().lower().startswith(CSV)
             stated = EconomicsRequest(cost_eur, value_eur) if cost_eur is not None or value_eur is not None else None
-            upload = Upload(
-                csv_rows(file, payloads) if is_csv else json_rows(file),
-                is_csv,
-                identity_of(request).name,
-                stated,
-                contact_date,
-            )
-            answer = await batches.start(upload)
+            rows = csv_rows(file, payloads) if is_csv else json_rows(file)
+            answer = await batches.start(Upload(rows, is_csv, identity_of(request).name, stated, contact_date))
         except BaseException:
             file.close()
             raise
-
-        async def stream() -> Any:
-            try:
-                async for part in answer:
-                    yield part
-            finally:
-                file.close()
-
-        return Stream(stream(), media_type="application/json", status_code=201)
+        return Stream(_closing(file, answer), media_type="application/json", status_code=201)
 
     return create_batch
+
+
+async def _spooled(request: Request[Any, Any, Any]) -> IO[bytes]:
+    file = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115  closed when the answer has left
+    try:
+        async for part in request.stream():
+            file.write(part)
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+async def _closing(file: IO[bytes], answer: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    try:
+        async for part in answer:
+            yield part
+    finally:
+        file.close()

@@ -1,59 +1,42 @@
-"""Reasons of a decision, from the recorded inputs and the recorded model version.
-
-What lives here: one explainer per loaded version, and the words. What must not: HTTP, the method
-(`core.model.explanations`). Called by `POST /predictions?reasons=true`, the predict page and the audit page. Takes some
-10 ms: call it in a thread.
-"""
+"""Reasons of a decision, from the recorded inputs and model version. Takes about 10 ms: call it in a thread."""
 
 from __future__ import annotations
 
 import json
-import threading
+from dataclasses import dataclass, field
 from typing import Final
 
 from bank_assets.core.model.explanations import Explainer
 from bank_assets.core.model.reasons import reasons_of
 from bank_assets.ledger.decisions import Decision, Draft
-from serving.champion.champion import Champion
-from serving.decisions.replaying import Replayer, features_on_record
+from serving.decisions.replaying import LOADED_VERSIONS, Replayer, features_on_record
 from serving.decisions.schemas import ReasonGiven, Reasons
+from serving.web.remembered import Remembered
 
 RECALIBRATION: Final = "recalibration"
 RECALIBRATION_LABEL: Final = "How well recent predictions matched their outcomes"
 
 
+@dataclass(frozen=True, slots=True)
 class Explaining:
     """Explains decisions, recorded or about to be."""
 
-    def __init__(self, replayer: Replayer) -> None:
-        """Prepare.
-
-        Args:
-            replayer: finds the model version of a record.
-        """
-        self._replayer = replayer
-        self._explainers: dict[str, Explainer] = {}
-        self._lock = threading.Lock()
+    replayer: Replayer
+    _explainers: Remembered[Explainer] = field(default_factory=lambda: Remembered(LOADED_VERSIONS))
 
     def reasons_of(self, decision: Draft | Decision) -> Reasons:
         """Signed reasons that add up to the recorded probability.
-
-        Args:
-            decision: a decision with its payload.
-
-        Returns:
-            Reasons, the weightiest first; a recalibration since the training is one of its own.
 
         Raises:
             ExplainError: the bundle cannot explain.
             NotFoundError: the payload was erased.
             BundleError: the recorded version is not intact.
         """
-        champion = self._replayer.version_of(decision)
+        champion = self.replayer.version_of(decision)
         state = decision.as_of_features if isinstance(decision, Decision) else json.loads(decision.as_of_features)
         payload = json.loads(decision.payload) if isinstance(decision.payload, str) else decision.payload
         features, as_of = features_on_record(payload, decision.contact_date, state, champion.contract)
-        explainer = self._explainer(champion)
+        explainer = self._explainers.get(champion.digest, lambda: Explainer(champion.scorer))
         explanation = explainer.explain(features)
         values = {name: column[0] for name, column in features.items()}
         given = [
@@ -74,11 +57,3 @@ class Explaining:
             )
             given.sort(key=lambda reason: -abs(reason.probability_contribution))
         return Reasons(explanation.base_probability, explanation.base_log_odds, given)
-
-    def _explainer(self, champion: Champion) -> Explainer:
-        with self._lock:
-            if champion.digest not in self._explainers:
-                while len(self._explainers) >= 4:
-                    self._explainers.pop(next(iter(self._explainers)))
-                self._explainers[champion.digest] = Explainer(champion.scorer)
-            return self._explainers[champion.digest]

@@ -1,8 +1,6 @@
-"""The Predict form: from the contract to fields, from a sent form to a request.
+"""The Predict form: from the contract to fields, from a submitted form to a request.
 
-What lives here: fields with their values and faults, reading form text. What must not: HTTP, scoring.
-Called by `decisions.page`. Labels, headings, bounds, help and choices are the contract's, so form
-and API cannot disagree.
+Labels, headings, bounds, help and choices come from the contract, so form and API cannot disagree.
 """
 
 from __future__ import annotations
@@ -33,13 +31,7 @@ def labels_of(contract: Contract) -> dict[str, str]:
 
 
 def default_values(as_of: str, economics: Economics, contract: Contract) -> dict[str, str]:
-    """A typical customer on the last day of data.
-
-    Args:
-        as_of: that day, ISO.
-        economics: the platform's.
-        contract: which fields there are.
-    """
+    """A typical customer on the last day of data."""
     values = {column.source: str(column.default) for column in contract.payload}
     return values | {
         "contact_id": "",
@@ -50,13 +42,7 @@ def default_values(as_of: str, economics: Economics, contract: Contract) -> dict
 
 
 def recorded_values(record: Decision, payload: Mapping[str, Any], contract: Contract) -> dict[str, str]:
-    """The values of a decision on record, as form text; columns that came later have their defaults.
-
-    Args:
-        record: the decision.
-        payload: its payload, not erased.
-        contract: which fields the form has.
-    """
+    """The values of a decision on record, as form text; columns that came later have their defaults."""
     values = {column.source: str(payload.get(column.source, column.default)) for column in contract.payload}
     return values | {
         "contact_id": record.contact_id or "",
@@ -71,11 +57,7 @@ def sent_values(data: Mapping[str, Any], contract: Contract) -> dict[str, str]:
 
 
 def request_from(values: Values, payloads: Payloads) -> PredictionRequest:
-    """A sent form as a request.
-
-    Raises:
-        PayloadError: fields that do not fit, under the form's own field names.
-    """
+    """A sent form as a request."""
     raw: dict[str, Any] = {
         column.source: _number(values[column.source]) if column.kind is ColumnKind.INTEGER else values[column.source]
         for column in payloads.contract.payload
@@ -104,15 +86,7 @@ def form_of(
     decision_id: str = "",
     is_out_of_band: bool = False,
 ) -> PredictForm:
-    """The form with values and faults.
-
-    Args:
-        values: text by field.
-        contract: which fields there are.
-        errors: faults by field.
-        decision_id: decision that a what-if is compared with.
-        is_out_of_band: it rides along with another partial.
-    """
+    """The form with values and faults."""
     faults = {e.field.removeprefix("economics."): f"Expected {e.expected}; found {e.found}." for e in errors}
     groups = [
         FieldGroup(legend, [_column_field(c, values[c.source], faults.pop(c.source, ""), contract) for c in columns])

@@ -1,14 +1,9 @@
-"""The ledger writer: a process of its own that puts decisions on record, many requests per transaction.
+"""The ledger writer: a process that puts decisions on record, many requests per transaction.
 
-What lives here: the program (`python -m serving.decisions.ledger_writer <socket>`) and the frames it exchanges with the
-app. What must not: HTTP, scoring, any decision about what the client is told. Started and talked to by
-`serving.decisions.recorder`.
-
-A process, because a thread in the app gives Python's lock up and takes it back at each of its six database calls, and
-waits for it every time; that cost more than the hashing, the inserting and the sync to disk together (ADR 0022).
-
-It takes every group that has arrived, commits all of them in one transaction, and answers with how many groups that
-were. It ends when its socket does: after a stop or a kill of the app it first finishes the transaction it is in.
+`decisions.recorder` starts it and sends groups over a socket. The writer commits all groups that have arrived in one
+transaction and answers how many they were. It ends with its socket, after the transaction that it is in. It is a
+process because a thread gives up and waits for Python's lock at each of its six database calls; that cost more than
+hashing, inserting and the sync to disk together (ADR 0022).
 """
 
 from __future__ import annotations
@@ -66,7 +61,6 @@ class Frames:
     """Cuts a stream of bytes into messages."""
 
     def __init__(self) -> None:
-        """Start with nothing."""
         self._bytes = bytearray()
 
     def feed(self, data: bytes) -> list[bytes]:
@@ -86,11 +80,7 @@ class Frames:
 
 
 def write_all(connection: socket.socket) -> None:
-    """Write groups until the other side closes the socket.
-
-    Args:
-        connection: stream socket; the first message is the ledger's URL, each further one a group.
-    """
+    """Write groups until the other side closes the socket."""
     frames = Frames()
     arrived = _arrivals(connection, frames)
     first = next(arrived, [])

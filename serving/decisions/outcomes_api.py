@@ -11,9 +11,10 @@ from litestar.params import RawBody
 from sqlalchemy import Engine
 
 from bank_assets.ledger import outcomes
-from serving.decisions.outcome_schemas import OutcomeAnswer, OutcomeRequest
-from serving.decisions.records import iso_time, outcome_report
-from serving.web.access import identity_of, needs
+from serving.decisions.record_schemas import OutcomeAnswer, OutcomeReport, OutcomeRequest
+from serving.decisions.records import check_either, iso_time
+from serving.web.access import identity_of
+from serving.web.answers import from_record
 from serving.web.bodies import JsonBody
 from serving.web.problems import FieldError, PayloadError
 
@@ -25,9 +26,8 @@ BODY = JsonBody(
 @post(
     "/api/v1/outcomes",
     operation_id="report_outcome",
-    operation_class=BODY.operation,
+    **BODY.route,
     tags=["outcomes"],
-    guards=[needs("outcomes")],
     request_max_body_size=65_536,
     sync_to_thread=True,
     summary="Report an outcome",
@@ -35,21 +35,12 @@ BODY = JsonBody(
 def report(request: Request[Any, Any, Any], body: RawBody, ledger: NamedDependency[Engine]) -> Response[OutcomeAnswer]:
     """201 for a new report (also a correction), 200 for one that is already on record."""
     data = BODY.read(body, request.scope["headers"])
-    if (data.prediction_id is None) == (data.contact_id is None):
-        raise PayloadError(
-            (
-                FieldError(
-                    "prediction_id",
-                    "either prediction_id or contact_id",
-                    "both" if data.contact_id is not None else "neither",
-                ),
-            )
-        )
+    check_either(data, "prediction_id", "contact_id")
     arrived_at = iso_time("arrived_at", data.arrived_at)
     tomorrow = (dt.datetime.now(dt.UTC) + dt.timedelta(days=1)).isoformat()
     if arrived_at is not None and arrived_at > tomorrow:
         # What arrived last is what counts: a report from the future would outweigh every correction to come.
-        raise PayloadError((FieldError("arrived_at", "a time that is not in the future", repr(data.arrived_at)),))
+        raise PayloadError(FieldError("arrived_at", "a time that is not in the future", repr(data.arrived_at)))
     recorded = outcomes.record(
         ledger,
         y=data.y,
@@ -59,5 +50,5 @@ def report(request: Request[Any, Any, Any], body: RawBody, ledger: NamedDependen
         duration=data.duration,
         arrived_at=arrived_at,
     )
-    answer = OutcomeAnswer(outcome_report(recorded.outcome), recorded.is_new, recorded.corrects)
+    answer = OutcomeAnswer(from_record(OutcomeReport, recorded.outcome), recorded.is_new, recorded.corrects)
     return Response(answer, status_code=201 if recorded.is_new else 200)

@@ -1,7 +1,7 @@
-"""`/predict`: decide about one customer, see it again, ask what if. HTTP and arrangement only.
+"""`/predict`: decide about one customer, see the decision again, try what-ifs.
 
-A decision is made and recorded by `decisions.deciding`, then read back from the record to be shown, so nobody sees a
-decision that is not on record. A what-if is scored by the same path, shown as no decision, and never recorded.
+A decision is recorded first and shown from the record, so nobody sees a decision that is not on record. A what-if is
+scored the same way, shown as no decision, and never recorded.
 """
 
 from __future__ import annotations
@@ -23,31 +23,28 @@ from bank_assets.core.economics.economics import Economics
 from bank_assets.core.economics.suppression import SUPPRESSED
 from bank_assets.core.model.explanations import ExplainError
 from bank_assets.core.model.scorer import BundleError
-from bank_assets.ledger.decisions import Decision
+from bank_assets.ledger.decisions import Decision, Draft
 from bank_assets.reports.formats import pct, points
 from bank_assets.store.registry import RegistryError
 from serving.champion.champion import ChampionStore
-from serving.customers.suppressions import Suppressions
 from serving.decisions.deciding import Decider
 from serving.decisions.explaining import Explaining
 from serving.decisions.form import default_values, form_of, labels_of, recorded_values, request_from, sent_values
 from serving.decisions.payloads import Payloads
 from serving.decisions.records import decision_on_record, flags_on_record
 from serving.decisions.schemas import Flag, ReasonGiven
-from serving.decisions.scoring import ON_PROBATION, OUTSIDE, DecisionRequest, decide, reason_of
+from serving.decisions.scoring import ON_PROBATION, OUTSIDE, DecisionMaker, DecisionRequest, reason_of
 from serving.decisions.view_models import DecisionView, PredictPage, PredictResult, RangeBar, ReasonBar, WhatIf
-from serving.settings import ServingSettings
-from serving.web.access import identity_of, needs, note_decision
+from serving.web.access import identity_of, note_decision
 from serving.web.problems import NotFoundError, PayloadError
 from serving.web.templating import is_partial, show
 
 BREAK_EVEN: Final = "break-even"
-TITLE: Final = "Decide about a customer"
 SHOWN_REASONS: Final = 6
 FORM_BYTES: Final = 16_384
 
 
-@get("/predict", name="page:predict", include_in_schema=False, guards=[needs("predict")], sync_to_thread=False)
+@get("/predict", name="page:predict", sync_to_thread=False)
 def form(
     request: Request[Any, Any, Any],
     store: NamedDependency[ChampionStore],
@@ -57,17 +54,10 @@ def form(
     """The form with a typical customer."""
     store.current  # noqa: B018  without a model the page says so instead of taking input in vain
     values = default_values(store.state.as_of, economics, payloads.contract)
-    return show(request, PredictPage(TITLE, form_of(values, payloads.contract), None, WhatIf(is_empty=True)))
+    return show(request, PredictPage(form_of(values, payloads.contract)))
 
 
-@post(
-    "/predict",
-    name="page:predict:decide",
-    include_in_schema=False,
-    guards=[needs("predict")],
-    request_max_body_size=FORM_BYTES,
-    status_code=201,
-)
+@post("/predict", name="page:predict:decide", request_max_body_size=FORM_BYTES, status_code=201)
 async def decide_and_record(
     request: Request[Any, Any, Any],
     data: URLEncodedBody[dict[str, Any]],
@@ -91,7 +81,7 @@ async def decide_and_record(
     view = await asyncio.to_thread(view_of, request, record, explaining, payloads.contract)
     renewed = form_of(values, payloads.contract, decision_id=record.id, is_out_of_band=True)
     part = PredictResult(view, renewed)
-    page = PredictPage(TITLE, replace(renewed, is_out_of_band=False), view, WhatIf(is_empty=True))
+    page = PredictPage(replace(renewed, is_out_of_band=False), view)
     return show(request, page, part, status=201, headers={"HX-Push-Url": address})
 
 
@@ -99,18 +89,11 @@ def _refused(
     request: Request[Any, Any, Any], values: dict[str, str], error: PayloadError, contract: Contract
 ) -> Response[Any]:
     faulty = form_of(values, contract, error.errors)
-    page = PredictPage(TITLE, faulty, None, WhatIf(is_empty=True))
     target = {"HX-Retarget": "#predict-form", "HX-Reswap": "outerHTML"}
-    return show(request, page, faulty, status=422, headers=target)
+    return show(request, PredictPage(faulty), faulty, status=422, headers=target)
 
 
-@get(
-    "/predict/{decision_id:str}",
-    name="page:predict:record",
-    include_in_schema=False,
-    guards=[needs("predict")],
-    sync_to_thread=True,
-)
+@get("/predict/{decision_id:str}", name="page:predict:record", sync_to_thread=True)
 def again(
     request: Request[Any, Any, Any],
     decision_id: FromPath[str],
@@ -124,16 +107,12 @@ def again(
         raise NotFoundError("decision: expected the customer's values on record, found that they were erased.")
     values = recorded_values(record, record.payload, payloads.contract)
     view = view_of(request, record, explaining, payloads.contract)
-    page = PredictPage(TITLE, form_of(values, payloads.contract, decision_id=record.id), view, WhatIf(is_empty=True))
+    page = PredictPage(form_of(values, payloads.contract, decision_id=record.id), view)
     return show(request, page)
 
 
 def own_record(request: Request[Any, Any, Any], ledger: Engine, decision_id: str) -> Decision:
-    """A decision that this person made, or any for an auditor.
-
-    Raises:
-        NotFoundError: no such decision, or somebody else's: which of both is not told.
-    """
+    """A decision that this person made, or any for an auditor."""
     record, identity = decision_on_record(ledger, decision_id), identity_of(request)
     if record.actor != identity.name and "audit" not in identity.scopes:
         raise NotFoundError(f"decision: expected one of your own, found none with id {decision_id[:40]!r}.")
@@ -143,8 +122,6 @@ def own_record(request: Request[Any, Any, Any], ledger: Engine, decision_id: str
 @post(
     "/predict/what-if",
     name="page:predict:what-if",
-    include_in_schema=False,
-    guards=[needs("predict")],
     request_max_body_size=FORM_BYTES,
     status_code=200,
     sync_to_thread=True,
@@ -152,14 +129,11 @@ def own_record(request: Request[Any, Any, Any], ledger: Engine, decision_id: str
 def what_if(
     request: Request[Any, Any, Any],
     data: URLEncodedBody[dict[str, Any]],
-    store: NamedDependency[ChampionStore],
     ledger: NamedDependency[Engine],
-    economics: NamedDependency[Economics],
-    settings: NamedDependency[ServingSettings],
-    suppressions: NamedDependency[Suppressions],
-    payloads: NamedDependency[Payloads],
+    maker: NamedDependency[DecisionMaker],
 ) -> Response[Any]:
     """Score without deciding: nothing is recorded, and the answer says so."""
+    payloads = maker.payloads
     contract = payloads.contract
     labels = labels_of(contract)
     values, decision_id = sent_values(data, contract), str(data.get("decision_id", ""))
@@ -169,13 +143,11 @@ def what_if(
         if not is_partial(request):
             return _refused(request, values, error, payloads.contract)
         fault = " ".join(f"{labels.get(e.field, e.field)}: expected {e.expected}." for e in error.errors)
-        empty = WhatIf(is_empty=True, fault=fault)
-        return show(request, PredictPage(TITLE, form_of(values, contract), None, empty), empty, status=422)
+        empty = WhatIf(fault)
+        return show(request, PredictPage(form_of(values, contract), what_if=empty), empty, status=422)
     record = own_record(request, ledger, decision_id) if decision_id else None
     asking = DecisionRequest(requested, identity_of(request).name)
-    found = decide(
-        [asking], store.current, store.state, suppressions.current, economics, payloads, settings.code_version
-    )[0]
+    found = maker.decide([asking], maker.store.current, maker.store.state, maker.suppressions.current)[0]
     draft, is_suppressed = found.draft, reason_of(found.draft.decision, found.flags) == SUPPRESSED
     changes = []
     if record is not None and record.payload is not None:
@@ -183,35 +155,26 @@ def what_if(
         compared = (*contract.payload_columns, "contact_date", "cost_eur", "value_eur")
         changes = [f"{labels[n]} {values[n]} instead of {before[n]}" for n in compared if values[n] != before[n]]
     part = WhatIf(
-        is_empty=False,
-        probability=draft.probability,
-        probability_low=draft.probability_low,
-        probability_high=draft.probability_high,
-        is_call=draft.decision == "call",
+        draft=draft,
         is_suppressed=is_suppressed,
-        expected_profit_eur=draft.expected_profit_eur,
         difference=None if record is None else draft.probability - record.probability,
         changes=changes,
-        has_record=record is not None,
-        bar=range_bar(
-            draft.probability,
-            draft.probability_low,
-            draft.probability_high,
-            draft.threshold,
-            threshold_name(draft.threshold, json.loads(draft.economics)),
-        ),
+        bar=range_bar(draft, threshold_name(draft.threshold, json.loads(draft.economics))),
     )
-    return show(request, PredictPage(TITLE, form_of(values, contract, decision_id=decision_id), None, part), part)
+    return show(request, PredictPage(form_of(values, contract, decision_id=decision_id), what_if=part), part)
 
 
-def range_bar(probability: float, low: float, high: float, threshold: float, name: str) -> RangeBar:
-    """Positions on a bar from 0 to 100 %."""
+def range_bar(one: Decision | Draft, name: str) -> RangeBar:
+    """Positions on a bar from 0 to 100 %, with the threshold under its name."""
+    low, high = one.probability_low, one.probability_high
     sentence = (
-        f"Probability {pct(probability)}, range {pct(low)} to {pct(high)}, {name} {pct(threshold)}, "
+        f"Probability {pct(one.probability)}, range {pct(low)} to {pct(high)}, {name} {pct(one.threshold)}, "
         "on a scale from 0 to 100 %."
     )
-    percent = [round(100 * value, 2) for value in (probability, low, high - low, min(threshold, 1.0))]
-    return RangeBar(percent[0], percent[1], percent[2], percent[3], sentence)
+    at, low, width, cut = (
+        round(100 * value, 2) for value in (one.probability, low, high - low, min(one.threshold, 1.0))
+    )
+    return RangeBar(at, low, width, cut, sentence)
 
 
 def threshold_name(threshold: float, economics: Mapping[str, Any]) -> str:
@@ -240,30 +203,16 @@ def view_of(
     else:
         because = _because(record, name, is_call=is_call)
     return DecisionView(
-        id=record.id,
+        record=record,
         is_call=is_call,
-        verdict="Call" if is_call else "Do not call",
         because=because,
-        probability=record.probability,
-        probability_low=record.probability_low,
-        probability_high=record.probability_high,
-        threshold=record.threshold,
         threshold_name=name.capitalize(),
-        expected_profit_eur=record.expected_profit_eur,
-        prediction=record.prediction,
-        cost_eur=float(record.economics["cost_eur"]),
-        value_eur=float(record.economics["value_eur"]),
-        bar=range_bar(record.probability, record.probability_low, record.probability_high, record.threshold, name),
+        bar=range_bar(record, name),
         base_probability=base,
         reasons=reasons[:SHOWN_REASONS],
         other_reasons=reasons[SHOWN_REASONS:],
         reasons_problem=problem,
         warnings=_warnings(record, flags, labels_of(contract)),
-        contact_date=record.contact_date,
-        decided_at=record.decided_at,
-        actor=record.actor,
-        model_version=record.model_version,
-        as_of=record.as_of or "",
         may_audit="audit" in identity_of(request).scopes,
     )
 

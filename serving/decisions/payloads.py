@@ -1,8 +1,6 @@
-"""Requests under a contract: from rows to requests, from requests to columns, and what does not fit.
+"""Requests under a contract: rows to requests, requests to columns, and what does not fit.
 
-What lives here: `Payloads`, compiled once per contract, with the slow, thorough check that explains a refusal.
-What must not: HTTP, scoring. The fast path is msgspec's decoding of `Payloads.struct`; only a row that it refuses is
-checked field by field, so that may take its time (100 us).
+The fast path is msgspec's decoding of `Payloads.struct`; only a row that it refuses is checked field by field (100 us).
 """
 
 from __future__ import annotations
@@ -58,20 +56,14 @@ def _fits(column: Column, value: object) -> bool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Payloads:
-    """Requests under one contract: their type, what is wrong with a row, and their columns.
-
-    Attributes:
-        contract: says which columns there are.
-        struct: of a request.
-        example: a typical customer, for forms and the API document.
-    """
+    """Requests under one contract: their type, what is wrong with a row, and their columns."""
 
     contract: Contract
     struct: type[PredictionRequest]
     example: Mapping[str, Any]
+    text_of: Callable[[PredictionRequest], str]
     _numbers: Callable[[PredictionRequest], tuple[Any, ...]]
     _words: Callable[[PredictionRequest], tuple[Any, ...]]
-    _text: Callable[[PredictionRequest], str]
     _readers: tuple[tuple[Column, Callable[[str], tuple[bool, Any]]], ...]
 
     @classmethod
@@ -83,9 +75,9 @@ class Payloads:
             contract,
             request_type(contract),
             {column.source: column.default for column in contract.payload},
+            _canonical_writer(contract),
             _getter([tables[name] for name in contract.numeric_columns]),
             _getter([tables[name] for name in contract.category_columns]),
-            _canonical_writer(contract),
             tuple((column, _reader(column)) for column in contract.payload),
         )
 
@@ -97,41 +89,25 @@ class Payloads:
         contract = self.contract
         return dict(zip((*contract.numeric_columns, *contract.category_columns), (*numbers, *words), strict=True))
 
-    def text_of(self, request: PredictionRequest) -> str:
-        """Canonical JSON of the payload columns, as it is recorded."""
-        return self._text(request)
-
     def value_of(self, request: PredictionRequest, name: str) -> Any:
         """The value of a payload column."""
         return getattr(request, self.contract.by_source[name].table)
 
     def request_of(self, raw: object) -> PredictionRequest:
-        """A decoded JSON object as a request.
-
-        Raises:
-            PayloadError: every fault of the row.
-        """
+        """A decoded JSON object as a request."""
         try:
             request = msgspec.convert(raw, self.struct)
         except msgspec.ValidationError as error:
             found = self.field_errors(raw)
             whole = raw if found else _whole_numbers(raw)
             if whole is raw:
-                raise PayloadError(found or (FieldError("", str(error), shown(raw)),)) from None
+                raise PayloadError(*(found or (FieldError("", str(error), shown(raw)),))) from None
             return self.request_of(whole)
         check_date(request.contact_date)
         return request
 
     def request_of_text(self, row: Mapping[str, str], default_date: dt.date | None = None) -> PredictionRequest:
-        """A row of an uploaded file as a request, judged by the rules of delivered contacts.
-
-        Args:
-            row: text by column; the identifier, the date and the calendar columns may be missing or empty.
-            default_date: day of rows without one.
-
-        Raises:
-            PayloadError: every fault of the row.
-        """
+        """A row of an uploaded file as a request, judged by the rules of delivered contacts."""
         values: dict[str, Any] = {}
         errors: list[FieldError | None] = []
         for column, read in self._readers:
@@ -145,7 +121,7 @@ class Payloads:
         day = dt.date.fromisoformat(date) if date and errors[-1] is None else default_date
         errors += self._calendar_errors(row, day)
         if faults := tuple(error for error in errors if error is not None):
-            raise PayloadError(faults)
+            raise PayloadError(*faults)
         return self.struct(**values, contact_id=contact_id, contact_date=day)
 
     def _calendar_errors(self, row: Mapping[str, str], day: dt.date | None) -> list[FieldError | None]:
@@ -161,14 +137,7 @@ class Payloads:
         ]
 
     def field_errors(self, raw: object) -> tuple[FieldError, ...]:
-        """Everything about one row that does not fit the contract.
-
-        Args:
-            raw: decoded JSON of one request or row.
-
-        Returns:
-            One entry per fault, in the contract's order; empty if the row fits.
-        """
+        """Everything about one row that does not fit the contract."""
         if not isinstance(raw, Mapping):
             return (FieldError("", "a JSON object with the fields of one customer", shown(raw)),)
         errors = [_column_error(column, raw) for column in self.contract.payload]
@@ -179,11 +148,7 @@ class Payloads:
         return tuple(error for error in errors if error is not None)
 
     def refused_column(self, name: str) -> FieldError | None:
-        """The error of a column that may not be an input, or None if the contract does not know it as one.
-
-        Args:
-            name: column name as it came.
-        """
+        """The error of a column that may not be an input, or None if the contract does not know it as one."""
         column = self.contract.by_source.get(name)
         if column is None or column.is_input:
             return None
@@ -288,27 +253,19 @@ def _economics_errors(value: object) -> list[FieldError | None]:
 
 
 def check_date(day: dt.date | None) -> None:
-    """What a type cannot say: a contact date far outside any campaign is a mistake.
-
-    Raises:
-        PayloadError: the date does not fit.
-    """
+    """What a type cannot say: a contact date far outside any campaign is a mistake."""
     if day is not None and not FIRST_DATE <= day <= LAST_DATE:
-        raise PayloadError((FieldError("contact_date", f"a day from {FIRST_DATE} to {LAST_DATE}", day.isoformat()),))
+        raise PayloadError(FieldError("contact_date", f"a day from {FIRST_DATE} to {LAST_DATE}", day.isoformat()))
 
 
 def decoded(part: bytes | msgspec.Raw) -> object:
-    """One JSON row of an upload.
-
-    Raises:
-        PayloadError: it holds a number that no double can, text that is no UTF-8, or is nested too deep.
-    """
+    """One JSON row of an upload."""
     try:
         return msgspec.json.decode(part)
     except (UnicodeDecodeError, RecursionError) as error:
-        raise PayloadError((not_json(error),)) from None
+        raise PayloadError(not_json(error)) from None
     except msgspec.DecodeError as error:
-        raise PayloadError((FieldError("", "JSON with numbers a double can hold", str(error)),)) from None
+        raise PayloadError(FieldError("", "JSON with numbers a double can hold", str(error))) from None
 
 
 def _whole_numbers(raw: object) -> object:

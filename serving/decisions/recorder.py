@@ -1,15 +1,8 @@
 """The recorder: every decision is on disk before its answer leaves, many requests per transaction.
 
-What lives here: the decisions that wait for their commit, the writer process, back-pressure.
-What must not: scoring, HTTP, SQL. Called by `decisions.deciding` and `decisions.batches`.
-
-Group commit: while the writer commits one transaction (a few ms, most of it waiting for the disk), arrivals collect in
-its socket; when it is done, all of them go into the next. So throughput grows with load while latency stays near two
-commits.
-
-A decision counts as promised only when `record` returns. When the writer cannot commit, or dies, every waiting caller
-gets an error and nothing is acknowledged; when too many wait, new ones are refused at once, which is kinder than a
-timeout. A dead writer is replaced.
+While the writer commits one transaction (a few ms), arrivals collect in its socket; all of them go into the next one.
+Throughput grows with load while latency stays near two commits. When the writer fails or dies, every waiting caller
+gets an error and the writer is replaced; when too many wait, new requests are refused at once.
 """
 
 from __future__ import annotations
@@ -31,6 +24,7 @@ from sqlalchemy import Engine
 
 from bank_assets.ledger import decisions
 from serving.decisions.ledger_writer import Frames, Written, frame, group_frame
+from serving.web.futures import settle
 from serving.web.problems import LedgerUnavailableError, RecorderBusyError
 
 logger = logging.getLogger(__name__)
@@ -78,12 +72,6 @@ class Recorder:
     """Appends decisions to the ledger for one event loop."""
 
     def __init__(self, engine: Engine, *, max_waiting: int) -> None:
-        """Prepare; `start` begins.
-
-        Args:
-            engine: the ledger; the writer opens its own connection to it.
-            max_waiting: decisions that may wait before new ones are refused.
-        """
         self._url = engine.url.render_as_string(hide_password=False)
         self._max_waiting = max_waiting
         self._sent: deque[_Group] = deque()
@@ -158,12 +146,7 @@ class Recorder:
             )
 
     def submit(self, drafts: Sequence[decisions.Draft], done: Done) -> None:
-        """Queue decisions for their commit. Call it in the event loop.
-
-        Args:
-            drafts: 1 to `decisions.MAX_APPEND` decisions, kept together.
-            done: told when they are on disk, or why they are not.
-        """
+        """Queue decisions for their commit. Call it in the event loop."""
         group = _Group(len(drafts), group_frame(drafts), done)
         self._n_waiting += group.n
         self._idle.clear()
@@ -175,9 +158,6 @@ class Recorder:
     async def record(self, drafts: Sequence[decisions.Draft]) -> None:
         """Put decisions on record; returns once they are on disk.
 
-        Args:
-            drafts: 1 to `decisions.MAX_APPEND` decisions, kept together.
-
         Raises:
             RecorderBusyError: too many wait; nothing was recorded.
             LedgerUnavailableError: the ledger cannot be written; nothing may be acknowledged.
@@ -185,15 +165,7 @@ class Recorder:
         self.check(len(drafts))
         on_disk: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-        def done(error: Exception | None) -> None:
-            if on_disk.done():
-                return  # the client hung up; the decision is on record all the same
-            if error is None:
-                on_disk.set_result(None)
-            else:
-                on_disk.set_exception(error)
-
-        self.submit(drafts, done)
+        self.submit(drafts, lambda error: settle(on_disk, None, error))
         await on_disk
 
     def _send(self, transport: asyncio.Transport, group: _Group) -> None:

@@ -1,8 +1,4 @@
-"""Bodies of predictions: a customer in, a decision out.
-
-What lives here: shapes, bounds, descriptions, examples; the words and bounds of the contract as types. What must not:
-logic. Called by the controllers, which decode and encode them; OpenAPI is made from them.
-"""
+"""Bodies of predictions: a customer in, a decision out, with the contract's bounds as types."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
 """From requests to decisions that are not yet on record.
 
-What lives here: feature assembly for requests, scoring, flags, economics, the draft of the record.
-What must not: HTTP, waiting, the recorder. Called by `deciding` (single requests, collected) and `batches` (uploads);
-both take this one path, so a row gets the same number either way.
+Single requests and uploads take this one path, so a row gets the same number either way.
 """
 
 from __future__ import annotations
@@ -12,7 +10,7 @@ import platform
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Final, Literal, cast
+from typing import Any, Final, Literal, cast
 
 import msgspec
 import numpy as np
@@ -27,7 +25,8 @@ from bank_assets.core.features.feature_set import current_features, is_stale
 from bank_assets.ledger.chain import canonical_json
 from bank_assets.ledger.decisions import Draft, new_id
 from bank_assets.ledger.engine import utc_now
-from serving.champion.champion import Champion, PublishedState
+from serving.champion.champion import Champion, ChampionStore, PublishedState
+from serving.customers.suppressions import Suppressions
 from serving.decisions.payloads import Payloads
 from serving.decisions.schemas import (
     EconomicsRequest,
@@ -42,19 +41,15 @@ from serving.decisions.schemas import (
 OUTSIDE: Final = "outside_training_range"
 ON_PROBATION: Final = "model_on_probation"
 OBJECTED: Final = Flag(SUPPRESSED, "contact_id", "a customer not on the suppression list", RULE_TEXTS[SUPPRESSED])
-"""On record with a decision about a customer who objected: the model says what it says, and nobody is called."""
+"""Recorded with a decision about a customer who objected: the score stays as it is, but the decision is not to call."""
+Judgement = tuple[bool, float, float, float, float]
+"""Whether to call, expected profit, threshold, cost and value of one row, EUR."""
 _EPOCH: Final = dt.date(1970, 1, 1).toordinal()
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionRequest:
-    """One request with what surrounds it.
-
-    Attributes:
-        request: the customer.
-        actor: who asks.
-        batch_id: upload it belongs to, if any.
-    """
+    """One request with what surrounds it."""
 
     request: PredictionRequest
     actor: str
@@ -63,13 +58,7 @@ class DecisionRequest:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """A decision and its draft, which must be recorded before the answer leaves.
-
-    Attributes:
-        draft: for the recorder.
-        flags: warnings.
-        economics: cost and value used.
-    """
+    """A decision and its draft, which must be recorded before the answer leaves."""
 
     draft: Draft
     flags: list[Flag]
@@ -83,11 +72,7 @@ def cpu_architecture() -> str:
 
 
 def economics_of(requested: EconomicsRequest | None, default: Economics) -> Economics:
-    """The economics of a request: what it states, the platform's for the rest.
-
-    Raises:
-        EconomicsError: an amount is unusable.
-    """
+    """The economics of a request: what it states, the platform's for the rest."""
     if requested is None:
         return default
     return default.stating(requested.cost_eur, requested.value_eur)
@@ -110,108 +95,99 @@ def flags_of(request: PredictionRequest, ranges: Mapping[str, Sequence[float]], 
     ]
 
 
-def decide(
-    requested: Sequence[DecisionRequest],
-    champion: Champion,
-    published: PublishedState,
-    suppression: SuppressionList,
-    default: Economics,
-    payloads: Payloads,
-    code_version: str,
-) -> list[Decided]:
-    """Score requests together and decide each.
+@dataclass(frozen=True, slots=True)
+class DecisionMaker:
+    """Decides under the app's contract and economics; recording the decisions is left to the caller."""
 
-    Args:
-        requested: n requests.
-        champion: the model, read once so that all n are its.
-        published: the as-of state.
-        suppression: customers who objected; no economics calls them.
-        default: the platform's economics.
-        payloads: the contract that the requests were read by; the features are the champion's contract's.
-        code_version: recorded.
+    store: ChampionStore
+    suppressions: Suppressions
+    economics: Economics
+    payloads: Payloads
+    code_version: str
 
-    Returns:
-        n decisions, none of them on record yet.
-    """
-    # A single row is scored as two equal ones; doubled here it costs less than column by column in the scorer.
-    requests = [one.request for one in (requested if len(requested) > 1 else (*requested, *requested))]
-    today = dt.datetime.now(dt.UTC).date()
-    days = [request.contact_date or today for request in requests]
-    # From ordinals: numpy takes 1 us for each date object.
-    dates = np.array([day.toordinal() - _EPOCH for day in days]).astype("datetime64[D]")
-    frame = payloads.frame_of(requests)
-    features = current_features(frame, dates, published.state, champion.contract, has_plan=False)
-    scores = champion.scorer.score(features, log_odds_shift=published.state.log_odds_shift)
-    document, now = champion.decision, utc_now()
-    default = default.for_model(document)
-    columns = zip(
-        requested,
-        days,
-        scores.probability.tolist(),
-        scores.low.tolist(),
-        scores.high.tolist(),
-        _judged(default, scores.probability, frame),
-        is_stale(dates, published.state).tolist(),
-        strict=False,
-    )
-    f1_threshold, ranges = float(document["thresholds"]["f1"]), document["feature_ranges"]
-    snapshot = document["training"].get("snapshot")
-    architecture, contract = cpu_architecture(), payloads.contract.reference
-    of_model = model_flags(champion)
-    decided = []
-    for row, (one, day, probability, low, high, judged, stale) in enumerate(columns):
-        request = one.request
-        if request.economics is not None:
-            at = slice(row, row + 1)
-            own = economics_of(request.economics, default)
-            (judged,) = _judged(own, scores.probability[at], rows_at(frame, at))
-        worth_calling, profit, threshold, cost, value = judged
-        economics, text = _used(cost, value)
-        flags = [*of_model, *flags_of(request, ranges, payloads)]
-        if suppression.covers(request.contact_id):
-            worth_calling = False
-            flags.insert(0, OBJECTED)
-        decided.append(
-            Decided(
-                Draft(
-                    id=new_id(),
-                    decided_at=now,
-                    actor=one.actor,
-                    batch_id=one.batch_id,
-                    contact_id=request.contact_id,
-                    contact_date=day.isoformat(),
-                    payload=payloads.text_of(request),
-                    probability=probability,
-                    probability_low=low,
-                    probability_high=high,
-                    prediction="yes" if probability >= f1_threshold else "no",
-                    decision="call" if worth_calling else "do_not_call",
-                    threshold=threshold,
-                    expected_profit_eur=profit,
-                    economics=text,
-                    model_name=MODEL_NAME,
-                    model_version=champion.version,
-                    model_digest=champion.digest,
-                    mlflow_run_id=champion.run_id,
-                    training_snapshot=snapshot,
-                    as_of=published.as_of,
-                    as_of_features=published.text,
-                    stale_features=stale,
-                    flags=canonical_json([msgspec.structs.asdict(flag) for flag in flags]) if flags else "[]",
-                    contract_version=contract,
-                    code_version=code_version,
-                    onnxruntime_version=onnxruntime.__version__,
-                    cpu_architecture=architecture,
-                ),
-                flags,
-                economics,
+    def decide(
+        self,
+        requested: Sequence[DecisionRequest],
+        champion: Champion,
+        published: PublishedState,
+        suppression: SuppressionList,
+    ) -> list[Decided]:
+        """Score requests together and decide each; features follow the champion's contract, not the app's."""
+        # A single row is scored as two equal ones; doubled here it costs less than column by column in the scorer.
+        requests = [one.request for one in (requested if len(requested) > 1 else (*requested, *requested))]
+        today = dt.datetime.now(dt.UTC).date()
+        days = [request.contact_date or today for request in requests]
+        # From ordinals: numpy takes 1 us for each date object.
+        dates = np.array([day.toordinal() - _EPOCH for day in days]).astype("datetime64[D]")
+        frame = self.payloads.frame_of(requests)
+        features = current_features(frame, dates, published.state, champion.contract, has_plan=False)
+        scores = champion.scorer.score(features, log_odds_shift=published.state.log_odds_shift)
+        numbers = zip(scores.probability.tolist(), scores.low.tolist(), scores.high.tolist(), strict=True)
+        judged = self._judged(requested, scores.probability, frame, champion)
+        rows = zip(requested, days, numbers, judged, is_stale(dates, published.state).tolist(), strict=False)
+        f1_threshold = float(champion.decision["thresholds"]["f1"])
+        shared, of_model = self._shared(champion, published), model_flags(champion)
+        decided = []
+        for one, day, (probability, low, high), (worth_calling, profit, threshold, cost, value), stale in rows:
+            request = one.request
+            economics, text = _used(cost, value)
+            flags = [*of_model, *flags_of(request, champion.decision["feature_ranges"], self.payloads)]
+            is_suppressed = suppression.covers(request.contact_id)
+            if is_suppressed:
+                flags.insert(0, OBJECTED)
+            draft = Draft(
+                **shared,
+                id=new_id(),
+                actor=one.actor,
+                batch_id=one.batch_id,
+                contact_id=request.contact_id,
+                contact_date=day.isoformat(),
+                payload=self.payloads.text_of(request),
+                probability=probability,
+                probability_low=low,
+                probability_high=high,
+                prediction="yes" if probability >= f1_threshold else "no",
+                decision="call" if worth_calling and not is_suppressed else "do_not_call",
+                threshold=threshold,
+                expected_profit_eur=profit,
+                economics=text,
+                stale_features=stale,
+                flags=canonical_json([msgspec.structs.asdict(flag) for flag in flags]) if flags else "[]",
             )
-        )
-    return decided
+            decided.append(Decided(draft, flags, economics))
+        return decided
+
+    def _judged(
+        self, requested: Sequence[DecisionRequest], proba: FloatArray, frame: Rows, champion: Champion
+    ) -> list[Judgement]:
+        """Judgements of all rows: by the platform's economics, or by those that the request states."""
+        default = self.economics.for_model(champion.decision)
+        judged = _judged(default, proba, frame)
+        for row, one in enumerate(requested):
+            if one.request.economics is not None:
+                at = slice(row, row + 1)
+                (judged[row],) = _judged(economics_of(one.request.economics, default), proba[at], rows_at(frame, at))
+        return judged
+
+    def _shared(self, champion: Champion, published: PublishedState) -> dict[str, Any]:
+        """The fields that all drafts of one call have in common."""
+        return {
+            "decided_at": utc_now(),
+            "model_name": MODEL_NAME,
+            "model_version": champion.version,
+            "model_digest": champion.digest,
+            "mlflow_run_id": champion.run_id,
+            "training_snapshot": champion.decision["training"].get("snapshot"),
+            "as_of": published.as_of,
+            "as_of_features": published.text,
+            "contract_version": self.payloads.contract.reference,
+            "code_version": self.code_version,
+            "onnxruntime_version": onnxruntime.__version__,
+            "cpu_architecture": cpu_architecture(),
+        }
 
 
-def _judged(economics: Economics, proba: FloatArray, rows: Rows) -> list[tuple[bool, float, float, float, float]]:
-    """Of each row: whether to call, expected profit, threshold, cost and value."""
+def _judged(economics: Economics, proba: FloatArray, rows: Rows) -> list[Judgement]:
     parts = (
         economics.decide(proba, rows),
         economics.expected_profit(proba, rows),

@@ -1,11 +1,8 @@
-"""Reading uploaded files: CSV or JSON in, rows with their line out.
-
-What lives here: the formats. What must not: scoring, HTTP. Called by the batch route; `batches` takes the rows.
-"""
+"""Reading uploaded files: CSV or JSON in, rows with their line out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, Final
 
@@ -13,6 +10,7 @@ import msgspec
 
 from bank_assets.contract.reading import TextRow, encoding_of, read_rows
 from serving.decisions.payloads import Payloads
+from serving.decisions.schemas import PredictionRequest
 from serving.web.bodies import not_json, shown
 from serving.web.problems import FieldError, PayloadError
 
@@ -32,36 +30,36 @@ _OTHER_FORMATS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of an upload.
-
-    Attributes:
-        line: line in the file where the row begins (CSV, the header is line 1) or position from 1 (JSON).
-        raw: the row as it came, None if it cannot be read at all.
-        fault: why it cannot be read.
-    """
+    """One row of an upload."""
 
     line: int
     raw: Any
     fault: FieldError | None = None
 
 
+class BatchError(msgspec.Struct, frozen=True):
+    """A row that was not scored, and why."""
+
+    line: int
+    errors: tuple[FieldError, ...]
+
+
+def read_row(row: Row, read: Callable[[Any], PredictionRequest]) -> PredictionRequest | BatchError:
+    """The request of a row, or why it is none."""
+    try:
+        if row.fault is not None:
+            raise PayloadError(row.fault)  # noqa: TRY301
+        return read(row.raw)
+    except PayloadError as error:
+        return BatchError(row.line, error.errors)
+
+
 def csv_rows(stream: IO[bytes], payloads: Payloads) -> Iterator[Row]:
-    """Rows of a CSV upload.
-
-    Args:
-        stream: the file, UTF-8 or Latin-1, `,` or `;`, header with the delivery's column names.
-        payloads: the contract that the header must fit.
-
-    Returns:
-        Rows as mappings of text. A row whose fields cannot be told apart has its fault instead.
-
-    Raises:
-        PayloadError: the header does not fit, or the file is no CSV.
-    """
+    """Rows of a CSV upload."""
     _check_format(stream)
     head, rows = read_rows(stream, encoding_of(stream))
     if "\x00" in head.text:
-        raise PayloadError((FieldError("", "a CSV file in UTF-8", "binary content"),))
+        raise PayloadError(FieldError("", "a CSV file in UTF-8", "binary content"))
     _check_header(list(head.columns), payloads)
     return (_row(row, head.columns) for row in rows)
 
@@ -71,7 +69,7 @@ def _check_format(stream: IO[bytes]) -> None:
     stream.seek(0)
     found = next((name for magic, name in _OTHER_FORMATS if start.startswith(magic)), None if start else "an empty one")
     if found is not None:
-        raise PayloadError((FieldError("", "a CSV file in UTF-8", found),))
+        raise PayloadError(FieldError("", "a CSV file in UTF-8", found))
 
 
 def _row(row: TextRow, header: Sequence[str]) -> Row:
@@ -85,7 +83,7 @@ def _row(row: TextRow, header: Sequence[str]) -> Row:
 def _check_header(header: list[str], payloads: Payloads) -> None:
     refused = [error for name in header if (error := payloads.refused_column(name)) is not None]
     if refused:
-        raise PayloadError(tuple(refused))
+        raise PayloadError(*refused)
     contract = payloads.contract
     needed = [column.source for column in contract.payload if not column.is_optional]
     missing = [name for name in needed if name not in header]
@@ -93,36 +91,21 @@ def _check_header(header: list[str], payloads: Payloads) -> None:
     if missing or unknown or len(set(header)) != len(header):
         parts = [f"missing {', '.join(missing)}"] * bool(missing)
         parts += [f"unknown {', '.join(shown(name) for name in unknown[:10])}"] * bool(unknown)
-        raise PayloadError(
-            (
-                FieldError(
-                    "",
-                    f"a header, separated by , or ;, with the columns {', '.join(needed)} and optionally "
-                    f"{', '.join((*contract.optional_columns, *_UNRESTRICTED, *contract.calendar_columns))}",
-                    "; ".join(parts) or "a column twice",
-                ),
-            )
+        optional = (*contract.optional_columns, *_UNRESTRICTED, *contract.calendar_columns)
+        expected = (
+            f"a header, separated by , or ;, with the columns {', '.join(needed)} and optionally {', '.join(optional)}"
         )
+        raise PayloadError(FieldError("", expected, "; ".join(parts) or "a column twice"))
 
 
 def json_rows(stream: IO[bytes]) -> Iterator[Row]:
-    """Rows of a JSON upload.
-
-    Args:
-        stream: an array of objects.
-
-    Yields:
-        Rows as JSON text: each is decoded on its own, so that one bad row is one error.
-
-    Raises:
-        PayloadError: it is not a JSON array.
-    """
+    """Rows of a JSON upload."""
     try:
         parts = msgspec.json.decode(stream.read(), type=list[msgspec.Raw])
     except msgspec.ValidationError as error:
         found = str(error).rpartition("got ")[2].replace("`", "")
-        raise PayloadError((FieldError("", "a JSON array of objects", found),)) from None
+        raise PayloadError(FieldError("", "a JSON array of objects", found)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise PayloadError((not_json(error),)) from None
+        raise PayloadError(not_json(error)) from None
     for position, part in enumerate(parts, start=1):
         yield Row(position, part)

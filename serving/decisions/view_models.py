@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from bank_assets.ledger.decisions import Decision, Draft
 from serving.web.view_models import described
 
 
@@ -75,19 +76,10 @@ class DecisionView:
     """A decision that is on record."""
 
     template: ClassVar[str] = "partials/_prediction.html"
-    id: str = described("Id of the record.")
+    record: Decision = described("The record.")
     is_call: bool = described("True if the customer should be called.")
-    verdict: str = described("The decision in words.")
     because: str = described("Why, in one sentence with the threshold.")
-    probability: float = described("Probability of a subscription, [0, 1].")
-    probability_low: float = described("Lower end of its range, [0, 1].")
-    probability_high: float = described("Upper end of its range, [0, 1].")
-    threshold: float = described("Probability that decided, [0, 1].")
-    threshold_name: str = described("What that threshold is, in words.")
-    expected_profit_eur: float = described("Expected profit of the call, EUR.")
-    prediction: str = described("yes or no by the model's F1 threshold.")
-    cost_eur: float = described("Cost of the call used, EUR.")
-    value_eur: float = described("Value of a subscription used, EUR.")
+    threshold_name: str = described("What the threshold is, in words.")
     bar: RangeBar = described("Probability, range and threshold as a bar.")
     base_probability: float | None = described(
         "Where the reasons start: the typical probability, [0, 1]; None without."
@@ -96,11 +88,6 @@ class DecisionView:
     other_reasons: list[ReasonBar] = described("The lighter reasons.")
     reasons_problem: str = described("Why there are no reasons, or empty.")
     warnings: list[str] = described("What to be careful about: stale features, values never seen in training.")
-    contact_date: str = described("Day of the planned call (ISO).")
-    decided_at: str = described("When it was decided and recorded (ISO).")
-    actor: str = described("Who asked.")
-    model_version: str = described("Model version that decided.")
-    as_of: str = described("Day of the as-of state used (ISO), or empty.")
     may_audit: bool = described("True if this person may open the record.")
 
 
@@ -109,19 +96,13 @@ class WhatIf:
     """What the model would say about changed values: no decision, not on record."""
 
     template: ClassVar[str] = "partials/_what_if.html"
-    is_empty: bool = described("True if nothing was asked yet.")
     fault: str = described("What does not fit in the form, or empty.", default="")
-    probability: float | None = described("Probability with the changed values, [0, 1].", default=None)
-    probability_low: float | None = described("Lower end of its range.", default=None)
-    probability_high: float | None = described("Upper end of its range.", default=None)
-    is_call: bool = described("True if the decision would be to call.", default=False)
+    draft: Draft | None = described("The decision that would be made, None before a field is changed.", default=None)
     is_suppressed: bool = described("True if the customer objected, so that nobody calls.", default=False)
-    expected_profit_eur: float | None = described("Expected profit of the call, EUR.", default=None)
     difference: float | None = described(
         "Probability less that on record, [-1, 1]; None without a record.", default=None
     )
     changes: list[str] = described("Fields that differ from the record, in words.", default_factory=list)
-    has_record: bool = described("True if it is compared with a decision on record.", default=False)
     bar: RangeBar | None = described("Probability, range and threshold as a bar.", default=None)
 
 
@@ -139,7 +120,7 @@ class PredictPage:
     """The whole page."""
 
     template: ClassVar[str] = "pages/predict.html"
-    title: str = described("Title of the page.")
     form: PredictForm = described("The form.")
-    decision: DecisionView | None = described("The decision on record, None before the first.")
-    what_if: WhatIf = described("The what-if panel.")
+    decision: DecisionView | None = described("The decision on record, None before the first.", default=None)
+    what_if: WhatIf = described("The what-if panel.", default=WhatIf())
+    title: str = described("Title of the page.", default="Decide about a customer")

@@ -1,10 +1,9 @@
-"""`/` and `/login`: the state of the platform at a glance, and the way in. HTTP and arrangement only."""
+"""`/` and `/login`: the state of the platform at a glance, and the login form."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
@@ -15,37 +14,29 @@ from litestar.response import Template
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from bank_assets.ledger import chain, promotions, responses
-from bank_assets.ledger.promotions import Promotion
-from bank_assets.ledger.responses import Judged
+from bank_assets.ledger import chain
 from bank_assets.reports.formats import count, eur, number, pct
 from serving.champion.champion import ChampionStore
 from serving.decisions.recorder import Recorder
 from serving.home.view_models import HomePage, HomeState
 from serving.monitoring.reports import Reports
-from serving.monitoring.response_views import (
-    LEDGER_UNREADABLE,
-    fit_in_progress,
-    is_within_limits,
-    message_of,
-    stopped_on,
-)
-from serving.monitoring.view_models import AlertLine
+from serving.monitoring.response_views import LEDGER_UNREADABLE, LoopHistory
 from serving.monitoring.views import ANSWERED_BY_THE_LOOP, alert_lines
 from serving.settings import ServingSettings
 from serving.web.access import identity_of
+from serving.web.sessions import log_in, log_out
 from serving.web.templating import is_partial, moment, show, words
 from serving.web.view_models import BAD, GOOD, PLAIN, WATCH, LoginPage, Notice, Tile
 
 SHOWN_ALERTS = 4
+READ_ROWS = 20
+"""Enough to contain the verdict on the fit that the newest judged day requested."""
 URGENT_FOR = timedelta(days=1)
 URGENT_LOOKED_AT, URGENT_SHOWN = 40, 3
-NEWEST_VERDICTS = 20
-"""Enough to hold the verdict on the fit that the newest judged day asked for."""
 LOGIN_ERRORS = {"credentials": "The name or the password is not right, or the account is disabled. Try again."}
 
 
-@get("/", name="page:home", include_in_schema=False, sync_to_thread=True)
+@get("/", name="page:home", sync_to_thread=True)
 def home(
     request: Request[Any, Any, Any],
     store: NamedDependency[ChampionStore],
@@ -56,10 +47,10 @@ def home(
 ) -> Response[Any]:
     """Champion, freshness, drift, record, and what needs somebody."""
     scopes = identity_of(request).scopes
-    loop = _loop(ledger)
+    loop = LoopHistory.read(ledger, READ_ROWS)
     state = HomeState(
         attention=_attention(store, reports, loop),
-        alerts=_alerts(reports, loop),
+        alerts=alert_lines(reports.alerts(SHOWN_ALERTS), loop),
         model=_model(store, loop),
         data=_data(store, reports, loop),
         decisions=_decisions(ledger, recorder),
@@ -72,33 +63,7 @@ def home(
     return show(request, page, state)
 
 
-@dataclass(frozen=True, slots=True)
-class Loop:
-    """The latest rows of the loop and of the promotions, newest first."""
-
-    rows: Sequence[Judged]
-    verdicts: Sequence[Promotion]
-
-
-def _loop(ledger: Engine) -> Loop | None:
-    """What the ledger holds of the loop, None if it cannot be read."""
-    try:
-        return Loop(
-            responses.history(ledger, limit=responses.NEWEST_ROWS), promotions.history(ledger, limit=NEWEST_VERDICTS)
-        )
-    except SQLAlchemyError:
-        return None
-
-
-def _alerts(reports: Reports, loop: Loop | None) -> list[AlertLine]:
-    found = reports.alerts(SHOWN_ALERTS)
-    if loop is None:
-        return alert_lines(found)
-    running = fit_in_progress(loop.rows, loop.verdicts)
-    return alert_lines(found, is_stopped=bool(stopped_on(loop.rows)), running=running.episode_id if running else "")
-
-
-@get("/login", name="page:login", include_in_schema=False, sync_to_thread=False)
+@get("/login", name="page:login", sync_to_thread=False)
 def login(
     request: Request[Any, Any, Any],
     settings: NamedDependency[ServingSettings],
@@ -109,7 +74,7 @@ def login(
     return show(request, LoginPage("Log in", text, settings.is_local_mode), status=200 if not text else 401)
 
 
-def _attention(store: ChampionStore, reports: Reports, loop: Loop | None) -> list[Notice]:
+def _attention(store: ChampionStore, reports: Reports, loop: LoopHistory | None) -> list[Notice]:
     """What a person must do or know; what the loop has answered is history."""
     found = [LEDGER_UNREADABLE] if loop is None else []
     if store.champion is None:
@@ -128,7 +93,7 @@ def _attention(store: ChampionStore, reports: Reports, loop: Loop | None) -> lis
     elif summary.get("validation_passed") is False:
         text = "A month failed its gate and is held; the others went on."
         found.append(Notice(BAD, "Validation failed", text, "/monitoring", "See the reports"))
-    found += _stopped(loop.rows) if loop else []
+    found += _stopped(loop) if loop else []
     found += _urgent(reports)
     champion = store.champion
     if champion is not None and not champion.decision.get("training", {}).get("is_real"):
@@ -149,19 +114,18 @@ def _urgent(reports: Reports) -> list[Notice]:
     ][:URGENT_SHOWN]
 
 
-def _stopped(rows: Sequence[Judged]) -> list[Notice]:
+def _stopped(loop: LoopHistory) -> list[Notice]:
     """The loop has stopped: it stays here until the loop tries again, however old its alert is."""
-    day = stopped_on(rows)
-    if not day:
+    if not loop.stopped_on:
         return []
     text = (
-        f"The loop stopped on {day}, as neither refits nor a comparison of all candidates helped. Look at what "
-        "changed in campaigns or products; the champion stays in charge, and the loop tries again after a rest."
+        f"The loop stopped on {loop.stopped_on}, as neither refits nor a comparison of all candidates helped. Look at "
+        "what changed in campaigns or products; the champion stays in charge, and the loop tries again after a rest."
     )
     return [Notice(BAD, "Retraining does not help; a person is needed", text, "/monitoring", "See what was judged")]
 
 
-def _model(store: ChampionStore, loop: Loop | None) -> list[Tile]:
+def _model(store: ChampionStore, loop: LoopHistory | None) -> list[Tile]:
     champion = store.champion
     if champion is None:
         return [Tile("Version", "none", "nothing can be decided", BAD)]
@@ -182,7 +146,7 @@ def _model(store: ChampionStore, loop: Loop | None) -> list[Tile]:
     return tiles
 
 
-def _data(store: ChampionStore, reports: Reports, loop: Loop | None) -> list[Tile]:
+def _data(store: ChampionStore, reports: Reports, loop: LoopHistory | None) -> list[Tile]:
     tiles = []
     state = store.published
     if state is not None:
@@ -204,15 +168,14 @@ def _data(store: ChampionStore, reports: Reports, loop: Loop | None) -> list[Til
     return tiles
 
 
-def _last_judged(loop: Loop | None) -> Tile:
+def _last_judged(loop: LoopHistory | None) -> Tile:
     label = "Last day the loop judged"
     if loop is None:
         return Tile(label, "unknown", "the ledger cannot be read", BAD)
-    message = message_of(loop.rows, loop.verdicts)
-    if not message:
+    if not loop.message:
         return Tile(label, "none yet", "it judges delivered days while `make ui` runs")
-    value, tone = ("within its limits", GOOD) if is_within_limits(loop.rows) else ("beyond a limit", WATCH)
-    return Tile(label, value, message, tone)
+    value, tone = ("within its limits", GOOD) if loop.is_within_limits else ("beyond a limit", WATCH)
+    return Tile(label, value, loop.message, tone)
 
 
 def _decisions(ledger: Engine, recorder: Recorder) -> list[Tile]:
@@ -227,4 +190,4 @@ def _decisions(ledger: Engine, recorder: Recorder) -> list[Tile]:
     ]
 
 
-HANDLERS = (home, login)
+HANDLERS = (home, login, log_in, log_out)

@@ -28,7 +28,7 @@ class HomeState:
 
     template: ClassVar[str] = "partials/_home.html"
     attention: list[Notice] = described("What a person must do or know, the most urgent first; empty if nothing.")
-    alerts: list[AlertLine] = described("What people were told last, newest first.")
+    alerts: list[AlertLine] = described("The latest alerts, newest first.")
     model: list[Tile] = described("The model in force: version, algorithm, since when, quality.")
     data: list[Tile] = described("Freshness of the data, and the last day the loop judged.")
     decisions: list[Tile] = described("Decisions on record, waiting, and their chain.")

@@ -1,9 +1,8 @@
-"""`/api/v1/model`: the champion, its history, rollback. HTTP only."""
+"""`/api/v1/model`: the champion, its history, rollback."""
 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import time
 from typing import Annotated, Any
 
@@ -18,9 +17,10 @@ from bank_assets.store.registry import Registry
 from serving.champion.champion import ChampionStore
 from serving.champion.watcher import Watcher
 from serving.model.schemas import ModelHistory, ModelInfo, PromotionEntry, RollbackRequest
-from serving.web.access import identity_of, needs
+from serving.web.access import identity_of
+from serving.web.answers import from_record
 from serving.web.bodies import JsonBody
-from serving.web.openapi import operation
+from serving.web.openapi import secured
 from serving.web.problems import ConflictError
 
 SWAP_SECONDS = 5.0
@@ -38,7 +38,7 @@ class ModelController(Controller):
     path = "/api/v1/model"
     tags = ("model",)
 
-    @get("/", operation_id="get_model", operation_class=operation(), summary="The model in force")
+    @get("/", operation_id="get_model", **secured(""), summary="The model in force")
     async def info(self, store: NamedDependency[ChampionStore]) -> ModelInfo:
         """Version, digest, training, metrics, thresholds."""
         return model_info(store)
@@ -46,7 +46,7 @@ class ModelController(Controller):
     @get(
         "/history",
         operation_id="get_model_history",
-        operation_class=operation(),
+        **secured(""),
         sync_to_thread=True,
         summary="Who was champion when",
     )
@@ -54,13 +54,12 @@ class ModelController(Controller):
         self, ledger: NamedDependency[Engine], limit: Annotated[int, QueryParameter(ge=1, le=1_000)] = 100
     ) -> ModelHistory:
         """Every verdict of the promotion gate and every rollback, newest first."""
-        return ModelHistory([PromotionEntry(**dataclasses.asdict(p)) for p in promotions.history(ledger, limit=limit)])
+        return ModelHistory([from_record(PromotionEntry, one) for one in promotions.history(ledger, limit=limit)])
 
     @post(
         "/rollback",
         operation_id="roll_back_model",
-        operation_class=BODY.operation,
-        guards=[needs("admin")],
+        **BODY.route,
         status_code=200,
         request_max_body_size=65_536,
         summary="Put an earlier version in force",
@@ -76,26 +75,24 @@ class ModelController(Controller):
     ) -> PromotionEntry:
         """Moves the alias in the registry and appends to the history; every process swaps within seconds."""
         data = BODY.read(body, request.scope["headers"])
-        row = await asyncio.to_thread(roll_back, ledger, registry, data.version, data.reason, identity_of(request).name)
-        watcher.wake()
-        deadline = time.monotonic() + SWAP_SECONDS
-        while time.monotonic() < deadline and (store.champion is None or store.champion.version != data.version):
-            await asyncio.sleep(0.05)
-        return PromotionEntry(**dataclasses.asdict(row))
+        row = await roll_back_and_wait(ledger, registry, watcher, store, data, identity_of(request).name)
+        return from_record(PromotionEntry, row)
+
+
+async def roll_back_and_wait(
+    ledger: Engine, registry: Registry, watcher: Watcher, store: ChampionStore, requested: RollbackRequest, actor: str
+) -> promotions.Promotion:
+    """Roll back, and wait some seconds until this process answers with the version; errors are those of `roll_back`."""
+    row = await asyncio.to_thread(roll_back, ledger, registry, requested.version, requested.reason, actor)
+    watcher.wake()
+    deadline = time.monotonic() + SWAP_SECONDS
+    while time.monotonic() < deadline and (store.champion is None or store.champion.version != requested.version):
+        await asyncio.sleep(0.05)
+    return row
 
 
 def roll_back(engine: Engine, registry: Registry, version: str, reason: str, actor: str) -> promotions.Promotion:
     """Move the alias and record it; shared by the route and the model page.
-
-    Args:
-        engine: the ledger.
-        registry: where the alias is.
-        version: version to put in force.
-        reason: why.
-        actor: who.
-
-    Returns:
-        The row in the history.
 
     Raises:
         ConflictError: the version was only ever refused, or is in force already.
@@ -124,31 +121,21 @@ def roll_back(engine: Engine, registry: Registry, version: str, reason: str, act
 
 
 def model_info(store: ChampionStore) -> ModelInfo:
-    """The champion as the API and the model page show it.
-
-    Raises:
-        ChampionUnavailableError: there is none.
-    """
+    """The champion as the API and the model page show it."""
     champion = store.current
     document = champion.decision
     recipe = document.get("recipe", {})
-    return ModelInfo(
+    return from_record(
+        ModelInfo,
+        champion,
         name=MODEL_NAME,
-        version=champion.version,
-        digest=champion.digest,
         mlflow_run_id=champion.run_id,
-        loaded_at=champion.loaded_at,
         is_registry_reachable=store.is_registry_reachable,
         registry_message=store.message,
         algorithm=recipe.get("algorithm", "unknown"),
         sampler=recipe.get("sampler", "unknown"),
         hyper_parameters=recipe.get("parameters", {}),
-        economics=document.get("economics", {}),
-        thresholds=document.get("thresholds", {}),
-        metrics=document.get("metrics", {}),
-        training=document.get("training", {}),
-        importance=document.get("importance", {}),
         as_of=store.published.as_of if store.published else None,
-        is_on_probation=champion.is_on_probation,
         recalibration=store.published.recalibration if store.published else None,
+        **{name: document.get(name, {}) for name in ("economics", "thresholds", "metrics", "training", "importance")},
     )

@@ -1,9 +1,8 @@
-"""`/model`: the model in force, its quality and history, and the way back. HTTP and arrangement only."""
+"""`/model`: the model in force, its quality and history, and the rollback form."""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Annotated, Any, Final
 
 from litestar import Request, Response, get, post
@@ -17,7 +16,8 @@ from bank_assets.ledger import promotions
 from bank_assets.store.registry import Registry, UnknownVersionError
 from serving.champion.champion import ChampionStore
 from serving.champion.watcher import Watcher
-from serving.model.api import SWAP_SECONDS, model_info, roll_back
+from serving.model.api import model_info, roll_back_and_wait
+from serving.model.schemas import RollbackRequest
 from serving.model.view_models import ModelPage, RollbackForm
 from serving.model.views import (
     candidate_rows,
@@ -30,19 +30,15 @@ from serving.model.views import (
     weights_of,
 )
 from serving.monitoring.reports import Reports
-from serving.web.access import identity_of, needs
+from serving.web.access import identity_of
 from serving.web.problems import ConflictError
 from serving.web.templating import show
-from serving.web.view_models import GOOD, WATCH, EmptyState, Notice
+from serving.web.view_models import GOOD, WATCH, Notice
 
 REASON_LENGTHS: Final = (3, 1_000)
-NO_CURVES: Final = EmptyState(
-    "No curves in this bundle", "Bundles of later releases carry calibration and profit curves."
-)
-NO_SEARCH: Final = EmptyState("No search on file", "The pipeline compares candidates and notes them.", "make run")
 
 
-@get("/model", name="page:model", include_in_schema=False, sync_to_thread=True)
+@get("/model", name="page:model", sync_to_thread=True)
 def model(
     request: Request[Any, Any, Any],
     store: NamedDependency[ChampionStore],
@@ -62,19 +58,7 @@ def model_page(
     rolled_back: str = "",
     rollback: RollbackForm | None = None,
 ) -> ModelPage:
-    """Arrange the page.
-
-    Args:
-        request: who asks.
-        store: the model in force.
-        ledger: the history.
-        reports: the last search.
-        rolled_back: version that a rollback asked for just now, or empty.
-        rollback: a refused form, to be shown again.
-
-    Raises:
-        ChampionUnavailableError: there is no model.
-    """
+    """Arrange the page."""
     info = model_info(store)
     history = promotions.history(ledger, limit=200)
     form = RollbackForm(earlier_versions(history, info.version), "admin" in identity_of(request).scopes)
@@ -87,11 +71,9 @@ def model_page(
         tiles=metric_tiles(info.metrics, objective),
         tested=tested_sentence(info.metrics),
         charts=curve_charts(info.metrics),
-        charts_empty=NO_CURVES,
         weights=weights_of(info.importance, store.current.contract),
         candidates=candidate_rows(summary.get("candidates") or [], info, objective),
         chosen_by="F1" if objective == F1 else "profit",
-        candidates_empty=NO_SEARCH,
         history=verdicts(history),
         rollback=rollback or form,
     )
@@ -106,12 +88,7 @@ def _notices(in_force: str, rolled_back: str, store: ChampionStore) -> list[Noti
 
 
 @post(
-    "/model/rollback",
-    name="page:model:rollback",
-    include_in_schema=False,
-    guards=[needs("admin")],
-    request_max_body_size=16_384,
-    status_code=303,
+    "/model/rollback", name="page:model:rollback", opt={"needs": "admin"}, request_max_body_size=16_384, status_code=303
 )
 async def rollback(
     request: Request[Any, Any, Any],
@@ -133,7 +110,8 @@ async def rollback(
         fault = f"Choose one of the versions; found {version[:20]!r}."
     else:
         try:
-            await asyncio.to_thread(roll_back, ledger, registry, version, reason, identity_of(request).name)
+            requested = RollbackRequest(version, reason)
+            await roll_back_and_wait(ledger, registry, watcher, store, requested, identity_of(request).name)
         except (ConflictError, UnknownVersionError) as error:
             fault = str(error)
     if fault:
@@ -141,10 +119,6 @@ async def rollback(
         form = RollbackForm(earlier_versions(history, store.current.version), True, version, reason, fault)
         page = await asyncio.to_thread(model_page, request, store, ledger, reports, "", form)
         return show(request, page, status=422)
-    watcher.wake()
-    deadline = time.monotonic() + SWAP_SECONDS
-    while time.monotonic() < deadline and (store.champion is None or store.champion.version != version):
-        await asyncio.sleep(0.05)
     return Redirect("/model", status_code=303, query_params={"rolled_back": version})
 
 

@@ -1,7 +1,4 @@
-"""Bodies about the model in force and its history.
-
-What lives here: shapes and bounds. What must not: logic. Called by the model routes and the model page.
-"""
+"""Bodies about the model in force and its history."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""From the model in force, the history and the last search to what the Model page shows. Arrangement only.
+"""From the model in force, its history and the last search to the Model page.
 
-Called by `model.page`. Curves come from `metrics.curves` of decision.json, if the bundle carries them:
-`calibration` (`core.quality.metrics.CalibrationBin` as JSON) and `profit` (`core.quality.curves.Curve` as JSON).
+Curves come from `metrics.curves` of decision.json: `calibration` (`core.quality.metrics.CalibrationBin`) and `profit`
+(`core.quality.curves.Curve`), both optional.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from bank_assets.reports.charts import Chart, Series
 from bank_assets.reports.formats import amount_text, count, eur, number, pct
 from serving.decisions.form import labels_of
 from serving.model.schemas import ModelInfo
-from serving.model.view_models import CandidateRow, Verdict, Weight
+from serving.model.view_models import Verdict, Weight
 from serving.web.templating import moment, words
 from serving.web.view_models import PLAIN, Table, Tile
 
@@ -147,19 +147,13 @@ def weights_of(importance: Mapping[str, float], contract: Contract) -> list[Weig
     ]
 
 
-def candidate_rows(candidates: Sequence[Document], info: ModelInfo, objective: str) -> list[CandidateRow]:
+def candidate_rows(candidates: Sequence[Document], info: ModelInfo, objective: str) -> list[dict[str, Any]]:
     """Candidates, the best by the objective first."""
     return [
-        CandidateRow(
-            str(one.get("algorithm")),
-            str(one.get("sampler")),
-            one.get("roc_auc"),
-            one.get("average_precision"),
-            one.get("f1"),
-            one.get("brier"),
-            one.get("profit_eur"),
-            (one.get("algorithm"), one.get("sampler")) == (info.algorithm, info.sampler),
-        )
+        {
+            **{name: one.get(name) for name in ("algorithm", "sampler", *NAMES)},
+            "is_champion": (one.get("algorithm"), one.get("sampler")) == (info.algorithm, info.sampler),
+        }
         for one in sorted(candidates, key=lambda one: best_first(objective, one))
     ]
 
@@ -168,15 +162,9 @@ def verdicts(history: Sequence[Promotion]) -> list[Verdict]:
     """The history of the gate."""
     return [
         Verdict(
-            one.at,
-            one.kind,
-            one.decision == "promoted",
-            one.from_version or "",
-            one.to_version or "",
-            one.reasons,
+            one,
             evidence_lines({name: value for name, value in one.evidence.items() if name != "report"}),
             str(one.evidence.get("report", "")),
-            one.actor,
         )
         for one in history
     ]

@@ -1,4 +1,4 @@
-"""Health and metrics. What must not be here: anything that scores or writes."""
+"""Liveness, readiness and metrics. None of them scores or writes."""
 
 from __future__ import annotations
 
@@ -76,12 +76,14 @@ async def metrics(
 ) -> Response[bytes]:
     """Counts, times and gauges in Prometheus' text format."""
     champion = store.champion
-    meters.recorded.set(recorder.recorded)
-    meters.groups.set(recorder.groups)
-    meters.waiting.set(recorder.n_waiting)
-    meters.swaps.set(store.swaps)
-    meters.is_ready.set(champion is not None and store.published is not None)
-    meters.is_registry_reachable.set(bool(store.is_registry_reachable))
+    meters.set(
+        decisions_recorded=recorder.recorded,
+        ledger_transactions=recorder.groups,
+        decisions_waiting=recorder.n_waiting,
+        champion_swaps=store.swaps,
+        is_ready=champion is not None and store.published is not None,
+        is_registry_reachable=bool(store.is_registry_reachable),
+    )
     meters.champion.clear()
     if champion is not None:
         meters.champion.labels(champion.version, champion.digest).set(1)

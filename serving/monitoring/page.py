@@ -1,4 +1,4 @@
-"""`/monitoring` and `/reports/...`: drift, realised performance, the pipeline's own reports. HTTP only."""
+"""`/monitoring` and `/reports/...`: drift, realised performance, the pipeline's own reports."""
 
 from __future__ import annotations
 
@@ -9,34 +9,20 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 from litestar.response import Template
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
-from bank_assets.ledger import promotions, responses
 from serving.champion.champion import ChampionStore
 from serving.monitoring.reports import OWN_PAGES, STYLE_BLOCK, Reports
-from serving.monitoring.response_views import LEDGER_UNREADABLE, READ_ROWS, fit_in_progress, response_view, stopped_on
-from serving.monitoring.view_models import MonitoringPage, ReportLink
+from serving.monitoring.response_views import LEDGER_UNREADABLE, READ_ROWS, LoopHistory, response_view
+from serving.monitoring.view_models import MonitoringPage
 from serving.monitoring.views import alert_lines, drift_view, performance_view
 from serving.web.problems import NotFoundError
 from serving.web.templating import show, static_url
-from serving.web.view_models import BAD, EmptyState, Notice
+from serving.web.view_models import BAD, Notice
 
-NO_DRIFT: Final = EmptyState(
-    "No drift report yet", "The pipeline compares each month with what the model learned from.", "make run"
-)
-NO_PERFORMANCE: Final = EmptyState(
-    "No performance report yet", "It needs decisions whose outcome is known; the pipeline joins them.", "make run"
-)
-NO_RESPONSE: Final = EmptyState(
-    "No day judged yet",
-    "The loop judges each delivered day once a model is in force and the schedules run. Its numbers stand here then.",
-    "make ui",
-)
-UNREADABLE: Final = EmptyState("Not known", "The judged days are in the ledger, which cannot be read at this moment.")
 SHOWN_ALERTS: Final = 40
 
 
-@get("/monitoring", name="page:monitoring", include_in_schema=False, sync_to_thread=True)
+@get("/monitoring", name="page:monitoring", sync_to_thread=True)
 def monitoring(
     request: Request[Any, Any, Any],
     reports: NamedDependency[Reports],
@@ -49,34 +35,24 @@ def monitoring(
     if store.champion is None:
         text = "Drift is measured against the first months of data until there is one."
         notices.append(Notice(BAD, "No model is in force", text, "/", "See what is in place"))
-    response_empty = NO_RESPONSE
-    try:
-        rows, verdicts = responses.history(ledger, limit=READ_ROWS), promotions.history(ledger, limit=READ_ROWS)
-    except SQLAlchemyError:
-        rows, verdicts, response_empty = [], [], UNREADABLE
+    found = LoopHistory.read(ledger, READ_ROWS)
+    if found is None:
         notices.append(LEDGER_UNREADABLE)
-    running = fit_in_progress(rows, verdicts)
-    links = [ReportLink(f"/reports/{path}", name) for path, name in reports.openable()]
+    history = found or LoopHistory()
     page = MonitoringPage(
         title="Monitoring",
         notices=notices,
-        alerts=alert_lines(
-            reports.alerts(SHOWN_ALERTS),
-            is_stopped=bool(stopped_on(rows)),
-            running=running.episode_id if running else "",
-        ),
-        response=response_view(rows, verdicts),
-        response_empty=response_empty,
+        alerts=alert_lines(reports.alerts(SHOWN_ALERTS), history),
+        response=response_view(history),
+        is_ledger_readable=found is not None,
         drift=drift_view(drift, reports.page_of("drift", max(drift))) if drift else None,
-        drift_empty=NO_DRIFT,
         performance=performance_view(performance) if performance else None,
-        performance_empty=NO_PERFORMANCE,
-        reports=links,
+        reports=reports.openable(),
     )
     return show(request, page)
 
 
-@get("/reports/{path:path}", name="page:report", include_in_schema=False, sync_to_thread=True)
+@get("/reports/{path:path}", name="page:report", sync_to_thread=True)
 def report(path: FromPath[str], reports: NamedDependency[Reports]) -> Response[bytes]:
     """A report of the pipeline in our style; those that hold customers are not open."""
     address = str(path).lstrip("/")

@@ -1,8 +1,7 @@
 """The pipeline's reports under `$BANK_HOME/reports`, as the pages read them.
 
-What lives here: reading JSON reports with a memory by time stamp, and which files people may open.
-What must not: writing, HTML, anything of the pipeline's own code (these files are the whole border between both).
-Called by the page controllers. A missing report is normal (None), an unreadable one is said so, neither is an error.
+These files are the only link between the app and the pipeline. A missing report is normal (None), an unreadable one is
+logged.
 """
 
 from __future__ import annotations
@@ -45,11 +44,7 @@ LISTED_PAGES: Final = 6
 
 @dataclass(slots=True)
 class Reports:
-    """Reports of one home.
-
-    Attributes:
-        folder: the `reports` folder; it need not exist.
-    """
+    """Reports of one home."""
 
     folder: Path
     _known: dict[Path, tuple[int, Any]] = field(default_factory=dict)
@@ -69,11 +64,7 @@ class Reports:
         return {month: one for month, one in found.items() if one and one.get("schema_version") == DRIFT_VERSION}
 
     def alerts(self, limit: int) -> list[dict[str, Any]]:
-        """What people were told, newest first, `core.alerts.alert.Alert` as JSON.
-
-        Args:
-            limit: how many at most.
-        """
+        """The newest alerts first, `core.alerts.alert.Alert` as JSON."""
         path = self.folder / "alerts.jsonl"
         try:
             with path.open("rb") as stream:
@@ -95,14 +86,7 @@ class Reports:
         return f"/reports/{folder}/{name}.html" if (self.folder / folder / f"{name}.html").is_file() else ""
 
     def style_of(self, path: str) -> bytes | None:
-        """The style block of a page of ours.
-
-        Args:
-            path: the page's path with `.css` in place of `.html`.
-
-        Returns:
-            The style sheet, or None if there is no such page.
-        """
+        """The style block of a page of ours."""
         found = self.file(path.removesuffix(".css") + ".html") if path.endswith(".css") else None
         block = STYLE_BLOCK.search(found[0].read_bytes()) if found else None
         return block.group(1) if block else None
@@ -128,14 +112,7 @@ class Reports:
         return [(path, name) for path, name in named if (self.folder / path).is_file()]
 
     def file(self, path: str) -> tuple[Path, str] | None:
-        """A report that people may open.
-
-        Args:
-            path: relative to the folder, as in the address.
-
-        Returns:
-            File and media type, or None if there is no such report.
-        """
+        """A report that people may open."""
         parts = Path(path.lstrip("/")).parts
         if not parts or (parts[0] not in OPEN_FOLDERS and "/".join(parts) not in OPEN_FILES):
             return None
@@ -169,4 +146,6 @@ def _alert(line: bytes) -> dict[str, Any] | None:
         found = json.loads(line) if line.strip() else None
     except ValueError:
         return None
-    return found if isinstance(found, dict) and found.get("schema_version") == ALERT_VERSION else None
+    if not isinstance(found, dict) or found.get("schema_version") != ALERT_VERSION:
+        return None
+    return {"details": [], **found}  # earlier releases wrote no details

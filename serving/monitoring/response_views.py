@@ -1,13 +1,13 @@
-"""From the days that the loop judged to what people see of them: each number beside its limit, and the answer.
-
-What lives here: arrangement. What must not: comparing (`core.response.assessment.comparisons`, which the loop uses
-too), reading the ledger. Called by the Monitoring and Home pages.
-"""
+"""Judged days for people: each number beside its limit, and the loop's response."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from bank_assets.core.response.assessment import comparisons
 from bank_assets.core.response.policy import (
@@ -18,6 +18,7 @@ from bank_assets.core.response.policy import (
     ResponseState,
     ViolationKind,
 )
+from bank_assets.ledger import promotions, responses
 from bank_assets.ledger.promotions import Promotion
 from bank_assets.ledger.responses import Judged
 from bank_assets.reports.charts import Chart, Series
@@ -32,6 +33,7 @@ CHART_DAYS: Final = 180
 READ_ROWS: Final = 200
 """Rows of the ledger read for a page: the charts' days, and rows that settle a fit without judging a day."""
 
+LIMITS: Final = ResponsePolicy()
 LEDGER_UNREADABLE: Final = Notice(
     BAD,
     "The ledger cannot be read",
@@ -48,103 +50,96 @@ NO_FIT: Final = ("recalibration", "rollback")
 FITS: Final = {ResponseAction.RETRAIN: "refit of the recipe", ResponseAction.SEARCH: "comparison of all candidates"}
 
 
-def response_view(
-    rows: Sequence[Judged], verdicts: Sequence[Promotion], policy: ResponsePolicy | None = None
-) -> ResponseView | None:
-    """Arrange judged days.
+@dataclass(frozen=True, slots=True)
+class LoopHistory:
+    """The latest rows of the ledger's `responses` and `promotions`, newest first."""
 
-    Args:
-        rows: of the ledger's `responses`, newest first.
-        verdicts: of the ledger's `promotions`, which say what became of a fit.
-        policy: limits of the loop.
+    rows: Sequence[Judged] = ()
+    verdicts: Sequence[Promotion] = ()
 
-    Returns:
-        The view; None before the first judged day.
-    """
-    limits = policy or ResponsePolicy()
-    running = fit_in_progress(rows, verdicts)
-    days = [_day(row, evidence, verdicts, limits, is_running=row is running) for row, evidence in _judged(rows)]
-    if not days:
+    @classmethod
+    def read(cls, ledger: Engine, limit: int) -> LoopHistory | None:
+        """The newest rows; None if the ledger cannot be read."""
+        try:
+            return cls(responses.history(ledger, limit=limit), promotions.history(ledger, limit=limit))
+        except SQLAlchemyError:
+            return None
+
+    @property
+    def stopped_on(self) -> str:
+        """Day on which the loop stopped because fits do not help, "" if it is not stopped now."""
+        return (ResponseState.from_json(self.rows[0].state).stopped_on or "") if self.rows else ""
+
+    @property
+    def fit_in_progress(self) -> Judged | None:
+        """The row whose fit has no verdict yet, None if the loop waits for none."""
+        newest = self.rows[0] if self.rows else None
+        is_fitting = newest is not None and newest.action in FITS and _verdict_on(newest, self.verdicts) is None
+        return newest if is_fitting else None
+
+    @property
+    def judged(self) -> list[tuple[Judged, Evidence]]:
+        """Rows that measured something; the others settle a fit that came to nothing."""
+        found = ((row, Evidence.from_record(row.evidence)) for row in self.rows)
+        return [(row, evidence) for row, evidence in found if evidence is not None]
+
+    @property
+    def is_within_limits(self) -> bool:
+        """Whether every number of the newest judged day is within its limit."""
+        judged = self.judged
+        return bool(judged) and not judged[0][0].kinds
+
+    @property
+    def message(self) -> str:
+        """The newest judged day in one sentence, "" before the first."""
+        judged = self.judged
+        if not judged:
+            return ""
+        row, evidence = judged[0]
+        found = [NAMES[one.kind].lower() for one in comparisons(evidence, LIMITS) if one.is_violated]
+        state = f"beyond the limit: {', '.join(found)}" if found else "every number within its limit"
+        return f"{row.as_of}: {state}; {self.answer_of(row)}."
+
+    def answer_of(self, row: Judged) -> str:
+        """What the loop answered on a day, and what became of it."""
+        answers = ["recalibrated"] if row.is_recalibrated or row.action == ResponseAction.RECALIBRATE else []
+        if row.action in FITS:
+            found, is_running = _verdict_on(row, self.verdicts), row is self.fit_in_progress
+            became = (
+                f": version {found.to_version} {found.decision}" if found else ", not finished" if is_running else ""
+            )
+            answers.append(f"{FITS[ResponseAction(row.action)]}{became}")
+        if row.action == ResponseAction.ALERT:
+            answers.append("stopped, a person was called")
+        return " and ".join(answers) or ("waited" if row.kinds else "nothing to answer")
+
+
+def response_view(history: LoopHistory) -> ResponseView | None:
+    """Arrange judged days; None before the first."""
+    judged = [(row, comparisons(evidence, LIMITS)) for row, evidence in history.judged]
+    if not judged:
         return None
-    judged = [(row, comparisons(evidence, limits)) for row, evidence in _judged(rows)[:CHART_DAYS]][::-1]
+    oldest_first = judged[:CHART_DAYS][::-1]
     return ResponseView(
-        message=message_of(rows, verdicts, limits),
-        tiles=[_tile(one) for one in judged[-1][1]],
-        charts=[_chart(kind, judged) for kind in ViolationKind],
-        days=days[:SHOWN_DAYS],
-        n_earlier=max(len(days) - SHOWN_DAYS, 0),
+        message=history.message,
+        tiles=[_tile(one) for one in judged[0][1]],
+        charts=[_chart(kind, oldest_first) for kind in ViolationKind],
+        days=[_day(row, compared, history.answer_of(row)) for row, compared in judged[:SHOWN_DAYS]],
+        n_earlier=max(len(judged) - SHOWN_DAYS, 0),
     )
 
 
-def message_of(rows: Sequence[Judged], verdicts: Sequence[Promotion] = (), policy: ResponsePolicy | None = None) -> str:
-    """The newest judged day in one sentence, "" before the first."""
-    judged = _judged(rows)
-    if not judged:
-        return ""
-    row, evidence = judged[0]
-    found = [NAMES[one.kind].lower() for one in comparisons(evidence, policy or ResponsePolicy()) if one.is_violated]
-    state = f"beyond the limit: {', '.join(found)}" if found else "every number within its limit"
-    return f"{row.as_of}: {state}; {answer_of(row, verdicts, is_running=row is fit_in_progress(rows, verdicts))}."
-
-
-def stopped_on(rows: Sequence[Judged]) -> str:
-    """Day on which the loop stopped because fits do not help, "" if it is not stopped now."""
-    if not rows:
-        return ""
-    return ResponseState.from_json(rows[0].state).stopped_on or ""
-
-
-def fit_in_progress(rows: Sequence[Judged], verdicts: Sequence[Promotion]) -> Judged | None:
-    """The row whose fit has no verdict yet, None if the loop waits for none.
-
-    Args:
-        rows: of the ledger's `responses`, newest first.
-        verdicts: of the ledger's `promotions`, newest first.
-    """
-    if not rows or rows[0].action not in FITS:
-        return None
-    return rows[0] if _verdict_on(rows[0], verdicts) is None else None
-
-
 def _verdict_on(row: Judged, verdicts: Sequence[Promotion]) -> Promotion | None:
-    """The verdict on the fit that a day asked for, which cannot be older than the day's row."""
+    """The verdict on the fit that a day requested, which cannot be older than the day's row."""
     found = (one for one in verdicts if one.as_of == row.as_of and one.id > row.promotion_id)
     return next((one for one in found if one.kind not in NO_FIT), None)
 
 
-def is_within_limits(rows: Sequence[Judged]) -> bool:
-    """Whether every number of the newest judged day is within its limit."""
-    judged = _judged(rows)
-    return bool(judged) and not judged[0][0].kinds
-
-
-def answer_of(row: Judged, verdicts: Sequence[Promotion] = (), *, is_running: bool = False) -> str:
-    """What the loop answered on a day, and what became of it."""
-    answers = ["recalibrated"] if row.is_recalibrated or row.action == ResponseAction.RECALIBRATE else []
-    if row.action in FITS:
-        found = _verdict_on(row, verdicts)
-        became = f": version {found.to_version} {found.decision}" if found else ", not finished" if is_running else ""
-        answers.append(f"{FITS[ResponseAction(row.action)]}{became}")
-    if row.action == ResponseAction.ALERT:
-        answers.append("stopped, a person was called")
-    return " and ".join(answers) or ("waited" if row.kinds else "nothing to answer")
-
-
-def _judged(rows: Sequence[Judged]) -> list[tuple[Judged, Evidence]]:
-    """Rows that measured something; the others settle a fit that came to nothing."""
-    found = ((row, Evidence.from_record(row.evidence)) for row in rows)
-    return [(row, evidence) for row, evidence in found if evidence is not None]
-
-
-def _day(
-    row: Judged, evidence: Evidence, verdicts: Sequence[Promotion], policy: ResponsePolicy, *, is_running: bool
-) -> JudgedDay:
+def _day(row: Judged, compared: Sequence[LimitComparison], answer: str) -> JudgedDay:
     numbers = [
-        JudgedNumber(NAMES[one.kind], _value(one), _limit(one), one.is_violated, one.sentence)
-        for one in comparisons(evidence, policy)
+        JudgedNumber(NAMES[one.kind], _value(one), _limit(one), one.is_violated, one.sentence) for one in compared
     ]
     tone = WATCH if any(one.is_violated for one in numbers) else PLAIN
-    answer = answer_of(row, verdicts, is_running=is_running)
     return JudgedDay(row.as_of, numbers, answer, tone, list(row.reasons))
 
 

@@ -5,25 +5,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from bank_assets.reports.charts import Chart
-from serving.web.view_models import EmptyState, Notice, Tile, described
+from serving.web.view_models import Notice, Tile, described
 
 
 @dataclass(frozen=True, slots=True)
 class AlertLine:
-    """Something that people were told."""
+    """An alert as people see it."""
 
-    at: str = described("When it happened (ISO).")
+    alert: dict[str, Any] = described("The alert, `core.alerts.alert.Alert` as JSON.")
     tone: str = described("bad, watch, good or plain.")
     sign: str = described("The same as a word: act, look, done, told, answered or being answered.")
-    title: str = described("What is the case, in a few words.")
-    text: str = described("What happened, with the numbers.")
-    action: str = described("What to do.")
-    details: list[str] = described("What a reader may unfold, such as the checks that held.")
     href: str = described("Report or page about it, or empty.")
-    run_href: str = described("Run in Dagster, or empty.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,40 +73,15 @@ class HeatRow:
 
 
 @dataclass(frozen=True, slots=True)
-class DriftDetail:
-    """One column of the latest month, in figures."""
-
-    column: str = described("Name of the column.")
-    effect: float | None = described("Share of contacts that moved, [0, 1].")
-    psi: float | None = described("Population stability index.")
-    distance: float | None = described("KS distance without the point mass, or total variation.")
-    ks_p: float | None = described("p-value of KS, for information only.")
-
-
-@dataclass(frozen=True, slots=True)
 class DriftView:
     """Drift by column and month."""
 
     months: list[str] = described("Months, newest first.")
     rows: list[HeatRow] = described("Columns.")
     latest_month: str = described("The newest month.")
-    details: list[DriftDetail] = described("Its columns in figures, furthest first.")
+    details: list[dict[str, Any]] = described("Its columns as in the report with effect and distance, furthest first.")
     label_rate: Chart = described("Subscription rate by month against the reference.")
     page: str = described("Address of the newest month's report page, or empty.")
-
-
-@dataclass(frozen=True, slots=True)
-class PerformanceRow:
-    """One month of realised performance."""
-
-    name: str = described("The month.")
-    rows: int = described("Matured contacts.")
-    calls: int = described("Of these, called.")
-    f1: float | None = described("F1 at the model's threshold.")
-    average_precision: float | None = described("Average precision.")
-    profit_eur: float | None = described("Profit of the decisions, EUR.")
-    profit_everyone_eur: float | None = described("Profit of calling everyone, EUR.")
-    observed_expected: float | None = described("Subscriptions observed per expected.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +90,8 @@ class PerformanceView:
 
     tiles: list[Tile] = described("Figures of the latest window.")
     charts: list[Chart] = described("Profit, F1 and observed/expected by month.")
-    rows: list[PerformanceRow] = described("Figures by month.")
+    months: list[dict[str, Any]] = described("Figures by month, as in performance.json, newest first.")
     economics: str = described("Cost and value the profit was computed with.")
-
-
-@dataclass(frozen=True, slots=True)
-class ReportLink:
-    """A report that can be opened."""
-
-    href: str = described("Its address.")
-    name: str = described("What it is.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +101,9 @@ class MonitoringPage:
     template: ClassVar[str] = "pages/monitoring.html"
     title: str = described("Title of the page.")
     notices: list[Notice] = described("What to know first.")
-    alerts: list[AlertLine] = described("What people were told, newest first.")
+    alerts: list[AlertLine] = described("Alerts, newest first.")
     response: ResponseView | None = described("What the loop acts on, None before the first judged day.")
-    response_empty: EmptyState = described("Shown while no day was judged.")
+    is_ledger_readable: bool = described("False if what the loop judged cannot be read.")
     drift: DriftView | None = described("Drift, None before the first report.")
-    drift_empty: EmptyState = described("Shown while there is no drift report.")
     performance: PerformanceView | None = described("Realised performance, None before the first report.")
-    performance_empty: EmptyState = described("Shown while there is no performance report.")
-    reports: list[ReportLink] = described("Reports that can be opened; empty if none exists.")
+    reports: list[tuple[str, str]] = described("Path and name of each report that can be opened.")

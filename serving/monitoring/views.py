@@ -1,7 +1,4 @@
-"""From the pipeline's reports to what the Monitoring page shows. Arrangement only.
-
-Called by `monitoring.page`. The JSON forms are those of `core.drift.report` and `core.quality.performance_report`.
-"""
+"""From the pipeline's reports (drift, performance, alerts) to the Monitoring page."""
 
 from __future__ import annotations
 
@@ -13,15 +10,8 @@ from bank_assets.core.alerts.catalogue import ResponseBegan
 from bank_assets.core.drift.report import shade
 from bank_assets.reports.charts import Chart, Series
 from bank_assets.reports.formats import NONE, amount_text, count, eur, number, pct
-from serving.monitoring.view_models import (
-    AlertLine,
-    DriftDetail,
-    DriftView,
-    HeatCell,
-    HeatRow,
-    PerformanceRow,
-    PerformanceView,
-)
+from serving.monitoring.response_views import LoopHistory
+from serving.monitoring.view_models import AlertLine, DriftView, HeatCell, HeatRow, PerformanceView
 from serving.web.view_models import BAD, PLAIN, Tile
 
 SHOWN_MONTHS: Final = 18
@@ -44,39 +34,29 @@ def effect_of(column: Document) -> float | None:
     return max(shifts, default=None)
 
 
-def alert_lines(alerts: Sequence[Document], *, is_stopped: bool = False, running: str = "") -> list[AlertLine]:
-    """Arrange alerts.
-
-    Args:
-        alerts: newest first.
-        is_stopped: whether the loop has stopped and waits for a person.
-        running: episode whose fit has no verdict yet, or "".
-    """
-    waiting = key_of(ResponseBegan.kind, running) if running else ""
-    return [_alert_line(one, is_stopped=is_stopped, waiting=waiting) for one in alerts]
+def alert_lines(alerts: Sequence[dict[str, Any]], history: LoopHistory | None) -> list[AlertLine]:
+    """Arrange alerts, newest first. Those that the loop responds to are no task for people, unless it has stopped."""
+    loop = history or LoopHistory()
+    fit = loop.fit_in_progress
+    waiting = key_of(ResponseBegan.kind, fit.episode_id) if fit and fit.episode_id else ""
+    return [_alert_line(one, is_stopped=bool(loop.stopped_on), waiting=waiting) for one in alerts]
 
 
 def is_answered(alert: Document, *, is_stopped: bool) -> bool:
-    """Whether the loop has answered what an alert is about, so that nobody needs to act on it."""
+    """Whether the loop responds to the alert by itself, so no person has to act."""
     return alert["kind"] in ANSWERED_BY_THE_LOOP and not (is_stopped and alert["tone"] == BAD)
 
 
-def _alert_line(one: Document, *, is_stopped: bool, waiting: str) -> AlertLine:
+def _alert_line(one: dict[str, Any], *, is_stopped: bool, waiting: str) -> AlertLine:
     tone, sign = str(one["tone"]), SIGNS.get(one["tone"], "told")
     if is_answered(one, is_stopped=is_stopped):
         tone, sign = PLAIN, "being answered" if one["key"] == waiting else "answered"
     page = "" if one["page"] in OVERVIEWS else one["page"]
-    details = [str(line) for line in one.get("details", ())]  # earlier releases wrote none
-    return AlertLine(one["at"], tone, sign, one["title"], one["text"], one["action"], details, page, one["run_url"])
+    return AlertLine(one, tone, sign, page)
 
 
 def drift_view(reports: Mapping[str, Document], page: str = "") -> DriftView:
-    """Arrange drift reports.
-
-    Args:
-        reports: by month, oldest first, at least one.
-        page: address of the newest month's page, or "".
-    """
+    """Arrange drift reports."""
     months = list(reports)[-SHOWN_MONTHS:]
     newest_first, latest = months[::-1], reports[months[-1]]
     names = list(dict.fromkeys(column["column"] for month in months for column in reports[month]["columns"]))
@@ -98,18 +78,16 @@ def _cell(column: Document | None, month: str) -> HeatCell:
     return HeatCell(f"{effect * 100:.0f} %", shade(effect), f"{month}: {effect * 100:.0f} % of the contacts moved.")
 
 
-def _details(latest: Document) -> list[DriftDetail]:
+def _details(latest: Document) -> list[dict[str, Any]]:
     details = [
-        DriftDetail(
-            column["column"],
-            effect_of(column),
-            column["psi"],
-            column["ks_distance_rest"] if column["kind"] == "numeric" else column["total_variation"],
-            column["ks_p_value"],
-        )
+        {
+            **column,
+            "effect": effect_of(column),
+            "distance": column["ks_distance_rest"] if column["kind"] == "numeric" else column["total_variation"],
+        }
         for column in latest["columns"]
     ]
-    return sorted(details, key=lambda one: -(one.effect or 0.0))
+    return sorted(details, key=lambda one: -(one["effect"] or 0.0))
 
 
 def _label_rate(reports: Mapping[str, Document], months: Sequence[str]) -> Chart:
@@ -137,7 +115,7 @@ def performance_view(report: Document) -> PerformanceView:
     return PerformanceView(
         tiles=_latest(report["latest"], report["matured"]),
         charts=_performance_charts(report["months"], report["baseline"]["roc_auc"]),
-        rows=[_month(month) for month in reversed(report["months"])],
+        months=report["months"][::-1],
         economics=f"At {cost} a call and {value} a subscription.",
     )
 
@@ -202,28 +180,7 @@ def _latest(latest: Document | None, matured: int) -> list[Tile]:
         Tile("Latest window", f"{count(latest['rows'])} contacts", span),
         Tile("Profit", eur(latest["profit_eur"]), f"everyone {eur(latest['profit_everyone_eur'])}"),
         Tile("F1", number(latest["f1"]), f"of the calls {number(latest['f1_of_calls'])}"),
-        Tile(
-            "Observed / expected",
-            number(latest["observed_expected"], 2),
-            ratio,
-        ),
-        Tile(
-            "AUC",
-            number(latest["roc_auc"]),
-            f"{number(latest['roc_auc_low'])} to {number(latest['roc_auc_high'])}",
-        ),
+        Tile("Observed / expected", number(latest["observed_expected"], 2), ratio),
+        Tile("AUC", number(latest["roc_auc"]), f"{number(latest['roc_auc_low'])} to {number(latest['roc_auc_high'])}"),
         Tile("Subscribed", pct(latest["subscribed"] / latest["rows"] if latest["rows"] else None), "of matured"),
     ]
-
-
-def _month(month: Document) -> PerformanceRow:
-    return PerformanceRow(
-        month["name"],
-        month["rows"],
-        month["calls"],
-        month["f1"],
-        month["average_precision"],
-        month["profit_eur"],
-        month["profit_everyone_eur"],
-        month["observed_expected"],
-    )

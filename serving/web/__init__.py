@@ -1,1 +1,1 @@
-"""What every page and route needs: envelope, access, bodies, problems, templates. It knows no noun."""
+"""What every page and route needs: envelope, access, bodies, problems, templates. It contains nothing about a noun."""

@@ -1,7 +1,6 @@
-"""`/docs`: the OpenAPI document as a page people can try, by a vendored Swagger UI; no CDN, no inline script.
+"""`/docs`: the OpenAPI document in a vendored Swagger UI, without a CDN or inline scripts.
 
-What lives here: the page and its files. What must not: the document itself (Litestar makes it at `/schema`).
-The files are kept compressed (458 kB instead of 1.7 MB) and sent as they are; every browser unpacks gzip.
+The files are stored and sent compressed (458 kB instead of 1.7 MB).
 """
 
 from __future__ import annotations
@@ -10,6 +9,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from litestar import Response, get
+from litestar.params import FromPath
+
+from serving.web.problems import NotFoundError
 
 VENDOR: Final = Path(__file__).resolve().parents[1] / "static" / "vendor"
 PAGE: Final = """<!doctype html>
@@ -38,9 +40,10 @@ START: Final = """SwaggerUIBundle({
 DAY: Final = "private, max-age=86400"
 
 
-def _packed(name: str, media_type: str) -> Response[bytes]:
-    headers = {"content-encoding": "gzip", "cache-control": DAY}
-    return Response((VENDOR / name).read_bytes(), media_type=media_type, headers=headers)
+FILES: Final = {
+    "ui.js": (VENDOR / "swagger-ui-5.35.0-bundle.js.gz", "text/javascript"),
+    "ui.css": (VENDOR / "swagger-ui-5.35.0.css.gz", "text/css"),
+}
 
 
 @get("/docs", operation_id="api_docs", include_in_schema=False)
@@ -55,16 +58,15 @@ async def start() -> Response[str]:
     return Response(START, media_type="text/javascript", headers={"cache-control": DAY})
 
 
-@get("/docs/ui.js", operation_id="api_docs_script", include_in_schema=False, sync_to_thread=True)
-def script() -> Response[bytes]:
-    """Swagger UI."""
-    return _packed("swagger-ui-5.35.0-bundle.js.gz", "text/javascript")
+@get("/docs/{name:str}", operation_id="api_docs_file", include_in_schema=False, sync_to_thread=True)
+def file(name: FromPath[str]) -> Response[bytes]:
+    """Script and style sheet of Swagger UI."""
+    if name not in FILES:
+        raise NotFoundError(f"file: expected {' or '.join(FILES)}, found {name[:40]!r}.")
+    path, media_type = FILES[name]
+    return Response(
+        path.read_bytes(), media_type=media_type, headers={"content-encoding": "gzip", "cache-control": DAY}
+    )
 
 
-@get("/docs/ui.css", operation_id="api_docs_style", include_in_schema=False, sync_to_thread=True)
-def style() -> Response[bytes]:
-    """Its style sheet."""
-    return _packed("swagger-ui-5.35.0.css.gz", "text/css")
-
-
-HANDLERS: tuple[Any, ...] = (page, start, script, style)
+HANDLERS: tuple[Any, ...] = (page, start, file)

@@ -1,9 +1,7 @@
-"""JSON bodies, read strictly: one decoder per type, refusals with field, expected and found, and their OpenAPI.
+"""Strict JSON bodies: one decoder per type, and refusals that name field, expected and found.
 
-What lives here: `JsonBody`, and `read_whole` for a route that is asked all the time.
-What must not: knowledge of a single route. Called by the API controllers.
-Litestar's own body parsing is not used for two reasons: it converts leniently (a text "41" would pass as a number), and
-it decodes to dicts first, which costs twice the time.
+Litestar's own parsing converts leniently (the text "41" would pass as a number) and decodes to dicts first, which takes
+twice the time.
 """
 
 from __future__ import annotations
@@ -15,9 +13,8 @@ from typing import Any, Final, Generic, TypeVar
 import msgspec
 from litestar import Request
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
-from litestar.openapi.spec import Operation
 
-from serving.web.openapi import body_of, inlined, operation
+from serving.web.openapi import body_of, inlined, secured
 from serving.web.problems import FieldError, MediaTypeError, PayloadError
 
 PRINTABLE: Final = r"^[^\x00-\x1f\x7f]*(?![\s\S])"
@@ -58,10 +55,6 @@ RawHeaders = Iterable[tuple[bytes, bytes]]
 async def read_whole(request: Request[Any, Any, Any], at_most: int) -> bytes:
     """The whole body of a request. Litestar's own reading does the same and costs 9 us more.
 
-    Args:
-        request: whose body nobody has read yet.
-        at_most: bytes.
-
     Raises:
         RequestEntityTooLarge: it is longer; the rest is not read.
         PayloadError: the client hung up before its end; nobody is left to read the answer.
@@ -71,7 +64,7 @@ async def read_whole(request: Request[Any, Any, Any], at_most: int) -> bytes:
     while True:
         message = await request.receive()
         if message["type"] != "http.request":
-            raise PayloadError((FieldError("", "a whole body", "the connection closed before its end"),))
+            raise PayloadError(FieldError("", "a whole body", "the connection closed before its end"))
         body = message["body"]
         length += len(body)
         if length > at_most:
@@ -82,12 +75,7 @@ async def read_whole(request: Request[Any, Any, Any], at_most: int) -> bytes:
 
 
 class JsonBody(Generic[T]):
-    """A body of one type.
-
-    Attributes:
-        type: the struct.
-        operation: pass it as `operation_class` of the route, so that OpenAPI shows the body.
-    """
+    """A body of one type."""
 
     def __init__(
         self,
@@ -112,14 +100,10 @@ class JsonBody(Generic[T]):
         self._decode = msgspec.json.Decoder(of).decode
         self._reread = reread
         self._schema = inlined(of)
-        self.operation: type[Operation] = operation(*problems, scope=scope, content=body_of(self._schema, example))
+        self.route = secured(scope, *problems, content=body_of(self._schema, example))
 
     def read(self, body: bytes, headers: RawHeaders = ()) -> T:
         """Decode a body.
-
-        Args:
-            body: as it came. Of a field that it names twice the last value counts.
-            headers: of the request; what they say about the body's format is checked.
 
         Raises:
             MediaTypeError: the headers say that it is no JSON in UTF-8, or packed.
@@ -132,33 +116,24 @@ class JsonBody(Generic[T]):
             return self._decode(body)
         except msgspec.ValidationError as error:
             if self._reread is None:
-                raise PayloadError((fault(str(error), self._schema, body),)) from None
+                raise PayloadError(fault(str(error), self._schema, body)) from None
             return self._again(body, error)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise PayloadError((not_json(error),)) from None
+            raise PayloadError(not_json(error)) from None
 
     def _again(self, body: bytes, error: msgspec.ValidationError) -> T:
         assert self._reread is not None
         try:
             raw = msgspec.json.decode(body)
         except (UnicodeDecodeError, RecursionError) as deeper:
-            raise PayloadError((not_json(deeper),)) from None
+            raise PayloadError(not_json(deeper)) from None
         except msgspec.DecodeError:  # a number that no double holds
-            raise PayloadError((fault(str(error), self._schema, body),)) from None
+            raise PayloadError(fault(str(error), self._schema, body)) from None
         return self._reread(raw)
 
 
 def check_format(header: str, value: str, media_types: tuple[str, ...]) -> None:
-    """Refuse a body whose headers say that it cannot be read here.
-
-    Args:
-        header: `content-type` or `content-encoding`.
-        value: of the header.
-        media_types: that can be read. Types that end in +json are JSON as well.
-
-    Raises:
-        MediaTypeError: another type, another character set than UTF-8, or packed.
-    """
+    """Refuse a body whose headers say that it cannot be read here."""
     text = value.strip().lower()
     if header == "content-encoding":
         if text not in ("", "identity"):
@@ -198,13 +173,7 @@ def not_json(error: Exception) -> FieldError:
 
 
 def fault(message: str, schema: Mapping[str, Any], body: bytes) -> FieldError:
-    """The fault that msgspec named.
-
-    Args:
-        message: of its ValidationError.
-        schema: JSON Schema of the body, without references.
-        body: as it came.
-    """
+    """The fault that msgspec named."""
     parts = _MESSAGE.match(message)
     text, path = (parts["text"], parts["path"] or "") if parts is not None else (message, "")
     expected = _schema_at(schema, path)

@@ -1,7 +1,6 @@
-"""The frame around every page, filled: navigation by scope, source of the data, model, economics.
+"""The frame around every page: navigation, source of the data, model, economics.
 
-What lives here: `chrome_of`. What must not: anything that reads a file or a database (every page and every error page
-calls it, and it must not fail where the page itself failed). Called by `templating.show`.
+Error pages have it too, so it must not read files or databases: it has to work where the page itself failed.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ from serving.web.access import Admission
 from serving.web.view_models import GOOD, WATCH, NavItem, PageChrome
 
 PAGES: Final = (
-    ("/", "Home", None),
+    ("/", "Home", ""),
     ("/predict", "Predict", "predict"),
     ("/campaign", "Campaign", "predict"),
-    ("/monitoring", "Monitoring", None),
-    ("/model", "Model", None),
+    ("/monitoring", "Monitoring", ""),
+    ("/model", "Model", ""),
     ("/audit", "Audit", "audit"),
 )
-"""Path, name, and scope that the page needs."""
+"""Path, name, and scope that the page needs, "" for none; the app's routes enforce it."""
 
 
 def chrome_of(request: Request[Any, Any, Any]) -> PageChrome:
@@ -37,7 +36,7 @@ def chrome_of(request: Request[Any, Any, Any]) -> PageChrome:
         nav=[
             NavItem(href, label, path == href or (href != "/" and path.startswith(f"{href}/")))
             for href, label, scope in PAGES
-            if identity is not None and (scope is None or scope in identity.scopes)
+            if identity is not None and (not scope or scope in identity.scopes)
         ],
         user=identity.name if identity else "",
         role=(identity.role or "key") if identity else "",

@@ -1,8 +1,4 @@
-"""How often somebody may do something: token buckets by name.
-
-What lives here: counting. What must not: who somebody is, what happens to those who are refused. Called by `access`
-(API keys) and `log_ins` (password guesses). The counts are this process's own and are gone when it ends.
-"""
+"""Token buckets by name, for API keys and password guesses. Each process counts for itself and forgets when it ends."""
 
 from __future__ import annotations
 
@@ -25,21 +21,11 @@ class Buckets:
     """A bucket of tokens for each name; it begins full and fills again steadily."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Start with no bucket.
-
-        Args:
-            clock: seconds that only grow.
-        """
         self._clock = clock
         self._buckets: dict[str, _Bucket] = {}
 
     def spend(self, name: str, size: int, per_minute: float) -> float | None:
         """Take a token.
-
-        Args:
-            name: whose bucket.
-            size: tokens of a full bucket.
-            per_minute: how fast it fills.
 
         Returns:
             How many tokens were missing from a full bucket before; None if none is left, then nothing is taken.

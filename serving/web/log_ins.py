@@ -1,13 +1,9 @@
-"""Checking passwords so that those who guess neither slow the others down nor lock anybody out.
+"""Password checks that guessers can neither slow down for others nor use to lock anybody out.
 
-What lives here: the limits, the queue and the thread of password checks. What must not: HTTP, hashing and sessions
-(`bank_assets.ledger.accounts`). Called by `POST /login`.
-
-A check costs some 0.1 s of processor time by design. So checks have one thread of their own, which rests as long as it
-works, and the pages and look-ups of others never queue behind it. A source, which is an address or a browser in which
-this user has logged in before, may fail a few times at once and then ever so often; further tries are refused without a
-check. There is no limit by user name, as it would let anybody lock a named user out. Among those who wait, the source
-with the fewest recent failures is next, and when too many wait, the one with the most is refused.
+A check costs about 0.1 s of processor time by design, so checks run in one thread of their own, which rests as long as
+it works. A source (an address, or a browser in which this user has logged in before) may fail a few times at once and
+then at a slow rate. There is no limit by user name, because it would let anybody lock out a named user. The source with
+the fewest recent failures is next; when too many wait, the one with the most is refused.
 """
 
 from __future__ import annotations
@@ -25,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final
 
+from serving.web.futures import settle
 from serving.web.limits import Buckets
 from serving.web.problems import RateLimitedError
 
@@ -49,11 +46,6 @@ class LogIns:
     """Checks passwords, one after the other, the least suspicious first."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Prepare; `work` does what waits.
-
-        Args:
-            clock: seconds that only grow.
-        """
         self._failures = Buckets(clock)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="log-in")
         self._waiting: list[_Try] = []
@@ -62,13 +54,6 @@ class LogIns:
 
     async def check(self, source: str, check: Callable[[], str | None]) -> str | None:
         """Check a password when its turn comes.
-
-        Args:
-            source: who tries, see `source_of`.
-            check: gives a session token, or None if the password is wrong; it runs in the thread.
-
-        Returns:
-            What `check` gave.
 
         Raises:
             RateLimitedError: too many failures of this source, or too many tries of all; the password was not checked.
@@ -83,14 +68,11 @@ class LogIns:
         insort(self._waiting, one)
         self._has_work.set()
         if len(self._waiting) > MAX_WAITING:
-            refused = self._waiting.pop()
-            if not refused.answer.done():
-                refused.answer.set_exception(
-                    RateLimitedError(
-                        f"log-in: expected at most {MAX_WAITING} tries to wait for their check, found more; try again "
-                        "in a moment."
-                    )
-                )
+            refusal = RateLimitedError(
+                f"log-in: expected at most {MAX_WAITING} tries to wait for their check, found more; "
+                "try again in a moment."
+            )
+            settle(self._waiting.pop().answer, None, refusal)
         token = await one.answer
         if token is not None:
             self._failures.give_back(source)
@@ -108,14 +90,11 @@ class LogIns:
                 continue
             started = loop.time()
             try:
-                found = await loop.run_in_executor(self._thread, one.check)
+                found, fault = await loop.run_in_executor(self._thread, one.check), None
             except Exception as error:
-                # Whatever it is, somebody waits for it; the exception table turns it into an answer.
-                if not one.answer.done():
-                    one.answer.set_exception(error)
-            else:
-                if not one.answer.done():
-                    one.answer.set_result(found)
+                # A client waits for the answer, so every error is passed on to become a response.
+                found, fault = None, error
+            settle(one.answer, found, fault)
             await asyncio.sleep(REST * (loop.time() - started))
 
     def close(self) -> None:
@@ -124,17 +103,10 @@ class LogIns:
 
 
 def source_of(address: str, name: str, browser: str, secret: str) -> str:
-    """Who tries to log in: a browser in which this user has logged in before, else its address.
-
-    Args:
-        address: of the client, as the server reports it: behind a trusted proxy the one that the proxy names.
-        name: user name as typed.
-        browser: cookie made by `browser_of`, "" if there is none.
-        secret: of the app.
-    """
-    mark = browser.partition(".")[0]
-    if mark and hmac.compare_digest(browser.encode(), _signed(mark, name, secret).encode()):
-        return f"browser {mark}"
+    """Who tries to log in: a browser in which this user has logged in before, else its address."""
+    token_id = browser.partition(".")[0]
+    if token_id and hmac.compare_digest(browser.encode(), _signed(token_id, name, secret).encode()):
+        return f"browser {token_id}"
     try:
         found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
@@ -148,5 +120,5 @@ def browser_of(name: str, secret: str) -> str:
     return _signed(secrets.token_hex(8), name, secret)
 
 
-def _signed(mark: str, name: str, secret: str) -> str:
-    return f"{mark}.{hmac.new(secret.encode(), f'browser {mark} {name}'.encode(), hashlib.sha256).hexdigest()}"
+def _signed(token_id: str, name: str, secret: str) -> str:
+    return f"{token_id}.{hmac.new(secret.encode(), f'browser {token_id} {name}'.encode(), hashlib.sha256).hexdigest()}"

@@ -1,11 +1,8 @@
 """Logs as JSON lines on standard error, without customer data.
 
-What lives here: set-up of `logging`, the line format, the buffered access log. What must not: what is logged.
-Called by `python -m serving` (set-up) and `serving.web.envelope` (access lines).
-
-Never logged: bodies, query strings, contact ids, header values other than the request id. An access line has method,
-route template, status, time, request id, who asked, and, where the request made a decision, its id and the version of
-the model that made it: an operator goes from a line to the record and back. docs/aws.md has queries over these fields.
+Bodies, query strings, contact ids and header values other than the request id are never logged. An access line names
+the decision that the request made and its model version, so an operator can go from a line to the record and back.
+docs/aws.md has queries over these fields.
 """
 
 from __future__ import annotations
@@ -49,13 +46,13 @@ class JsonLines(logging.Formatter):
         return _encode(line).decode()
 
 
-def configure(level: int = logging.INFO) -> None:
+def configure() -> None:
     """Send every logger of this process to standard error as JSON lines."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
+    root.setLevel(logging.INFO)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "litestar"):
         logging.getLogger(name).handlers[:] = []
         logging.getLogger(name).propagate = True
@@ -67,11 +64,6 @@ class AccessLog:
     """Access lines, gathered and written together: one `write` call each costs as much as scoring a row."""
 
     def __init__(self, stream: IO[bytes] | None = None) -> None:
-        """Log to a binary stream, or nowhere.
-
-        Args:
-            stream: for example `sys.stderr.buffer`; None drops the lines.
-        """
         self._stream = stream
         self._lines: list[bytes] = []
 
@@ -83,8 +75,8 @@ class AccessLog:
         seconds: float,
         request_id: str,
         actor: str,
-        decision_id: str = "",
-        model_version: str = "",
+        decision_id: str,
+        model_version: str,
     ) -> None:
         """Note one answered request."""
         if self._stream is None:

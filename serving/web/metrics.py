@@ -1,8 +1,4 @@
-"""Prometheus metrics of the web app.
-
-What lives here: the instruments and their text form. What must not: measuring (callers do).
-Called by `serving.web.envelope` (requests), the app (gauges at scrape time) and the `/metrics` route.
-"""
+"""Prometheus metrics of the web app."""
 
 from __future__ import annotations
 
@@ -12,13 +8,21 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+GAUGES: Final = {
+    "decisions_recorded": "Decisions put on record by this process.",
+    "ledger_transactions": "Group commits by this process.",
+    "decisions_waiting": "Decisions waiting for their commit.",
+    "is_ready": "1 if the app can decide.",
+    "is_registry_reachable": "1 if the last look at the registry worked.",
+    "champion_swaps": "Champions swapped in since the start.",
+}
+"""Set at each scrape."""
 
 
 class Metrics:
     """Instruments of one app; each app has its own registry, so tests do not share counts."""
 
     def __init__(self) -> None:
-        """Create the instruments."""
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "bank_http_requests", "Requests answered.", ["method", "route", "status"], registry=self.registry
@@ -30,30 +34,14 @@ class Metrics:
             buckets=_BUCKETS,
             registry=self.registry,
         )
-        self.recorded = Gauge(
-            "bank_decisions_recorded", "Decisions put on record by this process.", registry=self.registry
-        )
-        self.groups = Gauge("bank_ledger_transactions", "Group commits by this process.", registry=self.registry)
-        self.waiting = Gauge("bank_decisions_waiting", "Decisions waiting for their commit.", registry=self.registry)
-        self.is_ready = Gauge("bank_is_ready", "1 if the app can decide.", registry=self.registry)
-        self.is_registry_reachable = Gauge(
-            "bank_is_registry_reachable", "1 if the last look at the registry worked.", registry=self.registry
-        )
-        self.swaps = Gauge("bank_champion_swaps", "Champions swapped in since the start.", registry=self.registry)
+        self._gauges = {name: Gauge(f"bank_{name}", text, registry=self.registry) for name, text in GAUGES.items()}
         self.champion = Gauge(
             "bank_champion_version", "1 for the version in force.", ["version", "digest"], registry=self.registry
         )
         self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def observe(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count one answered request.
-
-        Args:
-            method: HTTP method.
-            route: path template, never the path itself: ids would make a series each.
-            status: HTTP status.
-            seconds: time from first byte in to last byte out.
-        """
+        """Count one answered request."""
         key = (method, route, status)
         children = self._known.get(key)
         if children is None:
@@ -61,6 +49,11 @@ class Metrics:
             self._known[key] = children
         children[0].inc()
         children[1].observe(seconds)
+
+    def set(self, **values: float) -> None:
+        """Set gauges by name."""
+        for name, value in values.items():
+            self._gauges[name].set(value)
 
     def render(self) -> bytes:
         """The text form for a scrape."""

@@ -1,7 +1,6 @@
-"""What the OpenAPI document says beyond signatures: bodies with examples, problems by status, the scope that is needed.
+"""What the OpenAPI document says beyond signatures: bodies with examples, problems by status, the required scope.
 
-What lives here: `operation` and the examples. What must not: reading bodies (`serving.web.bodies`), routes.
-Called by the API controllers. Litestar's own guess of errors (400 with another shape) is taken out: it is never sent.
+Litestar's default error (400 with another shape) is removed, because it is never sent.
 """
 
 from __future__ import annotations
@@ -61,7 +60,6 @@ class Finished(Schema):
     """A JSON Schema that is ready."""
 
     def __init__(self, content: dict[str, Any]) -> None:
-        """Keep it."""
         super().__init__()
         self._content = content
 
@@ -71,22 +69,16 @@ class Finished(Schema):
 
 
 def body_of(schema: dict[str, Any], example: Any, media_type: str = "application/json") -> dict[str, OpenAPIMediaType]:
-    """Content of a request body.
-
-    Args:
-        schema: JSON Schema without references.
-        example: a body that is taken, on a platform that has a model and the decision that it names.
-        media_type: of the body.
-    """
+    """Content of a request body."""
     return {media_type: OpenAPIMediaType(schema=Finished(schema), examples={"a_body": Example(value=example)})}
 
 
-def operation(*more: int, scope: str = "", content: dict[str, OpenAPIMediaType] | None = None) -> type[Operation]:
-    """The class of an operation; pass it as `operation_class` of the route.
+def secured(scope: str, *more: int, content: dict[str, OpenAPIMediaType] | None = None) -> dict[str, Any]:
+    """Options of a route of the API: the scope that it needs ("" for any key or role), enforced and documented.
 
     Args:
+        scope: `access.admitting` enforces it.
         more: statuses of problems beside `ANY`, and beside `BODY` if there is a body.
-        scope: that a key or role needs, "" if any will do.
         content: of the request body by media type, None for no body.
     """
     statuses = sorted({*ANY, *more, *(BODY if content is not None else ())})
@@ -103,7 +95,7 @@ def operation(*more: int, scope: str = "", content: dict[str, OpenAPIMediaType] 
             answers = {status: one for status, one in (self.responses or {}).items() if not status.startswith("4")}
             self.responses = {**answers, **{str(status): _problem(status) for status in statuses}}
 
-    return ApiOperation
+    return {"operation_class": ApiOperation, "opt": {"needs": scope}}
 
 
 def _problem(status: int) -> OpenAPIResponse:

@@ -1,7 +1,6 @@
-"""Query parameters of the JSON API: none but those that the route declares.
+"""Refusal of undeclared query parameters in the JSON API.
 
-What lives here: the check. What must not: reading parameters (Litestar does). Called by `access.admitting`.
-A search with a misspelled criterion would answer with every decision there is, and look like an answer.
+A search with a misspelled criterion would otherwise return every decision and look like an answer.
 """
 
 from __future__ import annotations
@@ -23,15 +22,7 @@ _known: dict[Any, tuple[str, ...]] = {}
 
 
 def refuse_unknown(handler: BaseRouteHandler, query: bytes) -> None:
-    """Refuse a query string that names what the route does not know.
-
-    Args:
-        handler: of the route.
-        query: as it came, not empty.
-
-    Raises:
-        PayloadError: every unknown name, with the known ones.
-    """
+    """Refuse a query string that names what the route does not know."""
     key = handler.fn
     if key not in _known:
         _known[key] = _declared(handler)
@@ -40,7 +31,7 @@ def refuse_unknown(handler: BaseRouteHandler, query: bytes) -> None:
     unknown = [name for name in given if name not in known]
     if unknown:
         expected = f"only the parameters {', '.join(known)}" if known else "no parameter"
-        raise PayloadError(tuple(FieldError(name[:_SHOWN], expected, "an unknown parameter") for name in unknown[:20]))
+        raise PayloadError(*(FieldError(name[:_SHOWN], expected, "an unknown parameter") for name in unknown[:20]))
 
 
 def _declared(handler: BaseRouteHandler) -> tuple[str, ...]:

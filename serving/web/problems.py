@@ -1,13 +1,9 @@
-"""Every error as a client or a person sees it: what serving raises, one table to HTTP, one problem+json shape.
-
-What lives here: exceptions, `Problem` (RFC 9457), `handle_exception`. What must not: HTML (`web.templating` renders).
-"""
+"""Errors as clients and people see them: exceptions, one table to HTTP status, one problem+json shape (RFC 9457)."""
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -73,7 +69,7 @@ class LedgerUnavailableError(ServingError):
 
 
 class NotFoundError(ServingError):
-    """What was asked for is not on record."""
+    """The requested item is not on record."""
 
 
 class ConflictError(ServingError):
@@ -99,8 +95,7 @@ class MediaTypeError(ServingError):
 class PayloadError(ServingError):
     """Input that does not fit the contract, field by field."""
 
-    def __init__(self, errors: tuple[FieldError, ...]) -> None:
-        """Keep the field errors; the message names the first."""
+    def __init__(self, *errors: FieldError) -> None:
         self.errors = errors
         super().__init__(first_of(errors))
 
@@ -134,35 +129,33 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     errors: tuple[FieldError, ...] = ()
 
 
-STATUS: Final[tuple[tuple[type[Exception], int, str, str], ...]] = (
-    (MediaTypeError, 415, "media-type", "The body's format is not read here"),
-    (PayloadError, 422, "payload", "The input does not fit the contract"),
-    (ContractError, 422, "payload", "The input does not fit the contract"),
-    (EconomicsError, 422, "economics", "The economics cannot be used"),
-    (PlanError, 422, "plan", "The limits cannot be used"),
-    (HoldoutError, 422, "plan", "The limits cannot be used"),
-    (SuppressionError, 422, "plan", "The limits cannot be used"),
-    (ValidationException, 422, "parameters", "A parameter cannot be used"),
-    (UnknownDecisionError, 404, "not-found", "Not on record"),
-    (UnknownCampaignError, 404, "not-found", "Not on record"),
-    (NotFoundError, 404, "not-found", "Not on record"),
-    (ConflictError, 409, "conflict", "Contradicts what is on record"),
-    (NotAuthenticatedError, 401, "not-authenticated", "Credentials are needed"),
-    (ForbiddenError, 403, "forbidden", "Not allowed"),
-    (RateLimitedError, 429, "rate-limited", "Too many requests"),
-    (ChampionUnavailableError, 503, "no-champion", "No model is in force"),
-    (StateUnavailableError, 503, "no-state", "No as-of state is published"),
-    (RecorderBusyError, 503, "busy", "Too many decisions wait for their record"),
-    (LedgerUnavailableError, 503, "ledger", "The ledger cannot be written"),
-    (LedgerError, 503, "ledger", "The ledger cannot be used"),
-    (DataError, 422, "payload", "The input does not fit the contract"),
-    (SQLAlchemyError, 503, "ledger", "The ledger cannot be used"),
-    (UnknownVersionError, 404, "not-found", "Not on record"),
-    (RegistryUnavailableError, 503, "registry", "The model registry does not answer"),
-    (BundleError, 503, "bundle", "The model bundle cannot be used"),
-    (ExplainError, 503, "bundle", "The model bundle cannot explain"),
+UNKNOWN: Final = (UnknownDecisionError, UnknownCampaignError, UnknownVersionError, NotFoundError)
+STATUS: Final[tuple[tuple[tuple[type[Exception], ...], int, str, str], ...]] = (
+    ((MediaTypeError,), 415, "media-type", "The body's format is not read here"),
+    ((PayloadError, ContractError, DataError), 422, "payload", "The input does not fit the contract"),
+    ((EconomicsError,), 422, "economics", "The economics cannot be used"),
+    ((PlanError, HoldoutError, SuppressionError), 422, "plan", "The limits cannot be used"),
+    ((ValidationException,), 422, "parameters", "A parameter cannot be used"),
+    (
+        (UnknownDecisionError, UnknownCampaignError, UnknownVersionError, NotFoundError),
+        404,
+        "not-found",
+        "Not on record",
+    ),
+    ((ConflictError,), 409, "conflict", "Contradicts what is on record"),
+    ((NotAuthenticatedError,), 401, "not-authenticated", "Credentials are needed"),
+    ((ForbiddenError,), 403, "forbidden", "Not allowed"),
+    ((RateLimitedError,), 429, "rate-limited", "Too many requests"),
+    ((ChampionUnavailableError,), 503, "no-champion", "No model is in force"),
+    ((StateUnavailableError,), 503, "no-state", "No as-of state is published"),
+    ((RecorderBusyError,), 503, "busy", "Too many decisions wait for their record"),
+    ((LedgerUnavailableError,), 503, "ledger", "The ledger cannot be written"),
+    ((LedgerError, SQLAlchemyError), 503, "ledger", "The ledger cannot be used"),
+    ((RegistryUnavailableError,), 503, "registry", "The model registry does not answer"),
+    ((BundleError,), 503, "bundle", "The model bundle cannot be used"),
+    ((ExplainError,), 503, "bundle", "The model bundle cannot explain"),
 )
-"""Exception -> status, slug, title. The first match counts, so subclasses stand before their bases."""
+"""Exceptions -> status, slug, title. The first match counts, so subclasses stand before their bases."""
 
 HTTP_DETAIL: Final = {
     403: "form: expected the token of a page that was opened here, found none or an old one; open the page again.",
@@ -184,13 +177,9 @@ RETRY_AFTER: Final = {429: "1", 503: "2"}
 
 
 def problem_of(error: Exception) -> Problem:
-    """The problem an exception stands for, without request details.
-
-    Args:
-        error: anything raised below HTTP.
-    """
-    for kind, status, slug, title in STATUS:
-        if isinstance(error, kind):
+    """The problem an exception stands for, without request details."""
+    for kinds, status, slug, title in STATUS:
+        if isinstance(error, kinds):
             return Problem(
                 f"/problems/{slug}",
                 title,
@@ -200,7 +189,7 @@ def problem_of(error: Exception) -> Problem:
             )
     if isinstance(error, HTTPException):
         detail = HTTP_DETAIL.get(error.status_code, error.detail)
-        return Problem("about:blank", _title(error.status_code), error.status_code, detail)
+        return Problem("about:blank", HTTPStatus(error.status_code).phrase, error.status_code, detail)
     return Problem(
         "/problems/internal",
         "An error of this program",
@@ -241,24 +230,8 @@ def _expected(message: str) -> str:
     return expected or "a value"
 
 
-def _title(status: int) -> str:
-    return HTTPStatus(status).phrase
-
-
-ErrorPage = Callable[[Request[Any, Any, Any], Problem], Response[Any]]
-"""Renders a problem as a page or partial; given to `create_app` by the pages."""
-
-
 def handle_exception(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
-    """The one exception handler of the app.
-
-    Args:
-        request: the request that failed.
-        error: anything that left a handler, guard or middleware.
-
-    Returns:
-        problem+json, or what the pages' renderer makes of it for a browser outside `/api`.
-    """
+    """The one exception handler of the app."""
     problem = problem_of(error)
     request_id = str(getattr(request.scope.get("bank"), "request_id", ""))
     problem = _with_what_was_found(problem, error, request)
@@ -269,9 +242,8 @@ def handle_exception(request: Request[Any, Any, Any], error: Exception) -> Respo
         logger.error(
             "request failed", extra={"request_id": request_id, "problem": problem.type, "error": type(error).__name__}
         )
-    render: ErrorPage | None = request.app.state.get("error_page")
     wants_page = not request.scope["path"].startswith("/api") and "text/html" in request.headers.get("accept", "")
-    response = render(request, problem) if render is not None and wants_page else _problem_json(problem)
+    response = request.app.state.error_page(request, problem) if wants_page else _problem_json(problem)
     if problem.status in RETRY_AFTER:
         response.headers["Retry-After"] = RETRY_AFTER[problem.status]
     if problem.status == 401:

@@ -50,13 +50,7 @@ async def log_in(
 
     def cookie(name: str, value: str, path: str, seconds: int) -> Cookie:
         return Cookie(
-            name,
-            value=value,
-            path=path,
-            httponly=True,
-            secure=settings.is_https,
-            samesite="strict",
-            max_age=seconds,
+            name, value=value, path=path, httponly=True, secure=settings.is_https, samesite="strict", max_age=seconds
         )
 
     session = cookie(SESSION_COOKIE, token, "/", int(settings.session_hours * 3_600))

@@ -1,10 +1,6 @@
-"""From view models to HTML: the template engine, its filters, and the choice between page and partial.
+"""From view models to HTML: template engine, filters, and the choice between page and partial.
 
-What lives here: the Jinja environment (autoescape, undefined names are errors), formatting with units, `show`, the
-frame around pages. What must not: what a page contains (the `page` and `view_models` of a noun).
-Called by the page controllers, by `create_app` for the engine and the static files, and by `problems.handle_exception`.
-
-The environment is strict: a template that uses a name its view model lacks fails in the first test that renders it.
+Undefined names are errors, so a template that uses a name which its view model lacks fails in the first test.
 """
 
 from __future__ import annotations
@@ -53,16 +49,7 @@ def moment(text: str | None) -> str:
     return dt.datetime.fromisoformat(text).astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def short(text: str | None, length: int = 12) -> str:
-    """The beginning of a digest or id."""
-    return NONE if not text else text if len(text) <= length else f"{text[:length]}…"
-
-
-SPELLED: Final = {
-    "smote": "SMOTE",
-    "tomek": "Tomek links",
-    "smote_tomek": "SMOTE + Tomek links",
-}
+SPELLED: Final = {"smote": "SMOTE", "tomek": "Tomek links", "smote_tomek": "SMOTE + Tomek links"}
 """Names that are not words."""
 
 
@@ -97,7 +84,6 @@ FILTERS: Final = {
     "number": number,
     "p_value": p_value,
     "moment": moment,
-    "short": short,
     "words": words,
     "counted": counted,
     "sentence": sentence,
@@ -107,11 +93,7 @@ FILTERS: Final = {
 
 @cache
 def static_url(name: str) -> str:
-    """Address of a static file, with a digest of its content.
-
-    Args:
-        name: path below `serving/static/`.
-    """
+    """Address of a static file, with a digest of its content."""
     return f"/static/{name}?v={hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"
 
 
@@ -157,18 +139,7 @@ def show(
     status: int = 200,
     headers: dict[str, str] | None = None,
 ) -> Template:
-    """Answer with a page, or with the part of it that htmx asks for.
-
-    Args:
-        request: who asks.
-        page: view model of the whole page.
-        part: view model of the part, None if the page has none.
-        status: HTTP status.
-        headers: further headers.
-
-    Returns:
-        The same URL gives both, so the answer varies by `HX-Request`.
-    """
+    """Answer with a page, or with the part of it that htmx asks for."""
     view = part if part is not None and is_partial(request) else page
     return Template(
         view.template,
@@ -191,15 +162,7 @@ DEFAULT_WAY: Final = ("Your other pages are not affected.", "/", "Go to the home
 
 
 def problem_page(request: Request[Any, Any, Any], problem: Problem) -> Response[Any]:
-    """Render a problem for a person.
-
-    Args:
-        request: the request that failed.
-        problem: what happened.
-
-    Returns:
-        The page, or the partial for htmx, with the problem's status; the login form if nobody is logged in.
-    """
+    """Render a problem for a person."""
     if problem.status == 401:
         if is_partial(request):
             return Response("", status_code=401, headers={"HX-Redirect": "/login"})

@@ -1,10 +1,7 @@
-"""What every page shows: the frame around pages, notices, problems, the login form.
+"""View models that several pages share: the frame, notices, problems, the login form.
 
-What lives here: the base of view models and those that several pages share; each page has its own module beside this.
-What must not: reading anything (services and controllers do), HTML, rounding (filters do that).
-
-One template, one view model: a frozen dataclass whose `template` names the file, with a help text on every field. The
-template sees it as `view` and nothing else but `chrome`; a test holds both together.
+Every template has one view model: a frozen dataclass whose `template` names the file, with a help text on every field.
+The template sees it as `view`, and nothing else but `chrome`; a test compares both.
 """
 
 # ruff: noqa: RUF009  `described` makes a dataclasses.field, which the rule knows by that name only
@@ -25,12 +22,7 @@ PLAIN: Final = "plain"
 
 
 def described(text: str, **options: Any) -> Any:
-    """A field with its help text.
-
-    Args:
-        text: what the field is, with its unit.
-        options: of `dataclasses.field`, such as a default.
-    """
+    """A field with its help text."""
     return field(metadata={"help": text}, **options)
 
 
@@ -113,15 +105,6 @@ class ProblemPage:
     template: ClassVar[str] = "errors/problem.html"
     title: str = described("Title of the page.")
     part: ProblemPart = described("The error itself.")
-
-
-@dataclass(frozen=True, slots=True)
-class EmptyState:
-    """Why there is nothing to see yet, and how to get it."""
-
-    title: str = described("What is missing.")
-    text: str = described("What makes it, as a sentence.")
-    command: str = described("Command that makes it, or empty.", default="")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,6 @@
 """What was known as of a day: trailing subscription rates, typical plans, the recalibration in force.
 
-What lives here: `AsOfState` (published for serving, recorded with decisions) and `OutcomeHistory` that makes it.
-What must not: any look at an outcome that was not known on the day asked for.
-Called by `core.features.feature_set`, the `as_of_state` asset and the replay: one implementation for past and present.
+Past and present share this one implementation, and no answer uses an outcome that was unknown on its day.
 """
 
 from __future__ import annotations
@@ -22,9 +20,9 @@ STATE_SCHEMA_VERSION: Final = 1
 OUTCOME_DELAY_DAYS: Final = 1
 """An outcome is usable from the day after the call, unless it arrived later."""
 RATE_WINDOWS: Final = ((7, 10.0), (30, 20.0), (90, 20.0), (180, 20.0))
-"""(days, pseudo-contacts): each rate is shrunk by so many pseudo-contacts towards that of the next longer window."""
+"""(days, pseudo-contacts): pseudo-contacts shrink each rate towards that of the next longer window."""
 RATE_FEATURE_DAYS: Final = (7, 30)
-"""Windows that are features; the longer ones only steady them (90 days as a feature gained nothing)."""
+"""Windows that are features; the longer ones only stabilise them (90 days as a feature gained nothing)."""
 PRIOR_RATE: Final = 0.1
 """Rate assumed before any outcome is known: the break-even of the default economics, so it favours neither side."""
 RATE_FEATURES: Final = tuple(f"subscription_rate_{days}d" for days in RATE_FEATURE_DAYS)
@@ -32,13 +30,10 @@ RATE_FEATURES: Final = tuple(f"subscription_rate_{days}d" for days in RATE_FEATU
 
 @dataclass(frozen=True, slots=True)
 class AsOfState:
-    """What the platform knew as of `as_of`.
+    """What the platform knew as of a day: rates by feature name, typical plan statistics, and the recalibration.
 
-    Attributes:
-        as_of: the day; outcomes known by then are in, nothing later.
-        rates: trailing subscription rates by feature name, each in [0, 1].
-        typical_plan: mean plan statistics of the last 30 days with contacts; used where a contact has no plan.
-        log_odds_shift: recalibration from the outcomes known on that day; the scorer adds it to the log-odds.
+    `typical_plan` averages the last 30 days with contacts, and is used where a contact has no plan. The scorer adds
+    `log_odds_shift` to the log-odds.
     """
 
     as_of: np.datetime64
@@ -47,7 +42,7 @@ class AsOfState:
     log_odds_shift: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form that is published for serving and recorded with decisions."""
+        """Return the JSON form that is published for serving and recorded with decisions."""
         return {
             "schema_version": STATE_SCHEMA_VERSION,
             "as_of": str(self.as_of),
@@ -58,11 +53,7 @@ class AsOfState:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> AsOfState:
-        """Read the JSON form.
-
-        Raises:
-            ValueError: another schema version; publish the state again with this program.
-        """
+        """Read the JSON form; another schema version is refused."""
         if content.get("schema_version") != STATE_SCHEMA_VERSION:
             raise ValueError(
                 f"as-of state: expected schema_version {STATE_SCHEMA_VERSION}, found "
@@ -76,18 +67,11 @@ class AsOfState:
         )
 
 
-def _window_sums(daily: FloatArray, days: int) -> FloatArray:
-    """Sums over the trailing window that ends with each day, (n_days,)."""
-    total = np.concatenate([[0.0], np.cumsum(daily)])
-    end = np.arange(1, len(daily) + 1)
-    return np.asarray(total[end] - total[np.maximum(end - days, 0)])
-
-
 class OutcomeHistory:
     """Outcomes by the day on which they became known, and plans by their day; answers for any day.
 
-    The rate of `w` days on day d counts outcomes known on d-w+1 .. d. An outcome of a call on day c is
-    known on c + delay at the earliest, so a call's own outcome is never in its own features.
+    The rate of w days on day d counts outcomes known on d-w+1 … d. The outcome of a call is known a day later at the
+    earliest, so a call's own outcome is never in its own features.
     """
 
     def __init__(
@@ -99,15 +83,9 @@ class OutcomeHistory:
         contract: Contract,
         weights: FloatArray | None = None,
     ) -> None:
-        """Build the history.
+        """Build the history from outcomes, (n_outcomes,), and plan statistics, (n_plans, n_statistics).
 
-        Args:
-            known_on: first day on which each outcome is usable, (n_outcomes,), datetime64[D].
-            is_subscribed: outcomes, (n_outcomes,).
-            plan_days: days with a plan, sorted and unique, (n_plans,).
-            plans: plan statistics, (n_plans, n_statistics).
-            contract: says which statistics they are.
-            weights: inverse probability of having learned each outcome, (n_outcomes,); default 1.
+        `plan_days` are sorted and unique. `weights` are inverse probabilities of having learned each outcome.
         """
         candidates = [days for days in (known_on, plan_days) if len(days)]
         self._origin = min((days.min() for days in candidates), default=np.datetime64("1970-01-01", "D"))
@@ -129,74 +107,48 @@ class OutcomeHistory:
         known_on: DayArray | None = None,
         *,
         contract: Contract,
-        has_outcome: NDArray[np.bool_] | None = None,
-        delay_days: int = OUTCOME_DELAY_DAYS,
     ) -> OutcomeHistory:
-        """Build the history from contacts.
+        """Build the history from contacts, each array (n,).
 
-        Args:
-            frame: payload columns, each (n,).
-            contact_dates: day of each call, (n,).
-            is_subscribed: outcomes, (n,); ignored where `has_outcome` is False.
-            known_on: first day on which each outcome is usable; default contact date + delay.
-            contract: says which statistics a plan has.
-            has_outcome: which outcomes exist, (n,); default all.
-            delay_days: outcome delay used when `known_on` is not given, days.
-
-        Raises:
-            ValueError: an outcome is said to be known on the day of its own call or before it.
+        `known_on` is the first day on which each outcome is usable, NaT where there is none; by default the day after
+        the call. An outcome known on the day of its own call, or before it, is refused.
         """
-        usable = contact_dates + np.timedelta64(int(delay_days), "D") if known_on is None else known_on
-        mask = np.ones(len(contact_dates), bool) if has_outcome is None else has_outcome
-        if bool(np.any(usable[mask] <= contact_dates[mask])):
-            worst = int(np.flatnonzero(mask & (usable <= contact_dates))[0])
+        usable = contact_dates + np.timedelta64(OUTCOME_DELAY_DAYS, "D") if known_on is None else known_on
+        early = np.flatnonzero(usable <= contact_dates)
+        if len(early):
+            worst = int(early[0])
             raise ValueError(
                 f"outcome of row {worst}: expected to be known after its call on {contact_dates[worst]}, found "
                 f"{usable[worst]}; a model may not see the future, correct the arrival date."
             )
         plan_days, plans = plan_statistics(frame, contact_dates, contract)
-        return cls(usable[mask].astype("datetime64[D]"), is_subscribed[mask], plan_days, plans, contract)
+        known = ~np.isnat(usable)
+        return cls(usable[known].astype("datetime64[D]"), is_subscribed[known], plan_days, plans, contract)
 
     def rates(self, days: DayArray) -> dict[str, FloatArray]:
-        """Trailing subscription rates as of `days`.
-
-        Args:
-            days: any days, (n,), datetime64[D].
-
-        Returns:
-            One array (n,) in [0, 1] per name of `RATE_FEATURES`.
-        """
+        """Return the trailing subscription rates as of any days, one array (n,) per name of `RATE_FEATURES`."""
         unique, inverse = np.unique(days, return_inverse=True)
-        position = (unique - self._origin).astype(np.int64)
-        length = max(len(self._contacts), int(position.max(initial=0)) + 1)
-        contacts: FloatArray = np.pad(self._contacts, (0, length - len(self._contacts)))
-        subscribed: FloatArray = np.pad(self._subscribed, (0, length - len(self._subscribed)))
-        inside = np.clip(position, 0, length - 1)
-        known = position >= 0
+        end = (unique - self._origin).astype(np.int64) + 1
 
-        def window(days_back: int, prior: FloatArray, weight: float) -> FloatArray:
-            n = np.where(known, _window_sums(contacts, days_back)[inside], 0.0)
-            s = np.where(known, _window_sums(subscribed, days_back)[inside], 0.0)
-            return np.asarray((s + weight * prior) / (n + weight))
+        def counted(daily: NDArray[Any], days_back: int) -> FloatArray:
+            total = np.append(0.0, np.cumsum(daily))
+            return np.asarray(total[end.clip(0, len(daily))] - total[(end - days_back).clip(0, len(daily))])
 
         longer = np.full(len(unique), PRIOR_RATE)
         result: dict[str, FloatArray] = {}
         for days_back, weight in reversed(RATE_WINDOWS):
-            longer = window(days_back, longer, weight)
+            subscribed, contacts = (counted(daily, days_back) for daily in (self._subscribed, self._contacts))
+            longer = (subscribed + weight * longer) / (contacts + weight)
             result[f"subscription_rate_{days_back}d"] = longer[inverse]
         return {name: result[name] for name in RATE_FEATURES}
 
     def state(self, as_of: np.datetime64) -> AsOfState:
-        """The state as of a day; plans of that day and later are not in it."""
+        """Return the state as of a day; plans of that day and later are not in it."""
         rates = self.rates(np.asarray([as_of], "datetime64[D]"))
-        recent = (self._plan_days < as_of) & (self._plan_days >= as_of - np.timedelta64(30, "D"))
-        if not recent.any():
-            earlier = np.flatnonzero(self._plan_days < as_of)[-20:]
-            recent = np.zeros(len(self._plan_days), bool)
-            recent[earlier] = True
-        plans = self._plans[recent]
-        weight = plans[:, 0] if len(plans) else np.ones(0)
-        typical = np.average(plans, axis=0, weights=weight) if len(plans) else np.zeros(len(self._plan_features))
+        earlier = np.flatnonzero(self._plan_days < as_of)
+        recent = earlier[self._plan_days[earlier] >= as_of - np.timedelta64(30, "D")]
+        plans = self._plans[recent if len(recent) else earlier[-20:]]
+        typical = np.average(plans, axis=0, weights=plans[:, 0]) if len(plans) else np.zeros(len(self._plan_features))
         return AsOfState(
             as_of.astype("datetime64[D]"),
             {name: float(values[0]) for name, values in rates.items()},

@@ -1,9 +1,4 @@
-"""Contacts in memory, in the delivery's own names: what learning and replay start from.
-
-What lives here: `Contacts`, `LearningData` and their construction from table columns or from delivery columns.
-What must not: files, Spark, Arrow (callers hand over plain arrays), features (`core.features.feature_set`).
-Called by the `training_set` and performance assets, batch scoring and replay.
-"""
+"""Contacts in memory, in the delivery's own names: where learning and replay start."""
 
 from __future__ import annotations
 
@@ -14,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.contract.columns import YES_NO, Column, ColumnKind
+from bank_assets.contract.columns import YES_NO, ColumnKind
 from bank_assets.contract.contract import Contract
-from bank_assets.core.arrays import BoolArray, DayArray, rows_at
+from bank_assets.core.arrays import BoolArray, DayArray, records_at
 from bank_assets.core.features.as_of import OUTCOME_DELAY_DAYS, OutcomeHistory
 from bank_assets.core.features.day_plan import Frame
 from bank_assets.core.features.feature_set import historical_features
@@ -24,15 +19,9 @@ from bank_assets.core.features.feature_set import historical_features
 
 @dataclass(frozen=True, slots=True)
 class LearningData:
-    """Contacts with known outcomes, ready to learn from; rows in time order.
+    """Contacts with known outcomes, ready to learn from; rows in time order, each array (n,).
 
-    Attributes:
-        features: one array (n,) per feature, as of each contact's own day.
-        contact_dates: day of each call, (n,).
-        known_on: first day on which each outcome is usable, (n,).
-        is_subscribed: outcomes, (n,).
-        as_of: first day after the data; nothing known later is in it.
-        contract: that the features follow from.
+    Features are as of each contact's own day. `as_of` is the first day after the data; nothing known later is in it.
     """
 
     features: Mapping[str, NDArray[Any]]
@@ -46,28 +35,16 @@ class LearningData:
         return len(self.contact_dates)
 
     def rows(self, mask: NDArray[Any]) -> LearningData:
-        """The rows of a mask or index."""
-        return LearningData(
-            rows_at(self.features, mask),
-            self.contact_dates[mask],
-            self.known_on[mask],
-            self.is_subscribed[mask],
-            self.as_of,
-            self.contract,
-        )
+        """Select rows by mask or index."""
+        return records_at(self, mask)
 
 
 @dataclass(frozen=True, slots=True)
 class Contacts:
-    """Contacts with what is known of their outcomes; rows in time order.
+    """Contacts with what is known of their outcomes; rows in time order, each array (n,).
 
-    Attributes:
-        contact_ids: (n,), text.
-        frame: payload columns in delivery names and values, each (n,).
-        contact_dates: day of each call, (n,), datetime64[D].
-        known_on: first day on which the outcome is usable, (n,); NaT where there is no outcome yet.
-        is_subscribed: outcomes, (n,); False where there is none yet.
-        contract: that the columns follow from.
+    `frame` holds payload columns in delivery names and values. `known_on` is the first day on which the outcome is
+    usable; NaT, with `is_subscribed` False, where there is none yet.
     """
 
     contact_ids: NDArray[Any]
@@ -86,21 +63,11 @@ class Contacts:
         return ~np.isnat(self.known_on)
 
     def rows(self, mask: NDArray[Any]) -> Contacts:
-        """The rows of a mask or index."""
-        return Contacts(
-            self.contact_ids[mask],
-            rows_at(self.frame, mask),
-            self.contact_dates[mask],
-            self.known_on[mask],
-            self.is_subscribed[mask],
-            self.contract,
-        )
+        """Select rows by mask or index."""
+        return records_at(self, mask)
 
     def in_time_order(self) -> Contacts:
-        """Sorted by day and within it by id: a fit that draws rows depends on their order, so it must have one order.
-
-        The tables keep no order of arrival, a file does; the replay of a file and production learn from equal rows.
-        """
+        """Sort by day, then by id: fits that draw rows depend on the order, and tables keep no order of arrival."""
         return self.rows(np.lexsort((self.contact_ids.astype(str), self.contact_dates)))
 
     def known_as_of(self, as_of: np.datetime64) -> BoolArray:
@@ -110,12 +77,7 @@ class Contacts:
     def history(self) -> OutcomeHistory:
         """Outcomes and plans by day."""
         return OutcomeHistory.from_contacts(
-            self.frame,
-            self.contact_dates,
-            self.is_subscribed,
-            self.known_on,
-            contract=self.contract,
-            has_outcome=self.has_outcome,
+            self.frame, self.contact_dates, self.is_subscribed, self.known_on, contract=self.contract
         )
 
     def features(self) -> dict[str, NDArray[Any]]:
@@ -123,13 +85,9 @@ class Contacts:
         return historical_features(self.frame, self.contact_dates, self.history(), self.contract)
 
     def learning_data(self, as_of: np.datetime64) -> LearningData:
-        """Contacts whose outcome is known on a day, with their features.
+        """Return contacts whose outcome is known on a day, with features, in time order.
 
-        Args:
-            as_of: the as-of day; later contacts and outcomes do not enter, not even through a rate.
-
-        Returns:
-            Rows to learn from, in time order.
+        Later contacts and outcomes do not enter, not even through a rate.
         """
         known = self.rows(self.known_as_of(as_of)).in_time_order()
         return LearningData(
@@ -138,28 +96,18 @@ class Contacts:
 
 
 def usable_from(contact_dates: DayArray, arrived_on: DayArray) -> DayArray:
-    """First day on which an outcome is usable: the day after it arrived, and never before the day after the call.
+    """Return the first day on which each outcome is usable, (n,); NaT where none arrived.
 
-    Args:
-        contact_dates: day of each call, (n,).
-        arrived_on: day on which each outcome arrived, (n,); NaT where none did.
-
-    Returns:
-        DayArray, (n,); NaT where there is no outcome.
+    This is the day after it arrived, and never before the day after the call.
     """
     earliest = np.maximum(contact_dates, arrived_on) + np.timedelta64(OUTCOME_DELAY_DAYS, "D")
     return np.where(np.isnat(arrived_on), np.datetime64("NaT", "D"), earliest).astype("datetime64[D]")
 
 
 def frame_from_tables(columns: Mapping[str, NDArray[Any]], contract: Contract) -> dict[str, NDArray[Any]]:
-    """Payload columns in delivery names and values from columns of the `contacts` table.
+    """Convert columns of the `contacts` table to payload columns in delivery names and values.
 
-    Args:
-        columns: one array (n,) per table column; booleans as bool, a missing number as NaN.
-        contract: which columns there are.
-
-    Returns:
-        Numbers as float64 (sentinels restored), categories and yes/no as text objects.
+    Numbers come as float64 with sentinels restored for NaN, categories and yes/no as text objects.
     """
     frame: dict[str, NDArray[Any]] = {}
     for column in contract.payload:
@@ -175,25 +123,16 @@ def frame_from_tables(columns: Mapping[str, NDArray[Any]], contract: Contract) -
 
 
 def frame_from_deliveries(columns: Mapping[str, NDArray[Any]], contract: Contract) -> dict[str, NDArray[Any]]:
-    """Payload columns from delivery columns that were checked already.
+    """Convert checked delivery columns to payload columns: numbers as float64, categories as text objects.
 
-    Args:
-        columns: one array (n,) per delivery column; deliveries of an earlier version of the contract lack its
-            optional columns.
-        contract: which columns there are.
-
-    Returns:
-        Numbers as float64, categories as text objects, optional columns filled.
+    Deliveries of an earlier version of the contract lack its optional columns; these get their defaults.
     """
     n = max((len(values) for values in columns.values()), default=0)
-    return {
-        column.source: _filled(column, n)
-        if column.is_optional and column.source not in columns
-        else np.asarray(columns[column.source], dtype=np.float64 if column.kind is ColumnKind.INTEGER else object)
-        for column in contract.payload
-    }
-
-
-def _filled(column: Column, n: int) -> NDArray[Any]:
-    """The default of a column n times."""
-    return np.full(n, column.default, dtype=np.float64 if column.kind is ColumnKind.INTEGER else object)
+    frame: dict[str, NDArray[Any]] = {}
+    for column in contract.payload:
+        dtype: Any = np.float64 if column.kind is ColumnKind.INTEGER else object
+        if column.is_optional and column.source not in columns:
+            frame[column.source] = np.full(n, column.default, dtype)
+        else:
+            frame[column.source] = np.asarray(columns[column.source], dtype)
+    return frame

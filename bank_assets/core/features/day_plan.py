@@ -1,9 +1,6 @@
-"""The plan of a day: its list of candidates, known before any call of it, and what that list tells.
+"""The plan of a day: statistics of its list of candidates, which is known before any call of it.
 
-What lives here: shares and means over a day's list.
-What must not: outcomes of any kind.
-Called by `core.features.as_of` and `core.features.feature_set`. The list tells which campaign the bank runs; measured
-in the replay, it is the largest single gain of all features (docs/adr/).
+The list tells which campaign the bank runs; in the replay it is the largest single gain of all features (docs/adr/).
 """
 
 from __future__ import annotations
@@ -25,20 +22,14 @@ PLAN_COUNT: Final = "contacts_planned_that_day"
 
 
 def plan_features(contract: Contract) -> tuple[str, ...]:
-    """Names of the statistics: the length of the list, and what the contract asks of it."""
+    """Return the names of the statistics: the length of the list, and those that the contract defines."""
     return (PLAN_COUNT, *(statistic.feature for statistic in contract.list_statistics))
 
 
 def plan_statistics(frame: Frame, contact_dates: DayArray, contract: Contract) -> tuple[DayArray, FloatArray]:
-    """Statistics of each day's list of candidates.
+    """Summarise each day's list of candidates.
 
-    Args:
-        frame: payload columns of all candidates, each (n,).
-        contact_dates: planned day of each, (n,).
-        contract: says what is summarised.
-
-    Returns:
-        The days, sorted and unique (n_days,), and their statistics (n_days, len(plan_features(contract))).
+    Returns the days, sorted and unique (n_days,), and their statistics (n_days, len(plan_features(contract))).
     """
     days, inverse = np.unique(contact_dates.astype("datetime64[D]"), return_inverse=True)
     counts = np.bincount(inverse, minlength=len(days)).astype(np.float64)

@@ -1,15 +1,8 @@
-"""From a contact and the world as it was known that day to the inputs of the model.
+"""From a contact and what was known on its day to the inputs of the model: one implementation for past and present.
 
-What lives here: `FeatureSet`, the inputs that follow from a contract, and their assembly.
-What must not: fitting, pandas, any look at an outcome that was not known on the day of the contact's day.
-Called by training, evaluation, replay, batch scoring and serving: one implementation, numpy only.
-
-Three sources of a feature: the contact itself (payload columns); the as-of state (`core.features.as_of`: trailing
-subscription rates from outcomes known on that day); the plan (`core.features.day_plan`: the list of candidates of the
-day). The calendar day and month are no features: they gained nothing, and a model may not be fitted to the dates of one
-file (docs/adr/).
-
-A frame here is a mapping from delivery column name to an array (n,).
+A feature comes from the contact itself (payload columns), from the as-of state (trailing subscription rates), or from
+the plan (the day's list of candidates). Calendar day and month are not features: they gained nothing, and a model must
+not fit the dates of one file (docs/adr/). A frame is a mapping from delivery column name to an array (n,).
 """
 
 from __future__ import annotations
@@ -29,7 +22,7 @@ from bank_assets.core.features.as_of import RATE_FEATURES, AsOfState, OutcomeHis
 from bank_assets.core.features.day_plan import Frame, plan_features, plan_statistics
 
 STALE_AFTER_DAYS: Final = 30
-"""A contact date further than this past the as-of day makes the answer carry `stale_features`."""
+"""Answers for contact dates further than this past the as-of day are marked `stale_features`."""
 
 RATES_GROUP: Final = "recent_subscription_rates"
 PLAN_GROUP: Final = "call_list_of_the_day"
@@ -37,14 +30,7 @@ PLAN_GROUP: Final = "call_list_of_the_day"
 
 @dataclass(frozen=True, slots=True)
 class FeatureSet:
-    """The inputs of a model under a contract.
-
-    Attributes:
-        contract: that they follow from.
-        plan: names of the plan's statistics.
-        numeric: names of the numbers: payload columns, rates, statistics of the plan.
-        category: names of the categories.
-    """
+    """The inputs of a model under a contract; `numeric` holds payload columns, rates and plan statistics."""
 
     contract: Contract
     plan: tuple[str, ...]
@@ -54,7 +40,7 @@ class FeatureSet:
     @classmethod
     @lru_cache(maxsize=32)
     def of(cls, contract: Contract) -> FeatureSet:
-        """The inputs that a contract gives."""
+        """Return the inputs that a contract defines."""
         plan = plan_features(contract)
         return cls(contract, plan, (*contract.numeric_columns, *RATE_FEATURES, *plan), contract.category_columns)
 
@@ -65,7 +51,7 @@ class FeatureSet:
 
     @property
     def groups(self) -> dict[str, str]:
-        """Feature -> group that people are told about in explanations."""
+        """Group of each feature in explanations."""
         return (
             {name: name for name in self.contract.payload_columns}
             | dict.fromkeys(RATE_FEATURES, RATES_GROUP)
@@ -73,16 +59,16 @@ class FeatureSet:
         )
 
     def categories_of(self, feature: str) -> tuple[str, ...]:
-        """Allowed values of a category feature, in the contract's order."""
+        """Return the allowed values of a category feature, in the contract's order."""
         return self.contract.by_source[feature].categories
 
     def kind_of(self, feature: str) -> Literal["numeric", "category"]:
-        """Kind of a feature in a bundle's signature."""
+        """Return the kind of a feature in a bundle's signature."""
         return "category" if feature in self.category else "numeric"
 
 
 MEMO_ROWS: Final = 64
-"""Up to so many rows the columns of constants are kept: a single request takes the same eighteen every time."""
+"""Columns of constants are cached up to this many rows: a single request uses the same eighteen every time."""
 
 
 @lru_cache(maxsize=64)
@@ -112,20 +98,7 @@ def _plan_features(frame: Frame, contact_dates: DayArray, contract: Contract) ->
 def historical_features(
     frame: Frame, contact_dates: DayArray, history: OutcomeHistory, contract: Contract
 ) -> dict[str, NDArray[Any]]:
-    """Features of past or replayed contacts, each as of its own day, with its own day's plan.
-
-    Args:
-        frame: payload columns, each (n,).
-        contact_dates: day of each call, (n,).
-        history: outcomes by the day they became known.
-        contract: says which columns and statistics are inputs.
-
-    Returns:
-        One array (n,) per feature.
-
-    Raises:
-        ContractError: the frame lacks a column, or offers one that is known only after the call.
-    """
+    """Return features of past or replayed contacts, each as of its own day with its own day's plan."""
     contract.refuse_post_contact(frame)
     return (
         _contact_features(frame, contract)
@@ -137,21 +110,10 @@ def historical_features(
 def current_features(
     frame: Frame, contact_dates: DayArray, state: AsOfState, contract: Contract, *, has_plan: bool
 ) -> dict[str, NDArray[Any]]:
-    """Features of contacts to be decided now, from the published state.
+    """Return features of contacts to be decided now, from the published state.
 
-    Args:
-        frame: payload columns, each (n,).
-        contact_dates: planned day of each call, (n,).
-        state: the published as-of state.
-        contract: says which columns and statistics are inputs; that of the model which is to score them.
-        has_plan: True if `frame` is the whole list of its days; False for single requests, which then take the
-            typical plan of the last 30 days.
-
-    Returns:
-        One array (n,) per feature.
-
-    Raises:
-        ContractError: the frame lacks a column, or offers one that is known only after the call.
+    `has_plan` says that `frame` is the whole list of its days; single requests take the typical plan of the last 30
+    days. `contract` is that of the model which scores the contacts.
     """
     _refuse_post_contact(contract, tuple(frame))
     n = len(contact_dates)
@@ -164,7 +126,7 @@ def current_features(
 
 
 def _constant(values: Mapping[str, float], names: tuple[str, ...], n: int) -> dict[str, NDArray[Any]]:
-    """Columns (n,) of one value each, not to be written to; made anew they cost a single request 25 us."""
+    """Columns (n,) of one value each, read-only; building them anew costs a single request 25 us."""
     make = _columns if n <= MEMO_ROWS else _columns.__wrapped__
     return dict(zip(names, make(tuple([values[name] for name in names]), n), strict=True))
 

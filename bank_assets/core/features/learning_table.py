@@ -1,9 +1,4 @@
-"""The frozen training snapshot as columns, and back.
-
-What lives here: the column layout of the `training_set` and `candidates` tables as plain arrays.
-What must not: Arrow, files, choosing rows (`core.features.contacts`).
-Called by the training_set asset (writes) and the training and evaluation assets (read).
-"""
+"""The frozen training snapshot as columns (tables `training_set` and `candidates`), and back."""
 
 from __future__ import annotations
 
@@ -22,18 +17,7 @@ PREFIX: Final = "feature."
 
 
 def to_columns(contact_ids: NDArray[Any], data: LearningData) -> dict[str, NDArray[Any]]:
-    """Columns of the snapshot.
-
-    Args:
-        contact_ids: (n,).
-        data: rows to learn from.
-
-    Returns:
-        Key columns and one column per feature.
-
-    Raises:
-        LeakageError: a feature is known only after the call.
-    """
+    """Return the snapshot's columns: keys, and one per feature, none of which is known only after the call."""
     data.contract.refuse_post_contact(data.features)
     keys = {
         "contact_id": contact_ids,
@@ -45,19 +29,7 @@ def to_columns(contact_ids: NDArray[Any], data: LearningData) -> dict[str, NDArr
 
 
 def from_columns(columns: Mapping[str, NDArray[Any]], as_of: np.datetime64, contract: Contract) -> LearningData:
-    """Rows to learn from, from the columns of the snapshot.
-
-    Args:
-        columns: as `to_columns` made them.
-        as_of: first day after the data.
-        contract: that the snapshot was made under.
-
-    Returns:
-        The rows.
-
-    Raises:
-        LeakageError: the snapshot holds a feature column that is known only after the call.
-    """
+    """Read rows to learn from out of the columns that `to_columns` made."""
     found = [name.removeprefix(PREFIX) for name in columns if name.startswith(PREFIX)]
     contract.refuse_post_contact(found)
     feature_set = FeatureSet.of(contract)

@@ -1,13 +1,9 @@
 """The fixed rows that explanations start from: a small, synthetic, typical population.
 
-What lives here: building the `background` of decision.json from training features.
-What must not: scoring and explaining (`core.model.explanations`), customers' own rows.
-Called by training.
-
-No row is a customer: each cluster of features that belong together is sorted, cut into as many equal bins as rows are
-wanted, and a bin gives its median (numbers) or most frequent value (categories); the bins of different clusters are
-then combined by fixed permutations, as in a Latin hypercube. So every value summarises n / n_rows contacts, marginal
-distributions are kept, and what contradicts itself (a success in a campaign that never was) stays out.
+No row is a customer. Each cluster of features that belong together is sorted and cut into as many equal bins as rows
+are wanted; a bin gives its median or most frequent value. Fixed permutations combine the bins of different clusters, as
+in a Latin hypercube. So marginal distributions are kept, and contradictions (a success in a campaign that never took
+place) cannot occur.
 """
 
 from __future__ import annotations
@@ -29,36 +25,21 @@ PREVIOUS_CAMPAIGN: Final = (ColumnRole.DAYS_SINCE_PREVIOUS, ColumnRole.PREVIOUS_
 
 
 class BackgroundError(ValueError):
-    """The features cannot give a background; the message says what was expected and what was found."""
+    """The features cannot give a background."""
 
 
 def fixed_order(seed: int, *names: object, n: int) -> list[int]:
-    """A permutation of 0 … n-1 that depends on its arguments alone, not on any library's random numbers."""
+    """Return a permutation of 0 … n-1 that depends on its arguments alone, not on any library's random numbers."""
     prefix = ":".join(map(str, (seed, *names)))
     return sorted(range(n), key=lambda k: hashlib.blake2b(f"{prefix}:{k}".encode(), digest_size=16).digest())
 
 
 def build_background(
-    features: Mapping[str, NDArray[Any]],
-    feature_set: FeatureSet,
-    *,
-    n_rows: int = BACKGROUND_ROWS,
-    seed: int = 0,
+    features: Mapping[str, NDArray[Any]], feature_set: FeatureSet, *, n_rows: int = BACKGROUND_ROWS, seed: int = 0
 ) -> dict[str, list[Any]]:
-    """Build the background.
+    """Build the `background` entry of decision.json: one list of `n_rows` values per feature.
 
-    Args:
-        features: one array (n,) per feature: numbers, or text objects for categories.
-        feature_set: group of each feature in explanations; the features of one group are drawn together.
-        n_rows: rows wanted; fewer come back from fewer contacts.
-        seed: seed of the permutations.
-
-    Returns:
-        One list of `n_rows` values per feature, the `background` entry of decision.json; the same for the same
-        contacts in any order.
-
-    Raises:
-        BackgroundError: no contact, or a feature without group.
+    Features of one group are drawn together. The order of the contacts does not change the result.
     """
     groups = feature_set.groups
     previous = {column.source for role in PREVIOUS_CAMPAIGN for column in feature_set.contract.with_role(role)}
@@ -89,15 +70,13 @@ def _is_number(column: NDArray[Any]) -> bool:
 
 def _cluster_order(columns: Mapping[str, NDArray[Any]]) -> NDArray[np.intp]:
     """Order contacts along the direction in which a cluster varies most; ties by every column."""
+    # Ranks, because the tails of columns like the balance would be the direction otherwise
     codes = [
-        column.astype(np.float64)
-        if _is_number(column)
-        else np.unique(column.astype(str), return_inverse=True)[1].astype(np.float64)
+        np.unique(column if _is_number(column) else column.astype(str), return_inverse=True)[1]
         for column in columns.values()
     ]
     numbers = [code for code, column in zip(codes, columns.values(), strict=True) if _is_number(column)] or codes
-    # Ranks, since balance-like tails would be the direction otherwise
-    ranks = np.column_stack([np.unique(code, return_inverse=True)[1] for code in numbers]).astype(np.float64)
+    ranks = np.column_stack(numbers).astype(np.float64)
     ranks -= ranks.mean(axis=0)
     ranks /= np.where(ranks.std(axis=0) > 0.0, ranks.std(axis=0), 1.0)
     _, vectors = np.linalg.eigh(ranks.T @ ranks)

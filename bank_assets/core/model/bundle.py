@@ -1,8 +1,6 @@
-"""What a model version consists of: the four files of a bundle, built from a fit.
+"""The content of a model version: the four files of a bundle, built from a fit.
 
-What lives here: the content of decision.json and of the model card; the profile and the graph are passed in.
-What must not: fitting, writing files (`store.registry`), reading them (`core.model.scorer`).
-Called by the promotion asset, the replay and the fixtures of tests.
+`store.registry` writes them and `core.model.scorer` reads them.
 """
 
 from __future__ import annotations
@@ -23,22 +21,15 @@ from bank_assets.core.model.scorer import BUNDLE_SCHEMA_VERSION
 from bank_assets.core.training.recipes import Recipe
 
 NO_RANGES: Mapping[str, list[float]] = {"probability": [0.0, 1.0], "low": [0.0, 1.0], "high": [0.0, 1.0]}
-"""Ranges of zero width, for graphs that are only compared (parity, folds), never decided with."""
+"""Ranges of zero width, for graphs that are only compared (parity, folds) and never decide."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelLineage:
     """Where a model version comes from.
 
-    Attributes:
-        as_of: first day whose contacts it has not learned from.
-        snapshot: content hash of the training snapshot.
-        rows: contacts learned from.
-        source: label of the data source, as people read it.
-        is_real: True only for the pinned real file.
-        run_id: MLflow run of the fit.
-        git_revision: revision of the code.
-        contract: that it was learned under; the bundle carries it, and is read by it for ever.
+    `as_of` is the first day whose contacts it has not learned from, and `snapshot` the content hash of its training
+    rows. `is_real` is true only for the pinned real file. The bundle carries `contract` and is always read by it.
     """
 
     as_of: str
@@ -56,18 +47,13 @@ class BundleParts:
     """Everything that goes into decision.json.
 
     Attributes:
-        recipe: what was fitted.
         calibrator: steps that `core.model.scorer` applies.
         ranges: knots of the probability ranges.
-        economics: what thresholds were tuned for.
-        f1_threshold: probability above which F1 says yes.
-        metrics: out-of-time metrics with intervals where known.
-        lineage: where it comes from.
         feature_ranges: smallest and largest training value by numeric payload column.
         background: rows that explanations start from, by feature.
         importance: mean absolute contribution by feature group.
-        shift: how far whole days and months strayed from their predictions, see `core.model.shift`.
-        is_on_probation: whether it decides although the gate of a first model refused; pages and records say so.
+        shift: JSON form of `core.model.shift.Shift`.
+        is_on_probation: True if it decides although the gate of a first model refused it; pages and records say so.
     """
 
     recipe: Recipe
@@ -85,20 +71,12 @@ class BundleParts:
 
 
 def observed_ranges(features: Mapping[str, NDArray[Any]], contract: Contract) -> dict[str, tuple[float, float]]:
-    """Smallest and largest training value of each numeric payload column.
-
-    Args:
-        features: one array (n,) per feature.
-        contract: which columns are numbers.
-
-    Returns:
-        (low, high) by column; a value outside is scored but flagged.
-    """
+    """Return the smallest and largest training value of each numeric column; a value outside is scored but flagged."""
     return {name: (float(np.min(features[name])), float(np.max(features[name]))) for name in contract.numeric_columns}
 
 
 def decision_document(parts: BundleParts) -> dict[str, Any]:
-    """The content of decision.json."""
+    """Return the content of decision.json."""
     contract = parts.lineage.contract
     feature_set, groups = FeatureSet.of(contract), FeatureSet.of(contract).groups
     return {
@@ -134,7 +112,7 @@ def decision_document(parts: BundleParts) -> dict[str, Any]:
 
 
 def model_card(parts: BundleParts) -> str:
-    """A page about the model version, in Markdown."""
+    """Return a page about the model version, in Markdown."""
     lineage, recipe = parts.lineage, parts.recipe
     scalars = {name: value for name, value in parts.metrics.items() if isinstance(value, (int, float))}
     rows = "\n".join(f"| {name} | {value:.6g} |" for name, value in sorted(scalars.items()))
@@ -165,15 +143,10 @@ Protected columns ({protected}) are inputs; the fairness evidence is with the pr
 
 
 def bundle_files(graph: bytes, parts: BundleParts, reference_profile: Mapping[str, Any]) -> dict[str, bytes]:
-    """The four files of a bundle.
+    """Return the content of the four files by name, `core.model.scorer.BUNDLE_FILES`.
 
-    Args:
-        graph: serialized ONNX model.
-        parts: everything in decision.json.
-        reference_profile: JSON form of the training profile, the reference of drift.
-
-    Returns:
-        Content by file name, `core.model.scorer.BUNDLE_FILES`.
+    `graph` is the serialized ONNX model; `reference_profile` is the JSON form of the training profile, the reference of
+    drift.
     """
     return {
         "model.onnx": graph,

@@ -1,12 +1,7 @@
-"""Fits the calibrator that `core.model.scorer` applies.
+"""Fits calibrators: Platt scaling with shrinkage, and the recency-weighted intercept ("recalibration") of each day.
 
-What lives here: Platt scaling with shrinkage, the recency-weighted intercept ("recalibration"), and the same done day
-by day for past predictions.
-What must not: applying anything in production (scorer), ranges (`core.model.ranges`).
-Called by training, evaluation, the as_of_state asset and the replay.
-
-Why an intercept and not a full calibrator each day: a subscription rate that moves from 3 % to 55 % moves all log-odds
-alike, while slope and shape change slowly; one number needs few outcomes (measured in the replay, docs/adr/).
+Each day gets an intercept and not a full calibrator, because a rate that moves from 3 % to 55 % moves all log-odds
+alike, while slope and shape change slowly. One number needs few outcomes (measured in the replay, docs/adr/).
 """
 
 from __future__ import annotations
@@ -18,7 +13,7 @@ import numpy as np
 
 from bank_assets.core.arrays import BoolArray, DayArray, FloatArray
 from bank_assets.core.model.scorer import expit, logit
-from bank_assets.core.quality.metrics import log_loss_rows
+from bank_assets.core.quality.metrics import log_loss_rows, logistic_fit
 
 INTERCEPT_HALF_LIFE_DAYS: Final = 10.0
 INTERCEPT_PRIOR: Final = 3.0
@@ -26,7 +21,7 @@ INTERCEPT_PRIOR: Final = 3.0
 SLOPE_PRIOR: Final = 20.0
 """Precision of the prior that the slope is one, in the same units times the variance of the log-odds."""
 SLOPE_BOUNDS: Final = (0.2, 3.0)
-"""A slope outside says that the sample ranks by chance; the bound keeps the ranking and the intercept does the rest."""
+"""A slope outside means that the sample ranks by chance; the bound keeps the ranking."""
 MAXIMUM_SHIFT: Final = 3.0
 """Largest |intercept|: beyond a factor of 20 in the odds a refit is due, not a shift."""
 
@@ -34,25 +29,14 @@ MAXIMUM_SHIFT: Final = 3.0
 def fit_intercept(
     raw: FloatArray, is_subscribed: BoolArray, weights: FloatArray, *, maximum: float = MAXIMUM_SHIFT
 ) -> float:
-    """Shift of the log-odds that makes expected equal observed, shrunk to zero (Newton on the penalised likelihood).
+    """Fit the shift of the log-odds that makes expected equal observed, shrunk to zero; 0 without contacts.
 
-    Args:
-        raw: probabilities as the model emitted them before the outcome, (n,).
-        is_subscribed: matured outcomes, (n,).
-        weights: weight of each contact, (n,).
-        maximum: largest |shift|.
-
-    Returns:
-        Shift in log-odds, within +-`maximum`; 0 without contacts.
+    `raw` holds probabilities made before the outcomes, (n,). Newton's method on the penalised likelihood.
     """
-    if len(raw) == 0:
-        return 0.0
-    log_odds = logit(raw)
-    target = is_subscribed.astype(np.float64)
-    shift = 0.0
+    log_odds, shift = logit(raw), 0.0
     for _ in range(25):
         proba = expit(log_odds + shift)
-        gradient = float((weights * (target - proba)).sum()) - INTERCEPT_PRIOR * shift
+        gradient = float((weights * (is_subscribed - proba)).sum()) - INTERCEPT_PRIOR * shift
         curvature = float((weights * proba * (1.0 - proba)).sum()) + INTERCEPT_PRIOR
         step = float(np.clip(gradient / curvature, -1.0, 1.0))
         shift = float(np.clip(shift + step, -maximum, maximum))
@@ -67,49 +51,30 @@ def intercept_as_of(
     known_on: DayArray,
     contact_dates: DayArray,
     as_of: np.datetime64,
-    half_life_days: float = INTERCEPT_HALF_LIFE_DAYS,
     *,
     weights: FloatArray | None = None,
 ) -> float:
-    """Intercept for decisions of one day, from outcomes known on it, weighted by recency.
+    """Fit the intercept (log-odds) for decisions of one day, from outcomes known on it, weighted by recency.
 
-    Args:
-        raw: emitted probabilities, (n,).
-        is_subscribed: outcomes, (n,).
-        known_on: first day on which each outcome is usable, (n,).
-        contact_dates: day of each call, (n,).
-        as_of: the as-of day.
-        half_life_days: days after which a contact counts half.
-        weights: inverse probability of having learned each outcome, (n,); default 1.
-
-    Returns:
-        Shift in log-odds.
+    `raw` was predicted before the outcomes, (n,); `known_on` is the first day on which each outcome is usable.
+    `weights` are inverse probabilities of having learned each outcome, (n,); default 1.
     """
-    recent, recency = _recent(known_on, contact_dates, as_of, half_life_days)
+    recent, recency = _recent(known_on, contact_dates, as_of)
     return fit_intercept(raw[recent], is_subscribed[recent], recency if weights is None else recency * weights[recent])
 
 
-def _recent(
-    known_on: DayArray, contact_dates: DayArray, as_of: np.datetime64, half_life_days: float
-) -> tuple[BoolArray, FloatArray]:
+def _recent(known_on: DayArray, contact_dates: DayArray, as_of: np.datetime64) -> tuple[BoolArray, FloatArray]:
     """The contacts that an intercept of `as_of` rests on, (n,), and their recency weights, (n_recent,)."""
     age = (as_of - contact_dates).astype(np.float64)
-    recent = (known_on <= as_of) & (contact_dates < as_of) & (age <= 8.0 * half_life_days)
-    return recent, 0.5 ** (age[recent] / half_life_days)
+    recent = (known_on <= as_of) & (contact_dates < as_of) & (age <= 8.0 * INTERCEPT_HALF_LIFE_DAYS)
+    return recent, 0.5 ** (age[recent] / INTERCEPT_HALF_LIFE_DAYS)
 
 
 @dataclass(frozen=True, slots=True)
 class Recalibration:
-    """One day's new intercept beside the one that it replaces, both on the outcomes that the new one rests on.
+    """One day's new intercept beside the former one, with their log losses weighted by recency.
 
-    The new intercept was fitted on these outcomes, so the two losses describe it and do not test it.
-
-    Attributes:
-        contacts: contacts with a matured outcome.
-        shift_before: intercept of the day before, log-odds.
-        shift_after: new intercept, log-odds.
-        log_loss_before: mean log loss with the former intercept, weighted by recency; None without contacts.
-        log_loss_after: the same with the new intercept.
+    The new intercept was fitted on the outcomes of both losses, so they describe it and do not test it.
     """
 
     contacts: int
@@ -119,7 +84,7 @@ class Recalibration:
     log_loss_after: float | None
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form, part of the published as-of state."""
+        """Return the JSON form, part of the published as-of state."""
         return asdict(self)
 
 
@@ -130,24 +95,10 @@ def recalibrate(
     contact_dates: DayArray,
     as_of: np.datetime64,
     shift_before: float,
-    half_life_days: float = INTERCEPT_HALF_LIFE_DAYS,
 ) -> Recalibration:
-    """Fit the intercept of a day and compare it with the former one.
-
-    Args:
-        raw: emitted probabilities, (n,).
-        is_subscribed: outcomes, (n,).
-        known_on: first day on which each outcome is usable, (n,).
-        contact_dates: day of each call, (n,).
-        as_of: the day.
-        shift_before: intercept in force until then, log-odds.
-        half_life_days: days after which a contact counts half.
-
-    Returns:
-        The new intercept with its evidence.
-    """
-    shift = intercept_as_of(raw, is_subscribed, known_on, contact_dates, as_of, half_life_days)
-    recent, recency = _recent(known_on, contact_dates, as_of, half_life_days)
+    """Fit the intercept of a day and compare it with the former one; arguments as in `intercept_as_of`."""
+    recent, recency = _recent(known_on, contact_dates, as_of)
+    shift = fit_intercept(raw[recent], is_subscribed[recent], recency)
 
     def loss(by: float) -> float | None:
         rows = log_loss_rows(is_subscribed[recent], expit(logit(raw[recent]) + by))
@@ -159,17 +110,9 @@ def recalibrate(
 def recalibrated_day_by_day(
     raw: FloatArray, is_subscribed: BoolArray, known_on: DayArray, contact_dates: DayArray, days: DayArray
 ) -> FloatArray:
-    """Apply each day's intercept to that day's predictions, as production does.
+    """Apply each day's own intercept to that day's predictions, as production does.
 
-    Args:
-        raw: emitted probabilities, (n,); NaN where nothing was predicted.
-        is_subscribed: outcomes, (n,).
-        known_on: first day on which each outcome is usable, (n,).
-        contact_dates: day of each call, (n,).
-        days: the days to recalibrate, sorted and unique.
-
-    Returns:
-        Recalibrated probabilities, (n,); NaN outside `days`.
+    `raw` is NaN where nothing was predicted; `days` are sorted and unique. The result, (n,), is NaN outside `days`.
     """
     result = np.full(len(raw), np.nan)
     usable = ~np.isnan(raw)
@@ -180,47 +123,19 @@ def recalibrated_day_by_day(
     return result
 
 
-def fit_affine(raw: FloatArray, is_subscribed: BoolArray, weights: FloatArray | None = None) -> dict[str, Any]:
-    """Platt scaling on out-of-sample predictions, slope shrunk to one.
+def fit_affine(raw: FloatArray, is_subscribed: BoolArray) -> dict[str, Any]:
+    """Fit Platt scaling on out-of-sample predictions, with the slope shrunk to one.
 
-    Args:
-        raw: out-of-sample probabilities, (n,).
-        is_subscribed: outcomes, (n,).
-        weights: weights, (n,); default ones.
-
-    Returns:
-        A step `{"kind": "affine", "slope": …, "intercept": …}` for the `calibrator` of decision.json; the identity
-        without contacts or with one class only.
+    Returns a step `{"kind": "affine", "slope": …, "intercept": …}` for the `calibrator` of decision.json: the identity
+    without contacts or with one class only.
     """
-    identity = {"kind": "affine", "slope": 1.0, "intercept": 0.0}
-    if len(raw) == 0 or bool(is_subscribed.all()) or not bool(is_subscribed.any()):
-        return identity
-    weight = np.ones(len(raw)) if weights is None else weights
+    if bool(is_subscribed.all()) or not bool(is_subscribed.any()):
+        return {"kind": "affine", "slope": 1.0, "intercept": 0.0}
     log_odds = logit(raw)
     design = np.column_stack([log_odds, np.ones(len(raw))])
     penalty = np.diag([SLOPE_PRIOR * (float(np.var(log_odds)) or 1.0), INTERCEPT_PRIOR])
-    prior = np.array([1.0, 0.0])
-    sign = np.where(is_subscribed, -1.0, 1.0)
-
-    def loss(beta: FloatArray) -> float:
-        away = beta - prior
-        return float((weight * np.logaddexp(0.0, sign * (design @ beta))).sum() + 0.5 * away @ penalty @ away)
-
-    beta = prior.copy()
-    for _ in range(50):
-        proba = expit(design @ beta)
-        gradient = design.T @ (weight * (is_subscribed - proba)) - penalty @ (beta - prior)
-        curvature = (design * (weight * proba * (1.0 - proba))[:, None]).T @ design + penalty
-        step = np.linalg.solve(curvature, gradient)
-        # A full Newton step overshoots where the model is far off (a base rate that jumped), so it is halved until
-        # the loss falls.
-        size, before = 1.0, loss(beta)
-        while loss(beta + size * step) > before and size > 1e-6:
-            size /= 2.0
-        beta = beta + size * step
-        if float(np.abs(size * step).max()) < 1e-10:
-            break
+    beta, _ = logistic_fit(design, is_subscribed, np.array([1.0, 0.0]), precision=penalty)
     slope, intercept = float(np.clip(beta[0], *SLOPE_BOUNDS)), float(beta[1])
     if slope != beta[0]:  # the intercept belonged to the other slope: mean 0.52 instead of 0.60 was seen
-        intercept = fit_intercept(expit(slope * log_odds), is_subscribed, weight, maximum=np.inf)
+        intercept = fit_intercept(expit(slope * log_odds), is_subscribed, np.ones(len(raw)), maximum=np.inf)
     return {"kind": "affine", "slope": slope, "intercept": intercept}

@@ -1,14 +1,9 @@
-"""Why a probability is what it is: contributions that add up exactly, from the bundle alone.
-
-What lives here: Shapley contributions of feature groups, and global importance.
-What must not: words (`core.model.reasons`), sklearn, shap, anything that is not in the bundle.
-Called by serving, batch scoring and the evaluation of a model version.
+"""Explains a probability by contributions of feature groups that add up exactly, from the bundle alone.
 
 Method: permutation sampling of Shapley values (Castro, Gomez, Tejada 2009) on the calibrated ONNX score. Each
 background row is turned into the contact group by group, in a fixed order and in its reverse (antithetic, Mitchell et
-al. 2022); the score's steps along the way are the contributions. They telescope, so on both scales base + sum of
-contributions is the score, whatever the number of orders. Orders come from hashes: the same row and bundle give the
-same numbers on any machine.
+al. 2022); the changes of the score along this path are the contributions, which telescope on both scales. Orders come
+from hashes, so the same row and bundle give the same numbers on any machine.
 """
 
 from __future__ import annotations
@@ -20,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.core.arrays import FloatArray
+from bank_assets.core.arrays import FloatArray, IntArray
 from bank_assets.core.model.background import fixed_order
 from bank_assets.core.model.scorer import Scorer, apply_calibrator, logit
 
@@ -31,21 +26,16 @@ IMPORTANCE_ROWS: Final = 200
 
 
 class ExplainError(ValueError):
-    """An explanation is not possible; the message says what was expected, what was found and what to do."""
+    """An explanation is not possible."""
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """Contributions of feature groups for n contacts.
+    """Contributions of feature groups for n contacts, on two scales.
 
-    Attributes:
-        groups: names of the groups, in the order of the columns below.
-        base_probability: mean probability of the background.
-        base_log_odds: mean log-odds of the background.
-        probability: calibrated probabilities, (n,), identical to `Scorer.score`.
-        log_odds: their log-odds, (n,).
-        probability_contributions: signed, (n, n_groups); base_probability + row sum = probability.
-        log_odds_contributions: signed, (n, n_groups); base_log_odds + row sum = log_odds.
+    Contributions are signed, (n, n_groups), with columns in the order of `groups`; a base plus its row sum is the
+    probability or log-odds, (n,). The bases are means over the background. `probability` is identical to
+    `Scorer.score`.
     """
 
     groups: tuple[str, ...]
@@ -58,26 +48,15 @@ class Explanation:
 
 
 class Explainer:
-    """Explains the scores of one bundle.
-
-    Attributes:
-        groups: names of the groups, in the order of the bundle's features.
-        base_probability: mean probability of the background.
-        base_log_odds: mean log-odds of the background.
-    """
+    """Explains the scores of one bundle; `groups` are in the order of the bundle's features."""
 
     def __init__(
         self, scorer: Scorer, groups: Mapping[str, str] | None = None, orders_per_row: int = ORDERS_PER_ROW
     ) -> None:
         """Prepare the orders and score the background.
 
-        Args:
-            scorer: the bundle's scorer.
-            groups: group of each feature; default the bundle's own.
-            orders_per_row: pairs of an order and its reverse for each background row; time and precision grow with it.
-
-        Raises:
-            ExplainError: the bundle has no background, or one that does not fit its features.
+        `groups` overrides the bundle's own groups. Time and precision grow with `orders_per_row`, the pairs of an order
+        and its reverse for each background row.
         """
         self._scorer = scorer
         chosen = {f["name"]: f.get("group", f["name"]) for f in scorer.decision["features"]} | dict(groups or {})
@@ -93,8 +72,9 @@ class Explainer:
             )
         self._background = {name: self._column(name, background[name]) for name in scorer.feature_names}
         n_rows, n_groups = lengths.pop(), len(self.groups)
-        forward = [fixed_order(SEED, "order", walk, n=n_groups) for walk in range(n_rows * orders_per_row)]
-        self._orders = np.asarray([order for f in forward for order in (f, f[::-1])])  # (n_walks, n_groups)
+        forward = [fixed_order(SEED, "order", path, n=n_groups) for path in range(n_rows * orders_per_row)]
+        self._orders = np.asarray([order for f in forward for order in (f, f[::-1])])  # (n_orders, n_groups)
+        self._places = np.argsort(self._orders, axis=1)  # position of each group in each order
         self._start = np.repeat(np.arange(n_rows * orders_per_row) % n_rows, 2)
         self._base = self._probability(self._background)
         self.base_probability = float(self._base.mean())
@@ -107,39 +87,27 @@ class Explainer:
         return apply_calibrator(self._scorer.raw_probability(features), self._scorer.decision["calibrator"])
 
     def explain(self, features: Mapping[str, NDArray[Any]]) -> Explanation:
-        """Explain contacts, all in one batched call of the graph.
-
-        Args:
-            features: one array (n,) per feature, as for `Scorer.score`.
-
-        Returns:
-            Contributions; with n = 0 empty ones.
-
-        Raises:
-            ExplainError: a feature is missing.
-        """
+        """Explain contacts in one batched call of the graph; `features` as for `Scorer.score`."""
         missing = [name for name in self._scorer.feature_names if name not in features]
         if missing:
             raise ExplainError(f"features: expected {list(self._scorer.feature_names)}, missing {missing}.")
         columns = {name: self._column(name, features[name]) for name in self._scorer.feature_names}
         n_contacts = len(next(iter(columns.values())))
-        walks = [self._walk({name: column[row] for name, column in columns.items()}) for row in range(n_contacts)]
+        paths = [self._path({name: column[row] for name, column in columns.items()}) for row in range(n_contacts)]
         batch = {
-            name: np.concatenate([columns[name], *(walk.rows[name] for walk in walks)])
+            name: np.concatenate([columns[name], *(rows[name] for rows, _ in paths)])
             for name in self._scorer.feature_names
         }
         scores = self._probability(batch)
         steps = np.empty((2, n_contacts, len(self.groups)))
         offset = n_contacts
-        for row, walk in enumerate(walks):
-            n_rows = len(next(iter(walk.rows.values())))
+        for row, (rows, index) in enumerate(paths):
+            n_rows = len(next(iter(rows.values())))
             known = np.concatenate([self._base, scores[offset : offset + n_rows], scores[row : row + 1]])
             offset += n_rows
             for scale, values in enumerate((known, logit(known))):
-                along = np.diff(values[walk.index], axis=1)  # (n_orders, n_groups) in the order of the walk
-                contribution = np.zeros_like(along)
-                np.put_along_axis(contribution, self._orders, along, axis=1)
-                steps[scale, row] = contribution.mean(axis=0)
+                along = np.diff(values[index], axis=1)  # (n_orders, n_groups) in the order of the path
+                steps[scale, row] = np.take_along_axis(along, self._places, axis=1).mean(axis=0)
         probability = scores[:n_contacts]
         return Explanation(
             groups=self.groups,
@@ -151,10 +119,14 @@ class Explainer:
             log_odds_contributions=steps[1],
         )
 
-    def _walk(self, contact: Mapping[str, Any]) -> _Walk:
-        """Rows between the background and one contact; steps that change no value are not scored again."""
-        n_base, n_groups = len(self._base), len(self.groups)
-        differs = np.zeros((n_base, n_groups), dtype=bool)
+    def _path(self, contact: Mapping[str, Any]) -> tuple[dict[str, NDArray[Any]], IntArray]:
+        """Rows between the background and one contact, and which score each step of each order has.
+
+        Steps that change no value are not scored again. The index, (n_orders, n_groups + 1), counts background rows
+        first, then the rows returned, then the contact.
+        """
+        n_base = len(self._base)
+        differs = np.zeros((n_base, len(self.groups)), dtype=bool)
         for name, background in self._background.items():
             value = contact[name]
             # A value that differs from itself is NaN: missing in both is no difference
@@ -164,46 +136,28 @@ class Explainer:
         remaining = np.cumsum(is_step[:, ::-1], axis=1)[:, ::-1]
         is_scored = is_step & (remaining > 1)  # the last step that changes anything arrives at the contact itself
         order, position = np.nonzero(is_scored)
+        last = n_base + len(order)
         number = np.full(is_step.shape, -1)
         number[order, position] = n_base + np.arange(len(order))
-        number[is_step & (remaining == 1)] = n_base + len(order)
-        index = np.empty((len(self._orders), n_groups + 1), dtype=np.int64)
-        index[:, 0] = np.where(is_step.any(axis=1), self._start, n_base + len(order))
-        for step in range(n_groups):
-            index[:, step + 1] = np.where(number[:, step] >= 0, number[:, step], index[:, step])
-        place = np.empty_like(self._orders)
-        np.put_along_axis(place, self._orders, np.arange(n_groups)[None, :].repeat(len(self._orders), axis=0), axis=1)
-        is_contact = place[order] <= position[:, None]  # (n_scored, n_groups): which groups are the contact's already
+        number[is_step & (remaining == 1)] = last
+        start = np.where(is_step.any(axis=1), self._start, last)
+        # Numbers grow along an order, so a step that changes nothing has the number before it
+        index = np.maximum.accumulate(np.column_stack([start, number]), axis=1)
+        # (n_scored, n_groups): which groups are the contact's already
+        is_contact = self._places[order] <= position[:, None]
         rows = {
             name: np.where(is_contact[:, self._group_of[name]], contact[name], background[self._start[order]])
             for name, background in self._background.items()
         }
-        return _Walk(rows, index)
-
-
-@dataclass(frozen=True, slots=True)
-class _Walk:
-    """Rows to score on the way to one contact, and which score each step of each order has.
-
-    `index` counts background rows first, then `rows`, then the contact; (n_orders, n_groups + 1).
-    """
-
-    rows: Mapping[str, NDArray[Any]]
-    index: NDArray[np.int64]
+        return rows, index
 
 
 def global_importance(
     explainer: Explainer, features: Mapping[str, NDArray[Any]], max_rows: int = IMPORTANCE_ROWS
 ) -> dict[str, float]:
-    """What moves a model version: mean absolute contribution to the probability, largest first.
+    """Return the mean absolute contribution to the probability by group, largest first; all 0 without contacts.
 
-    Args:
-        explainer: explainer of the version's bundle.
-        features: contacts to average over, one array (n,) per feature.
-        max_rows: at most so many contacts, evenly spaced over the rows.
-
-    Returns:
-        Share of probability by group; all 0 without contacts.
+    At most `max_rows` contacts are explained, evenly spaced over the rows.
     """
     n_contacts = len(next(iter(features.values())))
     rows = np.unique(np.linspace(0, n_contacts - 1, min(max_rows, n_contacts)).astype(np.int64))

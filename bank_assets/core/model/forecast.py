@@ -1,27 +1,23 @@
-"""What a call list will bring: expected profit and subscriptions, with an interval that counts drift.
+"""Forecasts the profit and subscriptions of a call list, with an interval that counts drift.
 
-What lives here: the forecast of a list, the climatology it must beat, and the score of intervals.
-What must not: the estimate of the shift (`core.model.shift`), choosing whom to call (`core.economics.planner`).
-Called by replay, evaluation, serving and the campaign page; numpy only.
-
-Binomial noise alone covers the realised profit far too seldom: whole days and months stray from their predictions
-together (`core.model.shift`). Calibrated probabilities are means over those shifts, so the log-odds are first stretched
-by sqrt(1 + 0.346 sd^2) (logistic-normal mean, Zeger, Liang, Albert 1988); without it a wide shift would pull every rate
-towards one half and promise profits that the probabilities do not. On the real history the interval covers the
-realised profit in 92 % of the months at nominal 90 %, with about half the interval score of the climatology of the last
-90 days (benchmarks/uncertainty.py).
+Binomial noise alone covers the realised profit far too seldom, because whole days and months deviate together
+(`core.model.shift`). Calibrated probabilities are means over those shifts, so the log-odds are first stretched by
+sqrt(1 + 0.346 sd^2) (logistic-normal mean, Zeger, Liang, Albert 1988); otherwise a wide shift would pull every rate
+towards one half. On the real history the interval covers 92 % of the months at nominal 90 %, with about half the
+interval score of the climatology (benchmarks/uncertainty.py).
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from statistics import NormalDist
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bank_assets.core.arrays import FloatArray
+from bank_assets.core.arrays import FloatArray, central_interval
 from bank_assets.core.model.scorer import expit, logit
 from bank_assets.core.model.shift import Shift
 
@@ -37,19 +33,12 @@ CLIMATOLOGY_BLOCK_DAYS: Final = 7
 
 
 class ForecastError(ValueError):
-    """A list or level is unusable; the message says what was expected and what was found."""
+    """A list or level is unusable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A forecast.
-
-    Attributes:
-        expected: mean.
-        low: lower end.
-        high: upper end.
-        level: nominal share of realised values inside, in (0, 1).
-    """
+    """A forecast: its mean, and the interval that holds the realised value in a share `level` of cases."""
 
     expected: float
     low: float
@@ -57,31 +46,21 @@ class Interval:
     level: float = DEFAULT_LEVEL
 
     def to_dict(self) -> dict[str, float]:
-        """JSON form."""
-        return {"expected": self.expected, "low": self.low, "high": self.high, "level": self.level}
+        """Return the JSON form."""
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
 class ListForecast:
-    """Forecast of a list of calls.
-
-    Attributes:
-        profit_eur: EUR of the whole list.
-        subscriptions: subscriptions of the whole list.
-        shift: deviations used.
-    """
+    """Profit (EUR) and subscriptions of a whole list of calls, and the deviations used."""
 
     profit_eur: Interval
     subscriptions: Interval
     shift: Shift
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return {
-            "profit_eur": self.profit_eur.to_dict(),
-            "subscriptions": self.subscriptions.to_dict(),
-            "shift": self.shift.to_dict(),
-        }
+        """Return the JSON form."""
+        return asdict(self)
 
 
 def _check_level(level: float) -> None:
@@ -98,21 +77,10 @@ def forecast_list(
     day: ArrayLike | None = None,
     level: float = DEFAULT_LEVEL,
 ) -> ListForecast:
-    """Forecast profit and subscriptions of the calls of a list.
+    """Forecast profit and subscriptions of the calls of a list; all zero without calls.
 
-    Args:
-        probability: calibrated probabilities of the contacts that are called, (n_calls,).
-        cost_eur: EUR per call, (n_calls,) or one for all.
-        value_eur: EUR per subscription, (n_calls,) or one for all.
-        shift: how far days and months stray, see `core.model.shift`.
-        day: planned day of each call, (n_calls,): days stray independently of each other; None: all on one day.
-        level: nominal coverage.
-
-    Returns:
-        The forecast, the same for the same list; all zero for a list without calls.
-
-    Raises:
-        ForecastError: shapes that do not fit, a probability outside [0, 1], a level outside (0, 1).
+    Costs and values are EUR, (n_calls,) or one for all. `day`, (n_calls,), is the planned day of each call: days
+    deviate independently. None puts all calls on one day. `level` is the nominal coverage.
     """
     _check_level(level)
     proba = np.asarray(probability, dtype=np.float64)
@@ -132,16 +100,15 @@ def forecast_list(
     stretched = logit(proba) * math.sqrt(1.0 + STRETCH * shift.total_sd**2)
     worth = np.column_stack([value, np.ones(len(proba))]).astype(np.float64)
     bounds = _simulated if len(proba) <= SIMULATED_CALLS else _integrated
-    gain, subscriptions = bounds(stretched, day_index, worth, shift, level)
-    total_cost = float(np.sum(cost))
-    return ListForecast(
-        Interval(float((proba * value).sum()) - total_cost, gain[0] - total_cost, gain[1] - total_cost, level),
-        Interval(float(proba.sum()), *subscriptions, level),
-        shift,
-    )
+    low, high = bounds(stretched, day_index, worth, shift, level)
+    costs = np.array([np.sum(cost), 0.0])
+    ends = zip(proba @ worth - costs, low - costs, high - costs, strict=True)
+    profit, subscriptions = (Interval(float(mean), float(least), float(most), level) for mean, least, most in ends)
+    return ListForecast(profit, subscriptions, shift)
 
 
-Bounds = tuple[tuple[float, float], tuple[float, float]]
+Bounds = tuple[FloatArray, FloatArray]
+"""Lower and upper ends, each (2,): of the value and of the number of subscriptions."""
 
 
 def _simulated(
@@ -149,22 +116,15 @@ def _simulated(
 ) -> Bounds:
     """Bounds by simulating each call, with a fixed seed; the shared shift is stratified."""
     random = np.random.Generator(np.random.PCG64(SEED))
-    n_days = int(day_index.max()) + 1
-    shared = random.permutation(_normal_quantiles(SIMULATIONS)) * shift.shared_sd
-    daily = random.standard_normal((SIMULATIONS, n_days)) * shift.day_sd
+    normal = np.asarray([NormalDist().inv_cdf((k + 0.5) / SIMULATIONS) for k in range(SIMULATIONS)])
+    shared = random.permutation(normal) * shift.shared_sd
+    daily = random.standard_normal((SIMULATIONS, int(day_index.max()) + 1)) * shift.day_sd
     proba = expit(stretched[None, :] + shared[:, None] + daily[:, day_index])
     totals = (random.random(proba.shape) < proba).astype(np.float64) @ worth
     tail = (1.0 - level) / 2.0
     low = np.quantile(totals, tail, axis=0, method="lower")
     high = np.quantile(totals, 1.0 - tail, axis=0, method="higher")
-    return (float(low[0]), float(high[0])), (float(low[1]), float(high[1]))
-
-
-def _normal_quantiles(n: int) -> FloatArray:
-    from statistics import NormalDist
-
-    normal = NormalDist()
-    return np.asarray([normal.inv_cdf((k + 0.5) / n) for k in range(n)])
+    return low, high
 
 
 def _integrated(
@@ -173,26 +133,22 @@ def _integrated(
     """Bounds by Gauss-Hermite integration: normal given the shared shift, a mixture over it."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(9)
     weights = weights / weights.sum()
-    n_days = int(day_index.max()) + 1
-    means, variances = np.zeros((2, len(nodes))), np.zeros((2, len(nodes)))
+    means, variances = np.zeros((len(nodes), 2)), np.zeros((len(nodes), 2))
     for position, shared in enumerate(nodes * shift.shared_sd):
+        n_days = int(day_index.max()) + 1
         day_mean, day_square, noise = np.zeros((2, n_days)), np.zeros((2, n_days)), np.zeros(2)
         for weight, daily in zip(weights, nodes * shift.day_sd, strict=True):
             proba = expit(stretched + shared + daily)
-            for kind in range(2):
-                mean = np.bincount(day_index, weights=proba * worth[:, kind], minlength=n_days)
-                day_mean[kind] += weight * mean
-                day_square[kind] += weight * mean**2
-                noise[kind] += weight * float((proba * (1.0 - proba) * worth[:, kind] ** 2).sum())
-        means[:, position] = day_mean.sum(axis=1)
-        variances[:, position] = noise + np.maximum(day_square - day_mean**2, 0.0).sum(axis=1)
+            mean = np.stack([np.bincount(day_index, weights=proba * column) for column in worth.T])
+            day_mean += weight * mean
+            day_square += weight * mean**2
+            noise += weight * ((proba * (1.0 - proba)) @ worth**2)
+        means[position] = day_mean.sum(axis=1)
+        variances[position] = noise + np.maximum(day_square - day_mean**2, 0.0).sum(axis=1)
+    mixtures = list(zip(means.T, np.sqrt(variances.T), strict=True))
     tail = (1.0 - level) / 2.0
-
-    def bounds(kind: int) -> tuple[float, float]:
-        deviations = np.sqrt(variances[kind])
-        return tuple(_mixture_quantile(share, weights, means[kind], deviations) for share in (tail, 1.0 - tail))  # type: ignore[return-value]
-
-    return bounds(0), bounds(1)
+    low, high = ([_mixture_quantile(share, weights, *one) for one in mixtures] for share in (tail, 1.0 - tail))
+    return np.asarray(low), np.asarray(high)
 
 
 def _mixture_quantile(share: float, weights: FloatArray, means: FloatArray, deviations: FloatArray) -> float:
@@ -208,29 +164,13 @@ def _mixture_quantile(share: float, weights: FloatArray, means: FloatArray, devi
 
 
 def climatology(
-    day: ArrayLike,
-    profit_eur: ArrayLike,
-    n_calls: int,
-    horizon_days: int,
-    *,
-    as_of: int,
-    level: float = DEFAULT_LEVEL,
+    day: ArrayLike, profit_eur: ArrayLike, n_calls: int, horizon_days: int, *, as_of: int, level: float = DEFAULT_LEVEL
 ) -> Interval | None:
-    """Forecast a list by what the calls of the last 90 days brought: the comparison that a forecast must beat.
+    """Forecast a list by the calls of the 90 days before `as_of`: the baseline that a forecast must beat.
 
     Profit per call of whole weeks is drawn with replacement for as many weeks as the list spans, and scaled to its
-    number of calls (which the comparison is allowed to know).
-
-    Args:
-        day: day of each past call, (n,), whole days.
-        profit_eur: realised profit of each past call, (n,).
-        n_calls: calls of the list.
-        horizon_days: days that the list spans.
-        as_of: day of the forecast; calls from it on do not count.
-        level: nominal coverage.
-
-    Returns:
-        The interval, or None without a call in the 90 days.
+    number of calls (which the baseline is allowed to know). `day` holds whole days, (n,). None without a call in the 90
+    days.
     """
     _check_level(level)
     days, profit = np.asarray(day, dtype=np.int64), np.asarray(profit_eur, dtype=np.float64)
@@ -242,15 +182,14 @@ def climatology(
     n_weeks = max(math.ceil(horizon_days / CLIMATOLOGY_BLOCK_DAYS), 1)
     drawn = np.random.Generator(np.random.PCG64(SEED)).integers(0, len(sums), (SIMULATIONS, n_weeks))
     per_call = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    tail = (1.0 - level) / 2.0
-    low, high = np.quantile(per_call, [tail, 1.0 - tail]) * n_calls
+    low, high = np.multiply(central_interval(per_call, level), n_calls)
     return Interval(float(profit[inside].mean() * n_calls), float(low), float(high), level)
 
 
 def interval_score(interval: Interval, realised: float) -> float:
-    """Winkler's score: width, plus 2 / (1 - level) times the distance by which the realised value lies outside.
+    """Return Winkler's score: width, plus 2 / (1 - level) times the distance of the realised value outside.
 
-    Smaller is better; it rewards narrow intervals and punishes missed values, so width counts and not only coverage
+    Smaller is better. It rewards narrow intervals and punishes missed values, so width counts and not only coverage
     (Gneiting and Raftery 2007, section 6.2).
     """
     miss = max(interval.low - realised, 0.0) + max(realised - interval.high, 0.0)

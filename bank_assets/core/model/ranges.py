@@ -1,20 +1,15 @@
-"""The range of a probability: between which rates the contacts of such a score will subscribe in the month to come.
+"""The range of a probability: the rates between which contacts of such a score will subscribe in the coming month.
 
-What lives here: fitting the `ranges` table of decision.json, and measuring whether ranges hold their promise.
-What must not: applying the table (`core.model.scorer.apply_ranges`), fitting the calibrator (`core.model.calibration`).
-Called by training, recalibration and replay, on scores that were made before their outcomes.
-
-Two parts. Inductive Venn-Abers (Vovk and Petej 2014) says what the calibration sample leaves open: isotonic regression
-with the contact added once as a refusal, once as a subscription. It promises nothing under drift: on the real history
-it holds 42 % of the bands of the months after. So both ends are moved outwards by the shift that bands have shown from
-month to month (`core.model.shift.single_level_sd`), which holds 92 % at nominal 90 % (benchmarks/uncertainty.py).
+Inductive Venn-Abers (Vovk and Petej 2014) says what the calibration sample leaves open: isotonic regression with the
+contact added once as a refusal, once as a subscription. It promises nothing under drift: on the real history it holds
+42 % of the bands of later months. So both ends move outwards by the shift that bands have shown from month to month,
+which holds 92 % at nominal 90 % (benchmarks/uncertainty.py).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from statistics import NormalDist
 from typing import Any, Final
 
@@ -23,16 +18,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from bank_assets.core.arrays import FloatArray
 from bank_assets.core.model.scorer import expit, logit
-from bank_assets.core.model.shift import (
-    BLOCK_DAYS,
-    PRIOR_SD,
-    WINDOW_DAYS,
-    PeriodTotals,
-    checked_history,
-    single_level_sd,
-)
+from bank_assets.core.model.shift import BLOCK_DAYS, WINDOW_DAYS, PeriodTotals, checked_history, single_level_sd
 
-DEFAULT_LEVEL: Final = 0.9
+LEVEL: Final = 0.9
+"""Nominal share of month-bands whose rate lies in the range."""
 KNOTS: Final = (0.005, 0.01, 0.02, *(round(0.03 + 0.04 * k, 2) for k in range(24)), 0.98, 0.99)
 """Probabilities at which the range is tabulated; between them the scorer interpolates."""
 BANDS: Final = (0.0, 0.05, 0.1, 0.2, 0.4, 0.6, 1.0)
@@ -43,79 +32,30 @@ NOISE_REACH: Final = NormalDist().inv_cdf(0.95)
 
 
 def band_of(probability: FloatArray) -> NDArray[np.intp]:
-    """Number of the band of each probability, (n,), from 0."""
+    """Return the number of the band of each probability, (n,), from 0."""
     return np.minimum(np.digitize(probability, BANDS[1:-1]), len(BANDS) - 2)
 
 
-@dataclass(frozen=True, slots=True)
-class FittedRanges:
-    """A range table and how it came about.
+def fit_ranges(day: ArrayLike, probability: ArrayLike, is_subscribed: ArrayLike) -> dict[str, list[float]]:
+    """Fit the `ranges` entry of decision.json: knots `probability`, `low` and `high`.
 
-    Attributes:
-        table: the `ranges` entry of decision.json: knots `probability`, `low` and `high`.
-        level: nominal share of month-bands whose rate lies in the range.
-        shift_sd: deviation of the bands from month to month, log-odds.
-        n_contacts: contacts of the calibration sample.
-        n_month_bands: bands of months behind `shift_sd`.
-    """
-
-    table: dict[str, list[float]]
-    level: float
-    shift_sd: float
-    n_contacts: int
-    n_month_bands: int
-
-
-def fit_ranges(
-    day: ArrayLike, probability: ArrayLike, is_subscribed: ArrayLike, *, level: float = DEFAULT_LEVEL
-) -> dict[str, list[float]]:
-    """Fit the `ranges` entry of decision.json; see `fit_ranges_with_evidence`."""
-    return fit_ranges_with_evidence(day, probability, is_subscribed, level=level).table
-
-
-def fit_ranges_with_evidence(
-    day: ArrayLike,
-    probability: ArrayLike,
-    is_subscribed: ArrayLike,
-    *,
-    level: float = DEFAULT_LEVEL,
-    prior_sd: float = PRIOR_SD,
-    window_days: int = WINDOW_DAYS,
-) -> FittedRanges:
-    """Fit the range table.
-
-    Args:
-        day: day of each contact, (n,), datetime64 or whole days.
-        probability: calibrated probabilities made before the outcomes, (n,).
-        is_subscribed: outcomes, (n,), NaN for not known.
-        level: nominal share of month-bands whose rate lies in the range.
-        prior_sd: deviation of the prior of the shift, log-odds: what is assumed without history.
-        window_days: days before the last that count.
-
-    Returns:
-        The table; without any outcome it leaves everything open.
-
-    Raises:
-        HistoryError: see `core.model.shift.checked_history`.
+    The arguments are as in `core.model.shift.checked_history`. Without any outcome the table leaves everything open.
     """
     days, proba, outcome = checked_history(day, probability, is_subscribed)
-    inside = days > days.max(initial=0) - window_days
+    inside = days > days.max(initial=0) - WINDOW_DAYS
     days, proba, outcome = days[inside], proba[inside], outcome[inside]
-    cells = _month_bands(days, proba, outcome)
-    shift_sd = single_level_sd(cells, prior_sd)
     knots = np.asarray(KNOTS)
     venn_low, venn_high = venn_abers(proba, outcome, knots)
-    reach = NormalDist().inv_cdf((1.0 + level) / 2.0) * shift_sd
+    reach = NormalDist().inv_cdf((1.0 + LEVEL) / 2.0) * single_level_sd(_month_bands(days, proba, outcome))
     # Two independent doubts add up as squares; added as they are, they cover more than promised and are wider for it
     low = expit(logit(knots) - np.hypot(reach, np.maximum(logit(knots) - logit(venn_low), 0.0)))
     high = expit(logit(knots) + np.hypot(reach, np.maximum(logit(venn_high) - logit(knots), 0.0)))
     low, high = np.maximum.accumulate(low), np.maximum.accumulate(high)
-    table = {
+    return {
         "probability": [0.0, *KNOTS, 1.0],
         "low": [0.0, *low.tolist(), float(low[-1])],
         "high": [float(high[0]), *high.tolist(), 1.0],
     }
-    return FittedRanges(table, level, shift_sd, len(proba), len(cells.day))
 
 
 def _month_bands(days: NDArray[np.int64], proba: FloatArray, outcome: FloatArray) -> PeriodTotals:
@@ -129,16 +69,10 @@ def _month_bands(days: NDArray[np.int64], proba: FloatArray, outcome: FloatArray
 
 
 def venn_abers(scores: FloatArray, outcomes: FloatArray, at: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Inductive Venn-Abers probabilities.
+    """Return inductive Venn-Abers probabilities of the scores `at`, (m,).
 
-    Args:
-        scores: scores of the calibration sample, (n,).
-        outcomes: their outcomes, (n,), 0 or 1.
-        at: scores to answer for, (m,).
-
-    Returns:
-        Probability with the contact added as a refusal, and as a subscription, each (m,). Without a calibration
-        sample 0 and 1.
+    The first is with the contact added as a refusal, the second as a subscription; without a calibration sample 0 and
+    1.
     """
     from sklearn.isotonic import isotonic_regression
 
@@ -168,58 +102,49 @@ def band_coverage(
     high: ArrayLike,
     is_subscribed: ArrayLike,
     *,
-    bands: Sequence[float] = BANDS,
     minimum_contacts: int = MINIMUM_CELL_CONTACTS,
 ) -> dict[str, Any]:
     """Measure whether ranges hold: the observed rate of each band in each period against its mean range.
 
     `coverage` makes no allowance for the binomial noise of the observed rate, so it is harder than the promise, which
-    is about the rate itself; `predictive_coverage` adds that noise (normal, 90 %) to both half-widths as squares.
-
-    Args:
-        period: period of each contact, (n,), any values (months).
-        probability: calibrated probabilities, (n,).
-        low: lower ends, (n,).
-        high: upper ends, (n,).
-        is_subscribed: outcomes, (n,).
-        bands: edges of the bands.
-        minimum_contacts: smaller cells are not judged.
-
-    Returns:
-        `coverage`, `predictive_coverage` and `mean_width` (None if no cell is large enough), `n_cells`, and `cells`:
-        one dict per cell.
+    is about the rate itself; `predictive_coverage` adds that noise (normal, 90 %) to both half-widths as squares. Cells
+    with fewer than `minimum_contacts` contacts are not judged; without any other cell the shares are None.
     """
     periods, proba = np.asarray(period), np.asarray(probability, dtype=np.float64)
     lower, upper = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
     outcome = np.asarray(is_subscribed, dtype=np.float64)
-    band = np.minimum(np.digitize(proba, bands[1:-1]), len(bands) - 2)
+    band = band_of(proba)
     cells: list[dict[str, Any]] = []
     for name in np.unique(periods):
-        for number in range(len(bands) - 1):
+        for number in range(len(BANDS) - 1):
             rows = (periods == name) & (band == number)
             if int(rows.sum()) < minimum_contacts:
                 continue
             rate, mean = float(outcome[rows].mean()), float(proba[rows].mean())
-            ends = (float(lower[rows].mean()), float(upper[rows].mean()))
+            least, most = float(lower[rows].mean()), float(upper[rows].mean())
             noise = NOISE_REACH * math.sqrt(float((proba[rows] * (1.0 - proba[rows])).sum())) / int(rows.sum())
             cells.append(
                 {
                     "period": str(name),
-                    "band": [bands[number], bands[number + 1]],
+                    "band": [BANDS[number], BANDS[number + 1]],
                     "n_contacts": int(rows.sum()),
                     "observed_rate": rate,
-                    "low": ends[0],
-                    "high": ends[1],
-                    "is_inside": ends[0] <= rate <= ends[1],
-                    "is_inside_with_noise": mean - math.hypot(mean - ends[0], noise)
-                    <= rate
-                    <= mean + math.hypot(ends[1] - mean, noise),
+                    "low": least,
+                    "high": most,
+                    "is_inside": least <= rate <= most,
+                    "is_inside_with_noise": -math.hypot(mean - least, noise)
+                    <= rate - mean
+                    <= math.hypot(most - mean, noise),
                 }
             )
+
+    def mean_of(value: Callable[[dict[str, Any]], float]) -> float | None:
+        return float(np.mean([value(cell) for cell in cells])) if cells else None
+
     return {
-        "coverage": sum(cell["is_inside"] for cell in cells) / len(cells) if cells else None,
-        "predictive_coverage": sum(cell["is_inside_with_noise"] for cell in cells) / len(cells) if cells else None,
+        "coverage": mean_of(lambda cell: cell["is_inside"]),
+        "predictive_coverage": mean_of(lambda cell: cell["is_inside_with_noise"]),
         "n_cells": len(cells),
-        "mean_width": float(np.mean([c["high"] - c["low"] for c in cells])) if cells else None,
+        "mean_width": mean_of(lambda cell: cell["high"] - cell["low"]),
         "cells": cells,
     }

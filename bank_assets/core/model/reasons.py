@@ -1,14 +1,12 @@
-"""Explanations in plain words.
+"""Explanations in plain words: a phrase for each feature group and its value, ordered by weight.
 
-What lives here: a phrase for each group of features and its value, and reasons ordered by weight.
-What must not: numbers of an explanation's making (`core.model.explanations`), markup.
-Called by serving (API and pages) and batch scoring. Labels of columns without a phrase here come from the contract.
+Labels of columns come from the contract.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from bank_assets.contract.contract import Contract
@@ -21,14 +19,9 @@ SHOWN_POINTS: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One reason for a probability.
+    """One reason for a probability: a group, what is true of the contact, and the effect in one sentence.
 
-    Attributes:
-        group: name of the feature group; "others" for the rest of a shortened list.
-        label: what is true of the contact, in words.
-        probability_contribution: signed, as share of 1; 0.123 is 12.3 percentage points.
-        log_odds_contribution: signed, in log-odds.
-        sentence: label and effect as one sentence.
+    Contributions are signed; a `probability_contribution` of 0.123 is 12.3 percentage points.
     """
 
     group: str
@@ -38,14 +31,8 @@ class Reason:
     sentence: str
 
     def to_dict(self) -> dict[str, str | float]:
-        """JSON form."""
-        return {
-            "group": self.group,
-            "label": self.label,
-            "probability_contribution": self.probability_contribution,
-            "log_odds_contribution": self.log_odds_contribution,
-            "sentence": self.sentence,
-        }
+        """Return the JSON form."""
+        return asdict(self)
 
 
 GROUP_LABELS: Final[Mapping[str, str]] = {
@@ -57,16 +44,7 @@ OTHERS: Final = "others"
 
 
 def label_of(group: str, values: Mapping[str, Any], contract: Contract) -> str:
-    """What is true of a contact, in words.
-
-    Args:
-        group: name of a feature group.
-        values: the contact's value of each feature; only a group that is itself a column needs its own.
-        contract: the words of its columns.
-
-    Returns:
-        A phrase without full stop.
-    """
+    """Say what is true of a contact, as a phrase without full stop; without the group's value, what the group is."""
     if group in GROUP_LABELS:
         return GROUP_LABELS[group]
     column = contract.by_source.get(group)
@@ -86,29 +64,21 @@ def _sentence(label: str, contribution: float) -> str:
 def reasons_of(
     explanation: Explanation, row: int, values: Mapping[str, Any], contract: Contract, limit: int | None = None
 ) -> list[Reason]:
-    """Reasons for one contact's probability, the weightiest first.
+    """Return reasons for one contact's probability, the weightiest first.
 
-    Args:
-        explanation: result of `Explainer.explain`.
-        row: which contact.
-        values: its value of each feature.
-        contract: the words of its columns.
-        limit: at most so many reasons; the others come together as a last one, so that the sum stays exact.
-
-    Returns:
-        Reasons whose contributions add up to the probability less the base.
+    `row` selects the contact in the explanation and `values` holds its features. With a `limit` the remaining groups
+    come together as a last reason, so that contributions still add up to the probability minus the base.
     """
     probability, log_odds = explanation.probability_contributions[row], explanation.log_odds_contributions[row]
     order = sorted(range(len(explanation.groups)), key=lambda group: (-abs(probability[group]), group))
-    shown = order if limit is None or limit >= len(order) else order[:limit]
-    reasons = []
-    for group in shown:
-        label = label_of(explanation.groups[group], values, contract)
-        share = float(probability[group])
-        reasons.append(Reason(explanation.groups[group], label, share, float(log_odds[group]), _sentence(label, share)))
+    shown = order[:limit]
+    names = explanation.groups
+    parts = [(names[group], label_of(names[group], values, contract), [group]) for group in shown]
     rest = order[len(shown) :]
     if rest:
-        share, odds = float(probability[rest].sum()), float(log_odds[rest].sum())
-        label = f"Everything else ({len(rest)} reasons)"
-        reasons.append(Reason(OTHERS, label, share, odds, _sentence(label, share)))
+        parts.append((OTHERS, f"Everything else ({len(rest)} reasons)", rest))
+    reasons = []
+    for name, label, groups in parts:
+        share = float(probability[groups].sum())
+        reasons.append(Reason(name, label, share, float(log_odds[groups].sum()), _sentence(label, share)))
     return reasons

@@ -1,10 +1,6 @@
-"""The one scoring path: ONNX bundle -> calibrated probability and range, with numpy and onnxruntime alone.
+"""The one scoring path: from an ONNX bundle to calibrated probabilities and ranges, with numpy and onnxruntime alone.
 
-What lives here: loading and verifying a bundle, running its graph, applying calibrator and range tables.
-What must not: fitting anything (`core.model.calibration`), feature assembly (`core.features.feature_set`), sklearn,
-files other than the bundle's own folder.
-Called by evaluation, batch scoring, replay and serving: the same row and version give the same number everywhere.
-
+Evaluation, batch scoring, replay and serving share it, so the same row and version give the same number everywhere.
 ONNX Runtime runs with one thread: with two or more the results differ by batch size by 2e-7 to 6e-7 (measured), so a
 decision could not be re-run to the identical number. Parallelism is over chunks of rows.
 """
@@ -34,19 +30,12 @@ EPSILON: Final = 1e-6
 
 
 class BundleError(ValueError):
-    """A bundle is incomplete, corrupt or not the one asked for; keep the model in use and fetch it again."""
+    """A bundle is incomplete, corrupt or not the expected one; keep the model in use and fetch it again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Result of scoring n contacts.
-
-    Attributes:
-        probability: calibrated probability of subscription, (n,), in [0, 1].
-        low: lower end of the probability's range, (n,).
-        high: upper end of the probability's range, (n,).
-        raw: the graph's own probability before calibration, (n,).
-    """
+    """Result of scoring n contacts, each (n,): calibrated probability, its range, and the graph's raw probability."""
 
     probability: FloatArray
     low: FloatArray
@@ -55,30 +44,20 @@ class Scores:
 
 
 def logit(proba: FloatArray) -> FloatArray:
-    """Log-odds of probabilities, clipped away from 0 and 1 by `EPSILON`."""
+    """Return log-odds of probabilities, clipped away from 0 and 1 by `EPSILON`."""
     clipped = np.clip(np.asarray(proba, dtype=np.float64), EPSILON, 1.0 - EPSILON)
     return np.log(clipped) - np.log1p(-clipped)
 
 
 def expit(log_odds: FloatArray) -> FloatArray:
-    """Probability of log-odds, without overflow."""
+    """Return probabilities of log-odds, without overflow."""
     return np.asarray(0.5 * (1.0 + np.tanh(0.5 * np.asarray(log_odds, dtype=np.float64))), dtype=np.float64)
 
 
 def apply_calibrator(raw: FloatArray, steps: Sequence[Mapping[str, Any]]) -> FloatArray:
-    """Apply a calibrator, a list of steps fitted by `core.model.calibration`.
+    """Apply the `calibrator` of decision.json to raw probabilities, (n,).
 
-    The one kind of step is `affine`: log-odds x slope + intercept, Platt scaling.
-
-    Args:
-        raw: probabilities of the graph, (n,).
-        steps: the `calibrator` entry of decision.json.
-
-    Returns:
-        Calibrated probabilities, (n,).
-
-    Raises:
-        BundleError: a step of unknown kind.
+    The only kind of step is `affine`, Platt scaling: log-odds * slope + intercept.
     """
     log_odds = logit(raw)
     for step in steps:
@@ -108,14 +87,7 @@ def apply_ranges(probability: FloatArray, table: Mapping[str, Any]) -> tuple[Flo
 
 
 def digest_files(files: Mapping[str, bytes]) -> str:
-    """Digest of a bundle: sha256 over the sorted names and sha256 of its files.
-
-    Args:
-        files: content by file name; exactly `BUNDLE_FILES`.
-
-    Returns:
-        Hexadecimal sha256.
-    """
+    """Return the digest of a bundle: sha256 over the sorted names and sha256 of its files."""
     outer = hashlib.sha256()
     for name in sorted(files):
         outer.update(f"{name}:{hashlib.sha256(files[name]).hexdigest()}\n".encode())
@@ -123,11 +95,7 @@ def digest_files(files: Mapping[str, bytes]) -> str:
 
 
 def read_bundle(folder: Path) -> dict[str, bytes]:
-    """Read a bundle's files.
-
-    Raises:
-        BundleError: a file is missing.
-    """
+    """Read a bundle's files, all of which must be there."""
     missing = [name for name in BUNDLE_FILES if not (folder / name).is_file()]
     if missing:
         raise BundleError(
@@ -140,10 +108,8 @@ def read_bundle(folder: Path) -> dict[str, bytes]:
 class Scorer:
     """A loaded bundle that scores contacts.
 
-    Attributes:
-        decision: the content of decision.json.
-        digest: digest of the bundle, recorded with every decision.
-        feature_names: names of the graph's inputs, in order.
+    `decision` is the content of decision.json. `digest` is recorded with every decision. `feature_names` are the
+    graph's inputs, in order.
     """
 
     def __init__(self, files: Mapping[str, bytes], *, expected_digest: str | None = None) -> None:
@@ -193,29 +159,14 @@ class Scorer:
 
     @classmethod
     def load(cls, folder: Path, expected_digest: str | None = None) -> Scorer:
-        """Load a bundle from a folder and verify it.
-
-        Args:
-            folder: folder that holds `BUNDLE_FILES`.
-            expected_digest: digest registered with the model version; None skips the comparison.
-
-        Raises:
-            BundleError: files missing, corrupt, or of another digest.
-        """
+        """Load a bundle from a folder and verify its digest, if one is expected."""
         return cls(read_bundle(folder), expected_digest=expected_digest)
 
     def raw_probability(self, features: Mapping[str, NDArray[Any]]) -> FloatArray:
-        """Run the graph.
+        """Run the graph and return its probability of subscription, (n,).
 
-        Args:
-            features: one array (n,) per name of `feature_names`; numbers for numeric features (NaN for missing),
-                strings for categories. Further names are ignored.
-
-        Returns:
-            The graph's probability of subscription, (n,), float64 of its float32 output.
-
-        Raises:
-            BundleError: a feature is missing; the message names it.
+        `features` holds one array (n,) per name of `feature_names`, numbers (NaN for missing) or strings for
+        categories; further names are ignored.
         """
         try:
             feeds = {name: np.asarray(features[name], dtype).reshape(-1, 1) for name, dtype in self._inputs}
@@ -246,12 +197,7 @@ class Scorer:
     def score(self, features: Mapping[str, NDArray[Any]], *, log_odds_shift: float = 0.0) -> Scores:
         """Score contacts: graph, calibrator, recalibration, range.
 
-        Args:
-            features: see `raw_probability`.
-            log_odds_shift: recalibration of the as-of state (`AsOfState.log_odds_shift`), added after the calibrator.
-
-        Returns:
-            Probabilities with ranges, each (n,).
+        `log_odds_shift` is the recalibration of the as-of state, added after the calibrator.
         """
         raw = self.raw_probability(features)
         probability = apply_calibrator(raw, self._calibrator)

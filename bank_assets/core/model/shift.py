@@ -1,9 +1,4 @@
-"""How far whole days and months stray from their predictions: the part of the error that a long list does not average.
-
-What lives here: totals of past days, the estimate of the day's and the month's shift in log-odds, its JSON form.
-What must not: covariate drift (`core.drift.verdict`), intervals built from the estimate (`core.model.forecast`,
-`core.model.ranges`). Called by evaluation, replay and recalibration, on predictions that were made before their
-outcomes.
+"""How far whole days and months deviate from their predictions: the error that a long list does not average out.
 
 Model: on day d of block b the log-odds of every contact are shifted by s_b + e_d, s ~ N(0, shared_sd^2) for a block of
 `BLOCK_DAYS` days and e ~ N(0, day_sd^2). To first order (observed - expected) / variance is that shift with binomial
@@ -14,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -23,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from bank_assets.core.arrays import FloatArray
 
 WINDOW_DAYS: Final = 180
-"""History looked at: long enough for six blocks, short enough to forget another regime."""
+"""History that counts: long enough for six blocks, short enough to forget another regime."""
 BLOCK_DAYS: Final = 30
 PRIOR_SD: Final = 0.5
 """Half-normal prior of both deviations, log-odds: what is assumed without history, a factor of 1.65 in the odds."""
@@ -34,17 +29,15 @@ GRID: Final = np.linspace(0.0, 2.0, 41)
 
 
 class HistoryError(ValueError):
-    """Past predictions and outcomes do not fit together; the message says what was expected and found."""
+    """Past predictions and outcomes do not fit together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shift:
     """Standard deviations of the shift in log-odds.
 
-    Attributes:
-        day_sd: of single days around their block.
-        shared_sd: of blocks of `BLOCK_DAYS` days; does not average out within a month.
-        n_days: pooled days behind the estimate; 0 means that it is the prior.
+    `day_sd` is that of single days around their block; `shared_sd` is that of blocks of `BLOCK_DAYS` days, which does
+    not average out within a month. `n_days` counts the pooled days behind the estimate; 0 means that it is the prior.
     """
 
     day_sd: float = PRIOR_SD
@@ -57,8 +50,8 @@ class Shift:
         return math.hypot(self.day_sd, self.shared_sd)
 
     def to_dict(self) -> dict[str, float | int]:
-        """JSON form, stored with the model and recorded with forecasts."""
-        return {"day_sd": self.day_sd, "shared_sd": self.shared_sd, "n_days": self.n_days}
+        """Return the JSON form, stored with the model and recorded with forecasts."""
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Shift:
@@ -68,13 +61,9 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class PeriodTotals:
-    """Predicted and observed totals of past periods with contacts, in time order.
+    """Totals of past periods in time order, each (n_periods,).
 
-    Attributes:
-        day: number of the period's (last) day, (n_periods,), days since any fixed day.
-        expected: sum of the probabilities, (n_periods,).
-        variance: sum of p (1 - p), (n_periods,).
-        observed: subscriptions, (n_periods,).
+    `day` numbers a period's (last) day; `expected` sums p, `variance` sums p (1 - p), `observed` counts subscriptions.
     """
 
     day: NDArray[np.int64]
@@ -98,18 +87,10 @@ def _day_numbers(day: ArrayLike) -> NDArray[np.int64]:
 def checked_history(
     day: ArrayLike, probability: ArrayLike, is_subscribed: ArrayLike
 ) -> tuple[NDArray[np.int64], FloatArray, FloatArray]:
-    """Check past predictions with outcomes and drop rows whose outcome is not known yet.
+    """Check past predictions, and drop rows whose outcome is unknown.
 
-    Args:
-        day: day of each contact, (n,), datetime64 or whole days.
-        probability: prediction made before the outcome, (n,), in [0, 1].
-        is_subscribed: outcome, (n,), 0, 1, bool or NaN for not known.
-
-    Returns:
-        Days as whole numbers, probabilities, outcomes, each (n_known,).
-
-    Raises:
-        HistoryError: lengths differ, a probability outside [0, 1], an outcome other than 0 and 1.
+    `day` holds datetime64 or whole days, (n,); `is_subscribed` holds 0, 1, bool, or NaN for unknown. Returns days as
+    whole numbers, probabilities and outcomes, each (n_known,).
     """
     days = _day_numbers(day)
     proba = np.asarray(probability, dtype=np.float64)
@@ -129,35 +110,24 @@ def checked_history(
 
 
 def pooled_days(day: ArrayLike, probability: ArrayLike, is_subscribed: ArrayLike) -> PeriodTotals:
-    """Totals by day; days too small to tell are pooled with those after them, a small rest with those before.
+    """Return totals by day, each with a variance of at least `MINIMUM_VARIANCE`; arguments as in `checked_history`.
 
-    Args:
-        day: see `checked_history`.
-        probability: see `checked_history`.
-        is_subscribed: see `checked_history`.
-
-    Returns:
-        Totals, each with a variance of at least `MINIMUM_VARIANCE`; without periods if the whole history has less.
+    Smaller days are pooled with those after them, and a small rest with those before.
     """
     days, proba, outcome = checked_history(day, probability, is_subscribed)
     unique, inverse = np.unique(days, return_inverse=True)
-    daily = np.column_stack(
-        [
-            np.bincount(inverse, weights=weights, minlength=len(unique))
-            for weights in (proba, proba * (1 - proba), outcome)
-        ]
-    )
+    sums = [np.bincount(inverse, weights, minlength=len(unique)) for weights in (proba, proba * (1 - proba), outcome)]
     pools: list[tuple[int, FloatArray]] = []
     total = np.zeros(3)
-    for number, row in zip(unique, daily, strict=True):
+    for number, row in zip(unique, np.column_stack(sums), strict=True):
         total = total + row
         if total[1] >= MINIMUM_VARIANCE:
             pools.append((int(number), total))
             total = np.zeros(3)
-    if pools and len(unique):
+    if pools:
         pools[-1] = (int(unique[-1]), pools[-1][1] + total)
-    sums = np.asarray([pool for _, pool in pools]).reshape(-1, 3)
-    return PeriodTotals(np.asarray([number for number, _ in pools], np.int64), sums[:, 0], sums[:, 1], sums[:, 2])
+    totals = np.asarray([pool for _, pool in pools]).reshape(-1, 3)
+    return PeriodTotals(np.asarray([number for number, _ in pools], np.int64), *totals.T)
 
 
 def estimate_shift(
@@ -167,33 +137,19 @@ def estimate_shift(
     *,
     as_of: np.datetime64 | int | None = None,
     window_days: int = WINDOW_DAYS,
-    prior_sd: float = PRIOR_SD,
 ) -> Shift:
-    """Estimate how far days and months stray.
+    """Estimate how far days and months deviate, from days before `as_of` (default: all).
 
-    Posterior means of both variances over a grid, with half-normal priors; so a history that is empty, short, or has
-    gaps gives an answer that leans on the prior as much as it must.
-
-    Args:
-        day: day of each past contact, (n,), datetime64 or whole days.
-        probability: predictions made before the outcomes, (n,).
-        is_subscribed: outcomes, (n,), NaN for not known.
-        as_of: only days before it count; default the day after the last.
-        window_days: days before `as_of` that count.
-        prior_sd: deviation of both priors, log-odds.
-
-    Returns:
-        The estimate.
-
-    Raises:
-        HistoryError: see `checked_history`.
+    The result holds posterior means of both variances over a grid, with half-normal priors, so an empty, short or
+    patchy history gives an answer that leans on the prior as much as it must. Other arguments are as in
+    `checked_history`.
     """
     days, proba, outcome = checked_history(day, probability, is_subscribed)
     now = int(days.max(initial=0)) + 1 if as_of is None else int(_day_numbers(as_of))
     inside = (days < now) & (days >= now - window_days)
     totals = pooled_days(days[inside], proba[inside], outcome[inside])
     day_sd, shared_sd = np.meshgrid(GRID, GRID, indexing="ij")
-    log_posterior = -(day_sd**2 + shared_sd**2) / (2.0 * prior_sd**2)
+    log_posterior = -(day_sd**2 + shared_sd**2) / (2.0 * PRIOR_SD**2)
     block = (now - 1 - totals.day) // BLOCK_DAYS
     for number in np.unique(block):
         rows = block == number
@@ -205,23 +161,14 @@ def estimate_shift(
         log_posterior -= 0.5 * (np.log(noise).sum(axis=1)[:, None] + np.log(inflation) + squares)
     posterior = np.exp(log_posterior - log_posterior.max())
     posterior /= posterior.sum()
-    return Shift(
-        float(np.sqrt((posterior * day_sd**2).sum())), float(np.sqrt((posterior * shared_sd**2).sum())), len(totals.day)
-    )
+    day_mean, shared_mean = (float(np.sqrt((posterior * sd**2).sum())) for sd in (day_sd, shared_sd))
+    return Shift(day_mean, shared_mean, len(totals.day))
 
 
-def single_level_sd(totals: PeriodTotals, prior_sd: float = PRIOR_SD) -> float:
-    """Deviation of the shift where each period has its own: posterior mean of the variance, square root.
-
-    Args:
-        totals: periods, each with a variance above 0.
-        prior_sd: deviation of the half-normal prior.
-
-    Returns:
-        Log-odds.
-    """
+def single_level_sd(totals: PeriodTotals) -> float:
+    """Return the deviation (log-odds) of a shift that each period has for itself, by its posterior mean variance."""
     noise = 1.0 / totals.variance[None, :] + GRID[:, None] ** 2
-    log_posterior = -0.5 * (GRID / prior_sd) ** 2
+    log_posterior = -0.5 * (GRID / PRIOR_SD) ** 2
     log_posterior = log_posterior - 0.5 * (np.log(noise) + totals.residual[None, :] ** 2 / noise).sum(axis=1)
     posterior = np.exp(log_posterior - log_posterior.max())
     return float(np.sqrt((posterior * GRID**2).sum() / posterior.sum()))

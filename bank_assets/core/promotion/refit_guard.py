@@ -18,7 +18,7 @@ truth to see it by.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -165,7 +165,7 @@ def _compare(
     seed: int,
 ) -> dict[str, Any]:
     feature_set = FeatureSet.of(data.contract)
-    estimator = fit_recipe(recipe, known.features, feature_set, known.is_subscribed, known.contact_dates, start)
+    estimator = fit_recipe(recipe, replace(known, as_of=start))
     rows = data.contact_dates >= start
     tested = data.rows(rows)
     refit = calibrated(

@@ -1,9 +1,7 @@
-"""Paired bootstrap: is one model better than another on the same contacts, and by how much.
+"""Paired bootstrap: is one model better than another on the same contacts, and by how much?
 
-What lives here: resampling of paired differences, by contact or by whole days, with a fixed seed.
-What must not: metrics (`metrics`), thresholds of acceptance (`promotion`).
-Called by evaluation, promotion and the replay. Fast: 2,000 resamples of 45,000 contacts in a fraction of a second
-for differences of few distinct values (profit, F1), about a second for others (log loss).
+2,000 resamples of 45,000 contacts take a fraction of a second for differences with few distinct values (profit, F1),
+and about a second for others (log loss).
 """
 
 from __future__ import annotations
@@ -14,6 +12,8 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from bank_assets.core.arrays import FloatArray, IntArray, central_interval
 
 RESAMPLES: Final = 2_000
 CONFIDENCE: Final = 0.9
@@ -26,15 +26,8 @@ _CHUNK_CELLS: Final = 4_000_000
 class BootstrapGain:
     """Gain of the challenger over the champion on the same contacts.
 
-    Attributes:
-        gain: observed gain (mean per contact, or the statistic's difference).
-        probability: share of resamples with a gain above 0; ties count half, so equal models get 0.5.
-        low: lower end of the percentile interval.
-        high: upper end of the percentile interval.
-        confidence: of the interval.
-        rows: contacts compared.
-        resamples: resamples drawn.
-        seed: seed of the draw.
+    `gain` is the mean per contact, or the difference of the statistic; `low` and `high` are percentiles. `probability`
+    is the share of resamples with a gain above 0. Ties count half, so equal models get 0.5.
     """
 
     gain: float
@@ -47,15 +40,14 @@ class BootstrapGain:
     seed: int
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready form, an evidence row of a promotion."""
+        """Return the JSON form, an evidence row of a promotion."""
         return asdict(self)
 
 
-def _summary(gain: float, drawn: NDArray[np.float64], rows: int, seed: int, confidence: float) -> BootstrapGain:
-    tail = (1 - confidence) / 2
-    low, high = np.nanquantile(drawn, [tail, 1 - tail])
-    probability = float(np.mean(drawn > 0) + np.mean(drawn == 0) / 2)
-    return BootstrapGain(gain, probability, float(low), float(high), confidence, rows, drawn.size, seed)
+def _summary(gain: float, drawn: FloatArray, rows: int, seed: int) -> BootstrapGain:
+    low, high = central_interval(drawn, CONFIDENCE)
+    probability = float(np.mean(drawn > 0) + np.mean((drawn == 0) | np.isnan(drawn)) / 2)
+    return BootstrapGain(gain, probability, float(low), float(high), CONFIDENCE, rows, drawn.size, seed)
 
 
 def _refuse_nothing(rows: int) -> None:
@@ -64,28 +56,12 @@ def _refuse_nothing(rows: int) -> None:
 
 
 def paired_bootstrap(
-    difference: ArrayLike,
-    *,
-    seed: int,
-    resamples: int = RESAMPLES,
-    confidence: float = CONFIDENCE,
-    clusters: ArrayLike | None = None,
+    difference: ArrayLike, *, seed: int, resamples: int = RESAMPLES, clusters: ArrayLike | None = None
 ) -> BootstrapGain:
     """Bootstrap the mean of a difference that each contact has by itself (profit, log loss, Brier).
 
-    Args:
-        difference: (n,) challenger minus champion per contact, the better the higher.
-        seed: seed of the draw.
-        resamples: resamples.
-        confidence: of the interval.
-        clusters: (n,) label per contact, such as the contact day: whole clusters are drawn, because contacts of a day
-            share what they do not say. None draws single contacts.
-
-    Returns:
-        Gain per contact, its probability of being above 0, and its interval.
-
-    Raises:
-        ValueError: no contact, or clusters of another length.
+    `difference` is challenger minus champion per contact, (n,); higher is better. With `clusters`, a label per contact
+    such as its day, whole clusters are drawn, because contacts of one day share effects that the columns do not show.
     """
     values = np.asarray(difference, dtype=np.float64)
     _refuse_nothing(values.size)
@@ -100,68 +76,41 @@ def paired_bootstrap(
             drawn = rng.multinomial(values.size, counts / values.size, size=resamples) @ distinct / values.size
         else:
             drawn = np.concatenate([values[at].mean(axis=1) for at in _index_chunks(values.size, resamples, rng)])
-    return _summary(float(values.mean()), drawn, values.size, seed, confidence)
+    return _summary(float(values.mean()), drawn, values.size, seed)
 
 
 def paired_bootstrap_statistic(
-    statistic: Callable[[NDArray[np.int64]], float],
-    rows: int,
-    *,
-    seed: int,
-    resamples: int = RESAMPLES,
-    confidence: float = CONFIDENCE,
+    statistic: Callable[[IntArray], float], rows: int, *, seed: int, resamples: int = RESAMPLES
 ) -> BootstrapGain:
-    """Bootstrap a difference that only a sample as a whole has (AUC, average precision).
+    """Bootstrap a difference that only a whole sample has (AUC, average precision).
 
-    Args:
-        statistic: row indices (rows,) to challenger minus champion, the better the higher; NaN resamples (one class
-            alone) count as half a win and stay out of the interval.
-        rows: contacts compared.
-        seed: seed of the draw.
-        resamples: resamples; each costs one call.
-        confidence: of the interval.
-
-    Raises:
-        ValueError: no contact.
+    `statistic` maps row indices (rows,) to challenger minus champion, and is called once per resample. Resamples with
+    one class only give NaN: they count as half a win and do not enter the interval.
     """
     _refuse_nothing(rows)
     rng = np.random.default_rng(seed)
     drawn = np.array([statistic(at) for chunk in _index_chunks(rows, resamples, rng) for at in chunk])
-    summary = _summary(float(statistic(np.arange(rows))), drawn, rows, seed, confidence)
-    undefined = float(np.mean(np.isnan(drawn))) / 2
-    return BootstrapGain(**asdict(summary) | {"probability": summary.probability + undefined})
+    return _summary(float(statistic(np.arange(rows))), drawn, rows, seed)
 
 
 def paired_bootstrap_f1(
-    y: ArrayLike,
-    is_called_by_champion: ArrayLike,
-    is_called_by_challenger: ArrayLike,
-    *,
-    seed: int,
-    resamples: int = RESAMPLES,
-    confidence: float = CONFIDENCE,
+    y: ArrayLike, is_called_by_champion: ArrayLike, is_called_by_challenger: ArrayLike, *, seed: int
 ) -> BootstrapGain:
-    """Bootstrap the gain in F1 between two sets of decisions, through the eight kinds of contacts there are.
+    """Bootstrap the gain in F1 between two sets of decisions.
 
-    Args:
-        y: (n,) outcomes.
-        is_called_by_champion: (n,) decisions.
-        is_called_by_challenger: (n,) decisions.
-        seed: seed of the draw.
-        resamples: resamples.
-        confidence: of the interval.
+    A contact is one of eight kinds (outcome, called by either model), so a resample is one multinomial draw.
     """
     outcomes = np.asarray(y).astype(bool)
     _refuse_nothing(outcomes.size)
     champion, challenger = (np.asarray(c).astype(bool) for c in (is_called_by_champion, is_called_by_challenger))
     kinds = outcomes * 4 + champion * 2 + challenger * 1
     counts = np.bincount(kinds, minlength=8)
-    drawn = np.random.default_rng(seed).multinomial(outcomes.size, counts / outcomes.size, size=resamples)
+    drawn = np.random.default_rng(seed).multinomial(outcomes.size, counts / outcomes.size, size=RESAMPLES)
     gains = _f1_gain(np.vstack([counts, drawn]))
-    return _summary(float(gains[0]), gains[1:], outcomes.size, seed, confidence)
+    return _summary(float(gains[0]), gains[1:], outcomes.size, seed)
 
 
-def _f1_gain(counts: NDArray[np.int64]) -> NDArray[np.float64]:
+def _f1_gain(counts: IntArray) -> FloatArray:
     """F1 of the challenger minus the champion for (m, 8) counts of kinds `y * 4 + champion * 2 + challenger`."""
     kind = np.arange(8)
     outcomes = counts[:, kind >= 4].sum(axis=1)
@@ -173,9 +122,7 @@ def _f1_gain(counts: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.asarray(scores[1] - scores[0])
 
 
-def _cluster_means(
-    values: NDArray[np.float64], clusters: NDArray[Any], rng: np.random.Generator, resamples: int
-) -> NDArray[np.float64]:
+def _cluster_means(values: FloatArray, clusters: NDArray[Any], rng: np.random.Generator, resamples: int) -> FloatArray:
     if clusters.shape != values.shape:
         raise ValueError(
             f"paired bootstrap: expected one cluster per contact, found {clusters.shape} clusters for {values.shape} "
@@ -187,7 +134,7 @@ def _cluster_means(
     return np.concatenate([sums[at].sum(axis=1) / sizes[at].sum(axis=1) for at in chunks])
 
 
-def _index_chunks(rows: int, resamples: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Resampled indices in blocks of bounded memory, each (block, rows)."""
+def _index_chunks(rows: int, resamples: int, rng: np.random.Generator) -> Iterator[IntArray]:
+    """Yield resampled indices in blocks of bounded memory, each (block, rows)."""
     block = max(1, _CHUNK_CELLS // rows)
     return (rng.integers(0, rows, size=(min(block, resamples - begin), rows)) for begin in range(0, resamples, block))

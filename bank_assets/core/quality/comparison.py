@@ -1,49 +1,34 @@
 """Two models on the same contacts: what each would have earned and how well each predicts, with intervals.
 
-What lives here: `compare_models`, the measures, the curves that a page draws, the effect as a sentence.
-What must not: the decision (`core.promotion.gates`), choosing the contacts (the promotion asset), pages.
-Called by the promotion asset. The gate decides by its own rules; this is for people who ask what it means.
+The promotion asset shows this comparison to people; the promotion gates decide by their own rules.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bank_assets.core.arrays import BoolArray, FloatArray, Rows
+from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, IntArray, Rows
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.quality import metrics
-from bank_assets.core.quality.bootstrap import (
-    BootstrapGain,
-    paired_bootstrap,
-    paired_bootstrap_f1,
-    paired_bootstrap_statistic,
-)
+from bank_assets.core.quality.bootstrap import CONFIDENCE, BootstrapGain, paired_bootstrap, paired_bootstrap_statistic
+from bank_assets.core.quality.curves import SHARES, profit_curve
+from bank_assets.core.quality.objective import F1, PROFIT, Lead
 
 MINIMUM_ROWS: Final = 100
 MINIMUM_OF_CLASS: Final = 10
 RESAMPLES: Final = 300
 """Of statistics that need the whole sample; 0.3 s for 2,000 contacts."""
-CURVE_POINTS: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
     """One measure of both models.
 
-    Attributes:
-        name: `profit_eur`, `f1`, `average_precision`, `log_loss` or `calibration_error`.
-        before: of the old model.
-        now: of the new model.
-        gain: how much better the new one is; positive is better, also where lower values are.
-        low: lower end of the interval of the gain.
-        high: upper end.
-        probability: that the gain is above 0.
-        is_higher_better: whether higher values are better.
+    A positive `gain` means that the new model is better, also for measures where lower values are better.
     """
 
     name: str
@@ -58,18 +43,10 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class ModelComparison:
-    """Two models on the same contacts.
+    """Two models on the same contacts; `measures` is empty if there were too few.
 
-    Attributes:
-        rows: contacts compared.
-        subscribed: of these, subscribers.
-        first_day: ISO.
-        last_day: ISO.
-        confidence: of the intervals.
-        measures: in the order in which people ask for them; empty if there are too few contacts.
-        calibration: by model (`before`, `now`) its bins as (mean probability, rate).
-        profit: by model (`before`, `now`) profit in EUR over the share of contacts called, best first.
-        profit_everyone_eur: profit of calling everyone.
+    By model (`before`, `now`), `calibration` holds (mean probability, observed rate) per bin, and `profit` holds (share
+    called, EUR) with the best contacts first.
     """
 
     rows: int
@@ -88,15 +65,11 @@ class ModelComparison:
         return bool(self.measures)
 
     def measure(self, name: str) -> Measure:
-        """One measure by its name."""
+        """Return one measure by its name."""
         return next(one for one in self.measures if one.name == name)
 
     def effect(self, old: str = "the old model") -> str:
-        """What it means in money and whether it may be chance, as a sentence; "" if there were too few contacts.
-
-        Args:
-            old: what the new model is compared with, for people.
-        """
+        """Say in one sentence what the change earns and whether it may be chance; "" if there were too few contacts."""
         if not self.is_enough:
             return ""
         profit = self.measure("profit_eur")
@@ -112,53 +85,44 @@ class ModelComparison:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready evidence, without the curves."""
-        document = asdict(self)
-        document["measures"] = {one["name"]: one for one in document["measures"]}
-        return {name: value for name, value in document.items() if name not in ("calibration", "profit")}
+        """Return the JSON evidence, without the curves."""
+        document = asdict(replace(self, calibration={}, profit={}))
+        del document["calibration"], document["profit"]
+        return document | {"measures": {one["name"]: one for one in document["measures"]}}
 
 
 def compare_models(
     before: FloatArray,
     now: FloatArray,
     observed: BoolArray,
-    contact_dates: NDArray[np.datetime64],
+    contact_dates: DayArray,
     economics: Economics,
     rows: Rows,
     *,
     seed: int,
 ) -> ModelComparison:
-    """Compare two models' probabilities on the same contacts.
+    """Compare the probabilities of the old model and the new one on the same contacts, each (n,).
 
-    Args:
-        before: probabilities of the old model, (n,).
-        now: probabilities of the new model, (n,).
-        observed: outcomes, (n,).
-        contact_dates: day of each contact, (n,); whole days are resampled where a measure is a mean.
-        economics: cost and value.
-        rows: columns of the contacts that the economics read, each (n,).
-        seed: seed of the bootstraps.
-
-    Returns:
-        The comparison; without measures below 100 contacts or 10 of either outcome.
+    Measures that are means are resampled by whole days. Below 100 contacts or 10 of either outcome there are no
+    measures.
     """
     n, subscribed = len(observed), int(observed.sum())
     days = (str(contact_dates.min()), str(contact_dates.max())) if n else ("", "")
-    gains = economics.profit(np.ones(n, bool), observed, rows)
-    everyone = float(gains.sum())
+    everyone = float(economics.profit(np.ones(n, bool), observed, rows).sum())
     if n < MINIMUM_ROWS or min(subscribed, n - subscribed) < MINIMUM_OF_CLASS:
-        return ModelComparison(n, subscribed, *days, 0.9, (), {}, {}, everyone)
+        return ModelComparison(n, subscribed, *days, CONFIDENCE, (), {}, {}, everyone)
     pair = (before, now)
     calls = [economics.decide(proba, rows) for proba in pair]
-    profits = [np.where(called, gains, 0.0) for called in calls]
+    profit, f1 = (
+        Lead.of(objective, observed, calls, economics, rows, seed=seed, contact_dates=contact_dates)
+        for objective in (PROFIT, F1)
+    )
     losses = [metrics.log_loss_rows(observed, proba) for proba in pair]
-    profit = paired_bootstrap(profits[1] - profits[0], seed=seed, clusters=contact_dates)
     loss = paired_bootstrap(losses[0] - losses[1], seed=seed, clusters=contact_dates)
-    f1 = paired_bootstrap_f1(observed, calls[0], calls[1], seed=seed)
     precision, error = metrics.average_precision, metrics.expected_calibration_error
 
     def gain(statistic: Callable[..., float], better: FloatArray, worse: FloatArray) -> BootstrapGain:
-        def of_rows(at: NDArray[np.int64]) -> float:
+        def of_rows(at: IntArray) -> float:
             return statistic(observed[at], better[at]) - statistic(observed[at], worse[at])
 
         return paired_bootstrap_statistic(of_rows, n, seed=seed, resamples=RESAMPLES)
@@ -167,38 +131,23 @@ def compare_models(
         return [statistic(observed, proba) for proba in pair]
 
     measures = (
-        _measure("profit_eur", [float(p.sum()) for p in profits], profit, scale=n),
-        _measure("f1", [metrics.f1_of_calls(observed, called) for called in calls], f1),
+        _measure("profit_eur", [profit.before, profit.now], profit.gain, scale=n),
+        _measure("f1", [f1.before, f1.now], f1.gain),
         _measure("average_precision", values(precision), gain(precision, now, before)),
         _measure("log_loss", values(metrics.log_loss), loss, is_higher_better=False),
         _measure("calibration_error", values(error), gain(error, before, now), is_higher_better=False),
     )
-    calibration = {"before": _calibration(observed, before), "now": _calibration(observed, now)}
-    curves = {"before": _profit(gains, before), "now": _profit(gains, now)}
-    return ModelComparison(n, subscribed, *days, profit.confidence, measures, calibration, curves, everyone)
+    calibration, curves = {}, {}
+    for role, proba in zip(("before", "now"), pair, strict=True):
+        bins = metrics.calibration_table(observed, proba)
+        calibration[role] = tuple((one.mean_proba, one.rate) for one in bins)
+        earned = profit_curve(proba, observed, economics, rows, n_resamples=0).value.tolist()
+        curves[role] = tuple(zip(SHARES, earned, strict=True))
+    return ModelComparison(n, subscribed, *days, profit.gain.confidence, measures, calibration, curves, everyone)
 
 
 def _measure(
     name: str, values: list[float], gain: BootstrapGain, *, scale: int = 1, is_higher_better: bool = True
 ) -> Measure:
-    return Measure(
-        name,
-        float(values[0]),
-        float(values[1]),
-        gain.gain * scale,
-        gain.low * scale,
-        gain.high * scale,
-        gain.probability,
-        is_higher_better,
-    )
-
-
-def _calibration(observed: BoolArray, proba: FloatArray) -> tuple[tuple[float, float], ...]:
-    return tuple((float(one.mean_proba), float(one.rate)) for one in metrics.calibration_table(observed, proba))
-
-
-def _profit(gains: FloatArray, proba: FloatArray) -> tuple[tuple[float, float], ...]:
-    order = np.argsort(-proba, kind="stable")
-    total = np.cumsum(gains[order])
-    at = np.unique(np.linspace(0, len(order) - 1, CURVE_POINTS).astype(np.int64))
-    return ((0.0, 0.0), *(((float(k) + 1) / len(order), float(total[k])) for k in at))
+    ends = (gain.gain * scale, gain.low * scale, gain.high * scale)
+    return Measure(name, float(values[0]), float(values[1]), *ends, gain.probability, is_higher_better)

@@ -1,24 +1,19 @@
-"""Realised profit by share of contacts called, with intervals.
+"""Realised profit by share of contacts called, with bootstrap intervals.
 
-What lives here: the profit curve of matured outcomes with its bootstrap interval.
-What must not: expected curves of a list without outcomes (`core.economics.planner`), drawing.
-Called by evaluation; numpy only. The Model page draws the curve from the bundle.
-
-Equal probabilities are called in random order: the curve is the mean over those orders, so the order of the rows, which
-may follow the outcomes, cannot leak into it. Intervals are percentiles of a bootstrap over contacts or, given `day`,
-over whole days, which is wider and right where days stray together.
+Contacts of equal probability are called in random order, and the curve is the mean over those orders: the order of the
+rows, which may follow the outcomes, must not leak into it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bank_assets.core.arrays import FloatArray, Rows
+from bank_assets.core.arrays import FloatArray, Rows, central_interval
 from bank_assets.core.economics.economics import Economics
 
 SHARES: Final = tuple(round(0.025 * k, 3) for k in range(41))
@@ -28,21 +23,12 @@ SEED: Final = 0
 
 
 class CurveError(ValueError):
-    """Scores and outcomes do not fit together; the message says what was expected and what was found."""
+    """Scores and outcomes do not fit together."""
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A curve with an interval at each point.
-
-    Attributes:
-        share_called: share of contacts called, best first, (n_points,), from 0 to 1.
-        value: the curve, (n_points,).
-        low: lower ends, (n_points,).
-        high: upper ends, (n_points,).
-        unit: unit of the values, "" for none.
-        level: nominal coverage of each point by itself.
-    """
+    """A curve over the share of contacts called, best first, with a pointwise interval; arrays are (n_points,)."""
 
     share_called: FloatArray
     value: FloatArray
@@ -52,15 +38,9 @@ class Curve:
     level: float = LEVEL
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return {
-            "share_called": self.share_called.tolist(),
-            "value": self.value.tolist(),
-            "low": self.low.tolist(),
-            "high": self.high.tolist(),
-            "unit": self.unit,
-            "level": self.level,
-        }
+        """Return the JSON form."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in values.items()}
 
 
 def _checked(proba: ArrayLike, is_subscribed: ArrayLike, day: ArrayLike | None) -> tuple[FloatArray, FloatArray]:
@@ -76,40 +56,13 @@ def _checked(proba: ArrayLike, is_subscribed: ArrayLike, day: ArrayLike | None) 
 
 
 def _resampled(n_contacts: int, day: ArrayLike | None, n_resamples: int) -> Iterator[FloatArray]:
-    """Weights of contacts in bootstrap samples, each (n_contacts,)."""
+    """Yield weights of contacts in bootstrap samples, each (n_contacts,)."""
     random = np.random.Generator(np.random.PCG64(SEED))
     unit = np.arange(n_contacts) if day is None else np.unique(np.asarray(day), return_inverse=True)[1]
     n_units = int(unit.max(initial=-1)) + 1
     for _ in range(n_resamples if n_units else 0):
         counts = np.bincount(random.integers(0, n_units, n_units), minlength=n_units)
         yield counts[unit].astype(np.float64)
-
-
-class _Ranking:
-    """Contacts from the highest score down, equal scores together."""
-
-    def __init__(self, scores: FloatArray) -> None:
-        self.order = np.argsort(-scores, kind="stable")
-        ordered = scores[self.order]
-        self.starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])) if len(ordered) else np.empty(0, int)
-
-    def cumulative(self, gains: FloatArray, weights: FloatArray) -> FloatArray:
-        """Sum of the gains of the best share of contacts, at each of `SHARES`."""
-        if not len(self.order):
-            return np.zeros(len(SHARES))
-        w = np.add.reduceat(weights[self.order], self.starts)
-        g = np.add.reduceat((weights * gains)[self.order], self.starts)
-        called = np.append(0.0, np.cumsum(w))
-        return np.interp(np.asarray(SHARES) * called[-1], called, np.append(0.0, np.cumsum(g)))
-
-
-def _band(point: FloatArray, draws: list[FloatArray], unit: str) -> Curve:
-    shares = np.asarray(SHARES)
-    if not draws:
-        return Curve(shares, point, point, point, unit)
-    tail = (1.0 - LEVEL) / 2.0
-    low, high = np.quantile(np.asarray(draws), [tail, 1.0 - tail], axis=0)
-    return Curve(shares, point, np.minimum(low, point), np.maximum(high, point), unit)
 
 
 def profit_curve(
@@ -121,23 +74,22 @@ def profit_curve(
     day: ArrayLike | None = None,
     n_resamples: int = RESAMPLES,
 ) -> Curve:
-    """Realised profit by share of contacts called.
+    """Compute realised profit in EUR at each of `SHARES`; zeros without contacts.
 
-    Args:
-        proba: probabilities made before the outcomes, (n,).
-        is_subscribed: outcomes, (n,).
-        economics: cost and value.
-        rows: columns of the contacts that the economics read, each (n,).
-        day: day of each contact, (n,): resamples whole days.
-        n_resamples: bootstrap samples; 0 for no interval.
-
-    Returns:
-        EUR at each of `SHARES`; zeros without contacts.
-
-    Raises:
-        CurveError: lengths differ or a probability is missing.
+    With `day`, (n,), whole days are resampled: wider intervals, and correct ones where the contacts of a day err
+    together.
     """
     scores, outcomes = _checked(proba, is_subscribed, day)
-    ranking, gains = _Ranking(scores), economics.profit(np.ones(len(scores)), outcomes, rows)
-    draws = [ranking.cumulative(gains, w) for w in _resampled(len(scores), day, n_resamples)]
-    return _band(ranking.cumulative(gains, np.ones(len(scores))), draws, "EUR")
+    gains, shares = economics.profit(np.ones(len(scores)), outcomes, rows), np.asarray(SHARES)
+    # Equal scores have one code, so that they are called together
+    codes = np.unique(-scores, return_inverse=True)[1]
+
+    def at_shares(weights: FloatArray) -> FloatArray:
+        called = np.append(0.0, np.cumsum(np.bincount(codes, weights)))
+        earned = np.append(0.0, np.cumsum(np.bincount(codes, weights * gains)))
+        return np.interp(shares * called[-1], called, earned)
+
+    value = at_shares(np.ones(len(scores)))
+    draws = [at_shares(weights) for weights in _resampled(len(scores), day, n_resamples)]
+    low, high = central_interval(draws, LEVEL) if draws else (value, value)
+    return Curve(shares, value, np.minimum(low, value), np.maximum(high, value), "EUR")

@@ -1,11 +1,7 @@
-"""Metrics of probabilities against outcomes, in numpy alone, each equal to scikit-learn's where it has one.
+"""Metrics of probabilities against outcomes in numpy alone, each equal to scikit-learn's where it has one.
 
-What lives here: ranking (AUC, average precision), F1, probability errors, calibration.
-What must not: resampling (`core.quality.bootstrap`), gates, files; scikit-learn (so that light processes can report).
-Called by training, evaluation, promotion, performance and the replay.
-
-Throughout: `y` is (n,) outcomes, bool or 0/1; `proba` is (n,) probabilities in [0, 1]; metrics that need both classes
-are NaN with one class alone, and every metric is NaN without rows, so that callers decide what a small window means.
+Throughout, `y` is (n,) outcomes, bool or 0/1, and `proba` is (n,) probabilities in [0, 1]. Metrics that need both
+classes are NaN with one class only, and every metric is NaN without rows; callers decide what a small window means.
 """
 
 from __future__ import annotations
@@ -17,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bank_assets.core.arrays import FloatArray
+from bank_assets.core.arrays import BoolArray, FloatArray
 
 LOG_LOSS_CLIP: Final = float(np.finfo(np.float64).eps)
 """Probabilities are kept this far from 0 and 1 in logarithms, as scikit-learn does for float64."""
@@ -25,7 +21,7 @@ LOG_LOSS_CLIP: Final = float(np.finfo(np.float64).eps)
 CALIBRATION_BINS: Final = 10
 
 
-def _checked(y: ArrayLike, proba: ArrayLike) -> tuple[NDArray[np.bool_], FloatArray]:
+def _checked(y: ArrayLike, proba: ArrayLike) -> tuple[BoolArray, FloatArray]:
     outcomes, scores = np.asarray(y).astype(bool), np.asarray(proba, dtype=np.float64)
     if outcomes.shape != scores.shape or outcomes.ndim != 1:
         raise ValueError(
@@ -36,7 +32,7 @@ def _checked(y: ArrayLike, proba: ArrayLike) -> tuple[NDArray[np.bool_], FloatAr
 
 
 def midranks(values: ArrayLike) -> FloatArray:
-    """Ranks from 1 on, tied values share the mean of their ranks."""
+    """Return ranks from 1 on; tied values share the mean of their ranks."""
     array = np.asarray(values, dtype=np.float64)
     _, codes, counts = np.unique(array, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)
@@ -44,7 +40,7 @@ def midranks(values: ArrayLike) -> FloatArray:
 
 
 def roc_auc(y: ArrayLike, proba: ArrayLike) -> float:
-    """Probability that a subscriber gets a higher score than another contact; ties count half."""
+    """Return the probability that a subscriber scores higher than another contact; ties count half."""
     outcomes, scores = _checked(y, proba)
     positives = int(outcomes.sum())
     negatives = outcomes.size - positives
@@ -55,7 +51,7 @@ def roc_auc(y: ArrayLike, proba: ArrayLike) -> float:
 
 
 def roc_auc_standard_error(y: ArrayLike, proba: ArrayLike) -> float:
-    """Standard error of the AUC by DeLong's method, with midranks (Sun and Xu 2014): exact for ties, O(n log n).
+    """Return DeLong's standard error of the AUC, with midranks (Sun and Xu 2014): exact for ties, O(n log n).
 
     NaN with fewer than two contacts of a class.
     """
@@ -69,7 +65,7 @@ def roc_auc_standard_error(y: ArrayLike, proba: ArrayLike) -> float:
     return math.sqrt(among_low.var(ddof=1) / high.size + among_high.var(ddof=1) / low.size)
 
 
-def _curve(outcomes: NDArray[np.bool_], scores: FloatArray) -> tuple[FloatArray, NDArray[Any], NDArray[Any]]:
+def _curve(outcomes: BoolArray, scores: FloatArray) -> tuple[FloatArray, NDArray[Any], NDArray[Any]]:
     """Distinct scores from high to low; contacts and subscribers with at least that score."""
     order = np.argsort(-scores, kind="stable")
     ordered = scores[order]
@@ -78,7 +74,7 @@ def _curve(outcomes: NDArray[np.bool_], scores: FloatArray) -> tuple[FloatArray,
 
 
 def average_precision(y: ArrayLike, proba: ArrayLike) -> float:
-    """Area under the precision-recall steps: sum of (recall gain) x precision. NaN without subscribers."""
+    """Return the area under the precision-recall steps; NaN without subscribers."""
     outcomes, scores = _checked(y, proba)
     positives = int(outcomes.sum())
     if not positives:
@@ -89,7 +85,7 @@ def average_precision(y: ArrayLike, proba: ArrayLike) -> float:
 
 
 def f1_of_calls(y: ArrayLike, is_called: ArrayLike) -> float:
-    """F1 of a decision; 0 if nobody was called or nobody subscribed, NaN without rows."""
+    """Return the F1 of decisions; 0 if nobody was called or nobody subscribed, NaN without rows."""
     outcomes, called = np.asarray(y).astype(bool), np.asarray(is_called).astype(bool)
     if not outcomes.size:
         return math.nan
@@ -98,16 +94,13 @@ def f1_of_calls(y: ArrayLike, is_called: ArrayLike) -> float:
 
 
 def f1(y: ArrayLike, proba: ArrayLike, threshold: float) -> float:
-    """F1 of calling where proba >= threshold."""
+    """Return the F1 of calling where proba >= threshold."""
     outcomes, scores = _checked(y, proba)
     return f1_of_calls(outcomes, scores >= threshold)
 
 
 def best_f1_threshold(y: ArrayLike, proba: ArrayLike) -> float:
-    """Threshold with the highest F1 when calling where proba >= threshold; the highest such threshold.
-
-    0.5 without subscribers, where every threshold has the same F1.
-    """
+    """Return the highest threshold with the best F1 when calling where proba >= threshold; 0.5 without subscribers."""
     outcomes, scores = _checked(y, proba)
     positives = int(outcomes.sum())
     if not positives:
@@ -117,35 +110,27 @@ def best_f1_threshold(y: ArrayLike, proba: ArrayLike) -> float:
 
 
 def brier(y: ArrayLike, proba: ArrayLike) -> float:
-    """Mean squared error of the probabilities."""
+    """Return the mean squared error of the probabilities."""
     outcomes, scores = _checked(y, proba)
     return float(np.mean((scores - outcomes) ** 2)) if outcomes.size else math.nan
 
 
 def log_loss_rows(y: ArrayLike, proba: ArrayLike) -> FloatArray:
-    """Log loss of each contact, (n,): what a paired bootstrap resamples."""
+    """Return the log loss of each contact, (n,), which a paired bootstrap resamples."""
     outcomes, scores = _checked(y, proba)
     clipped = np.clip(scores, LOG_LOSS_CLIP, 1 - LOG_LOSS_CLIP)
     return -np.where(outcomes, np.log(clipped), np.log1p(-clipped))
 
 
 def log_loss(y: ArrayLike, proba: ArrayLike) -> float:
-    """Mean negative log likelihood, natural logarithm."""
+    """Return the mean negative log likelihood (natural logarithm)."""
     rows = log_loss_rows(y, proba)
     return float(rows.mean()) if rows.size else math.nan
 
 
 @dataclass(frozen=True, slots=True)
 class CalibrationBin:
-    """One bin of a reliability table.
-
-    Attributes:
-        low: lowest probability in the bin.
-        high: highest probability in the bin.
-        rows: contacts in the bin.
-        mean_proba: mean predicted probability.
-        rate: observed subscription rate.
-    """
+    """One bin of a reliability table: its range of probabilities, mean probability and observed subscription rate."""
 
     low: float
     high: float
@@ -155,16 +140,7 @@ class CalibrationBin:
 
 
 def calibration_table(y: ArrayLike, proba: ArrayLike, bins: int = CALIBRATION_BINS) -> tuple[CalibrationBin, ...]:
-    """Reliability by bins of about equal size; equal probabilities stay in one bin.
-
-    Args:
-        y: outcomes.
-        proba: probabilities.
-        bins: bins wanted; fewer where probabilities repeat.
-
-    Returns:
-        Bins from low to high probability, none empty.
-    """
+    """Return reliability bins of about equal size, from low to high probability; equal probabilities share a bin."""
     outcomes, scores = _checked(y, proba)
     if not scores.size:
         return ()
@@ -177,25 +153,18 @@ def calibration_table(y: ArrayLike, proba: ArrayLike, bins: int = CALIBRATION_BI
 
 
 def expected_calibration_error(y: ArrayLike, proba: ArrayLike, bins: int = CALIBRATION_BINS) -> float:
-    """Mean absolute gap between predicted and observed rate over `calibration_table`, weighted by rows."""
+    """Return the mean absolute gap between predicted and observed rate over `calibration_table`, weighted by rows."""
     table = calibration_table(y, proba, bins)
     rows = sum(part.rows for part in table)
     return sum(part.rows * abs(part.mean_proba - part.rate) for part in table) / rows if rows else math.nan
 
 
 def calibration_line(y: ArrayLike, proba: ArrayLike, steps: int = 50) -> tuple[float, float]:
-    """Slope and intercept of a logistic regression of the outcomes on the log-odds of the probabilities.
+    """Return slope and intercept of a logistic regression of the outcomes on the log-odds of the probabilities.
 
-    1 and 0 for calibrated probabilities; a slope below 1 means too extreme ones (Cox 1958).
-
-    Args:
-        y: outcomes.
-        proba: probabilities.
-        steps: limit of Newton steps.
-
-    Returns:
-        (slope, intercept); (NaN, NaN) where no maximum likelihood exists: one class alone, equal probabilities, or
-        probabilities that separate the outcomes.
+    Calibrated probabilities give 1 and 0; a slope below 1 means that they are too extreme (Cox 1958). Both are NaN
+    where no maximum likelihood exists: one class only, equal probabilities, or probabilities that separate the
+    outcomes.
     """
     outcomes, scores = _checked(y, proba)
     if outcomes.all() or not outcomes.any():
@@ -208,22 +177,38 @@ def calibration_line(y: ArrayLike, proba: ArrayLike, steps: int = 50) -> tuple[f
     # Standardised, or the Hessian of nearly equal log-odds is singular to working precision
     centre, scale = odds.mean(), odds.std()
     design = np.column_stack([(odds - centre) / scale, np.ones(odds.size)])
-    found = np.array([scale, centre])
-    loss = _logistic_loss(design, outcomes, found)
+    fitted, is_converged = logistic_fit(design, outcomes, np.array([scale, centre]), steps=steps)
+    if not is_converged:
+        return math.nan, math.nan
+    return float(fitted[0] / scale), float(fitted[1] - fitted[0] * centre / scale)
+
+
+def logistic_fit(
+    design: FloatArray, outcomes: BoolArray, prior: FloatArray, *, precision: FloatArray | None = None, steps: int = 50
+) -> tuple[FloatArray, bool]:
+    """Fit a logistic regression of design (n, k) by Newton's method, and say whether it converged.
+
+    The fit starts at `prior`, (k,), and with a `precision`, (k, k), it is shrunk to it.
+    """
+    penalty = np.zeros((len(prior), len(prior))) if precision is None else precision
+    sign = np.where(outcomes, -1.0, 1.0)
+
+    def loss(beta: FloatArray) -> float:
+        away = beta - prior
+        return float(np.logaddexp(0.0, sign * (design @ beta)).sum() + 0.5 * away @ penalty @ away)
+
+    beta = prior.copy()
     for _ in range(steps):
-        fitted = 1 / (1 + np.exp(-np.clip(design @ found, -700, 700)))
-        gradient = design.T @ (outcomes - fitted)
-        if np.abs(gradient).max() < 1e-9 * outcomes.size:
-            return float(found[0] / scale), float(found[1] - found[0] * centre / scale)
-        hessian = (design * (fitted * (1 - fitted))[:, None]).T @ design
-        step, size = np.linalg.solve(hessian, gradient), 1.0
-        while _logistic_loss(design, outcomes, found + size * step) > loss and size > 1e-6:
-            size /= 2
-        found = found + size * step
-        loss = _logistic_loss(design, outcomes, found)
-    return math.nan, math.nan
-
-
-def _logistic_loss(design: FloatArray, outcomes: NDArray[np.bool_], found: FloatArray) -> float:
-    margin = np.where(outcomes, -1.0, 1.0) * (design @ found)
-    return float(np.logaddexp(0.0, margin).sum())
+        proba = 0.5 * (1.0 + np.tanh(0.5 * (design @ beta)))
+        gradient = design.T @ (outcomes - proba) - penalty @ (beta - prior)
+        curvature = (design * (proba * (1.0 - proba))[:, None]).T @ design + penalty
+        step = np.linalg.solve(curvature, gradient)
+        # A full Newton step overshoots where the model is far off (a base rate that jumped), so it is halved until
+        # the loss falls.
+        size, before = 1.0, loss(beta)
+        while loss(beta + size * step) > before and size > 1e-6:
+            size /= 2.0
+        beta = beta + size * step
+        if float(np.abs(size * step).max()) < 1e-10:
+            return beta, True
+    return beta, False

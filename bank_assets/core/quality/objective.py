@@ -1,8 +1,6 @@
-"""What a recipe is chosen by: profit at the configured economics, or F1.
+"""The objective that recipes are chosen by: profit at the configured economics, or F1.
 
-What lives here: the two objectives, the calls that each judges, and the lead of one set of calls over another.
-What must not: the threshold that customers are called by, which is a setting of its own (`core.economics.economics`).
-Called by the ranking of candidates, the choice of a recipe, the gates, the run summary and the Model page.
+It is independent of the threshold that customers are called by, which is part of the economics.
 """
 
 from __future__ import annotations
@@ -21,34 +19,23 @@ from bank_assets.core.quality.bootstrap import BootstrapGain, paired_bootstrap, 
 
 PROFIT, F1 = "profit", "f1"
 METRIC: Final[Mapping[str, str]] = {PROFIT: "profit_eur", F1: "f1"}
-"""Objective -> the metric of a candidate that it maximises."""
+"""The metric of a candidate that an objective maximises."""
 
 
 def judged_calls(objective: str, proba: ArrayLike, f1_threshold: float, economics: Economics, rows: Rows) -> BoolArray:
-    """The calls that an objective judges a model by.
+    """Return the calls that an objective judges a model by, (n,).
 
-    Args:
-        objective: one of `METRIC`.
-        proba: probabilities, (n,).
-        f1_threshold: threshold of the model's best F1, chosen on earlier rows.
-        economics: cost and value.
-        rows: columns of the contacts that the economics read, each (n,).
-
-    Returns:
-        Calls above break-even for profit, calls from the model's own threshold on for F1, (n,).
+    For profit these are the calls above break-even; for F1 the calls from `f1_threshold` on, the threshold of the
+    model's best F1 on earlier rows.
     """
     return np.asarray(proba) >= f1_threshold if objective == F1 else economics.decide(proba, rows)
 
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """How far one set of calls leads another.
+    """How far one set of calls leads another: both values (EUR or F1) and the bootstrap of their difference.
 
-    Attributes:
-        objective: one of `METRIC`.
-        before: profit in EUR or F1 of the former calls.
-        now: the same of the new calls.
-        gain: bootstrap of the difference, per contact for profit.
+    The bootstrap is per contact for profit.
     """
 
     objective: str
@@ -68,17 +55,7 @@ class Lead:
         seed: int,
         contact_dates: NDArray[np.datetime64],
     ) -> Lead:
-        """Compare two sets of calls.
-
-        Args:
-            objective: one of `METRIC`.
-            observed: outcomes, (n,).
-            calls: the former and the new calls, each (n,).
-            economics: cost and value.
-            rows: columns of the contacts that the economics read, each (n,).
-            seed: seed of the bootstrap.
-            contact_dates: day of each row, (n,); whole days are resampled for profit.
-        """
+        """Compare the former and the new calls, each (n,); profit is resampled by whole contact days."""
         before, now = calls
         if objective == F1:
             gain = paired_bootstrap_f1(observed, before, now, seed=seed)
@@ -110,7 +87,7 @@ class Lead:
 
 
 def ordered_by(objective: str, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of metrics with the objective's own first, the others in their order."""
+    """Return metric names with the objective's own first and the others in their order."""
     first = METRIC[objective]
     return (first, *(name for name in names if name != first))
 

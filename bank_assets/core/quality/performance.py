@@ -1,16 +1,11 @@
-"""Realised performance of decisions on matured outcomes, by week and month, and whether the model has decayed.
+"""Realised performance on matured outcomes, by week and month, and whether the model has decayed.
 
-What lives here: maturity, `PerformancePolicy`, `ScoredContacts`, `measure_performance`.
-What must not: scoring, joins with the ledger (the asset does both), the answer to decay (`response`), files.
-Called by the performance asset and the replay.
-
-All time is data time: days are UTC days, `as_of` is a day, and nothing known later than it is used.
+All time is data time: days are UTC days, and nothing that became known after the as-of day is used.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -18,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from bank_assets.core.arrays import DayArray, Rows, none_if_nan, rows_at
+from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, Rows, none_if_nan, records_at
 from bank_assets.core.drift.report import Level, worst
 from bank_assets.core.drift.statistics import wilson_interval
 from bank_assets.core.economics.economics import Economics
@@ -33,18 +28,15 @@ from bank_assets.core.quality.performance_report import (
 
 @dataclass(frozen=True, slots=True)
 class PerformancePolicy:
-    """When realised performance counts as decayed.
+    """Thresholds of decay, which needs both an effect and certainty.
 
-    A verdict needs an effect and certainty: at 300 contacts with 12 % subscribers the AUC has a standard error of
-    0.05, so a drop alone would alarm in one window of six.
+    At 300 contacts with 12 % subscribers the AUC has a standard error of 0.05, so a drop alone would raise an alarm in
+    one window of six.
 
     Attributes:
         maturity_days: a contact without an outcome after so many days counts as not subscribed.
-        assumed_limit: share of contacts without an outcome after maturity above which there is no verdict: outcomes
-            are late, the model is not bad.
-        minimum_rows: matured contacts that a verdict needs.
+        assumed_limit: share of such contacts above which there is no verdict: outcomes are late, the model is not bad.
         minimum_of_class: subscribers, and others, that a verdict on ranking needs.
-        maximum_days: longest window of the latest verdict.
         ranking_drop: (moderate, heavy) fall of the AUC below validation; its upper bound must lie below validation too.
         calibration_ratio: (moderate, heavy) observed / expected or its inverse; its interval must exclude 1 too.
         confidence: of all intervals; 0.95 would call one window in twenty decayed by chance.
@@ -62,47 +54,35 @@ class PerformancePolicy:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredContacts:
-    """Contacts with the score they had on their day and what became of them; rows in any order.
+    """Contacts with the score they had on their day, and their outcomes; rows in any order, each array (n,).
 
-    Attributes:
-        contact_dates: (n,) datetime64[D], day of the call.
-        proba: (n,) probability by the champion in force on that day; NaN if none was.
-        is_subscribed: (n,) outcomes; False where none is known.
-        known_on: (n,) datetime64[D], first day on which the outcome is usable; NaT where there is none.
-        frame: columns that the economics read, each (n,).
-        is_called: (n,) decision on record; None decides by the economics given to `measure_performance`.
+    `proba` is NaN where no champion was in force, and `known_on` NaT where no outcome is known. `frame` holds the
+    columns that the economics read. `is_called` holds decisions on record; None decides by the economics of
+    `measure_performance`.
     """
 
     contact_dates: DayArray
-    proba: NDArray[np.float64]
-    is_subscribed: NDArray[np.bool_]
+    proba: FloatArray
+    is_subscribed: BoolArray
     known_on: DayArray
     frame: Rows = field(default_factory=dict)
-    is_called: NDArray[np.bool_] | None = None
+    is_called: BoolArray | None = None
 
     def __post_init__(self) -> None:
-        lengths = {len(part) for part in (self.contact_dates, self.proba, self.is_subscribed, self.known_on)}
-        lengths |= set() if self.is_called is None else {len(self.is_called)}
+        parts = (self.contact_dates, self.proba, self.is_subscribed, self.known_on, self.is_called)
+        lengths = {len(part) for part in parts if part is not None}
         if len(lengths) > 1:
             raise ValueError(f"scored contacts: expected columns of one length, found {sorted(lengths)}.")
 
     def rows(self, mask: NDArray[Any]) -> ScoredContacts:
-        """The rows of a mask."""
-        called = None if self.is_called is None else self.is_called[mask]
-        return ScoredContacts(
-            self.contact_dates[mask],
-            self.proba[mask],
-            self.is_subscribed[mask],
-            self.known_on[mask],
-            rows_at(self.frame, mask),
-            called,
-        )
+        """Select rows by mask."""
+        return records_at(self, mask)
 
 
-def is_matured(contacts: ScoredContacts, as_of: np.datetime64, maturity_days: int) -> NDArray[np.bool_]:
-    """Which contacts have their final outcome on a day, (n,).
+def is_matured(contacts: ScoredContacts, as_of: np.datetime64, maturity_days: int) -> BoolArray:
+    """Return which contacts have their final outcome on a day, (n,).
 
-    A contact of an earlier day is matured if its outcome is usable by then, or if so many days passed without one.
+    A contact of an earlier day is matured if its outcome is usable by then, or if `maturity_days` passed without one.
     """
     known = ~np.isnat(contacts.known_on) & (contacts.known_on <= as_of)
     waited = contacts.contact_dates + np.timedelta64(maturity_days, "D") <= as_of
@@ -119,16 +99,8 @@ def measure_performance(
 ) -> PerformanceReport:
     """Measure realised performance by week and month, and judge the latest window.
 
-    Args:
-        contacts: scored contacts.
-        as_of: day of the report, anything `numpy.datetime64` takes; later outcomes are not used.
-        economics: cost per contact and value per subscription.
-        baseline: what the champion's validation promised; without it ranking is not judged.
-        policy: thresholds, the default policy if None.
-        model: name of the champion, for people.
-
-    Returns:
-        The report; with no matured contact it says so and has no window.
+    Without a `baseline`, what the champion's validation promised, ranking is not judged. `model` names the champion for
+    people. Without a matured contact the report has no window and says so.
     """
     policy, baseline = policy or PerformancePolicy(), baseline or Baseline()
     day = np.datetime64(as_of, "D")
@@ -138,6 +110,9 @@ def measure_performance(
 
     def window(name: str, rows: ScoredContacts) -> WindowPerformance:
         return _measure(name, rows, day, economics, baseline, policy)
+
+    def windows(names: NDArray[np.str_]) -> tuple[WindowPerformance, ...]:
+        return tuple(window(str(name), matured.rows(names == name)) for name in np.unique(names))
 
     latest = window("latest", _latest(matured, policy)) if len(matured.proba) else None
     return PerformanceReport(
@@ -149,10 +124,8 @@ def measure_performance(
         matured=len(matured.proba),
         unscored=int((before & ~scored).sum()),
         latest=latest,
-        weeks=tuple(window(name, rows) for name, rows in _by(matured, _iso_weeks(matured.contact_dates))),
-        months=tuple(
-            window(name, rows) for name, rows in _by(matured, matured.contact_dates.astype("datetime64[M]").astype(str))
-        ),
+        weeks=windows(_iso_weeks(matured.contact_dates)),
+        months=windows(matured.contact_dates.astype("datetime64[M]").astype(np.str_)),
         economics=economics.to_dict(),
         baseline=baseline,
     )
@@ -165,13 +138,8 @@ def _iso_weeks(days: DayArray) -> NDArray[np.str_]:
     return np.asarray(names, dtype=np.str_)[codes]
 
 
-def _by(contacts: ScoredContacts, names: NDArray[Any]) -> Iterator[tuple[str, ScoredContacts]]:
-    for name in np.unique(names):
-        yield str(name), contacts.rows(names == name)
-
-
 def _latest(matured: ScoredContacts, policy: PerformancePolicy) -> ScoredContacts:
-    """Whole days back from the last matured one until there are enough contacts of each kind."""
+    """Select whole days back from the last matured one until there are enough contacts of each kind."""
     days, codes = np.unique(matured.contact_dates, return_inverse=True)
     subscribed = np.bincount(codes, weights=matured.is_subscribed)[::-1].cumsum()
     rows = np.bincount(codes)[::-1].cumsum()
@@ -196,10 +164,11 @@ def _measure(
     called = economics.decide(proba, contacts.frame) if contacts.is_called is None else contacts.is_called
     rows, subscribed, expected = y.size, int(y.sum()), float(proba.sum())
     ratio, ratio_low, ratio_high = observed_expected(subscribed, expected, rows, policy.confidence)
-    auc, half = metrics.roc_auc(y, proba), _z(policy.confidence) * metrics.roc_auc_standard_error(y, proba)
+    reach = float(special.ndtri(0.5 + policy.confidence / 2))
+    auc, half = metrics.roc_auc(y, proba), reach * metrics.roc_auc_standard_error(y, proba)
     assumed = int((~known).sum())
 
-    def profit(calls: NDArray[np.bool_]) -> float:
+    def profit(calls: BoolArray) -> float:
         return float(economics.profit(calls, y, contacts.frame).sum())
 
     status = _status(rows, assumed, baseline, policy)
@@ -241,29 +210,16 @@ def _measure(
 def observed_expected(
     observed: int, expected: float, rows: int, confidence: float = 0.95
 ) -> tuple[float, float, float]:
-    """Ratio of observed to expected subscriptions with an interval.
+    """Return the ratio of observed to expected subscriptions with its interval, (ratio, low, high).
 
     The interval is Wilson's for the observed rate, times rows / expected. Contacts differ in probability, and a sum of
-    such draws varies less than a binomial of the same mean, so the interval errs on the wide side; a Poisson interval
-    would be wider still (by half at a rate of 50 %, which this data reaches).
-
-    Args:
-        observed: subscribers.
-        expected: sum of probabilities.
-        rows: contacts.
-        confidence: of the interval.
-
-    Returns:
-        (ratio, low, high); NaN where nothing was expected.
+    such draws varies less than a binomial of the same mean, so the interval errs on the wide side. A Poisson interval
+    would be wider still, by half at the rate of 50 % that this data reaches. All NaN where nothing was expected.
     """
     if expected <= 0 or rows == 0:
         return math.nan, math.nan, math.nan
     low, high = wilson_interval(observed, rows, confidence)
     return observed / expected, low * rows / expected, high * rows / expected
-
-
-def _z(confidence: float) -> float:
-    return float(special.ndtri(0.5 + confidence / 2))
 
 
 def _status(rows: int, assumed: int, baseline: Baseline, policy: PerformancePolicy) -> PerformanceStatus:
@@ -277,17 +233,18 @@ def _status(rows: int, assumed: int, baseline: Baseline, policy: PerformancePoli
 def _calibration_level(ratio: float, low: float, high: float, policy: PerformancePolicy) -> Level:
     if math.isnan(ratio) or low <= 1 <= high:
         return Level.NONE
-    moderate, heavy = policy.calibration_ratio
-    factor = max(ratio, 1 / ratio) if ratio > 0 else math.inf
-    return Level.HEAVY if factor >= heavy else Level.MODERATE if factor >= moderate else Level.NONE
+    return _level(max(ratio, 1 / ratio) if ratio > 0 else math.inf, policy.calibration_ratio)
 
 
 def _ranking_level(promised: float, auc: float, half: float, policy: PerformancePolicy) -> Level:
     if math.isnan(half) or auc + half >= promised:
         return Level.NONE
-    moderate, heavy = policy.ranking_drop
-    drop = promised - auc
-    return Level.HEAVY if drop >= heavy else Level.MODERATE if drop >= moderate else Level.NONE
+    return _level(promised - auc, policy.ranking_drop)
+
+
+def _level(effect: float, limits: tuple[float, float]) -> Level:
+    moderate, heavy = limits
+    return Level.HEAVY if effect >= heavy else Level.MODERATE if effect >= moderate else Level.NONE
 
 
 _LEVEL_WORDS: Final = {Level.NONE: "as promised", Level.MODERATE: "moderately off", Level.HEAVY: "far off"}

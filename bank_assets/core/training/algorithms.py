@@ -1,7 +1,7 @@
-"""The registry of algorithms: one value says all that the platform knows of an algorithm.
+"""The registry of algorithms: one entry holds all that the platform knows of an algorithm.
 
-Recipes, assets, checks, searches, the export, replays and pages read it, so a new algorithm is one more entry here and
-its library in the requirements. Libraries are named, not imported: the web app reads labels without scikit-learn.
+A new algorithm is one more entry here and its library in the requirements. Entries name libraries instead of importing
+them, so that the web app reads labels without scikit-learn.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Range:
 
 
 def _by_skl2onnx(estimator: Any, width: int, *, alias: str = "", converter: str = "") -> Any:
-    """Graph of an estimator; `alias` and `converter` belong to a class that skl2onnx does not know itself."""
+    """Graph of an estimator; `alias` and `converter` are for a class that skl2onnx does not know itself."""
     from skl2onnx import convert_sklearn, update_registered_converter
     from skl2onnx.common.data_types import FloatTensorType
     from skl2onnx.common.shape_calculator import calculate_linear_classifier_output_shapes
@@ -56,9 +56,9 @@ def _lightgbm_to_onnx(estimator: Any, width: int) -> Any:
     """Graph of a LightGBM model with each threshold rounded down to a float32.
 
     A graph compares in float32, and its converter rounds to the nearest. LightGBM splits in the middle between two
-    values that it saw: between neighbouring float32 numbers (the same subscription rate, summed in another order) the
-    nearest is one of them, and half of the time the upper one, which then goes the wrong way (seen: p off by 0.007).
-    For float32 inputs `x <= t` and `x <= floor32(t)` are the same.
+    values that it saw. Between neighbouring float32 numbers (the same subscription rate, summed in another order) the
+    nearest is one of them, and half of the time the upper one, which then takes the wrong branch (seen: p off by
+    0.007). For float32 inputs `x <= t` and `x <= floor32(t)` are the same.
     """
     from lightgbm import Booster
 
@@ -82,18 +82,13 @@ class Algorithm:
     """One algorithm that a recipe may name.
 
     Attributes:
-        name: in recipes, asset keys, MLflow and the ledger.
-        label: on pages.
-        description: of its asset.
-        library: the distribution that its results depend on, as it is installed.
+        library: the distribution that its results depend on, by its installed name.
         estimator: `module:class` with scikit-learn's interface; takes `random_state`, and `sample_weight` at a fit.
         arguments: of the class, which no recipe changes.
         defaults: hyper-parameters of a recipe that names none.
-        space: what a full search tries.
-        is_scaled: whether features are standardised first. Trees get them as they are: with a scaler in front of the
-            ONNX graph, float32 rounding flips splits at ties (measured max |dp| 0.47 for XGBoost on 14,095 rows; 7e-7
-            without).
-        to_onnx: graph of a fitted estimator with so many inputs, in one tensor `encoded`.
+        is_scaled: whether features are standardised first. Not for trees: with a scaler in front of the ONNX graph,
+            float32 rounding flips splits at ties (measured max |dp| 0.47 for XGBoost on 14,095 rows; 7e-7 without).
+        to_onnx: graph of a fitted estimator with the given number of inputs, in one tensor `encoded`.
     """
 
     name: str

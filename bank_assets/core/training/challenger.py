@@ -1,8 +1,6 @@
-"""From candidates to a challenger: choose a recipe, fit it on all known outcomes, build its bundle.
+"""From candidates to a challenger: choose a recipe, fit it on all known outcomes, convert and check it.
 
-What lives here: the choice against the incumbent, the deployment fit, its graph and parity.
-What must not: registering (`store.registry`), gates (`core.promotion.gates`), out-of-time fits (`core.training.folds`).
-Called by the challenger asset and by the replay: a refit in production and a refit in the replay are one function.
+The challenger asset and the replay share it, so a refit in production and one in the replay are the same function.
 """
 
 from __future__ import annotations
@@ -31,19 +29,14 @@ from bank_assets.core.training.recipes import Recipe, fit_recipe
 from bank_assets.core.training.splits import Fold
 
 GUARD_ROWS = 1_000
-"""Latest contacts on which a fit must be sane."""
+"""Latest contacts that the refit guard checks."""
+CONFIDENCE = 0.9
+"""Probability of a gain that a recipe needs to replace the incumbent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which recipe to deploy.
-
-    Attributes:
-        name: name of the chosen candidate.
-        reason: a sentence with the numbers.
-        evidence: JSON-able numbers.
-        f1_threshold: threshold of the candidate's best F1.
-    """
+    """The recipe to deploy: the candidate's name, a sentence with the numbers, and JSON evidence."""
 
     name: str
     reason: str
@@ -61,28 +54,13 @@ def choose_recipe(
     rows: Rows,
     *,
     seed: int,
-    confidence: float = 0.9,
     objective: str = PROFIT,
 ) -> Choice:
     """Take the best candidate, unless its lead over the incumbent could be luck.
 
-    Of many candidates the best on some thousand rows is partly the luckiest; so the incumbent stays until another
-    recipe is better with the confidence asked for, in the objective or, where that is equal, in log loss.
-
-    Args:
-        results: pooled metrics by candidate name.
-        calibrated: out-of-time probabilities on the compared rows by candidate name, each (n,).
-        observed: outcomes of the compared rows, (n,).
-        contact_dates: day of each row, (n,).
-        incumbent: the champion's recipe, or the default one before the first champion.
-        economics: cost and value.
-        rows: columns of the contacts that the economics read, each (n,).
-        seed: seed of the bootstrap.
-        confidence: P(gain > 0) asked for.
-        objective: `profit` or `f1`.
-
-    Returns:
-        The choice.
+    Of many candidates the best on some thousand rows is partly the luckiest. So the incumbent stays until another
+    recipe is better with the required confidence, in the objective or, where that is equal, in log loss. `incumbent`
+    names the champion's recipe, or the default one before the first champion; arrays are over the compared rows, (n,).
     """
     best = rank_candidates(results, objective)[0]
     thresholds = {name: float(results[name]["f1_threshold"]) for name in results}
@@ -99,13 +77,13 @@ def choose_recipe(
         "log_loss_gain": loss.to_dict(),
     }
     chances = f"P({lead.word} gain) {lead.gain.probability:.2f}, P(log loss gain) {loss.probability:.2f}"
-    if lead.gain.probability >= confidence or (lead.gain.probability >= 0.5 and loss.probability >= confidence):
+    if lead.gain.probability >= CONFIDENCE or (lead.gain.probability >= 0.5 and loss.probability >= CONFIDENCE):
         return Choice(best, f"{best} beats {incumbent}: {chances}", evidence, thresholds[best])
     unit = "in F1" if objective == F1 else "EUR a contact"
     return Choice(
         incumbent,
         f"{best} leads {incumbent} by {lead.gain.gain:+.3f} {unit}, which may be luck: {chances} "
-        f"(required: {confidence}); {incumbent} stays",
+        f"(required: {CONFIDENCE}); {incumbent} stays",
         evidence,
         thresholds[incumbent],
     )
@@ -113,15 +91,10 @@ def choose_recipe(
 
 @dataclass(frozen=True, slots=True)
 class DeploymentFit:
-    """A recipe fitted on all known outcomes.
+    """A recipe fitted on all known outcomes, with its ONNX graph.
 
-    Attributes:
-        recipe: what was fitted.
-        graph: serialized ONNX model.
-        parity: largest |p(estimator) - p(graph)| over the training rows checked.
-        guard_raw: the graph's probabilities of the latest rows, (n_guard,).
-        guard_observed: their outcomes, (n_guard,).
-        feature_ranges: (low, high) of numeric payload columns.
+    `parity` is the largest |p(estimator) - p(graph)| over the checked rows. `guard_raw` and `guard_observed` are the
+    graph's probabilities of the latest rows and their outcomes, (n_guard,).
     """
 
     recipe: Recipe
@@ -133,40 +106,22 @@ class DeploymentFit:
 
 
 def graph_scorer(graph: bytes, recipe: Recipe, contract: Contract) -> Scorer:
-    """A scorer of a bare graph: no calibrator, no ranges; for parity and folds."""
+    """Return a scorer of a bare graph, without calibrator and ranges, for parity and folds."""
     lineage = ModelLineage("", "", 0, "", False, "", "", contract)
     parts = BundleParts(recipe, [], NO_RANGES, Economics(), 0.5, {}, lineage)
     return Scorer(bundle_files(graph, parts, {}))
 
 
 def fit_deployment(
-    recipe: Recipe,
-    data: LearningData,
-    *,
-    parity_rows: int | None = None,
-    sample_weights: FloatArray | None = None,
+    recipe: Recipe, data: LearningData, *, parity_rows: int | None = None, sample_weights: FloatArray | None = None
 ) -> DeploymentFit:
-    """Fit a recipe on all rows and convert it.
+    """Fit a recipe on all rows and convert it to ONNX.
 
-    Args:
-        recipe: what to fit.
-        data: contacts with known outcomes, in time order.
-        parity_rows: latest rows on which graph and estimator are compared; default all.
-        sample_weights: inverse probability of having learned each outcome, (n,); default 1.
-
-    Returns:
-        The fit with its graph.
+    `parity_rows` limits the comparison of graph and estimator to the latest rows. `sample_weights` are inverse
+    probabilities of having learned each outcome, (n,); default 1.
     """
     feature_set = FeatureSet.of(data.contract)
-    estimator = fit_recipe(
-        recipe,
-        data.features,
-        feature_set,
-        data.is_subscribed,
-        data.contact_dates,
-        data.as_of,
-        sample_weights=sample_weights,
-    )
+    estimator = fit_recipe(recipe, data, sample_weights=sample_weights)
     graph = to_onnx(estimator, feature_set, recipe.algorithm)
     checked = data if parity_rows is None else data.rows(np.arange(max(len(data) - parity_rows, 0), len(data)))
     raw = graph_scorer(graph, recipe, data.contract).raw_probability(checked.features)
@@ -182,15 +137,10 @@ def fit_deployment(
 
 
 def calibrator_of(recipe: Recipe, raw: FloatArray, data: LearningData) -> list[dict[str, Any]]:
-    """Calibrator of a deployment fit, from the out-of-time predictions of its recipe.
+    """Return the calibrator of a deployment fit, from its recipe's out-of-time probabilities (NaN outside the folds).
 
     Without resampling the daily intercept does all the calibrating: a slope fitted on old folds costs 2,250 EUR in the
-    replay (ADR 0007). Resampling distorts probabilities, so there it is needed.
-
-    Args:
-        recipe: what is fitted.
-        raw: the estimator's out-of-time probabilities, (n,); NaN outside the folds.
-        data: the contacts.
+    replay (ADR 0007). Resampling distorts probabilities, so it needs the slope.
     """
     predicted = ~np.isnan(raw)
     return [] if recipe.sampler == "none" else [fit_affine(raw[predicted], data.is_subscribed[predicted])]
@@ -199,19 +149,11 @@ def calibrator_of(recipe: Recipe, raw: FloatArray, data: LearningData) -> list[d
 def pooled_rows(
     calibrated: FloatArray, contact_dates: NDArray[np.datetime64], folds: Sequence[Fold], minimum_rows: int
 ) -> BoolArray:
-    """The latest out-of-time cohort: the last folds that together have enough rows.
+    """Return a mask of the latest out-of-time cohort: the last reported folds that together have `minimum_rows`.
 
-    Args:
-        calibrated: out-of-time probabilities, (n,); NaN outside the folds.
-        contact_dates: (n,).
-        folds: in time order.
-        minimum_rows: rows wanted.
-
-    Returns:
-        Mask, (n,); all reported folds if even they have fewer.
+    All reported folds, if even they have fewer. `calibrated` is NaN outside the folds.
     """
     predicted = ~np.isnan(calibrated)
-    mask = predicted & (contact_dates >= folds[-1].test_start)
     for start in (fold.test_start for fold in reversed(folds) if fold.is_reported):
         mask = predicted & (contact_dates >= start)
         if int(mask.sum()) >= minimum_rows:

@@ -1,9 +1,7 @@
-"""From a fitted estimator to one ONNX graph with the encoder inside.
+"""From a fitted estimator to one ONNX graph that includes the encoder.
 
-What lives here: conversion and the parity check.
-What must not: fitting, files, MLflow.
-Called by training and replay. The graph has one input per feature, in delivery names: float tensors for numbers,
-string tensors for categories, each (n, 1); its output `probabilities` is (n, 2). No pickle is involved anywhere.
+The graph has one input per feature, in delivery names: float tensors for numbers, string tensors for categories, each
+(n, 1). Its output `probabilities` is (n, 2). No pickle is involved.
 """
 
 from __future__ import annotations
@@ -54,16 +52,7 @@ def _encoder_nodes(feature_set: FeatureSet) -> tuple[list[Any], list[Any], list[
 
 
 def to_onnx(estimator: Estimator, feature_set: FeatureSet, algorithm: str) -> bytes:
-    """Convert a fitted estimator, with the encoder in front, to a serialized ONNX model.
-
-    Args:
-        estimator: result of `core.training.recipes.fit_recipe`.
-        feature_set: what it was fitted on.
-        algorithm: its name.
-
-    Returns:
-        The serialized model, deterministic for the same estimator.
-    """
+    """Convert a fitted estimator to a serialized ONNX model, deterministic for the same estimator."""
     import onnx
     from onnx import compose, helper
 
@@ -95,15 +84,5 @@ def to_onnx(estimator: Estimator, feature_set: FeatureSet, algorithm: str) -> by
 def parity(
     estimator: Estimator, raw: NDArray[np.float64], features: Mapping[str, NDArray[Any]], feature_set: FeatureSet
 ) -> float:
-    """Largest |p(estimator) - p(graph)| over rows.
-
-    Args:
-        estimator: the fitted estimator.
-        raw: the graph's probabilities of the same rows, (n,).
-        features: one array (n,) per feature.
-        feature_set: which features there are.
-
-    Returns:
-        The largest absolute difference; compare with `PARITY_LIMIT`.
-    """
+    """Return the largest |p(estimator) - p(graph)| over rows; compare it with `PARITY_LIMIT`."""
     return float(np.abs(estimator.predict_proba(encode(features, feature_set))[:, 1] - raw).max(initial=0.0))

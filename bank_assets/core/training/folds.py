@@ -1,19 +1,17 @@
-"""Out-of-time predictions of a recipe over time-ordered folds, and the metrics of candidates.
+"""Out-of-time predictions of recipes over time-ordered folds, and the metrics and ranking of candidates.
 
-What lives here: fold fits, rolling calibration, pooled and per-fold metrics, the ranking of candidates.
-What must not: MLflow, the champion's deployment fit (`core.training.recipes.fit_recipe`), gates
-(`core.promotion.gates`). Called by the training assets, the replay's search step and benchmarks.
-
-Calibration is rolling: the calibrator of a fold is fitted on the out-of-time predictions of the folds before it, then
-each day's intercept follows the outcomes known by then, exactly as the platform does in production. So no fit is
-spent on calibration, and no fold sees its own outcomes.
+Calibration is rolling. The calibrator of a fold is fitted on the out-of-time predictions of the folds before it; then
+each day's intercept follows the outcomes known by then, exactly as in production. So no fit is spent on calibration,
+and no fold sees its own outcomes.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -30,19 +28,13 @@ from bank_assets.core.training.recipes import Recipe, encode, fit_encoded, load_
 from bank_assets.core.training.splits import Fold
 
 Resampled = tuple[FloatArray, BoolArray, FloatArray]
+TIE_SHARE: Final = 0.005
 ResampledFold = Callable[[str, Fold, float, int], Resampled]
-"""(sampler, fold, half-life days, seed) -> resampled rows; a cache may stand behind it."""
+"""(sampler, fold, half-life days, seed) -> resampled rows; an implementation may cache."""
 
 
 def resampled_fold(data: LearningData) -> ResampledFold:
-    """Resampling of folds without a cache.
-
-    Args:
-        data: contacts with outcomes.
-
-    Returns:
-        A function of sampler, fold, half-life and seed.
-    """
+    """Return a function that resamples the training rows of a fold, without a cache."""
     encoded = encode(data.features, FeatureSet.of(data.contract))
 
     def of(sampler: str, fold: Fold, half_life_days: float, seed: int) -> Resampled:
@@ -55,13 +47,9 @@ def resampled_fold(data: LearningData) -> ResampledFold:
 
 @dataclass(frozen=True, slots=True)
 class CandidatePredictions:
-    """Out-of-time predictions of one recipe.
+    """Out-of-time predictions of one recipe, (n,); NaN outside the folds' test rows.
 
-    Attributes:
-        recipe: what was fitted on each fold.
-        raw: the estimator's probabilities, (n,); NaN outside the folds' test rows.
-        calibrated: after rolling calibration, (n,); NaN outside the folds' test rows.
-        fit_seconds: time of all fold fits, s (resampling excluded: it is shared).
+    `calibrated` is after rolling calibration. `fit_seconds` excludes resampling, which recipes share.
     """
 
     recipe: Recipe
@@ -71,16 +59,7 @@ class CandidatePredictions:
 
 
 def calibrate_rolling(raw: FloatArray, data: LearningData, folds: Sequence[Fold]) -> FloatArray:
-    """Calibrate each fold with what was known before it, then each day with what was known by then.
-
-    Args:
-        raw: the estimator's out-of-time probabilities, (n,); NaN outside the folds.
-        data: the contacts.
-        folds: in time order.
-
-    Returns:
-        Calibrated probabilities, (n,).
-    """
+    """Calibrate each fold with what was known before it, then each day with what was known by then, (n,)."""
     scaled = np.full(len(raw), np.nan)
     for fold in folds:
         test = fold.test_mask(data.contact_dates)
@@ -100,22 +79,12 @@ def predict_candidates(
     *,
     workers: int = 2,
 ) -> Iterator[CandidatePredictions]:
-    """Fit each recipe on each fold and predict the fold's test rows: one queue of fits over all workers.
+    """Fit each recipe on each fold and predict the fold's test rows, with one queue of fits over all workers.
 
     Fits run side by side with one thread each: two threads inside a fit of 40,000 rows wait for each other more than
-    they work (four LightGBM fits on a busy machine: 71 s with two threads each, 2 s with one). A recipe is handed over
-    as soon as its folds are done, so that the caller can log it while the others are being fitted.
-
-    Args:
-        recipes: what to fit.
-        data: contacts with outcomes.
-        folds: in time order.
-        resampled: resampled training rows of a fold.
-        clock: a monotonic clock in seconds.
-        workers: fits at the same time.
-
-    Yields:
-        Raw and calibrated out-of-time predictions in the order of the recipes; the same whatever the number of workers.
+    they work (four LightGBM fits on a busy machine: 71 s with two threads each, 2 s with one). A recipe is yielded, in
+    order, as soon as its folds are done, so that the caller can log it while others are fitted. The number of workers
+    does not change the predictions. `clock` is a monotonic clock in seconds.
     """
     encoded = encode(data.features, FeatureSet.of(data.contract))
 
@@ -148,46 +117,29 @@ def predict_candidates(
 
 
 def predict_folds(
-    recipe: Recipe,
-    data: LearningData,
-    folds: Sequence[Fold],
-    resampled: ResampledFold,
-    clock: Callable[[], float],
-    *,
-    workers: int = 2,
+    recipe: Recipe, data: LearningData, folds: Sequence[Fold], resampled: ResampledFold, clock: Callable[[], float]
 ) -> CandidatePredictions:
     """Fit one recipe on each fold, as `predict_candidates` does with several."""
-    (found,) = predict_candidates([recipe], data, folds, resampled, clock, workers=workers)
+    (found,) = predict_candidates([recipe], data, folds, resampled, clock)
     return found
 
 
 def candidate_metrics(
     calibrated: FloatArray, data: LearningData, folds: Sequence[Fold], economics: Economics
 ) -> dict[str, float]:
-    """Metrics pooled over the reported folds.
+    """Return metrics pooled over the reported folds, and some by fold (`roc_auc_fold_<k>`, `profit_eur_fold_<k>`, …).
 
-    F1 is taken at the threshold that was best on the predictions before the reported folds, so it is honest.
-
-    Args:
-        calibrated: out-of-time probabilities, (n,); NaN outside the folds.
-        data: the contacts.
-        folds: in time order.
-        economics: cost and value for profit.
-
-    Returns:
-        roc_auc, average_precision, f1, f1_threshold, brier, log_loss, profit_eur, calls, mean_probability,
-        observed_rate, rows, and roc_auc_fold_<k> / profit_eur_fold_<k> for each reported fold.
+    The threshold of F1 is the best on the predictions before the reported folds, so F1 is honest.
     """
     reported = [fold for fold in folds if fold.is_reported]
     start = reported[0].test_start
     earlier = ~np.isnan(calibrated) & (data.contact_dates < start)
     pooled = ~np.isnan(calibrated) & (data.contact_dates >= start)
     proba, observed = calibrated[pooled], data.is_subscribed[pooled]
-    threshold = (
-        metrics.best_f1_threshold(data.is_subscribed[earlier], calibrated[earlier])
-        if bool(data.is_subscribed[earlier].any())
-        else float(economics.threshold(data.features).mean())
-    )
+    if bool(data.is_subscribed[earlier].any()):
+        threshold = metrics.best_f1_threshold(data.is_subscribed[earlier], calibrated[earlier])
+    else:
+        threshold = float(economics.threshold(data.features).mean())
     called = economics.decide(calibrated, data.features)
     profit = economics.profit(called, data.is_subscribed, data.features)
     result = {
@@ -205,9 +157,9 @@ def candidate_metrics(
     }
     for fold in reported:
         test = fold.test_mask(data.contact_dates)
-        y, p = data.is_subscribed[test], calibrated[test]
-        if bool(y.any()) and not bool(y.all()):
-            result[f"roc_auc_fold_{fold.name}"] = metrics.roc_auc(y, p)
+        auc = metrics.roc_auc(data.is_subscribed[test], calibrated[test])
+        if not math.isnan(auc):
+            result[f"roc_auc_fold_{fold.name}"] = auc
         result[f"rows_fold_{fold.name}"] = float(test.sum())
         result[f"profit_eur_fold_{fold.name}"] = float(profit[test].sum())
     by_fold = [result[name] for name in result if name.startswith("roc_auc_fold_")]
@@ -216,29 +168,16 @@ def candidate_metrics(
     return result
 
 
-def rank_candidates(
-    results: Mapping[str, Mapping[str, float]], objective: str = PROFIT, tie_share: float = 0.005
-) -> list[str]:
-    """Order candidates by objective; near ties (within `tie_share` of the best) by log loss.
+def rank_candidates(results: Mapping[str, Mapping[str, float]], objective: str = PROFIT) -> list[str]:
+    """Order candidate names by objective, best first; ties (within `TIE_SHARE` of the best) by log loss.
 
-    A profit differs by chance by about as much, while log loss uses every row; so a tie goes to the better
-    probabilities, which decide at every economics.
-
-    Args:
-        results: metrics by candidate name.
-        objective: `profit` or `f1`.
-        tie_share: share of the best objective that counts as a tie.
-
-    Returns:
-        Candidate names, best first.
+    Profit differs by chance by about as much, while log loss uses every row. So a tie goes to the better probabilities,
+    which decide at every economics.
     """
     scores = {name: result[METRIC[objective]] for name, result in results.items()}
     best = max(scores.values())
-    near = best - tie_share * abs(best)
+    near = best - TIE_SHARE * abs(best)
     return sorted(
         results,
-        key=lambda name: (
-            scores[name] < near,
-            results[name]["log_loss"] if scores[name] >= near else -scores[name],
-        ),
+        key=lambda name: (scores[name] < near, results[name]["log_loss"] if scores[name] >= near else -scores[name]),
     )

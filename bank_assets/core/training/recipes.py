@@ -1,13 +1,12 @@
-"""Recipes of models: algorithm, sampler, hyper-parameters, recency; and how one is fitted.
+"""Recipes of models (algorithm, sampler, hyper-parameters, recency) and how one is fitted.
 
-Training, evaluation and replay call it: the champion's refit and a candidate's fold fit are the same function.
-Samplers see the rows of a fit only. Algorithms are in `core.training.algorithms`.
+The champion's refit and a candidate's fold fit use the same functions. Samplers see only the rows of a fit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pkgutil import resolve_name
 from typing import Any, Final, Protocol
 
@@ -15,36 +14,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.core.arrays import BoolArray, FloatArray
+from bank_assets.core.features.contacts import LearningData
 from bank_assets.core.features.feature_set import FeatureSet
 from bank_assets.core.training.algorithms import ALGORITHMS, DEFAULT_ALGORITHM, Parameters
 
 SAMPLERS: Final = ("none", "class_weight", "smote", "tomek", "smote_tomek")
 DEFAULT_HALF_LIFE_DAYS: Final = 90.0
-"""Weight of a contact halves with each so many days of age; chosen by replay on the first year, see docs/adr/."""
+"""Age at which a contact's weight has halved; chosen by replay on the first year, see docs/adr/."""
 
 
 class RecipeError(ValueError):
-    """A recipe is none that can be fitted; the message says which there are."""
+    """There is no such recipe."""
 
 
 class Estimator(Protocol):
     """What a fitted estimator of any library offers."""
 
     def predict_proba(self, X: FloatArray) -> FloatArray:
-        """Probabilities (n, 2)."""
+        """Return probabilities (n, 2)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything that determines a fit but the data.
-
-    Attributes:
-        algorithm: one of `ALGORITHMS`.
-        sampler: one of `SAMPLERS`.
-        parameters: hyper-parameters of the algorithm.
-        half_life_days: recency weighting; `inf` weighs all contacts alike.
-        seed: seed of sampler and estimator.
-    """
+    """Everything that determines a fit except the data; a `half_life_days` of `inf` weighs all contacts alike."""
 
     algorithm: str = DEFAULT_ALGORITHM
     sampler: str = "none"
@@ -66,14 +58,8 @@ class Recipe:
         return f"{self.algorithm}/{self.sampler}"
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form stored in decision.json and MLflow."""
-        return {
-            "algorithm": self.algorithm,
-            "sampler": self.sampler,
-            "parameters": dict(self.parameters),
-            "half_life_days": None if np.isinf(self.half_life_days) else self.half_life_days,
-            "seed": self.seed,
-        }
+        """Return the JSON form stored in decision.json and MLflow."""
+        return asdict(self) | {"half_life_days": None if np.isinf(self.half_life_days) else self.half_life_days}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Recipe:
@@ -88,20 +74,12 @@ class Recipe:
 
 
 def default_recipes(seed: int) -> tuple[Recipe, ...]:
-    """The default search: every algorithm with every sampler."""
+    """Return the default search: every algorithm with every sampler."""
     return tuple(Recipe(algorithm, sampler, seed=seed) for algorithm in ALGORITHMS for sampler in SAMPLERS)
 
 
 def named_recipes(names: Sequence[str], seed: int) -> tuple[Recipe, ...]:
-    """The recipes that a search compares.
-
-    Args:
-        names: `algorithm/sampler`; empty for all.
-        seed: seed of samplers and estimators.
-
-    Raises:
-        RecipeError: a name is none of them.
-    """
+    """Return the recipes that a search compares by `algorithm/sampler`; all of them without names."""
     known = {recipe.name: recipe for recipe in default_recipes(seed)}
     unknown = [name for name in names if name not in known]
     if unknown:
@@ -110,7 +88,7 @@ def named_recipes(names: Sequence[str], seed: int) -> tuple[Recipe, ...]:
 
 
 def encoded_names(feature_set: FeatureSet) -> tuple[str, ...]:
-    """Names of the encoded columns, in order: numbers first, then one column per category value."""
+    """Return names of the encoded columns, in order: numbers first, then one column per category value."""
     return (
         *feature_set.numeric,
         *(f"{name}={value}" for name in feature_set.category for value in feature_set.categories_of(name)),
@@ -118,16 +96,10 @@ def encoded_names(feature_set: FeatureSet) -> tuple[str, ...]:
 
 
 def encode(features: Mapping[str, NDArray[Any]], feature_set: FeatureSet) -> FloatArray:
-    """Encode features: numbers as they are, categories one column per allowed value.
+    """Encode features into (n, n_columns): numbers as they are, categories as one column per allowed value.
 
-    Nothing is fitted: the values come from the contract, so the encoding cannot differ between fit and scoring.
-
-    Args:
-        features: one array (n,) per feature.
-        feature_set: which features there are.
-
-    Returns:
-        Matrix (n, len(encoded_names(feature_set))), float32 values in float64: the ONNX graph computes in float32.
+    Nothing is fitted: the values come from the contract, so the encoding cannot differ between fit and scoring. The
+    result holds float32 values in float64, because the ONNX graph computes in float32.
     """
     n = len(next(iter(features.values())))
     matrix = np.empty((n, len(encoded_names(feature_set))), dtype=np.float32)
@@ -142,16 +114,7 @@ def encode(features: Mapping[str, NDArray[Any]], feature_set: FeatureSet) -> Flo
 
 
 def recency_weights(contact_dates: NDArray[np.datetime64], as_of: np.datetime64, half_life_days: float) -> FloatArray:
-    """Weights that halve with each half-life of age, mean 1.
-
-    Args:
-        contact_dates: day of each contact, (n,).
-        as_of: the day of training.
-        half_life_days: days; `inf` gives ones.
-
-    Returns:
-        Weights (n,), mean 1.
-    """
+    """Return weights (n,) of mean 1 that halve with each half-life of age; `inf` gives ones."""
     age = (as_of - contact_dates.astype("datetime64[D]")).astype(np.float64)
     weights = np.ones(len(age)) if np.isinf(half_life_days) else 0.5 ** (age / half_life_days)
     return np.asarray(weights / weights.mean())
@@ -162,19 +125,9 @@ def resample(
 ) -> tuple[FloatArray, BoolArray, FloatArray]:
     """Resample a fold's training rows; never called on rows that are scored.
 
-    SMOTE on encoded columns: SMOTENC costs 45 times as much (9.4 s against 0.2 s on 45,211 rows). Its new rows come
-    after the old ones and carry the mean weight of the class they copy. Neighbours are sought among standardised
-    columns, else the balance in EUR alone would decide who is near whom. `class_weight` leaves rows, balances weights.
-
-    Args:
-        sampler: one of `SAMPLERS`.
-        X: encoded features (n, k).
-        y: outcomes (n,).
-        weights: recency weights (n,).
-        seed: random seed.
-
-    Returns:
-        Rows, outcomes and weights of the resampled fold.
+    SMOTE works on encoded columns, because SMOTENC takes 45 times as long (9.4 s against 0.2 s on 45,211 rows). Its new
+    rows come last and carry the mean weight of the class they copy. Neighbours are sought among standardised columns;
+    otherwise the balance in EUR alone would decide. `class_weight` keeps the rows and balances their weights.
     """
     if sampler == "none" or y.sum() < 6 or (~y).sum() < 6:  # SMOTE needs k=5 neighbours of the rare class
         return X, y, weights
@@ -204,24 +157,14 @@ def resample(
 
 
 def load_libraries(recipes: Iterable[Recipe]) -> None:
-    """Import what the recipes need, so that limits on threads, which reach loaded libraries only, reach all of it."""
+    """Import what the recipes need, because limits on threads reach only libraries that are already loaded."""
     shared = {"sklearn.pipeline", "imblearn.over_sampling", "bank_assets.core.training.tomek"}
     for name in sorted(shared | {ALGORITHMS[recipe.algorithm].estimator for recipe in recipes}):
         resolve_name(name)
 
 
 def fit_encoded(recipe: Recipe, X: FloatArray, y: BoolArray, weights: FloatArray) -> Estimator:
-    """Fit a recipe on encoded (and already resampled) rows.
-
-    Args:
-        recipe: algorithm, parameters and seed.
-        X: encoded features (n, k).
-        y: outcomes (n,).
-        weights: sample weights (n,).
-
-    Returns:
-        The fitted estimator.
-    """
+    """Fit a recipe on encoded (and already resampled) rows."""
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
@@ -234,45 +177,24 @@ def fit_encoded(recipe: Recipe, X: FloatArray, y: BoolArray, weights: FloatArray
     return pipeline.fit(X, y.astype(np.int64), **weighted)
 
 
-def fit_recipe(
-    recipe: Recipe,
-    features: Mapping[str, NDArray[Any]],
-    feature_set: FeatureSet,
-    y: BoolArray,
-    contact_dates: NDArray[np.datetime64],
-    as_of: np.datetime64,
-    *,
-    sample_weights: FloatArray | None = None,
-) -> Estimator:
-    """Fit a recipe on features: encode, weigh by recency, resample, fit.
+def fit_recipe(recipe: Recipe, data: LearningData, *, sample_weights: FloatArray | None = None) -> Estimator:
+    """Fit a recipe: encode, weight by recency before `data.as_of`, resample, fit.
 
-    Args:
-        recipe: what to fit.
-        features: one array (n,) per feature.
-        feature_set: which features the estimator takes.
-        y: outcomes (n,).
-        contact_dates: day of each contact, (n,); all before `as_of`.
-        as_of: the day of training.
-        sample_weights: inverse probability of having learned each outcome, (n,), times recency; default 1.
-
-    Returns:
-        The fitted estimator.
-
-    Raises:
-        ValueError: a contact lies on or after `as_of`, or only one class is present.
+    `sample_weights`, (n,), multiply the recency weights: inverse probabilities of having learned each outcome.
     """
-    if len(y) == 0 or bool(y.all()) or not bool(y.any()):
+    y = data.is_subscribed
+    if bool(y.all()) or not bool(y.any()):
         raise ValueError(
             f"training rows: expected both outcomes, found {int(y.sum())} yes of {len(y)}; wait for more outcomes."
         )
-    if bool((contact_dates >= as_of).any()):
+    if bool((data.contact_dates >= data.as_of).any()):
         raise ValueError(
-            f"training rows: expected contacts before {as_of}, found one on {contact_dates.max()}; "
+            f"training rows: expected contacts before {data.as_of}, found one on {data.contact_dates.max()}; "
             "a model may not see the future."
         )
-    weights = recency_weights(contact_dates, as_of, recipe.half_life_days)
+    weights = recency_weights(data.contact_dates, data.as_of, recipe.half_life_days)
     if sample_weights is not None:
         weights = weights * sample_weights
         weights = weights / weights.mean()
-    X, y, weights = resample(recipe.sampler, encode(features, feature_set), y, weights, recipe.seed)
-    return fit_encoded(recipe, X, y, weights)
+    encoded = encode(data.features, FeatureSet.of(data.contract))
+    return fit_encoded(recipe, *resample(recipe.sampler, encoded, y, weights, recipe.seed))

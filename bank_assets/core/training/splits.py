@@ -1,13 +1,12 @@
 """Time-ordered folds: every test row lies after every training row.
 
-What lives here: fold boundaries from the span of the data, and the out-of-time cohort.
-What must not: random splits in anything that decides; `random_folds` exists for the leak check and the benchmark.
-Called by training, evaluation and benchmarks.
+`random_folds` is the exception; only the leak check and the benchmark use it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -23,18 +22,14 @@ MINIMUM_SPAN_DAYS: Final = 8
 
 
 class SplitError(ValueError):
-    """The history is too short to be split by time; the message says how much is needed."""
+    """The history is too short to be split by time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """One fold: train on contacts before `test_start`, test on [test_start, test_end).
+    """One fold: train on contacts before `test_start`, the as-of day of the fit, and test on [test_start, test_end).
 
-    Attributes:
-        name: number of the fold as text; `warm_up` for the first.
-        test_start: first day of the test rows; the as-of day of the fit.
-        test_end: first day after the test rows.
-        is_reported: whether its predictions enter the pooled metrics.
+    The first fold, `warm_up`, is not reported: its predictions do not enter the pooled metrics.
     """
 
     name: str
@@ -51,27 +46,11 @@ class Fold:
         return np.asarray((contact_dates >= self.test_start) & (contact_dates < self.test_end))
 
 
-def _month_start_after(day: np.datetime64) -> np.datetime64:
-    month = day.astype("datetime64[M]")
-    start = month.astype("datetime64[D]")
-    return np.datetime64(start if start == day else (month + 1).astype("datetime64[D]"), "D")
-
-
 def time_folds(contact_dates: DayArray, as_of: np.datetime64) -> tuple[Fold, ...]:
     """Split the span into four equal parts at month starts; test on the last three, warm up on half of the first.
 
     On the real file the reported folds begin in January 2009. Where months are too long for the span (a few weeks of
-    data), days are used.
-
-    Args:
-        contact_dates: day of each contact, (n,).
-        as_of: first day after the data.
-
-    Returns:
-        The warm-up fold and `N_REPORTED_FOLDS` reported folds, in time order.
-
-    Raises:
-        SplitError: the span is shorter than eight days.
+    data), the folds start at days.
     """
     first = contact_dates.min().astype("datetime64[D]")
     days = int((as_of - first).astype(np.int64))
@@ -80,28 +59,15 @@ def time_folds(contact_dates: DayArray, as_of: np.datetime64) -> tuple[Fold, ...
             f"history: expected contacts over at least {MINIMUM_SPAN_DAYS} days before {as_of}, found {days}; "
             "deliver more history before training."
         )
-    points = [
-        first + np.timedelta64(days * k // (2 * (N_REPORTED_FOLDS + 1)), "D")
-        for k in (1, *range(2, 2 * (N_REPORTED_FOLDS + 1), 2))
-    ]
-    if days >= 30 * 2 * (N_REPORTED_FOLDS + 1):
-        points = [_month_start_after(point) for point in points]
-    ends = [*points[1:], as_of]
-    return tuple(
-        Fold("warm_up" if k == 0 else str(k), start, end, k > 0)
-        for k, (start, end) in enumerate(zip(points, ends, strict=True))
-    )
+    halves = 2 * (N_REPORTED_FOLDS + 1)
+    points = [first + days * k // halves for k in (1, *range(2, halves, 2))]
+    if days >= 30 * halves:
+        # The next start of a month, or the day itself if it is one
+        points = [((point - 1).astype("datetime64[M]") + 1).astype("datetime64[D]") for point in points]
+    spans = enumerate(pairwise([*points, as_of]))
+    return tuple(Fold(str(k) if k else "warm_up", start, end, k > 0) for k, (start, end) in spans)
 
 
 def random_folds(n_rows: int, n_folds: int, seed: int) -> NDArray[np.int64]:
-    """Fold number of each row, shuffled: for the leak check only, since it hides every change in time.
-
-    Args:
-        n_rows: rows.
-        n_folds: folds.
-        seed: random seed.
-
-    Returns:
-        Fold number of each row, (n_rows,), in [0, n_folds).
-    """
+    """Return a shuffled fold number for each row, (n_rows,), in [0, n_folds): it hides every change in time."""
     return np.random.default_rng(seed).permutation(np.arange(n_rows) % n_folds)

@@ -1,8 +1,8 @@
-"""Tomek links found by a k-d tree: the same rows as imbalanced-learn removes, for a fraction of its time.
+"""Tomek links found by a k-d tree: the same rows as imbalanced-learn removes, in a fraction of its time.
 
 A link joins two contacts of different classes that are each other's nearest neighbours. imbalanced-learn looks for the
-nearest neighbour of every contact by brute force; only those of the rare class and the ones they point to matter. Used
-by `core.training.recipes.resample`, which imports it late: imbalanced-learn takes a second to import.
+nearest neighbour of every contact by brute force; only those of the rare class and the ones they point to matter.
+Import this module late: imbalanced-learn takes a second to import.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TIE = 1e-6
 
 
 class TreeTomekLinks(TomekLinks):
-    """`imblearn.under_sampling.TomekLinks` with another search; for two classes."""
+    """`imblearn.under_sampling.TomekLinks` with another search, for two classes."""
 
     def _fit_resample(self, X: FloatArray, y: NDArray[Any]) -> tuple[FloatArray, NDArray[Any]]:
         is_requested = y == y[-1]
@@ -38,14 +38,9 @@ class TreeTomekLinks(TomekLinks):
 
 
 def tomek_links(X: FloatArray, is_rare: BoolArray) -> IntArray:
-    """Find all links.
+    """Find all links of scaled features (n, k): row of the rare class and row of the other one, (n_links, 2).
 
-    Args:
-        X: scaled features, (n, k).
-        is_rare: the class that is asked, (n,); the smaller and the denser one is the faster.
-
-    Returns:
-        Row of the rare class and row of the other one, (n_links, 2).
+    Either class may pass as rare; the smaller and denser one is faster.
     """
     tree, brute = cKDTree(_rotated(X)), NearestNeighbors(n_neighbors=2).fit(X)
     rare = np.flatnonzero(is_rare)

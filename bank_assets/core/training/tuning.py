@@ -1,9 +1,7 @@
-"""Hyper-parameters of an algorithm by Optuna, on the part of the history that no reported fold tests.
+"""Tunes an algorithm's hyper-parameters by Optuna, on the part of the history that no reported fold tests.
 
-What lives here: search spaces and the study.
-What must not: choosing between algorithms, the reported folds: a study that saw them would report its own luck.
-Called by the training assets when `BANK_SEARCH=full`. The study minimises log loss, which uses every row; profit at one
-threshold is too coarse a guide for some hundred trials.
+A study that saw the reported folds would report its own luck. It minimises log loss, which uses every row; profit at
+one threshold is too coarse for some hundred trials.
 """
 
 from __future__ import annotations
@@ -25,14 +23,7 @@ MAXIMUM_TRIALS: Final = 200
 
 
 def before_reported_folds(data: LearningData) -> LearningData:
-    """The part of the history that a study may see: known before the first reported fold begins.
-
-    Args:
-        data: contacts with outcomes.
-
-    Returns:
-        Its rows, with the fold's first day as as-of day.
-    """
+    """Return the part of the history that a study may see: known before the first reported fold begins."""
     start = next(fold.test_start for fold in time_folds(data.contact_dates, data.as_of) if fold.is_reported)
     seen = data.rows((data.contact_dates < start) & (data.known_on <= start))
     return replace(seen, as_of=start)
@@ -56,19 +47,10 @@ def tune(
     clock: Callable[[], float],
     trials: int = MAXIMUM_TRIALS,
 ) -> dict[str, float | int | str]:
-    """Search hyper-parameters within a time limit.
+    """Search hyper-parameters within a time limit in seconds; empty if the defaults, which are always tried, were best.
 
-    Args:
-        algorithm: one of `core.training.algorithms.ALGORITHMS`.
-        data: contacts with outcomes; only what lies before the reported folds is used.
-        seconds: time limit; the trial that is running when it ends is finished. The defaults are always tried first,
-            so the result is never worse than they are on the study's folds.
-        seed: seed of the study; the same trials give the same result, but their number depends on the machine.
-        clock: a monotonic clock in seconds.
-        trials: most trials.
-
-    Returns:
-        The best parameters found; empty if the defaults were.
+    Only what lies before the reported folds is used. The trial running at the limit is finished. The same trials give
+    the same result, but their number depends on the machine. `clock` is a monotonic clock in seconds.
     """
     import optuna
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bank_assets.contract.uci import UCI
+from bank_assets.core.features.contacts import LearningData
 from bank_assets.core.features.feature_set import FeatureSet
 from bank_assets.core.model.background import BACKGROUND_ROWS, BackgroundError, build_background, fixed_order
 from bank_assets.core.model.explanations import ORDERS_PER_ROW, Explainer, ExplainError, global_importance
@@ -71,9 +72,8 @@ def graph(features):
     )
     outcome = np.random.default_rng(1).random(N) < expit(log_odds)
     dates = np.datetime64("2009-01-01") + np.arange(N) // 40
-    return to_onnx(
-        fit_recipe(Recipe("lightgbm"), features, FEATURE_SET, outcome, dates, dates[-1] + 1), FEATURE_SET, "lightgbm"
-    )
+    data = LearningData(features, dates, dates + 1, outcome, dates[-1] + 1, UCI)
+    return to_onnx(fit_recipe(Recipe("lightgbm"), data), FEATURE_SET, "lightgbm")
 
 
 @pytest.fixture(scope="module")

@@ -38,7 +38,7 @@ def data():
 
 
 def fitted(data, algorithm="lightgbm"):
-    return fit_recipe(Recipe(algorithm), data.features, FEATURE_SET, data.is_subscribed, data.contact_dates, AS_OF)
+    return fit_recipe(Recipe(algorithm), data)
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from bank_assets.contract.uci import UCI
+from bank_assets.core.drift.statistics import wilson_interval
 from bank_assets.core.economics.economics import Economics
-from bank_assets.core.quality.fairness import FairnessError, age_band, fairness_report, wilson
+from bank_assets.core.quality.fairness import FairnessError, age_band, fairness_report
 from bank_assets.core.quality.fairness_policy import STANDING_REASONS, FairnessPolicy
 
 ECONOMICS = Economics()
@@ -132,10 +133,9 @@ def test_age_bands_cover_all_ages_and_name_the_rest():
 
 def test_wilson_interval_covers_as_often_as_it_says():
     rng = np.random.default_rng(0)
-    ends = [wilson(k, 60) for k in range(61)]
+    ends = [wilson_interval(k, 60, 0.9) for k in range(61)]
     inside = [low <= 0.07 <= high for low, high in (ends[k] for k in rng.binomial(60, 0.07, 20_000))]
     assert 0.86 < np.mean(inside) < 0.96
-    assert wilson(0, 0) == (0.0, 1.0)
 
 
 def test_unusable_input_is_refused():

@@ -114,7 +114,8 @@ class TestQueue:
         together = list(predict_candidates(recipes, data, folds, resampled_fold(data), time.monotonic, workers=3))
         assert [found.recipe for found in together] == recipes
         for found in together:
-            alone = predict_folds(found.recipe, data, folds, resampled_fold(data), time.monotonic, workers=1)
+            given = ([found.recipe], data, folds, resampled_fold(data), time.monotonic)
+            (alone,) = predict_candidates(*given, workers=1)
             np.testing.assert_array_equal(found.raw, alone.raw)
             np.testing.assert_array_equal(found.calibrated, alone.calibrated)
 

@@ -1,5 +1,7 @@
 """Recipes: weights, samplers inside the fold, encoding by contract, and fits that refuse the future."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -31,8 +33,7 @@ def data():
 
 
 def fit(data, recipe, **changes):
-    values = {"y": data.is_subscribed, "contact_dates": data.contact_dates} | changes
-    return fit_recipe(recipe, data.features, FEATURE_SET, values["y"], values["contact_dates"], AS_OF)
+    return fit_recipe(recipe, replace(data, **changes))
 
 
 @pytest.mark.parametrize("wrong", [{"algorithm": "oracle"}, {"algorithm": "lightgbm", "sampler": "magic"}])
@@ -143,20 +144,14 @@ class TestFit:
     @pytest.mark.parametrize("answer", [True, False])
     def test_one_kind_of_outcome_is_refused(self, data, answer):
         with pytest.raises(ValueError, match="expected both outcomes"):
-            fit(data, Recipe("lightgbm"), y=np.full(len(data), answer))
+            fit(data, Recipe("lightgbm"), is_subscribed=np.full(len(data), answer))
 
     def test_sample_weights_matter_and_zero_means_absent(self, data):
         keep = np.arange(len(data)) % 2 == 0
         part = data.rows(keep)
         recipe = Recipe("logistic_regression")
-        weighted = fit_recipe(
-            recipe,
-            data.features,
-            FEATURE_SET,
-            data.is_subscribed,
-            data.contact_dates,
-            AS_OF,
-            sample_weights=keep.astype(float),
-        ).predict_proba(encode(data.features, FEATURE_SET))
+        weighted = fit_recipe(recipe, data, sample_weights=keep.astype(float)).predict_proba(
+            encode(data.features, FEATURE_SET)
+        )
         alone = fit(part, recipe).predict_proba(encode(data.features, FEATURE_SET))
         np.testing.assert_allclose(weighted, alone, atol=0.02)

@@ -17,7 +17,7 @@ from bank_assets.store import campaign_files
 from bank_assets.store.call_lists import spreadsheet_text
 from bank_assets_tests.world.demo_home import HTMX, fit_demo, make_home, open_pages, soup_of, token_of
 from serving.campaigns.campaign_files import read_contacts
-from serving.campaigns.form import LABELS
+from serving.campaigns.form import FIELDS
 from serving.decisions.payloads import Payloads
 
 LIST = "delivered:example.csv"
@@ -249,7 +249,7 @@ def test_uploads_are_forgotten(client, monkeypatch):
 def test_unusable_settings_are_named(client, settings, field):
     response = client.get("/campaign", params={"list": LIST, **settings}, headers=HTMX)
     assert response.status_code == 422
-    assert [one.text for one in soup_of(response).select("li strong")] == [LABELS[field]]
+    assert [one.text for one in soup_of(response).select("li strong")] == [FIELDS[field][0]]
 
 
 def test_without_scripts_a_refused_form_comes_back_as_it_was(client):

@@ -13,6 +13,7 @@ from bank_assets.ledger import accounts
 from bank_assets.ledger.engine import LedgerError, open_ledger
 from bank_assets_tests.world.waiting import wait_until
 from serving.app import create_app
+from serving.decisions.scoring import DecisionMaker
 from serving.web import logs
 from serving.web.limits import Buckets
 from serving.web.log_ins import browser_of
@@ -259,12 +260,10 @@ def test_logs_are_json_lines_without_customer_data(serving_settings, registry, p
 
 
 def test_a_crash_is_logged_without_its_text_and_answered_as_500(client, payload, monkeypatch, caplog):
-    from serving.decisions import deciding
-
     def crash(*_args):
         raise RuntimeError("SECRET value 7654321")
 
-    monkeypatch.setattr(deciding, "decide", crash)
+    monkeypatch.setattr(DecisionMaker, "decide", crash)
     with caplog.at_level(logging.ERROR):
         response = client.post(PATH, json=payload)
     assert (response.status_code, response.json()["type"]) == (500, "/problems/internal")

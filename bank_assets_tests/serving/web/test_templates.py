@@ -17,7 +17,8 @@ from serving.app import create_app
 from serving.web import view_models
 from serving.web.templating import STATIC, TEMPLATES, environment
 
-MODULES = [path.stem for path in sorted(Path(view_models.__file__).parent.glob("view_models*.py"))]
+SERVING = Path(view_models.__file__).parents[1]
+MODULES = [f"serving.{path.parent.name}.{path.stem}" for path in sorted(SERVING.glob("*/*view_models.py"))]
 GLOBALS = {"view", "chrome", "csrf_token", "static_url"}
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "pages.md"
 
@@ -25,8 +26,8 @@ DOCS = Path(__file__).resolve().parents[3] / "docs" / "pages.md"
 def view_models_by_template():
     found = {}
     for name in MODULES:
-        for one in vars(importlib.import_module(f"serving.{name}")).values():
-            if dataclasses.is_dataclass(one) and hasattr(one, "template") and one.__module__ == f"serving.{name}":
+        for one in vars(importlib.import_module(name)).values():
+            if dataclasses.is_dataclass(one) and hasattr(one, "template") and one.__module__ == name:
                 assert one.template not in found, f"{one.template} has two view models"
                 found[one.template] = one
     return found
@@ -36,8 +37,8 @@ def all_dataclasses():
     return [
         one
         for name in MODULES
-        for one in vars(importlib.import_module(f"serving.{name}")).values()
-        if dataclasses.is_dataclass(one) and one.__module__ == f"serving.{name}"
+        for one in vars(importlib.import_module(name)).values()
+        if dataclasses.is_dataclass(one) and one.__module__ == name
     ]
 
 
@@ -91,7 +92,7 @@ def test_template_uses_exactly_the_fields_of_its_view_model(template):
     [
         ("{{ view.title }}{{ view.part }}{{ view.tilte }}", "uses tilte, which is no field"),
         ("{{ view.title }}", "does not use the field part"),
-        ("{{ view.title }}{{ view.part }}{{ shell.user }}", "looks at user of another's view model"),
+        ("{{ view.title }}{{ view.part }}{{ chrome.user }}", "looks at user of another's view model"),
         ("{{ view.title }}{{ view.part }}{{ customer }}", "uses the variable customer"),
     ],
 )
@@ -155,7 +156,7 @@ def test_paper_is_white_in_dark_mode_too():
 
 
 def test_python_code_of_the_pages_marks_nothing_as_safe():
-    for path in Path(view_models.__file__).parent.rglob("*.py"):
+    for path in SERVING.rglob("*.py"):
         assert "Markup(" not in path.read_text(), path
 
 
