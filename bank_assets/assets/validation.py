@@ -15,7 +15,7 @@ from bank_assets.assets.materialization import OWNERS, Stopwatch, months_of, mon
 from bank_assets.core.drift.month_profile import MonthProfile
 from bank_assets.expectations.runner import validate_contacts
 from bank_assets.partitions import monthly_asset
-from bank_assets.reports.validation_page import MonthRow, validation_page, violations_in_words
+from bank_assets.reports.validation_page import validation_page
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.store.atomic_files import write_atomic
@@ -126,11 +126,10 @@ def _uncorrected(store: Warehouse, month: str, contacts: Entry) -> int:
 
 def page_of_all_months(store: Warehouse, settings: Settings) -> str:
     """The validation page: every judged month with its counts and findings."""
-    contacts, rows = store.manifest(CONTACTS), []
-    for month, entry in store.manifest(GATE).items():
-        if month in contacts:
-            profile = profile_of(store, month, contacts[month])
-            counts = (profile.rows, profile.contacts, profile.uncorrected, profile.superseded)
-            findings = (entry.metadata["errors"], entry.metadata["warnings"])
-            rows.append(MonthRow(month, *counts, *findings, violations_in_words(profile.violations)))
-    return validation_page(rows, has_data_docs=(settings.reports / "data_docs" / "index.html").is_file())
+    contacts = store.manifest(CONTACTS)
+    months = [
+        (profile_of(store, month, contacts[month]), verdict.metadata)
+        for month, verdict in store.manifest(GATE).items()
+        if month in contacts
+    ]
+    return validation_page(months, has_data_docs=(settings.reports / "data_docs" / "index.html").is_file())

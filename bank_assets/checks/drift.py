@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from bank_assets.checks import hint
 from bank_assets.resources.store import WarehouseResource
 
 REPORT = "drift_report"
@@ -31,10 +32,7 @@ def drift_reference_exists(warehouse: WarehouseResource) -> dg.AssetCheckResult:
 def _latest(warehouse: WarehouseResource, name: str, is_fine: Callable[[dict[str, Any]], bool]) -> dg.AssetCheckResult:
     entries = {m: e for m, e in warehouse.open().manifest(REPORT).items() if e.metadata.get("message")}
     if not entries:
-        return dg.AssetCheckResult(passed=True, severity=dg.AssetCheckSeverity.WARN, metadata={"months": 0})
+        return hint(True, months=0)
     month, entry = max(entries.items())
-    return dg.AssetCheckResult(
-        passed=bool(is_fine(entry.metadata)),
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={"month": month, name: entry.metadata[name], "message": entry.metadata["message"]},
-    )
+    shown = {name: entry.metadata[name], "message": entry.metadata["message"]}
+    return hint(bool(is_fine(entry.metadata)), month=month, **shown)

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from bank_assets.checks import hint, result
 from bank_assets.core.promotion.gates import PromotionPolicy
 from bank_assets.core.quality import metrics
 from bank_assets.core.training.export import PARITY_LIMIT
@@ -14,11 +15,8 @@ SLOPE_RANGE = (0.7, 1.3)
 @dg.asset_check(asset=TABLE, blocking=True)
 def onnx_graph_equals_estimator(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """On every training row the graph gives the estimator's probability, within 1e-5."""
-    entry = warehouse.open().manifest(TABLE)["all"]
-    parity = float(entry.metadata["parity"])
-    return dg.AssetCheckResult(
-        passed=parity <= PARITY_LIMIT, metadata={"largest_difference": parity, "limit": PARITY_LIMIT}
-    )
+    parity = float(warehouse.open().manifest(TABLE)["all"].metadata["parity"])
+    return result(parity <= PARITY_LIMIT, largest_difference=parity, limit=PARITY_LIMIT)
 
 
 @dg.asset_check(asset=TABLE, blocking=True)
@@ -26,7 +24,7 @@ def challenger_shows_no_leak(warehouse: WarehouseResource) -> dg.AssetCheckResul
     """The challenger's out-of-time AUC is not too good to be true."""
     auc = float(warehouse.open().manifest(TABLE)["all"].metadata["headline"]["roc_auc"])
     limit = PromotionPolicy().leak_auc
-    return dg.AssetCheckResult(passed=auc <= limit, metadata={"roc_auc": auc, "limit": limit})
+    return result(auc <= limit, roc_auc=auc, limit=limit)
 
 
 @dg.asset_check(asset=TABLE)
@@ -37,8 +35,4 @@ def challenger_is_calibrated(warehouse: WarehouseResource) -> dg.AssetCheckResul
         rows.column("is_subscribed").to_numpy(zero_copy_only=False), rows.column("proba").to_numpy()
     )
     low, high = SLOPE_RANGE
-    return dg.AssetCheckResult(
-        passed=bool(low <= slope <= high),
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={"slope": float(slope), "intercept": float(intercept), "low": low, "high": high},
-    )
+    return hint(bool(low <= slope <= high), slope=float(slope), intercept=float(intercept), low=low, high=high)

@@ -5,6 +5,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from bank_assets.assets.snapshot import read_snapshot
+from bank_assets.checks import hint, result
 from bank_assets.contract.errors import LEAKAGE_RULE
 from bank_assets.core.features.learning_table import PREFIX
 from bank_assets.core.training.splits import time_folds
@@ -25,9 +26,7 @@ def training_set_has_no_leakage_column(
         if field.name.startswith(PREFIX)
     ]
     leaking = [name for name in names if (column := settings.contract.find(name)) is not None and not column.is_input]
-    return dg.AssetCheckResult(
-        passed=not leaking, metadata={"rule": LEAKAGE_RULE, "leaking": leaking, "features": len(names)}
-    )
+    return result(not leaking, rule=LEAKAGE_RULE, leaking=leaking, features=len(names))
 
 
 @dg.asset_check(asset=TABLE, blocking=True)
@@ -44,10 +43,7 @@ def folds_do_not_overlap_in_time(
         if bool(late.any()) or bool((train & test).any()):
             overlapping.append(fold.name)
     too_late = int(np.sum((data.contact_dates >= data.as_of) | (data.known_on > data.as_of)))
-    return dg.AssetCheckResult(
-        passed=not overlapping and too_late == 0,
-        metadata={"overlapping_folds": overlapping, "rows_from_the_future": too_late},
-    )
+    return result(not overlapping and too_late == 0, overlapping_folds=overlapping, rows_from_the_future=too_late)
 
 
 @dg.asset_check(asset=TABLE)
@@ -55,6 +51,4 @@ def categories_are_not_rare(warehouse: WarehouseResource) -> dg.AssetCheckResult
     """Every category has enough contacts to learn from."""
     entry = warehouse.open().entry(TABLE, "all")
     rare = list(entry.metadata["rare"]) if entry else []
-    return dg.AssetCheckResult(
-        passed=not rare, severity=dg.AssetCheckSeverity.WARN, metadata={"rare": rare[:5], "count": len(rare)}
-    )
+    return hint(not rare, rare=rare[:5], count=len(rare))

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from bank_assets.checks import hint
 from bank_assets.resources.store import WarehouseResource
 
 REPORT = "performance_report"
@@ -12,8 +13,4 @@ def champion_has_not_decayed(warehouse: WarehouseResource) -> dg.AssetCheckResul
     """On matured outcomes the champion ranks and calibrates as its validation promised."""
     entry = warehouse.open().entry(REPORT, "all")
     headline = entry.metadata["headline"] if entry else {"level": "none", "message": "never measured"}
-    return dg.AssetCheckResult(
-        passed=headline["level"] == "none",
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={"level": headline["level"], "message": headline["message"]},
-    )
+    return hint(headline["level"] == "none", level=headline["level"], message=headline["message"])

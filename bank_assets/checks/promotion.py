@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from bank_assets.checks import hint, result
 from bank_assets.contract.names import ALIAS_CHAMPION
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.store import RegistryResource, WarehouseResource
@@ -16,17 +17,15 @@ def champion_alias_reads_back(
 ) -> dg.AssetCheckResult:
     """The registry's alias is the champion of the record.
 
-    Asked only after a run that decided something: the registry's client costs seconds to import.
+    It asks the registry only after a run that decided something, because the client takes seconds to import.
     """
     recorded = ChampionHistory.of(ledger.engine).current
     entry = warehouse.open().entry(TABLE, "all")
     if entry is not None and entry.metadata.get("alias_verified") == recorded:
-        return dg.AssetCheckResult(passed=True, metadata={"champion": recorded or "none", "asked": False})
+        return result(True, champion=recorded or "none", asked=False)
     found = registry.open().by_alias(ALIAS_CHAMPION)
     alias = found.version if found else None
-    return dg.AssetCheckResult(
-        passed=alias == recorded, metadata={"recorded": recorded or "none", "alias": alias or "none", "asked": True}
-    )
+    return result(alias == recorded, recorded=recorded or "none", alias=alias or "none", asked=True)
 
 
 @dg.asset_check(asset=TABLE)
@@ -39,12 +38,5 @@ def champion_treats_groups_within_limits(warehouse: WarehouseResource) -> dg.Ass
         for row in fairness.get("findings", [])
         if row["is_exceeded"]
     ]
-    return dg.AssetCheckResult(
-        passed=not exceeded,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={
-            "exceeded": exceeded[:5],
-            "count": len(exceeded),
-            "status": str(fairness.get("status", "not measured")),
-        },
-    )
+    status = str(fairness.get("status", "not measured"))
+    return hint(not exceeded, exceeded=exceeded[:5], count=len(exceeded), status=status)

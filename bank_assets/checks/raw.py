@@ -4,6 +4,7 @@ import json
 
 import dagster as dg
 
+from bank_assets.checks import hint, result
 from bank_assets.landing.register import object_path, read_manifest
 from bank_assets.settings import Settings
 
@@ -20,20 +21,20 @@ def raw_bytes_match_their_digest(settings: dg.ResourceParam[Settings]) -> dg.Ass
         if not (path := object_path(settings.warehouse, delivery.sha256)).is_file()
         or path.stat().st_size != delivery.size_bytes
     ]
-    return dg.AssetCheckResult(passed=not missing, metadata={"missing": missing[:5], "count": len(missing)})
+    return result(not missing, missing=missing[:5], count=len(missing))
 
 
 @dg.asset_check(asset="raw_contacts")
 def no_delivery_is_refused(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
     """No file lies in the refusal folder.
 
-    ERROR, but not blocking: the other deliveries go on, and the refused one waits beside its reason.
+    ERROR, but not blocking: the other deliveries continue, and the refused file waits beside its reason.
     """
     reasons = sorted((settings.landing / "refused").glob("*.reason.json"))
     problems = [
         f"{path.name.removesuffix('.reason.json')}: {json.loads(path.read_text())['problem']}" for path in reasons
     ]
-    return dg.AssetCheckResult(passed=not problems, metadata={"refused": problems[:5], "count": len(problems)})
+    return result(not problems, refused=problems[:5], count=len(problems))
 
 
 @dg.asset_check(asset="raw_contacts")
@@ -41,17 +42,14 @@ def delivery_size_is_usual(settings: dg.ResourceParam[Settings]) -> dg.AssetChec
     """The last delivery is neither much larger nor much smaller than the one before it."""
     contacts = read_manifest(settings.warehouse, "contacts")
     if len(contacts) < 2:
-        return dg.AssetCheckResult(passed=True, metadata={"deliveries": len(contacts)})
+        return result(True, deliveries=len(contacts))
     before, last = contacts[-2], contacts[-1]
     factor = max(last.rows, 1) / max(before.rows, 1)
-    return dg.AssetCheckResult(
-        passed=1 / SIZE_FACTOR <= factor <= SIZE_FACTOR,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={
-            "last": last.name,
-            "rows": last.rows,
-            "rows_before": before.rows,
-            "factor": float(factor),
-            "allowed_factor": SIZE_FACTOR,
-        },
+    return hint(
+        1 / SIZE_FACTOR <= factor <= SIZE_FACTOR,
+        last=last.name,
+        rows=last.rows,
+        rows_before=before.rows,
+        factor=float(factor),
+        allowed_factor=SIZE_FACTOR,
     )

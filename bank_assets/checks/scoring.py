@@ -3,6 +3,7 @@
 import dagster as dg
 import numpy as np
 
+from bank_assets.checks import hint, result
 from bank_assets.resources.store import WarehouseResource
 
 BATCH, LIST = "batch_scores", "call_list"
@@ -19,18 +20,18 @@ def probabilities_lie_between_zero_and_one(warehouse: WarehouseResource) -> dg.A
         proba, low, high = (rows.column(c).to_numpy() for c in ("probability", "probability_low", "probability_high"))
         inside = (proba >= 0) & (proba <= 1) & (low <= proba) & (proba <= high) & (low >= 0) & (high <= 1)
         wrong += int((~inside).sum())
-    return dg.AssetCheckResult(passed=wrong == 0, metadata={"wrong": wrong})
+    return result(wrong == 0, wrong=wrong)
 
 
 @dg.asset_check(asset=BATCH, blocking=True)
 def every_campaign_row_is_scored_or_refused(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """Rows delivered = rows scored + rows refused with a reason."""
     lost = {
-        name: entry.metadata["delivered"] - entry.rows - entry.metadata["n_rejected"]
+        name: count
         for name, entry in warehouse.open().manifest(BATCH).items()
+        if (count := entry.metadata["delivered"] - entry.rows - entry.metadata["n_rejected"])
     }
-    lost = {name: count for name, count in lost.items() if count}
-    return dg.AssetCheckResult(passed=not lost, metadata={"lost": dict(list(lost.items())[:5])})
+    return result(not lost, lost=dict(list(lost.items())[:5]))
 
 
 @dg.asset_check(asset=BATCH, blocking=True)
@@ -41,7 +42,7 @@ def scores_name_their_model_version(warehouse: WarehouseResource) -> dg.AssetChe
         store.read(BATCH, [name], ["model_version"]).column("model_version").null_count
         for name in store.manifest(BATCH)
     )
-    return dg.AssetCheckResult(passed=unnamed == 0, metadata={"unnamed": int(unnamed)})
+    return result(unnamed == 0, unnamed=int(unnamed))
 
 
 @dg.asset_check(asset=BATCH)
@@ -55,8 +56,4 @@ def scores_have_not_moved(warehouse: WarehouseResource) -> dg.AssetCheckResult:
         if entry.rows
     ]
     moved = abs(means[-1] / means[0] - 1) if len(means) == 2 and means[0] else 0.0
-    return dg.AssetCheckResult(
-        passed=moved < SCORE_TOLERANCE,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={"change": moved, "limit": SCORE_TOLERANCE},
-    )
+    return hint(moved < SCORE_TOLERANCE, change=moved, limit=SCORE_TOLERANCE)

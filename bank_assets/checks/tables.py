@@ -1,10 +1,13 @@
 """Checks of stage tables."""
 
+from collections import Counter
+
 import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from bank_assets.checks import hint, result
 from bank_assets.contract.columns import ColumnKind
 from bank_assets.landing.register import read_manifest
 from bank_assets.resources.store import WarehouseResource
@@ -36,21 +39,16 @@ def rows_in_equal_rows_out_plus_rejected(
         rejected = _rejected_contacts(store, month)
         if counts["rows_in"] != entry.rows + rejected + counts["superseded"]:
             broken.append(f"{month}: {counts['rows_in']} in, {entry.rows} out, {rejected} rejected")
-    delivered: dict[str, int] = {}
-    seen: set[tuple[str, str]] = set()
-    for delivery in read_manifest(settings.warehouse, "contacts"):
-        for month, rows in delivery.months.items():
-            if month in stored and (month, delivery.sha256) not in seen:
-                seen.add((month, delivery.sha256))
-                delivered[month] = delivered.get(month, 0) + rows
+    delivered: Counter[str] = Counter()
+    contents = {delivery.sha256: delivery.months for delivery in read_manifest(settings.warehouse, "contacts")}
+    for months in contents.values():
+        delivered.update(months)
     broken += [
-        f"{month}: {rows} delivered, {stored[month].metadata['contacts']['rows_in']} read"
-        for month, rows in delivered.items()
-        if stored[month].metadata["contacts"]["rows_in"] > rows
+        f"{month}: {delivered[month]} delivered, {entry.metadata['contacts']['rows_in']} read"
+        for month, entry in stored.items()
+        if entry.metadata["contacts"]["rows_in"] > delivered[month] and month in delivered
     ]
-    return dg.AssetCheckResult(
-        passed=not broken, metadata={"rows_in": rows_in, "rows_out": rows_out, "broken_months": broken[:5]}
-    )
+    return result(not broken, rows_in=rows_in, rows_out=rows_out, broken_months=broken[:5])
 
 
 def _rejected_contacts(store: Warehouse, month: str) -> int:
@@ -71,15 +69,15 @@ def contact_ids_are_unique_in_a_month(warehouse: WarehouseResource) -> dg.AssetC
             extra = entry.rows - pc.count_distinct(ids).as_py()
             if extra:
                 repeated.append(f"{month}: {extra}")
-    return dg.AssetCheckResult(passed=not repeated, metadata={"repeated": repeated[:5]})
+    return result(not repeated, repeated=repeated[:5])
 
 
 @dg.asset_check(asset=CONTACTS)
 def contacts_are_delivered_in_one_month(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """A contact that was delivered again with a date in another month stays in both months' tables, as history.
 
-    Readers take its last arrival (`store.contact_store`), so it counts once wherever anything is decided; only the
-    months' row counts and profiles hold it twice, which is worth a look if it is not rare.
+    Readers take its last arrival (`store.contact_store`), so it counts once in every decision. The months' row counts
+    and profiles hold it twice, which is worth a look unless it is rare.
     """
     store = warehouse.open()
     ids = (
@@ -88,11 +86,7 @@ def contacts_are_delivered_in_one_month(warehouse: WarehouseResource) -> dg.Asse
         else pa.array([], pa.string())
     )
     repeated = len(ids) - pc.count_distinct(ids).as_py()
-    return dg.AssetCheckResult(
-        passed=repeated == 0,
-        severity=dg.AssetCheckSeverity.WARN,
-        metadata={"contacts_in_several_months": repeated, "rows": len(ids)},
-    )
+    return hint(repeated == 0, contacts_in_several_months=repeated, rows=len(ids))
 
 
 @dg.asset_check(asset=CONTACTS, blocking=True)
@@ -111,7 +105,7 @@ def contact_columns_have_contract_types(
                 problems.append(f"{column.table}: expected {ARROW_KINDS[column.kind]}, found {types.get(column.table)}")
             if not column.is_input and column.table in types:
                 problems.append(f"{column.table}: expected not to be in contacts, found {types[column.table]}")
-    return dg.AssetCheckResult(passed=not problems, metadata={"problems": problems[:5]})
+    return result(not problems, problems=problems[:5])
 
 
 @dg.asset_check(asset=REJECTED)
@@ -119,14 +113,10 @@ def no_row_is_rejected(warehouse: WarehouseResource) -> dg.AssetCheckResult:
     """No delivered row had to be quarantined."""
     entries = warehouse.open().manifest(REJECTED)
     total = sum(entry.rows for entry in entries.values())
-    codes: dict[str, int] = {}
+    codes: Counter[str] = Counter()
     for entry in entries.values():
-        for code, count in entry.metadata["contacts"]["codes"].items():
-            codes[code] = codes.get(code, 0) + int(count)
-    worst = dict(sorted(codes.items(), key=lambda item: -item[1])[:5])
-    return dg.AssetCheckResult(
-        passed=total == 0, severity=dg.AssetCheckSeverity.WARN, metadata={"rejected": total, "reasons": worst}
-    )
+        codes.update(entry.metadata["contacts"]["codes"])
+    return hint(total == 0, rejected=total, reasons=dict(codes.most_common(5)))
 
 
 @dg.asset_check(asset=OUTCOMES)
@@ -134,10 +124,8 @@ def outcomes_belong_to_contacts(warehouse: WarehouseResource) -> dg.AssetCheckRe
     """Every delivered outcome names a contact that was delivered."""
     store = warehouse.open()
     if not store.files(OUTCOMES) or not store.files(CONTACTS):
-        return dg.AssetCheckResult(passed=True, metadata={"unknown": 0})
+        return result(True, unknown=0)
     known = store.read(CONTACTS, None, ["contact_id"]).column("contact_id").combine_chunks()
     given = store.read(OUTCOMES, None, ["contact_id"]).column("contact_id")
     unknown = int(len(given) - (pc.sum(pc.is_in(given, known)).as_py() or 0))
-    return dg.AssetCheckResult(
-        passed=unknown == 0, severity=dg.AssetCheckSeverity.WARN, metadata={"unknown": unknown, "outcomes": len(given)}
-    )
+    return hint(unknown == 0, unknown=unknown, outcomes=len(given))

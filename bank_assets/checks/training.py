@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from bank_assets.checks import hint, result
 from bank_assets.core.training.algorithms import ALGORITHMS
 from bank_assets.resources.store import WarehouseResource
 
@@ -27,7 +28,7 @@ def checks_of(algorithm: str) -> list[dg.AssetChecksDefinition]:
             for name, row in metadata["results"].items()
             if "seed" not in row["recipe"] or not row.get("mlflow_run_id") or not metadata.get("snapshot")
         ]
-        return dg.AssetCheckResult(passed=not incomplete, metadata={"incomplete": incomplete[:5]})
+        return result(not incomplete, incomplete=incomplete[:5])
 
     @dg.asset_check(
         asset=algorithm,
@@ -38,9 +39,7 @@ def checks_of(algorithm: str) -> list[dg.AssetChecksDefinition]:
     def no_leak(warehouse: WarehouseResource) -> dg.AssetCheckResult:
         results = warehouse.open().manifest(TABLE)[algorithm].metadata["results"]
         auc, worst = max(((float(row["metrics"]["roc_auc"]), name) for name, row in results.items()), default=(0.0, ""))
-        return dg.AssetCheckResult(
-            passed=auc <= LEAK_AUC, metadata={"candidate": worst, "roc_auc": auc, "limit": LEAK_AUC}
-        )
+        return result(auc <= LEAK_AUC, candidate=worst, roc_auc=auc, limit=LEAK_AUC)
 
     @dg.asset_check(
         asset=algorithm, name="fits_are_fast", description="No candidate's fits take longer than two minutes together."
@@ -48,11 +47,7 @@ def checks_of(algorithm: str) -> list[dg.AssetChecksDefinition]:
     def fast(warehouse: WarehouseResource) -> dg.AssetCheckResult:
         results = warehouse.open().manifest(TABLE)[algorithm].metadata["results"]
         seconds = max((float(row["metrics"]["fit_seconds"]) for row in results.values()), default=0.0)
-        return dg.AssetCheckResult(
-            passed=seconds <= SLOW_FIT_SECONDS,
-            severity=dg.AssetCheckSeverity.WARN,
-            metadata={"slowest_seconds": seconds, "limit_seconds": SLOW_FIT_SECONDS},
-        )
+        return hint(seconds <= SLOW_FIT_SECONDS, slowest_seconds=seconds, limit_seconds=SLOW_FIT_SECONDS)
 
     return [reproducible, no_leak, fast]
 

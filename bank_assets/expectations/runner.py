@@ -1,27 +1,50 @@
-"""Great Expectations as the judge of months: one row of facts per month in, findings by month out.
-
-What lives here: the ephemeral GX context, the Data Docs site, the run.
-What must not: limits (`suite`), counting (`core.drift.month_profile`, filled by the ETL). Called by the validation
-asset.
-"""
+"""Great Expectations judges months: one row of facts per month in, findings by month out."""
 
 from __future__ import annotations
 
 import logging
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from bank_assets.contract.contract import Contract
 from bank_assets.core.drift.month_profile import MonthProfile, month_facts
 from bank_assets.expectations.suite import ERROR, Expectation, expectations, rule_codes
-from bank_assets.expectations.summary import ExpectationOutcome, MonthValidation, ValidationSummary
 
 NAME: Final = "contacts"
 SITE: Final = "local"
 NAMES_MONTHS: Final = {"result_format": "COMPLETE", "unexpected_index_column_names": ["month"]}
-"""The frame holds counts and shares of months, so results may name rows: they are months, not customers."""
+"""Results may name rows, because the rows of the frame are months, not customers."""
+
+
+@dataclass(frozen=True, slots=True)
+class MonthValidation:
+    """Contacts of a month, findings that hold it, and hints, as sentences."""
+
+    rows: int = 0
+    errors: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectationOutcome:
+    """One expectation over all months of the run: whether each meets it, and those that do not."""
+
+    name: str
+    severity: str
+    is_met: bool
+    unmet: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ValidationSummary:
+    """Findings by month, every expectation over all months, and the index page of Great Expectations' report."""
+
+    months: Mapping[str, MonthValidation]
+    expectations: tuple[ExpectationOutcome, ...]
+    data_docs: Path
 
 
 def validate_contacts(
@@ -35,14 +58,11 @@ def validate_contacts(
     """Judge months of contacts.
 
     Args:
-        profiles: all months that have deliveries, in order; those before a month are what it is compared with.
+        profiles: all months that have deliveries, in order; each is compared with those before it.
         months: the months to judge, each with a profile.
         contract: the columns.
-        reject_rate_limit: largest share of rows that may stay unusable.
+        reject_rate_limit: largest share of rows that may stay unusable, [0, 1].
         data_docs: folder of Great Expectations' own report; made if needed.
-
-    Returns:
-        Findings by month, and every expectation over all of them, as Great Expectations judged them.
     """
     rows = {month: row for month, row in _facts(profiles, contract).items() if month in set(months)}
     suite = expectations(contract, reject_rate_limit)
@@ -91,7 +111,7 @@ def _facts(profiles: Sequence[MonthProfile], contract: Contract) -> dict[str, di
 def _judged(
     rows: Mapping[str, Mapping[str, float | None]], suite: Sequence[Expectation], data_docs: Path
 ) -> list[tuple[Expectation, dict[str, float]]]:
-    """Each expectation with the months that do not meet it and what they have."""
+    """Each expectation with the months that do not meet it, and their values."""
     import pandas as pd
 
     name_the_main_module()
@@ -155,9 +175,9 @@ def _unmet(suite: Sequence[Expectation], found: Any) -> tuple[Expectation, dict[
 def name_the_main_module() -> None:
     """Give the main module a file, if it has none.
 
-    A run that Dagster's code server starts has none: Python's `spawn` leaves `python -m package` parents out. PySpark's
-    connect client, which Great Expectations imports, then believes that it runs its own doctests, misses a package and
-    ends the process with exit code 0 (pyspark/sql/connect/utils.py); every run from the UI failed at this stage.
+    A run that Dagster's code server starts has none, because Python's `spawn` leaves out `python -m package` parents.
+    PySpark's connect client, which Great Expectations imports, then takes the process for its own doctests, misses a
+    package and ends it with exit code 0 (pyspark/sql/connect/utils.py). Every run from the UI failed at this stage.
     """
     main = sys.modules["__main__"]
     if not hasattr(main, "__file__"):

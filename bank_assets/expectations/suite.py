@@ -1,8 +1,6 @@
 """What is expected of a month of contacts, compiled from the contract.
 
-What lives here: expectations with their severity, limits and words. What must not: running them (`runner`).
-An unmet expectation of level ERROR holds the month; a WARNING is a hint. Great Expectations judges one row of facts per
-month (`core.drift.month_profile.month_facts`), so the months it names are the months that are held.
+An unmet expectation of level ERROR holds the month; a WARNING is a hint.
 """
 
 from __future__ import annotations
@@ -18,13 +16,13 @@ ERROR: Final = "error"
 WARNING: Final = "warning"
 
 LARGEST_CONTACT: Final = 0.05
-"""Share of a month's rows that one contact may have: identifiers that a spreadsheet rounded fall together in one."""
+"""Share of a month's rows that one contact may have; identifiers that a spreadsheet rounded become one."""
 
 MINIMUM_CONTACTS: Final = 30
 VOLUME: Final = (0.2, 5.0)
 UNKNOWN_RISE: Final = 0.25
 EMPTY_SHARE: Final = 0.01
-"""Outside these a month is unusual, not wrong: the real file's months differ by a factor of 1,000 in size."""
+"""Beyond these a month is unusual, not wrong: the real file's months differ in size by a factor of 1,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +32,10 @@ class Expectation:
     Attributes:
         name: stable name, part of every message.
         severity: `error` or `warning`.
-        fact: column of the facts that it judges.
+        fact: the value it judges, of `core.drift.month_profile.month_facts`.
         expected: what is expected, in words.
-        unit: how a value is shown: `%` as a share, "" as a number.
-        low: smallest value that meets it, or None.
-        high: largest value that meets it, or None.
+        unit: `%` shows a value as a share, "" as a number.
+        low: smallest value that meets it, or None; `high` likewise.
     """
 
     name: str
@@ -50,18 +47,13 @@ class Expectation:
     high: float | None = None
 
     def sentence(self, found: float) -> str:
-        """The finding in words, for people."""
+        """The finding in words."""
         shown = f"{found:.1%}" if self.unit == "%" else f"{found:,.4g}"
         return f"{self.name}: expected {self.expected}, found {shown}"
 
 
 def expectations(contract: Contract, reject_rate_limit: float) -> tuple[Expectation, ...]:
-    """Every expectation of a month.
-
-    Args:
-        contract: the columns.
-        reject_rate_limit: largest share of rows that may stay unusable.
-    """
+    """Every expectation of a month; the limit is the largest share of rows that may stay unusable."""
     limit = f"{reject_rate_limit:.1%}"
     low, high = VOLUME
     found = [

@@ -22,7 +22,8 @@ from bank_assets.core.arrays import DayArray
 from bank_assets.core.drift.covariate_shift import Reference
 from bank_assets.core.drift.daily_profiles import DailyProfiles
 from bank_assets.core.quality.performance import ScoredContacts
-from bank_assets.core.response.loop import FITS, Assessment, KnownFacts, Position, advance, after_verdict
+from bank_assets.core.response.evidence import KnownFacts
+from bank_assets.core.response.loop import FITS, Assessment, Position, advance, after_verdict
 from bank_assets.core.response.policy import ResponseAction, ResponseState, ViolationKind
 from bank_assets.core.training.algorithms import ALGORITHMS
 from bank_assets.core.training.recipes import Recipe

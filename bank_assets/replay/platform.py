@@ -24,8 +24,8 @@ from bank_assets.core.promotion.gates import PROBATION, REFIT, PromotionPolicy, 
 from bank_assets.core.promotion.recipe_search import RecipeSelection, select_recipe
 from bank_assets.core.quality.metrics import best_f1_threshold
 from bank_assets.core.quality.objective import PROFIT
-from bank_assets.core.response.evidence import known_intercept
-from bank_assets.core.response.loop import Assessment, KnownFacts, Position, advance, after_verdict
+from bank_assets.core.response.evidence import KnownFacts, known_intercept
+from bank_assets.core.response.loop import Assessment, Position, advance, after_verdict
 from bank_assets.core.response.policy import ResponseAction, ResponsePolicy, ResponseState
 from bank_assets.core.training.challenger import GUARD_ROWS, fit_deployment
 from bank_assets.core.training.recipes import Recipe, named_recipes

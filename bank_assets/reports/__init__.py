@@ -1,4 +1,1 @@
-"""Reports for people: charts and pages made from the values that `bank_assets.core` returns.
-
-What must not: Dagster, Spark, files, or any number that the core did not compute.
-"""
+"""Reports for people: charts and pages of values that `bank_assets.core` computed."""

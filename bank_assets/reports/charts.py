@@ -1,8 +1,8 @@
 """Charts as inline SVG, the same for the web app's pages and for the reports (ADR 0027).
 
-A chart needs no script and no inline style. It is laid out in per cent, so that its text keeps its size at every width,
-and takes its colours from the page's CSS variables, so that it follows dark mode. Values appear on hover and in a table
-(`templates/macros/charts.html`). The web app imports this module: it must need markupsafe only.
+A chart needs no script and no inline style. Its layout is in per cent, so that its text keeps its size at every width,
+and its colours are the page's CSS variables, so that it follows dark mode. Values appear on hover and in a table
+(`templates/macros/charts.html`). The web app imports this module, which may need markupsafe only.
 """
 
 from __future__ import annotations
@@ -50,12 +50,8 @@ NAMED: Final = ("name", "day")
 class Series:
     """One line, group of bars or set of dots; None is no value: a gap, unless x is a number.
 
-    Attributes:
-        name: name in legend and table.
-        values: y values, one per x value of the chart.
-        low: lower ends of an interval around the values, or None.
-        high: upper ends of that interval, or None.
-        style: line, dots, bars or reference (dotted, grey).
+    `values`, and the ends `low` and `high` of an interval around them, have one value per x value of the chart. `style`
+    is line, dots, bars or reference (dotted, grey).
     """
 
     name: str
@@ -67,7 +63,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """A vertical line at `x`, and what it marks."""
+    """A vertical line at `x` with its label."""
 
     x: float
     label: str
@@ -80,13 +76,10 @@ class Chart:
     Attributes:
         name: identifier within the page.
         title: what the chart shows, as a sentence.
-        x_label: name and unit of the x axis.
-        y_label: name and unit of the y axis.
-        x: x values: numbers, ISO days, or names such as months.
-        series: what is drawn.
+        x_label: name and unit of the x axis; the y axis likewise.
+        x: numbers, ISO days, or names such as months.
         y_format: how y values are written, a key of `FORMATS`.
         x_format: how x values are written; `name` spaces them evenly, `day` by the calendar.
-        markers: vertical lines.
         rows: names of the y values 0, 1, …, where y is no number.
     """
 
@@ -113,12 +106,12 @@ class Chart:
 
     @property
     def legend(self) -> list[tuple[Markup, str]]:
-        """The legend: a piece of each series and its name."""
+        """A piece of each series, and its name."""
         return [(_key(series, at), series.name) for at, series in enumerate(self.series)]
 
     @property
     def drawing(self) -> Markup:
-        """The chart as an `<svg>` element; empty if there is nothing to draw."""
+        """The chart as an `<svg>` element; empty without values."""
         return _draw(self)
 
 
@@ -233,7 +226,7 @@ def _key(series: Series, at: int) -> Markup:
 
 
 def _marks(chart: Chart, at: int, xs: Sequence[float], at_y: Callable[[float], float]) -> str:
-    """One series; a stroke of no length with round ends is a dot, which stays round however the plot is stretched."""
+    """One series. A dot is a stroke of no length with round ends, which stays round however the plot is stretched."""
     series, bars = chart.series[at], [one for one in chart.series if one.style == "bars"]
     colour, dash = _look(series, at)
     if series.style == "bars":
@@ -274,7 +267,7 @@ def _interval(series: Series, xs: Sequence[float], at_y: Callable[[float], float
 
 
 def _slots(chart: Chart, xs: Sequence[float]) -> str:
-    """Invisible columns, one around each x value, that tell its values on hover."""
+    """Invisible columns, one around each x value, that show its values on hover."""
     order = sorted(range(len(xs)), key=lambda at: xs[at])
     edges = [float(LEFT), *((xs[one] + xs[other]) / 2 for one, other in pairwise(order)), float(SPAN)]
     return "".join(

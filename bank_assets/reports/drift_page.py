@@ -1,30 +1,26 @@
 """The drift report as one HTML page that a manager can read: what moved, in plain words.
 
-The page describes a month and gives no verdict, since nothing acts on a month; it names the loop's limits instead.
-Statistics are in `core.drift.verdict`. The drift asset writes the page; alerts, the Dagster run and the web app link to
-it.
+The page describes a month and gives no verdict, since nothing acts on a month; it names the loop's limits instead. The
+drift asset writes it; alerts, the Dagster run and the web app link to it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from bank_assets.core.drift.profile import Profile
 from bank_assets.core.drift.report import ColumnDrift, DriftReport, DriftRole, DriftStatus, LabelRate, shade
 from bank_assets.core.response.policy import ResponsePolicy
 from bank_assets.reports.charts import Chart, Series
-from bank_assets.reports.drift_words import Bar, bars_of, words_of
+from bank_assets.reports.drift_words import bars_of, words_of
 from bank_assets.reports.page import render
 
 SHOWN_BARS: Final = 6
 """Columns shown with their distribution; the others are in the table."""
 SHOWN_PERIODS: Final = 12
-MATTERS_MUCH: Final = 0.10
+MATTERS_MUCH: Final = 0.10  # of the model's weight
 MATTERS: Final = 0.03
-"""Shares of the model's weight."""
-
 
 _ROLE_WORDS: Final = {
     DriftRole.INPUT: "",
@@ -109,16 +105,6 @@ its share of what moves the model's probabilities.{% endif %}</p>
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Moved:
-    column: ColumnDrift
-    description: str
-    words: str
-    role: str
-    weight: str
-    bars: tuple[Bar, ...]
-
-
 def drift_page(
     report: DriftReport,
     reference: Profile | None,
@@ -129,19 +115,16 @@ def drift_page(
     importance: Mapping[str, float] | None = None,
     source: str = "",
 ) -> str:
-    """Write the page.
+    """Write the page, one HTML document without outside resources; all text is escaped.
 
     Args:
         report: the comparison.
         reference: the profile compared with, None if there was none.
         current: the profile of the window.
-        history: reports of earlier windows, in order, this one last; for change over time.
-        history_names: name of each of them.
-        importance: mean absolute contribution to the probability by column, any scale: whether a change matters.
+        history: reports of earlier windows, in order, this one last, with their names.
+        history_names: of the same length.
+        importance: mean absolute contribution to the probability by column, on any scale.
         source: where the data comes from ("simulated"), shown at the top.
-
-    Returns:
-        A whole HTML document without any outside resource; all text is escaped.
     """
     total = sum((importance or {}).values())
     weights = {name: value / total for name, value in (importance or {}).items()} if total else {}
@@ -167,17 +150,17 @@ def drift_page(
 
 def _moved(
     report: DriftReport, reference: Profile | None, current: Profile, weights: Mapping[str, float]
-) -> list[_Moved]:
+) -> list[dict[str, Any]]:
     columns = current.contract.by_source
     return [
-        _Moved(
-            column=found,
-            description=columns[name].description if name in columns else "",
-            words=words_of(columns.get(name), reference.columns[name], current.columns[name]) if reference else "",
-            role=_ROLE_WORDS[found.role],
-            weight=_weight(weights.get(name), found.role) if weights else "",
-            bars=bars_of(reference.columns[name], current.columns[name]) if reference and at < SHOWN_BARS else (),
-        )
+        {
+            "column": found,
+            "description": columns[name].description if name in columns else "",
+            "words": words_of(columns.get(name), reference.columns[name], current.columns[name]) if reference else "",
+            "role": _ROLE_WORDS[found.role],
+            "weight": _weight(weights.get(name), found.role) if weights else "",
+            "bars": bars_of(reference.columns[name], current.columns[name]) if reference and at < SHOWN_BARS else (),
+        }
         for at, (name, found) in enumerate(_moved_columns(report).items())
     ]
 
@@ -192,7 +175,7 @@ def _weight(weight: float | None, role: DriftRole) -> str:
 
 
 def _moved_columns(report: DriftReport) -> dict[str, ColumnDrift]:
-    """Columns that moved visibly, furthest first; the calendar moves by itself."""
+    """Columns that moved visibly, furthest first; the calendar always moves."""
     if report.status is not DriftStatus.OK:
         return {}
     found = [one for one in report.columns if one.role is not DriftRole.CALENDAR and shade(one.effect)]

@@ -1,8 +1,4 @@
-"""A column's change in words and bars: what its values were before, and what they are now.
-
-What lives here: `words_of`, `bars_of`. What must not: verdicts (`core.drift.verdict`), the page.
-Called by `drift_page`.
-"""
+"""A column's change in words and bars: its values before, and now."""
 
 from __future__ import annotations
 
@@ -23,14 +19,7 @@ MOST_BARS: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """Shares of one value or range.
-
-    Attributes:
-        label: the value.
-        before: share of contacts before, [0, 1].
-        now: share now.
-        drawing: both as SVG.
-    """
+    """Shares of contacts, in [0, 1], with one value or range, before and now, and their drawing as SVG."""
 
     label: str
     before: float
@@ -39,9 +28,9 @@ class Bar:
 
 
 def words_of(column: Column | None, reference: ColumnProfile, current: ColumnProfile) -> str:
-    """One sentence on how a column changed.
+    """One sentence on how a column changed: the category whose share changed most, or the median.
 
-    The category whose share changed most, or the median; where a value stands for "none", its share first.
+    Where a value stands for "none", its share comes first.
     """
     sides = (reference, current)
     if not all(side.present for side in sides):
@@ -69,8 +58,7 @@ def words_of(column: Column | None, reference: ColumnProfile, current: ColumnPro
 def effects_table(effects: Mapping[str, Mapping[str, float | None]]) -> str:
     """Share of contacts that moved, in per cent, by column and month (newest first), as a Markdown table.
 
-    Args:
-        effects: by month, in order, the effect of each column in [0, 1], None where there is no verdict.
+    `effects` holds, by month in order, the effect of each column in [0, 1]; None without a verdict.
     """
     months = list(effects)[::-1]
     columns = dict.fromkeys(name for month in effects.values() for name in month)

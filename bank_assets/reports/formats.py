@@ -1,7 +1,4 @@
-"""Numbers with their units, as people read them on every page and in every report.
-
-The web app imports this module: of ours it knows what an amount of money over rows is, and nothing else.
-"""
+"""Numbers with their units, as people read them on every page and in every report."""
 
 from __future__ import annotations
 
@@ -11,7 +8,7 @@ from typing import Any, Final
 from bank_assets.core.economics.economics import Amount, amount_of
 
 NONE: Final = "n/a"
-"""What a number that cannot be computed looks like."""
+"""In place of a number that cannot be computed."""
 
 
 def eur(value: float | None, *, signed: bool = False) -> str:
@@ -24,7 +21,7 @@ def eur(value: float | None, *, signed: bool = False) -> str:
 
 
 def amount_text(amount: Amount | float | Mapping[str, Any] | None) -> str:
-    """An amount over rows, as a value or as reports carry it: money where it is the same for everybody, else words."""
+    """An amount over rows, as a value or as reports carry it: EUR where it is the same for everybody, else words."""
     if amount is None or isinstance(amount, float | int):
         return eur(amount)
     found = amount_of(amount) if isinstance(amount, Mapping) else amount
@@ -32,7 +29,7 @@ def amount_text(amount: Amount | float | Mapping[str, Any] | None) -> str:
 
 
 def field_text(amount: Amount) -> str:
-    """An amount in a form's field; empty where it differs by customer, which leaves it to the platform."""
+    """An amount in a form's field; empty where it differs by customer."""
     return "" if amount.eur is None else f"{amount.eur:g}"
 
 
@@ -60,5 +57,5 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def p_value(value: float | None) -> str:
-    """A p-value; tiny ones are said to be below, never to be zero."""
+    """A p-value; a tiny one is written as a bound, never as zero."""
     return NONE if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"

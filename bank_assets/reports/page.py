@@ -1,7 +1,7 @@
 """The frame of every report: one self-contained HTML document in the web app's style.
 
-A report needs nothing from outside, so that it can be mailed and opened offline: the style sheet is copied into it. The
-web app serves that copy under an address of its own, because its policy allows no inline style.
+The style sheet is copied into a report, so that it can be mailed and opened offline. The web app serves that copy at an
+address of its own, because its policy allows no inline style.
 """
 
 from __future__ import annotations
@@ -52,9 +52,5 @@ def _environment() -> Environment:
 
 
 def render(template: str, **values: Any) -> str:
-    """Fill a report's template, Jinja text that extends `frame` and fills its block `body`.
-
-    Returns:
-        A whole HTML document without any outside resource; all text is escaped.
-    """
+    """Fill a report's template, Jinja text that extends `frame` and fills its block `body`; all text is escaped."""
     return _environment().from_string(template).render(**values)

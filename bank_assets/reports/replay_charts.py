@@ -19,9 +19,9 @@ EVENTS: Final[Mapping[str, str]] = {
     "alert": "alert",
 }
 LEFT_OUT: Final = "oracle"
-"""At 187,110 EUR it would press all others into the lower half."""
+"""At 187,110 EUR it would push all others into the lower half."""
 ENOUGH: Final = 30
-"""Outcomes from which on a month's rate is drawn."""
+"""Outcomes that a month needs for its rate to be drawn."""
 _DARK: Final = (
     "@media (prefers-color-scheme: dark) { :root { --surface: #1b211e; --ink-2: #b1bbb4; --grid: #2c3530; "
     "--line-strong: #7d887f; --accent: #8fc3e6; --down: #e8a06a; --good: #7fd0a2; --bad: #f39c97 } }"
@@ -33,11 +33,8 @@ def replay_charts(
 ) -> list[Chart]:
     """Three charts over the same time.
 
-    Args:
-        policies: results with `name` and monthly figures in `months`, as in `replay.json`.
-        events: of the policy that is followed, with `day` and `kind`.
-        followed: its name.
-        source: label of the data; a simulation says so in the title.
+    `policies` have `name` and monthly figures in `months`, as in `replay.json`; `events`, with `day` and `kind`, are
+    those of the policy named `followed`; `source` labels the data.
     """
     earned = {one["name"]: list(accumulate(month["profit_eur"] for month in one["months"])) for one in policies}
     names = sorted((name for name in earned if name != LEFT_OUT), key=lambda name: -earned[name][-1])

@@ -1,9 +1,4 @@
-"""The replay as one HTML page: what each policy earned, then how the platform got there.
-
-What lives here: the page's template and its words.
-What must not: figures that `replay.replay` did not compute, files.
-Called by the replay command.
-"""
+"""The replay as one HTML page: what each policy earned, then what the platform's policy did."""
 
 from __future__ import annotations
 
@@ -89,17 +84,7 @@ one number, moved before the first call of a day.</p>
 def replay_page(
     document: Mapping[str, Any], drawn: Sequence[Chart], events: Sequence[Mapping[str, str]], *, followed: str
 ) -> str:
-    """Render the page.
-
-    Args:
-        document: the replay's result, as printed by `--json`.
-        drawn: its charts.
-        events: events of the policy that is followed.
-        followed: its name.
-
-    Returns:
-        HTML.
-    """
+    """Render the replay's result, as printed by `--json`, with its charts and the events of the policy `followed`."""
     return render(
         _TEMPLATE,
         title=f"Replay {document['first_day']} to {document['last_day']}",

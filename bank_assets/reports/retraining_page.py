@@ -1,8 +1,6 @@
 """The result of a retraining as one HTML page that a manager can read.
 
-What lives here: the page's template and its words. What must not: measuring (`core.quality.comparison`), deciding
-(`core.promotion.gates`), file writing (the promotion asset does it).
-Called by the promotion asset; alerts, the Dagster run and the web app link to the page.
+The promotion asset writes it; alerts, the Dagster run and the web app link to it.
 """
 
 from __future__ import annotations
@@ -85,20 +83,14 @@ probability of {{ "%.0f"|format(100 * threshold) }}%{% endif %}.</p>
 
 @dataclass(frozen=True, slots=True)
 class Retraining:
-    """What a page tells besides the figures.
+    """What the page says besides the figures.
 
     Attributes:
-        kind: first, refit or recipe.
-        is_promoted: whether the gate let it pass.
+        kind: first, probation, refit or recipe.
         as_of: data time, ISO day.
-        old_name: "version 3", or "no model".
-        old_recipe: its algorithm and sampler, or "".
-        new_name: "version 4".
-        new_recipe: its algorithm and sampler.
-        requested_because: the loop's reasons; empty if nobody but a person or the schedule asked.
+        old_name: "version 3", or "no model"; its recipe is algorithm and sampler, or "".
+        requested_because: the loop's reasons; empty if a person or the schedule requested it.
         basis: which contacts are compared and how, as sentences.
-        gate_reasons: of the gate.
-        source: where the data comes from.
         drift_page: file name of the month's drift page, or "".
         objective: `profit` or `f1`; its measure is the first of the table.
     """
@@ -124,33 +116,12 @@ class Retraining:
 
     @property
     def kind_words(self) -> str:
-        """The kind for people."""
+        """The kind in words."""
         return _KINDS[self.kind]
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    name: str
-    hint: str
-    before: str
-    now: str
-    gain: str
-    interval: str
-    verdict: str
-    tone: str
-
-
 def retraining_page(retraining: Retraining, comparison: ModelComparison, economics: Economics) -> str:
-    """Write the page.
-
-    Args:
-        retraining: the story.
-        comparison: old and new on the same contacts.
-        economics: cost and value.
-
-    Returns:
-        A whole HTML document without any outside resource; all text is escaped.
-    """
+    """Write the page, one HTML document without outside resources; all text is escaped."""
     profit = comparison.measure("profit_eur") if comparison.is_enough else None
     measured = ordered_by(retraining.objective, tuple(one.name for one in comparison.measures)) if profit else ()
     return render(
@@ -167,7 +138,7 @@ def retraining_page(retraining: Retraining, comparison: ModelComparison, economi
         tiles=[
             ("Before", retraining.old_name, retraining.old_recipe),
             ("Now" if retraining.is_promoted else "Refused", retraining.new_name, retraining.new_recipe),
-            *([("Profit effect", _signed(profit), _interval(profit))] if profit else []),
+            *([_profit_tile(profit)] if profit else []),
         ],
         rows=[_row(comparison.measure(name)) for name in measured],
         everyone=f"{comparison.profit_everyone_eur:,.0f} EUR",
@@ -231,42 +202,34 @@ def _nobody_requested(retraining: Retraining) -> str:
     return "No violation asked for it: a person or the schedule trained."
 
 
-def _signed(measure: Measure) -> str:
+def _profit_tile(measure: Measure) -> tuple[str, str, str]:
     if _is_same(measure):
-        return "none"
-    return f"{measure.gain:+,.0f} EUR".replace("-", "−")
-
-
-def _interval(measure: Measure) -> str:
-    if _is_same(measure):
-        return "both call the same customers"
-    return f"{measure.low:+,.0f} to {measure.high:+,.0f} EUR".replace("-", "−")
+        return "Profit effect", "none", "both call the same customers"
+    gain, low, high = (f"{value:+,.0f}".replace("-", "−") for value in (measure.gain, measure.low, measure.high))
+    return "Profit effect", f"{gain} EUR", f"{low} to {high} EUR"
 
 
 def _is_same(measure: Measure) -> bool:
     return measure.low == measure.high == measure.gain == 0.0
 
 
-def _row(measure: Measure) -> _Row:
+def _row(measure: Measure) -> dict[str, str]:
     name, hint = _WORDS[measure.name]
-    is_money = measure.name == "profit_eur"
+    form = ",.0f" if measure.name == "profit_eur" else ".3f"
 
     def text(value: float, sign: str = "") -> str:
-        return (format(value, f"{sign},.0f") if is_money else format(value, f"{sign}.3f")).replace("-", "−")
+        return format(value, sign + form).replace("-", "−")
 
+    row = {"name": name, "hint": hint, "before": text(measure.before), "now": text(measure.now)}
     if _is_same(measure):
-        return _Row(name, hint, text(measure.before), text(measure.now), "–", "", "the same", "plain")
-    verdict, tone = ("better", "good") if measure.low > 0 else ("worse", "bad") if measure.high < 0 else ("", "")
-    return _Row(
-        name,
-        hint,
-        text(measure.before),
-        text(measure.now),
-        text(measure.gain, "+"),
-        f"{text(measure.low, '+')} to {text(measure.high, '+')}",
-        verdict or "may be chance",
-        tone or "plain",
-    )
+        return row | {"gain": "–", "interval": "", "verdict": "the same", "tone": "plain"}
+    verdict, tone = "may be chance", "plain"
+    if measure.low > 0:
+        verdict, tone = "better", "good"
+    elif measure.high < 0:
+        verdict, tone = "worse", "bad"
+    interval = f"{text(measure.low, '+')} to {text(measure.high, '+')}"
+    return row | {"gain": text(measure.gain, "+"), "interval": interval, "verdict": verdict, "tone": tone}
 
 
 def why_sentences(reasons: Sequence[str]) -> tuple[str, ...]:

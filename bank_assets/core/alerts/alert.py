@@ -1,8 +1,7 @@
-"""One alert as a value, and when the same alert is sent again. The kinds of alerts are in `core.alerts.catalogue`.
+"""One alert as a value, and when it is sent again. The kinds of alerts are in `core.alerts.catalogue`.
 
-An alert is sent once per episode. Its key comes from its content, never from a clock: two looks at the same record,
-after a crash or from two processes, derive the same key, and the second alert is dropped. The key contains what opened
-the episode (a run, a delivery, a day of data), so the same problem is reported again if it returns after its end.
+An alert is sent once per episode. Its key is derived from its content and from what opened the episode (a run, a
+delivery, a day of data), never from a clock, so a crash or a second process cannot send it twice.
 """
 
 from __future__ import annotations
@@ -17,49 +16,38 @@ from typing import Any, Final
 ALERT_SCHEMA_VERSION: Final = 1
 KEY_DIGITS: Final = 20
 LONGEST_TEXT: Final = 900
-"""Characters of a text; a channel may cut a longer one in the middle of a word."""
+"""Characters; some channels cut a longer text in the middle of a word."""
 MORE_ITEMS: Final = 5
 
 
 class Tone(StrEnum):
     """How urgent an alert is."""
 
-    BAD = "bad"
-    """Something does not work until somebody acts."""
-    WATCH = "watch"
-    """Worth a look; the platform goes on by itself."""
-    GOOD = "good"
-    """Something was done, and nothing is left to do."""
-    PLAIN = "plain"
-    """For information."""
+    BAD = "bad"  # does not work until somebody acts
+    WATCH = "watch"  # worth a look; the platform continues by itself
+    GOOD = "good"  # done, with nothing left to do
+    PLAIN = "plain"  # for information
 
 
 class DefaultChannel(StrEnum):
     """Where an alert goes besides the log and the pages."""
 
-    PUSH = "push"
-    """To every address of `BANK_ALERT_URLS`."""
-    PAGES = "pages"
-    """Nowhere else: nobody has to be interrupted for it."""
+    PUSH = "push"  # every address in `BANK_ALERT_URLS`
+    PAGES = "pages"  # nowhere else: nobody needs to be interrupted for it
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One thing that people are told.
+    """One message to the people who run the platform. It never contains a customer's values.
 
     Attributes:
-        kind: what it is about.
-        key: identity, from its content; an alert with a known key is not sent again.
-        tone: how urgent it is.
-        title: what is the case, in a few words.
-        text: what happened and what it means in money, as sentences. No customer's values.
-        action: what to do, as a sentence; "nothing" is an answer too.
+        key: identity; an alert with a known key is not sent again.
+        text: what happened and what it means in money, as sentences.
+        action: what to do, as a sentence.
         at: when it happened, ISO with zone.
-        details: sentences for those who ask further, such as the checks that held.
-        channel: where it goes besides the log and the pages.
-        as_of: data time it rests on, ISO date, or None.
-        page: path of the report or page in the web app, or "".
-        run_id: Dagster run, or "".
+        details: further sentences that a page folds away, such as the checks that held.
+        as_of: data time, ISO date.
+        page: path in the web app, or "".
     """
 
     kind: str
@@ -76,7 +64,7 @@ class Alert:
     run_id: str = ""
 
     def to_dict(self, public_url: str, ui_url: str) -> dict[str, Any]:
-        """JSON-ready form; the two base addresses complete the links to the web app and to Dagster."""
+        """JSON form; the two base addresses complete the links to the web app and to Dagster."""
         return {
             "schema_version": ALERT_SCHEMA_VERSION,
             **asdict(self),
@@ -86,19 +74,14 @@ class Alert:
 
 
 def key_of(kind: str, *content: object) -> str:
-    """Identity of an alert: its kind and what distinguishes it, such as the beginning of its episode; JSON-able."""
+    """Identity of an alert: its kind and JSON-able content, such as what opened its episode."""
     text = json.dumps([kind, *content], sort_keys=True, default=str)
     return f"{kind}-{hashlib.sha256(text.encode()).hexdigest()[:KEY_DIGITS]}"
 
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """A problem that lasts without a break.
-
-    Attributes:
-        since: what opened it; part of the key of each of its alerts.
-        reported: what was reported already.
-    """
+    """A problem that lasts without a break: what opened it, and which of its findings were reported."""
 
     since: str
     reported: tuple[str, ...] = ()
@@ -111,15 +94,12 @@ class Episodes:
     open: Mapping[str, Episode] = field(default_factory=dict)
 
     def observe(self, subject: str, found: Iterable[str], since: str) -> tuple[Episodes, tuple[str, ...], str]:
-        """Note what is wrong with a subject now.
+        """Record what is wrong with a subject now; finding nothing ends its episode.
 
-        Args:
-            subject: what is observed.
-            found: what is wrong with it, as stable words; nothing ends the episode.
-            since: what opens an episode, if this does.
+        `found` holds stable words, and `since` is what opens an episode if none is open.
 
         Returns:
-            The episodes afterwards, what is new in this episode and thus to be reported, and what opened it.
+            The episodes afterwards, the findings that were not reported yet, and what opened the episode.
         """
         words = tuple(dict.fromkeys(found))
         if not words:
@@ -130,7 +110,7 @@ class Episodes:
         return Episodes({**self.open, subject: reported}), fresh, episode.since
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready form."""
+        """JSON form."""
         return {name: {"since": one.since, "told": list(one.reported)} for name, one in self.open.items()}
 
     @classmethod
@@ -140,7 +120,7 @@ class Episodes:
 
 
 def few(items: Sequence[str]) -> str:
-    """The first items, and how many more there are."""
+    """The first items, and the number of the others."""
     rest = len(items) - MORE_ITEMS
     return ", ".join(items[:MORE_ITEMS]) + (f" and {rest} more" if rest > 0 else "")
 

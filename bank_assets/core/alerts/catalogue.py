@@ -1,8 +1,7 @@
-"""The catalogue of alerts: one entry per thing that people are told, with its tone, words, steps and channel.
+"""The catalogue of alerts: one typed fact per kind of alert, with its tone, words, steps and channel.
 
-An entry is the typed fact itself. A new alert is a class here, a caller in `sensors.recorded_facts` that reports the
-fact, and a row in docs/alerts.md. Entries hold months, columns, versions, steps and file names, but never a customer's
-values.
+A new alert is a class here, a caller in `sensors.recorded_facts` and a row in docs/alerts.md. Facts hold months,
+columns, versions, steps and file names, but never a customer's values.
 """
 
 from __future__ import annotations
@@ -19,16 +18,12 @@ from bank_assets.core.response.policy import Evidence, LimitComparison, Response
 
 @dataclass(frozen=True, kw_only=True)
 class Fact:
-    """Something worth an alert.
-
-    Attributes:
-        at: when it happened, ISO with zone.
-        run_id: Dagster run, or "".
-        as_of: data time it rests on, ISO date, or None.
-    """
+    """Something worth an alert, at a time (ISO with zone) and as of a day of data (ISO date)."""
 
     kind: ClassVar[str]
     tone: ClassVar[Tone]
+    key: ClassVar[tuple[str, ...]]
+    """Fields that distinguish an alert from others of its kind. Alerts are found again by it: never change it."""
     steps: ClassVar[str] = "Nothing."
     channel: ClassVar[DefaultChannel] = DefaultChannel.PUSH
     page: ClassVar[str] = "/monitoring"
@@ -38,8 +33,8 @@ class Fact:
     as_of: str | None = None
 
     def identity(self) -> tuple[object, ...]:
-        """What distinguishes this alert from others of its kind; released values never change."""
-        raise NotImplementedError
+        """Values of the fields in `key`."""
+        return tuple(getattr(self, name) for name in self.key)
 
     def title(self) -> str:
         """What is the case, in a few words."""
@@ -58,7 +53,7 @@ class Fact:
         return self.steps
 
     def link(self) -> str:
-        """Page about it in the web app, or ""."""
+        """Path of the page about it in the web app, or ""."""
         return self.page
 
     def alert(self) -> Alert:
@@ -81,18 +76,11 @@ class Fact:
 
 @dataclass(frozen=True, kw_only=True)
 class RunFailed(Fact):
-    """A run stopped.
-
-    Attributes:
-        job: its name.
-        step: the step that failed, or "" if the process died.
-        error: name of the error's class, or "".
-        message: the platform's own message, or "" if the error may hold data.
-        since: run that opened the episode of this job.
-    """
+    """A run failed. The message is ours, or "" if the error may quote data; the step is "" if the process died."""
 
     kind = "run_failed"
     tone = Tone.BAD
+    key = ("job", "step", "error", "since")
     steps = "What it had made is kept and nothing was half written. Open the run, correct the cause and run it again."
     page = ""
 
@@ -100,10 +88,7 @@ class RunFailed(Fact):
     step: str
     error: str
     message: str
-    since: str
-
-    def identity(self) -> tuple[object, ...]:
-        return self.job, self.step, self.error, self.since
+    since: str  # run that opened the episode
 
     def title(self) -> str:
         return f"The run {self.job} failed"
@@ -117,15 +102,7 @@ class RunFailed(Fact):
 
 @dataclass(frozen=True, kw_only=True)
 class GateFailed(Fact):
-    """A check that must hold does not.
-
-    Attributes:
-        asset: what was checked.
-        check: name of the check, the truth that it tests.
-        description: the same as a sentence.
-        found: what is wrong, such as months or file names.
-        since: run that opened the episode of this check.
-    """
+    """An asset check of severity ERROR failed; `found` names months or files."""
 
     kind = "gate_failed"
     tone = Tone.BAD
@@ -137,7 +114,7 @@ class GateFailed(Fact):
     check: str
     description: str
     found: Sequence[str]
-    since: str
+    since: str  # run that opened the episode
 
     def identity(self) -> tuple[object, ...]:
         return self.asset, self.check, sorted(self.found), self.since
@@ -152,20 +129,12 @@ class GateFailed(Fact):
 
 @dataclass(frozen=True, kw_only=True)
 class FileRefused(Fact):
-    """A file cannot be used as a whole. The alert is sent when the file is refused, not at the next run.
-
-    Attributes:
-        delivery: contacts, outcomes or campaigns.
-        name: of the file.
-        expected: what was expected of it. What was found is left out: it may quote a row.
-        reason_file: name of the file with the reason.
-        reason_digest: of that file; another refusal has another one.
-    """
+    """A whole file was refused. The alert is sent at once, and leaves out what was found, which may quote a row."""
 
     kind = "gate_failed"
     tone = Tone.BAD
 
-    delivery: str
+    delivery: str  # contacts, outcomes or campaigns
     name: str
     expected: str
     reason_file: str
@@ -187,28 +156,18 @@ class FileRefused(Fact):
 
 @dataclass(frozen=True, kw_only=True)
 class RowsRejected(Fact):
-    """More rows of a month cannot be used than the limit allows.
-
-    Attributes:
-        month: of the contacts.
-        rejected: rows that cannot be used.
-        rows_in: rows delivered.
-        limit: share allowed, [0, 1].
-        contacts_digest: of the month's contacts; a correction that is still too bad has another one.
-    """
+    """A larger share of a month's rows cannot be used than the limit, in [0, 1], allows."""
 
     kind = "rows_rejected"
     tone = Tone.BAD
+    key = ("month", "contacts_digest")
     steps = "The reasons stand beside each row in the table rejected_contacts. Correct the file and land it again."
 
     month: str
     rejected: int
     rows_in: int
     limit: float
-    contacts_digest: str
-
-    def identity(self) -> tuple[object, ...]:
-        return self.month, self.contacts_digest
+    contacts_digest: str  # a correction that is still too bad has another one
 
     def title(self) -> str:
         share = self.rejected / self.rows_in if self.rows_in else 0.0
@@ -223,18 +182,11 @@ class RowsRejected(Fact):
 
 @dataclass(frozen=True, kw_only=True)
 class SensorFailing(Fact):
-    """A sensor or schedule cannot do its work.
-
-    Attributes:
-        name: its name.
-        automation: sensor or schedule.
-        error: name of the error's class.
-        failures: evaluations that failed in a row.
-        since: time of the first of them.
-    """
+    """Several evaluations of a sensor or schedule failed in a row."""
 
     kind = "sensor_failing"
     tone = Tone.BAD
+    key = ("name", "since")
     steps = "Open it in Dagster under Automation, read the error of its last tick, and correct the cause."
     page = ""
 
@@ -242,10 +194,7 @@ class SensorFailing(Fact):
     automation: str
     error: str
     failures: int
-    since: str
-
-    def identity(self) -> tuple[object, ...]:
-        return self.name, self.since
+    since: str  # time of the first failure
 
     def title(self) -> str:
         return f"The {self.automation} {self.name} fails"
@@ -260,26 +209,17 @@ class SensorFailing(Fact):
 
 @dataclass(frozen=True, kw_only=True)
 class NothingArrived(Fact):
-    """No delivery for days of wall time.
-
-    Attributes:
-        last_arrival: when the last one came, ISO.
-        days: days since then.
-        limit: days allowed.
-        delivery: identity of the last delivery; the next silence begins with another one.
-    """
+    """No delivery arrived for days of wall time."""
 
     kind = "nothing_arrived"
     tone = Tone.WATCH
+    key = ("delivery",)
     steps = "Ask the sender, and look whether files wait unfinished in the landing folder."
 
     last_arrival: str
     days: float
     limit: float
-    delivery: str
-
-    def identity(self) -> tuple[object, ...]:
-        return (self.delivery,)
+    delivery: str  # identity of the last delivery
 
     def title(self) -> str:
         span = f"{self.days:.0f} days" if self.days >= 2 else f"{self.days * 24:.0f} hours"
@@ -295,26 +235,17 @@ class NothingArrived(Fact):
 
 @dataclass(frozen=True, kw_only=True)
 class NightlyDigest(Fact):
-    """A run that a schedule requested succeeded.
-
-    Attributes:
-        job: its name.
-        lines: what it came to, in the order of the stages.
-        evidence: what the loop measured on the newest day it judged, or None.
-        seconds: how long it took.
-    """
+    """A scheduled run succeeded: its results by stage, and the evidence of the newest day that the loop judged."""
 
     kind = "nightly_digest"
     tone = Tone.PLAIN
+    key = ("run_id",)
     page = "/"
 
     job: str
     lines: Sequence[str]
     evidence: Evidence | None
     seconds: float
-
-    def identity(self) -> tuple[object, ...]:
-        return (self.run_id,)
 
     def title(self) -> str:
         minutes = f"{self.seconds / 60:.0f} minutes" if self.seconds >= 90 else f"{self.seconds:.0f} seconds"
@@ -334,19 +265,14 @@ class NightlyDigest(Fact):
 
 @dataclass(frozen=True, kw_only=True)
 class ResponseBegan(Fact):
-    """The loop found a number beyond its limit on enough days, and an episode began.
+    """A number was beyond its limit on enough days, and the loop opened an episode.
 
-    Attributes:
-        answer: what the loop answered.
-        reasons: why, as recorded.
-        evidence: what was measured on that day, or None.
-        economics: what a subscription is worth.
-        episode_id: the episode.
-        seq: number of the judged day.
+    `answer` is the `ResponseAction` with the reasons on record, `seq` the number of the assessment.
     """
 
     kind = "response"
     tone = Tone.WATCH
+    key = ("episode_id",)
     steps = "Nothing: the result is reported."
 
     answer: str
@@ -355,9 +281,6 @@ class ResponseBegan(Fact):
     economics: Economics
     episode_id: str
     seq: int
-
-    def identity(self) -> tuple[object, ...]:
-        return (self.episode_id,)
 
     def title(self) -> str:
         answers = {
@@ -381,7 +304,7 @@ class ResponseBegan(Fact):
 
 @dataclass(frozen=True, kw_only=True)
 class ResponseStopped(ResponseBegan):
-    """Neither refits nor a comparison of all candidates helped."""
+    """Neither refits nor a search over all recipes helped."""
 
     tone = Tone.BAD
     steps = (
@@ -414,13 +337,13 @@ def _compared(evidence: Evidence | None) -> tuple[LimitComparison, ...]:
 
 
 def _effect(evidence: Evidence | None, economics: Economics) -> str:
-    """What the model's error means in money, and whether it may be chance; "" where too little is known."""
+    """What the model's error means in money, and whether it may be chance; "" with too few outcomes."""
     policy = ResponsePolicy()
     if evidence is None or evidence.outcomes < policy.minimum_outcomes:
         return ""
     gain, value = evidence.observed - evidence.expected, economics.value_amount.eur
     side = "more" if gain >= 0 else "less"
-    # The evidence counts subscriptions, not their rows: without one value for all there is no sum of money.
+    # The evidence holds a count of subscriptions, so it has a value in EUR only if every subscription has the same one
     worth = "" if value is None else f", worth {abs(gain * value):,.0f} EUR {side} than expected"
     chance = "chance does not explain that" if abs(evidence.z) > policy.calibration_z else "that may be chance"
     return (
@@ -432,30 +355,22 @@ def _effect(evidence: Evidence | None, economics: Economics) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelVerdict(Fact):
-    """One row of the promotions.
+    """One row of the ledger's promotions.
 
-    Attributes:
-        row_id: number of the row.
-        gate: first, probation, refit, recipe, recalibration or rollback.
-        from_version: champion before.
-        to_version: model judged.
-        reasons: what did not hold, or of a promotion what held.
-        effect: what it means in money and whether that may be chance, as a sentence, or "".
-        report: page about it, or "".
+    `reasons` are the checks that failed, or those that passed if the model was promoted. `effect` is a sentence about
+    money, `report` the path of a page; both may be "".
     """
 
     page = "/model"
+    key = ("row_id", "gate", "to_version")
 
     row_id: int
-    gate: str
+    gate: str  # first, probation, refit, recipe, recalibration or rollback
     from_version: str | None
     to_version: str | None
     reasons: Sequence[str]
     effect: str = ""
     report: str = ""
-
-    def identity(self) -> tuple[object, ...]:
-        return self.row_id, self.gate, self.to_version
 
     def text(self) -> str:
         return sentences([self.effect, *self.reasons])
@@ -485,7 +400,7 @@ class Promoted(ModelVerdict):
 
 @dataclass(frozen=True, kw_only=True)
 class OnProbation(Promoted):
-    """The default recipe decides, although no gate has opened for it yet."""
+    """The default recipe decides on probation, although it has not passed the gate of a first model."""
 
     tone = Tone.WATCH
     steps = (
@@ -499,7 +414,7 @@ class OnProbation(Promoted):
 
 @dataclass(frozen=True, kw_only=True)
 class RolledBack(ModelVerdict):
-    """A person put an earlier version in charge."""
+    """A person made an earlier version the champion again."""
 
     kind = "promoted"
     tone = Tone.WATCH
@@ -527,7 +442,7 @@ class Refused(ModelVerdict):
 
 @dataclass(frozen=True, kw_only=True)
 class Recalibrated(ModelVerdict):
-    """The intercept of the published state moved."""
+    """The intercept of the published as-of state moved."""
 
     kind = "recalibrated"
     tone = Tone.GOOD

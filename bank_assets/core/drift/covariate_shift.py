@@ -1,13 +1,9 @@
-"""How far a window of contacts lies from what the model learned from, beyond what sampling noise explains.
+"""How far a window of contacts lies from what the model learned from, beyond sampling noise, column by column.
 
-What lives here: the recency-weighted reference and the excess total variation of a window, column by column.
-What must not: the drift report for people (`core.drift.verdict`), the answer to a shift (`core.response.assessment`).
-Called by the response sensor and the replay, both with `DailyProfiles`: stored ones there, counted in memory here.
-
-`core.drift.verdict` compares with the champion's training profile as it is and gives a verdict by effect size on at
-least 300 contacts. The loop asks another question every day, of windows of 200 contacts: has the mix moved away
-from what weighs in the model? So the reference carries the model's own recency weights, and the distance that random
-draws of these sizes would show is taken off. One number per column, 0 without drift whatever the size of the window.
+`core.drift.verdict` compares with the champion's training profile as it is, by effect size, on at least 300 contacts.
+The loop asks every day, of windows of 200 contacts, whether the mix has moved away from what weighs in the model. So
+this reference carries the model's recency weights, and the distance expected of random draws of these sizes is
+subtracted: 0 without drift, whatever the size of the window.
 """
 
 from __future__ import annotations
@@ -28,7 +24,7 @@ from bank_assets.core.drift.profile import NUMERIC, Profile, kind_of
 
 BINS: Final = 10
 MINIMUM_SHARE_FOR_BINS: Final = 0.02
-"""A rest (point mass split off) of less than this share of the reference stays one bin: its quantiles are noise."""
+"""Values besides the point mass stay one bin if they are a smaller share of the reference: quantiles would be noise."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +35,7 @@ class ReferenceColumn:
         values: categories of the reference, sorted; empty for numeric columns.
         edges: inner edges of numeric bins, bin k holds (edge k-1, edge k]; empty for category columns.
         point_mass: number split off into a bin of its own, or None.
-        shares: share of each bin, (n_bins,): bins, then the point mass or what the reference has never seen.
+        shares: share of each bin, (n_bins,); the last is the point mass, or what the reference has never seen.
     """
 
     values: NDArray[Any]
@@ -62,28 +58,14 @@ class ReferenceColumn:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """What a model learned from, as weighted shares.
-
-    Attributes:
-        columns: by delivery name.
-        effective_rows: contacts that would be as informative without weights.
-    """
+    """What a model learned from, as weighted shares by delivery name, and the effective number of contacts."""
 
     columns: Mapping[str, ReferenceColumn]
     effective_rows: float
 
     @classmethod
     def of(cls, daily: DailyProfiles, as_of: date, half_life_days: float) -> Reference:
-        """The reference of a model fitted on a day.
-
-        Args:
-            daily: counts of all days.
-            as_of: day of the fit; only days before it enter.
-            half_life_days: recency weighting of the model's recipe.
-
-        Returns:
-            The reference; without columns if there was no contact before.
-        """
+        """The reference of a model fitted on the days before `as_of` with the recency weights of its recipe."""
         counts, effective = daily.decayed(as_of, half_life_days)
         columns: dict[str, ReferenceColumn] = {
             str(name): _reference_column(daily.contract, name, *counts[name])
@@ -117,13 +99,7 @@ def excess_variation(reference: Reference, window: Profile) -> dict[str, float]:
 
     Noise: both shares of a bin are binomial, so their difference is about normal and its mean size is
     sqrt(2 / pi) x its deviation; half the sum over bins is the total variation expected without any drift.
-
-    Args:
-        reference: what the model learned from.
-        window: counts of the window.
-
-    Returns:
-        Excess by column, at most 1, negative where a window is closer than chance; empty for an empty window.
+    The excess is at most 1, and negative where a window is closer than chance; an empty window has none.
     """
     result: dict[str, float] = {}
     for name, column in reference.columns.items():

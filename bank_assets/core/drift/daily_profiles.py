@@ -1,12 +1,8 @@
 """Exact value counts per contact day, from which any window is cut without reading rows again.
 
-What lives here: `DailyProfiles`, built from the stored long table or from rows in memory.
-What must not: statistics and verdicts (`drift`), Spark (`spark.profile` writes the long table).
-Called by the drift asset, the replay and benchmarks.
-
-The long table has one row per contact day, column and value: `contact_date` (date), `column` (delivery spelling),
-`number` (float64, for numeric columns), `category` (string, for the others), `count` (int64). Both value fields are
-null for a missing value.
+`spark.profile` stores them as a long table with one row per contact day, column and value: `contact_date` (date),
+`column` (delivery spelling), `number` (float64, of numeric columns), `category` (string, of the others), `count`
+(int64). Both value fields are null for a missing value.
 """
 
 from __future__ import annotations
@@ -42,7 +38,7 @@ _MISSING_CODE: Final = -1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _DailyColumn:
-    """Counts of one column sorted by day, values as codes so that a window is one bincount."""
+    """Counts of one column sorted by day, with values as codes so that a window is one bincount."""
 
     kind: str
     values: NDArray[Any]
@@ -71,7 +67,6 @@ class DailyProfiles:
     Attributes:
         days: (n_days,) sorted distinct contact days, datetime64[D].
         rows: (n_days,) int64, contacts per day.
-        contract: that the columns follow from.
     """
 
     days: NDArray[np.datetime64]
@@ -81,13 +76,7 @@ class DailyProfiles:
 
     @staticmethod
     def from_rows(days: Any, columns: Mapping[str, Any], contract: Contract) -> DailyProfiles:
-        """Count rows held in memory (replay, tests); from files use `from_table`.
-
-        Args:
-            days: (n,) contact days.
-            columns: (n,) values by delivery name; None or NaN is missing, a bool is yes or no.
-            contract: which columns are numbers.
-        """
+        """Count (n,) days and values by delivery name. None and NaN are missing, a bool is yes or no."""
         day_of_row = np.asarray(days, dtype="datetime64[D]")
         distinct, rows = np.unique(day_of_row, return_counts=True)
         ones = np.ones(day_of_row.size, dtype=np.int64)
@@ -99,10 +88,10 @@ class DailyProfiles:
 
     @staticmethod
     def from_table(table: pa.Table, contract: Contract) -> DailyProfiles:
-        """Index a long table (see the module), rows in any order, of contacts under a contract.
+        """Index a long table (see the module), rows in any order.
 
         Raises:
-            ProfileError: the table has other columns, or its columns count different contacts on a day.
+            ProfileError: it has other columns, or its columns count different contacts on a day.
         """
         absent = [name for name in LONG_COLUMNS if name not in table.column_names]
         if absent:
@@ -136,10 +125,9 @@ class DailyProfiles:
     @property
     def months(self) -> dict[str, int]:
         """Contacts by calendar month, `{"2008-05": 7957, …}`, in order."""
-        counted: dict[str, int] = {}
-        for month, rows in zip(self.days.astype("datetime64[M]").astype(str).tolist(), self.rows, strict=True):
-            counted[month] = counted.get(month, 0) + int(rows)
-        return counted
+        months, at = np.unique(self.days.astype("datetime64[M]").astype(str), return_inverse=True)
+        counts = np.bincount(at, weights=self.rows).astype(int)
+        return dict(zip(months.tolist(), counts.tolist(), strict=True))
 
     def window(self, first_day: date, last_day: date) -> Profile:
         """Profile of the contacts from first_day to last_day, both inclusive."""
@@ -159,26 +147,21 @@ class DailyProfiles:
     def month_or_trailing(self, month: str, minimum_rows: int) -> Profile:
         """The calendar month if it has enough contacts, else the shortest trailing window that ends with it.
 
-        16 of the real file's 30 months have fewer than 300 contacts: alone they would never get a verdict.
+        16 of the real file's 30 months have fewer than 300 contacts, and would never get a verdict alone.
         """
         first = np.datetime64(month, "M")
         length = int((_last_day(first) - first.astype("datetime64[D]").astype(date)).days) + 1
         return self.trailing(_last_day(first), minimum_rows, minimum_days=length)
 
     def of_months(self, months: Iterable[str]) -> Profile:
-        """Profile of several calendar months, adjacent or not."""
+        """Profile of several calendar months."""
         return Profile.merge((self.month(month) for month in months), self.contract)
 
     def trailing(self, last_day: date, minimum_rows: int, minimum_days: int = 1, maximum_days: int = 92) -> Profile:
-        """The shortest window ending on last_day that has enough contacts.
+        """The shortest window that ends on a day, inclusive, and has enough contacts, within a range of days.
 
-        Small months have no verdict of their own (noise is larger than the thresholds), so the window grows back.
-
-        Args:
-            last_day: last day, inclusive.
-            minimum_rows: contacts wanted.
-            minimum_days: the window is at least this long.
-            maximum_days: the window is never longer, even with fewer contacts than wanted.
+        Small windows have no verdict of their own, because noise is larger than the thresholds. `maximum_days` holds
+        even if there are fewer contacts than wanted.
         """
         last = np.datetime64(last_day, "D")
         end = int(np.searchsorted(self.days, last, "right"))
@@ -190,16 +173,10 @@ class DailyProfiles:
         return self.window(first.astype(date), last_day)
 
     def decayed(self, as_of: date, half_life_days: float) -> tuple[dict[str, tuple[NDArray[Any], FloatArray]], float]:
-        """Weighted value counts of the contacts before a day, each half-life of age halving the weight.
+        """(values, weights) by column of the contacts before `as_of`, whose weight halves every `half_life_days`.
 
-        This is what a recency-weighted model has learned from, so it is what drift must be measured against.
-
-        Args:
-            as_of: first day left out.
-            half_life_days: days; `inf` weighs all alike.
-
-        Returns:
-            (values, weights) by column, and the effective number of contacts, (sum w)^2 / sum w^2.
+        A recency-weighted model has learned from these, so drift is measured against them. The second result is the
+        effective number of contacts, (sum w)^2 / sum w^2.
         """
         until = np.datetime64(as_of, "D")
         end = int(np.searchsorted(self.days, until, "left"))
@@ -217,11 +194,9 @@ class DailyProfiles:
 
     def total(self) -> Profile:
         """Profile of all days."""
-        return (
-            self.window(self.days[0].astype(date), self.days[-1].astype(date))
-            if self.days.size
-            else Profile.empty(self.contract)
-        )
+        if not self.days.size:
+            return Profile.empty(self.contract)
+        return self.window(self.days[0].astype(date), self.days[-1].astype(date))
 
 
 def _decay(days: NDArray[np.datetime64], until: np.datetime64, half_life_days: float) -> FloatArray:

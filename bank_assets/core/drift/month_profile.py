@@ -1,8 +1,7 @@
-"""What a month of deliveries looks like in numbers, before any row is left out; validation judges these.
+"""What a month of deliveries looks like in numbers, before any row is left out.
 
-What lives here: `MonthProfile` and the facts that compare a month with the months before it.
-What must not: limits and verdicts (`bank_assets.expectations`). The ETL fills profiles and stores them with the table.
-Counts only: the one text in a profile is a category of the contract, so it holds nothing of a customer.
+The ETL counts and stores profiles with the table; `bank_assets.expectations` judges them. They hold nothing of a
+customer: the only texts are categories of the contract.
 """
 
 from __future__ import annotations
@@ -16,15 +15,15 @@ from bank_assets.contract.columns import ColumnRole
 from bank_assets.contract.contract import Contract
 
 OTHER: Final = "(other)"
-"""Stands for every text of a category column that is not in the contract."""
+"""Every text of a category column that is not in the contract."""
 
 UNKNOWN: Final = "unknown"
 RECENT_MONTHS: Final = 6
 FEWEST_RECENT: Final = 3
-"""A month is compared with the median of up to six months before it, and with nothing if there are fewer than three."""
+"""A month is compared with the median of up to six months before it, if there are at least three."""
 
 FEWEST_REPEATS: Final = 20
-"""Rows of one contact that may be a correction after the other; more are compared with the month's rows."""
+"""Fewer rows of one contact may be a series of corrections; more are compared with the month's rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +31,6 @@ class MonthProfile:
     """Counts of the contacts deliveries of one month.
 
     Attributes:
-        month: `YYYY-MM`.
-        rows: delivered rows.
         contacts: usable rows, each contact once.
         uncorrected: rows that break a rule and that no later row of the same contact corrects.
         superseded: usable rows that a later one replaced.
@@ -66,12 +63,9 @@ class MonthProfile:
 
 
 def month_facts(profile: MonthProfile, earlier: Sequence[MonthProfile], contract: Contract) -> dict[str, float | None]:
-    """The numbers of a month that have a limit; None where there is nothing to compare with, or no row at all.
+    """The numbers of a month that have a limit; None without a row, or without enough months to compare with.
 
-    Args:
-        profile: the month.
-        earlier: the months before it that have contacts, oldest first.
-        contract: the columns.
+    `earlier` holds the months before it that have contacts, oldest first.
     """
     recent = earlier[-RECENT_MONTHS:] if len(earlier) >= FEWEST_RECENT else []
     repeats = profile.most_rows_of_a_contact
@@ -100,7 +94,7 @@ def _unknown_share(profile: MonthProfile, name: str) -> float | None:
 
 
 def _new_values(profile: MonthProfile, earlier: Sequence[MonthProfile], contract: Contract) -> list[str]:
-    """Categories of this month that no earlier month had; the calendar's own values are new every month."""
+    """Categories that no earlier month had; those of the calendar change every month and do not count."""
     known = {item for one in earlier for item in _items(one, contract)}
     return sorted(f"{name}={value}" for name, value in set(_items(profile, contract)) - known)
 

@@ -1,10 +1,7 @@
 """Exact value counts of a set of contacts: all that drift statistics need, and nothing that grows with rows.
 
-What lives here: `ColumnProfile` and `Profile` (counts over a span of days), merging, and their JSON form.
-What must not: counts per day (`daily_profiles`), statistics and verdicts (`drift_statistics`, `drift`).
-Called by `drift`, `daily_profiles`, model bundles (`reference_profile.json`) and reports.
-
-The target `y` is a column like any other: its missing values are outcomes not known yet.
+Model bundles store one as `reference_profile.json`. The target `y` is a column like any other: its missing values are
+outcomes not known yet.
 """
 
 from __future__ import annotations
@@ -26,7 +23,7 @@ CATEGORICAL: Final = "category"
 
 
 def profiled_columns(contract: Contract) -> tuple[str, ...]:
-    """Columns counted, in delivery spelling: all but identifiers and dates; duration and target included."""
+    """Counted columns, in delivery spelling: all but identifiers and dates; duration and target included."""
     return tuple(
         column.source
         for column in contract.columns
@@ -35,7 +32,7 @@ def profiled_columns(contract: Contract) -> tuple[str, ...]:
 
 
 class ProfileError(ValueError):
-    """Counts that cannot be a profile; the message says what was expected, what was found and what to do."""
+    """Counts that cannot be a profile."""
 
 
 def kind_of(contract: Contract, column: str, default: str = CATEGORICAL) -> str:
@@ -44,11 +41,6 @@ def kind_of(contract: Contract, column: str, default: str = CATEGORICAL) -> str:
     if known is None:
         return default
     return NUMERIC if known.kind is ColumnKind.INTEGER else CATEGORICAL
-
-
-def _frozen(array: NDArray[Any]) -> NDArray[Any]:
-    array.flags.writeable = False
-    return array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,8 +71,7 @@ class ColumnProfile:
                 "expected sorted distinct values with positive counts, found unsorted or repeated values or a count "
                 "below 1; build the column with ColumnProfile.of."
             )
-        _frozen(values)
-        _frozen(counts)
+        values.flags.writeable = counts.flags.writeable = False
 
     @property
     def present(self) -> int:
@@ -89,21 +80,14 @@ class ColumnProfile:
 
     @property
     def rows(self) -> int:
-        """Contacts counted, those without a value included."""
+        """Contacts counted, including those without a value."""
         return self.present + self.missing
 
     @staticmethod
     def of(
         kind: str, values: Sequence[Any] | NDArray[Any], counts: Sequence[int] | NDArray[Any], missing: int = 0
     ) -> ColumnProfile:
-        """Build from values in any order, repeated ones added up, zero counts dropped.
-
-        Args:
-            kind: "numeric" or "category".
-            values: (n,) values, none of them missing.
-            counts: (n,) contacts per value, >= 0.
-            missing: contacts without a value.
-        """
+        """Build from (n,) values in any order and (n,) counts; adds up repeated values and drops zero counts."""
         array = np.asarray(values, dtype=np.float64 if kind == NUMERIC else np.str_)
         weights = np.asarray(counts, dtype=np.int64)
         if array.size == 0:
@@ -120,22 +104,14 @@ class ColumnProfile:
         return int(self.counts[at]) if at < self.values.size and self.values[at] == value else 0
 
     def without(self, value: float) -> ColumnProfile:
-        """The column with one value split off; missing values are not carried over."""
+        """The column without one value; missing values are dropped too."""
         kept = self.values != value
         return ColumnProfile(self.kind, self.values[kept], self.counts[kept])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Profile:
-    """Exact value counts of all columns over a span of contact days.
-
-    Attributes:
-        columns: column profile by delivery name; all count the same contacts.
-        rows: contacts counted.
-        first_day: first contact day, inclusive; None for a profile of no contact.
-        last_day: last contact day, inclusive; None for a profile of no contact.
-        contract: that the columns follow from.
-    """
+    """Exact value counts of all columns, by delivery name, over the same contacts; None for the days of no contact."""
 
     columns: Mapping[str, ColumnProfile]
     rows: int
@@ -174,7 +150,7 @@ class Profile:
 
     @staticmethod
     def merge(profiles: Iterable[Profile], contract: Contract) -> Profile:
-        """Add profiles up; exact, associative and independent of order, because counts are integers.
+        """Add profiles up; exact and independent of order, because counts are integers.
 
         A column that only some of them have counts as missing in the contacts of the others.
         """
@@ -198,7 +174,7 @@ class Profile:
         return Profile(columns, rows, contract, first, last)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready form, as stored in `reference_profile.json`."""
+        """JSON form, as stored in `reference_profile.json`."""
         return {
             "schema_version": PROFILE_SCHEMA_VERSION,
             "rows": self.rows,
@@ -217,7 +193,7 @@ class Profile:
 
     @staticmethod
     def from_dict(document: Mapping[str, Any], contract: Contract) -> Profile:
-        """Read what `to_dict` wrote under a contract.
+        """Read what `to_dict` wrote.
 
         Raises:
             ProfileError: another schema version, or counts that do not fit together.

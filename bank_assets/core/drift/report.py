@@ -1,12 +1,8 @@
-"""The drift report: what moved between a reference and a window, as values for people and programs.
-
-What lives here: levels, statuses, roles, `ColumnDrift`, `LabelRate`, `DriftReport` and its JSON form.
-What must not: thresholds and comparisons (`drift`), plots and pages (`bank_assets.reports`).
-Called by `drift`, reports, sensors and the response policy.
-"""
+"""The drift report: what moved between a reference and a window, as values for people and programs."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -19,23 +15,21 @@ DRIFT_SCHEMA_VERSION: Final = 1
 
 
 class Level(StrEnum):
-    """How far something moved."""
+    """How far something moved, from lowest to highest."""
 
     NONE = "none"
     MODERATE = "moderate"
     HEAVY = "heavy"
 
 
-LEVELS: Final = (Level.NONE, Level.MODERATE, Level.HEAVY)
-"""Levels from lowest to highest."""
-
+LEVELS: Final = tuple(Level)
 
 SHADES: Final = ((0.25, "much"), (0.10, "some"))
-"""Share of contacts that moved, from which a table shades a column: for the eye, no limit of anything."""
+"""Shares of contacts that moved from which a table shades a cell; they are no limits."""
 
 
 def shade(effect: float | None) -> str:
-    """`some` or `much` by the size of an effect, else ""."""
+    """`some` or `much` by the size of an effect, else an empty text."""
     return next((name for least, name in SHADES if effect is not None and effect >= least), "")
 
 
@@ -55,38 +49,31 @@ class DriftStatus(StrEnum):
 class DriftRole(StrEnum):
     """What a column's drift means."""
 
-    INPUT = "input"
-    """Known before the call: its drift can break the model, so it makes the overall level."""
-    MONITORED = "monitored"
-    """Known only after the call: listed when drifted, but no model input, so it makes no overall level."""
-    CALENDAR = "calendar"
-    """Moves by definition: statistics are reported, never a verdict."""
+    INPUT = "input"  # known before the call: it can break the model, so it makes the overall level
+    MONITORED = "monitored"  # known only after the call: listed, but it does not make the overall level
+    CALENDAR = "calendar"  # moves by definition: statistics without a verdict
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnDrift:
     """Drift of one column; statistics that cannot be computed are None.
 
+    "Compared" values leave out the point mass: the value of a numeric column that stands for "none".
+
     Attributes:
-        column: delivery name.
         kind: "numeric" or "category".
-        role: input, monitored or calendar.
         level: verdict; none for calendar columns and reports without verdict.
         reason: the statistic that made the verdict, with its value and threshold; "" for none.
-        psi: population stability index (numeric: point mass split off).
+        psi: population stability index of the compared values.
         ks_distance: KS distance of all values (numeric).
         ks_p_value: its p-value, for information (numeric).
-        ks_distance_rest: KS distance with the point mass split off (numeric; equals ks_distance without a point mass).
-        total_variation: (category).
-        weight: share of contacts that the values compared are, the smaller of both sides; effects are judged times
-            this share.
-        point_mass: the value split off, or None.
-        point_mass_reference: its share in the reference.
-        point_mass_current: its share in the current window.
-        missing_reference: share of missing values in the reference.
-        missing_current: share of missing values in the current window.
-        rows_reference: values compared in the reference, point mass split off.
-        rows_current: values compared in the current window, point mass split off.
+        ks_distance_rest: KS distance of the compared values (numeric).
+        total_variation: share of contacts that changed category (category).
+        weight: share of contacts that the compared values are, the smaller of both sides; effects are judged times
+            this.
+        point_mass_reference: its share in the reference; the current share likewise.
+        missing_reference: share of missing values in the reference; the current share likewise.
+        rows_reference: compared values in the reference; the current number likewise.
         new_values: categories of the current window that the reference does not have.
     """
 
@@ -112,9 +99,9 @@ class ColumnDrift:
 
     @property
     def effect(self) -> float | None:
-        """Headline number in [0, 1] for charts: share of contacts that moved.
+        """Share of contacts that moved, in [0, 1], for charts; None if nothing was compared.
 
-        The larger of the point mass's shift and the weighted D or total variation; None if nothing was compared.
+        The larger of the point mass's shift and the weighted KS distance or total variation.
         """
         distance = self.ks_distance_rest if self.kind == NUMERIC else self.total_variation
         shifts = [] if distance is None else [distance * self.weight]
@@ -125,15 +112,7 @@ class ColumnDrift:
 
 @dataclass(frozen=True, slots=True)
 class LabelRate:
-    """Subscription rate among known outcomes of one side.
-
-    Attributes:
-        known: contacts whose outcome is known.
-        subscribed: of these, how many subscribed.
-        rate: subscribed / known, None without known outcomes.
-        low: lower end of the Wilson interval, None likewise.
-        high: upper end, None likewise.
-    """
+    """Subscription rate among known outcomes, with the ends of its Wilson interval; None without known outcomes."""
 
     known: int
     subscribed: int
@@ -161,15 +140,8 @@ class DriftReport:
         level: highest level of the input columns.
         drifted_columns: input and monitored columns above level none, furthest first.
         columns: every column, in contract order.
-        label_level: how far the subscription rate moved; apart from `level`, because it asks for another answer.
-        label_reference: subscription rate of the reference.
-        label_current: subscription rate of the current window.
-        reference_name: where the reference comes from, for people.
-        reference_span: days of the reference.
-        current_span: days of the current window.
-        rows_reference: contacts in the reference.
-        rows_current: contacts in the current window.
-        reference_overlaps: the current window shares days with the reference, so drift looks smaller than it is.
+        label_level: how far the subscription rate moved; apart from `level`, because it needs another response.
+        reference_overlaps: the window shares days with the reference, so drift looks smaller than it is.
         last_day: last day of the current window (ISO), None if empty: the data time of the report.
     """
 
@@ -190,17 +162,13 @@ class DriftReport:
     last_day: str | None
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON-ready form: equal to what reading its JSON gives."""
+        """JSON form, equal to what reading its JSON gives."""
         document: dict[str, Any] = plain({"schema_version": DRIFT_SCHEMA_VERSION, **asdict(self)})
         return document
 
     @staticmethod
     def from_dict(document: Mapping[str, Any]) -> DriftReport:
-        """Read what `to_dict` wrote.
-
-        Raises:
-            ValueError: another schema version.
-        """
+        """Read what `to_dict` wrote; another schema version is a ValueError."""
         fields = dict(document)
         version = fields.pop("schema_version", None)
         if version != DRIFT_SCHEMA_VERSION:
@@ -228,9 +196,5 @@ class DriftReport:
 
 
 def plain(value: Any) -> Any:
-    """The same value as dictionaries, lists, strings and numbers only, equal to what reading its JSON gives."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return str(value) if isinstance(value, StrEnum) else value
+    """The same value as reading its JSON gives: dictionaries, lists, strings and numbers only."""
+    return json.loads(json.dumps(value))

@@ -1,11 +1,7 @@
 """Exact distances between two columns, from value counts alone.
 
-What lives here: KS distance and p-value, population stability index, total variation, Wilson interval, Cohen's h.
-What must not: thresholds and verdicts (`drift`), rows, files.
-Called by `drift`, `performance` and benchmarks.
-
-All distances use shares computed as integer / integer, so a sample and the same sample repeated 100 times give
-bit-identical results. Rows never come back: a column of a billion contacts costs what its distinct values cost.
+Shares are computed as integer / integer, so a sample and the same sample repeated 100 times give bit-identical results.
+A column of a billion contacts costs what its distinct values cost.
 """
 
 from __future__ import annotations
@@ -20,13 +16,13 @@ from numpy.typing import NDArray
 from bank_assets.core.drift.profile import ColumnProfile
 
 PSI_SMOOTHING: Final = 1e-4
-"""Added to the share of every bin before shares are renormalised, so an empty bin costs a finite amount.
+"""Added to the share of every bin before shares are renormalised, so that an empty bin costs a finite amount.
 
-A share, not a count: the index must not depend on the number of rows. An empty bin of 1 % weighs 0.046.
+It is a share because the index must not depend on the number of rows. An empty bin of 1 % weighs 0.046.
 """
 
 PSI_BINS: Final = 10
-"""Bins of numeric columns: equal shares of the reference, fewer where one value spans several."""
+"""Bins of numeric columns: equal shares of the reference, fewer if one value spans several."""
 
 EXACT_P_ROWS: Final = 10_000
 """Up to this many rows in each sample the p-value is exact, as `scipy.stats.ks_2samp(method="auto")` decides."""
@@ -50,7 +46,7 @@ def _cdf(column: ColumnProfile, at: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def ks_p_value(reference: ColumnProfile, current: ColumnProfile, distance: float | None = None) -> float:
-    """Two-sided p-value of the KS distance; for information only, at large n every effect is significant.
+    """Two-sided p-value of the KS distance; for information only, since at large n every effect is significant.
 
     Exact up to `EXACT_P_ROWS` rows a sample, else the asymptotic Kolmogorov distribution at the effective number of
     rows n·m/(n+m), both as scipy's "auto". NaN if a sample is empty.
@@ -63,7 +59,7 @@ def ks_p_value(reference: ColumnProfile, current: ColumnProfile, distance: float
     if max(n_reference, n_current) <= EXACT_P_ROWS:
         rows = (np.repeat(column.values, column.counts) for column in (reference, current))
         with warnings.catch_warnings():
-            # scipy says so when it falls back to the asymptotic value, which is as good for information
+            # scipy warns when it falls back to the asymptotic value, which is as good for information
             warnings.filterwarnings("ignore", message="ks_2samp: Exact calculation unsuccessful")
             return float(stats.ks_2samp(*rows).pvalue)
     found = ks_distance(reference, current) if distance is None else distance
@@ -75,12 +71,8 @@ def ks_p_value(reference: ColumnProfile, current: ColumnProfile, distance: float
 def quantile_edges(reference: ColumnProfile, bins: int = PSI_BINS) -> NDArray[Any]:
     """Inner bin edges: the smallest reference values that at least k/bins of the reference does not exceed.
 
-    Args:
-        reference: numeric column with at least one value, point masses split off.
-        bins: number of bins wanted.
-
-    Returns:
-        (<= bins - 1,) sorted distinct edges; bin k holds the values in (edge k-1, edge k].
+    The reference is numeric with at least one value and without its point mass. There are at most bins - 1 distinct
+    edges, sorted; bin k holds the values in (edge k-1, edge k].
     """
     below = np.cumsum(reference.counts)
     # integers on both sides: no edge moves when the sample is repeated
@@ -89,7 +81,7 @@ def quantile_edges(reference: ColumnProfile, bins: int = PSI_BINS) -> NDArray[An
 
 
 def psi_numeric(reference: ColumnProfile, current: ColumnProfile, bins: int = PSI_BINS) -> float:
-    """Population stability index over ten equal shares of the reference, see `psi`. NaN if a sample is empty."""
+    """Population stability index over equal shares of the reference, see `psi`. NaN if a sample is empty."""
     if not reference.counts.size or not current.counts.size:
         return math.nan
     edges = quantile_edges(reference, bins)
@@ -103,12 +95,8 @@ def psi_numeric(reference: ColumnProfile, current: ColumnProfile, bins: int = PS
 def psi(reference: NDArray[Any], current: NDArray[Any]) -> float:
     """Population stability index, sum over bins of (q - p)·ln(q / p), the symmetric Kullback–Leibler divergence.
 
-    Shares are smoothed by `PSI_SMOOTHING`; the result is >= 0 and 0 only for equal shares.
-    Siddiqi, Credit Risk Scorecards (2006); its usual reading: below 0.1 stable, above 0.25 shifted.
-
-    Args:
-        reference: (n_bins,) contacts per bin, at least one contact.
-        current: (n_bins,) contacts per bin, at least one contact.
+    Counts per bin are (n_bins,), with at least one contact a side; shares are smoothed by `PSI_SMOOTHING`. Siddiqi,
+    Credit Risk Scorecards (2006); its usual reading: below 0.1 stable, above 0.25 shifted.
     """
     share = [
         (counts / counts.sum() + PSI_SMOOTHING) / (1 + counts.size * PSI_SMOOTHING)

@@ -1,11 +1,7 @@
-"""Drift of a window of contacts against a reference: statistics, verdict by effect size.
+"""Drift of a window of contacts against a reference: statistics, and a verdict by effect size.
 
-What lives here: `DriftPolicy`, `compare_profiles`, the choice of a default reference.
-What must not: rows, the response to drift (`response`), plots and pages (`bank_assets.reports`).
-Called by the drift asset, the replay and benchmarks.
-
-The verdict never looks at p-values: at millions of rows a shift of 1 % is "significant". It looks at how far the
-distribution moved, on samples large enough that noise alone stays below the thresholds.
+The verdict never looks at p-values, because at millions of rows a shift of 1 % is "significant". It looks at how far
+the distribution moved, on samples large enough that noise alone stays below the thresholds.
 """
 
 from __future__ import annotations
@@ -45,31 +41,22 @@ from bank_assets.core.drift.statistics import (
 
 @dataclass(frozen=True, slots=True)
 class DriftPolicy:
-    """Thresholds of the verdict.
+    """Thresholds of the verdict, as (moderate, heavy) pairs.
 
-    PSI 0.1 and 0.25 are the usual reading of the index (Siddiqi 2006). The others were set above noise, measured on
-    the real file with windows of 300 rows drawn at random, 99 % quantile: D 0.093, total variation 0.127 (job, twelve
+    PSI 0.1 and 0.25 are the usual reading of the index (Siddiqi 2006). The others were set above noise, measured on the
+    real file with windows of 300 rows drawn at random, 99 % quantile: D 0.093, total variation 0.127 (job, twelve
     categories), point-mass shift 0.053, PSI 0.10. 2008 against 2010 gives D 0.17 to 0.31, total variation 0.27 to 0.62.
-    The rates use Cohen's h: 0.2 small, 0.5 medium.
-
-    Attributes:
-        minimum_rows: contacts that a side needs for a verdict.
-        psi: (moderate, heavy) population stability index of numeric columns, point mass split off, times the share
-            of contacts that are left.
-        distance: (moderate, heavy) KS distance, likewise.
-        total_variation: (moderate, heavy) total variation of categories, likewise.
-        share_shift: (moderate, heavy) absolute change of the share of the point mass, and of missing values.
-        rate_effect: (moderate, heavy) Cohen's h between the subscription rates.
-        confidence: of the intervals of rates.
+    The rates use Cohen's h: 0.2 small, 0.5 medium. PSI, distance and total variation are judged times the share of
+    contacts that is compared.
     """
 
-    minimum_rows: int = 300
-    psi: tuple[float, float] = (0.1, 0.25)
-    distance: tuple[float, float] = (0.1, 0.2)
+    minimum_rows: int = 300  # contacts that a side needs for a verdict
+    psi: tuple[float, float] = (0.1, 0.25)  # of numeric columns, without the point mass
+    distance: tuple[float, float] = (0.1, 0.2)  # KS distance, likewise
     total_variation: tuple[float, float] = (0.15, 0.25)
-    share_shift: tuple[float, float] = (0.1, 0.2)
-    rate_effect: tuple[float, float] = (0.2, 0.5)
-    confidence: float = 0.95
+    share_shift: tuple[float, float] = (0.1, 0.2)  # change of the share of the point mass, and of missing values
+    rate_effect: tuple[float, float] = (0.2, 0.5)  # Cohen's h between the subscription rates
+    confidence: float = 0.95  # of the intervals of rates
 
     def __post_init__(self) -> None:
         for name in ("psi", "distance", "total_variation", "share_shift", "rate_effect"):
@@ -89,21 +76,11 @@ def _level(effect: float | None, thresholds: tuple[float, float]) -> Level:
 def choose_default_reference(
     monthly_rows: Mapping[str, int], minimum_rows: int = 1_000, months: int = 3
 ) -> tuple[str, ...]:
-    """Months that stand in for a champion's training profile: the first ones with enough contacts.
-
-    Args:
-        monthly_rows: contacts by month, `{"2008-05": 7957, …}`, in any order.
-        minimum_rows: contacts that a month needs.
-        months: months wanted.
-
-    Returns:
-        Up to `months` months in order; empty if none is large enough.
-    """
+    """Months in place of a champion's training profile: the first ones with enough contacts; `{"2008-05": 7957, …}`."""
     return tuple(month for month in sorted(monthly_rows) if monthly_rows[month] >= minimum_rows)[:months]
 
 
 def _sentence(level: Level, moved: Sequence[str], current: Profile, reference: str) -> str:
-    """The verdict as a sentence."""
     names = ", ".join(moved)
     if level is not Level.NONE:
         return f"{str(level).capitalize()} drift in {current.span} compared with {reference}: {names}."
@@ -114,16 +91,10 @@ def _sentence(level: Level, moved: Sequence[str], current: Profile, reference: s
 def compare_profiles(
     reference: Profile | None, current: Profile, policy: DriftPolicy | None = None, reference_name: str = "reference"
 ) -> DriftReport:
-    """Compare a window with a reference; costs what the distinct values cost, whatever the number of rows.
+    """Compare a window with a reference, such as "champion v3" or "first three months".
 
-    Args:
-        reference: profile to compare with, or None if there is none yet.
-        current: profile of the window.
-        policy: thresholds, the default policy if None.
-        reference_name: where the reference comes from ("champion v3", "first three months").
-
-    Returns:
-        The report; without a verdict (`status`) if the reference is missing or a side has too few contacts.
+    The report has no verdict (`status`) if the reference is missing or a side has too few contacts. The cost depends on
+    the distinct values alone.
 
     Raises:
         ProfileError: a column is numeric on one side and a category on the other.
@@ -216,7 +187,7 @@ def _compare_column(
     missing = [side.missing / side.rows if side.rows else 0.0 for side in (reference, current)]
     effects: _Effects = []
     if role is DriftRole.MONITORED:
-        # missing means "not known yet" here: the newest contacts always lack it, which is no drift
+        # Missing means "not known yet" here: the newest contacts always lack it, which is no drift
         verdict = verdict and min(reference.present, current.present) >= policy.minimum_rows
         reference, current = (ColumnProfile(side.kind, side.values, side.counts) for side in (reference, current))
     else:
@@ -251,9 +222,9 @@ def _verdict(effects: _Effects) -> tuple[Level, str]:
 def _weight(reference: ColumnProfile, current: ColumnProfile, rest: tuple[ColumnProfile, ColumnProfile]) -> float:
     """Share of the contacts that the compared values are, the smaller one of both sides.
 
-    Divergences of the rest count by this share, as in the chain rule of the Kullback-Leibler divergence
-    (whole = split + share x rest). It also keeps noise down: a rest of few values is noisy, and weighs little. A
-    minimum number of values would do so too, but would make the verdict depend on the number of rows.
+    Divergences of these values count by this share, as in the chain rule of the Kullback-Leibler divergence (whole =
+    split + share x rest). It also keeps noise down: few values are noisy, and weigh little. A minimum number of values
+    would do so too, but would make the verdict depend on the number of rows.
     """
     pairs = ((reference, rest[0]), (current, rest[1]))
     return min(part.present / side.rows if side.rows else 0.0 for side, part in pairs)
@@ -274,7 +245,7 @@ def _compare_numeric(
         effects.append((f"share of {sentinel}", abs(shares[0] - shares[1]), policy.share_shift))
         rest = (reference.without(sentinel), current.without(sentinel))
     weight = _weight(reference, current, rest)
-    # every bin holds about a tenth of the contacts, however small the rest is
+    # Every bin holds about a tenth of the contacts, however few the compared ones are
     index = psi_numeric(*rest, bins=max(2, int(PSI_BINS * weight)))
     distance = ks_distance(*rest)
     effects += [("PSI", index * weight, policy.psi), ("D", distance * weight, policy.distance)]

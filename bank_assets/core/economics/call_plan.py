@@ -1,14 +1,12 @@
-"""The plan of a call list: who is called, in which order, why others are not, and what it should bring.
+"""The plan of a call list: who is called and in which order, why others are not, and what it should bring.
 
-What lives here: the result types of the planner, their totals and JSON form.
-What must not: choosing (`core.economics.planner`), intervals (`core.model.forecast`), rendering.
-Called by the planner, which builds it, and by batch scoring, serving and pages, which read it.
+`core.economics.planner` builds it; batch scoring, the API and pages read it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -34,14 +32,7 @@ MICROS: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """What a set of calls costs and should bring.
-
-    Attributes:
-        n_calls: number of calls.
-        cost_eur: EUR for all calls.
-        expected_subscriptions: sum of the probabilities.
-        expected_profit_eur: EUR, value of the expected subscriptions less the cost.
-    """
+    """What a set of calls costs and should bring; the profit is the expected value less the cost."""
 
     n_calls: int
     cost_eur: float
@@ -61,10 +52,7 @@ class Totals:
     def to_dict(self) -> dict[str, float | int | None]:
         """JSON form, derived figures included."""
         return {
-            "n_calls": self.n_calls,
-            "cost_eur": self.cost_eur,
-            "expected_subscriptions": self.expected_subscriptions,
-            "expected_profit_eur": self.expected_profit_eur,
+            **asdict(self),
             "conversion_rate": self.conversion_rate,
             "cost_per_subscription_eur": self.cost_per_subscription_eur,
         }
@@ -72,29 +60,20 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class CallPlan:
-    """A planned call list; rows are in the order of the list that was given.
+    """A planned call list. Arrays are (n_contacts,), in the order of the list that was given.
 
     Attributes:
         list_id: identifier of the list, seed of the hold-out group.
-        contact_id: identifiers, (n_contacts,).
-        probability: calibrated probabilities, (n_contacts,).
-        cost_eur: EUR per call, rounded to cents, (n_contacts,).
-        value_eur: EUR per subscription, (n_contacts,).
-        expected_profit_eur: EUR if called, (n_contacts,).
-        is_called: the chosen contacts, (n_contacts,).
-        reason: why a contact is not called, a key of `REASON_TEXTS`; "" if called, (n_contacts,).
-        rank: place in the call order from 1, highest expected profit first, ties by contact_id; 0 if not called,
-            (n_contacts,).
-        decile: 1 for the tenth of the whole list with the highest expected profit … 10, (n_contacts,).
-        is_holdout_comparable: held-out contacts that the same plan would have called: the comparison group of the
-            lift test, (n_contacts,).
-        budget_eur: limit of the total cost, None for none.
-        capacity: limit of the number of calls, None for none.
+        cost_eur: EUR per call, rounded to cents.
+        value_eur: EUR per subscription.
+        expected_profit_eur: EUR if called.
+        reason: why a contact is not called, a key of `REASON_TEXTS`; "" if called.
+        rank: place in the call order from 1, highest expected profit first, ties by contact_id; 0 if not called.
+        decile: 1 for the tenth of the whole list with the highest expected profit, up to 10.
+        is_holdout_comparable: held-out contacts that this plan would have called: control group of the lift test.
         binding: limits that keep worthwhile contacts off the list: a subset of ("budget", "capacity").
-        is_exact: True if no list within the limits is expected to earn more.
-        optimality_gap_eur: most that a better list could earn on top, EUR; 0 if exact.
-        called: totals of the plan.
-        everyone: totals of calling everyone that no rule excludes, hold-out included, limits ignored.
+        optimality_gap_eur: most that a better list within the limits could earn on top, EUR; 0 if the plan is exact.
+        everyone: totals of calling everyone that no rule excludes, hold-out included, without limits.
         curve: expected totals by number of calls, best first: arrays `n_calls`, `cost_eur`, `expected_subscriptions`,
             `expected_profit_eur`, each (n_points,), from 0 calls to all that rules and hold-out allow.
     """
@@ -127,7 +106,7 @@ class CallPlan:
 
     @property
     def excluded(self) -> dict[str, int]:
-        """Number of contacts not called, by reason; reasons without contacts are left out."""
+        """Number of contacts not called, by reason."""
         names, counts = np.unique(self.reason[~self.is_called], return_counts=True)
         return {str(name): int(count) for name, count in zip(names, counts, strict=True) if name != ALLOWED}
 
@@ -160,23 +139,14 @@ def totals_of(mask: NDArray[np.bool_], probability: FloatArray, cost_eur: FloatA
 
 
 def best_first(expected_profit_eur: FloatArray, contact_id: NDArray[np.str_]) -> NDArray[np.intp]:
-    """The order of a list: by expected profit, and by the contact's id where it is equal.
-
-    Args:
-        expected_profit_eur: of each contact, (n_contacts,).
-        contact_id: (n_contacts,).
-
-    Returns:
-        Rows, the best first, (n_contacts,).
-    """
+    """Rows by expected profit, the best first, and by the contact's id where it is equal; all (n_contacts,)."""
     return np.lexsort((contact_id, -np.rint(expected_profit_eur * MICROS).astype(np.int64)))
 
 
 def deciles(ranking: NDArray[np.intp]) -> IntArray:
-    """Decile of each row, (n_contacts,): 1 for the tenth of the whole list with the highest expected profit … 10.
+    """Decile of each row, (n_contacts,), given the rows in order, the best first: 1 for the best tenth … 10.
 
-    Args:
-        ranking: rows, the best first; with fewer than ten contacts some deciles stay empty.
+    With fewer than ten contacts some deciles stay empty.
     """
     n_contacts = len(ranking)
     decile = np.zeros(n_contacts, dtype=np.int64)

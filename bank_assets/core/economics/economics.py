@@ -1,19 +1,15 @@
 """What a call costs, what a subscription is worth, and who is called.
 
-What lives here: amounts of money over rows, and `Economics`: threshold, decision, expected and realised profit of rows.
-What must not: budgets and lists (`core.economics.planner`), the choice of a recipe (`core.quality.objective`).
-Built once at the edges (settings, requests, records) and passed as a value. All money is EUR; a contact is one call.
-
-`rows` are columns of contacts by their name in deliveries, each (n,): a frame, features, or rows of a table. Whatever
-is asked of them comes back as one number for each row; the same amount for everybody comes back as one number, shape
-(), which numpy spreads over the rows.
+`Economics` is built once at the edges (settings, requests, records) and passed as a value. `rows` are columns of
+contacts by delivery name, each (n,). Amounts over rows are (n,), or () where every row has the same, which numpy
+broadcasts. All money is EUR; a contact is one call.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, Final, Protocol
 
 import numpy as np
@@ -22,9 +18,8 @@ from numpy.typing import ArrayLike
 from bank_assets.core.arrays import BoolArray, FloatArray, Rows
 
 MAXIMUM_EUR: Final = 10_000_000.0
-"""Larger amounts are taken for an error of unit (cents, basis points) and refused."""
-MAXIMUM_SHARE: Final = 1.0
-"""A subscription cannot be worth more than the whole balance it comes from."""
+"""Larger amounts are refused as an error of unit (cents, basis points)."""
+MAXIMUM_SHARE: Final = 1.0  # a subscription is worth at most the balance it comes from
 COST_COLUMN, VALUE_COLUMN = "cost_eur", "value_eur"
 """Columns of tables that keep what each call was taken to cost and each subscription to be worth."""
 BREAK_EVEN, BEST_F1 = "profit", "f1"
@@ -32,14 +27,14 @@ BREAK_EVEN, BEST_F1 = "profit", "f1"
 
 
 class EconomicsError(ValueError):
-    """A cost or value is unusable; the message says what was expected, found and what to do."""
+    """A cost or value is unusable."""
 
 
 def checked_amount(name: str, amount: object) -> float:
     """Check one amount of EUR.
 
     Raises:
-        EconomicsError: missing, not a number, not positive, or larger than any sane value.
+        EconomicsError: it is missing, not a number, not positive, or implausibly large.
     """
     if isinstance(amount, bool) or not isinstance(amount, (int, float, np.integer, np.floating)):
         raise EconomicsError(f"{name}: expected a number of EUR, found {amount!r}; state it as a positive number.")
@@ -55,7 +50,7 @@ def checked_amounts(name: str, amounts: ArrayLike) -> FloatArray:
     """Check one amount of EUR per row.
 
     Raises:
-        EconomicsError: not numbers, missing, not positive, or larger than any sane value; names the first such row.
+        EconomicsError: as for `checked_amount`; names the first such row.
     """
     try:
         values = np.asarray(amounts, dtype=np.float64)
@@ -72,11 +67,7 @@ def checked_amounts(name: str, amounts: ArrayLike) -> FloatArray:
 
 
 class Amount(Protocol):
-    """An amount of EUR over rows; its text is for people.
-
-    Attributes:
-        eur: the amount of every row; None where rows differ.
-    """
+    """An amount of EUR over rows; its text is for people. `eur` is the amount of every row, None where rows differ."""
 
     @property
     def eur(self) -> float | None: ...  # noqa: D102  see the class
@@ -90,11 +81,7 @@ class Amount(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ConstantAmount:
-    """The same amount for every row.
-
-    Attributes:
-        eur: EUR.
-    """
+    """The same amount for every row, EUR."""
 
     eur: float
     kind: ClassVar[str] = "constant"
@@ -116,11 +103,7 @@ class ConstantAmount:
 
 @dataclass(frozen=True, slots=True)
 class ColumnAmount:
-    """An amount that the rows bring.
-
-    Attributes:
-        column: EUR per row.
-    """
+    """An amount in a column of the rows, EUR."""
 
     column: str
     kind: ClassVar[str] = "column"
@@ -140,16 +123,10 @@ class ColumnAmount:
 
 @dataclass(frozen=True, slots=True)
 class BalanceValue:
-    """A share of the customer's balance, kept between two amounts.
+    """A share of the customer's balance, in (0, 1], kept between two amounts of EUR.
 
-    A deposit comes out of the balance, so its margin grows with it; a negative balance still has the minimum,
-    because the customer may bring money from elsewhere.
-
-    Attributes:
-        share: EUR of value per EUR of balance, in (0, 1].
-        minimum_eur: value at or below a balance of minimum_eur / share.
-        maximum_eur: value of the largest balances.
-        column: the balance, EUR.
+    A deposit comes out of the balance, so its margin grows with it. A negative balance still has the minimum, because
+    the customer may bring money from elsewhere.
     """
 
     share: float
@@ -187,21 +164,11 @@ class BalanceValue:
 
     def to_dict(self) -> dict[str, Any]:
         """See `Amount`."""
-        return {
-            "kind": self.kind,
-            "share": self.share,
-            "minimum_eur": self.minimum_eur,
-            "maximum_eur": self.maximum_eur,
-            "column": self.column,
-        }
+        return {"kind": self.kind, **asdict(self)}
 
 
 def column_of(rows: Rows, name: str, purpose: str) -> Any:
-    """A column that an amount needs.
-
-    Raises:
-        EconomicsError: the rows lack it.
-    """
+    """A column that an amount needs; an EconomicsError if the rows lack it."""
     if name not in rows:
         raise EconomicsError(f"{purpose}: expected a column {name!r}, found {sorted(rows)}; add it to the list.")
     return rows[name]
@@ -212,8 +179,8 @@ class Economics:
     """What a call costs, what a subscription is worth, and from which probability on a contact is called.
 
     Attributes:
-        cost_amount: EUR per call, whatever its outcome; a number is a constant.
-        value_amount: EUR per subscription; a number is a constant.
+        cost_amount: EUR per call, whatever its outcome.
+        value_amount: EUR per subscription.
         rule: `BREAK_EVEN` or `BEST_F1`.
         calls_from: the model's threshold under `BEST_F1`, see `for_model`; None calls above break-even.
     """
@@ -225,19 +192,11 @@ class Economics:
 
     @classmethod
     def constant(cls, cost_eur: object, value_eur: object) -> Economics:
-        """The same cost and value for everybody.
-
-        Raises:
-            EconomicsError: an amount is unusable.
-        """
+        """The same cost and value for everybody; an EconomicsError if an amount is unusable."""
         return cls(_constant("cost per contact", cost_eur), _constant("value per subscription", value_eur))
 
     def stating(self, cost_eur: object, value_eur: object) -> Economics:
-        """The same with constant amounts where somebody states them; None keeps what there is.
-
-        Raises:
-            EconomicsError: an amount is unusable.
-        """
+        """The same with constant amounts where they are given; None keeps what there is."""
         cost = self.cost_amount if cost_eur is None else _constant("cost per contact", cost_eur)
         value = self.value_amount if value_eur is None else _constant("value per subscription", value_eur)
         return replace(self, cost_amount=cost, value_amount=value)
@@ -249,11 +208,7 @@ class Economics:
         return replace(self, cost_amount=ColumnAmount(COST_COLUMN), value_amount=ColumnAmount(VALUE_COLUMN))
 
     def for_model(self, decision: Mapping[str, Any]) -> Economics:
-        """The same with the threshold of a model, where its rule asks for one.
-
-        Args:
-            decision: the content of the model's decision.json.
-        """
+        """The same with the threshold of a model, from its decision.json, where the rule asks for one."""
         if self.rule == BREAK_EVEN:
             return self
         return replace(self, calls_from=float(decision["thresholds"]["f1"]))
@@ -267,7 +222,7 @@ class Economics:
         return self.value_amount.of(rows)
 
     def break_even(self, rows: Rows) -> FloatArray:
-        """Probability above which a call pays. Above 1 no call can pay."""
+        """Probability above which a call pays; above 1 no call can pay."""
         return np.asarray(self.cost(rows) / self.value(rows))
 
     def threshold(self, rows: Rows) -> FloatArray:
@@ -276,7 +231,7 @@ class Economics:
 
     @property
     def single_break_even(self) -> float | None:
-        """Break-even where it is the same for everybody, for people; None where rows differ."""
+        """Break-even where it is the same for everybody; None where rows differ."""
         if self.cost_amount.eur is None or self.value_amount.eur is None:
             return None
         return self.cost_amount.eur / self.value_amount.eur
@@ -286,10 +241,10 @@ class Economics:
         return np.asarray(np.asarray(proba, dtype=np.float64) * self.value(rows) - self.cost(rows))
 
     def decide(self, proba: ArrayLike, rows: Rows) -> BoolArray:
-        """Decide each row; False where the probability is NaN.
+        """Whether to call each row; False where the probability is NaN.
 
-        Break-even calls strictly above p x value = cost, so an indifferent customer is left in peace; a model's own
-        threshold calls from it on, as its F1 was measured.
+        Break-even calls strictly above p x value = cost, so nobody is called for nothing. A model's own threshold calls
+        from that probability on, as its F1 was measured.
         """
         scores = np.asarray(proba, dtype=np.float64)
         if self.calls_from is not None:
@@ -297,7 +252,7 @@ class Economics:
         return np.asarray(scores * self.value(rows) > self.cost(rows))
 
     def decide_knowing(self, is_subscribed: ArrayLike, rows: Rows) -> BoolArray:
-        """The calls of a perfect oracle: exactly the subscribers that are worth more than their call."""
+        """The calls of a perfect oracle: the subscribers that are worth more than their call."""
         return np.asarray(np.asarray(is_subscribed, dtype=bool) & (self.value(rows) > self.cost(rows)))
 
     def profit(self, is_called: ArrayLike, is_subscribed: ArrayLike, rows: Rows) -> FloatArray:
@@ -306,7 +261,7 @@ class Economics:
         return np.where(called, np.where(subscribed, self.value(rows), 0.0) - self.cost(rows), 0.0)
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form that reports carry: a number for a constant amount; another rule than break-even is named."""
+        """JSON form for reports: a number for a constant amount; the rule is named unless it is break-even."""
         amounts = {COST_COLUMN: self.cost_amount, VALUE_COLUMN: self.value_amount}
         shown = {name: amount.to_dict() if amount.eur is None else amount.eur for name, amount in amounts.items()}
         threshold = self.single_break_even if self.calls_from is None else self.calls_from

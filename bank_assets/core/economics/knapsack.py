@@ -1,25 +1,19 @@
-"""Exact choice of calls under a budget and a capacity: the 0/1 knapsack with a cardinality limit.
+"""Exact choice of calls under a budget and a capacity: the 0/1 knapsack with a cardinality limit, in whole numbers.
 
-What lives here: the optimisation over whole numbers (cents, millionths of EUR).
-What must not: probabilities, people, reasons (`core.economics.planner` turns them into numbers and back).
-Called by the planner alone.
-
-Method. With one cost for all, or when the budget does not bind, taking the most profitable first is exact. Otherwise:
+With one cost for all, or if the budget does not bind, taking the most profitable first is exact. Otherwise:
 1. Lagrangian relaxation of both limits (bisection on the price of a cent; the price of a call follows) gives an upper
    bound and a reduced profit r of each contact. A list that differs from "take r > 0" in the set F loses exactly
    sum over F of |r| + price x unused budget + price x unused calls against that bound.
-2. Dynamic programming over the contacts by ascending |r|, with dominance (not dearer, not longer, not less profitable)
-   and a stop as soon as |r| alone loses more than the best list found (Pisinger 1997, "minknap": few contacts are ever
-   looked at, the rest is proven to stay as it is).
-Limit: `STATE_LIMIT` states in all. A list that needs more (not seen on lists of 2 to 100,000 random contacts; built on
-purpose it takes thousands of contacts of nearly equal reduced profit) comes back with `is_exact` False and a proven
-bound of what it may lose.
+2. Dynamic programming over the contacts by ascending |r|, with dominance (not dearer, not longer, not less profitable),
+   stops as soon as |r| alone loses more than the best list found (Pisinger 1997, "minknap"). It looks at few contacts.
+A list that needs more than `STATE_LIMIT` states (not seen on lists of 2 to 100,000 random contacts; built on purpose it
+takes thousands of contacts of nearly equal r) is not exact, and comes with a proven bound of what it may lose.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +33,7 @@ class KnapsackSelection:
 
     Attributes:
         is_taken: mask over the items, (n,).
-        is_exact: True if no better list exists; False if the state limit stopped the search.
+        is_exact: False if the state limit stopped the search.
         gap: most that a better list could bring, in units of profit; 0 if exact.
         price_of_cost: profit that one more unit of budget would bring at the margin.
         price_of_call: profit that one more call would bring at the margin.
@@ -53,16 +47,9 @@ class KnapsackSelection:
 
 
 def select(profit: IntArray, cost: IntArray, budget: int, capacity: int) -> KnapsackSelection:
-    """Choose the items of largest total profit within budget and capacity.
+    """Choose the items of largest total profit within budget and capacity; the result is deterministic.
 
-    Args:
-        profit: profit of each item, (n,), all above 0, in canonical order: ties go to the earlier item.
-        cost: cost of each item, (n,), all above 0.
-        budget: largest total cost, at least 0.
-        capacity: largest number of items, at least 0.
-
-    Returns:
-        The best list; the same for the same items and limits.
+    `profit` and `cost` are (n,), all above 0, in canonical order: ties go to the earlier item.
     """
     n = len(profit)
     affordable = cost <= budget
@@ -109,33 +96,25 @@ def _prices(profit: IntArray, cost: IntArray, budget: int, capacity: int) -> tup
     return high, price_of_call
 
 
-@dataclass(slots=True)
-class _States:
-    """Partial lists: what each spends, how long it is, what it earns and loses, and whence it came."""
+class _States(NamedTuple):
+    """Partial lists: cost, length, profit, loss against the bound, and how each came from a state before."""
 
     cost: IntArray
-    count: IntArray
+    n_calls: IntArray
     profit: IntArray
     loss: FloatArray
     parent: IntArray
     is_flip: BoolArray
 
     def take(self, index: NDArray[np.intp] | BoolArray) -> _States:
-        return _States(
-            self.cost[index],
-            self.count[index],
-            self.profit[index],
-            self.loss[index],
-            self.parent[index],
-            self.is_flip[index],
-        )
+        return _States._make(values[index] for values in self)
 
 
 def _extended(states: _States, cost: int, count: int, profit: int, loss: float) -> _States:
     """All states as they are, followed by all with one item flipped."""
     return _States(
         np.concatenate([states.cost, states.cost + cost]),
-        np.concatenate([states.count, states.count + count]),
+        np.concatenate([states.n_calls, states.n_calls + count]),
         np.concatenate([states.profit, states.profit + profit]),
         np.concatenate([states.loss, states.loss + loss]),
         np.concatenate([states.parent, states.parent]),
@@ -145,9 +124,9 @@ def _extended(states: _States, cost: int, count: int, profit: int, loss: float) 
 
 def _undominated(states: _States) -> _States:
     """Drop states that another of equal length beats or equals in cost and profit."""
-    ordered = states.take(np.lexsort((-states.profit, states.cost, states.count)))
+    ordered = states.take(np.lexsort((-states.profit, states.cost, states.n_calls)))
     # Each length gets its own band of numbers, so that one running maximum serves all lengths
-    band = np.cumsum(np.diff(ordered.count, prepend=ordered.count[:1]) != 0)
+    band = np.cumsum(np.diff(ordered.n_calls, prepend=ordered.n_calls[:1]) != 0)
     width = int(ordered.profit.max() - ordered.profit.min()) + 1
     lifted = ordered.profit - ordered.profit.min() + band * width
     is_kept = np.ones(len(lifted), dtype=bool)
@@ -158,7 +137,7 @@ def _undominated(states: _States) -> _States:
 def _solve_core(
     profit: IntArray, cost: IntArray, budget: int, capacity: int, price_of_cost: float, price_of_call: float
 ) -> tuple[BoolArray, bool, float]:
-    """Dynamic programme over the items of small reduced profit; see the module's docstring."""
+    """Dynamic programme over the items of small reduced profit; see the module."""
     reduced = profit - price_of_cost * cost - price_of_call
     start = reduced > 0.0
     order = np.argsort(np.abs(reduced), kind="stable")
@@ -184,8 +163,8 @@ def _solve_core(
             )
         history.append((states.parent, states.is_flip))
         n_states += len(states.cost)
-        total = states.loss + price_of_cost * (budget - states.cost) + price_of_call * (limit - states.count)
-        total[(states.cost > budget) | (states.count > limit)] = np.inf
+        total = states.loss + price_of_cost * (budget - states.cost) + price_of_call * (limit - states.n_calls)
+        total[(states.cost > budget) | (states.n_calls > limit)] = np.inf
         winner = int(np.argmin(total))
         if total[winner] < best_loss - TOLERANCE:
             best, best_loss = (position, winner), float(total[winner])
@@ -200,8 +179,7 @@ def _solve_core(
             return _traced(start, order, history, best), True, 0.0
         if n_states > STATE_LIMIT:
             return _traced(start, order, history, best), False, max(best_loss - float(bound.min()), 0.0)
-        states = states.take(is_open)
-        states.parent = np.flatnonzero(is_open)
+        states = states.take(is_open)._replace(parent=np.flatnonzero(is_open))
         position += 1
 
 

@@ -1,11 +1,7 @@
-"""Whom to call: the best list under a budget and a capacity, with rules, objections and a hold-out group.
+"""Whom to call: the best list under a budget and a capacity, with objections, rules and a hold-out group.
 
-What lives here: limits, checks of the list, the order of decisions about a contact.
-What must not: the optimisation itself (`core.economics.knapsack`), fitting, files, clocks.
-Called by batch scoring, the campaign API and the campaign page.
-
-Money is whole cents of cost and whole millionths of EUR of profit: equal is equal on every machine, and ties go to the
-smaller contact_id, so the same contacts in any order give the same list.
+Costs are whole cents and profits whole millionths of EUR, and ties go to the smaller contact_id, so the same contacts
+give the same list in any order and on any machine.
 """
 
 from __future__ import annotations
@@ -32,27 +28,21 @@ from bank_assets.core.economics.call_plan import (
 )
 from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
 from bank_assets.core.economics.holdout import holdout_mask
-from bank_assets.core.economics.knapsack import KnapsackSelection, select
+from bank_assets.core.economics.knapsack import select
 from bank_assets.core.economics.suppression import ALLOWED, FrequencyRules, SuppressionList, excluded_by_rules
 
 CENTS: Final = 100
 CURVE_POINTS: Final = 101
-MAXIMUM_BUDGET_EUR: Final = MAXIMUM_EUR * 1_000
-"""Larger budgets are taken for an error of unit; state no budget instead."""
+MAXIMUM_BUDGET_EUR: Final = MAXIMUM_EUR * 1_000  # more is an error of unit
 
 
 class PlanError(ValueError):
-    """A limit or a list is unusable; the message says what was expected, what was found and what to do."""
+    """A limit or a list is unusable."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallLimits:
-    """Limits of a list.
-
-    Attributes:
-        budget_eur: largest total cost, EUR; 0 calls nobody, None is no limit. Fractions of a cent are cut off.
-        capacity: largest number of calls; 0 calls nobody, None is no limit.
-    """
+    """Largest total cost, EUR (fractions of a cent are cut off), and largest number of calls; None is no limit."""
 
     budget_eur: float | None = None
     capacity: int | None = None
@@ -88,38 +78,24 @@ def plan_calls(
     """Plan a call list.
 
     A contact is left out by the first of: objection, duplicate, frequency rules, hold-out, a call that does not pay,
-    the limits. The hold-out group is drawn before the choice, so it is a random part of the list; its comparable part
-    (`is_holdout_comparable`) is what the same cut-off would have called.
+    the limits. The hold-out group, seeded by `list_id`, is drawn before the choice: a random part of the list.
 
-    Args:
-        contact_ids: identifiers, (n_contacts,); 0 and 1 contacts are fine.
-        probability: calibrated probabilities of subscription, (n_contacts,), in [0, 1].
-        economics: cost, value and threshold over the rows; costs are rounded to cents, at least one.
-        rows: columns of the list that economics and frequency rules read, each (n_contacts,).
-        contract: says which columns the frequency rules read.
-        limits: budget and capacity; default none.
-        suppression: contacts that objected; absolute.
-        rules: contact-frequency rules.
-        list_id: identifier of the list; the seed of the hold-out group.
-        holdout_share: expected share held out, in [0, 0.5].
-
-    Returns:
-        The plan: exact (see `core.economics.knapsack`), and the same for the same contacts in any order.
+    `probability` is calibrated, (n_contacts,); `rows` are the columns that economics and frequency rules read. The
+    plan is exact (see `core.economics.knapsack`).
 
     Raises:
-        PlanError: lengths that differ, a probability outside [0, 1] or missing.
-        SuppressionError: a frequency rule without its column.
-        HoldoutError: a share outside [0, 0.5].
+        PlanError: lengths that differ, or a probability that is missing or outside [0, 1].
+        SuppressionError: a frequency rule lacks its column.
+        HoldoutError: the share is outside [0, 0.5].
     """
     limits = limits or CallLimits()
     ids = np.asarray([str(contact_id).strip() for contact_id in contact_ids], dtype=np.str_)
     proba = _checked_probability(probability, len(ids))
-    try:
-        cost, value = (np.broadcast_to(one, len(ids)) for one in (economics.cost(rows), economics.value(rows)))
-    except ValueError as error:
-        raise PlanError(f"economics: expected {len(ids)} contacts, found other rows: {error}.") from error
-    cost_cents = np.maximum(np.rint(cost * CENTS), 1.0).astype(np.int64)
+    cost_cents, value = _priced(economics, rows, len(ids))
     cost_eur = cost_cents / CENTS
+    # The small addition keeps 0.29 x 100 = 28.999999999999996 from losing its last cent
+    budget = int(cost_cents.sum()) if limits.budget_eur is None else math.floor(limits.budget_eur * CENTS + 1e-6)
+    capacity = len(ids) if limits.capacity is None else limits.capacity
     profit = np.rint((proba * value - cost_eur) * MICROS).astype(np.int64)
     ranking = best_first(profit / MICROS, ids)
 
@@ -129,10 +105,10 @@ def plan_calls(
     is_open = is_lawful & ~is_held_out
     is_wanted, gain = profit > 0, profit
     if economics.calls_from is not None:
-        # From the model's threshold on a call is wanted whatever it earns, so limits are spent on subscriptions.
+        # Above the model's threshold a call is wanted whatever it earns, so limits are spent on subscriptions
         is_wanted, gain = proba >= economics.calls_from, np.rint(proba * value * MICROS).astype(np.int64)
     candidates = ranking[is_open[ranking] & is_wanted[ranking]]
-    selection = _selected(gain[candidates], cost_cents[candidates], limits)
+    selection = select(gain[candidates], cost_cents[candidates], budget, capacity)
 
     is_called = np.zeros(len(ids), dtype=bool)
     is_called[candidates[selection.is_taken]] = True
@@ -140,8 +116,7 @@ def plan_calls(
     reason[is_open & ~is_wanted] = NOT_WORTH_CALLING
     reason[is_open & is_wanted & ~is_called] = BEYOND_LIMITS
     rank = np.zeros(len(ids), dtype=np.int64)
-    order = ranking[is_called[ranking]]
-    rank[order] = np.arange(1, len(order) + 1)
+    rank[ranking[is_called[ranking]]] = np.arange(1, is_called.sum() + 1)
     profit_eur = profit / MICROS
     margin = selection.price_of_cost * cost_cents + selection.price_of_call
     return CallPlan(
@@ -155,16 +130,25 @@ def plan_calls(
         reason=reason,
         rank=rank,
         decile=deciles(ranking),
-        is_holdout_comparable=is_held_out & is_wanted & (gain > margin) & _is_affordable(cost_cents, limits),
+        is_holdout_comparable=is_held_out & is_wanted & (gain > margin) & (cost_cents <= budget) & (capacity > 0),
         budget_eur=limits.budget_eur,
         capacity=limits.capacity,
-        binding=_binding(is_called, cost_cents, candidates, limits),
+        binding=_binding(is_called, cost_cents, candidates[~selection.is_taken], budget, capacity),
         is_exact=selection.is_exact,
         optimality_gap_eur=selection.gap / MICROS,
         called=totals_of(is_called, proba, cost_eur, profit_eur),
         everyone=totals_of(is_lawful, proba, cost_eur, profit_eur),
         curve=_curve(ranking[is_open[ranking]], proba, cost_eur, profit_eur),
     )
+
+
+def _priced(economics: Economics, rows: Rows, n_contacts: int) -> tuple[IntArray, FloatArray]:
+    """Cost per call in whole cents, at least one, and value per subscription in EUR."""
+    try:
+        cost, value = (np.broadcast_to(one, n_contacts) for one in (economics.cost(rows), economics.value(rows)))
+    except ValueError as error:
+        raise PlanError(f"economics: expected {n_contacts} contacts, found other rows: {error}.") from error
+    return np.maximum(np.rint(cost * CENTS), 1.0).astype(np.int64), value
 
 
 def _checked_probability(probability: ArrayLike, n_contacts: int) -> FloatArray:
@@ -178,47 +162,20 @@ def _checked_probability(probability: ArrayLike, n_contacts: int) -> FloatArray:
     return proba
 
 
-def _budget_cents(limits: CallLimits) -> int | None:
-    # The small addition keeps 0.29 x 100 = 28.999999999999996 from losing its last cent
-    return None if limits.budget_eur is None else math.floor(limits.budget_eur * CENTS + 1e-6)
-
-
-def _is_affordable(cost_cents: IntArray, limits: CallLimits) -> BoolArray:
-    """Contacts that a list of one could call, (n_contacts,)."""
-    budget = _budget_cents(limits)
-    has_capacity = limits.capacity is None or limits.capacity > 0
-    return (cost_cents <= (budget if budget is not None else cost_cents)) & has_capacity
-
-
-def _selected(profit: IntArray, cost_cents: IntArray, limits: CallLimits) -> KnapsackSelection:
-    budget = _budget_cents(limits)
-    return select(
-        profit,
-        cost_cents,
-        int(cost_cents.sum()) if budget is None else budget,
-        len(profit) if limits.capacity is None else limits.capacity,
-    )
-
-
 def _binding(
-    is_called: BoolArray, cost_cents: IntArray, candidates: NDArray[np.intp], limits: CallLimits
+    is_called: BoolArray, cost_cents: IntArray, left_out: NDArray[np.intp], budget: int, capacity: int
 ) -> tuple[str, ...]:
-    left_out = candidates[~is_called[candidates]]
     if not len(left_out):
         return ()
-    names = []
-    budget = _budget_cents(limits)
-    if budget is not None and int(cost_cents[is_called].sum()) + int(cost_cents[left_out].min()) > budget:
-        names.append("budget")
-    if limits.capacity is not None and int(is_called.sum()) >= limits.capacity:
-        names.append("capacity")
-    return tuple(names)
+    is_spent = int(cost_cents[is_called].sum()) + int(cost_cents[left_out].min()) > budget
+    is_full = int(is_called.sum()) >= capacity
+    return (("budget",) if is_spent else ()) + (("capacity",) if is_full else ())
 
 
 def _curve(
     order: NDArray[np.intp], proba: FloatArray, cost_eur: FloatArray, profit_eur: FloatArray
 ) -> dict[str, NDArray[Any]]:
-    """Cumulative totals by number of calls, at `CURVE_POINTS` points or all if the list is shorter."""
+    """Cumulative totals by number of calls, at `CURVE_POINTS` points, or all if the list is shorter."""
     n_calls = np.unique(np.rint(np.linspace(0, len(order), CURVE_POINTS)).astype(np.int64))
 
     def cumulative(values: FloatArray) -> FloatArray:

@@ -1,9 +1,5 @@
 """Who must not be called: objections and contact-frequency rules.
 
-What lives here: the suppression list, frequency rules, and the reason each contact of a list is left out by them.
-What must not: economics, hold-out groups (`core.economics.holdout`), choosing whom to call (`core.economics.planner`),
-files. Called by the planner, batch scoring and serving.
-
 An objection to direct marketing is absolute (GDPR Art. 21(2)-(3)): no setting, budget or profit overrides it.
 """
 
@@ -11,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -36,16 +32,12 @@ RULE_TEXTS: Final[Mapping[str, str]] = {
 
 
 class SuppressionError(ValueError):
-    """A rule or list is unusable; the message says what was expected, what was found and what to do."""
+    """A rule or list is unusable."""
 
 
 @dataclass(frozen=True, slots=True)
 class SuppressionList:
-    """Contacts that objected to direct marketing.
-
-    Attributes:
-        contact_ids: their identifiers.
-    """
+    """Identifiers of contacts that objected to direct marketing."""
 
     contact_ids: frozenset[str] = frozenset()
 
@@ -60,7 +52,7 @@ class SuppressionList:
         """Read a file's text: one identifier per line, an optional header `contact_id`, blank lines ignored.
 
         Raises:
-            SuppressionError: a line with more than one field; a list read half would call people who objected.
+            SuppressionError: a line has more than one field; a list read half would call people who objected.
         """
         lines = [line.strip().strip('"') for line in text.lstrip("\ufeff").splitlines()]
         for number, line in enumerate(lines, start=1):
@@ -72,7 +64,7 @@ class SuppressionList:
         return cls.of(line for line in lines if line != "contact_id")
 
     def covers(self, contact_id: object) -> bool:
-        """True if this contact objected; a contact without an identifier (None) cannot be looked up."""
+        """True if this contact objected; False for None, which cannot be looked up."""
         return contact_id is not None and str(contact_id).strip() in self.contact_ids
 
     @property
@@ -83,12 +75,12 @@ class SuppressionList:
 
 @dataclass(frozen=True, slots=True)
 class FrequencyRules:
-    """How often and how soon a customer may be called.
+    """How often and how soon a customer may be called; None is no limit.
 
     Attributes:
-        max_contacts_in_campaign: most contacts in this campaign, this one included; None for no limit.
-        min_days_since_previous_contact: fewest days since the last contact of an earlier campaign, which who had none
-            always passes; None for no limit.
+        max_contacts_in_campaign: most contacts in this campaign, this one included.
+        min_days_since_previous_contact: fewest days since the last contact of an earlier campaign; a customer
+            without one always passes.
     """
 
     max_contacts_in_campaign: int | None = None
@@ -100,10 +92,7 @@ class FrequencyRules:
 
     def to_dict(self) -> dict[str, int | None]:
         """JSON form."""
-        return {
-            "max_contacts_in_campaign": self.max_contacts_in_campaign,
-            "min_days_since_previous_contact": self.min_days_since_previous_contact,
-        }
+        return asdict(self)
 
 
 def _check_limit(name: str, limit: object, *, smallest: int) -> None:
@@ -133,20 +122,10 @@ def excluded_by_rules(
     suppression: SuppressionList,
     rules: FrequencyRules,
 ) -> NDArray[np.str_]:
-    """Say for each contact which rule leaves it out.
+    """The rule that leaves out each contact, or `ALLOWED`, (n_contacts,).
 
     The first that applies counts: suppressed, duplicate, too many contacts, contacted too recently. A missing value
-    (NaN) of a rule's column is treated as breaking the rule: who cannot be shown to be allowed is not called.
-
-    Args:
-        contact_ids: identifiers, (n_contacts,).
-        rows: columns of the contacts, each (n_contacts,), as far as a rule needs them.
-        contract: says which column counts the contacts of a campaign, and which the days since an earlier one.
-        suppression: contacts that objected.
-        rules: frequency rules.
-
-    Returns:
-        One of the names above, or `ALLOWED`, (n_contacts,).
+    (NaN) breaks its rule: a customer who cannot be shown to be allowed is not called.
 
     Raises:
         SuppressionError: a rule needs a column that the list does not have.

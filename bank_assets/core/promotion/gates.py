@@ -1,24 +1,22 @@
 """The three gates that decide whether a challenger becomes champion.
 
-What lives here: the gates; their limits and what a verdict is, is in `promotion_policy`.
-What must not: moving aliases, writing rows (`store.registry`, `ledger.promotions`), fitting.
-Called by the promotion asset and the replay.
+* first: a first model must beat the as-of base rate in log loss, and the better of "call everyone" and "call nobody" in
+  profit summed over break-even thresholds; at the configured economics it may equal "call everyone" within the
+  interval.
+* refit: the champion's recipe on fresh data is deployed after sanity guards, one of which compares it with the champion
+  (`core.promotion.refit_guard`). There is no superiority gate: on 28 days of outcomes it costs 6 % of the profit
+  (measured: 118,195 EUR without one, 111,000 to 113,360 with one).
+* recipe: another recipe must be better in the objective (profit or F1) with P >= 0.9 on enough out-of-time rows; log
+  loss decides a tie.
 
-* first: a first model must beat the as-of base rate in log loss, and both "call everyone" and "call nobody" in profit
-  summed over break-even thresholds; at the configured economics it may equal "call everyone" within the interval.
-* refit: the champion's recipe on fresh data deploys after sanity guards, among them that what it learned from has not
-  become worse (`refit_comparison`). A superiority gate on 28 days of outcomes costs 6 % of the profit (measured:
-  118,195 EUR ungated, 111,000 to 113,360 gated), so there is none.
-* recipe: another recipe must be better in the objective (profit or F1) with P >= 0.9 on enough out-of-time rows; a tie
-  goes to log loss.
-
-A refusal is an honest answer, never a technical failure.
+A refusal is a result, never a technical failure.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,26 +24,58 @@ from numpy.typing import NDArray
 
 from bank_assets.core.arrays import BoolArray, FloatArray, Rows
 from bank_assets.core.economics.economics import Economics
-from bank_assets.core.promotion.policy import FIRST, PROBATION, RECIPE, REFIT, GateChecks, GateVerdict, PromotionPolicy
 from bank_assets.core.promotion.refit_guard import AgainstChampion
 from bank_assets.core.quality import metrics
 from bank_assets.core.quality.bootstrap import BootstrapGain, paired_bootstrap, paired_bootstrap_f1
 from bank_assets.core.quality.objective import F1, PROFIT, Lead, judged_calls
 from bank_assets.core.training.export import PARITY_LIMIT
 
-__all__ = [
-    "FIRST",
-    "PROBATION",
-    "RECIPE",
-    "REFIT",
-    "GateVerdict",
-    "PromotionPolicy",
-    "first_model_gate",
-    "judged",
-    "kind_of_fit",
-    "recipe_gate",
-    "refit_gate",
-]
+FIRST, PROBATION, REFIT, RECIPE = "first", "probation", "refit", "recipe"
+
+
+@dataclass(frozen=True, slots=True)
+class PromotionPolicy:
+    """Limits of the gates."""
+
+    confidence: float = 0.9  # P(gain > 0) that a gate requires
+    # Break-even probabilities over which the profit of a first model is summed
+    thresholds: tuple[float, ...] = tuple(round(0.05 * k, 2) for k in range(1, 13))
+    leak_auc: float = 0.88  # a higher AUC without post-contact columns means a leak: 0.94 with duration, 0.80 without
+    floor_auc: float = 0.52  # a lower AUC means that the ranking is broken
+    mean_tolerance: float = 0.5  # largest |mean probability / observed rate - 1| of a refit on its guard rows
+    minimum_rows: int = 1_000  # contacts needed to compare recipes,
+    minimum_class: int = 100  # and of each outcome
+    f1_tolerance: float = 0.02  # F1 that a better recipe may lose
+    calibration_tolerance: float = 0.02  # expected calibration error that a better recipe may lose
+    tie_share: float = 0.005  # profit difference, as a share of the champion's, that counts as a tie
+
+
+@dataclass(frozen=True, slots=True)
+class GateVerdict:
+    """What a gate decided: sentences with the numbers, and JSON-able evidence."""
+
+    kind: str
+    is_promoted: bool
+    reasons: tuple[str, ...]
+    evidence: Mapping[str, Any] = field(default_factory=dict)
+
+
+class GateChecks:
+    """Collects the checks of one gate, and the evidence that its verdict carries either way."""
+
+    def __init__(self, kind: str) -> None:
+        self._kind = kind
+        self._failed: list[str] = []
+        self._passed: list[str] = []
+        self.evidence: dict[str, Any] = {}
+
+    def check(self, is_passed: bool, sentence: str) -> None:
+        """Record one check of the gate as a sentence with its numbers."""
+        (self._passed if is_passed else self._failed).append(sentence)
+
+    def verdict(self) -> GateVerdict:
+        """Promoted if no check failed; the reasons are the failed checks, or else those that passed."""
+        return GateVerdict(self._kind, not self._failed, tuple(self._failed or self._passed), self.evidence)
 
 
 def _check_thresholds(found: GateChecks, proba: FloatArray, observed: BoolArray, thresholds: tuple[float, ...]) -> None:
@@ -99,20 +129,10 @@ def first_model_gate(
 ) -> GateVerdict:
     """Is a model better than no model?
 
-    Args:
-        proba: out-of-time probabilities of the model, fitted before the rows, (n,).
-        base_rate: trailing subscription rate known on each row's day, (n,).
-        observed: outcomes, (n,).
-        contact_dates: day of each row, (n,); whole days are resampled, because their contacts are alike.
-        economics: configured cost and value.
-        rows: columns of the contacts that the economics read, each (n,).
-        seed: seed of the bootstrap.
-        policy: limits; default `PromotionPolicy()`.
-        objective: `profit` or `f1`, in which the model may not lose to calling everyone.
-        f1_threshold: threshold of the model's best F1 on earlier rows.
-
-    Returns:
-        The verdict.
+    Arrays are (n,), over rows after everything that the model learned from. `base_rate` is the trailing subscription
+    rate known on each row's day, `f1_threshold` the threshold of the model's best F1 on earlier rows. The bootstrap
+    resamples whole days of `contact_dates`, because the contacts of a day are alike. The objective, `profit` or `f1`,
+    is that in which the model may not lose to calling everyone.
     """
     limits = policy or PromotionPolicy()
     found = GateChecks(FIRST)
@@ -149,12 +169,9 @@ def first_model_gate(
 
 
 def kind_of_fit(recipe: str, incumbent: str, *, has_passed: bool) -> str:
-    """Which gate judges a fit.
+    """Which gate judges a fit, given the names of its recipe and of the champion's (or default) recipe.
 
-    Args:
-        recipe: name of its recipe.
-        incumbent: name of the champion's recipe, or of the default one.
-        has_passed: whether the model in force passed a gate; False without a model and on probation.
+    `has_passed` says whether the model in force passed a gate; False without a model and on probation.
     """
     if not has_passed:
         return FIRST
@@ -164,10 +181,8 @@ def kind_of_fit(recipe: str, incumbent: str, *, has_passed: bool) -> str:
 def judged(kind: str, gate: GateVerdict | None, guards: GateVerdict) -> GateVerdict:
     """The verdict on a fit, from its gate on out-of-time rows and from the guards that every fit has to pass.
 
-    Args:
-        kind: which gate; `probation` for a fit that decides although the gate of a first model refused.
-        gate: the gate's verdict; None for a refit.
-        guards: verdict of `refit_gate`.
+    `gate` is None for a refit; `guards` is the verdict of `refit_gate`. The kind `probation` is a fit that decides
+    although the gate of a first model refused it.
     """
     if gate is None:
         return GateVerdict(kind, guards.is_promoted, guards.reasons, guards.evidence)
@@ -191,17 +206,10 @@ def refit_gate(
 ) -> GateVerdict:
     """Is a refit of the champion's recipe sane?
 
-    Args:
-        proba: probabilities of the refit on its guard rows (the latest contacts with outcomes), (n,).
-        observed: outcomes, (n,).
-        parity: largest |p(estimator) - p(graph)|.
-        against: comparison with the champion on contacts that neither learned from; None where nothing delivered can
-            have changed, in the replay.
-        policy: limits; default `PromotionPolicy()`.
-
-    Returns:
-        The verdict. The guard rows are among the training rows, so they catch a broken fit; that what the fit learned
-        from has become worse is caught by `against` alone.
+    `proba` and `observed`, (n,), are of its guard rows: the latest contacts with outcomes. They are among the training
+    rows, so they catch a broken fit; only `against`, the comparison with the champion on contacts that neither learned
+    from, catches data that became worse. It is None in the replay, whose data never change. `parity` is the largest
+    |p(estimator) - p(graph)|.
     """
     limits = policy or PromotionPolicy()
     found = GateChecks(REFIT)
@@ -245,9 +253,9 @@ def recipe_gate(
 ) -> GateVerdict:
     """Is another recipe better than the champion's, both fitted before the rows?
 
-    `challenger` and `champion` are the probabilities (n,) of both recipes; `f1_thresholds` are those of the champion's
-    and the challenger's best F1 on earlier rows. The `fairness` of the challenger is recorded with the verdict.
-    Everything else is as for `first_model_gate`.
+    `challenger` and `champion` are the probabilities (n,) of both recipes; `f1_thresholds` those of the champion's and
+    the challenger's best F1 on earlier rows. The verdict carries the challenger's `fairness`. The rest is as for
+    `first_model_gate`.
     """
     limits = policy or PromotionPolicy()
     found = GateChecks(RECIPE)

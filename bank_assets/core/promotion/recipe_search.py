@@ -1,8 +1,6 @@
 """Which recipe to fit when the loop calls for a model, and what the gates say of it.
 
-What lives here: fold fits of several recipes, the choice between them, the gate of the chosen one, probation.
-What must not: the deployment fit (`core.training.challenger.fit_deployment`), MLflow (the training assets log each
-candidate). Called by the replay. Production does the same asset by asset, through the same functions.
+The replay uses it; production does the same asset by asset, through the same functions.
 """
 
 from __future__ import annotations
@@ -34,14 +32,10 @@ from bank_assets.core.training.splits import time_folds
 
 @dataclass(frozen=True, slots=True)
 class RecipeSelection:
-    """The recipe to fit.
+    """The recipe to fit on all known outcomes, why, and which gate judges it.
 
-    Attributes:
-        recipe: what to fit on all known outcomes.
-        kind: which gate judges the fit.
-        reason: why this recipe, with the numbers.
-        gate: verdict of the gate on out-of-time rows; None for a refit, which only its guards judge.
-        calibrator: steps for decision.json.
+    `gate` is the verdict on out-of-time rows; None for a refit, which only its guards judge. `calibrator` holds the
+    steps for decision.json.
     """
 
     recipe: Recipe
@@ -64,23 +58,11 @@ def select_recipe(
     policy: PromotionPolicy | None = None,
     objective: str = PROFIT,
 ) -> RecipeSelection:
-    """Compare recipes over time-ordered folds and ask the gate of the chosen one.
+    """Compare recipes over time-ordered folds, and judge the chosen one by its gate.
 
-    Args:
-        candidates: recipes; the incumbent is added if it is not among them.
-        incumbent: the champion's recipe, or the default one before the first champion.
-        data: contacts with known outcomes, in time order.
-        economics: cost and value.
-        clock: a monotonic clock, s.
-        has_passed: whether the model in force passed a gate; False without a model and on probation.
-        probation: whether the incumbent's recipe decides where the gate of a first model refuses; False for a search
-            while another model is on probation, which then stays.
-        seed: seed of the bootstrap.
-        policy: limits of the gates.
-        objective: `profit` or `f1`.
-
-    Returns:
-        The recipe with its verdict. On probation it is the incumbent's, and the verdict is the refusal.
+    `incumbent` is the champion's recipe, or the default one before the first champion; `data` holds contacts with known
+    outcomes in time order; `clock` is a monotonic clock in seconds; `has_passed` is as for `kind_of_fit`. With
+    `probation` the incumbent's recipe decides if the gate of a first model refuses, and its verdict is that refusal.
 
     Raises:
         SplitError: the history is too short.

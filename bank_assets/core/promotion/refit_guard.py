@@ -1,18 +1,12 @@
 """Would a refit of today have done worse than the champion, on days that neither learned from?
 
-What lives here: the fit that takes the champion's place, its comparison, when it counts as worse.
-What must not: the other guards and the verdict (`core.promotion.gates`), tables.
-Called by the challenger asset for refits.
+The other guards test a refit on rows that it learned from, where even shuffled outcomes look fine. This one fits the
+champion's recipe once more on what is known *today* of the days before the champion's own day, and compares both on the
+contacts since. If the delivered data have not changed, the two are the same model, and the comparison costs one fit. If
+a past month was delivered again with other customers' outcomes, or a release broke a feature, only this shows it. A
+fault of the newest days that still lasts cannot be seen, because there is no other truth to compare with.
 
-A refit is guarded on rows that it learned from, and even shuffled outcomes look fine there. So the champion's recipe is
-fitted once more on what is known *today* of the days before the champion's own day, and both answer the contacts
-since. If what was delivered has not changed, the two are the same model and the comparison costs one fit. If a past
-month was delivered again with outcomes that belong to other customers, or a release broke a feature, it shows here and
-nowhere else.
-
-It is no gate of superiority, which costs 6 % of the profit (ADR 0009): a replay's history never changes, so none of its
-refits can be refused by this. A fault of the newest days that still goes on cannot be seen here: there is no other
-truth to see it by.
+It is no superiority gate, which costs 6 % of the profit (ADR 0009); the replay's history never changes.
 """
 
 from __future__ import annotations
@@ -33,39 +27,25 @@ from bank_assets.core.training.recipes import Recipe, encode, fit_recipe
 
 @dataclass(frozen=True, slots=True)
 class RegressionPolicy:
-    """When a refit counts as worse.
+    """When a refit counts as worse than the champion."""
 
-    Attributes:
-        minimum_rows: contacts that a comparison needs,
-        minimum_class: of them, subscribers and others each,
-        minimum_days: on so many days; whole days are resampled.
-        tolerance: share of the champion's log loss that may be lost; the same data lose nothing.
-        confidence: P(worse) that is asked for besides.
-    """
-
-    minimum_rows: int = 200
-    minimum_class: int = 20
-    minimum_days: int = 5
-    tolerance: float = 0.01
-    confidence: float = 0.95
+    minimum_rows: int = 200  # contacts that a comparison needs,
+    minimum_class: int = 20  # of them, subscribers and others each,
+    minimum_days: int = 5  # on so many days, which are resampled as a whole
+    tolerance: float = 0.01  # share of the champion's log loss that may be lost; the same data lose nothing
+    confidence: float = 0.95  # P(worse) required for a refusal
 
 
 @dataclass(frozen=True, slots=True)
 class AgainstChampion:
-    """What the comparison found.
-
-    Attributes:
-        is_worse: whether the refit must not come into force.
-        sentence: with the numbers.
-        evidence: JSON-able, one entry per fit made; empty if there were too few contacts.
-    """
+    """Whether a refit is worse than the champion, a sentence with the numbers, and one row of evidence per fit made."""
 
     is_worse: bool
     sentence: str
     evidence: tuple[Mapping[str, Any], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form, kept with the challenger and the verdict; fits by their last day's morrow, which pages show."""
+        """JSON form, kept with the challenger and the verdict; fits by the day after their last training day."""
         fits = {str(row["start"]): dict(row) for row in self.evidence}
         return {"is_worse": self.is_worse, "sentence": self.sentence, "fits": fits}
 
@@ -87,21 +67,17 @@ def against_champion(
 ) -> AgainstChampion:
     """Compare a refit with the champion on the contacts since the champion's day.
 
-    The first fit ends at that day. If it is worse, a second ends as late as enough contacts allow, so that months
-    of good data since are given their due; only if that one looks worse too, the refit is.
+    The first fit ends at that day. If it is worse, a second ends as late as enough contacts allow, so that months of
+    good data since count too. The refit is worse only if both are. Too few contacts are no ground for a refusal.
 
     Args:
         recipe: the champion's.
         data: what the refit learned from, in time order, (n,).
         champion_as_of: the champion learned from days before it.
-        champion: the champion's probabilities before the day's intercept, (n,); rows before `champion_as_of` are not
-            looked at.
-        calibrated: the champion's calibrator, from raw probabilities to calibrated ones; the recipe is the same.
+        champion: its probabilities before the day's intercept, (n,); rows before `champion_as_of` are not used.
+        calibrated: its calibrator, from raw to calibrated probabilities.
         seed: of the bootstrap.
         policy: limits.
-
-    Returns:
-        What was found; too few contacts are no ground for a refusal.
     """
     limits = policy or RegressionPolicy()
     first = champion_as_of.astype("datetime64[D]")
@@ -119,7 +95,7 @@ def against_champion(
             return AgainstChampion(False, f"{len(known)} contacts before {start} are too few to fit the recipe on")
         row = _compare(recipe, known, data, start, champion, calibrated, seed=seed)
         found.append(row)
-        # Chance may accuse but not acquit: the first fit must be worse for certain, the second must not look worse.
+        # A refusal needs a first fit that is worse with confidence, and a second that does not contradict it.
         is_worse = row["gain"] < -limits.tolerance * row["log_loss_champion"]
         if not is_worse or found[0]["P_worse"] < limits.confidence:
             return AgainstChampion(False, _sentence(found, limits), tuple(found))
@@ -149,7 +125,7 @@ def _is_enough(data: LearningData, start: np.datetime64, limits: RegressionPolic
 
 
 def _latest_start(data: LearningData, first: np.datetime64, limits: RegressionPolicy) -> np.datetime64:
-    """The latest day since which there are enough contacts."""
+    """The latest day with enough contacts since."""
     days = np.unique(data.contact_dates[data.contact_dates >= first])
     return next((day for day in days[::-1] if _is_enough(data, day, limits)), first)
 

@@ -1,21 +1,11 @@
-"""The response policy: what to do about drift and decay on a day.
+"""The response policy: what to do on a day about drift and decay.
 
-What lives here: `comparisons`, `violations`, `respond`, `after_fit`; their values are in `core.response.policy`.
-What must not: measuring the evidence (`core.response.evidence`), fitting, gates (`core.promotion.gates`), sensors.
-Called by the response sensor (which stores the state as its cursor) and by the replay: one implementation.
+Actions, from least to most: nothing; recalibrate the intercept (the graph stays); retrain the champion's recipe on all
+known outcomes; search over all recipes if refits do not help; stop and alert a person if a search does not help either.
 
-Rungs, from lowest to highest:
-
-* none: nothing, or nothing certain enough;
-* recalibrate: the intercept of the as-of state moved materially; the same graph, no new version;
-* retrain: refit the champion's recipe on all known outcomes;
-* search: compare all candidates, at the start and when refits do not help;
-* alert: neither refits nor a search help, so stop and call a person.
-
-A violation is answered when it was there on k of the last n days, the latest among them, after a cool-down in data
-time and with a minimum of outcomes of the model in force. An episode runs from the first answer until several quiet
-days; its id comes from its content, so a sensor that is asked twice asks for one run, and a drift that comes back
-after it had gone gets another id. Time is data time throughout.
+The policy acts on a violation seen on k of the last n days, the latest among them, after a cool-down and with enough
+outcomes of the model in force. An episode lasts from the first action until several quiet days. Its id is derived from
+its content, so two sensors request one run and a drift that returns opens another episode. All time is data time.
 """
 
 from __future__ import annotations
@@ -34,13 +24,12 @@ from bank_assets.core.response.policy import (
     ResponseAction,
     ResponsePolicy,
     ResponseState,
-    Violation,
     ViolationKind,
 )
 
 
 def comparisons(evidence: Evidence, policy: ResponsePolicy) -> tuple[LimitComparison, ...]:
-    """Every number of a day beside its limit, in the order of `ViolationKind`: the one place that compares."""
+    """Every number of a day beside its limit, in the order of `ViolationKind`."""
     return _calibration(evidence, policy), _covariates(evidence, policy), _ranking(evidence, policy)
 
 
@@ -103,63 +92,50 @@ def _too_few(kind: ViolationKind, n: int, least: int, limit: float, found: str) 
     return LimitComparison(kind, n, least, None, limit, False, 0.0, f"{kind} not judged: {found}")
 
 
-def violations(evidence: Evidence, policy: ResponsePolicy) -> tuple[Violation, ...]:
-    """What is not as it should be, judged where the sample is large enough."""
-    found = (one for one in comparisons(evidence, policy) if one.is_violated)
-    return tuple(Violation(one.kind, one.severity, one.sentence) for one in found)
+def violations(evidence: Evidence, policy: ResponsePolicy) -> tuple[LimitComparison, ...]:
+    """Numbers beyond their limit."""
+    return tuple(one for one in comparisons(evidence, policy) if one.is_violated)
 
 
 def respond(state: ResponseState, evidence: Evidence, policy: ResponsePolicy | None = None) -> Response:
-    """Choose the action of a day.
-
-    Args:
-        state: kept from the day before; `ResponseState()` before the first model.
-        evidence: what was measured on this day.
-        policy: limits; default `ResponsePolicy()`.
-
-    Returns:
-        The answer with the state to keep. The caller reports the outcome of a fit with `after_fit`.
-    """
+    """Choose the action of a day, and the state to keep. The caller reports the result of a fit with `after_fit`."""
     limits = policy or ResponsePolicy()
     today = str(evidence.as_of)
     if state.deployed_on is None:
-        return Response(
-            ResponseAction.SEARCH, ("there is no model yet",), "first", f"first-{today}", False, False, state
-        )
+        return Response(ResponseAction.SEARCH, ("there is no model yet",), state, "first", f"first-{today}")
     is_recalibrated = abs(evidence.shift_now - evidence.shift_before) > limits.material_shift
     if state.assessed_on == today:
-        return Response(
-            ResponseAction.NONE, ("this day was judged already",), state.episode_id, "", False, False, state
-        )
+        return Response(ResponseAction.NONE, ("this day was judged already",), state, state.episode_id)
     found = violations(evidence, limits)
     state = _observed(_rested(state, evidence, limits), evidence, found, limits)
     confirmed = bool(found) and sum(bool(kinds) for kinds in state.recent) >= limits.k
     is_new = confirmed and not state.episode_id
     if is_new:
         state = replace(state, episode_id=_episode_id(state, today, found))
-    reasons = tuple(violation.sentence for violation in found)
-    lower = ResponseAction.RECALIBRATE if is_recalibrated else ResponseAction.NONE
+
+    def answer(
+        action: ResponseAction, why: tuple[str, ...], state: ResponseState, run_key: str = "", is_alert: bool = is_new
+    ) -> Response:
+        reasons = (*(one.sentence for one in found), *why)
+        return Response(action, reasons, state, state.episode_id, run_key, is_recalibrated, is_alert)
+
     held = _held(state, evidence, confirmed, limits)
-    if held is not None and _is_review_due(state, evidence, limits):
-        reason = f"on probation, and {limits.review_days} days without a fit have passed: the gate is asked again"
-        state = replace(state, reviewed_on=today)
-        run_key = f"review-{today}"
-        return Response(
-            ResponseAction.SEARCH, (*reasons, reason), state.episode_id, run_key, is_recalibrated, is_new, state
-        )
-    if held is not None:
-        if is_recalibrated:
-            held = (*held, f"intercept moves from {evidence.shift_before:+.2f} to {evidence.shift_now:+.2f} log-odds")
-        return Response(lower, (*reasons, *held), state.episode_id, "", is_recalibrated, is_new, state)
+    if held and _is_review_due(state, evidence, limits):
+        why = f"on probation, and {limits.review_days} days without a fit have passed: the gate is asked again"
+        return answer(ResponseAction.SEARCH, (why,), replace(state, reviewed_on=today), f"review-{today}")
+    if held and is_recalibrated:
+        moved = f"intercept moves from {evidence.shift_before:+.2f} to {evidence.shift_now:+.2f} log-odds"
+        return answer(ResponseAction.RECALIBRATE, (held, moved), state)
+    if held:
+        return answer(ResponseAction.NONE, (held,), state)
     unhelpful = state.unhelpful + 1 if _did_not_help(state, found) else 0
     action = ResponseAction.RETRAIN
+    because: tuple[str, ...] = ()
     if unhelpful >= limits.search_after:
         action = ResponseAction.ALERT if state.has_searched else ResponseAction.SEARCH
-        reasons = (*reasons, f"{unhelpful} fits in a row did not help")
-        unhelpful = 0
+        because, unhelpful = (f"{unhelpful} fits in a row did not help",), 0
     if action is ResponseAction.ALERT:
-        state = replace(state, stopped_on=today)
-        return Response(action, reasons, state.episode_id, "", is_recalibrated, True, state)
+        return answer(action, because, replace(state, stopped_on=today), is_alert=True)
     state = replace(
         state,
         fits=state.fits + 1,
@@ -167,21 +143,11 @@ def respond(state: ResponseState, evidence: Evidence, policy: ResponsePolicy | N
         severity={str(violation.kind): violation.severity for violation in found},
         has_searched=state.has_searched or action is ResponseAction.SEARCH,
     )
-    run_key = f"{state.episode_id}-{state.fits}"
-    return Response(action, reasons, state.episode_id, run_key, is_recalibrated, is_new, state)
+    return answer(action, because, state, f"{state.episode_id}-{state.fits}")
 
 
 def after_fit(state: ResponseState, day: np.datetime64, *, is_promoted: bool) -> ResponseState:
-    """The state after a fit was made.
-
-    Args:
-        state: as `respond` returned it.
-        day: day of the fit.
-        is_promoted: whether its gate let it pass; a refused fit costs a cool-down too, or it would be tried daily.
-
-    Returns:
-        The state to keep.
-    """
+    """The state after a fit of a day. A refused fit starts a cool-down too, or it would be tried every day."""
     today = str(day)
     if not is_promoted:
         return replace(state, attempted_on=today)
@@ -190,7 +156,7 @@ def after_fit(state: ResponseState, day: np.datetime64, *, is_promoted: bool) ->
 
 
 def _rested(state: ResponseState, evidence: Evidence, policy: ResponsePolicy) -> ResponseState:
-    """Close a stopped episode after the rest, so that the platform tries again without a person."""
+    """Close a stopped episode after its rest, so that the platform tries again by itself."""
     if state.stopped_on is None or _days_since(state.stopped_on, evidence) < policy.rest_days:
         return state
     return _closed(state)
@@ -203,7 +169,7 @@ def _closed(state: ResponseState) -> ResponseState:
 
 
 def _observed(
-    state: ResponseState, evidence: Evidence, found: tuple[Violation, ...], policy: ResponsePolicy
+    state: ResponseState, evidence: Evidence, found: tuple[LimitComparison, ...], policy: ResponsePolicy
 ) -> ResponseState:
     is_judged = evidence.outcomes >= policy.minimum_outcomes or evidence.contacts >= policy.minimum_contacts
     quiet = 0 if found else state.quiet + is_judged
@@ -212,19 +178,19 @@ def _observed(
     return _closed(state) if state.episode_id and quiet >= policy.quiet_days else state
 
 
-def _held(state: ResponseState, evidence: Evidence, confirmed: bool, policy: ResponsePolicy) -> tuple[str, ...] | None:
-    """Why no fit is due, or None if one is."""
+def _held(state: ResponseState, evidence: Evidence, confirmed: bool, policy: ResponsePolicy) -> str:
+    """Why no fit is due; "" if one is."""
     if not confirmed:
         violated = sum(bool(kinds) for kinds in state.recent)
-        return (f"{violated} of the last {len(state.recent)} days violated (required: {policy.k} of {policy.n})",)
+        return f"{violated} of the last {len(state.recent)} days violated (required: {policy.k} of {policy.n})"
     if state.stopped_on is not None:
-        return (f"stopped on {state.stopped_on}, a person was called",)
+        return f"stopped on {state.stopped_on}, a person was called"
     passed = _days_since(state.attempted_on, evidence)
     if passed < policy.cool_down_days:
-        return (f"cool-down: {passed} of {policy.cool_down_days} days since the last fit",)
+        return f"cool-down: {passed} of {policy.cool_down_days} days since the last fit"
     if evidence.outcomes < policy.minimum_outcomes:
-        return (f"{evidence.outcomes} new outcomes (required: {policy.minimum_outcomes})",)
-    return None
+        return f"{evidence.outcomes} new outcomes (required: {policy.minimum_outcomes})"
+    return ""
 
 
 def _is_review_due(state: ResponseState, evidence: Evidence, policy: ResponsePolicy) -> bool:
@@ -238,11 +204,10 @@ def _days_since(day: str | None, evidence: Evidence) -> int:
     return int((evidence.as_of - np.datetime64(day, "D")).astype(np.int64))
 
 
-def _did_not_help(state: ResponseState, found: tuple[Violation, ...]) -> bool:
-    """Whether the decay that the last fit answered is back, as bad as before, in the same direction.
+def _did_not_help(state: ResponseState, found: tuple[LimitComparison, ...]) -> bool:
+    """Whether the decay that led to the last fit is as bad as before, in the same direction.
 
-    Covariates alone do not count: a refit cannot move the mix of the customers, and is no failure if the model's
-    probabilities and ranking hold.
+    Covariates do not count: a refit cannot change the mix of customers.
     """
     before = state.severity or {}
     for violation in found:
@@ -254,6 +219,6 @@ def _did_not_help(state: ResponseState, found: tuple[Violation, ...]) -> bool:
     return False
 
 
-def _episode_id(state: ResponseState, today: str, found: tuple[Violation, ...]) -> str:
+def _episode_id(state: ResponseState, today: str, found: tuple[LimitComparison, ...]) -> str:
     content = [state.deployed_on, today, sorted(str(violation.kind) for violation in found)]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]

@@ -1,16 +1,12 @@
-"""Measures what the response policy judges, on a day, from scored contacts and daily profiles.
+"""Measures what the response policy judges on a day, from scored contacts and daily profiles.
 
-What lives here: `gather`, from arrays to `Evidence`.
-What must not: limits and answers (`core.response.assessment`), scoring.
-Called by the response sensor (from `contact_scores` and the stored daily profiles) and by the replay.
-
-The probabilities are those before the day's intercept (`unshifted_proba`): the intercept would hide that the model
-itself has moved away, and it is the model that a refit replaces.
+It uses the probabilities before the day's intercept, because that intercept would hide a decay of the model itself.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
@@ -24,35 +20,38 @@ from bank_assets.core.quality.performance import ScoredContacts
 from bank_assets.core.response.policy import Evidence, ResponsePolicy, ResponseState
 
 
+@dataclass(frozen=True, slots=True)
+class KnownFacts:
+    """What is known as of a day.
+
+    Attributes:
+        scored: contacts with the unshifted probability of their day, and their outcomes.
+        daily: contacts per day, column and value.
+        reference: what the model in force learned from.
+        weights: inverse probability of having learned each outcome, (n,), 0 for never; None for 1.
+    """
+
+    scored: ScoredContacts
+    daily: DailyProfiles
+    reference: Reference
+    weights: FloatArray | None = None
+
+
 def gather(
-    scored: ScoredContacts,
-    daily: DailyProfiles,
-    reference: Reference,
+    known: KnownFacts,
     state: ResponseState,
     as_of: np.datetime64,
     *,
     shift_before: float = 0.0,
-    weights: FloatArray | None = None,
     policy: ResponsePolicy | None = None,
 ) -> Evidence:
-    """Measure calibration, ranking and covariates of the model in force.
+    """Measure calibration, ranking and covariates of the model in force; without a model only the intercept.
 
-    Args:
-        scored: contacts with the unshifted probability they had on their day, and their outcomes.
-        daily: contacts per day, column and value.
-        reference: what the model in force learned from.
-        state: tells since when which model decides.
-        as_of: the as-of day; nothing of it or later enters.
-        shift_before: intercept in force until now.
-        weights: inverse probability of having learned the outcome, (n,), 0 for never; default 1.
-        policy: windows and minimum samples.
-
-    Returns:
-        The evidence; without a model only the intercept is measured.
+    Nothing of the day `as_of` or later enters. `shift_before` is the intercept in force until now, log-odds.
     """
-    limits = policy or ResponsePolicy()
-    usable, weight = _usable(scored, weights, as_of)
-    shift_now = known_intercept(scored, weights, as_of)
+    limits, scored = policy or ResponsePolicy(), known.scored
+    usable, weight = _usable(scored, known.weights, as_of)
+    shift_now = known_intercept(scored, known.weights, as_of)
     if state.deployed_on is None or state.first_deployed_on is None:
         return Evidence(as_of, shift_before=shift_before, shift_now=shift_now)
     start = as_of - np.timedelta64(limits.window_days, "D")
@@ -60,9 +59,8 @@ def gather(
     proba, observed, w = scored.proba[own], scored.is_subscribed[own].astype(np.float64), weight[own]
     yes = int(observed.sum())
     ranked = len(proba) >= limits.minimum_ranked and min(yes, len(proba) - yes) >= limits.minimum_of_class
-    contacts, excess = _covariates(
-        daily, reference, max(start, np.datetime64(state.first_deployed_on, "D")), as_of, limits
-    )
+    first = max(start, np.datetime64(state.first_deployed_on, "D"))
+    contacts, excess = _covariates(known.daily, known.reference, first, as_of, limits)
     return Evidence(
         as_of=as_of,
         outcomes=len(proba),
@@ -79,13 +77,7 @@ def gather(
 
 
 def known_intercept(scored: ScoredContacts, weights: FloatArray | None, as_of: np.datetime64) -> float:
-    """The intercept for decisions of a day, from the outcomes known on it.
-
-    Args:
-        scored: as for `gather`.
-        weights: as for `gather`.
-        as_of: the day.
-    """
+    """The intercept, log-odds, for the decisions of a day, from the outcomes known on it; weights: see `KnownFacts`."""
     usable, weight = _usable(scored, weights, as_of)
     return intercept_as_of(
         scored.proba[usable],

@@ -1,8 +1,6 @@
-"""What the response policy works with: its policy, the evidence, the state between days, the answer.
+"""Values of the response policy: its limits, the evidence of a day, the state between days, the response.
 
-What lives here: the values, their JSON form.
-What must not: the decision (`core.response.assessment`), measuring (`core.response.evidence`).
-Called by `core.response.assessment`, the response sensor and the replay.
+`core.response.assessment` decides, `core.response.evidence` measures.
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ STATE_SCHEMA_VERSION: Final = 1
 
 
 class ResponseAction(StrEnum):
-    """What to do."""
+    """What the loop does on a day, from least to most."""
 
     NONE = "none"
     RECALIBRATE = "recalibrate"
@@ -30,7 +28,7 @@ class ResponseAction(StrEnum):
 
 
 class ViolationKind(StrEnum):
-    """What is violated."""
+    """Which limit is violated."""
 
     CALIBRATION = "calibration"
     COVARIATES = "covariates"
@@ -39,48 +37,29 @@ class ViolationKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ResponsePolicy:
-    """When to answer, and how. Chosen on the first year of the replay, reported on the rest (docs/adr/).
-
-    Attributes:
-        window_days: days looked back at.
-        minimum_outcomes: matured outcomes of the model in force that calibration, and any refit, needs. Low on
-            purpose: of 80 contacts in October 2008 60 % subscribed, and waiting for 200 cost 2,000 EUR.
-        calibration_ratio: observed / expected, or its inverse, that counts as an effect.
-        calibration_z: standard errors that make it certain; a day is one of hundreds, so 2 would alarm weekly.
-        minimum_contacts: contacts that covariates need.
-        covariate_excess: total variation of a column beyond sampling noise.
-        minimum_ranked: outcomes that ranking needs.
-        minimum_of_class: of them, subscribers and others each.
-        ranking_floor: AUC whose upper bound (two standard errors) must not fall below it.
-        k: days that must violate,
-        n: of so many latest.
-        cool_down_days: days between two fits.
-        quiet_days: judged days without violation that end an episode.
-        search_after: refits in a row that did not help before all candidates are compared, and before stopping.
-        rest_days: days after a stop until the platform tries again by itself.
-        review_days: days after the last fit or review until a model on probation is reviewed, whatever the evidence. A
-            review that the gate refuses changes nothing and starts no cool-down: a fit of October 2008 that came ten
-            days before the jump of that month would cost more than a review can give.
-        material_shift: change of the intercept that counts as a recalibration, log-odds (5 % of the odds).
-    """
+    """When to respond, and how. Chosen on the first year of the replay and reported on the rest (docs/adr/)."""
 
     window_days: int = 28
+    # Low on purpose: of 80 contacts in October 2008 60 % subscribed, and waiting for 200 outcomes cost 2,000 EUR.
     minimum_outcomes: int = 30
-    calibration_ratio: float = 1.25
+    calibration_ratio: float = 1.25  # observed / expected, or its inverse
+    # Standard errors. A day is one of hundreds, so 2 would raise an alarm every week.
     calibration_z: float = 4.0
-    minimum_contacts: int = 200
-    covariate_excess: float = 0.12
-    minimum_ranked: int = 200
-    minimum_of_class: int = 20
-    ranking_floor: float = 0.60
-    k: int = 2
-    n: int = 3
-    cool_down_days: int = 10
-    quiet_days: int = 5
-    search_after: int = 3
-    rest_days: int = 28
+    minimum_contacts: int = 200  # in the window, to judge covariates
+    covariate_excess: float = 0.12  # total variation of a column beyond sampling noise
+    minimum_ranked: int = 200  # outcomes, to judge the ranking
+    minimum_of_class: int = 20  # of them, subscribers and others each
+    ranking_floor: float = 0.60  # the upper bound of the AUC (two standard errors) may not fall below it
+    k: int = 2  # days that must violate a limit,
+    n: int = 3  # of this many latest days
+    cool_down_days: int = 10  # between two fits
+    quiet_days: int = 5  # assessed days without violation that close an episode
+    search_after: int = 3  # refits in a row that did not help, before a search and before a stop
+    rest_days: int = 28  # after a stop, until the platform tries again by itself
+    # Days after the last fit or review until a model on probation is reviewed, whatever the evidence. A refused review
+    # starts no cool-down: it would have delayed the fit that the jump of October 2008 needed ten days later.
     review_days: int = 28
-    material_shift: float = 0.05
+    material_shift: float = 0.05  # change of the intercept that counts as a recalibration, log-odds (5 % of the odds)
 
     def __post_init__(self) -> None:
         if not 1 <= self.k <= self.n:
@@ -94,20 +73,11 @@ class ResponsePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was measured on a day; None where there is too little to measure.
+    """What was measured on a day about the model in force; None where the sample is too small.
 
-    Attributes:
-        as_of: the as-of day.
-        outcomes: matured outcomes of the model in force, in the window.
-        observed: subscriptions among them.
-        expected: sum of their unshifted probabilities.
-        standard_error: of observed - expected, if the probabilities were right.
-        contacts: contacts in the window of covariates.
-        excess: excess total variation by column; empty if too few contacts.
-        roc_auc: AUC of the model in force, or None.
-        roc_auc_error: its standard error, or None.
-        shift_before: intercept in force until now, log-odds.
-        shift_now: intercept from the outcomes known on this day, log-odds.
+    `expected` is the sum of the unshifted probabilities, `standard_error` that of observed - expected if they are
+    right, `excess` the total variation beyond noise by column. Shifts are intercepts in log-odds: in force until the
+    day, and according to the outcomes known on it.
     """
 
     as_of: np.datetime64
@@ -124,7 +94,7 @@ class Evidence:
 
     @classmethod
     def from_record(cls, recorded: Mapping[str, Any]) -> Evidence | None:
-        """The evidence of a row of the ledger's `responses`; None for a row that measured nothing."""
+        """The evidence in a row of the ledger's `responses`; None if the row measured nothing."""
         if not recorded:
             return None
         known = {name: recorded[name] for name in cls.__slots__ if name in recorded}
@@ -132,7 +102,7 @@ class Evidence:
 
     @property
     def log_ratio(self) -> float:
-        """Log of observed / expected, half a contact added to both so that zero is defined."""
+        """Log of observed / expected, with half a contact added to both so that zero is defined."""
         return math.log((self.observed + 0.5) / (self.expected + 0.5))
 
     @property
@@ -143,17 +113,11 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class LimitComparison:
-    """One number of a day beside its limit. The loop acts on it and pages show it.
+    """One number of a day beside its limit: the loop acts on it, and pages show it.
 
-    Attributes:
-        kind: what is compared.
-        sample: outcomes or contacts that the number rests on.
-        minimum: how many it takes to judge.
-        value: observed / expected, the largest excess of a column, or the upper bound of the AUC; None if not measured.
-        limit: of `value`; for observed / expected also its inverse.
-        is_violated: whether the limit is broken; always false where the sample is too small.
-        severity: signed size, comparable between days.
-        sentence: with the numbers.
+    `value` is observed / expected (whose limit also holds for its inverse), the largest excess of a column, or the
+    upper bound of the AUC; None if the sample is below the minimum, which violates nothing. `severity` is signed and
+    comparable between days.
     """
 
     kind: ViolationKind
@@ -167,39 +131,12 @@ class LimitComparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Violation:
-    """One thing that is not as it should be.
-
-    Attributes:
-        kind: what.
-        severity: signed size, comparable between days.
-        sentence: with the numbers.
-    """
-
-    kind: ViolationKind
-    severity: float
-    sentence: str
-
-
-@dataclass(frozen=True, slots=True)
 class ResponseState:
-    """What is kept between days.
+    """What is kept between days; days are ISO dates.
 
-    Attributes:
-        first_deployed_on: day of the first model, ISO; None before it.
-        deployed_on: day since which the model in force decides.
-        attempted_on: day of the last fit, promoted or refused.
-        assessed_on: last day judged; the same day again changes nothing.
-        recent: violated kinds of the latest days since deployment, oldest first.
-        quiet: judged days without violation in a row.
-        episode_id: the running episode, or "".
-        fits: fits asked for in the episode.
-        severity: severities at the last fit of the episode, by kind.
-        unhelpful: fits in a row after which the violation was as bad as before.
-        has_searched: whether the episode had its search.
-        stopped_on: day of the stop, or None.
-        is_on_probation: whether the model in force decides although no gate has opened for it yet.
-        reviewed_on: day on which the gate was last asked again without any violation, or None.
+    `attempted_on` is the day of the last fit, promoted or refused. `recent` holds the violated kinds of the latest
+    days, oldest first; `severity` those of the episode's last fit, by kind; `unhelpful` counts fits in a row after
+    which the violation was as bad as before. `reviewed_on` is the day of the last review of a model on probation.
     """
 
     first_deployed_on: str | None = None
@@ -218,16 +155,12 @@ class ResponseState:
     reviewed_on: str | None = None
 
     def to_json(self) -> str:
-        """JSON text: a sensor's cursor, a checkpoint of the replay."""
+        """JSON text, for the ledger and the replay's checkpoint."""
         return json.dumps({"schema_version": STATE_SCHEMA_VERSION, **asdict(self)}, sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> ResponseState:
-        """Read it.
-
-        Raises:
-            ValueError: another schema version; reset the cursor, the state builds up again within days.
-        """
+        """Read what `to_json` wrote; another schema version is a ValueError."""
         content = json.loads(text)
         version = content.pop("schema_version", None)
         if version != STATE_SCHEMA_VERSION:
@@ -241,22 +174,16 @@ class ResponseState:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """The answer of a day.
+    """What to do on a day, why, and the state to keep.
 
-    Attributes:
-        action: what to do.
-        reasons: sentences with the numbers.
-        episode_id: the episode it belongs to, or "".
-        run_key: unique per fit asked for, or "".
-        is_recalibrated: whether the intercept moved materially (also true beside a refit).
-        is_alert: whether a person is told: a new episode, or a stop.
-        state: to be kept.
+    `run_key` is unique per requested fit. `is_recalibrated` says that the intercept moved materially, which may
+    accompany a refit; `is_alert` that people are notified: an episode began, or the loop stopped.
     """
 
     action: ResponseAction
     reasons: tuple[str, ...]
-    episode_id: str
-    run_key: str
-    is_recalibrated: bool
-    is_alert: bool
     state: ResponseState
+    episode_id: str = ""
+    run_key: str = ""
+    is_recalibrated: bool = False
+    is_alert: bool = False

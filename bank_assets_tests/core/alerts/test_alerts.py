@@ -1,4 +1,4 @@
-"""Alerts as values: the same content has the same key, episodes are told once and anew after their end."""
+"""Alerts as values: equal content has an equal key, and an episode is reported once until it ends."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the loop is shown: only the model in force, only what a day knows."""
+"""Evidence of a day rests on the model in force and on what was known as of that day."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from bank_assets.core.drift.covariate_shift import Reference
 from bank_assets.core.drift.daily_profiles import DailyProfiles
 from bank_assets.core.quality.performance import ScoredContacts
 from bank_assets.core.response.assessment import after_fit
-from bank_assets.core.response.evidence import gather
+from bank_assets.core.response.evidence import KnownFacts, gather
 from bank_assets.core.response.policy import ResponsePolicy, ResponseState
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
@@ -30,7 +30,7 @@ def evidence(contacts, as_of=50, deployed_on=30, weights=None, daily=None, **cha
     )
     state = after_fit(ResponseState(), FIRST + deployed_on * DAY, is_promoted=True)
     reference = Reference.of(daily, (FIRST + deployed_on * DAY).item(), 90.0)
-    return gather(scored, daily, reference, state, FIRST + as_of * DAY, weights=weights)
+    return gather(KnownFacts(scored, daily, reference, weights), state, FIRST + as_of * DAY)
 
 
 def test_counts_the_model_in_force_only(contacts):
@@ -88,5 +88,5 @@ def test_without_a_model_only_the_intercept_is_measured(contacts):
     nothing = ScoredContacts(
         contacts.contact_dates, np.full(len(contacts), np.nan), contacts.is_subscribed, contacts.known_on
     )
-    found = gather(nothing, daily, Reference({}, 0.0), ResponseState(), FIRST + 50 * DAY)
+    found = gather(KnownFacts(nothing, daily, Reference({}, 0.0)), ResponseState(), FIRST + 50 * DAY)
     assert (found.outcomes, found.contacts, found.shift_now) == (0, 0, 0.0)
