@@ -32,11 +32,12 @@ from scipy import stats
 
 from bank_assets.contract.columns import ColumnKind
 from bank_assets.contract.uci import UCI, UCI_FILE_COLUMNS
+from bank_assets.core.drift.daily_profiles import DailyProfiles
 from bank_assets.core.drift.profile import NUMERIC, ColumnProfile, Profile, kind_of
 from bank_assets.core.drift.verdict import DriftReport, compare_profiles
 from bank_assets.settings import Settings
 from bank_assets.sources.uci import implied_dates
-from bank_assets.spark.profile import merged_profile, value_counts_of_files
+from bank_assets.spark.profile import value_counts_of_files
 from bank_assets.spark.session import start_session, stop_session
 
 SEED = 1
@@ -119,7 +120,7 @@ def ours(session: Any, files: dict[str, Path], folder: Path) -> tuple[DriftRepor
     for name, path in files.items():
         stored = str(folder / f"profile-{name}")
         value_counts_of_files(session, [str(path)], UCI).write.mode("overwrite").parquet(stored)
-        profiles[name] = merged_profile(session.read.parquet(stored), UCI)
+        profiles[name] = DailyProfiles.from_table(pq.read_table(stored), UCI).total()
     return compare_profiles(profiles["reference"], profiles["current"]), profiles
 
 

@@ -85,8 +85,10 @@ def ours(delivery: Path, folder: Path, memory: str) -> dict[str, Any]:
     started = time.perf_counter() - began
     months = json.loads((delivery.with_suffix(".json")).read_text())
     file = RawFile(
-        delivery, "0" * 64, 1, ";", "utf-8", UCI.delivery_columns, months, min(months), "2008-05-05", "2010-11-17"
-    )
+        path=delivery, arrival=1, sha256="0" * 64, size_bytes=delivery.stat().st_size, rows=sum(months.values()),
+        encoding="utf-8", delimiter=";", columns=UCI.delivery_columns, months=months, home_month=min(months),
+        stray_rows=0, first_day="2008-05-05", last_day="2010-11-17",
+    )  # fmt: skip
     staging = {table: folder / table for table in TABLES}
     for path in staging.values():
         path.mkdir()

@@ -17,27 +17,29 @@ def ours(folder: Path, is_recording: bool) -> Any:
     from litestar.params import RawBody
 
     from serving.app import create_app
-    from serving.decisions.api import BODY
+    from serving.decisions.payloads import Payloads, customer_of
     from serving.decisions.schemas import EconomicsUsed, ModelReference, Prediction
     from serving.settings import load_serving_settings
     from serving.web.answers import JsonAnswer
-    from serving.web.bodies import read_whole
+    from serving.web.bodies import JsonBody, read_whole
 
-    answer = Prediction("0" * 36, 0.1, 0.05, 0.2, "no", "call", 0.1, 0.0, EconomicsUsed(5.0, 50.0),
+    settings = load_serving_settings({"BANK_HOME": str(folder)})
+    payloads = Payloads.of(settings.platform.contract)
+    accepted = JsonBody(payloads.struct, payloads.request_of, example=customer_of(payloads), scope="predict")
+    answer = Prediction("0" * 36, 0.1, 0.05, 0.2, "no", "call", None, 0.1, 0.0, EconomicsUsed(5.0, 50.0),
                         ModelReference("bank-marketing", "1", "d" * 64), "2010-11-17", False, "2010-11-17T00:00:00Z",
                         "2010-11-17", [])  # fmt: skip
 
     @post("/api/v1/constant")
     async def constant(body: RawBody) -> Response[Prediction]:
-        BODY.read(body)
+        accepted.read(body)
         return Response(answer, status_code=201, headers={"Location": f"/api/v1/predictions/{answer.id}"})
 
     @post("/api/v1/constant-short")
     async def constant_short(request: Request[Any, Any, Any]) -> JsonAnswer:
-        BODY.read(await read_whole(request, 65_536), request.scope["headers"])
+        accepted.read(await read_whole(request, 65_536), request.scope["headers"])
         return JsonAnswer(answer, 201, ((b"location", f"/api/v1/predictions/{answer.id}".encode()),))
 
-    settings = load_serving_settings({"BANK_HOME": str(folder)})
     return create_app(settings, is_recording=is_recording, route_handlers=[constant, constant_short],
                       access_log=(folder / "access.log").open("ab"))  # fmt: skip
 

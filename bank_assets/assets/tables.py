@@ -146,14 +146,9 @@ def _facts(made: EtlResult, table: str, month: str) -> dict[str, Any]:
     return facts | ({"profile": asdict(profile)} if table == CONTACTS else {})
 
 
-_READING = attrgetter(
-    "sha256", "arrival", "delimiter", "encoding", "columns", "months", "home_month", "first_day", "last_day"
-)
-
-
 def _raw_files(warehouse: Path, due: Sequence[str], kind: str) -> list[RawFile]:
     """The deliveries of these months, once each at their last arrival, in the order of arrival."""
     deliveries = [delivery for month in due for delivery in month_manifest(warehouse, month, kind)]
     last = {one.sha256: one for one in sorted(deliveries, key=attrgetter("arrival"))}
     ordered = sorted(last.values(), key=attrgetter("arrival"))
-    return [RawFile(object_path(warehouse, one.sha256), *_READING(one)) for one in ordered]
+    return [RawFile.of(object_path(warehouse, one.sha256), one.arrival, one) for one in ordered]

@@ -1,4 +1,4 @@
-"""The shared language: columns and what follows from them. Standard library only at import; rows and reading use numpy.
+"""Columns and everything that follows from them; only the standard library is imported, except that rows need numpy.
 
-`contract.Contract` is a value that is passed to whoever needs it; `uci.UCI` is the default one.
+`contract.Contract` is a value that is passed to its users; `uci.UCI` is the default contract.
 """

@@ -1,7 +1,6 @@
-"""`Column`: what one column of a delivery is called, holds and means.
+"""`Column`: the name, type and meaning of one column of a delivery.
 
-Contracts are made of columns (`contract.contract`); a column holds plain values only, so that a contract can be
-written as JSON and read back.
+Columns hold plain values only, so that a contract can be written as JSON and read back.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ class ColumnKind(StrEnum):
 
 
 class ColumnRole(StrEnum):
-    """What the platform needs a column for; code asks for the role, so a bank may name its columns as it likes."""
+    """What the platform needs a column for. Code looks columns up by role, so a bank may name them freely."""
 
     TARGET = "target"
     CONTACT_ID = "contact_id"
@@ -47,7 +46,7 @@ class ColumnRole(StrEnum):
     ATTEMPTS = "attempts"
     """Number of contacts in this campaign, this one included."""
     DAYS_SINCE_PREVIOUS = "days_since_previous"
-    """Days since the last contact of an earlier campaign; the column's sentinel says that there was none."""
+    """Days since the last contact of an earlier campaign; the column's sentinel means none."""
     PREVIOUS_CAMPAIGN = "previous_campaign"
     """Known together with the days since the previous contact, or not at all."""
 
@@ -59,23 +58,14 @@ class Column:
     Attributes:
         source: name in deliveries, API payloads, bundle signatures and reports.
         table: snake_case name with unit, used in every table from `tables` on.
-        kind: logical type; booleans are `yes`/`no` in deliveries.
-        known: when the value is known.
-        description: one sentence for catalog, form help and docs.
-        unit: unit of the value, or "" for none.
-        minimum: smallest allowed value, inclusive (integers only).
-        maximum: largest allowed value, inclusive (integers only).
+        minimum: smallest allowed integer, inclusive; `maximum` is inclusive too.
         categories: allowed values in their canonical order (categories only).
-        protected: True if a fairness report must be made by this column.
         sentinel: value that stands for "none" and is split off as a point mass in drift statistics.
         default: value that a form offers, and that fills an optional column where it is missing.
-        role: what the platform needs the column for, if anything particular.
-        label: short name for people, without unit; "" takes the source name.
-        group: heading of the form under which the column stands.
         phrase: what is true of a contact with a value, `{}` standing for the value; "" takes label and value.
         words: (value, phrase) of values that read better in words of their own.
-        since: version of the contract that introduced the column. A column that is younger than the first version
-            is optional: files and payloads of earlier versions lack it and get its default.
+        since: version of the contract that introduced the column. A column that is younger than the first version is
+            optional: files and payloads of earlier versions lack it and get its default.
     """
 
     source: str
@@ -106,31 +96,27 @@ class Column:
 
     @property
     def is_optional(self) -> bool:
-        """True if a file or payload may lack the column; its default stands in."""
+        """Whether a file or payload may lack the column; its default is used then."""
         return self.since > 1
 
     @property
     def title(self) -> str:
-        """The label, or the source name in plain letters."""
+        """The label, or the source name with spaces and a capital letter."""
         return self.label or self.source.replace("_", " ").capitalize()
 
     def in_words(self, value: object) -> str:
-        """What is true of a contact with a value, without full stop.
-
-        Args:
-            value: the contact's value; numbers are shown as whole numbers.
-        """
+        """A phrase for a contact with this value, without full stop; numbers are shown as whole numbers."""
         text = f"{float(str(value)):,.0f}" if self.kind is ColumnKind.INTEGER else str(value)
         return dict(self.words).get(text) or (self.phrase or f"{self.title}: {{}}").format(text)
 
     @property
     def is_input(self) -> bool:
-        """True if the value is known before the call."""
+        """Whether the value is known before the call."""
         return self.known in (KnownWhen.IDENTIFIER, KnownWhen.PRE_CONTACT)
 
 
 class Summary(StrEnum):
-    """How a column of a day's call list becomes one number."""
+    """How a column of a day's call list is summarised as one number."""
 
     SHARE = "share"
     """Share of the rows whose value is one of `values`, or lies between `low` and `high`."""
@@ -142,20 +128,14 @@ class Summary(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ListStatistic:
-    """A number about a whole day's call list; the list is known before its first call, so it may be an input.
+    """A number about the whole call list of a day.
 
-    Attributes:
-        feature: name of the input.
-        column: delivery name of the column that is summarised.
-        summary: how.
-        values: categories that count in a share; empty for numbers.
-        low: smallest number that counts in a share.
-        high: largest number that counts in a share, or limit of a mean.
+    The list is known before its first call, so it may be a model input.
     """
 
     feature: str
-    column: str
+    column: str  # delivery name of the column that is summarised
     summary: Summary = Summary.SHARE
-    values: tuple[str, ...] = ()
-    low: float | None = None
-    high: float | None = None
+    values: tuple[str, ...] = ()  # categories that count in a share; empty for numbers
+    low: float | None = None  # smallest number that counts in a share
+    high: float | None = None  # largest number that counts in a share, or limit of a mean

@@ -1,8 +1,8 @@
-"""`Contract`: the columns of a bank, as one value that is passed to whoever needs it.
+"""`Contract`: the columns of a bank as one immutable value.
 
-Spark schema, rules of a row, expectations, features, request schema, form, reasons and docs are derived from it, so
-they cannot disagree. A contract is immutable, has a canonical JSON form and a digest: model bundles carry the form and
-decision records the digest, so both are read by the contract that they were made under.
+Spark schema, row rules, expectations, features, request schema, form, reasons and docs are derived from it, so they
+cannot disagree. Model bundles carry its canonical JSON and decision records its digest: each is read by the contract
+that it was made under.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from bank_assets.contract.columns import Column, ColumnKind, ColumnRole, KnownWh
 from bank_assets.contract.errors import LEAKAGE_RULE, ContractError, LeakageError
 
 ARRIVED_AT = "arrived_at"
-"""Column that outcome deliveries add: when the outcome became known."""
+"""Extra column of outcome deliveries: when the outcome became known."""
 WORDING = ("description", "label", "group", "phrase", "words")
-"""Attributes of a column that only people read."""
+"""Attributes of a column that affect only what people read."""
 REQUIRED_ROLES = (ColumnRole.CONTACT_ID, ColumnRole.CONTACT_DATE, ColumnRole.TARGET)
 
 
@@ -29,12 +29,9 @@ class Contract:
     """The columns of a bank's contacts, and what follows from them.
 
     Attributes:
-        name: whose contract it is, for example `uci`.
         version: whole number that rises with every change of a column, a bound or a table name.
         first_month: first month of the time axis, `YYYY-MM`; a contact dated before it is rejected as a row.
-        columns: in the order of a delivery's header.
-        list_statistics: what a day's call list as a whole tells, in the order of the model's inputs.
-        groups: headings of the form in their order; columns without a group stand in none.
+        list_statistics: numbers about a day's whole call list, in the order of the model's inputs.
     """
 
     name: str
@@ -94,7 +91,7 @@ class Contract:
         return {column.table: column for column in self.columns}
 
     def find(self, name: str) -> Column | None:
-        """The column of a name in either spelling, or None."""
+        """The column with this delivery or table name, or None."""
         return self.by_source.get(name) or self.by_table.get(name)
 
     def with_role(self, role: ColumnRole) -> tuple[Column, ...]:
@@ -124,7 +121,7 @@ class Contract:
 
     @cached_property
     def delivery_columns(self) -> tuple[str, ...]:
-        """Header of a contacts delivery; the order is free."""
+        """Header of a contacts delivery, in any order."""
         return tuple(column.source for column in self.columns)
 
     @cached_property
@@ -139,12 +136,12 @@ class Contract:
 
     @cached_property
     def campaign_columns(self) -> tuple[str, ...]:
-        """Header of a campaign file: customers to be called, so nothing that is known only after the call."""
+        """Header of a campaign file: what is known before the call."""
         return tuple(column.source for column in self.columns if column.is_input)
 
     @cached_property
     def payload(self) -> tuple[Column, ...]:
-        """Columns that describe a customer in an API payload; what follows from the contact date is not among them."""
+        """Columns that describe a customer in an API payload, without those that follow from the contact date."""
         return tuple(
             column
             for column in self.columns
@@ -168,7 +165,7 @@ class Contract:
         return tuple(column.source for column in self.payload if column.kind is not ColumnKind.INTEGER)
 
     def lacking(self, other: Contract) -> tuple[str, ...]:
-        """Inputs of another contract that rows of this one lack, or hold as a number instead of a category."""
+        """Inputs of another contract that this one lacks, or holds as numbers instead of categories."""
         numbers = set(other.numeric_columns) - set(self.numeric_columns)
         return tuple(sorted(numbers | set(other.category_columns) - set(self.category_columns)))
 
@@ -188,14 +185,7 @@ class Contract:
         return tuple(column.source for column in self.columns if column.known is KnownWhen.POST_CONTACT)
 
     def refuse_post_contact(self, names: Iterable[str]) -> None:
-        """Refuse columns that are known only after the call (or are the target) as model inputs.
-
-        Args:
-            names: names offered as inputs, in delivery or table spelling.
-
-        Raises:
-            LeakageError: names the columns and the rule; drop them from the inputs.
-        """
+        """Raise `LeakageError` if a name (delivery or table spelling) is the target or is known only after the call."""
         leaking = [name for name in names if (column := self.find(name)) is not None and not column.is_input]
         if leaking:
             raise LeakageError(
@@ -259,7 +249,7 @@ class Contract:
 
     @cached_property
     def rows_digest(self) -> str:
-        """Hexadecimal sha256 of what decides about rows: another wording makes no table again."""
+        """Hexadecimal sha256 of everything that affects rows. A change of wording alone recomputes no table."""
         columns = [
             {name: value for name, value in _plain(column).items() if name not in WORDING} for column in self.columns
         ]
@@ -268,7 +258,7 @@ class Contract:
 
     @property
     def reference(self) -> str:
-        """Name, version and digest in one text, as decision records keep it."""
+        """Name, version and digest in one text, as decision records keep them."""
         return f"{self.name} {self.version} sha256:{self.digest}"
 
 

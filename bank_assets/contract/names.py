@@ -5,18 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 STAGES: Final = (
-    "raw",
-    "tables",
-    "validation",
-    "drift",
-    "performance",
-    "features",
-    "training",
-    "evaluation",
-    "promotion",
-    "scoring",
-)
-"""Stage words in the order of the data's journey: module, group, check file, test file and README heading."""
+    "raw", "tables", "validation", "drift", "performance", "features", "training", "evaluation", "promotion", "scoring",
+)  # fmt: skip
+"""Stages in the order of the data; each names a module, group, check file, test file and README heading."""
 
 MODEL_NAME: Final = "bank-marketing"
 ALIAS_CHAMPION: Final = "champion"

@@ -1,9 +1,7 @@
-r"""How delivered text is cut into lines and fields, the same way at every door.
+r"""How delivered text is split into lines and fields, for every reader: landing, Spark, campaign files and the web app.
 
-Landing, Spark's tasks, the readers of campaign files and the web application read with these functions; only the
-standard library is used. The one rule that may surprise: **a row is a physical line.** Lines end with LF, CRLF or CR,
-and a line break inside quotes ends the line too, so an unbalanced quote never swallows the rows that follow, and a
-file can be split at any line end and read in parallel.
+**A row is a physical line.** It ends with LF, CRLF or CR, and a line break inside quotes ends it too. An unbalanced
+quote can therefore never swallow the rows that follow, and a file can be split at any line end and read in parallel.
 """
 
 from __future__ import annotations
@@ -21,20 +19,20 @@ from typing import IO, Final
 from bank_assets.contract.rows import SPACE
 
 FIELD_COUNT: Final = "row.field_count"
-"""Code of a line whose number of fields is not the header's."""
+"""Code of a line with another number of fields than the header."""
 
 OPEN_QUOTE: Final = "row.open_quote"
-"""Code of a line with a quote that does not close. No other rule is checked on a line with either fault."""
+"""Code of a line with an unclosed quote. No other rule is checked on a line with either fault."""
 
 DELIMITERS: Final = (";", ",")
 ENCODINGS: Final = {"utf-8": "utf-8", "utf-8-sig": "utf-8", "latin-1": "latin-1"}
-"""Word of the register → codec of the lines; a byte order mark is skipped with the head of the file."""
+"""Encoding in the register → codec of the lines; a byte order mark is skipped with the head of the file."""
 
 BLOCK_BYTES: Final = 16 << 20
 """Text that is read at once: some 150,000 rows, 100 MB of working memory."""
 
 HEAD_BYTES: Final = 65_536
-"""Length within which the head of a file has to end."""
+"""The head of a file must end within this length."""
 
 _BLANK: Final = bytes(range(0x21))
 _MOST_FIELDS: Final = 1_000
@@ -48,11 +46,8 @@ class Head:
     """The lines above the first row.
 
     Attributes:
-        columns: names of the header in file order, trimmed.
         delimiter: `;` or `,`, whichever makes more fields, or the one that a `sep=` line names.
-        text: the header line, for messages.
         line: number of the header line, from 1: 2 below a `sep=` line.
-        has_mark: whether the file begins with a UTF-8 byte order mark.
     """
 
     columns: tuple[str, ...]
@@ -63,12 +58,12 @@ class Head:
 
 
 def end_of_lines(block: bytes) -> int:
-    """Length of the part of a block that holds whole lines; a final CR waits, for LF may follow in the next block."""
+    """Length of the part of a block that holds whole lines; a final CR waits, since LF may follow in the next block."""
     return max(block.rfind(b"\n"), block.rfind(b"\r", 0, len(block) - 1)) + 1
 
 
 def head_of(path: Path) -> Head:
-    """The head of a file; a header longer than 64 KiB is not looked for."""
+    """The head of a file, looked for in the first 64 KiB."""
     with path.open("rb") as stream:
         return read_head(stream.read(HEAD_BYTES).splitlines()[:2])
 
@@ -80,7 +75,7 @@ def is_separator_line(line: bytes) -> bool:
 
 
 def is_blank(line: bytes) -> bool:
-    """Whether a line holds nothing but blanks and control characters; such a line is no row."""
+    """Whether a line holds only blanks and control characters; such a line is not a row."""
     return not line.strip(_BLANK)
 
 
@@ -90,10 +85,7 @@ def rows_of(lines: Sequence[bytes]) -> list[bytes]:
 
 
 def unquoted(field: str) -> str:
-    """The value of a field as it stands between two delimiters.
-
-    Blanks around it are trimmed, then one pair of quotes that encloses it whole. A quote anywhere else is text.
-    """
+    """The value of a field between two delimiters: trimmed, then without the quotes that enclose it whole."""
     field = field.strip(SPACE)
     if not field.startswith('"'):
         return field
@@ -102,18 +94,21 @@ def unquoted(field: str) -> str:
 
 
 def is_unclosed(field: str) -> bool:
-    """Whether a field opens a quote and does not close it, so that the delimiter after it may belong to the value."""
+    """Whether a field opens a quote without closing it, so that the next delimiter may belong to the value."""
     field = field.strip(SPACE)
     return field.startswith('"') and _QUOTED.fullmatch(field) is None
 
 
 def split_fields(line: str, delimiter: str) -> list[str]:
-    """The fields of one line; a delimiter inside quotes belongs to its field, a quote that never closes is text."""
+    """The fields of one line.
+
+    A delimiter inside quotes belongs to its field; a quote that never closes is ordinary text.
+    """
     return [unquoted(field) for field in _raw_fields(line, delimiter)]
 
 
 def line_fault(line: str, delimiter: str, n_fields: int) -> tuple[str, str] | None:
-    """Why the fields of a line cannot be told apart: the code and the sentence of the rule it breaks, or None."""
+    """Code and message if the fields of a line cannot be told apart, else None."""
     fields = _raw_fields(line, delimiter)
     if any(map(is_unclosed, fields)):
         return OPEN_QUOTE, "row: expected quotes around whole values, found one that does not close"
@@ -124,7 +119,7 @@ def line_fault(line: str, delimiter: str, n_fields: int) -> tuple[str, str] | No
 
 def _raw_fields(line: str, delimiter: str) -> list[str]:
     plain = line.split(delimiter)
-    if '"' not in line or len(plain) > _MOST_FIELDS:  # the latter is no row, and looking for its quotes takes for ever
+    if '"' not in line or len(plain) > _MOST_FIELDS:  # the latter is not a row, and parsing its quotes is slow
         return plain
     fields, at = [], 0
     while True:
@@ -155,11 +150,7 @@ def _field(delimiter: str) -> re.Pattern[str]:
 
 
 def read_head(lines: Sequence[bytes]) -> Head:
-    """Understand the first lines of a file.
-
-    Args:
-        lines: at least the first two lines, if there are as many; without any the head has no columns.
-    """
+    """Parse the first two lines of a file; without lines, the head has no columns."""
     first = lines[0] if lines else b""
     has_mark = first.startswith(codecs.BOM_UTF8)
     texts = [line.decode("utf-8", errors="replace") for line in (first.removeprefix(codecs.BOM_UTF8), *lines[1:2])]
@@ -172,26 +163,15 @@ def read_head(lines: Sequence[bytes]) -> Head:
 
 @dataclass(frozen=True, slots=True)
 class TextRow:
-    """One row of delivered text.
+    """One row of delivered text."""
 
-    Attributes:
-        line: number of its line in the file, from 1.
-        fields: its fields, as many as the line has.
-        fault: code and sentence if the fields cannot be told apart, else None.
-    """
-
-    line: int
+    line: int  # line number in the file, from 1
     fields: list[str]
-    fault: tuple[str, str] | None
+    fault: tuple[str, str] | None  # code and message if the fields cannot be told apart, else None
 
 
 def read_rows(stream: IO[bytes], encoding: str) -> tuple[Head, Iterator[TextRow]]:
-    """The head of a file, and its rows: all lines below that are not blank.
-
-    Args:
-        stream: the bytes of the file, from their beginning.
-        encoding: one of `ENCODINGS`, as `encoding_of` finds it.
-    """
+    """The head of a file, and an iterator over its non-blank rows; `encoding` is what `encoding_of` found."""
     numbered = enumerate(_lines(stream), start=1)
     first = list(itertools.islice(numbered, 2))
     head = read_head([line for _, line in first])
@@ -207,10 +187,7 @@ def read_rows(stream: IO[bytes], encoding: str) -> tuple[Head, Iterator[TextRow]
 
 
 def encoding_of(stream: IO[bytes]) -> str:
-    """The encoding of a whole file: UTF-8 if every line decodes as such, else Latin-1, which knows every byte.
-
-    The stream is read to its end and set back to its beginning.
-    """
+    """UTF-8 if the whole stream decodes as such, else Latin-1, which accepts every byte. The stream is rewound."""
     start = stream.read(len(codecs.BOM_UTF8))
     stream.seek(0)
     decoder = codecs.getincrementaldecoder("utf-8")()
@@ -236,15 +213,10 @@ def _lines(stream: IO[bytes]) -> Iterator[bytes]:
 
 
 def blocks(path: Path, first: int, last: int, size: int = BLOCK_BYTES) -> Iterator[tuple[int, bytes]]:
-    """Blocks of whole lines, each with its offset: the rows that begin at `first` or behind it, and before `last`.
+    """Blocks of whole lines, each with its offset: the rows that begin in `[first, last)`, the head left out.
 
-    Ranges that follow one another hold every row of a file once, wherever they are cut. The head is left out.
-
-    Args:
-        path: the file.
-        first: offset in bytes.
-        last: offset in bytes.
-        size: bytes to read at once; a longer line makes a longer block.
+    Adjacent ranges hold every row of a file exactly once, wherever they are cut. A line longer than `size` bytes makes
+    a longer block.
     """
     with path.open("rb") as stream:
         at, end = _line_start(stream, max(first, _head_bytes(stream))), _line_start(stream, last)
@@ -266,7 +238,7 @@ def _head_bytes(stream: IO[bytes]) -> int:
 
 
 def _line_start(stream: IO[bytes], offset: int) -> int:
-    """Start of the first line that begins at an offset or behind it; the size of the file if there is none."""
+    """Start of the first line at or after an offset; the size of the file if there is none."""
     if not offset:
         return 0
     stream.seek(offset - 1)
@@ -274,7 +246,7 @@ def _line_start(stream: IO[bytes], offset: int) -> int:
     while chunk := stream.read(io.DEFAULT_BUFFER_SIZE):
         if found := _LINE_END.search(chunk):
             start = at + found.end()
-            if found[0] == b"\r":  # LF belongs to it, even as the first byte of the next chunk
+            if found[0] == b"\r":  # a following LF belongs to it, even as the first byte of the next chunk
                 stream.seek(start)
                 start += stream.read(1) == b"\n"
             return start

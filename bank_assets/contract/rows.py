@@ -1,8 +1,8 @@
-"""The rules of a delivered row, compiled from the columns of a contract, with one sentence each.
+"""The rules of a delivered row, derived from the columns of a contract, with one sentence each.
 
-Spark's tasks, the readers of campaign files and the web application all judge text with these functions, so a row is
-valid at every door or at none. A rule looks at the distinct values of a column only, and numpy carries its verdict to
-the rows: millions of rows cost no more Python than the thousands of values they hold.
+Spark tasks, campaign files and the web app all judge rows with these functions, so they always agree. A rule looks only
+at the distinct values of a column and numpy maps its verdict to the rows, so Python's cost grows with distinct values,
+not with rows.
 """
 
 from __future__ import annotations
@@ -29,15 +29,10 @@ _DAY_WIDTH: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A column of text: its distinct values, and which of them each row has.
+    """A column of text as its distinct values and the code of each row."""
 
-    Attributes:
-        codes: place of the row's value in `texts`, (n,).
-        texts: distinct values.
-    """
-
-    codes: NDArray[Any]
-    texts: Sequence[str]
+    codes: NDArray[Any]  # place of the row's value in `texts`, (n,)
+    texts: Sequence[str]  # distinct values
 
     @classmethod
     def of(cls, values: Iterable[str]) -> Encoded:
@@ -49,38 +44,25 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class DayRange:
-    """The days that a date column may hold.
-
-    Attributes:
-        first: earliest usable day.
-        last: latest usable day.
-        expected: the rule in words.
-        with_time: True if a time of day may follow the day; it is ignored.
-    """
+    """The days that a date column may hold, both ends included."""
 
     first: date = date.min
     last: date = date.max
-    expected: str = "a day YYYY-MM-DD"
-    with_time: bool = False
+    expected: str = "a day YYYY-MM-DD"  # the rule in words
+    with_time: bool = False  # True if a time of day may follow the day; it is ignored
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One reason to reject a row.
+    """One reason to reject a row."""
 
-    Attributes:
-        code: `<column>.<problem>`, stable and free of values.
-        expected: what the contract asks for, in words.
-        stated: column of the same row whose text completes `expected`, or "".
-    """
-
-    code: str
-    expected: str
-    stated: str = ""
+    code: str  # `<column>.<problem>`, stable and free of values
+    expected: str  # what the contract requires, in words
+    stated: str = ""  # column whose text in the same row completes `expected`, or ""
 
     @property
     def column(self) -> str:
-        """Delivered name of the column that the rule is about."""
+        """Delivered name of the column that the rule checks."""
         return self.code.partition(".")[0]
 
     def sentence(self, found: str, stated: str = "") -> str:
@@ -91,27 +73,16 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class DistinctValues:
-    """The distinct values of a column, judged and typed.
+    """The distinct values of a column, parsed and judged."""
 
-    Attributes:
-        typed: integers, booleans, days or text; meaningless where `is_read` is false.
-        is_read: whether the text could be read as the column's type, in bounds or not.
-        is_given: whether the text is not empty.
-        is_kept: whether the text satisfies the column's rule; an empty text never does.
-    """
-
-    typed: NDArray[Any]
-    is_read: BoolArray
-    is_given: BoolArray
-    is_kept: BoolArray
+    typed: NDArray[Any]  # integers, booleans, days or text; meaningless where `is_read` is false
+    is_read: BoolArray  # whether the text could be read as the column's type, in bounds or not
+    is_given: BoolArray  # whether the text is not empty
+    is_kept: BoolArray  # whether the text satisfies the column's rule; an empty text never does
 
 
 def integers(texts: Sequence[str]) -> tuple[NDArray[np.int64], BoolArray]:
-    """Read whole numbers: decimal digits with an optional sign, blanks around them, at most 20 characters.
-
-    Returns:
-        The numbers, and which texts are numbers.
-    """
+    """Parse whole numbers of at most 20 characters with an optional sign, and say which texts are numbers."""
     characters = _characters(texts, _INTEGER_WIDTH)
     length = (characters != 0).sum(axis=1)
     is_negative = characters[:, 0] == ord("-")
@@ -119,24 +90,19 @@ def integers(texts: Sequence[str]) -> tuple[NDArray[np.int64], BoolArray]:
     characters[has_sign, 0] = ord("0")
     digits = characters.astype(np.int64) - ord("0")
     is_digit = (digits >= 0) & (digits <= 9)
-    is_digit &= np.arange(_INTEGER_WIDTH + 1) < length[:, None]  # a NUL between digits would pass for their end
+    is_digit &= np.arange(_INTEGER_WIDTH + 1) < length[:, None]  # else a NUL between digits would count as their end
     is_number = (is_digit.sum(axis=1) == length) & (length > has_sign) & (length <= _INTEGER_WIDTH)
     total = np.zeros(len(texts), dtype=np.int64)
     for place in range(_INTEGER_WIDTH):
-        # No bound of a contract is that large, so a number may stop growing before it overflows.
+        # No bound of a contract is that large, so we can cap numbers before they overflow.
         total = np.where(place < length, np.minimum(total, 10**17) * 10 + digits[:, place], total)
     return np.where(is_negative, -total, total), is_number
 
 
 def days(texts: Sequence[str], *, with_time: bool = False) -> tuple[NDArray[np.datetime64], BoolArray]:
-    """Read days written exactly YYYY-MM-DD, blanks around them.
+    """Parse days written exactly YYYY-MM-DD as datetime64[D], and say which texts are days.
 
-    Args:
-        texts: the values.
-        with_time: also read the day of a time stamp, where `T` or a blank ends the day.
-
-    Returns:
-        The days, datetime64[D], and which texts are days.
+    With `with_time`, the day of a time stamp is read too; `T` or a blank ends the day.
     """
     if with_time:
         texts = [text[:10] if text[10:11] in ("T", " ") else text for text in (text.strip(SPACE) for text in texts)]
@@ -151,13 +117,15 @@ def days(texts: Sequence[str], *, with_time: bool = False) -> tuple[NDArray[np.d
     is_day &= (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1)
     months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
     read = months.astype("datetime64[D]") + (day - 1)
-    return read, is_day & (read.astype("datetime64[M]") == months)  # 30 February would be a day of March
+    return read, is_day & (
+        read.astype("datetime64[M]") == months
+    )  # rejects 30 February, which numpy reads as a day of March
 
 
 def _characters(texts: Sequence[str], width: int) -> NDArray[np.uint32]:
-    """Code points of the trimmed texts, (n, width + 1), zeros behind them; a longer text fills the last column.
+    """Code points of the trimmed texts, (n, width + 1), zero-padded; the last column is non-zero if a text is too long.
 
-    As a matrix, so that no Python function runs per value and nothing is taken for a number by courtesy.
+    A matrix, because then no Python function runs per value.
     """
     trimmed = np.array([text.strip(SPACE) for text in texts], dtype=f"U{width + 1}")
     return trimmed.view(np.uint32).reshape(len(trimmed), width + 1).copy()
@@ -165,14 +133,7 @@ def _characters(texts: Sequence[str], width: int) -> NDArray[np.uint32]:
 
 @dataclass(frozen=True, slots=True)
 class ColumnRule:
-    """The rule of the values of one column.
-
-    Attributes:
-        column: the column.
-        is_optional: whether the field may be empty.
-        days: usable days of a date column.
-        rule: code and words of the rule.
-    """
+    """The rule for the values of one column; an optional field may be empty, and `days` limits a date column."""
 
     column: Column
     is_optional: bool = False
@@ -197,13 +158,13 @@ class ColumnRule:
         object.__setattr__(self, "rule", rule)
 
     def value_of(self, text: str) -> tuple[bool, Any]:
-        """Judge and type one value: whether it satisfies the rule, and the value if it could be read."""
+        """Whether one value satisfies the rule, and the value, parsed if possible."""
         values = self.judge([text])
         is_kept = bool(values.is_kept[0]) or (self.is_optional and text == "")
         return is_kept, values.typed[0].item() if values.is_read[0] and values.typed.dtype != object else text
 
     def judge(self, texts: Sequence[str]) -> DistinctValues:
-        """Judge and type the distinct values of the column."""
+        """Parse and judge the distinct values of the column."""
         column, is_given = self.column, np.array([text != "" for text in texts], dtype=bool)
         if column.kind is ColumnKind.INTEGER:
             numbers, is_read = integers(texts)
@@ -224,22 +185,15 @@ class ColumnRule:
 
 @dataclass(frozen=True, slots=True)
 class RowVerdicts:
-    """What the rules found in the rows of one block.
+    """The verdict of the rules on the rows of one block."""
 
-    Attributes:
-        is_kept: rows that break no rule, (n,).
-        broken: the rules that some row breaks, each with its rows (n,), in the order of the rules.
-        columns: the text that was judged, by delivered name.
-        values: its distinct values, judged.
-    """
-
-    is_kept: BoolArray
+    is_kept: BoolArray  # rows that break no rule, (n,)
     broken: Mapping[Rule, BoolArray]
-    columns: Mapping[str, Encoded]
-    values: Mapping[str, DistinctValues]
+    columns: Mapping[str, Encoded]  # the judged text, by delivered name
+    values: Mapping[str, DistinctValues]  # its distinct values, judged
 
     def typed(self, name: str) -> NDArray[Any]:
-        """Typed values of a column by row, (n,); meaningless where the field could not be read."""
+        """Parsed values of a column by row, (n,); meaningless where the field could not be parsed."""
         return self.values[name].typed[self.columns[name].codes]
 
     def is_given(self, name: str) -> BoolArray:
@@ -251,7 +205,7 @@ class RowVerdicts:
         return self.columns[name].texts[self.columns[name].codes[row]]
 
     def reasons(self) -> dict[int, list[tuple[Rule, str]]]:
-        """The broken rules of every row that breaks one, each with its sentence."""
+        """The broken rules of each rejected row, with their sentences."""
         found: dict[int, list[tuple[Rule, str]]] = {}
         for rule, is_broken in self.broken.items():
             for row in np.flatnonzero(is_broken).tolist():
@@ -262,14 +216,7 @@ class RowVerdicts:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """Columns that repeat what the date of the row says; a row that contradicts itself is not believed.
-
-    Attributes:
-        date: name of the date column.
-        day: name of the column that repeats its day of the month.
-        month: name of the column that repeats its month.
-        months: names of the twelve months, in order.
-    """
+    """The columns that repeat the day and month of the contact date; a row that contradicts itself is rejected."""
 
     date: str
     day: str
@@ -278,12 +225,12 @@ class Calendar:
 
     @property
     def codes(self) -> tuple[str, str]:
-        """Codes of the rules that the day and the month have to agree with the date."""
+        """Codes of the rules that day and month must agree with the date."""
         return f"{self.day}.contradicts_{self.date}", f"{self.month}.contradicts_{self.date}"
 
     @classmethod
     def of(cls, contract: Contract) -> Calendar | None:
-        """The calendar columns of a contract, or None if it has not both."""
+        """The calendar columns of a contract, or None unless it has both."""
         by_kind = {column.kind: column for column in contract.with_role(ColumnRole.CALENDAR)}
         day, month = by_kind.get(ColumnKind.INTEGER), by_kind.get(ColumnKind.CATEGORY)
         if day is None or month is None:
@@ -293,28 +240,14 @@ class Calendar:
 
 @dataclass(frozen=True, slots=True)
 class RowRules:
-    """Every rule of one family of rows.
-
-    Attributes:
-        columns: the rule of each column.
-        required: columns whose own rule accepts an empty field, which this family does not.
-        calendar: the columns that have to agree with the date, if there are any.
-    """
+    """Every rule for one kind of rows. `required` columns may not be empty even if their own rule allows it."""
 
     columns: tuple[ColumnRule, ...]
     required: tuple[str, ...] = ()
     calendar: Calendar | None = None
 
     def judge(self, columns: Mapping[str, Encoded], is_misfit: BoolArray | None = None) -> RowVerdicts:
-        """Judge the rows of a block.
-
-        Args:
-            columns: the text of every column, by delivered name.
-            is_misfit: lines whose fields cannot be told apart, (n,); no rule is checked on them.
-
-        Returns:
-            The verdict, rows in the order given.
-        """
+        """Judge the rows of a block; no rule is checked on misfits, lines whose fields cannot be told apart, (n,)."""
         values = {one.column.source: one.judge(columns[one.column.source].texts) for one in self.columns}
         n_rows = len(columns[self.columns[0].column.source].codes)
         is_fit = np.ones(n_rows, dtype=bool) if is_misfit is None else ~is_misfit
@@ -329,7 +262,7 @@ class RowRules:
     def _violations(
         self, columns: Mapping[str, Encoded], values: Mapping[str, DistinctValues]
     ) -> Iterator[tuple[Rule, BoolArray]]:
-        """The rules that some value breaks, with the rows that break them, in the order of a row's reasons."""
+        """The broken rules with the rows that break them, in the order in which a row's reasons are listed."""
         by_name = {one.column.source: one for one in self.columns}
         plain = [one for one in self.columns if one.column.kind is not ColumnKind.DATE]
         dates = [one for one in self.columns if one.column.kind is ColumnKind.DATE]
@@ -337,7 +270,7 @@ class RowRules:
         def of_column(one: ColumnRule) -> Iterator[tuple[Rule, BoolArray]]:
             found = values[one.column.source]
             is_kept = found.is_kept | ~found.is_given if one.is_optional else found.is_kept
-            if not is_kept.all():  # rarely so, and only then are the rows looked at
+            if not is_kept.all():  # rare; only then do we look at rows
                 yield one.rule, ~is_kept[columns[one.column.source].codes]
 
         for one in plain:
@@ -355,7 +288,7 @@ class RowRules:
     def _contradictions(
         of: Calendar, columns: Mapping[str, Encoded], values: Mapping[str, DistinctValues]
     ) -> Iterator[tuple[Rule, BoolArray]]:
-        """A broken date, day or month is a reason of its own already, so it contradicts nothing."""
+        """Rows whose day or month contradicts the date; unreadable values are reasons of their own."""
         date_codes, dates = columns[of.date].codes, values[of.date]
         months = dates.typed.astype("datetime64[M]")
         day_of_month = np.where(dates.is_read, (dates.typed - months).astype(np.int64) + 1, -1)[date_codes]
@@ -364,7 +297,7 @@ class RowRules:
             Rule(of.codes[0], f"the day of {of.date}", of.date),
             (day != day_of_month) & (day != -1) & (day_of_month != -1),
         )
-        # A month is compared by its place among the names; -1 is an empty field, -2 no name at all.
+        # A month is compared by its position; -1 is an empty field, -2 an unknown name.
         names = {name: place for place, name in enumerate(of.months)} | {"": -1}
         stated = np.array([names.get(text, -2) for text in columns[of.month].texts])[columns[of.month].codes]
         month = np.where(dates.is_read, months.astype(np.int64) % 12, -1)[date_codes]

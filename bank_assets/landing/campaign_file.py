@@ -1,8 +1,6 @@
-"""Campaign files: customers to be called, checked row by row against the contract.
+"""Reads campaign files, lists of customers to be called, and checks every row against the contract.
 
-What lives here: reading a registered campaign into typed columns, and the rows that cannot be used with their reasons.
-What must not: scoring, Spark. Called by the `batch_scores` asset.
-Nothing is lost: the raw bytes are in the object store, and every refused row is named by line and reason.
+A refused row is reported by line number and reason; the raw bytes stay in the object store.
 """
 
 from __future__ import annotations
@@ -25,54 +23,30 @@ from bank_assets.landing.register import Delivery, object_path, read_manifest
 from bank_assets.store.campaign_files import FOLDER, campaign_of
 
 _SHOWN_REJECTIONS: Final = 100
-"""Refused rows named in the metadata; all are counted."""
+"""Number of refused rows listed in the metadata; all are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """A campaign file, checked.
+    """The usable rows of a campaign file as columns (n,), and the refused ones."""
 
-    Attributes:
-        name: file name without its ending.
-        digest: sha256 of the bytes.
-        contact_ids: (n,), text.
-        contact_dates: planned day of each call, (n,), datetime64[D].
-        frame: payload columns, each (n,).
-        rejected: `line <n>: <reason>` of refused rows, the first hundred.
-        n_rejected: refused rows.
-    """
-
-    name: str
+    name: str  # file name without its ending
     digest: str
     contact_ids: Any
-    contact_dates: Any
-    frame: Frame
-    rejected: tuple[str, ...]
+    contact_dates: Any  # planned day of each call, (n,), datetime64[D]
+    frame: Frame  # payload columns, each (n,)
+    rejected: tuple[str, ...]  # `line <n>: <reason>` of refused rows, the first hundred
     n_rejected: int
 
 
 def latest_campaigns(warehouse: Path, names: Sequence[str] = ()) -> list[Delivery]:
-    """The last arrival of each campaign file, in name order.
-
-    Args:
-        warehouse: the warehouse folder.
-        names: file names wanted; empty for all.
-    """
+    """The last arrival of each campaign file in name order; of all files if no names are given."""
     newest = {delivery.name: delivery for delivery in read_manifest(warehouse, FOLDER)}
     return [newest[name] for name in sorted(newest) if not names or name in names]
 
 
 def read_campaign(warehouse: Path, delivery: Delivery, contract: Contract) -> Campaign:
-    """Read and check one campaign file.
-
-    Args:
-        warehouse: the warehouse folder.
-        delivery: its arrival.
-        contract: which columns there are; a file of an earlier version may lack the optional ones.
-
-    Returns:
-        The usable rows as typed columns, and the others by line and reason.
-    """
+    """Read and check one campaign file; a file of an earlier contract version may lack the optional columns."""
     head, text_rows = read_rows(io.BytesIO(object_path(warehouse, delivery.sha256).read_bytes()), delivery.encoding)
     rows, width = list(text_rows), len(head.columns)
     rules = campaign_rules(contract)
@@ -101,13 +75,13 @@ def read_campaign(warehouse: Path, delivery: Delivery, contract: Contract) -> Ca
 
 
 def campaign_rules(contract: Contract) -> RowRules:
-    """The rules of a customer to be called: those of a contact, with any day for the planned call."""
+    """The rules of a contact, but with any day as the planned day of the call."""
     columns = tuple(ColumnRule(column) for column in contract.columns if column.is_input)
     return RowRules(columns, calendar=Calendar.of(contract))
 
 
 def _is_first(ids: NDArray[Any], is_kept: BoolArray) -> BoolArray:
-    """Rows whose identifier no usable row above has, (n,)."""
+    """Usable rows whose identifier appears in no usable row above, (n,)."""
     first = np.zeros(len(ids), dtype=bool)
     kept = np.flatnonzero(is_kept)
     first[kept[np.unique(ids[kept].astype(str), return_index=True)[1]]] = True
@@ -115,7 +89,7 @@ def _is_first(ids: NDArray[Any], is_kept: BoolArray) -> BoolArray:
 
 
 def _values(column: Column, verdict: RowVerdicts) -> NDArray[Any]:
-    """Payload columns as the models take them: numbers as floats, categories and yes/no as text."""
+    """A payload column as models take it: numbers as floats, categories and yes/no as text."""
     if column.kind is ColumnKind.INTEGER:
         return verdict.typed(column.source).astype(np.float64)
     encoded = verdict.columns[column.source]

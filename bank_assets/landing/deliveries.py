@@ -1,12 +1,7 @@
-"""Receives delivered files: keeps their bytes for ever, registers them, sets unusable files aside with the reason.
+"""Receives delivered files: stores their bytes, registers them, and sets unusable files aside with the reason.
 
-What lives here: the scan of the landing folders, the copy into the object store, the refusal folder.
-What must not: row-level judgement, Dagster, Spark. Nothing is deleted here.
-Called by the asset `raw_contacts`, the delivery sensor and the command line.
-
-Concept: a landing folder is a mailbox. Files stay where the sender put them; the register knows each by name and
-digest, so a scan of unchanged files reads no byte. A refused file moves to `landing/refused/` beside
-`<name>.reason.json`, and the others go on.
+Files stay in the landing folder, where the sender put them. The register knows each by name, size and times, so a scan
+of unchanged files reads nothing. A refused file moves to `landing/refused/`, beside `<name>.reason.json`.
 """
 
 from __future__ import annotations
@@ -21,28 +16,29 @@ from pathlib import Path
 from typing import Final
 
 from bank_assets.contract.contract import Contract
-from bank_assets.landing.delivery_file import DeliveryScan, FileFacts
+from bank_assets.landing.delivery_file import DeliveryScan
 from bank_assets.landing.header import KINDS, DeliveryKind, DeliveryRefused, delivery_kinds
-from bank_assets.landing.register import Delivery, append_manifest, object_path, raw_root, read_manifest, register_lock
+from bank_assets.landing.register import (
+    Delivery,
+    FileFacts,
+    append_manifest,
+    object_path,
+    raw_root,
+    read_manifest,
+    register_lock,
+)
 from bank_assets.store.atomic_files import publish, remove_leftovers, sync_folder, temporary_beside, write_atomic
 
 CHUNK_BYTES: Final = 4 * 1024 * 1024
 _UNFINISHED_SUFFIXES: Final = (".tmp", ".part", ".partial", ".filepart", ".crdownload")
 
 Stamp = tuple[int, int, int]
-"""Size in bytes, modification time and status-change time in ns: equal stamps mean that nobody touched the file."""
+"""Size in bytes, modification time and status-change time in ns: equal stamps mean an untouched file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A file that was set aside.
-
-    Attributes:
-        kind: the family it was delivered as.
-        name: its name in the landing folder.
-        moved_to: where it lies now.
-        problem: what was expected, what was found, what to do.
-    """
+    """A file that was set aside; `problem` says what was expected, what was found and what to do."""
 
     kind: str
     name: str
@@ -52,12 +48,11 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class RegisterResult:
-    """Outcome of one scan.
+    """Outcome of one scan. Files are named `kind/name`.
 
     Attributes:
         new: arrivals that change the content of at least one month.
         unchanged: `kind/name` of files already known, or with bytes already known that change nothing.
-        refused: files set aside, with the problem.
         incomplete: `kind/name` of files still being written; the next scan looks again.
         ignored: `kind/name` of files that are not CSV by name, so never silently lost.
     """
@@ -80,12 +75,12 @@ def _stamp(path: Path) -> Stamp:
 
 
 def _is_settled(stamp: Stamp, now: datetime, settle_seconds: float) -> bool:
-    # Status-change time, not modification time: a copy that preserves old modification times still moves it.
+    # Status-change time, because a copy may preserve old modification times.
     return settle_seconds <= 0 or now.timestamp() - stamp[2] / 1e9 >= settle_seconds
 
 
 class _Seen:
-    """Which stamp and digest each landing file had when it was last registered; a cache, safe to delete."""
+    """Stamp of each landing file when it was last registered; a cache that may be deleted."""
 
     def __init__(self, warehouse: Path) -> None:
         self._path = raw_root(warehouse) / "landing_index.json"
@@ -107,7 +102,7 @@ class _Seen:
 
 
 def _store(path: Path, kind: DeliveryKind, warehouse: Path, now: datetime) -> FileFacts:
-    """Copy a file into the object store in one pass that also checks and counts it."""
+    """Copy a file into the object store, checking and counting it in the same pass."""
     scan = DeliveryScan(path.name, kind, (now + timedelta(days=1)).date())
     with path.open("rb") as source, temporary_beside(raw_root(warehouse) / "objects" / path.name) as (copy, temporary):
         while chunk := source.read(CHUNK_BYTES):
@@ -122,7 +117,7 @@ def _store(path: Path, kind: DeliveryKind, warehouse: Path, now: datetime) -> Fi
 
 
 def _refuse(path: Path, kind: DeliveryKind, landing: Path, problem: DeliveryRefused, now: datetime) -> Refusal:
-    """Set a file aside beside its reason; the reason is on disk before the file moves."""
+    """Set a file aside; its reason is on disk before the file moves."""
     with path.open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     folder = landing / "refused"
@@ -147,7 +142,7 @@ def _refuse(path: Path, kind: DeliveryKind, landing: Path, problem: DeliveryRefu
 
 
 def _candidates(landing: Path, kinds: Iterable[DeliveryKind]) -> list[tuple[DeliveryKind, Path]]:
-    """Visible files, oldest first, so that arrival order follows writing order within one scan."""
+    """Visible files, oldest first, so that within one scan arrival order follows writing order."""
     found = [
         (kind, path)
         for kind in kinds
@@ -157,28 +152,8 @@ def _candidates(landing: Path, kinds: Iterable[DeliveryKind]) -> list[tuple[Deli
     return sorted(found, key=lambda item: (item[1].stat().st_mtime_ns, item[0].name, item[1].name))
 
 
-def _arrival(number: int, kind: DeliveryKind, name: str, facts: FileFacts, now: datetime) -> Delivery:
-    return Delivery(
-        arrival=number,
-        arrived_at=now.isoformat(),
-        kind=kind.name,
-        name=name,
-        sha256=facts.sha256,
-        size_bytes=facts.size_bytes,
-        rows=facts.rows,
-        encoding=facts.encoding,
-        delimiter=facts.header.delimiter,
-        columns=facts.header.columns,
-        months=facts.months,
-        home_month=facts.home_month,
-        stray_rows=facts.stray_rows,
-        first_day=facts.first_day,
-        last_day=facts.last_day,
-    )
-
-
 class _Scan:
-    """One pass over the landing folders; the caller holds the register lock."""
+    """One pass over the landing folders, under the register lock."""
 
     def __init__(self, landing: Path, warehouse: Path, now: datetime, settle_seconds: float) -> None:
         self._landing, self._warehouse, self._now, self._settle = landing, warehouse, now, settle_seconds
@@ -188,20 +163,18 @@ class _Scan:
         self._last_digest = {f"{d.kind}/{d.name}": d.sha256 for d in self._log}
         self._month_digest = {(d.kind, month): d.sha256 for d in self._log for month in d.months}
         self._new: list[Delivery] = []
-        self._unchanged: list[str] = []
         self._refused: list[Refusal] = []
-        self._incomplete: list[str] = []
-        self._ignored: list[str] = []
+        self._seen_as: dict[str, list[str]] = {"unchanged": [], "incomplete": [], "ignored": []}
 
     def take(self, kind: DeliveryKind, path: Path) -> None:
         """Register, skip or set aside one file."""
         key, stamp = f"{kind.name}/{path.name}", _stamp(path)
         if path.name.lower().endswith(_UNFINISHED_SUFFIXES) or not _is_settled(stamp, self._now, self._settle):
-            self._incomplete.append(key)
+            self._seen_as["incomplete"].append(key)
         elif path.suffix.lower() != ".csv":
-            self._ignored.append(key)
+            self._seen_as["ignored"].append(key)
         elif key in self._last_digest and self._seen.is_same(key, stamp):
-            self._unchanged.append(key)
+            self._seen_as["unchanged"].append(key)
         else:
             self._read(kind, path, key, stamp)
 
@@ -211,39 +184,40 @@ class _Scan:
         except DeliveryRefused as problem:
             self._refused.append(_refuse(path, kind, self._landing, problem, self._now))
             return
-        if _stamp(path) != stamp:  # written to while it was copied: the stored object is an orphan, harmless
-            self._incomplete.append(key)
+        if _stamp(path) != stamp:  # written to during the copy; the stored object is a harmless orphan
+            self._seen_as["incomplete"].append(key)
             return
         self._seen.remember(key, stamp)
         if self._last_digest.get(key) == facts.sha256:
-            self._unchanged.append(key)
+            self._seen_as["unchanged"].append(key)
             return
-        arrival = _arrival(len(self._log) + 1, kind, path.name, facts, self._now)
-        # The last arrival of a content counts, so a month changes unless its last arrival had these very bytes.
+        arrival = Delivery(
+            arrival=len(self._log) + 1,
+            arrived_at=self._now.isoformat(),
+            kind=kind.name,
+            name=path.name,
+            **{name: getattr(facts, name) for name in facts.__slots__},
+        )
+        # The last arrival of a content counts, so a month changes unless its last arrival had the same bytes.
         months = [(kind.name, month) for month in facts.months]
         if any(self._month_digest.get(month) != facts.sha256 for month in months):
             self._new.append(arrival)
         else:
-            self._unchanged.append(key)
+            self._seen_as["unchanged"].append(key)
         self._month_digest |= dict.fromkeys(months, facts.sha256)
         self._log.append(arrival)
         self._last_digest[key] = facts.sha256
 
     def commit(self) -> None:
-        """Write what was registered so far: the manifest first, then the cache."""
+        """Save what was registered so far: the manifest first, then the cache."""
         append_manifest(self._warehouse, self._log[self._registered :])
         self._registered = len(self._log)
         self._seen.save()
 
     def result(self) -> RegisterResult:
         """What the pass found."""
-        return RegisterResult(
-            tuple(self._new),
-            tuple(self._unchanged),
-            tuple(self._refused),
-            tuple(self._incomplete),
-            tuple(self._ignored),
-        )
+        keys = {name: tuple(found) for name, found in self._seen_as.items()}
+        return RegisterResult(new=tuple(self._new), refused=tuple(self._refused), **keys)
 
 
 def register_deliveries(
@@ -255,22 +229,11 @@ def register_deliveries(
     settle_seconds: float,
     kinds: Iterable[str] = KINDS,
 ) -> RegisterResult:
-    """Register every complete file of the landing folders; idempotent, safe to kill, one process at a time.
+    """Register every complete file of the landing folders; idempotent, and one process at a time.
 
-    The bytes are in the object store before the manifest names them, and the manifest names them before the scan
-    forgets to look again, so a kill at any point costs only a repeated scan.
-
-    Args:
-        landing: folder with `contacts/`, `outcomes/` and `campaigns/`; missing folders are empty.
-        warehouse: folder that holds `raw/`.
-        contract: what the files must hold.
-        now: time of arrival to record, with zone.
-        settle_seconds: a file touched less than this many seconds before `now` is incomplete; 0 takes all files, for
-            writers that rename finished files into place.
-        kinds: families to scan.
-
-    Returns:
-        What was new, unchanged, refused, incomplete or ignored.
+    The bytes are stored before the manifest names them, and the cache is written last, so a process that is killed
+    costs one repeated scan. A file touched less than `settle_seconds` before `now` counts as incomplete; 0 accepts all
+    files, for senders that rename finished files into place.
 
     Raises:
         ValueError: `now` has no time zone.

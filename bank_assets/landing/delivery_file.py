@@ -1,20 +1,11 @@
-r"""One delivered CSV file: its kind, header, encoding and row count, read in a single pass with bounded memory.
+r"""One delivered CSV file, read in a single pass with bounded memory: header, encoding, and rows per month.
 
-What lives here: the file-level rules of a delivery, applied while its bytes are copied.
-What must not: row-level judgement (a row with a bad value is quarantined with its reason by the tables stage), moving
-or storing files (see `deliveries`).
+Every row belongs to exactly one month: that of its date, if it is a valid ISO day between the contract's first month
+and the day after arrival. Otherwise the row is a *stray* and belongs to the delivery's *home month*, the month with
+most dated rows (the earliest of equals). Readers decide with `month if month in months else home_month`.
 
-The rules, which `contract.reading` defines for every door:
-
-- **A row is a physical line.** Lines end with LF, CRLF or CR; blank lines are not rows. A line break inside quotes
-  makes two short rows, which are quarantined: an unbalanced quote can then never swallow the rest of a file.
-- **Encoding** is UTF-8 (with or without byte order mark) if every byte of the file decodes as such, else Latin-1, which
-  gives every byte a meaning. All allowed values are ASCII, so the choice decides only how rejected text is shown.
-  UTF-16 is refused by name.
-- **Every row belongs to exactly one month**: the month of its date if that is a valid ISO day between the contract's
-  first month and the day after arrival, else (a *stray*) the delivery's *home month*, the one with most dated rows (the
-  earliest of equals). A reader decides with two fields of the manifest:
-  `month(date) if month(date) in months else home_month`.
+UTF-16 is refused. Text that is not UTF-8 is read as Latin-1, which gives every byte a meaning; all allowed values are
+ASCII, so this affects only how rejected text is shown.
 """
 
 from __future__ import annotations
@@ -22,13 +13,13 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 import numpy as np
 
 from bank_assets.contract.reading import (
+    Head,
     end_of_lines,
     has_open_field,
     is_separator_line,
@@ -38,51 +29,18 @@ from bank_assets.contract.reading import (
     unquoted,
 )
 from bank_assets.contract.rows import days
-from bank_assets.landing.header import DeliveryKind, DeliveryRefused, Header, read_header
+from bank_assets.landing.header import DeliveryKind, DeliveryRefused, check_header
+from bank_assets.landing.register import FileFacts
 
 _HEADER_LIMIT_BYTES: Final = 65_536
 
 
-@dataclass(frozen=True, slots=True)
-class FileFacts:
-    """What one pass over a delivery found.
-
-    Attributes:
-        sha256: hex digest of the bytes as delivered.
-        size_bytes: length of the file.
-        rows: lines that are neither header nor blank; equals the sum of `months`.
-        encoding: `utf-8`, `utf-8-sig` (with byte order mark) or `latin-1`.
-        header: columns and delimiter.
-        months: rows per month `YYYY-MM`, ascending, strays counted in the home month.
-        home_month: the month that answers for strays.
-        stray_rows: rows without a usable date.
-        first_day: earliest usable date, ISO.
-        last_day: latest usable date, ISO.
-    """
-
-    sha256: str
-    size_bytes: int
-    rows: int
-    encoding: str
-    header: Header
-    months: dict[str, int]
-    home_month: str
-    stray_rows: int
-    first_day: str
-    last_day: str
-
-
 class RowDates:
-    """Finds the day of each row of a file with a known header.
+    """Finds the day of each row of a file; a day after `latest` is unusable where the kind lies in the past."""
 
-    Args:
-        header: the understood header.
-        kind: the family of the delivery.
-        latest: last believable day, or None.
-    """
-
-    def __init__(self, header: Header, kind: DeliveryKind, latest: date | None) -> None:
-        self._header, self._with_time = header, kind.with_time
+    def __init__(self, head: Head, kind: DeliveryKind, latest: date | None) -> None:
+        self._delimiter, self._n_fields = head.delimiter, len(head.columns)
+        self._place, self._with_time = head.columns.index(kind.date_column), kind.with_time
         self._first = np.datetime64(f"{kind.first_month}-01")
         self._last = np.datetime64(latest if kind.is_past and latest is not None else date.max)
 
@@ -97,65 +55,51 @@ class RowDates:
         return [by_field[field] for field in fields]
 
     def _fields(self, lines: Sequence[bytes]) -> list[bytes]:
-        """The raw text of the date column of every line, empty if the line has no such field."""
-        delimiter = self._header.delimiter
-        position, commas, sign = self._header.date_index, len(self._header.columns) - 1, delimiter.encode()
-        has_open = has_open_field(b"\n".join(lines), delimiter)
-        # Splitting bytes reads ~1.5 M rows/s; the definition, `split_fields`, is kept for the odd line.
+        """Raw text of the date column of every line, empty if the line has no such field."""
+        place, sign = self._place, self._delimiter.encode()
+        has_open = has_open_field(b"\n".join(lines), self._delimiter)
+        # Splitting bytes reads ~1.5 M rows/s; only odd lines need `split_fields`, which is the definition.
         return [
-            line.split(sign, position + 1)[position]
-            if line.count(sign) == commas and not (has_open and has_open_field(line, delimiter))
+            line.split(sign, place + 1)[place]
+            if line.count(sign) == self._n_fields - 1 and not (has_open and has_open_field(line, self._delimiter))
             else self._odd_field(line)
             for line in lines
         ]
 
     def _odd_field(self, line: bytes) -> bytes:
-        fields = split_fields(line.decode("latin-1"), self._header.delimiter)
-        return fields[self._header.date_index].encode("latin-1") if len(fields) > self._header.date_index else b""
+        fields = split_fields(line.decode("latin-1"), self._delimiter)
+        return fields[self._place].encode("latin-1") if len(fields) > self._place else b""
 
 
 def home_month(months: Counter[str]) -> str:
-    """The month that answers for strays: most rows, the earliest of equals."""
+    """The month with most rows, the earliest of equals."""
     return min(months, key=lambda month: (-months[month], month))
 
 
 class DeliveryScan:
-    """One pass over the bytes of a delivery, fed in chunks while they are copied.
-
-    Args:
-        name: file name for messages.
-        kind: the family it was delivered as.
-        latest: last believable day (the day after arrival).
-    """
+    """One pass over the bytes of a delivery, fed in chunks while they are copied."""
 
     def __init__(self, name: str, kind: DeliveryKind, latest: date | None) -> None:
         self._name, self._kind, self._latest = name, kind, latest
         self._sha = hashlib.sha256()
         self._size = self._rows = 0
         self._tail = b""
-        self._has_bom, self._is_utf8 = False, True
-        self._header: Header | None = None
+        self._is_utf8 = True
+        self._head: Head | None = None
         self._dates: RowDates | None = None
         self._days: Counter[str] = Counter()
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next bytes.
-
-        Args:
-            chunk: any length above zero.
-
-        Raises:
-            DeliveryRefused: the header does not fit.
-        """
+        """Take the next bytes; raise `DeliveryRefused` if the header does not fit."""
         self._sha.update(chunk)
         self._size += len(chunk)
         block = self._tail + chunk
         cut = end_of_lines(block)
         self._tail = block[cut:]
-        if self._header is None and is_separator_line(block[:cut].rstrip()):  # the header has yet to come
+        if self._head is None and is_separator_line(block[:cut].rstrip()):  # the header has yet to come
             self._tail = block
             return
-        if self._header is None and not cut and len(block) > _HEADER_LIMIT_BYTES:
+        if self._head is None and not cut and len(block) > _HEADER_LIMIT_BYTES:
             raise DeliveryRefused(
                 self._name,
                 expected="a header line",
@@ -172,10 +116,10 @@ class DeliveryScan:
                 self._is_utf8 = False
         lines = block.splitlines()
         if lines and self._dates is None:
-            head = read_head(lines[:2])
-            lines = lines[head.line :]
-            self._has_bom, self._header = head.has_mark, read_header(head, self._kind, self._name)
-            self._dates = RowDates(self._header, self._kind, self._latest)
+            self._head = read_head(lines[:2])
+            lines = lines[self._head.line :]
+            check_header(self._head, self._kind, self._name)
+            self._dates = RowDates(self._head, self._kind, self._latest)
         if self._dates is None:
             return
         rows = rows_of(lines)
@@ -183,17 +127,14 @@ class DeliveryScan:
         self._days.update(self._dates.days(rows))
 
     def finish(self) -> FileFacts:
-        """End the pass.
-
-        Returns:
-            The facts of the file.
+        """End the pass and return its facts.
 
         Raises:
             DeliveryRefused: the file is empty, has no rows, or not one row with a usable date.
         """
         self._take(self._tail)
         to_do = "deliver the file again with its content"
-        if self._header is None:
+        if self._head is None:
             raise DeliveryRefused(self._name, expected="a header line and rows", found="an empty file", to_do=to_do)
         if not self._rows:
             raise DeliveryRefused(self._name, expected="at least one row", found="a header without rows", to_do=to_do)
@@ -211,16 +152,17 @@ class DeliveryScan:
             months[day[:7]] += count
         home = home_month(months)
         months[home] += strays
-        encoding = "latin-1" if not self._is_utf8 else "utf-8-sig" if self._has_bom else "utf-8"
+        encoding = "latin-1" if not self._is_utf8 else "utf-8-sig" if self._head.has_mark else "utf-8"
         return FileFacts(
-            self._sha.hexdigest(),
-            self._size,
-            self._rows,
-            encoding,
-            self._header,
-            dict(sorted(months.items())),
-            home,
-            strays,
-            min(self._days),
-            max(self._days),
+            sha256=self._sha.hexdigest(),
+            size_bytes=self._size,
+            rows=self._rows,
+            encoding=encoding,
+            delimiter=self._head.delimiter,
+            columns=self._head.columns,
+            months=dict(sorted(months.items())),
+            home_month=home,
+            stray_rows=strays,
+            first_day=min(self._days),
+            last_day=max(self._days),
         )

@@ -1,8 +1,7 @@
-"""Whether the landing folder can be looked into at all.
+"""Whether the landing folder is missing or unreadable.
 
-What lives here: telling a missing folder from an unreadable one. What must not: reading deliveries (`deliveries`).
-Called by the asset `raw_contacts` and by the loop. `pathlib` lists a folder that it may not read as an empty one, and
-an empty landing folder is the most ordinary thing there is: a lost mount would go unnoticed.
+`pathlib` lists an unreadable folder as empty, and an empty landing folder is normal, so a lost mount would go
+unnoticed.
 """
 
 from __future__ import annotations
@@ -18,14 +17,7 @@ class LandingError(OSError):
 
 
 def landing_is_missing(landing: Path) -> bool:
-    """Whether nothing could have been delivered, because there is no landing folder.
-
-    Args:
-        landing: the landing folder.
-
-    Raises:
-        LandingError: it or a folder in it is there and cannot be listed.
-    """
+    """Whether there is no landing folder; raise `LandingError` if it or a folder in it exists and cannot be listed."""
     if not landing.exists():
         return True
     for folder in (landing, *(landing / kind for kind in KINDS)):

@@ -1,9 +1,4 @@
-"""The header of a delivery: which families of files there are, what each must hold, and how a misfit is refused.
-
-What lives here: `DeliveryKind`, the understood `Header`, and `DeliveryRefused` with its three-part message.
-What must not: rows and files (see `delivery_file`).
-Called by the delivery scan and by whoever checks a file before it is landed.
-"""
+"""The kinds of deliveries, the header that each must have, and how a file that does not fit is refused."""
 
 from __future__ import annotations
 
@@ -21,14 +16,7 @@ _LINE_SAMPLE: Final = 80
 
 
 class DeliveryRefused(ContractError):  # noqa: N818 - says what happened to the delivery
-    """A delivered file as a whole cannot be used; nothing of it entered the warehouse.
-
-    Attributes:
-        name: the file.
-        expected: what the contract expects.
-        found: what the file has.
-        to_do: what the sender should do.
-    """
+    """A delivered file cannot be used as a whole; nothing of it was stored as a table."""
 
     def __init__(self, name: str, *, expected: str, found: str, to_do: str) -> None:
         self.name, self.expected, self.found, self.to_do = name, expected, found, to_do
@@ -37,34 +25,24 @@ class DeliveryRefused(ContractError):  # noqa: N818 - says what happened to the 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryKind:
-    """A family of deliveries with one header.
+    """Deliveries with one header, in one folder."""
 
-    Attributes:
-        name: folder under `landing/`.
-        columns: the header as a set; order is free.
-        date_column: the column that gives a row its month.
-        first_month: first month of the time axis, `YYYY-MM`; a row dated before it is a stray.
-        optional: columns that a file may lack, since an earlier version of the contract did.
-        with_time: True if the date column may carry a time of day after the day.
-        is_past: True if the day cannot lie after the arrival (campaigns are planned ahead).
-    """
-
-    name: str
-    columns: tuple[str, ...]
-    date_column: str
-    first_month: str
-    optional: tuple[str, ...] = ()
-    with_time: bool = False
-    is_past: bool = True
+    name: str  # folder under `landing/`
+    columns: tuple[str, ...]  # the header, in any order
+    date_column: str  # the column that gives a row its month
+    first_month: str  # first month of the time axis, `YYYY-MM`; a row dated before it is a stray
+    optional: tuple[str, ...] = ()  # columns that a file of an earlier contract version may lack
+    with_time: bool = False  # a time of day may follow the day
+    is_past: bool = True  # the day cannot lie after the arrival, except for campaigns
 
 
 KINDS: Final = ("contacts", "outcomes", "campaigns")
-"""Names of the families, folders under `landing/`."""
+"""Kinds of deliveries, which are folders under `landing/`."""
 
 
 @lru_cache(maxsize=8)
 def delivery_kinds(contract: Contract) -> dict[str, DeliveryKind]:
-    """The families of deliveries under a contract, by name."""
+    """The kinds of deliveries under a contract, by name."""
     date, first, optional = contract.contact_date.source, contract.first_month, contract.optional_columns
     kinds = (
         DeliveryKind("contacts", contract.delivery_columns, date, first, optional),
@@ -74,37 +52,10 @@ def delivery_kinds(contract: Contract) -> dict[str, DeliveryKind]:
     return {kind.name: kind for kind in kinds}
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
-    """The understood first line of a delivery.
-
-    Attributes:
-        columns: names in file order.
-        delimiter: `;` or `,`.
-        date_index: position of the kind's date column.
-    """
-
-    columns: tuple[str, ...]
-    delimiter: str
-    date_index: int
-
-
-def read_header(head: Head, kind: DeliveryKind, name: str) -> Header:
-    """Understand a header line and compare it with the contract.
-
-    Args:
-        head: the first lines of the file.
-        kind: the family the file was delivered as.
-        name: file name for the message.
-
-    Returns:
-        Columns in file order, the delimiter, the position of the date.
-
-    Raises:
-        DeliveryRefused: empty, not text, another delimiter, or columns missing, extra or named twice.
-    """
+def check_header(head: Head, kind: DeliveryKind, name: str) -> None:
+    """Check a header against the contract; raise `DeliveryRefused` if it does not fit."""
     wanted = f"the columns {', '.join(kind.columns)} separated by ; or ,"
-    text, delimiter, columns = head.text, head.delimiter, head.columns
+    text, columns = head.text, head.columns
     if "\x00" in text or text.startswith("\ufffd\ufffd"):
         raise DeliveryRefused(
             name,
@@ -137,4 +88,3 @@ def read_header(head: Head, kind: DeliveryKind, name: str) -> Header:
                 "UCI file may lack them, and it is given through BANK_SOURCE instead of the landing folder"
             )
         raise DeliveryRefused(name, expected=wanted, found=found, to_do=to_do)
-    return Header(columns, delimiter, columns.index(kind.date_column))

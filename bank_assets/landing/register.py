@@ -1,13 +1,7 @@
-"""The register of everything that was ever delivered: an ordered log beside the raw bytes.
+"""The register of deliveries: the log `raw/manifest.jsonl` beside the raw bytes, one line per arrival, append-only.
 
-What lives here: the `Delivery` record, the log `warehouse/raw/manifest.jsonl`, where raw bytes lie, and which
-deliveries make up a month.
-What must not: reading landing folders (see `deliveries`), row contents.
-Called by the register, the assets `raw_contacts`, `contacts`, `outcomes`, and lineage pages.
-
-One line per arrival, in arrival order, never changed or removed. Bytes that arrive again are a further line that
-points to the same object; `month_manifest` keeps the last arrival of each object, so the same file twice changes
-nothing, and a file that goes back to a former content wins again over the correction between.
+Bytes that arrive again get another line that points to the same object. The last arrival of each content counts, so a
+repeated file changes nothing, and a file that returns to an earlier content replaces the correction in between.
 """
 
 from __future__ import annotations
@@ -27,46 +21,34 @@ SCHEMA_VERSION: Final = 1
 
 
 class ManifestError(ValueError):
-    """The register of deliveries cannot be read; the message names the file and line."""
+    """The register cannot be read; the message names file and line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One arrival of one file.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFacts:
+    """What one pass over a delivered file found."""
 
-    Attributes:
-        arrival: 1, 2, 3, …; the order that decides which row of a contact wins.
-        arrived_at: time of registration, ISO with zone.
-        kind: `contacts`, `outcomes` or `campaigns`.
-        name: file name in the landing folder.
-        sha256: hex digest of the bytes; names the raw object.
-        size_bytes: length of the bytes.
-        rows: lines that are neither header nor blank.
-        encoding: `utf-8`, `utf-8-sig` or `latin-1`.
-        delimiter: `;` or `,`.
-        columns: header in file order.
-        months: rows per month this delivery answers for; the sum is `rows`.
-        home_month: the month that answers for rows without a usable date.
-        stray_rows: how many those are.
-        first_day: earliest usable date, ISO.
-        last_day: latest usable date, ISO.
-    """
-
-    arrival: int
-    arrived_at: str
-    kind: str
-    name: str
-    sha256: str
+    sha256: str  # of the bytes as delivered; names the raw object
     size_bytes: int
-    rows: int
-    encoding: str
+    rows: int  # lines that are neither header nor blank
+    encoding: str  # `utf-8`, `utf-8-sig` (with byte order mark) or `latin-1`
     delimiter: str
-    columns: tuple[str, ...]
-    months: dict[str, int]
+    columns: tuple[str, ...]  # header in file order
+    months: dict[str, int]  # rows per month `YYYY-MM`, strays counted in the home month; the sum is `rows`
     home_month: str
-    stray_rows: int
-    first_day: str
+    stray_rows: int  # rows without a usable date
+    first_day: str  # earliest usable date, ISO
     last_day: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery(FileFacts):
+    """One arrival of one file."""
+
+    arrival: int  # 1, 2, 3, …; decides which row of a contact wins
+    arrived_at: str  # ISO with zone
+    kind: str  # `contacts`, `outcomes` or `campaigns`
+    name: str  # in the landing folder
 
 
 def raw_root(warehouse: Path) -> Path:
@@ -80,20 +62,12 @@ def manifest_path(warehouse: Path) -> Path:
 
 
 def object_path(warehouse: Path, sha256: str) -> Path:
-    """Where the raw bytes with a digest lie.
-
-    Args:
-        warehouse: the warehouse folder.
-        sha256: hex digest of the bytes.
-
-    Returns:
-        `raw/objects/<first two digits>/<digest>.csv`.
-    """
+    """Path of the raw bytes with this sha256."""
     return raw_root(warehouse) / "objects" / sha256[:2] / f"{sha256}.csv"
 
 
 def register_lock(warehouse: Path) -> AbstractContextManager[None]:
-    """The right to append to the manifest; a second process waits."""
+    """Lock for appending to the register; a second process waits."""
     return locked(raw_root(warehouse) / ".lock")
 
 
@@ -116,18 +90,7 @@ def _parse(line: str, where: str) -> Delivery:
 
 
 def read_manifest(warehouse: Path, kind: str | None = None) -> tuple[Delivery, ...]:
-    """Read all arrivals in order.
-
-    Args:
-        warehouse: the warehouse folder; nothing registered yet gives an empty tuple.
-        kind: keep only `contacts`, `outcomes` or `campaigns`; None for all.
-
-    Returns:
-        Arrivals, oldest first.
-
-    Raises:
-        ManifestError: a line is not a record.
-    """
+    """All arrivals, oldest first, or those of one kind; raise `ManifestError` if a line cannot be read."""
     path = manifest_path(warehouse)
     if not path.exists():
         return ()
@@ -137,38 +100,24 @@ def read_manifest(warehouse: Path, kind: str | None = None) -> tuple[Delivery, .
 
 
 def append_manifest(warehouse: Path, arrivals: Iterable[Delivery]) -> None:
-    """Add arrivals to the log, all or none of them. The caller holds `register_lock`.
-
-    Args:
-        warehouse: the warehouse folder.
-        arrivals: records with arrival numbers that continue the log.
-    """
+    """Append arrivals, all or none. The caller holds `register_lock`."""
     records = [{"schema_version": SCHEMA_VERSION, **asdict(arrival)} for arrival in arrivals]
     lines = [json.dumps(record, separators=(",", ":"), ensure_ascii=False) for record in records]
     if lines:
         path = manifest_path(warehouse)
-        # Rewritten whole: a torn append would need repair at every reader. 10,000 deliveries are 6 MB.
+        # Rewritten whole, so that readers never see a partial line. 10,000 deliveries are 6 MB.
         before = path.read_bytes() if path.exists() else b""
         write_atomic(path, before + "".join(line + "\n" for line in lines).encode())
 
 
 def latest_per_object(deliveries: Iterable[Delivery]) -> tuple[Delivery, ...]:
-    """Keep the last arrival of each content, in arrival order."""
+    """The last arrival of each content, in arrival order."""
     last = {delivery.sha256: delivery for delivery in deliveries}
     return tuple(sorted(last.values(), key=lambda delivery: delivery.arrival))
 
 
 def month_manifest(warehouse: Path, month: str, kind: str = "contacts") -> tuple[Delivery, ...]:
-    """The deliveries that make up a month, in the order in which later rows of a contact win.
-
-    Args:
-        warehouse: the warehouse folder.
-        month: `YYYY-MM`.
-        kind: family of deliveries.
-
-    Returns:
-        Each content once, at its last arrival; empty if the month was never delivered.
-    """
+    """The deliveries that make up a month, each content once, in the order in which later rows replace earlier ones."""
     return latest_per_object(d for d in read_manifest(warehouse, kind) if month in d.months)
 
 
@@ -178,5 +127,5 @@ def month_digest(deliveries: Iterable[Delivery]) -> str:
 
 
 def delivered_months(warehouse: Path, kind: str = "contacts") -> tuple[str, ...]:
-    """All months that have rows, ascending, `YYYY-MM`."""
+    """Months `YYYY-MM` with delivered rows, ascending."""
     return tuple(sorted({month for delivery in read_manifest(warehouse, kind) for month in delivery.months}))

@@ -1,9 +1,5 @@
-"""The ledger: decisions, outcomes, promotions, published as-of states, accounts.
+"""The ledger: decisions, outcomes, promotions, responses, as-of states, campaigns and accounts, one module per noun.
 
-What lives here: SQLAlchemy tables, Alembic migrations, the hash chain and its verification, one module per noun
-(`decisions`, `outcomes`, `promotions`, `states`, `accounts`, `campaigns`), and `engine` to open a database.
-What must not: dagster, litestar, pyspark, mlflow, model code. Any process may use it: the web app appends
-decisions, the pipeline appends promotions and as-of states, the command line verifies.
-
-Start with `engine = bank_assets.ledger.engine.open_ledger(settings.ledger_url)`.
+Any process may use it: open it with `engine.open_ledger(settings.ledger_url)`. It imports neither Dagster nor Litestar,
+Spark, MLflow or model code.
 """

@@ -1,10 +1,7 @@
-"""Accounts: users with roles, sessions, API keys with scopes.
+"""Accounts: users with roles, sessions, and API keys with scopes.
 
-What lives here: creating, checking and revoking credentials. Called by `serving` (authentication) and by
-`python -m serving user|key`. What must not: HTTP, rate limiting (the app counts in memory).
-
-Passwords are hashed by Argon2id, because people choose them. API keys and session tokens are 256 random bits and so
-are stored as SHA-256: guessing them is hopeless, and Argon2 would cost each API call 30-50 ms.
+Passwords are hashed with Argon2id, because people choose them. API keys and session tokens are 256 random bits and
+stored as SHA-256: they cannot be guessed, and Argon2 would cost each API call 30-50 ms.
 """
 
 from __future__ import annotations
@@ -28,39 +25,32 @@ if TYPE_CHECKING:
 
 ROLES: Final = ("analyst", "auditor", "admin")
 NEW_USER_ROLE: Final = "analyst"
-"""Role of a new user for whom none is named."""
+"""Role of a new user if none is given."""
 SCOPES: Final = ("predict", "outcomes", "audit", "admin")
 ROLE_SCOPES: Final = {
     "analyst": frozenset({"predict", "outcomes"}),
     "auditor": frozenset({"audit"}),
     "admin": frozenset(SCOPES),
 }
-"""What each role may do on the pages; keys carry scopes directly."""
+"""What each role may do on the pages; API keys have scopes of their own."""
 
 KEY_PREFIX: Final = "bank_"
 MIN_PASSWORD: Final = 12
-"""Fewest characters of a password (NIST SP 800-63B-4 asks for 15 alone, 8 with a second factor)."""
+"""Fewest characters of a password (NIST SP 800-63B-4: 15 alone, 8 with a second factor)."""
 
 
 class AccountError(LedgerError):
-    """An account cannot be made as asked."""
+    """An account cannot be made as requested."""
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who is asking.
+    """The user or API key behind a request."""
 
-    Attributes:
-        name: user or key name, recorded as `actor`.
-        scopes: what they may do.
-        role: role of a user, None for a key.
-        rate_per_minute: request limit of a key, None for no limit.
-    """
-
-    name: str
+    name: str  # user or key name, recorded as `actor`
     scopes: frozenset[str]
-    role: str | None = None
-    rate_per_minute: int | None = None
+    role: str | None = None  # role of a user, None for a key
+    rate_per_minute: int | None = None  # request limit of a key, None for no limit
 
 
 @cache
@@ -80,16 +70,10 @@ def _digest(secret: str) -> str:
 
 
 def create_user(engine: Engine, name: str, password: str, role: str | None = None) -> None:
-    """Add a user, or give an existing one a new password; their sessions end.
+    """Add a user, or give an existing one a new password, which ends their sessions.
 
-    Args:
-        engine: an open ledger.
-        name: user name.
-        password: the new password.
-        role: one of `ROLES`. None keeps the role of an existing user and gives a new one `NEW_USER_ROLE`.
-
-    Raises:
-        AccountError: unknown role, empty name or too short a password.
+    Without a role, an existing user keeps theirs and a new one gets `NEW_USER_ROLE`. Raises `AccountError` for an
+    unknown role, an empty name or a password that is too short.
     """
     if role is not None and role not in ROLES:
         raise AccountError(f"user: expected a role of {', '.join(ROLES)}, found {role!r}.")
@@ -110,11 +94,7 @@ def create_user(engine: Engine, name: str, password: str, role: str | None = Non
 
 
 def disable_user(engine: Engine, name: str) -> None:
-    """Lock a user out at once; their name stays for the record.
-
-    Raises:
-        AccountError: there is no such user.
-    """
+    """Lock a user out at once; their name stays for the record. Raises `AccountError` if there is no such user."""
     with writing(engine) as connection:
         known = connection.execute(select(users.c.id).where(users.c.name == name)).scalar_one_or_none()
         if known is None:
@@ -124,7 +104,7 @@ def disable_user(engine: Engine, name: str) -> None:
 
 
 def has_credentials(engine: Engine) -> bool:
-    """True if at least one enabled user or valid key exists: the condition for a non-local bind."""
+    """Whether an enabled user or a valid key exists, the condition for a non-local bind."""
     with engine.connect() as connection:
         user = connection.execute(select(users.c.id).where(users.c.disabled_at.is_(None)).limit(1)).first()
         key = connection.execute(select(api_keys.c.id).where(api_keys.c.revoked_at.is_(None)).limit(1)).first()
@@ -132,18 +112,9 @@ def has_credentials(engine: Engine) -> bool:
 
 
 def log_in(engine: Engine, name: str, password: str, *, hours: float) -> str | None:
-    """Check a password and open a session.
+    """Check a password and open a session; returns its token for the cookie, or None.
 
-    Takes 30-50 ms by design, also for an unknown name, so call it in a thread that nobody else waits for.
-
-    Args:
-        engine: an open ledger.
-        name: user name.
-        password: as typed.
-        hours: life of the session.
-
-    Returns:
-        The session token for the cookie, or None.
+    This takes 30-50 ms by design, also for an unknown name, so call it in a thread of its own.
     """
     from argon2.exceptions import VerificationError
 
@@ -167,7 +138,7 @@ def log_in(engine: Engine, name: str, password: str, *, hours: float) -> str | N
 
 
 def session_identity(engine: Engine, token: str) -> Identity | None:
-    """Who a session token belongs to, or None if it is unknown, expired, or its user disabled."""
+    """The user of a session token, or None if it is unknown, expired, or the user is disabled."""
     query = (
         select(users.c.name, users.c.role)
         .join(sessions, sessions.c.user_id == users.c.id)
@@ -187,19 +158,9 @@ def log_out(engine: Engine, token: str) -> None:
 
 
 def create_key(engine: Engine, name: str, scopes: Sequence[str], rate_per_minute: int = 6_000) -> str:
-    """Make an API key.
+    """Make an API key and return it; it cannot be read back later.
 
-    Args:
-        engine: an open ledger.
-        name: recorded as `actor`; unique for ever.
-        scopes: some of `SCOPES`.
-        rate_per_minute: request limit.
-
-    Returns:
-        The key; it is shown once and cannot be read back.
-
-    Raises:
-        AccountError: unknown scope, no scope, bad limit, or the name is taken.
+    Raises `AccountError` for unknown or no scopes, a bad limit, or a name that was ever used.
     """
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes or not name.strip() or rate_per_minute < 1:
@@ -224,7 +185,7 @@ def create_key(engine: Engine, name: str, scopes: Sequence[str], rate_per_minute
 
 
 def revoke_key(engine: Engine, name: str) -> bool:
-    """Make a key useless; True if it was valid before."""
+    """Revoke a key; returns whether it was valid before."""
     with writing(engine) as connection:
         changed = connection.execute(
             update(api_keys)
@@ -235,7 +196,7 @@ def revoke_key(engine: Engine, name: str) -> bool:
 
 
 def key_identity(engine: Engine, key: str) -> Identity | None:
-    """Who an API key belongs to, or None if it is unknown or revoked."""
+    """The identity of an API key, or None if it is unknown or revoked."""
     with engine.connect() as connection:
         row = connection.execute(
             select(api_keys).where(api_keys.c.key_hash == _digest(key), api_keys.c.revoked_at.is_(None))

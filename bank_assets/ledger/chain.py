@@ -1,13 +1,9 @@
 """The hash chain over decisions: canonical form, digest, verification, anchors.
 
-What lives here: how a record becomes bytes, how records are linked, and the streaming `verify`.
-What must not: writing. Called by `decisions.append`, the `verify` command, the audit page and tests.
-
-**Canonical form.** A record is the JSON object of every column of `decisions` except `hash`, keys sorted, no white
-space, ASCII-escaped; floats as Python's `repr` (the shortest text that reads back to the same double); times and
-nested values as the text that is stored. `hash = sha256(canonical)` in hex, and `previous_hash` is one of the
-columns, so each hash commits to all earlier records. The first record's `previous_hash` is 64 zeros. Any language with
-JSON and SHA-256 can check it.
+**Canonical form.** A record is the JSON object of every column of `decisions` except `hash`: keys sorted, no white
+space, ASCII-escaped, floats as Python's `repr`, times and nested values as the stored text. `hash = sha256(canonical)`
+in hex, and `previous_hash` is one of the columns, so each hash commits to all earlier records. The first record's
+`previous_hash` is 64 zeros. Any language with JSON and SHA-256 can check it.
 
 **What it proves.** A changed, removed, inserted or re-ordered record breaks the chain. Cutting off the newest records
 *and* moving the head does not: keep an anchor (`seq`, `hash`) elsewhere and pass it to `verify`.
@@ -24,7 +20,7 @@ from json.encoder import encode_basestring_ascii as _escaped
 from math import isfinite
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Boolean, Connection, Double, Engine, RowMapping, Select, select
+from sqlalchemy import BigInteger, Boolean, Column, Connection, Double, Engine, RowMapping, Select, select
 
 from bank_assets.ledger.models import decisions, erasures, ledger_head, payloads
 
@@ -41,12 +37,13 @@ _encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=Fals
 
 
 def canonical_json(value: object) -> str:
-    """One text per value: sorted keys, no white space, floats by `repr`, NaN and infinity refused.
-
-    Raises:
-        ValueError: the value holds NaN or infinity, which JSON cannot carry.
-    """
+    """JSON with sorted keys and no white space; raises `ValueError` for NaN and infinity."""
     return _encode(value)
+
+
+def decoded(row: Mapping[str, Any] | RowMapping, *names: str) -> dict[str, Any]:
+    """A row with these of its columns parsed from JSON; None stays None."""
+    return {**row, **{name: None if row[name] is None else json.loads(row[name]) for name in names}}
 
 
 def json_text(value: str | None) -> str:
@@ -55,7 +52,7 @@ def json_text(value: str | None) -> str:
 
 
 _repeated = lru_cache(maxsize=256)(json_text)
-"""`json_text` of what repeats from record to record (model, state, versions), remembered."""
+"""`json_text`, cached for values that many records share (model, state, versions)."""
 
 
 def _json_float(value: float) -> str:
@@ -64,71 +61,47 @@ def _json_float(value: float) -> str:
     return float.__repr__(value)
 
 
-def _json_bool(value: bool) -> str:
-    return "true" if value else "false"
-
-
 _UNIQUE: Final = frozenset({"id", "decided_at", "payload_hash", "previous_hash"})
-_WRITERS: Final[Mapping[str, Callable[[Any], str]]] = {
-    column.name: (
-        _json_float
-        if isinstance(column.type, Double)
-        else _json_bool
-        if isinstance(column.type, Boolean)
-        else int.__repr__
-        if isinstance(column.type, BigInteger)
-        else json_text
-        if column.name in _UNIQUE
-        else _repeated
-    )
-    for column in decisions.columns
-}
-_MEMBERS: Final = tuple((f'{"," if i else ""}"{name}":', _WRITERS[name]) for i, name in enumerate(CHAINED))
+
+
+def _writer(column: Column[Any]) -> Callable[[Any], str]:
+    match column.type:
+        case Double():
+            return _json_float
+        case Boolean():
+            return lambda value: "true" if value else "false"
+        case BigInteger():
+            return int.__repr__
+        case _:
+            return json_text if column.name in _UNIQUE else _repeated
+
+
+_MEMBERS: Final = tuple((f'{"," if i else ""}"{name}":', _writer(decisions.c[name])) for i, name in enumerate(CHAINED))
 
 
 def hash_in_order(values: Iterable[Any]) -> str:
-    """`record_hash` of the values of `CHAINED`, in its order: the form for appending, three times as fast.
+    """`record_hash` of the values of `CHAINED` in its order: three times as fast, for appending.
 
-    Args:
-        values: one per column, of the column's own Python type.
-
-    Raises:
-        ValueError: a number is NaN or infinite.
-        TypeError: a value is not of its column's type.
+    Each value must have its column's Python type. Raises `ValueError` for NaN and infinity.
     """
     members = [head + write(value) for (head, write), value in zip(_MEMBERS, values, strict=True)]
     return hashlib.sha256(f"{{{''.join(members)}}}".encode("ascii")).hexdigest()
 
 
 def record_hash(row: Mapping[str, Any] | RowMapping) -> str:
-    """SHA-256, in hex, of a decision row's canonical form.
-
-    Args:
-        row: a mapping with every column of `decisions`; `hash` itself is ignored if present.
-    """
+    """SHA-256, in hex, of a decision row's canonical form; a `hash` in the row is ignored."""
     return hashlib.sha256(_encode({name: row[name] for name in CHAINED}).encode("ascii")).hexdigest()
 
 
 def payload_hash(salt: str, contact_id: str | None, payload: str) -> str:
-    """SHA-256, in hex, that binds a payload to its decision without revealing it once the salt is gone.
-
-    Args:
-        salt: 32 hex digits, random per decision.
-        contact_id: the contact the payload is about, if known.
-        payload: canonical JSON text of the payload.
-    """
+    """SHA-256, in hex, that binds a payload to its decision without revealing it once the random salt is gone."""
     bound = f'["{salt}",{json_text(contact_id)},{json_text(payload)}]'
     return hashlib.sha256(bound.encode("ascii")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """Position and hash of the newest record; keep it outside the database.
-
-    Attributes:
-        seq: sequence number, 0 for an empty ledger.
-        hash: hash of that record, 64 zeros for an empty ledger.
-    """
+    """Position and hash of the newest record, to be kept outside the database; (0, 64 zeros) for an empty ledger."""
 
     seq: int
     hash: str
@@ -136,22 +109,13 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class VerifyResult:
-    """Outcome of a verification.
-
-    Attributes:
-        ok: True if every record, payload and the head fit together.
-        n: records read.
-        erased: records whose payload was erased, with an erasure on record.
-        first_bad_seq: sequence number at which the chain first breaks, None if ok.
-        why: what is wrong there, "" if ok.
-        head: the newest record as found.
-    """
+    """Outcome of a verification."""
 
     ok: bool
-    n: int
-    erased: int
-    first_bad_seq: int | None
-    why: str
+    n: int  # records read
+    erased: int  # records whose payload was erased, with an erasure on record
+    first_bad_seq: int | None  # sequence number at which the chain first breaks, None if ok
+    why: str  # what is wrong there, "" if ok
     head: Anchor
 
 
@@ -162,17 +126,9 @@ def anchor(engine: Engine) -> Anchor:
 
 
 def fault_of(engine: Engine, decision_id: str) -> str:
-    """What is wrong with one record, its payload or its link to the record before; `verify` checks all of them.
-
-    Args:
-        engine: an open ledger.
-        decision_id: a decision on record.
-
-    Returns:
-        The fault as a sentence, "" if they fit together.
-    """
+    """What is wrong with one record, its payload or its link to the record before, as a sentence; "" if nothing is."""
     with engine.connect() as connection:
-        row = connection.execute(_JOINED.where(decisions.c.id == decision_id)).mappings().one()
+        row = connection.execute(RECORDS.where(decisions.c.id == decision_id)).mappings().one()
         if row["seq"] == 1:
             return _fault(row, Anchor(0, GENESIS), None)
         before = connection.execute(
@@ -189,21 +145,13 @@ def _head(connection: Connection) -> Anchor:
 
 
 def verify(engine: Engine, against: Anchor | None = None) -> VerifyResult:
-    """Recompute the whole chain in one pass, in constant memory.
+    """Recompute the whole chain in one pass and constant memory, up to its first break.
 
-    Args:
-        engine: an open ledger.
-        against: an anchor taken earlier; the chain must still contain it.
-
-    Returns:
-        The first break with its reason, or ok.
+    An anchor taken earlier must still be part of the chain.
     """
     with engine.connect() as connection:
-        connection = (
-            connection.execution_options(isolation_level="REPEATABLE READ")
-            if engine.dialect.name == "postgresql"
-            else connection
-        )
+        if engine.dialect.name == "postgresql":
+            connection = connection.execution_options(isolation_level="REPEATABLE READ")
         head = _head(connection)
         previous, n, erased = Anchor(0, GENESIS), 0, 0
         for row in _stream(connection, head.seq):
@@ -216,22 +164,24 @@ def verify(engine: Engine, against: Anchor | None = None) -> VerifyResult:
         return _final(head, previous, against, n, erased)
 
 
-_JOINED: Final[Select[Any]] = (
+RECORDS: Final[Select[Any]] = (
     select(
         decisions,
         payloads.c.salt,
         payloads.c.contact_id,
         payloads.c.payload,
-        erasures.c.decision_id.label("erasure"),
+        erasures.c.at.label("erased_at"),
+        erasures.c.reason.label("erased_why"),
     )
     .outerjoin(payloads, payloads.c.decision_id == decisions.c.id)
     .outerjoin(erasures, erasures.c.decision_id == decisions.c.id)
 )
+"""Decisions with their payloads and erasures."""
 
 
 def _stream(connection: Connection, last: int) -> Iterator[RowMapping]:
-    joined = _JOINED.order_by(decisions.c.seq).limit(_VERIFY_CHUNK)
-    # Pages by key rather than one server-side cursor: constant memory on both databases without dialect switches.
+    joined = RECORDS.order_by(decisions.c.seq).limit(_VERIFY_CHUNK)
+    # Paging by key needs constant memory on both databases, without a server-side cursor.
     after = -1
     while True:
         rows = connection.execute(joined.where(decisions.c.seq > after)).mappings().all()
@@ -252,7 +202,7 @@ def _fault(row: RowMapping, previous: Anchor, against: Anchor | None) -> str:
     if against is not None and seq == against.seq and stated != against.hash:
         return f"expected the anchored hash {against.hash}, found {stated}: the chain was rewritten."
     if row["payload"] is None:
-        return "" if row["erasure"] is not None else "the payload is gone without an erasure on record."
+        return "" if row["erased_at"] is not None else "the payload is gone without an erasure on record."
     if (found := payload_hash(row["salt"], row["contact_id"], row["payload"])) != bound:
         return f"expected payload_hash {bound}, the payload gives {found}: the payload was changed."
     return ""

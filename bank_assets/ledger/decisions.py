@@ -1,14 +1,8 @@
-"""Decisions: append under the chain, read, search, erase.
-
-What lives here: the record of one decision and everything done with it.
-What must not: scoring, HTTP. Called by the app's recorder (append), audit pages and API (get, search, erase), replay
-and the `ledger_outcomes` asset.
-"""
+"""Decisions: append to the chain, read, search, erase."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,9 +11,9 @@ from functools import cache, lru_cache
 from operator import attrgetter, itemgetter
 from typing import Any, Final, cast
 
-from sqlalchemy import ColumnElement, Engine, RowMapping, Select, Table, and_, delete, func, insert, select
+from sqlalchemy import ColumnElement, Engine, RowMapping, Table, and_, delete, func, insert, select
 
-from bank_assets.ledger.chain import CHAINED, hash_in_order, payload_hash
+from bank_assets.ledger.chain import CHAINED, RECORDS, decoded, hash_in_order, payload_hash
 from bank_assets.ledger.engine import LedgerError, utc_now, writing
 from bank_assets.ledger.ids import new_id
 from bank_assets.ledger.models import decisions, erasures, payloads
@@ -40,7 +34,7 @@ __all__ = [
 ]
 
 MAX_APPEND: Final = 5_000
-"""Most records of one transaction: bounds the memory of an append and the wait of whoever comes next."""
+"""Most records of one transaction; bounds the memory of an append and the wait of the next one."""
 
 
 ROWS_PER_STATEMENT: Final = 100
@@ -48,7 +42,7 @@ ROWS_PER_STATEMENT: Final = 100
 
 
 class LedgerWriteError(LedgerError):
-    """Decisions could not be put on record, or it is not known whether they were; nothing may be acknowledged."""
+    """It is not certain that the decisions were recorded, so none of them may be acknowledged."""
 
 
 _NAMES: Final = tuple(column.name for column in decisions.columns)
@@ -61,17 +55,9 @@ _chained: Final = itemgetter(*(_NAMES.index(name) for name in CHAINED))
 
 @dataclass(frozen=True, slots=True)
 class Statements:
-    """The four statements of an append in one dialect.
+    """The statements of an append in one dialect; those that insert take a number of rows."""
 
-    Attributes:
-        begin: takes the write lock first, where the driver would not; "" where it begins by itself.
-        take_head: reads the head and locks it.
-        insert_decisions: statement for so many rows.
-        insert_payloads: statement for so many rows.
-        move_head: sets the head.
-    """
-
-    begin: str
+    begin: str  # takes the write lock where the driver does not, or ""
     take_head: str
     insert_decisions: Callable[[int], str]
     insert_payloads: Callable[[int], str]
@@ -101,14 +87,7 @@ class Statements:
 
 
 def append(engine: Engine, drafts: Sequence[Draft]) -> int:
-    """Put decisions on record in one transaction: when it returns they are on disk and chained.
-
-    Args:
-        engine: an open ledger.
-        drafts: 1 to `MAX_APPEND` decisions, recorded in their order.
-
-    Returns:
-        The sequence number of the last one.
+    """Record decisions in one transaction and return the last sequence number; they are then on disk and chained.
 
     Raises:
         ValueError: no drafts, or too many; split them.
@@ -119,41 +98,18 @@ def append(engine: Engine, drafts: Sequence[Draft]) -> int:
         raise ValueError(f"expected at most {MAX_APPEND} decisions a transaction, found {len(drafts)}; split them.")
     if not drafts:
         raise ValueError("expected at least one decision, found none.")
-    salts = os.urandom(16 * len(drafts)).hex()
-    kept: list[Any] = []
-    rows: list[tuple[Any, ...]] = []
-    for i, draft in enumerate(drafts):
-        salt = salts[32 * i : 32 * i + 32]
-        kept += (draft.id, draft.contact_id, salt, draft.payload)
-        drafted = _drafted(draft)
-        bound = payload_hash(salt, draft.contact_id, draft.payload)
-        rows.append((*drafted[: _PAYLOAD_HASH - 1], bound, *drafted[_PAYLOAD_HASH - 1 :]))
-    # Straight on the driver: SQLAlchemy's statement layer costs 0.6 ms per transaction and 10 us per row here, and this
-    # is the one place where every answer waits.
-    statements = Statements.of(engine.dialect.name)
+    rows, kept = _rows_of(drafts)
+    # We use the driver directly, because SQLAlchemy's statement layer costs 0.6 ms per transaction and 10 us per row,
+    # and every answer waits for this.
     connection = engine.raw_connection()
     try:
-        cursor = connection.cursor()
-        if statements.begin:
-            cursor.execute(statements.begin)
-        cursor.execute(statements.take_head)
-        seq, head = cast("tuple[int, str]", cursor.fetchone())
-        values: list[Any] = []
-        for row in rows:
-            seq += 1
-            record = (seq, *row, head)
-            head = hash_in_order(_chained(record))
-            values += record
-            values.append(head)
-        _insert(cursor, statements.insert_decisions, values, len(decisions.columns))
-        _insert(cursor, statements.insert_payloads, kept, len(payloads.columns))
-        cursor.execute(statements.move_head, (seq, head))
+        seq = _append(connection.cursor(), Statements.of(engine.dialect.name), rows, kept)
         connection.commit()
     except BaseException as error:
         with contextlib.suppress(Exception):
             connection.rollback()
         if isinstance(error, engine.dialect.loaded_dbapi.Error):
-            # Driver messages carry parameters, which are customer data: name the kind only.
+            # Driver messages carry parameters, which are customer data: name only its type.
             raise LedgerWriteError(
                 f"ledger: expected to record {len(drafts)} decisions, found {type(error).__name__}; nothing may be "
                 "acknowledged. Check the database and its disk."
@@ -164,39 +120,55 @@ def append(engine: Engine, drafts: Sequence[Draft]) -> int:
     return seq
 
 
+def _rows_of(drafts: Sequence[Draft]) -> tuple[list[tuple[Any, ...]], list[Any]]:
+    """The drafts as rows of `decisions` (without sequence number and hashes), and the values for `payloads`."""
+    salts = os.urandom(16 * len(drafts)).hex()
+    kept: list[Any] = []
+    rows: list[tuple[Any, ...]] = []
+    for i, draft in enumerate(drafts):
+        salt = salts[32 * i : 32 * i + 32]
+        kept += (draft.id, draft.contact_id, salt, draft.payload)
+        drafted = _drafted(draft)
+        bound = payload_hash(salt, draft.contact_id, draft.payload)
+        rows.append((*drafted[: _PAYLOAD_HASH - 1], bound, *drafted[_PAYLOAD_HASH - 1 :]))
+    return rows, kept
+
+
+def _append(cursor: Any, statements: Statements, rows: Sequence[tuple[Any, ...]], kept: list[Any]) -> int:
+    if statements.begin:
+        cursor.execute(statements.begin)
+    cursor.execute(statements.take_head)
+    seq, head = cast("tuple[int, str]", cursor.fetchone())
+    values: list[Any] = []
+    for row in rows:
+        seq += 1
+        record = (seq, *row, head)
+        head = hash_in_order(_chained(record))
+        values += record
+        values.append(head)
+    _insert(cursor, statements.insert_decisions, values, len(decisions.columns))
+    _insert(cursor, statements.insert_payloads, kept, len(payloads.columns))
+    cursor.execute(statements.move_head, (seq, head))
+    return seq
+
+
 def _insert(cursor: Any, statement: Callable[[int], str], values: list[Any], width: int) -> None:
-    """Insert rows with many to a statement: each statement gives up Python's lock once, so fewer is faster."""
+    """Insert many rows per statement: each statement releases Python's lock once, so fewer are faster."""
     for start in range(0, len(values), ROWS_PER_STATEMENT * width):
         part = values[start : start + ROWS_PER_STATEMENT * width]
         cursor.execute(statement(len(part) // width), part)
 
 
-_READ: Final[Select[Any]] = (
-    select(
-        decisions,
-        payloads.c.contact_id,
-        payloads.c.payload,
-        erasures.c.at.label("erased_at"),
-        erasures.c.reason.label("erased_why"),
-    )
-    .outerjoin(payloads, payloads.c.decision_id == decisions.c.id)
-    .outerjoin(erasures, erasures.c.decision_id == decisions.c.id)
-)
-
-_JSON: Final = ("payload", "economics", "as_of_features", "flags")
-
-
 def _decision(row: RowMapping) -> Decision:
-    values = dict(row)
-    for name in _JSON:
-        values[name] = None if values[name] is None else json.loads(values[name])
+    values = decoded(row, "payload", "economics", "as_of_features", "flags")
+    del values["salt"]
     return Decision(**values)
 
 
 def get(engine: Engine, decision_id: str) -> Decision | None:
     """One decision by id, or None."""
     with engine.connect() as connection:
-        row = connection.execute(_READ.where(decisions.c.id == decision_id)).mappings().one_or_none()
+        row = connection.execute(RECORDS.where(decisions.c.id == decision_id)).mappings().one_or_none()
     return None if row is None else _decision(row)
 
 
@@ -213,22 +185,10 @@ def search(
     before_seq: int | None = None,
     limit: int = 50,
 ) -> Found:
-    """Decisions that fit every given criterion, newest first.
+    """Decisions that match every given criterion, newest first; erased ones no longer match a contact id.
 
-    Args:
-        engine: an open ledger.
-        contact_id: whom they are about; erased ones no longer match.
-        batch_id: rows of one upload.
-        actor: who asked.
-        decision: `call` or `do_not_call`.
-        model_version: registry version that scored.
-        since: first time, inclusive, ISO date or time (UTC).
-        until: last time, exclusive, ISO date or time (UTC).
-        before_seq: cursor of the page before.
-        limit: rows of a page.
-
-    Returns:
-        One page and the cursor of the next.
+    `since` is inclusive and `until` exclusive, both ISO dates or times in UTC. `before_seq` is the cursor of the page
+    before.
     """
     equal = {
         payloads.c.contact_id: contact_id,
@@ -238,11 +198,11 @@ def search(
         decisions.c.model_version: model_version,
     }
     where = [column == value for column, value in equal.items() if value is not None]
-    # The id's index finds the neighbourhood (an id is made within the second of its decision), the time decides.
+    # The index on ids narrows the search (an id is made within a second of its decision); the time then decides.
     where += [decisions.c.id >= _id_at(since, -1), decisions.c.decided_at >= since] if since is not None else []
     where += [decisions.c.id < _id_at(until, +1), decisions.c.decided_at < until] if until is not None else []
     where += [decisions.c.seq < before_seq] if before_seq is not None else []
-    query = _READ.where(and_(True, *where)).order_by(decisions.c.seq.desc()).limit(limit + 1)
+    query = RECORDS.where(and_(True, *where)).order_by(decisions.c.seq.desc()).limit(limit + 1)
     with engine.connect() as connection:
         found = [_decision(row) for row in connection.execute(query).mappings()]
     more = len(found) > limit
@@ -269,18 +229,10 @@ def erase(
     decided_before: date | None = None,
     decision_id: str | None = None,
 ) -> int:
-    """Remove payloads and salts, keeping the decisions and a record of the erasure; the chain still verifies.
+    """Remove payloads and salts, but keep the decisions and record the erasure; the chain still verifies.
 
-    Args:
-        engine: an open ledger.
-        actor: who ordered it.
-        reason: why, for the auditor (no personal data).
-        contact_id: erase everything about this contact.
-        decided_before: erase everything decided before this day began, UTC (retention).
-        decision_id: erase this one.
-
-    Returns:
-        How many payloads were erased.
+    Give a contact, a decision, or a day (UTC) before which decisions are erased (retention). The reason is for the
+    auditor and must hold no personal data. Returns how many payloads were erased.
 
     Raises:
         ValueError: no criterion was given (that would erase everything), or `decided_before` lies in the future.
@@ -298,7 +250,7 @@ def erase(
 
 
 def count_to_erase(engine: Engine, *, contact_id: str | None = None, decided_before: date | None = None) -> int:
-    """How many payloads `erase` would remove; nothing changes. See `erase` for the arguments and what it raises."""
+    """How many payloads `erase` would remove with these arguments; nothing changes."""
     query = select(func.count()).select_from(payloads).where(*_to_erase(contact_id, decided_before, None))
     with engine.connect() as connection:
         return int(connection.execute(query).scalar_one())
@@ -319,7 +271,7 @@ def _to_erase(
                 f"decided_before: expected today ({today}, UTC) or an earlier day, found {decided_before}; "
                 "every decision lies before a future day, so all of them would be erased."
             )
-        # The column holds times of one width in UTC, so a midnight written in the same form compares as a time.
+        # Times in the column have one width and are UTC, so text comparison with a midnight in that form is correct.
         midnight = f"{decided_before.isoformat()}T00:00:00.000000Z"
         where.append(payloads.c.decision_id.in_(select(decisions.c.id).where(decisions.c.decided_at < midnight)))
     if not where:

@@ -1,9 +1,6 @@
-"""Opening a ledger: engine, pragmas, migrations, the write lock, the one-app lock of SQLite.
+"""Opens a ledger: engine, pragmas, migrations and locks; all that differs between SQLite and PostgreSQL.
 
-What lives here: everything that differs between SQLite and PostgreSQL.
-What must not: queries about nouns. Called by the web app, Dagster resources, the command line and tests.
-
-SQLite runs in WAL mode with `synchronous=FULL`: a commit is on disk before it returns, readers never wait for the
+SQLite runs in WAL mode with `synchronous=FULL`: a commit is on disk before it returns, and readers never wait for the
 writer. It serves one app process (`AppLock`); other processes, such as the pipeline, may append to it. Replicas of the
 app need PostgreSQL.
 """
@@ -27,20 +24,20 @@ from bank_assets.ledger.models import ledger_head
 from bank_assets.store.locks import try_lock
 
 BUSY_SECONDS: Final = 30
-"""How long a SQLite writer waits for another before it gives up."""
+"""How long a SQLite writer waits for another one."""
 
 CHECKPOINT_PAGES: Final = 4_000
-"""WAL pages (4 KiB) before a commit also moves them into the database: fewer, longer pauses than SQLite's 1,000."""
+"""WAL pages (4 KiB) until a commit moves them into the database; SQLite's 1,000 cause more, shorter pauses."""
 
 _WRITE: Final = "bank_ledger_write"
 _MIGRATION_LOCK: Final = 5_220_222
 """Key of the PostgreSQL advisory lock that lets one process migrate at a time."""
 
 LOCK_SECONDS: Final = 2
-"""How long a migration may make everybody else wait for a table before it steps back."""
+"""How long a migration may keep others waiting for a table before it gives up."""
 
 LOCK_ATTEMPTS: Final = 10
-"""How often it tries, with longer and longer pauses: 90 s in all."""
+"""How often it tries, with growing pauses: 90 s in all."""
 
 _LOCK_NOT_AVAILABLE: Final = "55P03"
 
@@ -50,23 +47,15 @@ class LedgerError(RuntimeError):
 
 
 def utc_now() -> str:
-    """The present as the ledger writes times: UTC, microseconds, 27 characters, sortable as text."""
-    # Not strftime, which costs a decision 10 us.
+    """The current time as the ledger writes it: UTC, microseconds, 27 characters, sortable as text."""
+    # strftime would cost 10 us per decision.
     return f"{datetime.now(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
 
 
 def open_ledger(url: str, *, migrate: bool = True) -> Engine:
-    """Open a ledger, creating or upgrading its tables.
+    """Open a ledger and, with `migrate`, create or upgrade its tables; dispose of the engine when done.
 
-    Args:
-        url: SQLAlchemy URL, `sqlite:///path` or `postgresql://user@host/database`.
-        migrate: bring the tables to the newest revision first.
-
-    Returns:
-        An engine; every module of `bank_assets.ledger` takes it as first argument. Dispose of it when done.
-
-    Raises:
-        LedgerError: the dialect is not supported.
+    The URL is `sqlite:///path` or `postgresql://user@host/database`; others raise `LedgerError`.
     """
     engine = _create(_normal(url))
     if migrate:
@@ -89,7 +78,7 @@ def _normal(url: str) -> URL:
 
 def _create(url: URL) -> Engine:
     if url.get_backend_name() == "postgresql":
-        # pre-ping: after a restart of PostgreSQL the pool holds dead connections; one round trip finds them.
+        # After a restart of PostgreSQL the pool holds dead connections; the pre-ping finds them in one round trip.
         return create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=10, connect_args={"connect_timeout": 5})
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
     event.listen(engine, "connect", _sqlite_connect)
@@ -98,7 +87,7 @@ def _create(url: URL) -> Engine:
 
 
 def _sqlite_connect(dbapi_connection: Any, _record: object) -> None:
-    # The driver's own transaction handling begins late and DEFERRED; ours begins in `_sqlite_begin`.
+    # The driver would begin transactions late and DEFERRED; `_sqlite_begin` begins them instead.
     dbapi_connection.isolation_level = None
     cursor = dbapi_connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"wal_autocheckpoint={CHECKPOINT_PAGES}"):
@@ -108,24 +97,23 @@ def _sqlite_connect(dbapi_connection: Any, _record: object) -> None:
 
 def _sqlite_begin(connection: Connection) -> None:
     # A DEFERRED transaction that reads and then writes can fail at once with "database is locked", whatever the
-    # timeout; IMMEDIATE takes the write lock first and so queues behind other writers.
+    # timeout; IMMEDIATE takes the write lock first and so waits for other writers.
     write = connection.get_execution_options().get(_WRITE, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that may write; on SQLite it holds the write lock from its start, so it queues fairly."""
+    """A transaction that may write; on SQLite it takes the write lock at its start, so that it waits for its turn."""
     with engine.connect().execution_options(**{_WRITE: True}) as connection, connection.begin():
         yield connection
 
 
 @contextmanager
 def holding_head(engine: Engine) -> Iterator[tuple[Connection, int, str]]:
-    """A write transaction that owns the head of the chain: one appender at a time, over all processes.
+    """A write transaction that locks the head of the chain, so that one process appends at a time.
 
-    Yields:
-        The connection, the newest sequence number and its hash.
+    Yields the connection, the newest sequence number and its hash.
     """
     with writing(engine) as connection:
         statement = select(ledger_head.c.seq, ledger_head.c.hash)
@@ -135,28 +123,17 @@ def holding_head(engine: Engine) -> Iterator[tuple[Connection, int, str]]:
 
 @dataclass(frozen=True, slots=True)
 class SchemaChange:
-    """What an upgrade found and left.
-
-    Attributes:
-        before: revision of the tables before, None if there were none.
-        after: revision of the tables now.
-    """
+    """Revisions of the tables before and after an upgrade; None if there were no tables."""
 
     before: str | None
     after: str
 
 
 def upgrade(target: Engine | str) -> SchemaChange:
-    """Bring the tables to the newest revision; several processes may call it at once, one of them does the work.
+    """Bring the tables to the newest revision; of several processes that call it at once, one does the work.
 
-    Tables one revision ahead are left as they are: while replicas are rolled, the old version still starts and works on
-    the new version's tables (each migration only adds; a test holds them to it).
-
-    Args:
-        target: an engine or a URL.
-
-    Returns:
-        The revisions before and after.
+    Tables one revision ahead stay as they are: during a rolling update the old version still starts, and works on the
+    new version's tables. Each migration only adds, and a test enforces that.
 
     Raises:
         LedgerError: the tables are newer than this code can know, or others kept them locked.
@@ -187,22 +164,15 @@ def _upgrade(engine: Engine) -> SchemaChange:
             _check_not_far_ahead(before, migrations.HEAD)
             return SchemaChange(before, before)
         if engine.dialect.name == "postgresql":
-            # A change of a table waits for its running transactions, and every later one waits behind the change: so
-            # it gives up soon, lets them through, and tries again.
+            # A table change waits for running transactions, and later ones wait for the change. So it gives up soon,
+            # lets them through, and tries again.
             connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'"))
         migrations.run(connection)
         return SchemaChange(before, migrations.HEAD)
 
 
 def require_current(engine: Engine) -> None:
-    """Check that the tables are as new as this code; changes nothing.
-
-    Args:
-        engine: an open ledger.
-
-    Raises:
-        LedgerError: they are older, missing, or more than one revision newer.
-    """
+    """Raise `LedgerError` if the tables are older than this code, missing, or more than one revision newer."""
     from bank_assets.ledger import migrations
 
     with engine.connect() as connection:
@@ -225,33 +195,24 @@ def _check_not_far_ahead(found: str, head: str) -> None:
 
 def schema_revision(connection: Connection) -> str | None:
     """Revision of the tables, None if there are none."""
-    # Asked directly: importing Alembic costs 0.3 s of the app's start, and the tables are nearly always current.
+    # Alembic would take 0.3 s to import at the app's start, and the tables are nearly always current.
     if not inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
 
 
 class AppLock:
-    """The promise that one app process serves a SQLite ledger, kept by an exclusive lock on a file beside it.
+    """Ensures that one app process serves a SQLite ledger, by an exclusive lock on a file beside it.
 
-    The operating system drops the lock when the process ends, however it ends. PostgreSQL needs no such promise.
+    The operating system frees the lock when the process ends. PostgreSQL needs no such lock.
     """
 
     def __init__(self, engine: Engine) -> None:
-        """Remember which file to lock; nothing is locked yet.
-
-        Args:
-            engine: an open ledger of either dialect.
-        """
         self._path = Path(f"{engine.url.database}.app.lock") if engine.dialect.name == "sqlite" else None
         self._file: int | None = None
 
     def acquire(self) -> None:
-        """Take the lock.
-
-        Raises:
-            LedgerError: another app process holds it; its process id is named.
-        """
+        """Take the lock; raise `LedgerError` with the process id of another app process that holds it."""
         if self._path is None:
             return
         file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -268,7 +229,7 @@ class AppLock:
         self._file = file
 
     def release(self) -> None:
-        """Give the lock back; harmless if it is not held."""
+        """Free the lock, if it is held."""
         if self._file is not None:
             os.close(self._file)
             self._file = None

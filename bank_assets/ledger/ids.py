@@ -1,7 +1,4 @@
-"""Identifiers of records: UUID version 7, so that they sort by time.
-
-Called by `decisions` and `campaigns`. What must not: anything else.
-"""
+"""Identifiers of records: UUID version 7, which sort by time."""
 
 from __future__ import annotations
 
@@ -15,7 +12,7 @@ os.register_at_fork(after_in_child=_pool.clear)  # a child must not repeat its p
 
 
 def _random_bytes(n: int) -> bytes:
-    """Random bytes of the operating system, 4 KiB at a time: a call for each id costs 20 us on some machines."""
+    """Random bytes of the operating system, read 4 KiB at a time: a call for each id costs 20 us on some machines."""
     with _pool_lock:
         if len(_pool) < n:
             _pool.extend(os.urandom(4_096))

@@ -1,245 +1,196 @@
 """The tables of the ledger, as SQLAlchemy Core tables that work alike on SQLite and PostgreSQL.
 
-What lives here: columns, keys, indexes and the list of append-only tables.
-What must not: queries (one module per noun holds them) and schema changes (Alembic migrations make them).
-Called by every module of `bank_assets.ledger`; a test compares these tables with what the migrations build.
-
-Three choices that look odd and are meant:
+Alembic migrations make them; a test compares both. Three choices look odd and are deliberate:
 
 * Times are text, `YYYY-MM-DDTHH:MM:SS.ffffffZ` in UTC, and nested values are canonical JSON text. Both enter the hash
-  chain, so what is hashed must be byte for byte what is stored; JSONB and timestamptz would re-write it.
-* `contact_id` sits beside the payload, not in `decisions`: an erasure request removes the person, not the decision.
-* `decisions` has few indexes: each one is pages to write before any answer may leave. Times are searched by the id,
-  whose first half is the time (`decisions.search`).
+  chain, so the stored bytes must be those that were hashed; JSONB and timestamptz would rewrite them.
+* `contact_id` lies beside the payload, not in `decisions`: an erasure removes the person, not the decision.
+* `decisions` has few indexes, because each one costs page writes before an answer may leave. Times are searched by the
+  id, whose first half is the time (`decisions.search`).
 """
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    CheckConstraint,
-    Column,
-    Double,
-    Index,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-    UniqueConstraint,
-)
+import sqlalchemy as sa
 
-metadata: Final = MetaData()
+metadata: Final = sa.MetaData()
 
-_ROW_ID: Final = BigInteger().with_variant(Integer, "sqlite")
-"""SQLite numbers rows by itself only for the exact type INTEGER."""
+_ROW_ID: Final = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+"""SQLite numbers rows automatically only for the exact type INTEGER."""
 
-ledger_head: Final = Table(
+
+def _columns(kind: Any, *names: str) -> list[sa.Column[Any]]:
+    """Columns of one type that are never NULL."""
+    return [sa.Column(name, kind, nullable=False) for name in names]
+
+
+ledger_head: Final = sa.Table(
     "ledger_head",
     metadata,
-    Column("id", Integer, primary_key=True, autoincrement=False),
-    Column("seq", BigInteger, nullable=False),
-    Column("hash", String(64), nullable=False),
-    CheckConstraint("id = 1", name="ledger_head_is_one_row"),
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+    sa.CheckConstraint("id = 1", name="ledger_head_is_one_row"),
 )
-"""The single row that every group commit locks: sequence number and hash of the last decision."""
+"""One row, locked by every append: sequence number and hash of the last decision."""
 
-decisions: Final = Table(
+decisions: Final = sa.Table(
     "decisions",
     metadata,
-    Column("seq", _ROW_ID, primary_key=True, autoincrement=False),
-    Column("id", String(36), nullable=False, unique=True),
-    Column("decided_at", String(27), nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("batch_id", String(36)),
-    Column("contact_date", String(10), nullable=False),
-    Column("payload_hash", String(64), nullable=False),
-    Column("probability", Double, nullable=False),
-    Column("probability_low", Double, nullable=False),
-    Column("probability_high", Double, nullable=False),
-    Column("prediction", String(3), nullable=False),
-    Column("decision", String(11), nullable=False),
-    Column("threshold", Double, nullable=False),
-    Column("expected_profit_eur", Double, nullable=False),
-    Column("economics", Text, nullable=False),
-    Column("model_name", Text, nullable=False),
-    Column("model_version", Text, nullable=False),
-    Column("model_digest", Text, nullable=False),
-    Column("mlflow_run_id", Text),
-    Column("training_snapshot", Text),
-    Column("as_of", String(10)),
-    Column("as_of_features", Text, nullable=False),
-    Column("stale_features", Boolean, nullable=False),
-    Column("flags", Text, nullable=False),
-    Column("contract_version", Text, nullable=False),
-    Column("code_version", Text, nullable=False),
-    Column("onnxruntime_version", Text, nullable=False),
-    Column("cpu_architecture", Text, nullable=False),
-    Column("previous_hash", String(64), nullable=False),
-    Column("hash", String(64), nullable=False),
+    sa.Column("seq", _ROW_ID, primary_key=True, autoincrement=False),
+    sa.Column("id", sa.String(36), nullable=False, unique=True),
+    sa.Column("decided_at", sa.String(27), nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("batch_id", sa.String(36)),
+    sa.Column("contact_date", sa.String(10), nullable=False),
+    sa.Column("payload_hash", sa.String(64), nullable=False),
+    *_columns(sa.Double, "probability", "probability_low", "probability_high"),
+    sa.Column("prediction", sa.String(3), nullable=False),
+    sa.Column("decision", sa.String(11), nullable=False),
+    *_columns(sa.Double, "threshold", "expected_profit_eur"),
+    *_columns(sa.Text, "economics", "model_name", "model_version", "model_digest"),
+    sa.Column("mlflow_run_id", sa.Text),
+    sa.Column("training_snapshot", sa.Text),
+    sa.Column("as_of", sa.String(10)),
+    sa.Column("as_of_features", sa.Text, nullable=False),
+    sa.Column("stale_features", sa.Boolean, nullable=False),
+    *_columns(sa.Text, "flags", "contract_version", "code_version", "onnxruntime_version", "cpu_architecture"),
+    *_columns(sa.String(64), "previous_hash", "hash"),
 )
 """One row per decision, in the order of the chain. Append-only."""
 
-payloads: Final = Table(
+payloads: Final = sa.Table(
     "payloads",
     metadata,
-    Column("decision_id", String(36), primary_key=True),
-    Column("contact_id", Text),
-    Column("salt", String(32), nullable=False),
-    Column("payload", Text, nullable=False),
+    sa.Column("decision_id", sa.String(36), primary_key=True),
+    sa.Column("contact_id", sa.Text),
+    sa.Column("salt", sa.String(32), nullable=False),
+    sa.Column("payload", sa.Text, nullable=False),
     sqlite_with_rowid=False,
 )
 """The customer's data behind a decision. May be deleted (erasure, retention), never changed."""
 
-erasures: Final = Table(
+erasures: Final = sa.Table(
     "erasures",
     metadata,
-    Column("decision_id", String(36), primary_key=True),
-    Column("at", String(27), nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("reason", Text, nullable=False),
+    sa.Column("decision_id", sa.String(36), primary_key=True),
+    sa.Column("at", sa.String(27), nullable=False),
+    *_columns(sa.Text, "actor", "reason"),
 )
-"""Why a payload is gone: without a row here a missing payload is tampering. Append-only."""
+"""Why a payload was erased; a missing payload without a row here means tampering. Append-only."""
 
-outcomes: Final = Table(
+outcomes: Final = sa.Table(
     "outcomes",
     metadata,
-    Column("id", _ROW_ID, primary_key=True, autoincrement=True),
-    Column("subject", Text, nullable=False),
-    Column("decision_id", String(36), index=True),
-    Column("contact_id", Text, index=True),
-    Column("y", String(3), nullable=False),
-    Column("duration", Integer),
-    Column("arrived_at", String(27), nullable=False),
-    Column("recorded_at", String(27), nullable=False),
-    Column("actor", Text, nullable=False),
-    UniqueConstraint("subject", "y", "arrived_at", name="outcomes_are_idempotent"),
+    sa.Column("id", _ROW_ID, primary_key=True, autoincrement=True),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("decision_id", sa.String(36), index=True),
+    sa.Column("contact_id", sa.Text, index=True),
+    sa.Column("y", sa.String(3), nullable=False),
+    sa.Column("duration", sa.Integer),
+    *_columns(sa.String(27), "arrived_at", "recorded_at"),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.UniqueConstraint("subject", "y", "arrived_at", name="outcomes_are_idempotent"),
 )
-"""What became of a contact, each report kept with its arrival time. Append-only; the last arrival counts."""
+"""Every report of an outcome with its arrival time. Append-only; the last arrival counts."""
 
-promotions: Final = Table(
+promotions: Final = sa.Table(
     "promotions",
     metadata,
-    Column("id", _ROW_ID, primary_key=True, autoincrement=True),
-    Column("at", String(27), nullable=False),
-    Column("as_of", String(10)),
-    Column("kind", Text, nullable=False),
-    Column("from_version", Text),
-    Column("to_version", Text),
-    Column("decision", String(8), nullable=False),
-    Column("reasons", Text, nullable=False),
-    Column("evidence", Text, nullable=False),
-    Column("actor", Text, nullable=False),
+    sa.Column("id", _ROW_ID, primary_key=True, autoincrement=True),
+    sa.Column("at", sa.String(27), nullable=False),
+    sa.Column("as_of", sa.String(10)),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("from_version", sa.Text),
+    sa.Column("to_version", sa.Text),
+    sa.Column("decision", sa.String(8), nullable=False),
+    *_columns(sa.Text, "reasons", "evidence", "actor"),
 )
 """Every verdict of the promotion gate and every rollback. Append-only."""
 
-responses: Final = Table(
+responses: Final = sa.Table(
     "responses",
     metadata,
-    Column("seq", _ROW_ID, primary_key=True, autoincrement=False),
-    Column("at", String(27), nullable=False),
-    Column("as_of", String(10), nullable=False),
-    Column("rung", Text, nullable=False),
-    Column("kinds", Text, nullable=False),
-    Column("episode_id", Text, nullable=False),
-    Column("run_key", Text, nullable=False),
-    Column("is_recalibrated", Boolean, nullable=False),
-    Column("is_alert", Boolean, nullable=False),
-    Column("reasons", Text, nullable=False),
-    Column("evidence", Text, nullable=False),
-    Column("shift", Double, nullable=False),
-    Column("promotion_id", BigInteger, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("actor", Text, nullable=False),
+    sa.Column("seq", _ROW_ID, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.String(27), nullable=False),
+    sa.Column("as_of", sa.String(10), nullable=False),
+    *_columns(sa.Text, "rung", "kinds", "episode_id", "run_key"),
+    *_columns(sa.Boolean, "is_recalibrated", "is_alert"),
+    *_columns(sa.Text, "reasons", "evidence"),
+    sa.Column("shift", sa.Double, nullable=False),
+    sa.Column("promotion_id", sa.BigInteger, nullable=False),
+    *_columns(sa.Text, "state", "actor"),
 )
-"""One row per day that the response policy judged, with the state it left. Append-only; the last row counts."""
+"""One row per day that the response policy assessed, with the state it left. Append-only; the last row counts."""
 
-as_of_states: Final = Table(
+as_of_states: Final = sa.Table(
     "as_of_states",
     metadata,
-    Column("id", _ROW_ID, primary_key=True, autoincrement=True),
-    Column("as_of", String(10), nullable=False),
-    Column("created_at", String(27), nullable=False),
-    Column("digest", String(64), nullable=False),
-    Column("state", Text, nullable=False),
+    sa.Column("id", _ROW_ID, primary_key=True, autoincrement=True),
+    sa.Column("as_of", sa.String(10), nullable=False),
+    sa.Column("created_at", sa.String(27), nullable=False),
+    sa.Column("digest", sa.String(64), nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
 )
 """As-of features published by the pipeline for serving; the last published row counts."""
 
-users: Final = Table(
+users: Final = sa.Table(
     "users",
     metadata,
-    Column("id", _ROW_ID, primary_key=True, autoincrement=True),
-    Column("name", Text, nullable=False, unique=True),
-    Column("password_hash", Text, nullable=False),
-    Column("role", String(8), nullable=False),
-    Column("created_at", String(27), nullable=False),
-    Column("disabled_at", String(27)),
+    sa.Column("id", _ROW_ID, primary_key=True, autoincrement=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("password_hash", sa.Text, nullable=False),
+    sa.Column("role", sa.String(8), nullable=False),
+    sa.Column("created_at", sa.String(27), nullable=False),
+    sa.Column("disabled_at", sa.String(27)),
 )
 
-sessions: Final = Table(
+sessions: Final = sa.Table(
     "sessions",
     metadata,
-    Column("token_hash", String(64), primary_key=True),
-    Column("user_id", BigInteger, nullable=False, index=True),
-    Column("created_at", String(27), nullable=False),
-    Column("expires_at", String(27), nullable=False),
+    sa.Column("token_hash", sa.String(64), primary_key=True),
+    sa.Column("user_id", sa.BigInteger, nullable=False, index=True),
+    *_columns(sa.String(27), "created_at", "expires_at"),
 )
 
-api_keys: Final = Table(
+api_keys: Final = sa.Table(
     "api_keys",
     metadata,
-    Column("id", _ROW_ID, primary_key=True, autoincrement=True),
-    Column("name", Text, nullable=False, unique=True),
-    Column("key_hash", String(64), nullable=False, unique=True),
-    Column("scopes", Text, nullable=False),
-    Column("rate_per_minute", Integer, nullable=False),
-    Column("created_at", String(27), nullable=False),
-    Column("revoked_at", String(27)),
+    sa.Column("id", _ROW_ID, primary_key=True, autoincrement=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("key_hash", sa.String(64), nullable=False, unique=True),
+    sa.Column("scopes", sa.Text, nullable=False),
+    sa.Column("rate_per_minute", sa.Integer, nullable=False),
+    sa.Column("created_at", sa.String(27), nullable=False),
+    sa.Column("revoked_at", sa.String(27)),
 )
 
-suppressions: Final = Table(
+suppressions: Final = sa.Table(
     "suppressions",
     metadata,
-    Column("contact_id", Text, primary_key=True),
-    Column("reason", Text, nullable=False),
-    Column("at", String(27), nullable=False),
-    Column("actor", Text, nullable=False),
+    sa.Column("contact_id", sa.Text, primary_key=True),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("at", sa.String(27), nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
 )
 """People who must not be called: an objection to direct marketing is absolute (GDPR Art. 21(2)-(3))."""
 
-campaign_lists: Final = Table(
+campaign_lists: Final = sa.Table(
     "campaign_lists",
     metadata,
-    Column("id", String(36), primary_key=True),
-    Column("created_at", String(27), nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("model_version", Text, nullable=False),
-    Column("model_digest", Text, nullable=False),
-    Column("economics", Text, nullable=False),
-    Column("request", Text, nullable=False),
-    Column("summary", Text, nullable=False),
-    Column("content_digest", String(64), nullable=False),
-    Column("content_path", Text),
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("created_at", sa.String(27), nullable=False),
+    *_columns(sa.Text, "actor", "name", "model_version", "model_digest", "economics", "request", "summary"),
+    sa.Column("content_digest", sa.String(64), nullable=False),
+    sa.Column("content_path", sa.Text),
 )
-"""Call lists made by analysts: what was asked, what came out, digest of the downloaded file."""
+"""Call lists of analysts: request, result, and digest of the downloaded file."""
 
-Index(
-    "decisions_batch",
-    decisions.c.batch_id,
-    sqlite_where=decisions.c.batch_id.is_not(None),
-    postgresql_where=decisions.c.batch_id.is_not(None),
-)
-
-Index(
-    "payloads_contact",
-    payloads.c.contact_id,
-    sqlite_where=payloads.c.contact_id.is_not(None),
-    postgresql_where=payloads.c.contact_id.is_not(None),
-)
+for _name, _column in (("decisions_batch", decisions.c.batch_id), ("payloads_contact", payloads.c.contact_id)):
+    _is_given = _column.is_not(None)
+    sa.Index(_name, _column, sqlite_where=_is_given, postgresql_where=_is_given)
 
 APPEND_ONLY: Final = ("decisions", "erasures", "outcomes", "promotions", "responses")
-"""Tables whose rows the database itself refuses to update or delete."""
+"""Tables whose rows the database refuses to update or delete."""

@@ -1,9 +1,4 @@
-"""Draws the rows of one month model: columns, answer, ids, as frames in delivery columns.
-
-What lives here: the streams of random numbers, the chain of columns, the log-odds of the answer.
-What must not: which months, how many rows, which drifts (see `simulator`).
-Called by `simulator`, and by `scripts/fit_answer.py` for calibration.
-"""
+"""Draws the contacts of one month: columns, answer and ids, as frames in delivery columns."""
 
 from __future__ import annotations
 
@@ -22,26 +17,9 @@ from bank_assets.simulator.profile import Floats, SimulatorProfile
 
 _ID_DIGITS: Final = 8
 _STREAMS: Final = (
-    "age",
-    "job",
-    "housing",
-    "loan",
-    "default",
-    "contact",
-    "marital",
-    "education",
-    "balance",
-    "poutcome",
-    "campaign",
-    "age_value",
-    "balance_value",
-    "campaign_value",
-    "previous",
-    "previous_value",
-    "pdays",
-    "y",
-    "duration",
-)
+    "age", "job", "housing", "loan", "default", "contact", "marital", "education", "balance", "poutcome", "campaign",
+    "age_value", "balance_value", "campaign_value", "previous", "previous_value", "pdays", "y", "duration",
+)  # fmt: skip
 """Order is part of the seed: append only."""
 
 Codes = NDArray[np.intp]
@@ -72,7 +50,7 @@ def _inside(bins: Sequence[tuple[int, int]], codes: Codes, uniform: NDArray[np.f
 
 
 def _between_knots(knots: Floats, codes: Codes, uniform: NDArray[np.float32]) -> Codes:
-    """A whole number by linear interpolation of each row's quantiles; `knots` is (contexts, knots)."""
+    """Interpolate each row's quantiles linearly to a whole number; `knots` is (contexts, knots)."""
     steps = knots.shape[1] - 1
     position = uniform * np.float32(steps)
     step = np.minimum(position.astype(np.intp), steps - 1)
@@ -83,7 +61,7 @@ def _between_knots(knots: Floats, codes: Codes, uniform: NDArray[np.float32]) ->
 
 
 class Chunk:
-    """Draws one chunk of rows; the columns in the order of the chain."""
+    """Draws one chunk of rows, column by column in the order of `LINKS`."""
 
     def __init__(self, model: MonthModel, streams: Streams, day_index: Codes) -> None:
         self._model, self._streams, self._rows = model, streams, len(day_index)
@@ -102,7 +80,7 @@ class Chunk:
     def _drifted(self, column: str, values: Codes, only: NDArray[np.bool_] | None = None) -> Codes:
         bounds = UCI.by_source[column]
         for drift in self._model.numeric_drifts(column):
-            low = 0 if only is not None else bounds.minimum  # -1 and 0 say "never contacted" and are kept for that
+            low = 0 if only is not None else bounds.minimum  # -1 and 0 are reserved for "never contacted"
             moved = np.clip(np.rint(values * drift.scale + drift.shift), low, bounds.maximum).astype(np.intp)
             values = moved if only is None else np.where(only, moved, values)
         return values
@@ -170,7 +148,7 @@ class Chunk:
 
 
 def _ids(year: int, month: int, first: int, rows: int) -> pa.Array:
-    """`sim-200805-00000001`, … as one Arrow string array; formatting them one by one would cost half the run time."""
+    """`sim-200805-00000001`, … as one Arrow array; formatting ids one by one would cost half the run time."""
     prefix = f"sim-{year:04d}{month:02d}-".encode()
     width = len(prefix) + _ID_DIGITS
     text = np.empty((rows, width), dtype=np.uint8)
@@ -204,8 +182,8 @@ def contacts_frame(columns: dict[str, Codes], model: MonthModel, day_index: Code
         assert isinstance(values, np.ndarray)
         if categories:
             dtype = pd.CategoricalDtype(list(categories))
-            # The codes are in range by construction; checking them costs a tenth of the run time. The stubs do not
-            # know that switch, nor that codes may be an array.
+            # The codes are valid by construction, and checking them costs a tenth of the run time. The type stubs
+            # lack `validate` and arrays of codes.
             data[name] = pd.Categorical.from_codes(  # type: ignore[call-arg]
                 values.astype(np.int8),  # type: ignore[arg-type]
                 dtype=dtype,
@@ -217,24 +195,14 @@ def contacts_frame(columns: dict[str, Codes], model: MonthModel, day_index: Code
 
 
 def day_counts(shares: Floats, rows: int) -> NDArray[np.int64]:
-    """Whole numbers with a given sum, as near to the shares as they can be."""
+    """Whole numbers with sum `rows`, as near to the shares as possible."""
     edges = np.rint(np.concatenate([[0.0], np.cumsum(shares)]) * rows).astype(np.int64)
     counts: NDArray[np.int64] = np.diff(edges)
     return counts
 
 
 def simulated_log_odds(profile: SimulatorProfile, month: str, rows: int, seed: int) -> Floats:
-    """Log-odds of a subscription for simulated contacts of a profile month, used to set its intercept.
-
-    Args:
-        profile: aggregates; intercepts count as they are.
-        month: one of the profile's months.
-        rows: contacts to draw.
-        seed: same seed, same numbers.
-
-    Returns:
-        (rows,) log-odds.
-    """
+    """(rows,) log-odds of a subscription in a month of the profile, used to fit its intercept."""
     year, number = map(int, month.split("-"))
     model = MonthModel(profile, profile.months.index(month), year, number)
     day_index = np.repeat(np.arange(len(model.weekdays)), day_counts(model.day_shares, rows))

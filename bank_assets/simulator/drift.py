@@ -1,9 +1,4 @@
-"""Scripted drift: which column of the simulated contacts changes, from when to when, and how much.
-
-What lives here: the `Drift` record and its validation.
-What must not: detecting drift (see `core.drift.verdict`).
-Called by the simulator, by drills and by tests of the drift sensors.
-"""
+"""Scripted drift: which simulated column changes, when, and by how much."""
 
 from __future__ import annotations
 
@@ -20,19 +15,14 @@ WEIGHTABLE: Final = ("job", "marital", "education", "default", "housing", "loan"
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One change.
+    """One scripted change.
 
-    Numbers are scaled, then shifted, then kept within the contract's bounds; the answer follows the new value, other
-    columns stay as they were (`pdays` and `previous` change only for customers contacted before). Categories are
-    reweighted before they are drawn, so columns that depend on them and the answer follow. `y` takes a `rate`: every
-    contact's probability is multiplied by it, at most to 1.
+    Numbers are scaled, then shifted, then clipped to the contract's bounds; the answer follows the new value, other
+    columns stay as they were. `pdays` and `previous` change only for customers who were contacted before. Categories
+    are reweighted before they are drawn, so dependent columns and the answer follow.
 
     Attributes:
-        column: delivery name of a number, a category, or `y`.
-        start: first day of the change.
         end: first day without it again, or None.
-        shift: added to a number, in its unit.
-        scale: multiplies a number.
         weights: category → factor on its probability; 1 for those not named.
         rate: factor on the subscription probability (`y` only).
     """

@@ -1,9 +1,4 @@
-"""One month of the profile made ready to draw from: raked tables, look-up tables of the log-odds, calendar.
-
-What lives here: turning aggregates into alias tables for a month and a set of drifts; mapping any month to a profile's.
-What must not: random numbers (see `simulator`).
-Called by `simulator` and `scripts/fit_profile.py`.
-"""
+"""One month of the profile, ready to draw from: raked tables, log-odds and calendar."""
 
 from __future__ import annotations
 
@@ -33,7 +28,7 @@ def weekdays_of(year: int, month: int) -> list[date]:
 
 
 def month_range(first: str, last: str) -> list[str]:
-    """All months `YYYY-MM` from one to another, both included."""
+    """All months `YYYY-MM` from the first to the last, both included."""
     (year, month), months = map(int, first.split("-")), []
     while (key := f"{year:04d}-{month:02d}") <= last:
         months.append(key)
@@ -42,15 +37,10 @@ def month_range(first: str, last: str) -> list[str]:
 
 
 def profile_month(profile: SimulatorProfile, month: str) -> int | None:
-    """The profile month that a calendar month is simulated from.
+    """Position of the profile month that any month `YYYY-MM` is simulated from.
 
-    Args:
-        profile: the aggregates.
-        month: any `YYYY-MM`.
-
-    Returns:
-        Position in `profile.months`. Inside the profile's period a month stands for itself (None if it has no rows, as
-        September 2008); after it for the same calendar month of the last twelve, before it of the first twelve.
+    Within the profile's period a month stands for itself, or None if it has no rows, as September 2008. After the
+    period it is the same calendar month of the last twelve, before it of the first twelve.
     """
     if month in profile.months:
         return profile.months.index(month)
@@ -61,21 +51,13 @@ def profile_month(profile: SimulatorProfile, month: str) -> int | None:
 
 
 def spread(values: Floats, size: int) -> NDArray[np.intp]:
-    """Position in a month's weekdays for each weekday of a month of another length."""
+    """Position in `values` for each weekday of a month of another length."""
     return np.arange(size) * len(values) // size
 
 
 @dataclass(frozen=True)
 class MonthModel:
-    """One calendar month under a set of drifts.
-
-    Attributes:
-        profile: the aggregates.
-        index: position of the profile month.
-        year: calendar year simulated.
-        month: calendar month simulated, 1–12.
-        drifts: the drifts that hold.
-    """
+    """One calendar month under some drifts; `index` is the position of its profile month."""
 
     profile: SimulatorProfile
     index: int
@@ -144,7 +126,7 @@ class MonthModel:
                 factors = np.array([drift.weights.get(c, 1.0) for c in UCI.by_source[column].categories])
                 tilted = table * factors
                 total = tilted.sum(axis=1, keepdims=True)
-                # a context that holds none of the wanted categories takes them in the proportion of the factors
+                # a context without any wanted category gets them in proportion to the factors
                 table = np.where(total > 0, tilted / np.where(total > 0, total, 1), factors / factors.sum())
         return table
 
@@ -159,7 +141,7 @@ class MonthModel:
 
     @cached_property
     def terms(self) -> dict[str, NDArray[np.float32]]:
-        """Term → (size,) log-odds in this month, epoch effects and intercept included."""
+        """Term → (size,) log-odds of this month, with epoch effects and intercept."""
         terms = {name: values.copy() for name, values in self.profile.main_terms.items()}
         for name, values in self.profile.epoch_terms.items():
             terms[name] = terms.get(name, np.zeros(values.shape[1])) + values[self.epoch]

@@ -1,13 +1,11 @@
-"""What the simulator knows of the real contacts: aggregates only, in one small committed JSON file.
+"""What the simulator knows of the real contacts: aggregates in one small committed JSON file, and no rows.
 
-What lives here: the bins, which column depends on which, the `SimulatorProfile` record and its JSON form.
-What must not: rows. Every number stands for at least `MINIMUM_CELL_ROWS` rows of a count, or for a table or quantiles
-of at least `MINIMUM_TABLE_ROWS` rows; smaller cells are set to zero and smaller tables replaced by their neighbours'.
-Called by `simulator` (reads) and `scripts/fit_profile.py` (writes).
+Every number stands for a count of at least `MINIMUM_CELL_ROWS` rows, or a table or quantiles of at least
+`MINIMUM_TABLE_ROWS`. Smaller cells are zero; smaller tables are replaced by their neighbours'.
 
-The model: in each month a chain of conditional tables (`LINKS`) whose odds ratios are common to all months and whose
-margins are the month's own; numbers are drawn inside bins from common quantiles; the answer `y` follows additive
-log-odds, with the month's intercept set so that the simulated month has the real subscription rate.
+In each month, columns are drawn from a chain of conditional tables (`LINKS`). Their odds ratios are common to all
+months and their margins are the month's own; numbers are drawn within bins from common quantiles. The answer `y` has
+additive log-odds, with an intercept that gives the month its real subscription rate.
 """
 
 from __future__ import annotations
@@ -31,28 +29,22 @@ AGE_EDGES: Final = (25, 30, 35, 40, 45, 50, 55, 60, 65, 75)
 """First age of each bin after the youngest."""
 AGE_RANGE: Final = (18, 95)
 BALANCE_EDGES: Final = (-500, -100, 0, 1, 100, 250, 500, 1000, 1500, 2500, 4000, 8000)
-"""First EUR of each bin after the lowest; 0 has a bin of its own."""
+"""First EUR of each bin after the lowest; 0 is a bin."""
 PDAYS_EDGES: Final = (60, 100, 150, 200, 300, 400)
 CAMPAIGN_BINS: Final = (*((k, k) for k in range(1, 11)), (11, 13), (14, 17), (18, 24), (25, 35), (36, 63))
 PREVIOUS_BINS: Final = (*((k, k) for k in range(1, 7)), (7, 8), (9, 11), (12, 15), (16, 20), (21, 40))
 """Contacts before this campaign of customers who had any."""
 
 EPOCHS: Final = ("2008-05", "2008-07", "2008-10", "2009-02", "2009-06", "2010-01")
-"""First months of the stretches in which effects on the answer are taken as constant."""
+"""First months of the periods in which effects on the answer are constant."""
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One step of the chain: a column drawn given columns drawn before it.
-
-    Attributes:
-        column: delivery name; `age`, `balance` and `campaign` are drawn as bins.
-        parents: columns it depends on, in the order of the chain.
-        size: number of categories or bins.
-    """
+    """One step of the chain: a column drawn given earlier ones; `age`, `balance` and `campaign` are drawn as bins."""
 
     column: str
-    parents: tuple[str, ...]
+    parents: tuple[str, ...]  # columns it depends on, in the order of the chain
     size: int
 
 
@@ -94,60 +86,39 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulatorProfile:
-    """Aggregates of the real contacts; M months that have rows, in order.
+    """Aggregates of the real contacts over the M months that have rows, in order."""
 
-    Attributes:
-        source_sha256: digest of the file the profile was fitted to.
-        months: (M,) `YYYY-MM`.
-        rows: (M,) contacts.
-        rates: (M,) subscription rate.
-        links: column → (contexts, size) tables with the odds ratios common to all months.
-        margins: column → (M, size) shares.
-        age_shares: (age bins, widest bin) shares of the single years inside a bin.
-        balance_knots: (balance bins, knots) EUR, quantiles inside a bin.
-        pdays_knots: (M, 2, knots) days, quantiles of previous failures and others, and of successes.
-        previous_shares: (3, bins) by previous outcome failure, other, success.
-        duration_knots: (epochs, 2, knots) seconds by epoch and answer.
-        intercepts: (M,) log-odds.
-        main_terms: term → (size,) log-odds.
-        epoch_terms: term → (epochs, size) log-odds added to the main term.
-        weekday_shares: per month, share of each of its weekdays in order.
-        weekday_terms: per month, log-odds of each of its weekdays.
-    """
-
-    source_sha256: str
-    months: tuple[str, ...]
-    rows: NDArray[np.int64]
-    rates: Floats
-    links: dict[str, Floats]
-    margins: dict[str, Floats]
-    age_shares: Floats
-    balance_knots: Floats
-    pdays_knots: Floats
-    previous_shares: Floats
-    duration_knots: Floats
-    intercepts: Floats
-    main_terms: dict[str, Floats]
-    epoch_terms: dict[str, Floats]
-    weekday_shares: tuple[Floats, ...]
-    weekday_terms: tuple[Floats, ...]
+    source_sha256: str  # digest of the file the profile was fitted to
+    months: tuple[str, ...]  # (M,) `YYYY-MM`
+    rows: NDArray[np.int64]  # (M,) contacts
+    rates: Floats  # (M,) subscription rate
+    links: dict[str, Floats]  # column → (contexts, size) tables with the odds ratios common to all months
+    margins: dict[str, Floats]  # column → (M, size) shares
+    age_shares: Floats  # (age bins, widest bin) shares of the single years inside a bin
+    balance_knots: Floats  # (balance bins, knots) EUR, quantiles inside a bin
+    pdays_knots: Floats  # (M, 2, knots) days, quantiles of previous failures and others, and of successes
+    previous_shares: Floats  # (3, bins) by previous outcome failure, other, success
+    duration_knots: Floats  # (epochs, 2, knots) seconds by epoch and answer
+    intercepts: Floats  # (M,) log-odds
+    main_terms: dict[str, Floats]  # term → (size,) log-odds
+    epoch_terms: dict[str, Floats]  # term → (epochs, size) log-odds added to the main term
+    weekday_shares: tuple[Floats, ...]  # per month, share of each of its weekdays in order
+    weekday_terms: tuple[Floats, ...]  # per month, log-odds of each of its weekdays
 
 
 def epoch_of(month: str) -> int:
-    """Number of the epoch a month `YYYY-MM` belongs to."""
+    """Number of the epoch of a month `YYYY-MM`."""
     return max(0, sum(month >= first for first in EPOCHS) - 1)
 
 
 def _rounded(value: Any) -> Any:
-    """JSON form with five significant digits: enough for the simulator, the same on every machine."""
+    """JSON form with five significant digits, so that it is the same on every machine."""
     match value:
-        case np.ndarray() if np.issubdtype(value.dtype, np.integer):
-            return value.tolist()
         case np.ndarray():
-            return [_rounded(item) for item in value]
+            return _rounded(value.tolist())
         case dict():
             return {key: _rounded(item) for key, item in value.items()}
-        case tuple():
+        case list() | tuple():
             return [_rounded(item) for item in value]
         case float():
             short = float(f"{value:.5g}")
@@ -157,7 +128,7 @@ def _rounded(value: Any) -> Any:
 
 
 def dump_profile(profile: SimulatorProfile) -> bytes:
-    """The JSON form of a profile, one field a line, the same bytes for the same profile."""
+    """The JSON form of a profile, one field per line."""
     record = {"schema_version": SCHEMA_VERSION}
     record |= {field.name: _rounded(getattr(profile, field.name)) for field in fields(profile)}
     lines = (f" {json.dumps(key)}: {json.dumps(value, separators=(',', ':'))}" for key, value in record.items())
@@ -165,17 +136,7 @@ def dump_profile(profile: SimulatorProfile) -> bytes:
 
 
 def load_profile(path: Path = PROFILE_PATH) -> SimulatorProfile:
-    """Read a profile.
-
-    Args:
-        path: JSON file written by `dump_profile`.
-
-    Returns:
-        The profile with arrays.
-
-    Raises:
-        ValueError: the file was written by another release; run `python -m scripts.fit_profile`.
-    """
+    """Read a profile; raise `ValueError` if another release wrote it."""
     record = json.loads(path.read_bytes())
     version = record.pop("schema_version", None)
     if version != SCHEMA_VERSION:

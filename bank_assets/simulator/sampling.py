@@ -1,9 +1,4 @@
-"""Drawing categories fast, and fitting conditional tables to margins: the arithmetic of the simulator.
-
-What lives here: the alias method over many contexts at once, and raking (iterative proportional fitting).
-What must not: names of columns, files, seeds.
-Called by `simulator` and `scripts/fit_profile.py`.
-"""
+"""The arithmetic of the simulator: fast draws of categories, and raking (iterative proportional fitting)."""
 
 from __future__ import annotations
 
@@ -18,10 +13,9 @@ _RAKING_ROUNDS: Final = 40
 
 
 class AliasTable:
-    """Walker's alias method for one distribution per context: two look-ups a draw, whatever the number of categories.
+    """Walker's alias method for one distribution per context: two look-ups per draw for any number of categories.
 
-    Args:
-        probabilities: (contexts, categories), each row sums to 1.
+    `probabilities` is (contexts, categories), and each row sums to 1.
     """
 
     def __init__(self, probabilities: Floats) -> None:
@@ -41,33 +35,19 @@ class AliasTable:
         self._keep, self._alias = keep.astype(np.float32).ravel(), alias.astype(np.intp).ravel()
 
     def draw(self, uniform: NDArray[np.float32], context: Codes | int) -> Codes:
-        """One category per row.
-
-        Args:
-            uniform: (rows,), in [0, 1).
-            context: (rows,) context numbers, or one for all rows.
-
-        Returns:
-            (rows,) category numbers.
-        """
+        """One category number per row, from (rows,) uniforms in [0, 1) and their (rows,) contexts."""
         scaled = uniform * np.float32(self._size)
         slot = scaled.astype(np.intp)
-        # float32 rounds a uniform of 1 - 2^-24 times the size up to the size itself about once in 10^7 draws
+        # about once in 10^7 draws, float32 rounds uniform times size up to the size
         np.minimum(slot, self._size - 1, out=slot)
         cell = slot + context * self._size
         return np.where(scaled - slot < self._keep[cell], slot, self._alias[cell])
 
 
 def rake(links: Floats, weights: Floats, target: Floats) -> Floats:
-    """Tilt conditional tables so that their mixture has a given margin, keeping their odds ratios.
+    """Tilt conditional tables (contexts, categories) to a margin (categories,), keeping their odds ratios.
 
-    Args:
-        links: (contexts, categories), positive, rows sum to 1.
-        weights: (contexts,), share of each context, sums to 1.
-        target: (categories,), wanted margin, sums to 1; zeros stay zero.
-
-    Returns:
-        (contexts, categories), rows sum to 1.
+    `weights` (contexts,) and `target` sum to 1, and so do the rows of `links` and of the result; zeros stay zero.
     """
     factor = target.copy()
     table = links

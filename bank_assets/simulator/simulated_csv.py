@@ -1,9 +1,4 @@
-"""Simulated contacts as CSV in the shape of the UCI file: `;` between fields, text in double quotes.
-
-What lives here: header line and rows of a chunk as bytes.
-What must not: drawing contacts (see `simulator`).
-Called by `landing` and drills.
-"""
+"""Simulated contacts as CSV in the format of the UCI file: `;` between fields, text in double quotes."""
 
 from __future__ import annotations
 
@@ -21,12 +16,7 @@ def csv_header(columns: Iterable[str]) -> bytes:
 
 
 def write_csv(chunk: pd.DataFrame, stream: BinaryIO) -> None:
-    """Append a chunk's rows to a stream, without a header.
-
-    Args:
-        chunk: rows of `simulator.simulate_chunks`, or some of its columns.
-        stream: open binary file.
-    """
+    """Append a chunk's rows to a binary stream, without a header."""
     table = pa.Table.from_pandas(chunk, preserve_index=False)
     for index, field in enumerate(table.schema):
         column = table.column(index)

@@ -1,12 +1,7 @@
-"""Bank-shaped contacts of any size and period, from the committed profile, with scripted drift.
+"""Bank-shaped contacts of any number and period from the committed profile, with scripted drift.
 
-What lives here: which months, how many rows, where drifts begin and end.
-What must not: the real file (only `scripts/fit_profile.py` reads it), drawing rows (see `drawing`), writing them (see
-`simulated_csv`).
-Called by `landing`, drills, benchmarks and tests. Everything it makes says `sim-` in its contact id.
-
-Reproducible: every month and column has its own stream of random numbers, so a month is the same whatever span, chunk
-size or other column's drift was asked for; a drift changes its own column and what depends on it.
+Every contact id begins with `sim-`. Each month and column has its own stream of random numbers, so a month does not
+depend on the requested period, the chunk size or the drift of other columns.
 """
 
 from __future__ import annotations
@@ -25,7 +20,7 @@ from bank_assets.simulator.month_model import MonthModel, month_range, profile_m
 from bank_assets.simulator.profile import SimulatorProfile, load_profile
 
 CHUNK_ROWS: Final = 65_536
-"""Columns of a chunk stay in the processor's cache: 1 M-row chunks run at two thirds of the speed."""
+"""A chunk's columns fit the processor's cache; chunks of 1 M rows run at two thirds of the speed."""
 
 
 def month_rows(profile: SimulatorProfile, month: str, scale: float) -> int:
@@ -47,7 +42,7 @@ def scale_for_rows(profile: SimulatorProfile, rows: int) -> float:
 def _segments(
     model_days: list[date], counts: NDArray[np.int64], drifts: Sequence[Drift], chunk_rows: int
 ) -> Iterator[tuple[int, int, tuple[Drift, ...]]]:
-    """Row ranges of at most a chunk in which the same drifts hold."""
+    """Row ranges of at most one chunk within which the same drifts hold."""
     starts = np.concatenate([[0], np.cumsum(counts)])
     active = [tuple(drift for drift in drifts if drift.is_active(day)) for day in model_days]
     first = 0
@@ -68,18 +63,10 @@ def simulate_month(
     drifts: Sequence[Drift] = (),
     chunk_rows: int = CHUNK_ROWS,
 ) -> Iterator[pd.DataFrame]:
-    """One month of contacts ordered by date, in chunks.
+    """One month of contacts ordered by date, in chunks of at most `chunk_rows`, which does not change the rows.
 
-    Args:
-        profile: from `load_profile`.
-        month: any `YYYY-MM`; outside the profile's period it takes after the same calendar month nearest to it.
-        scale: factor on the month's volume.
-        seed: same seed, same month.
-        drifts: scripted changes.
-        chunk_rows: most rows of a chunk; does not change the rows.
-
-    Yields:
-        Frames in delivery columns: ids as Arrow strings, `datetime64[s]` dates, int32 numbers, categories.
+    Frames have delivery columns: ids as Arrow strings, `datetime64[s]` dates, int32 numbers, categories. A month
+    outside the profile's period resembles the nearest month of the same name.
     """
     index, rows = profile_month(profile, month), month_rows(profile, month, scale)
     if index is None or not rows:
@@ -106,19 +93,7 @@ def simulate_chunks(
     seed: int,
     drifts: Sequence[Drift] = (),
 ) -> Iterator[pd.DataFrame]:
-    """Contacts of a period in chunks of one month each at most.
-
-    Args:
-        profile: from `load_profile`.
-        start: first day, inclusive; None for the profile's first.
-        end: last day, inclusive; None for the profile's last.
-        scale: factor on the real volumes.
-        seed: same seed, same contacts.
-        drifts: scripted changes.
-
-    Yields:
-        Frames as of `simulate_month`, cut to the days asked for.
-    """
+    """Contacts from `start` to `end`, both included, in chunks; None takes the profile's first or last day."""
     first = f"{start:%Y-%m}" if start else profile.months[0]
     last = f"{end:%Y-%m}" if end else profile.months[-1]
     for month in month_range(first, last):
@@ -143,19 +118,9 @@ def simulate(
     drifts: Sequence[Drift] = (),
     profile: SimulatorProfile | None = None,
 ) -> pd.DataFrame:
-    """Contacts of a period as one frame.
+    """Contacts of a period as one frame, ordered by date.
 
-    Args:
-        start: first day, inclusive; None for the profile's first.
-        end: last day, inclusive; None for the profile's last.
-        rows: size of the whole history 2008-05 … 2010-11 whose volumes are wanted; replaces `scale`.
-        scale: factor on the real volumes.
-        seed: same seed, same contacts.
-        drifts: scripted changes.
-        profile: aggregates to use instead of the committed ones.
-
-    Returns:
-        Frame in delivery columns, ordered by date.
+    `rows` is the size of the whole history 2008-05 … 2010-11 whose volumes are wanted; it replaces `scale`.
     """
     profile = profile or load_profile()
     scale = scale_for_rows(profile, rows) if rows is not None else scale

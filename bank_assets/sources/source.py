@@ -1,9 +1,7 @@
-"""Which contacts the platform works on: `BANK_SOURCE` resolved, and never silently.
+"""Resolves `BANK_SOURCE` to the contacts the platform works on, and logs the choice.
 
-What lives here: the `Source` record that log, summary, table metadata and pages show, and the marker that keeps one
-home from mixing real and simulated contacts.
-What must not: writing deliveries (see `landing`).
-Called by the command line, the assets `raw_contacts` (metadata) and `serving` settings pages.
+`Source` is shown in logs, table metadata and pages. A marker file in the landing folder keeps real and simulated
+contacts apart.
 """
 
 from __future__ import annotations
@@ -17,7 +15,7 @@ from typing import Final, Literal
 
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.reading import head_of
-from bank_assets.landing.header import delivery_kinds, read_header
+from bank_assets.landing.header import check_header, delivery_kinds
 from bank_assets.settings import Settings
 from bank_assets.sources.uci import UCI_FILE, UCI_SHA256, SourceError, download_uci, is_pinned
 from bank_assets.store.atomic_files import write_atomic
@@ -29,25 +27,17 @@ DEFAULT_FILE: Final = Path(__file__).resolve().parents[2] / "data" / UCI_FILE
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the contacts come from.
+    """Where the contacts come from. Only the pinned file's `label` says "UCI"."""
 
-    Attributes:
-        kind: `file` (a CSV path), `uci` (downloaded) or `simulated`.
-        label: for people; says "UCI" only of the pinned file and "simulated" of everything generated.
-        is_real: True only if the bytes are the pinned UCI file.
-        path: the CSV, or None if simulated.
-        reason: why `auto` chose it, or "".
-    """
-
-    kind: Literal["file", "uci", "simulated"]
+    kind: Literal["file", "uci", "simulated"]  # `file` (a CSV path), `uci` (downloaded) or `simulated`
     label: str
-    is_real: bool
-    path: Path | None = None
-    reason: str = ""
+    is_real: bool  # the bytes are the pinned UCI file
+    path: Path | None = None  # the CSV, or None if simulated
+    reason: str = ""  # why `auto` chose it, or ""
 
     @property
     def family(self) -> str:
-        """What may share a home: the pinned UCI file however it came, one simulation, or a user's deliveries."""
+        """Sources of one family may share a home: the UCI file, one simulation, or a user's deliveries."""
         if self.is_real:
             return "uci"
         return self.label if self.kind == "simulated" else "file"
@@ -58,14 +48,7 @@ def _marker(landing: Path) -> Path:
 
 
 def landed_source(landing: Path) -> Source | None:
-    """The source that a home was filled from, or None if nothing was landed yet.
-
-    Args:
-        landing: the landing folder.
-
-    Returns:
-        The source recorded by the last landing.
-    """
+    """The source recorded by the last landing, or None if nothing was landed yet."""
     try:
         record = json.loads(_marker(landing).read_bytes())
     except FileNotFoundError:
@@ -75,15 +58,7 @@ def landed_source(landing: Path) -> Source | None:
 
 
 def claim_landing(source: Source, landing: Path) -> None:
-    """Record the source of a home before anything of it is landed.
-
-    Args:
-        source: what will be landed.
-        landing: the landing folder.
-
-    Raises:
-        SourceError: the home holds contacts of another source; the two must not mix.
-    """
+    """Record the source before anything is landed; raise `SourceError` if the home holds contacts of another source."""
     holder = landed_source(landing)
     if holder is not None and holder.family != source.family:
         raise SourceError(
@@ -107,9 +82,8 @@ def _from_file(path: Path, contract: Contract, reason: str = "", kind: Literal["
         )
     if is_pinned(path):
         return Source(kind, f"UCI {UCI_FILE} (sha256 {UCI_SHA256[:6]}…)", is_real=True, path=path, reason=reason)
-    read_header(
-        head_of(path), delivery_kinds(contract)["contacts"], path.name
-    )  # a dateless file is refused before anything is written
+    # A file without dates is refused before anything is written.
+    check_header(head_of(path), delivery_kinds(contract)["contacts"], path.name)
     return Source("file", f"file {path.name} ({path.stat().st_size:,} bytes)", is_real=False, path=path, reason=reason)
 
 
@@ -133,18 +107,10 @@ def _auto(settings: Settings, default_file: Path, download: Callable[[Path], Pat
 def resolve_source(
     settings: Settings, *, default_file: Path = DEFAULT_FILE, download: Callable[[Path], Path] = download_uci
 ) -> Source:
-    """Decide which contacts to work on.
-
-    Args:
-        settings: reads `source` (a CSV path, `uci`, `simulated` or `auto`), `home`, `seed` and `simulated_rows`.
-        default_file: where `auto` looks first.
-        download: fetches the UCI file into a folder.
-
-    Returns:
-        The source; the choice and its reason are logged.
+    """Choose the contacts to work on by `settings.source`, and log the choice with its reason.
 
     Raises:
-        SourceError: the path does not exist, or `uci` was asked for and cannot be had.
+        SourceError: the path does not exist, or `uci` was requested and cannot be downloaded.
         DeliveryRefused: the file's header is not a contacts delivery and it is not the pinned UCI file.
     """
     match settings.source:

@@ -1,10 +1,6 @@
-"""The UCI Bank Marketing file (dataset 222, DOI 10.24432/C5K306, CC BY 4.0): its pin, its download, its implied dates.
+"""The UCI Bank Marketing file (S. Moro, P. Rita, P. Cortez; dataset 222, DOI 10.24432/C5K306, CC BY 4.0).
 
-What lives here: the sha256 of the one file that may be called real, fetching it, and the dates its row order tells.
-What must not: deciding which source to use (see `source`), writing deliveries (see `landing`).
-Called by `source` and `landing`.
-
-S. Moro, P. Rita, P. Cortez. The file is not part of this repository; a user downloads it once, or sets `BANK_SOURCE`.
+It is not part of this repository. This module pins its sha256, downloads it, and dates its rows.
 """
 
 from __future__ import annotations
@@ -30,7 +26,7 @@ UCI_FILE: Final = "bank-full.csv"
 UCI_ARCHIVE: Final = "bank.zip"
 """The download nests the file in this archive."""
 FIRST_YEAR: Final = 2008
-"""Year of the first row: any other year puts 17–42 % of the contacts on a weekend, this one 0.11 %."""
+"""Year of the first row: other years put 17–42 % of the contacts on a weekend, this one 0.11 %."""
 
 _CHUNK_BYTES: Final = 256 * 1024
 _LIMIT_BYTES: Final = 64 * 1024 * 1024
@@ -41,14 +37,7 @@ class SourceError(ValueError):
 
 
 def is_pinned(path: Path) -> bool:
-    """Whether a file is the UCI file, byte for byte.
-
-    Args:
-        path: an existing file.
-
-    Returns:
-        True only if size and sha256 agree; other sizes are not even read.
-    """
+    """Whether a file is the UCI file, byte for byte; files of another size are not read."""
     return path.stat().st_size == UCI_BYTES and hashlib.sha256(path.read_bytes()).hexdigest() == UCI_SHA256
 
 
@@ -58,7 +47,7 @@ def _fetch(url: str, timeout_seconds: float) -> bytes:
     with urllib.request.urlopen(url, timeout=timeout_seconds) as response:  # noqa: S310 - the address is a constant
         while chunk := response.read(_CHUNK_BYTES):
             received += chunk
-            if time.monotonic() > deadline:  # the socket's own limit is per read, and a trickle never reaches it
+            if time.monotonic() > deadline:  # the socket's timeout is per read, so a trickle never reaches it
                 raise TimeoutError(f"{len(received):,} bytes after {timeout_seconds:g} s")
             if len(received) > _LIMIT_BYTES:
                 raise OSError(f"more than {_LIMIT_BYTES:,} bytes")
@@ -73,16 +62,7 @@ def _member(archive: bytes, name: str) -> bytes:
 
 
 def download_uci(folder: Path, *, url: str = UCI_URL, sha256: str = UCI_SHA256, timeout_seconds: float = 60.0) -> Path:
-    """Fetch the UCI file once; later calls use the copy, which is checked every time.
-
-    Args:
-        folder: where the copy is kept.
-        url: address of the archive.
-        sha256: digest that the CSV inside must have.
-        timeout_seconds: limit of the whole download.
-
-    Returns:
-        Path of `bank-full.csv`.
+    """Download the UCI file into a folder once; later calls verify and return the copy.
 
     Raises:
         SourceError: offline, or the download is not the pinned file; nothing is kept of it.
@@ -114,17 +94,10 @@ def download_uci(folder: Path, *, url: str = UCI_URL, sha256: str = UCI_SHA256, 
 
 
 def implied_dates(months: Sequence[str], days: Sequence[int]) -> list[date]:
-    """The dates of rows that carry only month and day and are ordered by contact date.
+    """Dates of rows that hold only month (`jan` … `dec`) and day, and are ordered by contact date.
 
-    The year is 2008 plus one each time the month number falls below the previous row's. That this is right shows in
-    the result: over all 45,211 rows the date never steps back, and 0.11 % of the contacts fall on a weekend.
-
-    Args:
-        months: month of each row, `jan` … `dec`, in file order.
-        days: day of month of each row.
-
-    Returns:
-        One date per row.
+    The year starts at 2008 and rises each time the month falls below that of the row before. The result confirms it:
+    over all 45,211 rows the date never steps back, and 0.11 % of the contacts fall on a weekend.
 
     Raises:
         SourceError: a date is impossible or steps back, so the rows are not in the order of the whole UCI file.

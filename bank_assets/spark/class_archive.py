@@ -1,10 +1,7 @@
-"""A class-data-sharing archive of Spark's classes: the JVM maps them instead of loading and verifying 30,000.
+"""Builds a class-data-sharing archive: the JVM maps Spark's 30,000 classes instead of loading and verifying them.
 
-What lives here: where the archive of this environment is, and the command that makes it
-(`python -m bank_assets.spark.class_archive`; 40 s of processor time, 180 MB).
-What must not: anything that a run needs to be right: without the archive Spark starts the same, by 9.5 instead of 5.6 s
-of processor time.
-Called by `make archive`, on which `make ui`, `make demo` and `make test` depend.
+Spark starts without it too, with 9.5 instead of 5.6 s of processor time. Building takes 40 s and 180 MB (`python -m
+bank_assets.spark.class_archive`, or `make archive`).
 https://docs.oracle.com/en/java/javase/17/vm/class-data-sharing.html
 """
 
@@ -29,12 +26,6 @@ if TYPE_CHECKING:
 def build_archive(settings: Settings) -> Path:
     """Run typical work in a JVM that writes the archive when it exits, then move the archive into place.
 
-    Args:
-        settings: master and driver heap; the home is replaced by a temporary one.
-
-    Returns:
-        Path of the archive.
-
     Raises:
         JavaError: there is no usable Java.
         ArchiveError: the JVM wrote no archive.
@@ -58,17 +49,17 @@ def build_archive(settings: Settings) -> Path:
                 f"{target}: expected Java to write a class archive, found none; Spark works without it, only slower "
                 f"to start. Look up -XX:ArchiveClassesAtExit for your Java."
             )
-        with part.open("rb") as made, replacing(target) as stream:  # no JVM may map half a file
+        with part.open("rb") as made, replacing(target) as stream:  # no JVM may map a partial file
             shutil.copyfileobj(made, stream)
     return target
 
 
 class ArchiveError(RuntimeError):
-    """No class archive was made; nothing but the start time depends on it."""
+    """No class archive was made; only the start time depends on it."""
 
 
 def _typical_work(session: "SparkSession", home: Path) -> None:
-    """Touch the classes that the pipeline touches: CSV, casts, windows, aggregates, cache, Parquet, Arrow workers."""
+    """Load the classes that the pipeline uses: CSV, casts, windows, aggregates, cache, Parquet, Arrow workers."""
     from pyspark.sql import Window
     from pyspark.sql import functions as f
 

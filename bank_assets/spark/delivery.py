@@ -1,9 +1,4 @@
-"""Delivered files on their way into Spark's tasks: what the register knows of them, and who reads which bytes.
-
-What lives here: `RawFile`, and the ranges of bytes that make up one task. Cutting a range into lines is in
-`bank_assets.contract.reading`, reading its fields in `text_block`.
-Called by `bank_assets.spark.etl`.
-"""
+"""Delivered files as Spark's tasks read them: what the register knows of them, and which task reads which bytes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,56 +6,35 @@ from pathlib import Path
 from typing import Final
 
 from bank_assets.contract.reading import ENCODINGS
+from bank_assets.landing.register import FileFacts
 
 ONE_TASK_BYTES: Final = 32 << 20
-"""Delivered text up to which one task does it all, so that a month is one file; above, a task adds one at most."""
+"""Up to this much text one task does all the work, so that a month is one file."""
 
 TASK_BYTES: Final = 64 << 20
-"""Delivered text of one task of larger inputs: some 600,000 rows."""
+"""Text per task of larger inputs: some 600,000 rows."""
 
 
 class DeliveryReadError(ValueError):
     """A registered delivery cannot be read; the message says what was expected and what was found."""
 
 
-@dataclass(frozen=True, slots=True)
-class RawFile:
-    """One delivered file as the register describes it.
-
-    Attributes:
-        path: the raw bytes.
-        sha256: their digest.
-        arrival: 1, 2, 3, …; of two rows of a contact the one with the higher arrival wins.
-        delimiter: `;` or `,`.
-        encoding: `utf-8`, `utf-8-sig` or `latin-1`.
-        columns: header in file order.
-        months: rows per month this delivery answers for, as the register counted them in the bytes.
-        home_month: `YYYY-MM` that answers for rows without a usable date.
-        first_day: earliest usable date, ISO; an earlier date in a row is not usable.
-        last_day: latest usable date, ISO; a later date in a row is not usable.
-    """
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawFile(FileFacts):
+    """One delivered file as the register describes it, and where its bytes are."""
 
     path: Path
-    sha256: str
-    arrival: int
-    delimiter: str
-    encoding: str
-    columns: tuple[str, ...]
-    months: dict[str, int]
-    home_month: str
-    first_day: str
-    last_day: str
+    arrival: int  # of two rows of a contact, the one that arrived later wins
+
+    @classmethod
+    def of(cls, path: Path, arrival: int, facts: FileFacts) -> "RawFile":
+        """A file with these facts, such as a `Delivery`."""
+        return cls(path=path, arrival=arrival, **{name: getattr(facts, name) for name in FileFacts.__slots__})
 
 
 @dataclass(frozen=True, slots=True)
 class ByteRange:
-    """The rows of a file that begin within a range of its bytes.
-
-    Attributes:
-        file: the file.
-        first: offset of the first byte.
-        last: offset behind the last byte.
-    """
+    """The rows of a file that begin at `first` or later, and before `last` (offsets in bytes)."""
 
     file: RawFile
     first: int
@@ -68,11 +42,7 @@ class ByteRange:
 
 
 def check_files(files: Sequence[RawFile]) -> None:
-    """Refuse deliveries that cannot be read.
-
-    Raises:
-        DeliveryReadError: no file is given, one is missing or given twice, or its encoding is unknown.
-    """
+    """Raise `DeliveryReadError` if no file is given, one is missing or repeated, or its encoding is unknown."""
     if not files:
         raise DeliveryReadError(
             "deliveries: expected at least one file, found none; select months that were delivered."
@@ -93,17 +63,9 @@ def check_files(files: Sequence[RawFile]) -> None:
 
 
 def tasks_of(files: Sequence[RawFile], *, parallelism: int) -> list[list[ByteRange]]:
-    """Share the bytes of some files among tasks, in the order of arrival.
+    """Divide the bytes of some files into tasks of about equal size, in the order of arrival.
 
-    Rows of a task come before the rows of the next one, so the order of tasks and of rows within them is the order in
-    which later rows replace earlier ones.
-
-    Args:
-        files: deliveries.
-        parallelism: tasks that run at once.
-
-    Returns:
-        The ranges of each task, of about equal size together.
+    Later rows replace earlier ones, so the order of tasks, and of rows within them, matters.
     """
     sizes = [(file, file.path.stat().st_size) for file in sorted(files, key=lambda file: file.arrival)]
     total = sum(size for _, size in sizes)

@@ -1,19 +1,16 @@
-"""The ETL of a range of months: delivered text in, three monthly tables and the proof that no row was lost out.
+"""The ETL of a range of months: from delivered text to three monthly tables and the proof that no row was lost.
 
-What lives here: the order of the work, and the counts.
-What must not: what the rows mean (`tables`), how text is read (`text_block`), the manifest
-(`bank_assets.store.warehouse` commits).
-Called by the assets `contacts`, `outcomes`, `rejected_contacts` and by `benchmarks/etl.py`.
-
-Spark shares the bytes of the deliveries among tasks. A task reads its lines block by block, judges them by the rules of
-the contract, and streams rows into Parquet files of its own. No row passes through the driver or through the JVM, and
-nothing is shuffled: each month is then settled by a task that sees all hashes of its keys and writes the files with
-repeated contacts anew.
+Spark divides the bytes of the deliveries into tasks. A task reads its lines block by block, judges them by the rules of
+the contract, and writes Parquet files of its own. No row passes through the driver or the JVM, and nothing is shuffled.
+Then one task per month, which sees the hashes of all its keys, rewrites files with repeated contacts.
 """
 
 import shutil
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
@@ -31,23 +28,21 @@ from bank_assets.spark.repeats import MonthPart, Settled, settle_month
 from bank_assets.spark.tables import CONTACTS, OUTCOMES, REJECTED, TABLES, Family
 
 CODE_VERSION: Final = "1"
-"""Part of the fingerprint of every month: change it when the same input gives other rows."""
+"""Part of the fingerprint of every month: change it when the same input gives different rows."""
 
 
 class EtlError(RuntimeError):
-    """The tables of a range could not be written; nothing was committed."""
+    """The tables could not be written; nothing was committed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conservation:
-    """Where the rows of one family of deliveries went, in one month.
+    """Where the rows of one kind of deliveries went, in one month.
 
     Attributes:
         rows_in: rows the register counted in the delivered bytes.
-        rows_out: rows in the written files of `contacts` or `outcomes`.
-        rejected: rows in the written files of `rejected_contacts`.
         superseded: usable rows that a later arrival replaced, identical ones included.
-        identical: superseded rows that said the same as the one that replaced them.
+        identical: superseded rows with the same content as the one that replaced them.
         codes: broken rules and how many rows broke each.
     """
 
@@ -60,7 +55,7 @@ class Conservation:
 
     @property
     def is_conserved(self) -> bool:
-        """Whether every row went exactly one way."""
+        """Whether every row is accounted for exactly once."""
         return self.rows_in == self.rows_out + self.rejected + self.superseded
 
     @property
@@ -75,7 +70,6 @@ class EtlResult:
 
     Attributes:
         files: per table and month the Parquet files, relative to the table's staging folder.
-        contacts: per month, where the rows of contacts deliveries went.
         outcomes: per month of arrival, where the rows of outcomes deliveries went.
         profiles: what contacts deliveries looked like before a row was left out, for every month made.
     """
@@ -95,20 +89,11 @@ def build_tables(
     contact_files: Sequence[RawFile],
     outcome_files: Sequence[RawFile] = (),
 ) -> EtlResult:
-    """Make the tables of a range of months from every delivery that answers for one of them.
+    """Make the tables of some months from every delivery that has rows in one of them.
 
-    A month's result depends on its own deliveries alone, so a single month and a range that holds it agree.
-
-    Args:
-        session: the Spark session.
-        months: months to make, `YYYY-MM`; rows of others in the same files are left to their own runs.
-        staging: an empty folder per table of `TABLES`, reachable from every task; the caller commits or discards it.
-        contract: the columns of the deliveries and their rules.
-        contact_files: contacts deliveries of these months.
-        outcome_files: outcomes deliveries that arrived in these months.
-
-    Returns:
-        Files and counts. A month without rows has no files. Nothing is visible before the caller commits it.
+    A month depends on its own deliveries only, so a single month and a range that includes it agree. Files go to a
+    staging folder per table, which every task can reach; the caller commits or discards them. A month without rows has
+    no files.
 
     Raises:
         DeliveryReadError: no delivery is given, or one is missing.
@@ -137,7 +122,7 @@ def build_tables(
 
 
 class _Work:
-    """One family of deliveries on its way into the tables."""
+    """One kind of deliveries on its way into the tables."""
 
     def __init__(
         self,
@@ -152,7 +137,7 @@ class _Work:
         self._session, self._files, self._months = session, files, months
         self._folders, self._scratch = staging, staging[REJECTED] / f"_{family.table}"
         self._settled: dict[str, Settled] = {}
-        self._findings: dict[str, Findings] = {}
+        self._findings: dict[str, Findings] = defaultdict(Findings)
 
     def run(self) -> None:
         """Write the files of this family."""
@@ -165,19 +150,19 @@ class _Work:
             return (IntakeTask(family, folders, scratch, wanted).run(of_task) for of_task in ranges)
 
         results = context.parallelize(tasks, len(tasks)).mapPartitions(write).collect()
-        parts: dict[str, list[MonthPart]] = {}
+        parts: dict[str, list[MonthPart]] = defaultdict(list)
         for result in results:
             self.written += result.rejected
             for month, part in result.parts.items():
-                parts.setdefault(month, []).append(part)
+                parts[month].append(part)
                 self.written += part.files.values()
             for month, findings in result.findings.items():
-                self._findings.setdefault(month, Findings()).add(findings)
+                self._findings[month].add(findings)
         self._settle(parts)
         shutil.rmtree(scratch, ignore_errors=True)
 
     def _settle(self, parts: dict[str, list[MonthPart]]) -> None:
-        """Leave the last row of every key; months are settled side by side."""
+        """Keep the last row of every key; months are settled in parallel."""
         context, family, folders = self._session.sparkContext, self.family, self._folders
 
         def settle(months: Iterable[tuple[str, list[MonthPart]]]) -> Iterable[tuple[str, Settled]]:
@@ -193,12 +178,12 @@ class _Work:
             (folders[table] / name).unlink()
 
     def conservation(self) -> dict[str, Conservation]:
-        """Where the rows went, by month: delivered by the register's count, the rest by the files' own counts."""
+        """Where the rows went, by month: delivered by the register's count, the rest by the counts of the files."""
         return {month: counts for month in self._months if (counts := self._of_month(month)) != Conservation()}
 
     def profile(self, month: str) -> MonthProfile:
-        """What the deliveries of a month look like before a row is left out."""
-        settled, findings = self._settled.get(month, Settled()), self._findings.get(month, Findings())
+        """The deliveries of a month before any row is left out."""
+        settled, findings = self._settled.get(month, Settled()), self._findings[month]
         return MonthProfile(
             month,
             rows=findings.rows,
@@ -212,7 +197,7 @@ class _Work:
         )
 
     def _of_month(self, month: str) -> Conservation:
-        settled, findings = self._settled.get(month, Settled()), self._findings.get(month, Findings())
+        settled, findings = self._settled.get(month, Settled()), self._findings[month]
         return Conservation(
             rows_in=sum(file.months.get(month, 0) for file in self._files),
             rows_out=_rows(self.written, self.family.table, month),
@@ -228,15 +213,12 @@ def _rows(files: Iterable[WrittenFile], table: str, month: str) -> int:
 
 
 def _by_month(files: Iterable[WrittenFile], table: str) -> dict[str, tuple[str, ...]]:
-    found: dict[str, list[str]] = {}
-    for file in files:
-        if file.table == table:
-            found.setdefault(file.month, []).append(file.name)
-    return {month: tuple(sorted(found[month])) for month in sorted(found)}
+    names = sorted((file.month, file.name) for file in files if file.table == table)
+    return {month: tuple(name for _, name in of_month) for month, of_month in groupby(names, key=itemgetter(0))}
 
 
 def _explained(error: Exception) -> EtlError:
-    """Say what is safe and what to do; the message of a Spark task is a page of stack."""
+    """Say what is safe and what to do; the message of a Spark task is a page of stack trace."""
     text = str(error)
     if "No space left on device" in text or "Disk quota exceeded" in text or "File too large" in text:
         return EtlError(

@@ -1,8 +1,6 @@
-"""What the rules found by month, in rows that are typed and not yet filtered: the numbers validation judges.
+"""Counts of typed, unfiltered rows by month, which the validation stage judges.
 
-What lives here: counting a block, adding counts up. What must not: verdicts (`bank_assets.expectations`).
-Called by `bank_assets.spark.etl` inside Spark's tasks. Counts only: the one text that can appear is a category of the
-contract, so nothing of a customer leaves the task.
+Only counts and categories of the contract leave a task, so nothing about a customer does.
 """
 
 from collections import Counter
@@ -21,21 +19,13 @@ from bank_assets.spark.month_files import month_text
 
 @dataclass(slots=True)
 class Findings:
-    """Counts of one month's rows as they were delivered.
-
-    Attributes:
-        rows: rows, usable or not.
-        rejected: rows that break a rule.
-        violations: rows that break each rule, by code.
-        empty: rows with an empty field, by delivered column name.
-        values: rows with each category, by delivered column name; `OTHER` for texts that are none.
-    """
+    """Counts of one month's rows as they were delivered."""
 
     rows: int = 0
-    rejected: int = 0
-    violations: Counter[str] = field(default_factory=Counter)
-    empty: Counter[str] = field(default_factory=Counter)
-    values: dict[str, Counter[str]] = field(default_factory=dict)
+    rejected: int = 0  # rows that break a rule
+    violations: Counter[str] = field(default_factory=Counter)  # rows that break each rule, by code
+    empty: Counter[str] = field(default_factory=Counter)  # rows with an empty field, by delivered column name
+    values: dict[str, Counter[str]] = field(default_factory=dict)  # rows with each category (or `OTHER`), by column
 
     def add(self, other: "Findings") -> None:
         """Add the counts of further rows of the month."""
@@ -49,17 +39,7 @@ class Findings:
 def count_block(
     verdict: RowVerdicts, columns: tuple[Column, ...], months: NDArray[np.int64], misfits: Mapping[int, tuple[str, ...]]
 ) -> dict[str, Findings]:
-    """Count a block of judged rows by month.
-
-    Args:
-        verdict: of the rows.
-        columns: columns of the family.
-        months: month number of each row, (n,).
-        misfits: code of the fault of rows whose fields could not be told apart, which count by that alone.
-
-    Returns:
-        Findings by month `YYYY-MM`.
-    """
+    """Count a block of judged rows by month, (n,) month numbers; misfits count by the code of their fault only."""
     first = int(months.min())
     place = (months - first).astype(np.int64)
     n_months = int(place.max()) + 1
@@ -89,7 +69,7 @@ def count_block(
 def _values(
     column: Column, verdict: RowVerdicts, place: NDArray[Any], n_months: int, fit: BoolArray
 ) -> Iterator[tuple[int, str, int]]:
-    """Month, category and rows; an empty text stands for empty fields, which all kinds of columns have."""
+    """Month, category and number of rows; an empty text stands for empty fields."""
     encoded, values = verdict.columns[column.source], verdict.values[column.source]
     if not column.categories and values.is_given.all():
         return

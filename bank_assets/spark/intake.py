@@ -1,8 +1,4 @@
-"""One task of the ETL: ranges of delivered bytes into Parquet files of its own, in one pass.
-
-What lives here: the pass over the blocks of a task. What must not: Spark's session, months as a whole (`repeats`).
-Called by `bank_assets.spark.etl` inside Spark's tasks.
-"""
+"""One task of the ETL: reads ranges of delivered bytes and writes Parquet files of its own, in one pass."""
 
 import uuid
 from collections.abc import Sequence
@@ -28,13 +24,7 @@ _DAY_FACTOR: Final = np.uint64(0x9E3779B97F4A7C15)
 
 @dataclass(slots=True)
 class TaskResult:
-    """What one task wrote and counted.
-
-    Attributes:
-        parts: files and keys of usable rows by month.
-        rejected: files of rejected rows.
-        findings: what the rules found, by month.
-    """
+    """What one task wrote and counted."""
 
     parts: dict[str, MonthPart] = field(default_factory=dict)
     rejected: list[WrittenFile] = field(default_factory=list)
@@ -42,14 +32,7 @@ class TaskResult:
 
 
 class IntakeTask:
-    """Reads, judges and writes the rows of one task.
-
-    Args:
-        family: the family of deliveries.
-        folders: folder of each table.
-        scratch: folder for the keys of the rows.
-        wanted: month numbers to make; rows of other months are left to their own runs.
-    """
+    """Reads, judges and writes the rows of one task; months that are not wanted are left to their own runs."""
 
     def __init__(self, family: Family, folders: dict[str, Path], scratch: Path, wanted: frozenset[int]) -> None:
         self._family, self._scratch = family, scratch
@@ -99,7 +82,7 @@ class IntakeTask:
         self._remember(verdict, block, months, is_wanted, has_outcome)
 
     def _add(self, table: str, months: NDArray[np.int64], rows: BoolArray, content: pa.Table) -> None:
-        """Hand rows to the files of their months; within a month they stay in the order of the delivery."""
+        """Add rows to the files of their months, in the order of the delivery within each month."""
         if content.num_rows:
             order, of_rows = _by_month(months[rows])
             self._files.add(table, of_rows, content if order is None else content.take(pa.array(order)))
@@ -135,14 +118,14 @@ class IntakeTask:
 
 
 def _months(family: Family, verdict: RowVerdicts, file: RawFile) -> NDArray[np.int64]:
-    """Month number of every row: that of its day if that is usable, else the delivery's home month."""
+    """Month number of every row: that of its day, or else the delivery's home month."""
     values, codes = verdict.values[family.date], verdict.columns[family.date].codes
     numbers = values.typed.astype("datetime64[M]").astype(np.int64) + month_number("1970-01")
     return np.asarray(np.where(values.is_read, numbers, month_number(file.home_month))[codes])
 
 
 def _by_month(months: NDArray[np.int64]) -> tuple[NDArray[np.intp] | None, NDArray[np.int64]]:
-    """The order that brings rows of a month together, or None if they are, and the months in this order."""
+    """The order that brings rows of a month together (None if they are already), and the months in this order."""
     if not len(months) or (np.diff(months) >= 0).all():
         return None, months
     order = np.argsort(months, kind="stable")

@@ -1,9 +1,4 @@
-"""The Java prerequisite: found, new enough, complete, or named with the command that installs it.
-
-What lives here: looking for `java` where Spark will look, and asking it for its version.
-What must not: Spark itself, installing anything.
-Called by `bank_assets.spark.session` before the first JVM and by the command line's set-up check.
-"""
+"""Finds the Java that Spark will start and checks its version; the error names the command that installs one."""
 
 import os
 import re
@@ -27,18 +22,12 @@ HOW_TO_INSTALL: Final = (
 
 
 class JavaError(RuntimeError):
-    """There is no usable Java; the message says what was found and the command that installs one."""
+    """There is no usable Java; the message says what was found and how to install one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Java:
-    """A usable Java.
-
-    Attributes:
-        path: the executable Spark will start.
-        version: full version text, such as `17.0.15`.
-        major: feature release, at least 17.
-    """
+    """A usable Java: its executable and full version, such as `17.0.15`."""
 
     path: Path
     version: str
@@ -46,21 +35,14 @@ class Java:
 
 
 def find_java(java_home: str | None = None) -> Java:
-    """Find the Java that Spark will start, in `java_home` or else on the PATH, and check it.
-
-    Args:
-        java_home: folder with `bin/java`; default the environment's JAVA_HOME, as Spark's own scripts read it.
-
-    Raises:
-        JavaError: there is none, it is older than 17, or it lacks the vector module; the message has the command.
-    """
+    """Find and check the Java that Spark will start: in `java_home` (default: JAVA_HOME), or else on the PATH."""
     home = os.environ.get("JAVA_HOME", "") if java_home is None else java_home
     found = str(Path(home) / "bin" / "java") if home else shutil.which("java")
     where = f"JAVA_HOME={home}" if home else "PATH"
     if not found or not os.access(found, os.X_OK):
         raise JavaError(f"Java: expected version {MINIMUM} or newer, found none in {where}; {HOW_TO_INSTALL}.")
     full = _ask(found, f"--add-modules={VECTOR_MODULE}", "-version")
-    # Java 8 does not know --add-modules, a trimmed JRE does not know the module: ask again, plainly, to say which.
+    # Java 8 lacks --add-modules and a trimmed JRE lacks the module: ask again without, to tell which it is.
     text = full.stderr if full.returncode == 0 else _ask(found, "-version").stderr
     match = re.search(r'version "((\d+)(?:\.(\d+))?[^"]*)"', text)
     if match is None:

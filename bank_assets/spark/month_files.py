@@ -1,10 +1,7 @@
 """Writes rows into monthly Parquet files, many months and tables at once, inside a Spark task.
 
-What lives here: the writer. What must not: what the tables mean (`tables`), commits (`bank_assets.store.warehouse`).
-Called by `bank_assets.spark.etl` and `bank_assets.spark.repeats`.
-
-Each task writes files of its own and returns their names. A failed or repeated task leaves files that nobody names:
-only what is returned is committed, so the tables hold every row once.
+Each task returns the names of its own files. A failed or repeated task leaves files that nobody names, and only named
+files are committed, so the tables hold every row once.
 """
 
 import itertools
@@ -23,7 +20,7 @@ MONTH: Final = "month"
 
 COMPRESSION: Final = "zstd"
 GROUP_ROWS: Final = 65_536
-"""Rows of a month that become one row group: about 2 MB compressed, enough to skip and to read columns alone."""
+"""Rows per row group of a month: about 2 MB compressed."""
 
 BUFFER_ROWS: Final = 524_288
 """Rows a task holds over all its months: about 100 MB, whatever the size of the input."""
@@ -41,14 +38,7 @@ def month_text(number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class WrittenFile:
-    """One file that a finished task wrote.
-
-    Attributes:
-        table: name of the table.
-        month: `YYYY-MM`.
-        name: path relative to the table's folder.
-        rows: number of rows.
-    """
+    """One file that a finished task wrote; its name is relative to the table's folder."""
 
     table: str
     month: str
@@ -68,7 +58,7 @@ class MonthFile:
         self._writer: pq.ParquetWriter | None = None
 
     def add(self, rows: pa.Table) -> None:
-        """Take rows; they are written with their row group."""
+        """Add rows, to be written with their row group."""
         self._waiting.append(rows)
         self.waiting_rows += rows.num_rows
 
@@ -79,14 +69,14 @@ class MonthFile:
         group = pa.concat_tables(self._waiting).unify_dictionaries()
         if self._writer is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            # Without Arrow's own schema a column that was encoded in memory is read back as plain text.
+            # Without Arrow's schema, dictionary-encoded columns are read back as plain text.
             self._writer = pq.ParquetWriter(self._path, group.schema, compression=COMPRESSION, store_schema=False)
         self._writer.write_table(group)
         self.rows += self.waiting_rows
         self._waiting, self.waiting_rows = [], 0
 
     def close(self) -> None:
-        """Let go of the file, finished or not."""
+        """Close the file, finished or not."""
         if self._writer is not None:
             self._writer.close()
             self._writer = None
@@ -100,13 +90,7 @@ class MonthFiles:
         self._files: dict[tuple[str, str], MonthFile] = {}
 
     def add(self, table: str, months: NDArray[np.int64], rows: pa.Table) -> None:
-        """Spread rows over the files of their months.
-
-        Args:
-            table: name of the table.
-            months: month number of each row, (n,).
-            rows: the rows.
-        """
+        """Distribute rows, sorted by month number (n,), over the files of their months."""
         for month, first, last in runs_of(months):
             self._file(table, month_text(month)).add(rows.slice(first, last - first))
         self._make_room()
@@ -126,20 +110,20 @@ class MonthFiles:
                 file.flush()
 
     def finish(self) -> list[WrittenFile]:
-        """Close all files and say what they are."""
+        """Write and close all files, and list them."""
         for file in self._files.values():
             file.flush()
             file.close()
         return [WrittenFile(file.table, file.month, file.name, file.rows) for file in self._files.values()]
 
     def close(self) -> None:
-        """Let go of open files, finished or not."""
+        """Close open files, finished or not."""
         for file in self._files.values():
             file.close()
 
 
 def runs_of(months: NDArray[np.int64]) -> list[tuple[int, int, int]]:
-    """Runs of one month in sorted months: the month, its first row, the row behind its last."""
+    """The month, first row and end (exclusive) of each run in sorted months."""
     if not len(months):
         return []
     starts = np.flatnonzero(np.diff(months)) + 1

@@ -1,13 +1,8 @@
-"""Exact value counts per contact day in one Spark pass: the long table that every drift statistic comes from.
+"""Exact value counts per contact day in one Spark pass: the long table from which drift statistics are computed.
 
-What lives here: `value_counts` (contacts → long table) and `merged_profile` (long table → one `Profile`).
-What must not: statistics and verdicts (`core.drift.verdict`), paths, a session of its own.
-Called by the drift stage and benchmarks; the long table is described in `core.drift.daily_profiles`.
-
-Counting happens in the executors: blocks of rows go to numpy as Arrow, each partition sends its own counts, and Spark
-adds them up. The driver never sees a row, nor the counts per day: it reads counts per column and value, merged.
-Measured on 2 × 1 M rows, 17 columns, 2 cores, warm: 5 CPU seconds from a frame and 2 from its Parquet files, against 9
-for a groupBy over values exploded into packed longs.
+Executors count blocks of rows with numpy, each partition sends its counts, and Spark adds them up. No row passes
+through the driver. Measured on 2 × 1 M rows, 17 columns, 2 cores,
+warm: 5 CPU seconds from a frame and 2 from its Parquet files, against 9 for a groupBy over exploded values.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +10,6 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pyarrow.fs import FileSystem
@@ -24,15 +18,14 @@ from pyspark.sql import functions as f
 
 from bank_assets.contract.columns import Column, ColumnKind
 from bank_assets.contract.contract import Contract
-from bank_assets.core.drift.daily_profiles import LONG_COLUMNS, DailyProfiles
-from bank_assets.core.drift.profile import Profile
+from bank_assets.core.drift.daily_profiles import LONG_COLUMNS
 from bank_assets.core.drift.profile import profiled_columns as columns_of
 
 LONG_SCHEMA: Final = "contact_date date, column string, number double, category string, count bigint"
 """Spark schema of the long table."""
 
 BLOCK_ROWS: Final = 200_000
-"""Rows counted at once: Arrow batches of 10,000 rows (Spark's default) would pay numpy's overhead 20 times."""
+"""Rows counted at once: Spark's default, batches of 10,000 rows, would pay numpy's overhead 20 times."""
 
 PENDING_COUNTS: Final = 2_000_000
 """Counts a partition holds before it sends them, at most about 100 MB."""
@@ -52,14 +45,9 @@ Counts = tuple[NDArray[np.int32], Any, NDArray[np.int64]]
 
 
 def profiled_columns(available: Sequence[str], contract: Contract) -> dict[str, str]:
-    """Columns that are counted: delivery name by table name, in contract order.
+    """Delivery names of the columns to count, by table name, in contract order.
 
-    Args:
-        available: columns of a frame or file, table names.
-        contract: which columns there are.
-
-    Raises:
-        ValueError: no column of the contract, or no `contact_date`.
+    Raises `ValueError` if there is no column of the contract, or no `contact_date`.
     """
     tables = {contract.by_source[name].table: name for name in columns_of(contract)}
     columns = {table: name for table, name in tables.items() if table in available}
@@ -72,21 +60,11 @@ def profiled_columns(available: Sequence[str], contract: Contract) -> dict[str, 
 
 
 def value_counts(contacts: DataFrame, contract: Contract) -> DataFrame:
-    """Count every value of every column per contact day.
+    """Count every value of every column per contact day, as the long table `LONG_SCHEMA`.
 
-    Grain in: one row per contact, table names, `contact_date` never NULL; join outcomes first if they lie apart, the
-    outcome and duration of a contact without one are counted as missing. Grain out: one row per contact day, column
-    and value. Rows: the distinct values of each day, far fewer than the contacts' fields.
-
-    Args:
-        contacts: contacts of any days; identifiers and columns outside the contract are left out.
-        contract: which columns there are.
-
-    Returns:
-        The long table, `LONG_SCHEMA`; one narrow pass over the contacts and a shuffle of counts.
-
-    Raises:
-        ValueError: no column of the contract, or no `contact_date`.
+    Grain in: one row per contact with a `contact_date`. Join outcomes first if they lie apart: those of contacts
+    without one are counted as missing. Grain out: one row per contact day, column and value, far fewer than the
+    contacts' fields.
     """
     columns = profiled_columns(contacts.columns, contract)
     counted = tuple(contract.by_source[name] for name in columns.values())
@@ -98,21 +76,10 @@ def value_counts(contacts: DataFrame, contract: Contract) -> DataFrame:
 
 
 def value_counts_of_files(session: SparkSession, files: Sequence[str], contract: Contract) -> DataFrame:
-    """Count every value of every column per contact day, straight from Parquet files of the `contacts` table.
+    """The same counts straight from Parquet files of the `contacts` table, for less than half the CPU time.
 
-    The same counts as `value_counts` of the frame of these files, for less than half the CPU time: Spark hands out row
-    groups, and Arrow reads them in the executors, so no row goes through the JVM.
-
-    Args:
-        session: the running session.
-        files: paths or URIs that the driver and every executor can read, all with the columns of the first.
-        contract: which columns there are.
-
-    Returns:
-        The long table, `LONG_SCHEMA`.
-
-    Raises:
-        ValueError: no file, or no column of the contract in the first.
+    Spark distributes row groups, and Arrow reads them in the executors, so no row goes through the JVM. The driver and
+    every executor must be able to read the files, which all have the columns of the first.
     """
     if not files:
         raise ValueError("profile: expected at least one Parquet file, found none; ingest contacts first.")
@@ -138,28 +105,8 @@ def _summed(partial: DataFrame) -> DataFrame:
     return partial.groupBy(*LONG_COLUMNS[:-1]).agg(f.sum("count").alias("count"))
 
 
-def merged_profile(long_table: DataFrame, contract: Contract) -> Profile:
-    """Merge a long table of any days in Spark and read the counts per column and value.
-
-    The driver holds the distinct values of each column, whatever the number of days and contacts.
-    """
-    values = long_table.groupBy("column", "number", "category").agg(
-        f.sum("count").alias("count"), f.min("contact_date").alias("contact_date"), f.max("contact_date").alias("last")
-    )
-    # one job for counts and span: each job of a fresh plan costs Spark about a second to compile
-    merged = values.toArrow()
-    if not merged.num_rows:
-        return Profile.empty(contract)
-    first, last = pc.min(merged["contact_date"]), pc.max(merged["last"])
-    one_day = merged.set_column(
-        merged.column_names.index("contact_date"), "contact_date", pa.repeat(first, merged.num_rows)
-    )
-    total = DailyProfiles.from_table(one_day, contract).total()
-    return Profile(total.columns, total.rows, contract, first.as_py(), last.as_py())
-
-
 def _opened(file: str, texts: Sequence[str] = ()) -> pq.ParquetFile:
-    """A Parquet file of a path or URI; the columns named stay dictionary codes, as they lie in the file."""
+    """A Parquet file of a path or URI; the columns in `texts` stay dictionary-encoded."""
     if "://" not in file:
         return pq.ParquetFile(file, read_dictionary=texts)
     filesystem, path = FileSystem.from_uri(file)
@@ -177,7 +124,7 @@ def _row_groups(
 
 
 def _count_blocks(blocks: Iterable[pa.RecordBatch], columns: tuple[Column, ...]) -> Iterator[pa.RecordBatch]:
-    """Counts of the blocks of one partition, sent whenever enough of them are pending and at the end."""
+    """Counts of the blocks of one partition, sent whenever enough of them are pending, and at the end."""
     pending: list[list[Counts]] = [[] for _ in columns]
     size = 0
     for block in blocks:
@@ -208,9 +155,9 @@ def _blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def _count_block(one: Column, column: pa.Array, days: NDArray[np.int32], day_codes: NDArray[Any]) -> Counts:
-    """Counts of one column in one block: values become codes, day and code one number, and numbers are counted."""
+    """Counts of one column in one block: day and value are encoded as one number, and numbers are counted."""
     if one.sentinel == -1:
-        column = column.fill_null(one.sentinel)  # "never" is NULL in tables, and no missing value
+        column = column.fill_null(one.sentinel)  # NULL means "never" here, not a missing value
     values, codes = _coded_numbers(column) if one.kind is ColumnKind.INTEGER else _coded_labels(column)
     width = len(values)
     keys = day_codes * width + codes
@@ -258,7 +205,7 @@ def _sent(pending: list[list[Counts]], columns: tuple[Column, ...]) -> Iterator[
         is_number = one.kind is ColumnKind.INTEGER
         field = pa.array(values, pa.float64(), from_pandas=True) if is_number else pa.array(values, pa.string())
         table = pa.table({"day": days.astype(np.int32), "value": field, "count": counts})
-        # eight times fewer rows for Spark to shuffle, at a fraction of the cost of its own aggregation
+        # eight times fewer rows to shuffle, at a fraction of the cost of Spark's aggregation
         added = table.group_by(["day", "value"], use_threads=False).aggregate([("count", "sum")]).combine_chunks()
         for batch in added.to_batches():
             rows = batch.num_rows

@@ -1,10 +1,7 @@
-"""The last arrival of a contact wins: finds repeated rows of a month and writes the files anew without the replaced.
+"""The last arrival of a contact wins: finds repeated rows of a month and rewrites the files without those replaced.
 
-What lives here: the key records that a pass leaves behind, and the second pass over the months that need one.
-What must not: reading deliveries. Called by `bank_assets.spark.etl` inside Spark's tasks, one month at a time.
-
-A first pass cannot know which rows are replaced later. It leaves eight bytes of hash per row, in the order of the rows;
-nearly always they show that nothing is repeated, and the month is done. Rows of equal hashes are compared exactly.
+The first pass cannot know which rows are replaced later, so it keeps a hash of each row's key (eight bytes). These
+nearly always show that nothing is repeated, and the month is done. Rows with equal hashes are compared exactly.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,57 +20,34 @@ from bank_assets.spark.month_files import GROUP_ROWS, MonthFile, WrittenFile
 from bank_assets.spark.tables import DELIVERY_ARRIVAL, OUTCOMES, Family
 
 KEY_RECORD: Final = np.dtype([("hash", np.uint64), ("is_usable", np.bool_), ("has_outcome", np.bool_)])
-"""What a pass leaves of each row that names a contact."""
+"""What the first pass keeps of each row that names a contact."""
 
 BUCKET_KEYS: Final = 2_000_000
-"""Keys of a month that are compared at once; a larger month is compared in parts, by hash."""
+"""Keys of a month that are compared at once; a larger month is divided by hash."""
 
 
 @dataclass(frozen=True, slots=True)
 class MonthPart:
-    """What one task of the first pass wrote for one month.
+    """What one task of the first pass wrote for one month."""
 
-    Attributes:
-        keys: file of key records, one per row that names a contact, in the order of the rows.
-        files: the files of usable rows by table, in the same order.
-    """
-
-    keys: Path
-    files: dict[str, WrittenFile]
+    keys: Path  # file of key records, one per row that names a contact, in the order of the rows
+    files: dict[str, WrittenFile]  # the files of usable rows by table, in the same order
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A month of a family, each contact once.
+    """A month of one kind of deliveries, each contact once."""
 
-    Attributes:
-        removed: files of the first pass that no longer count.
-        written: files that take their place.
-        superseded: usable rows that a later one replaced.
-        identical: superseded rows that said the same as the one that replaced them.
-        corrected: rejected rows that a later usable row of the same contact corrects.
-        most_rows_of_a_key: usable rows of the contact that has most.
-    """
-
-    removed: list[WrittenFile] = field(default_factory=list)
-    written: list[WrittenFile] = field(default_factory=list)
-    superseded: int = 0
-    identical: int = 0
-    corrected: int = 0
-    most_rows_of_a_key: int = 0
+    removed: list[WrittenFile] = field(default_factory=list)  # files of the first pass that no longer count
+    written: list[WrittenFile] = field(default_factory=list)  # files that take their place
+    superseded: int = 0  # usable rows that a later one replaced
+    identical: int = 0  # superseded rows with the same content as the one that replaced them
+    corrected: int = 0  # rejected rows that a later usable row of the same contact corrects
+    most_rows_of_a_key: int = 0  # largest number of usable rows of one contact
 
 
 def settle_month(family: Family, parts: Sequence[MonthPart], folders: dict[str, Path]) -> Settled:
-    """Keep the last row of every key of a month.
-
-    Args:
-        family: says what the key is and which table it is of.
-        parts: what the first pass left, in the order of arrival.
-        folders: folder of each table.
-
-    Returns:
-        The files to use instead, and the counts.
-    """
+    """Keep the last row of every key of a month; parts come in the order of arrival."""
     keys = [np.load(part.keys, mmap_mode="r") for part in parts]
     replaced = [np.zeros(int(part["is_usable"].sum()), dtype=bool) for part in keys]
     superseded = identical = corrected = most = 0
@@ -125,7 +99,7 @@ def _replaced(
     folders: dict[str, Path],
     places: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], int]:
-    """Which of some rows a later one with the same key replaces, and how many of these say the same as that one."""
+    """Rows that a later one with the same key replaces, and how many of them have the same content as that one."""
     rows = pa.concat_tables(
         [
             _content(family, parts[number], keys[number], folders, places[places[:, 0] == number, 1])
@@ -137,7 +111,7 @@ def _replaced(
     _, group = np.unique(np.column_stack(encoded), axis=0, return_inverse=True)
     group = group.reshape(-1)
     last = np.zeros(group.max() + 1, dtype=np.int64)
-    last[group] = np.arange(len(group))  # of several assignments the last one stays
+    last[group] = np.arange(len(group))  # of repeated assignments, the last one wins
     winner = last[group]
     loses = np.flatnonzero(winner != np.arange(len(group)))
     same = np.ones(len(loses), dtype=bool)
@@ -151,7 +125,7 @@ def _replaced(
 def _content(
     family: Family, part: MonthPart, keys: NDArray[np.void], folders: dict[str, Path], rows: NDArray[np.int64]
 ) -> pa.Table:
-    """What some usable rows of a part say, their outcome included."""
+    """The content of some usable rows of a part, their outcomes included."""
     main = _read(part.files[family.table], folders).take(pa.array(rows))
     if family.table == OUTCOMES or OUTCOMES not in part.files:
         return main
@@ -169,7 +143,7 @@ def _read(file: WrittenFile, folders: dict[str, Path]) -> pa.Table:
 
 
 def _without(file: WrittenFile, rows: BoolArray, folder: Path) -> list[WrittenFile]:
-    """Write a file anew without some rows; nothing if none is left."""
+    """Rewrite a file without some rows; no file if none is left."""
     target, at = MonthFile(file.table, file.month, folder), 0
     try:
         for batch in pq.ParquetFile(folder / file.name).iter_batches(GROUP_ROWS):

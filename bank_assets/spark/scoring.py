@@ -1,9 +1,7 @@
-"""Batch scoring: `mapInArrow` over the one scorer.
+"""Batch scoring: distributes rows over Spark tasks that all run the one scorer.
 
-What lives here: the distribution of rows over Spark tasks, and the columns of a scored list.
-What must not: a second scoring path; features are assembled by `core.features.feature_set`, scored by
-`core.model.scorer`. Called by the `batch_scores` asset. Each task opens the bundle from bytes that Spark broadcasts
-once; ONNX runs with one thread, so a row's number does not depend on the batch it came in.
+Each task opens the bundle from broadcast bytes. ONNX runs with one thread, so a row's score does not depend on its
+batch.
 """
 
 from __future__ import annotations
@@ -48,16 +46,7 @@ _PARTIAL_SCHEMA: Final = "contact_id string, probability double, probability_low
 
 
 def feature_table(campaign: Campaign, state: AsOfState, contract: Contract) -> pa.Table:
-    """Features of a campaign's rows, with the plan of each of its days.
-
-    Args:
-        campaign: the checked rows; the file is the whole list of its days.
-        state: the published as-of state.
-        contract: of the model that is to score them.
-
-    Returns:
-        `contact_id` and one column per feature.
-    """
+    """`contact_id` and the features of a campaign's rows; the file is the whole call list of its days."""
     features = current_features(campaign.frame, campaign.contact_dates, state, contract, has_plan=True)
     feature_set = FeatureSet.of(contract)
     columns: dict[str, Any] = {"contact_id": pa.array(campaign.contact_ids, pa.string())}
@@ -95,20 +84,7 @@ def score_campaign(
     economics: Economics,
     suppression: SuppressionList,
 ) -> pa.Table:
-    """Score every usable row of a campaign (=).
-
-    Args:
-        session: the Spark session.
-        campaign: the checked rows.
-        bundle: the champion's files.
-        version: the champion's version.
-        state: the published as-of state.
-        economics: cost and value.
-        suppression: customers who objected.
-
-    Returns:
-        One row per contact in the order of the file, `SCORED_SCHEMA`.
-    """
+    """Score every usable row of a campaign (=): one row per contact in the order of the file, `SCORED_SCHEMA`."""
     if len(campaign.contact_ids) == 0:
         return SCORED_SCHEMA.empty_table()
     contract = contract_on_record(json.loads(bundle["decision.json"]).get("contract"))
@@ -142,7 +118,7 @@ def score_campaign(
 def decisions_of(
     contact_ids: Sequence[object], proba: FloatArray, economics: Economics, rows: Rows, suppression: SuppressionList
 ) -> list[str]:
-    """`call` or `do_not_call` of each contact, (n,): nobody who objected is called, whatever a call would earn."""
+    """`call` or `do_not_call` for each contact, (n,); nobody who objected is called, whatever a call would earn."""
     worth = economics.decide(proba, rows)
     return [
         "call" if is_worth and not suppression.covers(contact_id) else "do_not_call"

@@ -1,9 +1,4 @@
-"""The one Spark session of a process: how it is configured, started, sized and stopped.
-
-What lives here: every Spark setting of the platform, each with its reason.
-What must not: tables, Dagster, reading the environment for anything but Java.
-Called by `bank_assets.resources.spark` (pipelines), by tests, benchmarks and `class_archive`.
-"""
+"""The one Spark session of a process, and every Spark setting of the platform with its reason."""
 
 import hashlib
 import importlib.metadata
@@ -27,8 +22,8 @@ JVM_OPTIONS: Final = (
     "-XX:+UseParallelGC -XX:Tier4InvocationThreshold=50000 -XX:Tier4MinInvocationThreshold=6000 "
     "-XX:Tier4CompileThreshold=150000 -XX:Tier4BackEdgeThreshold=400000"
 )
-"""Rows live one batch long, so the throughput collector needs a third less CPU than the default one. The optimizing
-compiler shares two cores with the work and is asked ten times later: CPU of the ETL in a fresh JVM 14.2 s → 11.2 s on
+"""Rows live for one batch, so the throughput collector needs a third less CPU than the default one. The optimizing
+compiler shares two cores with the work, so it starts ten times later: CPU of the ETL in a fresh JVM 14.2 s → 11.2 s on
 45 k rows, 45 s → 41 s on 2.3 M rows. Without it (TieredStopAtLevel=1) 8.6 s and 67 s: good for one small run only."""
 
 LOG4J: Final = """\
@@ -53,14 +48,13 @@ _log = logging.getLogger(__name__)
 
 
 class SparkStartError(RuntimeError):
-    """Spark did not start; the message says with which settings and what to check."""
+    """Spark did not start; the message names the settings and what to check."""
 
 
 def archive_path(java: Java) -> Path:
-    """Where the archive of this environment, Java and Spark is; it need not exist.
+    """Path of the class archive of this environment, Java and Spark; it need not exist.
 
-    It belongs to the environment, not to BANK_HOME: it depends on nothing but installed software, and a new home
-    should start as fast as an old one.
+    It is not in BANK_HOME: it depends only on installed software, and a new home should start as fast as an old one.
     """
     spark = importlib.metadata.version("pyspark")
     key = hashlib.sha256(f"{java.path.resolve()} {java.version} {spark}".encode()).hexdigest()[:12]
@@ -68,16 +62,7 @@ def archive_path(java: Java) -> Path:
 
 
 def spark_config(settings: Settings, *, java: Java, java_options: str = "") -> dict[str, str]:
-    """Every Spark setting of the platform.
-
-    Args:
-        settings: master, driver heap and home.
-        java: the Java that will run it; a class archive made for it is used if there is one.
-        java_options: more options of the driver's JVM.
-
-    Returns:
-        Spark configuration keys and values.
-    """
+    """Every Spark setting of the platform; a class archive for this Java is used if there is one."""
     folder = settings.home / "spark"
     local = settings.spark_master.startswith("local")
     archive = archive_path(java)
@@ -97,13 +82,13 @@ def spark_config(settings: Settings, *, java: Java, java_options: str = "") -> d
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        # One meaning of a date and of an overflow on every machine.
+        # Dates and overflows mean the same on every machine.
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.ansi.enabled": "true",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
         "spark.sql.execution.arrow.maxRecordsPerBatch": "20000",
         "spark.sql.parquet.compression.codec": "zstd",
-        # Only counts are shuffled; the default of 200 partitions costs two cores seconds of empty tasks.
+        # Only counts are shuffled; the default of 200 partitions costs seconds of empty tasks.
         "spark.sql.shuffle.partitions": "8",
         # The warehouse commits by manifest, so a task may write straight into the staging folder: no second rename.
         "spark.hadoop.mapreduce.fileoutputcommitter.algorithm.version": "2",
@@ -112,7 +97,7 @@ def spark_config(settings: Settings, *, java: Java, java_options: str = "") -> d
         "spark.executorEnv.PYTHONPATH": str(PACKAGE_ROOT),
     }
     if local:
-        # No look-up of the host's own name, which fails or waits on machines without DNS.
+        # Looking up the host's own name fails or waits on machines without DNS.
         config |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
     return config
 
@@ -120,16 +105,7 @@ def spark_config(settings: Settings, *, java: Java, java_options: str = "") -> d
 def start_session(
     settings: Settings, *, app_name: str = "bank", java_options: str = "", more: Mapping[str, str] | None = None
 ) -> "SparkSession":
-    """Start the session of this process, or return the one that is running.
-
-    Args:
-        settings: master, driver heap and home.
-        app_name: shown by a cluster; pipelines give the run id.
-        java_options: more options of the driver's JVM.
-        more: Spark settings over those of `spark_config`.
-
-    Returns:
-        The session; stop it with `stop_session`.
+    """Start the session of this process, or return the running one; `more` overrides settings of `spark_config`.
 
     Raises:
         JavaError: there is no usable Java; the message has the command that installs it.
@@ -145,13 +121,13 @@ def start_session(
     folder = settings.home / "spark"
     (folder / "local").mkdir(parents=True, exist_ok=True)
     (folder / "log4j2.properties").write_text(LOG4J, encoding="utf-8")
-    # Without it workers take the first python3 on the PATH, which has no pyarrow.
-    # On a cluster the workers' Python may be elsewhere, so there a given PYSPARK_PYTHON counts.
+    # Without it, workers take the first python3 on the PATH, which has no pyarrow. On a cluster the workers' Python
+    # may be elsewhere, so a given PYSPARK_PYTHON is kept there.
     if settings.spark_master.startswith("local") or "PYSPARK_PYTHON" not in os.environ:
         os.environ["PYSPARK_PYTHON"] = sys.executable
     if settings.spark_master.startswith("local"):
-        # Spark's launcher looks the machine's own name up before it reads any setting, and ends where that fails, as in
-        # a container without network.
+        # Spark's launcher looks up the machine's own name before it reads any setting, and exits if that fails, as in a
+        # container without network.
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     config = {**spark_config(settings, java=java, java_options=java_options), **(more or {})}
     try:
@@ -180,7 +156,7 @@ def _launch(config: Mapping[str, str]) -> None:
 
 
 def forward_errors(readable: int) -> None:
-    """Pass on what the JVM writes to stderr, without the remark that every JVM of Spark 4 begins with."""
+    """Pass on the JVM's stderr, without the incubator warning that every JVM of Spark 4 prints."""
     with os.fdopen(readable, encoding="utf-8", errors="replace") as lines:
         for line in lines:
             if not line.startswith(INCUBATOR):
@@ -188,13 +164,13 @@ def forward_errors(readable: int) -> None:
 
 
 def active_session() -> "SparkSession | None":
-    """The running session of this process, or None; never starts anything."""
+    """The running session of this process, or None; never starts one."""
     if "pyspark.sql" not in sys.modules:
         return None
     from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
-    # getActiveSession answers for the calling thread only; the context is the process's.
+    # getActiveSession only knows the calling thread; the context belongs to the process.
     if SparkContext._active_spark_context is None:  # noqa: SLF001
         return None
     return SparkSession.builder.getOrCreate()

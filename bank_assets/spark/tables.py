@@ -1,11 +1,7 @@
-"""From judged rows to `contacts`, `outcomes` and `rejected_contacts`: the columns of the three tables.
+"""The columns of `contacts`, `outcomes` and `rejected_contacts`, and how judged rows become Arrow tables.
 
-What lives here: the two families of deliveries, their rules, and the Arrow tables of a block.
-What must not: the rules themselves (`bank_assets.contract.rows`), files (`month_files`), the order of work (`etl`).
-Called by `bank_assets.spark.intake` inside Spark's tasks.
-
-Sentinels become explicit: `pdays` −1 is `was_previously_contacted` false and `days_since_previous_contact` NULL;
-`unknown` stays a category, because "the bank does not know" is a fact that predicts.
+Sentinels become explicit: `pdays` −1 is `was_previously_contacted` false and `days_since_previous_contact` NULL.
+`unknown` stays a category, because "the bank does not know" is informative.
 """
 
 from collections.abc import Sequence
@@ -40,19 +36,14 @@ _TYPES: Final = {ColumnKind.INTEGER: pa.int32(), ColumnKind.BOOLEAN: pa.bool_(),
 
 @dataclass(frozen=True)
 class Family:
-    """One family of deliveries under a contract.
-
-    Attributes:
-        contract: the contract.
-        table: the table that usable rows fill, `contacts` or `outcomes`; also the name of the family.
-    """
+    """One kind of deliveries under a contract, named by the table of its usable rows, `contacts` or `outcomes`."""
 
     contract: Contract
     table: str
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
-        """Columns of a delivery, in the order of a row's reasons."""
+        """Columns of a delivery, in the order in which a row's reasons are listed."""
         if self.table == CONTACTS:
             return self.contract.columns
         return (*(self.contract.by_source[name] for name in self.contract.outcome_columns[:-1]), _ARRIVAL_DAY)
@@ -64,7 +55,7 @@ class Family:
 
     @cached_property
     def identifier(self) -> str:
-        """Delivered name of the column that names the contact."""
+        """Delivered name of the column that identifies the contact."""
         return self.contract.contact_id.source
 
     @cached_property
@@ -79,7 +70,7 @@ class Family:
         return (self.contract.target, *(self.contract.by_source[n] for n in self.contract.post_contact_columns))
 
     def rules(self, file: RawFile) -> RowRules:
-        """The rules of the rows of one delivery; what is known only after the call may be empty."""
+        """The rules for the rows of one delivery; what is known only after the call may be empty."""
         first, last = date.fromisoformat(file.first_day), date.fromisoformat(file.last_day)
         expected = (
             f"a day YYYY-MM-DD from {self.contract.first_month}-01 to the delivery's own arrival "
@@ -87,24 +78,18 @@ class Family:
         )
         days = DayRange(first, last, expected, with_time=self.table == OUTCOMES)
         rules = tuple(ColumnRule(one, is_optional=one in self.outcome, days=days) for one in self.columns)
-        if self.table == OUTCOMES:  # an outcome that does not say whether the contact subscribed says nothing
+        if self.table == OUTCOMES:  # an outcome must say whether the contact subscribed
             return RowRules(rules, required=(self.contract.target.source,))
         return RowRules(rules, calendar=Calendar.of(self.contract))
 
 
 def contact_columns(contract: Contract) -> tuple[Column, ...]:
-    """Columns of the contract that the `contacts` table has: what is known before the call."""
+    """Columns of the `contacts` table: what is known before the call."""
     return tuple(column for column in contract.columns if column.is_input)
 
 
-def contact_schema(contract: Contract) -> pa.Schema:
-    """Columns and types of the `contacts` table; the month is the partition."""
-    fields = [(column.table, _TYPES.get(column.kind, pa.string())) for column in contact_columns(contract)]
-    return pa.schema([*fields, (WAS_PREVIOUSLY_CONTACTED, pa.bool_()), (DELIVERY_ARRIVAL, pa.int32())])
-
-
 def contacts_of(family: Family, verdict: RowVerdicts, block: TextBlock, file: RawFile, rows: BoolArray) -> pa.Table:
-    """The contacts of some rows, all of them usable."""
+    """The contacts of some usable rows."""
     contract = family.contract
     columns = {column.table: _array(column, verdict, block, rows) for column in contact_columns(contract)}
     previous = contract.role(ColumnRole.DAYS_SINCE_PREVIOUS)
@@ -114,11 +99,11 @@ def contacts_of(family: Family, verdict: RowVerdicts, block: TextBlock, file: Ra
 
 
 def outcomes_of(family: Family, verdict: RowVerdicts, block: TextBlock, file: RawFile, rows: BoolArray) -> pa.Table:
-    """The outcomes of some rows, all of them usable.
+    """The outcomes of some usable rows.
 
-    A contact of which something is known after the call is an outcome too. Its arrival is then the contact date: the
-    delivery says nothing else, and a call and its result leave the call centre on one day. Earlier outcomes of a
-    contact stay in the table; a reader takes the latest that had arrived.
+    A contact with a known outcome is an outcome too; it arrived on the contact date, because the delivery says nothing
+    else, and a call and its result leave the call centre on one day. Earlier outcomes of a contact stay in the table,
+    and readers take the latest that had arrived.
     """
     columns = {one.table: _array(one, verdict, block, rows) for one in (family.contract.contact_id, *family.outcome)}
     day = next(one for one in family.columns if one.source == family.date)
@@ -137,7 +122,7 @@ def _array(column: Column, verdict: RowVerdicts, block: TextBlock, rows: BoolArr
     values, encoded = verdict.values[name], verdict.columns[name]
     is_null = ~values.is_given
     if column.role is ColumnRole.DAYS_SINCE_PREVIOUS:
-        is_null = is_null | (values.typed == column.sentinel)  # the sentinel is "never", not a number of days
+        is_null = is_null | (values.typed == column.sentinel)  # the sentinel means "never"
     codes = encoded.codes if is_all else encoded.codes[rows]
     mask = is_null[codes] if is_null.any() else None
     if column.kind not in _TYPES:
@@ -147,7 +132,7 @@ def _array(column: Column, verdict: RowVerdicts, block: TextBlock, rows: BoolArr
 
 
 def rejected_schema(contract: Contract) -> pa.Schema:
-    """Columns and types of `rejected_contacts`: every delivered field as the text that came, and the reasons."""
+    """Columns and types of `rejected_contacts`: every delivered field as text, and the reasons."""
     return pa.schema(
         [
             ("kind", pa.string()),
@@ -162,7 +147,7 @@ def rejected_schema(contract: Contract) -> pa.Schema:
 
 
 def rejected_of(family: Family, verdict: RowVerdicts, block: TextBlock, file: RawFile, rows: Sequence[int]) -> pa.Table:
-    """The rejected rows with every reason; of lines whose fields cannot be told apart also the whole line."""
+    """The rejected rows with every reason, and the whole line where its fields cannot be told apart."""
     schema, reasons = rejected_schema(family.contract), verdict.reasons()
     found: dict[str, list[object]] = {name: [] for name in schema.names}
     for row in rows:

@@ -1,11 +1,8 @@
-"""The fields of a block of delivered lines, with Arrow's CSV reader where that is safe.
+"""Reads the fields of a block of delivered lines, with Arrow's CSV reader where that is safe.
 
-What lives here: one function from bytes to columns of text. What must not: rules, types, files.
-Called by `bank_assets.spark.etl` inside Spark's tasks.
-
-Arrow cuts lines at every delimiter, quotes or none, which is right for nearly all lines and fast. The lines for which
-it may be wrong, because the number of fields is off or a quote stays open, are found and read one by one by
-`contract.reading.split_fields`, whose answer is the definition.
+Arrow splits lines at every delimiter, quoted or not, which is fast and right for nearly all lines. Lines for which it
+may be wrong, because the number of fields differs or a quote stays open, are read one by one with
+`contract.reading.split_fields`, which is the definition.
 """
 
 from dataclasses import dataclass
@@ -24,11 +21,10 @@ _BLANK = bytes(range(0x21))
 
 @dataclass(frozen=True, slots=True)
 class TextBlock:
-    """Rows of a block, in the order of its lines.
+    """Rows of a block, in the order of its lines; `identifiers` is (n,).
 
     Attributes:
         columns: text by delivered name; of the identifier only whether it is given.
-        identifiers: text of the identifier, (n,).
         misfits: lines whose fields cannot be told apart, by row: code and sentence of the fault, and the whole line.
             Their fields are kept as far as they go.
     """
@@ -39,7 +35,7 @@ class TextBlock:
 
     @property
     def is_misfit(self) -> BoolArray | None:
-        """Rows whose fields cannot be told apart, (n,), or None if there is none."""
+        """Rows whose fields cannot be told apart, (n,), or None if there are none."""
         if not self.misfits:
             return None
         found = np.zeros(len(self.identifiers), dtype=bool)
@@ -48,15 +44,9 @@ class TextBlock:
 
 
 def read_block(block: bytes, file: RawFile, identifier: str) -> TextBlock | None:
-    """Read the fields of whole lines.
+    """Read the fields of whole lines below the header; None if all of them are blank.
 
-    Args:
-        block: lines of the file, the header not among them.
-        file: its delimiter, encoding and columns.
-        identifier: the column whose values are nearly all distinct, so that it is kept as plain text.
-
-    Returns:
-        The rows, or None if there are only blank lines.
+    Nearly all values of `identifier` are distinct, so that column is kept as plain text.
     """
     if not block.strip(_BLANK):
         return None
@@ -90,7 +80,7 @@ def read_block(block: bytes, file: RawFile, identifier: str) -> TextBlock | None
 
 
 def _cut_plainly(block: bytes, file: RawFile, identifier: str) -> tuple[pa.Table, bool]:
-    """The lines that have as many fields as the header when quotes are text, and whether there are others."""
+    """The lines with as many fields as the header when quotes are ordinary text, and whether there are others."""
     odd: list[None] = []
 
     def skip(_row: pa.csv.InvalidRow) -> str:
@@ -132,7 +122,7 @@ def _may_be_dressed(texts: pa.StringArray) -> bool:
 
 
 def text_hashes(texts: pa.StringArray) -> NDArray[np.uint64]:
-    """64 bits per text: equal texts have equal hashes, others nearly never (FNV-1a over length and 64 bytes)."""
+    """64-bit hash of each text (FNV-1a over its length and first 64 bytes); different texts almost never collide."""
     offsets, data = _offsets(texts), _bytes(texts)
     lengths = np.diff(offsets)
     found = (lengths.astype(np.uint64) ^ np.uint64(0xCBF29CE484222325)) * np.uint64(0x100000001B3)

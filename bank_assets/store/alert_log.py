@@ -1,11 +1,7 @@
-"""The log of alerts, `$BANK_HOME/reports/alerts.jsonl`: what people were told, for ever, one JSON line each.
+"""The log of alerts, `$BANK_HOME/reports/alerts.jsonl`: one JSON line each, append-only, one line per key.
 
-What lives here: append under a lock, once per key, on the disk before it counts; reading.
-What must not: channels (`resources.notifier`), words.
-Called by the alert sensors, the notifier and tests; the web app reads the same file by itself.
-
-The file is also the outbox: a channel that was down continues from the line where it stopped. Appending takes a kernel
-lock, which a killed process gives back, so two writers never mix their lines and both see each other's keys.
+The file is also the outbox: a channel that failed continues from the line where it stopped. A kernel lock keeps two
+writers from mixing their lines, and is freed if its holder dies.
 """
 
 from __future__ import annotations
@@ -28,29 +24,17 @@ logger = logging.getLogger("bank_assets.alerts")
 
 @dataclass(frozen=True, slots=True)
 class AlertLog:
-    """The alerts of one home.
-
-    Attributes:
-        path: the file; it need not exist.
-        public_url: base of links to the web app.
-        ui_url: base of links to runs.
-    """
+    """The alerts of one home; the file need not exist."""
 
     path: Path
-    public_url: str
-    ui_url: str
+    public_url: str  # base of links to the web app
+    ui_url: str  # base of links to runs
 
     def append(self, alerts: Iterable[Alert]) -> list[Alert]:
-        """Write alerts whose keys are not there yet.
+        """Write the alerts whose keys are new, and return those; they are on disk when this returns.
 
-        Args:
-            alerts: in the order in which they happened.
-
-        Returns:
-            Those that are new; they are on the disk.
-
-        Raises:
-            OSError: the disk is full or not writable; nothing of the failed line counts, ask again later.
+        Raises `OSError` if the disk is full or not writable; nothing of the failed line counts, so the caller can
+        retry.
         """
         wanted = {alert.key: alert for alert in alerts}
         if not wanted:
@@ -71,13 +55,9 @@ class AlertLog:
         return fresh
 
     def read(self, offset: int = 0) -> list[tuple[int, dict[str, Any]]]:
-        """Alerts from a place of the file on.
+        """Alerts from the line that begins at a byte offset: the offset after each line and its document.
 
-        Args:
-            offset: byte at which a line begins.
-
-        Returns:
-            Of each whole line the place after it and its document; lines that are no JSON are left out.
+        Incomplete lines and lines that are not JSON are skipped.
         """
         try:
             with self.path.open("rb") as stream:
@@ -88,7 +68,7 @@ class AlertLog:
 
     @property
     def size(self) -> int:
-        """Bytes written so far."""
+        """Size of the file in bytes."""
         return self.path.stat().st_size if self.path.is_file() else 0
 
 
@@ -99,7 +79,7 @@ def _lines(stream: BinaryIO, *, rewind: bool = True) -> Iterator[tuple[int, dict
     for line in stream:
         place += len(line)
         if not line.endswith(b"\n"):
-            return  # still being written, or torn by a crash: the next writer ends it
+            return  # being written, or torn by a crash; the next writer completes it
         try:
             document = json.loads(line)
         except ValueError:
@@ -109,7 +89,7 @@ def _lines(stream: BinaryIO, *, rewind: bool = True) -> Iterator[tuple[int, dict
 
 
 def _end_torn_line(stream: BinaryIO) -> None:
-    """A writer that died in the middle of a line must not spoil the next one."""
+    """Complete a line whose writer died, so that it does not spoil the next one."""
     end = stream.seek(0, os.SEEK_END)
     if end:
         stream.seek(end - 1)

@@ -1,9 +1,6 @@
-"""Files that appear whole or not at all.
+"""Files that appear whole or not at all, by temporary file, fsync and rename; standard library only.
 
-What lives here: write-to-temporary, fsync, rename, and the comparison that leaves unchanged files alone.
-What must not: any knowledge of what the bytes mean. Standard library only, so that every room may use it.
-Called by whoever writes into the home. A killed process leaves at most a dotfile ending in `.tmp`, which every reader
-ignores and `remove_leftovers` clears.
+A killed process leaves at most a dotfile ending in `.tmp`, which readers ignore and `remove_leftovers` deletes.
 """
 
 from __future__ import annotations
@@ -18,11 +15,7 @@ from typing import BinaryIO
 
 
 def sync_folder(folder: Path) -> None:
-    """Make renames inside a folder survive a power cut.
-
-    Args:
-        folder: an existing folder.
-    """
+    """Make renames inside a folder survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -32,16 +25,9 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def temporary_beside(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
-    """Open a temporary file in the folder of `path`; it is removed unless the caller renamed it.
-
-    Args:
-        path: the final name; its folder is created if missing.
-
-    Yields:
-        The open binary file and its path.
-    """
+    """Open a temporary file beside `path`, creating the folder; it is removed unless the caller renames it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Drawn, not the process id: runs in containers all are process 1, and they share the home.
+    # Random, because runs in containers share the home and all have process id 1.
     temporary = path.parent / f".{path.name}.{secrets.token_hex(4)}.tmp"
     try:
         with temporary.open("wb") as stream:
@@ -51,13 +37,7 @@ def temporary_beside(path: Path) -> Iterator[tuple[BinaryIO, Path]]:
 
 
 def publish(stream: BinaryIO, temporary: Path, path: Path) -> None:
-    """Flush a temporary file to the disk and give it its final name.
-
-    Args:
-        stream: the open temporary file.
-        temporary: its path, in the same folder as `path`.
-        path: the final name; a former file of that name is replaced.
-    """
+    """Flush a temporary file to disk and rename it to its final name, replacing a former file."""
     stream.flush()
     os.fsync(stream.fileno())
     temporary.replace(path)
@@ -65,58 +45,27 @@ def publish(stream: BinaryIO, temporary: Path, path: Path) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove temporary files of killed writers. The caller makes sure that nobody else writes to the folder.
-
-    Args:
-        folder: may be missing.
-    """
+    """Remove the temporary files of killed writers; nobody else may be writing to the folder."""
     for leftover in folder.glob(".*.tmp"):
         leftover.unlink()
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file to be written whole: it gets its name when the block ends, and not at all if the block fails.
-
-    Args:
-        path: the final name; its folder is created if missing, a former file of that name is replaced.
-
-    Yields:
-        The open binary file.
-
-    Raises:
-        OSError: the disk is full or not writable; the old file is still there, free space and run again.
-    """
+    """Open a file that replaces `path` when the block ends, and only if the block succeeds."""
     with temporary_beside(path) as (stream, temporary):
         yield stream
         publish(stream, temporary, path)
 
 
 def write_atomic(path: Path, payload: bytes) -> None:
-    """Write a file so that a reader sees the old bytes or the new ones, never a part.
-
-    Args:
-        path: the file to write; its folder is created if missing.
-        payload: the whole content.
-
-    Raises:
-        OSError: the disk is full or not writable; the old file is still there, free space and run again.
-    """
+    """Write a file so that a reader sees the old bytes or the new ones, never a part."""
     with replacing(path) as stream:
         stream.write(payload)
 
 
 def publish_if_changed(stream: BinaryIO, temporary: Path, path: Path) -> bool:
-    """Give a temporary file its final name unless a file with the same bytes has it already.
-
-    Args:
-        stream: the open temporary file.
-        temporary: its path, in the same folder as `path`.
-        path: the final name; an equal file keeps its time stamps.
-
-    Returns:
-        True if the file was written.
-    """
+    """Publish a temporary file and return True, unless a file with the same bytes has that name already."""
     stream.flush()
     if path.is_file() and filecmp.cmp(temporary, path, shallow=False):
         return False

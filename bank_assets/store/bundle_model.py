@@ -1,6 +1,5 @@
-"""The bundle as a plain MLflow model (models-from-code): for `mlflow models serve`, `spark_udf` and other tools.
+"""The bundle as an MLflow model (models-from-code), for `mlflow models serve`, `spark_udf` and other tools.
 
-What lives here: the pyfunc around `core.model.scorer`. What must not: anything the scorer does not do.
 MLflow executes this file when it loads the model; nothing is pickled.
 """
 
@@ -15,23 +14,14 @@ from bank_assets.core.model.scorer import Scorer
 
 
 class BundleModel(PythonModel):
-    """Scores a frame of features."""
+    """Scores a frame of features with the one scorer."""
 
     def load_context(self, context: Any) -> None:
         """Load the bundle that was logged beside this file."""
         self.scorer = Scorer.load(Path(context.artifacts["bundle"]))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """Score features.
-
-        Args:
-            context: unused; MLflow passes it.
-            model_input: one column per feature of the signature.
-            params: unused.
-
-        Returns:
-            probability, probability_low, probability_high per row.
-        """
+        """Probability and its range for each row; the frame has one column per feature of the signature."""
         del context, params
         scores = self.scorer.score({name: model_input[name].to_numpy() for name in self.scorer.feature_names})
         return pd.DataFrame(

@@ -1,8 +1,4 @@
-"""Verified bundles on disk, one folder per version: `<version>-<start of its digest>`.
-
-What lives here: keeping, finding and verifying them. What must not: the registry they come from, scoring.
-Called by `store.registry` and by the web app. Everything here may be deleted: it is fetched from the registry again.
-"""
+"""Verified bundles on disk, in folders named `<version>-<start of digest>`; a cache that may be deleted."""
 
 from __future__ import annotations
 
@@ -29,19 +25,11 @@ class BundleCache:
         self.folder = folder
 
     def read(self, version: str, digest: str = "") -> dict[str, bytes] | None:
-        """The files of a version, verified.
+        """The files of a version, or None if it is not here; raise `BundleError` if they do not match the digest.
 
-        Args:
-            version: its number.
-            digest: its registered digest; empty if the caller does not know it: then the folder's name says it.
-
-        Returns:
-            Content by file name; None if the version is not here.
-
-        Raises:
-            BundleError: the files do not have the digest; delete the folder or fetch the version again.
+        Without a digest, the folder's name says which one is expected.
         """
-        # Former releases of the pipeline named the folder by the version alone.
+        # Earlier releases named the folder by the version alone.
         names = [self._name(version, digest)] if digest else [path.name for path in self.folder.glob(f"{version}-*")]
         folder = next((self.folder / name for name in [*names, version] if (self.folder / name).is_dir()), None)
         if folder is None:
@@ -52,16 +40,7 @@ class BundleCache:
         return files
 
     def obtain(self, version: str, digest: str, fetch: Callable[[], dict[str, bytes]]) -> dict[str, bytes]:
-        """The files of a version from disk, or fetched, verified and kept.
-
-        Args:
-            version: its number.
-            digest: its registered digest; empty if the caller does not know it.
-            fetch: brings the files from the registry.
-
-        Raises:
-            BundleError: the fetched files do not have the digest; nothing is kept.
-        """
+        """The files of a version from disk, or else fetched, verified and kept."""
         try:
             found = self.read(version, digest)
         except BundleError as error:
@@ -74,14 +53,9 @@ class BundleCache:
         return found
 
     def keep(self, version: str, files: Mapping[str, bytes]) -> None:
-        """Put a bundle here, whole or not at all.
-
-        Args:
-            version: its number.
-            files: content by file name.
-        """
+        """Store a bundle, whole or not at all."""
         target = self.folder / self._name(version, digest_files(files))
-        # Drawn, not the process id: replicas in containers all are process 1, and they share this folder.
+        # Random, because replicas in containers share this folder and all have process id 1.
         partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
         for name, content in files.items():
             write_atomic(partial / name, content)
@@ -90,7 +64,7 @@ class BundleCache:
             try:
                 partial.rename(target)
                 break
-            except OSError:  # another replica kept, or removed, the same version between the two lines above
+            except OSError:  # another replica stored or removed this version in between
                 if target.is_dir():
                     break
                 if attempt == _RENAME_ATTEMPTS - 1:
@@ -99,12 +73,7 @@ class BundleCache:
         sync_folder(self.folder)
 
     def prune(self, newest: int, *, spare: tuple[str, str]) -> None:
-        """Remove all but the versions written last.
-
-        Args:
-            newest: how many stay.
-            spare: version and digest of one that stays in any case.
-        """
+        """Remove all but the `newest` versions written last; the version and digest of `spare` stay in any case."""
         for old in sorted(self.folder.glob("[0-9]*"), key=_written)[:-newest]:
             if old.name != self._name(*spare):
                 shutil.rmtree(old, ignore_errors=True)
@@ -115,16 +84,7 @@ class BundleCache:
 
 
 def verify(version: str, files: Mapping[str, bytes], expected: str) -> None:
-    """Compare a bundle with its digest.
-
-    Args:
-        version: its number, for the message.
-        files: content by file name.
-        expected: its digest or the start of it; empty if it is not known.
-
-    Raises:
-        BundleError: the files have another digest.
-    """
+    """Raise `BundleError` unless the digest of the files starts with the expected one; "" accepts any."""
     found = digest_files(files)
     if not found.startswith(expected):
         raise BundleError(
@@ -134,7 +94,7 @@ def verify(version: str, files: Mapping[str, bytes], expected: str) -> None:
 
 
 def _written(folder: Path) -> float:
-    """When a folder was last written; 0 for one that another replica has removed meanwhile."""
+    """When a folder was last written; 0 if another replica has removed it."""
     try:
         return folder.stat().st_mtime
     except FileNotFoundError:

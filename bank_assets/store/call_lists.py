@@ -1,9 +1,4 @@
-"""Call lists as files: one format for the lists of the pipeline and of the campaign page.
-
-What lives here: the columns, a plan as CSV, `CallListFiles`. What must not: the optimisation
-(`core.economics.planner`), scoring, the record of kept lists (`ledger.campaigns`). Called by the scoring stage and by
-the web app.
-"""
+"""Call lists as CSV files, in one format for the lists of the pipeline and of the campaign page."""
 
 from __future__ import annotations
 
@@ -32,34 +27,18 @@ COLUMNS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ListScores:
-    """What a list's rows have besides their place in the plan.
+    """What the rows of a list have besides their place in the plan."""
 
-    Attributes:
-        contact_date: planned day of each contact, (n_contacts,).
-        low: lower end of each probability's range, (n_contacts,).
-        high: its upper end, (n_contacts,).
-        model_version: version that scored them.
-        model_digest: its digest.
-        as_of: day of the state that it used, ISO.
-    """
-
-    contact_date: Sequence[Any] | NDArray[np.datetime64]
-    low: FloatArray
-    high: FloatArray
+    contact_date: Sequence[Any] | NDArray[np.datetime64]  # planned day of each contact, (n_contacts,)
+    low: FloatArray  # lower end of each probability's range, (n_contacts,)
+    high: FloatArray  # its upper end, (n_contacts,)
     model_version: str
     model_digest: str
-    as_of: str
+    as_of: str  # day of the state that it used, ISO
 
 
 def csv_of(plan: CallPlan, scores: ListScores, list_id: str, group: str = CALLS) -> bytes:
-    """The calls of a plan, first call first, or its held-out contacts, as CSV.
-
-    Args:
-        plan: the plan.
-        scores: of all its contacts.
-        list_id: in every row, so that an outcome can name its list.
-        group: `calls` or `holdout`.
-    """
+    """The rows of a group of a plan as CSV: `calls`, first call first, or `holdout`."""
     rows = plan.call_order if group == CALLS else np.flatnonzero(plan.reason == HELD_OUT)
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
@@ -87,21 +66,21 @@ def csv_of(plan: CallPlan, scores: ListScores, list_id: str, group: str = CALLS)
 
 
 def spreadsheet_text(text: str) -> str:
-    """A text that a spreadsheet shows and does not run: an apostrophe before what would start a formula.
+    """Prefix a text with an apostrophe if a spreadsheet would run it as a formula.
 
-    Only the exported file has it, as people open it; programs take the plan from the API, where ids are as delivered.
+    Only files that people open need this; the API returns ids as delivered.
     """
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 class CallListFiles:
-    """The CSV files of one folder. They hold customers, so nobody else may open the folder."""
+    """The CSV files of one folder. They hold customer data, so only the owner may open the folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def write(self, name: str, content: bytes) -> None:
-        """Keep a list, whole or not at all."""
+        """Store a list, whole or not at all."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_atomic(self._folder / name, content)
 

@@ -1,8 +1,6 @@
-"""Lists of customers to choose from: campaign files that were delivered, and uploads of analysts.
+"""Lists of customers to choose from: delivered campaign files, and uploads of analysts.
 
-What lives here: where they lie, their names, finding and keeping them. What must not: reading their rows.
-Called by the landing, the loop, the scoring stage and the web app. Uploads hold customer data, so they are removed
-after `KEPT_DAYS`.
+Uploads hold customer data, so they are deleted after `KEPT_DAYS`.
 """
 
 from __future__ import annotations
@@ -18,9 +16,9 @@ from typing import Final
 from bank_assets.store.atomic_files import publish, temporary_beside
 
 FOLDER: Final = "campaigns"
-"""Of delivered files, in the landing folder."""
+"""Folder of delivered files, in the landing folder."""
 EXAMPLE: Final = "example.csv"
-"""The campaign that comes with a source."""
+"""The campaign that every source includes."""
 DELIVERED: Final = "delivered"
 UPLOADED: Final = "uploaded"
 KEPT_DAYS: Final = 7
@@ -29,31 +27,25 @@ _DIGEST_CHARACTERS: Final = 16
 
 
 class UnknownCampaignError(LookupError):
-    """There is no such file; the message says what to do."""
+    """No such list; the message says what to do."""
 
 
 def example_path(landing: Path) -> Path:
-    """Where the example campaign of a landing folder lies; it need not exist."""
+    """Path of the example campaign of a landing folder; it need not exist."""
     return landing / FOLDER / EXAMPLE
 
 
 def campaign_of(file_name: str) -> str:
-    """The name of the campaign that a file is about; it is the key of its scores and lists."""
+    """Name of the campaign in a file; it is the key of its scores and lists."""
     return file_name.removesuffix(".csv")
 
 
 @dataclass(frozen=True, slots=True)
 class CampaignFile:
-    """One list on disk.
+    """One list on disk."""
 
-    Attributes:
-        key: names it in addresses: `delivered:<name>` or `uploaded:<digest>-<name>`.
-        name: for people.
-        path: the file.
-    """
-
-    key: str
-    name: str
+    key: str  # its name in URLs: `delivered:<name>` or `uploaded:<digest>-<name>`
+    name: str  # for people
     path: Path
 
     @property
@@ -67,12 +59,6 @@ class CampaignFiles:
     """The lists of one home."""
 
     def __init__(self, landing: Path, uploaded: Path) -> None:
-        """Remember the folders; they need not exist.
-
-        Args:
-            landing: the landing folder.
-            uploaded: where uploads are kept.
-        """
         self._delivered = landing / FOLDER
         self._uploaded = uploaded
 
@@ -83,11 +69,7 @@ class CampaignFiles:
         return delivered + [_upload(path) for path in uploads]
 
     def get(self, key: str) -> CampaignFile:
-        """A list by its key.
-
-        Raises:
-            UnknownCampaignError: there is none; uploads vanish after some days.
-        """
+        """A list by its key, or `UnknownCampaignError`; uploads disappear after some days."""
         for found in self.all():
             if found.key == key:
                 return found
@@ -97,13 +79,7 @@ class CampaignFiles:
         )
 
     def keep(self, name: str, content: bytes, check: Callable[[Path], object]) -> CampaignFile:
-        """Keep an upload that fits.
-
-        Args:
-            name: as the analyst's file is called.
-            content: its bytes.
-            check: reads the file and raises if it does not fit as a whole; then nothing is kept.
-        """
+        """Store an upload unless `check`, which reads the temporary file, raises."""
         digest = hashlib.sha256(content).hexdigest()
         plain = _NAME.sub("-", Path(name).name).strip("-.") or "list.csv"
         plain = plain if plain.endswith(".csv") else f"{plain}.csv"

@@ -1,8 +1,6 @@
-"""Who was champion on which day of data time.
+"""Which model was champion on which day of data time, from the append-only promotions.
 
-What lives here: `ChampionHistory`, cut from the append-only promotions. What must not: moving anything.
-Called by the performance and state assets. The registry is not asked: it keeps no history (mlflow #2169), and its
-client takes seconds to import.
+The registry cannot answer this: it keeps no history (mlflow #2169), and its client takes seconds to import.
 """
 
 from __future__ import annotations
@@ -20,19 +18,14 @@ ROWS = 100_000
 
 @dataclass(frozen=True, slots=True)
 class ChampionHistory:
-    """Champions in the order in which they came into force.
+    """Champions in the order in which they came into force."""
 
-    Attributes:
-        starts: first day of each, (n,), datetime64[D], ascending.
-        versions: version of each, (n,).
-    """
-
-    starts: NDArray[np.datetime64]
-    versions: tuple[str, ...]
+    starts: NDArray[np.datetime64]  # first day of each, (n,), datetime64[D], ascending
+    versions: tuple[str, ...]  # (n,)
 
     @classmethod
     def of(cls, engine: Engine) -> ChampionHistory:
-        """Read it from the ledger; a rollback without data time starts with the verdict before it."""
+        """Read it from the ledger; a rollback without a data time starts with the champion before it."""
         starts: list[np.datetime64] = []
         versions: list[str] = []
         for row in reversed(promotions.history(engine, limit=ROWS, promoted_only=True)):

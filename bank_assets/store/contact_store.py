@@ -1,8 +1,7 @@
-"""Contacts in memory from the Parquet tables: the one hand-over from tables to `core.features.contacts`.
+"""Reads contacts and their outcomes from the Parquet tables into memory.
 
-What lives here: `ContactStore`. What must not: features, fits, Spark.
-Called by the assets from `performance` on. An outcome can come with the contact, in an outcomes delivery or through
-the app (`ledger_outcomes`); the latest arrival of a contact's outcome wins, and earlier ones stay in their tables.
+An outcome comes with the contact, in an outcomes delivery, or through the app (`ledger_outcomes`). The latest arrival
+of a contact's outcome counts; earlier ones stay in their tables.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from bank_assets.store.warehouse import Warehouse
 CONTACTS: Final = "contacts"
 OUTCOME_TABLES: Final = ("outcomes", "ledger_outcomes")
 OPEN_CAMPAIGN_DAYS: Final = 31
-"""The example campaign is open while its first day is at most so many days before the last contact."""
+"""The example campaign is open while its first day is at most this many days before the last contact."""
 
 
 class ContactStore:
@@ -35,21 +34,17 @@ class ContactStore:
     def read(self, months: Sequence[str]) -> Contacts:
         """Contacts of some months with their latest outcomes, in time order.
 
-        Args:
-            months: months `YYYY-MM`; those without rows add none.
-
-        Returns:
-            The contacts; a contact that was delivered in two months counts once, at its last arrival.
+        A contact that was delivered in two months counts once, at its last arrival.
         """
         payload = [column.table for column in self._contract.payload]
         rows = self._frame(CONTACTS, ["contact_id", "contact_date", *payload, "delivery_arrival"], months)
         rows = rows.sort_values("delivery_arrival", kind="stable").drop_duplicates("contact_id", keep="last")
-        # The contact's number breaks ties within a day, so that the order does not depend on files.
+        # Ids break ties within a day, so that the order does not depend on files.
         rows = rows.sort_values(["contact_date", "contact_id"], kind="stable")
         outcomes = self._outcomes()
         joined = rows.merge(outcomes, on="contact_id", how="left")
         dates = joined["contact_date"].to_numpy().astype("datetime64[D]")
-        # dates of Arrow are objects in pandas, and a contact without an outcome has NaN among them
+        # pandas holds Arrow dates as objects, with NaN for contacts without an outcome
         arrived = pd.to_datetime(joined["arrived_on"]).to_numpy().astype("datetime64[D]")
         columns: dict[str, Any] = {name: joined[name].to_numpy() for name in payload}
         return Contacts(
@@ -78,12 +73,8 @@ class ContactStore:
     def learning_as_of(self, landing: Path, months: Sequence[str]) -> np.datetime64:
         """First day that training leaves out.
 
-        That is the first day of the open example campaign, whose customers are still to be called; without one, the
-        day after the last contact.
-
-        Args:
-            landing: the landing folder.
-            months: months to learn from.
+        That is the first day of the open example campaign, whose customers are still to be called, or else the day
+        after the last contact.
         """
         dates = self._frame(CONTACTS, ["contact_date"], months)["contact_date"].to_numpy().astype("datetime64[D]")
         after = dates.max() + np.timedelta64(1, "D")

@@ -1,9 +1,7 @@
 """Resampled folds on disk, shared by the algorithms of a search.
 
-What lives here: a cache keyed by snapshot, fold, sampler, recency and seed.
-What must not: resampling itself (`core.training.recipes.resample`).
-Tomek links cost seconds a pass on the real file; without the cache each algorithm would pay again.
-A damaged or missing file is computed anew.
+Tomek links cost seconds per pass on the real file, and without the cache every algorithm would pay them again. A
+damaged or missing file is computed anew.
 """
 
 from __future__ import annotations
@@ -24,22 +22,15 @@ if TYPE_CHECKING:
 
 
 class FoldCache:
-    """Resampled rows of one training snapshot."""
+    """Resampled rows of one training snapshot, computed by `compute` if they are not stored."""
 
     def __init__(self, folder: Path, snapshot: str, compute: ResampledFold) -> None:
-        """Prepare the cache; nothing is written yet.
-
-        Args:
-            folder: folder of all snapshots' caches.
-            snapshot: content hash of the training snapshot.
-            compute: resamples a fold.
-        """
         self._folder = folder / snapshot
         self._compute = compute
 
     def __call__(self, sampler: str, fold: Fold, half_life_days: float, seed: int) -> Resampled:
         """Resampled rows, outcomes and weights of a fold."""
-        if sampler in ("none", "class_weight"):  # no work to save
+        if sampler in ("none", "class_weight"):  # nothing worth caching
             return self._compute(sampler, fold, half_life_days, seed)
         key = f"{sampler}|{fold.name}|{fold.test_start}|{half_life_days!r}|{seed}"
         path = self._folder / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.npz"
@@ -50,10 +41,10 @@ class FoldCache:
             X, y, weights = self._compute(sampler, fold, half_life_days, seed)
         with replacing(path) as stream:
             np.savez(stream, X=X.astype(np.float32), y=y, weights=weights)
-        # float32 on both ways, so that a cached and a computed fold are the same numbers
+        # float32 in both cases, so that a cached fold equals a computed one
         return X.astype(np.float32).astype(np.float64), y, weights
 
 
 def clear_folds(folder: Path) -> None:
-    """Remove the folds of all snapshots; they serve one search."""
+    """Delete the folds of all snapshots; they serve one search."""
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,7 +1,6 @@
-"""What the tables are made from that several rooms ask about: which of them are out of date, without making any.
+"""Tables that several packages need to know about: names, inputs, and which keys are outdated.
 
-What lives here: names and inputs of these tables. What must not: making them, Dagster. Called by the assets, the loop
-and the command line. A table that only its own asset asks about is declared there.
+A table that only its own asset uses is declared there.
 """
 
 from __future__ import annotations
@@ -33,23 +32,19 @@ BATCH: Final = DerivedTable("batch_scores", "2")
 
 
 _FIRST_CONTRACT: Final = "8def6fba4d911d60ce157b18bb8b3223e268eed75da1f738e67f7a9c6301c150"
-"""`rows_digest` of the contract of every home that was made before a deployment could have its own."""
+"""`rows_digest` of the contract of all homes from before deployments could have their own."""
 
 
 def contract_setting(contract: Contract) -> dict[str, str]:
     """The contract as a setting of a fingerprint.
 
-    Args:
-        contract: the deployment's.
-
-    Returns:
-        Nothing for the first contract: its tables were made before fingerprints named one, and stay valid.
+    It is empty for the first contract: its tables were made before fingerprints named a contract, and stay valid.
     """
     return {} if contract.rows_digest == _FIRST_CONTRACT else {"contract": contract.rows_digest}
 
 
 def passed_months(store: Warehouse) -> list[str]:
-    """Months whose validation gate passed, in order; a held month is left out until its correction passes."""
+    """Months that passed their validation gate, ascending; a held month is left out until its correction passes."""
     gates = store.manifest(GATE)
     return [
         month
@@ -78,13 +73,7 @@ def outcomes_by_month(engine: Engine) -> dict[str, list[dict[str, Any]]]:
 
 
 def reported_outcomes(store: Warehouse, month: str, rows: Sequence[Mapping[str, Any]]) -> Derived:
-    """The reported outcomes that arrived in a month.
-
-    Args:
-        store: the tables.
-        month: `YYYY-MM`.
-        rows: the month's rows of `outcomes_by_month`.
-    """
+    """The outcomes reported in a month; `rows` are that month's of `outcomes_by_month`."""
     return REPORTED_OUTCOMES.of(store, month, inputs=[json.dumps(list(rows), sort_keys=True, default=str)])
 
 
@@ -95,15 +84,9 @@ def due_reported_outcomes(store: Warehouse, engine: Engine) -> list[str]:
 
 
 def scores(store: Warehouse, champions: ChampionHistory, months: Sequence[str]) -> dict[str, Derived]:
-    """The scores of some months: made from what was delivered, and by who was champion, up to their end.
+    """The scores of some months, derived from deliveries and champions up to the end of each month.
 
-    A day's score rests on what came before it, so a new month leaves the scores of earlier ones as they are, and
-    today's champion leaves yesterday's.
-
-    Args:
-        store: the tables.
-        champions: champions.
-        months: months `YYYY-MM`.
+    A day's score depends only on what came before it, so neither a new month nor a new champion changes earlier scores.
     """
     known = {
         "contacts": store.digests(CONTACTS, passed_months(store)),
@@ -127,7 +110,7 @@ def scores(store: Warehouse, champions: ChampionHistory, months: Sequence[str]) 
 
 
 def stale_scores(store: Warehouse, champions: ChampionHistory) -> dict[str, Derived]:
-    """Months that passed their gate, had a champion, and were scored from other contacts or by others; ascending."""
+    """Outdated scores of months that passed their gate and had a champion, ascending."""
     if not len(champions.starts):
         return {}
     first = str(champions.starts[0])[:7]
@@ -135,13 +118,7 @@ def stale_scores(store: Warehouse, champions: ChampionHistory) -> dict[str, Deri
 
 
 def state(store: Warehouse, champions: ChampionHistory, as_of: np.datetime64) -> Derived:
-    """The state that is published for a day.
-
-    Args:
-        store: the tables.
-        champions: champions.
-        as_of: the day.
-    """
+    """The as-of state that is published for a day."""
     return STATE.of(
         store,
         inputs={

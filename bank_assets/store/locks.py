@@ -1,7 +1,6 @@
-"""Locks on files that the kernel keeps: it frees a lock when its holder dies, however it dies.
+"""File locks of the kernel, which frees a lock when its holder dies; standard library only.
 
-What lives here: waiting for a lock, trying for one. What must not: what a lock protects. Standard library only, so that
-every room may use it. Locks exclude other processes and other open files, not a second holder of the same open file.
+They exclude other processes and other open files, but not a second holder of the same open file.
 """
 
 from __future__ import annotations
@@ -14,23 +13,15 @@ from typing import IO, Any
 
 
 def lock(file: IO[Any] | int) -> None:
-    """Lock an open file, waiting until it is free; closing it gives the lock back.
+    """Lock a file, waiting until it is free; closing it frees the lock.
 
-    Args:
-        file: open for writing: a network file system grants exclusive locks to writers only.
+    Open it for writing: network file systems grant exclusive locks to writers only.
     """
     fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def try_lock(file: IO[Any] | int) -> bool:
-    """Lock an open file if it is free; closing it gives the lock back.
-
-    Args:
-        file: open for writing.
-
-    Returns:
-        False if somebody else holds it.
-    """
+    """Lock a file that is open for writing, or return False if another process holds it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -40,11 +31,7 @@ def try_lock(file: IO[Any] | int) -> bool:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of a file, waiting until it is free.
-
-    Args:
-        path: the lock file; it and its folder are made if missing, and it stays.
-    """
+    """Hold the lock of a file, waiting until it is free; the file is created if missing, and stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
         lock(file)
@@ -53,14 +40,7 @@ def locked(path: Path) -> Iterator[None]:
 
 @contextmanager
 def locked_if_free(path: Path) -> Iterator[bool]:
-    """Hold the lock of a file if nobody else does.
-
-    Args:
-        path: the lock file; it and its folder are made if missing, and it stays.
-
-    Yields:
-        Whether the lock is held.
-    """
+    """Try to hold the lock of a file and yield whether it is held; the file is created if missing, and stays."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as file:
         yield try_lock(file)

@@ -1,8 +1,6 @@
-"""Registering a bundle as a plain MLflow model that any tool can load.
+"""Registers a bundle as a plain MLflow model that any tool can load.
 
-What lives here: `register`. What must not: reading the registry, moving aliases (`store.registry`).
-Called by the evaluation stage, benchmarks and tests. It needs MLflow's model flavours and pandas, which the web app
-does not have.
+This needs MLflow's model flavours and pandas, which the web app does not have.
 """
 
 from __future__ import annotations
@@ -10,6 +8,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping
+from contextlib import nullcontext
 from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any, Final
@@ -29,23 +28,12 @@ SCORING_MODULES: Final = (
     "core/model/__init__.py",
     "core/model/scorer.py",
 )
-"""What a plain MLflow installation needs of this package to load the pyfunc."""
+"""Modules that a plain MLflow installation needs to load the pyfunc."""
 REQUIREMENTS: Final = ("mlflow", "numpy", "onnxruntime", "pandas")
 
 
 def register(registry: Registry, bundle: Mapping[str, bytes], *, run_id: str, kind: str, as_of: str) -> Version:
-    """Log a bundle as an MLflow model of a run and register it.
-
-    Args:
-        registry: where; its database is created if there is none.
-        bundle: the four files.
-        run_id: run that the model belongs to.
-        kind: kind of the promotion that it is meant for.
-        as_of: data time of the fit.
-
-    Returns:
-        The new version.
-    """
+    """Log a bundle (four files by name) as an MLflow model of a run and register it as a new version."""
     import mlflow
 
     client = registry.client
@@ -53,11 +41,9 @@ def register(registry: Registry, bundle: Mapping[str, bytes], *, run_id: str, ki
     with tempfile.TemporaryDirectory() as folder:
         _write(bundle, Path(folder))
         active = mlflow.active_run()
-        if active is not None and active.info.run_id == run_id:
+        is_running = active is not None and active.info.run_id == run_id
+        with nullcontext() if is_running else mlflow.start_run(run_id=run_id, nested=active is not None):
             info = mlflow.pyfunc.log_model(name="bundle", **_model_arguments(Path(folder), feature_set))
-        else:
-            with mlflow.start_run(run_id=run_id, nested=active is not None):
-                info = mlflow.pyfunc.log_model(name="bundle", **_model_arguments(Path(folder), feature_set))
     if not client.search_registered_models(filter_string=f"name = '{MODEL_NAME}'"):
         client.create_registered_model(MODEL_NAME, description="Whom is it worth calling about a term deposit?")
     tags = {TAG_DIGEST: digest_files(bundle), TAG_AS_OF: as_of, TAG_KIND: kind}

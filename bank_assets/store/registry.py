@@ -1,12 +1,7 @@
-"""The MLflow model registry, as pipeline and web app use it: who is champion, fetch a version, move an alias.
-
-What lives here: `Registry`, a plain object over mlflow-skinny's client. What must not: runs and metrics of trainings
-(`resources.tracking`), registering (`store.registration`), the history of champions (`ledger.promotions`: MLflow keeps
-none), scoring, threads.
-Called by promotion, evaluation, scoring and performance assets, by the command line and by the web app.
+"""The MLflow model registry: who is champion, fetching a version, moving an alias.
 
 Importing mlflow takes 5 to 10 s, so it is imported on first use: a run that finds nothing to do never pays it, and the
-web app answers with its last good bundle before.
+web app answers from its last good bundle meanwhile. MLflow keeps no history of champions; `ledger.promotions` does.
 """
 
 from __future__ import annotations
@@ -33,11 +28,11 @@ _NO_SUCH: Final = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE
 
 
 class RegistryError(RuntimeError):
-    """The registry cannot do what was asked; the message says what was expected, found and what to do."""
+    """The registry cannot do what was requested; the message says what was expected, found and what to do."""
 
 
 class RegistryUnavailableError(RegistryError):
-    """The registry does not answer, or not as asked."""
+    """The registry does not answer, or not as expected."""
 
 
 class UnknownVersionError(RegistryError):
@@ -46,33 +41,23 @@ class UnknownVersionError(RegistryError):
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A model version.
-
-    Attributes:
-        version: its number in the registry, as text.
-        digest: registered digest of its bundle, "" if none was registered.
-        run_id: MLflow run that made it.
-        tags: its tags.
-    """
+    """A model version."""
 
     version: str
-    digest: str
-    run_id: str | None
+    digest: str  # registered digest of its bundle, "" if none was registered
+    run_id: str | None  # MLflow run that made it
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
 class Registry:
-    """Model versions and aliases of `bank-marketing`."""
+    """Model versions and aliases of `bank-marketing`. Every call may raise `RegistryUnavailableError`."""
 
     def __init__(self, uri: str, artifacts: str, cache: Path, *, fails_fast: bool = False) -> None:
-        """Remember the address; nothing is contacted or imported yet.
+        """Store the address; nothing is contacted or imported yet.
 
-        Args:
-            uri: tracking and registry URI.
-            artifacts: artifact root of the experiment, should it have to be created.
-            cache: folder of fetched bundles.
-            fails_fast: for a caller that asks again within seconds: one retry where MLflow makes seven, which take
-                four minutes.
+        `artifacts` is the root for the experiment, should it be created, and `cache` holds fetched bundles.
+        `fails_fast` makes one retry where MLflow makes seven, which take four minutes; it is for callers that try again
+        within seconds.
         """
         self.uri = uri
         self.artifacts = artifacts
@@ -81,8 +66,8 @@ class Registry:
 
     @cached_property
     def client(self) -> MlflowClient:
-        """The MLflow client; the import happens here. A database that is missing is created by its first use."""
-        # A progress bar per file has no place in a log of JSON lines.
+        """The MLflow client, imported here; its first use creates a missing database."""
+        # A progress bar per file would spoil a log of JSON lines.
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         if self._fails_fast:
             os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
@@ -105,28 +90,15 @@ class Registry:
     # reading
 
     def champion(self) -> Version | None:
-        """The version in force, None if the alias is not set.
-
-        Raises:
-            RegistryUnavailableError: the registry does not answer.
-        """
+        """The version in force, or None if the alias is not set."""
         return self.by_alias(ALIAS_CHAMPION)
 
     def by_alias(self, alias: str) -> Version | None:
-        """The version that holds an alias, or None.
-
-        Raises:
-            RegistryUnavailableError: the registry does not answer.
-        """
+        """The version that holds an alias, or None."""
         return _version(self._call("alias", lambda client: client.get_model_version_by_alias(MODEL_NAME, alias)))
 
     def get(self, version: str) -> Version:
-        """A version by its number.
-
-        Raises:
-            UnknownVersionError: there is none.
-            RegistryUnavailableError: the registry does not answer.
-        """
+        """A version by its number; raise `UnknownVersionError` if there is none."""
         found = _version(self._call("version", lambda client: client.get_model_version(MODEL_NAME, version)))
         if found is None:
             raise UnknownVersionError(
@@ -135,12 +107,7 @@ class Registry:
         return found
 
     def fetch(self, version: str) -> dict[str, bytes]:
-        """The files of a version's bundle from the registry, not verified.
-
-        Raises:
-            BundleError: the version holds no bundle.
-            RegistryUnavailableError: the registry or its artifact store does not answer.
-        """
+        """The files of a bundle from the registry, not verified; raise `BundleError` if the version holds none."""
         with tempfile.TemporaryDirectory() as folder:
 
             def download(_client: MlflowClient) -> str:
@@ -155,13 +122,7 @@ class Registry:
             return read_bundle(decision.parent)
 
     def bundle(self, version: str) -> dict[str, bytes]:
-        """The bundle of a version, from disk or the registry, digest verified.
-
-        Raises:
-            BundleError: the files do not have the registered digest.
-            UnknownVersionError: the version is neither on disk nor in the registry.
-            RegistryUnavailableError: it is not on disk and the registry does not answer.
-        """
+        """The bundle of a version from disk or the registry; raise `BundleError` if it does not match the digest."""
 
         def verified() -> dict[str, bytes]:
             digest, files = self.get(version).digest, self.fetch(version)
@@ -177,18 +138,8 @@ class Registry:
     # moving aliases
 
     def set_alias(self, alias: str, version: str) -> None:
-        """Move an alias and read it back.
-
-        Raises:
-            RegistryUnavailableError: the registry does not answer, or the alias does not read back as set; nothing
-                else was changed, set it again.
-        """
-
-        def move(client: MlflowClient) -> bool:
-            client.set_registered_model_alias(MODEL_NAME, alias, version)
-            return True
-
-        self._call("alias move", move)
+        """Move an alias and read it back."""
+        self._call("alias move", lambda client: client.set_registered_model_alias(MODEL_NAME, alias, version))
         found = self.by_alias(alias)
         if found is None or found.version != version:
             raise RegistryUnavailableError(
@@ -197,19 +148,9 @@ class Registry:
             )
 
     def move_champion(self, version: str) -> str | None:
-        """Put a version in force and keep the one before as `previous_champion`.
+        """Put a version in force, keep the one before as `previous_champion`, and return the version that was in force.
 
-        A caller that died in between asks again: `previous_champion` moves first, so nothing is lost.
-
-        Args:
-            version: its number.
-
-        Returns:
-            The version that was in force; the same number if nothing had to move.
-
-        Raises:
-            UnknownVersionError: there is no such version.
-            RegistryUnavailableError: the registry does not answer, or an alias does not read back as set.
+        `previous_champion` moves first, so a caller that died in between can repeat the call without losing it.
         """
         self.get(version)
         before = self.champion()
@@ -221,9 +162,9 @@ class Registry:
         return before.version if before is not None else None
 
     def _call(self, what: str, call: Callable[[MlflowClient], Any]) -> Any:
-        """The registry's answer to one call; None if it says that there is no such thing."""
+        """The registry's answer to one call; None if there is no such thing."""
         if self.uri.startswith(_SQLITE) and not Path(self.uri.removeprefix(_SQLITE)).is_file():
-            # MLflow would create an empty database here and call it a registry.
+            # MLflow would create an empty database here.
             raise RegistryUnavailableError(
                 "registry: expected an MLflow database, found none yet; run `make run` to train a first model."
             )
@@ -232,7 +173,7 @@ class Registry:
         except RegistryError:
             raise
         except Exception as error:
-            # MlflowException, but also whatever its stores let through: database, socket and file errors.
+            # Besides MlflowException, its stores raise database, socket and file errors.
             if getattr(error, "error_code", "") in _NO_SUCH:
                 return None
             raise RegistryUnavailableError(

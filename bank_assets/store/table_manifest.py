@@ -1,9 +1,4 @@
-"""The manifest of a table: which snapshot holds which key, read and replaced as one small JSON document.
-
-What lives here: `Entry`, `StagedEntry`, the pure `fingerprint`, reading and atomic replacing of a manifest file.
-What must not: Parquet, locks, folders of data (`warehouse` has them), Dagster.
-Called by `bank_assets.store.warehouse`, which re-exports what its callers need.
-"""
+"""The manifest of a table: which snapshot holds which key, as one small JSON document that is replaced atomically."""
 
 import contextlib
 import errno
@@ -26,13 +21,10 @@ class WarehouseError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What the manifest knows about one key of one table.
+    """What the manifest knows about one key of a table.
 
     Attributes:
-        snapshot: identifier of the snapshot that holds the key's files.
         files: paths relative to the table's folder; empty for a key without rows.
-        rows: number of rows in these files.
-        size: bytes in these files.
         digest: sha256 over the sha256 of each file, in the order of `files`.
         fingerprint: what the rows were made from (see `fingerprint`).
         metadata: small JSON facts about the key (counts, report paths).
@@ -49,13 +41,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class StagedEntry:
-    """A key's files in a staging folder, to be committed.
-
-    Attributes:
-        files: paths of the key's Parquet files, relative to the staging folder.
-        fingerprint: what the rows were made from.
-        metadata: small JSON facts about the key.
-    """
+    """The files of a key, relative to their staging folder, to be committed."""
 
     files: tuple[str, ...]
     fingerprint: str
@@ -63,15 +49,10 @@ class StagedEntry:
 
 
 def fingerprint(*, inputs: Sequence[Any] | Mapping[str, Any], code_version: str, settings: Mapping[str, Any]) -> str:
-    """Hash what a result depends on: equal fingerprints mean the work need not be redone.
+    """Hash of what a result depends on, in hexadecimal; equal fingerprints mean that it need not be recomputed.
 
-    Args:
-        inputs: digests of the inputs. The order of a sequence counts (the last arrival wins); of a mapping it does not.
-        code_version: version of the code that makes the result.
-        settings: values that change the result; JSON types only.
-
-    Returns:
-        64 hexadecimal characters.
+    The order of inputs counts if they are a sequence (the last arrival wins), not if they are a mapping. Settings hold
+    JSON types only.
     """
     ordered: Any = dict(inputs) if isinstance(inputs, Mapping) else list(inputs)
     document = {"inputs": ordered, "code_version": code_version, "settings": dict(settings)}
@@ -79,11 +60,7 @@ def fingerprint(*, inputs: Sequence[Any] | Mapping[str, Any], code_version: str,
 
 
 def load_manifest(path: Path) -> dict[str, Entry]:
-    """Entries of a manifest by key, in key order; empty if there is no such file.
-
-    Raises:
-        WarehouseError: the file is not a readable manifest of this schema version.
-    """
+    """Entries by key, in key order; empty without a file. Raises `WarehouseError` if the file cannot be read."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -106,11 +83,7 @@ def load_manifest(path: Path) -> dict[str, Entry]:
 
 
 def save_manifest(path: Path, table: str, entries: Mapping[str, Entry]) -> None:
-    """Replace a manifest in one step; on any failure the old one stays.
-
-    Raises:
-        WarehouseError: the disk is full or the folder is not writable.
-    """
+    """Replace a manifest in one step; on failure the old one stays."""
     document = {
         "schema_version": SCHEMA_VERSION,
         "table": table,
@@ -122,7 +95,7 @@ def save_manifest(path: Path, table: str, entries: Mapping[str, Entry]) -> None:
 
 @contextlib.contextmanager
 def explained(path: Path, action: str) -> Iterator[None]:
-    """Turn an operating system's error into one that says what is safe and what to do."""
+    """Turn an operating system error into a `WarehouseError` that says what is safe and what to do."""
     try:
         yield
     except OSError as error:

@@ -1,17 +1,12 @@
 """Parquet tables as immutable snapshots, committed by one manifest per table.
 
-What lives here: the class `Warehouse`; `Entry` and `fingerprint` are in `table_manifest`.
-What must not: column names or rules of any one table; Spark (it writes into a staging folder given from here).
-Called by assets (through `resources.store`), by the command line and by tests.
-
 Layout, per table::
 
     <root>/<table>/snapshots/<snapshot_id>/….parquet   written once, never changed, never renamed
     <root>/<table>/manifest.json                        which snapshot holds which key; replaced atomically
 
-A key is a month (`2008-05`), a campaign's name or `all`. Readers follow the manifest only, so a file exists for them
-when the manifest says so: a writer killed half-way leaves an unreferenced folder, and the old snapshot stays valid.
-Commit by manifest, not by rename, because object storage has no rename; there the manifest is one conditional PUT.
+A key is a month (`2008-05`), a campaign's name or `all`. Readers follow the manifest only, so a killed writer leaves an
+unreferenced folder, and the old snapshot stays valid. We commit by manifest because object storage has no rename.
 """
 
 import hashlib
@@ -42,7 +37,7 @@ from bank_assets.store.table_manifest import (
 __all__ = ["COMPRESSION", "Entry", "StagedEntry", "Warehouse", "WarehouseError", "fingerprint"]
 
 COMPRESSION: Final = "zstd"
-"""Of tables written from Arrow: 16 % smaller than snappy at the same write time on the 45,211 contacts (measured)."""
+"""For tables written from Arrow: 16 % smaller than snappy at the same write time on the 45,211 contacts (measured)."""
 
 _CHUNK_BYTES: Final = 1 << 20
 
@@ -50,8 +45,8 @@ _CHUNK_BYTES: Final = 1 << 20
 class Warehouse:
     """Tables under one folder.
 
-    Safe for many processes of one machine: commits merge into the latest manifest under a lock that the kernel drops
-    when its holder dies. Readers never wait.
+    Many processes of one machine may write: each commit merges into the latest manifest under a kernel lock. Readers
+    never wait.
     """
 
     def __init__(self, root: Path) -> None:
@@ -60,11 +55,7 @@ class Warehouse:
     # reading
 
     def manifest(self, table: str) -> dict[str, Entry]:
-        """Entries of a table by key, in key order; empty if the table was never written.
-
-        Raises:
-            WarehouseError: the manifest is not readable JSON of this schema version.
-        """
+        """Entries of a table by key, in key order; empty if the table was never written."""
         return load_manifest(self._manifest_path(table))
 
     def entry(self, table: str, key: str) -> Entry | None:
@@ -72,12 +63,12 @@ class Warehouse:
         return self.manifest(table).get(key)
 
     def digests(self, table: str, keys: Sequence[str] | None = None) -> dict[str, str]:
-        """Digest of the content of some keys (default: all), those that are stored; an input of what follows."""
+        """Content digests of the stored ones among some keys (default: all), as inputs of what is derived from them."""
         entries = self.manifest(table)
         return {key: entries[key].digest for key in (entries if keys is None else keys) if key in entries}
 
     def is_unchanged(self, table: str, key: str, fingerprint: str) -> bool:
-        """Whether a key already holds the result of this fingerprint, with all its files in place at their size."""
+        """Whether a key has this fingerprint and all its files at their size."""
         entry = self.entry(table, key)
         if entry is None or entry.fingerprint != fingerprint:
             return False
@@ -87,11 +78,7 @@ class Warehouse:
             return False
 
     def files(self, table: str, keys: Sequence[str] | None = None) -> list[Path]:
-        """Absolute paths of the Parquet files of some keys (default: all), in key order.
-
-        Raises:
-            WarehouseError: a key is not in the table.
-        """
+        """Parquet files of some keys (default: all), in key order; raise `WarehouseError` if a key is missing."""
         entries = self.manifest(table)
         if keys is not None:
             missing = [key for key in keys if key not in entries]
@@ -105,15 +92,9 @@ class Warehouse:
         return [folder / name for entry in entries.values() for name in entry.files]
 
     def read(self, table: str, keys: Sequence[str] | None = None, columns: Sequence[str] | None = None) -> pa.Table:
-        """Read some keys (default: all) of a table.
+        """Read some keys and columns of a table (default: all), rows in key order.
 
-        Args:
-            table: table name.
-            keys: keys to read; a key without rows adds none.
-            columns: columns to read (default: all).
-
-        Returns:
-            Arrow table, rows in key order. A selection without rows has the columns of the table's other keys.
+        A selection without rows has the columns of the table's other keys.
 
         Raises:
             WarehouseError: a key or the table is missing, or a file is gone.
@@ -141,11 +122,7 @@ class Warehouse:
     # writing
 
     def staging(self, table: str) -> tuple[str, Path]:
-        """Make an empty folder for a new snapshot; nothing in it is visible before `commit`.
-
-        Returns:
-            The snapshot's identifier (sorts by time) and its folder.
-        """
+        """Make an empty folder for a new snapshot: its identifier, which sorts by time, and its path."""
         snapshot = f"{time.time_ns():019d}-{secrets.token_hex(4)}"
         path = self._table_path(table) / "snapshots" / snapshot
         with explained(path, "make a snapshot folder"):
@@ -153,20 +130,9 @@ class Warehouse:
         return snapshot, path
 
     def commit(self, table: str, snapshot: str, entries: Mapping[str, StagedEntry]) -> dict[str, Entry]:
-        """Make staged files the content of their keys; other keys stay as they are.
+        """Make staged files the content of their keys; other keys stay, and on failure nothing is committed.
 
-        Data files are flushed to the disk before the manifest names them, and the manifest before this returns.
-
-        Args:
-            table: table name.
-            snapshot: identifier from `staging`.
-            entries: the keys and their staged files.
-
-        Returns:
-            The committed entries.
-
-        Raises:
-            WarehouseError: a staged file is missing or unreadable, or the disk is full; nothing is committed.
+        Data files are flushed to disk before the manifest names them, and the manifest before this returns.
         """
         committed = {key: self._seal(table, snapshot, staged) for key, staged in entries.items()}
         with self._locked(table):
@@ -177,11 +143,7 @@ class Warehouse:
     def write(
         self, table: str, key: str, rows: pa.Table, fingerprint: str, metadata: Mapping[str, Any] | None = None
     ) -> Entry:
-        """Write an Arrow table as the content of one key and commit it.
-
-        Raises:
-            WarehouseError: the disk is full; the key keeps its old content.
-        """
+        """Write an Arrow table as the content of one key and commit it."""
         snapshot, folder = self.staging(table)
         try:
             with explained(folder, "write Parquet"):
@@ -193,11 +155,7 @@ class Warehouse:
             raise
 
     def discard(self, table: str, snapshot: str) -> None:
-        """Remove a staging folder that will not be committed, to give its space back.
-
-        Raises:
-            WarehouseError: the manifest refers to the snapshot.
-        """
+        """Delete a staging folder that will not be committed; raise `WarehouseError` if the manifest refers to it."""
         with self._locked(table):
             if any(entry.snapshot == snapshot for entry in self.manifest(table).values()):
                 raise WarehouseError(
@@ -209,16 +167,10 @@ class Warehouse:
     def collect_garbage(
         self, table: str, keep: int, min_age_seconds: float = 86_400, *, is_dry_run: bool = False
     ) -> list[str]:
-        """Remove old snapshots that no key refers to.
+        """Delete snapshots that no key refers to, and return their identifiers.
 
-        Args:
-            table: table name.
-            keep: number of the newest unreferenced snapshots to leave, for readers that hold their paths.
-            min_age_seconds: younger snapshots are left, because a writer may still be filling them.
-            is_dry_run: say what would be removed, and leave it.
-
-        Returns:
-            Identifiers of the removed snapshots.
+        The `keep` newest stay for readers that hold their paths, and those younger than `min_age_seconds` because a
+        writer may still be filling them.
         """
         folder = self._table_path(table) / "snapshots"
         with self._locked(table):
@@ -263,7 +215,7 @@ class Warehouse:
 
 
 def arrays_of(table: pa.Table) -> dict[str, NDArray[Any]]:
-    """Columns of a table by name, each (n,); what has missing values or is text comes as objects."""
+    """Columns of a table by name, each (n,); text, and columns with missing values, come as objects."""
     return {name: table.column(name).to_numpy(zero_copy_only=False) for name in table.column_names}
 
 

@@ -217,8 +217,7 @@ def test_suppressions_and_lists(ledger):
     assert campaigns.suppress(ledger, ["a", "c"], reason="objection", actor="ana") == 1
     assert campaigns.unsuppress(ledger, "b")
     assert campaigns.suppressed(ledger) == {"a", "c"}
-    kept = campaigns.keep_list(
-        ledger,
+    made = campaigns.CampaignList(
         actor="ana",
         name="may",
         model_version="3",
@@ -228,6 +227,7 @@ def test_suppressions_and_lists(ledger):
         summary={"profit": 1.5},
         content_digest="e" * 64,
     )
+    kept = campaigns.keep_list(ledger, made)
     assert campaigns.get_list(ledger, kept.id) == kept
     assert campaigns.lists(ledger) == [kept]
 

@@ -61,19 +61,7 @@ def deliver(tmp_path: Path) -> Callable[..., RawFile]:
         path.write_bytes(content)
         scan = DeliveryScan(path.name, delivery_kinds(contract)[kind], ARRIVED)
         scan.feed(content)
-        facts = scan.finish()
-        return RawFile(
-            path=path,
-            sha256=sha256,
-            arrival=next(arrivals),
-            delimiter=facts.header.delimiter,
-            encoding=facts.encoding,
-            columns=facts.header.columns,
-            months=facts.months,
-            home_month=facts.home_month,
-            first_day=facts.first_day,
-            last_day=facts.last_day,
-        )
+        return RawFile.of(path, next(arrivals), scan.finish())
 
     return make
 

@@ -11,7 +11,7 @@ from bank_assets.contract.uci import MONTHS, UCI, UCI_FILE_COLUMNS
 from bank_assets.core.drift.month_profile import OTHER
 from bank_assets.spark.delivery import DeliveryReadError
 from bank_assets.spark.etl import Conservation
-from bank_assets.spark.tables import contact_schema
+from bank_assets.spark.tables import contact_columns
 from bank_assets_tests.world.customers import STORED, delimited
 
 pytestmark = pytest.mark.spark
@@ -37,7 +37,7 @@ def test_a_row_becomes_a_typed_contact_and_an_outcome(deliver, build, contact):
 
 
 def test_contacts_hold_nothing_that_is_known_only_after_the_call():
-    names = set(contact_schema(UCI).names)
+    names = {column.table for column in contact_columns(UCI)}
     assert not names & {c.table for c in UCI.columns if c.source in ("duration", "y")}
     assert {c.table for c in UCI.columns} - names == {"duration_seconds", "is_subscribed"}
 

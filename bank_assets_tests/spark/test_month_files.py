@@ -120,7 +120,10 @@ KILLED_ETL = """
     session = start_session(Settings(home=home, spark_master="local[2]", spark_memory="1g"))
     print(session.sparkContext._gateway.proc.pid, flush=True)
     warehouse = Warehouse(home / "warehouse")
-    file = RawFile(path, "x", 1, ";", "utf-8", columns, {month: 1}, month, "2008-05-01", "2008-05-31")
+    file = RawFile(
+        path=path, arrival=1, sha256="x", size_bytes=0, rows=1, encoding="utf-8", delimiter=";", columns=columns,
+        months={month: 1}, home_month=month, stray_rows=0, first_day="2008-05-01", last_day="2008-05-31",
+    )
     n = 0
     while True:
         n += 1

@@ -15,7 +15,10 @@ COLUMNS = ("contact_id", "age", "job")
 
 
 def raw_file(path: Path = Path("x.csv"), encoding: str = "utf-8", arrival: int = 1) -> RawFile:
-    return RawFile(path, "0" * 64, arrival, ";", encoding, COLUMNS, {}, "2008-05", "2008-05-01", "2008-05-31")
+    return RawFile(
+        path=path, arrival=arrival, sha256="0" * 64, size_bytes=0, rows=0, encoding=encoding, delimiter=";",
+        columns=COLUMNS, months={}, home_month="2008-05", stray_rows=0, first_day="2008-05-01", last_day="2008-05-31",
+    )  # fmt: skip
 
 
 def fields(block: bytes, file: RawFile) -> list[list[str]]:

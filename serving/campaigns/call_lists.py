@@ -76,8 +76,8 @@ class CallLists:
             content = csv_of(planned.plan, scores, list_id, group)
             self.kept.write(f"{list_id}-{group}.csv", content)
         summary = {name: part for name, part in planned.plan.summary().items() if name != "curve"}
-        return campaigns.keep_list(
-            self.ledger,
+        made = CampaignList(
+            id=list_id,
             actor=actor,
             name=chosen.file.name,
             model_version=champion.version,
@@ -97,8 +97,8 @@ class CallLists:
             summary={**summary, "forecast": planned.forecast.to_dict()},
             content_digest=hashlib.sha256(content).hexdigest(),
             content_path=f"{list_id}-{CALLS}.csv",
-            list_id=list_id,
         )
+        return campaigns.keep_list(self.ledger, made)
 
     def has_file(self, list_id: str) -> bool:
         """True if the files of a kept list are still there."""

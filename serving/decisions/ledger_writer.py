@@ -28,7 +28,7 @@ GROUP_ROWS: Final = 512
 """Most decisions of a transaction that joins groups: bounds the wait of the last one in it."""
 BUFFER_BYTES: Final = 1 << 20
 _LENGTH: Final = struct.Struct("<I")
-_row: Final = attrgetter(*decisions.Draft.__slots__)
+_row: Final = attrgetter(*decisions.Draft.__dataclass_fields__)
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 

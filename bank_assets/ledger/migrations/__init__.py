@@ -1,8 +1,7 @@
 """Alembic migrations of the ledger, run from code on an open connection; there is no alembic.ini.
 
-What lives here: the newest revision's name and the runner. Each file in `versions/` is one revision.
-Called by `engine.upgrade` only. To add one: copy the newest file, change `revision` and `down_revision`, set `HEAD`;
-a test compares the tables it builds with `models.metadata`.
+Each file in `versions/` is one revision. To add one, copy the newest file, change `revision` and `down_revision`, and
+set `HEAD`; a test compares the tables it builds with `models.metadata`.
 """
 
 from __future__ import annotations
@@ -17,12 +16,7 @@ HEAD: Final = "0002"
 
 
 def run(connection: Connection, revision: str = "head") -> None:
-    """Upgrade to a revision inside the caller's transaction.
-
-    Args:
-        connection: a connection in a write transaction.
-        revision: where to stop; `head` for the newest.
-    """
+    """Upgrade to a revision inside the caller's write transaction."""
     from alembic import command
     from alembic.config import Config
 

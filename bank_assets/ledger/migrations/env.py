@@ -1,7 +1,4 @@
-"""Alembic's entry point: runs the migrations on the connection that `migrations.run` hands over.
-
-What must not be here: engine creation, logging set-up, offline mode. Called by Alembic only.
-"""
+"""Alembic's entry point: runs the migrations on the connection that `migrations.run` passes in."""
 
 from __future__ import annotations
 
