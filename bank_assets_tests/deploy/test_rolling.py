@@ -174,10 +174,8 @@ def world(tmp_path, new_database, bundle_a):
 
 def never_ready(release: Path) -> None:
     """A release that starts and answers, but takes no model: its readiness stays 503."""
-    file = release / "serving" / "champion.py"
-    changed = re.sub(
-        r"(def load_last_good.*?\n        \"\"\"\n)", r"\1        return False\n", file.read_text(), flags=re.S
-    )
+    file = release / "serving" / "champion" / "champion.py"
+    changed = re.sub(r"(def load_last_good.*\n)", r"\1        return False\n", file.read_text())
     assert changed != file.read_text()
     file.write_text(changed)
 

@@ -18,6 +18,7 @@ from bank_assets.store.table_manifest import Entry
 from bank_assets_tests.resources.test_json_logs import broken, fine, lines_of_run
 from bank_assets_tests.world.waiting import wait_until
 from serving.app import create_app
+from serving.decisions.scoring import DecisionMaker
 from serving.web import logs
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -90,7 +91,7 @@ def app_lines(serving_settings, registry, payload, monkeypatch):
 
             monkeypatch.setattr(registry, "champion", lost)
             wait_until(lambda: "registry not reachable" in events.getvalue())
-            monkeypatch.setattr("serving.decisions.deciding.decide", lambda *_: 1 / 0)
+            monkeypatch.setattr(DecisionMaker, "decide", lambda *_: 1 / 0)
             assert client.post(PATH, json=payload).status_code == 500
     finally:
         logging.getLogger().removeHandler(handler)
