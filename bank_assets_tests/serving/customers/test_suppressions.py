@@ -75,7 +75,7 @@ def test_an_objection_holds_at_every_door(client, payload):
     assert "objected to direct marketing" in form.text
     assert "never seen in training" not in form.text
     what_if = client.post("/predict/what-if", data=values, headers={"HX-Request": "true"})
-    assert "do not call, since this customer objected" in what_if.text
+    assert "do not call, because this customer objected" in what_if.text
 
     record = client.get(f"{PATH}/{api['id']}").json()
     assert (record["decision"], record["reason"]) == ("do_not_call", "suppressed")
