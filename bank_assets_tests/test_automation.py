@@ -1,4 +1,4 @@
-"""Followers are requested once, and again after a failure; freshness policies are where they matter."""
+"""Followers are requested once, and again after a failure; assets that need one have a freshness policy."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

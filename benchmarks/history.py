@@ -1,4 +1,4 @@
-"""The real history as contacts in memory, for benchmarks; not a benchmark itself."""
+"""The real history as contacts in memory; imported by benchmarks."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""Serving beside its peers, in one run on one machine with one recipe; one JSON line per claim.
+"""Serving compared with its peers on one machine with one recipe; one JSON line per claim.
 
-Needs BANK_SOURCE (the UCI file). `python -m benchmarks.serving [single] [peers] [batch] [swap] [start]`, default all;
-some eight minutes. Peers serve the champion's recipe refitted as an sklearn pipeline (one-hot columns and LightGBM on a
-pandas row that already has the as-of features) and keep no record; ours has every decision on disk before it answers.
-All have one worker, which is each one's default, and kept connections; latencies are of a closed loop of 8 (or 32).
+`BANK_SOURCE=<bank-full.csv> python -m benchmarks.serving [single] [peers] [batch] [swap] [start]`, default all; some
+eight minutes. Peers serve the champion's recipe refitted as an sklearn pipeline (one-hot columns and LightGBM on a
+pandas row that already has the as-of features) without a record; ours has every decision on disk before it answers.
+Each has its default of one worker, and kept connections. Latencies are of a closed loop of 8 (or 32) connections.
 
-A peer is as fast as its pipeline: some 4 ms a row for this recipe, one fit of 100 small trees. A pipeline calibrated
-over five folds takes five times as long, a forest of 200 trees on all cores eight times (`peers` shows it).
+A peer is as fast as its pipeline: some 4 ms a row here. Calibration over five folds takes five times as long, a forest
+of 200 trees on all cores eight times (`peers`).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""What `benchmarks.serving` runs on: a home with two versions, and the peers' pipeline; not a benchmark itself.
+"""The data of `benchmarks.serving`: a home with two versions, and the peers' pipeline.
 
-The peers get the champion's recipe, refitted as an sklearn pipeline: one-hot columns and LightGBM.
+Peers get the champion's recipe, refitted as an sklearn pipeline of one-hot columns and LightGBM.
 """
 
 from __future__ import annotations

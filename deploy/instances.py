@@ -1,7 +1,6 @@
-"""Replicas of the app, as processes on this machine or as services of the Compose deployment.
+"""Replicas of the app, as processes on this machine or as Compose services: start, stop, readiness.
 
-What lives here: starting, stopping and asking one replica. What must not: the order of an update (`deploy.rolling`).
-Standard library only.
+Standard library only; `deploy.rolling` has the order of an update.
 """
 
 from __future__ import annotations

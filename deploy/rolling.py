@@ -1,16 +1,15 @@
-"""Rolls a new version over the app's replicas, one after the other, without a failed request; takes it back by itself.
+"""Rolls a new version over the app's replicas without a failed request, and rolls it back if it does not become ready.
 
-What lives here: the order of steps and the verdict. What must not: how a replica is started (`deploy.instances`), which
-requests go where (the proxy looks at each replica's readiness).
-`python3 -m deploy.rolling <image tag>` rolls the Compose deployment; standard library only, so an operator's machine
-needs nothing else. bank_assets_tests/deploy/test_rolling.py rolls real processes under load with the same code.
+`python3 -m deploy.rolling <image tag>` rolls the Compose deployment with the standard library alone.
+bank_assets_tests/deploy/test_rolling.py rolls real processes under load.
 
-1. All replicas must be ready, else nothing is touched.
-2. The new version's migration runs once. It only adds, so the old version goes on (bank_assets/ledger/migrations).
-3. Each replica in turn: it says "not ready" and goes on answering until the proxy has noticed, ends what it accepted,
-   and the new version takes its place. The next one follows only when this one is ready and has been given requests.
-4. A replica that does not become ready in time is put back to the old version, and so are those before it. The schema
-   stays: the old version works on it.
+1. If a replica is not ready, nothing is touched.
+2. The new version's migration runs once. It only adds, so the old version keeps working
+   (bank_assets/ledger/migrations).
+3. Each replica in turn reports "not ready", answers until the proxy has noticed, and finishes what it accepted; then
+   the new version takes its place. The next one follows only when this one is ready and has received requests.
+4. A replica that does not become ready in time goes back to the old version, and so do those before it. The schema
+   stays.
 """
 
 from __future__ import annotations

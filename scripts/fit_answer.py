@@ -1,8 +1,6 @@
-"""Fits the simulator's additive log-odds of a subscription.
+"""Fits the simulator's additive log-odds of a subscription: ridge logistic regression over the profile's terms.
 
-What lives here: ridge logistic regression over the profile's terms, and the calibration of each month's intercept.
-What must not: the other tables (see `fit_profile`).
-Called by `fit_profile` only.
+It also calibrates each month's intercept. Only `fit_profile` calls it.
 """
 
 from __future__ import annotations

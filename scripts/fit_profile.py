@@ -1,11 +1,8 @@
 """Fits the simulator's profile to the UCI file: `python -m scripts.fit_profile --source PATH`.
 
-What lives here: counting, suppression of small cells, odds ratios common to all months, quantiles.
-What must not: anything the running platform needs.
-Called by a person when bins or links change; a test refits it and compares.
-
-Suppression: a count under `MINIMUM_CELL_ROWS` becomes 0; a table, rate or set of quantiles of fewer than
-`MINIMUM_TABLE_ROWS` rows is replaced by that of the nearest months that together have enough.
+Run it when bins or links change; a test refits the profile and compares. A count under `MINIMUM_CELL_ROWS` becomes 0; a
+table, rate or set of quantiles of fewer than `MINIMUM_TABLE_ROWS` rows is replaced by that of the nearest months that
+together have enough.
 """
 
 from __future__ import annotations

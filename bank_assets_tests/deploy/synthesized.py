@@ -1,7 +1,4 @@
-"""The templates of AWS, synthesized once for all test processes, and ways to read them.
-
-What lives here: the fixture `templates` and small queries. What must not: expectations. Imported by test_aws_*.py.
-"""
+"""The AWS templates, synthesized once for all test processes, and queries on them."""
 
 from __future__ import annotations
 

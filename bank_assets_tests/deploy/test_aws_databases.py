@@ -1,4 +1,4 @@
-"""The migrate task and the Dagster instance of AWS: real PostgreSQL, real Dagster and MLflow; moto for ECS."""
+"""The migrate task and the Dagster instance of AWS, on a real PostgreSQL, Dagster and MLflow, with moto for ECS."""
 
 import contextlib
 import json

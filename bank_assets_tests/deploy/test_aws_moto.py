@@ -1,7 +1,6 @@
-"""The templates created against moto, as far as moto can; what it cannot is named and held to.
+"""The templates created against moto, as far as moto supports them.
 
-A resource type that moto knows and our table says it does not, or the other way round, fails the first test, so a newer
-moto widens what is created here.
+The first test fails if the list of unsupported resource types is wrong in either direction.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What the templates of AWS promise; each promise about security is also shown to notice its breach."""
+"""What the AWS templates guarantee; each security rule has a case that breaks it."""
 
 import copy
 import json

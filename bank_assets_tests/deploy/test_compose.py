@@ -1,4 +1,4 @@
-"""compose.yaml: valid, nothing published without a login, nothing with more rights than it needs."""
+"""compose.yaml is valid, publishes nothing without a login, and grants nothing more than needed."""
 
 import copy
 import re

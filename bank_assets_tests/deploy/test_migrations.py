@@ -1,4 +1,4 @@
-"""Migrations run once, before the new version, and the version before keeps working on what they leave."""
+"""Migrations run once, before the new version, and the version before keeps working on their result."""
 
 import os
 import subprocess

@@ -1,6 +1,6 @@
-"""A new version, its migration included, is rolled over two replicas behind haproxy under load: 0 failed requests.
+"""A new version with a migration is rolled over two replicas behind haproxy under load without a failed request.
 
-Real processes on a real PostgreSQL; the old version is this tree, the new one is made from it (`releases`).
+Real processes on a real PostgreSQL. The old version is this tree, `releases` makes the new one from it.
 """
 
 import http.client

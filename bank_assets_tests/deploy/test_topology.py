@@ -1,7 +1,4 @@
-"""The deployment of compose.yaml as processes: its commands, environments, health checks and proxy, without containers.
-
-PostgreSQL, object storage (moto), MLflow, Dagster's code location, web server and daemon, two app replicas, haproxy.
-"""
+"""The deployment of compose.yaml as processes: its commands, environments, health checks and proxy."""
 
 import base64
 import http.client

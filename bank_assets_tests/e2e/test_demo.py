@@ -1,4 +1,4 @@
-"""`make demo` as a visitor runs it: real daemon, web server and app; a month arrives, nobody touches anything."""
+"""`make demo` with a real daemon, web server and app: a month arrives, and the loop responds unattended."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The closed loop with real runs: a month lands and the right model is in use soon after, whatever fails meanwhile."""
+"""The closed loop with real runs: after a month lands, the right model is soon in use, whatever fails meanwhile."""
 
 import dataclasses
 import os

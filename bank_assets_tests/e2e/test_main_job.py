@@ -1,7 +1,7 @@
-"""The main job as a person runs it: real processes, a real Spark, an empty home, a year of simulated contacts.
+"""The main job in real processes with a real Spark, an empty home and a year of simulated contacts.
 
-One home tells the story: bad rows lie in its landing folder, the job is killed in ETL, training and promotion, run to
-its end, and run again. `make soak` kills it at every point and compares it with a home that nothing happened to.
+The landing folder holds bad rows. The job is killed in ETL, training and promotion, completed, and run again.
+`make soak` kills it at every point and compares the result with an undisturbed home.
 """
 
 import argparse

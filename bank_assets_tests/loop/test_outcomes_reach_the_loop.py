@@ -1,4 +1,4 @@
-"""An outcome reaches training, performance and the published state on the next run, whichever way it was told."""
+"""An outcome reaches training, performance and the published state on the next run, however it was reported."""
 
 import dagster as dg
 import numpy as np

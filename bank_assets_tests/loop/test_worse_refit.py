@@ -1,9 +1,7 @@
-"""A retraining that is worse: fitted by the real job on spoiled history, refused by the real gate, told once.
+"""A refit on corrupted history is refused by the real gate and reported once.
 
-The fault: January to March are delivered again by a system that joined the outcomes to the wrong customers. No
-check of a month sees it, because the rates are as before. In April other people are called, so the loop asks for a
-refit. Only the ETL is stood in for (`world.home.make_tables`); training set, challenger, gate, aliases, ledger, loop
-and alerts are the real ones.
+January to March are delivered again with the outcomes of other customers. Rates are unchanged, so no check of a month
+notices it. In April other people are called, so the loop requests a refit. Only the ETL is replaced.
 """
 
 import sqlite3

@@ -1,6 +1,6 @@
-"""Both retrain sensors drive one loop: which runs they request, and how they explain it when they request none.
+"""Both retrain sensors drive one loop: the runs that they request, and the reasons when they request none.
 
-Fits are real (`world.home.promote`), but are recorded without a run; `e2e/test_loop.py` tests the runs.
+Fits are real (`world.home.promote`) but recorded without a run; `e2e/test_loop.py` tests the runs.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The committed profile: fits the code, holds aggregates only, and is what its script makes of the real file."""
+"""The committed profile matches the code, holds only aggregates, and is reproduced by its script from the real file."""
 
 import json
 import os

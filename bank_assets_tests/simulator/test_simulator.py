@@ -1,4 +1,4 @@
-"""Simulated contacts: shaped like the contract and the profile, reproducible, and drifting only where told to."""
+"""Simulated contacts match contract and profile, are reproducible, and drift only where requested."""
 
 import io
 from datetime import date

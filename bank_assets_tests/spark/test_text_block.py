@@ -1,4 +1,4 @@
-"""Blocks of lines are cut by Arrow where that is safe and by the contract's reader where it is not, with one result."""
+"""Arrow reads blocks of lines where that is safe and the contract's reader elsewhere, with the same result."""
 
 import random
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Contacts meet their outcomes: twice, late, contradictory, of nobody, or never."""
+"""Contacts joined with outcomes that are repeated, late, contradictory, without a contact, or missing."""
 
 from datetime import date
 

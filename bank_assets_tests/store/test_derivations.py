@@ -1,4 +1,4 @@
-"""Work is done once for the same inputs, code and settings; and a fingerprint of an earlier release stays valid."""
+"""Work is done once for the same inputs, code and settings, and fingerprints of earlier releases stay valid."""
 
 from dataclasses import replace
 

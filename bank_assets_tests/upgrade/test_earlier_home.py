@@ -1,4 +1,4 @@
-"""A home of the release before works: `make_old_home.py` made it with that release's own code."""
+"""A home of an earlier release works; `make_old_home.py` made it with that release's own code."""
 
 import json
 import tarfile

@@ -1,12 +1,11 @@
-"""Prepares the databases of a deployment, once, before a new version starts: owners, databases, migrations, first user.
+"""Prepares the databases before a new version starts: owners, databases, migrations, first user.
 
-What lives here: the order, and what is not a migration of its own (roles, databases). What must not: schemas; the
-ledger, Dagster and MLflow bring theirs. Runs in the pipeline image as the ECS task `migrate` (`release.py` starts it
-and waits), and again at any time: each step finds out whether it has work, so an interrupted run is simply repeated.
+It runs in the pipeline image as the ECS task `migrate` (`release.py` starts it and waits). Each step finds out whether
+it has work, so an interrupted run is simply repeated.
 
 Environment: DAGSTER_HOME, PGHOST, PGPORT, PGUSER, PGPASSWORD (the administrator), BANK_PASSWORD_LEDGER,
-BANK_PASSWORD_DAGSTER, BANK_PASSWORD_MLFLOW (the owners' passwords, set here: that is also how they are rotated),
-BANK_PASSWORD_ADMIN (of the first user of the web app, made only while there is neither user nor key).
+BANK_PASSWORD_DAGSTER, BANK_PASSWORD_MLFLOW (the owners' passwords, which are set and so rotated here),
+BANK_PASSWORD_ADMIN (of the web app's first user, created only while there is neither user nor key).
 """
 
 from __future__ import annotations

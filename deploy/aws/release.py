@@ -1,11 +1,9 @@
 """Deploys one version to one environment: `python deploy/aws/release.py --environment prod --revision <commit> ...`.
 
-What lives here: the order of a release. What must not: what is in a stack. Called by the deploy job of the workflow and
-by people, with the same arguments; run it again after a failure, each step finds out whether it has work.
-
-Order: stacks that change rarely, then the task definitions, then the migrate task, whose exit code must be 0, then the
-services, which are replaced without a gap and rolled back by themselves if the new version does not become ready, then
-alarms. A stack whose template and parameters are the deployed ones is left alone.
+The workflow and people call it with the same arguments; after a failure run it again. Order: stacks that change rarely,
+the task definitions, the migrate task, whose exit code must be 0, the services, which are replaced without downtime and
+rolled back if the new version does not become ready, then alarms. A stack whose template and parameters are unchanged
+is left alone.
 """
 
 from __future__ import annotations

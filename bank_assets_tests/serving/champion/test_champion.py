@@ -1,4 +1,4 @@
-"""The champion: last good, swaps, refusals, rollback; what the app says without one."""
+"""The champion: the last good bundle, swaps, refusals, rollback, and the app without a champion."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Nobody who objected is called, whichever door the customer comes in by; and how fresh the list is."""
+"""A customer who objected is never called, by whichever page or route; and how current the list is."""
 
 import pytest
 from sqlalchemy.exc import OperationalError

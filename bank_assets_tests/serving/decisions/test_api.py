@@ -1,4 +1,4 @@
-"""Decisions over HTTP: what a client sends, sees, and finds on record."""
+"""Decisions over HTTP: request, answer and record."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Uploads: good rows scored and recorded, bad rows named, limits kept, failures said."""
+"""Uploads: good rows are scored and recorded, bad rows named, limits kept, failures reported."""
 
 import gzip
 

@@ -1,6 +1,6 @@
-"""Nothing acknowledged is lost: the real server in its own process, killed under load, on SQLite and PostgreSQL.
+"""No acknowledged decision is lost: the real server, killed under load, on SQLite and PostgreSQL.
 
-The server runs as `python -m serving` with a last good model on disk and no registry, as after a crash of everything.
+It runs as `python -m serving` with a last good model on disk and no registry, as after a crash of everything.
 """
 
 import http.client

@@ -1,4 +1,4 @@
-"""The ledger writer as a program: frames, joined groups, errors without customers' values, its end."""
+"""The ledger writer as a program: frames, grouped commits, errors without customers' values, its end."""
 
 import signal
 import socket

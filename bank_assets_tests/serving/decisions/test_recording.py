@@ -1,4 +1,4 @@
-"""The recorder inside the app: a ledger that fails, a writer that dies, too much waiting, groups."""
+"""The recorder in the app: a failing ledger, a dying writer, too many waiting decisions, groups."""
 
 import asyncio
 import errno

@@ -1,4 +1,4 @@
-"""What people were told, on Home and Monitoring, and the pages that alerts link to, as the app serves them."""
+"""Alerts on Home and Monitoring, and the pages that alerts link to, as the app serves them."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Pages and people: login, roles, tokens against forged forms, headers; and pages when something is missing."""
+"""Access to pages: login, roles, form tokens, headers; and pages when something is missing."""
 
 import json
 from dataclasses import replace

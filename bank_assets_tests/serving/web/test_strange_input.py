@@ -1,4 +1,4 @@
-"""What no honest client sends: odd JSON, wrong headers, spoiled files. Never a 5xx, and the answer says what to do."""
+"""Input that no ordinary client sends: odd JSON, wrong headers, corrupt files. The answer is never a 5xx."""
 
 import gzip
 import json

@@ -1,7 +1,4 @@
-"""Alarms: what must wake a person, and the one that takes a bad version back.
-
-What lives here: thresholds with their reasons. What must not: the dashboard, metric filters.
-"""
+"""Alarms with their thresholds and reasons, and the one that rolls a bad version back."""
 
 from __future__ import annotations
 

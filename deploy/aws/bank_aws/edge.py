@@ -1,9 +1,7 @@
-"""The two doors: a public load balancer for the app, an internal one for Dagster and MLflow, which have no login.
+"""The two entrances: a public load balancer for the app, an internal one for Dagster and MLflow, which have no login.
 
-What lives here: load balancers, listeners, the sign-in in front of the internal one. What must not: services.
-
-Every action of the internal listener that forwards a request authenticates it first with the company's OpenID Connect
-provider; what matches no host gets a plain 404. There is no plain HTTP inside, and outside it only redirects.
+Every forwarding action of the internal listener first authenticates with the company's OpenID Connect provider;
+requests that match no host get a 404. Inside there is no plain HTTP, and outside it only redirects.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What differs between deployments: sizes and guarantees of an environment, read from the CDK context.
+"""Sizes and guarantees of an environment, read from the CDK context and validated.
 
-What lives here: `Environment`, its validation, names. What must not: constructs. Called by `app.py`, every stack and
-the cost estimate, so that a size is stated once (cdk.json, or `-c environments=...`).
+`app.py`, every stack and the cost estimate read them here, so a size is stated once (cdk.json, or `-c
+environments=...`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
-"""Exceptions from cdk-nag's AwsSolutions rules, each with its reason, beside the resource that it is about.
+"""Exceptions from cdk-nag's AwsSolutions rules, each with its reason, beside the resource that it concerns.
 
-What lives here: one function. What must not: reasons (they stand where the resource is made). A finding that nobody
-explained fails `make synth`.
+A finding without an explanation fails `make synth`.
 """
 
 from __future__ import annotations

@@ -1,11 +1,8 @@
-"""What runs always: the app, the Dagster web server, daemon and code location, the MLflow server.
+"""The services: the app, the Dagster web server, daemon and code location, the MLflow server.
 
-What lives here: services, how they are replaced, how the app scales, what each may do. What must not: load balancers,
-alarms.
-
-A new version starts beside the old one, is asked whether it is ready, takes over, and is rolled back by itself if it
-does not become ready. The daemon is the exception: two of them would evaluate every schedule twice, so the old one
-stops first; a tick that falls into the gap is caught up.
+A new version starts beside the old one, takes over when it is ready, and is rolled back if it does not become ready.
+The daemon is the exception: two would evaluate every schedule twice, so the old one stops first, and a tick missed
+meanwhile is caught up.
 """
 
 from __future__ import annotations

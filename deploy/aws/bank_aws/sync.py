@@ -1,7 +1,6 @@
-"""Copies between the bucket and the home: deliveries in every hour, snapshots and reports out every night.
+"""Copies between bucket and home by DataSync: deliveries in every hour, snapshots and reports out every night.
 
-What lives here: DataSync locations, tasks, and the two roles they act with. What must not: buckets and file systems.
-Immutable snapshots make the copy out simple: a file once copied never changes.
+Snapshots are immutable, so a file once copied never changes.
 """
 
 from __future__ import annotations
