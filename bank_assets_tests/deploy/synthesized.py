@@ -23,7 +23,7 @@ Template = dict[str, Any]
 
 
 def synthesize(output: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the CDK app; without a network namespace of its own, but with proxies that lead nowhere: nothing is asked."""
+    """Run the CDK app without network access: its proxies lead nowhere."""
     offline = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
     command = [sys.executable, str(AWS / "app.py"), "--output", str(output), *arguments]
     env = {**os.environ, **offline}

@@ -141,7 +141,7 @@ def test_every_stack_is_created_with_all_that_moto_knows(cloud, templates):
         assert len(made) == len(reduced(templates[name])["Resources"]), name
 
 
-def test_what_was_created_is_what_was_asked_for(cloud):
+def test_what_was_created_is_what_was_requested(cloud):
     repositories = boto3.client("ecr").describe_repositories()["repositories"]
     assert {each["imageTagMutability"] for each in repositories} == {"IMMUTABLE"}
     (database,) = boto3.client("rds").describe_db_instances()["DBInstances"]

@@ -169,7 +169,7 @@ def eventually(look, seconds: float = 30.0):
         (["python", "-m", "serving", "migrate"], "ledger: tables of revision"),
     ],
 )
-def test_the_pipeline_image_runs_what_compose_and_aws_ask_of_it(images, tmp_path, command, says):
+def test_the_pipeline_image_runs_the_commands_of_compose_and_aws(images, tmp_path, command, says):
     home = tmp_path / "bank"
     home.mkdir()
     # The container's hosts file does not know its own name here, and Spark's worker looks it up.

@@ -50,7 +50,7 @@ def of_other_customers(contacts, *months):
 
 
 class Bank:
-    """A home, its daemon, and what people were told."""
+    """A home, its daemon and its alerts."""
 
     def __init__(self, home, instance):
         self.settings = Settings(
@@ -142,7 +142,7 @@ def test_the_champion_stays_in_force(bank):
     assert responses.latest(bank.engine).as_of == "2020-04-13", "the days after it are judged under the champion"
 
 
-def test_it_is_told_once_however_often_the_sensors_look(bank):
+def test_it_is_reported_once_however_often_the_sensors_tick(bank):
     (alert,) = bank.reported("refused")
     assert "P(worse)" in alert["text"]
     assert alert["run_id"] == bank.fits()[0].run_id

@@ -102,7 +102,7 @@ class InProcessDaemon:
         return len(self.runs) - before
 
     def settle(self, rounds: int = 40) -> None:
-        """Rounds until nobody asks for anything."""
+        """Rounds until nothing is requested."""
         for _ in range(rounds):
             if not self.round():
                 return

@@ -73,7 +73,7 @@ def until_ready(server: Any, start: Any) -> None:
     while True:
         try:
             start()
-        except (subprocess.SubprocessError, AssertionError) as error:  # timed out, or asked while it was starting
+        except (subprocess.SubprocessError, AssertionError) as error:  # timed out, or queried while it was starting
             if time.monotonic() > give_up:
                 log = server.log.read_text(errors="replace")[-LOG_CHARACTERS:] if server.log.exists() else "no log"
                 raise AssertionError(

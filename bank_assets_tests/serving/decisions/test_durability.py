@@ -79,7 +79,7 @@ def publish(url: str, bundle) -> None:
 
 
 def load(server: Server, acknowledged: list, refused: list, is_done: threading.Event, clients: int = 6) -> list:
-    """Start clients that post until told otherwise, each over one kept connection."""
+    """Start clients that post until stopped, each over one kept connection."""
 
     def ask() -> None:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
