@@ -103,12 +103,12 @@ class ComposeService:
         self.compose.run("up", "--detach", "--no-deps", "--no-build", self.name, release=release)
 
     def is_ready(self, release: str) -> bool:
-        """Whether this release answers that it can decide; asked inside, as replicas publish no port."""
+        """Whether this release reports ready; checked inside the container, because replicas publish no port."""
         check = ("exec", "-T", self.name, "python", "deploy/container/healthcheck.py", "/health/ready", release)
         return self.compose.run(*check, release=release, check=False).returncode == 0
 
     def failure(self) -> str:
-        """Compose restarts what ends, so only time tells."""
+        """Compose restarts a process that ends, so only the time limit applies."""
         return ""
 
     def story(self) -> str:

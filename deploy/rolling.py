@@ -67,7 +67,7 @@ class Outcome:
 
     Attributes:
         release: the version that serves now.
-        is_updated: True if it is the one asked for.
+        is_updated: True if it is the requested one.
         reason: why it is not.
     """
 
@@ -93,7 +93,7 @@ def roll(
         old: release that serves now, gone back to if the new one does not become ready.
         migrate: runs the new release's migration; raises if it fails.
         pace: how long to wait.
-        say: told each step.
+        say: receives each step.
 
     Returns:
         What serves now; a release that was taken back is an outcome, not an exception.

@@ -93,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write the templates.
 
     Returns:
-        0, or 1 if cdk-nag found something that nobody explained.
+        0, or 1 if cdk-nag has a finding without an explanation.
     """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=HERE / "cdk.out")

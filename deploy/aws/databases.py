@@ -85,7 +85,7 @@ def make_databases(env: Mapping[str, str]) -> str:
             owner, password = sql.Identifier(name), sql.Literal(env[f"BANK_PASSWORD_{name.upper()}"])
             if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone():
                 connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(owner))
-                # An administrator who is no superuser (RDS) must be a member to make somebody the owner.
+                # An administrator without superuser rights (RDS) must be a member of a role to make it the owner.
                 connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(owner))
                 made.append(f"owner {name}")
             connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(owner, password))
@@ -119,7 +119,7 @@ def migrate_ledger(env: Mapping[str, str]) -> str:
 
 
 def make_first_user(env: Mapping[str, str]) -> str:
-    """Make the user `admin`, if nobody could log in otherwise: the app refuses to start then.
+    """Create the user `admin` if nobody could log in otherwise; without a login the app refuses to start.
 
     Returns:
         Whether it was made.

@@ -151,7 +151,7 @@ class Release:
         """Run the migrate task of the new version and wait for it.
 
         Raises:
-            ReleaseError: it did not start or did not end with 0; the old version goes on serving.
+            ReleaseError: it did not start or did not end with 0; the old version keeps serving.
         """
         network = self._outputs("network")
         family, cluster = f"bank-{self._environment}-migrate", f"bank-{self._environment}"
@@ -180,7 +180,7 @@ class Release:
         if codes != [0]:
             raise ReleaseError(
                 f"{family}: expected exit code 0, found {codes} ({found.get('stoppedReason')}); see the log group "
-                f"/bank/{self._environment}/migrate. The old version goes on; fix it and release again."
+                f"/bank/{self._environment}/migrate. The old version keeps serving; fix it and release again."
             )
         print(f"{family}: done", flush=True)
 

@@ -50,7 +50,7 @@ class Edge(Construct):
             "token_endpoint": _parameter(stack, "OidcTokenEndpoint", "Its token endpoint", URL),
             "user_info_endpoint": _parameter(stack, "OidcUserInfoEndpoint", "Its user info endpoint", URL),
             "client_id": _parameter(stack, "OidcClientId", "Client id registered with it", ".+"),
-            # The operator's own secret: it exists before this stack, and its value never stands in a template.
+            # The operator's own secret: it exists before this stack, and its value is in no template.
             "client_secret": cdk.SecretValue.secrets_manager(
                 f"bank/{environment.name}/oidc", json_field="client_secret"
             ),
@@ -129,7 +129,7 @@ class Edge(Construct):
     def publish(
         self, service: elb.IApplicationLoadBalancerTarget, port: int, health_path: str
     ) -> elb.ApplicationTargetGroup:
-        """Answer the domain with a service that asks for logins itself."""
+        """Route the domain to a service that has its own login."""
         group = self._targets("AppTargets", port, health_path, service)
         self.public_listener.add_action(
             "App",

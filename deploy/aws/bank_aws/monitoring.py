@@ -209,7 +209,7 @@ class MonitoringStack(cdk.Stack):
         ]
 
     def _watch_killed_runs(self, jobs: JobsStack) -> None:
-        """A run that is killed (memory, lost host) cannot log its own failure; ECS tells."""
+        """A killed run (memory, lost host) cannot log its own failure; ECS reports it."""
         events.Rule(
             self,
             "KilledRuns",
