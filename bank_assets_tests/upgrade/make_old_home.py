@@ -1,6 +1,6 @@
-"""Makes `home-765f22d.tar.xz`, a small home of an earlier release, from simulated contacts; run it at commit 765f22d:
+"""Makes `home-765f22d.tar.xz`, a small home of an earlier release, from simulated contacts; run it at commit 765f22d.
 
-    BANK_HOME=<empty folder> BANK_SOURCE=simulated BANK_SIMULATED_ROWS=6000 .venv/bin/python <this file> <folder>
+Command: `BANK_HOME=<empty folder> BANK_SOURCE=simulated BANK_SIMULATED_ROWS=6000 .venv/bin/python <this file> <folder>`
 """
 # ruff: noqa: I001  the modules are another release's
 
