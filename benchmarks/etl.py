@@ -175,7 +175,7 @@ def watch(pid: int, peak: list[int]) -> None:
 
 
 def compare(copies: int, folder: Path, sides: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-    """Measure the sides on one size and say their figures."""
+    """Measure both sides at one size and print their figures."""
     delivery = folder / f"{copies}.csv"
     delivery.with_suffix(".json").write_text(json.dumps(write_delivery(copies, delivery)))
     rows, found = copies * REAL_ROWS, {}

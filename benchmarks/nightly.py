@@ -75,7 +75,7 @@ def night(environment: dict[str, str]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Land five months, then one more, and run the night after each; the last one again with nothing new."""
+    """Land five months, then one more, and run a night after each; repeat the last night with nothing new."""
     from bank_assets.sources.landing import land_source
     from bank_assets.sources.source import resolve_source
 

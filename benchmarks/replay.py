@@ -45,7 +45,7 @@ def replayed(contacts: Contacts, name: str, value: float, **changes) -> tuple[di
 
 
 def shuffled(contacts: Contacts, seed: int) -> Contacts:
-    """The same contacts on other days: volumes stay, every drift is gone."""
+    """The same contacts on shuffled days: volumes stay, and there is no drift."""
     order = np.random.default_rng(seed).permutation(len(contacts))
     mixed = contacts.rows(order)
     return Contacts(mixed.contact_ids, mixed.frame, contacts.contact_dates, contacts.known_on, mixed.is_subscribed, UCI)

@@ -40,7 +40,7 @@ from benchmarks.serving_home import RECIPE, pipeline_milliseconds, prepare
 CONNECTIONS = (8, 32)
 SECONDS = 6.0
 ROUNDS = 3
-"""Rounds over all servers in turn; the median counts, so that a busy moment hurts all alike."""
+"""Rounds over all servers in turn; medians are reported, so that a busy moment affects all equally."""
 PREDICT, CONSTANT, CONSTANT_SHORT = "/api/v1/predictions", "/api/v1/constant", "/api/v1/constant-short"
 
 
@@ -51,7 +51,7 @@ def say(claim: str, **figures: Any) -> None:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A free port."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return int(listening.getsockname()[1])
@@ -166,7 +166,7 @@ def single(home: Path, made: dict[str, Any]) -> None:
 
 
 def peers(home: Path, made: dict[str, Any]) -> None:
-    """What one pandas row costs in each pipeline that somebody might put behind a peer, in process."""
+    """What one pandas row costs in each pipeline that a peer could serve, in process."""
     for pipeline, milliseconds in pipeline_milliseconds(home, made).items():
         say("peer_pipeline", pipeline=pipeline, ms_per_row=milliseconds)
 

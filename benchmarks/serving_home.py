@@ -87,7 +87,7 @@ def _plain(value: Any) -> Any:
 
 
 def pipeline_milliseconds(home: Path, made: dict[str, Any]) -> dict[str, float]:
-    """What one pandas row costs in each pipeline that somebody might put behind a peer, in process."""
+    """What one pandas row costs in each pipeline that a peer could serve, in process."""
     import joblib
     import pandas as pd
     from sklearn.base import clone

@@ -20,7 +20,7 @@ from pathlib import Path
 STORY_LINES = 15
 TAG = "BANK_IMAGE_TAG"
 SETTINGS = Path("deploy/compose.env")
-"""Not `.env`: Dagster takes every variable of a `.env` in its folder, and would run as if it were a container."""
+"""Not `.env`: Dagster reads a `.env` in its folder, and would run with the settings of the containers."""
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Process:
             )
 
     def stop(self) -> int | None:
-        """Ask it to end and wait; kill it only if it does not.
+        """Send SIGTERM and wait; kill it only if it does not end.
 
         Returns:
             Its exit code, None if nothing ran.
@@ -71,7 +71,7 @@ class Process:
             return running.wait()
 
     def is_ready(self, release: str) -> bool:
-        """Whether this release answers that it can decide."""
+        """Whether this release reports ready."""
         address = f"http://127.0.0.1:{self.env['BANK_PORT']}/health/ready"
         try:
             with urllib.request.urlopen(address, timeout=5) as answer:

@@ -23,7 +23,7 @@ from typing import Protocol
 
 
 class RollingError(RuntimeError):
-    """The replicas are not all as they should be; the message says which version serves where and what to do."""
+    """The replicas are in an inconsistent state; the message says which version serves where and what to do."""
 
 
 class Instance(Protocol):
@@ -35,7 +35,7 @@ class Instance(Protocol):
         """Stop what runs, letting it end what it accepted, and start a release."""
 
     def is_ready(self, release: str) -> bool:
-        """Whether this release answers that it can decide."""
+        """Whether this release reports ready."""
 
     def failure(self) -> str:
         """Why it cannot become ready any more, "" if it may."""
@@ -50,7 +50,7 @@ class Pace:
 
     Attributes:
         ready_seconds: for a replica of the new release to become ready.
-        return_seconds: for one of the old release that is put back; nothing is gained by giving up on it early.
+        return_seconds: for a replica of the old release that is restored; giving up early would gain nothing.
         settle_seconds: for the proxy to notice that it is: its check interval times its successes, and a margin.
         poll_seconds: between looks.
     """
@@ -128,7 +128,7 @@ def roll(
 
 
 def _put(instance: Instance, release: str, limit_seconds: float, pace: Pace) -> str:
-    """Start a release on a replica and wait until it has been given requests; "" or why it is not ready."""
+    """Start a release on a replica and wait until it has received requests; "" or why it is not ready."""
     instance.replace(release)
     deadline = time.monotonic() + limit_seconds
     while not instance.is_ready(release):
@@ -157,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Roll the Compose deployment of this folder.
 
     Returns:
-        0 if the new version serves, 1 if the old one does, 2 if somebody must look.
+        0 if the new version serves, 1 if the old one does, 2 if a person must act.
     """
     from deploy.instances import Compose
 

@@ -88,7 +88,7 @@ def suppressed(counts: NDArray[np.int64]) -> Floats:
 
 
 def _pooled(counts: NDArray[np.int64], month: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """A month's counts, widened by its nearest months until they rest on enough rows; axis 0 is the month."""
+    """A month's counts, widened by its nearest months until there are enough rows; axis 0 is the month."""
     for reach in range(len(rows)):
         window = slice(max(0, month - reach), month + reach + 1)
         if rows[window].sum() >= shape.MINIMUM_TABLE_ROWS:

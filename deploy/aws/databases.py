@@ -135,7 +135,7 @@ def make_first_user(env: Mapping[str, str]) -> str:
 
 
 def migrate_dagster(env: Mapping[str, str]) -> str:
-    """Bring Dagster's tables to the installed version; the first contact makes them.
+    """Bring Dagster's tables to the installed version; the first connection creates them.
 
     With the storage of the deployment's instance and nothing else of it: its run launcher would ask ECS for rights that
     this task does not have.

@@ -31,7 +31,7 @@ class ReleaseError(RuntimeError):
 
 
 class Release:
-    """One version on its way to one environment."""
+    """The release of one version to one environment."""
 
     def __init__(self, session: Any, folder: Path, environment: str, parameters: dict[str, str], role: str | None):
         """Prepare.
@@ -54,7 +54,7 @@ class Release:
         """Release.
 
         Raises:
-            ReleaseError: a step failed; what was before it stays, running services were not touched or rolled back.
+            ReleaseError: a step failed; earlier steps stay, and running services were not touched or were rolled back.
         """
         for name in BEFORE:
             self.deploy(name)
@@ -66,7 +66,7 @@ class Release:
         """Bring a stack to its template.
 
         Returns:
-            False if it is what it should be already.
+            False if it needs no change.
 
         Raises:
             ReleaseError: it cannot be deployed.

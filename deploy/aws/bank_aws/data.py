@@ -112,7 +112,7 @@ class DataStack(cdk.Stack):
             throughput_mode=efs.ThroughputMode.ELASTIC,
             lifecycle_policy=efs.LifecyclePolicy.AFTER_30_DAYS,
             removal_policy=self._policy,
-            # A policy without an Allow: who mounts needs a role that allows it, over TLS.
+            # The policy has no Allow: mounting needs a role that allows it, and TLS.
             file_system_policy=iam.PolicyDocument(
                 statements=[
                     iam.PolicyStatement(
@@ -236,7 +236,7 @@ class DataStack(cdk.Stack):
                     "log_min_duration_statement": "1000",
                     "log_connections": "1",
                     "log_disconnections": "1",
-                    # Group commits of the ledger are promises to clients: never trade them for speed.
+                    # The ledger acknowledges its commits to clients, so durability must not be traded for speed.
                     "synchronous_commit": "on",
                 },
             ),

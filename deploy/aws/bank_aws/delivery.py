@@ -28,7 +28,7 @@ class DeliveryStack(cdk.Stack):
             scope: the app.
             name: stack name.
             environment: names.
-            registry: has GitHub's identity provider.
+            registry: the stack with GitHub's identity provider.
             **kwargs: of the stack.
         """
         super().__init__(scope, name, **kwargs)

@@ -15,6 +15,6 @@ def explain(resource: IConstruct, rule: str, reason: str) -> None:
     Args:
         resource: the construct that the finding names, or one above it.
         rule: the finding, such as `AwsSolutions-IAM5[Resource::*]`.
-        reason: why it is right here.
+        reason: why the finding is acceptable here.
     """
     cdk.Validations.of(resource).acknowledge(cdk.Acknowledgment(id=rule, reason=reason))

@@ -61,7 +61,7 @@ RULES: Final = (
     ("runs", "files", FILES_PORT),
     ("sync", "files", FILES_PORT),
 )
-"""(from, to, TCP port): the whole traffic between parts of the platform."""
+"""(from, to, TCP port): all traffic between parts of the platform."""
 
 TO_AWS: Final = ("app", "web", "mlflow", "code", "runs", "migrate", "inside")
 """Who may open HTTPS to the outside: tasks for image, log and secret APIs, the internal load balancer for OIDC."""

@@ -240,7 +240,7 @@ class ServicesStack(cdk.Stack):
                 "BANK_MLFLOW_URI": f"http://mlflow.{environment.namespace}:{MLFLOW_PORT}",
                 "BANK_PUBLIC_URL": f"https://{self.edge.domain}",
                 "BANK_LOGIN": "required",
-                "FORWARDED_ALLOW_IPS": self._network.vpc.vpc_cidr_block,  # the load balancer names the client
+                "FORWARDED_ALLOW_IPS": self._network.vpc.vpc_cidr_block,  # the load balancer sets the client's address
                 "BANK_HTTPS": "yes",
                 "BANK_MIGRATE": "no",  # the migrate task does it once, before this version starts
                 "BANK_DRAIN_SECONDS": "10",
@@ -257,7 +257,7 @@ class ServicesStack(cdk.Stack):
             "app",
             task,
             "app",
-            desired_count=None,  # autoscaling owns it; a deployment must not set it back
+            desired_count=None,  # autoscaling sets it; a deployment must not reset it
             deployment_alarms=ecs.DeploymentAlarmConfig(
                 alarm_names=[alarm.alarm_name], behavior=ecs.AlarmBehavior.ROLLBACK_ON_ALARM
             ),

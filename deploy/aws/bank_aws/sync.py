@@ -23,7 +23,7 @@ EVERY_MORNING = "cron(0 5 * * ? *)"
 
 
 class SyncStack(cdk.Stack):
-    """The border that files cross."""
+    """The exchange of files between bucket and home."""
 
     def __init__(
         self,
