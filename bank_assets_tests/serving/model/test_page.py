@@ -130,7 +130,7 @@ def test_the_model_page_puts_the_objective_first(pages):
     assert page.select_one(".tile").dt.text == "F1"
     best = page.select_one("[data-testid=candidates] tbody tr")
     assert best.select_one("th").text.startswith("logistic regression")
-    assert "recipes are chosen by F1" in page.text
+    assert "Recipes are chosen by F1" in page.text
 
 
 def test_the_model_page_shows_what_the_recalibration_did_to_the_log_loss(pages):
