@@ -1,6 +1,6 @@
-"""Fixtures that more than one stage uses: a home, the real file, contacts by keyword, one Spark session.
+"""Fixtures for more than one stage: a home, the real file, contacts by keyword, one Spark session.
 
-Fixtures of one stage belong into its own folder. Nothing here starts a JVM until a test asks for `spark`.
+Fixtures of one stage belong in its own folder. No JVM starts until a test requests `spark`.
 """
 
 import os

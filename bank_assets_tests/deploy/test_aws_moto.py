@@ -1,7 +1,6 @@
-"""The templates created against moto, as far as moto can; what it cannot is named and held to.
+"""The templates created against moto, as far as moto supports them.
 
-A resource type that moto knows and our table says it does not, or the other way round, fails the first test, so a newer
-moto widens what is created here.
+The first test fails if the list of unsupported resource types is wrong in either direction.
 """
 
 import json
@@ -142,7 +141,7 @@ def test_every_stack_is_created_with_all_that_moto_knows(cloud, templates):
         assert len(made) == len(reduced(templates[name])["Resources"]), name
 
 
-def test_what_was_created_is_what_was_asked_for(cloud):
+def test_what_was_created_is_what_was_requested(cloud):
     repositories = boto3.client("ecr").describe_repositories()["repositories"]
     assert {each["imageTagMutability"] for each in repositories} == {"IMMUTABLE"}
     (database,) = boto3.client("rds").describe_db_instances()["DBInstances"]

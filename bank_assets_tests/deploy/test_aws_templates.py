@@ -1,4 +1,4 @@
-"""What the templates of AWS promise; each promise about security is also shown to notice its breach."""
+"""What the AWS templates guarantee; each security rule has a case that breaks it."""
 
 import copy
 import json
@@ -247,7 +247,7 @@ def test_every_log_group_has_a_retention_and_every_image_is_scanned(templates):
         assert repository["LifecyclePolicy"]
 
 
-def test_alarms_cover_the_journey_and_tell_somebody(templates):
+def test_alarms_cover_the_journey_and_notify_somebody(templates):
     alarms = resources(templates["bank-prod-monitoring"], "AWS::CloudWatch::Alarm")
     names = {alarm["AlarmName"].removeprefix("bank-prod-") for alarm in alarms.values()}
     assert names == {
@@ -302,7 +302,7 @@ def test_cdk_assertions_agree(templates):
         ({"app_cpu": "256"}, "app_cpu as int"),
     ],
 )
-def test_an_environment_that_breaks_a_promise_is_refused(override, says):
+def test_an_environment_that_breaks_a_guarantee_is_refused(override, says):
     from bank_aws.environments import EnvironmentSettingsError, read_environments
 
     dev = json.loads((AWS / "cdk.json").read_text())["context"]["environments"]["dev"]

@@ -1,4 +1,4 @@
-"""compose.yaml: valid, nothing published without a login, nothing with more rights than it needs."""
+"""compose.yaml is valid, publishes nothing without a login, and grants nothing more than needed."""
 
 import copy
 import re
@@ -16,7 +16,7 @@ CONFIG = ROOT / "deploy" / "proxy" / "haproxy.cfg"
 
 
 def unauthenticated(document: dict, proxy_config: str) -> list[str]:
-    """Every way in from outside that asks nobody for a password; empty if there is none."""
+    """Every way in from outside that requires no password; empty if there is none."""
     found = [fault for name, service in document["services"].items() for fault in published(name, service)]
     if not document["networks"]["inside"].get("internal"):
         found.append("network inside: not internal")

@@ -1,4 +1,4 @@
-"""Replicas as Compose services: which commands an engine is given. No engine runs here, so a program notes them."""
+"""Replicas as Compose services: the commands that an engine would receive. A program records them; no engine runs."""
 
 import shutil
 import stat

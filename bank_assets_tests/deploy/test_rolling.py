@@ -1,6 +1,6 @@
-"""A new version, its migration included, is rolled over two replicas behind haproxy under load: 0 failed requests.
+"""A new version with a migration is rolled over two replicas behind haproxy under load without a failed request.
 
-Real processes on a real PostgreSQL; the old version is this tree, the new one is made from it (`releases`).
+Real processes on a real PostgreSQL. The old version is this tree, `releases` makes the new one from it.
 """
 
 import http.client
@@ -44,7 +44,7 @@ PAUSE_SECONDS = 0.01
 
 @dataclass
 class Load:
-    """Clients that post decisions through the proxy until told otherwise; every answer but 201 is a failure."""
+    """Clients that post decisions through the proxy until stopped; every answer but 201 is a failure."""
 
     port: int
     key: str
@@ -305,6 +305,6 @@ def test_an_old_release_that_does_not_come_back_is_an_error_and_leaves_the_other
     assert replicas[0].release == "new"
 
 
-def test_the_promise_is_tested_from_the_present_revision():
+def test_migrations_are_tested_from_the_present_revision():
     assert int(NEXT) == int(migrations.HEAD) + 1
     assert shutil.which("openssl")

@@ -1,7 +1,4 @@
-"""The deployment of compose.yaml as processes: its commands, environments, health checks and proxy, without containers.
-
-PostgreSQL, object storage (moto), MLflow, Dagster's code location, web server and daemon, two app replicas, haproxy.
-"""
+"""The deployment of compose.yaml as processes: its commands, environments, health checks and proxy."""
 
 import base64
 import http.client
@@ -40,7 +37,7 @@ def ask(port: int, path: str, body: bytes | None = None, **headers: str) -> tupl
 
 
 def over_tcp(folder, socket_folder: str, port: int) -> subprocess.Popen:
-    """PostgreSQL from the wheel listens on a socket file; the deployment's programs are told a host and a port."""
+    """PostgreSQL from the wheel listens on a socket file; the deployment's programs need a host and a port."""
     config = folder / "tcp.cfg"
     config.write_text(
         f"defaults\n    mode tcp\n    timeout connect 2s\n    timeout client 1h\n    timeout server 1h\n"

@@ -1,4 +1,4 @@
-"""The workflows: schema, zizmor, our own rules; and that each of the three notices a bad workflow."""
+"""The workflows by their schema, zizmor and our own rules; each of the three finds a bad workflow."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""The closed loop with real runs: a month lands and the right model is in use soon after, whatever fails meanwhile."""
+"""The closed loop with real runs: after a month lands, the right model is soon in use, whatever fails meanwhile."""
 
 import dataclasses
 import os
@@ -238,7 +238,7 @@ def small_disk(home):
     subprocess.run(["umount", "--lazy", str(folder)], check=False, capture_output=True)
 
 
-def test_a_full_disk_fails_the_run_with_the_reason_and_the_loop_goes_on_when_there_is_room(
+def test_a_full_disk_fails_the_run_with_the_reason_and_the_loop_resumes_when_there_is_room(
     spark, home, contacts, small_disk, monkeypatch
 ):
     land(home, of_months(contacts, "2020-04"))

@@ -1,4 +1,4 @@
-"""The judge of months: each expectation can turn red for its own month, and a correction turns it green again."""
+"""The validation of months: each expectation can fail for its own month, and a correction makes it pass again."""
 
 from dataclasses import replace
 

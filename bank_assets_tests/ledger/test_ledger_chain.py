@@ -1,4 +1,4 @@
-"""The chain: what verifies, and every way to make it red, on both databases."""
+"""The hash chain: what verifies, and every way to break it, on both databases."""
 
 import hashlib
 import json

@@ -188,7 +188,7 @@ def test_a_run_of_the_executor_holds_its_lock_and_is_not_crowded_by_tags(instanc
 
 
 def test_a_run_that_lost_its_database_is_ended_though_its_process_lives(instance, monkeypatch):
-    """The process is this one: it goes on after the error, as a notebook does."""
+    """The process is this one: it continues after the error, as a notebook does."""
     with pytest.raises(OperationalError, match="unable to open database file"):
         dg.execute_job(dg.reconstructable(losing), instance)
     events(instance).unlink()

@@ -14,7 +14,7 @@ from bank_assets_tests.world.daemon import stored_instance
 
 
 class World:
-    """A home with its Dagster instance, and both sensors as the daemon asks them."""
+    """A home with its Dagster instance, and both sensors as the daemon evaluates them."""
 
     def __init__(self, home, instance, **settings):
         self.home, self.instance = home, instance

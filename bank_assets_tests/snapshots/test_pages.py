@@ -1,4 +1,4 @@
-"""The pages as people see them, on a fixed home: the main part of each, and once what surrounds it."""
+"""The main part of each page on a fixed home, and once the frame around it."""
 
 import platform
 import re

@@ -1,4 +1,4 @@
-"""What the policies earn on a short simulated history, by the command that people run."""
+"""What the policies earn on a short simulated history, by the replay command."""
 
 import argparse
 import json

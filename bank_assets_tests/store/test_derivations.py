@@ -1,4 +1,4 @@
-"""Work is done once for the same inputs, code and settings; and a fingerprint of an earlier release stays valid."""
+"""Work is done once for the same inputs, code and settings, and fingerprints of earlier releases stay valid."""
 
 from dataclasses import replace
 
@@ -76,7 +76,7 @@ def test_fingerprints_are_those_of_every_earlier_release():
     )
 
 
-def test_the_tables_that_others_ask_about_are_made_from_what_they_were(store):
+def test_the_inputs_of_shared_tables_are_unchanged(store):
     for name in ("contacts", "outcomes"):
         store.write(name, "2008-05", pa.table({"contact_id": ["1"]}), "f")
     digest = store.digests("contacts")["2008-05"]

@@ -1,4 +1,4 @@
-"""The registry with a real MLflow: bundles go in, aliases move, the same bytes come out; and one number everywhere."""
+"""The registry with a real MLflow: bundles come out byte for byte, aliases move, all scorers agree."""
 
 import json
 import os

@@ -1,12 +1,6 @@
-"""Makes `home-765f22d.tar.xz`, a small home of the release before: run it in a checkout of commit 765f22d.
+"""Makes `home-765f22d.tar.xz`, a small home of an earlier release, from simulated contacts; run it at commit 765f22d.
 
-    BANK_HOME=<empty folder> BANK_SOURCE=simulated BANK_SIMULATED_ROWS=6000 \\
-      .venv/bin/python <this file> <folder of the archive>
-
-All contacts are simulated. The release's own code lands, types and judges the deliveries, fits and registers two
-models, publishes the state, decides through its own app and keeps the record; what was answered is kept beside the
-archive. Left out is what weighs much: delivered files, MLflow's artifacts (the home has the bundles), Data Docs,
-Dagster's storage, the training snapshot, pages of reports.
+Command: `BANK_HOME=<empty folder> BANK_SOURCE=simulated BANK_SIMULATED_ROWS=6000 .venv/bin/python <this file> <folder>`
 """
 # ruff: noqa: I001  the modules are another release's
 

@@ -1,7 +1,6 @@
-"""What the serving tests run on: small real bundles, a registry in memory, an app in this process.
+"""The app of the serving tests: small real bundles, a registry in memory, SQLite, in this process.
 
-Two bundles of different models are fitted once per session on a few hundred made-up contacts; everything else is the
-real thing: ONNX, SQLite, the whole app.
+Two bundles of different models are fitted once per session on a few hundred synthetic contacts.
 """
 
 from collections.abc import Iterator

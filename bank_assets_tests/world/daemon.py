@@ -1,7 +1,7 @@
-"""A daemon in this process: evaluates the real sensors and carries out what they ask for, one run after the other.
+"""A daemon in this process: evaluates the real sensors and executes their requests, one run after the other.
 
-The real daemon starts a process for each run (5 to 10 s each); `e2e/test_loop.py` does that. Here the same
-definitions, sensors, jobs and instance work without it, so that a fault can be placed between two steps.
+Without a process per run (5 to 10 s each), a fault can be placed between two steps. `e2e/test_loop.py` uses the real
+daemon.
 """
 
 import tempfile
@@ -102,7 +102,7 @@ class InProcessDaemon:
         return len(self.runs) - before
 
     def settle(self, rounds: int = 40) -> None:
-        """Rounds until nobody asks for anything."""
+        """Rounds until nothing is requested."""
         for _ in range(rounds):
             if not self.round():
                 return

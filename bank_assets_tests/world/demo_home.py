@@ -1,7 +1,6 @@
-"""A complete home with a champion, made in seconds from simulated contacts: what pages are tested and looked at with.
+"""A complete home with a champion, made in seconds from simulated contacts, for tests and screenshots.
 
-Real core code makes everything: features, two fitted models, bundles, drift and performance reports, ledger rows. Only
-the registry is a stand-in, so no MLflow is imported.
+Real core code makes everything but the registry, so no MLflow is imported.
 `python -m bank_assets_tests.world.demo_home <folder> [port]` serves it.
 """
 

@@ -24,7 +24,7 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture
 def guarded(serving_settings, registry, published):
-    """An app that asks for credentials, with one key per scope and one user per role."""
+    """An app that requires credentials, with one key per scope and one user per role."""
     settings = dataclasses.replace(serving_settings, is_login_required=True)
     engine = open_ledger(settings.platform.ledger_url)
     keys = {scope: accounts.create_key(engine, scope, [scope]) for scope in accounts.SCOPES}

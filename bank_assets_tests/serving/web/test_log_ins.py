@@ -1,4 +1,4 @@
-"""Password checks: guessers slow nobody and lock nobody out. Without a server and without hashing."""
+"""Password checks: guessing slows nobody down and locks nobody out. Without a server and without hashing."""
 
 import asyncio
 import threading
