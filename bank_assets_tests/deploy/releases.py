@@ -18,7 +18,7 @@ def upgrade() -> None:
     op.create_table("releases", sa.Column("name", sa.Text, primary_key=True))
     op.create_index("sessions_expiry", "sessions", ["expires_at"])
 """
-"""What a well-behaved revision does: it adds, and the code before it does not notice."""
+"""A revision that only adds, which older code does not notice."""
 
 
 def revision_file(number: int, body: str = ADDS) -> str:

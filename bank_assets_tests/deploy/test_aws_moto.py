@@ -66,7 +66,7 @@ def known_to_moto(kind: str) -> bool:
 
 
 def reduced(template: dict[str, Any]) -> dict[str, Any]:
-    """A template without what moto cannot make; references to it become text."""
+    """A template without the resources that moto lacks; references to them become text."""
     kinds = {name: resource["Type"] for name, resource in template["Resources"].items()}
     gone = {name for name, kind in kinds.items() if not known_to_moto(kind)}
 
@@ -128,7 +128,7 @@ def cloud(templates, tmp_path_factory):
             parameters = PARAMETERS | {"CertificateArn": certificate}
             release = Release(boto3.Session(), folder, "dev", parameters, None)
             for name in ORDER:
-                # Not by change sets, as a release does it: moto's do not export.
+                # Not by change sets as in a release, because moto's change sets do not export.
                 _create(name, json.loads((folder / f"{name}.template.json").read_text()), parameters)
             yield release
 

@@ -141,7 +141,7 @@ def test_roles_are_separate_and_name_their_resources(templates):
             for action in listed(statement["Action"]):
                 assert "*" not in action, (name, policy, action)
             if "*" in listed(statement["Resource"]):
-                # Only what knows no resource.
+                # Only calls that accept no resource.
                 assert set(listed(statement["Action"])) <= {
                     "ecr:GetAuthorizationToken",
                     "ecs:DescribeTaskDefinition",
@@ -255,7 +255,7 @@ def test_alarms_cover_the_journey_and_notify_somebody(templates):
         *("daemon", "database-storage", "database-cpu"),
     }
     assert all(alarm["AlarmActions"] and alarm["OKActions"] for alarm in alarms.values())
-    # What says by silence that nothing works must not be quiet about it.
+    # Alarms for which missing data means trouble must treat it as a breach.
     silent = {a["AlarmName"] for a in alarms.values() if a["TreatMissingData"] == "breaching"}
     assert silent == {f"bank-prod-{name}" for name in ("no-healthy", "no-decisions", "model-stale")}
 
@@ -277,7 +277,7 @@ def test_only_one_repository_and_its_environments_may_push_and_deploy(templates)
 
 
 def test_cdk_assertions_agree(templates):
-    """The CDK's own matchers, on what matters most."""
+    """The CDK's own matchers on the most important resources."""
     from aws_cdk.assertions import Match, Template
 
     data = Template.from_json(templates["bank-prod-data"])

@@ -123,7 +123,7 @@ def test_every_service_has_limits_a_health_check_and_bounded_logs():
         assert float(limits["cpus"]) > 0
         assert re.fullmatch(r"\d+[MG]", limits["memory"]), name
         assert service["logging"]["options"]["max-size"], name
-        # The one-shot has an end instead, and the app's check is in its image.
+        # The one-shot service ends instead, and the app's check is in its image.
         assert name in {"migrate", "app-a", "app-b"} or service["healthcheck"]["test"], name
     assert "HEALTHCHECK" in (ROOT / "Dockerfile").read_text().split("AS serving\n")[1].split("FROM ")[0]
 
@@ -132,7 +132,7 @@ def test_a_replica_has_time_to_drain_and_stop():
     service = compose()["services"]["app-a"]
     needed = sum(float(service["environment"][f"BANK_{name}_SECONDS"]) for name in ("DRAIN", "SHUTDOWN"))
     assert float(service["stop_grace_period"].removesuffix("s")) > needed
-    # The proxy must have noticed before the replica stops to answer: one failed check.
+    # The proxy must notice, by one failed check, before the replica stops answering.
     assert "inter 500ms fall 1" in CONFIG.read_text()
     assert float(service["environment"]["BANK_DRAIN_SECONDS"]) > 1
 

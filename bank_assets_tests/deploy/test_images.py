@@ -68,7 +68,7 @@ def ask(port: int, method: str, path: str, body: bytes | None = None, key: str =
 
 
 def status_of(container: Container, program: str) -> dict[str, str]:
-    """What the kernel says of the process of the container that runs a Python module."""
+    """The kernel's status of the container's process that runs a Python module."""
     for process in psutil.Process(container.process.pid).children(recursive=True):
         words = process.cmdline()
         if "-m" in words[1:2] and words[2] == program:

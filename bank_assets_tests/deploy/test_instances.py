@@ -93,7 +93,7 @@ def make(compose: Compose, *targets: str) -> None:
 
 
 def test_make_up_and_make_ui_do_not_see_each_others_settings(compose):
-    """Dagster takes every variable of a `.env` in its folder; Compose's settings in it made `make ui` a container."""
+    """Dagster reads a `.env` in its folder; with Compose's settings in it, `make ui` would run like a container."""
     own = "BANK_SOURCE=simulated\n"
     (compose.folder / ".env").write_text(own)
     make(compose, "up", "down")

@@ -37,9 +37,9 @@ PACE = Pace(ready_seconds=30, settle_seconds=2.5)
 SOAK_ROLLS = 10
 CLIENTS = 4
 REQUESTS_A_CONNECTION = 50
-"""Clients that keep a connection for ever would never meet a new one."""
+"""Requests per connection: clients that never reconnect would never reach a new replica."""
 PAUSE_SECONDS = 0.01
-"""Between two requests of a client: some hundred requests a second are load enough, and other tests need a core."""
+"""Between two requests of a client. A few hundred requests a second are enough, and other tests need a core."""
 
 
 @dataclass
@@ -88,7 +88,7 @@ class Load:
 
 @dataclass
 class World:
-    """Two replicas of this tree behind haproxy, and what is needed to look behind it."""
+    """Two replicas of this tree behind haproxy, with access to each of them."""
 
     url: str
     releases: Path

@@ -16,7 +16,7 @@ TARGET, MARKER = "BANK_TEST_KILL_AT", "BANK_TEST_KILLED"
 
 
 def arm() -> None:
-    """Arrange the death, unless it has happened already."""
+    """Set up the kill unless it has already happened."""
     target, marker = os.environ.get(TARGET, ""), Path(os.environ.get(MARKER, "/nonexistent/marker"))
     if not target or marker.exists():
         return

@@ -152,7 +152,7 @@ def finished(request, tmp_path_factory) -> Finished:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory) -> dict:
-    """The summary of a home that nothing happened to."""
+    """The summary of an undisturbed home."""
     home = new_home(tmp_path_factory.mktemp("undisturbed"))
     run_to_its_end(home, ())
     return summary(home)
@@ -190,7 +190,7 @@ def test_every_candidate_is_an_mlflow_run_below_a_parent(finished):
         names = [row[0] for row in database.execute("select name from runs where status = 'FINISHED'")]
     assert parents
     assert {f"{algorithm}/{sampler}" for algorithm, sampler in figures(finished.summary)} <= set(names)
-    # A process that is killed closes nothing: what it had open stays so under the parent of its own run.
+    # A killed process closes nothing, so its open MLflow runs stay open under the parent of its own run.
     assert {row[0] for row in unfinished} <= parents
 
 

@@ -168,7 +168,7 @@ def events(instance):
 
 @dg.op
 def lose_the_database(context):
-    """Takes away the place of the run's events; nothing can be written to it from here on."""
+    """Remove the storage of the run's events, so that no more can be written."""
     events(context.instance).rename(events(context.instance).with_name("away"))
     events(context.instance).touch()
 

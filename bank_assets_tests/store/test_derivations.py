@@ -67,7 +67,7 @@ def test_what_was_never_made_says_what_to_do(store):
 
 
 def test_fingerprints_are_those_of_every_earlier_release():
-    """Other bytes would make every home redo everything after an upgrade."""
+    """With other bytes every home would redo everything after an upgrade."""
     assert fingerprint(inputs=["a", 1], code_version="2", settings={"b": 1.5, "a": None}) == (
         "237c7ce449ccf129dadec29a87f7379fd7ac0d2550e774f8c0b3cb89ea6a8136"
     )

@@ -104,7 +104,7 @@ def test_no_pickle_is_in_the_registered_model(registry, version):
 def test_the_plain_mlflow_model_gives_the_same_numbers(registry, version, bundle, learned, monkeypatch):
     import mlflow
 
-    monkeypatch.setattr(sys, "path", list(sys.path))  # loading puts the model's copy of the core in front
+    monkeypatch.setattr(sys, "path", list(sys.path))  # loading puts the model's copy of the core first on the path
     contacts, _ = learned
     features = contacts.features()
     model = mlflow.pyfunc.load_model(f"models:/{MODEL_NAME}/{version.version}")

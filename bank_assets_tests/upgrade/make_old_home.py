@@ -55,7 +55,7 @@ ADDRESSES = (
 )  # fmt: skip
 KEPT = ("landing/source.json", "ledger.db", "mlflow.db", "models", "serving", "reports", "warehouse")
 DROPPED = ("data_docs", ".html", "training_set", "objects", "secret", ".lock", ".host")
-"""Parts of paths: what weighs much, and what belongs to a machine."""
+"""Parts of paths to leave out: large files, and what belongs to a machine."""
 
 
 def run(settings, assets):
@@ -101,7 +101,7 @@ def fit(settings, registry, ledger, kind, as_of, trees):
 
 
 def decide(settings):
-    """Decisions of several kinds through the app; what it answered, by id."""
+    """Decisions of several kinds through the app; returns the answers by id."""
     app = create_app(settings)
     customers = [
         CUSTOMER | {"contact_date": "2010-11-17"},
@@ -176,7 +176,7 @@ def main(target):
 
 
 def _forget_place(home):
-    """MLflow keeps absolute addresses of artifacts; where the home was made is nobody's business."""
+    """MLflow keeps absolute addresses of artifacts; the place where the home was made is removed."""
     with contextlib.closing(sqlite3.connect(home / "mlflow.db", isolation_level=None)) as database:
         for table, column in ADDRESSES:
             database.execute(f"UPDATE {table} SET {column} = replace({column}, ?, '/srv/bank')", [str(home)])

@@ -75,7 +75,7 @@ def client(app) -> Iterator[TestClient]:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory, bundle_a, bundle_b) -> Iterator[TestClient]:
-    """One app for a module, for tests that leave no state behind that others could stumble over."""
+    """One app for a module, for tests that leave no state behind that could affect others."""
     home = tmp_path_factory.mktemp("bank")
     platform = Settings(home=home, ledger_url=f"sqlite:///{home / 'ledger.db'}")
     engine = open_ledger(platform.ledger_url)

@@ -62,7 +62,7 @@ class InProcessDaemon:
         self.cursors: dict[str, str | None] = {}
 
     def look(self, sensor: str) -> list[dg.RunRequest]:
-        """One evaluation; its requests, not yet carried out."""
+        """One evaluation; returns its requests, not yet executed."""
         definition = self.repository.get_sensor_def(sensor)
         given = deployment_resources(self.settings) | self.overrides
         with dg.build_sensor_context(
@@ -78,7 +78,7 @@ class InProcessDaemon:
         return list(tick.run_requests or [])
 
     def carry_out(self, sensor: str, request: dg.RunRequest) -> dg.ExecuteInProcessResult | None:
-        """The run of a request, or None if its key was used before, as Dagster does it."""
+        """Execute a request; None if its key was used before, as in Dagster."""
         origin = {"dagster/sensor_name": sensor, "dagster/run_key": request.run_key or ""}
         if self.instance.get_runs_count(dg.RunsFilter(tags=origin)):
             return None
@@ -94,7 +94,7 @@ class InProcessDaemon:
         return result
 
     def round(self) -> int:
-        """Every sensor once; how many runs that led to."""
+        """Evaluate every sensor once; returns the number of runs."""
         before = len(self.runs)
         for sensor in SENSORS:
             for request in self.look(sensor):

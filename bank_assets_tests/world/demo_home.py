@@ -63,12 +63,12 @@ TRAINED_UNTIL = np.datetime64("2009-11-01")
 AS_OF = np.datetime64("2010-10-18")
 EXAMPLE = "example.csv"
 JUDGED_EARLY = PerformancePolicy(minimum_rows=100, minimum_of_class=20)
-"""The demo has a third of the real volume."""
+"""Lower minimums, because the demo has a third of the real volume."""
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What is expensive to make: bundles by version, state, reports, a campaign file."""
+    """The expensive parts: bundles by version, state, reports, a campaign file."""
 
     versions: dict[str, dict[str, bytes]]
     state: dict[str, Any]

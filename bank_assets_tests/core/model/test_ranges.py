@@ -85,7 +85,7 @@ def test_without_outcomes_the_range_says_that_little_is_known(outcome):
     n = len(outcome)
     table = fit_ranges(np.arange(n), np.full(n, 0.3), outcome)
     low, high = apply_ranges(np.array([0.1, 0.5]), table)
-    assert (low < [0.001, 0.001]).all()  # a calibration sample of nobody leaves everything open
+    assert (low < [0.001, 0.001]).all()  # an empty calibration sample gives the widest range
     assert (high > 0.999).all()
 
 

@@ -171,7 +171,7 @@ def test_the_latest_window_is_as_short_as_it_can_be():
     assert latest.last_day == "2009-03-01"
     assert measured(contacts, minimum_rows=1_400).latest.rows == 1_400
     assert measured(contacts, minimum_rows=1_400, maximum_days=7).latest.first_day == "2009-02-23"
-    # subscribers are waited for too
+    # subscribers need time to mature too
     rare = changed(contacts, is_subscribed=contacts.contact_dates < FIRST + 7)
     assert measured(rare, minimum_rows=100).latest.first_day < "2009-02-09"
 

@@ -259,7 +259,7 @@ def test_a_registry_that_does_not_exist_yet_is_not_created(tmp_path):
 
 
 def test_replicas_that_share_a_folder_keep_the_same_version_at_once(registry, tmp_path):
-    """Containers are all process 1: names by process id made one replica remove what the other was writing."""
+    """All containers are process 1. With names by process id, one replica removed what the other was writing."""
     stores = [ChampionStore(tmp_path / "shared", UCI) for _ in range(2)]
     version = registry.champion()
     failed: list[BaseException] = []

@@ -93,7 +93,7 @@ def test_a_machine_that_starts_no_process_is_reported_until_it_does(client, payl
 
 
 def kill_writer(used: recorder.Recorder) -> None:
-    wait_until(lambda: used.writer_pid is not None)  # it starts beside the app
+    wait_until(lambda: used.writer_pid is not None)  # it starts together with the app
     os.kill(used.writer_pid, signal.SIGKILL)
     wait_until(lambda: used.writer_pid is None)
 

@@ -132,7 +132,7 @@ def test_a_fault_is_named_with_field_expected_and_found(client, path, body, fiel
     ],
 )
 def test_a_search_is_exact_about_its_criteria(client, query, expected):
-    """A criterion that is ignored would answer with everything and look like an answer."""
+    """If a criterion were ignored, the search would return everything and look like an answer."""
     problem = problem_of(client.get(f"{PATH}?{query}"))
     assert expected in problem["errors"][0]["expected"]
     assert problem["errors"][0]["field"] in problem["detail"]
