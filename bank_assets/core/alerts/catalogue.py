@@ -275,8 +275,8 @@ def model_judged(
     elif gate == "probation":
         title = f"Version {to_version} decides on probation: no model passes the gate yet"
         action = (
-            "Nothing at once: every page and record says so, and the loop tries the gate again. To call by the "
-            "trailing subscription rate instead, set BANK_PROBATION=off."
+            "Nothing at once: every page and record says so, and each later fit must pass the gate. With "
+            "BANK_PROBATION=off there would be no model until one passes."
         )
     else:
         tone = Tone.GOOD
