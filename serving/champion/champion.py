@@ -140,6 +140,10 @@ class ChampionStore:
         self._bundles.prune(KEPT_VERSIONS, spare=(in_force.version, in_force.digest))
         return self._champion(version, files)
 
+    def usable(self, version: Version, registry: Registry) -> Champion:
+        """`obtain` a version, and refuse it with `BundleError` if requests lack an input of it."""
+        return self._with_inputs(self.obtain(version, registry))
+
     def _champion(self, version: Version, files: Mapping[str, bytes]) -> Champion:
         scorer = Scorer(files, expected_digest=version.digest)
         probe = {

@@ -12,6 +12,7 @@ from litestar.params import QueryParameter, RawBody
 from sqlalchemy import Engine
 
 from bank_assets.contract.names import MODEL_NAME
+from bank_assets.core.model.scorer import BundleError
 from bank_assets.ledger import promotions
 from bank_assets.store.registry import Registry
 from serving.champion.champion import ChampionStore
@@ -83,7 +84,7 @@ async def roll_back_and_wait(
     ledger: Engine, registry: Registry, watcher: Watcher, store: ChampionStore, requested: RollbackRequest, actor: str
 ) -> promotions.Promotion:
     """Roll back, and wait some seconds until this process answers with the version; errors are those of `roll_back`."""
-    row = await asyncio.to_thread(roll_back, ledger, registry, requested.version, requested.reason, actor)
+    row = await asyncio.to_thread(roll_back, ledger, registry, store, requested, actor)
     watcher.wake()
     deadline = time.monotonic() + SWAP_SECONDS
     while time.monotonic() < deadline and (store.champion is None or store.champion.version != requested.version):
@@ -91,13 +92,16 @@ async def roll_back_and_wait(
     return row
 
 
-def roll_back(engine: Engine, registry: Registry, version: str, reason: str, actor: str) -> promotions.Promotion:
+def roll_back(
+    engine: Engine, registry: Registry, store: ChampionStore, requested: RollbackRequest, actor: str
+) -> promotions.Promotion:
     """Move the alias and record it; shared by the route and the model page.
 
     Raises:
-        ConflictError: the version was only ever refused, or is in force already.
+        ConflictError: the version was only ever refused, cannot be used by this app, or is in force already.
         UnknownVersionError, RegistryUnavailableError: see `Registry.move_champion`.
     """
+    version = requested.version
     verdicts = promotions.of_version(engine, version)
     if verdicts and all(row.decision == "refused" for row in verdicts):
         # A rollback is the way around the gates for versions that passed one; a refused version has no evidence for it.
@@ -105,6 +109,10 @@ def roll_back(engine: Engine, registry: Registry, version: str, reason: str, act
             f"rollback: expected a version that was in force before, found {version}, which the gate refused "
             f"({'; '.join(verdicts[0].reasons)}); choose an earlier champion."
         )
+    try:
+        store.usable(registry.get(version), registry)
+    except BundleError as error:
+        raise ConflictError(f"rollback: expected a version that this app can use, found {version}: {error}") from error
     before = registry.move_champion(version)
     if before == version:
         raise ConflictError(f"rollback: expected another version than the one in force, found {version}.")
@@ -114,7 +122,7 @@ def roll_back(engine: Engine, registry: Registry, version: str, reason: str, act
         decision="promoted",
         from_version=before,
         to_version=version,
-        reasons=[reason],
+        reasons=[requested.reason],
         evidence={},
         actor=actor,
     )

@@ -199,6 +199,15 @@ def test_a_version_that_the_gate_refused_cannot_be_rolled_back_to_unless_it_was_
     assert client.post("/api/v1/model/rollback", json=requested).status_code == 200
 
 
+def test_a_rollback_to_a_version_that_does_not_fit_is_refused_before_the_alias_moves(client, registry):
+    registry.versions["3"] = under(registry.versions["2"], WIDER)
+    response = client.post("/api/v1/model/rollback", json={"version": "3", "reason": "because"})
+    assert response.status_code == 409
+    assert "also takes tenure" in response.json()["detail"]
+    assert registry.alias == "1"
+    assert promotions.history(client.app.state.services.ledger) == []
+
+
 def test_a_rollback_while_the_registry_is_down_is_503_and_not_recorded(client, registry):
     registry.is_down = True
     assert client.post("/api/v1/model/rollback", json={"version": "2", "reason": "because"}).status_code == 503
