@@ -14,24 +14,24 @@ import dagster as dg
 from bank_assets.jobs import TAG_LOOP
 from bank_assets.settings import Settings
 
+# Inputs by follower. `batch_scores` follows the state alone: the loop publishes the state after a promotion, so that
+# following the champion too would score every campaign twice.
 FOLLOWERS: Final[Mapping[str, tuple[str, ...]]] = {
     "drift_report": ("contact_profiles",),
     "performance_report": ("contact_scores",),
     "batch_scores": ("as_of_state",),
     "call_list": ("batch_scores",),
 }
-"""Inputs by follower. `batch_scores` follows the state alone: the loop publishes the state after a promotion, so that
-following the champion too would score every campaign twice."""
 
+# Age that warns and age that fails: one missed night, two missed nights, an hour for the run itself.
 FRESH: Final[Mapping[str, tuple[timedelta, timedelta]]] = {
     name: (timedelta(hours=25), timedelta(hours=49))
     for name in ("contacts", "performance_report", "as_of_state", "call_list")
 }
-"""Age that warns and age that fails: one missed night, two missed nights, an hour for the run itself."""
 
 
+# Delay before a failed downstream run is requested again. Without it, a full disk causes one run per sensor tick.
 REPEAT: Final = "*/10 * * * *"
-"""Delay before a failed downstream run is requested again. Without it, a full disk causes one run per sensor tick."""
 
 
 def follows(inputs: tuple[str, ...]) -> dg.AutomationCondition:

@@ -14,9 +14,9 @@ SEARCH: Final = "search_job"
 SCORING: Final = "scoring_job"
 
 DATA_STAGES: Final = ("raw", "tables", "validation", "drift", "performance")
+# Tag of every run of every job here. The instance executes one such run at a time, because two would read each other's
+# half-changed tables, and would not be faster on two cores.
 TAG_LOOP: Final = "bank/loop"
-"""Tag of every run of every job here. The instance executes one such run at a time, because two would read each
-other's half-changed tables, and would not be faster on two cores."""
 
 
 def _job(name: str, selection: dg.AssetSelection, description: str, **options: Any) -> Any:

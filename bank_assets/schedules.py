@@ -7,27 +7,27 @@ import dagster as dg
 
 from bank_assets.jobs import MAIN, NIGHTLY
 from bank_assets.ledger.engine import opened_ledger
-from bank_assets.loop.nightly import nightly_wanted
+from bank_assets.loop.deliveries import nightly_wanted
 from bank_assets.settings import Settings
 
 MIDNIGHT = "0 0 * * *"
+# The nightly run is retried once from its failed step. Other runs are not retried (dagster.yaml): sensors request
+# whatever is left to do, but the nightly run's own work would wait a day although the database was only restarted. A
+# fault in the data fails again, which costs seconds and causes one alert.
 REPEAT_FAILED_STEPS = {"dagster/retry_on_asset_or_op_failure": "true"}
-"""The nightly run is retried once from its failed step. Other runs are not retried (dagster.yaml): sensors request
-whatever is left to do, but the nightly run's own work would wait a day although the database was only restarted.
-A fault in the data fails again, which costs seconds and causes one alert."""
 
 
-def all_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
-    """Every schedule of the platform."""
-    running = settings.sensors_running
-    status = dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED
+def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
+    """The schedule of a deployment."""
 
     @dg.schedule(
         name="daily_pipeline_schedule",
         job_name=MAIN if settings.train_nightly else NIGHTLY,
         cron_schedule=MIDNIGHT,
         execution_timezone=settings.timezone,
-        default_status=status,
+        default_status=dg.DefaultScheduleStatus.RUNNING
+        if settings.sensors_running
+        else dg.DefaultScheduleStatus.STOPPED,
         description="Every midnight: new deliveries to tables, gate, drift, performance, state, ranked lists; and "
         "training if BANK_TRAIN_NIGHTLY is set, which otherwise runs when the loop requests it.",
         tags={"bank/workflow": "nightly"},
@@ -36,9 +36,8 @@ def all_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
         """Process the months with new data and the newest month.
 
         Months are those of the data, not of the calendar: deliveries may be late, and the data may be from 2009. The
-        run key is
-        the local date, because midnight may occur twice or never when the clock changes. Unchanged months cost almost
-        nothing.
+        run key is the local date, because midnight may occur twice or never when the clock changes. Unchanged months
+        cost almost nothing.
         """
         night = context.scheduled_execution_time.astimezone(ZoneInfo(settings.timezone)).date()
         with opened_ledger(settings.ledger_url) as engine:
@@ -50,4 +49,4 @@ def all_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
         repeated = [replace(work, tags={**work.tags, **REPEAT_FAILED_STEPS}) for work in wanted]
         return [work.request(run_key=f"{night.isoformat()}-{number}") for number, work in enumerate(repeated)]
 
-    return [daily_pipeline_schedule]
+    return daily_pipeline_schedule

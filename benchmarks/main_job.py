@@ -32,8 +32,8 @@ def bare(folder: Path) -> dict[str, float]:
     import numpy as np
     import pandas as pd
 
+    from bank_assets.assets.features import TrainingSnapshot
     from bank_assets.assets.model_bundle import assemble_bundle, out_of_time
-    from bank_assets.assets.snapshot import TrainingSnapshot
     from bank_assets.core.drift.daily_profiles import DailyProfiles
     from bank_assets.core.drift.verdict import choose_default_reference, compare_profiles
     from bank_assets.core.economics.economics import Economics

@@ -23,7 +23,7 @@ import sys, time
 began = time.monotonic()
 import dagster as dg
 from bank_assets.definitions import defs
-from bank_assets.loop.nightly import nightly_wanted
+from bank_assets.loop.deliveries import nightly_wanted
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.resources.instance import open_instance
 from bank_assets.settings import load_settings

@@ -12,8 +12,8 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as f
 
-from bank_assets.assets.materialization import OWNERS, Stopwatch, discarding, identity, months_of, months_result
-from bank_assets.assets.report_pages import drift_address, page_metadata, write_drift_files
+from bank_assets.assets.materialization import OWNERS, derive_months, discarding, identity
+from bank_assets.assets.report_pages import DRIFT_FOLDER, page_metadata, write_drift_files
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.uci import contract_on_record
 from bank_assets.core.drift.daily_profiles import DailyProfiles
@@ -24,24 +24,17 @@ from bank_assets.partitions import monthly_asset
 from bank_assets.reports.drift_words import effects_table
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.spark import SparkResource
-from bank_assets.resources.store import RegistryResource, WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.spark.profile import value_counts, value_counts_of_files
 from bank_assets.store.champion_history import ChampionHistory
-from bank_assets.store.derivations import Derived, stale
+from bank_assets.store.derivations import Derived
 from bank_assets.store.lineage import CONTACTS, DRIFT_REPORT, OUTCOMES, PROFILES
-from bank_assets.store.warehouse import Entry, StagedEntry, Warehouse
+from bank_assets.store.registry import Registry
+from bank_assets.store.warehouse import StagedEntry, Warehouse
 
+STATISTICS = ("psi", "ks_distance", "ks_p_value", "total_variation", "effect")
 COLUMNS_SCHEMA = pa.schema(
-    [
-        ("column", pa.string()),
-        ("level", pa.string()),
-        ("psi", pa.float64()),
-        ("ks_distance", pa.float64()),
-        ("ks_p_value", pa.float64()),
-        ("total_variation", pa.float64()),
-        ("effect", pa.float64()),
-    ]
+    [("column", pa.string()), ("level", pa.string()), *((name, pa.float64()) for name in STATISTICS)]
 )
 
 
@@ -55,7 +48,7 @@ COLUMNS_SCHEMA = pa.schema(
 def contact_profiles(
     context: dg.AssetExecutionContext,
     spark: SparkResource,
-    warehouse: WarehouseResource,
+    warehouse: dg.ResourceParam[Warehouse],
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:
     """Exact counts of every value of every column per contact day.
@@ -63,20 +56,14 @@ def contact_profiles(
     Reads: contacts, outcomes. Writes: `contact_profiles`, one file a month.
     Guarantees: one Spark pass counts all months of a run; the profile of any window of days follows from the counts.
     """
-    watch, store = Stopwatch(), warehouse.open()
-    contacts, outcomes = store.manifest(CONTACTS), store.manifest(OUTCOMES)
-    wanted = {
-        month: PROFILES.of(store, month, inputs=[contacts[month].digest, outcomes[month].digest])
-        for month in months_of(context)
-    }
-    due = stale(wanted)
-    if due:
-        count_months(store, spark, due, settings.contract)
-
-    def of_month(month: str, entry: Entry) -> dict[str, Any]:
-        return {"dagster/partition_row_count": entry.rows, "contacts": contacts[month].rows}
-
-    return months_result(context, wanted, due, watch, of_month=of_month, metadata={"months_made": len(due)})
+    contacts, outcomes = warehouse.manifest(CONTACTS), warehouse.manifest(OUTCOMES)
+    return derive_months(
+        context,
+        lambda month: PROFILES.of(warehouse, month, inputs=[contacts[month].digest, outcomes[month].digest]),
+        lambda due: count_months(warehouse, spark, due, settings.contract),
+        lambda _, made: {"months_made": len(made)},
+        lambda month, entry: {"dagster/partition_row_count": entry.rows, "contacts": contacts[month].rows},
+    )
 
 
 def count_months(store: Warehouse, spark: SparkResource, due: Mapping[str, Derived], contract: Contract) -> None:
@@ -84,9 +71,9 @@ def count_months(store: Warehouse, spark: SparkResource, due: Mapping[str, Deriv
     filled = [month for month in due if store.manifest(CONTACTS)[month].rows]
     snapshot, folder = store.staging(PROFILES.name)
     staged: dict[str, StagedEntry] = {month: StagedEntry((), derived.fingerprint) for month, derived in due.items()}
-    with discarding(store, (PROFILES.name, snapshot)):
+    with discarding(store, [(PROFILES.name, snapshot)]):
         if filled:
-            long = _long_table(store, spark.session, filled, contract).withColumn(
+            long = _long_table(store, spark.spark_session, filled, contract).withColumn(
                 "month", f.date_format("contact_date", "yyyy-MM")
             )
             # One task writes, because a month has a few thousand counts; none of them passes through the driver.
@@ -115,9 +102,9 @@ def _long_table(store: Warehouse, session: SparkSession, filled: Sequence[str], 
 @monthly_asset(**identity(DRIFT_REPORT), deps=[PROFILES.name], kinds={"json", "python"}, owners=OWNERS)
 def drift_report(
     context: dg.AssetExecutionContext,
-    warehouse: WarehouseResource,
+    warehouse: dg.ResourceParam[Warehouse],
     ledger: LedgerResource,
-    registry: RegistryResource,
+    registry: dg.ResourceParam[Registry],
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:
     """What moved between the champion's training profile and each month, by effect size.
@@ -126,26 +113,21 @@ def drift_report(
     `reports/drift/YYYY-MM.json` and `.html`.
     Guarantees: exact statistics computed from counts; every report names its reference.
     """
-    watch, store = Stopwatch(), warehouse.open()
     champion = ChampionHistory.of(ledger.engine).current
-    reference_months = choose_default_reference(
-        {month: entry.rows for month, entry in store.manifest(CONTACTS).items()}
+    first_months = choose_default_reference({month: one.rows for month, one in warehouse.manifest(CONTACTS).items()})
+    counted = warehouse.digests(PROFILES.name)
+
+    def of_month(month: str) -> Derived:
+        inputs = {one: digest for one, digest in counted.items() if one <= month or one in first_months}
+        return DRIFT_REPORT.of(warehouse, month, inputs=inputs, settings={"champion": champion})
+
+    return derive_months(
+        context,
+        of_month,
+        lambda due: compare_months(warehouse, settings, due, champion, registry, first_months),
+        lambda _, made: summary(warehouse, settings, is_unchanged=not made),
+        lambda _, entry: {key: value for key, value in entry.metadata.items() if value is not None},
     )
-    counted = store.digests(PROFILES.name)
-    wanted = {
-        month: DRIFT_REPORT.of(
-            store,
-            month,
-            inputs={m: digest for m, digest in counted.items() if m <= month or m in reference_months},
-            settings={"champion": champion},
-        )
-        for month in months_of(context)
-    }
-    due = stale(wanted)
-    if due:
-        compare_months(store, settings, due, champion, registry, reference_months)
-    shown = summary(store, settings, is_unchanged=not due)
-    return months_result(context, wanted, due, watch, of_month=_verdict_of, metadata=shown)
 
 
 def compare_months(
@@ -153,50 +135,40 @@ def compare_months(
     settings: Settings,
     due: Mapping[str, Derived],
     champion: str | None,
-    registry: RegistryResource,
+    registry: Registry,
     reference_months: Sequence[str],
 ) -> None:
     """Compare some months with the reference and write their reports."""
     daily = DailyProfiles.from_table(store.read(PROFILES.name), settings.contract)
     name, reference, importance = reference_of(daily, champion, registry, reference_months)
     for month, derived in due.items():
-        window = window_of(daily, month)
-        report = None if window is None else compare_profiles(reference, window, reference_name=name)
-        if window is not None and report is not None:
-            write_drift_files(settings, month, report, reference, window, importance)
+        if month not in daily.months:
+            derived.commit(COLUMNS_SCHEMA.empty_table(), {"message": ""})  # the month has no contacts
+            continue
+        window = daily.month_or_trailing(month, DriftPolicy().minimum_rows)
+        report = compare_profiles(reference, window, reference_name=name)
+        write_drift_files(settings, month, report, reference, window, importance)
         store_report(derived, report)
 
 
-def _verdict_of(_month: str, entry: Entry) -> dict[str, Any]:
-    return {key: value for key, value in entry.metadata.items() if value is not None}
-
-
 def reference_of(
-    daily: DailyProfiles, champion: str | None, registry: RegistryResource, months_: Sequence[str]
+    daily: DailyProfiles, champion: str | None, registry: Registry, months: Sequence[str]
 ) -> tuple[str, Profile | None, Mapping[str, float]]:
     """Name and profile of the reference, and the importance of each column.
 
     The reference is the champion's training profile; without a champion, the first months with enough contacts.
     """
     if champion is not None:
-        bundle = registry.open().bundle(champion)
+        bundle = registry.bundle(champion)
         decision = json.loads(bundle["decision.json"])
         contract = contract_on_record(decision.get("contract"))
         profile = Profile.from_dict(json.loads(bundle["reference_profile.json"]), contract)
         return f"champion v{champion}", profile, decision.get("importance", {})
-    return f"first months ({', '.join(months_)})", daily.of_months(months_) if months_ else None, {}
+    return f"first months ({', '.join(months)})", daily.of_months(months) if months else None, {}
 
 
-def window_of(daily: DailyProfiles, month: str) -> Profile | None:
-    """The contacts that a month's verdict is based on; None if the month has none."""
-    return daily.month_or_trailing(month, DriftPolicy().minimum_rows) if month in daily.months else None
-
-
-def store_report(derived: Derived, report: DriftReport | None) -> None:
+def store_report(derived: Derived, report: DriftReport) -> None:
     """Store a month's report as rows, with its verdict."""
-    if report is None:
-        derived.commit(COLUMNS_SCHEMA.empty_table(), {"message": ""})
-        return
     document = report.to_dict()
     rows = [
         {name: column.get(name) for name in COLUMNS_SCHEMA.names} | {"effect": found.effect}
@@ -232,7 +204,7 @@ def summary(store: Warehouse, settings: Settings, *, is_unchanged: bool) -> dict
         "drifted_columns": len(latest["drifted"]),
         "last_day": latest["last_day"] or "",
         "label_rate": float(latest["label_rate"] or 0.0),
-        **page_metadata(settings, drift_address(last)),
+        **page_metadata(settings, f"/reports/{DRIFT_FOLDER}/{last}.html"),
     }
     if not is_unchanged:
         effects = {

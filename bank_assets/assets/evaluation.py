@@ -12,19 +12,26 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
+from bank_assets.assets.features import TrainingSnapshot, read_snapshot
 from bank_assets.assets.materialization import ML_OWNERS, derive, identity
-from bank_assets.assets.model_bundle import OutOfTime, assemble_bundle, out_of_time, profile_of
-from bank_assets.assets.snapshot import TrainingSnapshot, read_snapshot
+from bank_assets.assets.model_bundle import (
+    OutOfTime,
+    assemble_bundle,
+    cohort_rows,
+    gate_of_first,
+    out_of_time,
+    profile_of,
+)
+from bank_assets.assets.training import CANDIDATES
 from bank_assets.contract.names import ALIAS_CHALLENGER
 from bank_assets.core.arrays import FloatArray, rows_at
-from bank_assets.core.economics.economics import COST_COLUMN, VALUE_COLUMN, Economics
+from bank_assets.core.drift.profile import Profile
 from bank_assets.core.model.scorer import Scorer, apply_calibrator
 from bank_assets.core.promotion.gates import (
     FIRST,
     PROBATION,
     GateVerdict,
     PromotionPolicy,
-    first_model_gate,
     kind_of_fit,
 )
 from bank_assets.core.promotion.refit_guard import AgainstChampion, against_champion
@@ -34,8 +41,7 @@ from bank_assets.core.training.folds import candidate_metrics, predict_folds, re
 from bank_assets.core.training.recipes import Recipe
 from bank_assets.core.training.splits import time_folds
 from bank_assets.resources.ledger import LedgerResource
-from bank_assets.resources.store import RegistryResource, WarehouseResource
-from bank_assets.resources.tracking import Tracking, TrackingResource
+from bank_assets.resources.tracking import Tracking
 from bank_assets.settings import Settings
 from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.derivations import ALL, DerivedTable, Made
@@ -45,25 +51,24 @@ from bank_assets.store.registry import Registry
 from bank_assets.store.warehouse import Entry, Warehouse
 
 CHALLENGER, CHAMPION_SCORES = DerivedTable("challenger", "5"), DerivedTable("champion_scores", "5")
-CANDIDATES = "candidates"
 SHOWN_METRICS = ("roc_auc", "average_precision", "f1", "brier", "log_loss", "profit_eur")
 
 
 class ChallengerConfig(dg.Config):
     """What kind of challenger to make."""
 
+    # `search` compares all candidates; `refit` fits the champion's recipe on fresh data.
     mode: str = "search"
-    """`search` compares all candidates; `refit` fits the champion's recipe on fresh data."""
 
 
 @dg.asset(**identity(CHALLENGER), deps=[*ALGORITHMS, "training_set"], kinds={"onnx", "mlflow"}, owners=ML_OWNERS)
 def challenger(
     context: dg.AssetExecutionContext,
     config: ChallengerConfig,
-    warehouse: WarehouseResource,
+    warehouse: dg.ResourceParam[Warehouse],
     ledger: LedgerResource,
-    registry: RegistryResource,
-    mlflow: TrackingResource,
+    registry: dg.ResourceParam[Registry],
+    mlflow: dg.ResourceParam[Tracking],
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:
     """A model version ready to be judged: recipe chosen out of time, fitted on all known outcomes, registered.
@@ -72,11 +77,11 @@ def challenger(
     Guarantees: another recipe replaces the incumbent's only if its lead is unlikely to be chance.
     Fails when: no candidate has been evaluated on this snapshot.
     """
-    store, champion = warehouse.open(), ChampionHistory.of(ledger.engine).current
-    snapshot = read_snapshot(store, settings.contract)
+    champion = ChampionHistory.of(ledger.engine).current
+    snapshot = read_snapshot(warehouse, settings.contract)
     derived = CHALLENGER.of(
-        store,
-        inputs=store.digests(CANDIDATES) | {"set": snapshot.digest},
+        warehouse,
+        inputs=warehouse.digests(CANDIDATES.name) | {"set": snapshot.digest},
         settings={
             "economics": settings.economics.to_dict(),
             "mode": config.mode,
@@ -87,10 +92,9 @@ def challenger(
     )
 
     def work() -> Made:
-        models = registry.open()
-        in_force = models.scorer(champion) if champion else None
-        chosen = choose(store, snapshot, in_force, settings, mode=config.mode)
-        made = registered(chosen, store, snapshot, models, mlflow.open(), settings)
+        in_force = registry.scorer(champion) if champion else None
+        chosen = choose(warehouse, snapshot, in_force, settings, mode=config.mode)
+        made = registered(chosen, profile_of(warehouse, snapshot), snapshot, registry, mlflow, settings)
         context.log.info("version %s: %s", made.metadata["headline"]["version"], chosen.tested.reason)
         clear_folds(settings.home / "cache" / "folds")
         return replace(made, metadata={**made.metadata, "from_version": champion})
@@ -119,7 +123,7 @@ def choose(
     tested = out_of_time(recipe, incumbent, snapshot, settings, reason=reason)
     has_passed = in_force is not None and not in_force.decision.get("is_on_probation", False)
     kind = kind_of_fit(tested.recipe.name, incumbent.name, has_passed=has_passed)
-    gate = gate_of_first(tested, snapshot, settings) if kind == FIRST else None
+    gate = gate_of_first(tested, settings) if kind == FIRST else None
     may_be_on_probation = settings.probation and (in_force is None or mode == "refit")
     if gate is not None and not gate.is_promoted and may_be_on_probation:
         kind = PROBATION
@@ -131,25 +135,20 @@ def choose(
 
 def registered(
     chosen: Chosen,
-    store: Warehouse,
+    reference: Profile,
     snapshot: TrainingSnapshot,
     models: Registry,
     tracking: Tracking,
     settings: Settings,
 ) -> Made:
     """Fit the chosen recipe on all known outcomes and register it with the evidence that its gate needs."""
-    tested, kind, as_of = chosen.tested, chosen.kind, str(snapshot.data.as_of)
+    tested, kind, as_of, run_id = chosen.tested, chosen.kind, str(snapshot.data.as_of), tracking.parent_run_id
     fit = fit_deployment(tested.recipe, snapshot.data)
+    is_on_probation = kind == PROBATION
     files, fairness = assemble_bundle(
-        fit,
-        tested,
-        snapshot,
-        profile_of(store, snapshot),
-        settings,
-        run_id=tracking.parent_run_id,
-        is_on_probation=kind == PROBATION,
+        fit, tested, snapshot, reference, settings, run_id=run_id, is_on_probation=is_on_probation
     )
-    version = register(models, files, run_id=tracking.parent_run_id, kind=kind, as_of=as_of)
+    version = register(models, files, run_id=run_id, kind=kind, as_of=as_of)
     models.set_alias(ALIAS_CHALLENGER, version.version)
     tracking.log_parent(tags={"bank/challenger": version.version, "bank/kind": kind}, metrics={"parity": fit.parity})
     headline = {
@@ -163,7 +162,7 @@ def registered(
     evidence = {
         "headline": headline,
         "digest": version.digest,
-        "run_id": tracking.parent_run_id,
+        "run_id": run_id,
         "guard": {"raw": fit.guard_raw.tolist(), "observed": fit.guard_observed.tolist()},
         "parity": fit.parity,
         "against_champion": chosen.compared.to_dict() if chosen.compared else None,
@@ -177,45 +176,9 @@ def registered(
     return Made(cohort_rows(tested, snapshot, settings.economics), evidence, shown)
 
 
-def cohort_rows(tested: OutOfTime, snapshot: TrainingSnapshot, economics: Economics) -> pa.Table:
-    """The latest out-of-time cohort: both recipes' probabilities, the outcomes and the economics of each contact."""
-    data, rows = snapshot.data, tested.rows
-    columns = rows_at(data.features, rows)
-    return pa.table(
-        {
-            "contact_id": snapshot.contact_ids[rows],
-            "proba": tested.proba,
-            "incumbent_proba": tested.incumbent_proba,
-            "base_rate": columns["subscription_rate_30d"],
-            "is_subscribed": data.is_subscribed[rows],
-            "contact_date": data.contact_dates[rows],
-            COST_COLUMN: np.broadcast_to(economics.cost(columns), len(tested.proba)),
-            VALUE_COLUMN: np.broadcast_to(economics.value(columns), len(tested.proba)),
-        }
-    )
-
-
-def gate_of_first(tested: OutOfTime, snapshot: TrainingSnapshot, settings: Settings) -> GateVerdict:
-    """The gate of a first model on the latest out-of-time cohort."""
-    rows, data = tested.rows, snapshot.data
-    columns = rows_at(data.features, rows)
-    return first_model_gate(
-        tested.proba,
-        columns["subscription_rate_30d"],
-        data.is_subscribed[rows],
-        data.contact_dates[rows],
-        settings.economics,
-        columns,
-        seed=settings.seed,
-        objective=settings.objective,
-        f1_threshold=tested.f1_thresholds[1],
-    )
-
-
 def refit_against(champion: Scorer, snapshot: TrainingSnapshot, settings: Settings) -> AgainstChampion:
     """Compare a refit of the champion's recipe with the champion on contacts that neither learned from."""
     decision = champion.decision
-
     calibrated = partial(apply_calibrator, steps=decision["calibrator"])
     return against_champion(
         Recipe.from_dict(decision["recipe"]),
@@ -237,14 +200,15 @@ def best_candidate(
         proba = predict_folds(incumbent, data, folds, resampled_fold(data), time.monotonic).calibrated
         found[incumbent.name] = incumbent, candidate_metrics(proba, data, folds, economics), proba
     rows = pooled_rows(found[incumbent.name][2], data.contact_dates, folds, PromotionPolicy().minimum_rows)
+    cohort = data.rows(rows)
     choice = choose_recipe(
         {name: metrics for name, (_, metrics, _) in found.items()},
         {name: proba[rows] for name, (_, _, proba) in found.items()},
-        data.is_subscribed[rows],
-        data.contact_dates[rows],
+        cohort.is_subscribed,
+        cohort.contact_dates,
         incumbent.name,
         economics,
-        rows_at(data.features, rows),
+        cohort.features,
         seed=settings.seed,
         objective=settings.objective,
     )
@@ -256,9 +220,9 @@ def evaluated(
 ) -> dict[str, tuple[Recipe, Mapping[str, float], FloatArray]]:
     """Recipe, metrics and out-of-time probabilities of each candidate of this snapshot; a failure if there is none."""
     found = {}
-    for algorithm, entry in store.manifest(CANDIDATES).items():
+    for algorithm, entry in store.manifest(CANDIDATES.name).items():
         if entry.metadata["snapshot"] == snapshot.digest:
-            table = store.read(CANDIDATES, [algorithm])
+            table = store.read(CANDIDATES.name, [algorithm])
             for name, row in entry.metadata["results"].items():
                 recipe = Recipe.from_dict(row["recipe"])
                 found[name] = recipe, row["metrics"], table.column(f"calibrated.{recipe.sampler}").to_numpy()
@@ -274,8 +238,8 @@ def evaluated(
 @dg.asset(**identity(CHAMPION_SCORES), deps=[CHALLENGER.name], kinds={"parquet", "python"}, owners=ML_OWNERS)
 def champion_scores(
     context: dg.AssetExecutionContext,
-    warehouse: WarehouseResource,
-    registry: RegistryResource,
+    warehouse: dg.ResourceParam[Warehouse],
+    registry: dg.ResourceParam[Registry],
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:
     """The champion on the challenger's out-of-time rows, for the record.
@@ -285,22 +249,20 @@ def champion_scores(
     compare
     recipes and not these scores.
     """
-    store = warehouse.open()
-    basis = challenger_in(store)
+    basis = challenger_in(warehouse)
     champion = basis.metadata["from_version"]  # in force when the challenger was made, not after its promotion
 
     def work() -> Made:
-        rows = store.read(CHALLENGER.name, [ALL], ["contact_id"]).column("contact_id").to_pylist()
+        rows = warehouse.read(CHALLENGER.name, [ALL], ["contact_id"]).column("contact_id").to_pylist()
         proba = np.full(len(rows), np.nan)
         if champion is not None:
-            snapshot = read_snapshot(store, settings.contract)
+            snapshot = read_snapshot(warehouse, settings.contract)
             mask = np.isin(snapshot.contact_ids, np.asarray(rows, dtype=object))
-            features = rows_at(snapshot.data.features, mask)
-            proba = registry.open().scorer(champion).score(features).probability
+            proba = registry.scorer(champion).score(rows_at(snapshot.data.features, mask)).probability
         context.log.info("champion %s on %d rows", champion, len(rows))
         return Made(pa.table({"contact_id": rows, "proba": proba}), {"champion": champion})
 
-    derived = CHAMPION_SCORES.of(store, inputs=[basis.digest, champion or ""])
+    derived = CHAMPION_SCORES.of(warehouse, inputs=[basis.digest, champion or ""])
     return derive(derived, work, lambda stored: {"champion": stored["champion"] or "none"})
 
 

@@ -1,6 +1,10 @@
-"""Stage features: the frozen training snapshot. The formulas of the features are in `core.features.feature_set`."""
+"""Stage features: the frozen training snapshot, written here and read back for the stages that learn from it.
+
+The formulas of the features are in `core.features.feature_set`.
+"""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -8,15 +12,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bank_assets.assets.materialization import ML_OWNERS, derive
-from bank_assets.core.features.contacts import Contacts
-from bank_assets.core.features.learning_table import to_columns
-from bank_assets.resources.store import WarehouseResource
+from bank_assets.assets.materialization import ML_OWNERS, derive, identity
+from bank_assets.contract.contract import Contract
+from bank_assets.core.features.contacts import Contacts, LearningData
+from bank_assets.core.features.learning_table import from_columns, to_columns
 from bank_assets.settings import Settings
-from bank_assets.sources.source import Source, landed_source
+from bank_assets.sources.source import landed_source
 from bank_assets.store.contact_store import ContactStore
-from bank_assets.store.derivations import DerivedTable, Made
+from bank_assets.store.derivations import ALL, DerivedTable, Made
 from bank_assets.store.lineage import CONTACTS, OUTCOMES, REPORTED_OUTCOMES, contract_setting, passed_months
+from bank_assets.store.warehouse import Warehouse, WarehouseError, arrays_of
 
 TRAINING_SET = DerivedTable("training_set", "1")
 
@@ -24,21 +29,21 @@ TRAINING_SET = DerivedTable("training_set", "1")
 class TrainingSetConfig(dg.Config):
     """Which data to learn from."""
 
+    # First day whose contacts are left out, ISO; default: the first day of the open example campaign, else the day
+    # after the last contact.
     as_of: str | None = None
-    """First day whose contacts are left out, ISO; default: the first day of the open example campaign, else the day
-    after the last contact."""
 
 
 @dg.asset(
+    **identity(TRAINING_SET),
     deps=["contacts", "outcomes", "contacts_validation", REPORTED_OUTCOMES.name],
-    code_version=TRAINING_SET.code_version,
     kinds={"parquet", "python"},
     owners=ML_OWNERS,
 )
 def training_set(
     context: dg.AssetExecutionContext,
     config: TrainingSetConfig,
-    warehouse: WarehouseResource,
+    warehouse: dg.ResourceParam[Warehouse],
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:
     """Frozen snapshot of every contact with a known outcome, with features as of its own day.
@@ -48,16 +53,15 @@ def training_set(
     Guarantees: no outcome known after `as_of`, no column known after the call.
     Fails when: no month passed its gate.
     """
-    store = warehouse.open()
-    months, contacts = passed_months(store), ContactStore(store, settings.contract)
+    months, contacts = passed_months(warehouse), ContactStore(warehouse, settings.contract)
     as_of = np.datetime64(config.as_of, "D") if config.as_of else contacts.learning_as_of(settings.landing, months)
     derived = TRAINING_SET.of(
-        store,
+        warehouse,
         inputs={
-            "contacts": store.digests(CONTACTS, months),
+            "contacts": warehouse.digests(CONTACTS, months),
             # Outcomes are stored by month of arrival, which may be a month without contacts.
-            "outcomes": store.digests(OUTCOMES),
-            "told": store.digests(REPORTED_OUTCOMES.name),
+            "outcomes": warehouse.digests(OUTCOMES),
+            "told": warehouse.digests(REPORTED_OUTCOMES.name),
         },
         settings={"as_of": str(as_of), **contract_setting(settings.contract)},
     )
@@ -66,16 +70,8 @@ def training_set(
         known = contacts.read(months)
         learnable = known.rows(known.known_as_of(as_of)).in_time_order()
         context.log.info("training set of %d contacts before %s", len(learnable), as_of)
-        return _snapshot(learnable, as_of, months, landed_source(settings.landing))
-
-    return derive(derived, work, _headline)
-
-
-def _snapshot(learnable: Contacts, as_of: np.datetime64, months: list[str], source: Source | None) -> Made:
-    data = learnable.learning_data(as_of)
-    return Made(
-        pa.table(to_columns(learnable.contact_ids, data)),
-        {
+        data, source = learnable.learning_data(as_of), landed_source(settings.landing)
+        facts = {
             "as_of": str(as_of),
             "months": months,
             "subscription_rate": float(data.is_subscribed.mean()),
@@ -84,17 +80,14 @@ def _snapshot(learnable: Contacts, as_of: np.datetime64, months: list[str], sour
             "is_real": bool(source and source.is_real),
             "first_day": str(data.contact_dates.min()),
             "last_day": str(data.contact_dates.max()),
-        },
-    )
+        }
+        return Made(pa.table(to_columns(learnable.contact_ids, data)), facts)
 
+    def headline(stored: Mapping[str, Any]) -> dict[str, Any]:
+        counts = {"months": len(stored["months"]), "rare_categories": len(stored["rare"])}
+        return {"as_of": stored["as_of"], "subscription_rate": stored["subscription_rate"], **counts}
 
-def _headline(stored: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "as_of": stored["as_of"],
-        "subscription_rate": stored["subscription_rate"],
-        "months": len(stored["months"]),
-        "rare_categories": len(stored["rare"]),
-    }
+    return derive(derived, work, headline)
 
 
 def rare_categories(contacts: Contacts, minimum: int = 50) -> list[str]:
@@ -105,3 +98,23 @@ def rare_categories(contacts: Contacts, minimum: int = 50) -> list[str]:
             counts = pc.value_counts(pa.array(column, pa.string())).to_pylist()
             found += [f"{name}={row['values']} ({row['counts']})" for row in counts if row["counts"] < minimum]
     return sorted(found)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSnapshot:
+    """The stored training set: its data, contact ids (n,), content digest and manifest metadata."""
+
+    data: LearningData
+    contact_ids: Any
+    digest: str
+    metadata: dict[str, Any]
+
+
+def read_snapshot(store: Warehouse, contract: Contract) -> TrainingSnapshot:
+    """Read `training_set`; `WarehouseError` if it was never materialized."""
+    entry = store.entry(TRAINING_SET.name, ALL)
+    if entry is None:
+        raise WarehouseError("training_set: expected a snapshot, found none; materialize training_set first.")
+    columns = arrays_of(store.read(TRAINING_SET.name, [ALL]))
+    data = from_columns(columns, np.datetime64(entry.metadata["as_of"], "D"), contract)
+    return TrainingSnapshot(data, columns["contact_id"], entry.digest, dict(entry.metadata))

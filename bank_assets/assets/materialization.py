@@ -4,7 +4,7 @@ Metadata values are plain Python numbers and text, because Dagster rejects numpy
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ import dagster as dg
 import pyarrow as pa
 
 from bank_assets.partitions import key_of, month_of
-from bank_assets.store.derivations import Derived, DerivedTable, Made
+from bank_assets.store.derivations import Derived, DerivedTable, Made, stale
 from bank_assets.store.warehouse import Entry, Warehouse
 
 OWNERS: Final = ["team:data-platform"]
@@ -24,44 +24,16 @@ def identity(table: DerivedTable) -> dict[str, Any]:
     return {"name": table.name, "code_version": table.code_version}
 
 
-class Stopwatch:
-    """Measures the seconds since it was created."""
-
-    def __init__(self) -> None:
-        self._started = time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        """Elapsed seconds, rounded to ms."""
-        return round(time.monotonic() - self._started, 3)
+def reported(started: float, rows: int, *, is_unchanged: bool, **facts: Any) -> dict[str, Any]:
+    """Metadata that every materialization has; `started` is of `time.monotonic`."""
+    seconds = round(time.monotonic() - started, 3)
+    return {"dagster/row_count": rows, "unchanged": is_unchanged, "seconds": seconds, **facts}
 
 
-def result(
-    entry: Entry,
-    watch: Stopwatch,
-    metadata: Mapping[str, Any],
-    schema: pa.Schema | None = None,
-    *,
-    is_unchanged: bool = False,
-) -> dg.MaterializeResult:
-    """The result of an asset whose snapshot is stored; the schema is shown as the table's columns."""
-    columns = {} if schema is None else {"dagster/column_schema": column_schema(schema)}
-    return dg.MaterializeResult(
-        metadata={
-            "unchanged": is_unchanged,
-            "dagster/row_count": entry.rows,
-            "digest": entry.digest,
-            "seconds": watch.seconds,
-            **columns,
-            **metadata,
-        },
-        data_version=dg.DataVersion(entry.digest or entry.fingerprint),
-    )
-
-
-def column_schema(schema: pa.Schema) -> dg.TableSchema:
+def column_schema(schema: pa.Schema) -> dict[str, dg.TableSchema]:
     """Columns of a table for the Dagster UI."""
-    return dg.TableSchema(columns=[dg.TableColumn(field.name, str(field.type)) for field in schema])
+    columns = [dg.TableColumn(field.name, str(field.type)) for field in schema]
+    return {"dagster/column_schema": dg.TableSchema(columns=columns)}
 
 
 def _headline(metadata: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -75,15 +47,51 @@ def derive(
 
     `headline` selects what people see of the stored metadata.
     """
-    watch = Stopwatch()
+    started = time.monotonic()
     entry, made = derived.ensure(work)
-    if made is None:
-        return result(entry, watch, headline(entry.metadata), is_unchanged=True)
-    return result(entry, watch, {**headline(entry.metadata), **made.shown}, made.rows.schema)
+    facts = {"digest": entry.digest, **headline(entry.metadata)}
+    if made is not None:
+        facts |= {**column_schema(made.rows.schema), **made.shown}
+    return dg.MaterializeResult(
+        metadata=reported(started, entry.rows, is_unchanged=made is None, **facts),
+        data_version=dg.DataVersion(entry.digest or entry.fingerprint),
+    )
+
+
+Wanted = Mapping[str, Derived]
+# What people see of the stored keys and of those that were made.
+Shown = Callable[[Mapping[str, Entry], Wanted], Mapping[str, Any]]
+
+
+def derive_keys(
+    wanted: Wanted, make: Callable[[Wanted], object], shown: Shown = lambda _stored, _made: {}
+) -> tuple[dict[str, Entry], dg.MaterializeResult]:
+    """Make those keys of a table that are missing or outdated; returns what is stored of all that are wanted."""
+    started, due = time.monotonic(), stale(wanted)
+    if due:
+        make(due)
+    manifests = [derived.store.manifest(derived.table) for derived in list(wanted.values())[:1]]  # one table: one read
+    entries = {key: manifests[0][derived.key] for key, derived in wanted.items()}
+    facts = reported(started, sum(entry.rows for entry in entries.values()), is_unchanged=not due)
+    return entries, dg.MaterializeResult(metadata={**facts, **shown(entries, due)})
+
+
+def derive_months(
+    context: dg.AssetExecutionContext,
+    derived: Callable[[str], Derived],
+    make: Callable[[Wanted], object],
+    shown: Shown = lambda _stored, _made: {},
+    of_month: Callable[[str, Entry], Mapping[str, Any]] = lambda _, one: {"dagster/partition_row_count": one.rows},
+) -> dg.MaterializeResult:
+    """`derive_keys` for the months of a run, with metadata on each month."""
+    entries, result = derive_keys({month: derived(month) for month in months_of(context)}, make, shown)
+    for month, entry in entries.items():
+        context.add_asset_metadata(of_month(month, entry), partition_key=key_of(month))
+    return result
 
 
 @contextmanager
-def discarding(store: Warehouse, *staged: tuple[str, str]) -> Iterator[None]:
+def discarding(store: Warehouse, staged: Iterable[tuple[str, str]]) -> Iterator[None]:
     """After an error, discard the staged snapshots `(table, snapshot)` that were not committed."""
     try:
         yield
@@ -97,27 +105,3 @@ def discarding(store: Warehouse, *staged: tuple[str, str]) -> Iterator[None]:
 def months_of(context: dg.AssetExecutionContext) -> list[str]:
     """The months of a run, `YYYY-MM`, ascending."""
     return [month_of(key) for key in context.partition_keys]
-
-
-def months_result(
-    context: dg.AssetExecutionContext,
-    wanted: Mapping[str, Derived],
-    due: Sequence[str] | Mapping[str, Derived],
-    watch: Stopwatch,
-    *,
-    of_month: Callable[[str, Entry], Mapping[str, Any]] = lambda _, entry: {"dagster/partition_row_count": entry.rows},
-    metadata: Mapping[str, Any] | None = None,
-) -> dg.MaterializeResult:
-    """The result of an asset with a key per month, with metadata on each month; `due` are the months that were made."""
-    any_month = next(iter(wanted.values()))
-    entries = any_month.store.manifest(any_month.table)
-    for month in wanted:
-        context.add_asset_metadata(of_month(month, entries[month]), partition_key=key_of(month))
-    return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": sum(entries[month].rows for month in wanted),
-            "unchanged": not due,
-            "seconds": watch.seconds,
-            **(metadata or {}),
-        }
-    )

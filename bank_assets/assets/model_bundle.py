@@ -6,13 +6,15 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from bank_assets.assets.snapshot import TrainingSnapshot
-from bank_assets.core.arrays import FloatArray, Rows, rows_at
+from bank_assets.assets.features import TrainingSnapshot
+from bank_assets.core.arrays import FloatArray, Rows
 from bank_assets.core.drift.daily_profiles import DailyProfiles
 from bank_assets.core.drift.profile import Profile
-from bank_assets.core.economics.economics import Economics
+from bank_assets.core.economics.economics import COST_COLUMN, VALUE_COLUMN, Economics
+from bank_assets.core.features.contacts import LearningData
 from bank_assets.core.features.feature_set import FeatureSet
 from bank_assets.core.model.background import build_background
 from bank_assets.core.model.bundle import BundleParts, ModelLineage, bundle_files
@@ -20,7 +22,7 @@ from bank_assets.core.model.explanations import Explainer, global_importance
 from bank_assets.core.model.ranges import fit_ranges
 from bank_assets.core.model.scorer import Scorer
 from bank_assets.core.model.shift import estimate_shift
-from bank_assets.core.promotion.gates import PromotionPolicy
+from bank_assets.core.promotion.gates import GateVerdict, PromotionPolicy, first_model_gate
 from bank_assets.core.quality import metrics as scores
 from bank_assets.core.quality.bootstrap import paired_bootstrap, paired_bootstrap_statistic
 from bank_assets.core.quality.curves import profit_curve
@@ -49,6 +51,7 @@ class OutOfTime:
         metrics: pooled over the folds.
         intervals: 90 % intervals of the main metrics on the latest cohort.
         rows: mask of the latest out-of-time cohort, (n_snapshot,).
+        cohort: the data of the cohort.
         proba: probabilities of the recipe on the cohort, (n_cohort,).
         incumbent_proba: those of the incumbent's recipe, (n_cohort,).
         f1_thresholds: the best F1 thresholds before the cohort, of the incumbent's recipe and of this one.
@@ -61,6 +64,7 @@ class OutOfTime:
     metrics: Mapping[str, float]
     intervals: Mapping[str, Any]
     rows: NDArray[np.bool_]
+    cohort: LearningData
     proba: FloatArray
     incumbent_proba: FloatArray
     f1_thresholds: tuple[float, float]
@@ -80,17 +84,18 @@ def out_of_time(
     predicted, metrics = tested(recipe)
     other, former = (predicted, metrics) if incumbent == recipe else tested(incumbent)
     rows = pooled_rows(predicted.calibrated, data.contact_dates, folds, PromotionPolicy().minimum_rows)
-    threshold, columns = float(metrics["f1_threshold"]), rows_at(data.features, rows)
-    cohort = (predicted.calibrated[rows], data.is_subscribed[rows], data.contact_dates[rows])
+    threshold, cohort, proba = float(metrics["f1_threshold"]), data.rows(rows), predicted.calibrated[rows]
+    observed = (proba, cohort.is_subscribed, cohort.contact_dates)
     return OutOfTime(
         recipe,
         reason,
         predicted.raw,
         predicted.calibrated,
         metrics,
-        intervals_of(*cohort, threshold, economics, columns, seed=settings.seed),
+        intervals_of(*observed, threshold, economics, cohort.features, seed=settings.seed),
         rows,
-        predicted.calibrated[rows],
+        cohort,
+        proba,
         other.calibrated[rows],
         (float(former["f1_threshold"]), threshold),
     )
@@ -129,14 +134,45 @@ def intervals_of(
     return {name: [one.low, one.gain, one.high] for name, one in found.items()} | {"rows": len(proba)}
 
 
-def curves_of(tested: OutOfTime, snapshot: TrainingSnapshot, economics: Economics) -> dict[str, Any]:
+def cohort_rows(tested: OutOfTime, snapshot: TrainingSnapshot, economics: Economics) -> pa.Table:
+    """The latest out-of-time cohort: both recipes' probabilities, the outcomes and the economics of each contact."""
+    cohort, features = tested.cohort, tested.cohort.features
+    return pa.table(
+        {
+            "contact_id": snapshot.contact_ids[tested.rows],
+            "proba": tested.proba,
+            "incumbent_proba": tested.incumbent_proba,
+            "base_rate": features["subscription_rate_30d"],
+            "is_subscribed": cohort.is_subscribed,
+            "contact_date": cohort.contact_dates,
+            COST_COLUMN: np.broadcast_to(economics.cost(features), len(cohort)),
+            VALUE_COLUMN: np.broadcast_to(economics.value(features), len(cohort)),
+        }
+    )
+
+
+def gate_of_first(tested: OutOfTime, settings: Settings) -> GateVerdict:
+    """The gate of a first model on the latest out-of-time cohort."""
+    cohort = tested.cohort
+    return first_model_gate(
+        tested.proba,
+        cohort.features["subscription_rate_30d"],
+        cohort.is_subscribed,
+        cohort.contact_dates,
+        settings.economics,
+        cohort.features,
+        seed=settings.seed,
+        objective=settings.objective,
+        f1_threshold=tested.f1_thresholds[1],
+    )
+
+
+def curves_of(tested: OutOfTime, economics: Economics) -> dict[str, Any]:
     """Calibration and profit curves of the latest out-of-time cohort, for the model page."""
-    observed = snapshot.data.is_subscribed[tested.rows]
-    days, columns = snapshot.data.contact_dates[tested.rows], rows_at(snapshot.data.features, tested.rows)
-    return {
-        "calibration": [asdict(part) for part in scores.calibration_table(observed, tested.proba)],
-        "profit": profit_curve(tested.proba, observed, economics, columns, day=days).to_dict(),
-    }
+    cohort, observed = tested.cohort, tested.cohort.is_subscribed
+    profit = profit_curve(tested.proba, observed, economics, cohort.features, day=cohort.contact_dates)
+    calibration = scores.calibration_table(observed, tested.proba)
+    return {"calibration": [asdict(part) for part in calibration], "profit": profit.to_dict()}
 
 
 def profile_of(store: Warehouse, snapshot: TrainingSnapshot) -> Profile:
@@ -181,15 +217,15 @@ def assemble_bundle(
         shift=estimate_shift(*known, as_of=data.as_of).to_dict(),
         economics=economics,
         f1_threshold=float(tested.metrics["f1_threshold"]),
-        metrics={**tested.metrics, "intervals": tested.intervals, "curves": curves_of(tested, snapshot, economics)},
+        metrics={**tested.metrics, "intervals": tested.intervals, "curves": curves_of(tested, economics)},
         lineage=lineage,
         feature_ranges=fit.feature_ranges,
         is_on_probation=is_on_probation,
         background=build_background({name: data.features[name] for name in inputs.names}, inputs, seed=settings.seed),
     )
-    document, cohort = reference.to_dict(), rows_at(data.features, tested.rows)
+    document, cohort = reference.to_dict(), tested.cohort.features
     explainer = Explainer(Scorer(bundle_files(fit.graph, parts, document)))
     complete = replace(parts, importance=global_importance(explainer, cohort, max_rows=IMPORTANCE_ROWS))
-    called, observed = economics.decide(tested.proba, cohort), data.is_subscribed[tested.rows]
-    fairness = fairness_report(tested.proba, observed, called, cohort, data.contract, economics)
+    called = economics.decide(tested.proba, cohort)
+    fairness = fairness_report(tested.proba, tested.cohort.is_subscribed, called, cohort, data.contract, economics)
     return bundle_files(fit.graph, complete, document), fairness.evidence()

@@ -10,21 +10,19 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
-from bank_assets.assets.materialization import ML_OWNERS, OWNERS, Stopwatch, derive, identity, months_of, months_result
+from bank_assets.assets.materialization import ML_OWNERS, OWNERS, Wanted, derive, derive_months, identity, months_of
 from bank_assets.contract.contract import Contract
-from bank_assets.core.features.contacts import Contacts
 from bank_assets.core.model.calibration import recalibrated_day_by_day
 from bank_assets.core.model.scorer import apply_calibrator
-from bank_assets.core.quality.performance import ScoredContacts, measure_performance
+from bank_assets.core.quality.performance import measure_performance
 from bank_assets.core.quality.performance_report import Baseline, PerformanceReport
 from bank_assets.partitions import monthly_asset
 from bank_assets.resources.ledger import LedgerResource
-from bank_assets.resources.store import RegistryResource, WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.store.atomic_files import write_atomic
 from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.contact_store import ContactStore
-from bank_assets.store.derivations import DerivedTable, Made, stale
+from bank_assets.store.derivations import DerivedTable, Made
 from bank_assets.store.lineage import (
     REPORTED_OUTCOMES,
     SCORES,
@@ -34,7 +32,7 @@ from bank_assets.store.lineage import (
     scores,
 )
 from bank_assets.store.registry import Registry
-from bank_assets.store.scores import scored_months, stored_scores
+from bank_assets.store.scores import scored_contacts, scored_months
 from bank_assets.store.warehouse import Warehouse
 
 REPORT = DerivedTable("performance_report", "2")
@@ -59,20 +57,20 @@ OUTCOME_SCHEMA = pa.schema(
 
 @monthly_asset(**identity(REPORTED_OUTCOMES), kinds={"parquet", "python"}, owners=OWNERS, tags={"bank/pii": "yes"})
 def ledger_outcomes(
-    context: dg.AssetExecutionContext, warehouse: WarehouseResource, ledger: LedgerResource
+    context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse], ledger: LedgerResource
 ) -> dg.MaterializeResult:
     """Outcomes reported to the web app, by month of arrival, next to the delivered ones.
 
     Reads: the ledger. Writes: `ledger_outcomes`.
     Guarantees: late and corrected outcomes keep their arrival date; readers take the latest.
     """
-    watch, store = Stopwatch(), warehouse.open()
     arrived = outcomes_by_month(ledger.engine)
-    wanted = {month: reported_outcomes(store, month, arrived.get(month, [])) for month in months_of(context)}
-    due = stale(wanted)
-    for month, derived in due.items():
-        derived.commit(pa.Table.from_pylist(arrived.get(month, []), schema=OUTCOME_SCHEMA))
-    return months_result(context, wanted, due, watch)
+
+    def make(due: Wanted) -> None:
+        for month, derived in due.items():
+            derived.commit(pa.Table.from_pylist(arrived.get(month, []), schema=OUTCOME_SCHEMA))
+
+    return derive_months(context, lambda month: reported_outcomes(warehouse, month, arrived.get(month, [])), make)
 
 
 @monthly_asset(
@@ -83,9 +81,9 @@ def ledger_outcomes(
 )
 def contact_scores(
     context: dg.AssetExecutionContext,
-    warehouse: WarehouseResource,
+    warehouse: dg.ResourceParam[Warehouse],
     ledger: LedgerResource,
-    registry: RegistryResource,
+    registry: dg.ResourceParam[Registry],
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:
     """Each delivered contact scored as of its own day by the champion in force on its date.
@@ -94,16 +92,16 @@ def contact_scores(
     Guarantees: no score uses an outcome unknown by then; contacts before the first champion have none.
     Fails when: a champion's bundle does not have its registered digest.
     """
-    watch, store = Stopwatch(), warehouse.open()
     champions = ChampionHistory.of(ledger.engine)
-    wanted = scores(store, champions, months_of(context))
-    due = stale(wanted)
-    if due:
-        table = _scores(store, champions, registry.open(), passed_months(store), settings.contract)
+    wanted = scores(warehouse, champions, months_of(context))
+
+    def make(due: Wanted) -> None:
+        table = _scores(warehouse, champions, registry, passed_months(warehouse), settings.contract)
         in_month = np.datetime_as_string(table.column("contact_date").to_numpy().astype("datetime64[M]"))
         for month, derived in due.items():
             derived.commit(table.filter(pa.array(in_month == month)), {"versions": list(champions.versions)})
-    return months_result(context, wanted, due, watch, metadata={"champions": list(champions.versions[-5:])})
+
+    return derive_months(context, wanted.__getitem__, make, lambda *_: {"champions": list(champions.versions[-5:])})
 
 
 def _scores(
@@ -139,9 +137,9 @@ def _scores(
 @monthly_asset(**identity(REPORT), deps=[SCORES.name], kinds={"json", "python"}, owners=ML_OWNERS)
 def performance_report(
     context: dg.AssetExecutionContext,
-    warehouse: WarehouseResource,
+    warehouse: dg.ResourceParam[Warehouse],
     ledger: LedgerResource,
-    registry: RegistryResource,
+    registry: dg.ResourceParam[Registry],
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:
     """Realised F1, average precision, profit, observed/expected by week and month, and whether the champion decayed.
@@ -149,24 +147,24 @@ def performance_report(
     Reads: contact_scores and matured outcomes. Writes: reports/performance.json.
     Guarantees: only outcomes known by the data's own time count.
     """
-    store, economics = warehouse.open(), settings.economics
-    champion = ChampionHistory.of(ledger.engine).current
-    scored = scored_months(store)
-    derived = REPORT.of(
-        store, inputs=store.digests(SCORES.name, scored), settings=economics.to_dict() | {"champion": champion}
-    )
+    economics, champion = settings.economics, ChampionHistory.of(ledger.engine).current
+    months = scored_months(warehouse)
 
     def work() -> Made:
-        contacts, tested = scored_contacts(store, scored, settings.contract)
-        days = contacts.contact_dates
+        tested = scored_contacts(warehouse, ContactStore(warehouse, settings.contract).read(months))
+        days = tested.contact_dates
         as_of = days.max() + np.timedelta64(1, "D") if len(days) else np.datetime64("1970-01-01")
-        baseline = _baseline(registry.open(), champion)
+        baseline = Baseline()
+        if champion is not None:
+            promised = registry.scorer(champion).decision
+            baseline = Baseline(promised["metrics"].get("roc_auc_mean_fold"), float(promised["thresholds"]["f1"]))
         report = measure_performance(tested, as_of, economics, baseline, model=f"version {champion}")
         write_atomic(settings.reports / "performance.json", json.dumps(report.to_dict(), indent=1).encode())
         context.log.info("%s", report.message)
         return _made(report)
 
-    return derive(derived, work)
+    inputs = warehouse.digests(SCORES.name, months)
+    return derive(REPORT.of(warehouse, inputs=inputs, settings=economics.to_dict() | {"champion": champion}), work)
 
 
 def _made(report: PerformanceReport) -> Made:
@@ -186,21 +184,6 @@ def _made(report: PerformanceReport) -> Made:
     }
     rows = pa.Table.from_pylist(by_month) if by_month else pa.table({"name": pa.array([], pa.string())})
     return Made(rows, {"headline": headline, "report": document}, {"by_month": dg.MetadataValue.md(_table(by_month))})
-
-
-def scored_contacts(store: Warehouse, months_scored: list[str], contract: Contract) -> tuple[Contacts, ScoredContacts]:
-    """All contacts of the scored months, and their scores with their outcomes."""
-    contacts = ContactStore(store, contract).read(months_scored)
-    proba = stored_scores(store, contacts.contact_ids)
-    known = (contacts.is_subscribed, contacts.known_on, contacts.frame)
-    return contacts, ScoredContacts(contacts.contact_dates, proba, *known)
-
-
-def _baseline(registry: Registry, version: str | None) -> Baseline:
-    if version is None:
-        return Baseline()
-    decision = registry.scorer(version).decision
-    return Baseline(decision["metrics"].get("roc_auc_mean_fold"), float(decision["thresholds"]["f1"]))
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

@@ -1,5 +1,6 @@
 """Stage promotion: the challenger becomes the champion or is refused with reasons; the ledger records both cases."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,14 +11,12 @@ from sqlalchemy import Engine
 
 from bank_assets.assets.evaluation import CHALLENGER, CHAMPION_SCORES, challenger_in
 from bank_assets.assets.materialization import ML_OWNERS, derive, identity
-from bank_assets.assets.report_pages import page_metadata
-from bank_assets.assets.retraining_report import write_retraining_page
+from bank_assets.assets.report_pages import page_metadata, write_retraining_page
 from bank_assets.core.model.scorer import apply_calibrator
 from bank_assets.core.promotion.gates import RECIPE, GateVerdict, judged, recipe_gate, refit_gate
 from bank_assets.core.promotion.refit_guard import AgainstChampion
 from bank_assets.ledger import promotions
 from bank_assets.resources.ledger import LedgerResource
-from bank_assets.resources.store import RegistryResource, WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.derivations import ALL, DerivedTable, Made
@@ -30,9 +29,9 @@ CHAMPION = DerivedTable("champion_model", "2")
 @dg.asset(**identity(CHAMPION), deps=[CHALLENGER.name, CHAMPION_SCORES.name], kinds={"mlflow"}, owners=ML_OWNERS)
 def champion_model(
     context: dg.AssetExecutionContext,
-    warehouse: WarehouseResource,
+    warehouse: dg.ResourceParam[Warehouse],
     ledger: LedgerResource,
-    registry: RegistryResource,
+    registry: dg.ResourceParam[Registry],
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:
     """The model in force: the alias moves if the challenger passes its gate, otherwise the reasons are recorded.
@@ -41,34 +40,38 @@ def champion_model(
     Guarantees: no promotion without evidence; the replaced version stays as `previous_champion`.
     Fails when: an alias does not read back. A refusal is a result, not a failure.
     """
-    store = warehouse.open()
-    basis = challenger_in(store)
+    basis = challenger_in(warehouse)
     evidence, version = basis.metadata, str(basis.metadata["headline"]["version"])
 
     def work() -> Made:
         current = ChampionHistory.of(ledger.engine).current
-        models = registry.open()
-        verdict = judge(store, models, evidence, settings)
+        verdict = judge(warehouse, registry, evidence, settings)
         page = write_retraining_page(
-            store, models, ledger.engine, settings, evidence, current, verdict, context.run.tags
+            warehouse, registry, ledger.engine, settings, evidence, current, verdict, context.run.tags
         )
         if verdict.is_promoted:
-            models.move_champion(version)
+            registry.move_champion(version)
         record(ledger.engine, verdict, evidence, current, page)
-        in_force = version if verdict.is_promoted else (current or "none")
-        row = {"champion": in_force, "challenger": version, "decision": _decision(verdict)}
-        facts = {
-            **row,
-            "kind": verdict.kind,
-            "reasons": list(verdict.reasons),
-            "as_of": str(evidence["as_of"]),
-            "alias_verified": in_force,
-            "effect": page["effect"],
-        }
-        context.log.info("%s %s: %s", row["decision"], version, "; ".join(verdict.reasons))
-        return Made(pa.Table.from_pylist([row]), facts, page_metadata(settings, page["report"]))
+        context.log.info("%s %s: %s", _decision(verdict), version, "; ".join(verdict.reasons))
+        return _made(verdict, evidence, version if verdict.is_promoted else (current or "none"), page, settings)
 
-    return derive(CHAMPION.of(store, inputs=[basis.digest, version]), work, dict)
+    return derive(CHAMPION.of(warehouse, inputs=[basis.digest, version]), work, dict)
+
+
+def _made(
+    verdict: GateVerdict, evidence: Mapping[str, Any], in_force: str, page: Mapping[str, Any], settings: Settings
+) -> Made:
+    challenger = str(evidence["headline"]["version"])
+    row = {"champion": in_force, "challenger": challenger, "decision": _decision(verdict)}
+    facts = {
+        **row,
+        "kind": verdict.kind,
+        "reasons": list(verdict.reasons),
+        "as_of": str(evidence["as_of"]),
+        "alias_verified": in_force,
+        "effect": page["effect"],
+    }
+    return Made(pa.Table.from_pylist([row]), facts, page_metadata(settings, page["report"]))
 
 
 def record(
@@ -77,8 +80,7 @@ def record(
     """Record a verdict once.
 
     We move the alias before writing the row. If the process dies in between, the next run detects the move and writes
-    the
-    missing row.
+    the missing row.
     """
     version = str(evidence["headline"]["version"])
     if any(row.kind != "rollback" for row in promotions.of_version(engine, version)):
@@ -91,7 +93,7 @@ def record(
         to_version=version,
         reasons=verdict.reasons,
         evidence={
-            **plain(verdict.evidence),
+            **json.loads(json.dumps(verdict.evidence, default=np.generic.item)),
             "fairness": evidence["fairness"],
             "digest": evidence["digest"],
             "run_id": evidence["run_id"],
@@ -135,12 +137,3 @@ def judge(store: Warehouse, models: Registry, evidence: Mapping[str, Any], setti
         against=AgainstChampion.from_dict(against) if against else None,
     )
     return judged(kind, gate, guards)
-
-
-def plain(value: Any) -> Any:
-    """The same structure with Python numbers only."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    return value.item() if isinstance(value, np.generic) else value

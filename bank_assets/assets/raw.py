@@ -1,28 +1,28 @@
 """Stage raw: every delivered file, stored once and kept for ever. The work is in `landing.deliveries`."""
 
+import time
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 
-from bank_assets.assets.materialization import OWNERS, Stopwatch, months_of
-from bank_assets.landing.deliveries import register_deliveries
+from bank_assets.assets.materialization import OWNERS, months_of, reported
+from bank_assets.landing.deliveries import RegisterResult, register_deliveries
 from bank_assets.landing.folders import landing_is_missing
 from bank_assets.landing.register import month_digest, month_manifest
 from bank_assets.partitions import key_of, monthly_asset
 from bank_assets.settings import Settings
-from bank_assets.sources.source import landed_source
-
-CODE_VERSION = "1"
+from bank_assets.sources.source import Source, landed_source
 
 
 class RawContactsConfig(dg.Config):
     """How to read the landing folder."""
 
+    # A file touched more recently is still being written; 0 takes all files (for senders that rename).
     settle_seconds: float = 0.0
-    """A file touched more recently is still being written; 0 takes all files (for senders that rename)."""
 
 
-@monthly_asset(code_version=CODE_VERSION, kinds={"csv", "file"}, owners=OWNERS, tags={"bank/pii": "yes"})
+@monthly_asset(code_version="1", kinds={"csv", "file"}, owners=OWNERS, tags={"bank/pii": "yes"})
 def raw_contacts(
     context: dg.AssetExecutionContext, config: RawContactsConfig, settings: dg.ResourceParam[Settings]
 ) -> dg.MaterializeResult:
@@ -33,7 +33,7 @@ def raw_contacts(
     Guarantees: no byte is lost; an unusable file is set aside with the reason, and the others are processed.
     Fails when: the landing folder cannot be read or the disk is full.
     """
-    watch = Stopwatch()
+    started = time.monotonic()
     landing_is_missing(settings.landing)  # raises if the folder exists and cannot be read
     scan = register_deliveries(
         settings.landing,
@@ -44,28 +44,32 @@ def raw_contacts(
     )
     for refusal in scan.refused:
         context.log.warning("refused %s/%s: %s", refusal.kind, refusal.name, refusal.problem)
-    digests, rows = [], 0
-    for month in months_of(context):
-        deliveries = month_manifest(settings.warehouse, month)
-        digests.append(month_digest(deliveries))
-        count = sum(d.months[month] for d in deliveries)
-        rows += count
-        context.add_asset_metadata(
-            {"dagster/partition_row_count": count, "digest": digests[-1], "deliveries": [d.name for d in deliveries]},
-            partition_key=key_of(month),
-        )
-    source = landed_source(settings.landing)
+    months = {month: _delivered(settings, month) for month in months_of(context)}
+    for month, facts in months.items():
+        context.add_asset_metadata(facts, partition_key=key_of(month))
+    digests = {str(facts["digest"])[:16] for facts in months.values()}
+    rows = sum(facts["dagster/partition_row_count"] for facts in months.values())
     return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": rows,
-            "new": len(scan.new),
-            "refused": [f"{r.name}: {r.problem}" for r in scan.refused],
-            "incomplete": list(scan.incomplete),
-            "ignored": list(scan.ignored),
-            "unchanged": not scan.new,
-            "source": source.label if source else "deliveries",
-            "is_real": bool(source and source.is_real),
-            "seconds": watch.seconds,
-        },
-        data_version=dg.DataVersion("-".join(sorted({d[:16] for d in digests}))[:200]),
+        metadata=reported(started, rows, is_unchanged=not scan.new, **_scanned(scan, landed_source(settings.landing))),
+        data_version=dg.DataVersion("-".join(sorted(digests))[:200]),
     )
+
+
+def _delivered(settings: Settings, month: str) -> dict[str, Any]:
+    deliveries = month_manifest(settings.warehouse, month)
+    return {
+        "dagster/partition_row_count": sum(one.months[month] for one in deliveries),
+        "digest": month_digest(deliveries),
+        "deliveries": [one.name for one in deliveries],
+    }
+
+
+def _scanned(scan: RegisterResult, source: Source | None) -> dict[str, Any]:
+    return {
+        "new": len(scan.new),
+        "refused": [f"{one.name}: {one.problem}" for one in scan.refused],
+        "incomplete": list(scan.incomplete),
+        "ignored": list(scan.ignored),
+        "source": source.label if source else "deliveries",
+        "is_real": bool(source and source.is_real),
+    }

@@ -1,4 +1,8 @@
-"""Report pages on disk: their folders, their addresses in the web app and their metadata in a run."""
+"""Report pages on disk, their addresses in the web app and their metadata in a run.
+
+The drift page compares a month with the reference, the retraining page the old and the new model on the same contacts.
+The promotion asset writes the latter before the alias moves, so that a full disk stops a promotion that has no page.
+"""
 
 import json
 from collections.abc import Mapping
@@ -6,35 +10,51 @@ from pathlib import Path
 from typing import Any, Final
 
 import dagster as dg
+import numpy as np
+from sqlalchemy import Engine
 
+from bank_assets.core.arrays import rows_at
 from bank_assets.core.drift.profile import Profile
 from bank_assets.core.drift.report import DriftReport
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.promotion.gates import RECIPE, GateVerdict
+from bank_assets.core.quality.comparison import ModelComparison, compare_models
+from bank_assets.ledger import responses
 from bank_assets.reports.drift_page import SHOWN_PERIODS, drift_page
+from bank_assets.reports.retraining_page import Retraining, retraining_page, why_sentences
 from bank_assets.settings import Settings
 from bank_assets.sources.source import landed_source
 from bank_assets.store.atomic_files import write_atomic
+from bank_assets.store.registry import Registry
+from bank_assets.store.scores import stored_scores
+from bank_assets.store.warehouse import Warehouse, arrays_of
 
 DRIFT_FOLDER: Final = "drift"
-RETRAINING_FOLDER: Final = "retraining"
+CHALLENGER = "challenger"
+TAG_REASON = "bank/reason"
+FIT_ACTIONS = ("retrain", "search")
+NO_MODEL = (
+    "There was no model. It is represented by the subscription rate of the 30 days before each contact, the same for "
+    "everybody."
+)
+BOTH_FITTED = "Both recipes were fitted on what was known before each of these contacts: neither had seen them."
+AS_ANSWERED = (
+    "The old model's figures are what it answered on the day of each contact, recalibrated as on that day. The new "
+    "one's come from fits of the same recipe before each contact. Neither had seen these contacts."
+)
 
 
-def drift_address(month: str) -> str:
-    """Path of a month's drift page in the web app."""
-    return f"/reports/{DRIFT_FOLDER}/{month}.html"
-
-
-def retraining_address(version: str) -> str:
-    """Path of a version's retraining page in the web app."""
-    return f"/reports/{RETRAINING_FOLDER}/v{version}.html"
+def page_path(settings: Settings, address: str) -> Path:
+    """The file of a page, given its address in the web app."""
+    return settings.reports / address.removeprefix("/reports/")
 
 
 def page_metadata(settings: Settings, address: str) -> dict[str, Any]:
     """Metadata of a run that links a page of the web app and its file."""
-    path = settings.reports / address.removeprefix("/reports/")
     return {
         "page": address,
         "report": dg.MetadataValue.url(f"{settings.public_url.rstrip('/')}{address}"),
-        "report_file": dg.MetadataValue.path(str(path)),
+        "report_file": dg.MetadataValue.path(str(page_path(settings, address))),
     }
 
 
@@ -76,3 +96,84 @@ def earlier_reports(folder: Path, month: str) -> dict[str, DriftReport]:
     """Reports of the preceding months, oldest first, as many as a page shows."""
     names = sorted(path.stem for path in folder.glob("????-??.json") if path.stem < month)[-(SHOWN_PERIODS - 1) :]
     return {name: DriftReport.from_dict(json.loads((folder / f"{name}.json").read_bytes())) for name in names}
+
+
+def write_retraining_page(
+    store: Warehouse,
+    models: Registry,
+    engine: Engine,
+    settings: Settings,
+    evidence: Mapping[str, Any],
+    current: str | None,
+    verdict: GateVerdict,
+    tags: Mapping[str, str],
+) -> dict[str, Any]:
+    """Compare both models, write the page and return `comparison`, `effect` and `report` for the promotions row."""
+    economics = settings.economics
+    version, as_of = str(evidence["headline"]["version"]), str(evidence["as_of"])
+    # If a run died after its verdict, the new version is already in force when the verdict is repeated.
+    current = evidence["from_version"] if current == version else current
+    comparison, basis = comparison_of(store, verdict.kind, current, economics, settings.seed)
+    recipe = json.loads(models.bundle(current)["decision.json"])["recipe"] if current else {}
+    retraining = Retraining(
+        kind=verdict.kind,
+        is_promoted=verdict.is_promoted,
+        as_of=as_of,
+        old_name=f"version {current}" if current else "no model",
+        old_recipe="/".join(str(recipe[part]) for part in ("algorithm", "sampler") if part in recipe),
+        new_name=f"version {version}",
+        new_recipe=str(evidence["headline"]["recipe"]),
+        requested_because=reasons_for(engine, as_of, tags),
+        basis=basis,
+        gate_reasons=why_sentences(verdict.reasons),
+        source=source_words(settings),
+        drift_page=drift_page_name(settings, as_of),
+        objective=settings.objective,
+    )
+    address = f"/reports/retraining/v{version}.html"
+    write_atomic(page_path(settings, address), retraining_page(retraining, comparison, economics).encode())
+    return {
+        "comparison": comparison.to_dict(),
+        "effect": comparison.effect(retraining.compared_with),
+        "report": address,
+    }
+
+
+def comparison_of(
+    store: Warehouse, kind: str, current: str | None, economics: Economics, seed: int
+) -> tuple[ModelComparison, str]:
+    """Compare the old and the new model on contacts that neither learned from; the text says how this was ensured."""
+    column = arrays_of(store.read(CHALLENGER, ["all"]))
+    if current is None:
+        before, basis = column["base_rate"], NO_MODEL
+    elif kind == RECIPE:
+        before, basis = column["incumbent_proba"], BOTH_FITTED
+    else:
+        before, basis = stored_scores(store, column["contact_id"], version=current), AS_ANSWERED
+    known = ~np.isnan(before) & ~np.isnan(column["proba"])
+    before, column = before[known], rows_at(column, known)
+    observed, days = column["is_subscribed"].astype(bool), column["contact_date"].astype("datetime64[D]")
+    economics = economics.on_record(column)
+    found = compare_models(before, column["proba"], observed, days, economics, column, seed=seed)
+    if not found.is_enough:
+        basis = (
+            f"Only {found.rows} contacts with a known outcome have been decided by version {current} and are outside "
+            "of what the new fit was tested on before: too few to compare."
+            if current
+            else f"Only {found.rows} contacts have a known outcome: too few to compare."
+        )
+    return found, basis
+
+
+def reasons_for(engine: Engine, as_of: str, tags: Mapping[str, str]) -> tuple[str, ...]:
+    """Why the fit was requested: the response recorded for that day, otherwise the reason in the run's tags."""
+    for row in responses.history(engine, limit=50):
+        if row.as_of == as_of and row.action in FIT_ACTIONS:
+            return why_sentences(row.reasons)
+    return why_sentences([tags[TAG_REASON]]) if tags.get(TAG_REASON) else ()
+
+
+def drift_page_name(settings: Settings, as_of: str) -> str:
+    """File name of the newest drift page up to a day, or ""."""
+    pages = [path.name for path in (settings.reports / DRIFT_FOLDER).glob("????-??.html") if path.stem <= as_of[:7]]
+    return max(pages, default="")

@@ -4,6 +4,7 @@ Spark scores with the same scorer as serving; `core.economics.planner` selects w
 """
 
 import json
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
@@ -14,33 +15,46 @@ import pyarrow as pa
 from pydantic import Field
 from sqlalchemy import Engine
 
-from bank_assets.assets.call_plans import called_rows, plan_of, scores_of, totals_of
-from bank_assets.assets.materialization import ML_OWNERS, OWNERS, Stopwatch, column_schema, derive, identity
+from bank_assets.assets.materialization import (
+    ML_OWNERS,
+    OWNERS,
+    Wanted,
+    column_schema,
+    derive,
+    derive_keys,
+    identity,
+    reported,
+)
+from bank_assets.contract.contract import Contract
+from bank_assets.core.economics.call_plan import CallPlan
+from bank_assets.core.economics.economics import Economics
+from bank_assets.core.economics.planner import CallLimits, plan_calls
 from bank_assets.core.economics.suppression import SuppressionList
 from bank_assets.core.features.as_of import AsOfState
 from bank_assets.core.features.contacts import Contacts
 from bank_assets.core.model.calibration import Recalibration, recalibrate
 from bank_assets.core.model.scorer import digest_files
-from bank_assets.landing.campaign_file import latest_campaigns, read_campaign
+from bank_assets.landing.campaign_file import Campaign, latest_campaigns, read_campaign
+from bank_assets.landing.register import Delivery
 from bank_assets.ledger import campaigns, promotions, states
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.spark import SparkResource
-from bank_assets.resources.store import RegistryResource, WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.spark.scoring import SCORED_SCHEMA, score_campaign
 from bank_assets.store import lineage
-from bank_assets.store.call_lists import CallListFiles, csv_of
+from bank_assets.store.call_lists import CallListFiles, ListScores, csv_of
 from bank_assets.store.campaign_files import campaign_of
 from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.contact_store import ContactStore
-from bank_assets.store.derivations import DerivedTable, Made, stale
+from bank_assets.store.derivations import DerivedTable, Made
 from bank_assets.store.lineage import BATCH, SCORES, STATE, passed_months
+from bank_assets.store.registry import Registry
 from bank_assets.store.scores import scored_months, stored_scores
-from bank_assets.store.warehouse import Entry, Warehouse
+from bank_assets.store.warehouse import Entry, Warehouse, arrays_of
 
 LIST = DerivedTable("call_list", "2")
+# A recalibration is recorded if it moves the log-odds by more than this (a factor of 1.05 in the odds).
 MATERIAL_SHIFT = 0.05
-"""A recalibration is recorded if it moves the log-odds by more than this (a factor of 1.05 in the odds)."""
 
 
 @dg.asset(
@@ -51,7 +65,7 @@ MATERIAL_SHIFT = 0.05
 )
 def as_of_state(
     context: dg.AssetExecutionContext,
-    warehouse: WarehouseResource,
+    warehouse: dg.ResourceParam[Warehouse],
     ledger: LedgerResource,
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:
@@ -60,15 +74,14 @@ def as_of_state(
     Reads: contacts, outcomes, contact_scores. Writes: the state that the web app and batch scoring use.
     Guarantees: only outcomes known by the data's own time; a recalibration that moves the odds is recorded.
     """
-    store, champions = warehouse.open(), ChampionHistory.of(ledger.engine)
-    months = passed_months(store)
-    as_of = ContactStore(store, settings.contract).learning_as_of(settings.landing, months)
+    champions, stored = ChampionHistory.of(ledger.engine), ContactStore(warehouse, settings.contract)
+    months = passed_months(warehouse)
+    as_of = stored.learning_as_of(settings.landing, months)
 
     def work() -> Made:
-        contacts = ContactStore(store, settings.contract).read(months)
+        contacts = stored.read(months)
         visible = contacts.rows(contacts.contact_dates < as_of)
-        shift_before = _shift_of(states.before(ledger.engine, str(as_of)))
-        recalibration = _recalibration(store, visible, as_of, shift_before)
+        recalibration = _recalibration(warehouse, visible, as_of, _shift_of(states.before(ledger.engine, str(as_of))))
         known = visible.rows(visible.known_as_of(as_of))
         state = replace(known.history().state(as_of), log_odds_shift=recalibration.shift_after)
         publish(ledger.engine, state, recalibration, champions.current)
@@ -77,7 +90,7 @@ def as_of_state(
         headline = {"as_of": str(as_of), "log_odds_shift": state.log_odds_shift, **rates}
         return Made(pa.table({"state": [json.dumps(state.to_dict())]}), {"headline": headline})
 
-    return derive(lineage.state(store, champions, as_of), work)
+    return derive(lineage.state(warehouse, champions, as_of, settings.contract), work)
 
 
 def publish(engine: Engine, state: AsOfState, recalibration: Recalibration, champion: str | None) -> None:
@@ -115,8 +128,8 @@ def _recalibration(store: Warehouse, contacts: Contacts, as_of: np.datetime64, s
 class CampaignConfig(dg.Config):
     """Which lists to score."""
 
+    # File names in landing/campaigns; empty for all.
     names: list[str] = Field(default_factory=list)
-    """File names in landing/campaigns; empty for all."""
 
 
 @dg.asset(
@@ -131,9 +144,9 @@ def batch_scores(
     context: dg.AssetExecutionContext,
     config: CampaignConfig,
     spark: SparkResource,
-    warehouse: WarehouseResource,
+    warehouse: dg.ResourceParam[Warehouse],
     ledger: LedgerResource,
-    registry: RegistryResource,
+    registry: dg.ResourceParam[Registry],
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:
     """Every customer of every campaign file scored by the champion.
@@ -144,65 +157,45 @@ def batch_scores(
     listed with reasons, the others scored.
     Fails when: there is no champion.
     """
-    watch, store = Stopwatch(), warehouse.open()
     champion, state = ChampionHistory.of(ledger.engine).current, states.latest(ledger.engine)
     if champion is None or state is None:
         context.log.warning("no champion yet: nothing can be scored")
         message = "No champion yet; see the refusal in champion_model."
-        return _lists_result([], {"message": message}, made=0, watch=watch)
-    economics = settings.calling
-    deliveries = latest_campaigns(settings.warehouse, config.names)
-    suppression = SuppressionList.of(campaigns.suppressed(ledger.engine))
-    wanted = {
-        delivery.name: BATCH.of(
-            store,
-            campaign_of(delivery.name),
-            inputs=[delivery.sha256, champion, state.digest, suppression.digest],
-            settings=economics.to_dict(),
-        )
-        for delivery in deliveries
-    }
-    due = stale(wanted)
-    for delivery in (delivery for delivery in deliveries if delivery.name in due):
-        bundle = registry.open().bundle(champion)
-        campaign = read_campaign(settings.warehouse, delivery, settings.contract)
+        return dg.MaterializeResult(metadata=reported(time.monotonic(), 0, is_unchanged=False, message=message))
+    deliveries = {delivery.name: delivery for delivery in latest_campaigns(settings.warehouse, config.names)}
+    suppression, economics = SuppressionList.of(campaigns.suppressed(ledger.engine)), settings.calling
+    inputs = [champion, state.digest, suppression.digest]
+
+    def make(due: Wanted) -> None:
+        bundle = registry.bundle(champion)
         called_by = economics.for_model(json.loads(bundle["decision.json"]))
         known = (AsOfState.from_dict(state.state), called_by, suppression)
-        rows = score_campaign(spark.session, campaign, bundle, champion, *known)
-        facts = {
-            "sha256": delivery.sha256,
-            "rejected": list(campaign.rejected),
-            "n_rejected": campaign.n_rejected,
-            "delivered": delivery.rows,
-            "as_of": state.as_of,
-            "champion": champion,
-            "digest": digest_files(bundle),
-            "calls_from": called_by.calls_from,
-        }
-        due[delivery.name].commit(rows, facts)
-    entries = [derived.entry for derived in wanted.values()]
-    rejected = sum(int(entry.metadata["n_rejected"]) for entry in entries)
-    shown = {"rejected": rejected, "campaigns": list(wanted), "model_version": champion}
-    return _lists_result(entries, shown, made=len(due), watch=watch)
+        for name, derived in due.items():
+            campaign = read_campaign(settings.warehouse, deliveries[name], settings.contract)
+            rows = score_campaign(spark.spark_session, campaign, bundle, champion, *known)
+            facts = {"as_of": state.as_of, "champion": champion, "digest": digest_files(bundle)}
+            derived.commit(rows, {**_read(deliveries[name], campaign), **facts, "calls_from": called_by.calls_from})
+
+    def shown(stored: Mapping[str, Entry], _made: Wanted) -> dict[str, Any]:
+        rejected = sum(int(entry.metadata["n_rejected"]) for entry in stored.values())
+        return {"rejected": rejected, "campaigns": list(stored), "model_version": champion}
+
+    wanted = {
+        name: BATCH.of(warehouse, campaign_of(name), inputs=[one.sha256, *inputs], settings=economics.to_dict())
+        for name, one in deliveries.items()
+    }
+    return derive_keys(wanted, make, shown)[1]
 
 
-def _lists_result(
-    entries: Collection[Entry], metadata: Mapping[str, Any], *, made: int, watch: Stopwatch
-) -> dg.MaterializeResult:
-    return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": sum(entry.rows for entry in entries),
-            "unchanged": made == 0 and "message" not in metadata,
-            "seconds": watch.seconds,
-            **metadata,
-        }
-    )
+def _read(delivery: Delivery, campaign: Campaign) -> dict[str, Any]:
+    counts = {"n_rejected": campaign.n_rejected, "delivered": delivery.rows}
+    return {"sha256": delivery.sha256, "rejected": list(campaign.rejected), **counts}
 
 
 @dg.asset(**identity(LIST), deps=[BATCH.name], kinds={"parquet", "csv"}, owners=OWNERS, tags={"bank/pii": "yes"})
 def call_list(
     context: dg.AssetExecutionContext,
-    warehouse: WarehouseResource,
+    warehouse: dg.ResourceParam[Warehouse],
     ledger: LedgerResource,
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:
@@ -212,31 +205,83 @@ def call_list(
     Guarantees: suppressed customers are never listed; a listed call is expected to pay or, under `BANK_THRESHOLD=f1`,
     reaches the threshold of the best F1.
     """
-    watch, store = Stopwatch(), warehouse.open()
-    economics = settings.calling
-    suppressed, files = campaigns.suppressed(ledger.engine), CallListFiles(settings.reports / "call_lists")
-    entries, made = {}, 0
-    for name, scored in store.manifest(BATCH.name).items():
-        derived = LIST.of(
-            store,
-            name,
-            inputs=[scored.digest, sorted(suppressed)],
-            settings={**economics.to_dict(), "budget_eur": settings.budget_eur},
-        )
-        if not derived.is_current:
-            rows = store.read(BATCH.name, [name])
-            called_by = replace(economics, calls_from=scored.metadata.get("calls_from"))
+    economics, suppressed = settings.calling, campaigns.suppressed(ledger.engine)
+    files = CallListFiles(settings.reports / "call_lists")
+    scored = warehouse.manifest(BATCH.name)
+
+    def make(due: Wanted) -> None:
+        for name, derived in due.items():
+            facts, rows = scored[name].metadata, warehouse.read(BATCH.name, [name])
+            called_by = replace(economics, calls_from=facts.get("calls_from"))
             plan = plan_of(rows, called_by, settings.contract, settings.budget_eur, suppressed, list_id=name)
-            file = f"call-list-v{scored.metadata['champion']}-{derived.fingerprint[:12]}.csv"
-            files.write(file, csv_of(plan, scores_of(rows, scored.metadata), name))
+            file = f"call-list-v{facts['champion']}-{derived.fingerprint[:12]}.csv"
+            files.write(file, csv_of(plan, scores_of(rows, facts), name))
             derived.commit(called_rows(rows, plan), {**totals_of(plan, called_by), "csv": file})
-            made += 1
-        entries[name] = derived.entry
-    profit = sum(float(entry.metadata["expected_profit_eur"]) for entry in entries.values())
-    context.log.info("%d lists, expected profit %.0f EUR", len(entries), profit)
-    shown = {
-        "expected_profit_eur": profit,
-        "lists": list(entries),
-        "dagster/column_schema": column_schema(SCORED_SCHEMA),
+
+    def shown(stored: Mapping[str, Entry], _made: Wanted) -> dict[str, Any]:
+        profit = sum(float(entry.metadata["expected_profit_eur"]) for entry in stored.values())
+        context.log.info("%d lists, expected profit %.0f EUR", len(stored), profit)
+        return {"expected_profit_eur": profit, "lists": list(stored), **column_schema(SCORED_SCHEMA)}
+
+    rules = {**economics.to_dict(), "budget_eur": settings.budget_eur}
+    wanted = {
+        name: LIST.of(warehouse, name, inputs=[entry.digest, sorted(suppressed)], settings=rules)
+        for name, entry in scored.items()
     }
-    return _lists_result(entries.values(), shown, made=made, watch=watch)
+    return derive_keys(wanted, make, shown)[1]
+
+
+def plan_of(
+    scored: pa.Table,
+    economics: Economics,
+    contract: Contract,
+    budget_eur: float | None,
+    suppressed: Collection[str],
+    *,
+    list_id: str,
+) -> CallPlan:
+    """Choose whom of a scored campaign to call; a budget of None sets no limit."""
+    rows = arrays_of(scored)
+    return plan_calls(
+        rows["contact_id"],
+        rows["probability"],
+        economics.on_record(rows),
+        rows,
+        contract,
+        limits=CallLimits(budget_eur=budget_eur),
+        suppression=SuppressionList.of(suppressed),
+        list_id=list_id,
+    )
+
+
+def scores_of(scored: pa.Table, facts: dict[str, Any]) -> ListScores:
+    """The scores of a list, for its CSV."""
+    return ListScores(
+        scored.column("contact_date").to_pylist(),
+        scored.column("probability_low").to_numpy(),
+        scored.column("probability_high").to_numpy(),
+        facts["champion"],
+        facts["digest"],
+        facts["as_of"],
+    )
+
+
+def called_rows(scored: pa.Table, plan: CallPlan) -> pa.Table:
+    """The called contacts, first call first."""
+    called = scored.take(pa.array(plan.call_order))
+    return called.append_column("rank", pa.array(plan.rank[plan.call_order]))
+
+
+def totals_of(plan: CallPlan, economics: Economics) -> dict[str, Any]:
+    """The stored totals of a plan: who is called, the expected profit, and why others are excluded."""
+    called = plan.called.to_dict()
+    return {
+        "calls": len(plan.call_order),
+        "contacts": len(plan.contact_id),
+        "excluded": plan.excluded,
+        "expected_profit_eur": float(called["expected_profit_eur"] or 0.0),
+        "called": called,
+        "everyone": plan.everyone.to_dict(),
+        "economics": economics.to_dict(),
+        "budget_eur": plan.budget_eur,
+    }

@@ -4,6 +4,7 @@ This module chooses the months that need work and commits the tables. `spark.etl
 """
 
 import hashlib
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from operator import attrgetter
@@ -12,20 +13,19 @@ from typing import Any
 
 import dagster as dg
 
-from bank_assets.assets.materialization import OWNERS, Stopwatch, discarding, months_of
+from bank_assets.assets.materialization import OWNERS, discarding, months_of, reported
 from bank_assets.contract.contract import Contract
 from bank_assets.core.drift.month_profile import MonthProfile
 from bank_assets.landing.register import month_manifest, object_path
 from bank_assets.partitions import key_of, months
 from bank_assets.resources.spark import SparkResource
-from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.spark.delivery import RawFile
 from bank_assets.spark.etl import CODE_VERSION, TABLES, Conservation, EtlResult, build_tables
 from bank_assets.spark.months import month_tables
 from bank_assets.store.derivations import Derived, stale
 from bank_assets.store.lineage import CONTACTS, OUTCOMES, REJECTED
-from bank_assets.store.warehouse import StagedEntry, Warehouse
+from bank_assets.store.warehouse import Entry, StagedEntry, Warehouse
 
 DESCRIPTIONS = {
     CONTACTS: "One row per contact: what was known before the call, typed, with explicit sentinels.\n\n"
@@ -61,45 +61,35 @@ def _spec(table: str) -> dg.AssetSpec:
 def tables(
     context: dg.AssetExecutionContext,
     spark: SparkResource,
-    warehouse: WarehouseResource,
+    warehouse: dg.ResourceParam[Warehouse],
     settings: dg.ResourceParam[Settings],
 ) -> Any:
     """Typed Parquet tables of the run's months, made in one Spark pass."""
-    watch, store = Stopwatch(), warehouse.open()
-    requested = months_of(context)
-    wanted = {month: month_tables(store, settings.warehouse, month, settings.contract) for month in requested}
-    due = {month: wanted[month] for month in requested if stale(wanted[month])}
+    started, requested = time.monotonic(), months_of(context)
+    wanted = {month: month_tables(warehouse, settings.warehouse, month, settings.contract) for month in requested}
+    due = {month: derived for month, derived in wanted.items() if stale(derived)}
     if due:
-        make_months(store, spark, settings.warehouse, due, settings.contract)
+        make_months(warehouse, spark, settings.warehouse, due, settings.contract)
         context.log.info("made %d of %d months", len(due), len(requested))
-    seconds = watch.seconds  # without the time in which Dagster writes one event per table and month
+    facts = reported(started, 0, is_unchanged=not due)  # before Dagster writes one event per table and month
+    facts |= {"months": len(requested), "months_made": len(due)}
     for table in TABLES:
-        stored = store.manifest(table)
-        entries = {month: stored[month] for month in requested}
-        for month, entry in entries.items():
-            facts = {
-                "dagster/partition_row_count": entry.rows,
-                "unchanged": month not in due,
-                **_counts(entry.metadata),
-            }
-            context.add_asset_metadata(facts, asset_key=table, partition_key=key_of(month))
-        digest = hashlib.sha256("".join(entry.digest for entry in entries.values()).encode()).hexdigest()
+        stored = warehouse.manifest(table)
+        for month in requested:
+            shown = {"unchanged": month not in due, **_counts(stored[month])}
+            context.add_asset_metadata(shown, asset_key=table, partition_key=key_of(month))
+        digests = "".join(stored[month].digest for month in requested)
         yield dg.MaterializeResult(
             asset_key=table,
-            data_version=dg.DataVersion(digest),
-            metadata={
-                "dagster/row_count": sum(entry.rows for entry in entries.values()),
-                "months": len(requested),
-                "months_made": len(due),
-                "unchanged": not due,
-                "seconds": seconds,
-            },
+            data_version=dg.DataVersion(hashlib.sha256(digests.encode()).hexdigest()),
+            metadata={**facts, "dagster/row_count": sum(stored[month].rows for month in requested)},
         )
 
 
-def _counts(metadata: dict[str, Any]) -> dict[str, int]:
-    counts = metadata.get("contacts", {})
-    return {name: int(counts[name]) for name in ("rows_in", "rejected", "superseded") if name in counts}
+def _counts(entry: Entry) -> dict[str, int]:
+    counts = {name: entry.metadata.get("contacts", {}).get(name) for name in ("rows_in", "rejected", "superseded")}
+    known = {name: int(count) for name, count in counts.items() if count is not None}
+    return {"dagster/partition_row_count": entry.rows, **known}
 
 
 def make_months(
@@ -116,10 +106,10 @@ def make_months(
     files = {kind: _raw_files(warehouse, list(due), kind) for kind in ("contacts", "outcomes")}
     staged = {table: store.staging(table) for table in TABLES}
     made = EtlResult({table: {} for table in TABLES}, {}, {}, {})
-    with discarding(store, *((table, snapshot) for table, (snapshot, _) in staged.items())):
+    with discarding(store, [(table, snapshot) for table, (snapshot, _) in staged.items()]):
         if files["contacts"] or files["outcomes"]:
             made = build_tables(
-                spark.session,
+                spark.spark_session,
                 list(due),
                 {table: path for table, (_, path) in staged.items()},
                 contract=contract,
@@ -138,12 +128,12 @@ def make_months(
 
 def _facts(made: EtlResult, table: str, month: str) -> dict[str, Any]:
     """What is stored with a month of a table: where its delivered rows went and, with contacts, their profile."""
+    nothing = Conservation()
     facts = {
-        "contacts": asdict(made.contacts.get(month, Conservation())),
-        "outcomes": asdict(made.outcomes.get(month, Conservation())),
+        "contacts": asdict(made.contacts.get(month, nothing)),
+        "outcomes": asdict(made.outcomes.get(month, nothing)),
     }
-    profile = made.profiles.get(month, MonthProfile(month))
-    return facts | ({"profile": asdict(profile)} if table == CONTACTS else {})
+    return facts | ({"profile": asdict(made.profiles.get(month, MonthProfile(month)))} if table == CONTACTS else {})
 
 
 def _raw_files(warehouse: Path, due: Sequence[str], kind: str) -> list[RawFile]:

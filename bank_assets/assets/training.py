@@ -12,8 +12,8 @@ import dagster as dg
 import numpy as np
 import pyarrow as pa
 
+from bank_assets.assets.features import TrainingSnapshot, read_snapshot
 from bank_assets.assets.materialization import ML_OWNERS, derive
-from bank_assets.assets.snapshot import TrainingSnapshot, read_snapshot
 from bank_assets.core.arrays import FloatArray, rows_at
 from bank_assets.core.quality.objective import best_first
 from bank_assets.core.training.algorithms import ALGORITHMS, Algorithm
@@ -22,12 +22,12 @@ from bank_assets.core.training.recipes import Recipe, named_recipes
 from bank_assets.core.training.splits import time_folds
 from bank_assets.core.training.tuning import tune
 from bank_assets.reports.model_charts import candidate_page
-from bank_assets.resources.store import WarehouseResource
-from bank_assets.resources.tracking import Tracking, TrackingResource
+from bank_assets.resources.tracking import Tracking
 from bank_assets.revision import git_revision
 from bank_assets.settings import Settings
 from bank_assets.store.derivations import DerivedTable, Made
 from bank_assets.store.fold_cache import FoldCache
+from bank_assets.store.warehouse import Warehouse
 
 CANDIDATES = DerivedTable("candidates", "1")
 
@@ -50,20 +50,17 @@ def algorithm_asset(algorithm: Algorithm) -> dg.AssetsDefinition:
     )
     def candidates(
         context: dg.AssetExecutionContext,
-        warehouse: WarehouseResource,
-        mlflow: TrackingResource,
+        warehouse: dg.ResourceParam[Warehouse],
+        mlflow: dg.ResourceParam[Tracking],
         settings: dg.ResourceParam[Settings],
     ) -> dg.MaterializeResult:
-        store = warehouse.open()
-        snapshot = read_snapshot(store, settings.contract)
-        derived = CANDIDATES.of(
-            store, algorithm.name, inputs=[snapshot.digest], settings=search_settings(algorithm.name, settings)
+        snapshot = read_snapshot(warehouse, settings.contract)
+        changing = search_settings(algorithm.name, settings)
+        return derive(
+            CANDIDATES.of(warehouse, algorithm.name, inputs=[snapshot.digest], settings=changing),
+            lambda: searched(context, algorithm.name, snapshot, mlflow, settings),
+            lambda stored: best_of(stored["results"], settings.objective),
         )
-
-        def work() -> Made:
-            return searched(context, algorithm.name, snapshot, mlflow.open(), settings)
-
-        return derive(derived, work, lambda stored: best_of(stored["results"], settings.objective))
 
     return candidates
 

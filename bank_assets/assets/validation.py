@@ -11,60 +11,56 @@ import dagster as dg
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bank_assets.assets.materialization import OWNERS, Stopwatch, months_of, months_result
+from bank_assets.assets.materialization import OWNERS, Wanted, derive_months, identity
 from bank_assets.core.drift.month_profile import MonthProfile
 from bank_assets.expectations.runner import validate_contacts
+from bank_assets.expectations.suite import ERROR, WARNING
 from bank_assets.partitions import monthly_asset
 from bank_assets.reports.validation_page import validation_page
-from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.store.atomic_files import write_atomic
-from bank_assets.store.derivations import Derived, DerivedTable, stale
+from bank_assets.store.derivations import Derived, DerivedTable
 from bank_assets.store.lineage import CONTACTS, GATE, REJECTED
 from bank_assets.store.table_manifest import Entry
 from bank_assets.store.warehouse import Warehouse
 
-CODE_VERSION = "3"
-VERDICTS = DerivedTable(GATE, CODE_VERSION)
+VERDICTS = DerivedTable(GATE, "3")
+# For tables from before the ETL counted profiles; such months keep their verdict.
 VERDICTS_ON_ROWS = DerivedTable(GATE, "2")
-"""For tables from before the ETL counted profiles; such months keep their verdict."""
 
 RESULT_SCHEMA = pa.schema([("month", pa.string()), ("severity", pa.string()), ("failure", pa.string())])
 
 
-@monthly_asset(
-    name=GATE, deps=[CONTACTS, REJECTED], code_version=CODE_VERSION, kinds={"greatexpectations"}, owners=OWNERS
-)
+@monthly_asset(**identity(VERDICTS), deps=[CONTACTS, REJECTED], kinds={"greatexpectations"}, owners=OWNERS)
 def contacts_validation(
-    context: dg.AssetExecutionContext, warehouse: WarehouseResource, settings: dg.ResourceParam[Settings]
+    context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse], settings: dg.ResourceParam[Settings]
 ) -> dg.MaterializeResult:
     """Whether each month of contacts may be used, as Great Expectations judges the counts of its deliveries.
 
     Reads: the counts that the ETL stored with contacts. Writes: `contacts_validation` and a page of all months.
     Guarantees: a month that fails is held, the others go on; no report contains a customer's values.
     """
-    watch, store = Stopwatch(), warehouse.open()
-    requested = months_of(context)
-    wanted = {month: verdict_on(store, month, settings.reject_rate_limit) for month in requested}
-    due = stale(wanted)
-    page = settings.reports / "validation" / "contacts.html"
-    if due:
-        judge_months(store, due, settings)
-        write_atomic(page, page_of_all_months(store, settings).encode())
-    contacts, verdicts = store.manifest(CONTACTS), store.manifest(GATE)
-    reports = {"validation_page": page, "data_docs": settings.reports / "data_docs" / "index.html"}
-    metadata: dict[str, Any] = {
-        "dagster/row_count": sum(contacts[month].rows for month in requested),
-        "months": len(requested),
-        "held": [month for month in requested if not verdicts[month].metadata["passed"]],
-        **{name: dg.MetadataValue.path(str(path)) for name, path in reports.items() if path.is_file()},
-    }
-    return months_result(context, wanted, due, watch, of_month=_shown, metadata=metadata)
+    contacts, page = warehouse.manifest(CONTACTS), settings.reports / "validation" / "contacts.html"
 
+    def make(due: Wanted) -> None:
+        judge_months(warehouse, due, settings)
+        write_atomic(page, page_of_all_months(warehouse, settings).encode())
 
-def _shown(_month: str, verdict: Entry) -> dict[str, Any]:
-    found = verdict.metadata
-    return {"passed": found["passed"], "errors": found["errors"][:5], "warnings": found["warnings"][:5]}
+    def shown(verdicts: Mapping[str, Entry], _due: Wanted) -> dict[str, Any]:
+        reports = {"validation_page": page, "data_docs": settings.reports / "data_docs" / "index.html"}
+        return {
+            "dagster/row_count": sum(contacts[month].rows for month in verdicts),
+            "months": len(verdicts),
+            "held": [month for month, verdict in verdicts.items() if not verdict.metadata["passed"]],
+            **{name: dg.MetadataValue.path(str(path)) for name, path in reports.items() if path.is_file()},
+        }
+
+    def shown_of_month(_month: str, verdict: Entry) -> dict[str, Any]:
+        found = verdict.metadata
+        return {"passed": found["passed"], "errors": found["errors"][:5], "warnings": found["warnings"][:5]}
+
+    limit = settings.reject_rate_limit
+    return derive_months(context, lambda month: verdict_on(warehouse, month, limit), make, shown, shown_of_month)
 
 
 def verdict_on(store: Warehouse, month: str, reject_rate_limit: float) -> Derived:
@@ -78,7 +74,7 @@ def judge_months(store: Warehouse, due: Mapping[str, Derived], settings: Setting
     """Validate some months with Great Expectations and store the verdicts."""
     contacts = store.manifest(CONTACTS)
     profiles = {month: profile_of(store, month, entry) for month, entry in contacts.items()}
-    summary = validate_contacts(
+    judged = validate_contacts(
         list(profiles.values()),
         list(due),
         settings.contract,
@@ -86,13 +82,13 @@ def judge_months(store: Warehouse, due: Mapping[str, Derived], settings: Setting
         data_docs=settings.reports / "data_docs",
     )
     for month, verdict in due.items():
-        found = summary.months[month]
-        texts = [("error", text) for text in found.errors] + [("warning", text) for text in found.warnings]
+        found = judged[month]
+        texts = [(severity, text) for severity, texts in found.items() for text in texts]
         failures = [{"month": month, "severity": severity, "failure": text} for severity, text in texts]
         facts = {
-            "passed": not found.errors,
-            "errors": list(found.errors),
-            "warnings": list(found.warnings),
+            "passed": not found[ERROR],
+            "errors": found[ERROR],
+            "warnings": found[WARNING],
             "contacts_digest": contacts[month].digest,
             "reject_rate": profiles[month].uncorrected_share,
         }

@@ -6,31 +6,31 @@ from bank_assets.checks import hint, result
 from bank_assets.core.promotion.gates import PromotionPolicy
 from bank_assets.core.quality import metrics
 from bank_assets.core.training.export import PARITY_LIMIT
-from bank_assets.resources.store import WarehouseResource
+from bank_assets.store.warehouse import Warehouse
 
 TABLE = "challenger"
 SLOPE_RANGE = (0.7, 1.3)
 
 
 @dg.asset_check(asset=TABLE, blocking=True)
-def onnx_graph_equals_estimator(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+def onnx_graph_equals_estimator(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     """On every training row the graph gives the estimator's probability, within 1e-5."""
-    parity = float(warehouse.open().manifest(TABLE)["all"].metadata["parity"])
+    parity = float(warehouse.manifest(TABLE)["all"].metadata["parity"])
     return result(parity <= PARITY_LIMIT, largest_difference=parity, limit=PARITY_LIMIT)
 
 
 @dg.asset_check(asset=TABLE, blocking=True)
-def challenger_shows_no_leak(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+def challenger_shows_no_leak(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     """The challenger's out-of-time AUC is not too good to be true."""
-    auc = float(warehouse.open().manifest(TABLE)["all"].metadata["headline"]["roc_auc"])
+    auc = float(warehouse.manifest(TABLE)["all"].metadata["headline"]["roc_auc"])
     limit = PromotionPolicy().leak_auc
     return result(auc <= limit, roc_auc=auc, limit=limit)
 
 
 @dg.asset_check(asset=TABLE)
-def challenger_is_calibrated(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+def challenger_is_calibrated(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     """The slope of the outcomes on the log-odds is near one on the out-of-time rows."""
-    rows = warehouse.open().read(TABLE, ["all"], ["proba", "is_subscribed"])
+    rows = warehouse.read(TABLE, ["all"], ["proba", "is_subscribed"])
     slope, intercept = metrics.calibration_line(
         rows.column("is_subscribed").to_numpy(zero_copy_only=False), rows.column("proba").to_numpy()
     )

@@ -4,25 +4,25 @@ import dagster as dg
 import numpy as np
 import pyarrow.parquet as pq
 
-from bank_assets.assets.snapshot import read_snapshot
+from bank_assets.assets.features import read_snapshot
 from bank_assets.checks import hint, result
 from bank_assets.contract.errors import LEAKAGE_RULE
 from bank_assets.core.features.learning_table import PREFIX
 from bank_assets.core.training.splits import time_folds
-from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
+from bank_assets.store.warehouse import Warehouse
 
 TABLE = "training_set"
 
 
 @dg.asset_check(asset=TABLE, blocking=True)
 def training_set_has_no_leakage_column(
-    warehouse: WarehouseResource, settings: dg.ResourceParam[Settings]
+    warehouse: dg.ResourceParam[Warehouse], settings: dg.ResourceParam[Settings]
 ) -> dg.AssetCheckResult:
     """No feature is known only after the call."""
     names = [
         field.name.removeprefix(PREFIX)
-        for field in pq.read_schema(warehouse.open().files(TABLE)[0])
+        for field in pq.read_schema(warehouse.files(TABLE)[0])
         if field.name.startswith(PREFIX)
     ]
     leaking = [name for name in names if (column := settings.contract.find(name)) is not None and not column.is_input]
@@ -31,10 +31,10 @@ def training_set_has_no_leakage_column(
 
 @dg.asset_check(asset=TABLE, blocking=True)
 def folds_do_not_overlap_in_time(
-    warehouse: WarehouseResource, settings: dg.ResourceParam[Settings]
+    warehouse: dg.ResourceParam[Warehouse], settings: dg.ResourceParam[Settings]
 ) -> dg.AssetCheckResult:
     """In every fold each training call and its outcome lie before each test call."""
-    data = read_snapshot(warehouse.open(), settings.contract).data
+    data = read_snapshot(warehouse, settings.contract).data
     overlapping = []
     for fold in time_folds(data.contact_dates, data.as_of):
         train = fold.train_mask(data.contact_dates, data.known_on)
@@ -47,8 +47,8 @@ def folds_do_not_overlap_in_time(
 
 
 @dg.asset_check(asset=TABLE)
-def categories_are_not_rare(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+def categories_are_not_rare(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     """Every category has enough contacts to learn from."""
-    entry = warehouse.open().entry(TABLE, "all")
+    entry = warehouse.entry(TABLE, "all")
     rare = list(entry.metadata["rare"]) if entry else []
-    return hint(not rare, rare=rare[:5], count=len(rare))
+    return hint(not rare, rare=rare, count=len(rare))

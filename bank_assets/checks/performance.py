@@ -3,14 +3,14 @@
 import dagster as dg
 
 from bank_assets.checks import hint
-from bank_assets.resources.store import WarehouseResource
+from bank_assets.store.warehouse import Warehouse
 
 REPORT = "performance_report"
 
 
 @dg.asset_check(asset=REPORT)
-def champion_has_not_decayed(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+def champion_has_not_decayed(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     """On matured outcomes the champion ranks and calibrates as its validation promised."""
-    entry = warehouse.open().entry(REPORT, "all")
+    entry = warehouse.entry(REPORT, "all")
     headline = entry.metadata["headline"] if entry else {"level": "none", "message": "never measured"}
     return hint(headline["level"] == "none", level=headline["level"], message=headline["message"])

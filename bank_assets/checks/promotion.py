@@ -5,38 +5,36 @@ import dagster as dg
 from bank_assets.checks import hint, result
 from bank_assets.contract.names import ALIAS_CHAMPION
 from bank_assets.resources.ledger import LedgerResource
-from bank_assets.resources.store import RegistryResource, WarehouseResource
 from bank_assets.store.champion_history import ChampionHistory
+from bank_assets.store.registry import Registry
+from bank_assets.store.warehouse import Warehouse
 
 TABLE = "champion_model"
 
 
 @dg.asset_check(asset=TABLE, blocking=True)
 def champion_alias_reads_back(
-    warehouse: WarehouseResource, ledger: LedgerResource, registry: RegistryResource
+    warehouse: dg.ResourceParam[Warehouse], ledger: LedgerResource, registry: dg.ResourceParam[Registry]
 ) -> dg.AssetCheckResult:
     """The registry's alias is the champion of the record.
 
     It asks the registry only after a run that decided something, because the client takes seconds to import.
     """
     recorded = ChampionHistory.of(ledger.engine).current
-    entry = warehouse.open().entry(TABLE, "all")
+    entry = warehouse.entry(TABLE, "all")
     if entry is not None and entry.metadata.get("alias_verified") == recorded:
         return result(True, champion=recorded or "none", asked=False)
-    found = registry.open().by_alias(ALIAS_CHAMPION)
+    found = registry.by_alias(ALIAS_CHAMPION)
     alias = found.version if found else None
     return result(alias == recorded, recorded=recorded or "none", alias=alias or "none", asked=True)
 
 
 @dg.asset_check(asset=TABLE)
-def champion_treats_groups_within_limits(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+def champion_treats_groups_within_limits(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     """Selection, hit rate, calibration and profit by age and marital status stay within the fairness policy."""
-    entry = warehouse.open().entry("challenger", "all")
+    entry = warehouse.entry("challenger", "all")
     fairness = entry.metadata["fairness"] if entry else {}
-    exceeded = [
-        f"{row['column']} {row['group']}: {row['measure']}"
-        for row in fairness.get("findings", [])
-        if row["is_exceeded"]
-    ]
+    rows = [row for row in fairness.get("findings", []) if row["is_exceeded"]]
+    exceeded = [f"{row['column']} {row['group']}: {row['measure']}" for row in rows]
     status = str(fairness.get("status", "not measured"))
-    return hint(not exceeded, exceeded=exceeded[:5], count=len(exceeded), status=status)
+    return hint(not exceeded, exceeded=exceeded, count=len(exceeded), status=status)

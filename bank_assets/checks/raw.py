@@ -8,8 +8,8 @@ from bank_assets.checks import hint, result
 from bank_assets.landing.register import object_path, read_manifest
 from bank_assets.settings import Settings
 
+# A delivery this many times larger or smaller than the one before it is worth a look.
 SIZE_FACTOR = 4.0
-"""A delivery this many times larger or smaller than the one before it is worth a look."""
 
 
 @dg.asset_check(asset="raw_contacts", blocking=True)
@@ -21,7 +21,7 @@ def raw_bytes_match_their_digest(settings: dg.ResourceParam[Settings]) -> dg.Ass
         if not (path := object_path(settings.warehouse, delivery.sha256)).is_file()
         or path.stat().st_size != delivery.size_bytes
     ]
-    return result(not missing, missing=missing[:5], count=len(missing))
+    return result(not missing, missing=missing, count=len(missing))
 
 
 @dg.asset_check(asset="raw_contacts")
@@ -30,11 +30,11 @@ def no_delivery_is_refused(settings: dg.ResourceParam[Settings]) -> dg.AssetChec
 
     ERROR, but not blocking: the other deliveries continue, and the refused file waits beside its reason.
     """
-    reasons = sorted((settings.landing / "refused").glob("*.reason.json"))
-    problems = [
-        f"{path.name.removesuffix('.reason.json')}: {json.loads(path.read_text())['problem']}" for path in reasons
-    ]
-    return result(not problems, refused=problems[:5], count=len(problems))
+    refused = {
+        path.name.removesuffix(".reason.json"): json.loads(path.read_text())["problem"]
+        for path in sorted((settings.landing / "refused").glob("*.reason.json"))
+    }
+    return result(not refused, refused=refused, count=len(refused))
 
 
 @dg.asset_check(asset="raw_contacts")

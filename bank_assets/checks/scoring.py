@@ -4,19 +4,18 @@ import dagster as dg
 import numpy as np
 
 from bank_assets.checks import hint, result
-from bank_assets.resources.store import WarehouseResource
+from bank_assets.store.warehouse import Warehouse
 
 BATCH, LIST = "batch_scores", "call_list"
 SCORE_TOLERANCE = 0.5
 
 
 @dg.asset_check(asset=BATCH, blocking=True)
-def probabilities_lie_between_zero_and_one(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+def probabilities_lie_between_zero_and_one(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     """Every score is a probability inside its range."""
-    store = warehouse.open()
     wrong = 0
-    for name in store.manifest(BATCH):
-        rows = store.read(BATCH, [name])
+    for name in warehouse.manifest(BATCH):
+        rows = warehouse.read(BATCH, [name])
         proba, low, high = (rows.column(c).to_numpy() for c in ("probability", "probability_low", "probability_high"))
         inside = (proba >= 0) & (proba <= 1) & (low <= proba) & (proba <= high) & (low >= 0) & (high <= 1)
         wrong += int((~inside).sum())
@@ -24,34 +23,32 @@ def probabilities_lie_between_zero_and_one(warehouse: WarehouseResource) -> dg.A
 
 
 @dg.asset_check(asset=BATCH, blocking=True)
-def every_campaign_row_is_scored_or_refused(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+def every_campaign_row_is_scored_or_refused(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     """Rows delivered = rows scored + rows refused with a reason."""
     lost = {
         name: count
-        for name, entry in warehouse.open().manifest(BATCH).items()
+        for name, entry in warehouse.manifest(BATCH).items()
         if (count := entry.metadata["delivered"] - entry.rows - entry.metadata["n_rejected"])
     }
-    return result(not lost, lost=dict(list(lost.items())[:5]))
+    return result(not lost, lost=lost)
 
 
 @dg.asset_check(asset=BATCH, blocking=True)
-def scores_name_their_model_version(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+def scores_name_their_model_version(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     """Every score says which model version made it."""
-    store = warehouse.open()
     unnamed = sum(
-        store.read(BATCH, [name], ["model_version"]).column("model_version").null_count
-        for name in store.manifest(BATCH)
+        warehouse.read(BATCH, [name], ["model_version"]).column("model_version").null_count
+        for name in warehouse.manifest(BATCH)
     )
     return result(unnamed == 0, unnamed=int(unnamed))
 
 
 @dg.asset_check(asset=BATCH)
-def scores_have_not_moved(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+def scores_have_not_moved(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     """The mean probability of the last two campaigns differs by less than half."""
-    store = warehouse.open()
-    entries = sorted(store.manifest(BATCH).items(), key=lambda item: item[1].snapshot)
+    entries = sorted(warehouse.manifest(BATCH).items(), key=lambda item: item[1].snapshot)
     means = [
-        float(np.mean(store.read(BATCH, [name], ["probability"]).column("probability").to_numpy()))
+        float(np.mean(warehouse.read(BATCH, [name], ["probability"]).column("probability").to_numpy()))
         for name, entry in entries[-2:]
         if entry.rows
     ]

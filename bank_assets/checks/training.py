@@ -3,12 +3,12 @@
 import dagster as dg
 
 from bank_assets.checks import hint, result
+from bank_assets.core.promotion.gates import PromotionPolicy
 from bank_assets.core.training.algorithms import ALGORITHMS
-from bank_assets.resources.store import WarehouseResource
+from bank_assets.store.warehouse import Warehouse
 
 TABLE = "candidates"
-LEAK_AUC = 0.88
-"""AUC above it without post-contact columns means a leak: 0.94 with the call's duration, at most 0.82 without."""
+LEAK_AUC = PromotionPolicy().leak_auc
 SLOW_FIT_SECONDS = 120.0
 
 
@@ -21,14 +21,14 @@ def checks_of(algorithm: str) -> list[dg.AssetChecksDefinition]:
         blocking=True,
         description="Every candidate carries a recipe with a seed, a snapshot digest and an MLflow run.",
     )
-    def reproducible(warehouse: WarehouseResource) -> dg.AssetCheckResult:
-        metadata = warehouse.open().manifest(TABLE)[algorithm].metadata
+    def reproducible(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
+        metadata = warehouse.manifest(TABLE)[algorithm].metadata
         incomplete = [
             name
             for name, row in metadata["results"].items()
             if "seed" not in row["recipe"] or not row.get("mlflow_run_id") or not metadata.get("snapshot")
         ]
-        return result(not incomplete, incomplete=incomplete[:5])
+        return result(not incomplete, incomplete=incomplete)
 
     @dg.asset_check(
         asset=algorithm,
@@ -36,16 +36,16 @@ def checks_of(algorithm: str) -> list[dg.AssetChecksDefinition]:
         blocking=True,
         description=f"No candidate's out-of-time AUC is above {LEAK_AUC}, which would mean a leak.",
     )
-    def no_leak(warehouse: WarehouseResource) -> dg.AssetCheckResult:
-        results = warehouse.open().manifest(TABLE)[algorithm].metadata["results"]
+    def no_leak(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
+        results = warehouse.manifest(TABLE)[algorithm].metadata["results"]
         auc, worst = max(((float(row["metrics"]["roc_auc"]), name) for name, row in results.items()), default=(0.0, ""))
         return result(auc <= LEAK_AUC, candidate=worst, roc_auc=auc, limit=LEAK_AUC)
 
     @dg.asset_check(
         asset=algorithm, name="fits_are_fast", description="No candidate's fits take longer than two minutes together."
     )
-    def fast(warehouse: WarehouseResource) -> dg.AssetCheckResult:
-        results = warehouse.open().manifest(TABLE)[algorithm].metadata["results"]
+    def fast(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
+        results = warehouse.manifest(TABLE)[algorithm].metadata["results"]
         seconds = max((float(row["metrics"]["fit_seconds"]) for row in results.values()), default=0.0)
         return hint(seconds <= SLOW_FIT_SECONDS, slowest_seconds=seconds, limit_seconds=SLOW_FIT_SECONDS)
 

@@ -31,7 +31,7 @@ from bank_assets.demo.watch import (
 from bank_assets.landing.register import read_manifest
 from bank_assets.ledger import promotions, responses
 from bank_assets.ledger.engine import open_ledger
-from bank_assets.loop.status import look
+from bank_assets.loop.status import work_left
 from bank_assets.settings import Settings
 from bank_assets.sources.source import Source
 from bank_assets.store.champion_history import ChampionHistory
@@ -177,7 +177,7 @@ class Play:
             return ["the delivery to be registered"]
         if names and not runs_since(instance, since):
             return ["a run"]
-        return list(look(self.settings, self.ledger, instance).left)
+        return work_left(self.settings, self.ledger, instance)
 
     def _tell_news(self) -> None:
         """Print verdicts, alerts and model changes since the last call."""

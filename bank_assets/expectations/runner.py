@@ -5,46 +5,17 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from bank_assets.contract.contract import Contract
 from bank_assets.core.drift.month_profile import MonthProfile, month_facts
-from bank_assets.expectations.suite import ERROR, Expectation, expectations, rule_codes
+from bank_assets.expectations.suite import ERROR, WARNING, Expectation, expectations, rule_codes
 
 NAME: Final = "contacts"
 SITE: Final = "local"
+# Results may name rows, because the rows of the frame are months, not customers.
 NAMES_MONTHS: Final = {"result_format": "COMPLETE", "unexpected_index_column_names": ["month"]}
-"""Results may name rows, because the rows of the frame are months, not customers."""
-
-
-@dataclass(frozen=True, slots=True)
-class MonthValidation:
-    """Contacts of a month, findings that hold it, and hints, as sentences."""
-
-    rows: int = 0
-    errors: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ExpectationOutcome:
-    """One expectation over all months of the run: whether each meets it, and those that do not."""
-
-    name: str
-    severity: str
-    is_met: bool
-    unmet: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ValidationSummary:
-    """Findings by month, every expectation over all months, and the index page of Great Expectations' report."""
-
-    months: Mapping[str, MonthValidation]
-    expectations: tuple[ExpectationOutcome, ...]
-    data_docs: Path
 
 
 def validate_contacts(
@@ -54,8 +25,8 @@ def validate_contacts(
     *,
     reject_rate_limit: float,
     data_docs: Path,
-) -> ValidationSummary:
-    """Judge months of contacts.
+) -> dict[str, dict[str, list[str]]]:
+    """The findings of months of contacts, as sentences by month and severity; an ERROR holds the month.
 
     Args:
         profiles: all months that have deliveries, in order; each is compared with those before it.
@@ -65,12 +36,9 @@ def validate_contacts(
         data_docs: folder of Great Expectations' own report; made if needed.
     """
     rows = {month: row for month, row in _facts(profiles, contract).items() if month in set(months)}
-    suite = expectations(contract, reject_rate_limit)
     by_profile = {profile.month: profile for profile in profiles}
-    found: dict[str, dict[str, list[str]]] = {month: {} for month in months}
-    outcomes = []
-    for expectation, unmet in _judged(rows, suite, data_docs):
-        outcomes.append(ExpectationOutcome(expectation.name, expectation.severity, not unmet, tuple(sorted(unmet))))
+    found: dict[str, dict[str, list[str]]] = {month: {ERROR: [], WARNING: []} for month in months}
+    for expectation, unmet in _judged(rows, expectations(contract, reject_rate_limit), data_docs):
         for month, value in unmet.items():
             text = expectation.sentence(value)
             if expectation.fact == "uncorrected_share":
@@ -79,19 +47,8 @@ def validate_contacts(
                     f" ({profile.uncorrected} of {profile.contacts + profile.uncorrected}); "
                     "correct the delivery or raise the limit"
                 )
-            found[month].setdefault(expectation.severity, []).append(text)
-    return ValidationSummary(
-        {
-            month: MonthValidation(
-                by_profile[month].contacts,
-                tuple(texts.pop(ERROR, ())),
-                tuple(text for of in texts.values() for text in of),
-            )
-            for month, texts in found.items()
-        },
-        tuple(outcomes),
-        data_docs / "index.html",
-    )
+            found[month][expectation.severity].append(text)
+    return found
 
 
 def _facts(profiles: Sequence[MonthProfile], contract: Contract) -> dict[str, dict[str, float | None]]:

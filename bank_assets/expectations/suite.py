@@ -15,14 +15,14 @@ from bank_assets.contract.rows import Calendar, ColumnRule
 ERROR: Final = "error"
 WARNING: Final = "warning"
 
+# Share of a month's rows that one contact may have; identifiers that a spreadsheet rounded become one.
 LARGEST_CONTACT: Final = 0.05
-"""Share of a month's rows that one contact may have; identifiers that a spreadsheet rounded become one."""
 
+# Beyond these a month is unusual, not wrong: the real file's months differ in size by a factor of 1,000.
 MINIMUM_CONTACTS: Final = 30
 VOLUME: Final = (0.2, 5.0)
 UNKNOWN_RISE: Final = 0.25
 EMPTY_SHARE: Final = 0.01
-"""Beyond these a month is unusual, not wrong: the real file's months differ in size by a factor of 1,000."""
 
 
 @dataclass(frozen=True, slots=True)

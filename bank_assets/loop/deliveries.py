@@ -1,4 +1,4 @@
-"""What was delivered and is not yet in the tables, and the runs that each delivery needs."""
+"""What was delivered and is not yet in the tables, and the runs that it needs, at once or at night."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -6,9 +6,11 @@ from typing import Any, Final
 
 from sqlalchemy import Engine
 
-from bank_assets.jobs import DATA, SCORING
+from bank_assets.jobs import DATA, MAIN, NIGHTLY, PERFORMANCE, SCORING
 from bank_assets.landing.campaign_file import latest_campaigns
 from bank_assets.landing.deliveries import RegisterResult, register_deliveries
+from bank_assets.landing.folders import landing_is_missing
+from bank_assets.landing.header import KINDS
 from bank_assets.landing.register import Delivery, delivered_months
 from bank_assets.loop.requests import RunWanted, ranges_of
 from bank_assets.partitions import FIRST_MONTH, month_of
@@ -16,7 +18,15 @@ from bank_assets.settings import Settings
 from bank_assets.spark.months import month_fingerprint, month_tables
 from bank_assets.store.campaign_files import campaign_of
 from bank_assets.store.derivations import stale
-from bank_assets.store.lineage import BATCH, CONTACTS, DRIFT_REPORT, GATE, PROFILES, due_reported_outcomes
+from bank_assets.store.lineage import (
+    BATCH,
+    CONTACTS,
+    DRIFT_REPORT,
+    GATE,
+    PROFILES,
+    REPORTED_OUTCOMES,
+    due_reported_outcomes,
+)
 from bank_assets.store.warehouse import Warehouse
 
 FIRST: Final = month_of(FIRST_MONTH)
@@ -53,12 +63,6 @@ def _is_made(settings: Settings, store: Warehouse, month: str) -> bool:
     # If no month at all passes, the gate's blocking check stops the run: repeating it would change nothing.
     is_held = not gate.metadata["passed"]
     return is_held or all(store.entry(table, month) is not None for table in (PROFILES.name, DRIFT_REPORT.name))
-
-
-def newest_month(settings: Settings) -> str | None:
-    """Newest month that has contacts in the tables or in the register."""
-    months = delivered_months(settings.warehouse)
-    return months[-1] if months else None
 
 
 def raw_config(settings: Settings) -> dict[str, Any]:
@@ -105,6 +109,39 @@ def campaign_wanted(due: Sequence[Delivery]) -> RunWanted:
     )
 
 
-def due_outcome_months(settings: Settings, engine: Engine) -> list[str]:
-    """Months of arrival whose outcomes reported to the app are not yet in the tables."""
-    return due_reported_outcomes(Warehouse(settings.warehouse), engine)
+def nightly_wanted(settings: Settings, engine: Engine) -> list[RunWanted]:
+    """Runs of one night, in the order in which they should be made; empty if nothing was ever delivered.
+
+    The newest month of data is always among them: its outcomes mature, and its scores and the state follow. Outcomes
+    reported to the app lie in the month of their arrival, which may be years later; they come first, because scores and
+    training read them.
+
+    Raises:
+        LandingError: the landing folder cannot be read.
+    """
+    if not landing_is_missing(settings.landing):
+        register(settings, KINDS)
+    delivered = delivered_months(settings.warehouse)
+    if not delivered:
+        return []
+    reported = due_reported_outcomes(Warehouse(settings.warehouse), engine)
+    months = [*due_months(settings), delivered[-1]]
+    joined = ranges_of([*months, *reported])
+    data = [found for found in joined if any(found[0] <= month <= found[1] for month in months)]
+    alone = [found for found in joined if found not in data]
+    job = MAIN if settings.train_nightly else NIGHTLY
+    wanted = [
+        RunWanted(
+            PERFORMANCE,
+            "outcomes told to the app",  # part of the run key
+            "outcomes reported to the app",
+            found,
+            assets=[REPORTED_OUTCOMES.name],
+        )
+        for found in alone
+    ]
+    wanted += [
+        RunWanted(job, "night", f"the night's work on {first} to {last}", (first, last), raw_config(settings))
+        for first, last in data
+    ]
+    return wanted

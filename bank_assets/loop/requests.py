@@ -19,18 +19,18 @@ from bank_assets.partitions import key_of, months_between
 
 RANGE_START: Final = "dagster/asset_partition_range_start"
 RANGE_END: Final = "dagster/asset_partition_range_end"
+# Digest of the work of a run; the same for its repeats.
 TAG_WORK: Final = "bank/work"
-"""Digest of the work of a run; the same for its repeats."""
 TAG_AS_OF: Final = "bank/as_of"
 TAG_EPISODE: Final = "bank/episode"
 TAG_REASON: Final = "bank/reason"
+# Without NOT_STARTED: a daemon that died before it submitted such a run starts it again by its key.
 IN_FLIGHT: Final = [Status.QUEUED, Status.STARTING, Status.STARTED, Status.CANCELING]
-"""Without NOT_STARTED: a daemon that died before it submitted such a run starts it again by its key."""
 FAILED: Final = (Status.FAILURE, Status.CANCELED)
 FIRST_WAIT_SECONDS: Final = 30.0
 LONGEST_WAIT_SECONDS: Final = 600.0
+# Failures after which a fit counts as refused; the waits between them last about an hour and a half.
 ATTEMPTS: Final = 12
-"""Failures after which a fit counts as refused; the waits between them last about an hour and a half."""
 _TAG_LENGTH: Final = 250
 
 
@@ -122,9 +122,9 @@ def busy(instance: dg.DagsterInstance) -> dg.SkipReason | None:
 
 def ask(
     instance: dg.DagsterInstance, wanted: Sequence[RunWanted], *, now: float | None = None
-) -> list[dg.RunRequest] | dg.SkipReason:
-    """Requests for the work that is due, or why there is none; `wanted` is not empty, `now` in s since the epoch."""
-    made, waiting = [], []
+) -> dg.SensorResult | dg.SkipReason:
+    """Request the work that is due, or say why none is; `wanted` is not empty, `now` in s since the epoch."""
+    due, waiting = [], []
     for work in wanted:
         before = attempts_of(instance, work, now)
         if before.wait_seconds > 0:
@@ -133,8 +133,8 @@ def ask(
                 f"{before.wait_seconds:.0f} s ({work.reason})"
             )
         else:
-            made.append(work.request(before.finished))
-    return made or dg.SkipReason("; ".join(waiting))
+            due.append(work.request(before.finished))
+    return dg.SensorResult(run_requests=due) if due else dg.SkipReason("; ".join(waiting))
 
 
 def ranges_of(months: Sequence[str], *, gap: int = 3) -> list[tuple[str, str]]:

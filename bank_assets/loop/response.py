@@ -5,7 +5,7 @@ next look finds whatever was interrupted. A fit is a run, and the loop continues
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -17,10 +17,9 @@ from sqlalchemy import Engine
 from bank_assets.core.arrays import DayArray
 from bank_assets.core.drift.covariate_shift import Reference
 from bank_assets.core.drift.daily_profiles import DailyProfiles
-from bank_assets.core.quality.performance import ScoredContacts
 from bank_assets.core.response.evidence import KnownFacts
-from bank_assets.core.response.loop import FITS, Assessment, Position, advance, after_verdict
-from bank_assets.core.response.policy import ResponseAction, ResponseState, ViolationKind
+from bank_assets.core.response.loop import FITS, Assessment, Position, advance, after_verdict, days_to_judge
+from bank_assets.core.response.policy import Response, ResponseAction, ResponseState, ViolationKind
 from bank_assets.core.training.algorithms import ALGORITHMS
 from bank_assets.core.training.recipes import Recipe
 from bank_assets.jobs import PERFORMANCE, REFIT, SCORING, SEARCH
@@ -32,11 +31,12 @@ from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.contact_store import ContactStore
 from bank_assets.store.derivations import Derived
 from bank_assets.store.lineage import PROFILES, REPORTED_OUTCOMES, SCORES, passed_months, stale_scores, state
+from bank_assets.store.registry import Registry
+from bank_assets.store.scores import scored_contacts
 from bank_assets.store.warehouse import Warehouse
 
 DRIFT: Final = "drift"
 PERFORMED: Final = "performance"
-DecisionOf = Callable[[str], Mapping[str, Any]]
 _FIT_ASSETS: Final = ("training_set", "challenger", "champion_scores", "champion_model")
 
 
@@ -56,17 +56,12 @@ class NextStep:
 class ResponseLoop:
     """The loop's `ScoredDeliveries`, `Fits` and `LoopRecord` over what is stored."""
 
-    def __init__(
-        self, settings: Settings, engine: Engine, instance: dg.DagsterInstance, decision_of: DecisionOf
-    ) -> None:
-        """Look at a deployment; `decision_of` gives the decision.json of a model version."""
+    def __init__(self, settings: Settings, engine: Engine, instance: dg.DagsterInstance) -> None:
         self._settings, self._engine, self._instance = settings, engine, instance
-        self._decision_of = decision_of
         self._store = Warehouse(settings.warehouse)
         self._champions = ChampionHistory.of(engine)
         self._contacts = ContactStore(self._store, settings.contract)
-        self._months: Sequence[str] = ()
-        self._newest: np.datetime64 = np.datetime64("1970-01-01", "D")
+        self._months = passed_months(self._store)
         self._last: Judged | None = None
         self._promotion_id = 0
 
@@ -76,17 +71,29 @@ class ResponseLoop:
         Raises:
             AlreadyJudgedError: the other sensor assessed the day in the meantime.
         """
-        self._months = passed_months(self._store)
         if not self._months:
             return NextStep("no month has passed its gate yet.", is_idle=True)
         stale = stale_scores(self._store, self._champions)
         if stale:
             return NextStep(f"scores of {len(stale)} month(s) are by other champions.", self._rescore(stale))
-        self._newest = self._contacts.learning_as_of(self._settings.landing, self._months)
         if advance(self, self, self):
             return self._published()
-        assert self._last is not None
-        return self._fit(self._last)
+        requested = self._requested()
+        owner = DRIFT if requested.kinds == [ViolationKind.COVARIATES] else PERFORMED
+        reason = "; ".join(requested.reasons)
+        return NextStep(f"{requested.as_of}: {requested.action}: {reason}", self._fit(requested), owner)
+
+    def left(self) -> list[str]:
+        """What is left to do under a champion, one sentence per kind of work; nothing is assessed or recorded."""
+        if not self._months:
+            return []
+        left = [f"scores of {month} are stale" for month in stale_scores(self._store, self._champions)]
+        position, last = self.position(), self._last
+        if position.is_waiting and last is not None:
+            left.append(f"{last.action} of {last.as_of} is not done")
+        days = days_to_judge(self.days(), self.reached(), position.state)
+        left += [f"{len(days)} day(s) up to {days[-1]} are not judged"] if len(days) else []
+        return left if self._published_state.is_current else [*left, "the state is not published"]
 
     # scores, state
 
@@ -103,7 +110,7 @@ class ResponseLoop:
     def _published(self) -> NextStep:
         last = self._last
         as_of = last.as_of if last else "no day"
-        published = state(self._store, self._champions, self._newest)
+        published = self._published_state
         if self._champions.current is None or published.is_current:
             return NextStep(f"every day is judged, the last is {as_of}; {_reported(last)}", is_idle=True)
         moved = f"intercept {last.shift:+.3f}" if last else "first state"
@@ -115,14 +122,16 @@ class ResponseLoop:
         )
         return NextStep(f"the state of {as_of} is not published yet ({moved}).", wanted)
 
+    @property
+    def _published_state(self) -> Derived:
+        return state(self._store, self._champions, self.reached(), self._settings.contract)
+
     # Fits
 
     def settle(self) -> bool:
         """Whether the fit that was requested last ended without a verdict; a verdict would be a row of `promotions`."""
-        requested = self._last
-        assert requested is not None
-        wanted = self._fit(requested).wanted
-        assert wanted is not None
+        requested = self._requested()
+        wanted = self._fit(requested)
         done = self._instance.get_runs_count(
             dg.RunsFilter(tags={TAG_WORK: wanted.digest}, statuses=[dg.DagsterRunStatus.SUCCESS])
         )
@@ -130,24 +139,17 @@ class ResponseLoop:
         if not done and failed < ATTEMPTS:
             return False
         why = "its run gave no verdict" if done else f"its run failed {failed} times"
-        position = self.position()
-        state = after_verdict(position.state, requested.as_of, is_promoted=False)
-        self._append(
-            as_of=requested.as_of,
-            action=ResponseAction.NONE,
-            kinds=[],
-            episode_id=requested.episode_id,
-            run_key="",
-            is_recalibrated=False,
-            is_alert=True,
-            reasons=[f"the fit of {requested.as_of} counts as refused: {why}"],
-            evidence={},
-            shift=requested.shift,
-            state=state.to_json(),
-        )
+        reason = f"the fit of {requested.as_of} counts as refused: {why}"
+        state = after_verdict(self.position().state, requested.as_of, is_promoted=False)
+        answer = Response(ResponseAction.NONE, (reason,), state, episode_id=requested.episode_id, is_alert=True)
+        self._append(requested.as_of, answer, requested.shift)
         return True
 
-    def _fit(self, requested: Judged) -> NextStep:
+    def _requested(self) -> Judged:
+        assert self._last is not None, "a fit is requested by a row"
+        return self._last
+
+    def _fit(self, requested: Judged) -> RunWanted:
         is_search = requested.action == ResponseAction.SEARCH
         as_of, reason = requested.as_of, "; ".join(requested.reasons)
         operations: dict[str, Any] = {
@@ -155,9 +157,9 @@ class ResponseLoop:
             "challenger": {"config": {"mode": "search" if is_search else "refit"}},
         }
         # Later days are delivered already, so their scores, and perhaps more fits, come before the state.
-        catches_up = np.datetime64(as_of, "D") < self._newest
+        catches_up = np.datetime64(as_of, "D") < self.reached()
         assets = [*_FIT_ASSETS, *(ALGORITHMS if is_search else ())] if catches_up else None
-        wanted = RunWanted(
+        return RunWanted(
             SEARCH if is_search else REFIT,
             {"run_key": requested.run_key, "judged_at": requested.at},
             f"{requested.action} as of {as_of}: {reason}",
@@ -166,8 +168,6 @@ class ResponseLoop:
             tags={TAG_AS_OF: as_of, TAG_EPISODE: requested.episode_id or requested.run_key},
             key=requested.run_key,
         )
-        is_drift = requested.kinds == [ViolationKind.COVARIATES]
-        return NextStep(f"{as_of}: {requested.action}: {reason}", wanted, DRIFT if is_drift else PERFORMED)
 
     # Record
 
@@ -189,26 +189,16 @@ class ResponseLoop:
         return Position(state, 0.0 if last is None else last.shift, is_waiting)
 
     def keep(self, assessment: Assessment) -> None:
-        """Append one row. It claims the next number, so that two sensors record a day once."""
-        answer, day = assessment.response, str(assessment.day)
-        evidence = asdict(assessment.evidence) | {"as_of": day}
-        self._append(
-            as_of=day,
-            action=answer.action,
-            kinds=assessment.kinds,
-            episode_id=answer.episode_id,
-            run_key=answer.run_key,
-            is_recalibrated=answer.is_recalibrated,
-            is_alert=answer.is_alert,
-            reasons=answer.reasons,
-            evidence=json.loads(json.dumps(evidence, default=float)),
-            shift=assessment.evidence.shift_now,
-            state=answer.state.to_json(),
-        )
+        """Append one row."""
+        day, evidence = str(assessment.day), assessment.evidence
+        measured = json.loads(json.dumps(asdict(evidence) | {"as_of": day}, default=float))
+        self._append(day, assessment.response, evidence.shift_now, kinds=assessment.kinds, evidence=measured)
 
-    def _append(self, **values: Any) -> None:
-        seq = 1 if self._last is None else self._last.seq + 1
-        self._last = responses.append(self._engine, seq=seq, promotion_id=self._promotion_id, **values)
+    def _append(self, as_of: str, answer: Response, shift: float, **measured: Any) -> None:
+        """Append a row. It claims the next number, so that two sensors record a day once."""
+        row = {**asdict(answer), "state": answer.state.to_json(), "kinds": (), "evidence": {}} | measured
+        row |= {"seq": 1 if self._last is None else self._last.seq + 1, "promotion_id": self._promotion_id}
+        self._last = responses.append(self._engine, as_of=as_of, shift=shift, **row)
 
     # Scores
 
@@ -221,36 +211,28 @@ class ResponseLoop:
         """The first day that training leaves out."""
         return self._newest
 
+    @cached_property
+    def _newest(self) -> np.datetime64:
+        return self._contacts.learning_as_of(self._settings.landing, self._months)
+
     def known(self, day: np.datetime64) -> KnownFacts:  # noqa: ARG002 - the evidence leaves out what a day does not know
         """The tables: scores by the champions in force, outcomes, counts."""
         return self._known
 
     @cached_property
     def _known(self) -> KnownFacts:
-        profiles = [month for month in self._months if self._has_profile(month)]
+        counted = self._store.manifest(PROFILES.name)
+        profiles = [month for month in self._months if month in counted and counted[month].rows]
         daily = DailyProfiles.from_table(self._store.read(PROFILES.name, profiles), self._settings.contract)
-        return KnownFacts(self._scored(), daily, self._reference(daily))
-
-    def _has_profile(self, month: str) -> bool:
-        entry = self._store.entry(PROFILES.name, month)
-        return entry is not None and entry.rows > 0
-
-    def _scored(self) -> ScoredContacts:
-        contacts = self._contacts.read(self._months)
-        stored = [month for month, entry in self._store.manifest(SCORES.name).items() if entry.rows]
-        proba = np.full(len(contacts), np.nan)
-        if stored:
-            scores = self._store.read(SCORES.name, stored, ["contact_id", "unshifted_proba"])
-            values = scores.column("unshifted_proba").to_numpy()
-            position = {contact: row for row, contact in enumerate(scores.column("contact_id").to_pylist())}
-            rows = np.asarray([position.get(contact, -1) for contact in contacts.contact_ids], dtype=np.int64)
-            proba = np.where(rows >= 0, np.append(values, np.nan)[rows], np.nan)
-        return ScoredContacts(contacts.contact_dates, proba, contacts.is_subscribed, contacts.known_on)
+        scored = scored_contacts(self._store, self._contacts.read(self._months), "unshifted_proba")
+        return KnownFacts(scored, daily, self._reference(daily))
 
     def _reference(self, daily: DailyProfiles) -> Reference:
         if self._champions.current is None:
             return Reference({}, 0.0)
-        decision = self._decision_of(self._champions.current)
+        settings = self._settings
+        registry = Registry(settings.mlflow_uri, settings.mlflow_artifacts, settings.home / "models")
+        decision = json.loads(registry.bundle(self._champions.current)["decision.json"])
         as_of = np.datetime64(decision["training"]["as_of"], "D").astype("datetime64[D]").item()
         return Reference.of(daily, as_of, Recipe.from_dict(decision["recipe"]).half_life_days)
 

@@ -23,32 +23,18 @@ from dagster._core.log_manager import (  # no public way to a record's event exi
 
 from bank_assets.resources.run_story import innermost
 
+# Events worth a line; operators do not need the others (resource start, capture of logs, ...).
 EVENTS: Final = frozenset(
-    {
-        dg.DagsterEventType.RUN_START,
-        dg.DagsterEventType.RUN_SUCCESS,
-        dg.DagsterEventType.RUN_FAILURE,
-        dg.DagsterEventType.RUN_CANCELED,
-        dg.DagsterEventType.STEP_SUCCESS,
-        dg.DagsterEventType.STEP_FAILURE,
-        dg.DagsterEventType.STEP_UP_FOR_RETRY,
-        dg.DagsterEventType.ASSET_MATERIALIZATION,
-        dg.DagsterEventType.ASSET_CHECK_EVALUATION,
-    }
-)
-"""Events worth a line; operators do not need the others (resource start, capture of logs, ...)."""
+    {"RUN_START", "RUN_SUCCESS", "RUN_FAILURE", "RUN_CANCELED", "STEP_SUCCESS", "STEP_FAILURE", "STEP_UP_FOR_RETRY",
+     "ASSET_MATERIALIZATION", "ASSET_CHECK_EVALUATION"}
+)  # fmt: skip
 
-FIELDS: Final = {
-    "model_version": "model_version",
+# Field by metadata of a materialization; other metadata stays in Dagster.
+FIELDS: Final = {name: name for name in ("model_version", "as_of", "unchanged", "seconds", "decision")} | {
     "version": "model_version",
     "champion": "model_version",
-    "as_of": "as_of",
     "dagster/row_count": "rows",
-    "unchanged": "unchanged",
-    "seconds": "seconds",
-    "decision": "decision",
 }
-"""Field by metadata of a materialization; other metadata stays in Dagster."""
 
 _FRAMES: Final = 8
 
@@ -82,10 +68,10 @@ def line_of(record: logging.LogRecord) -> dict[str, Any] | None:
     event = get_log_record_event(record) if has_log_record_event(record) else None
     if event is None and record.levelno < logging.INFO:
         return None
-    if event is not None and event.event_type not in EVENTS:
+    if event is not None and event.event_type.name not in EVENTS:
         return None
     about: Mapping[str, Any] = get_log_record_metadata(record) if has_log_record_metadata(record) else {}
-    level = record.levelname.lower() if event is None else _level(event)
+    level, fields = (record.levelname.lower(), {}) if event is None else _level_and_fields(event)
     line: dict[str, Any] = {
         "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
         "level": level,
@@ -96,38 +82,33 @@ def line_of(record: logging.LogRecord) -> dict[str, Any] | None:
         "step": about.get("step_key"),
     }
     if event is not None:
-        line |= {"event_type": event.event_type.name, **_event_fields(event)}
+        line |= {"event_type": event.event_type.name, **fields}
     elif record.exc_info and record.exc_info[0] is not None:
         line["exception"] = record.exc_info[0].__name__
     return {name: value for name, value in line.items() if value is not None}
 
 
-def _level(event: dg.DagsterEvent) -> str:
-    if event.event_type in {dg.DagsterEventType.RUN_FAILURE, dg.DagsterEventType.STEP_FAILURE}:
-        return "error"
-    if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION and not event.asset_check_evaluation_data.passed:
-        return "error" if event.asset_check_evaluation_data.severity is dg.AssetCheckSeverity.ERROR else "warning"
-    return "info"
-
-
-def _event_fields(event: dg.DagsterEvent) -> dict[str, Any]:
+def _level_and_fields(event: dg.DagsterEvent) -> tuple[str, dict[str, Any]]:
     if event.event_type is dg.DagsterEventType.ASSET_MATERIALIZATION:
         made = event.step_materialization_data.materialization
         fields = {FIELDS[name]: _plain(value) for name, value in made.metadata.items() if name in FIELDS}
-        return {"asset": made.asset_key.to_user_string(), "partition": made.partition, **fields}
+        return "info", {"asset": made.asset_key.to_user_string(), "partition": made.partition, **fields}
     if event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-        found = event.asset_check_evaluation_data
-        return {
-            "asset": found.asset_key.to_user_string(),
-            "check": found.check_name,
-            "passed": found.passed,
-            "severity": found.severity.value,
+        check = event.asset_check_evaluation_data
+        level = "error" if check.severity is dg.AssetCheckSeverity.ERROR else "warning"
+        return "info" if check.passed else level, {
+            "asset": check.asset_key.to_user_string(),
+            "check": check.check_name,
+            "passed": check.passed,
+            "severity": check.severity.value,
         }
+    level = "error" if event.event_type.name in {"RUN_FAILURE", "STEP_FAILURE"} else "info"
     error = getattr(event.event_specific_data, "error", None)
     if error is None:
-        return {}
+        return level, {}
     error = innermost(error)  # the wrapper only says that a step failed
-    return {"exception": error.cls_name, "frames": [frame.strip().split("\n")[0] for frame in error.stack[-_FRAMES:]]}
+    frames = [frame.strip().split("\n")[0] for frame in error.stack[-_FRAMES:]]
+    return level, {"exception": error.cls_name, "frames": frames}
 
 
 def _plain(value: Any) -> Any:

@@ -17,9 +17,6 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
-import dagster as dg
-from pydantic import Field
-
 from bank_assets.core.alerts.alert import DefaultChannel, Tone
 from bank_assets.settings import Settings
 from bank_assets.store.alert_log import FILE_NAME, AlertLog
@@ -111,28 +108,12 @@ def body_of(alert: dict[str, Any]) -> str:
     return "\n\n".join(part for part in (alert["text"], alert["action"], " ".join(as_of), "\n".join(links)) if part)
 
 
-class NotifierResource(dg.ConfigurableResource):
-    """The log of alerts and its channels."""
+class Notifier:
+    """The log of alerts of a deployment, and its channels."""
 
-    reports: str = Field(description="Folder of the log of alerts.")
-    state: str = Field(description="Folder for how far each channel has come.")
-    public_url: str = Field(description="Base of links to the web app.")
-    ui_url: str = Field(description="Base of links to runs.")
-
-    @classmethod
-    def of(cls, settings: Settings) -> "NotifierResource":
-        """The notifier of a deployment. It holds no channel, because Dagster shows a resource's fields to everybody."""
-        return cls(
-            reports=str(settings.reports),
-            state=str(settings.home / "alerts"),
-            public_url=settings.public_url,
-            ui_url=settings.ui_url,
-        )
-
-    @property
-    def log(self) -> AlertLog:
-        """The log of alerts."""
-        return AlertLog(Path(self.reports) / FILE_NAME, self.public_url, self.ui_url)
+    def __init__(self, settings: Settings) -> None:
+        self.log = AlertLog(settings.reports / FILE_NAME, settings.public_url, settings.ui_url)
+        self._state = settings.home / "alerts"  # how far each channel has come
 
     def deliver(self, urls: Sequence[str], *, now: datetime, seconds: float = 30.0) -> dict[str, ChannelProgress]:
         """Send to every channel the alerts that it has not received, for about `seconds` at most.
@@ -140,7 +121,7 @@ class NotifierResource(dg.ConfigurableResource):
         Returns the progress by channel name; empty while another process delivers.
         """
         found: dict[str, ChannelProgress] = {}
-        with locked_if_free(Path(self.state) / ".lock") as is_mine:
+        with locked_if_free(self._state / ".lock") as is_mine:
             if not is_mine:
                 return {}
             until = time.monotonic() + seconds
@@ -177,7 +158,7 @@ class NotifierResource(dg.ConfigurableResource):
         return progress
 
     def _path(self, channel: Channel) -> Path:
-        return Path(self.state) / f"{channel.name}.json"
+        return self._state / f"{channel.name}.json"
 
     def _keep(self, channel: Channel, progress: ChannelProgress) -> None:
         write_atomic(self._path(channel), json.dumps(asdict(progress)).encode())

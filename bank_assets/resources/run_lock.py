@@ -23,10 +23,10 @@ import psutil
 from bank_assets.store.locks import lock, try_lock
 
 FOLDER: Final = "carried"
+# Prefix of a file that is not locked yet.
 HIDDEN: Final = "."
-"""Prefix of a file that is not locked yet."""
+# Time that a process has after its last step to write how its run ended.
 LEFT_SECONDS: Final = 60.0
-"""Time that a process has after its last step to write how its run ended."""
 UNFINISHED: Final = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
 GONE: Final = "The process of this run is gone (killed or crashed); run it again."
 LEFT: Final = (

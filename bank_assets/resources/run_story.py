@@ -5,44 +5,28 @@ after a larger one, and another machine's clock may be behind. The reader rememb
 an error is kept that could contain a customer's values.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Any, Final
 
 import dagster as dg
 from dagster._core.scheduler.instigation import InstigatorType, TickStatus
 
+from bank_assets.core.alerts.alert import Alert
+from bank_assets.core.alerts.catalogue import Occurrence, sensor_failing
+
 FINISHED: Final = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
-TAG_WILL_RETRY: Final = "dagster/will_retry"
-TAG_SCHEDULE: Final = "dagster/schedule_name"
 READ_EVENTS: Final = {
     dg.DagsterEventType.ASSET_MATERIALIZATION,
     dg.DagsterEventType.ASSET_CHECK_EVALUATION,
     dg.DagsterEventType.STEP_FAILURE,
 }
+# Failed evaluations in a row before a sensor counts as failing; one failure is retried within seconds.
 SENSOR_FAILURES: Final = 3
-"""Failed evaluations in a row before a sensor counts as failing; one failure is retried within seconds."""
+# For a schedule one failure is enough: its next evaluation may be a day away.
 SCHEDULE_FAILURES: Final = 1
-"""For a schedule one failure is enough: its next evaluation may be a day away."""
-
-
-@dataclass(frozen=True, slots=True)
-class CheckOutcome:
-    """The outcome of an asset check in a run.
-
-    Attributes:
-        description: the statement that the check tests.
-        is_error: whether a failure counts as an error; otherwise it is a warning.
-        found: what is wrong: months, file or column names.
-    """
-
-    asset: str
-    name: str
-    description: str
-    is_passed: bool
-    is_error: bool
-    found: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,52 +34,28 @@ class RunStory:
     """A finished run.
 
     Attributes:
+        will_be_retried: whether Dagster retries the run; then the retry is the one that counts.
+        schedule: name of the schedule that requested the run, or "".
         ended_at: wall clock, ISO.
         failed_step: the first step that failed, or "".
         error: class name of the innermost error, or "".
         message: the platform's own message about the failure, or "".
-        checks: the last outcome of each check.
+        checks: what fails of each check of severity ERROR, by asset and check; empty if it passed.
         made: plain metadata of the last materialization of each asset.
     """
 
     run_id: str
     job: str
     is_success: bool
-    tags: Mapping[str, str]
+    will_be_retried: bool
+    schedule: str
     ended_at: str
     seconds: float
     failed_step: str = ""
     error: str = ""
     message: str = ""
-    checks: tuple[CheckOutcome, ...] = ()
+    checks: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
     made: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-
-    @property
-    def will_be_retried(self) -> bool:
-        """Whether Dagster retries the run; then the retry is the one that counts."""
-        return self.tags.get(TAG_WILL_RETRY, "").lower() == "true"
-
-    @property
-    def schedule(self) -> str:
-        """Name of the schedule that requested the run, or ""."""
-        return self.tags.get(TAG_SCHEDULE, "")
-
-
-@dataclass(frozen=True, slots=True)
-class Failing:
-    """A sensor or schedule whose latest evaluations failed.
-
-    Attributes:
-        error: name of the error's class.
-        failures: failures in a row, at most as many as were read.
-        since: time of the first of them, ISO.
-    """
-
-    name: str
-    kind: str
-    error: str
-    failures: int
-    since: str
 
 
 def finished_runs(instance: dg.DagsterInstance, after: datetime) -> list[dg.RunRecord]:
@@ -110,15 +70,13 @@ def changed_at(record: dg.RunRecord) -> datetime:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def story_of(
-    instance: dg.DagsterInstance, record: dg.RunRecord, descriptions: Mapping[tuple[str, str], str]
-) -> RunStory:
+def story_of(instance: dg.DagsterInstance, record: dg.RunRecord) -> RunStory:
     """Read what a run left."""
     run = record.dagster_run
-    checks: dict[tuple[str, str], CheckOutcome] = {}
+    checks: dict[tuple[str, str], tuple[str, ...]] = {}
     made: dict[str, dict[str, Any]] = {}
     step, error, message = "", "", ""
-    for event in _events(instance, run.run_id):
+    for event in [entry.get_dagster_event() for entry in instance.all_logs(run.run_id, of_type=READ_EVENTS)]:
         if event.is_step_failure and not step:
             step = event.step_key or ""
             error, message = _failure(event.step_failure_data)
@@ -127,20 +85,22 @@ def story_of(
             name = materialization.asset_key.to_user_string()
             made[name] = {key: plain(value) for key, value in materialization.metadata.items()}
         elif event.event_type is dg.DagsterEventType.ASSET_CHECK_EVALUATION:
-            outcome = _check(event.asset_check_evaluation_data, descriptions)
-            checks[outcome.asset, outcome.name] = outcome
+            check = event.asset_check_evaluation_data
+            if check.severity is dg.AssetCheckSeverity.ERROR:
+                checks[check.asset_key.to_user_string(), check.check_name] = _what_fails(check)
     ended = record.end_time or changed_at(record).timestamp()
     return RunStory(
         run_id=run.run_id,
         job=run.job_name,
         is_success=run.status is dg.DagsterRunStatus.SUCCESS,
-        tags=dict(run.tags),
+        will_be_retried=run.tags.get("dagster/will_retry", "").lower() == "true",
+        schedule=run.tags.get("dagster/schedule_name", ""),
         ended_at=datetime.fromtimestamp(ended, UTC).isoformat(timespec="seconds"),
         seconds=max(ended - record.start_time, 0.0) if record.start_time else 0.0,
         failed_step=step,
         error=error,
         message=message,
-        checks=tuple(checks.values()),
+        checks=checks,
         made=made,
     )
 
@@ -150,26 +110,22 @@ def plain(value: dg.MetadataValue) -> Any:
     return value.data if isinstance(value, dg.JsonMetadataValue) else value.value
 
 
-def failing_automation(instance: dg.DagsterInstance, names: Sequence[str] | None = None) -> list[Failing]:
-    """Sensors and schedules whose latest evaluations all failed; `names` limits the search."""
-    found = []
+def failing_automation(
+    instance: dg.DagsterInstance, now: datetime, is_watched: Callable[[str], bool]
+) -> dict[str, Alert]:
+    """Alerts about the sensors and schedules, among those watched, whose latest evaluations all failed; by name."""
+    found: dict[str, Alert] = {}
     for state in instance.all_instigator_state():
-        if not state.is_running or (names is not None and state.name not in names):
+        if not (state.is_running and is_watched(state.name)):
             continue
         kind = "schedule" if state.instigator_type is InstigatorType.SCHEDULE else "sensor"
-        limit = SCHEDULE_FAILURES if kind == "schedule" else SENSOR_FAILURES
-        ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=50)
-        streak = []
-        for tick in ticks:  # newest first
-            if tick.status is TickStatus.STARTED:
-                continue
-            if tick.status is not TickStatus.FAILURE:
-                break
-            streak.append(tick)
-        if len(streak) >= limit:
-            cause = innermost(streak[0].error) if streak[0].error else None
-            first = datetime.fromtimestamp(streak[-1].timestamp, UTC).isoformat(timespec="seconds")
-            found.append(Failing(state.name, kind, (cause.cls_name or "") if cause else "", len(streak), first))
+        ticks = instance.get_ticks(state.instigator_origin_id, state.selector_id, limit=50)  # newest first
+        ended = [tick for tick in ticks if tick.status is not TickStatus.STARTED]
+        streak = list(takewhile(lambda tick: tick.status is TickStatus.FAILURE, ended))
+        if len(streak) >= (SCHEDULE_FAILURES if kind == "schedule" else SENSOR_FAILURES):
+            since = datetime.fromtimestamp(streak[-1].timestamp, UTC).isoformat(timespec="seconds")
+            what = (state.name, kind, _class_of(streak[0].error), len(streak), since)
+            found[state.name] = sensor_failing(Occurrence(now.isoformat(timespec="seconds")), *what)
     return found
 
 
@@ -180,36 +136,19 @@ def innermost(error: Any) -> Any:
     return error
 
 
-def _events(instance: dg.DagsterInstance, run_id: str) -> Iterator[dg.DagsterEvent]:
-    cursor = None
-    while True:
-        page = instance.get_records_for_run(run_id, cursor=cursor, of_type=set(READ_EVENTS), limit=1_000)
-        for record in page.records:
-            if record.event_log_entry.dagster_event is not None:
-                yield record.event_log_entry.dagster_event
-        if not page.has_more:
-            return
-        cursor = page.cursor
+def _class_of(error: Any) -> str:
+    return (innermost(error).cls_name or "") if error is not None else ""
 
 
 def _failure(data: Any) -> tuple[str, str]:
     """Class of the error and, for `dg.Failure` only, its text; another error's text may quote a row."""
     if data.user_failure_data is not None:
         return "Failure", str(data.user_failure_data.description or "")
-    return (innermost(data.error).cls_name or "") if data.error is not None else "", ""
+    return _class_of(data.error), ""
 
 
-def _check(data: Any, descriptions: Mapping[tuple[str, str], str]) -> CheckOutcome:
-    asset, name = data.asset_key.to_user_string(), data.check_name
-    values = [plain(value) for value in data.metadata.values()]
-    found = [str(key) for value in values if isinstance(value, dict) for key in value]
-    # An item is `name: reason`. Only the name is kept, because the reason may quote delivered values.
-    found += [str(item).split(":", 1)[0] for value in values if isinstance(value, list) for item in value]
-    return CheckOutcome(
-        asset,
-        name,
-        descriptions.get((asset, name), ""),
-        bool(data.passed),
-        data.severity is dg.AssetCheckSeverity.ERROR,
-        () if data.passed else tuple(dict.fromkeys(found)),
-    )
+def _what_fails(check: Any) -> tuple[str, ...]:
+    """What fails by name, or the check itself; a mapping has the reasons as values, which may quote a row."""
+    values = () if check.passed else [plain(value) for value in check.metadata.values()]
+    names = [str(name) for value in values if isinstance(value, dict | list) for name in value]
+    return () if check.passed else tuple(dict.fromkeys(names)) or (check.check_name,)

@@ -22,8 +22,7 @@ class SparkResource(PySparkResource):
     """dagster-pyspark's resource with a lazy start and a clean end.
 
     The base class starts a JVM for every run that names the resource and never stops it. Here a run whose assets are
-    all
-    unchanged starts none, which saves 5 to 15 s, and a run that started one stops it.
+    all unchanged starts none, which saves 5 to 15 s, and a run that started one stops it.
     """
 
     home: str = Field(description="Folder for Spark's own files.")
@@ -35,15 +34,17 @@ class SparkResource(PySparkResource):
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Generator["SparkResource", None, None]:
-        """Name the application after the run, and stop the session when the run ends."""
+        """Name the application after the run, and stop the session that the run started when it ends."""
         self._app_name = f"bank-{context.run.run_id}" if context.run else "bank"
         try:
             yield self
         finally:
-            self.stop()
+            own, self._own = self._own, None
+            if own is not None:  # a session that was already running stays
+                stop_session(own)
 
     @property
-    def session(self) -> SparkSession:
+    def spark_session(self) -> SparkSession:
         """The session of this process, started if necessary.
 
         Raises:
@@ -56,24 +57,3 @@ class SparkResource(PySparkResource):
             more = {key: str(value) for key, value in self.spark_config.items()}
             self._own = running = start_session(settings, app_name=self._app_name, more=more)
         return running
-
-    @property
-    def spark_session(self) -> SparkSession:
-        """The same session under the base class's name."""
-        return self.session
-
-    @property
-    def spark_context(self) -> Any:
-        """The session's context, as in the base class."""
-        return self.session.sparkContext
-
-    @property
-    def is_started(self) -> bool:
-        """Whether this resource has started a session and must stop it."""
-        return self._own is not None
-
-    def stop(self) -> None:
-        """Stop the session that this resource started; a session that was already running stays."""
-        if self._own is not None:
-            own, self._own = self._own, None
-            stop_session(own)

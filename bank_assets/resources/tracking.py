@@ -10,11 +10,9 @@ import sys
 import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 import dagster as dg
-from pydantic import PrivateAttr
 
 from bank_assets.store.registry import EXPERIMENT, Registry
 
@@ -70,30 +68,30 @@ class Tracking:
         files: Mapping[str, str],
     ) -> str:
         """Log one finished child run with finite metrics and `files` by artifact path; returns its run id."""
-        from mlflow.entities import Metric, Param, RunTag
-
-        client = self.client
+        run = self.client.create_run(self._experiment_id, run_name=name)
         everything = {**tags, "mlflow.parentRunId": self.parent_run_id, "mlflow.runName": name, ROLE_TAG: "candidate"}
-        run = client.create_run(self._experiment_id, run_name=name)
-        now = int(time.time() * 1000)
-        client.log_batch(
-            run.info.run_id,
-            metrics=[Metric(key, float(value), now, 0) for key, value in metrics.items()],
-            params=[Param(key, str(value)) for key, value in parameters.items()],
-            tags=[RunTag(key, value) for key, value in everything.items()],
-        )
+        self._log(run.info.run_id, everything, metrics, parameters)
         for path, content in files.items():
-            client.log_text(run.info.run_id, content, path)
-        client.set_terminated(run.info.run_id)
+            self.client.log_text(run.info.run_id, content, path)
+        self.client.set_terminated(run.info.run_id)
         return str(run.info.run_id)
 
     def log_parent(self, *, tags: Mapping[str, str], metrics: Mapping[str, float]) -> None:
         """Add tags and metrics to the parent run."""
-        run_id = self.parent_run_id
-        for key, value in tags.items():
-            self.client.set_tag(run_id, key, value)
-        for key, number in metrics.items():
-            self.client.log_metric(run_id, key, float(number))
+        self._log(self.parent_run_id, tags, metrics, {})
+
+    def _log(
+        self, run_id: str, tags: Mapping[str, str], metrics: Mapping[str, float], parameters: Mapping[str, Any]
+    ) -> None:
+        from mlflow.entities import Metric, Param, RunTag
+
+        now = int(time.time() * 1000)
+        self.client.log_batch(
+            run_id,
+            metrics=[Metric(key, float(value), now, 0) for key, value in metrics.items()],
+            params=[Param(key, str(value)) for key, value in parameters.items()],
+            tags=[RunTag(key, value) for key, value in tags.items()],
+        )
 
     def close(self, *, failed: bool) -> None:
         """Close the parent run, if one was opened."""
@@ -107,24 +105,16 @@ class Tracking:
         self._mlflow = None
 
 
-class TrackingResource(dg.ConfigurableResource):
+class TrackingResource(dg.ConfigurableResource[Tracking]):
     """The MLflow run context of training and evaluation, over `dagster_mlflow.mlflow_tracking`."""
 
-    uri: str
-    artifacts: str
-    cache: str
-
-    _tracking: Tracking = PrivateAttr()
+    registry: dg.ResourceDependency[Registry]
 
     @contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Generator["TrackingResource", None, None]:
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Generator[Tracking, None, None]:
         """Close the run context at the end of the Dagster run, whether it succeeded or failed."""
-        self._tracking = Tracking(context, Registry(self.uri, self.artifacts, Path(self.cache)))
+        tracking = Tracking(context, self.registry)
         try:
-            yield self
+            yield tracking
         finally:
-            self._tracking.close(failed=sys.exc_info()[0] is not None)
-
-    def open(self) -> Tracking:
-        """The run context; it connects on first use."""
-        return self._tracking
+            tracking.close(failed=sys.exc_info()[0] is not None)

@@ -1,18 +1,19 @@
-"""Turns recorded facts into alerts: finished runs, month gates, verdicts on models, silence, failing sensors.
+"""Turns recorded facts into alerts: finished runs, month gates, verdicts on models, refused files.
 
-`core.alerts.catalogue` has the words and `resources.run_story` reads Dagster; only the refusal folder is read here.
+`core.alerts.catalogue` has the words and `resources.run_story` reads Dagster.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Final
 
+from bank_assets.checks import load_stage_checks
 from bank_assets.core.alerts import catalogue
 from bank_assets.core.alerts.alert import Alert, Episodes
 from bank_assets.core.alerts.catalogue import NO_VERDICTS, Occurrence
@@ -20,13 +21,14 @@ from bank_assets.core.economics.economics import Economics
 from bank_assets.core.response.policy import Evidence
 from bank_assets.ledger.promotions import Promotion
 from bank_assets.ledger.responses import Judged
-from bank_assets.resources.run_story import CheckOutcome, Failing, RunStory
+from bank_assets.resources.run_story import RunStory
+from bank_assets.store.lineage import CONTACTS, GATE
+from bank_assets.store.warehouse import Warehouse
 
-GATE: Final = "contacts_validation"
+# A blocking check stopped the run; the failed gate is reported, so the failed run is not reported as well.
 BLOCKED: Final = "DagsterAssetCheckFailedError"
-"""A blocking check stopped the run; the failed gate is reported, so the failed run is not reported as well."""
+# Refused files have alerts of their own (`alerts_of_refusals`), sent when they are refused.
 REFUSED_FILES: Final = "no_delivery_is_refused"
-"""Refused files have alerts of their own (`alerts_of_refusals`), sent when they are refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,72 +48,69 @@ class MonthGate:
     contacts_digest: str
     is_over_limit: bool
 
-    @property
-    def is_held_for_rows_alone(self) -> bool:
-        """Whether the rejected rows are the only error; then the gate itself is not reported as well."""
-        return self.is_over_limit and len(self.errors) == 1
+
+def month_gates(warehouse: Warehouse, reject_limit: float) -> list[MonthGate]:
+    """Verdicts of the validation gate on the current contacts."""
+    contacts = warehouse.manifest(CONTACTS)
+    found = []
+    for month, entry in warehouse.manifest(GATE).items():
+        verdict = entry.metadata
+        if month not in contacts or verdict.get("contacts_digest") != contacts[month].digest:
+            continue  # the contacts have been replaced since
+        counts = contacts[month].metadata["contacts"]
+        is_over_limit = not verdict["passed"] and verdict["reject_rate"] > reject_limit
+        rows = (int(counts["rows_in"]), int(counts["rejected"]))
+        found.append(MonthGate(month, tuple(verdict["errors"]), *rows, contacts[month].digest, is_over_limit))
+    return found
 
 
 def alerts_of_run(
     story: RunStory, episodes: Episodes, gates: Sequence[MonthGate], reject_limit: float, judged: Judged | None
-) -> tuple[Episodes, list[Alert]]:
-    """Alerts of a finished run in the order of the stages, and the episodes afterwards.
+) -> list[Alert]:
+    """Alerts of a finished run in the order of the stages; `episodes` are updated.
 
     `judged` is the newest day that the response policy judged.
     """
+    when = Occurrence(story.ended_at, story.run_id)
     alerts: list[Alert] = []
-    episodes = _failure(story, episodes, alerts)
-    episodes = _gates(story, episodes, gates, alerts)
+    if story.is_success or not (story.will_be_retried or story.error == BLOCKED):
+        found = () if story.is_success else (f"{story.failed_step}:{story.error}",)
+        fresh, since = episodes.observe(f"run {story.job}", found, story.run_id)
+        if fresh:
+            what = (story.job, story.failed_step, story.error, story.message, since)
+            alerts.append(catalogue.run_failed(when, *what))
+    alerts += _failed_checks(story, when, episodes, gates)
     if GATE in story.made:
         alerts += [
-            catalogue.rows_rejected(
-                _end_of(story), gate.month, gate.rejected, gate.rows_in, reject_limit, gate.contacts_digest
-            )
+            catalogue.rows_rejected(when, gate.month, gate.rejected, gate.rows_in, reject_limit, gate.contacts_digest)
             for gate in gates
             if gate.is_over_limit
         ]
-    if story.is_success and story.schedule:
-        alerts.append(_digest(story, gates, judged))
-    return episodes, alerts
+    return [*alerts, _digest(story, gates, judged)] if story.is_success and story.schedule else alerts
 
 
-def _end_of(story: RunStory, as_of: str | None = None) -> Occurrence:
-    return Occurrence(story.ended_at, story.run_id, as_of)
-
-
-def _failure(story: RunStory, episodes: Episodes, alerts: list[Alert]) -> Episodes:
-    if not story.is_success and (story.will_be_retried or story.error == BLOCKED):
-        return episodes
-    found = () if story.is_success else (f"{story.failed_step}:{story.error}",)
-    episodes, fresh, since = episodes.observe(f"run {story.job}", found, story.run_id)
-    if fresh:
-        what = (story.job, story.failed_step, story.error, story.message, since)
-        alerts.append(catalogue.run_failed(_end_of(story), *what))
-    return episodes
-
-
-def _gates(story: RunStory, episodes: Episodes, gates: Sequence[MonthGate], alerts: list[Alert]) -> Episodes:
-    rows_alone = {gate.month for gate in gates if gate.is_held_for_rows_alone}
-    for check in story.checks:
-        if not check.is_error or check.name == REFUSED_FILES:
+def _failed_checks(story: RunStory, when: Occurrence, episodes: Episodes, gates: Sequence[MonthGate]) -> list[Alert]:
+    # If rejected rows alone hold a month, they are reported and the gate is not.
+    rows_alone = {gate.month for gate in gates if gate.is_over_limit and len(gate.errors) == 1}
+    alerts: list[Alert] = []
+    for (asset, check), failed in story.checks.items():
+        if check == REFUSED_FILES:
             continue
-        found = _what_failed(check, rows_alone)
-        episodes, fresh, since = episodes.observe(f"check {check.asset} {check.name}", found, story.run_id)
+        found = [name for name in failed if name not in rows_alone]
+        fresh, since = episodes.observe(f"check {asset} {check}", found, story.run_id)
         if fresh:
-            named = () if fresh == (check.name,) else fresh
+            named = () if fresh == (check,) else fresh
             alerts.append(
-                catalogue.gate_failed(_end_of(story), check.asset, check.name, check.description, named, since)
+                catalogue.gate_failed(when, asset, check, _statements().get((asset, check), ""), named, since)
             )
-    return episodes
+    return alerts
 
 
-def _what_failed(check: CheckOutcome, rows_alone: set[str]) -> tuple[str, ...]:
-    """What is wrong, as stable words. Months held for rejected rows alone are reported as rejected rows."""
-    if check.is_passed:
-        return ()
-    if not check.found:
-        return (check.name,)
-    return tuple(name for name in check.found if name not in rows_alone)
+@cache
+def _statements() -> dict[tuple[str, str], str]:
+    """What each asset check tests, by asset and check."""
+    specs = [spec for check in load_stage_checks() for spec in check.check_specs]
+    return {(spec.asset_key.to_user_string(), spec.name): spec.description or "" for spec in specs}
 
 
 def _digest(story: RunStory, gates: Sequence[MonthGate], judged: Judged | None) -> Alert:
@@ -134,77 +133,54 @@ def _digest(story: RunStory, gates: Sequence[MonthGate], judged: Judged | None) 
         lines.append(f"{calls:,} customers on the call lists")
     as_of = made.get("as_of_state", {}).get("as_of")
     evidence = Evidence.from_record(judged.evidence) if judged else None
-    when = _end_of(story, str(as_of) if as_of else None)
+    when = Occurrence(story.ended_at, story.run_id, str(as_of) if as_of else None)
     return catalogue.nightly_digest(when, story.job, lines, evidence, story.seconds)
 
 
-def alerts_of_promotions(rows: Iterable[Promotion], run_of: Mapping[str, str]) -> list[Alert]:
-    """Alerts of verdicts on models; `run_of` is the Dagster run by judged version, as far as known."""
-    return [
-        catalogue.model_judged(
-            Occurrence(row.at, "" if row.kind in NO_VERDICTS else run_of.get(str(row.to_version), ""), row.as_of),
-            row_id=row.id,
-            gate=row.kind,
-            is_promoted=row.decision == "promoted",
-            from_version=row.from_version,
-            to_version=row.to_version,
-            reasons=row.reasons,
-            effect=str(row.evidence.get("effect", "")),
-            report=str(row.evidence.get("report", "")),
-        )
-        for row in rows
-    ]
+def alert_of_promotion(row: Promotion, run_of: Mapping[str, str]) -> Alert:
+    """The alert of a row of the promotions; `run_of` is the Dagster run by judged version, as far as known."""
+    return catalogue.model_judged(
+        Occurrence(row.at, "" if row.kind in NO_VERDICTS else run_of.get(str(row.to_version), ""), row.as_of),
+        row_id=row.id,
+        gate=row.kind,
+        is_promoted=row.decision == "promoted",
+        from_version=row.from_version,
+        to_version=row.to_version,
+        reasons=row.reasons,
+        effect=str(row.evidence.get("effect", "")),
+        report=str(row.evidence.get("report", "")),
+    )
 
 
-def alerts_of_responses(rows: Iterable[Judged], economics: Economics) -> list[Alert]:
-    """Alerts of the response policy."""
-    return [
-        catalogue.loop_responded(
-            Occurrence(row.at, as_of=row.as_of),
-            answer=row.action,
-            has_violations=bool(row.kinds),
-            reasons=row.reasons,
-            evidence=Evidence.from_record(row.evidence),
-            economics=economics,
-            episode_id=row.episode_id,
-            seq=row.seq,
-        )
-        for row in rows
-        if row.is_alert
-    ]
+def alert_of_response(row: Judged, economics: Economics) -> Alert:
+    """The alert of a day that the response policy judged."""
+    return catalogue.loop_responded(
+        Occurrence(row.at, as_of=row.as_of),
+        answer=row.action,
+        has_violations=bool(row.kinds),
+        reasons=row.reasons,
+        evidence=Evidence.from_record(row.evidence),
+        economics=economics,
+        episode_id=row.episode_id,
+        seq=row.seq,
+    )
 
 
-def alerts_of_failing(found: Sequence[Failing], episodes: Episodes, at: str) -> tuple[Episodes, list[Alert]]:
-    """Alerts of sensors and schedules that fail, one per streak, and the episodes afterwards."""
-    alerts: list[Alert] = []
+def new_failures(failing: Mapping[str, Alert], episodes: Episodes) -> list[Alert]:
+    """The alerts about sensors and schedules, by name, that were not sent yet; `episodes` are updated."""
     prefix = "automation "
-    failing = {f"{prefix}{one.name}": one for one in found}
-    for subject in [name for name in episodes.open if name.startswith(prefix) and name not in failing]:
-        episodes, _, _ = episodes.observe(subject, (), "")
-    for subject, one in failing.items():
-        episodes, fresh, since = episodes.observe(subject, ("failing",), one.since)
-        if fresh:
-            what = (one.name, one.kind, one.error, one.failures, since)
-            alerts.append(catalogue.sensor_failing(Occurrence(at), *what))
-    return episodes, alerts
+    for subject in [one for one in episodes.open if one.startswith(prefix) and one[len(prefix) :] not in failing]:
+        episodes.observe(subject, (), "")
+    return [alert for name, alert in failing.items() if episodes.observe(prefix + name, ("failing",), alert.key)[0]]
 
 
-def alerts_of_refusals(refused: Path) -> list[Alert]:
+def alerts_of_refusals(folder: Path) -> list[Alert]:
     """Alerts of delivered files that were refused; the folder need not exist."""
-    alerts = []
-    for path in sorted(refused.glob("*.reason.json")):
+    alerts: list[Alert] = []
+    for path in sorted(folder.glob("*.reason.json")):
         text = path.read_bytes()
         reason = json.loads(text)
         when, digest = Occurrence(str(reason["refused_at"])), hashlib.sha256(text).hexdigest()
         what = (str(reason["kind"]), str(reason["name"]), str(reason["expected"]), path.name, digest)
         alerts.append(catalogue.file_refused(when, *what))
     return alerts
-
-
-def alerts_of_silence(last_arrival: str, delivery: str, limit_days: float, now: datetime) -> list[Alert]:
-    """An alert if nothing was delivered for too long (days of wall time)."""
-    days = (now - datetime.fromisoformat(last_arrival)).total_seconds() / 86_400
-    if days < limit_days:
-        return []
-    when = Occurrence(now.isoformat(timespec="seconds"))
-    return [catalogue.nothing_arrived(when, last_arrival, days, limit_days, delivery)]

@@ -117,8 +117,8 @@ def stale_scores(store: Warehouse, champions: ChampionHistory) -> dict[str, Deri
     return stale(scores(store, champions, [month for month in passed_months(store) if month >= first]))
 
 
-def state(store: Warehouse, champions: ChampionHistory, as_of: np.datetime64) -> Derived:
-    """The as-of state that is published for a day."""
+def state(store: Warehouse, champions: ChampionHistory, as_of: np.datetime64, contract: Contract) -> Derived:
+    """The as-of state that is published for a day; another contract has other statistics of a list."""
     return STATE.of(
         store,
         inputs={
@@ -128,5 +128,5 @@ def state(store: Warehouse, champions: ChampionHistory, as_of: np.datetime64) ->
             "scores": store.digests(SCORES.name),
             "champion": champions.current or "",
         },
-        settings={"as_of": str(as_of)},
+        settings={"as_of": str(as_of), **contract_setting(contract)},
     )

@@ -7,9 +7,8 @@ import pytest
 
 from bank_assets.assets.validation import judge_months, page_of_all_months, profile_of, verdict_on
 from bank_assets.core.drift.month_profile import MonthProfile
-from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
-from bank_assets.store.warehouse import fingerprint
+from bank_assets.store.warehouse import Warehouse, fingerprint
 
 MONTH, LIMIT = "2020-04", 0.05
 
@@ -21,7 +20,7 @@ def settings(tmp_path):
 
 @pytest.fixture
 def store(settings):
-    return WarehouseResource(root=str(settings.warehouse)).open()
+    return Warehouse(settings.warehouse)
 
 
 def names(first, last):

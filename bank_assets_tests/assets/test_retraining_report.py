@@ -5,11 +5,12 @@ import pyarrow as pa
 import pytest
 from bs4 import BeautifulSoup
 
-from bank_assets.assets.report_pages import earlier_reports, write_drift_files
-from bank_assets.assets.retraining_report import (
+from bank_assets.assets.report_pages import (
     comparison_of,
     drift_page_name,
+    earlier_reports,
     reasons_for,
+    write_drift_files,
     write_retraining_page,
 )
 from bank_assets.core.drift.verdict import compare_profiles

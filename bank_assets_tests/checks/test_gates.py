@@ -24,9 +24,8 @@ from bank_assets.contract.uci import UCI
 from bank_assets.core.features.feature_set import FeatureSet
 from bank_assets.core.features.learning_table import PREFIX
 from bank_assets.landing.register import object_path, raw_root
-from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
-from bank_assets.store.warehouse import StagedEntry
+from bank_assets.store.warehouse import StagedEntry, Warehouse
 
 FEATURE_SET = FeatureSet.of(UCI)
 
@@ -38,7 +37,7 @@ def home(tmp_path):
 
 @pytest.fixture
 def warehouse(home):
-    return WarehouseResource(root=str(home.warehouse))
+    return Warehouse(home.warehouse)
 
 
 def red(result, severity=dg.AssetCheckSeverity.ERROR):
@@ -58,7 +57,7 @@ def counts(rows_in, rejected=0, superseded=0, codes=None):
 
 
 def put(warehouse, table, key, columns, metadata):
-    return warehouse.open().write(table, key, pa.table(columns), "mark", metadata)
+    return warehouse.write(table, key, pa.table(columns), "mark", metadata)
 
 
 def delivery(home, name, content, *, rows, months, arrival=1):
@@ -338,16 +337,12 @@ def test_an_alias_that_does_not_read_back_blocks(warehouse, home):
         as_of="2009-01-01",
     )
 
-    class Registry:
-        def __init__(self, version):
-            self.version = version
-
-        def open(self):
-            return SimpleNamespace(by_alias=lambda alias: SimpleNamespace(version=self.version))
+    def registry(version):
+        return SimpleNamespace(by_alias=lambda alias: SimpleNamespace(version=version))
 
     judge = promotion.champion_alias_reads_back.op.compute_fn.decorated_fn
-    green(judge(warehouse, ledger, Registry("3")))
-    red(judge(warehouse, ledger, Registry("2")))
+    green(judge(warehouse, ledger, registry("3")))
+    red(judge(warehouse, ledger, registry("2")))
 
 
 def scored(warehouse, proba, *, delivered=2, versions=("1", "1"), low=None, name="a"):
@@ -386,10 +381,9 @@ def test_scoring_gates(warehouse):
 
 
 def test_a_killed_commit_leaves_the_old_rows(warehouse):
-    store = warehouse.open()
     put(warehouse, "contacts", "2008-05", {"contact_id": ["a"]}, counts(1))
-    snapshot_id, folder = store.staging("contacts")
+    snapshot_id, folder = warehouse.staging("contacts")
     (folder / "half.parquet").write_bytes(b"PAR1 half")
     with pytest.raises(Exception, match=r"half\.parquet"):
-        store.commit("contacts", snapshot_id, {"2008-05": StagedEntry(("half.parquet",), "m")})
-    assert store.read("contacts", ["2008-05"]).column("contact_id").to_pylist() == ["a"]
+        warehouse.commit("contacts", snapshot_id, {"2008-05": StagedEntry(("half.parquet",), "m")})
+    assert warehouse.read("contacts", ["2008-05"]).column("contact_id").to_pylist() == ["a"]

@@ -12,7 +12,7 @@ from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import ContractError
 from bank_assets.contract.uci import UCI, contract_on_record
 from bank_assets.core.economics.economics import Economics
-from bank_assets.core.features.as_of import AsOfState, OutcomeHistory
+from bank_assets.core.features.as_of import AsOfState, OutcomeHistory, StateError
 from bank_assets.core.features.contacts import LearningData, frame_from_deliveries
 from bank_assets.core.features.feature_set import FeatureSet, current_features, historical_features
 from bank_assets.core.model.bundle import ModelLineage, observed_ranges
@@ -95,6 +95,13 @@ def test_a_decision_replays_by_the_contract_of_the_model_that_made_it(models):
         read = contract_on_record(json.loads(json.dumps(scorer.decision["contract"])))
         features, again = features_on_record(payload, AS_OF, state.to_dict(), read)
         assert float(scorer.score(features, log_odds_shift=again.log_odds_shift).probability[0]) == recorded
+
+
+def test_a_state_that_lacks_a_statistic_of_the_model_is_refused_in_a_sentence(models):
+    scorer, state = models[1]
+    typical = dict(list(state.typical_plan.items())[:-1])
+    with pytest.raises(StateError, match=r"expected the statistic plan_\w+, .* run the pipeline once"):
+        scored(scorer, replace(state, typical_plan=typical), UCI, PAYLOAD)
 
 
 def test_a_payload_without_the_optional_column_has_its_default(models):

@@ -15,7 +15,7 @@ import dagster as dg
 import psutil
 
 from bank_assets.ledger.engine import open_ledger
-from bank_assets.loop.status import LoopStatus, look
+from bank_assets.loop.status import work_left
 from bank_assets.resources.instance import CONFIG
 from bank_assets.settings import Settings
 
@@ -52,11 +52,11 @@ class Daemon:
             _kill(pid)
         self.process.wait()
 
-    def status(self) -> LoopStatus:
+    def left(self) -> list[str]:
         """What is left to do."""
         engine = open_ledger(self.settings.ledger_url)
         try:
-            return look(self.settings, engine, self.instance)
+            return work_left(self.settings, engine, self.instance)
         finally:
             engine.dispose()
 
@@ -73,11 +73,11 @@ class Daemon:
                 return found
             assert self.process.poll() is None, f"the daemon ended: {self.log()}"
             time.sleep(0.5)
-        raise AssertionError(f"not reached in {seconds} s; left: {self.status().left}; {self.log()}")
+        raise AssertionError(f"not reached in {seconds} s; left: {self.left()}; {self.log()}")
 
     def rest(self, seconds: float = 400) -> None:
         """Wait until nothing is left to do."""
-        self.wait(lambda: self.status().is_idle, seconds)
+        self.wait(lambda: not self.left(), seconds)
 
     def carried(self) -> list[dg.DagsterRun]:
         """Runs that are at work under their lock."""

@@ -76,7 +76,7 @@ def march(spark, contacts, tmp_path_factory):
         job = daemon.defs.resolve_job_def("refit_job")
         assert job.execute_in_process(instance=instance, run_config={"ops": first}).success
         daemon.settle()
-        assert daemon.status().is_idle
+        assert not daemon.left()
     return home
 
 
@@ -213,7 +213,7 @@ def test_a_delivery_that_fails_the_gate_is_held_and_its_correction_passes(spark,
             "no_month_is_held"
         ]
         assert max(row.as_of for row in history(home)[1]) == "2020-04-01", "a held month is not judged"
-        assert daemon.status().is_idle, "it waits for a correction, not for luck"
+        assert not daemon.left(), "it waits for a correction, not for luck"
         land(home, april)
         for request in daemon.look("new_contacts_sensor"):
             daemon.carry_out("new_contacts_sensor", request)
@@ -316,7 +316,7 @@ def test_mlflow_is_down_when_a_refit_is_due_and_the_refit_is_made_when_it_is_bac
         assert daemon.runs[-1].dagster_run.job_name == "refit_job", "judging and scores need no MLflow"
         server.start()
         daemon.settle()
-        assert daemon.status().is_idle
+        assert not daemon.left()
     assert_april_was_worked_through(home, contacts)
 
 

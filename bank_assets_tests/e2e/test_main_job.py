@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from bank_assets.assets.snapshot import read_snapshot
+from bank_assets.assets.features import read_snapshot
 from bank_assets.commands import run as run_command
 from bank_assets.contract.uci import UCI
 from bank_assets.core.economics.economics import Economics

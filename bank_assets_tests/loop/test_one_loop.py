@@ -93,7 +93,7 @@ def produced(contacts, probation, tmp_path_factory):
             daemon.look(CONTACTS)
             make_tables(settings, [str(month)])
             daemon.settle()
-            assert daemon.status().is_idle
+            assert not daemon.left()
     engine = open_ledger(settings.ledger_url)
     yield Warehouse(settings.warehouse), engine
     engine.dispose()

@@ -4,7 +4,7 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from bank_assets.assets.snapshot import read_snapshot
+from bank_assets.assets.features import read_snapshot
 from bank_assets.contract.uci import UCI
 from bank_assets.ledger import outcomes
 from bank_assets.ledger.engine import open_ledger

@@ -14,7 +14,7 @@ import pytest
 from bank_assets.ledger import promotions, responses
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.loop.requests import TAG_AS_OF
-from bank_assets.resources.notifier import NotifierResource
+from bank_assets.resources.notifier import Notifier
 from bank_assets.sensors.alerts import ALERTS
 from bank_assets.settings import Settings
 from bank_assets_tests.world.contacts import FIRST, made_contacts
@@ -83,7 +83,7 @@ class Bank:
     def reported(self, kind):
         """Alerts of a kind so far, after another look of the alert sensor."""
         self.daemon.look(ALERTS)
-        reported = NotifierResource.of(self.settings).log.read()
+        reported = Notifier(self.settings).log.read()
         return [alert for _, alert in reported if alert["kind"] == kind]
 
     def verdicts(self):
@@ -150,7 +150,7 @@ def test_it_is_reported_once_however_often_the_sensors_tick(bank):
         assert bank.daemon.round() == 0, bank.daemon.said
         assert bank.reported("refused") == [alert]
     assert "every day is judged" in bank.daemon.said["performance_retrain_sensor"]
-    assert bank.daemon.status().is_idle
+    assert not bank.daemon.left()
     assert len(bank.fits()) == 1
 
 

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from bank_assets.core.alerts.catalogue import Occurrence, model_judged, nothing_arrived, run_failed
-from bank_assets.resources.notifier import GIVE_UP_AFTER, Channel, NotifierResource, body_of
+from bank_assets.resources.notifier import GIVE_UP_AFTER, Channel, Notifier, body_of
 from bank_assets.settings import Settings
 from bank_assets.store.alert_log import AlertLog
 
@@ -25,7 +25,7 @@ def alert(number=1, at=NOW):
 
 @pytest.fixture
 def notifier(tmp_path):
-    return NotifierResource.of(Settings(home=tmp_path, public_url="http://bank.example", ui_url="http://ui.example"))
+    return Notifier(Settings(home=tmp_path, public_url="http://bank.example", ui_url="http://ui.example"))
 
 
 class Receiver:

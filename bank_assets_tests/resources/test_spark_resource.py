@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def _use_nothing(spark: SparkResource) -> None:
-    assert not spark.is_started
+    assert isinstance(spark, PySparkResource)
 
 
 def _run(asset: dg.AssetsDefinition, resource: SparkResource) -> dg.ExecuteInProcessResult:
@@ -28,7 +28,6 @@ def test_a_run_without_spark_work_starts_no_jvm(tmp_path, monkeypatch):
 
     monkeypatch.setattr("bank_assets.resources.spark.start_session", refuse)
     resource = SparkResource(home=str(tmp_path))
-    assert isinstance(resource, PySparkResource)
     assert _run(dg.asset(_use_nothing, name="unchanged"), resource).success
 
 
@@ -45,8 +44,7 @@ def test_the_session_is_started_with_the_fields_and_stopped_with_the_run(tmp_pat
 
     @dg.asset
     def uses_spark(spark: SparkResource) -> None:
-        assert spark.session == "session"
-        assert spark.is_started
+        assert spark.spark_session == "session"
         assert "stopped" not in seen
 
     resource = SparkResource(home=str(tmp_path), master="local[3]", memory="3g", spark_config={"spark.x": 1})
@@ -66,7 +64,7 @@ def test_the_session_is_stopped_when_the_run_fails(tmp_path, monkeypatch):
 
     @dg.asset
     def fails(spark: SparkResource) -> None:
-        raise ValueError(spark.session)
+        raise ValueError(spark.spark_session)
 
     with pytest.raises(ValueError, match="session"):
         _run(fails, SparkResource(home=str(tmp_path)))
@@ -95,7 +93,7 @@ WHOLE_LIFE = """
     def counts(spark: SparkResource) -> int:
         processes.append(spark.spark_context._gateway.proc)
         assert processes[0].poll() is None
-        return spark.session.range(5).count()
+        return spark.spark_session.range(5).count()
 
     resources = {"spark": SparkResource(home=sys.argv[1], master="local[2]", memory="1g")}
     for _ in range(2):

@@ -5,9 +5,8 @@ import pytest
 
 from bank_assets.ledger.engine import upgrade
 from bank_assets.resources.ledger import LedgerResource
-from bank_assets.resources.notifier import NotifierResource
-from bank_assets.resources.store import WarehouseResource
-from bank_assets.sensors.alerts import alert_sensors
+from bank_assets.resources.notifier import Notifier
+from bank_assets.sensors import all_sensors
 from bank_assets.settings import Settings
 from bank_assets.store.warehouse import Warehouse
 from bank_assets_tests.world.daemon import stored_instance
@@ -21,9 +20,9 @@ class World:
         self.settings = Settings(home=home, ledger_url=f"sqlite:///{home / 'ledger.db'}", **settings)
         self.ledger = LedgerResource(url=self.settings.ledger_url)
         upgrade(self.ledger.engine)
-        self.notifier = NotifierResource.of(self.settings)
+        self.notifier = Notifier(self.settings)
         self.warehouse = Warehouse(self.settings.warehouse)
-        self.alerting, self.delivering = alert_sensors(self.settings, dg.DefaultSensorStatus.RUNNING)
+        self.alerting, self.delivering = all_sensors(self.settings)[-2:]
         self.cursors, self.ticks = {}, 0
 
     def look(self, sensor=None):
@@ -32,8 +31,7 @@ class World:
         before = len(self.reported())
         resources = {
             "ledger": LedgerResource(url=self.settings.ledger_url),
-            "notifier": self.notifier,
-            "warehouse": WarehouseResource(root=str(self.settings.warehouse)),
+            "warehouse": self.warehouse,
             "settings": self.settings,
         }
         cursor = self.cursors.get(sensor.name)

@@ -77,7 +77,7 @@ class TestGates:
         return world.run(*parts["assets"], checks=parts["checks"])
 
     def test_a_failed_check_of_a_successful_run_is_reported_without_quoting_rows(self, world):
-        assert self.go(world, found=["may.csv: expected a header, found 30;unemployed;john"]).success
+        assert self.go(world, found={"may.csv": "expected a header, found 30;unemployed;john"}).success
         (alert,) = world.look()
         assert alert["kind"] == "gate_failed"
         assert "may.csv" in alert["text"]
@@ -85,12 +85,12 @@ class TestGates:
         assert "john" not in json.dumps(alert)
 
     def test_the_same_again_is_quiet_another_file_and_another_episode_are_not(self, world):
-        for found, reported in ((["may.csv: a"], 1), (["may.csv: a"], 0), (["may.csv: a", "june.csv: b"], 1)):
+        for found, reported in (({"may.csv": "a"}, 1), (["may.csv"], 0), ({"may.csv": "a", "june.csv": "b"}, 1)):
             self.go(world, found=found)
             assert len(world.look()) == reported
         self.go(world, found=[], passed=True)
         assert world.look() == []
-        self.go(world, found=["may.csv: a"])
+        self.go(world, found={"may.csv": "a"})
         assert kinds(world.look()) == ["gate_failed"]
 
     def test_a_refused_file_is_reported_at_once_and_again_if_it_is_refused_again(self, world):
@@ -110,11 +110,11 @@ class TestGates:
             assert world.look() == []
 
     def test_a_run_stopped_by_its_gate_is_reported_as_the_gate_alone(self, world):
-        assert not self.go(world, found=["may.csv: a"], blocking=True).success
+        assert not self.go(world, found={"may.csv": "a"}, blocking=True).success
         assert kinds(world.look()) == ["gate_failed"]
 
     def test_a_hint_is_no_alert(self, world):
-        self.go(world, found=["x: y"], severity=dg.AssetCheckSeverity.WARN)
+        self.go(world, found={"x": "y"}, severity=dg.AssetCheckSeverity.WARN)
         assert world.look() == []
 
 

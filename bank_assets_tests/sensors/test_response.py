@@ -128,7 +128,7 @@ def test_quiet_days_request_the_state_and_then_nothing(make):
     assert "every day is judged, the last is 2020-02-01" in loop.daemon.said[PERFORMANCE]
     assert loop.both() == ([], [])
     assert "nothing changed since the last look" in loop.daemon.said[PERFORMANCE]
-    assert loop.daemon.status().is_idle
+    assert not loop.daemon.left()
 
 
 def test_a_fit_for_decay_is_requested_by_performance_alone_and_explained_with_numbers(make):
@@ -151,7 +151,7 @@ def test_a_fit_for_decay_is_requested_by_performance_alone_and_explained_with_nu
         "the rest of the month comes first"
     )
     assert "requested by the performance sensor" in loop.daemon.said[DRIFT]
-    assert not loop.daemon.status().is_idle
+    assert loop.daemon.left()
 
 
 def test_a_fit_for_covariates_alone_is_requested_by_drift(make):

@@ -109,7 +109,7 @@ def test_a_half_written_file_is_left_until_it_is_complete(daemon, contacts):
     (folder / "january.csv").write_text(text[: len(text) // 2])
     assert waiting.look(CONTACTS) == []
     assert "still being written: contacts/january.csv" in waiting.said[CONTACTS]
-    assert "contacts/january.csv is still being written" in waiting.status().left
+    assert "contacts/january.csv is still being written" in waiting.left()
     (folder / "january.csv").write_text(text)
     assert len(daemon.look(CONTACTS)) == 1, "complete: it has settled"
 
@@ -213,7 +213,7 @@ def test_nothing_is_requested_while_a_run_is_in_flight(daemon, contacts):
     run = daemon.instance.create_run_for_job(somebody_elses, status=dg.DagsterRunStatus.STARTED)
     assert daemon.look(CONTACTS) == []
     assert "1 run(s) in flight: somebody_elses" in daemon.said[CONTACTS]
-    assert not daemon.status().is_idle
+    assert daemon.left()
     daemon.instance.report_run_failed(run)
     assert len(daemon.look(CONTACTS)) == 1
 

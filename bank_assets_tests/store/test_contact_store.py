@@ -8,8 +8,8 @@ import pytest
 
 from bank_assets.contract.columns import ColumnKind
 from bank_assets.contract.uci import UCI
-from bank_assets.resources.store import WarehouseResource
 from bank_assets.store.contact_store import ContactStore
+from bank_assets.store.warehouse import Warehouse
 
 CALL = date(2020, 1, 10)
 
@@ -52,7 +52,7 @@ def outcomes(*rows):
 
 @pytest.fixture
 def store(tmp_path):
-    return WarehouseResource(root=str(tmp_path)).open()
+    return Warehouse(tmp_path)
 
 
 def read(store, reported, *more):

@@ -89,7 +89,11 @@ def test_the_inputs_of_shared_tables_are_unchanged(store):
         "a later champion changes nothing"
     )
     reported = {**{k: v for k, v in inputs.items() if k != "ledger"}, "told": {}, "scores": {}, "champion": "2"}
-    state = lineage.state(store, champions, np.datetime64("2008-06-02"))
+    state, other = (
+        lineage.state(store, champions, np.datetime64("2008-06-02"), contract)
+        for contract in (UCI, replace(UCI, list_statistics=UCI.list_statistics[1:]))
+    )
+    assert other.fingerprint != state.fingerprint, "a state without a statistic that models take is published anew"
     assert state.fingerprint == fingerprint(inputs=reported, code_version="1", settings={"as_of": "2008-06-02"})
     assert list(lineage.stale_scores(store, champions)) == ["2008-05"]
 

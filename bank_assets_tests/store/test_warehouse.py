@@ -16,7 +16,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bank_assets.resources.store import WarehouseResource
 from bank_assets.store.warehouse import StagedEntry, Warehouse, WarehouseError, fingerprint
 
 TABLE = "contacts"
@@ -30,7 +29,7 @@ def rows(*values: int) -> pa.Table:
 
 @pytest.fixture
 def warehouse(tmp_path: Path) -> Warehouse:
-    return WarehouseResource(root=str(tmp_path / "warehouse")).open()
+    return Warehouse(tmp_path / "warehouse")
 
 
 def test_round_trip_keeps_rows_metadata_and_key_order(warehouse):

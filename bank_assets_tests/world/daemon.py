@@ -15,7 +15,7 @@ import dagster as dg
 
 from bank_assets.definitions import build_defs
 from bank_assets.ledger.engine import open_ledger
-from bank_assets.loop.status import LoopStatus, look
+from bank_assets.loop.status import work_left
 from bank_assets.resources.deployment import deployment_resources
 from bank_assets.settings import Settings
 
@@ -108,10 +108,10 @@ class InProcessDaemon:
                 return
         raise AssertionError(f"the loop did not come to rest in {rounds} rounds: {self.said}")
 
-    def status(self) -> LoopStatus:
+    def left(self) -> list[str]:
         """What is left to do."""
         engine = open_ledger(self.settings.ledger_url)
         try:
-            return look(self.settings, engine, self.instance)
+            return work_left(self.settings, engine, self.instance)
         finally:
             engine.dispose()

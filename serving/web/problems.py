@@ -19,6 +19,7 @@ from bank_assets.core.economics.economics import EconomicsError
 from bank_assets.core.economics.holdout import HoldoutError
 from bank_assets.core.economics.planner import PlanError
 from bank_assets.core.economics.suppression import SuppressionError
+from bank_assets.core.features.as_of import StateError
 from bank_assets.core.model.explanations import ExplainError
 from bank_assets.core.model.scorer import BundleError
 from bank_assets.ledger.engine import LedgerError
@@ -147,7 +148,7 @@ STATUS: Final[tuple[tuple[tuple[type[Exception], ...], int, str, str], ...]] = (
     ((ForbiddenError,), 403, "forbidden", "Not allowed"),
     ((RateLimitedError,), 429, "rate-limited", "Too many requests"),
     ((ChampionUnavailableError,), 503, "no-champion", "No model is in force"),
-    ((StateUnavailableError,), 503, "no-state", "No as-of state is published"),
+    ((StateUnavailableError, StateError), 503, "no-state", "No as-of state is published"),
     ((RecorderBusyError,), 503, "busy", "Too many decisions wait for their record"),
     ((LedgerUnavailableError,), 503, "ledger", "The ledger cannot be written"),
     ((LedgerError, SQLAlchemyError), 503, "ledger", "The ledger cannot be used"),

@@ -101,27 +101,28 @@ class Episode:
     reported: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Episodes:
     """The open episodes by subject, such as a check's name; kept in the sensor's cursor."""
 
-    open: Mapping[str, Episode] = field(default_factory=dict)
+    open: dict[str, Episode] = field(default_factory=dict)
 
-    def observe(self, subject: str, found: Iterable[str], since: str) -> tuple[Episodes, tuple[str, ...], str]:
+    def observe(self, subject: str, found: Iterable[str], since: str) -> tuple[tuple[str, ...], str]:
         """Record what is wrong with a subject now; finding nothing ends its episode.
 
         `found` holds stable words, and `since` is what opens an episode if none is open.
 
         Returns:
-            The episodes afterwards, the findings that were not reported yet, and what opened the episode.
+            The findings that were not reported yet, and what opened the episode.
         """
         words = tuple(dict.fromkeys(found))
         if not words:
-            return Episodes({name: one for name, one in self.open.items() if name != subject}), (), ""
+            self.open.pop(subject, None)
+            return (), ""
         episode = self.open.get(subject) or Episode(since)
         fresh = tuple(word for word in words if word not in episode.reported)
-        reported = replace(episode, reported=(*episode.reported, *fresh))
-        return Episodes({**self.open, subject: reported}), fresh, episode.since
+        self.open[subject] = replace(episode, reported=(*episode.reported, *fresh))
+        return fresh, episode.since
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""

@@ -28,6 +28,10 @@ PRIOR_RATE: Final = 0.1
 RATE_FEATURES: Final = tuple(f"subscription_rate_{days}d" for days in RATE_FEATURE_DAYS)
 
 
+class StateError(ValueError):
+    """A published state cannot be used; the message says what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class AsOfState:
     """What the platform knew as of a day: rates by feature name, typical plan statistics, and the recalibration.
@@ -55,7 +59,7 @@ class AsOfState:
     def from_dict(cls, content: Mapping[str, Any]) -> AsOfState:
         """Read the JSON form; another schema version is refused."""
         if content.get("schema_version") != STATE_SCHEMA_VERSION:
-            raise ValueError(
+            raise StateError(
                 f"as-of state: expected schema_version {STATE_SCHEMA_VERSION}, found "
                 f"{content.get('schema_version')!r}; run the pipeline once with this version."
             )

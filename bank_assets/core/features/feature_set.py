@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import ContractError
 from bank_assets.core.arrays import DayArray, FloatArray
-from bank_assets.core.features.as_of import RATE_FEATURES, AsOfState, OutcomeHistory
+from bank_assets.core.features.as_of import RATE_FEATURES, AsOfState, OutcomeHistory, StateError
 from bank_assets.core.features.day_plan import Frame, plan_features, plan_statistics
 
 STALE_AFTER_DAYS: Final = 30
@@ -128,7 +128,14 @@ def current_features(
 def _constant(values: Mapping[str, float], names: tuple[str, ...], n: int) -> dict[str, NDArray[Any]]:
     """Columns (n,) of one value each, read-only; building them anew costs a single request 25 us."""
     make = _columns if n <= MEMO_ROWS else _columns.__wrapped__
-    return dict(zip(names, make(tuple([values[name] for name in names]), n), strict=True))
+    try:
+        row = tuple([values[name] for name in names])
+    except KeyError as error:
+        raise StateError(
+            f"as-of state: expected the statistic {error.args[0]}, which the model takes, found a state published "
+            "without it; run the pipeline once, it publishes the state anew."
+        ) from error
+    return dict(zip(names, make(row, n), strict=True))
 
 
 @lru_cache(maxsize=4 * MEMO_ROWS)

@@ -59,30 +59,30 @@ def test_a_model_on_probation_is_reported_with_the_tone_watch():
 
 class TestEpisodes:
     def test_what_is_known_is_not_reported_again(self):
-        episodes, fresh, since = Episodes().observe("drift", ["moderate"], "run-1")
-        assert (fresh, since) == (("moderate",), "run-1")
-        episodes, fresh, since = episodes.observe("drift", ["moderate"], "run-2")
-        assert (fresh, since) == ((), "run-1")
+        episodes = Episodes()
+        assert episodes.observe("drift", ["moderate"], "run-1") == (("moderate",), "run-1")
+        assert episodes.observe("drift", ["moderate"], "run-2") == ((), "run-1")
 
     def test_worse_is_reported_and_easing_is_not(self):
-        episodes, _, _ = Episodes().observe("drift", ["moderate"], "run-1")
-        episodes, fresh, since = episodes.observe("drift", ["moderate", "heavy"], "run-2")
-        assert (fresh, since) == (("heavy",), "run-1")
-        assert episodes.observe("drift", ["moderate"], "run-3")[1] == ()
+        episodes = Episodes()
+        episodes.observe("drift", ["moderate"], "run-1")
+        assert episodes.observe("drift", ["moderate", "heavy"], "run-2") == (("heavy",), "run-1")
+        assert episodes.observe("drift", ["moderate"], "run-3")[0] == ()
 
     def test_what_comes_back_after_its_end_is_another_episode(self):
-        episodes, _, first = Episodes().observe("drift", ["moderate", "heavy"], "run-1")
-        episodes, fresh, _ = episodes.observe("drift", [], "run-2")
-        assert (fresh, dict(episodes.open)) == ((), {})
-        _, fresh, again = episodes.observe("drift", ["moderate", "heavy"], "run-3")
+        episodes = Episodes()
+        _, first = episodes.observe("drift", ["moderate", "heavy"], "run-1")
+        assert (episodes.observe("drift", [], "run-2")[0], episodes.open) == ((), {})
+        fresh, again = episodes.observe("drift", ["moderate", "heavy"], "run-3")
         assert fresh == ("moderate", "heavy")
         assert key_of("drift", first, fresh) != key_of("drift", again, fresh)
 
     def test_subjects_do_not_mix_and_survive_json(self):
-        episodes, _, _ = Episodes().observe("drift", ["heavy"], "run-1")
-        episodes, _, _ = episodes.observe("decay", ["heavy"], "run-1")
+        episodes = Episodes()
+        episodes.observe("drift", ["heavy"], "run-1")
+        episodes.observe("decay", ["heavy"], "run-1")
         episodes = Episodes.from_dict(episodes.to_dict())
-        episodes, _, _ = episodes.observe("drift", [], "run-2")
+        episodes.observe("drift", [], "run-2")
         assert list(episodes.open) == ["decay"]
 
 

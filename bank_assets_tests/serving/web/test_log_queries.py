@@ -12,9 +12,8 @@ import dagster as dg
 import pytest
 from litestar.testing import TestClient
 
-from bank_assets.assets.materialization import Stopwatch, result
+from bank_assets.assets.materialization import reported
 from bank_assets.store.registry import RegistryUnavailableError
-from bank_assets.store.table_manifest import Entry
 from bank_assets_tests.resources.test_json_logs import broken, fine, lines_of_run
 from bank_assets_tests.world.waiting import wait_until
 from serving.app import create_app
@@ -49,8 +48,8 @@ def fields_of(query: str) -> set[str]:
 
 @dg.asset
 def champion_model() -> dg.MaterializeResult:
-    entry = Entry(snapshot="s", files=(), rows=1, size=0, digest="d", fingerprint="f")
-    return result(entry, Stopwatch(), {"decision": "promoted", "champion": "7", "as_of": "2010-11-17"})
+    said = {"decision": "promoted", "champion": "7", "as_of": "2010-11-17"}
+    return dg.MaterializeResult(metadata=reported(0.0, 1, is_unchanged=False, **said))
 
 
 @pytest.fixture
