@@ -23,14 +23,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """What the processes of a home get."""
+    """The environment of a home's processes."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("BANK_")}
     return kept | {
         "BANK_HOME": str(settings.home),
         "BANK_SPARK_MASTER": "local[2]",
         "BANK_SPARK_MEMORY": "1g",
         "BANK_SETTLE_SECONDS": "1",
-        "BANK_SENSOR_SECONDS": "2",
+        "BANK_SENSOR_SECONDS": "4",
         "BANK_MLFLOW_URI": settings.mlflow_uri,
         "DAGSTER_HOME": str(settings.dagster_home),
         "PYTHONPATH": str(ROOT),
