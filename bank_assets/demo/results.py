@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from bank_assets.core.alerts.catalogue import NightlyDigest, Promoted, Recalibrated, Refused
+from bank_assets.core.alerts.alert import AlertKind
 from bank_assets.demo.client import Change
 from bank_assets.demo.deliveries import DemoDelivery
 from bank_assets.demo.profit import PlayedProfit
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 FILE: Final = "demo_summary.json"
 FITS: Final = ("refit", "recipe", "probation")
-DONE: Final = frozenset(entry.kind for entry in (Recalibrated, Promoted, Refused, NightlyDigest))
+DONE: Final = frozenset((AlertKind.RECALIBRATED, AlertKind.PROMOTED, AlertKind.REFUSED, AlertKind.NIGHTLY_DIGEST))
 # Width by heading of the table that the demo prints.
 COLUMNS: Final = {
     "step": 10, "contacts": 8, "alerts": 6, "recal.": 6, "fits": 4, "promoted": 8, "refused": 7, "champion": 8,
