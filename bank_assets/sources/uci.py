@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import io
 import time
-import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Sequence
@@ -73,7 +72,7 @@ def download_uci(folder: Path, *, url: str = UCI_URL, sha256: str = UCI_SHA256, 
     instead = "set BANK_SOURCE to the path of a downloaded bank-full.csv, or to simulated to work without real data"
     try:
         content = _member(_member(_fetch(url, timeout_seconds), UCI_ARCHIVE), UCI_FILE)
-    except (OSError, urllib.error.URLError) as error:
+    except OSError as error:
         reason = getattr(error, "reason", None) or error
         raise SourceError(
             f"UCI download: expected {url} to answer within {timeout_seconds:g} s, found: {reason}; "
@@ -102,14 +101,13 @@ def implied_dates(months: Sequence[str], days: Sequence[int]) -> list[date]:
     Raises:
         SourceError: a date is impossible or steps back, so the rows are not in the order of the whole UCI file.
     """
-    number = {month: index for index, month in enumerate(MONTHS, start=1)}
-    year, before, previous = FIRST_YEAR, 0, date.min
-    dates = []
+    year, previous = FIRST_YEAR, date.min
+    dates: list[date] = []
     for row, (month, day) in enumerate(zip(months, days, strict=True), start=1):
-        year += number[month] < before
-        before = number[month]
+        number = MONTHS.index(month) + 1
+        year += number < previous.month
         try:
-            current = date(year, before, day)
+            current = date(year, number, day)
         except ValueError as error:
             raise SourceError(
                 f"row {row}: expected a date, found {day} {month} {year}; use the whole UCI file in its own order."

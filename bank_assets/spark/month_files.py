@@ -91,17 +91,11 @@ class MonthFiles:
 
     def add(self, table: str, months: NDArray[np.int64], rows: pa.Table) -> None:
         """Distribute rows, sorted by month number (n,), over the files of their months."""
-        for month, first, last in runs_of(months):
-            self._file(table, month_text(month)).add(rows.slice(first, last - first))
-        self._make_room()
-
-    def _file(self, table: str, month: str) -> MonthFile:
-        key = (table, month)
-        if key not in self._files:
-            self._files[key] = MonthFile(table, month, self._folders[table])
-        return self._files[key]
-
-    def _make_room(self) -> None:
+        for number, first, last in runs_of(months):
+            key = (table, month_text(number))
+            if key not in self._files:
+                self._files[key] = MonthFile(*key, self._folders[table])
+            self._files[key].add(rows.slice(first, last - first))
         for file in self._files.values():
             if file.waiting_rows >= GROUP_ROWS:
                 file.flush()

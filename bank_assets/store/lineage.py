@@ -77,12 +77,6 @@ def reported_outcomes(store: Warehouse, month: str, rows: Sequence[Mapping[str, 
     return REPORTED_OUTCOMES.of(store, month, inputs=[json.dumps(list(rows), sort_keys=True, default=str)])
 
 
-def due_reported_outcomes(store: Warehouse, engine: Engine) -> list[str]:
-    """Months of arrival whose reported outcomes are not yet in the tables."""
-    arrived = outcomes_by_month(engine)
-    return list(stale({month: reported_outcomes(store, month, rows) for month, rows in arrived.items()}))
-
-
 def scores(store: Warehouse, champions: ChampionHistory, months: Sequence[str]) -> dict[str, Derived]:
     """The scores of some months, derived from deliveries and champions up to the end of each month.
 
