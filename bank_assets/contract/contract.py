@@ -17,10 +17,9 @@ from typing import Any
 from bank_assets.contract.columns import Column, ColumnKind, ColumnRole, KnownWhen, ListStatistic, Summary
 from bank_assets.contract.errors import LEAKAGE_RULE, ContractError, LeakageError
 
-ARRIVED_AT = "arrived_at"
-"""Extra column of outcome deliveries: when the outcome became known."""
+ARRIVED_AT = "arrived_at"  # extra column of outcome deliveries: when the outcome became known
+# Attributes of a column that affect only what people read.
 WORDING = ("description", "label", "group", "phrase", "words")
-"""Attributes of a column that affect only what people read."""
 REQUIRED_ROLES = (ColumnRole.CONTACT_ID, ColumnRole.CONTACT_DATE, ColumnRole.TARGET)
 
 

@@ -18,21 +18,18 @@ from typing import IO, Final
 
 from bank_assets.contract.rows import SPACE
 
-FIELD_COUNT: Final = "row.field_count"
-"""Code of a line with another number of fields than the header."""
+FIELD_COUNT: Final = "row.field_count"  # code of a line with another number of fields than the header
 
+# Code of a line with an unclosed quote. No other rule is checked on a line with either fault.
 OPEN_QUOTE: Final = "row.open_quote"
-"""Code of a line with an unclosed quote. No other rule is checked on a line with either fault."""
 
 DELIMITERS: Final = (";", ",")
+# Encoding in the register → codec of the lines; a byte order mark is skipped with the head of the file.
 ENCODINGS: Final = {"utf-8": "utf-8", "utf-8-sig": "utf-8", "latin-1": "latin-1"}
-"""Encoding in the register → codec of the lines; a byte order mark is skipped with the head of the file."""
 
-BLOCK_BYTES: Final = 16 << 20
-"""Text that is read at once: some 150,000 rows, 100 MB of working memory."""
+BLOCK_BYTES: Final = 16 << 20  # text that is read at once: some 150,000 rows, 100 MB of working memory
 
-HEAD_BYTES: Final = 65_536
-"""The head of a file must end within this length."""
+HEAD_BYTES: Final = 65_536  # the head of a file must end within this length
 
 _BLANK: Final = bytes(range(0x21))
 _MOST_FIELDS: Final = 1_000

@@ -23,8 +23,7 @@ from bank_assets.contract.contract import Contract
 
 BoolArray = NDArray[np.bool_]
 
-SPACE: Final = "".join(map(chr, range(0x21)))
-"""Characters that are trimmed around a field."""
+SPACE: Final = "".join(map(chr, range(0x21)))  # characters that are trimmed around a field
 
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")  # fits an int64
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")

@@ -23,8 +23,7 @@ from bank_assets.core.features.day_plan import Frame
 from bank_assets.landing.register import Delivery, read_manifest
 from bank_assets.store.campaign_files import FOLDER, campaign_of
 
-_SHOWN_REJECTIONS: Final = 100
-"""Number of refused rows listed in the metadata; all are counted."""
+_SHOWN_REJECTIONS: Final = 100  # number of refused rows listed in the metadata; all are counted
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,11 @@ from bank_assets.simulator import profile as shape
 from bank_assets.simulator.month_model import Codes, MonthModel
 from bank_assets.simulator.profile import Floats
 
+# Order is part of the seed: append only.
 _STREAMS: Final = (
     "age", "job", "housing", "loan", "default", "contact", "marital", "education", "balance", "poutcome", "campaign",
     "age_value", "balance_value", "campaign_value", "previous", "previous_value", "pdays", "y", "duration",
 )  # fmt: skip
-"""Order is part of the seed: append only."""
 
 _PDAYS_BINS: Final = np.searchsorted(shape.PDAYS_EDGES, np.arange(2_000), side="right")
 _PREVIOUS_OF: Final = np.searchsorted([low for low, _ in shape.PREVIOUS_BINS], np.arange(2_000), side="right")

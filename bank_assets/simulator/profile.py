@@ -23,18 +23,17 @@ from bank_assets.contract.uci import UCI
 PROFILE_PATH: Final = Path(__file__).with_name("profile.json")
 SCHEMA_VERSION: Final = 1
 
-AGE_EDGES: Final = (25, 30, 35, 40, 45, 50, 55, 60, 65, 75)
-"""First age of each bin after the youngest."""
+AGE_EDGES: Final = (25, 30, 35, 40, 45, 50, 55, 60, 65, 75)  # first age of each bin after the youngest
 AGE_RANGE: Final = (18, 95)
+# First EUR of each bin after the lowest; 0 is a bin.
 BALANCE_EDGES: Final = (-500, -100, 0, 1, 100, 250, 500, 1000, 1500, 2500, 4000, 8000)
-"""First EUR of each bin after the lowest; 0 is a bin."""
 PDAYS_EDGES: Final = (60, 100, 150, 200, 300, 400)
 CAMPAIGN_BINS: Final = (*((k, k) for k in range(1, 11)), (11, 13), (14, 17), (18, 24), (25, 35), (36, 63))
+# Contacts before this campaign of customers who had any.
 PREVIOUS_BINS: Final = (*((k, k) for k in range(1, 7)), (7, 8), (9, 11), (12, 15), (16, 20), (21, 40))
-"""Contacts before this campaign of customers who had any."""
 
+# First months of the periods in which effects on the answer are constant.
 EPOCHS: Final = ("2008-05", "2008-07", "2008-10", "2009-02", "2009-06", "2010-01")
-"""First months of the periods in which effects on the answer are constant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +49,8 @@ def _categories(column: str) -> int:
     return len(UCI.by_source[column].categories)
 
 
+# Parents were chosen by mutual information given the month: education–job 0.30 nat, job–age 0.14, marital–age 0.12,
+# marital–job 0.05, education–age 0.04, housing–age 0.03, balance–default 0.02, contact–age 0.01, poutcome–housing 0.01.
 LINKS: Final = (
     Link("age", (), len(AGE_EDGES) + 1),
     Link("job", ("age",), _categories("job")),
@@ -63,9 +64,6 @@ LINKS: Final = (
     Link("poutcome", ("age", "housing"), _categories("poutcome")),
     Link("campaign", ("contact",), len(CAMPAIGN_BINS)),
 )
-"""Parents were chosen by mutual information given the month: education–job 0.30 nat, job–age 0.14, marital–age 0.12,
-marital–job 0.05, education–age 0.04, housing–age 0.03, balance–default 0.02, contact–age 0.01, poutcome–housing 0.01.
-"""
 
 SIZES: Final = {link.column: link.size for link in LINKS}
 UNKNOWN: Final = UCI.by_source["poutcome"].categories.index("unknown")

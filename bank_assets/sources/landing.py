@@ -25,11 +25,9 @@ from bank_assets.sources.uci import implied_dates
 from bank_assets.store.atomic_files import publish_if_changed, temporary_beside
 from bank_assets.store.campaign_files import EXAMPLE, FOLDER
 
-EXAMPLE_DAYS: Final = 30
-"""Days of data in the example campaign, which training and evaluation leave out."""
+EXAMPLE_DAYS: Final = 30  # days of data in the example campaign, which training and evaluation leave out
 
-Row = tuple[str, str, bytes]
-"""Month, ISO day ("" for a stray) and bytes of a row."""
+Row = tuple[str, str, bytes]  # month, ISO day ("" for a stray) and bytes of a row
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,8 @@ from bank_assets.sources.uci import UCI_FILE, UCI_SHA256, SourceError, download_
 from bank_assets.store.atomic_files import write_atomic
 
 _LOG: Final = logging.getLogger(__name__)
+# Where `auto` looks first: the repository's data folder.
 DEFAULT_FILE: Final = Path(__file__).resolve().parents[2] / "data" / UCI_FILE
-"""Where `auto` looks first: the repository's data folder."""
 
 
 @dataclass(frozen=True, slots=True)

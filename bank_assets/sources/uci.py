@@ -22,10 +22,8 @@ UCI_URL: Final = "https://archive.ics.uci.edu/static/public/222/bank+marketing.z
 UCI_SHA256: Final = "d1513ec63b385506f7cfce9f2c5caa9fe99e7ba4e8c3fa264b3aaf0f849ed32d"
 UCI_BYTES: Final = 4_610_348
 UCI_FILE: Final = "bank-full.csv"
-UCI_ARCHIVE: Final = "bank.zip"
-"""The download nests the file in this archive."""
-FIRST_YEAR: Final = 2008
-"""Year of the first row: other years put 17–42 % of the contacts on a weekend, this one 0.11 %."""
+UCI_ARCHIVE: Final = "bank.zip"  # the download nests the file in this archive
+FIRST_YEAR: Final = 2008  # year of the first row: other years put 17–42 % of the contacts on a weekend, this one 0.11 %
 
 _CHUNK_BYTES: Final = 256 * 1024
 _LIMIT_BYTES: Final = 64 * 1024 * 1024

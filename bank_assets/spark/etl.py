@@ -29,8 +29,7 @@ from bank_assets.store.derivations import Derived, fingerprint
 from bank_assets.store.lineage import CONTACTS, OUTCOMES, REJECTED, contract_setting
 from bank_assets.store.warehouse import Warehouse
 
-CODE_VERSION: Final = "1"
-"""Part of the fingerprint of every month: change it when the same input gives different rows."""
+CODE_VERSION: Final = "1"  # part of the fingerprint of every month: change it when the same input gives different rows
 
 
 class DeliveryReadError(ValueError):

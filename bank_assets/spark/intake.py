@@ -23,17 +23,14 @@ from bank_assets.spark.tables import Family, contacts_of, outcomes_of, rejected_
 from bank_assets.spark.text_block import TextBlock, read_block
 from bank_assets.store.lineage import CONTACTS, OUTCOMES, REJECTED
 
-ONE_TASK_BYTES: Final = 32 << 20
-"""Up to this much text one task does all the work, so that a month is one file."""
+ONE_TASK_BYTES: Final = 32 << 20  # up to this much text one task does all the work, so that a month is one file
 
-TASK_BYTES: Final = 64 << 20
-"""Text per task of larger inputs: some 600,000 rows."""
+TASK_BYTES: Final = 64 << 20  # text per task of larger inputs: some 600,000 rows
 
 _DAY_FACTOR: Final = np.uint64(0x9E3779B97F4A7C15)
 
+# Rows by month, by what is counted of them (a field of `MonthProfile`, or `rejected`), by rule or column, by category.
 Facts = Counter[tuple[str, str, str, str]]
-"""Rows by month, by what is counted of them (a field of `MonthProfile`, or `rejected`), by rule or column, by category.
-"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-MINIMUM: Final = 17
-"""Spark 4 is compiled for Java 17."""
+MINIMUM: Final = 17  # Spark 4 is compiled for Java 17
 
+# Spark 4.3 adds this module to the JVM's command line; a trimmed JRE lacks it and does not start.
 VECTOR_MODULE: Final = "jdk.incubator.vector"
-"""Spark 4.3 adds this module to the JVM's command line; a trimmed JRE lacks it and does not start."""
 
 HOW_TO_INSTALL: Final = (
     "install one: `sudo apt-get install -y openjdk-17-jre-headless` (Debian, Ubuntu), "

@@ -15,15 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-MONTH: Final = "month"
-"""Partition of every table: `YYYY-MM` in the folder's name, not in the file."""
+MONTH: Final = "month"  # partition of every table: `YYYY-MM` in the folder's name, not in the file
 
 COMPRESSION: Final = "zstd"
-GROUP_ROWS: Final = 65_536
-"""Rows per row group of a month: about 2 MB compressed."""
+GROUP_ROWS: Final = 65_536  # rows per row group of a month: about 2 MB compressed
 
-BUFFER_ROWS: Final = 524_288
-"""Rows a task holds over all its months: about 100 MB, whatever the size of the input."""
+BUFFER_ROWS: Final = 524_288  # rows a task holds over all its months: about 100 MB, whatever the size of the input
 
 
 def month_number(month: str) -> int:

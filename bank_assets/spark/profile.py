@@ -19,14 +19,12 @@ from bank_assets.contract.contract import Contract
 from bank_assets.core.drift.daily_profiles import LONG_COLUMNS
 from bank_assets.core.drift.profile import profiled_columns as columns_of
 
+# Spark schema of the long table.
 LONG_SCHEMA: Final = "contact_date date, column string, number double, category string, count bigint"
-"""Spark schema of the long table."""
 
-BLOCK_ROWS: Final = 200_000
-"""Rows of a file that are counted at once."""
+BLOCK_ROWS: Final = 200_000  # rows of a file that are counted at once
 
-PENDING_COUNTS: Final = 2_000_000
-"""Counts a partition holds before it sends them, at most about 100 MB."""
+PENDING_COUNTS: Final = 2_000_000  # counts a partition holds before it sends them, at most about 100 MB
 
 _ARROW_SCHEMA: Final = pa.schema(
     [

@@ -19,11 +19,10 @@ from bank_assets.contract.rows import BoolArray
 from bank_assets.spark.month_files import GROUP_ROWS, MonthFile, WrittenFile
 from bank_assets.spark.tables import DELIVERY_ARRIVAL, OUTCOMES, Family
 
+# What the first pass keeps of each row that names a contact.
 KEY_RECORD: Final = np.dtype([("hash", np.uint64), ("is_usable", np.bool_), ("has_outcome", np.bool_)])
-"""What the first pass keeps of each row that names a contact."""
 
-BUCKET_KEYS: Final = 2_000_000
-"""Keys of a month that are compared at once; a larger month is divided by hash."""
+BUCKET_KEYS: Final = 2_000_000  # keys of a month that are compared at once; a larger month is divided by hash
 
 
 @dataclass(frozen=True, slots=True)

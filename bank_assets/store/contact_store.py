@@ -22,8 +22,8 @@ from bank_assets.store.lineage import CONTACTS, SCORES
 from bank_assets.store.warehouse import Warehouse
 
 OUTCOME_TABLES: Final = ("outcomes", "ledger_outcomes")
+# The example campaign is open while its first day is at most this many days before the last contact.
 OPEN_CAMPAIGN_DAYS: Final = 31
-"""The example campaign is open while its first day is at most this many days before the last contact."""
 
 
 class ContactStore:

@@ -16,8 +16,7 @@ import pyarrow as pa
 
 from bank_assets.store.warehouse import Entry, Warehouse, WarehouseError
 
-ALL: Final = "all"
-"""The key of a table that has only one."""
+ALL: Final = "all"  # the key of a table that has only one
 
 
 def fingerprint(*, inputs: Sequence[Any] | Mapping[str, Any], code_version: str, settings: Mapping[str, Any]) -> str:

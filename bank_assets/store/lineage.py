@@ -31,8 +31,8 @@ STATE: Final = DerivedTable("as_of_state", "1")
 BATCH: Final = DerivedTable("batch_scores", "2")
 
 
+# `rows_digest` of the contract of all homes from before deployments could have their own.
 _FIRST_CONTRACT: Final = "8def6fba4d911d60ce157b18bb8b3223e268eed75da1f738e67f7a9c6301c150"
-"""`rows_digest` of the contract of all homes from before deployments could have their own."""
 
 
 def contract_setting(contract: Contract) -> dict[str, str]:

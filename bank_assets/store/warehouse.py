@@ -29,8 +29,8 @@ from numpy.typing import NDArray
 from bank_assets.store.atomic_files import write_atomic
 from bank_assets.store.locks import locked
 
+# For tables written from Arrow: 16 % smaller than snappy at the same write time on the 45,211 contacts (measured).
 COMPRESSION: Final = "zstd"
-"""For tables written from Arrow: 16 % smaller than snappy at the same write time on the 45,211 contacts (measured)."""
 
 _SCHEMA_VERSION: Final = 1
 _DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
