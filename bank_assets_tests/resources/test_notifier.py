@@ -114,7 +114,7 @@ class TestLog:
         assert [record.levelname for record in caplog.records] == ["ERROR"]
         assert "The run main_job failed" in caplog.text
 
-    def test_a_line_torn_by_a_crash_spoils_nothing(self, notifier):
+    def test_a_line_torn_by_a_crash_is_ignored(self, notifier):
         notifier.log.append([alert(1)])
         with notifier.log.path.open("ab") as stream:
             stream.write(b'{"key": "torn')
@@ -156,7 +156,7 @@ def test_two_processes_that_write_at_once_lose_and_repeat_nothing(tmp_path):
 
 
 class TestChannels:
-    def test_what_nobody_has_to_be_interrupted_for_stays_on_the_pages(self, notifier, receiver):
+    def test_alerts_for_the_pages_are_not_sent(self, notifier, receiver):
         quiet = Recalibrated(row_id=1, gate="recalibration", from_version="1", to_version="1", reasons=["moved"],
                              at=NOW.isoformat())  # fmt: skip
         notifier.log.append([quiet.alert(), alert(1)])
@@ -182,7 +182,7 @@ class TestChannels:
         notifier.deliver([f"file://{tmp_path}/told/here.jsonl"], now=NOW)
         assert (tmp_path / "told" / "here.jsonl").read_text() == notifier.log.path.read_text()
 
-    def test_a_dead_channel_is_reported_retried_and_holds_up_nobody(self, notifier, receiver, tmp_path, caplog):
+    def test_a_failing_channel_is_reported_and_retried_and_delays_no_other(self, notifier, receiver, tmp_path, caplog):
         receiver.status = 503
         urls = [receiver.url, f"file://{tmp_path}/told.jsonl"]
         notifier.log.append([alert(1), alert(2)])

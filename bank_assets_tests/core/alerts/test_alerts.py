@@ -162,7 +162,7 @@ def test_the_digest_quotes_what_the_loop_judged():
     assert any("AUC 0.710" in line for line in found.details)
 
 
-def test_nobody_is_interrupted_for_what_happens_every_other_day():
+def test_only_recalibrations_stay_on_the_pages():
     assert [of.__name__ for of, alert in BY_ENTRY.items() if alert.channel is DefaultChannel.PAGES] == ["Recalibrated"]
 
 
