@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-# Stages in the order of the data; each names a module, group, check file, test file and README heading.
+# Stages in the order of the data; each names a module, a Dagster group and a check file.
 STAGES: Final = (
     "raw", "tables", "validation", "drift", "performance", "features", "training", "evaluation", "promotion", "scoring",
 )  # fmt: skip
