@@ -62,16 +62,16 @@ def contacts():
 
 
 @pytest.fixture(scope="module")
-def march(spark, contacts, tmp_path_factory):
-    """A home after three quiet months: tables by Spark, a champion by the refit job, everything judged."""
+def march(contacts, tmp_path_factory):
+    """A home after three quiet months: tables, a champion by the refit job, everything judged."""
     home = tmp_path_factory.mktemp("march") / "bank"
     home.mkdir()
     settings = settings_of(home)
     land(settings, of_months(contacts, "2020-01", "2020-02", "2020-03"))
     with open_instance(settings) as instance:
         daemon = InProcessDaemon(settings, instance)
-        for request in daemon.look("new_contacts_sensor"):
-            assert daemon.carry_out("new_contacts_sensor", request).success
+        assert daemon.look("new_contacts_sensor")
+        make_tables(settings, ["2020-01", "2020-02", "2020-03"])
         first = {"training_set": {"config": {"as_of": "2020-03-25"}}, "challenger": {"config": {"mode": "refit"}}}
         job = daemon.defs.resolve_job_def("refit_job")
         assert job.execute_in_process(instance=instance, run_config={"ops": first}).success
