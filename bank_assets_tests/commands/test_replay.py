@@ -18,6 +18,8 @@ from bank_assets.settings import Settings
 from bank_assets.sources.source import Source
 from bank_assets.sources.uci import SourceError
 
+pytestmark = pytest.mark.slow
+
 REPOSITORY = Path(__file__).parents[2]
 KEYS = {"value_eur", "cost_eur", "first_day", "last_day", "policies"}
 POLICY_KEYS = {

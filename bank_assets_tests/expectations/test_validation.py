@@ -9,6 +9,8 @@ from bank_assets.core.drift.month_profile import MonthProfile, month_facts
 from bank_assets.expectations.runner import validate_contacts
 from bank_assets.expectations.suite import ERROR, WARNING, expectations, rule_codes
 
+pytestmark = pytest.mark.slow
+
 LIMIT = 0.05
 MONTHS = [f"2009-0{n}" for n in range(1, 8)]
 GOOD = MonthProfile(
