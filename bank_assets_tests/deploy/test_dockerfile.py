@@ -1,4 +1,4 @@
-"""The Dockerfile and what it puts into images, as far as it can be tested without building them (test_images does)."""
+"""The Dockerfile and the content of the images, as far as tests without a build can check them."""
 
 import hashlib
 import http.server
@@ -35,7 +35,7 @@ def hadolint(file: Path) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
-def test_hadolint_finds_nothing_and_would(tmp_path):
+def test_hadolint_finds_nothing_and_notices_a_fault(tmp_path):
     for file in (ROOT / "Dockerfile", CONTAINER / "single-stage.Dockerfile"):
         assert (hadolint(file).returncode, hadolint(file).stdout) == (0, "")
     worse = tmp_path / "Dockerfile"

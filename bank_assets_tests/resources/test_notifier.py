@@ -109,14 +109,14 @@ class TestLog:
         assert [one["run_url"] for one in documents] == [f"http://ui.example/runs/run-{n}" for n in (1, 2, 3)]
         assert notifier.log.path.parent.name == "reports"
 
-    def test_each_is_told_in_the_log_of_the_process(self, notifier, caplog):
+    def test_each_appears_in_the_log_of_the_process(self, notifier, caplog):
         with caplog.at_level(logging.INFO, "bank_assets.alerts"):
             notifier.log.append([alert(1)])
             notifier.log.append([alert(1)])
         assert [record.levelname for record in caplog.records] == ["ERROR"]
         assert "The run main_job failed" in caplog.text
 
-    def test_a_line_torn_by_a_crash_spoils_nothing(self, notifier):
+    def test_a_line_torn_by_a_crash_is_ignored(self, notifier):
         notifier.log.append([alert(1)])
         with notifier.log.path.open("ab") as stream:
             stream.write(b'{"key": "torn')
@@ -145,7 +145,7 @@ def test_two_processes_that_write_at_once_lose_and_repeat_nothing(tmp_path):
     path = tmp_path / "reports" / "alerts.jsonl"
     spawn = multiprocessing.get_context("spawn")
     ready = spawn.Event()
-    # their ranges overlap by half: what both tell stands there once
+    # their ranges overlap by half; an alert of both is in the log once
     writers = [spawn.Process(target=write_many, args=(path, first, ready)) for first in (0, 20)]
     for writer in writers:
         writer.start()
@@ -158,7 +158,7 @@ def test_two_processes_that_write_at_once_lose_and_repeat_nothing(tmp_path):
 
 
 class TestChannels:
-    def test_what_nobody_has_to_be_interrupted_for_stays_on_the_pages(self, notifier, receiver):
+    def test_alerts_for_the_pages_are_not_sent(self, notifier, receiver):
         quiet = Recalibrated(row_id=1, gate="recalibration", from_version="1", to_version="1", reasons=["moved"],
                              at=NOW.isoformat())  # fmt: skip
         notifier.log.append([quiet.alert(), alert(1)])
@@ -184,7 +184,7 @@ class TestChannels:
         notifier.deliver([f"file://{tmp_path}/told/here.jsonl"], now=NOW)
         assert (tmp_path / "told" / "here.jsonl").read_text() == notifier.log.path.read_text()
 
-    def test_a_dead_channel_is_reported_retried_and_holds_up_nobody(self, notifier, receiver, tmp_path, caplog):
+    def test_a_failing_channel_is_reported_and_retried_and_delays_no_other(self, notifier, receiver, tmp_path, caplog):
         receiver.status = 503
         urls = [receiver.url, f"file://{tmp_path}/told.jsonl"]
         notifier.log.append([alert(1), alert(2)])
@@ -208,7 +208,7 @@ class TestChannels:
             now = retry
         assert pauses == [1, 2, 4, 8, 16, 30, 30, 30]
 
-    def test_what_stays_undeliverable_is_given_up_and_said(self, notifier, caplog):
+    def test_what_stays_undeliverable_is_given_up_and_logged(self, notifier, caplog):
         notifier.log.append([alert(1)])
         notifier.deliver(["json://127.0.0.1:9/nobody"], now=NOW)
         (progress,) = notifier.deliver(
