@@ -180,8 +180,8 @@ def test_a_month_is_worked_through_unattended_though_daemon_machine_and_worker_a
         daemon.kill()  # daemon, code server and worker: no process is left to notice
         assert daemon.instance.get_run_by_id(orphan.run_id).status is dg.DagsterRunStatus.STARTED
     failed = work_through_with_a_killed_worker(home, contacts, QUICK)
-    assert len(failed) == 2, "the orphan and the killed worker"
     assert orphan.run_id in {one.run_id for one in failed}
+    assert [one.job_name for one in failed].count("refit_job") == 1, "the killed worker"
     with open_instance(home) as instance:
         requested = [one for one in instance.get_runs() if one.tags.get(TAG_WORK) == orphan.tags[TAG_WORK]]
     assert len(requested) == 2, "one that was orphaned, one that made up for it"
