@@ -34,7 +34,7 @@ def candidate_page(title: str, proba: FloatArray, observed: NDArray[np.bool_], e
     false_alarms = ((calls - hits) / max(int((~observed).sum()), 1))[at].tolist()
     found = (hits / max(int(observed.sum()), 1))[at].tolist()
     bins = metrics.calibration_table(observed, proba)
-    promised = [one.mean_proba for one in bins]
+    predicted = [one.mean_proba for one in bins]
     gains = np.cumsum(economics.profit(np.ones(len(order)), observed, rows)[order])
     all_charts = [
         Chart(
@@ -62,8 +62,11 @@ def candidate_page(title: str, proba: FloatArray, observed: NDArray[np.bool_], e
             "Calibration: subscription rate by mean probability",
             "mean probability",
             "subscription rate",
-            promised,
-            [Series("candidate", [one.rate for one in bins]), Series("as promised", promised, style="reference")],
+            predicted,
+            [
+                Series("candidate", [one.rate for one in bins]),
+                Series("perfect calibration", predicted, style="reference"),
+            ],
             "pct",
             "pct",
         ),

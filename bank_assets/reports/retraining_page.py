@@ -21,7 +21,7 @@ _WORDS: Final = {
     "f1": ("F1 of the calls", "how well the called are those who subscribe; 1 is perfect"),
     "average_precision": ("Average precision", "how well customers are ranked; 1 is perfect"),
     "log_loss": ("Log loss", "how far probabilities are from what happened; lower is better"),
-    "calibration_error": ("Calibration error", "how far promised rates are from real ones; lower is better"),
+    "calibration_error": ("Calibration error", "how far predicted rates are from observed ones; lower is better"),
 }
 _KINDS: Final = {
     "first": "the first model",
@@ -153,8 +153,8 @@ def retraining_page(retraining: Retraining, comparison: ModelComparison, economi
 def _charts(retraining: Retraining, comparison: ModelComparison) -> list[Chart]:
     roles = {"before": retraining.old_name, "now": retraining.new_name}
     shares, profits = on_one_axis({name: comparison.profit.get(role, ()) for role, name in roles.items()})
-    promised, rates = on_one_axis({name: comparison.calibration.get(role, ()) for role, name in roles.items()})
-    agreement = Series("as promised", promised, style="reference")
+    predicted, rates = on_one_axis({name: comparison.calibration.get(role, ()) for role, name in roles.items()})
+    agreement = Series("perfect calibration", predicted, style="reference")
     return [
         Chart(
             "profit",
@@ -168,10 +168,10 @@ def _charts(retraining: Retraining, comparison: ModelComparison) -> list[Chart]:
         ),
         Chart(
             "calibration",
-            "Promised and real subscription rate; on the dotted line they agree",
-            "promised",
-            "real",
-            promised,
+            "Predicted and observed subscription rate; on the dotted line they agree",
+            "predicted",
+            "observed",
+            predicted,
             [*rates, agreement],
             "pct",
             "pct",

@@ -73,7 +73,7 @@ def test_charts_hold_the_comparisons_values():
     assert rows == [[pct(share), *(eur(side.get(share)) for side in sides)] for share in shares]
     assert [chart["aria-label"] for chart in page.select("figure svg[role=img]")] == [
         "Profit by share of contacts called, best first",
-        "Promised and real subscription rate; on the dotted line they agree",
+        "Predicted and observed subscription rate; on the dotted line they agree",
     ]
     assert "version 3" in page.select_one(".legend").text
     assert page.select_one(".scroll")["tabindex"] == "0"

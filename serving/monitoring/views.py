@@ -120,7 +120,7 @@ def performance_view(report: Document) -> PerformanceView:
     )
 
 
-def _performance_charts(months: Sequence[Document], promised_auc: float | None) -> list[Chart]:
+def _performance_charts(months: Sequence[Document], validated_auc: float | None) -> list[Chart]:
     def chart(name: str, title: str, y_label: str, y_format: str, *series: Series) -> Chart:
         return Chart(name, title, "month", y_label, [month["name"] for month in months], series, y_format)
 
@@ -165,7 +165,7 @@ def _performance_charts(months: Sequence[Document], promised_auc: float | None) 
             "AUC",
             "ratio",
             band("AUC", "roc_auc"),
-            level("Promised", promised_auc),
+            level("In validation", validated_auc),
         ),
     ]
 
