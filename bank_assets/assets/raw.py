@@ -7,9 +7,8 @@ from typing import Any
 import dagster as dg
 
 from bank_assets.assets.materialization import OWNERS, months_of, reported
-from bank_assets.landing.deliveries import RegisterResult, register_deliveries
-from bank_assets.landing.folders import landing_is_missing
-from bank_assets.landing.register import month_digest, month_manifest
+from bank_assets.landing.deliveries import RegisterResult, landing_is_missing, register_deliveries
+from bank_assets.landing.register import manifest_of, month_digest
 from bank_assets.partitions import key_of, monthly_asset
 from bank_assets.settings import Settings
 from bank_assets.sources.source import Source, landed_source
@@ -56,7 +55,7 @@ def raw_contacts(
 
 
 def _delivered(settings: Settings, month: str) -> dict[str, Any]:
-    deliveries = month_manifest(settings.warehouse, month)
+    deliveries = manifest_of(settings.warehouse, [month])
     return {
         "dagster/partition_row_count": sum(one.months[month] for one in deliveries),
         "digest": month_digest(deliveries),

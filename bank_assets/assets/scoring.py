@@ -45,11 +45,10 @@ from bank_assets.store import lineage
 from bank_assets.store.call_lists import CallListFiles, ListScores, csv_of
 from bank_assets.store.campaign_files import campaign_of
 from bank_assets.store.champion_history import ChampionHistory
-from bank_assets.store.contact_store import ContactStore
+from bank_assets.store.contact_store import ContactStore, scored_months, stored_scores
 from bank_assets.store.derivations import DerivedTable, Made
 from bank_assets.store.lineage import BATCH, SCORES, STATE, passed_months
 from bank_assets.store.registry import Registry
-from bank_assets.store.scores import scored_months, stored_scores
 from bank_assets.store.warehouse import Entry, Warehouse, arrays_of
 
 LIST = DerivedTable("call_list", "2")
@@ -171,7 +170,7 @@ def batch_scores(
         called_by = economics.for_model(json.loads(bundle["decision.json"]))
         known = (AsOfState.from_dict(state.state), called_by, suppression)
         for name, derived in due.items():
-            campaign = read_campaign(settings.warehouse, deliveries[name], settings.contract)
+            campaign = read_campaign(deliveries[name], settings.contract)
             rows = score_campaign(spark.spark_session, campaign, bundle, champion, *known)
             facts = {"as_of": state.as_of, "champion": champion, "digest": digest_files(bundle)}
             derived.commit(rows, {**_read(deliveries[name], campaign), **facts, "calls_from": called_by.calls_from})

@@ -21,8 +21,7 @@ from bank_assets.settings import Settings
 from bank_assets.store.atomic_files import write_atomic
 from bank_assets.store.derivations import Derived, DerivedTable
 from bank_assets.store.lineage import CONTACTS, GATE, REJECTED
-from bank_assets.store.table_manifest import Entry
-from bank_assets.store.warehouse import Warehouse
+from bank_assets.store.warehouse import Entry, Warehouse
 
 VERDICTS = DerivedTable(GATE, "3")
 # For tables from before the ETL counted profiles; such months keep their verdict.

@@ -8,14 +8,13 @@ from sqlalchemy import Engine
 
 from bank_assets.jobs import DATA, MAIN, NIGHTLY, PERFORMANCE, SCORING
 from bank_assets.landing.campaign_file import latest_campaigns
-from bank_assets.landing.deliveries import RegisterResult, register_deliveries
-from bank_assets.landing.folders import landing_is_missing
+from bank_assets.landing.deliveries import RegisterResult, landing_is_missing, register_deliveries
 from bank_assets.landing.header import KINDS
 from bank_assets.landing.register import Delivery, delivered_months
 from bank_assets.loop.requests import RunWanted, ranges_of
 from bank_assets.partitions import FIRST_MONTH, month_of
 from bank_assets.settings import Settings
-from bank_assets.spark.months import month_fingerprint, month_tables
+from bank_assets.spark.etl import month_fingerprint, month_tables
 from bank_assets.store.campaign_files import campaign_of
 from bank_assets.store.derivations import stale
 from bank_assets.store.lineage import (
@@ -25,7 +24,8 @@ from bank_assets.store.lineage import (
     GATE,
     PROFILES,
     REPORTED_OUTCOMES,
-    due_reported_outcomes,
+    outcomes_by_month,
+    reported_outcomes,
 )
 from bank_assets.store.warehouse import Warehouse
 
@@ -109,6 +109,12 @@ def campaign_wanted(due: Sequence[Delivery]) -> RunWanted:
     )
 
 
+def due_outcome_months(settings: Settings, engine: Engine) -> list[str]:
+    """Months of arrival whose outcomes reported to the app are not yet in the tables."""
+    store, arrived = Warehouse(settings.warehouse), outcomes_by_month(engine)
+    return list(stale({month: reported_outcomes(store, month, rows) for month, rows in arrived.items()}))
+
+
 def nightly_wanted(settings: Settings, engine: Engine) -> list[RunWanted]:
     """Runs of one night, in the order in which they should be made; empty if nothing was ever delivered.
 
@@ -124,7 +130,7 @@ def nightly_wanted(settings: Settings, engine: Engine) -> list[RunWanted]:
     delivered = delivered_months(settings.warehouse)
     if not delivered:
         return []
-    reported = due_reported_outcomes(Warehouse(settings.warehouse), engine)
+    reported = due_outcome_months(settings, engine)
     months = [*due_months(settings), delivered[-1]]
     joined = ranges_of([*months, *reported])
     data = [found for found in joined if any(found[0] <= month <= found[1] for month in months)]

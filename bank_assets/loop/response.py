@@ -28,11 +28,10 @@ from bank_assets.ledger.responses import Judged
 from bank_assets.loop.requests import ATTEMPTS, TAG_AS_OF, TAG_EPISODE, TAG_WORK, RunWanted, attempts_of
 from bank_assets.settings import Settings
 from bank_assets.store.champion_history import ChampionHistory
-from bank_assets.store.contact_store import ContactStore
+from bank_assets.store.contact_store import ContactStore, scored_contacts
 from bank_assets.store.derivations import Derived
 from bank_assets.store.lineage import PROFILES, REPORTED_OUTCOMES, SCORES, passed_months, stale_scores, state
 from bank_assets.store.registry import Registry
-from bank_assets.store.scores import scored_contacts
 from bank_assets.store.warehouse import Warehouse
 
 DRIFT: Final = "drift"

@@ -2,8 +2,7 @@
 
 import dagster as dg
 
-from bank_assets.landing.deliveries import RegisterResult
-from bank_assets.landing.folders import landing_is_missing
+from bank_assets.landing.deliveries import RegisterResult, landing_is_missing
 from bank_assets.ledger import states
 from bank_assets.loop.deliveries import campaign_wanted, data_wanted, due_campaigns, register
 from bank_assets.loop.requests import ask, busy

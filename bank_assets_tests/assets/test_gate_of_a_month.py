@@ -8,7 +8,10 @@ import pytest
 from bank_assets.assets.validation import judge_months, page_of_all_months, profile_of, verdict_on
 from bank_assets.core.drift.month_profile import MonthProfile
 from bank_assets.settings import Settings
-from bank_assets.store.warehouse import Warehouse, fingerprint
+from bank_assets.store.derivations import fingerprint
+from bank_assets.store.warehouse import Warehouse
+
+pytestmark = pytest.mark.slow
 
 MONTH, LIMIT = "2020-04", 0.05
 
