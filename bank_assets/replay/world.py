@@ -12,14 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.contract.contract import Contract
-from bank_assets.core.arrays import BoolArray, DayArray, FloatArray
+from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, Rows
 from bank_assets.core.drift.daily_profiles import DailyProfiles
 from bank_assets.core.economics.economics import Economics
-from bank_assets.core.features.as_of import OutcomeHistory
-from bank_assets.core.features.contacts import Contacts, LearningData
-from bank_assets.core.features.day_plan import Frame, plan_statistics
-from bank_assets.core.features.feature_set import historical_features
-from bank_assets.core.quality.performance import ScoredContacts
+from bank_assets.core.features.as_of import OutcomeHistory, plan_statistics
+from bank_assets.core.features.contacts import Contacts, LearningData, ScoredContacts
 
 STEPS: Final = ("day", "week", "month")
 FEEDBACKS: Final = ("full", "called")
@@ -129,9 +126,7 @@ class World:
         self.learned_weight = np.where(self.is_decided & (settings.feedback == "called"), 0.0, 1.0)
         self._plans = plan_statistics(ordered.frame, self.dates, ordered.contract)
         history = self._history(np.ones(len(ordered), bool))
-        self._features = historical_features(ordered.frame, self.dates, history, ordered.contract) | history.rates(
-            self.decided_on
-        )
+        self._features = self._contacts.features() | history.rates(self.decided_on)
 
     def __len__(self) -> int:
         return len(self.dates)
@@ -152,7 +147,7 @@ class World:
         return self._contacts.has_outcome
 
     @property
-    def frame(self) -> Frame:
+    def frame(self) -> Rows:
         """Payload columns of all contacts, each (n,)."""
         return self._contacts.frame
 
@@ -225,13 +220,11 @@ class World:
         )
         return data, self.learned_weight[known]
 
-    def scored(self, unshifted: FloatArray, as_of: np.datetime64) -> tuple[ScoredContacts, FloatArray]:
+    def scored(self, unshifted: FloatArray, as_of: np.datetime64) -> ScoredContacts:
         """Contacts whose outcome is known on a day, with their unshifted probabilities and their weights."""
-        known, contacts = self.known(as_of), self._contacts
-        scored = ScoredContacts(
-            self.dates[known], unshifted[known], contacts.is_subscribed[known], contacts.known_on[known]
-        )
-        return scored, self.learned_weight[known]
+        outcomes = (self._contacts.is_subscribed, self._contacts.known_on)
+        every = ScoredContacts(self.dates, unshifted, *outcomes, weights=self.learned_weight)
+        return every.rows(self.known(as_of))
 
 
 def _delayed(contacts: Contacts, delay_days: int) -> Contacts:

@@ -54,7 +54,7 @@ class Reports:
         return self._json(self.folder / "run_summary.json")
 
     def performance(self) -> dict[str, Any] | None:
-        """Realised performance, `core.quality.performance_report.PerformanceReport` as JSON."""
+        """Realised performance, `core.quality.performance.PerformanceReport` as JSON."""
         found = self._json(self.folder / "performance.json")
         return found if found and found.get("schema_version") == PERFORMANCE_VERSION else None
 
