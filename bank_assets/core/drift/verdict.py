@@ -91,9 +91,7 @@ def compare_profiles(
     status, message = _status(reference, current, policy)
     known = current.contract.by_source
     columns = tuple(
-        _compare_column(
-            name, known.get(name), (base.columns[name], column), policy, is_judged=status is DriftStatus.OK
-        )
+        _compare_column(name, known.get(name), (base.columns[name], column), policy, is_judged=status is DriftStatus.OK)
         for name, column in current.columns.items()
         if name in base.columns and name != current.contract.target.source
     )
