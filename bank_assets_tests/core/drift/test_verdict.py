@@ -8,7 +8,7 @@ from bank_assets.contract.uci import MONTHS, UCI
 from bank_assets.core.drift.daily_profiles import DailyProfiles
 from bank_assets.core.drift.profile import ColumnProfile, Profile, ProfileError
 from bank_assets.core.drift.report import DriftReport, DriftRole, DriftStatus, LabelRate, Level, worst
-from bank_assets.core.drift.verdict import DriftPolicy, choose_default_reference, compare_profiles
+from bank_assets.core.drift.verdict import choose_default_reference, compare_profiles
 from bank_assets_tests.world.profiles import column_of, profile_of_rows
 
 SEED = 11

@@ -1,6 +1,5 @@
 """The response policy: every action, every brake, and that episodes have ids of their own."""
 
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
