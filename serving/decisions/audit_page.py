@@ -29,6 +29,7 @@ from serving.decisions.page import view_of
 from serving.decisions.payloads import Payloads
 from serving.decisions.record_schemas import DecisionRecord, Replay
 from serving.decisions.replaying import Replayer
+from serving.web.chrome import Page
 from serving.web.problems import FieldError, PayloadError
 from serving.web.templating import is_partial, moment, show, words
 from serving.web.view_models import Table
@@ -200,4 +201,4 @@ def _known(found: DecisionRecord) -> list[list[str]]:
     return rows
 
 
-HANDLERS = (audit, verify, record, replay)
+PAGE = Page("/audit", "Audit", "audit", (audit, verify, record, replay))

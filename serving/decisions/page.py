@@ -36,6 +36,7 @@ from serving.decisions.schemas import Flag, ReasonGiven
 from serving.decisions.scoring import ON_PROBATION, OUTSIDE, DecisionMaker, DecisionRequest, reason_of
 from serving.decisions.view_models import DecisionView, PredictPage, PredictResult, RangeBar, ReasonBar, WhatIf
 from serving.web.access import identity_of, note_decision
+from serving.web.chrome import Page
 from serving.web.problems import NotFoundError, PayloadError
 from serving.web.templating import is_partial, show
 
@@ -249,4 +250,4 @@ def _bar(reason: ReasonGiven, most: float) -> ReasonBar:
     )
 
 
-HANDLERS = (form, decide_and_record, again, what_if)
+PAGE = Page("/predict", "Predict", "predict", (form, decide_and_record, again, what_if))

@@ -209,9 +209,9 @@ def after_verdict(
 ) -> ResponseState:
     """The state after a verdict on a fit that the loop, a schedule or a person requested.
 
-    A refused fit starts a cool-down too, or it would be tried every day. `day` is the data time of the verdict; None for
-    a rollback, which is in force from the last assessed day. A rollback ends the episode and starts a cool-down, or the
-    loop would undo it at once.
+    A refused fit starts a cool-down too, or it would be tried every day. `day` is the data time of the verdict; it is
+    None for a rollback, which is in force from the last assessed day. A rollback ends the episode and starts a
+    cool-down, or the loop would undo it at once.
     """
     known = [one for one in ((state.assessed_on, state.deployed_on) if day is None else (day,)) if one]
     if not known or (day == state.reviewed_on and day is not None and not is_promoted):
