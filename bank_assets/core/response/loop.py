@@ -219,6 +219,8 @@ def after_verdict(
     today = max(known)
     after = replace(state, attempted_on=today)
     if is_promoted:
-        since = {"first_deployed_on": state.first_deployed_on or today, "deployed_on": today}
-        after = replace(after, **since, recent=(), quiet=0, is_on_probation=is_on_probation)
+        first = state.first_deployed_on or today
+        after = replace(
+            after, first_deployed_on=first, deployed_on=today, recent=(), quiet=0, is_on_probation=is_on_probation
+        )
     return replace(after, episode_id="", fits=0, severity=None, unhelpful=0) if is_rollback else after
