@@ -22,9 +22,8 @@ from bank_assets.core.economics.economics import Economics
 from bank_assets.core.features.contacts import Contacts
 from bank_assets.core.model.calibration import recalibrated_day_by_day
 from bank_assets.core.model.scorer import Scorer, apply_calibrator
-from bank_assets.store.contact_store import ContactStore
+from bank_assets.store.contact_store import ContactStore, stored_scores
 from bank_assets.store.lineage import passed_months
-from bank_assets.store.scores import stored_scores
 from bank_assets.store.warehouse import Warehouse
 
 

@@ -11,12 +11,13 @@ from litestar.testing import TestClient
 from bank_assets.demo.client import CUSTOMER
 from bank_assets.ledger import accounts, chain, promotions
 from bank_assets.ledger.engine import open_ledger
+from bank_assets.loop.deliveries import due_outcome_months
 from bank_assets.settings import load_settings
-from bank_assets.spark.months import month_tables
+from bank_assets.spark.etl import month_tables
 from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.contact_store import ContactStore
 from bank_assets.store.derivations import stale
-from bank_assets.store.lineage import due_reported_outcomes, passed_months, stale_scores
+from bank_assets.store.lineage import passed_months, stale_scores
 from bank_assets.store.registry import Registry
 from bank_assets.store.warehouse import Warehouse
 from bank_assets_tests.world.waiting import wait_until
@@ -145,6 +146,6 @@ def test_what_the_next_run_makes_again(store, ledger, settings):
     again = {
         "months of contacts": sum(bool(found) for found in tables.values()),
         "months of scores": len(stale_scores(store, ChampionHistory.of(ledger))),
-        "months of reported outcomes": len(due_reported_outcomes(store, ledger)),
+        "months of reported outcomes": len(due_outcome_months(settings, ledger)),
     }
     assert again == {"months of contacts": 0, "months of scores": 0, "months of reported outcomes": 1}

@@ -18,12 +18,11 @@ from bank_assets.core.features.contacts import Contacts
 from bank_assets.core.model.bundle import NO_RANGES, ModelLineage
 from bank_assets.core.training.challenger import fit_deployment
 from bank_assets.core.training.recipes import Recipe
-from bank_assets.landing.register import month_manifest, object_path
+from bank_assets.landing.register import manifest_of
 from bank_assets.ledger import promotions
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.settings import Settings
-from bank_assets.spark.etl import TABLES
-from bank_assets.spark.months import month_fingerprint
+from bank_assets.spark.etl import TABLES, month_fingerprint
 from bank_assets.store.contact_store import ContactStore
 from bank_assets.store.warehouse import Warehouse
 from bank_assets_tests.world.bundles import make_bundle
@@ -87,8 +86,8 @@ def make_tables(settings: Settings, months: list[str], *, held: tuple[str, ...] 
 
 def _delivered(settings: Settings, month: str) -> pd.DataFrame:
     parts = []
-    for delivery in month_manifest(settings.warehouse, month):
-        part = pd.read_csv(object_path(settings.warehouse, delivery.sha256), sep=";")
+    for delivery in manifest_of(settings.warehouse, [month]):
+        part = pd.read_csv(delivery.path, sep=";")
         parts.append(part.assign(delivery_arrival=delivery.arrival))
     rows = pd.concat(parts)
     rows = rows[rows["contact_date"].str[:7] == month]

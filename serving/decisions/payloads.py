@@ -5,7 +5,6 @@ The fast path is msgspec's decoding of `Payloads.struct`; only a row that it ref
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 from bank_assets.contract.columns import Column, ColumnKind
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import LEAKAGE_RULE
-from bank_assets.contract.rows import Calendar, ColumnRule
+from bank_assets.contract.rows import Calendar, ColumnRule, iso_day
 from bank_assets.core.economics.economics import MAXIMUM_EUR
 from bank_assets.ledger.chain import canonical_json
 from serving.decisions.schemas import (
@@ -36,8 +35,6 @@ from serving.web.bodies import PRINTABLE, SHOWN, not_json, shown
 from serving.web.problems import FieldError, PayloadError
 
 OPTIONAL_FIELDS: Final = ("contact_id", "contact_date", "economics")
-
-_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def _expected(column: Column) -> str:
@@ -216,14 +213,6 @@ def _contact_id_error(value: object) -> FieldError | None:
     return FieldError(
         "contact_id", f"text of 1 to {CONTACT_ID_LENGTH} characters without control characters", shown(value)
     )
-
-
-def iso_day(text: str) -> dt.date | None:
-    """The day of a text YYYY-MM-DD; None for any other text, the further ISO forms among them."""
-    if _DAY.fullmatch(text):
-        with contextlib.suppress(ValueError):
-            return dt.date.fromisoformat(text)
-    return None
 
 
 def _date_error(value: object) -> FieldError | None:

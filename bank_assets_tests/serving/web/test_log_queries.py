@@ -14,7 +14,7 @@ from litestar.testing import TestClient
 
 from bank_assets.assets.materialization import Stopwatch, result
 from bank_assets.store.registry import RegistryUnavailableError
-from bank_assets.store.table_manifest import Entry
+from bank_assets.store.warehouse import Entry
 from bank_assets_tests.resources.test_json_logs import broken, fine, lines_of_run
 from bank_assets_tests.world.waiting import wait_until
 from serving.app import create_app
