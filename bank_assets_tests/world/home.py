@@ -160,7 +160,7 @@ def promote(settings: Settings, version: str, as_of: str, *, decision: str = "pr
     for name, content in files.items():
         (folder / name).write_bytes(content)
     engine = open_ledger(settings.ledger_url)
-    before = promotions.latest(engine)
+    before = next(iter(promotions.history(engine, promoted_only=True)), None)
     promotions.record(
         engine,
         kind=kind or ("refit" if before else "first"),

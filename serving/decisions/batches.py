@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from bank_assets.contract.names import MODEL_NAME
-from bank_assets.ledger.decisions import new_id
+from bank_assets.ledger.ids import new_id
 from serving.champion.champion import Champion, PublishedState
 from serving.decisions.payloads import decoded
 from serving.decisions.recorder import Recorder

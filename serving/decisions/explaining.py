@@ -8,7 +8,7 @@ from typing import Final
 
 from bank_assets.core.model.explanations import Explainer
 from bank_assets.core.model.reasons import reasons_of
-from bank_assets.ledger.decisions import Decision, Draft
+from bank_assets.ledger.records import Decision, Draft
 from serving.decisions.replaying import LOADED_VERSIONS, Replayer, features_on_record
 from serving.decisions.schemas import ReasonGiven, Reasons
 from serving.web.remembered import Remembered

@@ -22,7 +22,7 @@ from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import LEAKAGE_RULE
 from bank_assets.contract.rows import Calendar, ColumnRule, iso_day
 from bank_assets.core.economics.economics import MAXIMUM_EUR
-from bank_assets.ledger.chain import canonical_json
+from bank_assets.ledger.models import canonical_json
 from serving.decisions.schemas import (
     CONTACT_ID_LENGTH,
     FIRST_DATE,

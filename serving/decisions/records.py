@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import Engine
 
 from bank_assets.ledger import chain, decisions, outcomes
+from bank_assets.ledger.records import Decision
 from serving.decisions.record_schemas import (
     ChainLink,
     DecisionRecord,
@@ -24,11 +25,11 @@ from serving.decisions.scoring import reason_of
 from serving.web.answers import from_record
 from serving.web.problems import FieldError, NotFoundError, PayloadError
 
-Document = Callable[[decisions.Decision], dict[str, Any] | None]
+Document = Callable[[Decision], dict[str, Any] | None]
 """Finds the decision.json of the version that a record names, or None if it is out of reach."""
 
 
-def decision_on_record(engine: Engine, decision_id: str) -> decisions.Decision:
+def decision_on_record(engine: Engine, decision_id: str) -> Decision:
     """One decision."""
     found = decisions.get(engine, decision_id)
     if found is None:
@@ -38,12 +39,12 @@ def decision_on_record(engine: Engine, decision_id: str) -> decisions.Decision:
     return found
 
 
-def flags_on_record(found: decisions.Decision) -> list[Flag]:
+def flags_on_record(found: Decision) -> list[Flag]:
     """The warnings that a decision was recorded with."""
     return msgspec.convert(found.flags, list[Flag])
 
 
-def _reason(found: decisions.Decision) -> ReasonNotToCall | None:
+def _reason(found: Decision) -> ReasonNotToCall | None:
     return reason_of(found.decision, flags_on_record(found))
 
 

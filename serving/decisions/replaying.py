@@ -17,7 +17,7 @@ from bank_assets.core.features.contacts import frame_from_deliveries
 from bank_assets.core.features.feature_set import current_features
 from bank_assets.core.model.scorer import BundleError
 from bank_assets.ledger.chain import fault_of
-from bank_assets.ledger.decisions import Decision, Draft
+from bank_assets.ledger.records import Decision, Draft
 from bank_assets.store.registry import Registry, RegistryUnavailableError, UnknownVersionError, Version
 from serving.champion.champion import Champion, ChampionStore
 from serving.decisions.record_schemas import Replay
