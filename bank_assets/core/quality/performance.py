@@ -62,7 +62,7 @@ class PerformanceStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What the champion's validation promised.
+    """The metrics of the champion's validation.
 
     `roc_auc` is the mean over validation windows about as long as the judged ones, None if unknown. The pooled AUC
     would be higher, since it also ranks contacts of different months, which no single window can repeat.
@@ -154,7 +154,7 @@ def measure_performance(
 ) -> PerformanceReport:
     """Measure realised performance by week and month, and judge the latest window.
 
-    Without a `baseline`, what the champion's validation promised, ranking is not judged. `model` names the champion for
+    Without a `baseline` (the champion's validation), ranking is not judged. `model` names the champion for
     people. Without a matured contact the report has no window and says so.
     """
     day = np.datetime64(as_of, "D")
@@ -290,13 +290,13 @@ def _calibration_level(ratio: float, low: float, high: float, policy: Performanc
     return level_of(max(ratio, 1 / ratio) if ratio > 0 else math.inf, policy.calibration_ratio)
 
 
-def _ranking_level(promised: float, auc: float, half: float, policy: PerformancePolicy) -> Level:
-    if math.isnan(half) or auc + half >= promised:
+def _ranking_level(validated: float, auc: float, half: float, policy: PerformancePolicy) -> Level:
+    if math.isnan(half) or auc + half >= validated:
         return Level.NONE
-    return level_of(promised - auc, policy.ranking_drop)
+    return level_of(validated - auc, policy.ranking_drop)
 
 
-_LEVEL_WORDS: Final = {Level.NONE: "as promised", Level.MODERATE: "moderately off", Level.HEAVY: "far off"}
+_LEVEL_WORDS: Final = {Level.NONE: "as expected", Level.MODERATE: "moderately off", Level.HEAVY: "far off"}
 
 
 def _message(latest: WindowPerformance | None, model: str, policy: PerformancePolicy) -> str:
