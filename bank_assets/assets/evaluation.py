@@ -19,7 +19,6 @@ from bank_assets.assets.model_bundle import (
     OutOfTime,
     assemble_bundle,
     cohort_rows,
-    gate_of_first,
     out_of_time,
     profile_of,
 )
@@ -30,17 +29,17 @@ from bank_assets.core.drift.profile import Profile
 from bank_assets.core.model.scorer import Scorer, apply_calibrator
 from bank_assets.core.promotion.gates import (
     FIRST,
+    LIMITS,
     PROBATION,
     GateVerdict,
-    PromotionPolicy,
+    first_model_gate,
     kind_of_fit,
 )
 from bank_assets.core.promotion.refit_guard import AgainstChampion, against_champion
 from bank_assets.core.training.algorithms import ALGORITHMS
-from bank_assets.core.training.challenger import choose_recipe, fit_deployment, pooled_rows
-from bank_assets.core.training.folds import candidate_metrics, predict_folds, resampled_fold
+from bank_assets.core.training.challenger import choose_recipe, cohort_of, fit_deployment, pooled_rows
+from bank_assets.core.training.folds import candidate_metrics, predict_folds, resampled_fold, time_folds
 from bank_assets.core.training.recipes import Recipe
-from bank_assets.core.training.splits import time_folds
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.tracking import Tracking
 from bank_assets.settings import Settings
@@ -123,7 +122,10 @@ def choose(
     tested = out_of_time(recipe, incumbent, snapshot, settings, reason=reason)
     has_passed = in_force is not None and not in_force.decision.get("is_on_probation", False)
     kind = kind_of_fit(tested.recipe.name, incumbent.name, has_passed=has_passed)
-    gate = gate_of_first(tested, settings) if kind == FIRST else None
+    gate = None
+    if kind == FIRST:
+        threshold = tested.f1_thresholds[1]
+        gate = first_model_gate(tested.cohort, tested.proba, objective=settings.objective, f1_threshold=threshold)
     may_be_on_probation = settings.probation and (in_force is None or mode == "refit")
     if gate is not None and not gate.is_promoted and may_be_on_probation:
         kind = PROBATION
@@ -165,7 +167,7 @@ def registered(
         "run_id": run_id,
         "guard": {"raw": fit.guard_raw.tolist(), "observed": fit.guard_observed.tolist()},
         "parity": fit.parity,
-        "against_champion": chosen.compared.to_dict() if chosen.compared else None,
+        "against_champion": asdict(chosen.compared) if chosen.compared else None,
         "first_gate": asdict(chosen.first_gate) if chosen.first_gate else None,
         "fairness": fairness,
         "as_of": as_of,
@@ -173,7 +175,7 @@ def registered(
         "f1_thresholds": list(tested.f1_thresholds),
     }
     shown = {"out_of_time_rows": int(tested.rows.sum()), "intervals": dg.MetadataValue.json(tested.intervals)}
-    return Made(cohort_rows(tested, snapshot, settings.economics), evidence, shown)
+    return Made(cohort_rows(tested, snapshot), evidence, shown)
 
 
 def refit_against(champion: Scorer, snapshot: TrainingSnapshot, settings: Settings) -> AgainstChampion:
@@ -199,18 +201,13 @@ def best_candidate(
     if incumbent.name not in found:  # left out by BANK_CANDIDATES; other recipes are still compared with it
         proba = predict_folds(incumbent, data, folds, resampled_fold(data), time.monotonic).calibrated
         found[incumbent.name] = incumbent, candidate_metrics(proba, data, folds, economics), proba
-    rows = pooled_rows(found[incumbent.name][2], data.contact_dates, folds, PromotionPolicy().minimum_rows)
-    cohort = data.rows(rows)
+    rows = pooled_rows(found[incumbent.name][2], data.contact_dates, folds, LIMITS.minimum_rows)
     choice = choose_recipe(
         {name: metrics for name, (_, metrics, _) in found.items()},
         {name: proba[rows] for name, (_, _, proba) in found.items()},
-        cohort.is_subscribed,
-        cohort.contact_dates,
+        cohort_of(data.rows(rows), economics, settings.seed),
         incumbent.name,
-        economics,
-        cohort.features,
-        seed=settings.seed,
-        objective=settings.objective,
+        settings.objective,
     )
     return found[choice.name][0], choice.reason
 

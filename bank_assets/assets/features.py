@@ -15,7 +15,6 @@ import pyarrow.compute as pc
 from bank_assets.assets.materialization import ML_OWNERS, derive, identity
 from bank_assets.contract.contract import Contract
 from bank_assets.core.features.contacts import Contacts, LearningData
-from bank_assets.core.features.learning_table import from_columns, to_columns
 from bank_assets.settings import Settings
 from bank_assets.sources.source import landed_source
 from bank_assets.store.contact_store import ContactStore
@@ -81,7 +80,7 @@ def training_set(
             "first_day": str(data.contact_dates.min()),
             "last_day": str(data.contact_dates.max()),
         }
-        return Made(pa.table(to_columns(learnable.contact_ids, data)), facts)
+        return Made(pa.table(data.to_columns(learnable.contact_ids)), facts)
 
     def headline(stored: Mapping[str, Any]) -> dict[str, Any]:
         counts = {"months": len(stored["months"]), "rare_categories": len(stored["rare"])}
@@ -116,5 +115,5 @@ def read_snapshot(store: Warehouse, contract: Contract) -> TrainingSnapshot:
     if entry is None:
         raise WarehouseError("training_set: expected a snapshot, found none; materialize training_set first.")
     columns = arrays_of(store.read(TRAINING_SET.name, [ALL]))
-    data = from_columns(columns, np.datetime64(entry.metadata["as_of"], "D"), contract)
+    data = LearningData.from_columns(columns, np.datetime64(entry.metadata["as_of"], "D"), contract)
     return TrainingSnapshot(data, columns["contact_id"], entry.digest, dict(entry.metadata))

@@ -14,14 +14,13 @@ from bank_assets.assets.materialization import ML_OWNERS, OWNERS, Wanted, derive
 from bank_assets.contract.contract import Contract
 from bank_assets.core.model.calibration import recalibrated_day_by_day
 from bank_assets.core.model.scorer import apply_calibrator
-from bank_assets.core.quality.performance import measure_performance
-from bank_assets.core.quality.performance_report import Baseline, PerformanceReport
+from bank_assets.core.quality.performance import Baseline, PerformanceReport, measure_performance
 from bank_assets.partitions import monthly_asset
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.settings import Settings
 from bank_assets.store.atomic_files import write_atomic
 from bank_assets.store.champion_history import ChampionHistory
-from bank_assets.store.contact_store import ContactStore, scored_contacts, scored_months
+from bank_assets.store.contact_store import ContactStore, scored_months, stored_scores
 from bank_assets.store.derivations import DerivedTable, Made
 from bank_assets.store.lineage import (
     REPORTED_OUTCOMES,
@@ -120,7 +119,7 @@ def _scores(
             unshifted[mine] = apply_calibrator(raw, scorer.decision["calibrator"])
     scored = ~np.isnan(unshifted)
     days = np.unique(contacts.contact_dates[scored])
-    proba = recalibrated_day_by_day(unshifted, contacts.is_subscribed, contacts.known_on, contacts.contact_dates, days)
+    proba = recalibrated_day_by_day(contacts.scored(unshifted), days)
     return pa.table(
         {
             "contact_id": contacts.contact_ids[scored],
@@ -150,8 +149,8 @@ def performance_report(
     months = scored_months(warehouse)
 
     def work() -> Made:
-        tested = scored_contacts(warehouse, ContactStore(warehouse, settings.contract).read(months))
-        days = tested.contact_dates
+        contacts = ContactStore(warehouse, settings.contract).read(months)
+        tested, days = contacts.scored(stored_scores(warehouse, contacts.contact_ids)), contacts.contact_dates
         as_of = days.max() + np.timedelta64(1, "D") if len(days) else np.datetime64("1970-01-01")
         baseline = Baseline()
         if champion is not None:

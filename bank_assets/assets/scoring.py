@@ -6,7 +6,7 @@ Spark scores with the same scorer as serving; `core.economics.planner` selects w
 import json
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import dagster as dg
@@ -28,7 +28,7 @@ from bank_assets.assets.materialization import (
 from bank_assets.contract.contract import Contract
 from bank_assets.core.economics.call_plan import CallPlan
 from bank_assets.core.economics.economics import Economics
-from bank_assets.core.economics.planner import CallLimits, plan_calls
+from bank_assets.core.economics.planner import CallLimits, PlanSettings, plan_calls
 from bank_assets.core.economics.suppression import SuppressionList
 from bank_assets.core.features.as_of import AsOfState
 from bank_assets.core.features.contacts import Contacts
@@ -95,7 +95,7 @@ def as_of_state(
 def publish(engine: Engine, state: AsOfState, recalibration: Recalibration, champion: str | None) -> None:
     """Publish a state, and record the recalibration if it moved the odds."""
     as_of, previous = str(state.as_of), _shift_of(states.latest(engine))
-    states.publish(engine, as_of, {**state.to_dict(), "recalibration": recalibration.to_dict()})
+    states.publish(engine, as_of, {**state.to_dict(), "recalibration": asdict(recalibration)})
     if abs(state.log_odds_shift - previous) > MATERIAL_SHIFT:
         moved = f"log-odds shift {previous:+.3f} to {state.log_odds_shift:+.3f}"
         promotions.record(
@@ -105,7 +105,7 @@ def publish(engine: Engine, state: AsOfState, recalibration: Recalibration, cham
             from_version=champion,
             to_version=champion,
             reasons=[f"{moved} from the outcomes known on {as_of}"],
-            evidence={**recalibration.to_dict(), "shift_before": previous},
+            evidence={**asdict(recalibration), "shift_before": previous},
             actor="pipeline",
             as_of=as_of,
         )
@@ -119,9 +119,7 @@ def _recalibration(store: Warehouse, contacts: Contacts, as_of: np.datetime64, s
     if not scored_months(store):
         return Recalibration(0, shift_before, 0.0, None, None)
     raw = stored_scores(store, contacts.contact_ids, "unshifted_proba")
-    mine = ~np.isnan(raw)
-    known = (contacts.is_subscribed[mine], contacts.known_on[mine], contacts.contact_dates[mine])
-    return recalibrate(raw[mine], *known, as_of, shift_before)
+    return recalibrate(contacts.scored(raw), as_of, shift_before)
 
 
 class CampaignConfig(dg.Config):
@@ -241,16 +239,10 @@ def plan_of(
 ) -> CallPlan:
     """Choose whom of a scored campaign to call; a budget of None sets no limit."""
     rows = arrays_of(scored)
-    return plan_calls(
-        rows["contact_id"],
-        rows["probability"],
-        economics.on_record(rows),
-        rows,
-        contract,
-        limits=CallLimits(budget_eur=budget_eur),
-        suppression=SuppressionList.of(suppressed),
-        list_id=list_id,
+    settings = PlanSettings(
+        economics.on_record(rows), CallLimits(budget_eur), suppression=SuppressionList.of(suppressed)
     )
+    return plan_calls(rows["contact_id"], rows["probability"], rows, contract, settings, list_id)
 
 
 def scores_of(scored: pa.Table, facts: dict[str, Any]) -> ListScores:

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from bank_assets.checks import hint, result
-from bank_assets.core.promotion.gates import PromotionPolicy
+from bank_assets.core.promotion.gates import LIMITS
 from bank_assets.core.quality import metrics
 from bank_assets.core.training.export import PARITY_LIMIT
 from bank_assets.store.warehouse import Warehouse
@@ -23,8 +23,7 @@ def onnx_graph_equals_estimator(warehouse: dg.ResourceParam[Warehouse]) -> dg.As
 def challenger_shows_no_leak(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     """The challenger's out-of-time AUC is not too good to be true."""
     auc = float(warehouse.manifest(TABLE)["all"].metadata["headline"]["roc_auc"])
-    limit = PromotionPolicy().leak_auc
-    return result(auc <= limit, roc_auc=auc, limit=limit)
+    return result(auc <= LIMITS.leak_auc, roc_auc=auc, limit=LIMITS.leak_auc)
 
 
 @dg.asset_check(asset=TABLE)

@@ -3,12 +3,12 @@
 import dagster as dg
 
 from bank_assets.checks import hint, result
-from bank_assets.core.promotion.gates import PromotionPolicy
+from bank_assets.core.promotion.gates import LIMITS
 from bank_assets.core.training.algorithms import ALGORITHMS
 from bank_assets.store.warehouse import Warehouse
 
 TABLE = "candidates"
-LEAK_AUC = PromotionPolicy().leak_auc
+LEAK_AUC = LIMITS.leak_auc
 SLOW_FIT_SECONDS = 120.0
 
 

@@ -17,8 +17,7 @@ from sqlalchemy import Engine
 from bank_assets.core.arrays import DayArray
 from bank_assets.core.drift.covariate_shift import Reference
 from bank_assets.core.drift.daily_profiles import DailyProfiles
-from bank_assets.core.response.evidence import KnownFacts
-from bank_assets.core.response.loop import FITS, Assessment, Position, advance, after_verdict, days_to_judge
+from bank_assets.core.response.loop import FITS, Assessment, KnownFacts, Position, advance, after_verdict, days_to_judge
 from bank_assets.core.response.policy import Response, ResponseAction, ResponseState, ViolationKind
 from bank_assets.core.training.algorithms import ALGORITHMS
 from bank_assets.core.training.recipes import Recipe
@@ -28,7 +27,7 @@ from bank_assets.ledger.responses import Judged
 from bank_assets.loop.requests import ATTEMPTS, TAG_AS_OF, TAG_EPISODE, TAG_WORK, RunWanted, attempts_of
 from bank_assets.settings import Settings
 from bank_assets.store.champion_history import ChampionHistory
-from bank_assets.store.contact_store import ContactStore, scored_contacts
+from bank_assets.store.contact_store import ContactStore, stored_scores
 from bank_assets.store.derivations import Derived
 from bank_assets.store.lineage import PROFILES, REPORTED_OUTCOMES, SCORES, passed_months, stale_scores, state
 from bank_assets.store.registry import Registry
@@ -53,7 +52,7 @@ class NextStep:
 
 
 class ResponseLoop:
-    """The loop's `ScoredDeliveries`, `Fits` and `LoopRecord` over what is stored."""
+    """The loop's `LoopPorts` over what is stored."""
 
     def __init__(self, settings: Settings, engine: Engine, instance: dg.DagsterInstance) -> None:
         self._settings, self._engine, self._instance = settings, engine, instance
@@ -75,7 +74,7 @@ class ResponseLoop:
         stale = stale_scores(self._store, self._champions)
         if stale:
             return NextStep(f"scores of {len(stale)} month(s) are by other champions.", self._rescore(stale))
-        if advance(self, self, self):
+        if advance(self):
             return self._published()
         requested = self._requested()
         owner = DRIFT if requested.kinds == [ViolationKind.COVARIATES] else PERFORMED
@@ -141,7 +140,7 @@ class ResponseLoop:
         reason = f"the fit of {requested.as_of} counts as refused: {why}"
         state = after_verdict(self.position().state, requested.as_of, is_promoted=False)
         answer = Response(ResponseAction.NONE, (reason,), state, episode_id=requested.episode_id, is_alert=True)
-        self._append(requested.as_of, answer, requested.shift)
+        self._append(requested.as_of, answer, requested.shift, {})
         return True
 
     def _requested(self) -> Judged:
@@ -191,11 +190,11 @@ class ResponseLoop:
         """Append one row."""
         day, evidence = str(assessment.day), assessment.evidence
         measured = json.loads(json.dumps(asdict(evidence) | {"as_of": day}, default=float))
-        self._append(day, assessment.response, evidence.shift_now, kinds=assessment.kinds, evidence=measured)
+        self._append(day, assessment.response, evidence.shift_now, measured)
 
-    def _append(self, as_of: str, answer: Response, shift: float, **measured: Any) -> None:
+    def _append(self, as_of: str, answer: Response, shift: float, evidence: Mapping[str, Any]) -> None:
         """Append a row. It claims the next number, so that two sensors record a day once."""
-        row = {**asdict(answer), "state": answer.state.to_json(), "kinds": (), "evidence": {}} | measured
+        row = {**asdict(answer), "state": answer.state.to_json(), "evidence": evidence}
         row |= {"seq": 1 if self._last is None else self._last.seq + 1, "promotion_id": self._promotion_id}
         self._last = responses.append(self._engine, as_of=as_of, shift=shift, **row)
 
@@ -223,7 +222,8 @@ class ResponseLoop:
         counted = self._store.manifest(PROFILES.name)
         profiles = [month for month in self._months if month in counted and counted[month].rows]
         daily = DailyProfiles.from_table(self._store.read(PROFILES.name, profiles), self._settings.contract)
-        scored = scored_contacts(self._store, self._contacts.read(self._months), "unshifted_proba")
+        contacts = self._contacts.read(self._months)
+        scored = contacts.scored(stored_scores(self._store, contacts.contact_ids, "unshifted_proba"))
         return KnownFacts(scored, daily, self._reference(daily))
 
     def _reference(self, daily: DailyProfiles) -> Reference:

@@ -17,7 +17,6 @@ import pyarrow.compute as pc
 from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import FloatArray
 from bank_assets.core.features.contacts import Contacts, frame_from_tables, usable_from
-from bank_assets.core.quality.performance import ScoredContacts
 from bank_assets.store.campaign_files import example_path
 from bank_assets.store.lineage import CONTACTS, SCORES
 from bank_assets.store.warehouse import Warehouse
@@ -106,9 +105,3 @@ def stored_scores(
             scores = scores.filter(pc.equal(scores["model_version"], version))
         known = dict(zip(scores["contact_id"].to_pylist(), scores[column].to_pylist(), strict=True))
     return np.array([known.get(contact, np.nan) for contact in contact_ids], dtype=np.float64)
-
-
-def scored_contacts(store: Warehouse, contacts: Contacts, column: str = "proba") -> ScoredContacts:
-    """Contacts with a column of their scores and their outcomes."""
-    proba = stored_scores(store, contacts.contact_ids, column)
-    return ScoredContacts(contacts.contact_dates, proba, contacts.is_subscribed, contacts.known_on, contacts.frame)
