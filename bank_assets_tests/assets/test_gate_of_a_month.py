@@ -11,6 +11,8 @@ from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.store.derivations import fingerprint
 
+pytestmark = pytest.mark.slow
+
 MONTH, LIMIT = "2020-04", 0.05
 
 

@@ -10,6 +10,8 @@ from bank_assets.replay.trace import Trace
 from bank_assets.replay.world import ReplayError, ReplaySettings, World, step_starts
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
+pytestmark = pytest.mark.slow
+
 DAY = np.timedelta64(1, "D")
 ECONOMICS = Economics.constant(5.0, 40.0)
 CANDIDATES = ("lightgbm/none",)

@@ -19,6 +19,8 @@ from bank_assets_tests.world.contacts import FIRST, made_contacts
 from bank_assets_tests.world.daemon import InProcessDaemon
 from bank_assets_tests.world.home import failed_run, land, make_tables, promote
 
+pytestmark = pytest.mark.slow
+
 DAYS = 121  # to 2020-04-30
 CONTACTS, DRIFT, PERFORMANCE = "new_contacts_sensor", "drift_retrain_sensor", "performance_retrain_sensor"
 

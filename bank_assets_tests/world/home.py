@@ -74,7 +74,8 @@ def make_tables(settings: Settings, months: list[str], *, held: tuple[str, ...] 
             TABLES[2]: pa.table({"contact_id": pa.array([], pa.string())}),
         }
         for table, content in made.items():
-            store.write(table, month, content, mark, {"contacts": {"rows_in": len(rows), "rejected": 0}})
+            counts = {"rows_in": len(rows), "rejected": 0, "superseded": 0, "codes": {}}
+            store.write(table, month, content, mark, {"contacts": counts})
         digest = store.manifest("contacts")[month].digest
         passed = {"passed": month not in held, "errors": [], "warnings": [], "contacts_digest": digest}
         store.write("contacts_validation", month, pa.table({"month": [month]}), "gate", passed)
@@ -118,6 +119,7 @@ def _outcomes(rows: pd.DataFrame) -> pa.Table:
             "is_subscribed": (rows["y"] == "yes").to_numpy(),
             "duration_seconds": pa.array(rows["duration"].to_numpy(), pa.int32()),
             "arrived_on": _dates(rows),
+            "delivery_arrival": pa.array(rows["delivery_arrival"].to_numpy(), pa.int32()),
         }
     )
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
+import msgspec
 import numpy as np
 from litestar import Request, post
 from litestar.di import NamedDependency
@@ -18,9 +19,9 @@ from bank_assets.contract.contract import Contract
 from bank_assets.contract.names import MODEL_NAME
 from bank_assets.core.arrays import FloatArray
 from bank_assets.core.economics.economics import BalanceValue, ColumnAmount, Economics, EconomicsError
-from bank_assets.core.economics.planner import CallLimits
+from bank_assets.core.economics.planner import CallLimits, PlanSettings
 from bank_assets.core.economics.suppression import FrequencyRules, SuppressionList
-from serving.campaigns.planning import PlannedCampaign, PlanSettings, ScoredCampaign, plan_contacts, score_contacts
+from serving.campaigns.planning import PlannedCampaign, ScoredCampaign, plan_contacts, score_contacts
 from serving.campaigns.schemas import PlanRequest, RulesRequest, ValueByBalance
 from serving.champion.champion import Champion, ChampionStore, PublishedState
 from serving.customers.suppressions import Suppressions
@@ -68,12 +69,9 @@ def plan_route(payloads: Payloads) -> HTTPRouteHandler:
         """Calls in order, expected profit with interval, profit curve; nobody on the suppression list is in it."""
         data = body_reader.read(body, request.scope["headers"])
         champion, published = store.current, store.state
-
-        def work() -> dict[str, Any]:
-            contacts, suppression = contacts_of(data, payloads), suppressions.read()
-            return plan_campaign(contacts, data, champion, published, economics, suppression, payloads)
-
-        return await asyncio.to_thread(work)
+        return await asyncio.to_thread(
+            lambda: plan_campaign(data, champion, published, economics, suppressions.read(), payloads)
+        )
 
     return plan
 
@@ -131,7 +129,6 @@ def _value_by_balance(requested: ValueByBalance, contract: Contract) -> BalanceV
 
 
 def plan_campaign(
-    contacts: Sequence[PredictionRequest],
     request: PlanRequest,
     champion: Champion,
     published: PublishedState,
@@ -144,7 +141,7 @@ def plan_campaign(
     Raises:
         EconomicsError, PlanError, HoldoutError, SuppressionError: an amount, limit, share or rule is unusable.
     """
-    economics = economics_of(request.economics, default)
+    contacts, economics = contacts_of(request, payloads), economics_of(request.economics, default)
     day = request.contact_date or dt.datetime.now(dt.UTC).date()
     scored = score_contacts(contacts, day, champion, published, payloads)
     by_contact, scored = economics_by_contact(contacts, request, economics, scored)
@@ -183,11 +180,11 @@ def _answer(planned: PlannedCampaign, economics: Economics) -> dict[str, Any]:
         "as_of": scored.published.as_of,
         "stale_features": scored.n_stale > 0,
         "economics": economics.to_dict(),
-        "amounts": {"cost": by_contact.cost_amount.to_dict(), "value": by_contact.value_amount.to_dict()},
-        "rules": settings.rules.to_dict(),
+        "amounts": msgspec.to_builtins({"cost": by_contact.cost_amount, "value": by_contact.value_amount}),
+        "rules": asdict(settings.rules),
         "suppression_sha256": planned.suppression.digest,
         **plan.summary(),
-        "forecast": planned.forecast.to_dict(),
+        "forecast": asdict(planned.forecast),
         "calls": calls,
         "not_called": [{"contact_id": str(plan.contact_id[row]), "reason": str(plan.reason[row])} for row in others],
     }

@@ -6,7 +6,7 @@ Labels of columns come from the contract.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 from bank_assets.contract.contract import Contract
@@ -29,10 +29,6 @@ class Reason:
     probability_contribution: float
     log_odds_contribution: float
     sentence: str
-
-    def to_dict(self) -> dict[str, str | float]:
-        """Return the JSON form."""
-        return asdict(self)
 
 
 GROUP_LABELS: Final[Mapping[str, str]] = {

@@ -21,6 +21,8 @@ from serving.app import create_app
 from serving.decisions.scoring import DecisionMaker
 from serving.web import logs
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "deploy" / "aws"))
 
