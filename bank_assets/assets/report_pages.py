@@ -25,8 +25,8 @@ from bank_assets.reports.retraining_page import Retraining, retraining_page, why
 from bank_assets.settings import Settings
 from bank_assets.sources.source import landed_source
 from bank_assets.store.atomic_files import write_atomic
-from bank_assets.store.registry import Registry
 from bank_assets.store.contact_store import stored_scores
+from bank_assets.store.registry import Registry
 from bank_assets.store.warehouse import Warehouse, arrays_of
 
 DRIFT_FOLDER: Final = "drift"

@@ -80,7 +80,8 @@ def as_of_state(
     def work() -> Made:
         contacts = stored.read(months)
         visible = contacts.rows(contacts.contact_dates < as_of)
-        recalibration = _recalibration(warehouse, visible, as_of, _shift_of(states.before(ledger.engine, str(as_of))))
+        shift_before = _shift_of(states.latest(ledger.engine, before=str(as_of)))
+        recalibration = _recalibration(warehouse, visible, as_of, shift_before)
         known = visible.rows(visible.known_as_of(as_of))
         state = replace(known.history().state(as_of), log_odds_shift=recalibration.shift_after)
         publish(ledger.engine, state, recalibration, champions.current)
