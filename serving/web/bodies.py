@@ -17,12 +17,11 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from serving.web.openapi import body_of, inlined, secured
 from serving.web.problems import FieldError, MediaTypeError, PayloadError
 
+# Text without control characters. PostgreSQL cannot keep NUL: one such id would fail every decision of its commit.
+# Ends so because `$` also fits before a last line break.
 PRINTABLE: Final = r"^[^\x00-\x1f\x7f]*(?![\s\S])"
-"""Text without control characters. PostgreSQL cannot keep NUL: one such id would fail every decision of its commit.
-Ends so because `$` also fits before a last line break."""
 
-SHOWN: Final = 60
-"""Longest text of what was found: a body may be long, and it is personal data."""
+SHOWN: Final = 60  # longest text of what was found: a body may be long, and it is personal data
 
 _MESSAGE: Final = re.compile(r"^(?P<text>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
 _GOT: Final = re.compile(r", got `[^`]*`$")
@@ -36,7 +35,6 @@ _TYPES: Final = {
     "boolean": "true or false",
     "array": "a list",
     "object": "an object",
-    "null": "null",
 }
 _BOUNDS: Final = (
     ("minimum", "maximum", ""),
@@ -48,8 +46,7 @@ _BOUNDS: Final = (
 T = TypeVar("T")
 
 JSON: Final = "application/json"
-RawHeaders = Iterable[tuple[bytes, bytes]]
-"""Headers as ASGI has them, names in lower case."""
+RawHeaders = Iterable[tuple[bytes, bytes]]  # headers as ASGI has them, names in lower case
 
 
 async def read_whole(request: Request[Any, Any, Any], at_most: int) -> bytes:
@@ -219,7 +216,7 @@ def _alternative(schema: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
 
 def _words(schema: Mapping[str, Any]) -> str:
     if "anyOf" in schema:
-        return " or ".join(words for one in schema["anyOf"] if (words := _words(one)))
+        return " or ".join(words for one in schema["anyOf"] if one.get("type") != "null" and (words := _words(one)))
     if "enum" in schema:
         return f"one of {', '.join(map(str, schema['enum']))}"
     if schema.get("format") == "date":

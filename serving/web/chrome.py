@@ -12,6 +12,7 @@ from litestar import Request
 from serving.web.access import Admission
 from serving.web.view_models import GOOD, WATCH, NavItem, PageChrome
 
+# Path, name, and scope that the page needs, "" for none; the app's routes enforce it.
 PAGES: Final = (
     ("/", "Home", ""),
     ("/predict", "Predict", "predict"),
@@ -20,7 +21,6 @@ PAGES: Final = (
     ("/model", "Model", ""),
     ("/audit", "Audit", "audit"),
 )
-"""Path, name, and scope that the page needs, "" for none; the app's routes enforce it."""
 
 
 def chrome_of(request: Request[Any, Any, Any]) -> PageChrome:

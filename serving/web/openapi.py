@@ -15,10 +15,9 @@ from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIResponse, Op
 
 from serving.web.problems import PROBLEM_JSON, Problem
 
+# Statuses of every operation: credentials, scope, parameters, the key's rate, the ledger.
 ANY: Final = (401, 403, 422, 429, 503)
-"""Statuses of every operation: credentials, scope, parameters, the key's rate, the ledger."""
-BODY: Final = (413, 415)
-"""Statuses of every operation with a body."""
+BODY: Final = (413, 415)  # statuses of every operation with a body
 SECTION: Final = re.compile(r"^\s*(?:Args|Attributes|Returns|Raises):", re.MULTILINE)
 WORDS: Final = {
     401: "No or wrong credentials.",

@@ -130,18 +130,14 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 UNKNOWN: Final = (UnknownDecisionError, UnknownCampaignError, UnknownVersionError, NotFoundError)
+# Exceptions -> status, slug, title. The first match counts, so subclasses stand before their bases.
 STATUS: Final[tuple[tuple[tuple[type[Exception], ...], int, str, str], ...]] = (
     ((MediaTypeError,), 415, "media-type", "The body's format is not read here"),
     ((PayloadError, ContractError, DataError), 422, "payload", "The input does not fit the contract"),
     ((EconomicsError,), 422, "economics", "The economics cannot be used"),
     ((PlanError, HoldoutError, SuppressionError), 422, "plan", "The limits cannot be used"),
     ((ValidationException,), 422, "parameters", "A parameter cannot be used"),
-    (
-        (UnknownDecisionError, UnknownCampaignError, UnknownVersionError, NotFoundError),
-        404,
-        "not-found",
-        "Not on record",
-    ),
+    (UNKNOWN, 404, "not-found", "Not on record"),
     ((ConflictError,), 409, "conflict", "Contradicts what is on record"),
     ((NotAuthenticatedError,), 401, "not-authenticated", "Credentials are needed"),
     ((ForbiddenError,), 403, "forbidden", "Not allowed"),
@@ -155,14 +151,13 @@ STATUS: Final[tuple[tuple[tuple[type[Exception], ...], int, str, str], ...]] = (
     ((BundleError,), 503, "bundle", "The model bundle cannot be used"),
     ((ExplainError,), 503, "bundle", "The model bundle cannot explain"),
 )
-"""Exceptions -> status, slug, title. The first match counts, so subclasses stand before their bases."""
 
+# What to do about errors that the framework raises, which says no more than their name.
 HTTP_DETAIL: Final = {
     403: "form: expected the token of a page that was opened here, found none or an old one; open the page again.",
     404: "address: expected one of this app, found none here; the API is described at /docs.",
     405: "method: expected one that the Allow header names, found another; the API is described at /docs.",
 }
-"""What to do about errors that the framework raises, which says no more than their name."""
 
 PARAMETER_WORDS: Final = {
     "str": "text",

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parents[2]
 TEMPLATES: Final = ROOT / "templates"
 STATIC: Final = Path(__file__).resolve().parents[1] / "static"
+# Static addresses carry a digest of the content, so browsers may keep the files for a year.
 STATIC_SECONDS: Final = 31_536_000
-"""Static addresses carry a digest of the content, so browsers may keep the files for a year."""
 
 
 class View(Protocol):
@@ -49,8 +49,8 @@ def moment(text: str | None) -> str:
     return dt.datetime.fromisoformat(text).astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
+# Names that are not words.
 SPELLED: Final = {"smote": "SMOTE", "tomek": "Tomek links", "smote_tomek": "SMOTE + Tomek links"}
-"""Names that are not words."""
 
 
 def words(text: str | None) -> str:

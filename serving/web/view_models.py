@@ -14,11 +14,11 @@ from typing import Any, ClassVar, Final
 from bank_assets.core.economics.economics import Amount
 from serving.web.problems import Problem
 
+# Tones of badges, tiles and notices; each also has a word or a sign, never colour alone.
 GOOD: Final = "good"
 WATCH: Final = "watch"
 BAD: Final = "bad"
 PLAIN: Final = "plain"
-"""Tones of badges, tiles and notices; each also has a word or a sign, never colour alone."""
 
 
 def described(text: str, **options: Any) -> Any:
