@@ -28,16 +28,12 @@ from serving.champion.watcher import Watcher
 from serving.customers.suppressions import Suppressions
 from serving.decisions import audit_page
 from serving.decisions import page as predict_page
-from serving.decisions.api import PredictionsController, create_route
-from serving.decisions.audit_api import AuditController
-from serving.decisions.batches import Batches
-from serving.decisions.batches_api import batch_route
+from serving.decisions.api import AuditController, PredictionsController, create_route, report
+from serving.decisions.batches import batch_route
 from serving.decisions.deciding import Decider
-from serving.decisions.explaining import Explaining
-from serving.decisions.outcomes_api import report
 from serving.decisions.payloads import Payloads
 from serving.decisions.recorder import Recorder
-from serving.decisions.replaying import Replayer
+from serving.decisions.records import Records
 from serving.decisions.scoring import DecisionMaker
 from serving.dependencies import Services, providers
 from serving.home import page as home_page
@@ -137,7 +133,6 @@ def _services(settings: ServingSettings, registry: Registry | None, is_recording
     payloads = Payloads.of(platform.contract)
     maker = DecisionMaker(store, suppressions, platform.calling, payloads, settings.code_version)
     files = CampaignFiles(platform.landing, settings.bundles / "uploads")
-    replayer = Replayer(ledger, store, found, settings.code_version)
     return Services(
         settings=settings,
         ledger=ledger,
@@ -150,9 +145,7 @@ def _services(settings: ServingSettings, registry: Registry | None, is_recording
         recorder=recorder,
         maker=maker,
         decider=Decider(maker, recorder if is_recording else None),
-        batches=Batches(maker, recorder),
-        replayer=replayer,
-        explaining=Explaining(replayer),
+        records=Records(ledger, store, found, platform.contract, settings.code_version),
         access=Access(settings, ledger),
         log_ins=LogIns(),
         meters=Metrics(),

@@ -14,12 +14,10 @@ from serving.campaigns.call_lists import CallLists
 from serving.champion.champion import ChampionStore
 from serving.champion.watcher import Watcher
 from serving.customers.suppressions import Suppressions
-from serving.decisions.batches import Batches
 from serving.decisions.deciding import Decider
-from serving.decisions.explaining import Explaining
 from serving.decisions.payloads import Payloads
 from serving.decisions.recorder import Recorder
-from serving.decisions.replaying import Replayer
+from serving.decisions.records import Records
 from serving.decisions.scoring import DecisionMaker
 from serving.lifecycle import Lifecycle
 from serving.monitoring.reports import Reports
@@ -44,9 +42,7 @@ class Services:
     recorder: Recorder
     maker: DecisionMaker
     decider: Decider
-    batches: Batches
-    replayer: Replayer
-    explaining: Explaining
+    records: Records
     access: Access
     log_ins: LogIns
     meters: Metrics

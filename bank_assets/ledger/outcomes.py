@@ -19,8 +19,8 @@ class UnknownDecisionError(LedgerError):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """One report of an outcome."""
+class OutcomeReport:
+    """One report of an outcome, as kept."""
 
     id: int
     decision_id: str | None
@@ -36,7 +36,7 @@ class Outcome:
 class Recorded:
     """Result of a report."""
 
-    outcome: Outcome  # the stored row, new or existing
+    outcome: OutcomeReport  # the stored row, new or existing
     is_new: bool
     corrects: bool  # an earlier report about the same subject had another value
 
@@ -56,7 +56,7 @@ class ExportedOutcome:
     model_version: str | None
 
 
-_REPORTS: Final = select(*(outcomes.c[name] for name in Outcome.__dataclass_fields__)).order_by(
+_REPORTS: Final = select(*(outcomes.c[name] for name in OutcomeReport.__dataclass_fields__)).order_by(
     outcomes.c.arrived_at, outcomes.c.id
 )
 
@@ -87,7 +87,7 @@ def record(
     with holding_head(engine) as (connection, _, _):
         if decision_id is not None:
             contact_id = _contact_of(connection, decision_id)
-        earlier = [Outcome(*row) for row in connection.execute(_REPORTS.where(outcomes.c.subject == subject))]
+        earlier = [OutcomeReport(*row) for row in connection.execute(_REPORTS.where(outcomes.c.subject == subject))]
         same = [report for report in earlier if report.y == y and report.arrived_at == arrived_at]
         if arrived_at is None and earlier and (earlier[-1].y, earlier[-1].duration) == (y, duration):
             same = [earlier[-1]]
@@ -106,7 +106,7 @@ def record(
         key = connection.execute(insert(outcomes).values(subject=subject, **values)).inserted_primary_key
         assert key is not None
         corrects = any(report.y != y for report in earlier)
-        return Recorded(Outcome(id=key[0], **values), is_new=True, corrects=corrects)
+        return Recorded(OutcomeReport(id=key[0], **values), is_new=True, corrects=corrects)
 
 
 def _contact_of(connection: Connection, decision_id: str) -> str | None:
@@ -124,10 +124,11 @@ def _contact_of(connection: Connection, decision_id: str) -> str | None:
     return known.contact_id
 
 
-def of_decision(engine: Engine, decision_id: str) -> list[Outcome]:
+def of_decision(engine: Engine, decision_id: str) -> list[OutcomeReport]:
     """Every report about a decision, oldest arrival first."""
+    query = _REPORTS.where(outcomes.c.decision_id == decision_id)
     with engine.connect() as connection:
-        return [Outcome(*row) for row in connection.execute(_REPORTS.where(outcomes.c.decision_id == decision_id))]
+        return [OutcomeReport(*row) for row in connection.execute(query)]
 
 
 def export(engine: Engine, after: int = 0) -> Iterator[ExportedOutcome]:

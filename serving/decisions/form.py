@@ -19,8 +19,7 @@ from serving.decisions.view_models import FieldGroup, FormField, PredictForm
 from serving.web.problems import FieldError
 
 ECONOMICS: Final = {"cost_eur": "Cost of a call", "value_eur": "Value of a subscription"}
-FURTHER: Final = "Further details"
-"""Heading of payload columns that the contract puts under none of its own."""
+FURTHER: Final = "Further details"  # heading of payload columns that the contract puts under none of its own
 Values = Mapping[str, str]
 
 

@@ -24,8 +24,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bank_assets.ledger import decisions
 from bank_assets.ledger.engine import open_ledger
 
-GROUP_ROWS: Final = 512
-"""Most decisions of a transaction that joins groups: bounds the wait of the last one in it."""
+GROUP_ROWS: Final = 512  # most decisions of a transaction that joins groups: bounds the wait of the last one in it
 BUFFER_BYTES: Final = 1 << 20
 _LENGTH: Final = struct.Struct("<I")
 _row: Final = attrgetter(*decisions.Draft.__dataclass_fields__)

@@ -29,8 +29,8 @@ from serving.web.problems import LedgerUnavailableError, RecorderBusyError
 
 logger = logging.getLogger(__name__)
 
+# Wait before a dead writer is replaced, after the first death and at most; it doubles until one has written.
 RESTART_SECONDS: Final = (0.1, 5.0)
-"""Wait before a dead writer is replaced, after the first death and at most; it doubles until one has written."""
 STOP_SECONDS: Final = 5.0
 
 CANNOT_WRITE: Final = (
@@ -38,8 +38,8 @@ CANNOT_WRITE: Final = (
     "acknowledged, try again in a moment."
 )
 
+# Called in the event loop: with None once the decisions are on disk, else with what to tell the client.
 Done = Callable[[Exception | None], None]
-"""Called in the event loop: with None once the decisions are on disk, else with what to tell the client."""
 
 
 @dataclass(slots=True)
