@@ -15,7 +15,7 @@ from serving.campaigns.requested_plans import contacts_of, plan_campaign
 from serving.campaigns.schemas import PlanRequest
 from serving.champion.champion import ChampionStore
 from serving.customers.suppressions import Suppressions
-from serving.decisions.payloads import Payloads, customer_of
+from serving.decisions.payloads import Payloads
 from serving.web.bodies import JsonBody
 
 PLAN_BODY_BYTES = 100_000_000
@@ -23,7 +23,7 @@ PLAN_BODY_BYTES = 100_000_000
 
 def plan_route(payloads: Payloads) -> HTTPRouteHandler:
     """The route, for requests under a contract."""
-    customer = customer_of(payloads)
+    customer = payloads.example
     body_reader = JsonBody(
         PlanRequest,
         example={

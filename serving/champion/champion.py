@@ -84,7 +84,7 @@ class ChampionStore:
         self.champion: Champion | None = None
         self.published: PublishedState | None = None
         self.is_registry_reachable: bool | None = None
-        self.message = "the registry was not asked yet"
+        self.message = "the registry was not read yet"
         self.swaps = 0
 
     @property

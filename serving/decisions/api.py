@@ -15,7 +15,7 @@ from litestar.params import FromPath, QueryParameter, RawBody
 from sqlalchemy import Engine
 
 from bank_assets.ledger import chain, decisions, outcomes
-from serving.decisions.payloads import Payloads, check_date, customer_of
+from serving.decisions.payloads import Payloads, check_date
 from serving.decisions.record_schemas import (
     DecisionRecord,
     ErasureAnswer,
@@ -45,7 +45,7 @@ ERASURE = JsonBody(ErasureRequest, example={"contact_id": "c-1", "reason": "requ
 
 def create_route(payloads: Payloads) -> HTTPRouteHandler:
     """The route that decides, for requests under a contract."""
-    body = JsonBody(payloads.struct, payloads.request_of, example=customer_of(payloads), scope="predict")
+    body = JsonBody(payloads.struct, payloads.request_of, example=payloads.example, scope="predict")
 
     @post(
         PATH,

@@ -14,9 +14,10 @@ from bank_assets.ledger import chain
 from serving.decisions.form import labels_of
 from serving.decisions.page import view_of
 from serving.decisions.records import Records
-from serving.decisions.view_models import AuditPage, ChainPage, ChainView, RecordPage, ReplayView, SearchResults
+from serving.decisions.view_models import AuditPage, ChainView, RecordPage, ReplayView, SearchResults
 from serving.web.problems import FieldError, PayloadError
 from serving.web.templating import is_partial, show
+from serving.web.view_models import PartPage
 
 PAGE_ROWS: Final = 50
 CRITERIA: Final = ("id", "contact_id", "actor", "decision", "model_version", "since", "until")
@@ -57,7 +58,7 @@ def verify(request: Request[Any, Any, Any], records: NamedDependency[Records]) -
             raise PayloadError(FieldError("anchor_hash", "64 hexadecimal digits", repr(digest[:70])))
         anchor = chain.Anchor(int(seq), digest)
     part = ChainView(records.verify(anchor), anchor is not None)
-    return show(request, ChainPage("Chain of decisions", part), part)
+    return show(request, PartPage("Chain of decisions", part), part)
 
 
 @get("/audit/{decision_id:str}", name="page:audit:record", sync_to_thread=True)

@@ -26,7 +26,7 @@ from bank_assets.contract.names import MODEL_NAME
 from bank_assets.core.economics.economics import MAXIMUM_EUR
 from bank_assets.ledger.decisions import new_id
 from serving.champion.champion import Champion, PublishedState
-from serving.decisions.payloads import Payloads, check_date, customer_of
+from serving.decisions.payloads import Payloads, check_date
 from serving.decisions.recorder import Recorder
 from serving.decisions.schemas import MINIMUM_EUR, BatchRow, EconomicsRequest, PredictionRequest
 from serving.decisions.scoring import Decided, DecisionMaker, DecisionRequest, economics_of, reason_of
@@ -49,9 +49,10 @@ _encode = msgspec.json.Encoder().encode
 
 def batch_route(payloads: Payloads) -> HTTPRouteHandler:
     """The route, for rows under a contract."""
-    customer = customer_of(payloads)
+    customer = payloads.example
+    row = ",".join(map(str, customer.values()))
     content = {
-        **body_of({"type": "string"}, ",".join(customer) + "\n" + ",".join(map(str, customer.values())) + "\n", CSV),
+        **body_of({"type": "string"}, f"{','.join(customer)}\n{row}\n", CSV),
         **body_of({"type": "array", "maxItems": MAX_ROWS, "items": inlined(payloads.struct)}, [customer]),
     }
 

@@ -49,7 +49,7 @@ def form(
     payloads: NamedDependency[Payloads],
 ) -> Response[Any]:
     """The form with a typical customer."""
-    store.current  # noqa: B018  without a model the page says so instead of taking input in vain
+    store.current  # noqa: B018  without a model there is an error page, and nobody fills in the form in vain
     values = default_values(store.state.as_of, economics, payloads.contract)
     return show(request, PredictPage(form_of(values, payloads.contract)))
 

@@ -43,7 +43,7 @@ class Payloads:
 
     contract: Contract
     struct: type[PredictionRequest]
-    example: Mapping[str, Any]
+    example: dict[str, Any]  # a typical customer, for the API document
     text_of: Callable[[PredictionRequest], str]
     _numbers: Callable[[PredictionRequest], tuple[Any, ...]]
     _words: Callable[[PredictionRequest], tuple[Any, ...]]
@@ -57,7 +57,11 @@ class Payloads:
         return cls(
             contract,
             request_type(contract),
-            {column.source: column.default for column in contract.payload},
+            {
+                **{column.source: column.default for column in contract.payload},
+                "contact_id": "c-1",
+                "contact_date": "2010-11-17",
+            },
             _canonical_writer(contract),
             _getter([tables[name] for name in contract.numeric_columns]),
             _getter([tables[name] for name in contract.category_columns]),
@@ -244,8 +248,3 @@ def _whole_numbers(raw: object) -> object:
         return raw
     changed = {name: int(value) for name, value in raw.items() if isinstance(value, float) and value.is_integer()}
     return {**raw, **changed} if changed else raw
-
-
-def customer_of(payloads: Payloads) -> dict[str, Any]:
-    """A customer who is taken, for the OpenAPI document."""
-    return {**payloads.example, "contact_id": "c-1", "contact_date": "2010-11-17"}

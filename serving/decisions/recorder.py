@@ -38,7 +38,7 @@ CANNOT_WRITE: Final = (
     "acknowledged, try again in a moment."
 )
 
-# Called in the event loop: with None once the decisions are on disk, else with what to tell the client.
+# Called in the event loop: with None once the decisions are on disk, else with the error for the client.
 Done = Callable[[Exception | None], None]
 
 
@@ -59,7 +59,7 @@ class _Line(asyncio.Protocol):
         self._decode = msgspec.msgpack.Decoder(Written).decode
 
     def data_received(self, data: bytes) -> None:
-        """Pass on what the writer says."""
+        """Pass on the messages of the writer."""
         for message in self._frames.feed(data):
             self._written(self._decode(message))
 
@@ -173,18 +173,18 @@ class Recorder:
         transport.write(group.message)
         group.message = b""  # a group of an upload is megabytes
 
-    def _written(self, said: Written) -> None:
+    def _written(self, result: Written) -> None:
         """The writer has finished a transaction, well or not."""
-        groups = [self._sent.popleft() for _ in range(said.n_groups)]
+        groups = [self._sent.popleft() for _ in range(result.n_groups)]
         n = sum(group.n for group in groups)
-        if said.error is None:
+        if result.error is None:
             self.groups += 1
             self.recorded += n
             self._restart_seconds = RESTART_SECONDS[0]
         else:
-            found = {"error": said.error, "decisions": n} | ({"trace": said.trace} if said.trace else {})
+            found = {"error": result.error, "decisions": n} | ({"trace": result.trace} if result.trace else {})
             logger.error("ledger cannot be written", extra=found)
-        self._settle(groups, is_on_disk=said.error is None)
+        self._settle(groups, is_on_disk=result.error is None)
 
     def _lost(self) -> None:
         """The writer is gone: whether its last transaction is on disk is not known, so nothing is acknowledged."""

@@ -51,7 +51,7 @@ RECALIBRATION_LABEL: Final = "How well recent predictions matched their outcomes
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """Decisions on record, and what can be found out about them."""
+    """Reads, searches, verifies, explains and replays the decisions on record."""
 
     engine: Engine
     store: ChampionStore

@@ -130,7 +130,7 @@ WhyNot = Annotated[
 
 
 class Answer(Struct, frozen=True):
-    """What every answer says about a decision."""
+    """The part of a decision that every answer contains."""
 
     id: str
     probability: float
@@ -152,7 +152,7 @@ class BatchRow(Answer, frozen=True):
 
 
 class FullAnswer(Answer, frozen=True):
-    """A decision with what it was made from."""
+    """A decision with the model, economics and day that it was made from."""
 
     threshold: float
     economics: EconomicsUsed

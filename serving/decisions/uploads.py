@@ -1,4 +1,4 @@
-"""Uploaded files: CSV or JSON in; for each row its line with a request, or with what does not fit."""
+"""Uploaded files, CSV or JSON: each row becomes a request, or an error that names what does not fit."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class BatchError(msgspec.Struct, frozen=True):
     errors: tuple[FieldError, ...]
 
 
-Row = tuple[int, PredictionRequest | BatchError]  # line of the file, and what it says
+Row = tuple[int, PredictionRequest | BatchError]  # line of the file with its request, or with its faults
 
 
 def csv_rows(

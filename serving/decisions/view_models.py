@@ -127,15 +127,6 @@ class ChainView:
 
 
 @dataclass(frozen=True, slots=True)
-class ChainPage:
-    """The verification as a page."""
-
-    template: ClassVar[str] = "pages/chain.html"
-    title: str = described("Title of the page.")
-    part: ChainView = described("The result.")
-
-
-@dataclass(frozen=True, slots=True)
 class ReplayView:
     """A decision run again."""
 

@@ -112,21 +112,18 @@ class JsonBody(Generic[T]):
         try:
             return self._decode(body)
         except msgspec.ValidationError as error:
-            if self._reread is None:
-                raise PayloadError(fault(str(error), self._schema, body)) from None
-            return self._again(body, error)
+            if self._reread is not None:
+                try:
+                    raw = msgspec.json.decode(body)
+                except (UnicodeDecodeError, RecursionError) as deeper:
+                    raise PayloadError(not_json(deeper)) from None
+                except msgspec.DecodeError:
+                    pass  # a number that no double holds
+                else:
+                    return self._reread(raw)
+            raise PayloadError(fault(str(error), self._schema, body)) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise PayloadError(not_json(error)) from None
-
-    def _again(self, body: bytes, error: msgspec.ValidationError) -> T:
-        assert self._reread is not None
-        try:
-            raw = msgspec.json.decode(body)
-        except (UnicodeDecodeError, RecursionError) as deeper:
-            raise PayloadError(not_json(deeper)) from None
-        except msgspec.DecodeError:  # a number that no double holds
-            raise PayloadError(fault(str(error), self._schema, body)) from None
-        return self._reread(raw)
 
 
 def check_format(header: str, value: str, media_types: tuple[str, ...]) -> None:

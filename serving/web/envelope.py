@@ -94,7 +94,7 @@ class RequestEnvelope:
 
         handled: HTTPScope = scope
         if scope["method"] == "HEAD":
-            # What GET would answer, without the body: monitors and link checkers ask so, and routes only know GET.
+            # Monitors and link checkers send HEAD, but routes only know GET: answer like GET, without the body.
             handled = {**scope, "method": HttpMethod.GET}
         try:
             await self._app(handled, receive, send_with_headers)

@@ -24,7 +24,7 @@ from bank_assets.core.training.algorithms import ALGORITHMS
 from bank_assets.reports.formats import NONE, amount_text, count, eur, number, p_value, pct, points
 from serving.web.chrome import chrome_of
 from serving.web.problems import Problem
-from serving.web.view_models import ProblemPage, ProblemPart
+from serving.web.view_models import PartPage, ProblemPart
 
 if TYPE_CHECKING:
     from litestar.router import Router
@@ -126,7 +126,7 @@ def static_files() -> Router:
 
 
 def is_partial(request: Request[Any, Any, Any]) -> bool:
-    """True if htmx asks for a part; a page that it restores from history must be whole."""
+    """True if htmx requests a part; a page that it restores from history must be whole."""
     headers = request.headers
     return headers.get("HX-Request") == "true" and headers.get("HX-History-Restore-Request") != "true"
 
@@ -139,7 +139,7 @@ def show(
     status: int = 200,
     headers: dict[str, str] | None = None,
 ) -> Template:
-    """Answer with a page, or with the part of it that htmx asks for."""
+    """Answer with a page, or with the part of it that htmx requests."""
     view = part if part is not None and is_partial(request) else page
     return Template(
         view.template,
@@ -177,4 +177,4 @@ def problem_page(request: Request[Any, Any, Any], problem: Problem) -> Response[
     else:
         way = WAYS_ON.get(problem.type, DEFAULT_WAY)
     part = ProblemPart(problem, *way, has_title=is_partial(request))
-    return show(request, ProblemPage(problem.title, part), part, status=problem.status)
+    return show(request, PartPage(problem.title, part), part, status=problem.status)
