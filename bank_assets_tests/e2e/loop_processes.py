@@ -30,7 +30,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "BANK_SPARK_MASTER": "local[2]",
         "BANK_SPARK_MEMORY": "1g",
         "BANK_SETTLE_SECONDS": "1",
-        "BANK_SENSOR_SECONDS": "2",
+        "BANK_SENSOR_SECONDS": "4",
         "BANK_MLFLOW_URI": settings.mlflow_uri,
         "DAGSTER_HOME": str(settings.dagster_home),
         "PYTHONPATH": str(ROOT),

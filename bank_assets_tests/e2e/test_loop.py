@@ -138,39 +138,52 @@ def test_the_place_where_a_stage_is_killed_exists(stage):
     assert callable(pkgutil.resolve_name(STAGES[stage]))
 
 
-@pytest.mark.parametrize("stage", [QUICK, *(pytest.param(s, marks=pytest.mark.soak) for s in STAGES if s != QUICK)])
-def test_a_month_lands_and_is_worked_through_unattended_though_a_worker_is_killed(home, contacts, stage):
+def land_april(home, contacts):
+    """April arrives, and a campaign file with some of its customers."""
     land(home, of_months(contacts, "2020-04"))
     (home.landing / "campaigns").mkdir()
-    called = of_months(contacts, "2020-04").rows(np.arange(40))
-    (home.landing / "campaigns" / "spring.csv").write_text(campaign_text(called))
+    listed = of_months(contacts, "2020-04").rows(np.arange(40))
+    (home.landing / "campaigns" / "spring.csv").write_text(campaign_text(listed))
+
+
+def work_through_with_a_killed_worker(home, contacts, stage):
+    """The daemon works until it is idle although the first worker that reaches the stage dies there."""
     with running_daemon(home, kill_worker_at=STAGES[stage]) as daemon:
         daemon.wait((home.home / "killed").exists)
         daemon.rest()
         failed = daemon.runs(dg.DagsterRunStatus.FAILURE)
         done = daemon.runs(dg.DagsterRunStatus.SUCCESS)
-        launched = [one for one in done if "dagster/sensor_name" in one.tags]
-    assert len(failed) == 1, "the killed run is failed, and its work was asked for again"
-    assert any(one.tags.get(TAG_WORK) == failed[0].tags[TAG_WORK] for one in done)
-    assert {"data_job", "refit_job", "performance_job", "scoring_job"} <= {one.job_name for one in launched}
+    assert {one.tags[TAG_WORK] for one in failed} <= {one.tags.get(TAG_WORK) for one in done}, "made up for"
+    launched = {one.job_name for one in done if "dagster/sensor_name" in one.tags}
+    assert {"data_job", "refit_job", "performance_job", "scoring_job"} <= launched
     assert_april_was_worked_through(home, contacts)
     assert Warehouse(home.warehouse).manifest("call_list")["spring"].rows > 0
+    return failed
 
 
-def test_the_daemon_is_killed_between_a_look_and_its_run_and_then_everything_with_it(home, contacts):
-    land(home, of_months(contacts, "2020-04"))
+@pytest.mark.soak
+@pytest.mark.parametrize("stage", [stage for stage in STAGES if stage != QUICK])
+def test_a_month_is_worked_through_unattended_though_a_worker_is_killed(home, contacts, stage):
+    land_april(home, contacts)
+    assert len(work_through_with_a_killed_worker(home, contacts, stage)) == 1
+
+
+def test_a_month_is_worked_through_unattended_though_daemon_machine_and_worker_are_killed(home, contacts):
+    """The daemon dies between a sensor's request and its run, then everything at once, then one worker."""
+    land_april(home, contacts)
     with running_daemon(home, kill_daemon_at="dagster._daemon.sensor:_submit_run_request") as daemon:
         assert daemon.process.wait(120) == -signal.SIGKILL
         assert daemon.runs(dg.DagsterRunStatus.STARTED) == []
+    (home.home / "killed").unlink()
     with running_daemon(home) as daemon:
-        (run,) = daemon.wait(daemon.carried)
+        (orphan,) = daemon.wait(daemon.carried)
         daemon.kill()  # daemon, code server and worker: nobody is left to notice
-        assert daemon.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.STARTED
-    with running_daemon(home) as daemon:
-        daemon.wait(lambda: daemon.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE, 120)
-        daemon.wait(lambda: Warehouse(home.warehouse).entry("contact_profiles", "2020-04"))
+        assert daemon.instance.get_run_by_id(orphan.run_id).status is dg.DagsterRunStatus.STARTED
+    failed = work_through_with_a_killed_worker(home, contacts, QUICK)
+    assert len(failed) == 2, "the orphan and the killed worker"
+    assert orphan.run_id in {one.run_id for one in failed}
     with open_instance(home) as instance:
-        requested = [one for one in instance.get_runs() if one.tags.get(TAG_WORK) == run.tags[TAG_WORK]]
+        requested = [one for one in instance.get_runs() if one.tags.get(TAG_WORK) == orphan.tags[TAG_WORK]]
     assert len(requested) == 2, "one that was orphaned, one that made up for it"
 
 
