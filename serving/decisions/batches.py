@@ -84,47 +84,31 @@ def batch_route(payloads: Payloads) -> HTTPRouteHandler:
         check_format("content-type", request.headers.get("content-type", ""), (CSV, JSON))
         check_format("content-encoding", request.headers.get("content-encoding", ""), ())
         check_date(contact_date)
-        file = await _spooled(request)
+        file = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115  closed when the answer has left
 
         def read(raw: Mapping[str, str]) -> PredictionRequest:
             return payloads.request_of_text(raw, contact_date)
 
         try:
+            async for part in request.stream():
+                file.write(part)
+            file.seek(0)
             is_csv = request.headers["content-type"].strip().lower().startswith(CSV)
             stated = EconomicsRequest(cost_eur, value_eur) if cost_eur is not None or value_eur is not None else None
             rows = csv_rows(file, payloads, read) if is_csv else json_rows(file, payloads)
             actor = identity_of(request).name
             economics_of(stated, maker.economics)
             recorder.check()
-            upload = Upload(rows, actor, stated, contact_date, maker, recorder, maker.store.current, maker.store.state)
+            champion, published = maker.store.current, maker.store.state
+            upload = Upload(file, rows, actor, stated, contact_date, maker, recorder, champion, published)
             # Whatever is wrong with the whole upload is raised here, while the status can still say so.
             first = await asyncio.to_thread(upload.next_chunk)
         except BaseException:
             file.close()
             raise
-        return Stream(_closing(file, upload.answer(first)), media_type="application/json", status_code=201)
+        return Stream(upload.answer(first), media_type="application/json", status_code=201)
 
     return create_batch
-
-
-async def _spooled(request: Request[Any, Any, Any]) -> IO[bytes]:
-    file = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115  closed when the answer has left
-    try:
-        async for part in request.stream():
-            file.write(part)
-        file.seek(0)
-    except BaseException:
-        file.close()
-        raise
-    return file
-
-
-async def _closing(file: IO[bytes], answer: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    try:
-        async for part in answer:
-            yield part
-    finally:
-        file.close()
 
 
 @dataclass(slots=True)
@@ -139,6 +123,7 @@ class _Chunk:
 class Upload:
     """One upload on its way; all its rows are decided by one model and one as-of state."""
 
+    file: IO[bytes]
     rows: Iterator[Row]
     actor: str
     economics: EconomicsRequest | None  # of rows that state none
@@ -175,28 +160,29 @@ class Upload:
             "as_of": self.published.as_of,
             "model": {"name": MODEL_NAME, "version": champion.version, "digest": champion.digest},
         }
-        yield _encode(head)[:-1] + b',"predictions":['
         errors: list[BatchError] = []
         rows = recorded = 0
         problem: Any = None
-        while chunk.n_rows:
-            rows += chunk.n_rows
-            errors += chunk.errors
-            # The next chunk is parsed and scored while this one is written: half of either is waiting for the other.
-            coming = asyncio.ensure_future(asyncio.to_thread(self.next_chunk))
-            try:
-                if chunk.decided:
-                    await self.recorder.record([decided.draft for decided in chunk.decided])
-                    yield (b"," if recorded else b"") + _encoded_rows(chunk)
-                    recorded += len(chunk.decided)
-                chunk = await coming
-            except Exception as error:
-                # The status has left already: the document itself must say what happened.
-                problem = problem_of(error)
-                break
-            finally:
-                # Also if the client hung up: the thread must be done with the file before it is closed.
-                await asyncio.wait([coming])
+        with self.file:
+            yield _encode(head)[:-1] + b',"predictions":['
+            while chunk.n_rows:
+                rows += chunk.n_rows
+                errors += chunk.errors
+                # The next chunk is scored while this one is written: half of either is waiting for the other.
+                coming = asyncio.ensure_future(asyncio.to_thread(self.next_chunk))
+                try:
+                    if chunk.decided:
+                        await self.recorder.record([decided.draft for decided in chunk.decided])
+                        yield (b"," if recorded else b"") + _encoded_rows(chunk)
+                        recorded += len(chunk.decided)
+                    chunk = await coming
+                except Exception as error:
+                    # The status has left already, so the document itself must name the problem.
+                    problem = problem_of(error)
+                    break
+                finally:
+                    # Also if the client hung up: the thread must be done with the file before it is closed.
+                    await asyncio.wait([coming])
         tail = {
             "errors": errors,
             "rows": rows,

@@ -117,7 +117,7 @@ def _column_field(column: Column, value: str, error: str, contract: Contract) ->
         meaning = f"Optional: whom the decision is about, at most {CONTACT_ID_LENGTH} characters; erasable later."
         return FormField(name, label, meaning, "", "text", value, error=error)
     if column is contract.contact_date:
-        meaning = "By default the last day of data. For a much later day the features are old, and the answer warns of it."
+        meaning = "By default the last day of data. Much later days have old features, and the answer warns of it."
         return FormField(name, label, meaning, "", "date", value, [], str(FIRST_DATE), str(LAST_DATE), "", error)
     if column.kind is ColumnKind.INTEGER:
         bounds = (str(column.minimum), str(column.maximum))

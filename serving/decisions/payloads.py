@@ -103,9 +103,8 @@ class Payloads:
             if not is_kept:
                 errors.append(FieldError(column.source, _expected(column), shown(value) if text else "nothing"))
         contact_id, date = row.get("contact_id") or None, row.get("contact_date") or None
-        errors += [*_errors_of("contact_id", contact_id), _date_error(date)]
-        day = dt.date.fromisoformat(date) if date and errors[-1] is None else default_date
-        errors += self._calendar_errors(row, day)
+        day = iso_day(date) if date else default_date
+        errors += [*_errors_of("contact_id", contact_id), _date_error(day or date), *self._calendar_errors(row, day)]
         if faults := tuple(error for error in errors if error is not None):
             raise PayloadError(*faults)
         return self.struct(**values, contact_id=contact_id, contact_date=day)

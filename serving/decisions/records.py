@@ -87,10 +87,11 @@ class Records:
             hyper_parameters=recipe.get("parameters"),
             git_revision=training.get("git_revision"),
         )
+        flags = flags_on_record(decision)
         return from_record(
             DecisionRecord,
             decision,
-            reason=reason_of(decision.decision, flags := flags_on_record(decision)),
+            reason=reason_of(decision.decision, flags),
             flags=flags,
             economics=EconomicsUsed(**decision.economics),
             model=_model_of(decision),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
@@ -75,20 +76,8 @@ def code_spans(text: str) -> list[tuple[str, bool]]:
     return [(part, at % 2 == 1) for at, part in enumerate(text.split("`")) if part]
 
 
-FILTERS: Final = {
-    "eur": eur,
-    "amount": amount_text,
-    "pct": pct,
-    "points": points,
-    "count": count,
-    "number": number,
-    "p_value": p_value,
-    "moment": moment,
-    "words": words,
-    "counted": counted,
-    "sentence": sentence,
-    "code_spans": code_spans,
-}
+_FILTERS = (eur, pct, points, count, number, p_value, moment, words, counted, sentence, code_spans)
+FILTERS: Final[dict[str, Callable[..., Any]]] = {"amount": amount_text, **{one.__name__: one for one in _FILTERS}}
 
 
 @cache
