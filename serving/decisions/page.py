@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from litestar import Request, Response, get, post
@@ -25,7 +24,6 @@ from bank_assets.core.model.scorer import BundleError
 from bank_assets.ledger.decisions import Decision
 from bank_assets.reports.formats import pct
 from bank_assets.store.registry import RegistryError
-from serving.champion.champion import ChampionStore
 from serving.decisions.deciding import Decider
 from serving.decisions.form import default_values, form_of, labels_of, recorded_values, request_from, sent_values
 from serving.decisions.payloads import Payloads
@@ -42,16 +40,11 @@ FORM_BYTES: Final = 16_384
 
 
 @get("/predict", name="page:predict", sync_to_thread=False)
-def form(
-    request: Request[Any, Any, Any],
-    store: NamedDependency[ChampionStore],
-    economics: NamedDependency[Economics],
-    payloads: NamedDependency[Payloads],
-) -> Response[Any]:
+def form(request: Request[Any, Any, Any], maker: NamedDependency[DecisionMaker]) -> Response[Any]:
     """The form with a typical customer."""
-    store.current  # noqa: B018  without a model there is an error page, and nobody fills in the form in vain
-    values = default_values(store.state.as_of, economics, payloads.contract)
-    return show(request, PredictPage(form_of(values, payloads.contract)))
+    maker.store.current  # noqa: B018  without a model there is an error page, and nobody fills in the form in vain
+    contract, as_of = maker.payloads.contract, maker.store.state.as_of
+    return show(request, PredictPage(form_of(default_values(as_of, maker.economics, contract), contract)))
 
 
 @post("/predict", name="page:predict:decide", request_max_body_size=FORM_BYTES, status_code=201)
@@ -76,9 +69,7 @@ async def decide_and_record(
     record = await asyncio.to_thread(records.get, decided.draft.id)
     view = await asyncio.to_thread(view_of, request, record, records)
     renewed = form_of(values, payloads.contract, decision_id=record.id, is_out_of_band=True)
-    part = PredictResult(view, renewed)
-    page = PredictPage(replace(renewed, is_out_of_band=False), view)
-    return show(request, page, part, status=201, headers={"HX-Push-Url": address})
+    return show(request, PredictResult(view, renewed), status=201, headers={"HX-Push-Url": address})
 
 
 def _refused(
