@@ -76,7 +76,7 @@ class Recorder:
         self._max_waiting = max_waiting
         self._sent: deque[_Group] = deque()
         self._unsent: deque[_Group] = deque()
-        self._n_waiting = 0
+        self.n_waiting = 0  # decisions that wait for their commit
         self._is_closed = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -86,11 +86,6 @@ class Recorder:
         self._opening: asyncio.Task[None] | None = None
         self.groups = 0
         self.recorded = 0
-
-    @property
-    def n_waiting(self) -> int:
-        """Decisions that wait for their commit."""
-        return self._n_waiting
 
     @property
     def writer_pid(self) -> int | None:
@@ -139,16 +134,16 @@ class Recorder:
         """
         if self._is_closed:
             raise RecorderBusyError("recorder: the app is stopping; send the request again, another process answers.")
-        if self._n_waiting + n > self._max_waiting + decisions.MAX_APPEND * (n > 1):
+        if self.n_waiting + n > self._max_waiting + decisions.MAX_APPEND * (n > 1):
             raise RecorderBusyError(
                 f"recorder: expected at most {self._max_waiting} decisions waiting for their "
-                f"commit, found {self._n_waiting}; nothing was recorded, try again in a moment."
+                f"commit, found {self.n_waiting}; nothing was recorded, try again in a moment."
             )
 
     def submit(self, drafts: Sequence[decisions.Draft], done: Done) -> None:
         """Queue decisions for their commit. Call it in the event loop."""
         group = _Group(len(drafts), group_frame(drafts), done)
-        self._n_waiting += group.n
+        self.n_waiting += group.n
         self._idle.clear()
         if self._transport is None:
             self._unsent.append(group)
@@ -207,7 +202,7 @@ class Recorder:
         await self._open(self._pause())
 
     def _settle(self, groups: Sequence[_Group], *, is_on_disk: bool) -> None:
-        self._n_waiting -= sum(group.n for group in groups)
+        self.n_waiting -= sum(group.n for group in groups)
         described = None if is_on_disk else LedgerUnavailableError(CANNOT_WRITE)
         for group in groups:
             group.done(described)
