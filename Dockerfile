@@ -5,19 +5,19 @@
 # at BANK_HOME and a tmpfs at /tmp.
 ARG BASE=debian:bookworm-slim
 
-# The interpreter alone: Debian's Python, kept current by Debian's security team together with the rest of the image.
+# Only the interpreter: Debian's Python, which Debian's security team updates with the rest of the image.
 FROM ${BASE} AS python
 RUN apt-get update -qq \
     && apt-get upgrade -qq -y \
     && apt-get install -qq -y --no-install-recommends ca-certificates python3 \
     && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* \
     && find / -xdev -type f -perm /6000 -exec chmod a-s {} +
-# No program may change its user from here on (setuid bits are gone). The user is a fixed number, so that volumes and
-# policies can name it.
+# The setuid bits are gone, so no program can change its user. The user id is fixed, so that volumes and policies can
+# name it.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /var/lib/bank --shell /usr/sbin/nologin bank \
     && install -d -o bank -g bank /var/lib/bank
 
-# Tools that no image keeps. Networks with their own certificate authority or package index hand both in as build
+# Build tools, which no image keeps. Networks with their own certificate authority or package index pass both as build
 # secrets (`ca`: a PEM bundle, `env`: lines like `export UV_INDEX_URL=...`); neither reaches a layer.
 FROM python AS tools
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
@@ -35,8 +35,8 @@ RUN --mount=type=secret,id=ca --mount=type=secret,id=env bash /build/install.sh 
 FROM tools AS pipeline-packages
 COPY requirements/pipeline.lock /build/
 RUN --mount=type=secret,id=ca --mount=type=secret,id=env bash /build/install.sh pipeline
-# Spark reads object storage (s3a://) with two more jars. Not in the image unless asked for, and only with the checksums
-# of the files that the builder trusts, from the Maven repository that the builder names: docs/deployment.md.
+# Spark reads object storage (s3a://) with two more jars. They are optional; the builder names the Maven repository and
+# the checksums of trusted files (docs/deployment.md).
 ARG S3A=no
 ARG HADOOP_AWS_SHA256=
 ARG AWS_BUNDLE_VERSION=
@@ -56,7 +56,7 @@ LABEL org.opencontainers.image.title="bank marketing decisions: web app" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}"
 COPY --from=serving-packages /opt/venv /opt/venv
-# What serving imports of the package, and nothing else; bank_assets_tests/deploy/test_dockerfile.py runs it so.
+# Only the modules of the package that serving imports; bank_assets_tests/deploy/test_dockerfile.py runs the app so.
 COPY bank_assets/__init__.py bank_assets/revision.py bank_assets/settings.py \
     /opt/bank/bank_assets/
 COPY bank_assets/contract /opt/bank/bank_assets/contract
@@ -94,7 +94,7 @@ LABEL org.opencontainers.image.title="bank marketing decisions: pipeline" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.created="${CREATED}"
-# The man page folders are missing in slim images, and Java's packages register theirs there.
+# Slim images lack the man page folders, in which Java's packages register theirs.
 RUN mkdir -p /usr/share/man/man1 \
     && apt-get update -qq \
     && apt-get install -qq -y --no-install-recommends libgomp1 openjdk-17-jre-headless procps tini \
@@ -120,7 +120,7 @@ WORKDIR /opt/bank
 USER 10001:10001
 # /tmp too: Fargate gives a volume the owner and mode of a path only where the image declares it.
 VOLUME ["/var/lib/bank", "/tmp"]
-# Spark leaves children behind when a run is killed; the init process reaps them. No HEALTHCHECK here: this image runs
-# as code server, web server, daemon, MLflow server or one job, and compose.yaml asks each in its own way.
+# A killed run leaves Spark's children behind; the init process reaps them. No HEALTHCHECK here: this image runs
+# as code server, web server, daemon, MLflow server or one job, and compose.yaml checks each in its own way.
 ENTRYPOINT ["/usr/bin/tini", "--", "python", "deploy/container/entrypoint.py"]
 CMD ["python", "-m", "bank_assets", "run"]

@@ -1,4 +1,4 @@
-# One place for what people, hooks and CI call. `make run` and `make test` set up what they need.
+# People, hooks and CI call these targets. `make run` and `make test` set up what they need.
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .ONESHELL:
@@ -12,7 +12,7 @@ export DAGSTER_HOME = $(BANK_HOME)/dagster
 export PYTHONUNBUFFERED = 1
 GROUP ?= dev
 UI_PORT := $(or $(BANK_UI_PORT),3000)
-# Not .env: Dagster takes every variable of a .env in its folder, so `make ui` would run with settings of the containers.
+# Not .env: Dagster reads a .env in its folder, so `make ui` would run with the settings of the containers.
 COMPOSE_ENV := deploy/compose.env
 COMPOSE := docker compose --env-file $(COMPOSE_ENV)
 
@@ -24,7 +24,7 @@ help: ## this list
 prerequisites: ## name a missing Python or Java with the command that installs it
 	@bash scripts/prerequisites "$(PYTHON)"
 
-# The environment is made anew when a lock file changes; the stamp is written last, so a broken set-up is repeated.
+# The environment is rebuilt when a lock file changes. The stamp is written last, so an interrupted set-up is repeated.
 $(VENV)/.$(GROUP).stamp: requirements/bootstrap.lock requirements/$(GROUP).lock
 	@bash scripts/prerequisites "$(PYTHON)"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -33,14 +33,14 @@ $(VENV)/.$(GROUP).stamp: requirements/bootstrap.lock requirements/$(GROUP).lock
 	$(BIN)/python -c "import pathlib, site; pathlib.Path(site.getsitepackages()[0], 'bank_platform.pth').write_text('$(CURDIR)')"
 	touch $@
 
-env: $(VENV)/.$(GROUP).stamp ## the environment alone, in .venv
+env: $(VENV)/.$(GROUP).stamp ## only the environment, in .venv
 
-# For what starts Spark again and again: a single run would not earn the 40 s of processor time that it takes.
+# For targets that start Spark often; a single run would not save the 40 s of processor time that the archive takes.
 $(VENV)/.archive.stamp: $(VENV)/.$(GROUP).stamp
 	$(BIN)/python -m bank_assets.spark.class_archive
 	touch $@
 
-archive: $(VENV)/.archive.stamp ## Spark's classes as the JVM maps them: 4 s less for each start of Spark
+archive: $(VENV)/.archive.stamp ## Spark's class-data archive: 4 s less for each start of Spark
 
 run: env ## the main job: deliveries to a champion and a ranked call list
 	$(BIN)/python -m bank_assets run
@@ -53,7 +53,7 @@ ui: env archive ## Dagster web server and daemon on 127.0.0.1:3000 (BANK_UI_PORT
 	grep -qs '^storage:' $(DAGSTER_HOME)/dagster.yaml || cp dagster.yaml $(DAGSTER_HOME)/dagster.yaml
 	exec $(BIN)/dg dev --host 127.0.0.1 --port $(UI_PORT)
 
-demo: env archive ## time travel: past months arrive, the loop answers (MONTHS=6 STEP=month|7 PAUSE=0 DEMO_START= ATTACH=1)
+demo: env archive ## time travel: past months arrive, the loop responds (MONTHS=6 STEP=month|7 PAUSE=0 DEMO_START= ATTACH=1)
 	exec $(BIN)/python -m bank_assets demo $(if $(MONTHS),--months $(MONTHS)) $(if $(STEP),--step "$(STEP)") \
 	  $(if $(PAUSE),--pause $(PAUSE)) $(if $(DEMO_START),--start $(DEMO_START)) \
 	  $(if $(filter-out 0 no,$(ATTACH)),--attach --ui-port $(UI_PORT) $(if $(BANK_PORT),--app-port $(BANK_PORT)))
@@ -71,7 +71,7 @@ lint: env ## style
 types: env ## types: strict in core, contract, settings and serving
 	$(BIN)/mypy
 
-imports: env ## arrows of the house
+imports: env ## import rules
 	$(BIN)/lint-imports
 
 defs: env ## the Dagster definitions load
@@ -84,7 +84,7 @@ test-fast: env ## under 90 s: no Spark, no browser, no server
 test-unit: env
 	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "not soak" --durations=15 bank_assets_tests
 
-checks: env # mypy takes one core some time; the rest is done on the other one meanwhile
+checks: env # mypy takes one core for some time; the other checks run on the other core meanwhile
 	$(MAKE) --no-print-directory -j 2 --output-sync lint types imports defs archive
 
 test: env ## all checks: lint, types, import rules, definitions, tests
@@ -96,15 +96,15 @@ test: env ## all checks: lint, types, import rules, definitions, tests
 	done
 	echo "took:$${took%,}"
 
-snapshots: env ## write the pinned graph, API, pages, hashes and figures again (bank_assets_tests/snapshots); review the diff
+snapshots: env ## rewrite the pinned graph, API, pages, hashes and figures (bank_assets_tests/snapshots); review the diff
 	$(BIN)/pytest -q --snapshot-update bank_assets_tests/snapshots
 
 soak: env ## full counts of kills and faults, servers, images, the demo of all months, the whole replay
-	# Two at a time: ten minutes without MLflow, or a server that starts, leave the cores to the other one.
+	# Two at a time: while one test waits (ten minutes without MLflow, a starting server), the other uses the cores.
 	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "soak" --durations=40 bank_assets_tests
 	$(BIN)/python -m bank_assets replay --json > $(BANK_HOME)/replay.json
 
-# The real file is needed: BANK_SOURCE, else the download pinned by sha256.
+# Needs the real file: BANK_SOURCE, else the download pinned by sha256.
 BENCHES := simulator etl drift recipes explain uncertainty replay nightly main_job serving
 bench: env ## figures: one JSON line per claim (BENCHES=... for some)
 	export BANK_SOURCE="$${BANK_SOURCE:-$$($(BIN)/python -c 'import sys, pathlib; from bank_assets.sources.uci import download_uci; print(download_uci(pathlib.Path(sys.argv[1])))' '$(BANK_HOME)/source')}"
@@ -136,7 +136,7 @@ secrets: ## missing secrets of the Compose deployment, as files in deploy/secret
 	$(PYTHON) -m deploy.make_secrets
 
 up: secrets ## the platform in containers, on https://localhost:8443 (docs/deployment.md)
-	if ! test -f $(COMPOSE_ENV); then # a .env with a tag was made by an earlier version of this target
+	if ! test -f $(COMPOSE_ENV); then # an earlier version of this target wrote its settings to .env
 	  if grep -qs '^BANK_IMAGE_TAG=' .env; then mv .env $(COMPOSE_ENV); else cp $(COMPOSE_ENV).example $(COMPOSE_ENV); fi
 	fi
 	if ! grep -q '^BANK_IMAGE_TAG=.' $(COMPOSE_ENV); then
@@ -146,13 +146,13 @@ up: secrets ## the platform in containers, on https://localhost:8443 (docs/deplo
 	$(COMPOSE) up --detach
 	@echo "app https://localhost:8443 (admin, deploy/secrets/admin_password); Dagster :3443, MLflow :5443 (operator, deploy/secrets/operator_password)"
 
-roll: ## a new version over the app's replicas without downtime: make roll TAG=<image tag>
+roll: ## replace the app's replicas by a new version without downtime: make roll TAG=<image tag>
 	$(PYTHON) -m deploy.rolling $(TAG)
 
 down: ## stop the containers; volumes stay
 	$(COMPOSE) down
 
-lock: env ## compile the lock files again
+lock: env ## recompile the lock files
 	bash scripts/lock
 
 clean: ## remove the environment; data in BANK_HOME stays

@@ -1,6 +1,6 @@
-"""Fixtures that more than one stage uses: a home, the real file, contacts by keyword, one Spark session.
+"""Fixtures for more than one stage: a home, the real file, contacts by keyword, one Spark session.
 
-Fixtures of one stage belong into its own folder. Nothing here starts a JVM until a test asks for `spark`.
+Fixtures of one stage belong in its own folder. No JVM starts until a test requests `spark`.
 """
 
 import os
@@ -20,19 +20,19 @@ from bank_assets_tests.world.postgres import postgres_server  # noqa: F401  a fi
 if not hasattr(sys.modules["__main__"], "__file__"):
     sys.modules["__main__"].__file__ = __file__
 
-# Every JVM of a test works for seconds, too short for the optimizing compiler to earn what it costs two cores.
+# A test's JVM runs for seconds, too short for the optimizing compiler to pay off on two cores.
 os.environ.setdefault("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with whole workflows first, then Spark, then slow ones: the workers must end at about the same time."""
+    """Files with whole workflows first, then Spark, then slow ones, so that the workers end at about the same time."""
     longest = {mark: {one.path for one in items if one.get_closest_marker(mark)} for mark in ("e2e", "spark", "slow")}
     items.sort(key=lambda item: [item.path not in paths for paths in longest.values()])
 
 
 @pytest.fixture(autouse=True, scope="session")
 def quick_passwords() -> Iterator[None]:
-    """Passwords are hashed by the real function with the least work: it is made to be slow."""
+    """Passwords are hashed by the real function with the least work, because it is slow by design."""
     from argon2 import PasswordHasher
 
     from bank_assets.ledger import accounts

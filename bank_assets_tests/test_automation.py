@@ -1,4 +1,4 @@
-"""Followers are requested once, and again after a failure; freshness policies are where they matter."""
+"""Followers are requested once, and again after a failure; assets that need one have a freshness policy."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,7 +30,7 @@ def test_only_followers_have_conditions(graph):
     assert conditioned == set(FOLLOWERS)
 
 
-def test_freshness_is_promised_where_it_matters(graph):
+def test_assets_that_need_one_have_a_freshness_policy(graph):
     assert set(FRESH) == {"contacts", "performance_report", "as_of_state", "call_list"}
     for key in graph.materializable_asset_keys:
         policy = graph.get(key).freshness_policy_or_from_metadata
@@ -73,7 +73,7 @@ def follower():
     return look, make, fails
 
 
-def test_a_follower_is_asked_for_when_its_input_was_made_alone(follower):
+def test_a_follower_is_requested_when_its_input_was_made_alone(follower):
     look, make, _ = follower
     assert look() == 0
     make("scores")
@@ -82,14 +82,14 @@ def test_a_follower_is_asked_for_when_its_input_was_made_alone(follower):
     assert look() == 0
 
 
-def test_a_run_that_makes_both_asks_for_nothing(follower):
+def test_a_run_that_makes_both_requests_nothing(follower):
     look, make, _ = follower
     look()
     make("scores", "other", "report")
     assert look() == 0
 
 
-def test_an_input_that_it_does_not_follow_asks_for_nothing(follower):
+def test_an_input_that_it_does_not_follow_requests_nothing(follower):
     look, make, _ = follower
     look()
     make("scores", "other", "report")
@@ -98,7 +98,7 @@ def test_an_input_that_it_does_not_follow_asks_for_nothing(follower):
     assert look() == 0
 
 
-def test_a_follower_whose_run_failed_is_asked_for_again_but_not_at_once(follower):
+def test_a_follower_whose_run_failed_is_requested_again_but_not_at_once(follower):
     look, make, fails = follower
     look()
     make("scores")

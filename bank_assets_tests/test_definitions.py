@@ -41,7 +41,7 @@ def test_every_stage_is_a_group_with_assets(graph):
     assert groups == set(STAGES)
 
 
-def test_every_asset_says_who_owns_it_what_it_is_and_what_it_promises(graph):
+def test_every_asset_has_an_owner_and_a_description_of_its_guarantees(graph):
     for key in graph.materializable_asset_keys:
         node = graph.get(key)
         assert node.owners, f"{key}: no owner"

@@ -81,7 +81,7 @@ def test_a_night_that_failed_is_tried_once_more(quick, contacts, tmp_path):
     assert repeats == [False, True]
 
 
-def test_outcomes_told_to_the_app_come_first_in_the_month_of_their_arrival(quick, contacts):
+def test_outcomes_reported_to_the_app_come_first_in_the_month_of_their_arrival(quick, contacts):
     land(quick, contacts)
     night(quick)
     make_tables(quick, ["2020-01", "2020-02", "2020-03"])

@@ -1,12 +1,10 @@
-"""Drift of 1 M against 1 M contacts: `BANK_SOURCE=<bank-full.csv> python benchmarks/drift.py`, one JSON line per claim.
+"""Drift of 1 M against 1 M contacts: `BANK_SOURCE=<bank-full.csv> python -m benchmarks.drift`, one JSON line per claim.
 
-Both sides are drawn with replacement from the real file, the reference from the first half of the history's first year,
-the current one from its last year. All columns of the contract. Ours: Spark session up and its Python workers started
-by a job on 1,000 contacts, then both `contacts` files → value counts → Parquet → merged profiles → report. Peer:
-Evidently's `DataDriftPreset` on the same contacts and columns, in memory as pandas reads a delivery (yes and no as
-text); its reading is not counted.
-Both run in this process, one after the other; CPU seconds (with all children) stand beside wall seconds, because a
-busy machine changes only the latter.
+Both sides are drawn with replacement from the real file: the reference from the first half of the history's first year,
+the current one from its last year. Ours reads both `contacts` files and makes value counts, Parquet, merged profiles
+and the report; the Spark session is up and has run a job on 1,000 contacts. The peer is Evidently's `DataDriftPreset`
+on the same columns in memory, without its reading. CPU seconds (with all children) are reported besides wall seconds,
+because a busy machine changes only the latter.
 """
 
 from __future__ import annotations

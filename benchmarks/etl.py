@@ -1,14 +1,12 @@
-"""The ETL against a plain PySpark script: `BANK_SOURCE=<file> python benchmarks/etl.py`, one JSON line per claim.
+"""The ETL against a plain PySpark script: `BANK_SOURCE=<file> python -m benchmarks.etl`, one JSON line per claim.
 
-Input: N copies of the real file as one delivery with implied dates, every contact with an id of its own. Both sides
-remove repeated contacts and write Parquet by month. The plain script has default settings: inferred schema,
-`dropDuplicates` on the id, `partitionBy` month. Ours does more: it checks every field against the contract, quarantines
-with reasons, splits off the outcomes, and proves that no row was lost. The floor is our session reading every field as
-text and writing it by month, no dedupe, no rules.
+The input is N copies of the real file as one delivery, every contact with its own id. Both sides remove repeated
+contacts and write Parquet by month. The plain script has default settings: inferred schema, `dropDuplicates` on the id,
+`partitionBy` month. Ours also checks every field, quarantines rows with reasons, splits off the outcomes and proves
+that no row was lost. The floor is our session that reads every field as text and writes it by month.
 
-Every measurement is a process of its own on two cores, the time of the session's start stands apart. CPU seconds (with
-all children) stand beside wall seconds, because a busy machine changes only the latter. Peak memory is the sum of the
-resident memory of the process and all its children (JVM, Python workers), sampled four times a second.
+Each measurement is its own process on two cores; the start of the session is reported separately. CPU seconds include
+all children. Peak memory is the resident memory of the process and all its children, sampled four times a second.
 """
 
 from __future__ import annotations
@@ -177,7 +175,7 @@ def watch(pid: int, peak: list[int]) -> None:
 
 
 def compare(copies: int, folder: Path, sides: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-    """Measure the sides on one size and say their figures."""
+    """Measure both sides at one size and print their figures."""
     delivery = folder / f"{copies}.csv"
     delivery.with_suffix(".json").write_text(json.dumps(write_delivery(copies, delivery)))
     rows, found = copies * REAL_ROWS, {}

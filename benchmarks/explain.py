@@ -1,9 +1,9 @@
-"""Time and precision of explanations: `BANK_SOURCE=<bank-full.csv> python benchmarks/explain.py` prints one JSON line.
+"""Time and precision of explanations: `BANK_SOURCE=<bank-full.csv> python -m benchmarks.explain` prints one JSON line.
 
-The default recipe fitted on the whole real history. Ours: one contact at a time from the bundle alone. Peer: LightGBM's
-own TreeSHAP (`pred_contrib`) on the encoded row, which explains the raw log-odds of that one algorithm, column by
-column, and needs the training library. Precision: mean absolute difference, in percentage points, from the same
-explanation with 25 times as many orders on the same background.
+The default recipe is fitted on the whole real history. Ours explains one contact at a time from the bundle alone. The
+peer is LightGBM's TreeSHAP (`pred_contrib`) on the encoded row, which explains the raw log-odds of that one algorithm
+and needs the training library. Precision is the mean absolute difference, in percentage points, from an explanation
+with 25 times as many orders on the same background.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The real history as contacts in memory, for benchmarks; not a benchmark itself."""
+"""The real history as contacts in memory; imported by benchmarks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bank_assets.sources.uci import implied_dates, is_pinned
 
 
 def real_contacts() -> Contacts:
-    """Contacts of the pinned UCI file that BANK_SOURCE names; ends the process with a sentence if it names another."""
+    """Contacts of the pinned UCI file that BANK_SOURCE names; ends the process with a message if it names another."""
     path = Path(os.environ.get("BANK_SOURCE", ""))
     if not path.is_file() or not is_pinned(path):
         raise SystemExit("BANK_SOURCE: expected the path of the UCI file bank-full.csv; set it and run again.")

@@ -1,12 +1,9 @@
-"""The main job against a bare script: `BANK_SOURCE=<bank-full.csv> python benchmarks/main_job.py`, one JSON line.
+"""The main job against a bare script: `BANK_SOURCE=<bank-full.csv> python -m benchmarks.main_job`, one JSON line.
 
-The bare script does the same fits and transformations with pandas and the same core functions, in one process without
-Dagster, MLflow, Great Expectations or Spark: read and check, Parquet by month, exact counts per day, drift of every
-month, twenty candidates over time-ordered folds (resampled folds shared, as in the main job), the challenger with its
-evidence and bundle, every contact scored as of its day, the ranked list of the last 30 days. What it leaves out is
-what the platform is for: quarantine with reasons, gates, reports, tracking, registry, records, restart after a kill.
-
-Each side is a process of its own, one after the other; `--runs` repeats the pair. Wall and CPU seconds, start included.
+The bare script does the same fits and transformations with pandas and the same core functions in one process, without
+Dagster, MLflow, Great Expectations or Spark. It leaves out what the platform adds: quarantine with reasons, gates,
+reports, tracking, registry, records, restart after a kill. Each side is its own process; `--runs` repeats the pair.
+Wall and CPU seconds include the start.
 """
 
 from __future__ import annotations

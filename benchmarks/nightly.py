@@ -1,10 +1,8 @@
-"""Dagster's share of the time of a nightly run: events and process start against the work of the assets.
+"""Dagster's share of a nightly run: `python -m benchmarks.nightly [--rows 9000]` prints one JSON line.
 
-`python -m benchmarks.nightly [--rows 9000]`: simulated contacts, one month new, the real `nightly_job` in a process of
-its own (as the run worker of the daemon), and once more with nothing new. One JSON line.
-
-`work_s` is what the assets measured themselves (start of Spark included), `steps_s` what Dagster needed for the same
-steps, checks among them, `run_s` the run from start to end, `wall_s` the process with imports and definitions.
+Runs the real `nightly_job` on simulated contacts in a process of its own, once with a new month and once with nothing
+new. `work_s` is what the assets measured themselves (with the start of Spark), `steps_s` what Dagster needed for the
+same steps and checks, `run_s` the run, `wall_s` the process with imports and definitions.
 """
 
 import argparse
@@ -77,7 +75,7 @@ def night(environment: dict[str, str]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Land five months, then one more, and run the night after each; the last one again with nothing new."""
+    """Land five months, then one more, and run a night after each; repeat the last night with nothing new."""
     from bank_assets.sources.landing import land_source
     from bank_assets.sources.source import resolve_source
 

@@ -1,11 +1,11 @@
-"""What the features and recipes are worth in random 5-fold terms, and that the leak check would see a leak.
+"""The features and recipes on random folds, and whether the leak check would see a leak.
 
-`BANK_SOURCE=<bank-full.csv> python benchmarks/recipes.py [--samplers]` prints one JSON line.
+`BANK_SOURCE=<bank-full.csv> python -m benchmarks.recipes [--samplers]` prints one JSON line.
 
 A random split hides every change in time, so these figures compare with published ones and decide nothing. Trailing
-rates and the plan are in, as of each contact's own day. `--samplers` adds every sampler: SMOTE and Tomek links move
-the probabilities, and the calibrator must bring their mean back to within 0.01 of the true rate. Peer: LightGBM
-with the call's duration among the inputs, which is known only afterwards.
+rates and the plan are as of each contact's own day. `--samplers` adds every sampler: SMOTE and Tomek links move the
+probabilities, and the calibrator must bring their mean back to within 0.01 of the true rate. The peer is LightGBM with
+the call's duration, which is known only after the call.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""What the platform earns at three economics, and that it keeps still when nothing changes.
+"""What the platform earns at three values of a subscription, and that it is stable without drift.
 
-`BANK_SOURCE=<bank-full.csv> python benchmarks/replay.py [--shuffles 3]` prints one JSON line.
+`BANK_SOURCE=<bank-full.csv> python -m benchmarks.replay [--shuffles 3]` prints one JSON line.
 
-Peers are the other policies of the same replay (`python -m bank_assets replay`); here the platform alone runs at value
-25, 50 and 100 with one setting, beside weekly retraining for the cost in processor time. Then the history is shuffled
-over its own days, which leaves no drift: every retraining after the first and every alert is a false one.
+The platform runs at value 25, 50 and 100, beside weekly retraining for the processor time; `python -m bank_assets
+replay` compares the other policies. Then the history is shuffled over its own days, which removes drift: every
+retraining after the first and every alert is a false one.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def replayed(contacts: Contacts, name: str, value: float, **changes) -> tuple[di
 
 
 def shuffled(contacts: Contacts, seed: int) -> Contacts:
-    """The same contacts on other days: volumes stay, every drift is gone."""
+    """The same contacts on shuffled days: volumes stay, and there is no drift."""
     order = np.random.default_rng(seed).permutation(len(contacts))
     mixed = contacts.rows(order)
     return Contacts(mixed.contact_ids, mixed.frame, contacts.contact_dates, contacts.known_on, mixed.is_subscribed, UCI)

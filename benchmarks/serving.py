@@ -1,12 +1,12 @@
-"""Serving beside its peers, in one run on one machine with one recipe; one JSON line per claim.
+"""Serving compared with its peers on one machine with one recipe; one JSON line per claim.
 
-Needs BANK_SOURCE (the UCI file). `python -m benchmarks.serving [single] [peers] [batch] [swap] [start]`, default all;
-some eight minutes. Peers serve the champion's recipe refitted as an sklearn pipeline (one-hot columns and LightGBM on a
-pandas row that already has the as-of features) and keep no record; ours has every decision on disk before it answers.
-All have one worker, which is each one's default, and kept connections; latencies are of a closed loop of 8 (or 32).
+`BANK_SOURCE=<bank-full.csv> python -m benchmarks.serving [single] [peers] [batch] [swap] [start]`, default all; some
+eight minutes. Peers serve the champion's recipe refitted as an sklearn pipeline (one-hot columns and LightGBM on a
+pandas row that already has the as-of features) without a record; ours has every decision on disk before it answers.
+Each has its default of one worker, and kept connections. Latencies are of a closed loop of 8 (or 32) connections.
 
-A peer is as fast as its pipeline: some 4 ms a row for this recipe, one fit of 100 small trees. A pipeline calibrated
-over five folds takes five times as long, a forest of 200 trees on all cores eight times (`peers` shows it).
+A peer is as fast as its pipeline: some 4 ms a row here. Calibration over five folds takes five times as long, a forest
+of 200 trees on all cores eight times (`peers`).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from benchmarks.serving_home import RECIPE, pipeline_milliseconds, prepare
 CONNECTIONS = (8, 32)
 SECONDS = 6.0
 ROUNDS = 3
-"""Rounds over all servers in turn; the median counts, so that a busy moment hurts all alike."""
+"""Rounds over all servers in turn; medians are reported, so that a busy moment affects all equally."""
 PREDICT, CONSTANT, CONSTANT_SHORT = "/api/v1/predictions", "/api/v1/constant", "/api/v1/constant-short"
 
 
@@ -51,7 +51,7 @@ def say(claim: str, **figures: Any) -> None:
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
+    """A free port."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         return int(listening.getsockname()[1])
@@ -166,7 +166,7 @@ def single(home: Path, made: dict[str, Any]) -> None:
 
 
 def peers(home: Path, made: dict[str, Any]) -> None:
-    """What one pandas row costs in each pipeline that somebody might put behind a peer, in process."""
+    """What one pandas row costs in each pipeline that a peer could serve, in process."""
     for pipeline, milliseconds in pipeline_milliseconds(home, made).items():
         say("peer_pipeline", pipeline=pipeline, ms_per_row=milliseconds)
 

@@ -1,8 +1,8 @@
-"""The servers that `benchmarks.serving` measures, each in its own process; not a benchmark itself.
+"""The servers that `benchmarks.serving` measures, each in its own process.
 
-`ours` is the app as it is, plus a route that reads the same body and answers a constant as any route of Litestar would,
-and one that does so in the shorter way of the predictions route. `fastapi` is what a good tutorial would build:
-pydantic, a pandas row, the same recipe as an sklearn pipeline, no record.
+`ours` is the app with two routes that read the same body and answer a constant: one as any Litestar route, one in the
+more direct way of the predictions route. `fastapi` is what a good tutorial would build: pydantic, a pandas row, the
+same recipe as an sklearn pipeline, no record.
 Usage: python -m benchmarks.serving_apps ours|ours-without-ledger|fastapi <folder> <port>
 """
 

@@ -1,6 +1,6 @@
-"""What `benchmarks.serving` runs on: a home with two versions, and the peers' pipeline; not a benchmark itself.
+"""The data of `benchmarks.serving`: a home with two versions, and the peers' pipeline.
 
-The peers get the champion's recipe, refitted as an sklearn pipeline: one-hot columns and LightGBM.
+Peers get the champion's recipe, refitted as an sklearn pipeline of one-hot columns and LightGBM.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _plain(value: Any) -> Any:
 
 
 def pipeline_milliseconds(home: Path, made: dict[str, Any]) -> dict[str, float]:
-    """What one pandas row costs in each pipeline that somebody might put behind a peer, in process."""
+    """What one pandas row costs in each pipeline that a peer could serve, in process."""
     import joblib
     import pandas as pd
     from sklearn.base import clone

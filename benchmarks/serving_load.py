@@ -1,6 +1,6 @@
-"""A closed-loop HTTP client in its own process, for `benchmarks.serving`; not a benchmark itself.
+"""A closed-loop HTTP client in its own process, used by `benchmarks.serving`.
 
-Raw sockets and kept connections, so that the client costs a fraction of any server it measures.
+It uses raw sockets and kept connections, so that it costs a fraction of any server that it measures.
 Usage: python -m benchmarks.serving_load '{"port": 8000, "path": "/", "body": "...", "connections": 8, "seconds": 5}'
 """
 

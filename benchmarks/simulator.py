@@ -1,6 +1,6 @@
-"""Speed and signal of the simulator: `BANK_SOURCE=<bank-full.csv> python benchmarks/simulator.py` prints one JSON line.
+"""Speed and signal of the simulator: `BANK_SOURCE=<bank-full.csv> python -m benchmarks.simulator`, one JSON line.
 
-Rows per second of one thread for generating columns (frames in memory), and for writing them as CSV; AUC of LightGBM
+Reports rows per second of one thread for generating columns and for writing them as CSV, and the AUC of LightGBM
 without duration: five folds on each side, simulated → real and real → simulated (null without the real file).
 """
 

@@ -1,8 +1,8 @@
-"""Do ranges and forecasts hold? `BANK_SOURCE=<bank-full.csv> python benchmarks/uncertainty.py` prints one JSON line.
+"""Coverage of ranges and forecasts: `BANK_SOURCE=<bank-full.csv> python -m benchmarks.uncertainty`, one JSON line.
 
-Walks the real history: the default recipe refitted every 14 days, its intercept recalibrated each day; on the first
-day of each month the range table and the shift are estimated from predictions already made, and the month's list
-(calls above break-even) is forecast. Peer of the forecast: climatology of the last 90 days. Peer of the ranges:
+The default recipe is refitted every 14 days along the real history, and its intercept recalibrated each day. On the
+first day of each month the range table and the shift are estimated from earlier predictions, and the month's list
+(calls above break-even) is forecast. The forecast's peer is the climatology of the last 90 days, that of the ranges
 Venn-Abers alone.
 """
 

@@ -2,8 +2,8 @@
 # Builds the images. Usage: deploy/images.sh [serving] [pipeline] [single-stage]; default serving pipeline.
 # deploy/images.sh --tag prints the tag instead.
 #
-# Where a Docker engine runs, docker builds over debian:<suite>-slim. Elsewhere buildah builds without any engine: chroot
-# isolation, vfs storage, and a base that debootstrap makes here, so that no registry is asked (--pull-never).
+# With a Docker engine, docker builds over debian:<suite>-slim. Otherwise buildah builds with chroot isolation, vfs
+# storage, and a base that debootstrap makes here, so that no registry is contacted (--pull-never).
 #
 #   BANK_IMAGE_PREFIX   name before -serving and -pipeline (default bank)
 #   BANK_IMAGE_TAG      default: the revision
@@ -22,7 +22,7 @@ revision=$(git describe --always --dirty=-dirty --abbrev=12 2>/dev/null || echo 
 # The date of the code, not of the build: the same commit gives the same labels.
 created=$(git log -1 --format=%cI 2>/dev/null || date -u +%Y-%m-%dT%H:%M:%SZ)
 tag=${BANK_IMAGE_TAG:-$revision}
-if [ "${1:-}" = --tag ]; then # what the images are or would be called
+if [ "${1:-}" = --tag ]; then # the tag of the images
   echo "$tag"
   exit
 fi
@@ -56,7 +56,7 @@ base_image() { # makes localhost/debian:<suite>-slim once, without docs, transla
   need debootstrap debootstrap
   [ "$(id -u)" -eq 0 ] || { echo "images: debootstrap needs root (or BANK_IMAGE_BASE, an image at hand)." >&2; exit 1; }
   root=$(mktemp -d)
-  # The mirrors that this machine itself uses: a closed network has its own.
+  # The mirrors that this machine uses, because a closed network has its own.
   mirrors=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' | sort -u |
     awk -v suite="$suite" '$2 == suite || $2 == suite "-updates" || $2 == suite "-security"')
   mirror=$(awk -v suite="$suite" '$2 == suite { print $1; exit }' <<<"$mirrors")

@@ -1,7 +1,6 @@
-"""Replicas of the app, as processes on this machine or as services of the Compose deployment.
+"""Replicas of the app, as processes on this machine or as Compose services: start, stop, readiness.
 
-What lives here: starting, stopping and asking one replica. What must not: the order of an update (`deploy.rolling`).
-Standard library only.
+Standard library only; `deploy.rolling` has the order of an update.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from pathlib import Path
 STORY_LINES = 15
 TAG = "BANK_IMAGE_TAG"
 SETTINGS = Path("deploy/compose.env")
-"""Not `.env`: Dagster takes every variable of a `.env` in its folder, and would run as if it were a container."""
+"""Not `.env`: Dagster reads a `.env` in its folder, and would run with the settings of the containers."""
 
 
 @dataclass
@@ -55,7 +54,7 @@ class Process:
             )
 
     def stop(self) -> int | None:
-        """Ask it to end and wait; kill it only if it does not.
+        """Send SIGTERM and wait; kill it only if it does not end.
 
         Returns:
             Its exit code, None if nothing ran.
@@ -72,7 +71,7 @@ class Process:
             return running.wait()
 
     def is_ready(self, release: str) -> bool:
-        """Whether this release answers that it can decide."""
+        """Whether this release reports ready."""
         address = f"http://127.0.0.1:{self.env['BANK_PORT']}/health/ready"
         try:
             with urllib.request.urlopen(address, timeout=5) as answer:
@@ -104,12 +103,12 @@ class ComposeService:
         self.compose.run("up", "--detach", "--no-deps", "--no-build", self.name, release=release)
 
     def is_ready(self, release: str) -> bool:
-        """Whether this release answers that it can decide; asked inside, as replicas publish no port."""
+        """Whether this release reports ready; checked inside the container, because replicas publish no port."""
         check = ("exec", "-T", self.name, "python", "deploy/container/healthcheck.py", "/health/ready", release)
         return self.compose.run(*check, release=release, check=False).returncode == 0
 
     def failure(self) -> str:
-        """Compose restarts what ends, so only time tells."""
+        """Compose restarts a process that ends, so only the time limit applies."""
         return ""
 
     def story(self) -> str:

@@ -1,11 +1,10 @@
-"""Makes the secrets of a Compose deployment once, as files: passwords, addresses that hold them, a certificate.
+"""Creates the secrets of a Compose deployment once, as files: passwords, addresses that contain them, a certificate.
 
-What lives here: which secrets there are. What must not: a secret's value in output or logs.
-`python3 -m deploy.make_secrets` (called by `make up`); nothing that exists is changed, so give your own certificate or
-database address by writing the file first. Standard library, and the openssl program for the certificate and hash.
+`python3 -m deploy.make_secrets` (called by `make up`) changes nothing that exists: to use your own certificate or
+database address, write the file first. Needs only the standard library and openssl. No secret is printed or logged.
 
-Files are readable for everybody but lie in a folder that only its owner may enter: Compose mounts each file alone, and
-the containers' users are not the owner.
+Everybody may read the files, but only their owner may enter the folder: Compose mounts each file alone, and the
+containers' users are not the owner.
 """
 
 from __future__ import annotations

@@ -1,16 +1,15 @@
-"""Rolls a new version over the app's replicas, one after the other, without a failed request; takes it back by itself.
+"""Rolls a new version over the app's replicas without a failed request, and rolls it back if it does not become ready.
 
-What lives here: the order of steps and the verdict. What must not: how a replica is started (`deploy.instances`), which
-requests go where (the proxy looks at each replica's readiness).
-`python3 -m deploy.rolling <image tag>` rolls the Compose deployment; standard library only, so an operator's machine
-needs nothing else. bank_assets_tests/deploy/test_rolling.py rolls real processes under load with the same code.
+`python3 -m deploy.rolling <image tag>` rolls the Compose deployment with the standard library alone.
+bank_assets_tests/deploy/test_rolling.py rolls real processes under load.
 
-1. All replicas must be ready, else nothing is touched.
-2. The new version's migration runs once. It only adds, so the old version goes on (bank_assets/ledger/migrations).
-3. Each replica in turn: it says "not ready" and goes on answering until the proxy has noticed, ends what it accepted,
-   and the new version takes its place. The next one follows only when this one is ready and has been given requests.
-4. A replica that does not become ready in time is put back to the old version, and so are those before it. The schema
-   stays: the old version works on it.
+1. If a replica is not ready, nothing is touched.
+2. The new version's migration runs once. It only adds, so the old version keeps working
+   (bank_assets/ledger/migrations).
+3. Each replica in turn reports "not ready", answers until the proxy has noticed, and finishes what it accepted; then
+   the new version takes its place. The next one follows only when this one is ready and has received requests.
+4. A replica that does not become ready in time goes back to the old version, and so do those before it. The schema
+   stays.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from typing import Protocol
 
 
 class RollingError(RuntimeError):
-    """The replicas are not all as they should be; the message says which version serves where and what to do."""
+    """The replicas are in an inconsistent state; the message says which version serves where and what to do."""
 
 
 class Instance(Protocol):
@@ -36,7 +35,7 @@ class Instance(Protocol):
         """Stop what runs, letting it end what it accepted, and start a release."""
 
     def is_ready(self, release: str) -> bool:
-        """Whether this release answers that it can decide."""
+        """Whether this release reports ready."""
 
     def failure(self) -> str:
         """Why it cannot become ready any more, "" if it may."""
@@ -51,7 +50,7 @@ class Pace:
 
     Attributes:
         ready_seconds: for a replica of the new release to become ready.
-        return_seconds: for one of the old release that is put back; nothing is gained by giving up on it early.
+        return_seconds: for a replica of the old release that is restored; giving up early would gain nothing.
         settle_seconds: for the proxy to notice that it is: its check interval times its successes, and a margin.
         poll_seconds: between looks.
     """
@@ -68,7 +67,7 @@ class Outcome:
 
     Attributes:
         release: the version that serves now.
-        is_updated: True if it is the one asked for.
+        is_updated: True if it is the requested one.
         reason: why it is not.
     """
 
@@ -94,7 +93,7 @@ def roll(
         old: release that serves now, gone back to if the new one does not become ready.
         migrate: runs the new release's migration; raises if it fails.
         pace: how long to wait.
-        say: told each step.
+        say: receives each step.
 
     Returns:
         What serves now; a release that was taken back is an outcome, not an exception.
@@ -129,7 +128,7 @@ def roll(
 
 
 def _put(instance: Instance, release: str, limit_seconds: float, pace: Pace) -> str:
-    """Start a release on a replica and wait until it has been given requests; "" or why it is not ready."""
+    """Start a release on a replica and wait until it has received requests; "" or why it is not ready."""
     instance.replace(release)
     deadline = time.monotonic() + limit_seconds
     while not instance.is_ready(release):
@@ -158,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Roll the Compose deployment of this folder.
 
     Returns:
-        0 if the new version serves, 1 if the old one does, 2 if somebody must look.
+        0 if the new version serves, 1 if the old one does, 2 if a person must act.
     """
     from deploy.instances import Compose
 

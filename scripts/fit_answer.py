@@ -1,8 +1,6 @@
-"""Fits the simulator's additive log-odds of a subscription.
+"""Fits the simulator's additive log-odds of a subscription: ridge logistic regression over the profile's terms.
 
-What lives here: ridge logistic regression over the profile's terms, and the calibration of each month's intercept.
-What must not: the other tables (see `fit_profile`).
-Called by `fit_profile` only.
+It also calibrates each month's intercept. Only `fit_profile` calls it.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ from bank_assets.simulator.profile import Floats, SimulatorProfile
 
 _NEWTON_ROUNDS: Final = 12
 _RIDGE: Final = {"month": 0.01, "main": 1.0, "epoch": 3.0, "weekday": 4.0}
-"""Strength of the pull to zero: months are free, weekdays of a month hardly leave it without many rows."""
+"""Strength of the shrinkage to zero: none for months, strong for weekdays of a month with few rows."""
 _CALIBRATION_ROWS: Final = 40_000
 _CALIBRATION_SEED: Final = 222
 _MAXIMUM_SHIFT: Final = 12.0

@@ -1,11 +1,8 @@
 """Fits the simulator's profile to the UCI file: `python -m scripts.fit_profile --source PATH`.
 
-What lives here: counting, suppression of small cells, odds ratios common to all months, quantiles.
-What must not: anything the running platform needs.
-Called by a person when bins or links change; a test refits it and compares.
-
-Suppression: a count under `MINIMUM_CELL_ROWS` becomes 0; a table, rate or set of quantiles of fewer than
-`MINIMUM_TABLE_ROWS` rows is replaced by that of the nearest months that together have enough.
+Run it when bins or links change; a test refits the profile and compares. A count under `MINIMUM_CELL_ROWS` becomes 0; a
+table, rate or set of quantiles of fewer than `MINIMUM_TABLE_ROWS` rows is replaced by that of the nearest months that
+together have enough.
 """
 
 from __future__ import annotations
@@ -91,7 +88,7 @@ def suppressed(counts: NDArray[np.int64]) -> Floats:
 
 
 def _pooled(counts: NDArray[np.int64], month: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    """A month's counts, widened by its nearest months until they rest on enough rows; axis 0 is the month."""
+    """A month's counts, widened by its nearest months until there are enough rows; axis 0 is the month."""
     for reach in range(len(rows)):
         window = slice(max(0, month - reach), month + reach + 1)
         if rows[window].sum() >= shape.MINIMUM_TABLE_ROWS:

@@ -75,7 +75,7 @@ def test_other_recipes_are_compared_on_all_contacts_that_both_were_fitted_before
     assert found.measure("log_loss").before != first.measure("log_loss").before
 
 
-def test_too_few_contacts_of_the_old_model_are_said(store):
+def test_too_few_contacts_of_the_old_model_are_reported(store):
     found, basis = comparison_of(store, "refit", "9", Economics(), 1)
     assert not found.is_enough
     assert basis.startswith("Only 0 contacts with a known outcome have been decided by version 9")
@@ -94,7 +94,7 @@ def test_reasons_are_those_of_the_loop_on_that_day_else_of_the_run(engine):
     assert reasons_for(engine, "2009-07-01", {"bank/reason": "asked by hand"}) == ("Asked by hand",)
 
 
-def test_the_page_is_written_and_its_address_goes_on_record(store, engine, settings):
+def test_the_page_is_written_and_its_address_recorded(store, engine, settings):
     evidence = {"headline": {"version": "4", "recipe": "lightgbm/none"}, "as_of": "2009-06-01"}
     verdict = GateVerdict("first", True, ("log loss gain +0.02",))
     row = write_retraining_page(store, None, engine, settings, evidence, None, verdict, {})

@@ -42,7 +42,7 @@ def document(capsys):
 
 
 class TestDocument:
-    def test_stdout_is_one_json_document_with_the_promised_keys(self, home, capsys):
+    def test_stdout_is_one_json_document_with_the_documented_keys(self, home, capsys):
         assert call(home, "--policies", "contact_all,oracle,never") == 0
         found = document(capsys)
         assert set(found) >= KEYS
@@ -74,7 +74,7 @@ class TestDocument:
         assert everyone["profit_eur"] == 100 * everyone["subscriptions"] - 4 * everyone["contacts_called"]
         assert oracle["profit_eur"] == 96 * oracle["subscriptions"]
 
-    def test_the_days_asked_for(self, home, capsys):
+    def test_the_requested_days(self, home, capsys):
         call(home, "--policies", "contact_all", "--first-day", "2009-05-01", "--last-day", "2009-06-30")
         found = document(capsys)
         assert found["first_day"] == "2009-05-01"

@@ -27,7 +27,7 @@ def test_the_views_of_the_uci_contract():
 
 
 def test_the_digest_of_the_first_contract_stays_as_it_is():
-    """Old bundles and records carry no contract and are read by this one; a change of it needs a new version."""
+    """Old bundles and records name no contract and are read by this one, so a change needs a new version."""
     assert UCI.at(1).digest[:16] == "c0d4378c6c8ebd72"
     assert contract_on_record(None) == UCI.at(1)
 

@@ -42,7 +42,7 @@ def test_months_are_whole_and_the_last_one_ends_with_the_source():
     ]
 
 
-def test_days_cover_the_months_asked_for_without_gap_or_overlap():
+def test_days_cover_the_requested_months_without_gap_or_overlap():
     steps = plan_steps(date(2010, 1, 1), date(2010, 11, 17), 2, 7)
     assert steps[0].first == date(2010, 1, 1)
     assert steps[-1].last == date(2010, 2, 28)
@@ -133,7 +133,7 @@ def test_a_pid_that_belongs_to_another_process_by_now_is_left_alone(tmp_path):
         process.wait()
 
 
-def test_a_server_that_ends_is_told_with_the_end_of_its_log(tmp_path):
+def test_a_server_that_ends_is_reported_with_the_end_of_its_log(tmp_path):
     processes = Processes(tmp_path / "record.json", tmp_path / "logs", {})
     processes.start("app", ["-c", "raise SystemExit('no database here')"])
     with pytest.raises(DemoError, match=r"exit code 1(.|\n)*no database here"):

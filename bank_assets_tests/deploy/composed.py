@@ -1,6 +1,6 @@
-"""compose.yaml read as Compose reads it, and its services run as processes of this machine.
+"""compose.yaml as Compose reads it, with its services run as processes of this machine.
 
-Commands, environments and secrets are the file's own; only addresses are others, because here all share one loopback.
+Commands, environments and secrets are those of the file. Only addresses differ, because all share one loopback.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Fixtures of the deployment tests; the small bundles and the made-up world are those of the serving tests."""
+"""Fixtures of the deployment tests; bundles and home are those of the serving tests."""
 
 import pytest
 

@@ -1,8 +1,7 @@
-"""Runs built images without an engine, as strictly as compose.yaml asks an engine to.
+"""Runs built images without an engine, as strictly as compose.yaml requires.
 
-A mount namespace with the image's file system mounted read-only, a tmpfs at /tmp, the home bound at BANK_HOME, the
-image's own user, environment, entrypoint and command, and no new privileges. The network is the machine's; its names
-are "localhost" alone, so that nothing may count on the machine knowing its own name.
+The image is mounted read-only in a mount namespace, with a tmpfs at /tmp, the home at BANK_HOME, the image's own user,
+environment, entrypoint and command, and no new privileges. It shares the machine's network, without its host name.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""haproxy as the deployment runs it, as a process of this machine: the same file, other addresses."""
+"""haproxy as the deployment runs it, as a process of this machine: the same file with other addresses."""
 
 import os
 import shutil

@@ -1,7 +1,6 @@
-"""Makes the next release of this very tree: its code, one schema revision further, in a folder of its own.
+"""Makes the next release of this tree: its code with one more schema revision, in a folder of its own.
 
-Tests of rolling and of migrations need two versions of the code. The old one is this tree; the new one is made from it
-here, so the promise "old code on the next schema" is tested with whatever code there is, not with a copy that ages.
+Tests of rolling and migrations need two versions. Making the new one from this tree keeps both current.
 """
 
 import re
@@ -19,7 +18,7 @@ def upgrade() -> None:
     op.create_table("releases", sa.Column("name", sa.Text, primary_key=True))
     op.create_index("sessions_expiry", "sessions", ["expires_at"])
 """
-"""What a well-behaved revision does: it adds, and the code before it does not notice."""
+"""A revision that only adds, which older code does not notice."""
 
 
 def revision_file(number: int, body: str = ADDS) -> str:

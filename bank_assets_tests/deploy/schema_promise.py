@@ -1,7 +1,6 @@
-"""What a migration may do while the version before it still runs: add, and nothing else.
+"""What a migration may do while the version before it still runs: it may only add.
 
-What lives here: comparing two schemas as the database reports them. Called by test_migrations for every revision there
-is, and for made-up ones that break the promise.
+Compares two schemas as the database reports them.
 """
 
 from dataclasses import dataclass

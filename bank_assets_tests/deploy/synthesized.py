@@ -1,7 +1,4 @@
-"""The templates of AWS, synthesized once for all test processes, and ways to read them.
-
-What lives here: the fixture `templates` and small queries. What must not: expectations. Imported by test_aws_*.py.
-"""
+"""The AWS templates, synthesized once for all test processes, and queries on them."""
 
 from __future__ import annotations
 
@@ -26,7 +23,7 @@ Template = dict[str, Any]
 
 
 def synthesize(output: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the CDK app; without a network namespace of its own, but with proxies that lead nowhere: nothing is asked."""
+    """Run the CDK app without network access: its proxies lead nowhere."""
     offline = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
     command = [sys.executable, str(AWS / "app.py"), "--output", str(output), *arguments]
     env = {**os.environ, **offline}

@@ -1,4 +1,4 @@
-"""The migrate task and the Dagster instance of AWS: real PostgreSQL, real Dagster and MLflow; moto for ECS."""
+"""The migrate task and the Dagster instance of AWS, on a real PostgreSQL, Dagster and MLflow, with moto for ECS."""
 
 import contextlib
 import json
@@ -117,7 +117,7 @@ def test_a_missing_variable_is_named_before_anything_is_touched(prepared, capsys
 
 
 class _Metadata(BaseHTTPRequestHandler):
-    """What ECS tells a task about itself."""
+    """The metadata that ECS gives a task about itself."""
 
     task: ClassVar[dict[str, str]] = {}
 

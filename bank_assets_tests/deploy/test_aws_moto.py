@@ -1,7 +1,6 @@
-"""The templates created against moto, as far as moto can; what it cannot is named and held to.
+"""The templates created against moto, as far as moto supports them.
 
-A resource type that moto knows and our table says it does not, or the other way round, fails the first test, so a newer
-moto widens what is created here.
+The first test fails if the list of unsupported resource types is wrong in either direction.
 """
 
 import json
@@ -67,7 +66,7 @@ def known_to_moto(kind: str) -> bool:
 
 
 def reduced(template: dict[str, Any]) -> dict[str, Any]:
-    """A template without what moto cannot make; references to it become text."""
+    """A template without the resources that moto lacks; references to them become text."""
     kinds = {name: resource["Type"] for name, resource in template["Resources"].items()}
     gone = {name for name, kind in kinds.items() if not known_to_moto(kind)}
 
@@ -129,7 +128,7 @@ def cloud(templates, tmp_path_factory):
             parameters = PARAMETERS | {"CertificateArn": certificate}
             release = Release(boto3.Session(), folder, "dev", parameters, None)
             for name in ORDER:
-                # Not by change sets, as a release does it: moto's do not export.
+                # Not by change sets as in a release, because moto's change sets do not export.
                 _create(name, json.loads((folder / f"{name}.template.json").read_text()), parameters)
             yield release
 
@@ -142,7 +141,7 @@ def test_every_stack_is_created_with_all_that_moto_knows(cloud, templates):
         assert len(made) == len(reduced(templates[name])["Resources"]), name
 
 
-def test_what_was_created_is_what_was_asked_for(cloud):
+def test_what_was_created_is_what_was_requested(cloud):
     repositories = boto3.client("ecr").describe_repositories()["repositories"]
     assert {each["imageTagMutability"] for each in repositories} == {"IMMUTABLE"}
     (database,) = boto3.client("rds").describe_db_instances()["DBInstances"]

@@ -1,4 +1,4 @@
-"""How a release ends when CloudFormation says something else than "done": moto always says "done"."""
+"""How a release ends when CloudFormation reports anything but success, which moto never does."""
 
 import json
 import sys

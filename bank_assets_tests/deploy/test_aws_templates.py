@@ -1,4 +1,4 @@
-"""What the templates of AWS promise; each promise about security is also shown to notice its breach."""
+"""What the AWS templates guarantee; each security rule has a case that breaks it."""
 
 import copy
 import json
@@ -141,7 +141,7 @@ def test_roles_are_separate_and_name_their_resources(templates):
             for action in listed(statement["Action"]):
                 assert "*" not in action, (name, policy, action)
             if "*" in listed(statement["Resource"]):
-                # Only what knows no resource.
+                # Only calls that accept no resource.
                 assert set(listed(statement["Action"])) <= {
                     "ecr:GetAuthorizationToken",
                     "ecs:DescribeTaskDefinition",
@@ -247,7 +247,7 @@ def test_every_log_group_has_a_retention_and_every_image_is_scanned(templates):
         assert repository["LifecyclePolicy"]
 
 
-def test_alarms_cover_the_journey_and_tell_somebody(templates):
+def test_alarms_cover_the_journey_and_notify_somebody(templates):
     alarms = resources(templates["bank-prod-monitoring"], "AWS::CloudWatch::Alarm")
     names = {alarm["AlarmName"].removeprefix("bank-prod-") for alarm in alarms.values()}
     assert names == {
@@ -255,7 +255,7 @@ def test_alarms_cover_the_journey_and_tell_somebody(templates):
         *("daemon", "database-storage", "database-cpu"),
     }
     assert all(alarm["AlarmActions"] and alarm["OKActions"] for alarm in alarms.values())
-    # What says by silence that nothing works must not be quiet about it.
+    # Alarms for which missing data means trouble must treat it as a breach.
     silent = {a["AlarmName"] for a in alarms.values() if a["TreatMissingData"] == "breaching"}
     assert silent == {f"bank-prod-{name}" for name in ("no-healthy", "no-decisions", "model-stale")}
 
@@ -277,7 +277,7 @@ def test_only_one_repository_and_its_environments_may_push_and_deploy(templates)
 
 
 def test_cdk_assertions_agree(templates):
-    """The CDK's own matchers, on what matters most."""
+    """The CDK's own matchers on the most important resources."""
     from aws_cdk.assertions import Match, Template
 
     data = Template.from_json(templates["bank-prod-data"])
@@ -302,7 +302,7 @@ def test_cdk_assertions_agree(templates):
         ({"app_cpu": "256"}, "app_cpu as int"),
     ],
 )
-def test_an_environment_that_breaks_a_promise_is_refused(override, says):
+def test_an_environment_that_breaks_a_guarantee_is_refused(override, says):
     from bank_aws.environments import EnvironmentSettingsError, read_environments
 
     dev = json.loads((AWS / "cdk.json").read_text())["context"]["environments"]["dev"]

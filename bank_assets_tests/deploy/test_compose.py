@@ -1,4 +1,4 @@
-"""compose.yaml: valid, nothing published without a login, nothing with more rights than it needs."""
+"""compose.yaml is valid, publishes nothing without a login, and grants nothing more than needed."""
 
 import copy
 import re
@@ -16,7 +16,7 @@ CONFIG = ROOT / "deploy" / "proxy" / "haproxy.cfg"
 
 
 def unauthenticated(document: dict, proxy_config: str) -> list[str]:
-    """Every way in from outside that asks nobody for a password; empty if there is none."""
+    """Every way in from outside that requires no password; empty if there is none."""
     found = [fault for name, service in document["services"].items() for fault in published(name, service)]
     if not document["networks"]["inside"].get("internal"):
         found.append("network inside: not internal")
@@ -123,7 +123,7 @@ def test_every_service_has_limits_a_health_check_and_bounded_logs():
         assert float(limits["cpus"]) > 0
         assert re.fullmatch(r"\d+[MG]", limits["memory"]), name
         assert service["logging"]["options"]["max-size"], name
-        # The one-shot has an end instead, and the app's check is in its image.
+        # The one-shot service ends instead, and the app's check is in its image.
         assert name in {"migrate", "app-a", "app-b"} or service["healthcheck"]["test"], name
     assert "HEALTHCHECK" in (ROOT / "Dockerfile").read_text().split("AS serving\n")[1].split("FROM ")[0]
 
@@ -132,7 +132,7 @@ def test_a_replica_has_time_to_drain_and_stop():
     service = compose()["services"]["app-a"]
     needed = sum(float(service["environment"][f"BANK_{name}_SECONDS"]) for name in ("DRAIN", "SHUTDOWN"))
     assert float(service["stop_grace_period"].removesuffix("s")) > needed
-    # The proxy must have noticed before the replica stops to answer: one failed check.
+    # The proxy must notice, by one failed check, before the replica stops answering.
     assert "inter 500ms fall 1" in CONFIG.read_text()
     assert float(service["environment"]["BANK_DRAIN_SECONDS"]) > 1
 

@@ -1,4 +1,4 @@
-"""The production instance differs from the embedded one in storage, and only there."""
+"""The production instance differs from the embedded one only in storage."""
 
 from pathlib import Path
 

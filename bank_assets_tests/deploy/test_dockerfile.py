@@ -1,4 +1,4 @@
-"""The Dockerfile and what it puts into images, as far as it can be tested without building them (test_images does)."""
+"""The Dockerfile and the content of the images, as far as tests without a build can check them."""
 
 import hashlib
 import http.server

@@ -1,7 +1,7 @@
-"""The images, really built and run: no engine needed, but root, buildah and debootstrap. `make soak` runs this.
+"""The images, built and run. Needs root, buildah and debootstrap, but no engine; run by `make soak`.
 
-BANK_IMAGE_STORAGE and BANK_IMAGE_TAG test images that are there already (`make image` made them); without them both
-targets are built here, which takes some ten minutes and 10 GB below the temporary folder.
+BANK_IMAGE_STORAGE and BANK_IMAGE_TAG name images built by `make image`. Without them the test builds both, which takes
+some ten minutes and 10 GB in the temporary folder.
 """
 
 import http.client
@@ -68,7 +68,7 @@ def ask(port: int, method: str, path: str, body: bytes | None = None, key: str =
 
 
 def status_of(container: Container, program: str) -> dict[str, str]:
-    """What the kernel says of the process of the container that runs a Python module."""
+    """The kernel's status of the container's process that runs a Python module."""
     for process in psutil.Process(container.process.pid).children(recursive=True):
         words = process.cmdline()
         if "-m" in words[1:2] and words[2] == program:
@@ -169,7 +169,7 @@ def eventually(look, seconds: float = 30.0):
         (["python", "-m", "serving", "migrate"], "ledger: tables of revision"),
     ],
 )
-def test_the_pipeline_image_runs_what_compose_and_aws_ask_of_it(images, tmp_path, command, says):
+def test_the_pipeline_image_runs_the_commands_of_compose_and_aws(images, tmp_path, command, says):
     home = tmp_path / "bank"
     home.mkdir()
     # The container's hosts file does not know its own name here, and Spark's worker looks it up.

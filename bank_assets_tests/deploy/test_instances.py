@@ -1,4 +1,4 @@
-"""Replicas as Compose services: which commands an engine is given. No engine runs here, so a program notes them."""
+"""Replicas as Compose services: the commands that an engine would receive. A program records them; no engine runs."""
 
 import shutil
 import stat
@@ -93,7 +93,7 @@ def make(compose: Compose, *targets: str) -> None:
 
 
 def test_make_up_and_make_ui_do_not_see_each_others_settings(compose):
-    """Dagster takes every variable of a `.env` in its folder; Compose's settings in it made `make ui` a container."""
+    """Dagster reads a `.env` in its folder; with Compose's settings in it, `make ui` would run like a container."""
     own = "BANK_SOURCE=simulated\n"
     (compose.folder / ".env").write_text(own)
     make(compose, "up", "down")

@@ -1,4 +1,4 @@
-"""Migrations run once, before the new version, and the version before keeps working on what they leave."""
+"""Migrations run once, before the new version, and the version before keeps working on their result."""
 
 import os
 import subprocess
@@ -85,7 +85,7 @@ def run_operations(connection, upgrade_function) -> None:
         upgrade_function()
 
 
-def test_the_next_release_of_the_other_tests_keeps_the_promise(tmp_path):
+def test_the_next_release_of_the_other_tests_only_adds(tmp_path):
     url = f"sqlite:///{tmp_path}/ledger.db"
     upgrade(url)
     engine = open_ledger(url, migrate=False)

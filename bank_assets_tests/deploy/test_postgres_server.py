@@ -1,4 +1,4 @@
-"""The private PostgreSQL of the tests waits for a slow start, and shows its log where there is none."""
+"""The private PostgreSQL of the tests waits for a slow start, and shows its log if the start fails."""
 
 import subprocess
 from types import SimpleNamespace

@@ -1,6 +1,6 @@
-"""A new version, its migration included, is rolled over two replicas behind haproxy under load: 0 failed requests.
+"""A new version with a migration is rolled over two replicas behind haproxy under load without a failed request.
 
-Real processes on a real PostgreSQL; the old version is this tree, the new one is made from it (`releases`).
+Real processes on a real PostgreSQL. The old version is this tree, `releases` makes the new one from it.
 """
 
 import http.client
@@ -37,14 +37,14 @@ PACE = Pace(ready_seconds=30, settle_seconds=2.5)
 SOAK_ROLLS = 10
 CLIENTS = 4
 REQUESTS_A_CONNECTION = 50
-"""Clients that keep a connection for ever would never meet a new one."""
+"""Requests per connection: clients that never reconnect would never reach a new replica."""
 PAUSE_SECONDS = 0.01
-"""Between two requests of a client: some hundred requests a second are load enough, and other tests need a core."""
+"""Between two requests of a client. A few hundred requests a second are enough, and other tests need a core."""
 
 
 @dataclass
 class Load:
-    """Clients that post decisions through the proxy until told otherwise; every answer but 201 is a failure."""
+    """Clients that post decisions through the proxy until stopped; every answer but 201 is a failure."""
 
     port: int
     key: str
@@ -88,7 +88,7 @@ class Load:
 
 @dataclass
 class World:
-    """Two replicas of this tree behind haproxy, and what is needed to look behind it."""
+    """Two replicas of this tree behind haproxy, with access to each of them."""
 
     url: str
     releases: Path
@@ -305,6 +305,6 @@ def test_an_old_release_that_does_not_come_back_is_an_error_and_leaves_the_other
     assert replicas[0].release == "new"
 
 
-def test_the_promise_is_tested_from_the_present_revision():
+def test_migrations_are_tested_from_the_present_revision():
     assert int(NEXT) == int(migrations.HEAD) + 1
     assert shutil.which("openssl")

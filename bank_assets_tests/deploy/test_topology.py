@@ -1,7 +1,4 @@
-"""The deployment of compose.yaml as processes: its commands, environments, health checks and proxy, without containers.
-
-PostgreSQL, object storage (moto), MLflow, Dagster's code location, web server and daemon, two app replicas, haproxy.
-"""
+"""The deployment of compose.yaml as processes: its commands, environments, health checks and proxy."""
 
 import base64
 import http.client
@@ -40,7 +37,7 @@ def ask(port: int, path: str, body: bytes | None = None, **headers: str) -> tupl
 
 
 def over_tcp(folder, socket_folder: str, port: int) -> subprocess.Popen:
-    """PostgreSQL from the wheel listens on a socket file; the deployment's programs are told a host and a port."""
+    """PostgreSQL from the wheel listens on a socket file; the deployment's programs need a host and a port."""
     config = folder / "tcp.cfg"
     config.write_text(
         f"defaults\n    mode tcp\n    timeout connect 2s\n    timeout client 1h\n    timeout server 1h\n"
@@ -93,7 +90,7 @@ def deployment(tmp_path, postgres_server):
 
 
 def prepare(services: Services, ports: dict[str, int]) -> None:
-    """The one-shot `migrate`, twice: the second finds nothing to do."""
+    """Run the one-shot `migrate` twice; the second time it finds nothing to do."""
     env = {"PGHOST": "127.0.0.1", "PGPORT": str(ports["postgres"])}
     for _ in range(2):
         process = services.start("migrate", **env)
@@ -175,7 +172,7 @@ def test_the_deployment_of_compose_yaml_decides_behind_its_proxy(deployment, bun
     answers = [json.loads(decided()[1]) for _ in range(20)]
     assert {answer["model"]["version"] for answer in answers} == {"1"}
     for name in ("app-a", "app-b"):
-        log = services.folder / f"{name}.log"  # the whole of it: health checks fill its end
+        log = services.folder / f"{name}.log"  # the whole log, because health checks fill its end
         wait_until(lambda log=log: decided()[0] == 201 and "/api/v1/predictions" in log.read_text(), 30)
     status, body = ask(proxy.ports["app"], "/api/v1/predictions", BODY)
     assert (status, json.loads(body)["status"]) == (401, 401)

@@ -1,4 +1,4 @@
-"""The workflows: schema, zizmor, our own rules; and that each of the three notices a bad workflow."""
+"""The workflows by their schema, zizmor and our own rules; each of the three finds a bad workflow."""
 
 import re
 import subprocess
@@ -42,7 +42,7 @@ def zizmor(*paths: Path) -> subprocess.CompletedProcess[str]:
 
 
 def own_faults(text: str) -> list[str]:
-    """Our rules: pins that a person can read, no long-lived keys, every permission named, nothing endless."""
+    """Our rules: readable pins, no long-lived keys, every permission named, a time limit on every job."""
     faults = []
     for line in text.splitlines():
         used = re.search(r"uses: +(\S+)(.*)", line)

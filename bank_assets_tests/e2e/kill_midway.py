@@ -1,10 +1,7 @@
-"""The platform's definitions, or Dagster's daemon, with one place at which the process kills itself, once.
+"""Dagster definitions, or the daemon, with one point at which the process kills itself, once.
 
-A test that kills by the clock hits a stage by luck. `BANK_TEST_KILL_AT=module:name` names a function; the first process
-that calls it makes `BANK_TEST_KILLED` (a file) and dies by SIGKILL before the call. Nothing else is changed.
-
-`-m bank_assets_tests.e2e.kill_midway` as a code location kills run workers; `python -m
-bank_assets_tests.e2e.kill_midway run …` is the daemon itself.
+The first process that calls the function in `BANK_TEST_KILL_AT=module:name` creates the file `BANK_TEST_KILLED` and
+dies by SIGKILL before the call. Load it as a code location to kill run workers; `python -m` runs the daemon itself.
 """
 
 import importlib
@@ -19,7 +16,7 @@ TARGET, MARKER = "BANK_TEST_KILL_AT", "BANK_TEST_KILLED"
 
 
 def arm() -> None:
-    """Arrange the death, unless it has happened already."""
+    """Set up the kill unless it has already happened."""
     target, marker = os.environ.get(TARGET, ""), Path(os.environ.get(MARKER, "/nonexistent/marker"))
     if not target or marker.exists():
         return

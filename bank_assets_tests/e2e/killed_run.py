@@ -1,11 +1,7 @@
-"""Runs `bank_assets run` and kills its own process with SIGKILL at a given call.
+"""Runs `bank_assets run` and kills its own process with SIGKILL at a given call, so between two writes.
 
-`killed_run.py MODULE:NAME WHEN NTH ARGUMENTS`: the arguments are those of the command.
-
-`MODULE:NAME=WORD` counts only calls that get the word as an argument.
-
-A test of its own process could only stop at a point of time; this stops between two writes, which is where data would
-be lost. Nothing of the platform is replaced: the call is made, or the process dies before it.
+Usage: `killed_run.py MODULE:NAME WHEN NTH ARGUMENTS`. The arguments are those of `run`; `MODULE:NAME=WORD` counts only
+calls with the word as an argument. Nothing else is replaced.
 """
 
 import importlib

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """What the processes of a home get."""
+    """The environment of a home's processes."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("BANK_")}
     return kept | {
         "BANK_HOME": str(settings.home),

@@ -1,6 +1,6 @@
 """A production-like deployment on this machine: PostgreSQL, an MLflow server, a Spark cluster with two workers.
 
-Every part is the real program in a process of its own, on free loopback ports; `Production.stop` ends them by pid.
+Each part is the real program on a free loopback port; `Production.stop` ends the processes by pid.
 """
 
 import json

@@ -1,6 +1,6 @@
-"""Analyst and auditor in a real Chromium, at two widths: predict, what-if, plan, download, audit, replay.
+"""An analyst and an auditor in a real Chromium at two widths: predict, what-if, plan, download, audit, replay.
 
-Pictures go to `$BANK_SCREENSHOTS` (default: the test's own folder); those of the documentation are made from them.
+Pictures go to `$BANK_SCREENSHOTS` (default: the test's own folder).
 """
 
 import csv

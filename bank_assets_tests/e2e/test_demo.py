@@ -1,4 +1,4 @@
-"""`make demo` as a visitor runs it: real daemon, web server and app; a month arrives, nobody touches anything."""
+"""`make demo` with a real daemon, web server and app: a month arrives, and the loop responds unattended."""
 
 import json
 import os
@@ -81,7 +81,7 @@ def test_the_month_was_decided_and_judged(played):
     (step,) = summary["played"]
     assert step["judged_mornings"] > 0
     assert {run["job"] for run in step["runs"]} >= {"data_job"}
-    # A follower asked for while the job that makes it was at work finds nothing left to do: no work, and no harm.
+    # A follower requested while the job that makes it was running finds nothing left to do.
     assert all(0 <= run["work"] <= run["ended"] - run["created"] for run in step["runs"])
     assert next(run["work"] for run in step["runs"] if run["job"] == "data_job") > 0
     reports = home / "demo" / "reports"
@@ -100,7 +100,7 @@ def test_every_candidate_of_the_history_is_an_mlflow_run_below_one_parent(played
     assert unfinished == (0,)
 
 
-def test_nothing_is_left_running_and_nothing_lies_outside_the_home(played):
+def test_nothing_is_left_running_and_nothing_is_outside_the_home(played):
     home, _, _ = played
     assert not (home / "demo" / "demo_processes.json").exists()
     left = [process.pid for process in psutil.process_iter(["cmdline"]) if _belongs_to(process, home)]

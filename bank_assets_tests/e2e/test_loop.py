@@ -1,4 +1,4 @@
-"""The closed loop with real runs: a month lands and the right model is in use soon after, whatever fails meanwhile."""
+"""The closed loop with real runs: after a month lands, the right model is soon in use, whatever fails meanwhile."""
 
 import dataclasses
 import os
@@ -96,7 +96,7 @@ def history(settings):
 
 
 def assert_april_was_worked_through(settings, contacts):
-    """Nothing is lost, every day was judged once, the champion is one that learned from April, the state is new."""
+    """Nothing is lost, every day was judged once, the champion learned from April, and the state is new."""
     store = Warehouse(settings.warehouse)
     april = of_months(contacts, "2020-04")
     assert store.manifest("contacts")["2020-04"].rows == len(april)
@@ -134,7 +134,7 @@ QUICK = "evaluation"
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_place_where_a_stage_is_killed_exists(stage):
-    """Most are visited by the soak test alone, which a renamed function would only stop weeks later."""
+    """Only the soak test reaches most of them, so a renamed function would be noticed late."""
     assert callable(pkgutil.resolve_name(STAGES[stage]))
 
 
@@ -177,7 +177,7 @@ def test_a_month_is_worked_through_unattended_though_daemon_machine_and_worker_a
     (home.home / "killed").unlink()
     with running_daemon(home) as daemon:
         (orphan,) = daemon.wait(daemon.carried)
-        daemon.kill()  # daemon, code server and worker: nobody is left to notice
+        daemon.kill()  # daemon, code server and worker: no process is left to notice
         assert daemon.instance.get_run_by_id(orphan.run_id).status is dg.DagsterRunStatus.STARTED
     failed = work_through_with_a_killed_worker(home, contacts, QUICK)
     assert len(failed) == 2, "the orphan and the killed worker"
@@ -238,7 +238,7 @@ def small_disk(home):
     subprocess.run(["umount", "--lazy", str(folder)], check=False, capture_output=True)
 
 
-def test_a_full_disk_fails_the_run_with_the_reason_and_the_loop_goes_on_when_there_is_room(
+def test_a_full_disk_fails_the_run_with_the_reason_and_the_loop_resumes_when_there_is_room(
     spark, home, contacts, small_disk, monkeypatch
 ):
     land(home, of_months(contacts, "2020-04"))

@@ -1,7 +1,7 @@
-"""The main job as a person runs it: real processes, a real Spark, an empty home, a year of simulated contacts.
+"""The main job in real processes with a real Spark, an empty home and a year of simulated contacts.
 
-One home tells the story: bad rows lie in its landing folder, the job is killed in ETL, training and promotion, run to
-its end, and run again. `make soak` kills it at every point and compares it with a home that nothing happened to.
+The landing folder holds bad rows. The job is killed in ETL, training and promotion, completed, and run again.
+`make soak` kills it at every point and compares the result with an undisturbed home.
 """
 
 import argparse
@@ -152,7 +152,7 @@ def finished(request, tmp_path_factory) -> Finished:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory) -> dict:
-    """The summary of a home that nothing happened to."""
+    """The summary of an undisturbed home."""
     home = new_home(tmp_path_factory.mktemp("undisturbed"))
     run_to_its_end(home, ())
     return summary(home)
@@ -190,7 +190,7 @@ def test_every_candidate_is_an_mlflow_run_below_a_parent(finished):
         names = [row[0] for row in database.execute("select name from runs where status = 'FINISHED'")]
     assert parents
     assert {f"{algorithm}/{sampler}" for algorithm, sampler in figures(finished.summary)} <= set(names)
-    # A process that is killed closes nothing: what it had open stays so under the parent of its own run.
+    # A killed process closes nothing, so its open MLflow runs stay open under the parent of its own run.
     assert {row[0] for row in unfinished} <= parents
 
 
@@ -207,7 +207,7 @@ def test_the_call_list_ranks_by_expected_profit(finished):
     assert set(rows["decision"]) == {"call"}
 
 
-def test_bad_rows_are_quarantined_and_the_good_ones_go_on(finished):
+def test_bad_rows_are_quarantined_and_the_good_ones_are_used(finished):
     assert finished.summary["rows_rejected"] == len(BAD) + 1
     store = Warehouse(finished.home / "warehouse")
     rejected = store.read("rejected_contacts").to_pylist()
@@ -240,7 +240,7 @@ def test_a_job_killed_in_etl_training_and_promotion_loses_no_row_and_records_one
     assert version is None or rows[0][1] == str(version)
 
 
-def test_a_killed_training_comes_to_the_candidates_of_one_that_was_not(finished):
+def test_a_killed_training_ends_with_the_same_candidates(finished):
     """The folds of a fast algorithm with every sampler, made again from the snapshot without a cache."""
     store = Warehouse(finished.home / "warehouse")
     data = read_snapshot(store, UCI).data
@@ -283,7 +283,7 @@ def test_a_second_run_redoes_nothing(finished, monkeypatch):
 
 
 @pytest.mark.soak
-def test_a_job_killed_anywhere_comes_to_the_summary_of_one_that_was_not(finished, undisturbed):
+def test_a_job_killed_anywhere_ends_with_the_same_summary(finished, undisturbed):
     assert figures(finished.summary) == figures(undisturbed)
     for name in ("rows_raw", "rows_contacts", "rows_rejected", "rows_superseded"):
         assert finished.summary[name] == undisturbed[name]

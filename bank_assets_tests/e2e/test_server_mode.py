@@ -1,8 +1,7 @@
-"""Production's servers, each the real one: a night on PostgreSQL that is restarted, a Spark cluster, an MLflow server.
+"""A night on production's real servers: PostgreSQL, which is restarted, a Spark cluster and an MLflow server.
 
-One story, told once by the fixture `night`, because starting all of it takes half a minute: the schedule ticks, its run
-works on a cluster of two workers, PostgreSQL is restarted while it does, a model is fitted and registered through the
-MLflow server, the web app takes it over from there.
+The fixture `night` runs it once: the schedule ticks, its run works on the cluster, a model is fitted and registered
+through the MLflow server, and the web app serves it.
 """
 
 import json

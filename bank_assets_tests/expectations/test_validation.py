@@ -1,4 +1,4 @@
-"""The judge of months: each expectation can turn red for its own month, and a correction turns it green again."""
+"""The validation of months: each expectation can fail for its own month, and a correction makes it pass again."""
 
 from dataclasses import replace
 
@@ -122,5 +122,5 @@ def test_great_expectations_loads_in_a_process_without_a_main_file():
         subprocess.run([sys.executable, "-c", code.format(first)], capture_output=True, text=True, timeout=120)
         for first in ("", named)
     ]
-    assert "loaded" not in results[0].stdout  # the fault that is guarded against is still there
+    assert "loaded" not in results[0].stdout  # the fault in the library still exists
     assert results[1].stdout.strip() == "loaded", results[1].stderr[-2000:]

@@ -63,7 +63,7 @@ def test_good_rows_are_typed(campaign):
         ("contact_id", "", "contact_id: expected a value"),
     ],
 )
-def test_a_bad_row_is_named_and_the_good_one_goes_on(campaign, column, value, expected):
+def test_a_bad_row_is_named_and_the_good_one_is_kept(campaign, column, value, expected):
     found, delivery = campaign([GOOD, GOOD | {"contact_id": "k2"} | {column: value}])
     assert found.contact_ids.tolist() == ["k1"]
     assert found.n_rejected == 1

@@ -203,7 +203,7 @@ ROW = contact()
     (delimited([ROW | {"contact_date": "5 May"}]), "none in 1 rows"),
     (b"x" * 70_000, "no line end in the first 65,536 bytes"),
 ])  # fmt: skip
-def test_an_unusable_file_is_set_aside_with_its_reason_and_the_others_go_on(home, content, found):
+def test_an_unusable_file_is_set_aside_with_its_reason_and_the_others_are_accepted(home, content, found):
     path = home.deliver(content, "bad.csv")
     original = path.read_bytes()
     home.deliver(delimited([contact()]), "good.csv")
@@ -231,7 +231,7 @@ def test_two_refused_files_of_one_name_are_both_kept(home):
     assert len(list((home.landing / "refused").glob("*.reason.json"))) == 2
 
 
-def test_a_dateless_file_is_told_what_to_do(home):
+def test_the_refusal_of_a_dateless_file_says_what_to_do(home):
     home.deliver(delimited([ROW], UCI.delivery_columns[2:]), "bank.csv")
     assert "BANK_SOURCE" in home.register().refused[0].problem
 

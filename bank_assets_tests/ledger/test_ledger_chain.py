@@ -1,4 +1,4 @@
-"""The chain: what verifies, and every way to make it red, on both databases."""
+"""The hash chain: what verifies, and every way to break it, on both databases."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from bank_assets.ledger.models import decisions as table
 
 
 def drop_triggers(connection):
-    """Act as somebody who owns the database and wants to rewrite history."""
+    """Act as an owner of the database who wants to rewrite history."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("ALTER TABLE decisions DISABLE TRIGGER ALL"))
         connection.execute(text("ALTER TABLE payloads DISABLE TRIGGER ALL"))

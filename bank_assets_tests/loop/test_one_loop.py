@@ -1,8 +1,7 @@
-"""The replay and production are one loop: the same history through both ports gives the same answers, day by day.
+"""The replay and production give the same answers on the same history, day by day.
 
-The replay's ports run in memory. Production's ports run over a home with a ledger, a registry and the real assets, jobs
-and sensors in this process; only the ETL is stood in for (`world.home.make_tables`). Deliveries have another size than
-the replay's days: the history first, then whole months.
+Production runs its real assets, jobs, sensors, ledger and registry in this process; `world.home.make_tables` replaces
+only the ETL. Deliveries are larger than the replay's days: first the history, then whole months.
 """
 
 import time

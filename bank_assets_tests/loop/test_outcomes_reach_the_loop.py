@@ -1,4 +1,4 @@
-"""An outcome reaches training, performance and the published state on the next run, whichever way it was told."""
+"""An outcome reaches training, performance and the published state on the next run, however it was reported."""
 
 import dagster as dg
 import numpy as np
@@ -44,7 +44,7 @@ def make(daemon, *assets, months=("2020-01-01", "2020-02-01")):
 
 
 def learned(daemon, contact_id):
-    """What training was told of a contact."""
+    """What training knows of a contact."""
     snapshot = read_snapshot(Warehouse(daemon.settings.warehouse), UCI)
     return bool(snapshot.data.is_subscribed[snapshot.contact_ids.tolist().index(contact_id)])
 
@@ -61,7 +61,7 @@ def performance_of(daemon):
     return Warehouse(daemon.settings.warehouse).entry("performance_report", "all").metadata["headline"]
 
 
-def test_an_outcome_told_to_the_app(loop):
+def test_an_outcome_reported_to_the_app(loop):
     make(loop, *ALL)
     before, rate, performance = learned(loop, "c0"), rate_of(loop), performance_of(loop)
     engine = open_ledger(loop.settings.ledger_url)

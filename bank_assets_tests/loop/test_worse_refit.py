@@ -1,9 +1,7 @@
-"""A retraining that is worse: fitted by the real job on spoiled history, refused by the real gate, told once.
+"""A refit on corrupted history is refused by the real gate and reported once.
 
-The fault: January to March are delivered again by a system that joined the outcomes to the wrong customers. No
-check of a month sees it, because the rates are as before. In April other people are called, so the loop asks for a
-refit. Only the ETL is stood in for (`world.home.make_tables`); training set, challenger, gate, aliases, ledger, loop
-and alerts are the real ones.
+January to March are delivered again with the outcomes of other customers. Rates are unchanged, so no check of a month
+notices it. In April other people are called, so the loop requests a refit. Only the ETL is replaced.
 """
 
 import sqlite3
@@ -52,7 +50,7 @@ def of_other_customers(contacts, *months):
 
 
 class Bank:
-    """A home, its daemon, and what people were told."""
+    """A home, its daemon and its alerts."""
 
     def __init__(self, home, instance):
         self.settings = Settings(
@@ -144,7 +142,7 @@ def test_the_champion_stays_in_force(bank):
     assert responses.latest(bank.engine).as_of == "2020-04-13", "the days after it are judged under the champion"
 
 
-def test_it_is_told_once_however_often_the_sensors_look(bank):
+def test_it_is_reported_once_however_often_the_sensors_tick(bank):
     (alert,) = bank.reported("refused")
     assert "P(worse)" in alert["text"]
     assert alert["run_id"] == bank.fits()[0].run_id

@@ -135,7 +135,7 @@ class TestPolicies:
         with pytest.raises(ReplayError, match="contact_everybody"):
             make_policy("contact_everybody", settings(), CONFIG, time.monotonic)
 
-    def test_the_platform_answers_a_jump_and_earns_more_than_who_never_learns(self, contacts):
+    def test_the_platform_responds_to_a_jump_and_earns_more_than_a_model_never_retrained(self, contacts):
         platform, never = figures(contacts, "platform"), figures(contacts, "never")
         assert platform["profit_eur"] > never["profit_eur"]
         assert platform["trainings"] >= 2
@@ -264,7 +264,7 @@ class TestBadHistories:
         )
 
     @pytest.mark.parametrize("name", ["platform", "weekly", "f1_threshold", "drift_only"])
-    def test_a_period_without_outcomes_goes_on_deciding(self, contacts, name):
+    def test_a_period_without_outcomes_is_still_decided(self, contacts, name):
         silent = (contacts.contact_dates >= FIRST + 40 * DAY) & (contacts.contact_dates < FIRST + 70 * DAY)
         world, policy, trace = replayed(self.no_outcomes(contacts, silent), name)
         assert np.isfinite(trace.proba[world.is_decided]).all()
@@ -292,7 +292,7 @@ class TestBadHistories:
         as_of = FIRST + 45 * DAY
         assert world.dates[world.known(as_of)].max() == FIRST + 24 * DAY
 
-    def test_no_contact_in_the_days_asked_for(self, contacts):
+    def test_no_contact_in_the_requested_days(self, contacts):
         with pytest.raises(ReplayError, match="choose other days"):
             World(contacts, settings(first_day=FIRST + 900 * DAY))
 
@@ -324,7 +324,7 @@ class TestBadHistories:
 
 @pytest.mark.slow
 def test_without_drift_the_platform_neither_retrains_nor_alerts():
-    """The same world for 26 windows of 28 days: at most one false alert in 20 is asked for."""
+    """The same world for 26 windows of 28 days: at most one false alert in 20 is allowed."""
     world, policy, _ = replayed(made_contacts(26 * 28 + 30, 15, seed=11), "platform")
     assert len(world.days) == 26 * 28
     counts = policy.counts

@@ -1,4 +1,4 @@
-"""Two windows of made-up contacts and the report between them."""
+"""Two windows of synthetic contacts and the report that compares them."""
 
 import numpy as np
 import pytest

@@ -74,7 +74,7 @@ def test_bars_stand_side_by_side_on_zero():
     assert {y for _, y in points(first)} == {PLOT}
 
 
-def test_each_value_is_told_on_hover():
+def test_each_value_is_shown_on_hover():
     svg = drawn(Series("<s>", [0.5, None, 0.25, 1], [0.4, None, 0.2, 1], [0.6, None, 0.3, 1]), y_format="pct")
     assert [title.text for title in svg.iter("title")] == [
         "a\n<s>: 50.0 % (40.0 % to 60.0 %)",

@@ -127,7 +127,7 @@ def test_a_calm_page_says_so(reference):
 
 
 @pytest.mark.parametrize("with_reference", [False, True])
-def test_what_cannot_be_compared_is_said_with_what_to_do(reference, current, with_reference):
+def test_a_failed_comparison_says_what_to_do(reference, current, with_reference):
     base, window = (reference, Profile.empty(UCI)) if with_reference else (None, current)
     report = compare_profiles(base, window)
     page = parsed(report, base, window)
@@ -149,7 +149,7 @@ def test_words_of_each_kind_of_change():
     )
 
 
-def test_values_that_are_missing_are_said_to_be():
+def test_missing_values_are_shown_as_missing():
     before, after = (profile_of_rows({"pdays": values}) for values in ([None, None, None, 90], [None, 90, 90, 90]))
     text = words_of(UCI.by_source["pdays"], before.columns["pdays"], after.columns["pdays"])
     assert text.startswith("no value in 75% of the contacts before, in 25% now; middle value 90 days")

@@ -49,7 +49,7 @@ def test_page_says_what_was_decided_what_it_earns_and_what_to_do():
     assert page.find("a")["href"] == "../drift/2009-05.html"
 
 
-def test_every_measure_stands_with_its_interval_and_verdict():
+def test_every_measure_has_its_interval_and_verdict():
     found = comparison()
     rows = {row.th.contents[0]: row.select("td") for row in parsed(reported(), found).select("#measures tbody tr")}
     assert list(rows) == [
@@ -79,7 +79,7 @@ def test_charts_hold_the_comparisons_values():
     assert page.select_one(".scroll")["tabindex"] == "0"
 
 
-def test_equal_decisions_are_said_to_be_the_same():
+def test_equal_decisions_are_described_as_the_same():
     n = 900
     proba, observed = np.full(n, 0.2), np.arange(n) % 5 == 0
     days = np.datetime64("2009-05-01") + np.arange(n) // 30
@@ -104,14 +104,14 @@ def test_a_first_model_has_nothing_before_it():
     assert "there is still no model in charge" in parsed(reported(**first, is_promoted=False)).h1.text
 
 
-def test_too_few_contacts_are_said_and_nothing_is_drawn():
+def test_too_few_contacts_are_reported_and_nothing_is_drawn():
     page = parsed(reported(basis="Only 40 contacts: too few to compare."), comparison(40))
     assert "Only 40 contacts: too few to compare." in words_in(page.select_one(".notice"))
     assert not page.select("#measures, figure")
     assert "Profit effect" not in page.text
 
 
-def test_nobody_asked_is_said():
+def test_a_fit_without_a_request_says_so():
     assert "a person or the schedule trained" in parsed(reported(requested_because=())).text
 
 

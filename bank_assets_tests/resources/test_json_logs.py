@@ -1,4 +1,4 @@
-"""JSON lines of Dagster runs, as an instance with the handler in its `python_logs` really writes them."""
+"""JSON lines of Dagster runs, written by an instance with the handler in its `python_logs`."""
 
 import json
 import logging

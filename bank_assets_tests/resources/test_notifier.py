@@ -107,7 +107,7 @@ class TestLog:
         assert [one["run_url"] for one in documents] == [f"http://ui.example/runs/run-{n}" for n in (1, 2, 3)]
         assert notifier.log.path.parent.name == "reports"
 
-    def test_each_is_told_in_the_log_of_the_process(self, notifier, caplog):
+    def test_each_appears_in_the_log_of_the_process(self, notifier, caplog):
         with caplog.at_level(logging.INFO, "bank_assets.alerts"):
             notifier.log.append([alert(1)])
             notifier.log.append([alert(1)])
@@ -143,7 +143,7 @@ def test_two_processes_that_write_at_once_lose_and_repeat_nothing(tmp_path):
     path = tmp_path / "reports" / "alerts.jsonl"
     spawn = multiprocessing.get_context("spawn")
     ready = spawn.Event()
-    # their ranges overlap by half: what both tell stands there once
+    # their ranges overlap by half; an alert of both is in the log once
     writers = [spawn.Process(target=write_many, args=(path, first, ready)) for first in (0, 20)]
     for writer in writers:
         writer.start()
@@ -206,7 +206,7 @@ class TestChannels:
             now = retry
         assert pauses == [1, 2, 4, 8, 16, 30, 30, 30]
 
-    def test_what_stays_undeliverable_is_given_up_and_said(self, notifier, caplog):
+    def test_what_stays_undeliverable_is_given_up_and_logged(self, notifier, caplog):
         notifier.log.append([alert(1)])
         notifier.deliver(["json://127.0.0.1:9/nobody"], now=NOW)
         (progress,) = notifier.deliver(

@@ -168,7 +168,7 @@ def events(instance):
 
 @dg.op
 def lose_the_database(context):
-    """Takes away the place of the run's events; nothing can be written to it from here on."""
+    """Remove the storage of the run's events, so that no more can be written."""
     events(context.instance).rename(events(context.instance).with_name("away"))
     events(context.instance).touch()
 
@@ -188,7 +188,7 @@ def test_a_run_of_the_executor_holds_its_lock_and_is_not_crowded_by_tags(instanc
 
 
 def test_a_run_that_lost_its_database_is_ended_though_its_process_lives(instance, monkeypatch):
-    """The process is this one: it goes on after the error, as a notebook does."""
+    """The process is this one: it continues after the error, as a notebook does."""
     with pytest.raises(OperationalError, match="unable to open database file"):
         dg.execute_job(dg.reconstructable(losing), instance)
     events(instance).unlink()

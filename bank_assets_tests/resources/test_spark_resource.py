@@ -1,4 +1,4 @@
-"""The session lives from its first use to the end of its run, and a run without Spark work starts none."""
+"""The session lives from its first use to the end of its run; a run without Spark work starts none."""
 
 import subprocess
 import sys

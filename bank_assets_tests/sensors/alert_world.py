@@ -14,7 +14,7 @@ from bank_assets_tests.world.daemon import stored_instance
 
 
 class World:
-    """A home with its Dagster instance, and both sensors as the daemon asks them."""
+    """A home with its Dagster instance, and both sensors as the daemon evaluates them."""
 
     def __init__(self, home, instance, **settings):
         self.home, self.instance = home, instance
@@ -27,7 +27,7 @@ class World:
         self.cursors, self.ticks = {}, 0
 
     def look(self, sensor=None):
-        """Ask a sensor once; the alerts that came of it."""
+        """Evaluate a sensor once; returns the new alerts."""
         sensor = sensor or self.alerting
         before = len(self.reported())
         resources = {
@@ -56,7 +56,7 @@ class World:
         )
 
     def report(self, name, metadata, **options):
-        """Run an asset of that name that says so much about itself."""
+        """Run an asset of that name that reports the given metadata."""
 
         @dg.asset(name=name)
         def asset():

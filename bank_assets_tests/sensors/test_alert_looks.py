@@ -58,7 +58,7 @@ FAILED, SKIPPED = TickStatus.FAILURE, TickStatus.SKIPPED
 
 
 class TestAutomation:
-    def test_a_sensor_is_told_after_three_failures_in_a_row_once_per_streak(self, world):
+    def test_a_sensor_is_reported_after_three_failures_in_a_row_once_per_streak(self, world):
         add_ticks(world, "new_contacts_sensor", [SKIPPED, FAILED, FAILED])
         assert world.look() == []
         add_ticks(world, "new_contacts_sensor", [FAILED])
@@ -93,7 +93,7 @@ class TestSilence:
         (folder / name).write_text(f"contact_id,y,duration,arrived_at\n{name},no,60,2009-05-04\n")
         register_deliveries(world.settings.landing, world.settings.warehouse, UCI, now=now, settle_seconds=0)
 
-    def test_silence_is_told_once_and_again_after_the_next_delivery(self, world):
+    def test_silence_is_reported_once_and_again_after_the_next_delivery(self, world):
         now = datetime.now(UTC)
         assert world.look() == []
         self.deliver(world, "a.csv", now - timedelta(days=9))
@@ -124,13 +124,13 @@ class TestCursor:
         world.look()
         assert kinds(world.reported()) == ["run_failed"]
 
-    def test_many_runs_at_once_are_told_over_several_looks(self, world, monkeypatch):
+    def test_many_runs_at_once_are_reported_over_several_ticks(self, world, monkeypatch):
         monkeypatch.setattr("bank_assets.sensors.alerts.RUNS_PER_LOOK", 2)
         for job in ("a_job", "b_job", "c_job"):
             world.run(failing(OSError("x")), job=job)
         assert (len(world.look()), len(world.look()), len(world.look())) == (2, 1, 0)
 
-    def test_what_another_release_kept_is_started_anew(self):
+    def test_a_cursor_of_another_release_is_replaced(self):
         now = datetime(2010, 11, 2, tzinfo=UTC)
         fresh = AlertCursor.from_json('{"schema_version": 99}', now)
         assert fresh == AlertCursor((now - timedelta(days=7)).isoformat())

@@ -14,7 +14,7 @@ from bank_assets_tests.sensors.alert_world import failing, kinds
 
 
 class TestRuns:
-    def test_a_failed_run_is_told_once_with_its_link_and_without_data(self, world):
+    def test_a_failed_run_is_reported_once_with_its_link_and_without_data(self, world):
         failed = world.run(failing(OSError("could not parse 30;unemployed;john.doe@example.com")))
         (alert,) = world.look()
         assert alert["kind"] == "run_failed"
@@ -28,7 +28,7 @@ class TestRuns:
         world.run(failing(dg.Failure("contacts: expected a delivery, found none; land one.", allow_retries=False)))
         assert "expected a delivery, found none; land one" in world.look()[0]["text"]
 
-    def test_the_same_failure_every_night_is_told_once_until_it_went_through(self, world):
+    def test_the_same_failure_every_night_is_reported_once_until_a_run_succeeds(self, world):
         world.run(failing(OSError("x")))
         world.run(failing(OSError("x")))
         assert kinds(world.look()) == ["run_failed"]
@@ -44,7 +44,7 @@ class TestRuns:
         world.run(failing(OSError("x")), tags={"dagster/will_retry": "true"})
         assert world.look() == []
 
-    def test_a_run_whose_process_was_killed_is_told(self, world):
+    def test_a_run_whose_process_was_killed_is_reported(self, world):
         run = world.instance.create_run_for_job(dg.job(name="nightly_job")(lambda: None))
         world.instance.report_run_failed(run, "The process of this run is gone (killed or crashed); run it again.")
         (alert,) = world.look()
@@ -76,7 +76,7 @@ class TestGates:
         parts = self.checked(**options)
         return world.run(*parts["assets"], checks=parts["checks"])
 
-    def test_a_failed_check_of_a_successful_run_is_told_without_the_reason_that_may_quote_rows(self, world):
+    def test_a_failed_check_of_a_successful_run_is_reported_without_quoting_rows(self, world):
         assert self.go(world, found=["may.csv: expected a header, found 30;unemployed;john"]).success
         (alert,) = world.look()
         assert alert["kind"] == "gate_failed"
@@ -93,7 +93,7 @@ class TestGates:
         self.go(world, found=["may.csv: a"])
         assert kinds(world.look()) == ["gate_failed"]
 
-    def test_a_refused_file_is_told_at_once_and_again_if_it_is_refused_again(self, world):
+    def test_a_refused_file_is_reported_at_once_and_again_if_it_is_refused_again(self, world):
         folder = world.settings.landing / "contacts"
         folder.mkdir(parents=True)
         for number in (1, 2):
@@ -109,7 +109,7 @@ class TestGates:
             assert "john" not in json.dumps(alert)
             assert world.look() == []
 
-    def test_a_run_stopped_by_its_gate_is_told_as_the_gate_alone(self, world):
+    def test_a_run_stopped_by_its_gate_is_reported_as_the_gate_alone(self, world):
         assert not self.go(world, found=["may.csv: a"], blocking=True).success
         assert kinds(world.look()) == ["gate_failed"]
 
@@ -128,7 +128,7 @@ class TestRejectedRows:
                 "reject_rate": rejected / rows}  # fmt: skip
         world.warehouse.write("contacts_validation", month, table, "mark", gate)
 
-    def test_a_month_over_the_limit_is_told_as_such_and_not_as_a_gate_too(self, world):
+    def test_a_month_over_the_limit_is_not_reported_as_a_gate_too(self, world):
         self.month(world, 73, ["reject rate: expected at most 5.0%, found 7.3%"])
 
         @dg.asset_check(asset="contacts_validation", name="no_month_is_held")
@@ -144,7 +144,7 @@ class TestRejectedRows:
             assert kinds(world.look()) == reported
         assert "73 of 1,000" in world.reported()[0]["text"]
 
-    def test_a_month_that_is_held_for_another_reason_too_is_told_as_both(self, world):
+    def test_a_month_held_for_another_reason_too_is_reported_as_both(self, world):
         self.month(world, 73, ["too many rows", "contacts_are_told_apart: one id has half of the rows"])
 
         @dg.asset_check(asset="contacts_validation", name="no_month_is_held")
@@ -158,7 +158,7 @@ class TestRejectedRows:
         world.run(contacts_validation, checks=[held])
         assert kinds(world.look()) == ["gate_failed", "rows_rejected"]
 
-    def test_a_correction_that_is_still_too_bad_is_told_anew_and_a_good_one_is_not(self, world):
+    def test_a_correction_that_is_still_too_bad_is_reported_again_and_a_good_one_is_not(self, world):
         error = ["reject rate: expected at most 5.0%, found more"]
         for rejected, errors, reported in ((73, error, 1), (60, error, 1), (0, [], 0)):
             self.month(world, rejected, errors)
@@ -176,7 +176,7 @@ class TestMonthlyStatistics:
 
 
 class TestVerdicts:
-    def test_promotions_refusals_recalibrations_and_rollbacks_are_told_with_their_reasons(self, world):
+    def test_promotions_refusals_recalibrations_and_rollbacks_are_reported_with_their_reasons(self, world):
         run = world.report("champion_model", {"challenger": "2", "decision": "promoted"})
         for kind, decision, version in (
             ("first", "promoted", "1"),
@@ -211,7 +211,7 @@ class TestResponse:
             state="{}",
         )  # fmt: skip
 
-    def test_an_episode_is_told_once_its_stop_is_told_and_a_new_episode_too(self, world):
+    def test_an_episode_its_stop_and_a_new_episode_are_each_reported_once(self, world):
         for seq, (options, reported) in enumerate(
             (
                 ({}, ["response"]),

@@ -1,6 +1,6 @@
-"""Both retrain sensors drive one loop: which runs they request, and how they explain it when they request none.
+"""Both retrain sensors drive one loop: the runs that they request, and the reasons when they request none.
 
-Fits are real (`world.home.promote`), but are recorded without a run; `e2e/test_loop.py` tests the runs.
+Fits are real (`world.home.promote`) but recorded without a run; `e2e/test_loop.py` tests the runs.
 """
 
 import json
@@ -56,7 +56,7 @@ class Loop:
         promote(self.settings, str(self.version), as_of, **more)
 
     def rescore(self):
-        """Scores by the champions in force, made by the real asset in the run that the sensor asks for."""
+        """Scores by the champions in force, made by the real asset in the run that the sensor requests."""
         (requested,) = self.daemon.look(PERFORMANCE)
         assert (requested.job_name, requested.asset_selection is not None) == ("performance_job", True)
         assert self.daemon.carry_out(PERFORMANCE, requested).success
@@ -69,7 +69,7 @@ class Loop:
         return requested
 
     def both(self):
-        """What each sensor asks for, drift first."""
+        """What each sensor requests, drift first."""
         return self.daemon.look(DRIFT), self.daemon.look(PERFORMANCE)
 
     @property
@@ -102,7 +102,7 @@ def january(tmp_path_factory):
 
 @pytest.fixture
 def make(january, tmp_path):
-    """Factory of a loop that goes on from January with other contacts, up to a day."""
+    """Factory of a loop that continues from January with other contacts, up to a day."""
     with temporary_instance(tmp_path) as instance:
         made = []
 
@@ -119,7 +119,7 @@ def make(january, tmp_path):
             one.engine.dispose()
 
 
-def test_quiet_days_ask_for_the_state_and_then_for_nothing(make):
+def test_quiet_days_request_the_state_and_then_nothing(make):
     loop = make()
     days = [row.as_of for row in responses.history(loop.engine)]
     assert days == ["2020-02-01", *(f"2020-01-{day}" for day in range(31, 20, -1))], "judged once"
@@ -131,7 +131,7 @@ def test_quiet_days_ask_for_the_state_and_then_for_nothing(make):
     assert loop.daemon.status().is_idle
 
 
-def test_decay_is_asked_for_by_performance_alone_and_told_with_numbers(make):
+def test_a_fit_for_decay_is_requested_by_performance_alone_and_explained_with_numbers(make):
     loop = make(more_subscribe)
     loop.deliver("2020-02")
     loop.rescore()
@@ -154,7 +154,7 @@ def test_decay_is_asked_for_by_performance_alone_and_told_with_numbers(make):
     assert not loop.daemon.status().is_idle
 
 
-def test_covariates_alone_are_asked_for_by_drift(make):
+def test_a_fit_for_covariates_alone_is_requested_by_drift(make):
     loop = make(others_are_called)
     loop.deliver("2020-02")
     loop.rescore()
@@ -166,7 +166,7 @@ def test_covariates_alone_are_asked_for_by_drift(make):
     assert "requested by the drift sensor" in loop.daemon.said[PERFORMANCE]
 
 
-def test_after_the_fit_the_days_since_are_scored_again_and_the_loop_goes_on(make):
+def test_after_the_fit_the_days_since_are_scored_again_and_the_loop_continues(make):
     loop = make(more_subscribe)
     loop.deliver("2020-02")
     loop.rescore()
@@ -209,7 +209,7 @@ def test_a_fit_for_the_newest_day_brings_state_and_lists_along(make, monkeypatch
     assert requested.asset_selection is None
 
 
-def test_a_refused_fit_is_not_asked_for_again_until_the_cool_down_is_over(make):
+def test_a_refused_fit_is_not_requested_again_until_the_cool_down_is_over(make):
     loop = make(more_subscribe)
     loop.deliver("2020-02")
     loop.rescore()
@@ -277,7 +277,7 @@ def test_a_run_that_gave_no_verdict_does_not_hold_the_loop_for_ever(make):
     assert later.tags[TAG_AS_OF] > first.tags[TAG_AS_OF]
 
 
-def test_a_look_that_died_before_its_run_asks_for_the_same_run(make):
+def test_a_tick_that_died_before_its_run_requests_the_same_run_again(make):
     loop = make(more_subscribe)
     loop.deliver("2020-02")
     loop.rescore()
@@ -336,7 +336,7 @@ def test_without_a_champion_the_first_is_searched_for_once(make):
     assert [request.job_name for request in loop.both()[1]] == ["search_job"], "ten days of data later it may try again"
 
 
-def test_too_short_a_history_asks_for_no_first_model(make):
+def test_too_short_a_history_requests_no_first_model(make):
     loop = make(fresh=True, until=2)
     loop.deliver("2020-01")
     assert loop.both() == ([], [])

@@ -37,7 +37,7 @@ def ranges(found):
     return [(request.tags[RANGE_START], request.tags[RANGE_END]) for request in found]
 
 
-def test_a_landed_file_asks_for_its_months_once(daemon, contacts):
+def test_a_landed_file_requests_its_months_once(daemon, contacts):
     land(daemon.settings, contacts, "three-months.csv")
     (requested,) = daemon.look(CONTACTS)
     assert requested.job_name == "data_job"
@@ -51,7 +51,7 @@ def test_a_landed_file_asks_for_its_months_once(daemon, contacts):
     assert "every delivered month is made" in daemon.said[CONTACTS]
 
 
-def test_the_same_delivery_twice_asks_for_nothing(daemon, contacts):
+def test_the_same_delivery_twice_requests_nothing(daemon, contacts):
     (path, *_) = land(daemon.settings, contacts.rows(contacts.contact_dates < FIRST + 31))
     daemon.look(CONTACTS)
     make_tables(daemon.settings, ["2020-01"])
@@ -64,7 +64,7 @@ def test_two_deliveries_at_once_are_one_run(daemon, contacts):
     assert ranges(daemon.look(CONTACTS)) == [("2020-02-01", "2020-03-01")]
 
 
-def test_a_correction_of_a_past_month_asks_for_that_month(daemon, contacts):
+def test_a_correction_of_a_past_month_requests_that_month(daemon, contacts):
     land(daemon.settings, contacts)
     first = daemon.look(CONTACTS)
     make_tables(daemon.settings, ["2020-01", "2020-02", "2020-03"])
@@ -89,7 +89,7 @@ def test_months_far_apart_are_not_one_range(daemon, contacts):
     assert ranges(daemon.look(CONTACTS)) == [("2018-01-01", "2018-01-01"), ("2020-02-01", "2020-03-01")]
 
 
-def test_late_outcomes_ask_for_the_month_of_their_arrival(daemon, contacts):
+def test_late_outcomes_request_the_month_of_their_arrival(daemon, contacts):
     land(daemon.settings, contacts.rows(contacts.contact_dates < FIRST + 31))
     daemon.look(CONTACTS)
     make_tables(daemon.settings, ["2020-01"])
@@ -126,14 +126,14 @@ def test_a_month_that_failed_its_gate_is_made_until_its_correction_lands(daemon,
     assert ranges(daemon.look(CONTACTS)) == [("2020-01-01", "2020-01-01")]
 
 
-def test_an_unusable_file_is_set_aside_and_the_others_go_on(daemon, contacts):
+def test_an_unusable_file_is_set_aside_and_the_others_are_processed(daemon, contacts):
     land(daemon.settings, contacts.rows(contacts.contact_dates < FIRST + 31))
     (daemon.settings.landing / "contacts" / "letter.csv").write_text("dear bank\nplease find attached\n")
     assert len(daemon.look(CONTACTS)) == 1
     assert (daemon.settings.landing / "refused" / "letter.csv.reason.json").is_file()
 
 
-def test_a_missing_landing_folder_is_said_and_the_loop_goes_on_when_it_is_back(daemon, contacts):
+def test_a_missing_landing_folder_is_reported_and_the_loop_resumes_when_it_is_back(daemon, contacts):
     for sensor in (CONTACTS, CAMPAIGN):
         assert daemon.look(sensor) == []
         assert "expected the landing folder, found none" in daemon.said[sensor]
@@ -162,7 +162,7 @@ def test_a_landing_folder_without_the_right_to_read_it(daemon):
         (daemon.settings.landing / "contacts").chmod(0o755)
 
 
-def test_a_failed_run_is_asked_for_again_with_another_key_after_a_wait(daemon, contacts, monkeypatch):
+def test_a_failed_run_is_requested_again_with_another_key_after_a_wait(daemon, contacts, monkeypatch):
     land(daemon.settings, contacts)
     (requested,) = daemon.look(CONTACTS)
     failed_run(daemon.instance, requested)
@@ -205,7 +205,7 @@ def test_waits_double_up_to_a_limit(daemon):
     assert waits == pytest.approx([30, 60, 120, 240, 480, 600], abs=20)
 
 
-def test_nothing_is_asked_for_while_a_run_is_in_flight(daemon, contacts):
+def test_nothing_is_requested_while_a_run_is_in_flight(daemon, contacts):
     @dg.job
     def somebody_elses(): ...
 
@@ -254,7 +254,7 @@ def test_a_campaign_waits_for_a_champion_and_is_then_scored_once_per_content(dae
     assert changed.run_key != requested.run_key
 
 
-def test_a_run_whose_process_is_gone_is_failed_and_its_work_asked_for_again(daemon, contacts, monkeypatch):
+def test_an_orphaned_run_is_failed_and_its_work_requested_again(daemon, contacts, monkeypatch):
     land(daemon.settings, contacts)
     (requested,) = daemon.look(CONTACTS)
 

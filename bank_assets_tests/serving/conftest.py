@@ -1,4 +1,4 @@
-"""Fixtures of the serving tests; their making, and helpers that tests import by name, are in the two worlds."""
+"""Fixtures of the serving tests; `world.app` and `world.pages` build them."""
 
 from bank_assets_tests.world.app import (  # noqa: F401  pytest finds fixtures by their name here
     app,

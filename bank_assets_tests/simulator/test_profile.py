@@ -1,4 +1,4 @@
-"""The committed profile: fits the code, holds aggregates only, and is what its script makes of the real file."""
+"""The committed profile matches the code, holds only aggregates, and is reproduced by its script from the real file."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def test_the_tables_have_the_shapes_the_code_expects(profile):
     assert profile.pdays_knots.shape[:2] == (months, 2)
 
 
-def test_no_share_stands_for_fewer_rows_than_the_minimum(profile):
+def test_no_share_is_based_on_fewer_rows_than_the_minimum(profile):
     for name, margins in profile.margins.items():
         for rows, shares in zip(profile.rows, margins, strict=True):
             # a small month borrows its neighbours' rows, so it rests on at least a table's minimum

@@ -1,4 +1,4 @@
-"""The signal in simulated contacts: learnt there it holds on the real file and the other way round, and is no leak."""
+"""A model trained on simulated contacts works on the real file and the other way round, without a leak."""
 
 import os
 from pathlib import Path

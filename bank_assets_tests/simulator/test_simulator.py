@@ -1,4 +1,4 @@
-"""Simulated contacts: shaped like the contract and the profile, reproducible, and drifting only where told to."""
+"""Simulated contacts match contract and profile, are reproducible, and drift only where requested."""
 
 import io
 from datetime import date
@@ -54,7 +54,7 @@ def test_date_day_and_month_agree_and_lie_on_weekdays(history):
     assert (dates.min(), dates.max()) >= (pd.Timestamp("2008-05-05"), pd.Timestamp("2010-11-01"))
 
 
-def test_previous_outcome_days_and_contacts_tell_one_story(history):
+def test_previous_outcome_days_and_contacts_are_consistent(history):
     never = history["poutcome"] == "unknown"
     assert ((history["pdays"] == -1) == never).all()
     assert ((history["previous"] == 0) == never).all()

@@ -1,7 +1,6 @@
 """Snapshots: one readable text file each, so that a deliberate change is reviewed as a diff.
 
-`make snapshots` writes all of them again; `--snapshot-update` on one test file writes that file's. The diff belongs in
-the commit that changes what they pin. A snapshot holds nothing that differs by machine, time or library version.
+`make snapshots` writes all of them again. A snapshot holds nothing that differs by machine, time or library version.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""What client programs are promised: the OpenAPI document."""
+"""The OpenAPI document, on which client programs rely."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The graph as Dagster sees it: every asset, check, job, schedule and sensor, and how they hang together."""
+"""The Dagster graph: every asset, check, job, schedule and sensor, and how they depend on each other."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Hashes of fixed records: whoever keeps an anchor or a copy of a record must find them again after any release."""
+"""Hashes of fixed records never change, because anchors and copies kept elsewhere must verify after any release."""
 
 from bank_assets.ledger.chain import CHAINED, GENESIS, canonical_json, hash_in_order, payload_hash, record_hash
 

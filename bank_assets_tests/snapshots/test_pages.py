@@ -1,4 +1,4 @@
-"""The pages as people see them, on a fixed home: the main part of each, and once what surrounds it."""
+"""The main part of each page on a fixed home, and once the frame around it."""
 
 import platform
 import re
@@ -21,7 +21,7 @@ PAGES = {
     "not_found": "/nowhere",
 }
 ROWS = 4
-"""Of a table; how many more it has is said in their place."""
+"""Rows shown of a table; the number of the others replaces them."""
 TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?(\.\d+)?(Z|\+00:00)?"
 VOLATILE = {
     "(id)": r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{10}-\d+\b",

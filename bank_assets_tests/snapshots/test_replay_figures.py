@@ -1,4 +1,4 @@
-"""What the policies earn on a short simulated history, by the command that people run."""
+"""What the policies earn on a short simulated history, by the replay command."""
 
 import argparse
 import json
@@ -10,7 +10,7 @@ from bank_assets.settings import Settings
 
 FIRST, LAST = "2008-11-01", "2009-05-31"
 DIGITS = 4
-"""Of measures that are no counts and no money: their last digits depend on the processor."""
+"""Digits of measures that are neither counts nor money; their last digits depend on the processor."""
 
 
 def rounded(value):

@@ -1,6 +1,6 @@
-"""What the tables hold after a small delivery with faults and corrections, made by the assets themselves.
+"""The content of the tables after a small delivery with faults and corrections, made by the real assets.
 
-Contents, not files: a table that another engine writes, or that is laid out otherwise, is the same table.
+Content is compared, not files, so that another engine or layout gives the same snapshot.
 """
 
 import hashlib

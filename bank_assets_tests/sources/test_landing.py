@@ -1,4 +1,4 @@
-"""Landing a source as monthly deliveries: complete, byte-true, idempotent, by spans."""
+"""Landing a source as monthly deliveries: complete, byte for byte, idempotent, by date range."""
 
 import csv
 import os

@@ -1,4 +1,4 @@
-"""`BANK_SOURCE` resolved: what is called real, what auto falls back to and why, and what must not mix."""
+"""`BANK_SOURCE` resolved: what counts as real, what `auto` falls back to and why, and which sources must not mix."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Delivered text becomes three tables, and every row goes exactly one way."""
+"""Delivered text becomes three tables, and every row ends in exactly one of them or is superseded."""
 
 from collections import Counter
 from datetime import date

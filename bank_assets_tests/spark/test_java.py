@@ -50,7 +50,7 @@ def test_an_unusable_java_is_refused_with_the_command_that_installs_one(fake_jav
     assert "apt-get install -y openjdk-17-jre-headless" in str(caught.value)
 
 
-def test_a_trimmed_java_is_told_apart_from_an_old_one(fake_java):
+def test_a_trimmed_java_is_distinguished_from_an_old_one(fake_java):
     with pytest.raises(JavaError, match=r"jdk\.incubator\.vector"):
         find_java(fake_java(TRIMMED))
 
@@ -82,7 +82,7 @@ def test_a_class_archive_is_used_only_if_it_is_there(fake_java, tmp_path, monkey
     assert str(archive_path(java)) in spark_config(settings, java=java)[options]
 
 
-def test_a_cluster_is_not_told_to_talk_to_this_machine_only(fake_java, tmp_path):
+def test_a_cluster_is_not_limited_to_this_machine(fake_java, tmp_path):
     java = find_java(fake_java(MODERN))
     local = spark_config(Settings(home=tmp_path), java=java)
     cluster = spark_config(Settings(home=tmp_path, spark_master="spark://head:7077"), java=java)

@@ -1,4 +1,4 @@
-"""One pass fills several monthly tables; files that no finished task named do not count."""
+"""One pass fills several monthly tables; files of unfinished tasks do not count."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The last arrival of a contact wins, whatever the tasks and however the keys are shared; no Spark is needed."""
+"""The last arrival of a contact wins, however tasks and keys are distributed. Needs no Spark."""
 
 import itertools
 import random

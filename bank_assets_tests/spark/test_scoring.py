@@ -7,7 +7,7 @@ from bank_assets.core.economics.suppression import SuppressionList
 from bank_assets.spark.scoring import decisions_of
 
 
-def test_who_objected_is_not_called_however_likely_she_is():
+def test_a_customer_who_objected_is_not_called_at_any_probability():
     proba = np.array([0.9, 0.9, 0.01])
     found = decisions_of(["a", "b", "c"], proba, Economics.constant(5.0, 50.0), {}, SuppressionList.of(["b"]))
     assert found == ["call", "do_not_call", "do_not_call"]

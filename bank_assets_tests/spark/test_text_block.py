@@ -1,4 +1,4 @@
-"""Blocks of lines are cut by Arrow where that is safe and by the contract's reader where it is not, with one result."""
+"""Arrow reads blocks of lines where that is safe and the contract's reader elsewhere, with the same result."""
 
 import random
 from pathlib import Path
@@ -50,7 +50,7 @@ def test_an_odd_line_stays_in_its_place(line, expected, encoding):
     assert fields(block, raw_file(encoding=encoding)) == [["k", "1", "a"], expected, ["m", "2", "b"]]
 
 
-def test_lines_whose_fields_cannot_be_told_apart_are_kept_whole():
+def test_lines_whose_fields_cannot_be_separated_are_kept_whole():
     block = read_block(b'k;1;a\na;41\nm;2;"b\n', raw_file(), "contact_id")
     assert {row: (code, line) for row, (code, _, line) in block.misfits.items()} == {
         1: ("row.field_count", "a;41"),
@@ -76,7 +76,7 @@ def test_arrow_and_the_definition_agree_on_any_text():
         assert set(found.misfits if found else {}) == faults, block
 
 
-def test_hashes_tell_texts_apart():
+def test_hashes_distinguish_texts():
     texts = ["", "a", "b", "ab", "ba", "a\x00", *(f"c-{n}" for n in range(50_000)), "x" * 1_000, "x" * 1_001]
     hashes = text_hashes(pa.array(texts))
     assert len(np.unique(hashes)) == len(texts)

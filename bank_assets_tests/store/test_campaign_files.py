@@ -1,4 +1,4 @@
-"""Campaign files are found by their key, and an upload is kept only if it fits."""
+"""Campaign files are found by their key, and an upload is kept only if it is valid."""
 
 import os
 

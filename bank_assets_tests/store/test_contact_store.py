@@ -1,4 +1,4 @@
-"""Contacts meet their outcomes: twice, late, contradictory, of nobody, or never."""
+"""Contacts joined with outcomes that are repeated, late, contradictory, without a contact, or missing."""
 
 from datetime import date
 
@@ -68,7 +68,7 @@ def of(found, contact):
     return bool(found.is_subscribed[row]), found.known_on[row]
 
 
-def test_told_twice_is_told_once(store):
+def test_an_outcome_reported_twice_counts_once(store):
     found = read(store, outcomes(("a", True, CALL), ("a", True, CALL)))
     assert found.contact_ids.tolist() == ["a", "b"]
     assert of(found, "a") == (True, np.datetime64("2020-01-11"))
@@ -88,7 +88,7 @@ def test_late_is_usable_the_day_after_it_arrived(store):
     assert not found.known_as_of(np.datetime64("2020-03-01"))[0]
 
 
-def test_told_before_the_call_is_usable_the_day_after_the_call(store):
+def test_an_outcome_reported_before_the_call_is_usable_the_day_after_the_call(store):
     assert of(read(store, outcomes(("a", True, date(2019, 12, 1)))), "a")[1] == np.datetime64("2020-01-11")
 
 

@@ -1,4 +1,4 @@
-"""Work is done once for the same inputs, code and settings; and a fingerprint of an earlier release stays valid."""
+"""Work is done once for the same inputs, code and settings, and fingerprints of earlier releases stay valid."""
 
 from dataclasses import replace
 
@@ -67,7 +67,7 @@ def test_what_was_never_made_says_what_to_do(store):
 
 
 def test_fingerprints_are_those_of_every_earlier_release():
-    """Other bytes would make every home redo everything after an upgrade."""
+    """With other bytes every home would redo everything after an upgrade."""
     assert fingerprint(inputs=["a", 1], code_version="2", settings={"b": 1.5, "a": None}) == (
         "237c7ce449ccf129dadec29a87f7379fd7ac0d2550e774f8c0b3cb89ea6a8136"
     )
@@ -76,7 +76,7 @@ def test_fingerprints_are_those_of_every_earlier_release():
     )
 
 
-def test_the_tables_that_others_ask_about_are_made_from_what_they_were(store):
+def test_the_inputs_of_shared_tables_are_unchanged(store):
     for name in ("contacts", "outcomes"):
         store.write(name, "2008-05", pa.table({"contact_id": ["1"]}), "f")
     digest = store.digests("contacts")["2008-05"]

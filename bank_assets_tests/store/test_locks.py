@@ -1,4 +1,4 @@
-"""Locks exclude, are given back, and are free again when their holder was killed."""
+"""Locks exclude, are released, and are free again after their holder was killed."""
 
 import os
 import signal

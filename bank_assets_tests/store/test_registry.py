@@ -1,4 +1,4 @@
-"""The registry with a real MLflow: bundles go in, aliases move, the same bytes come out; and one number everywhere."""
+"""The registry with a real MLflow: bundles come out byte for byte, aliases move, all scorers agree."""
 
 import json
 import os
@@ -104,7 +104,7 @@ def test_no_pickle_is_in_the_registered_model(registry, version):
 def test_the_plain_mlflow_model_gives_the_same_numbers(registry, version, bundle, learned, monkeypatch):
     import mlflow
 
-    monkeypatch.setattr(sys, "path", list(sys.path))  # loading puts the model's copy of the core in front
+    monkeypatch.setattr(sys, "path", list(sys.path))  # loading puts the model's copy of the core first on the path
     contacts, _ = learned
     features = contacts.features()
     model = mlflow.pyfunc.load_model(f"models:/{MODEL_NAME}/{version.version}")

@@ -1,4 +1,4 @@
-"""What the registry says when there is none, and how one alias move keeps the version before, without a real MLflow."""
+"""The registry without MLflow: errors, and an alias move that keeps the version before."""
 
 from types import SimpleNamespace
 

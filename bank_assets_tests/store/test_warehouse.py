@@ -230,7 +230,7 @@ WRITER_ON_A_FULL_DISK = """
 
 
 @pytest.mark.parametrize("kind", ["disk", "file size limit"])
-def test_a_full_disk_leaves_the_old_snapshot_and_says_so(small_disk, tmp_path, kind):
+def test_a_full_disk_leaves_the_old_snapshot_and_is_reported(small_disk, tmp_path, kind):
     folder, mounted = small_disk
     limit = SMALL_DISK_BYTES if kind == "file size limit" or not mounted else 0
     root = folder if kind == "disk" else tmp_path / "limited"

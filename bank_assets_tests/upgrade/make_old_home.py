@@ -1,12 +1,6 @@
-"""Makes `home-765f22d.tar.xz`, a small home of the release before: run it in a checkout of commit 765f22d.
+"""Makes `home-765f22d.tar.xz`, a small home of an earlier release, from simulated contacts; run it at commit 765f22d.
 
-    BANK_HOME=<empty folder> BANK_SOURCE=simulated BANK_SIMULATED_ROWS=6000 \\
-      .venv/bin/python <this file> <folder of the archive>
-
-All contacts are simulated. The release's own code lands, types and judges the deliveries, fits and registers two
-models, publishes the state, decides through its own app and keeps the record; what was answered is kept beside the
-archive. Left out is what weighs much: delivered files, MLflow's artifacts (the home has the bundles), Data Docs,
-Dagster's storage, the training snapshot, pages of reports.
+Command: `BANK_HOME=<empty folder> BANK_SOURCE=simulated BANK_SIMULATED_ROWS=6000 .venv/bin/python <this file> <folder>`
 """
 # ruff: noqa: I001  the modules are another release's
 
@@ -61,7 +55,7 @@ ADDRESSES = (
 )  # fmt: skip
 KEPT = ("landing/source.json", "ledger.db", "mlflow.db", "models", "serving", "reports", "warehouse")
 DROPPED = ("data_docs", ".html", "training_set", "objects", "secret", ".lock", ".host")
-"""Parts of paths: what weighs much, and what belongs to a machine."""
+"""Parts of paths to leave out: large files, and what belongs to a machine."""
 
 
 def run(settings, assets):
@@ -107,7 +101,7 @@ def fit(settings, registry, ledger, kind, as_of, trees):
 
 
 def decide(settings):
-    """Decisions of several kinds through the app; what it answered, by id."""
+    """Decisions of several kinds through the app; returns the answers by id."""
     app = create_app(settings)
     customers = [
         CUSTOMER | {"contact_date": "2010-11-17"},
@@ -182,7 +176,7 @@ def main(target):
 
 
 def _forget_place(home):
-    """MLflow keeps absolute addresses of artifacts; where the home was made is nobody's business."""
+    """MLflow keeps absolute addresses of artifacts; the place where the home was made is removed."""
     with contextlib.closing(sqlite3.connect(home / "mlflow.db", isolation_level=None)) as database:
         for table, column in ADDRESSES:
             database.execute(f"UPDATE {table} SET {column} = replace({column}, ?, '/srv/bank')", [str(home)])

@@ -1,4 +1,4 @@
-"""A home of the release before works: `make_old_home.py` made it with that release's own code."""
+"""A home of an earlier release works; `make_old_home.py` made it with that release's own code."""
 
 import json
 import tarfile
@@ -63,7 +63,7 @@ def store(settings):
 
 
 def assert_holds(found, reported, path=""):
-    """Whatever was told is still told; there may be more."""
+    """Every earlier alert is still there; there may be more."""
     if isinstance(reported, dict):
         for name, value in reported.items():
             assert name in found, f"{path}.{name} is gone"
@@ -93,7 +93,7 @@ def test_its_pages_open(client):
         assert response.status_code == 200, f"{path}: {response.text[:300]}"
 
 
-def test_it_goes_on_deciding_in_the_same_chain(client, ledger):
+def test_it_continues_the_same_chain_of_decisions(client, ledger):
     before = chain.anchor(ledger)
     made = client.post("/api/v1/predictions", json=CUSTOMER | {"contact_date": "2010-11-17"})
     assert made.status_code == 201, made.text

@@ -1,7 +1,6 @@
-"""What the serving tests run on: small real bundles, a registry in memory, an app in this process.
+"""The app of the serving tests: small real bundles, a registry in memory, SQLite, in this process.
 
-Two bundles of different models are fitted once per session on a few hundred made-up contacts; everything else is the
-real thing: ONNX, SQLite, the whole app.
+Two bundles of different models are fitted once per session on a few hundred synthetic contacts.
 """
 
 from collections.abc import Iterator
@@ -76,7 +75,7 @@ def client(app) -> Iterator[TestClient]:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory, bundle_a, bundle_b) -> Iterator[TestClient]:
-    """One app for a module, for tests that leave no state behind that others could stumble over."""
+    """One app for a module, for tests that leave no state behind that could affect others."""
     home = tmp_path_factory.mktemp("bank")
     platform = Settings(home=home, ledger_url=f"sqlite:///{home / 'ledger.db'}")
     engine = open_ledger(platform.ledger_url)

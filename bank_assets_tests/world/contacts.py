@@ -1,4 +1,4 @@
-"""Contacts by the day for tests: a signal that a model can learn, and a world that can be told to change."""
+"""Synthetic contacts by the day, with a learnable signal that can be changed from a given day on."""
 
 from collections.abc import Callable
 from typing import Any

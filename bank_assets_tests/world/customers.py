@@ -1,4 +1,4 @@
-"""One customer, as each door of the platform sees her; a test names what differs."""
+"""One customer in the form of each input of the platform; a test names what differs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date

@@ -1,7 +1,7 @@
-"""A daemon in this process: evaluates the real sensors and carries out what they ask for, one run after the other.
+"""A daemon in this process: evaluates the real sensors and executes their requests, one run after the other.
 
-The real daemon starts a process for each run (5 to 10 s each); `e2e/test_loop.py` does that. Here the same
-definitions, sensors, jobs and instance work without it, so that a fault can be placed between two steps.
+Without a process per run (5 to 10 s each), a fault can be placed between two steps. `e2e/test_loop.py` uses the real
+daemon.
 """
 
 import tempfile
@@ -62,7 +62,7 @@ class InProcessDaemon:
         self.cursors: dict[str, str | None] = {}
 
     def look(self, sensor: str) -> list[dg.RunRequest]:
-        """One evaluation; its requests, not yet carried out."""
+        """One evaluation; returns its requests, not yet executed."""
         definition = self.repository.get_sensor_def(sensor)
         given = deployment_resources(self.settings) | self.overrides
         with dg.build_sensor_context(
@@ -78,7 +78,7 @@ class InProcessDaemon:
         return list(tick.run_requests or [])
 
     def carry_out(self, sensor: str, request: dg.RunRequest) -> dg.ExecuteInProcessResult | None:
-        """The run of a request, or None if its key was used before, as Dagster does it."""
+        """Execute a request; None if its key was used before, as in Dagster."""
         origin = {"dagster/sensor_name": sensor, "dagster/run_key": request.run_key or ""}
         if self.instance.get_runs_count(dg.RunsFilter(tags=origin)):
             return None
@@ -94,7 +94,7 @@ class InProcessDaemon:
         return result
 
     def round(self) -> int:
-        """Every sensor once; how many runs that led to."""
+        """Evaluate every sensor once; returns the number of runs."""
         before = len(self.runs)
         for sensor in SENSORS:
             for request in self.look(sensor):
@@ -102,7 +102,7 @@ class InProcessDaemon:
         return len(self.runs) - before
 
     def settle(self, rounds: int = 40) -> None:
-        """Rounds until nobody asks for anything."""
+        """Rounds until nothing is requested."""
         for _ in range(rounds):
             if not self.round():
                 return

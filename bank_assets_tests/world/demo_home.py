@@ -1,7 +1,6 @@
-"""A complete home with a champion, made in seconds from simulated contacts: what pages are tested and looked at with.
+"""A complete home with a champion, made in seconds from simulated contacts, for tests and screenshots.
 
-Real core code makes everything: features, two fitted models, bundles, drift and performance reports, ledger rows. Only
-the registry is a stand-in, so no MLflow is imported.
+Real core code makes everything but the registry, so no MLflow is imported.
 `python -m bank_assets_tests.world.demo_home <folder> [port]` serves it.
 """
 
@@ -64,12 +63,12 @@ TRAINED_UNTIL = np.datetime64("2009-11-01")
 AS_OF = np.datetime64("2010-10-18")
 EXAMPLE = "example.csv"
 JUDGED_EARLY = PerformancePolicy(minimum_rows=100, minimum_of_class=20)
-"""The demo has a third of the real volume."""
+"""Lower minimums, because the demo has a third of the real volume."""
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What is expensive to make: bundles by version, state, reports, a campaign file."""
+    """The expensive parts: bundles by version, state, reports, a campaign file."""
 
     versions: dict[str, dict[str, bytes]]
     state: dict[str, Any]

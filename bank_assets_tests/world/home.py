@@ -1,8 +1,6 @@
-"""A home as the data job leaves it, made in a second without Spark or MLflow: delivered files, tables, gates, counts.
+"""A home as the data job leaves it, made in a second without Spark or MLflow.
 
-The tables hold what `world/contacts.py` makes; bundles are real and lie where the registry keeps fetched ones. What
-stands in for the data job is only the writing of its tables; marks and digests are those of the real code, so that the
-loop finds this home as it would find one of its own.
+Only the writing of the tables is replaced. Fingerprints, digests and bundles are the real ones.
 """
 
 from datetime import date

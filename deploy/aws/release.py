@@ -1,11 +1,9 @@
 """Deploys one version to one environment: `python deploy/aws/release.py --environment prod --revision <commit> ...`.
 
-What lives here: the order of a release. What must not: what is in a stack. Called by the deploy job of the workflow and
-by people, with the same arguments; run it again after a failure, each step finds out whether it has work.
-
-Order: stacks that change rarely, then the task definitions, then the migrate task, whose exit code must be 0, then the
-services, which are replaced without a gap and rolled back by themselves if the new version does not become ready, then
-alarms. A stack whose template and parameters are the deployed ones is left alone.
+The workflow and people call it with the same arguments; after a failure run it again. Order: stacks that change rarely,
+the task definitions, the migrate task, whose exit code must be 0, the services, which are replaced without downtime and
+rolled back if the new version does not become ready, then alarms. A stack whose template and parameters are unchanged
+is left alone.
 """
 
 from __future__ import annotations
@@ -33,7 +31,7 @@ class ReleaseError(RuntimeError):
 
 
 class Release:
-    """One version on its way to one environment."""
+    """The release of one version to one environment."""
 
     def __init__(self, session: Any, folder: Path, environment: str, parameters: dict[str, str], role: str | None):
         """Prepare.
@@ -56,7 +54,7 @@ class Release:
         """Release.
 
         Raises:
-            ReleaseError: a step failed; what was before it stays, running services were not touched or rolled back.
+            ReleaseError: a step failed; earlier steps stay, and running services were not touched or were rolled back.
         """
         for name in BEFORE:
             self.deploy(name)
@@ -68,7 +66,7 @@ class Release:
         """Bring a stack to its template.
 
         Returns:
-            False if it is what it should be already.
+            False if it needs no change.
 
         Raises:
             ReleaseError: it cannot be deployed.
@@ -153,7 +151,7 @@ class Release:
         """Run the migrate task of the new version and wait for it.
 
         Raises:
-            ReleaseError: it did not start or did not end with 0; the old version goes on serving.
+            ReleaseError: it did not start or did not end with 0; the old version keeps serving.
         """
         network = self._outputs("network")
         family, cluster = f"bank-{self._environment}-migrate", f"bank-{self._environment}"
@@ -182,7 +180,7 @@ class Release:
         if codes != [0]:
             raise ReleaseError(
                 f"{family}: expected exit code 0, found {codes} ({found.get('stoppedReason')}); see the log group "
-                f"/bank/{self._environment}/migrate. The old version goes on; fix it and release again."
+                f"/bank/{self._environment}/migrate. The old version keeps serving; fix it and release again."
             )
         print(f"{family}: done", flush=True)
 

@@ -1,7 +1,4 @@
-"""Makes the bucket of MLflow's artifacts, if it is not there. Called by prepare.sh.
-
-What lives here: one bucket. What must not: objects, policies. Address and keys come from MLflow's own variables.
-"""
+"""Creates the bucket of MLflow's artifacts if it is missing; prepare.sh calls it with MLflow's own variables."""
 
 import os
 import sys

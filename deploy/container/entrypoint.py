@@ -1,8 +1,7 @@
 """Entrypoint of both images: secrets arrive as files, programs read their environment.
 
-What lives here: `NAME_FILE=/run/secrets/x` becomes `NAME=<content of x>`, then the command takes this process's place.
-What must not: anything about the platform. The same convention as the official PostgreSQL and MySQL images, so that one
-way serves ours, Dagster, MLflow and boto3 alike. Only files below BANK_SECRETS (default /run/secrets) are read.
+`NAME_FILE=/run/secrets/x` becomes `NAME=<content of x>`, then the command replaces this process. The official
+PostgreSQL and MySQL images use the same convention. Only files below BANK_SECRETS (default /run/secrets) are read.
 """
 
 import os

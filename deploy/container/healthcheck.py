@@ -1,9 +1,7 @@
-"""Asks the process in this container whether it answers; exit code 0 or 1. Called by HEALTHCHECK and `deploy.rolling`.
+"""Checks whether the process in this container answers; exit code 0 or 1. Used by HEALTHCHECK and `deploy.rolling`.
 
-Usage: healthcheck.py [path [code version]]; a code version is compared with that of the answer.
-
-What lives here: one request to the loopback address. What must not: anything that needs a package or the platform.
-Liveness, not readiness: a container that waits for its first model must not be restarted for it.
+Usage: healthcheck.py [path [code version]]; a code version is compared with that of the answer. It checks liveness, not
+readiness: a container that waits for its first model must not be restarted.
 """
 
 import json

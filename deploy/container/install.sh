@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs one group of locked requirements while an image is built. Usage: install.sh tools | serving | pipeline
-# Every file is checked against the hash in its lock; no address of an index is written down anywhere.
+# Every file is checked against the hash in its lock; no index address is stored.
 set -euo pipefail
 
 secrets=/run/secrets
@@ -17,11 +17,11 @@ case "$1" in
     python3 -m venv --without-pip /opt/venv
     ;;
   serving)
-    # Wheels only: nothing is compiled, so nothing can be missing a compiler.
+    # Wheels only, so no compiler is needed.
     options=(--only-binary :all:)
     ;;
   pipeline)
-    # Spark comes as a source archive of scripts and jars; it is put together with the locked setuptools.
+    # Spark comes as a source archive of scripts and jars, which the locked setuptools packages.
     options=(--only-binary :all: --no-binary pyspark --build-constraints /build/pipeline.lock)
     ;;
   *)
@@ -31,7 +31,7 @@ case "$1" in
 esac
 
 if [ "$1" != tools ]; then
-  # --no-deps: the lock is the whole list; it leaves out a GPU library (469 MB) that a CPU never loads.
+  # --no-deps: the lock is complete; it omits a GPU library (469 MB) that a CPU never loads.
   # Compiled now, because a read-only file system cannot keep what Python compiles at the first start.
   /opt/tools/bin/uv pip install --quiet --no-cache --no-config --link-mode copy --compile-bytecode --require-hashes \
     --no-deps "${options[@]}" --python /opt/venv/bin/python -r "/build/$1.lock"

@@ -1,7 +1,7 @@
 #!/bin/sh
-# What must be there before a version starts on Compose; the service `migrate` runs it once, in the pipeline image.
+# Prepares Compose for a new version; the service `migrate` runs it once in the pipeline image.
 set -eu
-# Dagster's instance settings lie in the home that all of its processes share.
+# Dagster's instance settings are in the home, which all of its processes share.
 mkdir -p "$DAGSTER_HOME"
 cp deploy/dagster.yaml "$DAGSTER_HOME/.dagster.yaml" && mv "$DAGSTER_HOME/.dagster.yaml" "$DAGSTER_HOME/dagster.yaml"
 python deploy/container/bucket.py "$BANK_BUCKET"

@@ -1,7 +1,6 @@
-"""Puts the two jars that Spark needs for s3a:// beside its own, while an image is built. Called by the Dockerfile.
+"""Adds the two jars that Spark needs for s3a:// while an image is built. Called by the Dockerfile.
 
-What lives here: download, checksum, place. What must not: a version or checksum of its own: hadoop-aws must equal the
-Hadoop that Spark was built with (read from Spark's own jars), and the builder says which files are trusted.
+The version of hadoop-aws is read from Spark's own jars; the builder gives the checksums of trusted files.
 """
 
 import hashlib

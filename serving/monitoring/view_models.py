@@ -17,7 +17,7 @@ class AlertLine:
 
     alert: dict[str, Any] = described("The alert, `core.alerts.alert.Alert` as JSON.")
     tone: str = described("bad, watch, good or plain.")
-    sign: str = described("The same as a word: act, look, done, told, answered or being answered.")
+    sign: str = described("The same as a word: act, look, done, info, answered or being answered.")
     href: str = described("Report or page about it, or empty.")
 
 

@@ -16,7 +16,7 @@ from serving.web.view_models import BAD, PLAIN, Tile
 
 SHOWN_MONTHS: Final = 18
 """Months of the heat table: about one screen; older ones are in the reports."""
-SIGNS: Final = {"bad": "act", "watch": "look", "good": "done", "plain": "told"}
+SIGNS: Final = {"bad": "act", "watch": "look", "good": "done", "plain": "info"}
 """Tone of an alert -> the word on its badge."""
 ANSWERED_BY_THE_LOOP: Final = ("response", "drift", "decay")
 """Kinds of alerts about what the loop judges; the last two were written by earlier versions."""
@@ -48,7 +48,7 @@ def is_answered(alert: Document, *, is_stopped: bool) -> bool:
 
 
 def _alert_line(one: dict[str, Any], *, is_stopped: bool, waiting: str) -> AlertLine:
-    tone, sign = str(one["tone"]), SIGNS.get(one["tone"], "told")
+    tone, sign = str(one["tone"]), SIGNS.get(one["tone"], "info")
     if is_answered(one, is_stopped=is_stopped):
         tone, sign = PLAIN, "being answered" if one["key"] == waiting else "answered"
     page = "" if one["page"] in OVERVIEWS else one["page"]

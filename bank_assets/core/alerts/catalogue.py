@@ -404,8 +404,8 @@ class OnProbation(Promoted):
 
     tone = Tone.WATCH
     steps = (
-        "Nothing at once: every page and record says so, and the loop asks the gate again. To call by the trailing "
-        "subscription rate instead, set BANK_PROBATION=off."
+        "Nothing at once: every page and record says so, and each later fit must pass the gate. With "
+        "BANK_PROBATION=off there would be no model until one passes."
     )
 
     def title(self) -> str:

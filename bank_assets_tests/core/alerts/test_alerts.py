@@ -71,7 +71,7 @@ def test_keys_are_those_of_earlier_releases_so_that_an_upgrade_repeats_nothing()
     assert answered().key == "response-487d985b4d31e854b7ad"
 
 
-def test_a_model_on_probation_is_told_with_a_watchful_tone():
+def test_a_model_on_probation_is_reported_with_the_tone_watch():
     alert = verdict(OnProbation, gate="probation", to_version="1", from_version=None).alert()
     assert (alert.kind, alert.tone) == ("promoted", Tone.WATCH)
     assert "on probation" in alert.title
@@ -79,13 +79,13 @@ def test_a_model_on_probation_is_told_with_a_watchful_tone():
 
 
 class TestEpisodes:
-    def test_what_is_known_is_not_told_again(self):
+    def test_what_is_known_is_not_reported_again(self):
         episodes, fresh, since = Episodes().observe("drift", ["moderate"], "run-1")
         assert (fresh, since) == (("moderate",), "run-1")
         episodes, fresh, since = episodes.observe("drift", ["moderate"], "run-2")
         assert (fresh, since) == ((), "run-1")
 
-    def test_worse_is_told_and_easing_is_not(self):
+    def test_worse_is_reported_and_easing_is_not(self):
         episodes, _, _ = Episodes().observe("drift", ["moderate"], "run-1")
         episodes, fresh, since = episodes.observe("drift", ["moderate", "heavy"], "run-2")
         assert (fresh, since) == (("heavy",), "run-1")
@@ -147,7 +147,7 @@ def test_a_manager_reads_the_effect_in_eur_and_whether_it_may_be_chance():
     assert "EUR" not in answered(evidence=Evidence(DAY, 12, 9.0, 3.0, 1.0)).text
 
 
-def test_what_held_is_for_those_who_unfold_it():
+def test_checks_that_held_are_folded_away():
     held = answered(evidence=MEASURED).details
     assert any("AUC 0.710" in line for line in held)
     promoted = verdict(Promoted, effect="It earns 300 EUR more, which may be chance.").alert()
@@ -173,7 +173,7 @@ def test_numbers_are_in_the_text():
     assert "5 minutes" in BY_ENTRY[NightlyDigest].title
 
 
-def test_short_silence_is_told_in_hours():
+def test_short_silence_is_given_in_hours():
     last = "2010-11-01T18:09:49.35+00:00"
     alert = NothingArrived(last_arrival=last, days=1.5, limit=1, delivery="d", at=AT).alert()
     assert alert.title == "Nothing has been delivered for 36 hours"

@@ -61,7 +61,7 @@ def test_an_injected_shift_alarms_and_names_the_statistic():
     assert report.message.endswith(": age.")
 
 
-def test_a_window_without_drift_is_told_in_plain_words():
+def test_a_window_without_drift_is_described_in_plain_words():
     message = compare_profiles(profile(), profile(seed=SEED + 1), reference_name="champion v3").message
     assert message.startswith("No drift in ")
     assert "look like those of champion v3" in message
@@ -154,7 +154,7 @@ def test_new_categories_are_named():
     assert job.columns[0].new_values == ("z",)
 
 
-def test_missing_reference_is_said_not_hidden():
+def test_missing_reference_is_reported():
     for reference in (None, Profile.empty(UCI)):
         report = compare_profiles(reference, profile())
         assert report.status is DriftStatus.REFERENCE_MISSING
@@ -198,7 +198,7 @@ def test_report_survives_json():
         DriftReport.from_dict(document | {"schema_version": 2})
 
 
-def test_overlap_of_reference_and_window_is_said():
+def test_overlap_of_reference_and_window_is_reported():
     days = np.datetime64("2009-03-01") + np.arange(1_000) % 28
     reference = profile_of_rows(contacts(), days)
     assert compare_profiles(reference, profile_of_rows(contacts(), days + 20)).reference_overlaps

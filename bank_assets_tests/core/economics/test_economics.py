@@ -130,7 +130,7 @@ def test_share_above_one_and_swapped_bounds_are_refused():
 DECISION = {"thresholds": {"f1": 0.3, "profit": 0.1}}
 
 
-def test_break_even_decides_unless_the_models_own_threshold_is_asked_for():
+def test_break_even_decides_unless_the_models_own_threshold_is_set():
     economics = Economics.constant(5.0, 50.0)
     assert economics.for_model(DECISION) is economics
     assert economics.decide([0.1, 0.11, 0.3, np.nan], {}).tolist() == [False, True, True, False]

@@ -25,7 +25,7 @@ def test_larger_share_holds_out_the_same_and_more():
     assert abs(large.mean() - 0.3) < 0.03
 
 
-def test_other_list_draws_anew():
+def test_another_list_draws_another_group():
     overlap = (holdout_mask(IDS, "a", 0.1) & holdout_mask(IDS, "b", 0.1)).mean()
     assert abs(overlap - 0.01) < 0.01
 
@@ -50,7 +50,7 @@ def test_sample_size_follows_the_rule_of_sixteen():
 
 
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.5])
-def test_sample_size_has_the_promised_power(share):
+def test_sample_size_has_the_nominal_power(share):
     held_out, called = lift_test_size(0.08, 0.12, holdout_share=share)
     rng = np.random.default_rng(5)
     a, b = rng.binomial(held_out, 0.08, 20_000), rng.binomial(called, 0.12, 20_000)

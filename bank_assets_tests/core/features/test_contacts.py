@@ -22,7 +22,7 @@ def test_usable_the_day_after_arrival_and_never_before_the_day_after_the_call():
     assert np.isnat(found[3])
 
 
-def test_known_as_of_asks_for_call_and_outcome():
+def test_known_as_of_requires_call_and_outcome():
     contacts = made_contacts(3, 1)
     late = type(contacts)(
         contacts.contact_ids,

@@ -65,7 +65,7 @@ class TestExport:
 
     @pytest.mark.parametrize("algorithm", [name for name in ALGORITHMS if name != "logistic_regression"])
     def test_neighbouring_float32_values_go_the_same_way_in_the_graph(self, data, algorithm):
-        """The same rate, summed in another order; the outcome hangs on it, so that trees split right between both."""
+        """The same rate, summed in another order. The outcome depends on it, so trees split exactly between both."""
         is_upper = np.arange(len(data)) % 2 == 1
         outcome = is_upper ^ (np.arange(len(data)) % 7 == 0)
         for base in np.float32([0.2, 0.24589119, 0.31, 0.47]):

@@ -1,4 +1,4 @@
-"""Probability ranges: Venn-Abers against its definition, and the promise kept under drift."""
+"""Probability ranges: Venn-Abers against its definition, and their coverage under drift."""
 
 import json
 
@@ -49,7 +49,7 @@ def test_ranges_hold_in_the_months_after(month_sd, measure):
     assert inside / cells >= 0.85
 
 
-def test_venn_abers_alone_breaks_its_promise_under_drift():
+def test_venn_abers_alone_loses_its_coverage_under_drift():
     _, month, probability, outcome = drifting(0.4)
     past = month < 6
     knots = np.array(KNOTS)
@@ -85,7 +85,7 @@ def test_without_outcomes_the_range_says_that_little_is_known(outcome):
     n = len(outcome)
     table = fit_ranges(np.arange(n), np.full(n, 0.3), outcome)
     low, high = apply_ranges(np.array([0.1, 0.5]), table)
-    assert (low < [0.001, 0.001]).all()  # a calibration sample of nobody leaves everything open
+    assert (low < [0.001, 0.001]).all()  # an empty calibration sample gives the widest range
     assert (high > 0.999).all()
 
 

@@ -12,7 +12,7 @@ N = 3_000
 
 
 class World:
-    """Probabilities that are true, outcomes drawn from them, and worse ones beside."""
+    """True probabilities, outcomes drawn from them, and worse probabilities."""
 
     def __init__(self, seed=0, spread=1.2, level=-2.0):
         rng = np.random.default_rng(seed)

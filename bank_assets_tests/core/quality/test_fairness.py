@@ -160,6 +160,6 @@ def test_calling_everyone_on_the_real_data_is_within_the_selection_limits():
     called = np.ones(len(data), bool)
     report = fairness_report(np.full(len(data), outcome.mean()), outcome, called, protected, UCI, ECONOMICS)
     assert not [f for f in report.exceeded if f.measure != "calibration"]
-    # one rate for all is unfair in the other way: it promises the young and the old too little
+    # one rate for all is unfair in the other way: it is too low for the young and the old
     assert {f.group for f in report.exceeded if f.column == "age"} >= {"16-24", "65+"}
     assert report.status == "exceeded"

@@ -111,7 +111,7 @@ def test_late_outcomes_are_no_decay():
     assert "deliver the missing outcomes" in report.message
 
 
-def test_a_calibrated_model_that_ranks_as_promised_has_not_decayed():
+def test_a_calibrated_model_that_ranks_as_at_training_has_not_decayed():
     contacts = scored()
     promised = metrics.roc_auc(contacts.is_subscribed, contacts.proba)
     report = measured(contacts, baseline=Baseline(roc_auc=promised))
@@ -171,7 +171,7 @@ def test_the_latest_window_is_as_short_as_it_can_be():
     assert latest.last_day == "2009-03-01"
     assert measured(contacts, minimum_rows=1_400).latest.rows == 1_400
     assert measured(contacts, minimum_rows=1_400, maximum_days=7).latest.first_day == "2009-02-23"
-    # subscribers are waited for too
+    # subscribers need time to mature too
     rare = changed(contacts, is_subscribed=contacts.contact_dates < FIRST + 7)
     assert measured(rare, minimum_rows=100).latest.first_day < "2009-02-09"
 
@@ -191,14 +191,14 @@ def test_unscored_contacts_are_counted_apart():
     assert (report.rows, report.matured, report.unscored) == (700, 700, 700)
 
 
-def test_nothing_matured_is_said():
+def test_a_window_without_matured_outcomes_says_so():
     for report in (measured(scored(), as_of=FIRST), measured(scored(n=0))):
         assert report.latest is None
         assert (report.weeks, report.months, report.matured) == ((), (), 0)
         assert "No verdict" in report.message
 
 
-def test_observed_expected_interval_covers_as_promised():
+def test_observed_expected_interval_has_its_nominal_coverage():
     rng = np.random.default_rng(SEED)
     proba = rng.beta(1, 6, 400)
     intervals = [observed_expected(int((rng.random(400) < proba).sum()), proba.sum(), 400) for _ in range(1_000)]
@@ -220,7 +220,7 @@ def test_columns_of_different_lengths_are_refused():
         changed(contacts, proba=np.zeros(3))
 
 
-def test_the_verdict_is_told_in_plain_words():
+def test_the_verdict_is_in_plain_words():
     calm = measured(scored()).message
     assert calm.startswith("No decay of ")
     assert "(as promised)" in calm

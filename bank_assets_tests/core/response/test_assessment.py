@@ -171,7 +171,7 @@ class TestEpisodes:
             state = respond(state, fine(number, outcomes=3, contacts=10)).state
         assert state.episode_id != ""
 
-    def test_a_sensor_that_lost_its_cursor_asks_for_the_same_run(self):
+    def test_a_sensor_that_lost_its_cursor_requests_the_same_run(self):
         state = respond(deployed(), decayed(11)).state
         assert respond(state, decayed(12)).run_key == respond(state, decayed(12)).run_key != ""
 

@@ -129,7 +129,7 @@ def test_a_day_is_judged_once_and_only_with_news():
     assert days_to_judge(later, newest + 5 * DAY, judged).tolist() == [(FIRST + 9 * DAY).item()]
 
 
-def test_of_the_history_only_the_newest_day_asks_and_a_refusal_waits():
+def test_only_the_newest_day_of_the_history_requests_a_fit_and_a_refusal_waits():
     contacts = made_contacts(60, 20)
     scored = ScoredContacts(contacts.contact_dates, np.full(1200, np.nan), contacts.is_subscribed, contacts.known_on)
     world = World(contacts, ReplaySettings(ECONOMICS, FIRST + 30 * DAY))

@@ -150,7 +150,7 @@ def test_the_hold_out_group_is_random_disjoint_and_downloadable(client):
     assert held_ids == {i for i, out in zip(ids, holdout_mask(ids, seed, 0.2), strict=True) if out}
 
 
-def test_the_size_of_the_lift_test_is_told(client):
+def test_the_size_of_the_lift_test_is_shown(client):
     page = plan(client, budget_eur="500", holdout_pct="10", rate_without_pct="20")
     rate = next(row.select("td")[0].text for row in page.select("tr") if row.select_one("th").text == "Conversion rate")
     text = page.text
@@ -160,7 +160,7 @@ def test_the_size_of_the_lift_test_is_told(client):
     assert any(f"{n:,} held out and" in text for n in range(min(around), max(around) + 1))
 
 
-def test_who_objected_is_never_called(client):
+def test_customers_who_objected_are_never_called(client):
     first, _ = rows_of(client, soup_of(make_list(client)))
     objected = [row["contact_id"] for row in first[:3]]
     files = {"file": ("objections.csv", "contact_id\n" + "\n".join(objected[1:]), "text/csv")}
@@ -266,7 +266,7 @@ def test_the_way_on_from_a_refused_upload_is_a_page(client):
     assert client.get(way["href"]).status_code == 200
 
 
-def test_contact_rules_leave_out_who_was_called_too_often(client):
+def test_contact_rules_leave_out_customers_called_too_often(client):
     rows = delivered(client)
     often = sum(int(row["campaign"]) > 1 for row in rows)
     assert f"{often}: contacted too often in this campaign" in plan(client, max_contacts="1").text

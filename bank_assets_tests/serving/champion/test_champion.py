@@ -1,4 +1,4 @@
-"""The champion: last good, swaps, refusals, rollback; what the app says without one."""
+"""The champion: the last good bundle, swaps, refusals, rollback, and the app without a champion."""
 
 import json
 import logging
@@ -205,7 +205,7 @@ def test_a_rollback_while_the_registry_is_down_is_503_and_not_recorded(client, r
     assert client.get("/api/v1/model/history").json() == {"promotions": []}
 
 
-def test_the_model_route_tells_what_answers(client):
+def test_the_model_route_describes_the_model_in_force(client):
     info = client.get("/api/v1/model").json()
     assert (info["version"], info["algorithm"], info["as_of"]) == ("1", "logistic_regression", AS_OF)
     assert info["training"]["source"] == "made up"
@@ -259,7 +259,7 @@ def test_a_registry_that_does_not_exist_yet_is_not_created(tmp_path):
 
 
 def test_replicas_that_share_a_folder_keep_the_same_version_at_once(registry, tmp_path):
-    """Containers are all process 1: names by process id made one replica remove what the other was writing."""
+    """All containers are process 1. With names by process id, one replica removed what the other was writing."""
     stores = [ChampionStore(tmp_path / "shared", UCI) for _ in range(2)]
     version = registry.champion()
     failed: list[BaseException] = []

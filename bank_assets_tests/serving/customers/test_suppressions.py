@@ -1,4 +1,4 @@
-"""Nobody who objected is called, whichever door the customer comes in by; and how fresh the list is."""
+"""A customer who objected is never called, by whichever page or route; and how current the list is."""
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -34,7 +34,7 @@ class Clock:
         return self.now
 
 
-def test_an_objection_holds_at_every_door(client, payload):
+def test_an_objection_holds_on_every_page_and_route(client, payload):
     services, token = client.app.state.services, token_of(client)
     customer = {**payload, "contact_id": "c-9", **WORTH_IT}
     before = client.post(PATH, json=customer).json()
@@ -75,7 +75,7 @@ def test_an_objection_holds_at_every_door(client, payload):
     assert "objected to direct marketing" in form.text
     assert "never seen in training" not in form.text
     what_if = client.post("/predict/what-if", data=values, headers={"HX-Request": "true"})
-    assert "do not call, since this customer objected" in what_if.text
+    assert "do not call, because this customer objected" in what_if.text
 
     record = client.get(f"{PATH}/{api['id']}").json()
     assert (record["decision"], record["reason"]) == ("do_not_call", "suppressed")

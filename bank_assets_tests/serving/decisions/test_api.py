@@ -1,4 +1,4 @@
-"""Decisions over HTTP: what a client sends, sees, and finds on record."""
+"""Decisions over HTTP: request, answer and record."""
 
 import numpy as np
 import pytest
@@ -92,7 +92,7 @@ def test_one_row_and_version_have_one_number_wherever_they_are_scored(client, re
 
 
 @pytest.mark.parametrize("serving_settings", [{"threshold": "f1"}], indirect=True)
-def test_the_models_own_threshold_decides_where_it_is_asked_for(client, payload):
+def test_the_models_own_threshold_decides_if_it_is_set(client, payload):
     dear = {**payload, "contact_id": "dear", "economics": {"cost_eur": 49.9, "value_eur": 50}}
     for person in ({**payload, "contact_id": "usual"}, dear):
         answer = client.post(PATH, json=person).json()
@@ -196,7 +196,7 @@ def test_bodies_that_are_no_object_get_a_problem(running, body):
 
 
 def test_a_whole_number_may_be_written_with_a_point(running, payload):
-    """JSON does not tell 41.0 from 41; text is something else."""
+    """JSON does not distinguish 41.0 from 41, but text differs."""
     written = running.post(PATH, json={**payload, "age": 41.0, "campaign": 1.0})
     assert written.status_code == 201
     assert written.json()["probability"] == running.post(PATH, json=payload).json()["probability"]
@@ -257,7 +257,7 @@ def test_replay_uses_the_recorded_version_after_a_swap(client, payload, registry
         assert client.post(f"{PATH}/{answer['id']}/replay").json()["identical"] is True
 
 
-def test_replay_tells_when_the_record_does_not_give_its_number(client, payload, app):
+def test_replay_reports_a_record_that_does_not_give_its_number(client, payload, app):
     made = client.post(PATH, json=payload).json()
     services = app.state.services
     record = decisions.get(services.ledger, made["id"])

@@ -1,4 +1,4 @@
-"""Uploads: good rows scored and recorded, bad rows named, limits kept, failures said."""
+"""Uploads: good rows are scored and recorded, bad rows named, limits kept, failures reported."""
 
 import gzip
 
@@ -127,7 +127,7 @@ def test_too_many_rows_stop_with_a_reason(client, payload, monkeypatch):
     assert "at most 1,500 rows" in answer["problem"]["detail"]
 
 
-def test_a_ledger_that_fails_midway_is_said_and_what_was_answered_is_on_record(client, payload, app):
+def test_a_ledger_that_fails_midway_is_reported_and_what_was_answered_is_on_record(client, payload, app):
     with refusing_decisions(app.state.services.ledger, after_seq=1_000):
         answer = client.post(PATH, json=[payload] * 2_500).json()
     assert (answer["is_complete"], answer["problem"]["status"]) == (False, 503)

@@ -1,6 +1,6 @@
-"""Nothing acknowledged is lost: the real server in its own process, killed under load, on SQLite and PostgreSQL.
+"""No acknowledged decision is lost: the real server, killed under load, on SQLite and PostgreSQL.
 
-The server runs as `python -m serving` with a last good model on disk and no registry, as after a crash of everything.
+It runs as `python -m serving` with a last good model on disk and no registry, as after a crash of everything.
 """
 
 import http.client
@@ -79,7 +79,7 @@ def publish(url: str, bundle) -> None:
 
 
 def load(server: Server, acknowledged: list, refused: list, is_done: threading.Event, clients: int = 6) -> list:
-    """Start clients that post until told otherwise, each over one kept connection."""
+    """Start clients that post until stopped, each over one kept connection."""
 
     def ask() -> None:
         connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)

@@ -1,4 +1,4 @@
-"""The ledger writer as a program: frames, joined groups, errors without customers' values, its end."""
+"""The ledger writer as a program: frames, grouped commits, errors without customers' values, its end."""
 
 import signal
 import socket
@@ -110,7 +110,7 @@ def test_groups_are_joined_up_to_a_limit(ledger):
     assert chain.verify(ledger).n == 5 * n
 
 
-def test_an_error_is_told_without_values_and_the_writer_goes_on(ledger):
+def test_an_error_is_reported_without_values_and_the_writer_continues(ledger):
     with writer(str(ledger.url)) as (line, _):
         with refusing_decisions(ledger):
             line.connection.sendall(group_frame([draft(contact_id="secret")]))
@@ -120,7 +120,7 @@ def test_an_error_is_told_without_values_and_the_writer_goes_on(ledger):
     assert chain.verify(ledger).n == 1
 
 
-def test_an_unknown_error_is_told_with_its_place_only(ledger, monkeypatch):
+def test_an_unknown_error_is_reported_with_its_place_only(ledger, monkeypatch):
     def crash(engine, drafts):
         raise MemoryError("secret")
 

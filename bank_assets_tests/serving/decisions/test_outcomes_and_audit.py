@@ -79,7 +79,7 @@ def test_a_plan_calls_the_best_within_its_limits(client, payload):
     assert plan["model"]["version"] == "1"
 
 
-def test_a_plan_leaves_out_who_objected(client, payload):
+def test_a_plan_leaves_out_customers_who_objected(client, payload):
     body = {"contacts": contacts(payload, 10), "contact_date": AS_OF}
     everybody = [call["contact_id"] for call in client.post("/api/v1/campaigns/plan", json=body).json()["calls"]]
     gone = everybody[0]

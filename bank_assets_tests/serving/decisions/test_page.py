@@ -1,4 +1,4 @@
-"""The Predict page, read as a person would: form, decision, what-if, faults."""
+"""The Predict page as a person uses it: form, decision, what-if, faults."""
 
 import re
 

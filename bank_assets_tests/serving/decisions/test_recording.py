@@ -1,4 +1,4 @@
-"""The recorder inside the app: a ledger that fails, a writer that dies, too much waiting, groups."""
+"""The recorder in the app: a failing ledger, a dying writer, too many waiting decisions, groups."""
 
 import asyncio
 import errno
@@ -81,7 +81,7 @@ def test_what_waits_for_a_killed_writer_s_successor_is_written(client, payload):
     assert client.post(PATH, json=payload).status_code == 201
 
 
-def test_a_machine_that_starts_no_process_is_said_until_it_does(client, payload, monkeypatch, caplog):
+def test_a_machine_that_starts_no_process_is_reported_until_it_does(client, payload, monkeypatch, caplog):
     services, start = client.app.state.services, recorder._writer
     monkeypatch.setattr(recorder, "_writer", lambda _connection: no_memory())
     kill_writer(services.recorder)
@@ -93,7 +93,7 @@ def test_a_machine_that_starts_no_process_is_said_until_it_does(client, payload,
 
 
 def kill_writer(used: recorder.Recorder) -> None:
-    wait_until(lambda: used.writer_pid is not None)  # it starts beside the app
+    wait_until(lambda: used.writer_pid is not None)  # it starts together with the app
     os.kill(used.writer_pid, signal.SIGKILL)
     wait_until(lambda: used.writer_pid is None)
 

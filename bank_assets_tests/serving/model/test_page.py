@@ -83,7 +83,7 @@ def test_what_is_drawn_on_hover_and_in_the_table_are_the_reports_values(pages):
     assert hovers == [[name, f"Decisions: {own}", f"Everyone: {everyone}"] for name, own, everyone in table]
 
 
-def test_each_chart_is_drawn_by_the_server_and_stands_as_a_table_too(pages):
+def test_each_chart_is_drawn_by_the_server_with_a_table(pages):
     for path in ("/monitoring", "/model"):
         figures = soup_of(pages.get(path)).select("figure.chart")
         assert figures
@@ -130,7 +130,7 @@ def test_the_model_page_puts_the_objective_first(pages):
     assert page.select_one(".tile").dt.text == "F1"
     best = page.select_one("[data-testid=candidates] tbody tr")
     assert best.select_one("th").text.startswith("logistic regression")
-    assert "recipes are chosen by F1" in page.text
+    assert "Recipes are chosen by F1" in page.text
 
 
 def test_the_model_page_shows_what_the_recalibration_did_to_the_log_loss(pages):

@@ -1,4 +1,4 @@
-"""What people were told, on Home and Monitoring, and the pages that alerts link to, as the app serves them."""
+"""Alerts on Home and Monitoring, and the pages that alerts link to, as the app serves them."""
 
 import json
 import re
@@ -76,7 +76,7 @@ def test_an_alert_reads_as_being_answered_until_the_verdict_on_its_fit_is_known(
     assert badges() == ["answered"] * 2
 
 
-def test_without_alerts_the_page_says_who_tells_them(pages, home):
+def test_without_alerts_the_page_says_where_they_come_from(pages, home):
     (home.path / "reports" / "alerts.jsonl").unlink()
     assert "No alert yet" in soup_of(pages.get("/")).text
 

@@ -24,7 +24,7 @@ PASSWORD = "correct horse battery"
 
 @pytest.fixture
 def guarded(serving_settings, registry, published):
-    """An app that asks for credentials, with one key per scope and one user per role."""
+    """An app that requires credentials, with one key per scope and one user per role."""
     settings = dataclasses.replace(serving_settings, is_login_required=True)
     engine = open_ledger(settings.platform.ledger_url)
     keys = {scope: accounts.create_key(engine, scope, [scope]) for scope in accounts.SCOPES}
@@ -159,7 +159,7 @@ def test_a_session_carries_its_roles_scopes_and_ends(guarded, payload):
 def test_a_wrong_password_goes_back_to_the_form_and_guessing_is_slowed_without_locking_anybody_out(
     guarded, monkeypatch
 ):
-    # On a clock that stands still: on a busy machine tries come so slowly that none is refused.
+    # The clock is stopped, because on a busy machine tries are so slow that none is refused.
     monkeypatch.setattr(guarded.app.state.services.log_ins, "_failures", Buckets(lambda: 0.0))
     answers = [log_in(guarded, "admin", "wrong horse battery") for _ in range(12)]
     assert {r.headers["location"] for r in answers[:10]} == {"/login?error=credentials"}

@@ -1,4 +1,4 @@
-"""Reading a body piece by piece, as servers hand it over."""
+"""Reading a body in pieces, as servers deliver it."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document says what the API does: examples are taken, problems and scopes are as they are."""
+"""The OpenAPI document describes the API correctly: its examples, problems and scopes are the real ones."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Password checks: guessers slow nobody and lock nobody out. Without a server and without hashing."""
+"""Password checks: guessing slows nobody down and locks nobody out. Without a server and without hashing."""
 
 import asyncio
 import threading
@@ -57,7 +57,7 @@ def test_forty_guessers_at_one_address_are_refused_and_do_not_lock_out_the_user_
     async def scenario(gate):
         guesses = await tries(gate, "address 192.0.2.1", wrong, 40)
         assert refusals(guesses) == 40 - FAILURES_AT_ONCE
-        # Anna, whom they guess at: from her own address, and from a browser she has used at the guessers' address.
+        # Anna, whose password they guess, from her own address and from her known browser at the guessers' address.
         assert await gate.check("address 192.0.2.2", right) == "token"
         known = source_of("192.0.2.1", "anna", browser_of("anna", SECRET), SECRET)
         assert await gate.check(known, right) == "token"

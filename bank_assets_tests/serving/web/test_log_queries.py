@@ -1,4 +1,4 @@
-"""The queries of docs/aws.md and the metric filters: each field they name is in lines that are really written."""
+"""The queries of docs/aws.md and the metric filters name only fields that the log lines contain."""
 
 import io
 import json

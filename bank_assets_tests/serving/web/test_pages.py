@@ -1,4 +1,4 @@
-"""What every page must be, and Home: parsed HTML of the real app on a home with a champion."""
+"""Rules for every page, and Home: parsed HTML of the real app on a home with a champion."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""Pages and people: login, roles, tokens against forged forms, headers; and pages when something is missing."""
+"""Access to pages: login, roles, form tokens, headers; and pages when something is missing."""
 
 import json
 from dataclasses import replace
@@ -56,7 +56,7 @@ def test_without_login_every_page_leads_to_the_login_form(client, path):
     assert (part.status_code, part.headers["hx-redirect"]) == (401, "/login")
 
 
-def test_nothing_is_told_before_the_login(client):
+def test_nothing_is_shown_before_the_login(client):
     text = soup_of(client.get("/login")).text
     assert not [word for word in ("version", "EUR", "Known up to", "simulated") if word in text]
     log_in(client, "anna")

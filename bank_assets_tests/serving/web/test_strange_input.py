@@ -1,4 +1,4 @@
-"""What no honest client sends: odd JSON, wrong headers, spoiled files. Never a 5xx, and the answer says what to do."""
+"""Input that no ordinary client sends: odd JSON, wrong headers, corrupt files. The answer is never a 5xx."""
 
 import gzip
 import json
@@ -86,7 +86,7 @@ def test_json_by_another_name_is_taken(client, kind):
     assert client.post(PATH, content=BODY, headers={"content-type": kind} if kind else {}).status_code == 201
 
 
-def test_a_chunked_body_is_taken_and_a_long_one_is_told_the_limit(client):
+def test_a_chunked_body_is_accepted_and_a_long_one_refused_with_the_limit(client):
     assert client.post(PATH, content=iter([BODY[:50], BODY[50:]]), headers=JSON).status_code == 201
     long = problem_of(client.post(PATH, content=BODY + b" " * 70_000, headers=JSON), 413)
     assert "at most 65,536 bytes" in long["detail"]
@@ -132,7 +132,7 @@ def test_a_fault_is_named_with_field_expected_and_found(client, path, body, fiel
     ],
 )
 def test_a_search_is_exact_about_its_criteria(client, query, expected):
-    """A criterion that is ignored would answer with everything and look like an answer."""
+    """If a criterion were ignored, the search would return everything and look like an answer."""
     problem = problem_of(client.get(f"{PATH}?{query}"))
     assert expected in problem["errors"][0]["expected"]
     assert problem["errors"][0]["field"] in problem["detail"]
@@ -152,7 +152,7 @@ def test_head_is_get_without_the_body(client, path):
     assert head.content == b""
 
 
-def test_a_wrong_method_is_told_the_right_ones(client):
+def test_a_wrong_method_is_answered_with_the_right_ones(client):
     response = client.put(PATH)
     assert "Allow header" in problem_of(response, 405)["detail"]
     assert {"GET", "HEAD", "POST"} <= set(response.headers["allow"].replace(" ", "").split(","))

@@ -1,4 +1,4 @@
-"""Templates, view models, routes, docs and vendored files fit together; each rule has a case that breaks it."""
+"""Templates, view models, routes, docs and vendored files agree; each rule has a case that breaks it."""
 
 import dataclasses
 import hashlib

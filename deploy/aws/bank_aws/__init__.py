@@ -1,1 +1,1 @@
-"""The platform on AWS as CDK stacks: docstring only. `app.py` assembles them; docs/aws.md says how they are used."""
+"""The platform on AWS as CDK stacks. `app.py` assembles them; docs/aws.md describes their use."""

@@ -1,7 +1,4 @@
-"""Alarms: what must wake a person, and the one that takes a bad version back.
-
-What lives here: thresholds with their reasons. What must not: the dashboard, metric filters.
-"""
+"""Alarms with their thresholds and reasons, and the one that rolls a bad version back."""
 
 from __future__ import annotations
 
@@ -19,12 +16,12 @@ BELOW = cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD
 def app_rollback_alarm(
     scope: Construct, environment: Environment, balancer: elb.ApplicationLoadBalancer
 ) -> cloudwatch.Alarm:
-    """More than ten 5xx answers of the app in each of two minutes: a deployment under way is rolled back."""
+    """More than ten 5xx answers of the app in each of two minutes: a running deployment is rolled back."""
     return cloudwatch.Alarm(
         scope,
         "AppErrorsInDeployment",
         alarm_name=f"{environment.prefix}-app-5xx",
-        alarm_description="The app answers with 5xx; a deployment under way is rolled back by itself.",
+        alarm_description="The app answers with 5xx; a running deployment is rolled back by itself.",
         metric=balancer.metrics.http_code_target(
             elb.HttpCodeTarget.TARGET_5XX_COUNT, period=cdk.Duration.minutes(1), statistic="Sum"
         ),

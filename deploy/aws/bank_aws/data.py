@@ -1,11 +1,8 @@
-"""What must not be lost: database, file system, buckets, secrets, and the key that encrypts all of them.
+"""What must not be lost: database, file system, buckets, secrets, and the key that encrypts them.
 
-What lives here: resources that hold data, with backups and protection. What must not: anything that runs.
-
-`BANK_HOME` is on the file system (EFS), because snapshots, manifests and locks are POSIX today (docs/adr/0020). The
-bucket `warehouse` is how files cross the border: senders put deliveries under `landing/`, which is copied to the file
-system every hour; snapshots and reports are copied out every night, where they are versioned and can be read without a
-way into the VPC. MLflow's artifacts are in a bucket of their own that only the MLflow server may touch.
+`BANK_HOME` is on the file system (EFS), because snapshots, manifests and locks need POSIX (docs/adr/0020). Files are
+exchanged through the bucket `warehouse`: deliveries arrive under `landing/`, snapshots and reports are copied out every
+night. MLflow's artifacts have a bucket that only the MLflow server may use.
 """
 
 from __future__ import annotations
@@ -115,7 +112,7 @@ class DataStack(cdk.Stack):
             throughput_mode=efs.ThroughputMode.ELASTIC,
             lifecycle_policy=efs.LifecyclePolicy.AFTER_30_DAYS,
             removal_policy=self._policy,
-            # A policy without an Allow: who mounts needs a role that allows it, over TLS.
+            # The policy has no Allow: mounting needs a role that allows it, and TLS.
             file_system_policy=iam.PolicyDocument(
                 statements=[
                     iam.PolicyStatement(
@@ -239,7 +236,7 @@ class DataStack(cdk.Stack):
                     "log_min_duration_statement": "1000",
                     "log_connections": "1",
                     "log_disconnections": "1",
-                    # Group commits of the ledger are promises to clients: never trade them for speed.
+                    # The ledger acknowledges its commits to clients, so durability must not be traded for speed.
                     "synchronous_commit": "on",
                 },
             ),

@@ -1,7 +1,7 @@
-"""Who may deploy an environment: the role of the workflow, and the role that CloudFormation acts with.
+"""Who may deploy an environment: the role of the workflow, and the role that CloudFormation assumes.
 
-What lives here: two roles. What must not: other permissions. The workflow can only ask CloudFormation to change this
-environment's stacks and start the migrate task; what a stack may contain is CloudFormation's own role's matter.
+The workflow may only change this environment's stacks through CloudFormation and start the migrate task;
+CloudFormation's own role limits what a stack may contain.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class DeliveryStack(cdk.Stack):
             scope: the app.
             name: stack name.
             environment: names.
-            registry: has GitHub's identity provider.
+            registry: the stack with GitHub's identity provider.
             **kwargs: of the stack.
         """
         super().__init__(scope, name, **kwargs)

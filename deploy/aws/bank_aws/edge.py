@@ -1,9 +1,7 @@
-"""The two doors: a public load balancer for the app, an internal one for Dagster and MLflow, which have no login.
+"""The two entrances: a public load balancer for the app, an internal one for Dagster and MLflow, which have no login.
 
-What lives here: load balancers, listeners, the sign-in in front of the internal one. What must not: services.
-
-Every action of the internal listener that forwards a request authenticates it first with the company's OpenID Connect
-provider; what matches no host gets a plain 404. There is no plain HTTP inside, and outside it only redirects.
+Every forwarding action of the internal listener first authenticates with the company's OpenID Connect provider;
+requests that match no host get a 404. Inside there is no plain HTTP, and outside it only redirects.
 """
 
 from __future__ import annotations
@@ -52,7 +50,7 @@ class Edge(Construct):
             "token_endpoint": _parameter(stack, "OidcTokenEndpoint", "Its token endpoint", URL),
             "user_info_endpoint": _parameter(stack, "OidcUserInfoEndpoint", "Its user info endpoint", URL),
             "client_id": _parameter(stack, "OidcClientId", "Client id registered with it", ".+"),
-            # The operator's own secret: it exists before this stack, and its value never stands in a template.
+            # The operator's own secret: it exists before this stack, and its value is in no template.
             "client_secret": cdk.SecretValue.secrets_manager(
                 f"bank/{environment.name}/oidc", json_field="client_secret"
             ),
@@ -131,7 +129,7 @@ class Edge(Construct):
     def publish(
         self, service: elb.IApplicationLoadBalancerTarget, port: int, health_path: str
     ) -> elb.ApplicationTargetGroup:
-        """Answer the domain with a service that asks for logins itself."""
+        """Route the domain to a service that has its own login."""
         group = self._targets("AppTargets", port, health_path, service)
         self.public_listener.add_action(
             "App",

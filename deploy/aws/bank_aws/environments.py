@@ -1,7 +1,7 @@
-"""What differs between deployments: sizes and guarantees of an environment, read from the CDK context.
+"""Sizes and guarantees of an environment, read from the CDK context and validated.
 
-What lives here: `Environment`, its validation, names. What must not: constructs. Called by `app.py`, every stack and
-the cost estimate, so that a size is stated once (cdk.json, or `-c environments=...`).
+`app.py`, every stack and the cost estimate read them here, so a size is stated once (cdk.json, or `-c
+environments=...`).
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Environment:
     alarm_latency_ms: int
 
     def __post_init__(self) -> None:
-        """Refuse what would break a promise of the platform."""
+        """Refuse values that would break a guarantee of the platform."""
         if not (self.name.isascii() and self.name.isalnum() and self.name.islower() and len(self.name) <= 8):
             raise EnvironmentSettingsError(
                 f"environment: expected a name of up to 8 small letters, found {self.name!r}."
@@ -115,7 +115,7 @@ def read_environments(context: Mapping[str, Any]) -> list[Environment]:
         context: the value of `environments`.
 
     Raises:
-        EnvironmentSettingsError: a field is missing, unknown, of another type, or breaks a promise.
+        EnvironmentSettingsError: a field is missing, unknown, of another type, or breaks a guarantee.
     """
     fields = {field.name: field.type for field in dataclasses.fields(Environment) if field.name != "name"}
     made = []

@@ -1,7 +1,6 @@
-"""Exceptions from cdk-nag's AwsSolutions rules, each with its reason, beside the resource that it is about.
+"""Exceptions from cdk-nag's AwsSolutions rules, each with its reason, beside the resource that it concerns.
 
-What lives here: one function. What must not: reasons (they stand where the resource is made). A finding that nobody
-explained fails `make synth`.
+A finding without an explanation fails `make synth`.
 """
 
 from __future__ import annotations
@@ -16,6 +15,6 @@ def explain(resource: IConstruct, rule: str, reason: str) -> None:
     Args:
         resource: the construct that the finding names, or one above it.
         rule: the finding, such as `AwsSolutions-IAM5[Resource::*]`.
-        reason: why it is right here.
+        reason: why the finding is acceptable here.
     """
     cdk.Validations.of(resource).acknowledge(cdk.Acknowledgment(id=rule, reason=reason))

@@ -1,7 +1,6 @@
-"""What runs once: the cluster, its logs, and the tasks that are started by name: migrations and Dagster runs.
+"""The cluster, its logs, and the tasks that run once: migrations and Dagster runs.
 
-What lives here: cluster, log groups, the task definitions `migrate` and `run`. What must not: services. This stack is
-deployed before them, so the migrate task of a new version runs while the old version still serves.
+This stack is deployed before the services, so the migrate task of a new version runs while the old version serves.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Retention of log groups. CloudWatch knows only some numbers of days, and the CDK only their names."""
+"""Retention of log groups: CloudWatch accepts only certain numbers of days, the CDK only their names."""
 
 from __future__ import annotations
 

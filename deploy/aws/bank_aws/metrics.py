@@ -1,7 +1,6 @@
-"""Metrics that are counted from log lines, as data.
+"""Metrics that are counted from log lines, as data: which field of which line.
 
-What lives here: which field of which line is which metric. What must not: constructs. A test emits the real lines and
-checks that each field exists in them.
+A test writes the real lines and checks that each field exists in them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,4 @@
-"""What people see and what wakes them: metrics from logs, alarms, a topic, a dashboard.
-
-What lives here: wiring. What must not: which lines are counted (`bank_aws.metrics`), how an alarm is made
-(`bank_aws.alarms`).
-"""
+"""Metrics from logs, alarms, their topic and the dashboard."""
 
 from __future__ import annotations
 
@@ -213,7 +209,7 @@ class MonitoringStack(cdk.Stack):
         ]
 
     def _watch_killed_runs(self, jobs: JobsStack) -> None:
-        """A run that is killed (memory, lost host) cannot log its own failure; ECS tells."""
+        """A killed run (memory, lost host) cannot log its own failure; ECS reports it."""
         events.Rule(
             self,
             "KilledRuns",

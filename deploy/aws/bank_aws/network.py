@@ -1,10 +1,8 @@
-"""Where the platform lives: VPC, subnets, and the one place that says who may talk to whom.
+"""VPC, subnets, and every security group with all of its rules.
 
-What lives here: the VPC with flow logs and every security group with all of its rules. What must not: anything that
-runs or stores. Services receive their group immutable, so no other stack can open a port.
-
-Public subnets hold the load balancer of the app and NAT; tasks, the file system and the internal load balancer are in
-private subnets with a way out (AWS APIs, alert channels, the identity provider); the database is in isolated ones.
+Services receive their group immutable, so no other stack can open a port. Public subnets hold the app's load balancer
+and NAT. Tasks, the file system and the internal load balancer are in private subnets with outbound access (AWS APIs,
+alert channels, the identity provider), the database in isolated ones.
 """
 
 from __future__ import annotations
@@ -63,7 +61,7 @@ RULES: Final = (
     ("runs", "files", FILES_PORT),
     ("sync", "files", FILES_PORT),
 )
-"""(from, to, TCP port): the whole traffic between parts of the platform."""
+"""(from, to, TCP port): all traffic between parts of the platform."""
 
 TO_AWS: Final = ("app", "web", "mlflow", "code", "runs", "migrate", "inside")
 """Who may open HTTPS to the outside: tasks for image, log and secret APIs, the internal load balancer for OIDC."""

@@ -1,7 +1,4 @@
-"""Permissions of roles: each names its resources, and a wildcard says why.
-
-What lives here: `may`, and how cdk-nag spells a resource. What must not: permissions.
-"""
+"""Permissions of roles: each names its resources, and a wildcard needs a reason."""
 
 from __future__ import annotations
 

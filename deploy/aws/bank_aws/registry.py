@@ -1,8 +1,4 @@
-"""Where images are kept, and who may push and deploy: once per account, before anything else.
-
-What lives here: ECR repositories, GitHub's identity provider, the role that pushes. What must not: anything of one
-environment (`bank_aws.delivery` has the roles that deploy).
-"""
+"""Image repositories, GitHub's identity provider and the role that pushes: once per account, before anything else."""
 
 from __future__ import annotations
 

@@ -1,11 +1,8 @@
-"""What runs always: the app, the Dagster web server, daemon and code location, the MLflow server.
+"""The services: the app, the Dagster web server, daemon and code location, the MLflow server.
 
-What lives here: services, how they are replaced, how the app scales, what each may do. What must not: load balancers,
-alarms.
-
-A new version starts beside the old one, is asked whether it is ready, takes over, and is rolled back by itself if it
-does not become ready. The daemon is the exception: two of them would evaluate every schedule twice, so the old one
-stops first; a tick that falls into the gap is caught up.
+A new version starts beside the old one, takes over when it is ready, and is rolled back if it does not become ready.
+The daemon is the exception: two would evaluate every schedule twice, so the old one stops first, and a tick missed
+meanwhile is caught up.
 """
 
 from __future__ import annotations
@@ -243,7 +240,7 @@ class ServicesStack(cdk.Stack):
                 "BANK_MLFLOW_URI": f"http://mlflow.{environment.namespace}:{MLFLOW_PORT}",
                 "BANK_PUBLIC_URL": f"https://{self.edge.domain}",
                 "BANK_LOGIN": "required",
-                "FORWARDED_ALLOW_IPS": self._network.vpc.vpc_cidr_block,  # the load balancer names the client
+                "FORWARDED_ALLOW_IPS": self._network.vpc.vpc_cidr_block,  # the load balancer sets the client's address
                 "BANK_HTTPS": "yes",
                 "BANK_MIGRATE": "no",  # the migrate task does it once, before this version starts
                 "BANK_DRAIN_SECONDS": "10",
@@ -260,7 +257,7 @@ class ServicesStack(cdk.Stack):
             "app",
             task,
             "app",
-            desired_count=None,  # autoscaling owns it; a deployment must not set it back
+            desired_count=None,  # autoscaling sets it; a deployment must not reset it
             deployment_alarms=ecs.DeploymentAlarmConfig(
                 alarm_names=[alarm.alarm_name], behavior=ecs.AlarmBehavior.ROLLBACK_ON_ALARM
             ),

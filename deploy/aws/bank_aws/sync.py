@@ -1,7 +1,6 @@
-"""Copies between the bucket and the home: deliveries in every hour, snapshots and reports out every night.
+"""Copies between bucket and home by DataSync: deliveries in every hour, snapshots and reports out every night.
 
-What lives here: DataSync locations, tasks, and the two roles they act with. What must not: buckets and file systems.
-Immutable snapshots make the copy out simple: a file once copied never changes.
+Snapshots are immutable, so a file once copied never changes.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ EVERY_MORNING = "cron(0 5 * * ? *)"
 
 
 class SyncStack(cdk.Stack):
-    """The border that files cross."""
+    """The exchange of files between bucket and home."""
 
     def __init__(
         self,

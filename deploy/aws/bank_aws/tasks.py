@@ -1,10 +1,7 @@
-"""How every container of the platform runs on Fargate: read-only, without root, secrets by reference, logs kept.
+"""Task definitions on Fargate: read-only, without root, secrets by reference, logs kept.
 
-What lives here: `Tasks`, which makes task definitions, and the environments of the images. What must not: services,
-networks, numbers of tasks.
-
-A task definition gets an execution role (pulls the image, writes the log, reads exactly its secrets) and a task role
-(what the program itself may do; nothing unless the caller grants it), both its own.
+Each has its own execution role (pulls the image, writes the log, reads exactly its secrets) and its own task role (what
+the program may do; nothing unless the caller grants it).
 """
 
 from __future__ import annotations
