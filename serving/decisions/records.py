@@ -234,7 +234,7 @@ def iso_time(name: str, text: str | None) -> str | None:
         moment = dt.datetime.fromisoformat(text)
         moment = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
     except (ValueError, OverflowError):
-        raise PayloadError(FieldError(name, "an ISO date or time, UTC if no zone is given", repr(text))) from None
+        raise PayloadError(FieldError(name, "an ISO date or time, UTC if no zone is given", repr(text[:60]))) from None
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ").zfill(27)
 
 
@@ -243,5 +243,5 @@ def _cursor(text: str | None) -> int | None:
         return None
     # 18 digits fit a BIGINT whatever they are.
     if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise PayloadError(FieldError("cursor", "the `next` of an earlier page", repr(text)))
+        raise PayloadError(FieldError("cursor", "the `next` of an earlier page", repr(text[:60])))
     return int(text)
