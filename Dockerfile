@@ -62,11 +62,12 @@ COPY bank_assets/__init__.py bank_assets/revision.py bank_assets/settings.py \
 COPY bank_assets/contract /opt/bank/bank_assets/contract
 COPY bank_assets/core /opt/bank/bank_assets/core
 COPY bank_assets/ledger /opt/bank/bank_assets/ledger
-COPY bank_assets/reports/__init__.py bank_assets/reports/charts.py bank_assets/reports/formats.py \
-    /opt/bank/bank_assets/reports/
-COPY bank_assets/store/__init__.py bank_assets/store/atomic_files.py bank_assets/store/bundles.py \
-    bank_assets/store/call_lists.py bank_assets/store/campaign_files.py bank_assets/store/locks.py \
-    bank_assets/store/registry.py /opt/bank/bank_assets/store/
+COPY bank_assets/reports/__init__.py bank_assets/reports/charts.py bank_assets/reports/drift_page.py \
+    bank_assets/reports/drift_words.py bank_assets/reports/formats.py bank_assets/reports/model_charts.py \
+    bank_assets/reports/page.py /opt/bank/bank_assets/reports/
+COPY bank_assets/store/__init__.py bank_assets/store/alert_log.py bank_assets/store/atomic_files.py \
+    bank_assets/store/bundles.py bank_assets/store/call_lists.py bank_assets/store/campaign_files.py \
+    bank_assets/store/locks.py bank_assets/store/registry.py /opt/bank/bank_assets/store/
 COPY serving /opt/bank/serving
 COPY templates /opt/bank/templates
 COPY deploy/container/entrypoint.py deploy/container/healthcheck.py /opt/bank/deploy/container/

@@ -118,7 +118,8 @@ class Settings:
         return self.home / "dagster"
 
 
-def _number(env: Mapping[str, str], name: str, default: float, low: float, high: float) -> float:
+def number(env: Mapping[str, str], name: str, default: float, low: float, high: float) -> float:
+    """The number of a variable, within its bounds."""
     text = env.get(PREFIX + name)
     if text is None or not text.strip():
         return default
@@ -134,11 +135,12 @@ def _number(env: Mapping[str, str], name: str, default: float, low: float, high:
     return value
 
 
-def _flag(env: Mapping[str, str], name: str, default: bool) -> bool:
+def flag(env: Mapping[str, str], name: str, default: bool) -> bool:
+    """The yes or no of a variable."""
     text = env.get(PREFIX + name, "").strip().lower()
     if not text:
         return default
-    if text in {"1", "true", "yes", "on"}:
+    if text in {"1", "true", "yes", "on", "required"}:
         return True
     if text in {"0", "false", "no", "off"}:
         return False
@@ -152,7 +154,8 @@ def _choice(env: Mapping[str, str], name: str, default: str, choices: tuple[str,
     return text
 
 
-def _names(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+def names(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    """The comma-separated parts of a variable."""
     return tuple(part.strip() for part in env.get(PREFIX + name, "").split(",") if part.strip())
 
 
@@ -175,27 +178,27 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         spark_master=env.get(PREFIX + "SPARK_MASTER") or defaults.spark_master,
         spark_memory=env.get(PREFIX + "SPARK_MEMORY") or defaults.spark_memory,
         economics=Economics.constant(
-            _number(env, "COST_EUR", DEFAULT_COST_EUR, 0.01, 100_000),
-            _number(env, "VALUE_EUR", DEFAULT_VALUE_EUR, 0.01, MAXIMUM_EUR),
+            number(env, "COST_EUR", DEFAULT_COST_EUR, 0.01, 100_000),
+            number(env, "VALUE_EUR", DEFAULT_VALUE_EUR, 0.01, MAXIMUM_EUR),
         ),
-        reject_rate_limit=_number(env, "REJECT_RATE_LIMIT", defaults.reject_rate_limit, 0, 1),
+        reject_rate_limit=number(env, "REJECT_RATE_LIMIT", defaults.reject_rate_limit, 0, 1),
         objective=_choice(env, "OBJECTIVE", defaults.objective, ("profit", "f1")),
         threshold=_choice(env, "THRESHOLD", defaults.threshold, ("profit", "f1")),
         search=_choice(env, "SEARCH", defaults.search, ("default", "full")),
-        search_minutes=_number(env, "SEARCH_MINUTES", defaults.search_minutes, 0.1, 1_440),
-        candidates=_names(env, "CANDIDATES"),
-        probation=_flag(env, "PROBATION", defaults.probation),
-        train_nightly=_flag(env, "TRAIN_NIGHTLY", defaults.train_nightly),
-        budget_eur=_number(env, "BUDGET_EUR", 0, 0, 1e12) if budget else None,
+        search_minutes=number(env, "SEARCH_MINUTES", defaults.search_minutes, 0.1, 1_440),
+        candidates=names(env, "CANDIDATES"),
+        probation=flag(env, "PROBATION", defaults.probation),
+        train_nightly=flag(env, "TRAIN_NIGHTLY", defaults.train_nightly),
+        budget_eur=number(env, "BUDGET_EUR", 0, 0, 1e12) if budget else None,
         timezone=env.get(PREFIX + "TIMEZONE") or defaults.timezone,
-        alert_urls=_names(env, "ALERT_URLS"),
+        alert_urls=names(env, "ALERT_URLS"),
         public_url=env.get(PREFIX + "PUBLIC_URL") or defaults.public_url,
         ui_url=env.get(PREFIX + "UI_URL") or defaults.ui_url,
-        quiet_days=_number(env, "QUIET_DAYS", defaults.quiet_days, 0.01, 3_650),
-        sensors_running=_flag(env, "SENSORS_RUNNING", defaults.sensors_running),
-        sensor_seconds=int(_number(env, "SENSOR_SECONDS", defaults.sensor_seconds, 1, 3_600)),
-        settle_seconds=_number(env, "SETTLE_SECONDS", defaults.settle_seconds, 0, 3_600),
-        simulated_rows=int(_number(env, "SIMULATED_ROWS", defaults.simulated_rows, 1, 1e10)),
-        seed=int(_number(env, "SEED", defaults.seed, 0, 2**31 - 1)),
+        quiet_days=number(env, "QUIET_DAYS", defaults.quiet_days, 0.01, 3_650),
+        sensors_running=flag(env, "SENSORS_RUNNING", defaults.sensors_running),
+        sensor_seconds=int(number(env, "SENSOR_SECONDS", defaults.sensor_seconds, 1, 3_600)),
+        settle_seconds=number(env, "SETTLE_SECONDS", defaults.settle_seconds, 0, 3_600),
+        simulated_rows=int(number(env, "SIMULATED_ROWS", defaults.simulated_rows, 1, 1e10)),
+        seed=int(number(env, "SEED", defaults.seed, 0, 2**31 - 1)),
         revision=env.get(PREFIX + "REVISION") or defaults.revision,
     )

@@ -18,12 +18,11 @@ from bank_assets.settings import SettingsError
 from serving.decisions.payloads import iso_day
 from serving.settings import ServingSettings, load_serving_settings
 
-STARTUP_FAILURE: Final = 3
-"""Exit code when the app did not start; its log says why."""
+STARTUP_FAILURE: Final = 3  # exit code when the app did not start; its log says why
 
+# How long an idle connection stays open: longer than a proxy keeps it (haproxy 10 s, AWS load balancers 60 s), so
+# that a proxy never sends a request into a connection that is being closed.
 KEEP_ALIVE_SECONDS: Final = 75
-"""How long an idle connection stays open: longer than a proxy keeps it (haproxy 10 s, AWS load balancers 60 s), so that
-a proxy never sends a request into a connection that is being closed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import IO, Any, Final
 
-from litestar import Litestar, Router
+from litestar import Litestar
 from litestar.config.csrf import CSRFConfig
 from litestar.datastructures import State
 from litestar.openapi import OpenAPIConfig
@@ -16,56 +16,32 @@ from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 from bank_assets.ledger import accounts
-from bank_assets.ledger.engine import AppLock, LedgerError, open_ledger, require_current, upgrade
-from bank_assets.store.call_lists import CallListFiles
-from bank_assets.store.campaign_files import CampaignFiles
+from bank_assets.ledger.engine import AppLock, LedgerError, require_current, upgrade
 from bank_assets.store.registry import Registry
-from serving.campaigns import page as campaign_page
+from serving.campaigns import page as campaign
 from serving.campaigns.api import plan_route
-from serving.campaigns.call_lists import CallLists
-from serving.champion.champion import ChampionStore
-from serving.champion.watcher import Watcher
-from serving.customers.suppressions import Suppressions
-from serving.decisions import audit_page
-from serving.decisions import page as predict_page
+from serving.decisions import audit_page as audit
+from serving.decisions import page as predict
 from serving.decisions.api import AuditController, PredictionsController, create_route, report
 from serving.decisions.batches import batch_route
-from serving.decisions.deciding import Decider
-from serving.decisions.payloads import Payloads
-from serving.decisions.recorder import Recorder
-from serving.decisions.records import Records
-from serving.decisions.scoring import DecisionMaker
 from serving.dependencies import Services, providers
-from serving.home import page as home_page
-from serving.lifecycle import Lifecycle
-from serving.model import page as model_page
+from serving.home import page as home
+from serving.model import page as model
 from serving.model.api import ModelController
-from serving.monitoring import page as monitoring_page
+from serving.monitoring import page as monitoring
 from serving.monitoring.health import HANDLERS as SYSTEM
-from serving.monitoring.reports import Reports
 from serving.settings import ServingSettings
-from serving.web.access import Access, admitting
+from serving.web.access import admitting
 from serving.web.api_docs import HANDLERS as DOCS
-from serving.web.chrome import PAGES
 from serving.web.envelope import RequestEnvelope
-from serving.web.log_ins import LogIns
 from serving.web.logs import AccessLog
-from serving.web.metrics import Metrics
 from serving.web.problems import handle_exception
 from serving.web.templating import problem_page, static_files, template_config
 
 API: Final = (PredictionsController, report, ModelController, AuditController)
-CONTRACT_ROUTES: Final = (create_route, batch_route, plan_route)
-"""Routes whose bodies follow from the contract."""
-HANDLERS_OF_PAGE: Final = {
-    "/": home_page.HANDLERS,
-    "/predict": predict_page.HANDLERS,
-    "/campaign": campaign_page.HANDLERS,
-    "/monitoring": monitoring_page.HANDLERS,
-    "/model": model_page.HANDLERS,
-    "/audit": audit_page.HANDLERS,
-}
-"""By the page's path in the navigation, whose scope all of them need."""
+CONTRACT_ROUTES: Final = (create_route, batch_route, plan_route)  # routes whose bodies follow from the contract
+# The navigation, in its order; each page brings its routes.
+PAGES: Final = (home.PAGE, predict.PAGE, campaign.PAGE, monitoring.PAGE, model.PAGE, audit.PAGE)
 FLUSH_SECONDS: Final = 0.5
 
 
@@ -86,11 +62,19 @@ def create_app(
         route_handlers: further handlers, such as a benchmark's constant answer.
         access_log: binary stream for access lines; None for none.
     """
-    services = _services(settings, registry, is_recording)
+    services = Services(settings, registry, is_recording)
     log = AccessLog(access_log)
     by_contract = [route(services.payloads) for route in CONTRACT_ROUTES]
     app = Litestar(
-        route_handlers=[*SYSTEM, *API, *by_contract, *DOCS, *_pages(), static_files(), *route_handlers],
+        route_handlers=[
+            *SYSTEM,
+            *API,
+            *by_contract,
+            *DOCS,
+            *(page.router for page in PAGES),
+            static_files(),
+            *route_handlers,
+        ],
         template_config=template_config(),
         dependencies=providers(services),
         exception_handlers={Exception: handle_exception},
@@ -106,53 +90,12 @@ def create_app(
         ),
         openapi_config=_openapi(),
         lifespan=[_lifespan(services, log)],
-        state=State({"services": services, "error_page": problem_page}),
+        state=State({"services": services, "pages": PAGES, "error_page": problem_page}),
         logging_config=None,
         request_max_body_size=1_000_000,
     )
     app.asgi_handler = RequestEnvelope(app.asgi_handler, settings, services.access, services.meters, log)
     return app
-
-
-def _pages() -> list[Router]:
-    return [
-        Router("/", route_handlers=HANDLERS_OF_PAGE[path], opt={"needs": scope}, include_in_schema=False)
-        for path, _, scope in PAGES
-    ]
-
-
-def _services(settings: ServingSettings, registry: Registry | None, is_recording: bool) -> Services:
-    platform = settings.platform
-    ledger = open_ledger(platform.ledger_url, migrate=False)
-    store = ChampionStore(settings.bundles, platform.contract)
-    found = registry or Registry(
-        platform.mlflow_uri, platform.mlflow_artifacts, settings.bundles / "bundles", fails_fast=True
-    )
-    suppressions = Suppressions(ledger, settings.poll_seconds)
-    recorder = Recorder(ledger, max_waiting=settings.max_waiting)
-    payloads = Payloads.of(platform.contract)
-    maker = DecisionMaker(store, suppressions, platform.calling, payloads, settings.code_version)
-    files = CampaignFiles(platform.landing, settings.bundles / "uploads")
-    return Services(
-        settings=settings,
-        ledger=ledger,
-        economics=platform.calling,
-        payloads=payloads,
-        store=store,
-        registry=found,
-        watcher=Watcher(store, found, ledger, settings.poll_seconds),
-        suppressions=suppressions,
-        recorder=recorder,
-        maker=maker,
-        decider=Decider(maker, recorder if is_recording else None),
-        records=Records(ledger, store, found, platform.contract, settings.code_version),
-        access=Access(settings, ledger),
-        log_ins=LogIns(),
-        meters=Metrics(),
-        lifecycle=Lifecycle(),
-        reports=Reports(platform.reports),
-        call_lists=CallLists(ledger, suppressions, files, CallListFiles(settings.bundles / "call_lists"), payloads),
-    )
 
 
 def _openapi() -> OpenAPIConfig:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from litestar.di import Provide
-from sqlalchemy import Engine
 
-from bank_assets.core.economics.economics import Economics
+from bank_assets.ledger.engine import open_ledger
+from bank_assets.store.call_lists import CallListFiles
+from bank_assets.store.campaign_files import CampaignFiles
 from bank_assets.store.registry import Registry
 from serving.campaigns.call_lists import CallLists
 from serving.champion.champion import ChampionStore
@@ -27,28 +27,32 @@ from serving.web.log_ins import LogIns
 from serving.web.metrics import Metrics
 
 
-@dataclass(frozen=True, slots=True)
 class Services:
-    """The objects behind one app; also at `app.state.services`, for tests and for pages."""
+    """The objects behind one app; also at `app.state.services`. Building them reads and opens nothing yet."""
 
-    settings: ServingSettings
-    ledger: Engine
-    economics: Economics
-    payloads: Payloads
-    store: ChampionStore
-    registry: Registry
-    watcher: Watcher
-    suppressions: Suppressions
-    recorder: Recorder
-    maker: DecisionMaker
-    decider: Decider
-    records: Records
-    access: Access
-    log_ins: LogIns
-    meters: Metrics
-    lifecycle: Lifecycle
-    reports: Reports
-    call_lists: CallLists
+    def __init__(self, settings: ServingSettings, registry: Registry | None, is_recording: bool) -> None:
+        platform, bundles = settings.platform, settings.bundles
+        uploads, lists = CampaignFiles(platform.landing, bundles / "uploads"), CallListFiles(bundles / "call_lists")
+        self.settings = settings
+        self.ledger = open_ledger(platform.ledger_url, migrate=False)
+        self.economics = platform.calling
+        self.payloads = Payloads.of(platform.contract)
+        self.store = ChampionStore(bundles, platform.contract)
+        self.registry = registry or Registry(
+            platform.mlflow_uri, platform.mlflow_artifacts, bundles / "bundles", fails_fast=True
+        )
+        self.watcher = Watcher(self.store, self.registry, self.ledger, settings.poll_seconds)
+        self.suppressions = Suppressions(self.ledger, settings.poll_seconds)
+        self.recorder = Recorder(self.ledger, max_waiting=settings.max_waiting)
+        self.maker = DecisionMaker(self.store, self.suppressions, self.economics, self.payloads, settings.code_version)
+        self.decider = Decider(self.maker, self.recorder if is_recording else None)
+        self.records = Records(self.ledger, self.store, self.registry, platform.contract, settings.code_version)
+        self.access = Access(settings, self.ledger)
+        self.log_ins = LogIns()
+        self.meters = Metrics()
+        self.lifecycle = Lifecycle()
+        self.reports = Reports(platform.reports)
+        self.call_lists = CallLists(self.ledger, self.suppressions, uploads, lists, self.payloads)
 
 
 def providers(services: Services) -> dict[str, Provide]:
@@ -57,4 +61,4 @@ def providers(services: Services) -> dict[str, Provide]:
     def give(value: Any) -> Provide:
         return Provide(lambda: value, sync_to_thread=False)
 
-    return {name: give(getattr(services, name)) for name in Services.__slots__}
+    return {name: give(value) for name, value in vars(services).items()}

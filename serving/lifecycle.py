@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import signal
 import time
+from dataclasses import dataclass
 from types import FrameType
 
 import uvicorn
@@ -17,13 +18,11 @@ import uvicorn
 logger = logging.getLogger(__name__)
 
 
+@dataclass(slots=True)
 class Lifecycle:
     """Whether this process still wants requests."""
 
-    __slots__ = ("is_draining",)
-
-    def __init__(self) -> None:
-        self.is_draining = False
+    is_draining: bool = False
 
 
 class DrainingServer(uvicorn.Server):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from bank_assets.revision import git_revision
-from bank_assets.settings import PREFIX, Settings, SettingsError, load_settings
+from bank_assets.settings import PREFIX, Settings, SettingsError, flag, load_settings, names, number
 
 SECRET_BYTES: Final = 32
 
@@ -77,26 +77,6 @@ class ServingSettings:
         return self.platform.home / "serving"
 
 
-def _positive(env: Mapping[str, str], name: str, default: float, high: float) -> float:
-    text = env.get(PREFIX + name, "").strip()
-    if not text:
-        return default
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 < value <= high:
-        raise SettingsError(f"{PREFIX}{name}: expected a number above 0 and at most {high:g}, found {text!r}.")
-    return value
-
-
-def _yes(env: Mapping[str, str], name: str, default: str = "") -> bool:
-    text = env.get(PREFIX + name, "").strip().lower() or default
-    if text not in {"", "0", "1", "no", "yes", "off", "on", "false", "true", "required"}:
-        raise SettingsError(f"{PREFIX}{name}: expected yes or no, found {text!r}.")
-    return text in {"1", "yes", "on", "true", "required"}
-
-
 def _secret(env: Mapping[str, str], folder: Path) -> str:
     if given := env.get(PREFIX + "SECRET", "").strip():
         if len(given) < SECRET_BYTES:
@@ -125,20 +105,19 @@ def load_serving_settings(env: Mapping[str, str] | None = None) -> ServingSettin
     env = os.environ if env is None else env
     platform = load_settings(env)
     defaults = ServingSettings()
-    hosts = tuple(h.strip() for h in env.get(PREFIX + "ALLOWED_HOSTS", "").split(",") if h.strip())
     return ServingSettings(
         platform=platform,
         host=env.get(PREFIX + "HOST", "").strip() or defaults.host,
-        port=int(_positive(env, "PORT", defaults.port, 65_535)),
-        is_login_required=_yes(env, "LOGIN"),
-        is_https=_yes(env, "HTTPS"),
+        port=int(number(env, "PORT", defaults.port, 1, 65_535)),
+        is_login_required=flag(env, "LOGIN", defaults.is_login_required),
+        is_https=flag(env, "HTTPS", defaults.is_https),
         secret=_secret(env, platform.home / "serving"),
-        allowed_hosts=hosts or defaults.allowed_hosts,
-        session_hours=_positive(env, "SESSION_HOURS", defaults.session_hours, 720),
-        poll_seconds=_positive(env, "POLL_SECONDS", defaults.poll_seconds, 3_600),
-        max_waiting=int(_positive(env, "MAX_WAITING", defaults.max_waiting, 1_000_000)),
-        shutdown_seconds=int(_positive(env, "SHUTDOWN_SECONDS", defaults.shutdown_seconds, 3_600)),
-        drain_seconds=_positive(env, "DRAIN_SECONDS", defaults.drain_seconds, 600),
-        migrates=_yes(env, "MIGRATE", "yes"),
+        allowed_hosts=names(env, "ALLOWED_HOSTS") or defaults.allowed_hosts,
+        session_hours=number(env, "SESSION_HOURS", defaults.session_hours, 0.001, 720),
+        poll_seconds=number(env, "POLL_SECONDS", defaults.poll_seconds, 0.001, 3_600),
+        max_waiting=int(number(env, "MAX_WAITING", defaults.max_waiting, 1, 1_000_000)),
+        shutdown_seconds=int(number(env, "SHUTDOWN_SECONDS", defaults.shutdown_seconds, 1, 3_600)),
+        drain_seconds=number(env, "DRAIN_SECONDS", defaults.drain_seconds, 0, 600),
+        migrates=flag(env, "MIGRATE", defaults.migrates),
         code_version=env.get(PREFIX + "CODE_VERSION", "").strip() or git_revision(platform.revision),
     )

@@ -65,8 +65,7 @@ def write_drift_files(
         report,
         reference,
         current,
-        history=[*past.values(), report],
-        history_names=[*past, month],
+        history={**past, month: report},
         importance=importance,
         source=source_words(settings),
     )

@@ -7,7 +7,7 @@ from typing import Final
 STAGES: Final = (
     "raw", "tables", "validation", "drift", "performance", "features", "training", "evaluation", "promotion", "scoring",
 )  # fmt: skip
-"""Stages in the order of the data; each names a module, group, check file, test file and README heading."""
+"""Stages in the order of the data; each names a module, a Dagster group and a check file."""
 
 MODEL_NAME: Final = "bank-marketing"
 ALIAS_CHAMPION: Final = "champion"

@@ -29,10 +29,7 @@ PROFITS: Final = {
 }
 """Key of the profit in the demo's months, by the policy's name in the replay."""
 
-_TEMPLATE: Final = """{% extends "frame" %}
-{% import "macros/charts.html" as charts %}
-{% block body %}
-<h1>{{ title }}</h1>
+_TEMPLATE: Final = """<h1>{{ title }}</h1>
 <p>Data: {{ source }}. platform: the loop. never: the first champion kept. contact_all: everyone is called.</p>
 {% for one in drawn %}<div class="card stack-top">{{ charts.chart(one) }}</div>{% endfor %}
 <h2>Deliveries</h2>
@@ -40,7 +37,6 @@ _TEMPLATE: Final = """{% extends "frame" %}
 <table><thead><tr>{% for name in headings %}<th scope="col">{{ name }}</th>{% endfor %}</tr></thead>
 <tbody>{% for row in rows %}<tr>{% for cell in row %}<td>{{ cell }}</td>{% endfor %}</tr>
 {% endfor %}</tbody></table></div>
-{% endblock %}
 """
 
 

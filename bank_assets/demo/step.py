@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bank_assets.core.alerts.catalogue import NightlyDigest, Promoted, Recalibrated, Refused
+from bank_assets.core.alerts.alert import AlertKind
 from bank_assets.demo.client import Change
 from bank_assets.demo.deliveries import DemoDelivery
 from bank_assets.demo.profit import PlayedProfit
@@ -14,7 +14,7 @@ from bank_assets.demo.watch import RunParts
 from bank_assets.ledger import promotions, responses
 
 FITS: Final = ("refit", "recipe", "probation")
-DONE: Final = frozenset(entry.kind for entry in (Recalibrated, Promoted, Refused, NightlyDigest))
+DONE: Final = frozenset((AlertKind.RECALIBRATED, AlertKind.PROMOTED, AlertKind.REFUSED, AlertKind.NIGHTLY_DIGEST))
 COLUMNS: Final = {
     "step": 10, "contacts": 8, "alerts": 6, "recal.": 6, "fits": 4, "promoted": 8, "refused": 7, "champion": 8,
     "profit EUR": 11, "never retr.": 11, "swap s": 7, "idle s": 7, "requests": 8, "failed": 6,

@@ -20,16 +20,14 @@ from markupsafe import Markup, escape
 from bank_assets.reports.formats import NONE, count, eur, number, pct
 
 HEIGHT, TOP, BOTTOM = 250, 30, 38
+# Height of the plot, px; its width is stretched from `SPAN` units to that of the page.
 PLOT: Final = HEIGHT - TOP - BOTTOM
-"""Height of the plot, px; its width is stretched from `SPAN` units to that of the page."""
 SPAN: Final = 1000
-LEFT: Final = 150
-"""Part of the width where labels of the y axis stand and no mark does."""
-LABELS: Final = 3
-"""Labels of the x axis that fit on a phone."""
+LEFT: Final = 150  # part of the width where labels of the y axis stand and no mark does
+LABELS: Final = 3  # labels of the x axis that fit on a phone
 COLOURS: Final = ("var(--accent,#1c4e72)", "var(--down,#a4561c)", "var(--good,#1f6a44)", "var(--bad,#a3282c)")
+# Lines differ by dash as well as by colour; the two cycles meet again at the thirteenth line.
 DASHES: Final = ("", "8 4", "2 3")
-"""Lines differ by dash as well as by colour; the two cycles meet again at the thirteenth line."""
 INK: Final = "var(--ink-2,#4d5851)"
 GRID: Final = "var(--grid,#e2e5e1)"
 GUIDE: Final = "var(--line-strong,#868e87)"

@@ -6,18 +6,18 @@ drift asset writes it; alerts, the Dagster run and the web app link to it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Any, Final
 
 from bank_assets.core.drift.profile import Profile
-from bank_assets.core.drift.report import ColumnDrift, DriftReport, DriftRole, DriftStatus, LabelRate, shade
+from bank_assets.core.drift.report import ColumnDrift, DriftReport, DriftRole, DriftStatus, LabelRate
 from bank_assets.core.response.policy import ResponsePolicy
 from bank_assets.reports.charts import Chart, Series
 from bank_assets.reports.drift_words import bars_of, words_of
 from bank_assets.reports.page import render
 
-SHOWN_BARS: Final = 6
-"""Columns shown with their distribution; the others are in the table."""
+SHOWN_BARS: Final = 6  # columns shown with their distribution; the others are in the table
 SHOWN_PERIODS: Final = 12
 MATTERS_MUCH: Final = 0.10  # of the model's weight
 MATTERS: Final = 0.03
@@ -28,10 +28,7 @@ _ROLE_WORDS: Final = {
     DriftRole.CALENDAR: "Calendar, moves by itself.",
 }
 
-_TEMPLATE: Final = """{% extends "frame" %}
-{% import "macros/charts.html" as charts %}
-{% block body %}
-<h1>{{ headline }}</h1>
+_TEMPLATE: Final = """<h1>{{ headline }}</h1>
 <p class="quiet">{{ report.current_span }} ({{ report.rows_current|count }} contacts), compared with
 {{ report.reference_name }}, {{ report.reference_span }} ({{ report.rows_reference|count }} contacts)</p>
 {% if source %}<p><strong>Data: {{ source }}</strong></p>{% endif %}
@@ -76,8 +73,9 @@ _TEMPLATE: Final = """{% extends "frame" %}
 <table class="heat"><thead><tr><th scope="col">Column</th>
 {% for name in periods %}<th scope="col">{{ name }}</th>{% endfor %}</tr></thead>
 <tbody>{% for name, cells in heat.items() %}
-<tr><th scope="row">{{ name }}</th>{% for shade, effect in cells %}
-<td class="{{ shade }}">{{ "–" if effect is none else "%.0f"|format(100 * effect) }}</td>{% endfor %}</tr>
+<tr><th scope="row">{{ name }}</th>{% for one in cells %}
+{% if one is none or one.effect is none %}<td class="unknown">–</td>{% else %}
+<td class="{{ one.shade }}">{{ "%.0f"|format(100 * one.effect) }}</td>{% endif %}{% endfor %}</tr>
 {% endfor %}</tbody></table></div>
 {% endif %}
 <h2>All columns</h2>
@@ -90,7 +88,7 @@ _TEMPLATE: Final = """{% extends "frame" %}
 <tr><th scope="row">{{ column.column }}</th>
 <td class="num">{{ "n/a" if column.effect is none else column.effect|share }}</td>
 <td class="num">{{ column.psi|number }}</td>
-<td class="num">{{ (column.ks_distance_rest if column.kind == "numeric" else column.total_variation)|number }}</td>
+<td class="num">{{ column.distance|number }}</td>
 <td class="num">{{ "n/a" if column.ks_p_value is none else "%.2g"|format(column.ks_p_value) }}</td></tr>
 {% endfor %}
 </tbody>
@@ -101,7 +99,6 @@ stand for "none" (no earlier contact, an empty balance) are compared apart from 
 PSI is the population stability index over ten equal shares of the reference; D is the Kolmogorov–Smirnov distance; the
 variation is the share of contacts that would have to change category.{% if has_importance %} The weight of a column is
 its share of what moves the model's probabilities.{% endif %}</p>
-{% endblock %}
 """
 
 
@@ -110,8 +107,7 @@ def drift_page(
     reference: Profile | None,
     current: Profile,
     *,
-    history: Sequence[DriftReport] = (),
-    history_names: Sequence[str] = (),
+    history: Mapping[str, DriftReport] | None = None,
     importance: Mapping[str, float] | None = None,
     source: str = "",
 ) -> str:
@@ -121,35 +117,35 @@ def drift_page(
         report: the comparison.
         reference: the profile compared with, None if there was none.
         current: the profile of the window.
-        history: reports of earlier windows, in order, this one last, with their names.
-        history_names: of the same length.
+        history: reports of earlier windows by name, in order, this one last.
         importance: mean absolute contribution to the probability by column, on any scale.
         source: where the data comes from ("simulated"), shown at the top.
     """
     total = sum((importance or {}).values())
     weights = {name: value / total for name, value in (importance or {}).items()} if total else {}
-    names, shown = list(history_names)[-SHOWN_PERIODS:], list(history)[-SHOWN_PERIODS:]
-    headline = _headline(report)
+    shown = dict(list((history or {}).items())[-SHOWN_PERIODS:])
+    moved = _moved_columns(report)
+    headline = _headline(report, len(moved))
     return render(
         _TEMPLATE,
         title=f"{headline} · {report.current_span}",
         report=report,
         headline=headline,
-        summary=_summary(report),
-        matters=_matters(report, weights),
+        summary=_summary(report, moved),
+        matters=_matters(moved, weights),
         limits=_limits(),
         rates=_rates(report.label_reference, report.label_current),
-        rate_chart=_rate_chart(shown, names) if len(shown) > 1 else None,
-        moved=_moved(report, reference, current, weights),
+        rate_chart=rate_chart(shown) if len(shown) > 1 else None,
+        moved=_cards(moved, reference, current, weights),
         has_importance=bool(weights),
-        periods=names[::-1] if len(shown) > 1 else [],
-        heat=_heat(shown[::-1]),
+        periods=list(shown)[::-1] if len(shown) > 1 else [],
+        heat=by_column(_judged_columns(one) for one in list(shown.values())[::-1]),
         source=source,
     )
 
 
-def _moved(
-    report: DriftReport, reference: Profile | None, current: Profile, weights: Mapping[str, float]
+def _cards(
+    moved: Mapping[str, ColumnDrift], reference: Profile | None, current: Profile, weights: Mapping[str, float]
 ) -> list[dict[str, Any]]:
     columns = current.contract.by_source
     return [
@@ -161,7 +157,7 @@ def _moved(
             "weight": _weight(weights.get(name), found.role) if weights else "",
             "bars": bars_of(reference.columns[name], current.columns[name]) if reference and at < SHOWN_BARS else (),
         }
-        for at, (name, found) in enumerate(_moved_columns(report).items())
+        for at, (name, found) in enumerate(moved.items())
     ]
 
 
@@ -176,21 +172,17 @@ def _weight(weight: float | None, role: DriftRole) -> str:
 
 def _moved_columns(report: DriftReport) -> dict[str, ColumnDrift]:
     """Columns that moved visibly, furthest first; the calendar always moves."""
-    if report.status is not DriftStatus.OK:
-        return {}
-    found = [one for one in report.columns if one.role is not DriftRole.CALENDAR and shade(one.effect)]
+    found = [one for one in _judged_columns(report) if one.shade]
     return {one.column: one for one in sorted(found, key=lambda one: -(one.effect or 0.0))}
 
 
-def _headline(report: DriftReport) -> str:
+def _headline(report: DriftReport, n_moved: int) -> str:
     if report.status is not DriftStatus.OK:
         return "Nothing to compare yet"
-    moved = _moved_columns(report)
-    return f"Customers differ in {len(moved)} columns" if moved else "Customers look as they did"
+    return f"Customers differ in {n_moved} columns" if n_moved else "Customers look as they did"
 
 
-def _matters(report: DriftReport, weights: Mapping[str, float]) -> str:
-    moved = _moved_columns(report)
+def _matters(moved: Mapping[str, ColumnDrift], weights: Mapping[str, float]) -> str:
     if not weights or not moved:
         return ""
     share = sum(weights.get(name, 0.0) for name in moved)
@@ -210,10 +202,10 @@ def _limits() -> str:
     )
 
 
-def _summary(report: DriftReport) -> str:
+def _summary(report: DriftReport, moved: Mapping[str, ColumnDrift]) -> str:
     if report.status is not DriftStatus.OK:
         return report.message
-    moved, watched = _moved_columns(report), sum(column.role is not DriftRole.CALENDAR for column in report.columns)
+    watched = sum(column.role is not DriftRole.CALENDAR for column in report.columns)
     if not moved:
         return f"In none of the {watched} columns did as much as a tenth of the contacts move."
     inputs = sum(column.role is DriftRole.INPUT for column in moved.values())
@@ -233,34 +225,30 @@ def _rates(before: LabelRate, after: LabelRate) -> str:
     return f"Before: {text(before)}; now: {text(after)}."
 
 
-def _rate_chart(history: Sequence[DriftReport], names: Sequence[str]) -> Chart:
-    now = [one.label_current for one in history]
-    before = history[-1].label_reference.rate
+def rate_chart(history: Mapping[str, DriftReport]) -> Chart:
+    """Subscription rate of each period, by name, with its interval, beside that of the reference."""
+    now = [one.label_current for one in history.values()]
+    before = [one.label_reference.rate for one in history.values()]
     ends = [one.low for one in now], [one.high for one in now]
     return Chart(
         "subscription-rate",
         "Share of customers who subscribed, by period, with its 95 % interval",
         "period",
         "subscribed",
-        names,
+        list(history),
         [
             Series("each period", [one.rate for one in now], *ends, style="dots"),
-            Series("compared with", [before] * len(names), style="reference"),
+            Series("compared with", before, style="reference"),
         ],
         "pct",
     )
 
 
-def _heat(history: Sequence[DriftReport]) -> dict[str, list[tuple[str, float | None]]]:
-    """Shade and effect of each column in each period."""
-    judged = [{c.column: c for c in one.columns if one.status is DriftStatus.OK} for one in history]
-    names = dict.fromkeys(c.column for one in history for c in one.columns if c.role is not DriftRole.CALENDAR)
-    return {
-        name: [
-            ("unknown", None)
-            if (found := period.get(name)) is None or found.effect is None
-            else (shade(found.effect), found.effect)
-            for period in judged
-        ]
-        for name in names
-    }
+def _judged_columns(report: DriftReport) -> list[ColumnDrift]:
+    return [one for one in report.columns if report.status is DriftStatus.OK and one.role is not DriftRole.CALENDAR]
+
+
+def by_column(periods: Iterable[Iterable[ColumnDrift]]) -> dict[str, list[ColumnDrift | None]]:
+    """The drift of each column, period by period; None where a period lacks the column."""
+    found = [{one.column: one for one in columns} for columns in periods]
+    return {name: [columns.get(name) for columns in found] for name in dict.fromkeys(chain.from_iterable(found))}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from markupsafe import Markup
+from numpy.typing import NDArray
 
 from bank_assets.contract.columns import Column
 from bank_assets.core.drift.profile import NUMERIC, ColumnProfile
@@ -44,15 +45,17 @@ def words_of(column: Column | None, reference: ColumnProfile, current: ColumnPro
     sentinel = column.sentinel if column else None
     parts = []
     if sentinel is not None and any(side.count_of(sentinel) for side in sides):
-        before, now = (side.count_of(sentinel) / side.rows for side in sides)
-        parts.append(f"{sentinel} in {before:.0%} of the contacts before, in {now:.0%} now")
+        parts.append(_in_words(f"{sentinel}", [side.count_of(sentinel) / side.rows for side in sides]))
         sides = (reference.without(sentinel), current.without(sentinel))
     if reference.missing or current.missing:
-        before, now = (side.missing / side.rows for side in (reference, current))
-        parts.append(f"no value in {before:.0%} of the contacts before, in {now:.0%} now")
+        parts.append(_in_words("no value", [side.missing / side.rows for side in (reference, current)]))
     if all(side.present for side in sides):
         parts.append(f"middle value {_median(sides[0]):g}{unit} before, {_median(sides[1]):g}{unit} now")
     return "; ".join(parts)
+
+
+def _in_words(what: str, shares: Sequence[float]) -> str:
+    return f"{what} in {shares[0]:.0%} of the contacts before, in {shares[1]:.0%} now"
 
 
 def effects_table(effects: Mapping[str, Mapping[str, float | None]]) -> str:
@@ -72,43 +75,38 @@ def effects_table(effects: Mapping[str, Mapping[str, float | None]]) -> str:
 
 def bars_of(reference: ColumnProfile, current: ColumnProfile) -> tuple[Bar, ...]:
     """Shares before and now: of ranges between the reference's quantiles, or of the most frequent categories."""
-    labels, counts = _ranges(reference, current) if reference.kind == NUMERIC else _categories(reference, current)
     sides = (reference, current)
+    rows = np.array([[max(side.rows, 1)] for side in sides])
+    labels, counts = _ranges(*sides) if reference.kind == NUMERIC else _categories(*sides, rows)
     if any(side.missing for side in sides):
-        labels = [*labels, "missing"]
-        counts = [[*count, side.missing] for count, side in zip(counts, sides, strict=True)]
-    shares = [[value / max(side.rows, 1) for value in count] for count, side in zip(counts, sides, strict=True)]
-    full = max((max(pair) for pair in zip(*shares, strict=True)), default=0.0)
-    return tuple(
-        Bar(label, before, now, pair_of_bars(before, now, full))
-        for label, before, now in zip(labels, *shares, strict=True)
-    )
+        labels, counts = [*labels, "missing"], np.column_stack([counts, [side.missing for side in sides]])
+    before, now = (counts / rows).tolist()
+    full = max([*before, *now], default=0.0)
+    return tuple(Bar(*bar, pair_of_bars(*bar[1:], full)) for bar in zip(labels, before, now, strict=True))
 
 
-def _categories(reference: ColumnProfile, current: ColumnProfile) -> tuple[list[str], list[list[int]]]:
-    values = [str(value) for value in np.union1d(reference.values, current.values)]
-    counts = {value: (reference.count_of(value), current.count_of(value)) for value in values}
-    share = {v: max(a / max(reference.rows, 1), b / max(current.rows, 1)) for v, (a, b) in counts.items()}
-    ordered = sorted(values, key=lambda value: -share[value])
-    shown, rest = ordered[:MOST_BARS], ordered[MOST_BARS:]
-    columns = [[counts[value][side] for value in shown] for side in (0, 1)]
-    if rest:
-        shown = [*shown, f"{len(rest)} others"]
-        columns = [[*column, sum(counts[value][side] for value in rest)] for side, column in enumerate(columns)]
-    return shown, columns
+def _categories(
+    reference: ColumnProfile, current: ColumnProfile, rows: NDArray[np.int64]
+) -> tuple[list[str], NDArray[np.int64]]:
+    values = np.union1d(reference.values, current.values)
+    counts = np.array([[side.count_of(value) for value in values] for side in (reference, current)])
+    order = np.argsort(-(counts / rows).max(axis=0), kind="stable")
+    shown, rest = order[:MOST_BARS], order[MOST_BARS:]
+    labels = [str(value) for value in values[shown]]
+    if not rest.size:
+        return labels, counts[:, shown]
+    return [*labels, f"{rest.size} others"], np.column_stack([counts[:, shown], counts[:, rest].sum(axis=1)])
 
 
-def _ranges(reference: ColumnProfile, current: ColumnProfile) -> tuple[list[str], list[list[int]]]:
+def _ranges(reference: ColumnProfile, current: ColumnProfile) -> tuple[list[str], NDArray[np.int64]]:
     sides = (reference, current)
     if not reference.present:
-        return ["any value"], [[side.present] for side in sides]
+        return ["any value"], np.array([[side.present] for side in sides])
     edges = quantile_edges(reference)
     labels = [f"up to {edge:g}" for edge in edges] + [f"above {edges[-1]:g}"]
-    counts = [
-        np.bincount(np.searchsorted(edges, side.values, "left"), side.counts, edges.size + 1).astype(int).tolist()
-        for side in sides
-    ]
-    return labels, counts
+    places = [np.searchsorted(edges, side.values, "left") for side in sides]
+    counts = [np.bincount(at, side.counts, edges.size + 1) for at, side in zip(places, sides, strict=True)]
+    return labels, np.array(counts).astype(np.int64)
 
 
 def _percent(column: ColumnProfile) -> str:

@@ -7,8 +7,7 @@ from typing import Any, Final
 
 from bank_assets.core.economics.economics import Amount, amount_of
 
-NONE: Final = "n/a"
-"""In place of a number that cannot be computed."""
+NONE: Final = "n/a"  # in place of a number that cannot be computed
 
 
 def eur(value: float | None, *, signed: bool = False) -> str:

@@ -1,7 +1,8 @@
-"""The charts of a candidate as one HTML page: ROC, precision and recall, calibration, profit over the share called."""
+"""The charts of a model, and those of a candidate as one HTML page."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -15,14 +16,30 @@ from bank_assets.reports.page import render
 
 POINTS: Final = 60
 
-_TEMPLATE: Final = """{% extends "frame" %}
-{% import "macros/charts.html" as charts %}
-{% block body %}
-<h1>{{ title }}</h1>
+_TEMPLATE: Final = """<h1>{{ title }}</h1>
 <p class="quiet">Calibrated probabilities out of time.</p>
 <div class="grid two">{% for one in all %}<div class="card">{{ charts.chart(one) }}</div>{% endfor %}</div>
-{% endblock %}
 """
+
+
+def calibration_chart(expected: Sequence[float], rates: Sequence[Series]) -> Chart:
+    """Subscription rates by predicted probability, beside the line on which both agree."""
+    return Chart(
+        "calibration",
+        "Calibration: subscription rate by predicted probability; on the dotted line they agree",
+        "predicted probability",
+        "subscription rate",
+        expected,
+        [*rates, Series("perfect", expected, style="reference")],
+        "pct",
+        "pct",
+    )
+
+
+def profit_chart(shares: Sequence[float], profits: Sequence[Series], markers: Sequence[Marker] = ()) -> Chart:
+    """Profits by share of contacts called."""
+    title = "Profit by share of contacts called, the best first"
+    return Chart("profit", title, "share called", "profit, EUR", shares, profits, "eur", "pct", markers)
 
 
 def candidate_page(title: str, proba: FloatArray, observed: NDArray[np.bool_], economics: Economics, rows: Rows) -> str:
@@ -34,7 +51,7 @@ def candidate_page(title: str, proba: FloatArray, observed: NDArray[np.bool_], e
     false_alarms = ((calls - hits) / max(int((~observed).sum()), 1))[at].tolist()
     found = (hits / max(int(observed.sum()), 1))[at].tolist()
     bins = metrics.calibration_table(observed, proba)
-    promised = [one.mean_proba for one in bins]
+    rates = Series("candidate", [one.rate for one in bins])
     gains = np.cumsum(economics.profit(np.ones(len(order)), observed, rows)[order])
     all_charts = [
         Chart(
@@ -57,25 +74,10 @@ def candidate_page(title: str, proba: FloatArray, observed: NDArray[np.bool_], e
             "ratio",
             "ratio",
         ),
-        Chart(
-            "calibration",
-            "Calibration: subscription rate by mean probability",
-            "mean probability",
-            "subscription rate",
-            promised,
-            [Series("candidate", [one.rate for one in bins]), Series("as promised", promised, style="reference")],
-            "pct",
-            "pct",
-        ),
-        Chart(
-            "profit",
-            "Profit by share of contacts called, the best first",
-            "share called",
-            "profit, EUR",
+        calibration_chart([one.mean_proba for one in bins], [rates]),
+        profit_chart(
             (calls / len(calls))[at].tolist(),
             [Series("candidate", gains[at].tolist())],
-            "eur",
-            "pct",
             [Marker(float(economics.decide(proba, rows).mean()), "calls that pay")],
         ),
     ]

@@ -10,14 +10,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import ChoiceLoader, DictLoader, Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from bank_assets.reports import formats
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 STYLE: Final = ROOT / "serving" / "static" / "app.css"
-FRAME: Final = """<!doctype html>
+START: Final = """{% import "macros/charts.html" as charts %}
+<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -28,8 +29,8 @@ FRAME: Final = """<!doctype html>
 </head>
 <body class="report">
 <main>
-{% block body %}{% endblock %}
-</main>
+"""
+END: Final = """</main>
 </body>
 </html>
 """
@@ -38,7 +39,7 @@ FRAME: Final = """<!doctype html>
 @cache
 def _environment() -> Environment:
     found = Environment(
-        loader=ChoiceLoader([DictLoader({"frame": FRAME}), FileSystemLoader(ROOT / "templates")]),
+        loader=FileSystemLoader(ROOT / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -51,6 +52,6 @@ def _environment() -> Environment:
     return found
 
 
-def render(template: str, **values: Any) -> str:
-    """Fill a report's template, Jinja text that extends `frame` and fills its block `body`; all text is escaped."""
-    return _environment().from_string(template).render(**values)
+def render(body: str, **values: Any) -> str:
+    """Fill a report, given the Jinja text of its body; all values are escaped."""
+    return _environment().from_string(START + body + END).render(**values)

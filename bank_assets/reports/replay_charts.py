@@ -18,10 +18,8 @@ EVENTS: Final[Mapping[str, str]] = {
     "model": "new model",
     "alert": "alert",
 }
-LEFT_OUT: Final = "oracle"
-"""At 187,110 EUR it would push all others into the lower half."""
-ENOUGH: Final = 30
-"""Outcomes that a month needs for its rate to be drawn."""
+LEFT_OUT: Final = "oracle"  # at 187,110 EUR it would push all others into the lower half
+ENOUGH: Final = 30  # outcomes that a month needs for its rate to be drawn
 _DARK: Final = (
     "@media (prefers-color-scheme: dark) { :root { --surface: #1b211e; --ink-2: #b1bbb4; --grid: #2c3530; "
     "--line-strong: #7d887f; --accent: #8fc3e6; --down: #e8a06a; --good: #7fd0a2; --bad: #f39c97 } }"

@@ -22,10 +22,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "oracle": "calls exactly those who will subscribe",
 }
 
-_TEMPLATE: Final = """{% extends "frame" %}
-{% import "macros/charts.html" as charts %}
-{% block body %}
-<h1>What would each policy have earned?</h1>
+_TEMPLATE: Final = """<h1>What would each policy have earned?</h1>
 <p class="quiet">{{ document.first_day }} to {{ document.last_day }}, {{ source }}; {{ cost }}
 a call, {{ value }} a subscription; outcomes usable
 {{ document.outcome_delay_days }} day(s) after the call; one decision step a {{ document.step }};
@@ -77,7 +74,6 @@ better).</p>
 <p class="quiet">Recalibrations ({{ recalibrations }}) are not listed: each is
 one number, moved before the first call of a day.</p>
 {% endif %}
-{% endblock %}
 """
 
 

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from bank_assets.core.alerts.alert import sentence
+from bank_assets.core.alerts.catalogue import FITS
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.quality.comparison import Measure, ModelComparison
 from bank_assets.core.quality.objective import PROFIT, ordered_by
-from bank_assets.reports.charts import Chart, Series, on_one_axis
+from bank_assets.reports.charts import Chart, on_one_axis
+from bank_assets.reports.model_charts import calibration_chart, profit_chart
 from bank_assets.reports.page import render
 
 _WORDS: Final = {
@@ -21,20 +23,11 @@ _WORDS: Final = {
     "f1": ("F1 of the calls", "how well the called are those who subscribe; 1 is perfect"),
     "average_precision": ("Average precision", "how well customers are ranked; 1 is perfect"),
     "log_loss": ("Log loss", "how far probabilities are from what happened; lower is better"),
-    "calibration_error": ("Calibration error", "how far promised rates are from real ones; lower is better"),
-}
-_KINDS: Final = {
-    "first": "the first model",
-    "probation": "the default recipe on probation, until the gate of a first model opens",
-    "refit": "the champion's recipe, fitted again on fresh data",
-    "recipe": "another recipe than the champion's",
+    "calibration_error": ("Calibration error", "how far predicted rates are from observed ones; lower is better"),
 }
 
-_TEMPLATE: Final = """{% extends "frame" %}
-{% import "macros/charts.html" as charts %}
-{% block body %}
-<h1>{{ headline }}</h1>
-<p class="quiet">{{ retraining.kind_words|capitalize }}, from what was known before {{ retraining.as_of }}.</p>
+_TEMPLATE: Final = """<h1>{{ headline }}</h1>
+<p class="quiet">{{ kind|capitalize }}, from what was known before {{ retraining.as_of }}.</p>
 {% if retraining.source %}<p><strong>Data: {{ retraining.source }}</strong></p>{% endif %}
 <div class="notice {{ tone }}">
 <p>{{ effect }}</p>
@@ -46,7 +39,7 @@ _TEMPLATE: Final = """{% extends "frame" %}
 <dd><span class="figure">{{ figure }}</span><span class="quiet">{{ note }}</span></dd></div>
 {% endfor %}
 </dl>
-<h2>Why it was asked for</h2>
+<h2>Why the model was trained</h2>
 <ul>{% for reason in why %}<li>{{ reason }}</li>{% endfor %}</ul>
 <h2>Old and new on the same contacts</h2>
 <p>{{ retraining.basis }}</p>
@@ -77,7 +70,6 @@ from resampled days; one that contains 0 may be chance.</p>
 <a href="../drift/{{ retraining.drift_page }}">Which customers changed</a> · {% endif %}
 Economics: {{ cost }} a call, {{ value }} a subscription{% if threshold is not none %}; a call is worth it from a
 probability of {{ "%.0f"|format(100 * threshold) }}%{% endif %}.</p>
-{% endblock %}
 """
 
 
@@ -114,11 +106,6 @@ class Retraining:
         """What the new model is compared with, for people."""
         return "calling by the recent rate" if self.old_name == "no model" else "the old model"
 
-    @property
-    def kind_words(self) -> str:
-        """The kind in words."""
-        return _KINDS[self.kind]
-
 
 def retraining_page(retraining: Retraining, comparison: ModelComparison, economics: Economics) -> str:
     """Write the page, one HTML document without outside resources; all text is escaped."""
@@ -128,6 +115,7 @@ def retraining_page(retraining: Retraining, comparison: ModelComparison, economi
         _TEMPLATE,
         title=f"{_headline(retraining)} · {retraining.as_of}",
         retraining=retraining,
+        kind=FITS[retraining.kind],
         comparison=comparison,
         headline=_headline(retraining),
         tone="good" if retraining.is_promoted else "watch",
@@ -151,32 +139,12 @@ def retraining_page(retraining: Retraining, comparison: ModelComparison, economi
 
 
 def _charts(retraining: Retraining, comparison: ModelComparison) -> list[Chart]:
-    roles = {"before": retraining.old_name, "now": retraining.new_name}
-    shares, profits = on_one_axis({name: comparison.profit.get(role, ()) for role, name in roles.items()})
-    promised, rates = on_one_axis({name: comparison.calibration.get(role, ()) for role, name in roles.items()})
-    agreement = Series("as promised", promised, style="reference")
-    return [
-        Chart(
-            "profit",
-            "Profit by share of contacts called, best first",
-            "share called",
-            "profit, EUR",
-            shares,
-            profits,
-            "eur",
-            "pct",
-        ),
-        Chart(
-            "calibration",
-            "Promised and real subscription rate; on the dotted line they agree",
-            "promised",
-            "real",
-            promised,
-            [*rates, agreement],
-            "pct",
-            "pct",
-        ),
-    ]
+    names = {"before": retraining.old_name, "now": retraining.new_name}
+    profits, rates = (
+        on_one_axis({name: lines.get(role, ()) for role, name in names.items()})
+        for lines in (comparison.profit, comparison.calibration)
+    )
+    return [profit_chart(*profits), calibration_chart(*rates)]
 
 
 def _headline(retraining: Retraining) -> str:
@@ -199,7 +167,7 @@ def _action(retraining: Retraining) -> str:
 def _nobody_requested(retraining: Retraining) -> str:
     if retraining.kind in ("first", "probation"):
         return "There was no model yet."
-    return "No violation asked for it: a person or the schedule trained."
+    return "No limit was broken: a person or the schedule started the training."
 
 
 def _profit_tile(measure: Measure) -> tuple[str, str, str]:

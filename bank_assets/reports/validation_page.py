@@ -8,9 +8,7 @@ from typing import Any, Final
 from bank_assets.core.drift.month_profile import MonthProfile
 from bank_assets.reports.page import render
 
-_TEMPLATE: Final = """{% extends "frame" %}
-{% block body %}
-<h1>{{ headline }}</h1>
+_TEMPLATE: Final = """<h1>{{ headline }}</h1>
 <p class="quiet">Great Expectations judges the counts of every month before any row is left out. A month that fails is
 held: nothing learns from it until a corrected delivery passes.</p>
 <div class="notice {{ "bad" if held else "good" }}">
@@ -39,7 +37,6 @@ of a contact counts.{% else %}Nothing.{% endif %}</p>
 </div>
 {% if has_data_docs %}<p><a href="../data_docs/index.html">Great Expectations' own pages</a> list every expectation.</p>
 {% endif %}
-{% endblock %}
 """
 
 

@@ -13,27 +13,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from bank_assets.core.alerts import catalogue
 from bank_assets.core.alerts.alert import Alert, Episodes
-from bank_assets.core.alerts.catalogue import (
-    FileRefused,
-    FitWithoutVerdict,
-    GateFailed,
-    ModelVerdict,
-    NightlyDigest,
-    NothingArrived,
-    OnProbation,
-    Promoted,
-    Recalibrated,
-    Refused,
-    ResponseBegan,
-    ResponseStopped,
-    RolledBack,
-    RowsRejected,
-    RunFailed,
-    SensorFailing,
-)
+from bank_assets.core.alerts.catalogue import NO_VERDICTS, Occurrence
 from bank_assets.core.economics.economics import Economics
-from bank_assets.core.response.policy import Evidence, ResponseAction
+from bank_assets.core.response.policy import Evidence
 from bank_assets.ledger.promotions import Promotion
 from bank_assets.ledger.responses import Judged
 from bank_assets.resources.run_story import CheckOutcome, Failing, RunStory
@@ -80,24 +64,19 @@ def alerts_of_run(
     episodes = _gates(story, episodes, gates, alerts)
     if GATE in story.made:
         alerts += [
-            RowsRejected(
-                month=gate.month,
-                rejected=gate.rejected,
-                rows_in=gate.rows_in,
-                limit=reject_limit,
-                contacts_digest=gate.contacts_digest,
-                **_run(story),
-            ).alert()
+            catalogue.rows_rejected(
+                _end_of(story), gate.month, gate.rejected, gate.rows_in, reject_limit, gate.contacts_digest
+            )
             for gate in gates
             if gate.is_over_limit
         ]
     if story.is_success and story.schedule:
-        alerts.append(_digest(story, gates, judged).alert())
+        alerts.append(_digest(story, gates, judged))
     return episodes, alerts
 
 
-def _run(story: RunStory) -> dict[str, str]:
-    return {"run_id": story.run_id, "at": story.ended_at}
+def _end_of(story: RunStory, as_of: str | None = None) -> Occurrence:
+    return Occurrence(story.ended_at, story.run_id, as_of)
 
 
 def _failure(story: RunStory, episodes: Episodes, alerts: list[Alert]) -> Episodes:
@@ -106,8 +85,8 @@ def _failure(story: RunStory, episodes: Episodes, alerts: list[Alert]) -> Episod
     found = () if story.is_success else (f"{story.failed_step}:{story.error}",)
     episodes, fresh, since = episodes.observe(f"run {story.job}", found, story.run_id)
     if fresh:
-        failure = {"step": story.failed_step, "error": story.error, "message": story.message}
-        alerts.append(RunFailed(job=story.job, since=since, **failure, **_run(story)).alert())
+        what = (story.job, story.failed_step, story.error, story.message, since)
+        alerts.append(catalogue.run_failed(_end_of(story), *what))
     return episodes
 
 
@@ -119,15 +98,10 @@ def _gates(story: RunStory, episodes: Episodes, gates: Sequence[MonthGate], aler
         found = _what_failed(check, rows_alone)
         episodes, fresh, since = episodes.observe(f"check {check.asset} {check.name}", found, story.run_id)
         if fresh:
-            fact = GateFailed(
-                asset=check.asset,
-                check=check.name,
-                description=check.description,
-                found=() if fresh == (check.name,) else fresh,
-                since=since,
-                **_run(story),
+            named = () if fresh == (check.name,) else fresh
+            alerts.append(
+                catalogue.gate_failed(_end_of(story), check.asset, check.name, check.description, named, since)
             )
-            alerts.append(fact.alert())
     return episodes
 
 
@@ -140,7 +114,7 @@ def _what_failed(check: CheckOutcome, rows_alone: set[str]) -> tuple[str, ...]:
     return tuple(name for name in check.found if name not in rows_alone)
 
 
-def _digest(story: RunStory, gates: Sequence[MonthGate], judged: Judged | None) -> NightlyDigest:
+def _digest(story: RunStory, gates: Sequence[MonthGate], judged: Judged | None) -> Alert:
     made, lines = story.made, []
     raw = made.get("raw_contacts", {})
     if "new" in raw:
@@ -159,69 +133,45 @@ def _digest(story: RunStory, gates: Sequence[MonthGate], judged: Judged | None) 
     if calls is not None:
         lines.append(f"{calls:,} customers on the call lists")
     as_of = made.get("as_of_state", {}).get("as_of")
-    return NightlyDigest(
-        job=story.job,
-        lines=lines,
-        evidence=Evidence.from_record(judged.evidence) if judged else None,
-        seconds=story.seconds,
-        as_of=str(as_of) if as_of else None,
-        **_run(story),
-    )
+    evidence = Evidence.from_record(judged.evidence) if judged else None
+    when = _end_of(story, str(as_of) if as_of else None)
+    return catalogue.nightly_digest(when, story.job, lines, evidence, story.seconds)
 
 
 def alerts_of_promotions(rows: Iterable[Promotion], run_of: Mapping[str, str]) -> list[Alert]:
     """Alerts of verdicts on models; `run_of` is the Dagster run by judged version, as far as known."""
     return [
-        _verdict(row)(
+        catalogue.model_judged(
+            Occurrence(row.at, "" if row.kind in NO_VERDICTS else run_of.get(str(row.to_version), ""), row.as_of),
             row_id=row.id,
             gate=row.kind,
+            is_promoted=row.decision == "promoted",
             from_version=row.from_version,
             to_version=row.to_version,
             reasons=row.reasons,
             effect=str(row.evidence.get("effect", "")),
             report=str(row.evidence.get("report", "")),
-            as_of=row.as_of,
-            at=row.at,
-            run_id="" if row.kind in BY_KIND else run_of.get(str(row.to_version), ""),
-        ).alert()
+        )
         for row in rows
     ]
-
-
-BY_KIND: Final[Mapping[str, type[ModelVerdict]]] = {"recalibration": Recalibrated, "rollback": RolledBack}
-"""Rows of the promotions that are no verdict of a gate."""
-
-
-def _verdict(row: Promotion) -> type[ModelVerdict]:
-    if row.kind in BY_KIND:
-        return BY_KIND[row.kind]
-    if row.decision != "promoted":
-        return Refused
-    return OnProbation if row.kind == "probation" else Promoted
 
 
 def alerts_of_responses(rows: Iterable[Judged], economics: Economics) -> list[Alert]:
     """Alerts of the response policy."""
     return [
-        _answer(row)(
+        catalogue.loop_responded(
+            Occurrence(row.at, as_of=row.as_of),
             answer=row.action,
+            has_violations=bool(row.kinds),
             reasons=row.reasons,
             evidence=Evidence.from_record(row.evidence),
             economics=economics,
             episode_id=row.episode_id,
             seq=row.seq,
-            as_of=row.as_of,
-            at=row.at,
-        ).alert()
+        )
         for row in rows
         if row.is_alert
     ]
-
-
-def _answer(row: Judged) -> type[ResponseBegan]:
-    if row.action == ResponseAction.ALERT:
-        return ResponseStopped
-    return ResponseBegan if row.kinds else FitWithoutVerdict
 
 
 def alerts_of_failing(found: Sequence[Failing], episodes: Episodes, at: str) -> tuple[Episodes, list[Alert]]:
@@ -234,10 +184,8 @@ def alerts_of_failing(found: Sequence[Failing], episodes: Episodes, at: str) -> 
     for subject, one in failing.items():
         episodes, fresh, since = episodes.observe(subject, ("failing",), one.since)
         if fresh:
-            fact = SensorFailing(
-                name=one.name, automation=one.kind, error=one.error, failures=one.failures, since=since, at=at
-            )
-            alerts.append(fact.alert())
+            what = (one.name, one.kind, one.error, one.failures, since)
+            alerts.append(catalogue.sensor_failing(Occurrence(at), *what))
     return episodes, alerts
 
 
@@ -247,15 +195,9 @@ def alerts_of_refusals(refused: Path) -> list[Alert]:
     for path in sorted(refused.glob("*.reason.json")):
         text = path.read_bytes()
         reason = json.loads(text)
-        fact = FileRefused(
-            delivery=str(reason["kind"]),
-            name=str(reason["name"]),
-            expected=str(reason["expected"]),
-            reason_file=path.name,
-            reason_digest=hashlib.sha256(text).hexdigest(),
-            at=str(reason["refused_at"]),
-        )
-        alerts.append(fact.alert())
+        when, digest = Occurrence(str(reason["refused_at"])), hashlib.sha256(text).hexdigest()
+        what = (str(reason["kind"]), str(reason["name"]), str(reason["expected"]), path.name, digest)
+        alerts.append(catalogue.file_refused(when, *what))
     return alerts
 
 
@@ -264,6 +206,5 @@ def alerts_of_silence(last_arrival: str, delivery: str, limit_days: float, now: 
     days = (now - datetime.fromisoformat(last_arrival)).total_seconds() / 86_400
     if days < limit_days:
         return []
-    at = now.isoformat(timespec="seconds")
-    fact = NothingArrived(last_arrival=last_arrival, days=days, limit=limit_days, delivery=delivery, at=at)
-    return [fact.alert()]
+    when = Occurrence(now.isoformat(timespec="seconds"))
+    return [catalogue.nothing_arrived(when, last_arrival, days, limit_days, delivery)]

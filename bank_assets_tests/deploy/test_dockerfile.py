@@ -35,7 +35,7 @@ def hadolint(file: Path) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
 
 
-def test_hadolint_finds_nothing_and_would(tmp_path):
+def test_hadolint_finds_nothing_and_notices_a_fault(tmp_path):
     for file in (ROOT / "Dockerfile", CONTAINER / "single-stage.Dockerfile"):
         assert (hadolint(file).returncode, hadolint(file).stdout) == (0, "")
     worse = tmp_path / "Dockerfile"

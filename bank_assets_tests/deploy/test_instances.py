@@ -58,7 +58,7 @@ def test_a_version_is_migrated_then_put_on_one_service_after_the_other_and_kept(
     assert (compose.folder / SETTINGS).read_text() == "BANK_BIND=127.0.0.1\nBANK_IMAGE_TAG=new\n"
 
 
-def test_a_version_that_is_not_ready_is_taken_back_and_not_kept(compose, quick, capsys):
+def test_a_version_that_is_not_ready_is_rolled_back_and_not_kept(compose, quick, capsys):
     assert rolling.main(["bad", "--ready-seconds", "0.1"]) == 1
     changing = [line for line in notes(compose) if " up " in line]
     assert changing == [

@@ -183,7 +183,7 @@ def never_ready(release: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.e2e
 @pytest.mark.postgres
-def test_a_new_version_and_its_migration_are_rolled_with_no_failed_request_and_a_broken_one_is_taken_back(world):
+def test_a_new_version_and_its_migration_are_rolled_with_no_failed_request_and_a_broken_one_is_rolled_back(world):
     next_release(world.releases / "new")
     never_ready(next_release(world.releases / "broken", steps=1))
     with world.load() as load:
@@ -280,7 +280,7 @@ def test_a_failed_migration_touches_no_replica():
     assert [one.seen for one in replicas] == [[], []]
 
 
-def test_the_second_replica_s_failure_takes_the_first_back_too():
+def test_the_second_replica_s_failure_rolls_the_first_back_too():
     replicas = [Scripted("a", {"old", "new"}), Scripted("b", {"old"})]
     outcome = roll(replicas, "new", "old", migrate=lambda _release: None, pace=FAST)
     assert (outcome.release, outcome.is_updated) == ("old", False)

@@ -99,7 +99,7 @@ def test_a_number_is_what_a_contacts_delivery_takes_for_one(campaign, age):
     assert found.contact_ids.tolist() == ["k1"]
 
 
-def test_an_open_quote_takes_no_other_customer_with_it(campaign):
+def test_an_open_quote_affects_no_other_customer(campaign):
     found, delivery = campaign([GOOD, GOOD | {"contact_id": '"k2'}, GOOD | {"contact_id": "k3"}])
     assert found.contact_ids.tolist() == ["k1", "k3"]
     assert found.rejected == ("line 3: row: expected quotes around whole values, found one that does not close",)

@@ -33,7 +33,7 @@ def test_page_says_first_what_moved_and_that_the_loop_acts_on_other_numbers(repo
 
 
 def test_a_month_has_no_level(report, reference, current):
-    page = parsed(report, reference, current, history=[report] * 2, history_names=["a", "b"])
+    page = parsed(report, reference, current, history={"a": report, "b": report})
     assert page.select(".badge, .notice.bad, .notice.watch, .notice.good") == []
     assert not re.search(r"\b(heavy|moderate)\b", page.main.text)
 
@@ -60,7 +60,7 @@ def test_every_column_is_listed_with_its_numbers(report, reference, current):
 
 def test_change_over_time_is_shown_newest_first(report, reference, current):
     calm = compare_profiles(reference, reference)
-    page = parsed(report, reference, current, history=[calm, report], history_names=["2009-04", "2009-05"])
+    page = parsed(report, reference, current, history={"2009-04": calm, "2009-05": report})
     table = page.select_one("table.heat")
     assert [cell.text for cell in table.select("thead th")] == ["Column", "2009-05", "2009-04"]
     age = next(row for row in table.select("tbody tr") if row.th.text == "age")
@@ -75,14 +75,14 @@ def test_change_over_time_is_shown_newest_first(report, reference, current):
 
 
 def test_page_needs_nothing_from_outside(report, reference, current):
-    text = drift_page(report, reference, current, history=[report] * 3, history_names=["a", "b", "c"])
+    text = drift_page(report, reference, current, history={"a": report, "b": report, "c": report})
     assert not re.findall(r"\b(?:src|href)=|url\(|@import", text)
     assert "http" not in text
     assert " style=" not in text  # the web app's policy forbids it
 
 
 def test_wide_tables_scroll_by_keyboard_and_have_names(report, reference, current):
-    page = parsed(report, reference, current, history=[report] * 2, history_names=["a", "b"])
+    page = parsed(report, reference, current, history={"a": report, "b": report})
     scrolling = page.select(".scroll")
     assert len(scrolling) == 3
     assert all(one["tabindex"] == "0" and one["role"] == "region" and one["aria-label"] for one in scrolling)
@@ -96,8 +96,7 @@ def test_text_is_escaped(report, reference, current):
         reference,
         current,
         source="simulated <i>",
-        history=[report] * 2,
-        history_names=["<u>"] * 2,
+        history={"<u>": report, "<u>b": report},
     )
     assert "<script>" not in text
     assert "<u>" not in text

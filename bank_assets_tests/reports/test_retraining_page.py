@@ -43,7 +43,7 @@ def test_page_says_what_was_decided_what_it_earns_and_what_to_do():
     verdict = words_in(page.select_one(".notice.good"))
     assert found.effect() in verdict
     assert "What to do: nothing" in verdict
-    assert "53 subscriptions" in words_in(page.find("h2", string="Why it was asked for").find_next("ul"))
+    assert "53 subscriptions" in words_in(page.find("h2", string="Why the model was trained").find_next("ul"))
     assert "AUC 0.710" in words_in(page.find("h2", string="What the gate decided").find_next("ul"))
     assert "Data: simulated (not the real file)" in page.text
     assert page.find("a")["href"] == "../drift/2009-05.html"
@@ -72,8 +72,8 @@ def test_charts_hold_the_comparisons_values():
     shares = sorted({share for side in sides for share in side})
     assert rows == [[pct(share), *(eur(side.get(share)) for side in sides)] for share in shares]
     assert [chart["aria-label"] for chart in page.select("figure svg[role=img]")] == [
-        "Profit by share of contacts called, best first",
-        "Promised and real subscription rate; on the dotted line they agree",
+        "Profit by share of contacts called, the best first",
+        "Calibration: subscription rate by predicted probability; on the dotted line they agree",
     ]
     assert "version 3" in page.select_one(".legend").text
     assert page.select_one(".scroll")["tabindex"] == "0"
@@ -112,7 +112,7 @@ def test_too_few_contacts_are_reported_and_nothing_is_drawn():
 
 
 def test_a_fit_without_a_request_says_so():
-    assert "a person or the schedule trained" in parsed(reported(requested_because=())).text
+    assert "a person or the schedule started the training" in parsed(reported(requested_because=())).text
 
 
 @pytest.mark.parametrize("field", ["source", "basis", "new_recipe"])

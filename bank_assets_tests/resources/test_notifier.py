@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from bank_assets.core.alerts.catalogue import NothingArrived, Recalibrated, RunFailed
+from bank_assets.core.alerts.catalogue import Occurrence, model_judged, nothing_arrived, run_failed
 from bank_assets.resources.notifier import GIVE_UP_AFTER, Channel, NotifierResource, body_of
 from bank_assets.settings import Settings
 from bank_assets.store.alert_log import AlertLog
@@ -20,9 +20,7 @@ NOW = datetime(2010, 11, 2, tzinfo=UTC)
 
 
 def alert(number=1, at=NOW):
-    fact = RunFailed(job="main_job", step=f"step_{number}", error="OSError", message="", since="r",
-                     run_id=f"run-{number}", at=at.isoformat())  # fmt: skip
-    return fact.alert()
+    return run_failed(Occurrence(at.isoformat(), f"run-{number}"), "main_job", f"step_{number}", "OSError", "", "r")
 
 
 @pytest.fixture
@@ -114,7 +112,7 @@ class TestLog:
         assert [record.levelname for record in caplog.records] == ["ERROR"]
         assert "The run main_job failed" in caplog.text
 
-    def test_a_line_torn_by_a_crash_spoils_nothing(self, notifier):
+    def test_a_line_torn_by_a_crash_is_ignored(self, notifier):
         notifier.log.append([alert(1)])
         with notifier.log.path.open("ab") as stream:
             stream.write(b'{"key": "torn')
@@ -156,17 +154,16 @@ def test_two_processes_that_write_at_once_lose_and_repeat_nothing(tmp_path):
 
 
 class TestChannels:
-    def test_what_nobody_has_to_be_interrupted_for_stays_on_the_pages(self, notifier, receiver):
-        quiet = Recalibrated(row_id=1, gate="recalibration", from_version="1", to_version="1", reasons=["moved"],
-                             at=NOW.isoformat())  # fmt: skip
-        notifier.log.append([quiet.alert(), alert(1)])
+    def test_alerts_for_the_pages_are_not_sent(self, notifier, receiver):
+        quiet = model_judged(Occurrence(NOW.isoformat()), row_id=1, gate="recalibration", is_promoted=True,
+                             from_version="1", to_version="1", reasons=["moved"])  # fmt: skip
+        notifier.log.append([quiet, alert(1)])
         (progress,) = notifier.deliver([receiver.url], now=NOW).values()
         assert [one["title"] for one in receiver.got] == ["The run main_job failed"]
         assert (progress.sent, progress.offset) == (1, notifier.log.size)
 
     def test_a_webhook_gets_title_text_and_links_once(self, notifier, receiver):
-        silence = NothingArrived(last_arrival="2010-10-28", days=5, limit=4, delivery="d", at=NOW.isoformat())
-        notifier.log.append([alert(1), silence.alert()])
+        notifier.log.append([alert(1), nothing_arrived(Occurrence(NOW.isoformat()), "2010-10-28", 5, 4, "d")])
         for _ in range(2):
             (progress,) = notifier.deliver([receiver.url], now=NOW).values()
         assert [one["title"] for one in receiver.got] == [
@@ -182,7 +179,7 @@ class TestChannels:
         notifier.deliver([f"file://{tmp_path}/told/here.jsonl"], now=NOW)
         assert (tmp_path / "told" / "here.jsonl").read_text() == notifier.log.path.read_text()
 
-    def test_a_dead_channel_is_reported_retried_and_holds_up_nobody(self, notifier, receiver, tmp_path, caplog):
+    def test_a_failing_channel_is_reported_and_retried_and_delays_no_other(self, notifier, receiver, tmp_path, caplog):
         receiver.status = 503
         urls = [receiver.url, f"file://{tmp_path}/told.jsonl"]
         notifier.log.append([alert(1), alert(2)])

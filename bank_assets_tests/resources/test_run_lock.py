@@ -79,7 +79,7 @@ def test_a_run_is_left_alone_while_its_process_lives_and_failed_when_it_was_kill
     assert reap_orphans(instance) == []
 
 
-def test_a_process_id_that_another_process_got_saves_nobody(instance):
+def test_a_reused_process_id_does_not_keep_a_run_alive(instance):
     """The lock is what counts: this very process has the id that the tags of the run name."""
     run = started(instance, tags={"bank/pid": str(os.getpid())})
     leave_as_killed(instance, run)

@@ -138,7 +138,7 @@ def test_lines_with_the_wrong_number_of_fields_are_kept_whole(deliver, build, co
     assert {row["line"] for row in (short, long)} == {"c-2;2008-05-05;40;a;b", f'{line};extra;"a;b"'}
 
 
-def test_an_unbalanced_quote_takes_no_other_line_with_it(deliver, build, contact):
+def test_an_unbalanced_quote_affects_no_other_line(deliver, build, contact):
     rows = [contact(contact_id=f"c-{n}") for n in range(3)]
     rows[1]["job"] = '"management'
     built = build([deliver(rows)])

@@ -92,7 +92,7 @@ def test_an_outcome_reported_before_the_call_is_usable_the_day_after_the_call(st
     assert of(read(store, outcomes(("a", True, date(2019, 12, 1)))), "a")[1] == np.datetime64("2020-01-11")
 
 
-def test_of_nobody_is_kept_out(store):
+def test_outcomes_without_a_contact_are_left_out(store):
     found = read(store, outcomes(("stranger", True, CALL)))
     assert found.contact_ids.tolist() == ["a", "b"]
     assert not found.has_outcome.any()

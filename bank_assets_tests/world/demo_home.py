@@ -20,7 +20,7 @@ from sqlalchemy import Engine
 
 from bank_assets.contract.uci import UCI
 from bank_assets.core.alerts.alert import Alert
-from bank_assets.core.alerts.catalogue import GateFailed, Promoted, ResponseBegan
+from bank_assets.core.alerts.catalogue import Occurrence, gate_failed, loop_responded, model_judged
 from bank_assets.core.drift.daily_profiles import DailyProfiles
 from bank_assets.core.drift.verdict import DriftPolicy, compare_profiles
 from bank_assets.core.economics.economics import Economics
@@ -116,8 +116,7 @@ def fit_demo(rows: int = ROWS) -> Fitted:
             compared[last],
             reference,
             daily.month_or_trailing(last, 100),
-            history=list(compared.values()),
-            history_names=list(compared),
+            history=compared,
             importance=importance,
             source="simulated (not the real file)",
         ),
@@ -221,20 +220,19 @@ def demo_alerts(at: datetime) -> list[Alert]:
     """A few alerts of the hours before a moment, oldest first."""
     early, late = ((at - timedelta(hours=hours)).isoformat(timespec="seconds") for hours in (9, 2))
     return [
-        ResponseBegan(
-            answer="retrain", reasons=[], evidence=MEASURED, economics=Economics(), seq=4, episode_id="e1",
-            as_of="2010-11-16",
-            at=early,
-        ).alert(),
-        Promoted(
-            row_id=3, gate="recipe", from_version="1", to_version="2", as_of="2009-06-01", at=late, effect=EFFECT,
-            reasons=["P(profit gain > 0) = 0.97 on 1,310 contacts"], report="/reports/retraining/v2.html",
-            run_id="6a1f0c9e-run",
-        ).alert(),
-        GateFailed(
-            asset="raw_contacts", check="no_delivery_is_refused", description="No file lies in the refusal folder.",
-            found=["2010-11-03.csv"], since="run-2", run_id="77b2d0aa-run", at=late,
-        ).alert(),
+        loop_responded(
+            Occurrence(early, as_of="2010-11-16"), answer="retrain", has_violations=True, reasons=[],
+            evidence=MEASURED, economics=Economics(), seq=4, episode_id="e1",
+        ),
+        model_judged(
+            Occurrence(late, "6a1f0c9e-run", "2009-06-01"), row_id=3, gate="recipe", is_promoted=True,
+            from_version="1", to_version="2", effect=EFFECT, reasons=["P(profit gain > 0) = 0.97 on 1,310 contacts"],
+            report="/reports/retraining/v2.html",
+        ),
+        gate_failed(
+            Occurrence(late, "77b2d0aa-run"), "raw_contacts", "no_delivery_is_refused",
+            "No file lies in the refusal folder.", ["2010-11-03.csv"], "run-2",
+        ),
     ]  # fmt: skip
 
 

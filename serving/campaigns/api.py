@@ -1,24 +1,37 @@
-"""`POST /api/v1/campaigns/plan`: whom to call under a budget. HTTP only."""
+"""`POST /api/v1/campaigns/plan`: whom to call under a budget; the economics of each contact, and the answer."""
 
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from litestar import Request, post
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import RawBody
 
-from bank_assets.core.economics.economics import Economics
-from serving.campaigns.requested_plans import contacts_of, plan_campaign
-from serving.campaigns.schemas import PlanRequest
-from serving.champion.champion import ChampionStore
+from bank_assets.contract.contract import Contract
+from bank_assets.contract.names import MODEL_NAME
+from bank_assets.core.arrays import FloatArray
+from bank_assets.core.economics.economics import BalanceValue, ColumnAmount, Economics, EconomicsError
+from bank_assets.core.economics.planner import CallLimits
+from bank_assets.core.economics.suppression import FrequencyRules, SuppressionList
+from serving.campaigns.planning import PlannedCampaign, PlanSettings, ScoredCampaign, plan_contacts, score_contacts
+from serving.campaigns.schemas import PlanRequest, RulesRequest, ValueByBalance
+from serving.champion.champion import Champion, ChampionStore, PublishedState
 from serving.customers.suppressions import Suppressions
-from serving.decisions.payloads import Payloads
+from serving.decisions.payloads import Payloads, decoded
+from serving.decisions.schemas import EconomicsRequest, PredictionRequest
+from serving.decisions.scoring import economics_of
 from serving.web.bodies import JsonBody
+from serving.web.problems import FieldError, PayloadError
 
 PLAN_BODY_BYTES = 100_000_000
+BY_CONTACT = "by contact"  # column name, in the answer's `amounts`, of amounts that contacts state themselves
 
 
 def plan_route(payloads: Payloads) -> HTTPRouteHandler:
@@ -63,3 +76,118 @@ def plan_route(payloads: Payloads) -> HTTPRouteHandler:
         return await asyncio.to_thread(work)
 
     return plan
+
+
+def contacts_of(request: PlanRequest, payloads: Payloads) -> list[PredictionRequest]:
+    """The contacts of a plan request."""
+    contacts, errors = [], []
+    for position, part in enumerate(request.contacts):
+        try:
+            contact = payloads.request_of(decoded(part))
+        except PayloadError as error:
+            errors += [FieldError(f"contacts[{position}].{e.field}", e.expected, e.found, e.rule) for e in error.errors]
+            continue
+        contacts.append(contact)
+        if contact.contact_id is None:
+            errors.append(
+                FieldError(f"contacts[{position}].contact_id", "text: the plan must say whom to call", "nothing")
+            )
+    if errors:
+        raise PayloadError(*errors[:200])
+    return contacts
+
+
+def economics_by_contact(
+    contacts: Sequence[PredictionRequest], request: PlanRequest, economics: Economics, scored: ScoredCampaign
+) -> tuple[Economics, ScoredCampaign]:
+    """Cost and value of each contact: its own, else the request's value by balance, else the platform's."""
+    if request.value_by_balance is not None:
+        economics = replace(economics, value_amount=_value_by_balance(request.value_by_balance, scored.contract))
+    if all(contact.economics is None for contact in contacts):
+        return economics, scored
+    stated = [contact.economics or EconomicsRequest() for contact in contacts]
+    columns = {
+        f"cost_eur {BY_CONTACT}": _or_else([one.cost_eur for one in stated], economics.cost(scored.frame)),
+        f"value_eur {BY_CONTACT}": _or_else([one.value_eur for one in stated], economics.value(scored.frame)),
+    }
+    cost, value = (ColumnAmount(name) for name in columns)
+    by_contact = replace(economics, cost_amount=cost, value_amount=value)
+    return by_contact, replace(scored, frame={**scored.frame, **columns})
+
+
+def _or_else(stated: Sequence[float | None], amounts: FloatArray) -> FloatArray:
+    own = np.array(stated, dtype=np.float64)
+    return np.where(np.isnan(own), amounts, own)
+
+
+def _value_by_balance(requested: ValueByBalance, contract: Contract) -> BalanceValue:
+    money = [column.source for column in contract.payload if column.unit == "EUR"]
+    if len(money) != 1:
+        raise EconomicsError(
+            f"value by balance: expected one column in EUR in contract {contract.name}, found {money}; "
+            "state the value of each contact in its `economics`."
+        )
+    return BalanceValue(requested.share, requested.minimum_eur, requested.maximum_eur, money[0])
+
+
+def plan_campaign(
+    contacts: Sequence[PredictionRequest],
+    request: PlanRequest,
+    champion: Champion,
+    published: PublishedState,
+    default: Economics,
+    suppression: SuppressionList,
+    payloads: Payloads,
+) -> dict[str, Any]:
+    """The answer to a plan request. Its suppressions add to the platform's; nothing takes a contact off that list.
+
+    Raises:
+        EconomicsError, PlanError, HoldoutError, SuppressionError: an amount, limit, share or rule is unusable.
+    """
+    economics = economics_of(request.economics, default)
+    day = request.contact_date or dt.datetime.now(dt.UTC).date()
+    scored = score_contacts(contacts, day, champion, published, payloads)
+    by_contact, scored = economics_by_contact(contacts, request, economics, scored)
+    limits, rules = CallLimits(request.budget_eur, request.capacity), request.rules or RulesRequest()
+    settings = PlanSettings(
+        by_contact,
+        limits,
+        FrequencyRules(rules.max_contacts_in_campaign, rules.min_days_since_previous_contact),
+        request.holdout_share,
+    )
+    suppression = SuppressionList.of([*suppression.contact_ids, *request.suppressed])
+    return _answer(plan_contacts(scored, settings, suppression, request.list_id), economics)
+
+
+def _answer(planned: PlannedCampaign, economics: Economics) -> dict[str, Any]:
+    """Totals, curve, the calls in their order, and everybody else with the reason."""
+    plan, scored, settings = planned.plan, planned.scored, planned.settings
+    calls = [
+        {
+            "contact_id": str(plan.contact_id[row]),
+            "rank": int(plan.rank[row]),
+            "probability": float(plan.probability[row]),
+            "probability_low": float(scored.scores.low[row]),
+            "probability_high": float(scored.scores.high[row]),
+            "decile": int(plan.decile[row]),
+            "cost_eur": float(plan.cost_eur[row]),
+            "value_eur": float(plan.value_eur[row]),
+            "expected_profit_eur": float(plan.expected_profit_eur[row]),
+        }
+        for row in plan.call_order
+    ]
+    others = np.flatnonzero(~plan.is_called)
+    champion, by_contact = scored.champion, settings.economics
+    return {
+        "model": {"name": MODEL_NAME, "version": champion.version, "digest": champion.digest},
+        "as_of": scored.published.as_of,
+        "stale_features": scored.n_stale > 0,
+        "economics": economics.to_dict(),
+        "amounts": {"cost": by_contact.cost_amount.to_dict(), "value": by_contact.value_amount.to_dict()},
+        "rules": settings.rules.to_dict(),
+        "suppression_sha256": planned.suppression.digest,
+        **plan.summary(),
+        "forecast": planned.forecast.to_dict(),
+        "calls": calls,
+        "not_called": [{"contact_id": str(plan.contact_id[row]), "reason": str(plan.reason[row])} for row in others],
+    }

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Engine
@@ -14,16 +16,25 @@ from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.ledger.decisions import new_id
 from bank_assets.store.call_lists import CALLS, HOLDOUT, CallListFiles, ListScores, csv_of
 from bank_assets.store.campaign_files import CampaignFile, CampaignFiles
-from serving.campaigns.campaign_files import CampaignContacts, read_contacts
 from serving.campaigns.planning import PlannedCampaign, PlanSettings, ScoredCampaign, plan_contacts, score_contacts
 from serving.champion.champion import Champion, PublishedState
 from serving.customers.suppressions import Suppressions
 from serving.decisions.payloads import Payloads
-from serving.web.problems import NotFoundError
+from serving.decisions.schemas import PredictionRequest
+from serving.decisions.uploads import BatchError, csv_rows
+from serving.web.problems import FieldError, NotFoundError, PayloadError
 from serving.web.remembered import Remembered
 
-REMEMBERED: Final = 4
-"""Scored lists kept in memory; 100,000 contacts take some 60 MB."""
+REMEMBERED: Final = 4  # scored lists kept in memory; 100,000 contacts take some 60 MB
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignContacts:
+    """A list, read."""
+
+    digest: str
+    contacts: list[PredictionRequest]
+    rejected: list[BatchError]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +62,22 @@ class CallLists:
     payloads: Payloads
     _scored: Remembered[ScoredList] = field(default_factory=lambda: Remembered(REMEMBERED))
 
-    def scored(self, key: str, champion: Champion, published: PublishedState) -> ScoredList:
-        """A list with its scores, from memory if file, model and state are the same."""
-        file = self.files.get(key)
-        used = (key, file.stamp, champion.digest, published.digest)
-        return self._scored.get(used, lambda: score_list(file, champion, published, self.payloads))
+    def planned(
+        self, key: str, settings: PlanSettings, champion: Champion, published: PublishedState
+    ) -> tuple[ScoredList, PlannedCampaign]:
+        """Score a list, or remember its scores, and plan it under the suppression list as it is now.
 
-    def plan(self, chosen: ScoredList, settings: PlanSettings) -> PlannedCampaign:
-        """Choose whom to call under the suppression list as it is now; errors are those of `plan_contacts`."""
-        return plan_contacts(chosen.scored, settings, self.suppressions.read(), chosen.seed)
+        Errors are those of `plan_contacts`.
+        """
+        file = self.files.get(key)
+
+        def score() -> ScoredList:
+            read = read_contacts(file.path, self.payloads)
+            day = dt.date.fromisoformat(published.as_of)  # of the rows that state none
+            return ScoredList(file, read, score_contacts(read.contacts, day, champion, published, self.payloads))
+
+        chosen = self._scored.get((key, file.stamp, champion.digest, published.digest), score)
+        return chosen, plan_contacts(chosen.scored, settings, self.suppressions.read(), chosen.seed)
 
     def keep_upload(self, name: str, content: bytes) -> CampaignFile:
         """Keep an analyst's list, after reading it once so that a file that does not fit is refused at once."""
@@ -116,8 +134,29 @@ class CallLists:
         return content
 
 
-def score_list(file: CampaignFile, champion: Champion, published: PublishedState, payloads: Payloads) -> ScoredList:
-    """Read a list and score it as the plan of its days; a row without a day takes the as-of day."""
-    read = read_contacts(file.path, payloads)
-    day = dt.date.fromisoformat(published.as_of)
-    return ScoredList(file, read, score_contacts(read.contacts, day, champion, published, payloads))
+def read_contacts(path: Path, payloads: Payloads) -> CampaignContacts:
+    """Read a list: good rows, and bad ones with their reason."""
+
+    def reading(raw: Mapping[str, str]) -> PredictionRequest:
+        contact = payloads.request_of_text(raw)
+        if contact.contact_id is None:
+            raise PayloadError(FieldError("contact_id", "whom to call", "nothing"))
+        return contact
+
+    contacts: list[PredictionRequest] = []
+    rejected: list[BatchError] = []
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        stream.seek(0)
+        for _, found in csv_rows(stream, payloads, reading):
+            if isinstance(found, BatchError):
+                rejected.append(found)
+            else:
+                contacts.append(found)
+    if not contacts:
+        usable = "a header alone"
+        if rejected:
+            first = rejected[0]
+            usable = f"none of {len(rejected)}; line {first.line}: {first.errors[0].field or 'the whole row'}"
+        raise PayloadError(FieldError("", "at least one usable row", usable))
+    return CampaignContacts(digest, contacts, rejected)

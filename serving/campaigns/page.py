@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
 from typing import Any, Final
 
 from litestar import Request, Response, get, post
 from litestar.datastructures import UploadFile
-from litestar.di import NamedDependency, Provide
+from litestar.di import NamedDependency
 from litestar.params import FromPath, MultipartBody, URLEncodedBody
 from litestar.response import Redirect
 from sqlalchemy import Engine
@@ -20,18 +19,12 @@ from bank_assets.reports.formats import count
 from bank_assets.store.campaign_files import KEPT_DAYS
 from serving.campaigns.call_lists import CallLists
 from serving.campaigns.form import plan_form, settings_of
-from serving.campaigns.view_models import (
-    CallListPage,
-    CallListView,
-    CampaignPage,
-    PlanForm,
-    PlanView,
-    SuppressionView,
-)
+from serving.campaigns.view_models import CallListPage, CallListView, CampaignPage, SuppressionView
 from serving.campaigns.views import plan_view
 from serving.champion.champion import ChampionStore
 from serving.customers.suppressions import Suppressions
 from serving.web.access import identity_of
+from serving.web.chrome import Page
 from serving.web.problems import FieldError, NotFoundError, PayloadError, problem_of
 from serving.web.templating import is_partial, show
 from serving.web.view_models import ProblemPart
@@ -41,15 +34,9 @@ UPLOAD_BYTES: Final = 20_000_000
 SHOWN_LISTS: Final = 20
 
 
-@get(
-    "/campaign",
-    name="page:campaign",
-    sync_to_thread=True,
-    dependencies={"form": Provide(plan_form, sync_to_thread=False)},
-)
+@get("/campaign", name="page:campaign", sync_to_thread=True)
 def campaign(
     request: Request[Any, Any, Any],
-    form: NamedDependency[PlanForm],
     store: NamedDependency[ChampionStore],
     call_lists: NamedDependency[CallLists],
     ledger: NamedDependency[Engine],
@@ -58,9 +45,12 @@ def campaign(
 ) -> Response[Any]:
     """The plan of the chosen list; the same address gives page or plan alone."""
     store.current  # noqa: B018  without a model the page says so
+    form = plan_form(request.query_params, economics)
     part, fault = None, None
     try:
-        part = _planned(form, economics, store, call_lists) if form.list_key else None
+        if form.list_key:
+            settings = settings_of(form, economics)
+            part = plan_view(*call_lists.planned(form.list_key, settings, store.current, store.state), form)
     except PayloadError as error:
         if is_partial(request):
             raise
@@ -79,12 +69,6 @@ def campaign(
     if is_partial(request) and part is None:
         return Response("", status_code=204)
     return show(request, page, part, status=422 if fault else 200)
-
-
-def _planned(form: PlanForm, default: Economics, store: ChampionStore, call_lists: CallLists) -> PlanView:
-    settings, rate_without = settings_of(form, default)
-    chosen = call_lists.scored(form.list_key, store.current, store.state)
-    return plan_view(chosen, call_lists.plan(chosen, settings), form, rate_without)
 
 
 @post("/campaign/upload", name="page:campaign:upload", request_max_body_size=UPLOAD_BYTES, status_code=303)
@@ -128,12 +112,9 @@ def make(
     economics: NamedDependency[Economics],
 ) -> Response[Any]:
     """Put the planned list on record and offer its files."""
-    empty = asdict(plan_form(economics))
-    sent = {**data, "list_key": data.get("list", "")}
-    form = PlanForm(**{name: str(sent.get(name, default)).strip() for name, default in empty.items()})
-    settings, _ = settings_of(form, economics)
-    chosen = call_lists.scored(form.list_key, store.current, store.state)
-    kept = call_lists.keep(chosen, call_lists.plan(chosen, settings), identity_of(request).name)
+    form = plan_form(data, economics)
+    planned = call_lists.planned(form.list_key, settings_of(form, economics), store.current, store.state)
+    kept = call_lists.keep(*planned, identity_of(request).name)
     if not is_partial(request):
         return Redirect(f"/campaign/lists/{kept.id}", status_code=303)
     part = CallListView(kept, has_file=True)
@@ -165,4 +146,4 @@ def download(
     return Response(content, media_type="text/csv", headers={"Content-Disposition": attachment})
 
 
-HANDLERS = (campaign, upload, suppress, make, kept_list, download)
+PAGE = Page("/campaign", "Campaign", "predict", (campaign, upload, suppress, make, kept_list, download))

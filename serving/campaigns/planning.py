@@ -51,12 +51,17 @@ class ScoredCampaign:
 
 @dataclass(frozen=True, slots=True)
 class PlanSettings:
-    """What a plan is made under; the hold-out share lies in [0, 0.5]."""
+    """What a plan is made under.
+
+    The hold-out share lies in [0, 0.5]. The subscription rate without a call, in (0, 1), is assumed for the size of the
+    hold-out test only; None for half of the expected rate.
+    """
 
     economics: Economics
     limits: CallLimits
     rules: FrequencyRules
     holdout_share: float
+    rate_without: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

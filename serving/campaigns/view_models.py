@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
@@ -37,32 +38,6 @@ class PlanForm:
 
 
 @dataclass(frozen=True, slots=True)
-class DecileRow:
-    """One tenth of the list by expected profit."""
-
-    decile: int = described("1 for the best tenth.")
-    n_contacts: int = described("Contacts in it.")
-    n_called: int = described("Of these, on the call list.")
-    mean_probability: float | None = described("Mean probability, [0, 1]; None without contacts.")
-    expected_subscriptions: float = described("Expected subscriptions if all were called.")
-    expected_profit_eur: float = described("Expected profit if all were called, EUR.")
-
-
-@dataclass(frozen=True, slots=True)
-class CallRow:
-    """One contact on the call list."""
-
-    rank: int = described("Place in the call order.")
-    contact_id: str = described("Whom to call.")
-    contact_date: str = described("Planned day (ISO).")
-    probability: float = described("Probability, [0, 1].")
-    low: float = described("Lower end of its range.")
-    high: float = described("Upper end of its range.")
-    decile: int = described("Tenth of the list.")
-    expected_profit_eur: float = described("Expected profit of the call, EUR.")
-
-
-@dataclass(frozen=True, slots=True)
 class PlanView:
     """A plan: what it costs and brings, whom it calls, how its effect can be measured."""
 
@@ -75,8 +50,11 @@ class PlanView:
     notices: list[Notice] = described("What to know about this list: rejected rows, stale days, limits that bind.")
     curve: Chart = described("Expected profit by number of calls, the best first.")
     compared: Table = described("The plan beside calling everyone.")
-    deciles: list[DecileRow] = described("Tenths of the list.")
-    calls: list[CallRow] = described("The first calls.")
+    deciles: Sequence[tuple[float, ...]] = described(
+        "Tenths of the list by expected profit, the best first: number, contacts, called, and the subscriptions and "
+        "profit (EUR) to expect if all were called."
+    )
+    calls: list[int] = described("Rows of the first calls in the list.")
     left_out: dict[str, int] = described("How many are not called, by the reason in words.")
     holdout: list[str] = described("Sentences about the hold-out group and the size of its test.")
     rejected: list[str] = described("First rows of the file that do not fit, with line and reason.")

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bank_assets.core.economics.call_plan import DECILES, HELD_OUT, REASON_TEXTS, Totals
+from bank_assets.core.economics.call_plan import DECILES, HELD_OUT, REASON_TEXTS, CallPlan, Totals
 from bank_assets.core.economics.holdout import HoldoutError, detectable_lift, lift_test_size
 from bank_assets.reports.charts import Chart, Marker, Series
 from bank_assets.reports.formats import count, eur, number, pct
 from serving.campaigns.call_lists import ScoredList
 from serving.campaigns.planning import PlannedCampaign
-from serving.campaigns.view_models import CallRow, DecileRow, PlanForm, PlanView
+from serving.campaigns.view_models import PlanForm, PlanView
 from serving.decisions.uploads import BatchError
 from serving.web.view_models import GOOD, PLAIN, WATCH, Notice, Table, Tile
 
 SHOWN_CALLS: Final = 20
 SHOWN_REJECTED: Final = 20
-ADVISED_HOLDOUT: Final = 0.1
-"""Share for which the page gives the test's size while no contact is held out."""
+ADVISED_HOLDOUT: Final = 0.1  # share for which the page gives the test's size while no contact is held out
 
 
-def plan_view(chosen: ScoredList, planned: PlannedCampaign, form: PlanForm, rate_without: float | None) -> PlanView:
+def plan_view(chosen: ScoredList, planned: PlannedCampaign, form: PlanForm) -> PlanView:
     """Arrange a plan."""
     plan, called = planned.plan, planned.plan.called
     return PlanView(
@@ -36,10 +36,10 @@ def plan_view(chosen: ScoredList, planned: PlannedCampaign, form: PlanForm, rate
         notices=_notices(planned, len(chosen.read.rejected)),
         curve=_curve(planned),
         compared=_compared(called, plan.everyone),
-        deciles=_deciles(planned),
-        calls=_calls(planned),
+        deciles=_deciles(plan),
+        calls=plan.call_order[:SHOWN_CALLS].tolist(),
         left_out={REASON_TEXTS[reason]: n for reason, n in plan.excluded.items()},
-        holdout=_holdout(planned, rate_without),
+        holdout=_holdout(planned),
         rejected=[rejected_line(one) for one in chosen.read.rejected[:SHOWN_REJECTED]],
     )
 
@@ -116,62 +116,32 @@ def _curve(planned: PlannedCampaign) -> Chart:
 
 
 def _compared(called: Totals, everyone: Totals) -> Table:
-    def row(name: str, write: Callable[[float | None], str], figure: str) -> list[str]:
-        return [name, write(getattr(called, figure)), write(getattr(everyone, figure))]
-
-    rows = [
-        row("Calls", count, "n_calls"),
-        row("Cost", eur, "cost_eur"),
-        row("Subscriptions", partial(number, digits=1), "expected_subscriptions"),
-        row("Conversion rate", pct, "conversion_rate"),
-        row("Cost per subscription", eur, "cost_per_subscription_eur"),
-        row("Profit", eur, "expected_profit_eur"),
+    figures: list[tuple[str, Callable[[float | None], str], str]] = [
+        ("Calls", count, "n_calls"),
+        ("Cost", eur, "cost_eur"),
+        ("Subscriptions", partial(number, digits=1), "expected_subscriptions"),
+        ("Conversion rate", pct, "conversion_rate"),
+        ("Cost per subscription", eur, "cost_per_subscription_eur"),
+        ("Profit", eur, "expected_profit_eur"),
     ]
+    rows = [[name, write(getattr(called, key)), write(getattr(everyone, key))] for name, write, key in figures]
     return Table(["Expected", "This plan", "Everyone"], rows)
 
 
-def _deciles(planned: PlannedCampaign) -> list[DecileRow]:
-    plan = planned.plan
-    rows = []
-    for decile in range(1, DECILES + 1):
-        inside = plan.decile == decile
-        n = int(inside.sum())
-        rows.append(
-            DecileRow(
-                decile,
-                n,
-                int((inside & plan.is_called).sum()),
-                float(plan.probability[inside].mean()) if n else None,
-                float(plan.probability[inside].sum()),
-                float(plan.expected_profit_eur[inside].sum()),
-            )
-        )
-    return rows
+def _deciles(plan: CallPlan) -> list[tuple[float, ...]]:
+    def totals(weights: NDArray[Any] | None = None) -> list[float]:
+        return np.bincount(plan.decile, weights, minlength=DECILES + 1)[1:].tolist()
+
+    figures = totals(), totals(plan.is_called), totals(plan.probability), totals(plan.expected_profit_eur)
+    return list(zip(range(1, DECILES + 1), *figures, strict=True))
 
 
-def _calls(planned: PlannedCampaign) -> list[CallRow]:
-    plan, scored = planned.plan, planned.scored
-    return [
-        CallRow(
-            int(plan.rank[row]),
-            str(plan.contact_id[row]),
-            str(scored.contact_date[row]),
-            float(scored.scores.probability[row]),
-            float(scored.scores.low[row]),
-            float(scored.scores.high[row]),
-            int(plan.decile[row]),
-            float(plan.expected_profit_eur[row]),
-        )
-        for row in plan.call_order[:SHOWN_CALLS].tolist()
-    ]
-
-
-def _holdout(planned: PlannedCampaign, rate_without: float | None) -> list[str]:
-    plan = planned.plan
+def _holdout(planned: PlannedCampaign) -> list[str]:
+    plan, settings = planned.plan, planned.settings
     rate = plan.called.conversion_rate
     if rate is None:
         return ["Without calls there is no effect to measure."]
-    share = planned.settings.holdout_share
+    share = settings.holdout_share
     n_held, n_comparable = int(np.sum(plan.reason == HELD_OUT)), int(plan.is_holdout_comparable.sum())
     sentences = []
     if n_held:
@@ -187,7 +157,7 @@ def _holdout(planned: PlannedCampaign, rate_without: float | None) -> list[str]:
         )
     else:
         sentences.append("Nobody is kept back, so what calling causes cannot be measured on this list.")
-    assumed = rate / 2 if rate_without is None else rate_without
+    assumed = rate / 2 if settings.rate_without is None else settings.rate_without
     try:
         held, calls = lift_test_size(assumed, rate, holdout_share=share or ADVISED_HOLDOUT)
     except HoldoutError as error:

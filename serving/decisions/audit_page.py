@@ -15,6 +15,7 @@ from serving.decisions.form import labels_of
 from serving.decisions.page import view_of
 from serving.decisions.records import Records
 from serving.decisions.view_models import AuditPage, ChainView, RecordPage, ReplayView, SearchResults
+from serving.web.chrome import Page
 from serving.web.problems import FieldError, PayloadError
 from serving.web.templating import is_partial, show
 from serving.web.view_models import PartPage
@@ -86,4 +87,4 @@ def _record_page(
     return RecordPage(f"Decision {decision.seq}", view, records.full(decision), labels, replayed)
 
 
-HANDLERS = (audit, verify, record, replay)
+PAGE = Page("/audit", "Audit", "audit", (audit, verify, record, replay))

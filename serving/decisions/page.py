@@ -32,6 +32,7 @@ from serving.decisions.schemas import Flag
 from serving.decisions.scoring import ON_PROBATION, OUTSIDE, DecisionMaker, DecisionRequest, reason_of
 from serving.decisions.view_models import DecisionView, PredictPage, PredictResult, WhatIf
 from serving.web.access import identity_of, note_decision
+from serving.web.chrome import Page
 from serving.web.problems import NotFoundError, PayloadError
 from serving.web.templating import is_partial, show
 
@@ -196,4 +197,4 @@ def _warnings(record: Decision, flags: list[Flag], labels: Mapping[str, str]) ->
     return found
 
 
-HANDLERS = (form, decide_and_record, again, what_if)
+PAGE = Page("/predict", "Predict", "predict", (form, decide_and_record, again, what_if))

@@ -24,16 +24,16 @@ from serving.monitoring.response_views import LEDGER_UNREADABLE, LoopHistory
 from serving.monitoring.views import ANSWERED_BY_THE_LOOP, alert_lines
 from serving.settings import ServingSettings
 from serving.web.access import identity_of
+from serving.web.chrome import Page
 from serving.web.log_ins import log_in, log_out
 from serving.web.templating import is_partial, moment, show, words
 from serving.web.view_models import BAD, GOOD, PLAIN, WATCH, LoginPage, Notice, Tile
 
 SHOWN_ALERTS = 4
-READ_ROWS = 20
-"""Enough to contain the verdict on the fit that the newest judged day requested."""
+READ_ROWS = 20  # enough to contain the verdict on the fit that the newest judged day requested
 URGENT_FOR = timedelta(days=1)
 URGENT_LOOKED_AT, URGENT_SHOWN = 40, 3
-LOGIN_ERRORS = {"credentials": "The name or the password is not right, or the account is disabled. Try again."}
+LOGIN_FAILED = "The name or the password is not right, or the account is disabled. Try again."
 
 
 @get("/", name="page:home", sync_to_thread=True)
@@ -70,7 +70,7 @@ def login(
     error: Annotated[str | None, QueryParameter(max_length=40)] = None,
 ) -> Template:
     """The login form; in local mode it says that none is needed."""
-    text = LOGIN_ERRORS.get(error or "", "")
+    text = LOGIN_FAILED if error == "credentials" else ""
     return show(request, LoginPage("Log in", text, settings.is_local_mode), status=200 if not text else 401)
 
 
@@ -93,7 +93,14 @@ def _attention(store: ChampionStore, reports: Reports, loop: LoopHistory | None)
     elif summary.get("validation_passed") is False:
         text = "A month failed its gate and is held; the others went on."
         found.append(Notice(BAD, "Validation failed", text, "/monitoring", "See the reports"))
-    found += _stopped(loop) if loop else []
+    if loop and loop.stopped_on:  # it stays here until the loop tries again, however old its alert is
+        text = (
+            f"The loop stopped on {loop.stopped_on}, as neither refits nor a comparison of all candidates helped. Look "
+            "at what changed in campaigns or products; the champion stays in charge, and the loop tries again after a "
+            "rest."
+        )
+        title = "Retraining does not help; a person is needed"
+        found.append(Notice(BAD, title, text, "/monitoring", "See what was judged"))
     found += _urgent(reports)
     champion = store.champion
     if champion is not None and not champion.decision.get("training", {}).get("is_real"):
@@ -112,17 +119,6 @@ def _urgent(reports: Reports) -> list[Notice]:
         for one in reports.alerts(URGENT_LOOKED_AT)
         if one["tone"] == BAD and one["at"] > since and one["kind"] not in ANSWERED_BY_THE_LOOP
     ][:URGENT_SHOWN]
-
-
-def _stopped(loop: LoopHistory) -> list[Notice]:
-    """The loop has stopped: it stays here until the loop tries again, however old its alert is."""
-    if not loop.stopped_on:
-        return []
-    text = (
-        f"The loop stopped on {loop.stopped_on}, as neither refits nor a comparison of all candidates helped. Look at "
-        "what changed in campaigns or products; the champion stays in charge, and the loop tries again after a rest."
-    )
-    return [Notice(BAD, "Retraining does not help; a person is needed", text, "/monitoring", "See what was judged")]
 
 
 def _model(store: ChampionStore, loop: LoopHistory | None) -> list[Tile]:
@@ -190,4 +186,4 @@ def _decisions(ledger: Engine, recorder: Recorder) -> list[Tile]:
     ]
 
 
-HANDLERS = (home, login, log_in, log_out)
+PAGE = Page("/", "Home", "", (home, login, log_in, log_out))

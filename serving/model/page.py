@@ -31,6 +31,7 @@ from serving.model.views import (
 )
 from serving.monitoring.reports import Reports
 from serving.web.access import identity_of
+from serving.web.chrome import Page
 from serving.web.problems import ConflictError
 from serving.web.templating import show
 from serving.web.view_models import GOOD, WATCH, Notice
@@ -56,12 +57,12 @@ def model_page(
     ledger: Engine,
     reports: Reports,
     rolled_back: str = "",
-    rollback: RollbackForm | None = None,
+    **sent: str,
 ) -> ModelPage:
-    """Arrange the page."""
+    """Arrange the page; `sent` is what a rollback form that was refused contained, and why it was refused."""
     info = model_info(store)
     history = promotions.history(ledger, limit=200)
-    form = RollbackForm(earlier_versions(history, info.version), "admin" in identity_of(request).scopes)
+    form = RollbackForm(earlier_versions(history, info.version), "admin" in identity_of(request).scopes, **sent)
     summary = reports.run_summary() or {}
     objective = summary.get("objective", PROFIT)
     return ModelPage(
@@ -75,7 +76,7 @@ def model_page(
         candidates=candidate_rows(summary.get("candidates") or [], info, objective),
         chosen_by="F1" if objective == F1 else "profit",
         history=verdicts(history),
-        rollback=rollback or form,
+        rollback=form,
     )
 
 
@@ -115,11 +116,10 @@ async def rollback(
         except (ConflictError, UnknownVersionError) as error:
             fault = str(error)
     if fault:
-        history = await asyncio.to_thread(promotions.history, ledger)
-        form = RollbackForm(earlier_versions(history, store.current.version), True, version, reason, fault)
-        page = await asyncio.to_thread(model_page, request, store, ledger, reports, "", form)
+        sent = {"version": version, "reason": reason, "fault": fault}
+        page = await asyncio.to_thread(model_page, request, store, ledger, reports, **sent)
         return show(request, page, status=422)
     return Redirect("/model", status_code=303, query_params={"rolled_back": version})
 
 
-HANDLERS = (model, rollback)
+PAGE = Page("/model", "Model", "", (model, rollback))

@@ -15,12 +15,14 @@ from bank_assets.core.quality.objective import best_first, ordered_by
 from bank_assets.ledger.promotions import Promotion
 from bank_assets.reports.charts import Chart, Series
 from bank_assets.reports.formats import amount_text, count, eur, number, pct
+from bank_assets.reports.model_charts import calibration_chart, profit_chart
 from serving.decisions.form import labels_of
 from serving.model.schemas import ModelInfo
 from serving.model.view_models import Verdict, Weight
 from serving.web.templating import moment, words
 from serving.web.view_models import PLAIN, Table, Tile
 
+# Metrics shown, in this order, if the bundle has them.
 NAMES: Final = {
     "profit_eur": "Profit",
     "roc_auc": "AUC",
@@ -30,7 +32,6 @@ NAMES: Final = {
     "log_loss": "Log loss",
     "calibration_slope": "Calibration slope",
 }
-"""Metrics shown, in this order, if the bundle has them."""
 SHOWN_WEIGHTS: Final = 10
 Document = Mapping[str, Any]
 
@@ -100,35 +101,11 @@ def curve_charts(metrics: Document) -> list[Chart]:
     """Calibration and profit curve."""
     curves, charts = metrics.get("curves", {}), []
     if bins := curves.get("calibration"):
-        expected = [one["mean_proba"] for one in bins]
-        charts.append(
-            Chart(
-                "calibration",
-                "Calibration: subscription rate by predicted probability",
-                "predicted probability",
-                "subscription rate",
-                expected,
-                [
-                    Series("Observed", [one["rate"] for one in bins]),
-                    Series("Perfect", list(expected), style="reference"),
-                ],
-                "pct",
-                "pct",
-            )
-        )
+        rates = Series("observed", [one["rate"] for one in bins])
+        charts.append(calibration_chart([one["mean_proba"] for one in bins], [rates]))
     if profit := curves.get("profit"):
-        charts.append(
-            Chart(
-                "profit",
-                "Realised profit by share of contacts called, the best first",
-                "share called",
-                "profit, EUR",
-                profit["share_called"],
-                [Series("Profit", profit["value"], profit["low"], profit["high"])],
-                "eur",
-                "pct",
-            )
-        )
+        earned = Series("profit", profit["value"], profit["low"], profit["high"])
+        charts.append(profit_chart(profit["share_called"], [earned]))
     return charts
 
 

@@ -11,12 +11,13 @@ from litestar.response import Template
 from sqlalchemy import Engine
 
 from serving.champion.champion import ChampionStore
-from serving.monitoring.reports import OWN_PAGES, STYLE_BLOCK, Reports
+from serving.monitoring.reports import Reports
 from serving.monitoring.response_views import LEDGER_UNREADABLE, READ_ROWS, LoopHistory, response_view
 from serving.monitoring.view_models import MonitoringPage
 from serving.monitoring.views import alert_lines, drift_view, performance_view
+from serving.web.chrome import Page
 from serving.web.problems import NotFoundError
-from serving.web.templating import show, static_url
+from serving.web.templating import show
 from serving.web.view_models import BAD, Notice
 
 SHOWN_ALERTS: Final = 40
@@ -56,24 +57,10 @@ def monitoring(
 def report(path: FromPath[str], reports: NamedDependency[Reports]) -> Response[bytes]:
     """A report of the pipeline in our style; those that hold customers are not open."""
     address = str(path).lstrip("/")
-    style = reports.style_of(address)
-    if style is not None:
-        return Response(style, media_type="text/css; charset=utf-8")
-    found = reports.file(address)
+    found = reports.content(address)
     if found is None:
         raise NotFoundError(f"report: expected one that is listed on /monitoring, found {address[:80]!r}.")
-    content = found[0].read_bytes()
-    if found[0].suffix == ".html" and address.startswith(OWN_PAGES) and STYLE_BLOCK.search(content):
-        # The policy allows no inline style: the page's own block comes from an address of its own.
-        link = f'<link rel="stylesheet" href="/reports/{address.removesuffix(".html")}.css">'.encode()
-        content = STYLE_BLOCK.sub(link, content, count=1)
-        content = content.replace(b"<main>", b'<nav><a href="/monitoring">Back to Monitoring</a></nav><main>', 1)
-    elif found[0].suffix == ".html":
-        # Their own styles are inline or on other sites, and the policy allows neither: ours keeps them readable.
-        content = content.replace(
-            b"</head>", f'<link rel="stylesheet" href="{static_url("app.css")}"></head>'.encode(), 1
-        )
-    return Response(content, media_type=found[1])
+    return Response(found[0], media_type=found[1])
 
 
-HANDLERS = (monitoring, report)
+PAGE = Page("/monitoring", "Monitoring", "", (monitoring, report))

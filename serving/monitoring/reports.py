@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from bank_assets.core.alerts.alert import ALERT_SCHEMA_VERSION
+from bank_assets.core.drift.report import DriftReport
+from bank_assets.store.alert_log import FILE_NAME, AlertLog
+from serving.web.templating import static_url
+
+T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
-DRIFT_VERSION: Final = 1
 PERFORMANCE_VERSION: Final = 1
-ALERT_VERSION: Final = 1
+# Folders of pages in our own style, which is a block in each of them.
 OWN_PAGES: Final = ("drift", "retraining", "validation", "replay", "demo")
-"""Folders of pages in our own style, which is a block in each of them."""
 OPEN_FOLDERS: Final = ("data_docs", *OWN_PAGES)
+# What people may open: reports hold counts and statistics only. `call_lists` holds customers and stays closed.
 OPEN_FILES: Final = ("performance.json", "run_summary.json")
-"""What people may open: reports hold counts and statistics only. `call_lists` holds customers and stays closed."""
 OPEN_TYPES: Final = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -37,8 +41,7 @@ OPEN_TYPES: Final = {
 
 
 STYLE_BLOCK: Final = re.compile(rb"<style>(.*?)</style>", re.DOTALL)
-ALERTS_READ: Final = 256 * 1024
-"""Bytes read from the end of the log of alerts: some 300 alerts."""
+ALERTS_READ: Final = 256 * 1024  # bytes read from the end of the log of alerts: some 300 alerts
 LISTED_PAGES: Final = 6
 
 
@@ -51,45 +54,35 @@ class Reports:
 
     def run_summary(self) -> dict[str, Any] | None:
         """What the last pipeline run said at its end."""
-        return self._json(self.folder / "run_summary.json")
+        return self._read(self.folder / "run_summary.json", dict)
 
     def performance(self) -> dict[str, Any] | None:
         """Realised performance, `core.quality.performance_report.PerformanceReport` as JSON."""
-        found = self._json(self.folder / "performance.json")
+        found = self._read(self.folder / "performance.json", dict)
         return found if found and found.get("schema_version") == PERFORMANCE_VERSION else None
 
-    def drift(self) -> dict[str, dict[str, Any]]:
-        """Drift reports by month, oldest first, `core.drift.report.DriftReport` as JSON."""
-        found = {path.stem: self._json(path) for path in sorted((self.folder / "drift").glob("????-??.json"))}
-        return {month: one for month, one in found.items() if one and one.get("schema_version") == DRIFT_VERSION}
+    def drift(self) -> dict[str, DriftReport]:
+        """Drift reports by month, oldest first."""
+        pages = sorted((self.folder / "drift").glob("????-??.json"))
+        found = {path.stem: self._read(path, DriftReport.from_dict) for path in pages}
+        return {month: one for month, one in found.items() if one}
 
     def alerts(self, limit: int) -> list[dict[str, Any]]:
         """The newest alerts first, `core.alerts.alert.Alert` as JSON."""
-        path = self.folder / "alerts.jsonl"
+        log = AlertLog(self.folder / FILE_NAME, "", "")
         try:
-            with path.open("rb") as stream:
-                size = stream.seek(0, os.SEEK_END)
-                stream.seek(max(size - ALERTS_READ, 0))
-                lines = stream.read().split(b"\n")
-        except FileNotFoundError:
-            return []
+            found = [one for _, one in log.read(max(log.size - ALERTS_READ, 0))]
         except OSError as error:
-            logger.warning("alerts not read", extra={"report": path.name, "error": str(error)})
+            logger.warning("alerts not read", extra={"report": FILE_NAME, "error": str(error)})
             return []
-        found = (_alert(line) for line in reversed(lines))
-        # By time: a process that looked at a long run tells it after a shorter one that ended later.
-        newest = sorted((one for one in found if one), key=lambda one: str(one["at"]), reverse=True)
-        return newest[:limit]
+        known = [one for one in reversed(found) if one.get("schema_version") == ALERT_SCHEMA_VERSION]
+        # By time: a process that looked at a long run reports it after a shorter one that ended later.
+        newest = sorted(known, key=lambda one: str(one["at"]), reverse=True)[:limit]
+        return [{"details": [], **one} for one in newest]  # earlier releases wrote no details
 
     def page_of(self, folder: str, name: str) -> str:
         """Address of a page of ours, or "" if it is not there."""
         return f"/reports/{folder}/{name}.html" if (self.folder / folder / f"{name}.html").is_file() else ""
-
-    def style_of(self, path: str) -> bytes | None:
-        """The style block of a page of ours."""
-        found = self.file(path.removesuffix(".css") + ".html") if path.endswith(".css") else None
-        block = STYLE_BLOCK.search(found[0].read_bytes()) if found else None
-        return block.group(1) if block else None
 
     def openable(self) -> list[tuple[str, str]]:
         """(path, name) of the reports that exist and people may open."""
@@ -111,41 +104,48 @@ class Reports:
         )
         return [(path, name) for path, name in named if (self.folder / path).is_file()]
 
-    def file(self, path: str) -> tuple[Path, str] | None:
-        """A report that people may open."""
+    def content(self, path: str) -> tuple[bytes, str] | None:
+        """A report that people may open, and its media type.
+
+        The app's policy allows no inline style. So the style of our own pages has an address of its own, ending in
+        `.css`, and pages of others, whose styles are inline or on other sites, get the app's.
+        """
+        page = self._file(path.removesuffix(".css") + ".html") if path.endswith(".css") else None
+        if page and (block := STYLE_BLOCK.search(page.read_bytes())):
+            return block.group(1), OPEN_TYPES[".css"]
+        found = self._file(path)
+        if found is None:
+            return None
+        content = found.read_bytes()
+        if found.suffix == ".html" and path.startswith(OWN_PAGES) and STYLE_BLOCK.search(content):
+            link = f'<link rel="stylesheet" href="/reports/{path.removesuffix(".html")}.css">'.encode()
+            content = STYLE_BLOCK.sub(link, content, count=1)
+            content = content.replace(b"<main>", b'<nav><a href="/monitoring">Back to Monitoring</a></nav><main>', 1)
+        elif found.suffix == ".html":
+            link = f'<link rel="stylesheet" href="{static_url("app.css")}"></head>'.encode()
+            content = content.replace(b"</head>", link, 1)
+        return content, OPEN_TYPES[found.suffix]
+
+    def _file(self, path: str) -> Path | None:
         parts = Path(path.lstrip("/")).parts
         if not parts or (parts[0] not in OPEN_FOLDERS and "/".join(parts) not in OPEN_FILES):
             return None
         root = self.folder.resolve()
         target = root.joinpath(*parts).resolve()
         # A link or `..` that leads elsewhere is no report.
-        if not target.is_relative_to(root / parts[0]) or not target.is_file() or target.suffix not in OPEN_TYPES:
-            return None
-        return target, OPEN_TYPES[target.suffix]
+        is_open = target.is_relative_to(root / parts[0]) and target.is_file() and target.suffix in OPEN_TYPES
+        return target if is_open else None
 
-    def _json(self, path: Path) -> dict[str, Any] | None:
+    def _read(self, path: Path, parse: Callable[[dict[str, Any]], T]) -> T | None:
         try:
             stamp = path.stat().st_mtime_ns
             known = self._known.get(path)
             if known is None or known[0] != stamp:
-                content = json.loads(path.read_text(encoding="utf-8"))
-                known = (stamp, content if isinstance(content, dict) else None)
-                self._known[path] = known
+                known = self._known[path] = (stamp, parse(json.loads(path.read_text(encoding="utf-8"))))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError, KeyError) as error:
             logger.warning("report not read", extra={"report": path.name, "error": str(error)})
             return None
-        found: dict[str, Any] | None = known[1]
+        found: T = known[1]
         return found
-
-
-def _alert(line: bytes) -> dict[str, Any] | None:
-    """One line of the log of alerts; a torn one, or one of another release, is left out."""
-    try:
-        found = json.loads(line) if line.strip() else None
-    except ValueError:
-        return None
-    if not isinstance(found, dict) or found.get("schema_version") != ALERT_VERSION:
-        return None
-    return {"details": [], **found}  # earlier releases wrote no details

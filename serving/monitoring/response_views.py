@@ -9,6 +9,7 @@ from typing import Final
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from bank_assets.core.alerts.catalogue import NO_VERDICTS
 from bank_assets.core.response.assessment import comparisons
 from bank_assets.core.response.policy import (
     Evidence,
@@ -22,16 +23,15 @@ from bank_assets.ledger import promotions, responses
 from bank_assets.ledger.promotions import Promotion
 from bank_assets.ledger.responses import Judged
 from bank_assets.reports.charts import Chart, Series
-from bank_assets.reports.formats import NONE, count, number
-from serving.monitoring.view_models import JudgedDay, JudgedNumber, ResponseView
+from bank_assets.reports.formats import count, number
+from serving.monitoring.view_models import JudgedDay, ResponseView
 from serving.web.templating import words
 from serving.web.view_models import BAD, GOOD, PLAIN, WATCH, Notice, Tile
 
-SHOWN_DAYS: Final = 40
-"""Judged days in the table; the charts go further back."""
+SHOWN_DAYS: Final = 40  # judged days in the table; the charts go further back
 CHART_DAYS: Final = 180
+# Rows of the ledger read for a page: the charts' days, and rows that settle a fit without judging a day.
 READ_ROWS: Final = 200
-"""Rows of the ledger read for a page: the charts' days, and rows that settle a fit without judging a day."""
 
 LIMITS: Final = ResponsePolicy()
 LEDGER_UNREADABLE: Final = Notice(
@@ -45,8 +45,6 @@ NAMES: Final = {
     ViolationKind.COVARIATES: "Largest move of a column",
     ViolationKind.RANKING: "AUC, upper bound",
 }
-NO_FIT: Final = ("recalibration", "rollback")
-"""Kinds of promotions that are no verdict on a fit."""
 FITS: Final = {ResponseAction.RETRAIN: "refit of the recipe", ResponseAction.SEARCH: "comparison of all candidates"}
 
 
@@ -124,7 +122,8 @@ def response_view(history: LoopHistory) -> ResponseView | None:
         message=history.message,
         tiles=[_tile(one) for one in judged[0][1]],
         charts=[_chart(kind, oldest_first) for kind in ViolationKind],
-        days=[_day(row, compared, history.answer_of(row)) for row, compared in judged[:SHOWN_DAYS]],
+        head=[(NAMES[one.kind], _limit(one)) for one in judged[0][1]],
+        days=[JudgedDay(row, compared, history.answer_of(row)) for row, compared in judged[:SHOWN_DAYS]],
         n_earlier=max(len(judged) - SHOWN_DAYS, 0),
     )
 
@@ -132,19 +131,7 @@ def response_view(history: LoopHistory) -> ResponseView | None:
 def _verdict_on(row: Judged, verdicts: Sequence[Promotion]) -> Promotion | None:
     """The verdict on the fit that a day requested, which cannot be older than the day's row."""
     found = (one for one in verdicts if one.as_of == row.as_of and one.id > row.promotion_id)
-    return next((one for one in found if one.kind not in NO_FIT), None)
-
-
-def _day(row: Judged, compared: Sequence[LimitComparison], answer: str) -> JudgedDay:
-    numbers = [
-        JudgedNumber(NAMES[one.kind], _value(one), _limit(one), one.is_violated, one.sentence) for one in compared
-    ]
-    tone = WATCH if any(one.is_violated for one in numbers) else PLAIN
-    return JudgedDay(row.as_of, numbers, answer, tone, list(row.reasons))
-
-
-def _value(one: LimitComparison) -> str:
-    return NONE if one.value is None else number(one.value, 2)
+    return next((one for one in found if one.kind not in NO_VERDICTS), None)
 
 
 def _limit(one: LimitComparison) -> str:
@@ -157,7 +144,7 @@ def _tile(one: LimitComparison) -> Tile:
     if one.value is None:
         return Tile(NAMES[one.kind], "not judged", f"{count(one.sample)} of {count(one.minimum)} needed", PLAIN)
     note = f"limit {_limit(one)}, on {count(one.sample)}"
-    return Tile(NAMES[one.kind], _value(one), note, WATCH if one.is_violated else GOOD)
+    return Tile(NAMES[one.kind], number(one.value, 2), note, WATCH if one.is_violated else GOOD)
 
 
 def _chart(kind: ViolationKind, judged: Sequence[tuple[Judged, tuple[LimitComparison, ...]]]) -> Chart:

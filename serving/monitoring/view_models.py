@@ -7,6 +7,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from bank_assets.core.drift.report import ColumnDrift
+from bank_assets.core.response.policy import LimitComparison
+from bank_assets.ledger.responses import Judged
 from bank_assets.reports.charts import Chart
 from serving.web.view_models import Notice, Tile, described
 
@@ -22,25 +25,12 @@ class AlertLine:
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedNumber:
-    """One number of a judged day beside its limit."""
-
-    label: str = described("What was measured.")
-    value: str = described("The number, or a sign where the sample is too small.")
-    limit: str = described("Its limit in words.")
-    is_violated: bool = described("True if the limit is broken.")
-    sentence: str = described("The same with everything that went into it.")
-
-
-@dataclass(frozen=True, slots=True)
 class JudgedDay:
     """A day that the loop judged."""
 
-    day: str = described("The day (ISO, data time).")
-    numbers: list[JudgedNumber] = described("Each number beside its limit, in one order.")
+    row: Judged = described("The day, and the reasons for the answer, as recorded.")
+    numbers: tuple[LimitComparison, ...] = described("Each number beside its limit, in one order.")
     answer: str = described("What was answered, and what became of it.")
-    tone: str = described("watch if a limit is broken, else plain.")
-    reasons: list[str] = described("Why it was answered so, as recorded.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +39,10 @@ class ResponseView:
 
     message: str = described("The newest judged day in one sentence.")
     tiles: list[Tile] = described("Its numbers and limits.")
+    head: list[tuple[str, str]] = described("Label and limit of each number.")
     charts: list[Chart] = described("Each number over the judged days, with its limit.")
     days: list[JudgedDay] = described("Judged days, newest first.")
     n_earlier: int = described("Judged days before those.")
-
-
-@dataclass(frozen=True, slots=True)
-class HeatCell:
-    """Drift of one column in one month."""
-
-    text: str = described("Share of contacts that moved, per cent, or a sign where there is none.")
-    shade: str = described("some or much by the size of the effect, else empty; no verdict.")
-    sentence: str = described("The same in words.")
-
-
-@dataclass(frozen=True, slots=True)
-class HeatRow:
-    """Drift of one column."""
-
-    column: str = described("Name of the column.")
-    role: str = described("input, monitored or calendar.")
-    cells: list[HeatCell] = described("One per month.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +50,8 @@ class DriftView:
     """Drift by column and month."""
 
     months: list[str] = described("Months, newest first.")
-    rows: list[HeatRow] = described("Columns.")
-    latest_month: str = described("The newest month.")
-    details: list[dict[str, Any]] = described("Its columns as in the report with effect and distance, furthest first.")
+    columns: dict[str, list[ColumnDrift | None]] = described("Drift of each column in those months, None if unknown.")
+    details: list[ColumnDrift] = described("The columns of the newest month, furthest first.")
     label_rate: Chart = described("Subscription rate by month against the reference.")
     page: str = described("Address of the newest month's report page, or empty.")
 

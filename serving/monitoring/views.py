@@ -5,108 +5,43 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from bank_assets.core.alerts.alert import key_of
-from bank_assets.core.alerts.catalogue import ResponseBegan
-from bank_assets.core.drift.report import shade
+from bank_assets.core.alerts.alert import AlertKind, key_of
+from bank_assets.core.drift.report import DriftReport
 from bank_assets.reports.charts import Chart, Series
-from bank_assets.reports.formats import NONE, amount_text, count, eur, number, pct
+from bank_assets.reports.drift_page import by_column, rate_chart
+from bank_assets.reports.formats import amount_text, count, eur, number, pct
 from serving.monitoring.response_views import LoopHistory
-from serving.monitoring.view_models import AlertLine, DriftView, HeatCell, HeatRow, PerformanceView
+from serving.monitoring.view_models import AlertLine, DriftView, PerformanceView
 from serving.web.view_models import BAD, PLAIN, Tile
 
-SHOWN_MONTHS: Final = 18
-"""Months of the heat table: about one screen; older ones are in the reports."""
+SHOWN_MONTHS: Final = 18  # months of the heat table: about one screen; older ones are in the reports
+# Tone of an alert -> the word on its badge.
 SIGNS: Final = {"bad": "act", "watch": "look", "good": "done", "plain": "info"}
-"""Tone of an alert -> the word on its badge."""
-ANSWERED_BY_THE_LOOP: Final = ("response", "drift", "decay")
-"""Kinds of alerts about what the loop judges; the last two were written by earlier versions."""
-OVERVIEWS: Final = ("/", "/monitoring")
-"""Pages that show alerts: a link from there to there leads nowhere."""
+# Kinds of alerts about what the loop judges; the last two were written by earlier versions.
+ANSWERED_BY_THE_LOOP: Final = (AlertKind.RESPONSE, "drift", "decay")
+OVERVIEWS: Final = ("/", "/monitoring")  # pages that show alerts: a link from there to there leads nowhere
 Document = Mapping[str, Any]
-
-
-def effect_of(column: Document) -> float | None:
-    """Share of contacts that moved, [0, 1], as `ColumnDrift.effect` defines it."""
-    distance = column["ks_distance_rest"] if column["kind"] == "numeric" else column["total_variation"]
-    shifts = [] if distance is None else [distance * column["weight"]]
-    if column["point_mass_reference"] is not None and column["point_mass_current"] is not None:
-        shifts.append(abs(column["point_mass_reference"] - column["point_mass_current"]))
-    return max(shifts, default=None)
 
 
 def alert_lines(alerts: Sequence[dict[str, Any]], history: LoopHistory | None) -> list[AlertLine]:
     """Arrange alerts, newest first. Those that the loop responds to are no task for people, unless it has stopped."""
-    loop = history or LoopHistory()
+    loop, lines = history or LoopHistory(), []
     fit = loop.fit_in_progress
-    waiting = key_of(ResponseBegan.kind, fit.episode_id) if fit and fit.episode_id else ""
-    return [_alert_line(one, is_stopped=bool(loop.stopped_on), waiting=waiting) for one in alerts]
+    waiting = key_of(AlertKind.RESPONSE, fit.episode_id) if fit and fit.episode_id else ""
+    for one in alerts:
+        tone, sign = str(one["tone"]), SIGNS.get(one["tone"], "info")
+        if one["kind"] in ANSWERED_BY_THE_LOOP and not (loop.stopped_on and tone == BAD):
+            tone, sign = PLAIN, "being answered" if one["key"] == waiting else "answered"
+        lines.append(AlertLine(one, tone, sign, "" if one["page"] in OVERVIEWS else one["page"]))
+    return lines
 
 
-def is_answered(alert: Document, *, is_stopped: bool) -> bool:
-    """Whether the loop responds to the alert by itself, so no person has to act."""
-    return alert["kind"] in ANSWERED_BY_THE_LOOP and not (is_stopped and alert["tone"] == BAD)
-
-
-def _alert_line(one: dict[str, Any], *, is_stopped: bool, waiting: str) -> AlertLine:
-    tone, sign = str(one["tone"]), SIGNS.get(one["tone"], "info")
-    if is_answered(one, is_stopped=is_stopped):
-        tone, sign = PLAIN, "being answered" if one["key"] == waiting else "answered"
-    page = "" if one["page"] in OVERVIEWS else one["page"]
-    return AlertLine(one, tone, sign, page)
-
-
-def drift_view(reports: Mapping[str, Document], page: str = "") -> DriftView:
-    """Arrange drift reports."""
-    months = list(reports)[-SHOWN_MONTHS:]
-    newest_first, latest = months[::-1], reports[months[-1]]
-    names = list(dict.fromkeys(column["column"] for month in months for column in reports[month]["columns"]))
-    by_month = {month: {column["column"]: column for column in reports[month]["columns"]} for month in months}
-    rows = []
-    for name in names:
-        cells = [_cell(by_month[month].get(name), month) for month in newest_first]
-        role = next(by_month[month][name]["role"] for month in months if name in by_month[month])
-        rows.append(HeatRow(name, role, cells))
-    return DriftView(newest_first, rows, months[-1], _details(latest), _label_rate(reports, months), page)
-
-
-def _cell(column: Document | None, month: str) -> HeatCell:
-    if column is None:
-        return HeatCell("–", "", f"{month}: not in the report.")
-    effect = effect_of(column)
-    if effect is None:
-        return HeatCell(NONE, "", f"{month}: not measured.")
-    return HeatCell(f"{effect * 100:.0f} %", shade(effect), f"{month}: {effect * 100:.0f} % of the contacts moved.")
-
-
-def _details(latest: Document) -> list[dict[str, Any]]:
-    details = [
-        {
-            **column,
-            "effect": effect_of(column),
-            "distance": column["ks_distance_rest"] if column["kind"] == "numeric" else column["total_variation"],
-        }
-        for column in latest["columns"]
-    ]
-    return sorted(details, key=lambda one: -(one["effect"] or 0.0))
-
-
-def _label_rate(reports: Mapping[str, Document], months: Sequence[str]) -> Chart:
-    now = [reports[month]["label_current"] for month in months]
-    reference = [reports[month]["label_reference"]["rate"] for month in months]
-    return Chart(
-        "label-rate",
-        "Subscription rate among known outcomes, with its 95 % interval",
-        "month",
-        "subscription rate",
-        list(months),
-        [
-            Series(
-                "This month", [one["rate"] for one in now], [one["low"] for one in now], [one["high"] for one in now]
-            ),
-            Series("Reference", reference, style="reference"),
-        ],
-        "pct",
-    )
+def drift_view(reports: Mapping[str, DriftReport], page: str = "") -> DriftView:
+    """Arrange drift reports by month, oldest first."""
+    shown = dict(list(reports.items())[-SHOWN_MONTHS:])
+    months, newest_first = list(shown)[::-1], list(shown.values())[::-1]
+    details = sorted(newest_first[0].columns, key=lambda one: -(one.effect or 0.0))
+    return DriftView(months, by_column(one.columns for one in newest_first), details, rate_chart(shown), page)
 
 
 def performance_view(report: Document) -> PerformanceView:
@@ -120,7 +55,7 @@ def performance_view(report: Document) -> PerformanceView:
     )
 
 
-def _performance_charts(months: Sequence[Document], promised_auc: float | None) -> list[Chart]:
+def _performance_charts(months: Sequence[Document], validated_auc: float | None) -> list[Chart]:
     def chart(name: str, title: str, y_label: str, y_format: str, *series: Series) -> Chart:
         return Chart(name, title, "month", y_label, [month["name"] for month in months], series, y_format)
 
@@ -165,7 +100,7 @@ def _performance_charts(months: Sequence[Document], promised_auc: float | None) 
             "AUC",
             "ratio",
             band("AUC", "roc_auc"),
-            level("Promised", promised_auc),
+            level("At validation", validated_auc),
         ),
     ]
 

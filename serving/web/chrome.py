@@ -5,22 +5,29 @@ Error pages have it too, so it must not read files or databases: it has to work 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from litestar import Request
+from litestar import Request, Router
 
 from serving.web.access import Admission
 from serving.web.view_models import NavItem, PageChrome
 
-# Path, name, and scope that the page needs, "" for none; the app's routes enforce it.
-PAGES: Final = (
-    ("/", "Home", ""),
-    ("/predict", "Predict", "predict"),
-    ("/campaign", "Campaign", "predict"),
-    ("/monitoring", "Monitoring", ""),
-    ("/model", "Model", ""),
-    ("/audit", "Audit", "audit"),
-)
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of the navigation with the handlers of its noun, which all need its scope ("" for none)."""
+
+    path: str
+    name: str
+    scope: str
+    handlers: Sequence[Any]
+
+    @property
+    def router(self) -> Router:
+        """The page's routes."""
+        return Router("/", route_handlers=self.handlers, opt={"needs": self.scope}, include_in_schema=False)
 
 
 def chrome_of(request: Request[Any, Any, Any]) -> PageChrome:
@@ -32,9 +39,9 @@ def chrome_of(request: Request[Any, Any, Any]) -> PageChrome:
     training = store.champion.decision.get("training", {}) if store.champion else {}
     return PageChrome(
         nav=[
-            NavItem(href, label, path == href or (href != "/" and path.startswith(f"{href}/")))
-            for href, label, scope in PAGES
-            if identity is not None and (not scope or scope in identity.scopes)
+            NavItem(page.path, page.name, path == page.path or (page.path != "/" and path.startswith(f"{page.path}/")))
+            for page in request.app.state.pages
+            if identity is not None and (not page.scope or page.scope in identity.scopes)
         ],
         identity=identity,
         is_local_mode=services.settings.is_local_mode,

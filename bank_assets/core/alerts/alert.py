@@ -1,4 +1,4 @@
-"""One alert as a value, and when it is sent again. The kinds of alerts are in `core.alerts.catalogue`.
+"""One alert as a value, and when it is sent again. `core.alerts.catalogue` makes them.
 
 An alert is sent once per episode. Its key is derived from its content and from what opened the episode (a run, a
 delivery, a day of data), never from a clock, so a crash or a second process cannot send it twice.
@@ -15,9 +15,23 @@ from typing import Any, Final
 
 ALERT_SCHEMA_VERSION: Final = 1
 KEY_DIGITS: Final = 20
-LONGEST_TEXT: Final = 900
-"""Characters; some channels cut a longer text in the middle of a word."""
+LONGEST_TEXT: Final = 900  # characters; some channels cut a longer text in the middle of a word
 MORE_ITEMS: Final = 5
+
+
+class AlertKind(StrEnum):
+    """What an alert is about; docs/alerts.md lists the kinds."""
+
+    RUN_FAILED = "run_failed"
+    GATE_FAILED = "gate_failed"
+    ROWS_REJECTED = "rows_rejected"
+    SENSOR_FAILING = "sensor_failing"
+    NOTHING_ARRIVED = "nothing_arrived"
+    NIGHTLY_DIGEST = "nightly_digest"
+    RESPONSE = "response"
+    PROMOTED = "promoted"
+    REFUSED = "refused"
+    RECALIBRATED = "recalibrated"
 
 
 class Tone(StrEnum):
@@ -50,7 +64,7 @@ class Alert:
         page: path in the web app, or "".
     """
 
-    kind: str
+    kind: AlertKind
     key: str
     tone: Tone
     title: str

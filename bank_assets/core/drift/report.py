@@ -28,11 +28,6 @@ SHADES: Final = ((0.25, "much"), (0.10, "some"))
 """Shares of contacts that moved from which a table shades a cell; they are no limits."""
 
 
-def shade(effect: float | None) -> str:
-    """`some` or `much` by the size of an effect, else an empty text."""
-    return next((name for least, name in SHADES if effect is not None and effect >= least), "")
-
-
 def worst(*levels: Level) -> Level:
     """The highest of the levels; none for no level."""
     return max(levels, key=LEVELS.index, default=Level.NONE)
@@ -98,13 +93,22 @@ class ColumnDrift:
     new_values: tuple[str, ...] = ()
 
     @property
+    def distance(self) -> float | None:
+        """Distance of the compared values: KS (numeric) or total variation (category)."""
+        return self.ks_distance_rest if self.kind == NUMERIC else self.total_variation
+
+    @property
+    def shade(self) -> str:
+        """`some` or `much` by the size of the effect, else an empty text."""
+        return next((name for least, name in SHADES if self.effect is not None and self.effect >= least), "")
+
+    @property
     def effect(self) -> float | None:
         """Share of contacts that moved, in [0, 1], for charts; None if nothing was compared.
 
         The larger of the point mass's shift and the weighted KS distance or total variation.
         """
-        distance = self.ks_distance_rest if self.kind == NUMERIC else self.total_variation
-        shifts = [] if distance is None else [distance * self.weight]
+        shifts = [] if self.distance is None else [self.distance * self.weight]
         if self.point_mass_reference is not None and self.point_mass_current is not None:
             shifts.append(abs(self.point_mass_reference - self.point_mass_current))
         return max(shifts, default=None)

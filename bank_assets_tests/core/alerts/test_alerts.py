@@ -6,73 +6,52 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bank_assets.core.alerts import catalogue as alert_catalogue
-from bank_assets.core.alerts.alert import LONGEST_TEXT, DefaultChannel, Episodes, Tone, key_of
-from bank_assets.core.alerts.catalogue import (
-    Fact,
-    FileRefused,
-    FitWithoutVerdict,
-    GateFailed,
-    NightlyDigest,
-    NothingArrived,
-    OnProbation,
-    Promoted,
-    Recalibrated,
-    Refused,
-    ResponseBegan,
-    ResponseStopped,
-    RolledBack,
-    RowsRejected,
-    RunFailed,
-    SensorFailing,
-)
+from bank_assets.core.alerts import catalogue
+from bank_assets.core.alerts.alert import LONGEST_TEXT, AlertKind, DefaultChannel, Episodes, Tone, key_of
+from bank_assets.core.alerts.catalogue import Occurrence
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.response.policy import Evidence
 
-AT = "2010-11-02T00:00:00+00:00"
+NOW = Occurrence("2010-11-02T00:00:00+00:00", "r1")
 DAY = np.datetime64("2009-01-01")
 MEASURED = Evidence(DAY, outcomes=120, observed=55.0, expected=30.1, standard_error=4.9, contacts=400,
                     excess={"balance": 0.04}, roc_auc=0.71, roc_auc_error=0.03)  # fmt: skip
 
 
-def verdict(of=Refused, **changes):
+def verdict(when=NOW, **changes):
     given = {
-        "row_id": 7, "gate": "refit", "from_version": "3", "to_version": "4", "at": AT, "run_id": "r1",
+        "row_id": 7, "gate": "refit", "is_promoted": False, "from_version": "3", "to_version": "4",
         "reasons": ["AUC 0.501 on the latest contacts (floor 0.52)"],
     }  # fmt: skip
-    return of(**given | changes)
+    return catalogue.model_judged(when, **given | changes)
 
 
-def refused(**changes):
-    return verdict(**changes).alert()
-
-
-def answered(of=ResponseBegan, **changes):
-    given = {"answer": "retrain", "reasons": ["z +5.1"], "evidence": None, "economics": Economics(), "episode_id": "e",
-             "seq": 7, "at": AT}  # fmt: skip
-    return of(**given | changes).alert()
+def answered(**changes):
+    given = {"answer": "retrain", "has_violations": True, "reasons": ["z +5.1"], "evidence": None,
+             "economics": Economics(), "episode_id": "e", "seq": 7}  # fmt: skip
+    return catalogue.loop_responded(NOW, **given | changes)
 
 
 def test_json_form_has_whole_addresses_and_is_plain():
-    document = refused(report="/reports/retraining/v4.html").to_dict("http://bank.example/", "http://dagster.example")
+    document = verdict(report="/reports/retraining/v4.html").to_dict("http://bank.example/", "http://dagster.example")
     assert document["page_url"] == "http://bank.example/reports/retraining/v4.html"
     assert document["run_url"] == "http://dagster.example/runs/r1"
     assert json.loads(json.dumps(document))["tone"] == "watch"
 
 
 def test_keys_follow_content_alone():
-    assert refused().key == refused(at="2011-01-01T00:00:00+00:00", run_id="r2").key
-    assert refused(row_id=7).key != refused(row_id=8).key
+    assert verdict().key == verdict(Occurrence("2011-01-01T00:00:00+00:00", "r2")).key
+    assert verdict(row_id=7).key != verdict(row_id=8).key
     assert key_of("drift", "a") != key_of("decay", "a")
 
 
 def test_keys_are_those_of_earlier_releases_so_that_an_upgrade_repeats_nothing():
-    assert key_of("refused", 7, "refit", "4") == refused().key == "refused-19736717fa66b7a58cd6"
+    assert key_of("refused", 7, "refit", "4") == verdict().key == "refused-19736717fa66b7a58cd6"
     assert answered().key == "response-487d985b4d31e854b7ad"
 
 
 def test_a_model_on_probation_is_reported_with_the_tone_watch():
-    alert = verdict(OnProbation, gate="probation", to_version="1", from_version=None).alert()
+    alert = verdict(gate="probation", is_promoted=True, to_version="1", from_version=None)
     assert (alert.kind, alert.tone) == ("promoted", Tone.WATCH)
     assert "on probation" in alert.title
     assert "BANK_PROBATION" in alert.action
@@ -107,23 +86,27 @@ class TestEpisodes:
         assert list(episodes.open) == ["decay"]
 
 
-EACH = (
-    RunFailed(job="main_job", step="contacts", error="OSError", message="", since="r", run_id="r", at=AT),
-    GateFailed(asset="raw", check="no_delivery_is_refused", description="No file.", found=["a.csv"], since="r", at=AT),
-    FileRefused(delivery="contacts", name="a.csv", expected="a header.", reason_file="a.reason.json",
-                    reason_digest="d", at=AT),
-    RowsRejected(month="2009-05", rejected=73, rows_in=1_000, limit=0.05, contacts_digest="d", at=AT),
-    SensorFailing(name="s", automation="sensor", error="OSError", failures=3, since="t", at=AT),
-    NothingArrived(last_arrival="2010-10-28", days=5.2, limit=4, delivery="d", at=AT),
-    NightlyDigest(job="daily", lines=["3 new files"], evidence=MEASURED, seconds=300, run_id="r", at=AT),
-    *(of(answer="retrain", reasons=["z +5.1"], evidence=MEASURED, economics=Economics(), episode_id="e", seq=7, at=AT)
-      for of in (ResponseBegan, ResponseStopped, FitWithoutVerdict)),
-    *(verdict(of) for of in (Promoted, OnProbation, RolledBack, Refused, Recalibrated)),
-)  # fmt: skip
-BY_ENTRY = {type(fact): fact.alert() for fact in EACH}
+STOPPED, NO_VERDICT = {"answer": "alert"}, {"answer": "none", "has_violations": False}
+EACH = {
+    "run": catalogue.run_failed(NOW, "main_job", "contacts", "OSError", "", "r"),
+    "gate": catalogue.gate_failed(NOW, "raw", "no_delivery_is_refused", "No file.", ["a.csv"], "r"),
+    "file": catalogue.file_refused(NOW, "contacts", "a.csv", "a header.", "a.reason.json", "d"),
+    "rows": catalogue.rows_rejected(NOW, "2009-05", 73, 1_000, 0.05, "d"),
+    "sensor": catalogue.sensor_failing(NOW, "s", "sensor", "OSError", 3, "t"),
+    "silence": catalogue.nothing_arrived(NOW, "2010-10-28", 5.2, 4, "d"),
+    "digest": catalogue.nightly_digest(NOW, "daily", ["3 new files"], MEASURED, 300),
+    "began": answered(evidence=MEASURED),
+    "stopped": answered(evidence=MEASURED, **STOPPED),
+    "no verdict": answered(evidence=MEASURED, **NO_VERDICT),
+    "promoted": verdict(is_promoted=True),
+    "probation": verdict(is_promoted=True, gate="probation"),
+    "rollback": verdict(is_promoted=True, gate="rollback"),
+    "refused": verdict(),
+    "recalibrated": verdict(is_promoted=True, gate="recalibration"),
+}
 
 
-@pytest.mark.parametrize("alert", BY_ENTRY.values(), ids=lambda alert: alert.title)
+@pytest.mark.parametrize("alert", EACH.values(), ids=EACH)
 def test_each_entry_says_what_happened_and_what_to_do(alert):
     assert alert.title
     assert alert.text.endswith((".", "…"))
@@ -132,11 +115,10 @@ def test_each_entry_says_what_happened_and_what_to_do(alert):
     assert alert.page or alert.run_id or alert.kind == "sensor_failing"
 
 
-def test_every_entry_of_the_catalogue_is_tried_here_and_every_kind_is_documented():
-    entries = {of for of in vars(alert_catalogue).values() if isinstance(of, type) and issubclass(of, Fact)}
-    assert {of for of in entries if hasattr(of, "kind")} == set(BY_ENTRY)
+def test_every_kind_is_tried_here_and_documented():
+    assert {alert.kind for alert in EACH.values()} == set(AlertKind)
     document = (Path(__file__).parents[3] / "docs" / "alerts.md").read_text()
-    assert [of.kind for of in BY_ENTRY if f"`{of.kind}`" not in document] == []
+    assert [kind for kind in AlertKind if f"`{kind}`" not in document] == []
 
 
 def test_a_manager_reads_the_effect_in_eur_and_whether_it_may_be_chance():
@@ -150,59 +132,59 @@ def test_a_manager_reads_the_effect_in_eur_and_whether_it_may_be_chance():
 def test_checks_that_held_are_folded_away():
     held = answered(evidence=MEASURED).details
     assert any("AUC 0.710" in line for line in held)
-    promoted = verdict(Promoted, effect="It earns 300 EUR more, which may be chance.").alert()
+    promoted = verdict(is_promoted=True, effect="It earns 300 EUR more, which may be chance.")
     assert promoted.text == "It earns 300 EUR more, which may be chance."
     assert promoted.details == ("AUC 0.501 on the latest contacts (floor 0.52).",)
-    assert refused().details == ()
+    assert verdict().details == ()
 
 
 def test_the_digest_quotes_what_the_loop_judged():
-    found = BY_ENTRY[NightlyDigest]
+    found = EACH["digest"]
     assert "On 2009-01-01, the last day that the loop judged, 55 subscriptions against 30.1 expected" in found.text
     assert any("AUC 0.710" in line for line in found.details)
 
 
-def test_nobody_is_interrupted_for_what_happens_every_other_day():
-    assert [of.__name__ for of, alert in BY_ENTRY.items() if alert.channel is DefaultChannel.PAGES] == ["Recalibrated"]
+def test_only_recalibrations_stay_on_the_pages():
+    assert [name for name, alert in EACH.items() if alert.channel is DefaultChannel.PAGES] == ["recalibrated"]
 
 
 def test_numbers_are_in_the_text():
-    assert "73 of 1,000" in BY_ENTRY[RowsRejected].text
-    assert "7.3%" in BY_ENTRY[RowsRejected].title
-    assert "a.csv" in BY_ENTRY[GateFailed].text
-    assert "5 minutes" in BY_ENTRY[NightlyDigest].title
+    assert "73 of 1,000" in EACH["rows"].text
+    assert "7.3%" in EACH["rows"].title
+    assert "a.csv" in EACH["gate"].text
+    assert "5 minutes" in EACH["digest"].title
 
 
 def test_short_silence_is_given_in_hours():
     last = "2010-11-01T18:09:49.35+00:00"
-    alert = NothingArrived(last_arrival=last, days=1.5, limit=1, delivery="d", at=AT).alert()
+    alert = catalogue.nothing_arrived(NOW, last, 1.5, 1, "d")
     assert alert.title == "Nothing has been delivered for 36 hours"
     assert "came at 2010-11-01 18:09 UTC" in alert.text
 
 
 def test_urgency_follows_what_has_to_be_done():
-    assert BY_ENTRY[RunFailed].tone is Tone.BAD
-    assert BY_ENTRY[Promoted].tone is Tone.GOOD
-    assert BY_ENTRY[ResponseStopped].tone is Tone.BAD
-    assert BY_ENTRY[RolledBack].title == "Rolled back to version 4"
-    assert "still no champion" in refused(from_version=None).title
+    assert EACH["run"].tone is Tone.BAD
+    assert EACH["promoted"].tone is Tone.GOOD
+    assert EACH["stopped"].tone is Tone.BAD
+    assert EACH["rollback"].title == "Rolled back to version 4"
+    assert "still no champion" in verdict(from_version=None).title
 
 
 def test_the_beginning_of_an_episode_is_one_alert_and_its_stop_another():
     began, again = answered(), answered(answer="none", seq=8)
     assert began.key == again.key
-    assert len({began.key, answered(ResponseStopped, seq=9).key, answered(FitWithoutVerdict, seq=10).key}) == 3
+    assert len({began.key, answered(**STOPPED, seq=9).key, answered(**NO_VERDICT, seq=10).key}) == 3
     assert "waits" in again.title
 
 
 def test_long_texts_are_cut_between_words():
-    alert = refused(reasons=["word " * 400])
+    alert = verdict(reasons=["word " * 400])
     assert len(alert.text) <= LONGEST_TEXT
     assert alert.text.endswith("word …")
 
 
 def test_only_the_first_of_many_are_named():
     found = [f"2009-{month:02d}" for month in range(1, 13)]
-    text = GateFailed(asset="a", check="b", description="C.", found=found, since="r", at=AT).text()
+    text = catalogue.gate_failed(NOW, "a", "b", "C.", found, "r").text
     assert "2009-05 and 7 more" in text
     assert "2009-06" not in text

@@ -16,7 +16,7 @@ from bank_assets.ledger import campaigns
 from bank_assets.store import campaign_files
 from bank_assets.store.call_lists import spreadsheet_text
 from bank_assets_tests.world.demo_home import HTMX, fit_demo, make_home, open_pages, soup_of, token_of
-from serving.campaigns.campaign_files import read_contacts
+from serving.campaigns.call_lists import read_contacts
 from serving.campaigns.form import FIELDS
 from serving.decisions.payloads import Payloads
 

@@ -24,7 +24,7 @@ def test_monitoring_shows_drift_by_column_and_month(pages):
         assert not {"good", "watch", "bad"} & set(cell["class"])  # a description: nothing acts on a month
     assert {one["id"].removeprefix("chart-") for one in page.select("figure.chart")} == {
         *("loop-calibration", "loop-covariates", "loop-ranking"),
-        *("label-rate", "profit", "observed-expected", "f1", "auc"),
+        *("subscription-rate", "profit", "observed-expected", "f1", "auc"),
     }
     links = [one["href"] for one in page.select("section[aria-labelledby=reports-title] a")]
     assert links[:2] == ["/reports/retraining/v2.html", "/reports/drift/2010-11.html"]

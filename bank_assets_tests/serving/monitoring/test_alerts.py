@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bank_assets.core.alerts.catalogue import RunFailed
+from bank_assets.core.alerts.catalogue import Occurrence, run_failed
 from bank_assets.ledger import promotions, responses
 from bank_assets.reports.page import render
 from bank_assets.store.alert_log import AlertLog
@@ -17,9 +17,7 @@ from bank_assets_tests.world.pages import services
 def tell(home, **ago):
     at = datetime.now(UTC) - timedelta(**ago)
     log = AlertLog(home.path / "reports" / "alerts.jsonl", "http://bank.example", "http://ui.example")
-    fact = RunFailed(job=f"job of {ago}", step="contacts", error="OSError", message="", since="r", run_id="run-9",
-                     at=at.isoformat())  # fmt: skip
-    log.append([fact.alert()])
+    log.append([run_failed(Occurrence(at.isoformat(), "run-9"), f"job of {ago}", "contacts", "OSError", "", "r")])
 
 
 def titles(page):
@@ -98,7 +96,7 @@ def test_a_log_longer_than_what_is_read_shows_its_end(pages, home):
 def test_report_pages_keep_the_policy_and_their_own_style(pages, home, name):
     replay = home.path / "reports" / "replay" / "index.html"
     replay.parent.mkdir(exist_ok=True)
-    replay.write_text(render('{% extends "frame" %}{% block body %}<h1>Replay</h1>{% endblock %}', title="Replay"))
+    replay.write_text(render("<h1>Replay</h1>", title="Replay"))
     answer = pages.get(f"/reports/{name}.html")
     page = soup_of(answer)
     assert page.h1.text

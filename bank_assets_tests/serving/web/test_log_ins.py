@@ -136,7 +136,7 @@ def test_a_check_that_breaks_or_whose_client_hangs_up_stops_no_other():
     run(scenario)
 
 
-def test_a_browser_is_known_for_the_user_who_logged_in_with_it_and_for_nobody_else():
+def test_a_browser_is_known_only_for_the_user_who_logged_in_with_it():
     cookie = browser_of("anna", SECRET)
     assert source_of("192.0.2.1", "anna", cookie, SECRET).startswith("browser ")
     for name, sent, secret in (

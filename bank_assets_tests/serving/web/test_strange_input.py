@@ -172,7 +172,7 @@ def lines_of(answer):
     return [row["line"] for row in answer["predictions"]], {e["line"]: e["errors"][0] for e in answer["errors"]}
 
 
-def test_a_row_that_cannot_be_read_spoils_no_other(client):
+def test_a_row_that_cannot_be_read_affects_no_other(client):
     good = {**PAYLOAD, "contact_id": "c-1", "contact_date": AS_OF}
     header, row = csv_of([good]).splitlines()
     spoiled = [
