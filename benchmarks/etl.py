@@ -74,7 +74,7 @@ def cpu_seconds() -> float:
 
 
 def ours(delivery: Path, folder: Path, memory: str) -> dict[str, Any]:
-    from bank_assets.spark.delivery import RawFile
+    from bank_assets.landing.register import Delivery
     from bank_assets.spark.etl import TABLES, build_tables
     from bank_assets.spark.session import start_session, stop_session
 
@@ -82,8 +82,9 @@ def ours(delivery: Path, folder: Path, memory: str) -> dict[str, Any]:
     session = start_session(Settings(home=folder, spark_master="local[2]", spark_memory=memory), app_name="etl")
     started = time.perf_counter() - began
     months = json.loads((delivery.with_suffix(".json")).read_text())
-    file = RawFile(
-        path=delivery, arrival=1, sha256="0" * 64, size_bytes=delivery.stat().st_size, rows=sum(months.values()),
+    file = Delivery(
+        path=delivery, arrival=1, arrived_at="", kind="contacts", name=delivery.name,
+        sha256="0" * 64, size_bytes=delivery.stat().st_size, rows=sum(months.values()),
         encoding="utf-8", delimiter=";", columns=UCI.delivery_columns, months=months, home_month=min(months),
         stray_rows=0, first_day="2008-05-05", last_day="2010-11-17",
     )  # fmt: skip

@@ -19,10 +19,9 @@ import numpy as np
 from bank_assets.contract.uci import UCI
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.features.contacts import Contacts
-from bank_assets.replay.platform import PlatformConfig
-from bank_assets.replay.replay import make_policy, policy_result, walk
+from bank_assets.replay.figures import policy_result, uncertainty
+from bank_assets.replay.replay import make_policy, walk
 from bank_assets.replay.trace import Trace
-from bank_assets.replay.uncertainty import uncertainty
 from bank_assets.replay.world import ReplaySettings, World
 from benchmarks.history import real_contacts
 
@@ -37,7 +36,7 @@ def replayed(contacts: Contacts, name: str, value: float, **changes) -> tuple[di
     """Figures of one policy."""
     settings = ReplaySettings(Economics.constant(5.0, value), **changes)
     world = World(contacts, settings)
-    policy = make_policy(name, settings, PlatformConfig(), time.monotonic)
+    policy = make_policy(name, settings)
     trace, started = Trace.empty(len(world)), time.process_time()
     for _ in walk(policy, world, trace):
         pass

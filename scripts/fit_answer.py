@@ -14,9 +14,19 @@ from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
 from bank_assets.simulator import profile as shape
-from bank_assets.simulator.drawing import simulated_log_odds
+from bank_assets.simulator.drawing import Chunk, day_counts, streams_of
+from bank_assets.simulator.month_model import MonthModel
 from bank_assets.simulator.profile import Floats, SimulatorProfile
 
+PDAYS_GROUPS: Final = 1 + shape.UNKNOWN * (len(shape.PDAYS_EDGES) + 1)
+"""Groups of (previous outcome, bin of pdays); group 0 is "never contacted"."""
+
+MAIN_TERMS: Final = {**{c: shape.SIZES[c] for c in shape.SIZES if c not in {"contact", "poutcome"}},
+                     "pdays_group": PDAYS_GROUPS, "previous": len(shape.PREVIOUS_BINS) + 1}  # fmt: skip
+"""Terms of the log-odds that hold in all months, with their sizes."""
+EPOCH_TERMS: Final = ("contact", "poutcome", "housing", "age")
+"""Terms whose effect differs between epochs."""
+MINIMUM_TABLE_ROWS: Final = 50
 _NEWTON_ROUNDS: Final = 12
 _RIDGE: Final = {"month": 0.01, "main": 1.0, "epoch": 3.0, "weekday": 4.0}
 """Strength of the shrinkage to zero: none for months, strong for weekdays of a month with few rows."""
@@ -30,9 +40,9 @@ def _design(frame: pd.DataFrame, weekdays: list[int]) -> tuple[sparse.csr_matrix
     month = frame["month"].to_numpy()
     first_weekday = np.concatenate([[0], np.cumsum(weekdays)])
     blocks = [("month", month, len(weekdays), "month")]
-    blocks += [(name, frame[name].to_numpy(), size, "main") for name, size in shape.MAIN_TERMS.items()]
+    blocks += [(name, frame[name].to_numpy(), size, "main") for name, size in MAIN_TERMS.items()]
     epoch = frame["epoch"].to_numpy()
-    for name in shape.EPOCH_TERMS:
+    for name in EPOCH_TERMS:
         size = shape.SIZES[name]
         blocks.append((f"epoch:{name}", epoch * size + frame[name].to_numpy(), len(shape.EPOCHS) * size, "epoch"))
     blocks.append(("weekday", first_weekday[month] + frame["weekday"].to_numpy(), int(first_weekday[-1]), "weekday"))
@@ -73,9 +83,19 @@ def _suppressed_weekdays(frame: pd.DataFrame, effects: Floats, weekdays: list[in
     terms, start = [], 0
     for month, size in enumerate(weekdays):
         counts = np.bincount(frame.loc[frame["month"] == month, "weekday"], minlength=size)
-        terms.append(np.where(counts >= shape.MINIMUM_TABLE_ROWS, effects[start : start + size], 0.0))
+        terms.append(np.where(counts >= MINIMUM_TABLE_ROWS, effects[start : start + size], 0.0))
         start += size
     return tuple(terms)
+
+
+def simulated_log_odds(profile: SimulatorProfile, month: str, rows: int, seed: int) -> Floats:
+    """(rows,) log-odds of a subscription in a month of the profile, used to fit its intercept."""
+    year, number = map(int, month.split("-"))
+    model = MonthModel(profile, profile.months.index(month), year, number)
+    day_index = np.repeat(np.arange(len(model.weekdays)), day_counts(model.day_shares, rows))
+    chunk = Chunk(model, streams_of(seed, year, number), day_index)
+    numbers = chunk.draw()
+    return chunk.log_odds(numbers, numbers["poutcome"] != shape.UNKNOWN).astype(np.float64)
 
 
 def fit_answer(frame: pd.DataFrame, unanswered: SimulatorProfile) -> dict[str, Any]:
@@ -93,8 +113,8 @@ def fit_answer(frame: pd.DataFrame, unanswered: SimulatorProfile) -> dict[str, A
     weights = _ridge_logistic(design, frame["y"].to_numpy().astype(np.float64), ridge)
     effects = {name: weights[low:high] for name, (low, high) in columns.items()}
     fields: dict[str, Any] = {
-        "main_terms": {name: effects[name] for name in shape.MAIN_TERMS},
-        "epoch_terms": {name: effects[f"epoch:{name}"].reshape(len(shape.EPOCHS), -1) for name in shape.EPOCH_TERMS},
+        "main_terms": {name: effects[name] for name in MAIN_TERMS},
+        "epoch_terms": {name: effects[f"epoch:{name}"].reshape(len(shape.EPOCHS), -1) for name in EPOCH_TERMS},
         "weekday_terms": _suppressed_weekdays(frame, effects["weekday"], weekdays),
     }
     answered = replace(unanswered, **fields)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import logging
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -21,14 +22,14 @@ from numpy.typing import NDArray
 
 from bank_assets.contract.uci import UCI
 from bank_assets.simulator import profile as shape
-from bank_assets.simulator.month_model import weekdays_of
-from bank_assets.simulator.profile import PROFILE_PATH, Floats, SimulatorProfile, dump_profile
-from bank_assets.simulator.sampling import rake
+from bank_assets.simulator.month_model import rake, weekdays_of
+from bank_assets.simulator.profile import PROFILE_PATH, SCHEMA_VERSION, Floats, SimulatorProfile
 from bank_assets.sources.uci import implied_dates, is_pinned
 from bank_assets.store.atomic_files import write_atomic
-from scripts.fit_answer import fit_answer
+from scripts.fit_answer import MINIMUM_TABLE_ROWS, fit_answer
 
 _LOG: Final = logging.getLogger(__name__)
+MINIMUM_CELL_ROWS: Final = 5
 _PRIOR_ROWS: Final = 20.0
 """Weight of the wider table in rows when a context has few of its own."""
 _LINK_ROUNDS: Final = 15
@@ -84,14 +85,14 @@ def _weekday_position(day: date) -> int:
 
 def suppressed(counts: NDArray[np.int64]) -> Floats:
     """Counts with cells under the minimum set to zero."""
-    return np.where(counts < shape.MINIMUM_CELL_ROWS, 0, counts).astype(np.float64)
+    return np.where(counts < MINIMUM_CELL_ROWS, 0, counts).astype(np.float64)
 
 
 def _pooled(counts: NDArray[np.int64], month: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
     """A month's counts, widened by its nearest months until there are enough rows; axis 0 is the month."""
     for reach in range(len(rows)):
         window = slice(max(0, month - reach), month + reach + 1)
-        if rows[window].sum() >= shape.MINIMUM_TABLE_ROWS:
+        if rows[window].sum() >= MINIMUM_TABLE_ROWS:
             break
     pooled: NDArray[np.int64] = counts[window].sum(axis=0)
     return pooled
@@ -155,7 +156,7 @@ def _age_shares(frame: pd.DataFrame) -> Floats:
     years = np.bincount(frame["age_value"], minlength=shape.AGE_RANGE[1] + 1)
     for row, (low, high) in enumerate(zip(first, end, strict=True)):
         counts = years[low:high].astype(np.float64)
-        rare = counts < shape.MINIMUM_CELL_ROWS
+        rare = counts < MINIMUM_CELL_ROWS
         if rare.any():
             counts[rare] = counts[rare].mean()
         shares[row, : high - low] = counts / counts.sum()
@@ -172,7 +173,7 @@ def _pdays_knots(frame: pd.DataFrame) -> Floats:
         for month in range(months):
             for reach in range(months):
                 near = part[(part["month"] - month).abs() <= reach]
-                if len(near) >= shape.MINIMUM_TABLE_ROWS:
+                if len(near) >= MINIMUM_TABLE_ROWS:
                     break
             knots[month, group] = np.rint(np.quantile(near["pdays_value"], _KNOTS))
     return knots
@@ -203,7 +204,7 @@ def _weekday_shares(frame: pd.DataFrame) -> tuple[Floats, ...]:
     for number, key in enumerate(frame.attrs["months"]):
         size = len(weekdays_of(*map(int, key.split("-"))))
         counts = np.bincount(frame.loc[frame["month"] == number, "weekday"], minlength=size).astype(np.float64)
-        rare = (counts > 0) & (counts < shape.MINIMUM_CELL_ROWS)
+        rare = (counts > 0) & (counts < MINIMUM_CELL_ROWS)
         counts[rare] = counts[rare].mean() if rare.any() else 0
         shares.append(counts / counts.sum())
     return tuple(shares)
@@ -239,6 +240,30 @@ def fit_profile(path: Path) -> SimulatorProfile:
         weekday_terms=tuple(np.zeros_like(share) for share in shares),
     )
     return replace(unanswered, **fit_answer(frame, unanswered))
+
+
+def _rounded(value: Any) -> Any:
+    """JSON form with five significant digits, so that it is the same on every machine."""
+    match value:
+        case np.ndarray():
+            return _rounded(value.tolist())
+        case dict():
+            return {key: _rounded(item) for key, item in value.items()}
+        case list() | tuple():
+            return [_rounded(item) for item in value]
+        case float():
+            short = float(f"{value:.5g}")
+            return int(short) if short.is_integer() else short
+        case _:
+            return value
+
+
+def dump_profile(profile: SimulatorProfile) -> bytes:
+    """The JSON form of a profile, one field per line."""
+    record = {"schema_version": SCHEMA_VERSION}
+    record |= {field.name: _rounded(getattr(profile, field.name)) for field in fields(profile)}
+    lines = (f" {json.dumps(key)}: {json.dumps(value, separators=(',', ':'))}" for key, value in record.items())
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
 
 
 def main() -> None:

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
+from bank_assets.contract.rows import iso_day
 from bank_assets.ledger import accounts, chain, decisions
 from bank_assets.ledger.engine import LedgerError, open_ledger, upgrade
 from bank_assets.settings import SettingsError
-from serving.decisions.payloads import iso_day
 from serving.settings import ServingSettings, load_serving_settings
 
 STARTUP_FAILURE: Final = 3  # exit code when the app did not start; its log says why

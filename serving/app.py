@@ -16,7 +16,7 @@ from litestar.openapi.plugins import JsonRenderPlugin, YamlRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 from bank_assets.ledger import accounts
-from bank_assets.ledger.engine import AppLock, LedgerError, require_current, upgrade
+from bank_assets.ledger.engine import LedgerError, only_app_process, require_current, upgrade
 from bank_assets.store.registry import Registry
 from serving.campaigns import page as campaign
 from serving.campaigns.api import plan_route
@@ -136,29 +136,27 @@ def check_bind(services: Services) -> None:
 def _lifespan(services: Services, log: AccessLog) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
-        lock = AppLock(services.ledger)
-        lock.acquire()
-        tasks: list[asyncio.Task[None]] = []
-        try:
-            prepare_ledger(services)
-            check_bind(services)
-            services.suppressions.read()
-            services.recorder.start()
-            services.store.load_last_good()
-            services.watcher.look_at_state()
-            services.watcher.start()
-            background = (_flush_for_ever(log), services.suppressions.keep_current(), services.log_ins.work())
-            tasks = [asyncio.create_task(one) for one in background]
-            yield
-        finally:
-            services.watcher.stop()
-            await services.recorder.close()
-            for task in tasks:
-                task.cancel()
-            services.log_ins.close()
-            log.flush()
-            services.ledger.dispose()
-            lock.release()
+        with only_app_process(services.ledger):
+            tasks: list[asyncio.Task[None]] = []
+            try:
+                prepare_ledger(services)
+                check_bind(services)
+                services.suppressions.read()
+                services.recorder.start()
+                services.store.load_last_good()
+                services.watcher.look_at_state()
+                services.watcher.start()
+                background = (_flush_for_ever(log), services.suppressions.keep_current(), services.log_ins.work())
+                tasks = [asyncio.create_task(one) for one in background]
+                yield
+            finally:
+                services.watcher.stop()
+                await services.recorder.close()
+                for task in tasks:
+                    task.cancel()
+                services.log_ins.close()
+                log.flush()
+                services.ledger.dispose()
 
     return lifespan
 

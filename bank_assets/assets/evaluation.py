@@ -3,6 +3,7 @@
 `core.training.challenger` chooses and fits; the bundle is tested with the scorer that production uses.
 """
 
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -39,7 +40,6 @@ from bank_assets.resources.tracking import Tracking, TrackingResource
 from bank_assets.settings import Settings
 from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.derivations import ALL, DerivedTable, Made
-from bank_assets.store.fold_cache import clear_folds
 from bank_assets.store.registration import register
 from bank_assets.store.registry import Registry
 from bank_assets.store.warehouse import Entry, Warehouse
@@ -92,7 +92,7 @@ def challenger(
         chosen = choose(store, snapshot, in_force, settings, mode=config.mode)
         made = registered(chosen, store, snapshot, models, mlflow.open(), settings)
         context.log.info("version %s: %s", made.metadata["headline"]["version"], chosen.tested.reason)
-        clear_folds(settings.home / "cache" / "folds")
+        shutil.rmtree(settings.home / "cache" / "folds", ignore_errors=True)
         return replace(made, metadata={**made.metadata, "from_version": champion})
 
     return derive(derived, work)

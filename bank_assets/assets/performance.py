@@ -23,7 +23,7 @@ from bank_assets.resources.store import RegistryResource, WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.store.atomic_files import write_atomic
 from bank_assets.store.champion_history import ChampionHistory
-from bank_assets.store.contact_store import ContactStore
+from bank_assets.store.contact_store import ContactStore, scored_months, stored_scores
 from bank_assets.store.derivations import DerivedTable, Made, stale
 from bank_assets.store.lineage import (
     REPORTED_OUTCOMES,
@@ -34,7 +34,6 @@ from bank_assets.store.lineage import (
     scores,
 )
 from bank_assets.store.registry import Registry
-from bank_assets.store.scores import scored_months, stored_scores
 from bank_assets.store.warehouse import Warehouse
 
 REPORT = DerivedTable("performance_report", "2")

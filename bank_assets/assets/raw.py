@@ -5,9 +5,8 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from bank_assets.assets.materialization import OWNERS, Stopwatch, months_of
-from bank_assets.landing.deliveries import register_deliveries
-from bank_assets.landing.folders import landing_is_missing
-from bank_assets.landing.register import month_digest, month_manifest
+from bank_assets.landing.deliveries import landing_is_missing, register_deliveries
+from bank_assets.landing.register import manifest_of, month_digest
 from bank_assets.partitions import key_of, monthly_asset
 from bank_assets.settings import Settings
 from bank_assets.sources.source import landed_source
@@ -46,7 +45,7 @@ def raw_contacts(
         context.log.warning("refused %s/%s: %s", refusal.kind, refusal.name, refusal.problem)
     digests, rows = [], 0
     for month in months_of(context):
-        deliveries = month_manifest(settings.warehouse, month)
+        deliveries = manifest_of(settings.warehouse, [month])
         digests.append(month_digest(deliveries))
         count = sum(d.months[month] for d in deliveries)
         rows += count

@@ -19,8 +19,8 @@ from bank_assets.ledger import responses
 from bank_assets.reports.retraining_page import Retraining, retraining_page, why_sentences
 from bank_assets.settings import Settings
 from bank_assets.store.atomic_files import write_atomic
+from bank_assets.store.contact_store import stored_scores
 from bank_assets.store.registry import Registry
-from bank_assets.store.scores import stored_scores
 from bank_assets.store.warehouse import Warehouse, arrays_of
 
 CHALLENGER = "challenger"

@@ -32,10 +32,9 @@ from bank_assets.store import lineage
 from bank_assets.store.call_lists import CallListFiles, csv_of
 from bank_assets.store.campaign_files import campaign_of
 from bank_assets.store.champion_history import ChampionHistory
-from bank_assets.store.contact_store import ContactStore
+from bank_assets.store.contact_store import ContactStore, scored_months, stored_scores
 from bank_assets.store.derivations import DerivedTable, Made, stale
 from bank_assets.store.lineage import BATCH, SCORES, STATE, passed_months
-from bank_assets.store.scores import scored_months, stored_scores
 from bank_assets.store.warehouse import Entry, Warehouse
 
 LIST = DerivedTable("call_list", "2")
@@ -165,7 +164,7 @@ def batch_scores(
     due = stale(wanted)
     for delivery in (delivery for delivery in deliveries if delivery.name in due):
         bundle = registry.open().bundle(champion)
-        campaign = read_campaign(settings.warehouse, delivery, settings.contract)
+        campaign = read_campaign(delivery, settings.contract)
         called_by = economics.for_model(json.loads(bundle["decision.json"]))
         known = (AsOfState.from_dict(state.state), called_by, suppression)
         rows = score_campaign(spark.session, campaign, bundle, champion, *known)

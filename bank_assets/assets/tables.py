@@ -4,9 +4,8 @@ This module chooses the months that need work and commits the tables. `spark.etl
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,12 @@ import dagster as dg
 from bank_assets.assets.materialization import OWNERS, Stopwatch, discarding, months_of
 from bank_assets.contract.contract import Contract
 from bank_assets.core.drift.month_profile import MonthProfile
-from bank_assets.landing.register import month_manifest, object_path
+from bank_assets.landing.register import manifest_of
 from bank_assets.partitions import key_of, months
 from bank_assets.resources.spark import SparkResource
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
-from bank_assets.spark.delivery import RawFile
-from bank_assets.spark.etl import CODE_VERSION, TABLES, Conservation, EtlResult, build_tables
-from bank_assets.spark.months import month_tables
+from bank_assets.spark.etl import CODE_VERSION, TABLES, Conservation, EtlResult, build_tables, month_tables
 from bank_assets.store.derivations import Derived, stale
 from bank_assets.store.lineage import CONTACTS, OUTCOMES, REJECTED
 from bank_assets.store.warehouse import StagedEntry, Warehouse
@@ -113,7 +110,7 @@ def make_months(
 
     `rejected_contacts` is committed first and `contacts` last: a reader who finds contacts also finds the other two.
     """
-    files = {kind: _raw_files(warehouse, list(due), kind) for kind in ("contacts", "outcomes")}
+    files = {kind: manifest_of(warehouse, list(due), kind) for kind in ("contacts", "outcomes")}
     staged = {table: store.staging(table) for table in TABLES}
     made = EtlResult({table: {} for table in TABLES}, {}, {}, {})
     with discarding(store, *((table, snapshot) for table, (snapshot, _) in staged.items())):
@@ -144,11 +141,3 @@ def _facts(made: EtlResult, table: str, month: str) -> dict[str, Any]:
     }
     profile = made.profiles.get(month, MonthProfile(month))
     return facts | ({"profile": asdict(profile)} if table == CONTACTS else {})
-
-
-def _raw_files(warehouse: Path, due: Sequence[str], kind: str) -> list[RawFile]:
-    """The deliveries of these months, once each at their last arrival, in the order of arrival."""
-    deliveries = [delivery for month in due for delivery in month_manifest(warehouse, month, kind)]
-    last = {one.sha256: one for one in sorted(deliveries, key=attrgetter("arrival"))}
-    ordered = sorted(last.values(), key=attrgetter("arrival"))
-    return [RawFile.of(object_path(warehouse, one.sha256), one.arrival, one) for one in ordered]

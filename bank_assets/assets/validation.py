@@ -21,8 +21,7 @@ from bank_assets.settings import Settings
 from bank_assets.store.atomic_files import write_atomic
 from bank_assets.store.derivations import Derived, DerivedTable, stale
 from bank_assets.store.lineage import CONTACTS, GATE, REJECTED
-from bank_assets.store.table_manifest import Entry
-from bank_assets.store.warehouse import Warehouse
+from bank_assets.store.warehouse import Entry, Warehouse
 
 CODE_VERSION = "3"
 VERDICTS = DerivedTable(GATE, CODE_VERSION)

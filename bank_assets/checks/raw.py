@@ -5,7 +5,7 @@ import json
 import dagster as dg
 
 from bank_assets.checks import hint, result
-from bank_assets.landing.register import object_path, read_manifest
+from bank_assets.landing.register import read_manifest
 from bank_assets.settings import Settings
 
 SIZE_FACTOR = 4.0
@@ -18,8 +18,7 @@ def raw_bytes_match_their_digest(settings: dg.ResourceParam[Settings]) -> dg.Ass
     missing = [
         delivery.name
         for delivery in read_manifest(settings.warehouse)
-        if not (path := object_path(settings.warehouse, delivery.sha256)).is_file()
-        or path.stat().st_size != delivery.size_bytes
+        if not delivery.path.is_file() or delivery.path.stat().st_size != delivery.size_bytes
     ]
     return result(not missing, missing=missing[:5], count=len(missing))
 

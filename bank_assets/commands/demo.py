@@ -1,6 +1,6 @@
 """`python -m bank_assets demo` (`make demo`): past months arrive one after the other, and the loop responds unattended.
 
-`demo.play` plays the deliveries, `demo.processes` runs the servers and `demo.summary` has the figures.
+`demo.play` plays the deliveries, `demo.processes` runs the servers and `demo.results` has the figures.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, timedelta
@@ -24,7 +24,7 @@ from bank_assets.commands import positive
 from bank_assets.demo.deliveries import MONTH, Sender, parse_step, plan_steps
 from bank_assets.demo.play import Play
 from bank_assets.demo.processes import LOOPBACK, DemoError, Processes, answers, free_port, stop_leftovers
-from bank_assets.demo.summary import write_summary
+from bank_assets.demo.results import write_summary
 from bank_assets.landing.header import DeliveryRefused
 from bank_assets.landing.register import read_manifest
 from bank_assets.resources.instance import open_instance
@@ -32,11 +32,10 @@ from bank_assets.settings import Settings
 from bank_assets.sources.source import Source, resolve_source
 from bank_assets.sources.uci import SourceError
 
+# The first month with eleven months of history. With an earlier start, or on simulated data, the gate may refuse every
+# first model; then the default recipe decides on probation (`BANK_PROBATION`), so that every demo has a model.
 START: Final = "2009-04-01"
-"""The first month with eleven months of history. With an earlier start, or on simulated data, the gate may refuse every
-first model; then the default recipe decides on probation (`BANK_PROBATION`), so that every demo has a model."""
-MARK: Final = "demo.json"
-"""Marks the home of a demo, which the next demo may empty."""
+MARK: Final = "demo.json"  # marks the home of a demo, which the next demo may empty
 READY_SECONDS: Final = 180.0
 SENSOR_SECONDS: Final = 2
 INTERRUPTED: Final = 130
@@ -48,17 +47,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start", default=START, help=f"first day played, ISO (default: {START})")
     parser.add_argument("--months", type=positive, help="calendar months to play (default: all)")
     parser.add_argument("--step", default=MONTH, help="what arrives at a time: month, or a number of days")
-    parser.add_argument(
-        "--pause", type=float, default=0.0, help="seconds between a finished step and the next delivery"
-    )
+    pause = "seconds between a finished step and the next delivery"
+    parser.add_argument("--pause", type=float, default=0.0, help=pause)
     parser.add_argument("--home", type=Path, help="home of the demo (default: BANK_HOME/demo)")
     parser.add_argument("--attach", action="store_true", help="use the daemon and app that run on BANK_HOME already")
     parser.add_argument("--app-port", type=int, default=8000, help="port of the running app, with --attach")
     parser.add_argument("--ui-port", type=int, default=3000, help="port of the running Dagster, with --attach")
     parser.add_argument("--rate", type=float, default=5.0, help="requests a second of the client")
-    parser.add_argument(
-        "--no-replay", action="store_true", help="leave out the comparison with the replay's own figure"
-    )
+    no_replay = "leave out the comparison with the replay's own figure"
+    parser.add_argument("--no-replay", action="store_true", help=no_replay)
     parser.add_argument("--step-timeout", type=float, default=1200.0, help="seconds after which a step counts as stuck")
 
 
@@ -66,8 +63,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Play the demo and stop everything that it started.
 
     Returns 0 if no run and no request failed, 1 if one did or the demo could not continue, 2 for unusable arguments,
-    130
-    after Ctrl-C or kill.
+    130 after Ctrl-C or kill.
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
     try:
@@ -75,7 +71,9 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
         source = resolve_source(settings)
         home = settings.home if arguments.attach else arguments.home or settings.home / "demo"
         own = settings if arguments.attach else own_settings(settings, home.absolute())
-        with _terminated_as_interrupt(), _servers(arguments, own, console) as processes:
+        # A closed terminal is treated like Ctrl-C. Ctrl-C gets our handler too: a demo started in the background of a
+        # script would ignore it, and so would its servers.
+        with _handling(_interrupt), _servers(arguments, own, console) as processes:
             play = _prepare(arguments, own, source, start, step_days, processes, console)
             try:
                 play.all()
@@ -108,17 +106,14 @@ def own_settings(settings: Settings, home: Path) -> Settings:
     )
 
 
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
 @contextmanager
-def _terminated_as_interrupt() -> Iterator[None]:
-    """Treat `kill` and a closed terminal like Ctrl-C, so that every process is stopped.
-
-    Ctrl-C gets our handler too: a demo started in the background of a script would ignore it, and so would its servers.
-    """
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in STOPPING}
+def _handling(handler: Callable[[int, FrameType | None], Any] | int | None) -> Iterator[None]:
+    """Handle every signal that asks the demo to stop."""
+    before = {number: signal.signal(number, handler) for number in STOPPING}
     try:
         yield
     finally:
@@ -149,11 +144,8 @@ def _servers(arguments: argparse.Namespace, settings: Settings, console: Console
     finally:
         if processes.running:
             console.print(f"stopping {', '.join(processes.running)}")
-        # A second Ctrl-C must not leave some of them running.
-        before = [signal.signal(number, signal.SIG_IGN) for number in STOPPING]
-        processes.stop()
-        for number, handler in zip(STOPPING, before, strict=True):
-            signal.signal(number, handler)
+        with _handling(signal.SIG_IGN):  # a second Ctrl-C must not leave some of them running
+            processes.stop()
 
 
 def _empty_home(home: Path, console: Console) -> None:
@@ -185,7 +177,7 @@ def _prepare(
     console.print(f"home of the demo: {settings.home}; nothing is written outside it and its parent's reports")
     # The processes use the source found here: `auto` must not choose again, and they have another working folder.
     chosen = str(source.path.absolute()) if source.path else source.kind
-    processes.environment = {**processes.environment, "BANK_SOURCE": chosen}
+    processes.environment["BANK_SOURCE"] = chosen
     sender = Sender(source, settings, settings.home / "stage")
     delivered = read_manifest(settings.warehouse, "contacts")
     if delivered:  # only with --attach: go on after what is there
@@ -195,21 +187,17 @@ def _prepare(
         rows = sender.deliver_history(start - timedelta(days=1))
         console.print(f"history: {rows:,} contacts before {start}")
         if not arguments.attach:
-            _main_job(processes, console)
+            began = time.monotonic()
+            console.print("main job on the history: tables, gate, drift, 20 candidates, first champion …")
+            # In a process of its own, so that its memory is freed afterwards.
+            processes.finish("main-job", ["-m", "bank_assets", "run", "--no-land"])
+            console.print(f"main job done in {time.monotonic() - began:.0f} s")
     app_port, ui_port = _serve(arguments, settings, processes, console)
     console.print(f"watch: the app http://{LOOPBACK}:{app_port}  Dagster http://{LOOPBACK}:{ui_port}")
     console.print(f"profit line, from the first delivery on: http://{LOOPBACK}:{app_port}/reports/demo/index.html")
     steps = plan_steps(start, last, arguments.months, step_days)
     timing = (arguments.pause, arguments.step_timeout, arguments.rate)
     return Play(settings, source, sender, steps, processes, console, app_port, *timing)
-
-
-def _main_job(processes: Processes, console: Console) -> None:
-    """Run the main job on the history in a process of its own, so that its memory is freed afterwards."""
-    started = time.monotonic()
-    console.print("main job on the history: tables, gate, drift, 20 candidates, first champion …")
-    processes.finish("main-job", ["-m", "bank_assets", "run", "--no-land"])
-    console.print(f"main job done in {time.monotonic() - started:.0f} s")
 
 
 def _replay(play: Play, processes: Processes, console: Console) -> dict[str, Any]:
@@ -238,8 +226,7 @@ def _serve(
     with open_instance(settings):
         pass  # writes dagster.yaml into the home
     app_port, ui_port = free_port(), free_port()
-    processes.environment = {
-        **processes.environment,
+    processes.environment |= {
         "BANK_PORT": str(app_port),
         "BANK_PUBLIC_URL": f"http://{LOOPBACK}:{app_port}",
         "BANK_UI_URL": f"http://{LOOPBACK}:{ui_port}",

@@ -7,28 +7,24 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from bank_assets.commands import positive
 from bank_assets.core.economics.economics import COST_COLUMN, VALUE_COLUMN, EconomicsError
 from bank_assets.core.training.recipes import RecipeError, named_recipes
 from bank_assets.landing.header import DeliveryRefused
-from bank_assets.replay.checkpoint import fingerprint
 from bank_assets.replay.contacts import History, read_history
-from bank_assets.replay.platform import PlatformConfig
-from bank_assets.replay.policies import POLICIES
-from bank_assets.replay.uncertainty import uncertainty
-from bank_assets.replay.workers import Job, PolicyOutcome, run_policies
+from bank_assets.replay.figures import uncertainty
+from bank_assets.replay.replay import POLICIES, Job, PolicyOutcome, fingerprint, run_policies
 from bank_assets.replay.world import EXPLORATION_SHARE, FEEDBACKS, FIRST_DAY, STEPS, ReplayError, ReplaySettings, World
 from bank_assets.reports.replay_charts import picture, replay_charts
 from bank_assets.reports.replay_page import replay_page
@@ -37,13 +33,9 @@ from bank_assets.sources.source import resolve_source
 from bank_assets.sources.uci import SourceError
 from bank_assets.store.atomic_files import write_atomic
 
-_LOG: Final = logging.getLogger(__name__)
 PROCESSES: Final = 2
-REPLAY_ARGUMENTS: Final = (
-    "first_day", "last_day", "outcome_delay_days", "step", "feedback", "exploration_share"
-)  # fmt: skip
-TABLE_WIDTH: Final = 120
-"""Width of the table if stdout is no terminal."""
+ARGUMENTS: Final = ("first_day", "last_day", "outcome_delay_days", "step", "feedback", "exploration_share")
+TABLE_WIDTH: Final = 120  # if stdout is no terminal
 
 
 def _day(text: str) -> np.datetime64:
@@ -69,97 +61,73 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cost", type=float, help="cost of a call, EUR (default: BANK_COST_EUR)")
     parser.add_argument("--first-day", type=_day, default=FIRST_DAY, help="first day decided (default: 2008-09-01)")
     parser.add_argument("--last-day", type=_day, help="last day decided (default: the last contact)")
-    parser.add_argument(
-        "--outcome-delay-days", type=int, default=1, help="days until an outcome is usable (default: 1)"
-    )
+    delay = "days until an outcome is usable (default: 1)"
+    parser.add_argument("--outcome-delay-days", type=int, default=1, help=delay)
     parser.add_argument("--step", choices=STEPS, default="day", help="how often the policies assess and refit")
     parser.add_argument("--policies", type=_names, default=list(POLICIES), help="comma-separated (default: all)")
     parser.add_argument("--feedback", choices=FEEDBACKS, default="full", help="learn from all contacts, or called ones")
-    parser.add_argument(
-        "--exploration-share",
-        type=float,
-        default=EXPLORATION_SHARE,
-        help=f"with --feedback called: share of the others called at random (default: {EXPLORATION_SHARE})",
-    )
+    share = f"with --feedback called: share of the others called at random (default: {EXPLORATION_SHARE})"
+    parser.add_argument("--exploration-share", type=float, default=EXPLORATION_SHARE, help=share)
     parser.add_argument("--seed", type=int, help="seed of fits, samplers, searches, exploration (default: BANK_SEED)")
-    parser.add_argument(
-        "--seeds",
-        type=positive,
-        default=1,
-        metavar="N",
-        help="replay with N seeds from --seed on; mean ± standard error",
-    )
+    seeds = "replay with N seeds from --seed on; mean ± standard error"
+    parser.add_argument("--seeds", type=positive, default=1, metavar="N", help=seeds)
     parser.add_argument("--processes", type=int, choices=(1, 2, 3, 4), default=PROCESSES, help="policies at a time")
 
 
 def run(args: argparse.Namespace, settings: Settings) -> int:
     """Replay, print and write the report; returns 0, or 2 for unusable arguments or an unusable source."""
-    console = Console(stderr=True, markup=False)
+    console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
     if args.redraw:
         folder = write_report(args.redraw.parent, json.loads(args.redraw.read_bytes()))
-        console.print(f"report: {folder / 'index.html'}", highlight=False, soft_wrap=True)
+        console.print(f"report: {folder / 'index.html'}")
         return 0
     try:
         replay = ReplaySettings(
             settings.economics.stating(args.cost, args.value),
             seed=settings.seed if args.seed is None else args.seed,
-            **{name: getattr(args, name) for name in REPLAY_ARGUMENTS},
+            candidates=settings.candidates,
+            probation=settings.probation,
+            objective=settings.objective,
+            **{name: getattr(args, name) for name in ARGUMENTS},
         )
         named_recipes(settings.candidates, replay.seed)
         source = resolve_source(settings)
-        console.print(
-            f"source: {source.label}{f' ({source.reason})' if source.reason else ''}", highlight=False, soft_wrap=True
-        )
+        console.print(f"source: {source.label}{f' ({source.reason})' if source.reason else ''}")
         history = read_history(source, settings)
         if history.left_out:
-            console.print(
-                f"{history.left_out} rows left out: outside the contract, or delivered twice", highlight=False
-            )
+            console.print(f"{history.left_out} rows left out: outside the contract, or delivered twice")
         world = World(history.contacts, replay)
     except (EconomicsError, ReplayError, RecipeError, SourceError, DeliveryRefused) as error:
-        console.print(str(error), style="red", highlight=False, soft_wrap=True)
+        console.print(str(error), style="red")
         return 2
-    runs = [
-        _replayed(args, settings, history, replace(replay, seed=replay.seed + number), world, console)
-        for number in range(args.seeds)
-    ]
+    runs = []
+    for seed in range(replay.seed, replay.seed + args.seeds):
+        seeded = replace(replay, seed=seed)
+        folder = settings.home / "replay" / fingerprint(history.digest, seeded)
+        runs.append(_replayed(args, Job(history.contacts, seeded, folder), len(world.days)))
     document = _document(history, replay, world, runs)
-    events = runs[0][_followed(runs[0])].counts.to_dict()["events"]
+    events = [asdict(event) for event in runs[0][_followed(runs[0])].counts.events]
     name = "replay" if replay.feedback == "full" else f"replay-{replay.feedback}"
     folder = write_report(settings.reports / name, {**document, "events": events})
     if args.json:
         sys.stdout.write(json.dumps(document, allow_nan=False) + "\n")
     else:
         Console(width=None if sys.stdout.isatty() else TABLE_WIDTH, markup=False).print(_table(document))
-    console.print(f"report: {folder / 'index.html'}", highlight=False, soft_wrap=True)
+    console.print(f"report: {folder / 'index.html'}")
     return 0
 
 
-def _replayed(
-    args: argparse.Namespace,
-    settings: Settings,
-    history: History,
-    replay: ReplaySettings,
-    world: World,
-    console: Console,
-) -> dict[str, PolicyOutcome]:
-    source = history.source
-    config = PlatformConfig(
-        settings.candidates, settings.probation, settings.objective, source=source.label, is_real=source.is_real
-    )
-    chosen = {"candidates": list(config.candidates), "probation": config.probation, "objective": config.objective}
-    folder = fingerprint(history.digest, {**replay.to_dict(), **chosen})
-    job = Job(history.contacts, replay, config, settings.home / "replay" / folder)
+def _replayed(args: argparse.Namespace, job: Job, days: int) -> dict[str, PolicyOutcome]:
     columns = (TextColumn("{task.description:>13}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bars:
-        tasks: dict[str, TaskID] = {name: bars.add_task(name, total=len(world.days)) for name in args.policies}
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        tasks = {name: bars.add_task(name, total=days) for name in args.policies}
 
         def report(name: str, done: int) -> None:
             bars.update(tasks[name], completed=done)
 
         found = {}
         for name, outcome in run_policies(args.policies, job, min(args.processes, len(args.policies)), report):
-            report(name, len(world.days))
+            report(name, days)
             found[name] = outcome
     return {name: found[name] for name in args.policies}
 
@@ -167,19 +135,12 @@ def _replayed(
 def _document(
     history: History, replay: ReplaySettings, world: World, runs: Sequence[Mapping[str, PolicyOutcome]]
 ) -> dict[str, Any]:
-    settings, platform = replay.to_dict(), runs[0].get("platform")
-    kept = (
-        VALUE_COLUMN,
-        COST_COLUMN,
-        "first_day",
-        "outcome_delay_days",
-        "step",
-        "feedback",
-        "seed",
-        "exploration_share",
-    )
+    amounts, platform = replay.economics.to_dict(), runs[0].get("platform")
     return {
-        **{name: settings[name] for name in kept},
+        **{name: amounts[name] for name in (VALUE_COLUMN, COST_COLUMN)},
+        **{name: getattr(replay, name) for name in ("outcome_delay_days", "step", "feedback", "seed")},
+        "exploration_share": replay.exploration_share if replay.feedback == "called" else None,
+        "first_day": str(replay.first_day),
         "last_day": str(world.dates[world.is_decided].max()),
         "source": {"label": history.source.label, "is_real": history.source.is_real, "contacts": len(history.contacts)},
         "policies": [outcome.result for outcome in runs[0].values()],
@@ -213,7 +174,6 @@ def write_report(folder: Path, document: Mapping[str, Any]) -> Path:
     policies, events = document["policies"], document["events"]
     followed = _followed([one["name"] for one in policies])
     drawn = replay_charts(policies, events, followed=followed, source=document["source"]["label"])
-    folder.mkdir(parents=True, exist_ok=True)
     write_atomic(folder / "replay.json", json.dumps(document, indent=1).encode())
     write_atomic(folder / "replay.svg", picture(drawn).encode())
     write_atomic(folder / "index.html", replay_page(document, drawn, events, followed=followed).encode())
@@ -229,16 +189,13 @@ def _table(document: Mapping[str, Any]) -> Table:
     def text(value: float | None, form: str) -> str:
         return "-" if value is None else format(value, form)
 
-    def profit(row: Mapping[str, Any]) -> str:
+    for row in sorted(document["policies"], key=lambda row: -row["profit_eur"]):
         spread = document["seeds"]["profit_eur"][row["name"]]
         error = spread["standard_error"]
-        return f"{row['profit_eur']:,.0f}" if error is None else f"{spread['mean']:,.0f} ± {error:,.0f}"
-
-    for row in sorted(document["policies"], key=lambda row: -row["profit_eur"]):
         months = "-" if row["roc_auc"] is None else f"{row['calibrated_months']}/{row['judged_months']}"
         table.add_row(
             row["name"],
-            profit(row),
+            f"{row['profit_eur']:,.0f}" if error is None else f"{spread['mean']:,.0f} ± {error:,.0f}",
             text(row["share_of_oracle"], ".1%"),
             f"{row['contacts_called']:,}",
             text(row["roc_auc"], ".3f"),

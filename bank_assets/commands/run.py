@@ -112,7 +112,13 @@ def execute(
     Returns whether every step succeeded and no blocking check failed.
     """
     definition = build_defs(settings=settings).resolve_job_def(job)
-    stage_of = stages_by_step(definition)
+    nodes = {node.name for node in definition.nodes}
+    # Of asset steps, without checks; a step that makes several assets has one stage.
+    stage_of = {
+        asset.op.name: next(iter(asset.specs)).group_name or ""
+        for asset in load_stage_assets()
+        if asset.op.name in nodes
+    }
     run_id = str(uuid.uuid4())
     with _watching(console, instance, run_id, job, stage_of), holding_run_lock(instance, run_id):
         result = definition.execute_in_process(
@@ -134,16 +140,6 @@ def execute(
     return bool(result.success)
 
 
-def stages_by_step(definition: dg.JobDefinition) -> dict[str, str]:
-    """Stage of each asset step of a job, without checks; a step that makes several assets has one stage."""
-    steps = {node.name for node in definition.nodes}
-    return {
-        asset.op.name: next(iter(asset.specs)).group_name or ""
-        for asset in load_stage_assets()
-        if asset.op.name in steps
-    }
-
-
 @contextmanager
 def _watching(
     console: Console, instance: dg.DagsterInstance, run_id: str, job: str, stage_of: dict[str, str]
@@ -161,14 +157,11 @@ def _watching(
     with Progress(*columns, console=console, transient=False) as progress:
         task = progress.add_task(job, total=len(stage_of), stage="starting")
 
-        def steps(kind: dg.DagsterEventType) -> list[str]:
-            records = instance.get_records_for_run(run_id, of_type=kind).records
-            return [step for one in records if (step := one.event_log_entry.step_key or "") in stage_of]
-
         def show() -> None:
-            begun = steps(dg.DagsterEventType.STEP_START)
-            stage = f"{stage_of[begun[-1]]}: {begun[-1]}" if begun else "starting"
-            progress.update(task, completed=len(set(steps(dg.DagsterEventType.STEP_SUCCESS))), stage=stage)
+            begun = [one for one in instance.get_run_step_stats(run_id) if one.step_key in stage_of and one.start_time]
+            newest = max(begun, key=lambda one: one.start_time or 0.0, default=None)
+            stage = f"{stage_of[newest.step_key]}: {newest.step_key}" if newest else "starting"
+            progress.update(task, completed=sum(one.end_time is not None for one in begun), stage=stage)
 
         def poll() -> None:
             while not done.wait(0.5):

@@ -11,8 +11,7 @@ from typing import Final
 
 from bank_assets.contract.errors import ContractError
 
-YES_NO: Final = ("no", "yes")
-"""Values of a boolean in deliveries and payloads."""
+YES_NO: Final = ("no", "yes")  # values of a boolean in deliveries and payloads
 
 
 class KnownWhen(StrEnum):
@@ -40,15 +39,12 @@ class ColumnRole(StrEnum):
     TARGET = "target"
     CONTACT_ID = "contact_id"
     CONTACT_DATE = "contact_date"
-    CALENDAR = "calendar"
-    """Follows from the contact date: part of a delivery, never of a payload, never an input."""
+    CALENDAR = "calendar"  # follows from the contact date: part of a delivery, never of a payload, never an input
     CHANNEL = "channel"
-    ATTEMPTS = "attempts"
-    """Number of contacts in this campaign, this one included."""
+    ATTEMPTS = "attempts"  # number of contacts in this campaign, this one included
+    # Days since the last contact of an earlier campaign; the column's sentinel means none.
     DAYS_SINCE_PREVIOUS = "days_since_previous"
-    """Days since the last contact of an earlier campaign; the column's sentinel means none."""
-    PREVIOUS_CAMPAIGN = "previous_campaign"
-    """Known together with the days since the previous contact, or not at all."""
+    PREVIOUS_CAMPAIGN = "previous_campaign"  # known together with the days since the previous contact, or not at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +114,9 @@ class Column:
 class Summary(StrEnum):
     """How a column of a day's call list is summarised as one number."""
 
-    SHARE = "share"
-    """Share of the rows whose value is one of `values`, or lies between `low` and `high`."""
-    MEAN = "mean"
-    """Mean of the values, none counting for more than `high`."""
-    LOG_MEAN = "log_mean"
-    """Mean of sign(value) x log(1 + |value|), for amounts with long tails."""
+    SHARE = "share"  # share of the rows whose value is one of `values`, or lies between `low` and `high`
+    MEAN = "mean"  # mean of the values, none counting for more than `high`
+    LOG_MEAN = "log_mean"  # mean of sign(value) x log(1 + |value|), for amounts with long tails
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
@@ -17,10 +17,9 @@ from typing import Any
 from bank_assets.contract.columns import Column, ColumnKind, ColumnRole, KnownWhen, ListStatistic, Summary
 from bank_assets.contract.errors import LEAKAGE_RULE, ContractError, LeakageError
 
-ARRIVED_AT = "arrived_at"
-"""Extra column of outcome deliveries: when the outcome became known."""
+ARRIVED_AT = "arrived_at"  # extra column of outcome deliveries: when the outcome became known
+# Attributes of a column that affect only what people read.
 WORDING = ("description", "label", "group", "phrase", "words")
-"""Attributes of a column that affect only what people read."""
 REQUIRED_ROLES = (ColumnRole.CONTACT_ID, ColumnRole.CONTACT_DATE, ColumnRole.TARGET)
 
 
@@ -42,31 +41,25 @@ class Contract:
     groups: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        for problem in self._problems():
+            raise ContractError(f"contract {self.name}: {problem}")
+
+    def _problems(self) -> Iterator[str]:
         for spelling in ("source", "table"):
             names = [getattr(column, spelling) for column in self.columns]
-            repeated = sorted({name for name in names if names.count(name) > 1})
-            if repeated:
-                raise ContractError(
-                    f"contract {self.name}: expected every {spelling} name once, found {repeated} repeatedly; "
-                    "rename one of the columns."
-                )
+            if repeated := sorted({name for name in names if names.count(name) > 1}):
+                yield f"expected every {spelling} name once, found {repeated} repeatedly; rename one of the columns."
         for role in REQUIRED_ROLES:
-            found = self.with_role(role)
-            if len(found) != 1:
-                raise ContractError(
-                    f"contract {self.name}: expected one column with the role {role}, found "
-                    f"{[column.source for column in found]}; give the role to exactly one."
-                )
-        late = [column.source for column in self.columns if column.since > self.version]
-        if late:
-            raise ContractError(
-                f"contract {self.name}: expected columns up to version {self.version}, found {late} of a later one; "
+            if len(found := [column.source for column in self.with_role(role)]) != 1:
+                yield f"expected one column with the role {role}, found {found}; give the role to exactly one."
+        if late := [column.source for column in self.columns if column.since > self.version]:
+            yield (
+                f"expected columns up to version {self.version}, found {late} of a later one; "
                 "raise the contract's version."
             )
-        unknown = [s.column for s in self.list_statistics if s.column not in self.payload_columns]
-        if unknown:
-            raise ContractError(
-                f"contract {self.name}: expected list statistics of payload columns, found {unknown}; "
+        if unknown := [s.column for s in self.list_statistics if s.column not in self.payload_columns]:
+            yield (
+                f"expected list statistics of payload columns, found {unknown}; "
                 f"take some of {', '.join(self.payload_columns)}."
             )
 
@@ -85,14 +78,9 @@ class Contract:
         """Column by its name in deliveries."""
         return {column.source: column for column in self.columns}
 
-    @cached_property
-    def by_table(self) -> Mapping[str, Column]:
-        """Column by its name in tables."""
-        return {column.table: column for column in self.columns}
-
     def find(self, name: str) -> Column | None:
         """The column with this delivery or table name, or None."""
-        return self.by_source.get(name) or self.by_table.get(name)
+        return self.by_source.get(name) or next((one for one in self.columns if one.table == name), None)
 
     def with_role(self, role: ColumnRole) -> tuple[Column, ...]:
         """All columns of a role."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+# Name of the rule that error messages and checks cite when a post-contact column is offered as an input.
 LEAKAGE_RULE: Final = "post_contact_columns_are_never_inputs"
-"""Name of the rule that error messages and checks cite when a post-contact column is offered as an input."""
 
 
 class ContractError(ValueError):

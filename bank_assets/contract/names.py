@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+# Stages in the order of the data; each names a module, a Dagster group and a check file.
 STAGES: Final = (
     "raw", "tables", "validation", "drift", "performance", "features", "training", "evaluation", "promotion", "scoring",
 )  # fmt: skip
-"""Stages in the order of the data; each names a module, a Dagster group and a check file."""
 
 MODEL_NAME: Final = "bank-marketing"
 ALIAS_CHAMPION: Final = "champion"

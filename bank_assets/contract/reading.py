@@ -18,25 +18,22 @@ from typing import IO, Final
 
 from bank_assets.contract.rows import SPACE
 
-FIELD_COUNT: Final = "row.field_count"
-"""Code of a line with another number of fields than the header."""
+FIELD_COUNT: Final = "row.field_count"  # code of a line with another number of fields than the header
 
+# Code of a line with an unclosed quote. No other rule is checked on a line with either fault.
 OPEN_QUOTE: Final = "row.open_quote"
-"""Code of a line with an unclosed quote. No other rule is checked on a line with either fault."""
 
 DELIMITERS: Final = (";", ",")
+# Encoding in the register → codec of the lines; a byte order mark is skipped with the head of the file.
 ENCODINGS: Final = {"utf-8": "utf-8", "utf-8-sig": "utf-8", "latin-1": "latin-1"}
-"""Encoding in the register → codec of the lines; a byte order mark is skipped with the head of the file."""
 
-BLOCK_BYTES: Final = 16 << 20
-"""Text that is read at once: some 150,000 rows, 100 MB of working memory."""
+BLOCK_BYTES: Final = 16 << 20  # text that is read at once: some 150,000 rows, 100 MB of working memory
 
-HEAD_BYTES: Final = 65_536
-"""The head of a file must end within this length."""
+HEAD_BYTES: Final = 65_536  # the head of a file must end within this length
 
 _BLANK: Final = bytes(range(0x21))
 _MOST_FIELDS: Final = 1_000
-_SEPARATOR_LINE: Final = re.compile(r'"?sep=([;,])"?', re.IGNORECASE)
+_SEPARATOR_LINE: Final = re.compile(r'"?sep=([;,])"?', re.IGNORECASE)  # spreadsheets write it above the header
 _LINE_END: Final = re.compile(rb"[\r\n]")
 _QUOTED: Final = re.compile(r'"((?:[^"]|"")*)"')
 
@@ -54,7 +51,6 @@ class Head:
     delimiter: str
     text: str
     line: int
-    has_mark: bool
 
 
 def end_of_lines(block: bytes) -> int:
@@ -66,12 +62,6 @@ def head_of(path: Path) -> Head:
     """The head of a file, looked for in the first 64 KiB."""
     with path.open("rb") as stream:
         return read_head(stream.read(HEAD_BYTES).splitlines()[:2])
-
-
-def is_separator_line(line: bytes) -> bool:
-    """Whether a line is `sep=;` or `sep=,`, which spreadsheets write above the header."""
-    text = line.removeprefix(codecs.BOM_UTF8).decode("utf-8", errors="replace")
-    return _SEPARATOR_LINE.fullmatch(text.strip(SPACE)) is not None
 
 
 def is_blank(line: bytes) -> bool:
@@ -151,14 +141,13 @@ def _field(delimiter: str) -> re.Pattern[str]:
 
 def read_head(lines: Sequence[bytes]) -> Head:
     """Parse the first two lines of a file; without lines, the head has no columns."""
-    first = lines[0] if lines else b""
-    has_mark = first.startswith(codecs.BOM_UTF8)
-    texts = [line.decode("utf-8", errors="replace") for line in (first.removeprefix(codecs.BOM_UTF8), *lines[1:2])]
+    first = lines[0].removeprefix(codecs.BOM_UTF8) if lines else b""
+    texts = [line.decode("utf-8", errors="replace") for line in (first, *lines[1:2])]
     named = _SEPARATOR_LINE.fullmatch(texts[0].strip(SPACE))
     text = texts[-1] if named and len(texts) > 1 else texts[0]
     splits = {sign: tuple(split_fields(text, sign)) for sign in DELIMITERS}
     delimiter = named[1] if named else max(DELIMITERS, key=lambda sign: len(splits[sign]))
-    return Head(splits[delimiter], delimiter, text, 2 if named else 1, has_mark)
+    return Head(splits[delimiter], delimiter, text, 2 if named else 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,11 +179,9 @@ def encoding_of(stream: IO[bytes]) -> str:
     """UTF-8 if the whole stream decodes as such, else Latin-1, which accepts every byte. The stream is rewound."""
     start = stream.read(len(codecs.BOM_UTF8))
     stream.seek(0)
-    decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        while chunk := stream.read(BLOCK_BYTES):
-            decoder.decode(chunk)
-        decoder.decode(b"", final=True)
+        for _ in codecs.iterdecode(iter(lambda: stream.read(BLOCK_BYTES), b""), "utf-8"):
+            pass
     except UnicodeDecodeError:
         return "latin-1"
     finally:
@@ -212,8 +199,8 @@ def _lines(stream: IO[bytes]) -> Iterator[bytes]:
     yield from tail.splitlines()
 
 
-def blocks(path: Path, first: int, last: int, size: int = BLOCK_BYTES) -> Iterator[tuple[int, bytes]]:
-    """Blocks of whole lines, each with its offset: the rows that begin in `[first, last)`, the head left out.
+def blocks(path: Path, first: int, last: int, size: int = BLOCK_BYTES) -> Iterator[bytes]:
+    """Blocks of whole lines: the rows that begin in `[first, last)`, the head left out.
 
     Adjacent ranges hold every row of a file exactly once, wherever they are cut. A line longer than `size` bytes makes
     a longer block.
@@ -226,7 +213,7 @@ def blocks(path: Path, first: int, last: int, size: int = BLOCK_BYTES) -> Iterat
             block = tail + chunk
             cut = len(block) if at + len(block) == end else end_of_lines(block)
             if cut:
-                yield at, block[:cut]
+                yield block[:cut]
             at, tail = at + cut, block[cut:]
 
 

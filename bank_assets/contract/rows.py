@@ -7,9 +7,12 @@ not with rows.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import date
+from functools import cached_property, lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -20,11 +23,11 @@ from bank_assets.contract.contract import Contract
 
 BoolArray = NDArray[np.bool_]
 
-SPACE: Final = "".join(map(chr, range(0x21)))
-"""Characters that are trimmed around a field."""
+SPACE: Final = "".join(map(chr, range(0x21)))  # characters that are trimmed around a field
 
-_INTEGER_WIDTH: Final = 20
-_DAY_WIDTH: Final = 10
+_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")  # fits an int64
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_EPOCH: Final = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,21 +85,11 @@ class DistinctValues:
 
 
 def integers(texts: Sequence[str]) -> tuple[NDArray[np.int64], BoolArray]:
-    """Parse whole numbers of at most 20 characters with an optional sign, and say which texts are numbers."""
-    characters = _characters(texts, _INTEGER_WIDTH)
-    length = (characters != 0).sum(axis=1)
-    is_negative = characters[:, 0] == ord("-")
-    has_sign = is_negative | (characters[:, 0] == ord("+"))
-    characters[has_sign, 0] = ord("0")
-    digits = characters.astype(np.int64) - ord("0")
-    is_digit = (digits >= 0) & (digits <= 9)
-    is_digit &= np.arange(_INTEGER_WIDTH + 1) < length[:, None]  # else a NUL between digits would count as their end
-    is_number = (is_digit.sum(axis=1) == length) & (length > has_sign) & (length <= _INTEGER_WIDTH)
-    total = np.zeros(len(texts), dtype=np.int64)
-    for place in range(_INTEGER_WIDTH):
-        # No bound of a contract is that large, so we can cap numbers before they overflow.
-        total = np.where(place < length, np.minimum(total, 10**17) * 10 + digits[:, place], total)
-    return np.where(is_negative, -total, total), is_number
+    """Parse whole numbers of at most 18 digits with an optional sign, and say which texts are numbers."""
+    trimmed = (text.strip(SPACE) for text in texts)
+    found = [int(text) if _INTEGER.fullmatch(text) else None for text in trimmed]
+    is_number = np.array([one is not None for one in found], dtype=bool)
+    return np.array([one or 0 for one in found], dtype=np.int64), is_number
 
 
 def days(texts: Sequence[str], *, with_time: bool = False) -> tuple[NDArray[np.datetime64], BoolArray]:
@@ -104,58 +97,44 @@ def days(texts: Sequence[str], *, with_time: bool = False) -> tuple[NDArray[np.d
 
     With `with_time`, the day of a time stamp is read too; `T` or a blank ends the day.
     """
+    trimmed = (text.strip(SPACE) for text in texts)
     if with_time:
-        texts = [text[:10] if text[10:11] in ("T", " ") else text for text in (text.strip(SPACE) for text in texts)]
-    characters = _characters(texts, _DAY_WIDTH)
-    digits = characters[:, [0, 1, 2, 3, 5, 6, 8, 9]].astype(np.int64) - ord("0")
-    is_day = (characters[:, [4, 7]] == ord("-")).all(axis=1) & (characters[:, _DAY_WIDTH] == 0)
-    is_day &= ((digits >= 0) & (digits <= 9)).all(axis=1)
-    digits = np.where(is_day[:, None], digits, 0)
-    year, month, day = (
-        digits[:, first:last] @ (10 ** np.arange(last - first)[::-1]) for first, last in ((0, 4), (4, 6), (6, 8))
-    )
-    is_day &= (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1)
-    months = ((year - 1970) * 12 + month - 1).astype("datetime64[M]")
-    read = months.astype("datetime64[D]") + (day - 1)
-    return read, is_day & (
-        read.astype("datetime64[M]") == months
-    )  # rejects 30 February, which numpy reads as a day of March
+        trimmed = (text[:10] if text[10:11] in ("T", " ") else text for text in trimmed)
+    found = [iso_day(text) for text in trimmed]
+    ordinals = np.array([(one or _EPOCH).toordinal() for one in found], dtype=np.int64) - _EPOCH.toordinal()
+    return ordinals.astype("datetime64[D]"), np.array([one is not None for one in found], dtype=bool)
 
 
-def _characters(texts: Sequence[str], width: int) -> NDArray[np.uint32]:
-    """Code points of the trimmed texts, (n, width + 1), zero-padded; the last column is non-zero if a text is too long.
+@lru_cache(maxsize=16_384)
+def iso_day(text: str) -> date | None:
+    """The day of a text YYYY-MM-DD; None for any other text, the further ISO forms among them."""
+    if _DAY.fullmatch(text):
+        with suppress(ValueError):
+            return date.fromisoformat(text)
+    return None
 
-    A matrix, because then no Python function runs per value.
-    """
-    trimmed = np.array([text.strip(SPACE) for text in texts], dtype=f"U{width + 1}")
-    return trimmed.view(np.uint32).reshape(len(trimmed), width + 1).copy()
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ColumnRule:
     """The rule for the values of one column; an optional field may be empty, and `days` limits a date column."""
 
     column: Column
     is_optional: bool = False
     days: DayRange = DayRange()
-    rule: Rule = field(init=False)
 
-    def __post_init__(self) -> None:
-        column = self.column
+    @cached_property
+    def rule(self) -> Rule:
+        """The rule in words, and its code."""
+        column, expected, problem = self.column, "a value", "missing"
         if column.kind is ColumnKind.INTEGER:
             unit = f" {column.unit}" if column.unit and column.role is not ColumnRole.CALENDAR else ""
-            expected, problem = (
-                f"a whole number from {column.minimum} to {column.maximum}{unit}",
-                "not_an_integer_in_range",
-            )
+            expected = f"a whole number from {column.minimum} to {column.maximum}{unit}"
+            problem = "not_an_integer_in_range"
         elif column.categories:
             expected, problem = f"one of {', '.join(column.categories)}", "not_a_known_value"
         elif column.kind is ColumnKind.DATE:
             expected, problem = self.days.expected, "not_a_usable_day"
-        else:
-            expected, problem = "a value", "missing"
-        rule = Rule(f"{column.source}.{problem}", f"{expected}, or nothing" if self.is_optional else expected)
-        object.__setattr__(self, "rule", rule)
+        return Rule(f"{column.source}.{problem}", f"{expected}, or nothing" if self.is_optional else expected)
 
     def value_of(self, text: str) -> tuple[bool, Any]:
         """Whether one value satisfies the rule, and the value, parsed if possible."""
@@ -246,11 +225,15 @@ class RowRules:
     required: tuple[str, ...] = ()
     calendar: Calendar | None = None
 
-    def judge(self, columns: Mapping[str, Encoded], is_misfit: BoolArray | None = None) -> RowVerdicts:
-        """Judge the rows of a block; no rule is checked on misfits, lines whose fields cannot be told apart, (n,)."""
+    def judge(self, columns: Mapping[str, Encoded], misfits: Iterable[int] = ()) -> RowVerdicts:
+        """Judge the rows of a block; no rule is checked on misfits, lines whose fields cannot be told apart."""
+        n_rows = len(next(iter(columns.values())).codes)
+        # A file that is older than a column has its default.
+        defaults = {one.column.source: str(one.column.default) for one in self.columns if one.column.is_optional}
+        columns = {name: Encoded(np.zeros(n_rows, np.int8), (text,)) for name, text in defaults.items()} | dict(columns)
         values = {one.column.source: one.judge(columns[one.column.source].texts) for one in self.columns}
-        n_rows = len(columns[self.columns[0].column.source].codes)
-        is_fit = np.ones(n_rows, dtype=bool) if is_misfit is None else ~is_misfit
+        is_fit = np.ones(n_rows, dtype=bool)
+        is_fit[list(misfits)] = False
         is_kept, broken = is_fit.copy(), {}
         for rule, violations in self._violations(columns, values):
             is_broken = violations & is_fit

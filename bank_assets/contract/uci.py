@@ -103,12 +103,12 @@ _LIST_STATISTICS: Final = (
 
 UCI: Final = Contract("uci", 1, "2008-05", _COLUMNS, _LIST_STATISTICS, _GROUPS)
 
+# Header of the UCI file, in its order: it has neither ids nor dates, and no column that was added later.
 UCI_FILE_COLUMNS: Final = tuple(
     name
     for name in UCI.delivery_columns
     if name not in (UCI.contact_id.source, UCI.contact_date.source, *UCI.optional_columns)
 )
-"""Header of the UCI file, in its order: it has neither ids nor dates, and no column that was added later."""
 
 
 def contract_on_record(document: Mapping[str, Any] | None) -> Contract:

@@ -5,12 +5,13 @@ Files are moved by a rename, so that they appear complete, as a careful sender w
 
 from __future__ import annotations
 
-import calendar
 import shutil
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
+
+import pandas as pd
 
 from bank_assets.demo.processes import DemoError
 from bank_assets.settings import Settings
@@ -50,17 +51,18 @@ def plan_steps(start: date, last: date, months: int | None, step_days: int) -> l
 
     `months` counts calendar months from that of `start` (None for all); `step_days` is 0 for calendar months.
     """
-    end = last
-    if months is not None:
-        index = start.year * 12 + start.month - 1 + months
-        end = min(last, date(index // 12, index % 12 + 1, 1) - timedelta(days=1))
+    end = last if months is None else min(last, _month_end(start, months - 1))
     steps, first = [], start
     while first <= end:
-        month_end = first.replace(day=calendar.monthrange(first.year, first.month)[1])
+        month_end = _month_end(first)
         until = min(end, first + timedelta(days=step_days - 1) if step_days else month_end)
         steps.append(DemoDelivery(first, until, is_month=first.day == 1 and until == month_end))
         first = until + timedelta(days=1)
     return steps
+
+
+def _month_end(day: date, later: int = 0) -> date:
+    return (pd.Period(day, "M") + later).end_time.date()
 
 
 class Sender:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from bank_assets.core.response.policy import ResponseAction
-from bank_assets.demo.step import FITS, StepResult
+from bank_assets.demo.results import FITS, StepResult
 from bank_assets.reports.page import render
 from bank_assets.reports.replay_charts import replay_charts
 from bank_assets.store.atomic_files import write_atomic
@@ -18,16 +18,15 @@ from bank_assets.store.atomic_files import write_atomic
 FOLDER: Final = "demo"
 PAGE: Final = "index.html"
 HEADINGS: Final = (
-    "delivery", "contacts", "alerts", "recalibrated days", "fits", "promoted", "champion", "profit so far, EUR",
-    "never retrained, EUR", "new champion answers after, s",
+    "delivery", "contacts", "alerts", "recalibrated days", "fits", "promoted", "refused", "champion",
+    "profit so far, EUR", "never retrained, EUR", "new champion answers after, s", "loop idle after, s",
 )  # fmt: skip
-
+# Key of the profit in the demo's months, by the policy's name in the replay.
 PROFITS: Final = {
     "platform": "profit_eur",
     "never": "profit_never_retrained_eur",
     "contact_all": "profit_contact_everyone_eur",
 }
-"""Key of the profit in the demo's months, by the policy's name in the replay."""
 
 _TEMPLATE: Final = """<h1>{{ title }}</h1>
 <p>Data: {{ source }}. platform: the loop. never: the first champion kept. contact_all: everyone is called.</p>
@@ -72,25 +71,8 @@ def write_page(reports: Path, results: Sequence[StepResult], source: str) -> Pat
         source=source,
         drawn=replay_charts(policies, events_of(results), followed="platform", source=source),
         headings=HEADINGS,
-        rows=[_cells(one) for one in results],
+        rows=[one.cells() for one in results],
     )
     path = reports / FOLDER / PAGE
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_atomic(path, page.encode())
     return path
-
-
-def _cells(result: StepResult) -> tuple[str, ...]:
-    swap = result.swap()
-    return (
-        result.step.name,
-        f"{result.contacts:,}",
-        str(len(result.alerts)),
-        str(result.recalibrations),
-        str(result.count(FITS)),
-        str(len(result.promoted)),
-        result.version or "none",
-        f"{result.profit.profit_eur:,.0f}",
-        f"{result.profit.profit_never_retrained_eur:,.0f}",
-        "-" if swap is None else f"{swap.at - result.delivered:.0f}",
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -18,29 +18,23 @@ from bank_assets.demo.deliveries import DemoDelivery, Sender
 from bank_assets.demo.page import write_page
 from bank_assets.demo.processes import DemoError, Processes, answers
 from bank_assets.demo.profit import PlayedProfit, played_profit
-from bank_assets.demo.step import HEADER, StepResult
-from bank_assets.demo.watch import (
-    MANY,
-    NewAlerts,
-    failed_ticks,
-    parts_of,
-    runs_since,
-    verdicts_since,
-    waiting_for,
-)
+from bank_assets.demo.results import HEADER, StepResult
+from bank_assets.demo.watch import MANY, failed_ticks, parts_of, runs_since, waiting_for
 from bank_assets.landing.register import read_manifest
 from bank_assets.ledger import promotions, responses
-from bank_assets.ledger.engine import open_ledger
+from bank_assets.ledger.engine import opened_ledger
+from bank_assets.loop.requests import FAILED
 from bank_assets.loop.status import look
 from bank_assets.settings import Settings
 from bank_assets.sources.source import Source
+from bank_assets.store.alert_log import FILE_NAME, AlertLog
 from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.registry import Registry
 from bank_assets.store.warehouse import Warehouse
 
 LOOK_SECONDS: Final = 0.5
+# Limit of the wait for every sensor's first tick, which must not count as a reaction to the first delivery.
 START_SECONDS: Final = 300.0
-"""Limit of the wait for every sensor's first tick, which must not count as a reaction to the first delivery."""
 
 
 @dataclass
@@ -75,21 +69,23 @@ class Play:
 
     def __post_init__(self) -> None:
         self.began = time.time()
-        self.client = AskingClient(self.app_port, self.requests_per_second)
-        self.notices = NewAlerts.from_now(self.settings.reports / "alerts.jsonl")
-        self.ledger = open_ledger(self.settings.ledger_url)
-        self._verdicts: list[promotions.Promotion] = []
-        self._judged: list[responses.Judged] = []
-        self._notices: list[dict[str, Any]] = []
-        self._last_verdict = max((row.id for row in promotions.history(self.ledger, limit=1)), default=0)
-        self._last_judged = max((row.seq for row in responses.history(self.ledger, limit=1)), default=0)
+        customer = {column.source: column.default for column in self.settings.contract.payload}
+        self.client = AskingClient(self.app_port, customer, self.requests_per_second)
+        self._log = AlertLog(self.settings.reports / FILE_NAME, "", "")
+        self._read_up_to = self._log.size
+        self._now = StepResult(self.steps[0], 0, self.began)
         self._reported_changes = 0
 
     def all(self) -> None:
         """Play every step; `DemoError` if a server ended or the loop did not become idle."""
-        with dg.DagsterInstance.from_config(str(self.settings.dagster_home)) as instance:
+        with (
+            opened_ledger(self.settings.ledger_url) as self._ledger,
+            dg.DagsterInstance.from_config(str(self.settings.dagster_home)) as instance,
+        ):
+            self._last_verdict = max((row.id for row in promotions.history(self._ledger, limit=1)), default=0)
+            self._last_judged = max((row.seq for row in responses.history(self._ledger, limit=1)), default=0)
             try:
-                self._wait_until_idle(instance, self.began, START_SECONDS)
+                self._wait_until_idle(instance, START_SECONDS)
                 if not self.first_version:
                     self._tell("no champion yet: the gate refused the first model; the loop tries again on new data")
                 self.console.print(HEADER, style="bold")
@@ -97,14 +93,9 @@ class Play:
                     self._play(instance, step)
                     time.sleep(self.pause_seconds)
             finally:
-                records = runs_since(instance, self.began)
-                self.failed_runs = [
-                    f"{record.dagster_run.job_name} {record.dagster_run.run_id}"
-                    for record in records
-                    if record.dagster_run.status in (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
-                ]
+                runs = [record.dagster_run for record in runs_since(instance, self.began)]
+                self.failed_runs = [f"{run.job_name} {run.run_id}" for run in runs if run.status in FAILED]
                 self.failed_ticks = failed_ticks(instance, self.began)
-                self.ledger.dispose()
 
     def _play(self, instance: dg.DagsterInstance, step: DemoDelivery) -> None:
         contacts = self.sender.stage(step)
@@ -112,31 +103,20 @@ class Play:
             self._tell(f"{step.name}: no contacts in the source")
             return
         self.client.contact_date = (step.last + timedelta(days=1)).isoformat()
-        self._verdicts, self._judged, self._notices = [], [], []
         already = len(self.client.changes)
-        files = self.sender.deliver(step)
-        delivered = time.time()
-        self._tell(f"{step.name}: {contacts:,} contacts arrive in {', '.join(path.name for path in files)}")
-        self._wait_until_idle(instance, delivered, self.step_timeout_seconds, {path.name for path in files})
-        idle = time.time() - delivered
-        champion = ChampionHistory.of(self.ledger).current or ""
-        if champion:
-            self._wait_for_version(champion)
-        runs = [parts_of(instance, record) for record in runs_since(instance, delivered)]
-        changes = self.client.changes[max(0, already - 1) :]
-        result = StepResult(
-            step,
-            contacts,
-            delivered,
-            idle,
-            runs,
-            self._verdicts,
-            self._judged,
-            self._notices,
-            changes,
-            champion,
-            self._profit(),
-        )
+        names = [path.name for path in self.sender.deliver(step)]
+        result = self._now = StepResult(step, contacts, time.time())
+        self._tell(f"{step.name}: {contacts:,} contacts arrive in {', '.join(names)}")
+        self._wait_until_idle(instance, self.step_timeout_seconds, names)
+        result.idle_seconds = time.time() - result.delivered
+        result.version = ChampionHistory.of(self._ledger).current or ""
+        if result.version:
+            # The app looks up the alias every few seconds.
+            answered = f"version {result.version} to answer"
+            self._wait_for(lambda: [one.version for one in self.client.changes[-1:]] == [result.version], answered)
+        result.runs = [parts_of(instance, record) for record in runs_since(instance, result.delivered)]
+        result.changes = self.client.changes[max(0, already - 1) :]
+        result.profit = self._profit()
         self.results.append(result)
         if result.profit.contacts:
             write_page(self.settings.reports, self.results, self.source.label)
@@ -150,14 +130,12 @@ class Play:
         store = Warehouse(self.settings.warehouse)
         return played_profit(store, first, start, self.settings.economics, self.settings.contract)
 
-    def _wait_until_idle(
-        self, instance: dg.DagsterInstance, since: float, timeout: float, names: Set[str] = frozenset()
-    ) -> None:
+    def _wait_until_idle(self, instance: dg.DagsterInstance, timeout: float, names: Sequence[str] = ()) -> None:
         """Wait until the loop is idle and report events meanwhile.
 
         The files in `names` must be registered and processed by a run.
         """
-        deadline = time.monotonic() + timeout
+        deadline, since = time.monotonic() + timeout, self._now.delivered
         while awaited := waiting_for(instance, since) or self._unanswered(instance, since, names):
             self._tell_news()
             if dead := self.processes.dead():
@@ -170,28 +148,29 @@ class Play:
             time.sleep(LOOK_SECONDS)
         self._tell_news()
 
-    def _unanswered(self, instance: dg.DagsterInstance, since: float, names: Set[str]) -> list[str]:
+    def _unanswered(self, instance: dg.DagsterInstance, since: float, names: Sequence[str]) -> list[str]:
         """What the loop still has to do."""
         registered = {one.name for one in read_manifest(self.settings.warehouse, "contacts")}
-        if not names <= registered:
+        if not registered.issuperset(names):
             return ["the delivery to be registered"]
         if names and not runs_since(instance, since):
             return ["a run"]
-        return list(look(self.settings, self.ledger, instance).left)
+        return list(look(self.settings, self._ledger, instance).left)
 
     def _tell_news(self) -> None:
         """Print verdicts, alerts and model changes since the last call."""
-        for row in verdicts_since(self.ledger, self._last_verdict):
+        for row in promotions.history(self._ledger, limit=MANY, after=self._last_verdict)[::-1]:
             self._last_verdict = row.id
-            self._verdicts.append(row)
+            self._now.verdicts.append(row)
             self._tell(f"  {row.kind} {row.decision}: {'; '.join(row.reasons)}")
-        for judged in responses.history(self.ledger, limit=MANY, after=self._last_judged)[::-1]:
+        for judged in responses.history(self._ledger, limit=MANY, after=self._last_judged)[::-1]:
             self._last_judged = judged.seq
-            self._judged.append(judged)
+            self._now.judged.append(judged)
             if judged.action not in (ResponseAction.NONE, ResponseAction.RECALIBRATE):
                 self._tell(f"  {judged.as_of} {judged.action}: {'; '.join(judged.reasons)}")
-        for notice in self.notices.new():
-            self._notices.append(notice)
+        for place, notice in self._log.read(self._read_up_to):
+            self._read_up_to = place
+            self._now.notices.append(notice)
             self._tell(f"  alert: {notice['title']}")
         for change in self.client.changes[self._reported_changes :]:
             self._reported_changes += 1
@@ -201,19 +180,12 @@ class Play:
 
     def _begin_to_ask(self) -> None:
         """Start the client once there is a champion; before that the app cannot decide."""
-        champions = ChampionHistory.of(self.ledger)
+        champions = ChampionHistory.of(self._ledger)
         start = np.asarray([self.steps[0].first], dtype="datetime64[D]")
         self.first_version = str(champions.version_on(start)[0] or champions.versions[0])
         self._tell(f"first champion: version {self.first_version}; the client starts")
         self.client.start()
         self._wait_for(lambda: bool(self.client.changes), "an answer of the app")
-
-    def _wait_for_version(self, version: str) -> None:
-        """Wait until the champion in force answers; the app looks up the alias every few seconds."""
-        self._wait_for(
-            lambda: bool(self.client.changes) and self.client.changes[-1].version == version,
-            f"version {version} to answer",
-        )
 
     def _wait_for(self, is_there: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
         deadline = time.monotonic() + seconds

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -23,8 +23,8 @@ from typing import Any, Final
 import psutil
 
 LOOPBACK: Final = "127.0.0.1"
+# Dagster's daemon stops its threads and code server in about 5 s; a run that takes longer than this is killed.
 STOP_SECONDS: Final = 20.0
-"""Dagster's daemon stops its threads and code server in about 5 s; a run that takes longer than this is killed."""
 LEFT_SECONDS: Final = 4.0
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 
@@ -42,14 +42,12 @@ def free_port() -> int:
 
 def answers(port: int, path: str, timeout: float = 2.0) -> bool:
     """Whether a local server answers a GET with status 200."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=timeout)
-    try:
-        connection.request("GET", path)
-        return connection.getresponse().status == http.client.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+    with contextlib.closing(http.client.HTTPConnection(LOOPBACK, port, timeout=timeout)) as connection:
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status == http.client.OK
+        except (OSError, http.client.HTTPException):
+            return False
 
 
 @dataclass(slots=True)
@@ -65,7 +63,7 @@ class Processes:
 
     record: Path
     logs: Path
-    environment: Mapping[str, str | None]
+    environment: dict[str, str | None]
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def start(self, name: str, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
@@ -145,22 +143,14 @@ def identity(pid: int) -> dict[str, Any]:
 
 def _members(leader: int) -> list[psutil.Process]:
     """The processes of a group and all descendants of its leader."""
-    found = {leader}
+    found = set()
     with contextlib.suppress(psutil.NoSuchProcess):
-        found |= {child.pid for child in psutil.Process(leader).children(recursive=True)}
+        found = {psutil.Process(leader), *psutil.Process(leader).children(recursive=True)}
     for process in psutil.process_iter():
-        try:
+        with contextlib.suppress(ProcessLookupError):
             if os.getpgid(process.pid) == leader:
-                found.add(process.pid)
-        except ProcessLookupError:
-            continue
-    members = []
-    for pid in found:
-        try:
-            members.append(psutil.Process(pid))
-        except psutil.NoSuchProcess:
-            continue
-    return members
+                found.add(process)
+    return list(found)
 
 
 def stop_group(leader: int, seconds: float = STOP_SECONDS) -> None:

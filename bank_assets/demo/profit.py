@@ -14,17 +14,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import pandas as pd
 
 from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import DayArray
 from bank_assets.core.economics.economics import Economics
-from bank_assets.core.features.contacts import Contacts
 from bank_assets.core.model.calibration import recalibrated_day_by_day
 from bank_assets.core.model.scorer import Scorer, apply_calibrator
-from bank_assets.store.contact_store import ContactStore
+from bank_assets.store.contact_store import ContactStore, stored_scores
 from bank_assets.store.lineage import passed_months
-from bank_assets.store.scores import stored_scores
 from bank_assets.store.warehouse import Warehouse
 
 
@@ -37,7 +35,7 @@ class PlayedProfit:
     profit_never_retrained_eur: float = 0.0
     profit_recalibrated_only_eur: float = 0.0
     profit_contact_everyone_eur: float = 0.0
-    by_month: tuple[dict[str, Any], ...] = ()
+    by_month: tuple[dict[Any, Any], ...] = ()
 
 
 def played_profit(
@@ -58,27 +56,17 @@ def played_profit(
         "profit_recalibrated_only_eur": economics.decide(shifted, contacts.frame),
         "profit_contact_everyone_eur": np.ones(len(contacts), bool),
     }
-    earned = {
-        name: economics.profit(calls, contacts.is_subscribed, contacts.frame)[judged] for name, calls in called.items()
-    }
-    total = {name: float(profit.sum()) for name, profit in earned.items()}
-    return PlayedProfit(int(judged.sum()), **total, by_month=_months(contacts, proba, judged, earned))
-
-
-def _months(
-    contacts: Contacts, proba: NDArray[np.float64], judged: NDArray[np.bool_], earned: dict[str, NDArray[np.float64]]
-) -> tuple[dict[str, Any], ...]:
-    months = contacts.contact_dates[judged].astype("datetime64[M]").astype(str)
-    rows = []
-    for month in dict.fromkeys(months.tolist()):
-        mine = months == month
-        rows.append(
-            {
-                "month": month,
-                **{name: float(profit[mine].sum()) for name, profit in earned.items()},
-                "outcomes": int(mine.sum()),
-                "subscription_rate": float(contacts.is_subscribed[judged][mine].mean()),
-                "mean_probability": float(proba[judged][mine].mean()),
-            }
-        )
-    return tuple(rows)
+    earned = {name: economics.profit(calls, contacts.is_subscribed, contacts.frame) for name, calls in called.items()}
+    rows = pd.DataFrame(
+        {
+            "month": contacts.contact_dates.astype("datetime64[M]").astype(str),
+            **earned,
+            "outcomes": 1,
+            "subscription_rate": contacts.is_subscribed,
+            "mean_probability": proba,
+        }
+    )[judged]
+    how = dict.fromkeys((*earned, "outcomes"), "sum") | dict.fromkeys(("subscription_rate", "mean_probability"), "mean")
+    months = rows.groupby("month", as_index=False).agg(how)
+    total = {name: float(rows[name].sum()) for name in earned}
+    return PlayedProfit(len(rows), **total, by_month=tuple(months.to_dict("records")))

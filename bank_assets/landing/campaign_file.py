@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from bank_assets.contract.columns import Column, ColumnKind
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.reading import read_rows
-from bank_assets.contract.rows import BoolArray, Calendar, ColumnRule, Encoded, RowRules, RowVerdicts
+from bank_assets.contract.rows import Calendar, ColumnRule, Encoded, RowRules, RowVerdicts
 from bank_assets.core.features.day_plan import Frame
-from bank_assets.landing.register import Delivery, object_path, read_manifest
+from bank_assets.landing.register import Delivery, read_manifest
 from bank_assets.store.campaign_files import FOLDER, campaign_of
 
-_SHOWN_REJECTIONS: Final = 100
-"""Number of refused rows listed in the metadata; all are counted."""
+_SHOWN_REJECTIONS: Final = 100  # number of refused rows listed in the metadata; all are counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +45,20 @@ def latest_campaigns(warehouse: Path, names: Sequence[str] = ()) -> list[Deliver
     return [newest[name] for name in sorted(newest) if not names or name in names]
 
 
-def read_campaign(warehouse: Path, delivery: Delivery, contract: Contract) -> Campaign:
+def read_campaign(delivery: Delivery, contract: Contract) -> Campaign:
     """Read and check one campaign file; a file of an earlier contract version may lack the optional columns."""
-    head, text_rows = read_rows(io.BytesIO(object_path(warehouse, delivery.sha256).read_bytes()), delivery.encoding)
+    head, text_rows = read_rows(io.BytesIO(delivery.path.read_bytes()), delivery.encoding)
     rows, width = list(text_rows), len(head.columns)
-    rules = campaign_rules(contract)
+    # The rules of a contact, but with any day as the planned day of the call.
+    checked = tuple(ColumnRule(column) for column in contract.columns if column.is_input)
+    rules = RowRules(checked, calendar=Calendar.of(contract))
     fields = [(row.fields + [""] * width)[:width] for row in rows]
     columns = {name: Encoded.of(row[at] for row in fields) for at, name in enumerate(head.columns)}
-    for column in contract.columns:
-        if column.is_optional and column.source not in columns:  # the file is older than the column
-            columns[column.source] = Encoded.of([str(column.default)] * len(rows))
-    verdict = rules.judge(columns, np.array([row.fault is not None for row in rows], dtype=bool))
+    verdict = rules.judge(columns, [at for at, row in enumerate(rows) if row.fault])
     reasons = {at: [sentence for _, sentence in found] for at, found in verdict.reasons().items()}
     reasons |= {at: [row.fault[1]] for at, row in enumerate(rows) if row.fault is not None}
     ids = verdict.typed(contract.contact_id.source)
-    usable = verdict.is_kept & _is_first(ids, verdict.is_kept)
+    usable = verdict.is_kept & ~pd.Series(ids).where(verdict.is_kept).duplicated().to_numpy()
     for at in np.flatnonzero(verdict.is_kept & ~usable):
         reasons[int(at)] = [f"{contract.contact_id.source}: expected once in a campaign, found again"]
     named = [f"line {rows[at].line}: {'; '.join(reasons[at])}" for at in sorted(reasons)[:_SHOWN_REJECTIONS]]
@@ -72,20 +71,6 @@ def read_campaign(warehouse: Path, delivery: Delivery, contract: Contract) -> Ca
         tuple(named),
         len(reasons),
     )
-
-
-def campaign_rules(contract: Contract) -> RowRules:
-    """The rules of a contact, but with any day as the planned day of the call."""
-    columns = tuple(ColumnRule(column) for column in contract.columns if column.is_input)
-    return RowRules(columns, calendar=Calendar.of(contract))
-
-
-def _is_first(ids: NDArray[Any], is_kept: BoolArray) -> BoolArray:
-    """Usable rows whose identifier appears in no usable row above, (n,)."""
-    first = np.zeros(len(ids), dtype=bool)
-    kept = np.flatnonzero(is_kept)
-    first[kept[np.unique(ids[kept].astype(str), return_index=True)[1]]] = True
-    return first
 
 
 def _values(column: Column, verdict: RowVerdicts) -> NDArray[Any]:

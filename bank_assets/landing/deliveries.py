@@ -6,34 +6,41 @@ of unchanged files reads nothing. A refused file moves to `landing/refused/`, be
 
 from __future__ import annotations
 
-import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from bank_assets.contract.contract import Contract
-from bank_assets.landing.delivery_file import DeliveryScan
+from bank_assets.landing.delivery_file import describe
 from bank_assets.landing.header import KINDS, DeliveryKind, DeliveryRefused, delivery_kinds
 from bank_assets.landing.register import (
     Delivery,
-    FileFacts,
     append_manifest,
     object_path,
     raw_root,
     read_manifest,
-    register_lock,
 )
-from bank_assets.store.atomic_files import publish, remove_leftovers, sync_folder, temporary_beside, write_atomic
+from bank_assets.store.atomic_files import (
+    publish_if_changed,
+    remove_leftovers,
+    sha256_of,
+    sync_folder,
+    temporary_beside,
+    write_atomic,
+)
+from bank_assets.store.locks import locked
 
 CHUNK_BYTES: Final = 4 * 1024 * 1024
 _UNFINISHED_SUFFIXES: Final = (".tmp", ".part", ".partial", ".filepart", ".crdownload")
 
-Stamp = tuple[int, int, int]
-"""Size in bytes, modification time and status-change time in ns: equal stamps mean an untouched file."""
+
+class LandingError(OSError):
+    """The landing folder cannot be read; the message says which part and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,6 @@ class Refusal:
 
     kind: str
     name: str
-    moved_to: Path
     problem: str
 
 
@@ -57,70 +63,37 @@ class RegisterResult:
         ignored: `kind/name` of files that are not CSV by name, so never silently lost.
     """
 
-    new: tuple[Delivery, ...]
-    unchanged: tuple[str, ...]
-    refused: tuple[Refusal, ...]
-    incomplete: tuple[str, ...]
-    ignored: tuple[str, ...]
-
-    @property
-    def months(self) -> tuple[str, ...]:
-        """Months of contacts whose content changed, ascending."""
-        return tuple(sorted({month for d in self.new if d.kind == "contacts" for month in d.months}))
+    new: list[Delivery] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+    incomplete: list[str] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
 
 
-def _stamp(path: Path) -> Stamp:
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+def landing_is_missing(landing: Path) -> bool:
+    """Whether there is no landing folder; raise `LandingError` if it or a folder in it exists and cannot be listed.
 
-
-def _is_settled(stamp: Stamp, now: datetime, settle_seconds: float) -> bool:
-    # Status-change time, because a copy may preserve old modification times.
-    return settle_seconds <= 0 or now.timestamp() - stamp[2] / 1e9 >= settle_seconds
-
-
-class _Seen:
-    """Stamp of each landing file when it was last registered; a cache that may be deleted."""
-
-    def __init__(self, warehouse: Path) -> None:
-        self._path = raw_root(warehouse) / "landing_index.json"
-        try:
-            self._known = json.loads(self._path.read_bytes())
-        except (FileNotFoundError, json.JSONDecodeError):
-            self._known = {}
-        self._before = dict(self._known)
-
-    def is_same(self, key: str, stamp: Stamp) -> bool:
-        return bool(self._known.get(key) == list(stamp))
-
-    def remember(self, key: str, stamp: Stamp) -> None:
-        self._known[key] = list(stamp)
-
-    def save(self) -> None:
-        if self._known != self._before:
-            write_atomic(self._path, json.dumps(self._known, sort_keys=True).encode())
-
-
-def _store(path: Path, kind: DeliveryKind, warehouse: Path, now: datetime) -> FileFacts:
-    """Copy a file into the object store, checking and counting it in the same pass."""
-    scan = DeliveryScan(path.name, kind, (now + timedelta(days=1)).date())
-    with path.open("rb") as source, temporary_beside(raw_root(warehouse) / "objects" / path.name) as (copy, temporary):
-        while chunk := source.read(CHUNK_BYTES):
-            scan.feed(chunk)
-            copy.write(chunk)
-        facts = scan.finish()
-        target = object_path(warehouse, facts.sha256)
-        if not (target.exists() and target.stat().st_size == facts.size_bytes):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            publish(copy, temporary, target)
-    return facts
+    `pathlib` lists an unreadable folder as empty, and an empty landing folder is normal, so a lost mount would go
+    unnoticed.
+    """
+    if not landing.exists():
+        return True
+    for folder in (landing, *(landing / kind for kind in KINDS)):
+        if folder.exists() or folder.is_symlink():
+            try:
+                with os.scandir(folder) as entries:
+                    next(entries, None)
+            except OSError as error:
+                raise LandingError(
+                    f"{folder}: expected a folder that this process may list, found {error.strerror or error}; "
+                    "mount it again or give the right to read it. Deliveries wait there until then."
+                ) from error
+    return False
 
 
 def _refuse(path: Path, kind: DeliveryKind, landing: Path, problem: DeliveryRefused, now: datetime) -> Refusal:
     """Set a file aside; its reason is on disk before the file moves."""
-    with path.open("rb") as stream:
-        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    folder = landing / "refused"
+    sha256, folder = sha256_of(path), landing / "refused"
     target = folder / path.name
     if target.exists():  # a second refused file of that name must not replace the first
         target = folder / f"{path.stem}-{sha256[:12]}{path.suffix}"
@@ -138,7 +111,7 @@ def _refuse(path: Path, kind: DeliveryKind, landing: Path, problem: DeliveryRefu
     write_atomic(folder / f"{target.name}.reason.json", json.dumps(reason, indent=2, ensure_ascii=False).encode())
     shutil.move(path, target)
     sync_folder(folder)
-    return Refusal(kind.name, path.name, target, str(problem))
+    return Refusal(kind.name, path.name, str(problem))
 
 
 def _candidates(landing: Path, kinds: Iterable[DeliveryKind]) -> list[tuple[DeliveryKind, Path]]:
@@ -152,6 +125,12 @@ def _candidates(landing: Path, kinds: Iterable[DeliveryKind]) -> list[tuple[Deli
     return sorted(found, key=lambda item: (item[1].stat().st_mtime_ns, item[0].name, item[1].name))
 
 
+def _stamp(path: Path) -> list[int]:
+    """Size in bytes, modification time and status-change time in ns: equal stamps mean an untouched file."""
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+
+
 class _Scan:
     """One pass over the landing folders, under the register lock."""
 
@@ -159,65 +138,72 @@ class _Scan:
         self._landing, self._warehouse, self._now, self._settle = landing, warehouse, now, settle_seconds
         self._log = list(read_manifest(warehouse))
         self._registered = len(self._log)
-        self._seen = _Seen(warehouse)
         self._last_digest = {f"{d.kind}/{d.name}": d.sha256 for d in self._log}
         self._month_digest = {(d.kind, month): d.sha256 for d in self._log for month in d.months}
-        self._new: list[Delivery] = []
-        self._refused: list[Refusal] = []
-        self._seen_as: dict[str, list[str]] = {"unchanged": [], "incomplete": [], "ignored": []}
+        # The stamp of each file when it was last registered; a cache that may be deleted.
+        self._index = raw_root(warehouse) / "landing_index.json"
+        try:
+            self._stamps: dict[str, list[int]] = json.loads(self._index.read_bytes())
+        except (FileNotFoundError, json.JSONDecodeError):
+            self._stamps = {}
+        self._saved = dict(self._stamps)
+        self.found = RegisterResult()
 
     def take(self, kind: DeliveryKind, path: Path) -> None:
         """Register, skip or set aside one file."""
         key, stamp = f"{kind.name}/{path.name}", _stamp(path)
-        if path.name.lower().endswith(_UNFINISHED_SUFFIXES) or not _is_settled(stamp, self._now, self._settle):
-            self._seen_as["incomplete"].append(key)
+        # Status-change time, because a copy may preserve old modification times.
+        is_settled = self._settle <= 0 or self._now.timestamp() - stamp[2] / 1e9 >= self._settle
+        if path.name.lower().endswith(_UNFINISHED_SUFFIXES) or not is_settled:
+            self.found.incomplete.append(key)
         elif path.suffix.lower() != ".csv":
-            self._seen_as["ignored"].append(key)
-        elif key in self._last_digest and self._seen.is_same(key, stamp):
-            self._seen_as["unchanged"].append(key)
+            self.found.ignored.append(key)
+        elif key in self._last_digest and self._stamps.get(key) == stamp:
+            self.found.unchanged.append(key)
         else:
             self._read(kind, path, key, stamp)
 
-    def _read(self, kind: DeliveryKind, path: Path, key: str, stamp: Stamp) -> None:
+    def _read(self, kind: DeliveryKind, path: Path, key: str, stamp: list[int]) -> None:
         try:
-            facts = _store(path, kind, self._warehouse, self._now)
+            arrival = self._stored(kind, path)
         except DeliveryRefused as problem:
-            self._refused.append(_refuse(path, kind, self._landing, problem, self._now))
+            self.found.refused.append(_refuse(path, kind, self._landing, problem, self._now))
             return
         if _stamp(path) != stamp:  # written to during the copy; the stored object is a harmless orphan
-            self._seen_as["incomplete"].append(key)
+            self.found.incomplete.append(key)
             return
-        self._seen.remember(key, stamp)
-        if self._last_digest.get(key) == facts.sha256:
-            self._seen_as["unchanged"].append(key)
+        self._stamps[key] = stamp
+        if self._last_digest.get(key) == arrival.sha256:
+            self.found.unchanged.append(key)
             return
-        arrival = Delivery(
-            arrival=len(self._log) + 1,
-            arrived_at=self._now.isoformat(),
-            kind=kind.name,
-            name=path.name,
-            **{name: getattr(facts, name) for name in facts.__slots__},
-        )
         # The last arrival of a content counts, so a month changes unless its last arrival had the same bytes.
-        months = [(kind.name, month) for month in facts.months]
-        if any(self._month_digest.get(month) != facts.sha256 for month in months):
-            self._new.append(arrival)
+        months = [(kind.name, month) for month in arrival.months]
+        if any(self._month_digest.get(month) != arrival.sha256 for month in months):
+            self.found.new.append(arrival)
         else:
-            self._seen_as["unchanged"].append(key)
-        self._month_digest |= dict.fromkeys(months, facts.sha256)
+            self.found.unchanged.append(key)
+        self._month_digest |= dict.fromkeys(months, arrival.sha256)
         self._log.append(arrival)
-        self._last_digest[key] = facts.sha256
+        self._last_digest[key] = arrival.sha256
+
+    def _stored(self, kind: DeliveryKind, path: Path) -> Delivery:
+        """Copy a file into the object store and describe the copy."""
+        beside = raw_root(self._warehouse) / "objects" / path.name
+        with path.open("rb") as source, temporary_beside(beside) as (copy, temporary):
+            shutil.copyfileobj(source, copy, CHUNK_BYTES)
+            copy.flush()
+            arrival = describe(temporary, kind, name=path.name, arrival=len(self._log) + 1, now=self._now)
+            target = object_path(self._warehouse, arrival.sha256)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            publish_if_changed(copy, temporary, target)
+        return replace(arrival, path=target)
 
     def commit(self) -> None:
         """Save what was registered so far: the manifest first, then the cache."""
         append_manifest(self._warehouse, self._log[self._registered :])
         self._registered = len(self._log)
-        self._seen.save()
-
-    def result(self) -> RegisterResult:
-        """What the pass found."""
-        keys = {name: tuple(found) for name, found in self._seen_as.items()}
-        return RegisterResult(new=tuple(self._new), refused=tuple(self._refused), **keys)
+        if self._stamps != self._saved:
+            write_atomic(self._index, json.dumps(self._stamps, sort_keys=True).encode())
 
 
 def register_deliveries(
@@ -241,7 +227,7 @@ def register_deliveries(
     """
     if now.tzinfo is None:
         raise ValueError(f"now: expected a time with zone, found {now.isoformat()}; use datetime.now(UTC).")
-    with register_lock(warehouse):
+    with locked(raw_root(warehouse) / ".lock"):
         remove_leftovers(raw_root(warehouse) / "objects")
         scan, families = _Scan(landing, warehouse, now, settle_seconds), delivery_kinds(contract)
         try:
@@ -249,4 +235,4 @@ def register_deliveries(
                 scan.take(kind, path)
         finally:
             scan.commit()
-    return scan.result()
+    return scan.found

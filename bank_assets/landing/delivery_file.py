@@ -1,4 +1,4 @@
-r"""One delivered CSV file, read in a single pass with bounded memory: header, encoding, and rows per month.
+r"""One delivered CSV file, read with bounded memory: header, encoding, and rows per month.
 
 Every row belongs to exactly one month: that of its date, if it is a valid ISO day between the contract's first month
 and the day after arrival. Otherwise the row is a *stray* and belongs to the delivery's *home month*, the month with
@@ -10,19 +10,20 @@ ASCII, so this affects only how rejected text is shown.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Sequence
-from datetime import date
-from typing import Final
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 
 from bank_assets.contract.reading import (
+    HEAD_BYTES,
     Head,
+    blocks,
+    encoding_of,
     end_of_lines,
     has_open_field,
-    is_separator_line,
     read_head,
     rows_of,
     split_fields,
@@ -30,139 +31,97 @@ from bank_assets.contract.reading import (
 )
 from bank_assets.contract.rows import days
 from bank_assets.landing.header import DeliveryKind, DeliveryRefused, check_header
-from bank_assets.landing.register import FileFacts
-
-_HEADER_LIMIT_BYTES: Final = 65_536
-
-
-class RowDates:
-    """Finds the day of each row of a file; a day after `latest` is unusable where the kind lies in the past."""
-
-    def __init__(self, head: Head, kind: DeliveryKind, latest: date | None) -> None:
-        self._delimiter, self._n_fields = head.delimiter, len(head.columns)
-        self._place, self._with_time = head.columns.index(kind.date_column), kind.with_time
-        self._first = np.datetime64(f"{kind.first_month}-01")
-        self._last = np.datetime64(latest if kind.is_past and latest is not None else date.max)
-
-    def days(self, lines: Sequence[bytes]) -> list[str]:
-        """The ISO day of every row, "" for a stray."""
-        fields = self._fields(lines)
-        distinct = list(dict.fromkeys(fields))
-        read, is_day = days([unquoted(field.decode("latin-1")) for field in distinct], with_time=self._with_time)
-        is_usable = is_day & (read >= self._first) & (read <= self._last)
-        texts = np.where(is_usable, np.datetime_as_string(read, unit="D"), "").tolist() if distinct else []
-        by_field = dict(zip(distinct, texts, strict=True))
-        return [by_field[field] for field in fields]
-
-    def _fields(self, lines: Sequence[bytes]) -> list[bytes]:
-        """Raw text of the date column of every line, empty if the line has no such field."""
-        place, sign = self._place, self._delimiter.encode()
-        has_open = has_open_field(b"\n".join(lines), self._delimiter)
-        # Splitting bytes reads ~1.5 M rows/s; only odd lines need `split_fields`, which is the definition.
-        return [
-            line.split(sign, place + 1)[place]
-            if line.count(sign) == self._n_fields - 1 and not (has_open and has_open_field(line, self._delimiter))
-            else self._odd_field(line)
-            for line in lines
-        ]
-
-    def _odd_field(self, line: bytes) -> bytes:
-        fields = split_fields(line.decode("latin-1"), self._delimiter)
-        return fields[self._place].encode("latin-1") if len(fields) > self._place else b""
+from bank_assets.landing.register import Delivery
+from bank_assets.store.atomic_files import sha256_of
 
 
-def home_month(months: Counter[str]) -> str:
-    """The month with most rows, the earliest of equals."""
-    return min(months, key=lambda month: (-months[month], month))
+def describe(path: Path, kind: DeliveryKind, *, name: str, arrival: int, now: datetime) -> Delivery:
+    """Check a delivered file and describe it for the register.
 
-
-class DeliveryScan:
-    """One pass over the bytes of a delivery, fed in chunks while they are copied."""
-
-    def __init__(self, name: str, kind: DeliveryKind, latest: date | None) -> None:
-        self._name, self._kind, self._latest = name, kind, latest
-        self._sha = hashlib.sha256()
-        self._size = self._rows = 0
-        self._tail = b""
-        self._is_utf8 = True
-        self._head: Head | None = None
-        self._dates: RowDates | None = None
-        self._days: Counter[str] = Counter()
-
-    def feed(self, chunk: bytes) -> None:
-        """Take the next bytes; raise `DeliveryRefused` if the header does not fit."""
-        self._sha.update(chunk)
-        self._size += len(chunk)
-        block = self._tail + chunk
-        cut = end_of_lines(block)
-        self._tail = block[cut:]
-        if self._head is None and is_separator_line(block[:cut].rstrip()):  # the header has yet to come
-            self._tail = block
-            return
-        if self._head is None and not cut and len(block) > _HEADER_LIMIT_BYTES:
-            raise DeliveryRefused(
-                self._name,
-                expected="a header line",
-                to_do="deliver a CSV file with line ends",
-                found=f"no line end in the first {_HEADER_LIMIT_BYTES:,} bytes",
-            )
-        self._take(block[:cut])
-
-    def _take(self, block: bytes) -> None:
-        if self._is_utf8 and not block.isascii():
-            try:
-                block.decode("utf-8")
-            except UnicodeDecodeError:
-                self._is_utf8 = False
-        lines = block.splitlines()
-        if lines and self._dates is None:
-            self._head = read_head(lines[:2])
-            lines = lines[self._head.line :]
-            check_header(self._head, self._kind, self._name)
-            self._dates = RowDates(self._head, self._kind, self._latest)
-        if self._dates is None:
-            return
-        rows = rows_of(lines)
-        self._rows += len(rows)
-        self._days.update(self._dates.days(rows))
-
-    def finish(self) -> FileFacts:
-        """End the pass and return its facts.
-
-        Raises:
-            DeliveryRefused: the file is empty, has no rows, or not one row with a usable date.
-        """
-        self._take(self._tail)
-        to_do = "deliver the file again with its content"
-        if self._head is None:
-            raise DeliveryRefused(self._name, expected="a header line and rows", found="an empty file", to_do=to_do)
-        if not self._rows:
-            raise DeliveryRefused(self._name, expected="at least one row", found="a header without rows", to_do=to_do)
-        strays = self._days.pop("", 0)
-        if not self._days:
-            raise DeliveryRefused(
-                self._name,
-                found=f"none in {self._rows:,} rows",
-                to_do="correct the dates and deliver it again",
-                expected=f"a {self._kind.date_column} as YYYY-MM-DD, not before {self._kind.first_month} "
-                "or after arrival",
-            )
-        months: Counter[str] = Counter()
-        for day, count in self._days.items():
-            months[day[:7]] += count
-        home = home_month(months)
-        months[home] += strays
-        encoding = "latin-1" if not self._is_utf8 else "utf-8-sig" if self._head.has_mark else "utf-8"
-        return FileFacts(
-            sha256=self._sha.hexdigest(),
-            size_bytes=self._size,
-            rows=self._rows,
-            encoding=encoding,
-            delimiter=self._head.delimiter,
-            columns=self._head.columns,
-            months=dict(sorted(months.items())),
-            home_month=home,
-            stray_rows=strays,
-            first_day=min(self._days),
-            last_day=max(self._days),
+    Raises:
+        DeliveryRefused: the header does not fit, or the file has no rows, or not one row with a usable date.
+    """
+    to_do = "deliver the file again with its content"
+    with path.open("rb") as stream:
+        start = stream.read(HEAD_BYTES)
+        stream.seek(0)
+        encoding = encoding_of(stream)
+    if not start:
+        raise DeliveryRefused(name, expected="a header line and rows", found="an empty file", to_do=to_do)
+    if len(start) == HEAD_BYTES and not end_of_lines(start):
+        raise DeliveryRefused(
+            name,
+            expected="a header line",
+            found=f"no line end in the first {HEAD_BYTES:,} bytes",
+            to_do="deliver a CSV file with line ends",
         )
+    head = read_head(start.splitlines()[:2])
+    check_header(head, kind, name)
+    found: Counter[str] = Counter()
+    for _, of_block in dated_rows(path, head, kind, now):
+        found.update(of_block)
+    rows, strays = found.total(), found.pop("", 0)
+    if not rows:
+        raise DeliveryRefused(name, expected="at least one row", found="a header without rows", to_do=to_do)
+    if not found:
+        raise DeliveryRefused(
+            name,
+            expected=f"a {kind.date_column} as YYYY-MM-DD, not before {kind.first_month} or after arrival",
+            found=f"none in {rows:,} rows",
+            to_do="correct the dates and deliver it again",
+        )
+    months: Counter[str] = Counter()
+    for day, count in found.items():
+        months[day[:7]] += count
+    home = min(months, key=lambda month: (-months[month], month))
+    months[home] += strays
+    return Delivery(
+        path=path,
+        sha256=sha256_of(path),
+        size_bytes=path.stat().st_size,
+        rows=rows,
+        encoding=encoding,
+        delimiter=head.delimiter,
+        columns=head.columns,
+        months=dict(sorted(months.items())),
+        home_month=home,
+        stray_rows=strays,
+        first_day=min(found),
+        last_day=max(found),
+        arrival=arrival,
+        arrived_at=now.isoformat(),
+        kind=kind.name,
+        name=name,
+    )
+
+
+def dated_rows(path: Path, head: Head, kind: DeliveryKind, now: datetime) -> Iterator[tuple[list[bytes], list[str]]]:
+    """The rows of a file, block by block, and the ISO day of each, "" for a stray."""
+    first = np.datetime64(f"{kind.first_month}-01")
+    last = np.datetime64((now + timedelta(days=1)).date() if kind.is_past else date.max)
+    for block in blocks(path, 0, path.stat().st_size):
+        if not (rows := rows_of(block.splitlines())):
+            continue
+        fields = _fields(rows, head, head.columns.index(kind.date_column))
+        distinct = list(dict.fromkeys(fields))
+        read, is_day = days([unquoted(field.decode("latin-1")) for field in distinct], with_time=kind.with_time)
+        texts = np.where(is_day & (read >= first) & (read <= last), np.datetime_as_string(read, unit="D"), "")
+        day_of = dict(zip(distinct, texts.tolist(), strict=True))
+        yield rows, [day_of[field] for field in fields]
+
+
+def _fields(lines: Sequence[bytes], head: Head, place: int) -> list[bytes]:
+    """Raw text of one column of every line, empty if the line has no such field."""
+    sign, has_open = head.delimiter.encode(), has_open_field(b"\n".join(lines), head.delimiter)
+
+    def odd_field(line: bytes) -> bytes:
+        fields = split_fields(line.decode("latin-1"), head.delimiter)
+        return fields[place].encode("latin-1") if len(fields) > place else b""
+
+    # Splitting bytes reads ~1.5 M rows/s; only odd lines need `split_fields`, which is the definition.
+    return [
+        line.split(sign, place + 1)[place]
+        if line.count(sign) == len(head.columns) - 1 and not (has_open and has_open_field(line, head.delimiter))
+        else odd_field(line)
+        for line in lines
+    ]

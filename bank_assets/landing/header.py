@@ -36,8 +36,7 @@ class DeliveryKind:
     is_past: bool = True  # the day cannot lie after the arrival, except for campaigns
 
 
-KINDS: Final = ("contacts", "outcomes", "campaigns")
-"""Kinds of deliveries, which are folders under `landing/`."""
+KINDS: Final = ("contacts", "outcomes", "campaigns")  # kinds of deliveries, which are folders under `landing/`
 
 
 @lru_cache(maxsize=8)

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
 from bank_assets.store.atomic_files import write_atomic
-from bank_assets.store.locks import locked
 
 SCHEMA_VERSION: Final = 1
 
@@ -25,8 +23,8 @@ class ManifestError(ValueError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FileFacts:
-    """What one pass over a delivered file found."""
+class Delivery:
+    """One arrival of one file."""
 
     sha256: str  # of the bytes as delivered; names the raw object
     size_bytes: int
@@ -39,16 +37,11 @@ class FileFacts:
     stray_rows: int  # rows without a usable date
     first_day: str  # earliest usable date, ISO
     last_day: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery(FileFacts):
-    """One arrival of one file."""
-
     arrival: int  # 1, 2, 3, …; decides which row of a contact wins
     arrived_at: str  # ISO with zone
     kind: str  # `contacts`, `outcomes` or `campaigns`
     name: str  # in the landing folder
+    path: Path  # where its bytes are; follows from the digest and is not stored
 
 
 def raw_root(warehouse: Path) -> Path:
@@ -66,12 +59,7 @@ def object_path(warehouse: Path, sha256: str) -> Path:
     return raw_root(warehouse) / "objects" / sha256[:2] / f"{sha256}.csv"
 
 
-def register_lock(warehouse: Path) -> AbstractContextManager[None]:
-    """Lock for appending to the register; a second process waits."""
-    return locked(raw_root(warehouse) / ".lock")
-
-
-def _parse(line: str, where: str) -> Delivery:
+def _parse(line: str, where: str, warehouse: Path) -> Delivery:
     try:
         record = json.loads(line)
         version = record.pop("schema_version")
@@ -81,7 +69,7 @@ def _parse(line: str, where: str) -> Delivery:
                 f"use the release that wrote this warehouse or migrate it."
             )
         record["columns"] = tuple(record["columns"])
-        return Delivery(**record)
+        return Delivery(**record, path=object_path(warehouse, record["sha256"]))
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
         raise ManifestError(
             f"{where}: expected one delivery record, found {line[:80]!r} ({error}); restore the file "
@@ -95,13 +83,15 @@ def read_manifest(warehouse: Path, kind: str | None = None) -> tuple[Delivery, .
     if not path.exists():
         return ()
     lines = path.read_text(encoding="utf-8").splitlines()
-    deliveries = (_parse(line, f"{path}:{number}") for number, line in enumerate(lines, start=1))
+    deliveries = (_parse(line, f"{path}:{number}", warehouse) for number, line in enumerate(lines, start=1))
     return tuple(delivery for delivery in deliveries if kind in (None, delivery.kind))
 
 
 def append_manifest(warehouse: Path, arrivals: Iterable[Delivery]) -> None:
-    """Append arrivals, all or none. The caller holds `register_lock`."""
+    """Append arrivals, all or none. The caller holds the lock of the register."""
     records = [{"schema_version": SCHEMA_VERSION, **asdict(arrival)} for arrival in arrivals]
+    for record in records:
+        del record["path"]
     lines = [json.dumps(record, separators=(",", ":"), ensure_ascii=False) for record in records]
     if lines:
         path = manifest_path(warehouse)
@@ -110,15 +100,13 @@ def append_manifest(warehouse: Path, arrivals: Iterable[Delivery]) -> None:
         write_atomic(path, before + "".join(line + "\n" for line in lines).encode())
 
 
-def latest_per_object(deliveries: Iterable[Delivery]) -> tuple[Delivery, ...]:
-    """The last arrival of each content, in arrival order."""
-    last = {delivery.sha256: delivery for delivery in deliveries}
+def manifest_of(warehouse: Path, months: Collection[str], kind: str = "contacts") -> tuple[Delivery, ...]:
+    """The deliveries that make up some months, each content once, at its last arrival.
+
+    They come in the order of arrival, in which later rows replace earlier ones.
+    """
+    last = {one.sha256: one for one in read_manifest(warehouse, kind) if not one.months.keys().isdisjoint(months)}
     return tuple(sorted(last.values(), key=lambda delivery: delivery.arrival))
-
-
-def month_manifest(warehouse: Path, month: str, kind: str = "contacts") -> tuple[Delivery, ...]:
-    """The deliveries that make up a month, each content once, in the order in which later rows replace earlier ones."""
-    return latest_per_object(d for d in read_manifest(warehouse, kind) if month in d.months)
 
 
 def month_digest(deliveries: Iterable[Delivery]) -> str:

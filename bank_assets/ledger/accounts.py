@@ -15,28 +15,25 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import Engine, delete, insert, select, update
+from sqlalchemy import Engine, delete, insert, or_, select, update
 
-from bank_assets.ledger.engine import LedgerError, utc_now, writing
+from bank_assets.ledger.engine import LedgerError, read, utc_now, writing
 from bank_assets.ledger.models import api_keys, sessions, users
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
 
 ROLES: Final = ("analyst", "auditor", "admin")
-NEW_USER_ROLE: Final = "analyst"
-"""Role of a new user if none is given."""
+NEW_USER_ROLE: Final = "analyst"  # if none is given
 SCOPES: Final = ("predict", "outcomes", "audit", "admin")
+# What each role may do on the pages; API keys have scopes of their own.
 ROLE_SCOPES: Final = {
     "analyst": frozenset({"predict", "outcomes"}),
     "auditor": frozenset({"audit"}),
     "admin": frozenset(SCOPES),
 }
-"""What each role may do on the pages; API keys have scopes of their own."""
-
 KEY_PREFIX: Final = "bank_"
-MIN_PASSWORD: Final = 12
-"""Fewest characters of a password (NIST SP 800-63B-4: 15 alone, 8 with a second factor)."""
+MIN_PASSWORD: Final = 12  # characters (NIST SP 800-63B-4: 15 alone, 8 with a second factor)
 
 
 class AccountError(LedgerError):
@@ -83,32 +80,29 @@ def create_user(engine: Engine, name: str, password: str, role: str | None = Non
     if role is not None:
         values["role"] = role
     with writing(engine) as connection:
-        known = connection.execute(select(users.c.id).where(users.c.name == name)).scalar_one_or_none()
+        changed = update(users).where(users.c.name == name).values(values).returning(users.c.id)
+        known = connection.execute(changed).scalar_one_or_none()
+        connection.execute(delete(sessions).where(sessions.c.user_id == known))
         if known is None:
-            connection.execute(
-                insert(users).values({"name": name, "created_at": utc_now(), "role": NEW_USER_ROLE, **values})
-            )
-        else:
-            connection.execute(update(users).where(users.c.id == known).values(**values))
-            connection.execute(delete(sessions).where(sessions.c.user_id == known))
+            made = {"name": name, "created_at": utc_now(), "role": NEW_USER_ROLE, **values}
+            connection.execute(insert(users).values(made))
 
 
 def disable_user(engine: Engine, name: str) -> None:
     """Lock a user out at once; their name stays for the record. Raises `AccountError` if there is no such user."""
     with writing(engine) as connection:
-        known = connection.execute(select(users.c.id).where(users.c.name == name)).scalar_one_or_none()
+        disabled = update(users).where(users.c.name == name).values(disabled_at=utc_now()).returning(users.c.id)
+        known = connection.execute(disabled).scalar_one_or_none()
         if known is None:
             raise AccountError(f"user: expected a user to disable, found none named {name!r}; check the spelling.")
         connection.execute(delete(sessions).where(sessions.c.user_id == known))
-        connection.execute(update(users).where(users.c.id == known).values(disabled_at=utc_now()))
 
 
 def has_credentials(engine: Engine) -> bool:
     """Whether an enabled user or a valid key exists, the condition for a non-local bind."""
-    with engine.connect() as connection:
-        user = connection.execute(select(users.c.id).where(users.c.disabled_at.is_(None)).limit(1)).first()
-        key = connection.execute(select(api_keys.c.id).where(api_keys.c.revoked_at.is_(None)).limit(1)).first()
-    return user is not None or key is not None
+    user = select(users.c.id).where(users.c.disabled_at.is_(None)).exists()
+    key = select(api_keys.c.id).where(api_keys.c.revoked_at.is_(None)).exists()
+    return bool(read(engine, select(or_(user, key)))[0][0])
 
 
 def log_in(engine: Engine, name: str, password: str, *, hours: float) -> str | None:
@@ -118,13 +112,12 @@ def log_in(engine: Engine, name: str, password: str, *, hours: float) -> str | N
     """
     from argon2.exceptions import VerificationError
 
-    with engine.connect() as connection:
-        row = connection.execute(select(users).where(users.c.name == name, users.c.disabled_at.is_(None))).one_or_none()
+    found = read(engine, select(users).where(users.c.name == name, users.c.disabled_at.is_(None)))
     try:
-        _hasher().verify(row.password_hash if row is not None else _decoy(), password)
+        _hasher().verify(found[0].password_hash if found else _decoy(), password)
     except VerificationError:
         return None
-    if row is None:
+    if not found:
         return None
     token = secrets.token_urlsafe(32)
     now = datetime.now(UTC)
@@ -132,7 +125,9 @@ def log_in(engine: Engine, name: str, password: str, *, hours: float) -> str | N
     with writing(engine) as connection:
         connection.execute(delete(sessions).where(sessions.c.expires_at < utc_now()))
         connection.execute(
-            insert(sessions).values(token_hash=_digest(token), user_id=row.id, created_at=utc_now(), expires_at=expires)
+            insert(sessions).values(
+                token_hash=_digest(token), user_id=found[0].id, created_at=utc_now(), expires_at=expires
+            )
         )
     return token
 
@@ -146,9 +141,7 @@ def session_identity(engine: Engine, token: str) -> Identity | None:
             sessions.c.token_hash == _digest(token), sessions.c.expires_at > utc_now(), users.c.disabled_at.is_(None)
         )
     )
-    with engine.connect() as connection:
-        row = connection.execute(query).one_or_none()
-    return None if row is None else Identity(row.name, ROLE_SCOPES[row.role], row.role)
+    return next((Identity(name, ROLE_SCOPES[role], role) for name, role in read(engine, query)), None)
 
 
 def log_out(engine: Engine, token: str) -> None:
@@ -197,10 +190,8 @@ def revoke_key(engine: Engine, name: str) -> bool:
 
 def key_identity(engine: Engine, key: str) -> Identity | None:
     """The identity of an API key, or None if it is unknown or revoked."""
-    with engine.connect() as connection:
-        row = connection.execute(
-            select(api_keys).where(api_keys.c.key_hash == _digest(key), api_keys.c.revoked_at.is_(None))
-        ).one_or_none()
-    if row is None:
+    valid = select(api_keys).where(api_keys.c.key_hash == _digest(key), api_keys.c.revoked_at.is_(None))
+    found = read(engine, valid)
+    if not found:
         return None
-    return Identity(row.name, frozenset(json.loads(row.scopes)), None, row.rate_per_minute)
+    return Identity(found[0].name, frozenset(json.loads(found[0].scopes)), None, found[0].rate_per_minute)

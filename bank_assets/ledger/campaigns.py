@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import Engine, Select, delete, func, insert, select
+from sqlalchemy import Engine, delete, func, insert, select
 
-from bank_assets.ledger.chain import canonical_json, decoded
-from bank_assets.ledger.engine import utc_now, writing
+from bank_assets.ledger.engine import read, utc_now, writing
 from bank_assets.ledger.ids import new_id
 from bank_assets.ledger.models import campaign_lists, suppressions
-
-_NESTED: Final = ("economics", "request", "summary")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,42 +50,35 @@ def unsuppress(engine: Engine, contact_id: str) -> bool:
     return gone.rowcount > 0
 
 
+# Identifies a state of the suppression list: its length, and the time of its newest entry.
 Edition = tuple[int, str | None]
-"""Identifies a state of the suppression list: its length, and the time of its newest entry."""
 
 
 def suppressions_edition(engine: Engine) -> Edition:
     """The current edition of the suppression list; it differs whenever the list has changed."""
-    query = select(func.count(), func.max(suppressions.c.at)).select_from(suppressions)
-    with engine.connect() as connection:
-        n, newest = connection.execute(query).one()
-    return int(n), newest
+    (found,) = read(engine, select(func.count(), func.max(suppressions.c.at)).select_from(suppressions))
+    return tuple(found)
 
 
 def suppressed(engine: Engine) -> frozenset[str]:
     """Every contact id that must not be called."""
-    with engine.connect() as connection:
-        return frozenset(connection.execute(select(suppressions.c.contact_id)).scalars())
+    return frozenset(contact_id for (contact_id,) in read(engine, select(suppressions.c.contact_id)))
 
 
 def keep_list(engine: Engine, made: CampaignList) -> CampaignList:
     """Record a call list."""
-    nested = {name: canonical_json(getattr(made, name)) for name in _NESTED}
     with writing(engine) as connection:
-        connection.execute(insert(campaign_lists).values({**asdict(made), **nested}))
+        connection.execute(insert(campaign_lists).values(asdict(made)))
     return made
 
 
 def get_list(engine: Engine, list_id: str) -> CampaignList | None:
     """One call list by id, or None."""
-    return next(iter(_read(engine, select(campaign_lists).where(campaign_lists.c.id == list_id))), None)
+    found = read(engine, select(campaign_lists).where(campaign_lists.c.id == list_id))
+    return CampaignList(**found[0]._asdict()) if found else None
 
 
 def lists(engine: Engine, limit: int = 50) -> list[CampaignList]:
     """Call lists, newest first."""
-    return _read(engine, select(campaign_lists).order_by(campaign_lists.c.id.desc()).limit(limit))
-
-
-def _read(engine: Engine, query: Select[Any]) -> list[CampaignList]:
-    with engine.connect() as connection:
-        return [CampaignList(**decoded(row, *_NESTED)) for row in connection.execute(query).mappings()]
+    newest = select(campaign_lists).order_by(campaign_lists.c.id.desc()).limit(limit)
+    return [CampaignList(**row._asdict()) for row in read(engine, newest)]

@@ -12,7 +12,6 @@ in hex, and `previous_hash` is one of the columns, so each hash commits to all e
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,28 +21,11 @@ from typing import Any, Final
 
 from sqlalchemy import BigInteger, Boolean, Column, Connection, Double, Engine, RowMapping, Select, select
 
-from bank_assets.ledger.models import decisions, erasures, ledger_head, payloads
+from bank_assets.ledger.models import canonical_json, decisions, erasures, ledger_head, payloads
 
-GENESIS: Final = "0" * 64
-"""`previous_hash` of the first record."""
-
+GENESIS: Final = "0" * 64  # `previous_hash` of the first record
 CHAINED: Final = tuple(sorted(column.name for column in decisions.columns if column.name != "hash"))
-"""Columns that enter a record's hash."""
-
 _VERIFY_CHUNK: Final = 2_000
-
-
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
-
-
-def canonical_json(value: object) -> str:
-    """JSON with sorted keys and no white space; raises `ValueError` for NaN and infinity."""
-    return _encode(value)
-
-
-def decoded(row: Mapping[str, Any] | RowMapping, *names: str) -> dict[str, Any]:
-    """A row with these of its columns parsed from JSON; None stays None."""
-    return {**row, **{name: None if row[name] is None else json.loads(row[name]) for name in names}}
 
 
 def json_text(value: str | None) -> str:
@@ -51,8 +33,8 @@ def json_text(value: str | None) -> str:
     return "null" if value is None else _escaped(value)
 
 
+# Many records share a value (model, state, versions).
 _repeated = lru_cache(maxsize=256)(json_text)
-"""`json_text`, cached for values that many records share (model, state, versions)."""
 
 
 def _json_float(value: float) -> str:
@@ -90,7 +72,7 @@ def hash_in_order(values: Iterable[Any]) -> str:
 
 def record_hash(row: Mapping[str, Any] | RowMapping) -> str:
     """SHA-256, in hex, of a decision row's canonical form; a `hash` in the row is ignored."""
-    return hashlib.sha256(_encode({name: row[name] for name in CHAINED}).encode("ascii")).hexdigest()
+    return hashlib.sha256(canonical_json({name: row[name] for name in CHAINED}).encode("ascii")).hexdigest()
 
 
 def payload_hash(salt: str, contact_id: str | None, payload: str) -> str:
@@ -164,6 +146,7 @@ def verify(engine: Engine, against: Anchor | None = None) -> VerifyResult:
         return _final(head, previous, against, n, erased)
 
 
+# Decisions with their payloads and erasures.
 RECORDS: Final[Select[Any]] = (
     select(
         decisions,
@@ -176,7 +159,6 @@ RECORDS: Final[Select[Any]] = (
     .outerjoin(payloads, payloads.c.decision_id == decisions.c.id)
     .outerjoin(erasures, erasures.c.decision_id == decisions.c.id)
 )
-"""Decisions with their payloads and erasures."""
 
 
 def _stream(connection: Connection, last: int) -> Iterator[RowMapping]:

@@ -3,42 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
-from functools import cache, lru_cache
+from functools import lru_cache
 from operator import attrgetter, itemgetter
 from typing import Any, Final, cast
 
-from sqlalchemy import ColumnElement, Engine, RowMapping, Table, and_, delete, func, insert, select
+from sqlalchemy import ColumnElement, Engine, Table, delete, func, insert, select
 
-from bank_assets.ledger.chain import CHAINED, RECORDS, decoded, hash_in_order, payload_hash
-from bank_assets.ledger.engine import LedgerError, utc_now, writing
-from bank_assets.ledger.ids import new_id
+from bank_assets.ledger.chain import CHAINED, RECORDS, hash_in_order, payload_hash
+from bank_assets.ledger.engine import LedgerError, read, utc_now, writing
 from bank_assets.ledger.models import decisions, erasures, payloads
 from bank_assets.ledger.records import Decision, Draft, Found
 
-__all__ = [
-    "MAX_APPEND",
-    "Decision",
-    "Draft",
-    "Found",
-    "LedgerWriteError",
-    "append",
-    "count_to_erase",
-    "erase",
-    "get",
-    "new_id",
-    "search",
-]
-
+# Most records of one transaction; bounds the memory of an append and the wait of the next one.
 MAX_APPEND: Final = 5_000
-"""Most records of one transaction; bounds the memory of an append and the wait of the next one."""
-
-
+# Rows of one INSERT: 3,100 parameters, below the limits of both databases (32,766 and 65,535).
 ROWS_PER_STATEMENT: Final = 100
-"""Rows of one INSERT: 3,100 parameters, below the limits of both databases (32,766 and 65,535)."""
 
 
 class LedgerWriteError(LedgerError):
@@ -47,43 +30,10 @@ class LedgerWriteError(LedgerError):
 
 _NAMES: Final = tuple(column.name for column in decisions.columns)
 _PAYLOAD_HASH: Final = _NAMES.index("payload_hash")
+# A draft's part of a row: all but `seq` (first), `payload_hash`, `previous_hash` and `hash` (last two).
 _drafted: Final = attrgetter(*(name for name in _NAMES[1:-2] if name != "payload_hash"))
-"""A draft's part of a row: all but `seq` (first), `payload_hash`, `previous_hash` and `hash` (last two)."""
+# What enters the hash, from a row in the table's order.
 _chained: Final = itemgetter(*(_NAMES.index(name) for name in CHAINED))
-"""What enters the hash, from a row in the table's order."""
-
-
-@dataclass(frozen=True, slots=True)
-class Statements:
-    """The statements of an append in one dialect; those that insert take a number of rows."""
-
-    begin: str  # takes the write lock where the driver does not, or ""
-    take_head: str
-    insert_decisions: Callable[[int], str]
-    insert_payloads: Callable[[int], str]
-    move_head: str
-
-    @classmethod
-    @cache
-    def of(cls, dialect: str) -> Statements:
-        """The statements of `sqlite` or `postgresql`."""
-        is_sqlite = dialect == "sqlite"
-        mark = "?" if is_sqlite else "%s"
-
-        def inserting(table: Table) -> Callable[[int], str]:
-            names = ", ".join(column.name for column in table.columns)
-            row = f"({', '.join([mark] * len(table.columns))})"
-            return lru_cache(ROWS_PER_STATEMENT)(
-                lambda n: f"INSERT INTO {table.name} ({names}) VALUES {', '.join([row] * n)}"  # noqa: S608  own names
-            )
-
-        return cls(
-            begin="BEGIN IMMEDIATE" if is_sqlite else "",
-            take_head="SELECT seq, hash FROM ledger_head" + ("" if is_sqlite else " FOR UPDATE"),  # noqa: S608  own names
-            insert_decisions=inserting(decisions),
-            insert_payloads=inserting(payloads),
-            move_head=f"UPDATE ledger_head SET seq = {mark}, hash = {mark}",  # noqa: S608  own names
-        )
 
 
 def append(engine: Engine, drafts: Sequence[Draft]) -> int:
@@ -103,7 +53,7 @@ def append(engine: Engine, drafts: Sequence[Draft]) -> int:
     # and every answer waits for this.
     connection = engine.raw_connection()
     try:
-        seq = _append(connection.cursor(), Statements.of(engine.dialect.name), rows, kept)
+        seq = _append(connection.cursor(), engine.dialect.name == "sqlite", rows, kept)
         connection.commit()
     except BaseException as error:
         with contextlib.suppress(Exception):
@@ -134,10 +84,10 @@ def _rows_of(drafts: Sequence[Draft]) -> tuple[list[tuple[Any, ...]], list[Any]]
     return rows, kept
 
 
-def _append(cursor: Any, statements: Statements, rows: Sequence[tuple[Any, ...]], kept: list[Any]) -> int:
-    if statements.begin:
-        cursor.execute(statements.begin)
-    cursor.execute(statements.take_head)
+def _append(cursor: Any, is_sqlite: bool, rows: Sequence[tuple[Any, ...]], kept: list[Any]) -> int:
+    if is_sqlite:
+        cursor.execute("BEGIN IMMEDIATE")  # takes the write lock, where the driver of PostgreSQL begins by itself
+    cursor.execute(f"SELECT seq, hash FROM ledger_head {'' if is_sqlite else 'FOR UPDATE'}")  # noqa: S608  own names
     seq, head = cast("tuple[int, str]", cursor.fetchone())
     values: list[Any] = []
     for row in rows:
@@ -146,30 +96,40 @@ def _append(cursor: Any, statements: Statements, rows: Sequence[tuple[Any, ...]]
         head = hash_in_order(_chained(record))
         values += record
         values.append(head)
-    _insert(cursor, statements.insert_decisions, values, len(decisions.columns))
-    _insert(cursor, statements.insert_payloads, kept, len(payloads.columns))
-    cursor.execute(statements.move_head, (seq, head))
+    mark = "?" if is_sqlite else "%s"
+    _insert(cursor, decisions, mark, values)
+    _insert(cursor, payloads, mark, kept)
+    cursor.execute(f"UPDATE ledger_head SET seq = {mark}, hash = {mark}", (seq, head))  # noqa: S608  own names
     return seq
 
 
-def _insert(cursor: Any, statement: Callable[[int], str], values: list[Any], width: int) -> None:
+def _insert(cursor: Any, table: Table, mark: str, values: list[Any]) -> None:
     """Insert many rows per statement: each statement releases Python's lock once, so fewer are faster."""
+    width = len(table.columns)
     for start in range(0, len(values), ROWS_PER_STATEMENT * width):
         part = values[start : start + ROWS_PER_STATEMENT * width]
-        cursor.execute(statement(len(part) // width), part)
+        cursor.execute(_insert_statement(table, mark, len(part) // width), part)
 
 
-def _decision(row: RowMapping) -> Decision:
-    values = decoded(row, "payload", "economics", "as_of_features", "flags")
+@lru_cache(4 * ROWS_PER_STATEMENT)
+def _insert_statement(table: Table, mark: str, n: int) -> str:
+    names = ", ".join(column.name for column in table.columns)
+    row = f"({', '.join([mark] * len(table.columns))})"
+    return f"INSERT INTO {table.name} ({names}) VALUES {', '.join([row] * n)}"  # noqa: S608  own names
+
+
+def _decision(row: Any) -> Decision:
+    values = row._asdict()
     del values["salt"]
+    for name in ("payload", "economics", "as_of_features", "flags"):
+        values[name] = None if values[name] is None else json.loads(values[name])
     return Decision(**values)
 
 
 def get(engine: Engine, decision_id: str) -> Decision | None:
     """One decision by id, or None."""
-    with engine.connect() as connection:
-        row = connection.execute(RECORDS.where(decisions.c.id == decision_id)).mappings().one_or_none()
-    return None if row is None else _decision(row)
+    found = read(engine, RECORDS.where(decisions.c.id == decision_id))
+    return _decision(found[0]) if found else None
 
 
 def search(
@@ -199,12 +159,14 @@ def search(
     }
     where = [column == value for column, value in equal.items() if value is not None]
     # The index on ids narrows the search (an id is made within a second of its decision); the time then decides.
-    where += [decisions.c.id >= _id_at(since, -1), decisions.c.decided_at >= since] if since is not None else []
-    where += [decisions.c.id < _id_at(until, +1), decisions.c.decided_at < until] if until is not None else []
-    where += [decisions.c.seq < before_seq] if before_seq is not None else []
-    query = RECORDS.where(and_(True, *where)).order_by(decisions.c.seq.desc()).limit(limit + 1)
-    with engine.connect() as connection:
-        found = [_decision(row) for row in connection.execute(query).mappings()]
+    if since is not None:
+        where += [decisions.c.id >= _id_at(since, -1), decisions.c.decided_at >= since]
+    if until is not None:
+        where += [decisions.c.id < _id_at(until, +1), decisions.c.decided_at < until]
+    if before_seq is not None:
+        where.append(decisions.c.seq < before_seq)
+    newest = RECORDS.where(*where).order_by(decisions.c.seq.desc()).limit(limit + 1)
+    found = [_decision(row) for row in read(engine, newest)]
     more = len(found) > limit
     return Found(found[:limit], found[limit - 1].seq if more else None)
 
@@ -251,9 +213,8 @@ def erase(
 
 def count_to_erase(engine: Engine, *, contact_id: str | None = None, decided_before: date | None = None) -> int:
     """How many payloads `erase` would remove with these arguments; nothing changes."""
-    query = select(func.count()).select_from(payloads).where(*_to_erase(contact_id, decided_before, None))
-    with engine.connect() as connection:
-        return int(connection.execute(query).scalar_one())
+    where = _to_erase(contact_id, decided_before, None)
+    return int(read(engine, select(func.count()).select_from(payloads).where(*where))[0][0])
 
 
 def _to_erase(

@@ -1,44 +1,34 @@
 """Opens a ledger: engine, pragmas, migrations and locks; all that differs between SQLite and PostgreSQL.
 
 SQLite runs in WAL mode with `synchronous=FULL`: a commit is on disk before it returns, and readers never wait for the
-writer. It serves one app process (`AppLock`); other processes, such as the pipeline, may append to it. Replicas of the
-app need PostgreSQL.
+writer. It serves one app process (`only_app_process`); other processes, such as the pipeline, may append to it.
+Replicas of the app need PostgreSQL.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, select, text
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy import Connection, Engine, Executable, create_engine, event, inspect, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
-from bank_assets.ledger.models import ledger_head
 from bank_assets.store.locks import try_lock
 
-BUSY_SECONDS: Final = 30
-"""How long a SQLite writer waits for another one."""
-
+BUSY_SECONDS: Final = 30  # how long a SQLite writer waits for another one
+# WAL pages (4 KiB) until a commit moves them into the database; SQLite's 1,000 cause more, shorter pauses.
 CHECKPOINT_PAGES: Final = 4_000
-"""WAL pages (4 KiB) until a commit moves them into the database; SQLite's 1,000 cause more, shorter pauses."""
-
 _WRITE: Final = "bank_ledger_write"
-_MIGRATION_LOCK: Final = 5_220_222
-"""Key of the PostgreSQL advisory lock that lets one process migrate at a time."""
-
-LOCK_SECONDS: Final = 2
-"""How long a migration may keep others waiting for a table before it gives up."""
-
-LOCK_ATTEMPTS: Final = 10
-"""How often it tries, with growing pauses: 90 s in all."""
-
+_MIGRATION_LOCK: Final = 5_220_222  # key of the PostgreSQL advisory lock that lets one process migrate at a time
+LOCK_SECONDS: Final = 2  # how long a migration may keep others waiting for a table before it gives up
+LOCK_ATTEMPTS: Final = 10  # how often it tries, with growing pauses: 90 s in all
 _LOCK_NOT_AVAILABLE: Final = "55P03"
 
 
@@ -57,30 +47,25 @@ def open_ledger(url: str, *, migrate: bool = True) -> Engine:
 
     The URL is `sqlite:///path` or `postgresql://user@host/database`; others raise `LedgerError`.
     """
-    engine = _create(_normal(url))
+    engine = _create(url)
     if migrate:
         upgrade(engine)
     return engine
 
 
-def _normal(url: str) -> URL:
+def _create(url: str) -> Engine:
     parsed = make_url(url)
     backend = parsed.get_backend_name()
-    if backend == "sqlite":
-        if parsed.database and parsed.database != ":memory:":
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-            return parsed
-        raise LedgerError("ledger: expected a SQLite file, found an in-memory database; give sqlite:///path/ledger.db.")
     if backend in {"postgresql", "postgres"}:
-        return parsed.set(drivername="postgresql+psycopg")
-    raise LedgerError(f"ledger: expected a sqlite or postgresql URL, found {backend!r}; set BANK_LEDGER_URL.")
-
-
-def _create(url: URL) -> Engine:
-    if url.get_backend_name() == "postgresql":
+        psycopg, timeout = parsed.set(drivername="postgresql+psycopg"), {"connect_timeout": 5}
         # After a restart of PostgreSQL the pool holds dead connections; the pre-ping finds them in one round trip.
-        return create_engine(url, pool_pre_ping=True, pool_size=5, max_overflow=10, connect_args={"connect_timeout": 5})
-    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+        return create_engine(psycopg, pool_pre_ping=True, pool_size=5, max_overflow=10, connect_args=timeout)
+    if backend != "sqlite":
+        raise LedgerError(f"ledger: expected a sqlite or postgresql URL, found {backend!r}; set BANK_LEDGER_URL.")
+    if not parsed.database or parsed.database == ":memory:":
+        raise LedgerError("ledger: expected a SQLite file, found an in-memory database; give sqlite:///path/ledger.db.")
+    Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
     event.listen(engine, "connect", _sqlite_connect)
     event.listen(engine, "begin", _sqlite_begin)
     return engine
@@ -102,23 +87,17 @@ def _sqlite_begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
+def read(engine: Engine, query: Executable) -> Sequence[Any]:
+    """Every row of a query, read in a transaction of its own."""
+    with engine.connect() as connection:
+        return connection.execute(query).all()
+
+
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that may write; on SQLite it takes the write lock at its start, so that it waits for its turn."""
     with engine.connect().execution_options(**{_WRITE: True}) as connection, connection.begin():
         yield connection
-
-
-@contextmanager
-def holding_head(engine: Engine) -> Iterator[tuple[Connection, int, str]]:
-    """A write transaction that locks the head of the chain, so that one process appends at a time.
-
-    Yields the connection, the newest sequence number and its hash.
-    """
-    with writing(engine) as connection:
-        statement = select(ledger_head.c.seq, ledger_head.c.hash)
-        row = connection.execute(statement.with_for_update()).one()
-        yield connection, row.seq, row.hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +117,7 @@ def upgrade(target: Engine | str) -> SchemaChange:
     Raises:
         LedgerError: the tables are newer than this code can know, or others kept them locked.
     """
-    engine = _create(_normal(target)) if isinstance(target, str) else target
+    engine = _create(target) if isinstance(target, str) else target
     try:
         for attempt in range(1, LOCK_ATTEMPTS + 1):
             try:
@@ -201,38 +180,30 @@ def schema_revision(connection: Connection) -> str | None:
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
 
 
-class AppLock:
-    """Ensures that one app process serves a SQLite ledger, by an exclusive lock on a file beside it.
+@contextmanager
+def only_app_process(engine: Engine) -> Iterator[None]:
+    """Ensure that one app process serves a SQLite ledger, by an exclusive lock on a file beside it.
 
     The operating system frees the lock when the process ends. PostgreSQL needs no such lock.
+
+    Raises:
+        LedgerError: another app process holds the lock; the message has its process id.
     """
-
-    def __init__(self, engine: Engine) -> None:
-        self._path = Path(f"{engine.url.database}.app.lock") if engine.dialect.name == "sqlite" else None
-        self._file: int | None = None
-
-    def acquire(self) -> None:
-        """Take the lock; raise `LedgerError` with the process id of another app process that holds it."""
-        if self._path is None:
-            return
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+    if engine.dialect.name != "sqlite":
+        yield
+        return
+    path = f"{engine.url.database}.app.lock"
+    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+") as file:
         if not try_lock(file):
-            holder = os.read(file, 20).decode("ascii", "replace").strip() or "unknown"
-            os.close(file)
             raise LedgerError(
-                f"ledger: expected to be the only app process on {self._path.with_suffix('').with_suffix('')}, found "
-                f"process {holder} serving it; stop that one, or set BANK_LEDGER_URL to a PostgreSQL database, which "
-                f"several app processes can share."
+                f"ledger: expected to be the only app process on {engine.url.database}, found process "
+                f"{file.read(20).strip() or 'unknown'} serving it; stop that one, or set BANK_LEDGER_URL to a "
+                "PostgreSQL database, which several app processes can share."
             )
-        os.ftruncate(file, 0)
-        os.write(file, str(os.getpid()).encode("ascii"))
-        self._file = file
-
-    def release(self) -> None:
-        """Free the lock, if it is held."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
 
 
 @contextmanager

@@ -11,14 +11,35 @@ Alembic migrations make them; a test compares both. Three choices look odd and a
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 metadata: Final = sa.MetaData()
-
+# SQLite numbers rows automatically only for the exact type INTEGER.
 _ROW_ID: Final = sa.BigInteger().with_variant(sa.Integer, "sqlite")
-"""SQLite numbers rows automatically only for the exact type INTEGER."""
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+
+
+def canonical_json(value: object) -> str:
+    """JSON with sorted keys and no white space; raises `ValueError` for NaN and infinity."""
+    return _encode(value)
+
+
+class CanonicalJson(sa.TypeDecorator[Any]):
+    """A nested value, stored as canonical JSON text; its statement fails with a `StatementError` if it is not JSON."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str:  # noqa: ARG002  SQLAlchemy's signature
+        """The text to store."""
+        return canonical_json(value)
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> Any:  # noqa: ARG002  as above
+        """The value of a stored text."""
+        return None if value is None else json.loads(value)
 
 
 def _columns(kind: Any, *names: str) -> list[sa.Column[Any]]:
@@ -26,6 +47,7 @@ def _columns(kind: Any, *names: str) -> list[sa.Column[Any]]:
     return [sa.Column(name, kind, nullable=False) for name in names]
 
 
+# One row, locked by every append: sequence number and hash of the last decision.
 ledger_head: Final = sa.Table(
     "ledger_head",
     metadata,
@@ -34,8 +56,8 @@ ledger_head: Final = sa.Table(
     sa.Column("hash", sa.String(64), nullable=False),
     sa.CheckConstraint("id = 1", name="ledger_head_is_one_row"),
 )
-"""One row, locked by every append: sequence number and hash of the last decision."""
 
+# One row per decision, in the order of the chain. Append-only.
 decisions: Final = sa.Table(
     "decisions",
     metadata,
@@ -59,8 +81,8 @@ decisions: Final = sa.Table(
     *_columns(sa.Text, "flags", "contract_version", "code_version", "onnxruntime_version", "cpu_architecture"),
     *_columns(sa.String(64), "previous_hash", "hash"),
 )
-"""One row per decision, in the order of the chain. Append-only."""
 
+# The customer's data behind a decision. May be deleted (erasure, retention), never changed.
 payloads: Final = sa.Table(
     "payloads",
     metadata,
@@ -70,8 +92,8 @@ payloads: Final = sa.Table(
     sa.Column("payload", sa.Text, nullable=False),
     sqlite_with_rowid=False,
 )
-"""The customer's data behind a decision. May be deleted (erasure, retention), never changed."""
 
+# Why a payload was erased; a missing payload without a row here means tampering. Append-only.
 erasures: Final = sa.Table(
     "erasures",
     metadata,
@@ -79,8 +101,8 @@ erasures: Final = sa.Table(
     sa.Column("at", sa.String(27), nullable=False),
     *_columns(sa.Text, "actor", "reason"),
 )
-"""Why a payload was erased; a missing payload without a row here means tampering. Append-only."""
 
+# Every report of an outcome with its arrival time. Append-only; the last arrival counts.
 outcomes: Final = sa.Table(
     "outcomes",
     metadata,
@@ -94,8 +116,8 @@ outcomes: Final = sa.Table(
     sa.Column("actor", sa.Text, nullable=False),
     sa.UniqueConstraint("subject", "y", "arrived_at", name="outcomes_are_idempotent"),
 )
-"""Every report of an outcome with its arrival time. Append-only; the last arrival counts."""
 
+# Every verdict of the promotion gate and every rollback. Append-only.
 promotions: Final = sa.Table(
     "promotions",
     metadata,
@@ -106,25 +128,28 @@ promotions: Final = sa.Table(
     sa.Column("from_version", sa.Text),
     sa.Column("to_version", sa.Text),
     sa.Column("decision", sa.String(8), nullable=False),
-    *_columns(sa.Text, "reasons", "evidence", "actor"),
+    *_columns(CanonicalJson, "reasons", "evidence"),
+    sa.Column("actor", sa.Text, nullable=False),
 )
-"""Every verdict of the promotion gate and every rollback. Append-only."""
 
+# One row per day that the response policy assessed, with the state it left. Append-only; the last row counts.
 responses: Final = sa.Table(
     "responses",
     metadata,
     sa.Column("seq", _ROW_ID, primary_key=True, autoincrement=False),
     sa.Column("at", sa.String(27), nullable=False),
     sa.Column("as_of", sa.String(10), nullable=False),
-    *_columns(sa.Text, "rung", "kinds", "episode_id", "run_key"),
+    sa.Column("rung", sa.Text, key="action", nullable=False),  # the name of the first release
+    sa.Column("kinds", CanonicalJson, nullable=False),
+    *_columns(sa.Text, "episode_id", "run_key"),
     *_columns(sa.Boolean, "is_recalibrated", "is_alert"),
-    *_columns(sa.Text, "reasons", "evidence"),
+    *_columns(CanonicalJson, "reasons", "evidence"),
     sa.Column("shift", sa.Double, nullable=False),
     sa.Column("promotion_id", sa.BigInteger, nullable=False),
     *_columns(sa.Text, "state", "actor"),
 )
-"""One row per day that the response policy assessed, with the state it left. Append-only; the last row counts."""
 
+# As-of features published by the pipeline for serving; the last published row counts.
 as_of_states: Final = sa.Table(
     "as_of_states",
     metadata,
@@ -132,9 +157,8 @@ as_of_states: Final = sa.Table(
     sa.Column("as_of", sa.String(10), nullable=False),
     sa.Column("created_at", sa.String(27), nullable=False),
     sa.Column("digest", sa.String(64), nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("state", CanonicalJson, nullable=False),
 )
-"""As-of features published by the pipeline for serving; the last published row counts."""
 
 users: Final = sa.Table(
     "users",
@@ -167,6 +191,7 @@ api_keys: Final = sa.Table(
     sa.Column("revoked_at", sa.String(27)),
 )
 
+# People who must not be called: an objection to direct marketing is absolute (GDPR Art. 21(2)-(3)).
 suppressions: Final = sa.Table(
     "suppressions",
     metadata,
@@ -175,22 +200,19 @@ suppressions: Final = sa.Table(
     sa.Column("at", sa.String(27), nullable=False),
     sa.Column("actor", sa.Text, nullable=False),
 )
-"""People who must not be called: an objection to direct marketing is absolute (GDPR Art. 21(2)-(3))."""
 
+# Call lists of analysts: request, result, and digest of the downloaded file.
 campaign_lists: Final = sa.Table(
     "campaign_lists",
     metadata,
     sa.Column("id", sa.String(36), primary_key=True),
     sa.Column("created_at", sa.String(27), nullable=False),
-    *_columns(sa.Text, "actor", "name", "model_version", "model_digest", "economics", "request", "summary"),
+    *_columns(sa.Text, "actor", "name", "model_version", "model_digest"),
+    *_columns(CanonicalJson, "economics", "request", "summary"),
     sa.Column("content_digest", sa.String(64), nullable=False),
     sa.Column("content_path", sa.Text),
 )
-"""Call lists of analysts: request, result, and digest of the downloaded file."""
 
 for _name, _column in (("decisions_batch", decisions.c.batch_id), ("payloads_contact", payloads.c.contact_id)):
     _is_given = _column.is_not(None)
     sa.Index(_name, _column, sqlite_where=_is_given, postgresql_where=_is_given)
-
-APPEND_ONLY: Final = ("decisions", "erasures", "outcomes", "promotions", "responses")
-"""Tables whose rows the database refuses to update or delete."""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, Engine, insert, select
 
-from bank_assets.ledger.engine import LedgerError, holding_head, utc_now
-from bank_assets.ledger.models import decisions, outcomes, payloads
-
-_EXPORT_CHUNK: Final = 5_000
+from bank_assets.ledger.engine import LedgerError, read, utc_now, writing
+from bank_assets.ledger.models import decisions, ledger_head, outcomes, payloads
 
 
 class UnknownDecisionError(LedgerError):
@@ -20,7 +18,7 @@ class UnknownDecisionError(LedgerError):
 
 @dataclass(frozen=True, slots=True)
 class OutcomeReport:
-    """One report of an outcome, as kept."""
+    """One report of an outcome."""
 
     id: int
     decision_id: str | None
@@ -41,24 +39,8 @@ class Recorded:
     corrects: bool  # an earlier report about the same subject had another value
 
 
-@dataclass(frozen=True, slots=True)
-class ExportedOutcome:
-    """One report joined with its decision, for training and performance."""
-
-    id: int  # row number of the report; the largest seen is the cursor of the next export
-    contact_id: str | None  # None if unknown or erased
-    contact_date: str | None  # planned day of the call, None without a decision
-    decision_id: str | None
-    y: str
-    duration: int | None
-    arrived_at: str
-    probability: float | None  # None without a decision
-    model_version: str | None
-
-
-_REPORTS: Final = select(*(outcomes.c[name] for name in OutcomeReport.__dataclass_fields__)).order_by(
-    outcomes.c.arrived_at, outcomes.c.id
-)
+_COLUMNS: Final = tuple(outcomes.c[name] for name in OutcomeReport.__dataclass_fields__)
+_REPORTS: Final = select(*_COLUMNS).order_by(outcomes.c.arrived_at, outcomes.c.id)
 
 
 def record(
@@ -83,8 +65,9 @@ def record(
     if (decision_id is None) == (contact_id is None):
         raise ValueError("expected either decision_id or contact_id; give exactly one.")
     subject = f"decision:{decision_id}" if decision_id is not None else f"contact:{contact_id}"
-    # The lock makes row numbers follow the order of commits, so that an export's cursor skips none.
-    with holding_head(engine) as (connection, _, _):
+    with writing(engine) as connection:
+        # One report at a time, so that a repeated one finds the first, and row numbers follow the order of commits.
+        connection.execute(select(ledger_head).with_for_update()).one()
         if decision_id is not None:
             contact_id = _contact_of(connection, decision_id)
         earlier = [OutcomeReport(*row) for row in connection.execute(_REPORTS.where(outcomes.c.subject == subject))]
@@ -94,19 +77,18 @@ def record(
         if same:
             return Recorded(same[0], is_new=False, corrects=False)
         now = utc_now()
-        values: dict[str, Any] = {
-            "decision_id": decision_id,
-            "contact_id": contact_id,
-            "y": y,
-            "duration": duration,
-            "arrived_at": arrived_at or now,
-            "recorded_at": now,
-            "actor": actor,
-        }
-        key = connection.execute(insert(outcomes).values(subject=subject, **values)).inserted_primary_key
-        assert key is not None
-        corrects = any(report.y != y for report in earlier)
-        return Recorded(OutcomeReport(id=key[0], **values), is_new=True, corrects=corrects)
+        statement = insert(outcomes).values(
+            subject=subject,
+            decision_id=decision_id,
+            contact_id=contact_id,
+            y=y,
+            duration=duration,
+            arrived_at=arrived_at or now,
+            recorded_at=now,
+            actor=actor,
+        )
+        recorded = OutcomeReport(*connection.execute(statement.returning(*_COLUMNS)).one())
+        return Recorded(recorded, is_new=True, corrects=any(report.y != y for report in earlier))
 
 
 def _contact_of(connection: Connection, decision_id: str) -> str | None:
@@ -126,27 +108,14 @@ def _contact_of(connection: Connection, decision_id: str) -> str | None:
 
 def of_decision(engine: Engine, decision_id: str) -> list[OutcomeReport]:
     """Every report about a decision, oldest arrival first."""
-    query = _REPORTS.where(outcomes.c.decision_id == decision_id)
-    with engine.connect() as connection:
-        return [OutcomeReport(*row) for row in connection.execute(query)]
+    return [OutcomeReport(*row) for row in read(engine, _REPORTS.where(outcomes.c.decision_id == decision_id))]
 
 
-def export(engine: Engine, after: int = 0) -> Iterator[ExportedOutcome]:
-    """Reports with an id above `after`, oldest first, streamed in constant memory.
+def export(engine: Engine) -> Iterator[OutcomeReport]:
+    """Every report in the order in which they were recorded, streamed in constant memory.
 
     A contact may appear several times; its last arrival counts.
     """
-    columns = {**decisions.c, **outcomes.c}
-    query = (
-        select(*(columns[name] for name in ExportedOutcome.__dataclass_fields__))
-        .outerjoin(decisions, decisions.c.id == outcomes.c.decision_id)
-        .order_by(outcomes.c.id)
-        .limit(_EXPORT_CHUNK)
-    )
-    while True:
-        with engine.connect() as connection:
-            rows = connection.execute(query.where(outcomes.c.id > after)).all()
-        yield from (ExportedOutcome(*row) for row in rows)
-        if len(rows) < _EXPORT_CHUNK:
-            return
-        after = rows[-1].id
+    with engine.connect() as connection:
+        reports = connection.execution_options(yield_per=5_000).execute(select(*_COLUMNS).order_by(outcomes.c.id))
+        yield from (OutcomeReport(*row) for row in reports)

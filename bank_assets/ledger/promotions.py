@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Engine, RowMapping, Select, insert, select
+from sqlalchemy import Engine, Select, insert, select
 
-from bank_assets.ledger.chain import canonical_json, decoded
-from bank_assets.ledger.engine import utc_now, writing
+from bank_assets.ledger.engine import read, utc_now, writing
 from bank_assets.ledger.models import promotions
 
 KINDS: Final = ("first", "probation", "refit", "recipe", "recalibration", "rollback")
@@ -18,7 +17,7 @@ VERDICTS: Final = ("promoted", "refused")
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
-    """One verdict."""
+    """One verdict; the fields are the columns of the table in their order."""
 
     id: int
     at: str
@@ -44,29 +43,27 @@ def record(
     actor: str,
     as_of: str | None = None,
 ) -> Promotion:
-    """Append one verdict; raises `ValueError` for an unknown kind or verdict, or evidence that is not JSON."""
+    """Append one verdict; raises `ValueError` for an unknown kind or verdict."""
     if kind not in KINDS or decision not in VERDICTS:
         raise ValueError(f"expected a kind of {KINDS} and a verdict of {VERDICTS}, found {kind!r} and {decision!r}.")
-    values: dict[str, Any] = {
-        "at": utc_now(),
-        "as_of": as_of,
-        "kind": kind,
-        "from_version": from_version,
-        "to_version": to_version,
-        "decision": decision,
-        "reasons": canonical_json(list(reasons)),
-        "evidence": canonical_json(dict(evidence)),
-        "actor": actor,
-    }
+    statement = insert(promotions).values(
+        at=utc_now(),
+        as_of=as_of,
+        kind=kind,
+        from_version=from_version,
+        to_version=to_version,
+        decision=decision,
+        reasons=list(reasons),
+        evidence=dict(evidence),
+        actor=actor,
+    )
     with writing(engine) as connection:
-        key = connection.execute(insert(promotions).values(**values)).inserted_primary_key
-    assert key is not None
-    return _promotion({"id": key[0], **values})
+        return Promotion(*connection.execute(statement.returning(promotions)).one())
 
 
-def history(engine: Engine, *, limit: int = 200, promoted_only: bool = False) -> list[Promotion]:
-    """Verdicts, newest first."""
-    query = select(promotions).limit(limit)
+def history(engine: Engine, *, limit: int = 200, promoted_only: bool = False, after: int = 0) -> list[Promotion]:
+    """At most `limit` verdicts with an id above `after`, newest first."""
+    query = select(promotions).where(promotions.c.id > after).limit(limit)
     return _read(engine, query.where(promotions.c.decision == "promoted") if promoted_only else query)
 
 
@@ -80,16 +77,5 @@ def is_on_probation(engine: Engine, version: str) -> bool:
     return any(row.kind == "probation" for row in of_version(engine, version))
 
 
-def latest(engine: Engine) -> Promotion | None:
-    """The newest verdict that moved the champion, or None."""
-    return next(iter(history(engine, limit=1, promoted_only=True)), None)
-
-
 def _read(engine: Engine, query: Select[Any]) -> list[Promotion]:
-    with engine.connect() as connection:
-        rows = connection.execute(query.order_by(promotions.c.id.desc())).mappings()
-        return [_promotion(row) for row in rows]
-
-
-def _promotion(row: Mapping[str, Any] | RowMapping) -> Promotion:
-    return Promotion(**decoded(row, "reasons", "evidence"))
+    return [Promotion(*row) for row in read(engine, query.order_by(promotions.c.id.desc()))]

@@ -9,16 +9,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from sqlalchemy import Engine, RowMapping, insert, select
+from sqlalchemy import Engine, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from bank_assets.ledger.chain import canonical_json, decoded
-from bank_assets.ledger.engine import LedgerError, utc_now, writing
+from bank_assets.ledger.engine import LedgerError, read, utc_now, writing
 from bank_assets.ledger.models import responses
 
-_NESTED: Final = ("kinds", "reasons", "evidence")
+# Enough rows to include the newest assessed day; at most one row per fit lies between two days.
 NEWEST_ROWS: Final = 5
-"""Enough rows to include the newest assessed day; at most one row per fit lies between two days."""
 
 
 class AlreadyJudgedError(LedgerError):
@@ -27,7 +25,7 @@ class AlreadyJudgedError(LedgerError):
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The assessment of one day, or the row that settles a fit."""
+    """The assessment of one day, or the row that settles a fit; the fields are the columns in their order."""
 
     seq: int
     at: str
@@ -53,11 +51,9 @@ def append(engine: Engine, *, actor: str = "pipeline", **fields: Any) -> Judged:
         AlreadyJudgedError: the number is taken.
     """
     judged = Judged(at=utc_now(), actor=actor, **fields)
-    values = {**asdict(judged), **{name: canonical_json(getattr(judged, name)) for name in _NESTED}}
-    values["rung"] = values.pop("action")
     try:
         with writing(engine) as connection:
-            connection.execute(insert(responses).values(**values))
+            connection.execute(insert(responses).values(asdict(judged)))
     except IntegrityError as error:
         raise AlreadyJudgedError(
             f"responses: expected to append row {judged.seq}, found it taken; another sensor judged first, look again."
@@ -78,22 +74,4 @@ def latest_day(engine: Engine) -> Judged | None:
 def history(engine: Engine, *, limit: int = 200, after: int = 0) -> list[Judged]:
     """At most `limit` rows with a number above `after`, newest first."""
     query = select(responses).where(responses.c.seq > after).order_by(responses.c.seq.desc()).limit(limit)
-    with engine.connect() as connection:
-        return [_judged(row) for row in connection.execute(query).mappings()]
-
-
-def counts(engine: Engine, *, after: int = 0) -> dict[str, int]:
-    """Numbers of days, recalibrations, retrainings, searches and alerts in the rows after a number."""
-    rows = history(engine, limit=1_000_000, after=after)
-    return {
-        "days": len({row.as_of for row in rows}),
-        "recalibrations": sum(row.is_recalibrated for row in rows),
-        "retrainings": sum(row.action == "retrain" for row in rows),
-        "searches": sum(row.action == "search" for row in rows),
-        "alerts": sum(row.is_alert for row in rows),
-    }
-
-
-def _judged(row: RowMapping) -> Judged:
-    values = decoded(row, *_NESTED)
-    return Judged(action=values.pop("rung"), **values)
+    return [Judged(*row) for row in read(engine, query)]

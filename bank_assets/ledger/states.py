@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Engine, insert, select
+from sqlalchemy import Engine, insert, select
 
-from bank_assets.ledger.chain import canonical_json
-from bank_assets.ledger.engine import utc_now, writing
-from bank_assets.ledger.models import as_of_states
+from bank_assets.ledger.engine import read, utc_now, writing
+from bank_assets.ledger.models import as_of_states, canonical_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,33 +27,30 @@ class RecordedState:
     state: dict[str, Any]
 
 
+_columns: Final = (as_of_states.c[name] for name in RecordedState.__dataclass_fields__)
+_NEWEST: Final = select(*_columns).order_by(as_of_states.c.id.desc()).limit(1)
+
+
 def publish(engine: Engine, as_of: str, state: Mapping[str, Any]) -> RecordedState:
     """Publish a state; publishing the latest one again changes nothing. Raises `ValueError` if it is not JSON."""
     body = canonical_json(dict(state))
     digest = hashlib.sha256(f"{as_of}\n{body}".encode()).hexdigest()
     with writing(engine) as connection:
-        newest = connection.execute(
-            select(as_of_states.c.digest, as_of_states.c.created_at).order_by(as_of_states.c.id.desc()).limit(1)
-        ).one_or_none()
+        newest = connection.execute(_NEWEST).one_or_none()
         if newest is not None and newest.digest == digest:
-            return RecordedState(as_of, newest.created_at, digest, json.loads(body))
-        now = utc_now()
-        connection.execute(insert(as_of_states).values(as_of=as_of, created_at=now, digest=digest, state=body))
-    return RecordedState(as_of, now, digest, json.loads(body))
+            return RecordedState(*newest)
+        published = RecordedState(as_of, utc_now(), digest, json.loads(body))
+        connection.execute(insert(as_of_states).values(asdict(published)))
+    return published
 
 
 def before(engine: Engine, as_of: str) -> RecordedState | None:
     """The newest state of a day before `as_of`, which a state of that day replaces, or None."""
-    return _newest(engine, as_of_states.c.as_of < as_of)
+    found = read(engine, _NEWEST.where(as_of_states.c.as_of < as_of))
+    return RecordedState(*found[0]) if found else None
 
 
 def latest(engine: Engine) -> RecordedState | None:
     """The state published last, or None."""
-    return _newest(engine)
-
-
-def _newest(engine: Engine, *where: ColumnElement[bool]) -> RecordedState | None:
-    query = select(as_of_states).where(*where).order_by(as_of_states.c.id.desc()).limit(1)
-    with engine.connect() as connection:
-        row = connection.execute(query).one_or_none()
-    return None if row is None else RecordedState(row.as_of, row.created_at, row.digest, json.loads(row.state))
+    found = read(engine, _NEWEST)
+    return RecordedState(*found[0]) if found else None

@@ -13,10 +13,18 @@ from bank_assets.landing.register import Delivery, delivered_months
 from bank_assets.loop.requests import RunWanted, ranges_of
 from bank_assets.partitions import FIRST_MONTH, month_of
 from bank_assets.settings import Settings
-from bank_assets.spark.months import month_fingerprint, month_tables
+from bank_assets.spark.etl import month_fingerprint, month_tables
 from bank_assets.store.campaign_files import campaign_of
 from bank_assets.store.derivations import stale
-from bank_assets.store.lineage import BATCH, CONTACTS, DRIFT_REPORT, GATE, PROFILES, due_reported_outcomes
+from bank_assets.store.lineage import (
+    BATCH,
+    CONTACTS,
+    DRIFT_REPORT,
+    GATE,
+    PROFILES,
+    outcomes_by_month,
+    reported_outcomes,
+)
 from bank_assets.store.warehouse import Warehouse
 
 FIRST: Final = month_of(FIRST_MONTH)
@@ -107,4 +115,5 @@ def campaign_wanted(due: Sequence[Delivery]) -> RunWanted:
 
 def due_outcome_months(settings: Settings, engine: Engine) -> list[str]:
     """Months of arrival whose outcomes reported to the app are not yet in the tables."""
-    return due_reported_outcomes(Warehouse(settings.warehouse), engine)
+    store, arrived = Warehouse(settings.warehouse), outcomes_by_month(engine)
+    return list(stale({month: reported_outcomes(store, month, rows) for month, rows in arrived.items()}))

@@ -3,7 +3,7 @@
 from sqlalchemy import Engine
 
 from bank_assets.jobs import MAIN, NIGHTLY, PERFORMANCE
-from bank_assets.landing.folders import landing_is_missing
+from bank_assets.landing.deliveries import landing_is_missing
 from bank_assets.landing.header import KINDS
 from bank_assets.loop.deliveries import (
     due_months,

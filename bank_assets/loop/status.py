@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 
 from bank_assets.core.response.loop import FITS, days_to_judge
 from bank_assets.core.response.policy import ResponseState
-from bank_assets.landing.folders import landing_is_missing
+from bank_assets.landing.deliveries import landing_is_missing
 from bank_assets.landing.header import KINDS
 from bank_assets.ledger import responses
 from bank_assets.loop.deliveries import due_campaigns, due_months, register

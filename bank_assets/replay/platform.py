@@ -7,71 +7,42 @@ passes, which a test proves.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+import time
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from bank_assets.core.arrays import DayArray
 from bank_assets.core.drift.covariate_shift import Reference
 from bank_assets.core.features.contacts import LearningData
-from bank_assets.core.model.bundle import NO_RANGES, BundleParts, ModelLineage, bundle_files
+from bank_assets.core.model.bundle import NO_RANGES
 from bank_assets.core.model.ranges import fit_ranges
-from bank_assets.core.model.scorer import Scorer, apply_calibrator
-from bank_assets.core.promotion.gates import PROBATION, REFIT, PromotionPolicy, judged, refit_gate
+from bank_assets.core.model.scorer import apply_calibrator
+from bank_assets.core.promotion.gates import PROBATION, REFIT, judged, refit_gate
 from bank_assets.core.promotion.recipe_search import RecipeSelection, select_recipe
 from bank_assets.core.quality.metrics import best_f1_threshold
-from bank_assets.core.quality.objective import PROFIT
 from bank_assets.core.response.evidence import KnownFacts, known_intercept
 from bank_assets.core.response.loop import Assessment, Position, advance, after_verdict
-from bank_assets.core.response.policy import ResponseAction, ResponsePolicy, ResponseState
+from bank_assets.core.response.policy import ResponseAction, ResponseState
 from bank_assets.core.training.challenger import GUARD_ROWS, fit_deployment
 from bank_assets.core.training.recipes import Recipe, named_recipes
 from bank_assets.replay.policies import Policy, Rows, call_by_profit
-from bank_assets.replay.trace import Event, ReplayCounts, Trace
+from bank_assets.replay.trace import Trace
 from bank_assets.replay.world import ReplaySettings, World
-
-STATE_FILE: Final = "platform.json"
-
-
-@dataclass(frozen=True, slots=True)
-class PlatformConfig:
-    """Settings of the platform in a replay, besides those of the replay.
-
-    Attributes:
-        candidates: recipes that a search compares, `BANK_CANDIDATES`; empty for all.
-        probation: whether the default recipe decides if the first gate refuses, `BANK_PROBATION`.
-        objective: what a recipe is chosen by, `BANK_OBJECTIVE`.
-        source: where the contacts come from, for the lineage of bundles.
-        is_real: whether the source is the pinned real file.
-    """
-
-    candidates: tuple[str, ...] = ()
-    probation: bool = True
-    objective: str = PROFIT
-    response: ResponsePolicy = field(default_factory=ResponsePolicy)
-    promotion: PromotionPolicy = field(default_factory=PromotionPolicy)
-    source: str = ""
-    is_real: bool = False
 
 
 class PlatformReplay(Policy):
     """The product's own policy. It implements the loop's `Scores`, `Fits` and `Record`.
 
-    `f1_threshold` is the same policy, but calls by the best F1 on the outcomes known so far. `clock` (monotonic, s)
-    times
-    fold fits of a search and decides nothing. `assessments` are the days judged by this object, in order.
+    `f1_threshold` is the same policy, but calls by the best F1 on the outcomes known so far. `assessments` are the days
+    judged by this object, in order.
     """
 
-    def __init__(self, name: str, settings: ReplaySettings, config: PlatformConfig, clock: Callable[[], float]) -> None:
-        super().__init__(name)
-        self._settings, self._config, self._clock = settings, config, clock
-        self._state, self._shift = ResponseState(), 0.0
+    def __init__(self, name: str, settings: ReplaySettings) -> None:
+        super().__init__(name, settings)
+        self._response, self._shift = ResponseState(), 0.0
         self._recipe = Recipe(seed=settings.seed)
-        self._files: Mapping[str, bytes] = {}
-        self._scorer: Scorer | None = None
         self._reference = Reference({}, 0.0)
         self._awaited: Assessment | None = None
         self.assessments: list[Assessment] = []
@@ -79,7 +50,7 @@ class PlatformReplay(Policy):
     def decide(self, as_of: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:
         """Judge the days since the last one, score and call. Before the first model the trailing rate decides."""
         self._as_of, self._world, self._trace = as_of, world, trace
-        advance(self, self, self, self._config.response)
+        advance(self, self, self)
         features = world.features_of(rows, as_of)
         scored, weights = world.scored(trace.unshifted, as_of)
         if self._scorer is None:
@@ -123,42 +94,37 @@ class PlatformReplay(Policy):
         fit = fit_deployment(selection.recipe, data, parity_rows=2 * GUARD_ROWS, sample_weights=weights)
         self.counts.trainings += 1
         calibrated = apply_calibrator(fit.guard_raw, selection.calibrator)
-        guards = refit_gate(calibrated, fit.guard_observed, fit.parity, policy=self._config.promotion)
+        guards = refit_gate(calibrated, fit.guard_observed, fit.parity)
         verdict = judged(selection.kind, selection.gate, guards)
-        self._state = after_verdict(
-            self._state, str(day), is_promoted=verdict.is_promoted, is_on_probation=selection.kind == PROBATION
+        is_on_probation = selection.kind == PROBATION
+        self._response = after_verdict(
+            self._response, str(day), is_promoted=verdict.is_promoted, is_on_probation=is_on_probation
         )
         if not verdict.is_promoted:
             self._happened(day, "refused", "; ".join(verdict.reasons))
             return True
         self._recipe = selection.recipe
-        ranges = self._ranges(day)
-        lineage = ModelLineage(
-            str(day), "", len(data), self._config.source, self._config.is_real, "", "", data.contract
-        )
-        economics, steps = self._settings.economics, selection.calibrator
-        parts = BundleParts(fit.recipe, steps, ranges, economics, 0.5, {}, lineage, fit.feature_ranges)
-        self._deploy(bundle_files(fit.graph, parts, {}), day, self._world)
-        self._happened(day, "model", f"{reason}; {verdict.reasons[0]}" if selection.kind == PROBATION else reason)
+        self._deploy_fit(fit, data, selection.calibrator, self._ranges(day))
+        self._compare_with(day, self._world)
+        self._happened(day, "model", f"{reason}; {verdict.reasons[0]}" if is_on_probation else reason)
         return True
 
     def _selection(self, requested: Assessment, data: LearningData) -> RecipeSelection:
         is_search = requested.response.action is ResponseAction.SEARCH
-        has_passed = self._scorer is not None and not self._state.is_on_probation
+        has_passed = self._scorer is not None and not self._response.is_on_probation
         if not is_search and has_passed and self._recipe.sampler == "none":
             return RecipeSelection(self._recipe, REFIT, "", None, [])
-        candidates = named_recipes(self._config.candidates, self._settings.seed) if is_search else ()
+        candidates = named_recipes(self._settings.candidates, self._settings.seed) if is_search else ()
         found = select_recipe(
             candidates,
             self._recipe,
             data,
             self._settings.economics,
-            self._clock,
+            time.monotonic,
             has_passed=has_passed,
-            probation=self._config.probation and (self._scorer is None or not is_search),
+            probation=self._settings.probation and (self._scorer is None or not is_search),
             seed=self._settings.seed,
-            policy=self._config.promotion,
-            objective=self._config.objective,
+            objective=self._settings.objective,
         )
         if is_search:
             self.counts.searches += 1
@@ -172,9 +138,7 @@ class PlatformReplay(Policy):
         table = fit_ranges(self._world.dates[decided], self._trace.proba[decided], outcomes)
         return {name: table[name] for name in NO_RANGES}
 
-    def _deploy(self, files: Mapping[str, bytes], day: np.datetime64, world: World) -> None:
-        self._files = files
-        self._scorer = Scorer(files)
+    def _compare_with(self, day: np.datetime64, world: World) -> None:
         fitted: Any = day.astype("datetime64[D]").item()
         self._reference = Reference.of(world.daily, fitted, self._recipe.half_life_days)
 
@@ -182,12 +146,12 @@ class PlatformReplay(Policy):
 
     def position(self) -> Position:
         """The current state; nothing is ever pending between two days."""
-        return Position(self._state, self._shift, self._awaited is not None)
+        return Position(self._response, self._shift, self._awaited is not None)
 
     def keep(self, assessment: Assessment) -> None:
         """Keep the state, and record events for the report."""
         answer, evidence = assessment.response, assessment.evidence
-        self._state, self._shift = answer.state, evidence.shift_now
+        self._response, self._shift = answer.state, evidence.shift_now
         self._awaited = assessment if assessment.calls_for_fit else None
         self.assessments.append(assessment)
         if answer.is_recalibrated:
@@ -198,26 +162,13 @@ class PlatformReplay(Policy):
             self.counts.alerts += 1
             self._happened(assessment.day, "alert", "; ".join(answer.reasons))
 
-    def _happened(self, day: np.datetime64, kind: str, reason: str) -> None:
-        self.counts.events.append(Event(str(day), kind, reason))
-
     # Policy
 
-    def snapshot(self) -> dict[str, bytes]:
-        """State, counters and the bundle in force."""
-        content = {
-            "state": self._state.to_json(),
-            "shift": self._shift,
-            "recipe": self._recipe.to_dict(),
-            "counts": self.counts.to_dict(),
-        }
-        return {STATE_FILE: json.dumps(content).encode(), **self._files}
+    def _state(self) -> dict[str, Any]:
+        return {"response": self._response.to_json(), "shift": self._shift, "recipe": self._recipe.to_dict()}
 
-    def restore(self, files: Mapping[str, bytes], world: World) -> None:
-        """Continue from a snapshot."""
-        content = json.loads(files[STATE_FILE])
-        self._state, self._shift = ResponseState.from_json(content["state"]), float(content["shift"])
-        self._recipe, self.counts = Recipe.from_dict(content["recipe"]), ReplayCounts.from_dict(content["counts"])
-        if self._state.deployed_on is not None:
-            bundle = {name: one for name, one in files.items() if name != STATE_FILE}
-            self._deploy(bundle, np.datetime64(self._state.deployed_on, "D"), world)
+    def _resume(self, state: Mapping[str, Any], world: World) -> None:
+        self._response, self._shift = ResponseState.from_json(state["response"]), float(state["shift"])
+        self._recipe = Recipe.from_dict(state["recipe"])
+        if self._response.deployed_on is not None:
+            self._compare_with(np.datetime64(self._response.deployed_on, "D"), world)

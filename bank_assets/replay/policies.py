@@ -1,4 +1,4 @@
-"""The policies that a replay compares, by their names; the platform's own is in `replay.platform`.
+"""The policies that a replay compares; the platform's own is in `replay.platform`.
 
 All fits, conversions and scores use `core.training.challenger` and `core.model.scorer`, as in production. The policies
 differ in their features and in when they refit.
@@ -18,11 +18,12 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import date, timedelta
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,54 +31,77 @@ from bank_assets.core.arrays import FloatArray, rows_at
 from bank_assets.core.drift.report import Level
 from bank_assets.core.drift.verdict import compare_profiles
 from bank_assets.core.features.as_of import RATE_FEATURES
+from bank_assets.core.features.contacts import LearningData
 from bank_assets.core.features.day_plan import PLAN_COUNT, plan_features
 from bank_assets.core.features.feature_set import FeatureSet
 from bank_assets.core.model.bundle import NO_RANGES, BundleParts, ModelLineage, bundle_files
 from bank_assets.core.model.scorer import Scorer
-from bank_assets.core.training.challenger import GUARD_ROWS, fit_deployment
+from bank_assets.core.training.challenger import GUARD_ROWS, DeploymentFit, fit_deployment
 from bank_assets.core.training.recipes import Recipe, encode, fit_encoded
 from bank_assets.core.training.splits import random_folds
 from bank_assets.replay.trace import Event, ReplayCounts, Trace
-from bank_assets.replay.world import World
+from bank_assets.replay.world import ReplaySettings, World
 
 Rows = NDArray[np.int64]
 Features = Mapping[str, NDArray[Any]]
 
-POLICIES: Final = (
-    "never",
-    "monthly",
-    "weekly",
-    "drift_only",
-    "platform",
-    "contact_all",
-    "contact_none",
-    "f1_threshold",
-    "hindsight",
-    "oracle",
-)
+STATE_FILE: Final = "policy.json"
 HINDSIGHT_FOLDS: Final = 5
+# Subscriptions and refusals that a fit needs; until then the trailing subscription rate decides.
 MINIMUM_CLASS: Final = 20
-"""Subscriptions and refusals that a fit needs; until then the trailing subscription rate decides."""
+WEEK: Final = np.timedelta64(7, "D")
 DRIFT_WINDOW_DAYS: Final = 28
 
 
 class Policy(ABC):
     """Decides contacts day by day; `counts` are its fits, searches and events that could reach production."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.counts = ReplayCounts()
+    def __init__(self, name: str, settings: ReplaySettings) -> None:
+        self.name, self._settings, self.counts = name, settings, ReplayCounts()
+        self._files: Mapping[str, bytes] = {}
+        self._scorer: Scorer | None = None
 
     @abstractmethod
     def decide(self, as_of: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:
         """Decide the contacts of a day: write probabilities and calls of `rows` into the trace."""
 
     def snapshot(self) -> dict[str, bytes]:
-        """Files from which `restore` continues."""
+        """Files from which `restore` continues: the state with the counts, and the bundle in force."""
+        content = {"counts": asdict(self.counts), **self._state()}
+        return {STATE_FILE: json.dumps(content).encode(), **self._files}
+
+    def restore(self, files: Mapping[str, bytes], world: World) -> None:
+        """Continue from a snapshot."""
+        content = json.loads(files[STATE_FILE])
+        self.counts = msgspec.convert(content["counts"], ReplayCounts)
+        self._deploy({name: one for name, one in files.items() if name != STATE_FILE})
+        self._resume(content, world)
+
+    def _state(self) -> dict[str, Any]:
+        """What the policy remembers besides its counts and its model, as JSON."""
         return {}
 
-    def restore(self, files: Mapping[str, bytes], world: World) -> None:  # noqa: B027 - stateless policies keep nothing
-        """Continue from a snapshot."""
+    def _resume(self, state: Mapping[str, Any], world: World) -> None:  # noqa: B027 - stateless policies keep nothing
+        """Continue from what `_state` returned."""
+
+    def _deploy(self, files: Mapping[str, bytes]) -> None:
+        self._files = files
+        self._scorer = Scorer(files) if files else None
+
+    def _deploy_fit(
+        self,
+        fit: DeploymentFit,
+        data: LearningData,
+        calibrator: Sequence[Mapping[str, Any]] = (),
+        ranges: Mapping[str, Sequence[float]] = NO_RANGES,
+    ) -> None:
+        lineage = ModelLineage(str(data.as_of), "", len(data), "", False, "", "", data.contract)
+        economics = self._settings.economics
+        parts = BundleParts(fit.recipe, calibrator, ranges, economics, 0.5, {}, lineage, fit.feature_ranges)
+        self._deploy(bundle_files(fit.graph, parts, {}))
+
+    def _happened(self, day: np.datetime64, kind: str, reason: str) -> None:
+        self.counts.events.append(Event(str(day), kind, reason))
 
 
 def call_by_profit(rows: Rows, world: World, trace: Trace) -> None:
@@ -103,15 +127,12 @@ def hide(features: Features, hidden: tuple[str, ...]) -> dict[str, NDArray[Any]]
 class Scheduled(Policy):
     """Refits by the calendar or by drift and never recalibrates: `never`, `monthly`, `weekly` and `drift_only`."""
 
-    def __init__(self, name: str, seed: int) -> None:
-        super().__init__(name)
-        is_plain = name in ("never", "monthly")
-        self._hides_rates = is_plain
-        self._recipe = Recipe(half_life_days=float("inf") if is_plain else 90.0, seed=seed)
+    def __init__(self, name: str, settings: ReplaySettings) -> None:
+        super().__init__(name, settings)
+        self._hides_rates = name in ("never", "monthly")
+        self._recipe = Recipe(half_life_days=float("inf") if self._hides_rates else 90.0, seed=settings.seed)
         self._fitted_on: np.datetime64 | None = None
         self._looked_on: np.datetime64 | None = None
-        self._files: Mapping[str, bytes] = {}
-        self._scorer: Scorer | None = None
 
     def decide(self, as_of: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:
         """Refit if due, score and call. Without a model the trailing rate decides."""
@@ -138,22 +159,21 @@ class Scheduled(Policy):
         if self.name == "monthly":
             return "new month" if as_of.astype("datetime64[M]") > last.astype("datetime64[M]") else ""
         if self.name == "weekly":
-            return "a week has passed" if as_of - last >= np.timedelta64(7, "D") else ""
-        return self._drift(as_of, world) if self.name == "drift_only" else ""
+            return "a week has passed" if as_of - last >= WEEK else ""
+        return self._drift(as_of, last, world) if self.name == "drift_only" else ""
 
-    def _drift(self, as_of: np.datetime64, world: World) -> str:
-        if self._looked_on is not None and as_of - self._looked_on < np.timedelta64(7, "D"):
+    def _drift(self, as_of: np.datetime64, fitted_on: np.datetime64, world: World) -> str:
+        if self._looked_on is not None and as_of - self._looked_on < WEEK:
             return ""
         self._looked_on = as_of
-        assert self._fitted_on is not None
-        today, fitted, first = (day.astype(date) for day in (as_of, self._fitted_on, world.dates[0]))
+        today, fitted, first = (day.astype(date) for day in (as_of, fitted_on, world.dates[0]))
         reference = world.daily.window(first, fitted - timedelta(days=1))
         window = world.daily.window(today - timedelta(days=DRIFT_WINDOW_DAYS), today - timedelta(days=1))
         report = compare_profiles(reference, window, reference_name="the training data")
         if report.level is not Level.HEAVY:
             return ""
         self.counts.alerts += 1
-        self.counts.events.append(Event(str(as_of), "alert", report.message))
+        self._happened(as_of, "alert", report.message)
         return report.message
 
     def _fit(self, as_of: np.datetime64, reason: str, world: World) -> None:
@@ -162,40 +182,24 @@ class Scheduled(Policy):
             return
         hidden = replace(data, features=hide(data.features, self._hidden(world)))
         fit = fit_deployment(self._recipe, hidden, parity_rows=GUARD_ROWS, sample_weights=weights)
-        lineage = ModelLineage(str(data.as_of), "", len(data), "", False, "", "", data.contract)
-        parts = BundleParts(self._recipe, [], NO_RANGES, world.settings.economics, 0.5, {}, lineage)
-        self._files = bundle_files(fit.graph, parts, {})
-        self._scorer = Scorer(self._files)
+        self._deploy_fit(fit, data)
         self._fitted_on = self._looked_on = as_of
         self.counts.trainings += 1
-        self.counts.events.append(Event(str(as_of), "model", reason))
+        self._happened(as_of, "model", reason)
 
-    def snapshot(self) -> dict[str, bytes]:
-        """The model and the days of its fit and of the last drift check."""
-        days = {"fitted_on": self._fitted_on, "looked_on": self._looked_on}
-        state = {name: None if day is None else str(day) for name, day in days.items()}
-        content = json.dumps({**state, "counts": self.counts.to_dict()}).encode()
-        return {"policy.json": content, **self._files}
+    def _state(self) -> dict[str, Any]:
+        days = (self._fitted_on, self._looked_on)
+        return {"days": [None if day is None else str(day) for day in days]}
 
-    def restore(self, files: Mapping[str, bytes], world: World) -> None:  # noqa: ARG002
-        """Continue from a snapshot."""
-        content = json.loads(files["policy.json"])
-        self.counts = ReplayCounts.from_dict(content["counts"])
-        self._fitted_on, self._looked_on = (
-            None if content[name] is None else np.datetime64(content[name], "D") for name in ("fitted_on", "looked_on")
-        )
-        if self._fitted_on is not None:
-            self._files = {name: content for name, content in files.items() if name != "policy.json"}
-            self._scorer = Scorer(self._files)
+    def _resume(self, state: Mapping[str, Any], world: World) -> None:  # noqa: ARG002
+        days = (None if day is None else np.datetime64(day, "D") for day in state["days"])
+        self._fitted_on, self._looked_on = days
 
 
 class Hindsight(Policy):
     """Cross-validated over the whole history. Nobody can follow it; it shows what the features can tell."""
 
-    def __init__(self, name: str, seed: int) -> None:
-        super().__init__(name)
-        self._seed = seed
-        self._proba: FloatArray | None = None
+    _proba: FloatArray | None = None
 
     def decide(self, as_of: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:  # noqa: ARG002
         """Score with the fold that has not seen these contacts, although it has seen others of the same day."""
@@ -206,8 +210,8 @@ class Hindsight(Policy):
 
     def _cross_validated(self, world: World) -> FloatArray:
         X, y = encode(world.features_with_all_outcomes(), FeatureSet.of(world.contract)), world.outcomes_for_the_judge
-        recipe = Recipe(half_life_days=float("inf"), seed=self._seed)
-        fold = random_folds(len(y), HINDSIGHT_FOLDS, self._seed)
+        recipe = Recipe(half_life_days=float("inf"), seed=self._settings.seed)
+        fold = random_folds(len(y), HINDSIGHT_FOLDS, self._settings.seed)
         usable = world.has_outcome
         proba = np.full(len(y), float(y[usable].mean()) if usable.any() else 0.0)
         if min(int(y[usable].sum()), int((~y[usable]).sum())) < MINIMUM_CLASS:

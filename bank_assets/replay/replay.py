@@ -1,36 +1,57 @@
-"""The replay: each contact of the history decided from what was known before its day, and the figures of a policy."""
+"""The replay: each contact of the history is decided from what was known before its day, by several policies.
+
+Policies run in parallel processes, each from its checkpoint. Fits use one thread each, so that two processes fill two
+cores and no number depends on what runs beside it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Any
+import hashlib
+import multiprocessing
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from queue import Empty
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.core.arrays import BoolArray, none_if_nan
-from bank_assets.core.quality import metrics
-from bank_assets.replay.platform import PlatformConfig, PlatformReplay
-from bank_assets.replay.policies import POLICIES, Bound, Hindsight, Policy, Scheduled
-from bank_assets.replay.trace import ReplayCounts, Trace
+from bank_assets.core.features.contacts import Contacts
+from bank_assets.core.training.algorithms import ALGORITHMS
+from bank_assets.replay.figures import policy_result
+from bank_assets.replay.platform import PlatformReplay
+from bank_assets.replay.policies import Bound, Hindsight, Policy, Scheduled
+from bank_assets.replay.trace import Checkpoint, ReplayCounts, Trace
 from bank_assets.replay.world import ReplayError, ReplaySettings, World
 
-CALIBRATION_ROWS = 200
-"""Minimum outcomes of a month whose calibration is judged."""
-CALIBRATION_TOLERANCE = 0.2
+POLICIES: Final[Mapping[str, type[Policy]]] = {
+    "never": Scheduled,
+    "monthly": Scheduled,
+    "weekly": Scheduled,
+    "drift_only": Scheduled,
+    "platform": PlatformReplay,
+    "contact_all": Bound,
+    "contact_none": Bound,
+    "f1_threshold": PlatformReplay,
+    "hindsight": Hindsight,
+    "oracle": Bound,
+}
+# Order in which policies start; long ones first keep both processes busy to the end.
+LONGEST_FIRST: Final = ("weekly", "platform", "f1_threshold", "drift_only", "monthly", "never", "hindsight")
+CHECKPOINT_SECONDS: Final = 5.0
+_LIBRARIES: Final = ("numpy", "scipy", "onnxruntime")
 
 
-def make_policy(name: str, settings: ReplaySettings, config: PlatformConfig, clock: Callable[[], float]) -> Policy:
+def make_policy(name: str, settings: ReplaySettings) -> Policy:
     """A policy by its name; `ReplayError` if there is none of that name."""
-    if name in ("contact_all", "contact_none", "oracle"):
-        return Bound(name)
-    if name in ("never", "monthly", "weekly", "drift_only"):
-        return Scheduled(name, settings.seed)
-    if name in ("platform", "f1_threshold"):
-        return PlatformReplay(name, settings, config, clock)
-    if name == "hindsight":
-        return Hindsight(name, settings.seed)
-    raise ReplayError(f"policy: expected names of {list(POLICIES)}, found {name!r}.")
+    if name not in POLICIES:
+        raise ReplayError(f"policy: expected names of {list(POLICIES)}, found {name!r}.")
+    return POLICIES[name](name, settings)
 
 
 def walk(policy: Policy, world: World, trace: Trace, *, after: np.datetime64 | None = None) -> Iterator[np.datetime64]:
@@ -62,69 +83,105 @@ def _explore(
     return np.where(called, 1.0, np.where(explored, 1.0 / settings.exploration_share, 0.0))
 
 
-def _ratio(part: float, whole: float) -> float | None:
-    return part / whole if whole else None
+def code_digest() -> str:
+    """Digest of the code and libraries that a replay's numbers depend on."""
+    package = Path(__file__).parents[1]
+    content = hashlib.sha256()
+    for path in sorted(path for room in ("contract", "core", "replay") for path in (package / room).rglob("*.py")):
+        content.update(path.relative_to(package).as_posix().encode() + path.read_bytes())
+    for library in (*_LIBRARIES, *sorted({one.library for one in ALGORITHMS.values()})):
+        content.update(f"{library}={metadata.version(library)}".encode())
+    return content.hexdigest()
 
 
-def policy_result(name: str, world: World, trace: Trace, counts: ReplayCounts, cpu_seconds: float) -> dict[str, Any]:
-    """The figures of a policy as JSON, None where a figure does not exist (such as the AUC of calling everyone).
+def fingerprint(contacts_digest: str, settings: ReplaySettings) -> str:
+    """Identifies a replay by its contacts, settings and code; names the folder of its checkpoints."""
+    return hashlib.sha256(f"{contacts_digest} {code_digest()} {settings}".encode()).hexdigest()[:20]
 
-    Contacts without an outcome cost their call but count in no measure of quality.
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What every worker needs; `folder` has the checkpoints."""
+
+    contacts: Contacts
+    settings: ReplaySettings
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyOutcome:
+    """A finished policy: its trace, its counts and its figures."""
+
+    trace: Trace
+    counts: ReplayCounts
+    result: dict[str, Any]
+
+
+def run_policy(name: str, job: Job, report: Callable[[str, int], None]) -> PolicyOutcome:
+    """Run one policy to its end, from its checkpoint if there is one; `report` gets the name and the days decided."""
+    world, policy, path = World(job.contacts, job.settings), make_policy(name, job.settings), job.folder / f"{name}.npz"
+    trace, after, spent = Trace.empty(len(world)), None, 0.0
+    if (stored := Checkpoint.read(path, len(world))) is not None:
+        trace, after, spent = stored.trace, np.datetime64(stored.as_of, "D"), stored.cpu_seconds
+        policy.restore(stored.files, world)
+        world.resume(trace.weight, after)
+    started, written = time.process_time() - spent, time.monotonic()
+    done = int((world.days <= after).sum()) if after is not None else 0
+    report(name, done)
+    for as_of in walk(policy, world, trace, after=after):
+        done += 1
+        report(name, done)
+        if time.monotonic() - written > CHECKPOINT_SECONDS or as_of == world.days[-1]:
+            spent = time.process_time() - started
+            Checkpoint(str(as_of), spent, trace, policy.snapshot()).write(path)
+            written = time.monotonic()
+    return PolicyOutcome(trace, policy.counts, policy_result(name, world, trace, policy.counts, spent))
+
+
+# Set by `_begin` once per worker process.
+_JOB: dict[str, Any] = {}
+
+
+def _begin(job: Job, reports: Any) -> None:
+    from threadpoolctl import threadpool_limits
+
+    warnings.filterwarnings("ignore")
+    _JOB.update(job=job, reports=reports, limits=threadpool_limits(1))
+
+
+def _run(name: str) -> PolicyOutcome:
+    return run_policy(name, _JOB["job"], lambda policy, done: _JOB["reports"].put((policy, done)))
+
+
+def run_policies(
+    names: Sequence[str], job: Job, processes: int, report: Callable[[str, int], None]
+) -> Iterator[tuple[str, PolicyOutcome]]:
+    """Run policies, the longest first, and yield each as it ends.
+
+    `processes` is the number at a time; 1 runs them in this process. `report` is called in this process.
     """
-    decided, outcome = world.is_decided, world.has_outcome
-    judged = decided & outcome & ~np.isnan(trace.proba)
-    y, proba = world.outcomes_for_the_judge[judged], trace.proba[judged]
-    months = _months(world, trace)
-    checked = [m for m in months if m["outcomes"] >= CALIBRATION_ROWS and m["mean_probability"] is not None]
-    near = sum(
-        abs(m["mean_probability"] - m["subscription_rate"]) <= CALIBRATION_TOLERANCE * m["subscription_rate"]
-        for m in checked
-    )
-    profit = _profit(world, trace, decided)
-    counted = decided & outcome
-    perfect = counted & world.settings.economics.decide_knowing(world.outcomes_for_the_judge, world.frame)
-    oracle = float(world.profit(perfect).sum())
-    return {
-        "name": name,
-        "profit_eur": profit,
-        "share_of_oracle": _ratio(profit, oracle),
-        "contacts_called": int(trace.called[decided].sum()),
-        "subscriptions": int((trace.called & world.outcomes_for_the_judge)[counted].sum()),
-        "roc_auc": none_if_nan(metrics.roc_auc(y, proba)),
-        "f1": none_if_nan(metrics.f1_of_calls(world.outcomes_for_the_judge[counted], trace.called[counted])),
-        "brier": none_if_nan(metrics.brier(y, proba)),
-        "trainings": counts.trainings,
-        "searches": counts.searches,
-        "recalibrations": counts.recalibrations,
-        "alerts": counts.alerts,
-        "cpu_seconds": round(cpu_seconds, 2),
-        "calibrated_months": near,
-        "judged_months": len(checked),
-        "months": months,
-    }
+    order = sorted(names, key=lambda name: LONGEST_FIRST.index(name) if name in LONGEST_FIRST else len(LONGEST_FIRST))
+    if processes == 1:
+        for name in order:
+            yield name, run_policy(name, job, report)
+        return
+    context = multiprocessing.get_context("spawn")  # the libraries' threads do not survive a fork
+    reports = context.Queue()
+    with ProcessPoolExecutor(processes, context, _begin, (job, reports)) as pool:
+        running: dict[Future[PolicyOutcome], str] = {pool.submit(_run, name): name for name in order}
+        try:
+            while running:
+                ended, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+                _forward(reports, report)
+                for future in ended:
+                    yield running.pop(future), future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _profit(world: World, trace: Trace, rows: BoolArray) -> float:
-    return float(world.profit(trace.called & rows).sum())
-
-
-def _months(world: World, trace: Trace) -> list[dict[str, Any]]:
-    names = world.dates.astype("datetime64[M]")
-    result = []
-    for month in np.unique(names[world.is_decided]):
-        rows = world.is_decided & (names == month)
-        known = rows & world.has_outcome
-        scored = known & ~np.isnan(trace.proba)
-        result.append(
-            {
-                "month": str(month),
-                "contacts": int(rows.sum()),
-                "outcomes": int(known.sum()),
-                "contacts_called": int(trace.called[rows].sum()),
-                "subscriptions": int((trace.called & world.outcomes_for_the_judge)[known].sum()),
-                "profit_eur": _profit(world, trace, rows),
-                "subscription_rate": float(world.outcomes_for_the_judge[known].mean()) if known.any() else None,
-                "mean_probability": float(trace.proba[scored].mean()) if scored.any() else None,
-            }
-        )
-    return result
+def _forward(reports: Any, report: Callable[[str, int], None]) -> None:
+    while True:
+        try:
+            report(*reports.get_nowait())
+        except Empty:
+            return

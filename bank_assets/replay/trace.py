@@ -1,14 +1,21 @@
-"""What a policy decided and spent in a replay."""
+"""What a policy decided and spent in a replay, and the checkpoint from which an interrupted replay goes on."""
 
 from __future__ import annotations
 
+import json
+import logging
+import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 
 from bank_assets.core.arrays import BoolArray, FloatArray
+from bank_assets.store.atomic_files import replacing
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
@@ -64,11 +71,39 @@ class ReplayCounts:
     alerts: int = 0
     events: list[Event] = field(default_factory=list)
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return asdict(self)
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A policy after its last decided day (ISO): processor time so far, its decisions, and its own files."""
+
+    as_of: str
+    cpu_seconds: float
+    trace: Trace
+    files: Mapping[str, bytes]
+
+    def write(self, path: Path) -> None:
+        """Replace an `.npz` file; if the process dies meanwhile, the old one stays."""
+        arrays: dict[str, Any] = {one.name: getattr(self.trace, one.name) for one in fields(Trace)}
+        head = json.dumps({"as_of": self.as_of, "cpu_seconds": self.cpu_seconds}).encode()
+        for name, content in {"head": head, **{f"file/{name}": one for name, one in self.files.items()}}.items():
+            arrays[name] = np.frombuffer(content, np.uint8)
+        with replacing(path) as stream:
+            np.savez(stream, **arrays)
 
     @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> ReplayCounts:
-        """Read the JSON form."""
-        return cls(**{**content, "events": [Event(**event) for event in content["events"]]})
+    def read(cls, path: Path, n_contacts: int) -> Checkpoint | None:
+        """Read a file without pickle; None if it is missing or unusable, so that the policy starts again."""
+        if not path.is_file():
+            return None
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                trace = Trace(*(arrays[one.name] for one in fields(Trace)))
+                named = {name.partition("/")[2]: arrays[name] for name in arrays.files if name.startswith("file/")}
+                head = json.loads(arrays["head"].tobytes())
+        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            _LOG.warning("checkpoint %s cannot be read (%s); the policy starts again", path.name, error)
+            return None
+        if len(trace.proba) != n_contacts:
+            _LOG.warning("checkpoint %s is of other contacts; the policy starts again", path.name)
+            return None
+        return cls(**head, trace=trace, files={name: content.tobytes() for name, content in named.items()})

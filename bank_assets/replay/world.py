@@ -9,19 +9,20 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import BoolArray, DayArray, FloatArray
 from bank_assets.core.drift.daily_profiles import DailyProfiles
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.features.as_of import OutcomeHistory
 from bank_assets.core.features.contacts import Contacts, LearningData
-from bank_assets.core.features.day_plan import Frame, plan_statistics
+from bank_assets.core.features.day_plan import plan_statistics
 from bank_assets.core.features.feature_set import historical_features
+from bank_assets.core.quality.objective import PROFIT
 from bank_assets.core.quality.performance import ScoredContacts
 
-STEPS: Final = ("day", "week", "month")
+STEPS: Final = {"day": "D", "week": "W", "month": "M"}  # with the frequency in pandas
 FEEDBACKS: Final = ("full", "called")
 FIRST_DAY: Final = np.datetime64("2008-09-01", "D")
 EXPLORATION_SHARE: Final = 0.03
@@ -43,6 +44,9 @@ class ReplaySettings:
         step: how often the platform assesses outcomes, refits and recalibrates.
         feedback: `full` learns from every contact in the history, `called` only from those that were called.
         exploration_share: with `called`, the share of the other contacts that is called at random.
+        candidates: recipes that a search of the platform compares, `BANK_CANDIDATES`; empty for all.
+        probation: whether its default recipe decides if the first gate refuses, `BANK_PROBATION`.
+        objective: what it chooses a recipe by, `BANK_OBJECTIVE`.
     """
 
     economics: Economics
@@ -53,11 +57,14 @@ class ReplaySettings:
     feedback: str = "full"
     exploration_share: float = EXPLORATION_SHARE
     seed: int = 0
+    candidates: tuple[str, ...] = ()
+    probation: bool = True
+    objective: str = PROFIT
 
     def __post_init__(self) -> None:
         if self.step not in STEPS or self.feedback not in FEEDBACKS:
             raise ReplayError(
-                f"replay: expected a step of {STEPS} and feedback of {FEEDBACKS}, found {self.step!r} and "
+                f"replay: expected a step of {tuple(STEPS)} and feedback of {FEEDBACKS}, found {self.step!r} and "
                 f"{self.feedback!r}."
             )
         if not 1 <= self.outcome_delay_days <= MAXIMUM_DELAY_DAYS:
@@ -73,48 +80,30 @@ class ReplaySettings:
         if self.last_day is not None and self.last_day < self.first_day:
             raise ReplayError(f"replay: expected a last day from {self.first_day} on, found {self.last_day}.")
 
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form, part of the fingerprint of a replay."""
-        return {
-            **self.economics.to_dict(),
-            "first_day": str(self.first_day),
-            "last_day": None if self.last_day is None else str(self.last_day),
-            "outcome_delay_days": self.outcome_delay_days,
-            "step": self.step,
-            "feedback": self.feedback,
-            "exploration_share": self.exploration_share if self.feedback == "called" else None,
-            "seed": self.seed,
-        }
-
 
 def step_starts(days: DayArray, step: str) -> DayArray:
     """First day of the step that each day lies in: itself, its Monday, or the first of its month."""
-    if step == "month":
-        return days.astype("datetime64[M]").astype("datetime64[D]")
-    if step == "week":
-        weekday = (days.astype(np.int64) + 3) % 7  # 1970-01-01 was a Thursday
-        return days - weekday.astype("timedelta64[D]")
-    return days
+    return pd.DatetimeIndex(days).to_period(STEPS[step]).start_time.to_numpy().astype("datetime64[D]")
 
 
 def step_ends(days: DayArray, step: str) -> DayArray:
     """Last day of the step that each day lies in: the day on which its contacts are delivered."""
-    if step == "month":
-        return np.asarray((days.astype("datetime64[M]") + 1).astype("datetime64[D]") - np.timedelta64(1, "D"))
-    return np.asarray(step_starts(days, step) + np.timedelta64(6 if step == "week" else 0, "D"))
+    return pd.DatetimeIndex(days).to_period(STEPS[step]).end_time.to_numpy().astype("datetime64[D]")
 
 
 class World:
     """Contacts in time order, the day on which each is decided, and what has been learned.
 
-    `known_on` of a contact is the earliest day on which its outcome is usable.
+    `outcomes_for_the_judge` and `has_outcome` (which contacts ever get one), both (n,), are for measuring a policy
+    afterwards and never for deciding. `frame` has the payload columns of all contacts, each (n,).
     """
 
     def __init__(self, contacts: Contacts, settings: ReplaySettings) -> None:
         self.settings = settings
         ordered = contacts.in_time_order()
         self._contacts = _delayed(ordered, settings.outcome_delay_days)
-        self.dates = ordered.contact_dates
+        self.dates, self.frame, self.contract = ordered.contact_dates, ordered.frame, ordered.contract
+        self.outcomes_for_the_judge, self.has_outcome = ordered.is_subscribed, ordered.has_outcome
         last = self.dates.max() if settings.last_day is None and len(ordered) else settings.last_day
         self.is_decided = (self.dates >= settings.first_day) & (self.dates <= (last or settings.first_day))
         if not self.is_decided.any():
@@ -127,34 +116,14 @@ class World:
         self.delivered_days: DayArray = np.unique(step_ends(self.dates, settings.step))
         self.daily = DailyProfiles.from_rows(self.dates, ordered.frame, ordered.contract)
         self.learned_weight = np.where(self.is_decided & (settings.feedback == "called"), 0.0, 1.0)
-        self._plans = plan_statistics(ordered.frame, self.dates, ordered.contract)
-        history = self._history(np.ones(len(ordered), bool))
-        self._features = historical_features(ordered.frame, self.dates, history, ordered.contract) | history.rates(
-            self.decided_on
-        )
+        self._weights = self.learned_weight if settings.feedback == "called" else None
+        self._plans = plan_statistics(self.frame, self.dates, self.contract)
+        history = self._history(self.has_outcome, self._weights)
+        features = historical_features(self.frame, self.dates, history, self.contract)
+        self._features = features | history.rates(self.decided_on)
 
     def __len__(self) -> int:
         return len(self.dates)
-
-    @property
-    def contract(self) -> Contract:
-        """The contract of the contacts."""
-        return self._contacts.contract
-
-    @property
-    def outcomes_for_the_judge(self) -> BoolArray:
-        """Outcomes of all contacts, (n,), for measuring a policy afterwards and never for deciding."""
-        return self._contacts.is_subscribed
-
-    @property
-    def has_outcome(self) -> BoolArray:
-        """Which contacts ever get an outcome, (n,)."""
-        return self._contacts.has_outcome
-
-    @property
-    def frame(self) -> Frame:
-        """Payload columns of all contacts, each (n,)."""
-        return self._contacts.frame
 
     def profit(self, called: BoolArray) -> FloatArray:
         """Realised EUR of calls, by contact, (n,); a call without an outcome has a cost and no value."""
@@ -173,26 +142,17 @@ class World:
 
     def features_with_all_outcomes(self) -> dict[str, NDArray[Any]]:
         """Features of all contacts as if every outcome were learned: for hindsight, never for a policy."""
-        use = self._contacts.has_outcome
-        every = OutcomeHistory(
-            self._contacts.known_on[use], self._contacts.is_subscribed[use], *self._plans, self.contract
-        )
-        return self._features | every.rates(self.decided_on)
+        return self._features | self._history(self.has_outcome, None).rates(self.decided_on)
 
     def _update_rates(self, rows: NDArray[np.int64], as_of: np.datetime64) -> None:
-        rates = self._history(self.known(as_of)).rates(np.asarray([as_of]))
+        rates = self._history(self.known(as_of), self._weights).rates(np.asarray([as_of]))
         for name, value in rates.items():
             self._features[name][rows] = value[0]
 
-    def _history(self, mask: BoolArray) -> OutcomeHistory:
-        use = mask & self._contacts.has_outcome
-        return OutcomeHistory(
-            self._contacts.known_on[use],
-            self._contacts.is_subscribed[use],
-            *self._plans,
-            self.contract,
-            weights=self.learned_weight[use] if self.settings.feedback == "called" else None,
-        )
+    def _history(self, use: BoolArray, weights: FloatArray | None) -> OutcomeHistory:
+        known_on, is_subscribed = self._contacts.known_on[use], self._contacts.is_subscribed[use]
+        used = None if weights is None else weights[use]
+        return OutcomeHistory(known_on, is_subscribed, *self._plans, self.contract, weights=used)
 
     def known(self, as_of: np.datetime64) -> BoolArray:
         """Contacts called before a day whose outcome was learned and is usable on it, (n,)."""

@@ -35,7 +35,11 @@ _TEMPLATE: Final = """<h1>{{ headline }}</h1>
 <div class="notice">
 <p>{{ summary }}</p>
 {% if matters %}<p>{{ matters }}</p>{% endif %}
-<p><strong>What to do:</strong> nothing. {{ limits }}</p>
+<p><strong>What to do:</strong> nothing. The loop does not act on months. It judges each delivered day by the
+{{ policy.window_days }} days before it, and answers if a column moved by more than {{ policy.covariate_excess|share }}
+of the contacts beyond noise, if subscriptions are more than {{ "%g"|format(policy.calibration_ratio) }} times those
+expected or fewer by that factor, or if the AUC is certainly below {{ "%g"|format(policy.ranking_floor) }}. The
+Monitoring page shows these numbers.</p>
 </div>
 {% if report.reference_overlaps %}
 <p>The two periods share days, so changes look smaller than they are.</p>
@@ -133,7 +137,7 @@ def drift_page(
         headline=headline,
         summary=_summary(report, moved),
         matters=_matters(moved, weights),
-        limits=_limits(),
+        policy=ResponsePolicy(),
         rates=_rates(report.label_reference, report.label_current),
         rate_chart=rate_chart(shown) if len(shown) > 1 else None,
         moved=_cards(moved, reference, current, weights),
@@ -189,17 +193,6 @@ def _matters(moved: Mapping[str, ColumnDrift], weights: Mapping[str, float]) -> 
     heavy = [name for name in moved if weights.get(name, 0.0) >= MATTERS_MUCH]
     which = f"; those that matter much: {', '.join(heavy)}" if heavy else "; none of them matters much on its own"
     return f"The columns that moved carry {share:.0%} of the model's weight{which}."
-
-
-def _limits() -> str:
-    """What the loop acts on instead of a month."""
-    policy = ResponsePolicy()
-    return (
-        f"The loop does not act on months. It judges each delivered day by the {policy.window_days} days before it, "
-        f"and answers if a column moved by more than {policy.covariate_excess:.0%} of the contacts beyond noise, if "
-        f"subscriptions are more than {policy.calibration_ratio:g} times those expected or fewer by that factor, or if "
-        f"the AUC is certainly below {policy.ranking_floor:g}. The Monitoring page shows these numbers."
-    )
 
 
 def _summary(report: DriftReport, moved: Mapping[str, ColumnDrift]) -> str:

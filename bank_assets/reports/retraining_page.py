@@ -31,7 +31,11 @@ _TEMPLATE: Final = """<h1>{{ headline }}</h1>
 {% if retraining.source %}<p><strong>Data: {{ retraining.source }}</strong></p>{% endif %}
 <div class="notice {{ tone }}">
 <p>{{ effect }}</p>
-<p><strong>What to do:</strong> {{ action }}</p>
+<p><strong>What to do:</strong> {% if retraining.is_promoted %}
+nothing. The web app uses it within seconds; a person may roll back on the Model page.
+{% else %}
+nothing at once. The loop tries again with new outcomes; if refusals repeat, look at what changed below.
+{% endif %}</p>
 </div>
 <dl class="tiles">
 {% for name, figure, note in tiles %}
@@ -40,7 +44,9 @@ _TEMPLATE: Final = """<h1>{{ headline }}</h1>
 {% endfor %}
 </dl>
 <h2>Why the model was trained</h2>
-<ul>{% for reason in why %}<li>{{ reason }}</li>{% endfor %}</ul>
+<ul>{% for reason in retraining.requested_because %}<li>{{ reason }}</li>{% else %}
+<li>{% if retraining.kind in ("first", "probation") %}There was no model yet.{% else %}
+No limit was broken: a person or the schedule started the training.{% endif %}</li>{% endfor %}</ul>
 <h2>Old and new on the same contacts</h2>
 <p>{{ retraining.basis }}</p>
 {% if rows %}
@@ -57,19 +63,20 @@ from resampled days; one that contains 0 may be chance.</p>
 <td class="num">{{ row.gain }}<br><span class="quiet">{{ row.interval }}</span></td>
 <td><span class="badge {{ row.tone }}">{{ row.verdict }}</span></td></tr>
 {% endfor %}</tbody></table></div>
-<p>Calling everyone would have earned {{ everyone }} on these contacts.</p>
+<p>Calling everyone would have earned {{ comparison.profit_everyone_eur|count }} EUR on these contacts.</p>
 <div class="grid two">
 {% for one in drawn %}<div class="card">{{ charts.chart(one) }}</div>{% endfor %}
 </div>
 {% endif %}
 <h2>What the gate decided</h2>
 <p><span class="badge {{ tone }}">{{ "promoted" if retraining.is_promoted else "refused" }}</span>
-{{ gate }}</p>
+{{ "These held:" if retraining.is_promoted else "This did not hold:" }}</p>
 <ul>{% for reason in retraining.gate_reasons %}<li>{{ reason }}</li>{% endfor %}</ul>
 <p>{% if retraining.drift_page %}
 <a href="../drift/{{ retraining.drift_page }}">Which customers changed</a> · {% endif %}
-Economics: {{ cost }} a call, {{ value }} a subscription{% if threshold is not none %}; a call is worth it from a
-probability of {{ "%.0f"|format(100 * threshold) }}%{% endif %}.</p>
+Economics: {{ economics.cost_amount }} a call, {{ economics.value_amount }} a subscription
+{%- if economics.single_break_even is not none %}; a call is worth it from a
+probability of {{ "%.0f"|format(100 * economics.single_break_even) }}%{% endif %}.</p>
 """
 
 
@@ -121,20 +128,14 @@ def retraining_page(retraining: Retraining, comparison: ModelComparison, economi
         tone="good" if retraining.is_promoted else "watch",
         effect=comparison.effect(retraining.compared_with)
         or f"{retraining.basis} There is no figure for the profit effect yet.",
-        action=_action(retraining),
-        why=retraining.requested_because or (_nobody_requested(retraining),),
         tiles=[
             ("Before", retraining.old_name, retraining.old_recipe),
             ("Now" if retraining.is_promoted else "Refused", retraining.new_name, retraining.new_recipe),
             *([_profit_tile(profit)] if profit else []),
         ],
         rows=[_row(comparison.measure(name)) for name in measured],
-        everyone=f"{comparison.profit_everyone_eur:,.0f} EUR",
         drawn=_charts(retraining, comparison),
-        gate="These held:" if retraining.is_promoted else "This did not hold:",
-        cost=economics.cost_amount,
-        value=economics.value_amount,
-        threshold=economics.single_break_even,
+        economics=economics,
     )
 
 
@@ -148,26 +149,11 @@ def _charts(retraining: Retraining, comparison: ModelComparison) -> list[Chart]:
 
 
 def _headline(retraining: Retraining) -> str:
+    old, new = retraining.old_name, retraining.new_name.capitalize()
     if retraining.is_promoted:
-        return f"{retraining.new_name.capitalize()} is in charge"
-    stays = (
-        "there is still no model in charge"
-        if retraining.old_name == "no model"
-        else f"{retraining.old_name} stays in charge"
-    )
-    return f"{retraining.new_name.capitalize()} was refused; {stays}"
-
-
-def _action(retraining: Retraining) -> str:
-    if retraining.is_promoted:
-        return "nothing. The web app uses it within seconds; a person may roll back on the Model page."
-    return "nothing at once. The loop tries again with new outcomes; if refusals repeat, look at what changed below."
-
-
-def _nobody_requested(retraining: Retraining) -> str:
-    if retraining.kind in ("first", "probation"):
-        return "There was no model yet."
-    return "No limit was broken: a person or the schedule started the training."
+        return f"{new} is in charge"
+    stays = "there is still no model in charge" if old == "no model" else f"{old} stays in charge"
+    return f"{new} was refused; {stays}"
 
 
 def _profit_tile(measure: Measure) -> tuple[str, str, str]:

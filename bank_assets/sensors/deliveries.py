@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from bank_assets.jobs import DATA, SCORING
-from bank_assets.landing.deliveries import RegisterResult
-from bank_assets.landing.folders import landing_is_missing
+from bank_assets.landing.deliveries import RegisterResult, landing_is_missing
 from bank_assets.ledger import states
 from bank_assets.ledger.engine import opened_ledger
 from bank_assets.loop.deliveries import campaign_wanted, data_wanted, due_campaigns, register

@@ -11,29 +11,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.contract.uci import UCI
 from bank_assets.simulator import profile as shape
-from bank_assets.simulator.drift import Drift
 from bank_assets.simulator.profile import Floats, SimulatorProfile
-from bank_assets.simulator.sampling import AliasTable, rake
 
-_WORKING_DAYS: Final = 5
-"""Monday to Friday."""
+_RAKING_ROUNDS: Final = 40
+Codes = NDArray[np.intp]
 
 
 def weekdays_of(year: int, month: int) -> list[date]:
     """Monday to Friday of a month, in order."""
     days = (date(year, month, day) for day in range(1, calendar.monthrange(year, month)[1] + 1))
-    return [day for day in days if day.weekday() < _WORKING_DAYS]
-
-
-def month_range(first: str, last: str) -> list[str]:
-    """All months `YYYY-MM` from the first to the last, both included."""
-    (year, month), months = map(int, first.split("-")), []
-    while (key := f"{year:04d}-{month:02d}") <= last:
-        months.append(key)
-        year, month = year + month // 12, month % 12 + 1
-    return months
+    return [day for day in days if day.weekday() < calendar.SATURDAY]
 
 
 def profile_month(profile: SimulatorProfile, month: str) -> int | None:
@@ -55,15 +43,60 @@ def spread(values: Floats, size: int) -> NDArray[np.intp]:
     return np.arange(size) * len(values) // size
 
 
+class AliasTable:
+    """Walker's alias method for one distribution per context: two look-ups per draw for any number of categories.
+
+    `probabilities` is (contexts, categories), and each row sums to 1.
+    """
+
+    def __init__(self, probabilities: Floats) -> None:
+        contexts, self._size = probabilities.shape
+        share = probabilities * self._size
+        keep = np.ones_like(share)
+        alias = np.tile(np.arange(self._size), (contexts, 1))
+        for row in range(contexts):
+            small = [k for k in range(self._size) if share[row, k] < 1.0]
+            large = [k for k in range(self._size) if share[row, k] >= 1.0]
+            while small and large:
+                lower, upper = small.pop(), large[-1]
+                keep[row, lower], alias[row, lower] = share[row, lower], upper
+                share[row, upper] -= 1.0 - share[row, lower]
+                if share[row, upper] < 1.0:
+                    small.append(large.pop())
+        self._keep, self._alias = keep.astype(np.float32).ravel(), alias.astype(np.intp).ravel()
+
+    def draw(self, uniform: NDArray[np.float32], context: Codes | int) -> Codes:
+        """One category number per row, from (rows,) uniforms in [0, 1) and their (rows,) contexts."""
+        scaled = uniform * np.float32(self._size)
+        slot = scaled.astype(np.intp)
+        # about once in 10^7 draws, float32 rounds uniform times size up to the size
+        np.minimum(slot, self._size - 1, out=slot)
+        cell = slot + context * self._size
+        return np.where(scaled - slot < self._keep[cell], slot, self._alias[cell])
+
+
+def rake(links: Floats, weights: Floats, target: Floats) -> Floats:
+    """Tilt conditional tables (contexts, categories) to a margin (categories,), keeping their odds ratios.
+
+    `weights` (contexts,) and `target` sum to 1, and so do the rows of `links` and of the result; zeros stay zero.
+    """
+    factor = target.copy()
+    table = links
+    for _ in range(_RAKING_ROUNDS):
+        table = links * factor
+        table /= table.sum(axis=1, keepdims=True)
+        factor *= np.divide(target, weights @ table, out=np.zeros_like(target), where=target > 0)
+    return table
+
+
 @dataclass(frozen=True)
 class MonthModel:
-    """One calendar month under some drifts; `index` is the position of its profile month."""
+    """One calendar month; `index` is the position of its profile month."""
 
     profile: SimulatorProfile
     index: int
     year: int
     month: int
-    drifts: tuple[Drift, ...] = ()
 
     @cached_property
     def epoch(self) -> int:
@@ -100,44 +133,16 @@ class MonthModel:
             weights = joint.sum(axis=others)
             target = self.profile.margins[link.column][self.index]
             table = rake(self.profile.links[link.column], weights.ravel(), target / target.sum())
-            tables[link.column] = AliasTable(self._reweighted(link.column, table))
+            tables[link.column] = AliasTable(table)
             if link.column in parents:
-                here = [
-                    link_size if column in link.parents else 1
-                    for column, link_size in ((c, shape.SIZES[c]) for c in axes)
-                ]
+                here = [shape.SIZES[column] if column in link.parents else 1 for column in axes]
                 joint = joint[..., None] * table.reshape(*here, link.size)
                 axes.append(link.column)
+        # Single years inside each age bin, and bins of earlier contacts by previous outcome.
+        tables["age_value"], tables["previous"] = (
+            AliasTable(shares) for shares in (self.profile.age_shares, self.profile.previous_shares)
+        )
         return tables
-
-    @cached_property
-    def age_table(self) -> AliasTable:
-        """Single years inside each age bin."""
-        return AliasTable(self.profile.age_shares)
-
-    @cached_property
-    def previous_table(self) -> AliasTable:
-        """Bins of earlier contacts by previous outcome."""
-        return AliasTable(self.profile.previous_shares)
-
-    def _reweighted(self, column: str, table: Floats) -> Floats:
-        for drift in self.drifts:
-            if drift.column == column and drift.is_of_category:
-                factors = np.array([drift.weights.get(c, 1.0) for c in UCI.by_source[column].categories])
-                tilted = table * factors
-                total = tilted.sum(axis=1, keepdims=True)
-                # a context without any wanted category gets them in proportion to the factors
-                table = np.where(total > 0, tilted / np.where(total > 0, total, 1), factors / factors.sum())
-        return table
-
-    def numeric_drifts(self, column: str) -> list[Drift]:
-        """Drifts that shift or scale a number."""
-        return [drift for drift in self.drifts if drift.column == column and not drift.is_of_category]
-
-    @cached_property
-    def rate_factor(self) -> float:
-        """Product of the rates of drifts of the answer."""
-        return float(np.prod([drift.rate for drift in self.drifts if drift.column == "y"]))
 
     @cached_property
     def terms(self) -> dict[str, NDArray[np.float32]]:

@@ -1,7 +1,7 @@
 """What the simulator knows of the real contacts: aggregates in one small committed JSON file, and no rows.
 
-Every number stands for a count of at least `MINIMUM_CELL_ROWS` rows, or a table or quantiles of at least
-`MINIMUM_TABLE_ROWS`. Smaller cells are zero; smaller tables are replaced by their neighbours'.
+Every number stands for a count of at least five rows, or a table or quantiles of at least fifty. Smaller cells are
+zero; smaller tables are replaced by their neighbours' (`scripts.fit_profile`).
 
 In each month, columns are drawn from a chain of conditional tables (`LINKS`). Their odds ratios are common to all
 months and their margins are the month's own; numbers are drawn within bins from common quantiles. The answer `y` has
@@ -11,9 +11,9 @@ additive log-odds, with an intercept that gives the month its real subscription 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,21 +22,18 @@ from bank_assets.contract.uci import UCI
 
 PROFILE_PATH: Final = Path(__file__).with_name("profile.json")
 SCHEMA_VERSION: Final = 1
-MINIMUM_CELL_ROWS: Final = 5
-MINIMUM_TABLE_ROWS: Final = 50
 
-AGE_EDGES: Final = (25, 30, 35, 40, 45, 50, 55, 60, 65, 75)
-"""First age of each bin after the youngest."""
+AGE_EDGES: Final = (25, 30, 35, 40, 45, 50, 55, 60, 65, 75)  # first age of each bin after the youngest
 AGE_RANGE: Final = (18, 95)
+# First EUR of each bin after the lowest; 0 is a bin.
 BALANCE_EDGES: Final = (-500, -100, 0, 1, 100, 250, 500, 1000, 1500, 2500, 4000, 8000)
-"""First EUR of each bin after the lowest; 0 is a bin."""
 PDAYS_EDGES: Final = (60, 100, 150, 200, 300, 400)
 CAMPAIGN_BINS: Final = (*((k, k) for k in range(1, 11)), (11, 13), (14, 17), (18, 24), (25, 35), (36, 63))
+# Contacts before this campaign of customers who had any.
 PREVIOUS_BINS: Final = (*((k, k) for k in range(1, 7)), (7, 8), (9, 11), (12, 15), (16, 20), (21, 40))
-"""Contacts before this campaign of customers who had any."""
 
+# First months of the periods in which effects on the answer are constant.
 EPOCHS: Final = ("2008-05", "2008-07", "2008-10", "2009-02", "2009-06", "2010-01")
-"""First months of the periods in which effects on the answer are constant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +49,8 @@ def _categories(column: str) -> int:
     return len(UCI.by_source[column].categories)
 
 
+# Parents were chosen by mutual information given the month: education–job 0.30 nat, job–age 0.14, marital–age 0.12,
+# marital–job 0.05, education–age 0.04, housing–age 0.03, balance–default 0.02, contact–age 0.01, poutcome–housing 0.01.
 LINKS: Final = (
     Link("age", (), len(AGE_EDGES) + 1),
     Link("job", ("age",), _categories("job")),
@@ -65,21 +64,10 @@ LINKS: Final = (
     Link("poutcome", ("age", "housing"), _categories("poutcome")),
     Link("campaign", ("contact",), len(CAMPAIGN_BINS)),
 )
-"""Parents were chosen by mutual information given the month: education–job 0.30 nat, job–age 0.14, marital–age 0.12,
-marital–job 0.05, education–age 0.04, housing–age 0.03, balance–default 0.02, contact–age 0.01, poutcome–housing 0.01.
-"""
 
 SIZES: Final = {link.column: link.size for link in LINKS}
 UNKNOWN: Final = UCI.by_source["poutcome"].categories.index("unknown")
 SUCCESS: Final = UCI.by_source["poutcome"].categories.index("success")
-PDAYS_GROUPS: Final = 1 + UNKNOWN * (len(PDAYS_EDGES) + 1)
-"""Groups of (previous outcome, bin of pdays); group 0 is "never contacted"."""
-
-MAIN_TERMS: Final = {**{c: SIZES[c] for c in SIZES if c not in {"contact", "poutcome"}},
-                     "pdays_group": PDAYS_GROUPS, "previous": len(PREVIOUS_BINS) + 1}  # fmt: skip
-"""Terms of the log-odds that hold in all months, with their sizes."""
-EPOCH_TERMS: Final = ("contact", "poutcome", "housing", "age")
-"""Terms whose effect differs between epochs."""
 
 Floats = NDArray[np.float64]
 
@@ -109,30 +97,6 @@ class SimulatorProfile:
 def epoch_of(month: str) -> int:
     """Number of the epoch of a month `YYYY-MM`."""
     return max(0, sum(month >= first for first in EPOCHS) - 1)
-
-
-def _rounded(value: Any) -> Any:
-    """JSON form with five significant digits, so that it is the same on every machine."""
-    match value:
-        case np.ndarray():
-            return _rounded(value.tolist())
-        case dict():
-            return {key: _rounded(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_rounded(item) for item in value]
-        case float():
-            short = float(f"{value:.5g}")
-            return int(short) if short.is_integer() else short
-        case _:
-            return value
-
-
-def dump_profile(profile: SimulatorProfile) -> bytes:
-    """The JSON form of a profile, one field per line."""
-    record = {"schema_version": SCHEMA_VERSION}
-    record |= {field.name: _rounded(getattr(profile, field.name)) for field in fields(profile)}
-    lines = (f" {json.dumps(key)}: {json.dumps(value, separators=(',', ':'))}" for key, value in record.items())
-    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
 
 
 def load_profile(path: Path = PROFILE_PATH) -> SimulatorProfile:

@@ -1,26 +1,27 @@
-"""Bank-shaped contacts of any number and period from the committed profile, with scripted drift.
+"""Bank-shaped contacts of any number and period from the committed profile.
 
 Every contact id begins with `sim-`. Each month and column has its own stream of random numbers, so a month does not
-depend on the requested period, the chunk size or the drift of other columns.
+depend on the requested period or the chunk size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import io
+from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+import pyarrow as pa
+import pyarrow.csv
 
-from bank_assets.simulator.drawing import Chunk, Streams, contacts_frame, day_counts
-from bank_assets.simulator.drift import Drift
-from bank_assets.simulator.month_model import MonthModel, month_range, profile_month
+from bank_assets.simulator.drawing import Chunk, contacts_frame, day_counts, streams_of
+from bank_assets.simulator.month_model import MonthModel, profile_month
 from bank_assets.simulator.profile import SimulatorProfile, load_profile
 
+# A chunk's columns fit the processor's cache; chunks of 1 M rows run at two thirds of the speed.
 CHUNK_ROWS: Final = 65_536
-"""A chunk's columns fit the processor's cache; chunks of 1 M rows run at two thirds of the speed."""
 
 
 def month_rows(profile: SimulatorProfile, month: str, scale: float) -> int:
@@ -39,31 +40,14 @@ def scale_for_rows(profile: SimulatorProfile, rows: int) -> float:
     return rows / int(profile.rows.sum())
 
 
-def _segments(
-    model_days: list[date], counts: NDArray[np.int64], drifts: Sequence[Drift], chunk_rows: int
-) -> Iterator[tuple[int, int, tuple[Drift, ...]]]:
-    """Row ranges of at most one chunk within which the same drifts hold."""
-    starts = np.concatenate([[0], np.cumsum(counts)])
-    active = [tuple(drift for drift in drifts if drift.is_active(day)) for day in model_days]
-    first = 0
-    for index in range(1, len(model_days) + 1):
-        if index == len(model_days) or active[index] != active[first]:
-            low, high = int(starts[first]), int(starts[index])
-            for row in range(low, high, chunk_rows):
-                yield row, min(row + chunk_rows, high), active[first]
-            first = index
-
-
 def simulate_month(
     profile: SimulatorProfile,
     month: str,
     *,
     scale: float = 1.0,
     seed: int,
-    drifts: Sequence[Drift] = (),
-    chunk_rows: int = CHUNK_ROWS,
 ) -> Iterator[pd.DataFrame]:
-    """One month of contacts ordered by date, in chunks of at most `chunk_rows`, which does not change the rows.
+    """One month of contacts ordered by date, in chunks of at most `CHUNK_ROWS`, whose size does not change the rows.
 
     Frames have delivery columns: ids as Arrow strings, `datetime64[s]` dates, int32 numbers, categories. A month
     outside the profile's period resembles the nearest month of the same name.
@@ -72,15 +56,10 @@ def simulate_month(
     if index is None or not rows:
         return
     year, number = map(int, month.split("-"))
-    streams = Streams(seed, year, number)
-    models: dict[tuple[int, ...], MonthModel] = {}
-    plain = MonthModel(profile, index, year, number)
-    counts = day_counts(plain.day_shares, rows)
-    day_of_row = np.cumsum(counts)
-    for first, end, active in _segments(plain.weekdays, counts, drifts, chunk_rows):
-        key = tuple(id(drift) for drift in active)
-        model = models.setdefault(key, MonthModel(profile, index, year, number, active))
-        day_index = np.searchsorted(day_of_row, np.arange(first, end), side="right")
+    streams, model = streams_of(seed, year, number), MonthModel(profile, index, year, number)
+    day_of_row = np.cumsum(day_counts(model.day_shares, rows))
+    for first in range(0, rows, CHUNK_ROWS):
+        day_index = np.searchsorted(day_of_row, np.arange(first, min(first + CHUNK_ROWS, rows)), side="right")
         yield contacts_frame(Chunk(model, streams, day_index).draw(), model, day_index, first + 1)
 
 
@@ -91,13 +70,12 @@ def simulate_chunks(
     *,
     scale: float = 1.0,
     seed: int,
-    drifts: Sequence[Drift] = (),
 ) -> Iterator[pd.DataFrame]:
     """Contacts from `start` to `end`, both included, in chunks; None takes the profile's first or last day."""
     first = f"{start:%Y-%m}" if start else profile.months[0]
     last = f"{end:%Y-%m}" if end else profile.months[-1]
-    for month in month_range(first, last):
-        for chunk in simulate_month(profile, month, scale=scale, seed=seed, drifts=drifts):
+    for month in pd.period_range(first, last, freq="M").astype(str):
+        for chunk in simulate_month(profile, month, scale=scale, seed=seed):
             days = chunk["contact_date"]
             inside = chunk
             if start and f"{start:%Y-%m}" == month:
@@ -115,7 +93,6 @@ def simulate(
     rows: int | None = None,
     scale: float = 1.0,
     seed: int,
-    drifts: Sequence[Drift] = (),
     profile: SimulatorProfile | None = None,
 ) -> pd.DataFrame:
     """Contacts of a period as one frame, ordered by date.
@@ -124,10 +101,29 @@ def simulate(
     """
     profile = profile or load_profile()
     scale = scale_for_rows(profile, rows) if rows is not None else scale
-    chunks = list(simulate_chunks(profile, start, end, scale=scale, seed=seed, drifts=drifts))
+    chunks = list(simulate_chunks(profile, start, end, scale=scale, seed=seed))
     if not chunks:
         raise ValueError(
             f"simulate: expected a period with contacts, found none from {start} to {end} at scale "
             f"{scale:g}; widen the period or raise the scale."
         )
     return pd.concat(chunks, ignore_index=True, copy=False)
+
+
+def csv_header(columns: Iterable[str]) -> bytes:
+    """The header line in the format of the UCI file, without line end."""
+    return ";".join(f'"{column}"' for column in columns).encode()
+
+
+def csv_of(chunk: pd.DataFrame) -> bytes:
+    """A chunk's rows without a header: `;` between fields, text in double quotes."""
+    table = pa.Table.from_pandas(chunk, preserve_index=False)
+    for index, field in enumerate(table.schema):
+        column = table.column(index)
+        if pa.types.is_dictionary(field.type):
+            table = table.set_column(index, field.name, column.cast(field.type.value_type))
+        elif pa.types.is_timestamp(field.type):
+            table = table.set_column(index, field.name, column.cast(pa.date32()))
+    stream = io.BytesIO()
+    pa.csv.write_csv(table, stream, pa.csv.WriteOptions(include_header=False, delimiter=";", quoting_style="needed"))
+    return stream.getvalue()

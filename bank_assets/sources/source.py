@@ -21,8 +21,8 @@ from bank_assets.sources.uci import UCI_FILE, UCI_SHA256, SourceError, download_
 from bank_assets.store.atomic_files import write_atomic
 
 _LOG: Final = logging.getLogger(__name__)
+# Where `auto` looks first: the repository's data folder.
 DEFAULT_FILE: Final = Path(__file__).resolve().parents[2] / "data" / UCI_FILE
-"""Where `auto` looks first: the repository's data folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +90,15 @@ def _from_file(path: Path, contract: Contract, reason: str = "", kind: Literal["
 def _auto(settings: Settings, default_file: Path, download: Callable[[Path], Path]) -> Source:
     holder = landed_source(settings.landing)
     if holder is not None and holder.kind == "simulated":
-        return _simulated(
-            settings, "auto: this home was begun with simulated contacts, which must not mix with real ones"
-        )
+        reason = "auto: this home was begun with simulated contacts, which must not mix with real ones"
+        return _simulated(settings, reason)
+    name = f"{default_file.parent.name}/{default_file.name}"
     if default_file.is_file():
-        return _from_file(
-            default_file, settings.contract, f"auto: found {default_file.parent.name}/{default_file.name}"
-        )
+        return _from_file(default_file, settings.contract, f"auto: found {name}")
     try:
         path = download(settings.home / "downloads")
     except SourceError as error:
-        return _simulated(settings, f"auto: no {default_file.parent.name}/{default_file.name}, and {error}")
+        return _simulated(settings, f"auto: no {name}, and {error}")
     return _from_file(path, settings.contract, "auto: downloaded from UCI", "uci")
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import io
 import time
-import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Sequence
@@ -23,10 +22,8 @@ UCI_URL: Final = "https://archive.ics.uci.edu/static/public/222/bank+marketing.z
 UCI_SHA256: Final = "d1513ec63b385506f7cfce9f2c5caa9fe99e7ba4e8c3fa264b3aaf0f849ed32d"
 UCI_BYTES: Final = 4_610_348
 UCI_FILE: Final = "bank-full.csv"
-UCI_ARCHIVE: Final = "bank.zip"
-"""The download nests the file in this archive."""
-FIRST_YEAR: Final = 2008
-"""Year of the first row: other years put 17–42 % of the contacts on a weekend, this one 0.11 %."""
+UCI_ARCHIVE: Final = "bank.zip"  # the download nests the file in this archive
+FIRST_YEAR: Final = 2008  # year of the first row: other years put 17–42 % of the contacts on a weekend, this one 0.11 %
 
 _CHUNK_BYTES: Final = 256 * 1024
 _LIMIT_BYTES: Final = 64 * 1024 * 1024
@@ -73,7 +70,7 @@ def download_uci(folder: Path, *, url: str = UCI_URL, sha256: str = UCI_SHA256, 
     instead = "set BANK_SOURCE to the path of a downloaded bank-full.csv, or to simulated to work without real data"
     try:
         content = _member(_member(_fetch(url, timeout_seconds), UCI_ARCHIVE), UCI_FILE)
-    except (OSError, urllib.error.URLError) as error:
+    except OSError as error:
         reason = getattr(error, "reason", None) or error
         raise SourceError(
             f"UCI download: expected {url} to answer within {timeout_seconds:g} s, found: {reason}; "
@@ -102,14 +99,13 @@ def implied_dates(months: Sequence[str], days: Sequence[int]) -> list[date]:
     Raises:
         SourceError: a date is impossible or steps back, so the rows are not in the order of the whole UCI file.
     """
-    number = {month: index for index, month in enumerate(MONTHS, start=1)}
-    year, before, previous = FIRST_YEAR, 0, date.min
-    dates = []
+    year, previous = FIRST_YEAR, date.min
+    dates: list[date] = []
     for row, (month, day) in enumerate(zip(months, days, strict=True), start=1):
-        year += number[month] < before
-        before = number[month]
+        number = MONTHS.index(month) + 1
+        year += number < previous.month
         try:
-            current = date(year, before, day)
+            current = date(year, number, day)
         except ValueError as error:
             raise SourceError(
                 f"row {row}: expected a date, found {day} {month} {year}; use the whole UCI file in its own order."

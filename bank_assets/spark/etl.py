@@ -6,29 +6,34 @@ Then one task per month, which sees the hashes of all its keys, rewrites files w
 """
 
 import shutil
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from bank_assets.contract.contract import Contract
+from bank_assets.contract.reading import ENCODINGS
 from bank_assets.core.drift.month_profile import MonthProfile
-from bank_assets.spark.delivery import ByteRange, DeliveryReadError, RawFile, check_files, tasks_of
-from bank_assets.spark.findings import Findings
-from bank_assets.spark.intake import IntakeTask, TaskResult
-from bank_assets.spark.month_files import WrittenFile, month_number
+from bank_assets.landing.register import Delivery, manifest_of, month_digest
+from bank_assets.spark.intake import Facts, IntakeTask, tasks_of
+from bank_assets.spark.month_files import WrittenFile
 from bank_assets.spark.repeats import MonthPart, Settled, settle_month
-from bank_assets.spark.tables import CONTACTS, OUTCOMES, REJECTED, TABLES, Family
+from bank_assets.spark.tables import TABLES, Family
+from bank_assets.store.derivations import Derived, fingerprint
+from bank_assets.store.lineage import CONTACTS, OUTCOMES, REJECTED, contract_setting
+from bank_assets.store.warehouse import Warehouse
 
-CODE_VERSION: Final = "1"
-"""Part of the fingerprint of every month: change it when the same input gives different rows."""
+CODE_VERSION: Final = "1"  # part of the fingerprint of every month: change it when the same input gives different rows
+
+
+class DeliveryReadError(ValueError):
+    """A registered delivery cannot be read; the message says what was expected and what was found."""
 
 
 class EtlError(RuntimeError):
@@ -58,11 +63,6 @@ class Conservation:
         """Whether every row is accounted for exactly once."""
         return self.rows_in == self.rows_out + self.rejected + self.superseded
 
-    @property
-    def reject_rate(self) -> float:
-        """Rejected rows as a share of rows read, in [0, 1]."""
-        return self.rejected / self.rows_in if self.rows_in else 0.0
-
 
 @dataclass(frozen=True, slots=True)
 class EtlResult:
@@ -80,14 +80,26 @@ class EtlResult:
     profiles: dict[str, MonthProfile]
 
 
+def month_fingerprint(warehouse: Path, month: str, contract: Contract) -> str:
+    """Fingerprint of a month's tables: its deliveries, the contract and the code."""
+    inputs = {kind: month_digest(manifest_of(warehouse, [month], kind)) for kind in ("contacts", "outcomes")}
+    return fingerprint(inputs=inputs, code_version=CODE_VERSION, settings=contract_setting(contract))
+
+
+def month_tables(store: Warehouse, warehouse: Path, month: str, contract: Contract) -> dict[str, Derived]:
+    """The tables of a month by name."""
+    made_from = month_fingerprint(warehouse, month, contract)
+    return {table: Derived(store, table, month, made_from) for table in TABLES}
+
+
 def build_tables(
     session: SparkSession,
     months: Sequence[str],
     staging: Mapping[str, Path],
     *,
     contract: Contract,
-    contact_files: Sequence[RawFile],
-    outcome_files: Sequence[RawFile] = (),
+    contact_files: Sequence[Delivery],
+    outcome_files: Sequence[Delivery] = (),
 ) -> EtlResult:
     """Make the tables of some months from every delivery that has rows in one of them.
 
@@ -111,10 +123,16 @@ def build_tables(
             work.run()
     except (PySparkException, Py4JJavaError) as error:
         raise _explained(error) from error
-    counts = {work.family.table: work.conservation() for work in works}
-    written = [file for work in works for file in work.written]
+    counts = {
+        work.family.table: {month: found for month in months if (found := work.conservation(month)) != Conservation()}
+        for work in works
+    }
+    files: dict[str, dict[str, tuple[str, ...]]] = {table: {} for table in TABLES}
+    for file in sorted((file for work in works for file in work.written), key=attrgetter("name")):
+        of_table = files[file.table]
+        of_table[file.month] = (*of_table.get(file.month, ()), file.name)
     return EtlResult(
-        {table: _by_month(written, table) for table in TABLES},
+        files,
         counts.get(CONTACTS, {}),
         counts.get(OUTCOMES, {}),
         {month: work.profile(month) for work in works if work.family.table == CONTACTS for month in months},
@@ -128,93 +146,103 @@ class _Work:
         self,
         session: SparkSession,
         family: Family,
-        files: Sequence[RawFile],
+        files: Sequence[Delivery],
         months: Sequence[str],
         staging: dict[str, Path],
     ) -> None:
-        check_files(files)
+        _check_files(files)
         self.family, self.written = family, list[WrittenFile]()
         self._session, self._files, self._months = session, files, months
         self._folders, self._scratch = staging, staging[REJECTED] / f"_{family.table}"
         self._settled: dict[str, Settled] = {}
-        self._findings: dict[str, Findings] = defaultdict(Findings)
+        self._facts: dict[str, dict[str, Any]] = defaultdict(
+            lambda: {"rows": 0, "rejected": 0, "violations": {}, "empty": {}, "values": {}}
+        )
 
     def run(self) -> None:
         """Write the files of this family."""
         context, family, folders, scratch = self._session.sparkContext, self.family, self._folders, self._scratch
-        wanted = frozenset(map(month_number, self._months))
+        months = self._months
         tasks = tasks_of(self._files, parallelism=context.defaultParallelism)
         scratch.mkdir(parents=True)
-
-        def write(ranges: Iterable[list[ByteRange]]) -> Iterable[TaskResult]:
-            return (IntakeTask(family, folders, scratch, wanted).run(of_task) for of_task in ranges)
-
-        results = context.parallelize(tasks, len(tasks)).mapPartitions(write).collect()
+        made = context.parallelize(tasks, len(tasks)).map(
+            lambda one: IntakeTask(family, folders, scratch, months).run(one)
+        )
         parts: dict[str, list[MonthPart]] = defaultdict(list)
-        for result in results:
+        facts: Facts = Counter()
+        for result in made.collect():
+            facts.update(result.facts)
             self.written += result.rejected
             for month, part in result.parts.items():
                 parts[month].append(part)
                 self.written += part.files.values()
-            for month, findings in result.findings.items():
-                self._findings[month].add(findings)
+        for (month, fact, name, category), count in sorted(facts.items()):
+            of_month = self._facts[month]
+            if not name:
+                of_month[fact] = count
+            elif not category:
+                of_month[fact][name] = count
+            else:
+                of_month[fact].setdefault(name, {})[category] = count
         self._settle(parts)
         shutil.rmtree(scratch, ignore_errors=True)
 
     def _settle(self, parts: dict[str, list[MonthPart]]) -> None:
         """Keep the last row of every key; months are settled in parallel."""
         context, family, folders = self._session.sparkContext, self.family, self._folders
-
-        def settle(months: Iterable[tuple[str, list[MonthPart]]]) -> Iterable[tuple[str, Settled]]:
-            return ((month, settle_month(family, of_month, folders)) for month, of_month in months)
-
         if parts:
-            tasks = min(len(parts), 4 * context.defaultParallelism)
-            self._settled = dict(context.parallelize(sorted(parts.items()), tasks).mapPartitions(settle).collect())
-        removed = {(file.table, file.name) for settled in self._settled.values() for file in settled.removed}
-        self.written = [file for file in self.written if (file.table, file.name) not in removed]
+            of_months = context.parallelize(sorted(parts.items()), min(len(parts), 4 * context.defaultParallelism))
+            self._settled = dict(of_months.mapValues(lambda one: settle_month(family, one, folders)).collect())
+        removed = {file for settled in self._settled.values() for file in settled.removed}
+        self.written = [file for file in self.written if file not in removed]
         self.written += [file for settled in self._settled.values() for file in settled.written]
-        for table, name in removed:
-            (folders[table] / name).unlink()
-
-    def conservation(self) -> dict[str, Conservation]:
-        """Where the rows went, by month: delivered by the register's count, the rest by the counts of the files."""
-        return {month: counts for month in self._months if (counts := self._of_month(month)) != Conservation()}
+        for file in removed:
+            (folders[file.table] / file.name).unlink()
 
     def profile(self, month: str) -> MonthProfile:
         """The deliveries of a month before any row is left out."""
-        settled, findings = self._settled.get(month, Settled()), self._findings[month]
+        settled, facts = self._settled.get(month, Settled()), dict(self._facts[month])
         return MonthProfile(
             month,
-            rows=findings.rows,
             contacts=_rows(self.written, self.family.table, month),
-            uncorrected=findings.rejected - settled.corrected,
+            uncorrected=facts.pop("rejected") - settled.corrected,
             superseded=settled.superseded,
             most_rows_of_a_contact=settled.most_rows_of_a_key,
-            violations=dict(sorted(findings.violations.items())),
-            empty=dict(sorted(findings.empty.items())),
-            values={name: dict(sorted(counts.items())) for name, counts in sorted(findings.values.items())},
+            **facts,
         )
 
-    def _of_month(self, month: str) -> Conservation:
-        settled, findings = self._settled.get(month, Settled()), self._findings[month]
+    def conservation(self, month: str) -> Conservation:
+        """Where the rows of a month went: delivered by the register's count, the rest by the counts of the files."""
+        settled = self._settled.get(month, Settled())
         return Conservation(
             rows_in=sum(file.months.get(month, 0) for file in self._files),
             rows_out=_rows(self.written, self.family.table, month),
             rejected=_rows(self.written, REJECTED, month),
             superseded=settled.superseded,
             identical=settled.identical,
-            codes=dict(sorted(findings.violations.items())),
+            codes=self._facts[month]["violations"],
         )
+
+
+def _check_files(files: Sequence[Delivery]) -> None:
+    """Raise `DeliveryReadError` if a file is missing or repeated, or its encoding is unknown."""
+    missing = [str(file.path) for file in files if not file.path.is_file()]
+    if missing:
+        raise DeliveryReadError(
+            f"raw objects: expected {len(files)} files, found {len(missing)} missing, first {missing[0]}; "
+            f"restore them from a backup, the register still lists them."
+        )
+    if len({file.sha256 for file in files}) < len(files):
+        raise DeliveryReadError("deliveries: expected each content once, at its last arrival, found one twice.")
+    for file in files:
+        if file.encoding not in ENCODINGS:
+            raise DeliveryReadError(
+                f"{file.path}: expected one of the encodings {sorted(ENCODINGS)}, found {file.encoding!r}."
+            )
 
 
 def _rows(files: Iterable[WrittenFile], table: str, month: str) -> int:
     return sum(file.rows for file in files if (file.table, file.month) == (table, month))
-
-
-def _by_month(files: Iterable[WrittenFile], table: str) -> dict[str, tuple[str, ...]]:
-    names = sorted((file.month, file.name) for file in files if file.table == table)
-    return {month: tuple(name for _, name in of_month) for month, of_month in groupby(names, key=itemgetter(0))}
 
 
 def _explained(error: Exception) -> EtlError:

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-MINIMUM: Final = 17
-"""Spark 4 is compiled for Java 17."""
+MINIMUM: Final = 17  # Spark 4 is compiled for Java 17
 
+# Spark 4.3 adds this module to the JVM's command line; a trimmed JRE lacks it and does not start.
 VECTOR_MODULE: Final = "jdk.incubator.vector"
-"""Spark 4.3 adds this module to the JVM's command line; a trimmed JRE lacks it and does not start."""
 
 HOW_TO_INSTALL: Final = (
     "install one: `sudo apt-get install -y openjdk-17-jre-headless` (Debian, Ubuntu), "
@@ -31,7 +30,6 @@ class Java:
 
     path: Path
     version: str
-    major: int
 
 
 def find_java(java_home: str | None = None) -> Java:
@@ -39,26 +37,27 @@ def find_java(java_home: str | None = None) -> Java:
     home = os.environ.get("JAVA_HOME", "") if java_home is None else java_home
     found = str(Path(home) / "bin" / "java") if home else shutil.which("java")
     where = f"JAVA_HOME={home}" if home else "PATH"
+
+    def refused(what: str) -> JavaError:
+        return JavaError(f"Java: expected version {MINIMUM} or newer, found {what}; {HOW_TO_INSTALL}.")
+
     if not found or not os.access(found, os.X_OK):
-        raise JavaError(f"Java: expected version {MINIMUM} or newer, found none in {where}; {HOW_TO_INSTALL}.")
+        raise refused(f"none in {where}")
     full = _ask(found, f"--add-modules={VECTOR_MODULE}", "-version")
     # Java 8 lacks --add-modules and a trimmed JRE lacks the module: ask again without, to tell which it is.
     text = full.stderr if full.returncode == 0 else _ask(found, "-version").stderr
     match = re.search(r'version "((\d+)(?:\.(\d+))?[^"]*)"', text)
     if match is None:
-        raise JavaError(
-            f"Java: expected version {MINIMUM} or newer, found {found}, which does not say its version "
-            f"({text.strip()[:200]!r}); {HOW_TO_INSTALL}."
-        )
+        raise refused(f"{found}, which does not say its version ({text.strip()[:200]!r})")
     major = int(match[3] or 0) if match[2] == "1" else int(match[2])
     if major < MINIMUM:
-        raise JavaError(f"Java: expected version {MINIMUM} or newer, found {match[1]} at {found}; {HOW_TO_INSTALL}.")
+        raise refused(f"{match[1]} at {found}")
     if full.returncode != 0:
         raise JavaError(
             f"Java: expected one with the module {VECTOR_MODULE}, found {match[1]} at {found} without it "
             f"(a trimmed runtime); {HOW_TO_INSTALL}."
         )
-    return Java(Path(found), match[1], major)
+    return Java(Path(found), match[1])
 
 
 def _ask(java: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -15,15 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-MONTH: Final = "month"
-"""Partition of every table: `YYYY-MM` in the folder's name, not in the file."""
+MONTH: Final = "month"  # partition of every table: `YYYY-MM` in the folder's name, not in the file
 
 COMPRESSION: Final = "zstd"
-GROUP_ROWS: Final = 65_536
-"""Rows per row group of a month: about 2 MB compressed."""
+GROUP_ROWS: Final = 65_536  # rows per row group of a month: about 2 MB compressed
 
-BUFFER_ROWS: Final = 524_288
-"""Rows a task holds over all its months: about 100 MB, whatever the size of the input."""
+BUFFER_ROWS: Final = 524_288  # rows a task holds over all its months: about 100 MB, whatever the size of the input
 
 
 def month_number(month: str) -> int:
@@ -91,17 +88,11 @@ class MonthFiles:
 
     def add(self, table: str, months: NDArray[np.int64], rows: pa.Table) -> None:
         """Distribute rows, sorted by month number (n,), over the files of their months."""
-        for month, first, last in runs_of(months):
-            self._file(table, month_text(month)).add(rows.slice(first, last - first))
-        self._make_room()
-
-    def _file(self, table: str, month: str) -> MonthFile:
-        key = (table, month)
-        if key not in self._files:
-            self._files[key] = MonthFile(table, month, self._folders[table])
-        return self._files[key]
-
-    def _make_room(self) -> None:
+        for number, first, last in runs_of(months):
+            key = (table, month_text(number))
+            if key not in self._files:
+                self._files[key] = MonthFile(*key, self._folders[table])
+            self._files[key].add(rows.slice(first, last - first))
         for file in self._files.values():
             if file.waiting_rows >= GROUP_ROWS:
                 file.flush()

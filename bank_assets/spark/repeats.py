@@ -19,11 +19,10 @@ from bank_assets.contract.rows import BoolArray
 from bank_assets.spark.month_files import GROUP_ROWS, MonthFile, WrittenFile
 from bank_assets.spark.tables import DELIVERY_ARRIVAL, OUTCOMES, Family
 
+# What the first pass keeps of each row that names a contact.
 KEY_RECORD: Final = np.dtype([("hash", np.uint64), ("is_usable", np.bool_), ("has_outcome", np.bool_)])
-"""What the first pass keeps of each row that names a contact."""
 
-BUCKET_KEYS: Final = 2_000_000
-"""Keys of a month that are compared at once; a larger month is divided by hash."""
+BUCKET_KEYS: Final = 2_000_000  # keys of a month that are compared at once; a larger month is divided by hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,18 +106,17 @@ def _replaced(
         ],
         promote_options="default",
     )
-    encoded = [pc.dictionary_encode(rows.column(name)).combine_chunks().indices.to_numpy() for name in family.key]
-    _, group = np.unique(np.column_stack(encoded), axis=0, return_inverse=True)
+    codes = {
+        name: pc.dictionary_encode(rows[name], null_encoding="encode").combine_chunks().indices.to_numpy()
+        for name in rows.column_names
+    }
+    _, group = np.unique(np.column_stack([codes[name] for name in family.key]), axis=0, return_inverse=True)
     group = group.reshape(-1)
     last = np.zeros(group.max() + 1, dtype=np.int64)
     last[group] = np.arange(len(group))  # of repeated assignments, the last one wins
     winner = last[group]
     loses = np.flatnonzero(winner != np.arange(len(group)))
-    same = np.ones(len(loses), dtype=bool)
-    for column in rows.columns:
-        mine, other = column.take(pa.array(loses)), column.take(pa.array(winner[loses]))
-        both_null = pc.and_(pc.is_null(mine), pc.is_null(other))
-        same &= pc.or_(pc.fill_null(pc.equal(mine, other), False), both_null).to_numpy()
+    same = np.logical_and.reduce([code[loses] == code[winner[loses]] for code in codes.values()])
     return places[loses], int(same.sum())
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
 from bank_assets.contract.contract import Contract
@@ -92,8 +93,8 @@ def score_campaign(
     tasks = max(1, -(-len(campaign.contact_ids) // ROWS_PER_TASK))
     scored = frame.repartition(tasks).mapInArrow(scoring_task(dict(bundle), state.log_odds_shift), _PARTIAL_SCHEMA)
     found = scored.toArrow()
-    order = {contact: row for row, contact in enumerate(found.column("contact_id").to_pylist())}
-    table = found.take(pa.array([order[contact] for contact in campaign.contact_ids]))
+    ids = pa.array(campaign.contact_ids, pa.string())
+    table = found.take(pc.index_in(ids, found["contact_id"].combine_chunks()))
     proba = table.column("probability").to_numpy()
     profit = economics.expected_profit(proba, campaign.frame)
     cost, value = economics.cost(campaign.frame), economics.value(campaign.frame)

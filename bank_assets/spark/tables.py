@@ -16,16 +16,14 @@ import pyarrow as pa
 from bank_assets.contract.columns import Column, ColumnKind, ColumnRole, KnownWhen
 from bank_assets.contract.contract import ARRIVED_AT, Contract
 from bank_assets.contract.rows import BoolArray, Calendar, ColumnRule, DayRange, RowRules, RowVerdicts
-from bank_assets.spark.delivery import RawFile
+from bank_assets.landing.register import Delivery
 from bank_assets.spark.text_block import TextBlock
+from bank_assets.store.lineage import CONTACTS, OUTCOMES, REJECTED
 
 WAS_PREVIOUSLY_CONTACTED: Final = "was_previously_contacted"
 ARRIVED_ON: Final = "arrived_on"
 DELIVERY_ARRIVAL: Final = "delivery_arrival"
 
-CONTACTS: Final = "contacts"
-OUTCOMES: Final = "outcomes"
-REJECTED: Final = "rejected_contacts"
 TABLES: Final = (CONTACTS, OUTCOMES, REJECTED)
 
 _ARRIVAL_DAY: Final = Column(
@@ -69,7 +67,7 @@ class Family:
         """What is known only after the call."""
         return (self.contract.target, *(self.contract.by_source[n] for n in self.contract.post_contact_columns))
 
-    def rules(self, file: RawFile) -> RowRules:
+    def rules(self, file: Delivery) -> RowRules:
         """The rules for the rows of one delivery; what is known only after the call may be empty."""
         first, last = date.fromisoformat(file.first_day), date.fromisoformat(file.last_day)
         expected = (
@@ -83,22 +81,17 @@ class Family:
         return RowRules(rules, calendar=Calendar.of(self.contract))
 
 
-def contact_columns(contract: Contract) -> tuple[Column, ...]:
-    """Columns of the `contacts` table: what is known before the call."""
-    return tuple(column for column in contract.columns if column.is_input)
-
-
-def contacts_of(family: Family, verdict: RowVerdicts, block: TextBlock, file: RawFile, rows: BoolArray) -> pa.Table:
+def contacts_of(family: Family, verdict: RowVerdicts, block: TextBlock, file: Delivery, rows: BoolArray) -> pa.Table:
     """The contacts of some usable rows."""
     contract = family.contract
-    columns = {column.table: _array(column, verdict, block, rows) for column in contact_columns(contract)}
+    columns = {one.table: _array(one, verdict, block, rows) for one in contract.columns if one.is_input}
     previous = contract.role(ColumnRole.DAYS_SINCE_PREVIOUS)
     if previous is not None:
         columns[WAS_PREVIOUSLY_CONTACTED] = pa.array(verdict.typed(previous.source)[rows] != previous.sentinel)
     return pa.table(columns | {DELIVERY_ARRIVAL: _arrival(file, rows)})
 
 
-def outcomes_of(family: Family, verdict: RowVerdicts, block: TextBlock, file: RawFile, rows: BoolArray) -> pa.Table:
+def outcomes_of(family: Family, verdict: RowVerdicts, block: TextBlock, file: Delivery, rows: BoolArray) -> pa.Table:
     """The outcomes of some usable rows.
 
     A contact with a known outcome is an outcome too; it arrived on the contact date, because the delivery says nothing
@@ -110,7 +103,7 @@ def outcomes_of(family: Family, verdict: RowVerdicts, block: TextBlock, file: Ra
     return pa.table(columns | {ARRIVED_ON: _array(day, verdict, block, rows), DELIVERY_ARRIVAL: _arrival(file, rows)})
 
 
-def _arrival(file: RawFile, rows: BoolArray) -> pa.Array:
+def _arrival(file: Delivery, rows: BoolArray) -> pa.Array:
     return pa.array(np.full(int(rows.sum()), file.arrival, dtype=np.int32))
 
 
@@ -146,7 +139,9 @@ def rejected_schema(contract: Contract) -> pa.Schema:
     )
 
 
-def rejected_of(family: Family, verdict: RowVerdicts, block: TextBlock, file: RawFile, rows: Sequence[int]) -> pa.Table:
+def rejected_of(
+    family: Family, verdict: RowVerdicts, block: TextBlock, file: Delivery, rows: Sequence[int]
+) -> pa.Table:
     """The rejected rows with every reason, and the whole line where its fields cannot be told apart."""
     schema, reasons = rejected_schema(family.contract), verdict.reasons()
     found: dict[str, list[object]] = {name: [] for name in schema.names}

@@ -9,14 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
-from numpy.typing import NDArray
 
-from bank_assets.contract.reading import ENCODINGS, is_unclosed, line_fault, rows_of, split_fields, unquoted
-from bank_assets.contract.rows import BoolArray, Encoded
-from bank_assets.spark.delivery import RawFile
-
-_BLANK = bytes(range(0x21))
+from bank_assets.contract.reading import ENCODINGS, is_blank, is_unclosed, line_fault, rows_of, split_fields, unquoted
+from bank_assets.contract.rows import SPACE, BoolArray, Encoded
+from bank_assets.landing.register import Delivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +31,13 @@ class TextBlock:
     identifiers: pa.StringArray
     misfits: dict[int, tuple[str, str, str]]
 
-    @property
-    def is_misfit(self) -> BoolArray | None:
-        """Rows whose fields cannot be told apart, (n,), or None if there are none."""
-        if not self.misfits:
-            return None
-        found = np.zeros(len(self.identifiers), dtype=bool)
-        found[list(self.misfits)] = True
-        return found
 
-
-def read_block(block: bytes, file: RawFile, identifier: str) -> TextBlock | None:
+def read_block(block: bytes, file: Delivery, identifier: str) -> TextBlock | None:
     """Read the fields of whole lines below the header; None if all of them are blank.
 
     Nearly all values of `identifier` are distinct, so that column is kept as plain text.
     """
-    if not block.strip(_BLANK):
+    if is_blank(block):
         return None
     codec = ENCODINGS[file.encoding]
     text = block if codec == "utf-8" else block.decode(codec).encode()
@@ -68,18 +57,19 @@ def read_block(block: bytes, file: RawFile, identifier: str) -> TextBlock | None
             texts = [unquoted(text) for text in texts]
         columns[name] = Encoded(codes, texts)
     identifiers = table.column(identifier).combine_chunks()
-    if _may_be_dressed(identifiers):
+    if pc.any(pc.not_equal(pc.ascii_trim(identifiers, SPACE + '"'), identifiers)).as_py():
         plain = identifiers.to_pylist()
         is_open |= np.array([is_unclosed(text) for text in plain], dtype=bool)
         identifiers = pa.array([unquoted(text) for text in plain], pa.string())
     misfits: dict[int, tuple[str, str, str]] = {}
     if has_misfits or is_open.any():
         columns, identifiers, misfits = _with_odd_lines(block, file, columns, {identifier: identifiers}, is_open)
-    columns[identifier] = Encoded((_lengths(identifiers) > 0).astype(np.int8), ("", "given"))
+    is_given = pc.not_equal(identifiers, "").to_numpy(zero_copy_only=False)
+    columns[identifier] = Encoded(is_given.astype(np.int8), ("", "given"))
     return TextBlock(columns, identifiers, misfits)
 
 
-def _cut_plainly(block: bytes, file: RawFile, identifier: str) -> tuple[pa.Table, bool]:
+def _cut_plainly(block: bytes, file: Delivery, identifier: str) -> tuple[pa.Table, bool]:
     """The lines with as many fields as the header when quotes are ordinary text, and whether there are others."""
     odd: list[None] = []
 
@@ -99,44 +89,12 @@ def _cut_plainly(block: bytes, file: RawFile, identifier: str) -> tuple[pa.Table
     return table, bool(odd)
 
 
-def _lengths(texts: pa.StringArray) -> NDArray[np.int32]:
-    return np.diff(_offsets(texts))
-
-
-def _offsets(texts: pa.StringArray) -> NDArray[np.int32]:
-    offsets = np.frombuffer(texts.buffers()[1], np.int32) if len(texts) else np.zeros(1, np.int32)
-    return offsets[texts.offset : texts.offset + len(texts) + 1]
-
-
-def _bytes(texts: pa.StringArray) -> NDArray[np.uint8]:
-    data = texts.buffers()[2]
-    return np.frombuffer(data, np.uint8) if data is not None and data.size else np.zeros(1, np.uint8)
-
-
-def _may_be_dressed(texts: pa.StringArray) -> bool:
-    """Whether a text may begin or end with a quote or a blank."""
-    offsets, data = _offsets(texts), _bytes(texts)
-    is_given = np.diff(offsets) > 0
-    ends = np.concatenate([data[offsets[:-1][is_given]], data[offsets[1:][is_given] - 1]])
-    return bool(((ends <= ord(" ")) | (ends == ord('"'))).any())
-
-
-def text_hashes(texts: pa.StringArray) -> NDArray[np.uint64]:
-    """64-bit hash of each text (FNV-1a over its length and first 64 bytes); different texts almost never collide."""
-    offsets, data = _offsets(texts), _bytes(texts)
-    lengths = np.diff(offsets)
-    found = (lengths.astype(np.uint64) ^ np.uint64(0xCBF29CE484222325)) * np.uint64(0x100000001B3)
-    rows = np.arange(len(texts))
-    for place in range(64):
-        rows = rows[lengths[rows] > place]
-        if not len(rows):
-            break
-        found[rows] = (found[rows] ^ data[offsets[:-1][rows] + place]) * np.uint64(0x100000001B3)
-    return found
-
-
 def _with_odd_lines(
-    block: bytes, file: RawFile, columns: dict[str, Encoded], identifiers: dict[str, pa.StringArray], is_open: BoolArray
+    block: bytes,
+    file: Delivery,
+    columns: dict[str, Encoded],
+    identifiers: dict[str, pa.StringArray],
+    is_open: BoolArray,
 ) -> tuple[dict[str, Encoded], pa.StringArray, dict[int, tuple[str, str, str]]]:
     """Read the odd lines one by one and put them in their places among the others."""
     lines = rows_of(block.splitlines())

@@ -42,11 +42,15 @@ class AlertLog:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a+b") as stream:
             lock(stream)
+            stream.seek(0)
             known = {document.get("key") for _, document in _lines(stream)}
             fresh = [alert for key, alert in wanted.items() if key not in known]
             if fresh:
-                _end_torn_line(stream)
                 text = "".join(json.dumps(alert.to_dict(self.public_url, self.ui_url)) + "\n" for alert in fresh)
+                if stream.seek(0, os.SEEK_END):
+                    stream.seek(-1, os.SEEK_END)
+                    if stream.read(1) != b"\n":  # its writer died; the torn line must not spoil the next one
+                        text = "\n" + text
                 stream.write(text.encode())
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -62,7 +66,7 @@ class AlertLog:
         try:
             with self.path.open("rb") as stream:
                 stream.seek(offset)
-                return list(_lines(stream, rewind=False))
+                return list(_lines(stream))
         except FileNotFoundError:
             return []
 
@@ -72,9 +76,7 @@ class AlertLog:
         return self.path.stat().st_size if self.path.is_file() else 0
 
 
-def _lines(stream: BinaryIO, *, rewind: bool = True) -> Iterator[tuple[int, dict[str, Any]]]:
-    if rewind:
-        stream.seek(0)
+def _lines(stream: BinaryIO) -> Iterator[tuple[int, dict[str, Any]]]:
     place = stream.tell()
     for line in stream:
         place += len(line)
@@ -86,14 +88,3 @@ def _lines(stream: BinaryIO, *, rewind: bool = True) -> Iterator[tuple[int, dict
             continue
         if isinstance(document, dict):
             yield place, document
-
-
-def _end_torn_line(stream: BinaryIO) -> None:
-    """Complete a line whose writer died, so that it does not spoil the next one."""
-    end = stream.seek(0, os.SEEK_END)
-    if end:
-        stream.seek(end - 1)
-        is_torn = stream.read(1) != b"\n"
-        stream.seek(0, os.SEEK_END)
-        if is_torn:
-            stream.write(b"\n")

@@ -15,10 +15,8 @@ from typing import Final
 
 from bank_assets.store.atomic_files import publish, temporary_beside
 
-FOLDER: Final = "campaigns"
-"""Folder of delivered files, in the landing folder."""
-EXAMPLE: Final = "example.csv"
-"""The campaign that every source includes."""
+FOLDER: Final = "campaigns"  # folder of delivered files, in the landing folder
+EXAMPLE: Final = "example.csv"  # the campaign that every source includes
 DELIVERED: Final = "delivered"
 UPLOADED: Final = "uploaded"
 KEPT_DAYS: Final = 7

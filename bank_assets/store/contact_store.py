@@ -1,4 +1,4 @@
-"""Reads contacts and their outcomes from the Parquet tables into memory.
+"""Reads contacts, their outcomes and their scores from the Parquet tables into memory.
 
 An outcome comes with the contact, in an outcomes delivery, or through the app (`ledger_outcomes`). The latest arrival
 of a contact's outcome counts; earlier ones stay in their tables.
@@ -6,22 +6,24 @@ of a contact's outcome counts; earlier ones stay in their tables.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
 
 from bank_assets.contract.contract import Contract
+from bank_assets.core.arrays import FloatArray
 from bank_assets.core.features.contacts import Contacts, frame_from_tables, usable_from
 from bank_assets.store.campaign_files import example_path
+from bank_assets.store.lineage import CONTACTS, SCORES
 from bank_assets.store.warehouse import Warehouse
 
-CONTACTS: Final = "contacts"
 OUTCOME_TABLES: Final = ("outcomes", "ledger_outcomes")
+# The example campaign is open while its first day is at most this many days before the last contact.
 OPEN_CAMPAIGN_DAYS: Final = 31
-"""The example campaign is open while its first day is at most this many days before the last contact."""
 
 
 class ContactStore:
@@ -85,3 +87,21 @@ class ContactStore:
             if first + np.timedelta64(OPEN_CAMPAIGN_DAYS, "D") >= dates.max():
                 return np.datetime64(first, "D")
         return np.datetime64(after, "D")
+
+
+def scored_months(store: Warehouse) -> list[str]:
+    """Months with at least one score."""
+    return [month for month, entry in store.manifest(SCORES.name).items() if entry.rows]
+
+
+def stored_scores(
+    store: Warehouse, contact_ids: Iterable[str], column: str = "proba", *, version: str | None = None
+) -> FloatArray:
+    """A column of the scores by contact, (n,); NaN for contacts without a score (of that model version)."""
+    known: dict[str, float] = {}
+    if months := scored_months(store):
+        scores = store.read(SCORES.name, months, ["contact_id", "model_version", column])
+        if version is not None:
+            scores = scores.filter(pc.equal(scores["model_version"], version))
+        known = dict(zip(scores["contact_id"].to_pylist(), scores[column].to_pylist(), strict=True))
+    return np.array([known.get(contact, np.nan) for contact in contact_ids], dtype=np.float64)

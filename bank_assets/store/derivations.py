@@ -6,16 +6,27 @@ was killed therefore continues where it stopped, and an upgrade recomputes only 
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import pyarrow as pa
 
-from bank_assets.store.warehouse import Entry, Warehouse, WarehouseError, fingerprint
+from bank_assets.store.warehouse import Entry, Warehouse, WarehouseError
 
-ALL: Final = "all"
-"""The key of a table that has only one."""
+ALL: Final = "all"  # the key of a table that has only one
+
+
+def fingerprint(*, inputs: Sequence[Any] | Mapping[str, Any], code_version: str, settings: Mapping[str, Any]) -> str:
+    """Hash of what a result depends on, in hexadecimal; equal fingerprints mean that it need not be recomputed.
+
+    The order of inputs counts if they are a sequence (the last arrival wins), not if they are a mapping. Settings hold
+    JSON types only.
+    """
+    document = {"inputs": inputs, "code_version": code_version, "settings": settings}
+    return hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +89,7 @@ class DerivedTable:
     ) -> Derived:
         """One key with its fingerprint; settings hold JSON types only.
 
-        See `table_manifest.fingerprint` for the inputs.
+        See `fingerprint` for the inputs.
         """
         made_from = fingerprint(inputs=inputs, code_version=self.code_version, settings=settings or {})
         return Derived(store, self.name, key, made_from)

@@ -7,7 +7,6 @@ damaged or missing file is computed anew.
 from __future__ import annotations
 
 import hashlib
-import shutil
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,8 +42,3 @@ class FoldCache:
             np.savez(stream, X=X.astype(np.float32), y=y, weights=weights)
         # float32 in both cases, so that a cached fold equals a computed one
         return X.astype(np.float32).astype(np.float64), y, weights
-
-
-def clear_folds(folder: Path) -> None:
-    """Delete the folds of all snapshots; they serve one search."""
-    shutil.rmtree(folder, ignore_errors=True)

@@ -31,8 +31,8 @@ STATE: Final = DerivedTable("as_of_state", "1")
 BATCH: Final = DerivedTable("batch_scores", "2")
 
 
+# `rows_digest` of the contract of all homes from before deployments could have their own.
 _FIRST_CONTRACT: Final = "8def6fba4d911d60ce157b18bb8b3223e268eed75da1f738e67f7a9c6301c150"
-"""`rows_digest` of the contract of all homes from before deployments could have their own."""
 
 
 def contract_setting(contract: Contract) -> dict[str, str]:
@@ -75,12 +75,6 @@ def outcomes_by_month(engine: Engine) -> dict[str, list[dict[str, Any]]]:
 def reported_outcomes(store: Warehouse, month: str, rows: Sequence[Mapping[str, Any]]) -> Derived:
     """The outcomes reported in a month; `rows` are that month's of `outcomes_by_month`."""
     return REPORTED_OUTCOMES.of(store, month, inputs=[json.dumps(list(rows), sort_keys=True, default=str)])
-
-
-def due_reported_outcomes(store: Warehouse, engine: Engine) -> list[str]:
-    """Months of arrival whose reported outcomes are not yet in the tables."""
-    arrived = outcomes_by_month(engine)
-    return list(stale({month: reported_outcomes(store, month, rows) for month, rows in arrived.items()}))
 
 
 def scores(store: Warehouse, champions: ChampionHistory, months: Sequence[str]) -> dict[str, Derived]:

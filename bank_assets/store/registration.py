@@ -21,6 +21,7 @@ from bank_assets.store.registry import TAG_DIGEST, Registry, Version
 
 TAG_AS_OF: Final = "bank/as_of"
 TAG_KIND: Final = "bank/kind"
+# Modules that a plain MLflow installation needs to load the pyfunc.
 SCORING_MODULES: Final = (
     "__init__.py",
     "core/__init__.py",
@@ -28,7 +29,6 @@ SCORING_MODULES: Final = (
     "core/model/__init__.py",
     "core/model/scorer.py",
 )
-"""Modules that a plain MLflow installation needs to load the pyfunc."""
 REQUIREMENTS: Final = ("mlflow", "numpy", "onnxruntime", "pandas")
 
 

@@ -9,7 +9,9 @@ from bank_assets.assets.validation import judge_months, page_of_all_months, prof
 from bank_assets.core.drift.month_profile import MonthProfile
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
-from bank_assets.store.warehouse import fingerprint
+from bank_assets.store.derivations import fingerprint
+
+pytestmark = pytest.mark.slow
 
 MONTH, LIMIT = "2020-04", 0.05
 

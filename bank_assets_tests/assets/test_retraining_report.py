@@ -18,7 +18,7 @@ from bank_assets.core.promotion.gates import GateVerdict
 from bank_assets.ledger import responses
 from bank_assets.ledger.engine import open_ledger, upgrade
 from bank_assets.settings import Settings
-from bank_assets.store.scores import stored_scores
+from bank_assets.store.contact_store import stored_scores
 from bank_assets.store.warehouse import Warehouse
 from bank_assets_tests.world.profiles import profile_of_rows
 

@@ -4,19 +4,23 @@ import argparse
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bank_assets.commands import replay as replay_command
-from bank_assets.replay.checkpoint import Checkpoint, ReplayProgress, fingerprint
+from bank_assets.core.economics.economics import Economics
 from bank_assets.replay.contacts import read_history
-from bank_assets.replay.policies import POLICIES
-from bank_assets.replay.trace import Trace
+from bank_assets.replay.replay import POLICIES, fingerprint
+from bank_assets.replay.trace import Checkpoint, Trace
+from bank_assets.replay.world import ReplaySettings
 from bank_assets.settings import Settings
 from bank_assets.sources.source import Source
 from bank_assets.sources.uci import SourceError
+
+pytestmark = pytest.mark.slow
 
 REPOSITORY = Path(__file__).parents[2]
 KEYS = {"value_eur", "cost_eur", "first_day", "last_day", "policies"}
@@ -55,7 +59,7 @@ class TestDocument:
     def test_in_a_process_of_its_own_nothing_else_is_on_stdout(self, tmp_path):
         environment = {"BANK_HOME": str(tmp_path), "BANK_SOURCE": "simulated", "BANK_SIMULATED_ROWS": "3000"}
         done = subprocess.run(
-            [sys.executable, "-m", "bank_assets", "replay", "--json", "--policies", "contact_all,never,monthly"],
+            [sys.executable, "-m", "bank_assets", "replay", "--json", "--policies", "contact_all,never"],
             env={**environment, "PATH": "/usr/bin:/bin"},
             cwd=REPOSITORY,
             capture_output=True,
@@ -63,7 +67,7 @@ class TestDocument:
             check=True,
             timeout=300,
         )
-        assert len(json.loads(done.stdout)["policies"]) == 3
+        assert len(json.loads(done.stdout)["policies"]) == 2
         assert "source: simulated" in done.stderr
 
     def test_the_economics_of_the_command_line_win(self, home, capsys):
@@ -194,26 +198,25 @@ class TestCheckpoint:
     def test_round_trip(self, tmp_path):
         trace = Trace.empty(3)
         trace.proba[1], trace.called[2] = 0.4, True
-        checkpoint = Checkpoint(tmp_path, "platform")
-        checkpoint.write(
-            trace, {"a.json": b"{}", "model.onnx": bytes(range(256))}, ReplayProgress("2009-01-02", 1.5, False)
-        )
-        found, files, progress = checkpoint.read(3)
-        np.testing.assert_array_equal(found.proba, trace.proba)
-        np.testing.assert_array_equal(found.called, trace.called)
-        assert files == {"a.json": b"{}", "model.onnx": bytes(range(256))}
-        assert progress == ReplayProgress("2009-01-02", 1.5, False)
+        files = {"a.json": b"{}", "model.onnx": bytes(range(256))}
+        Checkpoint("2009-01-02", 1.5, trace, files).write(tmp_path / "platform.npz")
+        found = Checkpoint.read(tmp_path / "platform.npz", 3)
+        np.testing.assert_array_equal(found.trace.proba, trace.proba)
+        np.testing.assert_array_equal(found.trace.called, trace.called)
+        assert (found.as_of, found.cpu_seconds, found.files) == ("2009-01-02", 1.5, files)
         assert [path.name for path in tmp_path.iterdir()] == ["platform.npz"]
 
     def test_none_for_other_contacts(self, tmp_path):
-        checkpoint = Checkpoint(tmp_path, "platform")
-        assert checkpoint.read(3) is None
-        checkpoint.write(Trace.empty(3), {}, ReplayProgress("2009-01-02", 1.5, False))
-        assert checkpoint.read(4) is None
+        path = tmp_path / "platform.npz"
+        assert Checkpoint.read(path, 3) is None
+        Checkpoint("2009-01-02", 1.5, Trace.empty(3), {}).write(path)
+        assert Checkpoint.read(path, 4) is None
 
     def test_fingerprint_follows_contacts_and_settings(self):
-        assert fingerprint("a", {"x": 1}) == fingerprint("a", {"x": 1})
-        assert len({fingerprint("a", {"x": 1}), fingerprint("b", {"x": 1}), fingerprint("a", {"x": 2})}) == 3
+        one = ReplaySettings(Economics())
+        others = [replace(one, seed=1), replace(one, candidates=("lightgbm/none",)), replace(one, probation=False)]
+        assert fingerprint("a", one) == fingerprint("a", replace(one))
+        assert len({fingerprint("a", one), fingerprint("b", one), *(fingerprint("a", other) for other in others)}) == 5
 
 
 class TestHistory:

@@ -27,15 +27,8 @@ def test_ranges_hold_every_row_once_wherever_they_are_cut(tmp_path: Path, size: 
     for cut in range(len(MIXED) + 1):
         for other in range(cut, len(MIXED) + 1):
             ranges = ((0, cut), (cut, other), (other, len(MIXED)))
-            found = [block for first, last in ranges for _, block in blocks(path, first, last, size)]
+            found = [block for first, last in ranges for block in blocks(path, first, last, size)]
             assert [row for block in found for row in rows_of(block.splitlines())] == ROWS
-
-
-def test_blocks_say_where_they_begin(tmp_path: Path):
-    path = tmp_path / "x.csv"
-    path.write_bytes(MIXED)
-    for at, block in blocks(path, 0, len(MIXED), 4):
-        assert MIXED[at : at + len(block)] == block
 
 
 def test_rows_have_the_numbers_of_their_lines():
@@ -114,4 +107,3 @@ def test_a_line_of_a_million_quotes_is_cut_at_once():
 def test_the_head(text: bytes, columns: tuple[str, ...], delimiter: str, line: int):
     head = read_head(text.splitlines()[:2])
     assert (head.columns, head.delimiter, head.line) == (columns, delimiter, line)
-    assert head.has_mark is text.startswith(b"\xef\xbb\xbf")

@@ -18,12 +18,12 @@ DAY = Column("contact_date", "contact_date", ColumnKind.DATE, KnownWhen.PRE_CONT
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("41", 41), ("-3", -3), ("+300", 300), ("0041", 41), (" 41 ", 41), ("0", 0), ("-0", 0), ("9" * 19, 9 * 10**18)],
+    [("41", 41), ("-3", -3), ("+300", 300), ("0041", 41), (" 41 ", 41), ("0", 0), ("-0", 0), ("9" * 18, 10**18 - 1)],
 )
 def test_texts_that_are_integers(text, number):
     (value,), (is_number,) = integers([text])
     assert is_number
-    assert value == number or abs(value) > 10**17
+    assert value == number
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_texts_that_are_integers(text, number):
         "٤١",
         "４１",
         "0x1",
-        "1" * 21,
+        "1" * 19,
         "a",
         "1\n1",
     ],
@@ -135,7 +135,7 @@ def test_a_row_may_not_contradict_its_own_date(day, month, codes):
 
 
 def test_a_line_with_a_wrong_number_of_fields_breaks_no_other_rule():
-    verdict = RowRules((ColumnRule(AGE),)).judge({"age": Encoded.of(["x", "x"])}, np.array([True, False]))
+    verdict = RowRules((ColumnRule(AGE),)).judge({"age": Encoded.of(["x", "x"])}, misfits=[0])
     assert verdict.is_kept.tolist() == [False, False]
     assert list(verdict.reasons()) == [1]
 

@@ -20,7 +20,7 @@ from bank_assets.core.model.reasons import label_of
 from bank_assets.core.model.scorer import Scorer
 from bank_assets.core.training.export import to_onnx
 from bank_assets.core.training.recipes import Recipe, fit_recipe
-from bank_assets.ledger.chain import canonical_json
+from bank_assets.ledger.models import canonical_json
 from bank_assets_tests.world.bundles import AS_OF, LINEAGE, made_up_contacts, make_bundle
 from bank_assets_tests.world.contracts import WIDER, with_column
 from bank_assets_tests.world.customers import DELIVERED

@@ -1,5 +1,6 @@
 """Figures of the demo from made-up steps: swaps, parts of a reaction, counts, the page."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from types import SimpleNamespace
 
@@ -9,9 +10,8 @@ from bank_assets.demo.client import Change
 from bank_assets.demo.deliveries import DemoDelivery
 from bank_assets.demo.page import events_of, write_page
 from bank_assets.demo.profit import PlayedProfit
-from bank_assets.demo.step import HEADER, StepResult
-from bank_assets.demo.summary import reaction_parts
-from bank_assets.demo.watch import NewAlerts, RunParts
+from bank_assets.demo.results import HEADER, StepResult, reaction_parts
+from bank_assets.demo.watch import RunParts
 from bank_assets.ledger.promotions import Promotion
 from bank_assets.ledger.responses import Judged
 
@@ -79,14 +79,10 @@ def test_the_swap_is_the_first_answer_by_the_champion_the_step_ended_with(april)
 
 
 def test_without_a_new_champion_there_is_no_swap(april):
-    quiet = StepResult(**{**fields(april), "changes": april.changes[:1], "version": "3", "verdicts": []})
+    quiet = replace(april, changes=april.changes[:1], version="3", verdicts=[])
     assert quiet.swap() is None
     assert quiet.refreshed() is None
     assert reaction_parts(quiet) == []
-
-
-def fields(result):
-    return {name: getattr(result, name) for name in StepResult.__slots__}
 
 
 def test_the_parts_of_a_reaction_are_in_order_and_add_up(april):
@@ -139,24 +135,6 @@ def test_events_are_by_day_of_data_time(april):
     assert ("2009-04-08", "alert") in found
     assert ("2009-04-23", "search") in found
     assert found.count(("2009-04-13", "model")) == 2
-
-
-def test_alerts_are_read_once_and_a_half_line_waits(tmp_path):
-    path = tmp_path / "alerts.jsonl"
-    path.write_text('{"kind": "old"}\n')
-    log = NewAlerts.from_now(path)
-    with path.open("a") as stream:
-        stream.write('{"kind": "drift"}\n{"kind": "dec')
-        stream.flush()
-        assert [one["kind"] for one in log.new()] == ["drift"]
-        stream.write('ay"}\n')
-        stream.flush()
-    assert [one["kind"] for one in log.new()] == ["decay"]
-    assert list(log.new()) == []
-
-
-def test_no_alert_file_yet_is_no_alert(tmp_path):
-    assert list(NewAlerts.from_now(tmp_path / "none.jsonl").new()) == []
 
 
 def test_idle_needs_a_tick_after_the_last_run(monkeypatch):

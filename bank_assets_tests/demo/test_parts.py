@@ -182,7 +182,7 @@ def test_the_client_counts_failures_and_notices_swaps():
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    client = AskingClient(server.server_address[1], per_second=100.0)
+    client = AskingClient(server.server_address[1], {}, per_second=100.0)
     client.start()
     deadline = time.monotonic() + 20
     while len(client.changes) < 3 and time.monotonic() < deadline:
@@ -196,7 +196,7 @@ def test_the_client_counts_failures_and_notices_swaps():
 
 
 def test_an_app_that_is_gone_is_counted_as_failures():
-    client = AskingClient(free_port(), per_second=50.0)
+    client = AskingClient(free_port(), {}, per_second=50.0)
     client.start()
     deadline = time.monotonic() + 20
     while client.failures < 3 and time.monotonic() < deadline:

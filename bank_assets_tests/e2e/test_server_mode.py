@@ -17,7 +17,6 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from bank_assets.demo.client import CUSTOMER
 from bank_assets.settings import Settings, load_settings
 from bank_assets.sources.landing import land_source
 from bank_assets.sources.source import resolve_source
@@ -29,6 +28,7 @@ from bank_assets_tests.e2e.production import (
     get_json,
     make_production,
 )
+from bank_assets_tests.world.app import PAYLOAD
 from bank_assets_tests.world.postgres import running_postgres
 from bank_assets_tests.world.waiting import wait_until
 
@@ -181,7 +181,7 @@ def test_run_and_model_are_in_the_mlflow_server(night):
 def ask(production: Production) -> tuple[int, dict[str, Any]]:
     request = urllib.request.Request(
         f"http://{LOOPBACK}:{production.ports['app']}/api/v1/predictions",
-        json.dumps(CUSTOMER).encode(),
+        json.dumps(PAYLOAD).encode(),
         {"Content-Type": "application/json"},
     )
     with urllib.request.urlopen(request, timeout=10) as answer:

@@ -28,7 +28,7 @@ def campaign(tmp_path):
         warehouse = tmp_path / "warehouse"
         register_deliveries(tmp_path / "landing", warehouse, contract, now=datetime.now(UTC), settle_seconds=0)
         (delivery,) = latest_campaigns(warehouse)
-        return read_campaign(warehouse, delivery, contract), delivery
+        return read_campaign(delivery, contract), delivery
 
     return read
 

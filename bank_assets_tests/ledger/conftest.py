@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine
 
-from bank_assets.ledger import decisions
 from bank_assets.ledger.engine import open_ledger, utc_now
+from bank_assets.ledger.ids import new_id
+from bank_assets.ledger.records import Draft
 from bank_assets_tests.world.postgres import create_database
 
 
@@ -29,9 +30,9 @@ def ledger(ledger_url) -> Iterator[Engine]:
 def draft():
     """Make a draft; keywords override."""
 
-    def make(**values) -> decisions.Draft:
+    def make(**values) -> Draft:
         made = {
-            "id": decisions.new_id(),
+            "id": new_id(),
             "decided_at": utc_now(),
             "actor": "local",
             "batch_id": None,
@@ -60,6 +61,6 @@ def draft():
             "onnxruntime_version": "1",
             "cpu_architecture": "x86_64",
         }
-        return decisions.Draft(**(made | values))
+        return Draft(**(made | values))
 
     return make

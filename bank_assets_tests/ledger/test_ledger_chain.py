@@ -10,8 +10,8 @@ from sqlalchemy.exc import DBAPIError
 
 from bank_assets.ledger import chain, decisions
 from bank_assets.ledger.engine import open_ledger, writing
-from bank_assets.ledger.models import APPEND_ONLY, ledger_head, payloads
 from bank_assets.ledger.models import decisions as table
+from bank_assets.ledger.models import ledger_head, payloads
 
 
 def drop_triggers(connection):
@@ -134,7 +134,7 @@ def test_erased_payloads_still_verify(ledger, draft):
 
 
 @pytest.mark.parametrize("statement", ["UPDATE {} SET actor = 'x'", "DELETE FROM {}"])
-@pytest.mark.parametrize("name", APPEND_ONLY)
+@pytest.mark.parametrize("name", ["decisions", "erasures", "outcomes", "promotions", "responses"])
 def test_the_database_refuses_changes_to_append_only_tables(ledger, draft, name, statement):
     from bank_assets.ledger import outcomes, promotions, responses
 

@@ -11,12 +11,13 @@ from alembic.migration import MigrationContext
 from sqlalchemy.exc import DBAPIError
 
 from bank_assets.ledger import accounts, campaigns, decisions, outcomes, promotions, states
-from bank_assets.ledger.engine import AppLock, LedgerError, open_ledger, upgrade
+from bank_assets.ledger.engine import LedgerError, only_app_process, open_ledger, upgrade
+from bank_assets.ledger.ids import new_id
 from bank_assets.ledger.models import metadata
 
 
 def test_ids_are_uuids_of_version_7_that_sort_by_time():
-    ids = [decisions.new_id() for _ in range(1_000)]
+    ids = [new_id() for _ in range(1_000)]
     assert {uuid.UUID(i).version for i in ids} == {7}
     assert {uuid.UUID(i).variant for i in ids} == {uuid.RFC_4122}
     assert len(set(ids)) == 1_000
@@ -43,7 +44,7 @@ def test_a_record_reads_back_to_the_last_bit(ledger, draft):
     assert read.payload == {"age": 41, "job": "management"}
     assert read.flags == [{"field": "balance"}]
     assert read.stale_features is True
-    assert decisions.get(ledger, decisions.new_id()) is None
+    assert decisions.get(ledger, new_id()) is None
 
 
 def test_search_filters_and_pages(ledger, draft):
@@ -105,22 +106,18 @@ def test_a_stated_arrival_time_identifies_a_report(ledger):
     assert outcomes.record(ledger, y="yes", **(kwargs | {"arrived_at": "2010-11-21"})).is_new
 
 
-def test_outcomes_are_exported_once_with_their_decision(ledger, draft):
-    made = draft(contact_id="c-1", contact_date="2010-11-02")
+def test_outcomes_are_exported_in_the_order_of_their_reports(ledger, draft):
+    made = draft(contact_id="c-1")
     decisions.append(ledger, [made])
     outcomes.record(ledger, y="yes", actor="k", decision_id=made.id)
     outcomes.record(ledger, y="no", actor="k", contact_id="elsewhere")
-    rows = list(outcomes.export(ledger))
-    assert [(r.contact_id, r.contact_date, r.probability) for r in rows] == [
-        ("c-1", "2010-11-02", made.probability),
-        ("elsewhere", None, None),
-    ]
-    assert list(outcomes.export(ledger, after=rows[-1].id)) == []
+    exported = [(row.contact_id, row.decision_id, row.y) for row in outcomes.export(ledger)]
+    assert exported == [("c-1", made.id, "yes"), ("elsewhere", None, "no")]
 
 
 def test_bad_outcomes_are_refused(ledger):
     with pytest.raises(outcomes.UnknownDecisionError, match="check the id"):
-        outcomes.record(ledger, y="yes", actor="k", decision_id=decisions.new_id())
+        outcomes.record(ledger, y="yes", actor="k", decision_id=new_id())
     with pytest.raises(ValueError, match="exactly one"):
         outcomes.record(ledger, y="yes", actor="k")
 
@@ -145,7 +142,7 @@ def test_promotions_are_kept_newest_first(ledger):
     promote(ledger, "3", as_of="2009-03-01", decision="refused")
     promote(ledger, "1", "rollback")
     promote(ledger, "4", as_of="2009-05-01")
-    assert promotions.latest(ledger).to_version == "4"
+    assert promotions.history(ledger, promoted_only=True)[0].to_version == "4"
     assert promotions.history(ledger)[2].reasons == ["because"]
     assert len(promotions.history(ledger, promoted_only=True)) == 4
     with pytest.raises(ValueError, match="expected a kind"):
@@ -235,28 +232,24 @@ def test_suppressions_and_lists(ledger):
 def test_a_second_app_process_on_sqlite_is_refused(tmp_path):
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
     engine = open_ledger(url)
-    lock = AppLock(engine)
-    lock.acquire()
     program = (
-        "import sys; from bank_assets.ledger.engine import AppLock, open_ledger;"
-        f"lock = AppLock(open_ledger({url!r})); lock.acquire()"
+        "from bank_assets.ledger.engine import only_app_process, open_ledger;"
+        f"only_app_process(open_ledger({url!r})).__enter__()"
     )
-    second = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    with only_app_process(engine):
+        second = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert second.returncode == 1
     assert "expected to be the only app process" in second.stderr
     assert "PostgreSQL" in second.stderr
-    lock.release()
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
     engine.dispose()
 
 
 def test_other_processes_may_append_while_the_app_holds_its_lock(tmp_path, draft):
     engine = open_ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
-    lock = AppLock(engine)
-    lock.acquire()
-    promote(engine, "1", "first")
-    decisions.append(engine, [draft()])
-    lock.release()
+    with only_app_process(engine):
+        promote(engine, "1", "first")
+        decisions.append(engine, [draft()])
     engine.dispose()
 
 
@@ -278,7 +271,7 @@ def test_a_duplicate_sequence_number_is_refused(ledger, draft):
     decisions.append(ledger, [draft()])
     with ledger.connect() as connection:
         row = dict(connection.exec_driver_sql("SELECT * FROM decisions").mappings().one())
-    row["id"] = decisions.new_id()
+    row["id"] = new_id()
     from bank_assets.ledger.engine import writing
     from bank_assets.ledger.models import decisions as table
 

@@ -4,7 +4,6 @@ Production runs its real assets, jobs, sensors, ledger and registry in this proc
 only the ETL. Deliveries are larger than the replay's days: first the history, then whole months.
 """
 
-import time
 from dataclasses import replace
 
 import dagster as dg
@@ -15,7 +14,6 @@ from bank_assets.core.economics.economics import Economics
 from bank_assets.core.response.policy import ResponseState
 from bank_assets.ledger import promotions, responses
 from bank_assets.ledger.engine import open_ledger
-from bank_assets.replay.platform import PlatformConfig
 from bank_assets.replay.replay import make_policy, walk
 from bank_assets.replay.trace import Trace
 from bank_assets.replay.world import ReplaySettings, World
@@ -60,8 +58,8 @@ def probation(request):
 def replayed(contacts, probation):
     """The replay: its world, trace and policy."""
     economics = Economics.constant(5.0, 40.0)
-    world = World(contacts, ReplaySettings(economics, START, seed=SEED))
-    policy = make_policy("platform", world.settings, PlatformConfig(CANDIDATES, probation), time.monotonic)
+    settings = ReplaySettings(economics, START, seed=SEED, candidates=CANDIDATES, probation=probation)
+    world, policy = World(contacts, settings), make_policy("platform", settings)
     trace = Trace.empty(len(world))
     for _ in walk(policy, world, trace):
         pass

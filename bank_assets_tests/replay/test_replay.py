@@ -1,21 +1,20 @@
 """The replay: no look ahead, every policy, interruption, and unusable histories."""
 
-import time
-
 import numpy as np
 import pytest
 
 from bank_assets.core.economics.economics import Economics, EconomicsError
-from bank_assets.replay.platform import PlatformConfig
-from bank_assets.replay.policies import POLICIES
-from bank_assets.replay.replay import make_policy, policy_result, walk
+from bank_assets.replay.figures import policy_result
+from bank_assets.replay.replay import POLICIES, make_policy, walk
 from bank_assets.replay.trace import Trace
 from bank_assets.replay.world import ReplayError, ReplaySettings, World, step_starts
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
+pytestmark = pytest.mark.slow
+
 DAY = np.timedelta64(1, "D")
 ECONOMICS = Economics.constant(5.0, 40.0)
-CONFIG = PlatformConfig(candidates=("lightgbm/none",))
+CANDIDATES = ("lightgbm/none",)
 LEARNING = ("never", "monthly", "weekly", "drift_only", "platform", "f1_threshold")
 
 
@@ -32,12 +31,13 @@ def contacts():
 
 
 def settings(**changes):
-    return ReplaySettings(**({"economics": ECONOMICS, "first_day": FIRST + 30 * DAY} | changes))
+    kept = {"economics": ECONOMICS, "first_day": FIRST + 30 * DAY, "candidates": CANDIDATES}
+    return ReplaySettings(**(kept | changes))
 
 
-def replayed(contacts, name, until=None, config=CONFIG, **changes):
+def replayed(contacts, name, until=None, **changes):
     world = World(contacts, settings(**changes))
-    policy = make_policy(name, world.settings, config, time.monotonic)
+    policy = make_policy(name, world.settings)
     trace = Trace.empty(len(world))
     for as_of in walk(policy, world, trace):
         if until is not None and as_of >= until:
@@ -131,9 +131,9 @@ class TestPolicies:
 
     def test_all_names_are_made_and_another_is_refused(self):
         for name in POLICIES:
-            assert make_policy(name, settings(), CONFIG, time.monotonic).name == name
+            assert make_policy(name, settings()).name == name
         with pytest.raises(ReplayError, match="contact_everybody"):
-            make_policy("contact_everybody", settings(), CONFIG, time.monotonic)
+            make_policy("contact_everybody", settings())
 
     def test_the_platform_responds_to_a_jump_and_earns_more_than_a_model_never_retrained(self, contacts):
         platform, never = figures(contacts, "platform"), figures(contacts, "never")
@@ -178,7 +178,7 @@ class TestInterruption:
         stop = FIRST + 55 * DAY
         _, half, trace = replayed(contacts, name, until=stop, feedback=feedback)
         world = World(contacts, settings(feedback=feedback))
-        policy = make_policy(name, world.settings, CONFIG, time.monotonic)
+        policy = make_policy(name, world.settings)
         policy.restore(half.snapshot(), world)
         world.resume(trace.weight, stop)
         for _ in walk(policy, world, trace, after=stop):
@@ -318,7 +318,7 @@ class TestBadHistories:
 
     def test_a_value_below_the_cost_calls_no_one_and_the_oracle_neither(self, contacts):
         poor = Economics.constant(5.0, 4.0)
-        assert figures(contacts, "platform", economics=poor, config=CONFIG)["contacts_called"] == 0
+        assert figures(contacts, "platform", economics=poor)["contacts_called"] == 0
         assert figures(contacts, "oracle", economics=poor)["profit_eur"] == 0.0
 
 

@@ -16,6 +16,8 @@ from bank_assets.resources.notifier import GIVE_UP_AFTER, Channel, NotifierResou
 from bank_assets.settings import Settings
 from bank_assets.store.alert_log import AlertLog
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2010, 11, 2, tzinfo=UTC)
 
 

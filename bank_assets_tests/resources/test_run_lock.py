@@ -18,6 +18,8 @@ from bank_assets.resources.instance import open_instance
 from bank_assets.resources.run_lock import GONE, LEFT, holding_run_lock, reap_orphans
 from bank_assets.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 STARTED, FAILURE = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE
 LOCK_HOLDER = """
 import sys, time

@@ -26,6 +26,8 @@ from bank_assets.sensors.alerts import ALERTS, AlertCursor
 from bank_assets_tests.sensors.alert_world import World, failing, kinds
 from bank_assets_tests.world.daemon import stored_instance
 
+pytestmark = pytest.mark.slow
+
 
 def add_ticks(world, name, statuses, kind=InstigatorType.SENSOR):
     """Evaluations of a sensor or schedule, as the daemon notes them, oldest first."""

@@ -12,6 +12,8 @@ from bank_assets.landing.deliveries import register_deliveries
 from bank_assets.ledger import promotions, responses
 from bank_assets_tests.sensors.alert_world import failing, kinds
 
+pytestmark = pytest.mark.slow
+
 
 class TestRuns:
     def test_a_failed_run_is_reported_once_with_its_link_and_without_data(self, world):

@@ -19,6 +19,8 @@ from bank_assets_tests.world.contacts import FIRST, made_contacts
 from bank_assets_tests.world.daemon import InProcessDaemon
 from bank_assets_tests.world.home import failed_run, land, make_tables, promote
 
+pytestmark = pytest.mark.slow
+
 DAYS = 121  # to 2020-04-30
 CONTACTS, DRIFT, PERFORMANCE = "new_contacts_sensor", "drift_retrain_sensor", "performance_retrain_sensor"
 
@@ -42,7 +44,7 @@ class Loop:
         self.settings, self.contacts = settings, contacts
         self.daemon = InProcessDaemon(settings, instance)
         self.engine = open_ledger(settings.ledger_url)
-        latest = promotions.latest(self.engine)
+        latest = next(iter(promotions.history(self.engine, promoted_only=True)), None)
         self.version = int(latest.to_version) if latest else 0
 
     def deliver(self, month, *, held=()):
@@ -184,13 +186,13 @@ def test_after_the_fit_the_days_since_are_scored_again_and_the_loop_continues(ma
         loop.rescore()
     assert [request.job_name for request in found] == ["scoring_job"]
     assert loop.last.as_of == "2020-03-01"
-    fits = [row for row in responses.history(loop.engine) if row.action == "retrain"]
+    rows = responses.history(loop.engine)
+    fits = [row for row in rows if row.action == "retrain"]
     days = sorted(np.datetime64(row.as_of) for row in fits)
     assert all(np.diff(days) >= np.timedelta64(10, "D")), "the cool-down is data time"
-    counted = responses.counts(loop.engine)
-    assert counted["retrainings"] == len(fits) >= 1
-    assert counted["recalibrations"] >= 1
-    assert counted["alerts"] >= 1
+    assert fits
+    assert any(row.is_recalibrated for row in rows)
+    assert any(row.is_alert for row in rows)
 
 
 def test_a_fit_for_the_newest_day_brings_state_and_lists_along(make, monkeypatch):

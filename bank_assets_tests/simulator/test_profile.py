@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from bank_assets.simulator import profile as shape
-from bank_assets.simulator.profile import PROFILE_PATH, SimulatorProfile, dump_profile, epoch_of, load_profile
+from bank_assets.simulator.profile import PROFILE_PATH, SimulatorProfile, epoch_of, load_profile
 from bank_assets.sources.uci import UCI_SHA256, is_pinned
-from scripts.fit_answer import _intercept
-from scripts.fit_profile import fit_profile, read_contacts, suppressed
+from scripts.fit_answer import EPOCH_TERMS, MAIN_TERMS, MINIMUM_TABLE_ROWS, _intercept
+from scripts.fit_profile import MINIMUM_CELL_ROWS, dump_profile, fit_profile, read_contacts, suppressed
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +32,8 @@ def test_the_tables_have_the_shapes_the_code_expects(profile):
         contexts = int(np.prod([shape.SIZES[parent] for parent in link.parents]))
         assert profile.links[link.column].shape == (contexts, link.size)
         assert profile.margins[link.column].shape == (months, link.size)
-    assert {name: len(values) for name, values in profile.main_terms.items()} == shape.MAIN_TERMS
-    for name in shape.EPOCH_TERMS:
+    assert {name: len(values) for name, values in profile.main_terms.items()} == MAIN_TERMS
+    for name in EPOCH_TERMS:
         assert profile.epoch_terms[name].shape == (len(shape.EPOCHS), shape.SIZES[name])
     assert profile.balance_knots.shape[0] == len(shape.BALANCE_EDGES) + 1
     assert profile.previous_shares.shape == (shape.UNKNOWN, len(shape.PREVIOUS_BINS))
@@ -45,11 +45,11 @@ def test_no_share_is_based_on_fewer_rows_than_the_minimum(profile):
     for name, margins in profile.margins.items():
         for rows, shares in zip(profile.rows, margins, strict=True):
             # a small month borrows its neighbours' rows, so it rests on at least a table's minimum
-            smallest = shares[shares > 0].min() * max(rows, shape.MINIMUM_TABLE_ROWS)
-            assert smallest >= shape.MINIMUM_CELL_ROWS * 0.999 or rows < shape.MINIMUM_TABLE_ROWS, name
+            smallest = shares[shares > 0].min() * max(rows, MINIMUM_TABLE_ROWS)
+            assert smallest >= MINIMUM_CELL_ROWS * 0.999 or rows < MINIMUM_TABLE_ROWS, name
     for rows, shares in zip(profile.rows, profile.weekday_shares, strict=True):
         counts = shares * rows
-        rare = np.unique(np.round(counts[(counts > 0.1) & (counts < shape.MINIMUM_CELL_ROWS - 0.01)], 2))
+        rare = np.unique(np.round(counts[(counts > 0.1) & (counts < MINIMUM_CELL_ROWS - 0.01)], 2))
         assert len(rare) <= 1  # days under the minimum share their rows evenly
 
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bank_assets.simulator.sampling import AliasTable, rake
+from bank_assets.simulator.month_model import AliasTable, rake
 
 
 def tables(seed, contexts, size):

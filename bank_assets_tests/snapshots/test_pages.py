@@ -6,7 +6,7 @@ import re
 import onnxruntime
 import pytest
 
-from bank_assets.demo.client import CUSTOMER
+from bank_assets_tests.world.app import PAYLOAD
 from bank_assets_tests.world.demo_home import fit_demo, make_home, open_pages, soup_of, token_of
 
 PAGES = {
@@ -69,6 +69,6 @@ def test_what_surrounds_every_page(pages, html_snapshot):
 
 def test_a_decision_as_the_record_shows_it(pages, html_snapshot):
     form = token_of(pages, "/predict") | {"cost_eur": "5", "value_eur": "50", "contact_date": "2010-10-18"}
-    made = soup_of(pages.post("/predict", data=form | CUSTOMER)).select_one("#prediction")
+    made = soup_of(pages.post("/predict", data=form | PAYLOAD)).select_one("#prediction")
     record = made.select_one("a[href^='/audit/']")["href"]
     assert normalized(soup_of(pages.get(record)).main) == html_snapshot

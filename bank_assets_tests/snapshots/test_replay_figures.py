@@ -8,6 +8,8 @@ import pytest
 from bank_assets.commands import replay as replay_command
 from bank_assets.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 FIRST, LAST = "2008-11-01", "2009-05-31"
 DIGITS = 4
 """Digits of measures that are neither counts nor money; their last digits depend on the processor."""

@@ -58,15 +58,14 @@ def test_a_users_file_is_split_by_month_and_no_row_is_lost(settings, mine):
     now = datetime.now(UTC)
     registered = register_deliveries(settings.landing, settings.warehouse, UCI, now=now, settle_seconds=0)
     assert sum(d.rows for d in registered.new if d.kind == "contacts") == 5
-    assert registered.refused == ()
+    assert registered.refused == []
 
 
 def test_the_example_campaign_has_30_days_and_nothing_known_after_the_call(settings, mine):
-    landed = land_source(mine, settings)
+    land_source(mine, settings)
     customers = rows_of(settings.landing / "campaigns" / "example.csv")
     assert set(customers[0]) == set(UCI.campaign_columns)
     assert [c["contact_id"] for c in customers] == ["c-2", "c-3"]
-    assert landed.campaign_rows == 2
     assert (customers[0]["age"], customers[0]["poutcome"]) == ("58", "unknown")
 
 
@@ -105,8 +104,7 @@ def test_a_failed_landing_leaves_no_half_file(settings, mine, monkeypatch):
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
-def test_line_ends_at_chunk_borders_lose_nothing(settings, tmp_path, monkeypatch, line_end):
-    monkeypatch.setattr("bank_assets.sources.landing._CHUNK_BYTES", 230)  # above the header line
+def test_any_line_end_ends_a_row(settings, tmp_path, line_end):
     path = tmp_path / "mine.csv"
     path.write_bytes(
         line_end.join([";".join(UCI.delivery_columns), *(line(n, "2008-05-05") for n in range(50))]).encode()
@@ -125,7 +123,7 @@ def test_a_simulated_history_lands_by_month_and_again_unchanged(settings):
     assert land_source(source, settings).written == ()
     customers = rows_of(settings.landing / "campaigns" / "example.csv")
     assert tuple(customers[0]) == UCI.campaign_columns
-    assert len(customers) == landed.campaign_rows > 0
+    assert customers
     assert (date.fromisoformat(landed.last_day) - date.fromisoformat(customers[0]["contact_date"])).days < 30
 
 
@@ -158,5 +156,4 @@ def test_the_real_file_lands_as_31_months_less_september_2008(settings, real_sou
     assert lines[-1].startswith(b'"uci-045211";2010-11-17;')
     assert [line.split(b";", 2)[2] for line in lines] == real_source.path.read_bytes().splitlines()[1:]
     customers = rows_of(settings.landing / "campaigns" / "example.csv")
-    assert len(customers) == landed.campaign_rows
     assert min(c["contact_date"] for c in customers) >= "2010-10-19"

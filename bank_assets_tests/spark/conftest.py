@@ -4,7 +4,7 @@ import hashlib
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from bank_assets.contract.uci import UCI
-from bank_assets.landing.delivery_file import DeliveryScan
+from bank_assets.landing.delivery_file import describe
 from bank_assets.landing.header import delivery_kinds
-from bank_assets.spark.delivery import RawFile
+from bank_assets.landing.register import Delivery
 from bank_assets.spark.etl import TABLES, EtlResult, build_tables
 from bank_assets_tests.world.customers import delimited
 
-ARRIVED = date(2011, 1, 1)
+ARRIVED = datetime(2010, 12, 31, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -43,13 +43,13 @@ class Built:
 
 
 @pytest.fixture
-def deliver(tmp_path: Path) -> Callable[..., RawFile]:
+def deliver(tmp_path: Path) -> Callable[..., Delivery]:
     """Store bytes or rows as a delivery; arrivals count up."""
     arrivals = itertools.count(1)
 
     def make(
         rows, *, kind: str = "contacts", delimiter: str = ";", columns=None, encoding: str = "utf-8", contract=UCI
-    ) -> RawFile:
+    ) -> Delivery:
         if isinstance(rows, bytes):
             content = rows
         else:
@@ -59,9 +59,8 @@ def deliver(tmp_path: Path) -> Callable[..., RawFile]:
         path = tmp_path / "objects" / f"{sha256}.csv"
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
-        scan = DeliveryScan(path.name, delivery_kinds(contract)[kind], ARRIVED)
-        scan.feed(content)
-        return RawFile.of(path, next(arrivals), scan.finish())
+        of = delivery_kinds(contract)[kind]
+        return describe(path, of, name=path.name, arrival=next(arrivals), now=ARRIVED)
 
     return make
 

@@ -31,7 +31,7 @@ def fake_java(tmp_path: Path):
 
 def test_a_modern_java_is_accepted(fake_java):
     java = find_java(fake_java(MODERN))
-    assert (java.version, java.major) == ("21.0.2", 21)
+    assert java.version == "21.0.2"
 
 
 @pytest.mark.parametrize(

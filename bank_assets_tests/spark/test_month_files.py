@@ -112,7 +112,7 @@ KILLED_ETL = """
     from bank_assets.contract.uci import UCI
     from bank_assets.store.warehouse import StagedEntry, Warehouse
     from bank_assets.settings import Settings
-    from bank_assets.spark.delivery import RawFile
+    from bank_assets.landing.register import Delivery
     from bank_assets.spark.etl import TABLES, build_tables
     from bank_assets.spark.session import start_session
 
@@ -120,8 +120,9 @@ KILLED_ETL = """
     session = start_session(Settings(home=home, spark_master="local[2]", spark_memory="1g"))
     print(session.sparkContext._gateway.proc.pid, flush=True)
     warehouse = Warehouse(home / "warehouse")
-    file = RawFile(
-        path=path, arrival=1, sha256="x", size_bytes=0, rows=1, encoding="utf-8", delimiter=";", columns=columns,
+    file = Delivery(
+        path=path, arrival=1, arrived_at="", kind="contacts", name="x.csv",
+        sha256="x", size_bytes=0, rows=1, encoding="utf-8", delimiter=";", columns=columns,
         months={month: 1}, home_month=month, stray_rows=0, first_day="2008-05-01", last_day="2008-05-31",
     )
     n = 0

@@ -104,14 +104,6 @@ def test_no_files_are_refused(spark):
         value_counts_of_files(spark, [], UCI)
 
 
-def test_small_batches_are_counted_in_larger_blocks(monkeypatch):
-    monkeypatch.setattr(module, "BLOCK_ROWS", 100)
-    batches = [pa.RecordBatch.from_pydict({"x": list(range(at, at + 60))}) for at in range(0, 300, 60)]
-    blocks = list(module._blocks(batches))
-    assert [block.num_rows for block in blocks] == [120, 120, 60]
-    assert [value for block in blocks for value in block.column(0).to_pylist()] == list(range(300))
-
-
 def test_no_contacts_give_an_empty_table_and_an_empty_profile(spark):
     counts = value_counts(spark.createDataFrame([], SCHEMA), UCI)
     assert counts.count() == 0

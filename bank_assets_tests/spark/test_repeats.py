@@ -9,11 +9,10 @@ import pytest
 
 from bank_assets.contract.uci import UCI
 from bank_assets.spark import repeats
-from bank_assets.spark.delivery import ByteRange
-from bank_assets.spark.intake import IntakeTask
-from bank_assets.spark.month_files import month_number
+from bank_assets.spark.intake import ByteRange, IntakeTask
 from bank_assets.spark.repeats import Settled, settle_month
-from bank_assets.spark.tables import CONTACTS, OUTCOMES, TABLES, Family
+from bank_assets.spark.tables import TABLES, Family
+from bank_assets.store.lineage import CONTACTS, OUTCOMES
 from bank_assets_tests.world.contracts import WIDER
 
 MONTH = "2008-05"
@@ -27,13 +26,12 @@ def settle(tmp_path):
         folders = {table: tmp_path / table for table in TABLES}
         scratch = tmp_path / "keys"
         scratch.mkdir()
-        wanted = frozenset({month_number(MONTH)})
         parts = []
         for file in files:
             size = file.path.stat().st_size
             bounds = [size * n // n_cuts for n in range(n_cuts + 1)]
             for first, last in itertools.pairwise(bounds):
-                result = IntakeTask(family, folders, scratch, wanted).run([ByteRange(file, first, last)])
+                result = IntakeTask(family, folders, scratch, [MONTH]).run([ByteRange(file, first, last)])
                 parts += result.parts.values()
         settled = settle_month(family, parts, folders)
         removed = {file.name for file in settled.removed}

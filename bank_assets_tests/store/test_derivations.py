@@ -9,8 +9,8 @@ import pytest
 from bank_assets.contract.uci import UCI
 from bank_assets.store import lineage
 from bank_assets.store.champion_history import ChampionHistory
-from bank_assets.store.derivations import DerivedTable, Made, stale
-from bank_assets.store.warehouse import Warehouse, WarehouseError, fingerprint
+from bank_assets.store.derivations import DerivedTable, Made, fingerprint, stale
+from bank_assets.store.warehouse import Warehouse, WarehouseError
 
 TABLE = DerivedTable("table", "1")
 ROWS = pa.table({"x": [1, 2]})

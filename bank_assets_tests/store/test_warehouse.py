@@ -17,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bank_assets.resources.store import WarehouseResource
-from bank_assets.store.warehouse import StagedEntry, Warehouse, WarehouseError, fingerprint
+from bank_assets.store.derivations import fingerprint
+from bank_assets.store.warehouse import StagedEntry, Warehouse, WarehouseError
 
 TABLE = "contacts"
 REPOSITORY = Path(__file__).parents[2]
@@ -164,7 +165,8 @@ KILLED_WRITER = """
     import sys
     from pathlib import Path
     import pyarrow as pa
-    from bank_assets.store.warehouse import Warehouse
+    from bank_assets.store.derivations import fingerprint
+from bank_assets.store.warehouse import Warehouse
     warehouse = Warehouse(Path(sys.argv[1]))
     n = 0
     while True:

@@ -8,17 +8,18 @@ import numpy as np
 import pytest
 from litestar.testing import TestClient
 
-from bank_assets.demo.client import CUSTOMER
 from bank_assets.ledger import accounts, chain, promotions
 from bank_assets.ledger.engine import open_ledger
+from bank_assets.loop.deliveries import due_outcome_months
 from bank_assets.settings import load_settings
-from bank_assets.spark.months import month_tables
+from bank_assets.spark.etl import month_tables
 from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.contact_store import ContactStore
 from bank_assets.store.derivations import stale
-from bank_assets.store.lineage import due_reported_outcomes, passed_months, stale_scores
+from bank_assets.store.lineage import passed_months, stale_scores
 from bank_assets.store.registry import Registry
 from bank_assets.store.warehouse import Warehouse
+from bank_assets_tests.world.app import PAYLOAD
 from bank_assets_tests.world.waiting import wait_until
 from serving.app import create_app
 from serving.settings import load_serving_settings
@@ -95,14 +96,14 @@ def test_its_pages_open(client):
 
 def test_it_continues_the_same_chain_of_decisions(client, ledger):
     before = chain.anchor(ledger)
-    made = client.post("/api/v1/predictions", json=CUSTOMER | {"contact_date": "2010-11-17"})
+    made = client.post("/api/v1/predictions", json=PAYLOAD | {"contact_date": "2010-11-17"})
     assert made.status_code == 201, made.text
     assert chain.verify(ledger, before).ok
     assert made.json()["model"]["version"] == "2"
 
 
 def test_its_suppressed_customer_is_not_called(client):
-    made = client.post("/api/v1/predictions", json=CUSTOMER | {"contact_date": "2010-11-17", "contact_id": "c-2"})
+    made = client.post("/api/v1/predictions", json=PAYLOAD | {"contact_date": "2010-11-17", "contact_id": "c-2"})
     assert made.json()["decision"] == "do_not_call"
 
 
@@ -145,6 +146,6 @@ def test_what_the_next_run_makes_again(store, ledger, settings):
     again = {
         "months of contacts": sum(bool(found) for found in tables.values()),
         "months of scores": len(stale_scores(store, ChampionHistory.of(ledger))),
-        "months of reported outcomes": len(due_reported_outcomes(store, ledger)),
+        "months of reported outcomes": len(due_outcome_months(settings, ledger)),
     }
     assert again == {"months of contacts": 0, "months of scores": 0, "months of reported outcomes": 1}

@@ -18,12 +18,11 @@ from bank_assets.core.features.contacts import Contacts
 from bank_assets.core.model.bundle import NO_RANGES, ModelLineage
 from bank_assets.core.training.challenger import fit_deployment
 from bank_assets.core.training.recipes import Recipe
-from bank_assets.landing.register import month_manifest, object_path
+from bank_assets.landing.register import manifest_of
 from bank_assets.ledger import promotions
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.settings import Settings
-from bank_assets.spark.etl import TABLES
-from bank_assets.spark.months import month_fingerprint
+from bank_assets.spark.etl import TABLES, month_fingerprint
 from bank_assets.store.contact_store import ContactStore
 from bank_assets.store.warehouse import Warehouse
 from bank_assets_tests.world.bundles import make_bundle
@@ -75,7 +74,8 @@ def make_tables(settings: Settings, months: list[str], *, held: tuple[str, ...] 
             TABLES[2]: pa.table({"contact_id": pa.array([], pa.string())}),
         }
         for table, content in made.items():
-            store.write(table, month, content, mark, {"contacts": {"rows_in": len(rows), "rejected": 0}})
+            counts = {"rows_in": len(rows), "rejected": 0, "superseded": 0, "codes": {}}
+            store.write(table, month, content, mark, {"contacts": counts})
         digest = store.manifest("contacts")[month].digest
         passed = {"passed": month not in held, "errors": [], "warnings": [], "contacts_digest": digest}
         store.write("contacts_validation", month, pa.table({"month": [month]}), "gate", passed)
@@ -87,8 +87,8 @@ def make_tables(settings: Settings, months: list[str], *, held: tuple[str, ...] 
 
 def _delivered(settings: Settings, month: str) -> pd.DataFrame:
     parts = []
-    for delivery in month_manifest(settings.warehouse, month):
-        part = pd.read_csv(object_path(settings.warehouse, delivery.sha256), sep=";")
+    for delivery in manifest_of(settings.warehouse, [month]):
+        part = pd.read_csv(delivery.path, sep=";")
         parts.append(part.assign(delivery_arrival=delivery.arrival))
     rows = pd.concat(parts)
     rows = rows[rows["contact_date"].str[:7] == month]
@@ -119,6 +119,7 @@ def _outcomes(rows: pd.DataFrame) -> pa.Table:
             "is_subscribed": (rows["y"] == "yes").to_numpy(),
             "duration_seconds": pa.array(rows["duration"].to_numpy(), pa.int32()),
             "arrived_on": _dates(rows),
+            "delivery_arrival": pa.array(rows["delivery_arrival"].to_numpy(), pa.int32()),
         }
     )
 
@@ -161,7 +162,7 @@ def promote(settings: Settings, version: str, as_of: str, *, decision: str = "pr
     for name, content in files.items():
         (folder / name).write_bytes(content)
     engine = open_ledger(settings.ledger_url)
-    before = promotions.latest(engine)
+    before = next(iter(promotions.history(engine, promoted_only=True)), None)
     promotions.record(
         engine,
         kind=kind or ("refit" if before else "first"),

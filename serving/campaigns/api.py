@@ -68,12 +68,9 @@ def plan_route(payloads: Payloads) -> HTTPRouteHandler:
         """Calls in order, expected profit with interval, profit curve; nobody on the suppression list is in it."""
         data = body_reader.read(body, request.scope["headers"])
         champion, published = store.current, store.state
-
-        def work() -> dict[str, Any]:
-            contacts, suppression = contacts_of(data, payloads), suppressions.read()
-            return plan_campaign(contacts, data, champion, published, economics, suppression, payloads)
-
-        return await asyncio.to_thread(work)
+        return await asyncio.to_thread(
+            lambda: plan_campaign(data, champion, published, economics, suppressions.read(), payloads)
+        )
 
     return plan
 
@@ -131,7 +128,6 @@ def _value_by_balance(requested: ValueByBalance, contract: Contract) -> BalanceV
 
 
 def plan_campaign(
-    contacts: Sequence[PredictionRequest],
     request: PlanRequest,
     champion: Champion,
     published: PublishedState,
@@ -144,7 +140,7 @@ def plan_campaign(
     Raises:
         EconomicsError, PlanError, HoldoutError, SuppressionError: an amount, limit, share or rule is unusable.
     """
-    economics = economics_of(request.economics, default)
+    contacts, economics = contacts_of(request, payloads), economics_of(request.economics, default)
     day = request.contact_date or dt.datetime.now(dt.UTC).date()
     scored = score_contacts(contacts, day, champion, published, payloads)
     by_contact, scored = economics_by_contact(contacts, request, economics, scored)

@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from bank_assets.ledger import campaigns
 from bank_assets.ledger.campaigns import CampaignList
-from bank_assets.ledger.decisions import new_id
+from bank_assets.ledger.ids import new_id
 from bank_assets.store.call_lists import CALLS, HOLDOUT, CallListFiles, ListScores, csv_of
 from bank_assets.store.campaign_files import CampaignFile, CampaignFiles
 from serving.campaigns.planning import PlannedCampaign, PlanSettings, ScoredCampaign, plan_contacts, score_contacts

@@ -21,8 +21,8 @@ from bank_assets.contract.uci import contract_on_record
 from bank_assets.core.features.as_of import AsOfState
 from bank_assets.core.model.scorer import BundleError, Scorer
 from bank_assets.ledger import states
-from bank_assets.ledger.chain import canonical_json
 from bank_assets.ledger.engine import utc_now
+from bank_assets.ledger.models import canonical_json
 from bank_assets.store.atomic_files import write_atomic
 from bank_assets.store.bundles import BundleCache
 from bank_assets.store.registry import Registry, Version

@@ -24,7 +24,7 @@ from litestar.response import Stream
 
 from bank_assets.contract.names import MODEL_NAME
 from bank_assets.core.economics.economics import MAXIMUM_EUR
-from bank_assets.ledger.decisions import new_id
+from bank_assets.ledger.ids import new_id
 from serving.champion.champion import Champion, PublishedState
 from serving.decisions.payloads import Payloads, check_date
 from serving.decisions.recorder import Recorder

@@ -11,7 +11,7 @@ from typing import Any, Final
 from bank_assets.contract.columns import Column, ColumnKind
 from bank_assets.contract.contract import Contract
 from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
-from bank_assets.ledger.decisions import Decision
+from bank_assets.ledger.records import Decision
 from bank_assets.reports.formats import field_text
 from serving.decisions.payloads import Payloads
 from serving.decisions.schemas import CONTACT_ID_LENGTH, FIRST_DATE, LAST_DATE, PredictionRequest

@@ -23,11 +23,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bank_assets.ledger import decisions
 from bank_assets.ledger.engine import open_ledger
+from bank_assets.ledger.records import Draft
 
 GROUP_ROWS: Final = 512  # most decisions of a transaction that joins groups: bounds the wait of the last one in it
 BUFFER_BYTES: Final = 1 << 20
 _LENGTH: Final = struct.Struct("<I")
-_row: Final = attrgetter(*decisions.Draft.__dataclass_fields__)
+_row: Final = attrgetter(*Draft.__dataclass_fields__)
 _encode: Final = msgspec.msgpack.Encoder().encode
 
 
@@ -51,7 +52,7 @@ def frame(content: Any) -> bytes:
     return _LENGTH.pack(len(body)) + body
 
 
-def group_frame(drafts: Sequence[decisions.Draft]) -> bytes:
+def group_frame(drafts: Sequence[Draft]) -> bytes:
     """A group of decisions as a message."""
     return frame([_row(draft) for draft in drafts])
 
@@ -101,7 +102,7 @@ def _arrivals(connection: socket.socket, frames: Frames) -> Iterator[list[bytes]
 
 
 def _write(connection: socket.socket, engine: Engine, messages: Sequence[bytes]) -> None:
-    groups = [[decisions.Draft(*row) for row in msgspec.msgpack.decode(message)] for message in messages]
+    groups = [[Draft(*row) for row in msgspec.msgpack.decode(message)] for message in messages]
     while groups:
         n, rows = 1, len(groups[0])
         while n < len(groups) and rows + len(groups[n]) <= GROUP_ROWS:
@@ -111,7 +112,7 @@ def _write(connection: socket.socket, engine: Engine, messages: Sequence[bytes])
         connection.sendall(frame(_written(engine, joined)))
 
 
-def _written(engine: Engine, groups: Sequence[Sequence[decisions.Draft]]) -> Written:
+def _written(engine: Engine, groups: Sequence[Sequence[Draft]]) -> Written:
     try:
         decisions.append(engine, [draft for group in groups for draft in group])
     except (SQLAlchemyError, decisions.LedgerWriteError) as error:

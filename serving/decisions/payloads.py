@@ -5,9 +5,7 @@ The fast path is msgspec's decoding of `Payloads.struct`; only a row that it ref
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,8 +19,8 @@ from numpy.typing import NDArray
 from bank_assets.contract.columns import Column, ColumnKind
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import LEAKAGE_RULE
-from bank_assets.contract.rows import Calendar, ColumnRule
-from bank_assets.ledger.chain import canonical_json
+from bank_assets.contract.rows import Calendar, ColumnRule, iso_day
+from bank_assets.ledger.models import canonical_json
 from serving.decisions.schemas import FIRST_DATE, LAST_DATE, PredictionRequest, request_type
 from serving.web.bodies import SHOWN, fault, not_json, shown
 from serving.web.openapi import inlined
@@ -30,7 +28,6 @@ from serving.web.problems import FieldError, PayloadError
 
 OPTIONAL_FIELDS: Final = ("contact_id", "contact_date", "economics")
 _SCHEMA: Final = inlined(PredictionRequest)  # of what every contract has
-_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def _expected(column: Column) -> str:
@@ -206,14 +203,6 @@ def _errors_of(name: str, value: object) -> list[FieldError]:
         except msgspec.ValidationError as error:
             errors.append(fault(str(error), _SCHEMA, msgspec.json.encode({name: one})))
     return errors
-
-
-def iso_day(text: str) -> dt.date | None:
-    """The day of a text YYYY-MM-DD; None for any other text, the further ISO forms among them."""
-    if _DAY.fullmatch(text):
-        with contextlib.suppress(ValueError):
-            return dt.date.fromisoformat(text)
-    return None
 
 
 def _date_error(value: object) -> FieldError | None:

@@ -23,6 +23,7 @@ import msgspec
 from sqlalchemy import Engine
 
 from bank_assets.ledger import decisions
+from bank_assets.ledger.records import Draft
 from serving.decisions.ledger_writer import Frames, Written, frame, group_frame
 from serving.web.futures import settle
 from serving.web.problems import LedgerUnavailableError, RecorderBusyError
@@ -140,7 +141,7 @@ class Recorder:
                 f"commit, found {self.n_waiting}; nothing was recorded, try again in a moment."
             )
 
-    def submit(self, drafts: Sequence[decisions.Draft], done: Done) -> None:
+    def submit(self, drafts: Sequence[Draft], done: Done) -> None:
         """Queue decisions for their commit. Call it in the event loop."""
         group = _Group(len(drafts), group_frame(drafts), done)
         self.n_waiting += group.n
@@ -150,7 +151,7 @@ class Recorder:
         else:
             self._send(self._transport, group)
 
-    async def record(self, drafts: Sequence[decisions.Draft]) -> None:
+    async def record(self, drafts: Sequence[Draft]) -> None:
         """Put decisions on record; returns once they are on disk.
 
         Raises:

@@ -25,7 +25,7 @@ from bank_assets.core.model.explanations import Explainer
 from bank_assets.core.model.reasons import ReasonGiven, reasons_of
 from bank_assets.core.model.scorer import BundleError
 from bank_assets.ledger import chain, decisions, outcomes
-from bank_assets.ledger.decisions import Decision, Draft
+from bank_assets.ledger.records import Decision, Draft
 from bank_assets.store.registry import Registry, RegistryUnavailableError, UnknownVersionError, Version
 from serving.champion.champion import Champion, ChampionStore
 from serving.decisions.record_schemas import (

@@ -22,9 +22,10 @@ from bank_assets.core.economics.call_plan import NOT_WORTH_CALLING
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.economics.suppression import RULE_TEXTS, SUPPRESSED, SuppressionList
 from bank_assets.core.features.feature_set import current_features, is_stale
-from bank_assets.ledger.chain import canonical_json
-from bank_assets.ledger.decisions import Draft, new_id
 from bank_assets.ledger.engine import utc_now
+from bank_assets.ledger.ids import new_id
+from bank_assets.ledger.models import canonical_json
+from bank_assets.ledger.records import Draft
 from serving.champion.champion import Champion, ChampionStore, PublishedState
 from serving.customers.suppressions import Suppressions
 from serving.decisions.payloads import Payloads

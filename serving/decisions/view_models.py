@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from bank_assets.ledger.decisions import Decision, Draft
+from bank_assets.ledger.records import Decision, Draft
 from serving.decisions.record_schemas import DecisionRecord, DecisionSummary, Replay, VerifyAnswer
 from serving.decisions.schemas import Reasons
 from serving.web.view_models import described

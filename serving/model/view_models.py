@@ -22,15 +22,6 @@ class Weight:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """One verdict of the promotion gate, or a rollback."""
-
-    row: Promotion = described("The verdict on record.")
-    evidence: list[str] = described("Numbers behind it, name and value.")
-    report: str = described("Address of the page about it, or empty.")
-
-
-@dataclass(frozen=True, slots=True)
 class RollbackForm:
     """Putting an earlier version in force."""
 
@@ -57,5 +48,7 @@ class ModelPage:
         "Candidates of the last search: algorithm, sampler, out-of-time metrics, is_champion."
     )
     chosen_by: str = described("What a recipe is chosen by, profit or F1.")
-    history: list[Verdict] = described("Verdicts, the newest first.")
+    history: list[tuple[Promotion, list[str]]] = described(
+        "Verdicts of the gate and rollbacks, the newest first, each with the numbers behind it, name and value."
+    )
     rollback: RollbackForm = described("The rollback form.")

@@ -18,7 +18,7 @@ from bank_assets.reports.formats import amount_text, count, eur, number, pct
 from bank_assets.reports.model_charts import calibration_chart, profit_chart
 from serving.decisions.form import labels_of
 from serving.model.schemas import ModelInfo
-from serving.model.view_models import Verdict, Weight
+from serving.model.view_models import Weight
 from serving.web.templating import moment, words
 from serving.web.view_models import PLAIN, Table, Tile
 
@@ -135,14 +135,10 @@ def candidate_rows(candidates: Sequence[Document], info: ModelInfo, objective: s
     ]
 
 
-def verdicts(history: Sequence[Promotion]) -> list[Verdict]:
-    """The history of the gate."""
+def verdicts(history: Sequence[Promotion]) -> list[tuple[Promotion, list[str]]]:
+    """The history of the gate, each verdict with the numbers behind it."""
     return [
-        Verdict(
-            one,
-            evidence_lines({name: value for name, value in one.evidence.items() if name != "report"}),
-            str(one.evidence.get("report", "")),
-        )
+        (one, evidence_lines({name: value for name, value in one.evidence.items() if name != "report"}))
         for one in history
     ]
 

@@ -24,24 +24,23 @@ class Occurrence:
     run_id: str = ""
     as_of: str | None = None
 
-
-def _alert(
-    kind: AlertKind,
-    identity: Sequence[object],
-    tone: Tone,
-    title: str,
-    text: str,
-    action: str,
-    when: Occurrence,
-    *,
-    details: Sequence[str] = (),
-    channel: DefaultChannel = DefaultChannel.PUSH,
-    page: str = "/monitoring",
-) -> Alert:
-    """An alert; it is found again by `identity`, which distinguishes it from others of its kind: never change that."""
-    folded = tuple(sentences([one]) for one in details)
-    key, text = key_of(kind, *identity), shortened(text)
-    return Alert(kind, key, tone, title, text, action, when.at, folded, channel, when.as_of, page, when.run_id)
+    def alert(
+        self,
+        kind: AlertKind,
+        identity: Sequence[object],
+        tone: Tone,
+        title: str,
+        text: str,
+        action: str,
+        *,
+        details: Sequence[str] = (),
+        channel: DefaultChannel = DefaultChannel.PUSH,
+        page: str = "/monitoring",
+    ) -> Alert:
+        """An alert about it; never change an `identity`: an alert is found again by it."""
+        folded = tuple(sentences([one]) for one in details)
+        key, text = key_of(kind, *identity), shortened(text)
+        return Alert(kind, key, tone, title, text, action, self.at, folded, channel, self.as_of, page, self.run_id)
 
 
 def run_failed(when: Occurrence, job: str, step: str, error: str, message: str, since: str) -> Alert:
@@ -52,14 +51,13 @@ def run_failed(when: Occurrence, job: str, step: str, error: str, message: str, 
     """
     where = f"Step {step} stopped" if step else "The run stopped outside of any step"
     found = f" with {error}; its full text is in the run." if error else "."
-    return _alert(
+    return when.alert(
         AlertKind.RUN_FAILED,
         (job, step, error, since),
         Tone.BAD,
         f"The run {job} failed",
         f"{where}: {message}" if message else where + found,
         "What it had made is kept and nothing was half written. Open the run, correct the cause and run it again.",
-        when,
         page="",
     )
 
@@ -67,14 +65,13 @@ def run_failed(when: Occurrence, job: str, step: str, error: str, message: str, 
 def gate_failed(when: Occurrence, asset: str, check: str, description: str, found: Sequence[str], since: str) -> Alert:
     """An asset check of severity ERROR failed; `found` names months or files, `since` opened the episode."""
     about = f" Concerned: {few(found)}." if found else ""
-    return _alert(
+    return when.alert(
         AlertKind.GATE_FAILED,
         (asset, check, sorted(found), since),
         Tone.BAD,
         f"Gate failed: “{check.replace('_', ' ')}” does not hold",
         f"Checked on {asset}, where this must hold: {description.strip()}{about}",
         "What failed is held back and the rest goes on. Correct the delivery or the cause; the next run checks again.",
-        when,
     )
 
 
@@ -85,14 +82,13 @@ def file_refused(
 
     `delivery` is contacts, outcomes or campaigns.
     """
-    return _alert(
+    return when.alert(
         AlertKind.GATE_FAILED,
         ("delivery", delivery, name, reason_digest),
         Tone.BAD,
         f"The file {name} ({delivery}) cannot be used",
         f"Expected {expected.rstrip('.')}. It lies in landing/refused beside its reason; other files go on.",
         f"Read {reason_file}, correct the file and put it into the landing folder {delivery} again.",
-        when,
     )
 
 
@@ -101,7 +97,7 @@ def rows_rejected(
 ) -> Alert:
     """A larger share of a month's rows cannot be used than the limit, in [0, 1], allows."""
     share = rejected / rows_in if rows_in else 0.0
-    return _alert(
+    return when.alert(
         AlertKind.ROWS_REJECTED,
         (month, contacts_digest),  # a correction that is still too bad has another digest
         Tone.BAD,
@@ -109,14 +105,13 @@ def rows_rejected(
         f"{rejected:,} of {rows_in:,} delivered rows cannot be used; allowed are {limit:.1%}. "
         "The month is held and not learned from; the other months go on.",
         "The reasons stand beside each row in the table rejected_contacts. Correct the file and land it again.",
-        when,
     )
 
 
 def sensor_failing(when: Occurrence, name: str, automation: str, error: str, failures: int, since: str) -> Alert:
     """Several evaluations of a sensor or schedule failed in a row, the first at `since`."""
     cause = f" with {error}" if error else ""
-    return _alert(
+    return when.alert(
         AlertKind.SENSOR_FAILING,
         (name, since),
         Tone.BAD,
@@ -124,7 +119,6 @@ def sensor_failing(when: Occurrence, name: str, automation: str, error: str, fai
         f"Its last {failures} evaluations failed in a row{cause}, the first at {since}. "
         "Until it works again, nothing that it should notice is noticed.",
         "Open it in Dagster under Automation, read the error of its last tick, and correct the cause.",
-        when,
         page="",
     )
 
@@ -133,7 +127,7 @@ def nothing_arrived(when: Occurrence, last_arrival: str, days: float, limit: flo
     """No delivery arrived for days of wall time; `delivery` identifies the last one."""
     span = f"{days:.0f} days" if days >= 2 else f"{days * 24:.0f} hours"
     came = last_arrival[:16].replace("T", " ")
-    return _alert(
+    return when.alert(
         AlertKind.NOTHING_ARRIVED,
         (delivery,),
         Tone.WATCH,
@@ -141,7 +135,6 @@ def nothing_arrived(when: Occurrence, last_arrival: str, days: float, limit: flo
         f"The last file came at {came} UTC; one is expected at least every {limit:g} days. Decisions go on "
         "with what was known then.",
         "Ask the sender, and look whether files wait unfinished in the landing folder.",
-        when,
     )
 
 
@@ -154,14 +147,13 @@ def nightly_digest(
     if evidence is not None:
         judged = "; ".join(one.sentence for one in found if one.is_violated) or "every number is within its limit"
         lines = [*lines, f"on {evidence.as_of}, the last day that the loop judged, {judged}"]
-    return _alert(
+    return when.alert(
         AlertKind.NIGHTLY_DIGEST,
         (when.run_id,),
         Tone.PLAIN,
         f"The nightly run {job} went through in {lasted}",
         sentences(lines),
         "Nothing.",
-        when,
         details=[one.sentence for one in found if not one.is_violated],
         page="/",
     )
@@ -209,7 +201,7 @@ def loop_responded(
         said = [one.sentence for one in found if one.kind is ViolationKind.CALIBRATION]
         text = sentences([effect, *(reason for reason in reasons if reason not in said)])
     details = [one.sentence for one in found if one.sentence not in text]
-    return _alert(AlertKind.RESPONSE, identity, tone, title, text, action, when, details=details)
+    return when.alert(AlertKind.RESPONSE, identity, tone, title, text, action, details=details)
 
 
 def _compared(evidence: Evidence | None) -> tuple[LimitComparison, ...]:
@@ -284,14 +276,13 @@ def model_judged(
         action = "Nothing: the web app swaps by itself. If it is wrong, roll back on the Model page."
     is_passed = is_promoted and gate not in NO_VERDICTS
     text = [effect or "too few outcomes are known to say what it changes in EUR"] if is_passed else [effect, *reasons]
-    return _alert(
+    return when.alert(
         kind,
         (row_id, gate, to_version),
         tone,
         title,
         sentences(text),
         action,
-        when,
         details=reasons if is_passed else (),
         channel=channel,
         page=report or "/model",

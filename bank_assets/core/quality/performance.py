@@ -99,7 +99,7 @@ def measure_performance(
 ) -> PerformanceReport:
     """Measure realised performance by week and month, and judge the latest window.
 
-    Without a `baseline`, what the champion's validation promised, ranking is not judged. `model` names the champion for
+    Without a `baseline` (the champion's validation), ranking is not judged. `model` names the champion for
     people. Without a matured contact the report has no window and says so.
     """
     policy, baseline = policy or PerformancePolicy(), baseline or Baseline()
@@ -236,10 +236,10 @@ def _calibration_level(ratio: float, low: float, high: float, policy: Performanc
     return _level(max(ratio, 1 / ratio) if ratio > 0 else math.inf, policy.calibration_ratio)
 
 
-def _ranking_level(promised: float, auc: float, half: float, policy: PerformancePolicy) -> Level:
-    if math.isnan(half) or auc + half >= promised:
+def _ranking_level(validated: float, auc: float, half: float, policy: PerformancePolicy) -> Level:
+    if math.isnan(half) or auc + half >= validated:
         return Level.NONE
-    return _level(promised - auc, policy.ranking_drop)
+    return _level(validated - auc, policy.ranking_drop)
 
 
 def _level(effect: float, limits: tuple[float, float]) -> Level:
@@ -247,7 +247,7 @@ def _level(effect: float, limits: tuple[float, float]) -> Level:
     return Level.HEAVY if effect >= heavy else Level.MODERATE if effect >= moderate else Level.NONE
 
 
-_LEVEL_WORDS: Final = {Level.NONE: "as promised", Level.MODERATE: "moderately off", Level.HEAVY: "far off"}
+_LEVEL_WORDS: Final = {Level.NONE: "as expected", Level.MODERATE: "moderately off", Level.HEAVY: "far off"}
 
 
 def _message(latest: WindowPerformance | None, model: str, policy: PerformancePolicy) -> str:

@@ -23,7 +23,7 @@ class PerformanceStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What the champion's validation promised.
+    """The metrics of the champion's validation.
 
     `roc_auc` is the mean over validation windows about as long as the judged ones, None if unknown. The pooled AUC
     would be higher, since it also ranks contacts of different months, which no single window can repeat.

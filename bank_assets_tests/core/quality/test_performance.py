@@ -113,16 +113,16 @@ def test_late_outcomes_are_no_decay():
 
 def test_a_calibrated_model_that_ranks_as_at_training_has_not_decayed():
     contacts = scored()
-    promised = metrics.roc_auc(contacts.is_subscribed, contacts.proba)
-    report = measured(contacts, baseline=Baseline(roc_auc=promised))
+    validated = metrics.roc_auc(contacts.is_subscribed, contacts.proba)
+    report = measured(contacts, baseline=Baseline(roc_auc=validated))
     assert report.latest.status is PerformanceStatus.OK
     assert report.level is Level.NONE
     assert report.latest.observed_expected_low < 1 < report.latest.observed_expected_high
 
 
 def test_a_calibrated_model_is_called_decayed_in_at_most_two_windows_of_a_hundred():
-    promised = metrics.roc_auc(scored(n=20_000).is_subscribed, scored(n=20_000).proba)
-    levels = [measured(scored(n=400, seed=s), baseline=Baseline(roc_auc=promised)).level for s in range(100)]
+    validated = metrics.roc_auc(scored(n=20_000).is_subscribed, scored(n=20_000).proba)
+    levels = [measured(scored(n=400, seed=s), baseline=Baseline(roc_auc=validated)).level for s in range(100)]
     assert sum(level is not Level.NONE for level in levels) <= 2
 
 
@@ -136,8 +136,8 @@ def test_a_moved_base_rate_is_a_calibration_decay_alone(shift, level):
 
 @pytest.mark.parametrize(("noise", "level"), [(0.0, Level.NONE), (0.3, Level.MODERATE), (1.0, Level.HEAVY)])
 def test_broken_ranking_is_a_ranking_decay(noise, level):
-    promised = metrics.roc_auc(scored(n=6_000).is_subscribed, scored(n=6_000).proba)
-    report = measured(scored(n=6_000, noise=noise), baseline=Baseline(roc_auc=promised), minimum_rows=5_000)
+    validated = metrics.roc_auc(scored(n=6_000).is_subscribed, scored(n=6_000).proba)
+    report = measured(scored(n=6_000, noise=noise), baseline=Baseline(roc_auc=validated), minimum_rows=5_000)
     assert report.latest.ranking_level is level
     assert report.latest.calibration_level is Level.NONE
 
@@ -223,7 +223,7 @@ def test_columns_of_different_lengths_are_refused():
 def test_the_verdict_is_in_plain_words():
     calm = measured(scored()).message
     assert calm.startswith("No decay of ")
-    assert "(as promised)" in calm
+    assert "(as expected)" in calm
     decayed = measured(scored(noise=1.0, shift=1.2)).message
     assert decayed.startswith("Heavy decay of ")
     assert "observed / expected" in decayed

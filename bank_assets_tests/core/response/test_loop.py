@@ -1,7 +1,6 @@
 """The loop over days: its calendar, whatever the size of a delivery, and what it does without a model."""
 
 import itertools
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +11,6 @@ from bank_assets.core.economics.economics import Economics
 from bank_assets.core.quality.performance import ScoredContacts
 from bank_assets.core.response.loop import FITS, KnownFacts, Position, advance, after_verdict, assess, days_to_judge
 from bank_assets.core.response.policy import ResponseAction, ResponsePolicy, ResponseState
-from bank_assets.replay.platform import PlatformConfig
 from bank_assets.replay.replay import make_policy
 from bank_assets.replay.replay import walk as replay
 from bank_assets.replay.trace import Trace
@@ -21,7 +19,7 @@ from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 DAY = np.timedelta64(1, "D")
 ECONOMICS = Economics.constant(5.0, 40.0)
-CONFIG = PlatformConfig(candidates=("lightgbm/none",))
+CANDIDATES = ("lightgbm/none",)
 
 
 def jump(frame, number, log_odds):
@@ -35,8 +33,9 @@ def jump(frame, number, log_odds):
 def replayed():
     """The replay of a history with weekends and a jump: its world, its trace, every assessment."""
     days = np.repeat([day for day in range(90) if day % 7 not in (5, 6)], 30)
-    world = World(made_contacts(change=jump, days=days), ReplaySettings(ECONOMICS, FIRST + 30 * DAY))
-    policy, trace = make_policy("platform", world.settings, CONFIG, time.monotonic), Trace.empty(len(world))
+    settings = ReplaySettings(ECONOMICS, FIRST + 30 * DAY, candidates=CANDIDATES)
+    world = World(made_contacts(change=jump, days=days), settings)
+    policy, trace = make_policy("platform", settings), Trace.empty(len(world))
     for _ in replay(policy, world, trace):
         pass
     return world, trace, policy.assessments

@@ -15,7 +15,7 @@ from bank_assets.core.training.export import PARITY_LIMIT
 from bank_assets.core.training.recipes import SAMPLERS, default_recipes
 from bank_assets.core.training.tuning import tune
 from bank_assets.definitions import build_defs
-from bank_assets.replay.checkpoint import code_digest
+from bank_assets.replay.replay import code_digest
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 from serving.web.templating import words
 

@@ -20,6 +20,8 @@ from bank_assets_tests.world.waiting import wait_until
 from serving.app import create_app
 from serving.champion.champion import ChampionStore
 
+pytestmark = pytest.mark.slow
+
 PATH = "/api/v1/predictions"
 
 

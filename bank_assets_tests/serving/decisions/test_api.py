@@ -7,6 +7,8 @@ from bank_assets.contract.uci import UCI
 from bank_assets.core.features.feature_set import current_features
 from bank_assets.core.model.scorer import Scorer
 from bank_assets.ledger import chain, decisions
+from bank_assets.ledger.ids import new_id
+from bank_assets.ledger.records import Draft
 from bank_assets_tests.world.app import PAYLOAD, csv_of
 from bank_assets_tests.world.bundles import AS_OF, made_up_contacts
 from bank_assets_tests.world.waiting import wait_until
@@ -263,13 +265,13 @@ def test_replay_reports_a_record_that_does_not_give_its_number(client, payload, 
     record = decisions.get(services.ledger, made["id"])
     from dataclasses import fields
 
-    values = {f.name: getattr(record, f.name) for f in fields(decisions.Draft) if hasattr(record, f.name)}
+    values = {f.name: getattr(record, f.name) for f in fields(Draft) if hasattr(record, f.name)}
     values |= {
-        "id": decisions.new_id(),
+        "id": new_id(),
         "probability": record.probability + 1e-12,
         **{name: chain.canonical_json(values[name]) for name in ("payload", "economics", "as_of_features", "flags")},
     }
-    decisions.append(services.ledger, [decisions.Draft(**values)])
+    decisions.append(services.ledger, [Draft(**values)])
     replay = client.post(f"{PATH}/{values['id']}/replay").json()
     assert (replay["status"], replay["identical"]) == ("different", False)
     assert replay["recorded"]["probability"] != replay["replayed"]["probability"]
@@ -289,8 +291,8 @@ def test_an_erased_decision_replays_as_erased_and_the_chain_verifies(client, pay
 
 def test_an_unknown_decision_is_404(client):
     for response in (
-        client.get(f"{PATH}/{decisions.new_id()}"),
-        client.post(f"{PATH}/{decisions.new_id()}/replay"),
+        client.get(f"{PATH}/{new_id()}"),
+        client.post(f"{PATH}/{new_id()}/replay"),
         client.get(f"{PATH}/nonsense"),
     ):
         assert response.status_code == 404

@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 from bank_assets.ledger import chain, decisions
 from bank_assets.ledger.engine import open_ledger, writing
+from bank_assets.ledger.ids import new_id
+from bank_assets.ledger.records import Draft
 from bank_assets_tests.world.app import refusing_decisions
 from serving.decisions import ledger_writer
 from serving.decisions.ledger_writer import GROUP_ROWS, Frames, Written, frame, group_frame
@@ -28,13 +30,13 @@ def ledger(tmp_path):
     engine.dispose()
 
 
-def draft(**values) -> decisions.Draft:
+def draft(**values) -> Draft:
     """A made-up decision."""
-    made = dict.fromkeys(decisions.Draft.__dataclass_fields__, "x")
+    made = dict.fromkeys(Draft.__dataclass_fields__, "x")
     made |= {"probability": 0.2, "probability_low": 0.1, "probability_high": 0.3, "threshold": 0.1}
     made |= {"expected_profit_eur": 5.0, "stale_features": False, "payload": "{}", "economics": "{}", "flags": "[]"}
     made |= {"as_of_features": "{}", "batch_id": None, "decision": "call", "prediction": "yes"}
-    return decisions.Draft(**(made | {"id": decisions.new_id()} | values))
+    return Draft(**(made | {"id": new_id()} | values))
 
 
 class Line:
@@ -83,7 +85,7 @@ def test_messages_survive_any_cut_of_the_stream(messages, cuts):
 def test_a_draft_arrives_as_it_was_sent():
     sent = draft(contact_id="Zoë \U0001f600", probability=0.1 + 0.2, mlflow_run_id=None)
     (message,) = Frames().feed(group_frame([sent, sent]))
-    assert [decisions.Draft(*row) for row in msgspec.msgpack.decode(message)] == [sent, sent]
+    assert [Draft(*row) for row in msgspec.msgpack.decode(message)] == [sent, sent]
 
 
 def test_groups_that_wait_are_joined(ledger):

@@ -28,7 +28,7 @@ def test_an_outcome_by_prediction_is_kept_once_and_corrections_are_kept(client, 
     record = client.get(f"{PATH}/{made['id']}").json()
     assert [o["y"] for o in record["outcomes"]] == ["no", "yes"]
     exported = list(outcomes.export(client.app.state.services.ledger))
-    assert [(e.contact_id, e.y, e.contact_date) for e in exported] == [("c-1", "no", AS_OF), ("c-1", "yes", AS_OF)]
+    assert [(e.contact_id, e.y, e.decision_id) for e in exported] == [("c-1", y, made["id"]) for y in ("no", "yes")]
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from litestar.testing import TestClient
 
 from bank_assets.contract.uci import UCI
 from bank_assets.ledger import chain
-from bank_assets.ledger.decisions import Draft
 from bank_assets.ledger.engine import writing
+from bank_assets.ledger.records import Draft
 from bank_assets_tests.world.app import refusing_decisions
 from bank_assets_tests.world.waiting import wait_until
 from serving.decisions import recorder

@@ -14,12 +14,14 @@ from litestar.testing import TestClient
 
 from bank_assets.assets.materialization import Stopwatch, result
 from bank_assets.store.registry import RegistryUnavailableError
-from bank_assets.store.table_manifest import Entry
+from bank_assets.store.warehouse import Entry
 from bank_assets_tests.resources.test_json_logs import broken, fine, lines_of_run
 from bank_assets_tests.world.waiting import wait_until
 from serving.app import create_app
 from serving.decisions.scoring import DecisionMaker
 from serving.web import logs
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "deploy" / "aws"))

@@ -9,6 +9,8 @@ from schemathesis import GenerationMode
 
 from bank_assets.ledger import chain
 
+pytestmark = pytest.mark.slow
+
 OPERATIONS = [
     ("POST", "/api/v1/predictions"),
     ("GET", "/api/v1/predictions"),

@@ -7,6 +7,8 @@ import pytest
 
 from bank_assets.ledger import accounts, chain, decisions
 from bank_assets.ledger.engine import open_ledger
+from bank_assets.ledger.ids import new_id
+from bank_assets.ledger.records import Draft
 from bank_assets.revision import git_revision
 from bank_assets.settings import SettingsError
 from serving.__main__ import main
@@ -103,7 +105,7 @@ def some_decisions(engine, n):
     made = []
     for i in range(n):
         values = {
-            "id": decisions.new_id(), "decided_at": "2020-01-01T00:00:00.000000Z", "actor": "a", "batch_id": None,
+            "id": new_id(), "decided_at": "2020-01-01T00:00:00.000000Z", "actor": "a", "batch_id": None,
             "contact_id": f"c-{i}", "contact_date": "2010-11-17", "payload": "{}", "probability": 0.5,
             "probability_low": 0.4, "probability_high": 0.6, "prediction": "yes", "decision": "call", "threshold": 0.1,
             "expected_profit_eur": 20.0, "economics": "{}", "model_name": "m", "model_version": "1",
@@ -111,7 +113,7 @@ def some_decisions(engine, n):
             "as_of_features": "{}", "stale_features": False, "flags": "[]", "contract_version": "1",
             "code_version": "c", "onnxruntime_version": "1", "cpu_architecture": "x",
         }  # fmt: skip
-        made.append(decisions.Draft(**values))
+        made.append(Draft(**values))
     decisions.append(engine, made)
 
 

@@ -6,6 +6,8 @@ that no program, ours included, can rewrite history by mistake.
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -16,6 +18,10 @@ depends_on = None
 
 _APPEND_ONLY = ("decisions", "erasures", "outcomes", "promotions")
 _NEVER_UPDATED = ("payloads",)
+
+
+def _columns(kind: Any, *names: str) -> list[sa.Column[Any]]:
+    return [sa.Column(name, kind, nullable=False) for name in names]
 
 
 def upgrade() -> None:
@@ -49,29 +55,18 @@ def _decisions(row_id: sa.types.TypeEngine[int]) -> None:
         sa.Column("batch_id", sa.String(36)),
         sa.Column("contact_date", sa.String(10), nullable=False),
         sa.Column("payload_hash", sa.String(64), nullable=False),
-        sa.Column("probability", sa.Double, nullable=False),
-        sa.Column("probability_low", sa.Double, nullable=False),
-        sa.Column("probability_high", sa.Double, nullable=False),
+        *_columns(sa.Double, "probability", "probability_low", "probability_high"),
         sa.Column("prediction", sa.String(3), nullable=False),
         sa.Column("decision", sa.String(11), nullable=False),
-        sa.Column("threshold", sa.Double, nullable=False),
-        sa.Column("expected_profit_eur", sa.Double, nullable=False),
-        sa.Column("economics", sa.Text, nullable=False),
-        sa.Column("model_name", sa.Text, nullable=False),
-        sa.Column("model_version", sa.Text, nullable=False),
-        sa.Column("model_digest", sa.Text, nullable=False),
+        *_columns(sa.Double, "threshold", "expected_profit_eur"),
+        *_columns(sa.Text, "economics", "model_name", "model_version", "model_digest"),
         sa.Column("mlflow_run_id", sa.Text),
         sa.Column("training_snapshot", sa.Text),
         sa.Column("as_of", sa.String(10)),
         sa.Column("as_of_features", sa.Text, nullable=False),
         sa.Column("stale_features", sa.Boolean, nullable=False),
-        sa.Column("flags", sa.Text, nullable=False),
-        sa.Column("contract_version", sa.Text, nullable=False),
-        sa.Column("code_version", sa.Text, nullable=False),
-        sa.Column("onnxruntime_version", sa.Text, nullable=False),
-        sa.Column("cpu_architecture", sa.Text, nullable=False),
-        sa.Column("previous_hash", sa.String(64), nullable=False),
-        sa.Column("hash", sa.String(64), nullable=False),
+        *_columns(sa.Text, "flags", "contract_version", "code_version", "onnxruntime_version", "cpu_architecture"),
+        *_columns(sa.String(64), "previous_hash", "hash"),
     )
     present = sa.text("batch_id IS NOT NULL")
     op.create_index("decisions_batch", "decisions", ["batch_id"], sqlite_where=present, postgresql_where=present)
@@ -89,8 +84,7 @@ def _decisions(row_id: sa.types.TypeEngine[int]) -> None:
         "erasures",
         sa.Column("decision_id", sa.String(36), primary_key=True),
         sa.Column("at", sa.String(27), nullable=False),
-        sa.Column("actor", sa.Text, nullable=False),
-        sa.Column("reason", sa.Text, nullable=False),
+        *_columns(sa.Text, "actor", "reason"),
     )
 
 
@@ -103,8 +97,7 @@ def _outcomes_and_promotions(row_id: sa.types.TypeEngine[int]) -> None:
         sa.Column("contact_id", sa.Text, index=True),
         sa.Column("y", sa.String(3), nullable=False),
         sa.Column("duration", sa.Integer),
-        sa.Column("arrived_at", sa.String(27), nullable=False),
-        sa.Column("recorded_at", sa.String(27), nullable=False),
+        *_columns(sa.String(27), "arrived_at", "recorded_at"),
         sa.Column("actor", sa.Text, nullable=False),
         sa.UniqueConstraint("subject", "y", "arrived_at", name="outcomes_are_idempotent"),
     )
@@ -117,9 +110,7 @@ def _outcomes_and_promotions(row_id: sa.types.TypeEngine[int]) -> None:
         sa.Column("from_version", sa.Text),
         sa.Column("to_version", sa.Text),
         sa.Column("decision", sa.String(8), nullable=False),
-        sa.Column("reasons", sa.Text, nullable=False),
-        sa.Column("evidence", sa.Text, nullable=False),
-        sa.Column("actor", sa.Text, nullable=False),
+        *_columns(sa.Text, "reasons", "evidence", "actor"),
     )
     op.create_table(
         "as_of_states",
@@ -145,8 +136,7 @@ def _accounts(row_id: sa.types.TypeEngine[int]) -> None:
         "sessions",
         sa.Column("token_hash", sa.String(64), primary_key=True),
         sa.Column("user_id", sa.BigInteger, nullable=False, index=True),
-        sa.Column("created_at", sa.String(27), nullable=False),
-        sa.Column("expires_at", sa.String(27), nullable=False),
+        *_columns(sa.String(27), "created_at", "expires_at"),
     )
     op.create_table(
         "api_keys",
@@ -172,13 +162,7 @@ def _campaigns() -> None:
         "campaign_lists",
         sa.Column("id", sa.String(36), primary_key=True),
         sa.Column("created_at", sa.String(27), nullable=False),
-        sa.Column("actor", sa.Text, nullable=False),
-        sa.Column("name", sa.Text, nullable=False),
-        sa.Column("model_version", sa.Text, nullable=False),
-        sa.Column("model_digest", sa.Text, nullable=False),
-        sa.Column("economics", sa.Text, nullable=False),
-        sa.Column("request", sa.Text, nullable=False),
-        sa.Column("summary", sa.Text, nullable=False),
+        *_columns(sa.Text, "actor", "name", "model_version", "model_digest", "economics", "request", "summary"),
         sa.Column("content_digest", sa.String(64), nullable=False),
         sa.Column("content_path", sa.Text),
     )

@@ -5,6 +5,8 @@ Only adds a table, so the app of the first revision goes on working beside it.
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -14,6 +16,10 @@ branch_labels = None
 depends_on = None
 
 
+def _columns(kind: Any, *names: str) -> list[sa.Column[Any]]:
+    return [sa.Column(name, kind, nullable=False) for name in names]
+
+
 def upgrade() -> None:
     """Create the table and the triggers that refuse changes to it."""
     op.create_table(
@@ -21,18 +27,12 @@ def upgrade() -> None:
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
         sa.Column("at", sa.String(27), nullable=False),
         sa.Column("as_of", sa.String(10), nullable=False),
-        sa.Column("rung", sa.Text, nullable=False),
-        sa.Column("kinds", sa.Text, nullable=False),
-        sa.Column("episode_id", sa.Text, nullable=False),
-        sa.Column("run_key", sa.Text, nullable=False),
-        sa.Column("is_recalibrated", sa.Boolean, nullable=False),
-        sa.Column("is_alert", sa.Boolean, nullable=False),
-        sa.Column("reasons", sa.Text, nullable=False),
-        sa.Column("evidence", sa.Text, nullable=False),
+        *_columns(sa.Text, "rung", "kinds", "episode_id", "run_key"),
+        *_columns(sa.Boolean, "is_recalibrated", "is_alert"),
+        *_columns(sa.Text, "reasons", "evidence"),
         sa.Column("shift", sa.Double, nullable=False),
         sa.Column("promotion_id", sa.BigInteger, nullable=False),
-        sa.Column("state", sa.Text, nullable=False),
-        sa.Column("actor", sa.Text, nullable=False),
+        *_columns(sa.Text, "state", "actor"),
     )
     if op.get_bind().dialect.name == "postgresql":
         op.execute(
