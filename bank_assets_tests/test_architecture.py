@@ -27,7 +27,7 @@ FORBIDDEN = {
     "contract-is-stdlib": ("bank_assets.contract.columns", "bank_assets.core.arrays"),
     "settings-hold-values": ("bank_assets.settings", "bank_assets.store.locks"),
     "core-is-pure": ("bank_assets.core.economics.economics", "dagster"),
-    "rooms-of-the-core": ("bank_assets.core.features.as_of", "bank_assets.core.training.splits"),
+    "rooms-of-the-core": ("bank_assets.core.features.as_of", "bank_assets.core.training.folds"),
     "replay-is-core-alone": ("bank_assets.replay.world", "bank_assets.ledger.states"),
     "ledger-knows-no-framework": ("bank_assets.ledger.models", "litestar"),
     "store-knows-no-framework": ("bank_assets.landing.header", "pyspark"),

@@ -19,8 +19,7 @@ import numpy as np
 from bank_assets.contract.uci import UCI
 from bank_assets.core.features.contacts import LearningData
 from bank_assets.core.features.feature_set import FeatureSet
-from bank_assets.core.model.background import build_background
-from bank_assets.core.model.explanations import Explainer
+from bank_assets.core.model.explanations import Explainer, build_background
 from bank_assets.core.model.scorer import Scorer
 from bank_assets.core.training.export import to_onnx
 from bank_assets.core.training.recipes import Recipe, encode, fit_recipe

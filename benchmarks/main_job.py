@@ -39,9 +39,14 @@ def bare(folder: Path) -> dict[str, float]:
     from bank_assets.core.economics.economics import Economics
     from bank_assets.core.model.scorer import Scorer
     from bank_assets.core.training.challenger import fit_deployment
-    from bank_assets.core.training.folds import candidate_metrics, predict_candidates, rank_candidates, resampled_fold
+    from bank_assets.core.training.folds import (
+        candidate_metrics,
+        predict_candidates,
+        rank_candidates,
+        resampled_fold,
+        time_folds,
+    )
     from bank_assets.core.training.recipes import Recipe, default_recipes
-    from bank_assets.core.training.splits import time_folds
     from bank_assets.replay.contacts import read_history
     from bank_assets.settings import load_settings
     from bank_assets.sources.source import resolve_source
@@ -64,7 +69,7 @@ def bare(folder: Path) -> dict[str, float]:
         rows.to_parquet(folder / f"contacts-{month}.parquet")
     lap("tables")
 
-    counted = {**contacts.frame, "y": contacts.is_subscribed}
+    counted = {**contacts.frame, "y": np.where(contacts.is_subscribed, "yes", "no")}
     daily = DailyProfiles.from_rows(contacts.contact_dates, counted, UCI)
     reference = daily.of_months(choose_default_reference(daily.months))
     reports = [compare_profiles(reference, daily.of_months([month]), reference_name="first") for month in daily.months]

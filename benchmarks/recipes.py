@@ -25,8 +25,8 @@ from bank_assets.core.model.scorer import apply_calibrator
 from bank_assets.core.promotion.gates import PromotionPolicy
 from bank_assets.core.quality import metrics
 from bank_assets.core.training.algorithms import ALGORITHMS
+from bank_assets.core.training.folds import random_folds
 from bank_assets.core.training.recipes import SAMPLERS, Recipe, encode, fit_encoded, resample
-from bank_assets.core.training.splits import random_folds
 from benchmarks.history import real_contacts
 
 FEATURE_SET = FeatureSet.of(UCI)

@@ -13,9 +13,8 @@ import numpy as np
 
 from bank_assets.contract.uci import UCI
 from bank_assets.core.economics.economics import Economics
-from bank_assets.core.features.as_of import OutcomeHistory
 from bank_assets.core.features.contacts import Contacts, LearningData
-from bank_assets.core.features.feature_set import FeatureSet, historical_features
+from bank_assets.core.features.feature_set import FeatureSet
 from bank_assets.core.model.bundle import BundleParts, ModelLineage, bundle_files, observed_ranges
 from bank_assets.core.model.calibration import fit_affine
 from bank_assets.core.training.export import to_onnx
@@ -41,8 +40,7 @@ def prepare(home: Path) -> dict[str, Any]:
 
     contacts: Contacts = real_contacts()
     dates, y = contacts.contact_dates, contacts.is_subscribed
-    history = OutcomeHistory.from_contacts(contacts.frame, dates, y, contract=UCI)
-    features = historical_features(contacts.frame, dates, history, UCI)
+    history, features = contacts.history(), contacts.features()
     as_of = dates.max() + np.timedelta64(1, "D")
     data = LearningData(features, dates, contacts.known_on, y, as_of, UCI)
     registry = Registry(f"sqlite:///{home / 'mlflow.db'}", (home / "mlartifacts").as_uri(), home / "models")

@@ -49,7 +49,7 @@ def predictions(contacts) -> np.ndarray:
             fitted_on = day
         today = contacts.contact_dates == day
         raw[today] = estimator.predict_proba(encode({n: c[today] for n, c in features.items()}, FEATURE_SET))[:, 1]
-    return recalibrated_day_by_day(raw, contacts.is_subscribed, contacts.known_on, contacts.contact_dates, days)
+    return recalibrated_day_by_day(contacts.scored(raw), days)
 
 
 def range_figures(proba, outcome, day, month) -> dict:
@@ -60,7 +60,7 @@ def range_figures(proba, outcome, day, month) -> dict:
         knots = np.asarray(KNOTS)
         venn = venn_abers(proba[past], outcome[past].astype(float), knots)
         tables = (
-            fit_ranges(day[past], proba[past], outcome[past]),
+            fit_ranges(day[past].astype("datetime64[D]"), proba[past], outcome[past]),
             {"probability": knots, "low": venn[0], "high": venn[1]},
         )
         for kind, table in enumerate(tables):
@@ -90,7 +90,7 @@ def forecast_figures(proba, outcome, day, month, value) -> dict:
         if not rows.any():
             continue
         past = day < now
-        shift = estimate_shift(day[past], proba[past], outcome[past], as_of=now)
+        shift = estimate_shift(day[past].astype("datetime64[D]"), proba[past], outcome[past], np.datetime64(now, "D"))
         forecast = forecast_list(proba[rows], COST, value, shift, day=day[rows]).profit_eur
         profit = np.where(outcome, value, 0.0) - COST
         realised = float(profit[rows].sum())

@@ -8,7 +8,7 @@ import pyarrow as pa
 from bank_assets.contract.contract import Contract
 from bank_assets.core.economics.call_plan import CallPlan
 from bank_assets.core.economics.economics import Economics
-from bank_assets.core.economics.planner import CallLimits, plan_calls
+from bank_assets.core.economics.planner import CallLimits, PlanSettings, plan_calls
 from bank_assets.core.economics.suppression import SuppressionList
 from bank_assets.store.call_lists import ListScores
 from bank_assets.store.warehouse import arrays_of
@@ -25,16 +25,10 @@ def plan_of(
 ) -> CallPlan:
     """Choose whom of a scored campaign to call; a budget of None sets no limit."""
     rows = arrays_of(scored)
-    return plan_calls(
-        rows["contact_id"],
-        rows["probability"],
-        economics.on_record(rows),
-        rows,
-        contract,
-        limits=CallLimits(budget_eur=budget_eur),
-        suppression=SuppressionList.of(suppressed),
-        list_id=list_id,
+    settings = PlanSettings(
+        economics.on_record(rows), CallLimits(budget_eur), suppression=SuppressionList.of(suppressed)
     )
+    return plan_calls(rows["contact_id"], rows["probability"], rows, contract, settings, list_id)
 
 
 def scores_of(scored: pa.Table, facts: dict[str, Any]) -> ListScores:

@@ -18,22 +18,21 @@ from bank_assets.assets.model_bundle import OutOfTime, assemble_bundle, out_of_t
 from bank_assets.assets.snapshot import TrainingSnapshot, read_snapshot
 from bank_assets.contract.names import ALIAS_CHALLENGER
 from bank_assets.core.arrays import FloatArray, rows_at
-from bank_assets.core.economics.economics import COST_COLUMN, VALUE_COLUMN, Economics
+from bank_assets.core.economics.economics import COST_COLUMN, VALUE_COLUMN
 from bank_assets.core.model.scorer import Scorer, apply_calibrator
 from bank_assets.core.promotion.gates import (
     FIRST,
+    LIMITS,
     PROBATION,
     GateVerdict,
-    PromotionPolicy,
     first_model_gate,
     kind_of_fit,
 )
 from bank_assets.core.promotion.refit_guard import AgainstChampion, against_champion
 from bank_assets.core.training.algorithms import ALGORITHMS
-from bank_assets.core.training.challenger import choose_recipe, fit_deployment, pooled_rows
-from bank_assets.core.training.folds import candidate_metrics, predict_folds, resampled_fold
+from bank_assets.core.training.challenger import choose_recipe, cohort_of, fit_deployment, pooled_rows
+from bank_assets.core.training.folds import candidate_metrics, predict_folds, resampled_fold, time_folds
 from bank_assets.core.training.recipes import Recipe
-from bank_assets.core.training.splits import time_folds
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.store import RegistryResource, WarehouseResource
 from bank_assets.resources.tracking import Tracking, TrackingResource
@@ -119,7 +118,10 @@ def choose(
     tested = out_of_time(recipe, incumbent, snapshot, settings, reason=reason)
     has_passed = in_force is not None and not in_force.decision.get("is_on_probation", False)
     kind = kind_of_fit(tested.recipe.name, incumbent.name, has_passed=has_passed)
-    gate = gate_of_first(tested, snapshot, settings) if kind == FIRST else None
+    gate = None
+    if kind == FIRST:
+        threshold = tested.f1_thresholds[1]
+        gate = first_model_gate(tested.cohort, tested.proba, objective=settings.objective, f1_threshold=threshold)
     may_be_on_probation = settings.probation and (in_force is None or mode == "refit")
     if gate is not None and not gate.is_promoted and may_be_on_probation:
         kind = PROBATION
@@ -166,7 +168,7 @@ def registered(
         "run_id": tracking.parent_run_id,
         "guard": {"raw": fit.guard_raw.tolist(), "observed": fit.guard_observed.tolist()},
         "parity": fit.parity,
-        "against_champion": chosen.compared.to_dict() if chosen.compared else None,
+        "against_champion": asdict(chosen.compared) if chosen.compared else None,
         "first_gate": asdict(chosen.first_gate) if chosen.first_gate else None,
         "fairness": fairness,
         "as_of": as_of,
@@ -174,41 +176,23 @@ def registered(
         "f1_thresholds": list(tested.f1_thresholds),
     }
     shown = {"out_of_time_rows": int(tested.rows.sum()), "intervals": dg.MetadataValue.json(tested.intervals)}
-    return Made(cohort_rows(tested, snapshot, settings.economics), evidence, shown)
+    return Made(cohort_rows(tested, snapshot), evidence, shown)
 
 
-def cohort_rows(tested: OutOfTime, snapshot: TrainingSnapshot, economics: Economics) -> pa.Table:
+def cohort_rows(tested: OutOfTime, snapshot: TrainingSnapshot) -> pa.Table:
     """The latest out-of-time cohort: both recipes' probabilities, the outcomes and the economics of each contact."""
-    data, rows = snapshot.data, tested.rows
-    columns = rows_at(data.features, rows)
+    cohort, n = tested.cohort, len(tested.proba)
     return pa.table(
         {
-            "contact_id": snapshot.contact_ids[rows],
+            "contact_id": snapshot.contact_ids[tested.rows],
             "proba": tested.proba,
             "incumbent_proba": tested.incumbent_proba,
-            "base_rate": columns["subscription_rate_30d"],
-            "is_subscribed": data.is_subscribed[rows],
-            "contact_date": data.contact_dates[rows],
-            COST_COLUMN: np.broadcast_to(economics.cost(columns), len(tested.proba)),
-            VALUE_COLUMN: np.broadcast_to(economics.value(columns), len(tested.proba)),
+            "base_rate": cohort.rows["subscription_rate_30d"],
+            "is_subscribed": cohort.observed,
+            "contact_date": cohort.contact_dates,
+            COST_COLUMN: np.broadcast_to(cohort.economics.cost(cohort.rows), n),
+            VALUE_COLUMN: np.broadcast_to(cohort.economics.value(cohort.rows), n),
         }
-    )
-
-
-def gate_of_first(tested: OutOfTime, snapshot: TrainingSnapshot, settings: Settings) -> GateVerdict:
-    """The gate of a first model on the latest out-of-time cohort."""
-    rows, data = tested.rows, snapshot.data
-    columns = rows_at(data.features, rows)
-    return first_model_gate(
-        tested.proba,
-        columns["subscription_rate_30d"],
-        data.is_subscribed[rows],
-        data.contact_dates[rows],
-        settings.economics,
-        columns,
-        seed=settings.seed,
-        objective=settings.objective,
-        f1_threshold=tested.f1_thresholds[1],
     )
 
 
@@ -236,17 +220,13 @@ def best_candidate(
     if incumbent.name not in found:  # left out by BANK_CANDIDATES; other recipes are still compared with it
         proba = predict_folds(incumbent, data, folds, resampled_fold(data), time.monotonic).calibrated
         found[incumbent.name] = incumbent, candidate_metrics(proba, data, folds, economics), proba
-    rows = pooled_rows(found[incumbent.name][2], data.contact_dates, folds, PromotionPolicy().minimum_rows)
+    rows = pooled_rows(found[incumbent.name][2], data.contact_dates, folds, LIMITS.minimum_rows)
     choice = choose_recipe(
         {name: metrics for name, (_, metrics, _) in found.items()},
         {name: proba[rows] for name, (_, _, proba) in found.items()},
-        data.is_subscribed[rows],
-        data.contact_dates[rows],
+        cohort_of(data.rows(rows), economics, settings.seed),
         incumbent.name,
-        economics,
-        rows_at(data.features, rows),
-        seed=settings.seed,
-        objective=settings.objective,
+        settings.objective,
     )
     return found[choice.name][0], choice.reason
 

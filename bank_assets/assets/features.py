@@ -10,7 +10,6 @@ import pyarrow.compute as pc
 
 from bank_assets.assets.materialization import ML_OWNERS, derive
 from bank_assets.core.features.contacts import Contacts
-from bank_assets.core.features.learning_table import to_columns
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
 from bank_assets.sources.source import Source, landed_source
@@ -74,7 +73,7 @@ def training_set(
 def _snapshot(learnable: Contacts, as_of: np.datetime64, months: list[str], source: Source | None) -> Made:
     data = learnable.learning_data(as_of)
     return Made(
-        pa.table(to_columns(learnable.contact_ids, data)),
+        pa.table(data.to_columns(learnable.contact_ids)),
         {
             "as_of": str(as_of),
             "months": months,

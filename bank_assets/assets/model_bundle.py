@@ -9,26 +9,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.assets.snapshot import TrainingSnapshot
-from bank_assets.core.arrays import FloatArray, Rows, rows_at
+from bank_assets.core.arrays import FloatArray
 from bank_assets.core.drift.daily_profiles import DailyProfiles
 from bank_assets.core.drift.profile import Profile
-from bank_assets.core.economics.economics import Economics
 from bank_assets.core.features.feature_set import FeatureSet
-from bank_assets.core.model.background import build_background
 from bank_assets.core.model.bundle import BundleParts, ModelLineage, bundle_files
-from bank_assets.core.model.explanations import Explainer, global_importance
+from bank_assets.core.model.explanations import Explainer, build_background, global_importance
 from bank_assets.core.model.ranges import fit_ranges
 from bank_assets.core.model.scorer import Scorer
 from bank_assets.core.model.shift import estimate_shift
-from bank_assets.core.promotion.gates import PromotionPolicy
+from bank_assets.core.promotion.gates import LIMITS
 from bank_assets.core.quality import metrics as scores
-from bank_assets.core.quality.bootstrap import paired_bootstrap, paired_bootstrap_statistic
-from bank_assets.core.quality.curves import profit_curve
+from bank_assets.core.quality.bootstrap import paired_bootstrap_statistic
+from bank_assets.core.quality.comparison import profit_curve
 from bank_assets.core.quality.fairness import fairness_report
-from bank_assets.core.training.challenger import DeploymentFit, calibrator_of, pooled_rows
-from bank_assets.core.training.folds import CandidatePredictions, candidate_metrics, predict_folds, resampled_fold
+from bank_assets.core.quality.objective import Cohort
+from bank_assets.core.training.challenger import DeploymentFit, calibrator_of, cohort_of, pooled_rows
+from bank_assets.core.training.folds import (
+    CandidatePredictions,
+    candidate_metrics,
+    predict_folds,
+    resampled_fold,
+    time_folds,
+)
 from bank_assets.core.training.recipes import Recipe
-from bank_assets.core.training.splits import time_folds
 from bank_assets.revision import git_revision
 from bank_assets.settings import Settings
 from bank_assets.store.warehouse import Warehouse
@@ -49,6 +53,7 @@ class OutOfTime:
         metrics: pooled over the folds.
         intervals: 90 % intervals of the main metrics on the latest cohort.
         rows: mask of the latest out-of-time cohort, (n_snapshot,).
+        cohort: that cohort.
         proba: probabilities of the recipe on the cohort, (n_cohort,).
         incumbent_proba: those of the incumbent's recipe, (n_cohort,).
         f1_thresholds: the best F1 thresholds before the cohort, of the incumbent's recipe and of this one.
@@ -61,6 +66,7 @@ class OutOfTime:
     metrics: Mapping[str, float]
     intervals: Mapping[str, Any]
     rows: NDArray[np.bool_]
+    cohort: Cohort
     proba: FloatArray
     incumbent_proba: FloatArray
     f1_thresholds: tuple[float, float]
@@ -79,39 +85,30 @@ def out_of_time(
 
     predicted, metrics = tested(recipe)
     other, former = (predicted, metrics) if incumbent == recipe else tested(incumbent)
-    rows = pooled_rows(predicted.calibrated, data.contact_dates, folds, PromotionPolicy().minimum_rows)
-    threshold, columns = float(metrics["f1_threshold"]), rows_at(data.features, rows)
-    cohort = (predicted.calibrated[rows], data.is_subscribed[rows], data.contact_dates[rows])
+    rows = pooled_rows(predicted.calibrated, data.contact_dates, folds, LIMITS.minimum_rows)
+    threshold, cohort = float(metrics["f1_threshold"]), cohort_of(data.rows(rows), economics, settings.seed)
     return OutOfTime(
         recipe,
         reason,
         predicted.raw,
         predicted.calibrated,
         metrics,
-        intervals_of(*cohort, threshold, economics, columns, seed=settings.seed),
+        intervals_of(cohort, predicted.calibrated[rows], threshold),
         rows,
+        cohort,
         predicted.calibrated[rows],
         other.calibrated[rows],
         (float(former["f1_threshold"]), threshold),
     )
 
 
-def intervals_of(
-    proba: FloatArray,
-    observed: NDArray[np.bool_],
-    days: NDArray[np.datetime64],
-    f1_threshold: float,
-    economics: Economics,
-    rows: Rows,
-    *,
-    seed: int,
-) -> dict[str, Any]:
-    """Bootstrap intervals (90 %) of the metrics on a cohort.
+def intervals_of(cohort: Cohort, proba: FloatArray, f1_threshold: float) -> dict[str, Any]:
+    """Bootstrap intervals (90 %) of the metrics on a cohort; `f1_threshold` was chosen on earlier rows.
 
-    All arrays are (n,). Whole days are resampled where the metric is a mean over rows. `f1_threshold` was chosen on
-    earlier rows.
+    Whole days are resampled where the metric is a mean over rows.
     """
-    profit = economics.profit(economics.decide(proba, rows), observed, rows)
+    observed, n = cohort.observed, len(proba)
+    profit = cohort.profit(cohort.economics.decide(proba, cohort.rows))
     of_the_whole = {
         "roc_auc": lambda at: scores.roc_auc(observed[at], proba[at]),
         "average_precision": lambda at: scores.average_precision(observed[at], proba[at]),
@@ -120,22 +117,20 @@ def intervals_of(
     of_rows = {
         "brier": (proba - observed) ** 2,
         "log_loss": scores.log_loss_rows(observed, proba),
-        "profit_eur": profit * len(proba),  # a mean of it is the sum
+        "profit_eur": profit * n,  # a mean of it is the sum
     }
     found = {
-        name: paired_bootstrap_statistic(statistic, len(proba), seed=seed, resamples=RESAMPLES)
+        name: paired_bootstrap_statistic(statistic, n, seed=cohort.seed, resamples=RESAMPLES)
         for name, statistic in of_the_whole.items()
-    } | {name: paired_bootstrap(rows, seed=seed, clusters=days, resamples=RESAMPLES) for name, rows in of_rows.items()}
-    return {name: [one.low, one.gain, one.high] for name, one in found.items()} | {"rows": len(proba)}
+    } | {name: cohort.gain(values, RESAMPLES) for name, values in of_rows.items()}
+    return {name: [one.low, one.gain, one.high] for name, one in found.items()} | {"rows": n}
 
 
-def curves_of(tested: OutOfTime, snapshot: TrainingSnapshot, economics: Economics) -> dict[str, Any]:
+def curves_of(tested: OutOfTime) -> dict[str, Any]:
     """Calibration and profit curves of the latest out-of-time cohort, for the model page."""
-    observed = snapshot.data.is_subscribed[tested.rows]
-    days, columns = snapshot.data.contact_dates[tested.rows], rows_at(snapshot.data.features, tested.rows)
     return {
-        "calibration": [asdict(part) for part in scores.calibration_table(observed, tested.proba)],
-        "profit": profit_curve(tested.proba, observed, economics, columns, day=days).to_dict(),
+        "calibration": [asdict(part) for part in scores.calibration_table(tested.cohort.observed, tested.proba)],
+        "profit": profit_curve(tested.cohort, tested.proba),
     }
 
 
@@ -178,18 +173,17 @@ def assemble_bundle(
         recipe=fit.recipe,
         calibrator=calibrator_of(fit.recipe, tested.raw, data),
         ranges=fit_ranges(*known),
-        shift=estimate_shift(*known, as_of=data.as_of).to_dict(),
+        shift=asdict(estimate_shift(*known, data.as_of)),
         economics=economics,
         f1_threshold=float(tested.metrics["f1_threshold"]),
-        metrics={**tested.metrics, "intervals": tested.intervals, "curves": curves_of(tested, snapshot, economics)},
+        metrics={**tested.metrics, "intervals": tested.intervals, "curves": curves_of(tested)},
         lineage=lineage,
         feature_ranges=fit.feature_ranges,
         is_on_probation=is_on_probation,
         background=build_background({name: data.features[name] for name in inputs.names}, inputs, seed=settings.seed),
     )
-    document, cohort = reference.to_dict(), rows_at(data.features, tested.rows)
+    document, cohort = reference.to_dict(), tested.cohort
     explainer = Explainer(Scorer(bundle_files(fit.graph, parts, document)))
-    complete = replace(parts, importance=global_importance(explainer, cohort, max_rows=IMPORTANCE_ROWS))
-    called, observed = economics.decide(tested.proba, cohort), data.is_subscribed[tested.rows]
-    fairness = fairness_report(tested.proba, observed, called, cohort, data.contract, economics)
+    complete = replace(parts, importance=global_importance(explainer, cohort.rows, max_rows=IMPORTANCE_ROWS))
+    fairness = fairness_report(cohort, tested.proba, economics.decide(tested.proba, cohort.rows), data.contract)
     return bundle_files(fit.graph, complete, document), fairness.evidence()

@@ -12,11 +12,9 @@ import pyarrow as pa
 
 from bank_assets.assets.materialization import ML_OWNERS, OWNERS, Stopwatch, derive, identity, months_of, months_result
 from bank_assets.contract.contract import Contract
-from bank_assets.core.features.contacts import Contacts
 from bank_assets.core.model.calibration import recalibrated_day_by_day
 from bank_assets.core.model.scorer import apply_calibrator
-from bank_assets.core.quality.performance import ScoredContacts, measure_performance
-from bank_assets.core.quality.performance_report import Baseline, PerformanceReport
+from bank_assets.core.quality.performance import Baseline, PerformanceReport, measure_performance
 from bank_assets.partitions import monthly_asset
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.store import RegistryResource, WarehouseResource
@@ -122,7 +120,7 @@ def _scores(
             unshifted[mine] = apply_calibrator(raw, scorer.decision["calibrator"])
     scored = ~np.isnan(unshifted)
     days = np.unique(contacts.contact_dates[scored])
-    proba = recalibrated_day_by_day(unshifted, contacts.is_subscribed, contacts.known_on, contacts.contact_dates, days)
+    proba = recalibrated_day_by_day(contacts.scored(unshifted), days)
     return pa.table(
         {
             "contact_id": contacts.contact_ids[scored],
@@ -156,8 +154,8 @@ def performance_report(
     )
 
     def work() -> Made:
-        contacts, tested = scored_contacts(store, scored, settings.contract)
-        days = contacts.contact_dates
+        contacts = ContactStore(store, settings.contract).read(scored)
+        tested, days = contacts.scored(stored_scores(store, contacts.contact_ids)), contacts.contact_dates
         as_of = days.max() + np.timedelta64(1, "D") if len(days) else np.datetime64("1970-01-01")
         baseline = _baseline(registry.open(), champion)
         report = measure_performance(tested, as_of, economics, baseline, model=f"version {champion}")
@@ -185,14 +183,6 @@ def _made(report: PerformanceReport) -> Made:
     }
     rows = pa.Table.from_pylist(by_month) if by_month else pa.table({"name": pa.array([], pa.string())})
     return Made(rows, {"headline": headline, "report": document}, {"by_month": dg.MetadataValue.md(_table(by_month))})
-
-
-def scored_contacts(store: Warehouse, months_scored: list[str], contract: Contract) -> tuple[Contacts, ScoredContacts]:
-    """All contacts of the scored months, and their scores with their outcomes."""
-    contacts = ContactStore(store, contract).read(months_scored)
-    proba = stored_scores(store, contacts.contact_ids)
-    known = (contacts.is_subscribed, contacts.known_on, contacts.frame)
-    return contacts, ScoredContacts(contacts.contact_dates, proba, *known)
 
 
 def _baseline(registry: Registry, version: str | None) -> Baseline:

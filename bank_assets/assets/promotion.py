@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from bank_assets.assets.evaluation import CHALLENGER, CHAMPION_SCORES, challenger_in
 from bank_assets.assets.materialization import ML_OWNERS, derive, identity
 from bank_assets.assets.report_pages import page_metadata
-from bank_assets.assets.retraining_report import write_retraining_page
+from bank_assets.assets.retraining_report import cohort_on_record, write_retraining_page
 from bank_assets.core.model.scorer import apply_calibrator
 from bank_assets.core.promotion.gates import RECIPE, GateVerdict, judged, recipe_gate, refit_gate
 from bank_assets.core.promotion.refit_guard import AgainstChampion
@@ -115,13 +115,9 @@ def judge(store: Warehouse, models: Registry, evidence: Mapping[str, Any], setti
     if kind == RECIPE:
         columns = arrays_of(store.read(CHALLENGER.name, [ALL]))
         gate = recipe_gate(
+            cohort_on_record(columns, settings),
             columns["proba"],
             columns["incumbent_proba"],
-            columns["is_subscribed"].astype(bool),
-            columns["contact_date"].astype("datetime64[D]"),
-            settings.economics.on_record(columns),
-            columns,
-            seed=settings.seed,
             fairness=evidence["fairness"],
             objective=settings.objective,
             # Challengers of earlier releases have none; a changed objective makes a new challenger, which has them.
@@ -132,7 +128,7 @@ def judge(store: Warehouse, models: Registry, evidence: Mapping[str, Any], setti
         apply_calibrator(np.asarray(guard["raw"]), models.scorer(version).decision["calibrator"]),
         np.asarray(guard["observed"], bool),
         float(evidence["parity"]),
-        against=AgainstChampion.from_dict(against) if against else None,
+        against=AgainstChampion(**against) if against else None,
     )
     return judged(kind, gate, guards)
 

@@ -11,10 +11,10 @@ import numpy as np
 from sqlalchemy import Engine
 
 from bank_assets.assets.report_pages import DRIFT_FOLDER, retraining_address, source_words
-from bank_assets.core.arrays import rows_at
-from bank_assets.core.economics.economics import Economics
+from bank_assets.core.arrays import Rows, rows_at
 from bank_assets.core.promotion.gates import RECIPE, GateVerdict
 from bank_assets.core.quality.comparison import ModelComparison, compare_models
+from bank_assets.core.quality.objective import Cohort
 from bank_assets.ledger import responses
 from bank_assets.reports.retraining_page import Retraining, retraining_page, why_sentences
 from bank_assets.settings import Settings
@@ -52,7 +52,7 @@ def write_retraining_page(
     version, as_of = str(evidence["headline"]["version"]), str(evidence["as_of"])
     # If a run died after its verdict, the new version is already in force when the verdict is repeated.
     current = evidence["from_version"] if current == version else current
-    comparison, basis = comparison_of(store, verdict.kind, current, economics, settings.seed)
+    comparison, basis = comparison_of(store, verdict.kind, current, settings)
     recipe = json.loads(models.bundle(current)["decision.json"])["recipe"] if current else {}
     retraining = Retraining(
         kind=verdict.kind,
@@ -79,9 +79,7 @@ def write_retraining_page(
     }
 
 
-def comparison_of(
-    store: Warehouse, kind: str, current: str | None, economics: Economics, seed: int
-) -> tuple[ModelComparison, str]:
+def comparison_of(store: Warehouse, kind: str, current: str | None, settings: Settings) -> tuple[ModelComparison, str]:
     """Compare the old and the new model on contacts that neither learned from; the text says how this was ensured."""
     column = arrays_of(store.read(CHALLENGER, ["all"]))
     if current is None:
@@ -92,9 +90,7 @@ def comparison_of(
         before, basis = stored_scores(store, column["contact_id"], version=current), AS_ANSWERED
     known = ~np.isnan(before) & ~np.isnan(column["proba"])
     before, column = before[known], rows_at(column, known)
-    observed, days = column["is_subscribed"].astype(bool), column["contact_date"].astype("datetime64[D]")
-    economics = economics.on_record(column)
-    found = compare_models(before, column["proba"], observed, days, economics, column, seed=seed)
+    found = compare_models(cohort_on_record(column, settings), before, column["proba"])
     if not found.is_enough:
         basis = (
             f"Only {found.rows} contacts with a known outcome have been decided by version {current} and are outside "
@@ -103,6 +99,13 @@ def comparison_of(
             else f"Only {found.rows} contacts have a known outcome: too few to compare."
         )
     return found, basis
+
+
+def cohort_on_record(columns: Rows, settings: Settings) -> Cohort:
+    """The challenger's out-of-time cohort with its own economics, from the columns of the table `challenger`."""
+    dates = columns["contact_date"].astype("datetime64[D]")
+    economics = settings.economics.on_record(columns)
+    return Cohort(columns["is_subscribed"].astype(bool), dates, economics, columns, settings.seed)
 
 
 def reasons_for(engine: Engine, as_of: str, tags: Mapping[str, str]) -> tuple[str, ...]:

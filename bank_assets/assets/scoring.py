@@ -5,7 +5,7 @@ Spark scores with the same scorer as serving; `core.economics.planner` selects w
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import dagster as dg
@@ -82,7 +82,7 @@ def as_of_state(
 def publish(engine: Engine, state: AsOfState, recalibration: Recalibration, champion: str | None) -> None:
     """Publish a state, and record the recalibration if it moved the odds."""
     as_of, previous = str(state.as_of), _shift_of(states.latest(engine))
-    states.publish(engine, as_of, {**state.to_dict(), "recalibration": recalibration.to_dict()})
+    states.publish(engine, as_of, {**state.to_dict(), "recalibration": asdict(recalibration)})
     if abs(state.log_odds_shift - previous) > MATERIAL_SHIFT:
         moved = f"log-odds shift {previous:+.3f} to {state.log_odds_shift:+.3f}"
         promotions.record(
@@ -92,7 +92,7 @@ def publish(engine: Engine, state: AsOfState, recalibration: Recalibration, cham
             from_version=champion,
             to_version=champion,
             reasons=[f"{moved} from the outcomes known on {as_of}"],
-            evidence={**recalibration.to_dict(), "shift_before": previous},
+            evidence={**asdict(recalibration), "shift_before": previous},
             actor="pipeline",
             as_of=as_of,
         )
@@ -106,9 +106,7 @@ def _recalibration(store: Warehouse, contacts: Contacts, as_of: np.datetime64, s
     if not scored_months(store):
         return Recalibration(0, shift_before, 0.0, None, None)
     raw = stored_scores(store, contacts.contact_ids, "unshifted_proba")
-    mine = ~np.isnan(raw)
-    known = (contacts.is_subscribed[mine], contacts.known_on[mine], contacts.contact_dates[mine])
-    return recalibrate(raw[mine], *known, as_of, shift_before)
+    return recalibrate(contacts.scored(raw), as_of, shift_before)
 
 
 class CampaignConfig(dg.Config):

@@ -7,7 +7,6 @@ import numpy as np
 
 from bank_assets.contract.contract import Contract
 from bank_assets.core.features.contacts import LearningData
-from bank_assets.core.features.learning_table import from_columns
 from bank_assets.store.warehouse import Warehouse, WarehouseError, arrays_of
 
 
@@ -27,5 +26,5 @@ def read_snapshot(store: Warehouse, contract: Contract) -> TrainingSnapshot:
     if entry is None:
         raise WarehouseError("training_set: expected a snapshot, found none; materialize training_set first.")
     columns = arrays_of(store.read("training_set", ["all"]))
-    data = from_columns(columns, np.datetime64(entry.metadata["as_of"], "D"), contract)
+    data = LearningData.from_columns(columns, np.datetime64(entry.metadata["as_of"], "D"), contract)
     return TrainingSnapshot(data, columns["contact_id"], entry.digest, dict(entry.metadata))

@@ -17,9 +17,14 @@ from bank_assets.assets.snapshot import TrainingSnapshot, read_snapshot
 from bank_assets.core.arrays import FloatArray, rows_at
 from bank_assets.core.quality.objective import best_first
 from bank_assets.core.training.algorithms import ALGORITHMS, Algorithm
-from bank_assets.core.training.folds import CandidatePredictions, candidate_metrics, predict_candidates, resampled_fold
+from bank_assets.core.training.folds import (
+    CandidatePredictions,
+    candidate_metrics,
+    predict_candidates,
+    resampled_fold,
+    time_folds,
+)
 from bank_assets.core.training.recipes import Recipe, named_recipes
-from bank_assets.core.training.splits import time_folds
 from bank_assets.core.training.tuning import tune
 from bank_assets.reports.model_charts import candidate_page
 from bank_assets.resources.store import WarehouseResource

@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 from bank_assets.assets.snapshot import read_snapshot
 from bank_assets.checks import hint, result
 from bank_assets.contract.errors import LEAKAGE_RULE
-from bank_assets.core.features.learning_table import PREFIX
-from bank_assets.core.training.splits import time_folds
+from bank_assets.core.features.contacts import PREFIX
+from bank_assets.core.training.folds import time_folds
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings
 

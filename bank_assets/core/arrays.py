@@ -1,4 +1,4 @@
-"""Array types that the signatures of the core use, and small helpers over columns of rows."""
+"""Array types that the signatures of the core use, helpers over columns of rows, and the check of stored documents."""
 
 from __future__ import annotations
 
@@ -36,6 +36,17 @@ def central_interval(drawn: Any, level: float) -> tuple[Any, Any]:
     """Return the percentiles of the draws (n_draws, ...) that enclose the central `level`, without NaN."""
     low, high = np.nanquantile(drawn, [(1.0 - level) / 2.0, (1.0 + level) / 2.0], axis=0)
     return low, high
+
+
+def checked_version(
+    document: Mapping[str, Any], version: int, name: str, remedy: str, error: type[ValueError] = ValueError
+) -> dict[str, Any]:
+    """Return a stored document without its `schema_version`; another version than the expected one is an error."""
+    content = dict(document)
+    found = content.pop("schema_version", None)
+    if found != version:
+        raise error(f"{name}: expected schema_version {version}, found {found!r}; {remedy}.")
+    return content
 
 
 def none_if_nan(value: float | None) -> float | None:

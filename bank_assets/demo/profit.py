@@ -48,7 +48,7 @@ def played_profit(
         return PlayedProfit()
     kept = apply_calibrator(first.raw_probability(contacts.features()), first.decision["calibrator"])
     days: DayArray = np.unique(contacts.contact_dates[contacts.contact_dates >= start])
-    shifted = recalibrated_day_by_day(kept, contacts.is_subscribed, contacts.known_on, contacts.contact_dates, days)
+    shifted = recalibrated_day_by_day(contacts.scored(kept), days)
     judged = (contacts.contact_dates >= start) & contacts.has_outcome & ~np.isnan(proba)
     called = {
         "profit_eur": economics.decide(proba, contacts.frame),

@@ -19,7 +19,7 @@ from bank_assets.contract.columns import Column, ColumnKind
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.reading import read_rows
 from bank_assets.contract.rows import Calendar, ColumnRule, Encoded, RowRules, RowVerdicts
-from bank_assets.core.features.day_plan import Frame
+from bank_assets.core.arrays import Rows
 from bank_assets.landing.register import Delivery, read_manifest
 from bank_assets.store.campaign_files import FOLDER, campaign_of
 
@@ -34,7 +34,7 @@ class Campaign:
     digest: str
     contact_ids: Any
     contact_dates: Any  # planned day of each call, (n,), datetime64[D]
-    frame: Frame  # payload columns, each (n,)
+    frame: Rows  # payload columns, each (n,)
     rejected: tuple[str, ...]  # `line <n>: <reason>` of refused rows, the first hundred
     n_rejected: int
 

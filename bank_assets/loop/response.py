@@ -17,9 +17,8 @@ from sqlalchemy import Engine
 from bank_assets.core.arrays import DayArray
 from bank_assets.core.drift.covariate_shift import Reference
 from bank_assets.core.drift.daily_profiles import DailyProfiles
-from bank_assets.core.quality.performance import ScoredContacts
-from bank_assets.core.response.evidence import KnownFacts
-from bank_assets.core.response.loop import FITS, Assessment, Position, advance, after_verdict
+from bank_assets.core.features.contacts import ScoredContacts
+from bank_assets.core.response.loop import FITS, Assessment, KnownFacts, Position, advance, after_verdict
 from bank_assets.core.response.policy import ResponseAction, ResponseState, ViolationKind
 from bank_assets.core.training.algorithms import ALGORITHMS
 from bank_assets.core.training.recipes import Recipe
@@ -54,7 +53,7 @@ class NextStep:
 
 
 class ResponseLoop:
-    """The loop's `ScoredDeliveries`, `Fits` and `LoopRecord` over what is stored."""
+    """The loop's `LoopPorts` over what is stored."""
 
     def __init__(
         self, settings: Settings, engine: Engine, instance: dg.DagsterInstance, decision_of: DecisionOf
@@ -83,7 +82,7 @@ class ResponseLoop:
         if stale:
             return NextStep(f"scores of {len(stale)} month(s) are by other champions.", self._rescore(stale))
         self._newest = self._contacts.learning_as_of(self._settings.landing, self._months)
-        if advance(self, self, self):
+        if advance(self):
             return self._published()
         assert self._last is not None
         return self._fit(self._last)
@@ -195,7 +194,7 @@ class ResponseLoop:
         self._append(
             as_of=day,
             action=answer.action,
-            kinds=assessment.kinds,
+            kinds=answer.kinds,
             episode_id=answer.episode_id,
             run_key=answer.run_key,
             is_recalibrated=answer.is_recalibrated,
@@ -245,7 +244,7 @@ class ResponseLoop:
             position = {contact: row for row, contact in enumerate(scores.column("contact_id").to_pylist())}
             rows = np.asarray([position.get(contact, -1) for contact in contacts.contact_ids], dtype=np.int64)
             proba = np.where(rows >= 0, np.append(values, np.nan)[rows], np.nan)
-        return ScoredContacts(contacts.contact_dates, proba, contacts.is_subscribed, contacts.known_on)
+        return contacts.scored(proba)
 
     def _reference(self, daily: DailyProfiles) -> Reference:
         if self._champions.current is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any, Final
 
 import numpy as np
@@ -96,14 +97,14 @@ def uncertainty(world: World, trace: Trace) -> dict[str, Any] | None:
         months[rows].astype(str), trace.proba[rows], trace.low[rows], trace.high[rows], outcome[rows]
     )
     return {
-        "ranges": {name: value for name, value in ranges.items() if name != "cells"},
+        "ranges": ranges,
         "forecasts": _forecasts(world, trace, scored, judged, outcome),
     }
 
 
 def _forecasts(world: World, trace: Trace, scored: Any, judged: Any, outcome: FloatArray) -> dict[str, Any]:
     economics = world.settings.economics
-    days = world.dates.astype(np.int64)
+    days = world.dates
     called = scored & trace.called
     profit = economics.profit(called, outcome > 0, world.frame)
     amounts = (economics.cost(world.frame), economics.value(world.frame))
@@ -111,21 +112,21 @@ def _forecasts(world: World, trace: Trace, scored: Any, judged: Any, outcome: Fl
     months = world.dates.astype("datetime64[M]")
     found: list[dict[str, Any]] = []
     for month in judged:
-        start = int(month.astype("datetime64[D]").astype(np.int64))
+        start = month.astype("datetime64[D]")
         rows, before = called & (months == month), scored & (days < start)
         if not rows.any():
             continue
-        shift = estimate_shift(days[before], trace.proba[before], outcome[before], as_of=start)
-        forecast = forecast_list(trace.proba[rows], cost[rows], value[rows], shift, day=days[rows]).profit_eur
+        shift = estimate_shift(days[before], trace.proba[before], outcome[before] > 0, start)
+        forecast = forecast_list(trace.proba[rows], cost[rows], value[rows], shift, days[rows]).profit_eur
         past = called & (days < start)
-        length = int((month + 1).astype("datetime64[D]").astype(np.int64)) - start
-        peer = climatology(days[past], profit[past], int(rows.sum()), length, as_of=start)
+        length = int(((month + 1).astype("datetime64[D]") - start).astype(np.int64))
+        peer = climatology(days[past], profit[past], int(rows.sum()), length, start)
         realised = float(profit[rows].sum())
         found.append(
             {
                 "month": str(month),
                 "realised_eur": realised,
-                **forecast.to_dict(),
+                **asdict(forecast),
                 "is_inside": forecast.low <= realised <= forecast.high,
                 "interval_score": interval_score(forecast, realised),
                 "climatology_is_inside": None if peer is None else peer.low <= realised <= peer.high,

@@ -17,13 +17,13 @@ from bank_assets.core.arrays import DayArray
 from bank_assets.core.drift.covariate_shift import Reference
 from bank_assets.core.features.contacts import LearningData
 from bank_assets.core.model.bundle import NO_RANGES
+from bank_assets.core.model.calibration import intercept_as_of
 from bank_assets.core.model.ranges import fit_ranges
 from bank_assets.core.model.scorer import apply_calibrator
 from bank_assets.core.promotion.gates import PROBATION, REFIT, judged, refit_gate
 from bank_assets.core.promotion.recipe_search import RecipeSelection, select_recipe
 from bank_assets.core.quality.metrics import best_f1_threshold
-from bank_assets.core.response.evidence import KnownFacts, known_intercept
-from bank_assets.core.response.loop import Assessment, Position, advance, after_verdict
+from bank_assets.core.response.loop import Assessment, KnownFacts, Position, advance, after_verdict
 from bank_assets.core.response.policy import ResponseAction, ResponseState
 from bank_assets.core.training.challenger import GUARD_ROWS, fit_deployment
 from bank_assets.core.training.recipes import Recipe, named_recipes
@@ -33,7 +33,7 @@ from bank_assets.replay.world import ReplaySettings, World
 
 
 class PlatformReplay(Policy):
-    """The product's own policy. It implements the loop's `Scores`, `Fits` and `Record`.
+    """The product's own policy. It implements the loop's `LoopPorts`.
 
     `f1_threshold` is the same policy, but calls by the best F1 on the outcomes known so far. `assessments` are the days
     judged by this object, in order.
@@ -50,13 +50,13 @@ class PlatformReplay(Policy):
     def decide(self, as_of: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:
         """Judge the days since the last one, score and call. Before the first model the trailing rate decides."""
         self._as_of, self._world, self._trace = as_of, world, trace
-        advance(self, self, self)
+        advance(self)
         features = world.features_of(rows, as_of)
-        scored, weights = world.scored(trace.unshifted, as_of)
+        scored = world.scored(trace.unshifted, as_of)
         if self._scorer is None:
             trace.proba[rows] = features["subscription_rate_30d"]
         else:
-            shift = known_intercept(scored, weights, as_of)
+            shift = intercept_as_of(scored, as_of)
             scores = self._scorer.score(features, log_odds_shift=shift)
             trace.unshifted[rows] = apply_calibrator(scores.raw, self._scorer.decision["calibrator"])
             trace.proba[rows], trace.low[rows], trace.high[rows] = scores.probability, scores.low, scores.high
@@ -79,8 +79,8 @@ class PlatformReplay(Policy):
 
     def known(self, day: np.datetime64) -> KnownFacts:
         """Scores as they were used for decisions, with the outcomes learned so far."""
-        scored, weights = self._world.scored(self._trace.unshifted, day)
-        return KnownFacts(scored, self._world.daily, self._reference, weights)
+        scored = self._world.scored(self._trace.unshifted, day)
+        return KnownFacts(scored, self._world.daily, self._reference)
 
     # Fits
 

@@ -30,15 +30,14 @@ from numpy.typing import NDArray
 from bank_assets.core.arrays import FloatArray, rows_at
 from bank_assets.core.drift.report import Level
 from bank_assets.core.drift.verdict import compare_profiles
-from bank_assets.core.features.as_of import RATE_FEATURES
+from bank_assets.core.features.as_of import PLAN_COUNT, RATE_FEATURES, plan_features
 from bank_assets.core.features.contacts import LearningData
-from bank_assets.core.features.day_plan import PLAN_COUNT, plan_features
 from bank_assets.core.features.feature_set import FeatureSet
 from bank_assets.core.model.bundle import NO_RANGES, BundleParts, ModelLineage, bundle_files
 from bank_assets.core.model.scorer import Scorer
 from bank_assets.core.training.challenger import GUARD_ROWS, DeploymentFit, fit_deployment
+from bank_assets.core.training.folds import random_folds
 from bank_assets.core.training.recipes import Recipe, encode, fit_encoded
-from bank_assets.core.training.splits import random_folds
 from bank_assets.replay.trace import Event, ReplayCounts, Trace
 from bank_assets.replay.world import ReplaySettings, World
 

@@ -15,12 +15,9 @@ from numpy.typing import NDArray
 from bank_assets.core.arrays import BoolArray, DayArray, FloatArray
 from bank_assets.core.drift.daily_profiles import DailyProfiles
 from bank_assets.core.economics.economics import Economics
-from bank_assets.core.features.as_of import OutcomeHistory
-from bank_assets.core.features.contacts import Contacts, LearningData
-from bank_assets.core.features.day_plan import plan_statistics
-from bank_assets.core.features.feature_set import historical_features
+from bank_assets.core.features.as_of import OutcomeHistory, plan_statistics
+from bank_assets.core.features.contacts import Contacts, LearningData, ScoredContacts
 from bank_assets.core.quality.objective import PROFIT
-from bank_assets.core.quality.performance import ScoredContacts
 
 STEPS: Final = {"day": "D", "week": "W", "month": "M"}  # with the frequency in pandas
 FEEDBACKS: Final = ("full", "called")
@@ -119,8 +116,7 @@ class World:
         self._weights = self.learned_weight if settings.feedback == "called" else None
         self._plans = plan_statistics(self.frame, self.dates, self.contract)
         history = self._history(self.has_outcome, self._weights)
-        features = historical_features(self.frame, self.dates, history, self.contract)
-        self._features = features | history.rates(self.decided_on)
+        self._features = self._contacts.features() | history.rates(self.decided_on)
 
     def __len__(self) -> int:
         return len(self.dates)
@@ -185,13 +181,11 @@ class World:
         )
         return data, self.learned_weight[known]
 
-    def scored(self, unshifted: FloatArray, as_of: np.datetime64) -> tuple[ScoredContacts, FloatArray]:
+    def scored(self, unshifted: FloatArray, as_of: np.datetime64) -> ScoredContacts:
         """Contacts whose outcome is known on a day, with their unshifted probabilities and their weights."""
-        known, contacts = self.known(as_of), self._contacts
-        scored = ScoredContacts(
-            self.dates[known], unshifted[known], contacts.is_subscribed[known], contacts.known_on[known]
-        )
-        return scored, self.learned_weight[known]
+        outcomes = (self._contacts.is_subscribed, self._contacts.known_on)
+        every = ScoredContacts(self.dates, unshifted, *outcomes, weights=self.learned_weight)
+        return every.rows(self.known(as_of))
 
 
 def _delayed(contacts: Contacts, delay_days: int) -> Contacts:

@@ -16,8 +16,7 @@ import numpy as np
 from bank_assets.store.atomic_files import replacing
 
 if TYPE_CHECKING:
-    from bank_assets.core.training.folds import Resampled, ResampledFold
-    from bank_assets.core.training.splits import Fold
+    from bank_assets.core.training.folds import Fold, Resampled, ResampledFold
 
 
 class FoldCache:

@@ -6,6 +6,7 @@ import pytest
 from bank_assets.assets.model_bundle import intervals_of
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.quality import metrics
+from bank_assets.core.quality.objective import Cohort
 
 METRICS = {"roc_auc", "average_precision", "f1", "brier", "log_loss", "profit_eur"}
 
@@ -20,7 +21,7 @@ def cohort():
 
 def intervals(cohort, rows=slice(None)):
     proba, observed, days = (column[rows] for column in cohort)
-    return intervals_of(proba, observed, days, 0.3, Economics(), {}, seed=1)
+    return intervals_of(Cohort(observed, days, Economics(), {}, 1), proba, 0.3)
 
 
 def test_each_metric_lies_inside_its_interval_and_is_the_metric_itself(cohort):

@@ -13,7 +13,6 @@ from bank_assets.assets.retraining_report import (
     write_retraining_page,
 )
 from bank_assets.core.drift.verdict import compare_profiles
-from bank_assets.core.economics.economics import Economics
 from bank_assets.core.promotion.gates import GateVerdict
 from bank_assets.ledger import responses
 from bank_assets.ledger.engine import open_ledger, upgrade
@@ -57,7 +56,7 @@ def store(settings):
 
 
 def test_a_refit_is_compared_with_what_the_old_model_answered_on_contacts_that_it_decided_on(store):
-    found, basis = comparison_of(store, "refit", "3", Economics(), 1)
+    found, basis = comparison_of(store, "refit", "3", Settings())
     assert found.rows == 400
     assert "answered on the day of each contact" in basis
     ids = ["c599", "c0", "elsewhere"]
@@ -68,15 +67,15 @@ def test_a_refit_is_compared_with_what_the_old_model_answered_on_contacts_that_i
 
 
 def test_other_recipes_are_compared_on_all_contacts_that_both_were_fitted_before(store):
-    found, basis = comparison_of(store, "recipe", "3", Economics(), 1)
+    found, basis = comparison_of(store, "recipe", "3", Settings())
     assert (found.rows, "Both recipes" in basis) == (N, True)
-    first, _ = comparison_of(store, "first", None, Economics(), 1)
+    first, _ = comparison_of(store, "first", None, Settings())
     assert first.rows == N
     assert found.measure("log_loss").before != first.measure("log_loss").before
 
 
 def test_too_few_contacts_of_the_old_model_are_reported(store):
-    found, basis = comparison_of(store, "refit", "9", Economics(), 1)
+    found, basis = comparison_of(store, "refit", "9", Settings())
     assert not found.is_enough
     assert basis.startswith("Only 0 contacts with a known outcome have been decided by version 9")
 

@@ -21,8 +21,8 @@ from bank_assets.checks import (
     validation,
 )
 from bank_assets.contract.uci import UCI
+from bank_assets.core.features.contacts import PREFIX
 from bank_assets.core.features.feature_set import FeatureSet
-from bank_assets.core.features.learning_table import PREFIX
 from bank_assets.landing.register import object_path, raw_root
 from bank_assets.resources.store import WarehouseResource
 from bank_assets.settings import Settings

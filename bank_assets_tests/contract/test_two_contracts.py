@@ -12,9 +12,9 @@ from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import ContractError
 from bank_assets.contract.uci import UCI, contract_on_record
 from bank_assets.core.economics.economics import Economics
-from bank_assets.core.features.as_of import AsOfState, OutcomeHistory
-from bank_assets.core.features.contacts import LearningData, frame_from_deliveries
-from bank_assets.core.features.feature_set import FeatureSet, current_features, historical_features
+from bank_assets.core.features.as_of import AsOfState
+from bank_assets.core.features.contacts import Contacts, LearningData, frame_from_deliveries
+from bank_assets.core.features.feature_set import FeatureSet, current_features
 from bank_assets.core.model.bundle import ModelLineage, observed_ranges
 from bank_assets.core.model.reasons import label_of
 from bank_assets.core.model.scorer import Scorer
@@ -37,8 +37,9 @@ def learned_under(contract: Contract) -> tuple[Scorer, AsOfState]:
     """A small model under a contract; an optional column has its default in every second row and 7 in the others."""
     frame, dates, y = made_up_contacts(300, seed=1)
     frame = {name: frame.get(name, np.where(np.arange(len(y)) % 2, 7, 0)) for name in contract.payload_columns}
-    history = OutcomeHistory.from_contacts(frame, dates, y, contract=contract)
-    features, feature_set = historical_features(frame, dates, history, contract), FeatureSet.of(contract)
+    learned = Contacts(np.arange(len(y)), frame, dates, dates + 1, y, contract)
+    history, features = learned.history(), learned.features()
+    feature_set = FeatureSet.of(contract)
     estimator = fit_recipe(Recipe("logistic_regression"), LearningData(features, dates, dates + 1, y, DAY, contract))
     lineage = ModelLineage(AS_OF, "s" * 64, len(y), "made up", False, "run", "revision", contract)
     files = make_bundle(

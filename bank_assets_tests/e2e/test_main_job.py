@@ -25,9 +25,8 @@ from bank_assets.commands import run as run_command
 from bank_assets.contract.uci import UCI
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.training.algorithms import ALGORITHMS
-from bank_assets.core.training.folds import candidate_metrics, predict_folds, resampled_fold
+from bank_assets.core.training.folds import candidate_metrics, predict_folds, resampled_fold, time_folds
 from bank_assets.core.training.recipes import SAMPLERS, Recipe
-from bank_assets.core.training.splits import time_folds
 from bank_assets.settings import load_settings
 from bank_assets.store.warehouse import Warehouse
 from bank_assets_tests.world.customers import delimited, delivered

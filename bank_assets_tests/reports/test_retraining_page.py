@@ -6,6 +6,7 @@ from bs4 import BeautifulSoup
 
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.quality.comparison import compare_models
+from bank_assets.core.quality.objective import Cohort
 from bank_assets.reports.formats import eur, pct
 from bank_assets.reports.retraining_page import Retraining, retraining_page, why_sentences
 
@@ -14,7 +15,7 @@ def comparison(n=900):
     rng = np.random.default_rng(5)
     truth = rng.uniform(0.01, 0.4, n)
     observed, days = rng.random(n) < truth, np.datetime64("2009-05-01") + rng.integers(0, 28, n)
-    return compare_models(np.full(n, 0.2), truth, observed, days, Economics(), {}, seed=1)
+    return compare_models(Cohort(observed, days, Economics(), {}, 1), np.full(n, 0.2), truth)
 
 
 def reported(**changes):
@@ -83,7 +84,7 @@ def test_equal_decisions_are_described_as_the_same():
     n = 900
     proba, observed = np.full(n, 0.2), np.arange(n) % 5 == 0
     days = np.datetime64("2009-05-01") + np.arange(n) // 30
-    page = parsed(reported(), compare_models(proba, proba, observed, days, Economics(), {}, seed=1))
+    page = parsed(reported(), compare_models(Cohort(observed, days, Economics(), {}, 1), proba, proba))
     assert "both call the same customers" in page.select_one("dl.tiles").text
     assert [row.select("td")[3].text.strip() for row in page.select("#measures tbody tr")] == ["the same"] * 5
 

@@ -10,7 +10,7 @@ from bank_assets.assets.call_plans import called_rows, plan_of, scores_of, total
 from bank_assets.contract.uci import UCI
 from bank_assets.core.economics.call_plan import best_first, deciles
 from bank_assets.core.economics.economics import ColumnAmount, Economics
-from bank_assets.core.economics.planner import plan_calls
+from bank_assets.core.economics.planner import PlanSettings, plan_calls
 from bank_assets.store.call_lists import COLUMNS, HOLDOUT, CallListFiles, csv_of
 
 ECONOMICS = Economics.constant(5.0, 50.0)
@@ -52,7 +52,8 @@ def test_the_pipeline_s_list_has_the_columns_and_the_deciles_of_the_campaign_pag
 
 def test_a_decile_is_a_tenth_of_the_list_by_expected_profit_not_by_probability():
     value = np.where(np.arange(20) < 2, 10_000.0, 50.0)  # the least likely two are worth most
-    plan = plan_calls(IDS, PROBA, Economics(value_amount=ColumnAmount("worth")), {"worth": value}, UCI, list_id="x")
+    settings = PlanSettings(Economics(value_amount=ColumnAmount("worth")))
+    plan = plan_calls(IDS, PROBA, {"worth": value}, UCI, settings, "x")
     assert plan.decile[:2].tolist() == [1, 1]
     assert np.bincount(plan.decile)[1:].tolist() == [2] * 10
     profit = PROBA * value - 5.0

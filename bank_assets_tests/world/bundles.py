@@ -7,9 +7,9 @@ import numpy as np
 from bank_assets.contract.columns import ColumnKind
 from bank_assets.contract.uci import UCI
 from bank_assets.core.economics.economics import Economics
-from bank_assets.core.features.as_of import AsOfState, OutcomeHistory
-from bank_assets.core.features.contacts import LearningData
-from bank_assets.core.features.feature_set import FeatureSet, historical_features
+from bank_assets.core.features.as_of import AsOfState
+from bank_assets.core.features.contacts import Contacts, LearningData
+from bank_assets.core.features.feature_set import FeatureSet
 from bank_assets.core.model.bundle import BundleParts, ModelLineage, bundle_files, observed_ranges
 from bank_assets.core.training.export import to_onnx
 from bank_assets.core.training.recipes import Recipe, fit_recipe
@@ -60,8 +60,8 @@ def made_up_contacts(n: int, seed: int) -> tuple[dict[str, np.ndarray], np.ndarr
 def fitted_bundle(algorithm: str = "logistic_regression", seed: int = 1) -> tuple[dict[str, bytes], AsOfState]:
     """A bundle fitted on a few hundred made-up contacts, and the as-of state after them."""
     frame, dates, y = made_up_contacts(400, seed)
-    history = OutcomeHistory.from_contacts(frame, dates, y, contract=UCI)
-    features = historical_features(frame, dates, history, UCI)
+    learned = Contacts(np.arange(len(y)), frame, dates, dates + 1, y, UCI)
+    history, features = learned.history(), learned.features()
     as_of = np.datetime64(AS_OF)
     recipe = Recipe(algorithm, seed=seed)
     estimator = fit_recipe(recipe, LearningData(features, dates, dates + 1, y, as_of, UCI))

@@ -24,21 +24,19 @@ from bank_assets.core.alerts.catalogue import Occurrence, gate_failed, loop_resp
 from bank_assets.core.drift.daily_profiles import DailyProfiles
 from bank_assets.core.drift.verdict import DriftPolicy, compare_profiles
 from bank_assets.core.economics.economics import Economics
-from bank_assets.core.features.as_of import OutcomeHistory
-from bank_assets.core.features.contacts import LearningData
-from bank_assets.core.features.feature_set import FeatureSet, historical_features
-from bank_assets.core.model.background import build_background
+from bank_assets.core.features.contacts import Contacts, LearningData, ScoredContacts
+from bank_assets.core.features.feature_set import FeatureSet
 from bank_assets.core.model.bundle import ModelLineage, observed_ranges
 from bank_assets.core.model.calibration import Recalibration, fit_affine
-from bank_assets.core.model.explanations import Explainer, global_importance
+from bank_assets.core.model.explanations import Explainer, build_background, global_importance
 from bank_assets.core.model.ranges import fit_ranges
 from bank_assets.core.model.scorer import Scorer
 from bank_assets.core.quality import metrics
-from bank_assets.core.quality.comparison import compare_models
-from bank_assets.core.quality.curves import profit_curve
-from bank_assets.core.quality.performance import PerformancePolicy, ScoredContacts, measure_performance
-from bank_assets.core.quality.performance_report import Baseline
-from bank_assets.core.response.assessment import after_fit, respond, violations
+from bank_assets.core.quality.comparison import compare_models, profit_curve
+from bank_assets.core.quality.objective import Cohort
+from bank_assets.core.quality.performance import Baseline, PerformancePolicy, measure_performance
+from bank_assets.core.response.assessment import respond, violations
+from bank_assets.core.response.loop import after_verdict
 from bank_assets.core.response.policy import Evidence, ResponsePolicy, ResponseState
 from bank_assets.core.training.export import to_onnx
 from bank_assets.core.training.recipes import Recipe, fit_recipe
@@ -86,8 +84,8 @@ def fit_demo(rows: int = ROWS) -> Fitted:
     frame = {name: contacts[name].to_numpy() for name in UCI.numeric_columns}
     frame |= {name: contacts[name].astype(str).to_numpy(dtype=object) for name in UCI.category_columns}
     subscribed = (contacts["y"].astype(str) == "yes").to_numpy()
-    history = OutcomeHistory.from_contacts(frame, dates, subscribed, contract=UCI)
-    features = historical_features(frame, dates, history, UCI)
+    learned = Contacts(np.arange(len(subscribed)), frame, dates, dates + 1, subscribed, UCI)
+    history, features = learned.history(), learned.features()
     daily = DailyProfiles.from_rows(
         dates,
         {name: contacts[name].to_numpy() for name in contacts.columns if name not in ("contact_id", "contact_date")},
@@ -123,13 +121,9 @@ def fit_demo(rows: int = ROWS) -> Fitted:
         "retraining/v2.html": retraining_page(
             RETRAINING,
             compare_models(
+                Cohort(subscribed[later], dates[later], Economics(), {}, SEED),
                 Scorer(versions["1"]).score(features).probability[later],
                 proba[later],
-                subscribed[later],
-                dates[later],
-                Economics(),
-                {},
-                seed=SEED,
             ),
             Economics(),
         ),
@@ -172,7 +166,7 @@ def _bundle(
         },
         "curves": {
             "calibration": [asdict(one) for one in metrics.calibration_table(y, p)],
-            "profit": profit_curve(p, y, economics, {}, day=dates[tested], n_resamples=40).to_dict(),
+            "profit": profit_curve(Cohort(y, dates[tested], economics, {}, SEED), p, n_resamples=40),
         },
     }
     ranges = fit_ranges(dates[tested], p, y.astype(float))
@@ -291,7 +285,7 @@ def make_home(folder: Path, fitted: Fitted, **serving: Any) -> DemoHome:
         evidence={"probability_of_gain": 0.97, "rows": 1_310, "report": "/reports/retraining/v2.html"},
     )  # fmt: skip
     judge_days(engine)
-    recalibration = Recalibration(1_240, 0.05, 0.12, 0.3312, 0.3304).to_dict()
+    recalibration = asdict(Recalibration(1_240, 0.05, 0.12, 0.3312, 0.3304))
     states.publish(engine, str(fitted.state["as_of"]), {**fitted.state, "recalibration": recalibration})
     engine.dispose()
     campaign = platform.landing / "campaigns" / EXAMPLE
@@ -331,7 +325,7 @@ def judge_days(engine: Engine) -> None:
             promotion_id=3,
             state=answer.state.to_json(),
         )
-        state = after_fit(answer.state, evidence.as_of, is_promoted=True) if answer.run_key else answer.state
+        state = after_verdict(answer.state, str(evidence.as_of), is_promoted=True) if answer.run_key else answer.state
 
 
 def write_reports(reports: Path, fitted: Fitted) -> None:

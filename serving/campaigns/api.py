@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
+import msgspec
 import numpy as np
 from litestar import Request, post
 from litestar.di import NamedDependency
@@ -18,9 +19,9 @@ from bank_assets.contract.contract import Contract
 from bank_assets.contract.names import MODEL_NAME
 from bank_assets.core.arrays import FloatArray
 from bank_assets.core.economics.economics import BalanceValue, ColumnAmount, Economics, EconomicsError
-from bank_assets.core.economics.planner import CallLimits
+from bank_assets.core.economics.planner import CallLimits, PlanSettings
 from bank_assets.core.economics.suppression import FrequencyRules, SuppressionList
-from serving.campaigns.planning import PlannedCampaign, PlanSettings, ScoredCampaign, plan_contacts, score_contacts
+from serving.campaigns.planning import PlannedCampaign, ScoredCampaign, plan_contacts, score_contacts
 from serving.campaigns.schemas import PlanRequest, RulesRequest, ValueByBalance
 from serving.champion.champion import Champion, ChampionStore, PublishedState
 from serving.customers.suppressions import Suppressions
@@ -179,11 +180,11 @@ def _answer(planned: PlannedCampaign, economics: Economics) -> dict[str, Any]:
         "as_of": scored.published.as_of,
         "stale_features": scored.n_stale > 0,
         "economics": economics.to_dict(),
-        "amounts": {"cost": by_contact.cost_amount.to_dict(), "value": by_contact.value_amount.to_dict()},
-        "rules": settings.rules.to_dict(),
+        "amounts": msgspec.to_builtins({"cost": by_contact.cost_amount, "value": by_contact.value_amount}),
+        "rules": asdict(settings.rules),
         "suppression_sha256": planned.suppression.digest,
         **plan.summary(),
-        "forecast": planned.forecast.to_dict(),
+        "forecast": asdict(planned.forecast),
         "calls": calls,
         "not_called": [{"contact_id": str(plan.contact_id[row]), "reason": str(plan.reason[row])} for row in others],
     }

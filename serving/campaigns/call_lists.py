@@ -5,18 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Engine
 
+from bank_assets.core.economics.planner import PlanSettings
 from bank_assets.ledger import campaigns
 from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.ledger.ids import new_id
 from bank_assets.store.call_lists import CALLS, HOLDOUT, CallListFiles, ListScores, csv_of
 from bank_assets.store.campaign_files import CampaignFile, CampaignFiles
-from serving.campaigns.planning import PlannedCampaign, PlanSettings, ScoredCampaign, plan_contacts, score_contacts
+from serving.campaigns.planning import PlannedCampaign, ScoredCampaign, plan_contacts, score_contacts
 from serving.champion.champion import Champion, PublishedState
 from serving.customers.suppressions import Suppressions
 from serving.decisions.payloads import Payloads
@@ -105,14 +106,14 @@ class CallLists:
                 "file_sha256": chosen.read.digest,
                 "budget_eur": settings.limits.budget_eur,
                 "capacity": settings.limits.capacity,
-                "rules": settings.rules.to_dict(),
+                "rules": asdict(settings.rules),
                 "holdout_share": settings.holdout_share,
                 "holdout_seed": chosen.seed,
                 "suppression_sha256": planned.suppression.digest,
                 "as_of": as_of,
                 "rows_rejected": len(chosen.read.rejected),
             },
-            summary={**summary, "forecast": planned.forecast.to_dict()},
+            summary={**summary, "forecast": asdict(planned.forecast)},
             content_digest=hashlib.sha256(content).hexdigest(),
             content_path=f"{list_id}-{CALLS}.csv",
         )

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
-from bank_assets.core.economics.planner import CallLimits
+from bank_assets.core.economics.planner import CallLimits, PlanSettings
 from bank_assets.core.economics.suppression import FrequencyRules
 from bank_assets.reports.formats import field_text
-from serving.campaigns.planning import PlanSettings
 from serving.campaigns.view_models import PlanForm
 from serving.web.problems import FieldError, PayloadError
 

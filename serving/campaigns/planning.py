@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import Rows
 from bank_assets.core.economics.call_plan import CallPlan
-from bank_assets.core.economics.economics import Economics
-from bank_assets.core.economics.planner import CallLimits, plan_calls
-from bank_assets.core.economics.suppression import FrequencyRules, SuppressionList
+from bank_assets.core.economics.planner import PlanSettings, plan_calls
+from bank_assets.core.economics.suppression import SuppressionList
 from bank_assets.core.features.feature_set import current_features, is_stale
 from bank_assets.core.model.forecast import ListForecast, forecast_list
 from bank_assets.core.model.scorer import Scores
@@ -47,21 +46,6 @@ class ScoredCampaign:
     champion: Champion
     published: PublishedState
     n_stale: int
-
-
-@dataclass(frozen=True, slots=True)
-class PlanSettings:
-    """What a plan is made under.
-
-    The hold-out share lies in [0, 0.5]. The subscription rate without a call, in (0, 1), is assumed for the size of the
-    hold-out test only; None for half of the expected rate.
-    """
-
-    economics: Economics
-    limits: CallLimits
-    rules: FrequencyRules
-    holdout_share: float
-    rate_without: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,22 +88,17 @@ def plan_contacts(
     plan = plan_calls(
         scored.contact_id,
         scored.scores.probability,
-        settings.economics.for_model(scored.champion.decision),
         scored.frame,
         scored.contract,
-        limits=settings.limits,
-        suppression=suppression,
-        rules=settings.rules,
-        list_id=list_id,
-        holdout_share=settings.holdout_share,
+        replace(settings, economics=settings.economics.for_model(scored.champion.decision), suppression=suppression),
+        list_id,
     )
-    stated = scored.champion.decision.get("shift")
     called = plan.is_called
     forecast = forecast_list(
         plan.probability[called],
         plan.cost_eur[called],
         plan.value_eur[called],
-        Shift.from_dict(stated) if stated else Shift(),
-        day=scored.contact_date[called],
+        Shift(**scored.champion.decision.get("shift", {})),
+        scored.contact_date[called],
     )
     return PlannedCampaign(scored, settings, suppression, plan, forecast)

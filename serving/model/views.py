@@ -1,7 +1,7 @@
 """From the model in force, its history and the last search to the Model page.
 
 Curves come from `metrics.curves` of decision.json: `calibration` (`core.quality.metrics.CalibrationBin`) and `profit`
-(`core.quality.curves.Curve`), both optional.
+(`core.quality.comparison.profit_curve`), both optional.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class Reports:
         return self._read(self.folder / "run_summary.json", dict)
 
     def performance(self) -> dict[str, Any] | None:
-        """Realised performance, `core.quality.performance_report.PerformanceReport` as JSON."""
+        """Realised performance, `core.quality.performance.PerformanceReport` as JSON."""
         found = self._read(self.folder / "performance.json", dict)
         return found if found and found.get("schema_version") == PERFORMANCE_VERSION else None
 

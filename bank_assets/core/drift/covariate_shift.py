@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
 
@@ -76,22 +76,20 @@ class Reference:
 
 
 def _reference_column(contract: Contract, name: str, values: NDArray[Any], weights: FloatArray) -> ReferenceColumn:
-    none = np.empty(0, dtype=np.float64)
+    kept, edges = weights > 0.0, np.empty(0, dtype=np.float64)
     if kind_of(contract, name) != NUMERIC:
-        kept = weights > 0.0
-        empty = ReferenceColumn(values[kept], none, None, np.zeros(int(kept.sum()) + 1))
+        empty = ReferenceColumn(values[kept], edges, None, np.zeros(int(kept.sum()) + 1))
     else:
         sentinel = contract.by_source[name].sentinel
-        rest = weights > 0.0 if sentinel is None else (weights > 0.0) & (values != sentinel)
-        edges = none
+        rest = kept if sentinel is None else kept & (values != sentinel)
         if weights[rest].sum() >= MINIMUM_SHARE_FOR_BINS * weights.sum():
             below = np.cumsum(weights[rest])
             wanted = np.searchsorted(below, below[-1] * np.arange(1, BINS) / BINS * (1.0 - 1e-12))
             edges = np.unique(values[rest][wanted])
         bins = len(edges) + 1 + (sentinel is not None)
-        empty = ReferenceColumn(none, edges, None if sentinel is None else float(sentinel), np.zeros(bins))
+        empty = ReferenceColumn(values[:0], edges, None if sentinel is None else float(sentinel), np.zeros(bins))
     sums = empty.binned(values, weights)
-    return ReferenceColumn(empty.values, empty.edges, empty.point_mass, sums / sums.sum())
+    return replace(empty, shares=sums / sums.sum())
 
 
 def excess_variation(reference: Reference, window: Profile) -> dict[str, float]:

@@ -6,7 +6,7 @@ outcomes not known yet.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bank_assets.contract.columns import YES_NO, ColumnKind, KnownWhen
 from bank_assets.contract.contract import Contract
+from bank_assets.core.arrays import checked_version
 
 PROFILE_SCHEMA_VERSION: Final = 1
 NUMERIC: Final = "numeric"
@@ -69,7 +70,7 @@ class ColumnProfile:
         if counts.size and (int(counts.min()) <= 0 or not np.all(values[:-1] < values[1:])):
             raise ProfileError(
                 "expected sorted distinct values with positive counts, found unsorted or repeated values or a count "
-                "below 1; build the column with ColumnProfile.of."
+                "below 1; count the column again."
             )
         values.flags.writeable = counts.flags.writeable = False
 
@@ -82,21 +83,6 @@ class ColumnProfile:
     def rows(self) -> int:
         """Contacts counted, including those without a value."""
         return self.present + self.missing
-
-    @staticmethod
-    def of(
-        kind: str, values: Sequence[Any] | NDArray[Any], counts: Sequence[int] | NDArray[Any], missing: int = 0
-    ) -> ColumnProfile:
-        """Build from (n,) values in any order and (n,) counts; adds up repeated values and drops zero counts."""
-        array = np.asarray(values, dtype=np.float64 if kind == NUMERIC else np.str_)
-        weights = np.asarray(counts, dtype=np.int64)
-        if array.size == 0:
-            return ColumnProfile(kind, array, weights, int(missing))
-        distinct, codes = np.unique(array, return_inverse=True)
-        total = np.zeros(distinct.size, dtype=np.int64)
-        np.add.at(total, codes, weights)
-        kept = total > 0
-        return ColumnProfile(kind, distinct[kept], total[kept], int(missing))
 
     def count_of(self, value: Any) -> int:
         """Contacts that have exactly this value."""
@@ -145,33 +131,8 @@ class Profile:
 
     @staticmethod
     def empty(contract: Contract) -> Profile:
-        """The profile of no contact; neutral in a merge."""
+        """The profile of no contact."""
         return Profile({}, 0, contract)
-
-    @staticmethod
-    def merge(profiles: Iterable[Profile], contract: Contract) -> Profile:
-        """Add profiles up; exact and independent of order, because counts are integers.
-
-        A column that only some of them have counts as missing in the contacts of the others.
-        """
-        parts = [profile for profile in profiles if profile.rows]
-        rows = sum(part.rows for part in parts)
-        names = list(dict.fromkeys(name for part in parts for name in part.columns))
-        columns = {}
-        for name in names:
-            having = [part.columns[name] for part in parts if name in part.columns]
-            kinds = {column.kind for column in having}
-            if len(kinds) > 1:
-                raise ProfileError(f"{name}: expected one kind, found {sorted(kinds)}; profile the column again.")
-            columns[name] = ColumnProfile.of(
-                having[0].kind,
-                np.concatenate([column.values for column in having]),
-                np.concatenate([column.counts for column in having]),
-                rows - sum(column.present for column in having),
-            )
-        first = min((part.first_day for part in parts if part.first_day), default=None)
-        last = max((part.last_day for part in parts if part.last_day), default=None)
-        return Profile(columns, rows, contract, first, last)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form, as stored in `reference_profile.json`."""
@@ -198,14 +159,15 @@ class Profile:
         Raises:
             ProfileError: another schema version, or counts that do not fit together.
         """
-        version = document.get("schema_version")
-        if version != PROFILE_SCHEMA_VERSION:
-            raise ProfileError(
-                f"reference profile: expected schema_version {PROFILE_SCHEMA_VERSION}, found {version!r}; "
-                f"write the profile again with this release."
-            )
+        remedy = "write the profile again with this release"
+        checked_version(document, PROFILE_SCHEMA_VERSION, "reference profile", remedy, ProfileError)
         columns = {
-            name: ColumnProfile.of(part["kind"], part["values"], part["counts"], part["missing"])
+            name: ColumnProfile(
+                part["kind"],
+                np.asarray(part["values"], dtype=np.float64 if part["kind"] == NUMERIC else np.str_),
+                np.asarray(part["counts"], dtype=np.int64),
+                int(part["missing"]),
+            )
             for name, part in document["columns"].items()
         }
         first, last = document["first_day"], document["last_day"]

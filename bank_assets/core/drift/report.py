@@ -8,6 +8,9 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+import msgspec
+
+from bank_assets.core.arrays import checked_version
 from bank_assets.core.drift.profile import NUMERIC, Profile
 from bank_assets.core.drift.statistics import wilson_interval
 
@@ -31,6 +34,12 @@ SHADES: Final = ((0.25, "much"), (0.10, "some"))
 def worst(*levels: Level) -> Level:
     """The highest of the levels; none for no level."""
     return max(levels, key=LEVELS.index, default=Level.NONE)
+
+
+def level_of(effect: float, limits: tuple[float, float]) -> Level:
+    """The level of an effect by its (moderate, heavy) limits; none for NaN."""
+    moderate, heavy = limits
+    return Level.HEAVY if effect >= heavy else Level.MODERATE if effect >= moderate else Level.NONE
 
 
 class DriftStatus(StrEnum):
@@ -167,38 +176,16 @@ class DriftReport:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form, equal to what reading its JSON gives."""
-        document: dict[str, Any] = plain({"schema_version": DRIFT_SCHEMA_VERSION, **asdict(self)})
-        return document
+        return plain({"schema_version": DRIFT_SCHEMA_VERSION, **asdict(self)})
 
     @staticmethod
     def from_dict(document: Mapping[str, Any]) -> DriftReport:
         """Read what `to_dict` wrote; another schema version is a ValueError."""
-        fields = dict(document)
-        version = fields.pop("schema_version", None)
-        if version != DRIFT_SCHEMA_VERSION:
-            raise ValueError(
-                f"drift report: expected schema_version {DRIFT_SCHEMA_VERSION}, found {version!r}; "
-                f"materialize drift_report again with this release."
-            )
-        fields["status"] = DriftStatus(fields["status"])
-        fields["level"], fields["label_level"] = Level(fields["level"]), Level(fields["label_level"])
-        fields["drifted_columns"] = tuple(fields["drifted_columns"])
-        fields["columns"] = tuple(
-            ColumnDrift(
-                **part
-                | {
-                    "role": DriftRole(part["role"]),
-                    "level": Level(part["level"]),
-                    "new_values": tuple(part["new_values"]),
-                }
-            )
-            for part in fields["columns"]
-        )
-        fields["label_reference"] = LabelRate(**fields["label_reference"])
-        fields["label_current"] = LabelRate(**fields["label_current"])
-        return DriftReport(**fields)
+        remedy = "materialize drift_report again with this release"
+        content = checked_version(document, DRIFT_SCHEMA_VERSION, "drift report", remedy)
+        return msgspec.convert(content, DriftReport)
 
 
-def plain(value: Any) -> Any:
-    """The same value as reading its JSON gives: dictionaries, lists, strings and numbers only."""
-    return json.loads(json.dumps(value))
+def plain(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The same document as reading its JSON gives: dictionaries, lists, strings and numbers only."""
+    return json.loads(json.dumps(document))

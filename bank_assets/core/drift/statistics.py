@@ -45,7 +45,7 @@ def _cdf(column: ColumnProfile, at: NDArray[Any]) -> NDArray[np.float64]:
     return below[np.searchsorted(column.values, at, side="right")] / below[-1]
 
 
-def ks_p_value(reference: ColumnProfile, current: ColumnProfile, distance: float | None = None) -> float:
+def ks_p_value(reference: ColumnProfile, current: ColumnProfile, distance: float) -> float:
     """Two-sided p-value of the KS distance; for information only, since at large n every effect is significant.
 
     Exact up to `EXACT_P_ROWS` rows a sample, else the asymptotic Kolmogorov distribution at the effective number of
@@ -62,10 +62,9 @@ def ks_p_value(reference: ColumnProfile, current: ColumnProfile, distance: float
             # scipy warns when it falls back to the asymptotic value, which is as good for information
             warnings.filterwarnings("ignore", message="ks_2samp: Exact calculation unsuccessful")
             return float(stats.ks_2samp(*rows).pvalue)
-    found = ks_distance(reference, current) if distance is None else distance
     larger, smaller = float(max(n_reference, n_current)), float(min(n_reference, n_current))
     effective = larger * smaller / (larger + smaller)
-    return float(np.clip(stats.kstwo.sf(found, np.round(effective)), 0.0, 1.0))
+    return float(np.clip(stats.kstwo.sf(distance, np.round(effective)), 0.0, 1.0))
 
 
 def quantile_edges(reference: ColumnProfile, bins: int = PSI_BINS) -> NDArray[Any]:

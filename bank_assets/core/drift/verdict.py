@@ -6,15 +6,13 @@ the distribution moved, on samples large enough that noise alone stays below the
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from bank_assets.contract import columns as contract_columns
-from bank_assets.contract.contract import Contract
+from bank_assets.contract.columns import Column, ColumnRole
 from bank_assets.core.arrays import none_if_nan
 from bank_assets.core.drift.profile import NUMERIC, ColumnProfile, Profile, ProfileError
 from bank_assets.core.drift.report import (
@@ -25,6 +23,7 @@ from bank_assets.core.drift.report import (
     DriftStatus,
     LabelRate,
     Level,
+    level_of,
     worst,
 )
 from bank_assets.core.drift.statistics import (
@@ -58,20 +57,6 @@ class DriftPolicy:
     rate_effect: tuple[float, float] = (0.2, 0.5)  # Cohen's h between the subscription rates
     confidence: float = 0.95  # of the intervals of rates
 
-    def __post_init__(self) -> None:
-        for name in ("psi", "distance", "total_variation", "share_shift", "rate_effect"):
-            moderate, heavy = getattr(self, name)
-            if not 0 < moderate < heavy:
-                raise ValueError(f"DriftPolicy.{name}: expected 0 < moderate < heavy, found ({moderate}, {heavy}).")
-        if self.minimum_rows < 1:
-            raise ValueError(f"DriftPolicy.minimum_rows: expected at least 1, found {self.minimum_rows}.")
-
-
-def _level(effect: float | None, thresholds: tuple[float, float]) -> Level:
-    if effect is None or math.isnan(effect) or effect < thresholds[0]:
-        return Level.NONE
-    return Level.HEAVY if effect >= thresholds[1] else Level.MODERATE
-
 
 def choose_default_reference(
     monthly_rows: Mapping[str, int], minimum_rows: int = 1_000, months: int = 3
@@ -89,7 +74,10 @@ def _sentence(level: Level, moved: Sequence[str], current: Profile, reference: s
 
 
 def compare_profiles(
-    reference: Profile | None, current: Profile, policy: DriftPolicy | None = None, reference_name: str = "reference"
+    reference: Profile | None,
+    current: Profile,
+    policy: DriftPolicy = DriftPolicy(),
+    reference_name: str = "reference",
 ) -> DriftReport:
     """Compare a window with a reference, such as "champion v3" or "first three months".
 
@@ -99,19 +87,12 @@ def compare_profiles(
     Raises:
         ProfileError: a column is numeric on one side and a category on the other.
     """
-    policy = policy or DriftPolicy()
     base = reference if reference is not None else Profile.empty(current.contract)
     status, message = _status(reference, current, policy)
+    known = current.contract.by_source
     columns = tuple(
-        _compare_column(
-            name,
-            current.contract,
-            base.columns[name],
-            current.columns[name],
-            policy,
-            verdict=status is DriftStatus.OK,
-        )
-        for name in current.columns
+        _compare_column(name, known.get(name), (base.columns[name], column), policy, is_judged=status is DriftStatus.OK)
+        for name, column in current.columns.items()
         if name in base.columns and name != current.contract.target.source
     )
     judged = [column for column in columns if column.role is not DriftRole.CALENDAR and column.level is not Level.NONE]
@@ -160,58 +141,51 @@ def _overlap(reference: Profile, current: Profile) -> bool:
 def _label_level(before: LabelRate, after: LabelRate, policy: DriftPolicy) -> Level:
     if before.rate is None or after.rate is None or min(before.known, after.known) < policy.minimum_rows:
         return Level.NONE
-    return _level(cohens_h(before.rate, after.rate), policy.rate_effect)
+    return level_of(cohens_h(before.rate, after.rate), policy.rate_effect)
 
 
-def _role(known: contract_columns.Column | None) -> DriftRole:
-    if known is not None and known.role is contract_columns.ColumnRole.CALENDAR:
+def _role(known: Column | None) -> DriftRole:
+    if known is not None and known.role is ColumnRole.CALENDAR:
         return DriftRole.CALENDAR
     return DriftRole.MONITORED if known is not None and not known.is_input else DriftRole.INPUT
 
 
+_Sides = tuple[ColumnProfile, ColumnProfile]
+_Effects = list[tuple[str, float, tuple[float, float]]]
+
+
 def _compare_column(
-    name: str,
-    contract: Contract,
-    reference: ColumnProfile,
-    current: ColumnProfile,
-    policy: DriftPolicy,
-    *,
-    verdict: bool,
+    name: str, known: Column | None, sides: _Sides, policy: DriftPolicy, *, is_judged: bool
 ) -> ColumnDrift:
+    """Compare a column of the reference with that of the window; `known` is the contract's column."""
+    reference, current = sides
     if reference.kind != current.kind:
         raise ProfileError(
             f"{name}: expected {reference.kind} as in the reference, found {current.kind}; profile again."
         )
-    known = contract.by_source.get(name)
     role = _role(known)
-    missing = [side.missing / side.rows if side.rows else 0.0 for side in (reference, current)]
+    missing = [side.missing / side.rows if side.rows else 0.0 for side in sides]
     effects: _Effects = []
     if role is DriftRole.MONITORED:
         # Missing means "not known yet" here: the newest contacts always lack it, which is no drift
-        verdict = verdict and min(reference.present, current.present) >= policy.minimum_rows
-        reference, current = (ColumnProfile(side.kind, side.values, side.counts) for side in (reference, current))
+        is_judged = is_judged and min(reference.present, current.present) >= policy.minimum_rows
+        sides = (replace(reference, missing=0), replace(current, missing=0))
     else:
         effects.append(("missing share", abs(missing[0] - missing[1]), policy.share_shift))
     if reference.kind == NUMERIC:
-        sentinel = None if known is None else known.sentinel
-        found = _compare_numeric(sentinel, reference, current, policy, effects)
+        found = _compare_numeric(None if known is None else known.sentinel, sides, policy, effects)
     else:
-        found = _compare_category(reference, current, policy, effects)
-    level, reason = Level.NONE, ""
-    if verdict and role is not DriftRole.CALENDAR:
-        level, reason = _verdict(effects)
+        found = _compare_category(sides, policy, effects)
+    level, reason = _verdict(effects) if is_judged and role is not DriftRole.CALENDAR else (Level.NONE, "")
     return ColumnDrift(
         column=name, kind=reference.kind, role=role, level=level, reason=reason,
         missing_reference=missing[0], missing_current=missing[1], **found,
     )  # fmt: skip
 
 
-_Effects = list[tuple[str, float, tuple[float, float]]]
-
-
 def _verdict(effects: _Effects) -> tuple[Level, str]:
     """The highest level, and the effect that lies furthest beyond its threshold."""
-    found = [(_level(effect, limits), effect / limits[0], what, effect, limits) for what, effect, limits in effects]
+    found = [(level_of(effect, limits), effect / limits[0], what, effect, limits) for what, effect, limits in effects]
     level = worst(*(item[0] for item in found))
     if level is Level.NONE:
         return level, ""
@@ -219,32 +193,27 @@ def _verdict(effects: _Effects) -> tuple[Level, str]:
     return level, f"{what} {effect:.3f} >= {limits[1] if level is Level.HEAVY else limits[0]:g}"
 
 
-def _weight(reference: ColumnProfile, current: ColumnProfile, rest: tuple[ColumnProfile, ColumnProfile]) -> float:
+def _weight(sides: _Sides, compared: _Sides) -> float:
     """Share of the contacts that the compared values are, the smaller one of both sides.
 
     Divergences of these values count by this share, as in the chain rule of the Kullback-Leibler divergence (whole =
     split + share x rest). It also keeps noise down: few values are noisy, and weigh little. A minimum number of values
     would do so too, but would make the verdict depend on the number of rows.
     """
-    pairs = ((reference, rest[0]), (current, rest[1]))
+    pairs = zip(sides, compared, strict=True)
     return min(part.present / side.rows if side.rows else 0.0 for side, part in pairs)
 
 
-def _compare_numeric(
-    sentinel: int | None, reference: ColumnProfile, current: ColumnProfile, policy: DriftPolicy, effects: _Effects
-) -> dict[str, Any]:
-    whole = ks_distance(reference, current)
-    found: dict[str, Any] = {
-        "ks_distance": none_if_nan(whole),
-        "ks_p_value": none_if_nan(ks_p_value(reference, current, whole)),
-    }
-    rest = (reference, current)
+def _compare_numeric(sentinel: int | None, sides: _Sides, policy: DriftPolicy, effects: _Effects) -> dict[str, Any]:
+    whole = ks_distance(*sides)
+    found: dict[str, Any] = {"ks_distance": none_if_nan(whole), "ks_p_value": none_if_nan(ks_p_value(*sides, whole))}
+    rest = sides
     if sentinel is not None:
-        shares = [side.count_of(sentinel) / side.rows if side.rows else 0.0 for side in rest]
+        shares = [side.count_of(sentinel) / side.rows if side.rows else 0.0 for side in sides]
         found |= {"point_mass": sentinel, "point_mass_reference": shares[0], "point_mass_current": shares[1]}
         effects.append((f"share of {sentinel}", abs(shares[0] - shares[1]), policy.share_shift))
-        rest = (reference.without(sentinel), current.without(sentinel))
-    weight = _weight(reference, current, rest)
+        rest = (sides[0].without(sentinel), sides[1].without(sentinel))
+    weight = _weight(sides, rest)
     # Every bin holds about a tenth of the contacts, however few the compared ones are
     index = psi_numeric(*rest, bins=max(2, int(PSI_BINS * weight)))
     distance = ks_distance(*rest)
@@ -255,16 +224,12 @@ def _compare_numeric(
     }  # fmt: skip
 
 
-def _compare_category(
-    reference: ColumnProfile, current: ColumnProfile, policy: DriftPolicy, effects: _Effects
-) -> dict[str, Any]:
-    rows = reference.present, current.present
-    found: dict[str, Any] = {"rows_reference": rows[0], "rows_current": rows[1]}
-    if not min(rows):
+def _compare_category(sides: _Sides, policy: DriftPolicy, effects: _Effects) -> dict[str, Any]:
+    found: dict[str, Any] = {"rows_reference": sides[0].present, "rows_current": sides[1].present}
+    if not min(found.values()):
         return found
-    values, before, after = aligned_counts(reference, current)
-    distance = total_variation(reference, current)
-    weight = _weight(reference, current, (reference, current))
+    values, before, after = aligned_counts(*sides)
+    distance, weight = total_variation(*sides), _weight(sides, sides)
     effects.append(("total variation", distance * weight, policy.total_variation))
     new = tuple(str(value) for value in values[np.flatnonzero((before == 0) & (after > 0))])
     return found | {"psi": psi(before, after), "total_variation": distance, "weight": weight, "new_values": new}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -26,6 +27,7 @@ REASON_TEXTS: Final[Mapping[str, str]] = {
 }
 """Reason why a contact is not called -> plain words."""
 DECILES: Final = 10
+CURVE_POINTS: Final = 101
 MICROS: Final = 1_000_000
 """Expected profits are compared in whole millionths of a euro, so that the order does not depend on rounding."""
 
@@ -51,14 +53,11 @@ class Totals:
 
     def to_dict(self) -> dict[str, float | int | None]:
         """JSON form, derived figures included."""
-        return {
-            **asdict(self),
-            "conversion_rate": self.conversion_rate,
-            "cost_per_subscription_eur": self.cost_per_subscription_eur,
-        }
+        derived = ("conversion_rate", "cost_per_subscription_eur")
+        return {**asdict(self), **{name: getattr(self, name) for name in derived}}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CallPlan:
     """A planned call list. Arrays are (n_contacts,), in the order of the list that was given.
 
@@ -68,14 +67,9 @@ class CallPlan:
         value_eur: EUR per subscription.
         expected_profit_eur: EUR if called.
         reason: why a contact is not called, a key of `REASON_TEXTS`; "" if called.
-        rank: place in the call order from 1, highest expected profit first, ties by contact_id; 0 if not called.
-        decile: 1 for the tenth of the whole list with the highest expected profit, up to 10.
         is_holdout_comparable: held-out contacts that this plan would have called: control group of the lift test.
         binding: limits that keep worthwhile contacts off the list: a subset of ("budget", "capacity").
         optimality_gap_eur: most that a better list within the limits could earn on top, EUR; 0 if the plan is exact.
-        everyone: totals of calling everyone that no rule excludes, hold-out included, without limits.
-        curve: expected totals by number of calls, best first: arrays `n_calls`, `cost_eur`, `expected_subscriptions`,
-            `expected_profit_eur`, each (n_points,), from 0 calls to all that rules and hold-out allow.
     """
 
     list_id: str
@@ -86,23 +80,65 @@ class CallPlan:
     expected_profit_eur: FloatArray
     is_called: NDArray[np.bool_]
     reason: NDArray[np.str_]
-    rank: IntArray
-    decile: IntArray
     is_holdout_comparable: NDArray[np.bool_]
     budget_eur: float | None
     capacity: int | None
     binding: tuple[str, ...]
     is_exact: bool
     optimality_gap_eur: float
-    called: Totals
-    everyone: Totals
-    curve: Mapping[str, NDArray[Any]]
+
+    @cached_property
+    def ranking(self) -> NDArray[np.intp]:
+        """All rows by expected profit, the best first, and by contact_id where it is equal, (n_contacts,)."""
+        return best_first(self.expected_profit_eur, self.contact_id)
 
     @property
     def call_order(self) -> NDArray[np.intp]:
         """Rows to call, first call first, (n_called,)."""
-        rows = np.flatnonzero(self.is_called)
-        return rows[np.argsort(self.rank[rows], kind="stable")]
+        return self.ranking[self.is_called[self.ranking]]
+
+    @cached_property
+    def rank(self) -> IntArray:
+        """Place in the call order from 1; 0 if not called."""
+        rank = np.zeros(len(self.contact_id), dtype=np.int64)
+        rank[self.call_order] = np.arange(1, len(self.call_order) + 1)
+        return rank
+
+    @cached_property
+    def decile(self) -> IntArray:
+        """1 for the tenth of the whole list with the highest expected profit, up to 10."""
+        return deciles(self.ranking)
+
+    @cached_property
+    def called(self) -> Totals:
+        """Totals of the calls."""
+        return self._totals(self.is_called)
+
+    @cached_property
+    def everyone(self) -> Totals:
+        """Totals of calling everyone that no rule excludes, hold-out included, without limits."""
+        return self._totals(~np.isin(self.reason, list(RULE_TEXTS)))
+
+    @cached_property
+    def curve(self) -> dict[str, NDArray[Any]]:
+        """Expected totals by number of calls, best first, from 0 calls to all that rules and hold-out allow.
+
+        Arrays `n_calls`, `cost_eur`, `expected_subscriptions` and `expected_profit_eur`, each (n_points,), at
+        `CURVE_POINTS` numbers of calls, or all if the list is shorter.
+        """
+        order = self.ranking[~np.isin(self.reason, [*RULE_TEXTS, HELD_OUT])[self.ranking]]
+        n_calls = np.unique(np.rint(np.linspace(0, len(order), CURVE_POINTS)).astype(np.int64))
+        added = {
+            "cost_eur": self.cost_eur,
+            "expected_subscriptions": self.probability,
+            "expected_profit_eur": self.expected_profit_eur,
+        }
+        totals = {name: np.append(0.0, np.cumsum(one[order]))[n_calls] for name, one in added.items()}
+        return {"n_calls": n_calls, **totals}
+
+    def _totals(self, mask: NDArray[np.bool_]) -> Totals:
+        added = (self.cost_eur, self.probability, self.expected_profit_eur)
+        return Totals(int(mask.sum()), *(float(one[mask].sum()) for one in added))
 
     @property
     def excluded(self) -> dict[str, int]:
@@ -129,13 +165,6 @@ class CallPlan:
             "optimality_gap_eur": self.optimality_gap_eur,
             "curve": {name: points.tolist() for name, points in self.curve.items()},
         }
-
-
-def totals_of(mask: NDArray[np.bool_], probability: FloatArray, cost_eur: FloatArray, profit_eur: FloatArray) -> Totals:
-    """Totals of calling the contacts of a mask; all arguments (n_contacts,)."""
-    return Totals(
-        int(mask.sum()), float(cost_eur[mask].sum()), float(probability[mask].sum()), float(profit_eur[mask].sum())
-    )
 
 
 def best_first(expected_profit_eur: FloatArray, contact_id: NDArray[np.str_]) -> NDArray[np.intp]:

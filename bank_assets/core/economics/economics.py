@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar, Final, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Final
 
+import msgspec
 import numpy as np
+from msgspec.structs import force_setattr
 from numpy.typing import ArrayLike
 
 from bank_assets.core.arrays import BoolArray, FloatArray, Rows
@@ -66,63 +68,37 @@ def checked_amounts(name: str, amounts: ArrayLike) -> FloatArray:
     return values
 
 
-class Amount(Protocol):
-    """An amount of EUR over rows; its text is for people. `eur` is the amount of every row, None where rows differ."""
-
-    @property
-    def eur(self) -> float | None: ...  # noqa: D102  see the class
-
-    def of(self, rows: Rows) -> FloatArray:
-        """EUR per row, (n,), or () where every row has the same."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form, with its `kind`."""
-
-
-@dataclass(frozen=True, slots=True)
-class ConstantAmount:
+class ConstantAmount(msgspec.Struct, frozen=True, tag_field="kind", tag="constant"):
     """The same amount for every row, EUR."""
 
     eur: float
-    kind: ClassVar[str] = "constant"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "eur", checked_amount("constant amount", self.eur))
+        force_setattr(self, "eur", checked_amount("constant amount", self.eur))
 
     def __str__(self) -> str:
         return f"{self.eur:g} EUR"
 
-    def of(self, rows: Rows) -> FloatArray:  # noqa: ARG002  the protocol's argument
-        """See `Amount`."""
+    def of(self, rows: Rows) -> FloatArray:  # noqa: ARG002  as of every amount
+        """EUR of every row, ()."""
         return np.asarray(self.eur)
 
-    def to_dict(self) -> dict[str, Any]:
-        """See `Amount`."""
-        return {"kind": self.kind, "eur": self.eur}
 
-
-@dataclass(frozen=True, slots=True)
-class ColumnAmount:
+class ColumnAmount(msgspec.Struct, frozen=True, tag_field="kind", tag="column"):
     """An amount in a column of the rows, EUR."""
 
     column: str
-    kind: ClassVar[str] = "column"
     eur: ClassVar[None] = None
 
     def __str__(self) -> str:
         return f"EUR by {self.column}"
 
     def of(self, rows: Rows) -> FloatArray:
-        """See `Amount`."""
+        """EUR per row, (n,)."""
         return checked_amounts(f"column {self.column}", column_of(rows, self.column, "amount by column"))
 
-    def to_dict(self) -> dict[str, Any]:
-        """See `Amount`."""
-        return {"kind": self.kind, "column": self.column}
 
-
-@dataclass(frozen=True, slots=True)
-class BalanceValue:
+class BalanceValue(msgspec.Struct, frozen=True, tag_field="kind", tag="balance"):
     """A share of the customer's balance, in (0, 1], kept between two amounts of EUR.
 
     A deposit comes out of the balance, so its margin grows with it. A negative balance still has the minimum, because
@@ -133,13 +109,12 @@ class BalanceValue:
     minimum_eur: float
     maximum_eur: float
     column: str
-    kind: ClassVar[str] = "balance"
     eur: ClassVar[None] = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "share", checked_amount("share of the balance", self.share))
-        object.__setattr__(self, "minimum_eur", checked_amount("minimum value", self.minimum_eur))
-        object.__setattr__(self, "maximum_eur", checked_amount("maximum value", self.maximum_eur))
+        force_setattr(self, "share", checked_amount("share of the balance", self.share))
+        force_setattr(self, "minimum_eur", checked_amount("minimum value", self.minimum_eur))
+        force_setattr(self, "maximum_eur", checked_amount("maximum value", self.maximum_eur))
         if self.share > MAXIMUM_SHARE:
             raise EconomicsError(
                 f"share of the balance: expected at most {MAXIMUM_SHARE}, found {self.share}; 2 % is written 0.02."
@@ -154,7 +129,7 @@ class BalanceValue:
         return f"{self.share:.1%} of {self.column}, {self.minimum_eur:g} to {self.maximum_eur:g} EUR"
 
     def of(self, rows: Rows) -> FloatArray:
-        """See `Amount`."""
+        """EUR per row, (n,)."""
         balance = np.asarray(column_of(rows, self.column, "value by balance"), dtype=np.float64)
         if np.isnan(balance).any():
             row = int(np.flatnonzero(np.isnan(balance))[0])
@@ -162,9 +137,9 @@ class BalanceValue:
         value = np.clip(balance * self.share, self.minimum_eur, self.maximum_eur)
         return checked_amounts("value by balance", value)
 
-    def to_dict(self) -> dict[str, Any]:
-        """See `Amount`."""
-        return {"kind": self.kind, **asdict(self)}
+
+Amount = ConstantAmount | ColumnAmount | BalanceValue
+"""An amount of EUR over rows; its text is for people. `eur` is the amount of every row, None where rows differ."""
 
 
 def column_of(rows: Rows, name: str, purpose: str) -> Any:
@@ -185,8 +160,8 @@ class Economics:
         calls_from: the model's threshold under `BEST_F1`, see `for_model`; None calls above break-even.
     """
 
-    cost_amount: Amount = ConstantAmount(5.0)
-    value_amount: Amount = ConstantAmount(50.0)
+    cost_amount: Amount = ConstantAmount(5.0)  # noqa: RUF009 - a frozen value
+    value_amount: Amount = ConstantAmount(50.0)  # noqa: RUF009
     rule: str = BREAK_EVEN
     calls_from: float | None = None
 
@@ -262,8 +237,8 @@ class Economics:
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form for reports: a number for a constant amount; the rule is named unless it is break-even."""
-        amounts = {COST_COLUMN: self.cost_amount, VALUE_COLUMN: self.value_amount}
-        shown = {name: amount.to_dict() if amount.eur is None else amount.eur for name, amount in amounts.items()}
+        amounts = ((COST_COLUMN, self.cost_amount), (VALUE_COLUMN, self.value_amount))
+        shown = {name: msgspec.to_builtins(one) if one.eur is None else one.eur for name, one in amounts}
         threshold = self.single_break_even if self.calls_from is None else self.calls_from
         rule = {} if self.rule == BREAK_EVEN else {"rule": self.rule}
         return {**shown, "threshold": threshold, **rule}
@@ -273,13 +248,8 @@ def _constant(name: str, amount: object) -> ConstantAmount:
     return ConstantAmount(checked_amount(name, amount))
 
 
-KINDS: Final[Mapping[str, Any]] = {one.kind: one for one in (ConstantAmount, ColumnAmount, BalanceValue)}
-
-
 def amount_of(document: float | Mapping[str, Any]) -> Amount:
     """Read an amount from what `Economics.to_dict` wrote."""
     if not isinstance(document, Mapping):
         return ConstantAmount(document)
-    values = {name: value for name, value in document.items() if name != "kind"}
-    amount: Amount = KINDS[document["kind"]](**values)
-    return amount
+    return msgspec.convert(document, Amount)

@@ -59,12 +59,9 @@ def lift_test_size(rate_without_call: float, rate_with_call: float, *, holdout_s
     Raises:
         HoldoutError: an argument is out of bounds, or the rates are equal (no sample is large enough).
     """
-    for name, value in (
-        ("rate without call", rate_without_call),
-        ("rate with call", rate_with_call),
-        ("hold-out share", holdout_share),
-    ):
-        _check_share(name, value)
+    _check_share("rate without call", rate_without_call)
+    _check_share("rate with call", rate_with_call)
+    _check_share("hold-out share", holdout_share)
     difference = rate_with_call - rate_without_call
     if difference == 0.0:
         raise HoldoutError("lift test: expected two different rates, found equal ones; no sample shows no difference.")

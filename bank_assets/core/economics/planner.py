@@ -23,8 +23,6 @@ from bank_assets.core.economics.call_plan import (
     NOT_WORTH_CALLING,
     CallPlan,
     best_first,
-    deciles,
-    totals_of,
 )
 from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
 from bank_assets.core.economics.holdout import holdout_mask
@@ -32,7 +30,6 @@ from bank_assets.core.economics.knapsack import select
 from bank_assets.core.economics.suppression import ALLOWED, FrequencyRules, SuppressionList, excluded_by_rules
 
 CENTS: Final = 100
-CURVE_POINTS: Final = 101
 MAXIMUM_BUDGET_EUR: Final = MAXIMUM_EUR * 1_000  # more is an error of unit
 
 
@@ -61,19 +58,36 @@ class CallLimits:
                 raise PlanError(f"capacity: expected a whole number of calls from 0 or nothing, found {capacity!r}.")
             object.__setattr__(self, "capacity", int(capacity))
 
+    def of(self, cost_cents: IntArray) -> tuple[int, int]:
+        """Budget in whole cents and number of calls for a list; without a limit, enough for all of it."""
+        # The small addition keeps 0.29 x 100 = 28.999999999999996 from losing its last cent
+        budget = int(cost_cents.sum()) if self.budget_eur is None else math.floor(self.budget_eur * CENTS + 1e-6)
+        return budget, len(cost_cents) if self.capacity is None else self.capacity
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSettings:
+    """What a plan is made under.
+
+    The hold-out share lies in [0, 0.5]. The subscription rate without a call, in (0, 1), is assumed for the size of the
+    hold-out test only; None for half of the expected rate.
+    """
+
+    economics: Economics
+    limits: CallLimits = CallLimits()
+    rules: FrequencyRules = FrequencyRules()
+    holdout_share: float = 0.0
+    rate_without: float | None = None
+    suppression: SuppressionList = SuppressionList()
+
 
 def plan_calls(
     contact_ids: Sequence[str] | NDArray[Any],
     probability: ArrayLike,
-    economics: Economics,
     rows: Rows,
     contract: Contract,
-    *,
-    limits: CallLimits | None = None,
-    suppression: SuppressionList | None = None,
-    rules: FrequencyRules | None = None,
+    settings: PlanSettings,
     list_id: str = "",
-    holdout_share: float = 0.0,
 ) -> CallPlan:
     """Plan a call list.
 
@@ -84,30 +98,25 @@ def plan_calls(
     plan is exact (see `core.economics.knapsack`).
 
     Raises:
-        PlanError: lengths that differ, or a probability that is missing or outside [0, 1].
-        SuppressionError: a frequency rule lacks its column.
-        HoldoutError: the share is outside [0, 0.5].
+        PlanError, SuppressionError, HoldoutError: a probability, a column of a rule or the share is unusable.
     """
-    limits = limits or CallLimits()
+    economics, limits = settings.economics, settings.limits
     ids = np.asarray([str(contact_id).strip() for contact_id in contact_ids], dtype=np.str_)
     proba = _checked_probability(probability, len(ids))
     cost_cents, value = _priced(economics, rows, len(ids))
     cost_eur = cost_cents / CENTS
-    # The small addition keeps 0.29 x 100 = 28.999999999999996 from losing its last cent
-    budget = int(cost_cents.sum()) if limits.budget_eur is None else math.floor(limits.budget_eur * CENTS + 1e-6)
-    capacity = len(ids) if limits.capacity is None else limits.capacity
+    budget, capacity = limits.of(cost_cents)
     profit = np.rint((proba * value - cost_eur) * MICROS).astype(np.int64)
-    ranking = best_first(profit / MICROS, ids)
 
-    reason = excluded_by_rules(ids, rows, contract, suppression or SuppressionList(), rules or FrequencyRules())
+    reason = excluded_by_rules(ids, rows, contract, settings.suppression, settings.rules)
     is_lawful = reason == ALLOWED
-    is_held_out = is_lawful & holdout_mask(ids, list_id, holdout_share)
+    is_held_out = is_lawful & holdout_mask(ids, list_id, settings.holdout_share)
     is_open = is_lawful & ~is_held_out
     is_wanted, gain = profit > 0, profit
-    if economics.calls_from is not None:
-        # Above the model's threshold a call is wanted whatever it earns, so limits are spent on subscriptions
+    if economics.calls_from is not None:  # then limits are spent on subscriptions, whatever a call earns
         is_wanted, gain = proba >= economics.calls_from, np.rint(proba * value * MICROS).astype(np.int64)
-    candidates = ranking[is_open[ranking] & is_wanted[ranking]]
+    ranking = best_first(profit / MICROS, ids)
+    candidates = ranking[(is_open & is_wanted)[ranking]]
     selection = select(gain[candidates], cost_cents[candidates], budget, capacity)
 
     is_called = np.zeros(len(ids), dtype=bool)
@@ -115,30 +124,23 @@ def plan_calls(
     reason[is_held_out] = HELD_OUT
     reason[is_open & ~is_wanted] = NOT_WORTH_CALLING
     reason[is_open & is_wanted & ~is_called] = BEYOND_LIMITS
-    rank = np.zeros(len(ids), dtype=np.int64)
-    rank[ranking[is_called[ranking]]] = np.arange(1, is_called.sum() + 1)
-    profit_eur = profit / MICROS
-    margin = selection.price_of_cost * cost_cents + selection.price_of_call
+    is_within = (cost_cents <= budget) & (capacity > 0)
+    is_within &= gain > selection.price_of_cost * cost_cents + selection.price_of_call
     return CallPlan(
-        list_id=list_id,
-        contact_id=ids,
-        probability=proba,
-        cost_eur=cost_eur,
-        value_eur=value,
-        expected_profit_eur=profit_eur,
-        is_called=is_called,
-        reason=reason,
-        rank=rank,
-        decile=deciles(ranking),
-        is_holdout_comparable=is_held_out & is_wanted & (gain > margin) & (cost_cents <= budget) & (capacity > 0),
-        budget_eur=limits.budget_eur,
-        capacity=limits.capacity,
-        binding=_binding(is_called, cost_cents, candidates[~selection.is_taken], budget, capacity),
-        is_exact=selection.is_exact,
-        optimality_gap_eur=selection.gap / MICROS,
-        called=totals_of(is_called, proba, cost_eur, profit_eur),
-        everyone=totals_of(is_lawful, proba, cost_eur, profit_eur),
-        curve=_curve(ranking[is_open[ranking]], proba, cost_eur, profit_eur),
+        list_id,
+        ids,
+        proba,
+        cost_eur,
+        value,
+        profit / MICROS,
+        is_called,
+        reason,
+        is_held_out & is_wanted & is_within,
+        limits.budget_eur,
+        limits.capacity,
+        _binding(is_called, cost_cents, candidates[~selection.is_taken], budget, capacity),
+        selection.is_exact,
+        selection.gap / MICROS,
     )
 
 
@@ -170,20 +172,3 @@ def _binding(
     is_spent = int(cost_cents[is_called].sum()) + int(cost_cents[left_out].min()) > budget
     is_full = int(is_called.sum()) >= capacity
     return (("budget",) if is_spent else ()) + (("capacity",) if is_full else ())
-
-
-def _curve(
-    order: NDArray[np.intp], proba: FloatArray, cost_eur: FloatArray, profit_eur: FloatArray
-) -> dict[str, NDArray[Any]]:
-    """Cumulative totals by number of calls, at `CURVE_POINTS` points, or all if the list is shorter."""
-    n_calls = np.unique(np.rint(np.linspace(0, len(order), CURVE_POINTS)).astype(np.int64))
-
-    def cumulative(values: FloatArray) -> FloatArray:
-        return np.concatenate([[0.0], np.cumsum(values[order])])[n_calls]
-
-    return {
-        "n_calls": n_calls,
-        "cost_eur": cumulative(cost_eur),
-        "expected_subscriptions": cumulative(proba),
-        "expected_profit_eur": cumulative(profit_eur),
-    }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -89,10 +89,6 @@ class FrequencyRules:
     def __post_init__(self) -> None:
         _check_limit("max_contacts_in_campaign", self.max_contacts_in_campaign, smallest=1)
         _check_limit("min_days_since_previous_contact", self.min_days_since_previous_contact, smallest=0)
-
-    def to_dict(self) -> dict[str, int | None]:
-        """JSON form."""
-        return asdict(self)
 
 
 def _check_limit(name: str, limit: object, *, smallest: int) -> None:

@@ -6,15 +6,15 @@ Past and present share this one implementation, and no answer uses an outcome th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bank_assets.contract.columns import ListStatistic, Summary
 from bank_assets.contract.contract import Contract
-from bank_assets.core.arrays import DayArray, FloatArray
-from bank_assets.core.features.day_plan import Frame, plan_features, plan_statistics
+from bank_assets.core.arrays import DayArray, FloatArray, Rows, checked_version
 
 STATE_SCHEMA_VERSION: Final = 1
 OUTCOME_DELAY_DAYS: Final = 1
@@ -26,6 +26,42 @@ RATE_FEATURE_DAYS: Final = (7, 30)
 PRIOR_RATE: Final = 0.1
 """Rate assumed before any outcome is known: the break-even of the default economics, so it favours neither side."""
 RATE_FEATURES: Final = tuple(f"subscription_rate_{days}d" for days in RATE_FEATURE_DAYS)
+PLAN_COUNT: Final = "contacts_planned_that_day"
+
+
+def plan_features(contract: Contract) -> tuple[str, ...]:
+    """Return the names of the statistics: the length of the list, and those that the contract defines."""
+    return (PLAN_COUNT, *(statistic.feature for statistic in contract.list_statistics))
+
+
+def plan_statistics(frame: Rows, contact_dates: DayArray, contract: Contract) -> tuple[DayArray, FloatArray]:
+    """Summarise each day's list of candidates, which is known before any call of it.
+
+    The list tells which campaign the bank runs; in the replay it is the largest single gain of all features
+    (docs/adr/). Returns the days, sorted and unique (n_days,), and their statistics
+    (n_days, len(plan_features(contract))).
+    """
+    days, inverse = np.unique(contact_dates.astype("datetime64[D]"), return_inverse=True)
+    counts = np.bincount(inverse, minlength=len(days)).astype(np.float64)
+    means = [
+        np.bincount(inverse, weights=_summarised(frame[one.column], one), minlength=len(days)) / np.maximum(counts, 1.0)
+        for one in contract.list_statistics
+    ]
+    return days, np.column_stack([counts, *means])
+
+
+def _summarised(column: NDArray[Any], statistic: ListStatistic) -> FloatArray:
+    """What each row adds to the mean, (n,)."""
+    if statistic.values:
+        return np.isin(column, np.asarray(statistic.values, dtype=column.dtype)).astype(np.float64)
+    numbers = column.astype(np.float64)
+    low = -np.inf if statistic.low is None else statistic.low
+    high = np.inf if statistic.high is None else statistic.high
+    if statistic.summary is Summary.SHARE:
+        return ((numbers >= low) & (numbers <= high)).astype(np.float64)
+    if statistic.summary is Summary.MEAN:
+        return np.minimum(numbers, high)
+    return np.asarray(np.sign(numbers) * np.log1p(np.abs(numbers)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +79,14 @@ class AsOfState:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form that is published for serving and recorded with decisions."""
-        return {
-            "schema_version": STATE_SCHEMA_VERSION,
-            "as_of": str(self.as_of),
-            "rates": dict(self.rates),
-            "typical_plan": dict(self.typical_plan),
-            "log_odds_shift": self.log_odds_shift,
-        }
+        return {"schema_version": STATE_SCHEMA_VERSION, **asdict(self), "as_of": str(self.as_of)}
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> AsOfState:
         """Read the JSON form; another schema version is refused."""
-        if content.get("schema_version") != STATE_SCHEMA_VERSION:
-            raise ValueError(
-                f"as-of state: expected schema_version {STATE_SCHEMA_VERSION}, found "
-                f"{content.get('schema_version')!r}; run the pipeline once with this version."
-            )
-        return cls(
-            np.datetime64(content["as_of"], "D"),
-            dict(content["rates"]),
-            dict(content["typical_plan"]),
-            float(content["log_odds_shift"]),
-        )
+        checked_version(content, STATE_SCHEMA_VERSION, "as-of state", "run the pipeline once with this version")
+        known = {field.name: content[field.name] for field in fields(cls)}
+        return cls(**known | {"as_of": np.datetime64(content["as_of"], "D")})
 
 
 class OutcomeHistory:
@@ -97,33 +119,6 @@ class OutcomeHistory:
         self._plan_days = plan_days
         self._plans = plans
         self._plan_features = plan_features(contract)
-
-    @classmethod
-    def from_contacts(
-        cls,
-        frame: Frame,
-        contact_dates: DayArray,
-        is_subscribed: NDArray[np.bool_],
-        known_on: DayArray | None = None,
-        *,
-        contract: Contract,
-    ) -> OutcomeHistory:
-        """Build the history from contacts, each array (n,).
-
-        `known_on` is the first day on which each outcome is usable, NaT where there is none; by default the day after
-        the call. An outcome known on the day of its own call, or before it, is refused.
-        """
-        usable = contact_dates + np.timedelta64(OUTCOME_DELAY_DAYS, "D") if known_on is None else known_on
-        early = np.flatnonzero(usable <= contact_dates)
-        if len(early):
-            worst = int(early[0])
-            raise ValueError(
-                f"outcome of row {worst}: expected to be known after its call on {contact_dates[worst]}, found "
-                f"{usable[worst]}; a model may not see the future, correct the arrival date."
-            )
-        plan_days, plans = plan_statistics(frame, contact_dates, contract)
-        known = ~np.isnat(usable)
-        return cls(usable[known].astype("datetime64[D]"), is_subscribed[known], plan_days, plans, contract)
 
     def rates(self, days: DayArray) -> dict[str, FloatArray]:
         """Return the trailing subscription rates as of any days, one array (n,) per name of `RATE_FEATURES`."""

@@ -1,20 +1,22 @@
-"""Contacts in memory, in the delivery's own names: where learning and replay start."""
+"""Contacts in memory: in the delivery's own names, as rows to learn from, and with their scores."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.contract.columns import YES_NO, ColumnKind
 from bank_assets.contract.contract import Contract
-from bank_assets.core.arrays import BoolArray, DayArray, records_at
-from bank_assets.core.features.as_of import OUTCOME_DELAY_DAYS, OutcomeHistory
-from bank_assets.core.features.day_plan import Frame
-from bank_assets.core.features.feature_set import historical_features
+from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, Rows, records_at
+from bank_assets.core.features.as_of import OUTCOME_DELAY_DAYS, OutcomeHistory, plan_statistics
+from bank_assets.core.features.feature_set import FeatureSet, payload_features, plan_of_the_day
+
+PREFIX: Final = "feature."
+"""Features carry a prefix in the training snapshot, since some have the name of a key column's source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,63 @@ class LearningData:
         """Select rows by mask or index."""
         return records_at(self, mask)
 
+    def to_columns(self, contact_ids: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Return the columns of the table `training_set`; no feature is known only after the call."""
+        self.contract.refuse_post_contact(self.features)
+        keys = {
+            "contact_id": contact_ids,
+            "contact_date": self.contact_dates,
+            "known_on": self.known_on,
+            "is_subscribed": self.is_subscribed,
+        }
+        return keys | {PREFIX + name: self.features[name] for name in FeatureSet.of(self.contract).names}
+
+    @classmethod
+    def from_columns(
+        cls, columns: Mapping[str, NDArray[Any]], as_of: np.datetime64, contract: Contract
+    ) -> LearningData:
+        """Read what `to_columns` made."""
+        contract.refuse_post_contact(name.removeprefix(PREFIX) for name in columns if name.startswith(PREFIX))
+        feature_set = FeatureSet.of(contract)
+        features = {
+            name: columns[PREFIX + name].astype(object if name in feature_set.category else np.float64)
+            for name in feature_set.names
+        }
+        dates, known_on = (columns[name].astype("datetime64[D]") for name in ("contact_date", "known_on"))
+        return cls(features, dates, known_on, columns["is_subscribed"].astype(bool), as_of, contract)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredContacts:
+    """Contacts with the score they had on their day, and their outcomes; rows in any order, each array (n,).
+
+    `proba` is NaN where no champion was in force, and `known_on` NaT where no outcome is known. `frame` holds the
+    columns that the economics read. `weights` are inverse probabilities of having learned each outcome, 0 for never;
+    None stands for ones.
+    """
+
+    contact_dates: DayArray
+    proba: FloatArray
+    is_subscribed: BoolArray
+    known_on: DayArray
+    frame: Rows = field(default_factory=dict)
+    weights: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        parts = (self.contact_dates, self.proba, self.is_subscribed, self.known_on)
+        lengths = {len(part) for part in parts}
+        if len(lengths) > 1:
+            raise ValueError(f"scored contacts: expected columns of one length, found {sorted(lengths)}.")
+
+    def rows(self, mask: NDArray[Any]) -> ScoredContacts:
+        """Select rows by mask."""
+        return records_at(self, mask)
+
+    def known_as_of(self, as_of: np.datetime64) -> BoolArray:
+        """Which contacts were called before `as_of` and have an outcome that was learned and is usable then, (n,)."""
+        known = (self.contact_dates < as_of) & (self.known_on <= as_of)
+        return np.asarray(known if self.weights is None else known & (self.weights > 0.0))
+
 
 @dataclass(frozen=True, slots=True)
 class Contacts:
@@ -48,7 +107,7 @@ class Contacts:
     """
 
     contact_ids: NDArray[Any]
-    frame: Frame
+    frame: Rows
     contact_dates: DayArray
     known_on: DayArray
     is_subscribed: BoolArray
@@ -72,17 +131,33 @@ class Contacts:
 
     def known_as_of(self, as_of: np.datetime64) -> BoolArray:
         """Which contacts were called before `as_of` and have an outcome usable on that day, (n,)."""
-        return np.asarray(self.has_outcome & (self.contact_dates < as_of) & (self.known_on <= as_of))
+        return np.asarray((self.contact_dates < as_of) & (self.known_on <= as_of))  # False for NaT
 
     def history(self) -> OutcomeHistory:
-        """Outcomes and plans by day."""
-        return OutcomeHistory.from_contacts(
-            self.frame, self.contact_dates, self.is_subscribed, self.known_on, contract=self.contract
-        )
+        """Outcomes and plans by day; an outcome known on the day of its own call, or before it, is refused."""
+        early = np.flatnonzero(self.known_on <= self.contact_dates)
+        if len(early):
+            worst = int(early[0])
+            raise ValueError(
+                f"outcome of row {worst}: expected to be known after its call on {self.contact_dates[worst]}, found "
+                f"{self.known_on[worst]}; a model may not see the future, correct the arrival date."
+            )
+        plans = plan_statistics(self.frame, self.contact_dates, self.contract)
+        known = self.has_outcome
+        return OutcomeHistory(self.known_on[known], self.is_subscribed[known], *plans, self.contract)
+
+    def scored(self, proba: FloatArray) -> ScoredContacts:
+        """The contacts with the probabilities that they were given, (n,)."""
+        return ScoredContacts(self.contact_dates, proba, self.is_subscribed, self.known_on, self.frame)
 
     def features(self) -> dict[str, NDArray[Any]]:
-        """Features of every contact, each as of its own day."""
-        return historical_features(self.frame, self.contact_dates, self.history(), self.contract)
+        """Features of every contact, each as of its own day with its own day's plan."""
+        self.contract.refuse_post_contact(self.frame)
+        return (
+            payload_features(self.frame, self.contract)
+            | self.history().rates(self.contact_dates)
+            | plan_of_the_day(self.frame, self.contact_dates, self.contract)
+        )
 
     def learning_data(self, as_of: np.datetime64) -> LearningData:
         """Return contacts whose outcome is known on a day, with features, in time order.

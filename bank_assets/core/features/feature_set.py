@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import ContractError
-from bank_assets.core.arrays import DayArray, FloatArray
-from bank_assets.core.features.as_of import RATE_FEATURES, AsOfState, OutcomeHistory
-from bank_assets.core.features.day_plan import Frame, plan_features, plan_statistics
+from bank_assets.core.arrays import DayArray, FloatArray, Rows
+from bank_assets.core.features.as_of import RATE_FEATURES, AsOfState, plan_features, plan_statistics
 
 STALE_AFTER_DAYS: Final = 30
 """Answers for contact dates further than this past the as-of day are marked `stale_features`."""
@@ -77,7 +76,8 @@ def _refuse_post_contact(contract: Contract, names: tuple[str, ...]) -> None:
     contract.refuse_post_contact(names)
 
 
-def _contact_features(frame: Frame, contract: Contract) -> dict[str, NDArray[Any]]:
+def payload_features(frame: Rows, contract: Contract) -> dict[str, NDArray[Any]]:
+    """Return the features that describe the customer."""
     try:
         numbers = {name: frame[name].astype(np.float64) for name in contract.numeric_columns}
         return numbers | {name: np.asarray(frame[name], dtype=object) for name in contract.category_columns}
@@ -89,26 +89,15 @@ def _contact_features(frame: Frame, contract: Contract) -> dict[str, NDArray[Any
         ) from None
 
 
-def _plan_features(frame: Frame, contact_dates: DayArray, contract: Contract) -> dict[str, FloatArray]:
+def plan_of_the_day(frame: Rows, contact_dates: DayArray, contract: Contract) -> dict[str, FloatArray]:
+    """Return the statistics of each contact's own list; `frame` holds whole days."""
     days, plans = plan_statistics(frame, contact_dates, contract)
     row = np.searchsorted(days, contact_dates.astype("datetime64[D]"))
     return {name: plans[row, column] for column, name in enumerate(FeatureSet.of(contract).plan)}
 
 
-def historical_features(
-    frame: Frame, contact_dates: DayArray, history: OutcomeHistory, contract: Contract
-) -> dict[str, NDArray[Any]]:
-    """Return features of past or replayed contacts, each as of its own day with its own day's plan."""
-    contract.refuse_post_contact(frame)
-    return (
-        _contact_features(frame, contract)
-        | history.rates(contact_dates)
-        | _plan_features(frame, contact_dates, contract)
-    )
-
-
 def current_features(
-    frame: Frame, contact_dates: DayArray, state: AsOfState, contract: Contract, *, has_plan: bool
+    frame: Rows, contact_dates: DayArray, state: AsOfState, contract: Contract, *, has_plan: bool
 ) -> dict[str, NDArray[Any]]:
     """Return features of contacts to be decided now, from the published state.
 
@@ -118,11 +107,11 @@ def current_features(
     _refuse_post_contact(contract, tuple(frame))
     n = len(contact_dates)
     plan = (
-        _plan_features(frame, contact_dates, contract)
+        plan_of_the_day(frame, contact_dates, contract)
         if has_plan
         else _constant(state.typical_plan, FeatureSet.of(contract).plan, n)
     )
-    return _contact_features(frame, contract) | _constant(state.rates, RATE_FEATURES, n) | plan
+    return payload_features(frame, contract) | _constant(state.rates, RATE_FEATURES, n) | plan
 
 
 def _constant(values: Mapping[str, float], names: tuple[str, ...], n: int) -> dict[str, NDArray[Any]]:

@@ -77,8 +77,10 @@ def observed_ranges(features: Mapping[str, NDArray[Any]], contract: Contract) ->
 
 def decision_document(parts: BundleParts) -> dict[str, Any]:
     """Return the content of decision.json."""
-    contract = parts.lineage.contract
+    lineage, contract = parts.lineage, parts.lineage.contract
     feature_set, groups = FeatureSet.of(contract), FeatureSet.of(contract).groups
+    as_they_are = ("calibrator", "ranges", "metrics", "feature_ranges", "background", "importance", "shift")
+    learned_from = ("as_of", "snapshot", "rows", "source", "is_real", "git_revision")
     return {
         "schema_version": BUNDLE_SCHEMA_VERSION,
         "contract_version": str(contract.version),
@@ -89,24 +91,10 @@ def decision_document(parts: BundleParts) -> dict[str, Any]:
         "features": [
             {"name": name, "kind": feature_set.kind_of(name), "group": groups[name]} for name in feature_set.names
         ],
-        "calibrator": [dict(step) for step in parts.calibrator],
-        "ranges": {name: list(values) for name, values in parts.ranges.items()},
         "economics": parts.economics.to_dict(),
         "thresholds": {"f1": parts.f1_threshold, "profit": parts.economics.single_break_even},
-        "metrics": dict(parts.metrics),
-        "training": {
-            "as_of": parts.lineage.as_of,
-            "snapshot": parts.lineage.snapshot,
-            "rows": parts.lineage.rows,
-            "source": parts.lineage.source,
-            "is_real": parts.lineage.is_real,
-            "mlflow_run_id": parts.lineage.run_id,
-            "git_revision": parts.lineage.git_revision,
-        },
-        "feature_ranges": {name: list(span) for name, span in parts.feature_ranges.items()},
-        "background": {name: list(values) for name, values in parts.background.items()},
-        "importance": dict(parts.importance),
-        "shift": dict(parts.shift),
+        "training": {name: getattr(lineage, name) for name in learned_from} | {"mlflow_run_id": lineage.run_id},
+        **{name: getattr(parts, name) for name in as_they_are},
         **({"is_on_probation": True} if parts.is_on_probation else {}),
     }
 

@@ -6,12 +6,13 @@ alike, while slope and shape change slowly. One number needs few outcomes (measu
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
 from bank_assets.core.arrays import BoolArray, DayArray, FloatArray
+from bank_assets.core.features.contacts import ScoredContacts
 from bank_assets.core.model.scorer import expit, logit
 from bank_assets.core.quality.metrics import log_loss_rows, logistic_fit
 
@@ -45,29 +46,18 @@ def fit_intercept(
     return shift
 
 
-def intercept_as_of(
-    raw: FloatArray,
-    is_subscribed: BoolArray,
-    known_on: DayArray,
-    contact_dates: DayArray,
-    as_of: np.datetime64,
-    *,
-    weights: FloatArray | None = None,
-) -> float:
-    """Fit the intercept (log-odds) for decisions of one day, from outcomes known on it, weighted by recency.
-
-    `raw` was predicted before the outcomes, (n,); `known_on` is the first day on which each outcome is usable.
-    `weights` are inverse probabilities of having learned each outcome, (n,); default 1.
-    """
-    recent, recency = _recent(known_on, contact_dates, as_of)
-    return fit_intercept(raw[recent], is_subscribed[recent], recency if weights is None else recency * weights[recent])
+def intercept_as_of(scored: ScoredContacts, as_of: np.datetime64) -> float:
+    """Fit the intercept (log-odds) for decisions of one day, from outcomes known on it, weighted by recency."""
+    recent, weights = _recent(scored, as_of)
+    return fit_intercept(recent.proba, recent.is_subscribed, weights)
 
 
-def _recent(known_on: DayArray, contact_dates: DayArray, as_of: np.datetime64) -> tuple[BoolArray, FloatArray]:
-    """The contacts that an intercept of `as_of` rests on, (n,), and their recency weights, (n_recent,)."""
-    age = (as_of - contact_dates).astype(np.float64)
-    recent = (known_on <= as_of) & (contact_dates < as_of) & (age <= 8.0 * INTERCEPT_HALF_LIFE_DAYS)
-    return recent, 0.5 ** (age[recent] / INTERCEPT_HALF_LIFE_DAYS)
+def _recent(scored: ScoredContacts, as_of: np.datetime64) -> tuple[ScoredContacts, FloatArray]:
+    """The contacts that an intercept of `as_of` rests on, and their weights, (n_recent,)."""
+    age = (as_of - scored.contact_dates).astype(np.float64)
+    is_recent = ~np.isnan(scored.proba) & scored.known_as_of(as_of) & (age <= 8.0 * INTERCEPT_HALF_LIFE_DAYS)
+    recent, recency = scored.rows(is_recent), 0.5 ** (age[is_recent] / INTERCEPT_HALF_LIFE_DAYS)
+    return recent, recency if recent.weights is None else recency * recent.weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,43 +73,28 @@ class Recalibration:
     log_loss_before: float | None
     log_loss_after: float | None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form, part of the published as-of state."""
-        return asdict(self)
 
-
-def recalibrate(
-    raw: FloatArray,
-    is_subscribed: BoolArray,
-    known_on: DayArray,
-    contact_dates: DayArray,
-    as_of: np.datetime64,
-    shift_before: float,
-) -> Recalibration:
-    """Fit the intercept of a day and compare it with the former one; arguments as in `intercept_as_of`."""
-    recent, recency = _recent(known_on, contact_dates, as_of)
-    shift = fit_intercept(raw[recent], is_subscribed[recent], recency)
+def recalibrate(scored: ScoredContacts, as_of: np.datetime64, shift_before: float) -> Recalibration:
+    """Fit the intercept of a day and compare it with the former one."""
+    recent, weights = _recent(scored, as_of)
+    shift = fit_intercept(recent.proba, recent.is_subscribed, weights)
 
     def loss(by: float) -> float | None:
-        rows = log_loss_rows(is_subscribed[recent], expit(logit(raw[recent]) + by))
-        return float(np.average(rows, weights=recency)) if len(rows) else None
+        rows = log_loss_rows(recent.is_subscribed, expit(logit(recent.proba) + by))
+        return float(np.average(rows, weights=weights)) if len(rows) else None
 
-    return Recalibration(int(recent.sum()), shift_before, shift, loss(shift_before), loss(shift))
+    return Recalibration(len(recent.proba), shift_before, shift, loss(shift_before), loss(shift))
 
 
-def recalibrated_day_by_day(
-    raw: FloatArray, is_subscribed: BoolArray, known_on: DayArray, contact_dates: DayArray, days: DayArray
-) -> FloatArray:
+def recalibrated_day_by_day(scored: ScoredContacts, days: DayArray) -> FloatArray:
     """Apply each day's own intercept to that day's predictions, as production does.
 
-    `raw` is NaN where nothing was predicted; `days` are sorted and unique. The result, (n,), is NaN outside `days`.
+    `days` are sorted and unique. The result, (n,), is NaN outside `days` and where nothing was predicted.
     """
-    result = np.full(len(raw), np.nan)
-    usable = ~np.isnan(raw)
+    result = np.full(len(scored.proba), np.nan)
     for day in days:
-        today = usable & (contact_dates == day)
-        shift = intercept_as_of(raw[usable], is_subscribed[usable], known_on[usable], contact_dates[usable], day)
-        result[today] = expit(logit(raw[today]) + shift)
+        today = scored.contact_dates == day
+        result[today] = expit(logit(scored.proba[today]) + intercept_as_of(scored, day))
     return result
 
 

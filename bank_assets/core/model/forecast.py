@@ -10,18 +10,18 @@ interval score of the climatology (benchmarks/uncertainty.py).
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from bank_assets.core.arrays import FloatArray, central_interval
+from bank_assets.core.arrays import DayArray, FloatArray, central_interval
 from bank_assets.core.model.scorer import expit, logit
 from bank_assets.core.model.shift import Shift
 
-DEFAULT_LEVEL: Final = 0.9
+LEVEL: Final = 0.9
 STRETCH: Final = (16.0 * math.sqrt(3.0) / (15.0 * math.pi)) ** 2
 """0.346: variance of the logistic against the normal distribution."""
 SIMULATED_CALLS: Final = 400
@@ -32,10 +32,6 @@ CLIMATOLOGY_DAYS: Final = 90
 CLIMATOLOGY_BLOCK_DAYS: Final = 7
 
 
-class ForecastError(ValueError):
-    """A list or level is unusable."""
-
-
 @dataclass(frozen=True, slots=True)
 class Interval:
     """A forecast: its mean, and the interval that holds the realised value in a share `level` of cases."""
@@ -43,11 +39,7 @@ class Interval:
     expected: float
     low: float
     high: float
-    level: float = DEFAULT_LEVEL
-
-    def to_dict(self) -> dict[str, float]:
-        """Return the JSON form."""
-        return asdict(self)
+    level: float = LEVEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,52 +50,26 @@ class ListForecast:
     subscriptions: Interval
     shift: Shift
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return asdict(self)
-
-
-def _check_level(level: float) -> None:
-    if not 0.0 < level < 1.0:
-        raise ForecastError(f"level: expected a number between 0 and 1, found {level!r}; 90 % is written 0.9.")
-
 
 def forecast_list(
-    probability: ArrayLike,
-    cost_eur: ArrayLike,
-    value_eur: ArrayLike,
-    shift: Shift,
-    *,
-    day: ArrayLike | None = None,
-    level: float = DEFAULT_LEVEL,
+    proba: FloatArray, cost_eur: FloatArray, value_eur: FloatArray, shift: Shift, days: DayArray
 ) -> ListForecast:
     """Forecast profit and subscriptions of the calls of a list; all zero without calls.
 
-    Costs and values are EUR, (n_calls,) or one for all. `day`, (n_calls,), is the planned day of each call: days
-    deviate independently. None puts all calls on one day. `level` is the nominal coverage.
+    Costs and values are EUR, (n_calls,). `days`, (n_calls,), is the planned day of each call: days deviate
+    independently.
     """
-    _check_level(level)
-    proba = np.asarray(probability, dtype=np.float64)
-    try:
-        cost, value = np.broadcast_to(cost_eur, proba.shape), np.broadcast_to(value_eur, proba.shape)
-    except ValueError as error:
-        raise ForecastError(f"list: expected one cost and value per call, found {error}.") from error
-    if proba.ndim != 1 or not bool(((proba >= 0.0) & (proba <= 1.0)).all()):
-        raise ForecastError("list: expected one probability in [0, 1] per call, found others; score the list again.")
-    days = np.zeros(len(proba), dtype=np.int64) if day is None else np.asarray(day)
-    if days.shape != proba.shape:
-        raise ForecastError(f"list: expected a day for each of {len(proba)} calls, found {days.shape}.")
     if not len(proba):
-        nothing = Interval(0.0, 0.0, 0.0, level)
+        nothing = Interval(0.0, 0.0, 0.0)
         return ListForecast(nothing, nothing, shift)
     _, day_index = np.unique(days, return_inverse=True)
     stretched = logit(proba) * math.sqrt(1.0 + STRETCH * shift.total_sd**2)
-    worth = np.column_stack([value, np.ones(len(proba))]).astype(np.float64)
+    worth = np.column_stack([value_eur, np.ones(len(proba))]).astype(np.float64)
     bounds = _simulated if len(proba) <= SIMULATED_CALLS else _integrated
-    low, high = bounds(stretched, day_index, worth, shift, level)
-    costs = np.array([np.sum(cost), 0.0])
+    low, high = bounds(stretched, day_index, worth, shift)
+    costs = np.array([np.sum(cost_eur), 0.0])
     ends = zip(proba @ worth - costs, low - costs, high - costs, strict=True)
-    profit, subscriptions = (Interval(float(mean), float(least), float(most), level) for mean, least, most in ends)
+    profit, subscriptions = (Interval(float(mean), float(least), float(most)) for mean, least, most in ends)
     return ListForecast(profit, subscriptions, shift)
 
 
@@ -111,9 +77,7 @@ Bounds = tuple[FloatArray, FloatArray]
 """Lower and upper ends, each (2,): of the value and of the number of subscriptions."""
 
 
-def _simulated(
-    stretched: FloatArray, day_index: NDArray[np.intp], worth: FloatArray, shift: Shift, level: float
-) -> Bounds:
+def _simulated(stretched: FloatArray, day_index: NDArray[np.intp], worth: FloatArray, shift: Shift) -> Bounds:
     """Bounds by simulating each call, with a fixed seed; the shared shift is stratified."""
     random = np.random.Generator(np.random.PCG64(SEED))
     normal = np.asarray([NormalDist().inv_cdf((k + 0.5) / SIMULATIONS) for k in range(SIMULATIONS)])
@@ -121,15 +85,13 @@ def _simulated(
     daily = random.standard_normal((SIMULATIONS, int(day_index.max()) + 1)) * shift.day_sd
     proba = expit(stretched[None, :] + shared[:, None] + daily[:, day_index])
     totals = (random.random(proba.shape) < proba).astype(np.float64) @ worth
-    tail = (1.0 - level) / 2.0
+    tail = (1.0 - LEVEL) / 2.0
     low = np.quantile(totals, tail, axis=0, method="lower")
     high = np.quantile(totals, 1.0 - tail, axis=0, method="higher")
     return low, high
 
 
-def _integrated(
-    stretched: FloatArray, day_index: NDArray[np.intp], worth: FloatArray, shift: Shift, level: float
-) -> Bounds:
+def _integrated(stretched: FloatArray, day_index: NDArray[np.intp], worth: FloatArray, shift: Shift) -> Bounds:
     """Bounds by Gauss-Hermite integration: normal given the shared shift, a mixture over it."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(9)
     weights = weights / weights.sum()
@@ -146,7 +108,7 @@ def _integrated(
         means[position] = day_mean.sum(axis=1)
         variances[position] = noise + np.maximum(day_square - day_mean**2, 0.0).sum(axis=1)
     mixtures = list(zip(means.T, np.sqrt(variances.T), strict=True))
-    tail = (1.0 - level) / 2.0
+    tail = (1.0 - LEVEL) / 2.0
     low, high = ([_mixture_quantile(share, weights, *one) for one in mixtures] for share in (tail, 1.0 - tail))
     return np.asarray(low), np.asarray(high)
 
@@ -164,26 +126,25 @@ def _mixture_quantile(share: float, weights: FloatArray, means: FloatArray, devi
 
 
 def climatology(
-    day: ArrayLike, profit_eur: ArrayLike, n_calls: int, horizon_days: int, *, as_of: int, level: float = DEFAULT_LEVEL
+    days: DayArray, profit: FloatArray, n_calls: int, horizon_days: int, as_of: np.datetime64
 ) -> Interval | None:
     """Forecast a list by the calls of the 90 days before `as_of`: the baseline that a forecast must beat.
 
     Profit per call of whole weeks is drawn with replacement for as many weeks as the list spans, and scaled to its
-    number of calls (which the baseline is allowed to know). `day` holds whole days, (n,). None without a call in the 90
-    days.
+    number of calls (which the baseline is allowed to know). `profit` is EUR per call, (n,). None without a call in the
+    90 days.
     """
-    _check_level(level)
-    days, profit = np.asarray(day, dtype=np.int64), np.asarray(profit_eur, dtype=np.float64)
-    inside = (days < as_of) & (days >= as_of - CLIMATOLOGY_DAYS)
+    age = (as_of - days).astype(np.int64)
+    inside = (age > 0) & (age <= CLIMATOLOGY_DAYS)
     if not inside.any():
         return None
-    _, week = np.unique((as_of - 1 - days[inside]) // CLIMATOLOGY_BLOCK_DAYS, return_inverse=True)
+    _, week = np.unique((age[inside] - 1) // CLIMATOLOGY_BLOCK_DAYS, return_inverse=True)
     sums, counts = np.bincount(week, weights=profit[inside]), np.bincount(week).astype(np.float64)
     n_weeks = max(math.ceil(horizon_days / CLIMATOLOGY_BLOCK_DAYS), 1)
     drawn = np.random.Generator(np.random.PCG64(SEED)).integers(0, len(sums), (SIMULATIONS, n_weeks))
     per_call = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
-    low, high = np.multiply(central_interval(per_call, level), n_calls)
-    return Interval(float(profit[inside].mean() * n_calls), float(low), float(high), level)
+    low, high = np.multiply(central_interval(per_call, LEVEL), n_calls)
+    return Interval(float(profit[inside].mean() * n_calls), float(low), float(high))
 
 
 def interval_score(interval: Interval, realised: float) -> float:

@@ -9,16 +9,17 @@ which holds 92 % at nominal 90 % (benchmarks/uncertainty.py).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
+from itertools import product
 from statistics import NormalDist
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from bank_assets.core.arrays import FloatArray
+from bank_assets.core.arrays import BoolArray, DayArray, FloatArray
 from bank_assets.core.model.scorer import expit, logit
-from bank_assets.core.model.shift import BLOCK_DAYS, WINDOW_DAYS, PeriodTotals, checked_history, single_level_sd
+from bank_assets.core.model.shift import BLOCK_DAYS, WINDOW_DAYS, PeriodTotals, single_level_sd
 
 LEVEL: Final = 0.9
 """Nominal share of month-bands whose rate lies in the range."""
@@ -36,14 +37,14 @@ def band_of(probability: FloatArray) -> NDArray[np.intp]:
     return np.minimum(np.digitize(probability, BANDS[1:-1]), len(BANDS) - 2)
 
 
-def fit_ranges(day: ArrayLike, probability: ArrayLike, is_subscribed: ArrayLike) -> dict[str, list[float]]:
-    """Fit the `ranges` entry of decision.json: knots `probability`, `low` and `high`.
+def fit_ranges(contact_dates: DayArray, probability: FloatArray, is_subscribed: BoolArray) -> dict[str, list[float]]:
+    """Fit the `ranges` entry of decision.json from predictions and outcomes, (n,): knots `probability`, `low`, `high`.
 
-    The arguments are as in `core.model.shift.checked_history`. Without any outcome the table leaves everything open.
+    Without any outcome the table leaves everything open.
     """
-    days, proba, outcome = checked_history(day, probability, is_subscribed)
+    days = contact_dates.astype("datetime64[D]").astype(np.int64)
     inside = days > days.max(initial=0) - WINDOW_DAYS
-    days, proba, outcome = days[inside], proba[inside], outcome[inside]
+    days, proba, outcome = days[inside], probability[inside], is_subscribed[inside].astype(np.float64)
     knots = np.asarray(KNOTS)
     venn_low, venn_high = venn_abers(proba, outcome, knots)
     reach = NormalDist().inv_cdf((1.0 + LEVEL) / 2.0) * single_level_sd(_month_bands(days, proba, outcome))
@@ -96,12 +97,11 @@ def venn_abers(scores: FloatArray, outcomes: FloatArray, at: FloatArray) -> tupl
 
 
 def band_coverage(
-    period: ArrayLike,
-    probability: ArrayLike,
-    low: ArrayLike,
-    high: ArrayLike,
-    is_subscribed: ArrayLike,
-    *,
+    periods: NDArray[Any],
+    proba: FloatArray,
+    low: FloatArray,
+    high: FloatArray,
+    outcome: FloatArray,
     minimum_contacts: int = MINIMUM_CELL_CONTACTS,
 ) -> dict[str, Any]:
     """Measure whether ranges hold: the observed rate of each band in each period against its mean range.
@@ -110,41 +110,21 @@ def band_coverage(
     is about the rate itself; `predictive_coverage` adds that noise (normal, 90 %) to both half-widths as squares. Cells
     with fewer than `minimum_contacts` contacts are not judged; without any other cell the shares are None.
     """
-    periods, proba = np.asarray(period), np.asarray(probability, dtype=np.float64)
-    lower, upper = np.asarray(low, dtype=np.float64), np.asarray(high, dtype=np.float64)
-    outcome = np.asarray(is_subscribed, dtype=np.float64)
     band = band_of(proba)
-    cells: list[dict[str, Any]] = []
-    for name in np.unique(periods):
-        for number in range(len(BANDS) - 1):
-            rows = (periods == name) & (band == number)
-            if int(rows.sum()) < minimum_contacts:
-                continue
-            rate, mean = float(outcome[rows].mean()), float(proba[rows].mean())
-            least, most = float(lower[rows].mean()), float(upper[rows].mean())
-            noise = NOISE_REACH * math.sqrt(float((proba[rows] * (1.0 - proba[rows])).sum())) / int(rows.sum())
-            cells.append(
-                {
-                    "period": str(name),
-                    "band": [BANDS[number], BANDS[number + 1]],
-                    "n_contacts": int(rows.sum()),
-                    "observed_rate": rate,
-                    "low": least,
-                    "high": most,
-                    "is_inside": least <= rate <= most,
-                    "is_inside_with_noise": -math.hypot(mean - least, noise)
-                    <= rate - mean
-                    <= math.hypot(most - mean, noise),
-                }
-            )
-
-    def mean_of(value: Callable[[dict[str, Any]], float]) -> float | None:
-        return float(np.mean([value(cell) for cell in cells])) if cells else None
-
+    cells: list[tuple[bool, bool, float]] = []
+    for name, number in product(np.unique(periods), range(len(BANDS) - 1)):
+        rows = (periods == name) & (band == number)
+        if int(rows.sum()) < minimum_contacts:
+            continue
+        rate, mean, least, most = (float(one[rows].mean()) for one in (outcome, proba, low, high))
+        noise = NOISE_REACH * math.sqrt(float((proba[rows] * (1.0 - proba[rows])).sum())) / int(rows.sum())
+        is_near = -math.hypot(mean - least, noise) <= rate - mean <= math.hypot(most - mean, noise)
+        cells.append((least <= rate <= most, is_near, most - least))
+    means: Sequence[float | None] = [float(np.mean(one)) for one in zip(*cells, strict=True)] or [None] * 3
+    coverage, predictive, width = means
     return {
-        "coverage": mean_of(lambda cell: cell["is_inside"]),
-        "predictive_coverage": mean_of(lambda cell: cell["is_inside_with_noise"]),
+        "coverage": coverage,
+        "predictive_coverage": predictive,
         "n_cells": len(cells),
-        "mean_width": mean_of(lambda cell: cell["high"] - cell["low"]),
-        "cells": cells,
+        "mean_width": width,
     }

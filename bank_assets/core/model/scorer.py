@@ -18,7 +18,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from bank_assets.core.arrays import FloatArray
+from bank_assets.core.arrays import FloatArray, checked_version
 
 BUNDLE_FILES: Final = ("model.onnx", "decision.json", "reference_profile.json", "model_card.md")
 BUNDLE_SCHEMA_VERSION: Final = 1
@@ -123,11 +123,8 @@ class Scorer:
             self.decision: dict[str, Any] = json.loads(files["decision.json"])
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise BundleError(f"decision.json: expected JSON, found {error}; fetch the version again.") from error
-        if self.decision.get("schema_version") != BUNDLE_SCHEMA_VERSION:
-            raise BundleError(
-                f"decision.json: expected schema_version {BUNDLE_SCHEMA_VERSION}, "
-                f"found {self.decision.get('schema_version')!r}; use the program version that made it."
-            )
+        remedy = "use the program version that made it"
+        checked_version(self.decision, BUNDLE_SCHEMA_VERSION, "decision.json", remedy, BundleError)
         self._session = self._open(files["model.onnx"])
         self._kinds = {f["name"]: f["kind"] for f in self.decision["features"]}
         self.feature_names: tuple[str, ...] = tuple(node.name for node in self._session.get_inputs())

@@ -8,14 +8,12 @@ noise of variance 1 / variance, which gives a likelihood in closed form.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from bank_assets.core.arrays import FloatArray
+from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, IntArray
 
 WINDOW_DAYS: Final = 180
 """History that counts: long enough for six blocks, short enough to forget another regime."""
@@ -26,10 +24,6 @@ MINIMUM_VARIANCE: Final = 2.0
 """Days are pooled with the next until so much binomial variance is together: the first-order form breaks below, where
 one subscription on a day of one contact would look like a shift of twenty."""
 GRID: Final = np.linspace(0.0, 2.0, 41)
-
-
-class HistoryError(ValueError):
-    """Past predictions and outcomes do not fit together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +43,6 @@ class Shift:
         """Standard deviation of one day's shift."""
         return math.hypot(self.day_sd, self.shared_sd)
 
-    def to_dict(self) -> dict[str, float | int]:
-        """Return the JSON form, stored with the model and recorded with forecasts."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> Shift:
-        """Read the JSON form."""
-        return cls(float(content["day_sd"]), float(content["shared_sd"]), int(content["n_days"]))
-
 
 @dataclass(frozen=True, slots=True)
 class PeriodTotals:
@@ -66,7 +51,7 @@ class PeriodTotals:
     `day` numbers a period's (last) day; `expected` sums p, `variance` sums p (1 - p), `observed` counts subscriptions.
     """
 
-    day: NDArray[np.int64]
+    day: IntArray
     expected: FloatArray
     variance: FloatArray
     observed: FloatArray
@@ -77,44 +62,11 @@ class PeriodTotals:
         return np.asarray((self.observed - self.expected) / self.variance)
 
 
-def _day_numbers(day: ArrayLike) -> NDArray[np.int64]:
-    days = np.asarray(day)
-    if np.issubdtype(days.dtype, np.datetime64):
-        days = days.astype("datetime64[D]")
-    return days.astype(np.int64)
-
-
-def checked_history(
-    day: ArrayLike, probability: ArrayLike, is_subscribed: ArrayLike
-) -> tuple[NDArray[np.int64], FloatArray, FloatArray]:
-    """Check past predictions, and drop rows whose outcome is unknown.
-
-    `day` holds datetime64 or whole days, (n,); `is_subscribed` holds 0, 1, bool, or NaN for unknown. Returns days as
-    whole numbers, probabilities and outcomes, each (n_known,).
-    """
-    days = _day_numbers(day)
-    proba = np.asarray(probability, dtype=np.float64)
-    outcome = np.asarray(is_subscribed, dtype=np.float64)
-    if not days.shape == proba.shape == outcome.shape or days.ndim != 1:
-        raise HistoryError(
-            f"history: expected one day, probability and outcome per contact, found {days.shape}, {proba.shape} and "
-            f"{outcome.shape}."
-        )
-    is_known = ~np.isnan(outcome)
-    days, proba, outcome = days[is_known], proba[is_known], outcome[is_known]
-    if bool(((outcome != 0.0) & (outcome != 1.0)).any()):
-        raise HistoryError("history: expected outcomes 0, 1 or unknown, found others; correct the outcomes.")
-    if not bool(((proba >= 0.0) & (proba <= 1.0)).all()):
-        raise HistoryError("history: expected probabilities in [0, 1], found others or none; score the contacts again.")
-    return days, proba, outcome
-
-
-def pooled_days(day: ArrayLike, probability: ArrayLike, is_subscribed: ArrayLike) -> PeriodTotals:
-    """Return totals by day, each with a variance of at least `MINIMUM_VARIANCE`; arguments as in `checked_history`.
+def pooled_days(days: IntArray, proba: FloatArray, outcome: FloatArray) -> PeriodTotals:
+    """Return totals by day, each with a variance of at least `MINIMUM_VARIANCE`; arguments are (n,), days by number.
 
     Smaller days are pooled with those after them, and a small rest with those before.
     """
-    days, proba, outcome = checked_history(day, probability, is_subscribed)
     unique, inverse = np.unique(days, return_inverse=True)
     sums = [np.bincount(inverse, weights, minlength=len(unique)) for weights in (proba, proba * (1 - proba), outcome)]
     pools: list[tuple[int, FloatArray]] = []
@@ -131,23 +83,20 @@ def pooled_days(day: ArrayLike, probability: ArrayLike, is_subscribed: ArrayLike
 
 
 def estimate_shift(
-    day: ArrayLike,
-    probability: ArrayLike,
-    is_subscribed: ArrayLike,
-    *,
-    as_of: np.datetime64 | int | None = None,
+    contact_dates: DayArray,
+    probability: FloatArray,
+    is_subscribed: BoolArray,
+    as_of: np.datetime64,
     window_days: int = WINDOW_DAYS,
 ) -> Shift:
-    """Estimate how far days and months deviate, from days before `as_of` (default: all).
+    """Estimate how far days and months deviate, from predictions of days before `as_of` and their outcomes, (n,).
 
     The result holds posterior means of both variances over a grid, with half-normal priors, so an empty, short or
-    patchy history gives an answer that leans on the prior as much as it must. Other arguments are as in
-    `checked_history`.
+    patchy history gives an answer that leans on the prior as much as it must.
     """
-    days, proba, outcome = checked_history(day, probability, is_subscribed)
-    now = int(days.max(initial=0)) + 1 if as_of is None else int(_day_numbers(as_of))
+    days, now = contact_dates.astype("datetime64[D]").astype(np.int64), int(as_of.astype("datetime64[D]").astype(int))
     inside = (days < now) & (days >= now - window_days)
-    totals = pooled_days(days[inside], proba[inside], outcome[inside])
+    totals = pooled_days(days[inside], probability[inside], is_subscribed[inside].astype(np.float64))
     day_sd, shared_sd = np.meshgrid(GRID, GRID, indexing="ij")
     log_posterior = -(day_sd**2 + shared_sd**2) / (2.0 * PRIOR_SD**2)
     block = (now - 1 - totals.day) // BLOCK_DAYS

@@ -16,18 +16,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bank_assets.core.arrays import BoolArray, FloatArray, Rows
+from bank_assets.core.arrays import BoolArray, FloatArray
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.promotion.refit_guard import AgainstChampion
 from bank_assets.core.quality import metrics
-from bank_assets.core.quality.bootstrap import BootstrapGain, paired_bootstrap, paired_bootstrap_f1
-from bank_assets.core.quality.objective import F1, PROFIT, Lead, judged_calls
+from bank_assets.core.quality.objective import F1, PROFIT, Cohort, Lead
 from bank_assets.core.training.export import PARITY_LIMIT
 
 FIRST, PROBATION, REFIT, RECIPE = "first", "probation", "refit", "recipe"
@@ -50,6 +48,9 @@ class PromotionPolicy:
     tie_share: float = 0.005  # profit difference, as a share of the champion's, that counts as a tie
 
 
+LIMITS: Final = PromotionPolicy()
+
+
 @dataclass(frozen=True, slots=True)
 class GateVerdict:
     """What a gate decided: sentences with the numbers, and JSON-able evidence."""
@@ -60,33 +61,34 @@ class GateVerdict:
     evidence: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
 class GateChecks:
-    """Collects the checks of one gate, and the evidence that its verdict carries either way."""
+    """Collects the checks of one gate as (passed, sentence with the numbers), and the evidence of its verdict."""
 
-    def __init__(self, kind: str) -> None:
-        self._kind = kind
-        self._failed: list[str] = []
-        self._passed: list[str] = []
-        self.evidence: dict[str, Any] = {}
+    kind: str
+    checks: list[tuple[bool, str]] = field(default_factory=list)
+    evidence: dict[str, Any] = field(default_factory=dict)
 
     def check(self, is_passed: bool, sentence: str) -> None:
-        """Record one check of the gate as a sentence with its numbers."""
-        (self._passed if is_passed else self._failed).append(sentence)
+        """Record one check."""
+        self.checks.append((is_passed, sentence))
 
     def verdict(self) -> GateVerdict:
         """Promoted if no check failed; the reasons are the failed checks, or else those that passed."""
-        return GateVerdict(self._kind, not self._failed, tuple(self._failed or self._passed), self.evidence)
+        is_promoted = all(is_passed for is_passed, _ in self.checks)
+        reasons = tuple(sentence for is_passed, sentence in self.checks if is_passed == is_promoted)
+        return GateVerdict(self.kind, is_promoted, reasons, self.evidence)
 
 
-def _check_thresholds(found: GateChecks, proba: FloatArray, observed: BoolArray, thresholds: tuple[float, ...]) -> None:
+def _check_thresholds(found: GateChecks, proba: FloatArray, observed: BoolArray) -> None:
     """Profit in units of the value, summed over thresholds, against that of the better of everyone and nobody."""
     model = trivial = 0.0
-    for threshold in thresholds:
+    for threshold in LIMITS.thresholds:
         at = Economics.constant(threshold, 1.0)
         model += float(at.profit(at.decide(proba, {}), observed, {}).sum())
         trivial += max(float(observed.sum()) - threshold * len(observed), 0.0)
-    evidence = {"model": model, "everyone_or_nobody": trivial, "thresholds": list(thresholds)}
-    found.evidence["profit_over_thresholds"] = evidence
+    thresholds = list(LIMITS.thresholds)
+    found.evidence["profit_over_thresholds"] = {"model": model, "everyone_or_nobody": trivial, "thresholds": thresholds}
     found.check(
         model > trivial,
         f"profit summed over break-even thresholds {thresholds[0]} to {thresholds[-1]}: {model:,.1f} values against "
@@ -94,69 +96,39 @@ def _check_thresholds(found: GateChecks, proba: FloatArray, observed: BoolArray,
     )
 
 
-def _loss_gain(
-    former: FloatArray, new: FloatArray, observed: BoolArray, days: NDArray[np.datetime64], seed: int
-) -> BootstrapGain:
-    losses = [metrics.log_loss_rows(observed, proba) for proba in (former, new)]
-    return paired_bootstrap(losses[0] - losses[1], seed=seed, clusters=days)
-
-
-def _check_calibration(
-    found: GateChecks, champion: FloatArray, challenger: FloatArray, observed: BoolArray, tolerance: float
-) -> None:
-    before, now = (metrics.expected_calibration_error(observed, proba) for proba in (champion, challenger))
-    found.evidence["calibration_error"] = {"champion": before, "challenger": now}
-    sentence = f"calibration error {now:.3f} against {before:.3f} (tolerance +{tolerance})"
-    found.check(now <= before + tolerance, sentence)
-
-
-def _check_leak(found: GateChecks, auc: float, limits: PromotionPolicy) -> None:
-    found.check(auc <= limits.leak_auc, f"AUC {auc:.3f} (above {limits.leak_auc} means a leak)")
+def _check_leak(found: GateChecks, auc: float) -> None:
+    found.check(auc <= LIMITS.leak_auc, f"AUC {auc:.3f} (above {LIMITS.leak_auc} means a leak)")
 
 
 def first_model_gate(
-    proba: FloatArray,
-    base_rate: FloatArray,
-    observed: BoolArray,
-    contact_dates: NDArray[np.datetime64],
-    economics: Economics,
-    rows: Rows,
-    *,
-    seed: int,
-    policy: PromotionPolicy | None = None,
-    objective: str = PROFIT,
-    f1_threshold: float = 0.5,
+    cohort: Cohort, proba: FloatArray, *, objective: str = PROFIT, f1_threshold: float = 0.5
 ) -> GateVerdict:
     """Is a model better than no model?
 
-    Arrays are (n,), over rows after everything that the model learned from. `base_rate` is the trailing subscription
-    rate known on each row's day, `f1_threshold` the threshold of the model's best F1 on earlier rows. The bootstrap
-    resamples whole days of `contact_dates`, because the contacts of a day are alike. The objective, `profit` or `f1`,
-    is that in which the model may not lose to calling everyone.
+    The cohort lies after everything that the model learned from; its rows hold the trailing subscription rate known on
+    each row's day. `proba`, (n,), are the model's probabilities, `f1_threshold` is that of its best F1 on earlier rows.
+    The objective, `profit` or `f1`, is that in which the model may not lose to calling everyone.
     """
-    limits = policy or PromotionPolicy()
-    found = GateChecks(FIRST)
-    if len(observed) < limits.minimum_class or bool(observed.all()) or not bool(observed.any()):
+    observed, found = cohort.observed, GateChecks(FIRST)
+    if len(observed) < LIMITS.minimum_class or not cohort.rarer:
         found.check(
             False,
-            f"expected at least {limits.minimum_class} out-of-time contacts with both outcomes, "
+            f"expected at least {LIMITS.minimum_class} out-of-time contacts with both outcomes, "
             f"found {len(observed)} with {int(observed.sum())} subscriptions",
         )
         return found.verdict()
-    gain = _loss_gain(base_rate, proba, observed, contact_dates, seed)
-    found.evidence["log_loss_gain_over_base_rate"] = gain.to_dict()
+    gain = cohort.loss_gain(cohort.rows["subscription_rate_30d"], proba)
+    found.evidence["log_loss_gain_over_base_rate"] = asdict(gain)
     found.check(
-        gain.probability >= limits.confidence,
+        gain.probability >= LIMITS.confidence,
         f"log loss gain over the as-of base rate {gain.gain:+.4f} per contact, "
-        f"P(gain > 0) = {gain.probability:.3f} (required: {limits.confidence})",
+        f"P(gain > 0) = {gain.probability:.3f} (required: {LIMITS.confidence})",
     )
-    _check_thresholds(found, proba, observed, limits.thresholds)
-    called = judged_calls(objective, proba, f1_threshold, economics, rows)
-    lead = Lead.of(
-        objective, observed, (np.ones_like(called), called), economics, rows, seed=seed, contact_dates=contact_dates
-    )
+    _check_thresholds(found, proba, observed)
+    called = cohort.calls(objective, proba, f1_threshold)
+    lead = cohort.lead(objective, np.ones_like(called), called)
     against = lead.gain
-    found.evidence["f1_gain_over_everyone" if objective == F1 else "profit_gain_over_everyone_eur"] = against.to_dict()
+    found.evidence["f1_gain_over_everyone" if objective == F1 else "profit_gain_over_everyone_eur"] = asdict(against)
     found.check(
         against.high >= 0.0,
         f"{lead.word} {lead.figures} of calling everyone"
@@ -164,7 +136,7 @@ def first_model_gate(
     )
     auc = metrics.roc_auc(observed, proba)
     found.evidence["roc_auc"] = auc
-    _check_leak(found, auc, limits)
+    _check_leak(found, auc)
     return found.verdict()
 
 
@@ -202,7 +174,6 @@ def refit_gate(
     parity: float,
     *,
     against: AgainstChampion | None = None,
-    policy: PromotionPolicy | None = None,
 ) -> GateVerdict:
     """Is a refit of the champion's recipe sane?
 
@@ -211,20 +182,19 @@ def refit_gate(
     from, catches data that became worse. It is None in the replay, whose data never change. `parity` is the largest
     |p(estimator) - p(graph)|.
     """
-    limits = policy or PromotionPolicy()
     found = GateChecks(REFIT)
     found.evidence["parity"] = parity
     found.check(parity <= PARITY_LIMIT, f"graph equals estimator within {parity:.1e} (limit {PARITY_LIMIT:.0e})")
     finite = bool(np.isfinite(proba).all() and (proba >= 0).all() and (proba <= 1).all())
     found.check(finite, "all probabilities within 0 and 1" if finite else "probabilities outside 0 to 1 found")
     if against is not None:
-        found.evidence["against_champion"] = against.to_dict()
+        found.evidence["against_champion"] = asdict(against)
         found.check(not against.is_worse, against.sentence)
     if not finite or len(observed) == 0:
         return found.verdict()
     mean, rate = float(proba.mean()), float(observed.mean())
-    found.evidence |= {"mean_probability": mean, "observed_rate": rate, "rows": len(observed)}
-    tolerance = limits.mean_tolerance * rate + 2.0 / math.sqrt(len(observed))
+    found.evidence.update({"mean_probability": mean, "observed_rate": rate, "rows": len(observed)})
+    tolerance = LIMITS.mean_tolerance * rate + 2.0 / math.sqrt(len(observed))
     found.check(
         abs(mean - rate) <= tolerance,
         f"mean probability {mean:.3f} against {rate:.3f} observed on the latest {len(observed)} contacts "
@@ -233,62 +203,54 @@ def refit_gate(
     auc = metrics.roc_auc(observed, proba)
     if not math.isnan(auc) and min(int(observed.sum()), int((~observed).sum())) >= 20:
         found.evidence["roc_auc"] = auc
-        found.check(auc >= limits.floor_auc, f"AUC {auc:.3f} on the latest contacts (floor {limits.floor_auc})")
+        found.check(auc >= LIMITS.floor_auc, f"AUC {auc:.3f} on the latest contacts (floor {LIMITS.floor_auc})")
     return found.verdict()
 
 
 def recipe_gate(
+    cohort: Cohort,
     challenger: FloatArray,
     champion: FloatArray,
-    observed: BoolArray,
-    contact_dates: NDArray[np.datetime64],
-    economics: Economics,
-    rows: Rows,
     *,
-    seed: int,
     fairness: Mapping[str, Any] | None = None,
-    policy: PromotionPolicy | None = None,
     objective: str = PROFIT,
     f1_thresholds: tuple[float, float] = (0.5, 0.5),
 ) -> GateVerdict:
-    """Is another recipe better than the champion's, both fitted before the rows?
+    """Is another recipe better than the champion's, both fitted before the cohort?
 
     `challenger` and `champion` are the probabilities (n,) of both recipes; `f1_thresholds` those of the champion's and
-    the challenger's best F1 on earlier rows. The verdict carries the challenger's `fairness`. The rest is as for
-    `first_model_gate`.
+    the challenger's best F1 on earlier rows. The verdict carries the challenger's `fairness`.
     """
-    limits = policy or PromotionPolicy()
-    found = GateChecks(RECIPE)
+    found, n = GateChecks(RECIPE), len(cohort.observed)
     found.evidence["fairness"] = dict(fairness or {})
-    smaller = min(int(observed.sum()), int((~observed).sum()))
-    is_enough = len(observed) >= limits.minimum_rows and smaller >= limits.minimum_class
-    requested = f"(required: {limits.minimum_rows} and {limits.minimum_class})"
-    found.check(is_enough, f"{len(observed)} out-of-time contacts, {smaller} of the rarer outcome {requested}")
+    is_enough = n >= LIMITS.minimum_rows and cohort.rarer >= LIMITS.minimum_class
+    requested = f"(required: {LIMITS.minimum_rows} and {LIMITS.minimum_class})"
+    found.check(is_enough, f"{n} out-of-time contacts, {cohort.rarer} of the rarer outcome {requested}")
     if not is_enough:
         return found.verdict()
     pair = (champion, challenger)
 
     def lead_in(name: str) -> Lead:
-        calls = [judged_calls(name, p, at, economics, rows) for p, at in zip(pair, f1_thresholds, strict=True)]
-        return Lead.of(name, observed, calls, economics, rows, seed=seed, contact_dates=contact_dates)
+        return cohort.lead(name, *(cohort.calls(name, p, at) for p, at in zip(pair, f1_thresholds, strict=True)))
 
-    lead = lead_in(objective)
-    loss = _loss_gain(champion, challenger, observed, contact_dates, seed)
-    found.evidence |= {lead.evidence_name: lead.gain.to_dict(), "log_loss_gain": loss.to_dict()}
+    lead, loss = lead_in(objective), cohort.loss_gain(*pair)
+    found.evidence.update({lead.evidence_name: asdict(lead.gain), "log_loss_gain": asdict(loss)})
     decisive, figures = lead.gain, f"{lead.word} {lead.figures}"
-    if lead.is_tie(limits.tie_share):
+    if lead.is_tie(LIMITS.tie_share):
         decisive, figures = loss, f"{lead.word} is a tie ({lead.figures}); log loss gain {loss.gain:+.4f}"
     found.check(
-        decisive.probability >= limits.confidence,
-        f"{figures}, P(gain > 0) = {decisive.probability:.3f} (required: {limits.confidence})",
+        decisive.probability >= LIMITS.confidence,
+        f"{figures}, P(gain > 0) = {decisive.probability:.3f} (required: {LIMITS.confidence})",
     )
     if objective == F1:
-        found.evidence["profit_gain_eur"] = lead_in(PROFIT).gain.to_dict()
+        found.evidence["profit_gain_eur"] = asdict(lead_in(PROFIT).gain)
     else:
-        calls = [economics.decide(proba, rows) for proba in pair]
-        f1 = paired_bootstrap_f1(observed, *calls, seed=seed)
-        found.evidence["f1_gain"] = f1.to_dict()
-        found.check(f1.gain >= -limits.f1_tolerance, f"F1 changes by {f1.gain:+.3f} (tolerance -{limits.f1_tolerance})")
-    _check_calibration(found, *pair, observed, limits.calibration_tolerance)
-    _check_leak(found, metrics.roc_auc(observed, challenger), limits)
+        f1 = cohort.lead(F1, *(cohort.economics.decide(proba, cohort.rows) for proba in pair)).gain
+        found.evidence["f1_gain"] = asdict(f1)
+        found.check(f1.gain >= -LIMITS.f1_tolerance, f"F1 changes by {f1.gain:+.3f} (tolerance -{LIMITS.f1_tolerance})")
+    before, now = (metrics.expected_calibration_error(cohort.observed, proba) for proba in pair)
+    found.evidence["calibration_error"] = {"champion": before, "challenger": now}
+    tolerance = LIMITS.calibration_tolerance
+    found.check(now <= before + tolerance, f"calibration error {now:.3f} against {before:.3f} (tolerance +{tolerance})")
+    _check_leak(found, metrics.roc_auc(cohort.observed, challenger))
     return found.verdict()

@@ -10,24 +10,22 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from bank_assets.core.arrays import rows_at
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.features.contacts import LearningData
 from bank_assets.core.promotion.gates import (
     FIRST,
+    LIMITS,
     PROBATION,
     RECIPE,
     GateVerdict,
-    PromotionPolicy,
     first_model_gate,
     kind_of_fit,
     recipe_gate,
 )
 from bank_assets.core.quality.objective import PROFIT
-from bank_assets.core.training.challenger import calibrator_of, choose_recipe, pooled_rows
-from bank_assets.core.training.folds import candidate_metrics, predict_candidates, resampled_fold
+from bank_assets.core.training.challenger import calibrator_of, choose_recipe, cohort_of, pooled_rows
+from bank_assets.core.training.folds import candidate_metrics, predict_candidates, resampled_fold, time_folds
 from bank_assets.core.training.recipes import Recipe
-from bank_assets.core.training.splits import time_folds
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +53,6 @@ def select_recipe(
     has_passed: bool,
     probation: bool,
     seed: int,
-    policy: PromotionPolicy | None = None,
     objective: str = PROFIT,
 ) -> RecipeSelection:
     """Compare recipes over time-ordered folds, and judge the chosen one by its gate.
@@ -67,29 +64,24 @@ def select_recipe(
     Raises:
         SplitError: the history is too short.
     """
-    limits = policy or PromotionPolicy()
     recipes = {recipe.name: recipe for recipe in (*candidates, incumbent)}
     folds = time_folds(data.contact_dates, data.as_of)
     resampled = cache(resampled_fold(data))  # one resampling for all algorithms
     found = predict_candidates(list(recipes.values()), data, folds, resampled, clock)
     predicted = {one.recipe.name: one for one in found}
     results = {name: candidate_metrics(found.calibrated, data, folds, economics) for name, found in predicted.items()}
-    rows = pooled_rows(predicted[incumbent.name].calibrated, data.contact_dates, folds, limits.minimum_rows)
-    proba, columns = {name: found.calibrated[rows] for name, found in predicted.items()}, rows_at(data.features, rows)
-    observed, days = data.is_subscribed[rows], data.contact_dates[rows]
-    choice = choose_recipe(
-        results, proba, observed, days, incumbent.name, economics, columns, seed=seed, objective=objective
-    )
+    rows = pooled_rows(predicted[incumbent.name].calibrated, data.contact_dates, folds, LIMITS.minimum_rows)
+    proba = {name: found.calibrated[rows] for name, found in predicted.items()}
+    cohort = cohort_of(data.rows(rows), economics, seed)
+    choice = choose_recipe(results, proba, cohort, incumbent.name, objective)
 
     kind, gate = kind_of_fit(choice.name, incumbent.name, has_passed=has_passed), None
-    judged = (observed, days, economics, columns)
-    options: dict[str, Any] = {"seed": seed, "policy": limits, "objective": objective}
+    pair = (proba[choice.name], proba[incumbent.name])
     if kind == FIRST:
-        base_rate, threshold = columns["subscription_rate_30d"], choice.f1_threshold
-        gate = first_model_gate(proba[choice.name], base_rate, *judged, f1_threshold=threshold, **options)
+        gate = first_model_gate(cohort, pair[0], objective=objective, f1_threshold=choice.f1_threshold)
     elif kind == RECIPE:
         thresholds = (results[incumbent.name]["f1_threshold"], choice.f1_threshold)
-        gate = recipe_gate(proba[choice.name], proba[incumbent.name], *judged, f1_thresholds=thresholds, **options)
+        gate = recipe_gate(cohort, *pair, objective=objective, f1_thresholds=thresholds)
     name = choice.name
     if kind == FIRST and probation and gate is not None and not gate.is_promoted:
         name, kind = incumbent.name, PROBATION

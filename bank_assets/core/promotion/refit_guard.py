@@ -12,8 +12,8 @@ It is no superiority gate, which costs 6 % of the profit (ADR 0009); the replay'
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Final
 
 import numpy as np
 
@@ -36,23 +36,19 @@ class RegressionPolicy:
     confidence: float = 0.95  # P(worse) required for a refusal
 
 
+LIMITS: Final = RegressionPolicy()
+
+
 @dataclass(frozen=True, slots=True)
 class AgainstChampion:
-    """Whether a refit is worse than the champion, a sentence with the numbers, and one row of evidence per fit made."""
+    """Whether a refit is worse than the champion, and a sentence with the numbers.
+
+    `fits` holds the evidence of each fit made, by the day after its last training day.
+    """
 
     is_worse: bool
     sentence: str
-    evidence: tuple[Mapping[str, Any], ...] = ()
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON form, kept with the challenger and the verdict; fits by the day after their last training day."""
-        fits = {str(row["start"]): dict(row) for row in self.evidence}
-        return {"is_worse": self.is_worse, "sentence": self.sentence, "fits": fits}
-
-    @classmethod
-    def from_dict(cls, content: Mapping[str, Any]) -> AgainstChampion:
-        """Read the JSON form."""
-        return cls(bool(content["is_worse"]), str(content["sentence"]), tuple(content["fits"].values()))
+    fits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def against_champion(
@@ -61,9 +57,7 @@ def against_champion(
     champion_as_of: np.datetime64,
     champion: FloatArray,
     calibrated: Callable[[FloatArray], FloatArray],
-    *,
     seed: int,
-    policy: RegressionPolicy | None = None,
 ) -> AgainstChampion:
     """Compare a refit with the champion on the contacts since the champion's day.
 
@@ -77,32 +71,34 @@ def against_champion(
         champion: its probabilities before the day's intercept, (n,); rows before `champion_as_of` are not used.
         calibrated: its calibrator, from raw to calibrated probabilities.
         seed: of the bootstrap.
-        policy: limits.
     """
-    limits = policy or RegressionPolicy()
     first = champion_as_of.astype("datetime64[D]")
-    if not _is_enough(data, first, limits):
+    if not _is_enough(data, first):
         return AgainstChampion(
             False,
             f"{int((data.contact_dates >= first).sum())} contacts since {first}, the champion's day, are too few "
-            f"to compare with it (required: {limits.minimum_rows} on {limits.minimum_days} days, "
-            f"{limits.minimum_class} of each outcome)",
+            f"to compare with it (required: {LIMITS.minimum_rows} on {LIMITS.minimum_days} days, "
+            f"{LIMITS.minimum_class} of each outcome)",
         )
     found = []
-    for start in dict.fromkeys((first, _latest_start(data, first, limits))):
+    for start in dict.fromkeys((first, _latest_start(data, first))):
         known = data.rows((data.contact_dates < start) & (data.known_on <= start))
-        if min(int(known.is_subscribed.sum()), int((~known.is_subscribed).sum())) < limits.minimum_class:
+        if min(int(known.is_subscribed.sum()), int((~known.is_subscribed).sum())) < LIMITS.minimum_class:
             return AgainstChampion(False, f"{len(known)} contacts before {start} are too few to fit the recipe on")
-        row = _compare(recipe, known, data, start, champion, calibrated, seed=seed)
+        estimator = fit_recipe(recipe, replace(known, as_of=start))
+        tested = data.rows(data.contact_dates >= start)
+        raw = estimator.predict_proba(encode(tested.features, FeatureSet.of(data.contract)))[:, 1]
+        pair = (champion[data.contact_dates >= start], calibrated(np.asarray(raw, dtype=np.float64)))
+        row = {"start": str(start), **_losses(tested, *pair, seed)}
         found.append(row)
         # A refusal needs a first fit that is worse with confidence, and a second that does not contradict it.
-        is_worse = row["gain"] < -limits.tolerance * row["log_loss_champion"]
-        if not is_worse or found[0]["P_worse"] < limits.confidence:
-            return AgainstChampion(False, _sentence(found, limits), tuple(found))
-    return AgainstChampion(True, _sentence(found, limits), tuple(found))
+        is_worse = row["gain"] < -LIMITS.tolerance * row["log_loss_champion"]
+        if not is_worse or found[0]["P_worse"] < LIMITS.confidence:
+            return AgainstChampion(False, _sentence(found), {row["start"]: row for row in found})
+    return AgainstChampion(True, _sentence(found), {row["start"]: row for row in found})
 
 
-def _sentence(found: Sequence[Mapping[str, Any]], limits: RegressionPolicy) -> str:
+def _sentence(found: Sequence[Mapping[str, Any]]) -> str:
     reported = [
         f"of the days before {row['start']} has a log loss of {row['log_loss_refit']:.4f} on the {row['rows']} "
         f"contacts since, the champion {row['log_loss_champion']:.4f}"
@@ -110,49 +106,29 @@ def _sentence(found: Sequence[Mapping[str, Any]], limits: RegressionPolicy) -> s
     ]
     return (
         f"the recipe fitted on what is known today {'; '.join(reported)}; P(worse) = {found[0]['P_worse']:.3f} "
-        f"(refused beyond {limits.tolerance:.0%} with P >= {limits.confidence:g})"
+        f"(refused beyond {LIMITS.tolerance:.0%} with P >= {LIMITS.confidence:g})"
     )
 
 
-def _is_enough(data: LearningData, start: np.datetime64, limits: RegressionPolicy) -> bool:
+def _is_enough(data: LearningData, start: np.datetime64) -> bool:
     tested = data.contact_dates >= start
     yes = int(data.is_subscribed[tested].sum())
     return (
-        int(tested.sum()) >= limits.minimum_rows
-        and min(yes, int(tested.sum()) - yes) >= limits.minimum_class
-        and len(np.unique(data.contact_dates[tested])) >= limits.minimum_days
+        int(tested.sum()) >= LIMITS.minimum_rows
+        and min(yes, int(tested.sum()) - yes) >= LIMITS.minimum_class
+        and len(np.unique(data.contact_dates[tested])) >= LIMITS.minimum_days
     )
 
 
-def _latest_start(data: LearningData, first: np.datetime64, limits: RegressionPolicy) -> np.datetime64:
+def _latest_start(data: LearningData, first: np.datetime64) -> np.datetime64:
     """The latest day with enough contacts since."""
     days = np.unique(data.contact_dates[data.contact_dates >= first])
-    return next((day for day in days[::-1] if _is_enough(data, day, limits)), first)
+    return next((day for day in days[::-1] if _is_enough(data, day)), first)
 
 
-def _compare(
-    recipe: Recipe,
-    known: LearningData,
-    data: LearningData,
-    start: np.datetime64,
-    champion: FloatArray,
-    calibrated: Callable[[FloatArray], FloatArray],
-    *,
-    seed: int,
-) -> dict[str, Any]:
-    feature_set = FeatureSet.of(data.contract)
-    estimator = fit_recipe(recipe, replace(known, as_of=start))
-    rows = data.contact_dates >= start
-    tested = data.rows(rows)
-    refit = calibrated(
-        np.asarray(estimator.predict_proba(encode(tested.features, feature_set))[:, 1], dtype=np.float64)
-    )
-    losses = [metrics.log_loss_rows(tested.is_subscribed, proba) for proba in (champion[rows], refit)]
-    gain = paired_bootstrap(losses[0] - losses[1], seed=seed, clusters=tested.contact_dates)
-    return {
-        **asdict(gain),
-        "P_worse": 1.0 - gain.probability,
-        "start": str(start),
-        "log_loss_champion": float(losses[0].mean()),
-        "log_loss_refit": float(losses[1].mean()),
-    }
+def _losses(tested: LearningData, champion: FloatArray, refit: FloatArray, seed: int) -> dict[str, Any]:
+    """The evidence of one fit."""
+    losses = [metrics.log_loss_rows(tested.is_subscribed, proba) for proba in (champion, refit)]
+    gain = paired_bootstrap(losses[0] - losses[1], tested.contact_dates, seed=seed)
+    means = {"log_loss_champion": float(losses[0].mean()), "log_loss_refit": float(losses[1].mean())}
+    return {**asdict(gain), "P_worse": 1.0 - gain.probability, **means}

@@ -1,4 +1,4 @@
-"""Two models on the same contacts: what each would have earned and how well each predicts, with intervals.
+"""Two models on the same contacts: what each would have earned and how well each predicts, with intervals and curves.
 
 The promotion asset shows this comparison to people; the promotion gates decide by their own rules.
 """
@@ -11,17 +11,18 @@ from typing import Any, Final
 
 import numpy as np
 
-from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, IntArray, Rows
-from bank_assets.core.economics.economics import Economics
+from bank_assets.core.arrays import FloatArray, IntArray, central_interval
 from bank_assets.core.quality import metrics
-from bank_assets.core.quality.bootstrap import CONFIDENCE, BootstrapGain, paired_bootstrap, paired_bootstrap_statistic
-from bank_assets.core.quality.curves import SHARES, profit_curve
-from bank_assets.core.quality.objective import F1, PROFIT, Lead
+from bank_assets.core.quality.bootstrap import CONFIDENCE, BootstrapGain, paired_bootstrap_statistic
+from bank_assets.core.quality.objective import F1, PROFIT, Cohort
 
 MINIMUM_ROWS: Final = 100
 MINIMUM_OF_CLASS: Final = 10
 RESAMPLES: Final = 300
 """Of statistics that need the whole sample; 0.3 s for 2,000 contacts."""
+SHARES: Final = tuple(round(0.025 * k, 3) for k in range(41))
+CURVE_RESAMPLES: Final = 200
+CURVE_SEED: Final = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,41 +92,26 @@ class ModelComparison:
         return document | {"measures": {one["name"]: one for one in document["measures"]}}
 
 
-def compare_models(
-    before: FloatArray,
-    now: FloatArray,
-    observed: BoolArray,
-    contact_dates: DayArray,
-    economics: Economics,
-    rows: Rows,
-    *,
-    seed: int,
-) -> ModelComparison:
+def compare_models(cohort: Cohort, before: FloatArray, now: FloatArray) -> ModelComparison:
     """Compare the probabilities of the old model and the new one on the same contacts, each (n,).
 
-    Measures that are means are resampled by whole days. Below 100 contacts or 10 of either outcome there are no
-    measures.
+    Below 100 contacts or 10 of either outcome there are no measures.
     """
-    n, subscribed = len(observed), int(observed.sum())
-    days = (str(contact_dates.min()), str(contact_dates.max())) if n else ("", "")
-    everyone = float(economics.profit(np.ones(n, bool), observed, rows).sum())
-    if n < MINIMUM_ROWS or min(subscribed, n - subscribed) < MINIMUM_OF_CLASS:
-        return ModelComparison(n, subscribed, *days, CONFIDENCE, (), {}, {}, everyone)
+    observed, dates = cohort.observed, cohort.contact_dates
+    n, everyone = len(observed), float(cohort.profit(np.ones(len(observed), bool)).sum())
+    days = (str(dates.min()), str(dates.max())) if n else ("", "")
+    if n < MINIMUM_ROWS or cohort.rarer < MINIMUM_OF_CLASS:
+        return ModelComparison(n, int(observed.sum()), *days, CONFIDENCE, (), {}, {}, everyone)
     pair = (before, now)
-    calls = [economics.decide(proba, rows) for proba in pair]
-    profit, f1 = (
-        Lead.of(objective, observed, calls, economics, rows, seed=seed, contact_dates=contact_dates)
-        for objective in (PROFIT, F1)
-    )
-    losses = [metrics.log_loss_rows(observed, proba) for proba in pair]
-    loss = paired_bootstrap(losses[0] - losses[1], seed=seed, clusters=contact_dates)
+    calls = [cohort.economics.decide(proba, cohort.rows) for proba in pair]
+    profit, f1 = (cohort.lead(objective, *calls) for objective in (PROFIT, F1))
     precision, error = metrics.average_precision, metrics.expected_calibration_error
 
     def gain(statistic: Callable[..., float], better: FloatArray, worse: FloatArray) -> BootstrapGain:
         def of_rows(at: IntArray) -> float:
             return statistic(observed[at], better[at]) - statistic(observed[at], worse[at])
 
-        return paired_bootstrap_statistic(of_rows, n, seed=seed, resamples=RESAMPLES)
+        return paired_bootstrap_statistic(of_rows, n, seed=cohort.seed, resamples=RESAMPLES)
 
     def values(statistic: Callable[..., float]) -> list[float]:
         return [statistic(observed, proba) for proba in pair]
@@ -134,16 +120,17 @@ def compare_models(
         _measure("profit_eur", [profit.before, profit.now], profit.gain, scale=n),
         _measure("f1", [f1.before, f1.now], f1.gain),
         _measure("average_precision", values(precision), gain(precision, now, before)),
-        _measure("log_loss", values(metrics.log_loss), loss, is_higher_better=False),
+        _measure("log_loss", values(metrics.log_loss), cohort.loss_gain(before, now), is_higher_better=False),
         _measure("calibration_error", values(error), gain(error, before, now), is_higher_better=False),
     )
     calibration, curves = {}, {}
-    for role, proba in zip(("before", "now"), pair, strict=True):
+    for role, proba in (("before", before), ("now", now)):
         bins = metrics.calibration_table(observed, proba)
         calibration[role] = tuple((one.mean_proba, one.rate) for one in bins)
-        earned = profit_curve(proba, observed, economics, rows, n_resamples=0).value.tolist()
-        curves[role] = tuple(zip(SHARES, earned, strict=True))
-    return ModelComparison(n, subscribed, *days, profit.gain.confidence, measures, calibration, curves, everyone)
+        curves[role] = tuple(zip(SHARES, profit_curve(cohort, proba, n_resamples=0)["value"], strict=True))
+    return ModelComparison(
+        n, int(observed.sum()), *days, profit.gain.confidence, measures, calibration, curves, everyone
+    )
 
 
 def _measure(
@@ -151,3 +138,30 @@ def _measure(
 ) -> Measure:
     ends = (gain.gain * scale, gain.low * scale, gain.high * scale)
     return Measure(name, float(values[0]), float(values[1]), *ends, gain.probability, is_higher_better)
+
+
+def profit_curve(cohort: Cohort, proba: FloatArray, n_resamples: int = CURVE_RESAMPLES) -> dict[str, Any]:
+    """Compute realised profit in EUR at each of `SHARES` of contacts called, best first, with a pointwise interval.
+
+    Contacts of equal probability are called in random order, and the curve is the mean over those orders: the order of
+    the rows, which may follow the outcomes, must not leak into it. Whole days are resampled. Returns the JSON form:
+    lists `share_called`, `value`, `low` and `high` (zeros without contacts), and `unit` and `level`.
+    """
+    gains, shares = cohort.profit(np.ones(len(proba), bool)), np.asarray(SHARES)
+    # Equal scores have one code, so that they are called together
+    codes = np.unique(-proba, return_inverse=True)[1]
+    day = np.unique(cohort.contact_dates, return_inverse=True)[1]
+
+    def at_shares(weights: FloatArray) -> FloatArray:
+        called = np.append(0.0, np.cumsum(np.bincount(codes, weights)))
+        earned = np.append(0.0, np.cumsum(np.bincount(codes, weights * gains)))
+        return np.interp(shares * called[-1], called, earned)
+
+    random, n_days = np.random.Generator(np.random.PCG64(CURVE_SEED)), int(day.max(initial=-1)) + 1
+    drawn = (random.integers(0, n_days, n_days) for _ in range(n_resamples if n_days else 0))
+    draws = [at_shares(np.bincount(days, minlength=n_days)[day].astype(np.float64)) for days in drawn]
+    value = at_shares(np.ones(len(proba)))
+    low, high = central_interval(draws, CONFIDENCE) if draws else (value, value)
+    ends = {"value": value, "low": np.minimum(low, value), "high": np.maximum(high, value)}
+    lists = {name: points.tolist() for name, points in ({"share_called": shares} | ends).items()}
+    return lists | {"unit": "EUR", "level": CONFIDENCE}

@@ -1,12 +1,22 @@
-"""Measures whom a model version calls, by protected group, with intervals.
+"""Measures whom a model version calls, by protected group, and judges the measures by limits.
 
-The limits and the reasons are in `core.quality.fairness_policy`, which the web app reads without this module.
+Age and marital status are inputs, because they change what a customer wants; a call is an offer, not a refusal. Three
+measures of each group are judged:
+
+* selection rate, against that of the most called group (the four-fifths rule of thumb);
+* true positive rate, against that of the best group (equal opportunity);
+* calibration, observed / expected subscriptions. It has no standing reason: it is an error of the model, not a
+  difference between customers.
+
+A limit is exceeded if the whole 90 % interval lies beyond it, and watched if only the estimate does. An exceeded limit
+needs a reason on record. Standing reasons count only while the column's calibration is within its limits.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from statistics import NormalDist
 from typing import Any, Final
 
@@ -14,29 +24,97 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bank_assets.contract.contract import Contract
-from bank_assets.core.arrays import BoolArray, FloatArray, Rows, central_interval
+from bank_assets.core.arrays import BoolArray, FloatArray, central_interval
 from bank_assets.core.drift.statistics import wilson_interval
 from bank_assets.core.economics.economics import Economics
-from bank_assets.core.quality.fairness_policy import (
-    CALIBRATION,
-    LEVEL,
-    SELECTION_RATE,
-    TRUE_POSITIVE_RATE,
-    UNKNOWN,
-    FairnessPolicy,
-    FairnessReport,
-    Finding,
-    findings_of,
-)
+from bank_assets.core.quality.objective import Cohort
 
+LEVEL: Final = 0.9
+"""Nominal coverage of every interval."""
+UNKNOWN: Final = "unknown"
+SELECTION_RATE: Final = "selection_rate"
+TRUE_POSITIVE_RATE: Final = "true_positive_rate"
+CALIBRATION: Final = "calibration"
 AGE_BANDS: Final = ((16, 24), (25, 34), (35, 44), (45, 54), (55, 64), (65, 120))
 RESAMPLES: Final = 200
 SEED: Final = 0
 UNDEFINED: Final[Mapping[str, None]] = {"value": None, "low": None, "high": None}
+LIMITS: Final = {
+    # Ratios are to the largest rate of any group
+    "selection_ratio": 0.8,
+    "tpr_ratio": 0.8,
+    "calibration_low": 0.8,
+    "calibration_high": 1.25,
+    # Smaller groups are shown but not judged
+    "minimum_contacts": 100,
+    "minimum_subscribed": 20,
+}
+STANDING_REASONS: Final[Mapping[str, str]] = {
+    "selection_rate:age": "Interest differs by age: students and the retired subscribe more often than others. The "
+    "groups are called as their calibrated probabilities say.",
+    "selection_rate:marital": "Interest differs by marital status. The groups are called as their calibrated "
+    "probabilities say.",
+    "true_positive_rate:age": "With one break-even for all, a group of lower interest has fewer of its subscribers "
+    "above it. The probabilities are calibrated in each group.",
+    "true_positive_rate:marital": "With one break-even for all, a group of lower interest has fewer of its "
+    "subscribers above it. The probabilities are calibrated in each group.",
+}
 
 
 class FairnessError(ValueError):
     """Scores, outcomes and groups do not fit together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A group beyond a limit: exceeded if the whole interval is beyond it, else only watched."""
+
+    measure: str
+    column: str
+    group: str
+    value: float
+    low: float
+    high: float
+    limit: float
+    is_exceeded: bool
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FairnessReport:
+    """Report of one model version.
+
+    `groups` holds, by column and group, the counts `n_contacts`, `n_called`, `n_subscribed`, and `selection_rate`,
+    `true_positive_rate`, `calibration` and `profit_share`, each with `value`, `low` and `high` (None if undefined).
+    """
+
+    groups: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    findings: tuple[Finding, ...]
+    economics: Economics
+
+    @property
+    def exceeded(self) -> tuple[Finding, ...]:
+        """The findings whose whole interval is beyond the limit."""
+        return tuple(finding for finding in self.findings if finding.is_exceeded)
+
+    @property
+    def status(self) -> str:
+        """within_limits, exceeded_with_reason, or exceeded (at least one finding has no reason on record)."""
+        if not self.exceeded:
+            return "within_limits"
+        return "exceeded_with_reason" if all(finding.reason for finding in self.exceeded) else "exceeded"
+
+    def evidence(self) -> dict[str, Any]:
+        """Return the JSON form for the promotion's evidence."""
+        return {
+            "status": self.status,
+            "reason": None,  # earlier releases could record a person's reason here
+            "groups": self.groups,
+            "findings": [asdict(finding) for finding in self.findings],
+            "policy": LIMITS,
+            "economics": self.economics.to_dict(),
+            "level": LEVEL,
+        }
 
 
 def age_band(age: ArrayLike) -> NDArray[np.str_]:
@@ -48,31 +126,20 @@ def age_band(age: ArrayLike) -> NDArray[np.str_]:
     return bands
 
 
-def fairness_report(
-    proba: ArrayLike,
-    is_subscribed: ArrayLike,
-    is_called: ArrayLike,
-    rows: Rows,
-    contract: Contract,
-    economics: Economics,
-    policy: FairnessPolicy | None = None,
-) -> FairnessReport:
-    """Report a model version's decisions by protected group.
+def fairness_report(cohort: Cohort, proba: FloatArray, called: BoolArray, contract: Contract) -> FairnessReport:
+    """Report a model version's calls by protected group.
 
     `proba` is calibrated and made before the outcomes, (n,). The contract names the protected columns; numeric ones are
     ages and reported in bands of years.
     """
-    policy = policy or FairnessPolicy()
-    scores, outcomes = np.asarray(proba, dtype=np.float64), np.asarray(is_subscribed).astype(bool)
-    called = np.asarray(is_called).astype(bool)
-    protected = contract.protected_columns
+    rows, outcomes, protected = cohort.rows, cohort.observed, contract.protected_columns
     missing = [name for name in protected if name not in rows]
     if missing:
         raise FairnessError(f"fairness: expected the protected columns {list(protected)}, missing {missing}.")
-    lengths = {len(scores), len(outcomes), len(called), *(len(rows[name]) for name in protected)}
+    lengths = {len(proba), len(outcomes), len(called), *(len(rows[name]) for name in protected)}
     if lengths == {0} or len(lengths) != 1:
         raise FairnessError(f"fairness: expected as many outcomes, calls and groups as scores, found {lengths}.")
-    profit = economics.profit(called, outcomes, rows)
+    profit = cohort.profit(called)
     groups: dict[str, dict[str, Any]] = {}
     findings: list[Finding] = []
     for column in protected:
@@ -81,9 +148,9 @@ def fairness_report(
         groups[column] = {}
         for name, share in _profit_shares(profit, names).items():
             of = names == name
-            groups[column][name] = _measures(scores[of], outcomes[of], called[of]) | {"profit_share": share}
-        findings += findings_of(column, groups[column], policy)
-    return FairnessReport(groups, tuple(findings), policy, economics)
+            groups[column][name] = _measures(proba[of], outcomes[of], called[of]) | {"profit_share": share}
+        findings += _findings_of(column, groups[column])
+    return FairnessReport(groups, tuple(findings), cohort.economics)
 
 
 def _measures(scores: FloatArray, outcomes: BoolArray, called: BoolArray) -> dict[str, Any]:
@@ -123,3 +190,45 @@ def _profit_shares(profit: FloatArray, names: NDArray[Any]) -> dict[str, Mapping
     low, high = central_interval([one / one.sum() for one in sums if one.sum() > 0.0] or [shares], LEVEL)
     ends = zip(shares, np.minimum(low, shares), np.maximum(high, shares), strict=True)
     return {label: _measure(*one) for label, one in zip(labels.tolist(), ends, strict=True)}
+
+
+def _findings_of(column: str, groups: Mapping[str, Mapping[str, Any]]) -> list[Finding]:
+    """List the groups of a column beyond a limit; `groups` as in `FairnessReport`."""
+    known = {name: group for name, group in groups.items() if name != UNKNOWN}
+    judged = {name: one for name, one in known.items() if one["n_contacts"] >= LIMITS["minimum_contacts"]}
+    subscribed = {name: one for name, one in judged.items() if one["n_subscribed"] >= LIMITS["minimum_subscribed"]}
+    least, most = LIMITS["calibration_low"], LIMITS["calibration_high"]
+    findings = []
+    for name, group in subscribed.items():
+        value, low, high = group[CALIBRATION].values()
+        if value is not None and value < least:
+            findings.append(Finding(CALIBRATION, column, name, value, low, high, least, high < least))
+        elif value is not None and value > most:
+            findings.append(Finding(CALIBRATION, column, name, value, low, high, most, low > most))
+    is_calibrated = not any(finding.is_exceeded for finding in findings)
+    for measure, members, limit in (
+        (SELECTION_RATE, judged, LIMITS["selection_ratio"]),
+        (TRUE_POSITIVE_RATE, subscribed, LIMITS["tpr_ratio"]),
+    ):
+        reason = STANDING_REASONS.get(f"{measure}:{column}") if is_calibrated else None
+        findings += _ratio_findings(measure, column, members, limit, reason)
+    return findings
+
+
+def _ratio_findings(
+    measure: str, column: str, groups: Mapping[str, Mapping[str, Any]], limit: float, reason: str | None
+) -> list[Finding]:
+    """Groups whose rate is too small a part of the largest group's."""
+    rates = {name: group[measure] for name, group in groups.items() if group[measure]["value"] is not None}
+    best = max(rates.values(), key=lambda rate: float(rate["value"]), default=None)
+    if best is None or best["value"] <= 0.0:
+        return []
+    findings = []
+    for name, rate in rates.items():
+        ratio, low = rate["value"] / best["value"], rate["low"] / best["high"]
+        high = min(rate["high"] / best["low"], 1e9) if best["low"] > 0.0 else 1e9
+        if ratio < limit:
+            is_exceeded = high < limit
+            given = reason if is_exceeded else None
+            findings.append(Finding(measure, column, name, ratio, low, high, limit, is_exceeded, given))
+    return findings

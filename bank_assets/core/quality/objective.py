@@ -5,30 +5,71 @@ It is independent of the threshold that customers are called by, which is part o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from bank_assets.core.arrays import BoolArray, Rows
+from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, Rows
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.quality import metrics
-from bank_assets.core.quality.bootstrap import BootstrapGain, paired_bootstrap, paired_bootstrap_f1
+from bank_assets.core.quality.bootstrap import RESAMPLES, BootstrapGain, paired_bootstrap, paired_bootstrap_f1
 
 PROFIT, F1 = "profit", "f1"
 METRIC: Final[Mapping[str, str]] = {PROFIT: "profit_eur", F1: "f1"}
 """The metric of a candidate that an objective maximises."""
 
 
-def judged_calls(objective: str, proba: ArrayLike, f1_threshold: float, economics: Economics, rows: Rows) -> BoolArray:
-    """Return the calls that an objective judges a model by, (n,).
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """Contacts with outcomes that models are compared on, each array (n,).
 
-    For profit these are the calls above break-even; for F1 the calls from `f1_threshold` on, the threshold of the
-    model's best F1 on earlier rows.
+    `rows` holds the columns that the economics read. Every bootstrap has the same `seed` and draws whole contact days,
+    because contacts of one day share effects that the columns do not show.
     """
-    return np.asarray(proba) >= f1_threshold if objective == F1 else economics.decide(proba, rows)
+
+    observed: BoolArray
+    contact_dates: DayArray
+    economics: Economics
+    rows: Rows
+    seed: int
+
+    @property
+    def rarer(self) -> int:
+        """Contacts with the rarer of both outcomes."""
+        subscribed = int(self.observed.sum())
+        return min(subscribed, len(self.observed) - subscribed)
+
+    def calls(self, objective: str, proba: FloatArray, f1_threshold: float) -> BoolArray:
+        """Return the calls that an objective judges a model by, (n,).
+
+        For profit these are the calls above break-even; for F1 the calls from `f1_threshold` on, the threshold of the
+        model's best F1 on earlier rows.
+        """
+        return np.asarray(proba >= f1_threshold if objective == F1 else self.economics.decide(proba, self.rows))
+
+    def profit(self, called: BoolArray) -> FloatArray:
+        """Realised EUR of calls, by contact, (n,)."""
+        return self.economics.profit(called, self.observed, self.rows)
+
+    def gain(self, difference: FloatArray, resamples: int = RESAMPLES) -> BootstrapGain:
+        """Bootstrap the mean of a difference that each contact has by itself, (n,); higher is better."""
+        return paired_bootstrap(difference, self.contact_dates, seed=self.seed, resamples=resamples)
+
+    def loss_gain(self, former: FloatArray, new: FloatArray) -> BootstrapGain:
+        """Bootstrap the log loss that new probabilities save."""
+        losses = [metrics.log_loss_rows(self.observed, proba) for proba in (former, new)]
+        return self.gain(losses[0] - losses[1])
+
+    def lead(self, objective: str, before: BoolArray, now: BoolArray) -> Lead:
+        """Compare the former and the new calls, each (n,)."""
+        if objective == F1:
+            f1 = [metrics.f1_of_calls(self.observed, called) for called in (before, now)]
+            return Lead(objective, f1[0], f1[1], paired_bootstrap_f1(self.observed, before, now, seed=self.seed))
+        profits = [self.profit(called) for called in (before, now)]
+        gain = self.gain(profits[1] - profits[0])
+        return Lead(objective, float(profits[0].sum()), float(profits[1].sum()), gain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,27 +83,6 @@ class Lead:
     before: float
     now: float
     gain: BootstrapGain
-
-    @classmethod
-    def of(
-        cls,
-        objective: str,
-        observed: BoolArray,
-        calls: Sequence[BoolArray],
-        economics: Economics,
-        rows: Rows,
-        *,
-        seed: int,
-        contact_dates: NDArray[np.datetime64],
-    ) -> Lead:
-        """Compare the former and the new calls, each (n,); profit is resampled by whole contact days."""
-        before, now = calls
-        if objective == F1:
-            gain = paired_bootstrap_f1(observed, before, now, seed=seed)
-            return cls(objective, metrics.f1_of_calls(observed, before), metrics.f1_of_calls(observed, now), gain)
-        profits = [economics.profit(called, observed, rows) for called in calls]
-        gain = paired_bootstrap(profits[1] - profits[0], seed=seed, clusters=contact_dates)
-        return cls(objective, float(profits[0].sum()), float(profits[1].sum()), gain)
 
     @property
     def word(self) -> str:

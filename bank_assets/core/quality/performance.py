@@ -6,24 +6,22 @@ All time is data time: days are UTC days, and nothing that became known after th
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, Rows, none_if_nan, records_at
-from bank_assets.core.drift.report import Level, worst
+from bank_assets.core.arrays import BoolArray, DayArray, none_if_nan
+from bank_assets.core.drift.report import Level, level_of, plain, worst
 from bank_assets.core.drift.statistics import wilson_interval
 from bank_assets.core.economics.economics import Economics
+from bank_assets.core.features.contacts import ScoredContacts
 from bank_assets.core.quality import metrics
-from bank_assets.core.quality.performance_report import (
-    Baseline,
-    PerformanceReport,
-    PerformanceStatus,
-    WindowPerformance,
-)
+
+PERFORMANCE_SCHEMA_VERSION: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,31 +50,89 @@ class PerformancePolicy:
     confidence: float = 0.99
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ScoredContacts:
-    """Contacts with the score they had on their day, and their outcomes; rows in any order, each array (n,).
+class PerformanceStatus(StrEnum):
+    """Whether a window carries a verdict."""
 
-    `proba` is NaN where no champion was in force, and `known_on` NaT where no outcome is known. `frame` holds the
-    columns that the economics read. `is_called` holds decisions on record; None decides by the economics of
-    `measure_performance`.
+    OK = "ok"
+    TOO_FEW_ROWS = "too_few_rows"
+    OUTCOMES_MISSING = "outcomes_missing"
+    BASELINE_MISSING = "baseline_missing"
+    """Calibration is judged, ranking is not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """The metrics of the champion's validation.
+
+    `roc_auc` is the mean over validation windows about as long as the judged ones, None if unknown. The pooled AUC
+    would be higher, since it also ranks contacts of different months, which no single window can repeat.
     """
 
-    contact_dates: DayArray
-    proba: FloatArray
-    is_subscribed: BoolArray
-    known_on: DayArray
-    frame: Rows = field(default_factory=dict)
-    is_called: BoolArray | None = None
+    roc_auc: float | None = None
+    f1_threshold: float = 0.5
 
-    def __post_init__(self) -> None:
-        parts = (self.contact_dates, self.proba, self.is_subscribed, self.known_on, self.is_called)
-        lengths = {len(part) for part in parts if part is not None}
-        if len(lengths) > 1:
-            raise ValueError(f"scored contacts: expected columns of one length, found {sorted(lengths)}.")
 
-    def rows(self, mask: NDArray[Any]) -> ScoredContacts:
-        """Select rows by mask."""
-        return records_at(self, mask)
+@dataclass(frozen=True, slots=True)
+class WindowPerformance:
+    """Realised performance over the matured contacts of a window; numbers that cannot be computed are None.
+
+    The name is `2009-W06`, `2009-02` or `latest`. `assumed_rows` have no outcome after maturity and count as not
+    subscribed. `f1` is at the champion's threshold and `f1_of_calls` that of the decisions. The oracle calls the
+    subscribers alone.
+    """
+
+    name: str
+    first_day: str
+    last_day: str
+    status: PerformanceStatus
+    level: Level
+    ranking_level: Level
+    calibration_level: Level
+    rows: int
+    assumed_rows: int
+    subscribed: int
+    expected_subscribed: float
+    observed_expected: float | None
+    observed_expected_low: float | None
+    observed_expected_high: float | None
+    roc_auc: float | None
+    roc_auc_low: float | None
+    roc_auc_high: float | None
+    average_precision: float | None
+    f1: float
+    f1_of_calls: float
+    brier: float
+    log_loss: float
+    calls: int
+    profit_eur: float
+    profit_everyone_eur: float
+    profit_oracle_eur: float
+
+
+@dataclass(frozen=True, slots=True)
+class PerformanceReport:
+    """Realised performance as of a day; `message` gives the verdict on the latest window, or why there is none.
+
+    Of the `rows` scored before `as_of`, `matured` have a final outcome; `unscored` had no champion in force. `latest`
+    is the shortest large enough window that ends with the last matured day.
+    """
+
+    as_of: str
+    model: str
+    message: str
+    level: Level
+    rows: int
+    matured: int
+    unscored: int
+    latest: WindowPerformance | None
+    weeks: tuple[WindowPerformance, ...]
+    months: tuple[WindowPerformance, ...]
+    economics: dict[str, Any]
+    baseline: Baseline
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form: plain types, None for what cannot be computed."""
+        return plain({"schema_version": PERFORMANCE_SCHEMA_VERSION, **asdict(self)})
 
 
 def is_matured(contacts: ScoredContacts, as_of: np.datetime64, maturity_days: int) -> BoolArray:
@@ -84,17 +140,16 @@ def is_matured(contacts: ScoredContacts, as_of: np.datetime64, maturity_days: in
 
     A contact of an earlier day is matured if its outcome is usable by then, or if `maturity_days` passed without one.
     """
-    known = ~np.isnat(contacts.known_on) & (contacts.known_on <= as_of)
     waited = contacts.contact_dates + np.timedelta64(maturity_days, "D") <= as_of
-    return np.asarray((contacts.contact_dates < as_of) & (known | waited))
+    return np.asarray((contacts.contact_dates < as_of) & ((contacts.known_on <= as_of) | waited))
 
 
 def measure_performance(
     contacts: ScoredContacts,
     as_of: Any,
     economics: Economics,
-    baseline: Baseline | None = None,
-    policy: PerformancePolicy | None = None,
+    baseline: Baseline = Baseline(),
+    policy: PerformancePolicy = PerformancePolicy(),
     model: str = "champion",
 ) -> PerformanceReport:
     """Measure realised performance by week and month, and judge the latest window.
@@ -102,7 +157,6 @@ def measure_performance(
     Without a `baseline` (the champion's validation), ranking is not judged. `model` names the champion for
     people. Without a matured contact the report has no window and says so.
     """
-    policy, baseline = policy or PerformancePolicy(), baseline or Baseline()
     day = np.datetime64(as_of, "D")
     before = contacts.contact_dates < day
     scored = ~np.isnan(contacts.proba)
@@ -159,9 +213,9 @@ def _measure(
     policy: PerformancePolicy,
 ) -> WindowPerformance:
     proba = contacts.proba
-    known = ~np.isnat(contacts.known_on) & (contacts.known_on <= as_of)
+    known = contacts.known_on <= as_of  # False for NaT
     y = contacts.is_subscribed & known
-    called = economics.decide(proba, contacts.frame) if contacts.is_called is None else contacts.is_called
+    called = economics.decide(proba, contacts.frame)
     rows, subscribed, expected = y.size, int(y.sum()), float(proba.sum())
     ratio, ratio_low, ratio_high = observed_expected(subscribed, expected, rows, policy.confidence)
     reach = float(special.ndtri(0.5 + policy.confidence / 2))
@@ -233,18 +287,13 @@ def _status(rows: int, assumed: int, baseline: Baseline, policy: PerformancePoli
 def _calibration_level(ratio: float, low: float, high: float, policy: PerformancePolicy) -> Level:
     if math.isnan(ratio) or low <= 1 <= high:
         return Level.NONE
-    return _level(max(ratio, 1 / ratio) if ratio > 0 else math.inf, policy.calibration_ratio)
+    return level_of(max(ratio, 1 / ratio) if ratio > 0 else math.inf, policy.calibration_ratio)
 
 
 def _ranking_level(validated: float, auc: float, half: float, policy: PerformancePolicy) -> Level:
     if math.isnan(half) or auc + half >= validated:
         return Level.NONE
-    return _level(validated - auc, policy.ranking_drop)
-
-
-def _level(effect: float, limits: tuple[float, float]) -> Level:
-    moderate, heavy = limits
-    return Level.HEAVY if effect >= heavy else Level.MODERATE if effect >= moderate else Level.NONE
+    return level_of(validated - auc, policy.ranking_drop)
 
 
 _LEVEL_WORDS: Final = {Level.NONE: "as expected", Level.MODERATE: "moderately off", Level.HEAVY: "far off"}

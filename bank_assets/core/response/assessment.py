@@ -34,62 +34,41 @@ def comparisons(evidence: Evidence, policy: ResponsePolicy) -> tuple[LimitCompar
 
 
 def _calibration(evidence: Evidence, policy: ResponsePolicy) -> LimitComparison:
-    n, least = evidence.outcomes, policy.minimum_outcomes
+    n, least, limit = evidence.outcomes, policy.minimum_outcomes, policy.calibration_ratio
+    sample = (ViolationKind.CALIBRATION, n, least, limit)
     if n < least:
-        return _too_few(ViolationKind.CALIBRATION, n, least, policy.calibration_ratio, f"{n} outcomes (needs {least})")
-    log_ratio, z = evidence.log_ratio, evidence.z
-    return LimitComparison(
-        ViolationKind.CALIBRATION,
-        n,
-        least,
-        math.exp(log_ratio),
-        policy.calibration_ratio,
-        abs(log_ratio) > math.log(policy.calibration_ratio) and abs(z) > policy.calibration_z,
-        log_ratio,
+        return _too_few(*sample, f"{n} outcomes (needs {least})")
+    log_ratio, z, z_limit = evidence.log_ratio, evidence.z, policy.calibration_z
+    is_violated = abs(log_ratio) > math.log(limit) and abs(z) > z_limit
+    sentence = (
         f"{evidence.observed:.0f} subscriptions against {evidence.expected:.1f} expected on {n} outcomes "
-        f"(z {z:+.1f}, limit {policy.calibration_z:g}; ratio {math.exp(log_ratio):.2f}, limit "
-        f"{policy.calibration_ratio:g})",
+        f"(z {z:+.1f}, limit {z_limit:g}; ratio {math.exp(log_ratio):.2f}, limit {limit:g})"
     )
+    return LimitComparison(*sample, math.exp(log_ratio), is_violated, log_ratio, sentence)
 
 
 def _covariates(evidence: Evidence, policy: ResponsePolicy) -> LimitComparison:
-    n, least = evidence.contacts, policy.minimum_contacts
+    n, least, limit = evidence.contacts, policy.minimum_contacts, policy.covariate_excess
+    sample = (ViolationKind.COVARIATES, n, least, limit)
     if n < least or not evidence.excess:
-        return _too_few(ViolationKind.COVARIATES, n, least, policy.covariate_excess, f"{n} contacts (needs {least})")
+        return _too_few(*sample, f"{n} contacts (needs {least})")
     column, excess = max(evidence.excess.items(), key=lambda item: item[1])
-    return LimitComparison(
-        ViolationKind.COVARIATES,
-        n,
-        least,
-        excess,
-        policy.covariate_excess,
-        excess > policy.covariate_excess,
-        excess,
-        f"the column {column} moved by {excess:.2f} of the contacts beyond noise on {n} contacts "
-        f"(limit {policy.covariate_excess:g})",
-    )
+    moved = f"the column {column} moved by {excess:.2f} of the contacts beyond noise on {n} contacts (limit {limit:g})"
+    return LimitComparison(*sample, excess, excess > limit, excess, moved)
 
 
 def _ranking(evidence: Evidence, policy: ResponsePolicy) -> LimitComparison:
-    n, least = evidence.outcomes, policy.minimum_ranked
+    n, least, floor = evidence.outcomes, policy.minimum_ranked, policy.ranking_floor
+    sample = (ViolationKind.RANKING, n, least, floor)
     if evidence.roc_auc is None or evidence.roc_auc_error is None:
-        needs = f"{n} outcomes (needs {least}, {policy.minimum_of_class} of either kind)"
-        return _too_few(ViolationKind.RANKING, n, least, policy.ranking_floor, needs)
+        return _too_few(*sample, f"{n} outcomes (needs {least}, {policy.minimum_of_class} of either kind)")
     upper = evidence.roc_auc + 2.0 * evidence.roc_auc_error
-    return LimitComparison(
-        ViolationKind.RANKING,
-        n,
-        least,
-        upper,
-        policy.ranking_floor,
-        upper < policy.ranking_floor,
-        policy.ranking_floor - upper,
-        f"AUC {evidence.roc_auc:.3f}, upper bound {upper:.3f} (floor {policy.ranking_floor:g})",
-    )
+    sentence = f"AUC {evidence.roc_auc:.3f}, upper bound {upper:.3f} (floor {floor:g})"
+    return LimitComparison(*sample, upper, upper < floor, floor - upper, sentence)
 
 
 def _too_few(kind: ViolationKind, n: int, least: int, limit: float, found: str) -> LimitComparison:
-    return LimitComparison(kind, n, least, None, limit, False, 0.0, f"{kind} not judged: {found}")
+    return LimitComparison(kind, n, least, limit, None, False, 0.0, f"{kind} not judged: {found}")
 
 
 def violations(evidence: Evidence, policy: ResponsePolicy) -> tuple[LimitComparison, ...]:
@@ -97,9 +76,8 @@ def violations(evidence: Evidence, policy: ResponsePolicy) -> tuple[LimitCompari
     return tuple(one for one in comparisons(evidence, policy) if one.is_violated)
 
 
-def respond(state: ResponseState, evidence: Evidence, policy: ResponsePolicy | None = None) -> Response:
-    """Choose the action of a day, and the state to keep. The caller reports the result of a fit with `after_fit`."""
-    limits = policy or ResponsePolicy()
+def respond(state: ResponseState, evidence: Evidence, limits: ResponsePolicy = ResponsePolicy()) -> Response:
+    """Choose the action of a day, and the state to keep. The caller reports the result of a fit by `after_verdict`."""
     today = str(evidence.as_of)
     if state.deployed_on is None:
         return Response(ResponseAction.SEARCH, ("there is no model yet",), state, "first", f"first-{today}")
@@ -116,8 +94,8 @@ def respond(state: ResponseState, evidence: Evidence, policy: ResponsePolicy | N
     def answer(
         action: ResponseAction, why: tuple[str, ...], state: ResponseState, run_key: str = "", is_alert: bool = is_new
     ) -> Response:
-        reasons = (*(one.sentence for one in found), *why)
-        return Response(action, reasons, state, state.episode_id, run_key, is_recalibrated, is_alert)
+        reasons, kinds = (*(one.sentence for one in found), *why), tuple(str(one.kind) for one in found)
+        return Response(action, reasons, state, state.episode_id, run_key, is_recalibrated, is_alert, kinds)
 
     held = _held(state, evidence, confirmed, limits)
     if held and _is_review_due(state, evidence, limits):
@@ -144,15 +122,6 @@ def respond(state: ResponseState, evidence: Evidence, policy: ResponsePolicy | N
         has_searched=state.has_searched or action is ResponseAction.SEARCH,
     )
     return answer(action, because, state, f"{state.episode_id}-{state.fits}")
-
-
-def after_fit(state: ResponseState, day: np.datetime64, *, is_promoted: bool) -> ResponseState:
-    """The state after a fit of a day. A refused fit starts a cool-down too, or it would be tried every day."""
-    today = str(day)
-    if not is_promoted:
-        return replace(state, attempted_on=today)
-    first = state.first_deployed_on or today
-    return replace(state, first_deployed_on=first, deployed_on=today, attempted_on=today, recent=(), quiet=0)
 
 
 def _rested(state: ResponseState, evidence: Evidence, policy: ResponsePolicy) -> ResponseState:

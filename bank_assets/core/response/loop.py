@@ -1,6 +1,6 @@
 """The loop over days: assess a day, respond, wait for the verdict of a fit, continue.
 
-The replay (`replay.platform`) and production (`bank_assets.loop.response`) drive this one loop through three ports.
+The replay (`replay.platform`) and production (`bank_assets.loop.response`) drive this one loop through its ports.
 The replay holds everything in memory and fits at once. Production reads tables and the ledger, requests a run and
 continues when its verdict is recorded, so a killed process resumes where it stopped.
 
@@ -12,18 +12,23 @@ would have been. Of the history before the first assessment only the newest day 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import Final, Protocol
 
 import numpy as np
 
 from bank_assets.core.arrays import DayArray
-from bank_assets.core.quality.performance import ScoredContacts
-from bank_assets.core.response.assessment import after_fit, respond, violations
-from bank_assets.core.response.evidence import KnownFacts, gather
+from bank_assets.core.drift.covariate_shift import Reference, excess_variation
+from bank_assets.core.drift.daily_profiles import DailyProfiles
+from bank_assets.core.features.contacts import ScoredContacts
+from bank_assets.core.model.calibration import intercept_as_of
+from bank_assets.core.quality import metrics
+from bank_assets.core.response.assessment import respond
 from bank_assets.core.response.policy import Evidence, Response, ResponseAction, ResponsePolicy, ResponseState
-from bank_assets.core.training.splits import MINIMUM_SPAN_DAYS
+from bank_assets.core.training.folds import MINIMUM_SPAN_DAYS
 
 FITS: Final = (ResponseAction.RETRAIN, ResponseAction.SEARCH)
 MINIMUM_CLASS: Final = 20
@@ -32,13 +37,31 @@ _DAY: Final = np.timedelta64(1, "D")
 
 
 @dataclass(frozen=True, slots=True)
-class Assessment:
-    """An assessed day: its evidence, the violated kinds, and the response."""
+class KnownFacts:
+    """What is known as of a day.
 
-    day: np.datetime64
+    Attributes:
+        scored: contacts with the unshifted probability of their day, and their outcomes.
+        daily: contacts per day, column and value.
+        reference: what the model in force learned from.
+    """
+
+    scored: ScoredContacts
+    daily: DailyProfiles
+    reference: Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """An assessed day: its evidence and the response."""
+
     evidence: Evidence
-    kinds: tuple[str, ...]
     response: Response
+
+    @property
+    def day(self) -> np.datetime64:
+        """The day that was assessed."""
+        return self.evidence.as_of
 
     @property
     def calls_for_fit(self) -> bool:
@@ -61,8 +84,8 @@ class Position:
     is_waiting: bool
 
 
-class ScoredDeliveries(Protocol):
-    """What was delivered, and how it was scored."""
+class LoopPorts(Protocol):
+    """What the loop asks of the world that it runs in."""
 
     def days(self) -> DayArray:
         """Days with contacts, sorted and distinct."""
@@ -73,16 +96,8 @@ class ScoredDeliveries(Protocol):
     def known(self, day: np.datetime64) -> KnownFacts:
         """What is known as of a day; it may hold later contacts and outcomes, which the evidence leaves out."""
 
-
-class Fits(Protocol):
-    """Models on demand."""
-
     def settle(self) -> bool:
-        """Make the model that the last assessment calls for; True once its verdict is in `LoopRecord.position`."""
-
-
-class LoopRecord(Protocol):
-    """The memory of the loop."""
+        """Make the model that the last assessment calls for; True once its verdict is in `position`."""
 
     def position(self) -> Position:
         """Where the loop stands."""
@@ -91,21 +106,20 @@ class LoopRecord(Protocol):
         """Append an assessment."""
 
 
-def advance(scores: ScoredDeliveries, fits: Fits, record: LoopRecord, policy: ResponsePolicy | None = None) -> bool:
+def advance(ports: LoopPorts, policy: ResponsePolicy = ResponsePolicy()) -> bool:
     """Assess every day that is due. Returns False if the verdict of a fit is pending, else True."""
-    limits = policy or ResponsePolicy()
     while True:
-        position = record.position()
+        position = ports.position()
         if position.is_waiting:
-            if not fits.settle():
+            if not ports.settle():
                 return False
             continue
-        for day in days_to_judge(scores.days(), scores.reached(), position.state):
-            known = scores.known(day)
+        for day in days_to_judge(ports.days(), ports.reached(), position.state):
+            known = ports.known(day)
             if position.state.deployed_on is None and not _is_learnable(known.scored, day):
                 return True
-            assessment = assess(day, known, position.state, position.shift, limits)
-            record.keep(assessment)
+            assessment = assess(day, known, position.state, position.shift, policy)
+            ports.keep(assessment)
             if assessment.calls_for_fit:
                 break
             position = Position(assessment.response.state, assessment.evidence.shift_now, False)
@@ -127,10 +141,9 @@ def assess(
     day: np.datetime64, known: KnownFacts, state: ResponseState, shift: float, policy: ResponsePolicy
 ) -> Assessment:
     """Assess one day; `shift` is the intercept in force, log-odds."""
-    evidence = gather(known, state, day, shift_before=shift, policy=policy)
+    evidence = gather(known, state, day, shift, policy)
     if state.deployed_on is not None:
-        kinds = tuple(str(found.kind) for found in violations(evidence, policy))
-        return Assessment(day, evidence, kinds, respond(state, evidence, policy))
+        return Assessment(evidence, respond(state, evidence, policy))
     attempted = state.attempted_on
     if attempted and day - np.datetime64(attempted, "D") < np.timedelta64(policy.cool_down_days, "D"):
         waiting = (
@@ -140,16 +153,50 @@ def assess(
         answer = Response(ResponseAction.NONE, (waiting,), state)
     else:
         answer = respond(state, evidence, policy)
-    return Assessment(day, evidence, (), replace(answer, state=replace(answer.state, assessed_on=str(day))))
+    return Assessment(evidence, replace(answer, state=replace(answer.state, assessed_on=str(day))))
+
+
+def gather(
+    known: KnownFacts, state: ResponseState, as_of: np.datetime64, shift_before: float, policy: ResponsePolicy
+) -> Evidence:
+    """Measure calibration, ranking and covariates of the model in force; without a model only the intercept.
+
+    Nothing of the day `as_of` or later enters. The probabilities are those before the day's intercept, because that
+    intercept would hide a decay of the model itself. `shift_before` is the intercept in force until now, log-odds.
+    """
+    scored = known.scored
+    found = Evidence(as_of, shift_before=shift_before, shift_now=intercept_as_of(scored, as_of))
+    if state.deployed_on is None or state.first_deployed_on is None:
+        return found
+    start = as_of - np.timedelta64(policy.window_days, "D")
+    since = max(start, np.datetime64(state.deployed_on, "D"))
+    own = scored.rows(~np.isnan(scored.proba) & scored.known_as_of(as_of) & (scored.contact_dates >= since))
+    proba, observed = own.proba, own.is_subscribed.astype(np.float64)
+    w = np.ones(len(proba)) if own.weights is None else own.weights
+    yes = int(observed.sum())
+    ranked = len(proba) >= policy.minimum_ranked and min(yes, len(proba) - yes) >= policy.minimum_of_class
+    first = max(start, np.datetime64(state.first_deployed_on, "D"))
+    window = known.daily.window(first.astype(date), as_of.astype(date) - timedelta(days=1))
+    return replace(
+        found,
+        outcomes=len(proba),
+        observed=float((w * observed).sum()),
+        expected=float((w * proba).sum()),
+        standard_error=math.sqrt(float((w**2 * proba * (1.0 - proba)).sum())),
+        contacts=window.rows,
+        excess=excess_variation(known.reference, window) if window.rows >= policy.minimum_contacts else {},
+        roc_auc=metrics.roc_auc(observed, proba) if ranked else None,
+        roc_auc_error=metrics.roc_auc_standard_error(observed, proba) if ranked else None,
+    )
 
 
 def _is_learnable(scored: ScoredContacts, day: np.datetime64) -> bool:
     """Whether a first model can be fitted and tested out of time: enough outcomes of both classes over enough days."""
-    known = (scored.known_on <= day) & (scored.contact_dates < day)
-    yes, no = int(scored.is_subscribed[known].sum()), int((~scored.is_subscribed[known]).sum())
-    if min(yes, no) < MINIMUM_CLASS:
+    known = scored.rows(scored.known_as_of(day))
+    yes = int(known.is_subscribed.sum())
+    if min(yes, len(known.proba) - yes) < MINIMUM_CLASS:
         return False
-    return bool(day - scored.contact_dates[known].min() >= np.timedelta64(MINIMUM_SPAN_DAYS, "D"))
+    return bool(day - known.contact_dates.min() >= np.timedelta64(MINIMUM_SPAN_DAYS, "D"))
 
 
 def after_verdict(
@@ -162,13 +209,18 @@ def after_verdict(
 ) -> ResponseState:
     """The state after a verdict on a fit that the loop, a schedule or a person requested.
 
-    `day` is the data time of the verdict; None for a rollback, which is in force from the last assessed day. A rollback
-    ends the episode and starts a cool-down, or the loop would undo it at once.
+    A refused fit starts a cool-down too, or it would be tried every day. `day` is the data time of the verdict; it is
+    None for a rollback, which is in force from the last assessed day. A rollback ends the episode and starts a
+    cool-down, or the loop would undo it at once.
     """
-    known = [one for one in (day, None if day else state.assessed_on, None if day else state.deployed_on) if one]
-    if not known or (day is not None and day == state.reviewed_on and not is_promoted):
+    known = [one for one in ((state.assessed_on, state.deployed_on) if day is None else (day,)) if one]
+    if not known or (day == state.reviewed_on and day is not None and not is_promoted):
         return state
-    after = after_fit(state, np.datetime64(max(known), "D"), is_promoted=is_promoted)
+    today = max(known)
+    after = replace(state, attempted_on=today)
     if is_promoted:
-        after = replace(after, is_on_probation=is_on_probation)
+        first = state.first_deployed_on or today
+        after = replace(
+            after, first_deployed_on=first, deployed_on=today, recent=(), quiet=0, is_on_probation=is_on_probation
+        )
     return replace(after, episode_id="", fits=0, severity=None, unhelpful=0) if is_rollback else after

@@ -1,6 +1,6 @@
 """Values of the response policy: its limits, the evidence of a day, the state between days, the response.
 
-`core.response.assessment` decides, `core.response.evidence` measures.
+`core.response.assessment` decides, `core.response.loop` measures.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+import msgspec
 import numpy as np
+
+from bank_assets.core.arrays import checked_version
 
 STATE_SCHEMA_VERSION: Final = 1
 
@@ -60,15 +63,6 @@ class ResponsePolicy:
     # starts no cool-down: it would have delayed the fit that the jump of October 2008 needed ten days later.
     review_days: int = 28
     material_shift: float = 0.05  # change of the intercept that counts as a recalibration, log-odds (5 % of the odds)
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.k <= self.n:
-            raise ValueError(f"ResponsePolicy: expected 1 <= k <= n, found k={self.k}, n={self.n}.")
-        if self.calibration_ratio <= 1.0 or self.cool_down_days < 1 or self.search_after < 1:
-            raise ValueError(
-                f"ResponsePolicy: expected calibration_ratio > 1, cool_down_days >= 1 and search_after >= 1, found "
-                f"{self.calibration_ratio}, {self.cool_down_days} and {self.search_after}."
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +117,8 @@ class LimitComparison:
     kind: ViolationKind
     sample: int
     minimum: int
-    value: float | None
     limit: float
+    value: float | None
     is_violated: bool
     severity: float
     sentence: str
@@ -161,15 +155,9 @@ class ResponseState:
     @classmethod
     def from_json(cls, text: str) -> ResponseState:
         """Read what `to_json` wrote; another schema version is a ValueError."""
-        content = json.loads(text)
-        version = content.pop("schema_version", None)
-        if version != STATE_SCHEMA_VERSION:
-            raise ValueError(
-                f"response state: expected schema_version {STATE_SCHEMA_VERSION}, found {version!r}; "
-                "reset it, it builds up again within days."
-            )
-        content["recent"] = tuple(tuple(kinds) for kinds in content["recent"])
-        return cls(**content)
+        remedy = "reset it, it builds up again within days"
+        content = checked_version(json.loads(text), STATE_SCHEMA_VERSION, "response state", remedy)
+        return msgspec.convert(content, cls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +166,7 @@ class Response:
 
     `run_key` is unique per requested fit. `is_recalibrated` says that the intercept moved materially, which may
     accompany a refit; `is_alert` that people are notified: an episode began, or the loop stopped.
+    `kinds` are the limits that were violated.
     """
 
     action: ResponseAction
@@ -187,3 +176,4 @@ class Response:
     run_key: str = ""
     is_recalibrated: bool = False
     is_alert: bool = False
+    kinds: tuple[str, ...] = ()

@@ -13,20 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bank_assets.contract.contract import Contract
-from bank_assets.core.arrays import BoolArray, FloatArray, Rows
+from bank_assets.core.arrays import BoolArray, FloatArray
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.features.contacts import LearningData
 from bank_assets.core.features.feature_set import FeatureSet
 from bank_assets.core.model.bundle import NO_RANGES, BundleParts, ModelLineage, bundle_files, observed_ranges
 from bank_assets.core.model.calibration import fit_affine
 from bank_assets.core.model.scorer import Scorer
-from bank_assets.core.quality import metrics
-from bank_assets.core.quality.bootstrap import paired_bootstrap
-from bank_assets.core.quality.objective import F1, PROFIT, Lead, judged_calls
+from bank_assets.core.quality.objective import F1, PROFIT, Cohort
 from bank_assets.core.training.export import parity, to_onnx
-from bank_assets.core.training.folds import rank_candidates
+from bank_assets.core.training.folds import Fold, rank_candidates
 from bank_assets.core.training.recipes import Recipe, fit_recipe
-from bank_assets.core.training.splits import Fold
 
 GUARD_ROWS = 1_000
 """Latest contacts that the refit guard checks."""
@@ -36,55 +33,42 @@ CONFIDENCE = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The recipe to deploy: the candidate's name, a sentence with the numbers, and JSON evidence."""
+    """The recipe to deploy: the candidate's name, a sentence with the numbers, and the threshold of its best F1."""
 
     name: str
     reason: str
-    evidence: Mapping[str, Any]
     f1_threshold: float
 
 
 def choose_recipe(
     results: Mapping[str, Mapping[str, float]],
     calibrated: Mapping[str, FloatArray],
-    observed: BoolArray,
-    contact_dates: NDArray[np.datetime64],
+    cohort: Cohort,
     incumbent: str,
-    economics: Economics,
-    rows: Rows,
-    *,
-    seed: int,
     objective: str = PROFIT,
 ) -> Choice:
     """Take the best candidate, unless its lead over the incumbent could be luck.
 
     Of many candidates the best on some thousand rows is partly the luckiest. So the incumbent stays until another
     recipe is better with the required confidence, in the objective or, where that is equal, in log loss. `incumbent`
-    names the champion's recipe, or the default one before the first champion; arrays are over the compared rows, (n,).
+    names the champion's recipe, or the default one before the first champion; `calibrated` are probabilities of the
+    cohort, (n,).
     """
     best = rank_candidates(results, objective)[0]
     thresholds = {name: float(results[name]["f1_threshold"]) for name in results}
     if best == incumbent or incumbent not in results:
-        return Choice(best, f"{best} is the best of {len(results)} candidates", {"best": best}, thresholds[best])
-    calls = [judged_calls(objective, calibrated[name], thresholds[name], economics, rows) for name in (incumbent, best)]
-    lead = Lead.of(objective, observed, calls, economics, rows, seed=seed, contact_dates=contact_dates)
-    losses = {name: metrics.log_loss_rows(observed, calibrated[name]) for name in (best, incumbent)}
-    loss = paired_bootstrap(losses[incumbent] - losses[best], seed=seed, clusters=contact_dates)
-    evidence = {
-        "best": best,
-        "incumbent": incumbent,
-        ("f1_gain" if objective == F1 else "profit_gain_eur_per_contact"): lead.gain.to_dict(),
-        "log_loss_gain": loss.to_dict(),
-    }
+        return Choice(best, f"{best} is the best of {len(results)} candidates", thresholds[best])
+    pair = (incumbent, best)
+    lead = cohort.lead(objective, *(cohort.calls(objective, calibrated[name], thresholds[name]) for name in pair))
+    loss = cohort.loss_gain(*(calibrated[name] for name in pair))
     chances = f"P({lead.word} gain) {lead.gain.probability:.2f}, P(log loss gain) {loss.probability:.2f}"
     if lead.gain.probability >= CONFIDENCE or (lead.gain.probability >= 0.5 and loss.probability >= CONFIDENCE):
-        return Choice(best, f"{best} beats {incumbent}: {chances}", evidence, thresholds[best])
+        return Choice(best, f"{best} beats {incumbent}: {chances}", thresholds[best])
     unit = "in F1" if objective == F1 else "EUR a contact"
     return Choice(
         incumbent,
         f"{best} leads {incumbent} by {lead.gain.gain:+.3f} {unit}, which may be luck: {chances} "
         f"(required: {CONFIDENCE}); {incumbent} stays",
-        evidence,
         thresholds[incumbent],
     )
 
@@ -144,6 +128,11 @@ def calibrator_of(recipe: Recipe, raw: FloatArray, data: LearningData) -> list[d
     """
     predicted = ~np.isnan(raw)
     return [] if recipe.sampler == "none" else [fit_affine(raw[predicted], data.is_subscribed[predicted])]
+
+
+def cohort_of(data: LearningData, economics: Economics, seed: int) -> Cohort:
+    """Return rows to learn from as a cohort that models are compared on."""
+    return Cohort(data.is_subscribed, data.contact_dates, economics, data.features, seed)
 
 
 def pooled_rows(

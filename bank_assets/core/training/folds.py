@@ -1,4 +1,4 @@
-"""Out-of-time predictions of recipes over time-ordered folds, and the metrics and ranking of candidates.
+"""Time-ordered folds, the out-of-time predictions of recipes over them, and the metrics and ranking of candidates.
 
 Calibration is rolling. The calibrator of a fold is fitted on the out-of-time predictions of the folds before it; then
 each day's intercept follows the outcomes known by then, exactly as in production. So no fit is spent on calibration,
@@ -11,26 +11,83 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from bank_assets.core.arrays import BoolArray, FloatArray
+from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, IntArray
 from bank_assets.core.economics.economics import Economics
-from bank_assets.core.features.contacts import LearningData
+from bank_assets.core.features.contacts import LearningData, ScoredContacts
 from bank_assets.core.features.feature_set import FeatureSet
 from bank_assets.core.model.calibration import fit_affine, recalibrated_day_by_day
 from bank_assets.core.model.scorer import apply_calibrator
 from bank_assets.core.quality import metrics
 from bank_assets.core.quality.objective import METRIC, PROFIT
 from bank_assets.core.training.recipes import Recipe, encode, fit_encoded, load_libraries, recency_weights, resample
-from bank_assets.core.training.splits import Fold
 
+N_REPORTED_FOLDS: Final = 3
+"""Folds whose pooled metrics are reported; one warm-up fold before them feeds the first calibrator."""
+
+MINIMUM_SPAN_DAYS: Final = 8
+"""Shorter histories cannot be split into four parts of whole days."""
 Resampled = tuple[FloatArray, BoolArray, FloatArray]
 TIE_SHARE: Final = 0.005
-ResampledFold = Callable[[str, Fold, float, int], Resampled]
+ResampledFold = Callable[[str, "Fold", float, int], Resampled]
 """(sampler, fold, half-life days, seed) -> resampled rows; an implementation may cache."""
+
+
+class SplitError(ValueError):
+    """The history is too short to be split by time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """One fold: train on contacts before `test_start`, the as-of day of the fit, and test on [test_start, test_end).
+
+    The first fold, `warm_up`, is not reported: its predictions do not enter the pooled metrics.
+    """
+
+    name: str
+    test_start: np.datetime64
+    test_end: np.datetime64
+    is_reported: bool
+
+    def train_mask(self, contact_dates: DayArray, known_on: DayArray) -> BoolArray:
+        """Rows whose call and outcome lie before the fold's test rows, (n,)."""
+        return np.asarray((contact_dates < self.test_start) & (known_on <= self.test_start))
+
+    def test_mask(self, contact_dates: DayArray) -> BoolArray:
+        """Rows of the test span, (n,)."""
+        return np.asarray((contact_dates >= self.test_start) & (contact_dates < self.test_end))
+
+
+def time_folds(contact_dates: DayArray, as_of: np.datetime64) -> tuple[Fold, ...]:
+    """Split the span into four equal parts at month starts; test on the last three, warm up on half of the first.
+
+    On the real file the reported folds begin in January 2009. Where months are too long for the span (a few weeks of
+    data), the folds start at days.
+    """
+    first = contact_dates.min().astype("datetime64[D]")
+    days = int((as_of - first).astype(np.int64))
+    if days < MINIMUM_SPAN_DAYS:
+        raise SplitError(
+            f"history: expected contacts over at least {MINIMUM_SPAN_DAYS} days before {as_of}, found {days}; "
+            "deliver more history before training."
+        )
+    halves = 2 * (N_REPORTED_FOLDS + 1)
+    points = [first + days * k // halves for k in (1, *range(2, halves, 2))]
+    if days >= 30 * halves:
+        # The next start of a month, or the day itself if it is one
+        points = [((point - 1).astype("datetime64[M]") + 1).astype("datetime64[D]") for point in points]
+    spans = enumerate(pairwise([*points, as_of]))
+    return tuple(Fold(str(k) if k else "warm_up", start, end, k > 0) for k, (start, end) in spans)
+
+
+def random_folds(n_rows: int, n_folds: int, seed: int) -> IntArray:
+    """Return a shuffled fold number for each row, (n_rows,), in [0, n_folds): it hides every change in time."""
+    return np.random.default_rng(seed).permutation(np.arange(n_rows) % n_folds)
 
 
 def resampled_fold(data: LearningData) -> ResampledFold:
@@ -67,7 +124,8 @@ def calibrate_rolling(raw: FloatArray, data: LearningData, folds: Sequence[Fold]
         step = fit_affine(raw[before], data.is_subscribed[before])
         scaled[test] = apply_calibrator(raw[test], [step])
     days = np.unique(data.contact_dates[~np.isnan(scaled)])
-    return recalibrated_day_by_day(scaled, data.is_subscribed, data.known_on, data.contact_dates, days)
+    scored = ScoredContacts(data.contact_dates, scaled, data.is_subscribed, data.known_on)
+    return recalibrated_day_by_day(scored, days)
 
 
 def predict_candidates(

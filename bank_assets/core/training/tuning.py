@@ -15,9 +15,8 @@ import numpy as np
 from bank_assets.core.features.contacts import LearningData
 from bank_assets.core.quality import metrics
 from bank_assets.core.training.algorithms import ALGORITHMS, Parameters, Range
-from bank_assets.core.training.folds import predict_folds, resampled_fold
+from bank_assets.core.training.folds import predict_folds, resampled_fold, time_folds
 from bank_assets.core.training.recipes import Recipe
-from bank_assets.core.training.splits import time_folds
 
 MAXIMUM_TRIALS: Final = 200
 

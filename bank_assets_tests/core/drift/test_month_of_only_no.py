@@ -10,11 +10,10 @@ from bank_assets.contract.uci import UCI
 from bank_assets.core.drift.daily_profiles import DailyProfiles
 from bank_assets.core.drift.verdict import compare_profiles
 from bank_assets.core.economics.economics import Economics
-from bank_assets.core.quality.performance import ScoredContacts, measure_performance
+from bank_assets.core.quality.performance import measure_performance
 from bank_assets.core.training.challenger import fit_deployment
-from bank_assets.core.training.folds import candidate_metrics, predict_folds, resampled_fold
+from bank_assets.core.training.folds import candidate_metrics, predict_folds, resampled_fold, time_folds
 from bank_assets.core.training.recipes import SAMPLERS, Recipe
-from bank_assets.core.training.splits import time_folds
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 MONTHS, BARREN = 8, np.datetime64("2020-06", "M")
@@ -54,7 +53,7 @@ def test_the_deployment_fit_learns_from_it(contacts):
 
 def test_its_performance_has_profit_and_no_auc(contacts):
     proba = np.where(contacts.frame["poutcome"] == "success", 0.4, 0.08)
-    scored = ScoredContacts(contacts.contact_dates, proba, contacts.is_subscribed, contacts.known_on)
+    scored = contacts.scored(proba)
     report = measure_performance(scored, "2020-09-15", Economics())
     june = next(month for month in report.months if month.name == "2020-06")
     assert june.roc_auc is None

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from bank_assets.core.drift.profile import ColumnProfile
 from bank_assets.core.drift.statistics import (
     cohens_h,
     ks_distance,
@@ -17,6 +16,7 @@ from bank_assets.core.drift.statistics import (
     total_variation,
     wilson_interval,
 )
+from bank_assets_tests.world.profiles import column_of
 
 SEED = 7
 samples = st.lists(st.integers(-5, 30), min_size=1, max_size=80)
@@ -27,11 +27,11 @@ bin_counts = st.integers(1, 9).flatmap(
 
 
 def numeric(values):
-    return ColumnProfile.of("numeric", values, np.ones(len(values), dtype=np.int64))
+    return column_of("numeric", values)
 
 
 def category(values):
-    return ColumnProfile.of("category", values, np.ones(len(values), dtype=np.int64))
+    return column_of("category", values)
 
 
 @pytest.mark.filterwarnings("ignore:ks_2samp. Exact calculation unsuccessful")
@@ -40,7 +40,7 @@ def test_distance_and_p_value_equal_scipy_on_the_rows(reference, current):
     expected = stats.ks_2samp(reference, current)
     a, b = numeric(reference), numeric(current)
     assert ks_distance(a, b) == pytest.approx(expected.statistic, abs=1e-12)
-    assert ks_p_value(a, b) == pytest.approx(expected.pvalue, abs=1e-12)
+    assert ks_p_value(a, b, ks_distance(a, b)) == pytest.approx(expected.pvalue, abs=1e-12)
 
 
 def test_large_samples_use_the_asymptotic_p_value_of_scipy():
@@ -49,7 +49,7 @@ def test_large_samples_use_the_asymptotic_p_value_of_scipy():
     expected = stats.ks_2samp(reference, current)
     a, b = numeric(reference), numeric(current)
     assert ks_distance(a, b) == pytest.approx(expected.statistic, abs=1e-12)
-    assert ks_p_value(a, b) == pytest.approx(expected.pvalue, rel=1e-9)
+    assert ks_p_value(a, b, ks_distance(a, b)) == pytest.approx(expected.pvalue, rel=1e-9)
 
 
 @given(samples, samples, st.randoms())
@@ -109,7 +109,7 @@ def test_values_beyond_anything_the_reference_has_are_seen():
 
 def test_empty_samples_have_no_distance():
     empty, some = numeric([]), numeric([1])
-    for statistic in (ks_distance, ks_p_value, psi_numeric, total_variation):
+    for statistic in (ks_distance, lambda *columns: ks_p_value(*columns, math.nan), psi_numeric, total_variation):
         assert math.isnan(statistic(empty, some))
         assert math.isnan(statistic(some, empty))
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -17,10 +18,11 @@ from bank_assets.core.economics.economics import (
     EconomicsError,
     amount_of,
 )
-from bank_assets.core.economics.planner import plan_calls
-from bank_assets.core.quality.curves import profit_curve
-from bank_assets.core.quality.objective import PROFIT, Lead
-from bank_assets.core.quality.performance import ScoredContacts, measure_performance
+from bank_assets.core.economics.planner import PlanSettings, plan_calls
+from bank_assets.core.features.contacts import ScoredContacts
+from bank_assets.core.quality.comparison import profit_curve
+from bank_assets.core.quality.objective import PROFIT, Cohort
+from bank_assets.core.quality.performance import measure_performance
 
 
 @pytest.mark.parametrize(
@@ -37,7 +39,7 @@ def test_amounts_their_words_and_their_json_form(amount, expected, text):
     rows = {"fee": np.array([2.5, 7.5]), "balance": np.array([-300, 2_000])}
     assert amount.of(rows).tolist() == expected
     assert str(amount) == text
-    assert amount_of(json.loads(json.dumps(amount.to_dict()))) == amount
+    assert amount_of(json.loads(json.dumps(msgspec.to_builtins(amount)))) == amount
 
 
 BY_ROW = Economics(ColumnAmount("fee"), BalanceValue(0.02, 10.0, 300.0, "balance"))
@@ -65,7 +67,7 @@ def test_economics_by_row_are_described_by_their_amounts_and_have_no_single_thre
 
 
 def test_a_plan_follows_the_economics_of_each_row():
-    plan = plan_calls(["a", "b", "c"], [0.6, 1.0, 0.02], BY_ROW, ROWS, UCI)
+    plan = plan_calls(["a", "b", "c"], [0.6, 1.0, 0.02], ROWS, UCI, PlanSettings(BY_ROW))
     assert plan.is_called.tolist() == [True, False, True]
     assert plan.cost_eur.tolist() == ROWS["fee"].tolist()
     assert plan.value_eur.tolist() == [10.0, 10.0, 100.0]
@@ -75,10 +77,10 @@ def test_a_plan_follows_the_economics_of_each_row():
 def test_offline_profit_follows_the_economics_of_each_row():
     called, observed, day = np.array([True, True, True]), np.array([True, True, False]), np.datetime64("2009-02-02")
     days = np.full(3, day)
-    lead = Lead.of(PROFIT, observed, (called, BY_ROW.decide_knowing(observed, ROWS)), BY_ROW, ROWS, seed=1,
-                   contact_dates=days)  # fmt: skip
+    cohort = Cohort(observed, days, BY_ROW, ROWS, 1)
+    lead = cohort.lead(PROFIT, called, BY_ROW.decide_knowing(observed, ROWS))
     assert (lead.before, lead.now) == (-6.0, 5.0)
-    assert profit_curve([0.9, 0.5, 0.1], observed, BY_ROW, ROWS, n_resamples=0).value[-1] == -6.0
+    assert profit_curve(cohort, np.array([0.9, 0.5, 0.1]), n_resamples=0)["value"][-1] == -6.0
     scored = ScoredContacts(days, np.array([0.6, 1.0, 0.02]), observed, days + 1, ROWS)
     latest = measure_performance(scored, "2009-03-02", BY_ROW).latest
     assert (latest.profit_eur, latest.profit_everyone_eur, latest.profit_oracle_eur) == (4.0, -6.0, 5.0)

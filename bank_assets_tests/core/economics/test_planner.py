@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bank_assets.contract.uci import UCI
 from bank_assets.core.economics.call_plan import BEYOND_LIMITS, HELD_OUT, NOT_WORTH_CALLING, REASON_TEXTS
 from bank_assets.core.economics.economics import ColumnAmount, ConstantAmount, Economics
-from bank_assets.core.economics.planner import CallLimits, PlanError, plan_calls
+from bank_assets.core.economics.planner import CallLimits, PlanError, PlanSettings, plan_calls
 from bank_assets.core.economics.suppression import (
     CONTACTED_TOO_RECENTLY,
     DUPLICATE,
@@ -25,10 +25,10 @@ from bank_assets.core.economics.suppression import (
 ECONOMICS = Economics.constant(5.0, 50.0)
 
 
-def plan_of(probability, **arguments):
-    ids = arguments.pop("ids", [f"c{i:04d}" for i in range(len(probability))])
-    economics, rows = arguments.pop("economics", ECONOMICS), arguments.pop("rows", {})
-    return plan_calls(ids, probability, economics, rows, UCI, **arguments)
+def plan_of(probability, *, ids=None, rows=None, list_id="", **settings):
+    ids = [f"c{i:04d}" for i in range(len(probability))] if ids is None else ids
+    under = PlanSettings(**{"economics": ECONOMICS} | settings)
+    return plan_calls(ids, probability, rows or {}, UCI, under, list_id)
 
 
 def test_takes_the_best_first_and_stops_at_break_even():
@@ -142,10 +142,8 @@ def test_order_of_the_list_does_not_matter(data):
     economics = Economics(ColumnAmount("cost"))
 
     def called(order):
-        rows = {"cost": cost[order]}
-        plan = plan_calls(
-            ids[order], probability[order], economics, rows, UCI, limits=limits, holdout_share=0.2, list_id="x"
-        )
+        settings = PlanSettings(economics, limits, holdout_share=0.2)
+        plan = plan_calls(ids[order], probability[order], {"cost": cost[order]}, UCI, settings, list_id="x")
         assert plan.called.cost_eur <= limits.budget_eur + 1e-9
         assert plan.called.n_calls <= limits.capacity
         return [str(i) for i in plan.contact_id[plan.call_order]]
@@ -198,19 +196,19 @@ def test_unusable_capacity_is_refused(capacity):
 @pytest.mark.parametrize("probability", [[0.5, np.nan], [0.5, 1.1], [-0.1, 0.5], [0.5]])
 def test_unusable_probability_is_refused(probability):
     with pytest.raises(PlanError, match="probability"):
-        plan_calls(["a", "b"], probability, ECONOMICS, {}, UCI)
+        plan_calls(["a", "b"], probability, {}, UCI, PlanSettings(ECONOMICS))
 
 
 def test_economics_of_another_list_are_refused():
     with pytest.raises(PlanError, match="economics"):
-        plan_calls(["a", "b"], [0.1, 0.2], Economics(ColumnAmount("cost")), {"cost": np.ones(3)}, UCI)
+        plan_calls(["a", "b"], [0.1, 0.2], {"cost": np.ones(3)}, UCI, PlanSettings(Economics(ColumnAmount("cost"))))
 
 
 def test_serving_can_use_the_decision_core_without_the_training_stack():
     code = (
         "import sys; from bank_assets.core.economics import holdout, planner, suppression;"
         "from bank_assets.core.model import explanations, forecast, reasons;"
-        "from bank_assets.core.quality import curves;"
+        "from bank_assets.core.quality import comparison;"
         "print([m for m in ('sklearn', 'pandas', 'scipy', 'lightgbm') if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
@@ -220,10 +218,10 @@ def test_serving_can_use_the_decision_core_without_the_training_stack():
 def test_from_the_models_threshold_on_limits_are_spent_on_subscriptions():
     economics = replace(Economics.constant(20.0, 50.0), calls_from=0.3)  # break-even is 0.4
     ids, probability = ["a", "b", "c", "d"], [0.2, 0.3, 0.35, 0.5]
-    plan = plan_calls(ids, probability, economics, {}, UCI)
+    plan = plan_of(probability, ids=ids, economics=economics)
     assert plan.is_called.tolist() == [False, True, True, True]
     assert plan.reason[0] == NOT_WORTH_CALLING
     assert plan.called.expected_profit_eur == pytest.approx(1.15 * 50 - 60)
-    short = plan_calls(ids, probability, economics, {}, UCI, limits=CallLimits(capacity=2))
+    short = plan_of(probability, ids=ids, economics=economics, limits=CallLimits(capacity=2))
     assert short.is_called.tolist() == [False, False, True, True]
     assert short.reason[1] == BEYOND_LIMITS

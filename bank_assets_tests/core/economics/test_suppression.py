@@ -1,5 +1,7 @@
 """The suppression list and the frequency rules."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
@@ -56,7 +58,7 @@ def test_unusable_rule_is_refused(limit):
 
 
 def test_rules_have_a_json_form():
-    assert FrequencyRules(3, 0).to_dict() == {
+    assert asdict(FrequencyRules(3, 0)) == {
         "max_contacts_in_campaign": 3,
         "min_days_since_previous_contact": 0,
     }

@@ -1,5 +1,7 @@
 """As-of rates: nothing of the future, nothing of the own call, always a rate."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -73,9 +75,7 @@ def test_own_outcome_is_never_in_own_features():
     last = contacts.contact_dates == contacts.contact_dates.max()
     flipped[last] = ~flipped[last]
     before = contacts.history().rates(contacts.contact_dates)
-    after = OutcomeHistory.from_contacts(contacts.frame, contacts.contact_dates, flipped, contract=UCI).rates(
-        contacts.contact_dates
-    )
+    after = replace(contacts, is_subscribed=flipped).history().rates(contacts.contact_dates)
     for name in RATE_FEATURES:
         np.testing.assert_array_equal(before[name], after[name])
 
@@ -85,9 +85,7 @@ def test_an_outcome_known_on_the_day_of_its_call_is_refused():
     early = contacts.known_on.copy()
     early[4] = contacts.contact_dates[4]
     with pytest.raises(ValueError, match=r"row 4.*may not see the future"):
-        OutcomeHistory.from_contacts(
-            contacts.frame, contacts.contact_dates, contacts.is_subscribed, early, contract=UCI
-        )
+        replace(contacts, known_on=early).history()
 
 
 def test_the_state_holds_no_plan_of_its_own_day():

@@ -5,7 +5,7 @@ import pytest
 
 from bank_assets.contract.columns import Summary
 from bank_assets.contract.uci import UCI
-from bank_assets.core.features.day_plan import plan_statistics
+from bank_assets.core.features.as_of import plan_statistics
 from bank_assets.core.features.feature_set import FeatureSet
 from bank_assets_tests.world.contacts import FIRST, made_contacts, made_frame
 

@@ -1,17 +1,13 @@
 """Features: one assembly for past and present, and the refusal of what is known only after the call."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from bank_assets.contract.errors import LeakageError
 from bank_assets.contract.uci import UCI
-from bank_assets.core.features.feature_set import (
-    STALE_AFTER_DAYS,
-    FeatureSet,
-    current_features,
-    historical_features,
-    is_stale,
-)
+from bank_assets.core.features.feature_set import STALE_AFTER_DAYS, FeatureSet, current_features, is_stale
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
 FEATURE_SET = FeatureSet.of(UCI)
@@ -51,9 +47,7 @@ def test_the_future_shuffled_changes_no_feature(contacts):
     later = contacts.contact_dates >= today
     outcomes = contacts.is_subscribed.copy()
     outcomes[later] = np.random.default_rng(0).permutation(~outcomes[later])
-    other = type(contacts)(
-        contacts.contact_ids, contacts.frame, contacts.contact_dates, contacts.known_on, outcomes, contacts.contract
-    ).features()
+    other = replace(contacts, is_subscribed=outcomes).features()
     until = contacts.contact_dates <= today
     same(
         {name: column[until] for name, column in contacts.features().items()},
@@ -73,7 +67,7 @@ def test_a_single_request_takes_the_typical_plan(contacts):
 def test_what_is_known_after_the_call_is_refused_by_name(contacts, leak):
     frame = {**contacts.frame, leak: np.zeros(len(contacts))}
     with pytest.raises(LeakageError, match=f"post_contact.*{leak}"):
-        historical_features(frame, contacts.contact_dates, contacts.history(), UCI)
+        replace(contacts, frame=frame).features()
     with pytest.raises(LeakageError, match=leak):
         current_features(frame, contacts.contact_dates, contacts.history().state(FIRST), UCI, has_plan=True)
 

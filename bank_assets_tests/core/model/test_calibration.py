@@ -1,10 +1,13 @@
 """Calibrators: they bring expected to observed, are modest with little, and never look ahead."""
 
+from dataclasses import asdict, replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bank_assets.core.features.contacts import ScoredContacts
 from bank_assets.core.model.calibration import (
     MAXIMUM_SHIFT,
     fit_affine,
@@ -52,17 +55,19 @@ def test_intercept_forgets_and_sees_only_what_is_known():
     observed = np.arange(400) >= 200  # all refuse for 20 days, then all subscribe
     known = dates + DAY
     as_of = START + 20 * DAY
-    assert intercept_as_of(raw, observed, known, dates, as_of) < -0.5
-    assert intercept_as_of(raw, observed, known, dates, START + 40 * DAY) > 1.0
-    assert intercept_as_of(raw, observed, known + 30 * DAY, dates, as_of) == 0.0
+    scored = ScoredContacts(dates, raw, observed, known)
+    assert intercept_as_of(scored, as_of) < -0.5
+    assert intercept_as_of(scored, START + 40 * DAY) > 1.0
+    assert intercept_as_of(ScoredContacts(dates, raw, observed, known + 30 * DAY), as_of) == 0.0
 
 
 def test_weights_of_the_intercept():
     raw, observed = np.full(200, 0.5), np.arange(200) < 100
     dates = np.full(200, START)
     weights = np.where(observed, 0.0, 2.0)
-    assert intercept_as_of(raw, observed, dates + DAY, dates, START + DAY) == pytest.approx(0.0, abs=1e-9)
-    assert intercept_as_of(raw, observed, dates + DAY, dates, START + DAY, weights=weights) < -1.0
+    scored = ScoredContacts(dates, raw, observed, dates + DAY)
+    assert intercept_as_of(scored, START + DAY) == pytest.approx(0.0, abs=1e-9)
+    assert intercept_as_of(replace(scored, weights=weights), START + DAY) < -1.0
 
 
 def test_day_by_day_equals_each_days_intercept_and_ignores_later_outcomes():
@@ -70,12 +75,13 @@ def test_day_by_day_equals_each_days_intercept_and_ignores_later_outcomes():
     dates = START + (np.arange(300) // 10).astype("timedelta64[D]")
     known = dates + DAY
     days = np.unique(dates)
-    found = recalibrated_day_by_day(raw, observed, known, dates, days)
+    scored = ScoredContacts(dates, raw, observed, known)
+    found = recalibrated_day_by_day(scored, days)
     day = days[20]
-    shift = intercept_as_of(raw, observed, known, dates, day)
+    shift = intercept_as_of(scored, day)
     np.testing.assert_allclose(found[dates == day], expit(logit(raw[dates == day]) + shift), rtol=1e-12)
     flipped = np.where(dates >= day, ~observed, observed)
-    again = recalibrated_day_by_day(raw, flipped, known, dates, days)
+    again = recalibrated_day_by_day(replace(scored, is_subscribed=flipped), days)
     np.testing.assert_array_equal(found[dates <= day], again[dates <= day])
     assert (found[dates > day] != again[dates > day]).any()
 
@@ -112,14 +118,15 @@ def test_a_recalibration_records_the_log_loss_with_the_former_and_the_new_interc
     raw, observed = sample(2_000)
     contact_dates = np.repeat(np.arange("2010-01-01", "2010-01-21", dtype="datetime64[D]"), 100)
     known_on, as_of = contact_dates + 1, np.datetime64("2010-01-21")
-    found = recalibrate(raw, observed, known_on, contact_dates, as_of, shift_before=-0.4)
-    assert found.shift_after == intercept_as_of(raw, observed, known_on, contact_dates, as_of)
+    scored = ScoredContacts(contact_dates, raw, observed, known_on)
+    found = recalibrate(scored, as_of, shift_before=-0.4)
+    assert found.shift_after == intercept_as_of(scored, as_of)
     assert found.contacts == 2_000
     assert found.log_loss_after < found.log_loss_before
-    again = recalibrate(raw, observed, known_on, contact_dates, as_of, shift_before=found.shift_after)
+    again = recalibrate(scored, as_of, shift_before=found.shift_after)
     assert again.log_loss_before == again.log_loss_after == found.log_loss_after
-    unmatured = recalibrate(raw, observed, contact_dates + 40, contact_dates, as_of, shift_before=0.2)
-    assert unmatured.to_dict() == {
+    unmatured = recalibrate(replace(scored, known_on=contact_dates + 40), as_of, shift_before=0.2)
+    assert asdict(unmatured) == {
         "contacts": 0,
         "shift_before": 0.2,
         "shift_after": 0.0,

@@ -1,6 +1,7 @@
 """Explanations of a real bundle: exact sums, the same numbers every time, the right reasons, in words."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -10,8 +11,15 @@ from hypothesis import strategies as st
 from bank_assets.contract.uci import UCI
 from bank_assets.core.features.contacts import LearningData
 from bank_assets.core.features.feature_set import FeatureSet
-from bank_assets.core.model.background import BACKGROUND_ROWS, BackgroundError, build_background, fixed_order
-from bank_assets.core.model.explanations import ORDERS_PER_ROW, Explainer, ExplainError, global_importance
+from bank_assets.core.model.explanations import (
+    BACKGROUND_ROWS,
+    ORDERS_PER_ROW,
+    Explainer,
+    ExplainError,
+    build_background,
+    fixed_order,
+    global_importance,
+)
 from bank_assets.core.model.reasons import GROUP_LABELS, OTHERS, label_of, reasons_of
 from bank_assets.core.model.scorer import Scorer, expit
 from bank_assets.core.training.export import to_onnx
@@ -265,9 +273,9 @@ def test_background_has_no_outcome_of_a_campaign_that_never_was(features):
 
 def test_background_of_few_or_no_contacts(features):
     assert len(build_background(rows(features, slice(0, 3)), FEATURE_SET)["age"]) == 3
-    with pytest.raises(BackgroundError, match="contacts"):
+    with pytest.raises(ExplainError, match="contacts"):
         build_background(rows(features, slice(0, 0)), FEATURE_SET)
-    with pytest.raises(BackgroundError, match="zeal"):
+    with pytest.raises(ExplainError, match="zeal"):
         build_background({**features, "zeal": features["age"]}, FEATURE_SET)
 
 
@@ -291,6 +299,7 @@ def test_reasons_say_what_is_true_and_add_up(explainer, features):
     total = explanation.base_probability + sum(reason.probability_contribution for reason in reasons)
     assert total == pytest.approx(explanation.probability[0], abs=1e-12)
     assert len(reasons_of(explanation, 0, values, UCI)) == len(explanation.groups)
+    assert json.loads(json.dumps(asdict(reasons[0])))["group"] == "poutcome"
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,14 @@
 """The four gates: each can be passed, and each check of each gate can turn it red."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.model.scorer import expit
 from bank_assets.core.promotion.gates import FIRST, RECIPE, REFIT, first_model_gate, recipe_gate, refit_gate
+from bank_assets.core.quality.objective import Cohort
 
 ECONOMICS = Economics.constant(5.0, 50.0)
 N = 3_000
@@ -23,6 +26,10 @@ class World:
         self.base = np.full(N, self.observed.mean())
         self.shuffled = rng.permutation(self.truth)
 
+    def cohort(self, n=N, **changes):
+        rows = {"subscription_rate_30d": self.base[:n]}
+        return replace(Cohort(self.observed[:n], self.days[:n], ECONOMICS, rows, 1), **changes)
+
 
 @pytest.fixture(scope="module")
 def world():
@@ -36,10 +43,7 @@ def failed(verdict, words):
 
 class TestFirst:
     def gate(self, world, proba, **changes):
-        values = {"base_rate": world.base, "observed": world.observed, "economics": ECONOMICS} | changes
-        return first_model_gate(
-            proba, values["base_rate"], values["observed"], world.days[: len(proba)], values["economics"], {}, seed=1
-        )
+        return first_model_gate(world.cohort(len(proba), **changes), proba)
 
     def test_a_good_model_passes_with_evidence(self, world):
         verdict = self.gate(world, world.truth)
@@ -75,10 +79,7 @@ class TestFirst:
 
     @pytest.mark.parametrize("n", [0, 50])
     def test_too_few_rows(self, world, n):
-        verdict = first_model_gate(
-            world.truth[:n], world.base[:n], world.observed[:n], world.days[:n], ECONOMICS, {}, seed=1
-        )
-        failed(verdict, "expected at least 100")
+        failed(self.gate(world, world.truth[:n]), "expected at least 100")
 
     def test_one_kind_of_outcome(self, world):
         failed(self.gate(world, world.truth, observed=np.zeros(N, bool)), "with both outcomes")
@@ -114,16 +115,8 @@ class TestRefit:
 
 class TestRecipe:
     def gate(self, world, challenger, champion, economics=ECONOMICS):
-        return recipe_gate(
-            challenger,
-            champion,
-            world.observed[: len(challenger)],
-            world.days[: len(challenger)],
-            economics,
-            {},
-            seed=1,
-            fairness={"age": "looked at"},
-        )
+        cohort = world.cohort(len(challenger), economics=economics)
+        return recipe_gate(cohort, challenger, champion, fairness={"age": "looked at"})
 
     def test_a_better_recipe_passes_with_fairness_beside(self, world):
         verdict = self.gate(world, world.truth, world.shuffled)
@@ -172,17 +165,7 @@ class TestF1AsTheObjective:
     """The calls from each model's own F1 threshold are compared, whatever they earn at break-even."""
 
     def gate(self, world, challenger, champion, thresholds=(0.25, 0.25)):
-        return recipe_gate(
-            challenger,
-            champion,
-            world.observed,
-            world.days,
-            ECONOMICS,
-            {},
-            seed=1,
-            objective="f1",
-            f1_thresholds=thresholds,
-        )
+        return recipe_gate(world.cohort(), challenger, champion, objective="f1", f1_thresholds=thresholds)
 
     def test_a_better_f1_passes_and_the_profit_is_on_record(self, world):
         verdict = self.gate(world, world.truth, world.shuffled)
@@ -199,10 +182,7 @@ class TestF1AsTheObjective:
 
     def test_a_first_model_must_not_lose_to_calling_everyone(self, world):
         def first(threshold):
-            return first_model_gate(
-                world.truth, world.base, world.observed, world.days, ECONOMICS, {}, seed=1, objective="f1",
-                f1_threshold=threshold,
-            )  # fmt: skip
+            return first_model_gate(world.cohort(), world.truth, objective="f1", f1_threshold=threshold)
 
         assert first(0.25).is_promoted
         failed(first(0.999), "F1 0.0")

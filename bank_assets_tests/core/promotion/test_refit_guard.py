@@ -1,11 +1,13 @@
 """A refit is refused for what it learned from, and for nothing else: unchanged, spoiled and repaired histories."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 
 from bank_assets.contract.uci import UCI
+from bank_assets.core.promotion import refit_guard
 from bank_assets.core.promotion.gates import REFIT, refit_gate
 from bank_assets.core.promotion.refit_guard import AgainstChampion, RegressionPolicy, against_champion
 from bank_assets.core.training.challenger import fit_deployment, graph_scorer
@@ -40,17 +42,17 @@ def of_other_customers(contacts, first, last):
     return dataclasses.replace(contacts, is_subscribed=outcomes)
 
 
-def compared(champion, contacts, today=TODAY, champion_as_of=CHAMPION_AS_OF, policy=None) -> AgainstChampion:
+def compared(champion, contacts, today=TODAY, champion_as_of=CHAMPION_AS_OF) -> AgainstChampion:
     data = contacts.learning_data(today)
     recipe = Recipe.from_dict(champion.decision["recipe"])
     proba = champion.raw_probability(data.features)
-    return against_champion(recipe, data, champion_as_of, proba, lambda raw: raw, seed=1, policy=policy)
+    return against_champion(recipe, data, champion_as_of, proba, lambda raw: raw, seed=1)
 
 
 def test_an_unchanged_history_gives_the_champion_itself(champion, contacts):
     found = compared(champion, contacts)
     assert not found.is_worse
-    (row,) = found.evidence
+    (row,) = found.fits.values()
     assert row["gain"] == pytest.approx(0.0, abs=1e-6)
     assert row["start"] == str(CHAMPION_AS_OF)
     assert row["rows"] == 1_200
@@ -59,12 +61,13 @@ def test_an_unchanged_history_gives_the_champion_itself(champion, contacts):
 def test_months_delivered_again_with_the_outcomes_of_other_customers_are_worse(champion, contacts):
     found = compared(champion, of_other_customers(contacts, 0, 60))
     assert found.is_worse
-    assert len(found.evidence) == 2, "seen at the champion's day and again at the latest one"
-    assert all(row["gain"] < -0.01 * row["log_loss_champion"] for row in found.evidence)
-    assert all(f"before {row['start']} has a log loss of 0." in found.sentence for row in found.evidence)
-    assert f"P(worse) = {found.evidence[0]['P_worse']:.3f}" in found.sentence
-    assert found.evidence[0]["P_worse"] >= 0.95
-    assert AgainstChampion.from_dict(found.to_dict()).to_dict() == found.to_dict()
+    assert len(found.fits) == 2, "seen at the champion's day and again at the latest one"
+    assert all(row["gain"] < -0.01 * row["log_loss_champion"] for row in found.fits.values())
+    assert all(f"before {row['start']} has a log loss of 0." in found.sentence for row in found.fits.values())
+    first = found.fits[str(CHAMPION_AS_OF)]
+    assert f"P(worse) = {first['P_worse']:.3f}" in found.sentence
+    assert first["P_worse"] >= 0.95
+    assert AgainstChampion(**json.loads(json.dumps(dataclasses.asdict(found)))) == found
 
 
 def test_the_guards_on_rows_it_learned_from_would_have_let_it_pass(champion, contacts):
@@ -82,18 +85,17 @@ def test_good_months_since_outweigh_a_spoiled_beginning(algorithm, contacts):
     early = FIRST + 25
     champion = fitted(algorithm, contacts, early)
     found = compared(champion, of_other_customers(contacts, 0, 20), FIRST + 139, early)
-    assert found.evidence[0]["P_worse"] >= 0.95
-    assert len(found.evidence) == 2
+    assert found.fits[str(early)]["P_worse"] >= 0.95
+    assert len(found.fits) == 2
     assert not found.is_worse
 
 
-def test_what_may_be_chance_is_no_ground_for_a_refusal(champion, contacts):
+def test_what_may_be_chance_is_no_ground_for_a_refusal(champion, contacts, monkeypatch):
     spoiled, today = of_other_customers(contacts, 0, 60), CHAMPION_AS_OF + 7
     assert compared(champion, spoiled, today).is_worse
-    strict = RegressionPolicy(confidence=1.01)
-    assert not compared(champion, spoiled, today, policy=strict).is_worse
-    tolerant = RegressionPolicy(tolerance=0.5)
-    assert not compared(champion, spoiled, today, policy=tolerant).is_worse
+    for limits in (RegressionPolicy(confidence=1.01), RegressionPolicy(tolerance=0.5)):
+        monkeypatch.setattr(refit_guard, "LIMITS", limits)
+        assert not compared(champion, spoiled, today).is_worse
 
 
 @pytest.mark.parametrize("days", [0, 3])
@@ -101,7 +103,7 @@ def test_too_few_contacts_since_are_no_ground_for_a_refusal(champion, contacts, 
     found = compared(champion, of_other_customers(contacts, 0, 60), CHAMPION_AS_OF + days)
     assert not found.is_worse
     assert f"{60 * days} contacts since 2020-03-26, the champion's day, are too few" in found.sentence
-    assert found.evidence == ()
+    assert found.fits == {}
 
 
 def test_a_history_that_is_gone_is_no_ground_for_a_refusal(champion, contacts):

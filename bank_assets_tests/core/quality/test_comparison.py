@@ -7,6 +7,7 @@ import pytest
 
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.quality.comparison import MINIMUM_ROWS, compare_models
+from bank_assets.core.quality.objective import Cohort
 
 N = 1_200
 
@@ -18,7 +19,7 @@ def contacts(seed=3, n=N):
 
 
 def compared(before, now, observed, days):
-    return compare_models(before, now, observed, days, Economics(), {}, seed=1)
+    return compare_models(Cohort(observed, days, Economics(), {}, 1), before, now)
 
 
 @pytest.fixture(scope="module")

@@ -1,20 +1,22 @@
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from bank_assets.core.drift.report import Level
 from bank_assets.core.economics.economics import Economics
+from bank_assets.core.features.contacts import ScoredContacts
 from bank_assets.core.quality import metrics
 from bank_assets.core.quality.performance import (
+    Baseline,
     PerformancePolicy,
-    ScoredContacts,
+    PerformanceStatus,
     is_matured,
     measure_performance,
     observed_expected,
 )
-from bank_assets.core.quality.performance_report import Baseline, PerformanceStatus
 
 SEED = 22
 ECONOMICS = Economics.constant(cost_eur=5, value_eur=50)
@@ -31,13 +33,12 @@ def scored(n=1_400, days=28, shift=0.0, noise=0.0, seed=SEED):
     return ScoredContacts(dates, 1 / (1 + np.exp(-odds)), y, dates + 1)
 
 
-def measured(contacts, as_of="2009-03-02", baseline=None, **policy):
+def measured(contacts, as_of="2009-03-02", baseline=Baseline(), **policy):
     return measure_performance(contacts, as_of, ECONOMICS, baseline, PerformancePolicy(**policy))
 
 
 def changed(contacts, **parts):
-    names = ("contact_dates", "proba", "is_subscribed", "known_on", "frame", "is_called")
-    return ScoredContacts(*(parts.get(name, getattr(contacts, name)) for name in names))
+    return replace(contacts, **parts)
 
 
 def test_numbers_of_a_window_equal_the_metrics_of_its_rows():
@@ -63,12 +64,6 @@ def test_weeks_are_iso_weeks_and_add_up():
     assert sum(week.profit_eur for week in report.weeks) == pytest.approx(sum(m.profit_eur for m in report.months))
     assert report.weeks[0].first_day == "2009-02-02"
     assert report.weeks[0].last_day == "2009-02-08"
-
-
-def test_recorded_decisions_count_instead_of_the_threshold():
-    contacts = changed(scored(), is_called=np.zeros(1_400, dtype=bool))
-    latest = measured(contacts).latest
-    assert (latest.calls, latest.profit_eur, latest.f1_of_calls) == (0, 0, 0)
 
 
 def test_nothing_known_after_the_day_is_used():

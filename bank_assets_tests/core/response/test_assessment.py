@@ -1,6 +1,5 @@
 """The response policy: every action, every brake, and that episodes have ids of their own."""
 
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -8,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bank_assets.core.response.assessment import after_fit, respond, violations
+from bank_assets.core.response.assessment import respond, violations
+from bank_assets.core.response.loop import after_verdict
 from bank_assets.core.response.policy import Evidence, ResponseAction, ResponsePolicy, ResponseState, ViolationKind
 
 POLICY = ResponsePolicy()
@@ -41,7 +41,7 @@ def drifted(number: int, excess: float = 0.3, **changes) -> Evidence:
 
 
 def deployed() -> ResponseState:
-    return after_fit(ResponseState(), day(0), is_promoted=True)
+    return after_verdict(ResponseState(), str(day(0)), is_promoted=True)
 
 
 def answer(state, *evidence, policy=POLICY):
@@ -110,14 +110,14 @@ class TestBrakes:
 
     def test_a_refused_fit_costs_a_cool_down_too(self):
         requested = answer(deployed(), decayed(11), decayed(12))
-        refused = after_fit(requested.state, day(12), is_promoted=False)
+        refused = after_verdict(requested.state, str(day(12)), is_promoted=False)
         assert respond(refused, decayed(13)).action is ResponseAction.NONE
         assert refused.deployed_on == deployed().deployed_on
         assert respond(refused, decayed(12 + POLICY.cool_down_days)).action is ResponseAction.RETRAIN
 
     def test_a_new_model_is_judged_afresh(self):
         requested = answer(deployed(), decayed(11), decayed(12))
-        assert after_fit(requested.state, day(12), is_promoted=True).recent == ()
+        assert after_verdict(requested.state, str(day(12)), is_promoted=True).recent == ()
 
     def test_the_same_day_twice_changes_nothing(self):
         first = answer(deployed(), decayed(11), decayed(12))
@@ -144,7 +144,7 @@ class TestRecalibration:
 class TestEpisodes:
     def refit(self, state, number, evidence=decayed):
         response = answer(state, evidence(number - 1), evidence(number))
-        return response, after_fit(response.state, day(number), is_promoted=True)
+        return response, after_verdict(response.state, str(day(number)), is_promoted=True)
 
     def test_refits_of_one_episode_share_the_id_and_have_keys_of_their_own(self):
         first, state = self.refit(deployed(), 12)
@@ -221,7 +221,7 @@ class TestEpisodes:
             state = (
                 response.state
                 if response.action is ResponseAction.ALERT
-                else after_fit(response.state, day(number), is_promoted=True)
+                else after_verdict(response.state, str(day(number)), is_promoted=True)
             )
         return state, number
 
@@ -263,11 +263,6 @@ class TestState:
         with pytest.raises(ValueError, match="reset it"):
             ResponseState.from_json('{"schema_version": 99}')
 
-    @pytest.mark.parametrize("wrong", [{"k": 4}, {"k": 0}, {"calibration_ratio": 1.0}, {"cool_down_days": 0}])
-    def test_a_policy_that_cannot_work_is_refused(self, wrong):
-        with pytest.raises(ValueError, match="ResponsePolicy"):
-            replace(POLICY, **wrong)
-
     @given(st.lists(st.sampled_from(["fine", "decayed", "drifted", "blind"]), min_size=1, max_size=60))
     def test_never_two_fits_within_the_cool_down(self, world):
         make = {
@@ -282,5 +277,5 @@ class TestState:
             state = response.state
             if response.run_key:
                 fits.append(number)
-                state = after_fit(state, day(number), is_promoted=True)
+                state = after_verdict(state, str(day(number)), is_promoted=True)
         assert all(b - a >= POLICY.cool_down_days for a, b in pairwise(fits))

@@ -6,9 +6,8 @@ import pytest
 from bank_assets.contract.uci import UCI
 from bank_assets.core.drift.covariate_shift import Reference
 from bank_assets.core.drift.daily_profiles import DailyProfiles
-from bank_assets.core.quality.performance import ScoredContacts
-from bank_assets.core.response.assessment import after_fit
-from bank_assets.core.response.evidence import KnownFacts, gather
+from bank_assets.core.features.contacts import ScoredContacts
+from bank_assets.core.response.loop import KnownFacts, after_verdict, gather
 from bank_assets.core.response.policy import ResponsePolicy, ResponseState
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
@@ -27,10 +26,11 @@ def evidence(contacts, as_of=50, deployed_on=30, weights=None, daily=None, **cha
         changes.get("proba", np.full(len(contacts), 0.2)),
         changes.get("is_subscribed", contacts.is_subscribed),
         changes.get("known_on", contacts.known_on),
+        weights=weights,
     )
-    state = after_fit(ResponseState(), FIRST + deployed_on * DAY, is_promoted=True)
+    state = after_verdict(ResponseState(), str(FIRST + deployed_on * DAY), is_promoted=True)
     reference = Reference.of(daily, (FIRST + deployed_on * DAY).item(), 90.0)
-    return gather(KnownFacts(scored, daily, reference, weights), state, FIRST + as_of * DAY)
+    return gather(KnownFacts(scored, daily, reference), state, FIRST + as_of * DAY, 0.0, ResponsePolicy())
 
 
 def test_counts_the_model_in_force_only(contacts):
@@ -85,8 +85,6 @@ def test_intercept_points_to_the_truth(contacts):
 
 def test_without_a_model_only_the_intercept_is_measured(contacts):
     daily = DailyProfiles.from_rows(contacts.contact_dates, contacts.frame, UCI)
-    nothing = ScoredContacts(
-        contacts.contact_dates, np.full(len(contacts), np.nan), contacts.is_subscribed, contacts.known_on
-    )
-    found = gather(KnownFacts(nothing, daily, Reference({}, 0.0)), ResponseState(), FIRST + 50 * DAY)
+    known = KnownFacts(contacts.scored(np.full(len(contacts), np.nan)), daily, Reference({}, 0.0))
+    found = gather(known, ResponseState(), FIRST + 50 * DAY, 0.0, ResponsePolicy())
     assert (found.outcomes, found.contacts, found.shift_now) == (0, 0, 0.0)

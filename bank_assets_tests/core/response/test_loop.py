@@ -8,7 +8,6 @@ import pytest
 
 from bank_assets.core.drift.covariate_shift import Reference
 from bank_assets.core.economics.economics import Economics
-from bank_assets.core.quality.performance import ScoredContacts
 from bank_assets.core.response.loop import FITS, KnownFacts, Position, advance, after_verdict, assess, days_to_judge
 from bank_assets.core.response.policy import ResponseAction, ResponsePolicy, ResponseState
 from bank_assets.replay.replay import make_policy
@@ -49,7 +48,7 @@ class Delivered:
         following = itertools.pairwise(assessments)
         self.on_probation = {one.day: after.response.state.is_on_probation for one, after in following}
         contacts = world._contacts
-        self.scored = ScoredContacts(contacts.contact_dates, trace.unshifted, contacts.is_subscribed, contacts.known_on)
+        self.scored = contacts.scored(trace.unshifted)
         self.daily, self.dates = world.daily, contacts.contact_dates
         self.state = after_verdict(
             ResponseState(), str(first), is_promoted=True, is_on_probation=self.on_probation[first]
@@ -83,7 +82,7 @@ class Delivered:
 
     def deliver(self, newest):
         self.newest = newest
-        assert advance(self, self, self)
+        assert advance(self)
 
 
 def essence(assessments, after):
@@ -130,7 +129,7 @@ def test_a_day_is_judged_once_and_only_with_news():
 
 def test_only_the_newest_day_of_the_history_requests_a_fit_and_a_refusal_waits():
     contacts = made_contacts(60, 20)
-    scored = ScoredContacts(contacts.contact_dates, np.full(1200, np.nan), contacts.is_subscribed, contacts.known_on)
+    scored = contacts.scored(np.full(1200, np.nan))
     world = World(contacts, ReplaySettings(ECONOMICS, FIRST + 30 * DAY))
     known, policy = KnownFacts(scored, world.daily, Reference({}, 0.0)), ResponsePolicy()
     (day,) = days_to_judge(contacts.contact_dates, FIRST + 60 * DAY, ResponseState())
@@ -150,7 +149,7 @@ def test_a_model_on_probation_is_reviewed_without_any_evidence(replayed):
     world, _, _ = replayed
     contacts = world._contacts
     quiet = np.full(len(contacts), float(contacts.is_subscribed[:600].mean()))
-    scored = ScoredContacts(contacts.contact_dates, quiet, contacts.is_subscribed, contacts.known_on)
+    scored = contacts.scored(quiet)
     known, policy = KnownFacts(scored, world.daily, Reference({}, 0.0)), ResponsePolicy(minimum_ranked=10_000)
     state = after_verdict(ResponseState(), str(FIRST + 7 * DAY), is_promoted=True, is_on_probation=True)
     assert state.is_on_probation

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bank_assets.core.training.splits import MINIMUM_SPAN_DAYS, N_REPORTED_FOLDS, SplitError, random_folds, time_folds
+from bank_assets.core.training.folds import MINIMUM_SPAN_DAYS, N_REPORTED_FOLDS, SplitError, random_folds, time_folds
 from bank_assets_tests.world.contacts import FIRST
 
 DAY = np.timedelta64(1, "D")

@@ -16,8 +16,8 @@ from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
 from bank_assets.core.features.feature_set import FeatureSet
+from bank_assets.core.training.folds import time_folds
 from bank_assets.core.training.recipes import encode
-from bank_assets.core.training.splits import time_folds
 from bank_assets.core.training.tomek import TreeTomekLinks, tomek_links
 from bank_assets.sources.uci import is_pinned
 

@@ -7,9 +7,8 @@ import pytest
 
 from bank_assets.core.training import tuning
 from bank_assets.core.training.algorithms import ALGORITHMS
-from bank_assets.core.training.folds import predict_folds
+from bank_assets.core.training.folds import predict_folds, time_folds
 from bank_assets.core.training.recipes import Recipe
-from bank_assets.core.training.splits import time_folds
 from bank_assets.core.training.tuning import before_reported_folds, tune
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 
