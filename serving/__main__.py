@@ -14,7 +14,7 @@ from typing import Final
 
 from bank_assets.contract.rows import iso_day
 from bank_assets.ledger import accounts, chain, decisions
-from bank_assets.ledger.engine import LedgerError, open_ledger, upgrade
+from bank_assets.ledger.engine import LedgerError, open_ledger, opened_ledger, upgrade
 from bank_assets.settings import SettingsError
 from serving.settings import ServingSettings, load_serving_settings
 
@@ -106,7 +106,8 @@ def _serve(_parsed: argparse.Namespace, settings: ServingSettings) -> int:
 
 
 def _migrate(_parsed: argparse.Namespace, settings: ServingSettings) -> int:
-    change = upgrade(settings.platform.ledger_url)
+    with opened_ledger(settings.platform.ledger_url, migrate=False) as engine:
+        change = upgrade(engine)
     done = "nothing to do" if change.before == change.after else f"was {change.before or 'empty'}"
     print(f"ledger: tables of revision {change.after} ({done})")  # noqa: T201
     return 0

@@ -66,7 +66,7 @@ def as_of_state(
     def work() -> Made:
         contacts = ContactStore(store, settings.contract).read(months)
         visible = contacts.rows(contacts.contact_dates < as_of)
-        shift_before = _shift_of(states.before(ledger.engine, str(as_of)))
+        shift_before = _shift_of(states.latest(ledger.engine, before=str(as_of)))
         recalibration = _recalibration(store, visible, as_of, shift_before)
         known = visible.rows(visible.known_as_of(as_of))
         state = replace(known.history().state(as_of), log_odds_shift=recalibration.shift_after)

@@ -117,8 +117,8 @@ def _handling(handler: Callable[[int, FrameType | None], Any] | int | None) -> I
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for number, former in before.items():
+            signal.signal(number, former)
 
 
 @contextmanager

@@ -15,8 +15,6 @@ from bank_assets.reports.page import render
 from bank_assets.reports.replay_charts import replay_charts
 from bank_assets.store.atomic_files import write_atomic
 
-FOLDER: Final = "demo"
-PAGE: Final = "index.html"
 HEADINGS: Final = (
     "delivery", "contacts", "alerts", "recalibrated days", "fits", "promoted", "refused", "champion",
     "profit so far, EUR", "never retrained, EUR", "new champion answers after, s", "loop idle after, s",
@@ -73,6 +71,6 @@ def write_page(reports: Path, results: Sequence[StepResult], source: str) -> Pat
         headings=HEADINGS,
         rows=[one.cells() for one in results],
     )
-    path = reports / FOLDER / PAGE
+    path = reports / "demo" / "index.html"
     write_atomic(path, page.encode())
     return path

@@ -17,7 +17,7 @@ from bank_assets.demo.client import AskingClient
 from bank_assets.demo.deliveries import DemoDelivery, Sender
 from bank_assets.demo.page import write_page
 from bank_assets.demo.processes import DemoError, Processes, answers
-from bank_assets.demo.profit import PlayedProfit, played_profit
+from bank_assets.demo.profit import played_profit
 from bank_assets.demo.results import HEADER, StepResult
 from bank_assets.demo.watch import MANY, failed_ticks, parts_of, runs_since, waiting_for
 from bank_assets.landing.register import read_manifest
@@ -29,8 +29,6 @@ from bank_assets.settings import Settings
 from bank_assets.sources.source import Source
 from bank_assets.store.alert_log import FILE_NAME, AlertLog
 from bank_assets.store.champion_history import ChampionHistory
-from bank_assets.store.registry import Registry
-from bank_assets.store.warehouse import Warehouse
 
 LOOK_SECONDS: Final = 0.5
 # Limit of the wait for every sensor's first tick, which must not count as a reaction to the first delivery.
@@ -116,19 +114,12 @@ class Play:
             self._wait_for(lambda: [one.version for one in self.client.changes[-1:]] == [result.version], answered)
         result.runs = [parts_of(instance, record) for record in runs_since(instance, result.delivered)]
         result.changes = self.client.changes[max(0, already - 1) :]
-        result.profit = self._profit()
+        if self.first_version:
+            result.profit = played_profit(self.settings, self.first_version, self.steps[0].first)
         self.results.append(result)
         if result.profit.contacts:
             write_page(self.settings.reports, self.results, self.source.label)
         self.console.print(result.row(self.client.requests, self.client.failures))
-
-    def _profit(self) -> PlayedProfit:
-        if not self.first_version:
-            return PlayedProfit()
-        registry = Registry(self.settings.mlflow_uri, self.settings.mlflow_artifacts, self.settings.home / "models")
-        first, start = registry.scorer(self.first_version), np.datetime64(self.steps[0].first, "D")
-        store = Warehouse(self.settings.warehouse)
-        return played_profit(store, first, start, self.settings.economics, self.settings.contract)
 
     def _wait_until_idle(self, instance: dg.DagsterInstance, timeout: float, names: Sequence[str] = ()) -> None:
         """Wait until the loop is idle and report events meanwhile.

@@ -11,18 +11,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import DayArray
-from bank_assets.core.economics.economics import Economics
 from bank_assets.core.model.calibration import recalibrated_day_by_day
-from bank_assets.core.model.scorer import Scorer, apply_calibrator
+from bank_assets.core.model.scorer import apply_calibrator
+from bank_assets.settings import Settings
 from bank_assets.store.contact_store import ContactStore, stored_scores
 from bank_assets.store.lineage import passed_months
+from bank_assets.store.registry import Registry
 from bank_assets.store.warehouse import Warehouse
 
 
@@ -38,11 +39,11 @@ class PlayedProfit:
     by_month: tuple[dict[Any, Any], ...] = ()
 
 
-def played_profit(
-    store: Warehouse, first: Scorer, start: np.datetime64, economics: Economics, contract: Contract
-) -> PlayedProfit:
-    """Measure the days from `start` on; `first` is the first champion."""
-    contacts = ContactStore(store, contract).read(passed_months(store))
+def played_profit(settings: Settings, first_version: str, first_day: date) -> PlayedProfit:
+    """Measure the days from `first_day` on; `first_version` is the first champion."""
+    first = Registry(settings.mlflow_uri, settings.mlflow_artifacts, settings.home / "models").scorer(first_version)
+    store, economics, start = Warehouse(settings.warehouse), settings.economics, np.datetime64(first_day, "D")
+    contacts = ContactStore(store, settings.contract).read(passed_months(store))
     proba = stored_scores(store, contacts.contact_ids)
     if np.isnan(proba).all():
         return PlayedProfit()

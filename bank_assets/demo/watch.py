@@ -36,18 +36,13 @@ class RunParts:
     steps: dict[str, float]
     work: float
 
-    @property
-    def dagster_share(self) -> float:
-        """Share of the whole run that is not the assets' own work."""
-        whole = self.ended - self.created
-        return 1.0 - self.work / whole if whole > 0 else 0.0
-
     def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
+        """JSON form, with the time until it started and the share of it that is not the assets' own work."""
+        whole = self.ended - self.created
         return {
             **asdict(self),
             "starting_seconds": round(self.started - self.created, 2),
-            "dagster_share": round(self.dagster_share, 3),
+            "dagster_share": round(1.0 - self.work / whole, 3) if whole > 0 else 0.0,
         }
 
 

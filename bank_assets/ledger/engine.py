@@ -108,7 +108,7 @@ class SchemaChange:
     after: str
 
 
-def upgrade(target: Engine | str) -> SchemaChange:
+def upgrade(engine: Engine) -> SchemaChange:
     """Bring the tables to the newest revision; of several processes that call it at once, one does the work.
 
     Tables one revision ahead stay as they are: during a rolling update the old version still starts, and works on the
@@ -117,19 +117,14 @@ def upgrade(target: Engine | str) -> SchemaChange:
     Raises:
         LedgerError: the tables are newer than this code can know, or others kept them locked.
     """
-    engine = _create(target) if isinstance(target, str) else target
-    try:
-        for attempt in range(1, LOCK_ATTEMPTS + 1):
-            try:
-                return _upgrade(engine)
-            except OperationalError as error:
-                if attempt == LOCK_ATTEMPTS or getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
-                    raise
-                time.sleep(LOCK_SECONDS * attempt)
-        raise AssertionError("the loop returns or raises")
-    finally:
-        if isinstance(target, str):
-            engine.dispose()
+    for attempt in range(1, LOCK_ATTEMPTS + 1):
+        try:
+            return _upgrade(engine)
+        except OperationalError as error:
+            if attempt == LOCK_ATTEMPTS or getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                raise
+            time.sleep(LOCK_SECONDS * attempt)
+    raise AssertionError("the loop returns or raises")
 
 
 def _upgrade(engine: Engine) -> SchemaChange:
@@ -207,9 +202,9 @@ def only_app_process(engine: Engine) -> Iterator[None]:
 
 
 @contextmanager
-def opened_ledger(url: str) -> Iterator[Engine]:
-    """A ledger that is disposed of afterwards."""
-    engine = open_ledger(url)
+def opened_ledger(url: str, *, migrate: bool = True) -> Iterator[Engine]:
+    """A ledger, opened as by `open_ledger`, that is disposed of afterwards."""
+    engine = open_ledger(url, migrate=migrate)
     try:
         yield engine
     finally:

@@ -44,13 +44,7 @@ def publish(engine: Engine, as_of: str, state: Mapping[str, Any]) -> RecordedSta
     return published
 
 
-def before(engine: Engine, as_of: str) -> RecordedState | None:
-    """The newest state of a day before `as_of`, which a state of that day replaces, or None."""
-    found = read(engine, _NEWEST.where(as_of_states.c.as_of < as_of))
-    return RecordedState(*found[0]) if found else None
-
-
-def latest(engine: Engine) -> RecordedState | None:
-    """The state published last, or None."""
-    found = read(engine, _NEWEST)
+def latest(engine: Engine, *, before: str | None = None) -> RecordedState | None:
+    """The state published last, or None; with `before`, of the days before that one, whose state replaces it."""
+    found = read(engine, _NEWEST if before is None else _NEWEST.where(as_of_states.c.as_of < before))
     return RecordedState(*found[0]) if found else None

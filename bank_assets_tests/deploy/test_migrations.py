@@ -10,7 +10,15 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from bank_assets.ledger import chain, decisions, migrations
-from bank_assets.ledger.engine import LedgerError, open_ledger, require_current, schema_revision, upgrade
+from bank_assets.ledger.engine import (
+    LedgerError,
+    SchemaChange,
+    open_ledger,
+    opened_ledger,
+    require_current,
+    schema_revision,
+    upgrade,
+)
 from bank_assets_tests.deploy.releases import ADDS, NEXT, ROOT, next_release, revision_file
 from bank_assets_tests.deploy.schema_promise import Schema, breaks
 from bank_assets_tests.world.waiting import wait_until
@@ -30,14 +38,16 @@ def url(request, tmp_path) -> str:
     return f"sqlite:///{tmp_path}/ledger.db" if request.param == "sqlite" else request.getfixturevalue("new_database")()
 
 
+def upgraded(url: str) -> SchemaChange:
+    with opened_ledger(url, migrate=False) as engine:
+        return upgrade(engine)
+
+
 def schema_at(url: str, revision: str) -> Schema:
-    engine = open_ledger(url, migrate=False)
-    with engine.begin() as connection:
-        migrations.run(connection, revision)
-    try:
+    with opened_ledger(url, migrate=False) as engine:
+        with engine.begin() as connection:
+            migrations.run(connection, revision)
         return Schema.of(engine)
-    finally:
-        engine.dispose()
 
 
 def test_every_revision_only_adds_to_the_one_before(url):
@@ -64,7 +74,7 @@ def test_every_revision_only_adds_to_the_one_before(url):
 @pytest.mark.postgres
 def test_a_revision_that_breaks_the_version_before_is_named(new_database, body, what):
     url = new_database()
-    upgrade(url)
+    upgraded(url)
     engine = open_ledger(url, migrate=False)
     before = Schema.of(engine)
     scope: dict = {}
@@ -87,7 +97,7 @@ def run_operations(connection, upgrade_function) -> None:
 
 def test_the_next_release_of_the_other_tests_only_adds(tmp_path):
     url = f"sqlite:///{tmp_path}/ledger.db"
-    upgrade(url)
+    upgraded(url)
     engine = open_ledger(url, migrate=False)
     before = Schema.of(engine)
     scope: dict = {}
@@ -100,12 +110,12 @@ def test_the_next_release_of_the_other_tests_only_adds(tmp_path):
 
 @pytest.mark.slow
 def test_this_code_starts_and_records_on_the_next_release_s_tables(tmp_path, url, draft):
-    upgrade(url)
+    upgraded(url)
     engine = open_ledger(url)
     decisions.append(engine, [draft()])
     done = run_migrate(next_release(tmp_path / "next"), url, tmp_path / "home")
     assert f"tables of revision {NEXT} (was {migrations.HEAD})" in done.stdout
-    assert upgrade(url).after == NEXT
+    assert upgraded(url).after == NEXT
     require_current(engine)
     decisions.append(engine, [draft(), draft()])
     engine.dispose()
@@ -139,7 +149,7 @@ def test_without_migrate_at_start_old_tables_are_refused(url):
 @pytest.mark.postgres
 def test_starters_that_migrate_at_once_do_it_once(tmp_path, new_database):
     url = new_database()
-    upgrade(url)
+    upgraded(url)
     release = next_release(tmp_path / "next")
     found: list[subprocess.CompletedProcess] = []
     starters = [
@@ -164,7 +174,7 @@ def is_waiting_for_a_lock(engine) -> bool:
 @pytest.mark.postgres
 def test_a_migration_that_waits_for_a_table_lets_the_others_pass(tmp_path, new_database, draft):
     url = new_database()
-    upgrade(url)
+    upgraded(url)
     release = next_release(tmp_path / "next")
     engine = open_ledger(url)
     slow = create_engine(engine.url)

@@ -30,9 +30,9 @@ def test_migrations_build_the_tables_that_the_models_describe(ledger):
     assert difference == []
 
 
-def test_upgrading_twice_changes_nothing(ledger, ledger_url, draft):
+def test_upgrading_twice_changes_nothing(ledger, draft):
     decisions.append(ledger, [draft()])
-    upgrade(ledger_url)
+    upgrade(ledger)
     assert len(decisions.search(ledger).decisions) == 1
 
 
@@ -155,8 +155,8 @@ def test_the_latest_published_state_counts_and_repeats_are_no_news(ledger):
     assert states.publish(ledger, "2010-11-17", {"rates": {"7d": 0.1 + 0.2}}).created_at == first.created_at
     newer = states.publish(ledger, "2010-11-18", {"rates": {"7d": 0.4}})
     assert states.latest(ledger) == newer
-    assert states.before(ledger, "2010-11-18").as_of == first.as_of
-    assert states.before(ledger, "2010-11-17") is None
+    assert states.latest(ledger, before="2010-11-18").as_of == first.as_of
+    assert states.latest(ledger, before="2010-11-17") is None
     assert newer.digest != first.digest
     with pytest.raises(ValueError, match="JSON"):
         states.publish(ledger, "2010-11-19", {"rate": float("nan")})

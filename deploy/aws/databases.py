@@ -24,7 +24,7 @@ from psycopg import sql
 from sqlalchemy.engine import URL
 
 from bank_assets.ledger import accounts
-from bank_assets.ledger.engine import open_ledger, upgrade
+from bank_assets.ledger.engine import opened_ledger, upgrade
 
 DATABASES: Final = ("ledger", "dagster", "mlflow")
 _ADMINISTRATOR: Final = ("PGUSER", "PGPASSWORD")
@@ -114,7 +114,8 @@ def migrate_ledger(env: Mapping[str, str]) -> str:
     Returns:
         The revisions before and after.
     """
-    change = upgrade(_url(env, "ledger"))
+    with opened_ledger(_url(env, "ledger"), migrate=False) as ledger:
+        change = upgrade(ledger)
     return f"revision {change.before or 'empty'} to {change.after}"
 
 
@@ -124,14 +125,11 @@ def make_first_user(env: Mapping[str, str]) -> str:
     Returns:
         Whether it was made.
     """
-    ledger = open_ledger(_url(env, "ledger"), migrate=False)
-    try:
+    with opened_ledger(_url(env, "ledger"), migrate=False) as ledger:
         if accounts.has_credentials(ledger):
             return "there is one"
         accounts.create_user(ledger, "admin", env["BANK_PASSWORD_ADMIN"], "admin")
         return "made admin, password in the secret app-admin"
-    finally:
-        ledger.dispose()
 
 
 def migrate_dagster(env: Mapping[str, str]) -> str:
