@@ -144,3 +144,18 @@ def wilson_interval(successes: float, trials: float, confidence: float = 0.95) -
 def cohens_h(reference_rate: float, current_rate: float) -> float:
     """Effect size between two rates, |2·asin(sqrt p) - 2·asin(sqrt q)|: 0.2 small, 0.5 medium (Cohen 1988)."""
     return abs(2 * math.asin(math.sqrt(reference_rate)) - 2 * math.asin(math.sqrt(current_rate)))
+
+
+def observed_expected(
+    observed: int, expected: float, rows: int, confidence: float = 0.95
+) -> tuple[float, float, float]:
+    """Return the ratio of observed to expected subscriptions with its interval, (ratio, low, high).
+
+    The interval is Wilson's for the observed rate, times rows / expected. Contacts differ in probability, and a sum of
+    such draws varies less than a binomial of the same mean, so the interval errs on the wide side. A Poisson interval
+    would be wider still, by half at the rate of 50 % that this data reaches. All NaN where nothing was expected.
+    """
+    if expected <= 0 or rows == 0:
+        return math.nan, math.nan, math.nan
+    low, high = wilson_interval(observed, rows, confidence)
+    return observed / expected, low * rows / expected, high * rows / expected

@@ -109,9 +109,8 @@ def plan_calls(
     profit = np.rint((proba * value - cost_eur) * MICROS).astype(np.int64)
 
     reason = excluded_by_rules(ids, rows, contract, settings.suppression, settings.rules)
-    is_lawful = reason == ALLOWED
-    is_held_out = is_lawful & holdout_mask(ids, list_id, settings.holdout_share)
-    is_open = is_lawful & ~is_held_out
+    is_held_out = (reason == ALLOWED) & holdout_mask(ids, list_id, settings.holdout_share)
+    is_open = (reason == ALLOWED) & ~is_held_out
     is_wanted, gain = profit > 0, profit
     if economics.calls_from is not None:  # then limits are spent on subscriptions, whatever a call earns
         is_wanted, gain = proba >= economics.calls_from, np.rint(proba * value * MICROS).astype(np.int64)

@@ -16,7 +16,7 @@ from scipy import special
 
 from bank_assets.core.arrays import BoolArray, DayArray, none_if_nan
 from bank_assets.core.drift.report import Level, level_of, plain, worst
-from bank_assets.core.drift.statistics import wilson_interval
+from bank_assets.core.drift.statistics import observed_expected
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.features.contacts import ScoredContacts
 from bank_assets.core.quality import metrics
@@ -30,24 +30,18 @@ class PerformancePolicy:
 
     At 300 contacts with 12 % subscribers the AUC has a standard error of 0.05, so a drop alone would raise an alarm in
     one window of six.
-
-    Attributes:
-        maturity_days: a contact without an outcome after so many days counts as not subscribed.
-        assumed_limit: share of such contacts above which there is no verdict: outcomes are late, the model is not bad.
-        minimum_of_class: subscribers, and others, that a verdict on ranking needs.
-        ranking_drop: (moderate, heavy) fall of the AUC below validation; its upper bound must lie below validation too.
-        calibration_ratio: (moderate, heavy) observed / expected or its inverse; its interval must exclude 1 too.
-        confidence: of all intervals; 0.95 would call one window in twenty decayed by chance.
     """
 
-    maturity_days: int = 30
-    assumed_limit: float = 0.05
+    maturity_days: int = 30  # a contact without an outcome after so many days counts as not subscribed
+    assumed_limit: float = 0.05  # share of such contacts above which there is no verdict: outcomes are late
     minimum_rows: int = 300
-    minimum_of_class: int = 20
+    minimum_of_class: int = 20  # subscribers, and others, that a verdict on ranking needs
     maximum_days: int = 92
+    # (moderate, heavy) fall of the AUC below validation; its upper bound must lie below validation too
     ranking_drop: tuple[float, float] = (0.05, 0.1)
+    # (moderate, heavy) observed / expected or its inverse; its interval must exclude 1 too
     calibration_ratio: tuple[float, float] = (1.25, 1.5)
-    confidence: float = 0.99
+    confidence: float = 0.99  # of all intervals; 0.95 would call one window in twenty decayed by chance
 
 
 class PerformanceStatus(StrEnum):
@@ -56,8 +50,7 @@ class PerformanceStatus(StrEnum):
     OK = "ok"
     TOO_FEW_ROWS = "too_few_rows"
     OUTCOMES_MISSING = "outcomes_missing"
-    BASELINE_MISSING = "baseline_missing"
-    """Calibration is judged, ranking is not."""
+    BASELINE_MISSING = "baseline_missing"  # calibration is judged, ranking is not
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +133,8 @@ def is_matured(contacts: ScoredContacts, as_of: np.datetime64, maturity_days: in
 
     A contact of an earlier day is matured if its outcome is usable by then, or if `maturity_days` passed without one.
     """
-    waited = contacts.contact_dates + np.timedelta64(maturity_days, "D") <= as_of
-    return np.asarray((contacts.contact_dates < as_of) & ((contacts.known_on <= as_of) | waited))
+    days, wait = contacts.contact_dates, np.timedelta64(maturity_days, "D")
+    return np.asarray((days < as_of) & ((contacts.known_on <= as_of) | (days + wait <= as_of)))
 
 
 def measure_performance(
@@ -154,8 +147,8 @@ def measure_performance(
 ) -> PerformanceReport:
     """Measure realised performance by week and month, and judge the latest window.
 
-    Without a `baseline` (the champion's validation), ranking is not judged. `model` names the champion for
-    people. Without a matured contact the report has no window and says so.
+    Without a `baseline` (the champion's validation), ranking is not judged. Without a matured contact the report has no
+    window and says so.
     """
     day = np.datetime64(as_of, "D")
     before = contacts.contact_dates < day
@@ -259,21 +252,6 @@ def _measure(
         profit_everyone_eur=profit(np.ones_like(y)),
         profit_oracle_eur=profit(economics.decide_knowing(y, contacts.frame)),
     )
-
-
-def observed_expected(
-    observed: int, expected: float, rows: int, confidence: float = 0.95
-) -> tuple[float, float, float]:
-    """Return the ratio of observed to expected subscriptions with its interval, (ratio, low, high).
-
-    The interval is Wilson's for the observed rate, times rows / expected. Contacts differ in probability, and a sum of
-    such draws varies less than a binomial of the same mean, so the interval errs on the wide side. A Poisson interval
-    would be wider still, by half at the rate of 50 % that this data reaches. All NaN where nothing was expected.
-    """
-    if expected <= 0 or rows == 0:
-        return math.nan, math.nan, math.nan
-    low, high = wilson_interval(observed, rows, confidence)
-    return observed / expected, low * rows / expected, high * rows / expected
 
 
 def _status(rows: int, assumed: int, baseline: Baseline, policy: PerformancePolicy) -> PerformanceStatus:

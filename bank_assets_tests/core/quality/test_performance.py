@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bank_assets.core.drift.report import Level
+from bank_assets.core.drift.statistics import observed_expected
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.features.contacts import ScoredContacts
 from bank_assets.core.quality import metrics
@@ -15,7 +16,6 @@ from bank_assets.core.quality.performance import (
     PerformanceStatus,
     is_matured,
     measure_performance,
-    observed_expected,
 )
 
 SEED = 22
