@@ -17,7 +17,7 @@ def ours(folder: Path, is_recording: bool) -> Any:
     from litestar.params import RawBody
 
     from serving.app import create_app
-    from serving.decisions.payloads import Payloads, customer_of
+    from serving.decisions.payloads import Payloads
     from serving.decisions.schemas import EconomicsUsed, ModelReference, Prediction
     from serving.settings import load_serving_settings
     from serving.web.answers import JsonAnswer
@@ -25,7 +25,7 @@ def ours(folder: Path, is_recording: bool) -> Any:
 
     settings = load_serving_settings({"BANK_HOME": str(folder)})
     payloads = Payloads.of(settings.platform.contract)
-    accepted = JsonBody(payloads.struct, payloads.request_of, example=customer_of(payloads), scope="predict")
+    accepted = JsonBody(payloads.struct, payloads.request_of, example=payloads.example, scope="predict")
     answer = Prediction("0" * 36, 0.1, 0.05, 0.2, "no", "call", None, 0.1, 0.0, EconomicsUsed(5.0, 50.0),
                         ModelReference("bank-marketing", "1", "d" * 64), "2010-11-17", False, "2010-11-17T00:00:00Z",
                         "2010-11-17", [])  # fmt: skip

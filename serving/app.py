@@ -22,10 +22,8 @@ from serving.campaigns import page as campaign
 from serving.campaigns.api import plan_route
 from serving.decisions import audit_page as audit
 from serving.decisions import page as predict
-from serving.decisions.api import PredictionsController, create_route
-from serving.decisions.audit_api import AuditController
-from serving.decisions.batches_api import batch_route
-from serving.decisions.outcomes_api import report
+from serving.decisions.api import AuditController, PredictionsController, create_route, report
+from serving.decisions.batches import batch_route
 from serving.dependencies import Services, providers
 from serving.home import page as home
 from serving.model import page as model

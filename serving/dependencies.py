@@ -14,12 +14,10 @@ from serving.campaigns.call_lists import CallLists
 from serving.champion.champion import ChampionStore
 from serving.champion.watcher import Watcher
 from serving.customers.suppressions import Suppressions
-from serving.decisions.batches import Batches
 from serving.decisions.deciding import Decider
-from serving.decisions.explaining import Explaining
 from serving.decisions.payloads import Payloads
 from serving.decisions.recorder import Recorder
-from serving.decisions.replaying import Replayer
+from serving.decisions.records import Records
 from serving.decisions.scoring import DecisionMaker
 from serving.lifecycle import Lifecycle
 from serving.monitoring.reports import Reports
@@ -48,9 +46,7 @@ class Services:
         self.recorder = Recorder(self.ledger, max_waiting=settings.max_waiting)
         self.maker = DecisionMaker(self.store, self.suppressions, self.economics, self.payloads, settings.code_version)
         self.decider = Decider(self.maker, self.recorder if is_recording else None)
-        self.batches = Batches(self.maker, self.recorder)
-        self.replayer = Replayer(self.ledger, self.store, self.registry, settings.code_version)
-        self.explaining = Explaining(self.replayer)
+        self.records = Records(self.ledger, self.store, self.registry, platform.contract, settings.code_version)
         self.access = Access(settings, self.ledger)
         self.log_ins = LogIns()
         self.meters = Metrics()

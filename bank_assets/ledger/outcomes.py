@@ -17,7 +17,7 @@ class UnknownDecisionError(LedgerError):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class OutcomeReport:
     """One report of an outcome."""
 
     id: int
@@ -34,12 +34,12 @@ class Outcome:
 class Recorded:
     """Result of a report."""
 
-    outcome: Outcome  # the stored row, new or existing
+    outcome: OutcomeReport  # the stored row, new or existing
     is_new: bool
     corrects: bool  # an earlier report about the same subject had another value
 
 
-_COLUMNS: Final = tuple(outcomes.c[name] for name in Outcome.__dataclass_fields__)
+_COLUMNS: Final = tuple(outcomes.c[name] for name in OutcomeReport.__dataclass_fields__)
 _REPORTS: Final = select(*_COLUMNS).order_by(outcomes.c.arrived_at, outcomes.c.id)
 
 
@@ -70,7 +70,7 @@ def record(
         connection.execute(select(ledger_head).with_for_update()).one()
         if decision_id is not None:
             contact_id = _contact_of(connection, decision_id)
-        earlier = [Outcome(*row) for row in connection.execute(_REPORTS.where(outcomes.c.subject == subject))]
+        earlier = [OutcomeReport(*row) for row in connection.execute(_REPORTS.where(outcomes.c.subject == subject))]
         same = [report for report in earlier if report.y == y and report.arrived_at == arrived_at]
         if arrived_at is None and earlier and (earlier[-1].y, earlier[-1].duration) == (y, duration):
             same = [earlier[-1]]
@@ -87,7 +87,7 @@ def record(
             recorded_at=now,
             actor=actor,
         )
-        recorded = Outcome(*connection.execute(statement.returning(*_COLUMNS)).one())
+        recorded = OutcomeReport(*connection.execute(statement.returning(*_COLUMNS)).one())
         return Recorded(recorded, is_new=True, corrects=any(report.y != y for report in earlier))
 
 
@@ -106,16 +106,16 @@ def _contact_of(connection: Connection, decision_id: str) -> str | None:
     return known.contact_id
 
 
-def of_decision(engine: Engine, decision_id: str) -> list[Outcome]:
+def of_decision(engine: Engine, decision_id: str) -> list[OutcomeReport]:
     """Every report about a decision, oldest arrival first."""
-    return [Outcome(*row) for row in read(engine, _REPORTS.where(outcomes.c.decision_id == decision_id))]
+    return [OutcomeReport(*row) for row in read(engine, _REPORTS.where(outcomes.c.decision_id == decision_id))]
 
 
-def export(engine: Engine) -> Iterator[Outcome]:
+def export(engine: Engine) -> Iterator[OutcomeReport]:
     """Every report in the order in which they were recorded, streamed in constant memory.
 
     A contact may appear several times; its last arrival counts.
     """
     with engine.connect() as connection:
         reports = connection.execution_options(yield_per=5_000).execute(select(*_COLUMNS).order_by(outcomes.c.id))
-        yield from (Outcome(*row) for row in reports)
+        yield from (OutcomeReport(*row) for row in reports)

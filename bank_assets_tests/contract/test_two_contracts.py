@@ -26,7 +26,7 @@ from bank_assets_tests.world.contracts import WIDER, with_column
 from bank_assets_tests.world.customers import DELIVERED
 from serving.decisions.form import default_values, form_of
 from serving.decisions.payloads import Payloads
-from serving.decisions.replaying import features_on_record
+from serving.decisions.records import features_on_record
 from serving.web.problems import PayloadError
 
 DAY = np.datetime64(AS_OF)

@@ -25,7 +25,7 @@ from serving.campaigns.planning import PlannedCampaign, ScoredCampaign, plan_con
 from serving.campaigns.schemas import PlanRequest, RulesRequest, ValueByBalance
 from serving.champion.champion import Champion, ChampionStore, PublishedState
 from serving.customers.suppressions import Suppressions
-from serving.decisions.payloads import Payloads, customer_of, decoded
+from serving.decisions.payloads import Payloads, decoded
 from serving.decisions.schemas import EconomicsRequest, PredictionRequest
 from serving.decisions.scoring import economics_of
 from serving.web.bodies import JsonBody
@@ -37,7 +37,7 @@ BY_CONTACT = "by contact"  # column name, in the answer's `amounts`, of amounts 
 
 def plan_route(payloads: Payloads) -> HTTPRouteHandler:
     """The route, for requests under a contract."""
-    customer = customer_of(payloads)
+    customer = payloads.example
     body_reader = JsonBody(
         PlanRequest,
         example={

@@ -20,10 +20,9 @@ from bank_assets.store.campaign_files import CampaignFile, CampaignFiles
 from serving.campaigns.planning import PlannedCampaign, ScoredCampaign, plan_contacts, score_contacts
 from serving.champion.champion import Champion, PublishedState
 from serving.customers.suppressions import Suppressions
-from serving.decisions.batches import MAX_ROWS
 from serving.decisions.payloads import Payloads
 from serving.decisions.schemas import PredictionRequest
-from serving.decisions.uploads import BatchError, csv_rows, read_row
+from serving.decisions.uploads import BatchError, csv_rows
 from serving.web.problems import FieldError, NotFoundError, PayloadError
 from serving.web.remembered import Remembered
 
@@ -150,10 +149,7 @@ def read_contacts(path: Path, payloads: Payloads) -> CampaignContacts:
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
         stream.seek(0)
-        for row in csv_rows(stream, payloads):
-            if len(contacts) + len(rejected) >= MAX_ROWS:
-                raise PayloadError(FieldError("", f"at most {MAX_ROWS:,} rows", "more; split the file"))
-            found = read_row(row, reading)
+        for _, found in csv_rows(stream, payloads, reading):
             if isinstance(found, BatchError):
                 rejected.append(found)
             else:

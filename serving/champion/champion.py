@@ -31,8 +31,7 @@ from serving.web.problems import ChampionUnavailableError, StateUnavailableError
 logger = logging.getLogger(__name__)
 
 LAST_GOOD: Final = "champion.json"
-KEPT_VERSIONS: Final = 20
-"""Bundles kept on disk for replays; older ones are fetched from the registry again."""
+KEPT_VERSIONS: Final = 20  # bundles kept on disk for replays; older ones are fetched from the registry again
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ class ChampionStore:
         self.champion: Champion | None = None
         self.published: PublishedState | None = None
         self.is_registry_reachable: bool | None = None
-        self.message = "the registry was not asked yet"
+        self.message = "the registry was not read yet"
         self.swaps = 0
 
     @property

@@ -23,9 +23,9 @@ from serving.web.problems import LedgerUnavailableError
 
 logger = logging.getLogger(__name__)
 
+# A list is used until so many reads were missed, and at least this long: a database that fails over takes a while.
 MISSED_READS: Final = 3
 SHORTEST_LIFE_SECONDS: Final = 30.0
-"""A list is used until so many reads were missed, and at least this long: a database that fails over takes a while."""
 
 
 class Suppressions:

@@ -1,43 +1,58 @@
-"""`/api/v1/predictions`: decide, read, search, replay. HTTP only."""
+"""`/api/v1/predictions`, `/api/v1/outcomes`, `/api/v1/audit`: decide, read, search, replay, report, verify, erase."""
 
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Controller, Request, get, post
+from litestar import Controller, Request, Response, get, post
 from litestar.di import NamedDependency
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi import ResponseSpec
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath, QueryParameter, RawBody
 from sqlalchemy import Engine
 
-from serving.decisions import records
-from serving.decisions.payloads import Payloads, check_date, customer_of
-from serving.decisions.record_schemas import DecisionRecord, Replay, SearchPage
-from serving.decisions.replaying import Replayer
+from bank_assets.ledger import chain, decisions, outcomes
+from serving.decisions.payloads import Payloads, check_date
+from serving.decisions.record_schemas import (
+    DecisionRecord,
+    ErasureAnswer,
+    ErasureRequest,
+    OutcomeAnswer,
+    OutcomeRequest,
+    Replay,
+    SearchPage,
+    VerifyAnswer,
+)
+from serving.decisions.records import Records, iso_time
 from serving.decisions.schemas import Prediction
 from serving.decisions.scoring import DecisionRequest, prediction_of
 from serving.web.access import identity_of, note_decision
 from serving.web.answers import JsonAnswer
 from serving.web.bodies import JsonBody, read_whole
 from serving.web.openapi import secured
+from serving.web.problems import FieldError, PayloadError
 
 PATH = "/api/v1/predictions"
-SINGLE_BODY_BYTES = 65_536
+BODY_BYTES = 65_536
+OUTCOME = JsonBody(
+    OutcomeRequest, example={"contact_id": "c-1", "y": "yes", "duration": 210}, scope="outcomes", problems=(404,)
+)
+ERASURE = JsonBody(ErasureRequest, example={"contact_id": "c-1", "reason": "request of 2026-11-20"}, scope="admin")
 
 
 def create_route(payloads: Payloads) -> HTTPRouteHandler:
     """The route that decides, for requests under a contract."""
-    body = JsonBody(payloads.struct, payloads.request_of, example=customer_of(payloads), scope="predict")
+    body = JsonBody(payloads.struct, payloads.request_of, example=payloads.example, scope="predict")
 
     @post(
         PATH,
         operation_id="create_prediction",
         **body.route,
         tags=["predictions"],
-        request_max_body_size=SINGLE_BODY_BYTES,
+        request_max_body_size=BODY_BYTES,
         responses={201: ResponseSpec(Prediction, description="Decided and on record.", generate_examples=False)},
         summary="Decide about one customer",
     )
@@ -48,13 +63,13 @@ def create_route(payloads: Payloads) -> HTTPRouteHandler:
         """Score, decide and record; the answer leaves after the record is on disk."""
         # Taken from the app's state, not by dependency injection, which costs this one busy route 0.1 ms.
         services = request.app.state.services
-        data = body.read(await read_whole(request, SINGLE_BODY_BYTES), request.scope["headers"])
+        data = body.read(await read_whole(request, BODY_BYTES), request.scope["headers"])
         check_date(data.contact_date)
         decided = await services.decider.decide(DecisionRequest(data, identity_of(request).name))
         note_decision(request, decided.draft.id, decided.draft.model_version)
         answer = prediction_of(decided)
         if reasons:
-            given = await asyncio.to_thread(services.explaining.reasons_of, decided.draft)
+            given = await asyncio.to_thread(services.records.reasons_of, decided.draft)
             answer = msgspec.structs.replace(answer, reasons=given)
         return JsonAnswer(answer, 201, ((b"location", f"{PATH}/{answer.id}".encode()),))
 
@@ -76,7 +91,7 @@ class PredictionsController(Controller):
     )
     def search(
         self,
-        ledger: NamedDependency[Engine],
+        records: NamedDependency[Records],
         contact_id: Annotated[str | None, QueryParameter(max_length=64)] = None,
         batch_id: Annotated[str | None, QueryParameter(max_length=36)] = None,
         actor: Annotated[str | None, QueryParameter(max_length=200)] = None,
@@ -89,7 +104,6 @@ class PredictionsController(Controller):
     ) -> SearchPage:
         """Every given criterion must fit."""
         return records.search(
-            ledger,
             contact_id=contact_id,
             batch_id=batch_id,
             actor=actor,
@@ -108,11 +122,9 @@ class PredictionsController(Controller):
         sync_to_thread=True,
         summary="The full record of a decision",
     )
-    def read(
-        self, prediction_id: FromPath[str], ledger: NamedDependency[Engine], replayer: NamedDependency[Replayer]
-    ) -> DecisionRecord:
+    def read(self, prediction_id: FromPath[str], records: NamedDependency[Records]) -> DecisionRecord:
         """Inputs, numbers, model with lineage, place in the chain, outcomes."""
-        return records.full_record(ledger, prediction_id, replayer.decision_document)
+        return records.full(records.get(prediction_id))
 
     @post(
         "/{prediction_id:str}/replay",
@@ -122,6 +134,87 @@ class PredictionsController(Controller):
         sync_to_thread=True,
         summary="Run a decision again",
     )
-    def replay(self, prediction_id: FromPath[str], replayer: NamedDependency[Replayer]) -> Replay:
+    def replay(self, prediction_id: FromPath[str], records: NamedDependency[Records]) -> Replay:
         """Re-score with the recorded model version and inputs, and compare to the last bit."""
-        return replayer.replay(prediction_id)
+        return records.replay(records.get(prediction_id))
+
+
+@post(
+    "/api/v1/outcomes",
+    operation_id="report_outcome",
+    **OUTCOME.route,
+    tags=["outcomes"],
+    request_max_body_size=BODY_BYTES,
+    sync_to_thread=True,
+    summary="Report an outcome",
+)
+def report(request: Request[Any, Any, Any], body: RawBody, ledger: NamedDependency[Engine]) -> Response[OutcomeAnswer]:
+    """201 for a new report (also a correction), 200 for one that is already on record."""
+    data = OUTCOME.read(body, request.scope["headers"])
+    _check_either(data, "prediction_id", "contact_id")
+    arrived_at = iso_time("arrived_at", data.arrived_at)
+    tomorrow = (dt.datetime.now(dt.UTC) + dt.timedelta(days=1)).isoformat()
+    if arrived_at is not None and arrived_at > tomorrow:
+        # What arrived last is what counts: a report from the future would outweigh every correction to come.
+        raise PayloadError(FieldError("arrived_at", "a time that is not in the future", repr(data.arrived_at)))
+    recorded = outcomes.record(
+        ledger,
+        y=data.y,
+        actor=identity_of(request).name,
+        decision_id=data.prediction_id,
+        contact_id=data.contact_id,
+        duration=data.duration,
+        arrived_at=arrived_at,
+    )
+    answer = OutcomeAnswer(recorded.outcome, recorded.is_new, recorded.corrects)
+    return Response(answer, status_code=201 if recorded.is_new else 200)
+
+
+class AuditController(Controller):
+    """Proof that the record is whole, and removal of a customer's data."""
+
+    path = "/api/v1/audit"
+    tags = ("audit",)
+
+    @get(
+        "/verify", operation_id="verify_chain", **secured("audit"), sync_to_thread=True, summary="Verify the hash chain"
+    )
+    def verify(
+        self,
+        records: NamedDependency[Records],
+        anchor_seq: Annotated[int | None, QueryParameter(ge=1, le=10**15, description="Anchor kept earlier.")] = None,
+        anchor_hash: Annotated[str | None, QueryParameter(pattern="^[0-9a-f]{64}$")] = None,
+    ) -> VerifyAnswer:
+        """Recomputes every record (about 25,000 a second); an anchor also proves that no tail was cut off."""
+        if (anchor_seq is None) != (anchor_hash is None):
+            raise PayloadError(FieldError("anchor_seq", "anchor_seq and anchor_hash together", "one of them"))
+        return records.verify(chain.Anchor(anchor_seq, anchor_hash) if anchor_seq and anchor_hash else None)
+
+    @post(
+        "/erasures",
+        operation_id="erase_payloads",
+        **ERASURE.route,
+        status_code=200,
+        sync_to_thread=True,
+        request_max_body_size=BODY_BYTES,
+        summary="Remove a customer's data from the record",
+    )
+    def erase(self, request: Request[Any, Any, Any], body: RawBody, ledger: NamedDependency[Engine]) -> ErasureAnswer:
+        """Payloads and salts go, decisions stay; replay answers `erased` from then on."""
+        data = ERASURE.read(body, request.scope["headers"])
+        _check_either(data, "contact_id", "prediction_id")
+        erased = decisions.erase(
+            ledger,
+            actor=identity_of(request).name,
+            reason=data.reason,
+            contact_id=data.contact_id,
+            decision_id=data.prediction_id,
+        )
+        return ErasureAnswer(erased)
+
+
+def _check_either(body: OutcomeRequest | ErasureRequest, *names: str) -> None:
+    """Refuse a body that has both or neither of two fields."""
+    given = [name for name in names if getattr(body, name) is not None]
+    if len(given) != 1:
+        raise PayloadError(FieldError(names[0], f"either {' or '.join(names)}", "both" if given else "neither"))

@@ -1,4 +1,4 @@
-"""Uploads of many customers, processed in chunks: good rows are scored and recorded, bad rows are named.
+"""`POST /api/v1/predictions/batch`: uploads of many customers; good rows are decided and recorded, bad rows are named.
 
 Memory stays flat: the upload is spooled to disk, and each chunk is parsed, scored (in a thread), recorded and answered
 before the next. The answer is one JSON document: `predictions`, then `errors`, then totals. If the ledger fails midway,
@@ -8,157 +8,181 @@ it still closes, with `is_complete: false` and the problem; rows already answere
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final
+import datetime as dt
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import IO, Annotated, Any, Final
 
 import msgspec
+from litestar import Request, post
+from litestar.di import NamedDependency
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import QueryParameter
+from litestar.response import Stream
 
 from bank_assets.contract.names import MODEL_NAME
+from bank_assets.core.economics.economics import MAXIMUM_EUR
 from bank_assets.ledger.ids import new_id
 from serving.champion.champion import Champion, PublishedState
-from serving.decisions.payloads import decoded
+from serving.decisions.payloads import Payloads, check_date
 from serving.decisions.recorder import Recorder
-from serving.decisions.schemas import EconomicsRequest, PredictionRequest, ReasonNotToCall
+from serving.decisions.schemas import MINIMUM_EUR, BatchRow, EconomicsRequest, PredictionRequest
 from serving.decisions.scoring import Decided, DecisionMaker, DecisionRequest, economics_of, reason_of
-from serving.decisions.uploads import BatchError, Row, read_row
+from serving.decisions.uploads import MAX_ROWS, BatchError, Row, csv_rows, json_rows
+from serving.web.access import identity_of
 from serving.web.answers import from_record
-from serving.web.problems import FieldError, PayloadError, problem_of
+from serving.web.bodies import JSON, check_format
+from serving.web.openapi import body_of, inlined, secured
+from serving.web.problems import problem_of
 
-MAX_ROWS: Final = 100_000
+CSV: Final = "text/csv"
+BATCH_BODY_BYTES: Final = 100_000_000
+# Longer uploads go to a temporary file that has no name and vanishes with the request.
+SPOOL_BYTES: Final = 2_000_000
+# Rows of one transaction: single requests wait for one such commit at most (about 0.1 s).
 CHUNK_ROWS: Final = 1_000
-"""Rows of one transaction: single requests wait for one such commit at most (about 0.1 s)."""
+Amount = Annotated[float | None, QueryParameter(ge=MINIMUM_EUR, le=MAXIMUM_EUR)]
+_encode = msgspec.json.Encoder().encode
 
 
-class BatchRow(msgspec.Struct, frozen=True):
-    """Answer to one good row."""
+def batch_route(payloads: Payloads) -> HTTPRouteHandler:
+    """The route, for rows under a contract."""
+    customer = payloads.example
+    row = ",".join(map(str, customer.values()))
+    content = {
+        **body_of({"type": "string"}, f"{','.join(customer)}\n{row}\n", CSV),
+        **body_of({"type": "array", "maxItems": MAX_ROWS, "items": inlined(payloads.struct)}, [customer]),
+    }
 
-    line: int
-    id: str
-    contact_id: str | None
-    probability: float
-    probability_low: float
-    probability_high: float
-    prediction: str
-    decision: str
-    reason: ReasonNotToCall | None
-    expected_profit_eur: float
-    stale_features: bool
-    flags: list[Any]
+    @post(
+        "/api/v1/predictions/batch",
+        operation_id="create_predictions",
+        **secured("predict", content=content),
+        tags=["predictions"],
+        request_max_body_size=BATCH_BODY_BYTES,
+        status_code=201,
+        summary="Decide about up to 100,000 customers",
+        media_type="application/json",
+    )
+    async def create_batch(
+        request: Request[Any, Any, Any],
+        maker: NamedDependency[DecisionMaker],
+        recorder: NamedDependency[Recorder],
+        cost_eur: Amount = None,
+        value_eur: Amount = None,
+        contact_date: Annotated[
+            dt.date | None, QueryParameter(description="Contact date of rows without one; default today.")
+        ] = None,
+    ) -> Stream:
+        """Send CSV (`text/csv`, the delivery's column names) or a JSON array (`application/json`).
 
+        Good rows are scored and recorded, bad rows are named with line, field, expected and found. The answer is one
+        JSON document: batch_id, model, predictions, errors, rows, recorded, rejected, is_complete, problem.
+        """
+        check_format("content-type", request.headers.get("content-type", ""), (CSV, JSON))
+        check_format("content-encoding", request.headers.get("content-encoding", ""), ())
+        check_date(contact_date)
+        file = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115  closed when the answer has left
 
-@dataclass(slots=True)
-class Upload:
-    """One upload on its way."""
+        def read(raw: Mapping[str, str]) -> PredictionRequest:
+            return payloads.request_of_text(raw, contact_date)
 
-    rows: Iterator[Row]
-    is_csv: bool
-    actor: str
-    economics: EconomicsRequest | None
-    default_date: Any = None
+        try:
+            async for part in request.stream():
+                file.write(part)
+            file.seek(0)
+            is_csv = request.headers["content-type"].strip().lower().startswith(CSV)
+            stated = EconomicsRequest(cost_eur, value_eur) if cost_eur is not None or value_eur is not None else None
+            rows = csv_rows(file, payloads, read) if is_csv else json_rows(file, payloads)
+            actor = identity_of(request).name
+            economics_of(stated, maker.economics)
+            recorder.check()
+            champion, published = maker.store.current, maker.store.state
+            upload = Upload(file, rows, actor, stated, contact_date, maker, recorder, champion, published)
+            # Whatever is wrong with the whole upload is raised here, while the status can still say so.
+            first = await asyncio.to_thread(upload.next_chunk)
+        except BaseException:
+            file.close()
+            raise
+        return Stream(upload.answer(first), media_type="application/json", status_code=201)
+
+    return create_batch
 
 
 @dataclass(slots=True)
 class _Chunk:
-    lines: list[int]
-    decided: list[Decided]
-    errors: list[BatchError]
-    n_rows: int
+    n_rows: int = 0
+    lines: list[int] = field(default_factory=list)
+    decided: list[Decided] = field(default_factory=list)
+    errors: list[BatchError] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class Batches:
-    """Scores uploads."""
+@dataclass(slots=True)
+class Upload:
+    """One upload on its way; all its rows are decided by one model and one as-of state."""
 
+    file: IO[bytes]
+    rows: Iterator[Row]
+    actor: str
+    economics: EconomicsRequest | None  # of rows that state none
+    contact_date: dt.date | None  # of rows without one
     maker: DecisionMaker
     recorder: Recorder
+    champion: Champion
+    published: PublishedState
+    batch_id: str = field(default_factory=new_id)
 
-    async def start(self, upload: Upload) -> AsyncIterator[bytes]:
-        """Check that work can begin, read the first chunk, and return the streamed answer.
-
-        Whatever is wrong with the whole upload is raised here, while the status can still say so.
-
-        Raises:
-            PayloadError: the file does not fit as a whole.
-            ChampionUnavailableError: no model.
-            StateUnavailableError: no as-of state.
-            RecorderBusyError: too much waits.
-        """
-        champion, published = self.maker.store.current, self.maker.store.state
-        economics_of(upload.economics, self.maker.economics)
-        self.recorder.check()
-        batch_id = new_id()
-        first = await asyncio.to_thread(self._next_chunk, upload, champion, published, batch_id, 0)
-        return self._answer(upload, champion, published, batch_id, first)
-
-    def _next_chunk(
-        self, upload: Upload, champion: Champion, published: PublishedState, batch_id: str, seen: int
-    ) -> _Chunk:
-        """Parse and score up to `CHUNK_ROWS` rows; runs in a thread."""
-        chunk = _Chunk([], [], [], 0)
-        requested: list[DecisionRequest] = []
-        for row in upload.rows:
+    def next_chunk(self) -> _Chunk:
+        """Parse and score up to `CHUNK_ROWS` rows; call it in a thread."""
+        chunk, requested = _Chunk(), []
+        for line, found in islice(self.rows, CHUNK_ROWS):
             chunk.n_rows += 1
-            if seen + chunk.n_rows > MAX_ROWS:
-                raise PayloadError(FieldError("", f"at most {MAX_ROWS} rows", "more; split the file"))
-            found = read_row(row, partial(self._request, upload))
             if isinstance(found, BatchError):
                 chunk.errors.append(found)
-            else:
-                requested.append(DecisionRequest(found, upload.actor, batch_id))
-                chunk.lines.append(row.line)
-            if chunk.n_rows >= CHUNK_ROWS:
-                break
+                continue
+            day, economics = found.contact_date or self.contact_date, found.economics or self.economics
+            if (day, economics) != (found.contact_date, found.economics):
+                found = msgspec.structs.replace(found, contact_date=day, economics=economics)
+            requested.append(DecisionRequest(found, self.actor, self.batch_id))
+            chunk.lines.append(line)
         if requested:
-            chunk.decided = self.maker.decide(requested, champion, published, self.maker.suppressions.read())
+            suppression = self.maker.suppressions.read()
+            chunk.decided = self.maker.decide(requested, self.champion, self.published, suppression)
         return chunk
 
-    def _request(self, upload: Upload, raw: Any) -> PredictionRequest:
-        payloads = self.maker.payloads
-        if upload.is_csv:
-            request = payloads.request_of_text(raw, upload.default_date)
-        else:
-            request = payloads.request_of(decoded(raw) if isinstance(raw, msgspec.Raw) else raw)
-        changes: dict[str, Any] = {}
-        if request.contact_date is None and upload.default_date is not None:
-            changes["contact_date"] = upload.default_date
-        if request.economics is None and upload.economics is not None:
-            changes["economics"] = upload.economics
-        return msgspec.structs.replace(request, **changes) if changes else request
-
-    async def _answer(
-        self, upload: Upload, champion: Champion, published: PublishedState, batch_id: str, chunk: _Chunk
-    ) -> AsyncIterator[bytes]:
+    async def answer(self, chunk: _Chunk) -> AsyncIterator[bytes]:
+        """Record and answer chunk by chunk, beginning with the first."""
+        champion = self.champion
         head = {
-            "batch_id": batch_id,
-            "as_of": published.as_of,
+            "batch_id": self.batch_id,
+            "as_of": self.published.as_of,
             "model": {"name": MODEL_NAME, "version": champion.version, "digest": champion.digest},
         }
-        yield _encode(head)[:-1] + b',"predictions":['
         errors: list[BatchError] = []
         rows = recorded = 0
         problem: Any = None
-        while chunk.n_rows:
-            rows += chunk.n_rows
-            errors += chunk.errors
-            # The next chunk is parsed and scored while this one is written: half of either is waiting for the other.
-            coming = asyncio.ensure_future(
-                asyncio.to_thread(self._next_chunk, upload, champion, published, batch_id, rows)
-            )
-            try:
-                if chunk.decided:
-                    await self.recorder.record([decided.draft for decided in chunk.decided])
-                    yield (b"," if recorded else b"") + _encoded_rows(chunk)
-                    recorded += len(chunk.decided)
-                chunk = await coming
-            except Exception as error:
-                # The status has left already: the document itself must say what happened.
-                problem = problem_of(error)
-                break
-            finally:
-                # Also if the client hung up: the thread must be done with the file before it is closed.
-                await asyncio.wait([coming])
+        with self.file:
+            yield _encode(head)[:-1] + b',"predictions":['
+            while chunk.n_rows:
+                rows += chunk.n_rows
+                errors += chunk.errors
+                # The next chunk is scored while this one is written: half of either is waiting for the other.
+                coming = asyncio.ensure_future(asyncio.to_thread(self.next_chunk))
+                try:
+                    if chunk.decided:
+                        await self.recorder.record([decided.draft for decided in chunk.decided])
+                        yield (b"," if recorded else b"") + _encoded_rows(chunk)
+                        recorded += len(chunk.decided)
+                    chunk = await coming
+                except Exception as error:
+                    # The status has left already, so the document itself must name the problem.
+                    problem = problem_of(error)
+                    break
+                finally:
+                    # Also if the client hung up: the thread must be done with the file before it is closed.
+                    await asyncio.wait([coming])
         tail = {
             "errors": errors,
             "rows": rows,
@@ -168,9 +192,6 @@ class Batches:
             "problem": problem,
         }
         yield b"]," + _encode(tail)[1:]
-
-
-_encode = msgspec.json.Encoder().encode
 
 
 def _encoded_rows(chunk: _Chunk) -> bytes:

@@ -17,11 +17,11 @@ from serving.decisions.recorder import Recorder
 from serving.decisions.scoring import Decided, DecisionMaker, DecisionRequest
 from serving.web.futures import settle
 
+# Most requests scored in one call on the event loop: bounds the pause of everybody else (about 1 ms).
 LARGEST_GROUP: Final = 64
-"""Most requests scored in one call on the event loop: bounds the pause of everybody else (about 1 ms)."""
 
+# Fewer requests are not split: each call of the model costs as much as scoring some ten rows.
 SMALLEST_SPLIT: Final = 8
-"""Fewer requests are not split: each call of the model costs as much as scoring some ten rows."""
 
 
 @dataclass(slots=True)

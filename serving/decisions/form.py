@@ -19,8 +19,7 @@ from serving.decisions.view_models import FieldGroup, FormField, PredictForm
 from serving.web.problems import FieldError
 
 ECONOMICS: Final = {"cost_eur": "Cost of a call", "value_eur": "Value of a subscription"}
-FURTHER: Final = "Further details"
-"""Heading of payload columns that the contract puts under none of its own."""
+FURTHER: Final = "Further details"  # heading of payload columns that the contract puts under none of its own
 Values = Mapping[str, str]
 
 
@@ -118,7 +117,7 @@ def _column_field(column: Column, value: str, error: str, contract: Contract) ->
         meaning = f"Optional: whom the decision is about, at most {CONTACT_ID_LENGTH} characters; erasable later."
         return FormField(name, label, meaning, "", "text", value, error=error)
     if column is contract.contact_date:
-        meaning = "The last day of data is offered; long after it the answer rests on old knowledge and says so."
+        meaning = "By default the last day of data. Much later days have old features, and the answer warns of it."
         return FormField(name, label, meaning, "", "date", value, [], str(FIRST_DATE), str(LAST_DATE), "", error)
     if column.kind is ColumnKind.INTEGER:
         bounds = (str(column.minimum), str(column.maximum))

@@ -25,8 +25,7 @@ from bank_assets.ledger import decisions
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.ledger.records import Draft
 
-GROUP_ROWS: Final = 512
-"""Most decisions of a transaction that joins groups: bounds the wait of the last one in it."""
+GROUP_ROWS: Final = 512  # most decisions of a transaction that joins groups: bounds the wait of the last one in it
 BUFFER_BYTES: Final = 1 << 20
 _LENGTH: Final = struct.Struct("<I")
 _row: Final = attrgetter(*Draft.__dataclass_fields__)

@@ -6,7 +6,6 @@ The fast path is msgspec's decoding of `Payloads.struct`; only a row that it ref
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,34 +20,18 @@ from bank_assets.contract.columns import Column, ColumnKind
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import LEAKAGE_RULE
 from bank_assets.contract.rows import Calendar, ColumnRule, iso_day
-from bank_assets.core.economics.economics import MAXIMUM_EUR
 from bank_assets.ledger.models import canonical_json
-from serving.decisions.schemas import (
-    CONTACT_ID_LENGTH,
-    FIRST_DATE,
-    LAST_DATE,
-    MINIMUM_EUR,
-    PredictionRequest,
-    request_type,
-)
-from serving.web.bodies import PRINTABLE, SHOWN, not_json, shown
+from serving.decisions.schemas import FIRST_DATE, LAST_DATE, PredictionRequest, request_type
+from serving.web.bodies import SHOWN, fault, not_json, shown
+from serving.web.openapi import inlined
 from serving.web.problems import FieldError, PayloadError
 
 OPTIONAL_FIELDS: Final = ("contact_id", "contact_date", "economics")
+_SCHEMA: Final = inlined(PredictionRequest)  # of what every contract has
 
 
 def _expected(column: Column) -> str:
     return ColumnRule(column).rule.expected
-
-
-def _fits(column: Column, value: object) -> bool:
-    if column.kind is ColumnKind.INTEGER:
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value // 1:
-            return False
-        assert column.minimum is not None
-        assert column.maximum is not None
-        return column.minimum <= value <= column.maximum
-    return isinstance(value, str) and value in column.categories
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +40,7 @@ class Payloads:
 
     contract: Contract
     struct: type[PredictionRequest]
-    example: Mapping[str, Any]
+    example: dict[str, Any]  # a typical customer, for the API document
     text_of: Callable[[PredictionRequest], str]
     _numbers: Callable[[PredictionRequest], tuple[Any, ...]]
     _words: Callable[[PredictionRequest], tuple[Any, ...]]
@@ -71,7 +54,11 @@ class Payloads:
         return cls(
             contract,
             request_type(contract),
-            {column.source: column.default for column in contract.payload},
+            {
+                **{column.source: column.default for column in contract.payload},
+                "contact_id": "c-1",
+                "contact_date": "2010-11-17",
+            },
             _canonical_writer(contract),
             _getter([tables[name] for name in contract.numeric_columns]),
             _getter([tables[name] for name in contract.category_columns]),
@@ -95,11 +82,10 @@ class Payloads:
         try:
             request = msgspec.convert(raw, self.struct)
         except msgspec.ValidationError as error:
-            found = self.field_errors(raw)
-            whole = raw if found else _whole_numbers(raw)
-            if whole is raw:
-                raise PayloadError(*(found or (FieldError("", str(error), shown(raw)),))) from None
-            return self.request_of(whole)
+            whole = _whole_numbers(raw)
+            if whole is not raw:
+                return self.request_of(whole)
+            raise PayloadError(*(self.field_errors(raw) or (FieldError("", str(error), shown(raw)),))) from None
         check_date(request.contact_date)
         return request
 
@@ -114,9 +100,8 @@ class Payloads:
             if not is_kept:
                 errors.append(FieldError(column.source, _expected(column), shown(value) if text else "nothing"))
         contact_id, date = row.get("contact_id") or None, row.get("contact_date") or None
-        errors += [_contact_id_error(contact_id), _date_error(date)]
-        day = dt.date.fromisoformat(date) if date and errors[-1] is None else default_date
-        errors += self._calendar_errors(row, day)
+        day = iso_day(date) if date else default_date
+        errors += [*_errors_of("contact_id", contact_id), _date_error(day or date), *self._calendar_errors(row, day)]
         if faults := tuple(error for error in errors if error is not None):
             raise PayloadError(*faults)
         return self.struct(**values, contact_id=contact_id, contact_date=day)
@@ -137,9 +122,10 @@ class Payloads:
         """Everything about one row that does not fit the contract."""
         if not isinstance(raw, Mapping):
             return (FieldError("", "a JSON object with the fields of one customer", shown(raw)),)
-        errors = [_column_error(column, raw) for column in self.contract.payload]
-        errors += [_contact_id_error(raw.get("contact_id")), _date_error(raw.get("contact_date"))]
-        errors += _economics_errors(raw.get("economics"))
+        kinds = {one.encode_name: one.type for one in msgspec.structs.fields(self.struct)}
+        errors = [_column_error(column, raw, kinds[column.source]) for column in self.contract.payload]
+        errors += [*_errors_of("contact_id", raw.get("contact_id")), _date_error(raw.get("contact_date"))]
+        errors += _errors_of("economics", raw.get("economics"))
         known = (*self.contract.payload_columns, *OPTIONAL_FIELDS)
         errors += [self._unknown(str(name), known) for name in raw if name not in known]
         return tuple(error for error in errors if error is not None)
@@ -197,22 +183,26 @@ def _canonical_writer(contract: Contract) -> Callable[[PredictionRequest], str]:
     return lambda request: canonical_json(dict(zip(names, values_of(request), strict=True)))
 
 
-def _column_error(column: Column, raw: Mapping[str, Any]) -> FieldError | None:
+def _column_error(column: Column, raw: Mapping[str, Any], kind: Any) -> FieldError | None:
     if column.source not in raw:
         found = "nothing: the field is missing"
         return None if column.is_optional else FieldError(column.source, _expected(column), found)
-    value = raw[column.source]
-    return None if _fits(column, value) else FieldError(column.source, _expected(column), shown(value))
+    try:
+        msgspec.convert(raw[column.source], kind)
+    except msgspec.ValidationError:
+        return FieldError(column.source, _expected(column), shown(raw[column.source]))
+    return None
 
 
-def _contact_id_error(value: object) -> FieldError | None:
-    if value is None or (
-        isinstance(value, str) and 1 <= len(value) <= CONTACT_ID_LENGTH and re.search(PRINTABLE, value)
-    ):
-        return None
-    return FieldError(
-        "contact_id", f"text of 1 to {CONTACT_ID_LENGTH} characters without control characters", shown(value)
-    )
+def _errors_of(name: str, value: object) -> list[FieldError]:
+    """What does not fit in a field that every contract has; the members of an object are judged one by one."""
+    errors = []
+    for one in [{key: part} for key, part in value.items()] if value and isinstance(value, Mapping) else [value]:
+        try:
+            msgspec.convert({name: one}, PredictionRequest)
+        except msgspec.ValidationError as error:
+            errors.append(fault(str(error), _SCHEMA, msgspec.json.encode({name: one})))
+    return errors
 
 
 def _date_error(value: object) -> FieldError | None:
@@ -224,27 +214,10 @@ def _date_error(value: object) -> FieldError | None:
     return None
 
 
-def _economics_errors(value: object) -> list[FieldError | None]:
-    if value is None:
-        return []
-    if not isinstance(value, Mapping):
-        return [FieldError("economics", "an object with cost_eur and value_eur", shown(value))]
-    errors: list[FieldError | None] = []
-    for name, amount in value.items():
-        if name not in ("cost_eur", "value_eur"):
-            errors.append(FieldError(f"economics.{name}"[:SHOWN], "only cost_eur and value_eur", "an unknown field"))
-        elif amount is not None and (
-            isinstance(amount, bool) or not isinstance(amount, (int, float)) or not MINIMUM_EUR <= amount <= MAXIMUM_EUR
-        ):
-            bounds = f"an amount from {MINIMUM_EUR} to {MAXIMUM_EUR:,.0f} EUR"
-            errors.append(FieldError(f"economics.{name}", bounds, shown(amount)))
-    return errors
-
-
 def check_date(day: dt.date | None) -> None:
     """What a type cannot say: a contact date far outside any campaign is a mistake."""
-    if day is not None and not FIRST_DATE <= day <= LAST_DATE:
-        raise PayloadError(FieldError("contact_date", f"a day from {FIRST_DATE} to {LAST_DATE}", day.isoformat()))
+    if (error := _date_error(day)) is not None:
+        raise PayloadError(error)
 
 
 def decoded(part: bytes | msgspec.Raw) -> object:
@@ -263,8 +236,3 @@ def _whole_numbers(raw: object) -> object:
         return raw
     changed = {name: int(value) for name, value in raw.items() if isinstance(value, float) and value.is_integer()}
     return {**raw, **changed} if changed else raw
-
-
-def customer_of(payloads: Payloads) -> dict[str, Any]:
-    """A customer who is taken, for the OpenAPI document."""
-    return {**payloads.example, "contact_id": "c-1", "contact_date": "2010-11-17"}

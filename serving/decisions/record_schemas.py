@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta, Struct
 
-from serving.decisions.schemas import ContactId, DecisionId, ModelReference, Reason, WhyNot
+from bank_assets.ledger.outcomes import OutcomeReport
+from serving.decisions.schemas import ContactId, DecisionId, FullAnswer, ModelReference, Reason, WhyNot
 
-SECONDS_OF_A_DAY = 86_400
-"""No call is longer."""
-
-
-class OutcomeReport(Struct, frozen=True):
-    """One report of an outcome, as kept."""
-
-    id: int
-    decision_id: str | None
-    contact_id: str | None
-    y: str
-    duration: int | None
-    arrived_at: str
-    recorded_at: str
-    actor: str
+SECONDS_OF_A_DAY: Final = 86_400  # no call is longer
 
 
 class OutcomeRequest(Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,32 +66,16 @@ class ChainLink(Struct, frozen=True):
     payload_hash: str
 
 
-class DecisionRecord(Struct, frozen=True):
+class DecisionRecord(FullAnswer, frozen=True):
     """Everything on record about one decision."""
 
-    id: str
-    decided_at: str
     actor: str
     batch_id: str | None
     contact_id: str | None
-    contact_date: str
     payload: dict[str, Any] | None
     erased_at: str | None
     erased_why: str | None
-    probability: float
-    probability_low: float
-    probability_high: float
-    prediction: str
-    decision: str
-    reason: WhyNot
-    threshold: float
-    expected_profit_eur: float
-    economics: dict[str, Any]
-    model: ModelReference
-    as_of: str | None
     as_of_features: dict[str, Any]
-    stale_features: bool
-    flags: list[Any]
     lineage: Lineage
     chain: ChainLink
     outcomes: list[OutcomeReport]

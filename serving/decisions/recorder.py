@@ -30,8 +30,8 @@ from serving.web.problems import LedgerUnavailableError, RecorderBusyError
 
 logger = logging.getLogger(__name__)
 
+# Wait before a dead writer is replaced, after the first death and at most; it doubles until one has written.
 RESTART_SECONDS: Final = (0.1, 5.0)
-"""Wait before a dead writer is replaced, after the first death and at most; it doubles until one has written."""
 STOP_SECONDS: Final = 5.0
 
 CANNOT_WRITE: Final = (
@@ -39,8 +39,8 @@ CANNOT_WRITE: Final = (
     "acknowledged, try again in a moment."
 )
 
+# Called in the event loop: with None once the decisions are on disk, else with the error for the client.
 Done = Callable[[Exception | None], None]
-"""Called in the event loop: with None once the decisions are on disk, else with what to tell the client."""
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ class _Line(asyncio.Protocol):
         self._decode = msgspec.msgpack.Decoder(Written).decode
 
     def data_received(self, data: bytes) -> None:
-        """Pass on what the writer says."""
+        """Pass on the messages of the writer."""
         for message in self._frames.feed(data):
             self._written(self._decode(message))
 
@@ -77,7 +77,7 @@ class Recorder:
         self._max_waiting = max_waiting
         self._sent: deque[_Group] = deque()
         self._unsent: deque[_Group] = deque()
-        self._n_waiting = 0
+        self.n_waiting = 0  # decisions that wait for their commit
         self._is_closed = False
         self._idle = asyncio.Event()
         self._idle.set()
@@ -87,11 +87,6 @@ class Recorder:
         self._opening: asyncio.Task[None] | None = None
         self.groups = 0
         self.recorded = 0
-
-    @property
-    def n_waiting(self) -> int:
-        """Decisions that wait for their commit."""
-        return self._n_waiting
 
     @property
     def writer_pid(self) -> int | None:
@@ -140,16 +135,16 @@ class Recorder:
         """
         if self._is_closed:
             raise RecorderBusyError("recorder: the app is stopping; send the request again, another process answers.")
-        if self._n_waiting + n > self._max_waiting + decisions.MAX_APPEND * (n > 1):
+        if self.n_waiting + n > self._max_waiting + decisions.MAX_APPEND * (n > 1):
             raise RecorderBusyError(
                 f"recorder: expected at most {self._max_waiting} decisions waiting for their "
-                f"commit, found {self._n_waiting}; nothing was recorded, try again in a moment."
+                f"commit, found {self.n_waiting}; nothing was recorded, try again in a moment."
             )
 
     def submit(self, drafts: Sequence[Draft], done: Done) -> None:
         """Queue decisions for their commit. Call it in the event loop."""
         group = _Group(len(drafts), group_frame(drafts), done)
-        self._n_waiting += group.n
+        self.n_waiting += group.n
         self._idle.clear()
         if self._transport is None:
             self._unsent.append(group)
@@ -174,18 +169,18 @@ class Recorder:
         transport.write(group.message)
         group.message = b""  # a group of an upload is megabytes
 
-    def _written(self, said: Written) -> None:
+    def _written(self, result: Written) -> None:
         """The writer has finished a transaction, well or not."""
-        groups = [self._sent.popleft() for _ in range(said.n_groups)]
+        groups = [self._sent.popleft() for _ in range(result.n_groups)]
         n = sum(group.n for group in groups)
-        if said.error is None:
+        if result.error is None:
             self.groups += 1
             self.recorded += n
             self._restart_seconds = RESTART_SECONDS[0]
         else:
-            found = {"error": said.error, "decisions": n} | ({"trace": said.trace} if said.trace else {})
+            found = {"error": result.error, "decisions": n} | ({"trace": result.trace} if result.trace else {})
             logger.error("ledger cannot be written", extra=found)
-        self._settle(groups, is_on_disk=said.error is None)
+        self._settle(groups, is_on_disk=result.error is None)
 
     def _lost(self) -> None:
         """The writer is gone: whether its last transaction is on disk is not known, so nothing is acknowledged."""
@@ -208,7 +203,7 @@ class Recorder:
         await self._open(self._pause())
 
     def _settle(self, groups: Sequence[_Group], *, is_on_disk: bool) -> None:
-        self._n_waiting -= sum(group.n for group in groups)
+        self.n_waiting -= sum(group.n for group in groups)
         described = None if is_on_disk else LedgerUnavailableError(CANNOT_WRITE)
         for group in groups:
             group.done(described)

@@ -1,42 +1,208 @@
-"""Reading the record: one decision with its lineage, searches, verification."""
+"""Decisions on record: read, searched, verified, explained, run again.
+
+Reasons and replays come from the recorded inputs and the recorded model version. They take about 10 ms, or longer if
+the version has to be fetched: call them in a thread.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
-from typing import Any
+import json
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import msgspec
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
 from sqlalchemy import Engine
 
+from bank_assets.contract.contract import Contract
+from bank_assets.core.features.as_of import AsOfState
+from bank_assets.core.features.contacts import frame_from_deliveries
+from bank_assets.core.features.feature_set import current_features
+from bank_assets.core.model.explanations import Explainer
+from bank_assets.core.model.reasons import ReasonGiven, reasons_of
+from bank_assets.core.model.scorer import BundleError
 from bank_assets.ledger import chain, decisions, outcomes
-from bank_assets.ledger.records import Decision
+from bank_assets.ledger.records import Decision, Draft
+from bank_assets.store.registry import Registry, RegistryUnavailableError, UnknownVersionError, Version
+from serving.champion.champion import Champion, ChampionStore
 from serving.decisions.record_schemas import (
     ChainLink,
     DecisionRecord,
     DecisionSummary,
     Lineage,
-    OutcomeReport,
+    Replay,
     SearchPage,
     VerifyAnswer,
 )
-from serving.decisions.schemas import Flag, ModelReference, ReasonNotToCall
-from serving.decisions.scoring import reason_of
+from serving.decisions.schemas import EconomicsUsed, Flag, ModelReference, Reasons
+from serving.decisions.scoring import cpu_architecture, reason_of
 from serving.web.answers import from_record
 from serving.web.problems import FieldError, NotFoundError, PayloadError
+from serving.web.remembered import Remembered
 
-Document = Callable[[Decision], dict[str, Any] | None]
-"""Finds the decision.json of the version that a record names, or None if it is out of reach."""
+LOADED_VERSIONS: Final = 4  # old versions kept in memory: an audit usually looks at neighbours
+NUMBERS: Final = ("probability", "probability_low", "probability_high")
+RECALIBRATION: Final = "recalibration"
+RECALIBRATION_LABEL: Final = "How well recent predictions matched their outcomes"
 
 
-def decision_on_record(engine: Engine, decision_id: str) -> Decision:
-    """One decision."""
-    found = decisions.get(engine, decision_id)
-    if found is None:
-        raise NotFoundError(
-            f"prediction: expected one on record, found none with id {decision_id[:40]!r}; check the id."
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Reads, searches, verifies, explains and replays the decisions on record."""
+
+    engine: Engine
+    store: ChampionStore
+    registry: Registry
+    contract: Contract
+    code_version: str
+    _loaded: Remembered[Champion] = field(default_factory=lambda: Remembered(LOADED_VERSIONS))
+    _explainers: Remembered[Explainer] = field(default_factory=lambda: Remembered(LOADED_VERSIONS))
+
+    def get(self, decision_id: str) -> Decision:
+        """One decision; `NotFoundError` if there is none."""
+        found = decisions.get(self.engine, decision_id)
+        if found is None:
+            raise NotFoundError(
+                f"prediction: expected one on record, found none with id {decision_id[:40]!r}; check the id."
+            )
+        return found
+
+    def full(self, decision: Decision) -> DecisionRecord:
+        """A decision with its lineage, place in the chain and outcomes."""
+        try:
+            document = self._version_of(decision).decision
+        except (BundleError, RegistryUnavailableError, UnknownVersionError, OSError):
+            document = {}  # a version that is out of reach must not hide the record
+        recipe, training = document.get("recipe", {}), document.get("training", {})
+        lineage = from_record(
+            Lineage,
+            decision,
+            data_source=training.get("source"),
+            is_real_data=training.get("is_real"),
+            algorithm=recipe.get("algorithm"),
+            sampler=recipe.get("sampler"),
+            hyper_parameters=recipe.get("parameters"),
+            git_revision=training.get("git_revision"),
         )
-    return found
+        flags = flags_on_record(decision)
+        return from_record(
+            DecisionRecord,
+            decision,
+            reason=reason_of(decision.decision, flags),
+            flags=flags,
+            economics=EconomicsUsed(**decision.economics),
+            model=_model_of(decision),
+            lineage=lineage,
+            chain=from_record(ChainLink, decision),
+            outcomes=outcomes.of_decision(self.engine, decision.id),
+        )
+
+    def search(
+        self,
+        *,
+        cursor: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+        limit: int,
+        **equal: str | None,
+    ) -> SearchPage:
+        """One page of a search by times and by criteria of `decisions.search` that must be equal; every one must hold.
+
+        Raises:
+            PayloadError: a time or the cursor cannot be read.
+        """
+        found = decisions.search(
+            self.engine,
+            **equal,
+            since=iso_time("since", since),
+            until=iso_time("until", until),
+            before_seq=_cursor(cursor),
+            limit=limit,
+        )
+        rows = [
+            from_record(
+                DecisionSummary,
+                one,
+                reason=reason_of(one.decision, flags_on_record(one)),
+                is_erased=one.erased_at is not None,
+            )
+            for one in found.decisions
+        ]
+        return SearchPage(rows, None if found.next_cursor is None else str(found.next_cursor))
+
+    def verify(self, anchor: chain.Anchor | None) -> VerifyAnswer:
+        """Verify the whole chain."""
+        found = chain.verify(self.engine, anchor)
+        return from_record(VerifyAnswer, found, records=found.n, head_seq=found.head.seq, head_hash=found.head.hash)
+
+    def replay(self, decision: Decision) -> Replay:
+        """Score the recorded inputs with the recorded model version again and compare the numbers to the last bit.
+
+        Raises:
+            BundleError: the files of that version are not those that decided.
+            RegistryUnavailableError: it is not on disk and the registry does not answer.
+        """
+        recorded = {name: getattr(decision, name) for name in NUMBERS}
+        replayed = is_identical = None
+        if decision.payload is not None:
+            champion = self._version_of(decision)
+            features, state = features_on_record(
+                decision.payload, decision.contact_date, decision.as_of_features, champion.contract
+            )
+            scores = champion.scorer.score(features, log_odds_shift=state.log_odds_shift)
+            parts = (scores.probability, scores.low, scores.high)
+            replayed = {name: float(part[0]) for name, part in zip(NUMBERS, parts, strict=True)}
+            is_identical = replayed == recorded
+        then = (decision.code_version, decision.onnxruntime_version, decision.cpu_architecture)
+        now = (self.code_version, onnxruntime.__version__, cpu_architecture())
+        return Replay(
+            id=decision.id,
+            status="erased" if is_identical is None else "identical" if is_identical else "different",
+            identical=is_identical,
+            recorded=recorded,
+            replayed=replayed,
+            model=_model_of(decision),
+            environment={
+                time: dict(zip(("code", "onnxruntime", "cpu"), ran, strict=True))
+                for time, ran in (("then", then), ("now", now))
+            },
+            record_fault=chain.fault_of(self.engine, decision.id) or None,
+        )
+
+    def reasons_of(self, decision: Draft | Decision) -> Reasons:
+        """Signed reasons that add up to the probability of a decision, recorded or about to be.
+
+        Raises:
+            ExplainError: the bundle cannot explain.
+            NotFoundError: the payload was erased.
+            BundleError, RegistryUnavailableError: as of `replay`.
+        """
+        champion = self._version_of(decision)
+        if isinstance(decision, Draft):
+            payload, known = json.loads(decision.payload), json.loads(decision.as_of_features)
+        else:
+            payload, known = decision.payload, decision.as_of_features
+        features, as_of = features_on_record(payload, decision.contact_date, known, champion.contract)
+        explanation = self._explainers.get(champion.digest, lambda: Explainer(champion.scorer)).explain(features)
+        values = {name: column[0] for name, column in features.items()}
+        given = reasons_of(explanation, 0, values, champion.contract)
+        rest = decision.probability - float(explanation.probability[0])
+        if rest:
+            given.append(ReasonGiven.of(RECALIBRATION, RECALIBRATION_LABEL, rest, as_of.log_odds_shift))
+            given.sort(key=lambda reason: -abs(reason.probability_contribution))
+        return Reasons(explanation.base_probability, explanation.base_log_odds, given)
+
+    def _version_of(self, decision: Decision | Draft) -> Champion:
+        """The model version that a decision names, with the digest it names."""
+        key = (decision.model_version, decision.model_digest)
+        in_force = self.store.champion
+        if in_force is not None and (in_force.version, in_force.digest) == key:
+            return in_force
+        version = Version(*key, decision.mlflow_run_id)
+        return self._loaded.get(key, lambda: self.store.obtain(version, self.registry))
 
 
 def flags_on_record(found: Decision) -> list[Flag]:
@@ -44,74 +210,20 @@ def flags_on_record(found: Decision) -> list[Flag]:
     return msgspec.convert(found.flags, list[Flag])
 
 
-def _reason(found: Decision) -> ReasonNotToCall | None:
-    return reason_of(found.decision, flags_on_record(found))
+def _model_of(decision: Decision) -> ModelReference:
+    return ModelReference(decision.model_name, decision.model_version, decision.model_digest)
 
 
-def full_record(engine: Engine, decision_id: str, document: Document) -> DecisionRecord:
-    """A decision with lineage, chain and outcomes."""
-    found = decision_on_record(engine, decision_id)
-    content = document(found) or {}
-    recipe, training = content.get("recipe", {}), content.get("training", {})
-    lineage = from_record(
-        Lineage,
-        found,
-        data_source=training.get("source"),
-        is_real_data=training.get("is_real"),
-        algorithm=recipe.get("algorithm"),
-        sampler=recipe.get("sampler"),
-        hyper_parameters=recipe.get("parameters"),
-        git_revision=training.get("git_revision"),
-    )
-    return from_record(
-        DecisionRecord,
-        found,
-        reason=_reason(found),
-        model=ModelReference(found.model_name, found.model_version, found.model_digest),
-        lineage=lineage,
-        chain=from_record(ChainLink, found),
-        outcomes=[from_record(OutcomeReport, outcome) for outcome in outcomes.of_decision(engine, decision_id)],
-    )
-
-
-def search(
-    engine: Engine,
-    *,
-    cursor: str | None = None,
-    since: str | None = None,
-    until: str | None = None,
-    limit: int,
-    **equal: str | None,
-) -> SearchPage:
-    """One page of a search by times and by criteria of `decisions.search` that must be equal; every one must hold.
-
-    Raises:
-        PayloadError: a time or the cursor cannot be read.
-    """
-    found = decisions.search(
-        engine,
-        **equal,
-        since=iso_time("since", since),
-        until=iso_time("until", until),
-        before_seq=_cursor(cursor),
-        limit=limit,
-    )
-    rows = [
-        from_record(DecisionSummary, one, reason=_reason(one), is_erased=one.erased_at is not None)
-        for one in found.decisions
-    ]
-    return SearchPage(rows, None if found.next_cursor is None else str(found.next_cursor))
-
-
-def check_either(body: object, *names: str) -> None:
-    """Refuse a body that has both or neither of two fields.
-
-    Raises:
-        PayloadError: it does not have exactly one of them.
-    """
-    given = [name for name in names if getattr(body, name) is not None]
-    if len(given) != 1:
-        raise PayloadError(FieldError(names[0], f"either {' or '.join(names)}", "both" if given else "neither"))
+def features_on_record(
+    payload: dict[str, Any] | None, contact_date: str, as_of_features: dict[str, Any], contract: Contract
+) -> tuple[dict[str, NDArray[Any]], AsOfState]:
+    """The features a decision was made from, built again from its record."""
+    if payload is None:
+        raise NotFoundError("payload: expected the customer's values on record, found that they were erased.")
+    dates = np.array([dt.date.fromisoformat(contact_date)], dtype="datetime64[D]")
+    state = AsOfState.from_dict(as_of_features)
+    frame = frame_from_deliveries({name: np.array([value]) for name, value in payload.items()}, contract)
+    return current_features(frame, dates, state, contract, has_plan=False), state
 
 
 def iso_time(name: str, text: str | None) -> str | None:
@@ -122,7 +234,7 @@ def iso_time(name: str, text: str | None) -> str | None:
         moment = dt.datetime.fromisoformat(text)
         moment = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
     except (ValueError, OverflowError):
-        raise PayloadError(FieldError(name, "an ISO date or time, UTC if no zone is given", repr(text))) from None
+        raise PayloadError(FieldError(name, "an ISO date or time, UTC if no zone is given", repr(text[:60]))) from None
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ").zfill(27)
 
 
@@ -131,11 +243,5 @@ def _cursor(text: str | None) -> int | None:
         return None
     # 18 digits fit a BIGINT whatever they are.
     if not text.isascii() or not text.isdigit() or len(text) > 18:
-        raise PayloadError(FieldError("cursor", "the `next` of an earlier page", repr(text)))
+        raise PayloadError(FieldError("cursor", "the `next` of an earlier page", repr(text[:60])))
     return int(text)
-
-
-def verify(engine: Engine, anchor: chain.Anchor | None = None) -> VerifyAnswer:
-    """Verify the whole chain."""
-    result = chain.verify(engine, anchor)
-    return from_record(VerifyAnswer, result, records=result.n, head_seq=result.head.seq, head_hash=result.head.hash)

@@ -11,16 +11,14 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from bank_assets.contract.columns import Column, ColumnKind
 from bank_assets.contract.contract import Contract
 from bank_assets.core.economics.economics import MAXIMUM_EUR
+from bank_assets.core.model.reasons import ReasonGiven
 from serving.web.bodies import PRINTABLE
 
 CONTACT_ID_LENGTH: Final = 64
-FIRST_DATE: Final = dt.date(1990, 1, 1)
+FIRST_DATE: Final = dt.date(1990, 1, 1)  # a contact date before it, or after the last, is a mistake
 LAST_DATE: Final = dt.date(2100, 1, 1)
-"""Contact dates outside are taken for a mistake."""
-
-
+# Less is no amount of money. A value near 0 makes a break-even beyond what a double, and so a record, can hold.
 MINIMUM_EUR: Final = 0.01
-"""Less is no amount of money; a value near 0 makes a break-even beyond what a double, and so a record, can hold."""
 
 ContactId = Annotated[
     str,
@@ -94,24 +92,15 @@ class ModelReference(Struct, frozen=True):
     digest: str
 
 
-class ReasonGiven(Struct, frozen=True):
-    """One signed reason of a probability, in plain words; all of them add up to it."""
-
-    group: str
-    label: str
-    probability_contribution: Annotated[
-        float, Meta(description="Signed, as share of 1: 0.12 raises by 12 percentage points.")
-    ]
-    log_odds_contribution: Annotated[float, Meta(description="Signed, in log-odds.")]
-    sentence: str
-
-
 class Reasons(Struct, frozen=True):
     """Why a probability is what it is: base + sum of the contributions = probability, and so in log-odds."""
 
     base_probability: Annotated[float, Meta(description="Mean probability of the contacts learned from.")]
     base_log_odds: Annotated[float, Meta(description="Mean log-odds of the contacts learned from.")]
-    reasons: list[ReasonGiven]
+    reasons: Annotated[
+        list[ReasonGiven],
+        Meta(description="Contributions are signed: 0.12 raises the probability by 12 percentage points."),
+    ]
 
 
 class EconomicsUsed(Struct, frozen=True):
@@ -140,8 +129,8 @@ WhyNot = Annotated[
 ]
 
 
-class Prediction(Struct, frozen=True):
-    """A decision that is on record."""
+class Answer(Struct, frozen=True):
+    """The part of a decision that every answer contains."""
 
     id: str
     probability: float
@@ -150,13 +139,30 @@ class Prediction(Struct, frozen=True):
     prediction: Literal["yes", "no"]
     decision: Literal["call", "do_not_call"]
     reason: WhyNot
-    threshold: float
     expected_profit_eur: float
+    stale_features: bool
+    flags: list[Flag]
+
+
+class BatchRow(Answer, frozen=True):
+    """Answer to one good row of an upload."""
+
+    line: int
+    contact_id: str | None
+
+
+class FullAnswer(Answer, frozen=True):
+    """A decision with the model, economics and day that it was made from."""
+
+    threshold: float
     economics: EconomicsUsed
     model: ModelReference
     as_of: str | None
-    stale_features: bool
     decided_at: str
     contact_date: str
-    flags: list[Flag]
+
+
+class Prediction(FullAnswer, frozen=True):
+    """A decision that is on record."""
+
     reasons: Reasons | UnsetType = UNSET

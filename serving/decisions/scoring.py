@@ -41,10 +41,10 @@ from serving.decisions.schemas import (
 
 OUTSIDE: Final = "outside_training_range"
 ON_PROBATION: Final = "model_on_probation"
+# Recorded with a decision about a customer who objected: the score stays as it is, but the decision is not to call.
 OBJECTED: Final = Flag(SUPPRESSED, "contact_id", "a customer not on the suppression list", RULE_TEXTS[SUPPRESSED])
-"""Recorded with a decision about a customer who objected: the score stays as it is, but the decision is not to call."""
+# Whether to call, expected profit, threshold, cost and value of one row, EUR.
 Judgement = tuple[bool, float, float, float, float]
-"""Whether to call, expected profit, threshold, cost and value of one row, EUR."""
 _EPOCH: Final = dt.date(1970, 1, 1).toordinal()
 
 

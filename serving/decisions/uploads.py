@@ -1,22 +1,22 @@
-"""Reading uploaded files: CSV or JSON in, rows with their line out."""
+"""Uploaded files, CSV or JSON: each row becomes a request, or an error that names what does not fit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import IO, Any, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import IO, Final, TypeVar
 
 import msgspec
 
 from bank_assets.contract.reading import TextRow, encoding_of, read_rows
-from serving.decisions.payloads import Payloads
+from serving.decisions.payloads import Payloads, decoded
 from serving.decisions.schemas import PredictionRequest
 from serving.web.bodies import not_json, shown
 from serving.web.problems import FieldError, PayloadError
 
+T = TypeVar("T")
+MAX_ROWS: Final = 100_000
 _UNRESTRICTED: Final = "contact_id", "contact_date"
-
-
+# First bytes of what people upload instead of CSV.
 _OTHER_FORMATS: Final = (
     (b"PK", "an Excel workbook or a ZIP archive; save the sheet as CSV UTF-8"),
     (b"\xd0\xcf\x11\xe0", "an Excel workbook; save the sheet as CSV UTF-8"),
@@ -25,16 +25,6 @@ _OTHER_FORMATS: Final = (
     (b"\xfe\xff", "UTF-16 text; save the file as CSV UTF-8"),
     (b"%PDF", "a PDF file; export the table as CSV UTF-8"),
 )
-"""First bytes of what people upload instead."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row of an upload."""
-
-    line: int
-    raw: Any
-    fault: FieldError | None = None
 
 
 class BatchError(msgspec.Struct, frozen=True):
@@ -44,24 +34,48 @@ class BatchError(msgspec.Struct, frozen=True):
     errors: tuple[FieldError, ...]
 
 
-def read_row(row: Row, read: Callable[[Any], PredictionRequest]) -> PredictionRequest | BatchError:
-    """The request of a row, or why it is none."""
-    try:
-        if row.fault is not None:
-            raise PayloadError(row.fault)  # noqa: TRY301
-        return read(row.raw)
-    except PayloadError as error:
-        return BatchError(row.line, error.errors)
+Row = tuple[int, PredictionRequest | BatchError]  # line of the file with its request, or with its faults
 
 
-def csv_rows(stream: IO[bytes], payloads: Payloads) -> Iterator[Row]:
-    """Rows of a CSV upload."""
+def csv_rows(
+    stream: IO[bytes], payloads: Payloads, read: Callable[[Mapping[str, str]], PredictionRequest]
+) -> Iterator[Row]:
+    """Rows of a CSV upload, read one by one; raises `PayloadError` if the file does not fit as a whole."""
     _check_format(stream)
     head, rows = read_rows(stream, encoding_of(stream))
     if "\x00" in head.text:
         raise PayloadError(FieldError("", "a CSV file in UTF-8", "binary content"))
     _check_header(list(head.columns), payloads)
-    return (_row(row, head.columns) for row in rows)
+
+    def fields_of(row: TextRow) -> PredictionRequest:
+        if row.fault is not None:
+            expected, _, found = row.fault[1].removeprefix("row: expected ").partition(", found ")
+            raise PayloadError(FieldError("", expected, found))
+        return read(dict(zip(head.columns, row.fields, strict=True)))
+
+    return _read_each(((row.line, row) for row in rows), fields_of)
+
+
+def json_rows(stream: IO[bytes], payloads: Payloads) -> Iterator[Row]:
+    """Rows of a JSON upload, read one by one; the first raises `PayloadError` if it is no JSON array."""
+    try:
+        parts = msgspec.json.decode(stream.read(), type=list[msgspec.Raw])
+    except msgspec.ValidationError as error:
+        found = str(error).rpartition("got ")[2].replace("`", "")
+        raise PayloadError(FieldError("", "a JSON array of objects", found)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise PayloadError(not_json(error)) from None
+    yield from _read_each(enumerate(parts, start=1), lambda part: payloads.request_of(decoded(part)))
+
+
+def _read_each(rows: Iterable[tuple[int, T]], read: Callable[[T], PredictionRequest]) -> Iterator[Row]:
+    for n_before, (line, row) in enumerate(rows):
+        if n_before == MAX_ROWS:
+            raise PayloadError(FieldError("", f"at most {MAX_ROWS:,} rows", "more; split the file"))
+        try:
+            yield line, read(row)
+        except PayloadError as error:
+            yield line, BatchError(line, error.errors)
 
 
 def _check_format(stream: IO[bytes]) -> None:
@@ -70,14 +84,6 @@ def _check_format(stream: IO[bytes]) -> None:
     found = next((name for magic, name in _OTHER_FORMATS if start.startswith(magic)), None if start else "an empty one")
     if found is not None:
         raise PayloadError(FieldError("", "a CSV file in UTF-8", found))
-
-
-def _row(row: TextRow, header: Sequence[str]) -> Row:
-    if row.fault is not None:
-        _, sentence = row.fault
-        expected, _, found = sentence.removeprefix("row: expected ").partition(", found ")
-        return Row(row.line, None, FieldError("", expected, found))
-    return Row(row.line, dict(zip(header, row.fields, strict=True)))
 
 
 def _check_header(header: list[str], payloads: Payloads) -> None:
@@ -96,16 +102,3 @@ def _check_header(header: list[str], payloads: Payloads) -> None:
             f"a header, separated by , or ;, with the columns {', '.join(needed)} and optionally {', '.join(optional)}"
         )
         raise PayloadError(FieldError("", expected, "; ".join(parts) or "a column twice"))
-
-
-def json_rows(stream: IO[bytes]) -> Iterator[Row]:
-    """Rows of a JSON upload."""
-    try:
-        parts = msgspec.json.decode(stream.read(), type=list[msgspec.Raw])
-    except msgspec.ValidationError as error:
-        found = str(error).rpartition("got ")[2].replace("`", "")
-        raise PayloadError(FieldError("", "a JSON array of objects", found)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise PayloadError(not_json(error)) from None
-    for position, part in enumerate(parts, start=1):
-        yield Row(position, part)

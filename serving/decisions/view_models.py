@@ -1,4 +1,4 @@
-"""What the Predict page shows: the form, the decision, the what-if."""
+"""What the Predict and Audit pages show: the form, the decision, the what-if; searches, one record, the chain."""
 
 # ruff: noqa: RUF009  `described` makes a dataclasses.field, which the rule knows by that name only
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from bank_assets.ledger.records import Decision, Draft
+from serving.decisions.record_schemas import DecisionRecord, DecisionSummary, Replay, VerifyAnswer
+from serving.decisions.schemas import Reasons
 from serving.web.view_models import described
 
 
@@ -49,43 +51,14 @@ class PredictForm:
 
 
 @dataclass(frozen=True, slots=True)
-class RangeBar:
-    """Probability, range and threshold on a bar from 0 to 100 %."""
-
-    at: float = described("Probability, per cent of the bar.")
-    low: float = described("Lower end of the range, per cent.")
-    width: float = described("Width of the range, per cent.")
-    cut: float = described("Break-even threshold, per cent.")
-    sentence: str = described("The same in words.")
-
-
-@dataclass(frozen=True, slots=True)
-class ReasonBar:
-    """One signed reason as a bar around a middle line."""
-
-    label: str = described("What is true of the customer.")
-    amount: str = described("Signed effect on the probability, percentage points.")
-    sentence: str = described("Label and effect as a sentence.")
-    start: float = described("Left end of the bar, per cent of its track.")
-    width: float = described("Width of the bar, per cent.")
-    is_raising: bool = described("True if it raises the probability.")
-
-
-@dataclass(frozen=True, slots=True)
 class DecisionView:
     """A decision that is on record."""
 
     template: ClassVar[str] = "partials/_prediction.html"
     record: Decision = described("The record.")
-    is_call: bool = described("True if the customer should be called.")
     because: str = described("Why, in one sentence with the threshold.")
     threshold_name: str = described("What the threshold is, in words.")
-    bar: RangeBar = described("Probability, range and threshold as a bar.")
-    base_probability: float | None = described(
-        "Where the reasons start: the typical probability, [0, 1]; None without."
-    )
-    reasons: list[ReasonBar] = described("Signed reasons, the weightiest first; empty if they cannot be given.")
-    other_reasons: list[ReasonBar] = described("The lighter reasons.")
+    reasons: Reasons | None = described("Signed reasons, the weightiest first; None if they cannot be given.")
     reasons_problem: str = described("Why there are no reasons, or empty.")
     warnings: list[str] = described("What to be careful about: stale features, values never seen in training.")
     may_audit: bool = described("True if this person may open the record.")
@@ -99,11 +72,9 @@ class WhatIf:
     fault: str = described("What does not fit in the form, or empty.", default="")
     draft: Draft | None = described("The decision that would be made, None before a field is changed.", default=None)
     is_suppressed: bool = described("True if the customer objected, so that nobody calls.", default=False)
-    difference: float | None = described(
-        "Probability less that on record, [-1, 1]; None without a record.", default=None
-    )
+    difference: float | None = described("Probability less that on record, or None without a record.", default=None)
     changes: list[str] = described("Fields that differ from the record, in words.", default_factory=list)
-    bar: RangeBar | None = described("Probability, range and threshold as a bar.", default=None)
+    threshold_name: str = described("What the threshold is, in words.", default="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,3 +95,52 @@ class PredictPage:
     decision: DecisionView | None = described("The decision on record, None before the first.", default=None)
     what_if: WhatIf = described("The what-if panel.", default=WhatIf())
     title: str = described("Title of the page.", default="Decide about a customer")
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResults:
+    """Decisions found, newest first."""
+
+    template: ClassVar[str] = "partials/_audit_results.html"
+    rows: list[DecisionSummary] = described("Decisions of this page.")
+    is_searched: bool = described("True if any criterion was given.")
+    next_href: str = described("Address of older decisions, or empty.")
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPage:
+    """Search and chain."""
+
+    template: ClassVar[str] = "pages/audit.html"
+    title: str = described("Title of the page.")
+    form: dict[str, str] = described("What is searched for, as text by field.")
+    results: SearchResults = described("What was found.")
+
+
+@dataclass(frozen=True, slots=True)
+class ChainView:
+    """Result of a verification of the whole chain."""
+
+    template: ClassVar[str] = "partials/_chain.html"
+    found: VerifyAnswer = described("What the verification found.")
+    is_anchored: bool = described("True if it was compared with an anchor.")
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayView:
+    """A decision run again."""
+
+    template: ClassVar[str] = "partials/_replay.html"
+    found: Replay = described("The recorded numbers and environment beside those of the new run.")
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPage:
+    """Everything on record about one decision."""
+
+    template: ClassVar[str] = "pages/record.html"
+    title: str = described("Title of the page.")
+    decision: DecisionView = described("The decision as the Predict page shows it.")
+    record: DecisionRecord = described("The record with its lineage, place in the chain and outcomes.")
+    labels: dict[str, str] = described("Names of the customer's values for people.")
+    replay: ReplayView | None = described("A replay just made, None before.")

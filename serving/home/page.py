@@ -25,7 +25,7 @@ from serving.monitoring.views import ANSWERED_BY_THE_LOOP, alert_lines
 from serving.settings import ServingSettings
 from serving.web.access import identity_of
 from serving.web.chrome import Page
-from serving.web.sessions import log_in, log_out
+from serving.web.log_ins import log_in, log_out
 from serving.web.templating import is_partial, moment, show, words
 from serving.web.view_models import BAD, GOOD, PLAIN, WATCH, LoginPage, Notice, Tile
 

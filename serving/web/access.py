@@ -12,29 +12,29 @@ import time
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from litestar.connection import ASGIConnection
+from litestar.params import QueryParameter
 from sqlalchemy import Engine
 
 from bank_assets.ledger import accounts
 from bank_assets.ledger.accounts import Identity
 from serving.settings import ServingSettings
-from serving.web import parameters
 from serving.web.limits import Buckets
 from serving.web.problems import FieldError, ForbiddenError, NotAuthenticatedError, PayloadError, RateLimitedError
 
 if TYPE_CHECKING:
+    from litestar.handlers import BaseRouteHandler
     from litestar.types import ASGIApp, Receive, Scope, Send
 
 SESSION_COOKIE: Final = "bank_session"
 LOCAL: Final = Identity("local", frozenset(accounts.SCOPES), "admin")
+# How long a key or session counts without a database look-up; a revocation takes effect within this time.
 CACHE_SECONDS: Final = 5.0
-"""How long a key or session counts without a database look-up; a revocation takes effect within this time."""
 CACHE_ENTRIES: Final = 10_000
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
-PUBLIC: Final = ("/health/", "/login", "/static/")
-"""Path prefixes that need no credentials."""
+PUBLIC: Final = ("/health/", "/login", "/static/")  # path prefixes that need no credentials
 
 
 @dataclass(slots=True)
@@ -178,6 +178,22 @@ def _admission(scope: Scope) -> Admission:
     return found if isinstance(found, Admission) else Admission("")
 
 
+@lru_cache(maxsize=100)
+def _declared(handler: BaseRouteHandler) -> tuple[str, ...]:
+    """Names that the handler's signature declares as query parameters."""
+    parameters = handler.parsed_fn_signature.parameters.items()
+    return tuple(name for name, one in parameters if isinstance(one.kwarg_definition, QueryParameter))
+
+
+def refuse_unknown(handler: BaseRouteHandler, query: bytes) -> None:
+    """Refuse undeclared query parameters: a search with a misspelled criterion would return every decision."""
+    known = _declared(handler)
+    given = dict.fromkeys(name for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+    if unknown := [name for name in given if name not in known]:
+        expected = f"only the parameters {', '.join(known)}" if known else "no parameter"
+        raise PayloadError(*(FieldError(name[:60], expected, "an unknown parameter") for name in unknown[:20]))
+
+
 def admitting(app: ASGIApp) -> ASGIApp:
     """The middleware of every route: refusals of the envelope, credentials, the route's scope, unknown parameters.
 
@@ -197,8 +213,8 @@ def admitting(app: ASGIApp) -> ASGIApp:
                     f"{identity.name}: expected the scope {needed}, found {', '.join(sorted(identity.scopes))}; ask an "
                     "admin for another key or role."
                 )
-        if (query := scope["query_string"]) and scope["path"].startswith(parameters.API):
-            parameters.refuse_unknown(handler, query)
+        if (query := scope["query_string"]) and scope["path"].startswith("/api/"):
+            refuse_unknown(handler, query)
         await app(scope, receive, send)
 
     return admit

@@ -17,12 +17,11 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from serving.web.openapi import body_of, inlined, secured
 from serving.web.problems import FieldError, MediaTypeError, PayloadError
 
+# Text without control characters. PostgreSQL cannot keep NUL: one such id would fail every decision of its commit.
+# Ends so because `$` also fits before a last line break.
 PRINTABLE: Final = r"^[^\x00-\x1f\x7f]*(?![\s\S])"
-"""Text without control characters. PostgreSQL cannot keep NUL: one such id would fail every decision of its commit.
-Ends so because `$` also fits before a last line break."""
 
-SHOWN: Final = 60
-"""Longest text of what was found: a body may be long, and it is personal data."""
+SHOWN: Final = 60  # longest text of what was found: a body may be long, and it is personal data
 
 _MESSAGE: Final = re.compile(r"^(?P<text>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
 _GOT: Final = re.compile(r", got `[^`]*`$")
@@ -36,7 +35,6 @@ _TYPES: Final = {
     "boolean": "true or false",
     "array": "a list",
     "object": "an object",
-    "null": "null",
 }
 _BOUNDS: Final = (
     ("minimum", "maximum", ""),
@@ -48,8 +46,7 @@ _BOUNDS: Final = (
 T = TypeVar("T")
 
 JSON: Final = "application/json"
-RawHeaders = Iterable[tuple[bytes, bytes]]
-"""Headers as ASGI has them, names in lower case."""
+RawHeaders = Iterable[tuple[bytes, bytes]]  # headers as ASGI has them, names in lower case
 
 
 async def read_whole(request: Request[Any, Any, Any], at_most: int) -> bytes:
@@ -115,21 +112,18 @@ class JsonBody(Generic[T]):
         try:
             return self._decode(body)
         except msgspec.ValidationError as error:
-            if self._reread is None:
-                raise PayloadError(fault(str(error), self._schema, body)) from None
-            return self._again(body, error)
+            if self._reread is not None:
+                try:
+                    raw = msgspec.json.decode(body)
+                except (UnicodeDecodeError, RecursionError) as deeper:
+                    raise PayloadError(not_json(deeper)) from None
+                except msgspec.DecodeError:
+                    pass  # a number that no double holds
+                else:
+                    return self._reread(raw)
+            raise PayloadError(fault(str(error), self._schema, body)) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise PayloadError(not_json(error)) from None
-
-    def _again(self, body: bytes, error: msgspec.ValidationError) -> T:
-        assert self._reread is not None
-        try:
-            raw = msgspec.json.decode(body)
-        except (UnicodeDecodeError, RecursionError) as deeper:
-            raise PayloadError(not_json(deeper)) from None
-        except msgspec.DecodeError:  # a number that no double holds
-            raise PayloadError(fault(str(error), self._schema, body)) from None
-        return self._reread(raw)
 
 
 def check_format(header: str, value: str, media_types: tuple[str, ...]) -> None:
@@ -219,7 +213,7 @@ def _alternative(schema: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
 
 def _words(schema: Mapping[str, Any]) -> str:
     if "anyOf" in schema:
-        return " or ".join(words for one in schema["anyOf"] if (words := _words(one)))
+        return " or ".join(words for one in schema["anyOf"] if one.get("type") != "null" and (words := _words(one)))
     if "enum" in schema:
         return f"one of {', '.join(map(str, schema['enum']))}"
     if schema.get("format") == "date":

@@ -12,7 +12,7 @@ from typing import Any
 from litestar import Request, Router
 
 from serving.web.access import Admission
-from serving.web.view_models import GOOD, WATCH, NavItem, PageChrome
+from serving.web.view_models import NavItem, PageChrome
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,26 +35,21 @@ def chrome_of(request: Request[Any, Any, Any]) -> PageChrome:
     services = request.app.state.services
     admission = request.scope.get("bank")
     identity = admission.identity if isinstance(admission, Admission) else None
-    store, economics, path = services.store, services.economics, request.scope["path"]
+    store, path = services.store, request.scope["path"]
     training = store.champion.decision.get("training", {}) if store.champion else {}
-    source = training.get("source")
-    is_real = bool(training.get("is_real"))
     return PageChrome(
         nav=[
             NavItem(page.path, page.name, path == page.path or (page.path != "/" and path.startswith(f"{page.path}/")))
             for page in request.app.state.pages
             if identity is not None and (not page.scope or page.scope in identity.scopes)
         ],
-        user=identity.name if identity else "",
-        role=(identity.role or "key") if identity else "",
+        identity=identity,
         is_local_mode=services.settings.is_local_mode,
-        source=(f"Real data: {source}" if is_real else f"Not real data: {source}") if source else "No data yet",
-        source_tone=GOOD if is_real else WATCH,
+        source=training.get("source") or "",
+        is_real_data=bool(training.get("is_real")),
         model_version=store.champion.version if store.champion else "",
         as_of=store.published.as_of if store.published else "",
-        cost=economics.cost_amount,
-        value=economics.value_amount,
-        threshold=economics.single_break_even,
+        economics=services.economics,
         is_on_probation=store.champion is not None and store.champion.is_on_probation,
         registry_problem=store.message if store.is_registry_reachable is False else "",
     )

@@ -44,8 +44,8 @@ HEADERS: Final = (
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
 )
 HSTS: Final = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
+# Answers are about people; no cache may keep them. Static files bring their own cache header.
 NO_STORE: Final = (b"cache-control", b"no-store")
-"""Answers are about people; no cache may keep them. Static files bring their own cache header."""
 REQUEST_ID_LENGTH: Final = 64
 
 
@@ -94,7 +94,7 @@ class RequestEnvelope:
 
         handled: HTTPScope = scope
         if scope["method"] == "HEAD":
-            # What GET would answer, without the body: monitors and link checkers ask so, and routes only know GET.
+            # Monitors and link checkers send HEAD, but routes only know GET: answer like GET, without the body.
             handled = {**scope, "method": HttpMethod.GET}
         try:
             await self._app(handled, receive, send_with_headers)
@@ -103,17 +103,7 @@ class RequestEnvelope:
             # An unknown path has no template; its text must not become a metric series or a log field.
             route = handled.get("path_template") or "unrouted"
             self._metrics.observe(scope["method"], route, status, seconds)
-            identity = admission.identity
-            self._log.add(
-                scope["method"],
-                route,
-                status,
-                seconds,
-                admission.request_id,
-                identity.name if identity is not None else "",
-                admission.decision_id,
-                admission.model_version,
-            )
+            self._log.add(scope["method"], route, status, seconds, admission)
 
     async def _resolve(self, scope: HTTPScope, headers: dict[bytes, bytes], admission: Admission) -> None:
         """Identify the caller; a refusal is kept for `admitting`, so that it is answered like every other error."""

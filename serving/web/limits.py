@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-REMEMBERED: Final = 10_000
-"""Buckets held; the oldest goes for a new one, so that a flood of names costs no memory."""
+REMEMBERED: Final = 10_000  # buckets held; the oldest goes for a new one, so that a flood of names costs no memory
 
 
 @dataclass(slots=True)

@@ -1,5 +1,6 @@
-"""Password checks that guessers can neither slow down for others nor use to lock anybody out.
+"""`POST /login` and `POST /logout`. The form itself is a page of Home.
 
+Guessers can neither slow down password checks for others nor lock anybody out.
 A check costs about 0.1 s of processor time by design, so checks run in one thread of their own, which rests as long as
 it works. A source (an address, or a browser in which this user has logged in before) may fail a few times at once and
 then at a slow rate. There is no limit by user name, because it would let anybody lock out a named user. The source with
@@ -19,19 +20,32 @@ from bisect import insort
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
+import msgspec
+from litestar import Request, Response, post
+from litestar.datastructures import Cookie
+from litestar.di import NamedDependency
+from litestar.params import URLEncodedBody
+from litestar.response import Redirect
+from sqlalchemy import Engine
+
+from bank_assets.ledger import accounts
+from serving.settings import ServingSettings
+from serving.web.access import SESSION_COOKIE, Access
 from serving.web.futures import settle
 from serving.web.limits import Buckets
 from serving.web.problems import RateLimitedError
 
+# Failed log-ins of one source: so many at once, then so many a minute.
 FAILURES_AT_ONCE: Final = 10
 FAILURES_PER_MINUTE: Final = 10
-"""Failed log-ins of one source: so many at once, then so many a minute."""
-MAX_WAITING: Final = 50
-"""Most tries that wait for the thread: some seconds of its work."""
+MAX_WAITING: Final = 50  # most tries that wait for the thread: some seconds of its work
+# How long the thread rests after a check, in times of its duration: guessers get half of one thread at most.
 REST: Final = 1.0
-"""How long the thread rests after a check, in times of its duration: guessers get half of one thread at most."""
+BROWSER_COOKIE: Final = "bank_browser"
+# How long a browser is known as one in which this user has logged in; its guesses are then counted by themselves.
+BROWSER_SECONDS: Final = 180 * 86_400
 
 
 @dataclass(order=True, slots=True)
@@ -122,3 +136,49 @@ def browser_of(name: str, secret: str) -> str:
 
 def _signed(token_id: str, name: str, secret: str) -> str:
     return f"{token_id}.{hmac.new(secret.encode(), f'browser {token_id} {name}'.encode(), hashlib.sha256).hexdigest()}"
+
+
+class LoginForm(msgspec.Struct, frozen=True):
+    """What the login form sends; further fields such as the form token are ignored."""
+
+    name: str
+    password: str
+
+
+@post("/login", operation_id="log_in", include_in_schema=False, request_max_body_size=16_384, status_code=303)
+async def log_in(
+    request: Request[Any, Any, Any],
+    data: URLEncodedBody[LoginForm],
+    ledger: NamedDependency[Engine],
+    log_ins: NamedDependency[LogIns],
+    settings: NamedDependency[ServingSettings],
+) -> Response[Any]:
+    """Opens a session and goes to the home page, or back to the form with an error."""
+    address = request.client.host if request.client is not None else ""
+    source = source_of(address, data.name, request.cookies.get(BROWSER_COOKIE, ""), settings.secret)
+    token = await log_ins.check(
+        source, lambda: accounts.log_in(ledger, data.name, data.password, hours=settings.session_hours)
+    )
+    if token is None:
+        return Redirect("/login?error=credentials", status_code=303)
+
+    def cookie(name: str, value: str, path: str, seconds: int) -> Cookie:
+        return Cookie(
+            name, value=value, path=path, httponly=True, secure=settings.is_https, samesite="strict", max_age=seconds
+        )
+
+    session = cookie(SESSION_COOKIE, token, "/", int(settings.session_hours * 3_600))
+    browser = cookie(BROWSER_COOKIE, browser_of(data.name, settings.secret), "/login", BROWSER_SECONDS)
+    return Redirect("/", status_code=303, cookies=[session, browser])
+
+
+@post("/logout", operation_id="log_out", include_in_schema=False, status_code=303)
+async def log_out(
+    request: Request[Any, Any, Any], ledger: NamedDependency[Engine], access: NamedDependency[Access]
+) -> Response[Any]:
+    """Ends the session and goes to the login form."""
+    token = request.cookies.get(SESSION_COOKIE)
+    if token:
+        await asyncio.to_thread(accounts.log_out, ledger, token)
+        access.forget(token)
+    return Redirect("/login", status_code=303, cookies=[Cookie(SESSION_COOKIE, value="", path="/", max_age=0)])

@@ -15,6 +15,8 @@ from typing import IO, Any, Final
 
 import msgspec
 
+from serving.web.access import Admission
+
 _STANDARD: Final = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {
     "message",
     "asctime",
@@ -67,17 +69,7 @@ class AccessLog:
         self._stream = stream
         self._lines: list[bytes] = []
 
-    def add(
-        self,
-        method: str,
-        route: str,
-        status: int,
-        seconds: float,
-        request_id: str,
-        actor: str,
-        decision_id: str,
-        model_version: str,
-    ) -> None:
+    def add(self, method: str, route: str, status: int, seconds: float, admission: Admission) -> None:
         """Note one answered request."""
         if self._stream is None:
             return
@@ -90,11 +82,11 @@ class AccessLog:
             "route": route,
             "status": status,
             "ms": round(seconds * 1e3, 2),
-            "request_id": request_id,
-            "actor": actor,
+            "request_id": admission.request_id,
+            "actor": admission.identity.name if admission.identity is not None else "",
         }
-        if decision_id:
-            line["decision_id"], line["model_version"] = decision_id, model_version
+        if admission.decision_id:
+            line["decision_id"], line["model_version"] = admission.decision_id, admission.model_version
         self._lines.append(_encode(line))
         if len(self._lines) >= _FLUSH_LINES:
             self.flush()

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+# Set at each scrape.
 GAUGES: Final = {
     "decisions_recorded": "Decisions put on record by this process.",
     "ledger_transactions": "Group commits by this process.",
@@ -16,7 +17,6 @@ GAUGES: Final = {
     "is_registry_reachable": "1 if the last look at the registry worked.",
     "champion_swaps": "Champions swapped in since the start.",
 }
-"""Set at each scrape."""
 
 
 class Metrics:

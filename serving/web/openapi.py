@@ -15,14 +15,13 @@ from litestar.openapi.spec import Example, OpenAPIMediaType, OpenAPIResponse, Op
 
 from serving.web.problems import PROBLEM_JSON, Problem
 
+# Statuses of every operation: credentials, scope, parameters, the key's rate, the ledger.
 ANY: Final = (401, 403, 422, 429, 503)
-"""Statuses of every operation: credentials, scope, parameters, the key's rate, the ledger."""
-BODY: Final = (413, 415)
-"""Statuses of every operation with a body."""
+BODY: Final = (413, 415)  # statuses of every operation with a body
 SECTION: Final = re.compile(r"^\s*(?:Args|Attributes|Returns|Raises):", re.MULTILINE)
 WORDS: Final = {
     401: "No or wrong credentials.",
-    403: "The key or role lacks the scope, or another site's page asks.",
+    403: "The key or role lacks the scope, or the request comes from another site's page.",
     404: "Not on record.",
     409: "Contradicts what is on record.",
     413: "The body is too long.",
@@ -34,7 +33,7 @@ WORDS: Final = {
 
 
 def prose(docstring: str) -> str:
-    """What a docstring says before its sections, which are for readers of the code."""
+    """A docstring without its sections, which are for readers of the code."""
     return SECTION.split(docstring, maxsplit=1)[0].strip()
 
 
@@ -90,7 +89,7 @@ def secured(scope: str, *more: int, content: dict[str, OpenAPIMediaType] | None 
         def __post_init__(self) -> None:
             if content is not None:
                 self.request_body = RequestBody(content=content, required=True)
-            needed = f"Needs the scope `{scope}`." if scope else "Any key or role may ask."
+            needed = f"Needs the scope `{scope}`." if scope else "Any key or role may use it."
             self.description = f"{prose(self.description or '')}\n\n{needed}".strip()
             answers = {status: one for status, one in (self.responses or {}).items() if not status.startswith("4")}
             self.responses = {**answers, **{str(status): _problem(status) for status in statuses}}

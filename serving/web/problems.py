@@ -61,7 +61,7 @@ class StateUnavailableError(ServingError):
 
 
 class RecorderBusyError(ServingError):
-    """More decisions wait for their commit than can be promised."""
+    """Too many decisions wait for their commit."""
 
 
 class LedgerUnavailableError(ServingError):
@@ -130,18 +130,14 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 UNKNOWN: Final = (UnknownDecisionError, UnknownCampaignError, UnknownVersionError, NotFoundError)
+# Exceptions -> status, slug, title. The first match counts, so subclasses stand before their bases.
 STATUS: Final[tuple[tuple[tuple[type[Exception], ...], int, str, str], ...]] = (
     ((MediaTypeError,), 415, "media-type", "The body's format is not read here"),
     ((PayloadError, ContractError, DataError), 422, "payload", "The input does not fit the contract"),
     ((EconomicsError,), 422, "economics", "The economics cannot be used"),
     ((PlanError, HoldoutError, SuppressionError), 422, "plan", "The limits cannot be used"),
     ((ValidationException,), 422, "parameters", "A parameter cannot be used"),
-    (
-        (UnknownDecisionError, UnknownCampaignError, UnknownVersionError, NotFoundError),
-        404,
-        "not-found",
-        "Not on record",
-    ),
+    (UNKNOWN, 404, "not-found", "Not on record"),
     ((ConflictError,), 409, "conflict", "Contradicts what is on record"),
     ((NotAuthenticatedError,), 401, "not-authenticated", "Credentials are needed"),
     ((ForbiddenError,), 403, "forbidden", "Not allowed"),
@@ -155,14 +151,13 @@ STATUS: Final[tuple[tuple[tuple[type[Exception], ...], int, str, str], ...]] = (
     ((BundleError,), 503, "bundle", "The model bundle cannot be used"),
     ((ExplainError,), 503, "bundle", "The model bundle cannot explain"),
 )
-"""Exceptions -> status, slug, title. The first match counts, so subclasses stand before their bases."""
 
+# What to do about errors that the framework raises, which says no more than their name.
 HTTP_DETAIL: Final = {
     403: "form: expected the token of a page that was opened here, found none or an old one; open the page again.",
     404: "address: expected one of this app, found none here; the API is described at /docs.",
     405: "method: expected one that the Allow header names, found another; the API is described at /docs.",
 }
-"""What to do about errors that the framework raises, which says no more than their name."""
 
 PARAMETER_WORDS: Final = {
     "str": "text",
@@ -176,19 +171,19 @@ PARAMETER_WORDS: Final = {
 RETRY_AFTER: Final = {429: "1", 503: "2"}
 
 
-def problem_of(error: Exception) -> Problem:
-    """The problem an exception stands for, without request details."""
+def problem_of(error: Exception, request: Request[Any, Any, Any] | None = None) -> Problem:
+    """The problem that an exception stands for."""
     for kinds, status, slug, title in STATUS:
         if isinstance(error, kinds):
-            return Problem(
-                f"/problems/{slug}",
-                title,
-                status,
-                _detail(error),
-                errors=error.errors if isinstance(error, PayloadError) else _parameters(error),
-            )
+            errors = error.errors if isinstance(error, PayloadError) else _parameters(error, request)
+            detail = first_of(errors) if errors else _detail(error)
+            return Problem(f"/problems/{slug}", title, status, detail, errors=errors)
     if isinstance(error, HTTPException):
         detail = HTTP_DETAIL.get(error.status_code, error.detail)
+        if isinstance(error, RequestEntityTooLarge) and request is not None:
+            handler = request.scope["route_handler"]
+            most = handler.resolve_request_max_body_size() if isinstance(handler, HTTPRouteHandler) else None
+            detail = f"body: expected at most {most or 0:,} bytes, found more; split it."
         return Problem("about:blank", HTTPStatus(error.status_code).phrase, error.status_code, detail)
     return Problem(
         "/problems/internal",
@@ -211,13 +206,15 @@ def _detail(error: Exception) -> str:
     return str(error)
 
 
-def _parameters(error: Exception) -> tuple[FieldError, ...]:
+def _parameters(error: Exception, request: Request[Any, Any, Any] | None) -> tuple[FieldError, ...]:
+    """Faults of parameters; the framework leaves out what was found."""
     if not isinstance(error, ValidationException) or not isinstance(error.extra, list):
         return ()
-    faults = [item for item in error.extra if isinstance(item, dict)]
+    given = {} if request is None else request.query_params
+    faults = [(str(one.get("key", "")), str(one.get("message", ""))) for one in error.extra if isinstance(one, dict)]
     return tuple(
-        FieldError(str(item.get("key", "")), _expected(str(item.get("message", ""))), "another value")
-        for item in faults
+        FieldError(key, _expected(message), repr(given[key])[:60] if key in given else "another value")
+        for key, message in faults
     )
 
 
@@ -232,9 +229,8 @@ def _expected(message: str) -> str:
 
 def handle_exception(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
     """The one exception handler of the app."""
-    problem = problem_of(error)
+    problem = problem_of(error, request)
     request_id = str(getattr(request.scope.get("bank"), "request_id", ""))
-    problem = _with_what_was_found(problem, error, request)
     problem = msgspec.structs.replace(problem, instance=request.scope["path"][:SHOWN_PATH], request_id=request_id)
     if problem.status >= 500 and problem.type == "/problems/internal":
         logger.exception("unhandled error", exc_info=error, extra={"request_id": request_id})
@@ -253,24 +249,6 @@ def handle_exception(request: Request[Any, Any, Any], error: Exception) -> Respo
     if "GET" in (allowed := response.headers.get("allow", "")):
         response.headers["allow"] = f"{allowed}, HEAD"
     return response
-
-
-def _with_what_was_found(problem: Problem, error: Exception, request: Request[Any, Any, Any]) -> Problem:
-    """What the framework's exceptions leave out: the limit of a body, the value of a parameter."""
-    if isinstance(error, RequestEntityTooLarge):
-        handler = request.scope["route_handler"]
-        most = handler.resolve_request_max_body_size() if isinstance(handler, HTTPRouteHandler) else None
-        return msgspec.structs.replace(
-            problem, detail=f"body: expected at most {most or 0:,} bytes, found more; split it."
-        )
-    if isinstance(error, ValidationException) and problem.errors:
-        given = request.query_params
-        faults = tuple(
-            msgspec.structs.replace(one, found=repr(given[one.field])[:60]) if one.field in given else one
-            for one in problem.errors
-        )
-        return msgspec.structs.replace(problem, errors=faults, detail=first_of(faults))
-    return problem
 
 
 def _problem_json(problem: Problem) -> Response[bytes]:

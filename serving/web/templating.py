@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
@@ -24,7 +25,7 @@ from bank_assets.core.training.algorithms import ALGORITHMS
 from bank_assets.reports.formats import NONE, amount_text, count, eur, number, p_value, pct, points
 from serving.web.chrome import chrome_of
 from serving.web.problems import Problem
-from serving.web.view_models import ProblemPage, ProblemPart
+from serving.web.view_models import PartPage, ProblemPart
 
 if TYPE_CHECKING:
     from litestar.router import Router
@@ -32,8 +33,8 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).resolve().parents[2]
 TEMPLATES: Final = ROOT / "templates"
 STATIC: Final = Path(__file__).resolve().parents[1] / "static"
+# Static addresses carry a digest of the content, so browsers may keep the files for a year.
 STATIC_SECONDS: Final = 31_536_000
-"""Static addresses carry a digest of the content, so browsers may keep the files for a year."""
 
 
 class View(Protocol):
@@ -49,8 +50,8 @@ def moment(text: str | None) -> str:
     return dt.datetime.fromisoformat(text).astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
+# Names that are not words.
 SPELLED: Final = {"smote": "SMOTE", "tomek": "Tomek links", "smote_tomek": "SMOTE + Tomek links"}
-"""Names that are not words."""
 
 
 def words(text: str | None) -> str:
@@ -75,20 +76,8 @@ def code_spans(text: str) -> list[tuple[str, bool]]:
     return [(part, at % 2 == 1) for at, part in enumerate(text.split("`")) if part]
 
 
-FILTERS: Final = {
-    "eur": eur,
-    "amount": amount_text,
-    "pct": pct,
-    "points": points,
-    "count": count,
-    "number": number,
-    "p_value": p_value,
-    "moment": moment,
-    "words": words,
-    "counted": counted,
-    "sentence": sentence,
-    "code_spans": code_spans,
-}
+_FILTERS = (eur, pct, points, count, number, p_value, moment, words, counted, sentence, code_spans)
+FILTERS: Final[dict[str, Callable[..., Any]]] = {"amount": amount_text, **{one.__name__: one for one in _FILTERS}}
 
 
 @cache
@@ -126,7 +115,7 @@ def static_files() -> Router:
 
 
 def is_partial(request: Request[Any, Any, Any]) -> bool:
-    """True if htmx asks for a part; a page that it restores from history must be whole."""
+    """True if htmx requests a part; a page that it restores from history must be whole."""
     headers = request.headers
     return headers.get("HX-Request") == "true" and headers.get("HX-History-Restore-Request") != "true"
 
@@ -139,7 +128,7 @@ def show(
     status: int = 200,
     headers: dict[str, str] | None = None,
 ) -> Template:
-    """Answer with a page, or with the part of it that htmx asks for."""
+    """Answer with a page, or with the part of it that htmx requests."""
     view = part if part is not None and is_partial(request) else page
     return Template(
         view.template,
@@ -177,4 +166,4 @@ def problem_page(request: Request[Any, Any, Any], problem: Problem) -> Response[
     else:
         way = WAYS_ON.get(problem.type, DEFAULT_WAY)
     part = ProblemPart(problem, *way, has_title=is_partial(request))
-    return show(request, ProblemPage(problem.title, part), part, status=problem.status)
+    return show(request, PartPage(problem.title, part), part, status=problem.status)

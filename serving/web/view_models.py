@@ -11,14 +11,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
-from bank_assets.core.economics.economics import Amount
+from bank_assets.core.economics.economics import Economics
+from bank_assets.ledger.accounts import Identity
 from serving.web.problems import Problem
 
+# Tones of badges, tiles and notices; each also has a word or a sign, never colour alone.
 GOOD: Final = "good"
 WATCH: Final = "watch"
 BAD: Final = "bad"
 PLAIN: Final = "plain"
-"""Tones of badges, tiles and notices; each also has a word or a sign, never colour alone."""
 
 
 def described(text: str, **options: Any) -> Any:
@@ -62,16 +63,13 @@ class PageChrome:
 
     template: ClassVar[str] = "base.html"
     nav: list[NavItem] = described("Pages that this person may open.")
-    user: str = described("Name of the person, empty if nobody is logged in.")
-    role: str = described("Role of the person, empty if nobody is logged in.")
+    identity: Identity | None = described("The person, None if nobody is logged in.")
     is_local_mode: bool = described("True if everybody who reaches the port may do everything.")
-    source: str = described("Where the data of the model in force comes from.")
-    source_tone: str = described("Tone of the source: good for real data, watch for simulated or unknown.")
+    source: str = described("Where the data of the model in force comes from, empty if there is no model.")
+    is_real_data: bool = described("True if this data is not simulated or otherwise made up.")
     model_version: str = described("Version in force, empty if there is none.")
     as_of: str = described("Day of the as-of state (ISO), empty if none is published.")
-    cost: Amount = described("Cost of one call, as configured.")
-    value: Amount = described("Value of one subscription, as configured.")
-    threshold: float | None = described("Break-even probability of both, [0, 1]; None where it differs by customer.")
+    economics: Economics = described("Cost of a call and value of a subscription, as configured.")
     registry_problem: str = described("What is wrong with the model registry, empty if nothing.")
     is_on_probation: bool = described("True if the version in force has not passed a gate.")
 
@@ -99,12 +97,12 @@ class ProblemPart:
 
 
 @dataclass(frozen=True, slots=True)
-class ProblemPage:
-    """An error, as a page."""
+class PartPage:
+    """A part as a page of its own, such as an error."""
 
-    template: ClassVar[str] = "errors/problem.html"
+    template: ClassVar[str] = "pages/part.html"
     title: str = described("Title of the page.")
-    part: ProblemPart = described("The error itself.")
+    part: Any = described("The view model of the part; it names its template.")
 
 
 @dataclass(frozen=True, slots=True)

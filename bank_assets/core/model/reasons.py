@@ -18,10 +18,10 @@ SHOWN_POINTS: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Reason:
-    """One reason for a probability: a group, what is true of the contact, and the effect in one sentence.
+class ReasonGiven:
+    """One signed reason of a probability, in plain words; all of them add up to it.
 
-    Contributions are signed; a `probability_contribution` of 0.123 is 12.3 percentage points.
+    A probability contribution of 0.123 raises the probability by 12.3 percentage points.
     """
 
     group: str
@@ -29,6 +29,11 @@ class Reason:
     probability_contribution: float
     log_odds_contribution: float
     sentence: str
+
+    @classmethod
+    def of(cls, group: str, label: str, probability: float, log_odds: float) -> ReasonGiven:
+        """A reason with its sentence."""
+        return cls(group, label, probability, log_odds, _sentence(label, probability))
 
 
 GROUP_LABELS: Final[Mapping[str, str]] = {
@@ -59,7 +64,7 @@ def _sentence(label: str, contribution: float) -> str:
 
 def reasons_of(
     explanation: Explanation, row: int, values: Mapping[str, Any], contract: Contract, limit: int | None = None
-) -> list[Reason]:
+) -> list[ReasonGiven]:
     """Return reasons for one contact's probability, the weightiest first.
 
     `row` selects the contact in the explanation and `values` holds its features. With a `limit` the remaining groups
@@ -75,6 +80,6 @@ def reasons_of(
         parts.append((OTHERS, f"Everything else ({len(rest)} reasons)", rest))
     reasons = []
     for name, label, groups in parts:
-        share = float(probability[groups].sum())
-        reasons.append(Reason(name, label, share, float(log_odds[groups].sum()), _sentence(label, share)))
+        share, moved = float(probability[groups].sum()), float(log_odds[groups].sum())
+        reasons.append(ReasonGiven.of(name, label, share, moved))
     return reasons

@@ -159,8 +159,8 @@ def test_a_date_far_past_the_state_is_flagged_as_stale(client, payload):
         ({"contact_id": "x" * 65}, "contact_id", "1 to 64", "..."),
         ({"contact_date": "2010-13-01"}, "contact_date", "YYYY-MM-DD", "2010-13-01"),
         ({"contact_date": "1066-10-14"}, "contact_date", "1990-01-01", "1066-10-14"),
-        ({"economics": {"cost_eur": -1}}, "economics.cost_eur", "an amount from 0.01", "-1"),
-        ({"economics": {"price": 1}}, "economics.price", "cost_eur and value_eur", "unknown"),
+        ({"economics": {"cost_eur": -1}}, "economics.cost_eur", "a number from 0.01", "-1"),
+        ({"economics": {"price": 1}}, "economics.price", "cost_eur, value_eur", "unknown"),
         ({"economics": 5}, "economics", "an object", "5"),
     ],
 )

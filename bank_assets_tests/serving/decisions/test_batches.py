@@ -121,10 +121,10 @@ def test_more_rows_than_a_chunk_keep_their_order(client, payload, app):
 
 
 def test_too_many_rows_stop_with_a_reason(client, payload, monkeypatch):
-    monkeypatch.setattr(batches, "MAX_ROWS", 1_500)
+    monkeypatch.setattr("serving.decisions.uploads.MAX_ROWS", 1_500)
     answer = client.post(PATH, json=[payload] * 1_600).json()
     assert (answer["is_complete"], answer["recorded"]) == (False, 1_000)
-    assert "at most 1500 rows" in answer["problem"]["detail"]
+    assert "at most 1,500 rows" in answer["problem"]["detail"]
 
 
 def test_a_ledger_that_fails_midway_is_reported_and_what_was_answered_is_on_record(client, payload, app):

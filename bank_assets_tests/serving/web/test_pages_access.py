@@ -226,7 +226,7 @@ def test_a_ledger_that_fails_is_503_and_home_still_answers(tmp_path, monkeypatch
 
         monkeypatch.setattr("serving.home.page.chain.anchor", fail)
         assert "the ledger cannot be read" in soup_of(client.get("/")).text
-        monkeypatch.setattr("serving.decisions.audit_page.records.search", fail)
+        monkeypatch.setattr("serving.decisions.records.Records.search", fail)
         response = client.get("/audit")
         assert response.status_code == 503
         assert "disk" not in response.text

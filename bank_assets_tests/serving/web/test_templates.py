@@ -92,17 +92,17 @@ def test_template_uses_exactly_the_fields_of_its_view_model(template):
     [
         ("{{ view.title }}{{ view.part }}{{ view.tilte }}", "uses tilte, which is no field"),
         ("{{ view.title }}", "does not use the field part"),
-        ("{{ view.title }}{{ view.part }}{{ chrome.user }}", "looks at user of another's view model"),
+        ("{{ view.title }}{{ view.part }}{{ chrome.nav }}", "looks at nav of another's view model"),
         ("{{ view.title }}{{ view.part }}{{ customer }}", "uses the variable customer"),
     ],
 )
 def test_a_template_that_does_not_fit_is_named(source, fault):
-    assert misfits(source, view_models.ProblemPage) == [fault]
+    assert misfits(source, view_models.PartPage) == [fault]
 
 
 def test_what_a_with_rebinds_is_the_included_templates():
     source = '{{ view.title }}{% with view = view.part %}{{ view.other }}{% include "x.html" %}{% endwith %}'
-    assert misfits(source, view_models.ProblemPage) == []
+    assert misfits(source, view_models.PartPage) == []
 
 
 @pytest.mark.parametrize("model", all_dataclasses(), ids=lambda model: model.__name__)

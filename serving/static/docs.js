@@ -1,0 +1,4 @@
+SwaggerUIBundle({
+  url: "/schema/openapi.json", dom_id: "#ui", deepLinking: true, validatorUrl: null, displayRequestDuration: true,
+  defaultModelsExpandDepth: 0
+});
