@@ -91,7 +91,8 @@ def forecast_figures(proba, outcome, day, month, value) -> dict:
             continue
         past = day < now
         shift = estimate_shift(day[past].astype("datetime64[D]"), proba[past], outcome[past], np.datetime64(now, "D"))
-        forecast = forecast_list(proba[rows], COST, value, shift, day=day[rows]).profit_eur
+        cost, worth = np.full(int(rows.sum()), COST), np.full(int(rows.sum()), value)
+        forecast = forecast_list(proba[rows], cost, worth, shift, day[rows]).profit_eur
         profit = np.where(outcome, value, 0.0) - COST
         realised = float(profit[rows].sum())
         inside.append(forecast.low <= realised <= forecast.high)
