@@ -164,8 +164,7 @@ KILLED_WRITER = """
     import sys
     from pathlib import Path
     import pyarrow as pa
-    from bank_assets.store.derivations import fingerprint
-from bank_assets.store.warehouse import Warehouse
+    from bank_assets.store.warehouse import Warehouse
     warehouse = Warehouse(Path(sys.argv[1]))
     n = 0
     while True:
