@@ -107,7 +107,7 @@ def test_every_day_is_judged_by_both_and_answered_alike(replayed, produced):
     for day, one in assessments.items():
         row, answer = rows[day], one.response
         assert (row.action, row.run_key, row.episode_id) == (answer.action, answer.run_key, answer.episode_id), day
-        assert (row.kinds, row.reasons) == (list(one.kinds), list(answer.reasons)), day
+        assert (row.kinds, row.reasons) == (list(answer.kinds), list(answer.reasons)), day
         found, severity = ResponseState.from_json(row.state), answer.state.severity
         assert replace(found, severity=None) == replace(answer.state, severity=None), day
         assert found.severity == (None if severity is None else pytest.approx(severity)), "sums in another order"
