@@ -34,7 +34,8 @@ from bank_assets.core.model.scorer import Scorer
 from bank_assets.core.quality import metrics
 from bank_assets.core.quality.comparison import compare_models, profit_curve
 from bank_assets.core.quality.objective import Cohort
-from bank_assets.core.quality.performance import Baseline, PerformancePolicy, measure_performance
+from bank_assets.core.quality.performance import PerformancePolicy, measure_performance
+from bank_assets.core.quality.performance_report import Baseline
 from bank_assets.core.response.assessment import respond, violations
 from bank_assets.core.response.loop import after_verdict
 from bank_assets.core.response.policy import Evidence, ResponsePolicy, ResponseState
