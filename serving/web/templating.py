@@ -140,8 +140,8 @@ def show(
 
 
 WAYS_ON: Final = {
-    "/problems/no-champion": ("A model is picked up within seconds once it is promoted.", "/", "See what is in place"),
-    "/problems/no-state": ("The state is picked up within seconds once it is published.", "/", "See what is in place"),
+    "/problems/no-champion": ("Until then nothing can be decided.", "/", "See what is in place"),
+    "/problems/no-state": ("Until then nothing can be decided.", "/", "See what is in place"),
     "/problems/ledger": ("Nothing was decided that is not on record.", "/", "Go to the home page"),
     "/problems/busy": ("Nothing was decided; the same input may be sent again.", "/predict", "Back to the form"),
     "/problems/forbidden": ("Another login may be allowed to.", "/", "Go to the home page"),
