@@ -16,7 +16,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Final, Protocol
+from typing import Final, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -34,6 +34,8 @@ FITS: Final = (ResponseAction.RETRAIN, ResponseAction.SEARCH)
 MINIMUM_CLASS: Final = 20
 """Outcomes of each class that a first model needs; until then the trailing subscription rate decides."""
 _DAY: Final = np.timedelta64(1, "D")
+Fit = TypeVar("Fit")
+"""A requested fit as the ports know it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +72,21 @@ class Assessment:
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class Position(Generic[Fit]):
     """Where the loop stands.
 
     Attributes:
         state: the state after the last assessment and every verdict since.
         shift: intercept of the last assessment, log-odds.
-        is_waiting: whether the verdict of a requested fit is pending.
+        requested: the fit whose verdict is pending, or None.
     """
 
     state: ResponseState
     shift: float
-    is_waiting: bool
+    requested: Fit | None
 
 
-class LoopPorts(Protocol):
+class LoopPorts(Protocol[Fit]):
     """What the loop asks of the world that it runs in."""
 
     def days(self) -> DayArray:
@@ -96,35 +98,35 @@ class LoopPorts(Protocol):
     def known(self, day: np.datetime64) -> KnownFacts:
         """What is known as of a day; it may hold later contacts and outcomes, which the evidence leaves out."""
 
-    def settle(self) -> bool:
-        """Make the model that the last assessment calls for; True once its verdict is in `position`."""
+    def settle(self, requested: Fit) -> bool:
+        """Make the model that was requested; True once its verdict is in `position`."""
 
-    def position(self) -> Position:
+    def position(self) -> Position[Fit]:
         """Where the loop stands."""
 
     def keep(self, assessment: Assessment) -> None:
         """Append an assessment."""
 
 
-def advance(ports: LoopPorts, policy: ResponsePolicy = ResponsePolicy()) -> bool:
-    """Assess every day that is due. Returns False if the verdict of a fit is pending, else True."""
+def advance(ports: LoopPorts[Fit], policy: ResponsePolicy = ResponsePolicy()) -> Fit | None:
+    """Assess every day that is due. Returns the fit whose verdict is pending, or None if no day is left."""
     while True:
         position = ports.position()
-        if position.is_waiting:
-            if not ports.settle():
-                return False
+        if position.requested is not None:
+            if not ports.settle(position.requested):
+                return position.requested
             continue
         for day in days_to_judge(ports.days(), ports.reached(), position.state):
             known = ports.known(day)
             if position.state.deployed_on is None and not _is_learnable(known.scored, day):
-                return True
+                return None
             assessment = assess(day, known, position.state, position.shift, policy)
             ports.keep(assessment)
             if assessment.calls_for_fit:
                 break
-            position = Position(assessment.response.state, assessment.evidence.shift_now, False)
+            position = Position(assessment.response.state, assessment.evidence.shift_now, None)
         else:
-            return True
+            return None
 
 
 def days_to_judge(days: Sequence[np.datetime64] | DayArray, reached: np.datetime64, state: ResponseState) -> DayArray:

@@ -64,8 +64,8 @@ class Delivered:
     def known(self, day):
         return KnownFacts(self.scored, self.daily, Reference.of(self.daily, self.model.item(), 90.0))
 
-    def settle(self):
-        self.model = self.requested
+    def settle(self, requested):
+        self.model = requested
         self.state = after_verdict(
             self.state, str(self.model), is_promoted=True, is_on_probation=self.on_probation[self.model]
         )
@@ -73,7 +73,7 @@ class Delivered:
         return True
 
     def position(self):
-        return Position(self.state, self.shift, self.requested is not None)
+        return Position(self.state, self.shift, self.requested)
 
     def keep(self, assessment):
         self.kept.append(assessment)
@@ -82,7 +82,7 @@ class Delivered:
 
     def deliver(self, newest):
         self.newest = newest
-        assert advance(self)
+        assert advance(self) is None
 
 
 def essence(assessments, after):
