@@ -133,6 +133,17 @@ def test_containers_have_no_root_no_writable_root_and_no_secret_in_plain_sight(t
     assert seen == 2 * 7
 
 
+def test_what_computes_or_decides_gets_the_settings_of_its_environment(templates):
+    stated = json.loads((AWS / "cdk.json").read_text())["context"]["environments"]
+    for environment in ENVIRONMENTS:
+        found = {}
+        for stack in ("jobs", "services"):
+            for _, container in containers(templates[f"bank-{environment}-{stack}"]):
+                variables = {one["Name"]: one["Value"] for one in container.get("Environment", [])}
+                found[container["Name"]] = stated[environment]["settings"].items() <= variables.items()
+        assert {name for name, has_settings in found.items() if has_settings} == {"code", "run", "app"}
+
+
 def test_roles_are_separate_and_name_their_resources(templates):
     for name, template in templates.items():
         for definition in resources(template, "AWS::ECS::TaskDefinition").values():
@@ -300,6 +311,8 @@ def test_cdk_assertions_agree(templates):
         ({"log_days": 13}, "log_days as one of"),
         ({"x": 1}, "unknown ['x']"),
         ({"app_cpu": "256"}, "app_cpu as int"),
+        ({"settings": {"BANK_LOGIN": "no"}}, "found BANK_LOGIN: 'no'"),
+        ({"settings": {"BANK_COST_EUR": 4}}, "settings as text"),
     ],
 )
 def test_an_environment_that_breaks_a_guarantee_is_refused(override, says):
