@@ -45,7 +45,7 @@ class KnownFacts:
     Attributes:
         scored: contacts with the unshifted probability of their day, and their outcomes.
         daily: contacts per day, column and value.
-        reference: what the model in force learned from.
+        reference: what the champion learned from.
     """
 
     scored: ScoredContacts
@@ -142,7 +142,7 @@ def days_to_judge(days: Sequence[np.datetime64] | DayArray, reached: np.datetime
 def assess(
     day: np.datetime64, known: KnownFacts, state: ResponseState, shift: float, policy: ResponsePolicy
 ) -> Assessment:
-    """Assess one day; `shift` is the intercept in force, log-odds."""
+    """Assess one day; `shift` is the current intercept, log-odds."""
     evidence = gather(known, state, day, shift, policy)
     if state.deployed_on is not None:
         return Assessment(evidence, respond(state, evidence, policy))
@@ -161,10 +161,10 @@ def assess(
 def gather(
     known: KnownFacts, state: ResponseState, as_of: np.datetime64, shift_before: float, policy: ResponsePolicy
 ) -> Evidence:
-    """Measure calibration, ranking and covariates of the model in force; without a model only the intercept.
+    """Measure calibration, ranking and covariates of the champion; without a model only the intercept.
 
     Nothing of the day `as_of` or later enters. The probabilities are those before the day's intercept, because that
-    intercept would hide a decay of the model itself. `shift_before` is the intercept in force until now, log-odds.
+    intercept would hide a decay of the model itself. `shift_before` is the intercept until now, log-odds.
     """
     scored = known.scored
     found = Evidence(as_of, shift_before=shift_before, shift_now=intercept_as_of(scored, as_of))
@@ -212,7 +212,7 @@ def after_verdict(
     """The state after a verdict on a fit that the loop, a schedule or a person requested.
 
     A refused fit starts a cool-down too, or it would be tried every day. `day` is the data time of the verdict; it is
-    None for a rollback, which is in force from the last assessed day. A rollback ends the episode and starts a
+    None for a rollback, which counts from the last assessed day. A rollback ends the episode and starts a
     cool-down, or the loop would undo it at once.
     """
     known = [one for one in ((state.assessed_on, state.deployed_on) if day is None else (day,)) if one]
@@ -225,4 +225,4 @@ def after_verdict(
         after = replace(
             after, first_deployed_on=first, deployed_on=today, recent=(), quiet=0, is_on_probation=is_on_probation
         )
-    return replace(after, episode_id="", fits=0, severity=None, unhelpful=0) if is_rollback else after
+    return after.closed() if is_rollback else after

@@ -169,4 +169,8 @@ def test_a_rollback_gets_a_cool_down_and_ends_the_episode():
     state = ResponseState(deployed_on="2020-01-05", assessed_on="2020-02-01", episode_id="e", fits=2)
     after = after_verdict(state, None, is_promoted=True, is_rollback=True)
     assert (after.deployed_on, after.attempted_on, after.episode_id, after.fits) == ("2020-02-01", "2020-02-01", "", 0)
+    stopped = after_verdict(
+        replace(state, has_searched=True, stopped_on="2020-02-01"), None, is_promoted=True, is_rollback=True
+    )
+    assert stopped == after, "a person has acted, so the loop that called one goes on"
     assert after_verdict(ResponseState(), None, is_promoted=True, is_rollback=True) == ResponseState()
