@@ -85,8 +85,8 @@ def challenger(
     )
 
     def work() -> Made:
-        in_force = registry.scorer(champion) if champion else None
-        chosen = choose(warehouse, snapshot, in_force, settings, mode=config.mode)
+        scorer = registry.scorer(champion) if champion else None
+        chosen = choose(warehouse, snapshot, scorer, settings, mode=config.mode)
         made = registered(chosen, profile_of(warehouse, snapshot), snapshot, registry, mlflow, settings)
         context.log.info("version %s: %s", made.metadata["headline"]["version"], chosen.tested.reason)
         shutil.rmtree(settings.home / "cache" / "folds", ignore_errors=True)
@@ -106,15 +106,15 @@ class Chosen:
 
 
 def choose(
-    store: Warehouse, snapshot: TrainingSnapshot, in_force: Scorer | None, settings: Settings, *, mode: str
+    store: Warehouse, snapshot: TrainingSnapshot, champion: Scorer | None, settings: Settings, *, mode: str
 ) -> Chosen:
     """Choose the recipe to deploy; if no candidate passes the first gate, the default recipe goes on probation."""
-    incumbent = Recipe.from_dict(in_force.decision["recipe"]) if in_force else Recipe(seed=settings.seed)
+    incumbent = Recipe.from_dict(champion.decision["recipe"]) if champion else Recipe(seed=settings.seed)
     selection = Selection(
         incumbent,
         settings.economics,
-        has_model=in_force is not None,
-        is_on_probation=in_force is not None and in_force.decision.get("is_on_probation", False),
+        has_model=champion is not None,
+        is_on_probation=champion is not None and champion.decision.get("is_on_probation", False),
         is_search=mode != "refit",
         probation=settings.probation,
         seed=settings.seed,
@@ -128,8 +128,8 @@ def choose(
     if kind == PROBATION:
         reason = f"{tested.reason}; no candidate passes the gate of a first model: {name} on probation"
         tested = out_of_time(incumbent, incumbent, snapshot, settings, reason=reason)
-    is_refit = in_force is not None and tested.recipe.name == incumbent.name
-    return Chosen(tested, kind, gate, refit_against(in_force, snapshot, settings) if in_force and is_refit else None)
+    is_refit = champion is not None and tested.recipe.name == incumbent.name
+    return Chosen(tested, kind, gate, refit_against(champion, snapshot, settings) if champion and is_refit else None)
 
 
 def registered(
@@ -240,7 +240,7 @@ def champion_scores(
     recipes and not these scores.
     """
     basis = challenger_in(warehouse)
-    champion = basis.metadata["from_version"]  # in force when the challenger was made, not after its promotion
+    champion = basis.metadata["from_version"]  # when the challenger was made, not after its promotion
 
     def work() -> Made:
         rows = warehouse.read(CHALLENGER.name, [ALL], ["contact_id"]).column("contact_id").to_pylist()

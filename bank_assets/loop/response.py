@@ -1,7 +1,7 @@
 """Production's ports of the loop: tables and ledger on one side, the run that is wanted next on the other.
 
-Everything is read from what is stored: scores by the champions in force, the last assessment, verdicts since. So the
-next look finds whatever was interrupted. A fit is a run, and the loop continues when its verdict is recorded.
+Everything is read from what is stored: scores by the champions of their days, the last assessment, verdicts since. So
+the next look finds whatever was interrupted. A fit is a run, and the loop continues when its verdict is recorded.
 """
 
 import json
@@ -100,7 +100,7 @@ class ResponseLoop:
         return RunWanted(
             PERFORMANCE,
             {month: derived.fingerprint for month, derived in stale.items()},
-            f"scores of {first} to {last} under the champions in force",
+            f"scores of {first} to {last} by the champions of their days",
             (first, last),
             assets=[REPORTED_OUTCOMES.name, SCORES.name, "performance_report"],
         )
@@ -211,7 +211,7 @@ class ResponseLoop:
         return self._contacts.learning_as_of(self._settings.landing, self._months)
 
     def known(self, day: np.datetime64) -> KnownFacts:  # noqa: ARG002 - the evidence leaves out what a day does not know
-        """The tables: scores by the champions in force, outcomes, counts."""
+        """The tables: scores by the champions of their days, outcomes, counts."""
         return self._known
 
     @cached_property

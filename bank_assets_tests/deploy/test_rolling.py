@@ -131,7 +131,7 @@ def replica(name: str, folder: Path, bundle: tuple, shared: dict[str, str]) -> P
     home = folder / name
     store = ChampionStore(home / "serving", UCI)
     registry = MemoryRegistry({"1": bundle[0]})
-    store.put_in_force(store.obtain(registry.champion(), registry))
+    store.swap(store.obtain(registry.champion(), registry))
     env = {k: v for k, v in os.environ.items() if not k.startswith("BANK_")}
     env |= shared | {"BANK_HOME": str(home), "BANK_PORT": str(free_port())}
     return Process(name, folder / "releases", env, folder / f"{name}.log")

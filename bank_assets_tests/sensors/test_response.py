@@ -58,7 +58,7 @@ class Loop:
         promote(self.settings, str(self.version), as_of, **more)
 
     def rescore(self):
-        """Scores by the champions in force, made by the real asset in the run that the sensor requests."""
+        """Scores by the champions of their days, made by the real asset in the run that the sensor requests."""
         (requested,) = self.daemon.look(PERFORMANCE)
         assert (requested.job_name, requested.asset_selection is not None) == ("performance_job", True)
         assert self.daemon.carry_out(PERFORMANCE, requested).success

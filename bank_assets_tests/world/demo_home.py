@@ -348,7 +348,7 @@ def write_reports(reports: Path, fitted: Fitted) -> None:
 
 @contextmanager
 def open_pages(home: DemoHome) -> Iterator[TestClient]:
-    """The app of a home as a browser sees it, with its model in force."""
+    """The app of a home as a browser sees it, with its champion."""
     app = create_app(home.settings, registry=home.registry)
     with TestClient(app, base_url="http://127.0.0.1") as client:
         client.headers["accept"] = "text/html"

@@ -116,7 +116,7 @@ def test_a_model_of_a_column_that_requests_lack_is_refused_in_a_sentence(client,
     assert "also takes tenure (contract" in store_of(client).message
     assert client.post(PATH, json=payload).json()["model"]["version"] == "1"
     wide = ChampionStore(tmp_path / "wide", WIDER)
-    wide.put_in_force(wide.obtain(registry.champion(), registry))
+    wide.swap(wide.obtain(registry.champion(), registry))
     assert wide.current.version == "3"
     assert ChampionStore(tmp_path / "wide", WIDER).load_last_good()
     assert not ChampionStore(tmp_path / "wide", UCI).load_last_good()
@@ -280,7 +280,7 @@ def test_replicas_that_share_a_folder_keep_the_same_version_at_once(registry, tm
             for _ in range(20):
                 for kept in (tmp_path / "shared" / "bundles").glob("1-*"):
                     shutil.rmtree(kept, ignore_errors=True)
-                store.put_in_force(store.obtain(version, registry))
+                store.swap(store.obtain(version, registry))
         except BaseException as error:
             failed.append(error)
 
