@@ -10,6 +10,8 @@ BIN := $(VENV)/bin
 export BANK_HOME ?= $(CURDIR)/.bank
 export DAGSTER_HOME = $(BANK_HOME)/dagster
 export PYTHONUNBUFFERED = 1
+# Where it is set, each of the many processes compiles all that it imports: twice the processor time of a start.
+unexport PYTHONDONTWRITEBYTECODE
 GROUP ?= dev
 UI_PORT := $(or $(BANK_UI_PORT),3000)
 # Not .env: Dagster reads a .env in its folder, so `make ui` would run with the settings of the containers.
