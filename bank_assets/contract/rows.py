@@ -26,6 +26,7 @@ BoolArray = NDArray[np.bool_]
 SPACE: Final = "".join(map(chr, range(0x21)))  # characters that are trimmed around a field
 
 _INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")  # fits an int64
+_DECIMAL: Final = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]+)?")
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EPOCH: Final = date(1970, 1, 1)
 
@@ -59,14 +60,15 @@ class DayRange:
 class Rule:
     """One reason to reject a row."""
 
-    code: str  # `<column>.<problem>`, stable and free of values
+    column: str  # delivered name of the column that the rule checks
+    problem: str  # stable and free of values
     expected: str  # what the contract requires, in words
     stated: str = ""  # column whose text in the same row completes `expected`, or ""
 
     @property
-    def column(self) -> str:
-        """Delivered name of the column that the rule checks."""
-        return self.code.partition(".")[0]
+    def code(self) -> str:
+        """Code of the rule, by which rejected rows are counted."""
+        return f"{self.column}.{self.problem}"
 
     def sentence(self, found: str, stated: str = "") -> str:
         """The reason in words: `age: expected a whole number from 16 to 120 years, found "abc"`."""
@@ -78,7 +80,7 @@ class Rule:
 class DistinctValues:
     """The distinct values of a column, parsed and judged."""
 
-    typed: NDArray[Any]  # integers, booleans, days or text; meaningless where `is_read` is false
+    typed: NDArray[Any]  # numbers, booleans, days or text; meaningless where `is_read` is false
     is_read: BoolArray  # whether the text could be read as the column's type, in bounds or not
     is_given: BoolArray  # whether the text is not empty
     is_kept: BoolArray  # whether the text satisfies the column's rule; an empty text never does
@@ -90,6 +92,14 @@ def integers(texts: Sequence[str]) -> tuple[NDArray[np.int64], BoolArray]:
     found = [int(text) if _INTEGER.fullmatch(text) else None for text in trimmed]
     is_number = np.array([one is not None for one in found], dtype=bool)
     return np.array([one or 0 for one in found], dtype=np.int64), is_number
+
+
+def decimals(texts: Sequence[str]) -> tuple[NDArray[np.float64], BoolArray]:
+    """Parse numbers with any number of decimals, and say which texts are numbers."""
+    trimmed = (text.strip(SPACE) for text in texts)
+    found = [float(text) if _DECIMAL.fullmatch(text) else None for text in trimmed]
+    is_number = np.array([one is not None for one in found], dtype=bool)
+    return np.array([one or 0.0 for one in found], dtype=np.float64), is_number
 
 
 def days(texts: Sequence[str], *, with_time: bool = False) -> tuple[NDArray[np.datetime64], BoolArray]:
@@ -126,15 +136,18 @@ class ColumnRule:
     def rule(self) -> Rule:
         """The rule in words, and its code."""
         column, expected, problem = self.column, "a value", "missing"
-        if column.kind is ColumnKind.INTEGER:
+        if column.is_number:
             unit = f" {column.unit}" if column.unit and column.role is not ColumnRole.CALENDAR else ""
-            expected = f"a whole number from {column.minimum} to {column.maximum}{unit}"
-            problem = "not_an_integer_in_range"
+            is_whole = column.kind is ColumnKind.INTEGER
+            bounds = (("from", column.minimum), ("to", column.maximum))
+            limits = "".join(f" {word} {bound}" for word, bound in bounds if bound is not None)
+            expected = f"a {'whole ' if is_whole else ''}number{limits}{unit}"
+            problem = "not_an_integer_in_range" if is_whole else "not_a_number_in_range"
         elif column.categories:
             expected, problem = f"one of {', '.join(column.categories)}", "not_a_known_value"
         elif column.kind is ColumnKind.DATE:
             expected, problem = self.days.expected, "not_a_usable_day"
-        return Rule(f"{column.source}.{problem}", f"{expected}, or nothing" if self.is_optional else expected)
+        return Rule(column.source, problem, f"{expected}, or nothing" if self.is_optional else expected)
 
     def value_of(self, text: str) -> tuple[bool, Any]:
         """Whether one value satisfies the rule, and the value, parsed if possible."""
@@ -145,8 +158,8 @@ class ColumnRule:
     def judge(self, texts: Sequence[str]) -> DistinctValues:
         """Parse and judge the distinct values of the column."""
         column, is_given = self.column, np.array([text != "" for text in texts], dtype=bool)
-        if column.kind is ColumnKind.INTEGER:
-            numbers, is_read = integers(texts)
+        if column.is_number:
+            numbers, is_read = integers(texts) if column.kind is ColumnKind.INTEGER else decimals(texts)
             low = -np.inf if column.minimum is None else column.minimum
             high = np.inf if column.maximum is None else column.maximum
             return DistinctValues(numbers, is_read, is_given, is_read & (numbers >= low) & (numbers <= high))
@@ -203,9 +216,13 @@ class Calendar:
     months: tuple[str, ...]
 
     @property
-    def codes(self) -> tuple[str, str]:
-        """Codes of the rules that day and month must agree with the date."""
-        return f"{self.day}.contradicts_{self.date}", f"{self.month}.contradicts_{self.date}"
+    def rules(self) -> tuple[Rule, Rule]:
+        """The rules that day and month must agree with the date."""
+        problem = f"contradicts_{self.date}"
+        return (
+            Rule(self.day, problem, f"the day of {self.date}", self.date),
+            Rule(self.month, problem, f"the month of the day of {self.date}", self.date),
+        )
 
     @classmethod
     def of(cls, contract: Contract) -> Calendar | None:
@@ -261,7 +278,7 @@ class RowRules:
         for name in self.required:
             if not values[name].is_given.all():
                 expected = by_name[name].rule.expected.removesuffix(", or nothing")
-                yield Rule(f"{name}.missing", expected), ~values[name].is_given[columns[name].codes]
+                yield Rule(name, "missing", expected), ~values[name].is_given[columns[name].codes]
         for one in dates:
             yield from of_column(one)
         if self.calendar is not None:
@@ -276,15 +293,10 @@ class RowRules:
         months = dates.typed.astype("datetime64[M]")
         day_of_month = np.where(dates.is_read, (dates.typed - months).astype(np.int64) + 1, -1)[date_codes]
         day = np.where(values[of.day].is_read, values[of.day].typed, -1)[columns[of.day].codes]
-        yield (
-            Rule(of.codes[0], f"the day of {of.date}", of.date),
-            (day != day_of_month) & (day != -1) & (day_of_month != -1),
-        )
+        of_day, of_month = of.rules
+        yield of_day, (day != day_of_month) & (day != -1) & (day_of_month != -1)
         # A month is compared by its position; -1 is an empty field, -2 an unknown name.
         names = {name: place for place, name in enumerate(of.months)} | {"": -1}
         stated = np.array([names.get(text, -2) for text in columns[of.month].texts])[columns[of.month].codes]
         month = np.where(dates.is_read, months.astype(np.int64) % 12, -1)[date_codes]
-        yield (
-            Rule(of.codes[1], f"the month of the day of {of.date}", of.date),
-            (stated != month) & (stated != -1) & (month != -1),
-        )
+        yield of_month, (stated != month) & (stated != -1) & (month != -1)

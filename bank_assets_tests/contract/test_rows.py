@@ -1,15 +1,19 @@
 """The rules of a row: what is accepted, how it is typed, and the sentence of what is not."""
 
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
 import pytest
 
 from bank_assets.contract.columns import Column, ColumnKind, KnownWhen
-from bank_assets.contract.rows import Calendar, ColumnRule, DayRange, Encoded, RowRules, days, integers
+from bank_assets.contract.rows import Calendar, ColumnRule, DayRange, Encoded, RowRules, days, decimals, integers
 from bank_assets.contract.uci import UCI
 
 AGE = Column("age", "age_years", ColumnKind.INTEGER, KnownWhen.PRE_CONTACT, "Age.", minimum=16, maximum=120)
+RATE = Column(
+    "emp.rate", "rate", ColumnKind.DECIMAL, KnownWhen.PRE_CONTACT, "Rate.", unit="%", minimum=-3.4, maximum=1.4
+)
 JOB = Column("job", "job", ColumnKind.CATEGORY, KnownWhen.PRE_CONTACT, "Job.", categories=("nurse", "unknown"))
 LOAN = Column("loan", "has_loan", ColumnKind.BOOLEAN, KnownWhen.PRE_CONTACT, "Loan.", categories=("no", "yes"))
 NAME = Column("id", "id", ColumnKind.STRING, KnownWhen.IDENTIFIER, "Id.")
@@ -60,6 +64,12 @@ def test_texts_that_are_days(text):
     assert day == np.datetime64(text.strip())
 
 
+def test_decimals_have_any_number_of_digits_and_a_point():
+    values, is_number = decimals(["93.994", "-46.2", " 5 ", "0.0", "1,4", ".5", "5.", "1e3", "nan", "inf", ""])
+    assert values[:4].tolist() == [93.994, -46.2, 5.0, 0.0]
+    assert is_number.tolist() == [True] * 4 + [False] * 7
+
+
 @pytest.mark.parametrize(
     "text", ["2008-5-5", "05.05.2008", "2008", "2008-05-32", "2009-02-29", "2008-13-01", "2008-00-10", "0000-01-01", "",
              "2008-05-05T10:00", "20080505", "2008-W01-1", "2008-05-0٥", "x" * 300]
@@ -84,6 +94,9 @@ def judged(rule: ColumnRule, *texts: str):
         (ColumnRule(AGE), "7", 'age: expected a whole number from 16 to 120, found "7"'),
         (ColumnRule(AGE), "", "age: expected a whole number from 16 to 120, found nothing"),
         (ColumnRule(AGE, is_optional=True), "x", 'age: expected a whole number from 16 to 120, or nothing, found "x"'),
+        (ColumnRule(RATE), "1,4", 'emp.rate: expected a number from -3.4 to 1.4 %, found "1,4"'),
+        (ColumnRule(RATE), "1.5", 'emp.rate: expected a number from -3.4 to 1.4 %, found "1.5"'),
+        (ColumnRule(replace(RATE, minimum=None, maximum=None)), "1e3", 'emp.rate: expected a number %, found "1e3"'),
         (ColumnRule(JOB), "Nurse", 'job: expected one of nurse, unknown, found "Nurse"'),
         (ColumnRule(LOAN), "true", 'loan: expected one of no, yes, found "true"'),
         (ColumnRule(NAME), "", "id: expected a value, found nothing"),
@@ -96,7 +109,9 @@ def judged(rule: ColumnRule, *texts: str):
     ],
 )
 def test_each_rule_can_break_and_says_so(rule, text, sentence):
-    good = {"age": "41", "job": "nurse", "loan": "no", "id": "k", "contact_date": "2008-05-05"}[rule.column.source]
+    good = {"age": "41", "emp.rate": "-1.8", "job": "nurse", "loan": "no", "id": "k", "contact_date": "2008-05-05"}[
+        rule.column.source
+    ]
     verdict = judged(rule, good, text, good)
     assert verdict.is_kept.tolist() == [True, False, True]
     assert verdict.reasons() == {1: [(rule.rule, sentence)]}
