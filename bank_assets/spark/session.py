@@ -4,7 +4,6 @@ import hashlib
 import importlib.metadata
 import logging
 import os
-import re
 import subprocess
 import sys
 import threading
@@ -174,11 +173,6 @@ def active_session() -> "SparkSession | None":
     if SparkContext._active_spark_context is None:  # noqa: SLF001
         return None
     return SparkSession.builder.getOrCreate()
-
-
-def literal_path(path: Path) -> str:
-    """A path that Spark does not take for a pattern; with its option `__globPaths__` it would repeat the rows."""
-    return re.sub(r"([\\*?\[\]{}])", r"\\\1", str(path))
 
 
 def stop_session(session: "SparkSession") -> None:

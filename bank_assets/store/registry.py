@@ -171,7 +171,7 @@ class Registry:
         if file is not None and not file.is_file():
             # MLflow would create an empty database here.
             raise RegistryUnavailableError(
-                "registry: expected an MLflow database, found none yet; run `make run` to train a first model."
+                f"registry: expected an MLflow database, found no {file.name}; run `make run` to train a first model."
             )
         try:
             return call(self.client)

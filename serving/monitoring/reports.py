@@ -11,9 +11,8 @@ import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -21,7 +20,7 @@ from bank_assets.core.alerts.alert import ALERT_SCHEMA_VERSION
 from bank_assets.core.drift.report import DriftReport
 from bank_assets.core.quality.objective import PROFIT
 from bank_assets.core.quality.performance_report import PerformanceReport
-from bank_assets.store.alert_log import FILE_NAME, AlertLog
+from bank_assets.store.alert_log import FILE_NAME, AlertLog, LoggedAlert
 from serving.web.templating import static_url
 
 T = TypeVar("T")
@@ -59,21 +58,6 @@ class RunSummary(msgspec.Struct, frozen=True):
     objective: str = PROFIT
 
 
-class ShownAlert(msgspec.Struct, frozen=True):
-    """What pages show of an alert (`core.alerts.alert.Alert`); earlier releases had other kinds and no details."""
-
-    kind: str
-    key: str
-    tone: str
-    title: str
-    text: str
-    action: str
-    at: Annotated[datetime, msgspec.Meta(tz=True)]
-    details: tuple[str, ...] = ()
-    page: str = ""
-    run_url: str = ""
-
-
 @dataclass(slots=True)
 class Reports:
     """Reports of one home."""
@@ -101,16 +85,16 @@ class Reports:
         found = {path.stem: self._read(path, DriftReport.from_dict) for path in pages}
         return {month: one for month, one in found.items() if one}
 
-    def alerts(self, limit: int) -> list[ShownAlert]:
+    def alerts(self, limit: int) -> list[LoggedAlert]:
         """The newest alerts first."""
         log, found = AlertLog(self.folder / FILE_NAME, "", ""), []
         try:
             for _, one in log.read(max(log.size - ALERTS_READ, 0)):
                 if one.get("schema_version") == ALERT_SCHEMA_VERSION:
                     try:
-                        found.append(msgspec.convert(one, ShownAlert))
+                        found.append(LoggedAlert.of(one))
                     except msgspec.ValidationError as error:
-                        self._fault(FILE_NAME, f"in the alert {str(one.get('key'))[:40]}: {error}")
+                        self._fault(FILE_NAME, f"Alert {str(one.get('key'))[:40]}: {error}. The others are shown.")
         except OSError as error:
             self._fault(FILE_NAME, str(error))
         # By time: a process that looked at a long run reports it after a shorter one that ended later.
@@ -188,7 +172,7 @@ class Reports:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, msgspec.ValidationError) as error:
-            self._fault(path.relative_to(self.folder).as_posix(), str(error))
+            self._fault(path.relative_to(self.folder).as_posix(), f"{error}. The next run writes the report again.")
             return None
         found: T = known[1]
         return found

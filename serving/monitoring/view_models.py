@@ -12,7 +12,7 @@ from bank_assets.core.quality.performance_report import WindowPerformance
 from bank_assets.core.response.policy import LimitComparison
 from bank_assets.ledger.responses import Judged
 from bank_assets.reports.charts import Chart
-from serving.monitoring.reports import ShownAlert
+from bank_assets.store.alert_log import LoggedAlert
 from serving.web.view_models import Notice, Tile, described
 
 
@@ -20,7 +20,7 @@ from serving.web.view_models import Notice, Tile, described
 class AlertLine:
     """An alert as people see it."""
 
-    alert: ShownAlert = described("The alert.")
+    alert: LoggedAlert = described("The alert.")
     tone: str = described("bad, watch, good or plain.")
     sign: str = described("The same as a word: act, look, done, info, answered or being answered.")
     href: str = described("Report or page about it, or empty.")

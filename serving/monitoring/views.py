@@ -11,7 +11,8 @@ from bank_assets.core.quality.performance_report import PerformanceReport, Windo
 from bank_assets.reports.charts import Chart, Series
 from bank_assets.reports.drift_page import by_column, rate_chart
 from bank_assets.reports.formats import amount_text, count, eur, number, pct
-from serving.monitoring.reports import Reports, ShownAlert
+from bank_assets.store.alert_log import FILE_NAME, LoggedAlert
+from serving.monitoring.reports import Reports
 from serving.monitoring.response_views import LoopHistory
 from serving.monitoring.view_models import AlertLine, DriftView, PerformanceView
 from serving.web.view_models import BAD, PLAIN, WATCH, Notice, Tile
@@ -27,17 +28,12 @@ OVERVIEWS: Final = ("/", "/monitoring")  # pages that show alerts: a link from t
 def fault_notices(reports: Reports) -> list[Notice]:
     """Reports that could not be read for this page."""
     return [
-        Notice(
-            WATCH,
-            f"{name} cannot be read",
-            f"What the page lacks or a line of it is unreadable: {why.rstrip('.')}. The next run writes reports again; "
-            f"an alert stays as it is.",
-        )
+        Notice(WATCH, f"{'A line of ' if name == FILE_NAME else ''}{name} cannot be read", why)
         for name, why in reports.faults.items()
     ]
 
 
-def alert_lines(alerts: Sequence[ShownAlert], history: LoopHistory | None) -> list[AlertLine]:
+def alert_lines(alerts: Sequence[LoggedAlert], history: LoopHistory | None) -> list[AlertLine]:
     """Arrange alerts, newest first. Those that the loop responds to are no task for people, unless it has stopped."""
     loop, lines = history or LoopHistory(), []
     fit = loop.fit_in_progress
