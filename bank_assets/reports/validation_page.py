@@ -28,7 +28,8 @@ of a contact counts.{% else %}Nothing.{% endif %}</p>
 <td class="num">{{ row.rows|count }}</td><td class="num">{{ row.contacts|count }}</td>
 <td class="num">{{ row.uncorrected|count }}</td><td class="num">{{ row.superseded|count }}</td></tr>
 {% if verdict.errors or verdict.warnings or row.violations %}
-<tr class="findings"><td></td><td colspan="5">{% for text in verdict.errors %}<p><strong>{{ text }}</strong></p>{% endfor %}
+<tr class="findings"><td></td><td colspan="5">
+{% for text in verdict.errors %}<p><strong>{{ text }}</strong></p>{% endfor %}
 {% for text in verdict.warnings %}<p>{{ text }}</p>{% endfor %}
 {% if row.violations %}<p class="quiet">Rules broken:
 {% for code, rows in row.violations|dictsort|sort(attribute="1", reverse=true) %}
