@@ -130,6 +130,10 @@ def test_its_bundles_are_read_and_written_where_it_was_moved_to(settings, tmp_pa
     shutil.copytree(settings.home, home, ignore=shutil.ignore_patterns("models", "serving"))
     moved = load_settings({"BANK_HOME": str(home)})
     registry = Registry(moved.mlflow_uri, moved.mlflow_artifacts, home / "models")
+    for version in ("1", "2"):
+        before = registry.client.get_model_version_download_uri(MODEL_NAME, version)
+        (bundle,) = (settings.home / "models").glob(f"{version}*")
+        shutil.copytree(bundle, home / before.removeprefix("file:///srv/bank/"))
     assert registry.scorer("1").digest == registry.get("1").digest  # before anything is rewritten
     shutil.rmtree(home / "models")
     experiment = registry.experiment_id()
