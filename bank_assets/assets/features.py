@@ -16,6 +16,7 @@ from bank_assets.assets.materialization import ML_OWNERS, derive, identity
 from bank_assets.contract.contract import Contract
 from bank_assets.core.features.contacts import Contacts, LearningData
 from bank_assets.settings import Settings
+from bank_assets.sources.landed import held_back_from
 from bank_assets.sources.source import Source, landed_source
 from bank_assets.store.contact_store import ContactStore
 from bank_assets.store.derivations import ALL, DerivedTable, Made
@@ -53,7 +54,8 @@ def training_set(
     Fails when: no month passed its gate.
     """
     months, contacts = passed_months(warehouse), ContactStore(warehouse, settings.contract)
-    as_of = np.datetime64(config.as_of, "D") if config.as_of else contacts.learning_as_of(settings.landing, months)
+    held_back = held_back_from(settings.warehouse)
+    as_of = np.datetime64(config.as_of, "D") if config.as_of else contacts.learning_as_of(months, held_back)
     derived = TRAINING_SET.of(
         warehouse,
         inputs={

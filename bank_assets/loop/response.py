@@ -26,6 +26,7 @@ from bank_assets.ledger import promotions, responses
 from bank_assets.ledger.responses import Judged
 from bank_assets.loop.requests import ATTEMPTS, TAG_AS_OF, TAG_EPISODE, TAG_WORK, RunWanted, attempts_of
 from bank_assets.settings import Settings
+from bank_assets.sources.landed import held_back_from
 from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.contact_store import ContactStore, stored_scores
 from bank_assets.store.derivations import Derived
@@ -208,7 +209,7 @@ class ResponseLoop:
 
     @cached_property
     def _newest(self) -> np.datetime64:
-        return self._contacts.learning_as_of(self._settings.landing, self._months)
+        return self._contacts.learning_as_of(self._months, held_back_from(self._settings.warehouse))
 
     def known(self, day: np.datetime64) -> KnownFacts:  # noqa: ARG002 - the evidence leaves out what a day does not know
         """The tables: scores by the champions of their days, outcomes, counts."""

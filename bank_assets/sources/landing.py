@@ -1,11 +1,13 @@
 """Writes the chosen source into the landing folder as a bank would deliver it: monthly contacts files and one campaign.
 
-A file whose bytes would not change keeps its time stamps. Lines of a user's file are copied byte for byte, bad ones
-too, each to the month that its day or its home month names (see `landing.delivery_file`).
+A file whose bytes would not change keeps its time stamps, and one that somebody else wrote or changed is kept. Lines of
+a user's file are copied byte for byte, bad ones too, each to the month that its day or its home month names (see
+`landing.delivery_file`).
 """
 
 from __future__ import annotations
 
+import filecmp
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -20,12 +22,16 @@ from bank_assets.contract.uci import UCI, UCI_FILE_COLUMNS
 from bank_assets.landing.delivery_file import dated_rows, describe
 from bank_assets.landing.header import DeliveryKind, check_header, delivery_kinds
 from bank_assets.settings import Settings
-from bank_assets.sources.source import Source, claim_landing
+from bank_assets.sources.landed import LandedFiles, landed_files
+from bank_assets.sources.source import Source, claim_landing, landed_source
 from bank_assets.sources.uci import implied_dates
-from bank_assets.store.atomic_files import publish_if_changed, temporary_beside
-from bank_assets.store.campaign_files import EXAMPLE, FOLDER
+from bank_assets.store.atomic_files import publish_if_changed, sha256_of, temporary_beside
+from bank_assets.store.campaign_files import FOLDER
 
+EXAMPLE: Final = "example.csv"  # the list that every source includes
 EXAMPLE_DAYS: Final = 30  # days of data in the example campaign, which training and evaluation leave out
+
+_EXAMPLE: Final = f"{FOLDER}/{EXAMPLE}"
 
 Row = tuple[str, str, bytes]  # month, ISO day ("" for a stray) and bytes of a row
 
@@ -36,6 +42,7 @@ class Landed:
 
     written: tuple[str, ...]
     unchanged: tuple[str, ...]
+    kept: tuple[str, ...]  # files that somebody else wrote or changed, and that were left as they are
     rows: dict[str, int]  # contacts landed per month `YYYY-MM`, ascending
     first_day: str  # earliest day landed, ISO; "" if the span held no rows
     last_day: str  # latest day landed, ISO
@@ -85,8 +92,8 @@ def _simulated_rows(settings: Settings, first: date | None, last: date | None) -
 
 def _deliveries(
     head: Head, rows: Iterable[Row], contract: Contract, start: str, end: str, landed: Counter[tuple[str, str]]
-) -> Iterator[tuple[str, bytes, bytes]]:
-    """Name (`kind/name`), header and line of what is delivered; contacts are counted in `landed` by month and day.
+) -> Iterator[tuple[str, str, bytes, bytes]]:
+    """Name (`kind/name`), day, header and line of what is delivered; contacts are counted in `landed`.
 
     Rows lie from `start` to `end`, and strays belong to a span without a start. The example campaign comes last.
     """
@@ -95,7 +102,7 @@ def _deliveries(
     for month, day, line in rows:
         if start <= day <= end if day else not start:
             landed[month, day] += 1
-            yield f"contacts/contacts-{month}.csv", header, line
+            yield f"contacts/contacts-{month}.csv", day, header, line
         if "" < day <= end and line.count(delimiter) == len(columns) - 1:  # broken rows are not customers to call
             recent.setdefault(day, []).append(line)
             if len(recent) > 4 * EXAMPLE_DAYS:
@@ -104,10 +111,10 @@ def _deliveries(
         return
     positions = [place for place, column in enumerate(columns) if column in contract.campaign_columns]
     campaign_header = delimiter.join(f'"{columns[place]}"'.encode() for place in positions)
-    for _, lines in sorted(_recent_days(recent).items()):
+    for day, lines in sorted(_recent_days(recent).items()):
         for line in lines:
             fields = line.split(delimiter)
-            yield f"{FOLDER}/{EXAMPLE}", campaign_header, delimiter.join(fields[place] for place in positions)
+            yield _EXAMPLE, day, campaign_header, delimiter.join(fields[place] for place in positions)
 
 
 def _recent_days(recent: dict[str, list[bytes]]) -> dict[str, list[bytes]]:
@@ -123,6 +130,7 @@ def land_source(source: Source, settings: Settings, *, first: date | None = None
         DeliveryRefused: a user's file has no usable header or no usable date.
         OSError: the disk is full; free space and run again, no half file is left.
     """
+    before, is_upgraded = landed_files(settings.warehouse), landed_source(settings.landing) is not None
     claim_landing(source, settings.landing)
     kind = delivery_kinds(settings.contract)["contacts"]
     start, end = first.isoformat() if first else "", (last or date.max).isoformat()
@@ -132,16 +140,34 @@ def land_source(source: Source, settings: Settings, *, first: date | None = None
         head, rows = (_uci_rows if source.is_real else _own_rows)(source.path, kind)
     landed: Counter[tuple[str, str]] = Counter()
     files: dict[str, tuple[BinaryIO, Path]] = {}  # temporary until all of them are complete
+    held_back_from = before.held_back_from
     with ExitStack() as stack:
-        for key, header, line in _deliveries(head, rows, settings.contract, start, end, landed):
+        for key, day, header, line in _deliveries(head, rows, settings.contract, start, end, landed):
             if key not in files:
                 files[key] = stack.enter_context(temporary_beside(settings.landing / key))
                 files[key][0].write(header + b"\n")
+                held_back_from = day if key == _EXAMPLE else held_back_from
             files[key][0].write(line + b"\n")
-        is_new = {key: publish_if_changed(*files[key], settings.landing / key) for key in sorted(files)}
+        # An earlier release kept no record, so all files of its homes count as ours.
+        is_recorded = before.files or not is_upgraded
+        foreign = [key for key in files if is_recorded and _is_foreign(*files[key], settings.landing / key, before)]
+        ours = sorted(files.keys() - foreign)
+        is_new = {key: publish_if_changed(*files[key], settings.landing / key) for key in ours}
+    digests = before.files | {key: sha256_of(settings.landing / key) for key in ours}
+    LandedFiles(digests, held_back_from).save(settings.warehouse)
     months: Counter[str] = Counter()
     for (month, _), count in landed.items():
         months[month] += count
     days = [day for _, day in landed if day]
     written, unchanged = (tuple(key for key in is_new if is_new[key] is wanted) for wanted in (True, False))
-    return Landed(written, unchanged, dict(sorted(months.items())), min(days, default=""), max(days, default=""))
+    first_day, last_day = min(days, default=""), max(days, default="")
+    return Landed(written, unchanged, tuple(sorted(foreign)), dict(sorted(months.items())), first_day, last_day)
+
+
+def _is_foreign(stream: BinaryIO, temporary: Path, path: Path, before: LandedFiles) -> bool:
+    """Whether there is a file of that name with other bytes than we wrote and would write."""
+    stream.flush()
+    if not path.is_file() or filecmp.cmp(temporary, path, shallow=False):
+        return False
+    key = f"{path.parent.name}/{path.name}"
+    return sha256_of(path) != before.files.get(key)

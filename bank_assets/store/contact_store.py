@@ -7,7 +7,6 @@ of a contact's outcome counts; earlier ones stay in their tables.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -15,17 +14,13 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from bank_assets.contract.contract import Contract
-from bank_assets.contract.reading import encoding_of, read_rows
-from bank_assets.contract.rows import days
-from bank_assets.core.arrays import DayArray, FloatArray
+from bank_assets.core.arrays import FloatArray
 from bank_assets.core.features.contacts import Contacts, frame_from_tables, usable_from
-from bank_assets.store.campaign_files import example_path
 from bank_assets.store.lineage import CONTACTS, SCORES
 from bank_assets.store.warehouse import Warehouse
 
 OUTCOME_TABLES: Final = ("outcomes", "ledger_outcomes")
-# The example campaign is open while its first day is at most this many days before the last contact.
-OPEN_CAMPAIGN_DAYS: Final = 31
+HELD_BACK: Final = np.timedelta64(31, "D")
 
 
 class ContactStore:
@@ -74,30 +69,16 @@ class ContactStore:
         keys = list(stored) if months is None else [month for month in months if month in stored]
         return self._warehouse.read(table, keys, columns).to_pandas()
 
-    def learning_as_of(self, landing: Path, months: Sequence[str]) -> np.datetime64:
-        """First day that training leaves out.
+    def learning_as_of(self, months: Sequence[str], held_back_from: np.datetime64 | None = None) -> np.datetime64:
+        """First day that training leaves out: the day after the last contact.
 
-        That is the first day of the open example campaign, whose customers are still to be called, or else the day
-        after the last contact.
+        It is `held_back_from` instead while that is at most `HELD_BACK` before the last contact.
         """
         dates = self._frame(CONTACTS, ["contact_date"], months)["contact_date"].to_numpy().astype("datetime64[D]")
-        after = dates.max() + np.timedelta64(1, "D")
-        path = example_path(landing)
-        if path.is_file():
-            planned = _planned_days(path, self._contract.contact_date.source)
-            if len(planned) and planned.min() + np.timedelta64(OPEN_CAMPAIGN_DAYS, "D") >= dates.max():
-                return np.datetime64(planned.min(), "D")
-        return np.datetime64(after, "D")
-
-
-def _planned_days(path: Path, column: str) -> DayArray:
-    """Days of the planned calls of a campaign file, (n,); rows whose day cannot be read are left out."""
-    with path.open("rb") as stream:
-        head, rows = read_rows(stream, encoding_of(stream))
-        at = head.columns.index(column) if column in head.columns else None
-        texts = [row.fields[at] for row in rows if row.fault is None] if at is not None else []
-    found, is_day = days(texts)
-    return found[is_day]
+        last = dates.max()
+        if held_back_from is not None and held_back_from <= last <= held_back_from + HELD_BACK:
+            return held_back_from
+        return np.datetime64(last + np.timedelta64(1, "D"), "D")
 
 
 def scored_months(store: Warehouse) -> list[str]:
