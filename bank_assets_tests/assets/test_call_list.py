@@ -2,6 +2,7 @@
 
 import csv
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -10,6 +11,7 @@ import pytest
 from bank_assets.assets import scoring
 from bank_assets.contract.uci import UCI
 from bank_assets.landing.deliveries import register_deliveries
+from bank_assets.landing.register import read_manifest
 from bank_assets.ledger import campaigns, states
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.settings import Settings
@@ -54,6 +56,14 @@ def test_equal_lists_have_a_call_list_each_with_their_name_in_file_and_rows(home
     for name, file in made.items():
         with (home.settings.reports / "call_lists" / file).open(newline="") as stream:
             assert {row["list_id"] for row in csv.DictReader(stream)} == {name if name[0] != "=" else f"'{name}"}
+
+
+def test_a_list_that_cannot_be_read_counts_as_refused_rows_and_stops_no_other(home):
+    delivery = read_manifest(home.settings.warehouse)[0]
+    damaged = replace(delivery, columns=(), path=home.settings.warehouse / "nothing.csv")
+    found = scoring._readable(SimpleNamespace(log=logging.getLogger(__name__)), damaged, UCI)
+    assert (len(found.contact_ids), found.n_rejected, delivery.rows) == (0, 1, 1)
+    assert "FileNotFoundError" in found.rejected[0]
 
 
 @pytest.mark.parametrize(("as_of", "is_made_again"), [("2010-10-20", True), ("2010-10-21", False)])
