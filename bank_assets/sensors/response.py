@@ -17,7 +17,7 @@ from bank_assets.loop.requests import ask, busy
 from bank_assets.loop.response import DRIFT, PERFORMED, ResponseLoop
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.settings import Settings
-from bank_assets.sources.landed import held_back_from
+from bank_assets.sources.source import open_from
 from bank_assets.store.warehouse import Warehouse
 
 _WATCHED = ("contacts", "contacts_validation", "contact_profiles", "outcomes", "contact_scores", "as_of_state")
@@ -84,6 +84,6 @@ def stored_digest(settings: Settings, engine: Engine) -> str:
         {table: {key: entry.fingerprint for key, entry in store.manifest(table).items()} for table in _WATCHED},
         [row.seq for row in responses.history(engine, limit=1)],
         [row.id for row in promotions.history(engine, limit=1)],
-        str(held_back_from(settings.warehouse)),
+        open_from(settings.landing),
     ]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]

@@ -8,10 +8,11 @@ a user's file are copied byte for byte, bad ones too, each to the month that its
 from __future__ import annotations
 
 import filecmp
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -21,11 +22,11 @@ from bank_assets.contract.reading import Head, head_of, read_head
 from bank_assets.contract.uci import UCI, UCI_FILE_COLUMNS
 from bank_assets.landing.delivery_file import dated_rows, describe
 from bank_assets.landing.header import DeliveryKind, check_header, delivery_kinds
+from bank_assets.landing.register import raw_root
 from bank_assets.settings import Settings
-from bank_assets.sources.landed import LandedFiles, landed_files
 from bank_assets.sources.source import Source, claim_landing, landed_source
 from bank_assets.sources.uci import implied_dates
-from bank_assets.store.atomic_files import publish_if_changed, sha256_of, temporary_beside
+from bank_assets.store.atomic_files import publish_if_changed, sha256_of, temporary_beside, write_atomic
 from bank_assets.store.campaign_files import FOLDER
 
 EXAMPLE: Final = "example.csv"  # the list that every source includes
@@ -67,8 +68,8 @@ def _uci_rows(path: Path, kind: DeliveryKind) -> tuple[Head, Iterable[Row]]:
 def _own_rows(path: Path, kind: DeliveryKind) -> tuple[Head, Iterable[Row]]:
     """A user's file, read once to check it and then again for its rows, in bounded memory."""
     now, head = datetime.now(UTC), head_of(path)
-    home = describe(path, kind, name=path.name, arrival=0, now=now).home_month
-    blocks = dated_rows(path, head, kind, now)
+    found = describe(path, kind, name=path.name, arrival=0, now=now)
+    home, blocks = found.home_month, dated_rows(path, head, kind, found.first_day, found.last_day)
     return head, ((day[:7] or home, day, row) for rows, days in blocks for day, row in zip(days, rows, strict=True))
 
 
@@ -92,8 +93,8 @@ def _simulated_rows(settings: Settings, first: date | None, last: date | None) -
 
 def _deliveries(
     head: Head, rows: Iterable[Row], contract: Contract, start: str, end: str, landed: Counter[tuple[str, str]]
-) -> Iterator[tuple[str, str, bytes, bytes]]:
-    """Name (`kind/name`), day, header and line of what is delivered; contacts are counted in `landed`.
+) -> Iterator[tuple[str, bytes, bytes]]:
+    """Name (`kind/name`), header and line of what is delivered; contacts are counted in `landed` by month and day.
 
     Rows lie from `start` to `end`, and strays belong to a span without a start. The example campaign comes last.
     """
@@ -102,7 +103,7 @@ def _deliveries(
     for month, day, line in rows:
         if start <= day <= end if day else not start:
             landed[month, day] += 1
-            yield f"contacts/contacts-{month}.csv", day, header, line
+            yield f"contacts/contacts-{month}.csv", header, line
         if "" < day <= end and line.count(delimiter) == len(columns) - 1:  # broken rows are not customers to call
             recent.setdefault(day, []).append(line)
             if len(recent) > 4 * EXAMPLE_DAYS:
@@ -111,10 +112,10 @@ def _deliveries(
         return
     positions = [place for place, column in enumerate(columns) if column in contract.campaign_columns]
     campaign_header = delimiter.join(f'"{columns[place]}"'.encode() for place in positions)
-    for day, lines in sorted(_recent_days(recent).items()):
+    for _, lines in sorted(_recent_days(recent).items()):
         for line in lines:
             fields = line.split(delimiter)
-            yield _EXAMPLE, day, campaign_header, delimiter.join(fields[place] for place in positions)
+            yield _EXAMPLE, campaign_header, delimiter.join(fields[place] for place in positions)
 
 
 def _recent_days(recent: dict[str, list[bytes]]) -> dict[str, list[bytes]]:
@@ -130,7 +131,7 @@ def land_source(source: Source, settings: Settings, *, first: date | None = None
         DeliveryRefused: a user's file has no usable header or no usable date.
         OSError: the disk is full; free space and run again, no half file is left.
     """
-    before, is_upgraded = landed_files(settings.warehouse), landed_source(settings.landing) is not None
+    before, is_upgraded = _landed_digests(settings), landed_source(settings.landing) is not None
     claim_landing(source, settings.landing)
     kind = delivery_kinds(settings.contract)["contacts"]
     start, end = first.isoformat() if first else "", (last or date.max).isoformat()
@@ -140,34 +141,44 @@ def land_source(source: Source, settings: Settings, *, first: date | None = None
         head, rows = (_uci_rows if source.is_real else _own_rows)(source.path, kind)
     landed: Counter[tuple[str, str]] = Counter()
     files: dict[str, tuple[BinaryIO, Path]] = {}  # temporary until all of them are complete
-    held_back_from = before.held_back_from
     with ExitStack() as stack:
-        for key, day, header, line in _deliveries(head, rows, settings.contract, start, end, landed):
+        for key, header, line in _deliveries(head, rows, settings.contract, start, end, landed):
             if key not in files:
                 files[key] = stack.enter_context(temporary_beside(settings.landing / key))
                 files[key][0].write(header + b"\n")
-                held_back_from = day if key == _EXAMPLE else held_back_from
             files[key][0].write(line + b"\n")
         # An earlier release kept no record, so all files of its homes count as ours.
-        is_recorded = before.files or not is_upgraded
-        foreign = [key for key in files if is_recorded and _is_foreign(*files[key], settings.landing / key, before)]
+        checked = files if before or not is_upgraded else ()
+        foreign = [key for key in checked if _is_foreign(*files[key], settings.landing / key, before.get(key))]
         ours = sorted(files.keys() - foreign)
         is_new = {key: publish_if_changed(*files[key], settings.landing / key) for key in ours}
-    digests = before.files | {key: sha256_of(settings.landing / key) for key in ours}
-    LandedFiles(digests, held_back_from).save(settings.warehouse)
+    digests = before | {key: sha256_of(settings.landing / key) for key in ours}
+    write_atomic(_digests_path(settings), json.dumps(digests, indent=1, sort_keys=True).encode())
     months: Counter[str] = Counter()
     for (month, _), count in landed.items():
         months[month] += count
     days = [day for _, day in landed if day]
+    if _EXAMPLE in files:
+        claim_landing(replace(source, open_from=min(_recent_days({day: [] for day in days}))), settings.landing)
     written, unchanged = (tuple(key for key in is_new if is_new[key] is wanted) for wanted in (True, False))
     first_day, last_day = min(days, default=""), max(days, default="")
     return Landed(written, unchanged, tuple(sorted(foreign)), dict(sorted(months.items())), first_day, last_day)
 
 
-def _is_foreign(stream: BinaryIO, temporary: Path, path: Path, before: LandedFiles) -> bool:
+def _is_foreign(stream: BinaryIO, temporary: Path, path: Path, our_digest: str | None) -> bool:
     """Whether there is a file of that name with other bytes than we wrote and would write."""
     stream.flush()
     if not path.is_file() or filecmp.cmp(temporary, path, shallow=False):
         return False
-    key = f"{path.parent.name}/{path.name}"
-    return sha256_of(path) != before.files.get(key)
+    return sha256_of(path) != our_digest
+
+
+def _landed_digests(settings: Settings) -> dict[str, str]:
+    """The sha256 of each file (`kind/name`) as a landing last wrote it."""
+    with suppress(FileNotFoundError, ValueError):
+        return dict(json.loads(_digests_path(settings).read_bytes()))
+    return {}
+
+
+def _digests_path(settings: Settings) -> Path:
+    return raw_root(settings.warehouse) / "landed.json"

@@ -14,13 +14,14 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from bank_assets.contract.contract import Contract
-from bank_assets.core.arrays import FloatArray
+from bank_assets.core.arrays import DayArray, FloatArray
 from bank_assets.core.features.contacts import Contacts, frame_from_tables, usable_from
 from bank_assets.store.lineage import CONTACTS, SCORES
-from bank_assets.store.warehouse import Warehouse
+from bank_assets.store.warehouse import Warehouse, WarehouseError
 
 OUTCOME_TABLES: Final = ("outcomes", "ledger_outcomes")
-HELD_BACK: Final = np.timedelta64(31, "D")
+# The campaign that came with the source is open while its first day is at most this many days before the last contact.
+OPEN_CAMPAIGN_DAYS: Final = 31
 
 
 class ContactStore:
@@ -30,17 +31,20 @@ class ContactStore:
         self._warehouse = warehouse
         self._contract = contract
 
-    def read(self, months: Sequence[str]) -> Contacts:
+    def read(self, months: Sequence[str], as_of: np.datetime64 | None = None) -> Contacts:
         """Contacts of some months with their latest outcomes, in time order.
 
-        A contact that was delivered in two months counts once, at its last arrival.
+        A contact that was delivered in two months counts once, at its last arrival. With `as_of`, outcomes are those
+        that were usable on that day, even if they were corrected since.
         """
         payload = [column.table for column in self._contract.payload]
-        rows = self._frame(CONTACTS, ["contact_id", "contact_date", *payload, "delivery_arrival"], months)
-        rows = rows.sort_values("delivery_arrival", kind="stable").drop_duplicates("contact_id", keep="last")
+        rows = self._last_arrivals(payload, months)
         # Ids break ties within a day, so that the order does not depend on files.
         rows = rows.sort_values(["contact_date", "contact_id"], kind="stable")
-        outcomes = self._outcomes()
+        outcomes = self._reports()
+        if as_of is not None:
+            outcomes = outcomes[pd.to_datetime(outcomes["arrived_on"]) < pd.Timestamp(as_of)]
+        outcomes = outcomes.drop_duplicates("contact_id", keep="last")
         joined = rows.merge(outcomes, on="contact_id", how="left")
         dates = joined["contact_date"].to_numpy().astype("datetime64[D]")
         # pandas holds Arrow dates as objects, with NaN for contacts without an outcome
@@ -55,30 +59,54 @@ class ContactStore:
             self._contract,
         )
 
-    def _outcomes(self) -> pd.DataFrame:
+    def last_correction(self) -> np.datetime64:
+        """The last day on which an outcome arrived that contradicts an earlier one of its contact; NaT if none did."""
+        known = self._reports()
+        known = known[known["contact_id"].duplicated(keep=False)]
+        before = known.groupby("contact_id")["is_subscribed"].shift()
+        corrections = known[before.notna() & (before != known["is_subscribed"])]
+        return pd.to_datetime(corrections["arrived_on"]).max().to_numpy().astype("datetime64[D]")
+
+    def _reports(self) -> pd.DataFrame:
+        """Every report of an outcome, in the order of arrival."""
         names = ["contact_id", "is_subscribed", "arrived_on"]
         parts = [self._frame(table, names, None) for table in OUTCOME_TABLES if self._warehouse.manifest(table)]
         if not parts:
             return pd.DataFrame({name: pd.Series(dtype=object) for name in names})
         known = pd.concat(parts, ignore_index=True)
         known = known[known["is_subscribed"].notna()]
-        return known.sort_values("arrived_on", kind="stable").drop_duplicates("contact_id", keep="last")
+        return known.sort_values("arrived_on", kind="stable")
 
     def _frame(self, table: str, columns: Sequence[str], months: Sequence[str] | None) -> pd.DataFrame:
         stored = self._warehouse.manifest(table)
         keys = list(stored) if months is None else [month for month in months if month in stored]
         return self._warehouse.read(table, keys, columns).to_pandas()
 
-    def learning_as_of(self, months: Sequence[str], held_back_from: np.datetime64 | None = None) -> np.datetime64:
-        """First day that training leaves out: the day after the last contact.
+    def _last_arrivals(self, columns: Sequence[str], months: Sequence[str]) -> pd.DataFrame:
+        rows = self._frame(CONTACTS, ["contact_id", "contact_date", *columns, "delivery_arrival"], months)
+        return rows.sort_values("delivery_arrival", kind="stable").drop_duplicates("contact_id", keep="last")
 
-        It is `held_back_from` instead while that is at most `HELD_BACK` before the last contact.
-        """
-        dates = self._frame(CONTACTS, ["contact_date"], months)["contact_date"].to_numpy().astype("datetime64[D]")
-        last = dates.max()
-        if held_back_from is not None and held_back_from <= last <= held_back_from + HELD_BACK:
-            return held_back_from
-        return np.datetime64(last + np.timedelta64(1, "D"), "D")
+    def days(self, months: Sequence[str]) -> DayArray:
+        """Days with contacts of some months, sorted and distinct; a contact that was moved has only its last day."""
+        return np.unique(self._last_arrivals([], months)["contact_date"].to_numpy().astype("datetime64[D]"))
+
+
+def learning_as_of(days: DayArray, open_from: str = "") -> np.datetime64:
+    """First day that training leaves out, given the days with contacts: the day after the last one.
+
+    While the campaign that came with the source is open, it is that campaign's first day, ISO: its customers are still
+    to be called. No list of customers moves it.
+
+    Raises:
+        WarehouseError: there are no contacts.
+    """
+    if not len(days):
+        raise WarehouseError(
+            "contacts: expected a month that passed its validation gate, found none; correct the deliveries first."
+        )
+    if open_from and np.datetime64(open_from, "D") + np.timedelta64(OPEN_CAMPAIGN_DAYS, "D") >= days.max():
+        return np.datetime64(open_from, "D")
+    return np.datetime64(days.max() + np.timedelta64(1, "D"), "D")
 
 
 def scored_months(store: Warehouse) -> list[str]:

@@ -243,6 +243,7 @@ def zip_of_two():
         ("x.parquet", CONTENT, "a damaged one"),
         ("x.csv.gz", gzip.compress(b""), "an empty file"),
     ],
+    ids=["short", "no gzip", "no zip", "wrong bytes", "two files", "no Parquet", "empty"],
 )
 def test_a_damaged_or_unclear_packed_file_is_set_aside(home, name, content, found):
     home.put(name, content)

@@ -13,7 +13,6 @@ from bank_assets.contract.uci import UCI
 from bank_assets.landing.deliveries import register_deliveries
 from bank_assets.landing.header import DeliveryRefused
 from bank_assets.settings import Settings
-from bank_assets.sources.landed import held_back_from
 from bank_assets.sources.landing import land_source
 from bank_assets.sources.source import Source, resolve_source
 from bank_assets.sources.uci import is_pinned
@@ -96,14 +95,6 @@ def test_a_file_that_lay_there_before_the_first_landing_is_kept(settings, mine):
     listed.write_text("a list of the bank's own")
     assert land_source(mine, settings).kept == ("campaigns/example.csv",)
     assert listed.read_text() == "a list of the bank's own"
-
-
-def test_the_days_of_the_example_list_are_held_back_whatever_becomes_of_the_file(settings, mine):
-    assert held_back_from(settings.warehouse) is None
-    land_source(mine, settings)
-    assert str(held_back_from(settings.warehouse)) == "2008-06-02"
-    (settings.landing / "campaigns" / "example.csv").write_bytes(b"")
-    assert str(held_back_from(settings.warehouse)) == "2008-06-02"
 
 
 def test_a_packed_file_is_a_source_too(settings, tmp_path, mine):
