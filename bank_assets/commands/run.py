@@ -20,6 +20,8 @@ from bank_assets.commands.run_summary import build_summary, print_summary
 from bank_assets.definitions import build_defs
 from bank_assets.jobs import MAIN, PERFORMANCE
 from bank_assets.landing.deliveries import register_deliveries
+from bank_assets.landing.folders import LandingError
+from bank_assets.landing.header import DeliveryRefused
 from bank_assets.landing.register import delivered_months
 from bank_assets.ledger.engine import opened_ledger
 from bank_assets.loop.requests import RANGE_END, RANGE_START
@@ -30,6 +32,7 @@ from bank_assets.resources.run_story import innermost
 from bank_assets.settings import Settings
 from bank_assets.sources.landing import land_source
 from bank_assets.sources.source import resolve_source
+from bank_assets.sources.uci import SourceError
 from bank_assets.store.atomic_files import write_atomic
 from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.lineage import stale_scores
@@ -49,19 +52,11 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     console = Console(stderr=True, markup=False)  # a path may contain `[…]`
     started = time.monotonic()
     relocate(settings.mlflow_uri, settings.mlflow_artifacts)
-    if not arguments.no_land:
-        source = resolve_source(settings)
-        landed = land_source(source, settings, first=arguments.first, last=arguments.last)
-        console.print(
-            f"source: {source.label} ({'real' if source.is_real else 'not the pinned real file'})"
-            + (f"; {source.reason}" if source.reason else "")
-        )
-        console.print(
-            f"landed {sum(landed.rows.values()):,} contacts of {len(landed.rows)} months, "
-            f"{len(landed.written)} files new, {len(landed.unchanged)} unchanged"
-        )
-    arrived = datetime.now(UTC)
-    register_deliveries(settings.landing, settings.warehouse, settings.contract, now=arrived, settle_seconds=0)
+    try:
+        _land(arguments, settings, console)
+    except (SourceError, DeliveryRefused, LandingError) as error:
+        console.print(str(error), style="red")
+        return 1
     months = delivered_months(settings.warehouse)
     if not months:
         console.print(
@@ -86,6 +81,30 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     print_summary(summary, Console(markup=False))
     console.print(f"summary: {path}")
     return 0 if is_done else 1
+
+
+def _land(arguments: argparse.Namespace, settings: Settings, console: Console) -> None:
+    """Land the source, unless the arguments say no, and register what lies in the landing folder."""
+    if not arguments.no_land:
+        source = resolve_source(settings)
+        landed = land_source(source, settings, first=arguments.first, last=arguments.last)
+        console.print(
+            f"source: {source.label} ({'real' if source.is_real else 'not the pinned real file'})"
+            + (f"; {source.reason}" if source.reason else "")
+        )
+        console.print(
+            f"landed {sum(landed.rows.values()):,} contacts of {len(landed.rows)} months, "
+            f"{len(landed.written)} files new, {len(landed.unchanged)} unchanged"
+        )
+        if landed.kept:
+            console.print(
+                f"kept as changed by somebody else: {', '.join(landed.kept)}; remove a file to have it written again",
+                style="yellow",
+            )
+    arrived = datetime.now(UTC)
+    found = register_deliveries(settings.landing, settings.warehouse, settings.contract, now=arrived, settle_seconds=0)
+    for refusal in found.refused:
+        console.print(f"not used: {refusal.problem}", style="yellow")
 
 
 def has_new_champion(settings: Settings) -> bool:
