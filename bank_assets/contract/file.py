@@ -133,6 +133,7 @@ _CUSTOM: Final[dict[str, Reader]] = {
     "since": _whole,
     "decimal_sign": _text,
     "thousands_sign": _text,
+    "implies": _texts,
 }
 _STATISTIC: Final[dict[str, tuple[str, Reader]]] = {
     "feature": ("feature", _text),
@@ -167,6 +168,9 @@ _CONTRACT: Final[dict[str, tuple[str, Reader]]] = {
     "listStatistics": ("list_statistics", _items),
     "decimalSign": ("decimal_sign", _text),
     "thousandsSign": ("thousands_sign", _text),
+    "farDays": ("far_days", _whole),
+    "fewShare": ("few_share", _number),
+    "fewContacts": ("few_contacts", _whole),
 }
 
 

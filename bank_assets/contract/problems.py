@@ -162,6 +162,8 @@ def _of_use(column: Column, contract: Contract) -> Iterator[str]:
             f"expected a default, since files of versions before {column.since} lack the column, found none; "
             "state the value that stands for them."
         )
+    if strange := [name for name in column.implies if name not in contract.by_source]:
+        yield f"expected implied columns of this contract, found {strange}; correct their names."
     if column.role is ColumnRole.DAYS_SINCE_PREVIOUS and column.sentinel is None:
         yield "expected a sentinel that stands for never, found none; state it, for example -1 or 999."
     if column.group and not column.is_input:

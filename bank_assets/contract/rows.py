@@ -205,6 +205,22 @@ class RowVerdicts:
                 found.setdefault(row, []).append((rule, rule.sentence(self.text(rule.column, row), stated)))
         return found
 
+    def holds(self, column: Column) -> BoolArray:
+        """Rows with a readable value in a column other than the one that stands for none, (n,)."""
+        found = self.values[column.source]
+        return np.asarray(found.is_kept & (found.typed != column.nothing))[self.columns[column.source].codes]
+
+    def contradictions(self, contract: Contract) -> Iterator[tuple[str, BoolArray]]:
+        """Codes of columns that must agree, with the rows in which they contradict each other."""
+        for one, other in contract.agreements:
+            is_readable = self.values[other.source].is_kept[self.columns[other.source].codes]
+            yield contradiction(one, other), self.holds(one) & is_readable & ~self.holds(other)
+
+
+def contradiction(one: Column, other: Column) -> str:
+    """Code of a contradiction between two columns that must agree."""
+    return f"{other.source}.contradicts_{one.source}"
+
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
