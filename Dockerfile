@@ -60,6 +60,7 @@ COPY --from=serving-packages /opt/venv /opt/venv
 COPY bank_assets/__init__.py bank_assets/revision.py bank_assets/settings.py \
     /opt/bank/bank_assets/
 COPY bank_assets/contract /opt/bank/bank_assets/contract
+COPY bank_assets/contracts /opt/bank/bank_assets/contracts
 COPY bank_assets/core /opt/bank/bank_assets/core
 COPY bank_assets/landing/__init__.py bank_assets/landing/register.py /opt/bank/bank_assets/landing/
 COPY bank_assets/ledger /opt/bank/bank_assets/ledger

@@ -14,7 +14,8 @@ from typing import Final, TypedDict
 from zoneinfo import ZoneInfo, available_timezones
 
 from bank_assets.contract.contract import Contract
-from bank_assets.contract.uci import UCI
+from bank_assets.contract.errors import ContractError
+from bank_assets.contract.file import DEFAULT, load_contract
 from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
 
 PREFIX: Final = "BANK_"
@@ -63,7 +64,7 @@ class Settings:
         simulated_rows: `BANK_SIMULATED_ROWS`, size of the simulated history.
         seed: `BANK_SEED`, seed of everything random.
         revision: `BANK_REVISION`, revision of the code where there is no checkout (images).
-        contract: columns of the contacts; everything that depends on them gets the contract from here.
+        contract: `BANK_CONTRACT`, name of a shipped contract or path of a contract file: the columns of the contacts.
     """
 
     home: Path = Path(".bank")
@@ -94,7 +95,7 @@ class Settings:
     simulated_rows: int = 45_211
     seed: int = 20_101_117
     revision: str = ""
-    contract: Contract = UCI
+    contract: Contract = field(default_factory=load_contract)
 
     @property
     def calling(self) -> Economics:
@@ -156,6 +157,13 @@ def _choice(env: Mapping[str, str], name: str, default: str, choices: tuple[str,
     if text not in choices:
         raise SettingsError(f"{PREFIX}{name}: expected {' or '.join(choices)}, found {text!r}; unset it for {default}.")
     return text
+
+
+def _contract(env: Mapping[str, str]) -> Contract:
+    try:
+        return load_contract(env.get(PREFIX + "CONTRACT", "").strip() or DEFAULT)
+    except ContractError as error:
+        raise SettingsError(f"{PREFIX}CONTRACT: {error}") from error
 
 
 def names(env: Mapping[str, str], name: str) -> tuple[str, ...]:
@@ -248,4 +256,5 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         simulated_rows=int(number(env, "SIMULATED_ROWS", defaults.simulated_rows, 1, 1e10)),
         seed=int(number(env, "SEED", defaults.seed, 0, 2**31 - 1)),
         revision=env.get(PREFIX + "REVISION") or defaults.revision,
+        contract=_contract(env),
     )

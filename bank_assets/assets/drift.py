@@ -15,7 +15,7 @@ from pyspark.sql import functions as f
 from bank_assets.assets.materialization import OWNERS, derive_months, discarding, identity
 from bank_assets.assets.report_pages import DRIFT_FOLDER, page_metadata, remove_drift_files, write_drift_files
 from bank_assets.contract.contract import Contract
-from bank_assets.contract.uci import contract_on_record
+from bank_assets.contract.file import contract_on_record
 from bank_assets.core.drift.daily_profiles import DailyProfiles
 from bank_assets.core.drift.profile import Profile
 from bank_assets.core.drift.report import DriftReport

@@ -16,8 +16,8 @@ from typing import Any, Final
 import numpy as np
 
 from bank_assets.contract.contract import Contract
+from bank_assets.contract.file import contract_on_record
 from bank_assets.contract.names import MODEL_NAME
-from bank_assets.contract.uci import contract_on_record
 from bank_assets.core.features.as_of import AsOfState
 from bank_assets.core.model.scorer import BundleError, Scorer
 from bank_assets.ledger import states
