@@ -7,26 +7,32 @@ not with rows.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.contract.columns import Column, ColumnKind, ColumnRole
+from bank_assets.contract.columns import Column, ColumnKind, ColumnRole, KnownWhen, NumberSigns
 from bank_assets.contract.contract import Contract
+from bank_assets.contract.values import (
+    IDENTIFIER_LENGTH,
+    SPACE,
+    decimal_number,
+    found_words,
+    is_identifier,
+    is_money,
+    iso_day,
+    meant,
+    number_text,
+    whole_number,
+)
 
 BoolArray = NDArray[np.bool_]
 
-SPACE: Final = "".join(map(chr, range(0x21)))  # characters that are trimmed around a field
-
-_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")  # fits an int64
-_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _EPOCH: Final = date(1970, 1, 1)
 
 
@@ -59,37 +65,32 @@ class DayRange:
 class Rule:
     """One reason to reject a row."""
 
-    code: str  # `<column>.<problem>`, stable and free of values
+    column: str  # delivered name of the column that the rule checks
+    problem: str  # stable and free of values
     expected: str  # what the contract requires, in words
     stated: str = ""  # column whose text in the same row completes `expected`, or ""
+    judged: ColumnRule | None = None  # proposes what may have been meant
 
     @property
-    def column(self) -> str:
-        """Delivered name of the column that the rule checks."""
-        return self.code.partition(".")[0]
+    def code(self) -> str:
+        """Code of the rule, by which rejected rows are counted."""
+        return f"{self.column}.{self.problem}"
 
     def sentence(self, found: str, stated: str = "") -> str:
         """The reason in words: `age: expected a whole number from 16 to 120 years, found "abc"`."""
         expected = f"{self.expected} {stated}" if self.stated else self.expected
-        return f"{self.column}: expected {expected}, found " + (f'"{found}"' if found else "nothing")
+        hint = "" if self.judged is None else meant(found, self.judged.column, self.judged.signs)
+        return f"{self.column}: expected {expected}, found {found_words(found, hint)}"
 
 
 @dataclass(frozen=True, slots=True)
 class DistinctValues:
     """The distinct values of a column, parsed and judged."""
 
-    typed: NDArray[Any]  # integers, booleans, days or text; meaningless where `is_read` is false
+    typed: NDArray[Any]  # numbers, booleans, days or text; meaningless where `is_read` is false
     is_read: BoolArray  # whether the text could be read as the column's type, in bounds or not
     is_given: BoolArray  # whether the text is not empty
     is_kept: BoolArray  # whether the text satisfies the column's rule; an empty text never does
-
-
-def integers(texts: Sequence[str]) -> tuple[NDArray[np.int64], BoolArray]:
-    """Parse whole numbers of at most 18 digits with an optional sign, and say which texts are numbers."""
-    trimmed = (text.strip(SPACE) for text in texts)
-    found = [int(text) if _INTEGER.fullmatch(text) else None for text in trimmed]
-    is_number = np.array([one is not None for one in found], dtype=bool)
-    return np.array([one or 0 for one in found], dtype=np.int64), is_number
 
 
 def days(texts: Sequence[str], *, with_time: bool = False) -> tuple[NDArray[np.datetime64], BoolArray]:
@@ -105,15 +106,6 @@ def days(texts: Sequence[str], *, with_time: bool = False) -> tuple[NDArray[np.d
     return ordinals.astype("datetime64[D]"), np.array([one is not None for one in found], dtype=bool)
 
 
-@lru_cache(maxsize=16_384)
-def iso_day(text: str) -> date | None:
-    """The day of a text YYYY-MM-DD; None for any other text, the further ISO forms among them."""
-    if _DAY.fullmatch(text):
-        with suppress(ValueError):
-            return date.fromisoformat(text)
-    return None
-
-
 @dataclass(frozen=True)
 class ColumnRule:
     """The rule for the values of one column; an optional field may be empty, and `days` limits a date column."""
@@ -121,20 +113,32 @@ class ColumnRule:
     column: Column
     is_optional: bool = False
     days: DayRange = DayRange()
+    signs: NumberSigns = NumberSigns()
 
     @cached_property
     def rule(self) -> Rule:
         """The rule in words, and its code."""
         column, expected, problem = self.column, "a value", "missing"
-        if column.kind is ColumnKind.INTEGER:
+        if column.is_number:
             unit = f" {column.unit}" if column.unit and column.role is not ColumnRole.CALENDAR else ""
-            expected = f"a whole number from {column.minimum} to {column.maximum}{unit}"
-            problem = "not_an_integer_in_range"
+            is_whole = column.kind is ColumnKind.INTEGER
+            bounds = (("from", column.minimum), ("to", column.maximum))
+            limits = "".join(f" {word} {bound}" for word, bound in bounds if bound is not None)
+            expected = f"a {'whole ' if is_whole else ''}number{limits}{unit}"
+            problem = "not_an_integer_in_range" if is_whole else "not_a_number_in_range"
         elif column.categories:
             expected, problem = f"one of {', '.join(column.categories)}", "not_a_known_value"
         elif column.kind is ColumnKind.DATE:
             expected, problem = self.days.expected, "not_a_usable_day"
-        return Rule(f"{column.source}.{problem}", f"{expected}, or nothing" if self.is_optional else expected)
+        elif column.known is KnownWhen.IDENTIFIER:
+            expected = f"a value of at most {IDENTIFIER_LENGTH} visible characters"
+        return Rule(column.source, problem, f"{expected}, or nothing" if self.is_optional else expected, judged=self)
+
+    @property
+    def default(self) -> str:
+        """The column's default as delivered text."""
+        value = self.column.default
+        return str(value) if value is None or isinstance(value, str) else number_text(value, self.signs)
 
     def value_of(self, text: str) -> tuple[bool, Any]:
         """Whether one value satisfies the rule, and the value, parsed if possible."""
@@ -145,8 +149,8 @@ class ColumnRule:
     def judge(self, texts: Sequence[str]) -> DistinctValues:
         """Parse and judge the distinct values of the column."""
         column, is_given = self.column, np.array([text != "" for text in texts], dtype=bool)
-        if column.kind is ColumnKind.INTEGER:
-            numbers, is_read = integers(texts)
+        if column.is_number:
+            numbers, is_read = self._numbers(texts)
             low = -np.inf if column.minimum is None else column.minimum
             high = np.inf if column.maximum is None else column.maximum
             return DistinctValues(numbers, is_read, is_given, is_read & (numbers >= low) & (numbers <= high))
@@ -155,11 +159,23 @@ class ColumnRule:
             is_read &= (read >= np.datetime64(self.days.first)) & (read <= np.datetime64(self.days.last))
             return DistinctValues(read, is_read, is_given, is_read)
         if not column.categories:
-            return DistinctValues(np.array(texts, dtype=object), is_given, is_given, is_given)
+            is_kept = is_given
+            if column.known is KnownWhen.IDENTIFIER:
+                is_kept = np.array([is_identifier(text) for text in texts], dtype=bool)
+            return DistinctValues(np.array(texts, dtype=object), is_given, is_given, is_kept)
         is_known = np.array([text in column.categories for text in texts], dtype=bool)
         if column.kind is ColumnKind.BOOLEAN:
             return DistinctValues(np.array([text == "yes" for text in texts], dtype=bool), is_known, is_given, is_known)
         return DistinctValues(np.array(texts, dtype=object), is_known, is_given, is_known)
+
+    def _numbers(self, texts: Sequence[str]) -> tuple[NDArray[Any], BoolArray]:
+        if self.column.kind is ColumnKind.INTEGER:
+            found: list[Any] = [whole_number(text, self.signs) for text in texts]
+        else:
+            found = [decimal_number(text, self.signs, is_money=is_money(self.column)) for text in texts]
+        is_read = np.array([one is not None for one in found], dtype=bool)
+        kind = np.int64 if self.column.kind is ColumnKind.INTEGER else np.float64
+        return np.array([one or 0 for one in found], dtype=kind), is_read
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +219,13 @@ class Calendar:
     months: tuple[str, ...]
 
     @property
-    def codes(self) -> tuple[str, str]:
-        """Codes of the rules that day and month must agree with the date."""
-        return f"{self.day}.contradicts_{self.date}", f"{self.month}.contradicts_{self.date}"
+    def rules(self) -> tuple[Rule, Rule]:
+        """The rules that day and month must agree with the date."""
+        problem = f"contradicts_{self.date}"
+        return (
+            Rule(self.day, problem, f"the day of {self.date}", self.date),
+            Rule(self.month, problem, f"the month of the day of {self.date}", self.date),
+        )
 
     @classmethod
     def of(cls, contract: Contract) -> Calendar | None:
@@ -229,7 +249,7 @@ class RowRules:
         """Judge the rows of a block; no rule is checked on misfits, lines whose fields cannot be told apart."""
         n_rows = len(next(iter(columns.values())).codes)
         # A file that is older than a column has its default.
-        defaults = {one.column.source: str(one.column.default) for one in self.columns if one.column.is_optional}
+        defaults = {one.column.source: one.default for one in self.columns if one.column.is_optional}
         columns = {name: Encoded(np.zeros(n_rows, np.int8), (text,)) for name, text in defaults.items()} | dict(columns)
         values = {one.column.source: one.judge(columns[one.column.source].texts) for one in self.columns}
         is_fit = np.ones(n_rows, dtype=bool)
@@ -261,7 +281,7 @@ class RowRules:
         for name in self.required:
             if not values[name].is_given.all():
                 expected = by_name[name].rule.expected.removesuffix(", or nothing")
-                yield Rule(f"{name}.missing", expected), ~values[name].is_given[columns[name].codes]
+                yield Rule(name, "missing", expected), ~values[name].is_given[columns[name].codes]
         for one in dates:
             yield from of_column(one)
         if self.calendar is not None:
@@ -276,15 +296,10 @@ class RowRules:
         months = dates.typed.astype("datetime64[M]")
         day_of_month = np.where(dates.is_read, (dates.typed - months).astype(np.int64) + 1, -1)[date_codes]
         day = np.where(values[of.day].is_read, values[of.day].typed, -1)[columns[of.day].codes]
-        yield (
-            Rule(of.codes[0], f"the day of {of.date}", of.date),
-            (day != day_of_month) & (day != -1) & (day_of_month != -1),
-        )
+        of_day, of_month = of.rules
+        yield of_day, (day != day_of_month) & (day != -1) & (day_of_month != -1)
         # A month is compared by its position; -1 is an empty field, -2 an unknown name.
         names = {name: place for place, name in enumerate(of.months)} | {"": -1}
         stated = np.array([names.get(text, -2) for text in columns[of.month].texts])[columns[of.month].codes]
         month = np.where(dates.is_read, months.astype(np.int64) % 12, -1)[date_codes]
-        yield (
-            Rule(of.codes[1], f"the month of the day of {of.date}", of.date),
-            (stated != month) & (stated != -1) & (month != -1),
-        )
+        yield of_month, (stated != month) & (stated != -1) & (month != -1)

@@ -50,7 +50,7 @@ def read_campaign(delivery: Delivery, contract: Contract) -> Campaign:
     head, text_rows = read_rows(io.BytesIO(delivery.path.read_bytes()), delivery.encoding)
     rows, width = list(text_rows), len(head.columns)
     # The rules of a contact, but with any day as the planned day of the call.
-    checked = tuple(ColumnRule(column) for column in contract.columns if column.is_input)
+    checked = tuple(ColumnRule(column, signs=contract.signs(column)) for column in contract.columns if column.is_input)
     rules = RowRules(checked, calendar=Calendar.of(contract))
     fields = [(row.fields + [""] * width)[:width] for row in rows]
     columns = {name: Encoded.of(row[at] for row in fields) for at, name in enumerate(head.columns)}

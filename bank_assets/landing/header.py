@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -70,18 +69,12 @@ def check_header(head: Head, kind: DeliveryKind, name: str) -> None:
         raise DeliveryRefused(
             name,
             expected=f"a header line with {wanted}",
-            found=f"no header: the first line begins {text[:_LINE_SAMPLE]!r}",
-            to_do="put the column names in the first line and deliver it again",
+            found=f"the first line is no header, it begins {text[:_LINE_SAMPLE]!r}",
+            to_do="delete what stands above the column names, or write them in the first line, and deliver it again",
         )
-    problems = {
-        "missing": [c for c in kind.columns if c not in columns and c not in kind.optional],
-        "extra": [c for c in dict.fromkeys(columns) if c not in kind.columns],
-        "named twice": [c for c, count in Counter(columns).items() if count > 1],
-    }
-    found = "; ".join(f"{what}: {', '.join(repr(c) for c in names)}" for what, names in problems.items() if names)
-    if found:
+    if found := head.faults(kind.columns, kind.optional):
         to_do = "correct the header and deliver the file again"
-        if kind.name == "contacts" and problems["missing"] == ["contact_id", "contact_date"]:
+        if kind.name == "contacts" and head.missing(kind.columns, kind.optional) == ["contact_id", "contact_date"]:
             to_do = (
                 "add contact_id and contact_date (YYYY-MM-DD) to every row and deliver it again; only the whole "
                 "UCI file may lack them, and it is given through BANK_SOURCE instead of the landing folder"

@@ -75,7 +75,8 @@ class Family:
             f"(usable here: {first} to {last})"
         )
         days = DayRange(first, last, expected, with_time=self.table == OUTCOMES)
-        rules = tuple(ColumnRule(one, is_optional=one in self.outcome, days=days) for one in self.columns)
+        signs = self.contract.signs
+        rules = tuple(ColumnRule(one, one in self.outcome, days, signs(one)) for one in self.columns)
         if self.table == OUTCOMES:  # an outcome must say whether the contact subscribed
             return RowRules(rules, required=(self.contract.target.source,))
         return RowRules(rules, calendar=Calendar.of(self.contract))

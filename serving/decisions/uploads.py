@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import IO, Final, TypeVar
 
 import msgspec
 
-from bank_assets.contract.reading import TextRow, encoding_of, read_rows
+from bank_assets.contract.reading import Head, TextRow, encoding_of, read_rows
 from serving.decisions.payloads import Payloads, decoded
 from serving.decisions.schemas import PredictionRequest
-from serving.web.bodies import not_json, shown
+from serving.web.bodies import not_json
 from serving.web.problems import FieldError, PayloadError
 
 T = TypeVar("T")
 MAX_ROWS: Final = 100_000
-_UNRESTRICTED: Final = "contact_id", "contact_date"
 # First bytes of what people upload instead of CSV.
 _OTHER_FORMATS: Final = (
     (b"PK", "an Excel workbook or a ZIP archive; save the sheet as CSV UTF-8"),
@@ -45,7 +45,7 @@ def csv_rows(
     head, rows = read_rows(stream, encoding_of(stream))
     if "\x00" in head.text:
         raise PayloadError(FieldError("", "a CSV file in UTF-8", "binary content"))
-    _check_header(list(head.columns), payloads)
+    _check_header(head, payloads)
 
     def fields_of(row: TextRow) -> PredictionRequest:
         if row.fault is not None:
@@ -86,19 +86,18 @@ def _check_format(stream: IO[bytes]) -> None:
         raise PayloadError(FieldError("", "a CSV file in UTF-8", found))
 
 
-def _check_header(header: list[str], payloads: Payloads) -> None:
-    refused = [error for name in header if (error := payloads.refused_column(name)) is not None]
-    if refused:
-        raise PayloadError(*refused)
+def _check_header(head: Head, payloads: Payloads) -> None:
     contract = payloads.contract
+    errors = [error for name in head.columns if (error := payloads.refused_column(name)) is not None]
+    late = [error.field for error in errors]
     needed = [column.source for column in contract.payload if not column.is_optional]
-    missing = [name for name in needed if name not in header]
-    unknown = [name for name in header if name not in contract.campaign_columns]
-    if missing or unknown or len(set(header)) != len(header):
-        parts = [f"missing {', '.join(missing)}"] * bool(missing)
-        parts += [f"unknown {', '.join(shown(name) for name in unknown[:10])}"] * bool(unknown)
-        optional = (*contract.optional_columns, *_UNRESTRICTED, *contract.calendar_columns)
+    may_lack = [name for name in contract.campaign_columns if name not in needed]
+    if found := replace(head, columns=tuple(n for n in head.columns if n not in late)).faults(
+        contract.campaign_columns, may_lack
+    ):
         expected = (
-            f"a header, separated by , or ;, with the columns {', '.join(needed)} and optionally {', '.join(optional)}"
+            f"a header, separated by , or ;, with the columns {', '.join(needed)} and optionally {', '.join(may_lack)}"
         )
-        raise PayloadError(FieldError("", expected, "; ".join(parts) or "a column twice"))
+        errors.append(FieldError("", expected, found))
+    if errors:
+        raise PayloadError(*errors)
