@@ -10,6 +10,8 @@ BIN := $(VENV)/bin
 export BANK_HOME ?= $(CURDIR)/.bank
 export DAGSTER_HOME = $(BANK_HOME)/dagster
 export PYTHONUNBUFFERED = 1
+# Where it is set, each of the many processes compiles all that it imports: twice the processor time of a start.
+unexport PYTHONDONTWRITEBYTECODE
 GROUP ?= dev
 UI_PORT := $(or $(BANK_UI_PORT),3000)
 # Not .env: Dagster reads a .env in its folder, so `make ui` would run with the settings of the containers.
@@ -99,7 +101,7 @@ test: env ## all checks: lint, types, import rules, definitions, tests
 snapshots: env ## rewrite the pinned graph, API, pages, hashes and figures (bank_assets_tests/snapshots); review the diff
 	$(BIN)/pytest -q --snapshot-update bank_assets_tests/snapshots
 
-soak: env ## full counts of kills and faults, servers, images, the demo of all months, the whole replay
+soak: env ## full counts of kills and faults, servers, images, the demo, the whole replay
 	# Two at a time: while one test waits (ten minutes without MLflow, a starting server), the other uses the cores.
 	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "soak" --durations=40 bank_assets_tests
 	$(BIN)/python -m bank_assets replay --json > $(BANK_HOME)/replay.json

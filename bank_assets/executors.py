@@ -7,7 +7,7 @@ import dagster as dg
 
 from bank_assets.resources.run_lock import holding_run_lock
 
-CONFIG: Any = dg.in_process_executor.config_schema
+IN_PROCESS: Any = dg.in_process_executor
 
 
 class LockedInProcessExecutor(dg.Executor):
@@ -35,12 +35,10 @@ class LockedInProcessExecutor(dg.Executor):
             yield from self._inner.execute(plan_context, execution_plan)
 
 
-@dg.executor(name="in_process", config_schema=CONFIG)
+@dg.executor(name="in_process", config_schema=IN_PROCESS.config_schema)
 def locked_in_process_executor(context: dg.InitExecutorContext) -> dg.Executor:
     """All steps in one process, which holds the run's lock.
 
     One process and one Spark session per run: starting a process per step costs 5 to 15 s each.
     """
-    create = dg.in_process_executor.executor_creation_fn
-    assert create is not None
-    return LockedInProcessExecutor(create(context))
+    return LockedInProcessExecutor(IN_PROCESS.executor_creation_fn(context))

@@ -39,18 +39,18 @@ def all_jobs() -> tuple[Any, ...]:
         _job(
             PERFORMANCE,
             groups("performance", "scoring") | assets("drift_report"),
-            "Performance, state and lists under the champion in force.",
+            "Performance, state and lists under the champion.",
         ),
         _job(
             REFIT,
             assets("training_set", "challenger", "champion_scores", "champion_model") | groups("scoring"),
-            "The champion's recipe fitted on fresh data, judged and put in charge.",
+            "The champion's recipe fitted on fresh data, and the new champion if it passes its gate.",
             config={"ops": {"challenger": {"config": {"mode": "refit"}}}},
         ),
         _job(
             SEARCH,
             groups("features", "training", "evaluation", "promotion", "scoring"),
-            "All candidates compared, the best judged and put in charge.",
+            "All candidates compared; the best is the new champion if it passes its gate.",
         ),
         _job(SCORING, groups("scoring"), "Campaign files scored and ranked."),
     )

@@ -45,7 +45,7 @@ class Settings:
         candidates: `BANK_CANDIDATES`, recipes that a search compares, comma-separated `algorithm/sampler`; empty for
             all.
         probation: `BANK_PROBATION`, whether the default recipe decides, marked as such, until the gate of a first model
-            opens; if not, no model is in force until then (in the replay the trailing subscription rate decides).
+            opens; if not, there is no champion until then (in the replay the trailing subscription rate decides).
         train_nightly: `BANK_TRAIN_NIGHTLY`, train every night (True) or only when the loop requests it (False).
         budget_eur: `BANK_BUDGET_EUR`, budget of the call list; None for no limit.
         timezone: `BANK_TIMEZONE`, IANA zone of the midnight schedule.

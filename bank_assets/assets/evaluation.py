@@ -27,17 +27,11 @@ from bank_assets.contract.names import ALIAS_CHALLENGER
 from bank_assets.core.arrays import FloatArray, rows_at
 from bank_assets.core.drift.profile import Profile
 from bank_assets.core.model.scorer import Scorer, apply_calibrator
-from bank_assets.core.promotion.gates import (
-    FIRST,
-    LIMITS,
-    PROBATION,
-    GateVerdict,
-    first_model_gate,
-    kind_of_fit,
-)
+from bank_assets.core.promotion.gates import PROBATION, GateVerdict
+from bank_assets.core.promotion.recipe_search import Selection
 from bank_assets.core.promotion.refit_guard import AgainstChampion, against_champion
 from bank_assets.core.training.algorithms import ALGORITHMS
-from bank_assets.core.training.challenger import choose_recipe, cohort_of, fit_deployment, pooled_rows
+from bank_assets.core.training.challenger import fit_deployment
 from bank_assets.core.training.folds import candidate_metrics, predict_folds, resampled_fold, time_folds
 from bank_assets.core.training.recipes import Recipe
 from bank_assets.resources.ledger import LedgerResource
@@ -91,8 +85,8 @@ def challenger(
     )
 
     def work() -> Made:
-        in_force = registry.scorer(champion) if champion else None
-        chosen = choose(warehouse, snapshot, in_force, settings, mode=config.mode)
+        scorer = registry.scorer(champion) if champion else None
+        chosen = choose(warehouse, snapshot, scorer, settings, mode=config.mode)
         made = registered(chosen, profile_of(warehouse, snapshot), snapshot, registry, mlflow, settings)
         context.log.info("version %s: %s", made.metadata["headline"]["version"], chosen.tested.reason)
         shutil.rmtree(settings.home / "cache" / "folds", ignore_errors=True)
@@ -112,27 +106,30 @@ class Chosen:
 
 
 def choose(
-    store: Warehouse, snapshot: TrainingSnapshot, in_force: Scorer | None, settings: Settings, *, mode: str
+    store: Warehouse, snapshot: TrainingSnapshot, champion: Scorer | None, settings: Settings, *, mode: str
 ) -> Chosen:
     """Choose the recipe to deploy; if no candidate passes the first gate, the default recipe goes on probation."""
-    incumbent = Recipe.from_dict(in_force.decision["recipe"]) if in_force else Recipe(seed=settings.seed)
+    incumbent = Recipe.from_dict(champion.decision["recipe"]) if champion else Recipe(seed=settings.seed)
+    selection = Selection(
+        incumbent,
+        settings.economics,
+        has_model=champion is not None,
+        is_on_probation=champion is not None and champion.decision.get("is_on_probation", False),
+        is_search=mode != "refit",
+        probation=settings.probation,
+        seed=settings.seed,
+        objective=settings.objective,
+    )
     recipe, reason = incumbent, "refit of the champion's recipe on fresh data"
-    if mode != "refit":
-        recipe, reason = best_candidate(store, snapshot, incumbent, settings)
+    if selection.is_search:
+        recipe, reason = best_candidate(store, snapshot, selection)
     tested = out_of_time(recipe, incumbent, snapshot, settings, reason=reason)
-    has_passed = in_force is not None and not in_force.decision.get("is_on_probation", False)
-    kind = kind_of_fit(tested.recipe.name, incumbent.name, has_passed=has_passed)
-    gate = None
-    if kind == FIRST:
-        threshold = tested.f1_thresholds[1]
-        gate = first_model_gate(tested.cohort, tested.proba, objective=settings.objective, f1_threshold=threshold)
-    may_be_on_probation = settings.probation and (in_force is None or mode == "refit")
-    if gate is not None and not gate.is_promoted and may_be_on_probation:
-        kind = PROBATION
-        reason = f"{tested.reason}; no candidate passes the gate of a first model: {incumbent.name} on probation"
+    name, kind, gate = selection.first_gate(recipe.name, tested.cohort, tested.proba, tested.f1_thresholds[1])
+    if kind == PROBATION:
+        reason = f"{tested.reason}; no candidate passes the gate of a first model: {name} on probation"
         tested = out_of_time(incumbent, incumbent, snapshot, settings, reason=reason)
-    is_refit = in_force is not None and tested.recipe.name == incumbent.name
-    return Chosen(tested, kind, gate, refit_against(in_force, snapshot, settings) if in_force and is_refit else None)
+    is_refit = champion is not None and tested.recipe.name == incumbent.name
+    return Chosen(tested, kind, gate, refit_against(champion, snapshot, settings) if champion and is_refit else None)
 
 
 def registered(
@@ -192,22 +189,18 @@ def refit_against(champion: Scorer, snapshot: TrainingSnapshot, settings: Settin
     )
 
 
-def best_candidate(
-    store: Warehouse, snapshot: TrainingSnapshot, incumbent: Recipe, settings: Settings
-) -> tuple[Recipe, str]:
+def best_candidate(store: Warehouse, snapshot: TrainingSnapshot, selection: Selection) -> tuple[Recipe, str]:
     """The recipe that a search chooses, and the reason."""
-    data, economics, found = snapshot.data, settings.economics, evaluated(store, snapshot)
+    data, incumbent, found = snapshot.data, selection.incumbent, evaluated(store, snapshot)
     folds = time_folds(data.contact_dates, data.as_of)
     if incumbent.name not in found:  # left out by BANK_CANDIDATES; other recipes are still compared with it
         proba = predict_folds(incumbent, data, folds, resampled_fold(data), time.monotonic).calibrated
-        found[incumbent.name] = incumbent, candidate_metrics(proba, data, folds, economics), proba
-    rows = pooled_rows(found[incumbent.name][2], data.contact_dates, folds, LIMITS.minimum_rows)
-    choice = choose_recipe(
+        found[incumbent.name] = incumbent, candidate_metrics(proba, data, folds, selection.economics), proba
+    choice, _, _ = selection.choose(
         {name: metrics for name, (_, metrics, _) in found.items()},
-        {name: proba[rows] for name, (_, _, proba) in found.items()},
-        cohort_of(data.rows(rows), economics, settings.seed),
-        incumbent.name,
-        settings.objective,
+        {name: proba for name, (_, _, proba) in found.items()},
+        data,
+        folds,
     )
     return found[choice.name][0], choice.reason
 
@@ -247,7 +240,7 @@ def champion_scores(
     recipes and not these scores.
     """
     basis = challenger_in(warehouse)
-    champion = basis.metadata["from_version"]  # in force when the challenger was made, not after its promotion
+    champion = basis.metadata["from_version"]  # when the challenger was made, not after its promotion
 
     def work() -> Made:
         rows = warehouse.read(CHALLENGER.name, [ALL], ["contact_id"]).column("contact_id").to_pylist()

@@ -16,7 +16,7 @@ from bank_assets.assets.materialization import ML_OWNERS, derive, identity
 from bank_assets.contract.contract import Contract
 from bank_assets.core.features.contacts import Contacts, LearningData
 from bank_assets.settings import Settings
-from bank_assets.sources.source import landed_source
+from bank_assets.sources.source import Source, landed_source
 from bank_assets.store.contact_store import ContactStore
 from bank_assets.store.derivations import ALL, DerivedTable, Made
 from bank_assets.store.lineage import CONTACTS, OUTCOMES, REPORTED_OUTCOMES, contract_setting, passed_months
@@ -69,24 +69,28 @@ def training_set(
         known = contacts.read(months)
         learnable = known.rows(known.known_as_of(as_of)).in_time_order()
         context.log.info("training set of %d contacts before %s", len(learnable), as_of)
-        data, source = learnable.learning_data(as_of), landed_source(settings.landing)
-        facts = {
-            "as_of": str(as_of),
-            "months": months,
-            "subscription_rate": float(data.is_subscribed.mean()),
-            "rare": rare_categories(learnable),
-            "source": source.label if source else "deliveries",
-            "is_real": bool(source and source.is_real),
-            "first_day": str(data.contact_dates.min()),
-            "last_day": str(data.contact_dates.max()),
-        }
+        data = learnable.learning_data(as_of)
+        facts = _facts(data, landed_source(settings.landing))
+        facts |= {"months": months, "rare": rare_categories(learnable)}
         return Made(pa.table(data.to_columns(learnable.contact_ids)), facts)
 
-    def headline(stored: Mapping[str, Any]) -> dict[str, Any]:
-        counts = {"months": len(stored["months"]), "rare_categories": len(stored["rare"])}
-        return {"as_of": stored["as_of"], "subscription_rate": stored["subscription_rate"], **counts}
+    return derive(derived, work, _headline)
 
-    return derive(derived, work, headline)
+
+def _facts(data: LearningData, source: Source | None) -> dict[str, Any]:
+    return {
+        "as_of": str(data.as_of),
+        "subscription_rate": float(data.is_subscribed.mean()),
+        "source": source.label if source else "deliveries",
+        "is_real": bool(source and source.is_real),
+        "first_day": str(data.contact_dates.min()),
+        "last_day": str(data.contact_dates.max()),
+    }
+
+
+def _headline(stored: Mapping[str, Any]) -> dict[str, Any]:
+    counts = {"months": len(stored["months"]), "rare_categories": len(stored["rare"])}
+    return {"as_of": stored["as_of"], "subscription_rate": stored["subscription_rate"], **counts}
 
 
 def rare_categories(contacts: Contacts, minimum: int = 50) -> list[str]:

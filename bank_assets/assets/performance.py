@@ -1,6 +1,6 @@
 """Stage performance: the realised value of the champion's decisions, measured on matured outcomes.
 
-Each contact is scored by the champion in force on its date, with what was known on that day.
+Each contact is scored by the champion of its day, with what was known on that day.
 """
 
 import json
@@ -84,7 +84,7 @@ def contact_scores(
     registry: dg.ResourceParam[Registry],
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:
-    """Each delivered contact scored as of its own day by the champion in force on its date.
+    """Each delivered contact scored as of its own day by the champion of its day.
 
     Reads: contacts, outcomes, promotions. Writes: `contact_scores`.
     Guarantees: no score uses an outcome unknown by then; contacts before the first champion have none.

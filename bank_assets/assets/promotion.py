@@ -34,7 +34,7 @@ def champion_model(
     registry: dg.ResourceParam[Registry],
     settings: dg.ResourceParam[Settings],
 ) -> dg.MaterializeResult:
-    """The model in force: the alias moves if the challenger passes its gate, otherwise the reasons are recorded.
+    """The model that decides: the alias moves if the challenger passes its gate, otherwise the reasons are recorded.
 
     Reads: challenger with its out-of-time evidence, champion_scores. Writes: aliases, one promotions row and a page.
     Guarantees: no promotion without evidence; the replaced version stays as `previous_champion`.
@@ -59,16 +59,16 @@ def champion_model(
 
 
 def _made(
-    verdict: GateVerdict, evidence: Mapping[str, Any], in_force: str, page: Mapping[str, Any], settings: Settings
+    verdict: GateVerdict, evidence: Mapping[str, Any], champion: str, page: Mapping[str, Any], settings: Settings
 ) -> Made:
     challenger = str(evidence["headline"]["version"])
-    row = {"champion": in_force, "challenger": challenger, "decision": _decision(verdict)}
+    row = {"champion": champion, "challenger": challenger, "decision": _decision(verdict)}
     facts = {
         **row,
         "kind": verdict.kind,
         "reasons": list(verdict.reasons),
         "as_of": str(evidence["as_of"]),
-        "alias_verified": in_force,
+        "alias_verified": champion,
         "effect": page["effect"],
     }
     return Made(pa.Table.from_pylist([row]), facts, page_metadata(settings, page["report"]))

@@ -111,7 +111,7 @@ def write_retraining_page(
     """Compare both models, write the page and return `comparison`, `effect` and `report` for the promotions row."""
     economics = settings.economics
     version, as_of = str(evidence["headline"]["version"]), str(evidence["as_of"])
-    # If a run died after its verdict, the new version is already in force when the verdict is repeated.
+    # If a run died after its verdict, the new version is already the champion when the verdict is repeated.
     current = evidence["from_version"] if current == version else current
     comparison, basis = comparison_of(store, verdict.kind, current, settings)
     recipe = json.loads(models.bundle(current)["decision.json"])["recipe"] if current else {}

@@ -174,15 +174,16 @@ def batch_scores(
             facts = {"as_of": state.as_of, "champion": champion, "digest": digest_files(bundle)}
             derived.commit(rows, {**_read(deliveries[name], campaign), **facts, "calls_from": called_by.calls_from})
 
-    def shown(stored: Mapping[str, Entry], _made: Wanted) -> dict[str, Any]:
-        rejected = sum(int(entry.metadata["n_rejected"]) for entry in stored.values())
-        return {"rejected": rejected, "campaigns": list(stored), "model_version": champion}
-
     wanted = {
         name: BATCH.of(warehouse, campaign_of(name), inputs=[one.sha256, *inputs], settings=economics.to_dict())
         for name, one in deliveries.items()
     }
-    return derive_keys(wanted, make, shown)[1]
+    return derive_keys(wanted, make, lambda stored, _: _headline(stored, champion))[1]
+
+
+def _headline(stored: Mapping[str, Entry], champion: str) -> dict[str, Any]:
+    rejected = sum(int(entry.metadata["n_rejected"]) for entry in stored.values())
+    return {"rejected": rejected, "campaigns": list(stored), "model_version": champion}
 
 
 def _read(delivery: Delivery, campaign: Campaign) -> dict[str, Any]:

@@ -23,10 +23,10 @@ def champion_alias_reads_back(
     recorded = ChampionHistory.of(ledger.engine).current
     entry = warehouse.entry(TABLE, "all")
     if entry is not None and entry.metadata.get("alias_verified") == recorded:
-        return result(True, champion=recorded or "none", asked=False)
+        return result(True, champion=recorded or "none", reads_registry=False)
     found = registry.by_alias(ALIAS_CHAMPION)
     alias = found.version if found else None
-    return result(alias == recorded, recorded=recorded or "none", alias=alias or "none", asked=True)
+    return result(alias == recorded, recorded=recorded or "none", alias=alias or "none", reads_registry=True)
 
 
 @dg.asset_check(asset=TABLE)

@@ -88,7 +88,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 
 def has_new_champion(settings: Settings) -> bool:
-    """Whether the stored scores or the last drift report are older than the champion in force."""
+    """Whether the stored scores or the last drift report are older than the champion."""
     with opened_ledger(settings.ledger_url) as engine:
         champions = ChampionHistory.of(engine)
     if champions.current is None:

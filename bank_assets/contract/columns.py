@@ -12,6 +12,8 @@ from typing import Final
 from bank_assets.contract.errors import ContractError
 
 YES_NO: Final = ("no", "yes")  # values of a boolean in deliveries and payloads
+DECIMAL_SIGNS: Final = (".", ",")
+THOUSANDS_SIGNS: Final = ("", ".", ",", " ", "\u00a0", "\u202f", "'", "\u2019")
 
 
 class KnownWhen(StrEnum):
@@ -27,6 +29,7 @@ class ColumnKind(StrEnum):
     """The logical type of a column."""
 
     INTEGER = "integer"
+    DECIMAL = "decimal"
     CATEGORY = "category"
     BOOLEAN = "boolean"
     DATE = "date"
@@ -38,6 +41,7 @@ class ColumnRole(StrEnum):
 
     TARGET = "target"
     CONTACT_ID = "contact_id"
+    CUSTOMER_ID = "customer_id"  # links the contacts of a person; a contract without it has one contact per customer
     CONTACT_DATE = "contact_date"
     CALENDAR = "calendar"  # follows from the contact date: part of a delivery, never of a payload, never an input
     CHANNEL = "channel"
@@ -48,13 +52,33 @@ class ColumnRole(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class NumberSigns:
+    """The signs by which delivered text spells numbers; no thousands sign means that none is allowed."""
+
+    decimal: str = "."
+    thousands: str = ""
+
+    def __post_init__(self) -> None:
+        if self.decimal not in DECIMAL_SIGNS or self.thousands not in THOUSANDS_SIGNS:
+            raise ContractError(
+                f"expected the decimal sign . or , and as thousands sign one of {THOUSANDS_SIGNS!r}, "
+                f"found {self.decimal!r} and {self.thousands!r}; name the signs that the senders write."
+            )
+        if self.decimal == self.thousands:
+            raise ContractError(
+                f"expected different decimal and thousands signs, found {self.decimal!r} for both, so that a number "
+                "has two meanings; name another one, or no thousands sign."
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """One column of a delivery and of the `contacts` table.
 
     Attributes:
         source: name in deliveries, API payloads, bundle signatures and reports.
         table: snake_case name with unit, used in every table from `tables` on.
-        minimum: smallest allowed integer, inclusive; `maximum` is inclusive too.
+        minimum: smallest allowed number, inclusive; `maximum` is inclusive too.
         categories: allowed values in their canonical order (categories only).
         sentinel: value that stands for "none" and is split off as a point mass in drift statistics.
         default: value that a form offers, and that fills an optional column where it is missing.
@@ -62,6 +86,8 @@ class Column:
         words: (value, phrase) of values that read better in words of their own.
         since: version of the contract that introduced the column. A column that is younger than the first version is
             optional: files and payloads of earlier versions lack it and get its default.
+        decimal_sign: decimal sign of this column's numbers in delivered text; None for the contract's.
+        thousands_sign: thousands sign likewise; "" for none, None for the contract's.
     """
 
     source: str
@@ -70,18 +96,20 @@ class Column:
     known: KnownWhen
     description: str
     unit: str = ""
-    minimum: int | None = None
-    maximum: int | None = None
+    minimum: float | None = None
+    maximum: float | None = None
     categories: tuple[str, ...] = ()
     protected: bool = False
-    sentinel: int | None = None
-    default: str | int | None = None
+    sentinel: float | None = None
+    default: str | float | None = None
     role: ColumnRole | None = None
     label: str = ""
     group: str = ""
     phrase: str = ""
     words: tuple[tuple[str, str], ...] = ()
     since: int = 1
+    decimal_sign: str | None = None
+    thousands_sign: str | None = None
 
     def __post_init__(self) -> None:
         if self.is_optional and self.default is None:
@@ -89,6 +117,11 @@ class Column:
                 f"column {self.source}: expected a default, since files of versions before {self.since} lack the "
                 "column, found none; state the value that stands for them."
             )
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the values are numbers."""
+        return self.kind in (ColumnKind.INTEGER, ColumnKind.DECIMAL)
 
     @property
     def is_optional(self) -> bool:
@@ -101,8 +134,10 @@ class Column:
         return self.label or self.source.replace("_", " ").capitalize()
 
     def in_words(self, value: object) -> str:
-        """A phrase for a contact with this value, without full stop; numbers are shown as whole numbers."""
-        text = f"{float(str(value)):,.0f}" if self.kind is ColumnKind.INTEGER else str(value)
+        """A phrase for a contact with this value, without full stop."""
+        text = str(value)
+        if self.is_number:
+            text = f"{float(text):,.0f}" if self.kind is ColumnKind.INTEGER else f"{float(text):,.6g}"
         return dict(self.words).get(text) or (self.phrase or f"{self.title}: {{}}").format(text)
 
     @property

@@ -14,12 +14,21 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
-from bank_assets.contract.columns import Column, ColumnKind, ColumnRole, KnownWhen, ListStatistic, Summary
+from bank_assets.contract.columns import (
+    Column,
+    ColumnKind,
+    ColumnRole,
+    KnownWhen,
+    ListStatistic,
+    NumberSigns,
+    Summary,
+)
 from bank_assets.contract.errors import LEAKAGE_RULE, ContractError, LeakageError
 
 ARRIVED_AT = "arrived_at"  # extra column of outcome deliveries: when the outcome became known
 # Attributes of a column that affect only what people read.
 WORDING = ("description", "label", "group", "phrase", "words")
+CONVENTION = ("decimal_sign", "thousands_sign")  # attributes of a contract that say how senders spell values
 REQUIRED_ROLES = (ColumnRole.CONTACT_ID, ColumnRole.CONTACT_DATE, ColumnRole.TARGET)
 
 
@@ -31,6 +40,8 @@ class Contract:
         version: whole number that rises with every change of a column, a bound or a table name.
         first_month: first month of the time axis, `YYYY-MM`; a contact dated before it is rejected as a row.
         list_statistics: numbers about a day's whole call list, in the order of the model's inputs.
+        decimal_sign: decimal sign of numbers in delivered text, unless a column has its own.
+        thousands_sign: thousands sign of numbers in delivered text, "" for none, unless a column has its own.
     """
 
     name: str
@@ -39,6 +50,8 @@ class Contract:
     columns: tuple[Column, ...]
     list_statistics: tuple[ListStatistic, ...] = ()
     groups: tuple[str, ...] = ()
+    decimal_sign: str = "."
+    thousands_sign: str = ""
 
     def __post_init__(self) -> None:
         for problem in self._problems():
@@ -52,6 +65,13 @@ class Contract:
         for role in REQUIRED_ROLES:
             if len(found := [column.source for column in self.with_role(role)]) != 1:
                 yield f"expected one column with the role {role}, found {found}; give the role to exactly one."
+        if len(found := [column.source for column in self.with_role(ColumnRole.CUSTOMER_ID)]) > 1:
+            yield f"expected at most one column with the role customer_id, found {found}; give the role to one."
+        for column in (None, *self.columns):
+            try:
+                self.signs(column)
+            except ContractError as error:
+                yield f"{f'column {column.source}: ' if column else ''}{error}"
         if late := [column.source for column in self.columns if column.since > self.version]:
             yield (
                 f"expected columns up to version {self.version}, found {late} of a later one; "
@@ -105,6 +125,19 @@ class Contract:
         """Day of the call."""
         return self.with_role(ColumnRole.CONTACT_DATE)[0]
 
+    @cached_property
+    def customer_id(self) -> Column:
+        """Identifier of the person behind a contact: the contact id, unless the contract has a column for it."""
+        return self.role(ColumnRole.CUSTOMER_ID) or self.contact_id
+
+    def signs(self, column: Column | None = None) -> NumberSigns:
+        """The signs of numbers in delivered text, those of one column or of the whole contract."""
+        decimal, thousands = (column.decimal_sign, column.thousands_sign) if column else (None, None)
+        return NumberSigns(
+            self.decimal_sign if decimal is None else decimal,
+            self.thousands_sign if thousands is None else thousands,
+        )
+
     # Views: names in deliveries unless said otherwise
 
     @cached_property
@@ -145,12 +178,12 @@ class Contract:
     @cached_property
     def numeric_columns(self) -> tuple[str, ...]:
         """Payload columns that are numbers."""
-        return tuple(column.source for column in self.payload if column.kind is ColumnKind.INTEGER)
+        return tuple(column.source for column in self.payload if column.is_number)
 
     @cached_property
     def category_columns(self) -> tuple[str, ...]:
         """Payload columns that are categories or yes/no."""
-        return tuple(column.source for column in self.payload if column.kind is not ColumnKind.INTEGER)
+        return tuple(column.source for column in self.payload if not column.is_number)
 
     def lacking(self, other: Contract) -> tuple[str, ...]:
         """Inputs of another contract that this one lacks, or holds as numbers instead of categories."""
@@ -199,7 +232,13 @@ class Contract:
             "columns": [_plain(column) for column in self.columns],
             "list_statistics": [_plain(statistic) for statistic in self.list_statistics],
             "groups": list(self.groups),
-        }
+        } | self._convention
+
+    @property
+    def _convention(self) -> dict[str, str]:
+        """How senders spell values, as far as it differs from the defaults."""
+        values = _plain(self)
+        return {name: values[name] for name in CONVENTION if name in values}
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Contract:
@@ -216,6 +255,7 @@ class Contract:
                 tuple(_column(part) for part in document["columns"]),
                 tuple(_list_statistic(part) for part in document["list_statistics"]),
                 tuple(document["groups"]),
+                **{name: document[name] for name in CONVENTION if name in document},
             )
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, ContractError):
@@ -242,7 +282,8 @@ class Contract:
             {name: value for name, value in _plain(column).items() if name not in WORDING} for column in self.columns
         ]
         statistics = [_plain(statistic) for statistic in self.list_statistics]
-        return _sha256(_canonical([self.first_month, columns, statistics]))
+        convention = [self._convention] if self._convention else []
+        return _sha256(_canonical([self.first_month, columns, statistics, *convention]))
 
     @property
     def reference(self) -> str:
@@ -258,7 +299,7 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-def _plain(part: Column | ListStatistic) -> dict[str, Any]:
+def _plain(part: Contract | Column | ListStatistic) -> dict[str, Any]:
     """The attributes that differ from their defaults, as JSON values."""
     values = {field.name: (getattr(part, field.name), field.default) for field in fields(part)}
     return {name: value for name, (value, default) in values.items() if value != default}

@@ -88,5 +88,5 @@ def expectations(contract: Contract, reject_rate_limit: float) -> tuple[Expectat
 def rule_codes(contract: Contract) -> tuple[str, ...]:
     """Codes of the rules of a contacts row."""
     calendar = Calendar.of(contract)
-    contradictions = () if calendar is None else calendar.codes
-    return (FIELD_COUNT, OPEN_QUOTE, *(ColumnRule(column).rule.code for column in contract.columns), *contradictions)
+    rules = (*(ColumnRule(column).rule for column in contract.columns), *(calendar.rules if calendar else ()))
+    return (FIELD_COUNT, OPEN_QUOTE, *(rule.code for rule in rules))

@@ -73,7 +73,7 @@ def of_version(engine: Engine, version: str) -> list[Promotion]:
 
 
 def is_on_probation(engine: Engine, version: str) -> bool:
-    """Whether a version was put in force without passing a gate."""
+    """Whether a version became champion without passing a gate."""
     return any(row.kind == "probation" for row in of_version(engine, version))
 
 

@@ -1,7 +1,7 @@
 """Production's ports of the loop: tables and ledger on one side, the run that is wanted next on the other.
 
-Everything is read from what is stored: scores by the champions in force, the last assessment, verdicts since. So the
-next look finds whatever was interrupted. A fit is a run, and the loop continues when its verdict is recorded.
+Everything is read from what is stored: scores by the champions of their days, the last assessment, verdicts since. So
+the next look finds whatever was interrupted. A fit is a run, and the loop continues when its verdict is recorded.
 """
 
 import json
@@ -74,9 +74,9 @@ class ResponseLoop:
         stale = stale_scores(self._store, self._champions)
         if stale:
             return NextStep(f"scores of {len(stale)} month(s) are by other champions.", self._rescore(stale))
-        if advance(self):
+        requested = advance(self)
+        if requested is None:
             return self._published()
-        requested = self._requested()
         owner = DRIFT if requested.kinds == [ViolationKind.COVARIATES] else PERFORMED
         reason = "; ".join(requested.reasons)
         return NextStep(f"{requested.as_of}: {requested.action}: {reason}", self._fit(requested), owner)
@@ -86,9 +86,9 @@ class ResponseLoop:
         if not self._months:
             return []
         left = [f"scores of {month} are stale" for month in stale_scores(self._store, self._champions)]
-        position, last = self.position(), self._last
-        if position.is_waiting and last is not None:
-            left.append(f"{last.action} of {last.as_of} is not done")
+        position = self.position()
+        if position.requested is not None:
+            left.append(f"{position.requested.action} of {position.requested.as_of} is not done")
         days = days_to_judge(self.days(), self.reached(), position.state)
         left += [f"{len(days)} day(s) up to {days[-1]} are not judged"] if len(days) else []
         return left if self._published_state.is_current else [*left, "the state is not published"]
@@ -100,7 +100,7 @@ class ResponseLoop:
         return RunWanted(
             PERFORMANCE,
             {month: derived.fingerprint for month, derived in stale.items()},
-            f"scores of {first} to {last} under the champions in force",
+            f"scores of {first} to {last} by the champions of their days",
             (first, last),
             assets=[REPORTED_OUTCOMES.name, SCORES.name, "performance_report"],
         )
@@ -126,9 +126,8 @@ class ResponseLoop:
 
     # Fits
 
-    def settle(self) -> bool:
-        """Whether the fit that was requested last ended without a verdict; a verdict would be a row of `promotions`."""
-        requested = self._requested()
+    def settle(self, requested: Judged) -> bool:
+        """Whether the requested fit ended without a verdict; a verdict would be a row of `promotions`."""
         wanted = self._fit(requested)
         done = self._instance.get_runs_count(
             dg.RunsFilter(tags={TAG_WORK: wanted.digest}, statuses=[dg.DagsterRunStatus.SUCCESS])
@@ -142,10 +141,6 @@ class ResponseLoop:
         answer = Response(ResponseAction.NONE, (reason,), state, episode_id=requested.episode_id, is_alert=True)
         self._append(requested.as_of, answer, requested.shift, {})
         return True
-
-    def _requested(self) -> Judged:
-        assert self._last is not None, "a fit is requested by a row"
-        return self._last
 
     def _fit(self, requested: Judged) -> RunWanted:
         is_search = requested.action == ResponseAction.SEARCH
@@ -169,7 +164,7 @@ class ResponseLoop:
 
     # Record
 
-    def position(self) -> Position:
+    def position(self) -> Position[Judged]:
         """The last row, and every verdict since, given by a gate or by a person."""
         self._last = last = responses.latest(self._engine)
         rows = promotions.history(self._engine, limit=1)
@@ -183,8 +178,10 @@ class ResponseLoop:
                 is_on_probation=promotions.is_on_probation(self._engine, str(row.to_version)),
                 is_rollback=row.kind == "rollback",
             )
-        is_waiting = last is not None and last.action in FITS and not has_verdict(self._engine, last)
-        return Position(state, 0.0 if last is None else last.shift, is_waiting)
+        if last is None:
+            return Position(state, 0.0, None)
+        is_pending = last.action in FITS and not has_verdict(self._engine, last)
+        return Position(state, last.shift, last if is_pending else None)
 
     def keep(self, assessment: Assessment) -> None:
         """Append one row."""
@@ -214,7 +211,7 @@ class ResponseLoop:
         return self._contacts.learning_as_of(self._settings.landing, self._months)
 
     def known(self, day: np.datetime64) -> KnownFacts:  # noqa: ARG002 - the evidence leaves out what a day does not know
-        """The tables: scores by the champions in force, outcomes, counts."""
+        """The tables: scores by the champions of their days, outcomes, counts."""
         return self._known
 
     @cached_property

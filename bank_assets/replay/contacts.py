@@ -50,11 +50,10 @@ def read_history(source: Source, settings: Settings) -> History:
 
 
 def _rows(source: Source, settings: Settings) -> pd.DataFrame:
-    if source.kind == "simulated":
+    if source.path is None:  # simulated
         from bank_assets.simulator.simulator import simulate
 
         return simulate(rows=settings.simulated_rows, seed=settings.seed)
-    assert source.path is not None
     with source.path.open("rb") as stream:
         head, rows = read_rows(stream, encoding_of(stream))
         text = pd.DataFrame([row.fields for row in rows if row.fault is None], columns=list(head.columns), dtype=str)

@@ -21,7 +21,7 @@ from bank_assets.core.model.calibration import intercept_as_of
 from bank_assets.core.model.ranges import fit_ranges
 from bank_assets.core.model.scorer import apply_calibrator
 from bank_assets.core.promotion.gates import PROBATION, REFIT, judged, refit_gate
-from bank_assets.core.promotion.recipe_search import RecipeSelection, select_recipe
+from bank_assets.core.promotion.recipe_search import SelectedRecipe, Selection, select_recipe
 from bank_assets.core.quality.metrics import best_f1_threshold
 from bank_assets.core.response.loop import Assessment, KnownFacts, Position, advance, after_verdict
 from bank_assets.core.response.policy import ResponseAction, ResponseState
@@ -44,7 +44,7 @@ class PlatformReplay(Policy):
         self._response, self._shift = ResponseState(), 0.0
         self._recipe = Recipe(seed=settings.seed)
         self._reference = Reference({}, 0.0)
-        self._awaited: Assessment | None = None
+        self._requested: Assessment | None = None
         self.assessments: list[Assessment] = []
 
     def decide(self, as_of: np.datetime64, rows: Rows, world: World, trace: Trace) -> None:
@@ -84,51 +84,50 @@ class PlatformReplay(Policy):
 
     # Fits
 
-    def settle(self) -> bool:
+    def settle(self, requested: Assessment) -> bool:
         """Select a recipe, fit and judge it immediately."""
-        requested, self._awaited = self._awaited, None
-        assert requested is not None
+        self._requested = None
         day, reason = requested.day, "; ".join(requested.response.reasons)
         data, weights = self._world.learning_data(day)
-        selection = self._selection(requested, data)
-        fit = fit_deployment(selection.recipe, data, parity_rows=2 * GUARD_ROWS, sample_weights=weights)
+        selected = self._selected(requested, data)
+        fit = fit_deployment(selected.recipe, data, parity_rows=2 * GUARD_ROWS, sample_weights=weights)
         self.counts.trainings += 1
-        calibrated = apply_calibrator(fit.guard_raw, selection.calibrator)
+        calibrated = apply_calibrator(fit.guard_raw, selected.calibrator)
         guards = refit_gate(calibrated, fit.guard_observed, fit.parity)
-        verdict = judged(selection.kind, selection.gate, guards)
-        is_on_probation = selection.kind == PROBATION
+        verdict = judged(selected.kind, selected.gate, guards)
+        is_on_probation = selected.kind == PROBATION
         self._response = after_verdict(
             self._response, str(day), is_promoted=verdict.is_promoted, is_on_probation=is_on_probation
         )
         if not verdict.is_promoted:
             self._happened(day, "refused", "; ".join(verdict.reasons))
             return True
-        self._recipe = selection.recipe
-        self._deploy_fit(fit, data, selection.calibrator, self._ranges(day))
+        self._recipe = selected.recipe
+        self._deploy_fit(fit, data, selected.calibrator, self._ranges(day))
         self._compare_with(day, self._world)
         self._happened(day, "model", f"{reason}; {verdict.reasons[0]}" if is_on_probation else reason)
         return True
 
-    def _selection(self, requested: Assessment, data: LearningData) -> RecipeSelection:
-        is_search = requested.response.action is ResponseAction.SEARCH
-        has_passed = self._scorer is not None and not self._response.is_on_probation
-        if not is_search and has_passed and self._recipe.sampler == "none":
-            return RecipeSelection(self._recipe, REFIT, "", None, [])
-        candidates = named_recipes(self._settings.candidates, self._settings.seed) if is_search else ()
-        found = select_recipe(
-            candidates,
+    def _selected(self, requested: Assessment, data: LearningData) -> SelectedRecipe:
+        settings, is_search = self._settings, requested.response.action is ResponseAction.SEARCH
+        selection = Selection(
             self._recipe,
-            data,
-            self._settings.economics,
-            time.monotonic,
-            has_passed=has_passed,
-            probation=self._settings.probation and (self._scorer is None or not is_search),
-            seed=self._settings.seed,
-            objective=self._settings.objective,
+            settings.economics,
+            has_model=self._scorer is not None,
+            is_on_probation=self._response.is_on_probation,
+            is_search=is_search,
+            probation=settings.probation,
+            seed=settings.seed,
+            objective=settings.objective,
         )
+        if not is_search and selection.has_passed and self._recipe.sampler == "none":
+            return SelectedRecipe(self._recipe, REFIT, "", None, [])
+        candidates = named_recipes(settings.candidates, settings.seed) if is_search else ()
+        found = select_recipe(candidates, selection, data, time.monotonic)
         if is_search:
             self.counts.searches += 1
-            self.counts.trainings += len({one.name for one in (*candidates, self._recipe)}) if has_passed else 0
+            trained = len({one.name for one in (*candidates, self._recipe)})
+            self.counts.trainings += trained if selection.has_passed else 0
             self._happened(requested.day, "search", found.reason)
         return found
 
@@ -144,15 +143,15 @@ class PlatformReplay(Policy):
 
     # Record
 
-    def position(self) -> Position:
+    def position(self) -> Position[Assessment]:
         """The current state; nothing is ever pending between two days."""
-        return Position(self._response, self._shift, self._awaited is not None)
+        return Position(self._response, self._shift, self._requested)
 
     def keep(self, assessment: Assessment) -> None:
         """Keep the state, and record events for the report."""
         answer, evidence = assessment.response, assessment.evidence
         self._response, self._shift = answer.state, evidence.shift_now
-        self._awaited = assessment if assessment.calls_for_fit else None
+        self._requested = assessment if assessment.calls_for_fit else None
         self.assessments.append(assessment)
         if answer.is_recalibrated:
             self.counts.recalibrations += 1

@@ -65,7 +65,7 @@ class Policy(ABC):
         """Decide the contacts of a day: write probabilities and calls of `rows` into the trace."""
 
     def snapshot(self) -> dict[str, bytes]:
-        """Files from which `restore` continues: the state with the counts, and the bundle in force."""
+        """Files from which `restore` continues: the state with the counts, and the champion's bundle."""
         content = {"counts": asdict(self.counts), **self._state()}
         return {STATE_FILE: json.dumps(content).encode(), **self._files}
 

@@ -151,8 +151,8 @@ def _charts(retraining: Retraining, comparison: ModelComparison) -> list[Chart]:
 def _headline(retraining: Retraining) -> str:
     old, new = retraining.old_name, retraining.new_name.capitalize()
     if retraining.is_promoted:
-        return f"{new} is in charge"
-    stays = "there is still no model in charge" if old == "no model" else f"{old} stays in charge"
+        return f"{new} is the champion"
+    stays = "there is still no champion" if old == "no model" else f"{old} stays the champion"
     return f"{new} was refused; {stays}"
 
 

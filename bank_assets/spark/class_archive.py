@@ -10,8 +10,9 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bank_assets.settings import Settings, load_settings
 from bank_assets.spark.java import find_java
@@ -21,6 +22,8 @@ from bank_assets.store.atomic_files import replacing
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import SparkSession
+
+_SCHEMA: Final = "id string, day date, n bigint"
 
 
 def build_archive(settings: Settings) -> Path:
@@ -59,32 +62,28 @@ class ArchiveError(RuntimeError):
 
 
 def _typical_work(session: "SparkSession", home: Path) -> None:
-    """Load the classes that the pipeline uses: CSV, casts, windows, aggregates, cache, Parquet, Arrow workers."""
+    """Load the classes of the ETL's tasks, of the daily counts and of batch scoring."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
     from pyspark.sql import Window
     from pyspark.sql import functions as f
 
-    text = home / "sample.csv"
-    text.write_text(
-        "id;day;n\n" + "\n".join(f"c{i};2008-05-{i % 28 + 1:02d};{i}" for i in range(500)), encoding="utf-8"
-    )
-    raw = session.read.csv(str(text), sep=";", header=True, schema="id STRING, day STRING, n STRING", mode="PERMISSIVE")
-    typed = raw.select(
-        "id", f.try_to_timestamp("day").cast("date").alias("day"), f.expr("try_cast(n AS INT)").alias("n")
-    )
-    last = f.row_number().over(Window.partitionBy("id").orderBy(f.desc("n")))
-    rows = typed.withColumn("rank", last).where("rank = 1").withColumn("month", f.date_format("day", "yyyy-MM"))
-    rows = rows.withColumn("why", f.array_compact(f.array(f.when(f.col("n") > 3, "big"), f.lit(None)))).cache()
-    rows.groupBy("month").agg(f.count("*"), f.countDistinct("id"), f.sum("n"), f.stddev("n")).collect()
-    rows.write.partitionBy("month").parquet(str(home / "table"))
-    session.read.parquet(str(home / "table")).select("id", "n").join(rows.select("id", "rank"), "id").mapInArrow(
-        _same, "id string"
-    ).count()
-    rows.unpersist()
+    session.sparkContext.parallelize(range(4), 2).map(str).collect()
+    days = [date(2008, 5, number % 28 + 1) for number in range(500)]
+    table = pa.table({"id": [f"c{number}" for number in range(500)], "day": days, "n": list(range(500))})
+    pq.write_table(table, home / "rows.parquet")
+    rows = session.read.parquet(str(home / "rows.parquet"))
+    latest = f.row_number().over(Window.partitionBy("id").orderBy(f.desc("n")))
+    known = rows.withColumn("place", latest).where("place = 1").select("id", "n")
+    joined = rows.select("id", "day").join(known, "id", "left").mapInArrow(_same, _SCHEMA)
+    counts = rows.mapInArrow(_same, _SCHEMA).unionByName(joined).groupBy("day", "n").agg(f.sum("n").alias("count"))
+    months = counts.withColumn("month", f.date_format("day", "yyyy-MM")).coalesce(1)
+    months.write.mode("append").partitionBy("month").parquet(str(home / "counts"))
+    session.createDataFrame(table).repartition(1).mapInArrow(_same, _SCHEMA).toArrow()
 
 
 def _same(batches: "Iterator[pa.RecordBatch]") -> "Iterator[pa.RecordBatch]":
-    for batch in batches:
-        yield batch.select(["id"])
+    yield from batches
 
 
 if __name__ == "__main__":

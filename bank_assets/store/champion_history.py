@@ -40,11 +40,11 @@ class ChampionHistory:
 
     @property
     def current(self) -> str | None:
-        """The version in force now."""
+        """The current champion."""
         return self.versions[-1] if self.versions else None
 
     def version_on(self, days: NDArray[np.datetime64]) -> NDArray[np.object_]:
-        """Version in force on each day, (n,); None before the first champion."""
+        """Champion of each day, (n,); None before the first champion."""
         position = np.searchsorted(self.starts, days, side="right") - 1
         table = np.asarray([None, *self.versions], dtype=object)
         return table[position + 1]

@@ -15,7 +15,9 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from bank_assets.contract.contract import Contract
-from bank_assets.core.arrays import FloatArray
+from bank_assets.contract.reading import encoding_of, read_rows
+from bank_assets.contract.rows import days
+from bank_assets.core.arrays import DayArray, FloatArray
 from bank_assets.core.features.contacts import Contacts, frame_from_tables, usable_from
 from bank_assets.store.campaign_files import example_path
 from bank_assets.store.lineage import CONTACTS, SCORES
@@ -82,11 +84,20 @@ class ContactStore:
         after = dates.max() + np.timedelta64(1, "D")
         path = example_path(landing)
         if path.is_file():
-            planned = pd.read_csv(path, sep=None, engine="python", usecols=["contact_date"])["contact_date"]
-            first = pd.to_datetime(planned).min().to_numpy().astype("datetime64[D]")
-            if first + np.timedelta64(OPEN_CAMPAIGN_DAYS, "D") >= dates.max():
-                return np.datetime64(first, "D")
+            planned = _planned_days(path, self._contract.contact_date.source)
+            if len(planned) and planned.min() + np.timedelta64(OPEN_CAMPAIGN_DAYS, "D") >= dates.max():
+                return np.datetime64(planned.min(), "D")
         return np.datetime64(after, "D")
+
+
+def _planned_days(path: Path, column: str) -> DayArray:
+    """Days of the planned calls of a campaign file, (n,); rows whose day cannot be read are left out."""
+    with path.open("rb") as stream:
+        head, rows = read_rows(stream, encoding_of(stream))
+        at = head.columns.index(column) if column in head.columns else None
+        texts = [row.fields[at] for row in rows if row.fault is None] if at is not None else []
+    found, is_day = days(texts)
+    return found[is_day]
 
 
 def scored_months(store: Warehouse) -> list[str]:

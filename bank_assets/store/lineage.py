@@ -90,7 +90,7 @@ def scores(store: Warehouse, champions: ChampionHistory, months: Sequence[str]) 
     starts = [str(day) for day in champions.starts]
     found = {}
     for month in months:
-        in_force = sum(start[:7] <= month for start in starts)
+        begun = sum(start[:7] <= month for start in starts)
         found[month] = SCORES.of(
             store,
             month,
@@ -98,7 +98,7 @@ def scores(store: Warehouse, champions: ChampionHistory, months: Sequence[str]) 
                 name: {key: digest for key, digest in digests.items() if key <= month}
                 for name, digests in known.items()
             },
-            settings={"starts": starts[:in_force], "versions": list(champions.versions[:in_force])},
+            settings={"starts": starts[:begun], "versions": list(champions.versions[:begun])},
         )
     return found
 

@@ -90,7 +90,7 @@ class Registry:
     # reading
 
     def champion(self) -> Version | None:
-        """The version in force, or None if the alias is not set."""
+        """The champion, or None if the alias is not set."""
         return self.by_alias(ALIAS_CHAMPION)
 
     def by_alias(self, alias: str) -> Version | None:
@@ -148,7 +148,7 @@ class Registry:
             )
 
     def move_champion(self, version: str) -> str | None:
-        """Put a version in force, keep the one before as `previous_champion`, and return the version that was in force.
+        """Make a version the champion, keep the one before as `previous_champion`, and return that one.
 
         `previous_champion` moves first, so a caller that died in between can repeat the call without losing it.
         """

@@ -100,7 +100,7 @@ def test_the_page_is_written_and_its_address_recorded(store, engine, settings):
     row = write_retraining_page(store, None, engine, settings, evidence, None, verdict, {})
     assert row["report"] == "/reports/retraining/v4.html"
     page = BeautifulSoup((settings.reports / "retraining" / "v4.html").read_text(), "html.parser")
-    assert page.h1.text == "Version 4 is in charge"
+    assert page.h1.text == "Version 4 is the champion"
     assert row["effect"] in " ".join(page.text.split())
     assert row["comparison"]["rows"] == N
 

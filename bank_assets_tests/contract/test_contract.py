@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from bank_assets.contract.columns import ColumnRole
+from bank_assets.contract.columns import ColumnKind, ColumnRole, KnownWhen, NumberSigns
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import LEAKAGE_RULE, ContractError, LeakageError
 from bank_assets.contract.uci import UCI, UCI_FILE_COLUMNS, contract_on_record
@@ -29,6 +29,7 @@ def test_the_views_of_the_uci_contract():
 def test_the_digest_of_the_first_contract_stays_as_it_is():
     """Old bundles and records name no contract and are read by this one, so a change needs a new version."""
     assert UCI.at(1).digest[:16] == "c0d4378c6c8ebd72"
+    assert UCI.rows_digest[:16] == "8def6fba4d911d60"
     assert contract_on_record(None) == UCI.at(1)
 
 
@@ -76,6 +77,40 @@ def test_an_optional_column_needs_a_default():
 def test_a_document_that_is_no_contract_is_refused(document):
     with pytest.raises(ContractError, match="expected what `to_dict` writes"):
         Contract.from_dict(document)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"decimal_sign": ",", "thousands_sign": ","}, "contract uci: expected different decimal and thousands signs"),
+        ({"thousands_sign": "x"}, "contract uci: expected the decimal sign . or ,"),
+        ({"columns": (*UCI.columns[:-1], replace(TENURE, since=1, thousands_sign="."), UCI.target)}, "column tenure: "),
+    ],
+)
+def test_signs_that_give_a_number_two_meanings_are_refused(changed, message):
+    with pytest.raises(ContractError, match=message):
+        replace(UCI, **changed)
+
+
+def test_a_column_may_have_signs_of_its_own_and_signs_are_part_of_the_contract():
+    own = replace(TENURE, since=1, decimal_sign=".", thousands_sign="")
+    german = replace(UCI, columns=(*UCI.columns[:-1], own, UCI.target), decimal_sign=",", thousands_sign=".")
+    assert (german.signs(), german.signs(own)) == (NumberSigns(",", "."), NumberSigns())
+    assert german.signs(german.by_source["age"]) == NumberSigns(",", ".")
+    read = Contract.from_dict(json.loads(german.canonical))
+    assert (read, read.decimal_sign, read.signs(read.by_source["tenure"])) == (german, ",", NumberSigns())
+    assert german.rows_digest != replace(german, thousands_sign="").rows_digest
+
+
+def test_the_customer_is_the_contact_unless_a_column_says_otherwise():
+    person = replace(
+        TENURE, source="person", table="person", kind=ColumnKind.STRING, since=1, known=KnownWhen.IDENTIFIER
+    )
+    person = replace(person, minimum=None, maximum=None, default=None, unit="", role=ColumnRole.CUSTOMER_ID)
+    assert UCI.customer_id == UCI.contact_id
+    assert replace(UCI, columns=(person, *UCI.columns)).customer_id == person
+    with pytest.raises(ContractError, match="at most one column with the role customer_id"):
+        replace(UCI, columns=(person, replace(person, source="other", table="other"), *UCI.columns))
 
 
 def test_roles_are_found_by_role_not_by_name():

@@ -27,6 +27,12 @@ def test_texts_that_are_days(text):
     assert day == np.datetime64(text.strip())
 
 
+def test_decimals_have_any_number_of_digits_and_a_point():
+    values, is_number = decimals(["93.994", "-46.2", " 5 ", "0.0", "1,4", ".5", "5.", "1e3", "nan", "inf", ""])
+    assert values[:4].tolist() == [93.994, -46.2, 5.0, 0.0]
+    assert is_number.tolist() == [True] * 4 + [False] * 7
+
+
 @pytest.mark.parametrize(
     "text", ["2008-5-5", "05.05.2008", "2008", "2008-05-32", "2009-02-29", "2008-13-01", "2008-00-10", "0000-01-01", "",
              "2008-05-05T10:00", "20080505", "2008-W01-1", "2008-05-0٥", "x" * 300]

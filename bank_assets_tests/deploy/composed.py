@@ -38,7 +38,14 @@ def interpolated(value: Any, given: dict[str, str]) -> Any:
 def compose(**given: str) -> dict[str, Any]:
     """The file, merged and interpolated."""
     text = (ROOT / "compose.yaml").read_text()
-    return interpolated(yaml.safe_load(text), {"BANK_IMAGE_TAG": "test", **given})
+    document = interpolated(yaml.safe_load(text), {"BANK_IMAGE_TAG": "test", **given})
+    for service in document["services"].values():
+        # An entry without a value is taken from the shell or the file of settings, and left out if neither has it.
+        found = {
+            name: given.get(name) if value is None else value for name, value in service.get("environment", {}).items()
+        }
+        service["environment"] = {name: value for name, value in found.items() if value is not None}
+    return document
 
 
 @dataclass

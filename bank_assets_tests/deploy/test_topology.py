@@ -211,6 +211,9 @@ def test_the_proxy_s_file_is_accepted_by_haproxy_and_a_broken_one_is_not(tmp_pat
     proxy.stop()
     broken = tmp_path / "broken.cfg"
     broken.write_text(CONFIG.read_text().replace("http_auth(operators)", "http_auth(nobody)"))
-    assert (proxy.check(CONFIG).returncode, "WARNING" in proxy.check(CONFIG).stderr) == (0, False)
+    checked = proxy.check(CONFIG)
+    # It names each nameserver of the machine that it cannot reach, as on a machine without network.
+    warnings = [line for line in checked.stderr.splitlines() if "WARNING" in line and "nameserver" not in line]
+    assert (checked.returncode, warnings) == (0, [])
     assert proxy.check(broken).returncode == 1
     assert "nobody" in proxy.check(broken).stderr

@@ -13,7 +13,7 @@ import pytest
 from bank_assets.demo.processes import LOOPBACK, Processes, answers, free_port
 from bank_assets_tests.world.waiting import wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.spark, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.spark, pytest.mark.slow, pytest.mark.soak]
 
 ROOT = Path(__file__).resolve().parents[2]
 CANDIDATES = ("logistic_regression/none", "lightgbm/none")
@@ -115,7 +115,6 @@ def _belongs_to(process: psutil.Process, home: Path) -> bool:
         return False
 
 
-@pytest.mark.soak
 def test_attached_it_plays_on_running_servers_and_leaves_them_running(tmp_path):
     home, app, ui = tmp_path / "bank", free_port(), free_port()
     simulated = {"BANK_SOURCE": "simulated", "BANK_SIMULATED_ROWS": "6000"}
@@ -141,7 +140,6 @@ def test_attached_it_plays_on_running_servers_and_leaves_them_running(tmp_path):
         servers.stop()
 
 
-@pytest.mark.soak
 def test_all_months_of_the_real_file(tmp_path, real_csv):
     done, summary = demo(tmp_path, seconds=100 * 60, BANK_SOURCE=str(real_csv))
     assert done.returncode == 0, done.stderr[-4000:]

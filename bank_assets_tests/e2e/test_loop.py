@@ -1,12 +1,10 @@
 """The closed loop with real runs: after a month lands, the right model is soon in use, whatever fails meanwhile."""
 
 import dataclasses
-import os
 import pkgutil
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -14,7 +12,6 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from bank_assets.demo.processes import LOOPBACK, answers, free_port
 from bank_assets.ledger import promotions, responses, states
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.loop import requests
@@ -23,10 +20,10 @@ from bank_assets.resources.instance import open_instance
 from bank_assets.settings import Settings
 from bank_assets.store.warehouse import Warehouse
 from bank_assets_tests.e2e.loop_processes import running_daemon
+from bank_assets_tests.e2e.mlflow_server import MlflowServer
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 from bank_assets_tests.world.daemon import InProcessDaemon
 from bank_assets_tests.world.home import campaign_text, delivery_text, land, make_tables
-from bank_assets_tests.world.waiting import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.spark, pytest.mark.slow]
 
@@ -255,36 +252,6 @@ def test_a_full_disk_fails_the_run_with_the_reason_and_the_loop_resumes_when_the
         assert daemon.carry_out("new_contacts_sensor", again).success
         assert Warehouse(home.warehouse).manifest("contact_profiles")["2020-04"].rows > 0
         assert daemon.look("new_contacts_sensor") == []
-
-
-class MlflowServer:
-    """A real tracking server over the home's own database, to be stopped and started."""
-
-    def __init__(self, settings):
-        self.settings, self.port = settings, free_port()
-        self.process = None
-
-    @property
-    def url(self):
-        return f"http://{LOOPBACK}:{self.port}"
-
-    def start(self):
-        artifacts = str(self.settings.home / "mlartifacts")
-        store = ["--backend-store-uri", self.settings.mlflow_uri, "--artifacts-destination", artifacts]
-        place = ["--host", LOOPBACK, "--port", str(self.port), "--workers", "1"]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", "server", *place, *store],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        wait_until(lambda: answers(self.port, "/health"), 180, "the MLflow server")
-
-    def stop(self):
-        if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
-            self.process = None
 
 
 @pytest.fixture

@@ -1,59 +1,21 @@
 """Receiving delivered files: what is accepted, what is refused by name, and that no byte or row is ever lost."""
 
 import json
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from bank_assets.contract.uci import UCI
-from bank_assets.landing.deliveries import register_deliveries
 from bank_assets.landing.delivery_file import describe
 from bank_assets.landing.header import DeliveryRefused
 from bank_assets.landing.register import (
-    ManifestError,
     delivered_months,
-    manifest_of,
     manifest_path,
     month_digest,
     read_manifest,
 )
-from bank_assets_tests.world.customers import DELIVERED, delimited
-
-NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
-
-
-def contact(number=1, day="2008-05-05", **changes):
-    row = {**DELIVERED, "contact_id": f"c-{number}", "contact_date": day, **changes}
-    return {name: str(value) for name, value in row.items()}
-
-
-class Home:
-    def __init__(self, root: Path) -> None:
-        self.landing, self.warehouse = root / "landing", root / "warehouse"
-        self._writes = 0
-
-    def deliver(self, content, name="a.csv", kind="contacts"):
-        path = self.landing / kind / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        self._writes += 1  # two writes within one clock tick must not look like the same file
-        os.utime(path, ns=(self._writes * 10**9, self._writes * 10**9))
-        return path
-
-    def register(self, now=NOW, settle_seconds=0):
-        return register_deliveries(self.landing, self.warehouse, UCI, now=now, settle_seconds=settle_seconds)
-
-    def month(self, month="2008-05", kind="contacts"):
-        return manifest_of(self.warehouse, [month], kind)
-
-
-@pytest.fixture
-def home(tmp_path):
-    return Home(tmp_path)
+from bank_assets_tests.landing.landing_home import NOW, contact
+from bank_assets_tests.world.customers import delimited
 
 
 def test_a_delivery_is_kept_byte_for_byte_and_described(home):
@@ -295,56 +257,6 @@ def test_a_missing_landing_folder_is_empty_not_an_error(home):
 def test_a_time_without_zone_is_refused(home):
     with pytest.raises(ValueError, match="time with zone"):
         home.register(datetime(2026, 1, 1))  # noqa: DTZ001
-
-
-def test_a_damaged_manifest_names_its_line(home):
-    home.deliver(delimited([contact()]))
-    home.register()
-    path = manifest_path(home.warehouse)
-    path.write_text(path.read_text() + '{"half": ')
-    with pytest.raises(ManifestError, match=r"manifest\.jsonl:2: expected one delivery record"):
-        read_manifest(home.warehouse)
-    path.write_text(json.dumps({"schema_version": 99}) + "\n")
-    with pytest.raises(ManifestError, match="found 99"):
-        read_manifest(home.warehouse)
-
-
-def test_a_full_disk_leaves_the_delivery_in_landing_and_the_next_scan_takes_it(home):
-    path = home.deliver(delimited([contact(n) for n in range(2_000)]))
-    program = (
-        "import resource, sys; from datetime import datetime, UTC; from pathlib import Path\n"
-        "from bank_assets.contract.uci import UCI\n"
-        "from bank_assets.landing.deliveries import register_deliveries\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
-        "register_deliveries(Path(sys.argv[1]), Path(sys.argv[2]), UCI, now=datetime.now(UTC), settle_seconds=0)\n"
-    )
-    command = [sys.executable, "-c", program, str(home.landing), str(home.warehouse)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ended.returncode != 0
-    assert "File too large" in ended.stderr
-    assert path.exists()
-    assert list((home.warehouse / "raw" / "objects").rglob("*.*")) == []
-    assert len(home.register().new) == 1
-
-
-def test_leftovers_of_a_killed_scan_are_cleared(home):
-    objects = home.warehouse / "raw" / "objects"
-    objects.mkdir(parents=True)
-    (objects / ".a.csv.4711.tmp").write_text("half")
-    home.register()
-    assert list(objects.iterdir()) == []
-
-
-def test_a_kill_between_object_and_manifest_costs_a_repeated_scan_only(home, monkeypatch):
-    home.deliver(delimited([contact()]))
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            "bank_assets.landing.deliveries.append_manifest", lambda *_: (_ for _ in ()).throw(OSError("killed"))
-        )
-        with pytest.raises(OSError, match="killed"):
-            home.register()
-    assert read_manifest(home.warehouse) == ()
-    assert [d.arrival for d in home.register().new] == [1]
 
 
 def test_a_refusal_carries_its_three_parts():

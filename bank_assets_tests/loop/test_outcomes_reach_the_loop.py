@@ -21,7 +21,7 @@ AS_OF = "2020-02-01"
 
 @pytest.fixture
 def loop(settings, tmp_path):
-    """January delivered, a champion in force, everything made once."""
+    """January delivered, a champion, everything made once."""
     quick = Settings(home=settings.home, ledger_url=settings.ledger_url, settle_seconds=0)
     with dg.DagsterInstance.ephemeral(str(tmp_path)) as instance:
         daemon = InProcessDaemon(quick, instance)

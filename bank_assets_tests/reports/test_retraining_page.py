@@ -40,7 +40,7 @@ def words_in(tag):
 def test_page_says_what_was_decided_what_it_earns_and_what_to_do():
     found = comparison()
     page = parsed(reported(), found)
-    assert page.h1.text == "Version 4 is in charge"
+    assert page.h1.text == "Version 4 is the champion"
     verdict = words_in(page.select_one(".notice.good"))
     assert found.effect() in verdict
     assert "What to do: nothing" in verdict
@@ -91,7 +91,7 @@ def test_equal_decisions_are_described_as_the_same():
 
 def test_a_refusal_keeps_the_old_model_and_says_why():
     page = parsed(reported(is_promoted=False, kind="recipe"))
-    assert page.h1.text == "Version 4 was refused; version 3 stays in charge"
+    assert page.h1.text == "Version 4 was refused; version 3 stays the champion"
     assert "This did not hold:" in words_in(page)
     assert page.select_one(".notice.watch")
     assert "Refused" in [tag.text for tag in page.select("dt")]
@@ -102,7 +102,7 @@ def test_a_first_model_has_nothing_before_it():
     page = parsed(reported(**first))
     assert "There was no model yet." in page.text
     assert "calling by the recent rate" in words_in(page.select_one(".notice"))
-    assert "there is still no model in charge" in parsed(reported(**first, is_promoted=False)).h1.text
+    assert "there is still no champion" in parsed(reported(**first, is_promoted=False)).h1.text
 
 
 def test_too_few_contacts_are_reported_and_nothing_is_drawn():

@@ -68,7 +68,7 @@ def run(settings, assets):
 
 
 def fit(settings, registry, ledger, kind, as_of, trees):
-    """A model of what was known on a day, in force from then on."""
+    """A model of what was known on a day, the champion from then on."""
     import mlflow
 
     store = Warehouse(settings.warehouse)

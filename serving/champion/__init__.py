@@ -1,1 +1,1 @@
-"""The model in force, and the thread that keeps it current."""
+"""The champion, and the thread that keeps it current."""

@@ -1,4 +1,4 @@
-"""The model in force: verified, kept on disk as the last good one, swapped atomically between requests.
+"""The champion: verified, kept on disk as the last good one, swapped atomically between requests.
 
 A bundle whose digest is not the registered one is refused, and the old champion stays. When the registry is down, the
 last good champion continues and readiness reports it. A request reads `store.current` once, so it never mixes versions.
@@ -58,7 +58,7 @@ class Champion:
 
 @dataclass(frozen=True, slots=True)
 class PublishedState:
-    """The as-of state in force."""
+    """The current as-of state."""
 
     state: AsOfState
     as_of: str
@@ -75,7 +75,7 @@ class PublishedState:
 
 
 class ChampionStore:
-    """Which model and which as-of state are in force; reading is one attribute access, so it cannot block."""
+    """The current champion and as-of state; reading is one attribute access, so it cannot block."""
 
     def __init__(self, folder: Path, contract: Contract) -> None:
         self._folder = folder
@@ -108,7 +108,7 @@ class ChampionStore:
         return self.published
 
     def load_last_good(self) -> bool:
-        """Put the last good bundle of an earlier run in force."""
+        """Decide by the last good bundle of an earlier run."""
         try:
             kept = json.loads((self._folder / LAST_GOOD).read_text())
             version = Version(kept["version"], kept["digest"], kept["run_id"])
@@ -135,8 +135,8 @@ class ChampionStore:
                 f"version {version.version}: expected the tag bank/digest, found none; register it again."
             )
         files = self._bundles.obtain(version.version, version.digest, lambda: registry.fetch(version.version))
-        in_force = self.champion or version
-        self._bundles.prune(KEPT_VERSIONS, spare=(in_force.version, in_force.digest))
+        spared = self.champion or version
+        self._bundles.prune(KEPT_VERSIONS, spare=(spared.version, spared.digest))
         return self._champion(version, files)
 
     def usable(self, version: Version, registry: Registry) -> Champion:
@@ -174,7 +174,7 @@ class ChampionStore:
             )
         return champion
 
-    def put_in_force(self, champion: Champion) -> None:
+    def swap(self, champion: Champion) -> None:
         """Swap; requests that already read the old one finish with it.
 
         Raises:

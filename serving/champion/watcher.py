@@ -80,9 +80,9 @@ class Watcher:
                 store.message = "the registry has no champion; run `make run` to train and promote one"
                 return
             store.message = "the registry answers"
-            in_force = store.champion
-            if in_force is None or (in_force.version, in_force.digest) != (version.version, version.digest):
-                store.put_in_force(store.obtain(version, self._registry))
+            champion = store.champion
+            if champion is None or (champion.version, champion.digest) != (version.version, version.digest):
+                store.swap(store.obtain(version, self._registry))
             self._refused = ""
         except RegistryUnavailableError as error:
             if store.is_registry_reachable is not False:

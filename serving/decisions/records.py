@@ -198,9 +198,9 @@ class Records:
     def _version_of(self, decision: Decision | Draft) -> Champion:
         """The model version that a decision names, with the digest it names."""
         key = (decision.model_version, decision.model_digest)
-        in_force = self.store.champion
-        if in_force is not None and (in_force.version, in_force.digest) == key:
-            return in_force
+        champion = self.store.champion
+        if champion is not None and (champion.version, champion.digest) == key:
+            return champion
         version = Version(*key, decision.mlflow_run_id)
         return self._loaded.get(key, lambda: self.store.obtain(version, self.registry))
 

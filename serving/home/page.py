@@ -79,7 +79,7 @@ def _attention(store: ChampionStore, reports: Reports, loop: LoopHistory | None)
     found = [LEDGER_UNREADABLE] if loop is None else []
     if store.champion is None:
         text = f"Nothing can be decided: {store.message.rstrip('.')}."
-        found.append(Notice(BAD, "No model is in force", text))
+        found.append(Notice(BAD, "There is no champion", text))
     elif store.published is None:
         text = "Features cannot be made. Run `make run`; the pipeline publishes the state at its end."
         found.append(Notice(BAD, "No as-of state is published", text))
@@ -96,7 +96,7 @@ def _attention(store: ChampionStore, reports: Reports, loop: LoopHistory | None)
     if loop and loop.stopped_on:  # it stays here until the loop tries again, however old its alert is
         text = (
             f"The loop stopped on {loop.stopped_on}, as neither refits nor a comparison of all candidates helped. Look "
-            "at what changed in campaigns or products; the champion stays in charge, and the loop tries again after a "
+            "at what changed in campaigns or products; the champion stays, and the loop tries again after a "
             "rest."
         )
         title = "Retraining does not help; a person is needed"
@@ -104,9 +104,7 @@ def _attention(store: ChampionStore, reports: Reports, loop: LoopHistory | None)
     found += _urgent(reports)
     champion = store.champion
     if champion is not None and not champion.decision.get("training", {}).get("is_real"):
-        text = (
-            "The model in force learned from data that is not the real file; its figures say nothing about customers."
-        )
+        text = "The champion learned from data that is not the real file; its figures say nothing about customers."
         found.append(Notice(WATCH, "Not real data", text))
     return sorted(found, key=lambda one: (BAD, WATCH, PLAIN).index(one.tone))
 
@@ -128,7 +126,7 @@ def _model(store: ChampionStore, loop: LoopHistory | None) -> list[Tile]:
     recipe, metrics = champion.decision.get("recipe", {}), champion.decision.get("metrics", {})
     training = champion.decision.get("training", {})
     latest = loop.verdicts[0] if loop and loop.verdicts else None
-    since = f"in force since {moment(latest.at)}" if latest else f"loaded {moment(champion.loaded_at)}"
+    since = f"champion since {moment(latest.at)}" if latest else f"loaded {moment(champion.loaded_at)}"
     sampler = recipe.get("sampler", "none")
     tiles = [
         Tile("Version", champion.version, since, GOOD),

@@ -29,7 +29,7 @@ class HomeState:
     template: ClassVar[str] = "partials/_home.html"
     attention: list[Notice] = described("What a person must do or know, the most urgent first; empty if nothing.")
     alerts: list[AlertLine] = described("The latest alerts, newest first.")
-    model: list[Tile] = described("The model in force: version, algorithm, since when, quality.")
+    model: list[Tile] = described("The champion: version, algorithm, since when, quality.")
     data: list[Tile] = described("Freshness of the data, and the last day the loop judged.")
     decisions: list[Tile] = described("Decisions on record, waiting, and their chain.")
     digest: str = described("Of all of it: a page that shows this state already is not drawn again.", default="")

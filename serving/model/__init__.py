@@ -1,1 +1,1 @@
-"""The model in force for people and programs: quality, history, rollback; page and API."""
+"""The champion for people and programs: quality, history, rollback; page and API."""

@@ -39,7 +39,7 @@ class ModelController(Controller):
     path = "/api/v1/model"
     tags = ("model",)
 
-    @get("/", operation_id="get_model", **secured(""), summary="The model in force")
+    @get("/", operation_id="get_model", **secured(""), summary="The champion")
     async def info(self, store: NamedDependency[ChampionStore]) -> ModelInfo:
         """Version, digest, training, metrics, thresholds."""
         return model_info(store)
@@ -63,7 +63,7 @@ class ModelController(Controller):
         **BODY.route,
         status_code=200,
         request_max_body_size=65_536,
-        summary="Put an earlier version in force",
+        summary="Make an earlier version the champion again",
     )
     async def rollback(
         self,
@@ -98,7 +98,7 @@ def roll_back(
     """Move the alias and record it; shared by the route and the model page.
 
     Raises:
-        ConflictError: the version was only ever refused, cannot be used by this app, or is in force already.
+        ConflictError: the version was only ever refused, cannot be used by this app, or is the champion already.
         UnknownVersionError, RegistryUnavailableError: see `Registry.move_champion`.
     """
     version = requested.version
@@ -106,7 +106,7 @@ def roll_back(
     if verdicts and all(row.decision == "refused" for row in verdicts):
         # A rollback is the way around the gates for versions that passed one; a refused version has no evidence for it.
         raise ConflictError(
-            f"rollback: expected a version that was in force before, found {version}, which the gate refused "
+            f"rollback: expected a version that was champion before, found {version}, which the gate refused "
             f"({'; '.join(verdicts[0].reasons)}); choose an earlier champion."
         )
     try:
@@ -115,7 +115,7 @@ def roll_back(
         raise ConflictError(f"rollback: expected a version that this app can use, found {version}: {error}") from error
     before = registry.move_champion(version)
     if before == version:
-        raise ConflictError(f"rollback: expected another version than the one in force, found {version}.")
+        raise ConflictError(f"rollback: expected another version than the champion, found {version}.")
     return promotions.record(
         engine,
         kind="rollback",

@@ -1,4 +1,4 @@
-"""`/model`: the model in force, its quality and history, and the rollback form."""
+"""`/model`: the champion, its quality and history, and the rollback form."""
 
 from __future__ import annotations
 
@@ -80,12 +80,12 @@ def model_page(
     )
 
 
-def _notices(in_force: str, rolled_back: str, store: ChampionStore) -> list[Notice]:
+def _notices(champion: str, rolled_back: str, store: ChampionStore) -> list[Notice]:
     if not rolled_back:
         return []
-    if rolled_back == in_force:
-        return [Notice(GOOD, f"Version {in_force} is in force", "The rollback is in the history below.")]
-    return [Notice(WATCH, f"Version {rolled_back} is not in force yet", f"It is being loaded. {store.message}")]
+    if rolled_back == champion:
+        return [Notice(GOOD, f"Version {champion} is the champion", "The rollback is in the history below.")]
+    return [Notice(WATCH, f"Version {rolled_back} is not the champion yet", f"It is being loaded. {store.message}")]
 
 
 @post(
@@ -100,11 +100,11 @@ async def rollback(
     store: NamedDependency[ChampionStore],
     reports: NamedDependency[Reports],
 ) -> Response[Any]:
-    """Put an earlier version in force, after a confirmation and with a reason."""
+    """Make an earlier version the champion again, after a confirmation and with a reason."""
     version, reason = str(data.get("version", "")).strip(), str(data.get("reason", "")).strip()
     fault = ""
     if data.get("confirm") != "yes":
-        fault = "Confirm that the version is to be put in force now."
+        fault = "Confirm that the version becomes the champion now."
     elif not REASON_LENGTHS[0] <= len(reason) <= REASON_LENGTHS[1]:
         fault = f"Give a reason of {REASON_LENGTHS[0]} to {REASON_LENGTHS[1]:,} characters; found {len(reason)}."
     elif not version.isdecimal() or len(version) > 20:

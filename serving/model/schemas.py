@@ -1,4 +1,4 @@
-"""Bodies about the model in force and its history."""
+"""Bodies about the champion and its history."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from serving.decisions.schemas import Reason
 
 
 class ModelInfo(Struct, frozen=True):
-    """The model in force."""
+    """The champion."""
 
     name: str
     version: str
@@ -56,7 +56,7 @@ class ModelHistory(Struct, frozen=True):
 
 
 class RollbackRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Put an earlier version in force."""
+    """Make an earlier version the champion again."""
 
     version: Annotated[
         str, Meta(min_length=1, max_length=20, pattern="^[0-9]+$", description="Version in the registry.")

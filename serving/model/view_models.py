@@ -23,9 +23,9 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class RollbackForm:
-    """Putting an earlier version in force."""
+    """Making an earlier version the champion again."""
 
-    versions: list[str] = described("Versions that were in force before.")
+    versions: list[str] = described("Versions that were champion before.")
     may: bool = described("True if this person may.")
     version: str = described("Version that was chosen, or empty.", default="")
     reason: str = described("Reason that was given, or empty.", default="")
@@ -34,7 +34,7 @@ class RollbackForm:
 
 @dataclass(frozen=True, slots=True)
 class ModelPage:
-    """The model in force, how good it is, what else was tried, who was champion when."""
+    """The champion, how good it is, what else was tried, who was champion when."""
 
     template: ClassVar[str] = "pages/model.html"
     title: str = described("Title of the page.")

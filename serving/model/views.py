@@ -1,4 +1,4 @@
-"""From the model in force, its history and the last search to the Model page.
+"""From the champion, its history and the last search to the Model page.
 
 Curves come from `metrics.curves` of decision.json: `calibration` (`core.quality.metrics.CalibrationBin`) and `profit`
 (`core.quality.comparison.profit_curve`), both optional.
@@ -59,7 +59,7 @@ def identity_table(info: ModelInfo) -> Table:
 
 
 def recalibration_sentence(info: ModelInfo) -> str:
-    """The intercept in force, and what it did to the log loss of the outcomes that it was fitted on."""
+    """The current intercept, and what it did to the log loss of the outcomes that it was fitted on."""
     found = info.recalibration
     if not found:
         return "no evidence on file; the next published state records it"
@@ -156,7 +156,7 @@ def evidence_lines(evidence: Document, prefix: str = "") -> list[str]:
     return lines
 
 
-def earlier_versions(history: Sequence[Promotion], in_force: str) -> list[str]:
-    """Versions that were in force before, the latest first."""
+def earlier_versions(history: Sequence[Promotion], champion: str) -> list[str]:
+    """Versions that were champion before, the latest first."""
     found = [one.to_version for one in history if one.decision == "promoted" and one.to_version]
-    return [version for version in dict.fromkeys(found) if version != in_force]
+    return [version for version in dict.fromkeys(found) if version != champion]

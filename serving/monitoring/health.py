@@ -50,7 +50,7 @@ async def ready(
     settings: NamedDependency[ServingSettings],
     lifecycle: NamedDependency[Lifecycle],
 ) -> Response[Ready]:
-    """200 with the model in force; 503 while there is no model or no as-of state, and once the app is asked to stop."""
+    """200 with the champion; 503 while there is no model or no as-of state, and once the app is stopping."""
     champion, published = store.champion, store.published
     is_able = champion is not None and published is not None
     is_ready = is_able and not lifecycle.is_draining

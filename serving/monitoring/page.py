@@ -35,7 +35,7 @@ def monitoring(
     notices = []
     if store.champion is None:
         text = "Drift is measured against the first months of data until there is one."
-        notices.append(Notice(BAD, "No model is in force", text, "/", "See what is in place"))
+        notices.append(Notice(BAD, "There is no champion", text, "/", "See what is in place"))
     found = LoopHistory.read(ledger, READ_ROWS)
     if found is None:
         notices.append(LEDGER_UNREADABLE)

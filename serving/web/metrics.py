@@ -36,7 +36,7 @@ class Metrics:
         )
         self._gauges = {name: Gauge(f"bank_{name}", text, registry=self.registry) for name, text in GAUGES.items()}
         self.champion = Gauge(
-            "bank_champion_version", "1 for the version in force.", ["version", "digest"], registry=self.registry
+            "bank_champion_version", "1 for the champion.", ["version", "digest"], registry=self.registry
         )
         self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 

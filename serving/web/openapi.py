@@ -28,7 +28,7 @@ WORDS: Final = {
     415: "The body's format is not read here.",
     422: "The input does not fit the contract; `errors` names field, expected and found.",
     429: "More requests than the key's limit; `Retry-After` says when to come back.",
-    503: "No model or no state in force, or the ledger cannot be written; nothing was recorded.",
+    503: "No champion or no as-of state, or the ledger cannot be written; nothing was recorded.",
 }
 
 

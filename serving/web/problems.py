@@ -143,7 +143,7 @@ STATUS: Final[tuple[tuple[tuple[type[Exception], ...], int, str, str], ...]] = (
     ((NotAuthenticatedError,), 401, "not-authenticated", "Credentials are needed"),
     ((ForbiddenError,), 403, "forbidden", "Not allowed"),
     ((RateLimitedError,), 429, "rate-limited", "Too many requests"),
-    ((ChampionUnavailableError,), 503, "no-champion", "No model is in force"),
+    ((ChampionUnavailableError,), 503, "no-champion", "There is no champion"),
     ((StateUnavailableError, StateError), 503, "no-state", "No as-of state is published"),
     ((RecorderBusyError,), 503, "busy", "Too many decisions wait for their record"),
     ((LedgerUnavailableError,), 503, "ledger", "The ledger cannot be written"),

@@ -65,13 +65,13 @@ class PageChrome:
     nav: list[NavItem] = described("Pages that this person may open.")
     identity: Identity | None = described("The person, None if nobody is logged in.")
     is_local_mode: bool = described("True if everybody who reaches the port may do everything.")
-    source: str = described("Where the data of the model in force comes from, empty if there is no model.")
+    source: str = described("Where the champion's data comes from, empty if there is none.")
     is_real_data: bool = described("True if this data is not simulated or otherwise made up.")
-    model_version: str = described("Version in force, empty if there is none.")
+    model_version: str = described("Version of the champion, empty if there is none.")
     as_of: str = described("Day of the as-of state (ISO), empty if none is published.")
     economics: Economics = described("Cost of a call and value of a subscription, as configured.")
     registry_problem: str = described("What is wrong with the model registry, empty if nothing.")
-    is_on_probation: bool = described("True if the version in force has not passed a gate.")
+    is_on_probation: bool = described("True if the champion has not passed a gate.")
 
 
 @dataclass(frozen=True, slots=True)

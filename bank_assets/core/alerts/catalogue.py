@@ -189,13 +189,13 @@ def loop_responded(
         identity, tone = (episode_id, "stopped", seq), Tone.BAD
         title = "Retraining does not help; a person is needed"
         action = (
-            "Look at the drift report and at what changed in campaigns or products. The champion stays in charge, and "
+            "Look at the drift report and at what changed in campaigns or products. The champion stays, and "
             "the platform tries again by itself after a rest."
         )
     elif not has_violations:
         identity = (episode_id, "came to nothing", seq)
         title = "A retraining came to nothing"
-        action = "Look at its runs; the champion stays in charge and the next violation starts another one."
+        action = "Look at its runs; the champion stays and the next violation starts another one."
     found, text = _compared(evidence), sentences(reasons)
     if effect := _effect(evidence, economics):
         said = [one.sentence for one in found if one.kind is ViolationKind.CALIBRATION]
@@ -219,7 +219,7 @@ def _effect(evidence: Evidence | None, economics: Economics) -> str:
     worth = "" if value is None else f", worth {abs(gain * value):,.0f} EUR {side} than expected"
     chance = "chance does not explain that" if abs(evidence.z) > policy.calibration_z else "that may be chance"
     return (
-        f"{evidence.observed:.0f} of {evidence.outcomes:,} contacts subscribed where the model in charge expected "
+        f"{evidence.observed:.0f} of {evidence.outcomes:,} contacts subscribed where the champion expected "
         f"{evidence.expected:.1f}{worth}; {chance} (z {evidence.z:+.1f}, limit {policy.calibration_z:g})"
     )
 
@@ -261,7 +261,7 @@ def model_judged(
         action = f"Say in the team why version {from_version} had to go; the loop goes on from version {to_version}."
     elif not is_promoted:
         kind = AlertKind.REFUSED
-        stays = f"version {from_version} stays in charge" if from_version else "there is still no champion"
+        stays = f"version {from_version} stays the champion" if from_version else "there is still no champion"
         title = f"Version {to_version} was refused; {stays}"
         action = "Nothing: the loop tries again with new outcomes. If refusals repeat, read the report."
     elif gate == "probation":
@@ -272,7 +272,7 @@ def model_judged(
         )
     else:
         tone = Tone.GOOD
-        title = f"Version {to_version} is in charge: {FITS.get(gate, gate)}"
+        title = f"Version {to_version} is the champion: {FITS.get(gate, gate)}"
         action = "Nothing: the web app swaps by itself. If it is wrong, roll back on the Model page."
     is_passed = is_promoted and gate not in NO_VERDICTS
     text = [effect or "too few outcomes are known to say what it changes in EUR"] if is_passed else [effect, *reasons]

@@ -204,7 +204,7 @@ def _weight(sides: _Sides, compared: _Sides) -> float:
     return min(part.present / side.rows if side.rows else 0.0 for side, part in pairs)
 
 
-def _compare_numeric(sentinel: int | None, sides: _Sides, policy: DriftPolicy, effects: _Effects) -> dict[str, Any]:
+def _compare_numeric(sentinel: float | None, sides: _Sides, policy: DriftPolicy, effects: _Effects) -> dict[str, Any]:
     whole = ks_distance(*sides)
     found: dict[str, Any] = {"ks_distance": none_if_nan(whole), "ks_p_value": none_if_nan(ks_p_value(*sides, whole))}
     rest = sides

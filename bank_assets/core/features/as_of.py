@@ -1,4 +1,4 @@
-"""What was known as of a day: trailing subscription rates, typical plans, the recalibration in force.
+"""What was known as of a day: trailing subscription rates, typical plans, the current recalibration.
 
 Past and present share this one implementation, and no answer uses an outcome that was unknown on its day.
 """

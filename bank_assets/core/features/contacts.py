@@ -70,7 +70,7 @@ class LearningData:
 class ScoredContacts:
     """Contacts with the score they had on their day, and their outcomes; rows in any order, each array (n,).
 
-    `proba` is NaN where no champion was in force, and `known_on` NaT where no outcome is known. `frame` holds the
+    `proba` is NaN where there was no champion, and `known_on` NaT where no outcome is known. `frame` holds the
     columns that the economics read. `weights` are inverse probabilities of having learned each outcome, 0 for never;
     None stands for ones.
     """

@@ -143,7 +143,7 @@ def first_model_gate(
 def kind_of_fit(recipe: str, incumbent: str, *, has_passed: bool) -> str:
     """Which gate judges a fit, given the names of its recipe and of the champion's (or default) recipe.
 
-    `has_passed` says whether the model in force passed a gate; False without a model and on probation.
+    `has_passed` says whether the champion passed a gate; False without a model and on probation.
     """
     if not has_passed:
         return FIRST
@@ -224,8 +224,8 @@ def recipe_gate(
     found, n = GateChecks(RECIPE), len(cohort.observed)
     found.evidence["fairness"] = dict(fairness or {})
     is_enough = n >= LIMITS.minimum_rows and cohort.rarer >= LIMITS.minimum_class
-    requested = f"(required: {LIMITS.minimum_rows} and {LIMITS.minimum_class})"
-    found.check(is_enough, f"{n} out-of-time contacts, {cohort.rarer} of the rarer outcome {requested}")
+    required = f"(required: {LIMITS.minimum_rows} and {LIMITS.minimum_class})"
+    found.check(is_enough, f"{n} out-of-time contacts, {cohort.rarer} of the rarer outcome {required}")
     if not is_enough:
         return found.verdict()
     pair = (champion, challenger)

@@ -106,7 +106,7 @@ class WindowPerformance:
 class PerformanceReport:
     """Realised performance as of a day; `message` gives the verdict on the latest window, or why there is none.
 
-    Of the `rows` scored before `as_of`, `matured` have a final outcome; `unscored` had no champion in force. `latest`
+    Of the `rows` scored before `as_of`, `matured` have a final outcome; `unscored` had no champion. `latest`
     is the shortest large enough window that ends with the last matured day.
     """
 

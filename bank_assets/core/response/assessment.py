@@ -4,7 +4,7 @@ Actions, from least to most: nothing; recalibrate the intercept (the graph stays
 known outcomes; search over all recipes if refits do not help; stop and alert a person if a search does not help either.
 
 The policy acts on a violation seen on k of the last n days, the latest among them, after a cool-down and with enough
-outcomes of the model in force. An episode lasts from the first action until several quiet days. Its id is derived from
+outcomes of the champion. An episode lasts from the first action until several quiet days. Its id is derived from
 its content, so two sensors request one run and a drift that returns opens another episode. All time is data time.
 """
 
@@ -99,7 +99,7 @@ def respond(state: ResponseState, evidence: Evidence, limits: ResponsePolicy = R
 
     held = _held(state, evidence, confirmed, limits)
     if held and _is_review_due(state, evidence, limits):
-        why = f"on probation, and {limits.review_days} days without a fit have passed: the gate is asked again"
+        why = f"on probation, and {limits.review_days} days without a fit have passed: the gate judges again"
         return answer(ResponseAction.SEARCH, (why,), replace(state, reviewed_on=today), f"review-{today}")
     if held and is_recalibrated:
         moved = f"intercept moves from {evidence.shift_before:+.2f} to {evidence.shift_now:+.2f} log-odds"
@@ -128,13 +128,7 @@ def _rested(state: ResponseState, evidence: Evidence, policy: ResponsePolicy) ->
     """Close a stopped episode after its rest, so that the platform tries again by itself."""
     if state.stopped_on is None or _days_since(state.stopped_on, evidence) < policy.rest_days:
         return state
-    return _closed(state)
-
-
-def _closed(state: ResponseState) -> ResponseState:
-    return replace(
-        state, episode_id="", fits=0, severity=None, unhelpful=0, has_searched=False, stopped_on=None, quiet=0
-    )
+    return state.closed()
 
 
 def _observed(
@@ -144,7 +138,7 @@ def _observed(
     quiet = 0 if found else state.quiet + is_judged
     kinds = tuple(str(violation.kind) for violation in found)
     state = replace(state, assessed_on=str(evidence.as_of), recent=(*state.recent, kinds)[-policy.n :], quiet=quiet)
-    return _closed(state) if state.episode_id and quiet >= policy.quiet_days else state
+    return state.closed() if state.episode_id and quiet >= policy.quiet_days else state
 
 
 def _held(state: ResponseState, evidence: Evidence, confirmed: bool, policy: ResponsePolicy) -> str:

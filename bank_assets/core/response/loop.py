@@ -16,7 +16,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import Final, Protocol
+from typing import Final, Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -34,6 +34,8 @@ FITS: Final = (ResponseAction.RETRAIN, ResponseAction.SEARCH)
 MINIMUM_CLASS: Final = 20
 """Outcomes of each class that a first model needs; until then the trailing subscription rate decides."""
 _DAY: Final = np.timedelta64(1, "D")
+Fit = TypeVar("Fit")
+"""A requested fit as the ports know it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class KnownFacts:
     Attributes:
         scored: contacts with the unshifted probability of their day, and their outcomes.
         daily: contacts per day, column and value.
-        reference: what the model in force learned from.
+        reference: what the champion learned from.
     """
 
     scored: ScoredContacts
@@ -70,21 +72,21 @@ class Assessment:
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class Position(Generic[Fit]):
     """Where the loop stands.
 
     Attributes:
         state: the state after the last assessment and every verdict since.
         shift: intercept of the last assessment, log-odds.
-        is_waiting: whether the verdict of a requested fit is pending.
+        requested: the fit whose verdict is pending, or None.
     """
 
     state: ResponseState
     shift: float
-    is_waiting: bool
+    requested: Fit | None
 
 
-class LoopPorts(Protocol):
+class LoopPorts(Protocol[Fit]):
     """What the loop asks of the world that it runs in."""
 
     def days(self) -> DayArray:
@@ -96,35 +98,35 @@ class LoopPorts(Protocol):
     def known(self, day: np.datetime64) -> KnownFacts:
         """What is known as of a day; it may hold later contacts and outcomes, which the evidence leaves out."""
 
-    def settle(self) -> bool:
-        """Make the model that the last assessment calls for; True once its verdict is in `position`."""
+    def settle(self, requested: Fit) -> bool:
+        """Make the model that was requested; True once its verdict is in `position`."""
 
-    def position(self) -> Position:
+    def position(self) -> Position[Fit]:
         """Where the loop stands."""
 
     def keep(self, assessment: Assessment) -> None:
         """Append an assessment."""
 
 
-def advance(ports: LoopPorts, policy: ResponsePolicy = ResponsePolicy()) -> bool:
-    """Assess every day that is due. Returns False if the verdict of a fit is pending, else True."""
+def advance(ports: LoopPorts[Fit], policy: ResponsePolicy = ResponsePolicy()) -> Fit | None:
+    """Assess every day that is due. Returns the fit whose verdict is pending, or None if no day is left."""
     while True:
         position = ports.position()
-        if position.is_waiting:
-            if not ports.settle():
-                return False
+        if position.requested is not None:
+            if not ports.settle(position.requested):
+                return position.requested
             continue
         for day in days_to_judge(ports.days(), ports.reached(), position.state):
             known = ports.known(day)
             if position.state.deployed_on is None and not _is_learnable(known.scored, day):
-                return True
+                return None
             assessment = assess(day, known, position.state, position.shift, policy)
             ports.keep(assessment)
             if assessment.calls_for_fit:
                 break
-            position = Position(assessment.response.state, assessment.evidence.shift_now, False)
+            position = Position(assessment.response.state, assessment.evidence.shift_now, None)
         else:
-            return True
+            return None
 
 
 def days_to_judge(days: Sequence[np.datetime64] | DayArray, reached: np.datetime64, state: ResponseState) -> DayArray:
@@ -140,7 +142,7 @@ def days_to_judge(days: Sequence[np.datetime64] | DayArray, reached: np.datetime
 def assess(
     day: np.datetime64, known: KnownFacts, state: ResponseState, shift: float, policy: ResponsePolicy
 ) -> Assessment:
-    """Assess one day; `shift` is the intercept in force, log-odds."""
+    """Assess one day; `shift` is the current intercept, log-odds."""
     evidence = gather(known, state, day, shift, policy)
     if state.deployed_on is not None:
         return Assessment(evidence, respond(state, evidence, policy))
@@ -159,10 +161,10 @@ def assess(
 def gather(
     known: KnownFacts, state: ResponseState, as_of: np.datetime64, shift_before: float, policy: ResponsePolicy
 ) -> Evidence:
-    """Measure calibration, ranking and covariates of the model in force; without a model only the intercept.
+    """Measure calibration, ranking and covariates of the champion; without a model only the intercept.
 
     Nothing of the day `as_of` or later enters. The probabilities are those before the day's intercept, because that
-    intercept would hide a decay of the model itself. `shift_before` is the intercept in force until now, log-odds.
+    intercept would hide a decay of the model itself. `shift_before` is the intercept until now, log-odds.
     """
     scored = known.scored
     found = Evidence(as_of, shift_before=shift_before, shift_now=intercept_as_of(scored, as_of))
@@ -210,7 +212,7 @@ def after_verdict(
     """The state after a verdict on a fit that the loop, a schedule or a person requested.
 
     A refused fit starts a cool-down too, or it would be tried every day. `day` is the data time of the verdict; it is
-    None for a rollback, which is in force from the last assessed day. A rollback ends the episode and starts a
+    None for a rollback, which counts from the last assessed day. A rollback ends the episode and starts a
     cool-down, or the loop would undo it at once.
     """
     known = [one for one in ((state.assessed_on, state.deployed_on) if day is None else (day,)) if one]
@@ -223,4 +225,4 @@ def after_verdict(
         after = replace(
             after, first_deployed_on=first, deployed_on=today, recent=(), quiet=0, is_on_probation=is_on_probation
         )
-    return replace(after, episode_id="", fits=0, severity=None, unhelpful=0) if is_rollback else after
+    return after.closed() if is_rollback else after

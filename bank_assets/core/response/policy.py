@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -67,11 +67,11 @@ class ResponsePolicy:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was measured on a day about the model in force; None where the sample is too small.
+    """What was measured on a day about the champion; None where the sample is too small.
 
     `expected` is the sum of the unshifted probabilities, `standard_error` that of observed - expected if they are
-    right, `excess` the total variation beyond noise by column. Shifts are intercepts in log-odds: in force until the
-    day, and according to the outcomes known on it.
+    right, `excess` the total variation beyond noise by column. Shifts are intercepts in log-odds: until the day,
+    and according to the outcomes known on it.
     """
 
     as_of: np.datetime64
@@ -147,6 +147,12 @@ class ResponseState:
     stopped_on: str | None = None
     is_on_probation: bool = False
     reviewed_on: str | None = None
+
+    def closed(self) -> ResponseState:
+        """The state after an episode: the next violation starts another one."""
+        return replace(
+            self, episode_id="", fits=0, severity=None, unhelpful=0, has_searched=False, stopped_on=None, quiet=0
+        )
 
     def to_json(self) -> str:
         """JSON text, for the ledger and the replay's checkpoint."""

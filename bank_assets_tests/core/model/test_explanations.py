@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from bank_assets.contract.uci import UCI
 from bank_assets.core.features.contacts import LearningData
-from bank_assets.core.features.feature_set import FeatureSet
 from bank_assets.core.model.explanations import (
     BACKGROUND_ROWS,
     ORDERS_PER_ROW,
@@ -24,29 +23,9 @@ from bank_assets.core.model.reasons import GROUP_LABELS, OTHERS, label_of, reaso
 from bank_assets.core.model.scorer import Scorer, expit
 from bank_assets.core.training.export import to_onnx
 from bank_assets.core.training.recipes import Recipe, fit_recipe
+from bank_assets_tests.core.model.explained import FEATURE_SET, N, make_features, rows
 
-FEATURE_SET = FeatureSet.of(UCI)
-
-N = 4_000
 CALIBRATOR = [{"kind": "affine", "slope": 0.9, "intercept": 0.1}]
-
-
-def make_features(n=N, seed=0):
-    rng = np.random.default_rng(seed)
-    features = {
-        name: rng.choice(np.array(FEATURE_SET.categories_of(name), dtype=object), n)
-        if name in FEATURE_SET.category
-        else rng.uniform(0, 1, n)
-        for name in FEATURE_SET.names
-    }
-    was_contacted = rng.random(n) < 0.3
-    features["age"] = rng.integers(18, 90, n).astype(float)
-    features["balance"] = rng.normal(1_000, 800, n).round()
-    features["campaign"] = rng.integers(1, 8, n).astype(float)
-    features["pdays"] = np.where(was_contacted, rng.integers(1, 400, n), -1).astype(float)
-    features["previous"] = np.where(was_contacted, rng.integers(1, 5, n), 0).astype(float)
-    features["poutcome"] = np.where(was_contacted, rng.choice(["failure", "success"], n), "unknown").astype(object)
-    return features
 
 
 def make_files(graph, features, **changes):
@@ -92,10 +71,6 @@ def scorer(graph, features):
 @pytest.fixture(scope="module")
 def explainer(scorer):
     return Explainer(scorer)
-
-
-def rows(features, index):
-    return {name: column[index] for name, column in features.items()}
 
 
 def test_contributions_add_up_to_the_score(scorer, explainer, features):
@@ -250,33 +225,6 @@ def test_missing_feature_is_named(explainer, features):
 def test_bundle_without_usable_background_is_refused(graph, features, background):
     with pytest.raises(ExplainError, match="background"):
         Explainer(Scorer(make_files(graph, features, background=background)))
-
-
-def test_background_is_synthetic_typical_and_repeatable(features):
-    background = build_background(features, FEATURE_SET)
-    assert {len(values) for values in background.values()} == {BACKGROUND_ROWS}
-    assert json.loads(json.dumps(background)) == background
-    assert np.mean(background["age"]) == pytest.approx(features["age"].mean(), rel=0.05)
-    assert abs(background["housing"].count("yes") / BACKGROUND_ROWS - (features["housing"] == "yes").mean()) < 0.1
-    shuffled = np.random.default_rng(3).permutation(N)
-    assert build_background(rows(features, shuffled), FEATURE_SET) == background
-    customers = set(zip(*(features[name].tolist() for name in UCI.payload_columns), strict=True))
-    assert not customers & set(zip(*(background[name] for name in UCI.payload_columns), strict=True))
-
-
-def test_background_has_no_outcome_of_a_campaign_that_never_was(features):
-    background = build_background(features, FEATURE_SET)
-    for days, outcome in zip(background["pdays"], background["poutcome"], strict=True):
-        assert (days == -1) == (outcome == "unknown")
-    assert 0 < background["pdays"].count(-1.0) < BACKGROUND_ROWS
-
-
-def test_background_of_few_or_no_contacts(features):
-    assert len(build_background(rows(features, slice(0, 3)), FEATURE_SET)["age"]) == 3
-    with pytest.raises(ExplainError, match="contacts"):
-        build_background(rows(features, slice(0, 0)), FEATURE_SET)
-    with pytest.raises(ExplainError, match="zeal"):
-        build_background({**features, "zeal": features["age"]}, FEATURE_SET)
 
 
 def test_fixed_order_is_the_same_on_any_machine():

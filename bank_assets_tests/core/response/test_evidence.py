@@ -1,4 +1,4 @@
-"""Evidence of a day rests on the model in force and on what was known as of that day."""
+"""Evidence of a day rests on the champion and on what was known as of that day."""
 
 import numpy as np
 import pytest

@@ -64,8 +64,8 @@ class Delivered:
     def known(self, day):
         return KnownFacts(self.scored, self.daily, Reference.of(self.daily, self.model.item(), 90.0))
 
-    def settle(self):
-        self.model = self.requested
+    def settle(self, requested):
+        self.model = requested
         self.state = after_verdict(
             self.state, str(self.model), is_promoted=True, is_on_probation=self.on_probation[self.model]
         )
@@ -73,7 +73,7 @@ class Delivered:
         return True
 
     def position(self):
-        return Position(self.state, self.shift, self.requested is not None)
+        return Position(self.state, self.shift, self.requested)
 
     def keep(self, assessment):
         self.kept.append(assessment)
@@ -82,7 +82,7 @@ class Delivered:
 
     def deliver(self, newest):
         self.newest = newest
-        assert advance(self)
+        assert advance(self) is None
 
 
 def essence(assessments, after):
@@ -169,4 +169,8 @@ def test_a_rollback_gets_a_cool_down_and_ends_the_episode():
     state = ResponseState(deployed_on="2020-01-05", assessed_on="2020-02-01", episode_id="e", fits=2)
     after = after_verdict(state, None, is_promoted=True, is_rollback=True)
     assert (after.deployed_on, after.attempted_on, after.episode_id, after.fits) == ("2020-02-01", "2020-02-01", "", 0)
+    stopped = after_verdict(
+        replace(state, has_searched=True, stopped_on="2020-02-01"), None, is_promoted=True, is_rollback=True
+    )
+    assert stopped == after, "a person has acted, so the loop that called one goes on"
     assert after_verdict(ResponseState(), None, is_promoted=True, is_rollback=True) == ResponseState()

@@ -9,7 +9,7 @@ import pytest
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.model.scorer import expit
 from bank_assets.core.promotion.gates import PROBATION, RECIPE, REFIT, GateVerdict, judged
-from bank_assets.core.promotion.recipe_search import select_recipe
+from bank_assets.core.promotion.recipe_search import Selection, select_recipe
 from bank_assets.core.quality.metrics import f1_of_calls
 from bank_assets.core.quality.objective import Cohort
 from bank_assets.core.training.algorithms import ALGORITHMS
@@ -203,10 +203,13 @@ class TestDeployment:
         )
 
 
+SEARCH = {"has_model": True, "is_on_probation": False, "is_search": True, "probation": True, "seed": 0}
+
+
 class TestSearch:
     def search(self, data, recipes, incumbent, **changes):
-        flags = {"has_passed": True, "probation": True} | changes
-        return select_recipe(recipes, incumbent, data, Economics.constant(5.0, 15.0), time.monotonic, seed=0, **flags)
+        selection = Selection(incumbent, Economics.constant(5.0, 15.0), **SEARCH | changes)
+        return select_recipe(recipes, selection, data, time.monotonic)
 
     def test_the_incumbent_stays_without_competition(self, data):
         found = self.search(data, (), Recipe("lightgbm"))
@@ -223,7 +226,7 @@ class TestSearch:
     @pytest.mark.parametrize("probation", [True, False])
     def test_a_refused_first_model_is_on_probation_or_nothing(self, data, probation):
         nothing = dataclasses.replace(data, is_subscribed=np.random.default_rng(3).permutation(data.is_subscribed))
-        found = self.search(nothing, (), Recipe("lightgbm"), has_passed=False, probation=probation)
+        found = self.search(nothing, (), Recipe("lightgbm"), has_model=False, probation=probation)
         assert found.kind == (PROBATION if probation else "first")
         assert not found.gate.is_promoted
         guards = GateVerdict(REFIT, True, ("sane",))
@@ -232,6 +235,13 @@ class TestSearch:
         assert any("log loss gain" in reason for reason in verdict.reasons)
         insane = judged(found.kind, found.gate, GateVerdict(REFIT, False, ("broken graph",)))
         assert not insane.is_promoted, "the guards hold on probation, too"
+
+    def test_a_search_on_probation_changes_nothing_unless_the_gate_opens(self, data):
+        nothing = dataclasses.replace(data, is_subscribed=np.random.default_rng(3).permutation(data.is_subscribed))
+        again = self.search(nothing, (), Recipe("lightgbm"), is_on_probation=True)
+        assert (again.kind, again.gate.is_promoted) == ("first", False)
+        refit = self.search(nothing, (), Recipe("lightgbm"), is_on_probation=True, is_search=False)
+        assert (refit.kind, refit.gate.is_promoted) == (PROBATION, False)
 
     def test_names_of_candidates(self):
         assert len(named_recipes((), 3)) == 20

@@ -9,10 +9,10 @@ import pytest
 from litestar.testing import TestClient
 
 from bank_assets.contract.uci import UCI
-from bank_assets.ledger import promotions
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.store.registration import register
 from bank_assets.store.registry import Registry, RegistryUnavailableError
+from bank_assets_tests.serving.champion.stored import store_of, under
 from bank_assets_tests.world.app import PAYLOAD
 from bank_assets_tests.world.bundles import AS_OF
 from bank_assets_tests.world.contracts import WIDER
@@ -23,10 +23,6 @@ from serving.champion.champion import ChampionStore
 pytestmark = pytest.mark.slow
 
 PATH = "/api/v1/predictions"
-
-
-def store_of(client) -> ChampionStore:
-    return client.app.state.services.store
 
 
 def test_without_a_model_the_answer_says_what_to_do(serving_settings, registry, published, payload):
@@ -104,19 +100,13 @@ def test_every_kind_of_damage_is_refused(client, registry, damage):
     assert store_of(client).champion.version == "1"
 
 
-def under(files, contract):
-    """The same model, said to be made under another contract."""
-    document = json.loads(files["decision.json"]) | {"contract": contract.to_dict()}
-    return files | {"decision.json": json.dumps(document).encode()}
-
-
 def test_a_model_of_a_column_that_requests_lack_is_refused_in_a_sentence(client, registry, payload, tmp_path):
     registry.versions["3"], registry.alias = under(registry.versions["2"], WIDER), "3"
     wait_until(lambda: "refused" in store_of(client).message)
     assert "also takes tenure (contract" in store_of(client).message
     assert client.post(PATH, json=payload).json()["model"]["version"] == "1"
     wide = ChampionStore(tmp_path / "wide", WIDER)
-    wide.put_in_force(wide.obtain(registry.champion(), registry))
+    wide.swap(wide.obtain(registry.champion(), registry))
     assert wide.current.version == "3"
     assert ChampionStore(tmp_path / "wide", WIDER).load_last_good()
     assert not ChampionStore(tmp_path / "wide", UCI).load_last_good()
@@ -161,59 +151,6 @@ def test_swapping_under_load_fails_nothing_and_mixes_nothing(client, registry):
     assert {answer["model"]["version"] for answer in answers} == {"1", "2"}
     for answer in answers[::7]:
         assert client.post(f"{PATH}/{answer['id']}/replay").json()["identical"] is True
-
-
-def test_rollback_moves_the_alias_and_is_recorded(client, registry, payload):
-    registry.alias = "2"
-    wait_until(lambda: store_of(client).champion.version == "2")
-    response = client.post("/api/v1/model/rollback", json={"version": "1", "reason": "too many calls"})
-    assert response.status_code == 200
-    assert registry.alias == "1"
-    assert client.post(PATH, json=payload).json()["model"]["version"] == "1"
-    (entry,) = client.get("/api/v1/model/history").json()["promotions"]
-    assert (entry["kind"], entry["from_version"], entry["to_version"], entry["actor"]) == (
-        "rollback",
-        "2",
-        "1",
-        "local",
-    )
-    assert entry["reasons"] == ["too many calls"]
-
-
-@pytest.mark.parametrize(("version", "status"), [("1", 409), ("99", 404), ("", 422), ("abc", 422), ("9" * 30, 422)])
-def test_impossible_rollbacks_change_nothing(client, registry, version, status):
-    response = client.post("/api/v1/model/rollback", json={"version": version, "reason": "because"})
-    assert response.status_code == status
-    assert registry.alias == "1"
-    assert promotions.history(client.app.state.services.ledger) == []
-
-
-def test_a_version_that_the_gate_refused_cannot_be_rolled_back_to_unless_it_was_in_force_once(client, registry):
-    ledger = client.app.state.services.ledger
-    verdict = {"kind": "refit", "from_version": "1", "to_version": "2", "evidence": {}, "actor": "pipeline"}
-    promotions.record(ledger, decision="refused", reasons=["mean probability 0.4 against 0.1 observed"], **verdict)
-    requested = {"version": "2", "reason": "because"}
-    response = client.post("/api/v1/model/rollback", json=requested)
-    assert response.status_code == 409
-    assert "mean probability 0.4" in response.json()["detail"]
-    assert registry.alias == "1"
-    promotions.record(ledger, decision="promoted", reasons=["better"], **verdict)
-    assert client.post("/api/v1/model/rollback", json=requested).status_code == 200
-
-
-def test_a_rollback_to_a_version_that_does_not_fit_is_refused_before_the_alias_moves(client, registry):
-    registry.versions["3"] = under(registry.versions["2"], WIDER)
-    response = client.post("/api/v1/model/rollback", json={"version": "3", "reason": "because"})
-    assert response.status_code == 409
-    assert "also takes tenure" in response.json()["detail"]
-    assert registry.alias == "1"
-    assert promotions.history(client.app.state.services.ledger) == []
-
-
-def test_a_rollback_while_the_registry_is_down_is_503_and_not_recorded(client, registry):
-    registry.is_down = True
-    assert client.post("/api/v1/model/rollback", json={"version": "2", "reason": "because"}).status_code == 503
-    assert client.get("/api/v1/model/history").json() == {"promotions": []}
 
 
 def test_the_model_route_describes_the_model_in_force(client):
@@ -280,7 +217,7 @@ def test_replicas_that_share_a_folder_keep_the_same_version_at_once(registry, tm
             for _ in range(20):
                 for kept in (tmp_path / "shared" / "bundles").glob("1-*"):
                     shutil.rmtree(kept, ignore_errors=True)
-                store.put_in_force(store.obtain(version, registry))
+                store.swap(store.obtain(version, registry))
         except BaseException as error:
             failed.append(error)
 

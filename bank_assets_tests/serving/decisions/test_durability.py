@@ -68,7 +68,7 @@ def home(tmp_path, bundle_a) -> Path:
     home = tmp_path / "bank"
     store = ChampionStore(home / "serving", UCI)
     registry = MemoryRegistry({"1": bundle_a[0]})
-    store.put_in_force(store.obtain(registry.champion(), registry))
+    store.swap(store.obtain(registry.champion(), registry))
     return home
 
 

@@ -154,7 +154,7 @@ def test_rollback_needs_confirmation_and_reason_then_swaps_and_is_in_the_history
     assert "found 77" in soup_of(unknown).select_one("#rollback [role=alert]").text
     assert home.registry.moves == []
     done = soup_of(pages.post("/model/rollback", data={**requested, "confirm": "yes"}))
-    assert "Version 1 is in force" in done.text
+    assert "Version 1 is the champion" in done.text
     newest = next(iter(promotions.history(services(pages).ledger, promoted_only=True)), None)
     assert (newest.kind, newest.from_version, newest.to_version, newest.actor) == ("rollback", "2", "1", "local")
     assert newest.reasons == ["slips"]

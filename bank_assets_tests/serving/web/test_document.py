@@ -37,7 +37,7 @@ def test_every_example_of_a_body_is_taken(client, document, payload):
             body = content["examples"]["a_body"]["value"]
             text = body if isinstance(body, str) else json.dumps(body)
             answer = client.request(method, path, content=text, headers={"content-type": media_type})
-            # The version of the example is in force here, which is a conflict and no fault of the body.
+            # The version of the example is the champion here, which is a conflict and no fault of the body.
             assert answer.status_code in (200, 201, *([409] if path.endswith("rollback") else [])), answer.text
             if path.endswith("batch"):
                 assert answer.json()["recorded"] == 1

@@ -170,14 +170,14 @@ def test_without_a_model_pages_say_what_to_do(empty, path):
     response = empty.get(path)
     page = soup_of(response)
     assert response.status_code == 503
-    assert page.select_one("h1").text == "No model is in force"
+    assert page.select_one("h1").text == "There is no champion"
     assert page.select_one("[data-testid=problem] code").text == "make run"
     assert page.select_one("[data-testid=problem] a")["href"] == "/"
 
 
 def test_without_anything_home_monitoring_and_audit_are_designed(empty):
     home = soup_of(empty.get("/"))
-    assert "No model is in force" in home.select_one(".notice.bad").text
+    assert "There is no champion" in home.select_one(".notice.bad").text
     assert home.select_one("[data-testid=source]").text == "No data yet"
     monitoring = soup_of(empty.get("/monitoring"))
     assert [one.select_one("h3").text for one in monitoring.select(".empty")] == [

@@ -8,6 +8,7 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 
 from bank_assets.ledger import chain
+from bank_assets_tests.world.app import PAYLOAD
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +39,7 @@ def api_schema(running):
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)
 @pytest.mark.parametrize("mode", list(GenerationMode))
 def test_no_input_makes_a_server_error(running, api_schema, method, path, mode):
-    """Valid bodies and parameters, and invalid ones, of every operation."""
+    """Valid bodies and parameters, and invalid ones, of every operation; the chain of records verifies after them."""
     operation = api_schema[path][method]
 
     @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None, derandomize=True)
@@ -61,6 +62,7 @@ def test_no_input_makes_a_server_error(running, api_schema, method, path, mode):
         send()
     except Unsatisfiable:
         assert mode is GenerationMode.NEGATIVE  # an operation without input has no invalid one
+    assert chain.verify(running.app.state.services.ledger).ok
 
 
 def test_every_operation_is_tried(api_schema):
@@ -68,7 +70,10 @@ def test_every_operation_is_tried(api_schema):
     assert set(OPERATIONS) == {(m, p) for m, p in found if p.startswith(("/api", "/health", "/metrics"))}
 
 
-def test_the_chain_still_verifies_afterwards(running):
-    result = chain.verify(running.app.state.services.ledger)
-    assert result.ok
-    assert result.n > 20
+def test_valid_decisions_are_recorded_and_the_chain_verifies(running):
+    ledger = running.app.state.services.ledger
+    before = chain.verify(ledger).n
+    for _ in range(3):
+        assert running.post("/api/v1/predictions", json=PAYLOAD).status_code == 201
+    result = chain.verify(ledger)
+    assert (result.ok, result.n) == (True, before + 3)

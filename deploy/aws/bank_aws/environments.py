@@ -20,6 +20,15 @@ RETENTIONS: Final = (7, 14, 30, 90, 365, 731)
 DATABASES: Final = ("ledger", "dagster", "mlflow")
 """Databases, each with an owner of its own name who may enter no other."""
 
+SETTINGS: Final = {
+    "BANK_SOURCE", "BANK_COST_EUR", "BANK_VALUE_EUR", "BANK_REJECT_RATE_LIMIT", "BANK_OBJECTIVE", "BANK_THRESHOLD",
+    "BANK_SEARCH", "BANK_SEARCH_MINUTES", "BANK_CANDIDATES", "BANK_PROBATION", "BANK_TRAIN_NIGHTLY",
+    "BANK_BUDGET_EUR", "BANK_TIMEZONE", "BANK_QUIET_DAYS", "BANK_SENSORS_RUNNING", "BANK_SENSOR_SECONDS",
+    "BANK_SETTLE_SECONDS", "BANK_SIMULATED_ROWS", "BANK_SEED", "BANK_ALLOWED_HOSTS", "BANK_SESSION_HOURS",
+    "BANK_POLL_SECONDS", "BANK_MAX_WAITING", "BANK_PUBLIC_URL", "BANK_UI_URL",
+}  # fmt: skip
+"""Settings that an environment may state: those of the platform and the app that no stack sets."""
+
 
 class EnvironmentSettingsError(ValueError):
     """The context states an environment that cannot be built; the message says what was expected and found."""
@@ -49,6 +58,7 @@ class Environment:
         is_protected: data cannot be deleted with its stack.
         log_days: retention of logs.
         alarm_latency_ms: p99 of the app above which an alarm is raised.
+        settings: variables of code location, runs and app, such as `BANK_COST_EUR`; all values are text.
     """
 
     name: str
@@ -70,6 +80,7 @@ class Environment:
     is_protected: bool
     log_days: int
     alarm_latency_ms: int
+    settings: dict  # text by name
 
     def __post_init__(self) -> None:
         """Refuse values that would break a guarantee of the platform."""
@@ -86,6 +97,12 @@ class Environment:
             raise EnvironmentSettingsError(
                 f"{self.name}: expected log_days as one of {RETENTIONS}, found {self.log_days}."
             )
+        for name, value in self.settings.items():
+            if name not in SETTINGS or not isinstance(value, str):
+                raise EnvironmentSettingsError(
+                    f"{self.name}: expected settings as text under one of the names {sorted(SETTINGS)}, found "
+                    f"{name}: {value!r}; what is missing there is set by the stacks or kept as a secret."
+                )
 
     @property
     def prefix(self) -> str:

@@ -236,6 +236,7 @@ class ServicesStack(cdk.Stack):
             memory_mib=environment.app_memory_mib,
             log="app",
             environment={
+                **environment.settings,
                 "BANK_LEDGER_URL": "postgresql:///ledger",
                 "BANK_MLFLOW_URI": f"http://mlflow.{environment.namespace}:{MLFLOW_PORT}",
                 "BANK_PUBLIC_URL": f"https://{self.edge.domain}",

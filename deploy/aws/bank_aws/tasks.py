@@ -68,6 +68,7 @@ class Tasks:
     def pipeline_environment(self, **more: str) -> dict[str, str]:
         """Variables of what imports the platform: code location, runs."""
         return {
+            **self._environment.settings,
             "BANK_MLFLOW_URI": f"http://mlflow.{self._environment.namespace}:{MLFLOW_PORT}",
             "BANK_MLFLOW_ARTIFACTS": "mlflow-artifacts:/bank-marketing",
             "BANK_SPARK_MEMORY": f"{self._environment.run_memory_mib // 2}m",
