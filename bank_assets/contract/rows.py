@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,19 +21,17 @@ from bank_assets.contract.contract import Contract
 from bank_assets.contract.values import (
     IDENTIFIER_LENGTH,
     SPACE,
+    days,
     decimal_number,
     found_words,
     is_identifier,
     is_money,
-    iso_day,
     meant,
     number_text,
     whole_number,
 )
 
 BoolArray = NDArray[np.bool_]
-
-_EPOCH: Final = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,19 +89,6 @@ class DistinctValues:
     is_read: BoolArray  # whether the text could be read as the column's type, in bounds or not
     is_given: BoolArray  # whether the text is not empty
     is_kept: BoolArray  # whether the text satisfies the column's rule; an empty text never does
-
-
-def days(texts: Sequence[str], *, with_time: bool = False) -> tuple[NDArray[np.datetime64], BoolArray]:
-    """Parse days written exactly YYYY-MM-DD as datetime64[D], and say which texts are days.
-
-    With `with_time`, the day of a time stamp is read too; `T` or a blank ends the day.
-    """
-    trimmed = (text.strip(SPACE) for text in texts)
-    if with_time:
-        trimmed = (text[:10] if text[10:11] in ("T", " ") else text for text in trimmed)
-    found = [iso_day(text) for text in trimmed]
-    ordinals = np.array([(one or _EPOCH).toordinal() for one in found], dtype=np.int64) - _EPOCH.toordinal()
-    return ordinals.astype("datetime64[D]"), np.array([one is not None for one in found], dtype=bool)
 
 
 @dataclass(frozen=True)

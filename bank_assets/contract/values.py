@@ -7,13 +7,14 @@ sign, and the message proposes what may have been meant.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import date
 from functools import lru_cache
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bank_assets.contract.columns import Column, ColumnKind, NumberSigns
 
@@ -21,6 +22,7 @@ SPACE: Final = "".join(map(chr, range(0x21)))  # characters that are trimmed aro
 IDENTIFIER_LENGTH: Final = 64
 UNKNOWN: Final = "unknown"
 
+_EPOCH: Final = date(1970, 1, 1)
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NULL_WORDS: Final = frozenset(("null", "nil", "none", "na", "n/a", "#n/a", "nan", r"\n", "-", "?", "."))
 _GROUPED: Final = re.compile(r"[+-]?[0-9]{1,3}([.,'’])[0-9]{3}(?:\1[0-9]{3})*")
@@ -75,6 +77,19 @@ def iso_day(text: str) -> date | None:
         with suppress(ValueError):
             return date.fromisoformat(text)
     return None
+
+
+def days(texts: Sequence[str], *, with_time: bool = False) -> tuple[NDArray[np.datetime64], NDArray[np.bool_]]:
+    """Parse days written exactly YYYY-MM-DD as datetime64[D], and say which texts are days.
+
+    With `with_time`, the day of a time stamp is read too; `T` or a blank ends the day.
+    """
+    trimmed = (text.strip(SPACE) for text in texts)
+    if with_time:
+        trimmed = (text[:10] if text[10:11] in ("T", " ") else text for text in trimmed)
+    found = [iso_day(text) for text in trimmed]
+    ordinals = np.array([(one or _EPOCH).toordinal() for one in found], dtype=np.int64) - _EPOCH.toordinal()
+    return ordinals.astype("datetime64[D]"), np.array([one is not None for one in found], dtype=bool)
 
 
 def is_identifier(text: str) -> bool:

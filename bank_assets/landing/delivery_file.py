@@ -29,7 +29,7 @@ from bank_assets.contract.reading import (
     split_fields,
     unquoted,
 )
-from bank_assets.contract.rows import days
+from bank_assets.contract.values import days
 from bank_assets.landing.header import DeliveryKind, DeliveryRefused, check_header
 from bank_assets.landing.register import Delivery
 from bank_assets.store.atomic_files import sha256_of

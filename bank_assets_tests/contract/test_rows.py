@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from bank_assets.contract.columns import Column, ColumnKind, KnownWhen
-from bank_assets.contract.rows import Calendar, ColumnRule, DayRange, Encoded, RowRules, days
+from bank_assets.contract.rows import Calendar, ColumnRule, DayRange, Encoded, RowRules
 from bank_assets.contract.uci import UCI
+from bank_assets.contract.values import days
 
 AGE = Column("age", "age_years", ColumnKind.INTEGER, KnownWhen.PRE_CONTACT, "Age.", minimum=16, maximum=120)
 RATE = Column(
@@ -25,12 +26,6 @@ def test_texts_that_are_days(text):
     (day,), (is_day,) = days([text])
     assert is_day
     assert day == np.datetime64(text.strip())
-
-
-def test_decimals_have_any_number_of_digits_and_a_point():
-    values, is_number = decimals(["93.994", "-46.2", " 5 ", "0.0", "1,4", ".5", "5.", "1e3", "nan", "inf", ""])
-    assert values[:4].tolist() == [93.994, -46.2, 5.0, 0.0]
-    assert is_number.tolist() == [True] * 4 + [False] * 7
 
 
 @pytest.mark.parametrize(

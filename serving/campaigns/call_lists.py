@@ -157,7 +157,6 @@ def read_contacts(path: Path, payloads: Payloads) -> CampaignContacts:
     if not contacts:
         usable = "a header alone"
         if rejected:
-            first = rejected[0]
-            usable = f"none of {len(rejected)}; line {first.line}: {first.errors[0].field or 'the whole row'}"
+            usable = f"none in {len(rejected)} rows; {rejected[0].sentence}"
         raise PayloadError(FieldError("", "at least one usable row", usable))
     return CampaignContacts(digest, contacts, rejected)

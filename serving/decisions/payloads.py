@@ -20,7 +20,7 @@ from bank_assets.contract.columns import Column, ColumnKind
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import LEAKAGE_RULE
 from bank_assets.contract.rows import Calendar, ColumnRule
-from bank_assets.contract.values import IDENTIFIER_LENGTH, SPACE, found_words, is_identifier, iso_day, meant
+from bank_assets.contract.values import IDENTIFIER_LENGTH, SPACE, found_words, is_identifier, iso_day, meant, visible
 from bank_assets.ledger.models import canonical_json
 from serving.decisions.schemas import FIRST_DATE, LAST_DATE, PredictionRequest, request_type
 from serving.web.bodies import SHOWN, fault, not_json, shown
@@ -218,7 +218,7 @@ def _errors_of(name: str, value: object) -> list[FieldError]:
 def _id_error(name: str, value: object) -> FieldError | None:
     if value is None or (isinstance(value, str) and is_identifier(value.strip(SPACE))):
         return None
-    found = found_words(value) if isinstance(value, str) else shown(value)
+    found = f'"{visible(value)}"' if isinstance(value, str) else shown(value)
     return FieldError(name, f"text of 1 to {IDENTIFIER_LENGTH} visible characters", found)
 
 

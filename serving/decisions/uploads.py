@@ -33,6 +33,12 @@ class BatchError(msgspec.Struct, frozen=True):
     line: int
     errors: tuple[FieldError, ...]
 
+    @property
+    def sentence(self) -> str:
+        """The line and its faults in words."""
+        faults = (f"{e.field + ': ' if e.field else ''}expected {e.expected}, found {e.found}" for e in self.errors)
+        return f"line {self.line}: {'; '.join(faults)}"
+
 
 Row = tuple[int, PredictionRequest | BatchError]  # line of the file with its request, or with its faults
 
