@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession, Window
 from pyspark.sql import functions as f
 
 from bank_assets.assets.materialization import OWNERS, derive_months, discarding, identity
-from bank_assets.assets.report_pages import DRIFT_FOLDER, page_metadata, write_drift_files
+from bank_assets.assets.report_pages import DRIFT_FOLDER, page_metadata, remove_drift_files, write_drift_files
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.uci import contract_on_record
 from bank_assets.core.drift.daily_profiles import DailyProfiles
@@ -28,7 +28,7 @@ from bank_assets.settings import Settings
 from bank_assets.spark.profile import value_counts, value_counts_of_files
 from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.derivations import Derived
-from bank_assets.store.lineage import CONTACTS, DRIFT_REPORT, OUTCOMES, PROFILES
+from bank_assets.store.lineage import CONTACTS, DRIFT_REPORT, OUTCOMES, PROFILES, passed_months
 from bank_assets.store.registry import Registry
 from bank_assets.store.warehouse import StagedEntry, Warehouse
 
@@ -114,8 +114,10 @@ def drift_report(
     Guarantees: exact statistics computed from counts; every report names its reference.
     """
     champion = ChampionHistory.of(ledger.engine).current
-    first_months = choose_default_reference({month: one.rows for month, one in warehouse.manifest(CONTACTS).items()})
-    counted = warehouse.digests(PROFILES.name)
+    # A month that its gate holds, because of a wrong year for example, is neither compared nor a reference.
+    passed, contacts = passed_months(warehouse), warehouse.manifest(CONTACTS)
+    first_months = choose_default_reference({month: contacts[month].rows for month in passed})
+    counted = warehouse.digests(PROFILES.name, passed)
 
     def of_month(month: str) -> Derived:
         inputs = {one: digest for one, digest in counted.items() if one <= month or one in first_months}
@@ -139,11 +141,14 @@ def compare_months(
     reference_months: Sequence[str],
 ) -> None:
     """Compare some months with the reference and write their reports."""
-    daily = DailyProfiles.from_table(store.read(PROFILES.name), settings.contract)
+    counted = store.manifest(PROFILES.name)
+    passed = [month for month in passed_months(store) if month in counted]
+    daily = DailyProfiles.from_table(store.read(PROFILES.name, passed), settings.contract)
     name, reference, importance = reference_of(daily, champion, registry, reference_months)
     for month, derived in due.items():
         if month not in daily.months:
-            derived.commit(COLUMNS_SCHEMA.empty_table(), {"message": ""})  # the month has no contacts
+            derived.commit(COLUMNS_SCHEMA.empty_table(), {"message": ""})  # no contacts, or held
+            remove_drift_files(settings, month)
             continue
         window = daily.month_or_trailing(month, DriftPolicy().minimum_rows)
         report = compare_profiles(reference, window, reference_name=name)

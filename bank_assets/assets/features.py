@@ -16,8 +16,8 @@ from bank_assets.assets.materialization import ML_OWNERS, derive, identity
 from bank_assets.contract.contract import Contract
 from bank_assets.core.features.contacts import Contacts, LearningData
 from bank_assets.settings import Settings
-from bank_assets.sources.source import Source, landed_source
-from bank_assets.store.contact_store import ContactStore
+from bank_assets.sources.source import Source, landed_source, open_from
+from bank_assets.store.contact_store import ContactStore, learning_as_of
 from bank_assets.store.derivations import ALL, DerivedTable, Made
 from bank_assets.store.lineage import CONTACTS, OUTCOMES, REPORTED_OUTCOMES, contract_setting, passed_months
 from bank_assets.store.warehouse import Warehouse, WarehouseError, arrays_of
@@ -28,8 +28,8 @@ TRAINING_SET = DerivedTable("training_set", "1")
 class TrainingSetConfig(dg.Config):
     """Which data to learn from."""
 
-    # First day whose contacts are left out, ISO; default: the first day of the open example campaign, else the day
-    # after the last contact.
+    # First day whose contacts are left out, ISO; default: the first day of the open campaign that came with the source,
+    # else the day after the last contact.
     as_of: str | None = None
 
 
@@ -53,7 +53,11 @@ def training_set(
     Fails when: no month passed its gate.
     """
     months, contacts = passed_months(warehouse), ContactStore(warehouse, settings.contract)
-    as_of = np.datetime64(config.as_of, "D") if config.as_of else contacts.learning_as_of(settings.landing, months)
+    as_of = (
+        np.datetime64(config.as_of, "D")
+        if config.as_of
+        else learning_as_of(contacts.days(months), open_from(settings.landing))
+    )
     derived = TRAINING_SET.of(
         warehouse,
         inputs={
@@ -66,7 +70,7 @@ def training_set(
     )
 
     def work() -> Made:
-        known = contacts.read(months)
+        known = contacts.read(months, as_of)
         learnable = known.rows(known.known_as_of(as_of)).in_time_order()
         context.log.info("training set of %d contacts before %s", len(learnable), as_of)
         data = learnable.learning_data(as_of)

@@ -146,7 +146,8 @@ def performance_report(
     Guarantees: only outcomes known by the data's own time count.
     """
     economics, champion = settings.economics, ChampionHistory.of(ledger.engine).current
-    months = scored_months(warehouse)
+    passed = set(passed_months(warehouse))
+    months = [month for month in scored_months(warehouse) if month in passed]
 
     def work() -> Made:
         contacts = ContactStore(warehouse, settings.contract).read(months)

@@ -92,6 +92,12 @@ def write_drift_files(
     write_atomic(folder / f"{month}.html", page.encode())
 
 
+def remove_drift_files(settings: Settings, month: str) -> None:
+    """Remove the drift report of a month that has none any more."""
+    for path in (settings.reports / DRIFT_FOLDER).glob(f"{month}.*"):
+        path.unlink()
+
+
 def earlier_reports(folder: Path, month: str) -> dict[str, DriftReport]:
     """Reports of the preceding months, oldest first, as many as a page shows."""
     names = sorted(path.stem for path in folder.glob("????-??.json") if path.stem < month)[-(SHOWN_PERIODS - 1) :]

@@ -40,12 +40,13 @@ from bank_assets.ledger import campaigns, promotions, states
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.spark import SparkResource
 from bank_assets.settings import Settings
+from bank_assets.sources.source import open_from
 from bank_assets.spark.scoring import SCORED_SCHEMA, score_campaign
 from bank_assets.store import lineage
 from bank_assets.store.call_lists import CallListFiles, ListScores, csv_of
 from bank_assets.store.campaign_files import campaign_of
 from bank_assets.store.champion_history import ChampionHistory
-from bank_assets.store.contact_store import ContactStore, scored_months, stored_scores
+from bank_assets.store.contact_store import ContactStore, learning_as_of, scored_months, stored_scores
 from bank_assets.store.derivations import DerivedTable, Made
 from bank_assets.store.lineage import BATCH, SCORES, STATE, passed_months
 from bank_assets.store.registry import Registry
@@ -75,10 +76,10 @@ def as_of_state(
     """
     champions, stored = ChampionHistory.of(ledger.engine), ContactStore(warehouse, settings.contract)
     months = passed_months(warehouse)
-    as_of = stored.learning_as_of(settings.landing, months)
+    as_of = learning_as_of(stored.days(months), open_from(settings.landing))
 
     def work() -> Made:
-        contacts = stored.read(months)
+        contacts = stored.read(months, as_of)
         visible = contacts.rows(contacts.contact_dates < as_of)
         shift_before = _shift_of(states.latest(ledger.engine, before=str(as_of)))
         recalibration = _recalibration(warehouse, visible, as_of, shift_before)

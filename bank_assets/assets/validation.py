@@ -20,7 +20,7 @@ from bank_assets.reports.validation_page import validation_page
 from bank_assets.settings import Settings
 from bank_assets.store.atomic_files import write_atomic
 from bank_assets.store.derivations import Derived, DerivedTable
-from bank_assets.store.lineage import CONTACTS, GATE, REJECTED
+from bank_assets.store.lineage import CONTACTS, GATE, REJECTED, far_from_others
 from bank_assets.store.warehouse import Entry, Warehouse
 
 VERDICTS = DerivedTable(GATE, "3")
@@ -58,20 +58,28 @@ def contacts_validation(
         found = verdict.metadata
         return {"passed": found["passed"], "errors": found["errors"][:5], "warnings": found["warnings"][:5]}
 
-    limit = settings.reject_rate_limit
-    return derive_months(context, lambda month: verdict_on(warehouse, month, limit), make, shown, shown_of_month)
+    limit, far = settings.reject_rate_limit, far_from_others(warehouse, settings.contract)
+
+    def of_month(month: str) -> Derived:
+        return verdict_on(warehouse, month, limit, is_far=month in far)
+
+    return derive_months(context, of_month, make, shown, shown_of_month)
 
 
-def verdict_on(store: Warehouse, month: str, reject_rate_limit: float) -> Derived:
-    """The key of a month's verdict, with the inputs and settings that it depends on."""
+def verdict_on(store: Warehouse, month: str, reject_rate_limit: float, *, is_far: bool = False) -> Derived:
+    """The key of a month's verdict, with the inputs and settings that it depends on.
+
+    `is_far` says whether it has only a few contacts, dated far from those of all other months.
+    """
     contacts = store.manifest(CONTACTS)[month]
     table = VERDICTS if "profile" in contacts.metadata else VERDICTS_ON_ROWS
-    return table.of(store, month, inputs=[contacts.digest], settings={"reject_rate_limit": reject_rate_limit})
+    settings = {"reject_rate_limit": reject_rate_limit} | ({"is_far": True} if is_far else {})
+    return table.of(store, month, inputs=[contacts.digest], settings=settings)
 
 
 def judge_months(store: Warehouse, due: Mapping[str, Derived], settings: Settings) -> None:
     """Validate some months with Great Expectations and store the verdicts."""
-    contacts = store.manifest(CONTACTS)
+    contacts, far = store.manifest(CONTACTS), far_from_others(store, settings.contract)
     profiles = {month: profile_of(store, month, entry) for month, entry in contacts.items()}
     judged = validate_contacts(
         list(profiles.values()),
@@ -89,6 +97,8 @@ def judge_months(store: Warehouse, due: Mapping[str, Derived], settings: Setting
             "errors": found[ERROR],
             "warnings": found[WARNING],
             "contacts_digest": contacts[month].digest,
+            "is_far": month in far,
+            "commonest_fault": profiles[month].commonest_fault(settings.contract),
             "reject_rate": profiles[month].uncorrected_share,
         }
         verdict.commit(pa.Table.from_pylist(failures, schema=RESULT_SCHEMA), facts)

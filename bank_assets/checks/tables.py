@@ -67,6 +67,19 @@ def _ids(store: Warehouse, table: str, months: list[str] | None = None) -> pa.Ch
     return store.read(table, months, ["contact_id"]).column("contact_id")
 
 
+def _spelled_alike(ids: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Identifiers without what senders and spreadsheets change: blanks around them, case, leading zeros."""
+    return pc.ascii_ltrim(pc.utf8_lower(pc.utf8_trim_whitespace(ids)), characters="0")
+
+
+@dg.asset_check(asset=CONTACTS)
+def contact_ids_differ_in_more_than_spelling(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
+    """No two identifiers differ only by blanks, case or leading zeros, as those that a spreadsheet saved do."""
+    ids = pc.unique(_ids(warehouse, CONTACTS))
+    alike = len(ids) - pc.count_distinct(_spelled_alike(ids)).as_py()
+    return hint(alike == 0, spelled_alike=alike, contacts=len(ids))
+
+
 @dg.asset_check(asset=CONTACTS)
 def contacts_are_delivered_in_one_month(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
     """A contact that was delivered again with a date in another month stays in both months' tables, as history.
@@ -109,9 +122,10 @@ def no_row_is_rejected(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckR
 
 @dg.asset_check(asset=OUTCOMES)
 def outcomes_belong_to_contacts(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
-    """Every delivered outcome names a contact that was delivered."""
+    """Every delivered outcome names a contact that was delivered; some may be the same but for their spelling."""
     if not warehouse.files(CONTACTS):
         return hint(True, unknown=0)
-    given = _ids(warehouse, OUTCOMES)
-    unknown = int(len(given) - (pc.sum(pc.is_in(given, _ids(warehouse, CONTACTS).combine_chunks())).as_py() or 0))
-    return hint(unknown == 0, unknown=unknown, outcomes=len(given))
+    given, known = _ids(warehouse, OUTCOMES), pc.unique(_ids(warehouse, CONTACTS))
+    unknown = given.filter(pc.invert(pc.is_in(given, known)))
+    alike = pc.sum(pc.is_in(_spelled_alike(unknown), _spelled_alike(known))).as_py() or 0
+    return hint(len(unknown) == 0, unknown=len(unknown), spelled_alike=alike, outcomes=len(given))

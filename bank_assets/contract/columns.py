@@ -14,6 +14,7 @@ from bank_assets.contract.errors import ContractError
 YES_NO: Final = ("no", "yes")  # values of a boolean in deliveries and payloads
 DECIMAL_SIGNS: Final = (".", ",")
 THOUSANDS_SIGNS: Final = ("", ".", ",", " ", "\u00a0", "\u202f", "'", "\u2019")
+UNKNOWN: Final = "unknown"  # category of a value that the bank does not know
 
 
 class KnownWhen(StrEnum):
@@ -88,6 +89,8 @@ class Column:
             optional: files and payloads of earlier versions lack it and get its default.
         decimal_sign: decimal sign of this column's numbers in delivered text; None for the contract's.
         thousands_sign: thousands sign likewise; "" for none, None for the contract's.
+        implies: columns that must hold something where this one does; a number at its sentinel, and the category
+            `unknown`, hold nothing.
     """
 
     source: str
@@ -110,6 +113,7 @@ class Column:
     since: int = 1
     decimal_sign: str | None = None
     thousands_sign: str | None = None
+    implies: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.is_optional and self.default is None:
@@ -139,6 +143,11 @@ class Column:
         if self.is_number:
             text = f"{float(text):,.0f}" if self.kind is ColumnKind.INTEGER else f"{float(text):,.6g}"
         return dict(self.words).get(text) or (self.phrase or f"{self.title}: {{}}").format(text)
+
+    @property
+    def nothing(self) -> object:
+        """The value that stands for none: the sentinel, or else the category `unknown`."""
+        return UNKNOWN if self.sentinel is None else self.sentinel
 
     @property
     def is_input(self) -> bool:

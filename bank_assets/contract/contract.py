@@ -28,7 +28,9 @@ from bank_assets.contract.errors import LEAKAGE_RULE, ContractError, LeakageErro
 ARRIVED_AT = "arrived_at"  # extra column of outcome deliveries: when the outcome became known
 # Attributes of a column that affect only what people read.
 WORDING = ("description", "label", "group", "phrase", "words")
-CONVENTION = ("decimal_sign", "thousands_sign")  # attributes of a contract that say how senders spell values
+# Attributes of a contract that its canonical form states only if they differ from their defaults: how senders spell
+# values, and when a few contacts are implausible.
+DEVIATIONS = ("decimal_sign", "thousands_sign", "far_days", "few_share", "few_contacts")
 REQUIRED_ROLES = (ColumnRole.CONTACT_ID, ColumnRole.CONTACT_DATE, ColumnRole.TARGET)
 
 
@@ -42,6 +44,9 @@ class Contract:
         list_statistics: numbers about a day's whole call list, in the order of the model's inputs.
         decimal_sign: decimal sign of numbers in delivered text, unless a column has its own.
         thousands_sign: thousands sign of numbers in delivered text, "" for none, unless a column has its own.
+        far_days: days without a contact behind which a few contacts are implausible.
+        few_share: largest share of a delivery that counts as few.
+        few_contacts: in the tables, fewer contacts count as few.
     """
 
     name: str
@@ -52,6 +57,9 @@ class Contract:
     groups: tuple[str, ...] = ()
     decimal_sign: str = "."
     thousands_sign: str = ""
+    far_days: int = 200
+    few_share: float = 0.05
+    few_contacts: int = 30
 
     def __post_init__(self) -> None:
         for problem in self._problems():
@@ -72,6 +80,10 @@ class Contract:
                 self.signs(column)
             except ContractError as error:
                 yield f"{f'column {column.source}: ' if column else ''}{error}"
+        yield from self._misnamed()
+
+    def _misnamed(self) -> Iterator[str]:
+        """What refers to columns that this contract does not have."""
         if late := [column.source for column in self.columns if column.since > self.version]:
             yield (
                 f"expected columns up to version {self.version}, found {late} of a later one; "
@@ -82,6 +94,8 @@ class Contract:
                 f"expected list statistics of payload columns, found {unknown}; "
                 f"take some of {', '.join(self.payload_columns)}."
             )
+        if strange := {name for column in self.columns for name in column.implies} - set(self.by_source):
+            yield f"expected implied columns of this contract, found {sorted(strange)}; correct their names."
 
     def __eq__(self, other: object) -> bool:
         """Contracts are equal if their canonical forms are."""
@@ -214,6 +228,18 @@ class Contract:
                 f"they are known only after it, so remove them from the inputs."
             )
 
+    @cached_property
+    def agreements(self) -> tuple[tuple[Column, Column], ...]:
+        """Pairs of columns of which the second must hold something where the first does.
+
+        Declared by `implies`, and by roles: days since a previous contact imply a number of previous contacts.
+        """
+        declared = [(column, self.by_source[name]) for column in self.columns for name in column.implies]
+        days = self.with_role(ColumnRole.DAYS_SINCE_PREVIOUS)
+        counts = [column for column in self.with_role(ColumnRole.PREVIOUS_CAMPAIGN) if column.sentinel is not None]
+        pairs = (*declared, *((one, count) for one in days if one.sentinel is not None for count in counts))
+        return tuple({(one.source, other.source): (one, other) for one, other in pairs}.values())
+
     # Versions and the canonical form
 
     def at(self, version: int) -> Contract:
@@ -232,13 +258,12 @@ class Contract:
             "columns": [_plain(column) for column in self.columns],
             "list_statistics": [_plain(statistic) for statistic in self.list_statistics],
             "groups": list(self.groups),
-        } | self._convention
+        } | self._deviations
 
     @property
-    def _convention(self) -> dict[str, str]:
-        """How senders spell values, as far as it differs from the defaults."""
+    def _deviations(self) -> dict[str, Any]:
         values = _plain(self)
-        return {name: values[name] for name in CONVENTION if name in values}
+        return {name: values[name] for name in DEVIATIONS if name in values}
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Contract:
@@ -255,7 +280,7 @@ class Contract:
                 tuple(_column(part) for part in document["columns"]),
                 tuple(_list_statistic(part) for part in document["list_statistics"]),
                 tuple(document["groups"]),
-                **{name: document[name] for name in CONVENTION if name in document},
+                **{name: document[name] for name in DEVIATIONS if name in document},
             )
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, ContractError):
@@ -282,8 +307,8 @@ class Contract:
             {name: value for name, value in _plain(column).items() if name not in WORDING} for column in self.columns
         ]
         statistics = [_plain(statistic) for statistic in self.list_statistics]
-        convention = [self._convention] if self._convention else []
-        return _sha256(_canonical([self.first_month, columns, statistics, *convention]))
+        deviations = [self._deviations] if self._deviations else []
+        return _sha256(_canonical([self.first_month, columns, statistics, *deviations]))
 
     @property
     def reference(self) -> str:
@@ -313,6 +338,7 @@ def _column(document: Mapping[str, Any]) -> Column:
             "kind": ColumnKind(document["kind"]),
             "known": KnownWhen(document["known"]),
             "categories": tuple(document.get("categories", ())),
+            "implies": tuple(document.get("implies", ())),
             "words": tuple((str(value), str(phrase)) for value, phrase in document.get("words", ())),
             "role": None if role is None else ColumnRole(role),
         }

@@ -22,13 +22,11 @@ from bank_assets.contract.values import (
     IDENTIFIER_LENGTH,
     SPACE,
     days,
-    decimal_number,
     found_words,
     is_identifier,
-    is_money,
     meant,
     number_text,
-    whole_number,
+    numbers,
 )
 
 BoolArray = NDArray[np.bool_]
@@ -135,10 +133,10 @@ class ColumnRule:
         """Parse and judge the distinct values of the column."""
         column, is_given = self.column, np.array([text != "" for text in texts], dtype=bool)
         if column.is_number:
-            numbers, is_read = self._numbers(texts)
+            typed, is_read = numbers(texts, column, self.signs)
             low = -np.inf if column.minimum is None else column.minimum
             high = np.inf if column.maximum is None else column.maximum
-            return DistinctValues(numbers, is_read, is_given, is_read & (numbers >= low) & (numbers <= high))
+            return DistinctValues(typed, is_read, is_given, is_read & (typed >= low) & (typed <= high))
         if column.kind is ColumnKind.DATE:
             read, is_read = days(texts, with_time=self.days.with_time)
             is_read &= (read >= np.datetime64(self.days.first)) & (read <= np.datetime64(self.days.last))
@@ -152,15 +150,6 @@ class ColumnRule:
         if column.kind is ColumnKind.BOOLEAN:
             return DistinctValues(np.array([text == "yes" for text in texts], dtype=bool), is_known, is_given, is_known)
         return DistinctValues(np.array(texts, dtype=object), is_known, is_given, is_known)
-
-    def _numbers(self, texts: Sequence[str]) -> tuple[NDArray[Any], BoolArray]:
-        if self.column.kind is ColumnKind.INTEGER:
-            found: list[Any] = [whole_number(text, self.signs) for text in texts]
-        else:
-            found = [decimal_number(text, self.signs, is_money=is_money(self.column)) for text in texts]
-        is_read = np.array([one is not None for one in found], dtype=bool)
-        kind = np.int64 if self.column.kind is ColumnKind.INTEGER else np.float64
-        return np.array([one or 0 for one in found], dtype=kind), is_read
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +181,22 @@ class RowVerdicts:
                 stated = self.text(rule.stated, row).strip(SPACE) if rule.stated else ""
                 found.setdefault(row, []).append((rule, rule.sentence(self.text(rule.column, row), stated)))
         return found
+
+    def holds(self, column: Column) -> BoolArray:
+        """Rows with a readable value in a column other than the one that stands for none, (n,)."""
+        found = self.values[column.source]
+        return np.asarray(found.is_kept & (found.typed != column.nothing))[self.columns[column.source].codes]
+
+    def contradictions(self, contract: Contract) -> Iterator[tuple[str, BoolArray]]:
+        """Codes of columns that must agree, with the rows in which they contradict each other."""
+        for one, other in contract.agreements:
+            is_readable = self.values[other.source].is_kept[self.columns[other.source].codes]
+            yield contradiction(one, other), self.holds(one) & is_readable & ~self.holds(other)
+
+
+def contradiction(one: Column, other: Column) -> str:
+    """Code of a contradiction between two columns that must agree."""
+    return f"{other.source}.contradicts_{one.source}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import date
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,17 @@ def decimal_number(text: str, signs: NumberSigns = NumberSigns(), *, is_money: b
     if signs.thousands:
         text = text.replace(signs.thousands, "")
     return float(text.replace(signs.decimal, "."))
+
+
+def numbers(texts: Sequence[str], column: Column, signs: NumberSigns) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Parse the numbers of a column, and say which texts are numbers."""
+    if column.kind is ColumnKind.INTEGER:
+        found: list[Any] = [whole_number(text, signs) for text in texts]
+    else:
+        found = [decimal_number(text, signs, is_money=is_money(column)) for text in texts]
+    kind = np.int64 if column.kind is ColumnKind.INTEGER else np.float64
+    is_read = np.array([one is not None for one in found], dtype=bool)
+    return np.array([one or 0 for one in found], dtype=kind), is_read
 
 
 def number_text(value: float, signs: NumberSigns = NumberSigns()) -> str:

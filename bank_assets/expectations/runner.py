@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from bank_assets.contract.contract import Contract
+from bank_assets.contract.time_axis import far_months
 from bank_assets.core.drift.month_profile import MonthProfile, month_facts
 from bank_assets.expectations.suite import ERROR, WARNING, Expectation, expectations, rule_codes
 
@@ -43,9 +44,10 @@ def validate_contacts(
             text = expectation.sentence(value)
             if expectation.fact == "uncorrected_share":
                 profile = by_profile[month]
+                fault = profile.commonest_fault(contract)
                 text += (
-                    f" ({profile.uncorrected} of {profile.contacts + profile.uncorrected}); "
-                    "correct the delivery or raise the limit"
+                    f" ({profile.uncorrected} of {profile.contacts + profile.uncorrected})"
+                    f"{f', {fault}' if fault else ''}; correct the delivery or raise the limit"
                 )
             found[month][expectation.severity].append(text)
     return found
@@ -55,8 +57,10 @@ def _facts(profiles: Sequence[MonthProfile], contract: Contract) -> dict[str, di
     """One row of facts per month; a corrected month has no share of violations left to judge."""
     rows: dict[str, dict[str, float | None]] = {}
     filled: list[MonthProfile] = []
+    far = far_months({profile.month: profile.contacts for profile in profiles}, contract)
     for profile in profiles:
         rows[profile.month] = month_facts(profile, filled, contract)
+        rows[profile.month]["far_contacts"] = profile.contacts if profile.month in far else 0
         for code in rule_codes(contract):
             share = profile.violations.get(code, 0) / profile.rows if profile.rows and profile.uncorrected else None
             rows[profile.month][f"violation_share.{code}"] = share

@@ -10,13 +10,16 @@ from typing import Final
 
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.reading import FIELD_COUNT, OPEN_QUOTE
-from bank_assets.contract.rows import Calendar, ColumnRule
+from bank_assets.contract.rows import Calendar, ColumnRule, contradiction
 
 ERROR: Final = "error"
 WARNING: Final = "warning"
 
 # Share of a month's rows that one contact may have; identifiers that a spreadsheet rounded become one.
 LARGEST_CONTACT: Final = 0.05
+
+# Share of a delivery's rows that other rows of the same contact in the same delivery may replace.
+LARGEST_COLLAPSE: Final = 0.1
 
 # Beyond these a month is unusual, not wrong: the real file's months differ in size by a factor of 1,000.
 MINIMUM_CONTACTS: Final = 30
@@ -61,6 +64,12 @@ def expectations(contract: Contract, reject_rate_limit: float) -> tuple[Expectat
                     high=reject_rate_limit),
         Expectation("contacts_are_told_apart", ERROR, "largest_contact_share",
                     f"at most {LARGEST_CONTACT:.0%} of the rows under one contact_id", "%", high=LARGEST_CONTACT),
+        Expectation("a_delivery_names_each_contact_once", ERROR, "collapsed_share",
+                    f"at most {LARGEST_COLLAPSE:.0%} of a delivery's rows replaced by others with their contact_id; "
+                    "spreadsheets round long identifiers, format the column as text", "%", high=LARGEST_COLLAPSE),
+        Expectation("contacts_are_near_others", ERROR, "far_contacts",
+                    f"at least {contract.few_contacts} contacts if no other lies within {contract.far_days} days; "
+                    "correct their dates, or deliver more", high=0),
         Expectation("rows_are_enough", WARNING, "contacts", f"at least {MINIMUM_CONTACTS} contacts",
                     low=MINIMUM_CONTACTS),
         Expectation("volume_is_usual", WARNING, "volume_ratio",
@@ -78,6 +87,13 @@ def expectations(contract: Contract, reject_rate_limit: float) -> tuple[Expectat
             expected = f"at most {UNKNOWN_RISE:.0%} more unknown than in recent months"
             fact = f"unknown_rise.{name}"
             found.append(Expectation(f"{name}_is_known", WARNING, fact, expected, "%", high=UNKNOWN_RISE))
+    for one, other in contract.agreements:
+        code = contradiction(one, other)
+        fact = f"contradiction_share.{code}"
+        expected = f"{other.source} to hold something in every row in which {one.source} does"
+        found.append(Expectation(code, WARNING, fact, expected, "%", high=0.0))
+        few = f"{expected}, or at most {limit} that do not agree"
+        found.append(Expectation(f"{code}_rarely", ERROR, fact, few, "%", high=reject_rate_limit))
     for code in rule_codes(contract):
         expected = f"at most {limit} of the rows to break it"
         fact = f"violation_share.{code}"

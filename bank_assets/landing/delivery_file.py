@@ -3,6 +3,7 @@ r"""One delivered CSV file, read with bounded memory: header, encoding, and rows
 Every row belongs to exactly one month: that of its date, if it is a valid ISO day between the contract's first month
 and the day after arrival. Otherwise the row is a *stray* and belongs to the delivery's *home month*, the month with
 most dated rows (the earliest of equals). Readers decide with `month if month in months else home_month`.
+A few rows dated far from the rest of their delivery are strays too: a wrong year must not move the time axis.
 
 UTF-16 is refused. Text that is not UTF-8 is read as Latin-1, which gives every byte a meaning; all allowed values are
 ASCII, so this affects only how rejected text is shown.
@@ -29,10 +30,13 @@ from bank_assets.contract.reading import (
     split_fields,
     unquoted,
 )
+from bank_assets.contract.time_axis import usual_days
 from bank_assets.contract.values import days
 from bank_assets.landing.header import DeliveryKind, DeliveryRefused, check_header
 from bank_assets.landing.register import Delivery
 from bank_assets.store.atomic_files import sha256_of
+
+_FEWEST_ROWS = 5  # in a smaller delivery one row is not few
 
 
 def describe(path: Path, kind: DeliveryKind, *, name: str, arrival: int, now: datetime) -> Delivery:
@@ -58,7 +62,8 @@ def describe(path: Path, kind: DeliveryKind, *, name: str, arrival: int, now: da
     head = read_head(start.splitlines()[:2])
     check_header(head, kind, name)
     found: Counter[str] = Counter()
-    for _, of_block in dated_rows(path, head, kind, now):
+    latest = (now + timedelta(days=1)).date() if kind.is_past else date.max
+    for _, of_block in dated_rows(path, head, kind, f"{kind.first_month}-01", latest.isoformat()):
         found.update(of_block)
     rows, strays = found.total(), found.pop("", 0)
     if not rows:
@@ -70,6 +75,11 @@ def describe(path: Path, kind: DeliveryKind, *, name: str, arrival: int, now: da
             found=f"none in {rows:,} rows",
             to_do="correct the dates and deliver it again",
         )
+    if kind.far_days is not None:
+        few = max(kind.few_share * rows, 1 if rows >= _FEWEST_ROWS else 0)
+        first, last = usual_days(found, kind.far_days, few)
+        found = Counter({day: count for day, count in found.items() if first <= day <= last})
+        strays = rows - found.total()
     months: Counter[str] = Counter()
     for day, count in found.items():
         months[day[:7]] += count
@@ -95,10 +105,11 @@ def describe(path: Path, kind: DeliveryKind, *, name: str, arrival: int, now: da
     )
 
 
-def dated_rows(path: Path, head: Head, kind: DeliveryKind, now: datetime) -> Iterator[tuple[list[bytes], list[str]]]:
-    """The rows of a file, block by block, and the ISO day of each, "" for a stray."""
-    first = np.datetime64(f"{kind.first_month}-01")
-    last = np.datetime64((now + timedelta(days=1)).date() if kind.is_past else date.max)
+def dated_rows(
+    path: Path, head: Head, kind: DeliveryKind, first_day: str, last_day: str
+) -> Iterator[tuple[list[bytes], list[str]]]:
+    """The rows of a file, block by block, and the ISO day of each, "" for a stray; both days are included."""
+    first, last = np.datetime64(first_day), np.datetime64(last_day)
     for block in blocks(path, 0, path.stat().st_size):
         if not (rows := rows_of(block.splitlines())):
             continue

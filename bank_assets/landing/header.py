@@ -33,6 +33,8 @@ class DeliveryKind:
     optional: tuple[str, ...] = ()  # columns that a file of an earlier contract version may lack
     with_time: bool = False  # a time of day may follow the day
     is_past: bool = True  # the day cannot lie after the arrival, except for campaigns
+    far_days: int | None = None  # days without a row behind which a few rows are strays; None for no limit
+    few_share: float = 0.0  # largest share of the rows that counts as few
 
 
 KINDS: Final = ("contacts", "outcomes", "campaigns")  # kinds of deliveries, which are folders under `landing/`
@@ -42,9 +44,12 @@ KINDS: Final = ("contacts", "outcomes", "campaigns")  # kinds of deliveries, whi
 def delivery_kinds(contract: Contract) -> dict[str, DeliveryKind]:
     """The kinds of deliveries under a contract, by name."""
     date, first, optional = contract.contact_date.source, contract.first_month, contract.optional_columns
+    far, few = contract.far_days, contract.few_share
     kinds = (
-        DeliveryKind("contacts", contract.delivery_columns, date, first, optional),
-        DeliveryKind("outcomes", contract.outcome_columns, ARRIVED_AT, first, with_time=True),
+        DeliveryKind("contacts", contract.delivery_columns, date, first, optional, far_days=far, few_share=few),
+        DeliveryKind(
+            "outcomes", contract.outcome_columns, ARRIVED_AT, first, with_time=True, far_days=far, few_share=few
+        ),
         DeliveryKind("campaigns", contract.campaign_columns, date, first, optional, is_past=False),
     )
     return {kind.name: kind for kind in kinds}

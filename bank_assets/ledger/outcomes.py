@@ -25,7 +25,7 @@ class OutcomeReport:
     contact_id: str | None
     y: str
     duration: int | None  # length of the call, seconds, if reported
-    arrived_at: str  # when the report arrived, data time, ISO
+    arrived_at: str  # when the report arrived, data time, ISO; its day is the day as written, in whatever zone
     recorded_at: str  # when this ledger stored it, wall clock
     actor: str
 
@@ -106,9 +106,12 @@ def _contact_of(connection: Connection, decision_id: str) -> str | None:
     return known.contact_id
 
 
-def of_decision(engine: Engine, decision_id: str) -> list[OutcomeReport]:
-    """Every report about a decision, oldest arrival first."""
-    return [OutcomeReport(*row) for row in read(engine, _REPORTS.where(outcomes.c.decision_id == decision_id))]
+def of_decision(engine: Engine, decision_id: str, contact_id: str | None = None) -> list[OutcomeReport]:
+    """Every report about a decision, and about its contact by name, oldest arrival first."""
+    about = outcomes.c.decision_id == decision_id
+    if contact_id is not None:
+        about |= outcomes.c.subject == f"contact:{contact_id}"
+    return [OutcomeReport(*row) for row in read(engine, _REPORTS.where(about))]
 
 
 def export(engine: Engine) -> Iterator[OutcomeReport]:

@@ -61,9 +61,9 @@ def append(engine: Engine, *, actor: str = "pipeline", **fields: Any) -> Judged:
     return judged
 
 
-def latest(engine: Engine) -> Judged | None:
-    """The last row, or None."""
-    return next(iter(history(engine, limit=1)), None)
+def latest(engine: Engine, *, until: str | None = None) -> Judged | None:
+    """The last row, or None; with `until`, the last one of a day (ISO) up to that one."""
+    return next(iter(history(engine, limit=1, until=until)), None)
 
 
 def latest_day(engine: Engine) -> Judged | None:
@@ -71,7 +71,7 @@ def latest_day(engine: Engine) -> Judged | None:
     return next((row for row in history(engine, limit=NEWEST_ROWS) if row.evidence), None)
 
 
-def history(engine: Engine, *, limit: int = 200, after: int = 0) -> list[Judged]:
-    """At most `limit` rows with a number above `after`, newest first."""
+def history(engine: Engine, *, limit: int = 200, after: int = 0, until: str | None = None) -> list[Judged]:
+    """At most `limit` rows with a number above `after`, newest first; of days up to `until`, if given."""
     query = select(responses).where(responses.c.seq > after).order_by(responses.c.seq.desc()).limit(limit)
-    return [Judged(*row) for row in read(engine, query)]
+    return [Judged(*row) for row in read(engine, query if until is None else query.where(responses.c.as_of <= until))]

@@ -24,7 +24,9 @@ from bank_assets.store.lineage import (
     GATE,
     PROFILES,
     REPORTED_OUTCOMES,
+    far_from_others,
     outcomes_by_month,
+    passed_months,
     reported_outcomes,
 )
 from bank_assets.store.warehouse import Warehouse
@@ -50,15 +52,22 @@ def due_months(settings: Settings) -> list[str]:
     store = Warehouse(settings.warehouse)
     delivered = sorted({*delivered_months(settings.warehouse), *delivered_months(settings.warehouse, "outcomes")})
     last = f"{datetime.now(UTC):%Y-%m}"  # the axis ends with the current month
-    return [month for month in delivered if FIRST <= month <= last and not _is_made(settings, store, month)]
+    far = far_from_others(store, settings.contract)
+    return [
+        month
+        for month in delivered
+        if FIRST <= month <= last and not _is_made(settings, store, month, is_far=month in far)
+    ]
 
 
-def _is_made(settings: Settings, store: Warehouse, month: str) -> bool:
+def _is_made(settings: Settings, store: Warehouse, month: str, *, is_far: bool) -> bool:
     """Whether tables, gate and counts of a month follow from its deliveries; a held month counts as made."""
     if stale(month_tables(store, settings.warehouse, month, settings.contract)):
         return False
     contacts, gate = store.entry(CONTACTS, month), store.entry(GATE, month)
     if contacts is None or gate is None or gate.metadata.get("contacts_digest") != contacts.digest:
+        return False
+    if gate.metadata.get("is_far", False) != is_far:  # other months came or went
         return False
     # If no month at all passes, the gate's blocking check stops the run: repeating it would change nothing.
     is_held = not gate.metadata["passed"]
@@ -131,7 +140,9 @@ def nightly_wanted(settings: Settings, engine: Engine) -> list[RunWanted]:
     if not delivered:
         return []
     reported = due_outcome_months(settings, engine)
-    months = [*due_months(settings), delivered[-1]]
+    # The newest month in use: a single row with a wrong year may make a later one.
+    newest = [*delivered, *passed_months(Warehouse(settings.warehouse))][-1]
+    months = [*due_months(settings), newest]
     joined = ranges_of([*months, *reported])
     data = [found for found in joined if any(found[0] <= month <= found[1] for month in months)]
     alone = [found for found in joined if found not in data]

@@ -6,7 +6,7 @@ the next look finds whatever was interrupted. A fit is a run, and the loop conti
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from bank_assets.core.arrays import DayArray
 from bank_assets.core.drift.covariate_shift import Reference
 from bank_assets.core.drift.daily_profiles import DailyProfiles
+from bank_assets.core.features.contacts import ScoredContacts
 from bank_assets.core.response.loop import FITS, Assessment, KnownFacts, Position, advance, after_verdict, days_to_judge
 from bank_assets.core.response.policy import Response, ResponseAction, ResponseState, ViolationKind
 from bank_assets.core.training.algorithms import ALGORITHMS
@@ -26,8 +27,9 @@ from bank_assets.ledger import promotions, responses
 from bank_assets.ledger.responses import Judged
 from bank_assets.loop.requests import ATTEMPTS, TAG_AS_OF, TAG_EPISODE, TAG_WORK, RunWanted, attempts_of
 from bank_assets.settings import Settings
+from bank_assets.sources.source import open_from
 from bank_assets.store.champion_history import ChampionHistory
-from bank_assets.store.contact_store import ContactStore, stored_scores
+from bank_assets.store.contact_store import ContactStore, learning_as_of, stored_scores
 from bank_assets.store.derivations import Derived
 from bank_assets.store.lineage import PROFILES, REPORTED_OUTCOMES, SCORES, passed_months, stale_scores, state
 from bank_assets.store.registry import Registry
@@ -61,6 +63,7 @@ class ResponseLoop:
         self._contacts = ContactStore(self._store, settings.contract)
         self._months = passed_months(self._store)
         self._last: Judged | None = None
+        self._seq = 0
         self._promotion_id = 0
 
     def next_step(self) -> NextStep:
@@ -165,15 +168,21 @@ class ResponseLoop:
     # Record
 
     def position(self) -> Position[Judged]:
-        """The last row, and every verdict since, given by a gate or by a person."""
-        self._last = last = responses.latest(self._engine)
+        """The last row, and every verdict since, given by a gate or by a person.
+
+        Rows and verdicts of days that the data no longer reaches, because wrong dates were corrected, do not count: the
+        loop continues from the row before them.
+        """
+        reached = str(self.reached())
+        newest, self._last = responses.latest(self._engine), responses.latest(self._engine, until=reached)
+        self._seq, last = 0 if newest is None else newest.seq, self._last
         rows = promotions.history(self._engine, limit=1)
         self._promotion_id = rows[0].id if rows else 0
         state = ResponseState() if last is None else ResponseState.from_json(last.state)
         for row in verdicts_after(self._engine, 0 if last is None else last.promotion_id):
             state = after_verdict(
                 state,
-                row.as_of,
+                row.as_of if row.as_of is None or row.as_of <= reached else None,
                 is_promoted=row.decision == "promoted",
                 is_on_probation=promotions.is_on_probation(self._engine, str(row.to_version)),
                 is_rollback=row.kind == "rollback",
@@ -192,36 +201,47 @@ class ResponseLoop:
     def _append(self, as_of: str, answer: Response, shift: float, evidence: Mapping[str, Any]) -> None:
         """Append a row. It claims the next number, so that two sensors record a day once."""
         row = {**asdict(answer), "state": answer.state.to_json(), "evidence": evidence}
-        row |= {"seq": 1 if self._last is None else self._last.seq + 1, "promotion_id": self._promotion_id}
+        row |= {"seq": self._seq + 1, "promotion_id": self._promotion_id}
         self._last = responses.append(self._engine, as_of=as_of, shift=shift, **row)
+        self._seq += 1
 
     # Scores
 
     def days(self) -> DayArray:
         """Days with contacts, of the months that passed their gate."""
-        dates = self._store.read("contacts", self._months, ["contact_date"]).column("contact_date")
-        return np.unique(dates.to_numpy().astype("datetime64[D]"))
+        return self._days
+
+    @cached_property
+    def _days(self) -> DayArray:
+        return self._contacts.days(self._months)
 
     def reached(self) -> np.datetime64:
         """The first day that training leaves out."""
-        return self._newest
+        return learning_as_of(self._days, open_from(self._settings.landing))
+
+    def known(self, day: np.datetime64) -> KnownFacts:
+        """The tables: scores by the champions of their days, outcomes, counts.
+
+        The evidence leaves out what a day does not know, but for outcomes that were corrected since.
+        """
+        if day <= self._last_correction:  # never true of NaT
+            return replace(self._known, scored=self._scored(day))
+        return self._known
 
     @cached_property
-    def _newest(self) -> np.datetime64:
-        return self._contacts.learning_as_of(self._settings.landing, self._months)
+    def _last_correction(self) -> np.datetime64:
+        return self._contacts.last_correction()
 
-    def known(self, day: np.datetime64) -> KnownFacts:  # noqa: ARG002 - the evidence leaves out what a day does not know
-        """The tables: scores by the champions of their days, outcomes, counts."""
-        return self._known
+    def _scored(self, as_of: np.datetime64 | None = None) -> ScoredContacts:
+        contacts = self._contacts.read(self._months, as_of)
+        return contacts.scored(stored_scores(self._store, contacts.contact_ids, "unshifted_proba"))
 
     @cached_property
     def _known(self) -> KnownFacts:
         counted = self._store.manifest(PROFILES.name)
         profiles = [month for month in self._months if month in counted and counted[month].rows]
         daily = DailyProfiles.from_table(self._store.read(PROFILES.name, profiles), self._settings.contract)
-        contacts = self._contacts.read(self._months)
-        scored = contacts.scored(stored_scores(self._store, contacts.contact_ids, "unshifted_proba"))
-        return KnownFacts(scored, daily, self._reference(daily))
+        return KnownFacts(self._scored(), daily, self._reference(daily))
 
     def _reference(self, daily: DailyProfiles) -> Reference:
         if self._champions.current is None:

@@ -15,7 +15,7 @@ from typing import Final
 
 from bank_assets.checks import load_stage_checks
 from bank_assets.core.alerts import catalogue
-from bank_assets.core.alerts.alert import Alert, Episodes
+from bank_assets.core.alerts.alert import Alert, Episodes, few, sentences
 from bank_assets.core.alerts.catalogue import NO_VERDICTS, Occurrence
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.response.policy import Evidence
@@ -29,6 +29,10 @@ from bank_assets.store.warehouse import Warehouse
 BLOCKED: Final = "DagsterAssetCheckFailedError"
 # Refused files have alerts of their own (`alerts_of_refusals`), sent when they are refused.
 REFUSED_FILES: Final = "no_delivery_is_refused"
+# If no month passes because all are held, these are reported.
+NO_MONTH_PASSES: Final = "a_month_passes_its_gate"
+MONTHS_HELD: Final = "no_month_is_held"
+_REASONS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,7 @@ class MonthGate:
         errors: why the month is held; empty if it passed.
         rejected: rows of `rows_in` that cannot be used.
         is_over_limit: whether too large a share of the rows is unusable, which is one of the errors.
+        fault: the rule that most rows break, in words.
     """
 
     month: str
@@ -47,6 +52,7 @@ class MonthGate:
     rejected: int
     contacts_digest: str
     is_over_limit: bool
+    fault: str = ""
 
 
 def month_gates(warehouse: Warehouse, reject_limit: float) -> list[MonthGate]:
@@ -60,7 +66,9 @@ def month_gates(warehouse: Warehouse, reject_limit: float) -> list[MonthGate]:
         counts = contacts[month].metadata["contacts"]
         is_over_limit = not verdict["passed"] and verdict["reject_rate"] > reject_limit
         rows = (int(counts["rows_in"]), int(counts["rejected"]))
-        found.append(MonthGate(month, tuple(verdict["errors"]), *rows, contacts[month].digest, is_over_limit))
+        fault = str(verdict.get("commonest_fault", ""))
+        errors = tuple(verdict["errors"])
+        found.append(MonthGate(month, errors, *rows, contacts[month].digest, bool(is_over_limit), fault))
     return found
 
 
@@ -81,12 +89,23 @@ def alerts_of_run(
             alerts.append(catalogue.run_failed(when, *what))
     alerts += _failed_checks(story, when, episodes, gates)
     if GATE in story.made:
-        alerts += [
-            catalogue.rows_rejected(when, gate.month, gate.rejected, gate.rows_in, reject_limit, gate.contacts_digest)
-            for gate in gates
-            if gate.is_over_limit
-        ]
+        alerts += _rejections(story, when, episodes, gates, reject_limit)
     return [*alerts, _digest(story, gates, judged)] if story.is_success and story.schedule else alerts
+
+
+def _rejections(
+    story: RunStory, when: Occurrence, episodes: Episodes, gates: Sequence[MonthGate], reject_limit: float
+) -> list[Alert]:
+    """One alert about all months with too many rejected rows that were not reported yet."""
+    over = {f"{gate.month} {gate.contacts_digest}": gate for gate in gates if gate.is_over_limit}
+    fresh = [over[name] for name in episodes.observe("rows rejected", over, story.run_id)[0]]
+    if not fresh:
+        return []
+    counts = (sum(gate.rejected for gate in fresh), sum(gate.rows_in for gate in fresh))
+    digests = ",".join(gate.contacts_digest for gate in fresh)
+    worst = max(fresh, key=lambda gate: gate.rejected)
+    months = few([gate.month for gate in fresh])
+    return [catalogue.rows_rejected(when, months, *counts, reject_limit, digests, fault=worst.fault)]
 
 
 def _failed_checks(story: RunStory, when: Occurrence, episodes: Episodes, gates: Sequence[MonthGate]) -> list[Alert]:
@@ -94,15 +113,16 @@ def _failed_checks(story: RunStory, when: Occurrence, episodes: Episodes, gates:
     rows_alone = {gate.month for gate in gates if gate.is_over_limit and len(gate.errors) == 1}
     alerts: list[Alert] = []
     for (asset, check), failed in story.checks.items():
-        if check == REFUSED_FILES:
+        if check == REFUSED_FILES or (check == NO_MONTH_PASSES and story.checks.get((asset, MONTHS_HELD))):
             continue
         found = [name for name in failed if name not in rows_alone]
         fresh, since = episodes.observe(f"check {asset} {check}", found, story.run_id)
         if fresh:
             named = () if fresh == (check,) else fresh
-            alerts.append(
-                catalogue.gate_failed(when, asset, check, _statements().get((asset, check), ""), named, since)
-            )
+            held = [gate for gate in gates if check == MONTHS_HELD and gate.month in fresh]
+            reasons = sentences([error for gate in held for error in gate.errors][:_REASONS])
+            statement = f"{_statements().get((asset, check), '').strip()} {reasons}"
+            alerts.append(catalogue.gate_failed(when, asset, check, statement, named, since))
     return alerts
 
 

@@ -17,7 +17,7 @@ from bank_assets.loop.requests import ask, busy
 from bank_assets.loop.response import DRIFT, PERFORMED, ResponseLoop
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.settings import Settings
-from bank_assets.store.campaign_files import example_path
+from bank_assets.sources.source import open_from
 from bank_assets.store.warehouse import Warehouse
 
 _WATCHED = ("contacts", "contacts_validation", "contact_profiles", "outcomes", "contact_scores", "as_of_state")
@@ -80,11 +80,10 @@ def evaluate(
 def stored_digest(settings: Settings, engine: Engine) -> str:
     """Digest of everything that the loop reads; while it is unchanged, the last assessment still holds."""
     store = Warehouse(settings.warehouse)
-    example = example_path(settings.landing)
     content = [
         {table: {key: entry.fingerprint for key, entry in store.manifest(table).items()} for table in _WATCHED},
         [row.seq for row in responses.history(engine, limit=1)],
         [row.id for row in promotions.history(engine, limit=1)],
-        example.stat().st_mtime_ns if example.is_file() else 0,
+        open_from(settings.landing),
     ]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]

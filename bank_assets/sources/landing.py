@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -60,8 +60,8 @@ def _uci_rows(path: Path, kind: DeliveryKind) -> tuple[Head, Iterable[Row]]:
 def _own_rows(path: Path, kind: DeliveryKind) -> tuple[Head, Iterable[Row]]:
     """A user's file, read once to check it and then again for its rows, in bounded memory."""
     now, head = datetime.now(UTC), head_of(path)
-    home = describe(path, kind, name=path.name, arrival=0, now=now).home_month
-    blocks = dated_rows(path, head, kind, now)
+    found = describe(path, kind, name=path.name, arrival=0, now=now)
+    home, blocks = found.home_month, dated_rows(path, head, kind, found.first_day, found.last_day)
     return head, ((day[:7] or home, day, row) for rows, days in blocks for day, row in zip(days, rows, strict=True))
 
 
@@ -143,5 +143,7 @@ def land_source(source: Source, settings: Settings, *, first: date | None = None
     for (month, _), count in landed.items():
         months[month] += count
     days = [day for _, day in landed if day]
+    if f"{FOLDER}/{EXAMPLE}" in files:
+        claim_landing(replace(source, open_from=min(_recent_days({day: [] for day in days}))), settings.landing)
     written, unchanged = (tuple(key for key in is_new if is_new[key] is wanted) for wanted in (True, False))
     return Landed(written, unchanged, dict(sorted(months.items())), min(days, default=""), max(days, default=""))

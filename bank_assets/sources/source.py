@@ -34,6 +34,7 @@ class Source:
     is_real: bool  # the bytes are the pinned UCI file
     path: Path | None = None  # the CSV, or None if simulated
     reason: str = ""  # why `auto` chose it, or ""
+    open_from: str = ""  # first day of the campaign that was landed with it, ISO, or ""
 
     @property
     def family(self) -> str:
@@ -57,6 +58,12 @@ def landed_source(landing: Path) -> Source | None:
     return Source(**record)
 
 
+def open_from(landing: Path) -> str:
+    """First day of the campaign that was landed with the source, ISO, or "": its customers are still to be called."""
+    source = landed_source(landing)
+    return source.open_from if source else ""
+
+
 def claim_landing(source: Source, landing: Path) -> None:
     """Record the source before anything is landed; raise `SourceError` if the home holds contacts of another source."""
     holder = landed_source(landing)
@@ -65,7 +72,8 @@ def claim_landing(source: Source, landing: Path) -> None:
             f"{landing}: expected deliveries from one source, found {holder.label} there and "
             f"{source.label} to land; set BANK_HOME to another folder, or BANK_SOURCE to the former source."
         )
-    record = asdict(source) | {"path": str(source.path) if source.path else None}
+    opened = source.open_from or (holder.open_from if holder else "")
+    record = asdict(source) | {"path": str(source.path) if source.path else None, "open_from": opened}
     write_atomic(_marker(landing), json.dumps(record, indent=2, ensure_ascii=False).encode())
 
 

@@ -29,6 +29,10 @@ from bank_assets.store.derivations import Derived, fingerprint
 from bank_assets.store.lineage import CONTACTS, OUTCOMES, REJECTED, contract_setting
 from bank_assets.store.warehouse import Warehouse
 
+# In a delivery, fewer rows that another one of the same contact replaced are a series of corrections.
+FEWEST_COLLAPSED: Final = 10
+# Facts of a month that are counted by name.
+COUNTED: Final = ("usable", "violations", "contradictions", "empty", "values")
 CODE_VERSION: Final = "1"  # part of the fingerprint of every month: change it when the same input gives different rows
 
 
@@ -156,7 +160,7 @@ class _Work:
         self._folders, self._scratch = staging, staging[REJECTED] / f"_{family.table}"
         self._settled: dict[str, Settled] = {}
         self._facts: dict[str, dict[str, Any]] = defaultdict(
-            lambda: {"rows": 0, "rejected": 0, "violations": {}, "empty": {}, "values": {}}
+            lambda: {"rows": 0, "rejected": 0} | {name: {} for name in COUNTED}
         )
 
     def run(self) -> None:
@@ -202,12 +206,15 @@ class _Work:
     def profile(self, month: str) -> MonthProfile:
         """The deliveries of a month before any row is left out."""
         settled, facts = self._settled.get(month, Settled()), dict(self._facts[month])
+        usable = facts.pop("usable")
+        collapsed = [n / usable[str(arrival)] for arrival, n in settled.collapsed.items() if n >= FEWEST_COLLAPSED]
         return MonthProfile(
             month,
             contacts=_rows(self.written, self.family.table, month),
             uncorrected=facts.pop("rejected") - settled.corrected,
             superseded=settled.superseded,
             most_rows_of_a_contact=settled.most_rows_of_a_key,
+            collapsed_share=max(collapsed, default=0.0),
             **facts,
         )
 

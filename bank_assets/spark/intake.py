@@ -12,7 +12,6 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from bank_assets.contract.columns import Column
 from bank_assets.contract.reading import blocks
 from bank_assets.contract.rows import BoolArray, RowVerdicts
 from bank_assets.core.drift.month_profile import OTHER
@@ -102,7 +101,7 @@ class IntakeTask:
         is_wanted = np.isin(months, self._wanted_numbers)
         if not is_wanted.any():
             return
-        facts = _facts_of(verdict, family.columns, months, block.misfits)
+        facts = _facts_of(verdict, family, months, block.misfits, file.arrival)
         self._facts.update({fact: rows for fact, rows in facts.items() if fact[0] in self._wanted})
         usable, rejected = verdict.is_kept & is_wanted, ~verdict.is_kept & is_wanted
         has_outcome = usable
@@ -154,15 +153,23 @@ class IntakeTask:
 
 
 def _facts_of(
-    verdict: RowVerdicts, columns: tuple[Column, ...], months: NDArray[np.int64], misfits: Mapping[int, tuple[str, ...]]
+    verdict: RowVerdicts,
+    family: Family,
+    months: NDArray[np.int64],
+    misfits: Mapping[int, tuple[str, ...]],
+    arrival: int,
 ) -> Facts:
-    """Count a block of judged rows, (n,) month numbers; misfits count by the code of their fault only.
+    """Count a block of judged rows of one arrival, (n,) month numbers; misfits count by the code of their fault only.
 
     Only counts and categories of the contract leave a task, so nothing about a customer does.
     """
     found: Facts = Counter()
-    of_rules = [("violations", rule.code, months[broken]) for rule, broken in verdict.broken.items()]
-    for fact, name, of_rows in [("rows", "", months), ("rejected", "", months[~verdict.is_kept]), *of_rules]:
+    counted = [("rows", "", months), ("rejected", "", months[~verdict.is_kept])]
+    counted.append(("usable", str(arrival), months[verdict.is_kept]))
+    counted += [("violations", rule.code, months[broken]) for rule, broken in verdict.broken.items()]
+    if family.table == CONTACTS:
+        counted += [("contradictions", code, months[rows]) for code, rows in verdict.contradictions(family.contract)]
+    for fact, name, of_rows in counted:
         for month, _, count in _counted(of_rows):
             found[month, fact, name, ""] += count
     for row, (code, *_) in misfits.items():
@@ -171,7 +178,7 @@ def _facts_of(
     if misfits:
         fit = np.ones(len(months), dtype=bool)
         fit[list(misfits)] = False
-    for column in columns:
+    for column in family.columns:
         encoded = verdict.columns[column.source]
         if not column.categories and verdict.values[column.source].is_given.all():
             continue

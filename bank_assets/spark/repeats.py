@@ -4,7 +4,8 @@ The first pass cannot know which rows are replaced later, so it keeps a hash of 
 nearly always show that nothing is repeated, and the month is done. Rows with equal hashes are compared exactly.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -43,6 +44,7 @@ class Settled:
     identical: int = 0  # superseded rows with the same content as the one that replaced them
     corrected: int = 0  # rejected rows that a later usable row of the same contact corrects
     most_rows_of_a_key: int = 0  # largest number of usable rows of one contact
+    collapsed: Counter[int] = field(default_factory=Counter)  # by arrival, rows that another row of the file replaced
 
 
 def settle_month(family: Family, parts: Sequence[MonthPart], folders: dict[str, Path]) -> Settled:
@@ -50,6 +52,7 @@ def settle_month(family: Family, parts: Sequence[MonthPart], folders: dict[str, 
     keys = [np.load(part.keys, mmap_mode="r") for part in parts]
     replaced = [np.zeros(int(part["is_usable"].sum()), dtype=bool) for part in keys]
     superseded = identical = corrected = most = 0
+    collapsed: Counter[int] = Counter()
     for hashes, is_usable, places in _buckets(keys):
         order = np.argsort(hashes, kind="stable")  # rows of a key stay in the order of arrival
         starts = np.flatnonzero(np.diff(hashes[order], prepend=~hashes[order][:1]))
@@ -60,7 +63,8 @@ def settle_month(family: Family, parts: Sequence[MonthPart], folders: dict[str, 
         corrected += int((~is_usable[order] & (order < np.repeat(last_usable, sizes))).sum())
         again = np.sort(order[np.repeat(n_usable > 1, sizes) & is_usable[order]])
         if len(again):
-            loses, same = _replaced(family, parts, keys, folders, places[again])
+            loses, same, within = _replaced(family, parts, keys, folders, places[again])
+            collapsed.update(within)
             superseded, identical = superseded + len(loses), identical + same
             for part, row in loses:
                 replaced[part][row] = True
@@ -73,7 +77,7 @@ def settle_month(family: Family, parts: Sequence[MonthPart], folders: dict[str, 
                 if rows.any():
                     removed.append(file)
                     written += _without(file, rows, folders[table])
-    return Settled(removed, written, superseded, identical, corrected, most)
+    return Settled(removed, written, superseded, identical, corrected, most, collapsed)
 
 
 def _buckets(keys: Sequence[NDArray[np.void]]) -> Iterator[tuple[NDArray[np.uint64], BoolArray, NDArray[np.int64]]]:
@@ -97,8 +101,11 @@ def _replaced(
     keys: Sequence[NDArray[np.void]],
     folders: dict[str, Path],
     places: NDArray[np.int64],
-) -> tuple[NDArray[np.int64], int]:
-    """Rows that a later one with the same key replaces, and how many of them have the same content as that one."""
+) -> tuple[NDArray[np.int64], int, list[int]]:
+    """Rows that a later one with the same key replaces, and how many of them have the same content as that one.
+
+    The list has the arrival of each row that a different one of the same delivery replaces.
+    """
     rows = pa.concat_tables(
         [
             _content(family, parts[number], keys[number], folders, places[places[:, 0] == number, 1])
@@ -106,18 +113,29 @@ def _replaced(
         ],
         promote_options="default",
     )
+    arrivals = rows[DELIVERY_ARRIVAL].to_numpy()
     codes = {
         name: pc.dictionary_encode(rows[name], null_encoding="encode").combine_chunks().indices.to_numpy()
         for name in rows.column_names
+        if name != DELIVERY_ARRIVAL
     }
-    _, group = np.unique(np.column_stack([codes[name] for name in family.key]), axis=0, return_inverse=True)
+    key = [codes[name] for name in family.key]
+    loses, same = _losers(key, codes.values())
+    within, same_within = _losers([*key, arrivals], codes.values())
+    return places[loses], int(same.sum()), arrivals[within[~same_within]].tolist()
+
+
+def _losers(
+    key: Sequence[NDArray[np.int64]], content: Iterable[NDArray[np.int64]]
+) -> tuple[NDArray[np.int64], BoolArray]:
+    """Rows that are not the last of their key, and which of them have the same content as the last."""
+    _, group = np.unique(np.column_stack(key), axis=0, return_inverse=True)
     group = group.reshape(-1)
     last = np.zeros(group.max() + 1, dtype=np.int64)
     last[group] = np.arange(len(group))  # of repeated assignments, the last one wins
     winner = last[group]
     loses = np.flatnonzero(winner != np.arange(len(group)))
-    same = np.logical_and.reduce([code[loses] == code[winner[loses]] for code in codes.values()])
-    return places[loses], int(same.sum())
+    return loses, np.logical_and.reduce([code[loses] == code[winner[loses]] for code in content])
 
 
 def _content(
@@ -137,7 +155,7 @@ def _content(
 
 
 def _read(file: WrittenFile, folders: dict[str, Path]) -> pa.Table:
-    return pq.ParquetFile(folders[file.table] / file.name).read().drop_columns([DELIVERY_ARRIVAL])
+    return pq.ParquetFile(folders[file.table] / file.name).read()
 
 
 def _without(file: WrittenFile, rows: BoolArray, folder: Path) -> list[WrittenFile]:

@@ -71,8 +71,8 @@ class Family:
         """The rules for the rows of one delivery; what is known only after the call may be empty."""
         first, last = date.fromisoformat(file.first_day), date.fromisoformat(file.last_day)
         expected = (
-            f"a day YYYY-MM-DD from {self.contract.first_month}-01 to the delivery's own arrival "
-            f"(usable here: {first} to {last})"
+            f"a day YYYY-MM-DD from {self.contract.first_month}-01 to the delivery's own arrival"
+            f", near most of its days (usable here: {first} to {last})"
         )
         days = DayRange(first, last, expected, with_time=self.table == OUTCOMES)
         signs = self.contract.signs

@@ -28,11 +28,6 @@ class UnknownCampaignError(LookupError):
     """No such list; the message says what to do."""
 
 
-def example_path(landing: Path) -> Path:
-    """Path of the example campaign of a landing folder; it need not exist."""
-    return landing / FOLDER / EXAMPLE
-
-
 def campaign_of(file_name: str) -> str:
     """Name of the campaign in a file; it is the key of its scores and lists."""
     return file_name.removesuffix(".csv")

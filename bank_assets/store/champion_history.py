@@ -25,7 +25,11 @@ class ChampionHistory:
 
     @classmethod
     def of(cls, engine: Engine) -> ChampionHistory:
-        """Read it from the ledger; a rollback without a data time starts with the champion before it."""
+        """Read it from the ledger; a rollback without a data time starts with the champion before it.
+
+        A champion that rests on an earlier day than those before it replaces them from that day on: data time went
+        back, because wrong dates were corrected.
+        """
         starts: list[np.datetime64] = []
         versions: list[str] = []
         for row in reversed(promotions.history(engine, limit=ROWS, promoted_only=True)):
@@ -34,7 +38,7 @@ class ChampionHistory:
             start = np.datetime64(row.as_of, "D") if row.as_of else (starts[-1] if starts else None)
             if start is None:
                 continue
-            starts.append(max(start, starts[-1]) if starts else start)
+            starts = [*(min(earlier, start) for earlier in starts), start]
             versions.append(row.to_version)
         return cls(np.asarray(starts, "datetime64[D]"), tuple(versions))
 

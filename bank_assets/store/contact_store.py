@@ -7,7 +7,6 @@ of a contact's outcome counts; earlier ones stay in their tables.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -15,16 +14,13 @@ import pandas as pd
 import pyarrow.compute as pc
 
 from bank_assets.contract.contract import Contract
-from bank_assets.contract.reading import encoding_of, read_rows
-from bank_assets.contract.rows import days
 from bank_assets.core.arrays import DayArray, FloatArray
 from bank_assets.core.features.contacts import Contacts, frame_from_tables, usable_from
-from bank_assets.store.campaign_files import example_path
 from bank_assets.store.lineage import CONTACTS, SCORES
-from bank_assets.store.warehouse import Warehouse
+from bank_assets.store.warehouse import Warehouse, WarehouseError
 
 OUTCOME_TABLES: Final = ("outcomes", "ledger_outcomes")
-# The example campaign is open while its first day is at most this many days before the last contact.
+# The campaign that came with the source is open while its first day is at most this many days before the last contact.
 OPEN_CAMPAIGN_DAYS: Final = 31
 
 
@@ -35,17 +31,20 @@ class ContactStore:
         self._warehouse = warehouse
         self._contract = contract
 
-    def read(self, months: Sequence[str]) -> Contacts:
+    def read(self, months: Sequence[str], as_of: np.datetime64 | None = None) -> Contacts:
         """Contacts of some months with their latest outcomes, in time order.
 
-        A contact that was delivered in two months counts once, at its last arrival.
+        A contact that was delivered in two months counts once, at its last arrival. With `as_of`, outcomes are those
+        that were usable on that day, even if they were corrected since.
         """
         payload = [column.table for column in self._contract.payload]
-        rows = self._frame(CONTACTS, ["contact_id", "contact_date", *payload, "delivery_arrival"], months)
-        rows = rows.sort_values("delivery_arrival", kind="stable").drop_duplicates("contact_id", keep="last")
+        rows = self._last_arrivals(payload, months)
         # Ids break ties within a day, so that the order does not depend on files.
         rows = rows.sort_values(["contact_date", "contact_id"], kind="stable")
-        outcomes = self._outcomes()
+        outcomes = self._reports()
+        if as_of is not None:
+            outcomes = outcomes[pd.to_datetime(outcomes["arrived_on"]) < pd.Timestamp(as_of)]
+        outcomes = outcomes.drop_duplicates("contact_id", keep="last")
         joined = rows.merge(outcomes, on="contact_id", how="left")
         dates = joined["contact_date"].to_numpy().astype("datetime64[D]")
         # pandas holds Arrow dates as objects, with NaN for contacts without an outcome
@@ -60,44 +59,54 @@ class ContactStore:
             self._contract,
         )
 
-    def _outcomes(self) -> pd.DataFrame:
+    def last_correction(self) -> np.datetime64:
+        """The last day on which an outcome arrived that contradicts an earlier one of its contact; NaT if none did."""
+        known = self._reports()
+        known = known[known["contact_id"].duplicated(keep=False)]
+        before = known.groupby("contact_id")["is_subscribed"].shift()
+        corrections = known[before.notna() & (before != known["is_subscribed"])]
+        return pd.to_datetime(corrections["arrived_on"]).max().to_numpy().astype("datetime64[D]")
+
+    def _reports(self) -> pd.DataFrame:
+        """Every report of an outcome, in the order of arrival."""
         names = ["contact_id", "is_subscribed", "arrived_on"]
         parts = [self._frame(table, names, None) for table in OUTCOME_TABLES if self._warehouse.manifest(table)]
         if not parts:
             return pd.DataFrame({name: pd.Series(dtype=object) for name in names})
         known = pd.concat(parts, ignore_index=True)
         known = known[known["is_subscribed"].notna()]
-        return known.sort_values("arrived_on", kind="stable").drop_duplicates("contact_id", keep="last")
+        return known.sort_values("arrived_on", kind="stable")
 
     def _frame(self, table: str, columns: Sequence[str], months: Sequence[str] | None) -> pd.DataFrame:
         stored = self._warehouse.manifest(table)
         keys = list(stored) if months is None else [month for month in months if month in stored]
         return self._warehouse.read(table, keys, columns).to_pandas()
 
-    def learning_as_of(self, landing: Path, months: Sequence[str]) -> np.datetime64:
-        """First day that training leaves out.
+    def _last_arrivals(self, columns: Sequence[str], months: Sequence[str]) -> pd.DataFrame:
+        rows = self._frame(CONTACTS, ["contact_id", "contact_date", *columns, "delivery_arrival"], months)
+        return rows.sort_values("delivery_arrival", kind="stable").drop_duplicates("contact_id", keep="last")
 
-        That is the first day of the open example campaign, whose customers are still to be called, or else the day
-        after the last contact.
-        """
-        dates = self._frame(CONTACTS, ["contact_date"], months)["contact_date"].to_numpy().astype("datetime64[D]")
-        after = dates.max() + np.timedelta64(1, "D")
-        path = example_path(landing)
-        if path.is_file():
-            planned = _planned_days(path, self._contract.contact_date.source)
-            if len(planned) and planned.min() + np.timedelta64(OPEN_CAMPAIGN_DAYS, "D") >= dates.max():
-                return np.datetime64(planned.min(), "D")
-        return np.datetime64(after, "D")
+    def days(self, months: Sequence[str]) -> DayArray:
+        """Days with contacts of some months, sorted and distinct; a contact that was moved has only its last day."""
+        return np.unique(self._last_arrivals([], months)["contact_date"].to_numpy().astype("datetime64[D]"))
 
 
-def _planned_days(path: Path, column: str) -> DayArray:
-    """Days of the planned calls of a campaign file, (n,); rows whose day cannot be read are left out."""
-    with path.open("rb") as stream:
-        head, rows = read_rows(stream, encoding_of(stream))
-        at = head.columns.index(column) if column in head.columns else None
-        texts = [row.fields[at] for row in rows if row.fault is None] if at is not None else []
-    found, is_day = days(texts)
-    return found[is_day]
+def learning_as_of(days: DayArray, open_from: str = "") -> np.datetime64:
+    """First day that training leaves out, given the days with contacts: the day after the last one.
+
+    While the campaign that came with the source is open, it is that campaign's first day, ISO: its customers are still
+    to be called. No list of customers moves it.
+
+    Raises:
+        WarehouseError: there are no contacts.
+    """
+    if not len(days):
+        raise WarehouseError(
+            "contacts: expected a month that passed its validation gate, found none; correct the deliveries first."
+        )
+    if open_from and np.datetime64(open_from, "D") + np.timedelta64(OPEN_CAMPAIGN_DAYS, "D") >= days.max():
+        return np.datetime64(open_from, "D")
+    return np.datetime64(days.max() + np.timedelta64(1, "D"), "D")
 
 
 def scored_months(store: Warehouse) -> list[str]:

@@ -14,6 +14,7 @@ import numpy as np
 from sqlalchemy import Engine
 
 from bank_assets.contract.contract import Contract
+from bank_assets.contract.time_axis import far_months
 from bank_assets.ledger import outcomes
 from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.derivations import Derived, DerivedTable, stale
@@ -41,6 +42,11 @@ def contract_setting(contract: Contract) -> dict[str, str]:
     It is empty for the first contract: its tables were made before fingerprints named a contract, and stay valid.
     """
     return {} if contract.rows_digest == _FIRST_CONTRACT else {"contract": contract.rows_digest}
+
+
+def far_from_others(store: Warehouse, contract: Contract) -> frozenset[str]:
+    """Months with a few contacts dated far from those of all other months; the gate holds them."""
+    return far_months({month: entry.rows for month, entry in store.manifest(CONTACTS).items()}, contract)
 
 
 def passed_months(store: Warehouse) -> list[str]:

@@ -6,9 +6,11 @@ import pyarrow as pa
 import pytest
 
 from bank_assets.assets.validation import judge_months, page_of_all_months, profile_of, verdict_on
+from bank_assets.contract.uci import UCI
 from bank_assets.core.drift.month_profile import MonthProfile
 from bank_assets.settings import Settings
 from bank_assets.store.derivations import fingerprint
+from bank_assets.store.lineage import far_from_others
 from bank_assets.store.warehouse import Warehouse
 
 pytestmark = pytest.mark.slow
@@ -30,14 +32,14 @@ def names(first, last):
     return [f"c{number}" for number in range(first, last)]
 
 
-def deliver(store, usable, rejected, profile=None, superseded=0):
+def deliver(store, usable, rejected, profile=None, superseded=0, month=MONTH):
     """A month of contacts with these ids, and rejected rows with those."""
     counts = {"rows_in": len(usable) + len(rejected) + superseded, "rejected": len(rejected), "superseded": superseded}
     ids = pa.table({"contact_id": pa.array(usable, pa.string())})
     stored = {"contacts": counts} | ({"profile": asdict(profile)} if profile else {})
-    store.write("contacts", MONTH, ids, "f", stored)
+    store.write("contacts", month, ids, "f", stored)
     rows = {"kind": pa.array(["contacts"] * len(rejected), pa.string()), "contact_id": pa.array(rejected, pa.string())}
-    store.write("rejected_contacts", MONTH, pa.table(rows), "f", {"contacts": counts})
+    store.write("rejected_contacts", month, pa.table(rows), "f", {"contacts": counts})
 
 
 def judged(store, settings):
@@ -81,3 +83,19 @@ def test_a_table_without_a_profile_is_judged_by_its_counts(store, usable, reject
     deliver(store, usable, rejected)
     profile = profile_of(store, MONTH, store.entry("contacts", MONTH))
     assert (profile.contacts, profile.uncorrected) == (len(usable), uncorrected)
+
+
+def test_a_few_contacts_far_from_all_others_are_held_until_more_confirm_them(store, settings):
+    far = "2030-04"
+    deliver(store, names(0, 200), [], MonthProfile(MONTH, rows=200, contacts=200))
+    for count in (1, 30):
+        deliver(store, names(0, count), [], MonthProfile(far, rows=count, contacts=count), month=far)
+        is_far = far in far_from_others(store, UCI)
+        judge_months(store, {one: verdict_on(store, one, LIMIT, is_far=is_far) for one in (MONTH, far)}, settings)
+        found = {month: entry.metadata for month, entry in store.manifest("contacts_validation").items()}
+        assert found[MONTH]["passed"]
+        assert (found[far]["passed"], found[far]["is_far"]) == (count == 30, count == 1)
+        if is_far:
+            assert "at least 30 contacts if no other lies within 200 days" in found[far]["errors"][0]
+            assert verdict_on(store, far, LIMIT).fingerprint != verdict_on(store, far, LIMIT, is_far=True).fingerprint
+            assert not verdict_on(store, far, LIMIT).is_current, "it is judged again when other months come near"

@@ -99,6 +99,15 @@ def test_a_contact_delivered_again_into_another_month_is_hinted(warehouse):
     assert result.metadata["contacts_in_several_months"].value == 1
 
 
+def test_identifiers_that_lost_their_zeros_or_carry_blanks_are_hinted(warehouse):
+    put(warehouse, "contacts", "2008-05", {"contact_id": ["0071", "B-2"]}, counts(2))
+    green(tables.contact_ids_differ_in_more_than_spelling(warehouse))
+    put(warehouse, "contacts", "2008-06", {"contact_id": ["71", "b-2\u00a0", "3"]}, counts(3))
+    result = tables.contact_ids_differ_in_more_than_spelling(warehouse)
+    red(result, dg.AssetCheckSeverity.WARN)
+    assert result.metadata["spelled_alike"].value == 2
+
+
 def test_a_wrong_type_and_a_post_contact_column_are_found(warehouse):
     put(warehouse, "contacts", "2008-05", {"contact_id": ["a"], "duration_seconds": [5], "age_years": ["x"]}, counts(1))
     result = tables.contact_columns_have_contract_types(warehouse, Settings())
@@ -116,8 +125,10 @@ def test_an_outcome_without_contact_is_hinted(warehouse):
     put(warehouse, "contacts", "2008-05", {"contact_id": ["a"]}, counts(1))
     put(warehouse, "outcomes", "2008-05", {"contact_id": ["a"]}, counts(1))
     green(tables.outcomes_belong_to_contacts(warehouse))
-    put(warehouse, "outcomes", "2008-05", {"contact_id": ["zz"]}, counts(1))
-    red(tables.outcomes_belong_to_contacts(warehouse), dg.AssetCheckSeverity.WARN)
+    put(warehouse, "outcomes", "2008-05", {"contact_id": ["zz", "00A"]}, counts(2))
+    result = tables.outcomes_belong_to_contacts(warehouse)
+    red(result, dg.AssetCheckSeverity.WARN)
+    assert (result.metadata["unknown"].value, result.metadata["spelled_alike"].value) == (2, 1)
 
 
 def gate(warehouse, *, passed, errors=(), warnings=()):

@@ -46,6 +46,24 @@ def test_an_earlier_version_lacks_the_columns_that_came_later():
     assert "tenure" in WIDER.payload_columns
 
 
+def test_limits_are_stated_only_if_they_differ_from_the_defaults():
+    stricter = replace(UCI, far_days=90)
+    assert UCI.digest == UCI.at(1).digest != stricter.digest
+    assert UCI.rows_digest != stricter.rows_digest
+    assert Contract.from_dict(stricter.to_dict()).far_days == 90
+
+
+def test_columns_that_must_agree_follow_from_roles_or_are_declared():
+    assert [(a.source, b.source) for a, b in UCI.agreements] == [("pdays", "previous")]
+    previous = replace(UCI.by_source["previous"], implies=("poutcome",))
+    declared = replace(UCI, columns=tuple(previous if c.source == "previous" else c for c in UCI.columns))
+    assert ("previous", "poutcome") in [(a.source, b.source) for a, b in declared.agreements]
+    assert Contract.from_dict(declared.to_dict()) == declared
+    wrong = replace(previous, implies=("poutcom",))
+    with pytest.raises(ContractError, match="implied columns of this contract, found"):
+        replace(UCI, columns=tuple(wrong if c.source == "previous" else c for c in UCI.columns))
+
+
 def test_columns_known_after_the_call_are_refused_in_both_spellings():
     UCI.refuse_post_contact(UCI.payload_columns)
     with pytest.raises(LeakageError, match=LEAKAGE_RULE):

@@ -112,6 +112,23 @@ def test_short_long_and_quoted_rows_are_counted_once(home):
     assert (delivery.rows, delivery.stray_rows, delivery.months) == (7 - 1, 1, {"2008-05": 6})
 
 
+@pytest.mark.parametrize("wrong", ["2020-12-06", "2009-12-06"])
+def test_a_contact_dated_far_from_the_rest_of_its_delivery_is_a_stray(home, wrong):
+    days = [f"2010-12-{1 + n % 20:02}" for n in range(199)]
+    home.deliver(delimited([contact(n, day) for n, day in enumerate([*days, wrong])]))
+    (delivery,) = home.register().new
+    assert (delivery.stray_rows, delivery.months, delivery.home_month) == (1, {"2010-12": 200}, "2010-12")
+    assert (delivery.first_day, delivery.last_day) == ("2010-12-01", "2010-12-20")
+
+
+def test_a_correction_is_far_from_nothing_and_an_outcome_may_be(home):
+    home.deliver(delimited([contact(1, "2010-12-06"), contact(2, "2009-12-06")]))
+    days = [*["2010-12-06"] * 50, "2020-12-06"]
+    rows = [{"contact_id": f"c-{n}", "y": "yes", "arrived_at": day} for n, day in enumerate(days)]
+    home.deliver(delimited(rows, UCI.outcome_columns), kind="outcomes")
+    assert [one.stray_rows for one in home.register().new] == [0, 1]
+
+
 @pytest.mark.parametrize("line_end", ["\n", "\r\n", "\r"])
 def test_line_ends_do_not_change_the_facts(home, line_end):
     rows = [contact(n, f"2008-0{5 + n % 3}-05", job="técnico") for n in range(20)]

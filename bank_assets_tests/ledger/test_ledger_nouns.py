@@ -99,6 +99,16 @@ def test_an_outcome_is_idempotent_and_corrections_are_kept(ledger, draft):
     assert [o.y for o in outcomes.of_decision(ledger, made.id)] == ["no", "yes", "no"]
 
 
+def test_an_outcome_reported_by_contact_shows_on_the_decision_about_it(ledger, draft):
+    made, other = draft(contact_id="c-1"), draft(contact_id="c-1")
+    decisions.append(ledger, [made, other])
+    outcomes.record(ledger, y="yes", actor="k", contact_id="c-1", arrived_at="2010-12-21")
+    outcomes.record(ledger, y="no", actor="k", decision_id=other.id, arrived_at="2011-01-14")
+    outcomes.record(ledger, y="no", actor="k", contact_id="c-2")
+    assert [o.y for o in outcomes.of_decision(ledger, made.id, "c-1")] == ["yes"]
+    assert [o.y for o in outcomes.of_decision(ledger, other.id, "c-1")] == ["yes", "no"]
+
+
 def test_a_stated_arrival_time_identifies_a_report(ledger):
     kwargs = {"actor": "k", "contact_id": "c-7", "arrived_at": "2010-11-20"}
     assert outcomes.record(ledger, y="yes", **kwargs).is_new

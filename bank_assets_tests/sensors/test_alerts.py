@@ -122,12 +122,12 @@ class TestGates:
 
 class TestRejectedRows:
     @staticmethod
-    def month(world, rejected, errors, rows=1_000, month="2009-05"):
+    def month(world, rejected, errors, rows=1_000, month="2009-05", **more):
         table = pa.table({"contact_id": [f"{month}-{rejected}"]})
         counts = {"rows_in": rows, "rejected": rejected, "superseded": 0}
         entry = world.warehouse.write("contacts", month, table, "mark", {"contacts": counts})
         gate = {"passed": not errors, "errors": errors, "warnings": [], "contacts_digest": entry.digest,
-                "reject_rate": rejected / rows}  # fmt: skip
+                "reject_rate": rejected / rows, **more}  # fmt: skip
         world.warehouse.write("contacts_validation", month, table, "mark", gate)
 
     def test_a_month_over_the_limit_is_not_reported_as_a_gate_too(self, world):
@@ -146,6 +146,31 @@ class TestRejectedRows:
             assert kinds(world.look()) == reported
         assert "73 of 1,000" in world.reported()[0]["text"]
 
+    def test_many_months_of_one_file_are_one_alert_that_says_what_to_write(self, world):
+        months = [f"{year}-{month:02}" for year in (2008, 2009, 2010) for month in range(1, 13)]
+        for month in months:
+            fault = "most often job.not_a_known_value (67 rows, 67 with job empty: write unknown)"
+            self.month(world, 67, ["too many rows"], 200, month, commonest_fault=fault)
+
+        @dg.asset_check(asset="contacts_validation", name="no_month_is_held")
+        def held():
+            return dg.AssetCheckResult(passed=False, metadata={"held": {month: ["…"] for month in months}})
+
+        @dg.asset_check(asset="contacts_validation", name="a_month_passes_its_gate", blocking=True)
+        def none_passes():
+            return dg.AssetCheckResult(passed=False)
+
+        @dg.asset
+        def contacts_validation():
+            return None
+
+        for reported in (["rows_rejected"], []):
+            world.run(contacts_validation, checks=[held, none_passes])
+            assert kinds(world.look()) == reported
+        (alert,) = world.reported()
+        assert "2,412 of 7,200" in alert["text"]
+        assert "write unknown" in alert["text"]
+
     def test_a_month_held_for_another_reason_too_is_reported_as_both(self, world):
         self.month(world, 73, ["too many rows", "contacts_are_told_apart: one id has half of the rows"])
 
@@ -158,7 +183,9 @@ class TestRejectedRows:
             return None
 
         world.run(contacts_validation, checks=[held])
-        assert kinds(world.look()) == ["gate_failed", "rows_rejected"]
+        found = world.look()
+        assert kinds(found) == ["gate_failed", "rows_rejected"]
+        assert "one id has half of the rows" in found[0]["text"]
 
     def test_a_correction_that_is_still_too_bad_is_reported_again_and_a_good_one_is_not(self, world):
         error = ["reject rate: expected at most 5.0%, found more"]

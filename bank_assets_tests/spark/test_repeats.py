@@ -26,19 +26,20 @@ def settle(tmp_path):
         folders = {table: tmp_path / table for table in TABLES}
         scratch = tmp_path / "keys"
         scratch.mkdir()
-        parts = []
+        parts, rejected = [], []
         for file in files:
             size = file.path.stat().st_size
             bounds = [size * n // n_cuts for n in range(n_cuts + 1)]
             for first, last in itertools.pairwise(bounds):
                 result = IntakeTask(family, folders, scratch, [MONTH]).run([ByteRange(file, first, last)])
                 parts += result.parts.values()
+                rejected += result.rejected
         settled = settle_month(family, parts, folders)
         removed = {file.name for file in settled.removed}
         written = [file for part in parts for file in part.files.values() if file.name not in removed]
         rows = {}
         for table in TABLES:
-            names = [file.name for file in (*written, *settled.written) if file.table == table]
+            names = [file.name for file in (*written, *rejected, *settled.written) if file.table == table]
             tables = [pq.ParquetFile(folders[table] / name).read() for name in names]
             rows[table] = pa.concat_tables(tables).to_pylist() if tables else []
         return rows, settled
@@ -101,3 +102,35 @@ def test_an_outcome_has_its_contact_and_day_for_a_key(settle, deliver):
         ("a", 2, True),
     ]
     assert (settled.superseded, settled.identical) == (1, 0)
+
+
+@pytest.mark.parametrize("n_cuts", [1, 3])
+def test_rows_that_another_row_of_their_own_delivery_replaces_are_counted_by_delivery(settle, deliver, contact, n_cuts):
+    rounded = deliver([contact(contact_id="3,51912E+11", age=20 + n % 40) for n in range(50)])
+    twice = deliver([contact(contact_id=f"c-{n % 20}") for n in range(40)])
+    corrected = deliver([contact(contact_id=f"c-{n}", age=30) for n in range(20)])
+    _, settled = settle(Family(UCI, CONTACTS), [rounded, twice, corrected], n_cuts)
+    assert settled.superseded == 49 + 40
+    assert settled.collapsed == {rounded.arrival: 48}, "n=9 and n=49 are equal; equal rows and later files do not count"
+
+
+def test_a_wrong_year_is_quarantined_and_its_correction_is_taken(settle, deliver, contact):
+    days = [f"2008-05-{1 + n % 20:02}" for n in range(39)]
+    rows = [contact(contact_id=f"c-{n}", contact_date=day) for n, day in enumerate(days)]
+    wrong = deliver([*rows, contact(contact_id="w", contact_date="2010-05-06")])
+    correction = deliver([contact(contact_id="w", contact_date="2008-05-06")])
+    found, settled = settle(Family(UCI, CONTACTS), [wrong, correction])
+    assert (len(found["contacts"]), settled.corrected) == (40, 1)
+    (rejected,) = found["rejected_contacts"]
+    (reason,) = rejected["reasons"]
+    assert 'near most of its days (usable here: 2008-05-01 to 2008-05-20), found "2010-05-06"' in reason
+
+
+def test_columns_that_contradict_each_other_are_counted_and_no_row_is_rejected(tmp_path, deliver, contact):
+    pairs = [(999, 0), (999, 0), (999, 2), (-1, 0), (-1, 3), (30, 1)]
+    file = deliver([contact(contact_id=f"c-{n}", pdays=a, previous=b) for n, (a, b) in enumerate(pairs)])
+    folders = {table: tmp_path / table for table in TABLES}
+    task = IntakeTask(Family(UCI, CONTACTS), folders, tmp_path, [MONTH])
+    facts = task.run([ByteRange(file, 0, file.path.stat().st_size)]).facts
+    assert facts[MONTH, "contradictions", "previous.contradicts_pdays", ""] == 2
+    assert facts[MONTH, "rejected", "", ""] == 0

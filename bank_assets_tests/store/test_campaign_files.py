@@ -4,13 +4,14 @@ import os
 
 import pytest
 
-from bank_assets.store.campaign_files import KEPT_DAYS, CampaignFiles, UnknownCampaignError, campaign_of, example_path
+from bank_assets.store.campaign_files import KEPT_DAYS, CampaignFiles, UnknownCampaignError, campaign_of
 
 
 @pytest.fixture
 def files(tmp_path) -> CampaignFiles:
-    example_path(tmp_path / "landing").parent.mkdir(parents=True)
-    example_path(tmp_path / "landing").write_bytes(b"contact_id\n")
+    delivered = tmp_path / "landing" / "campaigns" / "example.csv"
+    delivered.parent.mkdir(parents=True)
+    delivered.write_bytes(b"contact_id\n")
     return CampaignFiles(tmp_path / "landing", tmp_path / "uploads")
 
 

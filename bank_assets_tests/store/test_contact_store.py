@@ -1,4 +1,4 @@
-"""Which day training leaves out, by the contacts and by the open example campaign."""
+"""Contacts joined with outcomes that are repeated, late, contradictory, without a contact, or missing."""
 
 from datetime import date
 
@@ -6,29 +6,132 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from bank_assets.contract.columns import ColumnKind
 from bank_assets.contract.uci import UCI
-from bank_assets.store.campaign_files import example_path
-from bank_assets.store.contact_store import ContactStore
-from bank_assets.store.warehouse import Warehouse
+from bank_assets.store.contact_store import ContactStore, learning_as_of
+from bank_assets.store.warehouse import Warehouse, WarehouseError
+
+CALL = date(2020, 1, 10)
 
 
-@pytest.mark.parametrize(
-    ("campaign", "first_left_out"),
-    [
-        (None, "2010-11-18"),
-        ("contact_id;contact_date\nc-1;2010-11-03\nc-2;2010-11-01\n", "2010-11-01"),
-        ("contact_id,contact_date\nc-1,2010-09-01\n", "2010-11-18"),  # closed long ago
-        ('contact_id;contact_date\n"c-1;2010-11-02\nc-2;03.11.2010\nc-3;2010-11-04\n', "2010-11-04"),
-        ("contact_id;contact_date\nc-1;soon\n", "2010-11-18"),
-        ("something;else\n1;2\n", "2010-11-18"),
-    ],
-)
-def test_training_leaves_out_the_open_campaign_whatever_else_is_in_its_file(tmp_path, campaign, first_left_out):
-    warehouse = Warehouse(tmp_path / "warehouse")
-    warehouse.write("contacts", "2010-11", pa.table({"contact_date": [date(2010, 11, 17)]}), "made")
-    if campaign is not None:
-        path = example_path(tmp_path / "landing")
-        path.parent.mkdir(parents=True)
-        path.write_text(campaign)
-    found = ContactStore(warehouse, UCI).learning_as_of(tmp_path / "landing", ["2010-11"])
-    assert found == np.datetime64(first_left_out)
+def payload(n):
+    columns = {}
+    for name in (*UCI.numeric_columns, *UCI.category_columns):
+        column = UCI.by_source[name]
+        if column.kind is ColumnKind.BOOLEAN:
+            columns[column.table] = pa.array([True] * n)
+        elif column.kind is ColumnKind.INTEGER:
+            columns[column.table] = pa.array([1] * n, pa.int32())
+        else:
+            columns[column.table] = pa.array([column.categories[0]] * n)
+    return columns
+
+
+def contacts(*rows):
+    """Rows of (contact id, arrival number, day)."""
+    return pa.table(
+        {
+            "contact_id": [row[0] for row in rows],
+            "contact_date": pa.array([row[2] for row in rows], pa.date32()),
+            "delivery_arrival": pa.array([row[1] for row in rows], pa.int64()),
+            **payload(len(rows)),
+        }
+    )
+
+
+def outcomes(*rows):
+    """Rows of (contact id, answer, day of arrival)."""
+    return pa.table(
+        {
+            "contact_id": [row[0] for row in rows],
+            "is_subscribed": pa.array([row[1] for row in rows], pa.bool_()),
+            "arrived_on": pa.array([row[2] for row in rows], pa.date32()),
+        }
+    )
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Warehouse(tmp_path)
+
+
+def read(store, reported, *more):
+    store.write("contacts", "2020-01", contacts(("a", 1, CALL), ("b", 1, CALL)), "f")
+    store.write("outcomes", "all", reported, "f")
+    for table, rows in more:
+        store.write(table, "2020-02", rows, "f")
+    return ContactStore(store, UCI).read(["2020-01"])
+
+
+def of(found, contact):
+    row = found.contact_ids.tolist().index(contact)
+    return bool(found.is_subscribed[row]), found.known_on[row]
+
+
+def test_an_outcome_reported_twice_counts_once(store):
+    found = read(store, outcomes(("a", True, CALL), ("a", True, CALL)))
+    assert found.contact_ids.tolist() == ["a", "b"]
+    assert of(found, "a") == (True, np.datetime64("2020-01-11"))
+
+
+def test_contradictory_the_later_arrival_wins_whichever_table_it_came_by(store):
+    by_file = outcomes(("a", True, CALL), ("b", False, date(2020, 1, 20)))
+    by_app = outcomes(("a", False, date(2020, 2, 1)), ("b", True, date(2020, 1, 15)))
+    found = read(store, by_file, ("ledger_outcomes", by_app))
+    assert of(found, "a") == (False, np.datetime64("2020-02-02"))
+    assert of(found, "b") == (False, np.datetime64("2020-01-21"))
+
+
+def test_late_is_usable_the_day_after_it_arrived(store):
+    found = read(store, outcomes(("a", True, date(2020, 3, 1))))
+    assert of(found, "a")[1] == np.datetime64("2020-03-02")
+    assert not found.known_as_of(np.datetime64("2020-03-01"))[0]
+
+
+def test_an_outcome_reported_before_the_call_is_usable_the_day_after_the_call(store):
+    assert of(read(store, outcomes(("a", True, date(2019, 12, 1)))), "a")[1] == np.datetime64("2020-01-11")
+
+
+def test_outcomes_without_a_contact_are_left_out(store):
+    found = read(store, outcomes(("stranger", True, CALL)))
+    assert found.contact_ids.tolist() == ["a", "b"]
+    assert not found.has_outcome.any()
+
+
+def test_without_an_answer_is_no_outcome(store):
+    assert not read(store, outcomes(("a", None, CALL))).has_outcome.any()
+
+
+def test_a_contact_delivered_twice_counts_once_at_its_last_arrival(store):
+    moved = date(2020, 1, 12)
+    store.write("contacts", "2020-01", contacts(("a", 1, CALL), ("a", 2, moved), ("b", 1, CALL)), "f")
+    found = ContactStore(store, UCI).read(["2020-01"])
+    assert found.contact_ids.tolist() == ["b", "a"]
+    assert found.contact_dates[1] == np.datetime64(moved)
+
+
+def test_as_of_a_day_an_outcome_is_what_was_known_then(store):
+    reversed_later = outcomes(("a", True, date(2020, 1, 21)), ("b", True, CALL), ("a", False, date(2020, 2, 14)))
+    read(store, reversed_later)
+    stored = ContactStore(store, UCI)
+    assert stored.read(["2020-01"], np.datetime64("2020-01-31")).is_subscribed.tolist() == [True, True]
+    assert stored.read(["2020-01"], np.datetime64("2020-02-28")).is_subscribed.tolist() == [False, True]
+    assert not stored.read(["2020-01"], np.datetime64("2020-01-21")).has_outcome[0], "usable the day after it arrived"
+    assert stored.last_correction() == np.datetime64("2020-02-14")
+
+
+def test_without_a_correction_there_is_no_last_one(store):
+    read(store, outcomes(("a", True, CALL), ("a", True, date(2020, 2, 1))))
+    assert np.isnat(ContactStore(store, UCI).last_correction())
+
+
+def test_the_clock_is_the_day_after_the_last_contact_wherever_a_contact_was_dated_before(store):
+    store.write("contacts", "2020-01", contacts(("a", 1, CALL), ("b", 2, CALL)), "f")
+    store.write("contacts", "2030-01", contacts(("b", 1, date(2030, 1, 10))), "f")
+    days = ContactStore(store, UCI).days(["2020-01", "2030-01"])
+    assert days.tolist() == [CALL], "a correction takes effect"
+    assert learning_as_of(days) == np.datetime64("2020-01-11")
+    assert learning_as_of(days, "2019-12-20") == np.datetime64("2019-12-20"), "its campaign is open"
+    assert learning_as_of(days, "2019-11-20") == np.datetime64("2020-01-11"), "it is over"
+    with pytest.raises(WarehouseError, match="a month that passed its validation gate"):
+        learning_as_of(days[:0])

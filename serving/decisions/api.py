@@ -151,7 +151,7 @@ def report(request: Request[Any, Any, Any], body: RawBody, ledger: NamedDependen
     """201 for a new report (also a correction), 200 for one that is already on record."""
     data = OUTCOME.read(body, request.scope["headers"])
     _check_either(data, "prediction_id", "contact_id")
-    arrived_at = iso_time("arrived_at", data.arrived_at)
+    arrived_at = iso_time("arrived_at", data.arrived_at, keeps_day=True)
     tomorrow = (dt.datetime.now(dt.UTC) + dt.timedelta(days=1)).isoformat()
     if arrived_at is not None and arrived_at > tomorrow:
         # What arrived last is what counts: a report from the future would outweigh every correction to come.

@@ -29,7 +29,7 @@ from serving.decisions.form import default_values, form_of, labels_of, recorded_
 from serving.decisions.payloads import Payloads
 from serving.decisions.records import Records, flags_on_record
 from serving.decisions.schemas import Flag
-from serving.decisions.scoring import ON_PROBATION, OUTSIDE, DecisionMaker, DecisionRequest, reason_of
+from serving.decisions.scoring import CONTRADICTION, ON_PROBATION, OUTSIDE, DecisionMaker, DecisionRequest, reason_of
 from serving.decisions.view_models import DecisionView, PredictPage, PredictResult, WhatIf
 from serving.web.access import identity_of, note_decision
 from serving.web.chrome import Page
@@ -192,6 +192,9 @@ def _warnings(record: Decision, flags: list[Flag], labels: Mapping[str, str]) ->
         if flag.flag == OUTSIDE:
             label = labels.get(flag.field, flag.field)
             found.append(f"{label} {flag.found} was never seen in training ({flag.expected}): read with care.")
+        elif flag.flag == CONTRADICTION:
+            label = labels.get(flag.field, flag.field)
+            found.append(f"{label} is {flag.found}, expected {flag.expected}: read with care.")
         elif flag.flag == ON_PROBATION:
             found.append(f"Decided on probation: {flag.found}.")
     return found

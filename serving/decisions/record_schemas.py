@@ -24,8 +24,8 @@ class OutcomeRequest(Struct, frozen=True, forbid_unknown_fields=True):
             str,
             Meta(
                 max_length=40,
-                description="When the report arrived (data time), ISO date or time, UTC if no zone is given; default "
-                "now. The same report twice is kept once.",
+                description="When the report arrived (data time), ISO date or time, UTC if no zone is given; its day "
+                "is the day as written. Default: now. The same report twice is kept once.",
             ),
         ]
         | None

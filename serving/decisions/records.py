@@ -97,7 +97,7 @@ class Records:
             model=_model_of(decision),
             lineage=lineage,
             chain=from_record(ChainLink, decision),
-            outcomes=outcomes.of_decision(self.engine, decision.id),
+            outcomes=outcomes.of_decision(self.engine, decision.id, decision.contact_id),
         )
 
     def search(
@@ -226,15 +226,20 @@ def features_on_record(
     return current_features(frame, dates, state, contract, has_plan=False), state
 
 
-def iso_time(name: str, text: str | None) -> str | None:
-    """A client's time as the ledger writes times; a day is its midnight."""
+def iso_time(name: str, text: str | None, *, keeps_day: bool = False) -> str | None:
+    """A client's time as the ledger writes times; a day is its midnight.
+
+    With `keeps_day` a time in another zone, whose day is another one in UTC, stays as written to the second.
+    """
     if text is None:
         return None
     try:
-        moment = dt.datetime.fromisoformat(text)
-        moment = moment.replace(tzinfo=dt.UTC) if moment.tzinfo is None else moment.astimezone(dt.UTC)
+        written = dt.datetime.fromisoformat(text)
+        moment = written.replace(tzinfo=dt.UTC) if written.tzinfo is None else written.astimezone(dt.UTC)
     except (ValueError, OverflowError):
         raise PayloadError(FieldError(name, "an ISO date or time, UTC if no zone is given", repr(text[:60]))) from None
+    if keeps_day and moment.date() != written.date():
+        return written.isoformat(timespec="seconds")
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ").zfill(27)
 
 

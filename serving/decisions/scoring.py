@@ -40,6 +40,7 @@ from serving.decisions.schemas import (
 )
 
 OUTSIDE: Final = "outside_training_range"
+CONTRADICTION: Final = "contradicts_another_value"
 ON_PROBATION: Final = "model_on_probation"
 # Recorded with a decision about a customer who objected: the score stays as it is, but the decision is not to call.
 OBJECTED: Final = Flag(SUPPRESSED, "contact_id", "a customer not on the suppression list", RULE_TEXTS[SUPPRESSED])
@@ -88,8 +89,16 @@ def model_flags(champion: Champion) -> list[Flag]:
 
 
 def flags_of(request: PredictionRequest, ranges: Mapping[str, Sequence[float]], payloads: Payloads) -> list[Flag]:
-    """Warnings about values that training has never seen: scored, but to be read with care."""
+    """Warnings about values that training has never seen, or that contradict each other: to be read with care."""
+    pairs = [
+        (one, payloads.value_of(request, one.source), other, payloads.value_of(request, other.source))
+        for one, other in payloads.contract.agreements
+    ]
     return [
+        Flag(CONTRADICTION, other.source, f"not {other.nothing}, since {one.source} is {value}", f"{found}")
+        for one, value, other, found in pairs
+        if value != one.nothing and found == other.nothing
+    ] + [
         Flag(OUTSIDE, name, f"{low:g} to {high:g}", f"{value:g}")
         for name, (low, high) in ranges.items()
         if not low <= (value := payloads.value_of(request, name)) <= high

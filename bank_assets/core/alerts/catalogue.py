@@ -93,17 +93,20 @@ def file_refused(
 
 
 def rows_rejected(
-    when: Occurrence, month: str, rejected: int, rows_in: int, limit: float, contacts_digest: str
+    when: Occurrence, month: str, rejected: int, rows_in: int, limit: float, contacts_digest: str, *, fault: str = ""
 ) -> Alert:
-    """A larger share of a month's rows cannot be used than the limit, in [0, 1], allows."""
+    """A larger share of the rows of a month, or of several, cannot be used than the limit, in [0, 1], allows.
+
+    `fault` names the rule that most rows break.
+    """
     share = rejected / rows_in if rows_in else 0.0
     return when.alert(
         AlertKind.ROWS_REJECTED,
         (month, contacts_digest),  # a correction that is still too bad has another digest
         Tone.BAD,
         f"{share:.1%} of the rows of {month} were rejected",
-        f"{rejected:,} of {rows_in:,} delivered rows cannot be used; allowed are {limit:.1%}. "
-        "The month is held and not learned from; the other months go on.",
+        f"{rejected:,} of {rows_in:,} delivered rows cannot be used{f', {fault}' if fault else ''}; "
+        f"allowed are {limit:.1%}. They are held and not learned from; the other months go on.",
         "The reasons stand beside each row in the table rejected_contacts. Correct the file and land it again.",
     )
 

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Final
 
-from bank_assets.contract.columns import ColumnRole
+from bank_assets.contract.columns import UNKNOWN, ColumnRole
 from bank_assets.contract.contract import Contract
+from bank_assets.contract.rows import contradiction
 
 OTHER: Final = "(other)"
 """Every text of a category column that is not in the contract."""
 
-UNKNOWN: Final = "unknown"
 RECENT_MONTHS: Final = 6
 FEWEST_RECENT: Final = 3
 """A month is compared with the median of up to six months before it, if there are at least three."""
@@ -35,7 +35,10 @@ class MonthProfile:
         uncorrected: rows that break a rule and that no later row of the same contact corrects.
         superseded: usable rows that a later one replaced.
         most_rows_of_a_contact: usable rows of the contact that has most.
+        collapsed_share: of the usable rows of a delivery, the share that another row of the same contact in the same
+            delivery replaced by different content; the largest of all deliveries.
         violations: rows that break each rule, by code.
+        contradictions: rows in which columns that must agree do not, by code; no reason to reject a row.
         empty: rows with an empty field, by delivered column name.
         values: rows with each category, by delivered column name.
     """
@@ -46,7 +49,9 @@ class MonthProfile:
     uncorrected: int = 0
     superseded: int = 0
     most_rows_of_a_contact: int = 0
+    collapsed_share: float = 0.0
     violations: Mapping[str, int] = field(default_factory=dict)
+    contradictions: Mapping[str, int] = field(default_factory=dict)
     empty: Mapping[str, int] = field(default_factory=dict)
     values: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
@@ -61,6 +66,17 @@ class MonthProfile:
         rows = self.contacts + self.uncorrected
         return self.uncorrected / rows if rows else 0.0
 
+    def commonest_fault(self, contract: Contract) -> str:
+        """The rule that most rows break, with what to do about empty fields; "" if no rule is broken."""
+        if not self.violations:
+            return ""
+        code, rows = max(self.violations.items(), key=lambda item: item[1])
+        column, text = contract.by_source.get(code.rpartition(".")[0]), f"most often {code} ({rows:,} rows"
+        if column is None or not self.empty.get(column.source):
+            return f"{text})"
+        write = f"write {UNKNOWN}" if UNKNOWN in column.categories else "fill it in"
+        return f"{text}, {self.empty[column.source]:,} with {column.source} empty: {write}, or map it in the contract)"
+
 
 def month_facts(profile: MonthProfile, earlier: Sequence[MonthProfile], contract: Contract) -> dict[str, float | None]:
     """The numbers of a month that have a limit; None without a row, or without enough months to compare with.
@@ -73,10 +89,14 @@ def month_facts(profile: MonthProfile, earlier: Sequence[MonthProfile], contract
     facts: dict[str, float | None] = {
         "uncorrected_share": profile.uncorrected_share,
         "largest_contact_share": repeats / usable if repeats >= FEWEST_REPEATS else 0.0,
+        "collapsed_share": profile.collapsed_share,
         "contacts": profile.contacts,
         "volume_ratio": profile.contacts / median(one.contacts for one in recent) if recent else None,
         "new_values": float(len(_new_values(profile, earlier, contract))) if recent else None,
     }
+    for one, other in contract.agreements:
+        code = contradiction(one, other)
+        facts[f"contradiction_share.{code}"] = profile.contradictions.get(code, 0) / max(profile.rows, 1)
     for column in contract.columns:
         name = column.source
         if column.is_input:

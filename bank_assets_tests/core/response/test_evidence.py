@@ -48,6 +48,12 @@ def test_an_outcome_that_comes_later_is_not_there(contacts):
     assert evidence(contacts, as_of=50, deployed_on=45, known_on=late).outcomes == 2 * 20
 
 
+def test_a_late_file_for_a_past_day_enters_later_evidence(contacts):
+    late = contacts.contact_dates == FIRST + 47 * DAY
+    assert evidence(contacts.rows(~late), as_of=50, deployed_on=45).outcomes == 4 * 20
+    assert evidence(contacts, as_of=52, deployed_on=45).outcomes == 7 * 20
+
+
 def test_an_outcome_that_never_comes_is_not_there(contacts):
     never = np.full(len(contacts), np.datetime64("NaT", "D"))
     found = evidence(contacts, known_on=never)

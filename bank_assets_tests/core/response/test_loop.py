@@ -123,6 +123,8 @@ def test_a_day_is_judged_once_and_only_with_news():
     assert days_to_judge(dates, newest - 1 * DAY, state).max() == FIRST + 5 * DAY, "not before it is reached"
     judged = ResponseState(deployed_on=str(FIRST), assessed_on=str(newest))
     assert len(days_to_judge(dates, newest, judged)) == 0
+    late_file = np.append(dates, FIRST + 2 * DAY)
+    assert len(days_to_judge(late_file, newest, judged)) == 0, "it enters the evidence of later days"
     later = np.append(dates, FIRST + 8 * DAY)
     assert days_to_judge(later, newest + 5 * DAY, judged).tolist() == [(FIRST + 9 * DAY).item()]
 

@@ -59,6 +59,13 @@ def test_arrival_times_are_kept_in_utc(running, moment):
     assert running.post("/api/v1/outcomes", json=body).status_code == 200
 
 
+@pytest.mark.parametrize("moment", ["2010-12-31T22:00:00-05:00", "2010-12-31T22:00:00.5-05:00"])
+def test_the_day_of_an_outcome_is_the_day_as_written(running, moment):
+    body = {"y": "yes", "contact_id": "c", "arrived_at": moment}
+    assert running.post("/api/v1/outcomes", json=body).json()["outcome"]["arrived_at"] == "2010-12-31T22:00:00-05:00"
+    assert running.post("/api/v1/outcomes", json=body).status_code == 200
+
+
 def contacts(payload, n):
     return [
         {**payload, "contact_id": f"c-{i:03d}", "balance": 200 * i, "poutcome": "success" if i % 3 == 0 else "failure"}

@@ -108,3 +108,11 @@ def test_what_customers_send_is_escaped(pages):
     found = soup_of(pages.get("/audit"))
     assert "<script>alert(1)</script>" in found.select_one("[data-testid=decisions]").text
     assert len(found.select("script")) == 2
+
+
+def test_values_that_contradict_each_other_are_to_be_read_with_care(pages):
+    found = decide(pages, contact_id="c-8", pdays="90", previous="0")
+    assert "Earlier contacts is 0, expected not 0, since pdays is 90: read with care." in soup_of(found).text
+    decision_id = soup_of(found).select_one("[data-testid=decision]")["data-decision-id"]
+    (flag,) = decisions.get(services(pages).ledger, decision_id).flags
+    assert (flag["flag"], flag["field"]) == ("contradicts_another_value", "previous")
