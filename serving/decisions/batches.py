@@ -23,6 +23,7 @@ from litestar.params import QueryParameter
 from litestar.response import Stream
 
 from bank_assets.contract.names import MODEL_NAME
+from bank_assets.contract.sent_text import SentText
 from bank_assets.core.economics.economics import MAXIMUM_EUR
 from bank_assets.ledger.ids import new_id
 from serving.champion.champion import Champion, PublishedState
@@ -75,6 +76,9 @@ def batch_route(payloads: Payloads) -> HTTPRouteHandler:
         contact_date: Annotated[
             dt.date | None, QueryParameter(description="Contact date of rows without one; default today.")
         ] = None,
+        file_name: Annotated[
+            str, QueryParameter(max_length=250, description="Name of the CSV file, by which its sender is known.")
+        ] = "",
     ) -> Stream:
         """Send CSV (`text/csv`, the delivery's column names) or a JSON array (`application/json`).
 
@@ -95,7 +99,8 @@ def batch_route(payloads: Payloads) -> HTTPRouteHandler:
             file.seek(0)
             is_csv = request.headers["content-type"].strip().lower().startswith(CSV)
             stated = EconomicsRequest(cost_eur, value_eur) if cost_eur is not None or value_eur is not None else None
-            rows = csv_rows(file, payloads, read) if is_csv else json_rows(file, payloads)
+            sent = SentText.of_file(payloads.contract, file_name)
+            rows = csv_rows(file, payloads, read, sent) if is_csv else json_rows(file, payloads)
             actor = identity_of(request).name
             economics_of(stated, maker.economics)
             recorder.check()
