@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bank_assets.contract.columns import NumberSigns
 from bank_assets.contract.errors import ContractError
@@ -38,6 +38,12 @@ class Sender:
     decimal_sign: str = ""
     thousands_sign: str = ""
     date_format: str = ""
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Sender:
+        """Read what a contract's canonical form holds."""
+        lists = {name: tuple(map(tuple, document.get(name, ()))) for name in ("columns", "values")}
+        return cls(**{**document, **lists})
 
     @property
     def signs(self) -> NumberSigns | None:

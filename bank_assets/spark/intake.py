@@ -29,7 +29,8 @@ TASK_BYTES: Final = 64 << 20  # text per task of larger inputs: some 600,000 row
 
 _DAY_FACTOR: Final = np.uint64(0x9E3779B97F4A7C15)
 
-# Rows by month, by what is counted of them (a field of `MonthProfile`, `rejected`, `mapped`), by rule or column, category.
+# Rows by month, by what is counted of them (a field of `MonthProfile`, `rejected`, `mapped`), by rule or column, by
+# category.
 Facts = Counter[tuple[str, str, str, str]]
 
 

@@ -29,7 +29,12 @@ TABLES: Final = (CONTACTS, OUTCOMES, REJECTED)
 _ARRIVAL_DAY: Final = Column(
     ARRIVED_AT, ARRIVED_ON, ColumnKind.DATE, KnownWhen.POST_CONTACT, "Day on which the outcome arrived."
 )
-_TYPES: Final = {ColumnKind.INTEGER: pa.int32(), ColumnKind.BOOLEAN: pa.bool_(), ColumnKind.DATE: pa.date32()}
+_TYPES: Final = {
+    ColumnKind.INTEGER: pa.int32(),
+    ColumnKind.DECIMAL: pa.float64(),
+    ColumnKind.BOOLEAN: pa.bool_(),
+    ColumnKind.DATE: pa.date32(),
+}
 
 
 @dataclass(frozen=True)
