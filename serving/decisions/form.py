@@ -71,7 +71,9 @@ def sent_values(data: Mapping[str, Any], contract: Contract) -> dict[str, str]:
 
 def request_from(values: Values, payloads: Payloads) -> PredictionRequest:
     """A sent form as a request."""
-    signs, faults, economics = payloads.contract.signs(), [], {}
+    signs = payloads.contract.signs()
+    faults: list[FieldError] = []
+    economics: dict[str, float] = {}
     for name in ECONOMICS:
         amount = decimal_number(values[name], signs, is_money=True)
         if amount is not None and MINIMUM_EUR <= amount <= MAXIMUM_EUR:
@@ -139,10 +141,10 @@ def _column_field(column: Column, value: str, error: str, contract: Contract) ->
         bounds, meaning = (column.minimum, column.maximum), column.description
         if None not in bounds:
             meaning = f"{meaning} {column.minimum:,} to {column.maximum:,}."
-        limits = ("" if bound is None else str(bound) for bound in bounds)
+        low, high = ("" if bound is None else str(bound) for bound in bounds)
         unit = "" if column.unit == "contacts" else column.unit  # the label says it already
         step = "" if column.kind is ColumnKind.INTEGER else "any"
         return FormField(
-            name, label, meaning, unit, _number_kind(contract.signs(column)), value, [], *limits, step, error
+            name, label, meaning, unit, _number_kind(contract.signs(column)), value, [], low, high, step, error
         )
     return FormField(name, label, column.description, "", "choice", value, list(column.categories), error=error)

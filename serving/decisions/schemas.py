@@ -80,7 +80,7 @@ def _field(column: Column) -> tuple[str, Any] | tuple[str, Any, Any]:
         },
     )
     numbers: dict[ColumnKind, Any] = {ColumnKind.INTEGER: int, ColumnKind.DECIMAL: float}
-    kind = numbers.get(column.kind) or Literal[column.categories]
+    kind: Any = numbers.get(column.kind) or Literal[column.categories]
     field = (column.table, Annotated[kind, meta])
     return (*field, column.default) if column.is_optional else field
 
