@@ -37,8 +37,10 @@ class SentText:
 
     def columns(self, sent: Mapping[str, Encoded]) -> tuple[dict[str, Encoded], dict[str, BoolArray]]:
         """Columns in the contract's texts, and the rows that changed, by column, where any did."""
-        columns, changed = dict(sent), {}
-        for name, encoded in sent.items() if self.sender else ():
+        columns, changed = dict(sent), dict[str, BoolArray]()
+        if self.sender is None:
+            return columns, changed
+        for name, encoded in sent.items():
             texts = [self.text(name, text) for text in encoded.texts]
             is_changed = np.array([new != old for new, old in zip(texts, encoded.texts, strict=True)], dtype=bool)
             if is_changed.any():
