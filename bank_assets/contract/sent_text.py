@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from bank_assets.contract.columns import Column, ColumnKind
+from bank_assets.contract.columns import Column, ColumnKind, NumberSigns
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.rows import BoolArray, Encoded
 from bank_assets.contract.senders import EVERY_COLUMN, Sender
@@ -64,29 +64,30 @@ class SentText:
         if column is not None and (spelled := self._spelled.get((EVERY_COLUMN, text), "")) in column.categories:
             return spelled
         if column is None or column.kind is ColumnKind.DATE:  # the one column that no contract lists is a day
-            return self._day(text)
+            return _day(text, self.sender)
         if column.is_number:
-            return self._number(text, column)
+            return _number(text, self.sender, column, self.contract.signs(column))
         if self.sender.ignore_case and text not in column.categories:
             return nearest(text, column.categories) or text
         return text
 
-    def _day(self, text: str) -> str:
-        assert self.sender is not None
-        if len(text) == len(self.sender.date_format):
-            with suppress(ValueError):
-                return datetime.strptime(text, self.sender.day_pattern).date().isoformat()  # noqa: DTZ007 - a day
-        return text
 
-    def _number(self, text: str, column: Column) -> str:
-        assert self.sender is not None
-        if (signs := self.sender.signs) is None:
-            return text
-        text, to = text.strip(SPACE), self.contract.signs(column)
-        if column.kind is ColumnKind.DECIMAL:
-            decimal = decimal_number(text, signs)
-            return text if decimal is None else number_text(decimal, to)
-        for zeros in ("", f"{signs.decimal}0", f"{signs.decimal}00"):
-            if text.endswith(zeros) and (whole := whole_number(text.removesuffix(zeros), signs)) is not None:
-                return str(whole)
+def _day(text: str, sender: Sender) -> str:
+    if len(text) == len(sender.date_format):
+        with suppress(ValueError):
+            return datetime.strptime(text, sender.day_pattern).date().isoformat()  # noqa: DTZ007 - a day
+    return text
+
+
+def _number(text: str, sender: Sender, column: Column, to: NumberSigns) -> str:
+    if (signs := sender.signs) is None:
         return text
+    text, is_whole = text.strip(SPACE), column.kind is ColumnKind.INTEGER
+    for zeros in ("", f"{signs.decimal}0", f"{signs.decimal}00") if is_whole else ():
+        if text.endswith(zeros) and (whole := whole_number(text.removesuffix(zeros), signs)) is not None:
+            return str(whole)
+    if not is_whole and (decimal := decimal_number(text, signs)) is not None:
+        return number_text(decimal, to)
+    # By the contract's own signs it would be another number than its sender writes.
+    is_other = (whole_number if is_whole else decimal_number)(text, to) is not None
+    return f"{text} (not as {sender.name} writes numbers)" if is_other else text

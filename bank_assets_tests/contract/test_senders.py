@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bank_assets.contract.columns import Column, ColumnKind, KnownWhen
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import ContractError
 from bank_assets.contract.rows import Encoded
@@ -17,6 +18,7 @@ from bank_assets.contract.uci import UCI
 from bank_assets.landing.campaign_file import read_campaign
 from bank_assets.landing.delivery_file import describe
 from bank_assets.landing.header import delivery_kinds
+from bank_assets_tests.world.contracts import with_column
 from bank_assets_tests.world.customers import delimited, delivered
 from serving.decisions.payloads import Payloads
 from serving.decisions.uploads import csv_rows
@@ -32,6 +34,7 @@ CRM = Sender(
     date_format="DD.MM.YYYY",
 )
 PANDAS = Sender("pandas", decimal_sign=".", date_format="YYYY-MM-DD hh:mm:ss")
+RATE = Column("rate", "rate", ColumnKind.DECIMAL, KnownWhen.PRE_CONTACT, "Rate.", default=0)
 MAPPED = replace(UCI, senders=(CRM, PANDAS))
 SENT = {
     "contact_id": "k-1", "contact_date": "22.11.2010", "age": "58,0", "job": "Management", "education": "UNK",
@@ -67,6 +70,9 @@ def list_of(**changes: str) -> bytes:
         (CRM, "contact_date", "31.02.2010", "31.02.2010"),
         (CRM, "arrived_at", "22.11.2010", "2010-11-22"),
         (CRM, "contact_id", "1.000", "1.000"),
+        (CRM, "rate", "1.234,5", "1234.5"),
+        (CRM, "rate", "12.50", "12.50 (not as crm writes numbers)"),
+        (CRM, "rate", "x", "x"),
         (PANDAS, "age", "58.0", "58"),
         (PANDAS, "balance", "2.000", "2.000"),
         (PANDAS, "contact_date", "2010-11-22 00:00:00", "2010-11-22"),
@@ -74,7 +80,7 @@ def list_of(**changes: str) -> bytes:
     ],
 )
 def test_a_text_is_what_the_contract_declares_for_its_sender(sender, column, sent, meant):
-    assert SentText(MAPPED, sender).text(column, sent) == meant
+    assert SentText(with_column(RATE, MAPPED), sender).text(column, sent) == meant
 
 
 @pytest.mark.parametrize(
