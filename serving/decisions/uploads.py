@@ -104,9 +104,7 @@ def _check_header(head: Head, payloads: Payloads) -> None:
     if found := replace(head, columns=tuple(n for n in head.columns if n not in late)).faults(
         contract.campaign_columns, may_lack
     ):
-        expected = (
-            f"a header, separated by , or ;, with the columns {', '.join(needed)} and optionally {', '.join(may_lack)}"
-        )
+        expected = f"the columns {', '.join(needed)}, separated by ; , | or tabs, and optionally {', '.join(may_lack)}"
         errors.append(FieldError("", expected, found))
     if errors:
         raise PayloadError(*errors)
