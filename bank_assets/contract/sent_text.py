@@ -59,10 +59,11 @@ class SentText:
         column = self.contract.by_source.get(name)
         if self.sender is None or (column is not None and column is self.contract.contact_id):
             return text
-        if (spelled := self._spelled.get((name, text))) is not None:
-            return spelled
-        if column is not None and (spelled := self._spelled.get((EVERY_COLUMN, text), "")) in column.categories:
-            return spelled
+        if (name, text) in self._spelled:
+            return self._spelled[name, text]
+        everywhere = self._spelled.get((EVERY_COLUMN, text))
+        if everywhere is not None and column is not None and everywhere in column.categories:
+            return everywhere
         if column is None or column.kind is ColumnKind.DATE:  # the one column that no contract lists is a day
             return _day(text, self.sender)
         if column.is_number:
