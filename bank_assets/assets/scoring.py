@@ -206,7 +206,9 @@ def _readable(context: dg.AssetExecutionContext, delivery: Delivery, contract: C
 
 
 def _read(delivery: Delivery, campaign: Campaign) -> dict[str, Any]:
-    counts = {"n_rejected": campaign.n_rejected, "delivered": delivery.rows}
+    counts: dict[str, Any] = {"n_rejected": campaign.n_rejected, "delivered": delivery.rows}
+    if campaign.mapped:
+        counts["mapped"] = campaign.mapped
     return {"sha256": delivery.sha256, "rejected": list(campaign.rejected), **counts}
 
 

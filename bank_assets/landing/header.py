@@ -29,7 +29,7 @@ class DeliveryKind:
     name: str  # folder under `landing/`
     columns: tuple[str, ...]  # the header, in any order
     date_column: str  # the column that gives a row its month
-    first_month: str  # first month of the time axis, `YYYY-MM`; a row dated before it is a stray
+    contract: Contract  # a row dated before its first month is a stray; its senders' spellings are read
     optional: tuple[str, ...] = ()  # columns that a file of an earlier contract version may lack
     with_time: bool = False  # a time of day may follow the day
     is_past: bool = True  # the day cannot lie after the arrival, except for campaigns
@@ -43,14 +43,14 @@ KINDS: Final = ("contacts", "outcomes", "campaigns")  # kinds of deliveries, whi
 @lru_cache(maxsize=8)
 def delivery_kinds(contract: Contract) -> dict[str, DeliveryKind]:
     """The kinds of deliveries under a contract, by name."""
-    date, first, optional = contract.contact_date.source, contract.first_month, contract.optional_columns
+    date, optional = contract.contact_date.source, contract.optional_columns
     far, few = contract.far_days, contract.few_share
     kinds = (
-        DeliveryKind("contacts", contract.delivery_columns, date, first, optional, far_days=far, few_share=few),
+        DeliveryKind("contacts", contract.delivery_columns, date, contract, optional, far_days=far, few_share=few),
         DeliveryKind(
-            "outcomes", contract.outcome_columns, ARRIVED_AT, first, with_time=True, far_days=far, few_share=few
+            "outcomes", contract.outcome_columns, ARRIVED_AT, contract, with_time=True, far_days=far, few_share=few
         ),
-        DeliveryKind("campaigns", contract.campaign_columns, date, first, optional, is_past=False),
+        DeliveryKind("campaigns", contract.campaign_columns, date, contract, optional, is_past=False),
     )
     return {kind.name: kind for kind in kinds}
 

@@ -19,6 +19,7 @@ from typing import BinaryIO, Final
 
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.reading import Head, head_of, read_head
+from bank_assets.contract.sent_text import SentText
 from bank_assets.contract.uci import UCI, UCI_FILE_COLUMNS
 from bank_assets.landing.delivery_file import dated_rows, describe
 from bank_assets.landing.header import DeliveryKind, check_header, delivery_kinds
@@ -69,7 +70,8 @@ def _own_rows(path: Path, kind: DeliveryKind) -> tuple[Head, Iterable[Row]]:
     """A user's file, read once to check it and then again for its rows, in bounded memory."""
     now, head = datetime.now(UTC), head_of(path)
     found = describe(path, kind, name=path.name, arrival=0, now=now)
-    home, blocks = found.home_month, dated_rows(path, head, kind, found.first_day, found.last_day)
+    sent = SentText.of_file(kind.contract, path.name)
+    home, blocks = found.home_month, dated_rows(path, head, kind, found.first_day, found.last_day, sent)
     return head, ((day[:7] or home, day, row) for rows, days in blocks for day, row in zip(days, rows, strict=True))
 
 

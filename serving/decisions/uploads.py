@@ -9,6 +9,7 @@ from typing import IO, Final, TypeVar
 import msgspec
 
 from bank_assets.contract.reading import Head, TextRow, encoding_of, read_rows
+from bank_assets.contract.sent_text import SentText
 from serving.decisions.payloads import Payloads, decoded
 from serving.decisions.schemas import PredictionRequest
 from serving.web.bodies import not_json
@@ -44,20 +45,22 @@ Row = tuple[int, PredictionRequest | BatchError]  # line of the file with its re
 
 
 def csv_rows(
-    stream: IO[bytes], payloads: Payloads, read: Callable[[Mapping[str, str]], PredictionRequest]
+    stream: IO[bytes], payloads: Payloads, read: Callable[[Mapping[str, str]], PredictionRequest], sent: SentText
 ) -> Iterator[Row]:
     """Rows of a CSV upload, read one by one; raises `PayloadError` if the file does not fit as a whole."""
     _check_format(stream)
     head, rows = read_rows(stream, encoding_of(stream))
     if "\x00" in head.text:
         raise PayloadError(FieldError("", "a CSV file in UTF-8", "binary content"))
+    head = replace(head, columns=sent.header(head.columns))
     _check_header(head, payloads)
 
     def fields_of(row: TextRow) -> PredictionRequest:
         if row.fault is not None:
             expected, _, found = row.fault[1].removeprefix("row: expected ").partition(", found ")
             raise PayloadError(FieldError("", expected, found))
-        return read(dict(zip(head.columns, row.fields, strict=True)))
+        texts = dict(zip(head.columns, row.fields, strict=True))
+        return read({name: sent.text(name, text) for name, text in texts.items()} if sent.sender else texts)
 
     return _read_each(((row.line, row) for row in rows), fields_of)
 
@@ -101,9 +104,7 @@ def _check_header(head: Head, payloads: Payloads) -> None:
     if found := replace(head, columns=tuple(n for n in head.columns if n not in late)).faults(
         contract.campaign_columns, may_lack
     ):
-        expected = (
-            f"a header, separated by , or ;, with the columns {', '.join(needed)} and optionally {', '.join(may_lack)}"
-        )
+        expected = f"the columns {', '.join(needed)}, separated by ; , | or tabs, and optionally {', '.join(may_lack)}"
         errors.append(FieldError("", expected, found))
     if errors:
         raise PayloadError(*errors)

@@ -125,7 +125,7 @@ def test_the_list_is_scored_as_the_plan_of_its_days_by_the_one_scorer(client):
     rows, _ = rows_of(client, made)
     fitted = fit_demo()
     delivered = client.app.state.services.settings.platform.landing / "campaigns" / "example.csv"
-    contacts = read_contacts(delivered, Payloads.of(UCI)).contacts
+    contacts = read_contacts(delivered, Payloads.of(UCI), "example.csv").contacts
     frame = Payloads.of(UCI).frame_of(contacts)
     dates = np.array([one.contact_date for one in contacts], dtype="datetime64[D]")
     features = current_features(frame, dates, AsOfState.from_dict(fitted.state), UCI, has_plan=True)

@@ -9,6 +9,7 @@ import pytest
 from bank_assets.contract.columns import Column, ColumnKind, KnownWhen, NumberSigns
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.rows import Calendar, ColumnRule, Encoded, RowRules
+from bank_assets.contract.sent_text import SentText
 from bank_assets.contract.uci import UCI
 from bank_assets.core.economics.economics import Economics
 from bank_assets_tests.world.contracts import with_column
@@ -34,7 +35,9 @@ def contacts(row: dict[str, str], contract: Contract) -> str:
 def upload(row: dict[str, str], contract: Contract) -> str:
     sent = {name: text for name, text in row.items() if name in contract.campaign_columns}
     payloads = Payloads.of(contract)
-    ((_, found),) = csv_rows(io.BytesIO(delimited([sent], list(sent)).encode()), payloads, payloads.request_of_text)
+    ((_, found),) = csv_rows(
+        io.BytesIO(delimited([sent], list(sent)).encode()), payloads, payloads.request_of_text, SentText(contract, None)
+    )
     return found.sentence if isinstance(found, BatchError) else ""
 
 
@@ -164,7 +167,7 @@ def test_a_broken_row_is_named_by_its_physical_line_and_the_others_are_read(tmp_
     lines[6] = lines[6].replace("management", '"management')
     path = tmp_path / "list.csv"
     path.write_text("\n".join(lines))
-    found = read_contacts(path, Payloads.of(UCI))
+    found = read_contacts(path, Payloads.of(UCI), path.name)
     assert [row.line for row in found.rejected] == [3, 7]
     assert [one.contact_id for one in found.contacts] == ["k-0", "k-2", "k-4", "k-5"]
 
