@@ -11,6 +11,7 @@ import pytest
 from bank_assets.contract.columns import Column, ColumnKind, KnownWhen
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import ContractError
+from bank_assets.contract.file import parse_contract, write_contract
 from bank_assets.contract.rows import Encoded
 from bank_assets.contract.senders import Sender
 from bank_assets.contract.sent_text import SentText
@@ -126,6 +127,7 @@ def test_an_upload_of_a_sender_is_read_by_its_name():
 
 def test_a_mapping_is_part_of_the_contract():
     assert Contract.from_dict(json.loads(MAPPED.canonical)) == MAPPED
+    assert parse_contract(write_contract(MAPPED), "mapped.odcs.yaml") == MAPPED
     assert MAPPED.rows_digest != UCI.rows_digest
     assert "senders" not in UCI.canonical
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from sqlalchemy import Engine
 
+from bank_assets.contract.contract import Contract
 from bank_assets.contract.sent_text import SentText
 from bank_assets.core.economics.planner import PlanSettings
 from bank_assets.ledger import campaigns
@@ -136,6 +137,14 @@ class CallLists:
         return content
 
 
+def example_list(day: str, contract: Contract) -> str:
+    """A list of one made-up customer in the form of an upload."""
+    values = {column.source: column.default for column in contract.payload}
+    values |= {contract.contact_id.source: "example-1", contract.contact_date.source: day}
+    names = [name for name in contract.campaign_columns if name in values]
+    return "\n".join(";".join(f'"{text}"' for text in row) for row in (names, [values[name] for name in names])) + "\n"
+
+
 def read_contacts(path: Path, payloads: Payloads, name: str) -> CampaignContacts:
     """Read a list: good rows, and bad ones with their reason; its name says who sent it."""
 
@@ -158,6 +167,6 @@ def read_contacts(path: Path, payloads: Payloads, name: str) -> CampaignContacts
     if not contacts:
         usable = "a header alone"
         if rejected:
-            usable = f"none in {len(rejected)} rows; {rejected[0].sentence}"
+            usable = f"none of {len(rejected)}; {rejected[0].sentence}"
         raise PayloadError(FieldError("", "at least one usable row", usable))
     return CampaignContacts(digest, contacts, rejected)
