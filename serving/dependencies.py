@@ -6,9 +6,10 @@ from typing import Any
 
 from litestar.di import Provide
 
+from bank_assets.landing.register import latest_of
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.store.call_lists import CallListFiles
-from bank_assets.store.campaign_files import CampaignFiles
+from bank_assets.store.campaign_files import FOLDER, CampaignFiles
 from bank_assets.store.registry import Registry
 from serving.campaigns.call_lists import CallLists
 from serving.champion.champion import ChampionStore
@@ -32,7 +33,10 @@ class Services:
 
     def __init__(self, settings: ServingSettings, registry: Registry | None, is_recording: bool) -> None:
         platform, bundles = settings.platform, settings.bundles
-        uploads, lists = CampaignFiles(platform.landing, bundles / "uploads"), CallListFiles(bundles / "call_lists")
+        lists = CallListFiles(bundles / "call_lists")
+        files = CampaignFiles(
+            lambda: {name: one.path for name, one in latest_of(platform.warehouse, FOLDER).items()}, bundles / "uploads"
+        )
         self.settings = settings
         self.ledger = open_ledger(platform.ledger_url, migrate=False)
         self.economics = platform.calling
@@ -52,7 +56,7 @@ class Services:
         self.meters = Metrics()
         self.lifecycle = Lifecycle()
         self.reports = Reports(platform.reports)
-        self.call_lists = CallLists(self.ledger, self.suppressions, uploads, lists, self.payloads)
+        self.call_lists = CallLists(self.ledger, self.suppressions, files, lists, self.payloads)
 
 
 def providers(services: Services) -> dict[str, Provide]:

@@ -7,7 +7,8 @@ from typing import Any
 import dagster as dg
 
 from bank_assets.assets.materialization import OWNERS, months_of, reported
-from bank_assets.landing.deliveries import RegisterResult, landing_is_missing, register_deliveries
+from bank_assets.landing.deliveries import RegisterResult, register_deliveries
+from bank_assets.landing.folders import landing_is_missing
 from bank_assets.landing.register import manifest_of, month_digest
 from bank_assets.partitions import key_of, monthly_asset
 from bank_assets.settings import Settings
@@ -27,7 +28,7 @@ def raw_contacts(
 ) -> dg.MaterializeResult:
     """Delivered files as they came, stored once per sha256, with a manifest of what belongs to each month.
 
-    Reads: landing/contacts, landing/outcomes, landing/campaigns.
+    Reads: landing/contacts, landing/outcomes, landing/campaigns, landing/withdrawals.
     Writes: raw/objects and raw/manifest.jsonl.
     Guarantees: no byte is lost; an unusable file is set aside with the reason, and the others are processed.
     Fails when: the landing folder cannot be read or the disk is full.
@@ -67,6 +68,7 @@ def _scanned(scan: RegisterResult, source: Source | None) -> dict[str, Any]:
     return {
         "new": len(scan.new),
         "refused": [f"{one.name}: {one.problem}" for one in scan.refused],
+        "withdrawn": [f"{one.delivery}: {one.reason}" for one in scan.withdrawn],
         "incomplete": list(scan.incomplete),
         "ignored": list(scan.ignored),
         "source": source.label if source else "deliveries",

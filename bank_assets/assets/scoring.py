@@ -3,6 +3,7 @@
 Spark scores with the same scorer as serving; `core.economics.planner` selects whom to call.
 """
 
+import hashlib
 import json
 import time
 from collections.abc import Collection, Mapping
@@ -34,7 +35,7 @@ from bank_assets.core.features.as_of import AsOfState
 from bank_assets.core.features.contacts import Contacts
 from bank_assets.core.model.calibration import Recalibration, recalibrate
 from bank_assets.core.model.scorer import digest_files
-from bank_assets.landing.campaign_file import Campaign, latest_campaigns, read_campaign
+from bank_assets.landing.campaign_file import Campaign, is_due, latest_campaigns, read_campaign
 from bank_assets.landing.register import Delivery
 from bank_assets.ledger import campaigns, promotions, states
 from bank_assets.resources.ledger import LedgerResource
@@ -44,7 +45,7 @@ from bank_assets.sources.source import open_from
 from bank_assets.spark.scoring import SCORED_SCHEMA, score_campaign
 from bank_assets.store import lineage
 from bank_assets.store.call_lists import CallListFiles, ListScores, csv_of
-from bank_assets.store.campaign_files import campaign_of
+from bank_assets.store.campaign_files import campaign_of, plain_name
 from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.contact_store import ContactStore, learning_as_of, scored_months, stored_scores
 from bank_assets.store.derivations import DerivedTable, Made
@@ -153,7 +154,7 @@ def batch_scores(
     Reads: landing/campaigns, the champion's bundle, the as-of state, suppressions. Writes: `batch_scores`, one key per
     campaign.
     Guarantees: the same scorer as serving and evaluation; a suppressed customer is `do_not_call`; unusable rows are
-    listed with reasons, the others scored.
+    listed with reasons, the others scored. A list is scored once, and again while its days are open.
     Fails when: there is no champion.
     """
     champion, state = ChampionHistory.of(ledger.engine).current, states.latest(ledger.engine)
@@ -161,7 +162,12 @@ def batch_scores(
         context.log.warning("no champion yet: nothing can be scored")
         message = "No champion yet; see the refusal in champion_model."
         return dg.MaterializeResult(metadata=reported(time.monotonic(), 0, is_unchanged=False, message=message))
-    deliveries = {delivery.name: delivery for delivery in latest_campaigns(settings.warehouse, config.names)}
+    scored = {name: entry.metadata.get("sha256") for name, entry in warehouse.manifest(BATCH.name).items()}
+    deliveries = {
+        name: one
+        for name, one in latest_campaigns(settings.warehouse).items()
+        if (not config.names or one.name in config.names) and is_due(one, state.as_of, one.sha256, scored.get(name))
+    }
     suppression, economics = SuppressionList.of(campaigns.suppressed(ledger.engine)), settings.calling
     inputs = [champion, state.digest, suppression.digest]
 
@@ -170,13 +176,13 @@ def batch_scores(
         called_by = economics.for_model(json.loads(bundle["decision.json"]))
         known = (AsOfState.from_dict(state.state), called_by, suppression)
         for name, derived in due.items():
-            campaign = read_campaign(deliveries[name], settings.contract)
+            campaign = _readable(context, deliveries[name], settings.contract)
             rows = score_campaign(spark.spark_session, campaign, bundle, champion, *known)
             facts = {"as_of": state.as_of, "champion": champion, "digest": digest_files(bundle)}
             derived.commit(rows, {**_read(deliveries[name], campaign), **facts, "calls_from": called_by.calls_from})
 
     wanted = {
-        name: BATCH.of(warehouse, campaign_of(name), inputs=[one.sha256, *inputs], settings=economics.to_dict())
+        name: BATCH.of(warehouse, name, inputs=[one.sha256, *inputs], settings=economics.to_dict())
         for name, one in deliveries.items()
     }
     return derive_keys(wanted, make, lambda stored, _: _headline(stored, champion))[1]
@@ -185,6 +191,18 @@ def batch_scores(
 def _headline(stored: Mapping[str, Entry], champion: str) -> dict[str, Any]:
     rejected = sum(int(entry.metadata["n_rejected"]) for entry in stored.values())
     return {"rejected": rejected, "campaigns": list(stored), "model_version": champion}
+
+
+def _readable(context: dg.AssetExecutionContext, delivery: Delivery, contract: Contract) -> Campaign:
+    """The rows of a campaign file; a file that cannot be read counts as refused rows, and the other files go on."""
+    try:
+        return read_campaign(delivery, contract)
+    except Exception as error:
+        context.log.exception(f"campaign file {delivery.name}: could not be read")
+        reason = f"the whole file: expected a list of this contract, found one that ends in {type(error).__name__}"
+        nothing = np.array([], dtype=object)
+        name = campaign_of(delivery.name)
+        return Campaign(name, delivery.sha256, nothing, nothing, {}, (reason,), delivery.rows)
 
 
 def _read(delivery: Delivery, campaign: Campaign) -> dict[str, Any]:
@@ -203,20 +221,24 @@ def call_list(
 
     Reads: batch_scores, suppressions. Writes: `call_list` and reports/call_lists/*.csv.
     Guarantees: suppressed customers are never listed; a listed call is expected to pay or, under `BANK_THRESHOLD=f1`,
-    reaches the threshold of the best F1.
+    reaches the threshold of the best F1. A list whose days are over keeps its last call list.
     """
     economics, suppressed = settings.calling, campaigns.suppressed(ledger.engine)
     files = CallListFiles(settings.reports / "call_lists")
-    scored = warehouse.manifest(BATCH.name)
+    scored, published = warehouse.manifest(BATCH.name), states.latest(ledger.engine)
+    as_of, delivered = published.as_of if published else "", latest_campaigns(settings.warehouse)
+    listed = {name: entry.metadata.get("scores") for name, entry in warehouse.manifest(LIST.name).items()}
 
     def make(due: Wanted) -> None:
         for name, derived in due.items():
             facts, rows = scored[name].metadata, warehouse.read(BATCH.name, [name])
             called_by = replace(economics, calls_from=facts.get("calls_from"))
             plan = plan_of(rows, called_by, settings.contract, settings.budget_eur, suppressed, list_id=name)
-            file = f"call-list-v{facts['champion']}-{derived.fingerprint[:12]}.csv"
+            digest = hashlib.sha256(f"{name} {derived.fingerprint}".encode()).hexdigest()[:12]
+            file = f"call-list-{plain_name(name)}-v{facts['champion']}-{digest}.csv"
             files.write(file, csv_of(plan, scores_of(rows, facts), name))
-            derived.commit(called_rows(rows, plan), {**totals_of(plan, called_by), "csv": file})
+            made = {"csv": file, "scores": scored[name].digest}
+            derived.commit(called_rows(rows, plan), {**totals_of(plan, called_by), **made})
 
     def shown(stored: Mapping[str, Entry], _made: Wanted) -> dict[str, Any]:
         profit = sum(float(entry.metadata["expected_profit_eur"]) for entry in stored.values())
@@ -227,6 +249,7 @@ def call_list(
     wanted = {
         name: LIST.of(warehouse, name, inputs=[entry.digest, sorted(suppressed)], settings=rules)
         for name, entry in scored.items()
+        if is_due(delivered.get(name), as_of, entry.digest, listed.get(name))
     }
     return derive_keys(wanted, make, shown)[1]
 

@@ -1,10 +1,9 @@
 """Checks of stage raw."""
 
-import json
-
 import dagster as dg
 
 from bank_assets.checks import hint, result
+from bank_assets.landing.refusals import refusals
 from bank_assets.landing.register import read_manifest
 from bank_assets.settings import Settings
 
@@ -25,14 +24,12 @@ def raw_bytes_match_their_digest(settings: dg.ResourceParam[Settings]) -> dg.Ass
 
 @dg.asset_check(asset="raw_contacts")
 def no_delivery_is_refused(settings: dg.ResourceParam[Settings]) -> dg.AssetCheckResult:
-    """No file lies in the refusal folder.
+    """Every file of the landing folder can be used.
 
-    ERROR, but not blocking: the other deliveries continue, and the refused file waits beside its reason.
+    ERROR, but not blocking: the other deliveries continue, and the refused file waits with its reason.
     """
-    refused = {
-        path.name.removesuffix(".reason.json"): json.loads(path.read_text())["problem"]
-        for path in sorted((settings.landing / "refused").glob("*.reason.json"))
-    }
+    found = refusals(settings.landing, settings.warehouse)
+    refused = {f"{one['kind']}/{one.get('reason_file') or one['name']}": one["problem"] for one in found}
     return result(not refused, refused=refused, count=len(refused))
 
 

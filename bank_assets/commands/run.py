@@ -19,6 +19,8 @@ from bank_assets.commands.run_summary import build_summary, print_summary
 from bank_assets.definitions import build_defs
 from bank_assets.jobs import MAIN, PERFORMANCE
 from bank_assets.landing.deliveries import register_deliveries
+from bank_assets.landing.folders import LandingError
+from bank_assets.landing.header import DeliveryRefused
 from bank_assets.landing.register import delivered_months
 from bank_assets.ledger.engine import opened_ledger
 from bank_assets.loop.requests import RANGE_END, RANGE_START
@@ -29,6 +31,7 @@ from bank_assets.resources.run_story import innermost
 from bank_assets.settings import Settings
 from bank_assets.sources.landing import land_source
 from bank_assets.sources.source import resolve_source
+from bank_assets.sources.uci import SourceError
 from bank_assets.store.atomic_files import write_atomic
 from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.lineage import stale_scores
@@ -37,8 +40,8 @@ from bank_assets.store.warehouse import Warehouse
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `run`."""
-    parser.add_argument("--first", help="first day to land from the source, ISO; default all")
-    parser.add_argument("--last", help="last day to land from the source, ISO; default all")
+    parser.add_argument("--first", type=date.fromisoformat, help="first day to land from the source, ISO; default all")
+    parser.add_argument("--last", type=date.fromisoformat, help="last day to land from the source, ISO; default all")
     parser.add_argument("--no-land", action="store_true", help="take what lies in the landing folder; land nothing")
 
 
@@ -46,21 +49,11 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Land the source and run the main job; returns 1 after a technical failure, 0 otherwise, also after a refusal."""
     console = Console(stderr=True, markup=False)  # a path may contain `[…]`
     started = time.monotonic()
-    if not arguments.no_land:
-        source = resolve_source(settings)
-        first = date.fromisoformat(arguments.first) if arguments.first else None
-        last = date.fromisoformat(arguments.last) if arguments.last else None
-        landed = land_source(source, settings, first=first, last=last)
-        console.print(
-            f"source: {source.label} ({'real' if source.is_real else 'not the pinned real file'})"
-            + (f"; {source.reason}" if source.reason else "")
-        )
-        console.print(
-            f"landed {sum(landed.rows.values()):,} contacts of {len(landed.rows)} months, "
-            f"{len(landed.written)} files new, {len(landed.unchanged)} unchanged"
-        )
-    arrived = datetime.now(UTC)
-    register_deliveries(settings.landing, settings.warehouse, settings.contract, now=arrived, settle_seconds=0)
+    try:
+        _land(arguments, settings, console)
+    except (SourceError, DeliveryRefused, LandingError) as error:
+        console.print(str(error), style="red")
+        return 1
     months = delivered_months(settings.warehouse)
     if not months:
         console.print(
@@ -85,6 +78,30 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     print_summary(summary, Console(markup=False))
     console.print(f"summary: {path}")
     return 0 if is_done else 1
+
+
+def _land(arguments: argparse.Namespace, settings: Settings, console: Console) -> None:
+    """Land the source, unless the arguments say no, and register what lies in the landing folder."""
+    if not arguments.no_land:
+        source = resolve_source(settings)
+        landed = land_source(source, settings, first=arguments.first, last=arguments.last)
+        console.print(
+            f"source: {source.label} ({'real' if source.is_real else 'not the pinned real file'})"
+            + (f"; {source.reason}" if source.reason else "")
+        )
+        console.print(
+            f"landed {sum(landed.rows.values()):,} contacts of {len(landed.rows)} months, "
+            f"{len(landed.written)} files new, {len(landed.unchanged)} unchanged"
+        )
+        if landed.kept:
+            console.print(
+                f"kept as changed by somebody else: {', '.join(landed.kept)}; remove a file to have it written again",
+                style="yellow",
+            )
+    arrived = datetime.now(UTC)
+    found = register_deliveries(settings.landing, settings.warehouse, settings.contract, now=arrived, settle_seconds=0)
+    for refusal in found.refused:
+        console.print(f"not used: {refusal.problem}", style="yellow")
 
 
 def has_new_champion(settings: Settings) -> bool:

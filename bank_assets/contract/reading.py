@@ -23,7 +23,7 @@ FIELD_COUNT: Final = "row.field_count"  # code of a line with another number of 
 # Code of a line with an unclosed quote. No other rule is checked on a line with either fault.
 OPEN_QUOTE: Final = "row.open_quote"
 
-DELIMITERS: Final = (";", ",")
+DELIMITERS: Final = (";", ",", "\t", "|")
 # Encoding in the register → codec of the lines; a byte order mark is skipped with the head of the file.
 ENCODINGS: Final = {"utf-8": "utf-8", "utf-8-sig": "utf-8", "latin-1": "latin-1"}
 
@@ -33,7 +33,7 @@ HEAD_BYTES: Final = 65_536  # the head of a file must end within this length
 
 _BLANK: Final = bytes(range(0x21))
 _MOST_FIELDS: Final = 1_000
-_SEPARATOR_LINE: Final = re.compile(r'"?sep=([;,])"?', re.IGNORECASE)  # spreadsheets write it above the header
+_SEPARATOR_LINE: Final = re.compile(r'"?sep=([;,\t|])"?', re.IGNORECASE)  # spreadsheets write it above the header
 _LINE_END: Final = re.compile(rb"[\r\n]")
 _QUOTED: Final = re.compile(r'"((?:[^"]|"")*)"')
 
@@ -43,7 +43,7 @@ class Head:
     """The lines above the first row.
 
     Attributes:
-        delimiter: `;` or `,`, whichever makes more fields, or the one that a `sep=` line names.
+        delimiter: the sign of `DELIMITERS` that makes most fields, or the one that a `sep=` line names.
         line: number of the header line, from 1: 2 below a `sep=` line.
     """
 
@@ -129,21 +129,22 @@ def has_open_field(block: bytes, delimiter: str) -> bool:
 @lru_cache
 def _open_field(delimiter: str) -> re.Pattern[bytes]:
     sign = re.escape(delimiter).encode()
-    blanks = rb"[\x00-\x09\x0b\x0c\x0e-\x20]*"
+    blanks = rb"(?:(?!" + sign + rb")[\x00-\x09\x0b\x0c\x0e-\x20])*"
     return re.compile(rb"(?:^|[\r\n]|" + sign + rb")" + blanks + rb'"(?:""|[^"\r\n' + sign + rb"])*" + sign)
 
 
 @lru_cache
 def _field(delimiter: str) -> re.Pattern[str]:
     sign = re.escape(delimiter)
-    return re.compile(rf'([\x00-\x20]*"(?:[^"]|"")*"[\x00-\x20]*(?={sign}|\Z)|[^{sign}]*)({sign}|\Z)', re.DOTALL)
+    blanks = rf"(?:(?!{sign})[\x00-\x20])*"
+    return re.compile(rf'({blanks}"(?:[^"]|"")*"{blanks}(?={sign}|\Z)|[^{sign}]*)({sign}|\Z)', re.DOTALL)
 
 
 def read_head(lines: Sequence[bytes]) -> Head:
     """Parse the first two lines of a file; without lines, the head has no columns."""
     first = lines[0].removeprefix(codecs.BOM_UTF8) if lines else b""
     texts = [line.decode("utf-8", errors="replace") for line in (first, *lines[1:2])]
-    named = _SEPARATOR_LINE.fullmatch(texts[0].strip(SPACE))
+    named = _SEPARATOR_LINE.fullmatch(texts[0].strip(" \r\n"))
     text = texts[-1] if named and len(texts) > 1 else texts[0]
     splits = {sign: tuple(split_fields(text, sign)) for sign in DELIMITERS}
     delimiter = named[1] if named else max(DELIMITERS, key=lambda sign: len(splits[sign]))

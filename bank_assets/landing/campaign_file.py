@@ -6,7 +6,6 @@ A refused row is reported by line number and reason; the raw bytes stay in the o
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +19,7 @@ from bank_assets.contract.contract import Contract
 from bank_assets.contract.reading import read_rows
 from bank_assets.contract.rows import Calendar, ColumnRule, Encoded, RowRules, RowVerdicts
 from bank_assets.core.arrays import Rows
-from bank_assets.landing.register import Delivery, read_manifest
+from bank_assets.landing.register import Delivery, latest_of
 from bank_assets.store.campaign_files import FOLDER, campaign_of
 
 _SHOWN_REJECTIONS: Final = 100  # number of refused rows listed in the metadata; all are counted
@@ -39,10 +38,17 @@ class Campaign:
     n_rejected: int
 
 
-def latest_campaigns(warehouse: Path, names: Sequence[str] = ()) -> list[Delivery]:
-    """The last arrival of each campaign file in name order; of all files if no names are given."""
-    newest = {delivery.name: delivery for delivery in read_manifest(warehouse, FOLDER)}
-    return [newest[name] for name in sorted(newest) if not names or name in names]
+def latest_campaigns(warehouse: Path) -> dict[str, Delivery]:
+    """The last arrival of each campaign file, by campaign in the order of the files' names."""
+    return {campaign_of(name): delivery for name, delivery in latest_of(warehouse, FOLDER).items()}
+
+
+def is_due(campaign: Delivery | None, as_of: str, made_from: str, last_made_from: str | None) -> bool:
+    """Whether a list is worked on: until it was once, and while it has calls planned for an ISO day or a later one.
+
+    `made_from` is the digest of what the work reads; a list whose days are over keeps its last result.
+    """
+    return made_from != last_made_from or (campaign is not None and campaign.last_day >= as_of)
 
 
 def read_campaign(delivery: Delivery, contract: Contract) -> Campaign:

@@ -1,51 +1,47 @@
 """Receives delivered files: stores their bytes, registers them, and sets unusable files aside with the reason.
 
 Files stay in the landing folder, where the sender put them. The register knows each by name, size and times, so a scan
-of unchanged files reads nothing. A refused file moves to `landing/refused/`, beside `<name>.reason.json`.
+of unchanged files reads nothing. No file affects another one: whatever is wrong with it, the next one is taken.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Iterable
+import logging
+import time
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bank_assets.contract.contract import Contract
 from bank_assets.landing.delivery_file import describe
+from bank_assets.landing.folders import WITHDRAWALS, Found, look, readable
+from bank_assets.landing.formats import DeliveryUnreadable, content_of
 from bank_assets.landing.header import KINDS, DeliveryKind, DeliveryRefused, delivery_kinds
+from bank_assets.landing.refusals import left_files, left_reason, remember_left, set_aside
 from bank_assets.landing.register import (
     Delivery,
+    Withdrawal,
     append_manifest,
+    append_withdrawals,
     object_path,
     raw_root,
     read_manifest,
+    withdrawals,
 )
-from bank_assets.store.atomic_files import (
-    publish_if_changed,
-    remove_leftovers,
-    sha256_of,
-    sync_folder,
-    temporary_beside,
-    write_atomic,
-)
+from bank_assets.landing.withdrawals import read_withdrawals
+from bank_assets.store.atomic_files import publish_if_changed, remove_leftovers, temporary_beside, write_atomic
 from bank_assets.store.locks import locked
 
-CHUNK_BYTES: Final = 4 * 1024 * 1024
-_UNFINISHED_SUFFIXES: Final = (".tmp", ".part", ".partial", ".filepart", ".crdownload")
-
-
-class LandingError(OSError):
-    """The landing folder cannot be read; the message says which part and what to do."""
+_LOG: Final = logging.getLogger(__name__)
+_COMMIT_SECONDS: Final = 1.0  # a killed scan of many files loses this much work
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A file that was set aside; `problem` says what was expected, what was found and what to do."""
+    """A file that cannot be used; `problem` says what was expected, what was found and what to do."""
 
     kind: str
     name: str
@@ -58,9 +54,10 @@ class RegisterResult:
 
     Attributes:
         new: arrivals that change the content of at least one month.
-        unchanged: `kind/name` of files already known, or with bytes already known that change nothing.
-        incomplete: `kind/name` of files still being written; the next scan looks again.
-        ignored: `kind/name` of files that are not CSV by name, so never silently lost.
+        unchanged: files already known, or with bytes already known that change nothing.
+        refused: files that this scan found unusable, moved or not.
+        incomplete: files still being written; the next scan looks again.
+        ignored: whatever lies in the landing folder and cannot be used; `refusals` has the reasons.
     """
 
     new: list[Delivery] = field(default_factory=list)
@@ -68,74 +65,15 @@ class RegisterResult:
     refused: list[Refusal] = field(default_factory=list)
     incomplete: list[str] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
-
-
-def landing_is_missing(landing: Path) -> bool:
-    """Whether there is no landing folder; raise `LandingError` if it or a folder in it exists and cannot be listed.
-
-    `pathlib` lists an unreadable folder as empty, and an empty landing folder is normal, so a lost mount would go
-    unnoticed.
-    """
-    if not landing.exists():
-        return True
-    for folder in (landing, *(landing / kind for kind in KINDS)):
-        if folder.exists() or folder.is_symlink():
-            try:
-                with os.scandir(folder) as entries:
-                    next(entries, None)
-            except OSError as error:
-                raise LandingError(
-                    f"{folder}: expected a folder that this process may list, found {error.strerror or error}; "
-                    "mount it again or give the right to read it. Deliveries wait there until then."
-                ) from error
-    return False
-
-
-def _refuse(path: Path, kind: DeliveryKind, landing: Path, problem: DeliveryRefused, now: datetime) -> Refusal:
-    """Set a file aside; its reason is on disk before the file moves."""
-    sha256, folder = sha256_of(path), landing / "refused"
-    target = folder / path.name
-    if target.exists():  # a second refused file of that name must not replace the first
-        target = folder / f"{path.stem}-{sha256[:12]}{path.suffix}"
-    reason = {
-        "name": path.name,
-        "kind": kind.name,
-        "sha256": sha256,
-        "size_bytes": path.stat().st_size,
-        "refused_at": now.isoformat(),
-        "problem": str(problem),
-        "expected": problem.expected,
-        "found": problem.found,
-        "to_do": problem.to_do,
-    }
-    write_atomic(folder / f"{target.name}.reason.json", json.dumps(reason, indent=2, ensure_ascii=False).encode())
-    shutil.move(path, target)
-    sync_folder(folder)
-    return Refusal(kind.name, path.name, str(problem))
-
-
-def _candidates(landing: Path, kinds: Iterable[DeliveryKind]) -> list[tuple[DeliveryKind, Path]]:
-    """Visible files, oldest first, so that within one scan arrival order follows writing order."""
-    found = [
-        (kind, path)
-        for kind in kinds
-        for path in (landing / kind.name).glob("*")
-        if path.is_file() and not path.name.startswith(".")
-    ]
-    return sorted(found, key=lambda item: (item[1].stat().st_mtime_ns, item[0].name, item[1].name))
-
-
-def _stamp(path: Path) -> list[int]:
-    """Size in bytes, modification time and status-change time in ns: equal stamps mean an untouched file."""
-    status = path.stat()
-    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns]
+    withdrawn: list[Withdrawal] = field(default_factory=list)
 
 
 class _Scan:
     """One pass over the landing folders, under the register lock."""
 
-    def __init__(self, landing: Path, warehouse: Path, now: datetime, settle_seconds: float) -> None:
-        self._landing, self._warehouse, self._now, self._settle = landing, warehouse, now, settle_seconds
+    def __init__(self, landing: Path, warehouse: Path, contract: Contract, now: datetime) -> None:
+        self._landing, self._warehouse, self._now = landing, warehouse, now
+        self._kinds = delivery_kinds(contract)
         self._log = list(read_manifest(warehouse))
         self._registered = len(self._log)
         self._last_digest = {f"{d.kind}/{d.name}": d.sha256 for d in self._log}
@@ -147,37 +85,71 @@ class _Scan:
         except (FileNotFoundError, json.JSONDecodeError):
             self._stamps = {}
         self._saved = dict(self._stamps)
+        self._left_before = left_files(warehouse)
+        self._left: dict[str, dict[str, Any]] = {}
         self.found = RegisterResult()
 
-    def take(self, kind: DeliveryKind, path: Path) -> None:
+    def take(self, found: Found, settle_seconds: float) -> None:
         """Register, skip or set aside one file."""
-        key, stamp = f"{kind.name}/{path.name}", _stamp(path)
+        key, stamp = found.key, list(found.stamp)
+        left = self._left_before.get(key, {})
         # Status-change time, because a copy may preserve old modification times.
-        is_settled = self._settle <= 0 or self._now.timestamp() - stamp[2] / 1e9 >= self._settle
-        if path.name.lower().endswith(_UNFINISHED_SUFFIXES) or not is_settled:
+        if settle_seconds > 0 and self._now.timestamp() - stamp[2] / 1e9 < settle_seconds:
             self.found.incomplete.append(key)
-        elif path.suffix.lower() != ".csv":
-            self.found.ignored.append(key)
-        elif key in self._last_digest and self._stamps.get(key) == stamp:
+        elif found.problem is not None:
+            self._leave(found, found.problem)
+        elif (key in self._last_digest or found.kind == WITHDRAWALS) and self._stamps.get(key) == stamp:
             self.found.unchanged.append(key)
+        elif left.get("is_read") and left["stamp"] == stamp:  # unusable, and could not be moved
+            self._keep_left(key, left)
         else:
-            self._read(kind, path, key, stamp)
+            self._read(found)
 
-    def _read(self, kind: DeliveryKind, path: Path, key: str, stamp: list[int]) -> None:
+    def _read(self, found: Found) -> None:
+        key, arrival = found.key, None
         try:
-            arrival = self._stored(kind, path)
-        except DeliveryRefused as problem:
-            self.found.refused.append(_refuse(path, kind, self._landing, problem, self._now))
+            if found.kind == WITHDRAWALS:
+                self._withdraw(found.path)
+            else:
+                arrival = self._stored(self._kinds[found.kind], found.path)
+        except DeliveryUnreadable as problem:
+            if found.path.exists():
+                self._leave(found, problem)
             return
-        if _stamp(path) != stamp:  # written to during the copy; the stored object is a harmless orphan
+        except DeliveryRefused as problem:
+            self._refuse(found, problem)
+            return
+        except OSError:
+            raise  # the warehouse's disk, not the file
+        except Exception as error:
+            _LOG.exception("%s: could not be read", readable(key))
+            expected, to_do = "a file that this release can read", "report its name to those who run the platform"
+            what = f"one that ends in {type(error).__name__}"
+            fault = DeliveryRefused(readable(found.path.name), expected=expected, found=what, to_do=to_do)
+            self._leave(found, fault, is_read=True)
+            return
+        if not found.is_untouched:  # written to during the copy; the stored object is a harmless orphan
             self.found.incomplete.append(key)
             return
-        self._stamps[key] = stamp
+        self._stamps[key] = list(found.stamp)
+        if arrival is not None:
+            self._register(key, arrival)
+
+    def _withdraw(self, path: Path) -> None:
+        """Take back the deliveries that a file names; what was delivered after the file counts, so it is read once."""
+        name = readable(path.name)
+        made = read_withdrawals(b"".join(content_of(path, name)), name, self._log, self._now)
+        if not {one.by_sha256 for one in made} & {one.by_sha256 for one in withdrawals(self._warehouse)}:
+            self.commit()  # what is taken back is on record first
+            append_withdrawals(self._warehouse, made)
+            self.found.withdrawn.extend(made)
+
+    def _register(self, key: str, arrival: Delivery) -> None:
         if self._last_digest.get(key) == arrival.sha256:
             self.found.unchanged.append(key)
             return
         # The last arrival of a content counts, so a month changes unless its last arrival had the same bytes.
-        months = [(kind.name, month) for month in arrival.months]
+        months = [(arrival.kind, month) for month in arrival.months]
         if any(self._month_digest.get(month) != arrival.sha256 for month in months):
             self.found.new.append(arrival)
         else:
@@ -187,10 +159,11 @@ class _Scan:
         self._last_digest[key] = arrival.sha256
 
     def _stored(self, kind: DeliveryKind, path: Path) -> Delivery:
-        """Copy a file into the object store and describe the copy."""
-        beside = raw_root(self._warehouse) / "objects" / path.name
-        with path.open("rb") as source, temporary_beside(beside) as (copy, temporary):
-            shutil.copyfileobj(source, copy, CHUNK_BYTES)
+        """Copy a file's content into the object store and describe the copy."""
+        beside = raw_root(self._warehouse) / "objects" / "delivery"
+        with temporary_beside(beside) as (copy, temporary):
+            for part in content_of(path, readable(path.name)):
+                copy.write(part)
             copy.flush()
             arrival = describe(temporary, kind, name=path.name, arrival=len(self._log) + 1, now=self._now)
             target = object_path(self._warehouse, arrival.sha256)
@@ -198,12 +171,38 @@ class _Scan:
             publish_if_changed(copy, temporary, target)
         return replace(arrival, path=target)
 
+    def _refuse(self, found: Found, problem: DeliveryRefused) -> None:
+        if set_aside(self._landing, found, problem, self._now):
+            self.found.refused.append(Refusal(found.kind, problem.name, str(problem)))
+        else:
+            self._leave(found, problem, is_read=True)
+
+    def _leave(self, found: Found, problem: DeliveryRefused, *, is_read: bool = False) -> None:
+        reason = left_reason(found, problem, self._now) | {"is_read": is_read}
+        before = self._left_before.get(found.key, {})
+        if before.get("digest") == reason["digest"]:
+            reason["refused_at"] = before["refused_at"]
+        else:
+            self.found.refused.append(Refusal(found.kind, problem.name, str(problem)))
+        self._keep_left(found.key, reason)
+
+    def _keep_left(self, key: str, reason: dict[str, Any]) -> None:
+        self._left[key] = reason
+        self.found.ignored.append(readable(key))
+
     def commit(self) -> None:
         """Save what was registered so far: the manifest first, then the cache."""
         append_manifest(self._warehouse, self._log[self._registered :])
         self._registered = len(self._log)
         if self._stamps != self._saved:
             write_atomic(self._index, json.dumps(self._stamps, sort_keys=True).encode())
+            self._saved = dict(self._stamps)
+
+    def finish(self, kinds: Collection[str]) -> None:
+        """Remember what is left in the folders that were looked at; what is gone from them is forgotten."""
+        looked_at = {"", WITHDRAWALS, *kinds}
+        others = {key: one for key, one in self._left_before.items() if one.get("kind") not in looked_at}
+        remember_left(self._warehouse, others | self._left)
 
 
 def register_deliveries(
@@ -213,7 +212,7 @@ def register_deliveries(
     *,
     now: datetime,
     settle_seconds: float,
-    kinds: Iterable[str] = KINDS,
+    kinds: Collection[str] = KINDS,
 ) -> RegisterResult:
     """Register every complete file of the landing folders; idempotent, and one process at a time.
 
@@ -223,16 +222,20 @@ def register_deliveries(
 
     Raises:
         ValueError: `now` has no time zone.
-        OSError: disk full or unreadable; files registered before it stay registered, the others are still in landing.
+        OSError: the warehouse's disk is full or unreadable; files registered before stay so, the others are in landing.
     """
     if now.tzinfo is None:
         raise ValueError(f"now: expected a time with zone, found {now.isoformat()}; use datetime.now(UTC).")
     with locked(raw_root(warehouse) / ".lock"):
         remove_leftovers(raw_root(warehouse) / "objects")
-        scan, families = _Scan(landing, warehouse, now, settle_seconds), delivery_kinds(contract)
+        scan, committed = _Scan(landing, warehouse, contract, now), time.monotonic()
         try:
-            for kind, path in _candidates(landing, [families[name] for name in kinds]):
-                scan.take(kind, path)
+            for found in look(landing, kinds):
+                scan.take(found, settle_seconds)
+                if time.monotonic() - committed > _COMMIT_SECONDS:
+                    scan.commit()
+                    committed = time.monotonic()
         finally:
             scan.commit()
+        scan.finish(kinds)
     return scan.found

@@ -11,7 +11,7 @@ from bank_assets.contract.contract import ARRIVED_AT, Contract
 from bank_assets.contract.errors import ContractError
 from bank_assets.contract.reading import Head
 
-_OTHER_DELIMITERS: Final = {"\t": "a tab", "|": "|", ":": ":", "^": "^", "~": "~"}
+_OTHER_DELIMITERS: Final = {":": ":", "^": "^", "~": "~"}
 _LINE_SAMPLE: Final = 80
 
 
@@ -58,7 +58,7 @@ def delivery_kinds(contract: Contract) -> dict[str, DeliveryKind]:
 
 def check_header(head: Head, kind: DeliveryKind, name: str) -> None:
     """Check a header against the contract; raise `DeliveryRefused` if it does not fit."""
-    wanted = f"the columns {', '.join(kind.columns)} separated by ; or ,"
+    wanted = f"the columns {', '.join(kind.columns)} separated by ; , | or tabs"
     text, columns = head.text, head.columns
     if "\x00" in text or text.startswith("\ufffd\ufffd"):
         raise DeliveryRefused(
@@ -70,7 +70,7 @@ def check_header(head: Head, kind: DeliveryKind, name: str) -> None:
     if len(columns) < 2:
         other = next((label for sign, label in _OTHER_DELIMITERS.items() if sign in text), None)
         found = f"fields separated by {other}" if other else f"a first line of one field, {text[:_LINE_SAMPLE]!r}"
-        raise DeliveryRefused(name, expected=wanted, found=found, to_do="use ; or , and deliver it again")
+        raise DeliveryRefused(name, expected=wanted, found=found, to_do="use ; , | or tabs and deliver it again")
     if not set(columns) & set(kind.columns):
         raise DeliveryRefused(
             name,

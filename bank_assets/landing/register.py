@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -42,6 +43,18 @@ class Delivery:
     kind: str  # `contacts`, `outcomes` or `campaigns`
     name: str  # in the landing folder
     path: Path  # where its bytes are; follows from the digest and is not stored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawal:
+    """A delivery that no longer counts as far as it had arrived."""
+
+    delivery: str  # `kind/name`, or the sha256 of a content under any name
+    reason: str
+    arrival: int  # its last arrival that is taken back
+    at: str  # ISO with zone
+    by_sha256: str  # of the file that takes it back
+    schema_version: int = SCHEMA_VERSION
 
 
 def raw_root(warehouse: Path) -> Path:
@@ -79,12 +92,47 @@ def _parse(line: str, where: str, warehouse: Path) -> Delivery:
 
 def read_manifest(warehouse: Path, kind: str | None = None) -> tuple[Delivery, ...]:
     """All arrivals, oldest first, or those of one kind; raise `ManifestError` if a line cannot be read."""
-    path = manifest_path(warehouse)
-    if not path.exists():
+    try:
+        status = manifest_path(warehouse).stat()
+    except FileNotFoundError:
         return ()
-    lines = path.read_text(encoding="utf-8").splitlines()
-    deliveries = (_parse(line, f"{path}:{number}", warehouse) for number, line in enumerate(lines, start=1))
-    return tuple(delivery for delivery in deliveries if kind in (None, delivery.kind))
+    deliveries = _parsed(warehouse, (status.st_ino, status.st_size, status.st_mtime_ns))
+    return deliveries if kind is None else tuple(delivery for delivery in deliveries if delivery.kind == kind)
+
+
+@lru_cache(maxsize=4)
+def _parsed(warehouse: Path, _version: tuple[int, ...]) -> tuple[Delivery, ...]:
+    """All arrivals; many callers ask for them, and each version of the register is a file of its own."""
+    path = manifest_path(warehouse)
+    # Only LF ends a line: a name may hold other characters that `splitlines` takes for line ends.
+    text = path.read_bytes().decode()
+    lines = text.removesuffix("\n").split("\n") if text else []
+    return tuple(_parse(line, f"{path}:{number}", warehouse) for number, line in enumerate(lines, start=1))
+
+
+def latest_of(warehouse: Path, kind: str) -> dict[str, Delivery]:
+    """The last arrival of each file of a kind, by name in order."""
+    newest = {delivery.name: delivery for delivery in standing(warehouse, kind)}
+    return dict(sorted(newest.items()))
+
+
+def withdrawals(warehouse: Path) -> list[Withdrawal]:
+    """All withdrawals, oldest first."""
+    try:
+        lines = _withdrawals_path(warehouse).read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return []
+    return [Withdrawal(**json.loads(line)) for line in lines if line]
+
+
+def standing(warehouse: Path, kind: str) -> tuple[Delivery, ...]:
+    """The arrivals of a kind that nobody withdrew, oldest first."""
+    taken_back = {one.delivery: one.arrival for one in withdrawals(warehouse)}
+    return tuple(
+        one
+        for one in read_manifest(warehouse, kind)
+        if all(one.arrival > taken_back.get(name, 0) for name in (f"{kind}/{one.name}", one.sha256))
+    )
 
 
 def append_manifest(warehouse: Path, arrivals: Iterable[Delivery]) -> None:
@@ -92,9 +140,21 @@ def append_manifest(warehouse: Path, arrivals: Iterable[Delivery]) -> None:
     records = [{"schema_version": SCHEMA_VERSION, **asdict(arrival)} for arrival in arrivals]
     for record in records:
         del record["path"]
+    _append(manifest_path(warehouse), records)
+
+
+def append_withdrawals(warehouse: Path, made: Iterable[Withdrawal]) -> None:
+    """Append withdrawals, all or none. The caller holds the lock of the register."""
+    _append(_withdrawals_path(warehouse), [asdict(one) for one in made])
+
+
+def _withdrawals_path(warehouse: Path) -> Path:
+    return raw_root(warehouse) / "withdrawals.jsonl"
+
+
+def _append(path: Path, records: Iterable[Mapping[str, object]]) -> None:
     lines = [json.dumps(record, separators=(",", ":"), ensure_ascii=False) for record in records]
     if lines:
-        path = manifest_path(warehouse)
         # Rewritten whole, so that readers never see a partial line. 10,000 deliveries are 6 MB.
         before = path.read_bytes() if path.exists() else b""
         write_atomic(path, before + "".join(line + "\n" for line in lines).encode())
@@ -105,7 +165,7 @@ def manifest_of(warehouse: Path, months: Collection[str], kind: str = "contacts"
 
     They come in the order of arrival, in which later rows replace earlier ones.
     """
-    last = {one.sha256: one for one in read_manifest(warehouse, kind) if not one.months.keys().isdisjoint(months)}
+    last = {one.sha256: one for one in standing(warehouse, kind) if not one.months.keys().isdisjoint(months)}
     return tuple(sorted(last.values(), key=lambda delivery: delivery.arrival))
 
 
@@ -115,5 +175,5 @@ def month_digest(deliveries: Iterable[Delivery]) -> str:
 
 
 def delivered_months(warehouse: Path, kind: str = "contacts") -> tuple[str, ...]:
-    """Months `YYYY-MM` with delivered rows, ascending."""
+    """Months `YYYY-MM` with delivered rows, ascending, also those whose deliveries were all withdrawn."""
     return tuple(sorted({month for delivery in read_manifest(warehouse, kind) for month in delivery.months}))

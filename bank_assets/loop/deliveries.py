@@ -8,14 +8,14 @@ from sqlalchemy import Engine
 
 from bank_assets.jobs import DATA, MAIN, NIGHTLY, PERFORMANCE, SCORING
 from bank_assets.landing.campaign_file import latest_campaigns
-from bank_assets.landing.deliveries import RegisterResult, landing_is_missing, register_deliveries
+from bank_assets.landing.deliveries import RegisterResult, register_deliveries
+from bank_assets.landing.folders import landing_is_missing
 from bank_assets.landing.header import KINDS
 from bank_assets.landing.register import Delivery, delivered_months
 from bank_assets.loop.requests import RunWanted, ranges_of
 from bank_assets.partitions import FIRST_MONTH, month_of
 from bank_assets.settings import Settings
 from bank_assets.spark.etl import month_fingerprint, month_tables
-from bank_assets.store.campaign_files import campaign_of
 from bank_assets.store.derivations import stale
 from bank_assets.store.lineage import (
     BATCH,
@@ -50,7 +50,10 @@ def register(settings: Settings, kinds: Sequence[str]) -> RegisterResult:
 def due_months(settings: Settings) -> list[str]:
     """Delivered months that lack something, or were made from other deliveries or by other code, ascending."""
     store = Warehouse(settings.warehouse)
-    delivered = sorted({*delivered_months(settings.warehouse), *delivered_months(settings.warehouse, "outcomes")})
+    contacts = delivered_months(settings.warehouse)
+    if not contacts:  # outcomes wait for the first contacts
+        return []
+    delivered = sorted({*contacts, *delivered_months(settings.warehouse, "outcomes")})
     last = f"{datetime.now(UTC):%Y-%m}"  # the axis ends with the current month
     far = far_from_others(store, settings.contract)
     return [
@@ -103,8 +106,8 @@ def due_campaigns(settings: Settings) -> list[Delivery]:
     entries = Warehouse(settings.warehouse).manifest(BATCH.name)
     return [
         delivery
-        for delivery in latest_campaigns(settings.warehouse)
-        if (entry := entries.get(campaign_of(delivery.name))) is None or entry.metadata.get("sha256") != delivery.sha256
+        for name, delivery in latest_campaigns(settings.warehouse).items()
+        if name not in entries or entries[name].metadata.get("sha256") != delivery.sha256
     ]
 
 

@@ -3,7 +3,7 @@
 import dagster as dg
 from sqlalchemy import Engine
 
-from bank_assets.landing.deliveries import landing_is_missing
+from bank_assets.landing.folders import landing_is_missing
 from bank_assets.landing.header import KINDS
 from bank_assets.loop.deliveries import due_campaigns, due_months, register
 from bank_assets.loop.requests import in_flight

@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 
 from bank_assets.core.alerts.alert import Alert, Episodes
 from bank_assets.core.alerts.catalogue import Occurrence, nothing_arrived
+from bank_assets.landing.refusals import refusals
 from bank_assets.landing.register import read_manifest
 from bank_assets.ledger import promotions, responses
 from bank_assets.resources.ledger import LedgerResource
@@ -93,7 +94,7 @@ class Look:
         """The alerts since the last look. The cursor moves on; keep it once they are on disk."""
         failing = failing_automation(self.instance, self.now, lambda name: name != ALERTS)
         return [
-            *alerts_of_refusals(self.settings.landing / "refused"),
+            *alerts_of_refusals(refusals(self.settings.landing, self.settings.warehouse)),
             *self._runs(),
             *self._responses(),
             *self._promotions(),

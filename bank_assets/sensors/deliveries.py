@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from bank_assets.landing.deliveries import RegisterResult, landing_is_missing
+from bank_assets.landing.deliveries import RegisterResult
+from bank_assets.landing.folders import landing_is_missing
 from bank_assets.ledger import states
 from bank_assets.loop.deliveries import campaign_wanted, data_wanted, due_campaigns, register
 from bank_assets.loop.requests import ask, busy
@@ -22,9 +23,7 @@ def new_contacts_sensor(
     """
     if landing_is_missing(settings.landing):
         return missing(settings)
-    found = register(settings, ("contacts", "outcomes"))
-    for refusal in found.refused:
-        context.log.warning(f"refused {refusal.kind}/{refusal.name}: {refusal.problem}")
+    found = _registered(context, settings, "contacts", "outcomes")
     wanted = data_wanted(settings)
     if not wanted:
         return dg.SkipReason(f"every delivered month is made; {_seen(found)}.")
@@ -41,7 +40,7 @@ def campaign_sensor(
     """
     if landing_is_missing(settings.landing):
         return missing(settings)
-    found = register(settings, ("campaigns",))
+    found = _registered(context, settings, "campaigns")
     due = due_campaigns(settings)
     if not due:
         return dg.SkipReason(f"every campaign file is scored; {_seen(found)}.")
@@ -57,11 +56,20 @@ def missing(settings: Settings) -> dg.SkipReason:
     )
 
 
+def _registered(context: dg.SensorEvaluationContext, settings: Settings, *kinds: str) -> RegisterResult:
+    found = register(settings, kinds)
+    for refusal in found.refused:
+        context.log.warning(f"refused {refusal.kind}/{refusal.name}: {refusal.problem}")
+    for one in found.withdrawn:
+        context.log.warning(f"withdrawn {one.delivery}: {one.reason}")
+    return found
+
+
 def _seen(found: RegisterResult) -> str:
     parts = {
         "still being written": found.incomplete,
         "refused": [refusal.name for refusal in found.refused],
-        "not CSV by name": found.ignored,
+        "not used": found.ignored,
     }
     named = [f"{what}: {', '.join(names[:3])}" for what, names in parts.items() if names]
     new = [f"{len(found.new)} new"] if found.new else []

@@ -5,12 +5,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Final
 
 from bank_assets.checks import load_stage_checks
@@ -196,13 +193,14 @@ def new_failures(failing: Mapping[str, Alert], episodes: Episodes) -> list[Alert
     return [alert for name, alert in failing.items() if episodes.observe(prefix + name, ("failing",), alert.key)[0]]
 
 
-def alerts_of_refusals(folder: Path) -> list[Alert]:
-    """Alerts of delivered files that were refused; the folder need not exist."""
+def alerts_of_refusals(reasons: Sequence[Mapping[str, str]]) -> list[Alert]:
+    """Alerts of files that cannot be used; `reasons` are those of `landing.refusals`."""
     alerts: list[Alert] = []
-    for path in sorted(folder.glob("*.reason.json")):
-        text = path.read_bytes()
-        reason = json.loads(text)
-        when, digest = Occurrence(str(reason["refused_at"])), hashlib.sha256(text).hexdigest()
-        what = (str(reason["kind"]), str(reason["name"]), str(reason["expected"]), path.name, digest)
-        alerts.append(catalogue.file_refused(when, *what))
+    for reason in reasons:
+        when = Occurrence(str(reason["refused_at"]))
+        what = (reason["kind"], reason["name"], reason["expected"])
+        if moved := reason.get("reason_file"):
+            alerts.append(catalogue.file_refused(when, *what, moved, reason["digest"]))
+        else:
+            alerts.append(catalogue.file_left(when, *what, reason["to_do"], reason["digest"]))
     return alerts

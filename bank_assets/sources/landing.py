@@ -1,14 +1,17 @@
 """Writes the chosen source into the landing folder as a bank would deliver it: monthly contacts files and one campaign.
 
-A file whose bytes would not change keeps its time stamps. Lines of a user's file are copied byte for byte, bad ones
-too, each to the month that its day or its home month names (see `landing.delivery_file`).
+A file whose bytes would not change keeps its time stamps, and one that somebody else wrote or changed is kept. Lines of
+a user's file are copied byte for byte, bad ones too, each to the month that its day or its home month names (see
+`landing.delivery_file`).
 """
 
 from __future__ import annotations
 
+import filecmp
+import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -19,14 +22,18 @@ from bank_assets.contract.reading import Head, head_of, read_head
 from bank_assets.contract.uci import UCI, UCI_FILE_COLUMNS
 from bank_assets.landing.delivery_file import dated_rows, describe
 from bank_assets.landing.header import DeliveryKind, check_header, delivery_kinds
+from bank_assets.landing.register import raw_root
 from bank_assets.settings import Settings
 from bank_assets.sources.database import pull
-from bank_assets.sources.source import Source, claim_landing
+from bank_assets.sources.source import Source, claim_landing, landed_source
 from bank_assets.sources.uci import implied_dates
-from bank_assets.store.atomic_files import publish_if_changed, temporary_beside
-from bank_assets.store.campaign_files import EXAMPLE, FOLDER
+from bank_assets.store.atomic_files import publish_if_changed, sha256_of, temporary_beside, write_atomic
+from bank_assets.store.campaign_files import FOLDER
 
+EXAMPLE: Final = "example.csv"  # the list that every source includes
 EXAMPLE_DAYS: Final = 30  # days of data in the example campaign, which training and evaluation leave out
+
+_EXAMPLE: Final = f"{FOLDER}/{EXAMPLE}"
 
 Row = tuple[str, str, bytes]  # month, ISO day ("" for a stray) and bytes of a row
 
@@ -37,6 +44,7 @@ class Landed:
 
     written: tuple[str, ...]
     unchanged: tuple[str, ...]
+    kept: tuple[str, ...]  # files that somebody else wrote or changed, and that were left as they are
     rows: dict[str, int]  # contacts landed per month `YYYY-MM`, ascending
     first_day: str  # earliest day landed, ISO; "" if the span held no rows
     last_day: str  # latest day landed, ISO
@@ -88,9 +96,9 @@ def _pulled(settings: Settings, kind: DeliveryKind) -> Landed:
     """What is new in a database; all of it is delivered, whatever its day."""
     pulled = pull(settings)
     if pulled.path is None:
-        return Landed((), (), {}, "", "")
+        return Landed((), (), (), {}, "", "")
     found = describe(pulled.path, kind, name=pulled.path.name, arrival=0, now=datetime.now(UTC))
-    return Landed((f"{kind.name}/{found.name}",), (), found.months, found.first_day, found.last_day)
+    return Landed((f"{kind.name}/{found.name}",), (), (), found.months, found.first_day, found.last_day)
 
 
 def _deliveries(
@@ -117,7 +125,7 @@ def _deliveries(
     for _, lines in sorted(_recent_days(recent).items()):
         for line in lines:
             fields = line.split(delimiter)
-            yield f"{FOLDER}/{EXAMPLE}", campaign_header, delimiter.join(fields[place] for place in positions)
+            yield _EXAMPLE, campaign_header, delimiter.join(fields[place] for place in positions)
 
 
 def _recent_days(recent: dict[str, list[bytes]]) -> dict[str, list[bytes]]:
@@ -133,6 +141,7 @@ def land_source(source: Source, settings: Settings, *, first: date | None = None
         DeliveryRefused: a user's file has no usable header or no usable date.
         OSError: the disk is full; free space and run again, no half file is left.
     """
+    before, is_upgraded = _landed_digests(settings), landed_source(settings.landing) is not None
     claim_landing(source, settings.landing)
     kind = delivery_kinds(settings.contract)["contacts"]
     if source.kind == "database":
@@ -150,12 +159,38 @@ def land_source(source: Source, settings: Settings, *, first: date | None = None
                 files[key] = stack.enter_context(temporary_beside(settings.landing / key))
                 files[key][0].write(header + b"\n")
             files[key][0].write(line + b"\n")
-        is_new = {key: publish_if_changed(*files[key], settings.landing / key) for key in sorted(files)}
+        # An earlier release kept no record, so all files of its homes count as ours.
+        checked = files if before or not is_upgraded else ()
+        foreign = [key for key in checked if _is_foreign(*files[key], settings.landing / key, before.get(key))]
+        ours = sorted(files.keys() - foreign)
+        is_new = {key: publish_if_changed(*files[key], settings.landing / key) for key in ours}
+    digests = before | {key: sha256_of(settings.landing / key) for key in ours}
+    write_atomic(_digests_path(settings), json.dumps(digests, indent=1, sort_keys=True).encode())
     months: Counter[str] = Counter()
     for (month, _), count in landed.items():
         months[month] += count
     days = [day for _, day in landed if day]
-    if f"{FOLDER}/{EXAMPLE}" in files:
+    if _EXAMPLE in files:
         claim_landing(replace(source, open_from=min(_recent_days({day: [] for day in days}))), settings.landing)
     written, unchanged = (tuple(key for key in is_new if is_new[key] is wanted) for wanted in (True, False))
-    return Landed(written, unchanged, dict(sorted(months.items())), min(days, default=""), max(days, default=""))
+    first_day, last_day = min(days, default=""), max(days, default="")
+    return Landed(written, unchanged, tuple(sorted(foreign)), dict(sorted(months.items())), first_day, last_day)
+
+
+def _is_foreign(stream: BinaryIO, temporary: Path, path: Path, our_digest: str | None) -> bool:
+    """Whether there is a file of that name with other bytes than we wrote and would write."""
+    stream.flush()
+    if not path.is_file() or filecmp.cmp(temporary, path, shallow=False):
+        return False
+    return sha256_of(path) != our_digest
+
+
+def _landed_digests(settings: Settings) -> dict[str, str]:
+    """The sha256 of each file (`kind/name`) as a landing last wrote it."""
+    with suppress(FileNotFoundError, ValueError):
+        return dict(json.loads(_digests_path(settings).read_bytes()))
+    return {}
+
+
+def _digests_path(settings: Settings) -> Path:
+    return raw_root(settings.warehouse) / "landed.json"

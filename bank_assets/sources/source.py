@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from bank_assets.contract.contract import Contract
 from bank_assets.contract.reading import head_of
+from bank_assets.landing.formats import is_packed, unpack
 from bank_assets.landing.header import check_header, delivery_kinds
 from bank_assets.settings import Settings
 from bank_assets.sources.database import is_database, plain_address
@@ -30,7 +30,7 @@ DEFAULT_FILE: Final = Path(__file__).resolve().parents[2] / "data" / UCI_FILE
 class Source:
     """Where the contacts come from. Only the pinned file's `label` says "UCI"."""
 
-    kind: Literal["file", "uci", "simulated", "database"]  # `file` (a CSV path), `uci` (downloaded), …
+    kind: Literal["file", "uci", "simulated", "database"]  # `file` (a path), `uci` (downloaded), …
     label: str
     is_real: bool  # the bytes are the pinned UCI file
     path: Path | None = None  # the CSV, or None if simulated
@@ -83,17 +83,20 @@ def _simulated(settings: Settings, reason: str = "") -> Source:
     return Source("simulated", label, is_real=False, reason=reason)
 
 
-def _from_file(path: Path, contract: Contract, reason: str = "", kind: Literal["file", "uci"] = "file") -> Source:
+def _from_file(path: Path, settings: Settings, reason: str = "", kind: Literal["file", "uci"] = "file") -> Source:
+    name = path.name
     if not path.is_file():
         raise SourceError(
-            f"BANK_SOURCE: expected a CSV file, uci, simulated or auto, found {str(path)!r}, which does not "
+            f"BANK_SOURCE: expected a CSV or Parquet file, uci, simulated or auto, found {str(path)!r}, which does not "
             f"exist; correct the path."
         )
+    if is_packed(path):
+        path = unpack(path, settings.home / "downloads")
     if is_pinned(path):
         return Source(kind, f"UCI {UCI_FILE} (sha256 {UCI_SHA256[:6]}…)", is_real=True, path=path, reason=reason)
     # A file without dates is refused before anything is written.
-    check_header(head_of(path), delivery_kinds(contract)["contacts"], path.name)
-    return Source("file", f"file {path.name} ({path.stat().st_size:,} bytes)", is_real=False, path=path, reason=reason)
+    check_header(head_of(path), delivery_kinds(settings.contract)["contacts"], name)
+    return Source("file", f"file {name} ({path.stat().st_size:,} bytes)", is_real=False, path=path, reason=reason)
 
 
 def _auto(settings: Settings, default_file: Path, download: Callable[[Path], Path]) -> Source:
@@ -103,12 +106,12 @@ def _auto(settings: Settings, default_file: Path, download: Callable[[Path], Pat
         return _simulated(settings, reason)
     name = f"{default_file.parent.name}/{default_file.name}"
     if default_file.is_file():
-        return _from_file(default_file, settings.contract, f"auto: found {name}")
+        return _from_file(default_file, settings, f"auto: found {name}")
     try:
         path = download(settings.home / "downloads")
     except SourceError as error:
         return _simulated(settings, f"auto: no {name}, and {error}")
-    return _from_file(path, settings.contract, "auto: downloaded from UCI", "uci")
+    return _from_file(path, settings, "auto: downloaded from UCI", "uci")
 
 
 def resolve_source(
@@ -126,11 +129,11 @@ def resolve_source(
         case "simulated":
             source = _simulated(settings)
         case "uci":
-            source = _from_file(download(settings.home / "downloads"), settings.contract, kind="uci")
+            source = _from_file(download(settings.home / "downloads"), settings, kind="uci")
         case address if is_database(address):
             source = Source("database", f"database {plain_address(settings)}", is_real=False)
         case path:
-            source = _from_file(Path(path).expanduser(), settings.contract)
+            source = _from_file(Path(path).expanduser(), settings)
     level = logging.WARNING if settings.source == "auto" and source.kind == "simulated" else logging.INFO
     _LOG.log(level, "source of contacts: %s%s", source.label, f"; {source.reason}" if source.reason else "")
     return source

@@ -39,6 +39,8 @@ def read_block(block: bytes, file: Delivery, identifier: str) -> TextBlock | Non
     """
     if is_blank(block):
         return None
+    if file.delimiter == "\t":  # Arrow would take a line of tabs for a row
+        block = b"\n".join(rows_of(block.splitlines()))
     codec = ENCODINGS[file.encoding]
     text = block if codec == "utf-8" else block.decode(codec).encode()
     table, has_misfits = _cut_plainly(text, file, identifier)

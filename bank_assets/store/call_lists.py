@@ -47,7 +47,7 @@ def csv_of(plan: CallPlan, scores: ListScores, list_id: str, group: str = CALLS)
     for row in rows.tolist():
         writer.writerow(
             (
-                list_id,
+                spreadsheet_text(list_id),
                 group,
                 int(plan.rank[row]) or "",
                 spreadsheet_text(str(plan.contact_id[row])),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,12 +16,13 @@ from typing import Final
 from bank_assets.store.atomic_files import publish, temporary_beside
 
 FOLDER: Final = "campaigns"  # folder of delivered files, in the landing folder
-EXAMPLE: Final = "example.csv"  # the campaign that every source includes
 DELIVERED: Final = "delivered"
 UPLOADED: Final = "uploaded"
 KEPT_DAYS: Final = 7
 _NAME: Final = re.compile(r"[^A-Za-z0-9._-]+")
+_NAME_CHARACTERS: Final = 60
 _DIGEST_CHARACTERS: Final = 16
+_ENDINGS: Final = (".csv", ".tsv", ".gz", ".zip", ".parquet")
 
 
 class UnknownCampaignError(LookupError):
@@ -29,8 +30,14 @@ class UnknownCampaignError(LookupError):
 
 
 def campaign_of(file_name: str) -> str:
-    """Name of the campaign in a file; it is the key of its scores and lists."""
-    return file_name.removesuffix(".csv")
+    """Name of the campaign in a file; it is the key of its scores and lists, so no two files have the same."""
+    stem = file_name.removesuffix(".csv")
+    return file_name if stem.lower().endswith(_ENDINGS) else stem
+
+
+def plain_name(name: str) -> str:
+    """A name as part of a file name, on any system."""
+    return _NAME.sub("-", Path(name).name).strip("-.")[-_NAME_CHARACTERS:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +56,14 @@ class CampaignFile:
 
 
 class CampaignFiles:
-    """The lists of one home."""
+    """The lists of one home; `delivered` gives name and content of those that the register knows."""
 
-    def __init__(self, landing: Path, uploaded: Path) -> None:
-        self._delivered = landing / FOLDER
-        self._uploaded = uploaded
+    def __init__(self, delivered: Callable[[], Mapping[str, Path]], uploaded: Path) -> None:
+        self._delivered, self._uploaded = delivered, uploaded
 
     def all(self) -> list[CampaignFile]:
         """Delivered lists by name, then uploads, the newest first."""
-        delivered = [CampaignFile(f"{DELIVERED}:{p.name}", p.name, p) for p in sorted(self._delivered.glob("*.csv"))]
+        delivered = [CampaignFile(f"{DELIVERED}:{name}", name, path) for name, path in self._delivered().items()]
         uploads = sorted(self._uploaded.glob("*.csv"), key=lambda p: p.stat().st_mtime, reverse=True)
         return delivered + [_upload(path) for path in uploads]
 
@@ -74,11 +80,11 @@ class CampaignFiles:
     def keep(self, name: str, content: bytes, check: Callable[[Path], object]) -> CampaignFile:
         """Store an upload unless `check`, which reads the temporary file, raises."""
         digest = hashlib.sha256(content).hexdigest()
-        plain = _NAME.sub("-", Path(name).name).strip("-.") or "list.csv"
+        plain = plain_name(name) or "list.csv"
         plain = plain if plain.endswith(".csv") else f"{plain}.csv"
         self._uploaded.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._forget_old()
-        path = self._uploaded / f"{digest[:_DIGEST_CHARACTERS]}-{plain[-60:]}"
+        path = self._uploaded / f"{digest[:_DIGEST_CHARACTERS]}-{plain}"
         with temporary_beside(path) as (stream, temporary):
             stream.write(content)
             stream.flush()

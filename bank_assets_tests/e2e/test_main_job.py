@@ -13,6 +13,7 @@ import subprocess
 import sys
 import warnings
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import dagster as dg
@@ -266,7 +267,8 @@ def test_a_second_run_redoes_nothing(finished, monkeypatch):
         monkeypatch.setenv(name, value)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        assert run_command.run(argparse.Namespace(first=FIRST, last=LAST, no_land=False), load_settings()) == 0
+        span = {"first": date.fromisoformat(FIRST), "last": date.fromisoformat(LAST)}
+        assert run_command.run(argparse.Namespace(**span, no_land=False), load_settings()) == 0
     assert {p: p.stat().st_mtime_ns for p in (finished.home / "warehouse").rglob("*.parquet")} == before
     instance = dg.DagsterInstance.from_config(str(finished.home / "dagster"))
     try:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bank_assets.contract.uci import UCI
-from bank_assets.landing.campaign_file import latest_campaigns, read_campaign
+from bank_assets.landing.campaign_file import is_due, latest_campaigns, read_campaign
 from bank_assets.landing.deliveries import register_deliveries
 from bank_assets_tests.world.contracts import WIDER
 from bank_assets_tests.world.customers import delimited, delivered
@@ -27,7 +27,7 @@ def campaign(tmp_path):
         (folder / "spring.csv").write_bytes(text.encode(encoding))
         warehouse = tmp_path / "warehouse"
         register_deliveries(tmp_path / "landing", warehouse, contract, now=datetime.now(UTC), settle_seconds=0)
-        (delivery,) = latest_campaigns(warehouse)
+        (delivery,) = latest_campaigns(warehouse).values()
         return read_campaign(delivery, contract), delivery
 
     return read
@@ -79,7 +79,8 @@ def test_a_customer_twice_is_called_once(campaign):
 
 
 @pytest.mark.parametrize(
-    ("encoding", "end", "delimiter"), [("utf-8-sig", "\n", ";"), ("latin-1", "\r\n", ";"), ("utf-8", "\n", ",")]
+    ("encoding", "end", "delimiter"),
+    [("utf-8-sig", "\n", ";"), ("latin-1", "\r\n", ";"), ("utf-8", "\n", ","), ("utf-8", "\r", "\t")],
 )
 def test_encodings_line_ends_and_delimiters(campaign, encoding, end, delimiter):
     found, _ = campaign([GOOD], encoding=encoding, end=end, delimiter=delimiter)
@@ -109,3 +110,18 @@ def test_an_open_quote_affects_no_other_customer(campaign):
 def test_day_and_month_may_not_contradict_the_date(campaign):
     found, _ = campaign([GOOD, GOOD | {"contact_id": "k2", "day": "19"}])
     assert 'day: expected the day of contact_date 2010-10-18, found "19"' in found.rejected[0]
+
+
+@pytest.mark.parametrize(
+    ("as_of", "last_made_from", "due"),
+    [
+        ("2010-10-18", "scores", True),  # its last day is still to come
+        ("2010-10-19", "scores", False),
+        ("2010-10-19", None, True),  # never worked on
+        ("2010-10-19", "older scores", True),
+    ],
+)
+def test_a_list_is_worked_on_while_its_days_are_open_and_at_least_once(campaign, as_of, last_made_from, due):
+    _, delivery = campaign([GOOD])
+    assert is_due(delivery, as_of, "scores", last_made_from) is due
+    assert not is_due(None, as_of, "scores", "scores")

@@ -99,6 +99,16 @@ def test_late_outcomes_request_the_month_of_their_arrival(daemon, contacts):
     assert ranges(daemon.look(CONTACTS)) == [("2020-02-01", "2020-02-01")]
 
 
+def test_outcomes_that_come_first_wait_for_their_contacts(daemon, contacts):
+    folder = daemon.settings.landing / "outcomes"
+    folder.mkdir(parents=True)
+    (folder / "first.csv").write_text("contact_id,y,duration,arrived_at\nc0,yes,90,2020-01-10T08:00:00\n")
+    assert daemon.look(CONTACTS) == []
+    assert daemon.left() == []
+    land(daemon.settings, contacts.rows(contacts.contact_dates < FIRST + 31))
+    assert ranges(daemon.look(CONTACTS)) == [("2020-01-01", "2020-01-01")]
+
+
 def test_a_half_written_file_is_left_until_it_is_complete(daemon, contacts):
     waiting = InProcessDaemon(
         Settings(home=daemon.settings.home, ledger_url=daemon.settings.ledger_url, settle_seconds=60), daemon.instance
@@ -242,7 +252,7 @@ def test_a_campaign_waits_for_a_champion_and_is_then_scored_once_per_content(dae
     engine.dispose()
     (requested,) = daemon.look(CAMPAIGN)
     assert (requested.job_name, "spring.csv" in requested.tags["bank/reason"]) == ("scoring_job", True)
-    (delivery,) = latest_campaigns(daemon.settings.warehouse)
+    (delivery,) = latest_campaigns(daemon.settings.warehouse).values()
     import pyarrow as pa
 
     Warehouse(daemon.settings.warehouse).write(

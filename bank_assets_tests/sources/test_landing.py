@@ -2,6 +2,7 @@
 
 import csv
 import os
+import zipfile
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -75,6 +76,34 @@ def test_landing_again_writes_nothing(settings, mine):
     again = land_source(mine, settings)
     assert (again.written, again.unchanged) == ((), first.written)
     assert {path: path.stat().st_mtime_ns for path in contacts(settings)} == stamps
+
+
+def test_a_file_that_somebody_else_changed_is_kept_and_named(settings, mine):
+    land_source(mine, settings)
+    listed = settings.landing / "campaigns" / "example.csv"
+    listed.write_text(listed.read_text().replace("c-3", "c-9"))
+    edited = listed.read_bytes()
+    landed = land_source(mine, settings)
+    assert (landed.kept, landed.written, listed.read_bytes()) == (("campaigns/example.csv",), (), edited)
+    listed.unlink()
+    assert land_source(mine, settings).written == ("campaigns/example.csv",)
+
+
+def test_a_file_that_lay_there_before_the_first_landing_is_kept(settings, mine):
+    listed = settings.landing / "campaigns" / "example.csv"
+    listed.parent.mkdir(parents=True)
+    listed.write_text("a list of the bank's own")
+    assert land_source(mine, settings).kept == ("campaigns/example.csv",)
+    assert listed.read_text() == "a list of the bank's own"
+
+
+def test_a_packed_file_is_a_source_too(settings, tmp_path, mine):
+    archive = tmp_path / "mine.zip"
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.write(mine.path, "mine.csv")
+    source = resolve_source(replace(settings, source=str(archive)))
+    assert source.label.startswith("file mine.zip (")
+    assert land_source(source, settings).rows == {"2008-05": 1, "2008-06": 4}
 
 
 def test_months_can_be_played_one_by_one(settings, mine):

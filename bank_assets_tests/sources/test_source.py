@@ -74,7 +74,7 @@ def test_uci_does_not_fall_back(settings):
 
 
 def test_a_missing_path_is_named(settings, tmp_path):
-    with pytest.raises(SourceError, match=r"expected a CSV file, uci, simulated or auto, found .*none\.csv"):
+    with pytest.raises(SourceError, match=r"expected a CSV or Parquet file, uci, simulated or auto, found .*none\.csv"):
         resolve_source(replace(settings, source=str(tmp_path / "none.csv")))
 
 

@@ -9,17 +9,13 @@ from bank_assets.store.campaign_files import KEPT_DAYS, CampaignFiles, UnknownCa
 
 @pytest.fixture
 def files(tmp_path) -> CampaignFiles:
-    delivered = tmp_path / "landing" / "campaigns" / "example.csv"
-    delivered.parent.mkdir(parents=True)
-    delivered.write_bytes(b"contact_id\n")
-    return CampaignFiles(tmp_path / "landing", tmp_path / "uploads")
+    return CampaignFiles(lambda: {"example.csv": tmp_path / "object.csv"}, tmp_path / "uploads")
 
 
 def test_delivered_and_uploaded_files_are_found_by_their_key(files):
     kept = files.keep("../../etc/spring list.csv", b"contact_id\n1\n", lambda path: path.read_bytes())
     assert [found.key for found in files.all()] == ["delivered:example.csv", kept.key]
     assert files.get(kept.key).name == "spring-list.csv"
-    assert campaign_of("example.csv") == "example"
     with pytest.raises(UnknownCampaignError, match="upload it again"):
         files.get("uploaded:nothing.csv")
 
@@ -39,3 +35,9 @@ def test_uploads_vanish_after_some_days(files, tmp_path):
     os.utime(old.path, (0, old.path.stat().st_mtime - (KEPT_DAYS + 1) * 86_400))
     files.keep("new.csv", b"2", lambda _: None)
     assert [found.name for found in files.all()] == ["example.csv", "new.csv"]
+
+
+def test_every_file_is_a_campaign_of_its_own():
+    names = ["a.csv", "a.CSV", "a.CSV.csv", "a.zip", "a.zip.csv", "a.csv.gz", "a.csv.csv"]
+    assert campaign_of("example.csv") == "example"
+    assert len({campaign_of(name) for name in names}) == len(names)

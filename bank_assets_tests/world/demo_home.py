@@ -34,6 +34,7 @@ from bank_assets.core.quality.objective import Cohort
 from bank_assets.core.quality.performance import Baseline, PerformancePolicy, measure_performance
 from bank_assets.core.training.export import to_onnx
 from bank_assets.core.training.recipes import Recipe, fit_recipe
+from bank_assets.landing.deliveries import register_deliveries
 from bank_assets.ledger import promotions, states
 from bank_assets.ledger.engine import open_ledger, upgrade
 from bank_assets.reports.drift_page import drift_page
@@ -219,6 +220,7 @@ def make_home(folder: Path, fitted: Fitted, **serving: Any) -> DemoHome:
     campaign = platform.landing / "campaigns" / EXAMPLE
     campaign.parent.mkdir(parents=True, exist_ok=True)
     campaign.write_bytes(fitted.campaign)
+    register_deliveries(platform.landing, platform.warehouse, UCI, now=datetime.now(UTC), settle_seconds=0)
     write_reports(platform.reports, fitted)
     settings = ServingSettings(**{"platform": platform, "poll_seconds": 0.2, "code_version": "demo", **serving})
     return DemoHome(settings, MemoryRegistry(dict(fitted.versions), "2"))

@@ -92,6 +92,18 @@ def file_refused(
     )
 
 
+def file_left(when: Occurrence, delivery: str, name: str, expected: str, to_do: str, digest: str) -> Alert:
+    """Something in the landing folder is no delivery, or cannot be read; `delivery` is the folder, "" for none."""
+    return when.alert(
+        AlertKind.GATE_FAILED,
+        ("left", delivery, name, digest),
+        Tone.WATCH,
+        f"{name} in the landing folder {delivery}".rstrip() + " is not used",
+        f"Expected {expected.rstrip('.')}. It stays where it is; other files go on.",
+        f"{to_do[:1].upper()}{to_do[1:]}.",
+    )
+
+
 def rows_rejected(
     when: Occurrence, month: str, rejected: int, rows_in: int, limit: float, contacts_digest: str, *, fault: str = ""
 ) -> Alert:

@@ -3,6 +3,8 @@
 import csv
 import hashlib
 import io
+import os
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from bank_assets.core.economics.holdout import holdout_mask, lift_test_size
 from bank_assets.core.features.as_of import AsOfState
 from bank_assets.core.features.feature_set import current_features
 from bank_assets.core.model.scorer import Scorer
+from bank_assets.landing.deliveries import register_deliveries
 from bank_assets.ledger import campaigns
 from bank_assets.store import campaign_files
 from bank_assets.store.call_lists import spreadsheet_text
@@ -57,6 +60,23 @@ def rows_of(client, made, group="calls"):
     assert response.headers["content-type"].startswith("text/csv")
     assert "attachment" in response.headers["content-disposition"]
     return list(csv.DictReader(io.StringIO(response.text))), response.content
+
+
+def test_the_lists_of_the_register_are_offered_and_nothing_else_that_lies_in_the_folder(client):
+    platform = client.app.state.services.settings.platform
+    folder = platform.landing / "campaigns"
+    content = (folder / "example.csv").read_bytes()
+    for name in ("._x.csv", "~$x.csv", "SPRING.CSV", "a\x85b.csv"):
+        (folder / name).write_bytes(content)
+    (folder / "broken.csv").write_bytes(b"no list")
+    os.mkfifo(folder / "pipe.csv")
+    now = datetime.now(UTC)
+    register_deliveries(platform.landing, platform.warehouse, UCI, now=now, settle_seconds=0)
+    offered = [
+        option["value"] for option in soup_of(client.get("/campaign")).select("#f-list option") if option["value"]
+    ]
+    assert offered == ["delivered:SPRING.CSV", "delivered:a\x85b.csv", "delivered:example.csv"]
+    assert client.get("/campaign", params={"list": "delivered:a\x85b.csv"}, headers=HTMX).status_code == 200
 
 
 def test_a_budget_and_a_capacity_cut_the_list(client):

@@ -1,0 +1,107 @@
+"""Unusable files and why: moved to `landing/refused/` beside `<name>.reason.json`, or left where they are.
+
+A file is left if it is no delivery by its name, or if it can be neither read nor moved. `raw/left.json` remembers those
+that lie in the landing folder now, so that each is reported once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from bank_assets.landing.folders import REFUSED, Found
+from bank_assets.landing.header import DeliveryRefused
+from bank_assets.landing.register import raw_root
+from bank_assets.store.atomic_files import sha256_of, sync_folder, write_atomic
+
+_REASON: Final = ".reason.json"
+_NAME_BYTES: Final = 150  # leaves room for what a reason's name and a temporary file's append
+_UNKNOWN: Final = dict.fromkeys(("kind", "name", "problem", "expected", "to_do", "refused_at"), "unknown")
+
+
+def set_aside(landing: Path, found: Found, problem: DeliveryRefused, now: datetime) -> bool:
+    """Move an unusable file; its reason is on disk before it moves. False if it cannot be read or moved."""
+    folder = landing / REFUSED
+    try:
+        sha256 = sha256_of(found.path)
+        target = folder / _short(problem.name, sha256)
+        if target.exists():  # a second refused file of that name must not replace the first
+            target = folder / f"{target.stem}-{sha256[:12]}{target.suffix}"
+        reason = folder / f"{target.name}{_REASON}"
+        document = {**_reason(found, problem, now), "sha256": sha256}
+        write_atomic(reason, json.dumps(document, indent=2, ensure_ascii=False).encode())
+        try:
+            found.path.rename(target)
+        except OSError:
+            reason.unlink()
+            raise
+    except OSError:
+        return False
+    sync_folder(folder)
+    return True
+
+
+def left_files(warehouse: Path) -> dict[str, dict[str, Any]]:
+    """The reasons of the files that were left, by their name below the landing folder, as of the last scan."""
+    with suppress(FileNotFoundError, ValueError):
+        document = json.loads(_left_path(warehouse).read_bytes())
+        if isinstance(document, dict):
+            return document
+    return {}
+
+
+def remember_left(warehouse: Path, left: dict[str, dict[str, Any]]) -> None:
+    """Write what `left_files` reads, if it changed."""
+    if left != left_files(warehouse):
+        write_atomic(_left_path(warehouse), json.dumps(left, indent=1, sort_keys=True).encode())
+
+
+def left_reason(found: Found, problem: DeliveryRefused, now: datetime) -> dict[str, Any]:
+    """What is remembered about a file that is left."""
+    identity = json.dumps([found.key, found.stamp[:2]])
+    digest = hashlib.sha256(identity.encode()).hexdigest()
+    return {**_reason(found, problem, now), "stamp": list(found.stamp), "digest": digest}
+
+
+def refusals(landing: Path, warehouse: Path) -> list[dict[str, Any]]:
+    """The reasons of all unusable files: `kind`, `name`, `problem`, `expected`, `to_do`, `refused_at`, and `digest`.
+
+    Those of moved files have the name of their `reason_file` too.
+    """
+    moved = []
+    for path in sorted((landing / REFUSED).glob(f"*{_REASON}")):
+        text = path.read_bytes()
+        document: dict[str, Any] = {"name": path.name.removesuffix(_REASON)}
+        with suppress(ValueError, TypeError):
+            document |= json.loads(text)
+        digest = hashlib.sha256(text).hexdigest()
+        moved.append({**_UNKNOWN, **document, "digest": digest, "reason_file": path.name})
+    return moved + [{**_UNKNOWN, **reason} for reason in left_files(warehouse).values()]
+
+
+def _reason(found: Found, problem: DeliveryRefused, now: datetime) -> dict[str, Any]:
+    return {
+        "name": problem.name,
+        "kind": found.kind,
+        "size_bytes": found.stamp[0],
+        "refused_at": now.isoformat(),
+        "problem": str(problem),
+        "expected": problem.expected,
+        "found": problem.found,
+        "to_do": problem.to_do,
+    }
+
+
+def _left_path(warehouse: Path) -> Path:
+    return raw_root(warehouse) / "left.json"
+
+
+def _short(name: str, sha256: str) -> str:
+    if len(name.encode()) <= _NAME_BYTES:
+        return name
+    ending = "".join(Path(name).suffixes[-2:])[-20:]
+    return f"{name.encode()[: _NAME_BYTES - 40].decode('utf-8', 'ignore')}-{sha256[:12]}{ending}"

@@ -1,0 +1,74 @@
+"""Call lists of the pipeline: one for each campaign file, made again while the file's days are open."""
+
+import csv
+import logging
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+
+from bank_assets.assets import scoring
+from bank_assets.contract.uci import UCI
+from bank_assets.landing.deliveries import register_deliveries
+from bank_assets.landing.register import read_manifest
+from bank_assets.ledger import campaigns, states
+from bank_assets.resources.ledger import LedgerResource
+from bank_assets.settings import Settings
+from bank_assets.store.warehouse import Warehouse
+from bank_assets_tests.store.test_call_lists import FACTS, scored
+from bank_assets_tests.world.customers import delimited, delivered
+
+
+class Home:
+    def __init__(self, root, names):
+        self.settings = Settings(home=root, ledger_url=f"sqlite:///{root / 'ledger.db'}")
+        self.warehouse, self.ledger = Warehouse(self.settings.warehouse), LedgerResource(url=self.settings.ledger_url)
+        folder = self.settings.landing / "campaigns"
+        folder.mkdir(parents=True)
+        text = delimited([delivered(contact_id="c00", contact_date="2010-10-20")], UCI.campaign_columns)
+        for name in names:
+            (folder / f"{name}.csv").write_text(text)
+            self.warehouse.write("batch_scores", name, scored(), "made", {**FACTS, "sha256": "s"})
+        now = datetime.now(UTC)
+        register_deliveries(self.settings.landing, self.settings.warehouse, UCI, now=now, settle_seconds=0)
+
+    def publish(self, as_of):
+        states.publish(self.ledger.engine, as_of, {"as_of": as_of})
+
+    def make(self):
+        context = SimpleNamespace(log=logging.getLogger(__name__))
+        scoring.call_list.op.compute_fn.decorated_fn(context, self.warehouse, self.ledger, self.settings)
+        return {name: entry.metadata["csv"] for name, entry in self.warehouse.manifest("call_list").items()}
+
+
+@pytest.fixture
+def home(tmp_path):
+    home = Home(tmp_path, ["one list", "one-list", "=cmd()"])
+    home.publish("2010-10-20")
+    return home
+
+
+def test_equal_lists_have_a_call_list_each_with_their_name_in_file_and_rows(home):
+    made = home.make()
+    assert len(set(made.values())) == 3
+    assert all(file.startswith("call-list-one-list-v7-") for file in (made["one list"], made["one-list"]))
+    for name, file in made.items():
+        with (home.settings.reports / "call_lists" / file).open(newline="") as stream:
+            assert {row["list_id"] for row in csv.DictReader(stream)} == {name if name[0] != "=" else f"'{name}"}
+
+
+def test_a_list_that_cannot_be_read_counts_as_refused_rows_and_stops_no_other(home):
+    delivery = read_manifest(home.settings.warehouse)[0]
+    damaged = replace(delivery, columns=(), path=home.settings.warehouse / "nothing.csv")
+    found = scoring._readable(SimpleNamespace(log=logging.getLogger(__name__)), damaged, UCI)
+    assert (len(found.contact_ids), found.n_rejected, delivery.rows) == (0, 1, 1)
+    assert "FileNotFoundError" in found.rejected[0]
+
+
+@pytest.mark.parametrize(("as_of", "is_made_again"), [("2010-10-20", True), ("2010-10-21", False)])
+def test_a_call_list_follows_an_objection_while_its_days_are_open(home, as_of, is_made_again):
+    before = home.make()
+    home.publish(as_of)
+    campaigns.suppress(home.ledger.engine, ["c19"], reason="objection", actor="test")
+    assert (home.make() != before) == is_made_again

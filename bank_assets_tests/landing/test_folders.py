@@ -1,0 +1,323 @@
+"""Whatever lies in the landing folder: the good files are taken, and people are told about each other one once."""
+
+import gzip
+import io
+import json
+import os
+import zipfile
+from datetime import UTC, date, datetime
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from bank_assets.contract.uci import UCI
+from bank_assets.landing import refusals as refused_files
+from bank_assets.landing.deliveries import register_deliveries
+from bank_assets.landing.register import manifest_path, read_manifest
+from bank_assets.sensors.recorded_facts import alerts_of_refusals
+from bank_assets_tests.world.customers import DELIVERED, delimited
+
+NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+CONTENT = delimited([DELIVERED | {"contact_id": "c-1", "contact_date": "2008-05-05"}]).encode()
+
+
+class Home:
+    def __init__(self, root):
+        self.landing, self.warehouse = root / "landing", root / "warehouse"
+        self.contacts = self.landing / "contacts"
+        self.contacts.mkdir(parents=True)
+
+    def put(self, name, content=CONTENT):
+        path = self.contacts / name
+        path.write_bytes(content)
+        return path
+
+    def register(self):
+        return register_deliveries(self.landing, self.warehouse, UCI, now=NOW, settle_seconds=0)
+
+    def names(self):
+        return [one.name for one in read_manifest(self.warehouse)]
+
+    def alerts(self):
+        return {one.key: one for one in alerts_of_refusals(refused_files.refusals(self.landing, self.warehouse))}
+
+
+@pytest.fixture
+def home(tmp_path):
+    return Home(tmp_path)
+
+
+ODD_NAMES = ["a\x85b.csv", "a\u2028b.csv", "a\nb.csv", "\u202ea.csv", "é" * 125 + ".csv", "[*]?.csv", "A.CSV"]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_any_name_is_registered_and_the_register_stays_readable(home, name):
+    home.put(name)
+    assert len(home.register().new) == 1
+    home.put("next.csv", CONTENT.replace(b"c-1", b"c-2"))
+    home.register()
+    assert home.names() == [name, "next.csv"]
+
+
+@pytest.mark.parametrize("name", ["x" * 242 + ".csv", "x" * 251 + ".csv", "ü" * 125 + ".csv"])
+def test_an_unusable_file_of_any_name_is_set_aside(home, name):
+    home.put(name, b"no header")
+    home.put("good.csv")
+    assert [one.kind for one in home.register().refused] == ["contacts"]
+    assert home.names() == ["good.csv"]
+    kept = [path for path in (home.landing / "refused").iterdir() if path.suffix == ".csv"]
+    assert kept[0].read_bytes() == b"no header"
+
+
+def test_a_name_that_is_not_utf_8_is_reported_in_printable_letters(home):
+    path = os.fsencode(home.contacts) + b"/spring-\xff.csv"
+    with open(path, "wb") as stream:  # noqa: PTH123 - pathlib takes text only
+        stream.write(CONTENT)
+    home.put("good.csv")
+    result = home.register()
+    assert home.names() == ["good.csv"]
+    assert result.ignored == [r"contacts/spring-\xff.csv"]
+    assert r"spring-\xff.csv: expected a name in UTF-8" in result.refused[0].problem
+    json.dumps(result.ignored).encode()
+
+
+LEFTOVERS = ["~$x.csv", "._x.csv", ".~lock.x.csv#", ".DS_Store", "x.csv.filepart", "x.csv.part", "x.csv.tmp", "x.csv~"]
+
+
+def test_leftovers_are_ignored_and_nobody_is_told(home):
+    for name in LEFTOVERS:
+        home.put(name, b"half")
+        (home.landing / name).write_bytes(b"half")
+    result = home.register()
+    assert result == type(result)()
+    assert home.alerts() == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("contacts/x.xlsx", "found an Excel workbook; save the sheet as CSV UTF-8"),
+        ("contacts/x.csv.txt", "found the ending .txt after it; rename it to x.csv"),
+        ("contacts/x.json", "found the ending .json"),
+        ("contacts/x", "found no ending"),
+        ("contacts/2024/x.csv", "found a folder; put its files into contacts/ itself"),
+        ("Contacts/x.csv", "expected only the folders contacts, outcomes, campaigns, withdrawals"),
+        ("x.csv", "expected only the folders contacts, outcomes, campaigns"),
+    ],
+)
+def test_what_is_no_delivery_is_reported_once_by_name(home, name, said):
+    path = home.landing / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(CONTENT)
+    home.put("good.csv")
+    first, told = home.register(), home.alerts()
+    again = home.register()
+    assert home.names() == ["good.csv"]
+    assert said in first.refused[0].problem
+    assert (again.refused, again.ignored) == ([], first.ignored)
+    assert home.alerts() == told
+    assert len(told) == 1
+    assert path.exists()
+
+
+def test_what_is_gone_is_no_longer_reported(home):
+    path = home.put("x.xlsx")
+    home.register()
+    path.unlink()
+    home.register()
+    assert home.alerts() == {}
+
+
+def test_pipes_folders_and_broken_links_named_csv_stop_nothing(home):
+    os.mkfifo(home.contacts / "pipe.csv")
+    (home.contacts / "folder.csv").mkdir()
+    (home.contacts / "link.csv").symlink_to(home.landing / "nowhere.csv")
+    home.put("good.csv")
+    result = home.register()
+    assert home.names() == ["good.csv"]
+    assert sorted(result.ignored) == ["contacts/folder.csv", "contacts/link.csv", "contacts/pipe.csv"]
+    assert home.register().refused == []
+    assert len(home.alerts()) == 3
+
+
+def test_an_unreadable_file_is_reported_once_and_taken_when_it_can_be_read(home, monkeypatch):
+    home.put("secret.csv")
+    home.put("good.csv", CONTENT.replace(b"c-1", b"c-2"))
+
+    def denied(path, name):
+        if name == "secret.csv":
+            raise PermissionError(13, "Permission denied")
+        return plain(path, name)
+
+    from bank_assets.landing import formats
+
+    plain = formats._plain
+    with monkeypatch.context() as patch:
+        patch.setattr(formats, "_plain", denied)
+        first, again = home.register(), home.register()
+    assert home.names() == ["good.csv"]
+    assert "secret.csv: expected a file that this process may read, found Permission denied" in first.refused[0].problem
+    assert again.refused == []
+    assert len(home.alerts()) == 1
+    assert [one.name for one in home.register().new] == ["secret.csv"]
+    assert home.alerts() == {}
+
+
+def test_a_refused_file_is_remembered_where_it_cannot_be_moved(home, monkeypatch):
+    path = home.put("bad.csv", b"no header")
+    home.put("good.csv")
+    read_only = PermissionError(30, "Read-only file system")
+    monkeypatch.setattr(refused_files.Path, "rename", lambda *_: (_ for _ in ()).throw(read_only))
+    first = home.register()
+    described = []
+    monkeypatch.setattr("bank_assets.landing.deliveries.describe", lambda *_, **__: described.append(1))
+    again = home.register()
+    assert [one.name for one in first.refused] == ["bad.csv"]
+    assert (again.refused, again.ignored, described) == ([], ["contacts/bad.csv"], [])
+    assert path.exists()
+    assert len(home.alerts()) == 1
+    assert list((home.landing / "refused").iterdir()) == []
+
+
+def test_a_fault_of_our_own_about_one_file_stops_no_other(home, monkeypatch):
+    from bank_assets.landing import deliveries
+
+    home.put("odd.csv")
+    home.put("good.csv", CONTENT.replace(b"c-1", b"c-2"))
+    describe = deliveries.describe
+
+    def faulty(path, kind, *, name, **facts):
+        if name == "odd.csv":
+            raise IndexError("list index out of range")
+        return describe(path, kind, name=name, **facts)
+
+    monkeypatch.setattr(deliveries, "describe", faulty)
+    result = home.register()
+    assert home.names() == ["good.csv"]
+    assert "IndexError" in result.refused[0].problem
+
+
+def packed(ending):
+    if ending == ".csv.gz":
+        return gzip.compress(CONTENT, mtime=0)
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("inside.csv", CONTENT)
+        archive.writestr("__MACOSX/._inside.csv", b"")
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize("ending", [".csv.gz", ".zip"])
+def test_a_packed_file_is_the_delivery_inside_it(home, ending):
+    home.put("plain.csv")
+    (plain,) = home.register().new
+    home.put(f"x{ending}", packed(ending))
+    result = home.register()
+    assert (result.new, result.unchanged) == ([], ["contacts/plain.csv", f"contacts/x{ending}"])
+    assert {one.sha256 for one in read_manifest(home.warehouse)} == {plain.sha256}
+
+
+def damaged_zip():
+    content = bytearray(packed(".zip"))
+    content[60] ^= 0xFF
+    return bytes(content)
+
+
+def zip_of_two():
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name in ("a.csv", "b.csv"):
+            archive.writestr(name, CONTENT)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "found"),
+    [
+        ("x.csv.gz", gzip.compress(CONTENT)[:-9], "a damaged one"),
+        ("x.csv.gz", CONTENT, "a damaged one"),
+        ("x.zip", b"PK", "a damaged one"),
+        ("x.zip", damaged_zip(), "a damaged one"),
+        ("x.zip", zip_of_two(), "2 files in it: 'a.csv', 'b.csv'; unzip it"),
+        ("x.parquet", CONTENT, "a damaged one"),
+        ("x.csv.gz", gzip.compress(b""), "an empty file"),
+    ],
+    ids=["short", "no gzip", "no zip", "wrong bytes", "two files", "no Parquet", "empty"],
+)
+def test_a_damaged_or_unclear_packed_file_is_set_aside(home, name, content, found):
+    home.put(name, content)
+    home.put("good.csv")
+    assert found in home.register().refused[0].problem
+    assert home.names() == ["good.csv"]
+    assert (home.landing / "refused" / name).exists()
+
+
+def test_a_bomb_is_refused_before_it_fills_the_disk(home, monkeypatch):
+    monkeypatch.setattr("bank_assets.landing.formats._MOST_BYTES", 1_000)
+    monkeypatch.setattr("bank_assets.landing.formats._MOST_TIMES", 2)
+    home.put("x.csv.gz", gzip.compress(CONTENT + b"x" * 100_000))
+    assert "inside" in home.register().refused[0].problem
+
+
+def test_parquet_is_read_as_the_same_rows(home, tmp_path):
+    home.put("plain.csv")
+    home.register()
+    row = DELIVERED | {"contact_id": "c-1", "contact_date": "2008-05-05"}
+    typed = {name: pa.array([value]) for name, value in row.items()}
+    typed |= {
+        "contact_date": pa.array([date(2008, 5, 5)]),
+        "age": pa.array([float(row["age"])]),
+        "housing": pa.array([row["housing"] == "yes"]),
+        "job": pa.array([row["job"]]).dictionary_encode(),
+    }
+    pq.write_table(pa.table(typed), home.contacts / "x.parquet")
+    (_, delivery) = (home.register(), read_manifest(home.warehouse)[-1])
+    header, line = delivery.path.read_text().splitlines()
+    assert [text.strip('"') for text in header.split(";")] == list(row)
+    assert [text.strip('"') for text in line.split(";")] == [str(value) for value in row.values()]
+
+
+def test_times_and_gaps_of_parquet_columns_are_text(home):
+    rows = pa.table(
+        {
+            "contact_id": ["c-1", "a\nb"],
+            "y": ["yes", None],
+            "duration": pa.array([90.0, float("nan")]),
+            "arrived_at": pa.array(["2008-05-09", "2008-05-09T10:00:01"]).cast(pa.timestamp("us")),
+        }
+    )
+    (home.landing / "outcomes").mkdir()
+    pq.write_table(rows, home.landing / "outcomes" / "x.parquet")
+    home.register()
+    (delivery,) = read_manifest(home.warehouse, "outcomes")
+    assert delivery.path.read_text().replace('"', "").splitlines()[1:] == [
+        "c-1;yes;90;2008-05-09", r"a\nb;;;2008-05-09 10:00:01"
+    ]  # fmt: skip
+
+
+def test_a_killed_scan_of_many_files_keeps_what_it_registered(home, monkeypatch):
+    from bank_assets.landing import deliveries
+
+    monkeypatch.setattr(deliveries, "_COMMIT_SECONDS", -1.0)
+    for number in range(3):
+        home.put(f"{number}.csv", CONTENT.replace(b"c-1", b"c-%d" % number))
+    seen = []
+    monkeypatch.setattr(deliveries, "append_manifest", lambda _, new: seen.append(len(new)))
+    home.register()
+    assert seen == [1, 1, 1, 0]
+
+
+def test_a_look_at_many_known_files_reads_neither_them_nor_the_register_again(home, monkeypatch):
+    for number in range(50):
+        home.put(f"{number}.csv", CONTENT.replace(b"c-1", b"c-%d" % number))
+    home.register()
+    assert len(home.names()) == 50
+    parsed = []
+    monkeypatch.setattr("bank_assets.landing.register._parse", lambda *_: parsed.append(1))
+    monkeypatch.setattr("bank_assets.landing.deliveries.content_of", lambda *_: parsed.append(1))
+    before = manifest_path(home.warehouse).stat()
+    assert len(home.register().unchanged) == 50
+    assert read_manifest(home.warehouse, "contacts")
+    assert parsed == []
+    assert manifest_path(home.warehouse).stat() == before

@@ -1,0 +1,110 @@
+"""Deliveries that are taken back: on record, for what had arrived until then, all lines of a file or none."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from bank_assets.contract.uci import UCI
+from bank_assets.landing.deliveries import register_deliveries
+from bank_assets.landing.register import delivered_months, latest_of, manifest_of, read_manifest, withdrawals
+from bank_assets_tests.world.customers import delimited, delivered
+
+NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
+
+
+@pytest.fixture
+def home(tmp_path):
+    return Home(tmp_path)
+
+
+class Home:
+    def __init__(self, root):
+        self.landing, self.warehouse = root / "landing", root / "warehouse"
+
+    def put(self, name, content):
+        path = self.landing / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+        return register_deliveries(self.landing, self.warehouse, UCI, now=NOW, settle_seconds=0)
+
+    def contacts(self, name, number):
+        row = delivered(contact_id=f"c-{number}", contact_date="2008-05-05")
+        return self.put(f"contacts/{name}", delimited([row]))
+
+    def withdraw(self, *lines, name="w.csv"):
+        return self.put(f"withdrawals/{name}", "\n".join(["delivery;reason", *lines]))
+
+    def names(self):
+        return [one.name for one in manifest_of(self.warehouse, ["2008-05"])]
+
+
+def test_a_withdrawn_delivery_no_longer_counts_and_stays_on_record(home):
+    home.contacts("a.csv", 1)
+    home.contacts("b.csv", 2)
+    (one,) = home.withdraw("contacts/a.csv;sent by mistake").withdrawn
+    assert home.names() == ["b.csv"]
+    assert withdrawals(home.warehouse) == [one]
+    assert (one.reason, one.arrival, one.at) == ("sent by mistake", 1, NOW.isoformat())
+    assert [delivery.name for delivery in read_manifest(home.warehouse)] == ["a.csv", "b.csv"]
+    assert read_manifest(home.warehouse)[0].path.exists()
+
+
+def test_a_month_without_a_delivery_is_still_made_again(home):
+    home.contacts("a.csv", 1)
+    home.withdraw("contacts/a.csv;wrong month")
+    assert home.names() == []
+    assert delivered_months(home.warehouse) == ("2008-05",)
+
+
+def test_what_is_delivered_later_counts_and_the_same_withdrawal_takes_nothing_more(home):
+    home.contacts("a.csv", 1)
+    home.withdraw("contacts/a.csv;wrong")
+    home.contacts("a.csv", 2)
+    assert home.names() == ["a.csv"]
+    (home.warehouse / "raw" / "landing_index.json").unlink()
+    home.contacts("again.csv", 1)
+    assert home.names() == ["a.csv", "again.csv"]
+    assert len(withdrawals(home.warehouse)) == 1
+
+
+def test_the_same_content_under_another_name_stands_unless_it_is_named_itself(home):
+    home.contacts("a.csv", 1)
+    home.contacts("twice.csv", 1)
+    home.withdraw("contacts/twice.csv;delivered twice")
+    assert home.names() == ["a.csv"]
+    home.withdraw(f"{read_manifest(home.warehouse)[0].sha256};all of it", name="w2.csv")
+    assert home.names() == []
+
+
+def test_a_list_goes_back_to_the_arrival_before(home):
+    columns = UCI.campaign_columns
+    for number in (1, 2):
+        row = delivered(contact_id=f"c-{number}", contact_date="2031-01-01")
+        home.put("campaigns/spring.csv", delimited([row], columns))
+    second = latest_of(home.warehouse, "campaigns")["spring.csv"]
+    home.withdraw(f"{second.sha256};wrong segment")
+    assert latest_of(home.warehouse, "campaigns")["spring.csv"].arrival == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [("contacts/a.csv;", "line 3 without them"), (";why", "line 3 without them"), ('"contacts/a.csv;why', "line 3")],
+)
+def test_a_file_with_a_faulty_line_withdraws_nothing(home, line, found):
+    home.contacts("a.csv", 1)
+    result = home.withdraw("contacts/a.csv;wrong", line)
+    assert found in result.refused[0].problem
+    assert home.names() == ["a.csv"]
+    assert (home.landing / "refused" / "w.csv").exists()
+
+
+def test_a_withdrawal_waits_for_a_delivery_that_is_not_known_yet(home):
+    result = home.withdraw("contacts/a.csv;wrong")
+    assert "found 'contacts/a.csv' in line 2" in result.refused[0].problem
+    home.contacts("a.csv", 1)
+    home.contacts("b.csv", 2)
+    assert home.names() == ["b.csv"]
+
+
+def test_other_columns_are_refused(home):
+    assert "the columns delivery and reason" in home.put("withdrawals/w.csv", "contact_id\nc-1\n").refused[0].problem
