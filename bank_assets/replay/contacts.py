@@ -21,7 +21,7 @@ from bank_assets.contract.rows import ColumnRule, Encoded, RowRules
 from bank_assets.core.features.contacts import Contacts, frame_from_deliveries, usable_from
 from bank_assets.settings import Settings
 from bank_assets.sources.source import Source
-from bank_assets.sources.uci import SourceError, implied_dates
+from bank_assets.sources.uci import SourceError, contact_id_of, implied_dates
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def _rows(source: Source, settings: Settings) -> pd.DataFrame:
         text = pd.DataFrame([row.fields for row in rows if row.fault is None], columns=list(head.columns), dtype=str)
     if source.is_real:
         text["contact_date"] = implied_dates(list(text["month"]), [int(day) for day in text["day"]])
-        text["contact_id"] = np.arange(1, len(text) + 1).astype(str)
+        text["contact_id"] = [contact_id_of(row) for row in range(1, len(text) + 1)]
     contract = settings.contract
     for name in contract.optional_columns:
         if name not in text.columns:

@@ -26,7 +26,7 @@ from bank_assets.landing.register import raw_root
 from bank_assets.settings import Settings
 from bank_assets.sources.database import pull
 from bank_assets.sources.source import Source, claim_landing, landed_source
-from bank_assets.sources.uci import implied_dates
+from bank_assets.sources.uci import contact_id_of, implied_dates
 from bank_assets.store.atomic_files import publish_if_changed, sha256_of, temporary_beside, write_atomic
 from bank_assets.store.campaign_files import FOLDER
 
@@ -58,7 +58,7 @@ def _uci_rows(path: Path, kind: DeliveryKind) -> tuple[Head, Iterable[Row]]:
     dates = implied_dates([f[month].strip('"') for f in fields], [int(f[day]) for f in fields])
     days = [one.isoformat() for one in dates]
     rows = [
-        (day[:7], day, b'"uci-%06d";%s;%s' % (number, day.encode(), line))
+        (day[:7], day, b'"%s";%s;%s' % (contact_id_of(number).encode(), day.encode(), line))
         for number, (day, line) in enumerate(zip(days, lines, strict=True), start=1)
     ]
     head = read_head([b'"contact_id";"contact_date";' + header])

@@ -90,6 +90,11 @@ def download_uci(folder: Path, *, url: str = UCI_URL, sha256: str = UCI_SHA256, 
     return path
 
 
+def contact_id_of(row: int) -> str:
+    """Identifier of a row of the file, which has none; rows count from 1, and identifiers sort as rows do."""
+    return f"uci-{row:06d}"
+
+
 def implied_dates(months: Sequence[str], days: Sequence[int]) -> list[date]:
     """Dates of rows that hold only month (`jan` … `dec`) and day, and are ordered by contact date.
 

@@ -1,6 +1,7 @@
 """Builds a class-data-sharing archive: the JVM maps Spark's 30,000 classes instead of loading and verifying them.
 
-Spark starts without it too, with 9.5 instead of 5.6 s of processor time. Building takes 40 s and 180 MB (`python -m
+Spark works without it too: a session that counts four months and runs one batch of scores takes 13.1 s of processor
+time in the JVM without the archive, and 8.9 s with it. Building takes 40 s and 180 MB (`python -m
 bank_assets.spark.class_archive`, or `make archive`).
 https://docs.oracle.com/en/java/javase/17/vm/class-data-sharing.html
 """

@@ -17,6 +17,7 @@ from bank_assets.replay.replay import POLICIES, fingerprint
 from bank_assets.replay.trace import Checkpoint, Trace
 from bank_assets.replay.world import ReplaySettings
 from bank_assets.settings import Settings
+from bank_assets.sources.landing import land_source
 from bank_assets.sources.source import Source
 from bank_assets.sources.uci import SourceError
 
@@ -265,3 +266,8 @@ class TestHistory:
         assert history.left_out == 0
         assert int(history.contacts.is_subscribed.sum()) == 5_289
         assert str(history.contacts.contact_dates[[0, -1]].astype(str).tolist()) == "['2008-05-05', '2010-11-17']"
+        # Fits depend on the order of rows, which is by day and identifier: the replay's must be those of deliveries.
+        land_source(source, Settings(home=tmp_path))
+        files = sorted((tmp_path / "landing" / "contacts").iterdir())
+        landed = [line.split(";")[0].strip('"') for path in files for line in path.read_text().splitlines()[1:]]
+        assert history.contacts.contact_ids.tolist() == landed

@@ -45,7 +45,6 @@ class PromotionPolicy:
     minimum_class: int = 100  # and of each outcome
     f1_tolerance: float = 0.02  # F1 that a better recipe may lose
     calibration_tolerance: float = 0.02  # expected calibration error that a better recipe may lose
-    tie_share: float = 0.005  # profit difference, as a share of the champion's, that counts as a tie
 
 
 LIMITS: Final = PromotionPolicy()
@@ -236,7 +235,7 @@ def recipe_gate(
     lead, loss = lead_in(objective), cohort.loss_gain(*pair)
     found.evidence.update({lead.evidence_name: asdict(lead.gain), "log_loss_gain": asdict(loss)})
     decisive, figures = lead.gain, f"{lead.word} {lead.figures}"
-    if lead.is_tie(LIMITS.tie_share):
+    if lead.is_tie:
         decisive, figures = loss, f"{lead.word} is a tie ({lead.figures}); log loss gain {loss.gain:+.4f}"
     found.check(
         decisive.probability >= LIMITS.confidence,

@@ -19,6 +19,8 @@ from bank_assets.core.quality.bootstrap import RESAMPLES, BootstrapGain, paired_
 PROFIT, F1 = "profit", "f1"
 METRIC: Final[Mapping[str, str]] = {PROFIT: "profit_eur", F1: "f1"}
 """The metric of a candidate that an objective maximises."""
+TIE_SHARE: Final = 0.005
+"""Share of a value within which another counts as equal; profit differs by chance by about as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +96,10 @@ class Lead:
         """Name of the gain among the evidence of a verdict."""
         return "f1_gain" if self.objective == F1 else "profit_gain_eur"
 
-    def is_tie(self, share: float) -> bool:
-        """Whether the difference is at most this share of the former value."""
-        return abs(self.now - self.before) <= share * abs(self.before)
+    @property
+    def is_tie(self) -> bool:
+        """Whether the difference is at most `TIE_SHARE` of the former value."""
+        return abs(self.now - self.before) <= TIE_SHARE * abs(self.before)
 
     @property
     def figures(self) -> str:

@@ -24,7 +24,7 @@ from bank_assets.core.features.feature_set import FeatureSet
 from bank_assets.core.model.calibration import fit_affine, recalibrated_day_by_day
 from bank_assets.core.model.scorer import apply_calibrator
 from bank_assets.core.quality import metrics
-from bank_assets.core.quality.objective import METRIC, PROFIT
+from bank_assets.core.quality.objective import METRIC, PROFIT, TIE_SHARE
 from bank_assets.core.training.recipes import Recipe, encode, fit_encoded, load_libraries, recency_weights, resample
 
 N_REPORTED_FOLDS: Final = 3
@@ -33,7 +33,6 @@ N_REPORTED_FOLDS: Final = 3
 MINIMUM_SPAN_DAYS: Final = 8
 """Shorter histories cannot be split into four parts of whole days."""
 Resampled = tuple[FloatArray, BoolArray, FloatArray]
-TIE_SHARE: Final = 0.005
 ResampledFold = Callable[[str, "Fold", float, int], Resampled]
 """(sampler, fold, half-life days, seed) -> resampled rows; an implementation may cache."""
 

@@ -25,13 +25,13 @@ class TreeTomekLinks(TomekLinks):
     """`imblearn.under_sampling.TomekLinks` with another search, for two classes."""
 
     def _fit_resample(self, X: FloatArray, y: NDArray[Any]) -> tuple[FloatArray, NDArray[Any]]:
-        is_requested = y == y[-1]
-        # After SMOTE both classes have as many rows. The new rows come last and lie close together, so asking their
-        # class takes a seventh of the time of asking the other one.
-        if 2 * int(is_requested.sum()) > len(y):
-            is_requested = ~is_requested
+        is_queried = y == y[-1]
+        # After SMOTE both classes have as many rows. The new rows come last and lie close together, so a search from
+        # their class takes a seventh of the time of one from the other.
+        if 2 * int(is_queried.sum()) > len(y):
+            is_queried = ~is_queried
         linked = np.zeros(len(y), dtype=bool)
-        linked[tomek_links(X, is_requested).ravel()] = True
+        linked[tomek_links(X, is_queried).ravel()] = True
         removed = linked & np.isin(y, list(self.sampling_strategy_))
         self.sample_indices_ = np.flatnonzero(~removed)
         return X[self.sample_indices_], y[self.sample_indices_]
