@@ -60,6 +60,7 @@ COPY --from=serving-packages /opt/venv /opt/venv
 COPY bank_assets/__init__.py bank_assets/revision.py bank_assets/settings.py \
     /opt/bank/bank_assets/
 COPY bank_assets/contract /opt/bank/bank_assets/contract
+COPY bank_assets/contracts /opt/bank/bank_assets/contracts
 COPY bank_assets/core /opt/bank/bank_assets/core
 COPY bank_assets/landing/__init__.py bank_assets/landing/register.py /opt/bank/bank_assets/landing/
 COPY bank_assets/ledger /opt/bank/bank_assets/ledger
@@ -68,7 +69,7 @@ COPY bank_assets/reports/__init__.py bank_assets/reports/charts.py bank_assets/r
     bank_assets/reports/page.py /opt/bank/bank_assets/reports/
 COPY bank_assets/store/__init__.py bank_assets/store/alert_log.py bank_assets/store/atomic_files.py \
     bank_assets/store/bundles.py bank_assets/store/call_lists.py bank_assets/store/campaign_files.py \
-    bank_assets/store/locks.py bank_assets/store/registry.py /opt/bank/bank_assets/store/
+    bank_assets/store/locks.py bank_assets/store/registry.py bank_assets/store/relocation.py /opt/bank/bank_assets/store/
 COPY serving /opt/bank/serving
 COPY templates /opt/bank/templates
 COPY deploy/container/entrypoint.py deploy/container/healthcheck.py /opt/bank/deploy/container/

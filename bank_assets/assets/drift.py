@@ -15,7 +15,7 @@ from pyspark.sql import functions as f
 from bank_assets.assets.materialization import OWNERS, derive_months, discarding, identity
 from bank_assets.assets.report_pages import DRIFT_FOLDER, page_metadata, remove_drift_files, write_drift_files
 from bank_assets.contract.contract import Contract
-from bank_assets.contract.uci import contract_on_record
+from bank_assets.contract.file import contract_on_record
 from bank_assets.core.drift.daily_profiles import DailyProfiles
 from bank_assets.core.drift.profile import Profile
 from bank_assets.core.drift.report import DriftReport
@@ -25,13 +25,14 @@ from bank_assets.reports.drift_words import effects_table
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.spark import SparkResource
 from bank_assets.settings import Settings
-from bank_assets.spark.profile import value_counts, value_counts_of_files
+from bank_assets.spark.profile import rows_of_files, value_counts, value_counts_of_files
 from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.derivations import Derived
 from bank_assets.store.lineage import CONTACTS, DRIFT_REPORT, OUTCOMES, PROFILES, passed_months
 from bank_assets.store.registry import Registry
 from bank_assets.store.warehouse import StagedEntry, Warehouse
 
+OUTCOME_COLUMNS = ("contact_id", "is_subscribed", "duration_seconds", "arrived_on", "delivery_arrival")
 STATISTICS = ("psi", "ks_distance", "ks_p_value", "total_variation", "effect")
 COLUMNS_SCHEMA = pa.schema(
     [("column", pa.string()), ("level", pa.string()), *((name, pa.float64()) for name in STATISTICS)]
@@ -86,12 +87,13 @@ def count_months(store: Warehouse, spark: SparkResource, due: Mapping[str, Deriv
 
 def _long_table(store: Warehouse, session: SparkSession, filled: Sequence[str], contract: Contract) -> DataFrame:
     """Counts of the contacts' own columns read from their files; those of outcome and duration need a join."""
-    contact_files = [str(path) for path in store.files("contacts", filled)]
+    contact_files, outcome_files = (
+        [str(path) for path in paths] for paths in (store.files("contacts", filled), store.files("outcomes"))
+    )
     counts = value_counts_of_files(session, contact_files, contract)
-    outcome_files = [str(path) for path in store.files("outcomes")]
-    days = session.read.parquet(*contact_files).select("contact_id", "contact_date")
+    days = rows_of_files(session, contact_files, ("contact_id", "contact_date"))
     if outcome_files:
-        arrived = session.read.parquet(*outcome_files)
+        arrived = rows_of_files(session, outcome_files, OUTCOME_COLUMNS)
         latest = Window.partitionBy("contact_id").orderBy(f.desc("arrived_on"), f.desc("delivery_arrival"))
         known = arrived.withColumn("place", f.row_number().over(latest)).where("place = 1")
         joined = days.join(known.select("contact_id", "is_subscribed", "duration_seconds"), "contact_id", "left")

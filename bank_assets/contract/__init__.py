@@ -1,4 +1,4 @@
-"""Columns and everything that follows from them; only the standard library is imported, except that rows need numpy.
+"""Columns and everything that follows from them; PyYAML reads files, and rows need numpy.
 
-`contract.Contract` is a value that is passed to its users; `uci.UCI` is the default contract.
+`contract.Contract` is a value that is passed to its users; `file.read_contract` reads it from a file once, at the door.
 """

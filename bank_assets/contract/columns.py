@@ -115,13 +115,6 @@ class Column:
     thousands_sign: str | None = None
     implies: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        if self.is_optional and self.default is None:
-            raise ContractError(
-                f"column {self.source}: expected a default, since files of versions before {self.since} lack the "
-                "column, found none; state the value that stands for them."
-            )
-
     @property
     def is_number(self) -> bool:
         """Whether the values are numbers."""

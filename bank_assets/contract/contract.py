@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
@@ -24,6 +24,7 @@ from bank_assets.contract.columns import (
     Summary,
 )
 from bank_assets.contract.errors import LEAKAGE_RULE, ContractError, LeakageError
+from bank_assets.contract.problems import problems
 
 ARRIVED_AT = "arrived_at"  # extra column of outcome deliveries: when the outcome became known
 # Attributes of a column that affect only what people read.
@@ -31,7 +32,6 @@ WORDING = ("description", "label", "group", "phrase", "words")
 # Attributes of a contract that its canonical form states only if they differ from their defaults: how senders spell
 # values, and when a few contacts are implausible.
 DEVIATIONS = ("decimal_sign", "thousands_sign", "far_days", "few_share", "few_contacts")
-REQUIRED_ROLES = (ColumnRole.CONTACT_ID, ColumnRole.CONTACT_DATE, ColumnRole.TARGET)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,40 +62,8 @@ class Contract:
     few_contacts: int = 30
 
     def __post_init__(self) -> None:
-        for problem in self._problems():
-            raise ContractError(f"contract {self.name}: {problem}")
-
-    def _problems(self) -> Iterator[str]:
-        for spelling in ("source", "table"):
-            names = [getattr(column, spelling) for column in self.columns]
-            if repeated := sorted({name for name in names if names.count(name) > 1}):
-                yield f"expected every {spelling} name once, found {repeated} repeatedly; rename one of the columns."
-        for role in REQUIRED_ROLES:
-            if len(found := [column.source for column in self.with_role(role)]) != 1:
-                yield f"expected one column with the role {role}, found {found}; give the role to exactly one."
-        if len(found := [column.source for column in self.with_role(ColumnRole.CUSTOMER_ID)]) > 1:
-            yield f"expected at most one column with the role customer_id, found {found}; give the role to one."
-        for column in (None, *self.columns):
-            try:
-                self.signs(column)
-            except ContractError as error:
-                yield f"{f'column {column.source}: ' if column else ''}{error}"
-        yield from self._misnamed()
-
-    def _misnamed(self) -> Iterator[str]:
-        """What refers to columns that this contract does not have."""
-        if late := [column.source for column in self.columns if column.since > self.version]:
-            yield (
-                f"expected columns up to version {self.version}, found {late} of a later one; "
-                "raise the contract's version."
-            )
-        if unknown := [s.column for s in self.list_statistics if s.column not in self.payload_columns]:
-            yield (
-                f"expected list statistics of payload columns, found {unknown}; "
-                f"take some of {', '.join(self.payload_columns)}."
-            )
-        if strange := {name for column in self.columns for name in column.implies} - set(self.by_source):
-            yield f"expected implied columns of this contract, found {sorted(strange)}; correct their names."
+        if found := list(problems(self)):
+            raise ContractError(f"contract {self.name}: {' '.join(map(str, found))}", found)
 
     def __eq__(self, other: object) -> bool:
         """Contracts are equal if their canonical forms are."""

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
 from bank_assets.contract.contract import Contract
-from bank_assets.contract.uci import contract_on_record
+from bank_assets.contract.file import contract_on_record
 from bank_assets.core.arrays import FloatArray, Rows
 from bank_assets.core.economics.call_plan import best_first, deciles
 from bank_assets.core.economics.economics import COST_COLUMN, VALUE_COLUMN, Economics

@@ -13,8 +13,8 @@ from importlib.resources import files as package_files
 from pathlib import Path
 from typing import Any, Final
 
+from bank_assets.contract.file import contract_on_record
 from bank_assets.contract.names import MODEL_NAME
-from bank_assets.contract.uci import contract_on_record
 from bank_assets.core.features.feature_set import FeatureSet
 from bank_assets.core.model.scorer import digest_files
 from bank_assets.store.registry import TAG_DIGEST, Registry, Version

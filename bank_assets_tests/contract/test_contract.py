@@ -8,8 +8,9 @@ import pytest
 from bank_assets.contract.columns import ColumnKind, ColumnRole, KnownWhen, NumberSigns
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import LEAKAGE_RULE, ContractError, LeakageError
-from bank_assets.contract.uci import UCI, UCI_FILE_COLUMNS, contract_on_record
-from bank_assets_tests.world.contracts import TENURE, WIDER
+from bank_assets.contract.file import contract_on_record
+from bank_assets.contract.uci import UCI, UCI_FILE_COLUMNS
+from bank_assets_tests.world.contracts import TENURE, WIDER, with_column
 
 
 def test_the_views_of_the_uci_contract():
@@ -75,10 +76,10 @@ def test_columns_known_after_the_call_are_refused_in_both_spellings():
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ((*UCI.columns, UCI.columns[2]), "every source name once, found .'age'."),
-        (UCI.columns[1:], "one column with the role contact_id, found ..;"),
+        ((*UCI.columns, UCI.columns[2]), "column age: expected every source name once, found 'age'"),
+        (UCI.columns[1:], "one column with the role contact_id, found none;"),
         ((*UCI.columns[:-1], replace(UCI.target, role=None)), "one column with the role target"),
-        ((*UCI.columns, TENURE), "columns up to version 1, found .'tenure'."),
+        ((*UCI.columns, TENURE), "column tenure: expected columns up to version 1"),
     ],
 )
 def test_what_is_no_contract_is_refused(columns, message):
@@ -88,7 +89,7 @@ def test_what_is_no_contract_is_refused(columns, message):
 
 def test_an_optional_column_needs_a_default():
     with pytest.raises(ContractError, match="column tenure: expected a default"):
-        replace(TENURE, default=None)
+        with_column(replace(TENURE, default=None))
 
 
 @pytest.mark.parametrize("document", [{}, {"name": "a", "version": 1, "first_month": "2020-01", "columns": [{"x": 1}]}])
@@ -127,7 +128,7 @@ def test_the_customer_is_the_contact_unless_a_column_says_otherwise():
     person = replace(person, minimum=None, maximum=None, default=None, unit="", role=ColumnRole.CUSTOMER_ID)
     assert UCI.customer_id == UCI.contact_id
     assert replace(UCI, columns=(person, *UCI.columns)).customer_id == person
-    with pytest.raises(ContractError, match="at most one column with the role customer_id"):
+    with pytest.raises(ContractError, match="expected the role customer_id once, found it on person, other"):
         replace(UCI, columns=(person, replace(person, source="other", table="other"), *UCI.columns))
 
 

@@ -10,7 +10,8 @@ import pytest
 from bank_assets.contract.columns import Column, ColumnKind, KnownWhen
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import ContractError
-from bank_assets.contract.uci import UCI, contract_on_record
+from bank_assets.contract.file import contract_on_record
+from bank_assets.contract.uci import UCI
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.features.as_of import AsOfState, StateError
 from bank_assets.core.features.contacts import Contacts, LearningData, frame_from_deliveries
@@ -113,9 +114,12 @@ def test_a_payload_without_the_optional_column_has_its_default(models):
 
 def test_a_contract_says_which_inputs_of_another_it_lacks():
     columns = (
-        replace(column, kind=ColumnKind.CATEGORY) if column.source == "age" else column for column in UCI.columns
+        replace(column, kind=ColumnKind.CATEGORY, categories=("a", "b"), minimum=None, maximum=None, default="a")
+        if column.source == "age"
+        else column
+        for column in UCI.columns
     )
-    of_text = replace(UCI, columns=tuple(columns))
+    of_text = replace(UCI, columns=tuple(columns), list_statistics=())
     assert (UCI.lacking(WIDER), WIDER.lacking(UCI), of_text.lacking(UCI)) == (("tenure",), (), ("age",))
 
 

@@ -16,8 +16,8 @@ from typing import Any, Final
 import numpy as np
 
 from bank_assets.contract.contract import Contract
+from bank_assets.contract.file import contract_on_record
 from bank_assets.contract.names import MODEL_NAME
-from bank_assets.contract.uci import contract_on_record
 from bank_assets.core.features.as_of import AsOfState
 from bank_assets.core.model.scorer import BundleError, Scorer
 from bank_assets.ledger import states
@@ -118,7 +118,7 @@ class ChampionStore:
             self.champion = self._with_inputs(self._champion(version, files))
         except FileNotFoundError:
             return False
-        except (BundleError, OSError, KeyError, json.JSONDecodeError) as error:
+        except (BundleError, OSError, KeyError, TypeError, ValueError) as error:
             logger.critical("last good model refused", extra={"error": str(error)})
             return False
         return True

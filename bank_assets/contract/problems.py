@@ -1,0 +1,194 @@
+"""What makes columns no contract: names, roles, values and bounds that contradict one another."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from bank_assets.contract.columns import Column, ColumnKind, ColumnRole, KnownWhen
+from bank_assets.contract.errors import LEAKAGE_RULE, ContractError, Problem
+
+if TYPE_CHECKING:
+    from bank_assets.contract.contract import Contract
+
+# The three columns that every contract has are called the same in every table.
+TABLE_NAMES: Final[dict[str, str]] = {
+    ColumnRole.CONTACT_ID: "contact_id",
+    ColumnRole.CONTACT_DATE: "contact_date",
+    ColumnRole.TARGET: "is_subscribed",
+}
+# Columns that the platform adds to its tables.
+RESERVED: Final = ("arrived_at", "arrived_on", "delivery_arrival", "known_on", "was_previously_contacted")
+_KNOWN: Final = {
+    ColumnRole.CONTACT_ID: KnownWhen.IDENTIFIER,
+    ColumnRole.CUSTOMER_ID: KnownWhen.IDENTIFIER,
+    ColumnRole.TARGET: KnownWhen.TARGET,
+}
+_KINDS: Final = {
+    ColumnRole.CONTACT_ID: ColumnKind.STRING,
+    ColumnRole.CUSTOMER_ID: ColumnKind.STRING,
+    ColumnRole.CONTACT_DATE: ColumnKind.DATE,
+    ColumnRole.TARGET: ColumnKind.BOOLEAN,
+    ColumnRole.CHANNEL: ColumnKind.CATEGORY,
+    ColumnRole.ATTEMPTS: ColumnKind.INTEGER,
+    ColumnRole.DAYS_SINCE_PREVIOUS: ColumnKind.INTEGER,
+}
+_SHARED_ROLES: Final = (ColumnRole.CALENDAR, ColumnRole.PREVIOUS_CAMPAIGN)  # several columns may have them
+_IDENTIFIER: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_MONTH: Final = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+_INT32: Final = 2**31 - 1
+
+
+def problems(contract: Contract) -> Iterator[Problem]:
+    """Everything that is wrong with a contract."""
+    yield from _of_the_whole(contract)
+    yield from _of_names(contract)
+    yield from _of_roles(contract)
+    for column in contract.columns:
+        for sentence in (*_of_kind(column), *_of_values(column), *_of_use(column, contract)):
+            yield Problem(sentence, column.source)
+    yield from _of_statistics(contract)
+
+
+def _of_the_whole(contract: Contract) -> Iterator[Problem]:
+    if not _MONTH.fullmatch(contract.first_month):
+        yield Problem(f"expected the first month as YYYY-MM, found {contract.first_month!r}; correct it.")
+    try:
+        contract.signs()
+    except ContractError as error:
+        yield Problem(str(error))
+
+
+def _of_names(contract: Contract) -> Iterator[Problem]:
+    for spelling in ("source", "table"):
+        names = [getattr(column, spelling) for column in contract.columns]
+        for place, name in enumerate(names):
+            if name in names[:place]:
+                yield Problem(
+                    f"expected every {spelling} name once, found {name!r} repeatedly; rename one of the columns.",
+                    contract.columns[place].source,
+                )
+
+
+def _of_roles(contract: Contract) -> Iterator[Problem]:
+    for role in ColumnRole:
+        found = [column.source for column in contract.with_role(role)]
+        if not found and role in TABLE_NAMES:
+            yield Problem(f"expected one column with the role {role}, found none; give the role to the column.")
+        if len(found) > 1 and role not in _SHARED_ROLES:
+            yield Problem(
+                f"expected the role {role} once, found it on {', '.join(found)}; leave it to one of them.", found[1]
+            )
+    kinds = [_calendar_kind(column) for column in contract.with_role(ColumnRole.CALENDAR)]
+    for column, kind in zip(contract.with_role(ColumnRole.CALENDAR), kinds, strict=True):
+        if not kind or kinds.count(kind) > 1:
+            yield Problem(
+                "expected at most one calendar column each for the day (a whole number), the month (12 categories) and "
+                f"the weekday (5 to 7 categories from Monday on), found {kind or column.kind}; correct its role.",
+                column.source,
+            )
+
+
+def _calendar_kind(column: Column) -> str:
+    if column.kind is ColumnKind.INTEGER:
+        return "day"
+    return {12: "month", 5: "weekday", 6: "weekday", 7: "weekday"}.get(len(column.categories), "")
+
+
+def _of_kind(column: Column) -> Iterator[str]:
+    role, known = column.role, column.known
+    if role in _KINDS and column.kind is not _KINDS[role]:
+        yield f"expected the type {_KINDS[role]} for the role {role}, found {column.kind}; correct type or role."
+    wanted = _KNOWN.get(role, KnownWhen.PRE_CONTACT) if role else known
+    if role and known is not wanted:
+        rule = f"{LEAKAGE_RULE}: " if known is KnownWhen.POST_CONTACT else ""
+        yield f"{rule}expected {wanted} for the role {role}, found {known}; correct when it is known, or its role."
+    if not role and known is KnownWhen.TARGET:
+        yield "expected the role target for what is known as the target, found no role; give it the role."
+    if role in TABLE_NAMES and column.table != TABLE_NAMES[role]:
+        yield f"expected the table name {TABLE_NAMES[role]} for the role {role}, found {column.table!r}; rename it."
+    elif not _IDENTIFIER.fullmatch(column.table) or column.table in RESERVED:
+        yield (
+            "expected a table name of small letters, digits and _ that the platform does not use itself "
+            f"({', '.join(RESERVED)}), found {column.table!r}; choose another one."
+        )
+
+
+def _of_values(column: Column) -> Iterator[str]:
+    spellings: dict[str, str] = {}
+    for category in column.categories:
+        if (same := spellings.setdefault(" ".join(category.split()).casefold(), category)) is not category:
+            yield f"expected categories that differ, found {same!r} and {category!r}; keep one of them."
+    if column.is_number:
+        yield from _of_numbers(column)
+        return
+    if column.kind in (ColumnKind.CATEGORY, ColumnKind.BOOLEAN) and len(column.categories) < 2:
+        yield f"expected at least two categories, found {list(column.categories)}; list every allowed value."
+    stated = [value for value, _ in column.words] + ([] if column.default is None else [column.default])
+    if column.categories and (unknown := [value for value in stated if value not in column.categories]):
+        yield f"expected default and words of its categories, found {unknown}; correct them or add the category."
+    if found := [name for name in ("minimum", "maximum", "sentinel") if getattr(column, name) is not None]:
+        yield f"expected bounds and a sentinel of numbers only, found {found} of the type {column.kind}; remove them."
+
+
+def _of_numbers(column: Column) -> Iterator[str]:
+    low, high = column.minimum, column.maximum
+    if column.categories:
+        yield f"expected a number without categories, found {len(column.categories)}; remove them or change the type."
+    if low is not None and high is not None and low > high:
+        yield f"expected a minimum up to the maximum, found {low} and {high}; exchange them."
+    for name in ("minimum", "maximum", "sentinel", "default"):
+        value, is_whole = getattr(column, name), column.kind is ColumnKind.INTEGER
+        if value is None:
+            continue
+        if isinstance(value, str) or (is_whole and value != int(value)):
+            yield f"expected a {name} of the type {column.kind}, found {value!r}; correct it."
+        elif is_whole and abs(value) > _INT32:
+            yield f"expected a {name} that 32 bits hold, found {value}; make the column a decimal."
+        elif not (-math.inf if low is None else low) <= value <= (math.inf if high is None else high):
+            yield f"expected a {name} from {low} to {high}, found {value}; correct it or widen the bounds."
+
+
+def _of_use(column: Column, contract: Contract) -> Iterator[str]:
+    if column.since > contract.version:
+        yield (
+            f"expected columns up to version {contract.version}, found one since version {column.since}; "
+            "raise the contract's version."
+        )
+    if column.is_optional and column.default is None:
+        yield (
+            f"expected a default, since files of versions before {column.since} lack the column, found none; "
+            "state the value that stands for them."
+        )
+    if strange := [name for name in column.implies if name not in contract.by_source]:
+        yield f"expected implied columns of this contract, found {strange}; correct their names."
+    if column.role is ColumnRole.DAYS_SINCE_PREVIOUS and column.sentinel is None:
+        yield "expected a sentinel that stands for never, found none; state it, for example -1 or 999."
+    if column.group and not column.is_input:
+        yield f"{LEAKAGE_RULE}: expected a group of the form for inputs only, found {column.group!r}; remove it."
+    if column.group and contract.groups and column.group not in contract.groups:
+        yield f"expected a group of {', '.join(contract.groups)}, found {column.group!r}; add it to the groups."
+    try:
+        contract.signs(column)
+    except ContractError as error:
+        yield str(error)
+
+
+def _of_statistics(contract: Contract) -> Iterator[Problem]:
+    features = [one.feature for one in contract.list_statistics]
+    for one in contract.list_statistics:
+        what = f"list statistic {one.feature}: "
+        column = contract.by_source.get(one.column)
+        if column is None or one.column not in contract.payload_columns:
+            rule = f"{LEAKAGE_RULE}: " if column is not None and not column.is_input else ""
+            yield Problem(
+                f"{what}{rule}expected a payload column, found {one.column!r}; "
+                f"take one of {', '.join(contract.payload_columns)}.",
+                one.column if column else "",
+            )
+        elif unknown := [value for value in one.values if value not in column.categories]:
+            yield Problem(f"{what}expected categories of {one.column}, found {unknown}; correct them.", one.column)
+        if features.count(one.feature) > 1 or one.feature in contract.by_source or not one.feature.startswith("plan_"):
+            yield Problem(f"{what}expected a name of its own that begins with plan_, found {one.feature!r}; rename it.")
