@@ -15,6 +15,7 @@ COMMANDS: Final = {
     "replay": ("bank_assets.commands.replay", "decide the history day by day, policies side by side"),
     "relocate": ("bank_assets.commands.relocate", "after a home was moved: register its artifacts where they lie now"),
     "prune": ("bank_assets.commands.prune", "remove old snapshots of tables that nothing refers to"),
+    "adopt": ("bank_assets.commands.adopt", "draft a contract from your own file, or check a file against one"),
     "demo": ("bank_assets.commands.demo", "time travel: past months arrive and the loop responds unattended"),
 }
 
