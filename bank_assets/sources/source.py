@@ -94,8 +94,8 @@ def _from_file(path: Path, settings: Settings, reason: str = "", kind: Literal["
     if is_pinned(path):
         return Source(kind, f"UCI {UCI_FILE} (sha256 {UCI_SHA256[:6]}…)", is_real=True, path=path, reason=reason)
     # A file without dates is refused before anything is written.
-    kind = delivery_kinds(settings.contract)["contacts"]
-    check_header(head_of(path, kind.encoding), kind, name)
+    contacts = delivery_kinds(settings.contract)["contacts"]
+    check_header(head_of(path, contacts.encoding), contacts, name)
     return Source("file", f"file {name} ({path.stat().st_size:,} bytes)", is_real=False, path=path, reason=reason)
 
 
