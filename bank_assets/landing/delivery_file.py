@@ -5,14 +5,15 @@ and the day after arrival. Otherwise the row is a *stray* and belongs to the del
 most dated rows (the earliest of equals). Readers decide with `month if month in months else home_month`.
 A few rows dated far from the rest of their delivery are strays too: a wrong year must not move the time axis.
 
-UTF-16 is refused. Text that is not UTF-8 is read as Latin-1, which gives every byte a meaning; all allowed values are
-ASCII, so this affects only how rejected text is shown.
+UTF-16 is refused. Text that is not UTF-8 is read in the encoding that the contract declares, else as Latin-1, which
+gives every byte a meaning.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -22,16 +23,16 @@ from bank_assets.contract.reading import (
     HEAD_BYTES,
     Head,
     blocks,
-    encoding_of,
     end_of_lines,
     has_open_field,
-    read_head,
+    head_of,
     rows_of,
     split_fields,
     unquoted,
 )
-from bank_assets.contract.rows import days
+from bank_assets.contract.sent_text import SentText
 from bank_assets.contract.time_axis import usual_days
+from bank_assets.contract.values import days
 from bank_assets.landing.header import DeliveryKind, DeliveryRefused, check_header
 from bank_assets.landing.register import Delivery
 from bank_assets.store.atomic_files import sha256_of
@@ -48,8 +49,6 @@ def describe(path: Path, kind: DeliveryKind, *, name: str, arrival: int, now: da
     to_do = "deliver the file again with its content"
     with path.open("rb") as stream:
         start = stream.read(HEAD_BYTES)
-        stream.seek(0)
-        encoding = encoding_of(stream)
     if not start:
         raise DeliveryRefused(name, expected="a header line and rows", found="an empty file", to_do=to_do)
     if len(start) == HEAD_BYTES and not end_of_lines(start):
@@ -59,11 +58,12 @@ def describe(path: Path, kind: DeliveryKind, *, name: str, arrival: int, now: da
             found=f"no line end in the first {HEAD_BYTES:,} bytes",
             to_do="deliver a CSV file with line ends",
         )
-    head = read_head(start.splitlines()[:2])
+    sent, head = SentText.of_file(kind.contract, name), head_of(path, kind.encoding)
+    head = replace(head, columns=sent.header(head.columns))
     check_header(head, kind, name)
     found: Counter[str] = Counter()
-    latest = (now + timedelta(days=1)).date() if kind.is_past else date.max
-    for _, of_block in dated_rows(path, head, kind, f"{kind.first_month}-01", latest.isoformat()):
+    first, latest = f"{kind.contract.first_month}-01", (now + timedelta(days=1)).date() if kind.is_past else date.max
+    for _, of_block in dated_rows(path, head, kind, first, latest.isoformat(), sent):
         found.update(of_block)
     rows, strays = found.total(), found.pop("", 0)
     if not rows:
@@ -71,7 +71,7 @@ def describe(path: Path, kind: DeliveryKind, *, name: str, arrival: int, now: da
     if not found:
         raise DeliveryRefused(
             name,
-            expected=f"a {kind.date_column} as YYYY-MM-DD, not before {kind.first_month} or after arrival",
+            expected=f"a {kind.date_column} as YYYY-MM-DD, not before {kind.contract.first_month} or after arrival",
             found=f"none in {rows:,} rows",
             to_do="correct the dates and deliver it again",
         )
@@ -90,7 +90,7 @@ def describe(path: Path, kind: DeliveryKind, *, name: str, arrival: int, now: da
         sha256=sha256_of(path),
         size_bytes=path.stat().st_size,
         rows=rows,
-        encoding=encoding,
+        encoding=head.encoding,
         delimiter=head.delimiter,
         columns=head.columns,
         months=dict(sorted(months.items())),
@@ -106,7 +106,7 @@ def describe(path: Path, kind: DeliveryKind, *, name: str, arrival: int, now: da
 
 
 def dated_rows(
-    path: Path, head: Head, kind: DeliveryKind, first_day: str, last_day: str
+    path: Path, head: Head, kind: DeliveryKind, first_day: str, last_day: str, sent: SentText
 ) -> Iterator[tuple[list[bytes], list[str]]]:
     """The rows of a file, block by block, and the ISO day of each, "" for a stray; both days are included."""
     first, last = np.datetime64(first_day), np.datetime64(last_day)
@@ -115,9 +115,10 @@ def dated_rows(
             continue
         fields = _fields(rows, head, head.columns.index(kind.date_column))
         distinct = list(dict.fromkeys(fields))
-        read, is_day = days([unquoted(field.decode("latin-1")) for field in distinct], with_time=kind.with_time)
-        texts = np.where(is_day & (read >= first) & (read <= last), np.datetime_as_string(read, unit="D"), "")
-        day_of = dict(zip(distinct, texts.tolist(), strict=True))
+        texts = [sent.text(kind.date_column, unquoted(field.decode("latin-1"))) for field in distinct]
+        read, is_day = days(texts, with_time=kind.with_time)
+        usable = np.where(is_day & (read >= first) & (read <= last), np.datetime_as_string(read, unit="D"), "")
+        day_of = dict(zip(distinct, usable.tolist(), strict=True))
         yield rows, [day_of[field] for field in fields]
 
 

@@ -55,7 +55,7 @@ def _rows(source: Source, settings: Settings) -> pd.DataFrame:
 
         return simulate(rows=settings.simulated_rows, seed=settings.seed)
     with source.path.open("rb") as stream:
-        head, rows = read_rows(stream, encoding_of(stream))
+        head, rows = read_rows(stream, encoding_of(stream, settings.contract.encoding))
         text = pd.DataFrame([row.fields for row in rows if row.fault is None], columns=list(head.columns), dtype=str)
     if source.is_real:
         text["contact_date"] = implied_dates(list(text["month"]), [int(day) for day in text["day"]])

@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from bank_assets.contract.contract import Contract
-from bank_assets.contract.reading import Head, head_of, read_head
+from bank_assets.contract.reading import Head, codec_of, head_of, read_head
+from bank_assets.contract.sent_text import SentText
 from bank_assets.contract.uci import UCI, UCI_FILE_COLUMNS
 from bank_assets.landing.delivery_file import dated_rows, describe
 from bank_assets.landing.header import DeliveryKind, check_header, delivery_kinds
 from bank_assets.landing.register import raw_root
 from bank_assets.settings import Settings
+from bank_assets.sources.database import pull
 from bank_assets.sources.source import Source, claim_landing, landed_source
 from bank_assets.sources.uci import contact_id_of, implied_dates
 from bank_assets.store.atomic_files import publish_if_changed, sha256_of, temporary_beside, write_atomic
@@ -67,9 +69,11 @@ def _uci_rows(path: Path, kind: DeliveryKind) -> tuple[Head, Iterable[Row]]:
 
 def _own_rows(path: Path, kind: DeliveryKind) -> tuple[Head, Iterable[Row]]:
     """A user's file, read once to check it and then again for its rows, in bounded memory."""
-    now, head = datetime.now(UTC), head_of(path)
-    found = describe(path, kind, name=path.name, arrival=0, now=now)
-    home, blocks = found.home_month, dated_rows(path, head, kind, found.first_day, found.last_day)
+    found = describe(path, kind, name=path.name, arrival=0, now=datetime.now(UTC))
+    sent = SentText.of_file(kind.contract, path.name)
+    home, head = found.home_month, head_of(path, kind.encoding)
+    head = replace(head, columns=sent.header(head.columns))
+    blocks = dated_rows(path, head, kind, found.first_day, found.last_day, sent)
     return head, ((day[:7] or home, day, row) for rows, days in blocks for day, row in zip(days, rows, strict=True))
 
 
@@ -91,6 +95,15 @@ def _simulated_rows(settings: Settings, first: date | None, last: date | None) -
     return read_head([csv_header(UCI.delivery_columns)]), rows
 
 
+def _pulled(settings: Settings, kind: DeliveryKind) -> Landed:
+    """What is new in a database; all of it is delivered, whatever its day."""
+    pulled = pull(settings)
+    if pulled.path is None:
+        return Landed((), (), (), {}, "", "")
+    found = describe(pulled.path, kind, name=pulled.path.name, arrival=0, now=datetime.now(UTC))
+    return Landed((f"{kind.name}/{found.name}",), (), (), found.months, found.first_day, found.last_day)
+
+
 def _deliveries(
     head: Head, rows: Iterable[Row], contract: Contract, start: str, end: str, landed: Counter[tuple[str, str]]
 ) -> Iterator[tuple[str, bytes, bytes]]:
@@ -98,7 +111,8 @@ def _deliveries(
 
     Rows lie from `start` to `end`, and strays belong to a span without a start. The example campaign comes last.
     """
-    header, columns, delimiter = head.text.encode(), head.columns, head.delimiter.encode()
+    codec, columns, delimiter = codec_of(head.encoding), head.columns, head.delimiter.encode()
+    header = head.text.encode(codec)
     recent: dict[str, list[bytes]] = {}
     for month, day, line in rows:
         if start <= day <= end if day else not start:
@@ -111,7 +125,7 @@ def _deliveries(
     if not any(day for _, day in landed):
         return
     positions = [place for place, column in enumerate(columns) if column in contract.campaign_columns]
-    campaign_header = delimiter.join(f'"{columns[place]}"'.encode() for place in positions)
+    campaign_header = delimiter.join(f'"{columns[place]}"'.encode(codec) for place in positions)
     for _, lines in sorted(_recent_days(recent).items()):
         for line in lines:
             fields = line.split(delimiter)
@@ -134,6 +148,8 @@ def land_source(source: Source, settings: Settings, *, first: date | None = None
     before, is_upgraded = _landed_digests(settings), landed_source(settings.landing) is not None
     claim_landing(source, settings.landing)
     kind = delivery_kinds(settings.contract)["contacts"]
+    if source.kind == "database":
+        return _pulled(settings, kind)
     start, end = first.isoformat() if first else "", (last or date.max).isoformat()
     if source.path is None:
         head, rows = _simulated_rows(settings, first, last)

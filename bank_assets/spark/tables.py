@@ -29,7 +29,12 @@ TABLES: Final = (CONTACTS, OUTCOMES, REJECTED)
 _ARRIVAL_DAY: Final = Column(
     ARRIVED_AT, ARRIVED_ON, ColumnKind.DATE, KnownWhen.POST_CONTACT, "Day on which the outcome arrived."
 )
-_TYPES: Final = {ColumnKind.INTEGER: pa.int32(), ColumnKind.BOOLEAN: pa.bool_(), ColumnKind.DATE: pa.date32()}
+_TYPES: Final = {
+    ColumnKind.INTEGER: pa.int32(),
+    ColumnKind.DECIMAL: pa.float64(),
+    ColumnKind.BOOLEAN: pa.bool_(),
+    ColumnKind.DATE: pa.date32(),
+}
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,8 @@ class Family:
             f", near most of its days (usable here: {first} to {last})"
         )
         days = DayRange(first, last, expected, with_time=self.table == OUTCOMES)
-        rules = tuple(ColumnRule(one, is_optional=one in self.outcome, days=days) for one in self.columns)
+        signs = self.contract.signs
+        rules = tuple(ColumnRule(one, one in self.outcome, days, signs(one)) for one in self.columns)
         if self.table == OUTCOMES:  # an outcome must say whether the contact subscribed
             return RowRules(rules, required=(self.contract.target.source,))
         return RowRules(rules, calendar=Calendar.of(self.contract))
@@ -144,6 +150,7 @@ def rejected_of(
 ) -> pa.Table:
     """The rejected rows with every reason, and the whole line where its fields cannot be told apart."""
     schema, reasons = rejected_schema(family.contract), verdict.reasons()
+    sent = {**verdict.columns, **block.columns}  # as delivered, before any mapping
     found: dict[str, list[object]] = {name: [] for name in schema.names}
     for row in rows:
         misfit = block.misfits.get(row)
@@ -152,7 +159,7 @@ def rejected_of(
         found["codes"].append([code for code, _ in faults])
         found["reasons"].append([sentence for _, sentence in faults])
         for name in (*family.contract.delivery_columns, ARRIVED_AT):
-            text = verdict.text(name, row) if name in verdict.columns else ""
+            text = sent[name].texts[sent[name].codes[row]] if name in sent else ""
             found[name].append((block.identifiers[row].as_py() if name == family.identifier else text) or None)
     found["kind"] = [family.table] * len(rows)
     found[DELIVERY_ARRIVAL] = [file.arrival] * len(rows)

@@ -10,11 +10,11 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bank_assets.contract.columns import Column, ColumnKind
 from bank_assets.contract.contract import Contract
+from bank_assets.contract.values import IDENTIFIER_LENGTH
 from bank_assets.core.economics.economics import MAXIMUM_EUR
 from bank_assets.core.model.reasons import ReasonGiven
 from serving.web.bodies import PRINTABLE
 
-CONTACT_ID_LENGTH: Final = 64
 FIRST_DATE: Final = dt.date(1990, 1, 1)  # a contact date before it, or after the last, is a mistake
 LAST_DATE: Final = dt.date(2100, 1, 1)
 # Less is no amount of money. A value near 0 makes a break-even beyond what a double, and so a record, can hold.
@@ -24,7 +24,7 @@ ContactId = Annotated[
     str,
     Meta(
         min_length=1,
-        max_length=CONTACT_ID_LENGTH,
+        max_length=IDENTIFIER_LENGTH,
         pattern=PRINTABLE,
         description="Identifier of the contact, unique over all deliveries.",
     ),
@@ -79,7 +79,8 @@ def _field(column: Column) -> tuple[str, Any] | tuple[str, Any, Any]:
             "examples": [column.default],
         },
     )
-    kind: Any = int if column.kind is ColumnKind.INTEGER else Literal[column.categories]
+    numbers: dict[ColumnKind, Any] = {ColumnKind.INTEGER: int, ColumnKind.DECIMAL: float}
+    kind: Any = numbers.get(column.kind) or Literal[column.categories]
     field = (column.table, Annotated[kind, meta])
     return (*field, column.default) if column.is_optional else field
 
