@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from bank_assets.contract.columns import Column, ColumnKind, NumberSigns
 
-SPACE: Final = "".join(map(chr, range(0x21)))  # characters that are trimmed around a field
+SPACE: Final = " \t\n\v\f\r"  # characters that are trimmed around a field
 IDENTIFIER_LENGTH: Final = 64
 UNKNOWN: Final = "unknown"
 

@@ -184,9 +184,7 @@ def test_the_champion_is_registered_or_honestly_refused(finished):
 
 def test_every_candidate_is_an_mlflow_run_below_a_parent(finished):
     with sqlite3.connect(finished.home / "mlflow.db") as database:
-        children = dict(
-            database.execute("select run_uuid, value from tags where key = 'mlflow.parentRunId'").fetchall()
-        )
+        children = {row[0] for row in database.execute("select run_uuid from tags where key = 'mlflow.parentRunId'")}
         unfinished = database.execute("select run_uuid from runs where status = 'RUNNING'").fetchall()
         names = [row[0] for row in database.execute("select name from runs where status = 'FINISHED'")]
     assert children
