@@ -47,7 +47,7 @@ def problem_of(response, status=422):
         (BODY[:-1] + b',"economics":' + DEEP + b"}", "a deeper nesting"),
         (BODY[:-1] + b',"remark":' + DEEP + b"}", "a deeper nesting"),
         (BODY.replace(f'"{AS_OF}"'.encode(), b"20101117"), "20101117"),
-        (BODY.replace(b"c-1", b"c\\u0000"), "c\\u0000"),
+        (BODY.replace(b"c-1", b"c\\u0000"), r"c\x00"),
         (BODY.replace(b"c-1", b"c\\n1"), "c\\n1"),
     ],
 )
