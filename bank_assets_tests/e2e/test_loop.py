@@ -143,17 +143,16 @@ def land_april(home, contacts):
     (home.landing / "campaigns" / "spring.csv").write_text(campaign_text(listed))
 
 
-def work_through_with_a_killed_worker(home, contacts, stage, orphan=None):
-    """The daemon works until it is idle although the first worker that reaches the stage dies there.
-
-    What a run that was killed before left undone may be less than its whole work, so another work makes up for it.
-    """
+def work_through_with_a_killed_worker(home, contacts, stage):
+    """The daemon works until it is idle although the first worker that reaches the stage dies there."""
     with running_daemon(home, kill_worker_at=STAGES[stage]) as daemon:
         daemon.wait((home.home / "killed").exists)
         daemon.rest()
         failed = daemon.runs(dg.DagsterRunStatus.FAILURE)
         done = daemon.runs(dg.DagsterRunStatus.SUCCESS)
-    repeated = {one.tags[TAG_WORK] for one in failed if one.run_id != orphan}
+    assert {one.job_name for one in failed} <= {one.job_name for one in done}, "made up for"
+    # The other jobs read what these two make, so what is left for them may be another work by then.
+    repeated = {one.tags[TAG_WORK] for one in failed if one.job_name in ("data_job", "refit_job")}
     assert repeated <= {one.tags.get(TAG_WORK) for one in done}, "made up for"
     launched = {one.job_name for one in done if "dagster/sensor_name" in one.tags}
     assert {"data_job", "refit_job", "performance_job", "scoring_job"} <= launched
@@ -180,7 +179,7 @@ def test_a_month_is_worked_through_unattended_though_daemon_machine_and_worker_a
         (orphan,) = daemon.wait(daemon.carried)
         daemon.kill()  # daemon, code server and worker: no process is left to notice
         assert daemon.instance.get_run_by_id(orphan.run_id).status is dg.DagsterRunStatus.STARTED
-    failed = work_through_with_a_killed_worker(home, contacts, QUICK, orphan.run_id)
+    failed = work_through_with_a_killed_worker(home, contacts, QUICK)
     assert orphan.run_id in {one.run_id for one in failed}
     assert [one.job_name for one in failed].count("refit_job") == 1, "the killed worker"
     with open_instance(home) as instance:
