@@ -85,7 +85,7 @@ def count_months(store: Warehouse, spark: SparkResource, due: Mapping[str, Deriv
 
 
 def _long_table(store: Warehouse, session: SparkSession, filled: Sequence[str], contract: Contract) -> DataFrame:
-    """Counts of the contacts' own columns read from their files; those of outcome and duration need a join."""
+    """Counts of the contacts' own columns read from their files; those known after the call need a join."""
     contact_files = [str(path) for path in store.files("contacts", filled)]
     counts = value_counts_of_files(session, contact_files, contract)
     outcome_files = [str(path) for path in store.files("outcomes")]
@@ -94,7 +94,8 @@ def _long_table(store: Warehouse, session: SparkSession, filled: Sequence[str], 
         arrived = session.read.parquet(*outcome_files)
         latest = Window.partitionBy("contact_id").orderBy(f.desc("arrived_on"), f.desc("delivery_arrival"))
         known = arrived.withColumn("place", f.row_number().over(latest)).where("place = 1")
-        joined = days.join(known.select("contact_id", "is_subscribed", "duration_seconds"), "contact_id", "left")
+        after = (contract.by_source[name].table for name in contract.post_contact_columns)
+        joined = days.join(known.select("contact_id", "is_subscribed", *after), "contact_id", "left")
         counts = counts.unionByName(value_counts(joined.drop("contact_id"), contract))
     return counts
 

@@ -121,9 +121,35 @@ class Column:
         return self.kind in (ColumnKind.INTEGER, ColumnKind.DECIMAL)
 
     @property
+    def calendar_part(self) -> str:
+        """What a calendar column repeats of the contact date: `day`, `month` or `weekday`; "" if it is none."""
+        if self.role is not ColumnRole.CALENDAR:
+            return ""
+        if self.kind is ColumnKind.INTEGER:
+            return "day"
+        return {12: "month", 5: "weekday", 6: "weekday", 7: "weekday"}.get(len(self.categories), "")
+
+    @property
     def is_optional(self) -> bool:
         """Whether a file or payload may lack the column; its default is used then."""
         return self.since > 1
+
+    @property
+    def asked_as(self) -> str:
+        """Name in requests and forms: that in deliveries, but `contact_id` and `contact_date` under every contract."""
+        is_the_platforms = self.role in (ColumnRole.CONTACT_ID, ColumnRole.CONTACT_DATE)
+        return self.table if is_the_platforms else self.source
+
+    @property
+    def typical(self) -> str | float:
+        """What a form and an example show: the default, or else the first allowed value."""
+        if self.default is not None:
+            return self.default
+        return (
+            self.categories[0]
+            if self.categories
+            else next((one for one in (self.sentinel, self.minimum, self.maximum) if one is not None), 0)
+        )
 
     @property
     def title(self) -> str:

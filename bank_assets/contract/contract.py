@@ -31,7 +31,7 @@ ARRIVED_AT = "arrived_at"  # extra column of outcome deliveries: when the outcom
 WORDING = ("description", "label", "group", "phrase", "words")
 # Attributes of a contract that its canonical form states only if they differ from their defaults: how senders spell
 # values, and when a few contacts are implausible.
-DEVIATIONS = ("decimal_sign", "thousands_sign", "far_days", "few_share", "few_contacts")
+DEVIATIONS = ("decimal_sign", "thousands_sign", "far_days", "few_share", "few_contacts", "dates_from_row_order")
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +44,7 @@ class Contract:
         list_statistics: numbers about a day's whole call list, in the order of the model's inputs.
         decimal_sign: decimal sign of numbers in delivered text, unless a column has its own.
         thousands_sign: thousands sign of numbers in delivered text, "" for none, unless a column has its own.
+        dates_from_row_order: whether a source file without contact dates is dated by its calendar columns and order.
         far_days: days without a contact behind which a few contacts are implausible.
         few_share: largest share of a delivery that counts as few.
         few_contacts: in the tables, fewer contacts count as few.
@@ -57,6 +58,7 @@ class Contract:
     groups: tuple[str, ...] = ()
     decimal_sign: str = "."
     thousands_sign: str = ""
+    dates_from_row_order: bool = False
     far_days: int = 200
     few_share: float = 0.05
     few_contacts: int = 30

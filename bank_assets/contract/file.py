@@ -168,6 +168,7 @@ _CONTRACT: Final[dict[str, tuple[str, Reader]]] = {
     "listStatistics": ("list_statistics", _items),
     "decimalSign": ("decimal_sign", _text),
     "thousandsSign": ("thousands_sign", _text),
+    "datesFromRowOrder": ("dates_from_row_order", _flag),
     "farDays": ("far_days", _whole),
     "fewShare": ("few_share", _number),
     "fewContacts": ("few_contacts", _whole),

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bank_assets.contract.columns import Column, ColumnKind
+from bank_assets.contract.columns import Column
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.reading import read_rows
 from bank_assets.contract.rows import Calendar, ColumnRule, Encoded, RowRules, RowVerdicts
@@ -81,7 +81,7 @@ def read_campaign(delivery: Delivery, contract: Contract) -> Campaign:
 
 def _values(column: Column, verdict: RowVerdicts) -> NDArray[Any]:
     """A payload column as models take it: numbers as floats, categories and yes/no as text."""
-    if column.kind is ColumnKind.INTEGER:
+    if column.is_number:
         return verdict.typed(column.source).astype(np.float64)
     encoded = verdict.columns[column.source]
     return np.array(encoded.texts, dtype=object)[encoded.codes]

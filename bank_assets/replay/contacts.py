@@ -14,14 +14,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bank_assets.contract.columns import YES_NO, ColumnKind
+from bank_assets.contract.columns import YES_NO
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.reading import encoding_of, read_rows
 from bank_assets.contract.rows import ColumnRule, Encoded, RowRules
 from bank_assets.core.features.contacts import Contacts, frame_from_deliveries, usable_from
 from bank_assets.settings import Settings
 from bank_assets.sources.source import Source
-from bank_assets.sources.uci import SourceError, contact_id_of, implied_dates
+from bank_assets.sources.uci import SourceError
+from bank_assets.sources.undated import contact_id_of, implied_dates, is_undated
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def read_history(source: Source, settings: Settings) -> History:
     """
     rows = _rows(source, settings)
     good = _is_usable(rows, settings.contract)
-    kept = rows[good].drop_duplicates("contact_id", keep="last")
+    kept = rows[good].drop_duplicates(settings.contract.contact_id.source, keep="last")
     if kept.empty:
         raise SourceError(f"{source.label}: expected contacts to replay, found none that is usable; check the file.")
     contacts = _contacts(kept, settings.contract)
@@ -56,11 +57,12 @@ def _rows(source: Source, settings: Settings) -> pd.DataFrame:
         return simulate(rows=settings.simulated_rows, seed=settings.seed)
     with source.path.open("rb") as stream:
         head, rows = read_rows(stream, encoding_of(stream))
-        text = pd.DataFrame([row.fields for row in rows if row.fault is None], columns=list(head.columns), dtype=str)
-    if source.is_real:
-        text["contact_date"] = implied_dates(list(text["month"]), [int(day) for day in text["day"]])
-        text["contact_id"] = [contact_id_of(row) for row in range(1, len(text) + 1)]
+        good = [(number, row.fields) for number, row in enumerate(rows, start=1) if row.fault is None]
+        text = pd.DataFrame([fields for _, fields in good], columns=list(head.columns), dtype=str)
     contract = settings.contract
+    if is_undated(source.path, contract):
+        text[contract.contact_date.source] = implied_dates(contract, text)
+        text[contract.contact_id.source] = [contact_id_of(row, contract) for row, _ in good]
     for name in contract.optional_columns:
         if name not in text.columns:
             text[name] = str(contract.by_source[name].default)
@@ -80,17 +82,17 @@ def _is_usable(rows: pd.DataFrame, contract: Contract) -> NDArray[np.bool_]:
 
 
 def _contacts(rows: pd.DataFrame, contract: Contract) -> Contacts:
-    dates = pd.to_datetime(rows["contact_date"]).to_numpy().astype("datetime64[D]")
+    dates = pd.to_datetime(rows[contract.contact_date.source]).to_numpy().astype("datetime64[D]")
     columns: Mapping[str, Any] = {
         column.source: pd.to_numeric(rows[column.source]).to_numpy()
-        if column.kind is ColumnKind.INTEGER
+        if column.is_number
         else rows[column.source].astype(str).to_numpy(dtype=object)
         for column in contract.payload
     }
     outcome = rows[contract.target.source].astype(str).to_numpy()
     arrived = np.where(np.isin(outcome, YES_NO), dates, np.datetime64("NaT", "D"))
     contacts = Contacts(
-        rows["contact_id"].astype(str).to_numpy(dtype=object),
+        rows[contract.contact_id.source].astype(str).to_numpy(dtype=object),
         frame_from_deliveries(columns, contract),
         dates,
         usable_from(dates, arrived.astype("datetime64[D]")),

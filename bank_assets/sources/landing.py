@@ -19,13 +19,13 @@ from typing import BinaryIO, Final
 
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.reading import Head, head_of, read_head
-from bank_assets.contract.uci import UCI, UCI_FILE_COLUMNS
+from bank_assets.contract.uci import UCI
 from bank_assets.landing.delivery_file import dated_rows, describe
 from bank_assets.landing.header import DeliveryKind, check_header, delivery_kinds
 from bank_assets.landing.register import raw_root
 from bank_assets.settings import Settings
 from bank_assets.sources.source import Source, claim_landing, landed_source
-from bank_assets.sources.uci import contact_id_of, implied_dates
+from bank_assets.sources.undated import completed_head, completed_rows, is_undated
 from bank_assets.store.atomic_files import publish_if_changed, sha256_of, temporary_beside, write_atomic
 from bank_assets.store.campaign_files import FOLDER
 
@@ -49,23 +49,14 @@ class Landed:
     last_day: str  # latest day landed, ISO
 
 
-def _uci_rows(path: Path, kind: DeliveryKind) -> tuple[Head, Iterable[Row]]:
-    """The UCI file with ids (row numbers) and implied dates in front of its unchanged bytes."""
-    header, *lines = path.read_bytes().splitlines()
-    month, day = UCI_FILE_COLUMNS.index("month"), UCI_FILE_COLUMNS.index("day")
-    fields = [line.decode().split(";") for line in lines]
-    dates = implied_dates([f[month].strip('"') for f in fields], [int(f[day]) for f in fields])
-    days = [one.isoformat() for one in dates]
-    rows = [
-        (day[:7], day, b'"%s";%s;%s' % (contact_id_of(number).encode(), day.encode(), line))
-        for number, (day, line) in enumerate(zip(days, lines, strict=True), start=1)
-    ]
-    head = read_head([b'"contact_id";"contact_date";' + header])
+def _undated_rows(path: Path, kind: DeliveryKind, contract: Contract) -> tuple[Head, Iterable[Row]]:
+    """A file in row order with ids (row numbers) and implied dates in front of its unchanged bytes."""
+    head = completed_head(head_of(path), contract)
     check_header(head, kind, path.name)
-    return head, rows
+    return head, completed_rows(path, contract)
 
 
-def _own_rows(path: Path, kind: DeliveryKind) -> tuple[Head, Iterable[Row]]:
+def _own_rows(path: Path, kind: DeliveryKind, _: Contract) -> tuple[Head, Iterable[Row]]:
     """A user's file, read once to check it and then again for its rows, in bounded memory."""
     now, head = datetime.now(UTC), head_of(path)
     found = describe(path, kind, name=path.name, arrival=0, now=now)
@@ -138,7 +129,8 @@ def land_source(source: Source, settings: Settings, *, first: date | None = None
     if source.path is None:
         head, rows = _simulated_rows(settings, first, last)
     else:
-        head, rows = (_uci_rows if source.is_real else _own_rows)(source.path, kind)
+        read = _undated_rows if is_undated(source.path, settings.contract) else _own_rows
+        head, rows = read(source.path, kind, settings.contract)
     landed: Counter[tuple[str, str]] = Counter()
     files: dict[str, tuple[BinaryIO, Path]] = {}  # temporary until all of them are complete
     with ExitStack() as stack:

@@ -29,7 +29,14 @@ TABLES: Final = (CONTACTS, OUTCOMES, REJECTED)
 _ARRIVAL_DAY: Final = Column(
     ARRIVED_AT, ARRIVED_ON, ColumnKind.DATE, KnownWhen.POST_CONTACT, "Day on which the outcome arrived."
 )
-_TYPES: Final = {ColumnKind.INTEGER: pa.int32(), ColumnKind.BOOLEAN: pa.bool_(), ColumnKind.DATE: pa.date32()}
+_TYPES: Final = {
+    ColumnKind.INTEGER: pa.int32(),
+    ColumnKind.DECIMAL: pa.float64(),
+    ColumnKind.BOOLEAN: pa.bool_(),
+    ColumnKind.DATE: pa.date32(),
+}
+# Columns of `rejected_contacts` beside the delivered text.
+_OWN_NAMES: Final = ("kind", "line", "codes", "reasons", DELIVERY_ARRIVAL, "delivery_sha256")
 
 
 @dataclass(frozen=True)
@@ -124,12 +131,21 @@ def _array(column: Column, verdict: RowVerdicts, block: TextBlock, rows: BoolArr
     return pa.array(typed[codes], _TYPES[column.kind], mask=mask)
 
 
+def _text_name(column: Column) -> str:
+    """Name of a column's text in `rejected_contacts`: that in deliveries, unless no table could have it."""
+    if column.role is ColumnRole.CONTACT_ID:
+        return column.table
+    is_safe = column.source.isidentifier() and column.source.isascii() and column.source not in _OWN_NAMES
+    return column.source if is_safe else column.table
+
+
 def rejected_schema(contract: Contract) -> pa.Schema:
     """Columns and types of `rejected_contacts`: every delivered field as text, and the reasons."""
     return pa.schema(
         [
             ("kind", pa.string()),
-            *((name, pa.string()) for name in (*contract.delivery_columns, ARRIVED_AT)),
+            *((_text_name(column), pa.string()) for column in contract.columns),
+            (ARRIVED_AT, pa.string()),
             ("line", pa.string()),
             ("codes", pa.list_(pa.field("element", pa.string(), nullable=False))),
             ("reasons", pa.list_(pa.string())),
@@ -151,9 +167,12 @@ def rejected_of(
         found["line"].append(misfit[2] if misfit else None)
         found["codes"].append([code for code, _ in faults])
         found["reasons"].append([sentence for _, sentence in faults])
-        for name in (*family.contract.delivery_columns, ARRIVED_AT):
+        for column in (*family.contract.columns, _ARRIVAL_DAY):
+            name = column.source
             text = verdict.text(name, row) if name in verdict.columns else ""
-            found[name].append((block.identifiers[row].as_py() if name == family.identifier else text) or None)
+            found[_text_name(column)].append(
+                (block.identifiers[row].as_py() if name == family.identifier else text) or None
+            )
     found["kind"] = [family.table] * len(rows)
     found[DELIVERY_ARRIVAL] = [file.arrival] * len(rows)
     found["delivery_sha256"] = [file.sha256] * len(rows)

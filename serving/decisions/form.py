@@ -26,12 +26,12 @@ Values = Mapping[str, str]
 def labels_of(contract: Contract) -> dict[str, str]:
     """Short names of the form's fields, for people."""
     columns = (*contract.payload, contract.contact_id, contract.contact_date)
-    return {column.source: column.title for column in columns} | ECONOMICS
+    return {column.asked_as: column.title for column in columns} | ECONOMICS
 
 
 def default_values(as_of: str, economics: Economics, contract: Contract) -> dict[str, str]:
     """A typical customer on the last day of data."""
-    values = {column.source: str(column.default) for column in contract.payload}
+    values = {column.source: str(column.typical) for column in contract.payload}
     return values | {
         "contact_id": "",
         "contact_date": as_of,
@@ -42,7 +42,7 @@ def default_values(as_of: str, economics: Economics, contract: Contract) -> dict
 
 def recorded_values(record: Decision, payload: Mapping[str, Any], contract: Contract) -> dict[str, str]:
     """The values of a decision on record, as form text; columns that came later have their defaults."""
-    values = {column.source: str(payload.get(column.source, column.default)) for column in contract.payload}
+    values = {column.source: str(payload.get(column.source, column.typical)) for column in contract.payload}
     return values | {
         "contact_id": record.contact_id or "",
         "contact_date": record.contact_date,
@@ -58,7 +58,7 @@ def sent_values(data: Mapping[str, Any], contract: Contract) -> dict[str, str]:
 def request_from(values: Values, payloads: Payloads) -> PredictionRequest:
     """A sent form as a request."""
     raw: dict[str, Any] = {
-        column.source: _number(values[column.source]) if column.kind is ColumnKind.INTEGER else values[column.source]
+        column.source: _number(values[column.source]) if column.is_number else values[column.source]
         for column in payloads.contract.payload
     }
     raw |= {name: values[name] for name in ("contact_id", "contact_date") if values[name]}
@@ -88,7 +88,7 @@ def form_of(
     """The form with values and faults."""
     faults = {e.field.removeprefix("economics."): f"Expected {e.expected}; found {e.found}." for e in errors}
     groups = [
-        FieldGroup(legend, [_column_field(c, values[c.source], faults.pop(c.source, ""), contract) for c in columns])
+        FieldGroup(legend, [_column_field(one, values, faults.pop(one.asked_as, ""), contract) for one in columns])
         for legend, columns in _grouped(contract)
     ]
     economics = [_economics_field(name, values[name], faults.pop(name, "")) for name in ECONOMICS]
@@ -111,17 +111,19 @@ def _economics_field(name: str, value: str, error: str) -> FormField:
     return FormField(name, label, meaning, "EUR", "number", value, [], "0.01", maximum, "any", error)
 
 
-def _column_field(column: Column, value: str, error: str, contract: Contract) -> FormField:
-    name, label = column.source, column.title
+def _column_field(column: Column, values: Values, error: str, contract: Contract) -> FormField:
+    name, label, value = column.asked_as, column.title, values[column.asked_as]
     if column is contract.contact_id:
         meaning = f"Optional: whom the decision is about, at most {CONTACT_ID_LENGTH} characters; erasable later."
         return FormField(name, label, meaning, "", "text", value, error=error)
     if column is contract.contact_date:
         meaning = "By default the last day of data. Much later days have old features, and the answer warns of it."
         return FormField(name, label, meaning, "", "date", value, [], str(FIRST_DATE), str(LAST_DATE), "", error)
-    if column.kind is ColumnKind.INTEGER:
-        bounds = (str(column.minimum), str(column.maximum))
-        meaning = f"{column.description} {column.minimum:,} to {column.maximum:,}."
+    if column.is_number:
+        low, high = column.minimum, column.maximum
+        bounds = ("" if low is None else str(low), "" if high is None else str(high))
+        meaning = column.description if low is None or high is None else f"{column.description} {low:,} to {high:,}."
         unit = "" if column.unit == "contacts" else column.unit  # the label says it already
-        return FormField(name, label, meaning, unit, "number", value, [], *bounds, "", error)
+        step = "" if column.kind is ColumnKind.INTEGER else "any"
+        return FormField(name, label, meaning, unit, "number", value, [], *bounds, step, error)
     return FormField(name, label, column.description, "", "choice", value, list(column.categories), error=error)

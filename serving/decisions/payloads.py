@@ -26,6 +26,7 @@ from serving.web.bodies import SHOWN, fault, not_json, shown
 from serving.web.openapi import inlined
 from serving.web.problems import FieldError, PayloadError
 
+_FORMS: Final = {ColumnKind.INTEGER: "%d", ColumnKind.DECIMAL: "%r"}  # of values in canonical JSON
 OPTIONAL_FIELDS: Final = ("contact_id", "contact_date", "economics")
 _SCHEMA: Final = inlined(PredictionRequest)  # of what every contract has
 
@@ -55,7 +56,7 @@ class Payloads:
             contract,
             request_type(contract),
             {
-                **{column.source: column.default for column in contract.payload},
+                **{column.source: column.typical for column in contract.payload},
                 "contact_id": "c-1",
                 "contact_date": "2010-11-17",
             },
@@ -99,7 +100,9 @@ class Payloads:
             values[column.table] = value
             if not is_kept:
                 errors.append(FieldError(column.source, _expected(column), shown(value) if text else "nothing"))
-        contact_id, date = row.get("contact_id") or None, row.get("contact_date") or None
+        contact_id, date = (
+            row.get(one.source) or None for one in (self.contract.contact_id, self.contract.contact_date)
+        )
         day = iso_day(date) if date else default_date
         errors += [*_errors_of("contact_id", contact_id), _date_error(day or date), *self._calendar_errors(row, day)]
         if faults := tuple(error for error in errors if error is not None):
@@ -111,10 +114,9 @@ class Payloads:
         calendar = Calendar.of(self.contract)
         if day is None or calendar is None:
             return []
-        stated = {calendar.day: str(day.day), calendar.month: calendar.months[day.month - 1]}
         return [
             FieldError(name, f"{expected}, as contact_date says", shown(row[name]))
-            for name, expected in stated.items()
+            for name, expected in calendar.stated(day).items()
             if row.get(name, "") not in ("", expected, expected.zfill(2))
         ]
 
@@ -172,11 +174,8 @@ def _canonical_writer(contract: Contract) -> Callable[[PredictionRequest], str]:
     columns = sorted(contract.payload, key=lambda column: column.source)
     values_of = _getter([column.table for column in columns])
     if all(canonical_json(text) == f'"{text}"' for column in columns for text in (column.source, *column.categories)):
-        # Whole numbers and words that need no escaping: their canonical JSON is a form to fill in.
-        members = [
-            f'"{column.source}":'.replace("%", "%%") + ("%d" if column.kind is ColumnKind.INTEGER else '"%s"')
-            for column in columns
-        ]
+        # Numbers and words that need no escaping: their canonical JSON is a form to fill in.
+        members = [f'"{column.source}":'.replace("%", "%%") + _FORMS.get(column.kind, '"%s"') for column in columns]
         form = "{" + ",".join(members) + "}"
         return lambda request: form % values_of(request)
     names = [column.source for column in columns]

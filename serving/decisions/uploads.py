@@ -15,7 +15,6 @@ from serving.web.problems import FieldError, PayloadError
 
 T = TypeVar("T")
 MAX_ROWS: Final = 100_000
-_UNRESTRICTED: Final = "contact_id", "contact_date"
 # First bytes of what people upload instead of CSV.
 _OTHER_FORMATS: Final = (
     (b"PK", "an Excel workbook or a ZIP archive; save the sheet as CSV UTF-8"),
@@ -97,7 +96,8 @@ def _check_header(header: list[str], payloads: Payloads) -> None:
     if missing or unknown or len(set(header)) != len(header):
         parts = [f"missing {', '.join(missing)}"] * bool(missing)
         parts += [f"unknown {', '.join(shown(name) for name in unknown[:10])}"] * bool(unknown)
-        optional = (*contract.optional_columns, *_UNRESTRICTED, *contract.calendar_columns)
+        found_by = contract.contact_id.source, contract.contact_date.source
+        optional = (*contract.optional_columns, *found_by, *contract.calendar_columns)
         expected = (
             f"a header, separated by , or ;, with the columns {', '.join(needed)} and optionally {', '.join(optional)}"
         )
