@@ -22,6 +22,7 @@ from bank_assets.contract.columns import Column, ColumnKind, ColumnRole
 from bank_assets.contract.contract import Contract
 
 BoolArray = NDArray[np.bool_]
+Day = date  # where a field is called `date`
 
 SPACE: Final = "".join(map(chr, range(0x21)))  # characters that are trimmed around a field
 
@@ -246,7 +247,7 @@ class Calendar:
             for part, column in self.columns.items()
         }
 
-    def stated(self, day: date) -> dict[str, str]:
+    def stated(self, day: Day) -> dict[str, str]:
         """What each column has to say about a day, "" for a weekday on which nobody is called."""
         places = {"month": day.month - 1, "weekday": day.weekday()}
         return {

@@ -61,7 +61,9 @@ def _rows(source: Source, settings: Settings) -> pd.DataFrame:
         text = pd.DataFrame([fields for _, fields in good], columns=list(head.columns), dtype=str)
     contract = settings.contract
     if is_undated(source.path, contract):
-        text[contract.contact_date.source] = implied_dates(contract, text)
+        text[contract.contact_date.source] = implied_dates(
+            contract, {name: text[name] for name in contract.calendar_columns}
+        )
         text[contract.contact_id.source] = [contact_id_of(row, contract) for row, _ in good]
     for name in contract.optional_columns:
         if name not in text.columns:
