@@ -51,8 +51,8 @@ replay: env ## decide the history day by day, policies side by side
 	$(BIN)/python -m bank_assets replay --json
 
 ui: env archive ## Dagster web server and daemon on 127.0.0.1:3000 (BANK_UI_PORT)
-	mkdir -p $(DAGSTER_HOME)
-	grep -qs '^storage:' $(DAGSTER_HOME)/dagster.yaml || cp dagster.yaml $(DAGSTER_HOME)/dagster.yaml
+	mkdir -p "$$DAGSTER_HOME"
+	grep -qs '^storage:' "$$DAGSTER_HOME/dagster.yaml" || cp dagster.yaml "$$DAGSTER_HOME/dagster.yaml"
 	exec $(BIN)/dg dev --host 127.0.0.1 --port $(UI_PORT)
 
 demo: env archive ## time travel: past months arrive, the loop responds (MONTHS=6 STEP=month|7 PAUSE=0 DEMO_START= ATTACH=1)
@@ -77,7 +77,7 @@ imports: env ## import rules
 	$(BIN)/lint-imports
 
 defs: env ## the Dagster definitions load
-	mkdir -p $(DAGSTER_HOME)
+	mkdir -p "$$DAGSTER_HOME"
 	$(BIN)/dg check defs
 
 test-fast: env ## under 90 s: no Spark, no browser, no server
@@ -104,7 +104,7 @@ snapshots: env ## rewrite the pinned graph, API, pages, hashes and figures (bank
 soak: env ## full counts of kills and faults, servers, images, the demo, the whole replay
 	# Two at a time: while one test waits (ten minutes without MLflow, a starting server), the other uses the cores.
 	$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "soak" --durations=40 bank_assets_tests
-	$(BIN)/python -m bank_assets replay --json > $(BANK_HOME)/replay.json
+	$(BIN)/python -m bank_assets replay --json > "$$BANK_HOME/replay.json"
 
 # Needs the real file: BANK_SOURCE, else the download pinned by sha256.
 BENCHES := simulator etl drift recipes explain uncertainty replay nightly main_job serving

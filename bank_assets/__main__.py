@@ -12,13 +12,17 @@ from bank_assets.settings import SettingsError, load_settings
 COMMANDS: Final = {
     "run": ("bank_assets.commands.run", "land the source and run the main job"),
     "replay": ("bank_assets.commands.replay", "decide the history day by day, policies side by side"),
+    "relocate": ("bank_assets.commands.relocate", "after a home was moved: register its artifacts where they lie now"),
     "prune": ("bank_assets.commands.prune", "remove old snapshots of tables that nothing refers to"),
     "demo": ("bank_assets.commands.demo", "time travel: past months arrive and the loop responds unattended"),
 }
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; returns 0 for success, 1 for a technical failure, 2 for wrong usage."""
+    """Run one command; returns 0 for success, 1 for a technical failure, 2 for wrong usage.
+
+    An error of ours says what to do, in one sentence; any other keeps its traceback.
+    """
     warnings.filterwarnings("ignore")  # third-party warnings for developers; the test suite shows them
     parser = argparse.ArgumentParser(prog="bank_assets", description="Whom is it worth calling?")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -34,7 +38,16 @@ def main(argv: list[str] | None = None) -> int:
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
-    return int(import_module(COMMANDS[arguments.command][0]).run(arguments, settings))
+    try:
+        return int(import_module(COMMANDS[arguments.command][0]).run(arguments, settings))
+    except Exception as error:
+        if isinstance(error, OSError) and str(error.filename).startswith(str(settings.home)):
+            print(f"BANK_HOME: expected a folder that can be written, found {error}; correct it.", file=sys.stderr)
+        elif type(error).__module__.startswith("bank_assets."):
+            print(error, file=sys.stderr)
+        else:
+            raise
+        return 1
 
 
 if __name__ == "__main__":

@@ -6,10 +6,12 @@ Drift and promotion thresholds are not settings: they are versioned with their c
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, TypedDict
+from zoneinfo import ZoneInfo, available_timezones
 
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import ContractError
@@ -19,6 +21,8 @@ from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
 PREFIX: Final = "BANK_"
 DEFAULT_COST_EUR, DEFAULT_VALUE_EUR = 5.0, 50.0
 DEFAULT_ECONOMICS: Final = Economics.constant(DEFAULT_COST_EUR, DEFAULT_VALUE_EUR)
+# Dagster and MLflow use a path unquoted in the address of a SQLite file, Spark in a list of folders.
+_UNUSABLE_IN_HOME: Final = re.compile(r"[?,\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}")
 
 
 class SettingsError(ValueError):
@@ -167,6 +171,48 @@ def names(env: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in env.get(PREFIX + name, "").split(",") if part.strip())
 
 
+class Addresses(TypedDict):
+    """Settings that say where registry, artifacts and ledger are."""
+
+    mlflow_uri: str
+    mlflow_artifacts: str
+    ledger_url: str
+
+
+def embedded_addresses(home: Path) -> Addresses:
+    """Where registry, artifacts and ledger of a home are, unless the environment names servers."""
+    return {
+        "mlflow_uri": f"sqlite:///{home / 'mlflow.db'}",
+        "mlflow_artifacts": (home / "mlartifacts").as_uri(),
+        "ledger_url": f"sqlite:///{home / 'ledger.db'}",
+    }
+
+
+def _home(env: Mapping[str, str], default: Path) -> Path:
+    home = Path(env.get(PREFIX + "HOME", "").strip() or default).expanduser().absolute()
+    if found := _UNUSABLE_IN_HOME.search(str(home)):
+        raise SettingsError(
+            f"{PREFIX}HOME: expected a path without '?', ',' and codes like %41, which Dagster, MLflow or Spark would "
+            f"take for another path; found {found[0]!r} in {str(home)!r}. Rename the folder."
+        )
+    return home
+
+
+def _zone(env: Mapping[str, str], default: str) -> str:
+    name = env.get(PREFIX + "TIMEZONE", "").strip() or default
+    try:
+        return ZoneInfo(name).key
+    except (KeyError, ValueError, OSError) as error:
+        known = sorted(available_timezones())
+        if not known:  # an image without time zones, which schedules nothing
+            return name
+        alike = [zone for zone in known if zone.lower().endswith(name.lower())]
+        raise SettingsError(
+            f"{PREFIX}TIMEZONE: expected a time zone like {(alike or [default])[0]}, found {name!r}; correct it, or "
+            f"unset it for {default}."
+        ) from error
+
+
 def load_settings(env: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from the environment, or from `env`; paths become absolute.
 
@@ -175,14 +221,15 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
     """
     env = os.environ if env is None else env
     defaults = Settings()
-    home = Path(env.get(PREFIX + "HOME") or defaults.home).expanduser().absolute()
+    home = _home(env, defaults.home)
+    own = embedded_addresses(home)
     budget = env.get(PREFIX + "BUDGET_EUR", "").strip()
     return Settings(
         home=home,
         source=env.get(PREFIX + "SOURCE") or defaults.source,
-        mlflow_uri=env.get(PREFIX + "MLFLOW_URI") or f"sqlite:///{home / 'mlflow.db'}",
-        mlflow_artifacts=env.get(PREFIX + "MLFLOW_ARTIFACTS") or (home / "mlartifacts").as_uri(),
-        ledger_url=env.get(PREFIX + "LEDGER_URL") or f"sqlite:///{home / 'ledger.db'}",
+        mlflow_uri=env.get(PREFIX + "MLFLOW_URI") or own["mlflow_uri"],
+        mlflow_artifacts=env.get(PREFIX + "MLFLOW_ARTIFACTS") or own["mlflow_artifacts"],
+        ledger_url=env.get(PREFIX + "LEDGER_URL") or own["ledger_url"],
         spark_master=env.get(PREFIX + "SPARK_MASTER") or defaults.spark_master,
         spark_memory=env.get(PREFIX + "SPARK_MEMORY") or defaults.spark_memory,
         economics=Economics.constant(
@@ -198,7 +245,7 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
         probation=flag(env, "PROBATION", defaults.probation),
         train_nightly=flag(env, "TRAIN_NIGHTLY", defaults.train_nightly),
         budget_eur=number(env, "BUDGET_EUR", 0, 0, 1e12) if budget else None,
-        timezone=env.get(PREFIX + "TIMEZONE") or defaults.timezone,
+        timezone=_zone(env, defaults.timezone),
         alert_urls=names(env, "ALERT_URLS"),
         public_url=env.get(PREFIX + "PUBLIC_URL") or defaults.public_url,
         ui_url=env.get(PREFIX + "UI_URL") or defaults.ui_url,

@@ -1,7 +1,12 @@
 """Settings from the environment: choices are checked by name."""
 
-import pytest
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
+import pytest
+from sqlalchemy.engine import make_url
+
+from bank_assets.__main__ import main
 from bank_assets.settings import SettingsError, load_settings
 
 
@@ -14,3 +19,33 @@ def test_the_objective_is_profit_unless_f1_is_chosen():
 def test_an_unknown_choice_is_refused_by_name(name):
     with pytest.raises(SettingsError, match=f"BANK_{name}: expected .* or .*, found 'auc'; unset it"):
         load_settings({f"BANK_{name}": "auc"})
+
+
+@pytest.mark.parametrize("name", ["a b", "[prod]", "{a}", "*", "50%", "#1", "a:b", "ä", "a&b'c\"", "..."])
+def test_a_home_of_any_name_is_one_folder_in_every_address(tmp_path, name):
+    settings = load_settings({"BANK_HOME": str(tmp_path / name)})
+    assert make_url(settings.ledger_url).database == str(tmp_path / name / "ledger.db")
+    assert make_url(settings.mlflow_uri).database == str(tmp_path / name / "mlflow.db")
+    assert Path(unquote(urlsplit(settings.mlflow_artifacts).path)) == tmp_path / name / "mlartifacts"
+
+
+@pytest.mark.parametrize(
+    ("name", "found"), [("what?", "'?'"), ("a%41", "'%41'"), ("two\nlines", r"'\\n'"), ("a,b", "','")]
+)
+def test_a_home_that_a_database_address_cannot_hold_is_refused_by_name(name, found):
+    with pytest.raises(SettingsError, match=rf"BANK_HOME: expected .* found {found.replace('?', '[?]')} in .* Rename"):
+        load_settings({"BANK_HOME": f"/srv/{name}"})
+
+
+def test_a_blank_setting_is_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load_settings({"BANK_HOME": "  ", "BANK_TIMEZONE": " "}) == load_settings({})
+
+
+@pytest.mark.parametrize("zone", ["Lisbon", "europe/lisbonne", "Europe", "/etc/localtime", "../x", "UTC+1"])
+def test_an_unknown_time_zone_is_one_sentence_at_the_command_line(zone, monkeypatch, capsys):
+    monkeypatch.setenv("BANK_TIMEZONE", zone)
+    assert main(["prune"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("BANK_TIMEZONE: expected a time zone like Europe/Lisbon, found")
+    assert len(told.splitlines()) == 1

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = _parser().parse_args(arguments)
     try:
         return int(parsed.run(parsed, load_serving_settings()))
-    except (SettingsError, LedgerError, ValueError) as error:
+    except (SettingsError, LedgerError, ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 1
 
@@ -137,6 +137,8 @@ def _verify(parsed: argparse.Namespace, settings: ServingSettings) -> int:
     anchor = None
     if parsed.anchor:
         seq, _, digest = parsed.anchor.partition(":")
+        if not seq.isdigit() or not digest:
+            raise ValueError(f"--anchor: expected number:hash, found {parsed.anchor!r}; copy what verify printed.")
         anchor = chain.Anchor(int(seq), digest)
     result = chain.verify(open_ledger(settings.platform.ledger_url), anchor)
     fault = f"; at {result.first_bad_seq}: {result.why}" if result.why else ""

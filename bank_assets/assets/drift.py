@@ -25,7 +25,7 @@ from bank_assets.reports.drift_words import effects_table
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.resources.spark import SparkResource
 from bank_assets.settings import Settings
-from bank_assets.spark.profile import value_counts, value_counts_of_files
+from bank_assets.spark.profile import rows_of_files, value_counts, value_counts_of_files
 from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.derivations import Derived
 from bank_assets.store.lineage import CONTACTS, DRIFT_REPORT, OUTCOMES, PROFILES, passed_months
@@ -86,16 +86,18 @@ def count_months(store: Warehouse, spark: SparkResource, due: Mapping[str, Deriv
 
 def _long_table(store: Warehouse, session: SparkSession, filled: Sequence[str], contract: Contract) -> DataFrame:
     """Counts of the contacts' own columns read from their files; those known after the call need a join."""
-    contact_files = [str(path) for path in store.files("contacts", filled)]
+    contact_files, outcome_files = (
+        [str(path) for path in paths] for paths in (store.files("contacts", filled), store.files("outcomes"))
+    )
     counts = value_counts_of_files(session, contact_files, contract)
-    outcome_files = [str(path) for path in store.files("outcomes")]
-    days = session.read.parquet(*contact_files).select("contact_id", "contact_date")
+    days = rows_of_files(session, contact_files, ("contact_id", "contact_date"))
     if outcome_files:
-        arrived = session.read.parquet(*outcome_files)
+        outcome = ("is_subscribed", *(contract.by_source[name].table for name in contract.post_contact_columns))
+        columns = ("contact_id", *outcome, "arrived_on", "delivery_arrival")
+        arrived = rows_of_files(session, outcome_files, columns)
         latest = Window.partitionBy("contact_id").orderBy(f.desc("arrived_on"), f.desc("delivery_arrival"))
         known = arrived.withColumn("place", f.row_number().over(latest)).where("place = 1")
-        after = (contract.by_source[name].table for name in contract.post_contact_columns)
-        joined = days.join(known.select("contact_id", "is_subscribed", *after), "contact_id", "left")
+        joined = days.join(known.select("contact_id", *outcome), "contact_id", "left")
         counts = counts.unionByName(value_counts(joined.drop("contact_id"), contract))
     return counts
 

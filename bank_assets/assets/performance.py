@@ -14,7 +14,8 @@ from bank_assets.assets.materialization import ML_OWNERS, OWNERS, Wanted, derive
 from bank_assets.contract.contract import Contract
 from bank_assets.core.model.calibration import recalibrated_day_by_day
 from bank_assets.core.model.scorer import apply_calibrator
-from bank_assets.core.quality.performance import Baseline, PerformanceReport, measure_performance
+from bank_assets.core.quality.performance import measure_performance
+from bank_assets.core.quality.performance_report import Baseline, PerformanceReport
 from bank_assets.partitions import monthly_asset
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.settings import Settings

@@ -5,11 +5,13 @@ The promotion asset writes the latter before the alias moves, so that a full dis
 """
 
 import json
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import dagster as dg
+import msgspec
 import numpy as np
 from sqlalchemy import Engine
 
@@ -42,6 +44,8 @@ AS_ANSWERED = (
     "The old model's figures are what it answered on the day of each contact, recalibrated as on that day. The new "
     "one's come from fits of the same recipe before each contact. Neither had seen these contacts."
 )
+
+_log = logging.getLogger(__name__)
 
 
 def page_path(settings: Settings, address: str) -> Path:
@@ -99,9 +103,15 @@ def remove_drift_files(settings: Settings, month: str) -> None:
 
 
 def earlier_reports(folder: Path, month: str) -> dict[str, DriftReport]:
-    """Reports of the preceding months, oldest first, as many as a page shows."""
+    """Reports of the preceding months, oldest first, as many as a page shows; an unreadable one is left out."""
     names = sorted(path.stem for path in folder.glob("????-??.json") if path.stem < month)[-(SHOWN_PERIODS - 1) :]
-    return {name: DriftReport.from_dict(json.loads((folder / f"{name}.json").read_bytes())) for name in names}
+    found = {}
+    for name in names:
+        try:
+            found[name] = DriftReport.from_dict(json.loads((folder / f"{name}.json").read_bytes()))
+        except (ValueError, TypeError, msgspec.ValidationError) as error:
+            _log.warning("drift report of %s left out of the page of %s: %s", name, month, error)
+    return found
 
 
 def write_retraining_page(

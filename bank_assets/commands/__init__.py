@@ -1,6 +1,9 @@
 """Commands of `python -m bank_assets`, one module each."""
 
 import argparse
+from datetime import date
+
+from bank_assets.contract.rows import iso_day
 
 
 def positive(text: str) -> int:
@@ -8,3 +11,11 @@ def positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, found {text!r}")
     return int(text)
+
+
+def day(text: str) -> date:
+    """Argument type: a day as YYYY-MM-DD."""
+    found = iso_day(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"expected a day like 2008-09-01, found {text!r}")
+    return found

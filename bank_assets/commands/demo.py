@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from bank_assets.commands import positive
+from bank_assets.commands import day, positive
 from bank_assets.demo.deliveries import MONTH, Sender, parse_step, plan_steps
 from bank_assets.demo.play import Play
 from bank_assets.demo.processes import LOOPBACK, DemoError, Processes, answers, free_port, stop_leftovers
@@ -28,7 +28,7 @@ from bank_assets.demo.results import write_summary
 from bank_assets.landing.header import DeliveryRefused
 from bank_assets.landing.register import read_manifest
 from bank_assets.resources.instance import open_instance
-from bank_assets.settings import Settings
+from bank_assets.settings import Settings, embedded_addresses
 from bank_assets.sources.source import Source, resolve_source
 from bank_assets.sources.uci import SourceError
 
@@ -44,7 +44,7 @@ STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `demo`."""
-    parser.add_argument("--start", default=START, help=f"first day played, ISO (default: {START})")
+    parser.add_argument("--start", type=day, default=START, help=f"first day played, ISO (default: {START})")
     parser.add_argument("--months", type=positive, help="calendar months to play (default: all)")
     parser.add_argument("--step", default=MONTH, help="what arrives at a time: month, or a number of days")
     pause = "seconds between a finished step and the next delivery"
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
     try:
-        start, step_days = date.fromisoformat(arguments.start), parse_step(arguments.step)
+        start, step_days = arguments.start, parse_step(arguments.step)
         source = resolve_source(settings)
         home = settings.home if arguments.attach else arguments.home or settings.home / "demo"
         own = settings if arguments.attach else own_settings(settings, home.absolute())
@@ -97,13 +97,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
 
 def own_settings(settings: Settings, home: Path) -> Settings:
     """The same deployment in a home of its own, with its registry and ledger in files there."""
-    return replace(
-        settings,
-        home=home,
-        mlflow_uri=f"sqlite:///{home / 'mlflow.db'}",
-        mlflow_artifacts=(home / "mlartifacts").as_uri(),
-        ledger_url=f"sqlite:///{home / 'ledger.db'}",
-    )
+    return replace(settings, home=home, **embedded_addresses(home))
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from bank_assets.commands import positive
+from bank_assets.commands import day, positive
 from bank_assets.core.economics.economics import COST_COLUMN, VALUE_COLUMN, EconomicsError
 from bank_assets.core.training.recipes import RecipeError, named_recipes
 from bank_assets.landing.header import DeliveryRefused
@@ -39,10 +39,7 @@ TABLE_WIDTH: Final = 120  # if stdout is no terminal
 
 
 def _day(text: str) -> np.datetime64:
-    try:
-        return np.datetime64(text, "D")
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"expected a day like 2008-09-01, found {text!r}") from error
+    return np.datetime64(day(text))
 
 
 def _names(text: str) -> list[str]:
@@ -78,7 +75,11 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     """Replay, print and write the report; returns 0, or 2 for unusable arguments or an unusable source."""
     console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
     if args.redraw:
-        folder = write_report(args.redraw.parent, json.loads(args.redraw.read_bytes()))
+        try:
+            folder = write_report(args.redraw.parent, json.loads(args.redraw.read_bytes()))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            console.print(f"{args.redraw}: expected a replay.json of this release, found {error!r}; replay again.")
+            return 2
         console.print(f"report: {folder / 'index.html'}")
         return 0
     try:

@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 
 import dagster as dg
 from rich.console import Console
@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from sqlalchemy.exc import OperationalError
 
 from bank_assets.assets import load_stage_assets
+from bank_assets.commands import day
 from bank_assets.commands.run_summary import build_summary, print_summary
 from bank_assets.definitions import build_defs
 from bank_assets.jobs import MAIN, PERFORMANCE
@@ -35,13 +36,14 @@ from bank_assets.sources.uci import SourceError
 from bank_assets.store.atomic_files import write_atomic
 from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.lineage import stale_scores
+from bank_assets.store.relocation import relocate
 from bank_assets.store.warehouse import Warehouse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `run`."""
-    parser.add_argument("--first", type=date.fromisoformat, help="first day to land from the source, ISO; default all")
-    parser.add_argument("--last", type=date.fromisoformat, help="last day to land from the source, ISO; default all")
+    parser.add_argument("--first", type=day, help="first day to land from the source, ISO; default all")
+    parser.add_argument("--last", type=day, help="last day to land from the source, ISO; default all")
     parser.add_argument("--no-land", action="store_true", help="take what lies in the landing folder; land nothing")
 
 
@@ -49,6 +51,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Land the source and run the main job; returns 1 after a technical failure, 0 otherwise, also after a refusal."""
     console = Console(stderr=True, markup=False)  # a path may contain `[…]`
     started = time.monotonic()
+    relocate(settings.mlflow_uri, settings.mlflow_artifacts)
     try:
         _land(arguments, settings, console)
     except (SourceError, DeliveryRefused, LandingError) as error:

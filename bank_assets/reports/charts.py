@@ -190,7 +190,9 @@ def _x_labels(chart: Chart, places: Sequence[float], left: float, right: float) 
 
 
 def _tick(text: str) -> str:
-    return re.sub(r"\.?0+(?= |$)", "", text) if "." in text else text
+    """A number beside an axis, whose name has the unit: on a phone the plot begins where the number ends."""
+    bare = text.removesuffix(" EUR")
+    return re.sub(r"\.?0+(?= |$)", "", bare) if "." in bare else bare
 
 
 def _text(x: float, y: float, text: str, is_before: bool | None = None) -> str:

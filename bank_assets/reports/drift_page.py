@@ -93,7 +93,7 @@ Monitoring page shows these numbers.</p>
 <td class="num">{{ "n/a" if column.effect is none else column.effect|share }}</td>
 <td class="num">{{ column.psi|number }}</td>
 <td class="num">{{ column.distance|number }}</td>
-<td class="num">{{ "n/a" if column.ks_p_value is none else "%.2g"|format(column.ks_p_value) }}</td></tr>
+<td class="num">{{ column.ks_p_value|p_value }}</td></tr>
 {% endfor %}
 </tbody>
 </table></div>

@@ -48,6 +48,7 @@ def _environment() -> Environment:
     found.globals["style"] = Markup(STYLE.read_text(encoding="utf-8"))  # noqa: S704  ours
     found.filters["count"] = formats.count
     found.filters["number"] = formats.number
+    found.filters["p_value"] = formats.p_value
     found.filters["share"] = lambda value: formats.NONE if value is None else f"{value:.0%}"
     return found
 

@@ -20,20 +20,22 @@ of a contact counts.{% else %}Nothing.{% endif %}</p>
 <table id="months"><caption>Newest month first. Rejected rows that a later delivery corrected no longer count.</caption>
 <thead><tr><th scope="col">Month</th><th scope="col">Verdict</th><th scope="col" class="num">Rows</th>
 <th scope="col" class="num">Contacts</th><th scope="col" class="num">Unusable</th>
-<th scope="col" class="num">Replaced</th><th scope="col">Findings</th></tr></thead>
+<th scope="col" class="num">Replaced</th></tr></thead>
 <tbody>{% for row, verdict in months %}
-<tr><th scope="row">{{ row.month }}</th>
+<tr><th scope="row" class="day">{{ row.month }}</th>
 <td><span class="badge {{ "bad" if verdict.errors else "watch" if verdict.warnings else "good" }}">
 {{- "held" if verdict.errors else "passed, with hints" if verdict.warnings else "passed" }}</span></td>
 <td class="num">{{ row.rows|count }}</td><td class="num">{{ row.contacts|count }}</td>
-<td class="num">{{ row.uncorrected|count }}</td><td class="num">{{ row.superseded|count }}</td>
-<td>{% for text in verdict.errors %}<p><strong>{{ text }}</strong></p>{% endfor %}
+<td class="num">{{ row.uncorrected|count }}</td><td class="num">{{ row.superseded|count }}</td></tr>
+{% if verdict.errors or verdict.warnings or row.violations %}
+<tr class="findings"><td></td><td colspan="5">
+{% for text in verdict.errors %}<p><strong>{{ text }}</strong></p>{% endfor %}
 {% for text in verdict.warnings %}<p>{{ text }}</p>{% endfor %}
 {% if row.violations %}<p class="quiet">Rules broken:
 {% for code, rows in row.violations|dictsort|sort(attribute="1", reverse=true) %}
 {{ code }} {{ rows|count }}{{ "" if loop.last else ", " }}
 {%- endfor %}</p>{% endif %}</td></tr>
-{% endfor %}</tbody></table>
+{% endif %}{% endfor %}</tbody></table>
 </div>
 {% if has_data_docs %}<p><a href="../data_docs/index.html">Great Expectations' own pages</a> list every expectation.</p>
 {% endif %}

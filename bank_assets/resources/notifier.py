@@ -11,15 +11,18 @@ import logging
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+import msgspec
+
 from bank_assets.core.alerts.alert import DefaultChannel, Tone
 from bank_assets.settings import Settings
-from bank_assets.store.alert_log import FILE_NAME, AlertLog
+from bank_assets.store.alert_log import FILE_NAME, AlertLog, LoggedAlert
 from bank_assets.store.atomic_files import write_atomic
 from bank_assets.store.locks import lock, locked_if_free
 
@@ -92,7 +95,7 @@ class Channel:
         sent = sender.notify(
             title=alert["title"],
             body=body_of(alert),
-            notify_type=kinds.get(Tone(alert["tone"]), apprise.NotifyType.INFO),
+            notify_type=kinds.get(alert["tone"], apprise.NotifyType.INFO),
             body_format=apprise.NotifyFormat.TEXT,
             timeout=SEND_SECONDS,
         )
@@ -137,11 +140,18 @@ class Notifier:
         for place, alert in self.log.read(progress.offset):
             if time.monotonic() > until:
                 break
+            try:
+                at = LoggedAlert.of(alert).at
+            except msgspec.ValidationError as error:  # it must not hold back those after it
+                logger.warning("channel %s: skipped an unreadable alert (%s)", channel.name, error)
+                progress = replace(progress, offset=place)
+                self._keep(channel, progress)
+                continue
             is_pushed = alert.get("channel") != DefaultChannel.PAGES  # earlier releases pushed everything
             problem = channel.send(alert) if is_pushed else ""
             if not problem:
                 progress = replace(progress, offset=place, failures=0, retry_at=None, sent=progress.sent + is_pushed)
-            elif now - datetime.fromisoformat(alert["at"]) > GIVE_UP_AFTER:
+            elif now - at > GIVE_UP_AFTER:
                 logger.error("channel %s: dropped alert %s (%s)", channel.name, alert["key"], problem)
                 progress = replace(progress, offset=place, retry_at=None, given_up=progress.given_up + 1)
             else:
@@ -170,8 +180,9 @@ class Notifier:
             # A new channel starts with the alerts of the last day, not with the whole history.
             start = 0
             for place, alert in self.log.read():
-                if now - datetime.fromisoformat(alert["at"]) <= NEW_CHANNEL_LOOKS_BACK:
-                    break
+                with suppress(msgspec.ValidationError):
+                    if now - LoggedAlert.of(alert).at <= NEW_CHANNEL_LOOKS_BACK:
+                        break
                 start = place
             progress = ChannelProgress(offset=start)
             self._keep(channel, progress)

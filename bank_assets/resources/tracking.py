@@ -14,7 +14,8 @@ from typing import Any, Final
 
 import dagster as dg
 
-from bank_assets.store.registry import EXPERIMENT, Registry
+from bank_assets.store.registry import Registry
+from bank_assets.store.relocation import EXPERIMENT
 
 ROLE_TAG: Final = "bank/role"
 

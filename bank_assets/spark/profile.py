@@ -4,8 +4,8 @@ Executors count blocks of rows with Arrow, each partition sends its counts, and 
 through the driver.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,11 +13,14 @@ import pyarrow.parquet as pq
 from pyarrow.fs import FileSystem
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
+from pyspark.sql.pandas.types import from_arrow_schema
 
 from bank_assets.contract.columns import Column, ColumnRole
 from bank_assets.contract.contract import Contract
 from bank_assets.core.drift.daily_profiles import LONG_COLUMNS
 from bank_assets.core.drift.profile import profiled_columns as columns_of
+
+Units = Sequence[tuple[str, int]]  # files with the number of a row group
 
 # Spark schema of the long table.
 LONG_SCHEMA: Final = "contact_date date, column string, number double, category string, count bigint"
@@ -81,17 +84,37 @@ def value_counts_of_files(session: SparkSession, files: Sequence[str], contract:
     names = profiled_columns(schema.names, contract)
     counted = tuple(contract.by_source[name] for name in names.values())
     texts = [table for table in names if pa.types.is_string(schema.field(table).type)]
+
+    def count(units: Units) -> Iterator[pa.RecordBatch]:
+        return _count_blocks(_row_groups(units, ("contact_date", *names), texts), counted)
+
+    return _summed(_read_in_executors(session, files, count, LONG_SCHEMA))
+
+
+def rows_of_files(session: SparkSession, files: Sequence[str], columns: Sequence[str]) -> DataFrame:
+    """Columns of Parquet files that have the columns of the first, at least one.
+
+    Spark's own reader would take a path with brackets, braces or a star for a pattern.
+    """
+    with _opened(files[0]) as first:
+        schema = from_arrow_schema(pa.schema([first.schema_arrow.field(name) for name in columns]))
+    return _read_in_executors(session, files, lambda units: _row_groups(units, columns, ()), schema)
+
+
+def _read_in_executors(
+    session: SparkSession, files: Sequence[str], read: Callable[[Units], Iterator[pa.RecordBatch]], schema: Any
+) -> DataFrame:
+    """What `read` makes of the row groups of some files, about equally many in each partition."""
     units = []
     for file in files:
         with _opened(file) as parquet:
             units += [(file, group) for group in range(parquet.metadata.num_row_groups)]
 
-    def count(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        mine = [units[number] for batch in numbers for number in batch.column(0).to_pylist()]
-        return _count_blocks(_row_groups(mine, ("contact_date", *names), texts), counted)
+    def of_numbers(numbers: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        return read([units[number] for batch in numbers for number in batch.column(0).to_pylist()])
 
     partitions = max(1, min(len(units), session.sparkContext.defaultParallelism))
-    return _summed(session.range(len(units), numPartitions=partitions).mapInArrow(count, LONG_SCHEMA))
+    return session.range(len(units), numPartitions=partitions).mapInArrow(of_numbers, schema)
 
 
 def _summed(partial: DataFrame) -> DataFrame:
@@ -106,9 +129,7 @@ def _opened(file: str, texts: Sequence[str] = ()) -> pq.ParquetFile:
     return pq.ParquetFile(path, filesystem=filesystem, read_dictionary=texts)
 
 
-def _row_groups(
-    units: Iterable[tuple[str, int]], columns: tuple[str, ...], texts: Sequence[str]
-) -> Iterator[pa.RecordBatch]:
+def _row_groups(units: Units, columns: Sequence[str], texts: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Blocks of some row groups, columns in the given order."""
     for file, group in units:
         with _opened(file, texts) as parquet:

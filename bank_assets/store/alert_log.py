@@ -9,10 +9,13 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Annotated, Any, BinaryIO, Final
+
+import msgspec
 
 from bank_assets.core.alerts.alert import Alert, Tone
 from bank_assets.store.locks import lock
@@ -20,6 +23,26 @@ from bank_assets.store.locks import lock
 FILE_NAME: Final = "alerts.jsonl"
 LEVELS: Final = {Tone.BAD: logging.ERROR, Tone.WATCH: logging.WARNING}
 logger = logging.getLogger("bank_assets.alerts")
+
+
+class LoggedAlert(msgspec.Struct, frozen=True):
+    """What every line must tell of an alert; earlier releases had other kinds, and no details."""
+
+    kind: str
+    key: str
+    tone: str
+    title: str
+    text: str
+    action: str
+    at: Annotated[datetime, msgspec.Meta(tz=True)]
+    details: tuple[str, ...] = ()
+    page: str = ""
+    run_url: str = ""
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> LoggedAlert:
+        """Read a line's document; raise `msgspec.ValidationError` if something is missing."""
+        return msgspec.convert(document, cls)
 
 
 @dataclass(frozen=True, slots=True)

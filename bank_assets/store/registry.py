@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING, Any, Final
 from bank_assets.contract.names import ALIAS_CHAMPION, ALIAS_PREVIOUS_CHAMPION, MODEL_NAME
 from bank_assets.core.model.scorer import BundleError, Scorer, read_bundle
 from bank_assets.store.bundles import BundleCache, verify
+from bank_assets.store.relocation import EXPERIMENT, database_file, present_address, relocate
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-EXPERIMENT: Final = "bank-marketing"
 TAG_DIGEST: Final = "bank/digest"
-_SQLITE: Final = "sqlite:///"
 _NO_SUCH: Final = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"})
 
 
@@ -81,7 +80,8 @@ class Registry:
         return mlflow.MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
 
     def experiment_id(self) -> str:
-        """The experiment, created with the configured artifact root if it does not exist."""
+        """The experiment, with the configured artifact root; artifacts are written after this call only."""
+        relocate(self.uri, self.artifacts)
         experiment = self.client.get_experiment_by_name(EXPERIMENT)
         if experiment is not None:
             return str(experiment.experiment_id)
@@ -110,10 +110,14 @@ class Registry:
         """The files of a bundle from the registry, not verified; raise `BundleError` if the version holds none."""
         with tempfile.TemporaryDirectory() as folder:
 
-            def download(_client: MlflowClient) -> str:
+            def download(client: MlflowClient) -> str:
                 import mlflow
 
-                return mlflow.artifacts.download_artifacts(f"models:/{MODEL_NAME}/{version}", dst_path=folder)
+                address = client.get_model_version_download_uri(MODEL_NAME, version)
+                experiment = client.get_experiment_by_name(EXPERIMENT)
+                if experiment is not None:
+                    address = present_address(address, experiment.artifact_location, self.artifacts)
+                return mlflow.artifacts.download_artifacts(address, dst_path=folder)
 
             path = self._call("download", download)
             decision = None if path is None else next(Path(path).rglob("decision.json"), None)
@@ -163,10 +167,11 @@ class Registry:
 
     def _call(self, what: str, call: Callable[[MlflowClient], Any]) -> Any:
         """The registry's answer to one call; None if there is no such thing."""
-        if self.uri.startswith(_SQLITE) and not Path(self.uri.removeprefix(_SQLITE)).is_file():
+        file = database_file(self.uri)
+        if file is not None and not file.is_file():
             # MLflow would create an empty database here.
             raise RegistryUnavailableError(
-                "registry: expected an MLflow database, found none yet; run `make run` to train a first model."
+                f"registry: expected an MLflow database, found no {file.name}; run `make run` to train a first model."
             )
         try:
             return call(self.client)

@@ -119,6 +119,7 @@ def test_drift_pages_lie_beside_their_json_and_know_the_months_before(settings):
         report = compare_profiles(before, after, reference_name="champion v3")
         write_drift_files(settings, month, report, before, after, {"age": 1.0})
     folder = settings.reports / "drift"
+    (folder / "2009-02.json").write_text('{"schema_version": 1, "status": "ok"}')  # unreadable, and in nobody's way
     assert list(earlier_reports(folder, "2009-05")) == ["2009-03", "2009-04"]
     page = BeautifulSoup((folder / "2009-05.html").read_text(), "html.parser")
     assert [cell.text for cell in page.select("table.heat thead th")] == ["Column", "2009-05", "2009-04", "2009-03"]

@@ -47,3 +47,27 @@ def test_a_dry_run_removes_nothing(store, capsys):
 def test_a_reader_keeps_its_files_for_a_while(store):
     assert main(["prune", "--days", "0", "--keep", "1"]) == 0
     assert len(snapshots(store, "contacts")) == 2
+
+
+def test_an_error_of_ours_is_one_sentence_and_another_keeps_its_traceback(store, capsys, monkeypatch):
+    (store.root / "contacts" / "manifest.json").write_text("{}")
+    assert main(["prune"]) == 1
+    assert "expected a manifest written by this program" in capsys.readouterr().err
+    monkeypatch.setattr(Warehouse, "collect_garbage", lambda *_args, **_more: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        main(["prune"])
+
+
+def test_a_home_that_cannot_be_written_is_named(settings, capsys, monkeypatch):
+    def fail(*_args, **_more):
+        raise PermissionError(13, "Permission denied", str(settings.warehouse / "contacts"))
+
+    (settings.warehouse / "contacts" / "snapshots").mkdir(parents=True)
+    monkeypatch.setattr(Warehouse, "collect_garbage", fail)
+    assert main(["prune"]) == 1
+    assert capsys.readouterr().err.startswith("BANK_HOME: expected a folder that can be written")
+
+
+def test_relocating_a_home_without_models_has_nothing_to_do(settings, capsys):
+    assert main(["relocate"]) == 0
+    assert capsys.readouterr().out.endswith("nothing to do\n")

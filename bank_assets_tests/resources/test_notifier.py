@@ -176,6 +176,14 @@ class TestChannels:
         assert [one["type"] for one in receiver.got] == ["failure", "warning"]
         assert (progress.sent, progress.failures) == (2, 0)
 
+    def test_an_alert_that_cannot_be_read_holds_back_no_other(self, notifier, tmp_path):
+        notifier.log.append([alert(1)])
+        with notifier.log.path.open("a") as stream:
+            stream.write('{"schema_version": 1, "key": "k"}\n{"key": "k2", "at": "soon"}\n')
+        notifier.log.append([alert(2)])
+        (progress,) = notifier.deliver([f"file://{tmp_path}/sent.jsonl"], now=NOW).values()
+        assert (progress.sent, progress.offset) == (2, notifier.log.size)
+
     def test_a_file_gets_the_lines_themselves(self, notifier, tmp_path):
         notifier.log.append([alert(1)])
         notifier.deliver([f"file://{tmp_path}/told/here.jsonl"], now=NOW)

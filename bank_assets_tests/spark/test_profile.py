@@ -2,13 +2,14 @@ from datetime import date
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from bank_assets.contract.uci import UCI
 from bank_assets.core.drift.daily_profiles import LONG_COLUMNS, DailyProfiles
 from bank_assets.core.drift.profile import NUMERIC, kind_of
 from bank_assets.spark import profile as module
-from bank_assets.spark.profile import profiled_columns, value_counts, value_counts_of_files
+from bank_assets.spark.profile import profiled_columns, rows_of_files, value_counts, value_counts_of_files
 
 pytestmark = pytest.mark.spark
 SEED = 4
@@ -140,3 +141,11 @@ def test_a_row_without_a_date_is_refused():
     batch = pa.RecordBatch.from_pydict({"contact_date": pa.array([None], pa.date32()), "age": [30]})
     with pytest.raises(ValueError, match="found 1 without one"):
         list(module._count_blocks([batch], (UCI.by_source["age"],)))
+
+
+def test_files_below_a_folder_that_looks_like_a_pattern_are_read_once(spark, tmp_path):
+    files = [str(tmp_path / f"[a] {{b,c}} x*? d:e {number}.parquet") for number in range(2)]
+    for file in files:
+        pq.write_table(pa.table({"n": [1, 2], "day": [date(2010, 1, 2), None], "left_out": ["", ""]}), file)
+    rows = [(1, date(2010, 1, 2)), (2, None)]
+    assert sorted(map(tuple, rows_of_files(spark, files, ("n", "day")).collect())) == [*rows[:1] * 2, *rows[1:] * 2]

@@ -1,6 +1,7 @@
 """A home of an earlier release works; `make_old_home.py` made it with that release's own code."""
 
 import json
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from litestar.testing import TestClient
 
+from bank_assets.contract.names import MODEL_NAME
 from bank_assets.ledger import accounts, chain, promotions
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.loop.deliveries import due_outcome_months
@@ -18,6 +20,7 @@ from bank_assets.store.contact_store import ContactStore
 from bank_assets.store.derivations import stale
 from bank_assets.store.lineage import passed_months, stale_scores
 from bank_assets.store.registry import Registry
+from bank_assets.store.relocation import relocate
 from bank_assets.store.warehouse import Warehouse
 from bank_assets_tests.world.app import PAYLOAD
 from bank_assets_tests.world.waiting import wait_until
@@ -120,6 +123,25 @@ def test_its_registry_has_its_champion_and_both_versions(settings):
     for version in ("1", "2"):
         assert registry.scorer(version).decision["recipe"]["algorithm"] == "lightgbm"
     assert registry.bundles.read("2", champion.digest)
+
+
+def test_its_bundles_are_read_and_written_where_it_was_moved_to(settings, tmp_path):
+    home = tmp_path / "moved [home] ä"
+    shutil.copytree(settings.home, home, ignore=shutil.ignore_patterns("models", "serving"))
+    moved = load_settings({"BANK_HOME": str(home)})
+    registry = Registry(moved.mlflow_uri, moved.mlflow_artifacts, home / "models")
+    for version in ("1", "2"):
+        before = registry.client.get_model_version_download_uri(MODEL_NAME, version)
+        (bundle,) = (settings.home / "models").glob(f"{version}*")
+        shutil.copytree(bundle, home / before.removeprefix("file:///srv/bank/"))
+    assert registry.scorer("1").digest == registry.get("1").digest  # before anything is rewritten
+    shutil.rmtree(home / "models")
+    experiment = registry.experiment_id()
+    run = registry.client.create_run(experiment)
+    assert run.info.artifact_uri.startswith(f"{moved.mlflow_artifacts}/")
+    assert registry.client.get_model_version_download_uri(MODEL_NAME, "2").startswith(f"{moved.mlflow_artifacts}/")
+    assert registry.scorer("2").digest == registry.get("2").digest
+    assert relocate(moved.mlflow_uri, moved.mlflow_artifacts) is None  # nothing is left to do
 
 
 def test_its_history_of_champions_is_read(ledger):

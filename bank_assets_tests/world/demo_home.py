@@ -31,7 +31,8 @@ from bank_assets.core.model.scorer import Scorer
 from bank_assets.core.quality import metrics
 from bank_assets.core.quality.comparison import compare_models, profit_curve
 from bank_assets.core.quality.objective import Cohort
-from bank_assets.core.quality.performance import Baseline, PerformancePolicy, measure_performance
+from bank_assets.core.quality.performance import PerformancePolicy, measure_performance
+from bank_assets.core.quality.performance_report import Baseline
 from bank_assets.core.training.export import to_onnx
 from bank_assets.core.training.recipes import Recipe, fit_recipe
 from bank_assets.landing.deliveries import register_deliveries

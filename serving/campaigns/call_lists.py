@@ -11,6 +11,7 @@ from typing import Final
 
 from sqlalchemy import Engine
 
+from bank_assets.contract.contract import Contract
 from bank_assets.core.economics.planner import PlanSettings
 from bank_assets.ledger import campaigns
 from bank_assets.ledger.campaigns import CampaignList
@@ -135,6 +136,14 @@ class CallLists:
         return content
 
 
+def example_list(day: str, contract: Contract) -> str:
+    """A list of one made-up customer in the form of an upload."""
+    values = {column.source: column.default for column in contract.payload}
+    values |= {contract.contact_id.source: "example-1", contract.contact_date.source: day}
+    names = [name for name in contract.campaign_columns if name in values]
+    return "\n".join(";".join(f'"{text}"' for text in row) for row in (names, [values[name] for name in names])) + "\n"
+
+
 def read_contacts(path: Path, payloads: Payloads) -> CampaignContacts:
     """Read a list: good rows, and bad ones with their reason."""
 
@@ -157,7 +166,8 @@ def read_contacts(path: Path, payloads: Payloads) -> CampaignContacts:
     if not contacts:
         usable = "a header alone"
         if rejected:
-            first = rejected[0]
-            usable = f"none of {len(rejected)}; line {first.line}: {first.errors[0].field or 'the whole row'}"
+            first, fault = rejected[0].line, rejected[0].errors[0]
+            wrong = f"{fault.field or 'the whole row'}: expected {fault.expected}, found {fault.found}"
+            usable = f"none of {len(rejected)}; line {first}: {wrong}"
         raise PayloadError(FieldError("", "at least one usable row", usable))
     return CampaignContacts(digest, contacts, rejected)

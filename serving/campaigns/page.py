@@ -17,7 +17,7 @@ from bank_assets.core.economics.suppression import SuppressionList
 from bank_assets.ledger import campaigns
 from bank_assets.reports.formats import count
 from bank_assets.store.campaign_files import KEPT_DAYS
-from serving.campaigns.call_lists import CallLists
+from serving.campaigns.call_lists import CallLists, example_list
 from serving.campaigns.form import plan_form, settings_of
 from serving.campaigns.view_models import CallListPage, CallListView, CampaignPage, SuppressionView
 from serving.campaigns.views import plan_view
@@ -69,6 +69,15 @@ def campaign(
     if is_partial(request) and part is None:
         return Response("", status_code=204)
     return show(request, page, part, status=422 if fault else 200)
+
+
+@get("/campaign/example.csv", name="page:campaign:example", sync_to_thread=False)
+def example(store: NamedDependency[ChampionStore], call_lists: NamedDependency[CallLists]) -> Response[str]:
+    """A list of one customer, to be filled in and uploaded."""
+    content = example_list(store.state.as_of, call_lists.payloads.contract)
+    return Response(
+        content, media_type="text/csv", headers={"Content-Disposition": 'attachment; filename="example.csv"'}
+    )
 
 
 @post("/campaign/upload", name="page:campaign:upload", request_max_body_size=UPLOAD_BYTES, status_code=303)
@@ -146,4 +155,4 @@ def download(
     return Response(content, media_type="text/csv", headers={"Content-Disposition": attachment})
 
 
-PAGE = Page("/campaign", "Campaign", "predict", (campaign, upload, suppress, make, kept_list, download))
+PAGE = Page("/campaign", "Campaign", "predict", (campaign, example, upload, suppress, make, kept_list, download))

@@ -118,7 +118,7 @@ class ChampionStore:
             self.champion = self._with_inputs(self._champion(version, files))
         except FileNotFoundError:
             return False
-        except (BundleError, OSError, KeyError, json.JSONDecodeError) as error:
+        except (BundleError, OSError, KeyError, TypeError, ValueError) as error:
             logger.critical("last good model refused", extra={"error": str(error)})
             return False
         return True

@@ -21,7 +21,7 @@ from serving.decisions.recorder import Recorder
 from serving.home.view_models import HomePage, HomeState
 from serving.monitoring.reports import Reports
 from serving.monitoring.response_views import LEDGER_UNREADABLE, LoopHistory
-from serving.monitoring.views import ANSWERED_BY_THE_LOOP, alert_lines
+from serving.monitoring.views import ANSWERED_BY_THE_LOOP, alert_lines, fault_notices
 from serving.settings import ServingSettings
 from serving.web.access import identity_of
 from serving.web.chrome import Page
@@ -48,11 +48,12 @@ def home(
     """Champion, freshness, drift, record, and what needs somebody."""
     scopes = identity_of(request).scopes
     loop = LoopHistory.read(ledger, READ_ROWS)
+    alerts, data = alert_lines(reports.alerts(SHOWN_ALERTS), loop), _data(store, reports, loop)
     state = HomeState(
-        attention=_attention(store, reports, loop),
-        alerts=alert_lines(reports.alerts(SHOWN_ALERTS), loop),
+        attention=_attention(store, reports, loop),  # names what could not be read before
+        alerts=alerts,
         model=_model(store, loop),
-        data=_data(store, reports, loop),
+        data=data,
         decisions=_decisions(ledger, recorder),
     )
     state = replace(state, digest=hashlib.sha256(repr(state).encode()).hexdigest()[:16])
@@ -90,7 +91,7 @@ def _attention(store: ChampionStore, reports: Reports, loop: LoopHistory | None)
     summary = reports.run_summary()
     if summary is None:
         found.append(Notice(PLAIN, "No pipeline run is on file", "Run `make run`, or land deliveries and wait."))
-    elif summary.get("validation_passed") is False:
+    elif not summary.validation_passed:
         text = "A month failed its gate and is held; the others went on."
         found.append(Notice(BAD, "Validation failed", text, "/monitoring", "See the reports"))
     if loop and loop.stopped_on:  # it stays here until the loop tries again, however old its alert is
@@ -106,16 +107,17 @@ def _attention(store: ChampionStore, reports: Reports, loop: LoopHistory | None)
     if champion is not None and not champion.decision.get("training", {}).get("is_real"):
         text = "The champion learned from data that is not the real file; its figures say nothing about customers."
         found.append(Notice(WATCH, "Not real data", text))
+    found += fault_notices(reports)
     return sorted(found, key=lambda one: (BAD, WATCH, PLAIN).index(one.tone))
 
 
 def _urgent(reports: Reports) -> list[Notice]:
     """Alerts of the last day that a person must act on; what the loop answers by itself is none of them."""
-    since = (datetime.now(UTC) - URGENT_FOR).isoformat()
+    since = datetime.now(UTC) - URGENT_FOR
     return [
-        Notice(BAD, one["title"], f"{one['text']} {one['action']}", "/monitoring", "See all alerts")
+        Notice(BAD, one.title, f"{one.text} {one.action}", "/monitoring", "See all alerts")
         for one in reports.alerts(URGENT_LOOKED_AT)
-        if one["tone"] == BAD and one["at"] > since and one["kind"] not in ANSWERED_BY_THE_LOOP
+        if one.tone == BAD and one.at > since and one.kind not in ANSWERED_BY_THE_LOOP
     ][:URGENT_SHOWN]
 
 
@@ -151,14 +153,14 @@ def _data(store: ChampionStore, reports: Reports, loop: LoopHistory | None) -> l
         tiles.append(Tile("Known up to", "nothing yet", "no as-of state is published", BAD))
     tiles.append(_last_judged(loop))
     performance = reports.performance()
-    if performance is not None and performance["latest"]:
-        latest = performance["latest"]
-        note = f"{latest['first_day']} to {latest['last_day']}, {count(latest['rows'])} contacts"
-        tiles.append(Tile("Realised profit", eur(latest["profit_eur"]), note))
+    if performance is not None and performance.latest:
+        latest = performance.latest
+        note = f"{latest.first_day} to {latest.last_day}, {count(latest.rows)} contacts"
+        tiles.append(Tile("Realised profit", eur(latest.profit_eur), note))
     summary = reports.run_summary()
     if summary is not None:
-        note = f"{count(summary.get('rows_rejected'))} rejected with reasons"
-        tiles.append(Tile("Contacts in the tables", count(summary.get("rows_contacts")), note))
+        note = f"{count(summary.rows_rejected)} rejected with reasons"
+        tiles.append(Tile("Contacts in the tables", count(summary.rows_contacts), note))
     return tiles
 
 

@@ -63,8 +63,8 @@ def model_page(
     info = model_info(store)
     history = promotions.history(ledger, limit=200)
     form = RollbackForm(earlier_versions(history, info.version), "admin" in identity_of(request).scopes, **sent)
-    summary = reports.run_summary() or {}
-    objective = summary.get("objective", PROFIT)
+    summary = reports.run_summary()
+    objective = summary.objective if summary else PROFIT
     return ModelPage(
         title=f"Model version {info.version}",
         notices=_notices(info.version, rolled_back, store),
@@ -73,7 +73,7 @@ def model_page(
         tested=tested_sentence(info.metrics),
         charts=curve_charts(info.metrics),
         weights=weights_of(info.importance, store.current.contract),
-        candidates=candidate_rows(summary.get("candidates") or [], info, objective),
+        candidates=candidate_rows(summary.candidates if summary else [], info, objective),
         chosen_by="F1" if objective == F1 else "profit",
         history=verdicts(history),
         rollback=form,

@@ -50,7 +50,7 @@ def identity_table(info: ModelInfo) -> Table:
         ["Data", f"{training.get('source', 'n/a')} ({'real' if training.get('is_real') else 'not real'})"],
         ["Training snapshot", str(training.get("snapshot", "n/a"))],
         ["MLflow run", str(info.mlflow_run_id or training.get("mlflow_run_id") or "n/a")],
-        ["Tuned for", f"{cost} a call, {value} each"],
+        ["Tuned for", f"{cost} a call, {value} a subscription"],
         ["Thresholds", f"profit {pct(info.thresholds.get('profit'))}, F1 {pct(info.thresholds.get('f1'))}"],
         ["Recalibration", recalibration_sentence(info)],
         ["Registry", info.registry_message],

@@ -14,7 +14,7 @@ from serving.champion.champion import ChampionStore
 from serving.monitoring.reports import Reports
 from serving.monitoring.response_views import LEDGER_UNREADABLE, READ_ROWS, LoopHistory, response_view
 from serving.monitoring.view_models import MonitoringPage
-from serving.monitoring.views import alert_lines, drift_view, performance_view
+from serving.monitoring.views import alert_lines, drift_view, fault_notices, performance_view
 from serving.web.chrome import Page
 from serving.web.problems import NotFoundError
 from serving.web.templating import show
@@ -39,11 +39,12 @@ def monitoring(
     found = LoopHistory.read(ledger, READ_ROWS)
     if found is None:
         notices.append(LEDGER_UNREADABLE)
-    history = found or LoopHistory()
+    history, alerts = found or LoopHistory(), reports.alerts(SHOWN_ALERTS)
+    notices += fault_notices(reports)
     page = MonitoringPage(
         title="Monitoring",
         notices=notices,
-        alerts=alert_lines(reports.alerts(SHOWN_ALERTS), history),
+        alerts=alert_lines(alerts, history),
         response=response_view(history),
         is_ledger_readable=found is not None,
         drift=drift_view(drift, reports.page_of("drift", max(drift))) if drift else None,

@@ -1,7 +1,7 @@
 """The pipeline's reports under `$BANK_HOME/reports`, as the pages read them.
 
 These files are the only link between the app and the pipeline. A missing report is normal (None), an unreadable one is
-logged.
+logged and named by `faults`.
 """
 
 from __future__ import annotations
@@ -14,15 +14,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+import msgspec
+
 from bank_assets.core.alerts.alert import ALERT_SCHEMA_VERSION
 from bank_assets.core.drift.report import DriftReport
-from bank_assets.store.alert_log import FILE_NAME, AlertLog
+from bank_assets.core.quality.objective import PROFIT
+from bank_assets.core.quality.performance_report import PerformanceReport
+from bank_assets.store.alert_log import FILE_NAME, AlertLog, LoggedAlert
 from serving.web.templating import static_url
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
 
-PERFORMANCE_VERSION: Final = 1
 # Folders of pages in our own style, which is a block in each of them.
 OWN_PAGES: Final = ("drift", "retraining", "validation", "replay", "demo")
 OPEN_FOLDERS: Final = ("data_docs", *OWN_PAGES)
@@ -45,21 +48,36 @@ ALERTS_READ: Final = 256 * 1024  # bytes read from the end of the log of alerts:
 LISTED_PAGES: Final = 6
 
 
+class RunSummary(msgspec.Struct, frozen=True):
+    """What pages show of the summary that `python -m bank_assets run` writes at its end."""
+
+    validation_passed: bool
+    rows_contacts: int
+    rows_rejected: int
+    candidates: list[dict[str, str | float | None]] = []
+    objective: str = PROFIT
+
+
 @dataclass(slots=True)
 class Reports:
     """Reports of one home."""
 
     folder: Path
     _known: dict[Path, tuple[int, Any]] = field(default_factory=dict)
+    _faults: dict[str, tuple[int, str]] = field(default_factory=dict)
 
-    def run_summary(self) -> dict[str, Any] | None:
+    @property
+    def faults(self) -> dict[str, str]:
+        """Why a report that was wanted could not be read, by its path below the folder; until it changes."""
+        return {name: why for name, (at, why) in sorted(self._faults.items()) if at == _stamp(self.folder / name)}
+
+    def run_summary(self) -> RunSummary | None:
         """What the last pipeline run said at its end."""
-        return self._read(self.folder / "run_summary.json", dict)
+        return self._read(self.folder / "run_summary.json", lambda found: msgspec.convert(found, RunSummary))
 
-    def performance(self) -> dict[str, Any] | None:
-        """Realised performance, `core.quality.performance.PerformanceReport` as JSON."""
-        found = self._read(self.folder / "performance.json", dict)
-        return found if found and found.get("schema_version") == PERFORMANCE_VERSION else None
+    def performance(self) -> PerformanceReport | None:
+        """Realised performance."""
+        return self._read(self.folder / "performance.json", PerformanceReport.from_dict)
 
     def drift(self) -> dict[str, DriftReport]:
         """Drift reports by month, oldest first."""
@@ -67,18 +85,21 @@ class Reports:
         found = {path.stem: self._read(path, DriftReport.from_dict) for path in pages}
         return {month: one for month, one in found.items() if one}
 
-    def alerts(self, limit: int) -> list[dict[str, Any]]:
-        """The newest alerts first, `core.alerts.alert.Alert` as JSON."""
-        log = AlertLog(self.folder / FILE_NAME, "", "")
+    def alerts(self, limit: int) -> list[LoggedAlert]:
+        """The newest alerts first."""
+        log, found = AlertLog(self.folder / FILE_NAME, "", ""), []
         try:
-            found = [one for _, one in log.read(max(log.size - ALERTS_READ, 0))]
+            for _, one in log.read(max(log.size - ALERTS_READ, 0)):
+                if one.get("schema_version") == ALERT_SCHEMA_VERSION:
+                    try:
+                        found.append(LoggedAlert.of(one))
+                    except msgspec.ValidationError as error:
+                        self._fault(FILE_NAME, f"Alert {str(one.get('key'))[:40]}: {error}. The others are shown.")
         except OSError as error:
-            logger.warning("alerts not read", extra={"report": FILE_NAME, "error": str(error)})
-            return []
-        known = [one for one in reversed(found) if one.get("schema_version") == ALERT_SCHEMA_VERSION]
+            self._fault(FILE_NAME, str(error))
         # By time: a process that looked at a long run reports it after a shorter one that ended later.
-        newest = sorted(known, key=lambda one: str(one["at"]), reverse=True)[:limit]
-        return [{"details": [], **one} for one in newest]  # earlier releases wrote no details
+        found.reverse()
+        return sorted(found, key=lambda one: one.at, reverse=True)[:limit]
 
     def page_of(self, folder: str, name: str) -> str:
         """Address of a page of ours, or "" if it is not there."""
@@ -136,6 +157,12 @@ class Reports:
         is_open = target.is_relative_to(root / parts[0]) and target.is_file() and target.suffix in OPEN_TYPES
         return target if is_open else None
 
+    def _fault(self, name: str, why: str) -> None:
+        found = (_stamp(self.folder / name), why)
+        if self._faults.get(name) != found:
+            logger.warning("report not read", extra={"report": name, "error": why})
+        self._faults[name] = found
+
     def _read(self, path: Path, parse: Callable[[dict[str, Any]], T]) -> T | None:
         try:
             stamp = path.stat().st_mtime_ns
@@ -144,8 +171,16 @@ class Reports:
                 known = self._known[path] = (stamp, parse(json.loads(path.read_text(encoding="utf-8"))))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, TypeError, KeyError) as error:
-            logger.warning("report not read", extra={"report": path.name, "error": str(error)})
+        except (OSError, ValueError, TypeError, msgspec.ValidationError) as error:
+            self._fault(path.relative_to(self.folder).as_posix(), f"{error}. The next run writes the report again.")
             return None
         found: T = known[1]
         return found
+
+
+def _stamp(path: Path) -> int:
+    """When a file last changed; 0 if it is not there."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

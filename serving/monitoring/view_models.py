@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from bank_assets.core.drift.report import ColumnDrift
+from bank_assets.core.quality.performance_report import WindowPerformance
 from bank_assets.core.response.policy import LimitComparison
 from bank_assets.ledger.responses import Judged
 from bank_assets.reports.charts import Chart
+from bank_assets.store.alert_log import LoggedAlert
 from serving.web.view_models import Notice, Tile, described
 
 
@@ -18,7 +20,7 @@ from serving.web.view_models import Notice, Tile, described
 class AlertLine:
     """An alert as people see it."""
 
-    alert: dict[str, Any] = described("The alert, `core.alerts.alert.Alert` as JSON.")
+    alert: LoggedAlert = described("The alert.")
     tone: str = described("bad, watch, good or plain.")
     sign: str = described("The same as a word: act, look, done, info, answered or being answered.")
     href: str = described("Report or page about it, or empty.")
@@ -62,7 +64,7 @@ class PerformanceView:
 
     tiles: list[Tile] = described("Figures of the latest window.")
     charts: list[Chart] = described("Profit, F1 and observed/expected by month.")
-    months: list[dict[str, Any]] = described("Figures by month, as in performance.json, newest first.")
+    months: list[WindowPerformance] = described("Figures by month, newest first.")
     economics: str = described("Cost and value the profit was computed with.")
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from bank_assets.core.alerts.alert import AlertKind, key_of
 from bank_assets.core.drift.report import DriftReport
+from bank_assets.core.quality.performance_report import PerformanceReport, WindowPerformance
 from bank_assets.reports.charts import Chart, Series
 from bank_assets.reports.drift_page import by_column, rate_chart
 from bank_assets.reports.formats import amount_text, count, eur, number, pct
+from bank_assets.store.alert_log import FILE_NAME, LoggedAlert
+from serving.monitoring.reports import Reports
 from serving.monitoring.response_views import LoopHistory
 from serving.monitoring.view_models import AlertLine, DriftView, PerformanceView
-from serving.web.view_models import BAD, PLAIN, Tile
+from serving.web.view_models import BAD, PLAIN, WATCH, Notice, Tile
 
 SHOWN_MONTHS: Final = 18  # months of the heat table: about one screen; older ones are in the reports
 # Tone of an alert -> the word on its badge.
@@ -20,19 +23,26 @@ SIGNS: Final = {"bad": "act", "watch": "look", "good": "done", "plain": "info"}
 # Kinds of alerts about what the loop judges; the last two were written by earlier versions.
 ANSWERED_BY_THE_LOOP: Final = (AlertKind.RESPONSE, "drift", "decay")
 OVERVIEWS: Final = ("/", "/monitoring")  # pages that show alerts: a link from there to there leads nowhere
-Document = Mapping[str, Any]
 
 
-def alert_lines(alerts: Sequence[dict[str, Any]], history: LoopHistory | None) -> list[AlertLine]:
+def fault_notices(reports: Reports) -> list[Notice]:
+    """Reports that could not be read for this page."""
+    return [
+        Notice(WATCH, f"{'A line of ' if name == FILE_NAME else ''}{name} cannot be read", why)
+        for name, why in reports.faults.items()
+    ]
+
+
+def alert_lines(alerts: Sequence[LoggedAlert], history: LoopHistory | None) -> list[AlertLine]:
     """Arrange alerts, newest first. Those that the loop responds to are no task for people, unless it has stopped."""
     loop, lines = history or LoopHistory(), []
     fit = loop.fit_in_progress
     waiting = key_of(AlertKind.RESPONSE, fit.episode_id) if fit and fit.episode_id else ""
     for one in alerts:
-        tone, sign = str(one["tone"]), SIGNS.get(one["tone"], "info")
-        if one["kind"] in ANSWERED_BY_THE_LOOP and not (loop.stopped_on and tone == BAD):
-            tone, sign = PLAIN, "being answered" if one["key"] == waiting else "answered"
-        lines.append(AlertLine(one, tone, sign, "" if one["page"] in OVERVIEWS else one["page"]))
+        tone, sign = one.tone, SIGNS.get(one.tone, "info")
+        if one.kind in ANSWERED_BY_THE_LOOP and not (loop.stopped_on and tone == BAD):
+            tone, sign = PLAIN, "being answered" if one.key == waiting else "answered"
+        lines.append(AlertLine(one, tone, sign, "" if one.page in OVERVIEWS else one.page))
     return lines
 
 
@@ -44,26 +54,26 @@ def drift_view(reports: Mapping[str, DriftReport], page: str = "") -> DriftView:
     return DriftView(months, by_column(one.columns for one in newest_first), details, rate_chart(shown), page)
 
 
-def performance_view(report: Document) -> PerformanceView:
+def performance_view(report: PerformanceReport) -> PerformanceView:
     """Arrange a performance report."""
-    cost, value = (amount_text(report["economics"][name]) for name in ("cost_eur", "value_eur"))
+    cost, value = (amount_text(report.economics.get(name)) for name in ("cost_eur", "value_eur"))
     return PerformanceView(
-        tiles=_latest(report["latest"], report["matured"]),
-        charts=_performance_charts(report["months"], report["baseline"]["roc_auc"]),
-        months=report["months"][::-1],
+        tiles=_latest(report.latest, report.matured),
+        charts=_performance_charts(report.months, report.baseline.roc_auc),
+        months=list(report.months[::-1]),
         economics=f"At {cost} a call and {value} a subscription.",
     )
 
 
-def _performance_charts(months: Sequence[Document], validated_auc: float | None) -> list[Chart]:
+def _performance_charts(months: Sequence[WindowPerformance], validated_auc: float | None) -> list[Chart]:
     def chart(name: str, title: str, y_label: str, y_format: str, *series: Series) -> Chart:
-        return Chart(name, title, "month", y_label, [month["name"] for month in months], series, y_format)
+        return Chart(name, title, "month", y_label, [month.name for month in months], series, y_format)
 
     def line(name: str, key: str, style: str = "line") -> Series:
-        return Series(name, [month[key] for month in months], style=style)
+        return Series(name, [getattr(month, key) for month in months], style=style)
 
     def band(name: str, key: str) -> Series:
-        values, low, high = ([month[f"{key}{end}"] for month in months] for end in ("", "_low", "_high"))
+        values, low, high = ([getattr(month, f"{key}{end}") for month in months] for end in ("", "_low", "_high"))
         return Series(name, values, low, high)
 
     def level(name: str, value: float | None) -> Series:
@@ -105,17 +115,17 @@ def _performance_charts(months: Sequence[Document], validated_auc: float | None)
     ]
 
 
-def _latest(latest: Document | None, matured: int) -> list[Tile]:
+def _latest(latest: WindowPerformance | None, matured: int) -> list[Tile]:
     if latest is None:
         return [Tile("Matured contacts", count(matured), "none to judge yet")]
-    span = f"{latest['first_day']} to {latest['last_day']}"
-    ends = (latest["observed_expected_low"], latest["observed_expected_high"])
+    span = f"{latest.first_day} to {latest.last_day}"
+    ends = (latest.observed_expected_low, latest.observed_expected_high)
     ratio = f"{number(ends[0], 2)} to {number(ends[1], 2)}"
     return [
-        Tile("Latest window", f"{count(latest['rows'])} contacts", span),
-        Tile("Profit", eur(latest["profit_eur"]), f"everyone {eur(latest['profit_everyone_eur'])}"),
-        Tile("F1", number(latest["f1"]), f"of the calls {number(latest['f1_of_calls'])}"),
-        Tile("Observed / expected", number(latest["observed_expected"], 2), ratio),
-        Tile("AUC", number(latest["roc_auc"]), f"{number(latest['roc_auc_low'])} to {number(latest['roc_auc_high'])}"),
-        Tile("Subscribed", pct(latest["subscribed"] / latest["rows"] if latest["rows"] else None), "of matured"),
+        Tile("Latest window", f"{count(latest.rows)} contacts", span),
+        Tile("Profit", eur(latest.profit_eur), f"everyone {eur(latest.profit_everyone_eur)}"),
+        Tile("F1", number(latest.f1), f"of the calls {number(latest.f1_of_calls)}"),
+        Tile("Observed / expected", number(latest.observed_expected, 2), ratio),
+        Tile("AUC", number(latest.roc_auc), f"{number(latest.roc_auc_low)} to {number(latest.roc_auc_high)}"),
+        Tile("Subscribed", pct(latest.subscribed / latest.rows if latest.rows else None), "of matured"),
     ]

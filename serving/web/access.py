@@ -33,6 +33,7 @@ LOCAL: Final = Identity("local", frozenset(accounts.SCOPES), "admin")
 # How long a key or session counts without a database look-up; a revocation takes effect within this time.
 CACHE_SECONDS: Final = 5.0
 CACHE_ENTRIES: Final = 10_000
+SHOWN: Final = 100  # characters of a header in an error
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 PUBLIC: Final = ("/health/", "/login", "/static/")  # path prefixes that need no credentials
 
@@ -112,16 +113,17 @@ def refuse_cross_site(method: str, headers: dict[bytes, bytes]) -> None:
     """
     if method in SAFE_METHODS:
         return
-    site = headers.get(b"sec-fetch-site")
-    if site is not None:
-        is_foreign = site not in (b"same-origin", b"none")
-    else:
-        origin = headers.get(b"origin")
-        is_foreign = origin is not None and urlsplit(origin.decode("latin-1")).netloc.encode() != headers.get(b"host")
-    if is_foreign:
+    site, origin, host = (headers.get(name, b"").decode("latin-1") for name in (b"sec-fetch-site", b"origin", b"host"))
+    if site and site not in ("same-origin", "none"):
         raise ForbiddenError(
             "request: expected it from this site's own pages or from a program, found another site; "
             "open the page here and try again."
+        )
+    if not site and origin and urlsplit(origin).netloc != host:
+        raise ForbiddenError(
+            f"request: expected the origin's host and port in the Host header, found origin {origin[:SHOWN]!r} and "
+            f"host {host[:SHOWN]!r}; open the page here and try again. If a proxy in front of the app changes Host, "
+            "let it pass on what the browser sent (nginx: proxy_set_header Host $http_host;)."
         )
 
 

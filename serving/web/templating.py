@@ -146,8 +146,8 @@ def show(
 
 
 WAYS_ON: Final = {
-    "/problems/no-champion": ("A model is picked up within seconds once it is promoted.", "/", "See what is in place"),
-    "/problems/no-state": ("The state is picked up within seconds once it is published.", "/", "See what is in place"),
+    "/problems/no-champion": ("Until then nothing can be decided.", "/", "See what is in place"),
+    "/problems/no-state": ("Until then nothing can be decided.", "/", "See what is in place"),
     "/problems/ledger": ("Nothing was decided that is not on record.", "/", "Go to the home page"),
     "/problems/busy": ("Nothing was decided; the same input may be sent again.", "/predict", "Back to the form"),
     "/problems/forbidden": ("Another login may be allowed to.", "/", "Go to the home page"),
@@ -167,8 +167,11 @@ def problem_page(request: Request[Any, Any, Any], problem: Problem) -> Response[
         way = ("It may be mistyped, or the page moved.", "/", "Go to the home page")
     elif problem.status == 422:
         # The page, not the address: what a form was sent to may answer to no link.
-        page = f"/{request.scope['path'].split('/')[1]}"
-        way = ("Correct the input and send it again.", page, "Back to the form")
+        path = request.scope["path"]
+        way = ("Correct the input and send it again.", f"/{path.split('/')[1]}", "Back to the form")
+        if path.endswith("/upload"):
+            problem = msgspec.structs.replace(problem, title="This file cannot be used")
+            way = ("Nothing was kept. Correct the file and upload it again; an example is at the form.", *way[1:])
     else:
         way = WAYS_ON.get(problem.type, DEFAULT_WAY)
     part = ProblemPart(problem, *way, has_title=is_partial(request))

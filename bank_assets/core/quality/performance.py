@@ -6,8 +6,7 @@ All time is data time: days are UTC days, and nothing that became known after th
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -15,13 +14,18 @@ from numpy.typing import NDArray
 from scipy import special
 
 from bank_assets.core.arrays import BoolArray, DayArray, none_if_nan
-from bank_assets.core.drift.report import Level, level_of, plain, worst
+from bank_assets.core.drift.report import Level, level_of, worst
 from bank_assets.core.drift.statistics import observed_expected
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.features.contacts import ScoredContacts
 from bank_assets.core.quality import metrics
-
-PERFORMANCE_SCHEMA_VERSION: Final = 1
+from bank_assets.core.quality.performance_report import (
+    NO_BASELINE,
+    Baseline,
+    PerformanceReport,
+    PerformanceStatus,
+    WindowPerformance,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,90 +48,6 @@ class PerformancePolicy:
     confidence: float = 0.99  # of all intervals; 0.95 would call one window in twenty decayed by chance
 
 
-class PerformanceStatus(StrEnum):
-    """Whether a window carries a verdict."""
-
-    OK = "ok"
-    TOO_FEW_ROWS = "too_few_rows"
-    OUTCOMES_MISSING = "outcomes_missing"
-    BASELINE_MISSING = "baseline_missing"  # calibration is judged, ranking is not
-
-
-@dataclass(frozen=True, slots=True)
-class Baseline:
-    """The metrics of the champion's validation.
-
-    `roc_auc` is the mean over validation windows about as long as the judged ones, None if unknown. The pooled AUC
-    would be higher, since it also ranks contacts of different months, which no single window can repeat.
-    """
-
-    roc_auc: float | None = None
-    f1_threshold: float = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class WindowPerformance:
-    """Realised performance over the matured contacts of a window; numbers that cannot be computed are None.
-
-    The name is `2009-W06`, `2009-02` or `latest`. `assumed_rows` have no outcome after maturity and count as not
-    subscribed. `f1` is at the champion's threshold and `f1_of_calls` that of the decisions. The oracle calls the
-    subscribers alone.
-    """
-
-    name: str
-    first_day: str
-    last_day: str
-    status: PerformanceStatus
-    level: Level
-    ranking_level: Level
-    calibration_level: Level
-    rows: int
-    assumed_rows: int
-    subscribed: int
-    expected_subscribed: float
-    observed_expected: float | None
-    observed_expected_low: float | None
-    observed_expected_high: float | None
-    roc_auc: float | None
-    roc_auc_low: float | None
-    roc_auc_high: float | None
-    average_precision: float | None
-    f1: float
-    f1_of_calls: float
-    brier: float
-    log_loss: float
-    calls: int
-    profit_eur: float
-    profit_everyone_eur: float
-    profit_oracle_eur: float
-
-
-@dataclass(frozen=True, slots=True)
-class PerformanceReport:
-    """Realised performance as of a day; `message` gives the verdict on the latest window, or why there is none.
-
-    Of the `rows` scored before `as_of`, `matured` have a final outcome; `unscored` had no champion. `latest`
-    is the shortest large enough window that ends with the last matured day.
-    """
-
-    as_of: str
-    model: str
-    message: str
-    level: Level
-    rows: int
-    matured: int
-    unscored: int
-    latest: WindowPerformance | None
-    weeks: tuple[WindowPerformance, ...]
-    months: tuple[WindowPerformance, ...]
-    economics: dict[str, Any]
-    baseline: Baseline
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form: plain types, None for what cannot be computed."""
-        return plain({"schema_version": PERFORMANCE_SCHEMA_VERSION, **asdict(self)})
-
-
 def is_matured(contacts: ScoredContacts, as_of: np.datetime64, maturity_days: int) -> BoolArray:
     """Return which contacts have their final outcome on a day, (n,).
 
@@ -141,7 +61,7 @@ def measure_performance(
     contacts: ScoredContacts,
     as_of: Any,
     economics: Economics,
-    baseline: Baseline = Baseline(),
+    baseline: Baseline = NO_BASELINE,
     policy: PerformancePolicy = PerformancePolicy(),
     model: str = "champion",
 ) -> PerformanceReport:

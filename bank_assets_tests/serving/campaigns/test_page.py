@@ -283,7 +283,11 @@ def test_without_scripts_a_refused_form_comes_back_as_it_was(client):
 def test_the_way_on_from_a_refused_upload_is_a_page(client):
     refused = soup_of(upload(client, "no;header\n"))
     (way,) = refused.select("[data-testid=problem] a")
-    assert client.get(way["href"]).status_code == 200
+    assert refused.h1.text == "This file cannot be used"
+    assert not {"422", "contract", "payload"} & set(refused.main.text.lower().split())
+    page = soup_of(client.get(way["href"]))
+    example = client.get(page.select_one("#h-upload a")["href"])
+    assert upload(client, example.text).status_code == 303
 
 
 def test_contact_rules_leave_out_customers_called_too_often(client):

@@ -195,6 +195,13 @@ def test_requests_that_another_site_makes_a_browser_send_are_refused(client, pay
     assert client.get("/api/v1/model", headers=headers).status_code == 200
 
 
+def test_a_proxy_that_drops_the_port_is_named_with_the_line_to_set(client, payload):
+    told = client.post(PATH, json=payload, headers={"origin": "http://bank.example:8080", "host": "127.0.0.1"})
+    assert told.status_code == 403
+    for part in ("'http://bank.example:8080'", "'127.0.0.1'", "proxy_set_header Host $http_host;"):
+        assert part in told.json()["detail"]
+
+
 @pytest.mark.parametrize("headers", [{}, {"sec-fetch-site": "same-origin"}, {"origin": "http://127.0.0.1"}])
 def test_own_pages_and_programs_pass(client, payload, headers):
     assert client.post(PATH, json=payload, headers=headers).status_code == 201

@@ -1,6 +1,5 @@
 """Access to pages: login, roles, form tokens, headers; and pages when something is missing."""
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -190,21 +189,28 @@ def test_without_anything_home_monitoring_and_audit_are_designed(empty):
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("performance.json", "{"), ("run_summary.json", "[]"), ("drift/2010-01.json", "{}")]
+    ("name", "text"),
+    [
+        ("performance.json", "{"),
+        ("performance.json", '{"schema_version": 1, "latest": {"rows": 3}}'),
+        ("performance.json", '{"schema_version": 99}'),
+        ("run_summary.json", "[]"),
+        ("run_summary.json", '{"rows_contacts": "many"}'),
+        ("drift/2010-01.json", "{}"),
+        ("drift/2010-01.json", '{"schema_version": 1, "status": "ok"}'),
+        ("alerts.jsonl", '{"schema_version": 1, "key": "k"}'),
+        ("alerts.jsonl", '{"schema_version": 1, "key": "k", "kind": "a", "tone": "bad", "title": "t", "at": "soon"}'),
+    ],
 )
-def test_an_unreadable_report_is_an_empty_state_not_an_error(empty, name, text):
+def test_an_unreadable_report_is_named_and_the_pages_work(empty, name, text):
     path = empty.app.state.services.settings.platform.reports / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    assert empty.get("/monitoring").status_code == 200
-    assert empty.get("/").status_code == 200
-
-
-def test_a_report_of_another_version_is_not_shown(empty):
-    path = empty.app.state.services.settings.platform.reports / "performance.json"
-    path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({"schema_version": 99}))
-    assert "No performance report yet" in empty.get("/monitoring").text
+    path.write_text(text + "\n")
+    monitoring, home = empty.get("/monitoring"), empty.get("/")
+    assert (monitoring.status_code, home.status_code) == (200, 200)
+    assert f"{name} cannot be read" in soup_of(monitoring).text + soup_of(home).text
+    path.unlink()
+    assert "cannot be read" not in soup_of(empty.get("/monitoring")).select_one("main").text
 
 
 def test_errors_have_page_partial_and_problem_json(empty):

@@ -126,6 +126,8 @@ def test_verify_prints_an_anchor_that_it_takes_back(home, capsys):
     assert main(["verify", "--anchor", anchor]) == 0
     assert main(["verify", "--anchor", "3:" + "0" * 64]) == 1
     assert "BROKEN" in capsys.readouterr().out
+    assert main(["verify", "--anchor", "kept"]) == 1
+    assert "--anchor: expected number:hash, found 'kept'" in capsys.readouterr().err
 
 
 def test_erase_by_contact_and_by_age(home, capsys):
