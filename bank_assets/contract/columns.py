@@ -17,6 +17,14 @@ THOUSANDS_SIGNS: Final = ("", ".", ",", " ", "\u00a0", "\u202f", "'", "\u2019")
 UNKNOWN: Final = "unknown"  # category of a value that the bank does not know
 
 
+def is_text_encoding(name: str) -> bool:
+    """Whether a codec is known, and delimiters and line ends are single bytes in it."""
+    try:
+        return bytes(range(128)).decode(name) == "".join(map(chr, range(128)))
+    except (LookupError, UnicodeError):
+        return False
+
+
 class KnownWhen(StrEnum):
     """When a column's value is known, which decides where it may be used."""
 

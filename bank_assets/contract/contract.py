@@ -31,7 +31,15 @@ ARRIVED_AT = "arrived_at"  # extra column of outcome deliveries: when the outcom
 WORDING = ("description", "label", "group", "phrase", "words")
 # Attributes of a contract that its canonical form states only if they differ from their defaults: how senders spell
 # values, and when a few contacts are implausible.
-DEVIATIONS = ("decimal_sign", "thousands_sign", "far_days", "few_share", "few_contacts", "dates_from_row_order")
+DEVIATIONS = (
+    "decimal_sign",
+    "thousands_sign",
+    "encoding",
+    "far_days",
+    "few_share",
+    "few_contacts",
+    "dates_from_row_order",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +53,7 @@ class Contract:
         decimal_sign: decimal sign of numbers in delivered text, unless a column has its own.
         thousands_sign: thousands sign of numbers in delivered text, "" for none, unless a column has its own.
         dates_from_row_order: whether a source file without contact dates is dated by its calendar columns and order.
+        encoding: codec of delivered text that is not UTF-8; it spells ASCII as ASCII does.
         far_days: days without a contact behind which a few contacts are implausible.
         few_share: largest share of a delivery that counts as few.
         few_contacts: in the tables, fewer contacts count as few.
@@ -59,6 +68,7 @@ class Contract:
     decimal_sign: str = "."
     thousands_sign: str = ""
     dates_from_row_order: bool = False
+    encoding: str = "latin-1"
     far_days: int = 200
     few_share: float = 0.05
     few_contacts: int = 30

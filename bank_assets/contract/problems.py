@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from bank_assets.contract.columns import Column, ColumnKind, ColumnRole, KnownWhen
+from bank_assets.contract.columns import Column, ColumnKind, ColumnRole, KnownWhen, is_text_encoding
 from bank_assets.contract.errors import LEAKAGE_RULE, ContractError, Problem
 
 if TYPE_CHECKING:
@@ -56,6 +56,10 @@ def problems(contract: Contract) -> Iterator[Problem]:
 def _of_the_whole(contract: Contract) -> Iterator[Problem]:
     if not _MONTH.fullmatch(contract.first_month):
         yield Problem(f"expected the first month as YYYY-MM, found {contract.first_month!r}; correct it.")
+    if not is_text_encoding(contract.encoding):
+        yield Problem(
+            f"expected an encoding that contains ASCII, like cp1252, found {contract.encoding!r}; correct it."
+        )
     try:
         contract.signs()
     except ContractError as error:

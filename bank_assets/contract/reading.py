@@ -24,8 +24,6 @@ FIELD_COUNT: Final = "row.field_count"  # code of a line with another number of 
 OPEN_QUOTE: Final = "row.open_quote"
 
 DELIMITERS: Final = (";", ",", "\t", "|")
-# Encoding in the register → codec of the lines; a byte order mark is skipped with the head of the file.
-ENCODINGS: Final = {"utf-8": "utf-8", "utf-8-sig": "utf-8", "latin-1": "latin-1"}
 
 BLOCK_BYTES: Final = 16 << 20  # text that is read at once: some 150,000 rows, 100 MB of working memory
 
@@ -51,6 +49,7 @@ class Head:
     delimiter: str
     text: str
     line: int
+    encoding: str = "utf-8"
 
 
 def end_of_lines(block: bytes) -> int:
@@ -58,10 +57,11 @@ def end_of_lines(block: bytes) -> int:
     return max(block.rfind(b"\n"), block.rfind(b"\r", 0, len(block) - 1)) + 1
 
 
-def head_of(path: Path) -> Head:
-    """The head of a file, looked for in the first 64 KiB."""
+def head_of(path: Path, declared: str = "latin-1") -> Head:
+    """The head of a file, looked for in the first 64 KiB; `declared` is the encoding of text that is not UTF-8."""
     with path.open("rb") as stream:
-        return read_head(stream.read(HEAD_BYTES).splitlines()[:2])
+        encoding = encoding_of(stream, declared)
+        return read_head(stream.read(HEAD_BYTES).splitlines()[:2], encoding)
 
 
 def is_blank(line: bytes) -> bool:
@@ -140,15 +140,15 @@ def _field(delimiter: str) -> re.Pattern[str]:
     return re.compile(rf'({blanks}"(?:[^"]|"")*"{blanks}(?={sign}|\Z)|[^{sign}]*)({sign}|\Z)', re.DOTALL)
 
 
-def read_head(lines: Sequence[bytes]) -> Head:
+def read_head(lines: Sequence[bytes], encoding: str = "utf-8") -> Head:
     """Parse the first two lines of a file; without lines, the head has no columns."""
     first = lines[0].removeprefix(codecs.BOM_UTF8) if lines else b""
-    texts = [line.decode("utf-8", errors="replace") for line in (first, *lines[1:2])]
+    texts = [line.decode(codec_of(encoding), errors="replace") for line in (first, *lines[1:2])]
     named = _SEPARATOR_LINE.fullmatch(texts[0].strip(" \r\n"))
     text = texts[-1] if named and len(texts) > 1 else texts[0]
     splits = {sign: tuple(split_fields(text, sign)) for sign in DELIMITERS}
     delimiter = named[1] if named else max(DELIMITERS, key=lambda sign: len(splits[sign]))
-    return Head(splits[delimiter], delimiter, text, 2 if named else 1)
+    return Head(splits[delimiter], delimiter, text, 2 if named else 1, encoding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,30 +164,44 @@ def read_rows(stream: IO[bytes], encoding: str) -> tuple[Head, Iterator[TextRow]
     """The head of a file, and an iterator over its non-blank rows; `encoding` is what `encoding_of` found."""
     numbered = enumerate(_lines(stream), start=1)
     first = list(itertools.islice(numbered, 2))
-    head = read_head([line for _, line in first])
+    head = read_head([line for _, line in first], encoding)
 
     def rows() -> Iterator[TextRow]:
         for number, line in itertools.chain(first, numbered):
             if number > head.line and not is_blank(line):
-                text = line.decode(ENCODINGS[encoding])
+                text = line.decode(codec_of(encoding))
                 fault = line_fault(text, head.delimiter, len(head.columns))
                 yield TextRow(number, split_fields(text, head.delimiter), fault)
 
     return head, rows()
 
 
-def encoding_of(stream: IO[bytes]) -> str:
-    """UTF-8 if the whole stream decodes as such, else Latin-1, which accepts every byte. The stream is rewound."""
+def codec_of(encoding: str) -> str:
+    """The codec of the lines of a file; a byte order mark is skipped with its head."""
+    return encoding.removesuffix("-sig")
+
+
+def encoding_of(stream: IO[bytes], declared: str = "latin-1") -> str:
+    """UTF-8 or the declared encoding, if the whole stream decodes so, else Latin-1, which accepts every byte.
+
+    The stream is rewound.
+    """
     start = stream.read(len(codecs.BOM_UTF8))
     stream.seek(0)
+    if _decodes(stream, "utf-8"):
+        return "utf-8-sig" if start == codecs.BOM_UTF8 else "utf-8"
+    return declared if _decodes(stream, declared) else "latin-1"
+
+
+def _decodes(stream: IO[bytes], encoding: str) -> bool:
     try:
-        for _ in codecs.iterdecode(iter(lambda: stream.read(BLOCK_BYTES), b""), "utf-8"):
+        for _ in codecs.iterdecode(iter(lambda: stream.read(BLOCK_BYTES), b""), encoding):
             pass
     except UnicodeDecodeError:
-        return "latin-1"
+        return False
     finally:
         stream.seek(0)
-    return "utf-8-sig" if start == codecs.BOM_UTF8 else "utf-8"
+    return True
 
 
 def _lines(stream: IO[bytes]) -> Iterator[bytes]:

@@ -5,8 +5,8 @@ and the day after arrival. Otherwise the row is a *stray* and belongs to the del
 most dated rows (the earliest of equals). Readers decide with `month if month in months else home_month`.
 A few rows dated far from the rest of their delivery are strays too: a wrong year must not move the time axis.
 
-UTF-16 is refused. Text that is not UTF-8 is read as Latin-1, which gives every byte a meaning; all allowed values are
-ASCII, so this affects only how rejected text is shown.
+UTF-16 is refused. Text that is not UTF-8 is read in the encoding that the contract declares, else as Latin-1, which
+gives every byte a meaning.
 """
 
 from __future__ import annotations
@@ -22,10 +22,9 @@ from bank_assets.contract.reading import (
     HEAD_BYTES,
     Head,
     blocks,
-    encoding_of,
     end_of_lines,
     has_open_field,
-    read_head,
+    head_of,
     rows_of,
     split_fields,
     unquoted,
@@ -48,8 +47,6 @@ def describe(path: Path, kind: DeliveryKind, *, name: str, arrival: int, now: da
     to_do = "deliver the file again with its content"
     with path.open("rb") as stream:
         start = stream.read(HEAD_BYTES)
-        stream.seek(0)
-        encoding = encoding_of(stream)
     if not start:
         raise DeliveryRefused(name, expected="a header line and rows", found="an empty file", to_do=to_do)
     if len(start) == HEAD_BYTES and not end_of_lines(start):
@@ -59,7 +56,7 @@ def describe(path: Path, kind: DeliveryKind, *, name: str, arrival: int, now: da
             found=f"no line end in the first {HEAD_BYTES:,} bytes",
             to_do="deliver a CSV file with line ends",
         )
-    head = read_head(start.splitlines()[:2])
+    head = head_of(path, kind.encoding)
     check_header(head, kind, name)
     found: Counter[str] = Counter()
     latest = (now + timedelta(days=1)).date() if kind.is_past else date.max
@@ -90,7 +87,7 @@ def describe(path: Path, kind: DeliveryKind, *, name: str, arrival: int, now: da
         sha256=sha256_of(path),
         size_bytes=path.stat().st_size,
         rows=rows,
-        encoding=encoding,
+        encoding=head.encoding,
         delimiter=head.delimiter,
         columns=head.columns,
         months=dict(sorted(months.items())),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -33,6 +33,7 @@ class DeliveryKind:
     first_month: str  # first month of the time axis, `YYYY-MM`; a row dated before it is a stray
     optional: tuple[str, ...] = ()  # columns that a file of an earlier contract version may lack
     with_time: bool = False  # a time of day may follow the day
+    encoding: str = "latin-1"  # of text that is not UTF-8
     is_past: bool = True  # the day cannot lie after the arrival, except for campaigns
     far_days: int | None = None  # days without a row behind which a few rows are strays; None for no limit
     few_share: float = 0.0  # largest share of the rows that counts as few
@@ -45,7 +46,7 @@ KINDS: Final = ("contacts", "outcomes", "campaigns")  # kinds of deliveries, whi
 def delivery_kinds(contract: Contract) -> dict[str, DeliveryKind]:
     """The kinds of deliveries under a contract, by name."""
     date, first, optional = contract.contact_date.source, contract.first_month, contract.optional_columns
-    far, few = contract.far_days, contract.few_share
+    far, few, encoding = contract.far_days, contract.few_share, contract.encoding
     kinds = (
         DeliveryKind("contacts", contract.delivery_columns, date, first, optional, far_days=far, few_share=few),
         DeliveryKind(
@@ -53,7 +54,7 @@ def delivery_kinds(contract: Contract) -> dict[str, DeliveryKind]:
         ),
         DeliveryKind("campaigns", contract.campaign_columns, date, first, optional, is_past=False),
     )
-    return {kind.name: kind for kind in kinds}
+    return {kind.name: replace(kind, encoding=encoding) for kind in kinds}
 
 
 def check_header(head: Head, kind: DeliveryKind, name: str) -> None:

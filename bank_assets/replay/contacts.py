@@ -56,7 +56,7 @@ def _rows(source: Source, settings: Settings) -> pd.DataFrame:
 
         return simulate(rows=settings.simulated_rows, seed=settings.seed)
     with source.path.open("rb") as stream:
-        head, rows = read_rows(stream, encoding_of(stream))
+        head, rows = read_rows(stream, encoding_of(stream, settings.contract.encoding))
         good = [(number, row.fields) for number, row in enumerate(rows, start=1) if row.fault is None]
         text = pd.DataFrame([fields for _, fields in good], columns=list(head.columns), dtype=str)
     contract = settings.contract

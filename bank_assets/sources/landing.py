@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from bank_assets.contract.contract import Contract
-from bank_assets.contract.reading import Head, head_of, read_head
+from bank_assets.contract.reading import Head, codec_of, head_of, read_head
 from bank_assets.contract.uci import UCI
 from bank_assets.landing.delivery_file import dated_rows, describe
 from bank_assets.landing.header import DeliveryKind, check_header, delivery_kinds
@@ -51,16 +51,16 @@ class Landed:
 
 def _undated_rows(path: Path, kind: DeliveryKind, contract: Contract) -> tuple[Head, Iterable[Row]]:
     """A file in row order with ids (row numbers) and implied dates in front of its unchanged bytes."""
-    head = completed_head(head_of(path), contract)
+    head = completed_head(head_of(path, kind.encoding), contract)
     check_header(head, kind, path.name)
     return head, completed_rows(path, contract)
 
 
 def _own_rows(path: Path, kind: DeliveryKind, _: Contract) -> tuple[Head, Iterable[Row]]:
     """A user's file, read once to check it and then again for its rows, in bounded memory."""
-    now, head = datetime.now(UTC), head_of(path)
-    found = describe(path, kind, name=path.name, arrival=0, now=now)
-    home, blocks = found.home_month, dated_rows(path, head, kind, found.first_day, found.last_day)
+    found = describe(path, kind, name=path.name, arrival=0, now=datetime.now(UTC))
+    home, head = found.home_month, head_of(path, kind.encoding)
+    blocks = dated_rows(path, head, kind, found.first_day, found.last_day)
     return head, ((day[:7] or home, day, row) for rows, days in blocks for day, row in zip(days, rows, strict=True))
 
 
@@ -89,7 +89,8 @@ def _deliveries(
 
     Rows lie from `start` to `end`, and strays belong to a span without a start. The example campaign comes last.
     """
-    header, columns, delimiter = head.text.encode(), head.columns, head.delimiter.encode()
+    codec, columns, delimiter = codec_of(head.encoding), head.columns, head.delimiter.encode()
+    header = head.text.encode(codec)
     recent: dict[str, list[bytes]] = {}
     for month, day, line in rows:
         if start <= day <= end if day else not start:
@@ -102,7 +103,7 @@ def _deliveries(
     if not any(day for _, day in landed):
         return
     positions = [place for place, column in enumerate(columns) if column in contract.campaign_columns]
-    campaign_header = delimiter.join(f'"{columns[place]}"'.encode() for place in positions)
+    campaign_header = delimiter.join(f'"{columns[place]}"'.encode(codec) for place in positions)
     for _, lines in sorted(_recent_days(recent).items()):
         for line in lines:
             fields = line.split(delimiter)

@@ -101,11 +101,11 @@ def _from_file(path: Path, settings: Settings, reason: str = "", kind: Literal["
     if is_pinned(path):
         return Source(kind, f"UCI {UCI_FILE} (sha256 {UCI_SHA256[:6]}…)", is_real=True, path=path, reason=reason)
     # A file without dates is refused before anything is written, unless its order implies them.
-    undated = is_undated(path, settings.contract)
-    head = completed_head(head_of(path), settings.contract) if undated else head_of(path)
-    check_header(head, delivery_kinds(settings.contract)["contacts"], name)
+    contract, wanted = settings.contract, delivery_kinds(settings.contract)["contacts"]
+    head, undated = head_of(path, wanted.encoding), is_undated(path, contract)
+    check_header(completed_head(head, contract) if undated else head, wanted, name)
     if undated:
-        completed_rows(path, settings.contract)
+        completed_rows(path, contract)
     return Source("file", f"file {name} ({path.stat().st_size:,} bytes)", is_real=False, path=path, reason=reason)
 
 

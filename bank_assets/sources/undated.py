@@ -8,6 +8,7 @@ without any shift the later weeks of that month forward.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from bank_assets.sources.uci import SourceError, is_pinned
 
 def is_undated(path: Path, contract: Contract) -> bool:
     """Whether the order of a source file dates its rows; the pinned UCI file needs no word of the contract."""
-    lacks_date = contract.contact_date.source not in head_of(path).columns
+    lacks_date = contract.contact_date.source not in head_of(path, contract.encoding).columns
     return lacks_date and (contract.dates_from_row_order or is_pinned(path))
 
 
@@ -34,7 +35,7 @@ def completed_head(head: Head, contract: Contract) -> Head:
     """The head with the columns that a file in row order lacks, the contact id and date, in front."""
     lacking = [one.source for one in (contract.contact_id, contract.contact_date) if one.source not in head.columns]
     text = head.delimiter.join((*(f'"{name}"' for name in lacking), head.text))
-    return Head((*lacking, *head.columns), head.delimiter, text, head.line)
+    return replace(head, columns=(*lacking, *head.columns), text=text)
 
 
 def completed_rows(path: Path, contract: Contract) -> list[tuple[str, str, bytes]]:
@@ -44,7 +45,7 @@ def completed_rows(path: Path, contract: Contract) -> list[tuple[str, str, bytes
         SourceError: the rows are not in the order of their dates.
     """
     with path.open("rb") as stream:
-        head, text_rows = read_rows(stream, encoding_of(stream))
+        head, text_rows = read_rows(stream, encoding_of(stream, contract.encoding))
         rows, lines = list(text_rows), path.read_bytes().splitlines()
     columns: dict[str, list[str]] = {name: [] for name in head.columns}
     for row in rows:

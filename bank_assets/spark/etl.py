@@ -17,8 +17,8 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from bank_assets.contract.columns import is_text_encoding
 from bank_assets.contract.contract import Contract
-from bank_assets.contract.reading import ENCODINGS
 from bank_assets.core.drift.month_profile import MonthProfile
 from bank_assets.landing.register import Delivery, manifest_of, month_digest
 from bank_assets.spark.intake import Facts, IntakeTask, tasks_of
@@ -242,10 +242,8 @@ def _check_files(files: Sequence[Delivery]) -> None:
     if len({file.sha256 for file in files}) < len(files):
         raise DeliveryReadError("deliveries: expected each content once, at its last arrival, found one twice.")
     for file in files:
-        if file.encoding not in ENCODINGS:
-            raise DeliveryReadError(
-                f"{file.path}: expected one of the encodings {sorted(ENCODINGS)}, found {file.encoding!r}."
-            )
+        if not is_text_encoding(file.encoding):
+            raise DeliveryReadError(f"{file.path}: expected an encoding like utf-8 or cp1252, found {file.encoding!r}.")
 
 
 def _rows(files: Iterable[WrittenFile], table: str, month: str) -> int:

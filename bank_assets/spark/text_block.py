@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from bank_assets.contract.reading import ENCODINGS, is_blank, is_unclosed, line_fault, rows_of, split_fields, unquoted
+from bank_assets.contract.reading import codec_of, is_blank, is_unclosed, line_fault, rows_of, split_fields, unquoted
 from bank_assets.contract.rows import SPACE, BoolArray, Encoded
 from bank_assets.landing.register import Delivery
 
@@ -41,7 +41,7 @@ def read_block(block: bytes, file: Delivery, identifier: str) -> TextBlock | Non
         return None
     if file.delimiter == "\t":  # Arrow would take a line of tabs for a row
         block = b"\n".join(rows_of(block.splitlines()))
-    codec = ENCODINGS[file.encoding]
+    codec = codec_of(file.encoding)
     text = block if codec == "utf-8" else block.decode(codec).encode()
     table, has_misfits = _cut_plainly(text, file, identifier)
     columns: dict[str, Encoded] = {}
@@ -105,7 +105,7 @@ def _with_odd_lines(
     plain = np.flatnonzero(~is_odd)
     is_odd[plain[is_open]] = True
     places = np.flatnonzero(is_odd)
-    texts = [lines[place].decode(ENCODINGS[file.encoding]) for place in places]
+    texts = [lines[place].decode(codec_of(file.encoding)) for place in places]
     fields = [split_fields(text, file.delimiter) for text in texts]
     faults = [line_fault(text, file.delimiter, n_fields) for text in texts]
     misfits = {int(places[n]): (*fault, texts[n]) for n, fault in enumerate(faults) if fault is not None}

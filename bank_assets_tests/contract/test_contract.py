@@ -103,10 +103,12 @@ def test_a_document_that_is_no_contract_is_refused(document):
     [
         ({"decimal_sign": ",", "thousands_sign": ","}, "contract uci: expected different decimal and thousands signs"),
         ({"thousands_sign": "x"}, "contract uci: expected the decimal sign . or ,"),
+        ({"encoding": "utf-16"}, "contract uci: expected an encoding that contains ASCII, like cp1252, found 'utf-16'"),
+        ({"encoding": "klingon"}, "contract uci: expected an encoding that contains ASCII"),
         ({"columns": (*UCI.columns[:-1], replace(TENURE, since=1, thousands_sign="."), UCI.target)}, "column tenure: "),
     ],
 )
-def test_signs_that_give_a_number_two_meanings_are_refused(changed, message):
+def test_signs_and_encodings_that_give_a_text_two_meanings_are_refused(changed, message):
     with pytest.raises(ContractError, match=message):
         replace(UCI, **changed)
 

@@ -1,5 +1,6 @@
 """Campaign files: usable rows are typed, the others named by line and reason, none lost."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -86,6 +87,14 @@ def test_encodings_line_ends_and_delimiters(campaign, encoding, end, delimiter):
     found, _ = campaign([GOOD], encoding=encoding, end=end, delimiter=delimiter)
     assert found.contact_ids.tolist() == ["k1"]
     assert found.n_rejected == 0
+
+
+def test_text_that_is_not_utf_8_is_read_as_the_contract_declares(campaign):
+    polish = replace(UCI, encoding="cp1250")
+    found, delivery = campaign([GOOD, GOOD | {"job": "płatny"}], encoding="cp1250", contract=polish)
+    assert delivery.encoding == "cp1250"
+    assert 'found "płatny"' in found.rejected[0]
+    assert campaign([GOOD | {"contact_id": "zażółć"}], contract=polish)[0].contact_ids.tolist() == ["zażółć"]
 
 
 def test_a_row_is_named_by_its_line_in_the_file(campaign):

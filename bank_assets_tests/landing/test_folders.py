@@ -1,52 +1,13 @@
 """Whatever lies in the landing folder: the good files are taken, and people are told about each other one once."""
 
-import gzip
-import io
 import json
 import os
-import zipfile
-from datetime import UTC, date, datetime
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from bank_assets.contract.uci import UCI
 from bank_assets.landing import refusals as refused_files
-from bank_assets.landing.deliveries import register_deliveries
 from bank_assets.landing.register import manifest_path, read_manifest
-from bank_assets.sensors.recorded_facts import alerts_of_refusals
-from bank_assets_tests.world.customers import DELIVERED, delimited
-
-NOW = datetime(2026, 1, 2, 3, 4, tzinfo=UTC)
-CONTENT = delimited([DELIVERED | {"contact_id": "c-1", "contact_date": "2008-05-05"}]).encode()
-
-
-class Home:
-    def __init__(self, root):
-        self.landing, self.warehouse = root / "landing", root / "warehouse"
-        self.contacts = self.landing / "contacts"
-        self.contacts.mkdir(parents=True)
-
-    def put(self, name, content=CONTENT):
-        path = self.contacts / name
-        path.write_bytes(content)
-        return path
-
-    def register(self):
-        return register_deliveries(self.landing, self.warehouse, UCI, now=NOW, settle_seconds=0)
-
-    def names(self):
-        return [one.name for one in read_manifest(self.warehouse)]
-
-    def alerts(self):
-        return {one.key: one for one in alerts_of_refusals(refused_files.refusals(self.landing, self.warehouse))}
-
-
-@pytest.fixture
-def home(tmp_path):
-    return Home(tmp_path)
-
+from bank_assets_tests.landing.landing_home import CONTENT
 
 ODD_NAMES = ["a\x85b.csv", "a\u2028b.csv", "a\nb.csv", "\u202ea.csv", "é" * 125 + ".csv", "[*]?.csv", "A.CSV"]
 
@@ -108,7 +69,7 @@ def test_leftovers_are_ignored_and_nobody_is_told(home):
 )
 def test_what_is_no_delivery_is_reported_once_by_name(home, name, said):
     path = home.landing / name
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(CONTENT)
     home.put("good.csv")
     first, told = home.register(), home.alerts()
@@ -196,104 +157,6 @@ def test_a_fault_of_our_own_about_one_file_stops_no_other(home, monkeypatch):
     result = home.register()
     assert home.names() == ["good.csv"]
     assert "IndexError" in result.refused[0].problem
-
-
-def packed(ending):
-    if ending == ".csv.gz":
-        return gzip.compress(CONTENT, mtime=0)
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        archive.writestr("inside.csv", CONTENT)
-        archive.writestr("__MACOSX/._inside.csv", b"")
-    return stream.getvalue()
-
-
-@pytest.mark.parametrize("ending", [".csv.gz", ".zip"])
-def test_a_packed_file_is_the_delivery_inside_it(home, ending):
-    home.put("plain.csv")
-    (plain,) = home.register().new
-    home.put(f"x{ending}", packed(ending))
-    result = home.register()
-    assert (result.new, result.unchanged) == ([], ["contacts/plain.csv", f"contacts/x{ending}"])
-    assert {one.sha256 for one in read_manifest(home.warehouse)} == {plain.sha256}
-
-
-def damaged_zip():
-    content = bytearray(packed(".zip"))
-    content[60] ^= 0xFF
-    return bytes(content)
-
-
-def zip_of_two():
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as archive:
-        for name in ("a.csv", "b.csv"):
-            archive.writestr(name, CONTENT)
-    return stream.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "found"),
-    [
-        ("x.csv.gz", gzip.compress(CONTENT)[:-9], "a damaged one"),
-        ("x.csv.gz", CONTENT, "a damaged one"),
-        ("x.zip", b"PK", "a damaged one"),
-        ("x.zip", damaged_zip(), "a damaged one"),
-        ("x.zip", zip_of_two(), "2 files in it: 'a.csv', 'b.csv'; unzip it"),
-        ("x.parquet", CONTENT, "a damaged one"),
-        ("x.csv.gz", gzip.compress(b""), "an empty file"),
-    ],
-    ids=["short", "no gzip", "no zip", "wrong bytes", "two files", "no Parquet", "empty"],
-)
-def test_a_damaged_or_unclear_packed_file_is_set_aside(home, name, content, found):
-    home.put(name, content)
-    home.put("good.csv")
-    assert found in home.register().refused[0].problem
-    assert home.names() == ["good.csv"]
-    assert (home.landing / "refused" / name).exists()
-
-
-def test_a_bomb_is_refused_before_it_fills_the_disk(home, monkeypatch):
-    monkeypatch.setattr("bank_assets.landing.formats._MOST_BYTES", 1_000)
-    monkeypatch.setattr("bank_assets.landing.formats._MOST_TIMES", 2)
-    home.put("x.csv.gz", gzip.compress(CONTENT + b"x" * 100_000))
-    assert "inside" in home.register().refused[0].problem
-
-
-def test_parquet_is_read_as_the_same_rows(home, tmp_path):
-    home.put("plain.csv")
-    home.register()
-    row = DELIVERED | {"contact_id": "c-1", "contact_date": "2008-05-05"}
-    typed = {name: pa.array([value]) for name, value in row.items()}
-    typed |= {
-        "contact_date": pa.array([date(2008, 5, 5)]),
-        "age": pa.array([float(row["age"])]),
-        "housing": pa.array([row["housing"] == "yes"]),
-        "job": pa.array([row["job"]]).dictionary_encode(),
-    }
-    pq.write_table(pa.table(typed), home.contacts / "x.parquet")
-    (_, delivery) = (home.register(), read_manifest(home.warehouse)[-1])
-    header, line = delivery.path.read_text().splitlines()
-    assert [text.strip('"') for text in header.split(";")] == list(row)
-    assert [text.strip('"') for text in line.split(";")] == [str(value) for value in row.values()]
-
-
-def test_times_and_gaps_of_parquet_columns_are_text(home):
-    rows = pa.table(
-        {
-            "contact_id": ["c-1", "a\nb"],
-            "y": ["yes", None],
-            "duration": pa.array([90.0, float("nan")]),
-            "arrived_at": pa.array(["2008-05-09", "2008-05-09T10:00:01"]).cast(pa.timestamp("us")),
-        }
-    )
-    (home.landing / "outcomes").mkdir()
-    pq.write_table(rows, home.landing / "outcomes" / "x.parquet")
-    home.register()
-    (delivery,) = read_manifest(home.warehouse, "outcomes")
-    assert delivery.path.read_text().replace('"', "").splitlines()[1:] == [
-        "c-1;yes;90;2008-05-09", r"a\nb;;;2008-05-09 10:00:01"
-    ]  # fmt: skip
 
 
 def test_a_killed_scan_of_many_files_keeps_what_it_registered(home, monkeypatch):

@@ -41,7 +41,7 @@ def csv_rows(
 ) -> Iterator[Row]:
     """Rows of a CSV upload, read one by one; raises `PayloadError` if the file does not fit as a whole."""
     _check_format(stream)
-    head, rows = read_rows(stream, encoding_of(stream))
+    head, rows = read_rows(stream, encoding_of(stream, payloads.contract.encoding))
     if "\x00" in head.text:
         raise PayloadError(FieldError("", "a CSV file in UTF-8", "binary content"))
     _check_header(list(head.columns), payloads)
