@@ -11,9 +11,11 @@ from bank_assets.settings import SettingsError, load_settings
 
 COMMANDS: Final = {
     "run": ("bank_assets.commands.run", "land the source and run the main job"),
+    "pull": ("bank_assets.commands.pull", "deliver the new contacts of a database source"),
     "replay": ("bank_assets.commands.replay", "decide the history day by day, policies side by side"),
     "relocate": ("bank_assets.commands.relocate", "after a home was moved: register its artifacts where they lie now"),
     "prune": ("bank_assets.commands.prune", "remove old snapshots of tables that nothing refers to"),
+    "adopt": ("bank_assets.commands.adopt", "draft a contract from your own file, or check a file against one"),
     "demo": ("bank_assets.commands.demo", "time travel: past months arrive and the loop responds unattended"),
 }
 

@@ -11,7 +11,7 @@ from bank_assets.checks import load_stage_checks
 from bank_assets.executors import locked_in_process_executor
 from bank_assets.jobs import all_jobs
 from bank_assets.resources.deployment import deployment_resources
-from bank_assets.schedules import nightly_schedule
+from bank_assets.schedules import all_schedules
 from bank_assets.sensors import all_sensors
 from bank_assets.settings import Settings, load_settings
 
@@ -25,7 +25,7 @@ def build_defs(
         assets=with_policies(load_stage_assets()),
         asset_checks=load_stage_checks(),
         jobs=list(all_jobs()),
-        schedules=[nightly_schedule(deployment)],
+        schedules=all_schedules(deployment),
         sensors=all_sensors(deployment),
         resources={**deployment_resources(deployment), **(resource_overrides or {})},
         executor=locked_in_process_executor,

@@ -1,14 +1,15 @@
-"""The nightly schedule."""
+"""The nightly schedule, and that of a database source."""
 
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from bank_assets.jobs import MAIN, NIGHTLY
+from bank_assets.jobs import DATA, MAIN, NIGHTLY
 from bank_assets.ledger.engine import opened_ledger
 from bank_assets.loop.deliveries import nightly_wanted
 from bank_assets.settings import Settings
+from bank_assets.sources.database import is_database, pull
 
 MIDNIGHT = "0 0 * * *"
 # The nightly run is retried once from its failed step. Other runs are not retried (dagster.yaml): sensors request
@@ -50,3 +51,30 @@ def nightly_schedule(settings: Settings) -> dg.ScheduleDefinition:
         return [work.request(run_key=f"{night.isoformat()}-{number}") for number, work in enumerate(repeated)]
 
     return daily_pipeline_schedule
+
+
+def all_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
+    """The schedules of a deployment; only a database source is pulled."""
+    return [nightly_schedule(settings), *([pull_schedule(settings)] if is_database(settings.source) else [])]
+
+
+def pull_schedule(settings: Settings) -> dg.ScheduleDefinition:
+    """The schedule that delivers what is new in the database; the sensor of contacts takes it from there."""
+
+    @dg.schedule(
+        name="pull_schedule",
+        job_name=DATA,
+        cron_schedule=settings.pull_cron,
+        execution_timezone=settings.timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING
+        if settings.sensors_running
+        else dg.DefaultScheduleStatus.STOPPED,
+        description="New rows of the database that BANK_SOURCE names, as a delivery in the landing folder.",
+        tags={"bank/workflow": "pull"},
+    )
+    def pull_new_rows(_context: dg.ScheduleEvaluationContext) -> dg.SkipReason:
+        """Pull once; a database that does not answer fails the tick, and the next one pulls again."""
+        pulled = pull(settings)
+        return dg.SkipReason(f"{pulled.rows:,} new rows{f' in {pulled.path.name}' if pulled.path else ''}.")
+
+    return pull_new_rows

@@ -35,7 +35,12 @@ class Settings:
 
     Attributes:
         home: `BANK_HOME`, the folder that holds all that the platform writes (default `.bank`).
-        source: `BANK_SOURCE`, a CSV path, `uci`, `simulated` or `auto`.
+        source: `BANK_SOURCE`, a CSV path, the address of a database, `uci`, `simulated` or `auto`.
+        source_query: `BANK_SOURCE_QUERY`, the table of a database source, or a query.
+        source_watermark: `BANK_SOURCE_WATERMARK`, its column that rises with every new or changed row; without one,
+            all rows are pulled each time.
+        source_password_file: `BANK_SOURCE_PASSWORD_FILE`, a file that holds the database's password.
+        pull_cron: `BANK_PULL_CRON`, when a database source is pulled, in the time zone of the midnight schedule.
         mlflow_uri: `BANK_MLFLOW_URI`, MLflow tracking and registry store (default SQLite under home).
         mlflow_artifacts: `BANK_MLFLOW_ARTIFACTS`, artifact root used when an experiment is created.
         ledger_url: `BANK_LEDGER_URL`, SQLAlchemy URL of the ledger (default SQLite under home).
@@ -68,7 +73,11 @@ class Settings:
     """
 
     home: Path = Path(".bank")
-    source: str = "auto"
+    source: str = field(default="auto", repr=False)
+    source_query: str = ""
+    source_watermark: str = ""
+    source_password_file: Path | None = None
+    pull_cron: str = "7 * * * *"
     mlflow_uri: str = ""
     mlflow_artifacts: str = ""
     ledger_url: str = field(default="", repr=False)
@@ -224,9 +233,14 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
     home = _home(env, defaults.home)
     own = embedded_addresses(home)
     budget = env.get(PREFIX + "BUDGET_EUR", "").strip()
+    password_file = env.get(PREFIX + "SOURCE_PASSWORD_FILE", "").strip()
     return Settings(
         home=home,
         source=env.get(PREFIX + "SOURCE") or defaults.source,
+        source_query=env.get(PREFIX + "SOURCE_QUERY") or defaults.source_query,
+        source_watermark=env.get(PREFIX + "SOURCE_WATERMARK") or defaults.source_watermark,
+        source_password_file=Path(password_file) if password_file else None,
+        pull_cron=env.get(PREFIX + "PULL_CRON") or defaults.pull_cron,
         mlflow_uri=env.get(PREFIX + "MLFLOW_URI") or own["mlflow_uri"],
         mlflow_artifacts=env.get(PREFIX + "MLFLOW_ARTIFACTS") or own["mlflow_artifacts"],
         ledger_url=env.get(PREFIX + "LEDGER_URL") or own["ledger_url"],

@@ -29,7 +29,7 @@ from bank_assets.landing.header import DeliveryRefused
 from bank_assets.landing.register import read_manifest
 from bank_assets.resources.instance import open_instance
 from bank_assets.settings import Settings, embedded_addresses
-from bank_assets.sources.source import Source, resolve_source
+from bank_assets.sources.source import Source, resolve_history
 from bank_assets.sources.uci import SourceError
 
 # The first month with eleven months of history. With an earlier start, or on simulated data, the gate may refuse every
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
     try:
         start, step_days = arguments.start, parse_step(arguments.step)
-        source = resolve_source(settings)
+        source = resolve_history(settings)
         home = settings.home if arguments.attach else arguments.home or settings.home / "demo"
         own = settings if arguments.attach else own_settings(settings, home.absolute())
         # A closed terminal is treated like Ctrl-C. Ctrl-C gets our handler too: a demo started in the background of a

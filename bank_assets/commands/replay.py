@@ -29,7 +29,7 @@ from bank_assets.replay.world import EXPLORATION_SHARE, FEEDBACKS, FIRST_DAY, ST
 from bank_assets.reports.replay_charts import picture, replay_charts
 from bank_assets.reports.replay_page import replay_page
 from bank_assets.settings import Settings
-from bank_assets.sources.source import resolve_source
+from bank_assets.sources.source import resolve_history
 from bank_assets.sources.uci import SourceError
 from bank_assets.store.atomic_files import write_atomic
 
@@ -92,7 +92,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
             **{name: getattr(args, name) for name in ARGUMENTS},
         )
         named_recipes(settings.candidates, replay.seed)
-        source = resolve_source(settings)
+        source = resolve_history(settings)
         console.print(f"source: {source.label}{f' ({source.reason})' if source.reason else ''}")
         history = read_history(source, settings)
         if history.left_out:

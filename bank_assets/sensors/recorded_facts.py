@@ -118,7 +118,9 @@ def _failed_checks(story: RunStory, when: Occurrence, episodes: Episodes, gates:
             named = () if fresh == (check,) else fresh
             held = [gate for gate in gates if check == MONTHS_HELD and gate.month in fresh]
             reasons = sentences([error for gate in held for error in gate.errors][:_REASONS])
-            statement = f"{_statements().get((asset, check), '').strip()} {reasons}"
+            statement = _statements().get((asset, check), "").strip()
+            if reasons:  # they say more than the rest of the description
+                statement = " ".join((statement.partition("\n")[0], reasons))
             alerts.append(catalogue.gate_failed(when, asset, check, statement, named, since))
     return alerts
 

@@ -24,6 +24,7 @@ from bank_assets.landing.delivery_file import dated_rows, describe
 from bank_assets.landing.header import DeliveryKind, check_header, delivery_kinds
 from bank_assets.landing.register import raw_root
 from bank_assets.settings import Settings
+from bank_assets.sources.database import pull
 from bank_assets.sources.source import Source, claim_landing, landed_source
 from bank_assets.sources.undated import completed_head, completed_rows, is_undated
 from bank_assets.store.atomic_files import publish_if_changed, sha256_of, temporary_beside, write_atomic
@@ -82,6 +83,15 @@ def _simulated_rows(settings: Settings, first: date | None, last: date | None) -
     return read_head([csv_header(UCI.delivery_columns)]), rows
 
 
+def _pulled(settings: Settings, kind: DeliveryKind) -> Landed:
+    """What is new in a database; all of it is delivered, whatever its day."""
+    pulled = pull(settings)
+    if pulled.path is None:
+        return Landed((), (), (), {}, "", "")
+    found = describe(pulled.path, kind, name=pulled.path.name, arrival=0, now=datetime.now(UTC))
+    return Landed((f"{kind.name}/{found.name}",), (), (), found.months, found.first_day, found.last_day)
+
+
 def _deliveries(
     head: Head, rows: Iterable[Row], contract: Contract, start: str, end: str, landed: Counter[tuple[str, str]]
 ) -> Iterator[tuple[str, bytes, bytes]]:
@@ -126,6 +136,8 @@ def land_source(source: Source, settings: Settings, *, first: date | None = None
     before, is_upgraded = _landed_digests(settings), landed_source(settings.landing) is not None
     claim_landing(source, settings.landing)
     kind = delivery_kinds(settings.contract)["contacts"]
+    if source.kind == "database":
+        return _pulled(settings, kind)
     start, end = first.isoformat() if first else "", (last or date.max).isoformat()
     if source.path is None:
         head, rows = _simulated_rows(settings, first, last)

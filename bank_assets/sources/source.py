@@ -18,6 +18,7 @@ from bank_assets.contract.uci import UCI_FILE_COLUMNS
 from bank_assets.landing.formats import is_packed, unpack
 from bank_assets.landing.header import check_header, delivery_kinds
 from bank_assets.settings import Settings
+from bank_assets.sources.database import is_database, plain_address
 from bank_assets.sources.uci import UCI_FILE, UCI_SHA256, SourceError, download_uci, is_pinned
 from bank_assets.sources.undated import completed_head, completed_rows, is_undated
 from bank_assets.store.atomic_files import write_atomic
@@ -31,7 +32,7 @@ DEFAULT_FILE: Final = Path(__file__).resolve().parents[2] / "data" / UCI_FILE
 class Source:
     """Where the contacts come from. Only the pinned file's `label` says "UCI"."""
 
-    kind: Literal["file", "uci", "simulated"]  # `file` (a path), `uci` (downloaded) or `simulated`
+    kind: Literal["file", "uci", "simulated", "database"]  # `file` (a path), `uci` (downloaded), …
     label: str
     is_real: bool  # the bytes are the pinned UCI file
     path: Path | None = None  # the CSV, or None if simulated
@@ -142,8 +143,21 @@ def resolve_source(
             source = _simulated(settings)
         case "uci":
             source = _from_file(download(settings.home / "downloads"), settings, kind="uci")
+        case address if is_database(address):
+            source = Source("database", f"database {plain_address(settings)}", is_real=False)
         case path:
             source = _from_file(Path(path).expanduser(), settings)
     level = logging.WARNING if settings.source == "auto" and source.kind == "simulated" else logging.INFO
     _LOG.log(level, "source of contacts: %s%s", source.label, f"; {source.reason}" if source.reason else "")
+    return source
+
+
+def resolve_history(settings: Settings) -> Source:
+    """`resolve_source` for what needs a whole history, which a database does not deliver again."""
+    source = resolve_source(settings)
+    if source.kind == "database":
+        raise SourceError(
+            "BANK_SOURCE: expected a CSV file, uci, simulated or auto for a whole history, found a database, which "
+            "delivers only what is new; export its rows to a file."
+        )
     return source

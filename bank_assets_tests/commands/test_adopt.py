@@ -1,0 +1,54 @@
+"""The command writes one file that people read, checks files, and never overwrites."""
+
+from argparse import Namespace
+
+import pytest
+
+from bank_assets.__main__ import main
+from bank_assets.commands.adopt import run
+from bank_assets.contract.errors import ContractError
+from bank_assets.settings import load_settings
+
+ROWS = "id;contact_date;job;age;y\n" + "\n".join(
+    f"{k};2021-01-{1 + k:02};{('nurse', 'clerk')[k % 2]};{30 + k};{('no', 'yes')[k % 3 == 0]}" for k in range(20)
+)
+
+
+def test_a_draft_is_written_once_and_the_file_fits_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bank.csv").write_text(ROWS, "utf-8")
+    assert main(["adopt", "bank.csv"]) == 0
+    draft = (tmp_path / "bank.odcs.yaml").read_text("utf-8")
+    assert draft.startswith("# Draft of a contract for bank.csv: 20 rows, 5 columns")
+    assert "Then: BANK_CONTRACT=bank.odcs.yaml python -m bank_assets adopt --check bank.csv" in capsys.readouterr().out
+    again = Namespace(file=tmp_path / "bank.csv", check=False, target="", output=None)
+    with pytest.raises(ContractError, match=r"^bank.odcs.yaml: expected no file, found one; remove it"):
+        run(again, load_settings({}))
+    monkeypatch.setenv("BANK_CONTRACT", "bank.odcs.yaml")
+    assert main(["adopt", "--check", "bank.csv"]) == 0
+    assert "bank.csv fits the contract bank: 20 usable rows." in capsys.readouterr().out
+
+
+def test_a_file_that_does_not_fit_is_described(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bank.csv").write_text(ROWS, "utf-8")
+    main(["adopt", "bank.csv"])
+    monkeypatch.setenv("BANK_CONTRACT", "bank.odcs.yaml")
+    (tmp_path / "next.csv").write_text(ROWS.replace(";y\n", ";z\n").replace("nurse", "Nurse"), "utf-8")
+    capsys.readouterr()
+    assert main(["adopt", "--check", "next.csv"]) == 1
+    said = capsys.readouterr().out
+    for line in (
+        "missing: y; add the column to the file, or remove it from bank",
+        "extra: z; remove the column from the file, or add it to bank",
+        "job.not_a_known_value: 10 of 20 rows",
+        'job: expected one of clerk, nurse, found "Nurse"',
+        "next.csv does not fit",
+    ):
+        assert line in said
+
+
+def test_the_default_contract_takes_the_file_it_describes(tmp_path, capsys):
+    (tmp_path / "x.csv").write_text("age;job;y\n58;management;no\n", "utf-8")
+    assert main(["adopt", "--check", str(tmp_path / "x.csv")]) == 1
+    assert "missing: marital" in capsys.readouterr().out

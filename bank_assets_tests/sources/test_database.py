@@ -1,0 +1,150 @@
+"""A database as the source: what is new arrives once, and nothing is lost when the database misbehaves."""
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from bank_assets.commands import pull as command
+from bank_assets.landing.deliveries import register_deliveries
+from bank_assets.settings import Settings
+from bank_assets.sources.database import pull
+from bank_assets.sources.source import resolve_history, resolve_source
+from bank_assets.sources.uci import SourceError
+from bank_assets_tests.world.customers import DELIVERED, delimited, delivered
+from bank_assets_tests.world.postgres import create_database
+
+TYPES = {"contact_date": "DATE", "age": "NUMERIC(5, 1)", "balance": "DOUBLE PRECISION"}
+
+
+class Bank:
+    """A table of contacts with the time of each row's last change, and an empty home that reads it."""
+
+    def __init__(self, url, home):
+        self.engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+        types = TYPES if self.engine.dialect.name == "sqlite" else TYPES | {"y": "BOOLEAN"}
+        columns = [f'"{name}" {types.get(name, "TEXT")}' for name in DELIVERED]
+        self.execute(f"CREATE TABLE contacts ({', '.join(columns)}, changed_at TIMESTAMP, note TEXT)")
+        self.settings = Settings(home=home, source=url, source_query="contacts", source_watermark="changed_at")
+
+    def execute(self, statement, rows=None):
+        with self.engine.begin() as connection:
+            connection.execute(text(statement), rows or {})
+
+    def insert(self, number, changed_at, **changes):
+        row = {name: str(value) for name, value in delivered(contact_id=f"c-{number}", **changes).items()}
+        row |= {"y": "yes" if number % 2 == 0 else "no", "changed_at": changed_at, "note": "two\nlines"}
+        names = ", ".join(f'"{name}"' for name in row)
+        self.execute(f"INSERT INTO contacts ({names}) VALUES ({', '.join(f':{name}' for name in row)})", row)
+
+    def pulled(self):
+        """Contact ids of the next pull."""
+        path = pull(self.settings).path
+        return [line.split(";")[0] for line in path.read_text().splitlines()[1:]] if path else []
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
+def bank(request, tmp_path):
+    url = f"sqlite:///{tmp_path / 'bank.db'}"
+    if request.param == "postgresql":
+        url = create_database(request.getfixturevalue("postgres_server"))
+    made = Bank(url, tmp_path / "home")
+    yield made
+    made.engine.dispose()
+
+
+def test_what_is_new_arrives_once_even_if_watermarks_repeat(bank):
+    assert bank.pulled() == []
+    bank.insert(1, "2010-12-01 10:00:00")
+    bank.insert(2, "2010-12-01 11:00:00", pdays=90, previous=1)
+    assert bank.pulled() == ["c-1", "c-2"]
+    assert bank.pulled() == []
+    bank.insert(3, "2010-12-01 11:00:00")
+    assert bank.pulled() == ["c-3"]
+    bank.insert(4, "2010-12-02 09:00:00")
+    bank.execute("UPDATE contacts SET age = 59, changed_at = '2010-12-02 10:00:00' WHERE contact_id = 'c-1'")
+    assert bank.pulled() == ["c-4", "c-1"]
+    assert bank.pulled() == []
+
+
+def test_the_delivery_is_that_of_a_csv_file_of_the_same_rows(bank):
+    bank.insert(1, "2010-12-01 10:00:00")
+    bank.insert(2, "2010-12-01 10:00:00")
+    rows = [delivered(contact_id="c-1", y="no"), delivered(contact_id="c-2", y="yes")]
+    path = pull(bank.settings).path
+    assert sorted(path.read_text().splitlines()) == sorted(delimited(rows).splitlines())
+
+
+def test_a_pull_that_was_killed_before_it_kept_the_watermark_is_repeated(bank, tmp_path):
+    bank.insert(1, "2010-12-01 10:00:00")
+    first = pull(bank.settings).path
+    for marks in (tmp_path / "home" / "pulls").glob("*.json"):
+        marks.unlink()
+    assert pull(bank.settings).path is None, "the same file is there"
+    assert [path.name for path in first.parent.iterdir()] == [first.name]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("ALTER TABLE contacts RENAME COLUMN job TO occupation", "found none of the name job"),
+        ("ALTER TABLE contacts RENAME COLUMN changed_at TO changed", "changed_at"),
+        ("DROP TABLE contacts", "nothing was delivered"),
+        ("UPDATE contacts SET changed_at = NULL", "expected a watermark in every row"),
+    ],
+)
+def test_a_changed_schema_delivers_nothing_and_loses_nothing(bank, change, message):
+    bank.insert(1, "2010-12-01 10:00:00")
+    bank.execute(change)
+    with pytest.raises(SourceError, match=message):
+        pull(bank.settings)
+    assert not list(bank.settings.landing.rglob("*.csv"))
+    assert not list((bank.settings.home / "pulls").glob("*.json"))
+
+
+def test_a_database_that_is_down_is_told_without_its_password(tmp_path, capsys):
+    secret = tmp_path / "password"
+    secret.write_text("s3cret\n")
+    settings = Settings(
+        home=tmp_path / "home",
+        source="postgresql://bank@127.0.0.1:1/bank",
+        source_query="SELECT * FROM contacts",
+        source_password_file=secret,
+    )
+    assert command.run(None, settings) == 1
+    told = capsys.readouterr().err
+    assert "postgresql+psycopg://bank:***@127.0.0.1:1/bank" in told
+    assert "s3cret" not in told + repr(replace(settings, source="postgresql://bank:s3cret@127.0.0.1:1/bank"))
+
+
+@pytest.mark.parametrize(
+    ("source", "query"), [("mysql://host/bank", "contacts"), ("sqlite:///x.db", ""), ("a://b", "c")]
+)
+def test_an_address_that_cannot_be_read_is_refused(tmp_path, source, query):
+    with pytest.raises(SourceError, match="expected postgresql://user@host/database or sqlite"):
+        pull(Settings(home=tmp_path, source=source, source_query=query))
+
+
+def test_run_lands_a_database_as_it_lands_a_file(tmp_path):
+    from datetime import UTC, datetime
+
+    from bank_assets.sources.landing import land_source
+
+    bank = Bank(f"sqlite:///{tmp_path / 'bank.db'}", tmp_path / "home")
+    bank.insert(1, "2010-12-01 10:00:00")
+    source = resolve_source(bank.settings)
+    assert (source.kind, source.is_real, source.label) == (
+        "database",
+        False,
+        f"database sqlite:///{tmp_path / 'bank.db'}",
+    )
+    landed = land_source(source, bank.settings)
+    assert (sum(landed.rows.values()), len(landed.written)) == (1, 1)
+    registered = register_deliveries(
+        bank.settings.landing, bank.settings.warehouse, bank.settings.contract, now=datetime.now(UTC), settle_seconds=0
+    )
+    assert [one.rows for one in registered.new] == [1]
+    assert land_source(source, bank.settings).written == ()
+    with pytest.raises(SourceError, match="for a whole history, found a database"):
+        resolve_history(bank.settings)
+    bank.engine.dispose()
