@@ -39,7 +39,7 @@ class Settings:
         source_query: `BANK_SOURCE_QUERY`, the table of a database source, or a query.
         source_watermark: `BANK_SOURCE_WATERMARK`, its column that rises with every new or changed row; without one,
             all rows are pulled each time.
-        source_password_file: `BANK_SOURCE_PASSWORD_FILE`, a file that holds the database's password.
+        source_password: `BANK_SOURCE_PASSWORD`, or the content of the file `BANK_SOURCE_PASSWORD_FILE`.
         pull_cron: `BANK_PULL_CRON`, when a database source is pulled, in the time zone of the midnight schedule.
         mlflow_uri: `BANK_MLFLOW_URI`, MLflow tracking and registry store (default SQLite under home).
         mlflow_artifacts: `BANK_MLFLOW_ARTIFACTS`, artifact root used when an experiment is created.
@@ -76,7 +76,7 @@ class Settings:
     source: str = field(default="auto", repr=False)
     source_query: str = ""
     source_watermark: str = ""
-    source_password_file: Path | None = None
+    source_password: str = field(default="", repr=False)
     pull_cron: str = "7 * * * *"
     mlflow_uri: str = ""
     mlflow_artifacts: str = ""
@@ -222,6 +222,19 @@ def _zone(env: Mapping[str, str], default: str) -> str:
         ) from error
 
 
+def _secret(env: Mapping[str, str], name: str) -> str:
+    """A secret, given as it is or as the file that holds it; containers turn the second into the first."""
+    path = env.get(f"{PREFIX}{name}_FILE", "").strip()
+    if not path:
+        return env.get(PREFIX + name, "")
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SettingsError(
+            f"{PREFIX}{name}_FILE: expected a readable file, found {error.strerror} at {path}; correct the path."
+        ) from error
+
+
 def load_settings(env: Mapping[str, str] | None = None) -> Settings:
     """Read the settings from the environment, or from `env`; paths become absolute.
 
@@ -233,13 +246,12 @@ def load_settings(env: Mapping[str, str] | None = None) -> Settings:
     home = _home(env, defaults.home)
     own = embedded_addresses(home)
     budget = env.get(PREFIX + "BUDGET_EUR", "").strip()
-    password_file = env.get(PREFIX + "SOURCE_PASSWORD_FILE", "").strip()
     return Settings(
         home=home,
         source=env.get(PREFIX + "SOURCE") or defaults.source,
         source_query=env.get(PREFIX + "SOURCE_QUERY") or defaults.source_query,
         source_watermark=env.get(PREFIX + "SOURCE_WATERMARK") or defaults.source_watermark,
-        source_password_file=Path(password_file) if password_file else None,
+        source_password=_secret(env, "SOURCE_PASSWORD"),
         pull_cron=env.get(PREFIX + "PULL_CRON") or defaults.pull_cron,
         mlflow_uri=env.get(PREFIX + "MLFLOW_URI") or own["mlflow_uri"],
         mlflow_artifacts=env.get(PREFIX + "MLFLOW_ARTIFACTS") or own["mlflow_artifacts"],

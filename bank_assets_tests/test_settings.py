@@ -49,3 +49,12 @@ def test_an_unknown_time_zone_is_one_sentence_at_the_command_line(zone, monkeypa
     told = capsys.readouterr().err
     assert told.startswith("BANK_TIMEZONE: expected a time zone like Europe/Lisbon, found")
     assert len(told.splitlines()) == 1
+
+
+def test_a_password_is_given_as_it_is_or_as_the_file_that_holds_it(tmp_path):
+    secret = tmp_path / "crm"
+    secret.write_text("s3cret\n")
+    for given in ({"BANK_SOURCE_PASSWORD": "s3cret"}, {"BANK_SOURCE_PASSWORD_FILE": str(secret)}):
+        assert load_settings(given).source_password == "s3cret"
+    with pytest.raises(SettingsError, match="BANK_SOURCE_PASSWORD_FILE: expected a readable file, found No such file"):
+        load_settings({"BANK_SOURCE_PASSWORD_FILE": str(tmp_path / "none")})

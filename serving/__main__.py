@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Final
 
-from bank_assets.contract.rows import iso_day
+from bank_assets.contract.values import iso_day
 from bank_assets.ledger import accounts, chain, decisions
 from bank_assets.ledger.engine import LedgerError, open_ledger, opened_ledger, upgrade
 from bank_assets.settings import SettingsError

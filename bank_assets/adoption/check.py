@@ -54,7 +54,7 @@ def check_file(table: FileTable, contract: Contract) -> FileCheck:
         ordered.add(ColumnRole.CONTACT_DATE)
     present = tuple(one for one in contract.columns if one.source in table.columns)
     # What is known only after the call may be empty in a contacts delivery.
-    rules = tuple(ColumnRule(one, is_optional=not one.is_input) for one in present)
+    rules = tuple(ColumnRule(one, is_optional=not one.is_input, signs=contract.signs(one)) for one in present)
     calendar = Calendar.of(contract) if contract.contact_date in present else None
     verdict = RowRules(rules, calendar=calendar).judge(table.columns)
     n_faults = len(table.faults)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from bank_assets.adoption.words import DATE, DAY, MONEY, MONTH, NO_YES, NOT_KNOWN, means, plain
 from bank_assets.contract.columns import ColumnKind, NumberSigns
 from bank_assets.contract.rows import Encoded
+from bank_assets.contract.values import decimal_number, whole_number
 from bank_assets.core.arrays import BoolArray, DayArray, FloatArray, IntArray
 
 MOST_CATEGORIES: Final = 60
@@ -188,7 +189,8 @@ def facts_of(name: str, encoded: Encoded, decimal: str) -> ColumnFacts:
             if days is not None and (style != "%Y%m%d" or means(name, DATE)):
                 return replace(raw, kind=ColumnKind.DATE, days=days.astype("datetime64[D]"), date_format=style)
         for kind, signs in _spellings(decimal, is_money=means(name, MONEY)):
-            numbers = _parsed(raw, partial(_number, signs=signs, is_whole=kind is ColumnKind.INTEGER))
+            read = whole_number if kind is ColumnKind.INTEGER else decimal_number
+            numbers = _parsed(raw, partial(read, signs=signs))
             if numbers is not None:
                 return replace(raw, kind=kind, numbers=numbers.astype(np.float64), signs=signs)
     is_category = len(raw.texts) <= MOST_CATEGORIES and (len(raw.texts) <= raw.n_rows / 2 or raw.n_rows < _FEW_ROWS)
@@ -210,15 +212,6 @@ def _parsed(raw: ColumnFacts, read: Callable[[str], Any]) -> NDArray[Any] | None
     found = [read(text) if is_known else None for text, is_known in zip(raw.encoded.texts, raw.is_known, strict=True)]
     is_read = np.array([one is not None for one in found], dtype=bool)
     return np.array(found, dtype=object) if raw.share(is_read) >= _SHARE_READ * raw.share(raw.is_known) else None
-
-
-def _number(text: str, signs: NumberSigns, *, is_whole: bool) -> float | None:
-    grouped = rf"|[0-9]{{1,3}}(?:{re.escape(signs.thousands)}[0-9]{{3}})+" if signs.thousands else ""
-    fraction = "" if is_whole else rf"(?:{re.escape(signs.decimal)}[0-9]+)?"
-    if not re.fullmatch(rf"[+-]?(?:[0-9]{{1,18}}{grouped}){fraction}", text.strip()):
-        return None
-    digits = text.strip().replace(signs.thousands, "") if signs.thousands else text.strip()
-    return float(digits.replace(signs.decimal, "."))
 
 
 def _day(text: str, style: str) -> date | None:

@@ -17,12 +17,12 @@ from bank_assets.contract.columns import YES_NO, Column, ColumnKind, ColumnRole,
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.file import table_name
 from bank_assets.contract.problems import RESERVED, TABLE_NAMES
+from bank_assets.contract.values import is_identifier
 
 CUSTOMER: Final = "Customer"  # group of the form for what no other group names
 _MOST_STATISTICS: Final = 15
 _RARE: Final = 0.05  # share of a sentinel below which the mean says more
 _WIDTH: Final = 110
-_LONGEST_TEXT: Final = 64
 _SHARES: Final = 2  # values of a category whose shares describe a list
 _INT32: Final = 2**31 - 1
 _ID: Final = Column(
@@ -108,9 +108,7 @@ def _column(one: ColumnFacts, found: Findings) -> Column | None:
         return Column(name, table, ColumnKind.STRING, KnownWhen.IDENTIFIER, "", role=role)
     kind = _kind(one)
     if kind in (ColumnKind.STRING, ColumnKind.DATE):
-        is_identifier_like = one.is_known.all() and all(
-            len(text) <= _LONGEST_TEXT and text.isprintable() for text in one.texts
-        )
+        is_identifier_like = one.is_known.all() and all(map(is_identifier, one.texts))
         known = KnownWhen.IDENTIFIER if is_identifier_like and name not in found.leaks else KnownWhen.POST_CONTACT
         return Column(name, "", kind, known, "")
     column = Column(

@@ -202,11 +202,13 @@ def _readable(context: dg.AssetExecutionContext, delivery: Delivery, contract: C
         reason = f"the whole file: expected a list of this contract, found one that ends in {type(error).__name__}"
         nothing = np.array([], dtype=object)
         name = campaign_of(delivery.name)
-        return Campaign(name, delivery.sha256, nothing, nothing, {}, (reason,), delivery.rows)
+        return Campaign(name, delivery.sha256, nothing, nothing, {}, (reason,), delivery.rows, {})
 
 
 def _read(delivery: Delivery, campaign: Campaign) -> dict[str, Any]:
-    counts = {"n_rejected": campaign.n_rejected, "delivered": delivery.rows}
+    counts: dict[str, Any] = {"n_rejected": campaign.n_rejected, "delivered": delivery.rows}
+    if campaign.mapped:
+        counts["mapped"] = campaign.mapped
     return {"sha256": delivery.sha256, "rejected": list(campaign.rejected), **counts}
 
 

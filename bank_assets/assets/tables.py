@@ -84,7 +84,9 @@ def tables(
 
 
 def _counts(entry: Entry) -> dict[str, int]:
-    counts = {name: entry.metadata.get("contacts", {}).get(name) for name in ("rows_in", "rejected", "superseded")}
+    stored = entry.metadata.get("contacts", {})
+    counts = {name: stored.get(name) for name in ("rows_in", "rejected", "superseded")}
+    counts |= {f"mapped/{column}": rows for column, rows in stored.get("mapped", {}).items()}
     known = {name: int(count) for name, count in counts.items() if count is not None}
     return {"dagster/partition_row_count": entry.rows, **known}
 
@@ -127,7 +129,7 @@ def _facts(made: EtlResult, table: str, month: str) -> dict[str, Any]:
     """What is stored with a month of a table: where its delivered rows went and, with contacts, their profile."""
     nothing = Conservation()
     facts = {
-        "contacts": asdict(made.contacts.get(month, nothing)),
-        "outcomes": asdict(made.outcomes.get(month, nothing)),
+        kind: {name: value for name, value in asdict(of_kind.get(month, nothing)).items() if name != "mapped" or value}
+        for kind, of_kind in (("contacts", made.contacts), ("outcomes", made.outcomes))
     }
     return facts | ({"profile": asdict(made.profiles.get(month, MonthProfile(month)))} if table == CONTACTS else {})

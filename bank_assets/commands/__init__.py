@@ -3,7 +3,7 @@
 import argparse
 from datetime import date
 
-from bank_assets.contract.rows import iso_day
+from bank_assets.contract.values import iso_day
 
 
 def positive(text: str) -> int:

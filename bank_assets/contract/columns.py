@@ -143,21 +143,10 @@ class Column:
         return self.since > 1
 
     @property
-    def asked_as(self) -> str:
-        """Name in requests and forms: that in deliveries, but `contact_id` and `contact_date` under every contract."""
-        is_the_platforms = self.role in (ColumnRole.CONTACT_ID, ColumnRole.CONTACT_DATE)
-        return self.table if is_the_platforms else self.source
-
-    @property
     def typical(self) -> str | float:
         """What a form and an example show: the default, or else the first allowed value."""
-        if self.default is not None:
-            return self.default
-        return (
-            self.categories[0]
-            if self.categories
-            else next((one for one in (self.sentinel, self.minimum, self.maximum) if one is not None), 0)
-        )
+        found = (self.default, *self.categories[:1], self.sentinel, self.minimum, self.maximum, 0)
+        return next(one for one in found if one is not None)
 
     @property
     def title(self) -> str:

@@ -25,6 +25,7 @@ from bank_assets.contract.columns import (
 )
 from bank_assets.contract.errors import LEAKAGE_RULE, ContractError, LeakageError
 from bank_assets.contract.problems import problems
+from bank_assets.contract.senders import Sender
 
 ARRIVED_AT = "arrived_at"  # extra column of outcome deliveries: when the outcome became known
 # Attributes of a column that affect only what people read.
@@ -32,14 +33,9 @@ WORDING = ("description", "label", "group", "phrase", "words")
 # Attributes of a contract that its canonical form states only if they differ from their defaults: how senders spell
 # values, and when a few contacts are implausible.
 DEVIATIONS = (
-    "decimal_sign",
-    "thousands_sign",
-    "encoding",
-    "far_days",
-    "few_share",
-    "few_contacts",
+    "decimal_sign", "thousands_sign", "encoding", "far_days", "few_share", "few_contacts", "senders",
     "dates_from_row_order",
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +49,7 @@ class Contract:
         decimal_sign: decimal sign of numbers in delivered text, unless a column has its own.
         thousands_sign: thousands sign of numbers in delivered text, "" for none, unless a column has its own.
         dates_from_row_order: whether a source file without contact dates is dated by its calendar columns and order.
+        senders: mappings of senders who spell columns or values in their own way; the first that fits a file holds.
         encoding: codec of delivered text that is not UTF-8; it spells ASCII as ASCII does.
         far_days: days without a contact behind which a few contacts are implausible.
         few_share: largest share of a delivery that counts as few.
@@ -72,6 +69,7 @@ class Contract:
     far_days: int = 200
     few_share: float = 0.05
     few_contacts: int = 30
+    senders: tuple[Sender, ...] = ()
 
     def __post_init__(self) -> None:
         if found := list(problems(self)):
@@ -227,7 +225,8 @@ class Contract:
         columns = tuple(column for column in self.columns if column.since <= version)
         names = {column.source for column in columns}
         statistics = tuple(one for one in self.list_statistics if one.column in names)
-        return replace(self, version=version, columns=columns, list_statistics=statistics)
+        senders = self.senders if columns == self.columns else ()  # they may name columns that came later
+        return replace(self, version=version, columns=columns, list_statistics=statistics, senders=senders)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form; `from_dict` reads it. What has its default is left out, so new attributes change no digest."""
@@ -243,6 +242,8 @@ class Contract:
     @property
     def _deviations(self) -> dict[str, Any]:
         values = _plain(self)
+        if self.senders:
+            values["senders"] = [_plain(sender) for sender in self.senders]
         return {name: values[name] for name in DEVIATIONS if name in values}
 
     @classmethod
@@ -252,7 +253,9 @@ class Contract:
         Raises:
             ContractError: the document is no contract; the message names what does not fit.
         """
+        deviations = {name: document[name] for name in DEVIATIONS if name in document}
         try:
+            deviations["senders"] = tuple(map(Sender.from_dict, document.get("senders", ())))
             return cls(
                 str(document["name"]),
                 int(document["version"]),
@@ -260,7 +263,7 @@ class Contract:
                 tuple(_column(part) for part in document["columns"]),
                 tuple(_list_statistic(part) for part in document["list_statistics"]),
                 tuple(document["groups"]),
-                **{name: document[name] for name in DEVIATIONS if name in document},
+                **deviations,
             )
         except (KeyError, TypeError, ValueError) as error:
             if isinstance(error, ContractError):
@@ -304,7 +307,7 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-def _plain(part: Contract | Column | ListStatistic) -> dict[str, Any]:
+def _plain(part: Contract | Column | ListStatistic | Sender) -> dict[str, Any]:
     """The attributes that differ from their defaults, as JSON values."""
     values = {field.name: (getattr(part, field.name), field.default) for field in fields(part)}
     return {name: value for name, (value, default) in values.items() if value != default}

@@ -135,6 +135,16 @@ _CUSTOM: Final[dict[str, Reader]] = {
     "thousands_sign": _text,
     "implies": _texts,
 }
+_SENDER: Final[dict[str, tuple[str, Reader]]] = {
+    "name": ("name", _text),
+    "files": ("files", _text),
+    "columns": ("columns", _pairs),
+    "values": ("values", lambda node: [[key, *pair] for key, one in _entries(node).items() for pair in _pairs(one)]),
+    "ignoreCase": ("ignore_case", _flag),
+    "decimalSign": ("decimal_sign", _text),
+    "thousandsSign": ("thousands_sign", _text),
+    "dateFormat": ("date_format", _text),
+}
 _STATISTIC: Final[dict[str, tuple[str, Reader]]] = {
     "feature": ("feature", _text),
     "column": ("column", _text),
@@ -173,6 +183,7 @@ _CONTRACT: Final[dict[str, tuple[str, Reader]]] = {
     "farDays": ("far_days", _whole),
     "fewShare": ("few_share", _number),
     "fewContacts": ("few_contacts", _whole),
+    "senders": ("senders", _items),
 }
 
 
@@ -259,6 +270,7 @@ def _document(root: Node, faults: list[FileError]) -> tuple[dict[str, Any], dict
         _values(node, _STATISTIC, (), ("feature", "column"), "listStatistics: ")
         for node in found.get("list_statistics", [])
     ]
+    found["senders"] = [_values(node, _SENDER, (), ("name",), "senders: ") for node in found.get("senders", [])]
     del found["kind"]
     return {"groups": [], "first_month": "", **found}, lines
 
@@ -349,6 +361,7 @@ def write_contract(contract: Contract, comments: Mapping[str, Sequence[str]] | N
         "status": "active",
     }
     statistics = [_Inline(one) for one in plain.pop("list_statistics")]
+    plain["senders"] = [_sender(one) for one in plain.get("senders", ())]
     own = _custom({name: value for name, value in plain.items() if value != []})
     if statistics:
         own.append({"property": "listStatistics", "value": statistics})
@@ -358,6 +371,15 @@ def write_contract(contract: Contract, comments: Mapping[str, Sequence[str]] | N
         text = _commented(comments.get(column["source"], ())) + _yaml([_entry(column)])
         parts.append(textwrap.indent(text, "      "))
     return "".join(parts)
+
+
+def _sender(plain: dict[str, Any]) -> dict[str, Any]:
+    """A sender as a file has it: spellings as mappings."""
+    values: dict[str, dict[str, str]] = {}
+    for column, sent, meant in plain.get("values", ()):
+        values.setdefault(column, {})[sent] = meant
+    spelled = {"columns": dict(plain.get("columns", ())), "values": values}
+    return {_key(name): spelled.get(name, value) for name, value in plain.items()}
 
 
 def _entry(plain: dict[str, Any]) -> dict[str, Any]:

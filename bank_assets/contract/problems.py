@@ -51,6 +51,8 @@ def problems(contract: Contract) -> Iterator[Problem]:
         for sentence in (*_of_kind(column), *_of_values(column), *_of_use(column, contract)):
             yield Problem(sentence, column.source)
     yield from _of_statistics(contract)
+    for sender in contract.senders:
+        yield from map(Problem, sender.problems(contract))
 
 
 def _of_the_whole(contract: Contract) -> Iterator[Problem]:

@@ -10,13 +10,13 @@ import codecs
 import io
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, Final
 
-from bank_assets.contract.rows import SPACE
+from bank_assets.contract.values import SPACE, nearest
 
 FIELD_COUNT: Final = "row.field_count"  # code of a line with another number of fields than the header
 
@@ -50,6 +50,23 @@ class Head:
     text: str
     line: int
     encoding: str = "utf-8"
+
+    def missing(self, wanted: Sequence[str], optional: Collection[str] = ()) -> list[str]:
+        """Wanted columns that the header lacks."""
+        return [name for name in wanted if name not in self.columns and name not in optional]
+
+    def faults(self, wanted: Sequence[str], optional: Collection[str] = ()) -> str:
+        """Everything about the header that does not fit, in words; "" if nothing."""
+        missing, distinct = self.missing(wanted, optional), dict.fromkeys(self.columns)
+        extra = [name for name in distinct if name and name not in wanted]
+        meant = [f" (did you mean {found!r}?)" if (found := nearest(name, missing)) else "" for name in extra]
+        parts = {
+            "missing": [repr(name) for name in missing],
+            "extra": [f"{name!r}{hint}" for name, hint in zip(extra, meant, strict=True)],
+            "named twice": [repr(name) for name in distinct if name and self.columns.count(name) > 1],
+        }
+        said = [f"{what}: {', '.join(names)}" for what, names in parts.items() if names]
+        return "; ".join(said + ["a column without a name, as programs write for row numbers"] * ("" in distinct))
 
 
 def end_of_lines(block: bytes) -> int:

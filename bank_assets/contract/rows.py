@@ -7,29 +7,30 @@ not with rows.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property, lru_cache
-from typing import Any, Final
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.contract.columns import Column, ColumnKind, ColumnRole
+from bank_assets.contract.columns import Column, ColumnKind, ColumnRole, KnownWhen, NumberSigns
 from bank_assets.contract.contract import Contract
+from bank_assets.contract.values import (
+    IDENTIFIER_LENGTH,
+    SPACE,
+    days,
+    found_words,
+    is_identifier,
+    meant,
+    number_text,
+    numbers,
+)
 
 BoolArray = NDArray[np.bool_]
 Day = date  # where a field is called `date`
-
-SPACE: Final = "".join(map(chr, range(0x21)))  # characters that are trimmed around a field
-
-_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,18}")  # fits an int64
-_DECIMAL: Final = re.compile(r"[+-]?[0-9]{1,18}(?:\.[0-9]+)?")
-_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_EPOCH: Final = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,11 @@ class Encoded:
         places: dict[str, int] = {}
         codes = [places.setdefault(value, len(places)) for value in values]
         return cls(np.array(codes, dtype=np.int32), list(places))
+
+    @property
+    def rows(self) -> NDArray[Any]:
+        """The text of each row, (n,)."""
+        return np.array(self.texts, dtype=object)[self.codes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,7 @@ class Rule:
     problem: str  # stable and free of values
     expected: str  # what the contract requires, in words
     stated: str = ""  # column whose text in the same row completes `expected`, or ""
+    judged: ColumnRule | None = None  # proposes what may have been meant
 
     @property
     def code(self) -> str:
@@ -74,7 +81,8 @@ class Rule:
     def sentence(self, found: str, stated: str = "") -> str:
         """The reason in words: `age: expected a whole number from 16 to 120 years, found "abc"`."""
         expected = f"{self.expected} {stated}" if self.stated else self.expected
-        return f"{self.column}: expected {expected}, found " + (f'"{found}"' if found else "nothing")
+        hint = "" if self.judged is None else meant(found, self.judged.column, self.judged.signs)
+        return f"{self.column}: expected {expected}, found {found_words(found, hint)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,44 +95,6 @@ class DistinctValues:
     is_kept: BoolArray  # whether the text satisfies the column's rule; an empty text never does
 
 
-def integers(texts: Sequence[str]) -> tuple[NDArray[np.int64], BoolArray]:
-    """Parse whole numbers of at most 18 digits with an optional sign, and say which texts are numbers."""
-    trimmed = (text.strip(SPACE) for text in texts)
-    found = [int(text) if _INTEGER.fullmatch(text) else None for text in trimmed]
-    is_number = np.array([one is not None for one in found], dtype=bool)
-    return np.array([one or 0 for one in found], dtype=np.int64), is_number
-
-
-def decimals(texts: Sequence[str]) -> tuple[NDArray[np.float64], BoolArray]:
-    """Parse numbers with any number of decimals, and say which texts are numbers."""
-    trimmed = (text.strip(SPACE) for text in texts)
-    found = [float(text) if _DECIMAL.fullmatch(text) else None for text in trimmed]
-    is_number = np.array([one is not None for one in found], dtype=bool)
-    return np.array([one or 0.0 for one in found], dtype=np.float64), is_number
-
-
-def days(texts: Sequence[str], *, with_time: bool = False) -> tuple[NDArray[np.datetime64], BoolArray]:
-    """Parse days written exactly YYYY-MM-DD as datetime64[D], and say which texts are days.
-
-    With `with_time`, the day of a time stamp is read too; `T` or a blank ends the day.
-    """
-    trimmed = (text.strip(SPACE) for text in texts)
-    if with_time:
-        trimmed = (text[:10] if text[10:11] in ("T", " ") else text for text in trimmed)
-    found = [iso_day(text) for text in trimmed]
-    ordinals = np.array([(one or _EPOCH).toordinal() for one in found], dtype=np.int64) - _EPOCH.toordinal()
-    return ordinals.astype("datetime64[D]"), np.array([one is not None for one in found], dtype=bool)
-
-
-@lru_cache(maxsize=16_384)
-def iso_day(text: str) -> date | None:
-    """The day of a text YYYY-MM-DD; None for any other text, the further ISO forms among them."""
-    if _DAY.fullmatch(text):
-        with suppress(ValueError):
-            return date.fromisoformat(text)
-    return None
-
-
 @dataclass(frozen=True)
 class ColumnRule:
     """The rule for the values of one column; an optional field may be empty, and `days` limits a date column."""
@@ -132,6 +102,7 @@ class ColumnRule:
     column: Column
     is_optional: bool = False
     days: DayRange = DayRange()
+    signs: NumberSigns = NumberSigns()
 
     @cached_property
     def rule(self) -> Rule:
@@ -148,7 +119,15 @@ class ColumnRule:
             expected, problem = f"one of {', '.join(column.categories)}", "not_a_known_value"
         elif column.kind is ColumnKind.DATE:
             expected, problem = self.days.expected, "not_a_usable_day"
-        return Rule(column.source, problem, f"{expected}, or nothing" if self.is_optional else expected)
+        elif column.known is KnownWhen.IDENTIFIER:
+            expected = f"a value of at most {IDENTIFIER_LENGTH} visible characters"
+        return Rule(column.source, problem, f"{expected}, or nothing" if self.is_optional else expected, judged=self)
+
+    @property
+    def default(self) -> str:
+        """The column's default as delivered text."""
+        value = self.column.default
+        return str(value) if value is None or isinstance(value, str) else number_text(value, self.signs)
 
     def value_of(self, text: str) -> tuple[bool, Any]:
         """Whether one value satisfies the rule, and the value, parsed if possible."""
@@ -160,16 +139,19 @@ class ColumnRule:
         """Parse and judge the distinct values of the column."""
         column, is_given = self.column, np.array([text != "" for text in texts], dtype=bool)
         if column.is_number:
-            numbers, is_read = integers(texts) if column.kind is ColumnKind.INTEGER else decimals(texts)
+            typed, is_read = numbers(texts, column, self.signs)
             low = -np.inf if column.minimum is None else column.minimum
             high = np.inf if column.maximum is None else column.maximum
-            return DistinctValues(numbers, is_read, is_given, is_read & (numbers >= low) & (numbers <= high))
+            return DistinctValues(typed, is_read, is_given, is_read & (typed >= low) & (typed <= high))
         if column.kind is ColumnKind.DATE:
             read, is_read = days(texts, with_time=self.days.with_time)
             is_read &= (read >= np.datetime64(self.days.first)) & (read <= np.datetime64(self.days.last))
             return DistinctValues(read, is_read, is_given, is_read)
         if not column.categories:
-            return DistinctValues(np.array(texts, dtype=object), is_given, is_given, is_given)
+            is_kept = is_given
+            if column.known is KnownWhen.IDENTIFIER:
+                is_kept = np.array([is_identifier(text) for text in texts], dtype=bool)
+            return DistinctValues(np.array(texts, dtype=object), is_given, is_given, is_kept)
         is_known = np.array([text in column.categories for text in texts], dtype=bool)
         if column.kind is ColumnKind.BOOLEAN:
             return DistinctValues(np.array([text == "yes" for text in texts], dtype=bool), is_known, is_given, is_known)
@@ -188,6 +170,12 @@ class RowVerdicts:
     def typed(self, name: str) -> NDArray[Any]:
         """Parsed values of a column by row, (n,); meaningless where the field could not be parsed."""
         return self.values[name].typed[self.columns[name].codes]
+
+    def plain(self, column: Column) -> NDArray[Any]:
+        """Values of a column by row as models take them, (n,): numbers as floats, everything else as text."""
+        if column.is_number:
+            return self.typed(column.source).astype(np.float64)
+        return self.columns[column.source].rows
 
     def is_given(self, name: str) -> BoolArray:
         """Rows whose field is not empty, (n,)."""
@@ -268,7 +256,7 @@ class RowRules:
         """Judge the rows of a block; no rule is checked on misfits, lines whose fields cannot be told apart."""
         n_rows = len(next(iter(columns.values())).codes)
         # A file that is older than a column has its default.
-        defaults = {one.column.source: str(one.column.default) for one in self.columns if one.column.is_optional}
+        defaults = {one.column.source: one.default for one in self.columns if one.column.is_optional}
         columns = {name: Encoded(np.zeros(n_rows, np.int8), (text,)) for name, text in defaults.items()} | dict(columns)
         values = {one.column.source: one.judge(columns[one.column.source].texts) for one in self.columns}
         is_fit = np.ones(n_rows, dtype=bool)

@@ -12,12 +12,11 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from bank_assets.contract.columns import Column
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.reading import read_rows
-from bank_assets.contract.rows import Calendar, ColumnRule, Encoded, RowRules, RowVerdicts
+from bank_assets.contract.rows import Calendar, ColumnRule, Encoded, RowRules
+from bank_assets.contract.sent_text import SentText
 from bank_assets.core.arrays import Rows
 from bank_assets.landing.register import Delivery, latest_of
 from bank_assets.store.campaign_files import FOLDER, campaign_of
@@ -36,6 +35,7 @@ class Campaign:
     frame: Rows  # payload columns, each (n,)
     rejected: tuple[str, ...]  # `line <n>: <reason>` of refused rows, the first hundred
     n_rejected: int
+    mapped: dict[str, int]  # rows whose text the sender's mapping changed, by column
 
 
 def latest_campaigns(warehouse: Path) -> dict[str, Delivery]:
@@ -56,10 +56,11 @@ def read_campaign(delivery: Delivery, contract: Contract) -> Campaign:
     head, text_rows = read_rows(io.BytesIO(delivery.path.read_bytes()), delivery.encoding)
     rows, width = list(text_rows), len(head.columns)
     # The rules of a contact, but with any day as the planned day of the call.
-    checked = tuple(ColumnRule(column) for column in contract.columns if column.is_input)
+    checked = tuple(ColumnRule(column, signs=contract.signs(column)) for column in contract.columns if column.is_input)
     rules = RowRules(checked, calendar=Calendar.of(contract))
     fields = [(row.fields + [""] * width)[:width] for row in rows]
-    columns = {name: Encoded.of(row[at] for row in fields) for at, name in enumerate(head.columns)}
+    sent = {name: Encoded.of(row[at] for row in fields) for at, name in enumerate(delivery.columns)}
+    columns, changed = SentText.of_file(contract, delivery.name).columns(sent)
     verdict = rules.judge(columns, [at for at, row in enumerate(rows) if row.fault])
     reasons = {at: [sentence for _, sentence in found] for at, found in verdict.reasons().items()}
     reasons |= {at: [row.fault[1]] for at, row in enumerate(rows) if row.fault is not None}
@@ -73,15 +74,8 @@ def read_campaign(delivery: Delivery, contract: Contract) -> Campaign:
         delivery.sha256,
         ids[usable],
         verdict.typed(contract.contact_date.source)[usable],
-        {column.source: _values(column, verdict)[usable] for column in contract.payload},
+        {column.source: verdict.plain(column)[usable] for column in contract.payload},
         tuple(named),
         len(reasons),
+        {name: int(rows.sum()) for name, rows in changed.items()},
     )
-
-
-def _values(column: Column, verdict: RowVerdicts) -> NDArray[Any]:
-    """A payload column as models take it: numbers as floats, categories and yes/no as text."""
-    if column.is_number:
-        return verdict.typed(column.source).astype(np.float64)
-    encoded = verdict.columns[column.source]
-    return np.array(encoded.texts, dtype=object)[encoded.codes]

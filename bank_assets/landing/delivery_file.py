@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -29,8 +30,9 @@ from bank_assets.contract.reading import (
     split_fields,
     unquoted,
 )
-from bank_assets.contract.rows import days
+from bank_assets.contract.sent_text import SentText
 from bank_assets.contract.time_axis import usual_days
+from bank_assets.contract.values import days
 from bank_assets.landing.header import DeliveryKind, DeliveryRefused, check_header
 from bank_assets.landing.register import Delivery
 from bank_assets.store.atomic_files import sha256_of
@@ -38,8 +40,10 @@ from bank_assets.store.atomic_files import sha256_of
 _FEWEST_ROWS = 5  # in a smaller delivery one row is not few
 
 
-def describe(path: Path, kind: DeliveryKind, *, name: str, arrival: int, now: datetime) -> Delivery:
-    """Check a delivered file and describe it for the register.
+def describe(
+    path: Path, kind: DeliveryKind, *, name: str, arrival: int, now: datetime, sent: SentText | None = None
+) -> Delivery:
+    """Check a delivered file and describe it for the register; its name says how it is read, unless `sent` does.
 
     Raises:
         DeliveryRefused: the header does not fit, or the file has no rows, or not one row with a usable date.
@@ -56,11 +60,12 @@ def describe(path: Path, kind: DeliveryKind, *, name: str, arrival: int, now: da
             found=f"no line end in the first {HEAD_BYTES:,} bytes",
             to_do="deliver a CSV file with line ends",
         )
-    head = head_of(path, kind.encoding)
+    sent, head = sent or SentText.of_file(kind.contract, name), head_of(path, kind.encoding)
+    head = replace(head, columns=sent.header(head.columns))
     check_header(head, kind, name)
     found: Counter[str] = Counter()
-    latest = (now + timedelta(days=1)).date() if kind.is_past else date.max
-    for _, of_block in dated_rows(path, head, kind, f"{kind.first_month}-01", latest.isoformat()):
+    first, latest = f"{kind.contract.first_month}-01", (now + timedelta(days=1)).date() if kind.is_past else date.max
+    for _, of_block in dated_rows(path, head, kind, first, latest.isoformat(), sent):
         found.update(of_block)
     rows, strays = found.total(), found.pop("", 0)
     if not rows:
@@ -68,7 +73,7 @@ def describe(path: Path, kind: DeliveryKind, *, name: str, arrival: int, now: da
     if not found:
         raise DeliveryRefused(
             name,
-            expected=f"a {kind.date_column} as YYYY-MM-DD, not before {kind.first_month} or after arrival",
+            expected=f"a {kind.date_column} as YYYY-MM-DD, not before {kind.contract.first_month} or after arrival",
             found=f"none in {rows:,} rows",
             to_do="correct the dates and deliver it again",
         )
@@ -103,7 +108,7 @@ def describe(path: Path, kind: DeliveryKind, *, name: str, arrival: int, now: da
 
 
 def dated_rows(
-    path: Path, head: Head, kind: DeliveryKind, first_day: str, last_day: str
+    path: Path, head: Head, kind: DeliveryKind, first_day: str, last_day: str, sent: SentText
 ) -> Iterator[tuple[list[bytes], list[str]]]:
     """The rows of a file, block by block, and the ISO day of each, "" for a stray; both days are included."""
     first, last = np.datetime64(first_day), np.datetime64(last_day)
@@ -112,9 +117,10 @@ def dated_rows(
             continue
         fields = _fields(rows, head, head.columns.index(kind.date_column))
         distinct = list(dict.fromkeys(fields))
-        read, is_day = days([unquoted(field.decode("latin-1")) for field in distinct], with_time=kind.with_time)
-        texts = np.where(is_day & (read >= first) & (read <= last), np.datetime_as_string(read, unit="D"), "")
-        day_of = dict(zip(distinct, texts.tolist(), strict=True))
+        texts = [sent.text(kind.date_column, unquoted(field.decode("latin-1"))) for field in distinct]
+        read, is_day = days(texts, with_time=kind.with_time)
+        usable = np.where(is_day & (read >= first) & (read <= last), np.datetime_as_string(read, unit="D"), "")
+        day_of = dict(zip(distinct, usable.tolist(), strict=True))
         yield rows, [day_of[field] for field in fields]
 
 

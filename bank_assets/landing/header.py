@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
@@ -30,7 +29,7 @@ class DeliveryKind:
     name: str  # folder under `landing/`
     columns: tuple[str, ...]  # the header, in any order
     date_column: str  # the column that gives a row its month
-    first_month: str  # first month of the time axis, `YYYY-MM`; a row dated before it is a stray
+    contract: Contract  # a row dated before its first month is a stray; its senders' spellings are read
     optional: tuple[str, ...] = ()  # columns that a file of an earlier contract version may lack
     with_time: bool = False  # a time of day may follow the day
     encoding: str = "latin-1"  # of text that is not UTF-8
@@ -45,14 +44,14 @@ KINDS: Final = ("contacts", "outcomes", "campaigns")  # kinds of deliveries, whi
 @lru_cache(maxsize=8)
 def delivery_kinds(contract: Contract) -> dict[str, DeliveryKind]:
     """The kinds of deliveries under a contract, by name."""
-    date, first, optional = contract.contact_date.source, contract.first_month, contract.optional_columns
+    date, optional = contract.contact_date.source, contract.optional_columns
     far, few, encoding = contract.far_days, contract.few_share, contract.encoding
     kinds = (
-        DeliveryKind("contacts", contract.delivery_columns, date, first, optional, far_days=far, few_share=few),
+        DeliveryKind("contacts", contract.delivery_columns, date, contract, optional, far_days=far, few_share=few),
         DeliveryKind(
-            "outcomes", contract.outcome_columns, ARRIVED_AT, first, with_time=True, far_days=far, few_share=few
+            "outcomes", contract.outcome_columns, ARRIVED_AT, contract, with_time=True, far_days=far, few_share=few
         ),
-        DeliveryKind("campaigns", contract.campaign_columns, date, first, optional, is_past=False),
+        DeliveryKind("campaigns", contract.campaign_columns, date, contract, optional, is_past=False),
     )
     return {kind.name: replace(kind, encoding=encoding) for kind in kinds}
 
@@ -76,18 +75,12 @@ def check_header(head: Head, kind: DeliveryKind, name: str) -> None:
         raise DeliveryRefused(
             name,
             expected=f"a header line with {wanted}",
-            found=f"no header: the first line begins {text[:_LINE_SAMPLE]!r}",
-            to_do="put the column names in the first line and deliver it again",
+            found=f"the first line is no header, it begins {text[:_LINE_SAMPLE]!r}",
+            to_do="delete what stands above the column names, or write them in the first line, and deliver it again",
         )
-    problems = {
-        "missing": [c for c in kind.columns if c not in columns and c not in kind.optional],
-        "extra": [c for c in dict.fromkeys(columns) if c not in kind.columns],
-        "named twice": [c for c, count in Counter(columns).items() if count > 1],
-    }
-    found = "; ".join(f"{what}: {', '.join(repr(c) for c in names)}" for what, names in problems.items() if names)
-    if found:
+    if found := head.faults(kind.columns, kind.optional):
         to_do = "correct the header and deliver the file again"
-        if kind.name == "contacts" and problems["missing"] == ["contact_id", "contact_date"]:
+        if kind.name == "contacts" and head.missing(kind.columns, kind.optional) == ["contact_id", "contact_date"]:
             to_do = (
                 "add contact_id and contact_date (YYYY-MM-DD) to every row and deliver it again; only a whole file in "
                 "row order may lack them, if it is given through BANK_SOURCE and the contract says datesFromRowOrder"

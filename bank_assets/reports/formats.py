@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from bank_assets.contract.columns import NumberSigns
+from bank_assets.contract.values import number_text
 from bank_assets.core.economics.economics import Amount, amount_of
 
 NONE: Final = "n/a"  # in place of a number that cannot be computed
@@ -27,9 +29,9 @@ def amount_text(amount: Amount | float | Mapping[str, Any] | None) -> str:
     return str(found) if found.eur is None else eur(found.eur)
 
 
-def field_text(amount: Amount) -> str:
+def field_text(amount: Amount, signs: NumberSigns) -> str:
     """An amount in a form's field; empty where it differs by customer."""
-    return "" if amount.eur is None else f"{amount.eur:g}"
+    return "" if amount.eur is None else number_text(amount.eur, signs)
 
 
 def pct(share: float | None, digits: int = 1) -> str:

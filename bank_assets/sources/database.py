@@ -84,7 +84,7 @@ def plain_address(settings: Settings) -> str:
 
 
 def _address(settings: Settings) -> URL:
-    """The address, with the password of the file if there is one."""
+    """The address, with the password that is set apart from it if there is one."""
     try:
         address = make_url(settings.source)
     except ArgumentError:
@@ -95,8 +95,8 @@ def _address(settings: Settings) -> URL:
             "BANK_SOURCE: expected postgresql://user@host/database or sqlite:///path, and a table or a query in "
             f"BANK_SOURCE_QUERY, found {address.get_backend_name()}:// and {settings.source_query!r}; set both."
         )
-    if settings.source_password_file is not None:
-        address = address.set(password=settings.source_password_file.read_text(encoding="utf-8").strip())
+    if settings.source_password:
+        address = address.set(password=settings.source_password)
     return address.set(drivername=driver)
 
 

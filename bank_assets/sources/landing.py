@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from bank_assets.contract.contract import Contract
-from bank_assets.contract.reading import Head, codec_of, head_of, read_head
+from bank_assets.contract.reading import Head, codec_of, read_head
 from bank_assets.contract.uci import UCI
 from bank_assets.landing.delivery_file import dated_rows, describe
 from bank_assets.landing.header import DeliveryKind, check_header, delivery_kinds
@@ -26,7 +26,7 @@ from bank_assets.landing.register import raw_root
 from bank_assets.settings import Settings
 from bank_assets.sources.database import pull
 from bank_assets.sources.source import Source, claim_landing, landed_source
-from bank_assets.sources.undated import completed_head, completed_rows, is_undated
+from bank_assets.sources.undated import DELIVERED, completed_head, completed_rows, is_undated, sender_of, source_head
 from bank_assets.store.atomic_files import publish_if_changed, sha256_of, temporary_beside, write_atomic
 from bank_assets.store.campaign_files import FOLDER
 
@@ -52,16 +52,17 @@ class Landed:
 
 def _undated_rows(path: Path, kind: DeliveryKind, contract: Contract) -> tuple[Head, Iterable[Row]]:
     """A file in row order with ids (row numbers) and implied dates in front of its unchanged bytes."""
-    head = completed_head(head_of(path, kind.encoding), contract)
+    head = completed_head(source_head(path, contract), contract)
     check_header(head, kind, path.name)
     return head, completed_rows(path, contract)
 
 
-def _own_rows(path: Path, kind: DeliveryKind, _: Contract) -> tuple[Head, Iterable[Row]]:
+def _own_rows(path: Path, kind: DeliveryKind, contract: Contract) -> tuple[Head, Iterable[Row]]:
     """A user's file, read once to check it and then again for its rows, in bounded memory."""
-    found = describe(path, kind, name=path.name, arrival=0, now=datetime.now(UTC))
-    home, head = found.home_month, head_of(path, kind.encoding)
-    blocks = dated_rows(path, head, kind, found.first_day, found.last_day)
+    sent, head = sender_of(contract), source_head(path, contract)
+    found = describe(path, kind, name=path.name, arrival=0, now=datetime.now(UTC), sent=sent)
+    home = found.home_month
+    blocks = dated_rows(path, head, kind, found.first_day, found.last_day, sent)
     return head, ((day[:7] or home, day, row) for rows, days in blocks for day, row in zip(days, rows, strict=True))
 
 
@@ -105,7 +106,7 @@ def _deliveries(
     for month, day, line in rows:
         if start <= day <= end if day else not start:
             landed[month, day] += 1
-            yield f"contacts/contacts-{month}.csv", header, line
+            yield f"contacts/{DELIVERED.format(month=month)}", header, line
         if "" < day <= end and line.count(delimiter) == len(columns) - 1:  # broken rows are not customers to call
             recent.setdefault(day, []).append(line)
             if len(recent) > 4 * EXAMPLE_DAYS:

@@ -13,14 +13,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from bank_assets.contract.reading import head_of
 from bank_assets.contract.uci import UCI_FILE_COLUMNS
 from bank_assets.landing.formats import is_packed, unpack
 from bank_assets.landing.header import check_header, delivery_kinds
 from bank_assets.settings import Settings
 from bank_assets.sources.database import is_database, plain_address
 from bank_assets.sources.uci import UCI_FILE, UCI_SHA256, SourceError, download_uci, is_pinned
-from bank_assets.sources.undated import completed_head, completed_rows, is_undated
+from bank_assets.sources.undated import completed_head, completed_rows, is_undated, source_head
 from bank_assets.store.atomic_files import write_atomic
 
 _LOG: Final = logging.getLogger(__name__)
@@ -103,7 +102,7 @@ def _from_file(path: Path, settings: Settings, reason: str = "", kind: Literal["
         return Source(kind, f"UCI {UCI_FILE} (sha256 {UCI_SHA256[:6]}…)", is_real=True, path=path, reason=reason)
     # A file without dates is refused before anything is written, unless its order implies them.
     contract, wanted = settings.contract, delivery_kinds(settings.contract)["contacts"]
-    head, undated = head_of(path, wanted.encoding), is_undated(path, contract)
+    head, undated = source_head(path, contract), is_undated(path, contract)
     check_header(completed_head(head, contract) if undated else head, wanted, name)
     if undated:
         completed_rows(path, contract)

@@ -11,18 +11,32 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from bank_assets.contract.columns import Column
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.reading import Head, encoding_of, head_of, read_rows
 from bank_assets.contract.rows import Calendar
+from bank_assets.contract.sent_text import SentText
 from bank_assets.sources.uci import SourceError, is_pinned
+
+DELIVERED: Final = "contacts-{month}.csv"  # name under which the rows of a month are landed
+
+
+def sender_of(contract: Contract) -> SentText:
+    """The reader of a source file, by the names under which its rows are delivered."""
+    return SentText.of_file(contract, DELIVERED.format(month=contract.first_month))
+
+
+def source_head(path: Path, contract: Contract) -> Head:
+    """The head of a source file, its columns as the contract names them."""
+    head = head_of(path, contract.encoding)
+    return replace(head, columns=sender_of(contract).header(head.columns))
 
 
 def is_undated(path: Path, contract: Contract) -> bool:
     """Whether the order of a source file dates its rows; the pinned UCI file needs no word of the contract."""
-    lacks_date = contract.contact_date.source not in head_of(path, contract.encoding).columns
+    lacks_date = contract.contact_date.source not in source_head(path, contract).columns
     return lacks_date and (contract.dates_from_row_order or is_pinned(path))
 
 
@@ -44,14 +58,17 @@ def completed_rows(path: Path, contract: Contract) -> list[tuple[str, str, bytes
     Raises:
         SourceError: the rows are not in the order of their dates.
     """
+    sent, before = sender_of(contract), [""] * len(contract.columns)
     with path.open("rb") as stream:
         head, text_rows = read_rows(stream, encoding_of(stream, contract.encoding))
         rows, lines = list(text_rows), path.read_bytes().splitlines()
-    columns: dict[str, list[str]] = {name: [] for name in head.columns}
+    names, columns = sent.header(head.columns), {name: list[str]() for name in contract.calendar_columns}
     for row in rows:
-        for values, field in zip(columns.values(), row.fields + [""] * len(columns), strict=False):
-            values.append(values[-1] if row.fault and values else field)  # a broken row has the date of the one before
-    sign, is_numbered = head.delimiter, contract.contact_id.source not in head.columns
+        before = before if row.fault else row.fields  # a broken row has the date of the one before
+        for at, name in enumerate(names):
+            if name in columns:
+                columns[name].append(sent.text(name, before[at]))
+    sign, is_numbered = head.delimiter, contract.contact_id.source not in names
     completed = []
     for number, (row, day) in enumerate(zip(rows, implied_dates(contract, columns), strict=True), start=1):
         identifier = f'"{contact_id_of(number, contract)}"{sign}' if is_numbered else ""

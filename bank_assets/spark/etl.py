@@ -32,7 +32,7 @@ from bank_assets.store.warehouse import Warehouse
 # In a delivery, fewer rows that another one of the same contact replaced are a series of corrections.
 FEWEST_COLLAPSED: Final = 10
 # Facts of a month that are counted by name.
-COUNTED: Final = ("usable", "violations", "contradictions", "empty", "values")
+COUNTED: Final = ("usable", "violations", "contradictions", "empty", "values", "mapped")
 CODE_VERSION: Final = "1"  # part of the fingerprint of every month: change it when the same input gives different rows
 
 
@@ -53,6 +53,7 @@ class Conservation:
         superseded: usable rows that a later arrival replaced, identical ones included.
         identical: superseded rows with the same content as the one that replaced them.
         codes: broken rules and how many rows broke each.
+        mapped: columns and the rows whose text a sender's mapping changed.
     """
 
     rows_in: int = 0
@@ -61,6 +62,7 @@ class Conservation:
     superseded: int = 0
     identical: int = 0
     codes: dict[str, int] = field(default_factory=dict)
+    mapped: dict[str, int] = field(default_factory=dict)
 
     @property
     def is_conserved(self) -> bool:
@@ -206,7 +208,7 @@ class _Work:
     def profile(self, month: str) -> MonthProfile:
         """The deliveries of a month before any row is left out."""
         settled, facts = self._settled.get(month, Settled()), dict(self._facts[month])
-        usable = facts.pop("usable")
+        usable, _ = facts.pop("usable"), facts.pop("mapped")
         collapsed = [n / usable[str(arrival)] for arrival, n in settled.collapsed.items() if n >= FEWEST_COLLAPSED]
         return MonthProfile(
             month,
@@ -228,6 +230,7 @@ class _Work:
             superseded=settled.superseded,
             identical=settled.identical,
             codes=self._facts[month]["violations"],
+            mapped=self._facts[month]["mapped"],
         )
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from bank_assets.contract.reading import blocks
 from bank_assets.contract.rows import BoolArray, RowVerdicts
+from bank_assets.contract.sent_text import SentText
 from bank_assets.core.drift.month_profile import OTHER
 from bank_assets.landing.register import Delivery
 from bank_assets.spark.month_files import MonthFiles, WrittenFile, month_number, month_text, runs_of
@@ -28,7 +29,8 @@ TASK_BYTES: Final = 64 << 20  # text per task of larger inputs: some 600,000 row
 
 _DAY_FACTOR: Final = np.uint64(0x9E3779B97F4A7C15)
 
-# Rows by month, by what is counted of them (a field of `MonthProfile`, or `rejected`), by rule or column, by category.
+# Rows by month, by what is counted of them (a field of `MonthProfile`, `rejected`, `mapped`), by rule or column, by
+# category.
 Facts = Counter[tuple[str, str, str, str]]
 
 
@@ -96,12 +98,15 @@ class IntakeTask:
 
     def _take(self, block: TextBlock, file: Delivery) -> None:
         family = self._family
-        verdict = family.rules(file).judge(block.columns, block.misfits)
+        columns, changed = SentText.of_file(family.contract, file.name).columns(block.columns)
+        verdict = family.rules(file).judge(columns, block.misfits)
         months = _months(family, verdict, file)
         is_wanted = np.isin(months, self._wanted_numbers)
         if not is_wanted.any():
             return
         facts = _facts_of(verdict, family, months, block.misfits, file.arrival)
+        for name, is_changed in changed.items():
+            facts.update({(month, "mapped", name, ""): count for month, _, count in _counted(months[is_changed])})
         self._facts.update({fact: rows for fact, rows in facts.items() if fact[0] in self._wanted})
         usable, rejected = verdict.is_kept & is_wanted, ~verdict.is_kept & is_wanted
         has_outcome = usable

@@ -82,7 +82,8 @@ class Family:
             f", near most of its days (usable here: {first} to {last})"
         )
         days = DayRange(first, last, expected, with_time=self.table == OUTCOMES)
-        rules = tuple(ColumnRule(one, is_optional=one in self.outcome, days=days) for one in self.columns)
+        signs = self.contract.signs
+        rules = tuple(ColumnRule(one, one in self.outcome, days, signs(one)) for one in self.columns)
         if self.table == OUTCOMES:  # an outcome must say whether the contact subscribed
             return RowRules(rules, required=(self.contract.target.source,))
         return RowRules(rules, calendar=Calendar.of(self.contract))
@@ -160,6 +161,7 @@ def rejected_of(
 ) -> pa.Table:
     """The rejected rows with every reason, and the whole line where its fields cannot be told apart."""
     schema, reasons = rejected_schema(family.contract), verdict.reasons()
+    sent = {**verdict.columns, **block.columns}  # as delivered, before any mapping
     found: dict[str, list[object]] = {name: [] for name in schema.names}
     for row in rows:
         misfit = block.misfits.get(row)
@@ -169,10 +171,9 @@ def rejected_of(
         found["reasons"].append([sentence for _, sentence in faults])
         for column in (*family.contract.columns, _ARRIVAL_DAY):
             name = column.source
-            text = verdict.text(name, row) if name in verdict.columns else ""
-            found[_text_name(column)].append(
-                (block.identifiers[row].as_py() if name == family.identifier else text) or None
-            )
+            text = sent[name].texts[sent[name].codes[row]] if name in sent else ""
+            text = block.identifiers[row].as_py() if name == family.identifier else text
+            found[_text_name(column)].append(text or None)
     found["kind"] = [family.table] * len(rows)
     found[DELIVERY_ARRIVAL] = [file.arrival] * len(rows)
     found["delivery_sha256"] = [file.sha256] * len(rows)

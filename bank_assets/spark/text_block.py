@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from bank_assets.contract.reading import codec_of, is_blank, is_unclosed, line_fault, rows_of, split_fields, unquoted
-from bank_assets.contract.rows import SPACE, BoolArray, Encoded
+from bank_assets.contract.rows import BoolArray, Encoded
+from bank_assets.contract.values import IDENTIFIER_LENGTH, SPACE, is_identifier
 from bank_assets.landing.register import Delivery
 
 
@@ -22,7 +23,7 @@ class TextBlock:
     """Rows of a block, in the order of its lines; `identifiers` is (n,).
 
     Attributes:
-        columns: text by delivered name; of the identifier only whether it is given.
+        columns: text by delivered name; of a usable identifier only that it is given.
         misfits: lines whose fields cannot be told apart, by row: code and sentence of the fault, and the whole line.
             Their fields are kept as far as they go.
     """
@@ -66,9 +67,22 @@ def read_block(block: bytes, file: Delivery, identifier: str) -> TextBlock | Non
     misfits: dict[int, tuple[str, str, str]] = {}
     if has_misfits or is_open.any():
         columns, identifiers, misfits = _with_odd_lines(block, file, columns, {identifier: identifiers}, is_open)
-    is_given = pc.not_equal(identifiers, "").to_numpy(zero_copy_only=False)
-    columns[identifier] = Encoded(is_given.astype(np.int8), ("", "given"))
+    columns[identifier] = _judged_alone(identifiers)
     return TextBlock(columns, identifiers, misfits)
+
+
+def _judged_alone(identifiers: pa.StringArray) -> Encoded:
+    """Identifiers as far as their rule is concerned: empty, usable, or a text that cannot name a contact."""
+    codes = pc.not_equal(identifiers, "").to_numpy(zero_copy_only=False).astype(np.int32)
+    is_short = pc.less_equal(pc.utf8_length(identifiers), IDENTIFIER_LENGTH)
+    is_plain = pc.and_(is_short, pc.ascii_is_printable(identifiers))
+    is_plain = pc.and_(is_plain, pc.equal(pc.ascii_trim_whitespace(identifiers), identifiers))
+    texts = ["", "given"]
+    for place in np.flatnonzero(~is_plain.to_numpy(zero_copy_only=False) & (codes > 0)).tolist():
+        if not is_identifier(text := identifiers[place].as_py()):
+            codes[place] = len(texts)
+            texts.append(text)
+    return Encoded(codes, texts)
 
 
 def _cut_plainly(block: bytes, file: Delivery, identifier: str) -> tuple[pa.Table, bool]:

@@ -19,6 +19,7 @@ from bank_assets.store.atomic_files import write_atomic
 
 CALLS: Final = "calls"
 HOLDOUT: Final = "holdout"
+_FORMULA_STARTS: Final = (*"=+-@\t\r\n", "＝", "＋", "－", "＠")  # the full-width forms too
 COLUMNS: Final = (
     "list_id", "group", "rank", "contact_id", "contact_date", "probability", "probability_low", "probability_high",
     "decile", "expected_profit_eur", "cost_eur", "value_eur", "model_name", "model_version", "model_digest", "as_of",
@@ -70,7 +71,7 @@ def spreadsheet_text(text: str) -> str:
 
     Only files that people open need this; the API returns ids as delivered.
     """
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA_STARTS) else text
 
 
 class CallListFiles:

@@ -123,7 +123,7 @@ def test_a_form_of_foreign_names_has_safe_ids():
     )
     page = BeautifulSoup(render.render(form=form), "html.parser")
     fields = page.select("input, select")
-    assert {one["name"] for one in fields} >= set(FOREIGN.payload_columns) | {"contact_id", "contact_date"}
+    assert {one["name"] for one in fields} >= set(FOREIGN.payload_columns) | {"Vorgang", "Anruf am"}
     assert all(one["id"].isascii() and " " not in one["id"] for one in fields)
     assert len({one["id"] for one in fields}) == len(fields)
     assert all(page.select_one(f"#{one['id']}") is one for one in fields)

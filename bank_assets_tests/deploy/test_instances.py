@@ -116,6 +116,7 @@ def test_make_up_takes_over_what_an_earlier_version_wrote_to_env(compose):
 
 def test_a_process_that_does_not_end_is_killed_after_its_time(tmp_path):
     (tmp_path / "old" / "serving").mkdir(parents=True)
+    (tmp_path / "old" / "serving" / "__init__.py").touch()  # without it, Python takes the installed package
     code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
     (tmp_path / "old" / "serving" / "__main__.py").write_text(code)
     process = Process("a", tmp_path, {"BANK_PORT": "1"}, tmp_path / "log", stop_seconds=0.3)

@@ -26,6 +26,7 @@ STACKS = {
     "SPARK_MASTER": "there is no cluster: a run computes in its own task",
     "SPARK_MEMORY": "half of a run's memory",
     "ALERT_URLS": "a secret",
+    "SOURCE_PASSWORD": "a secret, given as a file",
     "LOGIN": "always required behind a public address",
     "HTTPS": "always on",
     "SECRET": "a secret",
@@ -61,7 +62,8 @@ def read(tmp_path_factory):
 
 def passed(service: dict) -> set[str]:
     """Settings that a service gets, as a value or as the file of a secret."""
-    return {name.removeprefix("BANK_").removesuffix("_FILE") for name in service["environment"]}
+    names = {name.removeprefix("BANK_") for name in service["environment"]}
+    return names | {name.removesuffix("_FILE") for name in names}
 
 
 def test_compose_passes_every_setting(read):

@@ -84,7 +84,7 @@ def deployment(tmp_path, postgres_server):
     finally:
         proxy.stop()
         services.stop()
-        database.terminate()
+        database.kill()
         database.wait(10)
         storage.stop()
 

@@ -150,7 +150,10 @@ def work_through_with_a_killed_worker(home, contacts, stage):
         daemon.rest()
         failed = daemon.runs(dg.DagsterRunStatus.FAILURE)
         done = daemon.runs(dg.DagsterRunStatus.SUCCESS)
-    assert {one.tags[TAG_WORK] for one in failed} <= {one.tags.get(TAG_WORK) for one in done}, "made up for"
+    assert {one.job_name for one in failed} <= {one.job_name for one in done}, "made up for"
+    # The other jobs read what these two make, so what is left for them may be another work by then.
+    repeated = {one.tags[TAG_WORK] for one in failed if one.job_name in ("data_job", "refit_job")}
+    assert repeated <= {one.tags.get(TAG_WORK) for one in done}, "made up for"
     launched = {one.job_name for one in done if "dagster/sensor_name" in one.tags}
     assert {"data_job", "refit_job", "performance_job", "scoring_job"} <= launched
     assert_april_was_worked_through(home, contacts)

@@ -78,7 +78,12 @@ UNUSABLE = [
     ("y", "maybe", "y.not_a_known_value", 'y: expected one of no, yes, or nothing, found "maybe"'),
     ("duration", -3, "duration.not_an_integer_in_range", "from 0 to 86400 s, or nothing"),
     ("pdays", -2, "pdays.not_an_integer_in_range", 'from -1 to 10000 days, found "-2"'),
-    ("contact_id", "", "contact_id.missing", "contact_id: expected a value, found nothing"),
+    (
+        "contact_id",
+        "",
+        "contact_id.missing",
+        "contact_id: expected a value of at most 64 visible characters, found nothing",
+    ),
     ("day", 6, "day.contradicts_contact_date", 'day: expected the day of contact_date 2008-05-05, found "6"'),
     ("month", "jun", "month.contradicts_contact_date", "the month of the day of contact_date 2008-05-05"),
 ]

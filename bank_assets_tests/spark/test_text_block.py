@@ -90,3 +90,12 @@ def test_tasks_follow_the_order_of_arrival_and_hold_every_byte_once(tmp_path):
         mine = [one for one in flat if one.file is file]
         assert [mine[0].first, *(one.last for one in mine)] == [*(one.first for one in mine), file.path.stat().st_size]
     assert tasks_of([files[1]], parallelism=4) == [[ByteRange(files[1], 0, 10)]]
+
+
+def test_identifiers_that_cannot_name_a_contact_are_judged_by_their_text():
+    odd = ["a\x00b", "k\u200b", "x" * 65, '" k"']
+    lines = "\n".join(f"{one};41;nurse" for one in ("k-1", "", "😀-ké", *odd))
+    block = read_block(lines.encode(), raw_file(), "contact_id")
+    assert block is not None
+    judged = block.columns["contact_id"]
+    assert [judged.texts[code] for code in judged.codes] == ["given", "", "given", *odd[:3], " k"]

@@ -50,6 +50,15 @@ def test_the_pipeline_s_list_has_the_columns_and_the_deciles_of_the_campaign_pag
     assert rows_of(csv_of(plan, scores_of(scored(), FACTS), "spring", HOLDOUT)) == []
 
 
+def test_no_cell_of_a_list_begins_as_a_formula():
+    ids = ["=HYPERLINK(1)", "=cmd|'/C calc'!A0", "+351912345678", "-2+3", "@SUM(1+1)", "＝1+1", "k-1"]
+    rows = scored().set_column(0, "contact_id", pa.array(ids + IDS[len(ids) :]))
+    content = csv_of(plan_of(rows, ECONOMICS, UCI, None, (), list_id="=a"), scores_of(rows, FACTS), "=a")
+    cells = [cell for row in csv.reader(io.StringIO(content.decode(), newline="")) for cell in row if cell]
+    assert not [cell for cell in cells if cell[0] in "=+-@\t\r\n＝＋－＠"]
+    assert "'=a" in cells
+
+
 def test_a_decile_is_a_tenth_of_the_list_by_expected_profit_not_by_probability():
     value = np.where(np.arange(20) < 2, 10_000.0, 50.0)  # the least likely two are worth most
     settings = PlanSettings(Economics(value_amount=ColumnAmount("worth")))

@@ -218,7 +218,7 @@ def test_spark_gives_the_same_numbers_as_one_row_at_a_time(spark, bundle, learne
         dict.fromkeys(FEATURE_SET.plan, 0.0),
         log_odds_shift=0.31,
     )
-    campaign = Campaign("spring", "d", few.contact_ids, few.contact_dates, few.frame, (), 0)
+    campaign = Campaign("spring", "d", few.contact_ids, few.contact_dates, few.frame, (), 0, {})
     table = score_campaign(spark, campaign, bundle, "7", state, Economics(), SuppressionList())
     features = current_features(few.frame, few.contact_dates, state, UCI, has_plan=True)
     scorer = Scorer(bundle)

@@ -43,7 +43,7 @@ FOREIGN = Contract(
     ),
     (ListStatistic("plan_share_ja", "merkmal.1", values=("ja",)),),
     ("Geld",),
-    decimal_sign=".",
+    decimal_sign=",",
 )  # fmt: skip
 
 

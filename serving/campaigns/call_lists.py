@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import Engine
 
 from bank_assets.contract.contract import Contract
+from bank_assets.contract.sent_text import SentText
 from bank_assets.core.economics.planner import PlanSettings
 from bank_assets.ledger import campaigns
 from bank_assets.ledger.campaigns import CampaignList
@@ -74,7 +75,7 @@ class CallLists:
         file = self.files.get(key)
 
         def score() -> ScoredList:
-            read = read_contacts(file.path, self.payloads)
+            read = read_contacts(file.path, self.payloads, file.name)
             day = dt.date.fromisoformat(published.as_of)  # of the rows that state none
             return ScoredList(file, read, score_contacts(read.contacts, day, champion, published, self.payloads))
 
@@ -83,7 +84,7 @@ class CallLists:
 
     def keep_upload(self, name: str, content: bytes) -> CampaignFile:
         """Keep an analyst's list, after reading it once so that a file that does not fit is refused at once."""
-        return self.files.keep(name, content, lambda path: read_contacts(path, self.payloads))
+        return self.files.keep(name, content, lambda path: read_contacts(path, self.payloads, name))
 
     def keep(self, chosen: ScoredList, planned: PlannedCampaign, actor: str) -> CampaignList:
         """Write the list's CSV files and put the list on record; its id is in every row of the files."""
@@ -144,8 +145,8 @@ def example_list(day: str, contract: Contract) -> str:
     return "\n".join(";".join(f'"{text}"' for text in row) for row in (names, [values[name] for name in names])) + "\n"
 
 
-def read_contacts(path: Path, payloads: Payloads) -> CampaignContacts:
-    """Read a list: good rows, and bad ones with their reason."""
+def read_contacts(path: Path, payloads: Payloads, name: str) -> CampaignContacts:
+    """Read a list: good rows, and bad ones with their reason; its name says who sent it."""
 
     def reading(raw: Mapping[str, str]) -> PredictionRequest:
         contact = payloads.request_of_text(raw)
@@ -158,7 +159,7 @@ def read_contacts(path: Path, payloads: Payloads) -> CampaignContacts:
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
         stream.seek(0)
-        for _, found in csv_rows(stream, payloads, reading):
+        for _, found in csv_rows(stream, payloads, reading, SentText.of_file(payloads.contract, name)):
             if isinstance(found, BatchError):
                 rejected.append(found)
             else:
@@ -166,8 +167,6 @@ def read_contacts(path: Path, payloads: Payloads) -> CampaignContacts:
     if not contacts:
         usable = "a header alone"
         if rejected:
-            first, fault = rejected[0].line, rejected[0].errors[0]
-            wrong = f"{fault.field or 'the whole row'}: expected {fault.expected}, found {fault.found}"
-            usable = f"none of {len(rejected)}; line {first}: {wrong}"
+            usable = f"none of {len(rejected)}; {rejected[0].sentence}"
         raise PayloadError(FieldError("", "at least one usable row", usable))
     return CampaignContacts(digest, contacts, rejected)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from bank_assets.contract.columns import NumberSigns
+from bank_assets.contract.values import SPACE, decimal_number, found_words, number_meant, whole_number
 from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
 from bank_assets.core.economics.planner import CallLimits, PlanSettings
 from bank_assets.core.economics.suppression import FrequencyRules
@@ -26,16 +28,19 @@ FIELDS: Final = {
 WHOLE: Final = ("capacity", "max_contacts", "min_days")
 
 
-def plan_form(sent: Mapping[str, Any], economics: Economics) -> PlanForm:
+def plan_form(sent: Mapping[str, Any], economics: Economics, signs: NumberSigns) -> PlanForm:
     """The form that an address or a body sends; what is left out is the platform's own."""
-    own = {"cost_eur": field_text(economics.cost_amount), "value_eur": field_text(economics.value_amount)}
-    own["holdout_pct"] = "0"
-    texts = {name: str(sent.get(name, own.get(name, ""))).strip() for name in FIELDS}
+    own = {
+        "cost_eur": field_text(economics.cost_amount, signs),
+        "value_eur": field_text(economics.value_amount, signs),
+        "holdout_pct": "0",
+    }
+    texts = {name: str(sent.get(name, own.get(name, ""))).strip(SPACE) for name in FIELDS}
     return PlanForm(str(sent.get("list", "")).strip(), **texts)
 
 
-def settings_of(form: PlanForm, default: Economics) -> PlanSettings:
-    """What is set, as numbers, with the platform's threshold of a call."""
+def settings_of(form: PlanForm, default: Economics, signs: NumberSigns) -> PlanSettings:
+    """What is set, as numbers written by the contract's signs, with the platform's threshold of a call."""
     needed = {"cost_eur": default.cost_amount.eur is not None, "value_eur": default.value_amount.eur is not None}
     faults: list[FieldError] = []
 
@@ -43,15 +48,14 @@ def settings_of(form: PlanForm, default: Economics) -> PlanSettings:
         text, (label, low, high) = getattr(form, name), FIELDS[name]
         if not text and not needed.get(name):
             return None
-        try:
-            value = float(text.replace(" ", ""))
-        except ValueError:
-            value = float("nan")
-        if not low <= value <= high or (name in WHOLE and value != value // 1):
-            kind = "a whole number" if name in WHOLE else "a number"
-            faults.append(FieldError(label, f"{kind} from {low:,.15g} to {high:,.15g}", repr(text[:40])))
+        is_whole = name in WHOLE
+        value = whole_number(text, signs) if is_whole else decimal_number(text, signs, is_money=name.endswith("_eur"))
+        if value is None or not low <= value <= high:
+            kind = "a whole number" if is_whole else "a number"
+            found = found_words(text, number_meant(text, signs, is_whole=is_whole))
+            faults.append(FieldError(label, f"{kind} from {low:,.15g} to {high:,.15g}", found))
             return None
-        return int(value) if name in WHOLE else value
+        return value
 
     numbers: dict[str, Any] = {name: read(name) for name in FIELDS}
     if faults:

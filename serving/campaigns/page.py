@@ -45,11 +45,12 @@ def campaign(
 ) -> Response[Any]:
     """The plan of the chosen list; the same address gives page or plan alone."""
     store.current  # noqa: B018  without a model the page says so
-    form = plan_form(request.query_params, economics)
+    signs = call_lists.payloads.contract.signs()
+    form = plan_form(request.query_params, economics, signs)
     part, fault = None, None
     try:
         if form.list_key:
-            settings = settings_of(form, economics)
+            settings = settings_of(form, economics, signs)
             part = plan_view(*call_lists.planned(form.list_key, settings, store.current, store.state), form)
     except PayloadError as error:
         if is_partial(request):
@@ -121,8 +122,9 @@ def make(
     economics: NamedDependency[Economics],
 ) -> Response[Any]:
     """Put the planned list on record and offer its files."""
-    form = plan_form(data, economics)
-    planned = call_lists.planned(form.list_key, settings_of(form, economics), store.current, store.state)
+    signs = call_lists.payloads.contract.signs()
+    form = plan_form(data, economics, signs)
+    planned = call_lists.planned(form.list_key, settings_of(form, economics, signs), store.current, store.state)
     kept = call_lists.keep(*planned, identity_of(request).name)
     if not is_partial(request):
         return Redirect(f"/campaign/lists/{kept.id}", status_code=303)

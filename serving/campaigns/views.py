@@ -16,7 +16,6 @@ from bank_assets.reports.formats import count, eur, number, pct
 from serving.campaigns.call_lists import ScoredList
 from serving.campaigns.planning import PlannedCampaign
 from serving.campaigns.view_models import PlanForm, PlanView
-from serving.decisions.uploads import BatchError
 from serving.web.view_models import GOOD, PLAIN, WATCH, Notice, Table, Tile
 
 SHOWN_CALLS: Final = 20
@@ -40,14 +39,7 @@ def plan_view(chosen: ScoredList, planned: PlannedCampaign, form: PlanForm) -> P
         calls=plan.call_order[:SHOWN_CALLS].tolist(),
         left_out={REASON_TEXTS[reason]: n for reason, n in plan.excluded.items()},
         holdout=_holdout(planned),
-        rejected=[rejected_line(one) for one in chosen.read.rejected[:SHOWN_REJECTED]],
-    )
-
-
-def rejected_line(row: BatchError) -> str:
-    """A row that does not fit, in words."""
-    return f"line {row.line}: " + "; ".join(
-        f"{e.field + ': ' if e.field else ''}expected {e.expected}, found {e.found}" for e in row.errors
+        rejected=[one.sentence for one in chosen.read.rejected[:SHOWN_REJECTED]],
     )
 
 

@@ -15,7 +15,7 @@ from litestar.params import FromPath, QueryParameter, RawBody
 from sqlalchemy import Engine
 
 from bank_assets.ledger import chain, decisions, outcomes
-from serving.decisions.payloads import Payloads, check_date
+from serving.decisions.payloads import Payloads, checked
 from serving.decisions.record_schemas import (
     DecisionRecord,
     ErasureAnswer,
@@ -63,8 +63,7 @@ def create_route(payloads: Payloads) -> HTTPRouteHandler:
         """Score, decide and record; the answer leaves after the record is on disk."""
         # Taken from the app's state, not by dependency injection, which costs this one busy route 0.1 ms.
         services = request.app.state.services
-        data = body.read(await read_whole(request, BODY_BYTES), request.scope["headers"])
-        check_date(data.contact_date)
+        data = checked(body.read(await read_whole(request, BODY_BYTES), request.scope["headers"]))
         decided = await services.decider.decide(DecisionRequest(data, identity_of(request).name))
         note_decision(request, decided.draft.id, decided.draft.model_version)
         answer = prediction_of(decided)

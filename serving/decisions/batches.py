@@ -23,6 +23,7 @@ from litestar.params import QueryParameter
 from litestar.response import Stream
 
 from bank_assets.contract.names import MODEL_NAME
+from bank_assets.contract.sent_text import SentText
 from bank_assets.core.economics.economics import MAXIMUM_EUR
 from bank_assets.ledger.ids import new_id
 from serving.champion.champion import Champion, PublishedState
@@ -44,6 +45,9 @@ SPOOL_BYTES: Final = 2_000_000
 # Rows of one transaction: single requests wait for one such commit at most (about 0.1 s).
 CHUNK_ROWS: Final = 1_000
 Amount = Annotated[float | None, QueryParameter(ge=MINIMUM_EUR, le=MAXIMUM_EUR)]
+FileName = Annotated[
+    str, QueryParameter(max_length=250, description="Name of the CSV file, by which its sender is known.")
+]
 _encode = msgspec.json.Encoder().encode
 
 
@@ -75,6 +79,7 @@ def batch_route(payloads: Payloads) -> HTTPRouteHandler:
         contact_date: Annotated[
             dt.date | None, QueryParameter(description="Contact date of rows without one; default today.")
         ] = None,
+        file_name: FileName = "",
     ) -> Stream:
         """Send CSV (`text/csv`, the delivery's column names) or a JSON array (`application/json`).
 
@@ -85,17 +90,13 @@ def batch_route(payloads: Payloads) -> HTTPRouteHandler:
         check_format("content-encoding", request.headers.get("content-encoding", ""), ())
         check_date(contact_date)
         file = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115  closed when the answer has left
-
-        def read(raw: Mapping[str, str]) -> PredictionRequest:
-            return payloads.request_of_text(raw, contact_date)
-
         try:
             async for part in request.stream():
                 file.write(part)
             file.seek(0)
-            is_csv = request.headers["content-type"].strip().lower().startswith(CSV)
             stated = EconomicsRequest(cost_eur, value_eur) if cost_eur is not None or value_eur is not None else None
-            rows = csv_rows(file, payloads, read) if is_csv else json_rows(file, payloads)
+            is_csv = request.headers["content-type"].strip().lower().startswith(CSV)
+            rows = _csv(file, payloads, contact_date, file_name) if is_csv else json_rows(file, payloads)
             actor = identity_of(request).name
             economics_of(stated, maker.economics)
             recorder.check()
@@ -109,6 +110,13 @@ def batch_route(payloads: Payloads) -> HTTPRouteHandler:
         return Stream(upload.answer(first), media_type="application/json", status_code=201)
 
     return create_batch
+
+
+def _csv(file: IO[bytes], payloads: Payloads, contact_date: dt.date | None, file_name: str) -> Iterator[Row]:
+    def read(raw: Mapping[str, str]) -> PredictionRequest:
+        return payloads.request_of_text(raw, contact_date)
+
+    return csv_rows(file, payloads, read, SentText.of_file(payloads.contract, file_name))
 
 
 @dataclass(slots=True)

@@ -8,15 +8,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from bank_assets.contract.columns import Column, ColumnKind
+import msgspec
+
+from bank_assets.contract.columns import Column, ColumnKind, NumberSigns
 from bank_assets.contract.contract import Contract
+from bank_assets.contract.values import (
+    IDENTIFIER_LENGTH,
+    SPACE,
+    decimal_number,
+    found_words,
+    number_meant,
+    number_text,
+)
 from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
 from bank_assets.ledger.records import Decision
 from bank_assets.reports.formats import field_text
 from serving.decisions.payloads import Payloads
-from serving.decisions.schemas import CONTACT_ID_LENGTH, FIRST_DATE, LAST_DATE, PredictionRequest
+from serving.decisions.schemas import FIRST_DATE, LAST_DATE, MINIMUM_EUR, EconomicsRequest, PredictionRequest
 from serving.decisions.view_models import FieldGroup, FormField, PredictForm
-from serving.web.problems import FieldError
+from serving.web.problems import FieldError, PayloadError
 
 ECONOMICS: Final = {"cost_eur": "Cost of a call", "value_eur": "Value of a subscription"}
 FURTHER: Final = "Further details"  # heading of payload columns that the contract puts under none of its own
@@ -26,55 +36,58 @@ Values = Mapping[str, str]
 def labels_of(contract: Contract) -> dict[str, str]:
     """Short names of the form's fields, for people."""
     columns = (*contract.payload, contract.contact_id, contract.contact_date)
-    return {column.asked_as: column.title for column in columns} | ECONOMICS
+    return {column.source: column.title for column in columns} | ECONOMICS
 
 
 def default_values(as_of: str, economics: Economics, contract: Contract) -> dict[str, str]:
     """A typical customer on the last day of data."""
-    values = {column.source: str(column.typical) for column in contract.payload}
+    values = {column.source: _text(column.typical, column, contract) for column in contract.payload}
     return values | {
-        "contact_id": "",
-        "contact_date": as_of,
-        "cost_eur": field_text(economics.cost_amount),
-        "value_eur": field_text(economics.value_amount),
+        contract.contact_id.source: "",
+        contract.contact_date.source: as_of,
+        "cost_eur": field_text(economics.cost_amount, contract.signs()),
+        "value_eur": field_text(economics.value_amount, contract.signs()),
     }
 
 
 def recorded_values(record: Decision, payload: Mapping[str, Any], contract: Contract) -> dict[str, str]:
     """The values of a decision on record, as form text; columns that came later have their defaults."""
-    values = {column.source: str(payload.get(column.source, column.typical)) for column in contract.payload}
+    values = {c.source: _text(payload.get(c.source, c.typical), c, contract) for c in contract.payload}
     return values | {
-        "contact_id": record.contact_id or "",
-        "contact_date": record.contact_date,
-        **{name: f"{record.economics[name]:g}" for name in ECONOMICS},
+        contract.contact_id.source: record.contact_id or "",
+        contract.contact_date.source: record.contact_date,
+        **{name: number_text(record.economics[name], contract.signs()) for name in ECONOMICS},
     }
 
 
+def _text(value: object, column: Column, contract: Contract) -> str:
+    return number_text(value, contract.signs(column)) if isinstance(value, int | float) else str(value)
+
+
 def sent_values(data: Mapping[str, Any], contract: Contract) -> dict[str, str]:
-    """The known fields of a sent form, blanks trimmed."""
-    return {name: str(data.get(name, "")).strip() for name in labels_of(contract)}
+    """The known fields of a sent form, trimmed as the fields of a file are."""
+    return {name: str(data.get(name, "")).strip(SPACE) for name in labels_of(contract)}
 
 
 def request_from(values: Values, payloads: Payloads) -> PredictionRequest:
     """A sent form as a request."""
-    raw: dict[str, Any] = {
-        column.source: _number(values[column.source]) if column.is_number else values[column.source]
-        for column in payloads.contract.payload
-    }
-    raw |= {name: values[name] for name in ("contact_id", "contact_date") if values[name]}
-    economics = {name: _number(values[name]) for name in ECONOMICS if values[name]}
-    if economics:
-        raw["economics"] = economics
-    return payloads.request_of(raw)
-
-
-def _number(text: str) -> Any:
-    """A number where it is one; other text stays and is refused by name."""
+    signs = payloads.contract.signs()
+    faults: list[FieldError] = []
+    economics: dict[str, float] = {}
+    for name in ECONOMICS:
+        amount = decimal_number(values[name], signs, is_money=True)
+        if amount is not None and MINIMUM_EUR <= amount <= MAXIMUM_EUR:
+            economics[name] = amount
+        elif values[name]:
+            expected = f"an amount from {MINIMUM_EUR} to {MAXIMUM_EUR:,.0f}"
+            faults.append(FieldError(name, expected, found_words(values[name], number_meant(values[name], signs))))
     try:
-        value = float(text.replace(",", ".") if text.count(",") == 1 else text)
-    except ValueError:
-        return text
-    return int(value) if value == value // 1 and abs(value) < 1e15 else value
+        request = payloads.request_of_text(values)
+    except PayloadError as error:
+        raise PayloadError(*error.errors, *faults) from None
+    if faults:
+        raise PayloadError(*faults)
+    return msgspec.structs.replace(request, economics=EconomicsRequest(**economics)) if economics else request
 
 
 def form_of(
@@ -86,12 +99,13 @@ def form_of(
     is_out_of_band: bool = False,
 ) -> PredictForm:
     """The form with values and faults."""
-    faults = {e.field.removeprefix("economics."): f"Expected {e.expected}; found {e.found}." for e in errors}
+    faults = {e.field: f"Expected {e.expected}; found {e.found}." for e in errors}
     groups = [
-        FieldGroup(legend, [_column_field(one, values, faults.pop(one.asked_as, ""), contract) for one in columns])
+        FieldGroup(legend, [_column_field(c, values[c.source], faults.pop(c.source, ""), contract) for c in columns])
         for legend, columns in _grouped(contract)
     ]
-    economics = [_economics_field(name, values[name], faults.pop(name, "")) for name in ECONOMICS]
+    kind = _number_kind(contract.signs())
+    economics = [_economics_field(name, kind, values[name], faults.pop(name, "")) for name in ECONOMICS]
     groups.append(FieldGroup("Economics", economics))
     n_errors = sum(bool(one.error) for group in groups for one in group.fields)
     return PredictForm(groups, n_errors, " ".join(faults.values()), decision_id, is_out_of_band)
@@ -105,25 +119,32 @@ def _grouped(contract: Contract) -> list[tuple[str, list[Column]]]:
     return [*grouped, *([(FURTHER, further)] if further else [])]
 
 
-def _economics_field(name: str, value: str, error: str) -> FormField:
+def _number_kind(signs: NumberSigns) -> str:
+    return "number" if signs == NumberSigns() else "text"  # HTML's numbers have a point and no thousands sign
+
+
+def _economics_field(name: str, kind: str, value: str, error: str) -> FormField:
     meaning = "What the call costs, whatever its outcome." if name == "cost_eur" else "What a subscription earns."
     label, maximum = ECONOMICS[name], f"{MAXIMUM_EUR:.0f}"
-    return FormField(name, label, meaning, "EUR", "number", value, [], "0.01", maximum, "any", error)
+    return FormField(name, label, meaning, "EUR", kind, value, [], "0.01", maximum, "any", error)
 
 
-def _column_field(column: Column, values: Values, error: str, contract: Contract) -> FormField:
-    name, label, value = column.asked_as, column.title, values[column.asked_as]
+def _column_field(column: Column, value: str, error: str, contract: Contract) -> FormField:
+    name, label = column.source, column.title
     if column is contract.contact_id:
-        meaning = f"Optional: whom the decision is about, at most {CONTACT_ID_LENGTH} characters; erasable later."
+        meaning = f"Optional: whom the decision is about, at most {IDENTIFIER_LENGTH} characters; erasable later."
         return FormField(name, label, meaning, "", "text", value, error=error)
     if column is contract.contact_date:
         meaning = "By default the last day of data. Much later days have old features, and the answer warns of it."
         return FormField(name, label, meaning, "", "date", value, [], str(FIRST_DATE), str(LAST_DATE), "", error)
     if column.is_number:
-        low, high = column.minimum, column.maximum
-        bounds = ("" if low is None else str(low), "" if high is None else str(high))
-        meaning = column.description if low is None or high is None else f"{column.description} {low:,} to {high:,}."
+        bounds, meaning = (column.minimum, column.maximum), column.description
+        if None not in bounds:
+            meaning = f"{meaning} {column.minimum:,} to {column.maximum:,}."
+        low, high = ("" if bound is None else str(bound) for bound in bounds)
         unit = "" if column.unit == "contacts" else column.unit  # the label says it already
         step = "" if column.kind is ColumnKind.INTEGER else "any"
-        return FormField(name, label, meaning, unit, "number", value, [], *bounds, step, error)
+        return FormField(
+            name, label, meaning, unit, _number_kind(contract.signs(column)), value, [], low, high, step, error
+        )
     return FormField(name, label, column.description, "", "choice", value, list(column.categories), error=error)

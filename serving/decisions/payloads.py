@@ -6,7 +6,7 @@ The fast path is msgspec's decoding of `Payloads.struct`; only a row that it ref
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from bank_assets.contract.columns import Column, ColumnKind
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import LEAKAGE_RULE
-from bank_assets.contract.rows import Calendar, ColumnRule, iso_day
+from bank_assets.contract.rows import Calendar, ColumnRule
+from bank_assets.contract.values import IDENTIFIER_LENGTH, SPACE, found_words, is_identifier, iso_day, meant, visible
 from bank_assets.ledger.models import canonical_json
 from serving.decisions.schemas import FIRST_DATE, LAST_DATE, PredictionRequest, request_type
 from serving.web.bodies import SHOWN, fault, not_json, shown
@@ -45,7 +46,7 @@ class Payloads:
     text_of: Callable[[PredictionRequest], str]
     _numbers: Callable[[PredictionRequest], tuple[Any, ...]]
     _words: Callable[[PredictionRequest], tuple[Any, ...]]
-    _readers: tuple[tuple[Column, Callable[[str], tuple[bool, Any]]], ...]
+    _readers: Mapping[str, Callable[[str], tuple[Any, FieldError | None]]]
 
     @classmethod
     @lru_cache(maxsize=8)
@@ -63,7 +64,7 @@ class Payloads:
             _canonical_writer(contract),
             _getter([tables[name] for name in contract.numeric_columns]),
             _getter([tables[name] for name in contract.category_columns]),
-            tuple((column, _reader(column)) for column in contract.payload),
+            {c.source: _reader(ColumnRule(c, signs=contract.signs(c))) for c in contract.columns if c.is_input},
         )
 
     def frame_of(self, requests: Sequence[PredictionRequest]) -> dict[str, NDArray[Any]]:
@@ -83,42 +84,43 @@ class Payloads:
         try:
             request = msgspec.convert(raw, self.struct)
         except msgspec.ValidationError as error:
-            whole = _whole_numbers(raw)
-            if whole is not raw:
-                return self.request_of(whole)
+            read = _as_text_is_read(raw)
+            if read is not raw:
+                return self.request_of(read)
             raise PayloadError(*(self.field_errors(raw) or (FieldError("", str(error), shown(raw)),))) from None
-        check_date(request.contact_date)
-        return request
+        return checked(request)
 
     def request_of_text(self, row: Mapping[str, str], default_date: dt.date | None = None) -> PredictionRequest:
-        """A row of an uploaded file as a request, judged by the rules of delivered contacts."""
+        """A row of delimited text or of a form as a request, judged by the rules of delivered contacts."""
+        contract = self.contract
         values: dict[str, Any] = {}
         errors: list[FieldError | None] = []
-        for column, read in self._readers:
-            text = row.get(column.source, str(column.default) if column.is_optional else "")
-            is_kept, value = read(text) if len(text) <= SHOWN else (False, text)
-            values[column.table] = value
-            if not is_kept:
-                errors.append(FieldError(column.source, _expected(column), shown(value) if text else "nothing"))
-        contact_id, date = (
-            row.get(one.source) or None for one in (self.contract.contact_id, self.contract.contact_date)
-        )
+        for column in contract.payload:
+            if column.is_optional and column.source not in row:
+                values[column.table] = column.default
+                continue
+            values[column.table], error = self._readers[column.source](row.get(column.source, ""))
+            errors.append(error)
+        id_name, date_name = contract.contact_id.source, contract.contact_date.source
+        contact_id, date = row.get(id_name) or None, row.get(date_name) or None
         day = iso_day(date) if date else default_date
-        errors += [*_errors_of("contact_id", contact_id), _date_error(day or date), *self._calendar_errors(row, day)]
+        errors += [_id_error(id_name, contact_id), _date_error(date_name, day or date)]
+        errors += self._calendar_errors(row, day)
         if faults := tuple(error for error in errors if error is not None):
             raise PayloadError(*faults)
         return self.struct(**values, contact_id=contact_id, contact_date=day)
 
-    def _calendar_errors(self, row: Mapping[str, str], day: dt.date | None) -> list[FieldError | None]:
+    def _calendar_errors(self, row: Mapping[str, str], day: dt.date | None) -> Iterator[FieldError | None]:
         """Columns that repeat the date of the row must not contradict it."""
         calendar = Calendar.of(self.contract)
         if day is None or calendar is None:
-            return []
-        return [
-            FieldError(name, f"{expected}, as contact_date says", shown(row[name]))
-            for name, expected in calendar.stated(day).items()
-            if row.get(name, "") not in ("", expected, expected.zfill(2))
-        ]
+            return
+        for name, expected in calendar.stated(day).items():
+            if text := row.get(name, ""):
+                value, error = self._readers[name](text)
+                if error is None and str(value) != expected:
+                    error = FieldError(name, f"{expected or 'none'}, as {calendar.date} says", found_words(text))
+                yield error
 
     def field_errors(self, raw: object) -> tuple[FieldError, ...]:
         """Everything about one row that does not fit the contract."""
@@ -126,7 +128,8 @@ class Payloads:
             return (FieldError("", "a JSON object with the fields of one customer", shown(raw)),)
         kinds = {one.encode_name: one.type for one in msgspec.structs.fields(self.struct)}
         errors = [_column_error(column, raw, kinds[column.source]) for column in self.contract.payload]
-        errors += [*_errors_of("contact_id", raw.get("contact_id")), _date_error(raw.get("contact_date"))]
+        errors += [_id_error("contact_id", raw.get("contact_id"))]
+        errors += [_date_error("contact_date", raw.get("contact_date"))]
         errors += _errors_of("economics", raw.get("economics"))
         known = (*self.contract.payload_columns, *OPTIONAL_FIELDS)
         errors += [self._unknown(str(name), known) for name in raw if name not in known]
@@ -150,16 +153,18 @@ class Payloads:
         )
 
 
-def _reader(column: Column) -> Callable[[str], tuple[bool, Any]]:
-    """A function that judges a short text by the rule of its column and types it; a yes/no stays text."""
-    rule = ColumnRule(column)
+def _reader(rule: ColumnRule) -> Callable[[str], tuple[Any, FieldError | None]]:
+    """A function that types a text by a rule, or says what does not fit; a yes/no stays text."""
 
     @lru_cache(maxsize=16_384)  # each distinct value is judged once
-    def read(text: str) -> tuple[bool, Any]:
+    def read(text: str) -> tuple[Any, FieldError | None]:
         is_kept, value = rule.value_of(text)
-        return is_kept, text if isinstance(value, bool) else value
+        if not is_kept:
+            found = found_words(text, meant(text, rule.column, rule.signs)) if isinstance(value, str) else shown(value)
+            return value, FieldError(rule.column.source, rule.rule.expected, found)
+        return text if isinstance(value, bool) else value, None
 
-    return read
+    return lambda text: read(text[: SHOWN + 1])  # no value of a contract is as long
 
 
 def _getter(names: Sequence[str]) -> Callable[[PredictionRequest], tuple[Any, ...]]:
@@ -189,7 +194,9 @@ def _column_error(column: Column, raw: Mapping[str, Any], kind: Any) -> FieldErr
     try:
         msgspec.convert(raw[column.source], kind)
     except msgspec.ValidationError:
-        return FieldError(column.source, _expected(column), shown(raw[column.source]))
+        value = raw[column.source]
+        found = found_words(value, meant(value, column)) if isinstance(value, str) else shown(value)
+        return FieldError(column.source, _expected(column), found)
     return None
 
 
@@ -204,19 +211,36 @@ def _errors_of(name: str, value: object) -> list[FieldError]:
     return errors
 
 
-def _date_error(value: object) -> FieldError | None:
+def _id_error(name: str, value: object) -> FieldError | None:
+    if value is None or (isinstance(value, str) and is_identifier(value.strip(SPACE))):
+        return None
+    found = f'"{visible(value)}"' if isinstance(value, str) else shown(value)
+    return FieldError(name, f"text of 1 to {IDENTIFIER_LENGTH} visible characters", found)
+
+
+def _date_error(name: str, value: object) -> FieldError | None:
     if value is None:
         return None
     day = iso_day(value) if isinstance(value, str) else value if isinstance(value, dt.date) else None
     if day is None or not FIRST_DATE <= day <= LAST_DATE:
-        return FieldError("contact_date", f"a day YYYY-MM-DD from {FIRST_DATE} to {LAST_DATE}", shown(value))
+        return FieldError(name, f"a day YYYY-MM-DD from {FIRST_DATE} to {LAST_DATE}", shown(value))
     return None
 
 
 def check_date(day: dt.date | None) -> None:
     """What a type cannot say: a contact date far outside any campaign is a mistake."""
-    if (error := _date_error(day)) is not None:
+    if (error := _date_error("contact_date", day)) is not None:
         raise PayloadError(error)
+
+
+def checked(request: PredictionRequest) -> PredictionRequest:
+    """A request whose date and identifier are usable, which its type cannot say; the identifier is trimmed."""
+    check_date(request.contact_date)
+    if request.contact_id is None or is_identifier(request.contact_id):
+        return request
+    if (error := _id_error("contact_id", request.contact_id)) is not None:
+        raise PayloadError(error)
+    return msgspec.structs.replace(request, contact_id=request.contact_id.strip(SPACE))
 
 
 def decoded(part: bytes | msgspec.Raw) -> object:
@@ -229,9 +253,11 @@ def decoded(part: bytes | msgspec.Raw) -> object:
         raise PayloadError(FieldError("", "JSON with numbers a double can hold", str(error))) from None
 
 
-def _whole_numbers(raw: object) -> object:
-    """The row with 41.0 as 41, which JSON does not tell apart; the same object if there is no such number."""
+def _as_text_is_read(raw: object) -> object:
+    """The row with 41.0 as 41, which JSON does not tell apart, and texts trimmed as fields of a file are."""
     if not isinstance(raw, Mapping):
         return raw
     changed = {name: int(value) for name, value in raw.items() if isinstance(value, float) and value.is_integer()}
+    texts = {name: value.strip(SPACE) for name, value in raw.items() if isinstance(value, str)}
+    changed |= {name: text for name, text in texts.items() if text != raw[name]}
     return {**raw, **changed} if changed else raw

@@ -10,11 +10,11 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bank_assets.contract.columns import Column, ColumnKind
 from bank_assets.contract.contract import Contract
+from bank_assets.contract.values import IDENTIFIER_LENGTH
 from bank_assets.core.economics.economics import MAXIMUM_EUR
 from bank_assets.core.model.reasons import ReasonGiven
 from serving.web.bodies import PRINTABLE
 
-CONTACT_ID_LENGTH: Final = 64
 FIRST_DATE: Final = dt.date(1990, 1, 1)  # a contact date before it, or after the last, is a mistake
 LAST_DATE: Final = dt.date(2100, 1, 1)
 # Less is no amount of money. A value near 0 makes a break-even beyond what a double, and so a record, can hold.
@@ -26,7 +26,7 @@ ContactId = Annotated[
     str,
     Meta(
         min_length=1,
-        max_length=CONTACT_ID_LENGTH,
+        max_length=IDENTIFIER_LENGTH,
         pattern=PRINTABLE,
         description="Identifier of the contact, unique over all deliveries.",
     ),

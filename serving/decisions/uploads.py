@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import IO, Final, TypeVar
 
 import msgspec
 
-from bank_assets.contract.reading import TextRow, encoding_of, read_rows
+from bank_assets.contract.reading import Head, TextRow, encoding_of, read_rows
+from bank_assets.contract.sent_text import SentText
 from serving.decisions.payloads import Payloads, decoded
 from serving.decisions.schemas import PredictionRequest
-from serving.web.bodies import not_json, shown
+from serving.web.bodies import not_json
 from serving.web.problems import FieldError, PayloadError
 
 T = TypeVar("T")
@@ -32,25 +34,33 @@ class BatchError(msgspec.Struct, frozen=True):
     line: int
     errors: tuple[FieldError, ...]
 
+    @property
+    def sentence(self) -> str:
+        """The line and its faults in words."""
+        faults = (f"{e.field + ': ' if e.field else ''}expected {e.expected}, found {e.found}" for e in self.errors)
+        return f"line {self.line}: {'; '.join(faults)}"
+
 
 Row = tuple[int, PredictionRequest | BatchError]  # line of the file with its request, or with its faults
 
 
 def csv_rows(
-    stream: IO[bytes], payloads: Payloads, read: Callable[[Mapping[str, str]], PredictionRequest]
+    stream: IO[bytes], payloads: Payloads, read: Callable[[Mapping[str, str]], PredictionRequest], sent: SentText
 ) -> Iterator[Row]:
     """Rows of a CSV upload, read one by one; raises `PayloadError` if the file does not fit as a whole."""
     _check_format(stream)
     head, rows = read_rows(stream, encoding_of(stream, payloads.contract.encoding))
     if "\x00" in head.text:
         raise PayloadError(FieldError("", "a CSV file in UTF-8", "binary content"))
-    _check_header(list(head.columns), payloads)
+    head = replace(head, columns=sent.header(head.columns))
+    _check_header(head, payloads)
 
     def fields_of(row: TextRow) -> PredictionRequest:
         if row.fault is not None:
             expected, _, found = row.fault[1].removeprefix("row: expected ").partition(", found ")
             raise PayloadError(FieldError("", expected, found))
-        return read(dict(zip(head.columns, row.fields, strict=True)))
+        texts = dict(zip(head.columns, row.fields, strict=True))
+        return read({name: sent.text(name, text) for name, text in texts.items()} if sent.sender else texts)
 
     return _read_each(((row.line, row) for row in rows), fields_of)
 
@@ -85,20 +95,16 @@ def _check_format(stream: IO[bytes]) -> None:
         raise PayloadError(FieldError("", "a CSV file in UTF-8", found))
 
 
-def _check_header(header: list[str], payloads: Payloads) -> None:
-    refused = [error for name in header if (error := payloads.refused_column(name)) is not None]
-    if refused:
-        raise PayloadError(*refused)
+def _check_header(head: Head, payloads: Payloads) -> None:
     contract = payloads.contract
+    errors = [error for name in head.columns if (error := payloads.refused_column(name)) is not None]
+    late = [error.field for error in errors]
     needed = [column.source for column in contract.payload if not column.is_optional]
-    missing = [name for name in needed if name not in header]
-    unknown = [name for name in header if name not in contract.campaign_columns]
-    if missing or unknown or len(set(header)) != len(header):
-        parts = [f"missing {', '.join(missing)}"] * bool(missing)
-        parts += [f"unknown {', '.join(shown(name) for name in unknown[:10])}"] * bool(unknown)
-        found_by = contract.contact_id.source, contract.contact_date.source
-        optional = (*contract.optional_columns, *found_by, *contract.calendar_columns)
-        expected = (
-            f"a header, separated by , or ;, with the columns {', '.join(needed)} and optionally {', '.join(optional)}"
-        )
-        raise PayloadError(FieldError("", expected, "; ".join(parts) or "a column twice"))
+    may_lack = [name for name in contract.campaign_columns if name not in needed]
+    if found := replace(head, columns=tuple(n for n in head.columns if n not in late)).faults(
+        contract.campaign_columns, may_lack
+    ):
+        expected = f"the columns {', '.join(needed)}, separated by ; , | or tabs, and optionally {', '.join(may_lack)}"
+        errors.append(FieldError("", expected, found))
+    if errors:
+        raise PayloadError(*errors)

@@ -104,7 +104,7 @@ def test_a_high_cost_calls_nobody_and_offers_no_list(client):
     assert tile(page, "Cut-off") == "n/a"
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+@pytest.mark.parametrize("start", [*"=+-@\t\r\n＝＋－＠", " ="])
 def test_an_id_that_a_spreadsheet_would_run_is_shown_instead(start):
     assert spreadsheet_text(f"{start}cmd()") == f"'{start}cmd()"
     assert spreadsheet_text("c-1") == "c-1"
@@ -125,7 +125,7 @@ def test_the_list_is_scored_as_the_plan_of_its_days_by_the_one_scorer(client):
     rows, _ = rows_of(client, made)
     fitted = fit_demo()
     delivered = client.app.state.services.settings.platform.landing / "campaigns" / "example.csv"
-    contacts = read_contacts(delivered, Payloads.of(UCI)).contacts
+    contacts = read_contacts(delivered, Payloads.of(UCI), "example.csv").contacts
     frame = Payloads.of(UCI).frame_of(contacts)
     dates = np.array([one.contact_date for one in contacts], dtype="datetime64[D]")
     features = current_features(frame, dates, AsOfState.from_dict(fitted.state), UCI, has_plan=True)

@@ -1,0 +1,82 @@
+"""How a sender spells columns and values, as the contract declares it; without a declaration nothing is guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from bank_assets.contract.columns import NumberSigns
+from bank_assets.contract.errors import ContractError
+
+if TYPE_CHECKING:
+    from bank_assets.contract.contract import Contract
+
+EVERY_COLUMN: Final = "*"
+_DATE_PARTS: Final = {"YYYY": "%Y", "MM": "%m", "DD": "%d", "hh": "%H", "mm": "%M", "ss": "%S"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """How one sender spells columns and values.
+
+    Attributes:
+        files: names of the sender's files, with `*` and `?`; `*` holds for every file and for uploads without a name.
+        columns: (sent, the contract's) names of columns.
+        values: (column or `*` for every one, sent text, the contract's text); an empty sent text is an empty field.
+        ignore_case: whether a category may differ by case, blanks or punctuation.
+        decimal_sign: of the sender's numbers, or "" for the contract's; `thousands_sign` belongs to it. Where a decimal
+            sign is named, whole numbers may end with one or two zeros after it, as pandas writes them: 58.0.
+        date_format: made of YYYY, MM, DD, hh, mm, ss and the signs between them, or "" for YYYY-MM-DD.
+    """
+
+    name: str
+    files: str = "*"
+    columns: tuple[tuple[str, str], ...] = ()
+    values: tuple[tuple[str, str, str], ...] = ()
+    ignore_case: bool = False
+    decimal_sign: str = ""
+    thousands_sign: str = ""
+    date_format: str = ""
+
+    @classmethod
+    def from_dict(cls, document: Mapping[str, Any]) -> Sender:
+        """Read what a contract's canonical form holds."""
+        lists = {name: tuple(map(tuple, document.get(name, ()))) for name in ("columns", "values")}
+        return cls(**{**document, **lists})
+
+    @property
+    def signs(self) -> NumberSigns | None:
+        """The signs of the sender's numbers, or None if they are the contract's."""
+        return NumberSigns(self.decimal_sign, self.thousands_sign) if self.decimal_sign else None
+
+    @property
+    def day_pattern(self) -> str:
+        """The date format as `strptime` reads it, or ""."""
+        pattern = self.date_format
+        for part, directive in _DATE_PARTS.items():
+            pattern = pattern.replace(part, directive)
+        return pattern
+
+    def problems(self, contract: Contract) -> Iterator[str]:
+        """What does not fit between the mapping and its contract, in sentences."""
+        known = (*contract.delivery_columns, *contract.outcome_columns)
+        if strangers := {name for _, name in self.columns if name not in known}:
+            yield f"sender {self.name}: expected columns of the contract, found {sorted(strangers)}; correct the names."
+        for name, sent, meant in self.values:
+            column = contract.by_source.get(name)
+            if column is None and name != EVERY_COLUMN:
+                yield f"sender {self.name}: expected values of a column or of *, found {name!r}; correct the name."
+            elif column is not None and column.categories and meant not in column.categories:
+                yield (
+                    f"sender {self.name}: expected {sent!r} to stand for one of {', '.join(column.categories)} in "
+                    f"{name}, found {meant!r}; correct it."
+                )
+        if self.date_format and not all(part in self.date_format for part in ("YYYY", "MM", "DD")):
+            yield f"sender {self.name}: expected a date format with YYYY, MM and DD, found {self.date_format!r}."
+        if self.thousands_sign and not self.decimal_sign:
+            yield f"sender {self.name}: expected a decimal sign beside the thousands sign, found none; name both."
+        try:
+            _ = self.signs
+        except ContractError as error:
+            yield f"sender {self.name}: {error}"

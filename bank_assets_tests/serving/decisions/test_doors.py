@@ -1,0 +1,187 @@
+"""One text has one verdict at every door: contacts, lists, uploads, forms and JSON."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bank_assets.contract.columns import Column, ColumnKind, KnownWhen, NumberSigns
+from bank_assets.contract.contract import Contract
+from bank_assets.contract.rows import Calendar, ColumnRule, Encoded, RowRules
+from bank_assets.contract.sent_text import SentText
+from bank_assets.contract.uci import UCI
+from bank_assets.core.economics.economics import Economics
+from bank_assets_tests.world.contracts import with_column
+from bank_assets_tests.world.customers import delimited, delivered
+from serving.campaigns.call_lists import read_contacts
+from serving.campaigns.form import plan_form, settings_of
+from serving.decisions.form import default_values, recorded_values, request_from, sent_values
+from serving.decisions.payloads import Payloads
+from serving.decisions.uploads import BatchError, csv_rows
+from serving.web.problems import PayloadError
+
+ROW = {name: str(value) for name, value in delivered(contact_date="2010-11-22").items()}
+GERMAN = replace(UCI, decimal_sign=",", thousands_sign=".")
+RATE = Column("rate", "rate", ColumnKind.DECIMAL, KnownWhen.PRE_CONTACT, "Rate.", minimum=0, maximum=9e9, default=4.857)
+
+
+def contacts(row: dict[str, str], contract: Contract) -> str:
+    rules = tuple(ColumnRule(column, signs=contract.signs(column)) for column in contract.columns)
+    verdict = RowRules(rules, calendar=Calendar.of(contract)).judge({name: Encoded.of([row[name]]) for name in row})
+    return "; ".join(sentence for _, sentence in verdict.reasons().get(0, []))
+
+
+def upload(row: dict[str, str], contract: Contract) -> str:
+    sent = {name: text for name, text in row.items() if name in contract.campaign_columns}
+    payloads = Payloads.of(contract)
+    ((_, found),) = csv_rows(
+        io.BytesIO(delimited([sent], list(sent)).encode()), payloads, payloads.request_of_text, SentText(contract, None)
+    )
+    return found.sentence if isinstance(found, BatchError) else ""
+
+
+def form(row: dict[str, str], contract: Contract) -> str:
+    values = sent_values({**default_values("2010-11-22", Economics(), contract), **row}, contract)
+    return _refusal(lambda: request_from(values, Payloads.of(contract)))
+
+
+def json(row: dict[str, str], contract: Contract) -> str:
+    sent = {name: row[name] for name in (*contract.category_columns, "contact_id", "contact_date")}
+    sent |= {name: float(row[name]) for name in contract.numeric_columns}
+    return _refusal(lambda: Payloads.of(contract).request_of(sent))
+
+
+def _refusal(read) -> str:
+    try:
+        read()
+    except PayloadError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("door", [contacts, upload, form])
+@pytest.mark.parametrize(
+    ("column", "text", "said"),
+    [
+        ("balance", "2.000", 'found "2.000" (did you mean 2000?)'),
+        ("balance", "-1.234", 'found "-1.234" (did you mean -1234?)'),
+        ("balance", "2,000", 'found "2,000" (did you mean 2000?)'),
+        ("balance", "1 234", 'found "1 234" (did you mean 1234?)'),
+        ("balance", "1200 EUR", 'found "1200 EUR" (did you mean 1200?)'),
+        ("balance", "300\u00a0", r'found "300\xa0" (did you mean 300?)'),
+        ("age", "58.0", 'found "58.0" (did you mean 58?)'),
+        ("age", "\u200b58", r'found "\u200b58"'),
+        ("balance", "+300", ""),
+        ("balance", "0041", ""),
+        ("balance", " 300 ", ""),
+        ("job", "management  ", ""),
+        ("job", "Management", '(did you mean "management"?)'),
+        ("job", "management\u00a0", r'found "management\xa0" (did you mean "management"?)'),
+        ("education", "", "found nothing (empty: write unknown, or map it)"),
+        ("education", "NULL", 'found "NULL" (empty: write unknown, or map it)'),
+        ("contact_id", "a\x00b", r'found "a\x00b"'),
+        ("contact_id", "k-1\u200b", r'found "k-1\u200b"'),
+        ("contact_id", "x" * 65, "visible characters"),
+        ("contact_id", " k-1 ", ""),
+        ("contact_date", "22/11/2010", 'found "22/11/2010"'),
+        ("contact_date", "2010-11-22 00:00:00", 'found "2010-11-22 00:00:00"'),
+    ],
+)
+def test_one_text_has_one_verdict_at_every_door(door, column, text, said):
+    row = {**ROW, column: text.strip("".join(map(chr, range(0x21)))) if door is contacts else text}
+    found = door({**row, "y": "yes"} if door is contacts else row, UCI)
+    assert said in found if said else not found
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "said"),
+    [
+        ("job", " management", ""),
+        ("job", "Management", '(did you mean "management"?)'),
+        ("contact_id", " k-1 ", ""),
+        ("contact_id", "k-1\u200b", r'found "k-1\u200b"'),
+        ("contact_id", "k\u00a01", r'found "k\xa01"'),
+        ("contact_date", "22/11/2010", "expected a day"),
+    ],
+)
+def test_texts_in_json_are_judged_like_fields(column, text, said):
+    found = json({**ROW, column: text}, UCI)
+    assert said in found if said else not found
+
+
+def test_an_identifier_is_recorded_without_the_blanks_around_it():
+    payloads = Payloads.of(UCI)
+    sent = {name: payloads.example[name] for name in payloads.example}
+    assert payloads.request_of({**sent, "contact_id": " k-1 "}).contact_id == "k-1"
+
+
+@pytest.mark.parametrize("door", [contacts, upload, form])
+def test_a_declared_thousands_sign_is_read_at_every_door(door):
+    contract = with_column(RATE, GERMAN)
+    row = {**ROW, "balance": "12.000", "rate": "1.234,5"}
+    assert not door(row, contract)
+    assert "(did you mean 5,5?)" in door({**row, "rate": "5.5"}, contract)
+
+
+def test_a_form_shows_numbers_as_it_reads_them():
+    contract = with_column(RATE, GERMAN)
+    values = default_values("2010-11-22", Economics.constant(5.5, 50), contract)
+    assert (values["rate"], values["cost_eur"]) == ("4,857", "5,5")
+    request = request_from(values, Payloads.of(contract))
+    assert (request.rate, request.economics.cost_eur) == (4.857, 5.5)
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "said"),
+    [
+        ("cost_eur", "5,50", 'Cost of a call: expected a number from 0.01 to 10,000,000, found "5,50" (did you'),
+        ("budget_eur", "2.000", 'found "2.000" (did you mean 2000?)'),
+        ("capacity", "1.000", 'found "1.000" (did you mean 1000?)'),
+        ("capacity", "10,000", 'found "10,000" (did you mean 10000?)'),
+        ("capacity", "40.0", 'found "40.0" (did you mean 40?)'),
+        ("capacity", "1e3", 'found "1e3"'),
+        ("min_days", "30\u00a0", "(did you mean 30?)"),
+        ("holdout_pct", "2.500", ""),
+        ("budget_eur", "5.50", ""),
+        ("capacity", "+300", ""),
+    ],
+)  # fmt: skip
+def test_the_fields_of_a_plan_are_read_by_the_same_rule(field, text, said):
+    economics, signs = Economics.constant(5, 50), NumberSigns()
+    found = _refusal(lambda: settings_of(plan_form({field: text}, economics, signs), economics, signs))
+    assert said in found if said else not found
+
+
+@pytest.mark.parametrize("text", ["2.000", "5,50", "5.50 EUR", "1e3", "0.001"])
+def test_the_economics_of_a_form_are_read_by_the_same_rule(text):
+    found = form({**ROW, "value_eur": text}, UCI)
+    assert f'value_eur: expected an amount from 0.01 to 10,000,000, found "{text}"' in found
+
+
+def test_a_broken_row_is_named_by_its_physical_line_and_the_others_are_read(tmp_path: Path):
+    rows = [{name: text for name, text in ROW.items() if name in UCI.campaign_columns} for _ in range(6)]
+    lines = delimited([{**row, "contact_id": f"k-{n}"} for n, row in enumerate(rows)], list(rows[0])).splitlines()
+    lines[2] += ";surplus"
+    lines[3:3] = ["", "\t"]
+    lines[6] = lines[6].replace("management", '"management')
+    path = tmp_path / "list.csv"
+    path.write_text("\n".join(lines))
+    found = read_contacts(path, Payloads.of(UCI), path.name)
+    assert [row.line for row in found.rejected] == [3, 7]
+    assert [one.contact_id for one in found.contacts] == ["k-0", "k-2", "k-4", "k-5"]
+
+
+def test_a_row_that_states_another_day_than_its_date_is_refused_as_written():
+    assert upload({**ROW, "day": "+22"}, UCI) == ""
+    assert 'day: expected 22, as contact_date says, found "21"' in upload({**ROW, "day": "21"}, UCI)
+    assert '(did you mean "nov"?)' in upload({**ROW, "month": "Nov"}, UCI)
+
+
+def test_a_recorded_decimal_comes_back_as_it_is_read():
+    class Record:
+        contact_id, contact_date, economics = None, "2010-11-22", {"cost_eur": 5.5, "value_eur": 1_000.0}
+
+    contract = with_column(RATE, GERMAN)
+    values = recorded_values(Record, {"rate": 4.857, "balance": -1_200}, contract)
+    assert (values["rate"], values["balance"], values["value_eur"]) == ("4,857", "-1200", "1000")
