@@ -25,8 +25,8 @@ from bank_assets.contract.values import (
     found_words,
     is_identifier,
     meant,
-    number_text,
     numbers,
+    value_text,
 )
 
 BoolArray = NDArray[np.bool_]
@@ -126,8 +126,7 @@ class ColumnRule:
     @property
     def default(self) -> str:
         """The column's default as delivered text."""
-        value = self.column.default
-        return str(value) if value is None or isinstance(value, str) else number_text(value, self.signs)
+        return value_text(self.column.default, self.signs)
 
     def value_of(self, text: str) -> tuple[bool, Any]:
         """Whether one value satisfies the rule, and the value, parsed if possible."""

@@ -1,6 +1,6 @@
 """The columns of `contacts`, `outcomes` and `rejected_contacts`, and how judged rows become Arrow tables.
 
-Sentinels become explicit: `pdays` −1 is `was_previously_contacted` false and `days_since_previous_contact` NULL.
+The sentinel of the days since the last contact becomes explicit: `was_previously_contacted` is false and the days NULL.
 `unknown` stays a category, because "the bank does not know" is informative.
 """
 
