@@ -1,6 +1,7 @@
 """Columns of any bank, from a file to tables, features, a fitted recipe and a decision, without a line of code."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from bs4 import BeautifulSoup
 
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.file import load_contract
+from bank_assets.contract.senders import Sender
 from bank_assets.contract.uci import UCI
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.features.contacts import frame_from_tables
@@ -38,13 +40,26 @@ from serving.decisions.payloads import Payloads
 from serving.web.templating import environment
 
 ADDITIONAL = load_contract("bank-additional")
-BANKS = {"uci": UCI, "bank-additional": ADDITIONAL, "foreign": FOREIGN}
+# A sender who names the date, writes it and says yes and no in another way than the contract.
+MAPPED = replace(
+    FOREIGN,
+    senders=(
+        Sender(
+            "crm", columns=(("Kontakt", "Anruf am"),), values=(("*", "ja", "yes"), ("*", "nein", "no")),
+            date_format="DD.MM.YYYY",
+        ),
+    ),
+)  # fmt: skip
+BANKS = {"uci": UCI, "bank-additional": ADDITIONAL, "foreign": FOREIGN, "mapped": MAPPED}
 
 
 def settings_of(contract: Contract, folder: Path, **options: int) -> Settings:
     """A home whose source is a generated history; that of bank-additional has neither ids nor dates."""
     without = ("contact_id", "contact_date") if contract.dates_from_row_order else ()
     source = write_history(folder / "source.csv", contract, without=without, **options)
+    if contract.senders:
+        text = source.read_text().replace('"Anruf am"', '"Kontakt"').replace('"yes"', '"ja"').replace('"no"', '"nein"')
+        source.write_text(re.sub(r'"(\d{4})-(\d\d)-(\d\d)"', r'"\3.\2.\1"', text))
     return replace(Settings(), home=folder / "home", source=str(source), contract=contract)
 
 
