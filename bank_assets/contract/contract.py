@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+from datetime import date
 from functools import cached_property
 from typing import Any
 
@@ -196,6 +197,11 @@ class Contract:
     def post_contact_columns(self) -> tuple[str, ...]:
         """Columns that are known only after the call, the target aside."""
         return tuple(column.source for column in self.columns if column.known is KnownWhen.POST_CONTACT)
+
+    def month_after(self, months: int) -> date:
+        """First day of the month that comes some months after the first month."""
+        years, month = divmod(int(self.first_month[5:]) - 1 + months, 12)
+        return date(int(self.first_month[:4]) + years, month + 1, 1)
 
     def refuse_post_contact(self, names: Iterable[str]) -> None:
         """Raise `LeakageError` if a name (delivery or table spelling) is the target or is known only after the call."""
