@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import signal
 import time
@@ -173,6 +174,9 @@ def _prepare(
     # The processes use the source found here: `auto` must not choose again, and they have another working folder.
     chosen = str(source.path.absolute()) if source.path else source.kind
     processes.environment["BANK_SOURCE"] = chosen
+    contract = Path(os.environ.get("BANK_CONTRACT", "")).expanduser()
+    if contract.is_file():
+        processes.environment["BANK_CONTRACT"] = str(contract.absolute())
     sender = Sender(source, settings, settings.home / "stage")
     delivered = read_manifest(settings.warehouse, "contacts")
     if delivered:  # only with --attach: go on after what is there
