@@ -88,7 +88,9 @@ def test_from_a_file_to_a_champion_and_its_decisions(bank, bank_home, tmp_path, 
     settings = load_settings()
     tables = {path.name for path in (bank_home / "warehouse").iterdir()}
     assert {"contact_profiles", "drift_report", "contact_scores", "performance_report", "call_list"} <= tables
-    with TestClient(create_app(ServingSettings(platform=settings, secret="s" * 64)), base_url="http://127.0.0.1") as app:
+    with TestClient(
+        create_app(ServingSettings(platform=settings, secret="s" * 64)), base_url="http://127.0.0.1"
+    ) as app:
         wait_until(lambda: app.app.state.services.store.champion is not None)
         decide(app, settings.contract)
         plan(app)
