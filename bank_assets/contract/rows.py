@@ -221,7 +221,7 @@ class Calendar:
     def of(cls, contract: Contract) -> Calendar | None:
         """The calendar columns of a contract, or None if it has none."""
         columns = {one.calendar_part: one for one in contract.with_role(ColumnRole.CALENDAR)}
-        parts = {part: columns[part] for part in ("day", "month", "weekday") if part in columns}
+        parts: dict[str, Column] = {part: columns[part] for part in ("day", "month", "weekday") if part in columns}
         return cls(contract.contact_date.source, parts) if parts else None
 
     @property

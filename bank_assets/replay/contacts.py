@@ -59,7 +59,7 @@ def _columns(source: Source, settings: Settings) -> dict[str, Encoded]:
         from bank_assets.simulator.simulator import simulate
 
         frame = simulate(rows=settings.simulated_rows, seed=settings.seed)
-        return {name: Encoded.of(frame[name].astype(str)) for name in frame}
+        return {str(name): Encoded.of(frame[name].astype(str)) for name in frame}
     contract, sent = settings.contract, sender_of(settings.contract)
     with source.path.open("rb") as stream:
         head, text_rows = read_rows(stream, encoding_of(stream, contract.encoding))
