@@ -61,11 +61,11 @@ def history_of(
         if column.is_number and column.role is not ColumnRole.CALENDAR:
             low, high = (0.0 if bound is None else bound for bound in (column.minimum, column.maximum))
             numbers = low + (high - low) * rng.beta(1.0, 8.0, n)
-            numbers = np.round(numbers, 0 if column.kind is ColumnKind.INTEGER else 3)
+            numbers = np.round(numbers, 0 if column.kind is ColumnKind.INTEGER else 2)
             if column.sentinel is not None:
                 numbers = np.where(rng.random(n) < 0.5, column.sentinel, numbers)
             sign = contract.signs(column).decimal
-            digits = 0 if column.kind is ColumnKind.INTEGER else 3
+            digits = 0 if column.kind is ColumnKind.INTEGER else 2
             columns[column.source] = [f"{number:.{digits}f}".replace(".", sign) for number in numbers]
             if column is contract.payload[0]:
                 log_odds += 3.0 * (numbers > np.median(numbers))
