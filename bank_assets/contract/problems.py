@@ -20,7 +20,10 @@ TABLE_NAMES: Final[dict[str, str]] = {
     ColumnRole.TARGET: "is_subscribed",
 }
 # Columns that the platform adds to its tables.
-RESERVED: Final = ("arrived_at", "arrived_on", "delivery_arrival", "known_on", "was_previously_contacted")
+RESERVED: Final = (
+    "arrived_at", "arrived_on", "codes", "delivery_arrival", "delivery_sha256", "kind", "known_on", "line", "reasons",
+    "was_previously_contacted",
+)  # fmt: skip
 REQUESTED: Final = ("contact_id", "contact_date", "economics", "cost_eur", "value_eur")  # of every request
 _KNOWN: Final = {
     ColumnRole.CONTACT_ID: KnownWhen.IDENTIFIER,

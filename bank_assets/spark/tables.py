@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from bank_assets.contract.columns import Column, ColumnKind, ColumnRole, KnownWhen
 from bank_assets.contract.contract import ARRIVED_AT, Contract
+from bank_assets.contract.problems import RESERVED
 from bank_assets.contract.rows import BoolArray, Calendar, ColumnRule, DayRange, RowRules, RowVerdicts
 from bank_assets.landing.register import Delivery
 from bank_assets.spark.text_block import TextBlock
@@ -35,8 +36,6 @@ _TYPES: Final = {
     ColumnKind.BOOLEAN: pa.bool_(),
     ColumnKind.DATE: pa.date32(),
 }
-# Columns of `rejected_contacts` beside the delivered text.
-_OWN_NAMES: Final = ("kind", "line", "codes", "reasons", DELIVERY_ARRIVAL, "delivery_sha256")
 
 
 @dataclass(frozen=True)
@@ -132,12 +131,11 @@ def _array(column: Column, verdict: RowVerdicts, block: TextBlock, rows: BoolArr
     return pa.array(typed[codes], _TYPES[column.kind], mask=mask)
 
 
-def _text_name(column: Column) -> str:
-    """Name of a column's text in `rejected_contacts`: that in deliveries, unless no table could have it."""
-    if column.role is ColumnRole.CONTACT_ID:
-        return column.table
-    is_safe = column.source.isidentifier() and column.source.isascii() and column.source not in _OWN_NAMES
-    return column.source if is_safe else column.table
+def _text_names(contract: Contract) -> dict[str, str]:
+    """Names of delivered texts in `rejected_contacts`: those in deliveries, unless no table could have one of them."""
+    is_safe = all(name.isidentifier() and name.isascii() and name not in RESERVED for name in contract.delivery_columns)
+    names = {column.source: column.source if is_safe else column.table for column in contract.columns}
+    return names | {contract.contact_id.source: contract.contact_id.table, ARRIVED_AT: ARRIVED_AT}
 
 
 def rejected_schema(contract: Contract) -> pa.Schema:
@@ -145,8 +143,7 @@ def rejected_schema(contract: Contract) -> pa.Schema:
     return pa.schema(
         [
             ("kind", pa.string()),
-            *((_text_name(column), pa.string()) for column in contract.columns),
-            (ARRIVED_AT, pa.string()),
+            *((name, pa.string()) for name in _text_names(contract).values()),
             ("line", pa.string()),
             ("codes", pa.list_(pa.field("element", pa.string(), nullable=False))),
             ("reasons", pa.list_(pa.string())),
@@ -160,7 +157,7 @@ def rejected_of(
     family: Family, verdict: RowVerdicts, block: TextBlock, file: Delivery, rows: Sequence[int]
 ) -> pa.Table:
     """The rejected rows with every reason, and the whole line where its fields cannot be told apart."""
-    schema, reasons = rejected_schema(family.contract), verdict.reasons()
+    schema, reasons, names = rejected_schema(family.contract), verdict.reasons(), _text_names(family.contract)
     sent = {**verdict.columns, **block.columns}  # as delivered, before any mapping
     found: dict[str, list[object]] = {name: [] for name in schema.names}
     for row in rows:
@@ -169,11 +166,9 @@ def rejected_of(
         found["line"].append(misfit[2] if misfit else None)
         found["codes"].append([code for code, _ in faults])
         found["reasons"].append([sentence for _, sentence in faults])
-        for column in (*family.contract.columns, _ARRIVAL_DAY):
-            name = column.source
+        for name, text_name in names.items():
             text = sent[name].texts[sent[name].codes[row]] if name in sent else ""
-            text = block.identifiers[row].as_py() if name == family.identifier else text
-            found[_text_name(column)].append(text or None)
+            found[text_name].append((block.identifiers[row].as_py() if name == family.identifier else text) or None)
     found["kind"] = [family.table] * len(rows)
     found[DELIVERY_ARRIVAL] = [file.arrival] * len(rows)
     found["delivery_sha256"] = [file.sha256] * len(rows)

@@ -4,16 +4,14 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 from bs4 import BeautifulSoup
 from litestar.testing import TestClient
 
 from bank_assets.contract.contract import Contract
-from bank_assets.contract.file import load_contract, write_contract
+from bank_assets.contract.file import write_contract
 from bank_assets.settings import load_settings
 from bank_assets_tests.world.banks import FOREIGN, write_history
 from bank_assets_tests.world.waiting import wait_until
