@@ -177,8 +177,8 @@ def _of_numbers(column: Column) -> Iterator[str]:
 def _of_use(column: Column, contract: Contract) -> Iterator[str]:
     if not 1 <= column.since <= contract.version:
         yield (
-            f"expected columns since version 1 to {contract.version}, found one since version {column.since}; "
-            "raise the contract's version."
+            f"expected columns up to version {contract.version}, from 1 on, found one since version {column.since}; "
+            "correct it, or raise the contract's version."
         )
     if column.is_optional and column.default is None:
         yield (
