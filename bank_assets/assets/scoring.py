@@ -30,7 +30,7 @@ from bank_assets.contract.contract import Contract
 from bank_assets.core.economics.call_plan import CallPlan
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.economics.planner import CallLimits, PlanSettings, plan_calls
-from bank_assets.core.economics.suppression import SuppressionList
+from bank_assets.core.economics.suppression import CUSTOMER_ID, SuppressionList
 from bank_assets.core.features.as_of import AsOfState
 from bank_assets.core.features.contacts import Contacts
 from bank_assets.core.model.calibration import Recalibration, recalibrate
@@ -282,6 +282,7 @@ def scores_of(scored: pa.Table, facts: dict[str, Any]) -> ListScores:
         facts["champion"],
         facts["digest"],
         facts["as_of"],
+        scored.column(CUSTOMER_ID).to_pylist() if CUSTOMER_ID in scored.column_names else None,
     )
 
 

@@ -13,7 +13,7 @@ from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import Rows
 from bank_assets.core.economics.call_plan import CallPlan
 from bank_assets.core.economics.planner import PlanSettings, plan_calls
-from bank_assets.core.economics.suppression import SuppressionList
+from bank_assets.core.economics.suppression import CUSTOMER_ID, SuppressionList
 from bank_assets.core.features.feature_set import current_features, is_stale
 from bank_assets.core.model.forecast import ListForecast, forecast_list
 from bank_assets.core.model.scorer import Scores
@@ -30,7 +30,7 @@ class ScoredCampaign:
     Attributes:
         contact_id: (n,) text.
         contact_date: (n,) datetime64[D].
-        frame: payload columns, each (n,).
+        frame: payload columns, each (n,), and `customer_id` if a contact names a person.
         contract: that the list was read by.
         scores: probability and range, each (n,).
         champion: model that scored.

@@ -151,6 +151,7 @@ class DecisionMaker:
                 actor=one.actor,
                 batch_id=one.batch_id,
                 contact_id=request.contact_id,
+                customer_id=None,
                 contact_date=day.isoformat(),
                 payload=self.payloads.text_of(request),
                 probability=probability,
