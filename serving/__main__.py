@@ -10,7 +10,7 @@ import getpass
 import sys
 from collections.abc import Sequence
 from datetime import date
-from typing import Any, Final
+from typing import Final
 
 from bank_assets.contract.values import iso_day
 from bank_assets.ledger import accounts, chain, decisions
@@ -151,7 +151,7 @@ def _verify(parsed: argparse.Namespace, settings: ServingSettings) -> int:
 def _erase(parsed: argparse.Namespace, settings: ServingSettings) -> int:
     engine = open_ledger(settings.platform.ledger_url)
     before = None if parsed.decided_before is None else _day("--decided-before", parsed.decided_before)
-    whose: dict[str, Any] = {"contact_id": parsed.contact_id, "customer_id": parsed.customer_id, "decided_before": before}
+    whose = {"contact_id": parsed.contact_id, "customer_id": parsed.customer_id, "decided_before": before}
     n = decisions.count_to_erase(engine, **whose)
     print(f"{n} decisions would lose their customer's data for good")  # noqa: T201
     if n == 0:

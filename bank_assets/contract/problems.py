@@ -163,7 +163,13 @@ def _of_use(column: Column, contract: Contract) -> Iterator[str]:
             f"expected columns up to version {contract.version}, found one since version {column.since}; "
             "raise the contract's version."
         )
-    if column.is_optional and column.default is None:
+    if column.role is ColumnRole.CUSTOMER_ID:
+        if column.default is not None:
+            yield (
+                f"expected no default for the role {column.role}, which would make one person of many, found "
+                f"{column.default!r}; leave it out: where no person is named, the contact is one."
+            )
+    elif column.is_optional and column.default is None:
         yield (
             f"expected a default, since files of versions before {column.since} lack the column, found none; "
             "state the value that stands for them."

@@ -98,6 +98,10 @@ class ColumnRule:
     days: DayRange = DayRange()
     signs: NumberSigns = NumberSigns()
 
+    def __post_init__(self) -> None:
+        if self.column.role is ColumnRole.CUSTOMER_ID:  # where no person is named, the contact is one
+            object.__setattr__(self, "is_optional", True)
+
     @cached_property
     def rule(self) -> Rule:
         """The rule in words, and its code."""
@@ -121,7 +125,7 @@ class ColumnRule:
     def default(self) -> str:
         """The column's default as delivered text."""
         value = self.column.default
-        return str(value) if value is None or isinstance(value, str) else number_text(value, self.signs)
+        return number_text(value, self.signs) if isinstance(value, int | float) else value or ""
 
     def value_of(self, text: str) -> tuple[bool, Any]:
         """Whether one value satisfies the rule, and the value, parsed if possible."""

@@ -72,7 +72,7 @@ def read_campaign(delivery: Delivery, contract: Contract) -> Campaign:
     for at in np.flatnonzero(verdict.is_kept & ~usable):
         reasons[int(at)] = [f"{contract.contact_id.source}: expected once in a campaign, found again"]
     frame = {column.source: _values(column, verdict)[usable] for column in contract.payload}
-    if contract.customer_id is not contract.contact_id:
+    if CUSTOMER_ID in contract.identifiers:
         frame[CUSTOMER_ID] = verdict.typed(contract.customer_id.source)[usable]
     named = [f"line {rows[at].line}: {'; '.join(reasons[at])}" for at in sorted(reasons)[:_SHOWN_REJECTIONS]]
     return Campaign(

@@ -37,7 +37,7 @@ class ListScores:
     model_version: str
     model_digest: str
     as_of: str  # day of the state that it used, ISO
-    customer_id: Sequence[str] | None = None  # person behind each contact, None if each contact is one of its own
+    customer_id: Sequence[str] | NDArray[Any] | None = None  # person behind each contact, or None
 
 
 def csv_of(plan: CallPlan, scores: ListScores, list_id: str, group: str = CALLS) -> bytes:

@@ -27,7 +27,7 @@ from serving.web.bodies import SHOWN, fault, not_json, shown
 from serving.web.openapi import inlined
 from serving.web.problems import FieldError, PayloadError
 
-OPTIONAL_FIELDS: Final = ("contact_id", "contact_date", "economics")
+OPTIONAL_FIELDS: Final = ("contact_id", "customer_id", "contact_date", "economics")
 _SCHEMA: Final = inlined(PredictionRequest)  # of what every contract has
 
 
@@ -100,14 +100,16 @@ class Payloads:
                 continue
             values[column.table], error = self._readers[column.source](row.get(column.source, ""))
             errors.append(error)
-        id_name, date_name = contract.contact_id.source, contract.contact_date.source
-        contact_id, date = row.get(id_name) or None, row.get(date_name) or None
+        ids = {name: row.get(column.source) or None for name, column in contract.identifiers.items()}
+        errors += [_id_error(column.source, ids[name]) for name, column in contract.identifiers.items()]
+        date_name = contract.contact_date.source
+        date = row.get(date_name) or None
         day = iso_day(date) if date else default_date
-        errors += [_id_error(id_name, contact_id), _date_error(date_name, day or date)]
+        errors.append(_date_error(date_name, day or date))
         errors += self._calendar_errors(row, day)
         if faults := tuple(error for error in errors if error is not None):
             raise PayloadError(*faults)
-        return self.struct(**values, contact_id=contact_id, contact_date=day)
+        return self.struct(**values, **ids, contact_date=day)
 
     def _calendar_errors(self, row: Mapping[str, str], day: dt.date | None) -> Iterator[FieldError | None]:
         """Columns that repeat the date of the row must not contradict it."""
@@ -127,7 +129,7 @@ class Payloads:
             return (FieldError("", "a JSON object with the fields of one customer", shown(raw)),)
         kinds = {one.encode_name: one.type for one in msgspec.structs.fields(self.struct)}
         errors = [_column_error(column, raw, kinds[column.source]) for column in self.contract.payload]
-        errors += [_id_error("contact_id", raw.get("contact_id"))]
+        errors += [_id_error(name, raw.get(name)) for name in ("contact_id", "customer_id")]
         errors += [_date_error("contact_date", raw.get("contact_date"))]
         errors += _errors_of("economics", raw.get("economics"))
         known = (*self.contract.payload_columns, *OPTIONAL_FIELDS)
@@ -238,13 +240,15 @@ def check_date(day: dt.date | None) -> None:
 
 
 def checked(request: PredictionRequest) -> PredictionRequest:
-    """A request whose date and identifier are usable, which its type cannot say; the identifier is trimmed."""
+    """A request whose date and identifiers are usable, which its type cannot say; the identifiers are trimmed."""
     check_date(request.contact_date)
-    if request.contact_id is None or is_identifier(request.contact_id):
-        return request
-    if (error := _id_error("contact_id", request.contact_id)) is not None:
-        raise PayloadError(error)
-    return msgspec.structs.replace(request, contact_id=request.contact_id.strip(SPACE))
+    for name, value in (("contact_id", request.contact_id), ("customer_id", request.customer_id)):
+        if value is None or is_identifier(value):
+            continue
+        if (error := _id_error(name, value)) is not None:
+            raise PayloadError(error)
+        request = msgspec.structs.replace(request, **{name: value.strip(SPACE)})
+    return request
 
 
 def decoded(part: bytes | msgspec.Raw) -> object:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Meta, Struct
 
 from bank_assets.ledger.outcomes import OutcomeReport
-from serving.decisions.schemas import ContactId, DecisionId, FullAnswer, ModelReference, Reason, WhyNot
+from serving.decisions.schemas import ContactId, CustomerId, DecisionId, FullAnswer, ModelReference, Reason, WhyNot
 
 Person = Annotated[str | None, Meta(description="Customer behind the contact: the contact itself if nobody is named.")]
 
@@ -154,9 +154,7 @@ class ErasureRequest(Struct, frozen=True, forbid_unknown_fields=True):
     reason: Annotated[Reason, Meta(description="Why, without personal data.")]
     contact_id: ContactId | None = None
     prediction_id: DecisionId | None = None
-    customer_id: Annotated[ContactId | None, Meta(description="Everything about this person, whatever the contact.")] = (
-        None
-    )
+    customer_id: Annotated[CustomerId | None, Meta(description="Everything about a person.")] = None
 
 
 class ErasureAnswer(Struct, frozen=True):

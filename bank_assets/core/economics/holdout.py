@@ -1,7 +1,7 @@
 """Random hold-out groups, and how large one must be to show what the calls bring.
 
 A held-out contact is not called although it may be worth it. The difference in subscriptions between the called and the
-held out of a list is what calling causes. Membership is a hash of list and person: the same on any machine and for every
+held out of a list is what calling causes. Membership is a hash of list and person: the same on any machine and for each
 contact of a person, and drawn anew for each list, so nobody is left out for ever.
 """
 

@@ -1,6 +1,7 @@
 """Who must not be called: objections and contact-frequency rules.
 
-A person objects, and is called under none of their contact ids. An objection to direct marketing is absolute (GDPR Art. 21(2)-(3)): no setting, budget or profit overrides it.
+A person objects, and is called under none of their contact ids. An objection to direct marketing is absolute (GDPR
+Art. 21(2)-(3)): no setting, budget or profit overrides it.
 """
 
 from __future__ import annotations
