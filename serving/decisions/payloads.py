@@ -27,7 +27,8 @@ from serving.web.bodies import SHOWN, fault, not_json, shown
 from serving.web.openapi import inlined
 from serving.web.problems import FieldError, PayloadError
 
-OPTIONAL_FIELDS: Final = ("contact_id", "customer_id", "contact_date", "economics")
+IDENTIFIERS: Final = ("contact_id", "customer_id")
+OPTIONAL_FIELDS: Final = (*IDENTIFIERS, "contact_date", "economics")
 _SCHEMA: Final = inlined(PredictionRequest)  # of what every contract has
 
 
@@ -98,8 +99,9 @@ class Payloads:
                 continue
             values[column.table], error = self._readers[column.source](row.get(column.source, ""))
             errors.append(error)
-        ids = {name: row.get(column.source) or None for name, column in contract.identifiers.items()}
-        errors += [_id_error(column.source, ids[name]) for name, column in contract.identifiers.items()]
+        for name, column in contract.identifiers.items():
+            values[name] = row.get(column.source) or None
+            errors.append(_id_error(column.source, values[name]))
         date_name = contract.contact_date.source
         date = row.get(date_name) or None
         day = iso_day(date) if date else default_date
@@ -107,7 +109,7 @@ class Payloads:
         errors += self._calendar_errors(row, day)
         if faults := tuple(error for error in errors if error is not None):
             raise PayloadError(*faults)
-        return self.struct(**values, **ids, contact_date=day)
+        return self.struct(**values, contact_date=day)
 
     def _calendar_errors(self, row: Mapping[str, str], day: dt.date | None) -> Iterator[FieldError | None]:
         """Columns that repeat the date of the row must not contradict it."""
@@ -127,7 +129,7 @@ class Payloads:
             return (FieldError("", "a JSON object with the fields of one customer", shown(raw)),)
         kinds = {one.encode_name: one.type for one in msgspec.structs.fields(self.struct)}
         errors = [_column_error(column, raw, kinds[column.source]) for column in self.contract.payload]
-        errors += [_id_error(name, raw.get(name)) for name in ("contact_id", "customer_id")]
+        errors += [_id_error(name, raw.get(name)) for name in IDENTIFIERS]
         errors += [_date_error("contact_date", raw.get("contact_date"))]
         errors += _errors_of("economics", raw.get("economics"))
         known = (*self.contract.payload_columns, *OPTIONAL_FIELDS)
@@ -240,13 +242,13 @@ def check_date(day: dt.date | None) -> None:
 def checked(request: PredictionRequest) -> PredictionRequest:
     """A request whose date and identifiers are usable, which its type cannot say; the identifiers are trimmed."""
     check_date(request.contact_date)
-    for name, value in (("contact_id", request.contact_id), ("customer_id", request.customer_id)):
-        if value is None or is_identifier(value):
-            continue
-        if (error := _id_error(name, value)) is not None:
-            raise PayloadError(error)
-        request = msgspec.structs.replace(request, **{name: value.strip(SPACE)})
-    return request
+    contact_id, customer_id = request.contact_id, request.customer_id
+    if (contact_id is None or is_identifier(contact_id)) and (customer_id is None or is_identifier(customer_id)):
+        return request
+    ids = {name: value for name in IDENTIFIERS if (value := getattr(request, name)) is not None}
+    if faults := [error for name, value in ids.items() if (error := _id_error(name, value)) is not None]:
+        raise PayloadError(*faults)
+    return msgspec.structs.replace(request, **{name: value.strip(SPACE) for name, value in ids.items()})
 
 
 def decoded(part: bytes | msgspec.Raw) -> object:

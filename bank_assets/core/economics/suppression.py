@@ -100,7 +100,7 @@ def _check_limit(name: str, limit: object, *, smallest: int) -> None:
         raise SuppressionError(f"{name}: expected a whole number of at least {smallest} or nothing, found {limit!r}.")
 
 
-def persons_of(contact_ids: Sequence[str] | NDArray[Any], rows: Rows) -> Sequence[Any] | NDArray[Any]:
+def persons_of(contact_ids: Sequence[Any] | NDArray[Any], rows: Rows) -> Sequence[Any] | NDArray[Any]:
     """The person behind each contact, (n_contacts,): the contact itself where the rows name nobody else."""
     named = rows.get(CUSTOMER_ID)
     return contact_ids if named is None else [one or own for one, own in zip(named, contact_ids, strict=True)]
