@@ -12,12 +12,10 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from bank_assets.contract.columns import Column
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.reading import read_rows
-from bank_assets.contract.rows import Calendar, ColumnRule, Encoded, RowRules, RowVerdicts
+from bank_assets.contract.rows import Calendar, ColumnRule, Encoded, RowRules
 from bank_assets.contract.sent_text import SentText
 from bank_assets.core.arrays import Rows
 from bank_assets.core.economics.suppression import CUSTOMER_ID
@@ -71,7 +69,7 @@ def read_campaign(delivery: Delivery, contract: Contract) -> Campaign:
     usable = verdict.is_kept & ~pd.Series(ids).where(verdict.is_kept).duplicated().to_numpy()
     for at in np.flatnonzero(verdict.is_kept & ~usable):
         reasons[int(at)] = [f"{contract.contact_id.source}: expected once in a campaign, found again"]
-    frame = {column.source: _values(column, verdict)[usable] for column in contract.payload}
+    frame = {column.source: verdict.plain(column)[usable] for column in contract.payload}
     if CUSTOMER_ID in contract.identifiers:
         frame[CUSTOMER_ID] = verdict.typed(contract.customer_id.source)[usable]
     named = [f"line {rows[at].line}: {'; '.join(reasons[at])}" for at in sorted(reasons)[:_SHOWN_REJECTIONS]]
@@ -85,11 +83,3 @@ def read_campaign(delivery: Delivery, contract: Contract) -> Campaign:
         len(reasons),
         {name: int(rows.sum()) for name, rows in changed.items()},
     )
-
-
-def _values(column: Column, verdict: RowVerdicts) -> NDArray[Any]:
-    """A payload column as models take it: numbers as floats, categories and yes/no as text."""
-    if column.is_number:
-        return verdict.typed(column.source).astype(np.float64)
-    encoded = verdict.columns[column.source]
-    return np.array(encoded.texts, dtype=object)[encoded.codes]
