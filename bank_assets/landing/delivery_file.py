@@ -38,6 +38,7 @@ from bank_assets.landing.register import Delivery
 from bank_assets.store.atomic_files import sha256_of
 
 _FEWEST_ROWS = 5  # in a smaller delivery one row is not few
+_WITH_CONTENT = "deliver the file again with its content"
 
 
 def describe(path: Path, kind: DeliveryKind, *, name: str, arrival: int, now: datetime) -> Delivery:
@@ -46,18 +47,7 @@ def describe(path: Path, kind: DeliveryKind, *, name: str, arrival: int, now: da
     Raises:
         DeliveryRefused: the header does not fit, or the file has no rows, or not one row with a usable date.
     """
-    to_do = "deliver the file again with its content"
-    with path.open("rb") as stream:
-        start = stream.read(HEAD_BYTES)
-    if not start:
-        raise DeliveryRefused(name, expected="a header line and rows", found="an empty file", to_do=to_do)
-    if len(start) == HEAD_BYTES and not end_of_lines(start):
-        raise DeliveryRefused(
-            name,
-            expected="a header line",
-            found=f"no line end in the first {HEAD_BYTES:,} bytes",
-            to_do="deliver a CSV file with line ends",
-        )
+    _check_first_line(path, name)
     sent, head = SentText.of_file(kind.contract, name), head_of(path, kind.encoding)
     head = replace(head, columns=sent.header(head.columns))
     check_header(head, kind, name)
@@ -67,7 +57,7 @@ def describe(path: Path, kind: DeliveryKind, *, name: str, arrival: int, now: da
         found.update(of_block)
     rows, strays = found.total(), found.pop("", 0)
     if not rows:
-        raise DeliveryRefused(name, expected="at least one row", found="a header without rows", to_do=to_do)
+        raise DeliveryRefused(name, expected="at least one row", found="a header without rows", to_do=_WITH_CONTENT)
     if not found:
         raise DeliveryRefused(
             name,
@@ -103,6 +93,20 @@ def describe(path: Path, kind: DeliveryKind, *, name: str, arrival: int, now: da
         kind=kind.name,
         name=name,
     )
+
+
+def _check_first_line(path: Path, name: str) -> None:
+    with path.open("rb") as stream:
+        start = stream.read(HEAD_BYTES)
+    if not start:
+        raise DeliveryRefused(name, expected="a header line and rows", found="an empty file", to_do=_WITH_CONTENT)
+    if len(start) == HEAD_BYTES and not end_of_lines(start):
+        raise DeliveryRefused(
+            name,
+            expected="a header line",
+            found=f"no line end in the first {HEAD_BYTES:,} bytes",
+            to_do="deliver a CSV file with line ends",
+        )
 
 
 def dated_rows(
