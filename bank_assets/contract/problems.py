@@ -38,7 +38,7 @@ _KINDS: Final = {
 _SHARED_ROLES: Final = (ColumnRole.CALENDAR, ColumnRole.PREVIOUS_CAMPAIGN)  # several columns may have them
 _IDENTIFIER: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _MONTH: Final = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
-_INT32: Final = 2**31 - 1
+INT32: Final = 2**31 - 1
 
 
 def problems(contract: Contract) -> Iterator[Problem]:
@@ -151,7 +151,7 @@ def _of_numbers(column: Column) -> Iterator[str]:
             continue
         if isinstance(value, str) or (is_whole and value != int(value)):
             yield f"expected a {name} of the type {column.kind}, found {value!r}; correct it."
-        elif is_whole and abs(value) > _INT32:
+        elif is_whole and abs(value) > INT32:
             yield f"expected a {name} that 32 bits hold, found {value}; make the column a decimal."
         elif not (-math.inf if low is None else low) <= value <= (math.inf if high is None else high):
             yield f"expected a {name} from {low} to {high}, found {value}; correct it or widen the bounds."
