@@ -46,6 +46,7 @@ class Payloads:
     _numbers: Callable[[PredictionRequest], tuple[Any, ...]]
     _words: Callable[[PredictionRequest], tuple[Any, ...]]
     _readers: Mapping[str, Callable[[str], tuple[Any, FieldError | None]]]
+    attributes: Mapping[str, str]  # of a request, by payload column
 
     @classmethod
     @lru_cache(maxsize=8)
@@ -64,6 +65,7 @@ class Payloads:
             _getter([tables[name] for name in contract.numeric_columns]),
             _getter([tables[name] for name in contract.category_columns]),
             {c.source: _reader(ColumnRule(c, signs=contract.signs(c))) for c in contract.columns if c.is_input},
+            tables,
         )
 
     def frame_of(self, requests: Sequence[PredictionRequest]) -> dict[str, NDArray[Any]]:
@@ -73,10 +75,6 @@ class Payloads:
         words = np.array([self._words(request) for request in requests], object).T
         contract = self.contract
         return dict(zip((*contract.numeric_columns, *contract.category_columns), (*numbers, *words), strict=True))
-
-    def value_of(self, request: PredictionRequest, name: str) -> Any:
-        """The value of a payload column."""
-        return getattr(request, self.contract.by_source[name].table)
 
     def request_of(self, raw: object) -> PredictionRequest:
         """A decoded JSON object as a request."""
