@@ -111,6 +111,7 @@ _CONTRACT: Final[dict[str, tuple[str, Reader]]] = {
     "listStatistics": ("list_statistics", Node.items),
     "decimalSign": ("decimal_sign", Node.text),
     "thousandsSign": ("thousands_sign", Node.text),
+    "datesFromRowOrder": ("dates_from_row_order", Node.flag),
     "encoding": ("encoding", Node.text),
     "farDays": ("far_days", Node.whole),
     "fewShare": ("few_share", Node.number),
