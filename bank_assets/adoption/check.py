@@ -15,11 +15,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bank_assets.contract.contract import Contract
-from bank_assets.contract.reading import blocks
+from bank_assets.contract.reading import blocks, codec_of, head_of
 from bank_assets.contract.rows import RowVerdicts
 from bank_assets.landing.delivery_file import describe
 from bank_assets.landing.formats import unpack
 from bank_assets.landing.header import delivery_kinds
+from bank_assets.sources.undated import completed_head, completed_rows, is_undated
 from bank_assets.spark.tables import Family
 from bank_assets.spark.text_block import read_block
 from bank_assets.store.lineage import CONTACTS
@@ -68,10 +69,15 @@ def check_file(path: Path, contract: Contract) -> FileCheck:
 
     Raises:
         DeliveryRefused: the landing would refuse the whole file.
+        SourceError: the order of its rows should date them, and does not.
     """
     found, family, ids = FileCheck(), Family(contract, CONTACTS), list[pa.Array]()
     with TemporaryDirectory() as folder:
         text = unpack(path, Path(folder))
+        if is_undated(text, contract):  # landed with the ids and days that the order of its rows implies
+            head = completed_head(head_of(text, contract.encoding), contract)
+            rows = [row for _, _, row in completed_rows(text, contract)]
+            text.write_bytes(b"\n".join([head.text.encode(codec_of(head.encoding)), *rows]))
         kind = delivery_kinds(contract)["contacts"]
         file = describe(text, kind, name=path.name, arrival=0, now=datetime.now(UTC))
         for lines in blocks(text, 0, file.size_bytes):

@@ -66,7 +66,8 @@ def draft_contract(found: Findings) -> Draft:
     noted = [_column(one, found) for one in found.facts.values()]
     if ColumnRole.CONTACT_ID not in {column.role for column, _ in noted}:
         lacking = replace(_ID, source=_free("contact_id", set(found.facts)))
-        noted.insert(0, (lacking, ["Not in the file, which has no identifier: number its rows."]))
+        to_do = "given as BANK_SOURCE, its rows are numbered." if found.axis.is_row_order else "number its rows."
+        noted.insert(0, (lacking, [f"Not in the file, which has no identifier: {to_do}"]))
     if not found.axis.is_stated:
         lacking = replace(_DATE, source=_free("contact_date", set(found.facts)))
         noted.insert(1, (lacking, ["Not in the file.", *found.axis.notes]))
@@ -78,7 +79,10 @@ def draft_contract(found: Findings) -> Draft:
     name = table_name(PurePath(found.table.name).name.partition(".")[0])
     statistics, sender = _list_statistics(columns, found), sender_of(name, columns, found)
     senders = () if sender == Sender(name) else (sender,)
-    contract = Contract(name, 1, found.axis.first_month, columns, statistics, groups, senders=senders)
+    contract = Contract(
+        name, 1, found.axis.first_month, columns, statistics, groups, senders=senders,
+        dates_from_row_order=found.axis.is_row_order,
+    )  # fmt: skip
     if not found.table.head.encoding.startswith("utf-8"):
         contract = replace(contract, encoding=found.table.head.encoding)
     comments = {"": _about_the_whole(found)} | {column.source: lines for column, lines in noted}

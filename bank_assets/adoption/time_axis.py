@@ -12,7 +12,9 @@ import numpy as np
 from bank_assets.adoption.column_facts import ColumnFacts
 from bank_assets.adoption.words import CONTACT, DATE, DAY, MONTH, MONTHS, PROTECTED, WEEKDAY, WEEKDAYS, means, places
 from bank_assets.contract.columns import ColumnKind
+from bank_assets.contract.contract import Contract
 from bank_assets.contract.senders import Sender
+from bank_assets.contract.time_axis import usual_days
 from bank_assets.core.arrays import DayArray, IntArray
 
 _MOST_YEARS: Final = 60  # rows that begin more years are not ordered by date
@@ -40,6 +42,11 @@ class TimeAxis:
     is_stated: bool = False
     is_year_guessed: bool = False
 
+    @property
+    def is_row_order(self) -> bool:
+        """Whether the order of the rows dates them."""
+        return bool(self.columns) and not self.is_stated
+
 
 def find_time_axis(facts: Mapping[str, ColumnFacts], n_rows: int, today: date) -> TimeAxis:
     """The best time axis that the columns offer."""
@@ -66,12 +73,14 @@ def _by_date(facts: Mapping[str, ColumnFacts], today: date) -> TimeAxis | None:
     swapped = chosen.date_format.translate(str.maketrans("DM", "MD"))
     if "/" in swapped and all(map(Sender("", date_format=swapped).day, chosen.known)):
         notes.append(f"No value tells day and month apart: it may be {swapped} as well.")
-    first, last = np.nanmin(days), np.nanmax(days)
-    if last > np.datetime64(today):
+    known, counts = np.unique(days[~np.isnat(days)], return_counts=True)
+    rows = dict(zip(known.astype(str).tolist(), counts.tolist(), strict=True))
+    first, last = usual_days(rows, Contract.far_days, Contract.few_share * len(days))
+    if last > str(today):
         notes.append(f"The last day, {last}, lies in the future.")
     calendar = (one.name for one in facts.values() if _repeats(one, days))
     order = np.argsort(days, kind="stable")
-    return TimeAxis((chosen.name, *calendar), order, str(first)[:7], tuple(notes), is_stated=True)
+    return TimeAxis((chosen.name, *calendar), order, first[:7], tuple(notes), is_stated=True)
 
 
 def _repeats(one: ColumnFacts, days: DayArray) -> bool:

@@ -22,6 +22,7 @@ from bank_assets.contract.file import SUFFIX, load_contract
 from bank_assets.contract.file_writing import write_contract
 from bank_assets.landing.header import DeliveryRefused
 from bank_assets.settings import Settings
+from bank_assets.sources.uci import SourceError
 
 _CONSOLE: Final = Console(markup=False, highlight=False, soft_wrap=True)
 
@@ -55,7 +56,7 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
             _CONSOLE.print(line)
     try:
         _fits(arguments.file, draft.contract, limit)
-    except DeliveryRefused as error:
+    except (DeliveryRefused, SourceError) as error:
         _CONSOLE.print(f"It cannot be landed as it is. {error}")
     _CONSOLE.print(f"Then: python -m bank_assets adopt --check {path} {arguments.file}")
     return 0
