@@ -16,7 +16,6 @@ from bank_assets.contract.errors import ContractError
 from bank_assets.contract.file import parse_contract
 from bank_assets.contract.file_writing import write_contract
 from bank_assets.contract.senders import Sender
-from bank_assets.landing.header import DeliveryRefused
 
 UCI_ROWS = """"age";"job";"marital";"education";"default";"balance";"housing";"loan";"contact";"day";"month";"duration";"campaign";"pdays";"previous";"poutcome";"y"
 58;"management";"married";"tertiary";"no";2143;"yes";"no";"unknown";5;"may";261;1;-1;0;"unknown";"no"
