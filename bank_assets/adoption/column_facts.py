@@ -25,7 +25,7 @@ ISO_DAY: Final = "YYYY-MM-DD"
 
 # As a sender's mapping states them; the first that reads the values is taken.
 _DATE_FORMATS: Final = (
-    ISO_DAY, "DD.MM.YYYY", "DD/MM/YYYY", "MM/DD/YYYY", "DD-MM-YYYY", "YYYY/MM/DD", "YYYYMMDD", "DD.MM.YY",
+    ISO_DAY, "DD.MM.YYYY", "DD/MM/YYYY", "MM/DD/YYYY", "DD-MM-YYYY", "YYYY/MM/DD", "YYYYMMDD",
     "D.M.YYYY", "D/M/YYYY", "M/D/YYYY",
 )  # fmt: skip
 _YEARS: Final = (1900.0, 2100.0)

@@ -17,6 +17,7 @@ from bank_assets.adoption.roles import IDENTIFIERS
 from bank_assets.adoption.sender import sender_of
 from bank_assets.adoption.words import AGE, DAY, GROUPS, MONEY, MONTHS, PROTECTED, UNITS, WEEKDAYS, means, places
 from bank_assets.contract.columns import (
+    INT32,
     UNKNOWN,
     YES_NO,
     Column,
@@ -28,7 +29,7 @@ from bank_assets.contract.columns import (
 )
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.file import table_name
-from bank_assets.contract.problems import INT32, RESERVED, TABLE_NAMES
+from bank_assets.contract.problems import RESERVED, TABLE_NAMES
 from bank_assets.contract.senders import Sender
 from bank_assets.contract.values import is_identifier
 
@@ -176,7 +177,7 @@ def _no_input(one: ColumnFacts, found: Findings) -> str:
 def _number(column: Column, one: ColumnFacts, found: Findings, notes: list[str]) -> Noted:
     low, high = (0.0, 120.0) if means(one.name, AGE) and one.bounds[0] >= 0 and one.bounds[1] <= 250 else one.bounds
     low = max(low, 1.0) if column.role is ColumnRole.ATTEMPTS else low
-    kind = ColumnKind.DECIMAL if max(-low, high) > INT32 else one.kind
+    kind = ColumnKind.DECIMAL if low < INT32[0] or high > INT32[1] else one.kind
     whole = int if kind is ColumnKind.INTEGER else float
     unit, sentinel = _word(one.name, UNITS, ""), None if one.sentinel is None else whole(one.sentinel)
     said = [

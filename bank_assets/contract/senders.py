@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,8 +18,15 @@ if TYPE_CHECKING:
 EVERY_COLUMN: Final = "*"
 # In the order in which they are replaced.
 _DATE_PARTS: Final = {
-    "YYYY": "%Y", "YY": "%y", "MM": "%m", "M": "%m", "DD": "%d", "D": "%d", "hh": "%H", "mm": "%M", "ss": "%S",
+    "YYYY": "%Y", "MM": "%m", "M": "%m", "DD": "%d", "D": "%d", "hh": "%H", "mm": "%M", "ss": "%S",
 }  # fmt: skip
+
+
+def _is_date_format(text: str) -> bool:
+    parts = [part[0] for part in re.findall("|".join(_DATE_PARTS), text)]
+    signs = re.sub("|".join(_DATE_PARTS), "", text)
+    is_whole = {"Y", "M", "D"} <= set(parts) and len(set(parts)) == len(parts)
+    return is_whole and not any(sign.isalnum() or sign == "%" for sign in signs.replace("T", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +40,8 @@ class Sender:
         ignore_case: whether a category may differ by case, blanks or punctuation.
         decimal_sign: of the sender's numbers, or "" for the contract's; `thousands_sign` belongs to it. Where a decimal
             sign is named, whole numbers may end with one or two zeros after it, as pandas writes them: 58.0.
-        date_format: made of YYYY, MM, DD, hh, mm, ss and the signs between them, or "" for YYYY-MM-DD. Years
-            of two digits (1969 to 2068) are YY, days and months without leading zeros D and M.
+        date_format: made of YYYY, MM, DD, hh, mm, ss and the signs between them, or "" for YYYY-MM-DD. Days
+            and months without leading zeros are D and M.
     """
 
     name: str
@@ -73,7 +81,10 @@ class Sender:
         known = (*contract.delivery_columns, *contract.outcome_columns)
         if strangers := {name for _, name in self.columns if name not in known}:
             yield f"sender {self.name}: expected columns of the contract, found {sorted(strangers)}; correct the names."
+        known_values = {category for column in contract.columns for category in column.categories}
         for name, sent, meant in self.values:
+            if name == EVERY_COLUMN and meant not in known_values:
+                yield f"sender {self.name}: expected {sent!r} to stand for a category, found {meant!r}; correct it."
             column = contract.by_source.get(name)
             if column is None and name != EVERY_COLUMN:
                 yield f"sender {self.name}: expected values of a column or of *, found {name!r}; correct the name."
@@ -82,8 +93,11 @@ class Sender:
                     f"sender {self.name}: expected {sent!r} to stand for one of {', '.join(column.categories)} in "
                     f"{name}, found {meant!r}; correct it."
                 )
-        if self.date_format and not all(part in self.date_format for part in ("YY", "M", "D")):
-            yield f"sender {self.name}: expected a date format with YYYY or YY, MM and DD, found {self.date_format!r}."
+        if self.date_format and not _is_date_format(self.date_format):
+            yield (
+                f"sender {self.name}: expected a date format with YYYY, MM and DD, each once, at most hh, mm and ss "
+                f"besides, and signs between them, found {self.date_format!r}."
+            )
         if self.thousands_sign and not self.decimal_sign:
             yield f"sender {self.name}: expected a decimal sign beside the thousands sign, found none; name both."
         try:

@@ -168,7 +168,6 @@ def written(column="", write=str, n=60):
         ("n", lambda k: f"{k + 1}.000,5", {"decimal_sign": ",", "thousands_sign": "."}),
         ("contact_date", lambda k: f"{1 + k % 28:02}.03.2021", {"date_format": "DD.MM.YYYY"}),
         ("contact_date", lambda k: f"{1 + k % 28}/3/2021", {"date_format": "D/M/YYYY"}),
-        ("contact_date", lambda k: f"{1 + k % 28:02}.03.21", {"date_format": "DD.MM.YY"}),
         ("contact_date", lambda k: f"2021-03-{1 + k % 28:02} 10:00:00", {"date_format": "YYYY-MM-DD hh:mm:ss"}),
     ],
 )

@@ -35,7 +35,7 @@ CRM = Sender(
     thousands_sign=".",
     date_format="DD.MM.YYYY",
 )
-AMERICAN = Sender("us", date_format="M/D/YY")
+AMERICAN = Sender("us", date_format="M/D/YYYY")
 PANDAS = Sender("pandas", decimal_sign=".", date_format="YYYY-MM-DD hh:mm:ss")
 RATE = Column("rate", "rate", ColumnKind.DECIMAL, KnownWhen.PRE_CONTACT, "Rate.", default=0)
 MAPPED = replace(UCI, senders=(CRM, PANDAS))
@@ -71,7 +71,7 @@ def list_of(**changes: str) -> bytes:
         (CRM, "contact_date", "22.11.2010", "2010-11-22"),
         (CRM, "contact_date", "2.11.2010", "2.11.2010"),
         (CRM, "contact_date", "31.02.2010", "31.02.2010"),
-        (AMERICAN, "contact_date", "2/28/10", "2010-02-28"),
+        (AMERICAN, "contact_date", "2/28/2010", "2010-02-28"),
         (AMERICAN, "arrived_at", "", ""),
         (Sender("plain"), "arrived_at", "", ""),
         (CRM, "arrived_at", "22.11.2010", "2010-11-22"),
@@ -143,7 +143,9 @@ def test_a_mapping_is_part_of_the_contract():
         (Sender("x", columns=(("Kunde", "customer"),)), "expected columns of the contract, found ['customer']"),
         (Sender("x", values=(("job", "Chef", "boss"),)), "expected 'Chef' to stand for one of admin., "),
         (Sender("x", values=(("jobs", "Chef", "boss"),)), "expected values of a column or of *, found 'jobs'"),
-        (Sender("x", date_format="DD.MM."), "expected a date format with YYYY or YY, MM and DD, found 'DD.MM.'"),
+        (Sender("x", values=(("*", "?", "nothing"),)), "expected '?' to stand for a category, found 'nothing'"),
+        *((Sender("x", date_format=one), f"found '{one}'") for one in ("DD.MM.YY", "DD.MMM.YYYY", "DD%MM%YYYY")),
+        (Sender("x", date_format="YYYY-MM-DD YYYY"), "expected a date format with YYYY, MM and DD, each once"),
         (Sender("x", thousands_sign="."), "expected a decimal sign beside the thousands sign"),
         (Sender("x", decimal_sign=".", thousands_sign="."), "found '.' for both"),
     ],

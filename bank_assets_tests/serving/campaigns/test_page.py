@@ -172,7 +172,7 @@ def test_the_size_of_the_lift_test_is_shown(client):
 def test_customers_who_objected_are_never_called(client):
     first, _ = rows_of(client, soup_of(make_list(client)))
     objected = [row["contact_id"] for row in first[:3]]
-    files = {"file": ("objections.csv", "contact_id\n" + "\n".join(objected[1:]), "text/csv")}
+    files = [("file", (f"{one}.csv", f"contact_id\n{one}", "text/csv")) for one in objected[1:]]
     data = {**token_of(client), "ids": objected[0], "list": LIST}
     response = client.post("/campaign/suppressions", data=data, files=files, headers=HTMX)
     assert response.headers["hx-trigger"] == "suppressions-changed"

@@ -28,7 +28,7 @@ def test_an_uploaded_list_is_planned_and_its_bad_rows_are_named(client):
     assert response.status_code == 303
     page = soup_of(client.get(response.headers["location"]))
     assert "28 contacts" in page.select_one("[data-testid=plan]").text
-    assert "my-list.csv (uploaded)" in page.select_one("option[selected]").text
+    assert "my list.csv (uploaded)" in page.select_one("option[selected]").text
     named = [one.text for one in page.select("details.card li")]
     assert named == [
         "line 6: age: expected a whole number from 16 to 120 years, found 7",
