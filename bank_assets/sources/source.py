@@ -100,8 +100,8 @@ def _from_file(path: Path, settings: Settings, reason: str = "", kind: Literal["
     name = path.name
     if not path.is_file():
         raise SourceError(
-            f"BANK_SOURCE: expected a CSV or Parquet file, uci, simulated or auto, found {str(path)!r}, which does not "
-            f"exist; correct the path."
+            f"BANK_SOURCE: expected a CSV or Parquet file, uci, simulated or auto, found {str(path)!r}, which is no "
+            f"file; correct the path."
         )
     if is_packed(path):
         path = unpack(path, settings.home / "downloads")
