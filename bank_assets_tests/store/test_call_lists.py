@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pyarrow as pa
 
-from bank_assets.assets.scoring import called_rows, plan_of, scores_of, totals_of
+from bank_assets.assets.list_plan import called_rows, plan_of, scores_of, totals_of
 from bank_assets.contract.uci import UCI
 from bank_assets.core.economics.call_plan import best_first, deciles
 from bank_assets.core.economics.economics import ColumnAmount, Economics
@@ -48,6 +48,16 @@ def test_the_pipeline_s_list_has_the_columns_and_the_deciles_of_the_campaign_pag
     assert called_rows(scored(), plan).column("decile").to_pylist() == [1, 2, 2, 3]
     assert totals_of(plan, ECONOMICS)["calls"] == 4
     assert rows_of(csv_of(plan, scores_of(scored(), FACTS), "spring", HOLDOUT)) == []
+
+
+def test_a_list_that_names_persons_says_who_they_are_and_calls_nobody_who_objected():
+    rows = scored().append_column("customer_id", pa.array([f"k{n // 2}" for n in range(20)]))
+    plan = plan_of(rows, ECONOMICS, UCI, 20.0, {"k9", "c17"}, list_id="spring")
+    found = rows_of(csv_of(plan, scores_of(rows, FACTS), "spring"))
+    assert [row["contact_id"] for row in found] == ["c16", "c15", "c14", "c13"]
+    assert [row["customer_id"] for row in found] == ["k8", "k7", "k7", "k6"]
+    assert tuple(found[0]) == (*COLUMNS, "customer_id")
+    assert called_rows(rows, plan).column("customer_id").to_pylist() == ["k8", "k7", "k7", "k6"]
 
 
 def test_no_cell_of_a_list_begins_as_a_formula():
