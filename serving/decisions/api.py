@@ -45,7 +45,13 @@ ERASURE = JsonBody(ErasureRequest, example={"contact_id": "c-1", "reason": "requ
 
 def create_route(payloads: Payloads) -> HTTPRouteHandler:
     """The route that decides, for requests under a contract."""
-    body = JsonBody(payloads.struct, payloads.request_of, example=payloads.example, scope="predict")
+    body = JsonBody(
+        payloads.struct,
+        payloads.request_of,
+        example=payloads.example,
+        scope="predict",
+        is_mapped=payloads.sent.sender is not None,
+    )
 
     @post(
         PATH,
@@ -150,7 +156,7 @@ class PredictionsController(Controller):
 def report(request: Request[Any, Any, Any], body: RawBody, ledger: NamedDependency[Engine]) -> Response[OutcomeAnswer]:
     """201 for a new report (also a correction), 200 for one that is already on record."""
     data = OUTCOME.read(body, request.scope["headers"])
-    _check_either(data, "prediction_id", "contact_id")
+    check_either(data, "prediction_id", "contact_id")
     arrived_at = iso_time("arrived_at", data.arrived_at, keeps_day=True)
     tomorrow = (dt.datetime.now(dt.UTC) + dt.timedelta(days=1)).isoformat()
     if arrived_at is not None and arrived_at > tomorrow:
@@ -201,7 +207,7 @@ class AuditController(Controller):
     def erase(self, request: Request[Any, Any, Any], body: RawBody, ledger: NamedDependency[Engine]) -> ErasureAnswer:
         """Payloads and salts go, decisions stay; replay answers `erased` from then on."""
         data = ERASURE.read(body, request.scope["headers"])
-        _check_either(data, "contact_id", "prediction_id")
+        check_either(data, "contact_id", "prediction_id")
         erased = decisions.erase(
             ledger,
             actor=identity_of(request).name,
@@ -212,7 +218,7 @@ class AuditController(Controller):
         return ErasureAnswer(erased)
 
 
-def _check_either(body: OutcomeRequest | ErasureRequest, *names: str) -> None:
+def check_either(body: msgspec.Struct, *names: str) -> None:
     """Refuse a body that has both or neither of two fields."""
     given = [name for name in names if getattr(body, name) is not None]
     if len(given) != 1:
