@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from bank_assets.contract.reading import head_of
+from bank_assets.contract.sent_text import SentText
 from bank_assets.landing.formats import is_packed, unpack
 from bank_assets.landing.header import check_header, delivery_kinds
 from bank_assets.settings import Settings
@@ -91,7 +92,7 @@ def _from_file(path: Path, settings: Settings, reason: str = "", kind: Literal["
             f"exist; correct the path."
         )
     if is_packed(path):
-        path = unpack(path, settings.home / "downloads")
+        path = unpack(path, settings.home / "downloads", SentText.of_file(settings.contract, name))
     if is_pinned(path):
         return Source(kind, f"UCI {UCI_FILE} (sha256 {UCI_SHA256[:6]}…)", is_real=True, path=path, reason=reason)
     # A file without dates is refused before anything is written.
