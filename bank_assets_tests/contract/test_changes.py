@@ -39,7 +39,7 @@ def test_what_is_added_or_widened_contradicts_nothing(contract):
     [
         (with_columns(one for one in UCI.columns if one.source != "balance"), "column balance: expected to stay"),
         (changed("age", kind=ColumnKind.DECIMAL), "column age: expected the type integer, found decimal"),
-        (changed("poutcome", known=KnownWhen.POST_CONTACT, role=None), "expected the knownWhen pre_contact"),
+        (changed("poutcome", known=KnownWhen.POST_CONTACT, role=None, group=""), "expected the knownWhen pre_contact"),
         (changed("contact", role=None), "column contact: expected the role channel, found none"),
         (changed("contact_id", source="Kunde"), "column contact_id: expected the name contact_id, found Kunde"),
         (changed("job", categories=UCI.by_source["job"].categories[1:]), "expected the categories admin. to stay"),
