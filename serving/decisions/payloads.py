@@ -28,6 +28,7 @@ from serving.web.bodies import SHOWN, fault, not_json, shown
 from serving.web.openapi import inlined
 from serving.web.problems import FieldError, PayloadError
 
+_FORMS: Final = {ColumnKind.INTEGER: "%d", ColumnKind.DECIMAL: "%r"}  # of values in canonical JSON
 OPTIONAL_FIELDS: Final = ("contact_id", "contact_date", "economics")
 _SCHEMA: Final = inlined(PredictionRequest)  # of what every contract has
 
@@ -59,7 +60,7 @@ class Payloads:
             contract,
             request_type(contract),
             {
-                **{column.source: column.default for column in contract.payload},
+                **{column.source: column.typical for column in contract.payload},
                 "contact_id": "c-1",
                 "contact_date": "2010-11-17",
             },
@@ -136,11 +137,11 @@ class Payloads:
         calendar = Calendar.of(self.contract)
         if day is None or calendar is None:
             return
-        for name, expected in ((calendar.day, day.day), (calendar.month, calendar.months[day.month - 1])):
+        for name, expected in calendar.stated(day).items():
             if text := row.get(name, ""):
                 value, error = self._readers[name](text)
-                if error is None and value != expected:
-                    error = FieldError(name, f"{expected}, as {calendar.date} says", found_words(text))
+                if error is None and str(value) != expected:
+                    error = FieldError(name, f"{expected or 'none'}, as {calendar.date} says", found_words(text))
                 yield error
 
     def field_errors(self, raw: object) -> tuple[FieldError, ...]:
@@ -199,14 +200,9 @@ def _canonical_writer(contract: Contract) -> Callable[[PredictionRequest], str]:
     """A function that writes a request's payload as canonical JSON."""
     columns = sorted(contract.payload, key=lambda column: column.source)
     values_of = _getter([column.table for column in columns])
-    texts = [text for column in columns for text in (column.source, *column.categories)]
-    is_decimal = any(column.kind is ColumnKind.DECIMAL for column in columns)
-    if not is_decimal and all(canonical_json(text) == f'"{text}"' for text in texts):
-        # Whole numbers and words that need no escaping: their canonical JSON is a form to fill in.
-        members = [
-            f'"{column.source}":'.replace("%", "%%") + ("%d" if column.kind is ColumnKind.INTEGER else '"%s"')
-            for column in columns
-        ]
+    if all(canonical_json(text) == f'"{text}"' for column in columns for text in (column.source, *column.categories)):
+        # Numbers and words that need no escaping: their canonical JSON is a form to fill in.
+        members = [f'"{column.source}":'.replace("%", "%%") + _FORMS.get(column.kind, '"%s"') for column in columns]
         form = "{" + ",".join(members) + "}"
         return lambda request: form % values_of(request)
     names = [column.source for column in columns]
