@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import ContractError
 from bank_assets.contract.file import DEFAULT, load_contract
+from bank_assets.contract.values import decimal_number
 from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
 
 PREFIX: Final = "BANK_"
@@ -140,6 +141,8 @@ def number(env: Mapping[str, str], name: str, default: float, low: float, high: 
     try:
         value = float(text)
     except ValueError:
+        value = float("nan")
+    if name.endswith("_EUR") and decimal_number(text, is_money=True) is None:  # 2.000 may be thousands, as in a form
         value = float("nan")
     if not low <= value <= high:
         raise SettingsError(

@@ -3,7 +3,7 @@
 import argparse
 from datetime import date
 
-from bank_assets.contract.values import iso_day
+from bank_assets.contract.values import decimal_number, iso_day
 
 
 def positive(text: str) -> int:
@@ -11,6 +11,14 @@ def positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, found {text!r}")
     return int(text)
+
+
+def amount(text: str) -> float:
+    """Argument type: an amount of money, by the rule of forms and files."""
+    found = decimal_number(text, is_money=True)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"expected an amount like 5.50, found {text!r}")
+    return found
 
 
 def day(text: str) -> date:

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from bank_assets.commands import day, positive
+from bank_assets.commands import amount, day, positive
 from bank_assets.core.economics.economics import COST_COLUMN, VALUE_COLUMN, EconomicsError
 from bank_assets.core.training.recipes import RecipeError, named_recipes
 from bank_assets.landing.header import DeliveryRefused
@@ -62,8 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--redraw", type=Path, metavar="FILE", help="only draw the report of a replay.json again")
     parser.add_argument("--json", action="store_true", help="print one JSON document, nothing else, to stdout")
-    parser.add_argument("--value", type=float, help="value of a subscription, EUR (default: BANK_VALUE_EUR)")
-    parser.add_argument("--cost", type=float, help="cost of a call, EUR (default: BANK_COST_EUR)")
+    parser.add_argument("--value", type=amount, help="value of a subscription, EUR (default: BANK_VALUE_EUR)")
+    parser.add_argument("--cost", type=amount, help="cost of a call, EUR (default: BANK_COST_EUR)")
     parser.add_argument("--first-day", type=_day, help="first day decided (default: after four months)")
     parser.add_argument("--last-day", type=_day, help="last day decided (default: the last contact)")
     delay = "days until an outcome is usable (default: 1)"

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from bank_assets.contract.reading import blocks
 from bank_assets.contract.rows import BoolArray, RowVerdicts
-from bank_assets.contract.sent_text import SentText
 from bank_assets.core.drift.month_profile import OTHER
 from bank_assets.landing.register import Delivery
 from bank_assets.spark.month_files import MonthFiles, WrittenFile, month_number, month_text, runs_of
@@ -104,17 +103,15 @@ class IntakeTask:
         is_gone = pc.is_in(block.identifiers, pa.array(sorted(file.without))).to_numpy(zero_copy_only=False)
         if not is_gone.any():
             return block
-        gone = block.keep(is_gone)
-        columns, _ = SentText.of_file(self._family.contract, file.name).columns(gone.columns)
-        months = _months(self._family, self._family.rules(file).judge(columns, gone.misfits), file)
-        found = {month: rows for month, _, rows in _counted(months) if month in self._wanted}
+        verdict, _ = self._family.judge(block.keep(is_gone), file)
+        months = _counted(_months(self._family, verdict, file))
+        found = {month: rows for month, _, rows in months if month in self._wanted}
         self._facts.update({(month, "withdrawn", "", ""): rows for month, rows in found.items()})
         return None if is_gone.all() else block.keep(~is_gone)
 
     def _take(self, block: TextBlock, file: Delivery) -> None:
         family = self._family
-        columns, changed = SentText.of_file(family.contract, file.name).columns(block.columns)
-        verdict = family.rules(file).judge(columns, block.misfits)
+        verdict, changed = family.judge(block, file)
         months = _months(family, verdict, file)
         is_wanted = np.isin(months, self._wanted_numbers)
         if not is_wanted.any():

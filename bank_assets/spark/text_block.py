@@ -12,7 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from bank_assets.contract.reading import codec_of, is_blank, is_unclosed, line_fault, rows_of, split_fields, unquoted
+from bank_assets.contract.reading import (
+    Head,
+    codec_of,
+    is_blank,
+    is_unclosed,
+    line_fault,
+    rows_of,
+    split_fields,
+    unquoted,
+)
 from bank_assets.contract.rows import BoolArray, Encoded
 from bank_assets.contract.values import IDENTIFIER_LENGTH, SPACE, is_identifier
 from bank_assets.landing.register import Delivery
@@ -40,7 +49,7 @@ class TextBlock:
         return TextBlock(columns, self.identifiers.filter(pa.array(rows)), misfits)
 
 
-def read_block(block: bytes, file: Delivery, identifier: str) -> TextBlock | None:
+def read_block(block: bytes, file: Delivery | Head, identifier: str) -> TextBlock | None:
     """Read the fields of whole lines below the header; None if all of them are blank.
 
     Nearly all values of `identifier` are distinct, so that column is kept as plain text.
@@ -49,8 +58,8 @@ def read_block(block: bytes, file: Delivery, identifier: str) -> TextBlock | Non
         return None
     if file.delimiter == "\t":  # Arrow would take a line of tabs for a row
         block = b"\n".join(rows_of(block.splitlines()))
-    codec = codec_of(file.encoding)
-    text = block if codec == "utf-8" else block.decode(codec).encode()
+    # UTF-8 may hold a few lines of another encoding: what they say is lost, and the rules refuse it.
+    text = block if block.isascii() else block.decode(codec_of(file.encoding), "replace").encode()
     table, has_misfits = _cut_plainly(text, file, identifier)
     columns: dict[str, Encoded] = {}
     is_open = np.zeros(table.num_rows, dtype=bool)
@@ -92,7 +101,7 @@ def _judged_alone(identifiers: pa.StringArray) -> Encoded:
     return Encoded(codes, texts)
 
 
-def _cut_plainly(block: bytes, file: Delivery, identifier: str) -> tuple[pa.Table, bool]:
+def _cut_plainly(block: bytes, file: Delivery | Head, identifier: str) -> tuple[pa.Table, bool]:
     """The lines with as many fields as the header when quotes are ordinary text, and whether there are others."""
     odd: list[None] = []
 
@@ -114,7 +123,7 @@ def _cut_plainly(block: bytes, file: Delivery, identifier: str) -> tuple[pa.Tabl
 
 def _with_odd_lines(
     block: bytes,
-    file: Delivery,
+    file: Delivery | Head,
     columns: dict[str, Encoded],
     identifiers: dict[str, pa.StringArray],
     is_open: BoolArray,
@@ -126,7 +135,7 @@ def _with_odd_lines(
     plain = np.flatnonzero(~is_odd)
     is_odd[plain[is_open]] = True
     places = np.flatnonzero(is_odd)
-    texts = [lines[place].decode(codec_of(file.encoding)) for place in places]
+    texts = [lines[place].decode(codec_of(file.encoding), "replace") for place in places]
     fields = [split_fields(text, file.delimiter) for text in texts]
     faults = [line_fault(text, file.delimiter, n_fields) for text in texts]
     misfits = {int(places[n]): (*fault, texts[n]) for n, fault in enumerate(faults) if fault is not None}
