@@ -39,7 +39,7 @@ def is_packed(path: Path) -> bool:
     return path.name.lower().endswith(tuple(_READERS))
 
 
-def unpack(path: Path, folder: Path, sent: SentText) -> Path:
+def unpack(path: Path, folder: Path, sent: SentText | None = None) -> Path:
     """Write the CSV text of a packed file into a folder; errors are those of `content_of`."""
     target = folder / f"{path.name}.csv"
     with replacing(target) as stream:
