@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.reading import blocks, codec_of, head_of
-from bank_assets.contract.sent_text import SentText
 from bank_assets.contract.rows import RowVerdicts
+from bank_assets.contract.sent_text import SentText
 from bank_assets.landing.delivery_file import describe
 from bank_assets.landing.formats import unpack
 from bank_assets.landing.header import delivery_kinds
