@@ -99,7 +99,8 @@ class Payloads:
         if sent.sender is None or not isinstance(raw, Mapping):
             return raw
         contract, mapped = self.contract, {}
-        fields = {contract.contact_id.source: "contact_id", contract.contact_date.source: "contact_date"}
+        fields = {column.source: field for field, column in contract.identifiers.items()}
+        fields[contract.contact_date.source] = "contact_date"
         for name, value in zip(sent.header(list(raw)), raw.values(), strict=True):
             column = contract.by_source.get(name)
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
