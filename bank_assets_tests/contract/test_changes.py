@@ -43,7 +43,7 @@ def test_what_is_added_or_widened_contradicts_nothing(contract):
         (changed("contact", role=None), "column contact: expected the role channel, found none"),
         (changed("contact_id", source="Kunde"), "column contact_id: expected the name contact_id, found Kunde"),
         (changed("marital", categories=("single", "married"), words=()), "expected the categories divorced to stay"),
-        (with_column(Column("x", "x", ColumnKind.BOOLEAN, KnownWhen.PRE_CONTACT, "")), "expected `since` 2 or later"),
+        (with_column(Column("x", "x", ColumnKind.INTEGER, KnownWhen.PRE_CONTACT, "")), "expected `since` 2 or later"),
     ],
 )
 def test_what_stored_rows_contradict_is_named(contract, found):
