@@ -27,7 +27,7 @@ def campaign(tmp_path):
         folder.mkdir(parents=True, exist_ok=True)
         text = delimited(rows, [*UCI.campaign_columns, *(["Kunde"] if "Kunde" in rows[0] else [])], delimiter, end)
         (folder / "spring.csv").write_bytes(text.encode(encoding))
-        warehouse = tmp_path / "warehouse"
+        warehouse = tmp_path / f"warehouse-{contract.version}"
         register_deliveries(tmp_path / "landing", warehouse, contract, now=datetime.now(UTC), settle_seconds=0)
         (delivery,) = latest_campaigns(warehouse).values()
         return read_campaign(delivery, contract), delivery
