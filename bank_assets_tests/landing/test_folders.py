@@ -141,10 +141,10 @@ def test_an_unreadable_file_is_reported_once_and_taken_when_it_can_be_read(home,
     home.put("secret.csv")
     home.put("good.csv", CONTENT.replace(b"c-1", b"c-2"))
 
-    def denied(path, name):
+    def denied(path, name, sent):
         if name == "secret.csv":
             raise PermissionError(13, "Permission denied")
-        return plain(path, name)
+        return plain(path, name, sent)
 
     from bank_assets.landing import formats
 
