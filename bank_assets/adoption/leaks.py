@@ -16,6 +16,7 @@ from bank_assets.adoption.column_facts import MOST_CATEGORIES, ColumnFacts
 from bank_assets.core.arrays import BoolArray, FloatArray, IntArray
 from bank_assets.core.promotion.gates import LIMITS
 from bank_assets.core.quality.metrics import roc_auc, roc_auc_standard_error
+from bank_assets.core.words import pct
 
 LATER_SHARE: Final = 0.3
 _FEW: Final = 50  # outcomes of either kind in either part; fewer say nothing
@@ -67,7 +68,7 @@ def suspected(found: Mapping[str, Separation]) -> dict[str, str]:
             last = max(last, place + 1)
     best = f"{ranked[last][0]}, reaches {ranked[last][1].auc:.2f}" if last < len(ranked) else "none is left"
     return {
-        name: f"alone it separates the last {LATER_SHARE:.0%} of the outcomes with an AUC of {one.auc:.2f}; "
+        name: f"alone it separates the last {pct(LATER_SHARE, 0)} of the outcomes with an AUC of {one.auc:.2f}; "
         f"the best column that is not suspected, {best}"
         for name, one in ranked[:last]
     }

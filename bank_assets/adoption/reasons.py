@@ -11,6 +11,7 @@ from bank_assets.adoption.findings import IDENTIFIERS, Findings
 from bank_assets.adoption.leaks import LATER_SHARE
 from bank_assets.adoption.words import NOT_KNOWN, plain
 from bank_assets.contract.columns import YES_NO, Column, ColumnKind, ColumnRole, KnownWhen
+from bank_assets.core.words import pct
 
 _SHOWN = 5
 
@@ -28,7 +29,9 @@ def about_the_whole(found: Findings) -> list[str]:
         lines.append(f"{len(table.faults):,} lines cannot be split into fields, the first is line {number}: {message}.")
     if found.separation:
         best = ", ".join(f"{name} {one.auc:.2f}" for name, one in list(found.separation.items())[:_SHOWN])
-        lines.append(f"AUC of single columns on the last {LATER_SHARE:.0%} of the outcomes, in order of time: {best}.")
+        lines.append(
+            f"AUC of single columns on the last {pct(LATER_SHARE, 0)} of the outcomes, in order of time: {best}."
+        )
     else:
         lines.append("Too few outcomes of either kind to look for columns that know them: check that none does.")
     if found.axis.is_year_guessed:
@@ -74,20 +77,20 @@ def _values(one: ColumnFacts, column: Column, found: Findings) -> Iterator[str]:
 def _missing(one: ColumnFacts, column: Column) -> Iterator[str]:
     is_empty = np.array([not text.strip() for text in one.encoded.texts])
     if (empty := one.share(is_empty)) and not column.is_input:
-        yield f"{empty:.1%} are empty."
+        yield f"{pct(empty)} are empty."
     elif empty:
         write = "a number that stands for none" if column.is_number else "unknown"
-        yield f"{empty:.1%} are empty, and such rows are rejected: write {write}, and declare it here."
+        yield f"{pct(empty)} are empty, and such rows are rejected: write {write}, and declare it here."
     words = [text for text in one.texts if plain(text) in NOT_KNOWN]
     if words:
         share = one.share(~one.is_known & ~is_empty)
-        yield f"Not known in {share:.1%} of the rows: {', '.join(map(repr, words))}" + (
+        yield f"Not known in {pct(share)} of the rows: {', '.join(map(repr, words))}" + (
             "; such rows are rejected, write a number that stands for none." if column.is_number else "."
         )
     odd = one.is_known & np.isnan(one.numbers) if one.is_number else np.zeros(len(one.encoded.texts), dtype=bool)
     if odd.any():
         shown = [one.encoded.texts[at] for at in np.flatnonzero(odd)[:_SHOWN]]
-        yield f"{one.share(odd):.1%} are no numbers and are rejected: {', '.join(map(repr, shown))}."
+        yield f"{pct(one.share(odd))} are no numbers and are rejected: {', '.join(map(repr, shown))}."
     if column.kind is ColumnKind.CATEGORY and (left := set(one.texts) - set(column.categories)):
         names = ", ".join(map(repr, sorted(left)[:_SHOWN]))
         yield f"Rejected, as they differ from others by case or blanks alone: {names}."
@@ -115,6 +118,6 @@ def _meaning(one: ColumnFacts, column: Column, found: Findings) -> Iterator[str]
         yield f"Unit {column.unit}, guessed from the name."
     if column.sentinel is not None:
         share = one.share(one.numbers == column.sentinel)
-        yield f"{column.sentinel:g}, in {share:.1%} of the rows, looks like a value for none: the sentinel."
+        yield f"{column.sentinel:g}, in {pct(share)} of the rows, looks like a value for none: the sentinel."
     if column.protected:
         yield "Protected, by its name: fairness is reported by it."

@@ -23,6 +23,7 @@ from bank_assets.adoption.words import (
 from bank_assets.contract.columns import ColumnKind, ColumnRole
 from bank_assets.contract.errors import ContractError
 from bank_assets.core.arrays import BoolArray
+from bank_assets.core.words import pct
 
 _MOST_CHANNELS: Final = 12
 
@@ -63,7 +64,7 @@ def find_outcome(facts: Mapping[str, ColumnFacts], file: str, wanted: str = "") 
     known = [text for text in one.texts if text in np.array(one.encoded.texts)[one.is_known]]
     pair = one.no_yes or (known[0], known[1])  # yes is rarer, if the words are not known
     is_yes = np.array([text.strip().casefold() == pair[1].strip().casefold() for text in one.encoded.texts])
-    notes = [f"The outcome: {pair[1]!r} in {one.share(is_yes):.1%} of the rows means that the customer subscribed."]
+    notes = [f"The outcome: {pair[1]!r} in {pct(one.share(is_yes))} of the rows means that the customer subscribed."]
     if not one.no_yes:
         notes.append(f"Neither {pair[0]!r} nor {pair[1]!r} is a known word for no or yes; the rarer was taken for yes.")
     others = [other for other in two_valued if other != name]

@@ -18,6 +18,7 @@ from bank_assets.adoption.findings import study
 from bank_assets.adoption.table import read_table
 from bank_assets.contract.errors import ContractError
 from bank_assets.contract.file import SUFFIX, write_contract
+from bank_assets.core.words import pct
 from bank_assets.settings import Settings
 
 _SHOWN: Final = 20
@@ -63,8 +64,8 @@ def _check(path: Path, settings: Settings, console: Console) -> int:
         console.print(line)
     if not found.fits(limit):
         console.print(
-            f"{path.name} does not fit: expected the columns of the contract and at most {limit:.0%} rejected rows; "
-            "correct the file where a value is wrong, or the contract where it is right."
+            f"{path.name} does not fit: expected the columns of the contract and at most {pct(limit, 0)} rejected "
+            "rows; correct the file where a value is wrong, or the contract where it is right."
         )
         return 1
     console.print(f"{path.name} fits the contract {contract.name}: {found.n_rows - found.n_rejected:,} usable rows.")
@@ -82,5 +83,7 @@ def _described(found: FileCheck, name: str) -> list[str]:
         lines.append(f"{one.rule.code}: {one.n_rows:,} of {found.n_rows:,} rows")
         lines += [f"  {sentence}" for sentence in one.sentences]
     if found.n_rejected:
-        lines.append(f"rejected: {found.n_rejected:,} of {found.n_rows:,} rows ({found.n_rejected / found.n_rows:.1%})")
+        lines.append(
+            f"rejected: {found.n_rejected:,} of {found.n_rows:,} rows ({pct(found.n_rejected / found.n_rows)})"
+        )
     return lines

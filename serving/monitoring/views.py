@@ -8,9 +8,10 @@ from typing import Final
 from bank_assets.core.alerts.alert import AlertKind, key_of
 from bank_assets.core.drift.report import DriftReport
 from bank_assets.core.quality.performance_report import PerformanceReport, WindowPerformance
+from bank_assets.core.words import pct
 from bank_assets.reports.charts import Chart, Series
 from bank_assets.reports.drift_page import by_column, rate_chart
-from bank_assets.reports.formats import amount_text, count, eur, number, pct
+from bank_assets.reports.formats import amount_text, count, eur, number
 from bank_assets.store.alert_log import FILE_NAME, LoggedAlert
 from serving.monitoring.reports import Reports
 from serving.monitoring.response_views import LoopHistory
