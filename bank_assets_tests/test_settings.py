@@ -21,6 +21,17 @@ def test_an_unknown_choice_is_refused_by_name(name):
         load_settings({f"BANK_{name}": "auc"})
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("COST_EUR", "nan"), ("VALUE_EUR", "2.000"), ("BUDGET_EUR", "-1"), ("BUDGET_EUR", "inf"), ("QUIET_DAYS", "1e400"),
+     ("SEED", "1_000"), ("SENSOR_SECONDS", "2.5"), ("SIMULATED_ROWS", "1e4"), ("REJECT_RATE_LIMIT", "5 %")],
+)  # fmt: skip
+def test_a_number_is_read_as_at_every_door(name, text):
+    with pytest.raises(SettingsError, match=f"^BANK_{name}: expected a .*number from .*; unset it"):
+        load_settings({f"BANK_{name}": text})
+    assert load_settings({f"BANK_{name}": " 1 "}) is not None
+
+
 @pytest.mark.parametrize("name", ["a b", "[prod]", "{a}", "*", "50%", "#1", "a:b", "ä", "a&b'c\"", "..."])
 def test_a_home_of_any_name_is_one_folder_in_every_address(tmp_path, name):
     settings = load_settings({"BANK_HOME": str(tmp_path / name)})

@@ -1,16 +1,28 @@
 """Commands of `python -m bank_assets`, one module each."""
 
 import argparse
+import math
+from collections.abc import Callable
 from datetime import date
 
-from bank_assets.contract.values import iso_day
+from bank_assets.contract.values import NumberError, iso_day, number_within
 
 
-def positive(text: str) -> int:
-    """Argument type: a whole number of at least 1."""
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, found {text!r}")
-    return int(text)
+def number(low: float = 0.0, high: float = math.inf, **kind: bool) -> Callable[[str], float]:
+    """Argument type: a number within bounds, read as at every door; `is_whole` and `is_money` say of which kind."""
+
+    def read(text: str) -> float:
+        try:
+            return number_within(text, low, high, **kind)
+        except NumberError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return read
+
+
+def whole(low: int = 0, high: float = math.inf) -> Callable[[str], float]:
+    """Argument type: a whole number within bounds."""
+    return number(low, high, is_whole=True)
 
 
 def day(text: str) -> date:

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from bank_assets.commands import day, positive
+from bank_assets.commands import day, number, whole
 from bank_assets.demo.deliveries import MONTH, Sender, parse_step, plan_steps
 from bank_assets.demo.play import Play
 from bank_assets.demo.processes import LOOPBACK, DemoError, Processes, answers, free_port, stop_leftovers
@@ -45,18 +45,24 @@ STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `demo`."""
     parser.add_argument("--start", type=day, default=START, help=f"first day played, ISO (default: {START})")
-    parser.add_argument("--months", type=positive, help="calendar months to play (default: all)")
+    parser.add_argument("--months", type=whole(1), help="calendar months to play (default: all)")
     parser.add_argument("--step", default=MONTH, help="what arrives at a time: month, or a number of days")
     pause = "seconds between a finished step and the next delivery"
-    parser.add_argument("--pause", type=float, default=0.0, help=pause)
+    parser.add_argument("--pause", type=number(), default=0.0, help=pause)
     parser.add_argument("--home", type=Path, help="home of the demo (default: BANK_HOME/demo)")
     parser.add_argument("--attach", action="store_true", help="use the daemon and app that run on BANK_HOME already")
-    parser.add_argument("--app-port", type=int, default=8000, help="port of the running app, with --attach")
-    parser.add_argument("--ui-port", type=int, default=3000, help="port of the running Dagster, with --attach")
-    parser.add_argument("--rate", type=float, default=5.0, help="requests a second of the client")
+    parser.add_argument(
+        "--app-port", type=whole(1, 65_535), default=8000, help="port of the running app, with --attach"
+    )
+    parser.add_argument(
+        "--ui-port", type=whole(1, 65_535), default=3000, help="port of the running Dagster, with --attach"
+    )
+    parser.add_argument("--rate", type=number(), default=5.0, help="requests a second of the client")
     no_replay = "leave out the comparison with the replay's own figure"
     parser.add_argument("--no-replay", action="store_true", help=no_replay)
-    parser.add_argument("--step-timeout", type=float, default=1200.0, help="seconds after which a step counts as stuck")
+    parser.add_argument(
+        "--step-timeout", type=number(), default=1200.0, help="seconds after which a step counts as stuck"
+    )
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
