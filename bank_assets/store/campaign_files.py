@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bank_assets.store.atomic_files import publish, temporary_beside
+from bank_assets.contract.values import escaped
+from bank_assets.store.atomic_files import changed_at, publish, temporary_beside
 
 FOLDER: Final = "campaigns"  # folder of delivered files, in the landing folder
 DELIVERED: Final = "delivered"
@@ -22,11 +23,18 @@ KEPT_DAYS: Final = 7
 _NAME: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _NAME_CHARACTERS: Final = 60
 _DIGEST_CHARACTERS: Final = 16
+_UPLOADS: Final = "[0-9a-f]" * _DIGEST_CHARACTERS + "-*.csv"  # whatever else lies in the folder is none of ours
 _ENDINGS: Final = (".csv", ".tsv", ".gz", ".zip", ".parquet")
 
 
 class UnknownCampaignError(LookupError):
     """No such list; the message says what to do."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(
+            f"campaign list: expected one of the lists on this page, found {key[:80]!r}; uploads are kept "
+            f"{KEPT_DAYS} days, upload it again."
+        )
 
 
 def campaign_of(file_name: str) -> str:
@@ -63,19 +71,19 @@ class CampaignFiles:
 
     def all(self) -> list[CampaignFile]:
         """Delivered lists by name, then uploads, the newest first."""
-        delivered = [CampaignFile(f"{DELIVERED}:{name}", name, path) for name, path in self._delivered().items()]
-        uploads = sorted(self._uploaded.glob("*.csv"), key=lambda p: p.stat().st_mtime, reverse=True)
-        return delivered + [_upload(path) for path in uploads]
+        # Browsers send a line break in another form than the page has it.
+        names = {escaped(name): path for name, path in self._delivered().items()}
+        uploads = sorted(self._uploaded.glob(_UPLOADS), key=changed_at, reverse=True)
+        return [CampaignFile(f"{DELIVERED}:{name}", name, path) for name, path in names.items()] + [
+            _upload(path) for path in uploads
+        ]
 
     def get(self, key: str) -> CampaignFile:
         """A list by its key, or `UnknownCampaignError`; uploads disappear after some days."""
         for found in self.all():
             if found.key == key:
                 return found
-        raise UnknownCampaignError(
-            f"campaign list: expected one of the lists on this page, found {key[:80]!r}; uploads are kept "
-            f"{KEPT_DAYS} days, upload it again."
-        )
+        raise UnknownCampaignError(key)
 
     def keep(self, name: str, content: bytes, check: Callable[[Path], object]) -> CampaignFile:
         """Store an upload unless `check`, which reads the temporary file, raises."""
@@ -93,9 +101,9 @@ class CampaignFiles:
         return _upload(path)
 
     def _forget_old(self) -> None:
-        oldest = time.time() - KEPT_DAYS * 86_400
+        oldest = time.time_ns() - KEPT_DAYS * 86_400 * 10**9
         for path in self._uploaded.iterdir():
-            if path.stat().st_mtime < oldest:
+            if path.is_file() and changed_at(path) < oldest:
                 path.unlink(missing_ok=True)
 
 

@@ -32,6 +32,11 @@ def client(tmp_path):
         yield client
 
 
+def deleted(file):
+    file.path.unlink()
+    return file
+
+
 def plan(client, **settings):
     response = client.get("/campaign", params={"list": LIST, **settings}, headers=HTMX)
     assert response.status_code == 200, response.text
@@ -249,7 +254,7 @@ def test_a_file_that_does_not_fit_is_refused_and_not_kept(client, text):
 
 def test_uploads_are_forgotten(client, monkeypatch):
     first = upload(client, csv_text(delivered(client)[:5])).headers["location"]
-    monkeypatch.setattr(campaign_files.time, "time", lambda: 1e12)
+    monkeypatch.setattr(campaign_files.time, "time_ns", lambda: 10**19)
     upload(client, csv_text(delivered(client)[:6]))
     assert client.get(first).status_code == 404
 
@@ -296,7 +301,11 @@ def test_contact_rules_leave_out_customers_called_too_often(client):
     assert f"{often}: contacted too often in this campaign" in plan(client, max_contacts="1").text
 
 
-def test_an_unknown_list_and_an_unknown_file_are_404(client):
+def test_an_unknown_list_and_an_unknown_file_are_404(client, monkeypatch):
     assert client.get("/campaign", params={"list": "delivered:../../ledger.db"}).status_code == 404
+    address = upload(client, csv_text(delivered(client)[:5])).headers["location"]
+    found = campaign_files.CampaignFiles.get
+    monkeypatch.setattr(campaign_files.CampaignFiles, "get", lambda *given: deleted(found(*given)))
+    assert client.get(address).status_code == 404
     assert client.get("/campaign/lists/nobody").status_code == 404
     assert client.get("/campaign/lists/nobody/calls.csv").status_code == 404
