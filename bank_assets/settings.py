@@ -133,24 +133,22 @@ class Settings:
         return self.home / "dagster"
 
 
-def number(env: Mapping[str, str], name: str, default: float, low: float, high: float) -> float:
+def number(
+    env: Mapping[str, str], name: str, default: float, low: float, high: float, *, is_whole: bool = False
+) -> float:
     """The number of a variable, within its bounds."""
-    return _number(env, name, default, (low, high), is_money=name.endswith("_EUR"))
-
-
-def whole(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
-    """The whole number of a variable, within its bounds."""
-    return int(_number(env, name, default, (low, high), is_whole=True))
-
-
-def _number(env: Mapping[str, str], name: str, default: float, bounds: tuple[float, float], **kind: bool) -> float:
     text = env.get(PREFIX + name, "")
     if not text.strip():
         return default
     try:
-        return number_within(text, *bounds, **kind)
+        return number_within(text, low, high, is_whole=is_whole, is_money=name.endswith("_EUR"))
     except NumberError as error:
         raise SettingsError(f"{PREFIX}{name}: {error}; unset it for the default {default:,.15g}.") from error
+
+
+def whole(env: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    """The whole number of a variable, within its bounds."""
+    return int(number(env, name, default, low, high, is_whole=True))
 
 
 def flag(env: Mapping[str, str], name: str, default: bool) -> bool:

@@ -8,12 +8,14 @@ from datetime import date
 from bank_assets.contract.values import NumberError, iso_day, number_within
 
 
-def number(low: float = 0.0, high: float = math.inf, **kind: bool) -> Callable[[str], float]:
-    """Argument type: a number within bounds, read as at every door; `is_whole` and `is_money` say of which kind."""
+def number(
+    low: float = 0.0, high: float = math.inf, *, is_whole: bool = False, is_money: bool = False
+) -> Callable[[str], float]:
+    """Argument type: a number within bounds, read as at every door."""
 
     def read(text: str) -> float:
         try:
-            return number_within(text, low, high, **kind)
+            return number_within(text, low, high, is_whole=is_whole, is_money=is_money)
         except NumberError as error:
             raise argparse.ArgumentTypeError(str(error)) from None
 
