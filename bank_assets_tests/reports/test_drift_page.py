@@ -42,7 +42,7 @@ def test_what_changed_is_shown_before_and_now(report, reference, current):
     card = parsed(report, reference, current).select("article.card")[0]
     rows = {row.th.text: [cell.text for cell in row.select("td.num")] for row in card.select("tbody tr")}
     shares = {
-        value: [f"{side.columns['job'].count_of(value) / side.rows:.0%}" for side in (reference, current)]
+        value: [pct(side.columns["job"].count_of(value) / side.rows, 0) for side in (reference, current)]
         for value in ("management", "retired", "student")
     }
     assert rows == shares
@@ -54,7 +54,7 @@ def test_every_column_is_listed_with_its_numbers(report, reference, current):
     rows = {row.th.text: [cell.text.strip() for cell in row.select("td")] for row in table.select("tbody tr")}
     assert list(rows) == [column.column for column in report.columns]
     age = next(column for column in report.columns if column.column == "age")
-    assert rows["age"][:3] == [f"{age.effect:.0%}", f"{age.psi:.3f}", f"{age.ks_distance_rest:.3f}"]
+    assert rows["age"][:3] == [pct(age.effect, 0), f"{age.psi:.3f}", f"{age.ks_distance_rest:.3f}"]
     assert rows["job"][3] == "n/a"
 
 
