@@ -34,7 +34,7 @@ from bank_assets.core.drift.daily_profiles import DailyProfiles
 from bank_assets.core.drift.profile import NUMERIC, ColumnProfile, Profile, kind_of
 from bank_assets.core.drift.verdict import DriftReport, compare_profiles
 from bank_assets.settings import Settings
-from bank_assets.sources.uci import implied_dates
+from bank_assets.sources.undated import implied_dates
 from bank_assets.spark.profile import value_counts_of_files
 from bank_assets.spark.session import start_session, stop_session
 
@@ -82,7 +82,7 @@ def real_halves(rows: int) -> dict[str, pd.DataFrame]:
     if not Path(source).is_file():
         raise SystemExit("BANK_SOURCE: expected the path of the UCI bank-full.csv, found none; set it.")
     contacts = pd.read_csv(source, sep=";")
-    days = np.asarray(implied_dates(list(contacts["month"]), list(contacts["day"])), dtype="datetime64[D]")
+    days = np.asarray(implied_dates(UCI, contacts), dtype="datetime64[D]")
     rng = np.random.default_rng(SEED)
     halves = {}
     for name, mask in (

@@ -28,7 +28,7 @@ import psutil
 
 from bank_assets.contract.uci import UCI, UCI_FILE_COLUMNS
 from bank_assets.settings import Settings
-from bank_assets.sources.uci import implied_dates
+from bank_assets.sources.undated import implied_dates
 
 REAL_ROWS = 45_211
 MEBIBYTE = 1 << 20
@@ -50,7 +50,7 @@ def write_delivery(copies: int, path: Path) -> dict[str, int]:
     lines = Path(source).read_text(encoding="utf-8").splitlines()[1:]
     fields = [line.replace('"', "").split(";") for line in lines]
     month, day = UCI_FILE_COLUMNS.index("month"), UCI_FILE_COLUMNS.index("day")
-    dates = implied_dates([row[month] for row in fields], [int(row[day]) for row in fields])
+    dates = implied_dates(UCI, {"month": [row[month] for row in fields], "day": [row[day] for row in fields]})
     tails = [f";{date};{line}\n" for date, line in zip(dates, lines, strict=True)]
     with path.open("w", encoding="utf-8") as delivery:
         delivery.write(COLUMNS_TEXT + "\n")

@@ -10,7 +10,8 @@ import pandas as pd
 
 from bank_assets.contract.uci import UCI
 from bank_assets.core.features.contacts import Contacts, frame_from_deliveries
-from bank_assets.sources.uci import implied_dates, is_pinned
+from bank_assets.sources.uci import is_pinned
+from bank_assets.sources.undated import implied_dates
 
 
 def real_contacts() -> Contacts:
@@ -19,7 +20,7 @@ def real_contacts() -> Contacts:
     if not path.is_file() or not is_pinned(path):
         raise SystemExit("BANK_SOURCE: expected the path of the UCI file bank-full.csv; set it and run again.")
     table = pd.read_csv(path, sep=";")
-    days = np.asarray(implied_dates(list(table["month"]), list(table["day"])), dtype="datetime64[D]")
+    days = np.asarray(implied_dates(UCI, table), dtype="datetime64[D]")
     frame = frame_from_deliveries(
         {name: table[name].to_numpy() for name in table.columns if name not in ("y", "duration")}, UCI
     )

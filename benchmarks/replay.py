@@ -22,7 +22,7 @@ from bank_assets.core.features.contacts import Contacts
 from bank_assets.replay.figures import policy_result, uncertainty
 from bank_assets.replay.replay import make_policy, walk
 from bank_assets.replay.trace import Trace
-from bank_assets.replay.world import ReplaySettings, World
+from bank_assets.replay.world import HISTORY_MONTHS, ReplaySettings, World
 from benchmarks.history import real_contacts
 
 VALUES = (25.0, 50.0, 100.0)
@@ -34,7 +34,7 @@ KEPT = (
 
 def replayed(contacts: Contacts, name: str, value: float, **changes) -> tuple[dict, World, Trace]:
     """Figures of one policy."""
-    settings = ReplaySettings(Economics.constant(5.0, value), **changes)
+    settings = ReplaySettings(Economics.constant(5.0, value), np.datetime64(UCI.month_after(HISTORY_MONTHS)), **changes)
     world = World(contacts, settings)
     policy = make_policy(name, settings)
     trace, started = Trace.empty(len(world)), time.process_time()

@@ -24,7 +24,8 @@ from bank_assets.contract.uci import UCI
 from bank_assets.simulator import profile as shape
 from bank_assets.simulator.month_model import rake, weekdays_of
 from bank_assets.simulator.profile import PROFILE_PATH, SCHEMA_VERSION, Floats, SimulatorProfile
-from bank_assets.sources.uci import implied_dates, is_pinned
+from bank_assets.sources.uci import is_pinned
+from bank_assets.sources.undated import implied_dates
 from bank_assets.store.atomic_files import write_atomic
 from scripts.fit_answer import MINIMUM_TABLE_ROWS, fit_answer
 
@@ -55,7 +56,7 @@ def read_contacts(path: Path) -> pd.DataFrame:
             f"profile must say truthfully what it was fitted to."
         )
     raw = pd.read_csv(path, sep=";")
-    day = pd.to_datetime(pd.Series(implied_dates(list(raw["month"]), list(raw["day"]))))
+    day = pd.to_datetime(pd.Series(implied_dates(UCI, raw)))
     frame = raw[["age", "balance", "duration", "campaign", "pdays", "previous"]].copy()
     frame.columns = pd.Index([f"{column}_value" for column in frame.columns])
     for column in ("job", "marital", "education", "default", "housing", "loan", "contact", "poutcome", "y"):

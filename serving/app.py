@@ -102,7 +102,7 @@ def _openapi() -> OpenAPIConfig:
     return OpenAPIConfig(
         title="Bank marketing decisions",
         version="1",
-        description="Whom to call about a term deposit: probability, range, decision, expected profit, and a record of "
+        description="Whom to call: probability, range, decision, expected profit, and a record of "
         "every decision. Errors are `application/problem+json` (RFC 9457).",
         components=Components(
             security_schemes={

@@ -67,8 +67,9 @@ def draft_contract(found: Findings) -> Draft:
     columns = [_signed(column, found.facts[column.source], sign) if column.is_number else column for column in columns]
     name = table_name(PurePath(found.table.name).name.partition(".")[0])
     contract = Contract(
-        name, 1, found.axis.first_month, tuple(columns), _list_statistics(columns, found), groups, decimal_sign=sign
-    )
+        name, 1, found.axis.first_month, tuple(columns), _list_statistics(columns, found), groups, decimal_sign=sign,
+        dates_from_row_order=found.axis.axis in (Axis.DAY_AND_MONTH, Axis.MONTH_AND_WEEKDAY),
+    )  # fmt: skip
     wrapped = {name: [row for line in lines for row in textwrap.wrap(line, _WIDTH)] for name, lines in comments.items()}
     return Draft(contract, wrapped)
 

@@ -32,7 +32,6 @@ from bank_assets.store.lineage import CONTACTS, DRIFT_REPORT, OUTCOMES, PROFILES
 from bank_assets.store.registry import Registry
 from bank_assets.store.warehouse import StagedEntry, Warehouse
 
-OUTCOME_COLUMNS = ("contact_id", "is_subscribed", "duration_seconds", "arrived_on", "delivery_arrival")
 STATISTICS = ("psi", "ks_distance", "ks_p_value", "total_variation", "effect")
 COLUMNS_SCHEMA = pa.schema(
     [("column", pa.string()), ("level", pa.string()), *((name, pa.float64()) for name in STATISTICS)]
@@ -86,17 +85,19 @@ def count_months(store: Warehouse, spark: SparkResource, due: Mapping[str, Deriv
 
 
 def _long_table(store: Warehouse, session: SparkSession, filled: Sequence[str], contract: Contract) -> DataFrame:
-    """Counts of the contacts' own columns read from their files; those of outcome and duration need a join."""
+    """Counts of the contacts' own columns read from their files; those known after the call need a join."""
     contact_files, outcome_files = (
         [str(path) for path in paths] for paths in (store.files("contacts", filled), store.files("outcomes"))
     )
     counts = value_counts_of_files(session, contact_files, contract)
     days = rows_of_files(session, contact_files, ("contact_id", "contact_date"))
     if outcome_files:
-        arrived = rows_of_files(session, outcome_files, OUTCOME_COLUMNS)
+        outcome = ("is_subscribed", *(contract.by_source[name].table for name in contract.post_contact_columns))
+        columns = ("contact_id", *outcome, "arrived_on", "delivery_arrival")
+        arrived = rows_of_files(session, outcome_files, columns)
         latest = Window.partitionBy("contact_id").orderBy(f.desc("arrived_on"), f.desc("delivery_arrival"))
         known = arrived.withColumn("place", f.row_number().over(latest)).where("place = 1")
-        joined = days.join(known.select("contact_id", "is_subscribed", "duration_seconds"), "contact_id", "left")
+        joined = days.join(known.select("contact_id", *outcome), "contact_id", "left")
         counts = counts.unionByName(value_counts(joined.drop("contact_id"), contract))
     return counts
 

@@ -31,7 +31,7 @@ def champion_alias_reads_back(
 
 @dg.asset_check(asset=TABLE)
 def champion_treats_groups_within_limits(warehouse: dg.ResourceParam[Warehouse]) -> dg.AssetCheckResult:
-    """Selection, hit rate, calibration and profit by age and marital status stay within the fairness policy."""
+    """Selection, hit rate, calibration and profit by protected group stay within the fairness policy."""
     entry = warehouse.entry("challenger", "all")
     fairness = entry.metadata["fairness"] if entry else {}
     rows = [row for row in fairness.get("findings", []) if row["is_exceeded"]]

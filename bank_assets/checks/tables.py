@@ -16,6 +16,7 @@ from bank_assets.store.warehouse import Warehouse
 
 ARROW_KINDS = {
     ColumnKind.INTEGER: ("int32", "int64"),
+    ColumnKind.DECIMAL: ("double",),
     ColumnKind.BOOLEAN: ("bool",),
     ColumnKind.DATE: ("date32[day]",),
     ColumnKind.CATEGORY: ("string", "large_string"),

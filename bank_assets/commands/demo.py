@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import signal
 import time
@@ -32,9 +33,9 @@ from bank_assets.settings import Settings, embedded_addresses
 from bank_assets.sources.source import Source, resolve_history
 from bank_assets.sources.uci import SourceError
 
-# The first month with eleven months of history. With an earlier start, or on simulated data, the gate may refuse every
-# first model; then the default recipe decides on probation (`BANK_PROBATION`), so that every demo has a model.
-START: Final = "2009-04-01"
+# Months of history before the first day. With an earlier start, or on simulated data, the gate may refuse every first
+# model; then the default recipe decides on probation (`BANK_PROBATION`), so that every demo has a model.
+HISTORY_MONTHS: Final = 11
 MARK: Final = "demo.json"  # marks the home of a demo, which the next demo may empty
 READY_SECONDS: Final = 180.0
 SENSOR_SECONDS: Final = 2
@@ -44,7 +45,7 @@ STOPPING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `demo`."""
-    parser.add_argument("--start", type=day, default=START, help=f"first day played, ISO (default: {START})")
+    parser.add_argument("--start", type=day, help="first day played, ISO (default: after eleven months)")
     parser.add_argument("--months", type=whole(1), help="calendar months to play (default: all)")
     parser.add_argument("--step", default=MONTH, help="what arrives at a time: month, or a number of days")
     pause = "seconds between a finished step and the next delivery"
@@ -73,7 +74,8 @@ def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """
     console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False)
     try:
-        start, step_days = arguments.start, parse_step(arguments.step)
+        start = arguments.start or settings.contract.month_after(HISTORY_MONTHS)
+        step_days = parse_step(arguments.step)
         source = resolve_history(settings)
         home = settings.home if arguments.attach else arguments.home or settings.home / "demo"
         own = settings if arguments.attach else own_settings(settings, home.absolute())
@@ -178,6 +180,9 @@ def _prepare(
     # The processes use the source found here: `auto` must not choose again, and they have another working folder.
     chosen = str(source.path.absolute()) if source.path else source.kind
     processes.environment["BANK_SOURCE"] = chosen
+    contract = Path(os.environ.get("BANK_CONTRACT", "")).expanduser()
+    if contract.is_file():
+        processes.environment["BANK_CONTRACT"] = str(contract.absolute())
     sender = Sender(source, settings, settings.home / "stage")
     delivered = read_manifest(settings.warehouse, "contacts")
     if delivered:  # only with --attach: go on after what is there

@@ -26,7 +26,15 @@ from bank_assets.landing.header import DeliveryRefused
 from bank_assets.replay.contacts import History, read_history
 from bank_assets.replay.figures import uncertainty
 from bank_assets.replay.replay import POLICIES, Job, PolicyOutcome, fingerprint, run_policies
-from bank_assets.replay.world import EXPLORATION_SHARE, FEEDBACKS, FIRST_DAY, STEPS, ReplayError, ReplaySettings, World
+from bank_assets.replay.world import (
+    EXPLORATION_SHARE,
+    FEEDBACKS,
+    HISTORY_MONTHS,
+    STEPS,
+    ReplayError,
+    ReplaySettings,
+    World,
+)
 from bank_assets.reports.replay_charts import picture, replay_charts
 from bank_assets.reports.replay_page import replay_page
 from bank_assets.settings import Settings
@@ -35,7 +43,7 @@ from bank_assets.sources.uci import SourceError
 from bank_assets.store.atomic_files import write_atomic
 
 PROCESSES: Final = 2
-ARGUMENTS: Final = ("first_day", "last_day", "outcome_delay_days", "step", "feedback", "exploration_share")
+ARGUMENTS: Final = ("last_day", "outcome_delay_days", "step", "feedback", "exploration_share")
 TABLE_WIDTH: Final = 120  # if stdout is no terminal
 
 
@@ -59,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--value", type=number(is_money=True), help="value of a subscription, EUR (default: BANK_VALUE_EUR)"
     )
     parser.add_argument("--cost", type=number(is_money=True), help="cost of a call, EUR (default: BANK_COST_EUR)")
-    parser.add_argument("--first-day", type=_day, default=FIRST_DAY, help="first day decided (default: 2008-09-01)")
+    parser.add_argument("--first-day", type=_day, help="first day decided (default: after four months)")
     parser.add_argument("--last-day", type=_day, help="last day decided (default: the last contact)")
     delay = "days until an outcome is usable (default: 1)"
     parser.add_argument("--outcome-delay-days", type=whole(), default=1, help=delay)
@@ -90,6 +98,7 @@ def run(args: argparse.Namespace, settings: Settings) -> int:
     try:
         replay = ReplaySettings(
             settings.economics.stating(args.cost, args.value),
+            args.first_day or np.datetime64(settings.contract.month_after(HISTORY_MONTHS)),
             seed=settings.seed if args.seed is None else args.seed,
             candidates=settings.candidates,
             probation=settings.probation,

@@ -129,9 +129,24 @@ class Column:
         return self.kind in (ColumnKind.INTEGER, ColumnKind.DECIMAL)
 
     @property
+    def calendar_part(self) -> str:
+        """What a calendar column repeats of the contact date: `day`, `month` or `weekday`; "" if it is none."""
+        if self.role is not ColumnRole.CALENDAR:
+            return ""
+        if self.kind is ColumnKind.INTEGER:
+            return "day"
+        return {12: "month", 5: "weekday", 6: "weekday", 7: "weekday"}.get(len(self.categories), "")
+
+    @property
     def is_optional(self) -> bool:
         """Whether a file or payload may lack the column; its default is used then."""
         return self.since > 1
+
+    @property
+    def typical(self) -> str | float:
+        """What a form and an example show: the default, or else the first allowed value."""
+        found = (self.default, *self.categories[:1], self.sentinel, self.minimum, self.maximum, 0)
+        return next(one for one in found if one is not None)
 
     @property
     def title(self) -> str:

@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
+from datetime import date
 from functools import cached_property
 from typing import Any
 
@@ -34,6 +35,7 @@ WORDING = ("description", "label", "group", "phrase", "words")
 # values, and when a few contacts are implausible.
 DEVIATIONS = (
     "decimal_sign", "thousands_sign", "encoding", "far_days", "few_share", "few_contacts", "senders",
+    "dates_from_row_order",
 )  # fmt: skip
 
 
@@ -47,6 +49,7 @@ class Contract:
         list_statistics: numbers about a day's whole call list, in the order of the model's inputs.
         decimal_sign: decimal sign of numbers in delivered text, unless a column has its own.
         thousands_sign: thousands sign of numbers in delivered text, "" for none, unless a column has its own.
+        dates_from_row_order: whether a source file without contact dates is dated by its calendar columns and order.
         senders: mappings of senders who spell columns or values in their own way; the first that fits a file holds.
         encoding: codec of delivered text that is not UTF-8; it spells ASCII as ASCII does.
         far_days: days without a contact behind which a few contacts are implausible.
@@ -62,6 +65,7 @@ class Contract:
     groups: tuple[str, ...] = ()
     decimal_sign: str = "."
     thousands_sign: str = ""
+    dates_from_row_order: bool = False
     encoding: str = "latin-1"
     far_days: int = 200
     few_share: float = 0.05
@@ -193,6 +197,11 @@ class Contract:
     def post_contact_columns(self) -> tuple[str, ...]:
         """Columns that are known only after the call, the target aside."""
         return tuple(column.source for column in self.columns if column.known is KnownWhen.POST_CONTACT)
+
+    def month_after(self, months: int) -> date:
+        """First day of the month that comes some months after the first month."""
+        years, month = divmod(int(self.first_month[5:]) - 1 + months, 12)
+        return date(int(self.first_month[:4]) + years, month + 1, 1)
 
     def refuse_post_contact(self, names: Iterable[str]) -> None:
         """Raise `LeakageError` if a name (delivery or table spelling) is the target or is known only after the call."""

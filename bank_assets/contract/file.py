@@ -178,6 +178,7 @@ _CONTRACT: Final[dict[str, tuple[str, Reader]]] = {
     "listStatistics": ("list_statistics", _items),
     "decimalSign": ("decimal_sign", _text),
     "thousandsSign": ("thousands_sign", _text),
+    "datesFromRowOrder": ("dates_from_row_order", _flag),
     "encoding": ("encoding", _text),
     "farDays": ("far_days", _whole),
     "fewShare": ("few_share", _number),

@@ -20,7 +20,11 @@ TABLE_NAMES: Final[dict[str, str]] = {
     ColumnRole.TARGET: "is_subscribed",
 }
 # Columns that the platform adds to its tables.
-RESERVED: Final = ("arrived_at", "arrived_on", "delivery_arrival", "known_on", "was_previously_contacted")
+RESERVED: Final = (
+    "arrived_at", "arrived_on", "codes", "delivery_arrival", "delivery_sha256", "kind", "known_on", "line", "reasons",
+    "was_previously_contacted",
+)  # fmt: skip
+REQUESTED: Final = ("contact_id", "contact_date", "economics", "cost_eur", "value_eur")  # of every request
 _KNOWN: Final = {
     ColumnRole.CONTACT_ID: KnownWhen.IDENTIFIER,
     ColumnRole.CUSTOMER_ID: KnownWhen.IDENTIFIER,
@@ -87,20 +91,14 @@ def _of_roles(contract: Contract) -> Iterator[Problem]:
             yield Problem(
                 f"expected the role {role} once, found it on {', '.join(found)}; leave it to one of them.", found[1]
             )
-    kinds = [_calendar_kind(column) for column in contract.with_role(ColumnRole.CALENDAR)]
-    for column, kind in zip(contract.with_role(ColumnRole.CALENDAR), kinds, strict=True):
-        if not kind or kinds.count(kind) > 1:
+    parts = [column.calendar_part for column in contract.with_role(ColumnRole.CALENDAR)]
+    for column in contract.with_role(ColumnRole.CALENDAR):
+        if not column.calendar_part or parts.count(column.calendar_part) > 1:
             yield Problem(
-                "expected at most one calendar column each for the day (a whole number), the month (12 categories) and "
-                f"the weekday (5 to 7 categories from Monday on), found {kind or column.kind}; correct its role.",
+                "expected at most one calendar column each for day (a whole number), month (12 categories) and "
+                f"weekday (5 to 7 categories from Monday on), found {column.calendar_part or column.kind}; correct it.",
                 column.source,
             )
-
-
-def _calendar_kind(column: Column) -> str:
-    if column.kind is ColumnKind.INTEGER:
-        return "day"
-    return {12: "month", 5: "weekday", 6: "weekday", 7: "weekday"}.get(len(column.categories), "")
 
 
 def _of_kind(column: Column) -> Iterator[str]:
@@ -167,6 +165,13 @@ def _of_use(column: Column, contract: Contract) -> Iterator[str]:
         yield (
             f"expected a default, since files of versions before {column.since} lack the column, found none; "
             "state the value that stands for them."
+        )
+    if column in contract.payload and column.source in REQUESTED:
+        yield f"expected a name that requests do not use otherwise, found {column.source!r}; rename the column."
+    if column in contract.payload and not (column.is_number or column.categories):
+        yield (
+            f"expected numbers or categories as an input, found the type {column.kind}; list its categories, deliver a "
+            "number, or say that it is an identifier."
         )
     if strange := [name for name in column.implies if name not in contract.by_source]:
         yield f"expected implied columns of this contract, found {strange}; correct their names."

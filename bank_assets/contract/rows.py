@@ -25,11 +25,12 @@ from bank_assets.contract.values import (
     found_words,
     is_identifier,
     meant,
-    number_text,
     numbers,
+    value_text,
 )
 
 BoolArray = NDArray[np.bool_]
+Day = date  # where a field is called `date`
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,11 @@ class Encoded:
         places: dict[str, int] = {}
         codes = [places.setdefault(value, len(places)) for value in values]
         return cls(np.array(codes, dtype=np.int32), list(places))
+
+    @property
+    def rows(self) -> NDArray[Any]:
+        """The text of each row, (n,)."""
+        return np.array(self.texts, dtype=object)[self.codes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +126,7 @@ class ColumnRule:
     @property
     def default(self) -> str:
         """The column's default as delivered text."""
-        value = self.column.default
-        return str(value) if value is None or isinstance(value, str) else number_text(value, self.signs)
+        return value_text(self.column.default, self.signs)
 
     def value_of(self, text: str) -> tuple[bool, Any]:
         """Whether one value satisfies the rule, and the value, parsed if possible."""
@@ -165,6 +170,12 @@ class RowVerdicts:
         """Parsed values of a column by row, (n,); meaningless where the field could not be parsed."""
         return self.values[name].typed[self.columns[name].codes]
 
+    def plain(self, column: Column) -> NDArray[Any]:
+        """Values of a column by row as models take them, (n,): numbers as floats, everything else as text."""
+        if column.is_number:
+            return self.typed(column.source).astype(np.float64)
+        return self.columns[column.source].rows
+
     def is_given(self, name: str) -> BoolArray:
         """Rows whose field is not empty, (n,)."""
         return self.values[name].is_given[self.columns[name].codes]
@@ -201,30 +212,35 @@ def contradiction(one: Column, other: Column) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """The columns that repeat the day and month of the contact date; a row that contradicts itself is rejected."""
+    """The columns that repeat day, month or weekday of the contact date; a row that contradicts itself is rejected."""
 
     date: str
-    day: str
-    month: str
-    months: tuple[str, ...]
-
-    @property
-    def rules(self) -> tuple[Rule, Rule]:
-        """The rules that day and month must agree with the date."""
-        problem = f"contradicts_{self.date}"
-        return (
-            Rule(self.day, problem, f"the day of {self.date}", self.date),
-            Rule(self.month, problem, f"the month of the day of {self.date}", self.date),
-        )
+    columns: Mapping[str, Column]  # by `day`, `month` and `weekday`, those that the contract has
 
     @classmethod
     def of(cls, contract: Contract) -> Calendar | None:
-        """The calendar columns of a contract, or None unless it has both."""
-        by_kind = {column.kind: column for column in contract.with_role(ColumnRole.CALENDAR)}
-        day, month = by_kind.get(ColumnKind.INTEGER), by_kind.get(ColumnKind.CATEGORY)
-        if day is None or month is None:
-            return None
-        return cls(contract.contact_date.source, day.source, month.source, month.categories)
+        """The calendar columns of a contract, or None if it has none."""
+        columns = {one.calendar_part: one for one in contract.with_role(ColumnRole.CALENDAR)}
+        parts: dict[str, Column] = {part: columns[part] for part in ("day", "month", "weekday") if part in columns}
+        return cls(contract.contact_date.source, parts) if parts else None
+
+    @property
+    def rules(self) -> dict[str, Rule]:
+        """The rules that each part must agree with the date."""
+        words = {"day": "day", "month": "month of the day", "weekday": "weekday of the day"}
+        problem = f"contradicts_{self.date}"
+        return {
+            part: Rule(column.source, problem, f"the {words[part]} of {self.date}", self.date)
+            for part, column in self.columns.items()
+        }
+
+    def stated(self, day: Day) -> dict[str, str]:
+        """What each column has to say about a day, "" for a weekday on which nobody is called."""
+        places = {"month": day.month - 1, "weekday": day.weekday()}
+        return {
+            column.source: str(day.day) if part == "day" else "".join(column.categories[places[part] :][:1])
+            for part, column in self.columns.items()
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,13 +299,18 @@ class RowRules:
     ) -> Iterator[tuple[Rule, BoolArray]]:
         """Rows whose day or month contradicts the date; unreadable values are reasons of their own."""
         date_codes, dates = columns[of.date].codes, values[of.date]
-        months = dates.typed.astype("datetime64[M]")
-        day_of_month = np.where(dates.is_read, (dates.typed - months).astype(np.int64) + 1, -1)[date_codes]
-        day = np.where(values[of.day].is_read, values[of.day].typed, -1)[columns[of.day].codes]
-        of_day, of_month = of.rules
-        yield of_day, (day != day_of_month) & (day != -1) & (day_of_month != -1)
-        # A month is compared by its position; -1 is an empty field, -2 an unknown name.
-        names = {name: place for place, name in enumerate(of.months)} | {"": -1}
-        stated = np.array([names.get(text, -2) for text in columns[of.month].texts])[columns[of.month].codes]
-        month = np.where(dates.is_read, months.astype(np.int64) % 12, -1)[date_codes]
-        yield of_month, (stated != month) & (stated != -1) & (month != -1)
+        number, months = dates.typed.astype(np.int64), dates.typed.astype("datetime64[M]")
+        of_date = {
+            "day": (dates.typed - months).astype(np.int64) + 1,
+            "month": months.astype(np.int64) % 12,
+            "weekday": (number + 3) % 7,  # day 0, 1970-01-01, was a Thursday
+        }
+        for part, column in of.columns.items():
+            texts, codes = columns[column.source].texts, columns[column.source].codes
+            if part == "day":
+                stated = np.where(values[column.source].is_read, values[column.source].typed, -1)[codes]
+            else:  # compared by position; -1 is an empty field, -2 an unknown name
+                places = {name: place for place, name in enumerate(column.categories)} | {"": -1}
+                stated = np.array([places.get(text, -2) for text in texts])[codes]
+            expected = np.where(dates.is_read, of_date[part], -1)[date_codes]
+            yield of.rules[part], (stated != expected) & (stated != -1) & (expected != -1)

@@ -111,6 +111,11 @@ def number_text(value: float, signs: NumberSigns = NumberSigns()) -> str:
     return np.format_float_positional(value, trim="-").replace(".", signs.decimal)
 
 
+def value_text(value: object, signs: NumberSigns = NumberSigns()) -> str:
+    """A value of a column as delivered text."""
+    return number_text(value, signs) if isinstance(value, int | float) else str(value)
+
+
 @lru_cache(maxsize=16_384)
 def iso_day(text: str) -> date | None:
     """The day of a text YYYY-MM-DD; None for any other text, the further ISO forms among them."""

@@ -67,7 +67,7 @@ class Play:
 
     def __post_init__(self) -> None:
         self.began = time.time()
-        customer = {column.source: column.default for column in self.settings.contract.payload}
+        customer = {column.source: column.typical for column in self.settings.contract.payload}
         self.client = AskingClient(self.app_port, customer, self.requests_per_second)
         self._log = AlertLog(self.settings.reports / FILE_NAME, "", "")
         self._read_up_to = self._log.size

@@ -105,5 +105,5 @@ def expectations(contract: Contract, reject_rate_limit: float) -> tuple[Expectat
 def rule_codes(contract: Contract) -> tuple[str, ...]:
     """Codes of the rules of a contacts row."""
     calendar = Calendar.of(contract)
-    rules = (*(ColumnRule(column).rule for column in contract.columns), *(calendar.rules if calendar else ()))
+    rules = (*(ColumnRule(column).rule for column in contract.columns), *(calendar.rules.values() if calendar else ()))
     return (FIELD_COUNT, OPEN_QUOTE, *(rule.code for rule in rules))

@@ -12,12 +12,10 @@ from typing import Any, Final
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from bank_assets.contract.columns import Column
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.reading import read_rows
-from bank_assets.contract.rows import Calendar, ColumnRule, Encoded, RowRules, RowVerdicts
+from bank_assets.contract.rows import Calendar, ColumnRule, Encoded, RowRules
 from bank_assets.contract.sent_text import SentText
 from bank_assets.core.arrays import Rows
 from bank_assets.landing.register import Delivery, latest_of
@@ -76,16 +74,8 @@ def read_campaign(delivery: Delivery, contract: Contract) -> Campaign:
         delivery.sha256,
         ids[usable],
         verdict.typed(contract.contact_date.source)[usable],
-        {column.source: _values(column, verdict)[usable] for column in contract.payload},
+        {column.source: verdict.plain(column)[usable] for column in contract.payload},
         tuple(named),
         len(reasons),
         {name: int(rows.sum()) for name, rows in changed.items()},
     )
-
-
-def _values(column: Column, verdict: RowVerdicts) -> NDArray[Any]:
-    """A payload column as models take it: numbers as floats, categories and yes/no as text."""
-    if column.is_number:
-        return verdict.typed(column.source).astype(np.float64)
-    encoded = verdict.columns[column.source]
-    return np.array(encoded.texts, dtype=object)[encoded.codes]

@@ -40,8 +40,10 @@ from bank_assets.store.atomic_files import sha256_of
 _FEWEST_ROWS = 5  # in a smaller delivery one row is not few
 
 
-def describe(path: Path, kind: DeliveryKind, *, name: str, arrival: int, now: datetime) -> Delivery:
-    """Check a delivered file and describe it for the register.
+def describe(
+    path: Path, kind: DeliveryKind, *, name: str, arrival: int, now: datetime, sent: SentText | None = None
+) -> Delivery:
+    """Check a delivered file and describe it for the register; its name says how it is read, unless `sent` does.
 
     Raises:
         DeliveryRefused: the header does not fit, or the file has no rows, or not one row with a usable date.
@@ -58,7 +60,7 @@ def describe(path: Path, kind: DeliveryKind, *, name: str, arrival: int, now: da
             found=f"no line end in the first {HEAD_BYTES:,} bytes",
             to_do="deliver a CSV file with line ends",
         )
-    sent, head = SentText.of_file(kind.contract, name), head_of(path, kind.encoding)
+    sent, head = sent or SentText.of_file(kind.contract, name), head_of(path, kind.encoding)
     head = replace(head, columns=sent.header(head.columns))
     check_header(head, kind, name)
     found: Counter[str] = Counter()

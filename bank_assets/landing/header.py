@@ -80,9 +80,10 @@ def check_header(head: Head, kind: DeliveryKind, name: str) -> None:
         )
     if found := head.faults(kind.columns, kind.optional):
         to_do = "correct the header and deliver the file again"
-        if kind.name == "contacts" and head.missing(kind.columns, kind.optional) == ["contact_id", "contact_date"]:
+        lacking = [kind.contract.contact_id.source, kind.contract.contact_date.source]
+        if kind.name == "contacts" and head.missing(kind.columns, kind.optional) == lacking:
             to_do = (
-                "add contact_id and contact_date (YYYY-MM-DD) to every row and deliver it again; only the whole "
-                "UCI file may lack them, and it is given through BANK_SOURCE instead of the landing folder"
+                f"add {' and '.join(lacking)} (YYYY-MM-DD) to every row and deliver it again; only a whole file in row "
+                "order may lack them, if it is given through BANK_SOURCE and the contract says datesFromRowOrder"
             )
         raise DeliveryRefused(name, expected=wanted, found=found, to_do=to_do)

@@ -6,22 +6,19 @@ Rows outside the contract are left out and counted; validating deliveries is the
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from bank_assets.contract.columns import YES_NO, ColumnKind
-from bank_assets.contract.contract import Contract
+from bank_assets.contract.columns import YES_NO
 from bank_assets.contract.reading import encoding_of, read_rows
 from bank_assets.contract.rows import ColumnRule, Encoded, RowRules
-from bank_assets.core.features.contacts import Contacts, frame_from_deliveries, usable_from
+from bank_assets.core.features.contacts import Contacts, usable_from
 from bank_assets.settings import Settings
 from bank_assets.sources.source import Source
-from bank_assets.sources.uci import SourceError, contact_id_of, implied_dates
+from bank_assets.sources.uci import SourceError
+from bank_assets.sources.undated import contact_id_of, implied_dates, is_undated, sender_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,64 +37,45 @@ def read_history(source: Source, settings: Settings) -> History:
     Raises:
         SourceError: the source has no usable contact.
     """
-    rows = _rows(source, settings)
-    good = _is_usable(rows, settings.contract)
-    kept = rows[good].drop_duplicates("contact_id", keep="last")
-    if kept.empty:
+    contract = settings.contract
+    judged = (contract.contact_date, *contract.payload)
+    rules = RowRules(tuple(ColumnRule(column, signs=contract.signs(column)) for column in judged))
+    verdict = rules.judge(_columns(source, settings))
+    ids, usable = verdict.plain(contract.contact_id), np.flatnonzero(verdict.is_kept)
+    kept = usable[~pd.Series(ids[usable]).duplicated(keep="last").to_numpy()]
+    if not len(kept):
         raise SourceError(f"{source.label}: expected contacts to replay, found none that is usable; check the file.")
-    contacts = _contacts(kept, settings.contract)
-    return History(contacts, source, _digest(contacts), len(rows) - len(kept))
+    dates, outcome = verdict.typed(contract.contact_date.source)[kept], verdict.plain(contract.target)[kept]
+    arrived = np.where(np.isin(outcome.astype(str), YES_NO), dates, np.datetime64("NaT", "D"))
+    frame = {column.source: verdict.plain(column)[kept] for column in contract.payload}
+    known_on = usable_from(dates, arrived.astype("datetime64[D]"))
+    contacts = Contacts(ids[kept], frame, dates, known_on, outcome == "yes", contract).in_time_order()
+    return History(contacts, source, _digest(contacts), len(ids) - len(kept))
 
 
-def _rows(source: Source, settings: Settings) -> pd.DataFrame:
+def _columns(source: Source, settings: Settings) -> dict[str, Encoded]:
+    """The delivered columns as the contract spells them."""
     if source.path is None:  # simulated
         from bank_assets.simulator.simulator import simulate
 
-        return simulate(rows=settings.simulated_rows, seed=settings.seed)
+        frame = simulate(rows=settings.simulated_rows, seed=settings.seed)
+        return {str(name): Encoded.of(frame[name].astype(str)) for name in frame}
+    contract, sent = settings.contract, sender_of(settings.contract)
     with source.path.open("rb") as stream:
-        head, rows = read_rows(stream, encoding_of(stream, settings.contract.encoding))
-        text = pd.DataFrame([row.fields for row in rows if row.fault is None], columns=list(head.columns), dtype=str)
-    if source.is_real:
-        text["contact_date"] = implied_dates(list(text["month"]), [int(day) for day in text["day"]])
-        text["contact_id"] = [contact_id_of(row) for row in range(1, len(text) + 1)]
-    contract = settings.contract
-    for name in contract.optional_columns:
-        if name not in text.columns:
-            text[name] = str(contract.by_source[name].default)
-    missing = [name for name in contract.delivery_columns if name not in text.columns]
+        head, text_rows = read_rows(stream, encoding_of(stream, contract.encoding))
+        rows = [(number, row.fields) for number, row in enumerate(text_rows, start=1) if row.fault is None]
+    fields = {name: Encoded.of(texts[at] for _, texts in rows) for at, name in enumerate(sent.header(head.columns))}
+    columns, _ = sent.columns(fields)
+    if is_undated(source.path, contract):
+        texts = {name: columns[name].rows for name in contract.calendar_columns}
+        columns[contract.contact_date.source] = Encoded.of(map(str, implied_dates(contract, texts)))
+        columns[contract.contact_id.source] = Encoded.of(contact_id_of(number, contract) for number, _ in rows)
+    missing = [name for name in contract.delivery_columns if name not in {*columns, *contract.optional_columns}]
     if missing:
         raise SourceError(
             f"{source.label}: expected the columns {list(contract.delivery_columns)}, missing {missing}; deliver them."
         )
-    return text
-
-
-def _is_usable(rows: pd.DataFrame, contract: Contract) -> NDArray[np.bool_]:
-    """Rows with a date and a payload inside the contract's bounds, (n,)."""
-    columns = (contract.contact_date, *contract.payload)
-    encoded = {column.source: Encoded.of(rows[column.source].astype(str)) for column in columns}
-    return RowRules(tuple(ColumnRule(column) for column in columns)).judge(encoded).is_kept
-
-
-def _contacts(rows: pd.DataFrame, contract: Contract) -> Contacts:
-    dates = pd.to_datetime(rows["contact_date"]).to_numpy().astype("datetime64[D]")
-    columns: Mapping[str, Any] = {
-        column.source: pd.to_numeric(rows[column.source]).to_numpy()
-        if column.kind is ColumnKind.INTEGER
-        else rows[column.source].astype(str).to_numpy(dtype=object)
-        for column in contract.payload
-    }
-    outcome = rows[contract.target.source].astype(str).to_numpy()
-    arrived = np.where(np.isin(outcome, YES_NO), dates, np.datetime64("NaT", "D"))
-    contacts = Contacts(
-        rows["contact_id"].astype(str).to_numpy(dtype=object),
-        frame_from_deliveries(columns, contract),
-        dates,
-        usable_from(dates, arrived.astype("datetime64[D]")),
-        outcome == "yes",
-        contract,
-    )
-    return contacts.in_time_order()
+    return columns
 
 
 def _digest(contacts: Contacts) -> str:

@@ -21,7 +21,7 @@ from bank_assets.core.quality.objective import PROFIT
 
 STEPS: Final = {"day": "D", "week": "W", "month": "M"}  # with the frequency in pandas
 FEEDBACKS: Final = ("full", "called")
-FIRST_DAY: Final = np.datetime64("2008-09-01", "D")
+HISTORY_MONTHS: Final = 4  # that come before the first day that is decided, unless another one is given
 EXPLORATION_SHARE: Final = 0.03
 MAXIMUM_DELAY_DAYS: Final = 365
 
@@ -47,7 +47,7 @@ class ReplaySettings:
     """
 
     economics: Economics
-    first_day: np.datetime64 = FIRST_DAY
+    first_day: np.datetime64
     last_day: np.datetime64 | None = None
     outcome_delay_days: int = 1
     step: str = "day"

@@ -100,7 +100,7 @@ Monitoring page shows these numbers.</p>
 </table></div>
 <h2>How to read this</h2>
 <p>Look at the size of a change, not at its p-value: with many contacts every small change is "significant". Values that
-stand for "none" (no earlier contact, an empty balance) are compared apart from the rest.
+stand for "none" (no earlier contact, nothing on an account) are compared apart from the rest.
 PSI is the population stability index over ten equal shares of the reference; D is the Kolmogorov–Smirnov distance; the
 variation is the share of contacts that would have to change category.{% if has_importance %} The weight of a column is
 its share of what moves the model's probabilities.{% endif %}</p>

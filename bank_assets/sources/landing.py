@@ -18,16 +18,15 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from bank_assets.contract.contract import Contract
-from bank_assets.contract.reading import Head, codec_of, head_of, read_head
-from bank_assets.contract.sent_text import SentText
-from bank_assets.contract.uci import UCI, UCI_FILE_COLUMNS
+from bank_assets.contract.reading import Head, codec_of, read_head
+from bank_assets.contract.uci import UCI
 from bank_assets.landing.delivery_file import dated_rows, describe
 from bank_assets.landing.header import DeliveryKind, check_header, delivery_kinds
 from bank_assets.landing.register import raw_root
 from bank_assets.settings import Settings
 from bank_assets.sources.database import pull
 from bank_assets.sources.source import Source, claim_landing, landed_source
-from bank_assets.sources.uci import contact_id_of, implied_dates
+from bank_assets.sources.undated import DELIVERED, completed_head, completed_rows, is_undated, sender_of, source_head
 from bank_assets.store.atomic_files import publish_if_changed, sha256_of, temporary_beside, write_atomic
 from bank_assets.store.campaign_files import FOLDER
 
@@ -51,28 +50,18 @@ class Landed:
     last_day: str  # latest day landed, ISO
 
 
-def _uci_rows(path: Path, kind: DeliveryKind) -> tuple[Head, Iterable[Row]]:
-    """The UCI file with ids (row numbers) and implied dates in front of its unchanged bytes."""
-    header, *lines = path.read_bytes().splitlines()
-    month, day = UCI_FILE_COLUMNS.index("month"), UCI_FILE_COLUMNS.index("day")
-    fields = [line.decode().split(";") for line in lines]
-    dates = implied_dates([f[month].strip('"') for f in fields], [int(f[day]) for f in fields])
-    days = [one.isoformat() for one in dates]
-    rows = [
-        (day[:7], day, b'"%s";%s;%s' % (contact_id_of(number).encode(), day.encode(), line))
-        for number, (day, line) in enumerate(zip(days, lines, strict=True), start=1)
-    ]
-    head = read_head([b'"contact_id";"contact_date";' + header])
+def _undated_rows(path: Path, kind: DeliveryKind, contract: Contract) -> tuple[Head, Iterable[Row]]:
+    """A file in row order with ids (row numbers) and implied dates in front of its unchanged bytes."""
+    head = completed_head(source_head(path, contract), contract)
     check_header(head, kind, path.name)
-    return head, rows
+    return head, completed_rows(path, contract)
 
 
-def _own_rows(path: Path, kind: DeliveryKind) -> tuple[Head, Iterable[Row]]:
+def _own_rows(path: Path, kind: DeliveryKind, contract: Contract) -> tuple[Head, Iterable[Row]]:
     """A user's file, read once to check it and then again for its rows, in bounded memory."""
-    found = describe(path, kind, name=path.name, arrival=0, now=datetime.now(UTC))
-    sent = SentText.of_file(kind.contract, path.name)
-    home, head = found.home_month, head_of(path, kind.encoding)
-    head = replace(head, columns=sent.header(head.columns))
+    sent, head = sender_of(contract), source_head(path, contract)
+    found = describe(path, kind, name=path.name, arrival=0, now=datetime.now(UTC), sent=sent)
+    home = found.home_month
     blocks = dated_rows(path, head, kind, found.first_day, found.last_day, sent)
     return head, ((day[:7] or home, day, row) for rows, days in blocks for day, row in zip(days, rows, strict=True))
 
@@ -117,7 +106,7 @@ def _deliveries(
     for month, day, line in rows:
         if start <= day <= end if day else not start:
             landed[month, day] += 1
-            yield f"contacts/contacts-{month}.csv", header, line
+            yield f"contacts/{DELIVERED.format(month=month)}", header, line
         if "" < day <= end and line.count(delimiter) == len(columns) - 1:  # broken rows are not customers to call
             recent.setdefault(day, []).append(line)
             if len(recent) > 4 * EXAMPLE_DAYS:
@@ -154,7 +143,8 @@ def land_source(source: Source, settings: Settings, *, first: date | None = None
     if source.path is None:
         head, rows = _simulated_rows(settings, first, last)
     else:
-        head, rows = (_uci_rows if source.is_real else _own_rows)(source.path, kind)
+        read = _undated_rows if is_undated(source.path, settings.contract) else _own_rows
+        head, rows = read(source.path, kind, settings.contract)
     landed: Counter[tuple[str, str]] = Counter()
     files: dict[str, tuple[BinaryIO, Path]] = {}  # temporary until all of them are complete
     with ExitStack() as stack:

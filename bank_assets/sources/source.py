@@ -13,12 +13,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from bank_assets.contract.reading import head_of
+from bank_assets.contract.uci import UCI_FILE_COLUMNS
 from bank_assets.landing.formats import is_packed, unpack
 from bank_assets.landing.header import check_header, delivery_kinds
 from bank_assets.settings import Settings
 from bank_assets.sources.database import is_database, plain_address
 from bank_assets.sources.uci import UCI_FILE, UCI_SHA256, SourceError, download_uci, is_pinned
+from bank_assets.sources.undated import completed_head, completed_rows, is_undated, source_head
 from bank_assets.store.atomic_files import write_atomic
 
 _LOG: Final = logging.getLogger(__name__)
@@ -79,6 +80,11 @@ def claim_landing(source: Source, landing: Path) -> None:
 
 
 def _simulated(settings: Settings, reason: str = "") -> Source:
+    if lacking := set(UCI_FILE_COLUMNS) - set(settings.contract.delivery_columns):
+        raise SourceError(
+            f"BANK_SOURCE: expected a file for contract {settings.contract.name}, found {settings.source}, which has "
+            f"the UCI columns, among them {', '.join(sorted(lacking))}; set BANK_SOURCE to the path of your file."
+        )
     label = f"simulated ({settings.simulated_rows:,} rows in 31 months, seed {settings.seed})"
     return Source("simulated", label, is_real=False, reason=reason)
 
@@ -94,13 +100,18 @@ def _from_file(path: Path, settings: Settings, reason: str = "", kind: Literal["
         path = unpack(path, settings.home / "downloads")
     if is_pinned(path):
         return Source(kind, f"UCI {UCI_FILE} (sha256 {UCI_SHA256[:6]}…)", is_real=True, path=path, reason=reason)
-    # A file without dates is refused before anything is written.
-    contacts = delivery_kinds(settings.contract)["contacts"]
-    check_header(head_of(path, contacts.encoding), contacts, name)
+    # A file without dates is refused before anything is written, unless its order implies them.
+    contract, wanted = settings.contract, delivery_kinds(settings.contract)["contacts"]
+    head, undated = source_head(path, contract), is_undated(path, contract)
+    check_header(completed_head(head, contract) if undated else head, wanted, name)
+    if undated:
+        completed_rows(path, contract)
     return Source("file", f"file {name} ({path.stat().st_size:,} bytes)", is_real=False, path=path, reason=reason)
 
 
 def _auto(settings: Settings, default_file: Path, download: Callable[[Path], Path]) -> Source:
+    if not set(UCI_FILE_COLUMNS) <= set(settings.contract.delivery_columns):
+        return _simulated(settings)  # says what to set
     holder = landed_source(settings.landing)
     if holder is not None and holder.kind == "simulated":
         reason = "auto: this home was begun with simulated contacts, which must not mix with real ones"

@@ -1,6 +1,6 @@
 """The UCI Bank Marketing file (S. Moro, P. Rita, P. Cortez; dataset 222, DOI 10.24432/C5K306, CC BY 4.0).
 
-It is not part of this repository. This module pins its sha256, downloads it, and dates its rows.
+It is not part of this repository. This module pins its sha256 and downloads it.
 """
 
 from __future__ import annotations
@@ -10,12 +10,9 @@ import io
 import time
 import urllib.request
 import zipfile
-from collections.abc import Sequence
-from datetime import date
 from pathlib import Path
 from typing import Final
 
-from bank_assets.contract.uci import MONTHS
 from bank_assets.store.atomic_files import write_atomic
 
 UCI_URL: Final = "https://archive.ics.uci.edu/static/public/222/bank+marketing.zip"
@@ -23,7 +20,6 @@ UCI_SHA256: Final = "d1513ec63b385506f7cfce9f2c5caa9fe99e7ba4e8c3fa264b3aaf0f849
 UCI_BYTES: Final = 4_610_348
 UCI_FILE: Final = "bank-full.csv"
 UCI_ARCHIVE: Final = "bank.zip"  # the download nests the file in this archive
-FIRST_YEAR: Final = 2008  # year of the first row: other years put 17–42 % of the contacts on a weekend, this one 0.11 %
 
 _CHUNK_BYTES: Final = 256 * 1024
 _LIMIT_BYTES: Final = 64 * 1024 * 1024
@@ -88,38 +84,3 @@ def download_uci(folder: Path, *, url: str = UCI_URL, sha256: str = UCI_SHA256, 
         )
     write_atomic(path, content)
     return path
-
-
-def contact_id_of(row: int) -> str:
-    """Identifier of a row of the file, which has none; rows count from 1, and identifiers sort as rows do."""
-    return f"uci-{row:06d}"
-
-
-def implied_dates(months: Sequence[str], days: Sequence[int]) -> list[date]:
-    """Dates of rows that hold only month (`jan` … `dec`) and day, and are ordered by contact date.
-
-    The year starts at 2008 and rises each time the month falls below that of the row before. The result confirms it:
-    over all 45,211 rows the date never steps back, and 0.11 % of the contacts fall on a weekend.
-
-    Raises:
-        SourceError: a date is impossible or steps back, so the rows are not in the order of the whole UCI file.
-    """
-    year, previous = FIRST_YEAR, date.min
-    dates: list[date] = []
-    for row, (month, day) in enumerate(zip(months, days, strict=True), start=1):
-        number = MONTHS.index(month) + 1
-        year += number < previous.month
-        try:
-            current = date(year, number, day)
-        except ValueError as error:
-            raise SourceError(
-                f"row {row}: expected a date, found {day} {month} {year}; use the whole UCI file in its own order."
-            ) from error
-        if current < previous:
-            raise SourceError(
-                f"row {row}: expected rows ordered by contact date, found {current} after {previous}; use "
-                f"the whole UCI file in its own order."
-            )
-        dates.append(current)
-        previous = current
-    return dates

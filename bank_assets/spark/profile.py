@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as f
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from bank_assets.contract.columns import Column, ColumnKind
+from bank_assets.contract.columns import Column, ColumnRole
 from bank_assets.contract.contract import Contract
 from bank_assets.core.drift.daily_profiles import LONG_COLUMNS
 from bank_assets.core.drift.profile import profiled_columns as columns_of
@@ -157,13 +157,13 @@ def _count_blocks(blocks: Iterable[pa.RecordBatch], columns: tuple[Column, ...])
 
 def _count_block(one: Column, dates: pa.Array, values: pa.Array) -> pa.Table:
     """Counts of one column in one block by `day` and `value`, a number or text; a boolean is yes or no."""
-    if one.sentinel == -1:
+    if one.role is ColumnRole.DAYS_SINCE_PREVIOUS:
         values = values.fill_null(one.sentinel)  # NULL means "never" here, not a missing value
     rows = pa.table({"day": dates, "value": values}).group_by(["day", "value"], use_threads=False)
     days, found, counts = rows.aggregate([([], "count_all")]).select(["day", "value", "count_all"]).columns
     if pa.types.is_boolean(found.type):
         found = pc.if_else(found, "yes", "no")
-    found = found.cast(pa.float64() if one.kind is ColumnKind.INTEGER else pa.string())
+    found = found.cast(pa.float64() if one.is_number else pa.string())
     return pa.table({"day": days, "value": found, "count": counts})
 
 
@@ -175,7 +175,7 @@ def _sent(pending: list[list[pa.Table]], columns: tuple[Column, ...]) -> Iterato
         # eight times fewer rows to shuffle, at a fraction of the cost of Spark's aggregation
         rows = pa.concat_tables(tables).group_by(["day", "value"], use_threads=False)
         added = rows.aggregate([("count", "sum")]).combine_chunks()
-        is_number, value = one.kind is ColumnKind.INTEGER, added["value"]
+        is_number, value = one.is_number, added["value"]
         arrays = [
             added["day"],
             pa.repeat(pa.scalar(one.source, pa.string()), added.num_rows),

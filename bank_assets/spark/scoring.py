@@ -60,12 +60,14 @@ def feature_table(campaign: Campaign, state: AsOfState, contract: Contract) -> p
 def scoring_task(
     bundle: Mapping[str, bytes],
     log_odds_shift: float,
+    names: Sequence[str],
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """The function that each Spark task runs over its Arrow batches (=)."""
+    """The function that each Spark task runs over its Arrow batches (=), whose columns have these names."""
 
     def score(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         scorer = Scorer(bundle)
-        for batch in batches:
+        for one in batches:
+            batch = one.rename_columns(names)
             features = {name: batch.column(name).to_numpy(zero_copy_only=False) for name in scorer.feature_names}
             scores = scorer.score(features, log_odds_shift=log_odds_shift)
             yield pa.RecordBatch.from_arrays(
@@ -89,10 +91,12 @@ def score_campaign(
     if len(campaign.contact_ids) == 0:
         return SCORED_SCHEMA.empty_table()
     contract = contract_on_record(json.loads(bundle["decision.json"]).get("contract"))
-    frame = session.createDataFrame(feature_table(campaign, state, contract))
+    table = feature_table(campaign, state, contract)
+    names = table.column_names
+    frame = session.createDataFrame(table.rename_columns([f"_{at}" for at in range(len(names))]))  # no dots for Spark
     tasks = max(1, -(-len(campaign.contact_ids) // ROWS_PER_TASK))
-    scored = frame.repartition(tasks).mapInArrow(scoring_task(dict(bundle), state.log_odds_shift), _PARTIAL_SCHEMA)
-    found = scored.toArrow()
+    task = scoring_task(dict(bundle), state.log_odds_shift, names)
+    found = frame.repartition(tasks).mapInArrow(task, _PARTIAL_SCHEMA).toArrow()
     ids = pa.array(campaign.contact_ids, pa.string())
     table = found.take(pc.index_in(ids, found["contact_id"].combine_chunks()))
     proba = table.column("probability").to_numpy()

@@ -1,6 +1,6 @@
 """The columns of `contacts`, `outcomes` and `rejected_contacts`, and how judged rows become Arrow tables.
 
-Sentinels become explicit: `pdays` −1 is `was_previously_contacted` false and `days_since_previous_contact` NULL.
+The sentinel of the days since the last contact becomes explicit: `was_previously_contacted` is false and the days NULL.
 `unknown` stays a category, because "the bank does not know" is informative.
 """
 
@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from bank_assets.contract.columns import Column, ColumnKind, ColumnRole, KnownWhen
 from bank_assets.contract.contract import ARRIVED_AT, Contract
+from bank_assets.contract.problems import RESERVED
 from bank_assets.contract.rows import BoolArray, Calendar, ColumnRule, DayRange, RowRules, RowVerdicts
 from bank_assets.landing.register import Delivery
 from bank_assets.spark.text_block import TextBlock
@@ -130,12 +131,19 @@ def _array(column: Column, verdict: RowVerdicts, block: TextBlock, rows: BoolArr
     return pa.array(typed[codes], _TYPES[column.kind], mask=mask)
 
 
+def _text_names(contract: Contract) -> dict[str, str]:
+    """Names of delivered texts in `rejected_contacts`: those in deliveries, unless no table could have one of them."""
+    is_safe = all(name.isidentifier() and name.isascii() and name not in RESERVED for name in contract.delivery_columns)
+    names = {column.source: column.source if is_safe else column.table for column in contract.columns}
+    return names | {contract.contact_id.source: contract.contact_id.table, ARRIVED_AT: ARRIVED_AT}
+
+
 def rejected_schema(contract: Contract) -> pa.Schema:
     """Columns and types of `rejected_contacts`: every delivered field as text, and the reasons."""
     return pa.schema(
         [
             ("kind", pa.string()),
-            *((name, pa.string()) for name in (*contract.delivery_columns, ARRIVED_AT)),
+            *((name, pa.string()) for name in _text_names(contract).values()),
             ("line", pa.string()),
             ("codes", pa.list_(pa.field("element", pa.string(), nullable=False))),
             ("reasons", pa.list_(pa.string())),
@@ -149,7 +157,7 @@ def rejected_of(
     family: Family, verdict: RowVerdicts, block: TextBlock, file: Delivery, rows: Sequence[int]
 ) -> pa.Table:
     """The rejected rows with every reason, and the whole line where its fields cannot be told apart."""
-    schema, reasons = rejected_schema(family.contract), verdict.reasons()
+    schema, reasons, names = rejected_schema(family.contract), verdict.reasons(), _text_names(family.contract)
     sent = {**verdict.columns, **block.columns}  # as delivered, before any mapping
     found: dict[str, list[object]] = {name: [] for name in schema.names}
     for row in rows:
@@ -158,9 +166,9 @@ def rejected_of(
         found["line"].append(misfit[2] if misfit else None)
         found["codes"].append([code for code, _ in faults])
         found["reasons"].append([sentence for _, sentence in faults])
-        for name in (*family.contract.delivery_columns, ARRIVED_AT):
+        for name, text_name in names.items():
             text = sent[name].texts[sent[name].codes[row]] if name in sent else ""
-            found[name].append((block.identifiers[row].as_py() if name == family.identifier else text) or None)
+            found[text_name].append((block.identifiers[row].as_py() if name == family.identifier else text) or None)
     found["kind"] = [family.table] * len(rows)
     found[DELIVERY_ARRIVAL] = [file.arrival] * len(rows)
     found["delivery_sha256"] = [file.sha256] * len(rows)

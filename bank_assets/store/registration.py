@@ -45,7 +45,7 @@ def register(registry: Registry, bundle: Mapping[str, bytes], *, run_id: str, ki
         with nullcontext() if is_running else mlflow.start_run(run_id=run_id, nested=active is not None):
             info = mlflow.pyfunc.log_model(name="bundle", **_model_arguments(Path(folder), feature_set))
     if not client.search_registered_models(filter_string=f"name = '{MODEL_NAME}'"):
-        client.create_registered_model(MODEL_NAME, description="Whom is it worth calling about a term deposit?")
+        client.create_registered_model(MODEL_NAME, description="Whom is it worth calling?")
     tags = {TAG_DIGEST: digest_files(bundle), TAG_AS_OF: as_of, TAG_KIND: kind}
     found = client.create_model_version(
         MODEL_NAME, source=info.model_uri, run_id=run_id, tags=tags, model_id=info.model_id

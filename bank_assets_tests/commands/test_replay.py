@@ -215,7 +215,7 @@ class TestCheckpoint:
         assert Checkpoint.read(path, 4) is None
 
     def test_fingerprint_follows_contacts_and_settings(self):
-        one = ReplaySettings(Economics())
+        one = ReplaySettings(Economics(), np.datetime64("2008-09-01"))
         others = [replace(one, seed=1), replace(one, candidates=("lightgbm/none",)), replace(one, probation=False)]
         assert fingerprint("a", one) == fingerprint("a", replace(one))
         assert len({fingerprint("a", one), fingerprint("b", one), *(fingerprint("a", other) for other in others)}) == 5

@@ -134,7 +134,7 @@ def test_requests_of_both_contracts_are_read_side_by_side():
     narrow, wide = Payloads.of(UCI), Payloads.of(WIDER)
     with pytest.raises(PayloadError, match="tenure"):
         narrow.request_of({**PAYLOAD, "tenure": 3})
-    assert wide.value_of(wide.request_of({**PAYLOAD, "tenure": 3}), "tenure") == 3
+    assert getattr(wide.request_of({**PAYLOAD, "tenure": 3}), wide.attributes["tenure"]) == 3
     assert json.loads(wide.text_of(wide.request_of(PAYLOAD)))["tenure"] == 0
     assert "tenure" not in json.loads(narrow.text_of(narrow.request_of(PAYLOAD)))
     assert wide.frame_of([wide.request_of(PAYLOAD)])["tenure"].tolist() == [0.0]

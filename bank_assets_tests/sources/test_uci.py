@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from bank_assets.contract.uci import UCI
 from bank_assets.sources import uci
-from bank_assets.sources.uci import SourceError, download_uci, implied_dates, is_pinned
+from bank_assets.sources.uci import SourceError, download_uci, is_pinned
+from bank_assets.sources.undated import implied_dates
 
 CSV = b'"age";"y"\n58;"no"\n'
 SHA = hashlib.sha256(CSV).hexdigest()
@@ -110,16 +112,16 @@ def test_only_the_exact_bytes_are_pinned(tmp_path):
 
 def test_the_year_turns_when_the_month_falls():
     months = ["may", "may", "nov", "jan", "dec", "jan"]
-    assert implied_dates(months, [5, 6, 3, 7, 1, 1]) == [
+    assert implied_dates(UCI, {"month": months, "day": [5, 6, 3, 7, 1, 1]}) == [
         date(2008, 5, 5), date(2008, 5, 6), date(2008, 11, 3), date(2009, 1, 7), date(2009, 12, 1), date(2010, 1, 1),
     ]  # fmt: skip
 
 
 def test_rows_out_of_order_and_impossible_days_are_refused():
     with pytest.raises(SourceError, match="row 2: expected rows ordered by contact date"):
-        implied_dates(["may", "may"], [6, 5])
+        implied_dates(UCI, {"month": ["may", "may"], "day": [6, 5]})
     with pytest.raises(SourceError, match="row 1: expected a date, found 31 jun 2008"):
-        implied_dates(["jun"], [31])
+        implied_dates(UCI, {"month": ["jun"], "day": [31]})
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +134,7 @@ def real_file():
 
 def test_the_real_file_has_561_days(real_file):
     fields = [line.split(";") for line in real_file.read_text().splitlines()[1:]]
-    dates = implied_dates([f[10].strip('"') for f in fields], [int(f[9]) for f in fields])
+    dates = implied_dates(UCI, {"month": [f[10].strip('"') for f in fields], "day": [f[9] for f in fields]})
     assert len(dates) == 45_211
     assert len(set(dates)) == 561
     assert (min(dates), max(dates)) == (date(2008, 5, 5), date(2010, 11, 17))

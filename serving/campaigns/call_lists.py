@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.sent_text import SentText
+from bank_assets.contract.values import value_text
 from bank_assets.core.economics.planner import PlanSettings
 from bank_assets.ledger import campaigns
 from bank_assets.ledger.campaigns import CampaignList
@@ -142,7 +143,7 @@ class CallLists:
 
 def example_list(day: str, contract: Contract) -> str:
     """A list of one made-up customer in the form of an upload."""
-    values = {column.source: column.default for column in contract.payload}
+    values = {column.source: value_text(column.typical, contract.signs(column)) for column in contract.payload}
     values |= {contract.contact_id.source: "example-1", contract.contact_date.source: day}
     names = [name for name in contract.campaign_columns if name in values]
     return "\n".join(";".join(f'"{text}"' for text in row) for row in (names, [values[name] for name in names])) + "\n"
@@ -154,7 +155,7 @@ def read_contacts(path: Path, payloads: Payloads, name: str) -> CampaignContacts
     def reading(raw: Mapping[str, str]) -> PredictionRequest:
         contact = payloads.request_of_text(raw)
         if contact.contact_id is None:
-            raise PayloadError(FieldError("contact_id", "whom to call", "nothing"))
+            raise PayloadError(FieldError(payloads.contract.contact_id.source, "whom to call", "nothing"))
         return contact
 
     contacts: list[PredictionRequest] = []

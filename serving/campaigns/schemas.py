@@ -17,14 +17,15 @@ class RulesRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
     max_contacts_in_campaign: (
         Annotated[
-            int, Meta(ge=1, le=1_000, description="Largest allowed `campaign`, this one included; none for no rule.")
+            int,
+            Meta(ge=1, le=1_000, description="Most contacts in this campaign, this one included."),
         ]
         | None
     ) = None
     min_days_since_previous_contact: (
         Annotated[
             int,
-            Meta(ge=0, le=10_000, description="Smallest allowed `pdays`; who was never contacted (-1) always passes."),
+            Meta(ge=0, le=10_000, description="Fewest days since the last contact; who was never contacted passes."),
         ]
         | None
     ) = None

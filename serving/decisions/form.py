@@ -19,6 +19,7 @@ from bank_assets.contract.values import (
     found_words,
     number_meant,
     number_text,
+    value_text,
 )
 from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
 from bank_assets.ledger.records import Decision
@@ -41,7 +42,7 @@ def labels_of(contract: Contract) -> dict[str, str]:
 
 def default_values(as_of: str, economics: Economics, contract: Contract) -> dict[str, str]:
     """A typical customer on the last day of data."""
-    values = {column.source: _text(column.default, column, contract) for column in contract.payload}
+    values = {column.source: value_text(column.typical, contract.signs(column)) for column in contract.payload}
     return values | {
         contract.contact_id.source: "",
         contract.contact_date.source: as_of,
@@ -52,16 +53,12 @@ def default_values(as_of: str, economics: Economics, contract: Contract) -> dict
 
 def recorded_values(record: Decision, payload: Mapping[str, Any], contract: Contract) -> dict[str, str]:
     """The values of a decision on record, as form text; columns that came later have their defaults."""
-    values = {c.source: _text(payload.get(c.source, c.default), c, contract) for c in contract.payload}
+    values = {c.source: value_text(payload.get(c.source, c.typical), contract.signs(c)) for c in contract.payload}
     return values | {
         contract.contact_id.source: record.contact_id or "",
         contract.contact_date.source: record.contact_date,
         **{name: number_text(record.economics[name], contract.signs()) for name in ECONOMICS},
     }
-
-
-def _text(value: object, column: Column, contract: Contract) -> str:
-    return number_text(value, contract.signs(column)) if isinstance(value, int | float) else str(value)
 
 
 def sent_values(data: Mapping[str, Any], contract: Contract) -> dict[str, str]:

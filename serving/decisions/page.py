@@ -25,7 +25,15 @@ from bank_assets.core.words import pct
 from bank_assets.ledger.records import Decision
 from bank_assets.store.registry import RegistryError
 from serving.decisions.deciding import Decider
-from serving.decisions.form import default_values, form_of, labels_of, recorded_values, request_from, sent_values
+from serving.decisions.form import (
+    ECONOMICS,
+    default_values,
+    form_of,
+    labels_of,
+    recorded_values,
+    request_from,
+    sent_values,
+)
 from serving.decisions.payloads import Payloads
 from serving.decisions.records import Records, flags_on_record
 from serving.decisions.schemas import Flag
@@ -133,7 +141,7 @@ def what_if(
     changes = []
     if record is not None and record.payload is not None:
         before = recorded_values(record, record.payload, contract)
-        compared = (*contract.payload_columns, "contact_date", "cost_eur", "value_eur")
+        compared = (*contract.payload_columns, contract.contact_date.source, *ECONOMICS)
         changes = [f"{labels[n]} {values[n]} instead of {before[n]}" for n in compared if values[n] != before[n]]
     part = WhatIf(
         draft=draft,

@@ -27,6 +27,7 @@ from serving.web.bodies import SHOWN, fault, not_json, shown
 from serving.web.openapi import inlined
 from serving.web.problems import FieldError, PayloadError
 
+_FORMS: Final = {ColumnKind.INTEGER: "%d", ColumnKind.DECIMAL: "%r"}  # of values in canonical JSON
 OPTIONAL_FIELDS: Final = ("contact_id", "contact_date", "economics")
 _SCHEMA: Final = inlined(PredictionRequest)  # of what every contract has
 
@@ -46,6 +47,7 @@ class Payloads:
     _numbers: Callable[[PredictionRequest], tuple[Any, ...]]
     _words: Callable[[PredictionRequest], tuple[Any, ...]]
     _readers: Mapping[str, Callable[[str], tuple[Any, FieldError | None]]]
+    attributes: Mapping[str, str]  # of a request, by payload column
 
     @classmethod
     @lru_cache(maxsize=8)
@@ -56,7 +58,7 @@ class Payloads:
             contract,
             request_type(contract),
             {
-                **{column.source: column.default for column in contract.payload},
+                **{column.source: column.typical for column in contract.payload},
                 "contact_id": "c-1",
                 "contact_date": "2010-11-17",
             },
@@ -64,6 +66,7 @@ class Payloads:
             _getter([tables[name] for name in contract.numeric_columns]),
             _getter([tables[name] for name in contract.category_columns]),
             {c.source: _reader(ColumnRule(c, signs=contract.signs(c))) for c in contract.columns if c.is_input},
+            tables,
         )
 
     def frame_of(self, requests: Sequence[PredictionRequest]) -> dict[str, NDArray[Any]]:
@@ -73,10 +76,6 @@ class Payloads:
         words = np.array([self._words(request) for request in requests], object).T
         contract = self.contract
         return dict(zip((*contract.numeric_columns, *contract.category_columns), (*numbers, *words), strict=True))
-
-    def value_of(self, request: PredictionRequest, name: str) -> Any:
-        """The value of a payload column."""
-        return getattr(request, self.contract.by_source[name].table)
 
     def request_of(self, raw: object) -> PredictionRequest:
         """A decoded JSON object as a request."""
@@ -114,11 +113,11 @@ class Payloads:
         calendar = Calendar.of(self.contract)
         if day is None or calendar is None:
             return
-        for name, expected in ((calendar.day, day.day), (calendar.month, calendar.months[day.month - 1])):
+        for name, expected in calendar.stated(day).items():
             if text := row.get(name, ""):
                 value, error = self._readers[name](text)
-                if error is None and value != expected:
-                    error = FieldError(name, f"{expected}, as {calendar.date} says", found_words(text))
+                if error is None and str(value) != expected:
+                    error = FieldError(name, f"{expected or 'none'}, as {calendar.date} says", found_words(text))
                 yield error
 
     def field_errors(self, raw: object) -> tuple[FieldError, ...]:
@@ -177,14 +176,9 @@ def _canonical_writer(contract: Contract) -> Callable[[PredictionRequest], str]:
     """A function that writes a request's payload as canonical JSON."""
     columns = sorted(contract.payload, key=lambda column: column.source)
     values_of = _getter([column.table for column in columns])
-    texts = [text for column in columns for text in (column.source, *column.categories)]
-    is_decimal = any(column.kind is ColumnKind.DECIMAL for column in columns)
-    if not is_decimal and all(canonical_json(text) == f'"{text}"' for text in texts):
-        # Whole numbers and words that need no escaping: their canonical JSON is a form to fill in.
-        members = [
-            f'"{column.source}":'.replace("%", "%%") + ("%d" if column.kind is ColumnKind.INTEGER else '"%s"')
-            for column in columns
-        ]
+    if all(canonical_json(text) == f'"{text}"' for column in columns for text in (column.source, *column.categories)):
+        # Numbers and words that need no escaping: their canonical JSON is a form to fill in.
+        members = [f'"{column.source}":'.replace("%", "%%") + _FORMS.get(column.kind, '"%s"') for column in columns]
         form = "{" + ",".join(members) + "}"
         return lambda request: form % values_of(request)
     names = [column.source for column in columns]

@@ -15,7 +15,7 @@ SECONDS_OF_A_DAY: Final = 86_400  # no call is longer
 class OutcomeRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """What became of a contact: by decision (`prediction_id`) or by `contact_id`, exactly one of them."""
 
-    y: Annotated[Literal["no", "yes"], Meta(description="Subscribed to a term deposit.")]
+    y: Annotated[Literal["no", "yes"], Meta(description="Whether the customer subscribed.")]
     prediction_id: Annotated[DecisionId | None, Meta(description="Id of the decision.")] = None
     contact_id: ContactId | None = None
     duration: Annotated[int, Meta(ge=0, le=SECONDS_OF_A_DAY)] | None = None

@@ -20,6 +20,8 @@ LAST_DATE: Final = dt.date(2100, 1, 1)
 # Less is no amount of money. A value near 0 makes a break-even beyond what a double, and so a record, can hold.
 MINIMUM_EUR: Final = 0.01
 
+_NUMBERS: Final = {ColumnKind.INTEGER: int, ColumnKind.DECIMAL: float}
+
 ContactId = Annotated[
     str,
     Meta(
@@ -76,11 +78,10 @@ def _field(column: Column) -> tuple[str, Any] | tuple[str, Any, Any]:
         extra_json_schema={
             "title": column.source,
             "description": column.description + unit,
-            "examples": [column.default],
+            "examples": [column.typical],
         },
     )
-    numbers: dict[ColumnKind, Any] = {ColumnKind.INTEGER: int, ColumnKind.DECIMAL: float}
-    kind: Any = numbers.get(column.kind) or Literal[column.categories]
+    kind: Any = Literal[column.categories] if column.categories else _NUMBERS[column.kind]
     field = (column.table, Annotated[kind, meta])
     return (*field, column.default) if column.is_optional else field
 

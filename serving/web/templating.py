@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import re
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -77,7 +78,12 @@ def code_spans(text: str) -> list[tuple[str, bool]]:
     return [(part, at % 2 == 1) for at, part in enumerate(text.split("`")) if part]
 
 
-_FILTERS = (eur, pct, points, count, number, p_value, moment, words, counted, sentence, code_spans)
+def slug(name: str) -> str:
+    """A name as part of an HTML id, which may hold no blank and should need no escape in a selector."""
+    return re.sub(r"[^A-Za-z0-9_-]", lambda found: f"-{ord(found[0]):x}-", name)
+
+
+_FILTERS = (eur, pct, points, count, number, p_value, moment, words, counted, sentence, code_spans, slug)
 FILTERS: Final[dict[str, Callable[..., Any]]] = {"amount": amount_text, **{one.__name__: one for one in _FILTERS}}
 
 

@@ -24,11 +24,11 @@ CATEGORICAL: Final = "category"
 
 
 def profiled_columns(contract: Contract) -> tuple[str, ...]:
-    """Counted columns, in delivery spelling: all but identifiers and dates; duration and target included."""
+    """Counted columns, in delivery spelling: all but identifiers, dates and free text."""
     return tuple(
         column.source
         for column in contract.columns
-        if column.known is not KnownWhen.IDENTIFIER and column.kind is not ColumnKind.DATE
+        if column.known is not KnownWhen.IDENTIFIER and column.kind not in (ColumnKind.DATE, ColumnKind.STRING)
     )
 
 
@@ -41,7 +41,7 @@ def kind_of(contract: Contract, column: str, default: str = CATEGORICAL) -> str:
     known = contract.find(column)
     if known is None:
         return default
-    return NUMERIC if known.kind is ColumnKind.INTEGER else CATEGORICAL
+    return NUMERIC if known.is_number else CATEGORICAL
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -191,7 +191,7 @@ def frame_from_tables(columns: Mapping[str, NDArray[Any]], contract: Contract) -
         values = columns[column.table]
         if column.kind is ColumnKind.BOOLEAN:
             frame[column.source] = np.where(values.astype(bool), YES_NO[1], YES_NO[0]).astype(object)
-        elif column.kind is ColumnKind.INTEGER:
+        elif column.is_number:
             numbers = values.astype(np.float64)
             frame[column.source] = np.where(np.isnan(numbers), float(column.sentinel or 0), numbers)
         else:
@@ -207,7 +207,7 @@ def frame_from_deliveries(columns: Mapping[str, NDArray[Any]], contract: Contrac
     n = max((len(values) for values in columns.values()), default=0)
     frame: dict[str, NDArray[Any]] = {}
     for column in contract.payload:
-        dtype: Any = np.float64 if column.kind is ColumnKind.INTEGER else object
+        dtype: Any = np.float64 if column.is_number else object
         if column.is_optional and column.source not in columns:
             frame[column.source] = np.full(n, column.default, dtype)
         else:

@@ -113,7 +113,7 @@ def model_card(parts: BundleParts) -> str:
     )
     return f"""# {MODEL_NAME}
 
-Decides whether a phone call about a term deposit is worth making. {recipe.algorithm}, sampler {recipe.sampler},
+Decides whether a phone call to a customer is worth making. {recipe.algorithm}, sampler {recipe.sampler},
 half-life {recipe.half_life_days:g} days, seed {recipe.seed}.
 {probation}
 Learned from {lineage.rows:,} contacts before {lineage.as_of}; source: {lineage.source} ({kind}).

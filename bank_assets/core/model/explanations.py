@@ -222,7 +222,7 @@ def _is_number(column: NDArray[Any]) -> bool:
 
 def _cluster_order(columns: Mapping[str, NDArray[Any]]) -> NDArray[np.intp]:
     """Order contacts along the direction in which a cluster varies most; ties by every column."""
-    # Ranks, because the tails of columns like the balance would be the direction otherwise
+    # Ranks, because the tails of columns like amounts of money would be the direction otherwise
     codes = [
         np.unique(column if _is_number(column) else column.astype(str), return_inverse=True)[1]
         for column in columns.values()

@@ -1,6 +1,6 @@
 """Measures whom a model version calls, by protected group, and judges the measures by limits.
 
-Age and marital status are inputs, because they change what a customer wants; a call is an offer, not a refusal. Three
+Protected columns are inputs, because they change what a customer wants; a call is an offer, not a refusal. Three
 measures of each group are judged:
 
 * selection rate, against that of the most called group (the four-fifths rule of thumb);
@@ -50,14 +50,9 @@ LIMITS: Final = {
     "minimum_subscribed": 20,
 }
 STANDING_REASONS: Final[Mapping[str, str]] = {
-    "selection_rate:age": "Interest differs by age: students and the retired subscribe more often than others. The "
-    "groups are called as their calibrated probabilities say.",
-    "selection_rate:marital": "Interest differs by marital status. The groups are called as their calibrated "
-    "probabilities say.",
-    "true_positive_rate:age": "With one break-even for all, a group of lower interest has fewer of its subscribers "
-    "above it. The probabilities are calibrated in each group.",
-    "true_positive_rate:marital": "With one break-even for all, a group of lower interest has fewer of its "
-    "subscribers above it. The probabilities are calibrated in each group.",
+    SELECTION_RATE: "Interest differs between the groups. They are called as their calibrated probabilities say.",
+    TRUE_POSITIVE_RATE: "With one break-even for all, a group of lower interest has fewer of its subscribers above it. "
+    "The probabilities are calibrated in each group.",
 }
 
 
@@ -210,7 +205,7 @@ def _findings_of(column: str, groups: Mapping[str, Mapping[str, Any]]) -> list[F
         (SELECTION_RATE, judged, LIMITS["selection_ratio"]),
         (TRUE_POSITIVE_RATE, subscribed, LIMITS["tpr_ratio"]),
     ):
-        reason = STANDING_REASONS.get(f"{measure}:{column}") if is_calibrated else None
+        reason = STANDING_REASONS.get(measure) if is_calibrated else None
         findings += _ratio_findings(measure, column, members, limit, reason)
     return findings
 
