@@ -27,10 +27,14 @@ OVERVIEWS: Final = ("/", "/monitoring")  # pages that show alerts: a link from t
 
 
 def fault_notices(reports: Reports) -> list[Notice]:
-    """Reports that could not be read for this page."""
+    """Reports that could not be read for this page, one notice for those of a folder with the same fault."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for name, why in reports.faults.items():
+        folder = name.rpartition("/")[0]
+        alike.setdefault((folder, why), []).append(f"A line of {name}" if name == FILE_NAME else name)
     return [
-        Notice(WATCH, f"{'A line of ' if name == FILE_NAME else ''}{name} cannot be read", why)
-        for name, why in reports.faults.items()
+        Notice(WATCH, f"{', '.join(names[:2])}{f' and {len(names) - 2} more' * (len(names) > 2)} cannot be read", why)
+        for (_, why), names in alike.items()
     ]
 
 

@@ -213,6 +213,16 @@ def test_an_unreadable_report_is_named_and_the_pages_work(empty, name, text):
     assert "cannot be read" not in soup_of(empty.get("/monitoring")).select_one("main").text
 
 
+def test_unreadable_reports_of_one_kind_are_one_notice(empty):
+    folder = empty.app.state.services.settings.platform.reports / "drift"
+    folder.mkdir(parents=True)
+    for month in range(1, 10):
+        (folder / f"2010-0{month}.json").write_text("{")
+    titles = [one.text.split("\n") for one in soup_of(empty.get("/monitoring")).select(".notice .name")]
+    assert "drift/2010-01.json, drift/2010-02.json and 7 more cannot be read" in str(titles)
+    assert len(titles) == 1
+
+
 def test_errors_have_page_partial_and_problem_json(empty):
     page = empty.get("/nowhere")
     assert page.status_code == 404
