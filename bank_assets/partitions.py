@@ -10,7 +10,9 @@ from typing import Any, Final
 import dagster as dg
 import numpy as np
 
-FIRST_MONTH: Final = "2008-01-01"
+from bank_assets.contract.columns import EARLIEST
+
+FIRST_MONTH: Final = EARLIEST.isoformat()  # a bank's history may begin in any later month
 
 # end_offset=1: without it the current month exists only once it is over, and the nightly run works on it.
 months = dg.MonthlyPartitionsDefinition(start_date=FIRST_MONTH, end_offset=1, fmt="%Y-%m-%d")

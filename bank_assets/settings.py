@@ -170,6 +170,13 @@ def _choice(env: Mapping[str, str], name: str, default: str, choices: tuple[str,
     return text
 
 
+def contract_name(env: Mapping[str, str] = os.environ) -> str:
+    """`BANK_CONTRACT` as a process in any folder finds it: a path is absolute."""
+    name = env.get(PREFIX + "CONTRACT", "").strip() or DEFAULT
+    path = Path(name).expanduser()
+    return str(path.absolute()) if path.is_file() else name
+
+
 def _contract(env: Mapping[str, str]) -> Contract:
     try:
         return load_contract(env.get(PREFIX + "CONTRACT", "").strip() or DEFAULT)

@@ -16,6 +16,7 @@ from bank_assets.definitions import build_defs
 from bank_assets.ledger import outcomes
 from bank_assets.ledger.engine import open_ledger
 from bank_assets.loop.requests import RANGE_END, RANGE_START
+from bank_assets.partitions import FIRST_MONTH
 from bank_assets.settings import Settings
 from bank_assets_tests.world.contacts import FIRST, made_contacts
 from bank_assets_tests.world.home import land, make_tables
@@ -93,6 +94,17 @@ def test_outcomes_reported_to_the_app_come_first_in_the_month_of_their_arrival(q
     assert [key.to_user_string() for key in reported.asset_selection] == ["ledger_outcomes"]
 
 
+def test_outcomes_outside_of_the_axis_ask_for_no_month_that_has_no_partition(quick, contacts):
+    land(quick, contacts)
+    night(quick)
+    make_tables(quick, ["2020-01", "2020-02", "2020-03"])
+    engine = open_ledger(quick.ledger_url)
+    for year in (1850, 2999):  # as earlier releases took them
+        outcomes.record(engine, y="yes", actor="api", contact_id="c0", arrived_at=f"{year}-01-01T00:00:00.000000Z")
+    engine.dispose()
+    assert ranges(night(quick)[0]) == [(FIRST_MONTH, FIRST_MONTH), ("2020-03-01", "2020-03-01")]
+
+
 def test_outcomes_of_the_current_data_month_are_part_of_its_range(quick, contacts):
     land(quick, contacts)
     night(quick)
@@ -112,7 +124,7 @@ def test_training_every_night_is_the_whole_journey(quick, contacts):
 
 def test_an_unreadable_landing_folder_fails_the_tick_with_what_to_do(quick):
     quick.landing.mkdir()
-    (quick.landing / "contacts").write_text("a file where the folder should be")
+    (quick.landing / "contacts").symlink_to("a-mount-that-is-gone")
     with pytest.raises(Exception, match="Error occurred") as found:
         night(quick)
     assert "expected a folder that this process may list" in str(found.value.__cause__)

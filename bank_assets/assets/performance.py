@@ -16,7 +16,7 @@ from bank_assets.core.model.calibration import recalibrated_day_by_day
 from bank_assets.core.model.scorer import apply_calibrator
 from bank_assets.core.quality.performance import measure_performance
 from bank_assets.core.quality.performance_report import Baseline, PerformanceReport
-from bank_assets.partitions import monthly_asset
+from bank_assets.partitions import FIRST_MONTH, month_of, monthly_asset
 from bank_assets.resources.ledger import LedgerResource
 from bank_assets.settings import Settings
 from bank_assets.store.atomic_files import write_atomic
@@ -63,7 +63,7 @@ def ledger_outcomes(
     Reads: the ledger. Writes: `ledger_outcomes`.
     Guarantees: late and corrected outcomes keep their arrival date; readers take the latest.
     """
-    arrived = outcomes_by_month(ledger.engine)
+    arrived = outcomes_by_month(ledger.engine, month_of(FIRST_MONTH))
 
     def make(due: Wanted) -> None:
         for month, derived in due.items():

@@ -69,8 +69,8 @@ def _ids(store: Warehouse, table: str, months: list[str] | None = None) -> pa.Ch
 
 
 def _spelled_alike(ids: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Identifiers without what senders and spreadsheets change: blanks around them, case, leading zeros."""
-    return pc.ascii_ltrim(pc.utf8_lower(pc.utf8_trim_whitespace(ids)), characters="0")
+    """Identifiers without what senders and spreadsheets change: blanks around them, case, leading zeros, accents."""
+    return pc.ascii_ltrim(pc.utf8_lower(pc.utf8_trim_whitespace(pc.utf8_normalize(ids, form="NFKC"))), characters="0")
 
 
 @dg.asset_check(asset=CONTACTS)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import signal
 import time
@@ -29,7 +28,7 @@ from bank_assets.demo.results import write_summary
 from bank_assets.landing.header import DeliveryRefused
 from bank_assets.landing.register import read_manifest
 from bank_assets.resources.instance import open_instance
-from bank_assets.settings import Settings, embedded_addresses
+from bank_assets.settings import Settings, contract_name, embedded_addresses
 from bank_assets.sources.source import Source, resolve_history
 from bank_assets.sources.uci import SourceError
 
@@ -180,9 +179,7 @@ def _prepare(
     # The processes use the source found here: `auto` must not choose again, and they have another working folder.
     chosen = str(source.path.absolute()) if source.path else source.kind
     processes.environment["BANK_SOURCE"] = chosen
-    contract = Path(os.environ.get("BANK_CONTRACT", "")).expanduser()
-    if contract.is_file():
-        processes.environment["BANK_CONTRACT"] = str(contract.absolute())
+    processes.environment["BANK_CONTRACT"] = contract_name()
     sender = Sender(source, settings, settings.home / "stage")
     delivered = read_manifest(settings.warehouse, "contacts")
     if delivered:  # only with --attach: go on after what is there

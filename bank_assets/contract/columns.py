@@ -6,14 +6,17 @@ Columns hold plain values only, so that a contract can be written as JSON and re
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Final
 
 from bank_assets.contract.errors import ContractError
 
+EARLIEST: Final = date(1990, 1, 1)  # an earlier day of a contact or a planned call is a mistake
 YES_NO: Final = ("no", "yes")  # values of a boolean in deliveries and payloads
 DECIMAL_SIGNS: Final = (".", ",")
 THOUSANDS_SIGNS: Final = ("", ".", ",", " ", "\u00a0", "\u202f", "'", "\u2019")
+INT32: Final = (-(2**31), 2**31 - 1)  # the whole numbers that tables hold
 UNKNOWN: Final = "unknown"  # category of a value that the bank does not know
 
 
@@ -129,6 +132,12 @@ class Column:
         return self.kind in (ColumnKind.INTEGER, ColumnKind.DECIMAL)
 
     @property
+    def bounds(self) -> tuple[float | None, float | None]:
+        """Smallest and largest allowed number, None for no limit."""
+        low, high = INT32 if self.kind is ColumnKind.INTEGER else (None, None)
+        return low if self.minimum is None else self.minimum, high if self.maximum is None else self.maximum
+
+    @property
     def calendar_part(self) -> str:
         """What a calendar column repeats of the contact date: `day`, `month` or `weekday`; "" if it is none."""
         if self.role is not ColumnRole.CALENDAR:
@@ -158,7 +167,7 @@ class Column:
         text = str(value)
         if self.is_number:
             text = f"{float(text):,.0f}" if self.kind is ColumnKind.INTEGER else f"{float(text):,.6g}"
-        return dict(self.words).get(text) or (self.phrase or f"{self.title}: {{}}").format(text)
+        return dict(self.words).get(text) or (self.phrase.format(text) if self.phrase else f"{self.title}: {text}")
 
     @property
     def nothing(self) -> object:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from bank_assets.contract.columns import Column, ColumnKind, ColumnRole, KnownWhen, is_text_encoding
+from bank_assets.contract.columns import EARLIEST, INT32, Column, ColumnKind, ColumnRole, KnownWhen, is_text_encoding
 from bank_assets.contract.errors import LEAKAGE_RULE, ContractError, Problem
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ _KINDS: Final = {
 _SHARED_ROLES: Final = (ColumnRole.CALENDAR, ColumnRole.PREVIOUS_CAMPAIGN)  # several columns may have them
 _IDENTIFIER: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 _MONTH: Final = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
-_INT32: Final = 2**31 - 1
 
 
 def problems(contract: Contract) -> Iterator[Problem]:
@@ -59,8 +58,9 @@ def problems(contract: Contract) -> Iterator[Problem]:
 
 
 def _of_the_whole(contract: Contract) -> Iterator[Problem]:
-    if not _MONTH.fullmatch(contract.first_month):
-        yield Problem(f"expected the first month as YYYY-MM, found {contract.first_month!r}; correct it.")
+    if not _MONTH.fullmatch(contract.first_month) or contract.first_month < f"{EARLIEST:%Y-%m}":
+        expected = f"expected the first month as YYYY-MM, from {EARLIEST:%Y-%m} on"
+        yield Problem(f"{expected}, found {contract.first_month!r}; correct it.")
     if not is_text_encoding(contract.encoding):
         yield Problem(
             f"expected an encoding that contains ASCII, like cp1252, found {contract.encoding!r}; correct it."
@@ -69,9 +69,20 @@ def _of_the_whole(contract: Contract) -> Iterator[Problem]:
         contract.signs()
     except ContractError as error:
         yield Problem(str(error))
+    limits = {"version": (1, INT32[1]), "far_days": (1, 36_500), "few_share": (0, 0.5), "few_contacts": (1, INT32[1])}
+    for name, (low, high) in limits.items():
+        if not low <= (value := getattr(contract, name)) <= high:
+            yield Problem(f"expected {name} from {low} to {high}, found {value}; correct it.")
 
 
 def _of_names(contract: Contract) -> Iterator[Problem]:
+    for column in contract.columns:
+        if odd := [text for text in (column.source, *column.categories) if not _can_be_delivered(text)]:
+            yield Problem(
+                f"expected names and categories of visible characters without blanks around them, as fields are "
+                f"trimmed, found {odd}; correct them.",
+                column.source,
+            )
     for spelling in ("source", "table"):
         names = [getattr(column, spelling) for column in contract.columns]
         for place, name in enumerate(names):
@@ -80,6 +91,10 @@ def _of_names(contract: Contract) -> Iterator[Problem]:
                     f"expected every {spelling} name once, found {name!r} repeatedly; rename one of the columns.",
                     contract.columns[place].source,
                 )
+
+
+def _can_be_delivered(text: str) -> bool:
+    return text != "" and text.isprintable() and text == text.strip()
 
 
 def _of_roles(contract: Contract) -> Iterator[Problem]:
@@ -121,6 +136,10 @@ def _of_kind(column: Column) -> Iterator[str]:
 
 
 def _of_values(column: Column) -> Iterator[str]:
+    try:
+        column.phrase.format("")
+    except (ValueError, LookupError, AttributeError):
+        yield f"expected a phrase with {{}} for the value, found {column.phrase!r}; correct its braces."
     spellings: dict[str, str] = {}
     for category in column.categories:
         if (same := spellings.setdefault(" ".join(category.split()).casefold(), category)) is not category:
@@ -149,17 +168,17 @@ def _of_numbers(column: Column) -> Iterator[str]:
             continue
         if isinstance(value, str) or (is_whole and value != int(value)):
             yield f"expected a {name} of the type {column.kind}, found {value!r}; correct it."
-        elif is_whole and abs(value) > _INT32:
+        elif is_whole and not INT32[0] <= value <= INT32[1]:
             yield f"expected a {name} that 32 bits hold, found {value}; make the column a decimal."
         elif not (-math.inf if low is None else low) <= value <= (math.inf if high is None else high):
             yield f"expected a {name} from {low} to {high}, found {value}; correct it or widen the bounds."
 
 
 def _of_use(column: Column, contract: Contract) -> Iterator[str]:
-    if column.since > contract.version:
+    if not 1 <= column.since <= contract.version:
         yield (
-            f"expected columns up to version {contract.version}, found one since version {column.since}; "
-            "raise the contract's version."
+            f"expected columns up to version {contract.version}, from 1 on, found one since version {column.since}; "
+            "correct it, or raise the contract's version."
         )
     if column.is_optional and column.default is None:
         yield (

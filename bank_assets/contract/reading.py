@@ -16,7 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, Final
 
-from bank_assets.contract.values import SPACE, nearest
+from bank_assets.contract.values import LOST, SPACE, nearest
 
 FIELD_COUNT: Final = "row.field_count"  # code of a line with another number of fields than the header
 
@@ -31,6 +31,7 @@ HEAD_BYTES: Final = 65_536  # the head of a file must end within this length
 
 _BLANK: Final = bytes(range(0x21))
 _MOST_FIELDS: Final = 1_000
+_SHOWN_NAMES: Final = 20
 _SEPARATOR_LINE: Final = re.compile(r'"?sep=([;,\t|])"?', re.IGNORECASE)  # spreadsheets write it above the header
 _LINE_END: Final = re.compile(rb"[\r\n]")
 _QUOTED: Final = re.compile(r'"((?:[^"]|"")*)"')
@@ -65,8 +66,13 @@ class Head:
             "extra": [f"{name!r}{hint}" for name, hint in zip(extra, meant, strict=True)],
             "named twice": [repr(name) for name in distinct if name and self.columns.count(name) > 1],
         }
-        said = [f"{what}: {', '.join(names)}" for what, names in parts.items() if names]
+        said = [f"{what}: {_few(names)}" for what, names in parts.items() if names]
         return "; ".join(said + ["a column without a name, as programs write for row numbers"] * ("" in distinct))
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN_NAMES:,} more" if len(names) > _SHOWN_NAMES else ""
+    return ", ".join(names[:_SHOWN_NAMES]) + more
 
 
 def end_of_lines(block: bytes) -> int:
@@ -186,7 +192,7 @@ def read_rows(stream: IO[bytes], encoding: str) -> tuple[Head, Iterator[TextRow]
     def rows() -> Iterator[TextRow]:
         for number, line in itertools.chain(first, numbered):
             if number > head.line and not is_blank(line):
-                text = line.decode(codec_of(encoding))
+                text = line.decode(codec_of(encoding), "replace")
                 fault = line_fault(text, head.delimiter, len(head.columns))
                 yield TextRow(number, split_fields(text, head.delimiter), fault)
 
@@ -199,15 +205,26 @@ def codec_of(encoding: str) -> str:
 
 
 def encoding_of(stream: IO[bytes], declared: str = "latin-1") -> str:
-    """UTF-8 or the declared encoding, if the whole stream decodes so, else Latin-1, which accepts every byte.
+    """The encoding of a stream, which is rewound: UTF-8 or the declared one, else Latin-1, which accepts every byte.
 
-    The stream is rewound.
+    A file of which most lines that are not ASCII are UTF-8 is UTF-8: what few lines hold of another encoding is lost,
+    and the rules refuse these rows instead of misreading all others.
     """
-    start = stream.read(len(codecs.BOM_UTF8))
+    has_mark = stream.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
     stream.seek(0)
-    if _decodes(stream, "utf-8"):
-        return "utf-8-sig" if start == codecs.BOM_UTF8 else "utf-8"
+    if _decodes(stream, "utf-8") or _is_mostly_utf8(stream):
+        return "utf-8-sig" if has_mark else "utf-8"
     return declared if _decodes(stream, declared) else "latin-1"
+
+
+def _is_mostly_utf8(stream: IO[bytes]) -> bool:
+    others = lost = 0
+    for line in _lines(stream):
+        if not line.isascii():
+            others += 1
+            lost += LOST in line.decode("utf-8", "replace")
+    stream.seek(0)
+    return 2 * lost < others
 
 
 def _decodes(stream: IO[bytes], encoding: str) -> bool:

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bank_assets.contract.columns import Column, ColumnKind, ColumnRole, KnownWhen, NumberSigns
+from bank_assets.contract.columns import EARLIEST, Column, ColumnKind, ColumnRole, KnownWhen, NumberSigns
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.values import (
     IDENTIFIER_LENGTH,
@@ -61,6 +61,10 @@ class DayRange:
     last: date = date.max
     expected: str = "a day YYYY-MM-DD"  # the rule in words
     with_time: bool = False  # True if a time of day may follow the day; it is ignored
+
+
+# The days that a planned call may have: others are mistakes, and would keep a list open for ever.
+PLANNED: Final = DayRange(EARLIEST, date(2100, 1, 1), f"a day YYYY-MM-DD from {EARLIEST} to 2100-01-01")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,7 @@ class ColumnRule:
         if column.is_number:
             unit = f" {column.unit}" if column.unit and column.role is not ColumnRole.CALENDAR else ""
             is_whole = column.kind is ColumnKind.INTEGER
-            bounds = (("from", column.minimum), ("to", column.maximum))
+            bounds = zip(("from", "to"), column.bounds, strict=True)
             limits = "".join(f" {word} {bound}" for word, bound in bounds if bound is not None)
             expected = f"a {'whole ' if is_whole else ''}number{limits}{unit}"
             problem = "not_an_integer_in_range" if is_whole else "not_a_number_in_range"
@@ -139,8 +143,8 @@ class ColumnRule:
         column, is_given = self.column, np.array([text != "" for text in texts], dtype=bool)
         if column.is_number:
             typed, is_read = numbers(texts, column, self.signs)
-            low = -np.inf if column.minimum is None else column.minimum
-            high = np.inf if column.maximum is None else column.maximum
+            low, high = column.bounds
+            low, high = -np.inf if low is None else low, np.inf if high is None else high
             return DistinctValues(typed, is_read, is_given, is_read & (typed >= low) & (typed <= high))
         if column.kind is ColumnKind.DATE:
             read, is_read = days(texts, with_time=self.days.with_time)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +15,13 @@ if TYPE_CHECKING:
 
 EVERY_COLUMN: Final = "*"
 _DATE_PARTS: Final = {"YYYY": "%Y", "MM": "%m", "DD": "%d", "hh": "%H", "mm": "%M", "ss": "%S"}
+
+
+def _is_date_format(text: str) -> bool:
+    parts = re.findall("YYYY|MM|DD|hh|mm|ss", text)
+    signs = re.sub("YYYY|MM|DD|hh|mm|ss", "", text)
+    is_whole = {"YYYY", "MM", "DD"} <= set(parts) and len(set(parts)) == len(parts)
+    return is_whole and not any(sign.isalnum() or sign == "%" for sign in signs.replace("T", ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +71,10 @@ class Sender:
         known = (*contract.delivery_columns, *contract.outcome_columns)
         if strangers := {name for _, name in self.columns if name not in known}:
             yield f"sender {self.name}: expected columns of the contract, found {sorted(strangers)}; correct the names."
+        known_values = {category for column in contract.columns for category in column.categories}
         for name, sent, meant in self.values:
+            if name == EVERY_COLUMN and meant not in known_values:
+                yield f"sender {self.name}: expected {sent!r} to stand for a category, found {meant!r}; correct it."
             column = contract.by_source.get(name)
             if column is None and name != EVERY_COLUMN:
                 yield f"sender {self.name}: expected values of a column or of *, found {name!r}; correct the name."
@@ -72,8 +83,11 @@ class Sender:
                     f"sender {self.name}: expected {sent!r} to stand for one of {', '.join(column.categories)} in "
                     f"{name}, found {meant!r}; correct it."
                 )
-        if self.date_format and not all(part in self.date_format for part in ("YYYY", "MM", "DD")):
-            yield f"sender {self.name}: expected a date format with YYYY, MM and DD, found {self.date_format!r}."
+        if self.date_format and not _is_date_format(self.date_format):
+            yield (
+                f"sender {self.name}: expected a date format with YYYY, MM and DD, each once, at most hh, mm and ss "
+                f"besides, and signs between them, found {self.date_format!r}."
+            )
         if self.thousands_sign and not self.decimal_sign:
             yield f"sender {self.name}: expected a decimal sign beside the thousands sign, found none; name both."
         try:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, Final
 
@@ -21,11 +22,23 @@ from bank_assets.contract.columns import Column, ColumnKind, NumberSigns
 
 SPACE: Final = " \t\n\v\f\r"  # characters that are trimmed around a field
 IDENTIFIER_LENGTH: Final = 64
+LOST: Final = "\ufffd"  # stands for a character that a program before us could not read
 UNKNOWN: Final = "unknown"
 
 _EPOCH: Final = date(1970, 1, 1)
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_ZONE: Final = re.compile(r" ?(UTC)\Z| (?=[+-][0-9])")  # databases write a blank before it, or its name
 _NULL_WORDS: Final = frozenset(("null", "nil", "none", "na", "n/a", "#n/a", "nan", r"\n", "-", "?", "."))
+_YES_NO_WORDS: Final = {
+    "1": "yes",
+    "true": "yes",
+    "t": "yes",
+    "y": "yes",
+    "0": "no",
+    "false": "no",
+    "f": "no",
+    "n": "no",
+}
 _GROUPED: Final = re.compile(r"[+-]?[0-9]{1,3}([.,'’])[0-9]{3}(?:\1[0-9]{3})*")
 _WITH_DECIMALS: Final = re.compile(r"([+-]?[0-9]+)[.,]([0-9]+)")
 _CURRENCY: Final = re.compile("[A-Z]{3}|[€$£]")
@@ -125,22 +138,28 @@ def iso_day(text: str) -> date | None:
     return None
 
 
+def moment(text: str) -> datetime | None:
+    """An ISO time, or the midnight of an ISO day; None for any other text. Its day is the day as written."""
+    if iso_day(text[:10]) is not None and text[10:11] in ("", "T", " "):
+        with suppress(ValueError):
+            return datetime.fromisoformat(_ZONE.sub(lambda zone: "Z" if zone[1] else "", text))
+    return None
+
+
 def days(texts: Sequence[str], *, with_time: bool = False) -> tuple[NDArray[np.datetime64], NDArray[np.bool_]]:
     """Parse days written exactly YYYY-MM-DD as datetime64[D], and say which texts are days.
 
-    With `with_time`, the day of a time stamp is read too; `T` or a blank ends the day.
+    With `with_time`, the day of a time stamp is read too, as it is written in whatever zone.
     """
-    trimmed = (text.strip(SPACE) for text in texts)
-    if with_time:
-        trimmed = (text[:10] if text[10:11] in ("T", " ") else text for text in trimmed)
-    found = [iso_day(text) for text in trimmed]
+    found = [moment(text.strip(SPACE)) if with_time else iso_day(text.strip(SPACE)) for text in texts]
     ordinals = np.array([(one or _EPOCH).toordinal() for one in found], dtype=np.int64) - _EPOCH.toordinal()
     return ordinals.astype("datetime64[D]"), np.array([one is not None for one in found], dtype=bool)
 
 
 def is_identifier(text: str) -> bool:
-    """Whether a text can name a contact: 1 to 64 characters, all visible or inner blanks."""
-    return 0 < len(text) <= IDENTIFIER_LENGTH and text.isprintable() and text == text.strip(SPACE)
+    """Whether a text can name a contact: 1 to 64 characters, all visible or inner blanks, none lost on the way."""
+    is_whole = text.isprintable() and LOST not in text
+    return 0 < len(text) <= IDENTIFIER_LENGTH and is_whole and text == text.strip(SPACE)
 
 
 def is_money(column: Column) -> bool:
@@ -156,7 +175,7 @@ def nearest(text: str, known: Iterable[str]) -> str:
 
 @lru_cache(maxsize=1_024)
 def _key(text: str) -> str:
-    return "".join(filter(str.isalnum, text.casefold()))
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text).casefold()))
 
 
 def found_words(text: str, hint: str = "") -> str:
@@ -182,7 +201,9 @@ def meant(text: str, column: Column, signs: NumberSigns = NumberSigns()) -> str:
         return f"empty: write {UNKNOWN}, or map it" if is_known else "leave it empty, or map it" if text else ""
     if column.is_number:
         return number_meant(text, signs, is_whole=column.kind is ColumnKind.INTEGER, unit=column.unit)
-    found = nearest(text, column.categories)
+    found = nearest(
+        _YES_NO_WORDS.get(text.lower(), text) if column.kind is ColumnKind.BOOLEAN else text, column.categories
+    )
     return f'did you mean "{found}"?' if found else ""
 
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.reading import read_rows
-from bank_assets.contract.rows import Calendar, ColumnRule, Encoded, RowRules
+from bank_assets.contract.rows import PLANNED, Calendar, ColumnRule, Encoded, RowRules
 from bank_assets.contract.sent_text import SentText
 from bank_assets.core.arrays import Rows
 from bank_assets.landing.register import Delivery, latest_of
@@ -55,8 +55,9 @@ def read_campaign(delivery: Delivery, contract: Contract) -> Campaign:
     """Read and check one campaign file; a file of an earlier contract version may lack the optional columns."""
     head, text_rows = read_rows(io.BytesIO(delivery.path.read_bytes()), delivery.encoding)
     rows, width = list(text_rows), len(head.columns)
-    # The rules of a contact, but with any day as the planned day of the call.
-    checked = tuple(ColumnRule(column, signs=contract.signs(column)) for column in contract.columns if column.is_input)
+    # The rules of a contact, but the day is that of a planned call.
+    inputs = (column for column in contract.columns if column.is_input)
+    checked = tuple(ColumnRule(column, days=PLANNED, signs=contract.signs(column)) for column in inputs)
     rules = RowRules(checked, calendar=Calendar.of(contract))
     fields = [(row.fields + [""] * width)[:width] for row in rows]
     sent = {name: Encoded.of(row[at] for row in fields) for at, name in enumerate(delivery.columns)}

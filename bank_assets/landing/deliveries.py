@@ -20,7 +20,7 @@ from bank_assets.landing.delivery_file import describe
 from bank_assets.landing.folders import WITHDRAWALS, Found, look, readable
 from bank_assets.landing.formats import DeliveryUnreadable, content_of
 from bank_assets.landing.header import KINDS, DeliveryKind, DeliveryRefused, delivery_kinds
-from bank_assets.landing.refusals import left_files, left_reason, remember_left, set_aside
+from bank_assets.landing.refusals import left_files, left_reason, remember_left, set_aside, stored_object
 from bank_assets.landing.register import (
     Delivery,
     Withdrawal,
@@ -80,10 +80,7 @@ class _Scan:
         self._month_digest = {(d.kind, month): d.sha256 for d in self._log for month in d.months}
         # The stamp of each file when it was last registered; a cache that may be deleted.
         self._index = raw_root(warehouse) / "landing_index.json"
-        try:
-            self._stamps: dict[str, list[int]] = json.loads(self._index.read_bytes())
-        except (FileNotFoundError, json.JSONDecodeError):
-            self._stamps = {}
+        self._stamps: dict[str, list[int]] = stored_object(self._index)
         self._saved = dict(self._stamps)
         self._left_before = left_files(warehouse)
         self._left: dict[str, dict[str, Any]] = {}
@@ -93,14 +90,14 @@ class _Scan:
         """Register, skip or set aside one file."""
         key, stamp = found.key, list(found.stamp)
         left = self._left_before.get(key, {})
-        # Status-change time, because a copy may preserve old modification times.
-        if settle_seconds > 0 and self._now.timestamp() - stamp[2] / 1e9 < settle_seconds:
+        # Status-change time, because a copy may preserve old modification times; a wrong clock may set a time to come.
+        if settle_seconds > 0 and abs(self._now.timestamp() - stamp[2] / 1e9) < settle_seconds:
             self.found.incomplete.append(key)
         elif found.problem is not None:
             self._leave(found, found.problem)
         elif (key in self._last_digest or found.kind == WITHDRAWALS) and self._stamps.get(key) == stamp:
             self.found.unchanged.append(key)
-        elif left.get("is_read") and left["stamp"] == stamp:  # unusable, and could not be moved
+        elif left.get("is_read") and left.get("stamp") == stamp:  # unusable, and could not be moved
             self._keep_left(key, left)
         else:
             self._read(found)

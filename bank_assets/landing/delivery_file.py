@@ -23,16 +23,19 @@ from bank_assets.contract.reading import (
     HEAD_BYTES,
     Head,
     blocks,
+    codec_of,
     end_of_lines,
     has_open_field,
     head_of,
+    line_fault,
     rows_of,
     split_fields,
     unquoted,
 )
+from bank_assets.contract.rows import PLANNED, DayRange
 from bank_assets.contract.sent_text import SentText
 from bank_assets.contract.time_axis import usual_days
-from bank_assets.contract.values import days
+from bank_assets.contract.values import days, found_words
 from bank_assets.landing.header import DeliveryKind, DeliveryRefused, check_header
 from bank_assets.landing.register import Delivery
 from bank_assets.store.atomic_files import sha256_of
@@ -64,19 +67,21 @@ def describe(
     head = replace(head, columns=sent.header(head.columns))
     check_header(head, kind, name)
     found: Counter[str] = Counter()
-    first, latest = f"{kind.contract.first_month}-01", (now + timedelta(days=1)).date() if kind.is_past else date.max
-    for _, of_block in dated_rows(path, head, kind, first, latest.isoformat(), sent):
+    usable = PLANNED
+    if kind.is_past:
+        expected = f"a {kind.date_column} as YYYY-MM-DD, not before {kind.contract.first_month} or after arrival"
+        since = date.fromisoformat(f"{kind.contract.first_month}-01")
+        usable = DayRange(since, (now + timedelta(days=1)).date(), expected)
+    for _, of_block in dated_rows(path, head, kind, str(usable.first), str(usable.last), sent):
         found.update(of_block)
     rows, strays = found.total(), found.pop("", 0)
     if not rows:
         raise DeliveryRefused(name, expected="at least one row", found="a header without rows", to_do=to_do)
     if not found:
-        raise DeliveryRefused(
-            name,
-            expected=f"a {kind.date_column} as YYYY-MM-DD, not before {kind.contract.first_month} or after arrival",
-            found=f"none in {rows:,} rows",
-            to_do="correct the dates and deliver it again",
-        )
+        first_row = next(rows_of(block.splitlines()) for block in blocks(path, 0, path.stat().st_size))[0]
+        what = f"none in {rows:,} rows; in the first {_day_in_words(first_row, head, kind)}"
+        correct = "correct the dates and deliver it again"
+        raise DeliveryRefused(name, expected=usable.expected, found=what, to_do=correct)
     if kind.far_days is not None:
         few = max(kind.few_share * rows, 1 if rows >= _FEWEST_ROWS else 0)
         first, last = usual_days(found, kind.far_days, few)
@@ -105,6 +110,14 @@ def describe(
         kind=kind.name,
         name=name,
     )
+
+
+def _day_in_words(line: bytes, head: Head, kind: DeliveryKind) -> str:
+    text = line.decode(codec_of(head.encoding), "replace")
+    fault = line_fault(text, head.delimiter, len(head.columns))
+    if fault is not None:
+        return fault[1].removeprefix("row: ")
+    return found_words(split_fields(text, head.delimiter)[head.columns.index(kind.date_column)])
 
 
 def dated_rows(

@@ -69,10 +69,14 @@ def _listed(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return list(entries)
+    except NotADirectoryError as error:
+        if folder.name in _FOLDERS:  # `look` reports the file
+            return []
+        cause: OSError = error
     except FileNotFoundError as error:
         if not folder.is_symlink():
             return []
-        cause: OSError = error
+        cause = error
     except OSError as error:
         cause = error
     raise LandingError(
@@ -96,9 +100,14 @@ def look(landing: Path, kinds: Iterable[str]) -> list[Found]:
 
     The oldest comes first, so that within one scan arrival order follows writing order.
     """
-    beside = (one for one in _entries("", landing) if one.path.name not in _OWN)
+    beside = (one for one in _entries("", landing) if one.path.name not in _OWN or _is_no_folder(one.path))
     found = [*beside, *(one for kind in (*kinds, WITHDRAWALS) for one in _entries(kind, landing / kind))]
     return sorted(found, key=lambda one: (one.stamp[1], one.kind, os.fsencode(one.path.name)))
+
+
+def _is_no_folder(path: Path) -> bool:
+    """Whether a file has the name of one of our folders."""
+    return path.name != SOURCE_MARKER and path.is_file()
 
 
 def _entries(kind: str, folder: Path) -> Iterator[Found]:

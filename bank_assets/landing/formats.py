@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from bank_assets.contract.columns import YES_NO
+from bank_assets.contract.values import number_text
 from bank_assets.landing.header import DeliveryRefused
 from bank_assets.store.atomic_files import replacing
 
@@ -58,11 +59,11 @@ def content_of(path: Path, name: str) -> Iterator[bytes]:
         yield from read(path, name)
     except DeliveryRefused:
         raise
-    except _DAMAGED as error:
-        raise DeliveryRefused(
-            name, expected="a whole file", found=f"a damaged one ({error})", to_do="deliver it again"
-        ) from error
-    except OSError as error:
+    except (*_DAMAGED, OSError) as error:
+        if isinstance(error, _DAMAGED) or error.errno is None:  # what a decoder says of the content has no number
+            raise DeliveryRefused(
+                name, expected="a whole file", found=f"a damaged one ({error})", to_do="deliver it again"
+            ) from error
         raise DeliveryUnreadable(
             name,
             expected="a file that this process may read",
@@ -147,12 +148,22 @@ def _text(column: pa.Array, field: pa.Field, name: str) -> pa.Array:
         found = pc.if_else(pc.is_nan(found), None, found)
         is_whole = pc.and_(pc.equal(found, pc.round(found)), pc.less(pc.abs(found), 1e15))
         whole = pc.cast(pc.if_else(is_whole, found, None), pa.int64())
-        return pc.coalesce(pc.cast(whole, pa.string()), pc.cast(found, pa.string()))
+        return pc.coalesce(pc.cast(whole, pa.string()), _without_exponents(pc.cast(found, pa.string())))
     text = pc.cast(found, pa.string())
     if pa.types.is_timestamp(found.type):
         return pc.replace_substring_regex(pc.replace_substring_regex(text, r"\.0+(Z?)$", r"\1"), " 00:00:00Z?$", "")
     # A line end would begin another row.
     return pc.replace_substring_regex(text, r"[\r\n]+", r"\\n")
+
+
+def _without_exponents(texts: pa.Array) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pc.any(pc.match_substring(texts, "e")).as_py():
+        return texts
+    plain = [number_text(float(text)) if text and "e" in text else text for text in texts.to_pylist()]
+    return pa.array(plain, pa.string())
 
 
 _READERS: Final = {".gz": _gzip, ".zip": _zip, ".parquet": _parquet}

@@ -12,6 +12,7 @@ from bank_assets.contract.reading import Head
 
 _OTHER_DELIMITERS: Final = {":": ":", "^": "^", "~": "~"}
 _LINE_SAMPLE: Final = 80
+_ABOVE: Final = "delete what stands above the column names, or write them in the first line, and deliver it again"
 
 
 class DeliveryRefused(ContractError):  # noqa: N818 - says what happened to the delivery
@@ -51,7 +52,9 @@ def delivery_kinds(contract: Contract) -> dict[str, DeliveryKind]:
         DeliveryKind(
             "outcomes", contract.outcome_columns, ARRIVED_AT, contract, with_time=True, far_days=far, few_share=few
         ),
-        DeliveryKind("campaigns", contract.campaign_columns, date, contract, optional, is_past=False),
+        DeliveryKind(
+            "campaigns", contract.campaign_columns, date, contract, optional, is_past=False, far_days=far, few_share=few
+        ),
     )
     return {kind.name: replace(kind, encoding=encoding) for kind in kinds}
 
@@ -67,6 +70,8 @@ def check_header(head: Head, kind: DeliveryKind, name: str) -> None:
             found="UTF-16 or binary content",
             to_do="export the file as CSV in UTF-8 and deliver it again",
         )
+    if not text.strip():
+        raise DeliveryRefused(name, expected=f"a header line with {wanted}", found="an empty first line", to_do=_ABOVE)
     if len(columns) < 2:
         other = next((label for sign, label in _OTHER_DELIMITERS.items() if sign in text), None)
         found = f"fields separated by {other}" if other else f"a first line of one field, {text[:_LINE_SAMPLE]!r}"
@@ -76,7 +81,7 @@ def check_header(head: Head, kind: DeliveryKind, name: str) -> None:
             name,
             expected=f"a header line with {wanted}",
             found=f"the first line is no header, it begins {text[:_LINE_SAMPLE]!r}",
-            to_do="delete what stands above the column names, or write them in the first line, and deliver it again",
+            to_do=_ABOVE,
         )
     if found := head.faults(kind.columns, kind.optional):
         to_do = "correct the header and deliver the file again"

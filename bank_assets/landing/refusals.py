@@ -47,8 +47,13 @@ def set_aside(landing: Path, found: Found, problem: DeliveryRefused, now: dateti
 
 def left_files(warehouse: Path) -> dict[str, dict[str, Any]]:
     """The reasons of the files that were left, by their name below the landing folder, as of the last scan."""
+    return {key: one for key, one in stored_object(_left_path(warehouse)).items() if isinstance(one, dict)}
+
+
+def stored_object(path: Path) -> dict[str, Any]:
+    """The JSON object of a file that may be deleted at any time; empty if there is none."""
     with suppress(FileNotFoundError, ValueError):
-        document = json.loads(_left_path(warehouse).read_bytes())
+        document = json.loads(path.read_bytes())
         if isinstance(document, dict):
             return document
     return {}

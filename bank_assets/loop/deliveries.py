@@ -54,13 +54,17 @@ def due_months(settings: Settings) -> list[str]:
     if not contacts:  # outcomes wait for the first contacts
         return []
     delivered = sorted({*contacts, *delivered_months(settings.warehouse, "outcomes")})
-    last = f"{datetime.now(UTC):%Y-%m}"  # the axis ends with the current month
     far = far_from_others(store, settings.contract)
     return [
         month
         for month in delivered
-        if FIRST <= month <= last and not _is_made(settings, store, month, is_far=month in far)
+        if _is_on_the_axis(month) and not _is_made(settings, store, month, is_far=month in far)
     ]
+
+
+def _is_on_the_axis(month: str) -> bool:
+    """Whether a month has a partition; the axis ends with the current month."""
+    return FIRST <= month <= f"{datetime.now(UTC):%Y-%m}"
 
 
 def _is_made(settings: Settings, store: Warehouse, month: str, *, is_far: bool) -> bool:
@@ -123,8 +127,9 @@ def campaign_wanted(due: Sequence[Delivery]) -> RunWanted:
 
 def due_outcome_months(settings: Settings, engine: Engine) -> list[str]:
     """Months of arrival whose outcomes reported to the app are not yet in the tables."""
-    store, arrived = Warehouse(settings.warehouse), outcomes_by_month(engine)
-    return list(stale({month: reported_outcomes(store, month, rows) for month, rows in arrived.items()}))
+    store, arrived = Warehouse(settings.warehouse), outcomes_by_month(engine, FIRST)
+    tables = {month: reported_outcomes(store, month, rows) for month, rows in arrived.items()}
+    return [month for month in stale(tables) if _is_on_the_axis(month)]
 
 
 def nightly_wanted(settings: Settings, engine: Engine) -> list[RunWanted]:

@@ -51,13 +51,15 @@ def _marker(landing: Path) -> Path:
 
 
 def landed_source(landing: Path) -> Source | None:
-    """The source recorded by the last landing, or None if nothing was landed yet."""
+    """The source recorded by the last landing; None if nothing was landed yet, or if the record cannot be read."""
     try:
         record = json.loads(_marker(landing).read_bytes())
+        return Source(**record | {"path": Path(record["path"]) if record["path"] else None})
     except FileNotFoundError:
         return None
-    record["path"] = Path(record["path"]) if record["path"] else None
-    return Source(**record)
+    except (OSError, ValueError, TypeError, KeyError) as error:  # senders write to this folder, too
+        _LOG.warning("%s: expected the record of a source, found %r", _marker(landing), error)
+        return None
 
 
 def open_from(landing: Path) -> str:
@@ -69,6 +71,11 @@ def open_from(landing: Path) -> str:
 def claim_landing(source: Source, landing: Path) -> None:
     """Record the source before anything is landed; raise `SourceError` if the home holds contacts of another source."""
     holder = landed_source(landing)
+    if holder is None and _marker(landing).exists():
+        raise SourceError(
+            f"{_marker(landing)}: expected the record of the source of this home, found something else; restore the "
+            "file, or remove it if the home shall continue with BANK_SOURCE as it is."
+        )
     if holder is not None and holder.family != source.family:
         raise SourceError(
             f"{landing}: expected deliveries from one source, found {holder.label} there and "

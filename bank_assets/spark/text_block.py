@@ -42,8 +42,8 @@ def read_block(block: bytes, file: Delivery, identifier: str) -> TextBlock | Non
         return None
     if file.delimiter == "\t":  # Arrow would take a line of tabs for a row
         block = b"\n".join(rows_of(block.splitlines()))
-    codec = codec_of(file.encoding)
-    text = block if codec == "utf-8" else block.decode(codec).encode()
+    # UTF-8 may hold a few lines of another encoding: what they say is lost, and the rules refuse it.
+    text = block if block.isascii() else block.decode(codec_of(file.encoding), "replace").encode()
     table, has_misfits = _cut_plainly(text, file, identifier)
     columns: dict[str, Encoded] = {}
     is_open = np.zeros(table.num_rows, dtype=bool)
@@ -119,7 +119,7 @@ def _with_odd_lines(
     plain = np.flatnonzero(~is_odd)
     is_odd[plain[is_open]] = True
     places = np.flatnonzero(is_odd)
-    texts = [lines[place].decode(codec_of(file.encoding)) for place in places]
+    texts = [lines[place].decode(codec_of(file.encoding), "replace") for place in places]
     fields = [split_fields(text, file.delimiter) for text in texts]
     faults = [line_fault(text, file.delimiter, n_fields) for text in texts]
     misfits = {int(places[n]): (*fault, texts[n]) for n, fault in enumerate(faults) if fault is not None}

@@ -8,13 +8,15 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote, unquote
 
 from bank_assets.contract.values import escaped
-from bank_assets.store.atomic_files import changed_at, publish, temporary_beside
+from bank_assets.store.atomic_files import publish, temporary_beside
 
 FOLDER: Final = "campaigns"  # folder of delivered files, in the landing folder
 DELIVERED: Final = "delivered"
@@ -22,8 +24,10 @@ UPLOADED: Final = "uploaded"
 KEPT_DAYS: Final = 7
 _NAME: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _NAME_CHARACTERS: Final = 60
+_QUOTED_CHARACTERS: Final = 120  # the temporary file of an upload has a longer name
+_SUFFIX_CHARACTERS: Final = 8
 _DIGEST_CHARACTERS: Final = 16
-_UPLOADS: Final = "[0-9a-f]" * _DIGEST_CHARACTERS + "-*.csv"  # whatever else lies in the folder is none of ours
+_UPLOADS: Final = "[0-9a-f]" * _DIGEST_CHARACTERS + "-*"  # whatever else lies in the folder is none of ours
 _ENDINGS: Final = (".csv", ".tsv", ".gz", ".zip", ".parquet")
 
 
@@ -73,10 +77,14 @@ class CampaignFiles:
         """Delivered lists by name, then uploads, the newest first."""
         # Browsers send a line break in another form than the page has it.
         names = {escaped(name): path for name, path in self._delivered().items()}
-        uploads = sorted(self._uploaded.glob(_UPLOADS), key=changed_at, reverse=True)
-        return [CampaignFile(f"{DELIVERED}:{name}", name, path) for name, path in names.items()] + [
-            _upload(path) for path in uploads
-        ]
+        delivered = [CampaignFile(f"{DELIVERED}:{name}", name, path) for name, path in names.items()]
+        return delivered + [_upload(path) for _, path in sorted(self._uploads(), reverse=True)]
+
+    def _uploads(self) -> Iterator[tuple[float, Path]]:
+        """The uploads with their times; another process may remove one meanwhile."""
+        for path in self._uploaded.glob(_UPLOADS):
+            with suppress(FileNotFoundError):
+                yield path.stat().st_mtime, path
 
     def get(self, key: str) -> CampaignFile:
         """A list by its key, or `UnknownCampaignError`; uploads disappear after some days."""
@@ -85,27 +93,34 @@ class CampaignFiles:
                 return found
         raise UnknownCampaignError(key)
 
-    def keep(self, name: str, content: bytes, check: Callable[[Path], object]) -> CampaignFile:
-        """Store an upload unless `check`, which reads the temporary file, raises."""
+    def keep(self, name: str, content: bytes, check: Callable[[Path, str], object]) -> CampaignFile:
+        """Store an upload unless `check`, which reads the temporary file under the name of the list, raises."""
         digest = hashlib.sha256(content).hexdigest()
-        plain = plain_name(name) or "list.csv"
-        plain = plain if plain.endswith(".csv") else f"{plain}.csv"
         self._uploaded.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._forget_old()
-        path = self._uploaded / f"{digest[:_DIGEST_CHARACTERS]}-{plain}"
-        with temporary_beside(path) as (stream, temporary):
+        kept = _upload(self._uploaded / f"{digest[:_DIGEST_CHARACTERS]}-{_quoted(name)}")
+        with temporary_beside(kept.path) as (stream, temporary):
             stream.write(content)
             stream.flush()
-            check(temporary)
-            publish(stream, temporary, path)
-        return _upload(path)
+            check(temporary, kept.name)
+            publish(stream, temporary, kept.path)
+        return kept
 
     def _forget_old(self) -> None:
-        oldest = time.time_ns() - KEPT_DAYS * 86_400 * 10**9
-        for path in self._uploaded.iterdir():
-            if path.is_file() and changed_at(path) < oldest:
+        oldest = time.time() - KEPT_DAYS * 86_400
+        for at, path in self._uploads():
+            if at < oldest:
                 path.unlink(missing_ok=True)
 
 
+def _quoted(name: str) -> str:
+    """The name of an upload as part of a file name, on any system; senders are known by it, so all of it counts."""
+    shown = Path("".join(filter(str.isprintable, name)))
+    stem, ending = shown.stem, shown.suffix[:_SUFFIX_CHARACTERS]
+    while len(quote(stem)) > _QUOTED_CHARACTERS:
+        stem = stem[:-1]
+    return quote(f"{stem}{ending}" or "list.csv", safe="")
+
+
 def _upload(path: Path) -> CampaignFile:
-    return CampaignFile(f"{UPLOADED}:{path.name}", path.name[_DIGEST_CHARACTERS + 1 :], path)
+    return CampaignFile(f"{UPLOADED}:{path.name}", unquote(path.name[_DIGEST_CHARACTERS + 1 :]), path)

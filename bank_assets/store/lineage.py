@@ -62,12 +62,15 @@ def passed_months(store: Warehouse) -> list[str]:
     ]
 
 
-def outcomes_by_month(engine: Engine) -> dict[str, list[dict[str, Any]]]:
-    """Outcomes of identified contacts that were reported to the web app, by month of arrival."""
+def outcomes_by_month(engine: Engine, first: str) -> dict[str, list[dict[str, Any]]]:
+    """Outcomes of identified contacts that were reported to the web app, by month of arrival.
+
+    Those that arrived before the first month of the axis, as an earlier release took them, belong to that month.
+    """
     found: dict[str, list[dict[str, Any]]] = {}
     for row in outcomes.export(engine):
         if row.contact_id is not None:
-            found.setdefault(row.arrived_at[:7], []).append(
+            found.setdefault(max(row.arrived_at[:7], first), []).append(
                 {
                     "contact_id": row.contact_id,
                     "is_subscribed": row.y == "yes",

@@ -79,7 +79,7 @@ def test_columns_known_after_the_call_are_refused_in_both_spellings():
         ((*UCI.columns, UCI.columns[2]), "column age: expected every source name once, found 'age'"),
         (UCI.columns[1:], "one column with the role contact_id, found none;"),
         ((*UCI.columns[:-1], replace(UCI.target, role=None)), "one column with the role target"),
-        ((*UCI.columns, TENURE), "column tenure: expected columns up to version 1"),
+        ((*UCI.columns, TENURE), "column tenure: expected columns up to version 1, from 1 on"),
     ],
 )
 def test_what_is_no_contract_is_refused(columns, message):

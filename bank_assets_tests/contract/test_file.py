@@ -21,7 +21,7 @@ ODD = Column(
 )  # fmt: skip
 ANSWERS = Column(
     "on", "is_on", ColumnKind.CATEGORY, KnownWhen.PRE_CONTACT, "", default="no",
-    categories=("yes", "no", "1_000", "22:30", "2008-05-05", "null", "~", "1e3", "off", " x ", "", "<<"),
+    categories=("yes", "no", "1_000", "22:30", "2008-05-05", "null", "~", "1e3", "off", "x: y", "- z", "<<"),
 )  # fmt: skip
 
 
@@ -69,6 +69,7 @@ ROLE = "          - {property: role, value: target}\n"
 POST = "value: post_contact}"
 STATUSES = "value: [divorced, married, single]"
 SIGNS = "".join(f"  - {{property: {name}, value: ','}}\n" for name in ("decimalSign", "thousandsSign"))
+FIRST = "  - {property: firstMonth"
 BOUNDS = "{minimum: 16, maximum: 120}"
 UNIT = "property: unit, value: years"
 FAULTS = [
@@ -116,6 +117,14 @@ FAULTS = [
     ("values: [single]", "values: [singel]", "list statistic plan_share_single: expected categories of marital"),
     ("feature: plan_share_single", "feature: single", "list statistic single: expected a name of its own"),
     ("value: 2008-05}", "value: 2008-13}", "expected the first month as YYYY-MM"),
+    ("value: 2008-05}", "value: 1889-05}", "expected the first month as YYYY-MM, from 1990-01 on"),
+    ("version: '1'", "version: '0'", "expected version from 1 to"),
+    (FIRST, f"  - {{property: farDays, value: -1}}\n{FIRST}", "expected far_days from 1 to 36500, found -1"),
+    (FIRST, f"  - {{property: fewShare, value: 1.5}}\n{FIRST}", "expected few_share from 0 to 0.5, found 1.5"),
+    ("- name: age\n", "- name: ' age'\n", "expected names and categories of visible characters"),
+    (STATUSES, "value: [divorced, married, single, '']", "expected names and categories of visible characters"),
+    (STATUSES, "value: [divorced, married, single, 'a ']", "expected names and categories of visible characters"),
+    ("'Age {}'", "'Age {age}'", "column age: expected a phrase with {} for the value, found 'Age {age}'"),
     ("  - {property: groups", f"{SIGNS}  - {{property: groups", "expected different decimal and thousands signs"),
 ]
 

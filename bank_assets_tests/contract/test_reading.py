@@ -46,7 +46,15 @@ def test_rows_have_the_numbers_of_their_lines():
 
 @pytest.mark.parametrize(
     ("content", "encoding"),
-    [(b"a\n\xc3\xa9\n", "utf-8"), (b"\xef\xbb\xbfa\n", "utf-8-sig"), (b"a\n\xe9\n", "latin-1"), (b"\xc3", "latin-1")],
+    [
+        (b"a\n\xc3\xa9\n", "utf-8"),
+        (b"\xef\xbb\xbfa\n", "utf-8-sig"),
+        (b"a\n\xe9\n", "latin-1"),
+        (b"\xc3", "latin-1"),
+        (b"\xc3\xa9\n\xe9\n\xc3\xa9", "utf-8"),
+        (b"\xef\xbb\xbf\xc3\xa9\n\xe9\n\xc3\xa9", "utf-8-sig"),
+        (b"\xc3\xa9\n\xe9\n", "latin-1"),
+    ],
 )
 def test_the_encoding_is_that_of_the_whole_file(content: bytes, encoding: str):
     stream = io.BytesIO(content)
@@ -61,6 +69,16 @@ def test_the_encoding_is_that_of_the_whole_file(content: bytes, encoding: str):
 def test_lines_in_which_a_delimiter_may_be_text_are_found(line: str, is_open: bool):
     for block in (line, f"x;y\n{line}", f"{line}\r\nx;y"):
         assert has_open_field(block.encode(), ";") is is_open
+
+
+def test_a_line_of_another_encoding_is_lost_and_no_other():
+    _, rows = read_rows(io.BytesIO(b"a;b\nJo\xc3\xa3o;1\nJo\xe3o;2\nM\xc3\xbcller;3\n"), "utf-8")
+    assert [row.fields[0] for row in rows] == ["João", "Jo\ufffdo", "Müller"]
+
+
+def test_a_header_that_does_not_fit_is_named_in_short():
+    names = [f"q{number}" for number in range(5_000)]
+    assert read_head([";".join(["a", *names]).encode()]).faults(["a"]).endswith("'q18', 'q19' and 4,980 more")
 
 
 def test_a_line_with_too_many_or_too_few_fields_has_a_fault():

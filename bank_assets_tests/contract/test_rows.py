@@ -51,12 +51,17 @@ def judged(rule: ColumnRule, *texts: str):
     [
         (ColumnRule(AGE), "7", 'age: expected a whole number from 16 to 120, found "7"'),
         (ColumnRule(AGE), "", "age: expected a whole number from 16 to 120, found nothing"),
+        (
+            ColumnRule(replace(AGE, maximum=None)),
+            "3000000000",
+            'age: expected a whole number from 16 to 2147483647, found "3000000000"',
+        ),
         (ColumnRule(AGE, is_optional=True), "x", 'age: expected a whole number from 16 to 120, or nothing, found "x"'),
         (ColumnRule(RATE), "1,4", 'emp.rate: expected a number from -3.4 to 1.4 %, found "1,4" (did you mean 1.4?)'),
         (ColumnRule(RATE), "1.5", 'emp.rate: expected a number from -3.4 to 1.4 %, found "1.5"'),
         (ColumnRule(replace(RATE, minimum=None, maximum=None)), "1e3", 'emp.rate: expected a number %, found "1e3"'),
         (ColumnRule(JOB), "Nurse", 'job: expected one of nurse, unknown, found "Nurse" (did you mean "nurse"?)'),
-        (ColumnRule(LOAN), "true", 'loan: expected one of no, yes, found "true"'),
+        (ColumnRule(LOAN), "true", 'loan: expected one of no, yes, found "true" (did you mean "yes"?)'),
         (ColumnRule(NAME), "", "id: expected a value of at most 64 visible characters, found nothing"),
         (ColumnRule(NAME), "k\u200b", r'id: expected a value of at most 64 visible characters, found "k\u200b"'),
         (ColumnRule(DAY), "5.5.2008", 'contact_date: expected a day YYYY-MM-DD, found "5.5.2008"'),

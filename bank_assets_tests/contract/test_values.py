@@ -123,7 +123,7 @@ def test_a_number_is_written_as_it_is_read(signs):
     [
         ("k-1", True), ("k 1", True), ("😀-ké", True), ("<script>", True), ("x" * 64, True), ("=1+1", True),
         ("", False), ("x" * 65, False), ("a\x00b", False), ("k-1\u200b", False), ("k-1\u00a0", False),
-        ("\ufeffk-1", False), (" k-1", False), ("k\t1", False), ("k\u202e1", False),
+        ("Jo\ufffdo", False), ("\ufeffk-1", False), (" k-1", False), ("k\t1", False), ("k\u202e1", False),
     ],
 )  # fmt: skip
 def test_an_identifier_is_short_and_visible(text, is_usable):
@@ -145,7 +145,9 @@ def test_what_is_found_is_shown_with_its_invisible_characters_and_shortened():
         ("job", "blue collar", 'did you mean "blue-collar"?'),
         ("job", "admin", 'did you mean "admin."?'),
         ("y", "YES", 'did you mean "yes"?'),
-        ("y", "1", ""),
+        ("y", "1", 'did you mean "yes"?'),
+        ("y", "False", 'did you mean "no"?'),
+        ("y", "maybe", ""),
         ("job", "astronaut", ""),
         ("education", "", "empty: write unknown, or map it"),
         ("education", "NULL", "empty: write unknown, or map it"),

@@ -61,6 +61,7 @@ def test_good_rows_are_typed(campaign):
         ("balance", "NaN", "balance: expected a whole number"),
         ("age", "41.5", "age: expected a whole number"),
         ("contact_date", "18.10.2010", "contact_date: expected"),
+        ("contact_date", "9999-12-31", "contact_date: expected a day YYYY-MM-DD from 1990-01-01 to 2100-01-01"),
         ("contact_id", "", "contact_id: expected a value"),
     ],
 )
@@ -71,6 +72,12 @@ def test_a_bad_row_is_named_and_the_good_one_is_kept(campaign, column, value, ex
     assert "line 3" in found.rejected[0]
     assert expected in found.rejected[0]
     assert len(found.contact_ids) + found.n_rejected == delivery.rows
+
+
+def test_a_day_far_from_the_others_keeps_no_list_open(campaign):
+    far = GOOD | {"contact_id": "far", "contact_date": "2090-10-18"}
+    found, delivery = campaign([*(GOOD | {"contact_id": f"k-{number}"} for number in range(40)), far])
+    assert (len(found.contact_ids), delivery.last_day) == (41, "2010-10-18")
 
 
 def test_a_customer_twice_is_called_once(campaign):

@@ -164,7 +164,8 @@ ROW = contact()
 
 @pytest.mark.parametrize(("content", "found"), [
     ("", "an empty file"),
-    ("\n\n", "a first line of one field"),
+    ("\n\n", "an empty first line"),
+    ("\n" + delimited([contact()]), "an empty first line"),
     (delimited([]), "a header without rows"),
     (delimited([ROW], WITHOUT_AGE), "missing: 'age'"),
     (delimited([ROW | {"iban": "x"}], (*UCI.delivery_columns, "iban")), "extra: 'iban'"),
@@ -173,7 +174,8 @@ ROW = contact()
     (delimited([ROW], delimiter=":"), "fields separated by :"),
     (delimited([ROW]).split("\n", 1)[1], "no header"),
     (delimited([ROW]).encode("utf-16"), "UTF-16 or binary"),
-    (delimited([ROW | {"contact_date": "5 May"}]), "none in 1 rows"),
+    (delimited([ROW | {"contact_date": "5 May"}]), 'none in 1 rows; in the first "5 May"'),
+    (delimited([ROW]).replace(";", ",", 18), "none in 1 rows; in the first expected 19 fields, found 1"),
     (b"x" * 70_000, "no line end in the first 65,536 bytes"),
 ])  # fmt: skip
 def test_an_unusable_file_is_set_aside_with_its_reason_and_the_others_are_accepted(home, content, found):
@@ -214,6 +216,13 @@ def test_a_file_still_being_written_waits(home):
     assert home.register(written + timedelta(seconds=4), 5).incomplete == ["contacts/a.csv"]
     assert read_manifest(home.warehouse) == ()
     assert len(home.register(written + timedelta(seconds=6), 5).new) == 1
+
+
+def test_a_file_from_a_clock_that_is_wrong_does_not_wait_for_its_time(home):
+    path = home.deliver(delimited([contact()]))
+    written = datetime.fromtimestamp(path.stat().st_ctime, UTC)
+    assert home.register(written - timedelta(seconds=4), 5).incomplete == ["contacts/a.csv"]
+    assert len(home.register(written - timedelta(days=400), 5).new) == 1
 
 
 def test_a_file_that_grows_while_it_is_copied_waits(home, monkeypatch):

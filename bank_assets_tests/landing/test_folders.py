@@ -6,6 +6,7 @@ import os
 import pytest
 
 from bank_assets.landing import refusals as refused_files
+from bank_assets.landing.folders import landing_is_missing
 from bank_assets.landing.register import manifest_path, read_manifest
 from bank_assets_tests.landing.landing_home import CONTENT
 
@@ -80,6 +81,28 @@ def test_what_is_no_delivery_is_reported_once_by_name(home, name, said):
     assert home.alerts() == told
     assert len(told) == 1
     assert path.exists()
+
+
+@pytest.mark.parametrize("name", ["outcomes", "withdrawals", "refused"])
+def test_a_file_in_place_of_a_folder_is_reported_and_stops_nothing(home, name):
+    home.put("good.csv")
+    (home.landing / name).write_bytes(CONTENT)
+    assert not landing_is_missing(home.landing)
+    first, again = home.register(), home.register()
+    assert home.names() == ["good.csv"]
+    assert f"{name}: expected only the folders" in first.refused[0].problem
+    assert (again.refused, len(home.alerts())) == ([], 1)
+
+
+@pytest.mark.parametrize("content", [b"[]", b"\xff", b"{", b'{"contacts/bad.csv": 1}', b'{"contacts/bad.csv": {}}'])
+def test_damaged_notes_about_files_stop_nothing(home, content):
+    home.put("bad.csv", b"no header")
+    home.put("good.csv")
+    for name in ("landing_index.json", "left.json"):
+        (home.warehouse / "raw").mkdir(parents=True, exist_ok=True)
+        (home.warehouse / "raw" / name).write_bytes(content)
+    assert len(home.register().refused) == 1
+    assert home.register().unchanged == ["contacts/good.csv"]
 
 
 def test_what_is_gone_is_no_longer_reported(home):

@@ -12,6 +12,7 @@ import pytest
 
 from bank_assets.contract.uci import UCI
 from bank_assets.landing.deliveries import register_deliveries
+from bank_assets.landing.formats import content_of
 from bank_assets.landing.register import read_manifest
 from bank_assets_tests.landing.landing_home import CONTENT, NOW
 from bank_assets_tests.world.customers import DELIVERED, delimited
@@ -95,6 +96,26 @@ def test_parquet_is_read_as_the_same_rows(home, tmp_path):
     header, line = delivery.path.read_text().splitlines()
     assert [text.strip('"') for text in header.split(";")] == list(row)
     assert [text.strip('"') for text in line.split(";")] == [str(value) for value in row.values()]
+
+
+def damaged_parquet(tmp_path):
+    path = tmp_path / "x.parquet"
+    pq.write_table(pa.table({"contact_id": [f"c-{number}" for number in range(1_000)]}), path, compression="gzip")
+    content = bytearray(path.read_bytes())
+    content[60:90] = bytes(30)
+    return bytes(content)
+
+
+def test_a_damaged_page_of_a_parquet_file_is_no_lack_of_rights(home, tmp_path):
+    home.put("x.parquet", damaged_parquet(tmp_path))
+    assert "a damaged one" in home.register().refused[0].problem
+    assert (home.landing / "refused" / "x.parquet").exists()
+
+
+def test_decimals_of_parquet_columns_have_no_exponents(home, tmp_path):
+    pq.write_table(pa.table({"rate": [1e-07, 4.857, None, 12.0]}), tmp_path / "x.parquet")
+    text = b"".join(content_of(tmp_path / "x.parquet", "x.parquet")).decode()
+    assert text.replace('"', "").splitlines() == ["rate", "0.0000001", "4.857", "", "12"]
 
 
 def test_times_and_gaps_of_parquet_columns_are_text(home):

@@ -153,7 +153,7 @@ def test_a_missing_landing_folder_is_reported_and_the_loop_resumes_when_it_is_ba
 
 def test_an_unreadable_landing_folder_is_an_error_with_what_to_do(daemon, contacts):
     (daemon.settings.landing).mkdir()
-    (daemon.settings.landing / "contacts").write_text("a file where the folder should be")
+    (daemon.settings.landing / "contacts").symlink_to("a-mount-that-is-gone")
     with pytest.raises(Exception, match="expected a folder that this process may list"):
         daemon.look(CONTACTS)
     (daemon.settings.landing / "contacts").unlink()

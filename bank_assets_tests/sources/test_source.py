@@ -10,7 +10,7 @@ import pytest
 from bank_assets.contract.uci import UCI
 from bank_assets.landing.header import DeliveryRefused
 from bank_assets.settings import Settings
-from bank_assets.sources.source import claim_landing, landed_source, resolve_source
+from bank_assets.sources.source import claim_landing, landed_source, open_from, resolve_source
 from bank_assets.sources.uci import SourceError, is_pinned
 
 
@@ -50,6 +50,16 @@ def test_auto_takes_the_file_in_the_data_folder_first(settings, delivery):
     source = resolve_source(settings, default_file=delivery, download=offline)
     assert (source.kind, source.path, source.is_real) == ("file", delivery, False)
     assert source.reason.startswith("auto: found ")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff", b'{"path": 1}', b'{"path": null, "colour": 2}'])
+def test_a_record_of_the_source_that_a_sender_overwrote_stops_no_run_and_claims_nothing(settings, delivery, content):
+    source = resolve_source(settings, default_file=delivery, download=offline)
+    claim_landing(source, settings.landing)
+    (settings.landing / "source.json").write_bytes(content)
+    assert (landed_source(settings.landing), open_from(settings.landing)) == (None, "")
+    with pytest.raises(SourceError, match="restore the file, or remove it"):
+        claim_landing(source, settings.landing)
 
 
 def test_auto_keeps_a_home_that_was_begun_with_simulated_contacts(settings, delivery):

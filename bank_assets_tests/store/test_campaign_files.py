@@ -4,7 +4,6 @@ import os
 
 import pytest
 
-from bank_assets.store import campaign_files
 from bank_assets.store.campaign_files import KEPT_DAYS, CampaignFiles, UnknownCampaignError, campaign_of
 
 
@@ -14,15 +13,15 @@ def files(tmp_path) -> CampaignFiles:
 
 
 def test_delivered_and_uploaded_files_are_found_by_their_key(files):
-    kept = files.keep("../../etc/spring list.csv", b"contact_id\n1\n", lambda path: path.read_bytes())
+    kept = files.keep("../../etc/spring list.csv", b"contact_id\n1\n", lambda path, _: path.read_bytes())
     assert [found.key for found in files.all()] == ["delivered:example.csv", kept.key]
-    assert files.get(kept.key).name == "spring-list.csv"
+    assert files.get(kept.key).name == "spring list.csv"
     with pytest.raises(UnknownCampaignError, match="upload it again"):
         files.get("uploaded:nothing.csv")
 
 
 def test_an_upload_that_does_not_fit_leaves_nothing(files, tmp_path):
-    def refuse(path):
+    def refuse(path, _):
         assert path.read_bytes() == b"x"
         raise ValueError("no header")
 
@@ -32,22 +31,39 @@ def test_an_upload_that_does_not_fit_leaves_nothing(files, tmp_path):
 
 
 def test_uploads_vanish_after_some_days(files, tmp_path):
-    old = files.keep("old.csv", b"1", lambda _: None)
+    old = files.keep("old.csv", b"1", lambda *_: None)
     os.utime(old.path, (0, old.path.stat().st_mtime - (KEPT_DAYS + 1) * 86_400))
-    files.keep("new.csv", b"2", lambda _: None)
+    files.keep("new.csv", b"2", lambda *_: None)
     assert [found.name for found in files.all()] == ["example.csv", "new.csv"]
 
 
-def test_other_files_are_none_of_ours_and_one_that_vanishes_is_not_missed(files, tmp_path, monkeypatch):
-    kept = files.keep("list.csv", b"1", lambda _: None)
-    (tmp_path / "uploads" / "folder.csv").mkdir()
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("crm Märkte 05.csv", "crm Märkte 05.csv"),
+        ("..csv", "..csv"),
+        ("", "list.csv"),
+        ("a\x00b\u202ec\n.csv", "abc.csv"),
+        ("crm-" + "x" * 300 + ".csv", "crm-" + "x" * 116 + ".csv"),
+        ("crm-" + "ü" * 200 + ".tsv", "crm-" + "ü" * 19 + ".tsv"),
+        ("100%25.csv", "100%25.csv"),
+        ("customers of may 2010", "customers of may 2010"),
+    ],
+)
+def test_an_upload_is_checked_and_kept_under_one_name_by_which_its_sender_is_known(files, name, kept):
+    checked = []
+    made = files.keep(name, b"1", lambda _, known_as: checked.append(known_as))
+    assert [made.name, *checked, files.get(made.key).name] == [kept] * 3
+
+
+def test_uploads_that_another_process_removes_meanwhile_and_other_files_disturb_nobody(files, tmp_path):
+    kept = files.keep("a.csv", b"1", lambda *_: None)
     for name in (".DS_Store", "notes.csv", f"._{kept.path.name}"):
         (tmp_path / "uploads" / name).touch()
-    monkeypatch.setattr(campaign_files.time, "time_ns", lambda: 10**19)  # everything is old
-    assert [one.name for one in files.all()] == ["example.csv", "list.csv"]
-    files.keep("list.csv", b"2", lambda _: kept.path.unlink(missing_ok=True))
-    kept.path.symlink_to(tmp_path / "gone")
-    assert kept.key in [one.key for one in files.all()]
+    assert [found.name for found in files.all()] == ["example.csv", "a.csv"]
+    (tmp_path / "uploads" / f"{'0' * 16}-gone.csv").symlink_to("nowhere")
+    files.keep("b.csv", b"2", lambda *_: None)
+    assert kept.key in [found.key for found in files.all()]
 
 
 def test_a_name_shows_its_control_characters_and_is_found_as_a_browser_sends_it(tmp_path):

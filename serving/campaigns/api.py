@@ -25,7 +25,7 @@ from serving.campaigns.planning import PlannedCampaign, ScoredCampaign, plan_con
 from serving.campaigns.schemas import PlanRequest, RulesRequest, ValueByBalance
 from serving.champion.champion import Champion, ChampionStore, PublishedState
 from serving.customers.suppressions import Suppressions
-from serving.decisions.payloads import Payloads, decoded
+from serving.decisions.payloads import Payloads, check_date, decoded
 from serving.decisions.schemas import EconomicsRequest, PredictionRequest
 from serving.decisions.scoring import economics_of
 from serving.web.bodies import JsonBody
@@ -141,6 +141,7 @@ def plan_campaign(
     Raises:
         EconomicsError, PlanError, HoldoutError, SuppressionError: an amount, limit, share or rule is unusable.
     """
+    check_date(request.contact_date)
     contacts, economics = contacts_of(request, payloads), economics_of(request.economics, default)
     day = request.contact_date or dt.datetime.now(dt.UTC).date()
     scored = score_contacts(contacts, day, champion, published, payloads)

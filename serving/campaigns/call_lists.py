@@ -88,7 +88,7 @@ class CallLists:
 
     def keep_upload(self, name: str, content: bytes) -> CampaignFile:
         """Keep an analyst's list, after reading it once so that a file that does not fit is refused at once."""
-        return self.files.keep(name, content, lambda path: read_contacts(path, self.payloads, name))
+        return self.files.keep(name, content, lambda path, known_as: read_contacts(path, self.payloads, known_as))
 
     def keep(self, chosen: ScoredList, planned: PlannedCampaign, actor: str) -> CampaignList:
         """Write the list's CSV files and put the list on record; its id is in every row of the files."""

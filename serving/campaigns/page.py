@@ -96,12 +96,9 @@ async def suppress(
     request: Request[Any, Any, Any], data: MultipartBody[dict[str, Any]], suppressions: NamedDependency[Suppressions]
 ) -> Response[Any]:
     """Add contacts that must not be called; the plan follows."""
-    file = data.get("file")
-    try:
-        content = (await file.read()).decode("utf-8-sig") if isinstance(file, UploadFile) else ""
-    except UnicodeDecodeError as error:
-        raise PayloadError(FieldError("file", "text in UTF-8", f"byte {error.start} is not")) from None
-    requested = SuppressionList.from_text(f"{data.get('ids', '')}\n{content}").contact_ids
+    requested: frozenset[str] = frozenset().union(
+        *[SuppressionList.from_text(text).contact_ids for text in await _texts_of(data)]
+    )
     if not requested:
         raise PayloadError(FieldError("ids", "at least one contact id, one per line", "none"))
     new = await asyncio.to_thread(suppressions.add, requested, reason="campaign page", actor=identity_of(request).name)
@@ -111,6 +108,21 @@ async def suppress(
     total = len(suppressions.current.contact_ids)
     part = SuppressionView(total, f"{count(new)} added, {count(len(requested) - new)} were on the list already.", key)
     return show(request, part, part, headers={"HX-Trigger": "suppressions-changed"})
+
+
+async def _texts_of(data: dict[str, Any]) -> list[str]:
+    """The texts of a form's field and files; a name may be sent more than once, and no objection may get lost."""
+    texts = []
+    for part in (one for name in ("ids", "file") for one in _listed(data.get(name, ""))):
+        try:
+            texts.append((await part.read()).decode("utf-8-sig") if isinstance(part, UploadFile) else str(part))
+        except UnicodeDecodeError as error:
+            raise PayloadError(FieldError("file", "text in UTF-8", f"byte {error.start} is not")) from None
+    return texts
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 @post("/campaign/lists", name="page:campaign:make", status_code=201, sync_to_thread=True)

@@ -12,6 +12,7 @@ import msgspec
 
 from bank_assets.contract.columns import Column, ColumnKind, NumberSigns
 from bank_assets.contract.contract import Contract
+from bank_assets.contract.rows import PLANNED
 from bank_assets.contract.values import (
     IDENTIFIER_LENGTH,
     SPACE,
@@ -25,7 +26,7 @@ from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
 from bank_assets.ledger.records import Decision
 from bank_assets.reports.formats import field_text
 from serving.decisions.payloads import Payloads
-from serving.decisions.schemas import FIRST_DATE, LAST_DATE, MINIMUM_EUR, EconomicsRequest, PredictionRequest
+from serving.decisions.schemas import MINIMUM_EUR, EconomicsRequest, PredictionRequest
 from serving.decisions.view_models import FieldGroup, FormField, PredictForm
 from serving.web.problems import FieldError, PayloadError
 
@@ -133,7 +134,7 @@ def _column_field(column: Column, value: str, error: str, contract: Contract) ->
         return FormField(name, label, meaning, "", "text", value, error=error)
     if column is contract.contact_date:
         meaning = "By default the last day of data. Much later days have old features, and the answer warns of it."
-        return FormField(name, label, meaning, "", "date", value, [], str(FIRST_DATE), str(LAST_DATE), "", error)
+        return FormField(name, label, meaning, "", "date", value, [], str(PLANNED.first), str(PLANNED.last), "", error)
     if column.is_number:
         bounds, meaning = (column.minimum, column.maximum), column.description
         if None not in bounds:

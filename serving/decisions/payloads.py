@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from bank_assets.contract.columns import Column, ColumnKind
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import LEAKAGE_RULE
-from bank_assets.contract.rows import Calendar, ColumnRule
+from bank_assets.contract.rows import PLANNED, Calendar, ColumnRule
 from bank_assets.contract.values import IDENTIFIER_LENGTH, SPACE, found_words, is_identifier, iso_day, meant, visible
 from bank_assets.ledger.models import canonical_json
-from serving.decisions.schemas import FIRST_DATE, LAST_DATE, PredictionRequest, request_type
+from serving.decisions.schemas import PredictionRequest, request_type
 from serving.web.bodies import SHOWN, fault, not_json, shown
 from serving.web.openapi import inlined
 from serving.web.problems import FieldError, PayloadError
@@ -82,7 +82,7 @@ class Payloads:
         try:
             request = msgspec.convert(raw, self.struct)
         except msgspec.ValidationError as error:
-            read = _as_text_is_read(raw)
+            read = as_text_is_read(raw)
             if read is not raw:
                 return self.request_of(read)
             raise PayloadError(*(self.field_errors(raw) or (FieldError("", str(error), shown(raw)),))) from None
@@ -220,8 +220,8 @@ def _date_error(name: str, value: object) -> FieldError | None:
     if value is None:
         return None
     day = iso_day(value) if isinstance(value, str) else value if isinstance(value, dt.date) else None
-    if day is None or not FIRST_DATE <= day <= LAST_DATE:
-        return FieldError(name, f"a day YYYY-MM-DD from {FIRST_DATE} to {LAST_DATE}", shown(value))
+    if day is None or not PLANNED.first <= day <= PLANNED.last:
+        return FieldError(name, PLANNED.expected, shown(value))
     return None
 
 
@@ -236,9 +236,14 @@ def checked(request: PredictionRequest) -> PredictionRequest:
     check_date(request.contact_date)
     if request.contact_id is None or is_identifier(request.contact_id):
         return request
-    if (error := _id_error("contact_id", request.contact_id)) is not None:
+    return msgspec.structs.replace(request, contact_id=usable_id(request.contact_id))
+
+
+def usable_id(contact_id: str | None) -> str | None:
+    """An identifier as a file's field is read: trimmed, and refused if it cannot name a contact."""
+    if (error := _id_error("contact_id", contact_id)) is not None:
         raise PayloadError(error)
-    return msgspec.structs.replace(request, contact_id=request.contact_id.strip(SPACE))
+    return contact_id and contact_id.strip(SPACE)
 
 
 def decoded(part: bytes | msgspec.Raw) -> object:
@@ -251,8 +256,8 @@ def decoded(part: bytes | msgspec.Raw) -> object:
         raise PayloadError(FieldError("", "JSON with numbers a double can hold", str(error))) from None
 
 
-def _as_text_is_read(raw: object) -> object:
-    """The row with 41.0 as 41, which JSON does not tell apart, and texts trimmed as fields of a file are."""
+def as_text_is_read(raw: object) -> object:
+    """An object with 41.0 as 41, which JSON does not tell apart, and texts trimmed as fields of a file are."""
     if not isinstance(raw, Mapping):
         return raw
     changed = {name: int(value) for name, value in raw.items() if isinstance(value, float) and value.is_integer()}

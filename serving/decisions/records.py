@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine
 
 from bank_assets.contract.contract import Contract
+from bank_assets.contract.values import SPACE, found_words, moment
 from bank_assets.core.features.as_of import AsOfState
 from bank_assets.core.features.contacts import frame_from_deliveries
 from bank_assets.core.features.feature_set import current_features
@@ -233,14 +234,16 @@ def iso_time(name: str, text: str | None, *, keeps_day: bool = False) -> str | N
     """
     if text is None:
         return None
+    written = moment(text.strip(SPACE))
     try:
-        written = dt.datetime.fromisoformat(text)
-        moment = written.replace(tzinfo=dt.UTC) if written.tzinfo is None else written.astimezone(dt.UTC)
-    except (ValueError, OverflowError):
-        raise PayloadError(FieldError(name, "an ISO date or time, UTC if no zone is given", repr(text[:60]))) from None
-    if keeps_day and moment.date() != written.date():
+        at = written and (written.astimezone(dt.UTC) if written.tzinfo else written.replace(tzinfo=dt.UTC))
+    except OverflowError:
+        at = None
+    if written is None or at is None:
+        raise PayloadError(FieldError(name, "an ISO date or time, UTC if no zone is given", found_words(text)))
+    if keeps_day and at.date() != written.date():
         return written.isoformat(timespec="seconds")
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ").zfill(27)
+    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ").zfill(27)
 
 
 def _cursor(text: str | None) -> int | None:

@@ -15,8 +15,6 @@ from bank_assets.core.economics.economics import MAXIMUM_EUR
 from bank_assets.core.model.reasons import ReasonGiven
 from serving.web.bodies import PRINTABLE
 
-FIRST_DATE: Final = dt.date(1990, 1, 1)  # a contact date before it, or after the last, is a mistake
-LAST_DATE: Final = dt.date(2100, 1, 1)
 # Less is no amount of money. A value near 0 makes a break-even beyond what a double, and so a record, can hold.
 MINIMUM_EUR: Final = 0.01
 
@@ -72,9 +70,10 @@ def request_type(contract: Contract) -> type[PredictionRequest]:
 
 def _field(column: Column) -> tuple[str, Any] | tuple[str, Any, Any]:
     unit = f" Unit: {column.unit}." if column.unit else ""
+    low, high = column.bounds
     meta = Meta(
-        ge=column.minimum,
-        le=column.maximum,
+        ge=low,
+        le=high,
         extra_json_schema={
             "title": column.source,
             "description": column.description + unit,

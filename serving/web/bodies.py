@@ -14,6 +14,7 @@ import msgspec
 from litestar import Request
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
+from bank_assets.contract.values import nearest
 from serving.web.openapi import body_of, inlined, secured
 from serving.web.problems import FieldError, MediaTypeError, PayloadError
 
@@ -179,7 +180,9 @@ def fault(message: str, schema: Mapping[str, Any], body: bytes) -> FieldError:
         fields = _alternative(expected, "object").get("properties", {})
         return FieldError(name[:SHOWN], f"only the fields {', '.join(fields)}", "an unknown field")
     try:
-        found = shown(_value_at(msgspec.json.decode(body), path))
+        value = _value_at(msgspec.json.decode(body), path)
+        near = nearest(value, expected.get("enum", ())) if isinstance(value, str) else ""
+        found = shown(value) + (f' (did you mean "{near}"?)' if near else "")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         found = "a number that no double holds" if "out of range" in text else "something that is no JSON"
     except LookupError:

@@ -222,7 +222,9 @@ def _parameters(error: Exception, request: Request[Any, Any, Any] | None) -> tup
 def _expected(message: str) -> str:
     """What msgspec's message about a parameter expects, in words."""
     text = message.replace("`", "").partition(", got ")[0]
-    expected = text.removeprefix("Expected ").removeprefix("Invalid RFC3339 encoded ")
+    expected = text.removeprefix("Expected ").removeprefix("Invalid RFC3339 encoded ").removesuffix(" | null")
+    if expected == "Number out of range":
+        return "a number that a double holds"
     for name, word in PARAMETER_WORDS.items():
         expected = re.sub(rf"\b{name}\b", word, expected)
     return expected or "a value"

@@ -1,35 +1,62 @@
-"""One text has one verdict at every door: contacts, lists, uploads, forms and JSON."""
+"""One text has one verdict at every door: contacts, outcomes, lists, uploads and batches, forms and JSON."""
 
 import io
+import tempfile
 from dataclasses import replace
+from datetime import UTC, datetime
+from json import dumps as encode
 from pathlib import Path
 
 import pytest
 
 from bank_assets.contract.columns import Column, ColumnKind, KnownWhen, NumberSigns
 from bank_assets.contract.contract import Contract
-from bank_assets.contract.rows import Calendar, ColumnRule, Encoded, RowRules
 from bank_assets.contract.sent_text import SentText
 from bank_assets.contract.uci import UCI
 from bank_assets.core.economics.economics import Economics
+from bank_assets.landing.campaign_file import read_campaign
+from bank_assets.landing.delivery_file import describe
+from bank_assets.landing.header import delivery_kinds
+from bank_assets.landing.register import Delivery
+from bank_assets.spark.tables import Family
+from bank_assets.spark.text_block import read_block
 from bank_assets_tests.world.contracts import with_column
 from bank_assets_tests.world.customers import delimited, delivered
 from serving.campaigns.call_lists import read_contacts
 from serving.campaigns.form import plan_form, settings_of
+from serving.decisions.api import read_outcome
 from serving.decisions.form import default_values, recorded_values, request_from, sent_values
 from serving.decisions.payloads import Payloads
 from serving.decisions.uploads import BatchError, csv_rows
 from serving.web.problems import PayloadError
 
 ROW = {name: str(value) for name, value in delivered(contact_date="2010-11-22").items()}
+GOOD_OUTCOME = {"y": "yes", "duration": "90", "arrived_at": "2010-11-25"}
 GERMAN = replace(UCI, decimal_sign=",", thousands_sign=".")
 RATE = Column("rate", "rate", ColumnKind.DECIMAL, KnownWhen.PRE_CONTACT, "Rate.", minimum=0, maximum=9e9, default=4.857)
 
 
+def _file(kind: str, row: dict[str, str], contract: Contract) -> tuple[Delivery, bytes]:
+    """A delivery of a good row and another one."""
+    of, usual = delivery_kinds(contract)[kind], {**ROW, "rate": "4,5", **GOOD_OUTCOME}
+    path = Path(tempfile.mkdtemp()) / "x.csv"
+    path.write_text(delimited([{**usual, "contact_id": "good"}, {**usual, **row}], of.columns))
+    return describe(path, of, name=path.name, arrival=1, now=datetime(2010, 12, 1, tzinfo=UTC)), path.read_bytes()
+
+
+def _rejected(kind: str, row: dict[str, str], contract: Contract) -> str:
+    file, content = _file(kind, row, contract)
+    block = read_block(content.split(b"\n", 1)[1], file, "contact_id")
+    verdict = Family(contract, kind).rules(file).judge(block.columns, block.misfits)
+    return "; ".join(sentence for _, sentence in verdict.reasons().get(1, []))
+
+
 def contacts(row: dict[str, str], contract: Contract) -> str:
-    rules = tuple(ColumnRule(column, signs=contract.signs(column)) for column in contract.columns)
-    verdict = RowRules(rules, calendar=Calendar.of(contract)).judge({name: Encoded.of([row[name]]) for name in row})
-    return "; ".join(sentence for _, sentence in verdict.reasons().get(0, []))
+    return _rejected("contacts", row, contract)
+
+
+def customers(row: dict[str, str], contract: Contract) -> str:
+    return "; ".join(read_campaign(_file("campaigns", row, contract)[0], contract).rejected)
 
 
 def upload(row: dict[str, str], contract: Contract) -> str:
@@ -60,7 +87,6 @@ def _refusal(read) -> str:
     return ""
 
 
-@pytest.mark.parametrize("door", [contacts, upload, form])
 @pytest.mark.parametrize(
     ("column", "text", "said"),
     [
@@ -86,12 +112,50 @@ def _refusal(read) -> str:
         ("contact_id", " k-1 ", ""),
         ("contact_date", "22/11/2010", 'found "22/11/2010"'),
         ("contact_date", "2010-11-22 00:00:00", 'found "2010-11-22 00:00:00"'),
+        *(
+            ("balance", text, f'found "{text}"')
+            for text in ("１２００", "−5", "5-", "(500)", "0x10", "9" * 19, "#REF!")
+        ),
+        *(("contact_date", text, f'found "{text}"') for text in ("2010-11-31", "20101122", "2010-W47-1", "40504")),
+        *(("contact_date", text, f'found "{text}"') for text in ("9999-12-31", "1889-11-22", "-2010-11-22")),
+        ("housing", "TRUE", 'found "TRUE" (did you mean "yes"?)'),
+        ("housing", "0", 'found "0" (did you mean "no"?)'),
+        ("job", "ｍanagement", '(did you mean "management"?)'),
+        ("contact_id", "Jo\ufffdo", 'found "Jo\ufffdo"'),
+        ("contact_id", "\ufeffk-1", r'found "\ufeffk-1"'),
+        ("contact_id", "Jo\u00e3o", ""),
     ],
 )
-def test_one_text_has_one_verdict_at_every_door(door, column, text, said):
-    row = {**ROW, column: text.strip("".join(map(chr, range(0x21)))) if door is contacts else text}
-    found = door({**row, "y": "yes"} if door is contacts else row, UCI)
-    assert said in found if said else not found
+def test_one_text_has_one_verdict_at_every_door(column, text, said):
+    verdicts = {door.__name__: door({**ROW, column: text}, UCI) for door in (contacts, customers, upload, form)}
+    assert [door for door, found in verdicts.items() if (said not in found if said else found)] == [], verdicts
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "said"),
+    [
+        ("y", "YES", 'found "YES" (did you mean "yes"?)'),
+        ("y", " yes ", ""),
+        ("contact_id", "k-1\u200b", r'found "k-1\u200b"'),
+        ("contact_id", " k-1 ", ""),
+        ("contact_id", "Jo\ufffdo", 'found "Jo\ufffdo"'),
+        ("arrived_at", "2010-11-25 10:00:00+00", ""),
+        ("arrived_at", "2010-11-25 10:00:00 +0000", ""),
+        ("arrived_at", "2010-11-25T10:00:00.123Z", ""),
+        ("arrived_at", "2010-11-25 10:00:00 UTC", ""),
+        *(("arrived_at", text, f'found "{text}"') for text in ("2010-11-25 later", "2010-11-25x10:00", "20101125")),
+        *(("arrived_at", text, f'found "{text}"') for text in ("1850-01-01", "2008-04-30", "2010-W47-1", "25/11/2010")),
+    ],
+)
+def test_an_outcome_has_one_verdict_in_a_delivery_and_in_the_api(column, text, said):
+    row = {"contact_id": "k-1", "y": "no", "arrived_at": "2010-11-25", column: text}
+    sent = encode(row).encode()
+    verdicts = [_rejected("outcomes", row, UCI), _refusal(lambda: read_outcome(sent, (), UCI))]
+    assert [found for found in verdicts if (said not in found if said else found)] == []
+
+
+def test_an_outcome_is_recorded_for_the_trimmed_identifier():
+    assert read_outcome(b'{"contact_id": " k-1 ", "y": "yes"}', (), UCI).contact_id == "k-1"
 
 
 @pytest.mark.parametrize(
@@ -116,7 +180,7 @@ def test_an_identifier_is_recorded_without_the_blanks_around_it():
     assert payloads.request_of({**sent, "contact_id": " k-1 "}).contact_id == "k-1"
 
 
-@pytest.mark.parametrize("door", [contacts, upload, form])
+@pytest.mark.parametrize("door", [contacts, customers, upload, form])
 def test_a_declared_thousands_sign_is_read_at_every_door(door):
     contract = with_column(RATE, GERMAN)
     row = {**ROW, "balance": "12.000", "rate": "1.234,5"}

@@ -153,6 +153,8 @@ def test_a_hold_out_is_random_but_the_same_for_the_same_list(client, payload):
         ({"contacts": []}, "contacts"),
         ({"contacts": [{}]}, "contacts[0].age"),
         ({"contacts": [5]}, "contacts[0]."),
+        ({"contact_date": "9999-12-31"}, "contact_date"),
+        ({"contact_date": "1889-12-31"}, "contact_date"),
         ({"capacity": -1}, None),
         ({"budget_eur": -1}, None),
         ({"holdout_share": 0.9}, "holdout_share"),

@@ -152,6 +152,12 @@ def test_a_default_date_of_an_upload_has_the_bounds_of_any(client):
     assert problem_of(response)["errors"][0]["field"] == "contact_date"
 
 
+@pytest.mark.parametrize("text", ["2.000", "1e3"])
+def test_an_amount_in_an_address_is_read_as_in_a_form(client, text):
+    response = client.post(f"{BATCH}?value_eur={text}", content=csv_of([PAYLOAD]), headers=CSV)
+    assert problem_of(response)["errors"][0]["field"] == "value_eur"
+
+
 @pytest.mark.parametrize("path", ["/", "/health/ready", "/api/v1/model", "/static/app.css", f"{PATH}/unknown"])
 def test_head_is_get_without_the_body(client, path):
     got, head = client.get(path), client.head(path)
