@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from bank_assets.contract.errors import ContractError
-from bank_assets.contract.reading import encoding_of, read_rows
+from bank_assets.contract.reading import Head, blocks, head_of
 from bank_assets.contract.rows import Encoded
-from bank_assets.landing.formats import content_of
+from bank_assets.core.arrays import IntArray
+from bank_assets.landing.formats import unpack
+from bank_assets.spark.text_block import read_block
 
 
 @dataclass(frozen=True)
@@ -21,44 +23,41 @@ class FileTable:
 
     Attributes:
         columns: the text of each column by its name, (n_rows,) each.
-        spelling: encoding and delimiter, in words.
-        faults: (line, message) of rows whose fields cannot be told apart; they are not in the columns.
+        faults: sentences about the lines whose fields cannot be told apart; they are not in the columns.
     """
 
     name: str
+    head: Head
     columns: Mapping[str, Encoded]
     n_rows: int
-    spelling: str
-    faults: tuple[tuple[int, str], ...]
+    faults: tuple[str, ...]
 
 
 def read_table(path: Path) -> FileTable:
     """Read a file; raise `ContractError` if it is of no delivered format, or no table with names and rows."""
-    stream = io.BytesIO(b"".join(content_of(path, str(path))))
-    encoding = encoding_of(stream)
-    head, rows = read_rows(stream, encoding)
-    places: list[dict[str, int]] = [{} for _ in head.columns]
-    codes: list[list[int]] = [[] for _ in head.columns]
-    faults = []
-    for row in rows:
-        if row.fault is not None:
-            faults.append((row.line, row.fault[1]))
-            continue
-        for place, of_column, field in zip(places, codes, row.fields, strict=True):
-            of_column.append(place.setdefault(field, len(place)))
-    n_rows = len(codes[0]) if codes else 0
-    if len(head.columns) < 2 or not n_rows:
+    with TemporaryDirectory() as folder:
+        text = unpack(path, Path(folder))
+        head, size = head_of(text, "cp1252"), text.stat().st_size  # Latin-1, and what Windows adds to it
+        names = head.columns
+        if odd := sorted({name for name in names if not name or names.count(name) > 1}) if len(names) > 1 else []:
+            raise ContractError(
+                f"{path.name}: expected a name of its own for each column, found {', '.join(map(repr, odd))} "
+                "repeatedly or without a name; correct the header."
+            )
+        block = read_block(b"".join(blocks(text, 0, size)), head, names[0]) if len(names) > 1 else None
+    rows = np.delete(np.arange(len(block.identifiers)), list(block.misfits)) if block else np.arange(0)
+    if block is None or not rows.size:
         raise ContractError(
-            f"{path}: expected a header, several columns and rows, found {len(head.columns)} columns and "
-            f"{n_rows} rows; deliver a CSV file with the names in the first line, or Parquet."
+            f"{path.name}: expected a header, several columns and rows, found {len(names)} columns and {rows.size} "
+            "rows; deliver a CSV file with the names in the first line, or Parquet."
         )
-    if odd := sorted({name for name in head.columns if not name or head.columns.count(name) > 1}):
-        raise ContractError(
-            f"{path}: expected a name of its own for each column, found {', '.join(map(repr, odd))} repeatedly or "
-            "without a name; correct the header."
-        )
-    columns = {
-        name: Encoded(np.array(of_column, dtype=np.int32), list(place))
-        for name, place, of_column in zip(head.columns, places, codes, strict=True)
-    }
-    return FileTable(path.name, columns, n_rows, f"{encoding}, fields separated by {head.delimiter!r}", tuple(faults))
+    found = {**block.columns, names[0]: Encoded.of(block.identifiers.to_pylist())}
+    columns = {name: _distinct(found[name], rows) for name in names}
+    return FileTable(path.name, head, columns, rows.size, tuple(fault[1] for fault in block.misfits.values()))
+
+
+def _distinct(column: Encoded, rows: IntArray) -> Encoded:
+    """The column in some rows; texts with and without quotes are one."""
+    plain = Encoded.of(column.texts)
+    used, codes = np.unique(plain.codes[column.codes[rows]], return_inverse=True)
+    return Encoded(codes, [plain.texts[place] for place in used.tolist()])

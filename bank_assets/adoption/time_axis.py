@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 from typing import Final
 
 import numpy as np
 
-from bank_assets.adoption.column_facts import DATE_FORMATS, ColumnFacts
+from bank_assets.adoption.column_facts import ColumnFacts
 from bank_assets.adoption.words import CONTACT, DATE, DAY, MONTH, MONTHS, PROTECTED, WEEKDAY, WEEKDAYS, means, places
 from bank_assets.contract.columns import ColumnKind
+from bank_assets.contract.contract import Contract
+from bank_assets.contract.senders import Sender
+from bank_assets.contract.time_axis import usual_days
 from bank_assets.core.arrays import DayArray, IntArray
 
 _MOST_YEARS: Final = 60  # rows that begin more years are not ordered by date
@@ -20,135 +22,121 @@ _SHARE_ORDERED: Final = 0.999
 _MOST_WEEKENDS: Final = 0.02  # calls at weekends that a year may imply, if banks rarely call then
 
 
-class Axis(StrEnum):
-    """How the date of a contact is given."""
-
-    DATE = "date"
-    DAY_AND_MONTH = "day_and_month"  # rows are ordered by date; a month that falls begins a year
-    MONTH_AND_WEEKDAY = "month_and_weekday"  # likewise, and a weekday that falls begins a week: exact to the week
-    NONE = "none"
-
-
 @dataclass(frozen=True)
 class TimeAxis:
     """The time axis of a file.
 
     Attributes:
-        columns: the date and what repeats a part of it; or day and month; or month and weekday.
+        columns: the date and what repeats a part of it; or month and day, or month and weekday, in rows ordered by
+            date; or none.
+        is_stated: whether the file has dates.
         order: rows in the order of time, (n,).
         first_month: `YYYY-MM` of the first contact, guessed if `is_year_guessed`.
         notes: reasons, and what could not be decided.
     """
 
-    axis: Axis
     columns: tuple[str, ...]
     order: IntArray
     first_month: str
     notes: tuple[str, ...]
+    is_stated: bool = False
     is_year_guessed: bool = False
+
+    @property
+    def is_row_order(self) -> bool:
+        """Whether the order of the rows dates them."""
+        return bool(self.columns) and not self.is_stated
 
 
 def find_time_axis(facts: Mapping[str, ColumnFacts], n_rows: int, today: date) -> TimeAxis:
     """The best time axis that the columns offer."""
-    return (
-        _by_date(facts, today)
-        or _by_row_order(facts, n_rows, today)
-        or TimeAxis(
-            Axis.NONE,
-            (),
-            np.arange(n_rows),
-            f"{today:%Y-%m}",
-            (
-                "No time axis: no date, and no rows ordered by date with day and month or month and weekday.",
-                "Add the day of the call to every row (YYYY-MM-DD); without it nothing can be judged out of time.",
-            ),
-        )
+    nothing = (
+        "No time axis: no date, and no rows ordered by date with day and month or month and weekday.",
+        "Add the day of the call to every row (YYYY-MM-DD); without it nothing can be judged out of time.",
     )
+    none = TimeAxis((), np.arange(n_rows), f"{today:%Y-%m}", nothing)
+    return _by_date(facts, today) or _by_row_order(facts, n_rows, today) or none
 
 
 def _by_date(facts: Mapping[str, ColumnFacts], today: date) -> TimeAxis | None:
-    dates = [one for one in facts.values() if one.kind is ColumnKind.DATE and not means(one.name, PROTECTED)]
-    ranked = sorted(
+    dates = [one for one in facts.values() if one.days.size and not means(one.name, PROTECTED)]
+    if not dates:
+        return None
+    chosen, *others = sorted(
         dates, key=lambda one: (not means(one.name, CONTACT), not means(one.name, DATE), one.share(np.isnat(one.days)))
     )
-    if not ranked:
-        return None
-    chosen, others = ranked[0], [one.name for one in ranked[1:]]
     days = chosen.days[chosen.encoded.codes]
-    notes = [f"{chosen.name} is the day of the call, written {DATE_FORMATS[chosen.date_format]}."]
+    notes = [f"{chosen.name} is the day of the call, written {chosen.date_format}."]
     if others:
-        notes.append(
-            f"Other dates: {', '.join(others)}. If one of them is the day of the call, give it the role instead."
-        )
-    twin = {"%d/%m/%Y": "%m/%d/%Y", "%m/%d/%Y": "%d/%m/%Y"}.get(chosen.date_format)
-    if twin and bool(
-        (chosen.days.astype("datetime64[D]") - chosen.days.astype("datetime64[M]") < np.timedelta64(12, "D")).all()
-    ):
-        notes.append(f"No value tells day and month apart: it may be {DATE_FORMATS[twin]} as well.")
-    first, last = np.nanmin(days), np.nanmax(days)
-    if last > np.datetime64(today):
+        names = ", ".join(one.name for one in others)
+        notes.append(f"Other dates: {names}. If one of them is the day of the call, give it the role instead.")
+    swapped = chosen.date_format.translate(str.maketrans("DM", "MD"))
+    if "/" in swapped and all(map(Sender("", date_format=swapped).day, chosen.known)):
+        notes.append(f"No value tells day and month apart: it may be {swapped} as well.")
+    known, counts = np.unique(days[~np.isnat(days)], return_counts=True)
+    rows = dict(zip(known.astype(str).tolist(), counts.tolist(), strict=True))
+    first, last = usual_days(rows, Contract.far_days, Contract.few_share * len(days))
+    if last > str(today):
         notes.append(f"The last day, {last}, lies in the future.")
     calendar = (one.name for one in facts.values() if _repeats(one, days))
-    return TimeAxis(Axis.DATE, (chosen.name, *calendar), np.argsort(days, kind="stable"), str(first)[:7], tuple(notes))
-
-
-def _by_row_order(facts: Mapping[str, ColumnFacts], n_rows: int, today: date) -> TimeAxis | None:
-    months = [(one, found) for one in facts.values() if means(one.name, MONTH) and (found := places(one.texts, MONTHS))]
-    if not months:
-        return None
-    month, found = months[0]
-    number = np.array([found.get(text, -1) for text in month.encoded.texts])[month.encoded.codes]
-    year = np.cumsum(np.diff(number, prepend=number[:1]) < 0)
-    if (number < 0).any() or year[-1] > _MOST_YEARS or n_rows < 2:
-        return None
-    day = next((one for one in facts.values() if means(one.name, DAY) and _is_day(one)), None)
-    weekday = next((one for one in facts.values() if means(one.name, WEEKDAY) and places(one.texts, WEEKDAYS)), None)
-    latest = today.year - int(year[-1]) - (int(number[-1]) >= today.month)
-    first, order = int(number[0]) + 1, np.arange(n_rows)
-    ordered = "rows are ordered by date, and a month that falls begins a year"
-    if day is not None:
-        of_month = day.numbers[day.encoded.codes].astype(np.int64)
-        steps = np.diff((year * 12 + number) * 31 + of_month)
-        if (steps >= 0).mean() < _SHARE_ORDERED:
-            return None
-        fitting = _years_without_weekends(year, number, of_month, latest)
-        chosen = fitting[0] if fitting else latest
-        reason = (
-            "the latest year that puts nearly no call on a weekend"
-            if fitting
-            else "the latest possible; every year puts many calls on weekends, so the file does not tell"
-        )
-        options = f"; it may be {', '.join(map(str, fitting[1:]))} as well" if fitting[1:] else ""
-        notes = (f"Day and month: {day.name}, {month.name}; {ordered}.", f"First year: {chosen}, {reason}{options}.")
-        return TimeAxis(Axis.DAY_AND_MONTH, (day.name, month.name), order, f"{chosen}-{first:02}", notes, not fitting)
-    if weekday is None:
-        return None
-    notes = (
-        f"Month and weekday: {month.name}, {weekday.name}; {ordered}. A weekday that falls begins a week, so dates are "
-        "exact to the week only.",
-        f"First year: not in the file. {latest} is the latest possible; options: any year up to it. Correct it.",
-    )
-    return TimeAxis(Axis.MONTH_AND_WEEKDAY, (month.name, weekday.name), order, f"{latest}-{first:02}", notes, True)
+    order = np.argsort(days, kind="stable")
+    return TimeAxis((chosen.name, *calendar), order, first[:7], tuple(notes), is_stated=True)
 
 
 def _repeats(one: ColumnFacts, days: DayArray) -> bool:
     """Whether a column repeats the day of the month, the month or the weekday of the dates."""
     month = days.astype("datetime64[M]")
-    parts = (
-        (MONTH, MONTHS, month.astype(np.int64) % 12),
-        (WEEKDAY, WEEKDAYS, (days.astype(np.int64) + 3) % 7),  # 1970-01-01 was a Thursday
-        (DAY, None, (days - month).astype(np.int64) + 1),
-    )
-    for words, tables, expected in parts:
-        found = places(one.texts, tables) if tables else None
-        if means(one.name, words) and (found or (tables is None and _is_day(one))):
-            stated = one.numbers if tables is None else [(found or {}).get(text, -1) for text in one.encoded.texts]
-            return bool((np.array(stated)[one.encoded.codes] == expected).mean() >= _SHARE_ORDERED)
-    return False
+    of_days = {
+        MONTH: month.astype(np.int64) % 12,
+        WEEKDAY: (days.astype(np.int64) + 3) % 7,  # 1970-01-01 was a Thursday
+        DAY: (days - month).astype(np.int64) + 1,
+    }
+    part, stated = next(_parts(one), (DAY, None))
+    return stated is not None and bool((stated == of_days[part]).mean() >= _SHARE_ORDERED)
 
 
-def _is_day(one: ColumnFacts) -> bool:
-    return one.kind is ColumnKind.INTEGER and bool(((one.numbers >= 1) & (one.numbers <= 31)).all())
+def _parts(one: ColumnFacts) -> Iterator[tuple[tuple[str, ...], IntArray]]:
+    """The part of a date that a column states, by its name: months and weekdays count from 0, (n,)."""
+    for part, tables in ((MONTH, MONTHS), (WEEKDAY, WEEKDAYS)):
+        if means(one.name, part) and (found := places(one.encoded.texts, tables)):
+            yield part, np.array([found[text] for text in one.encoded.texts])[one.encoded.codes]
+    if means(one.name, DAY) and one.kind is ColumnKind.INTEGER and ((one.numbers >= 1) & (one.numbers <= 31)).all():
+        yield DAY, one.numbers.astype(np.int64)[one.encoded.codes]
+
+
+def _by_row_order(facts: Mapping[str, ColumnFacts], n_rows: int, today: date) -> TimeAxis | None:
+    found = {part: (one.name, stated) for one in reversed(list(facts.values())) for part, stated in _parts(one)}
+    if MONTH not in found or n_rows < 2:
+        return None
+    name, month = found[MONTH]
+    year = np.cumsum(np.diff(month, prepend=month[:1]) < 0, dtype=np.int64)
+    if year[-1] > _MOST_YEARS:
+        return None
+    latest = today.year - int(year[-1]) - (int(month[-1]) >= today.month)
+    ordered = "rows are ordered by date, and a month that falls begins a year"
+    if DAY in found:
+        other, day = found[DAY]
+        if (np.diff((year * 12 + month) * 31 + day) >= 0).mean() < _SHARE_ORDERED:
+            return None
+        fitting = _years_without_weekends(year, month, day, latest)
+        reason = "the latest possible; every year puts many calls on weekends, so the file does not tell"
+        if fitting:
+            latest, reason = fitting[0], "the latest year that puts nearly no call on a weekend"
+        options = f"; it may be {', '.join(map(str, fitting[1:]))} as well" if fitting[1:] else ""
+        is_guessed = not fitting
+        notes = (f"Day and month: {other}, {name}; {ordered}.", f"First year: {latest}, {reason}{options}.")
+    elif WEEKDAY in found:
+        other, _ = found[WEEKDAY]
+        is_guessed = True
+        notes = (
+            f"Month and weekday: {name}, {other}; {ordered}. A weekday that falls begins a week, so dates are exact to "
+            "the week only.",
+            f"First year: not in the file. {latest} is the latest possible; options: any year up to it. Correct it.",
+        )
+    else:
+        return None
+    first_month = f"{latest}-{int(month[0]) + 1:02}"
+    return TimeAxis((name, other), np.arange(n_rows), first_month, notes, is_year_guessed=is_guessed)
 
 
 def _years_without_weekends(year: IntArray, month: IntArray, day: IntArray, latest: int) -> list[int]:

@@ -74,14 +74,14 @@ GROUPS: Final = {
     ),
 }
 
-# Values of yes/no columns, no first, and texts that say that nothing is known.
+# Values of yes/no columns, no first, and words that say that nothing is known; see also `NULL_WORDS`.
 NO_YES: Final = (
     ("no", "yes"), ("0", "1"), ("n", "y"), ("false", "true"), ("f", "t"), ("nein", "ja"), ("n", "j"), ("nao", "sim"),
     ("no", "si"), ("non", "oui"), ("n", "o"), ("n", "s"), ("nee", "ja"), ("nie", "tak"), ("n", "t"),
 )  # fmt: skip
 NOT_KNOWN: Final = frozenset(
     _words("na nan null none nil unknown unk missing unbekannt inconnu desconocido desconhecido sconosciuto onbekend")
-) | {""}
+)
 MONTHS: Final = tuple(
     _words(line)
     for line in (

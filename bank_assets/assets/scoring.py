@@ -6,7 +6,7 @@ Spark scores with the same scorer as serving; `core.economics.planner` selects w
 import hashlib
 import json
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -16,6 +16,7 @@ import pyarrow as pa
 from pydantic import Field
 from sqlalchemy import Engine
 
+from bank_assets.assets.list_plan import called_rows, plan_of, scores_of, totals_of
 from bank_assets.assets.materialization import (
     ML_OWNERS,
     OWNERS,
@@ -27,9 +28,6 @@ from bank_assets.assets.materialization import (
     reported,
 )
 from bank_assets.contract.contract import Contract
-from bank_assets.core.economics.call_plan import CallPlan
-from bank_assets.core.economics.economics import Economics
-from bank_assets.core.economics.planner import CallLimits, PlanSettings, plan_calls
 from bank_assets.core.economics.suppression import SuppressionList
 from bank_assets.core.features.as_of import AsOfState
 from bank_assets.core.features.contacts import Contacts
@@ -44,14 +42,14 @@ from bank_assets.settings import Settings
 from bank_assets.sources.source import open_from
 from bank_assets.spark.scoring import SCORED_SCHEMA, score_campaign
 from bank_assets.store import lineage
-from bank_assets.store.call_lists import CallListFiles, ListScores, csv_of
+from bank_assets.store.call_lists import CallListFiles, csv_of
 from bank_assets.store.campaign_files import campaign_of, plain_name
 from bank_assets.store.champion_history import ChampionHistory
 from bank_assets.store.contact_store import ContactStore, learning_as_of, scored_months, stored_scores
 from bank_assets.store.derivations import DerivedTable, Made
 from bank_assets.store.lineage import BATCH, SCORES, STATE, passed_months
 from bank_assets.store.registry import Registry
-from bank_assets.store.warehouse import Entry, Warehouse, arrays_of
+from bank_assets.store.warehouse import Entry, Warehouse
 
 LIST = DerivedTable("call_list", "2")
 # A recalibration is recorded if it moves the log-odds by more than this (a factor of 1.05 in the odds).
@@ -254,53 +252,3 @@ def call_list(
         if is_due(delivered.get(name), as_of, entry.digest, listed.get(name))
     }
     return derive_keys(wanted, make, shown)[1]
-
-
-def plan_of(
-    scored: pa.Table,
-    economics: Economics,
-    contract: Contract,
-    budget_eur: float | None,
-    suppressed: Collection[str],
-    *,
-    list_id: str,
-) -> CallPlan:
-    """Choose whom of a scored campaign to call; a budget of None sets no limit."""
-    rows = arrays_of(scored)
-    settings = PlanSettings(
-        economics.on_record(rows), CallLimits(budget_eur), suppression=SuppressionList.of(suppressed)
-    )
-    return plan_calls(rows["contact_id"], rows["probability"], rows, contract, settings, list_id)
-
-
-def scores_of(scored: pa.Table, facts: dict[str, Any]) -> ListScores:
-    """The scores of a list, for its CSV."""
-    return ListScores(
-        scored.column("contact_date").to_pylist(),
-        scored.column("probability_low").to_numpy(),
-        scored.column("probability_high").to_numpy(),
-        facts["champion"],
-        facts["digest"],
-        facts["as_of"],
-    )
-
-
-def called_rows(scored: pa.Table, plan: CallPlan) -> pa.Table:
-    """The called contacts, first call first."""
-    called = scored.take(pa.array(plan.call_order))
-    return called.append_column("rank", pa.array(plan.rank[plan.call_order]))
-
-
-def totals_of(plan: CallPlan, economics: Economics) -> dict[str, Any]:
-    """The stored totals of a plan: who is called, the expected profit, and why others are excluded."""
-    called = plan.called.to_dict()
-    return {
-        "calls": len(plan.call_order),
-        "contacts": len(plan.contact_id),
-        "excluded": plan.excluded,
-        "expected_profit_eur": float(called["expected_profit_eur"] or 0.0),
-        "called": called,
-        "everyone": plan.everyone.to_dict(),
-        "economics": economics.to_dict(),
-        "budget_eur": plan.budget_eur,
-    }

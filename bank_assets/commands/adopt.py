@@ -12,78 +12,67 @@ from typing import Final
 
 from rich.console import Console
 
-from bank_assets.adoption.check import FileCheck, check_file
+from bank_assets.adoption.check import check_file
 from bank_assets.adoption.draft import draft_contract
 from bank_assets.adoption.findings import study
 from bank_assets.adoption.table import read_table
+from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import ContractError
-from bank_assets.contract.file import SUFFIX, write_contract
+from bank_assets.contract.file import SUFFIX, load_contract
+from bank_assets.contract.file_writing import write_contract
 from bank_assets.core.words import pct
+from bank_assets.landing.header import DeliveryRefused
 from bank_assets.settings import Settings
+from bank_assets.sources.uci import SourceError
 
-_SHOWN: Final = 20
+_CONSOLE: Final = Console(markup=False, highlight=False, soft_wrap=True)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of `adopt`."""
+    parser.add_argument("contract", nargs="?", default="", help="with --check: contract (default: BANK_CONTRACT)")
     parser.add_argument("file", type=Path, help="CSV or Parquet file of contacts whose outcomes are known")
-    parser.add_argument(
-        "--check", action="store_true", help="check the file against the contract of BANK_CONTRACT; write nothing"
-    )
+    parser.add_argument("--check", action="store_true", help="check the file against a contract; write nothing")
     parser.add_argument("--target", default="", help="column that says whether a contact subscribed (default: guessed)")
     parser.add_argument("--output", type=Path, help=f"contract file to write (default: the file's name with {SUFFIX})")
 
 
 def run(arguments: argparse.Namespace, settings: Settings) -> int:
     """Write a draft, or check a file; returns 1 if the file cannot be used or does not fit."""
-    console = Console(markup=False, highlight=False, soft_wrap=True)
+    limit = settings.reject_rate_limit
     if arguments.check:
-        return _check(arguments.file, settings, console)
-    _draft(arguments, console)
-    return 0
-
-
-def _draft(arguments: argparse.Namespace, console: Console) -> None:
+        contract = load_contract(arguments.contract) if arguments.contract else settings.contract
+        return 0 if _fits(arguments.file, contract, limit) else 1
+    if arguments.contract:
+        raise ContractError(f"adopt: expected one file, found {arguments.contract} too; check it by adopt --check.")
     path: Path = arguments.output or Path(arguments.file.name.partition(".")[0] + SUFFIX)
     if path.exists():
         raise ContractError(f"{path}: expected no file, found one; remove it, or name another one by --output.")
     found = study(read_table(arguments.file), today=datetime.now(UTC).date(), target=arguments.target)
     draft = draft_contract(found)
     path.write_text(write_contract(draft.contract, draft.comments), "utf-8")
-    console.print(f"{path}: {len(draft.contract.columns)} columns; the reasons stand in its comments.")
+    _CONSOLE.print(f"{path}: {len(draft.contract.columns)} columns; the reasons stand in its comments.")
     for line in draft.comments[""]:
         if line.startswith("To decide"):
-            console.print(line)
-    console.print(f"Then: BANK_CONTRACT={path} python -m bank_assets adopt --check {arguments.file}")
-
-
-def _check(path: Path, settings: Settings, console: Console) -> int:
-    contract, limit = settings.contract, settings.reject_rate_limit
-    found = check_file(read_table(path), contract)
-    for line in _described(found, contract.name):
-        console.print(line)
-    if not found.fits(limit):
-        console.print(
-            f"{path.name} does not fit: expected the columns of the contract and at most {pct(limit, 0)} rejected "
-            "rows; correct the file where a value is wrong, or the contract where it is right."
-        )
-        return 1
-    console.print(f"{path.name} fits the contract {contract.name}: {found.n_rows - found.n_rejected:,} usable rows.")
+            _CONSOLE.print(line)
+    try:
+        _fits(arguments.file, draft.contract, limit)
+    except (DeliveryRefused, SourceError) as error:
+        _CONSOLE.print(f"It cannot be landed as it is. {error}")
+    _CONSOLE.print(f"Then: python -m bank_assets adopt --check {path} {arguments.file}")
     return 0
 
 
-def _described(found: FileCheck, name: str) -> list[str]:
-    """What does not fit, in lines."""
-    lines = [f"missing: {one}; add the column to the file, or remove it from {name}" for one in found.missing]
-    lines += [f"extra: {one}; remove the column from the file, or add it to {name}" for one in found.extra]
-    if found.implied:
-        names = ", ".join(found.implied)
-        lines.append(f"not in the file: {names}; the order of its rows implies them, add them to deliver it")
-    for one in found.violations[:_SHOWN]:
-        lines.append(f"{one.rule.code}: {one.n_rows:,} of {found.n_rows:,} rows")
-        lines += [f"  {sentence}" for sentence in one.sentences]
-    if found.n_rejected:
-        lines.append(
-            f"rejected: {found.n_rejected:,} of {found.n_rows:,} rows ({pct(found.n_rejected / found.n_rows)})"
-        )
-    return lines
+def _fits(path: Path, contract: Contract, limit: float) -> bool:
+    """Say what of a file does not fit, and whether it can be landed."""
+    found = check_file(path, contract)
+    for line in found.lines:
+        _CONSOLE.print(line)
+    fits = found.n_rejected <= limit * found.n_rows
+    _CONSOLE.print(
+        f"{path.name} fits the contract {contract.name}: {found.n_rows - found.n_rejected:,} usable rows."
+        if fits
+        else f"{path.name} does not fit: expected at most {pct(limit, 0)} rejected rows; correct the file where a value "
+        "is wrong, or the contract where it is right."
+    )
+    return fits

@@ -2,34 +2,29 @@
 
 Names, types, bounds and descriptions stand where the standard has them, all else that a `Column` holds in
 `customProperties` under the attribute's name in camel case. A file is read once at the door; processes pass on the
-contract's canonical JSON.
+contract's canonical JSON. `file_writing` writes such files.
 """
 
 from __future__ import annotations
 
 import difflib
-import json
 import re
-import textwrap
 import unicodedata
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
-
-import yaml
 
 from bank_assets.contract.columns import YES_NO, ColumnKind, ColumnRole, KnownWhen, Summary
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import ContractError
 from bank_assets.contract.problems import TABLE_NAMES
-from bank_assets.contract.yaml_tree import FileError, Node, parse_yaml
+from bank_assets.contract.yaml_tree import FileError, Node, Reader, one_of, parse_yaml
 
 SHIPPED: Final = Path(__file__).resolve().parents[1] / "contracts"
 SUFFIX: Final = ".odcs.yaml"
 DEFAULT: Final = "uci-bank-marketing"
 API_VERSION: Final = "v3.1.0"
-_CONTACTS: Final = "contacts"
 # Keys of the standard that describe a contract to other programs and mean nothing to this one.
 _OTHERS_OF_CONTRACT: Final = (
     "id", "status", "description", "tenant", "tags", "servers", "dataProduct", "domain", "support", "price", "team",
@@ -41,76 +36,14 @@ _OTHERS_OF_ELEMENT: Final = (
     "transformSourceObjects", "transformLogic", "transformDescription", "relationships",
 )  # fmt: skip
 
-Reader = Callable[[Node], Any]
-
-
-def _text(node: Node) -> str:
-    if not isinstance(node.value, str):
-        raise FileError(node.line, "expected text, found a list or mapping; write one value.")
-    return node.value
-
-
-def _number(node: Node) -> float:
-    text = _text(node)
-    try:
-        return int(text) if re.fullmatch(r"[+-]?[0-9]+", text) else _finite(text)
-    except ValueError:
-        raise FileError(node.line, f"expected a number, found {text!r}; correct it.") from None
-
-
-def _finite(text: str) -> float:
-    if not re.fullmatch(r"[+-]?[0-9]+\.[0-9]+(?:[eE][+-]?[0-9]+)?", text):
-        raise ValueError(text)
-    return float(text)
-
-
-def _whole(node: Node) -> int:
-    if not isinstance(number := _number(node), int):
-        raise FileError(node.line, f"expected a whole number, found {number}; correct it.")
-    return number
-
-
-def _flag(node: Node) -> bool:
-    return _one_of(("true", "false"))(node) == "true"
-
-
-def _items(node: Node) -> list[Node]:
-    if not isinstance(node.value, list):
-        raise FileError(node.line, "expected a list, found something else; write one as [a, b].")
-    return node.value
-
-
-def _texts(node: Node) -> list[str]:
-    return [_text(item) for item in _items(node)]
-
-
-def _entries(node: Node) -> dict[str, Node]:
-    if not isinstance(node.value, dict):
-        raise FileError(node.line, "expected a mapping, found something else; write one as {key: value}.")
-    return node.value
-
-
-def _pairs(node: Node) -> list[list[str]]:
-    return [[key, _text(value)] for key, value in _entries(node).items()]
-
-
-def _one_of(allowed: Collection[str]) -> Reader:
-    def read(node: Node) -> str:
-        if (text := _text(node)) not in allowed:
-            raise FileError(node.line, f"expected {' or '.join(allowed)}, found {text!r}; correct it.")
-        return text
-
-    return read
-
-
 # Key of the standard → attribute of `Column`, and how its value is read.
-_STANDARD: Final[dict[str, tuple[str, Reader]]] = {
-    "name": ("source", _text),
-    "physicalName": ("table", _text),
-    "businessName": ("label", _text),
-    "description": ("description", _text),
+STANDARD: Final[dict[str, tuple[str, Reader]]] = {
+    "name": ("source", Node.text),
+    "physicalName": ("table", Node.text),
+    "businessName": ("label", Node.text),
+    "description": ("description", Node.text),
 }
-_TYPES: Final = {
+TYPES: Final = {
     ColumnKind.INTEGER: "integer",
     ColumnKind.DECIMAL: "number",
     ColumnKind.CATEGORY: "string",
@@ -119,71 +52,71 @@ _TYPES: Final = {
     ColumnKind.STRING: "string",
 }
 # Attribute of `Column` that is a custom property, and how its value is read.
-_CUSTOM: Final[dict[str, Reader]] = {
-    "known": _one_of(tuple(KnownWhen)),
-    "role": _one_of(tuple(ColumnRole)),
-    "unit": _text,
-    "categories": _texts,
-    "protected": _flag,
-    "sentinel": _number,
+CUSTOM: Final[dict[str, Reader]] = {
+    "known": one_of(tuple(KnownWhen)),
+    "role": one_of(tuple(ColumnRole)),
+    "unit": Node.text,
+    "categories": Node.texts,
+    "protected": Node.flag,
+    "sentinel": Node.number,
     "default": lambda node: node,  # text or a number, as the type of the column says
-    "group": _text,
-    "phrase": _text,
-    "words": _pairs,
-    "since": _whole,
-    "decimal_sign": _text,
-    "thousands_sign": _text,
-    "implies": _texts,
+    "group": Node.text,
+    "phrase": Node.text,
+    "words": Node.pairs,
+    "since": Node.whole,
+    "decimal_sign": Node.text,
+    "thousands_sign": Node.text,
+    "implies": Node.texts,
 }
 _SENDER: Final[dict[str, tuple[str, Reader]]] = {
-    "name": ("name", _text),
-    "files": ("files", _text),
-    "columns": ("columns", _pairs),
-    "values": ("values", lambda node: [[key, *pair] for key, one in _entries(node).items() for pair in _pairs(one)]),
-    "ignoreCase": ("ignore_case", _flag),
-    "decimalSign": ("decimal_sign", _text),
-    "thousandsSign": ("thousands_sign", _text),
-    "dateFormat": ("date_format", _text),
+    "name": ("name", Node.text),
+    "files": ("files", Node.text),
+    "columns": ("columns", Node.pairs),
+    "values": ("values", lambda node: [[key, *pair] for key, one in node.entries().items() for pair in one.pairs()]),
+    "ignoreCase": ("ignore_case", Node.flag),
+    "decimalSign": ("decimal_sign", Node.text),
+    "thousandsSign": ("thousands_sign", Node.text),
+    "dateFormat": ("date_format", Node.text),
 }
 _STATISTIC: Final[dict[str, tuple[str, Reader]]] = {
-    "feature": ("feature", _text),
-    "column": ("column", _text),
-    "summary": ("summary", _one_of(tuple(Summary))),
-    "values": ("values", _texts),
-    "low": ("low", _number),
-    "high": ("high", _number),
+    "feature": ("feature", Node.text),
+    "column": ("column", Node.text),
+    "summary": ("summary", one_of(tuple(Summary))),
+    "values": ("values", Node.texts),
+    "low": ("low", Node.number),
+    "high": ("high", Node.number),
 }
 
 
-def _key(attribute: str) -> str:
+def key_of(attribute: str) -> str:
     """The name of an attribute in a file."""
     first, *rest = {"known": "known_when"}.get(attribute, attribute).split("_")
     return first + "".join(part.capitalize() for part in rest)
 
 
 _COLUMN: Final = {
-    **_STANDARD,
-    "logicalType": ("kind", _one_of(tuple(dict.fromkeys(_TYPES.values())))),
-    "logicalTypeOptions": ("bounds", _entries),
-    **{_key(attribute): (attribute, read) for attribute, read in _CUSTOM.items()},
+    **STANDARD,
+    "logicalType": ("kind", one_of(tuple(dict.fromkeys(TYPES.values())))),
+    "logicalTypeOptions": ("bounds", Node.entries),
+    **{key_of(attribute): (attribute, read) for attribute, read in CUSTOM.items()},
 }
 _CONTRACT: Final[dict[str, tuple[str, Reader]]] = {
-    "apiVersion": ("api_version", _text),
-    "kind": ("kind", _one_of(("DataContract",))),
-    "name": ("name", _text),
-    "version": ("version", _whole),
-    "schema": ("schema", _items),
-    "firstMonth": ("first_month", _text),
-    "groups": ("groups", _texts),
-    "listStatistics": ("list_statistics", _items),
-    "decimalSign": ("decimal_sign", _text),
-    "thousandsSign": ("thousands_sign", _text),
-    "datesFromRowOrder": ("dates_from_row_order", _flag),
-    "encoding": ("encoding", _text),
-    "farDays": ("far_days", _whole),
-    "fewShare": ("few_share", _number),
-    "fewContacts": ("few_contacts", _whole),
-    "senders": ("senders", _items),
+    "apiVersion": ("api_version", Node.text),
+    "kind": ("kind", one_of(("DataContract",))),
+    "name": ("name", Node.text),
+    "version": ("version", Node.whole),
+    "schema": ("schema", Node.items),
+    "firstMonth": ("first_month", Node.text),
+    "groups": ("groups", Node.texts),
+    "listStatistics": ("list_statistics", Node.items),
+    "decimalSign": ("decimal_sign", Node.text),
+    "thousandsSign": ("thousands_sign", Node.text),
+    "datesFromRowOrder": ("dates_from_row_order", Node.flag),
+    "encoding": ("encoding", Node.text),
+    "farDays": ("far_days", Node.whole),
+    "fewShare": ("few_share", Node.number),
+    "fewContacts": ("few_contacts", Node.whole),
+    "senders": ("senders", Node.items),
 }
 
 
@@ -253,7 +186,7 @@ def _document(root: Node, faults: list[FileError]) -> tuple[dict[str, Any], dict
         raise FileError(root.line, f"expected apiVersion {API_VERSION}, found another one; convert the file to it.")
     if len(found["schema"]) != 1:
         raise FileError(root.line, f"expected one object in the schema, the contacts, found {len(found['schema'])}.")
-    table = {"properties": ("columns", _items), "name": ("name", _text), "logicalType": ("type", _text)}
+    table = {"properties": ("columns", Node.items), "name": ("name", Node.text), "logicalType": ("type", Node.text)}
     others = (*_OTHERS_OF_ELEMENT, "physicalName", "businessName", "description", "dataGranularityDescription")
     columns = _values(found.pop("schema")[0], table, others, ("properties",), "schema: ")["columns"]
     lines: dict[str, int] = {}
@@ -276,10 +209,10 @@ def _document(root: Node, faults: list[FileError]) -> tuple[dict[str, Any], dict
 
 
 def _column(node: Node) -> dict[str, Any]:
-    name = _entries(node).get("name")
-    where = f"column {_text(name)}: " if name else ""
+    name = node.entries().get("name")
+    where = f"column {name.text()}: " if name else ""
     found = _values(node, _COLUMN, _OTHERS_OF_ELEMENT, ("name", "logicalType", "knownWhen"), where)
-    kind = next(one for one in _TYPES if _TYPES[one] == found["kind"])
+    kind = next(one for one in TYPES if TYPES[one] == found["kind"])
     if kind is ColumnKind.CATEGORY and "categories" not in found:
         kind = ColumnKind.STRING
     if kind is ColumnKind.BOOLEAN:
@@ -287,9 +220,9 @@ def _column(node: Node) -> dict[str, Any]:
     for key, bound in found.pop("bounds", {}).items():
         if key not in ("minimum", "maximum"):
             raise FileError(bound.line, f"{where}expected minimum and maximum, found {key}; remove it.")
-        found[key] = _number(bound)
+        found[key] = bound.number()
     if "default" in found:
-        read = _number if kind in (ColumnKind.INTEGER, ColumnKind.DECIMAL) else _text
+        read: Reader = Node.number if kind in (ColumnKind.INTEGER, ColumnKind.DECIMAL) else Node.text
         found |= _read({"default": found["default"]}, {"default": ("default", read)}, where)
     found.setdefault("table", TABLE_NAMES.get(found.get("role", ""), table_name(found["source"])))
     return {"description": "", **found, "kind": kind}
@@ -299,13 +232,13 @@ def _values(
     node: Node, known: Mapping[str, tuple[str, Reader]], others: Sequence[str], required: Sequence[str], where: str
 ) -> dict[str, Any]:
     """The values of a mapping and of its custom properties by attribute; a key that is not known is refused."""
-    entries = dict(_entries(node))
+    entries = dict(node.entries())
     custom = entries.pop("customProperties", None)
-    for item in _items(custom) if custom else []:
-        parts = _entries(item)
+    for item in custom.items() if custom else []:
+        parts = item.entries()
         if not {"property", "value"} <= set(parts) <= {"property", "value", "description", "id"}:
             raise FileError(item.line, f"{where}expected {{property: …, value: …}}, found {', '.join(parts)}; mend it.")
-        if (name := _text(parts["property"])) in entries:
+        if (name := parts["property"].text()) in entries:
             raise FileError(item.line, f"{where}expected {name} once, found it repeatedly; remove one of them.")
         entries[name] = parts["value"]
     for key, value in entries.items():
@@ -327,83 +260,3 @@ def _read(entries: Mapping[str, Node], known: Mapping[str, tuple[str, Reader]], 
         except FileError as fault:
             raise FileError(fault.line, f"{where}{key}: {fault}") from None
     return found
-
-
-class _Inline(dict[str, Any]):
-    """A mapping that is written on one line."""
-
-
-class _Dumper(yaml.SafeDumper):
-    """Quotes whatever another reader of YAML would take for something else than text."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 - lists are indented
-        super().increase_indent(flow, indentless=False)
-
-
-_Dumper.add_representer(
-    _Inline, lambda dumper, data: dumper.represent_mapping("tag:yaml.org,2002:map", data, flow_style=True)
-)
-
-
-def write_contract(contract: Contract, comments: Mapping[str, Sequence[str]] | None = None) -> str:
-    """The text of a contract file that `read_contract` reads back as the same contract.
-
-    `comments` has lines to stand above a column, by its delivery name, and above the whole contract under "".
-    """
-    plain = json.loads(json.dumps(contract.to_dict()))  # enumerations and tuples become text and lists
-    columns, comments = plain.pop("columns"), comments or {}
-    head = {
-        "apiVersion": API_VERSION,
-        "kind": "DataContract",
-        "id": contract.name,
-        "name": plain.pop("name"),
-        "version": str(plain.pop("version")),
-        "status": "active",
-    }
-    statistics = [_Inline(one) for one in plain.pop("list_statistics")]
-    plain["senders"] = [_sender(one) for one in plain.get("senders", ())]
-    own = _custom({name: value for name, value in plain.items() if value != []})
-    if statistics:
-        own.append({"property": "listStatistics", "value": statistics})
-    head |= {"customProperties": own, "schema": [{"name": _CONTACTS, "logicalType": "object"}]}
-    parts = [_commented(comments.get("", ())), _yaml(head), "    properties:\n"]
-    for column in columns:
-        text = _commented(comments.get(column["source"], ())) + _yaml([_entry(column)])
-        parts.append(textwrap.indent(text, "      "))
-    return "".join(parts)
-
-
-def _sender(plain: dict[str, Any]) -> dict[str, Any]:
-    """A sender as a file has it: spellings as mappings."""
-    values: dict[str, dict[str, str]] = {}
-    for column, sent, meant in plain.get("values", ()):
-        values.setdefault(column, {})[sent] = meant
-    spelled = {"columns": dict(plain.get("columns", ())), "values": values}
-    return {_key(name): spelled.get(name, value) for name, value in plain.items()}
-
-
-def _entry(plain: dict[str, Any]) -> dict[str, Any]:
-    """A column as the standard writes it."""
-    values = dict(plain)
-    kind = values.pop("kind")
-    if kind == ColumnKind.BOOLEAN and values.get("categories") == list(YES_NO):
-        del values["categories"]
-    bounds = {name: values.pop(name) for name in ("minimum", "maximum") if name in values}
-    entry = {key: values.pop(attribute) for key, (attribute, _) in _STANDARD.items() if values.get(attribute)}
-    entry["logicalType"] = _TYPES[kind]
-    if bounds:
-        entry["logicalTypeOptions"] = _Inline(**bounds)
-    words = {"words": dict(values.pop("words"))} if "words" in values else {}
-    return entry | {"customProperties": _custom({name: values[name] for name in _CUSTOM if name in values} | words)}
-
-
-def _custom(values: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [_Inline(property=_key(name), value=value) for name, value in values.items()]
-
-
-def _commented(lines: Sequence[str]) -> str:
-    return "".join(f"# {line}\n" for line in lines)
-
-
-def _yaml(document: Any) -> str:
-    return str(yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110))

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from bank_assets.contract.columns import NumberSigns
+from bank_assets.contract.columns import Column, NumberSigns
 from bank_assets.contract.errors import ContractError
 
 if TYPE_CHECKING:
     from bank_assets.contract.contract import Contract
 
 EVERY_COLUMN: Final = "*"
-_DATE_PARTS: Final = {"YYYY": "%Y", "MM": "%m", "DD": "%d", "hh": "%H", "mm": "%M", "ss": "%S"}
+# In the order in which they are replaced.
+_DATE_PARTS: Final = {
+    "YYYY": "%Y", "MM": "%m", "M": "%m", "DD": "%d", "D": "%d", "hh": "%H", "mm": "%M", "ss": "%S",
+}  # fmt: skip
 
 
 def _is_date_format(text: str) -> bool:
-    parts = re.findall("YYYY|MM|DD|hh|mm|ss", text)
-    signs = re.sub("YYYY|MM|DD|hh|mm|ss", "", text)
-    is_whole = {"YYYY", "MM", "DD"} <= set(parts) and len(set(parts)) == len(parts)
+    parts = [part[0] for part in re.findall("|".join(_DATE_PARTS), text)]
+    signs = re.sub("|".join(_DATE_PARTS), "", text)
+    is_whole = {"Y", "M", "D"} <= set(parts) and len(set(parts)) == len(parts)
     return is_whole and not any(sign.isalnum() or sign == "%" for sign in signs.replace("T", ""))
 
 
@@ -35,7 +40,8 @@ class Sender:
         ignore_case: whether a category may differ by case, blanks or punctuation.
         decimal_sign: of the sender's numbers, or "" for the contract's; `thousands_sign` belongs to it. Where a decimal
             sign is named, whole numbers may end with one or two zeros after it, as pandas writes them: 58.0.
-        date_format: made of YYYY, MM, DD, hh, mm, ss and the signs between them, or "" for YYYY-MM-DD.
+        date_format: made of YYYY, MM, DD, hh, mm, ss and the signs between them, or "" for YYYY-MM-DD. Days
+            and months without leading zeros are D and M.
     """
 
     name: str
@@ -58,13 +64,17 @@ class Sender:
         """The signs of the sender's numbers, or None if they are the contract's."""
         return NumberSigns(self.decimal_sign, self.thousands_sign) if self.decimal_sign else None
 
-    @property
-    def day_pattern(self) -> str:
-        """The date format as `strptime` reads it, or ""."""
+    def day(self, text: str) -> date | None:
+        """The day of a text in the sender's date format, else None."""
         pattern = self.date_format
+        is_padded = "DD" in pattern and "MM" in pattern
+        if not pattern or (is_padded and len(text) != len(pattern)):  # strptime takes one digit for DD
+            return None
         for part, directive in _DATE_PARTS.items():
             pattern = pattern.replace(part, directive)
-        return pattern
+        with suppress(ValueError):
+            return datetime.strptime(text, pattern).date()  # noqa: DTZ007 - a day
+        return None
 
     def problems(self, contract: Contract) -> Iterator[str]:
         """What does not fit between the mapping and its contract, in sentences."""
@@ -78,7 +88,7 @@ class Sender:
             column = contract.by_source.get(name)
             if column is None and name != EVERY_COLUMN:
                 yield f"sender {self.name}: expected values of a column or of *, found {name!r}; correct the name."
-            elif column is not None and column.categories and meant not in column.categories:
+            elif column is not None and column.categories and meant not in _allowed(column):
                 yield (
                     f"sender {self.name}: expected {sent!r} to stand for one of {', '.join(column.categories)} in "
                     f"{name}, found {meant!r}; correct it."
@@ -94,3 +104,8 @@ class Sender:
             _ = self.signs
         except ContractError as error:
             yield f"sender {self.name}: {error}"
+
+
+def _allowed(column: Column) -> tuple[str, ...]:
+    """What a text may stand for; an outcome may not be known yet."""
+    return column.categories if column.is_input else (*column.categories, "")

@@ -6,8 +6,6 @@ A mapping replaces texts before a rule judges them. What it does not know stays 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from datetime import datetime
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
@@ -65,7 +63,7 @@ class SentText:
         if everywhere is not None and column is not None and everywhere in column.categories:
             return everywhere
         if column is None or column.kind is ColumnKind.DATE:  # the one column that no contract lists is a day
-            return _day(text, self.sender)
+            return str(self.sender.day(text) or text)
         if column.is_number:
             return _number(text, self.sender, column, self.contract.signs(column))
         if self.sender.ignore_case and text not in column.categories:
@@ -73,20 +71,19 @@ class SentText:
         return text
 
 
-def _day(text: str, sender: Sender) -> str:
-    if len(text) == len(sender.date_format):
-        with suppress(ValueError):
-            return datetime.strptime(text, sender.day_pattern).date().isoformat()  # noqa: DTZ007 - a day
-    return text
+def whole_as_sent(text: str, signs: NumberSigns) -> int | None:
+    """A whole number of a sender with these signs, which may end with one or two zeros after the decimal sign."""
+    text = text.strip(SPACE)
+    zeros = next((end for end in (f"{signs.decimal}00", f"{signs.decimal}0") if text.endswith(end)), "")
+    return whole_number(text.removesuffix(zeros), signs)
 
 
 def _number(text: str, sender: Sender, column: Column, to: NumberSigns) -> str:
     if (signs := sender.signs) is None:
         return text
     text, is_whole = text.strip(SPACE), column.kind is ColumnKind.INTEGER
-    for zeros in ("", f"{signs.decimal}0", f"{signs.decimal}00") if is_whole else ():
-        if text.endswith(zeros) and (whole := whole_number(text.removesuffix(zeros), signs)) is not None:
-            return str(whole)
+    if is_whole and (whole := whole_as_sent(text, signs)) is not None:
+        return str(whole)
     if not is_whole and (decimal := decimal_number(text, signs)) is not None:
         return number_text(decimal, to)
     # By the contract's own signs it would be another number than its sender writes.

@@ -28,7 +28,7 @@ UNKNOWN: Final = "unknown"
 _EPOCH: Final = date(1970, 1, 1)
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _ZONE: Final = re.compile(r" ?(UTC)\Z| (?=[+-][0-9])")  # databases write a blank before it, or its name
-_NULL_WORDS: Final = frozenset(("null", "nil", "none", "na", "n/a", "#n/a", "nan", r"\n", "-", "?", "."))
+NULL_WORDS: Final = frozenset(("null", "nil", "none", "na", "n/a", "#n/a", "nan", r"\n", "-", "?", "."))
 _YES_NO_WORDS: Final = {
     "1": "yes",
     "true": "yes",
@@ -196,7 +196,7 @@ def visible(text: str) -> str:
 
 def meant(text: str, column: Column, signs: NumberSigns = NumberSigns()) -> str:
     """What may have been meant by a refused text of a column; "" without an idea."""
-    if not text or text.lower() in _NULL_WORDS:
+    if not text or text.lower() in NULL_WORDS:
         is_known = UNKNOWN in column.categories
         return f"empty: write {UNKNOWN}, or map it" if is_known else "leave it empty, or map it" if text else ""
     if column.is_number:

@@ -41,6 +41,7 @@ from bank_assets.landing.register import Delivery
 from bank_assets.store.atomic_files import sha256_of
 
 _FEWEST_ROWS = 5  # in a smaller delivery one row is not few
+_WITH_CONTENT = "deliver the file again with its content"
 
 
 def describe(
@@ -51,18 +52,7 @@ def describe(
     Raises:
         DeliveryRefused: the header does not fit, or the file has no rows, or not one row with a usable date.
     """
-    to_do = "deliver the file again with its content"
-    with path.open("rb") as stream:
-        start = stream.read(HEAD_BYTES)
-    if not start:
-        raise DeliveryRefused(name, expected="a header line and rows", found="an empty file", to_do=to_do)
-    if len(start) == HEAD_BYTES and not end_of_lines(start):
-        raise DeliveryRefused(
-            name,
-            expected="a header line",
-            found=f"no line end in the first {HEAD_BYTES:,} bytes",
-            to_do="deliver a CSV file with line ends",
-        )
+    _check_first_line(path, name)
     sent, head = sent or SentText.of_file(kind.contract, name), head_of(path, kind.encoding)
     head = replace(head, columns=sent.header(head.columns))
     check_header(head, kind, name)
@@ -76,7 +66,7 @@ def describe(
         found.update(of_block)
     rows, strays = found.total(), found.pop("", 0)
     if not rows:
-        raise DeliveryRefused(name, expected="at least one row", found="a header without rows", to_do=to_do)
+        raise DeliveryRefused(name, expected="at least one row", found="a header without rows", to_do=_WITH_CONTENT)
     if not found:
         first_row = next(rows_of(block.splitlines()) for block in blocks(path, 0, path.stat().st_size))[0]
         what = f"none in {rows:,} rows; in the first {_day_in_words(first_row, head, kind)}"
@@ -110,6 +100,20 @@ def describe(
         kind=kind.name,
         name=name,
     )
+
+
+def _check_first_line(path: Path, name: str) -> None:
+    with path.open("rb") as stream:
+        start = stream.read(HEAD_BYTES)
+    if not start:
+        raise DeliveryRefused(name, expected="a header line and rows", found="an empty file", to_do=_WITH_CONTENT)
+    if len(start) == HEAD_BYTES and not end_of_lines(start):
+        raise DeliveryRefused(
+            name,
+            expected="a header line",
+            found=f"no line end in the first {HEAD_BYTES:,} bytes",
+            to_do="deliver a CSV file with line ends",
+        )
 
 
 def _day_in_words(line: bytes, head: Head, kind: DeliveryKind) -> str:

@@ -14,8 +14,8 @@ from typing import Any, Final
 import dagster as dg
 from dagster._core.scheduler.instigation import InstigatorType, TickStatus
 
-from bank_assets.core.alerts.alert import Alert
-from bank_assets.core.alerts.catalogue import Occurrence, sensor_failing
+from bank_assets.core.alerts.alert import Alert, Occurrence
+from bank_assets.core.alerts.catalogue import sensor_failing
 
 FINISHED: Final = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
 READ_EVENTS: Final = {

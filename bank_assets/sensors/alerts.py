@@ -13,8 +13,8 @@ from typing import Final
 import dagster as dg
 from sqlalchemy import Engine
 
-from bank_assets.core.alerts.alert import Alert, Episodes
-from bank_assets.core.alerts.catalogue import Occurrence, nothing_arrived
+from bank_assets.core.alerts.alert import Alert, Episodes, Occurrence
+from bank_assets.core.alerts.catalogue import nothing_arrived
 from bank_assets.landing.refusals import refusals
 from bank_assets.landing.register import read_manifest
 from bank_assets.ledger import promotions, responses

@@ -12,8 +12,8 @@ from typing import Final
 
 from bank_assets.checks import load_stage_checks
 from bank_assets.core.alerts import catalogue
-from bank_assets.core.alerts.alert import Alert, Episodes, few, sentences
-from bank_assets.core.alerts.catalogue import NO_VERDICTS, Occurrence
+from bank_assets.core.alerts.alert import Alert, Episodes, Occurrence, few, sentences
+from bank_assets.core.alerts.catalogue import NO_VERDICTS
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.response.policy import Evidence
 from bank_assets.ledger.promotions import Promotion

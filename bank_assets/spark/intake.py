@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from bank_assets.contract.reading import blocks
 from bank_assets.contract.rows import BoolArray, RowVerdicts
-from bank_assets.contract.sent_text import SentText
 from bank_assets.core.drift.month_profile import OTHER
 from bank_assets.landing.register import Delivery
 from bank_assets.spark.month_files import MonthFiles, WrittenFile, month_number, month_text, runs_of
@@ -98,8 +97,7 @@ class IntakeTask:
 
     def _take(self, block: TextBlock, file: Delivery) -> None:
         family = self._family
-        columns, changed = SentText.of_file(family.contract, file.name).columns(block.columns)
-        verdict = family.rules(file).judge(columns, block.misfits)
+        verdict, changed = family.judge(block, file)
         months = _months(family, verdict, file)
         is_wanted = np.isin(months, self._wanted_numbers)
         if not is_wanted.any():

@@ -17,6 +17,7 @@ from bank_assets.contract.columns import Column, ColumnKind, ColumnRole, KnownWh
 from bank_assets.contract.contract import ARRIVED_AT, Contract
 from bank_assets.contract.problems import RESERVED
 from bank_assets.contract.rows import BoolArray, Calendar, ColumnRule, DayRange, RowRules, RowVerdicts
+from bank_assets.contract.sent_text import SentText
 from bank_assets.landing.register import Delivery
 from bank_assets.spark.text_block import TextBlock
 from bank_assets.store.lineage import CONTACTS, OUTCOMES, REJECTED
@@ -82,10 +83,18 @@ class Family:
         )
         days = DayRange(first, last, expected, with_time=self.table == OUTCOMES)
         signs = self.contract.signs
-        rules = tuple(ColumnRule(one, one in self.outcome, days, signs(one)) for one in self.columns)
+        rules = tuple(
+            ColumnRule(one, one in self.outcome, days if one.source == self.date else DayRange(), signs(one))
+            for one in self.columns
+        )
         if self.table == OUTCOMES:  # an outcome must say whether the contact subscribed
             return RowRules(rules, required=(self.contract.target.source,))
         return RowRules(rules, calendar=Calendar.of(self.contract))
+
+    def judge(self, block: TextBlock, file: Delivery) -> tuple[RowVerdicts, dict[str, BoolArray]]:
+        """The verdict on the rows of a block as the contract spells them, and the rows that a mapping changed."""
+        columns, changed = SentText.of_file(self.contract, file.name).columns(block.columns)
+        return self.rules(file).judge(columns, block.misfits), changed
 
 
 def contacts_of(family: Family, verdict: RowVerdicts, block: TextBlock, file: Delivery, rows: BoolArray) -> pa.Table:

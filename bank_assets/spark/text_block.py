@@ -12,7 +12,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from bank_assets.contract.reading import codec_of, is_blank, is_unclosed, line_fault, rows_of, split_fields, unquoted
+from bank_assets.contract.reading import (
+    Head,
+    codec_of,
+    is_blank,
+    is_unclosed,
+    line_fault,
+    rows_of,
+    split_fields,
+    unquoted,
+)
 from bank_assets.contract.rows import BoolArray, Encoded
 from bank_assets.contract.values import IDENTIFIER_LENGTH, SPACE, is_identifier
 from bank_assets.landing.register import Delivery
@@ -33,7 +42,7 @@ class TextBlock:
     misfits: dict[int, tuple[str, str, str]]
 
 
-def read_block(block: bytes, file: Delivery, identifier: str) -> TextBlock | None:
+def read_block(block: bytes, file: Delivery | Head, identifier: str) -> TextBlock | None:
     """Read the fields of whole lines below the header; None if all of them are blank.
 
     Nearly all values of `identifier` are distinct, so that column is kept as plain text.
@@ -85,7 +94,7 @@ def _judged_alone(identifiers: pa.StringArray) -> Encoded:
     return Encoded(codes, texts)
 
 
-def _cut_plainly(block: bytes, file: Delivery, identifier: str) -> tuple[pa.Table, bool]:
+def _cut_plainly(block: bytes, file: Delivery | Head, identifier: str) -> tuple[pa.Table, bool]:
     """The lines with as many fields as the header when quotes are ordinary text, and whether there are others."""
     odd: list[None] = []
 
@@ -107,7 +116,7 @@ def _cut_plainly(block: bytes, file: Delivery, identifier: str) -> tuple[pa.Tabl
 
 def _with_odd_lines(
     block: bytes,
-    file: Delivery,
+    file: Delivery | Head,
     columns: dict[str, Encoded],
     identifiers: dict[str, pa.StringArray],
     is_open: BoolArray,

@@ -3,14 +3,16 @@
 import numpy as np
 import pytest
 
-from bank_assets.adoption.column_facts import decimal_sign_of, facts_of
+from bank_assets.adoption.column_facts import facts_of
 from bank_assets.adoption.words import AFTER_THE_CALL, AGE, CUSTOMER, DATE, PROTECTED, means
 from bank_assets.contract.columns import ColumnKind, NumberSigns
 from bank_assets.contract.rows import Encoded
 
 
 def facts(*values: str, name: str = "x", decimal: str = ""):
-    return facts_of(name, Encoded.of(values), decimal)
+    """The facts of a column of a file; another column tells its decimal sign."""
+    other = {"other": Encoded.of([f"{k}{decimal}5" for k in range(9)])} if decimal else {}
+    return facts_of({name: Encoded.of(values), **other})[name]
 
 
 @pytest.mark.parametrize(
@@ -32,7 +34,11 @@ def facts(*values: str, name: str = "x", decimal: str = ""):
         (["1", "2", "1"], "x", "", "integer", (".", "")),
         (["no", "yes", "unknown"], "x", "", "category", (".", "")),
         (["2010-05-01", "2010-12-31"], "x", "", "date", (".", "")),
-        (["2010-05-01T10:00:00", "2010-12-31 11:12"], "x", "", "date", (".", "")),
+        (["2010-05-01T10:00:00", "2010-12-31T11:12:00"], "x", "", "date", (".", "")),
+        (["1.2.2010", "28.12.2010"], "x", "", "date", (".", "")),
+        (["58.0", "", "41.0"], "x", "", "integer", (".", "")),
+        (["58.0", "41.0"], "x", "", "decimal", (".", "")),
+        (["да", "нет", "да"], "x", "", "category", (".", "")),
         (["31.12.2010", "01.02.2011"], "x", "", "date", (".", "")),
         (["20101231", "20110201"], "x", "", "integer", (".", "")),
         (["20101231", "20110201"], "call_date", "", "date", (".", "")),
@@ -52,19 +58,6 @@ def test_fractions_of_three_digits_alone_may_be_thousands():
 
 
 @pytest.mark.parametrize(
-    ("columns", "sign"),
-    [
-        ([["93.994", "4.857"]], ""),
-        ([["93.994", "4.857"], ["1.1", "-0.1"]], "."),
-        ([["1.234,50", "0,1"]], ","),
-        ([["a"]], ""),
-    ],
-)
-def test_the_decimal_sign_of_a_file_comes_from_what_can_mean_nothing_else(columns, sign):
-    assert decimal_sign_of(map(Encoded.of, columns)) == sign
-
-
-@pytest.mark.parametrize(
     ("values", "sentinel"),
     [
         ([-1, -1, 5, 90, 180], -1),
@@ -74,6 +67,10 @@ def test_the_decimal_sign_of_a_file_comes_from_what_can_mean_nothing_else(column
         ([-1, -2, 4, 5], None),
         ([-1, -1, -1], None),
         ([*range(2_000), 9999], None),
+        (["", 5, 90], -1),
+        (["NA", -3, 90], -9),
+        (["", 999, 999, 3, 6], 999),
+        (["", 0, 0, 10, 700, 1200, 5], -1),
     ],
 )
 def test_values_that_look_like_none(values, sentinel):

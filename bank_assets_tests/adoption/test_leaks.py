@@ -15,7 +15,7 @@ TALK = RNG.normal(300, 100, N) + 220 * OUTCOMES
 
 
 def found(columns, outcomes=OUTCOMES):
-    facts = {name: facts_of(name, Encoded.of(map(str, values)), ".") for name, values in columns.items()}
+    facts = facts_of({name: Encoded.of(map(str, values)) for name, values in columns.items()})
     return suspected(separations(facts, outcomes, np.arange(len(outcomes))))
 
 
@@ -50,4 +50,4 @@ def test_a_trend_that_turns_earns_nothing():
 
 def test_too_few_outcomes_say_nothing():
     few = np.arange(N) % 100 == 0
-    assert separations({"t": facts_of("t", Encoded.of(map(str, TALK)), ".")}, few, np.arange(N)) == {}
+    assert separations(facts_of({"t": Encoded.of(map(str, TALK))}), few, np.arange(N)) == {}

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from bank_assets.adoption.column_facts import facts_of
-from bank_assets.adoption.time_axis import Axis, find_time_axis
+from bank_assets.adoption.time_axis import find_time_axis
 from bank_assets.contract.rows import Encoded
 
 TODAY = date(2026, 11, 27)
@@ -14,7 +14,7 @@ MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", 
 
 
 def axis(**columns):
-    facts = {name: facts_of(name, Encoded.of(values), "") for name, values in columns.items()}
+    facts = facts_of({name: Encoded.of(values) for name, values in columns.items()})
     return find_time_axis(facts, len(next(iter(columns.values()))), TODAY)
 
 
@@ -24,7 +24,7 @@ def months(days):
 
 def test_a_date_column_is_the_time_axis_and_orders_the_rows():
     found = axis(customer_since=["2001-01-01", "1999-01-01"], call_date=["2011-03-02", "2011-03-01"])
-    assert (found.axis, found.columns, found.first_month) == (Axis.DATE, ("call_date",), "2011-03")
+    assert (found.is_stated, found.columns, found.first_month) == (True, ("call_date",), "2011-03")
     assert found.order.tolist() == [1, 0]
     assert "Other dates: customer_since." in found.notes[1]
 
@@ -37,7 +37,7 @@ def test_what_repeats_a_part_of_the_date_belongs_to_the_axis():
 
 
 def test_a_birth_date_is_no_time_axis():
-    assert axis(geburtsdatum=["1961-01-01", "1999-01-01"]).axis is Axis.NONE
+    assert axis(geburtsdatum=["1961-01-01", "1999-01-01"]).columns == ()
 
 
 def test_a_date_that_may_be_american_says_so():
@@ -47,7 +47,7 @@ def test_a_date_that_may_be_american_says_so():
 
 def test_day_and_month_in_row_order_tell_the_first_year_by_the_weekends():
     found = axis(day=[str(day.day) for day in WORKDAYS], month=months(WORKDAYS))
-    assert (found.axis, found.columns) == (Axis.DAY_AND_MONTH, ("day", "month"))
+    assert (found.is_stated, found.columns) == (False, ("month", "day"))
     assert not found.is_year_guessed
     assert "2008" in found.notes[1]
 
@@ -55,7 +55,7 @@ def test_day_and_month_in_row_order_tell_the_first_year_by_the_weekends():
 def test_month_and_weekday_in_row_order_are_exact_to_the_week_and_leave_the_year_open():
     weekdays = [day.strftime("%a").lower() for day in WORKDAYS]
     found = axis(month=months(WORKDAYS), day_of_week=weekdays)
-    assert (found.axis, found.first_month, found.is_year_guessed) == (Axis.MONTH_AND_WEEKDAY, "2024-05", True)
+    assert (found.columns, found.first_month, found.is_year_guessed) == (("month", "day_of_week"), "2024-05", True)
     assert "2024 is the latest possible; options: any year up to it" in found.notes[1]
 
 
@@ -69,5 +69,5 @@ def test_month_and_weekday_in_row_order_are_exact_to_the_week_and_leave_the_year
 )
 def test_without_an_axis_the_draft_says_what_to_add(columns):
     found = axis(**columns)
-    assert found.axis is Axis.NONE
+    assert found.columns == ()
     assert "Add the day of the call to every row (YYYY-MM-DD)" in found.notes[1]

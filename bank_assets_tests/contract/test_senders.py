@@ -11,7 +11,8 @@ import pytest
 from bank_assets.contract.columns import Column, ColumnKind, KnownWhen
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import ContractError
-from bank_assets.contract.file import parse_contract, write_contract
+from bank_assets.contract.file import parse_contract
+from bank_assets.contract.file_writing import write_contract
 from bank_assets.contract.rows import Encoded
 from bank_assets.contract.senders import Sender
 from bank_assets.contract.sent_text import SentText
@@ -34,6 +35,7 @@ CRM = Sender(
     thousands_sign=".",
     date_format="DD.MM.YYYY",
 )
+AMERICAN = Sender("us", date_format="M/D/YYYY")
 PANDAS = Sender("pandas", decimal_sign=".", date_format="YYYY-MM-DD hh:mm:ss")
 RATE = Column("rate", "rate", ColumnKind.DECIMAL, KnownWhen.PRE_CONTACT, "Rate.", default=0)
 MAPPED = replace(UCI, senders=(CRM, PANDAS))
@@ -69,6 +71,9 @@ def list_of(**changes: str) -> bytes:
         (CRM, "contact_date", "22.11.2010", "2010-11-22"),
         (CRM, "contact_date", "2.11.2010", "2.11.2010"),
         (CRM, "contact_date", "31.02.2010", "31.02.2010"),
+        (AMERICAN, "contact_date", "2/28/2010", "2010-02-28"),
+        (AMERICAN, "arrived_at", "", ""),
+        (Sender("plain"), "arrived_at", "", ""),
         (CRM, "arrived_at", "22.11.2010", "2010-11-22"),
         (CRM, "contact_id", "1.000", "1.000"),
         (CRM, "rate", "1.234,5", "1234.5"),

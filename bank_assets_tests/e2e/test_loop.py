@@ -6,51 +6,31 @@ import shutil
 import signal
 import subprocess
 import time
-from pathlib import Path
 
 import dagster as dg
-import numpy as np
 import pytest
 
-from bank_assets.ledger import promotions, responses, states
-from bank_assets.ledger.engine import open_ledger
 from bank_assets.loop import requests
 from bank_assets.loop.requests import TAG_WORK
 from bank_assets.resources.instance import open_instance
-from bank_assets.settings import Settings
 from bank_assets.store.warehouse import Warehouse
+from bank_assets_tests.e2e.april import (
+    DAYS,
+    assert_april_was_worked_through,
+    history,
+    land_april,
+    more_subscribe,
+    of_months,
+    settings_of,
+    spoiled,
+)
 from bank_assets_tests.e2e.loop_processes import running_daemon
 from bank_assets_tests.e2e.mlflow_server import MlflowServer
-from bank_assets_tests.world.contacts import FIRST, made_contacts
+from bank_assets_tests.world.contacts import made_contacts
 from bank_assets_tests.world.daemon import InProcessDaemon
-from bank_assets_tests.world.home import campaign_text, delivery_text, land, make_tables
+from bank_assets_tests.world.home import delivery_text, land, make_tables
 
 pytestmark = [pytest.mark.e2e, pytest.mark.spark, pytest.mark.slow]
-
-DAYS = 101  # 2020-01-01 to 2020-04-10: room for one fit before the cool-down is over
-CHANGE = 91  # 2020-04-01
-
-
-def more_subscribe(frame, number, log_odds):
-    """In April far more customers subscribe."""
-    return log_odds + np.where(number >= CHANGE, 2.2, 0.0)
-
-
-def of_months(contacts, *months):
-    names = np.datetime_as_string(contacts.contact_dates.astype("datetime64[M]"))
-    return contacts.rows(np.isin(names, months))
-
-
-def settings_of(home: Path) -> Settings:
-    return Settings(
-        home=home,
-        ledger_url=f"sqlite:///{home / 'ledger.db'}",
-        mlflow_uri=f"sqlite:///{home / 'mlflow.db'}",
-        mlflow_artifacts=(home / "mlartifacts").as_uri(),
-        settle_seconds=0,
-        spark_master="local[2]",
-        spark_memory="1g",
-    )
 
 
 @pytest.fixture(scope="module")
@@ -84,30 +64,6 @@ def home(march, tmp_path):
     return settings_of(tmp_path / "bank")
 
 
-def history(settings):
-    engine = open_ledger(settings.ledger_url)
-    try:
-        return promotions.history(engine), responses.history(engine, limit=1_000), states.latest(engine)
-    finally:
-        engine.dispose()
-
-
-def assert_april_was_worked_through(settings, contacts):
-    """Nothing is lost, every day was judged once, the champion learned from April, and the state is new."""
-    store = Warehouse(settings.warehouse)
-    april = of_months(contacts, "2020-04")
-    assert store.manifest("contacts")["2020-04"].rows == len(april)
-    assert store.manifest("contact_scores")["2020-04"].rows == len(april)
-    made, judged, state = history(settings)
-    days = [row.as_of for row in judged if row.evidence]
-    assert len(days) == len(set(days))
-    assert max(days) == str(FIRST + DAYS) == state.as_of
-    fits = [row for row in made if row.kind == "refit"]
-    assert fits
-    assert all(row.decision == "promoted" and row.as_of > "2020-04-01" for row in fits)
-    assert len(fits) == len({row.as_of for row in fits}) == sum(row.action == "retrain" for row in judged)
-
-
 def test_the_first_champion_of_quiet_months_is_in_force(march):
     made, judged, state = history(settings_of(march))
     assert [(row.kind, row.decision) for row in made if row.kind != "recalibration"] == [("first", "promoted")]
@@ -133,14 +89,6 @@ QUICK = "evaluation"
 def test_the_place_where_a_stage_is_killed_exists(stage):
     """Only the soak test reaches most of them, so a renamed function would be noticed late."""
     assert callable(pkgutil.resolve_name(STAGES[stage]))
-
-
-def land_april(home, contacts):
-    """April arrives, and a campaign file with some of its customers."""
-    land(home, of_months(contacts, "2020-04"))
-    (home.landing / "campaigns").mkdir()
-    listed = of_months(contacts, "2020-04").rows(np.arange(40))
-    (home.landing / "campaigns" / "spring.csv").write_text(campaign_text(listed))
 
 
 def work_through_with_a_killed_worker(home, contacts, stage):
@@ -185,17 +133,6 @@ def test_a_month_is_worked_through_unattended_though_daemon_machine_and_worker_a
     with open_instance(home) as instance:
         requested = [one for one in instance.get_runs() if one.tags.get(TAG_WORK) == orphan.tags[TAG_WORK]]
     assert len(requested) == 2, "one that was orphaned, one that made up for it"
-
-
-def spoiled(text: str, share: float) -> str:
-    """The same delivery with ages that cannot be read in a share of its rows."""
-    header, *rows = text.splitlines()
-    position = header.split(";").index("age")
-    for index in range(int(len(rows) * share)):
-        fields = rows[index].split(";")
-        fields[position] = "seven"
-        rows[index] = ";".join(fields)
-    return "\n".join([header, *rows]) + "\n"
 
 
 def test_a_delivery_that_fails_the_gate_is_held_and_its_correction_passes(spark, home, contacts):

@@ -11,7 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from bank_assets.core.alerts.catalogue import Occurrence, model_judged, nothing_arrived, run_failed
+from bank_assets.core.alerts.alert import Occurrence
+from bank_assets.core.alerts.catalogue import model_judged, nothing_arrived, run_failed
 from bank_assets.resources.notifier import GIVE_UP_AFTER, Channel, Notifier, body_of
 from bank_assets.settings import Settings
 from bank_assets.store.alert_log import AlertLog

@@ -1,36 +1,18 @@
-"""The sensors of the landing folder and of orphaned runs, on a real instance and real files."""
+"""The sensors of the landing folder, on a real instance and real files."""
 
 import os
-from datetime import UTC, datetime
-from pathlib import Path
 
-import dagster as dg
 import numpy as np
 import pytest
 
 from bank_assets.jobs import TAG_LOOP
-from bank_assets.loop import requests
-from bank_assets.loop.requests import RANGE_END, RANGE_START, TAG_WORK
+from bank_assets.loop.requests import RANGE_END, RANGE_START
 from bank_assets.settings import Settings
-from bank_assets_tests.world.contacts import FIRST, made_contacts
+from bank_assets_tests.world.contacts import FIRST
 from bank_assets_tests.world.daemon import InProcessDaemon
-from bank_assets_tests.world.home import campaign_text, delivery_text, failed_run, land, make_tables, promote
+from bank_assets_tests.world.home import campaign_text, delivery_text, land, make_tables, promote
 
-CONTACTS, CAMPAIGN, ORPHANS = "new_contacts_sensor", "campaign_sensor", "orphaned_runs_sensor"
-
-
-@pytest.fixture
-def daemon(settings, tmp_path):
-    quick = Settings(
-        home=settings.home, ledger_url=settings.ledger_url, settle_seconds=0, mlflow_uri=settings.mlflow_uri
-    )
-    with dg.DagsterInstance.ephemeral(str(tmp_path)) as instance:
-        yield InProcessDaemon(quick, instance)
-
-
-@pytest.fixture(scope="module")
-def contacts():
-    return made_contacts(75, 4)  # 2020-01-01 to 2020-03-15
+CONTACTS, CAMPAIGN = "new_contacts_sensor", "campaign_sensor"
 
 
 def ranges(found):
@@ -172,62 +154,6 @@ def test_a_landing_folder_without_the_right_to_read_it(daemon):
         (daemon.settings.landing / "contacts").chmod(0o755)
 
 
-def test_a_failed_run_is_requested_again_with_another_key_after_a_wait(daemon, contacts, monkeypatch):
-    land(daemon.settings, contacts)
-    (requested,) = daemon.look(CONTACTS)
-    failed_run(daemon.instance, requested)
-    assert daemon.look(CONTACTS) == []
-    assert "failed 1 of 1 time(s), again in" in daemon.said[CONTACTS]
-    monkeypatch.setattr(requests, "FIRST_WAIT_SECONDS", 0.0)
-    (again,) = daemon.look(CONTACTS)
-    assert again.run_key != requested.run_key, "Dagster remembers keys for ever: the same one would be swallowed"
-    assert again.tags[TAG_WORK] == requested.tags[TAG_WORK]
-
-
-def test_a_delivery_that_goes_back_to_a_former_content_is_not_swallowed_by_an_old_key(daemon, contacts, monkeypatch):
-    january = contacts.rows(contacts.contact_dates < FIRST + 31)
-    changed = january.rows(np.arange(len(january)))
-    changed.frame["age"][0] += 1
-    keys = []
-    monkeypatch.setattr(requests, "FIRST_WAIT_SECONDS", 0.0)
-    for content in (january, changed, january, changed, january):
-        land(daemon.settings, content, "january.csv")
-        (requested,) = daemon.look(CONTACTS)
-        keys.append(requested.run_key)
-
-        @dg.job(name="data_job")
-        def made(): ...
-
-        daemon.instance.create_run_for_job(made, status=dg.DagsterRunStatus.SUCCESS, tags=dict(requested.tags))
-        make_tables(daemon.settings, ["2020-01"])
-        assert daemon.look(CONTACTS) == []
-    assert len(set(keys)) == 5
-
-
-def test_waits_double_up_to_a_limit(daemon):
-    work = requests.RunWanted("data_job", {}, "")
-    assert requests.attempts_of(daemon.instance, work) == requests.Attempts(0, 0, 0.0)
-    request, now = work.request(), datetime.now(UTC).timestamp()
-    waits = []
-    for _ in range(6):
-        failed_run(daemon.instance, request)
-        waits.append(requests.attempts_of(daemon.instance, work, now).wait_seconds)
-    assert waits == pytest.approx([30, 60, 120, 240, 480, 600], abs=20)
-
-
-def test_nothing_is_requested_while_a_run_is_in_flight(daemon, contacts):
-    @dg.job
-    def somebody_elses(): ...
-
-    land(daemon.settings, contacts)
-    run = daemon.instance.create_run_for_job(somebody_elses, status=dg.DagsterRunStatus.STARTED)
-    assert daemon.look(CONTACTS) == []
-    assert "1 run(s) in flight: somebody_elses" in daemon.said[CONTACTS]
-    assert daemon.left()
-    daemon.instance.report_run_failed(run)
-    assert len(daemon.look(CONTACTS)) == 1
-
-
 def campaign(daemon, contacts, name="spring.csv"):
     folder = daemon.settings.landing / "campaigns"
     folder.mkdir(parents=True, exist_ok=True)
@@ -262,27 +188,6 @@ def test_a_campaign_waits_for_a_champion_and_is_then_scored_once_per_content(dae
     campaign(daemon, contacts.rows(contacts.contact_dates >= FIRST + 60))
     (changed,) = daemon.look(CAMPAIGN)
     assert changed.run_key != requested.run_key
-
-
-def test_an_orphaned_run_is_failed_and_its_work_requested_again(daemon, contacts, monkeypatch):
-    land(daemon.settings, contacts)
-    (requested,) = daemon.look(CONTACTS)
-
-    @dg.job(name="data_job")
-    def carried(): ...
-
-    run = daemon.instance.create_run_for_job(carried, status=dg.DagsterRunStatus.STARTED, tags=dict(requested.tags))
-    assert daemon.look(CONTACTS) == []
-    lock = Path(daemon.instance.root_directory) / "carried" / run.run_id
-    lock.parent.mkdir()
-    lock.write_text("")  # as a killed process leaves it: without anybody who holds it
-    daemon.look(ORPHANS)
-    assert run.run_id in daemon.said[ORPHANS]
-    assert daemon.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE
-    monkeypatch.setattr(requests, "FIRST_WAIT_SECONDS", 0.0)
-    assert len(daemon.look(CONTACTS)) == 1
-    daemon.look(ORPHANS)
-    assert "living process" in daemon.said[ORPHANS]
 
 
 def test_every_sensor_and_schedule_says_what_it_is_for(daemon):

@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pyarrow as pa
 
-from bank_assets.assets.scoring import called_rows, plan_of, scores_of, totals_of
+from bank_assets.assets.list_plan import called_rows, plan_of, scores_of, totals_of
 from bank_assets.contract.uci import UCI
 from bank_assets.core.economics.call_plan import deciles, ranked
 from bank_assets.core.economics.economics import ColumnAmount, Economics

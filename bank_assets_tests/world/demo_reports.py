@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Engine
 
-from bank_assets.core.alerts.alert import Alert
-from bank_assets.core.alerts.catalogue import Occurrence, gate_failed, loop_responded, model_judged
+from bank_assets.core.alerts.alert import Alert, Occurrence
+from bank_assets.core.alerts.catalogue import gate_failed, loop_responded, model_judged
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.response.assessment import respond, violations
 from bank_assets.core.response.loop import after_verdict

@@ -94,6 +94,33 @@ def key_of(kind: str, *content: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Occurrence:
+    """When something happened (ISO with zone), in which run, and as of which day of data (ISO date)."""
+
+    at: str
+    run_id: str = ""
+    as_of: str | None = None
+
+    def alert(
+        self,
+        kind: AlertKind,
+        identity: Sequence[object],
+        tone: Tone,
+        title: str,
+        text: str,
+        action: str,
+        *,
+        details: Sequence[str] = (),
+        channel: DefaultChannel = DefaultChannel.PUSH,
+        page: str = "/monitoring",
+    ) -> Alert:
+        """An alert about it; never change an `identity`: an alert is found again by it."""
+        folded = tuple(sentences([one]) for one in details)
+        key, text = key_of(kind, *identity), shortened(text)
+        return Alert(kind, key, tone, title, text, action, self.at, folded, channel, self.as_of, page, self.run_id)
+
+
+@dataclass(frozen=True, slots=True)
 class Episode:
     """A problem that lasts without a break: what opened it, and which of its findings were reported."""
 

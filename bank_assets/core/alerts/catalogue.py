@@ -7,41 +7,13 @@ columns, versions, steps and files, but never a customer's values.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
-from bank_assets.core.alerts.alert import Alert, AlertKind, DefaultChannel, Tone, few, key_of, sentences, shortened
+from bank_assets.core.alerts.alert import Alert, AlertKind, DefaultChannel, Occurrence, Tone, few, sentences
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.response.assessment import comparisons
 from bank_assets.core.response.policy import Evidence, LimitComparison, ResponseAction, ResponsePolicy, ViolationKind
 from bank_assets.core.words import pct
-
-
-@dataclass(frozen=True, slots=True)
-class Occurrence:
-    """When something happened (ISO with zone), in which run, and as of which day of data (ISO date)."""
-
-    at: str
-    run_id: str = ""
-    as_of: str | None = None
-
-    def alert(
-        self,
-        kind: AlertKind,
-        identity: Sequence[object],
-        tone: Tone,
-        title: str,
-        text: str,
-        action: str,
-        *,
-        details: Sequence[str] = (),
-        channel: DefaultChannel = DefaultChannel.PUSH,
-        page: str = "/monitoring",
-    ) -> Alert:
-        """An alert about it; never change an `identity`: an alert is found again by it."""
-        folded = tuple(sentences([one]) for one in details)
-        key, text = key_of(kind, *identity), shortened(text)
-        return Alert(kind, key, tone, title, text, action, self.at, folded, channel, self.as_of, page, self.run_id)
 
 
 def run_failed(when: Occurrence, job: str, step: str, error: str, message: str, since: str) -> Alert:

@@ -7,8 +7,15 @@ import numpy as np
 import pytest
 
 from bank_assets.core.alerts import catalogue
-from bank_assets.core.alerts.alert import LONGEST_TEXT, AlertKind, DefaultChannel, Episodes, Tone, key_of
-from bank_assets.core.alerts.catalogue import Occurrence
+from bank_assets.core.alerts.alert import (
+    LONGEST_TEXT,
+    AlertKind,
+    DefaultChannel,
+    Episodes,
+    Occurrence,
+    Tone,
+    key_of,
+)
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.response.policy import Evidence
 

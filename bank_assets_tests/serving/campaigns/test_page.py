@@ -1,4 +1,4 @@
-"""The Campaign page: plan, limits, hold-out, suppression, upload, call list and its files."""
+"""The Campaign page: plan, limits, hold-out, suppression, call list and its files."""
 
 import csv
 import hashlib
@@ -16,25 +16,14 @@ from bank_assets.core.features.feature_set import current_features
 from bank_assets.core.model.scorer import Scorer
 from bank_assets.landing.deliveries import register_deliveries
 from bank_assets.ledger import campaigns
-from bank_assets.store import campaign_files
 from bank_assets.store.call_lists import spreadsheet_text
-from bank_assets_tests.world.demo_home import HTMX, fit_demo, make_home, open_pages, soup_of, token_of
+from bank_assets_tests.serving.campaigns.lists import delivered
+from bank_assets_tests.world.demo_home import HTMX, fit_demo, soup_of, token_of
 from serving.campaigns.call_lists import read_contacts
 from serving.campaigns.form import FIELDS
 from serving.decisions.payloads import Payloads
 
 LIST = "delivered:example.csv"
-
-
-@pytest.fixture
-def client(tmp_path):
-    with open_pages(make_home(tmp_path / "bank", fit_demo())) as client:
-        yield client
-
-
-def deleted(file):
-    file.path.unlink()
-    return file
 
 
 def plan(client, **settings):
@@ -45,11 +34,6 @@ def plan(client, **settings):
 
 def tile(page, label):
     return next(one for one in page.select(".tile") if one.dt.text == label).select_one(".figure").text
-
-
-def delivered(client):
-    text = (client.app.state.services.settings.platform.landing / "campaigns" / "example.csv").read_text()
-    return list(csv.DictReader(io.StringIO(text), delimiter=";"))
 
 
 def make_list(client, **settings):
@@ -206,59 +190,6 @@ def test_suppressions_without_scripts(client, ids, status):
     assert response.status_code == status, response.text
 
 
-def upload(client, text, name="list.csv"):
-    content = text if isinstance(text, bytes) else text.encode()
-    return client.post(
-        "/campaign/upload", data=token_of(client), files={"file": (name, content, "text/csv")}, follow_redirects=False
-    )
-
-
-def csv_text(rows, columns=UCI.campaign_columns):
-    lines = [",".join(columns)] + [",".join(row[name] for name in columns) for row in rows]
-    return "\n".join(lines) + "\n"
-
-
-def test_an_uploaded_list_is_planned_and_its_bad_rows_are_named(client):
-    rows = delivered(client)[:30]
-    rows[4] = {**rows[4], "age": "7"}
-    rows[5] = {**rows[5], "contact_id": ""}
-    response = upload(client, csv_text(rows), "../my list.csv")
-    assert response.status_code == 303
-    page = soup_of(client.get(response.headers["location"]))
-    assert "28 contacts" in page.select_one("[data-testid=plan]").text
-    assert "my list.csv (uploaded)" in page.select_one("option[selected]").text
-    named = [one.text for one in page.select("details.card li")]
-    assert named == [
-        "line 6: age: expected a whole number from 16 to 120 years, found 7",
-        "line 7: contact_id: expected whom to call, found nothing",
-    ]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "contact_id\nc-1\n",
-        csv_text([]),
-        b"\xff\xfe\x00",
-        ",".join((*UCI.campaign_columns, "duration")) + "\n",
-    ],
-    ids=["empty", "columns missing", "no row", "not text", "known only after the call"],
-)
-def test_a_file_that_does_not_fit_is_refused_and_not_kept(client, text):
-    response = upload(client, text)
-    assert response.status_code == 422
-    assert soup_of(response).select_one("[data-testid=problem] li")
-    assert not list((client.app.state.services.settings.bundles / "uploads").glob("*"))
-
-
-def test_uploads_are_forgotten(client, monkeypatch):
-    first = upload(client, csv_text(delivered(client)[:5])).headers["location"]
-    monkeypatch.setattr(campaign_files.time, "time", lambda: 1e12)
-    upload(client, csv_text(delivered(client)[:6]))
-    assert client.get(first).status_code == 404
-
-
 @pytest.mark.parametrize(
     ("settings", "field"),
     [
@@ -285,27 +216,13 @@ def test_without_scripts_a_refused_form_comes_back_as_it_was(client):
     assert (page.select_one("#f-budget")["value"], page.select_one("#f-capacity")["value"]) == ("abc", "7")
 
 
-def test_the_way_on_from_a_refused_upload_is_a_page(client):
-    refused = soup_of(upload(client, "no;header\n"))
-    (way,) = refused.select("[data-testid=problem] a")
-    assert refused.h1.text == "This file cannot be used"
-    assert not {"422", "contract", "payload"} & set(refused.main.text.lower().split())
-    page = soup_of(client.get(way["href"]))
-    example = client.get(page.select_one("#h-upload a")["href"])
-    assert upload(client, example.text).status_code == 303
-
-
 def test_contact_rules_leave_out_customers_called_too_often(client):
     rows = delivered(client)
     often = sum(int(row["campaign"]) > 1 for row in rows)
     assert f"{often}: contacted too often in this campaign" in plan(client, max_contacts="1").text
 
 
-def test_an_unknown_list_and_an_unknown_file_are_404(client, monkeypatch):
+def test_an_unknown_list_and_an_unknown_file_are_404(client):
     assert client.get("/campaign", params={"list": "delivered:../../ledger.db"}).status_code == 404
-    address = upload(client, csv_text(delivered(client)[:5])).headers["location"]
-    found = campaign_files.CampaignFiles.get
-    monkeypatch.setattr(campaign_files.CampaignFiles, "get", lambda *given: deleted(found(*given)))
-    assert client.get(address).status_code == 404
     assert client.get("/campaign/lists/nobody").status_code == 404
     assert client.get("/campaign/lists/nobody/calls.csv").status_code == 404

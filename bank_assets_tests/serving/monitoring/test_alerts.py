@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bank_assets.core.alerts.catalogue import Occurrence, run_failed
+from bank_assets.core.alerts.alert import Occurrence
+from bank_assets.core.alerts.catalogue import run_failed
 from bank_assets.ledger import promotions, responses
 from bank_assets.reports.page import render
 from bank_assets.store.alert_log import AlertLog

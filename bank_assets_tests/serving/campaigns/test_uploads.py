@@ -1,0 +1,84 @@
+"""Lists that are uploaded on the Campaign page."""
+
+import pytest
+
+from bank_assets.contract.uci import UCI
+from bank_assets.store import campaign_files
+from bank_assets_tests.serving.campaigns.lists import delivered
+from bank_assets_tests.world.demo_home import soup_of, token_of
+
+
+def upload(client, text, name="list.csv"):
+    content = text if isinstance(text, bytes) else text.encode()
+    return client.post(
+        "/campaign/upload", data=token_of(client), files={"file": (name, content, "text/csv")}, follow_redirects=False
+    )
+
+
+def csv_text(rows, columns=UCI.campaign_columns):
+    lines = [",".join(columns)] + [",".join(row[name] for name in columns) for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def test_an_uploaded_list_is_planned_and_its_bad_rows_are_named(client):
+    rows = delivered(client)[:30]
+    rows[4] = {**rows[4], "age": "7"}
+    rows[5] = {**rows[5], "contact_id": ""}
+    response = upload(client, csv_text(rows), "../my list.csv")
+    assert response.status_code == 303
+    page = soup_of(client.get(response.headers["location"]))
+    assert "28 contacts" in page.select_one("[data-testid=plan]").text
+    assert "my list.csv (uploaded)" in page.select_one("option[selected]").text
+    named = [one.text for one in page.select("details.card li")]
+    assert named == [
+        "line 6: age: expected a whole number from 16 to 120 years, found 7",
+        "line 7: contact_id: expected whom to call, found nothing",
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "contact_id\nc-1\n",
+        csv_text([]),
+        b"\xff\xfe\x00",
+        ",".join((*UCI.campaign_columns, "duration")) + "\n",
+    ],
+    ids=["empty", "columns missing", "no row", "not text", "known only after the call"],
+)
+def test_a_file_that_does_not_fit_is_refused_and_not_kept(client, text):
+    response = upload(client, text)
+    assert response.status_code == 422
+    assert soup_of(response).select_one("[data-testid=problem] li")
+    assert not list((client.app.state.services.settings.bundles / "uploads").glob("*"))
+
+
+def test_an_upload_that_is_deleted_between_finding_and_reading_is_404(client, monkeypatch):
+    address = upload(client, csv_text(delivered(client)[:5])).headers["location"]
+    found = campaign_files.CampaignFiles.get
+
+    def vanishing(files, key):
+        file = found(files, key)
+        file.path.unlink()
+        return file
+
+    monkeypatch.setattr(campaign_files.CampaignFiles, "get", vanishing)
+    assert client.get(address).status_code == 404
+
+
+def test_uploads_are_forgotten(client, monkeypatch):
+    first = upload(client, csv_text(delivered(client)[:5])).headers["location"]
+    monkeypatch.setattr(campaign_files.time, "time", lambda: 1e12)
+    upload(client, csv_text(delivered(client)[:6]))
+    assert client.get(first).status_code == 404
+
+
+def test_the_way_on_from_a_refused_upload_is_a_page(client):
+    refused = soup_of(upload(client, "no;header\n"))
+    (way,) = refused.select("[data-testid=problem] a")
+    assert refused.h1.text == "This file cannot be used"
+    assert not {"422", "contract", "payload"} & set(refused.main.text.lower().split())
+    page = soup_of(client.get(way["href"]))
+    example = client.get(page.select_one("#h-upload a")["href"])
+    assert upload(client, example.text).status_code == 303
