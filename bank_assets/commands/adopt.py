@@ -72,7 +72,7 @@ def _fits(path: Path, contract: Contract, limit: float) -> bool:
     _CONSOLE.print(
         f"{path.name} fits the contract {contract.name}: {found.n_rows - found.n_rejected:,} usable rows."
         if fits
-        else f"{path.name} does not fit: expected at most {pct(limit, 0)} rejected rows; correct the file where a value "
-        "is wrong, or the contract where it is right."
+        else f"{path.name} does not fit: expected at most {pct(limit, 0)} rejected rows; correct the file where a "
+        "value is wrong, or the contract where it is right."
     )
     return fits
