@@ -130,7 +130,8 @@ def _by_row_order(facts: Mapping[str, ColumnFacts], n_rows: int, today: date) ->
         other, weekday = found[WEEKDAY]
         fitting = _years_whose_weeks_fit(year, month, weekday, latest)
         is_guessed, latest = len(fitting) != 1, fitting[0] if fitting else latest
-        options = f"; it may be {', '.join(map(str, fitting[1:]))} as well. Correct it" if fitting[1:] else ""
+        others = ", ".join(map(str, fitting[1:6])) + (" or earlier" if fitting[6:] else "")
+        options = f"; it may be {others} as well. Correct it" if others else ""
         notes = (
             f"Month and weekday: {name}, {other}; {ordered}. A weekday that falls begins a week, so dates are exact to "
             "the week only.",
