@@ -13,6 +13,7 @@ from datetime import date
 from typing import Final
 
 from bank_assets.contract.values import iso_day
+from bank_assets.landing.contract_in_use import check_contract
 from bank_assets.ledger import accounts, chain, decisions
 from bank_assets.ledger.engine import LedgerError, open_ledger, opened_ledger, upgrade
 from bank_assets.settings import SettingsError
@@ -66,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         "confirmed: at the prompt of a terminal, or by --yes.",
     )
     erase.add_argument("--contact-id", help="everything about this contact")
+    erase.add_argument("--customer-id", help="everything about this person, whatever the contact")
     erase.add_argument("--decided-before", metavar="YYYY-MM-DD", help="everything decided before this day, UTC")
     erase.add_argument("--reason", required=True, help="kept on record; no personal data")
     erase.add_argument("--yes", action="store_true", help="erase without a prompt")
@@ -81,6 +83,7 @@ def _serve(_parsed: argparse.Namespace, settings: ServingSettings) -> int:
     from serving.web.logs import configure
 
     configure()
+    check_contract(settings.platform.warehouse, settings.platform.contract)
     app = create_app(settings, access_log=sys.stderr.buffer)
     services = app.state.services
     if not settings.is_local_mode:
@@ -150,16 +153,15 @@ def _verify(parsed: argparse.Namespace, settings: ServingSettings) -> int:
 def _erase(parsed: argparse.Namespace, settings: ServingSettings) -> int:
     engine = open_ledger(settings.platform.ledger_url)
     before = None if parsed.decided_before is None else _day("--decided-before", parsed.decided_before)
-    n = decisions.count_to_erase(engine, contact_id=parsed.contact_id, decided_before=before)
+    whose = {"contact_id": parsed.contact_id, "customer_id": parsed.customer_id, "decided_before": before}
+    n = decisions.count_to_erase(engine, **whose)
     print(f"{n} decisions would lose their customer's data for good")  # noqa: T201
     if n == 0:
         return 0
     if not parsed.yes and not (sys.stdin.isatty() and input("erase it? (yes/no) ").strip().lower() == "yes"):
         print("dry run: nothing was erased; add --yes to erase")  # noqa: T201
         return 0
-    erased = decisions.erase(
-        engine, actor=getpass.getuser(), reason=parsed.reason, contact_id=parsed.contact_id, decided_before=before
-    )
+    erased = decisions.erase(engine, actor=getpass.getuser(), reason=parsed.reason, **whose)
     print(f"erased {erased} payloads")  # noqa: T201
     return 0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 import numpy as np
@@ -18,6 +18,7 @@ from bank_assets.contract.time_axis import usual_days
 from bank_assets.core.arrays import DayArray, IntArray
 
 _MOST_YEARS: Final = 60  # rows that begin more years are not ordered by date
+_LOOKED_BACK: Final = 40  # years that may be the first
 _SHARE_ORDERED: Final = 0.999
 _MOST_WEEKENDS: Final = 0.02  # calls at weekends that a year may imply, if banks rarely call then
 
@@ -126,12 +127,18 @@ def _by_row_order(facts: Mapping[str, ColumnFacts], n_rows: int, today: date) ->
         is_guessed = not fitting
         notes = (f"Day and month: {other}, {name}; {ordered}.", f"First year: {latest}, {reason}{options}.")
     elif WEEKDAY in found:
-        other, _ = found[WEEKDAY]
-        is_guessed = True
+        other, weekday = found[WEEKDAY]
+        fitting = _years_whose_weeks_fit(year, month, weekday, latest)
+        is_guessed, latest = len(fitting) != 1, fitting[0] if fitting else latest
+        others = ", ".join(map(str, fitting[1:6])) + (" or earlier" if fitting[6:] else "")
+        options = f"; it may be {others} as well. Correct it" if others else ""
         notes = (
             f"Month and weekday: {name}, {other}; {ordered}. A weekday that falls begins a week, so dates are exact to "
             "the week only.",
-            f"First year: not in the file. {latest} is the latest possible; options: any year up to it. Correct it.",
+            f"First year: {latest}, the latest of {_LOOKED_BACK} in which no month has more weeks than the calendar"
+            f"{options}."
+            if fitting
+            else f"First year: none of {_LOOKED_BACK} has as many weeks in each month as the file. Correct it.",
         )
     else:
         return None
@@ -139,11 +146,28 @@ def _by_row_order(facts: Mapping[str, ColumnFacts], n_rows: int, today: date) ->
     return TimeAxis((name, other), np.arange(n_rows), first_month, notes, is_year_guessed=is_guessed)
 
 
+def _years_whose_weeks_fit(year: IntArray, month: IntArray, weekday: IntArray, latest: int) -> list[int]:
+    """First years in which the earliest days that the rows imply lie in their months; the latest first."""
+    rows = np.stack([year, month, weekday])
+    changes = rows[:, np.flatnonzero(np.any(np.diff(rows, prepend=-1) != 0, axis=0))].T.tolist()
+    fitting = []
+    for first in range(latest, latest - _LOOKED_BACK, -1):
+        day = date.min
+        for years, number, of_week in changes:
+            day = max(day, date(first + years, number + 1, 1))
+            day += timedelta((of_week - day.weekday()) % 7)
+            if day.month != number + 1:
+                break
+        else:
+            fitting.append(first)
+    return fitting
+
+
 def _years_without_weekends(year: IntArray, month: IntArray, day: IntArray, latest: int) -> list[int]:
     """First years that imply existing days, nearly none of them on a weekend; the latest first."""
     distinct, rows = np.unique(np.stack([year, month, day]), axis=1, return_counts=True)
     weekends = {}
-    for first in range(latest, latest - 40, -1):
+    for first in range(latest, latest - _LOOKED_BACK, -1):
         months = ((distinct[0] + first - 1970) * 12 + distinct[1]).astype("datetime64[M]")
         days = months.astype("datetime64[D]") + (distinct[2] - 1)
         weekday = (days.astype(np.int64) + 3) % 7

@@ -24,7 +24,8 @@ RESERVED: Final = (
     "arrived_at", "arrived_on", "codes", "delivery_arrival", "delivery_sha256", "kind", "known_on", "line", "reasons",
     "was_previously_contacted",
 )  # fmt: skip
-REQUESTED: Final = ("contact_id", "contact_date", "economics", "cost_eur", "value_eur")  # of every request
+# Names that every request has.
+REQUESTED: Final = ("contact_id", "customer_id", "contact_date", "economics", "cost_eur", "value_eur")
 _KNOWN: Final = {
     ColumnRole.CONTACT_ID: KnownWhen.IDENTIFIER,
     ColumnRole.CUSTOMER_ID: KnownWhen.IDENTIFIER,
@@ -79,8 +80,8 @@ def _of_names(contract: Contract) -> Iterator[Problem]:
     for column in contract.columns:
         if odd := [text for text in (column.source, *column.categories) if not _can_be_delivered(text)]:
             yield Problem(
-                f"expected names and categories of visible characters without blanks around them, as fields are "
-                f"trimmed, found {odd}; correct them.",
+                f"expected names and categories of one line without blanks around them, as fields are trimmed, found "
+                f"{odd[:3]}; correct them.",
                 column.source,
             )
     for spelling in ("source", "table"):
@@ -94,7 +95,7 @@ def _of_names(contract: Contract) -> Iterator[Problem]:
 
 
 def _can_be_delivered(text: str) -> bool:
-    return text != "" and text.isprintable() and text == text.strip()
+    return text != "" and text == text.strip(" \t\v\f") and not set(text) & set("\r\n\0")
 
 
 def _of_roles(contract: Contract) -> Iterator[Problem]:
@@ -180,11 +181,7 @@ def _of_use(column: Column, contract: Contract) -> Iterator[str]:
             f"expected columns up to version {contract.version}, from 1 on, found one since version {column.since}; "
             "correct it, or raise the contract's version."
         )
-    if column.is_optional and column.default is None:
-        yield (
-            f"expected a default, since files of versions before {column.since} lack the column, found none; "
-            "state the value that stands for them."
-        )
+    yield from _of_default(column)
     if column in contract.payload and column.source in REQUESTED:
         yield f"expected a name that requests do not use otherwise, found {column.source!r}; rename the column."
     if column in contract.payload and not (column.is_number or column.categories):
@@ -204,6 +201,20 @@ def _of_use(column: Column, contract: Contract) -> Iterator[str]:
         contract.signs(column)
     except ContractError as error:
         yield str(error)
+
+
+def _of_default(column: Column) -> Iterator[str]:
+    if column.role is ColumnRole.CUSTOMER_ID:
+        if column.default is not None:
+            yield (
+                f"expected no default for the role {column.role}, which would make one person of many, found "
+                f"{column.default!r}; leave it out: where no person is named, the contact is one."
+            )
+    elif column.is_optional and column.default is None:
+        yield (
+            f"expected a default, since files of versions before {column.since} lack the column, found none; "
+            "state the value that stands for them."
+        )
 
 
 def _of_statistics(contract: Contract) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ may be wrong, because the number of fields differs or a quote stays open, are re
 `contract.reading.split_fields`, which is the definition.
 """
 
+import codecs
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,6 +41,13 @@ class TextBlock:
     columns: dict[str, Encoded]
     identifiers: pa.StringArray
     misfits: dict[int, tuple[str, str, str]]
+
+    def keep(self, rows: BoolArray) -> "TextBlock":
+        """The block with some of its rows, (n,)."""
+        place = np.cumsum(rows) - 1
+        columns = {name: Encoded(column.codes[rows], column.texts) for name, column in self.columns.items()}
+        misfits = {int(place[row]): fault for row, fault in self.misfits.items() if rows[row]}
+        return TextBlock(columns, self.identifiers.filter(pa.array(rows)), misfits)
 
 
 def read_block(block: bytes, file: Delivery | Head, identifier: str) -> TextBlock | None:
@@ -102,6 +110,8 @@ def _cut_plainly(block: bytes, file: Delivery | Head, identifier: str) -> tuple[
         odd.append(None)
         return "skip"
 
+    if block.startswith(codecs.BOM_UTF8):  # Arrow skips one, though a block is no file and the mark is part of its row
+        block = codecs.BOM_UTF8 + block
     encoded = pa.dictionary(pa.int32(), pa.string())
     table = pa.csv.read_csv(
         pa.BufferReader(block),

@@ -108,7 +108,7 @@ def test_names_with_dots_and_a_year_that_the_file_does_not_tell(draft_of):
     assert (rate.kind, rate.table) == (ColumnKind.DECIMAL, "cons_price_idx")
     assert draft.contract.by_source["pdays"].sentinel == 999
     assert draft.contract.by_source["default"].categories == ("no", "unknown", "yes")
-    assert "options: any year up to it" in said(draft, "contact_date")
+    assert "2019, 2018, 2017 or earlier as well. Correct it." in said(draft, "contact_date")
     assert "To decide: the first year." in said(draft, "")
     assert (check().n_rows, check().codes) == (4, {})
 

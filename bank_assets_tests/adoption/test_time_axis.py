@@ -52,11 +52,14 @@ def test_day_and_month_in_row_order_tell_the_first_year_by_the_weekends():
     assert "2008" in found.notes[1]
 
 
-def test_month_and_weekday_in_row_order_are_exact_to_the_week_and_leave_the_year_open():
+def test_month_and_weekday_in_row_order_are_exact_to_the_week_and_leave_years_whose_weeks_fit():
     weekdays = [day.strftime("%a").lower() for day in WORKDAYS]
     found = axis(month=months(WORKDAYS), day_of_week=weekdays)
-    assert (found.columns, found.first_month, found.is_year_guessed) == (("month", "day_of_week"), "2024-05", True)
-    assert "2024 is the latest possible; options: any year up to it" in found.notes[1]
+    assert (found.columns, found.first_month, found.is_year_guessed) == (("month", "day_of_week"), "2008-05", True)
+    assert "it may be 1997 as well" in found.notes[1]
+    found = axis(month=["feb"] * 12, day_of_week=["mon", "fri"] * 6)
+    assert (found.first_month, found.is_year_guessed) == ("2026-02", True)
+    assert "none of 40 has as many weeks" in found.notes[1]
 
 
 @pytest.mark.parametrize(

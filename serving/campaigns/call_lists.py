@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
@@ -15,6 +15,7 @@ from bank_assets.contract.contract import Contract
 from bank_assets.contract.sent_text import SentText
 from bank_assets.contract.values import value_text
 from bank_assets.core.economics.planner import PlanSettings
+from bank_assets.core.economics.suppression import CUSTOMER_ID
 from bank_assets.ledger import campaigns
 from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.ledger.ids import new_id
@@ -95,7 +96,13 @@ class CallLists:
         list_id, scored, settings = new_id(), planned.scored, planned.settings
         champion, as_of = scored.champion, scored.published.as_of
         scores = ListScores(
-            scored.contact_date, scored.scores.low, scored.scores.high, champion.version, champion.digest, as_of
+            scored.contact_date,
+            scored.scores.low,
+            scored.scores.high,
+            champion.version,
+            champion.digest,
+            as_of,
+            scored.persons if CUSTOMER_ID in scored.frame else None,
         )
         for group in (HOLDOUT, CALLS):
             content = csv_of(planned.plan, scores, list_id, group)
@@ -144,7 +151,8 @@ class CallLists:
 def example_list(day: str, contract: Contract) -> str:
     """A list of one made-up customer in the form of an upload."""
     values = {column.source: value_text(column.typical, contract.signs(column)) for column in contract.payload}
-    values |= {contract.contact_id.source: "example-1", contract.contact_date.source: day}
+    values |= {column.source: "example-1" for column in contract.identifiers.values()}
+    values |= {contract.contact_date.source: day}
     names = [name for name in contract.campaign_columns if name in values]
     return "\n".join(";".join(f'"{text}"' for text in row) for row in (names, [values[name] for name in names])) + "\n"
 
@@ -169,8 +177,25 @@ def read_contacts(path: Path, payloads: Payloads, name: str) -> CampaignContacts
             else:
                 contacts.append(found)
     if not contacts:
-        usable = "a header alone"
-        if rejected:
-            usable = f"none of {len(rejected)}; {rejected[0].sentence}"
-        raise PayloadError(FieldError("", "at least one usable row", usable))
+        raise PayloadError(*_why_none(rejected))
     return CampaignContacts(digest, contacts, rejected)
+
+
+def _why_none(rejected: Sequence[BatchError]) -> list[FieldError]:
+    """Why a list has no usable row: each kind of fault with its first row and the number of rows."""
+    kinds: dict[tuple[str, str], list[tuple[int, str]]] = {}
+    for row in rejected:
+        for one in row.errors:
+            kinds.setdefault((one.field, one.expected), []).append((row.line, one.found))
+    found = f"none of {len(rejected)}" if rejected else "a header alone"
+    return [
+        FieldError("", "at least one usable row", found),
+        *(
+            FieldError(field, expected, f"{rows[0][1]} in line {rows[0][0]}" + _more(len(rows) - 1))
+            for (field, expected), rows in kinds.items()
+        ),
+    ]
+
+
+def _more(n_rows: int) -> str:
+    return f", and {n_rows} more such rows" if n_rows else ""

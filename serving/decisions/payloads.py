@@ -20,6 +20,7 @@ from bank_assets.contract.columns import Column, ColumnKind
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.errors import LEAKAGE_RULE
 from bank_assets.contract.rows import PLANNED, Calendar, ColumnRule
+from bank_assets.contract.sent_text import SentText
 from bank_assets.contract.values import IDENTIFIER_LENGTH, SPACE, found_words, is_identifier, iso_day, meant, visible
 from bank_assets.ledger.models import canonical_json
 from serving.decisions.schemas import PredictionRequest, request_type
@@ -28,7 +29,8 @@ from serving.web.openapi import inlined
 from serving.web.problems import FieldError, PayloadError
 
 _FORMS: Final = {ColumnKind.INTEGER: "%d", ColumnKind.DECIMAL: "%r"}  # of values in canonical JSON
-OPTIONAL_FIELDS: Final = ("contact_id", "contact_date", "economics")
+IDENTIFIERS: Final = ("contact_id", "customer_id")
+OPTIONAL_FIELDS: Final = (*IDENTIFIERS, "contact_date", "economics")
 _SCHEMA: Final = inlined(PredictionRequest)  # of what every contract has
 
 
@@ -43,6 +45,7 @@ class Payloads:
     contract: Contract
     struct: type[PredictionRequest]
     example: dict[str, Any]  # a typical customer, for the API document
+    sent: SentText  # of bodies without a file name
     text_of: Callable[[PredictionRequest], str]
     _numbers: Callable[[PredictionRequest], tuple[Any, ...]]
     _words: Callable[[PredictionRequest], tuple[Any, ...]]
@@ -62,6 +65,7 @@ class Payloads:
                 "contact_id": "c-1",
                 "contact_date": "2010-11-17",
             },
+            SentText.of_file(contract),
             _canonical_writer(contract),
             _getter([tables[name] for name in contract.numeric_columns]),
             _getter([tables[name] for name in contract.category_columns]),
@@ -77,16 +81,38 @@ class Payloads:
         contract = self.contract
         return dict(zip((*contract.numeric_columns, *contract.category_columns), (*numbers, *words), strict=True))
 
-    def request_of(self, raw: object) -> PredictionRequest:
-        """A decoded JSON object as a request."""
+    def request_of(self, raw: object, sent: SentText | None = None) -> PredictionRequest:
+        """A decoded JSON object as a request; its texts are those of a sender."""
+        raw = self._mapped(raw, sent or self.sent)
         try:
             request = msgspec.convert(raw, self.struct)
         except msgspec.ValidationError as error:
             read = as_text_is_read(raw)
-            if read is not raw:
-                return self.request_of(read)
-            raise PayloadError(*(self.field_errors(raw) or (FieldError("", str(error), shown(raw)),))) from None
+            try:
+                request = msgspec.convert(read, self.struct)
+            except msgspec.ValidationError:
+                raise PayloadError(*(self.field_errors(read) or (FieldError("", str(error), shown(raw)),))) from None
         return checked(request)
+
+    def _mapped(self, raw: object, sent: SentText) -> object:
+        """A row with names and texts as its sender's mapping reads them; numbers of JSON are no texts."""
+        if sent.sender is None or not isinstance(raw, Mapping):
+            return raw
+        contract, mapped = self.contract, {}
+        fields = {column.source: field for field, column in contract.identifiers.items()}
+        fields[contract.contact_date.source] = "contact_date"
+        for name, value in zip(sent.header(list(raw)), raw.values(), strict=True):
+            column = contract.by_source.get(name)
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            if column is not None and not isinstance(value, list | dict) and not (is_number and column.is_number):
+                text = value if isinstance(value, str) else "" if value is None else shown(value)
+                if (read := sent.text(name, text)) != text:
+                    value = read
+                if isinstance(value, str) and column.is_number and name in self._readers:
+                    number, fault = self._readers[name](value)
+                    value = value if fault else number
+            mapped[fields.get(name, name)] = value
+        return mapped
 
     def request_of_text(self, row: Mapping[str, str], default_date: dt.date | None = None) -> PredictionRequest:
         """A row of delimited text or of a form as a request, judged by the rules of delivered contacts."""
@@ -99,14 +125,17 @@ class Payloads:
                 continue
             values[column.table], error = self._readers[column.source](row.get(column.source, ""))
             errors.append(error)
-        id_name, date_name = contract.contact_id.source, contract.contact_date.source
-        contact_id, date = row.get(id_name) or None, row.get(date_name) or None
+        for name, column in contract.identifiers.items():
+            values[name] = row.get(column.source) or None
+            errors.append(_id_error(column.source, values[name]))
+        date_name = contract.contact_date.source
+        date = row.get(date_name) or None
         day = iso_day(date) if date else default_date
-        errors += [_id_error(id_name, contact_id), _date_error(date_name, day or date)]
+        errors.append(_date_error(date_name, day or date))
         errors += self._calendar_errors(row, day)
         if faults := tuple(error for error in errors if error is not None):
             raise PayloadError(*faults)
-        return self.struct(**values, contact_id=contact_id, contact_date=day)
+        return self.struct(**values, contact_date=day)
 
     def _calendar_errors(self, row: Mapping[str, str], day: dt.date | None) -> Iterator[FieldError | None]:
         """Columns that repeat the date of the row must not contradict it."""
@@ -126,7 +155,7 @@ class Payloads:
             return (FieldError("", "a JSON object with the fields of one customer", shown(raw)),)
         kinds = {one.encode_name: one.type for one in msgspec.structs.fields(self.struct)}
         errors = [_column_error(column, raw, kinds[column.source]) for column in self.contract.payload]
-        errors += [_id_error("contact_id", raw.get("contact_id"))]
+        errors += [_id_error(name, raw.get(name)) for name in IDENTIFIERS]
         errors += [_date_error("contact_date", raw.get("contact_date"))]
         errors += _errors_of("economics", raw.get("economics"))
         known = (*self.contract.payload_columns, *OPTIONAL_FIELDS)
@@ -232,18 +261,20 @@ def check_date(day: dt.date | None) -> None:
 
 
 def checked(request: PredictionRequest) -> PredictionRequest:
-    """A request whose date and identifier are usable, which its type cannot say; the identifier is trimmed."""
+    """A request whose date and identifiers are usable, which its type cannot say; the identifiers are trimmed."""
     check_date(request.contact_date)
-    if request.contact_id is None or is_identifier(request.contact_id):
+    contact_id, customer_id = request.contact_id, request.customer_id
+    if (contact_id is None or is_identifier(contact_id)) and (customer_id is None or is_identifier(customer_id)):
         return request
-    return msgspec.structs.replace(request, contact_id=usable_id(request.contact_id))
+    ids = {name: usable_id(getattr(request, name), name) for name in IDENTIFIERS}
+    return msgspec.structs.replace(request, **ids)
 
 
-def usable_id(contact_id: str | None) -> str | None:
-    """An identifier as a file's field is read: trimmed, and refused if it cannot name a contact."""
-    if (error := _id_error("contact_id", contact_id)) is not None:
+def usable_id(value: str | None, name: str = "contact_id") -> str | None:
+    """An identifier as a file's field is read: trimmed, and refused if it cannot name anybody."""
+    if (error := _id_error(name, value)) is not None:
         raise PayloadError(error)
-    return contact_id and contact_id.strip(SPACE)
+    return value and value.strip(SPACE)
 
 
 def decoded(part: bytes | msgspec.Raw) -> object:

@@ -14,7 +14,15 @@ JSON = {"content-type": "application/json"}
 CSV = {"content-type": "text/csv"}
 BODY = json.dumps({**PAYLOAD, "contact_id": "c-1", "contact_date": AS_OF}).encode()
 DEEP = b"[" * 20_000 + b"]" * 20_000
-BODIES = [PATH, "/api/v1/outcomes", "/api/v1/campaigns/plan", "/api/v1/model/rollback", "/api/v1/audit/erasures", BATCH]
+BODIES = [
+    PATH,
+    "/api/v1/outcomes",
+    "/api/v1/campaigns/plan",
+    "/api/v1/model/rollback",
+    "/api/v1/audit/erasures",
+    "/api/v1/withdrawals",
+    BATCH,
+]
 
 
 @pytest.fixture
@@ -127,7 +135,7 @@ def test_a_fault_is_named_with_field_expected_and_found(client, path, body, fiel
         ("limit=5.0", "a whole number from 1 to 500"),
         ("limit=1e2", "a whole number from 1 to 500"),
         ("decision=maybe", "text matching regex"),
-        ("contactid=c-1", "only the parameters contact_id, batch_id"),
+        ("contactid=c-1", "only the parameters contact_id, customer_id, batch_id"),
         ("cursor=garbage", "the `next` of an earlier page"),
         ("contact_id=%00", "text without NUL"),
         ("since=soon", "an ISO date or time"),
