@@ -231,9 +231,9 @@ def test_unreadable_reports_of_one_kind_are_one_notice(empty):
     folder.mkdir(parents=True, exist_ok=True)
     for month in range(1, 10):
         (folder / f"2010-0{month}.json").write_text("{")
-    titles = [one.text.split("\n") for one in soup_of(empty.get("/monitoring")).select(".notice .name")]
-    assert "drift/2010-01.json, drift/2010-02.json and 7 more cannot be read" in str(titles)
-    assert len(titles) == 1
+    titles = [one.text for one in soup_of(empty.get("/monitoring")).select(".notice .name")]
+    (title,) = (one for one in titles if "cannot be read" in one)
+    assert "drift/2010-01.json, drift/2010-02.json and 7 more" in title
     shutil.rmtree(folder)
 
 
