@@ -143,8 +143,7 @@ class ColumnFacts:
     def has_zeros(self) -> bool:
         """Whether whole numbers are written with zeros after a decimal sign."""
         numbers = zip(self.encoded.texts, np.isnan(self.numbers).tolist(), strict=True)
-        is_whole = self.kind is ColumnKind.INTEGER
-        return is_whole and any(whole_number(text, self.signs) is None for text, is_none in numbers if not is_none)
+        return self.kind is ColumnKind.INTEGER and any(self.signs.decimal in text for text, odd in numbers if not odd)
 
     @cached_property
     def _of_rows(self) -> FloatArray:

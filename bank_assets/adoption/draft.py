@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Final
@@ -17,6 +18,7 @@ from bank_assets.adoption.roles import IDENTIFIERS
 from bank_assets.adoption.sender import sender_of
 from bank_assets.adoption.words import AGE, DAY, GROUPS, MONEY, MONTHS, PROTECTED, UNITS, WEEKDAYS, means, places
 from bank_assets.contract.columns import (
+    EARLIEST,
     INT32,
     UNKNOWN,
     YES_NO,
@@ -32,11 +34,14 @@ from bank_assets.contract.file import table_name
 from bank_assets.contract.problems import RESERVED, TABLE_NAMES
 from bank_assets.contract.senders import Sender
 from bank_assets.contract.values import is_identifier
+from bank_assets.sources.uci import SourceError
+from bank_assets.sources.undated import implied_dates
 
 CUSTOMER: Final = "Customer"  # group of the form for what no other group names
 _MOST_STATISTICS: Final = 15
 _RARE: Final = 0.05  # share of a sentinel below which the mean says more
 _WIDTH: Final = 110
+_YEARS: Final = 40  # that a first year may lie back
 _SHOWN: Final = 5
 _SHARES: Final = 2  # values of a category whose shares describe a list
 _ID: Final = Column(
@@ -87,8 +92,29 @@ def draft_contract(found: Findings) -> Draft:
     if not found.table.head.encoding.startswith("utf-8"):
         contract = replace(contract, encoding=found.table.head.encoding)
     comments = {"": _about_the_whole(found)} | {column.source: lines for column, lines in noted}
+    if found.axis.is_year_guessed:
+        years = _fitting_years(contract, found)
+        if years:
+            contract = replace(contract, first_month=f"{years[0]}{contract.first_month[4:]}")
+        options = f"{', '.join(map(str, years))}; firstMonth states the latest" if years else "none, so add dates"
+        comments[""].append(f"To decide: the first year. By the order of the rows it may be {options}.")
     wrapped = {name: [row for line in lines for row in textwrap.wrap(line, _WIDTH)] for name, lines in comments.items()}
     return Draft(contract, wrapped)
+
+
+def _fitting_years(contract: Contract, found: Findings) -> list[int]:
+    """First years by which the order of the rows dates all of them, the latest first."""
+    columns = {}
+    for name in contract.calendar_columns:
+        encoded = found.facts[name].encoded
+        columns[name] = np.array(encoded.texts)[encoded.codes].tolist()
+    latest, month = contract.first_month.split("-")
+    years = []
+    for year in range(int(latest), max(int(latest) - _YEARS, EARLIEST.year - 1), -1):
+        with suppress(SourceError):
+            implied_dates(replace(contract, first_month=f"{year}-{month}"), columns)
+            years.append(year)
+    return years
 
 
 def _about_the_whole(found: Findings) -> list[str]:
@@ -107,10 +133,6 @@ def _about_the_whole(found: Findings) -> list[str]:
         lines.append(f"AUC of single columns on the last {LATER_SHARE:.0%} of the outcomes, in order of time: {best}.")
     else:
         lines.append("Too few outcomes of either kind to look for columns that know them: check that none does.")
-    if found.axis.is_year_guessed:
-        lines.append(
-            f"To decide: the first year. firstMonth is a guess; see the comments at {', '.join(found.axis.columns)}."
-        )
     if found.leaks:
         lines.append(f"To decide: are these known only after the call? {', '.join(found.leaks)}.")
     return lines

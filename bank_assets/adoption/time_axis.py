@@ -131,7 +131,7 @@ def _by_row_order(facts: Mapping[str, ColumnFacts], n_rows: int, today: date) ->
         notes = (
             f"Month and weekday: {name}, {other}; {ordered}. A weekday that falls begins a week, so dates are exact to "
             "the week only.",
-            f"First year: not in the file. {latest} is the latest possible; options: any year up to it. Correct it.",
+            "First year: not in the file.",
         )
     else:
         return None
