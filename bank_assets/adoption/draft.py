@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Final
@@ -16,9 +15,9 @@ from bank_assets.adoption.findings import Findings
 from bank_assets.adoption.leaks import LATER_SHARE
 from bank_assets.adoption.roles import IDENTIFIERS
 from bank_assets.adoption.sender import sender_of
+from bank_assets.adoption.time_axis import first_years
 from bank_assets.adoption.words import AGE, DAY, GROUPS, MONEY, MONTHS, PROTECTED, UNITS, WEEKDAYS, means, places
 from bank_assets.contract.columns import (
-    EARLIEST,
     INT32,
     UNKNOWN,
     YES_NO,
@@ -34,14 +33,11 @@ from bank_assets.contract.file import table_name
 from bank_assets.contract.problems import RESERVED, TABLE_NAMES
 from bank_assets.contract.senders import Sender
 from bank_assets.contract.values import is_identifier
-from bank_assets.sources.uci import SourceError
-from bank_assets.sources.undated import implied_dates
 
 CUSTOMER: Final = "Customer"  # group of the form for what no other group names
 _MOST_STATISTICS: Final = 15
 _RARE: Final = 0.05  # share of a sentinel below which the mean says more
 _WIDTH: Final = 110
-_YEARS: Final = 40  # that a first year may lie back
 _SHOWN: Final = 5
 _SHARES: Final = 2  # values of a category whose shares describe a list
 _ID: Final = Column(
@@ -71,9 +67,8 @@ def draft_contract(found: Findings) -> Draft:
     """The draft that follows from what a file says."""
     noted = [_column(one, found) for one in found.facts.values()]
     if ColumnRole.CONTACT_ID not in {column.role for column, _ in noted}:
-        lacking = replace(_ID, source=_free("contact_id", set(found.facts)))
-        to_do = "given as BANK_SOURCE, its rows are numbered." if found.axis.is_row_order else "number its rows."
-        noted.insert(0, (lacking, [f"Not in the file, which has no identifier: {to_do}"]))
+        note = "Not in the file. A file that is dated by the order of its rows is numbered by it; else number its rows."
+        noted.insert(0, (replace(_ID, source=_free("contact_id", set(found.facts))), [note]))
     if not found.axis.is_stated:
         lacking = replace(_DATE, source=_free("contact_date", set(found.facts)))
         noted.insert(1, (lacking, ["Not in the file.", *found.axis.notes]))
@@ -85,36 +80,18 @@ def draft_contract(found: Findings) -> Draft:
     name = table_name(PurePath(found.table.name).name.partition(".")[0])
     statistics, sender = _list_statistics(columns, found), sender_of(name, columns, found)
     senders = () if sender == Sender(name) else (sender,)
-    contract = Contract(
-        name, 1, found.axis.first_month, columns, statistics, groups, senders=senders,
-        dates_from_row_order=found.axis.is_row_order,
-    )  # fmt: skip
+    contract = Contract(name, 1, found.axis.first_month, columns, statistics, groups, senders=senders)
     if not found.table.head.encoding.startswith("utf-8"):
         contract = replace(contract, encoding=found.table.head.encoding)
     comments = {"": _about_the_whole(found)} | {column.source: lines for column, lines in noted}
-    if found.axis.is_year_guessed:
-        years = _fitting_years(contract, found)
-        if years:
-            contract = replace(contract, first_month=f"{years[0]}{contract.first_month[4:]}")
-        options = f"{', '.join(map(str, years))}; firstMonth states the latest" if years else "none, so add dates"
+    if found.axis.columns and not found.axis.is_stated:
+        if years := first_years(contract, found.facts):
+            first_month = f"{years[0]}{contract.first_month[4:]}"
+            contract = replace(contract, first_month=first_month, dates_from_row_order=True)
+        options = f"{', '.join(map(str, years))}; firstMonth states the latest" if years else "none: add dates"
         comments[""].append(f"To decide: the first year. By the order of the rows it may be {options}.")
     wrapped = {name: [row for line in lines for row in textwrap.wrap(line, _WIDTH)] for name, lines in comments.items()}
     return Draft(contract, wrapped)
-
-
-def _fitting_years(contract: Contract, found: Findings) -> list[int]:
-    """First years by which the order of the rows dates all of them, the latest first."""
-    columns = {}
-    for name in contract.calendar_columns:
-        encoded = found.facts[name].encoded
-        columns[name] = np.array(encoded.texts)[encoded.codes].tolist()
-    latest, month = contract.first_month.split("-")
-    years = []
-    for year in range(int(latest), max(int(latest) - _YEARS, EARLIEST.year - 1), -1):
-        with suppress(SourceError):
-            implied_dates(replace(contract, first_month=f"{year}-{month}"), columns)
-            years.append(year)
-    return years
 
 
 def _about_the_whole(found: Findings) -> list[str]:

@@ -98,7 +98,7 @@ def test_uci_rows_are_understood(draft_of):
     assert contract.by_source["balance"].unit == "EUR"
     assert contract.by_source["pdays"].sentinel == -1
     assert contract.senders == ()
-    assert "its rows are numbered" in said(draft, "contact_id")
+    assert "is numbered by it" in said(draft, "contact_id")
     assert (check().n_rows, check().codes) == (7, {})
 
 
@@ -203,6 +203,22 @@ def test_bytes_of_windows(draft_of):
     assert draft.contract.encoding == "cp1252"
     assert draft.contract.by_source["job"].categories == ("10 €", "Bäcker")
     assert check().codes == {}
+
+
+WORKDAYS = [day for k in range(900) if (day := date(2008, 5, 5) + timedelta(k)).weekday() < 5]
+
+
+@pytest.mark.parametrize("part", ["%d", "%a"])
+def test_days_or_weekdays_in_row_order_tell_the_first_year(draft_of, part):
+    name = {"%d": "day", "%a": "weekday"}[part]
+    lines = [f"{day:%b};{day.strftime(part)};{('no', 'yes')[k % 3 == 0]}" for k, day in enumerate(WORKDAYS)]
+    draft, check = draft_of("\n".join([f"month;{name};y", *lines]))
+    assert (draft.contract.dates_from_row_order, draft.contract.first_month) == (True, "2008-05")
+    assert "To decide: the first year. By the order of the rows it may be 2008" in said(draft, "")
+    assert (check().n_rows, check().codes) == (len(WORKDAYS), {})
+    draft, check = draft_of("\n".join([f"month;{name};y", *lines[::-1]]))
+    assert not draft.contract.dates_from_row_order
+    assert "it may be none: add dates." in said(draft, "")
 
 
 def test_the_outcome_may_be_named(draft_of):
