@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         "confirmed: at the prompt of a terminal, or by --yes.",
     )
     erase.add_argument("--contact-id", help="everything about this contact")
+    erase.add_argument("--customer-id", help="everything about this person, whatever the contact")
     erase.add_argument("--decided-before", metavar="YYYY-MM-DD", help="everything decided before this day, UTC")
     erase.add_argument("--reason", required=True, help="kept on record; no personal data")
     erase.add_argument("--yes", action="store_true", help="erase without a prompt")
@@ -150,16 +151,15 @@ def _verify(parsed: argparse.Namespace, settings: ServingSettings) -> int:
 def _erase(parsed: argparse.Namespace, settings: ServingSettings) -> int:
     engine = open_ledger(settings.platform.ledger_url)
     before = None if parsed.decided_before is None else _day("--decided-before", parsed.decided_before)
-    n = decisions.count_to_erase(engine, contact_id=parsed.contact_id, decided_before=before)
+    whose = {"contact_id": parsed.contact_id, "customer_id": parsed.customer_id, "decided_before": before}
+    n = decisions.count_to_erase(engine, **whose)
     print(f"{n} decisions would lose their customer's data for good")  # noqa: T201
     if n == 0:
         return 0
     if not parsed.yes and not (sys.stdin.isatty() and input("erase it? (yes/no) ").strip().lower() == "yes"):
         print("dry run: nothing was erased; add --yes to erase")  # noqa: T201
         return 0
-    erased = decisions.erase(
-        engine, actor=getpass.getuser(), reason=parsed.reason, contact_id=parsed.contact_id, decided_before=before
-    )
+    erased = decisions.erase(engine, actor=getpass.getuser(), reason=parsed.reason, **whose)
     print(f"erased {erased} payloads")  # noqa: T201
     return 0
 

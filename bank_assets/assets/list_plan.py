@@ -9,7 +9,7 @@ from bank_assets.contract.contract import Contract
 from bank_assets.core.economics.call_plan import CallPlan
 from bank_assets.core.economics.economics import Economics
 from bank_assets.core.economics.planner import CallLimits, PlanSettings, plan_calls
-from bank_assets.core.economics.suppression import SuppressionList
+from bank_assets.core.economics.suppression import CUSTOMER_ID, SuppressionList
 from bank_assets.store.call_lists import ListScores
 from bank_assets.store.warehouse import arrays_of
 
@@ -40,6 +40,7 @@ def scores_of(scored: pa.Table, facts: dict[str, Any]) -> ListScores:
         facts["champion"],
         facts["digest"],
         facts["as_of"],
+        scored.column(CUSTOMER_ID).to_pylist() if CUSTOMER_ID in scored.column_names else None,
     )
 
 

@@ -123,6 +123,12 @@ class Contract:
         """Identifier of the person behind a contact: the contact id, unless the contract has a column for it."""
         return self.role(ColumnRole.CUSTOMER_ID) or self.contact_id
 
+    @cached_property
+    def identifiers(self) -> Mapping[str, Column]:
+        """Columns of the contact and, if this contract has one, of its person, by their names in requests."""
+        roles = (ColumnRole.CONTACT_ID, ColumnRole.CUSTOMER_ID)
+        return {str(role): column for role in roles for column in self.with_role(role)}
+
     def signs(self, column: Column | None = None) -> NumberSigns:
         """The signs of numbers in delivered text, those of one column or of the whole contract."""
         decimal, thousands = (column.decimal_sign, column.thousands_sign) if column else (None, None)

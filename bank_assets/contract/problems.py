@@ -24,7 +24,8 @@ RESERVED: Final = (
     "arrived_at", "arrived_on", "codes", "delivery_arrival", "delivery_sha256", "kind", "known_on", "line", "reasons",
     "was_previously_contacted",
 )  # fmt: skip
-REQUESTED: Final = ("contact_id", "contact_date", "economics", "cost_eur", "value_eur")  # of every request
+# Names that every request has.
+REQUESTED: Final = ("contact_id", "customer_id", "contact_date", "economics", "cost_eur", "value_eur")
 _KNOWN: Final = {
     ColumnRole.CONTACT_ID: KnownWhen.IDENTIFIER,
     ColumnRole.CUSTOMER_ID: KnownWhen.IDENTIFIER,
@@ -180,11 +181,7 @@ def _of_use(column: Column, contract: Contract) -> Iterator[str]:
             f"expected columns up to version {contract.version}, from 1 on, found one since version {column.since}; "
             "correct it, or raise the contract's version."
         )
-    if column.is_optional and column.default is None:
-        yield (
-            f"expected a default, since files of versions before {column.since} lack the column, found none; "
-            "state the value that stands for them."
-        )
+    yield from _of_default(column)
     if column in contract.payload and column.source in REQUESTED:
         yield f"expected a name that requests do not use otherwise, found {column.source!r}; rename the column."
     if column in contract.payload and not (column.is_number or column.categories):
@@ -204,6 +201,20 @@ def _of_use(column: Column, contract: Contract) -> Iterator[str]:
         contract.signs(column)
     except ContractError as error:
         yield str(error)
+
+
+def _of_default(column: Column) -> Iterator[str]:
+    if column.role is ColumnRole.CUSTOMER_ID:
+        if column.default is not None:
+            yield (
+                f"expected no default for the role {column.role}, which would make one person of many, found "
+                f"{column.default!r}; leave it out: where no person is named, the contact is one."
+            )
+    elif column.is_optional and column.default is None:
+        yield (
+            f"expected a default, since files of versions before {column.since} lack the column, found none; "
+            "state the value that stands for them."
+        )
 
 
 def _of_statistics(contract: Contract) -> Iterator[Problem]:

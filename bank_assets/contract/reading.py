@@ -152,14 +152,14 @@ def has_open_field(block: bytes, delimiter: str) -> bool:
 @lru_cache
 def _open_field(delimiter: str) -> re.Pattern[bytes]:
     sign = re.escape(delimiter).encode()
-    blanks = rb"(?:(?!" + sign + rb")[\x00-\x09\x0b\x0c\x0e-\x20])*"
+    blanks = rb"(?:(?!" + sign + rb")[\t\v\f ])*"
     return re.compile(rb"(?:^|[\r\n]|" + sign + rb")" + blanks + rb'"(?:""|[^"\r\n' + sign + rb"])*" + sign)
 
 
 @lru_cache
 def _field(delimiter: str) -> re.Pattern[str]:
     sign = re.escape(delimiter)
-    blanks = rf"(?:(?!{sign})[\x00-\x20])*"
+    blanks = rf"(?:(?!{sign})[\t\v\f ])*"  # those that `unquoted` trims
     return re.compile(rf'({blanks}"(?:[^"]|"")*"{blanks}(?={sign}|\Z)|[^{sign}]*)({sign}|\Z)', re.DOTALL)
 
 

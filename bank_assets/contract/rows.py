@@ -108,6 +108,10 @@ class ColumnRule:
     days: DayRange = DayRange()
     signs: NumberSigns = NumberSigns()
 
+    def __post_init__(self) -> None:
+        if self.column.role is ColumnRole.CUSTOMER_ID:  # where no person is named, the contact is one
+            object.__setattr__(self, "is_optional", True)
+
     @cached_property
     def rule(self) -> Rule:
         """The rule in words, and its code."""
@@ -130,7 +134,7 @@ class ColumnRule:
     @property
     def default(self) -> str:
         """The column's default as delivered text."""
-        return value_text(self.column.default, self.signs)
+        return "" if self.column.default is None else value_text(self.column.default, self.signs)
 
     def value_of(self, text: str) -> tuple[bool, Any]:
         """Whether one value satisfies the rule, and the value, parsed if possible."""

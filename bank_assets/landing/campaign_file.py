@@ -18,6 +18,7 @@ from bank_assets.contract.reading import read_rows
 from bank_assets.contract.rows import PLANNED, Calendar, ColumnRule, Encoded, RowRules
 from bank_assets.contract.sent_text import SentText
 from bank_assets.core.arrays import Rows
+from bank_assets.core.economics.suppression import CUSTOMER_ID
 from bank_assets.landing.register import Delivery, latest_of
 from bank_assets.store.campaign_files import FOLDER, campaign_of
 
@@ -32,7 +33,7 @@ class Campaign:
     digest: str
     contact_ids: Any
     contact_dates: Any  # planned day of each call, (n,), datetime64[D]
-    frame: Rows  # payload columns, each (n,)
+    frame: Rows  # payload columns, each (n,), and `customer_id` if the contract has it
     rejected: tuple[str, ...]  # `line <n>: <reason>` of refused rows, the first hundred
     n_rejected: int
     mapped: dict[str, int]  # rows whose text the sender's mapping changed, by column
@@ -69,13 +70,16 @@ def read_campaign(delivery: Delivery, contract: Contract) -> Campaign:
     usable = verdict.is_kept & ~pd.Series(ids).where(verdict.is_kept).duplicated().to_numpy()
     for at in np.flatnonzero(verdict.is_kept & ~usable):
         reasons[int(at)] = [f"{contract.contact_id.source}: expected once in a campaign, found again"]
+    frame = {column.source: verdict.plain(column)[usable] for column in contract.payload}
+    if CUSTOMER_ID in contract.identifiers:
+        frame[CUSTOMER_ID] = verdict.typed(contract.customer_id.source)[usable]
     named = [f"line {rows[at].line}: {'; '.join(reasons[at])}" for at in sorted(reasons)[:_SHOWN_REJECTIONS]]
     return Campaign(
         campaign_of(delivery.name),
         delivery.sha256,
         ids[usable],
         verdict.typed(contract.contact_date.source)[usable],
-        {column.source: verdict.plain(column)[usable] for column in contract.payload},
+        frame,
         tuple(named),
         len(reasons),
         {name: int(rows.sum()) for name, rows in changed.items()},

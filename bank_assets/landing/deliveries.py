@@ -76,7 +76,7 @@ class _Scan:
         self._kinds = delivery_kinds(contract)
         self._log = list(read_manifest(warehouse))
         self._registered = len(self._log)
-        self._last_digest = {f"{d.kind}/{d.name}": d.sha256 for d in self._log}
+        self._last = {f"{d.kind}/{d.name}": d for d in self._log}
         self._month_digest = {(d.kind, month): d.sha256 for d in self._log for month in d.months}
         # The stamp of each file when it was last registered; a cache that may be deleted.
         self._index = raw_root(warehouse) / "landing_index.json"
@@ -95,7 +95,7 @@ class _Scan:
             self.found.incomplete.append(key)
         elif found.problem is not None:
             self._leave(found, found.problem)
-        elif (key in self._last_digest or found.kind == WITHDRAWALS) and self._stamps.get(key) == stamp:
+        elif (key in self._last or found.kind == WITHDRAWALS) and self._stamps.get(key) == stamp:
             self.found.unchanged.append(key)
         elif left.get("is_read") and left.get("stamp") == stamp:  # unusable, and could not be moved
             self._keep_left(key, left)
@@ -130,7 +130,7 @@ class _Scan:
             return
         self._stamps[key] = list(found.stamp)
         if arrival is not None:
-            self._register(key, arrival)
+            self._register(found, arrival)
 
     def _withdraw(self, path: Path) -> None:
         """Take back the deliveries that a file names; what was delivered after the file counts, so it is read once."""
@@ -141,19 +141,29 @@ class _Scan:
             append_withdrawals(self._warehouse, made)
             self.found.withdrawn.extend(made)
 
-    def _register(self, key: str, arrival: Delivery) -> None:
-        if self._last_digest.get(key) == arrival.sha256:
+    def _register(self, found: Found, arrival: Delivery) -> None:
+        key, last = found.key, self._last.get(found.key)
+        is_known = last is not None and last.sha256 == arrival.sha256
+        is_sent_again = last is not None and is_known and self._is_sent_again(found, last)
+        if is_known and not is_sent_again:
             self.found.unchanged.append(key)
             return
         # The last arrival of a content counts, so a month changes unless its last arrival had the same bytes.
         months = [(arrival.kind, month) for month in arrival.months]
-        if any(self._month_digest.get(month) != arrival.sha256 for month in months):
+        if is_sent_again or any(self._month_digest.get(month) != arrival.sha256 for month in months):
             self.found.new.append(arrival)
         else:
             self.found.unchanged.append(key)
         self._month_digest |= dict.fromkeys(months, arrival.sha256)
         self._log.append(arrival)
-        self._last_digest[key] = arrival.sha256
+        self._last[key] = arrival
+
+    def _is_sent_again(self, found: Found, last: Delivery) -> bool:
+        """Whether a file was written once more after its delivery had been withdrawn."""
+        named = (found.key, last.sha256)
+        made = [one for one in withdrawals(self._warehouse) if one.delivery in named and one.arrival >= last.arrival]
+        since = max((datetime.fromisoformat(one.at).timestamp() for one in made), default=float("inf"))
+        return found.stamp[1] / 1e9 > since
 
     def _stored(self, kind: DeliveryKind, path: Path) -> Delivery:
         """Copy a file's content into the object store and describe the copy."""

@@ -30,23 +30,23 @@ class CampaignList:
     content_path: str | None = None  # where the file is kept, None if it is not
 
 
-def suppress(engine: Engine, contact_ids: Iterable[str], *, reason: str, actor: str) -> int:
-    """Add contacts to the suppression list and return how many are new; the others keep their first entry."""
-    requested = list(dict.fromkeys(contact_ids))
+def suppress(engine: Engine, customer_ids: Iterable[str], *, reason: str, actor: str) -> int:
+    """Add people to the suppression list and return how many are new; the others keep their first entry."""
+    requested = list(dict.fromkeys(customer_ids))
     with writing(engine) as connection:
-        known = set(connection.execute(select(suppressions.c.contact_id)).scalars())
+        known = set(connection.execute(select(suppressions.c.customer_id)).scalars())
         rows = [
-            {"contact_id": c, "reason": reason, "at": utc_now(), "actor": actor} for c in requested if c not in known
+            {"customer_id": c, "reason": reason, "at": utc_now(), "actor": actor} for c in requested if c not in known
         ]
         if rows:
             connection.execute(insert(suppressions), rows)
     return len(rows)
 
 
-def unsuppress(engine: Engine, contact_id: str) -> bool:
-    """Remove a contact from the list; returns whether it was on it."""
+def unsuppress(engine: Engine, customer_id: str) -> bool:
+    """Remove a person from the list; returns whether it was on it."""
     with writing(engine) as connection:
-        gone = connection.execute(delete(suppressions).where(suppressions.c.contact_id == contact_id))
+        gone = connection.execute(delete(suppressions).where(suppressions.c.customer_id == customer_id))
     return gone.rowcount > 0
 
 
@@ -61,8 +61,8 @@ def suppressions_edition(engine: Engine) -> Edition:
 
 
 def suppressed(engine: Engine) -> frozenset[str]:
-    """Every contact id that must not be called."""
-    return frozenset(contact_id for (contact_id,) in read(engine, select(suppressions.c.contact_id)))
+    """The id of everybody who must not be called: a customer's, or a contact's where that is all that was known."""
+    return frozenset(customer_id for (customer_id,) in read(engine, select(suppressions.c.customer_id)))
 
 
 def keep_list(engine: Engine, made: CampaignList) -> CampaignList:

@@ -75,9 +75,10 @@ def record_hash(row: Mapping[str, Any] | RowMapping) -> str:
     return hashlib.sha256(canonical_json({name: row[name] for name in CHAINED}).encode("ascii")).hexdigest()
 
 
-def payload_hash(salt: str, contact_id: str | None, payload: str) -> str:
+def payload_hash(salt: str, contact_id: str | None, payload: str, customer_id: str | None = None) -> str:
     """SHA-256, in hex, that binds a payload to its decision without revealing it once the random salt is gone."""
-    bound = f'["{salt}",{json_text(contact_id)},{json_text(payload)}]'
+    person = "" if customer_id is None else f",{json_text(customer_id)}"  # earlier releases had no such member
+    bound = f'["{salt}",{json_text(contact_id)},{json_text(payload)}{person}]'
     return hashlib.sha256(bound.encode("ascii")).hexdigest()
 
 
@@ -152,6 +153,7 @@ RECORDS: Final[Select[Any]] = (
         decisions,
         payloads.c.salt,
         payloads.c.contact_id,
+        payloads.c.customer_id,
         payloads.c.payload,
         erasures.c.at.label("erased_at"),
         erasures.c.reason.label("erased_why"),
@@ -185,7 +187,7 @@ def _fault(row: RowMapping, previous: Anchor, against: Anchor | None) -> str:
         return f"expected the anchored hash {against.hash}, found {stated}: the chain was rewritten."
     if row["payload"] is None:
         return "" if row["erased_at"] is not None else "the payload is gone without an erasure on record."
-    if (found := payload_hash(row["salt"], row["contact_id"], row["payload"])) != bound:
+    if (found := payload_hash(row["salt"], row["contact_id"], row["payload"], row["customer_id"])) != bound:
         return f"expected payload_hash {bound}, the payload gives {found}: the payload was changed."
     return ""
 

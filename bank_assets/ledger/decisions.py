@@ -77,9 +77,9 @@ def _rows_of(drafts: Sequence[Draft]) -> tuple[list[tuple[Any, ...]], list[Any]]
     rows: list[tuple[Any, ...]] = []
     for i, draft in enumerate(drafts):
         salt = salts[32 * i : 32 * i + 32]
-        kept += (draft.id, draft.contact_id, salt, draft.payload)
+        kept += (draft.id, draft.contact_id, salt, draft.payload, draft.customer_id)
         drafted = _drafted(draft)
-        bound = payload_hash(salt, draft.contact_id, draft.payload)
+        bound = payload_hash(salt, draft.contact_id, draft.payload, draft.customer_id)
         rows.append((*drafted[: _PAYLOAD_HASH - 1], bound, *drafted[_PAYLOAD_HASH - 1 :]))
     return rows, kept
 
@@ -136,6 +136,7 @@ def search(
     engine: Engine,
     *,
     contact_id: str | None = None,
+    customer_id: str | None = None,
     batch_id: str | None = None,
     actor: str | None = None,
     decision: str | None = None,
@@ -145,7 +146,7 @@ def search(
     before_seq: int | None = None,
     limit: int = 50,
 ) -> Found:
-    """Decisions that match every given criterion, newest first; erased ones no longer match a contact id.
+    """Decisions that match every given criterion, newest first; erased ones no longer match a contact or customer id.
 
     `since` is inclusive and `until` exclusive, both ISO dates or times in UTC. `before_seq` is the cursor of the page
     before.
@@ -158,6 +159,8 @@ def search(
         decisions.c.model_version: model_version,
     }
     where = [column == value for column, value in equal.items() if value is not None]
+    if customer_id is not None:
+        where.append(decisions.c.id.in_(select(payloads.c.decision_id).where(_is_about(customer_id))))
     # The index on ids narrows the search (an id is made within a second of its decision); the time then decides.
     if since is not None:
         where += [decisions.c.id >= _id_at(since, -1), decisions.c.decided_at >= since]
@@ -169,6 +172,13 @@ def search(
     found = [_decision(row) for row in read(engine, newest)]
     more = len(found) > limit
     return Found(found[:limit], found[limit - 1].seq if more else None)
+
+
+def _is_about(customer_id: str) -> ColumnElement[bool]:
+    """Payloads of a person: by customer id, or by contact id alone if that is the person's or names the person."""
+    contacts = select(payloads.c.contact_id).where(payloads.c.customer_id == customer_id)
+    is_contact = (payloads.c.contact_id == customer_id) | payloads.c.contact_id.in_(contacts)
+    return (payloads.c.customer_id == customer_id) | (payloads.c.customer_id.is_(None) & is_contact)
 
 
 def _id_at(moment: str, seconds: int) -> str:
@@ -188,41 +198,51 @@ def erase(
     actor: str,
     reason: str,
     contact_id: str | None = None,
+    customer_id: str | None = None,
     decided_before: date | None = None,
     decision_id: str | None = None,
 ) -> int:
     """Remove payloads and salts, but keep the decisions and record the erasure; the chain still verifies.
 
-    Give a contact, a decision, or a day (UTC) before which decisions are erased (retention). The reason is for the
-    auditor and must hold no personal data. Returns how many payloads were erased.
+    Give a contact, a person, a decision, or a day (UTC) before which decisions are erased (retention). The reason is
+    for the auditor and must hold no personal data. Returns how many payloads were erased.
 
     Raises:
         ValueError: no criterion was given (that would erase everything), or `decided_before` lies in the future.
     """
-    where = _to_erase(contact_id, decided_before, decision_id)
+    where = _to_erase(contact_id, customer_id, decided_before, decision_id)
     now = utc_now()
     with writing(engine) as connection:
-        ids = connection.execute(select(payloads.c.decision_id).where(*where)).scalars().all()
+        # One statement, so that a decision recorded meanwhile keeps its payload or has its erasure on record.
+        gone = delete(payloads).where(*where).returning(payloads.c.decision_id)
+        ids = connection.execute(gone).scalars().all()
         if ids:
             connection.execute(
                 insert(erasures), [{"decision_id": i, "at": now, "actor": actor, "reason": reason} for i in ids]
             )
-            connection.execute(delete(payloads).where(*where))
     return len(ids)
 
 
-def count_to_erase(engine: Engine, *, contact_id: str | None = None, decided_before: date | None = None) -> int:
+def count_to_erase(
+    engine: Engine,
+    *,
+    contact_id: str | None = None,
+    customer_id: str | None = None,
+    decided_before: date | None = None,
+) -> int:
     """How many payloads `erase` would remove with these arguments; nothing changes."""
-    where = _to_erase(contact_id, decided_before, None)
+    where = _to_erase(contact_id, customer_id, decided_before, None)
     return int(read(engine, select(func.count()).select_from(payloads).where(*where))[0][0])
 
 
 def _to_erase(
-    contact_id: str | None, decided_before: date | None, decision_id: str | None
+    contact_id: str | None, customer_id: str | None, decided_before: date | None, decision_id: str | None
 ) -> list[ColumnElement[bool]]:
     where = []
     if contact_id is not None:
         where.append(payloads.c.contact_id == contact_id)
+    if customer_id is not None:
+        where.append(_is_about(customer_id))
     if decision_id is not None:
         where.append(payloads.c.decision_id == decision_id)
     if decided_before is not None:
@@ -236,5 +256,7 @@ def _to_erase(
         midnight = f"{decided_before.isoformat()}T00:00:00.000000Z"
         where.append(payloads.c.decision_id.in_(select(decisions.c.id).where(decisions.c.decided_at < midnight)))
     if not where:
-        raise ValueError("expected contact_id, decision_id or decided_before, found none; say whose data to erase.")
+        raise ValueError(
+            "expected contact_id, customer_id, decision_id or decided_before, found none; say whose data to erase."
+        )
     return where

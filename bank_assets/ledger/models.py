@@ -4,7 +4,8 @@ Alembic migrations make them; a test compares both. Three choices look odd and a
 
 * Times are text, `YYYY-MM-DDTHH:MM:SS.ffffffZ` in UTC, and nested values are canonical JSON text. Both enter the hash
   chain, so the stored bytes must be those that were hashed; JSONB and timestamptz would rewrite them.
-* `contact_id` lies beside the payload, not in `decisions`: an erasure removes the person, not the decision.
+* `contact_id` and `customer_id` lie beside the payload, not in `decisions`: an erasure removes the person, not the
+  decision. `customer_id` is NULL where the client named none: the contact id is the person then.
 * `decisions` has few indexes, because each one costs page writes before an answer may leave. Times are searched by the
   id, whose first half is the time (`decisions.search`).
 """
@@ -90,6 +91,7 @@ payloads: Final = sa.Table(
     sa.Column("contact_id", sa.Text),
     sa.Column("salt", sa.String(32), nullable=False),
     sa.Column("payload", sa.Text, nullable=False),
+    sa.Column("customer_id", sa.Text),
     sqlite_with_rowid=False,
 )
 
@@ -195,7 +197,7 @@ api_keys: Final = sa.Table(
 suppressions: Final = sa.Table(
     "suppressions",
     metadata,
-    sa.Column("contact_id", sa.Text, primary_key=True),
+    sa.Column("contact_id", sa.Text, key="customer_id", primary_key=True),  # the name of the first release
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("at", sa.String(27), nullable=False),
     sa.Column("actor", sa.Text, nullable=False),
@@ -213,6 +215,10 @@ campaign_lists: Final = sa.Table(
     sa.Column("content_path", sa.Text),
 )
 
-for _name, _column in (("decisions_batch", decisions.c.batch_id), ("payloads_contact", payloads.c.contact_id)):
+for _name, _column in (
+    ("decisions_batch", decisions.c.batch_id),
+    ("payloads_contact", payloads.c.contact_id),
+    ("payloads_customer", payloads.c.customer_id),
+):
     _is_given = _column.is_not(None)
     sa.Index(_name, _column, sqlite_where=_is_given, postgresql_where=_is_given)

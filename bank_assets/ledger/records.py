@@ -15,6 +15,7 @@ class _Facts:
     actor: str  # name of the user or API key, or `local`
     batch_id: str | None  # groups the rows of one upload
     contact_id: str | None  # if the client gave one; erasable
+    customer_id: str | None  # person behind the contact, if the client named one; erasable
     contact_date: str  # day of the planned call, ISO
     probability: float  # calibrated probability of a subscription
     probability_low: float  # ends of its range
@@ -60,6 +61,11 @@ class Decision(_Facts):
     hash: str
     erased_at: str | None
     erased_why: str | None
+
+    @property
+    def person(self) -> str | None:
+        """Whom the decision is about: the customer or, where none was named, the contact; None if neither was."""
+        return self.customer_id or self.contact_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from bank_assets.contract.file import contract_on_record
 from bank_assets.core.arrays import FloatArray, Rows
 from bank_assets.core.economics.call_plan import best_first, deciles
 from bank_assets.core.economics.economics import COST_COLUMN, VALUE_COLUMN, Economics
-from bank_assets.core.economics.suppression import SuppressionList
+from bank_assets.core.economics.suppression import CUSTOMER_ID, SuppressionList, persons_of
 from bank_assets.core.features.as_of import AsOfState
 from bank_assets.core.features.feature_set import FeatureSet, current_features
 from bank_assets.core.model.scorer import Scorer
@@ -87,7 +87,10 @@ def score_campaign(
     economics: Economics,
     suppression: SuppressionList,
 ) -> pa.Table:
-    """Score every usable row of a campaign (=): one row per contact in the order of the file, `SCORED_SCHEMA`."""
+    """Score every usable row of a campaign (=): one row per contact in the order of the file, `SCORED_SCHEMA`.
+
+    The person behind each contact follows as `customer_id` if the list names them.
+    """
     if len(campaign.contact_ids) == 0:
         return SCORED_SCHEMA.empty_table()
     contract = contract_on_record(json.loads(bundle["decision.json"]).get("contract"))
@@ -102,7 +105,7 @@ def score_campaign(
     proba = table.column("probability").to_numpy()
     profit = economics.expected_profit(proba, campaign.frame)
     cost, value = economics.cost(campaign.frame), economics.value(campaign.frame)
-    return pa.table(
+    rows = pa.table(
         {
             "contact_id": table.column("contact_id"),
             "contact_date": pa.array(campaign.contact_dates),
@@ -118,6 +121,10 @@ def score_campaign(
         },
         schema=SCORED_SCHEMA,
     )
+    if CUSTOMER_ID not in campaign.frame:
+        return rows
+    persons = persons_of(campaign.contact_ids, campaign.frame)
+    return rows.append_column(CUSTOMER_ID, pa.array(persons, pa.string()))
 
 
 def decisions_of(
@@ -126,6 +133,6 @@ def decisions_of(
     """`call` or `do_not_call` for each contact, (n,); nobody who objected is called, whatever a call would earn."""
     worth = economics.decide(proba, rows)
     return [
-        "call" if is_worth and not suppression.covers(contact_id) else "do_not_call"
-        for contact_id, is_worth in zip(contact_ids, worth, strict=True)
+        "call" if is_worth and not suppression.covers(*ids) else "do_not_call"
+        for is_worth, *ids in zip(worth, contact_ids, persons_of(contact_ids, rows), strict=True)
     ]

@@ -5,6 +5,7 @@ may be wrong, because the number of fields differs or a quote stays open, are re
 `contract.reading.split_fields`, which is the definition.
 """
 
+import codecs
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,6 +103,8 @@ def _cut_plainly(block: bytes, file: Delivery | Head, identifier: str) -> tuple[
         odd.append(None)
         return "skip"
 
+    if block.startswith(codecs.BOM_UTF8):  # Arrow skips one, though a block is no file and the mark is part of its row
+        block = codecs.BOM_UTF8 + block
     encoded = pa.dictionary(pa.int32(), pa.string())
     table = pa.csv.read_csv(
         pa.BufferReader(block),

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from bank_assets.contract.names import MODEL_NAME
 from bank_assets.core.arrays import FloatArray
 from bank_assets.core.economics.call_plan import HELD_OUT, CallPlan
+from bank_assets.core.economics.suppression import CUSTOMER_ID
 from bank_assets.store.atomic_files import write_atomic
 
 CALLS: Final = "calls"
@@ -36,14 +37,19 @@ class ListScores:
     model_version: str
     model_digest: str
     as_of: str  # day of the state that it used, ISO
+    customer_id: Sequence[str] | NDArray[Any] | None = None  # person behind each contact, or None
 
 
 def csv_of(plan: CallPlan, scores: ListScores, list_id: str, group: str = CALLS) -> bytes:
-    """The rows of a group of a plan as CSV: `calls`, first call first, or `holdout`."""
+    """The rows of a group of a plan as CSV: `calls`, first call first, or `holdout`.
+
+    The person behind each contact is the last column, in lists that name them.
+    """
     rows = plan.call_order if group == CALLS else np.flatnonzero(plan.reason == HELD_OUT)
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
+    persons = scores.customer_id
+    writer.writerow(COLUMNS if persons is None else (*COLUMNS, CUSTOMER_ID))
     model = (MODEL_NAME, scores.model_version, scores.model_digest, scores.as_of)
     for row in rows.tolist():
         writer.writerow(
@@ -61,6 +67,7 @@ def csv_of(plan: CallPlan, scores: ListScores, list_id: str, group: str = CALLS)
                 f"{plan.cost_eur[row]:.2f}",
                 f"{plan.value_eur[row]:.2f}",
                 *model,
+                *(() if persons is None else (spreadsheet_text(persons[row]),)),
             )
         )
     return text.getvalue().encode()

@@ -130,6 +130,8 @@ def test_the_customer_is_the_contact_unless_a_column_says_otherwise():
     person = replace(person, minimum=None, maximum=None, default=None, unit="", role=ColumnRole.CUSTOMER_ID)
     assert UCI.customer_id == UCI.contact_id
     assert replace(UCI, columns=(person, *UCI.columns)).customer_id == person
+    with pytest.raises(ContractError, match="expected no default for the role customer_id"):
+        replace(UCI, columns=(replace(person, default="k-0"), *UCI.columns))
     with pytest.raises(ContractError, match="expected the role customer_id once, found it on person, other"):
         replace(UCI, columns=(person, replace(person, source="other", table="other"), *UCI.columns))
 

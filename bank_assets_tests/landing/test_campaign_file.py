@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from bank_assets.contract.uci import UCI
+from bank_assets.core.economics.suppression import persons_of
 from bank_assets.landing.campaign_file import is_due, latest_campaigns, read_campaign
 from bank_assets.landing.deliveries import register_deliveries
-from bank_assets_tests.world.contracts import WIDER
+from bank_assets_tests.world.contracts import PERSONS, WIDER
 from bank_assets_tests.world.customers import delimited, delivered
 
 GOOD = {
@@ -24,7 +25,7 @@ def campaign(tmp_path):
     def read(rows, *, encoding="utf-8", end="\n", delimiter=";", contract=UCI):
         folder = tmp_path / "landing" / "campaigns"
         folder.mkdir(parents=True, exist_ok=True)
-        text = delimited(rows, UCI.campaign_columns, delimiter, end)
+        text = delimited(rows, [*UCI.campaign_columns, *(["Kunde"] if "Kunde" in rows[0] else [])], delimiter, end)
         (folder / "spring.csv").write_bytes(text.encode(encoding))
         warehouse = tmp_path / "warehouse"
         register_deliveries(tmp_path / "landing", warehouse, contract, now=datetime.now(UTC), settle_seconds=0)
@@ -38,6 +39,14 @@ def test_a_list_that_is_older_than_a_column_has_its_default(campaign):
     found, _ = campaign([GOOD], contract=WIDER)
     assert found.frame["tenure"].tolist() == [0.0]
     assert found.n_rejected == 0
+
+
+def test_a_list_names_the_person_behind_a_contact_who_may_be_the_contact(campaign):
+    rows = [GOOD | {"contact_id": f"c{n}", "Kunde": text} for n, text in enumerate((" k 1 ", "k 1", "", "x" * 65))]
+    found, _ = campaign(rows, contract=PERSONS)
+    assert persons_of(found.contact_ids, found.frame) == ["k 1", "k 1", "c2"]
+    assert "Kunde: expected a value of at most 64 visible characters, or nothing" in found.rejected[0]
+    assert "customer_id" not in campaign([GOOD])[0].frame
 
 
 def test_good_rows_are_typed(campaign):

@@ -1,5 +1,6 @@
 """Deliveries that are taken back: on record, for what had arrived until then, all lines of a file or none."""
 
+import os
 from datetime import UTC, datetime
 
 import pytest
@@ -65,6 +66,19 @@ def test_what_is_delivered_later_counts_and_the_same_withdrawal_takes_nothing_mo
     home.contacts("again.csv", 1)
     assert home.names() == ["a.csv", "again.csv"]
     assert len(withdrawals(home.warehouse)) == 1
+
+
+def test_the_same_bytes_written_again_after_a_withdrawal_count(home):
+    home.contacts("a.csv", 1)
+    home.withdraw("contacts/a.csv;by mistake")
+    assert home.names() == []
+    assert [one.name for one in home.contacts("a.csv", 1).new] == ["a.csv"]
+    assert home.names() == ["a.csv"]
+    os.utime(home.landing / "contacts" / "a.csv", (0, 0))
+    home.withdraw("contacts/a.csv;not by mistake", name="w2.csv")
+    (home.warehouse / "raw" / "landing_index.json").unlink()
+    home.contacts("b.csv", 2)
+    assert home.names() == ["b.csv"], "a file that still lies there is not sent again"
 
 
 def test_the_same_content_under_another_name_stands_unless_it_is_named_itself(home):

@@ -37,6 +37,7 @@ def draft():
             "actor": "local",
             "batch_id": None,
             "contact_id": None,
+            "customer_id": None,
             "contact_date": "2010-11-17",
             "payload": '{"age":41,"job":"management"}',
             "probability": 0.1 + 0.2,

@@ -133,6 +133,28 @@ def test_erased_payloads_still_verify(ledger, draft):
     assert gone.probability == drafts[0].probability
 
 
+def test_a_person_is_bound_found_and_erased_by_every_contact(ledger, draft):
+    ids = (("c-1", "k-1"), ("c-2", "k-1"), ("c-1", None), ("k-1", None), ("c-3", "k-2"), (None, None), ("c-9", None))
+    drafts = [draft(contact_id=contact_id, customer_id=customer_id) for contact_id, customer_id in ids]
+    decisions.append(ledger, drafts)
+    of_person = {made.id for made in drafts[:4]}
+    assert {one.id for one in decisions.search(ledger, customer_id="k-1").decisions} == of_person
+    persons = [decisions.get(ledger, made.id).person for made in drafts]
+    assert persons == ["k-1", "k-1", "c-1", "k-1", "k-2", None, "c-9"]
+    with pytest.raises(DBAPIError, match="append-only"), writing(ledger) as connection:
+        connection.execute(text("UPDATE payloads SET customer_id = 'k-3'"))
+    with writing(ledger) as connection:
+        drop_triggers(connection)
+        connection.execute(update(payloads).where(payloads.c.decision_id == drafts[0].id).values(customer_id="k-3"))
+    assert "the payload was changed" in chain.verify(ledger).why
+    with writing(ledger) as connection:
+        connection.execute(update(payloads).where(payloads.c.decision_id == drafts[0].id).values(customer_id="k-1"))
+    assert decisions.count_to_erase(ledger, customer_id="k-1") == 4
+    assert decisions.erase(ledger, customer_id="k-1", actor="dpo", reason="Art. 17 request") == 4
+    assert (chain.verify(ledger).ok, chain.verify(ledger).erased) == (True, 4)
+    assert decisions.search(ledger, customer_id="k-1").decisions == []
+
+
 @pytest.mark.parametrize("statement", ["UPDATE {} SET actor = 'x'", "DELETE FROM {}"])
 @pytest.mark.parametrize("name", ["decisions", "erasures", "outcomes", "promotions", "responses"])
 def test_the_database_refuses_changes_to_append_only_tables(ledger, draft, name, statement):

@@ -74,3 +74,7 @@ def test_payloads_and_their_hashes(snapshot):
         for salt, contact_id, payload in PAYLOADS
     ]
     assert found == snapshot
+
+
+def test_a_person_is_part_of_the_hash_of_a_payload(snapshot):
+    assert payload_hash("1" * 32, "c-1", '{"age":58}', "k é") == snapshot

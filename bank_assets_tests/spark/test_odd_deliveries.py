@@ -10,6 +10,7 @@ from bank_assets.landing.delivery_file import describe
 from bank_assets.landing.header import delivery_kinds
 from bank_assets.landing.register import Delivery
 from bank_assets.spark.intake import ByteRange, IntakeTask
+from bank_assets.spark.repeats import settle_month
 from bank_assets.spark.tables import TABLES, Family
 from bank_assets_tests.world.customers import delimited, delivered
 
@@ -68,6 +69,8 @@ def taken(content: bytes, tmp_path: Path) -> tuple[int, list[str], Delivery]:
         folder.mkdir()
     task = IntakeTask(Family(UCI, "contacts"), folders, folders["scratch"], [*file.months])
     result = task.run([ByteRange(file, 0, path.stat().st_size)])
+    for part in result.parts.values():
+        settle_month(Family(UCI, "contacts"), [part], folders)
     files = [part.files["contacts"] for part in result.parts.values() if "contacts" in part.files]
     rejected = [pq.read_table(folders["rejected_contacts"] / one.name).to_pylist() for one in result.rejected]
     return sum(one.rows for one in files), [row["reasons"] for rows in rejected for row in rows], file

@@ -62,10 +62,17 @@ def test_blank_lines_alone_are_no_block():
     assert read_block(b"\n \r\n\t\n", raw_file(), "contact_id") is None
 
 
+@pytest.mark.parametrize("text", ["\ufeffa;41;nurse\nb;42;nurse", "\ufeff\nb;42;nurse", "\ufeff\ufeffa;1;x"])
+def test_a_mark_at_the_begin_of_a_block_belongs_to_its_row(text):
+    rows = [[*split_fields(line, ";"), "", ""][:3] for line in text.splitlines()]
+    assert fields(text.encode(), raw_file()) == rows
+
+
 def test_arrow_and_the_definition_agree_on_any_text():
     random_ = random.Random(5)
-    pieces = ["a", "41", ";", ";", ";", '"', '""', " ", "\t", "é", "\n", "\n", "\r", "\r\n", "x\x00y", "'"]
-    for _ in range(400):
+    pieces = ["a", "41", ";", ";", ";", '"', '""', " ", "\t", "é", "\n", "\n", "\r", "\r\n", "x\x00y", "'",
+              "\x00", "\x1c", "\v", "\ufeff", "\xa0"]  # fmt: skip
+    for _ in range(600):
         block = "".join(random_.choices(pieces, k=random_.randrange(1, 60))).encode()
         lines = [line.decode() for line in rows_of(block.splitlines())]
         expected = [[*split_fields(line, ";"), "", "", ""][:3] for line in lines]

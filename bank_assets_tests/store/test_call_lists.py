@@ -50,6 +50,16 @@ def test_the_pipeline_s_list_has_the_columns_and_the_deciles_of_the_campaign_pag
     assert rows_of(csv_of(plan, scores_of(scored(), FACTS), "spring", HOLDOUT)) == []
 
 
+def test_a_list_that_names_persons_says_who_they_are_and_calls_nobody_who_objected():
+    rows = scored().append_column("customer_id", pa.array([f"k{n // 2}" for n in range(20)]))
+    plan = plan_of(rows, ECONOMICS, UCI, 20.0, {"k9", "c17"}, list_id="spring")
+    found = rows_of(csv_of(plan, scores_of(rows, FACTS), "spring"))
+    assert [row["contact_id"] for row in found] == ["c16", "c15", "c14", "c13"]
+    assert [row["customer_id"] for row in found] == ["k8", "k7", "k7", "k6"]
+    assert tuple(found[0]) == (*COLUMNS, "customer_id")
+    assert called_rows(rows, plan).column("customer_id").to_pylist() == ["k8", "k7", "k7", "k6"]
+
+
 def test_no_cell_of_a_list_begins_as_a_formula():
     ids = ["=HYPERLINK(1)", "=cmd|'/C calc'!A0", "+351912345678", "-2+3", "@SUM(1+1)", "＝1+1", "k-1"]
     rows = scored().set_column(0, "contact_id", pa.array(ids + IDS[len(ids) :]))

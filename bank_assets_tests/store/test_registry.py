@@ -218,7 +218,8 @@ def test_spark_gives_the_same_numbers_as_one_row_at_a_time(spark, bundle, learne
         dict.fromkeys(FEATURE_SET.plan, 0.0),
         log_odds_shift=0.31,
     )
-    campaign = Campaign("spring", "d", few.contact_ids, few.contact_dates, few.frame, (), 0, {})
+    frame = {**few.frame, "customer_id": np.array([None, "k", *few.contact_ids[2:]], dtype=object)}
+    campaign = Campaign("spring", "d", few.contact_ids, few.contact_dates, frame, (), 0, {})
     table = score_campaign(spark, campaign, bundle, "7", state, Economics(), SuppressionList())
     features = current_features(few.frame, few.contact_dates, state, UCI, has_plan=True)
     scorer = Scorer(bundle)
@@ -229,6 +230,7 @@ def test_spark_gives_the_same_numbers_as_one_row_at_a_time(spark, bundle, learne
         for row in range(len(few))
     ]
     assert table.column("contact_id").to_pylist() == few.contact_ids.tolist()
+    assert table.column("customer_id").to_pylist() == [few.contact_ids[0], "k", *few.contact_ids[2:]]
     assert np.abs(table.column("probability").to_numpy() - np.asarray(single)).max() <= 1e-9
     assert set(table.column("model_version").to_pylist()) == {"7"}
     assert table.column("decile").to_numpy().min() == 1

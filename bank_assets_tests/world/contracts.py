@@ -1,8 +1,8 @@
-"""Contracts beside the default one: the next version of it, with one optional column."""
+"""Contracts beside the default one: with one optional column more, and with the persons behind the contacts."""
 
 from dataclasses import replace
 
-from bank_assets.contract.columns import Column, ColumnKind, KnownWhen
+from bank_assets.contract.columns import Column, ColumnKind, ColumnRole, KnownWhen
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.uci import UCI
 
@@ -26,3 +26,6 @@ def with_column(column: Column, contract: Contract = UCI, *, version: int = 2) -
 
 
 WIDER = with_column(TENURE)
+PERSONS = with_column(
+    Column("Kunde", "customer", ColumnKind.STRING, KnownWhen.IDENTIFIER, "The person.", role=ColumnRole.CUSTOMER_ID)
+)

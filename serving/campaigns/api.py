@@ -136,7 +136,7 @@ def plan_campaign(
     suppression: SuppressionList,
     payloads: Payloads,
 ) -> dict[str, Any]:
-    """The answer to a plan request. Its suppressions add to the platform's; nothing takes a contact off that list.
+    """The answer to a plan request. Its suppressions add to the platform's; nothing takes a person off that list.
 
     Raises:
         EconomicsError, PlanError, HoldoutError, SuppressionError: an amount, limit, share or rule is unusable.
@@ -153,16 +153,20 @@ def plan_campaign(
         FrequencyRules(rules.max_contacts_in_campaign, rules.min_days_since_previous_contact),
         request.holdout_share,
     )
-    suppression = SuppressionList.of([*suppression.contact_ids, *request.suppressed])
+    suppression = SuppressionList.of([*suppression.customer_ids, *request.suppressed])
     return _answer(plan_contacts(scored, settings, suppression, request.list_id), economics)
 
 
 def _answer(planned: PlannedCampaign, economics: Economics) -> dict[str, Any]:
     """Totals, curve, the calls in their order, and everybody else with the reason."""
     plan, scored, settings = planned.plan, planned.scored, planned.settings
+    names = [
+        {"contact_id": str(contact), "customer_id": str(person)}
+        for contact, person in zip(plan.contact_id, scored.persons, strict=True)
+    ]
     calls = [
         {
-            "contact_id": str(plan.contact_id[row]),
+            **names[row],
             "rank": int(plan.rank[row]),
             "probability": float(plan.probability[row]),
             "probability_low": float(scored.scores.low[row]),
@@ -187,5 +191,5 @@ def _answer(planned: PlannedCampaign, economics: Economics) -> dict[str, Any]:
         **plan.summary(),
         "forecast": asdict(planned.forecast),
         "calls": calls,
-        "not_called": [{"contact_id": str(plan.contact_id[row]), "reason": str(plan.reason[row])} for row in others],
+        "not_called": [{**names[row], "reason": str(plan.reason[row])} for row in others],
     }

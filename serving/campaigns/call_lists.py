@@ -15,6 +15,7 @@ from bank_assets.contract.contract import Contract
 from bank_assets.contract.sent_text import SentText
 from bank_assets.contract.values import value_text
 from bank_assets.core.economics.planner import PlanSettings
+from bank_assets.core.economics.suppression import CUSTOMER_ID
 from bank_assets.ledger import campaigns
 from bank_assets.ledger.campaigns import CampaignList
 from bank_assets.ledger.ids import new_id
@@ -92,7 +93,13 @@ class CallLists:
         list_id, scored, settings = new_id(), planned.scored, planned.settings
         champion, as_of = scored.champion, scored.published.as_of
         scores = ListScores(
-            scored.contact_date, scored.scores.low, scored.scores.high, champion.version, champion.digest, as_of
+            scored.contact_date,
+            scored.scores.low,
+            scored.scores.high,
+            champion.version,
+            champion.digest,
+            as_of,
+            scored.persons if CUSTOMER_ID in scored.frame else None,
         )
         for group in (HOLDOUT, CALLS):
             content = csv_of(planned.plan, scores, list_id, group)
@@ -141,7 +148,8 @@ class CallLists:
 def example_list(day: str, contract: Contract) -> str:
     """A list of one made-up customer in the form of an upload."""
     values = {column.source: value_text(column.typical, contract.signs(column)) for column in contract.payload}
-    values |= {contract.contact_id.source: "example-1", contract.contact_date.source: day}
+    values |= {column.source: "example-1" for column in contract.identifiers.values()}
+    values |= {contract.contact_date.source: day}
     names = [name for name in contract.campaign_columns if name in values]
     return "\n".join(";".join(f'"{text}"' for text in row) for row in (names, [values[name] for name in names])) + "\n"
 

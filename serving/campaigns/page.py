@@ -63,7 +63,7 @@ def campaign(
         choices=call_lists.files.all(),
         plan=part,
         fault=fault,
-        suppression=SuppressionView(len(suppressions.read().contact_ids), "", form.list_key),
+        suppression=SuppressionView(len(suppressions.read().customer_ids), "", form.list_key),
         kept=campaigns.lists(ledger, limit=SHOWN_LISTS),
         kept_days=KEPT_DAYS,
     )
@@ -95,17 +95,17 @@ async def upload(data: MultipartBody[dict[str, Any]], call_lists: NamedDependenc
 async def suppress(
     request: Request[Any, Any, Any], data: MultipartBody[dict[str, Any]], suppressions: NamedDependency[Suppressions]
 ) -> Response[Any]:
-    """Add contacts that must not be called; the plan follows."""
+    """Add people who must not be called; the plan follows."""
     requested: frozenset[str] = frozenset().union(
-        *[SuppressionList.from_text(text).contact_ids for text in await _texts_of(data)]
+        *[SuppressionList.from_text(text).customer_ids for text in await _texts_of(data)]
     )
     if not requested:
-        raise PayloadError(FieldError("ids", "at least one contact id, one per line", "none"))
+        raise PayloadError(FieldError("ids", "at least one customer id, one per line", "none"))
     new = await asyncio.to_thread(suppressions.add, requested, reason="campaign page", actor=identity_of(request).name)
     key = str(data.get("list", ""))
     if not is_partial(request):
         return Redirect("/campaign", status_code=303, query_params={"list": key} if key else {})
-    total = len(suppressions.current.contact_ids)
+    total = len(suppressions.current.customer_ids)
     part = SuppressionView(total, f"{count(new)} added, {count(len(requested) - new)} were on the list already.", key)
     return show(request, part, part, headers={"HX-Trigger": "suppressions-changed"})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import Rows
 from bank_assets.core.economics.call_plan import CallPlan
 from bank_assets.core.economics.planner import PlanSettings, plan_calls
-from bank_assets.core.economics.suppression import SuppressionList
+from bank_assets.core.economics.suppression import CUSTOMER_ID, SuppressionList, persons_of
 from bank_assets.core.features.feature_set import current_features, is_stale
 from bank_assets.core.model.forecast import ListForecast, forecast_list
 from bank_assets.core.model.scorer import Scores
@@ -30,7 +31,7 @@ class ScoredCampaign:
     Attributes:
         contact_id: (n,) text.
         contact_date: (n,) datetime64[D].
-        frame: payload columns, each (n,).
+        frame: payload columns, each (n,), and `customer_id` if a contact names a person.
         contract: that the list was read by.
         scores: probability and range, each (n,).
         champion: model that scored.
@@ -46,6 +47,11 @@ class ScoredCampaign:
     champion: Champion
     published: PublishedState
     n_stale: int
+
+    @property
+    def persons(self) -> Sequence[str] | NDArray[Any]:
+        """The customer behind each contact, (n,)."""
+        return persons_of(self.contact_id, self.frame)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,9 @@ def score_contacts(
     frame = payloads.frame_of(contacts)
     features = current_features(frame, dates, published.state, champion.contract, has_plan=True)
     scores = champion.scorer.score(features, log_odds_shift=published.state.log_odds_shift)
-    ids = [str(contact.contact_id) for contact in contacts]
+    ids, persons = [str(contact.contact_id) for contact in contacts], [contact.customer_id for contact in contacts]
+    if any(persons) or CUSTOMER_ID in payloads.contract.identifiers:
+        frame[CUSTOMER_ID] = np.array(persons, dtype=object)
     return ScoredCampaign(
         ids, dates, frame, payloads.contract, scores, champion, published, int(is_stale(dates, published.state).sum())
     )

@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from serving.decisions.schemas import Amount, ContactId, EconomicsRequest
+from serving.decisions.schemas import Amount, CustomerId, EconomicsRequest
 from serving.web.bodies import PRINTABLE
 
 
@@ -60,8 +60,8 @@ class PlanRequest(Struct, frozen=True, forbid_unknown_fields=True):
     ] = None
     rules: RulesRequest | None = None
     suppressed: Annotated[
-        list[ContactId],
-        Meta(max_length=1_000_000, description="Further contacts that must not be called, beside the platform's list."),
+        list[CustomerId],
+        Meta(max_length=1_000_000, description="Further people who must not be called, beside the platform's list."),
     ] = []
     budget_eur: Annotated[float | None, Meta(description="Largest total cost, EUR; none for no limit.")] = None
     capacity: Annotated[int | None, Meta(description="Largest number of calls; none for no limit.")] = None

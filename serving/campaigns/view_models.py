@@ -83,7 +83,7 @@ class SuppressionView:
     """Who must not be called."""
 
     template: ClassVar[str] = "partials/_suppressions.html"
-    n_suppressed: int = described("Contacts on the suppression list.")
+    n_suppressed: int = described("People on the suppression list.")
     message: str = described("What the last change did, or empty.")
     list_key: str = described("Key of the chosen list, to come back to.")
 

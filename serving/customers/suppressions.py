@@ -61,14 +61,14 @@ class Suppressions:
             read_at, edition = self._clock(), campaigns.suppressions_edition(self._engine)
             if edition != self._edition:
                 self._list = SuppressionList.of(campaigns.suppressed(self._engine))
-                # Read before the list: a contact added in between is read twice, but never missed.
+                # Read before the list: a person added in between is read twice, but never missed.
                 self._edition = edition
             self._usable_until = read_at + self._life_seconds
             return self._list
 
-    def add(self, contact_ids: Iterable[str], *, reason: str, actor: str) -> int:
-        """Put contacts on the list; when it returns, no decision of this process calls them. Call it in a thread."""
-        n_new = campaigns.suppress(self._engine, sorted(contact_ids), reason=reason, actor=actor)
+    def add(self, customer_ids: Iterable[str], *, reason: str, actor: str) -> int:
+        """Put people on the list; when it returns, no decision of this process calls them. Call it in a thread."""
+        n_new = campaigns.suppress(self._engine, sorted(customer_ids), reason=reason, actor=actor)
         self.read()
         return n_new
 

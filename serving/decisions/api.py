@@ -57,7 +57,7 @@ OUTCOME = JsonBody(
     scope="outcomes",
     problems=(404,),
 )
-ERASURE = JsonBody(ErasureRequest, example={"contact_id": "c-1", "reason": "request of 2026-11-20"}, scope="admin")
+ERASURE = JsonBody(ErasureRequest, example={"customer_id": "k-1", "reason": "request of 2026-11-20"}, scope="admin")
 
 
 def read_outcome(body: bytes, headers: RawHeaders, contract: Contract) -> OutcomeRequest:
@@ -122,6 +122,7 @@ class PredictionsController(Controller):
         self,
         records: NamedDependency[Records],
         contact_id: Annotated[str | None, QueryParameter(max_length=64)] = None,
+        customer_id: Annotated[str | None, QueryParameter(description="Person.", max_length=64)] = None,
         batch_id: Annotated[str | None, QueryParameter(max_length=36)] = None,
         actor: Annotated[str | None, QueryParameter(max_length=200)] = None,
         decision: Annotated[str | None, QueryParameter(pattern="^(call|do_not_call)$")] = None,
@@ -134,6 +135,7 @@ class PredictionsController(Controller):
         """Every given criterion must fit."""
         return records.search(
             contact_id=contact_id,
+            customer_id=customer_id,
             batch_id=batch_id,
             actor=actor,
             decision=decision,
@@ -230,19 +232,20 @@ class AuditController(Controller):
     def erase(self, request: Request[Any, Any, Any], body: RawBody, ledger: NamedDependency[Engine]) -> ErasureAnswer:
         """Payloads and salts go, decisions stay; replay answers `erased` from then on."""
         data = ERASURE.read(body, request.scope["headers"])
-        _check_either(data, "contact_id", "prediction_id")
+        _check_either(data, "contact_id", "customer_id", "prediction_id")
         erased = decisions.erase(
             ledger,
             actor=identity_of(request).name,
             reason=data.reason,
             contact_id=data.contact_id,
+            customer_id=data.customer_id,
             decision_id=data.prediction_id,
         )
         return ErasureAnswer(erased)
 
 
 def _check_either(body: OutcomeRequest | ErasureRequest, *names: str) -> None:
-    """Refuse a body that has both or neither of two fields."""
+    """Refuse a body that has none or several of some fields."""
     given = [name for name in names if getattr(body, name) is not None]
     if len(given) != 1:
-        raise PayloadError(FieldError(names[0], f"either {' or '.join(names)}", "both" if given else "neither"))
+        raise PayloadError(FieldError(names[0], f"one of {', '.join(names)}", " and ".join(given) or "none of them"))

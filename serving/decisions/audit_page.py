@@ -21,7 +21,7 @@ from serving.web.templating import is_partial, show
 from serving.web.view_models import PartPage
 
 PAGE_ROWS: Final = 50
-CRITERIA: Final = ("id", "contact_id", "actor", "decision", "model_version", "since", "until")
+CRITERIA: Final = ("id", "contact_id", "customer_id", "actor", "decision", "model_version", "since", "until")
 
 
 def _sent(request: Request[Any, Any, Any], *names: str) -> dict[str, str]:

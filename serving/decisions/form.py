@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from bank_assets.contract.columns import Column, ColumnKind, NumberSigns
+from bank_assets.contract.columns import Column, ColumnKind, ColumnRole, NumberSigns
 from bank_assets.contract.contract import Contract
 from bank_assets.contract.rows import PLANNED
 from bank_assets.contract.values import (
@@ -32,12 +32,16 @@ from serving.web.problems import FieldError, PayloadError
 
 ECONOMICS: Final = {"cost_eur": "Cost of a call", "value_eur": "Value of a subscription"}
 FURTHER: Final = "Further details"  # heading of payload columns that the contract puts under none of its own
+IDENTIFIED: Final = {
+    ColumnRole.CONTACT_ID: "whom the decision is about",
+    ColumnRole.CUSTOMER_ID: "the person behind the contact",
+}
 Values = Mapping[str, str]
 
 
 def labels_of(contract: Contract) -> dict[str, str]:
     """Short names of the form's fields, for people."""
-    columns = (*contract.payload, contract.contact_id, contract.contact_date)
+    columns = (*contract.payload, *contract.identifiers.values(), contract.contact_date)
     return {column.source: column.title for column in columns} | ECONOMICS
 
 
@@ -45,7 +49,7 @@ def default_values(as_of: str, economics: Economics, contract: Contract) -> dict
     """A typical customer on the last day of data."""
     values = {column.source: value_text(column.typical, contract.signs(column)) for column in contract.payload}
     return values | {
-        contract.contact_id.source: "",
+        **{column.source: "" for column in contract.identifiers.values()},
         contract.contact_date.source: as_of,
         "cost_eur": field_text(economics.cost_amount, contract.signs()),
         "value_eur": field_text(economics.value_amount, contract.signs()),
@@ -56,7 +60,7 @@ def recorded_values(record: Decision, payload: Mapping[str, Any], contract: Cont
     """The values of a decision on record, as form text; columns that came later have their defaults."""
     values = {c.source: value_text(payload.get(c.source, c.typical), contract.signs(c)) for c in contract.payload}
     return values | {
-        contract.contact_id.source: record.contact_id or "",
+        **{column.source: getattr(record, name) or "" for name, column in contract.identifiers.items()},
         contract.contact_date.source: record.contact_date,
         **{name: number_text(record.economics[name], contract.signs()) for name in ECONOMICS},
     }
@@ -110,8 +114,8 @@ def form_of(
 
 
 def _grouped(contract: Contract) -> list[tuple[str, list[Column]]]:
-    """Headings with their columns in the contract's order, the optional contact id last."""
-    columns = [contract.contact_date, *contract.payload, contract.contact_id]
+    """Headings with their columns in the contract's order, the optional identifiers last."""
+    columns = [contract.contact_date, *contract.payload, *contract.identifiers.values()]
     grouped = [(legend, [column for column in columns if column.group == legend]) for legend in contract.groups]
     further = [column for column in columns if column.group not in contract.groups]
     return [*grouped, *([(FURTHER, further)] if further else [])]
@@ -129,8 +133,8 @@ def _economics_field(name: str, kind: str, value: str, error: str) -> FormField:
 
 def _column_field(column: Column, value: str, error: str, contract: Contract) -> FormField:
     name, label = column.source, column.title
-    if column is contract.contact_id:
-        meaning = f"Optional: whom the decision is about, at most {IDENTIFIER_LENGTH} characters; erasable later."
+    if column.role in IDENTIFIED:
+        meaning = f"Optional: {IDENTIFIED[column.role]}, at most {IDENTIFIER_LENGTH} characters; erasable later."
         return FormField(name, label, meaning, "", "text", value, error=error)
     if column is contract.contact_date:
         meaning = "By default the last day of data. Much later days have old features, and the answer warns of it."

@@ -28,7 +28,8 @@ from serving.web.openapi import inlined
 from serving.web.problems import FieldError, PayloadError
 
 _FORMS: Final = {ColumnKind.INTEGER: "%d", ColumnKind.DECIMAL: "%r"}  # of values in canonical JSON
-OPTIONAL_FIELDS: Final = ("contact_id", "contact_date", "economics")
+IDENTIFIERS: Final = ("contact_id", "customer_id")
+OPTIONAL_FIELDS: Final = (*IDENTIFIERS, "contact_date", "economics")
 _SCHEMA: Final = inlined(PredictionRequest)  # of what every contract has
 
 
@@ -99,14 +100,17 @@ class Payloads:
                 continue
             values[column.table], error = self._readers[column.source](row.get(column.source, ""))
             errors.append(error)
-        id_name, date_name = contract.contact_id.source, contract.contact_date.source
-        contact_id, date = row.get(id_name) or None, row.get(date_name) or None
+        for name, column in contract.identifiers.items():
+            values[name] = row.get(column.source) or None
+            errors.append(_id_error(column.source, values[name]))
+        date_name = contract.contact_date.source
+        date = row.get(date_name) or None
         day = iso_day(date) if date else default_date
-        errors += [_id_error(id_name, contact_id), _date_error(date_name, day or date)]
+        errors.append(_date_error(date_name, day or date))
         errors += self._calendar_errors(row, day)
         if faults := tuple(error for error in errors if error is not None):
             raise PayloadError(*faults)
-        return self.struct(**values, contact_id=contact_id, contact_date=day)
+        return self.struct(**values, contact_date=day)
 
     def _calendar_errors(self, row: Mapping[str, str], day: dt.date | None) -> Iterator[FieldError | None]:
         """Columns that repeat the date of the row must not contradict it."""
@@ -126,7 +130,7 @@ class Payloads:
             return (FieldError("", "a JSON object with the fields of one customer", shown(raw)),)
         kinds = {one.encode_name: one.type for one in msgspec.structs.fields(self.struct)}
         errors = [_column_error(column, raw, kinds[column.source]) for column in self.contract.payload]
-        errors += [_id_error("contact_id", raw.get("contact_id"))]
+        errors += [_id_error(name, raw.get(name)) for name in IDENTIFIERS]
         errors += [_date_error("contact_date", raw.get("contact_date"))]
         errors += _errors_of("economics", raw.get("economics"))
         known = (*self.contract.payload_columns, *OPTIONAL_FIELDS)
@@ -232,18 +236,20 @@ def check_date(day: dt.date | None) -> None:
 
 
 def checked(request: PredictionRequest) -> PredictionRequest:
-    """A request whose date and identifier are usable, which its type cannot say; the identifier is trimmed."""
+    """A request whose date and identifiers are usable, which its type cannot say; the identifiers are trimmed."""
     check_date(request.contact_date)
-    if request.contact_id is None or is_identifier(request.contact_id):
+    contact_id, customer_id = request.contact_id, request.customer_id
+    if (contact_id is None or is_identifier(contact_id)) and (customer_id is None or is_identifier(customer_id)):
         return request
-    return msgspec.structs.replace(request, contact_id=usable_id(request.contact_id))
+    ids = {name: usable_id(getattr(request, name), name) for name in IDENTIFIERS}
+    return msgspec.structs.replace(request, **ids)
 
 
-def usable_id(contact_id: str | None) -> str | None:
-    """An identifier as a file's field is read: trimmed, and refused if it cannot name a contact."""
-    if (error := _id_error("contact_id", contact_id)) is not None:
+def usable_id(value: str | None, name: str = "contact_id") -> str | None:
+    """An identifier as a file's field is read: trimmed, and refused if it cannot name anybody."""
+    if (error := _id_error(name, value)) is not None:
         raise PayloadError(error)
-    return contact_id and contact_id.strip(SPACE)
+    return value and value.strip(SPACE)
 
 
 def decoded(part: bytes | msgspec.Raw) -> object:

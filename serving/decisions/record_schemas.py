@@ -7,7 +7,9 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Meta, Struct
 
 from bank_assets.ledger.outcomes import OutcomeReport
-from serving.decisions.schemas import ContactId, DecisionId, FullAnswer, ModelReference, Reason, WhyNot
+from serving.decisions.schemas import ContactId, CustomerId, DecisionId, FullAnswer, ModelReference, Reason, WhyNot
+
+Person = Annotated[str | None, Meta(description="Customer behind the contact: the contact itself if nobody is named.")]
 
 SECONDS_OF_A_DAY: Final = 86_400  # no call is longer
 
@@ -72,6 +74,7 @@ class DecisionRecord(FullAnswer, frozen=True):
     actor: str
     batch_id: str | None
     contact_id: str | None
+    customer_id: Person
     payload: dict[str, Any] | None
     erased_at: str | None
     erased_why: str | None
@@ -89,6 +92,7 @@ class DecisionSummary(Struct, frozen=True):
     decided_at: str
     actor: str
     contact_id: str | None
+    customer_id: Person
     contact_date: str
     probability: float
     decision: str
@@ -150,6 +154,7 @@ class ErasureRequest(Struct, frozen=True, forbid_unknown_fields=True):
     reason: Annotated[Reason, Meta(description="Why, without personal data.")]
     contact_id: ContactId | None = None
     prediction_id: DecisionId | None = None
+    customer_id: Annotated[CustomerId | None, Meta(description="Everything about a person.")] = None
 
 
 class ErasureAnswer(Struct, frozen=True):

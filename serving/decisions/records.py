@@ -94,6 +94,7 @@ class Records:
             decision,
             reason=reason_of(decision.decision, flags),
             flags=flags,
+            customer_id=decision.person,
             economics=EconomicsUsed(**decision.economics),
             model=_model_of(decision),
             lineage=lineage,
@@ -128,6 +129,7 @@ class Records:
                 DecisionSummary,
                 one,
                 reason=reason_of(one.decision, flags_on_record(one)),
+                customer_id=one.person,
                 is_erased=one.erased_at is not None,
             )
             for one in found.decisions

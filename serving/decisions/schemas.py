@@ -20,14 +20,10 @@ MINIMUM_EUR: Final = 0.01
 
 _NUMBERS: Final = {ColumnKind.INTEGER: int, ColumnKind.DECIMAL: float}
 
-ContactId = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=IDENTIFIER_LENGTH,
-        pattern=PRINTABLE,
-        description="Identifier of the contact, unique over all deliveries.",
-    ),
+_IDENTIFIER = Meta(min_length=1, max_length=IDENTIFIER_LENGTH, pattern=PRINTABLE)
+ContactId = Annotated[str, _IDENTIFIER, Meta(description="Identifier of the contact, unique over all deliveries.")]
+CustomerId = Annotated[
+    str, _IDENTIFIER, Meta(description="Identifier of the person behind the contact; default the contact itself.")
 ]
 DecisionId = Annotated[str, Meta(min_length=1, max_length=64, pattern=PRINTABLE)]
 Reason = Annotated[str, Meta(min_length=3, max_length=1_000, pattern=PRINTABLE)]
@@ -45,6 +41,7 @@ class PredictionRequest(Struct, frozen=True, forbid_unknown_fields=True, kw_only
     """One customer, as known before the call: what every contract has; `request_type` adds a contract's columns."""
 
     contact_id: ContactId | None = None
+    customer_id: CustomerId | None = None
     contact_date: Annotated[dt.date | None, Meta(description="Day of the planned call; default today (UTC).")] = None
     economics: EconomicsRequest | None = None
 

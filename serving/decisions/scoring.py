@@ -139,7 +139,7 @@ class DecisionMaker:
             request = one.request
             economics, text = _used(cost, value)
             flags = [*of_model, *flags_of(request, champion.decision["feature_ranges"], self.payloads)]
-            is_suppressed = suppression.covers(request.contact_id)
+            is_suppressed = suppression.covers(request.contact_id, request.customer_id)
             if is_suppressed:
                 flags.insert(0, OBJECTED)
             draft = Draft(
@@ -148,6 +148,7 @@ class DecisionMaker:
                 actor=one.actor,
                 batch_id=one.batch_id,
                 contact_id=request.contact_id,
+                customer_id=request.customer_id,
                 contact_date=day.isoformat(),
                 payload=self.payloads.text_of(request),
                 probability=probability,

@@ -1,8 +1,8 @@
 """Random hold-out groups, and how large one must be to show what the calls bring.
 
 A held-out contact is not called although it may be worth it. The difference in subscriptions between the called and the
-held out of a list is what calling causes. Membership is a hash of list and contact: the same on any machine, and drawn
-anew for each list, so nobody is left out for ever.
+held out of a list is what calling causes. Membership is a hash of list and person: the same on any machine and for each
+contact of a person, and drawn anew for each list, so nobody is left out for ever.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class HoldoutError(ValueError):
     """A share or rate is unusable."""
 
 
-def holdout_mask(contact_ids: Sequence[str] | NDArray[Any], list_id: str, share: float) -> NDArray[np.bool_]:
-    """The hold-out group of a list as a mask, (n_contacts,).
+def holdout_mask(customer_ids: Sequence[str] | NDArray[Any], list_id: str, share: float) -> NDArray[np.bool_]:
+    """The hold-out group of a list as a mask, (n_contacts,), from the person behind each contact.
 
-    Each contact's draw depends on no other contact, and a larger share, in [0, 0.5], adds contacts to the same ones.
+    A person's draw depends on nobody else, and a larger share, in [0, 0.5], adds people to the same ones.
     """
     if not 0.0 <= share <= MAXIMUM_SHARE:
         raise HoldoutError(f"hold-out share: expected 0 to {MAXIMUM_SHARE}, found {share!r}; 10 % is written 0.1.")
@@ -38,9 +38,9 @@ def holdout_mask(contact_ids: Sequence[str] | NDArray[Any], list_id: str, share:
     prefix = hashlib.blake2b(str(list_id).encode(), digest_size=16).digest()
     draws = (
         int.from_bytes(hashlib.blake2b(prefix + str(c).strip().encode(), digest_size=8).digest(), "big")
-        for c in contact_ids
+        for c in customer_ids
     )
-    return np.fromiter((draw < limit for draw in draws), dtype=bool, count=len(contact_ids))
+    return np.fromiter((draw < limit for draw in draws), dtype=bool, count=len(customer_ids))
 
 
 def _check_share(name: str, value: float) -> None:

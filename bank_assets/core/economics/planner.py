@@ -27,7 +27,13 @@ from bank_assets.core.economics.call_plan import (
 from bank_assets.core.economics.economics import MAXIMUM_EUR, Economics
 from bank_assets.core.economics.holdout import holdout_mask
 from bank_assets.core.economics.knapsack import select
-from bank_assets.core.economics.suppression import ALLOWED, FrequencyRules, SuppressionList, excluded_by_rules
+from bank_assets.core.economics.suppression import (
+    ALLOWED,
+    FrequencyRules,
+    SuppressionList,
+    excluded_by_rules,
+    persons_of,
+)
 
 CENTS: Final = 100
 MAXIMUM_BUDGET_EUR: Final = MAXIMUM_EUR * 1_000  # more is an error of unit
@@ -94,8 +100,8 @@ def plan_calls(
     A contact is left out by the first of: objection, duplicate, frequency rules, hold-out, a call that does not pay,
     the limits. The hold-out group, seeded by `list_id`, is drawn before the choice: a random part of the list.
 
-    `probability` is calibrated, (n_contacts,); `rows` are the columns that economics and frequency rules read. The
-    plan is exact (see `core.economics.knapsack`).
+    `probability` is calibrated, (n_contacts,); `rows` are the columns that economics and rules read, `customer_id` for
+    contacts that are not persons of their own among them. The plan is exact (see `core.economics.knapsack`).
 
     Raises:
         PlanError, SuppressionError, HoldoutError: a probability, a column of a rule or the share is unusable.
@@ -109,7 +115,7 @@ def plan_calls(
     profit = np.rint((proba * value - cost_eur) * MICROS).astype(np.int64)
 
     reason = excluded_by_rules(ids, rows, contract, settings.suppression, settings.rules)
-    is_held_out = (reason == ALLOWED) & holdout_mask(ids, list_id, settings.holdout_share)
+    is_held_out = (reason == ALLOWED) & holdout_mask(persons_of(ids, rows), list_id, settings.holdout_share)
     is_open = (reason == ALLOWED) & ~is_held_out
     is_wanted, gain = profit > 0, profit
     if economics.calls_from is not None:  # then limits are spent on subscriptions, whatever a call earns

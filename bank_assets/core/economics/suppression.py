@@ -1,6 +1,7 @@
 """Who must not be called: objections and contact-frequency rules.
 
-An objection to direct marketing is absolute (GDPR Art. 21(2)-(3)): no setting, budget or profit overrides it.
+A person objects, and is called under none of their contact ids. An objection to direct marketing is absolute (GDPR
+Art. 21(2)-(3)): no setting, budget or profit overrides it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from bank_assets.contract.columns import Column, ColumnRole
 from bank_assets.contract.contract import Contract
 from bank_assets.core.arrays import FloatArray, Rows
 
+CUSTOMER_ID: Final = "customer_id"  # column of rows with the person behind each contact
 SUPPRESSED: Final = "suppressed"
 DUPLICATE: Final = "duplicate"
 TOO_MANY_CONTACTS: Final = "too_many_contacts"
@@ -37,19 +39,19 @@ class SuppressionError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SuppressionList:
-    """Identifiers of contacts that objected to direct marketing."""
+    """Who objected to direct marketing, by customer id, or by contact id where nothing else is known of the person."""
 
-    contact_ids: frozenset[str] = frozenset()
+    customer_ids: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, contact_ids: Iterable[object]) -> SuppressionList:
+    def of(cls, customer_ids: Iterable[object]) -> SuppressionList:
         """Build a list; identifiers are compared as text without surrounding blanks, empty ones are dropped."""
-        texts = (str(contact_id).strip() for contact_id in contact_ids)
+        texts = (str(customer_id).strip() for customer_id in customer_ids)
         return cls(frozenset(text for text in texts if text))
 
     @classmethod
     def from_text(cls, text: str) -> SuppressionList:
-        """Read a file's text: one identifier per line, an optional header `contact_id`, blank lines ignored.
+        """Read a file's text: one identifier per line, blank lines and a header `customer_id` or `contact_id` ignored.
 
         Raises:
             SuppressionError: a line has more than one field; a list read half would call people who objected.
@@ -58,19 +60,19 @@ class SuppressionList:
         for number, line in enumerate(lines, start=1):
             if any(separator in line for separator in (",", ";", "\t")):
                 raise SuppressionError(
-                    f"suppression list, line {number}: expected one contact_id, found {line[:60]!r}; "
-                    "deliver a file with the contact_id column alone."
+                    f"suppression list, line {number}: expected one customer_id, found {line[:60]!r}; "
+                    "deliver a file with this column alone."
                 )
-        return cls.of(line for line in lines if line != "contact_id")
+        return cls.of(line for line in lines if line not in (CUSTOMER_ID, "contact_id"))
 
-    def covers(self, contact_id: object) -> bool:
-        """True if this contact objected; False for None, which cannot be looked up."""
-        return contact_id is not None and str(contact_id).strip() in self.contact_ids
+    def covers(self, *ids: object) -> bool:
+        """True if a person with one of these ids objected; None cannot be looked up."""
+        return any(one is not None and str(one).strip() in self.customer_ids for one in ids)
 
     @property
     def digest(self) -> str:
         """Sha256 of the sorted identifiers: names the list in records without holding it."""
-        return hashlib.sha256("\n".join(sorted(self.contact_ids)).encode()).hexdigest()
+        return hashlib.sha256("\n".join(sorted(self.customer_ids)).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,12 @@ def _check_limit(name: str, limit: object, *, smallest: int) -> None:
         return
     if isinstance(limit, bool) or not isinstance(limit, int) or limit < smallest:
         raise SuppressionError(f"{name}: expected a whole number of at least {smallest} or nothing, found {limit!r}.")
+
+
+def persons_of(contact_ids: Sequence[Any] | NDArray[Any], rows: Rows) -> Sequence[Any] | NDArray[Any]:
+    """The person behind each contact, (n_contacts,): the contact itself where the rows name nobody else."""
+    named = rows.get(CUSTOMER_ID)
+    return contact_ids if named is None else [one or own for one, own in zip(named, contact_ids, strict=True)]
 
 
 def _rule_column(
@@ -140,6 +148,7 @@ def excluded_by_rules(
     first_row = dict(zip(reversed(ids), range(n_contacts - 1, -1, -1), strict=True))
     if len(first_row) < n_contacts:
         reasons[[row for row, contact_id in enumerate(ids) if first_row[contact_id] != row]] = DUPLICATE
-    if suppression.contact_ids:
-        reasons[[row for row, contact_id in enumerate(ids) if suppression.covers(contact_id)]] = SUPPRESSED
+    if suppression.customer_ids:
+        both = zip(ids, persons_of(ids, rows), strict=True)
+        reasons[[row for row, of_row in enumerate(both) if suppression.covers(*of_row)]] = SUPPRESSED
     return reasons

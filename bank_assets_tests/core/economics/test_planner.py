@@ -162,6 +162,11 @@ def test_holdout_is_random_deterministic_and_comparable():
     assert (probability[plan.is_holdout_comparable] > first_left_out).all()
     assert (probability[held & ~plan.is_holdout_comparable] < last).all()
     assert plan.summary()["holdout"]["n_comparable"] == plan.is_holdout_comparable.sum() > 50
+    persons = np.array([f"k{n // 2}" for n in range(5_000)], dtype=object)
+    of_persons = plan_of(probability, list_id="autumn", holdout_share=0.1, rows={"customer_id": persons})
+    by_person = of_persons.reason == HELD_OUT
+    assert (by_person[::2] == by_person[1::2]).all()
+    assert abs(by_person.mean() - 0.1) < 0.02
     again = plan_of(probability, list_id="autumn", holdout_share=0.1, limits=CallLimits(capacity=1_000))
     other = plan_of(probability, list_id="winter", holdout_share=0.1)
     assert (again.reason == plan.reason).all()

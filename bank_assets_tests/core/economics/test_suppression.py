@@ -18,8 +18,9 @@ from bank_assets.core.economics.suppression import (
 
 def test_list_is_read_from_text():
     text = '\ufeffcontact_id\nc1\n\n "c2"\nc1\n'
-    assert SuppressionList.from_text(text).contact_ids == {"c1", "c2"}
-    assert SuppressionList.from_text("").contact_ids == frozenset()
+    assert SuppressionList.from_text(text).customer_ids == {"c1", "c2"}
+    assert SuppressionList.from_text("customer_id\nk1").customer_ids == {"k1"}
+    assert SuppressionList.from_text("").customer_ids == frozenset()
 
 
 @pytest.mark.parametrize("line", ["c1;yes", "c1,2020-01-01", "c1\tx"])
@@ -36,6 +37,13 @@ def test_digest_names_the_list_whatever_its_order():
 def test_identifiers_that_are_numbers_are_compared_as_text():
     reasons = excluded_by_rules(np.array([17, 18]), {}, UCI, SuppressionList.of([17]), FrequencyRules())
     assert reasons.tolist() == ["suppressed", ALLOWED]
+
+
+def test_a_person_objects_under_every_contact_and_a_contact_alone():
+    rows = {"customer_id": np.array(["k1", "k1", "k2", None, "k3"], dtype=object)}
+    contacts = ["c1", "c2", "c3", "k1", "c5"]
+    reasons = excluded_by_rules(contacts, rows, UCI, SuppressionList.of(["k1", "c5"]), FrequencyRules())
+    assert reasons.tolist() == ["suppressed", "suppressed", ALLOWED, "suppressed", "suppressed"]
 
 
 def test_never_contacted_passes_the_gap_rule_and_missing_does_not():

@@ -43,7 +43,7 @@ def test_an_objection_holds_on_every_page_and_route(client, payload):
     # The answer to the objection is the moment from which it holds.
     answer = client.post(
         "/campaign/suppressions",
-        data={**token, "ids": "c-9"},
+        data={**token, "ids": "c-9\nk-7"},
         files={"file": ("", b"", "application/octet-stream")},
         follow_redirects=False,
     )
@@ -77,7 +77,24 @@ def test_an_objection_holds_on_every_page_and_route(client, payload):
     what_if = client.post("/predict/what-if", data=values, headers={"HX-Request": "true"})
     assert "do not call, because this customer objected" in what_if.text
 
+    # A person objects under every contact, and the record names the person.
+    contacts = [{**customer, "contact_id": name, "customer_id": "k-7"} for name in ("c-1", "c-2")]
+    single = client.post(PATH, json=contacts[0]).json()
+    (second,) = client.post(f"{PATH}/batch", json=contacts[1:]).json()["predictions"]
+    plan = client.post("/api/v1/campaigns/plan", json={"contacts": contacts}).json()
+    assert {one["reason"] for one in (single, second, *plan["not_called"])} == {"suppressed"}
+    assert [one["customer_id"] for one in plan["not_called"]] == ["k-7", "k-7"]
+    found = client.get(PATH, params={"customer_id": "k-7"}).json()["predictions"]
+    assert [(one["contact_id"], one["customer_id"]) for one in found] == [("c-2", "k-7"), ("c-1", "k-7")]
+    assert client.post(f"{PATH}/{second['id']}/replay").json()["status"] == "identical"
+    assert "k-7" in client.get(f"/audit/{second['id']}").text
+    assert "of k-7" in client.get("/audit", params={"customer_id": "k-7"}).text
+    erasure = client.post("/api/v1/audit/erasures", json={"customer_id": "k-7", "reason": "request 7"})
+    assert erasure.json() == {"erased": 2}
+    assert client.get(f"{PATH}/{second['id']}").json()["customer_id"] is None
+
     record = client.get(f"{PATH}/{api['id']}").json()
+    assert record["customer_id"] == "c-9"
     assert (record["decision"], record["reason"]) == ("do_not_call", "suppressed")
     assert client.post(f"{PATH}/{api['id']}/replay").json()["status"] == "identical"
     found = client.get(PATH, params={"contact_id": "c-9"}).json()["predictions"]

@@ -20,12 +20,12 @@ from bank_assets.landing.header import delivery_kinds
 from bank_assets.landing.register import Delivery
 from bank_assets.spark.tables import Family
 from bank_assets.spark.text_block import read_block
-from bank_assets_tests.world.contracts import with_column
+from bank_assets_tests.world.contracts import PERSONS, with_column
 from bank_assets_tests.world.customers import delimited, delivered
-from serving.campaigns.call_lists import read_contacts
+from serving.campaigns.call_lists import example_list, read_contacts
 from serving.campaigns.form import plan_form, settings_of
 from serving.decisions.api import read_outcome
-from serving.decisions.form import default_values, recorded_values, request_from, sent_values
+from serving.decisions.form import default_values, form_of, recorded_values, request_from, sent_values
 from serving.decisions.payloads import Payloads
 from serving.decisions.uploads import BatchError, csv_rows
 from serving.web.problems import PayloadError
@@ -178,6 +178,25 @@ def test_an_identifier_is_recorded_without_the_blanks_around_it():
     payloads = Payloads.of(UCI)
     sent = {name: payloads.example[name] for name in payloads.example}
     assert payloads.request_of({**sent, "contact_id": " k-1 "}).contact_id == "k-1"
+    assert payloads.request_of({**sent, "customer_id": " k-1 "}).customer_id == "k-1"
+
+
+@pytest.mark.parametrize("text", ["k-1", " k-1 ", "", "k-1\u200b", "x" * 65])
+@pytest.mark.parametrize("door", [contacts, upload, form])
+def test_a_person_is_read_alike_at_every_door_and_may_be_the_contact(door, text):
+    row = {**ROW, "Kunde": text.strip(" ") if door is contacts else text}
+    found = door({**row, "y": "yes"} if door is contacts else row, PERSONS)
+    assert ("Kunde: expected" in found) == (len(text) > 60 or "\u200b" in text)
+
+
+def test_forms_and_files_state_the_person_that_json_calls_customer_id():
+    payloads = Payloads.of(PERSONS)
+    values = default_values("2010-11-22", Economics(), PERSONS) | {"contact_id": "c-1", "Kunde": "k-1"}
+    sent = {**payloads.example, "customer_id": "k-1"}
+    assert request_from(values, payloads).customer_id == payloads.request_of(sent).customer_id == "k-1"
+    assert request_from({**values, "Kunde": ""}, payloads).customer_id is None
+    assert '"Kunde"' in example_list("2010-11-22", PERSONS)
+    assert form_of(values, PERSONS).groups[-2].fields[-1].name == "Kunde"
 
 
 @pytest.mark.parametrize("door", [contacts, customers, upload, form])

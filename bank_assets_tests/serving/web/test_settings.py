@@ -106,9 +106,10 @@ def some_decisions(engine, n):
     for i in range(n):
         values = {
             "id": new_id(), "decided_at": "2020-01-01T00:00:00.000000Z", "actor": "a", "batch_id": None,
-            "contact_id": f"c-{i}", "contact_date": "2010-11-17", "payload": "{}", "probability": 0.5,
-            "probability_low": 0.4, "probability_high": 0.6, "prediction": "yes", "decision": "call", "threshold": 0.1,
-            "expected_profit_eur": 20.0, "economics": "{}", "model_name": "m", "model_version": "1",
+            "contact_id": f"c-{i}", "customer_id": None, "contact_date": "2010-11-17", "payload": "{}",
+            "probability": 0.5, "probability_low": 0.4, "probability_high": 0.6, "prediction": "yes",
+            "decision": "call", "threshold": 0.1, "expected_profit_eur": 20.0,
+            "economics": "{}", "model_name": "m", "model_version": "1",
             "model_digest": "d", "mlflow_run_id": None, "training_snapshot": None, "as_of": None,
             "as_of_features": "{}", "stale_features": False, "flags": "[]", "contract_version": "1",
             "code_version": "c", "onnxruntime_version": "1", "cpu_architecture": "x",
@@ -130,20 +131,23 @@ def test_verify_prints_an_anchor_that_it_takes_back(home, capsys):
     assert "--anchor: expected number:hash, found 'kept'" in capsys.readouterr().err
 
 
-def test_erase_by_contact_and_by_age(home, capsys):
+def test_erase_by_contact_person_and_age(home, capsys):
     engine = ledger_of(home)
-    some_decisions(engine, 3)
+    some_decisions(engine, 4)
     assert main(["erase", "--contact-id", "c-1", "--reason", "Art. 17 request", "--yes"]) == 0
+    assert main(["erase", "--customer-id", "c-3", "--reason", "Art. 17 request", "--yes"]) == 0
     assert main(["erase", "--decided-before", "2021-01-01", "--reason", "retention", "--yes"]) == 0
     assert main(["erase", "--reason", "everything", "--yes"]) == 1
     assert capsys.readouterr().out.splitlines() == [
+        "1 decisions would lose their customer's data for good",
+        "erased 1 payloads",
         "1 decisions would lose their customer's data for good",
         "erased 1 payloads",
         "2 decisions would lose their customer's data for good",
         "erased 2 payloads",
     ]
     result = chain.verify(engine)
-    assert (result.ok, result.erased) == (True, 3)
+    assert (result.ok, result.erased) == (True, 4)
 
 
 @pytest.mark.parametrize(

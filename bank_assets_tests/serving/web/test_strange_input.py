@@ -125,7 +125,7 @@ def test_a_fault_is_named_with_field_expected_and_found(client, path, body, fiel
         ("limit=abc", "a whole number"),
         ("limit=501", "a whole number <= 500"),
         ("decision=maybe", "text matching regex"),
-        ("contactid=c-1", "only the parameters contact_id, batch_id"),
+        ("contactid=c-1", "only the parameters contact_id, customer_id, batch_id"),
         ("cursor=garbage", "the `next` of an earlier page"),
         ("contact_id=%00", "text without NUL"),
         ("since=soon", "an ISO date or time"),
