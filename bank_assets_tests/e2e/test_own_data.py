@@ -54,9 +54,8 @@ def drafted(folder: Path) -> dict[str, str]:
     command({}, "adopt", public_file(), "--output", str(path))
     first_month = next(line for line in path.read_text().splitlines() if "firstMonth" in line)
     path.write_text(path.read_text().replace(first_month, "  - {property: firstMonth, value: 2008-05}"))
-    environment = {"BANK_CONTRACT": str(path), "BANK_SOURCE": public_file()}
-    assert "fits the contract" in command(environment, "adopt", "--check", public_file())
-    return environment
+    assert "fits the contract" in command({}, "adopt", "--check", str(path), public_file())
+    return {"BANK_CONTRACT": str(path), "BANK_SOURCE": public_file()}
 
 
 def public_file() -> str:
