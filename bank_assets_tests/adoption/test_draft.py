@@ -138,7 +138,7 @@ def test_a_bank_with_thirty_columns_in_another_language(draft_of):
 
 def written(column="", write=str, n=60):
     """Rows of a bank, one column of which is written in its own way."""
-    lines = ["id;contact_date;job;n;y"]
+    lines = ["id;contact_date;job;n;y" + (f";{column}" if column == "customer_nr" else "")]
     for k in range(n):
         row = {
             "id": f"{k:05}",
@@ -165,6 +165,7 @@ def written(column="", write=str, n=60):
         ("n", lambda k: f"{k}.5", None),
         ("n", lambda k: f"{k},5", {"decimal_sign": ","}),
         ("n", lambda k: f"{k + 1}.000,5", {"decimal_sign": ",", "thousands_sign": "."}),
+        ("customer_nr", lambda k: ("A-7", "NULL", "A-8", "")[k % 4], {"values": (("customer_nr", "NULL", ""),)}),
         ("contact_date", lambda k: f"{1 + k % 28:02}.03.2021", {"date_format": "DD.MM.YYYY"}),
         ("contact_date", lambda k: f"{1 + k % 28}/3/2021", {"date_format": "D/M/YYYY"}),
         ("contact_date", lambda k: f"2021-03-{1 + k % 28:02} 10:00:00", {"date_format": "YYYY-MM-DD hh:mm:ss"}),
