@@ -14,6 +14,7 @@ from bank_assets.contract.reading import Head, blocks, head_of
 from bank_assets.contract.rows import Encoded
 from bank_assets.core.arrays import IntArray
 from bank_assets.landing.formats import unpack
+from bank_assets.landing.header import check_text
 from bank_assets.spark.text_block import read_block
 
 
@@ -38,6 +39,7 @@ def read_table(path: Path) -> FileTable:
     with TemporaryDirectory() as folder:
         text = unpack(path, Path(folder))
         head, size = head_of(text, "cp1252"), text.stat().st_size  # Latin-1, and what Windows adds to it
+        check_text(head, path.name)
         names = head.columns
         if odd := sorted({name for name in names if not name or names.count(name) > 1}) if len(names) > 1 else []:
             raise ContractError(

@@ -59,17 +59,22 @@ def delivery_kinds(contract: Contract) -> dict[str, DeliveryKind]:
     return {kind.name: replace(kind, encoding=encoding) for kind in kinds}
 
 
-def check_header(head: Head, kind: DeliveryKind, name: str) -> None:
-    """Check a header against the contract; raise `DeliveryRefused` if it does not fit."""
-    wanted = f"the columns {', '.join(kind.columns)} separated by ; , | or tabs"
-    text, columns = head.text, head.columns
-    if "\x00" in text or text.startswith("\ufffd\ufffd"):
+def check_text(head: Head, name: str) -> None:
+    """Raise `DeliveryRefused` if the header of a file is no text in UTF-8 or Latin-1."""
+    if "\x00" in head.text or head.text.startswith("\ufffd\ufffd"):
         raise DeliveryRefused(
             name,
             expected="text in UTF-8 or Latin-1",
             found="UTF-16 or binary content",
             to_do="export the file as CSV in UTF-8 and deliver it again",
         )
+
+
+def check_header(head: Head, kind: DeliveryKind, name: str) -> None:
+    """Check a header against the contract; raise `DeliveryRefused` if it does not fit."""
+    wanted = f"the columns {', '.join(kind.columns)} separated by ; , | or tabs"
+    text, columns = head.text, head.columns
+    check_text(head, name)
     if not text.strip():
         raise DeliveryRefused(name, expected=f"a header line with {wanted}", found="an empty first line", to_do=_ABOVE)
     if len(columns) < 2:

@@ -168,7 +168,8 @@ def written(column="", write=str, n=60):
         ("customer_nr", lambda k: ("A-7", "NULL", "A-8", "")[k % 4], {"values": (("customer_nr", "NULL", ""),)}),
         ("contact_date", lambda k: f"{1 + k % 28:02}.03.2021", {"date_format": "DD.MM.YYYY"}),
         ("contact_date", lambda k: f"{1 + k % 28}/3/2021", {"date_format": "D/M/YYYY"}),
-        ("contact_date", lambda k: f"2021-03-{1 + k % 28:02} 10:00:00", {"date_format": "YYYY-MM-DD hh:mm:ss"}),
+        ("contact_date", lambda k: f"2021-03-{1 + k % 28:02} 10:00:00", {"date_format": "YYYY-MM-DD*"}),
+        ("contact_date", lambda k: f"{1 + k % 28}.3.2021 1{k % 10}:00:00.5+01:00", {"date_format": "D.M.YYYY*"}),
     ],
 )
 def test_how_the_sender_writes_is_declared_and_no_row_is_rejected(draft_of, column, write, sender):
@@ -282,6 +283,7 @@ def test_parquet_gives_the_contract_of_the_same_csv(tmp_path):
         (b"only\n1\n", "1 columns"),
         (b"a;a\n1;2\n", "'a' repeatedly or without a name"),
         (b"\xd0\xcf\x11\xe0", "0 rows"),
+        ("id;y\n1;no\n".encode("utf-16"), "expected text in UTF-8 or Latin-1, found UTF-16"),
         (None, "No such file"),
     ],
 )

@@ -63,4 +63,4 @@ def test_parts_of_dates_in_row_order():
 def test_without_an_axis_the_draft_says_what_to_add(columns):
     found = axis(**columns)
     assert found.columns == ()
-    assert "Add the day of the call to every row (YYYY-MM-DD)" in found.notes[1]
+    assert "Add the day of the call to every row, with a year of four digits" in found.notes[1]
